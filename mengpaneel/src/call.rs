@@ -1,0 +1,460 @@
+//! A call: one recorded call of a mixpanel-js method, and the wire form that it has everywhere.
+
+use std::fmt;
+
+use serde::de::{self, Deserializer};
+use serde::ser::{SerializeSeq, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The properties of an event, a profile or a group: a JSON object.
+pub type Properties = Map<String, Value>;
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident = $($path:literal).+,)+) => {
+        /// A method of mixpanel-js, by its own name.
+        ///
+        /// Written and read as mixpanel-js knows it: `["people", "set"]`.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Method {
+            $($(#[$doc])* $name,)+
+            /// A method that is not modelled: a browser runs it where it exists, a server cannot.
+            Other(OtherMethod),
+        }
+
+        impl Method {
+            /// The modelled methods, each once.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The path below `mixpanel`: `["track"]`, `["people", "set"]`, `["get_group", "union"]`.
+            #[must_use]
+            pub fn path(&self) -> Vec<&str> {
+                match self {
+                    $(Self::$name => vec![$($path),+],)+
+                    Self::Other(OtherMethod(path)) => path.iter().map(String::as_str).collect(),
+                }
+            }
+
+            /// The method at that path, if it is one that may be called.
+            #[must_use]
+            pub fn from_path<S: AsRef<str>>(path: &[S]) -> Option<Self> {
+                let names: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+                match names.as_slice() {
+                    $([$($path),+] => Some(Self::$name),)+
+                    _ => OtherMethod::new(path).map(Self::Other),
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    /// `mixpanel.track(event, properties)`
+    Track = "track",
+    /// `mixpanel.track_pageview(properties)`
+    TrackPageview = "track_pageview",
+    /// `mixpanel.track_with_groups(event, properties, groups)`
+    TrackWithGroups = "track_with_groups",
+    /// `mixpanel.time_event(event)`
+    TimeEvent = "time_event",
+    /// `mixpanel.register(properties)`
+    Register = "register",
+    /// `mixpanel.register_once(properties, default)`
+    RegisterOnce = "register_once",
+    /// `mixpanel.unregister(property)`
+    Unregister = "unregister",
+    /// `mixpanel.identify(id)`
+    Identify = "identify",
+    /// `mixpanel.alias(alias, original)`
+    Alias = "alias",
+    /// `mixpanel.reset()`
+    Reset = "reset",
+    /// `mixpanel.set_group(key, ids)`
+    SetGroup = "set_group",
+    /// `mixpanel.add_group(key, id)`
+    AddGroup = "add_group",
+    /// `mixpanel.remove_group(key, id)`
+    RemoveGroup = "remove_group",
+    /// `mixpanel.disable(events)`
+    Disable = "disable",
+    /// `mixpanel.opt_in_tracking()`
+    OptInTracking = "opt_in_tracking",
+    /// `mixpanel.opt_out_tracking()`
+    OptOutTracking = "opt_out_tracking",
+    /// `mixpanel.clear_opt_in_out_tracking()`
+    ClearOptInOutTracking = "clear_opt_in_out_tracking",
+    /// `mixpanel.people.set(properties)`
+    PeopleSet = "people"."set",
+    /// `mixpanel.people.set_once(properties)`
+    PeopleSetOnce = "people"."set_once",
+    /// `mixpanel.people.unset(properties)`
+    PeopleUnset = "people"."unset",
+    /// `mixpanel.people.increment(properties)`
+    PeopleIncrement = "people"."increment",
+    /// `mixpanel.people.append(properties)`
+    PeopleAppend = "people"."append",
+    /// `mixpanel.people.remove(properties)`
+    PeopleRemove = "people"."remove",
+    /// `mixpanel.people.union(properties)`
+    PeopleUnion = "people"."union",
+    /// `mixpanel.people.track_charge(amount, properties)`, which mixpanel-js ignores since 2.65
+    PeopleTrackCharge = "people"."track_charge",
+    /// `mixpanel.people.clear_charges()`
+    PeopleClearCharges = "people"."clear_charges",
+    /// `mixpanel.people.delete_user()`
+    PeopleDeleteUser = "people"."delete_user",
+    /// `mixpanel.get_group(key, id).set(properties)`
+    GroupSet = "get_group"."set",
+    /// `mixpanel.get_group(key, id).set_once(properties)`
+    GroupSetOnce = "get_group"."set_once",
+    /// `mixpanel.get_group(key, id).unset(property)`
+    GroupUnset = "get_group"."unset",
+    /// `mixpanel.get_group(key, id).union(list, values)`
+    GroupUnion = "get_group"."union",
+    /// `mixpanel.get_group(key, id).remove(list, value)`
+    GroupRemove = "get_group"."remove",
+    /// `mixpanel.get_group(key, id).delete()`
+    GroupDelete = "get_group"."delete",
+}
+
+impl Method {
+    /// Whether it makes an event: `track` and its kin.
+    #[must_use]
+    pub fn is_track(&self) -> bool {
+        matches!(
+            self,
+            Self::Track | Self::TrackPageview | Self::TrackWithGroups
+        )
+    }
+
+    /// Whether it writes to the visitor's profile: `people.*`.
+    #[must_use]
+    pub fn is_people(&self) -> bool {
+        self.path().first() == Some(&"people")
+    }
+
+    /// Whether it writes to a group's profile: `get_group(…).*`.
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        self.path().first() == Some(&"get_group")
+    }
+
+    /// Whether a second delivery would change the result: `increment`, `append`, and `union` and
+    /// `remove` in their way. Mixpanel has no key to tell such a copy from a second call.
+    #[must_use]
+    pub fn counts_twice(&self) -> bool {
+        matches!(
+            self,
+            Self::PeopleIncrement
+                | Self::PeopleAppend
+                | Self::PeopleRemove
+                | Self::PeopleUnion
+                | Self::PeopleTrackCharge
+                | Self::GroupUnion
+                | Self::GroupRemove
+        )
+    }
+
+    /// Which argument holds the properties, where the method takes an object of them.
+    #[must_use]
+    pub fn properties_at(&self) -> Option<usize> {
+        match self {
+            Self::TrackPageview | Self::Register | Self::RegisterOnce => Some(0),
+            Self::Track | Self::TrackWithGroups => Some(1),
+            Self::GroupSet | Self::GroupSetOnce | Self::GroupUnion | Self::GroupRemove => Some(2),
+            method if method.is_people() => Some(0),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path().join("."))
+    }
+}
+
+/// The path of a method that [`Method`] does not model: one or two names that could be a method of
+/// mixpanel-js, in lower case, and none that reaches beyond it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OtherMethod(Vec<String>);
+
+impl OtherMethod {
+    /// `None` where the path could not be a public method of mixpanel-js.
+    pub fn new<S: AsRef<str>>(path: &[S]) -> Option<Self> {
+        let names: Vec<String> = path.iter().map(|name| name.as_ref().to_owned()).collect();
+        let parent_fits = match names.as_slice() {
+            [_] => true,
+            [parent, _] => matches!(parent.as_str(), "people" | "get_group" | "flags"),
+            _ => false,
+        };
+        (parent_fits && names.iter().all(|name| is_method_name(name))).then_some(Self(names))
+    }
+}
+
+fn is_method_name(name: &str) -> bool {
+    let shaped = name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    shaped
+        && !matches!(
+            name,
+            "constructor" | "init" | "push" | "people" | "get_group" | "flags"
+        )
+}
+
+/// One recorded call: a method and its arguments.
+///
+/// On every wire it is the JSON array `[path, arguments]`, as the original gem writes it:
+///
+/// ```
+/// use mengpaneel::Call;
+///
+/// let call: Call = serde_json::from_str(r#"[["people","set"],[{"Plan":"Pro"}]]"#)?;
+/// assert_eq!(call.method().to_string(), "people.set");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    method: Method,
+    args: Vec<Value>,
+}
+
+impl Call {
+    /// A call of `method` with these arguments.
+    #[must_use]
+    pub fn new(method: Method, args: Vec<Value>) -> Self {
+        Self { method, args }
+    }
+
+    /// The method that is called.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The arguments, in order.
+    #[must_use]
+    pub fn args(&self) -> &[Value] {
+        &self.args
+    }
+
+    /// The argument at `index`, where it is a string.
+    #[must_use]
+    pub fn str_arg(&self, index: usize) -> Option<&str> {
+        self.args.get(index)?.as_str()
+    }
+
+    /// The properties argument, where there is one and it is an object.
+    #[must_use]
+    pub fn properties(&self) -> Option<&Properties> {
+        self.args.get(self.method.properties_at()?)?.as_object()
+    }
+
+    /// The properties argument, put there if it is absent. `None` where the method takes none, or
+    /// was called with something else in that place (`people.set("name", value)`).
+    pub fn properties_mut(&mut self) -> Option<&mut Properties> {
+        let index = self.method.properties_at()?;
+        while self.args.len() <= index {
+            self.args.push(Value::Null);
+        }
+        if self.args[index].is_null() {
+            self.args[index] = Value::Object(Map::new());
+        }
+        self.args[index].as_object_mut()
+    }
+}
+
+impl Serialize for Call {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut pair = serializer.serialize_seq(Some(2))?;
+        pair.serialize_element(&self.method.path())?;
+        pair.serialize_element(&self.args)?;
+        pair.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Call {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (path, args) = <(Vec<String>, Vec<Value>)>::deserialize(deserializer)?;
+        let method = Method::from_path(&path).ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "{} is no method of mixpanel-js",
+                path.join(".")
+            ))
+        })?;
+        Ok(Self { method, args })
+    }
+}
+
+/// When a call runs: everything of one mode before anything of the next.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Before `identify`, while the browser still knows the anonymous visitor: the place of `alias`.
+    BeforeSetup,
+    /// Who is there: `identify`, `people.set`, `register`. A setup replaces the one before it.
+    Setup,
+    /// What happened.
+    #[default]
+    Tracking,
+}
+
+/// The calls of one request, by mode, in the order in which they run.
+///
+/// Its JSON is what the session carries: `{"before_setup":[…],"setup":[…],"tracking":[…]}`, modes
+/// without calls absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Calls {
+    /// Runs first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub before_setup: Vec<Call>,
+    /// Runs second.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<Call>,
+    /// Runs last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tracking: Vec<Call>,
+}
+
+impl Calls {
+    /// Whether there is no call at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.before_setup.is_empty() && self.is_setup_only() && self.setup.is_empty()
+    }
+
+    /// Whether nothing but setup is there: not worth a message of the server's.
+    #[must_use]
+    pub fn is_setup_only(&self) -> bool {
+        self.before_setup.is_empty() && self.tracking.is_empty()
+    }
+
+    /// All calls, in the order in which they run.
+    pub fn iter(&self) -> impl Iterator<Item = &Call> {
+        self.before_setup
+            .iter()
+            .chain(&self.setup)
+            .chain(&self.tracking)
+    }
+
+    /// The calls of one mode.
+    #[must_use]
+    pub fn mode(&self, mode: Mode) -> &[Call] {
+        match mode {
+            Mode::BeforeSetup => &self.before_setup,
+            Mode::Setup => &self.setup,
+            Mode::Tracking => &self.tracking,
+        }
+    }
+
+    /// The calls of one mode, to change.
+    pub fn mode_mut(&mut self, mode: Mode) -> &mut Vec<Call> {
+        match mode {
+            Mode::BeforeSetup => &mut self.before_setup,
+            Mode::Setup => &mut self.setup,
+            Mode::Tracking => &mut self.tracking,
+        }
+    }
+
+    /// Who is identified once all of them ran: the last `identify` (`alias` does not count).
+    #[must_use]
+    pub fn identity(&self) -> Option<&str> {
+        self.iter().fold(None, |known, call| match call.method() {
+            Method::Identify => call.str_arg(0).or(known),
+            Method::Reset => None,
+            _ => known,
+        })
+    }
+}
+
+/// An ID as every wire carries it: a string, since a browser rounds large integers and tells `7`
+/// from `"7"`. `None` where the value can be nobody's ID.
+#[must_use]
+pub fn id_string(value: &Value) -> Option<String> {
+    match value {
+        Value::String(id) if !id.is_empty() => Some(id.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Makes every integer beyond ±2^53 a string, at any depth: a browser would round it.
+pub fn keep_integers_exact(value: &mut Value) {
+    const EXACT: u64 = 1 << 53;
+    match value {
+        Value::Number(number) => {
+            let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            if exact.is_some_and(|magnitude| magnitude > EXACT) {
+                *value = Value::String(number.to_string());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(keep_integers_exact),
+        Value::Object(entries) => entries.values_mut().for_each(keep_integers_exact),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_method_is_read_as_it_is_written() {
+        for method in Method::ALL {
+            assert_eq!(Method::from_path(&method.path()).as_ref(), Some(method));
+        }
+    }
+
+    #[test]
+    fn a_call_is_a_path_and_arguments() {
+        let wire = json!([["get_group", "set"], ["company", "acme", {"Plan": "Pro"}]]);
+        let call: Call = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(call.method(), &Method::GroupSet);
+        assert_eq!(serde_json::to_value(&call).unwrap(), wire);
+    }
+
+    #[test]
+    fn a_path_that_reaches_beyond_mixpanel_is_no_call() {
+        for path in [
+            json!(["constructor"]),
+            json!(["people", "__proto__"]),
+            json!([]),
+            json!(["a", "b"]),
+            json!(["push"]),
+        ] {
+            assert!(serde_json::from_value::<Call>(json!([path, []])).is_err());
+        }
+        assert!(serde_json::from_value::<Call>(json!([["name_tag"], ["x"]])).is_ok());
+    }
+
+    #[test]
+    fn calls_leave_out_the_modes_that_have_none() {
+        let calls = Calls {
+            tracking: vec![Call::new(Method::Track, vec![json!("Sign In")])],
+            ..Calls::default()
+        };
+        assert_eq!(
+            serde_json::to_value(&calls).unwrap(),
+            json!({"tracking": [[["track"], ["Sign In"]]]})
+        );
+    }
+
+    #[test]
+    fn large_integers_become_strings_at_any_depth() {
+        let mut value = json!({"a": [9_007_199_254_740_993_u64, 7], "b": {"c": i64::MIN}});
+        keep_integers_exact(&mut value);
+        assert_eq!(
+            value,
+            json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}})
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! The visitor: what a request says of who is there.
+
+use actix_web::HttpRequest;
+use actix_web::cookie::Cookie;
+use actix_web::http::header::{self, HeaderMap};
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::call::Properties;
+
+/// What one request says of who is there, kept as it was sent and read only where it is needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Visitor {
+    /// The value of mixpanel-js's cookie, as the browser sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
+    /// The client's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The `User-Agent` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The full URL that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The `Referer` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<String>,
+    /// Whether the request came with a session that has something in it.
+    pub has_session: bool,
+}
+
+/// What mixpanel-js keeps of a visitor in its cookie.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Browser {
+    /// `$user_id`: who was identified.
+    pub user_id: Option<String>,
+    /// `distinct_id`, which after `alias` stays the anonymous one for ever.
+    pub distinct_id: Option<String>,
+    /// `$device_id`: the browser.
+    pub device_id: Option<String>,
+    /// Everything that goes with each event: super properties, campaign, first referrer.
+    pub super_properties: Properties,
+    /// `__timers`: when `time_event` was called, by event, in milliseconds since 1970.
+    pub timers: Properties,
+}
+
+impl Visitor {
+    /// What mixpanel-js's cookie says; nothing where there is none, or it cannot be read, which is
+    /// how mixpanel-js itself takes a broken one.
+    #[must_use]
+    pub fn browser(&self) -> Browser {
+        self.cookie
+            .as_deref()
+            .and_then(Browser::parse)
+            .unwrap_or_default()
+    }
+
+    /// Whether the request shows neither mixpanel-js's cookie nor a session: a machine calls, and
+    /// its address, browser and URL are nobody's.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.cookie.is_none() && !self.has_session
+    }
+}
+
+impl Browser {
+    /// Reads the cookie's value, percent-encoded JSON. `None` where it has no `distinct_id`.
+    #[must_use]
+    pub fn parse(cookie: &str) -> Option<Self> {
+        let decoded = percent_decode_str(cookie).decode_utf8().ok()?;
+        let Ok(Value::Object(mut stored)) = serde_json::from_str(&decoded) else {
+            return None;
+        };
+        let mut id = |key: &str| match stored.remove(key) {
+            Some(Value::String(id)) if !id.is_empty() => Some(id),
+            Some(Value::Number(id)) => Some(id.to_string()),
+            _ => None,
+        };
+        let distinct_id = id("distinct_id")?;
+        let (user_id, device_id) = (id("$user_id"), id("$device_id"));
+        let timers = match stored.remove("__timers") {
+            Some(Value::Object(timers)) => timers,
+            _ => Properties::new(),
+        };
+        stored.retain(|key, _| !is_reserved(key));
+        Some(Self {
+            user_id,
+            distinct_id: Some(distinct_id),
+            device_id,
+            super_properties: stored,
+            timers,
+        })
+    }
+
+    /// Who the browser takes itself for: `$user_id` before `distinct_id`.
+    #[must_use]
+    pub fn current_id(&self) -> Option<&str> {
+        self.user_id.as_deref().or(self.distinct_id.as_deref())
+    }
+}
+
+/// What mixpanel-js stores for itself and never sends as a property.
+fn is_reserved(key: &str) -> bool {
+    matches!(
+        key,
+        "__mps"
+            | "__mpso"
+            | "__mpus"
+            | "__mpa"
+            | "__mpap"
+            | "__mpr"
+            | "__mpu"
+            | "__alias"
+            | "__timers"
+            | "$people_distinct_id"
+            | "$had_persisted_distinct_id"
+    )
+}
+
+/// The names under which mixpanel-js keeps its cookies, as its configuration implies them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieNames {
+    /// Identity and super properties: `mp_<token>_mixpanel`.
+    pub persistence: String,
+    /// `0` when the visitor opted out: `__mp_opt_in_out_<token>`.
+    pub opt_out: String,
+}
+
+impl CookieNames {
+    /// The names for a token, under what `mixpanel.init` is configured with.
+    #[must_use]
+    pub fn new(token: &str, js_config: &Properties) -> Self {
+        let text = |key: &str| {
+            js_config
+                .get(key)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
+        let persistence = match text("persistence_name").or(text("cookie_name")) {
+            Some(name) => format!("mp_{name}"),
+            None => format!("mp_{token}_mixpanel"),
+        };
+        let prefix = text("opt_out_tracking_cookie_prefix").unwrap_or("__mp_opt_in_out_");
+        Self {
+            persistence,
+            opt_out: format!("{prefix}{token}"),
+        }
+    }
+}
+
+/// The value of the first cookie of that name for which `fits` holds.
+fn cookie(headers: &HeaderMap, name: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| Cookie::parse(pair).ok())
+        .find(|cookie| cookie.name() == name && fits(cookie.value()))
+        .map(|cookie| cookie.value().to_owned())
+}
+
+/// Whether the visitor does not want to be tracked: mixpanel-js's opt-out cookies, and `DNT: 1`
+/// where that is respected.
+#[must_use]
+pub fn opted_out(headers: &HeaderMap, names: &CookieNames, respect_dnt: bool) -> bool {
+    let dnt = respect_dnt
+        && headers
+            .get(header::DNT)
+            .is_some_and(|value| value.as_bytes() == b"1");
+    dnt || cookie(headers, &names.opt_out, |value| value == "0").is_some()
+        || cookie(headers, "mp_optout", |value| !value.is_empty()).is_some()
+}
+
+/// mixpanel-js's cookie, as sent. Browsers may send several of one name, one of them empty: the
+/// first that holds an identity counts.
+#[must_use]
+pub fn persistence_cookie(headers: &HeaderMap, names: &CookieNames) -> Option<String> {
+    cookie(headers, &names.persistence, |value| {
+        Browser::parse(value).is_some()
+    })
+}
+
+/// The value of a header, where it is text.
+#[must_use]
+pub fn header_text(request: &HttpRequest, name: &header::HeaderName) -> Option<String> {
+    request
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use serde_json::json;
+
+    use super::*;
+
+    const COOKIE: &str = "%7B%22distinct_id%22%3A%22%24device%3Aabc%22%2C%22%24device_id%22%3A%22abc%22%2C\
+                          %22Plan%22%3A%22Pro%22%2C%22__timers%22%3A%7B%22Play%22%3A5%7D%2C%22__mps%22%3A%7B%7D%7D";
+
+    #[test]
+    fn the_cookie_tells_who_the_browser_takes_itself_for() {
+        let browser = Browser::parse(COOKIE).unwrap();
+        assert_eq!(browser.current_id(), Some("$device:abc"));
+        assert_eq!(browser.device_id.as_deref(), Some("abc"));
+        assert_eq!(
+            Value::Object(browser.super_properties),
+            json!({"Plan": "Pro"})
+        );
+        assert_eq!(Value::Object(browser.timers), json!({"Play": 5}));
+    }
+
+    #[test]
+    fn a_broken_cookie_is_no_cookie() {
+        for broken in ["", "%", "%FF", "[]", "%7B%7D", "null"] {
+            assert_eq!(Browser::parse(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn of_two_cookies_of_one_name_the_one_with_an_identity_counts() {
+        let names = CookieNames::new("t", &Properties::new());
+        let request = TestRequest::default()
+            .insert_header((
+                "cookie",
+                format!("mp_t_mixpanel=; mp_t_mixpanel={COOKIE}; other=1"),
+            ))
+            .to_http_request();
+        assert_eq!(
+            persistence_cookie(request.headers(), &names).as_deref(),
+            Some(COOKIE)
+        );
+    }
+
+    #[test]
+    fn who_opted_out_is_known_by_cookie_or_header() {
+        let names = CookieNames::new("t", &Properties::new());
+        let says = |name: &str, value: &str| {
+            let request = TestRequest::default()
+                .insert_header((name, value))
+                .to_http_request();
+            opted_out(request.headers(), &names, true)
+        };
+        assert!(says("cookie", "a=b; __mp_opt_in_out_t=0"));
+        assert!(says("cookie", "mp_optout=1"));
+        assert!(says("dnt", "1"));
+        assert!(!says("cookie", "__mp_opt_in_out_t=1"));
+        assert!(!says("dnt", "0"));
+    }
+}
