@@ -1,4 +1,7 @@
 //! mengpaneel
 mod call;
+mod parcel;
 mod visitor;
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
+pub use parcel::Parcel;
+pub use visitor::Visitor;
