@@ -1,10 +1,14 @@
 //! mengpaneel
+mod asked;
 mod call;
+mod claims;
 mod current;
 mod failure;
 mod mixpanel;
 mod parcel;
 mod recorder;
+mod session;
+mod settings;
 mod visitor;
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use current::*;
