@@ -26,7 +26,7 @@ const DEEPEST: usize = 32;
 
 /// What is known of the end of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Head {
+pub(crate) enum Head {
     /// It has not been read yet.
     Open,
     /// The head ends before this byte.
@@ -51,7 +51,7 @@ enum Special {
 ///                                 ^ here
 /// ```
 #[derive(Debug)]
-pub struct Scanner {
+pub(crate) struct Scanner {
     tokens: Tokenizer,
     rules: Rules,
     /// Bytes of a byte order mark that were read.
@@ -97,7 +97,7 @@ impl Default for Scanner {
 
 impl Scanner {
     /// Reads the next piece of the page.
-    pub fn feed(&mut self, piece: &[u8]) -> Head {
+    pub(crate) fn feed(&mut self, piece: &[u8]) -> Head {
         for &byte in piece {
             self.byte(byte);
         }
@@ -105,12 +105,12 @@ impl Scanner {
     }
 
     /// What is known of the end of the head so far.
-    pub fn head(&self) -> Head {
+    pub(crate) fn head(&self) -> Head {
         self.rules.head
     }
 
     /// What is known of the end of the head, now that the page ended: never [`Head::Open`].
-    pub fn finish(&mut self) -> Head {
+    pub(crate) fn finish(&mut self) -> Head {
         if self.rules.head == Head::Open {
             self.rules.head = match self.last_place() {
                 Some(at) if self.rules.document => Head::EndsAt(at),
@@ -122,7 +122,7 @@ impl Scanner {
 
     /// Whether a block may be appended after the last byte read: it would be read as content of the
     /// body, not as text, an attribute, or a part of something that is not displayed.
-    pub fn in_body_content(&self) -> bool {
+    pub(crate) fn in_body_content(&self) -> bool {
         matches!(self.rules.head, Head::EndsAt(_))
             && self.tokens.in_data()
             && self.rules.special.is_empty()
@@ -131,7 +131,7 @@ impl Scanner {
     }
 
     /// The Content-Security-Policies that the head's own `meta` tags declare.
-    pub fn policies(&self) -> &[String] {
+    pub(crate) fn policies(&self) -> &[String] {
         &self.rules.policies
     }
 
@@ -333,13 +333,13 @@ fn unescape(value: &str) -> String {
 
 /// The offset in a whole page before which a block can be inserted: the end of its head. `None`
 /// where it is no whole document: it has a doctype, `<html`, `<head` or `<body` tag by then.
-pub fn head_end(html: &[u8]) -> Option<usize> {
+pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
     let mut scanner = Scanner::default();
     scan(&mut scanner, html)
 }
 
 /// As [`head_end`], with a scanner that can then be asked for what else it saw.
-pub fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
+pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     for &byte in html {
         scanner.byte(byte);
         if scanner.head() != Head::Open {
@@ -353,7 +353,7 @@ pub fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
 }
 
 /// The page with the block inserted at that offset; nothing else is changed.
-pub fn insert(html: &[u8], at: usize, block: &str) -> Bytes {
+pub(crate) fn insert(html: &[u8], at: usize, block: &str) -> Bytes {
     let (before, after) = html.split_at(at.min(html.len()));
     [before, block.as_bytes(), after].concat().into()
 }

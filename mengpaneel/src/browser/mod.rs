@@ -1,4 +1,5 @@
 //! The browser's side: what is written into a page, and where.
 
-pub mod inject;
+pub(crate) mod inject;
+pub(crate) mod script;
 mod tokens;
