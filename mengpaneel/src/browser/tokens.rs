@@ -305,8 +305,18 @@ impl Tokenizer {
 
     /// Only references to white space matter: any other is text.
     fn char_ref(&mut self, byte: u8) -> Option<Token> {
-        if (byte.is_ascii_alphanumeric() || byte == b'#') && self.name.len() < LONGEST_NAME {
-            self.name.push(byte);
+        let goes_on = match self.name.as_slice() {
+            [] => byte == b'#' || byte.is_ascii_alphanumeric(),
+            [b'#'] if byte.eq_ignore_ascii_case(&b'x') => true,
+            [b'#', b'x' | b'X', ..] => byte.is_ascii_hexdigit(),
+            [b'#', ..] => byte.is_ascii_digit(),
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        if goes_on && self.name.len() < LONGEST_NAME {
+            let leads = matches!(self.name.as_slice(), [b'#'] | [b'#', b'x' | b'X']);
+            if !(leads && byte == b'0') {
+                self.name.push(byte);
+            }
             return None;
         }
         if byte == b';' {
