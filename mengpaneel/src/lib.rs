@@ -17,3 +17,5 @@ pub use mixpanel::{Group, Mixpanel, People};
 pub use parcel::Parcel;
 pub use recorder::Strategy;
 pub use visitor::Visitor;
+#[allow(dead_code)]
+mod browser;
