@@ -331,6 +331,11 @@ impl Condition {
 
 /// Gives an event what Mixpanel tells copies by, unless the caller did.
 fn stamp_time_and_insert_id(call: &mut Call) {
+    if call.method() == &Method::TimeEvent && call.args().len() == 1 {
+        // A browser starts the clock when it makes the call, and ignores when that was.
+        let event = call.args().to_vec();
+        *call = Call::new(Method::TimeEvent, [event, vec![Value::from(now_ms())]].concat());
+    }
     if !call.method().is_track() {
         return;
     }

@@ -8,17 +8,8 @@ use super::tokens::{Raw, Token, Tokenizer};
 mod tests;
 
 /// Elements whose content is raw text to a browser that runs scripts.
-const RAW: [&[u8]; 9] = [
-    b"title",
-    b"textarea",
-    b"style",
-    b"xmp",
-    b"iframe",
-    b"noembed",
-    b"noframes",
-    b"noscript",
-    b"script",
-];
+const RAW: [&[u8]; 9] =
+    [b"title", b"textarea", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript", b"script"];
 /// Elements of SVG and MathML in which HTML may stand.
 const HTML_IN_FOREIGN: [&[u8]; 6] = [b"desc", b"mi", b"mn", b"mo", b"ms", b"mtext"];
 /// Deeper nesting of special elements is not followed.
@@ -26,7 +17,7 @@ const DEEPEST: usize = 32;
 
 /// What is known of the end of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Head {
+pub enum Head {
     /// It has not been read yet.
     Open,
     /// The head ends before this byte.
@@ -51,7 +42,7 @@ enum Special {
 ///                                 ^ here
 /// ```
 #[derive(Debug)]
-pub(crate) struct Scanner {
+pub struct Scanner {
     tokens: Tokenizer,
     rules: Rules,
     /// Bytes of a byte order mark that were read.
@@ -97,7 +88,7 @@ impl Default for Scanner {
 
 impl Scanner {
     /// Reads the next piece of the page.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Head {
+    pub fn feed(&mut self, piece: &[u8]) -> Head {
         for &byte in piece {
             self.byte(byte);
         }
@@ -105,12 +96,12 @@ impl Scanner {
     }
 
     /// What is known of the end of the head so far.
-    pub(crate) fn head(&self) -> Head {
+    pub fn head(&self) -> Head {
         self.rules.head
     }
 
     /// What is known of the end of the head, now that the page ended: never [`Head::Open`].
-    pub(crate) fn finish(&mut self) -> Head {
+    pub fn finish(&mut self) -> Head {
         if self.rules.head == Head::Open {
             self.rules.head = match self.last_place() {
                 Some(at) if self.rules.document => Head::EndsAt(at),
@@ -122,7 +113,7 @@ impl Scanner {
 
     /// Whether a block may be appended after the last byte read: it would be read as content of the
     /// body, not as text, an attribute, or a part of something that is not displayed.
-    pub(crate) fn in_body_content(&self) -> bool {
+    pub fn in_body_content(&self) -> bool {
         matches!(self.rules.head, Head::EndsAt(_))
             && self.tokens.in_data()
             && self.rules.special.is_empty()
@@ -131,7 +122,7 @@ impl Scanner {
     }
 
     /// The Content-Security-Policies that the head's own `meta` tags declare.
-    pub(crate) fn policies(&self) -> &[String] {
+    pub fn policies(&self) -> &[String] {
         &self.rules.policies
     }
 
@@ -143,8 +134,7 @@ impl Scanner {
             return;
         }
         let rules = &mut self.rules;
-        self.tokens
-            .push(byte, |tokens, token| rules.token(tokens, token));
+        self.tokens.push(byte, |tokens, token| rules.token(tokens, token));
     }
 
     /// Where the head ends in a page that ends within it.
@@ -221,11 +211,7 @@ impl Rules {
     }
 
     fn head_ends(&mut self, at: usize) {
-        self.head = if self.document {
-            Head::EndsAt(at)
-        } else {
-            Head::Fragment
-        };
+        self.head = if self.document { Head::EndsAt(at) } else { Head::Fragment };
     }
 
     fn content_token(&mut self, tokens: &mut Tokenizer, token: Token) {
@@ -301,21 +287,14 @@ fn special(name: &[u8]) -> Option<Special> {
 }
 
 fn enter_raw(tokens: &mut Tokenizer) {
-    let raw = if tokens.name() == b"script" {
-        Raw::Script
-    } else {
-        Raw::Text
-    };
+    let raw = if tokens.name() == b"script" { Raw::Script } else { Raw::Text };
     tokens.enter(raw);
 }
 
 /// The policy that a `meta` tag declares, if it is such a tag.
 fn policy(tokens: &Tokenizer) -> Option<String> {
     let value = |wanted: &[u8]| {
-        let (_, value) = tokens
-            .attributes()
-            .iter()
-            .find(|(name, _)| name == wanted)?;
+        let (_, value) = tokens.attributes().iter().find(|(name, _)| name == wanted)?;
         Some(unescape(&String::from_utf8_lossy(value)))
     };
     let declares = value(b"http-equiv")?.eq_ignore_ascii_case("content-security-policy");
@@ -333,13 +312,13 @@ fn unescape(value: &str) -> String {
 
 /// The offset in a whole page before which a block can be inserted: the end of its head. `None`
 /// where it is no whole document: it has a doctype, `<html`, `<head` or `<body` tag by then.
-pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
+pub fn head_end(html: &[u8]) -> Option<usize> {
     let mut scanner = Scanner::default();
     scan(&mut scanner, html)
 }
 
 /// As [`head_end`], with a scanner that can then be asked for what else it saw.
-pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
+pub fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     for &byte in html {
         scanner.byte(byte);
         if scanner.head() != Head::Open {
@@ -353,7 +332,7 @@ pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
 }
 
 /// The page with the block inserted at that offset; nothing else is changed.
-pub(crate) fn insert(html: &[u8], at: usize, block: &str) -> Bytes {
+pub fn insert(html: &[u8], at: usize, block: &str) -> Bytes {
     let (before, after) = html.split_at(at.min(html.len()));
     [before, block.as_bytes(), after].concat().into()
 }

@@ -6,46 +6,35 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::call::{Call, Calls, Method};
+use crate::settings::Loader;
 
 #[cfg(test)]
 mod tests;
 
 const LOADER: &str = include_str!("loader.js");
 
-/// Which pages load mixpanel-js.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Loader {
-    /// Every page, as Mixpanel's own snippet would.
-    #[default]
-    Always,
-    /// Those that carry calls.
-    WithCalls,
-    /// None: the application loads it itself.
-    Never,
-}
-
 /// One page, as far as its block is concerned.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Page<'a> {
+pub struct Page<'a> {
     /// The project's token.
-    pub(crate) token: &'a str,
+    pub token: &'a str,
     /// The configuration that `mixpanel.init` is given.
-    pub(crate) config: &'a Value,
+    pub config: &'a Value,
     /// Where mixpanel-js is loaded from.
-    pub(crate) lib_url: &'a str,
+    pub lib_url: &'a str,
     /// The name of a second Mengpaneel on one page.
-    pub(crate) instance: Option<&'a str>,
+    pub instance: Option<&'a str>,
     /// Whether mixpanel-js is loaded.
-    pub(crate) loader: Loader,
+    pub loader: Loader,
     /// What the page is to run.
-    pub(crate) calls: Option<&'a Calls>,
+    pub calls: Option<&'a Calls>,
     /// The nonce that the page's Content-Security-Policy asks for.
-    pub(crate) nonce: Option<&'a str>,
+    pub nonce: Option<&'a str>,
 }
 
 /// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function.
 /// `None` where the page needs none.
-pub(crate) fn block(page: &Page<'_>) -> Option<String> {
+pub fn block(page: &Page<'_>) -> Option<String> {
     let calls = page.calls.filter(|calls| !calls.is_empty());
     if calls.is_none() && page.loader != Loader::Always {
         return None;
@@ -53,9 +42,7 @@ pub(crate) fn block(page: &Page<'_>) -> Option<String> {
     let own = own_name(page.instance);
     let mut out = open(page.nonce, &own);
     if page.loader == Loader::Never {
-        out.push_str(
-            "var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n",
-        );
+        out.push_str("var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n");
     } else {
         let _ = writeln!(
             out,
@@ -82,11 +69,7 @@ pub(crate) fn block(page: &Page<'_>) -> Option<String> {
 
 /// A second block, for the end of a streamed page: what was recorded after the head had passed.
 /// `None` where that is nothing.
-pub(crate) fn late_block(
-    calls: &Calls,
-    nonce: Option<&str>,
-    instance: Option<&str>,
-) -> Option<String> {
+pub fn late_block(calls: &Calls, nonce: Option<&str>, instance: Option<&str>) -> Option<String> {
     if calls.is_empty() {
         return None;
     }
@@ -104,20 +87,16 @@ pub(crate) fn late_block(
 
 /// The value of `X-Mengpaneel-Calls`: the calls as a JSON array, in the order of their modes, in
 /// ASCII.
-pub(crate) fn header(calls: &Calls, with_setup: bool) -> String {
-    let sent: Vec<&Call> = calls
-        .before_setup
-        .iter()
-        .chain(calls.setup.iter().filter(|_| with_setup))
-        .chain(&calls.tracking)
-        .collect();
+pub fn header(calls: &Calls, with_setup: bool) -> String {
+    let sent: Vec<&Call> =
+        calls.before_setup.iter().chain(calls.setup.iter().filter(|_| with_setup)).chain(&calls.tracking).collect();
     let wire = serde_json::to_string(&sent).unwrap_or_else(|_| String::from("[]"));
     escape(&wire, |c| !(' '..='~').contains(&c))
 }
 
 /// The name of a setup: 16 hex digits over its method paths and arguments, the same in every
 /// process and release.
-pub(crate) fn setup_name(setup: &[Call]) -> String {
+pub fn setup_name(setup: &[Call]) -> String {
     let mut hash = Sha256::new();
     for call in setup {
         let mut wire = serde_json::to_value(call).unwrap_or_default();
@@ -125,29 +104,20 @@ pub(crate) fn setup_name(setup: &[Call]) -> String {
         hash.update(wire.to_string());
         hash.update("\n");
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .fold(String::new(), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        })
+    hash.finalize().iter().take(8).fold(String::new(), |mut name, byte| {
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
 }
 
 /// The global and the named instance that are ours.
 fn own_name(instance: Option<&str>) -> String {
-    instance.map_or_else(
-        || String::from("mengpaneel"),
-        |name| format!("mengpaneel_{name}"),
-    )
+    instance.map_or_else(|| String::from("mengpaneel"), |name| format!("mengpaneel_{name}"))
 }
 
 fn open(nonce: Option<&str>, own: &str) -> String {
     let nonce = nonce.map_or_else(String::new, |nonce| {
-        let nonce = nonce
-            .replace('&', "&amp;")
-            .replace('"', "&quot;")
-            .replace('<', "&lt;");
+        let nonce = nonce.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
         format!(" nonce=\"{nonce}\"")
     });
     let own = text(own);
@@ -164,10 +134,7 @@ fn close(out: &mut String) {
 fn write_calls(out: &mut String, calls: &Calls, own: &str) {
     write_each(out, &calls.before_setup);
     if !calls.setup.is_empty() {
-        let (key, name) = (
-            text(&format!("{own}_setup")),
-            text(&setup_name(&calls.setup)),
-        );
+        let (key, name) = (text(&format!("{own}_setup")), text(&setup_name(&calls.setup)));
         let _ = writeln!(
             out,
             "var known = false;\ntry {{\nknown = sessionStorage.getItem({key}) === {name};\n}} catch (e) {{}}"
@@ -229,9 +196,7 @@ fn text(value: &str) -> String {
 
 /// JSON that cannot end the script that it stands in, and is one line of JavaScript.
 fn json(value: &Value) -> String {
-    escape(&value.to_string(), |c| {
-        matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
-    })
+    escape(&value.to_string(), |c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'))
 }
 
 /// Writes these characters as `\uXXXX`: in JSON, they stand in strings only.

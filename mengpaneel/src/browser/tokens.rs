@@ -337,11 +337,7 @@ impl Tokenizer {
     }
 
     fn emit(&mut self) -> Option<Token> {
-        self.done(if self.end_tag {
-            Token::End
-        } else {
-            Token::Start
-        })
+        self.done(if self.end_tag { Token::End } else { Token::Start })
     }
 
     fn done(&mut self, token: Token) -> Option<Token> {
@@ -351,8 +347,7 @@ impl Tokenizer {
 
     fn attribute(&mut self, byte: u8) -> Option<Token> {
         if self.name == b"meta" && !self.end_tag && self.attributes.len() < 32 {
-            self.attributes
-                .push((vec![byte.to_ascii_lowercase()], Vec::new()));
+            self.attributes.push((vec![byte.to_ascii_lowercase()], Vec::new()));
         } else if let Some(last) = self.attributes.last_mut() {
             last.0 = vec![0];
         }
@@ -380,10 +375,7 @@ impl Tokenizer {
             self.go(State::Doctype)
         } else if seen == b"[cdata[" {
             self.go(State::Bogus(Token::Cdata))
-        } else if [&b"--"[..], b"doctype", b"[cdata["]
-            .iter()
-            .any(|known| known.starts_with(seen))
-        {
+        } else if [&b"--"[..], b"doctype", b"[cdata["].iter().any(|known| known.starts_with(seen)) {
             None
         } else {
             self.go(State::Bogus(Token::Comment))
@@ -414,12 +406,6 @@ fn reference(name: &[u8], semicolon: bool) -> Token {
         [b'x' | b'X', hex @ ..] => (hex, 16),
         decimal => (decimal, 10),
     };
-    let code = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| u8::from_str_radix(digits, radix).ok());
-    if code.is_some_and(is_space) {
-        Token::Space
-    } else {
-        Token::Text
-    }
+    let code = std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, radix).ok());
+    if code.is_some_and(is_space) { Token::Space } else { Token::Text }
 }

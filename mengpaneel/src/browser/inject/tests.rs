@@ -10,9 +10,7 @@ use super::*;
 const BLOCK: &str = "<script id=mp></script>";
 
 fn parse(html: &[u8]) -> RcDom {
-    html5ever::parse_document(RcDom::default(), html5ever::ParseOpts::default())
-        .from_utf8()
-        .one(html)
+    html5ever::parse_document(RcDom::default(), html5ever::ParseOpts::default()).from_utf8().one(html)
 }
 
 /// One line a node; our own script is left out and counted, with its parent's name.
@@ -25,20 +23,12 @@ fn outline(node: &Handle, depth: usize, out: &mut Vec<String>, ours: &mut Vec<St
         NodeData::Text { contents } => format!("{:?}", contents.borrow()),
         NodeData::Comment { contents } => format!("<!--{contents}-->"),
         NodeData::ProcessingInstruction { target, .. } => format!("<?{target}>"),
-        NodeData::Element {
-            name,
-            attrs,
-            template_contents,
-            ..
-        } => {
+        NodeData::Element { name, attrs, template_contents, .. } => {
             if let Some(contents) = template_contents.borrow().as_ref() {
                 children.push(contents.clone());
             }
-            let mut attrs: Vec<String> = attrs
-                .borrow()
-                .iter()
-                .map(|attr| format!("{}={}", attr.name.local, attr.value))
-                .collect();
+            let mut attrs: Vec<String> =
+                attrs.borrow().iter().map(|attr| format!("{}={}", attr.name.local, attr.value)).collect();
             attrs.sort();
             format!("{} {}", name.local, attrs.join(" "))
         }
@@ -91,10 +81,7 @@ fn is_right(html: &[u8]) -> Option<usize> {
     assert_eq!(head_end(html), Some(at), "in pieces or at once: {shown}");
     let (before, _) = tree(html);
     let (after, ours) = tree(&insert(html, at, BLOCK));
-    assert!(
-        matches!(&*ours, [parent] if parent.starts_with("head ")),
-        "at {at} in {shown}"
-    );
+    assert!(matches!(&*ours, [parent] if parent.starts_with("head ")), "at {at} in {shown}");
     assert_eq!(after, before, "at {at} in {shown}");
     if scanner.in_body_content() {
         let (after, ours) = tree(&insert(html, html.len(), BLOCK));

@@ -31,10 +31,7 @@ fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
 fn calls_stand_in_their_order_one_on_a_line() {
     let (config, calls) = (json!({}), signed_up());
     let block = block(&page(&config, Some(&calls))).unwrap();
-    let lines: Vec<&str> = block
-        .lines()
-        .filter(|line| line.starts_with("this."))
-        .collect();
+    let lines: Vec<&str> = block.lines().filter(|line| line.starts_with("this.")).collect();
     assert_eq!(
         lines,
         [

@@ -74,11 +74,7 @@ impl Tokenizer {
                 return if byte == b'>' { self.emit() } else { None };
             }
         }
-        self.again(if escaped {
-            State::Escaped(0, false)
-        } else {
-            State::Raw
-        })
+        self.again(if escaped { State::Escaped(0, false) } else { State::Raw })
     }
 
     /// `<script` in escaped script data escapes it doubly, `</script` undoes that.

@@ -1,0 +1,104 @@
+//! `client_side`: the calls stand in the page, and the visitor's browser makes them.
+
+use actix_web::body::MessageBody;
+use actix_web::http::header;
+use actix_web::http::{Method, StatusCode};
+
+use super::body::Content;
+use super::{Declined, Exchange, caching, split};
+use crate::browser::{Page, Verdict, block, check, head_end, insert};
+use crate::call::Calls;
+use crate::settings::Loader;
+
+/// Where in the page the block stands, and under which nonce.
+struct Place {
+    at: usize,
+    nonce: Option<String>,
+}
+
+/// Whether the response may be a page, by its head alone: then its body is worth reading.
+pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+    let (asked, head) = (&exchange.asked, exchange.response.headers());
+    let status = exchange.response.status();
+    let no_page = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::PARTIAL_CONTENT];
+    let text = |name| head.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let content_type = text(header::CONTENT_TYPE);
+    let encoding = text(header::CONTENT_ENCODING);
+    let why = if asked.method == Method::HEAD {
+        "an answer to HEAD has no body"
+    } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
+        "a status that shows no page"
+    } else if content_type.split(';').next().map(str::trim) != Some("text/html") {
+        "no text/html"
+    } else if asked.is_ajax {
+        "a script asked for it"
+    } else if text(header::CONTENT_DISPOSITION).trim_start().starts_with("attachment") {
+        "an attachment"
+    } else if !matches!(encoding.trim(), "" | "identity") {
+        "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
+    } else if content_type.contains("utf-16") || content_type.contains("utf-32") {
+        "its charset is not compatible with ASCII"
+    } else {
+        return Ok(());
+    };
+    Err(why.into())
+}
+
+/// Puts the calls in the page. Gives those that are another user's.
+pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
+    let place = place(exchange)?;
+    if caching::may_be_shared(exchange.response.headers()) {
+        return Err("a shared cache may keep the page: say Cache-Control: private".into());
+    }
+    if split::is_too_old(calls) {
+        return Err("an event is older than Mixpanel takes from browsers".into());
+    }
+    let (ours, foreign) = split::foreign(calls, &exchange.visitor);
+    write(exchange, &place, Some(&ours));
+    caching::make_private(exchange.response.headers_mut());
+    Ok(foreign)
+}
+
+/// Puts the loader alone in the page, where there is a page and it is wanted on each.
+pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
+    if exchange.settings.page.loader == Loader::Always
+        && let Ok(place) = place(exchange)
+    {
+        write(exchange, &place, None);
+    }
+}
+
+fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
+    is_page(exchange)?;
+    let Some(Content::Whole { bytes }) = &exchange.body else {
+        return Err("its body is streamed".into());
+    };
+    let nonce = match check(exchange.response.headers()) {
+        Verdict::Allowed => None,
+        Verdict::Nonce(nonce) => Some(nonce),
+        Verdict::Forbidden(why) => {
+            return Err(format!("its Content-Security-Policy forbids the script ({why}): give it a nonce").into());
+        }
+    };
+    match head_end(bytes) {
+        Some(at) => Ok(Place { at, nonce }),
+        None => Err("no whole document".into()),
+    }
+}
+
+fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: &Place, calls: Option<&Calls>) {
+    let settings = &exchange.settings;
+    let page = Page {
+        token: &settings.token,
+        config: &settings.page.config,
+        lib_url: &settings.page.lib_url,
+        instance: settings.names.name.as_deref(),
+        loader: settings.page.loader,
+        calls,
+        nonce: place.nonce.as_deref(),
+    };
+    if let (Some(block), Some(Content::Whole { bytes })) = (block(&page), &mut exchange.body) {
+        *bytes = insert(bytes, place.at, &block);
+        caching::drop_validators(exchange.response.headers_mut());
+    }
+}
