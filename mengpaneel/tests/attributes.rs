@@ -17,7 +17,7 @@ macro_rules! app {
     ($($service:expr),+ $(,)?) => {{
         let seen = Seen::default();
         let sink = seen.clone();
-        let app = test::init_service(App::new()$(.service($service))+.wrap(from_fn(
+        let app = test::init_service(App::new().app_data(web::Data::new(Db))$(.service($service))+.wrap(from_fn(
             move |request: actix_web::dev::ServiceRequest, next: Next<_>| {
                 let sink = sink.clone();
                 async move {
@@ -118,7 +118,7 @@ async fn refused() -> HttpResponse {
 
 async fn create(title: &str) -> (u16, Calls) {
     let (app, seen) = app!(create_post);
-    let request = test::TestRequest::post().uri("/posts").set_form([("title", title)]).app_data(web::Data::new(Db));
+    let request = test::TestRequest::post().uri("/posts").set_form([("title", title)]);
     let response = test::call_service(&app, request.to_request()).await;
     let calls = seen.lock().unwrap().clone();
     (response.status().as_u16(), calls)
@@ -142,7 +142,7 @@ async fn a_binding_that_did_not_run_is_no_event() {
     let (app, seen) = app!(payment_notification);
     for (state, said_then) in [("pending", vec![]), ("payment_complete", vec!["identify 7", "track Complete Payment"])] {
         let form = [("status", state), ("payment_id", "3")];
-        let request = test::TestRequest::post().uri("/payments/notify").set_form(form).app_data(web::Data::new(Db));
+        let request = test::TestRequest::post().uri("/payments/notify").set_form(form);
         test::call_service(&app, request.to_request()).await;
         assert_eq!(said(&seen.lock().unwrap()), said_then);
     }
