@@ -5,14 +5,19 @@ mod spec;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::Result;
+use syn::spanned::Spanned;
 
 use crate::args::{Annotation, Mode};
 use crate::capture::{self, Captured, Unit};
 use crate::function::Function;
+use crate::route::Sibling;
 use crate::{root, route};
 
 /// Expands one attribute, and with it the others of ours that stand below it.
 pub(crate) fn attribute(mode: Mode, args: TokenStream, item: TokenStream) -> TokenStream {
+    if route::is_mention(&args) {
+        return TokenStream::new();
+    }
     if cfg!(not(feature = "tracking")) {
         return item;
     }
@@ -24,9 +29,13 @@ pub(crate) fn attribute(mode: Mode, args: TokenStream, item: TokenStream) -> Tok
         }
     };
     let siblings = route::take_ours(&mut function.attrs);
-    let all = std::iter::once((mode, args, Span::call_site())).chain(siblings);
-    let annotations = combine(all.map(|(mode, args, at)| Annotation::parse(mode, args, at)));
-    let expanded = function.refuse().and(annotations).and_then(|annotations| expand(&function, &annotations));
+    let own = Annotation::parse(mode, args, Span::call_site());
+    let others = siblings.iter().map(|sibling| {
+        Annotation::parse(sibling.mode, sibling.args.clone(), sibling.path.span())
+    });
+    let annotations = combine(std::iter::once(own).chain(others));
+    let mentions: TokenStream = siblings.iter().filter_map(Sibling::mention).collect();
+    let expanded = function.refuse().and(annotations).and_then(|annotations| expand(&function, &annotations, &mentions));
     expanded.unwrap_or_else(|error| {
         let (function, error) = (function.untouched(), error.into_compile_error());
         quote!(#function #error)
@@ -52,7 +61,7 @@ fn local(name: &str) -> Ident {
     format_ident!("{name}", span = Span::mixed_site())
 }
 
-fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream> {
+fn expand(function: &Function, annotations: &[Annotation], mentions: &TokenStream) -> Result<TokenStream> {
     let root = root::path(annotations.iter().find_map(|annotation| annotation.root.as_ref()));
     let mut spec = spec::Spec::new(&root);
     let units: Vec<Unit> = annotations.iter().flat_map(|annotation| spec.add(annotation)).collect();
@@ -63,7 +72,7 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
     let captured = capture::capture(&function.body, units, &function.parameters(), &wrap)?;
     let Captured { body, entry, inside } = captured;
     let entry = (!entry.is_empty()).then(|| {
-        quote!(if let ::core::option::Option::Some(#values) = #frame.values() { #(#entry)* })
+        quote!(if let ::core::option::Option::Some(#values) = #frame.entry() { #(#entry)* })
     });
     let taken = inside.then(|| quote!(let #taken = &#frame;));
     let kind = kind(function);
@@ -71,6 +80,7 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
     let bare = annotations.iter().any(|annotation| annotation.calls.is_empty());
     let run = run(function, &root, &frame, &body.into(), bare);
     Ok(function.with_body(&quote! {
+        #mentions
         let #frame = #root::__private::Frame::enter(#root::__private::Kind::#kind, const { &[#(#calls),*] }, #slots);
         #entry
         #taken

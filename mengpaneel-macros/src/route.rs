@@ -1,6 +1,7 @@
 //! What stands beside an attribute of ours: others of them, and Actix's route attributes.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::quote;
 use syn::{Attribute, Meta, Path};
 
 use crate::args::Mode;
@@ -21,8 +22,15 @@ fn is_route(path: &Path) -> bool {
     named && of_actix
 }
 
+/// An attribute of ours that stands below another.
+pub(crate) struct Sibling {
+    pub(crate) mode: Mode,
+    pub(crate) args: TokenStream,
+    pub(crate) path: Path,
+}
+
 /// Takes our own attributes out of these, in order.
-pub(crate) fn take_ours(attrs: &mut Vec<Attribute>) -> Vec<(Mode, TokenStream, Span)> {
+pub(crate) fn take_ours(attrs: &mut Vec<Attribute>) -> Vec<Sibling> {
     let mut ours = Vec::new();
     attrs.retain(|attr| match ours_of(attr) {
         Some(found) => {
@@ -35,7 +43,7 @@ pub(crate) fn take_ours(attrs: &mut Vec<Attribute>) -> Vec<(Mode, TokenStream, S
 }
 
 /// Ours is `track`, `mengpaneel::track`, and the same under the name that the crate has here.
-fn ours_of(attr: &Attribute) -> Option<(Mode, TokenStream, Span)> {
+fn ours_of(attr: &Attribute) -> Option<Sibling> {
     let path = attr.path();
     let last = path.segments.last()?;
     let mode = Mode::named(&last.ident)?;
@@ -48,5 +56,18 @@ fn ours_of(attr: &Attribute) -> Option<(Mode, TokenStream, Span)> {
         Meta::List(list) => list.tokens.clone(),
         _ => return None,
     };
-    Some((mode, args, last.ident.span()))
+    Some(Sibling { mode, args, path: path.clone() })
+}
+
+impl Sibling {
+    /// Names the attribute once more, to no effect: so that its import is one that is used.
+    pub(crate) fn mention(&self) -> Option<TokenStream> {
+        let name = self.path.get_ident()?;
+        Some(quote!(#[#name(@)] const _: () = ();))
+    }
+}
+
+/// Whether these are the arguments of a mere mention.
+pub(crate) fn is_mention(args: &TokenStream) -> bool {
+    matches!(args.clone().into_iter().next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '@')
 }

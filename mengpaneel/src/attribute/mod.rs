@@ -44,7 +44,7 @@ struct Live {
     mixpanel: Mixpanel,
     calls: &'static [Annotated],
     kind: Kind,
-    /// The place of calls that take no value.
+    /// The place of calls that take no value from the body.
     entered: u64,
     slots: Mutex<Vec<Slot>>,
 }
@@ -70,6 +70,12 @@ impl Frame {
         let entered = recorder.ticket();
         let slots = Mutex::new(vec![Slot::default(); slots]);
         Self(Some(Live { mixpanel, calls, kind, entered, slots }))
+    }
+
+    /// Where to put the values that can be taken at the start; `None` where nothing is recorded.
+    pub fn entry(&self) -> Option<Values<'_>> {
+        let live = self.0.as_ref()?;
+        Some(Values { live, ticket: live.entered })
     }
 
     /// Where to put the values that can be taken at this point; `None` where nothing is recorded,
