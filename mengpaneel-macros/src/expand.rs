@@ -30,12 +30,12 @@ pub(crate) fn attribute(mode: Mode, args: TokenStream, item: TokenStream) -> Tok
     };
     let siblings = route::take_ours(&mut function.attrs);
     let own = Annotation::parse(mode, args, Span::call_site());
-    let others = siblings.iter().map(|sibling| {
-        Annotation::parse(sibling.mode, sibling.args.clone(), sibling.path.span())
-    });
+    let others =
+        siblings.iter().map(|sibling| Annotation::parse(sibling.mode, sibling.args.clone(), sibling.path.span()));
     let annotations = combine(std::iter::once(own).chain(others));
     let mentions: TokenStream = siblings.iter().filter_map(Sibling::mention).collect();
-    let expanded = function.refuse().and(annotations).and_then(|annotations| expand(&function, &annotations, &mentions));
+    let expanded =
+        function.refuse().and(annotations).and_then(|annotations| expand(&function, &annotations, &mentions));
     expanded.unwrap_or_else(|error| {
         let (function, error) = (function.untouched(), error.into_compile_error());
         quote!(#function #error)
@@ -66,14 +66,12 @@ fn expand(function: &Function, annotations: &[Annotation], mentions: &TokenStrea
     let mut spec = spec::Spec::new(&root);
     let units: Vec<Unit> = annotations.iter().flat_map(|annotation| spec.add(annotation)).collect();
     let (frame, values, taken) = (local("frame"), local("values"), local("taken"));
-    let wrap = |takes: &[&TokenStream]| {
-        quote!(if let ::core::option::Option::Some(#values) = #taken.values() { #(#takes)* })
-    };
+    let wrap =
+        |takes: &[&TokenStream]| quote!(if let ::core::option::Option::Some(#values) = #taken.values() { #(#takes)* });
     let captured = capture::capture(&function.body, units, &function.parameters(), &wrap)?;
     let Captured { body, entry, inside } = captured;
-    let entry = (!entry.is_empty()).then(|| {
-        quote!(if let ::core::option::Option::Some(#values) = #frame.entry() { #(#entry)* })
-    });
+    let entry = (!entry.is_empty())
+        .then(|| quote!(if let ::core::option::Option::Some(#values) = #frame.entry() { #(#entry)* }));
     let taken = inside.then(|| quote!(let #taken = &#frame;));
     let kind = kind(function);
     let (calls, slots) = spec.finish();
@@ -99,7 +97,13 @@ fn kind(function: &Function) -> Ident {
 }
 
 /// Runs the body and ends the frame with what it returned.
-fn run(function: &Function, root: &TokenStream, frame: &Ident, body: &proc_macro2::TokenTree, bare: bool) -> TokenStream {
+fn run(
+    function: &Function,
+    root: &TokenStream,
+    frame: &Ident,
+    body: &proc_macro2::TokenTree,
+    bare: bool,
+) -> TokenStream {
     let returned = local("returned");
     let output = function.returned();
     let is_async = function.sig.asyncness.is_some();

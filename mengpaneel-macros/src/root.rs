@@ -47,7 +47,8 @@ fn alias(manifest: &str) -> Option<String> {
         if !table.contains("dependencies") || !names_package(line) {
             continue;
         }
-        let key = if line.starts_with("package") { table.rsplit('.').next()? } else { line.split(['=', '.']).next()? };
+        let key =
+            if line.starts_with("package") { table.rsplit('.').next()? } else { line.split(['=', '.']).next()? };
         return Some(key.trim().trim_matches('"').replace('-', "_"));
     }
     None

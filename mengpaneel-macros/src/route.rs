@@ -53,8 +53,8 @@ fn ours_of(attr: &Attribute) -> Option<Sibling> {
     }
     let args = match &attr.meta {
         Meta::Path(_) => TokenStream::new(),
-        Meta::List(list) => list.tokens.clone(),
-        _ => return None,
+        Meta::List(meta) => meta.tokens.clone(),
+        Meta::NameValue(_) => return None,
     };
     Some(Sibling { mode, args, path: path.clone() })
 }

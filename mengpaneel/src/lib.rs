@@ -22,8 +22,8 @@ pub mod __private {
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use current::*;
 pub use failure::{Failure, Reason};
+pub use mengpaneel_macros::{before_setup, setup, track, tracking};
 pub use mixpanel::{Group, Mixpanel, People};
 pub use parcel::Parcel;
-pub use mengpaneel_macros::{before_setup, setup, track, tracking};
 pub use recorder::Strategy;
 pub use visitor::Visitor;

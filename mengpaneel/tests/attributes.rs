@@ -88,7 +88,11 @@ async fn create_post(
     db: web::Data<Db>,
 ) -> actix_web::Result<Either<Redirect, web::Json<Post>>> {
     let post = db.insert_post(form.into_inner())?;
-    if post.title == "json" { Ok(Either::Right(web::Json(post))) } else { Ok(Either::Left(Redirect::to("/").see_other())) }
+    if post.title == "json" {
+        Ok(Either::Right(web::Json(post)))
+    } else {
+        Ok(Either::Left(Redirect::to("/").see_other()))
+    }
 }
 
 #[mengpaneel::setup(identify(payment.user_id))]
@@ -140,7 +144,8 @@ async fn a_handler_that_returns_early_with_err_records_nothing() {
 #[actix_web::test]
 async fn a_binding_that_did_not_run_is_no_event() {
     let (app, seen) = app!(payment_notification);
-    for (state, said_then) in [("pending", vec![]), ("payment_complete", vec!["identify 7", "track Complete Payment"])] {
+    for (state, said_then) in [("pending", vec![]), ("payment_complete", vec!["identify 7", "track Complete Payment"])]
+    {
         let form = [("status", state), ("payment_id", "3")];
         let request = test::TestRequest::post().uri("/payments/notify").set_form(form);
         test::call_service(&app, request.to_request()).await;

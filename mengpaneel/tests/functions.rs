@@ -210,10 +210,13 @@ async fn answer(uri: &str) -> Vec<String> {
             .service(above)
             .route("/responder", web::get().to(responder))
             .route("/hidden", web::get().to(async || hidden().await.unwrap_or_else(|_| HttpResponse::Ok().finish())))
-            .route("/text", web::get().to(async || {
-                drop(text().await);
-                HttpResponse::BadRequest()
-            }))
+            .route(
+                "/text",
+                web::get().to(async || {
+                    drop(text().await);
+                    HttpResponse::BadRequest()
+                }),
+            )
             .route("/guard/{rest}", web::get().guard(actix_web::guard::fn_guard(guard)).to(HttpResponse::BadRequest)),
     )
     .await;

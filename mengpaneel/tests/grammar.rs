@@ -94,7 +94,10 @@ fn every_call_that_is_modelled_goes_on_the_wire_as_mixpanel_js_has_it() {
     let calls = wire(calls);
     let calls = calls["tracking"].as_array().cloned().unwrap_or_default();
     let grouped = &calls[2][1];
-    assert_eq!((&grouped[0], &grouped[1]["n"], &grouped[2]), (&json!("Grouped"), &json!(1), &json!({"company": "acme"})));
+    assert_eq!(
+        (&grouped[0], &grouped[1]["n"], &grouped[2]),
+        (&json!("Grouped"), &json!(1), &json!({"company": "acme"}))
+    );
     assert_eq!(calls[0], json!([["time_event"], ["Upload"]]));
     let expected = json!([
         [["register"], [{"Plan": "pro"}]],

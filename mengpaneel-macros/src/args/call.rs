@@ -21,7 +21,9 @@ pub(super) fn track(items: Vec<Item>, at: Span) -> Result<Call> {
 /// Reads a call.
 pub(super) fn parse(input: ParseStream<'_>) -> Result<Call> {
     if !input.peek(Ident::peek_any) {
-        return Err(input.error("expected a call, such as `identify(user.id)` or `people.set(\"$email\" = user.email)`"));
+        return Err(
+            input.error("expected a call, such as `identify(user.id)` or `people.set(\"$email\" = user.email)`")
+        );
     }
     let first = input.call(Ident::parse_any)?;
     let mut group = Vec::new();
@@ -69,7 +71,9 @@ fn parse_group(name: &Ident, input: ParseStream<'_>) -> Result<Vec<Arg>> {
     let mut items = parse_items(&content)?.into_iter();
     match (items.next(), items.next(), items.next()) {
         (Some(Item::Positional(key)), Some(Item::Positional(id)), None) => Ok(vec![Arg::Text(key.into()), Arg::Id(id)]),
-        _ => Err(syn::Error::new(name.span(), "a group has a key and an ID: write `get_group(\"company\", company.id)`")),
+        _ => {
+            Err(syn::Error::new(name.span(), "a group has a key and an ID: write `get_group(\"company\", company.id)`"))
+        }
     }
 }
 
@@ -99,11 +103,11 @@ impl<'a> Given<'a> {
                 Item::Positional(expr) if properties.is_empty() => positional.push(expr),
                 Item::Positional(expr) => return Err(no_property(&expr, method)),
                 Item::Property(property) => {
-                    if let Property::Pair(Name::Literal(name), _) = &property {
-                        if !names.insert(name.value()) {
-                            let said = format!("`{}` is given twice: drop one, or give it another name", name.value());
-                            return Err(syn::Error::new(name.span(), said));
-                        }
+                    if let Property::Pair(Name::Literal(name), _) = &property
+                        && !names.insert(name.value())
+                    {
+                        let said = format!("`{}` is given twice: drop one, or give it another name", name.value());
+                        return Err(syn::Error::new(name.span(), said));
                     }
                     properties.push(property);
                 }
@@ -170,9 +174,10 @@ impl<'a> Given<'a> {
 
     fn event(&mut self) -> Result<Name> {
         let said = "the event's name comes first: write";
-        let event = self.positional.next().ok_or_else(|| {
-            syn::Error::new(self.name.span(), format!("{said} `{}`", self.method.form))
-        })?;
+        let event = self
+            .positional
+            .next()
+            .ok_or_else(|| syn::Error::new(self.name.span(), format!("{said} `{}`", self.method.form)))?;
         match Name::from(event) {
             Name::Literal(text) if text.value().is_empty() => {
                 Err(syn::Error::new(text.span(), format!("{said} `{}`", self.method.form)))

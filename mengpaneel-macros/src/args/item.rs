@@ -23,11 +23,12 @@ impl Item {
             return input.parse().map(Property::Spread).map(Self::Property);
         }
         let ahead = input.fork();
-        if let Ok(name) = key(&ahead) {
-            if ahead.peek(Token![=]) && !ahead.peek(Token![==]) {
-                input.advance_to(&ahead);
-                return Self::parse_value(name, input).map(Self::Property);
-            }
+        if let Ok(name) = key(&ahead)
+            && ahead.peek(Token![=])
+            && !ahead.peek(Token![==])
+        {
+            input.advance_to(&ahead);
+            return Self::parse_value(name, input).map(Self::Property);
         }
         input.parse().map(Self::Positional)
     }
@@ -44,12 +45,11 @@ impl Item {
     /// After the event only properties and options follow: what looks like a call was meant as an
     /// option.
     pub(super) fn refuse_unknown_option(&self) -> Result<()> {
-        if let Self::Positional(Expr::Call(call)) = self {
-            if let Expr::Path(path) = &*call.func {
-                if let Some(name) = path.path.get_ident() {
-                    return Err(option::unknown(name));
-                }
-            }
+        if let Self::Positional(Expr::Call(call)) = self
+            && let Expr::Path(path) = &*call.func
+            && let Some(name) = path.path.get_ident()
+        {
+            return Err(option::unknown(name));
         }
         Ok(())
     }
@@ -66,12 +66,12 @@ fn key(input: ParseStream<'_>) -> Result<Name> {
         return braced.parse().map(Name::Computed);
     }
     let path = input.fork();
-    if let Ok(constant) = Path::parse_mod_style(&path) {
-        if constant.segments.len() > 1 {
-            input.advance_to(&path);
-            let path = Expr::Path(syn::ExprPath { attrs: vec![], qself: None, path: constant });
-            return Ok(Name::Computed(path));
-        }
+    if let Ok(constant) = Path::parse_mod_style(&path)
+        && constant.segments.len() > 1
+    {
+        input.advance_to(&path);
+        let path = Expr::Path(syn::ExprPath { attrs: vec![], qself: None, path: constant });
+        return Ok(Name::Computed(path));
     }
     let name = input.call(Ident::parse_any)?;
     Ok(Name::Literal(LitStr::new(&name.unraw().to_string(), name.span())))
@@ -99,10 +99,10 @@ impl Name {
 
 impl From<Expr> for Name {
     fn from(expr: Expr) -> Self {
-        if let Expr::Lit(syn::ExprLit { attrs, lit: syn::Lit::Str(text) }) = &expr {
-            if attrs.is_empty() {
-                return Self::Literal(text.clone());
-            }
+        if let Expr::Lit(syn::ExprLit { attrs, lit: syn::Lit::Str(text) }) = &expr
+            && attrs.is_empty()
+        {
+            return Self::Literal(text.clone());
         }
         Self::Computed(expr)
     }

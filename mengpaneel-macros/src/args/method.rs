@@ -72,12 +72,7 @@ const METHODS: &[Method] = &[
     method("disable", "Disable", Shape::Texts, r#"disable("Upload")"#),
     method("opt_in_tracking", "OptInTracking", Shape::Nothing, "opt_in_tracking()"),
     method("opt_out_tracking", "OptOutTracking", Shape::Nothing, "opt_out_tracking()"),
-    method(
-        "clear_opt_in_out_tracking",
-        "ClearOptInOutTracking",
-        Shape::Nothing,
-        "clear_opt_in_out_tracking()",
-    ),
+    method("clear_opt_in_out_tracking", "ClearOptInOutTracking", Shape::Nothing, "clear_opt_in_out_tracking()"),
     method("people.set", "PeopleSet", Shape::NamedValues, r#"people.set("$email" = user.email)"#),
     method("people.set_once", "PeopleSetOnce", Shape::NamedValues, r#"people.set_once("Plan" = plan)"#),
     method("people.unset", "PeopleUnset", Shape::SomeTexts, r#"people.unset("Plan")"#),
@@ -151,12 +146,13 @@ pub(super) fn find(parent: Option<&Ident>, name: &Ident) -> syn::Result<&'static
     if let Some((refused, why)) = refused {
         return Err(syn::Error::new(first.span(), format!("`{refused}` means nothing in an attribute: {why}")));
     }
-    if let Some(parent) = parent {
-        if parent != "people" && parent != "get_group" {
-            let near = nearest(&parent.to_string(), ["people", "get_group"]).unwrap_or("people");
-            let said = format!("no `{parent}` in mixpanel-js: did you mean `{near}.{name}(…)`?");
-            return Err(syn::Error::new(parent.span(), said));
-        }
+    if let Some(parent) = parent
+        && parent != "people"
+        && parent != "get_group"
+    {
+        let near = nearest(&parent.to_string(), ["people", "get_group"]).unwrap_or("people");
+        let said = format!("no `{parent}` in mixpanel-js: did you mean `{near}.{name}(…)`?");
+        return Err(syn::Error::new(parent.span(), said));
     }
     Err(unknown(&path, name))
 }

@@ -52,19 +52,23 @@ pub(super) struct Found {
 /// Finds which of `named` the body binds.
 pub(super) fn find(stmts: &mut Vec<Stmt>, named: &BTreeSet<String>) -> Found {
     let mut found = Found::default();
-    let mut walk = Walk { barrier: None, scopes: Vec::new(), on_bind: &mut |bound, _, barrier| {
-        for name in bound.intersection(named) {
-            match barrier {
-                None => {
-                    found.bound.insert(name.clone());
-                }
-                Some(barrier) => {
-                    found.barred.entry(name.clone()).or_insert(barrier);
+    let mut walk = Walk {
+        barrier: None,
+        scopes: Vec::new(),
+        on_bind: &mut |bound, _, barrier| {
+            for name in bound.intersection(named) {
+                match barrier {
+                    None => {
+                        found.bound.insert(name.clone());
+                    }
+                    Some(barrier) => {
+                        found.barred.entry(name.clone()).or_insert(barrier);
+                    }
                 }
             }
-        }
-        vec![]
-    } };
+            vec![]
+        },
+    };
     walk.block(stmts);
     found
 }
@@ -77,17 +81,21 @@ pub(super) fn fill(
     wrap: &dyn Fn(&[&TokenStream]) -> TokenStream,
 ) -> BTreeSet<usize> {
     let mut placed = BTreeSet::new();
-    let mut walk = Walk { barrier: None, scopes: Vec::new(), on_bind: &mut |bound, scopes, barrier| {
-        let in_scope = |name: &String| scopes.iter().any(|scope| scope.contains(name));
-        let mut takes = Vec::new();
-        for (index, (needed, unit)) in units.iter().enumerate() {
-            if barrier.is_none() && !needed.is_disjoint(bound) && needed.iter().all(in_scope) {
-                placed.insert(index);
-                takes.push(&unit.take);
+    let mut walk = Walk {
+        barrier: None,
+        scopes: Vec::new(),
+        on_bind: &mut |bound, scopes, barrier| {
+            let in_scope = |name: &String| scopes.iter().any(|scope| scope.contains(name));
+            let mut takes = Vec::new();
+            for (index, (needed, unit)) in units.iter().enumerate() {
+                if barrier.is_none() && !needed.is_disjoint(bound) && needed.iter().all(in_scope) {
+                    placed.insert(index);
+                    takes.push(&unit.take);
+                }
             }
-        }
-        if takes.is_empty() { vec![] } else { vec![Stmt::Expr(Expr::Verbatim(wrap(&takes)), None)] }
-    } };
+            if takes.is_empty() { vec![] } else { vec![Stmt::Expr(Expr::Verbatim(wrap(&takes)), None)] }
+        },
+    };
     walk.block(stmts);
     placed
 }
@@ -122,10 +130,10 @@ impl Walk<'_> {
         if bound.is_empty() {
             return vec![];
         }
-        if self.barrier.is_none() {
-            if let Some(scope) = self.scopes.last_mut() {
-                scope.extend(bound.iter().cloned());
-            }
+        if self.barrier.is_none()
+            && let Some(scope) = self.scopes.last_mut()
+        {
+            scope.extend(bound.iter().cloned());
         }
         (self.on_bind)(&bound, &self.scopes, self.barrier)
     }

@@ -50,7 +50,7 @@ impl<'a> Spec<'a> {
             self.calls.push(call);
         }
         match when {
-            Some(slot) => vec![conditional(annotation, slot, takes)],
+            Some(slot) => vec![conditional(annotation, slot, &takes)],
             None => takes.into_iter().map(Take::alone).collect(),
         }
     }
@@ -107,6 +107,7 @@ impl<'a> Spec<'a> {
                 let slot = self.take("id", Some(quote!(#path)), expr, takes);
                 quote!(#root::__private::Argument::Taken(#slot))
             }
+            Arg::KeepUser => quote!(#root::__private::Argument::KeepUser),
             Arg::Ids(expr) => {
                 let slot = self.take("ids", Some(quote!(#path)), expr, takes);
                 quote!(#root::__private::Argument::Taken(#slot))
@@ -212,7 +213,7 @@ impl Take {
 }
 
 /// Everything that an attribute with a condition takes: at once, and only where it holds.
-fn conditional(annotation: &Annotation, slot: usize, takes: Vec<Take>) -> Unit {
+fn conditional(annotation: &Annotation, slot: usize, takes: &[Take]) -> Unit {
     let values = local("values");
     let mut bound = BTreeSet::new();
     let mut names = Vec::new();
