@@ -36,10 +36,10 @@ fn parameter(given: Post) -> u32 {
 #[track("Shadowed", title = title)]
 fn shadowed(again: bool) {
     let title = "first";
-    assert!(!title.is_empty());
+    assert_eq!(title.len(), 5);
     if again {
         let title = "second";
-        assert!(!title.is_empty());
+        assert_eq!(title.len(), 6);
     }
 }
 

@@ -119,14 +119,14 @@ impl<'a> Given<'a> {
     fn args(&mut self) -> Result<Vec<Arg>> {
         Ok(match self.method.shape {
             Shape::Nothing => vec![],
+            Shape::OptOut => vec![Arg::KeepUser],
             Shape::Id => vec![Arg::Id(self.expr()?)],
             Shape::Text => vec![Arg::Text(self.name()?)],
             Shape::KeyAndId => vec![Arg::Text(self.name()?), Arg::Id(self.expr()?)],
             Shape::KeyAndIds => vec![Arg::Text(self.name()?), Arg::Ids(self.expr()?)],
             Shape::Texts if self.positional.len() == 0 => vec![],
-            Shape::Texts => vec![Arg::List(self.names())],
             Shape::SomeTexts if self.positional.len() == 0 => return Err(self.wrong()),
-            Shape::SomeTexts => vec![Arg::List(self.names())],
+            Shape::Texts | Shape::SomeTexts => vec![Arg::List(self.names())],
             Shape::Event => {
                 let event = self.event()?;
                 vec![Arg::Text(event), self.properties()]

@@ -9,6 +9,8 @@ use crate::names::nearest;
 pub(super) enum Shape {
     /// `reset()`
     Nothing,
+    /// `opt_out_tracking()`
+    OptOut,
     /// `identify(id)`
     Id,
     /// `time_event("Upload")`
@@ -71,7 +73,7 @@ const METHODS: &[Method] = &[
     method("remove_group", "RemoveGroup", Shape::KeyAndId, r#"remove_group("company", company.id)"#),
     method("disable", "Disable", Shape::Texts, r#"disable("Upload")"#),
     method("opt_in_tracking", "OptInTracking", Shape::Nothing, "opt_in_tracking()"),
-    method("opt_out_tracking", "OptOutTracking", Shape::Nothing, "opt_out_tracking()"),
+    method("opt_out_tracking", "OptOutTracking", Shape::OptOut, "opt_out_tracking()"),
     method("clear_opt_in_out_tracking", "ClearOptInOutTracking", Shape::Nothing, "clear_opt_in_out_tracking()"),
     method("people.set", "PeopleSet", Shape::NamedValues, r#"people.set("$email" = user.email)"#),
     method("people.set_once", "PeopleSetOnce", Shape::NamedValues, r#"people.set_once("Plan" = plan)"#),

@@ -77,6 +77,8 @@ pub(crate) enum Arg {
     /// A map or struct that is an argument of its own.
     Map(Expr),
     Properties(Vec<Property>),
+    /// What keeps `opt_out_tracking` from deleting the profile.
+    KeepUser,
 }
 
 /// A property, or many.

@@ -118,15 +118,15 @@ impl Walk<'_> {
             let local = if let Stmt::Local(local) = &stmt { Some(pattern_of(local)) } else { None };
             stmts.push(stmt);
             match local {
-                Some((bound, true)) => stmts.extend(self.bind(bound)),
-                Some((bound, false)) => self.behind(Barrier::NoValue, |walk| drop(walk.bind(bound))),
+                Some((bound, true)) => stmts.extend(self.bind(&bound)),
+                Some((bound, false)) => self.behind(Barrier::NoValue, |walk| drop(walk.bind(&bound))),
                 None => {}
             }
         }
         self.scopes.pop();
     }
 
-    fn bind(&mut self, bound: BTreeSet<String>) -> Vec<Stmt> {
+    fn bind(&mut self, bound: &BTreeSet<String>) -> Vec<Stmt> {
         if bound.is_empty() {
             return vec![];
         }
@@ -135,7 +135,7 @@ impl Walk<'_> {
         {
             scope.extend(bound.iter().cloned());
         }
-        (self.on_bind)(&bound, &self.scopes, self.barrier)
+        (self.on_bind)(bound, &self.scopes, self.barrier)
     }
 
     fn behind(&mut self, barrier: Barrier, visit: impl FnOnce(&mut Self)) {
@@ -146,7 +146,7 @@ impl Walk<'_> {
     }
 
     /// A branch that these names are bound for.
-    fn branch(&mut self, bound: BTreeSet<String>, visit: impl FnOnce(&mut Self)) -> Vec<Stmt> {
+    fn branch(&mut self, bound: &BTreeSet<String>, visit: impl FnOnce(&mut Self)) -> Vec<Stmt> {
         self.scopes.push(BTreeSet::new());
         let takes = self.bind(bound);
         visit(self);
@@ -163,7 +163,7 @@ impl VisitMut for Walk<'_> {
     fn visit_expr_if_mut(&mut self, branches: &mut syn::ExprIf) {
         self.visit_expr_mut(&mut branches.cond);
         let bound = bound_by_condition(&branches.cond);
-        let takes = self.branch(bound, |walk| walk.visit_block_mut(&mut branches.then_branch));
+        let takes = self.branch(&bound, |walk| walk.visit_block_mut(&mut branches.then_branch));
         branches.then_branch.stmts.splice(0..0, takes);
         if let Some((_, otherwise)) = &mut branches.else_branch {
             self.visit_expr_mut(otherwise);
@@ -173,7 +173,7 @@ impl VisitMut for Walk<'_> {
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
         let mut bound = BTreeSet::new();
         bound_by(&arm.pat, &mut bound);
-        let takes = self.branch(bound, |walk| visit_mut::visit_arm_mut(walk, arm));
+        let takes = self.branch(&bound, |walk| visit_mut::visit_arm_mut(walk, arm));
         if takes.is_empty() {
             return;
         }
@@ -184,7 +184,7 @@ impl VisitMut for Walk<'_> {
     fn visit_expr_while_mut(&mut self, node: &mut syn::ExprWhile) {
         let bound = bound_by_condition(&node.cond);
         self.behind(Barrier::Loop, |walk| {
-            walk.bind(bound);
+            walk.bind(&bound);
             visit_mut::visit_expr_while_mut(walk, node);
         });
     }
@@ -192,7 +192,7 @@ impl VisitMut for Walk<'_> {
     fn visit_expr_for_loop_mut(&mut self, node: &mut syn::ExprForLoop) {
         self.visit_expr_mut(&mut node.expr);
         self.behind(Barrier::Loop, |walk| {
-            walk.bind(names_in([&*node.pat]));
+            walk.bind(&names_in([&*node.pat]));
             walk.visit_block_mut(&mut node.body);
         });
     }
@@ -203,7 +203,7 @@ impl VisitMut for Walk<'_> {
 
     fn visit_expr_closure_mut(&mut self, node: &mut syn::ExprClosure) {
         self.behind(Barrier::Closure, |walk| {
-            walk.bind(names_in(&node.inputs));
+            walk.bind(&names_in(&node.inputs));
             walk.visit_expr_mut(&mut node.body);
         });
     }

@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::{Call, Mode, Properties};
 use crate::current::{current, tell_no_scope, try_current};
@@ -226,6 +226,7 @@ impl Taken<'_> {
             Argument::Text(text) => Some(Value::from(*text)),
             Argument::Taken(index) => self.slot(*index),
             Argument::List(items) => items.iter().map(|item| self.argument(item)).collect(),
+            Argument::KeepUser => Some(json!({"delete_user": false})),
             Argument::Properties(properties) => self.properties(properties).map(Value::Object),
         }
     }

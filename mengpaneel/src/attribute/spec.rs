@@ -71,6 +71,8 @@ pub enum Argument {
     List(&'static [Argument]),
     /// An object.
     Properties(&'static [Property]),
+    /// What keeps `opt_out_tracking` from deleting the profile.
+    KeepUser,
 }
 
 /// A property: where its name and value are.
