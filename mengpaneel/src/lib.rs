@@ -1,6 +1,7 @@
 //! mengpaneel
 
 mod asked;
+mod attribute;
 mod before;
 mod browser;
 mod call;
@@ -19,6 +20,7 @@ mod recorder;
 mod server;
 mod session;
 mod settings;
+pub mod testing;
 mod visitor;
 
 pub use before::{Before, BeforeMiddleware};
@@ -28,6 +30,7 @@ pub use current::*;
 pub use failure::{Failure, Reason};
 pub use flush::Body;
 pub use mengpaneel::Mengpaneel;
+pub use mengpaneel_macros::{before_setup, setup, track, tracking};
 pub use middleware::Middleware;
 pub use mixpanel::{Group, Mixpanel, People};
 pub use outbox::{NotSent, Undelivered};
@@ -36,3 +39,10 @@ pub use recorder::Strategy;
 pub use server::{ApiHost, Region};
 pub use settings::Loader;
 pub use visitor::Visitor;
+
+/// What the attributes expand to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::attribute::*;
+    pub use crate::call::{Method, Mode};
+}
