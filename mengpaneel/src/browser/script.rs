@@ -162,31 +162,51 @@ fn close(out: &mut String) {
 }
 
 fn write_calls(out: &mut String, calls: &Calls, own: &str) {
+    let key = text(&format!("{own}_setup"));
     write_each(out, &calls.before_setup);
+    if resets(&calls.before_setup) {
+        forget_setup(out, &key);
+    }
     if !calls.setup.is_empty() {
-        let (key, name) = (
-            text(&format!("{own}_setup")),
-            text(&setup_name(&calls.setup)),
-        );
-        let _ = writeln!(
-            out,
-            "var known = false;\ntry {{\nknown = sessionStorage.getItem({key}) === {name};\n}} catch (e) {{}}"
-        );
-        for run in calls.setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
-            if run.first().is_some_and(every_page) {
-                write_each(out, run);
-            } else {
-                out.push_str("if (!known) {\n");
-                write_each(out, run);
-                out.push_str("}\n");
-            }
-        }
-        let _ = writeln!(
-            out,
-            "mengpaneel.setup = {name};\ntry {{\nsessionStorage.setItem({key}, {name});\n}} catch (e) {{}}"
-        );
+        write_setup(out, &calls.setup, &key);
     }
     write_each(out, &calls.tracking);
+    if resets(&calls.tracking) {
+        forget_setup(out, &key);
+    }
+}
+
+fn write_setup(out: &mut String, setup: &[Call], key: &str) {
+    let name = text(&setup_name(setup));
+    let _ = writeln!(
+        out,
+        "var known = false;\ntry {{\nknown = sessionStorage.getItem({key}) === {name};\n}} catch (e) {{}}"
+    );
+    for run in setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
+        if run.first().is_some_and(every_page) {
+            write_each(out, run);
+        } else {
+            out.push_str("if (!known) {\n");
+            write_each(out, run);
+            out.push_str("}\n");
+        }
+    }
+    let _ = writeln!(
+        out,
+        "mengpaneel.setup = {name};\ntry {{\nsessionStorage.setItem({key}, {name});\n}} catch (e) {{}}"
+    );
+}
+
+/// `reset` drops what `register` gave every event: the next setup must run whole.
+fn resets(calls: &[Call]) -> bool {
+    calls.iter().any(|call| call.method() == &Method::Reset)
+}
+
+fn forget_setup(out: &mut String, key: &str) {
+    let _ = writeln!(
+        out,
+        "delete mengpaneel.setup;\ntry {{\nsessionStorage.removeItem({key});\n}} catch (e) {{}}"
+    );
 }
 
 /// What of a setup runs on every page: mixpanel-js forgets `identify` with the page, and every
