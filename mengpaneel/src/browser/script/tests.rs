@@ -48,6 +48,53 @@ fn calls_stand_in_their_order_one_on_a_line() {
     );
 }
 
+/// The pages that `js/test/browser.test.mjs` has a real browser run: `BLESS=1` writes them anew.
+#[test]
+fn the_browsers_test_runs_the_blocks_that_are_written_now() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/browser/script/pages");
+    let config = json!({"api_host": "/mp", "api_payload_format": "json", "batch_requests": false});
+    let calls = signed_up();
+    let served = Page {
+        lib_url: "/mixpanel.js",
+        ..page(&config, Some(&calls))
+    };
+    for (name, written) in [
+        ("sign_up.html", block(&served)),
+        (
+            "loader_only.html",
+            block(&Page {
+                calls: None,
+                ..served
+            }),
+        ),
+        (
+            "nonce.html",
+            block(&Page {
+                nonce: Some("n0nce"),
+                ..served
+            }),
+        ),
+        (
+            "never.html",
+            block(&Page {
+                loader: Loader::Never,
+                ..served
+            }),
+        ),
+        ("late.html", late_block(&calls, None, None)),
+    ] {
+        let (file, written) = (format!("{folder}/{name}"), written.unwrap());
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&file, &written).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap(),
+            written,
+            "{name}: run with BLESS=1"
+        );
+    }
+}
+
 #[test]
 fn a_page_without_calls_has_the_loader_alone_or_nothing() {
     let config = json!({"api_host": "/mp"});
