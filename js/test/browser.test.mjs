@@ -90,7 +90,9 @@ async function visit(path, count, act = async () => {}, context = undefined) {
   const enough = new Promise((resolve) => {
     page.on("request", (request) => {
       if (request.url().includes("/mp/")) {
-        sent.push(JSON.parse(new URLSearchParams(request.postData()).get("data")));
+        const message = JSON.parse(new URLSearchParams(request.postData()).get("data"));
+        // mixpanel-js writes the first referrer by itself.
+        if (!message.$set_once) sent.push(message);
       }
       if (sent.length >= count) resolve();
     });
@@ -116,11 +118,12 @@ function said(message) {
   return `${message.$token} ${message.$group_key ?? "people"} ${operation}`;
 }
 
-const SIGN_UP = ["T $create_alias", "T $identify", "T people $set", "T Sign Up", "T company $set"];
-const mine = (sent) => sent.map(said).filter((it) => it.startsWith("T "));
+// mixpanel-js's `alias` identifies once more, by itself.
+const SIGN_UP = ["T $create_alias", "T $identify", "T $identify", "T people $set", "T Sign Up", "T company $set"];
+const mine = (sent) => sent.filter((it) => it.startsWith("T "));
 
 test("the calls of a page are sent in their order", { skip }, async () => {
-  const sent = await visit("/sign_up", 5);
+  const sent = await visit("/sign_up", 6);
   const words = sent.map(said);
   assert.deepEqual([...words].sort(), [...SIGN_UP].sort());
   assert.ok(words.indexOf("T $create_alias") < words.indexOf("T Sign Up"));
@@ -152,29 +155,29 @@ test("the page's own scripts may use the loader's queue", { skip }, async () => 
 
 for (const path of ["/other_before", "/other_after", "/other_loaded"]) {
   test(`beside a mixpanel of another token, each has its own calls: ${path}`, { skip }, async () => {
-    const sent = (await visit(path, 6)).map(said);
-    assert.deepEqual([...mine(sent.length ? await visit(path, 6) : [])].sort().filter((it) => it !== "T Theirs"), [...SIGN_UP].sort());
+    const sent = (await visit(path, 7)).map(said);
+    assert.deepEqual(mine(sent).sort(), [...SIGN_UP].sort());
     assert.deepEqual(sent.filter((it) => it.startsWith("OTHER ")), ["OTHER Theirs"]);
   });
 }
 
 test("a mixpanel of the same token is used as it is", { skip }, async () => {
-  const sent = (await visit("/same", 6)).map(said);
+  const sent = (await visit("/same", 7)).map(said);
   assert.deepEqual([...sent].sort(), ["T Theirs", ...SIGN_UP].sort());
 });
 
 test("a nonce lets the block and what it loads run", { skip }, async () => {
-  assert.equal((await visit("/nonce", 5)).length, 5);
+  assert.equal((await visit("/nonce", 6)).length, 6);
 });
 
 for (const path of ["/late", "/late_loaded"]) {
   test(`a block at the end of the page is sent too: ${path}`, { skip }, async () => {
-    assert.deepEqual((await visit(path, 5)).map(said).sort(), [...SIGN_UP].sort());
+    assert.deepEqual((await visit(path, 6)).map(said).sort(), [...SIGN_UP].sort());
   });
 }
 
 test("without a loader the calls wait for the page's own mixpanel", { skip }, async () => {
-  const sent = (await visit("/never", 6)).map(said);
+  const sent = (await visit("/never", 7)).map(said);
   assert.deepEqual([...sent].sort(), ["T Theirs", ...SIGN_UP].sort());
 });
 
