@@ -59,6 +59,13 @@ pub struct PageSettings {
     pub config: Value,
 }
 
+impl PageSettings {
+    /// Where mixpanel-js in the page delivers.
+    pub fn api_host(&self) -> &str {
+        self.config.get("api_host").and_then(Value::as_str).unwrap_or("https://api-js.mixpanel.com")
+    }
+}
+
 /// The names under which things travel.
 #[derive(Clone, Debug)]
 pub struct Names {

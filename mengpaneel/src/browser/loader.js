@@ -36,7 +36,7 @@
     };
     return target;
   }
-  function load() {
+  function load(mine, config, own) {
     var script = document.createElement("script");
     var current = document.currentScript;
     script.async = true;
@@ -44,17 +44,26 @@
     script.src = url;
     document.head.appendChild(script);
     var stub = (window.mixpanel = []);
+    var ours = stub;
     stub.__SV = 1.2;
     stub._i = [];
     stub.init = function (token, config, name) {
-      if (name) {
-        queue((stub[name] = []), "mixpanel." + name);
-      } else {
-        queue(stub, "mixpanel");
+      if (!name && token !== mine && ours === stub) {
+        // The page's own snippet, after ours: its mixpanel is the main one, ours goes aside.
+        ours = queue((stub[own] = []), "mixpanel." + own);
+        ours.push.apply(ours, stub.splice(0));
+        ours.people.push.apply(ours.people, stub.people.splice(0));
+        stub._i[0][2] = own;
       }
+      queue(name ? (stub[name] = []) : stub, name ? "mixpanel." + name : "mixpanel");
       stub._i.push([token, config, name || "mixpanel"]);
     };
-    return stub;
+    stub.init(mine, config);
+    return {
+      push: function (item) {
+        ours.push(item);
+      }
+    };
   }
   function token(instance) {
     return instance && instance.get_config && instance.get_config("token");
@@ -64,9 +73,7 @@
     // another one is there already.
     init: function (mine, config, own) {
       if (!page || !page.init) {
-        page = load();
-        page.init(mine, config);
-        return page;
+        return load(mine, config, own);
       }
       if (token(page) === mine) {
         return page;

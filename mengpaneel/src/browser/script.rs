@@ -15,26 +15,26 @@ const LOADER: &str = include_str!("loader.js");
 
 /// One page, as far as its block is concerned.
 #[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// The project's token.
-    pub token: &'a str,
+    pub(crate) token: &'a str,
     /// The configuration that `mixpanel.init` is given.
-    pub config: &'a Value,
+    pub(crate) config: &'a Value,
     /// Where mixpanel-js is loaded from.
-    pub lib_url: &'a str,
+    pub(crate) lib_url: &'a str,
     /// The name of a second Mengpaneel on one page.
-    pub instance: Option<&'a str>,
+    pub(crate) instance: Option<&'a str>,
     /// Whether mixpanel-js is loaded.
-    pub loader: Loader,
+    pub(crate) loader: Loader,
     /// What the page is to run.
-    pub calls: Option<&'a Calls>,
+    pub(crate) calls: Option<&'a Calls>,
     /// The nonce that the page's Content-Security-Policy asks for.
-    pub nonce: Option<&'a str>,
+    pub(crate) nonce: Option<&'a str>,
 }
 
 /// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function.
 /// `None` where the page needs none.
-pub fn block(page: &Page<'_>) -> Option<String> {
+pub(crate) fn block(page: &Page<'_>) -> Option<String> {
     let calls = page.calls.filter(|calls| !calls.is_empty());
     if calls.is_none() && page.loader != Loader::Always {
         return None;
@@ -69,7 +69,7 @@ pub fn block(page: &Page<'_>) -> Option<String> {
 
 /// A second block, for the end of a streamed page: what was recorded after the head had passed.
 /// `None` where that is nothing.
-pub fn late_block(calls: &Calls, nonce: Option<&str>, instance: Option<&str>) -> Option<String> {
+pub(crate) fn late_block(calls: &Calls, nonce: Option<&str>, instance: Option<&str>) -> Option<String> {
     if calls.is_empty() {
         return None;
     }
@@ -87,7 +87,7 @@ pub fn late_block(calls: &Calls, nonce: Option<&str>, instance: Option<&str>) ->
 
 /// The value of `X-Mengpaneel-Calls`: the calls as a JSON array, in the order of their modes, in
 /// ASCII.
-pub fn header(calls: &Calls, with_setup: bool) -> String {
+pub(crate) fn header(calls: &Calls, with_setup: bool) -> String {
     let sent: Vec<&Call> =
         calls.before_setup.iter().chain(calls.setup.iter().filter(|_| with_setup)).chain(&calls.tracking).collect();
     let wire = serde_json::to_string(&sent).unwrap_or_else(|_| String::from("[]"));
@@ -96,7 +96,7 @@ pub fn header(calls: &Calls, with_setup: bool) -> String {
 
 /// The name of a setup: 16 hex digits over its method paths and arguments, the same in every
 /// process and release.
-pub fn setup_name(setup: &[Call]) -> String {
+pub(crate) fn setup_name(setup: &[Call]) -> String {
     let mut hash = Sha256::new();
     for call in setup {
         let mut wire = serde_json::to_value(call).unwrap_or_default();
@@ -132,28 +132,46 @@ fn close(out: &mut String) {
 }
 
 fn write_calls(out: &mut String, calls: &Calls, own: &str) {
+    let key = text(&format!("{own}_setup"));
     write_each(out, &calls.before_setup);
+    if resets(&calls.before_setup) {
+        forget_setup(out, &key);
+    }
     if !calls.setup.is_empty() {
-        let (key, name) = (text(&format!("{own}_setup")), text(&setup_name(&calls.setup)));
-        let _ = writeln!(
-            out,
-            "var known = false;\ntry {{\nknown = sessionStorage.getItem({key}) === {name};\n}} catch (e) {{}}"
-        );
-        for run in calls.setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
-            if run.first().is_some_and(every_page) {
-                write_each(out, run);
-            } else {
-                out.push_str("if (!known) {\n");
-                write_each(out, run);
-                out.push_str("}\n");
-            }
-        }
-        let _ = writeln!(
-            out,
-            "mengpaneel.setup = {name};\ntry {{\nsessionStorage.setItem({key}, {name});\n}} catch (e) {{}}"
-        );
+        write_setup(out, &calls.setup, &key);
     }
     write_each(out, &calls.tracking);
+    if resets(&calls.tracking) {
+        forget_setup(out, &key);
+    }
+}
+
+fn write_setup(out: &mut String, setup: &[Call], key: &str) {
+    let name = text(&setup_name(setup));
+    let _ = writeln!(
+        out,
+        "var known = false;\ntry {{\nknown = sessionStorage.getItem({key}) === {name};\n}} catch (e) {{}}"
+    );
+    for run in setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
+        if run.first().is_some_and(every_page) {
+            write_each(out, run);
+        } else {
+            out.push_str("if (!known) {\n");
+            write_each(out, run);
+            out.push_str("}\n");
+        }
+    }
+    let _ =
+        writeln!(out, "mengpaneel.setup = {name};\ntry {{\nsessionStorage.setItem({key}, {name});\n}} catch (e) {{}}");
+}
+
+/// `reset` drops what `register` gave every event: the next setup must run whole.
+fn resets(calls: &[Call]) -> bool {
+    calls.iter().any(|call| call.method() == &Method::Reset)
+}
+
+fn forget_setup(out: &mut String, key: &str) {
+    let _ = writeln!(out, "delete mengpaneel.setup;\ntry {{\nsessionStorage.removeItem({key});\n}} catch (e) {{}}");
 }
 
 /// What of a setup runs on every page: mixpanel-js forgets `identify` with the page, and every

@@ -4,7 +4,7 @@ use actix_web::body::MessageBody;
 use actix_web::http::header::HeaderValue;
 
 use super::{Declined, Exchange, caching, split};
-use crate::browser;
+use crate::browser::script;
 use crate::call::Calls;
 
 /// Puts the calls in a header. Gives those that are another user's.
@@ -14,7 +14,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
     let (ours, foreign) = split::foreign(calls, &exchange.visitor);
-    let name = browser::setup_name(&ours.setup);
+    let name = script::setup_name(&ours.setup);
     let with_setup = !ours.setup.is_empty()
         && match &exchange.asked.setup_name {
             Some(known) => *known != name,
@@ -23,7 +23,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if ours.is_setup_only() && !with_setup {
         return Err("nothing that the client would run".into());
     }
-    let value = browser::header(&ours, with_setup);
+    let value = script::header(&ours, with_setup);
     let bound = exchange.settings.max_header;
     if value.len() > bound {
         return Err(format!("{} bytes of calls are more than a header may hold ({bound})", value.len()).into());

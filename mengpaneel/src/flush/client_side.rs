@@ -6,7 +6,9 @@ use actix_web::http::{Method, StatusCode};
 
 use super::body::Content;
 use super::{Declined, Exchange, caching, split};
-use crate::browser::{Page, Verdict, block, check, head_end, insert};
+use crate::browser::csp::{self, Needs, Verdict};
+use crate::browser::inject::{Scanner, insert, scan};
+use crate::browser::script::{Page, block};
 use crate::call::Calls;
 use crate::settings::Loader;
 
@@ -73,16 +75,26 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     let Some(Content::Whole { bytes }) = &exchange.body else {
         return Err("its body is streamed".into());
     };
-    let nonce = match check(exchange.response.headers()) {
-        Verdict::Allowed => None,
-        Verdict::Nonce(nonce) => Some(nonce),
-        Verdict::Forbidden(why) => {
-            return Err(format!("its Content-Security-Policy forbids the script ({why}): give it a nonce").into());
-        }
+    let mut scanner = Scanner::default();
+    let Some(at) = scan(&mut scanner, bytes) else {
+        return Err("no whole document".into());
     };
-    match head_end(bytes) {
-        Some(at) => Ok(Place { at, nonce }),
-        None => Err("no whole document".into()),
+    let page = &exchange.settings.page;
+    let origin = exchange.asked.url.as_ref().map(|url| url.origin().ascii_serialization());
+    let needs = Needs {
+        origin: origin.as_deref(),
+        script: (page.loader != Loader::Never).then_some(page.lib_url.as_str()),
+        connect: Some(page.api_host()),
+    };
+    match csp::check(exchange.response.headers(), scanner.policies(), &needs) {
+        Verdict::Allowed => Ok(Place { at, nonce: None }),
+        Verdict::Nonce(nonce) => Ok(Place { at, nonce: Some(nonce) }),
+        Verdict::Forbidden(directive) => Err(format!(
+            "the page's Content-Security-Policy forbids it ({directive}): give scripts a nonce, and let them connect \
+             to {}",
+            page.api_host()
+        )
+        .into()),
     }
 }
 
