@@ -212,9 +212,10 @@ fn text(value: &str) -> String {
     json(&Value::from(value))
 }
 
-/// JSON that cannot end the script that it stands in, and is one line of JavaScript.
+/// JSON that cannot end the script that it stands in, is one line of JavaScript, and reads the same
+/// in whatever encoding the browser takes the page to be: ASCII.
 fn json(value: &Value) -> String {
-    escape(&value.to_string(), |c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'))
+    escape(&value.to_string(), |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'))
 }
 
 /// Writes these characters as `\uXXXX`: in JSON, they stand in strings only.

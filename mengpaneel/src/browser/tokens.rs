@@ -1,6 +1,8 @@
 //! HTML tokens, one byte at a time: enough of the standard's tokenizer to know what is a tag.
 
+mod markup;
 mod raw_text;
+mod tag;
 
 /// What a byte completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +21,17 @@ pub(super) enum Token {
 }
 
 /// How the content of an element is read, up to its own end tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Raw {
     /// `title`, `style`, `textarea` and their like.
+    #[default]
     Text,
     Script,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
+    #[default]
     Data,
     CharRef,
     TagOpen,
@@ -68,7 +72,7 @@ const LONGEST_NAME: usize = 16;
 const LONGEST_VALUE: usize = 64 * 1024;
 
 /// The tokenizer's state between two bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tokenizer {
     state: State,
     raw: Raw,
@@ -86,21 +90,6 @@ pub(super) struct Tokenizer {
 }
 
 impl Tokenizer {
-    pub(super) fn new() -> Self {
-        Self {
-            state: State::Data,
-            raw: Raw::Text,
-            position: 0,
-            again: false,
-            start: 0,
-            end_tag: false,
-            self_closing: false,
-            name: Vec::new(),
-            element: Vec::new(),
-            attributes: Vec::new(),
-        }
-    }
-
     /// Where the token that was just completed, or is being read, begins.
     pub(super) fn start(&self) -> usize {
         self.start
@@ -184,109 +173,20 @@ impl Tokenizer {
     }
 
     fn step(&mut self, byte: u8) -> Option<Token> {
-        let space = is_space(byte);
         match self.state {
             State::Data => self.data(byte),
             State::CharRef => self.char_ref(byte),
-            State::TagOpen => match byte {
-                b'!' => {
-                    self.name.clear();
-                    self.go(State::Markup)
-                }
-                b'/' => self.go(State::EndTagOpen),
-                b'?' => self.go(State::Bogus(Token::Comment)),
-                _ if byte.is_ascii_alphabetic() => self.tag(false, byte),
-                _ => {
-                    self.again(State::Data);
-                    Some(Token::Text)
-                }
-            },
-            State::EndTagOpen => match byte {
-                b'>' => self.go(State::Data),
-                _ if byte.is_ascii_alphabetic() => self.tag(true, byte),
-                _ => self.go(State::Bogus(Token::Comment)),
-            },
-            State::TagName => match byte {
-                b'/' => self.go(State::SelfClosing),
-                b'>' => self.emit(),
-                _ if space => self.go(State::BeforeAttr),
-                _ => {
-                    keep(&mut self.name, byte, LONGEST_NAME);
-                    None
-                }
-            },
-            State::BeforeAttr => match byte {
-                b'/' => self.go(State::SelfClosing),
-                b'>' => self.emit(),
-                _ if space => None,
-                _ => self.attribute(byte),
-            },
-            State::AttrName => match byte {
-                b'/' => self.go(State::SelfClosing),
-                b'>' => self.emit(),
-                b'=' => self.go(State::BeforeValue),
-                _ if space => self.go(State::AfterAttr),
-                _ => {
-                    if let Some((name, _)) = self.attributes.last_mut() {
-                        keep(name, byte, LONGEST_NAME);
-                    }
-                    None
-                }
-            },
-            State::AfterAttr => match byte {
-                b'/' => self.go(State::SelfClosing),
-                b'=' => self.go(State::BeforeValue),
-                b'>' => self.emit(),
-                _ if space => None,
-                _ => self.attribute(byte),
-            },
-            State::BeforeValue => match byte {
-                b'"' | b'\'' => self.go(State::Value(byte)),
-                b'>' => self.emit(),
-                _ if space => None,
-                _ => {
-                    self.value(byte);
-                    self.go(State::Unquoted)
-                }
-            },
-            State::Value(quote) if byte == quote => self.go(State::AfterValue),
-            State::Unquoted if space => self.go(State::BeforeAttr),
-            State::Unquoted if byte == b'>' => self.emit(),
-            State::Value(_) | State::Unquoted => {
-                self.value(byte);
-                None
+            State::Markup | State::Comment(..) | State::CommentBang | State::Bogus(_) | State::Doctype => {
+                self.markup(byte)
             }
-            State::AfterValue => match byte {
-                b'/' => self.go(State::SelfClosing),
-                b'>' => self.emit(),
-                _ if space => self.go(State::BeforeAttr),
-                _ => self.attribute(byte),
-            },
-            State::SelfClosing => match byte {
-                b'>' => {
-                    self.self_closing = true;
-                    self.emit()
-                }
-                b'/' => None,
-                _ if space => self.go(State::BeforeAttr),
-                _ => self.attribute(byte),
-            },
-            State::Markup => self.markup(byte),
-            State::Comment(dashes, opening) => match byte {
-                b'>' if dashes >= 2 => self.done(Token::Comment),
-                b'!' if dashes >= if opening { 4 } else { 2 } => self.go(State::CommentBang),
-                b'-' => self.go(State::Comment(dashes.saturating_add(1), opening)),
-                _ => self.go(State::Comment(0, false)),
-            },
-            State::CommentBang => match byte {
-                b'>' => self.done(Token::Comment),
-                b'-' => self.go(State::Comment(1, false)),
-                _ => self.go(State::Comment(0, false)),
-            },
-            State::Bogus(token) if byte == b'>' => self.done(token),
-            State::Doctype if byte == b'>' => self.done(Token::Doctype),
-            State::Bogus(_) | State::Doctype => None,
-            _ => self.raw(byte),
+            State::Raw
+            | State::RawLess
+            | State::RawEnd(_)
+            | State::Escaped(..)
+            | State::EscapedLess(_)
+            | State::EscapedName(_)
+            | State::EscapeStart(_) => self.raw(byte),
+            _ => self.tag(byte),
         }
     }
 
@@ -327,59 +227,9 @@ impl Tokenizer {
         Some(reference(&self.name, byte == b';'))
     }
 
-    fn tag(&mut self, end: bool, byte: u8) -> Option<Token> {
-        self.end_tag = end;
-        self.self_closing = false;
-        self.attributes.clear();
-        self.name.clear();
-        self.name.push(byte.to_ascii_lowercase());
-        self.go(State::TagName)
-    }
-
-    fn emit(&mut self) -> Option<Token> {
-        self.done(if self.end_tag { Token::End } else { Token::Start })
-    }
-
-    fn done(&mut self, token: Token) -> Option<Token> {
+    fn done(&mut self, token: Token) -> Token {
         self.state = State::Data;
-        Some(token)
-    }
-
-    fn attribute(&mut self, byte: u8) -> Option<Token> {
-        if self.name == b"meta" && !self.end_tag && self.attributes.len() < 32 {
-            self.attributes.push((vec![byte.to_ascii_lowercase()], Vec::new()));
-        } else if let Some(last) = self.attributes.last_mut() {
-            last.0 = vec![0];
-        }
-        self.go(State::AttrName)
-    }
-
-    fn value(&mut self, byte: u8) {
-        if let Some((_, value)) = self.attributes.last_mut()
-            && value.len() < LONGEST_VALUE
-        {
-            value.push(byte);
-        }
-    }
-
-    /// After `<!`: a comment, a doctype, or something that becomes a comment.
-    fn markup(&mut self, byte: u8) -> Option<Token> {
-        if byte == b'>' {
-            return self.done(Token::Comment);
-        }
-        self.name.push(byte.to_ascii_lowercase());
-        let seen = self.name.as_slice();
-        if seen == b"--" {
-            self.go(State::Comment(2, true))
-        } else if seen == b"doctype" {
-            self.go(State::Doctype)
-        } else if seen == b"[cdata[" {
-            self.go(State::Bogus(Token::Cdata))
-        } else if [&b"--"[..], b"doctype", b"[cdata["].iter().any(|known| known.starts_with(seen)) {
-            None
-        } else {
-            self.go(State::Bogus(Token::Comment))
-        }
+        token
     }
 }
 

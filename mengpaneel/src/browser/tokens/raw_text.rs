@@ -71,7 +71,7 @@ impl Tokenizer {
                 self.self_closing = false;
                 self.attributes.clear();
                 self.state = state;
-                return if byte == b'>' { self.emit() } else { None };
+                return if byte == b'>' { Some(self.emit()) } else { None };
             }
         }
         self.again(if escaped { State::Escaped(0, false) } else { State::Raw })
