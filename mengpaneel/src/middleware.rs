@@ -163,7 +163,7 @@ impl Recording {
                     calls.append(delayed.calls);
                 }
                 None => {
-                    tracing::debug!(target: "mengpaneel", id = %delayed.id, "delayed calls that were replayed already")
+                    tracing::debug!(target: "mengpaneel", id = %delayed.id, "delayed calls that were replayed already");
                 }
             }
         }
@@ -185,6 +185,7 @@ impl Recording {
             post: Arc::clone(&self.on.post),
             asked: self.asked.clone(),
             visitor: self.recorder.visitor().clone(),
+            recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
             claim: None,
             clear_cookie: self.clear_cookie,

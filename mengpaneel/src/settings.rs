@@ -24,7 +24,6 @@ pub enum Loader {
 }
 
 /// What a Mengpaneel was built with.
-
 pub struct Settings {
     /// The project's token; never empty.
     pub token: String,

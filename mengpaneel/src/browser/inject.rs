@@ -68,6 +68,12 @@ impl Scanner {
         matches!(self.rules.head, Head::EndsAt(_)) && self.tokens.in_data() && self.rules.in_content()
     }
 
+    /// How many of the bytes read can be let go while the head is open: it cannot end before there,
+    /// unless the page breaks off.
+    pub(crate) fn settled(&self) -> usize {
+        self.tokens.settled()
+    }
+
     /// The Content-Security-Policies that the head's own `meta` tags declare.
     pub(crate) fn policies(&self) -> &[String] {
         &self.rules.policies
@@ -101,12 +107,14 @@ impl Scanner {
 
 /// The offset in a whole page before which a block can be inserted: the end of its head. `None`
 /// where it is no whole document: it has a doctype, `<html`, `<head` or `<body` tag by then.
+#[cfg(test)]
 pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
     let mut scanner = Scanner::default();
     scan(&mut scanner, html)
 }
 
-/// As [`head_end`], with a scanner that can then be asked for what else it saw.
+/// The offset in a whole page before which a block can be inserted, by a scanner that can then be
+/// asked for what else it saw. `None` where it is no whole document.
 pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     for &byte in html {
         scanner.byte(byte);

@@ -135,6 +135,12 @@ impl Tokenizer {
         &self.attributes
     }
 
+    /// Before which byte nothing can change its meaning any more: the start of a token that is being
+    /// read, unless that is raw text.
+    pub(super) fn settled(&self) -> usize {
+        if matches!(self.state, State::Data | State::Raw) { self.position } else { self.start }
+    }
+
     /// Whether the next byte would be read as ordinary content.
     pub(super) fn in_data(&self) -> bool {
         matches!(self.state, State::Data | State::CharRef)

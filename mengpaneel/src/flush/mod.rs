@@ -12,6 +12,7 @@ mod client_side;
 mod delayed;
 mod server_side;
 mod split;
+mod stream;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -27,12 +28,13 @@ use crate::call::{Call, Calls, Method};
 use crate::claims::Claim;
 use crate::outbox::Post;
 use crate::parcel::Parcel;
-use crate::recorder::{Settled, Strategy};
+use crate::recorder::{Recorder, Settled, Strategy};
 use crate::session;
 use crate::settings::Settings;
 use crate::visitor::Visitor;
 
-pub use body::{Body, Content};
+pub use body::Body;
+pub(crate) use body::Content;
 
 /// A page that is not in memory but tells its size is read up to this many bytes.
 const MAX_PAGE: u64 = 4 << 20;
@@ -54,7 +56,7 @@ impl fmt::Display for Declined {
 }
 
 /// A request and its response, while calls are put on their way.
-pub struct Exchange<B> {
+pub(crate) struct Exchange<B> {
     /// What was configured.
     pub settings: Arc<Settings>,
     /// Where what goes by the server is handed in.
@@ -63,6 +65,8 @@ pub struct Exchange<B> {
     pub asked: Asked,
     /// Who asked.
     pub visitor: Visitor,
+    /// What records, for a page that is still being written when its head has left.
+    pub recorder: Arc<Recorder>,
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
     /// On what the last request left, if this one replays that.

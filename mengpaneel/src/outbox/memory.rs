@@ -179,7 +179,7 @@ impl Outbox for Memory {
         self.acknowledge(leases.into_iter().map(|lease| lease.id).collect())
     }
 
-    fn len(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         ready(Ok(self.lock().len())).boxed()
     }
 }
@@ -230,7 +230,7 @@ mod tests {
         }
         assert_eq!(events(&outbox.lease(2).await.unwrap()), ["a", "b"]);
         assert_eq!(events(&outbox.lease(2).await.unwrap()), ["c"]);
-        assert_eq!(outbox.len().await, Ok(3));
+        assert_eq!(outbox.waiting().await, Ok(3));
     }
 
     #[tokio::test]

@@ -47,7 +47,7 @@ pub trait Outbox: Send + Sync + 'static {
     fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
     /// How many records wait, leased ones included.
-    fn len(&self) -> BoxFuture<'_, Result<usize, OutboxError>>;
+    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>>;
 }
 
 /// Names a leased record in its outbox.

@@ -134,7 +134,7 @@ impl Post {
 
     async fn waiting(&self) -> usize {
         let outbox = match &self.outbox {
-            Some(outbox) => outbox.len().await.unwrap_or_default(),
+            Some(outbox) => outbox.waiting().await.unwrap_or_default(),
             None => 0,
         };
         outbox + self.closing.in_hand()

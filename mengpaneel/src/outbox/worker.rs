@@ -133,7 +133,7 @@ impl Worker {
     async fn next(&mut self, outbox: &dyn Outbox, limit: usize) -> Option<Vec<Lease>> {
         loop {
             let deadline = self.closing.deadline();
-            if deadline.is_some() && self.closing.in_hand() == 0 && outbox.len().await.is_ok_and(|left| left == 0) {
+            if deadline.is_some() && self.closing.in_hand() == 0 && outbox.waiting().await.is_ok_and(|left| left == 0) {
                 return None;
             }
             let closing = Arc::clone(&self.closing);
@@ -144,7 +144,7 @@ impl Worker {
                 () = at(deadline) => return None,
             };
             match leased {
-                Ok(leases) => return Some(leases),
+                Ok(due) => return Some(due),
                 Err(error) => {
                     tracing::error!(target: "mengpaneel", "{error}; trying again");
                     let delay = self.backoff.after(None);
@@ -187,7 +187,7 @@ impl Worker {
             }
             lease.remaining = Some(Vec::new());
         }
-        self.log(outbox.mark_sending(&leases).await);
+        Self::log(outbox.mark_sending(&leases).await);
         let mut away = None;
         let sent = self.sender.delivery.deliver(messages).await;
         for (owner, (message, outcome)) in owners.into_iter().zip(sent) {
@@ -210,7 +210,7 @@ impl Worker {
         }
         let (unfinished, finished): (Vec<_>, Vec<_>) =
             leases.into_iter().partition(|lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty()));
-        self.log(outbox.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await);
+        Self::log(outbox.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await);
         self.put_back(outbox, unfinished, away).await
     }
 
@@ -231,10 +231,10 @@ impl Worker {
             let reason = Reason::GivenUp(format!("older than `max_age`; last: {why}"));
             self.sender.failures.tell(&failure(message.clone(), reason));
         }
-        self.log(outbox.bury(old).await);
+        Self::log(outbox.bury(old).await);
         let delay = self.backoff.after(after);
         tracing::warn!(target: "mengpaneel", waiting = young.len(), ?delay, "Mixpanel is away: {why}");
-        self.log(outbox.retry_later(young, Duration::ZERO).await);
+        Self::log(outbox.retry_later(young, Duration::ZERO).await);
         Round::Away(delay)
     }
 
@@ -282,7 +282,7 @@ impl Worker {
         }
     }
 
-    fn log(&self, done: Result<(), OutboxError>) {
+    fn log(done: Result<(), OutboxError>) {
         if let Err(error) = done {
             tracing::error!(target: "mengpaneel", "{error}");
         }
