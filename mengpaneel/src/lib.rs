@@ -6,4 +6,5 @@ mod server;
 mod visitor;
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use parcel::Parcel;
+pub use server::{ApiHost, ApiHostError, Region};
 pub use visitor::Visitor;

@@ -1,8 +1,12 @@
 //! Calls, said to Mixpanel by the server: translated as mixpanel-js would, delivered over HTTP.
 
+mod host;
 mod message;
+mod retry;
 mod translate;
 mod user_agent;
 
+pub use host::{ApiHost, ApiHostError, Region};
 pub use message::{Endpoint, Message};
+pub use retry::Backoff;
 pub use translate::{Translation, translate};

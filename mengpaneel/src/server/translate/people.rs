@@ -40,10 +40,11 @@ pub(super) fn record(
     token: &str,
     time: Option<u64>,
 ) -> Option<Value> {
-    let id = state.distinct_id.as_deref()?;
+    // After an alias the events stay with the anonymous ID, but the profile is the user's.
+    let id = state.user_id.as_ref().or(state.distinct_id.as_ref())?;
     let mut record = Map::new();
     record.insert("$token".into(), token.into());
-    record.insert("$distinct_id".into(), id.into());
+    record.insert("$distinct_id".into(), id.as_str().into());
     for (key, id) in [
         ("$device_id", &state.device_id),
         ("$user_id", &state.user_id),
