@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::translate;
+use super::{Translation, translate};
 use crate::call::Calls;
 use crate::parcel::Parcel;
-use crate::server::{Endpoint, Translation};
+use crate::server::Endpoint;
 use crate::visitor::Visitor;
 
 /// 2024-03-09T16:00:00.123Z as a UUID v7.
