@@ -1,5 +1,7 @@
 //! The code written: a frame around the body, which takes the values and records the calls.
 
+mod chain;
+mod plan;
 mod spec;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -25,7 +27,9 @@ pub(crate) fn attribute(mode: Mode, args: TokenStream, item: TokenStream) -> Tok
         Ok(function) => function,
         Err(error) => {
             let error = error.into_compile_error();
-            return quote!(#item #error);
+            // After a closure, which is an expression, nothing may follow.
+            let is_closure = item.clone().into_iter().next().is_some_and(|first| first.to_string() == "|");
+            return if is_closure { error } else { quote!(#item #error) };
         }
     };
     let siblings = route::take_ours(&mut function.attrs);
@@ -72,13 +76,17 @@ fn expand(function: &Function, annotations: &[Annotation], mentions: &TokenStrea
     let Captured { body, entry, inside } = captured;
     let entry = (!entry.is_empty())
         .then(|| quote!(if let ::core::option::Option::Some(#values) = #frame.entry() { #(#entry)* }));
-    let taken = inside.then(|| quote!(let #taken = &#frame;));
     let kind = kind(function);
     let (calls, slots) = spec.finish();
+    let plan = plan::register(function, annotations, &root);
     let bare = annotations.iter().any(|annotation| annotation.calls.is_empty());
+    let exempted = if bare { chain::exempt(function, &body, &taken) } else { None };
+    let taken = (inside || exempted.is_some()).then(|| quote!(let #taken = &#frame;));
+    let body = exempted.unwrap_or(body);
     let run = run(function, &root, &frame, &body.into(), bare);
     Ok(function.with_body(&quote! {
         #mentions
+        #plan
         let #frame = #root::__private::Frame::enter(#root::__private::Kind::#kind, const { &[#(#calls),*] }, #slots);
         #entry
         #taken

@@ -64,7 +64,8 @@ impl Function {
         if let Some(token) = self.unsafety() {
             return Err(syn::Error::new(
                 token,
-                "an `unsafe fn` keeps its body to itself: annotate the safe function that calls it",
+                "the body of an `unsafe fn` would stand in a closure, which is not unsafe: annotate the safe function that \
+                 calls it",
             ));
         }
         if let Some(abi) = &sig.abi {

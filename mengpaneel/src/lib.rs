@@ -7,6 +7,7 @@ mod current;
 mod failure;
 mod mixpanel;
 mod parcel;
+mod plan;
 mod recorder;
 mod session;
 mod settings;
@@ -15,8 +16,12 @@ mod visitor;
 /// What the attributes expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__plan as planned;
     pub use crate::attribute::*;
     pub use crate::call::{Method, Mode};
+    pub use crate::plan::{Label, Planned, Route};
+    #[cfg(feature = "plan")]
+    pub use inventory;
 }
 
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
@@ -25,5 +30,6 @@ pub use failure::{Failure, Reason};
 pub use mengpaneel_macros::{before_setup, setup, track, tracking};
 pub use mixpanel::{Group, Mixpanel, People};
 pub use parcel::Parcel;
+pub use plan::{Annotation, Plan, Route, plan};
 pub use recorder::Strategy;
 pub use visitor::Visitor;

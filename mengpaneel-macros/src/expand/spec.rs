@@ -57,11 +57,7 @@ impl<'a> Spec<'a> {
 
     fn call(&self, annotation: &Annotation, call: &Call, when: Option<usize>, args: &[TokenStream]) -> TokenStream {
         let root = self.root;
-        let mode = local(match annotation.mode {
-            Mode::BeforeSetup => "BeforeSetup",
-            Mode::Setup => "Setup",
-            Mode::Track | Mode::Tracking => "Tracking",
-        });
+        let mode = mode(annotation.mode);
         let method = local(call.variant);
         let mut options = TokenStream::new();
         match annotation.on {
@@ -179,6 +175,15 @@ impl<'a> Spec<'a> {
         takes.push(Take { statement, exprs: vec![expr.clone()] });
         slot
     }
+}
+
+/// The variant of `mengpaneel::Mode`.
+pub(super) fn mode(mode: Mode) -> Ident {
+    local(match mode {
+        Mode::BeforeSetup => "BeforeSetup",
+        Mode::Setup => "Setup",
+        Mode::Track | Mode::Tracking => "Tracking",
+    })
 }
 
 /// An expression as `&` can stand before it.
