@@ -147,3 +147,6 @@ fn run(
         #returned
     }
 }
+
+#[cfg(test)]
+mod tests;
