@@ -1,12 +1,12 @@
 //! The code written: a frame around the body, which takes the values and records the calls.
 
 mod chain;
-mod plan;
 mod spec;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::Result;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use crate::args::{Annotation, Mode};
@@ -76,9 +76,7 @@ fn expand(function: &Function, annotations: &[Annotation], mentions: &TokenStrea
     let Captured { body, entry, inside } = captured;
     let entry = (!entry.is_empty())
         .then(|| quote!(if let ::core::option::Option::Some(#values) = #frame.entry() { #(#entry)* }));
-    let kind = kind(function);
-    let (calls, slots) = spec.finish();
-    let plan = plan::register(function, annotations, &root);
+    let site = site(function, &root, spec);
     let bare = annotations.iter().any(|annotation| annotation.calls.is_empty());
     let exempted = if bare { chain::exempt(function, &body, &taken) } else { None };
     let taken = (inside || exempted.is_some()).then(|| quote!(let #taken = &#frame;));
@@ -86,12 +84,35 @@ fn expand(function: &Function, annotations: &[Annotation], mentions: &TokenStrea
     let run = run(function, &root, &frame, &body.into(), bare);
     Ok(function.with_body(&quote! {
         #mentions
-        #plan
-        let #frame = #root::__private::Frame::enter(#root::__private::Kind::#kind, const { &[#(#calls),*] }, #slots);
+        let #frame = #site;
         #entry
         #taken
         #run
     }))
+}
+
+/// Begins a call of the function, of which the rest is constant.
+fn site(function: &Function, root: &TokenStream, spec: spec::Spec<'_>) -> TokenStream {
+    let kind = kind(function);
+    let (calls, slots) = spec.finish();
+    let name = function.sig.ident.unraw().to_string();
+    let routes = route::routes(&function.attrs);
+    let routes = routes.iter().map(
+        |route::Route { methods, path }| quote!(#root::__private::Route { methods: &[#(#methods),*], path: #path }),
+    );
+    quote!({
+        static __SITE: #root::__private::Site = #root::__private::Site {
+            kind: #root::__private::Kind::#kind,
+            calls: &[#(#calls),*],
+            slots: #slots,
+            function: #name,
+            module: ::core::module_path!(),
+            file: ::core::file!(),
+            routes: &[#(#routes),*],
+        };
+        #root::__private::planned!(__SITE);
+        #root::__private::Frame::enter(&__SITE)
+    })
 }
 
 fn kind(function: &Function) -> Ident {

@@ -19,7 +19,7 @@ pub mod __private {
     pub use crate::__plan as planned;
     pub use crate::attribute::*;
     pub use crate::call::{Method, Mode};
-    pub use crate::plan::{Label, Planned, Route};
+    pub use crate::plan::{Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site};
     #[cfg(feature = "plan")]
     pub use inventory;
 }

@@ -5,13 +5,16 @@
 //! (WebAssembly), the plan is empty.
 
 mod output;
+mod site;
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::Serialize;
 
-use crate::call::Mode;
+use crate::call::{Method, Mode};
+
+pub use site::{Annotated, Argument, Kind, Label, On, Property, Site};
 
 /// Lists every call that an attribute in this program, or in a crate that it uses, records.
 ///
@@ -51,7 +54,7 @@ pub struct Annotation {
     /// The event, for `track`; an expression that is no constant is written in braces.
     pub event: Option<String>,
     /// The method of mixpanel-js: `track`, `people.set`.
-    pub call: &'static str,
+    pub call: String,
     /// The names of the properties; `..expr` for those that are spread.
     pub properties: Vec<String>,
     /// When it runs.
@@ -84,43 +87,20 @@ impl fmt::Display for Route {
     }
 }
 
-/// What an attribute registers.
+/// What a function with attributes registers.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "see `Annotation`")]
-pub struct Planned {
-    pub call: &'static str,
-    pub event: Option<Label>,
-    pub properties: &'static [Label],
-    pub mode: Mode,
-    pub via_server: bool,
-    pub function: &'static str,
-    pub module: &'static str,
-    pub routes: &'static [Route],
-    pub file: &'static str,
-    pub line: u32,
-    /// Its place among the calls of its function.
-    pub index: usize,
-}
-
-/// A name in an attribute.
-#[derive(Debug)]
-pub enum Label {
-    /// As it is written.
-    Text(&'static str),
-    /// A constant, read when the plan is listed.
-    Constant(fn() -> String),
-}
+pub struct Planned(pub &'static Site);
 
 #[cfg(feature = "plan")]
 inventory::collect!(Planned);
 
-/// Registers calls for the plan.
+/// Registers a function for the plan.
 #[cfg(feature = "plan")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __plan {
-    ($($planned:expr),+) => {
-        $($crate::__private::inventory::submit! { $planned })+
+    ($site:ident) => {
+        $crate::__private::inventory::submit! { $crate::__private::Planned(&$site) }
     };
 }
 
@@ -129,14 +109,14 @@ macro_rules! __plan {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __plan {
-    ($($planned:expr),+) => {};
+    ($site:ident) => {};
 }
 
 impl Plan {
     fn of(planned: impl Iterator<Item = &'static Planned>) -> Self {
-        let mut planned: Vec<_> = planned.collect();
-        planned.sort_by_key(|planned| (planned.file, planned.line, planned.index));
-        Self(planned.into_iter().map(Annotation::from).collect())
+        let mut annotations: Vec<_> = planned.flat_map(|Planned(site)| Annotation::all(site)).collect();
+        annotations.sort_by_key(|annotation| (annotation.file, annotation.line));
+        Self(annotations)
     }
 
     /// The names of the events, each once, in alphabetical order.
@@ -165,27 +145,46 @@ impl IntoIterator for Plan {
     }
 }
 
-impl From<&'static Planned> for Annotation {
-    fn from(planned: &'static Planned) -> Self {
-        Self {
-            event: planned.event.as_ref().map(Label::text),
-            call: planned.call,
-            properties: planned.properties.iter().map(Label::text).collect(),
-            mode: planned.mode,
-            via_server: planned.via_server,
-            function: format!("{}::{}", planned.module, planned.function),
-            routes: planned.routes,
-            file: planned.file,
-            line: planned.line,
-        }
+impl Annotation {
+    /// The calls of one function.
+    fn all(site: &'static Site) -> impl Iterator<Item = Self> {
+        let calls = site.calls.iter().filter(|call| !call.bare);
+        calls.map(|call| Self {
+            event: call.event(),
+            call: call.method.to_string(),
+            properties: call.property_names(),
+            mode: call.mode,
+            via_server: call.via_server,
+            function: format!("{}::{}", site.module, site.function),
+            routes: site.routes,
+            file: site.file,
+            line: call.line,
+        })
     }
 }
 
-impl Label {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => (*text).to_owned(),
-            Self::Constant(read) => read(),
+impl Annotated {
+    fn event(&self) -> Option<String> {
+        if !matches!(self.method, Method::Track | Method::TrackWithGroups) {
+            return None;
         }
+        match self.args.first()? {
+            Argument::Text(text) => Some((*text).to_owned()),
+            Argument::Name(_, label) => Some(label.text()),
+            _ => None,
+        }
+    }
+
+    fn property_names(&self) -> Vec<String> {
+        let properties = self.args.iter().filter_map(|arg| match arg {
+            Argument::Properties(properties) => Some(*properties),
+            _ => None,
+        });
+        let name = |property: &Property| match property {
+            Property::Named(name, _) => (*name).to_owned(),
+            Property::Computed(_, _, label) => label.text(),
+            Property::Spread(_, written) => format!("..{written}"),
+        };
+        properties.flatten().map(name).collect()
     }
 }

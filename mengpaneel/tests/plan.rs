@@ -38,7 +38,7 @@ impl<T: ToString> Generic<T> {
 fn the_plan_lists_every_annotation_with_its_place() {
     let plan = plan();
     assert_eq!(plan.events(), ["Create Blog Post", "Sign In", "{format! (\"Event {}\", self.0.to_string())}"]);
-    let calls: Vec<_> = plan.iter().map(|annotation| annotation.call).collect();
+    let calls: Vec<_> = plan.iter().map(|annotation| annotation.call.as_str()).collect();
     assert_eq!(calls, ["track", "identify", "people.set", "alias", "track", "track"]);
     let first = &plan[0];
     assert_eq!(first.properties, ["Title", "..extra"]);
