@@ -162,12 +162,29 @@ fn run(
     } else {
         quote!(#root::__private::ended!(&#returned))
     };
+    // A response's builder can be awaited; that it is returned is the function's own affair.
+    let allow = is_async.then(|| quote!(#[allow(clippy::async_yields_async)]));
     quote! {
+        #allow
         let #returned: #output = #ran;
         #frame.end(#outcome);
         #returned
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tracking"))]
 mod tests;
+
+#[cfg(all(test, not(feature = "tracking")))]
+mod tests_without_tracking {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_a_function_is_left_as_it_was() {
+        let item = quote!(
+            async fn signed_in(user: Option<User>) {}
+        );
+        let left = attribute(Mode::Setup, quote!(identify(user.id)), item.clone());
+        assert_eq!(left.to_string(), item.to_string());
+    }
+}

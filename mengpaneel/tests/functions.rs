@@ -59,9 +59,9 @@ impl Works for Shop {
 }
 
 #[track("Generic", value = value)]
-fn generic<T: Serialize + Clone, const N: usize>(value: &T) -> [T; N]
+fn generic<T, const N: usize>(value: &T) -> [T; N]
 where
-    T: Debug,
+    T: Serialize + Clone + Debug,
 {
     std::array::from_fn(|_| value.clone())
 }
@@ -214,7 +214,7 @@ async fn answer(uri: &str) -> Vec<String> {
                 "/text",
                 web::get().to(async || {
                     drop(text().await);
-                    HttpResponse::BadRequest()
+                    HttpResponse::BadRequest().finish()
                 }),
             )
             .route("/guard/{rest}", web::get().guard(actix_web::guard::fn_guard(guard)).to(HttpResponse::BadRequest)),
