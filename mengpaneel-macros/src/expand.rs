@@ -11,7 +11,7 @@ use syn::spanned::Spanned;
 
 use crate::args::{Annotation, Mode};
 use crate::capture::{self, Captured, Unit};
-use crate::function::Function;
+use crate::function::{Function, Future};
 use crate::route::Sibling;
 use crate::{root, route};
 
@@ -91,6 +91,22 @@ fn expand(function: &Function, annotations: &[Annotation], mentions: &TokenStrea
     }))
 }
 
+/// Ends the frame with the future that the function returned, not before.
+fn run_future(future: Future, root: &TokenStream, frame: &Ident, run: &TokenStream) -> TokenStream {
+    let returned = local("returned");
+    let ended = quote! {
+        async move {
+            let #returned = #returned.await;
+            #frame.end(#root::__private::ended!(&#returned));
+            #returned
+        }
+    };
+    match future {
+        Future::Opaque => quote!(#run #ended),
+        Future::Boxed => quote!(#run ::std::boxed::Box::pin(#ended)),
+    }
+}
+
 /// Begins a call of the function, of which the rest is constant.
 fn site(function: &Function, root: &TokenStream, spec: spec::Spec<'_>) -> TokenStream {
     let kind = kind(function);
@@ -151,6 +167,9 @@ fn run(
         (false, false) => quote!(#root::__private::run(move || #result #block)),
         (false, true) => quote!(#frame.run_in_setup(move || #result #block)),
     };
+    if let (Some(future), false) = (function.future(), bare) {
+        return run_future(future, root, frame, &quote!(let #returned: #output = #ran;));
+    }
     let Some(output) = output else {
         return quote! {
             #ran;
