@@ -27,7 +27,14 @@ pub mod __private {
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use current::*;
 pub use failure::{Failure, Reason};
-pub use mengpaneel_macros::{before_setup, setup, track, tracking};
+#[doc = include_str!("attribute/before_setup.md")]
+pub use mengpaneel_macros::before_setup;
+#[doc = include_str!("attribute/setup.md")]
+pub use mengpaneel_macros::setup;
+#[doc = include_str!("attribute/track.md")]
+pub use mengpaneel_macros::track;
+#[doc = include_str!("attribute/tracking.md")]
+pub use mengpaneel_macros::tracking;
 pub use mixpanel::{Group, Mixpanel, People};
 pub use parcel::Parcel;
 pub use plan::{Annotation, Plan, Route, plan};
