@@ -35,7 +35,8 @@ impl Parse for Function {
         };
         let (inner_attrs, tokens) = syn::parse::Parser::parse2(inner, braces.stream())?;
         let mut body = Group::new(braces.delimiter(), tokens);
-        body.set_span(braces.span());
+        // Braces in braces would be called unused, were they the user's own.
+        body.set_span(Span::mixed_site().located_at(braces.span()));
         Ok(Self { attrs, vis, defaultness, sig, inner_attrs, body })
     }
 }
