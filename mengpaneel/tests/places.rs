@@ -149,6 +149,21 @@ fn returns_early(early: bool) -> usize {
     title.len()
 }
 
+#[track("Awaited", n = n)]
+async fn awaited() -> u32 {
+    async move {
+        let n = std::future::ready(1).await;
+        n + 1
+    }
+    .await
+}
+
+#[actix_web::test]
+async fn an_async_block_that_is_awaited_on_the_spot_is_part_of_the_body() {
+    let (_, calls) = mengpaneel::testing::record_async(awaited()).await;
+    assert_eq!(support::properties(&calls), [json!({"n": 1})]);
+}
+
 #[test]
 fn a_value_that_is_moved_later_is_taken_before() {
     assert_eq!(properties_by(moved_later), [json!({"Title": "a"})]);
