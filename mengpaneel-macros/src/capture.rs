@@ -88,20 +88,23 @@ fn never_together(unit: &Unit, needed: &BTreeSet<String>) -> syn::Error {
     syn::Error::new(span, format!("{names} are never in scope together: bind in one block what is needed at once"))
 }
 
-/// Whether these tokens may bind one of the names: whether one stands after `let`, or before `=>`.
+/// Whether these tokens may bind one of the names: whether one stands after `let` or `for`, before
+/// `=>`, or between bars.
 fn may_bind(tokens: TokenStream, named: &BTreeSet<String>) -> bool {
-    let (mut in_let, mut mentioned, mut last) = (false, false, ' ');
+    let (mut in_pattern, mut mentioned, mut last) = (false, false, ' ');
     for token in tokens {
         let mentions = mentions(&token, named);
         mentioned |= mentions;
         let punct = if let TokenTree::Punct(punct) = &token { punct.as_char() } else { ' ' };
-        if (in_let && mentions) || (mentioned && last == '=' && punct == '>') {
+        if (in_pattern && mentions) || (mentioned && last == '=' && punct == '>') {
             return true;
         }
         match token {
-            TokenTree::Ident(ident) if ident == "let" => in_let = true,
+            TokenTree::Ident(ident) if ident == "let" || ident == "for" => in_pattern = true,
+            TokenTree::Ident(ident) if ident == "in" => in_pattern = false,
             TokenTree::Group(group) if may_bind(group.stream(), named) => return true,
-            _ => in_let &= !matches!(punct, '=' | ';'),
+            _ if punct == '|' => in_pattern = !in_pattern,
+            _ => in_pattern &= !matches!(punct, '=' | ';'),
         }
         last = punct;
     }

@@ -1,15 +1,17 @@
 //! The code written: a frame around the body, which takes the values and records the calls.
 
+mod chain;
 mod spec;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::Result;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use crate::args::{Annotation, Mode};
 use crate::capture::{self, Captured, Unit};
-use crate::function::Function;
+use crate::function::{Function, Future};
 use crate::route::Sibling;
 use crate::{root, route};
 
@@ -25,7 +27,9 @@ pub(crate) fn attribute(mode: Mode, args: TokenStream, item: TokenStream) -> Tok
         Ok(function) => function,
         Err(error) => {
             let error = error.into_compile_error();
-            return quote!(#item #error);
+            // After a closure, which is an expression, nothing may follow.
+            let is_closure = item.clone().into_iter().next().is_some_and(|first| first.to_string() == "|");
+            return if is_closure { error } else { quote!(#item #error) };
         }
     };
     let siblings = route::take_ours(&mut function.attrs);
@@ -72,18 +76,59 @@ fn expand(function: &Function, annotations: &[Annotation], mentions: &TokenStrea
     let Captured { body, entry, inside } = captured;
     let entry = (!entry.is_empty())
         .then(|| quote!(if let ::core::option::Option::Some(#values) = #frame.entry() { #(#entry)* }));
-    let taken = inside.then(|| quote!(let #taken = &#frame;));
-    let kind = kind(function);
-    let (calls, slots) = spec.finish();
+    let site = site(function, &root, spec);
     let bare = annotations.iter().any(|annotation| annotation.calls.is_empty());
+    let exempted = if bare { chain::exempt(function, &body, &taken) } else { None };
+    let taken = (inside || exempted.is_some()).then(|| quote!(let #taken = &#frame;));
+    let body = exempted.unwrap_or(body);
     let run = run(function, &root, &frame, &body.into(), bare);
     Ok(function.with_body(&quote! {
         #mentions
-        let #frame = #root::__private::Frame::enter(#root::__private::Kind::#kind, const { &[#(#calls),*] }, #slots);
+        let #frame = #site;
         #entry
         #taken
         #run
     }))
+}
+
+/// Ends the frame with the future that the function returned, not before.
+fn run_future(future: Future, root: &TokenStream, frame: &Ident, run: &TokenStream) -> TokenStream {
+    let returned = local("returned");
+    let ended = quote! {
+        async move {
+            let #returned = #returned.await;
+            #frame.end(#root::__private::ended!(&#returned));
+            #returned
+        }
+    };
+    match future {
+        Future::Opaque => quote!(#run #ended),
+        Future::Boxed => quote!(#run ::std::boxed::Box::pin(#ended)),
+    }
+}
+
+/// Begins a call of the function, of which the rest is constant.
+fn site(function: &Function, root: &TokenStream, spec: spec::Spec<'_>) -> TokenStream {
+    let kind = kind(function);
+    let (calls, slots) = spec.finish();
+    let name = function.sig.ident.unraw().to_string();
+    let routes = route::routes(&function.attrs);
+    let routes = routes.iter().map(
+        |route::Route { methods, path }| quote!(#root::__private::Route { methods: &[#(#methods),*], path: #path }),
+    );
+    quote!({
+        static __SITE: #root::__private::Site = #root::__private::Site {
+            kind: #root::__private::Kind::#kind,
+            calls: &[#(#calls),*],
+            slots: #slots,
+            function: #name,
+            module: ::core::module_path!(),
+            file: ::core::file!(),
+            routes: &[#(#routes),*],
+        };
+        #root::__private::planned!(__SITE);
+        #root::__private::Frame::enter(&__SITE)
+    })
 }
 
 fn kind(function: &Function) -> Ident {
@@ -122,6 +167,9 @@ fn run(
         (false, false) => quote!(#root::__private::run(move || #result #block)),
         (false, true) => quote!(#frame.run_in_setup(move || #result #block)),
     };
+    if let (Some(future), false) = (function.future(), bare) {
+        return run_future(future, root, frame, &quote!(let #returned: #output = #ran;));
+    }
     let Some(output) = output else {
         return quote! {
             #ran;
@@ -133,9 +181,29 @@ fn run(
     } else {
         quote!(#root::__private::ended!(&#returned))
     };
+    // A response's builder can be awaited; that it is returned is the function's own affair.
+    let allow = is_async.then(|| quote!(#[allow(clippy::async_yields_async)]));
     quote! {
+        #allow
         let #returned: #output = #ran;
         #frame.end(#outcome);
         #returned
+    }
+}
+
+#[cfg(all(test, feature = "tracking"))]
+mod tests;
+
+#[cfg(all(test, not(feature = "tracking")))]
+mod tests_without_tracking {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_a_function_is_left_as_it_was() {
+        let item = quote!(
+            async fn signed_in(user: Option<User>) {}
+        );
+        let left = attribute(Mode::Setup, quote!(identify(user.id)), item.clone());
+        assert_eq!(left.to_string(), item.to_string());
     }
 }

@@ -35,7 +35,8 @@ impl Parse for Function {
         };
         let (inner_attrs, tokens) = syn::parse::Parser::parse2(inner, braces.stream())?;
         let mut body = Group::new(braces.delimiter(), tokens);
-        body.set_span(braces.span());
+        // Braces in braces would be called unused, were they the user's own.
+        body.set_span(Span::mixed_site().located_at(braces.span()));
         Ok(Self { attrs, vis, defaultness, sig, inner_attrs, body })
     }
 }
@@ -64,7 +65,8 @@ impl Function {
         if let Some(token) = self.unsafety() {
             return Err(syn::Error::new(
                 token,
-                "an `unsafe fn` keeps its body to itself: annotate the safe function that calls it",
+                "the body of an `unsafe fn` would stand in a closure, which is not unsafe: annotate the safe function that \
+                 calls it",
             ));
         }
         if let Some(abi) = &sig.abi {
@@ -73,12 +75,14 @@ impl Function {
                 "an `extern fn` is called from outside of any request: annotate a function of Rust's own that it calls",
             ));
         }
-        match &sig.output {
-            ReturnType::Type(_, output) if sig.asyncness.is_none() && is_future(output) => Err(syn::Error::new(
-                output.span(),
-                "it ends before its future does, so how that ends cannot be told: make it an `async fn`",
-            )),
-            _ => Ok(()),
+        Ok(())
+    }
+
+    /// The future that a function returns which is not async itself, as `#[async_trait]` makes them.
+    pub(crate) fn future(&self) -> Option<Future> {
+        match &self.sig.output {
+            ReturnType::Type(_, output) if self.sig.asyncness.is_none() => future(output),
+            _ => None,
         }
     }
 
@@ -153,18 +157,31 @@ fn last_name(ty: &Type) -> Option<&syn::Ident> {
     }
 }
 
-/// `impl Future`, or a boxed one.
-fn is_future(ty: &Type) -> bool {
+/// How a function returns a future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Future {
+    /// `impl Future`
+    Opaque,
+    /// `Pin<Box<dyn Future>>`, `BoxFuture`
+    Boxed,
+}
+
+fn future(ty: &Type) -> Option<Future> {
     match ty {
-        Type::ImplTrait(ty) => ty.bounds.iter().any(is_future_bound),
-        Type::TraitObject(ty) => ty.bounds.iter().any(is_future_bound),
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
-            let boxes = ["Pin", "Box"].iter().any(|name| last.ident == name);
-            let named = ["BoxFuture", "LocalBoxFuture"].iter().any(|name| last.ident == name);
-            named || (boxes && inner_types(last).any(is_future))
-        }),
-        _ => false,
+        Type::ImplTrait(ty) if ty.bounds.iter().any(is_future_bound) => Some(Future::Opaque),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let named = last.ident == "BoxFuture" || last.ident == "LocalBoxFuture";
+            (named || (last.ident == "Pin" && inner_types(last).any(is_boxed))).then_some(Future::Boxed)
+        }
+        _ => None,
     }
+}
+
+/// `Box<dyn Future>`
+fn is_boxed(ty: &Type) -> bool {
+    let is_future = |ty: &Type| matches!(ty, Type::TraitObject(ty) if ty.bounds.iter().any(is_future_bound));
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| inner_types(last).any(is_future)))
 }
 
 fn inner_types(segment: &syn::PathSegment) -> impl Iterator<Item = &Type> {

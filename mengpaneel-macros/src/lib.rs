@@ -15,25 +15,25 @@ use proc_macro::TokenStream;
 
 use crate::args::Mode;
 
-/// Records an event when the function succeeds.
+#[allow(missing_docs, reason = "the documentation stands at the re-export, where its examples run")]
 #[proc_macro_attribute]
 pub fn track(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Mode::Track, args.into(), item.into()).into()
 }
 
-/// Says who is there: calls in setup mode.
+#[allow(missing_docs, reason = "the documentation stands at the re-export, where its examples run")]
 #[proc_macro_attribute]
 pub fn setup(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Mode::Setup, args.into(), item.into()).into()
 }
 
-/// Calls that run before setup.
+#[allow(missing_docs, reason = "the documentation stands at the re-export, where its examples run")]
 #[proc_macro_attribute]
 pub fn before_setup(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Mode::BeforeSetup, args.into(), item.into()).into()
 }
 
-/// Calls in tracking mode.
+#[allow(missing_docs, reason = "the documentation stands at the re-export, where its examples run")]
 #[proc_macro_attribute]
 pub fn tracking(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Mode::Tracking, args.into(), item.into()).into()

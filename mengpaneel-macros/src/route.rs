@@ -1,8 +1,9 @@
 //! What stands beside an attribute of ours: others of them, and Actix's route attributes.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::quote;
-use syn::{Attribute, Meta, Path};
+use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token};
 
 use crate::args::Mode;
 use crate::root;
@@ -20,6 +21,41 @@ fn is_route(path: &Path) -> bool {
     let named = METHODS.iter().any(|method| last.ident == method) || last.ident == "route" || last.ident == "routes";
     let of_actix = path.segments.len() == 1 || path.segments.iter().any(|segment| segment.ident == "actix_web");
     named && of_actix
+}
+
+/// A route, as far as the attribute beside tells.
+pub(crate) struct Route {
+    pub(crate) methods: Vec<String>,
+    pub(crate) path: LitStr,
+}
+
+/// The routes that the attributes beside tell of.
+pub(crate) fn routes(attrs: &[Attribute]) -> Vec<Route> {
+    attrs.iter().filter(|attr| is_route(attr.path())).filter_map(route).collect()
+}
+
+fn route(attr: &Attribute) -> Option<Route> {
+    let name = attr.path().segments.last()?.ident.to_string().to_uppercase();
+    let args = attr.parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated).ok()?;
+    let mut args = args.into_iter();
+    let path = text(&args.next()?)?;
+    let methods = if name == "ROUTE" { args.filter_map(|arg| method(&arg)).collect() } else { vec![name] };
+    Some(Route { methods, path })
+}
+
+/// The method of `method = "GET"`.
+fn method(arg: &Expr) -> Option<String> {
+    match arg {
+        Expr::Assign(arg) if arg.left.to_token_stream().to_string() == "method" => Some(text(&arg.right)?.value()),
+        _ => None,
+    }
+}
+
+fn text(expr: &Expr) -> Option<LitStr> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 /// An attribute of ours that stands below another.

@@ -1,4 +1,54 @@
-//! mengpaneel
+//! Say what happened, on your Actix Web routes; Mixpanel hears of it.
+//!
+//! Through the visitor's own browser where that can be done (over redirects, AJAX and JSON responses
+//! too), from the server where it cannot. Nothing is lost, nothing is counted twice, and the page
+//! never waits or breaks because of it.
+//!
+//! ```
+//! use actix_web::{App, HttpResponse, Responder, post, web};
+//! use mengpaneel::Mengpaneel;
+//!
+//! # #[derive(serde::Deserialize)]
+//! # struct NewPost { title: String }
+//! # struct Post { title: String }
+//! # fn insert(form: NewPost) -> actix_web::Result<Post> { Ok(Post { title: form.title }) }
+//! /// Who is there: the one place that tells Mixpanel about them.
+//! #[mengpaneel::setup(register("Site" = "blog"))]
+//! async fn visit() {}
+//!
+//! #[mengpaneel::track("Create Blog Post", "Title" = post.title)]
+//! #[post("/posts")]
+//! async fn create_post(form: web::Form<NewPost>) -> actix_web::Result<impl Responder> {
+//!     let post = insert(form.into_inner())?; // `post.title` is taken here, where `post` comes to be
+//! #   let _ = post.title;
+//!     Ok(HttpResponse::SeeOther().insert_header(("location", "/posts/1")).finish())
+//! }
+//!
+//! # fn main() -> Result<(), mengpaneel::BuildError> {
+//! let mengpaneel = Mengpaneel::builder(std::env::var("MIXPANEL_TOKEN")).build()?;
+//! let app = App::new()
+//!     .service(create_post)
+//!     .wrap(mengpaneel.before(visit)) // who is there, with any extractors
+//!     .wrap(mengpaneel.clone()); // replays, then flushes; the session is wrapped outside of it
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The way of a call
+//!
+//! * [`Mengpaneel`] is the middleware. It makes a recorder for each request, and takes out of the
+//!   session what the last request left.
+//! * The attributes [`track`](macro@track), [`before_setup`](macro@before_setup),
+//!   [`setup`](macro@setup) and [`tracking`](macro@tracking) record calls of mixpanel-js, and so do
+//!   the functions of the same names, and the [`Mixpanel`] extractor, by hand. A call has a [`Mode`]
+//!   that says when it runs.
+//! * When the response is there, the first [`Strategy`] that can takes them all: the session, to the
+//!   page after a redirect; the page; a header, for scripts; the outbox; the server, at once.
+//! * What the server sends waits in an [`Outbox`](outbox::Outbox) until a thread of its own has
+//!   translated and delivered it. What fails is told as a [`Failure`].
+//!
+//! The [`guide`] has a page for each thing that one wants to do.
 
 mod asked;
 mod attribute;
@@ -16,6 +66,7 @@ mod middleware;
 mod mixpanel;
 pub mod outbox;
 mod parcel;
+mod plan;
 mod recorder;
 mod server;
 mod session;
@@ -26,15 +77,26 @@ mod visitor;
 pub use before::{Before, BeforeMiddleware};
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use config::{BuildError, Builder, Token};
-pub use current::*;
+pub use current::{
+    add_group, alias, before_setup, current, disable, get_group, identify, people, register, register_once,
+    remove_group, reset, set_group, setup, time_event, track, track_pageview, track_with_groups, tracking, unregister,
+};
 pub use failure::{Failure, Reason};
 pub use flush::Body;
 pub use mengpaneel::Mengpaneel;
-pub use mengpaneel_macros::{before_setup, setup, track, tracking};
+#[doc = include_str!("attribute/before_setup.md")]
+pub use mengpaneel_macros::before_setup;
+#[doc = include_str!("attribute/setup.md")]
+pub use mengpaneel_macros::setup;
+#[doc = include_str!("attribute/track.md")]
+pub use mengpaneel_macros::track;
+#[doc = include_str!("attribute/tracking.md")]
+pub use mengpaneel_macros::tracking;
 pub use middleware::Middleware;
 pub use mixpanel::{Group, Mixpanel, People};
 pub use outbox::{NotSent, Undelivered};
 pub use parcel::Parcel;
+pub use plan::{Annotation, Plan, Route, plan};
 pub use recorder::Strategy;
 pub use server::{ApiHost, ApiHostError, DeliveryError, Region};
 pub use settings::Loader;
@@ -43,6 +105,10 @@ pub use visitor::Visitor;
 /// What the attributes expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__plan as planned;
     pub use crate::attribute::*;
     pub use crate::call::{Method, Mode};
+    pub use crate::plan::{Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site};
+    #[cfg(feature = "plan")]
+    pub use inventory;
 }

@@ -1,4 +1,5 @@
 //! The attributes as the README shows them, on handlers of a running app.
+#![allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "stand-ins")]
 
 use std::sync::{Arc, Mutex};
 
@@ -205,4 +206,30 @@ async fn a_middleware_is_decided_by_the_answer_of_what_it_wraps() {
     assert!(seen.lock().unwrap().is_empty());
     test::call_service(&app, test::TestRequest::get().uri("/sign_up").to_request()).await;
     assert_eq!(said(&seen.lock().unwrap()), ["alias 42", "track Middle", "track Sign Up"]);
+}
+
+#[mengpaneel::setup]
+async fn setting_up<B: MessageBody>(
+    request: actix_web::dev::ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    mengpaneel::identify(1);
+    let answer = next.call(request).await?;
+    mengpaneel::people().set(json!({"Plan": "pro"}));
+    Ok(answer)
+}
+
+#[get("/by_hand")]
+async fn by_hand() -> HttpResponse {
+    mengpaneel::track("By Hand", ());
+    HttpResponse::Ok().finish()
+}
+
+#[actix_web::test]
+async fn what_a_bare_setup_wraps_is_not_swallowed_by_its_mode() {
+    let (app, seen) = app!(web::scope("").wrap(from_fn(setting_up)).service(by_hand));
+    test::call_service(&app, test::TestRequest::get().uri("/by_hand").to_request()).await;
+    let calls = seen.lock().unwrap();
+    assert_eq!(said(&calls), ["identify 1", "people.set -", "track By Hand"]);
+    assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 1));
 }

@@ -6,6 +6,7 @@ mod support;
 
 use std::fmt::{Debug, Display};
 use std::future::{Future, pending, ready};
+use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use actix_web::guard::GuardContext;
@@ -59,9 +60,9 @@ impl Works for Shop {
 }
 
 #[track("Generic", value = value)]
-fn generic<T: Serialize + Clone, const N: usize>(value: &T) -> [T; N]
+fn generic<T, const N: usize>(value: &T) -> [T; N]
 where
-    T: Debug,
+    T: Serialize + Clone + Debug,
 {
     std::array::from_fn(|_| value.clone())
 }
@@ -171,6 +172,28 @@ fn a_function_that_is_cancelled_did_not_succeed() {
     assert_eq!(said(&calls), ["track Cancelled", "track Any"]);
 }
 
+#[track("Opaque Future", n = n)]
+#[track("Opaque Failed", on(failure))]
+fn opaque(n: u8) -> impl Future<Output = Result<u8, String>> + Send {
+    let doubled = n * 2;
+    async move { if doubled > 4 { Err("large".to_owned()) } else { Ok(ready(doubled).await) } }
+}
+
+#[track("Boxed Future", doubled = doubled)]
+fn boxed_future(n: &u8) -> Pin<Box<dyn Future<Output = u8> + Send + '_>> {
+    let doubled = n * 2;
+    Box::pin(async move { doubled + n })
+}
+
+#[actix_web::test]
+async fn a_function_that_returns_a_future_ends_when_that_does() {
+    assert_eq!(said(&record_async(opaque(1)).await.1), Vec::<String>::new(), "called outside of any scope");
+    assert_eq!(said(&record_async(async { opaque(1).await }).await.1), ["track Opaque Future"]);
+    assert_eq!(said(&record_async(async { opaque(3).await }).await.1), ["track Opaque Failed"]);
+    assert_eq!(said_by(|| drop(opaque(1))), ["track Opaque Failed"], "never polled");
+    assert_eq!(said(&record_async(async { boxed_future(&1).await }).await.1), ["track Boxed Future"]);
+}
+
 #[track("Unwound")]
 #[track("Panicked", on(failure))]
 fn panics() {
@@ -214,7 +237,7 @@ async fn answer(uri: &str) -> Vec<String> {
                 "/text",
                 web::get().to(async || {
                     drop(text().await);
-                    HttpResponse::BadRequest()
+                    HttpResponse::BadRequest().finish()
                 }),
             )
             .route("/guard/{rest}", web::get().guard(actix_web::guard::fn_guard(guard)).to(HttpResponse::BadRequest)),

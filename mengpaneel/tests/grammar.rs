@@ -172,7 +172,7 @@ fn several(id: u32) {}
 #[test]
 fn several_attributes_run_by_mode_and_several_setups_are_one() {
     assert_eq!(said_by(|| several(9)), ["alias 9", "identify 9", "people.set -", "track Last"]);
-    let (_, calls) = mengpaneel::testing::record(|| several(9));
+    let ((), calls) = mengpaneel::testing::record(|| several(9));
     assert_eq!(calls.tracking[0].properties().and_then(|properties| properties.get("$user_id")), None);
 }
 

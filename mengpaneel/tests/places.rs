@@ -140,16 +140,28 @@ fn inlined() -> usize {
     names.len() + title.len()
 }
 
-#[track("Later", title = title)]
-fn without_initialiser(give: bool) -> &'static str {
-    let title = "bound";
-    let text;
-    if give {
-        text = "x";
-    } else {
-        return title;
+#[track("Returned", title = title)]
+fn returns_early(early: bool) -> usize {
+    if early {
+        return 0;
     }
-    text
+    let title = "bound";
+    title.len()
+}
+
+#[track("Awaited", n = n)]
+async fn awaited() -> u32 {
+    async move {
+        let n = std::future::ready(1).await;
+        n + 1
+    }
+    .await
+}
+
+#[actix_web::test]
+async fn an_async_block_that_is_awaited_on_the_spot_is_part_of_the_body() {
+    let (_, calls) = mengpaneel::testing::record_async(awaited()).await;
+    assert_eq!(support::properties(&calls), [json!({"n": 1})]);
 }
 
 #[test]
@@ -197,6 +209,6 @@ fn names_in_macros_count_and_those_of_closures_do_not() {
 
 #[test]
 fn an_early_return_needs_no_thought() {
-    assert_eq!(properties_by(|| without_initialiser(false)), [json!({"title": "bound"})]);
-    assert_eq!(properties_by(|| without_initialiser(true)), [json!({"title": "bound"})]);
+    assert_eq!(properties_by(|| returns_early(false)), [json!({"title": "bound"})]);
+    assert!(properties_by(|| returns_early(true)).is_empty());
 }

@@ -47,6 +47,8 @@ impl Mode {
 
 /// What one attribute says.
 pub(crate) struct Annotation {
+    /// Where it stands.
+    pub(crate) at: Span,
     pub(crate) mode: Mode,
     /// Empty: a bare `#[setup]`.
     pub(crate) calls: Vec<Call>,
@@ -118,7 +120,7 @@ impl Annotation {
             comma(input)?;
         }
         let call = call::track(items, at)?;
-        Ok(options.annotate(Mode::Track, vec![call]))
+        Ok(options.annotate(Mode::Track, vec![call], at))
     }
 
     fn parse_calls(mode: Mode, input: ParseStream<'_>, at: Span) -> Result<Self> {
@@ -132,7 +134,7 @@ impl Annotation {
         }
         let name = mode.name();
         if !calls.is_empty() || (mode == Mode::Setup && options.is_empty()) {
-            Ok(options.annotate(mode, calls))
+            Ok(options.annotate(mode, calls, at))
         } else if mode == Mode::Setup {
             Err(syn::Error::new(
                 at,

@@ -1,6 +1,7 @@
 //! The options: `when(…)`, `on(…)`, `via(server)`, `crate(path)`. Always with parentheses, so that
 //! any name stays free for properties.
 
+use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{BinOp, Expr, Ident, Path, Result, Token, token};
@@ -88,8 +89,9 @@ impl Options {
         if value.is_empty() { Ok(()) } else { Err(value.error(format!("too much: write `{form}`"))) }
     }
 
-    pub(super) fn annotate(self, mode: Mode, calls: Vec<Call>) -> Annotation {
+    pub(super) fn annotate(self, mode: Mode, calls: Vec<Call>, at: Span) -> Annotation {
         Annotation {
+            at,
             mode,
             calls,
             when: self.when.unwrap_or_default(),

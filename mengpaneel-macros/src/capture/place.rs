@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Arm, Block, Expr, Local, Pat, Stmt};
 
@@ -55,6 +55,7 @@ pub(super) fn find(stmts: &mut Vec<Stmt>, named: &BTreeSet<String>) -> Found {
     let mut walk = Walk {
         barrier: None,
         scopes: Vec::new(),
+        driven: false,
         on_bind: &mut |bound, _, barrier| {
             for name in bound.intersection(named) {
                 match barrier {
@@ -84,6 +85,7 @@ pub(super) fn fill(
     let mut walk = Walk {
         barrier: None,
         scopes: Vec::new(),
+        driven: false,
         on_bind: &mut |bound, scopes, barrier| {
             let in_scope = |name: &String| scopes.iter().any(|scope| scope.contains(name));
             let mut takes = Vec::new();
@@ -107,13 +109,17 @@ type OnBind<'a> = &'a mut dyn FnMut(&BTreeSet<String>, &[BTreeSet<String>], Opti
 struct Walk<'a> {
     barrier: Option<Barrier>,
     scopes: Vec<BTreeSet<String>>,
+    /// Whether an async block that stands here is awaited here, and so is part of the body.
+    driven: bool,
     on_bind: OnBind<'a>,
 }
 
 impl Walk<'_> {
     fn block(&mut self, stmts: &mut Vec<Stmt>) {
         self.scopes.push(BTreeSet::new());
+        let driven = self.driven;
         for mut stmt in std::mem::take(stmts) {
+            self.driven = is_instrumented(&stmt);
             self.visit_stmt_mut(&mut stmt);
             let local = if let Stmt::Local(local) = &stmt { Some(pattern_of(local)) } else { None };
             stmts.push(stmt);
@@ -123,6 +129,7 @@ impl Walk<'_> {
                 None => {}
             }
         }
+        self.driven = driven;
         self.scopes.pop();
     }
 
@@ -208,11 +215,31 @@ impl VisitMut for Walk<'_> {
         });
     }
 
+    fn visit_expr_await_mut(&mut self, node: &mut syn::ExprAwait) {
+        let outer = std::mem::replace(&mut self.driven, true);
+        self.visit_expr_mut(&mut node.base);
+        self.driven = outer;
+    }
+
+    fn visit_expr_call_mut(&mut self, node: &mut syn::ExprCall) {
+        let outer = self.driven;
+        let function = node.func.to_token_stream().to_string();
+        self.driven &= !function.contains("spawn");
+        visit_mut::visit_expr_call_mut(self, node);
+        self.driven = outer;
+    }
+
     fn visit_expr_async_mut(&mut self, node: &mut syn::ExprAsync) {
-        self.behind(Barrier::AsyncBlock, |walk| visit_mut::visit_expr_async_mut(walk, node));
+        let mut visit = |walk: &mut Self| visit_mut::visit_expr_async_mut(walk, node);
+        if self.driven { visit(self) } else { self.behind(Barrier::AsyncBlock, visit) }
     }
 
     fn visit_item_mut(&mut self, _: &mut syn::Item) {}
+}
+
+/// Whether this is the body of an async function as `#[tracing::instrument]` leaves it.
+fn is_instrumented(stmt: &Stmt) -> bool {
+    matches!(stmt, Stmt::Local(local) if names_in([&local.pat]).contains("__tracing_instrument_future"))
 }
 
 /// What a `let` binds, and whether it gives it a value.

@@ -38,15 +38,16 @@ impl<'a> Spec<'a> {
     /// Adds the calls of one attribute; what it takes, by what must be taken together.
     pub(super) fn add(&mut self, annotation: &Annotation) -> Vec<Unit> {
         let root = self.root;
+        let line = quote_spanned!(annotation.at=> ::core::line!());
         if annotation.calls.is_empty() {
-            self.calls.push(quote!(#root::__private::Annotated::bare()));
+            self.calls.push(quote!(#root::__private::Annotated::bare(#line)));
             return vec![];
         }
         let when = (!annotation.when.is_empty()).then(|| self.slot());
         let mut takes = Vec::new();
         for call in &annotation.calls {
             let args: Vec<_> = call.args.iter().map(|arg| self.argument(call, arg, &mut takes)).collect();
-            let call = self.call(annotation, call, when, &args);
+            let call = self.call(annotation, call, &line, when, &args);
             self.calls.push(call);
         }
         match when {
@@ -55,13 +56,16 @@ impl<'a> Spec<'a> {
         }
     }
 
-    fn call(&self, annotation: &Annotation, call: &Call, when: Option<usize>, args: &[TokenStream]) -> TokenStream {
+    fn call(
+        &self,
+        annotation: &Annotation,
+        call: &Call,
+        line: &TokenStream,
+        when: Option<usize>,
+        args: &[TokenStream],
+    ) -> TokenStream {
         let root = self.root;
-        let mode = local(match annotation.mode {
-            Mode::BeforeSetup => "BeforeSetup",
-            Mode::Setup => "Setup",
-            Mode::Track | Mode::Tracking => "Tracking",
-        });
+        let mode = mode(annotation.mode);
         let method = local(call.variant);
         let mut options = TokenStream::new();
         match annotation.on {
@@ -77,6 +81,7 @@ impl<'a> Spec<'a> {
         }
         quote! {
             #root::__private::Annotated::new(
+                #line,
                 #root::__private::Mode::#mode,
                 #root::__private::Method::#method,
                 &[#(#args),*],
@@ -96,7 +101,8 @@ impl<'a> Spec<'a> {
             Arg::Text(Name::Literal(text)) => quote!(#root::__private::Argument::Text(#text)),
             Arg::Text(Name::Computed(expr)) => {
                 let slot = self.take("text", None, expr, takes);
-                quote!(#root::__private::Argument::Taken(#slot))
+                let label = self.label(expr);
+                quote!(#root::__private::Argument::Name(#slot, #label))
             }
             Arg::List(names) => {
                 let items: Vec<_> =
@@ -136,16 +142,34 @@ impl<'a> Spec<'a> {
                 match name {
                     Name::Literal(name) => quote!(#root::__private::Property::Named(#name, #value)),
                     Name::Computed(name) => {
+                        let label = self.label(name);
                         let name = self.take("text", None, name, takes);
-                        quote!(#root::__private::Property::Computed(#name, #value))
+                        quote!(#root::__private::Property::Computed(#name, #value, #label))
                     }
                 }
             }
             Property::Spread(expr) => {
                 let slot = self.take("spread", Some(quote!(#path)), expr, takes);
-                quote!(#root::__private::Property::Spread(#slot))
+                let written = expr.to_token_stream().to_string();
+                quote!(#root::__private::Property::Spread(#slot, #written))
             }
         }
+    }
+
+    /// A computed name as the plan can know it: a constant's value, or how the expression is written.
+    fn label(&self, expr: &Expr) -> TokenStream {
+        let root = self.root;
+        if is_constant(expr) {
+            let text = local("text");
+            return quote! {
+                #root::__private::Label::Constant(|| {
+                    let #text: &str = ::core::convert::AsRef::as_ref(&#expr);
+                    ::std::string::String::from(#text)
+                })
+            };
+        }
+        let written = format!("{{{}}}", expr.to_token_stream());
+        quote!(#root::__private::Label::Text(#written))
     }
 
     /// The slot of a named value. The name gives its place to the error at a type without JSON.
@@ -179,6 +203,23 @@ impl<'a> Spec<'a> {
         takes.push(Take { statement, exprs: vec![expr.clone()] });
         slot
     }
+}
+
+/// A path that everyone writes for a constant, and that means the same outside of the function.
+fn is_constant(expr: &Expr) -> bool {
+    let Expr::Path(path) = expr else { return false };
+    let (Some(first), Some(last)) = (path.path.segments.first(), path.path.segments.last()) else { return false };
+    let last = last.ident.to_string();
+    path.qself.is_none() && first.ident != "Self" && last.chars().all(|c| !c.is_lowercase())
+}
+
+/// The variant of `mengpaneel::Mode`.
+fn mode(mode: Mode) -> Ident {
+    local(match mode {
+        Mode::BeforeSetup => "BeforeSetup",
+        Mode::Setup => "Setup",
+        Mode::Track | Mode::Tracking => "Tracking",
+    })
 }
 
 /// An expression as `&` can stand before it.

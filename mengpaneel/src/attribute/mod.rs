@@ -1,8 +1,8 @@
 //! What the attributes come to at run time: a frame for each call of an annotated function, which
 //! keeps the values taken on the way and records the calls once it is known how the function ended.
 
+mod end;
 pub mod outcome;
-mod spec;
 
 use std::future::Future;
 use std::panic::Location;
@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 use crate::call::{Call, Mode, Properties};
 use crate::current::{current, tell_no_scope, try_current};
 use crate::mixpanel::Mixpanel;
+use crate::plan::{Annotated, Argument, Property, Site};
 use crate::recorder::{Condition, Entry};
 
+use self::end::condition;
 pub use crate::__outcome as ended;
 pub use outcome::Outcome;
-pub use spec::{Annotated, Argument, Kind, On, Property};
 
 /// Runs the body of a function, which may end at any `return` or `?` in it.
 pub fn run<R>(body: impl FnOnce() -> R) -> R {
@@ -42,8 +43,7 @@ pub struct Frame(Option<Live>);
 #[derive(Debug)]
 struct Live {
     mixpanel: Mixpanel,
-    calls: &'static [Annotated],
-    kind: Kind,
+    site: &'static Site,
     /// The place of calls that take no value from the body.
     entered: u64,
     slots: Mutex<Vec<Slot>>,
@@ -57,19 +57,19 @@ struct Slot {
 }
 
 impl Frame {
-    /// Begins a call of a function with these annotations, whose values take this many slots.
+    /// Begins a call of this function.
     #[track_caller]
-    pub fn enter(kind: Kind, calls: &'static [Annotated], slots: usize) -> Self {
+    pub fn enter(site: &'static Site) -> Self {
         let Some(mixpanel) = try_current() else {
-            if let Some(first) = calls.first() {
+            if let Some(first) = site.calls.first() {
                 tell_no_scope(Location::caller(), &first.method);
             }
             return Self(None);
         };
         let Some(recorder) = mixpanel.recorder() else { return Self(None) };
         let entered = recorder.ticket();
-        let slots = Mutex::new(vec![Slot::default(); slots]);
-        Self(Some(Live { mixpanel, calls, kind, entered, slots }))
+        let slots = Mutex::new(vec![Slot::default(); site.slots]);
+        Self(Some(Live { mixpanel, site, entered, slots }))
     }
 
     /// Where to put the values that can be taken at the start; `None` where nothing is recorded.
@@ -144,8 +144,8 @@ impl Live {
     fn begin_setups(&self, outcome: Outcome, slots: &[Slot]) {
         let Some(recorder) = self.mixpanel.recorder() else { return };
         let mut begun = None;
-        for annotated in self.calls.iter().filter(|annotated| annotated.mode == Mode::Setup) {
-            let Some(condition) = annotated.on.condition(self.kind, outcome) else { continue };
+        for annotated in self.site.calls.iter().filter(|annotated| annotated.mode == Mode::Setup) {
+            let Some(condition) = condition(annotated.on, self.site.kind, outcome) else { continue };
             match annotated.met(slots) {
                 When::False => recorder.speak(),
                 When::NeverReached => {}
@@ -158,15 +158,15 @@ impl Live {
                 }
             }
         }
-        let bare = self.calls.iter().any(|annotated| annotated.bare);
+        let bare = self.site.calls.iter().any(|annotated| annotated.bare);
         if let (Some(condition), false) = (begun, bare) {
             recorder.begin_setup(condition);
         }
     }
 
     fn record_mode(&self, mode: Mode, outcome: Outcome, slots: &[Slot]) {
-        for annotated in self.calls.iter().filter(|annotated| annotated.mode == mode && !annotated.bare) {
-            let Some(condition) = annotated.on.condition(self.kind, outcome) else { continue };
+        for annotated in self.site.calls.iter().filter(|annotated| annotated.mode == mode && !annotated.bare) {
+            let Some(condition) = condition(annotated.on, self.site.kind, outcome) else { continue };
             if annotated.met(slots) != When::True {
                 continue;
             }
@@ -224,7 +224,7 @@ impl Taken<'_> {
     fn argument(&mut self, argument: &Argument) -> Option<Value> {
         match argument {
             Argument::Text(text) => Some(Value::from(*text)),
-            Argument::Taken(index) => self.slot(*index),
+            Argument::Taken(index) | Argument::Name(index, _) => self.slot(*index),
             Argument::List(items) => items.iter().map(|item| self.argument(item)).collect(),
             Argument::KeepUser => Some(json!({"delete_user": false})),
             Argument::Properties(properties) => self.properties(properties).map(Value::Object),
@@ -238,11 +238,11 @@ impl Taken<'_> {
                 Property::Named(name, value) => {
                     object.insert((*name).to_owned(), self.slot(*value)?);
                 }
-                Property::Computed(name, value) => {
+                Property::Computed(name, value, _) => {
                     let name = self.slot(*name)?.as_str()?.to_owned();
                     object.insert(name, self.slot(*value)?);
                 }
-                Property::Spread(value) => match self.slot(*value)? {
+                Property::Spread(value, _) => match self.slot(*value)? {
                     Value::Object(properties) => object.extend(properties),
                     _ => return None,
                 },

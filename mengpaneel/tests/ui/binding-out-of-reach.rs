@@ -19,12 +19,12 @@ fn in_a_closure() {
 }
 
 #[mengpaneel::track("X", n = n)]
-async fn in_an_async_block() {
-    async {
+fn in_an_async_block() {
+    let later = async {
         let n = 1;
         let _ = n;
-    }
-    .await;
+    };
+    drop(later);
 }
 
 #[mengpaneel::track("X", n = n)]
@@ -49,7 +49,7 @@ fn main() {
     in_a_loop();
     in_while_let(vec![]);
     in_a_closure();
-    let _ = in_an_async_block();
+    in_an_async_block();
     without_value();
     never_together(true);
 }

@@ -1,12 +1,32 @@
-//! What an attribute says that is known when it is compiled.
+//! What the attributes of one function say that is known when it is compiled.
 
-use crate::attribute::outcome::Outcome;
+use super::Route;
 use crate::call::{Method, Mode};
-use crate::recorder::Condition;
+
+/// An annotated function.
+#[derive(Debug)]
+pub struct Site {
+    /// What kind of function it is.
+    pub kind: Kind,
+    /// The calls of all its attributes.
+    pub calls: &'static [Annotated],
+    /// How many values they take.
+    pub slots: usize,
+    /// Its name.
+    pub function: &'static str,
+    /// The module around it.
+    pub module: &'static str,
+    /// The file around it.
+    pub file: &'static str,
+    /// What the route attributes beside it tell.
+    pub routes: &'static [Route],
+}
 
 /// A call in an attribute.
 #[derive(Debug)]
 pub struct Annotated {
+    /// Where it stands.
+    pub line: u32,
     /// What is called.
     pub method: Method,
     /// When it runs.
@@ -26,14 +46,14 @@ pub struct Annotated {
 impl Annotated {
     /// A call that counts after success.
     #[must_use]
-    pub const fn new(mode: Mode, method: Method, args: &'static [Argument]) -> Self {
-        Self { method, mode, on: On::Success, via_server: false, bare: false, when: None, args }
+    pub const fn new(line: u32, mode: Mode, method: Method, args: &'static [Argument]) -> Self {
+        Self { line, method, mode, on: On::Success, via_server: false, bare: false, when: None, args }
     }
 
     /// A bare `#[setup]`.
     #[must_use]
-    pub const fn bare() -> Self {
-        let mut setup = Self::new(Mode::Setup, Method::Identify, &[]);
+    pub const fn bare(line: u32) -> Self {
+        let mut setup = Self::new(line, Mode::Setup, Method::Identify, &[]);
         setup.bare = true;
         setup
     }
@@ -65,6 +85,8 @@ impl Annotated {
 pub enum Argument {
     /// A text that stands in the attribute.
     Text(&'static str),
+    /// The text in this slot, and what the plan calls it.
+    Name(usize, Label),
     /// The value in this slot.
     Taken(usize),
     /// A list.
@@ -80,10 +102,10 @@ pub enum Argument {
 pub enum Property {
     /// A name that stands in the attribute, and the slot of its value.
     Named(&'static str, usize),
-    /// The slots of its name and value.
-    Computed(usize, usize),
-    /// The slot of a map whose entries are properties.
-    Spread(usize),
+    /// The slots of its name and value, and what the plan calls it.
+    Computed(usize, usize, Label),
+    /// The slot of a map whose entries are properties, and how that is written.
+    Spread(usize, &'static str),
 }
 
 /// What kind of function is annotated, as far as its signature and attributes tell.
@@ -108,21 +130,20 @@ pub enum On {
     Always,
 }
 
-impl On {
-    /// What is still to be known before the call counts; `None` where it does not.
-    pub(super) fn condition(self, kind: Kind, outcome: Outcome) -> Option<Condition> {
-        let outcome = match (kind, outcome) {
-            (Kind::Handler, Outcome::Returned) => Outcome::Answered,
-            (_, outcome) => outcome,
-        };
-        let ended = match (self, outcome) {
-            (Self::Always, _) | (Self::Success, Outcome::Returned) | (Self::Failure, Outcome::Failed) => {
-                Condition::Always
-            }
-            (Self::Success, Outcome::Answered) => Condition::Response,
-            (Self::Failure, Outcome::Answered) => Condition::FailedResponse,
-            (Self::Success, Outcome::Failed) | (Self::Failure, Outcome::Returned) => return None,
-        };
-        Some(if kind == Kind::Guard { Condition::Routed } else { ended })
+/// A name that an attribute computes, as the plan can know it.
+#[derive(Debug)]
+pub enum Label {
+    /// As it is written.
+    Text(&'static str),
+    /// A constant, read when the plan is listed.
+    Constant(fn() -> String),
+}
+
+impl Label {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => (*text).to_owned(),
+            Self::Constant(read) => read(),
+        }
     }
 }
