@@ -122,10 +122,7 @@ impl Method {
     /// Whether it makes an event: `track` and its kin.
     #[must_use]
     pub fn is_track(&self) -> bool {
-        matches!(
-            self,
-            Self::Track | Self::TrackPageview | Self::TrackWithGroups
-        )
+        matches!(self, Self::Track | Self::TrackPageview | Self::TrackWithGroups)
     }
 
     /// Whether it writes to the visitor's profile: `people.*`.
@@ -196,14 +193,8 @@ impl OtherMethod {
 fn is_method_name(name: &str) -> bool {
     let shaped = name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    shaped
-        && !matches!(
-            name,
-            "constructor" | "init" | "push" | "people" | "get_group" | "flags"
-        )
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    shaped && !matches!(name, "constructor" | "init" | "push" | "people" | "get_group" | "flags")
 }
 
 /// One recorded call: a method and its arguments.
@@ -280,20 +271,14 @@ impl Serialize for Call {
 impl<'de> Deserialize<'de> for Call {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (path, args) = <(Vec<String>, Vec<Value>)>::deserialize(deserializer)?;
-        let method = Method::from_path(&path).ok_or_else(|| {
-            de::Error::custom(format_args!(
-                "{} is no method of mixpanel-js",
-                path.join(".")
-            ))
-        })?;
+        let method = Method::from_path(&path)
+            .ok_or_else(|| de::Error::custom(format_args!("{} is no method of mixpanel-js", path.join("."))))?;
         Ok(Self { method, args })
     }
 }
 
 /// When a call runs: everything of one mode before anything of the next.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Before `identify`, while the browser still knows the anonymous visitor: the place of `alias`.
@@ -338,10 +323,7 @@ impl Calls {
 
     /// All calls, in the order in which they run.
     pub fn iter(&self) -> impl Iterator<Item = &Call> {
-        self.before_setup
-            .iter()
-            .chain(&self.setup)
-            .chain(&self.tracking)
+        self.before_setup.iter().chain(&self.setup).chain(&self.tracking)
     }
 
     /// The calls of one mode.
@@ -424,13 +406,9 @@ mod tests {
 
     #[test]
     fn a_path_that_reaches_beyond_mixpanel_is_no_call() {
-        for path in [
-            json!(["constructor"]),
-            json!(["people", "__proto__"]),
-            json!([]),
-            json!(["a", "b"]),
-            json!(["push"]),
-        ] {
+        for path in
+            [json!(["constructor"]), json!(["people", "__proto__"]), json!([]), json!(["a", "b"]), json!(["push"])]
+        {
             assert!(serde_json::from_value::<Call>(json!([path, []])).is_err());
         }
         assert!(serde_json::from_value::<Call>(json!([["name_tag"], ["x"]])).is_ok());
@@ -438,23 +416,14 @@ mod tests {
 
     #[test]
     fn calls_leave_out_the_modes_that_have_none() {
-        let calls = Calls {
-            tracking: vec![Call::new(Method::Track, vec![json!("Sign In")])],
-            ..Calls::default()
-        };
-        assert_eq!(
-            serde_json::to_value(&calls).unwrap(),
-            json!({"tracking": [[["track"], ["Sign In"]]]})
-        );
+        let calls = Calls { tracking: vec![Call::new(Method::Track, vec![json!("Sign In")])], ..Calls::default() };
+        assert_eq!(serde_json::to_value(&calls).unwrap(), json!({"tracking": [[["track"], ["Sign In"]]]}));
     }
 
     #[test]
     fn large_integers_become_strings_at_any_depth() {
         let mut value = json!({"a": [9_007_199_254_740_993_u64, 7], "b": {"c": i64::MIN}});
         keep_integers_exact(&mut value);
-        assert_eq!(
-            value,
-            json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}})
-        );
+        assert_eq!(value, json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}}));
     }
 }

@@ -30,12 +30,6 @@ impl Parcel {
     /// A parcel of calls recorded under `visitor`.
     #[must_use]
     pub fn new(visitor: Visitor, calls: Calls) -> Self {
-        Self {
-            id: Uuid::now_v7(),
-            visitor,
-            context: Vec::new(),
-            calls,
-            via_server: false,
-        }
+        Self { id: Uuid::now_v7(), visitor, context: Vec::new(), calls, via_server: false }
     }
 }

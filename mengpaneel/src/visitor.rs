@@ -52,10 +52,7 @@ impl Visitor {
     /// how mixpanel-js itself takes a broken one.
     #[must_use]
     pub fn browser(&self) -> Browser {
-        self.cookie
-            .as_deref()
-            .and_then(Browser::parse)
-            .unwrap_or_default()
+        self.cookie.as_deref().and_then(Browser::parse).unwrap_or_default()
     }
 
     /// Whether the request shows neither mixpanel-js's cookie nor a session: a machine calls, and
@@ -86,13 +83,7 @@ impl Browser {
             _ => Properties::new(),
         };
         stored.retain(|key, _| !is_reserved(key));
-        Some(Self {
-            user_id,
-            distinct_id: Some(distinct_id),
-            device_id,
-            super_properties: stored,
-            timers,
-        })
+        Some(Self { user_id, distinct_id: Some(distinct_id), device_id, super_properties: stored, timers })
     }
 
     /// Who the browser takes itself for: `$user_id` before `distinct_id`.
@@ -133,21 +124,13 @@ impl CookieNames {
     /// The names for a token, under what `mixpanel.init` is configured with.
     #[must_use]
     pub fn new(token: &str, js_config: &Properties) -> Self {
-        let text = |key: &str| {
-            js_config
-                .get(key)
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-        };
+        let text = |key: &str| js_config.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let persistence = match text("persistence_name").or(text("cookie_name")) {
             Some(name) => format!("mp_{name}"),
             None => format!("mp_{token}_mixpanel"),
         };
         let prefix = text("opt_out_tracking_cookie_prefix").unwrap_or("__mp_opt_in_out_");
-        Self {
-            persistence,
-            opt_out: format!("{prefix}{token}"),
-        }
+        Self { persistence, opt_out: format!("{prefix}{token}") }
     }
 }
 
@@ -166,10 +149,7 @@ fn cookie(headers: &HeaderMap, name: &str, fits: impl Fn(&str) -> bool) -> Optio
 /// where that is respected.
 #[must_use]
 pub fn opted_out(headers: &HeaderMap, names: &CookieNames, respect_dnt: bool) -> bool {
-    let dnt = respect_dnt
-        && headers
-            .get(header::DNT)
-            .is_some_and(|value| value.as_bytes() == b"1");
+    let dnt = respect_dnt && headers.get(header::DNT).is_some_and(|value| value.as_bytes() == b"1");
     dnt || cookie(headers, &names.opt_out, |value| value == "0").is_some()
         || cookie(headers, "mp_optout", |value| !value.is_empty()).is_some()
 }
@@ -178,20 +158,13 @@ pub fn opted_out(headers: &HeaderMap, names: &CookieNames, respect_dnt: bool) ->
 /// first that holds an identity counts.
 #[must_use]
 pub fn persistence_cookie(headers: &HeaderMap, names: &CookieNames) -> Option<String> {
-    cookie(headers, &names.persistence, |value| {
-        Browser::parse(value).is_some()
-    })
+    cookie(headers, &names.persistence, |value| Browser::parse(value).is_some())
 }
 
 /// The value of a header, where it is text.
 #[must_use]
 pub fn header_text(request: &HttpRequest, name: &header::HeaderName) -> Option<String> {
-    request
-        .headers()
-        .get(name)?
-        .to_str()
-        .ok()
-        .map(str::to_owned)
+    request.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -209,10 +182,7 @@ mod tests {
         let browser = Browser::parse(COOKIE).unwrap();
         assert_eq!(browser.current_id(), Some("$device:abc"));
         assert_eq!(browser.device_id.as_deref(), Some("abc"));
-        assert_eq!(
-            Value::Object(browser.super_properties),
-            json!({"Plan": "Pro"})
-        );
+        assert_eq!(Value::Object(browser.super_properties), json!({"Plan": "Pro"}));
         assert_eq!(Value::Object(browser.timers), json!({"Play": 5}));
     }
 
@@ -227,24 +197,16 @@ mod tests {
     fn of_two_cookies_of_one_name_the_one_with_an_identity_counts() {
         let names = CookieNames::new("t", &Properties::new());
         let request = TestRequest::default()
-            .insert_header((
-                "cookie",
-                format!("mp_t_mixpanel=; mp_t_mixpanel={COOKIE}; other=1"),
-            ))
+            .insert_header(("cookie", format!("mp_t_mixpanel=; mp_t_mixpanel={COOKIE}; other=1")))
             .to_http_request();
-        assert_eq!(
-            persistence_cookie(request.headers(), &names).as_deref(),
-            Some(COOKIE)
-        );
+        assert_eq!(persistence_cookie(request.headers(), &names).as_deref(), Some(COOKIE));
     }
 
     #[test]
     fn who_opted_out_is_known_by_cookie_or_header() {
         let names = CookieNames::new("t", &Properties::new());
         let says = |name: &str, value: &str| {
-            let request = TestRequest::default()
-                .insert_header((name, value))
-                .to_http_request();
+            let request = TestRequest::default().insert_header((name, value)).to_http_request();
             opted_out(request.headers(), &names, true)
         };
         assert!(says("cookie", "a=b; __mp_opt_in_out_t=0"));

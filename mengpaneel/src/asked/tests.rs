@@ -1,0 +1,103 @@
+use actix_web::test::TestRequest;
+use serde_json::json;
+
+use super::*;
+use crate::settings::{Loader, Names, PageSettings};
+use crate::visitor::CookieNames;
+
+fn settings(trusted: &[&str]) -> Settings {
+    let config = json!({}).as_object().cloned().unwrap_or_default();
+    Settings {
+        token: "t".into(),
+        names: Names::new(None).unwrap(),
+        cookies: CookieNames::new("t", &config),
+        page: PageSettings { loader: Loader::Always, lib_url: String::new(), config },
+        max_header: 4096,
+        max_session: 3800,
+        inject_into_streams: false,
+        respect_dnt: true,
+        trusted_proxies: trusted.iter().map(|proxy| proxy.parse().unwrap()).collect(),
+        cookie_key: None,
+    }
+}
+
+fn asked(request: TestRequest) -> Asked {
+    Asked::new(&request.insert_header(("host", "blog.example")).to_http_request(), &settings(&[]))
+}
+
+fn get(headers: &[(&str, &str)]) -> Asked {
+    asked(headers.iter().fold(TestRequest::get().uri("/a/b?c"), |request, header| request.insert_header(*header)))
+}
+
+#[test]
+fn a_page_that_a_person_sees_is_a_navigation() {
+    assert!(get(&[("sec-fetch-mode", "navigate")]).can_replay());
+    assert!(get(&[("accept", "text/html,*/*")]).can_replay());
+    assert!(get(&[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch;prerender")]).can_replay());
+}
+
+#[test]
+fn images_polls_prefetches_and_heads_are_none() {
+    assert!(!get(&[("accept", "image/avif,*/*")]).can_replay());
+    assert!(!get(&[("sec-fetch-mode", "no-cors"), ("accept", "text/html")]).can_replay());
+    assert!(!get(&[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")]).can_replay());
+    assert!(!get(&[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")]).can_replay());
+    let head = TestRequest::default().method(Method::HEAD).insert_header(("accept", "text/html"));
+    assert!(!asked(head).can_replay());
+}
+
+#[test]
+fn a_capable_client_says_so_in_two_ways() {
+    for (value, capable) in [("true", true), ("1", true), (" 1 ", true), ("True", false), ("yes", false), ("", false)] {
+        assert_eq!(get(&[("x-mengpaneel-flush-capable", value)]).is_capable, capable, "{value}");
+    }
+}
+
+#[test]
+fn a_location_is_on_this_origin_as_a_browser_resolves_it() {
+    let asked = get(&[]);
+    for here in ["/", "posts/1", "?x", "http://blog.example/x", "https://blog.example/", "//blog.example/"] {
+        assert!(asked.is_same_origin(here), "{here}");
+    }
+    for there in
+        ["//evil.example/", "http://blog.example:81/", "https://blog.example:444/", "/\\evil.example", "mailto:a"]
+    {
+        assert!(!asked.is_same_origin(there), "{there}");
+    }
+}
+
+#[test]
+fn a_script_of_another_origin_is_known_by_its_origin() {
+    assert!(!get(&[]).is_cross_origin);
+    assert!(!get(&[("origin", "http://blog.example")]).is_cross_origin);
+    assert!(get(&[("origin", "http://evil.example")]).is_cross_origin);
+    assert!(get(&[("origin", "null")]).is_cross_origin);
+}
+
+#[test]
+fn what_a_proxy_says_counts_only_where_it_is_trusted() {
+    let request = || {
+        TestRequest::get()
+            .uri("/x")
+            .peer_addr("10.0.0.1:9".parse().unwrap())
+            .insert_header(("host", "inner"))
+            .insert_header(("x-forwarded-host", "blog.example"))
+            .insert_header(("x-forwarded-proto", "https"))
+            .insert_header(("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"))
+            .to_http_request()
+    };
+    let trusted = visitor(&request(), &settings(&["10.0.0.0/8"]), false);
+    assert_eq!(trusted.ip.as_deref(), Some("203.0.113.7"));
+    assert_eq!(trusted.url.as_deref(), Some("https://blog.example/x"));
+    let untrusted = visitor(&request(), &settings(&[]), false);
+    assert_eq!(untrusted.ip.as_deref(), Some("10.0.0.1"));
+    assert_eq!(untrusted.url.as_deref(), Some("http://inner/x"));
+}
+
+#[test]
+fn addresses_are_read_with_and_without_ports() {
+    for text in ["203.0.113.7", "203.0.113.7:80", "[2001:db8::1]:80", "[2001:db8::1]", "2001:db8::1"] {
+        assert!(address(text).is_some(), "{text}");
+    }
+    assert_eq!(address("_hidden"), None);
+}

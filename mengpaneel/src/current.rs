@@ -1,0 +1,231 @@
+//! The current recorder: which request, job or script the code that runs now belongs to.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError, Weak};
+
+use serde::Serialize;
+
+use crate::call::{Call, Method};
+use crate::failure::{Failure, Failures, Reason};
+use crate::mixpanel::{Group, Mixpanel, People};
+
+tokio::task_local! {
+    static CURRENT: Mixpanel;
+}
+
+/// The recorder of the request, job or script that this code runs in; one that records nothing
+/// outside of any.
+///
+/// ```
+/// assert!(!mengpaneel::current().is_recording());
+/// ```
+pub fn current() -> Mixpanel {
+    CURRENT.try_with(Clone::clone).unwrap_or_else(|_| Mixpanel::detached())
+}
+
+/// The current recorder, or `None` outside of any scope.
+pub(crate) fn try_current() -> Option<Mixpanel> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+impl Mixpanel {
+    /// Runs `future` as part of the same request, job or script: what it records in free
+    /// functions and attributes goes where this handle's calls go. For spawned tasks, which do
+    /// not inherit it.
+    ///
+    /// ```
+    /// # async fn demo() {
+    /// let mixpanel = mengpaneel::current();
+    /// tokio::spawn(mixpanel.scope(async { mengpaneel::track("Mail Sent", ()) }));
+    /// # }
+    /// ```
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        CURRENT.scope(self.clone(), future)
+    }
+
+    /// As [`scope`](Self::scope), for code that is not async: the body of a `web::block`.
+    pub fn sync_scope<R>(&self, body: impl FnOnce() -> R) -> R {
+        CURRENT.sync_scope(self.clone(), body)
+    }
+}
+
+/// The recorder to use at a call site; where there is none, that is told once for each site.
+#[track_caller]
+fn here(method: &Method) -> Mixpanel {
+    try_current().unwrap_or_else(|| {
+        tell_no_scope(Location::caller(), method);
+        Mixpanel::detached()
+    })
+}
+
+/// Who hears of calls that no Mengpaneel collects: every one that lives. The only state that the
+/// process shares, because such a call belongs to none of them.
+static LISTENERS: Mutex<Vec<Weak<Failures>>> = Mutex::new(Vec::new());
+static TOLD: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
+
+/// Has these failures told of calls that were recorded outside of any scope.
+pub(crate) fn listen(failures: Weak<Failures>) {
+    let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+    listeners.retain(|listener| listener.strong_count() > 0);
+    listeners.push(failures);
+}
+
+/// Tells, once for each call site, that a call was recorded where nobody collects calls.
+pub(crate) fn tell_no_scope(site: &'static Location<'static>, method: &Method) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.get_or_insert_default().insert(site) {
+        return;
+    }
+    drop(told);
+    let failure = Failure::of_calls(Reason::NoScope(site), vec![Call::new(method.clone(), vec![])]);
+    let listeners: Vec<_> = {
+        let listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().filter_map(Weak::upgrade).collect()
+    };
+    if listeners.is_empty() {
+        Failures::default().tell(&failure);
+    }
+    for listener in listeners {
+        listener.tell(&failure);
+    }
+}
+
+/// Records an event of the current request; see [`Mixpanel::track`].
+///
+/// ```
+/// mengpaneel::track("Sign In", ());
+/// mengpaneel::track("Buy", serde_json::json!({"Amount": 12.5}));
+/// ```
+#[track_caller]
+pub fn track(event: impl Into<String>, properties: impl Serialize) {
+    here(&Method::Track).track(event, properties);
+}
+
+/// Records a page view; see [`Mixpanel::track_pageview`].
+#[track_caller]
+pub fn track_pageview(properties: impl Serialize) {
+    here(&Method::TrackPageview).track_pageview(properties);
+}
+
+/// Records an event that belongs to groups; see [`Mixpanel::track_with_groups`].
+#[track_caller]
+pub fn track_with_groups(event: impl Into<String>, properties: impl Serialize, groups: impl Serialize) {
+    here(&Method::TrackWithGroups).track_with_groups(event, properties, groups);
+}
+
+/// Starts an event's clock; see [`Mixpanel::time_event`].
+#[track_caller]
+pub fn time_event(event: impl Into<String>) {
+    here(&Method::TimeEvent).time_event(event);
+}
+
+/// Says who is there; see [`Mixpanel::identify`].
+#[track_caller]
+pub fn identify(id: impl Serialize) {
+    here(&Method::Identify).identify(id);
+}
+
+/// Says that the visitor known so far is this user; see [`Mixpanel::alias`].
+#[track_caller]
+pub fn alias(alias: impl Serialize) {
+    here(&Method::Alias).alias(alias);
+}
+
+/// Forgets who was identified; see [`Mixpanel::reset`].
+#[track_caller]
+pub fn reset() {
+    here(&Method::Reset).reset();
+}
+
+/// Properties for every later event; see [`Mixpanel::register`].
+#[track_caller]
+pub fn register(properties: impl Serialize) {
+    here(&Method::Register).register(properties);
+}
+
+/// Properties for every later event, where there is none yet; see [`Mixpanel::register_once`].
+#[track_caller]
+pub fn register_once(properties: impl Serialize) {
+    here(&Method::RegisterOnce).register_once(properties);
+}
+
+/// A property that no longer goes with every event; see [`Mixpanel::unregister`].
+#[track_caller]
+pub fn unregister(property: impl Into<String>) {
+    here(&Method::Unregister).unregister(property);
+}
+
+/// The visitor belongs to this group, or these; see [`Mixpanel::set_group`].
+#[track_caller]
+pub fn set_group(key: impl Into<String>, ids: impl Serialize) {
+    here(&Method::SetGroup).set_group(key, ids);
+}
+
+/// The visitor belongs to this group too; see [`Mixpanel::add_group`].
+#[track_caller]
+pub fn add_group(key: impl Into<String>, id: impl Serialize) {
+    here(&Method::AddGroup).add_group(key, id);
+}
+
+/// The visitor no longer belongs to this group; see [`Mixpanel::remove_group`].
+#[track_caller]
+pub fn remove_group(key: impl Into<String>, id: impl Serialize) {
+    here(&Method::RemoveGroup).remove_group(key, id);
+}
+
+/// No events of these names from here on; see [`Mixpanel::disable`].
+#[track_caller]
+pub fn disable<I: IntoIterator<Item: Into<String>>>(events: I) {
+    here(&Method::Disable).disable(events);
+}
+
+/// The profile of who is identified; see [`Mixpanel::people`].
+///
+/// ```
+/// mengpaneel::people().increment("Posts", 1);
+/// ```
+#[track_caller]
+pub fn people() -> People {
+    here(&Method::PeopleSet).people()
+}
+
+/// The profile of a group; see [`Mixpanel::get_group`].
+///
+/// ```
+/// mengpaneel::get_group("company", "acme").set(serde_json::json!({"Plan": "Pro"}));
+/// ```
+#[track_caller]
+pub fn get_group(key: impl Into<String>, id: impl Serialize) -> Group {
+    here(&Method::GroupSet).get_group(key, id)
+}
+
+/// Records setup in the place of all setup before it; see [`Mixpanel::setup`].
+///
+/// ```
+/// mengpaneel::setup(|mixpanel| mixpanel.identify(42));
+/// ```
+#[track_caller]
+pub fn setup(calls: impl FnOnce(&Mixpanel)) {
+    let mixpanel = here(&Method::Identify);
+    mixpanel.setup(|setup| setup.sync_scope(|| calls(setup)));
+}
+
+/// Records before setup; see [`Mixpanel::before_setup`].
+///
+/// ```
+/// mengpaneel::before_setup(|mixpanel| mixpanel.alias(42));
+/// ```
+#[track_caller]
+pub fn before_setup(calls: impl FnOnce(&Mixpanel)) {
+    let mixpanel = here(&Method::Alias);
+    mixpanel.before_setup(|before| before.sync_scope(|| calls(before)));
+}
+
+/// Records in tracking mode, inside a block of another; see [`Mixpanel::tracking`].
+#[track_caller]
+pub fn tracking(calls: impl FnOnce(&Mixpanel)) {
+    let mixpanel = here(&Method::Track);
+    mixpanel.tracking(|tracking| tracking.sync_scope(|| calls(tracking)));
+}

@@ -1,0 +1,111 @@
+//! A failure: what did not reach Mixpanel, or was not as it should be, and why.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::call::Call;
+
+/// What `on_error` is told: why, and which calls it is about.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What went wrong, and what to do.
+    pub reason: Reason,
+    /// The calls that were not delivered, where they are still known as calls.
+    pub calls: Vec<Call>,
+    /// The messages that were not delivered, where they had been translated already.
+    pub messages: Vec<Value>,
+}
+
+/// Why something did not reach Mixpanel.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A call was recorded where nobody collects calls.
+    #[error(
+        "recorded at {0} outside of any scope: wrap the app in the Mengpaneel middleware, or the work in \
+         `mengpaneel.scope(…)`; take a request's `Mixpanel` into a spawned task with `mixpanel.scope(…)`"
+    )]
+    NoScope(&'static Location<'static>),
+    /// A value could not be made JSON; the call was recorded without it.
+    #[error("{what} cannot be written as JSON ({why}): it was left out; pass a map or struct with string keys")]
+    NotJson {
+        /// What the value was for.
+        what: String,
+        /// What serde said.
+        why: String,
+    },
+    /// An ID that can be nobody's: empty, or neither text nor a number.
+    #[error("{0} needs an ID that is a text or a number and not empty: the call was left out")]
+    NoId(String),
+    /// A call that cannot be said by the server.
+    #[error("the server cannot say this: {0}")]
+    Untranslatable(String),
+    /// Mixpanel refused the message.
+    #[error("Mixpanel refused it: {0}")]
+    Refused(String),
+    /// The credentials were refused: nothing gets through until they are right.
+    #[error("Mixpanel refused the credentials ({0}): check the token and the service account")]
+    Unauthorized(String),
+    /// Sent, but no answer came, and sending it again might count it twice.
+    #[error("sent, but whether it arrived is unknown ({0}): it is not sent again, since it would count twice")]
+    InDoubt(String),
+    /// Tried until the limit of age, or of time at shutdown.
+    #[error("given up: {0}")]
+    GivenUp(String),
+}
+
+impl Failure {
+    /// A failure that concerns these calls.
+    #[must_use]
+    pub fn of_calls(reason: Reason, calls: Vec<Call>) -> Self {
+        Self { reason, calls, messages: Vec::new() }
+    }
+
+    /// A failure that concerns these messages.
+    #[must_use]
+    pub fn of_messages(reason: Reason, messages: Vec<Value>) -> Self {
+        Self { reason, calls: Vec::new(), messages }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        for call in &self.calls {
+            write!(f, "; {}", call.method())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Where failures are told: one log line each, then the application's own `on_error`.
+#[derive(Clone, Default)]
+pub struct Failures(Option<Arc<dyn Fn(&Failure) + Send + Sync>>);
+
+impl Failures {
+    /// Tells `hook` of every failure, after the log.
+    pub fn new(hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    /// Logs a failure and hands it to the application.
+    pub fn tell(&self, failure: &Failure) {
+        tracing::error!(target: "mengpaneel", "{failure}");
+        if let Some(hook) = &self.0 {
+            hook(failure);
+        }
+    }
+}
+
+impl fmt::Debug for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Failures(hook)" } else { "Failures(log)" })
+    }
+}

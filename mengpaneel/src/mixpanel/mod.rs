@@ -1,0 +1,332 @@
+//! mixpanel-js's API in Rust, under its own names: every call is recorded, none is sent here.
+
+mod group;
+mod people;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::call::{Call, Method, Mode, Properties, id_string, keep_integers_exact};
+use crate::failure::{Failure, Reason};
+use crate::recorder::{Condition, Entry, Recorder, Strategy};
+
+pub use group::Group;
+pub use people::People;
+
+/// The handle on what is recorded: mixpanel-js's `mixpanel`, in Rust.
+///
+/// In a handler it is an extractor; elsewhere below the middleware the functions of the same names
+/// at the top of this crate do the same. It is cheap to clone and may be taken to another thread
+/// or into a spawned task: what it records there is delivered under the request's visitor.
+///
+/// ```
+/// use mengpaneel::Mixpanel;
+/// use serde_json::json;
+///
+/// async fn buy(mixpanel: Mixpanel) -> &'static str {
+///     mixpanel.track("Buy", json!({"Amount": 12.5}));
+///     mixpanel.people().increment("Purchases", 1);
+///     "thank you"
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Mixpanel {
+    recorder: Option<Arc<Recorder>>,
+    mode: Mode,
+    via_server: bool,
+}
+
+impl Mixpanel {
+    /// A handle on a recorder, in tracking mode.
+    pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
+        Self { recorder: Some(recorder), mode: Mode::Tracking, via_server: false }
+    }
+
+    /// A handle that records nothing: no token, no middleware, or a visitor who opted out.
+    pub(crate) fn detached() -> Self {
+        Self { recorder: None, mode: Mode::Tracking, via_server: false }
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.recorder.as_ref()
+    }
+
+    /// Whether calls are recorded. Not so without a token, for a visitor who opted out, and where
+    /// the middleware is missing.
+    pub fn is_recording(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// The mode in which this handle records.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The same recorder, in another mode.
+    #[must_use]
+    pub fn in_mode(&self, mode: Mode) -> Self {
+        Self { mode, ..self.clone() }
+    }
+
+    /// The same recorder, for calls that only the server may send: `via(server)`.
+    #[must_use]
+    pub fn via_server(&self) -> Self {
+        Self { via_server: true, ..self.clone() }
+    }
+
+    /// Records in setup mode what `calls` calls on the handle it is given, in the place of all
+    /// setup before it.
+    pub fn setup(&self, calls: impl FnOnce(&Self)) {
+        if let Some(recorder) = &self.recorder {
+            recorder.begin_setup(Condition::Always);
+            calls(&self.in_mode(Mode::Setup));
+        }
+    }
+
+    /// Records before setup, while the browser still knows the anonymous visitor, what `calls`
+    /// calls on the handle it is given: the place of `alias`.
+    pub fn before_setup(&self, calls: impl FnOnce(&Self)) {
+        calls(&self.in_mode(Mode::BeforeSetup));
+    }
+
+    /// Records in tracking mode, the default, what `calls` calls on the handle it is given.
+    pub fn tracking(&self, calls: impl FnOnce(&Self)) {
+        calls(&self.in_mode(Mode::Tracking));
+    }
+
+    /// Asks that this request's calls leave by `strategy`. If that cannot take them, the ones
+    /// after it are tried.
+    pub fn force(&self, strategy: Strategy) {
+        if let Some(recorder) = &self.recorder {
+            recorder.force(strategy);
+        }
+    }
+
+    /// `mixpanel.track`: an event, with properties that are anything that serialises to an object;
+    /// `()` for none.
+    pub fn track(&self, event: impl Into<String>, properties: impl Serialize) {
+        if self.is_recording() {
+            let event = event.into();
+            let properties = self.properties(&event, properties);
+            self.call(Method::Track, vec![Value::from(event), properties]);
+        }
+    }
+
+    /// `mixpanel.track_pageview`: the event `$mp_web_page_view`.
+    pub fn track_pageview(&self, properties: impl Serialize) {
+        let properties = self.properties("track_pageview", properties);
+        self.call(Method::TrackPageview, vec![properties]);
+    }
+
+    /// `mixpanel.track_with_groups`: an event that belongs to groups, `{"company": "acme"}`.
+    pub fn track_with_groups(&self, event: impl Into<String>, properties: impl Serialize, groups: impl Serialize) {
+        let event = event.into();
+        let args = vec![self.properties(&event, properties), self.properties("groups", groups)];
+        self.call(Method::TrackWithGroups, [vec![Value::from(event)], args].concat());
+    }
+
+    /// `mixpanel.time_event`: starts a clock; the next event of that name gets its `$duration`.
+    pub fn time_event(&self, event: impl Into<String>) {
+        self.call(Method::TimeEvent, vec![Value::from(event.into())]);
+    }
+
+    /// `mixpanel.identify`: who is there. IDs are text, or numbers, which are sent as text.
+    pub fn identify(&self, id: impl Serialize) {
+        if let Some(id) = self.id("identify", id) {
+            self.call(Method::Identify, vec![id]);
+        }
+    }
+
+    /// `mixpanel.alias`: the visitor known so far is the user of this ID. Once, at sign-up, in
+    /// [`before_setup`](Self::before_setup).
+    pub fn alias(&self, alias: impl Serialize) {
+        if let Some(id) = self.id("alias", alias) {
+            self.call(Method::Alias, vec![id]);
+        }
+    }
+
+    /// `mixpanel.reset`: forgets who was identified, and the super properties.
+    pub fn reset(&self) {
+        self.call(Method::Reset, vec![]);
+    }
+
+    /// `mixpanel.register`: properties that go with every later event.
+    pub fn register(&self, properties: impl Serialize) {
+        let properties = self.properties("register", properties);
+        self.call(Method::Register, vec![properties]);
+    }
+
+    /// `mixpanel.register_once`: as [`register`](Self::register), where there is no value yet.
+    pub fn register_once(&self, properties: impl Serialize) {
+        let properties = self.properties("register_once", properties);
+        self.call(Method::RegisterOnce, vec![properties]);
+    }
+
+    /// `mixpanel.unregister`: a property that no longer goes with every event.
+    pub fn unregister(&self, property: impl Into<String>) {
+        self.call(Method::Unregister, vec![Value::from(property.into())]);
+    }
+
+    /// `mixpanel.set_group`: the visitor belongs to this group, or these.
+    pub fn set_group(&self, key: impl Into<String>, ids: impl Serialize) {
+        if let Some(ids) = self.ids("set_group", ids) {
+            self.call(Method::SetGroup, vec![Value::from(key.into()), ids]);
+        }
+    }
+
+    /// `mixpanel.add_group`: the visitor belongs to this group too.
+    pub fn add_group(&self, key: impl Into<String>, id: impl Serialize) {
+        if let Some(id) = self.id("add_group", id) {
+            self.call(Method::AddGroup, vec![Value::from(key.into()), id]);
+        }
+    }
+
+    /// `mixpanel.remove_group`: the visitor no longer belongs to this group.
+    pub fn remove_group(&self, key: impl Into<String>, id: impl Serialize) {
+        if let Some(id) = self.id("remove_group", id) {
+            self.call(Method::RemoveGroup, vec![Value::from(key.into()), id]);
+        }
+    }
+
+    /// `mixpanel.disable`: no events of these names from here on; all of them with an empty list.
+    pub fn disable<I: IntoIterator<Item: Into<String>>>(&self, events: I) {
+        let events: Vec<Value> = events.into_iter().map(|event| Value::from(event.into())).collect();
+        let args = if events.is_empty() { vec![] } else { vec![Value::from(events)] };
+        self.call(Method::Disable, args);
+    }
+
+    /// `mixpanel.opt_in_tracking`: the visitor agreed to be tracked.
+    pub fn opt_in_tracking(&self) {
+        self.call(Method::OptInTracking, vec![]);
+    }
+
+    /// `mixpanel.opt_out_tracking`: the visitor does not want to be tracked. mixpanel-js deletes
+    /// the profile too unless it is told not to, so it is told: `{"delete_user": false}`.
+    pub fn opt_out_tracking(&self) {
+        self.call(Method::OptOutTracking, vec![serde_json::json!({"delete_user": false})]);
+    }
+
+    /// `mixpanel.clear_opt_in_out_tracking`: as if the visitor had never been asked.
+    pub fn clear_opt_in_out_tracking(&self) {
+        self.call(Method::ClearOptInOutTracking, vec![]);
+    }
+
+    /// `mixpanel.people`: the profile of who is identified.
+    pub fn people(&self) -> People {
+        People::new(self.clone())
+    }
+
+    /// `mixpanel.get_group`: the profile of a group.
+    pub fn get_group(&self, key: impl Into<String>, id: impl Serialize) -> Group {
+        Group::new(self.clone(), key.into(), self.id("get_group", id))
+    }
+
+    /// The escape hatch: a method of mixpanel-js that has no name here, such as `["name_tag"]`. A
+    /// browser runs it where it exists; a server cannot, and tells `on_error`.
+    ///
+    /// ```
+    /// # fn demo(mixpanel: &mengpaneel::Mixpanel) {
+    /// mixpanel.call_method(&["name_tag"], ["Jane"]);
+    /// # }
+    /// ```
+    pub fn call_method<A: Serialize>(&self, path: &[&str], args: impl IntoIterator<Item = A>) {
+        let args = args.into_iter().map(|arg| self.value(&path.join("."), arg)).collect();
+        match Method::from_path(path) {
+            Some(method) => self.call(method, args),
+            None => self.tell(Reason::Untranslatable(format!(
+                "{} cannot be a method of mixpanel-js: write it as [\"name\"] or [\"people\", \"name\"]",
+                path.join(".")
+            ))),
+        }
+    }
+
+    /// Records a call as it stands.
+    pub fn call(&self, method: Method, args: Vec<Value>) {
+        let call = Call::new(method, args);
+        self.record(Entry {
+            call,
+            mode: self.mode,
+            via_server: self.via_server,
+            condition: Condition::Always,
+            ticket: None,
+        });
+    }
+
+    pub(crate) fn record(&self, entry: Entry) {
+        if let Some(recorder) = &self.recorder {
+            recorder.record(entry);
+        }
+    }
+
+    pub(crate) fn tell(&self, reason: Reason) {
+        if let Some(recorder) = &self.recorder {
+            recorder.tell(&Failure::of_calls(reason, vec![]));
+        }
+    }
+
+    /// A value as JSON; `null` where it cannot be, which is told.
+    pub(crate) fn value(&self, what: &str, value: impl Serialize) -> Value {
+        if !self.is_recording() {
+            return Value::Null;
+        }
+        match serde_json::to_value(value) {
+            Ok(mut value) => {
+                keep_integers_exact(&mut value);
+                value
+            }
+            Err(error) => {
+                self.tell(Reason::NotJson { what: what.to_owned(), why: error.to_string() });
+                Value::Null
+            }
+        }
+    }
+
+    /// Properties as a JSON object; an empty one where there are none, or they cannot be written.
+    pub(crate) fn properties(&self, what: &str, properties: impl Serialize) -> Value {
+        match self.value(what, properties) {
+            Value::Object(properties) => Value::Object(properties),
+            Value::Null => Value::Object(Properties::new()),
+            other => {
+                let what = format!("the properties of {what}");
+                self.tell(Reason::NotJson { what, why: format!("{other} is no object") });
+                Value::Object(Properties::new())
+            }
+        }
+    }
+
+    /// An ID as text; `None` where it is none, which is told.
+    pub(crate) fn id(&self, what: &str, id: impl Serialize) -> Option<Value> {
+        if !self.is_recording() {
+            return None;
+        }
+        let id = id_string(&serde_json::to_value(id).unwrap_or_default());
+        if id.is_none() {
+            self.tell(Reason::NoId(what.to_owned()));
+        }
+        id.map(Value::from)
+    }
+
+    /// One ID, or a list of them.
+    fn ids(&self, what: &str, ids: impl Serialize) -> Option<Value> {
+        if !self.is_recording() {
+            return None;
+        }
+        match serde_json::to_value(ids).unwrap_or_default() {
+            Value::Array(ids) => ids.into_iter().map(|id| self.id(what, id)).collect(),
+            id => self.id(what, id),
+        }
+    }
+}
+
+impl fmt::Debug for Mixpanel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mixpanel")
+            .field("is_recording", &self.is_recording())
+            .field("mode", &self.mode)
+            .field("via_server", &self.via_server)
+            .finish()
+    }
+}

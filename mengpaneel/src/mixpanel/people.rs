@@ -1,0 +1,82 @@
+//! `mixpanel.people`: the profile of who is identified.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Mixpanel;
+use crate::call::{Method, Properties};
+
+/// The profile of who is identified; [`Mixpanel::people`] gives it.
+///
+/// Mixpanel has no profile of an anonymous visitor: by the server, a call without an `identify` in
+/// force goes to `on_error`; a browser keeps it until somebody is identified.
+#[derive(Clone, Debug)]
+pub struct People(Mixpanel);
+
+impl People {
+    pub(super) fn new(mixpanel: Mixpanel) -> Self {
+        Self(mixpanel)
+    }
+
+    /// `people.set`: overwrites properties.
+    pub fn set(&self, properties: impl Serialize) {
+        self.with_properties(Method::PeopleSet, properties);
+    }
+
+    /// `people.set_once`: sets properties that are not there yet.
+    pub fn set_once(&self, properties: impl Serialize) {
+        self.with_properties(Method::PeopleSetOnce, properties);
+    }
+
+    /// `people.unset`: removes a property.
+    pub fn unset(&self, property: impl Into<String>) {
+        self.0.call(Method::PeopleUnset, vec![Value::from(vec![property.into()])]);
+    }
+
+    /// `people.increment`: adds to a number. Delivered at most once.
+    pub fn increment(&self, property: impl Into<String>, by: impl Serialize) {
+        self.with_one(Method::PeopleIncrement, property, by);
+    }
+
+    /// `people.append`: adds to the end of a list. Delivered at most once.
+    pub fn append(&self, list: impl Into<String>, value: impl Serialize) {
+        self.with_one(Method::PeopleAppend, list, value);
+    }
+
+    /// `people.remove`: takes a value out of a list.
+    pub fn remove(&self, list: impl Into<String>, value: impl Serialize) {
+        self.with_one(Method::PeopleRemove, list, value);
+    }
+
+    /// `people.union`: adds values to a list that are not in it yet.
+    pub fn union(&self, list: impl Into<String>, values: impl Serialize) {
+        self.with_one(Method::PeopleUnion, list, values);
+    }
+
+    /// `people.track_charge`: kept because the gem has it; mixpanel-js ignores it since 2.65.
+    pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
+        let properties = self.0.properties("people.track_charge", properties);
+        self.0.call(Method::PeopleTrackCharge, vec![Value::from(amount), properties]);
+    }
+
+    /// `people.clear_charges`: empties the list of charges.
+    pub fn clear_charges(&self) {
+        self.0.call(Method::PeopleClearCharges, vec![]);
+    }
+
+    /// `people.delete_user`: deletes the profile.
+    pub fn delete_user(&self) {
+        self.0.call(Method::PeopleDeleteUser, vec![]);
+    }
+
+    fn with_properties(&self, method: Method, properties: impl Serialize) {
+        let properties = self.0.properties(&method.to_string(), properties);
+        self.0.call(method, vec![properties]);
+    }
+
+    fn with_one(&self, method: Method, property: impl Into<String>, value: impl Serialize) {
+        let property = property.into();
+        let value = self.0.value(&property, value);
+        self.0.call(method, vec![Value::Object(Properties::from_iter([(property, value)]))]);
+    }
+}

@@ -1,0 +1,368 @@
+//! The recorder: what one request, job or script recorded, and the rules of the modes.
+//!
+//! It knows nothing of HTTP. Calls are kept as they come; [`Recorder::settle`] decides, once it is
+//! known how the request ended, which of them count, in which order, and whose they are.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::call::{Call, Calls, Method, Mode};
+use crate::failure::{Failure, Failures};
+use crate::parcel::Parcel;
+use crate::visitor::Visitor;
+
+/// What decides whether a recorded call counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// It counts.
+    #[default]
+    Always,
+    /// It counts if the request is answered with a status below 400.
+    Response,
+    /// It counts if the request is answered with another status, or not at all.
+    FailedResponse,
+    /// It counts if the request found its way to a handler: calls of a guard that let it pass.
+    Routed,
+}
+
+/// How the request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// It was answered with a status below 400.
+    pub succeeded: bool,
+    /// It was routed to a handler.
+    pub routed: bool,
+}
+
+/// Which of the recorded calls are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All.
+    Everything,
+    /// Only what was recorded here: what was replayed stays where it waited.
+    RecordedHere,
+}
+
+/// A call, and how it was recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What was called.
+    pub call: Call,
+    /// When it runs.
+    pub mode: Mode,
+    /// Whether the application asked for the server.
+    pub via_server: bool,
+    /// What decides whether it counts.
+    pub condition: Condition,
+    /// Its place among the calls of its mode, where that is not the end; see [`Recorder::ticket`].
+    pub ticket: Option<u64>,
+}
+
+/// The calls that count, by the way they take.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// For the best strategy there is.
+    pub calls: Calls,
+    /// For the server, because the application asked for it.
+    pub via_server: Calls,
+    /// How the application forced it to go, if it did, as an index of its own choice.
+    pub forced: Option<Strategy>,
+}
+
+/// How calls reach Mixpanel, in the order in which the ways are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strategy {
+    /// With the session, to the page after the redirect.
+    Delayed,
+    /// In the page, by the visitor's browser.
+    ClientSide,
+    /// In a header, by a client that said it can.
+    CapableClientSide,
+    /// By the server, later.
+    AsyncServerSide,
+    /// By the server, now.
+    ServerSide,
+}
+
+impl Strategy {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 5] =
+        [Self::Delayed, Self::ClientSide, Self::CapableClientSide, Self::AsyncServerSide, Self::ServerSide];
+
+    /// Its name in logs: `capable_client_side`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delayed => "delayed",
+            Self::ClientSide => "client_side",
+            Self::CapableClientSide => "capable_client_side",
+            Self::AsyncServerSide => "async_server_side",
+            Self::ServerSide => "server_side",
+        }
+    }
+}
+
+/// Where a parcel goes that was recorded after its request was flushed.
+pub type Late = Arc<dyn Fn(Parcel) + Send + Sync>;
+
+/// Collects the calls of one request, job or script.
+pub struct Recorder {
+    state: Mutex<State>,
+    visitor: Visitor,
+    failures: Failures,
+    late: Late,
+}
+
+#[derive(Default)]
+struct State {
+    /// `before_setup` and `tracking`, replayed ones first.
+    recorded: Vec<Recorded>,
+    setups: Vec<Setup>,
+    replayed_setup: Vec<Call>,
+    /// Somebody said who is there, or that nobody is: replayed setup gives way.
+    spoken: bool,
+    forced: Option<Strategy>,
+    tickets: u64,
+    /// The context of late calls, once the request was flushed.
+    flushed: Option<Vec<Call>>,
+}
+
+struct Recorded {
+    entry: Entry,
+    /// Who was identified when it was recorded.
+    under: Option<Arc<str>>,
+    replayed: bool,
+}
+
+struct Setup {
+    condition: Condition,
+    identity: Option<Arc<str>>,
+    entries: Vec<Entry>,
+}
+
+impl Recorder {
+    /// An empty recorder for what happens under `visitor`.
+    pub fn new(visitor: Visitor, failures: Failures, late: Late) -> Self {
+        Self { state: Mutex::default(), visitor, failures, late }
+    }
+
+    /// Who is there.
+    pub fn visitor(&self) -> &Visitor {
+        &self.visitor
+    }
+
+    /// Where failures of recording are told.
+    pub fn tell(&self, failure: &Failure) {
+        self.failures.tell(failure);
+    }
+
+    /// Puts the calls in place that the last request left to this one.
+    pub fn replay(&self, calls: Calls) {
+        let mut state = self.lock();
+        state.replayed_setup = calls.setup;
+        let modes = [(Mode::BeforeSetup, calls.before_setup), (Mode::Tracking, calls.tracking)];
+        for (mode, calls) in modes {
+            state.recorded.extend(calls.into_iter().map(|call| Recorded {
+                entry: Entry { call, mode, via_server: false, condition: Condition::Always, ticket: Some(0) },
+                under: None,
+                replayed: true,
+            }));
+        }
+    }
+
+    /// Enters setup: what was set up before is dropped if `condition` turns out to hold, and so is
+    /// setup that was replayed.
+    pub fn begin_setup(&self, condition: Condition) {
+        let mut state = self.lock();
+        if condition == Condition::Always {
+            state.spoken = true;
+            state.setups.clear();
+        }
+        state.setups.push(Setup { condition, identity: None, entries: Vec::new() });
+    }
+
+    /// Says that this request has its own word on who is there, even where that word is none.
+    pub fn speak(&self) {
+        self.lock().spoken = true;
+    }
+
+    /// Asks for a strategy; one that cannot take the calls falls on to the next.
+    pub fn force(&self, strategy: Strategy) {
+        self.lock().forced = Some(strategy);
+    }
+
+    /// A place among the calls, for one that is recorded later and belongs here.
+    pub fn ticket(&self) -> u64 {
+        self.lock().ticket()
+    }
+
+    /// Records a call. After the flush it goes to the server, under its request's visitor.
+    pub fn record(&self, mut entry: Entry) {
+        stamp_time_and_insert_id(&mut entry.call);
+        let mut state = self.lock();
+        if let Some(context) = &state.flushed {
+            let parcel = self.late_parcel(entry, context.clone());
+            drop(state);
+            (self.late)(parcel);
+            return;
+        }
+        if entry.mode == Mode::Setup {
+            state.record_setup(entry);
+        } else {
+            let under = state.identity();
+            entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
+            state.recorded.push(Recorded { entry, under, replayed: false });
+        }
+    }
+
+    /// Decides what counts and hands it out. From here on what is recorded is late.
+    pub fn settle(&self, ending: Ending, extent: Extent) -> Settled {
+        let mut state = self.lock();
+        let settled = state.settle(ending, extent, &self.visitor);
+        let setup_too = settled.calls.before_setup.iter().chain(&settled.calls.setup);
+        state.flushed = Some(setup_too.chain(&settled.via_server.setup).cloned().collect());
+        settled
+    }
+
+    fn late_parcel(&self, entry: Entry, context: Vec<Call>) -> Parcel {
+        let mut calls = Calls::default();
+        calls.mode_mut(entry.mode).push(entry.call);
+        let via_server = entry.via_server;
+        Parcel { context, via_server, ..Parcel::new(self.visitor.clone(), calls) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    fn record_setup(&mut self, entry: Entry) {
+        self.spoken |= entry.condition == Condition::Always;
+        if self.setups.is_empty() {
+            self.setups.push(Setup { condition: entry.condition, identity: None, entries: Vec::new() });
+        }
+        if let Some(setup) = self.setups.last_mut() {
+            if entry.call.method() == &Method::Identify {
+                setup.identity = entry.call.str_arg(0).map(Arc::from);
+            }
+            setup.entries.push(entry);
+        }
+    }
+
+    /// Who is identified at this moment: by what was tracked, else by the last setup.
+    fn identity(&self) -> Option<Arc<str>> {
+        let last = self.recorded.iter().rev().find(|recorded| {
+            !recorded.replayed && matches!(recorded.entry.call.method(), Method::Identify | Method::Reset)
+        });
+        match last.map(|recorded| &recorded.entry.call) {
+            Some(call) if call.method() == &Method::Reset => None,
+            Some(call) => call.str_arg(0).map(Arc::from),
+            None => self.setups.last().and_then(|setup| setup.identity.clone()),
+        }
+    }
+
+    fn settle(&mut self, ending: Ending, extent: Extent, visitor: &Visitor) -> Settled {
+        let mut settled = Settled { forced: self.forced, ..Settled::default() };
+        let setups = std::mem::take(&mut self.setups);
+        let setup = setups.into_iter().rfind(|setup| setup.condition.holds(ending));
+        let replayed = std::mem::take(&mut self.replayed_setup);
+        match setup {
+            Some(setup) => {
+                for entry in setup.entries.into_iter().filter(|entry| entry.condition.holds(ending)) {
+                    settled.put(entry);
+                }
+            }
+            None if !self.spoken && extent == Extent::Everything => settled.calls.setup = replayed,
+            None => {}
+        }
+        let mut effective = settled.calls.identity().map(Arc::<str>::from);
+        let mut recorded = std::mem::take(&mut self.recorded);
+        recorded.sort_by_key(|recorded| recorded.entry.ticket);
+        let (before, tracking): (Vec<_>, Vec<_>) = recorded
+            .into_iter()
+            .filter(|recorded| extent == Extent::Everything || !recorded.replayed)
+            .filter(|recorded| recorded.entry.condition.holds(ending))
+            .partition(|recorded| recorded.entry.mode == Mode::BeforeSetup);
+        for mut recorded in before.into_iter().chain(tracking) {
+            match recorded.entry.call.method() {
+                Method::Identify if recorded.entry.mode == Mode::Tracking => {
+                    effective = recorded.entry.call.str_arg(0).map(Arc::from);
+                }
+                Method::Reset => effective = None,
+                _ => {}
+            }
+            if recorded.under.is_some() && recorded.under != effective {
+                if let Some(under) = &recorded.under {
+                    stamp_identity(&mut recorded.entry.call, under, visitor);
+                }
+            }
+            settled.put(recorded.entry);
+        }
+        settled
+    }
+}
+
+impl Settled {
+    fn put(&mut self, entry: Entry) {
+        let calls = if entry.via_server { &mut self.via_server } else { &mut self.calls };
+        calls.mode_mut(entry.mode).push(entry.call);
+    }
+}
+
+impl Condition {
+    fn holds(self, ending: Ending) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Response => ending.succeeded,
+            Self::FailedResponse => !ending.succeeded,
+            Self::Routed => ending.routed,
+        }
+    }
+}
+
+/// Gives an event what Mixpanel tells copies by, unless the caller did.
+fn stamp_time_and_insert_id(call: &mut Call) {
+    if !call.method().is_track() {
+        return;
+    }
+    if let Some(properties) = call.properties_mut() {
+        properties.entry("$insert_id").or_insert_with(|| Value::from(Uuid::new_v4().to_string()));
+        properties.entry("time").or_insert_with(|| Value::from(now_ms()));
+    }
+}
+
+/// Writes down whose event it was, since another will be identified when it is sent.
+pub fn stamp_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
+    if !call.method().is_track() {
+        return;
+    }
+    let Some(properties) = call.properties_mut() else { return };
+    if properties.contains_key("$user_id") || properties.contains_key("distinct_id") {
+        return;
+    }
+    properties.insert("$user_id".into(), Value::from(identity));
+    properties.insert("distinct_id".into(), Value::from(identity));
+    if !properties.contains_key("$device_id") {
+        if let Some(device) = visitor.browser().device_id {
+            properties.insert("$device_id".into(), Value::from(device));
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

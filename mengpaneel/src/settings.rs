@@ -1,0 +1,106 @@
+//! The settings: what the builder was told, checked, for every module that acts on it.
+
+use std::net::IpAddr;
+
+use actix_web::cookie::Key;
+use actix_web::http::header::HeaderName;
+use ipnet::IpNet;
+
+use crate::call::Properties;
+use crate::visitor::CookieNames;
+
+/// When the page gets the code that loads mixpanel-js.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loader {
+    /// On every HTML page, calls or not, as the gem does: page views and sessions are counted then.
+    #[default]
+    Always,
+    /// Only on pages that carry calls.
+    WithCalls,
+    /// Never: the application loads mixpanel-js itself, and the calls wait for it.
+    Never,
+}
+
+/// What a Mengpaneel was built with.
+
+pub struct Settings {
+    /// The project's token; never empty.
+    pub token: String,
+    /// The names that travel, which a second Mengpaneel on one app suffixes.
+    pub names: Names,
+    /// What the page is told.
+    pub page: PageSettings,
+    /// Under which names mixpanel-js keeps its cookies.
+    pub cookies: CookieNames,
+    /// How many bytes of calls fit in a response header.
+    pub max_header: usize,
+    /// How many bytes the whole session may take as a cookie.
+    pub max_session: usize,
+    /// Whether a body that is streamed is injected into.
+    pub inject_into_streams: bool,
+    /// Whether `DNT: 1` switches tracking off.
+    pub respect_dnt: bool,
+    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Encrypts the one-shot cookie that carries calls past a purged session.
+    pub cookie_key: Option<Key>,
+}
+
+/// What the page is told.
+#[derive(Clone, Debug)]
+pub struct PageSettings {
+    /// When it gets the loader.
+    pub loader: Loader,
+    /// Where mixpanel-js is loaded from.
+    pub lib_url: String,
+    /// What `mixpanel.init` is configured with.
+    pub config: Properties,
+}
+
+/// The names under which things travel.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The suffix of a second Mengpaneel, if this is one.
+    pub name: Option<String>,
+    /// Where delayed calls lie in the session.
+    pub session_key: String,
+    /// The cookie that carries delayed calls where the session cannot.
+    pub cookie: String,
+    /// `X-Mengpaneel-Flush-Capable`.
+    pub capable: HeaderName,
+    /// `X-Mengpaneel-Calls`.
+    pub calls: HeaderName,
+    /// `X-Mengpaneel-Setup`.
+    pub setup: HeaderName,
+}
+
+impl Names {
+    /// The names of the only Mengpaneel, or of the one of that name: lower-case letters, digits
+    /// and `-`. `None` where the name cannot be part of a header's.
+    pub fn new(name: Option<&str>) -> Option<Self> {
+        let suffix = |separator: &str| name.map(|name| format!("{separator}{name}")).unwrap_or_default();
+        let fits = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if !name.is_none_or(fits) {
+            return None;
+        }
+        let header = |base: &str| HeaderName::from_bytes(format!("{base}{}", suffix("-")).as_bytes()).ok();
+        Some(Self {
+            name: name.map(str::to_owned),
+            session_key: format!("mengpaneel_delayed_calls{}", suffix("_")),
+            cookie: format!("mengpaneel_delayed_calls{}", suffix("_")),
+            capable: header("x-mengpaneel-flush-capable")?,
+            calls: header("x-mengpaneel-calls")?,
+            setup: header("x-mengpaneel-setup")?,
+        })
+    }
+}
+
+impl Settings {
+    /// Whether what this address says of whom it forwards is believed.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|proxies| proxies.contains(&address))
+    }
+}
