@@ -67,13 +67,6 @@ mod tests {
         faults.last(Fault::Close);
         faults.fail_next(2, 503);
         let seen: Vec<_> = (0..3).map(|_| faults.next()).collect();
-        assert_eq!(
-            seen,
-            [
-                Some(Fault::Status(503)),
-                Some(Fault::Status(503)),
-                Some(Fault::Close)
-            ]
-        );
+        assert_eq!(seen, [Some(Fault::Status(503)), Some(Fault::Status(503)), Some(Fault::Close)]);
     }
 }

@@ -39,6 +39,7 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
             mount(endpoint, &store, config);
         }
         live::configure(&store, config);
+        config.route("/lib.js", web::get().to(move || library(store.library())));
     }
 }
 
@@ -49,11 +50,21 @@ fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
     config.service(
         web::resource([path.to_owned(), format!("{path}/")])
             .app_data(web::PayloadConfig::new(MAX_BODY))
-            .route(web::post().to(move |request: HttpRequest, body: Bytes| {
-                receive(endpoint, head(&request), body, store.clone())
-            }))
+            .route(
+                web::post().to(move |request: HttpRequest, body: Bytes| {
+                    receive(endpoint, head(&request), body, store.clone())
+                }),
+            )
             .wrap(from_fn(across_origins)),
     );
+}
+
+/// mixpanel-js itself, where there is one to serve.
+async fn library(script: Option<Bytes>) -> HttpResponse {
+    match script {
+        Some(script) => HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(script),
+        None => HttpResponse::NotFound().body("no mixpanel-js was given to this stand-in"),
+    }
 }
 
 async fn receive(endpoint: Endpoint, head: Head, body: Bytes, store: Store) -> HttpResponse {
@@ -75,13 +86,7 @@ async fn receive(endpoint: Endpoint, head: Head, body: Bytes, store: Store) -> H
             (Some(answer.status), response(&answer))
         }
     };
-    store.add([Entry::Request(Request {
-        endpoint,
-        head,
-        bytes: body.len(),
-        at,
-        status,
-    })]);
+    store.add([Entry::Request(Request { endpoint, head, bytes: body.len(), at, status })]);
     response
 }
 
@@ -89,9 +94,7 @@ fn head(request: &HttpRequest) -> Head {
     let headers = request.headers().iter();
     Head {
         ip: request.peer_addr().map(|peer| peer.ip().to_string()),
-        params: url::form_urlencoded::parse(request.query_string().as_bytes())
-            .into_owned()
-            .collect(),
+        params: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
         headers: headers
             .map(|(name, value)| {
                 let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -107,10 +110,8 @@ fn response(answer: &Answer) -> HttpResponse {
 }
 
 fn failure(status: u16, retry_after: Option<u64>) -> HttpResponse {
-    let answer = Answer {
-        status,
-        body: serde_json::json!({"code": status, "error": "out of order", "status": "Error"}),
-    };
+    let answer =
+        Answer { status, body: serde_json::json!({"code": status, "error": "out of order", "status": "Error"}) };
     let mut response = response(&answer);
     if let Some(seconds) = retry_after {
         let headers = response.headers_mut();
@@ -133,10 +134,7 @@ impl MessageBody for BrokenBody {
         BodySize::Sized(1)
     }
 
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, io::Error>>> {
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, io::Error>>> {
         Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
     }
 }
@@ -148,10 +146,7 @@ async fn across_origins(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let asked = |name: HeaderName| request.headers().get(name).cloned();
     let Some(origin) = asked(header::ORIGIN) else {
-        return next
-            .call(request)
-            .await
-            .map(ServiceResponse::map_into_boxed_body);
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
     let wanted = asked(header::ACCESS_CONTROL_REQUEST_HEADERS);
     let mut response = if request.method() == Method::OPTIONS {

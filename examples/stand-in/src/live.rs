@@ -15,10 +15,9 @@ const PAGE: &str = include_str!("live.html");
 
 pub(crate) fn configure(store: &Store, config: &mut web::ServiceConfig) {
     let store = store.clone();
-    config.route("/live", web::get().to(page)).route(
-        "/live.json",
-        web::get().to(move |since: web::Query<Since>| entries(since.after, store.clone())),
-    );
+    config
+        .route("/live", web::get().to(page))
+        .route("/live.json", web::get().to(move |since: web::Query<Since>| entries(since.after, store.clone())));
 }
 
 #[derive(Deserialize)]
@@ -45,9 +44,7 @@ async fn entries(after: u64, store: Store) -> HttpResponse {
     });
     let older = shown.len().saturating_sub(MAX_SHOWN);
     shown.drain(..older);
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(shown)
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(shown)
 }
 
 fn show(entry: &Entry) -> Option<Value> {
@@ -72,11 +69,7 @@ fn show(entry: &Entry) -> Option<Value> {
 
 fn show_received(one: &Received) -> Value {
     let event = matches!(one.endpoint, Endpoint::Track | Endpoint::Import);
-    let what = if event {
-        one.event().to_owned()
-    } else {
-        operations(&one.body)
-    };
+    let what = if event { one.event().to_owned() } else { operations(&one.body) };
     json!({
         "kind": if event { "event" } else { "profile" },
         "endpoint": one.endpoint.path(),
@@ -92,11 +85,7 @@ fn show_received(one: &Received) -> Value {
 
 /// The operations of a profile's record: `$set`, or `$set, $add`.
 fn operations(record: &Value) -> String {
-    let names = record
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.as_str());
+    let names = record.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
     let about = [
         "$token",
         "$distinct_id",
@@ -112,8 +101,5 @@ fn operations(record: &Value) -> String {
         "$latitude",
         "$longitude",
     ];
-    names
-        .filter(|name| !about.contains(name))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.filter(|name| !about.contains(name)).collect::<Vec<_>>().join(", ")
 }

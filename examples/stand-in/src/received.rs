@@ -84,17 +84,9 @@ impl Head {
     /// by its name, or by the form that mixpanel-js sends.
     #[must_use]
     pub fn via(&self, endpoint: Endpoint) -> Via {
-        let browser = self
-            .header("user-agent")
-            .is_some_and(|agent| agent.starts_with("Mozilla/"));
-        let json = self
-            .header("content-type")
-            .is_some_and(|kind| kind.starts_with("application/json"));
-        if endpoint == Endpoint::Import || !(browser || !json) {
-            Via::Server
-        } else {
-            Via::Browser
-        }
+        let browser = self.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
+        let json = self.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+        if endpoint == Endpoint::Import || !(browser || !json) { Via::Server } else { Via::Browser }
     }
 }
 
@@ -132,13 +124,7 @@ impl Received {
     /// A record of a request with that head, come now.
     #[must_use]
     pub fn new(endpoint: Endpoint, head: &Arc<Head>, body: Value) -> Self {
-        Self {
-            endpoint,
-            via: head.via(endpoint),
-            body,
-            at: now(),
-            head: Arc::clone(head),
-        }
+        Self { endpoint, via: head.via(endpoint), body, at: now(), head: Arc::clone(head) }
     }
 
     /// The event's name. Empty for a profile.
@@ -217,15 +203,13 @@ pub struct Note {
     pub declined: Option<String>,
     /// How many calls there were.
     pub calls: u64,
-    /// The insert IDs of the events among them, by which a note finds its events.
-    pub insert_ids: Vec<String>,
+    /// The names of the events among them, by which a note finds its events.
+    pub events: Vec<String>,
 }
 
 /// Now, in milliseconds since 1970.
 #[must_use]
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

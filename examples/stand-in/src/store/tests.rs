@@ -1,3 +1,6 @@
+use std::thread;
+use std::time::Duration;
+
 use actix_web::rt;
 use serde_json::json;
 
@@ -56,26 +59,12 @@ fn a_profile_is_the_sum_of_its_operations() {
     let store = Store::default();
     let head = Arc::new(Head::default());
     let operations = [
-        (
-            Endpoint::Engage,
-            json!({"$distinct_id": "7", "$set": {"a": 1}}),
-        ),
-        (
-            Endpoint::Engage,
-            json!({"$distinct_id": "8", "$set": {"a": 2}}),
-        ),
-        (
-            Endpoint::Engage,
-            json!({"$distinct_id": "7", "$add": {"a": 2}}),
-        ),
-        (
-            Endpoint::Groups,
-            json!({"$group_key": "company", "$group_id": 12, "$set": {"b": 1}}),
-        ),
+        (Endpoint::Engage, json!({"$distinct_id": "7", "$set": {"a": 1}})),
+        (Endpoint::Engage, json!({"$distinct_id": "8", "$set": {"a": 2}})),
+        (Endpoint::Engage, json!({"$distinct_id": "7", "$add": {"a": 2}})),
+        (Endpoint::Groups, json!({"$group_key": "company", "$group_id": 12, "$set": {"b": 1}})),
     ];
-    store.add(
-        operations.map(|(endpoint, body)| Entry::Received(Received::new(endpoint, &head, body))),
-    );
+    store.add(operations.map(|(endpoint, body)| Entry::Received(Received::new(endpoint, &head, body))));
     let seven = store.profile("7").map(Value::Object);
     assert_eq!(seven, Some(json!({"a": 3})));
     assert_eq!(store.profile("9"), None);
@@ -92,7 +81,7 @@ async fn waiting_ends_when_what_is_waited_for_arrives() {
         rt::task::yield_now().await;
         sender.add([event(Endpoint::Import, json!({}))]);
     });
-    let found = store.wait_for_event("A", Duration::from_secs(10)).await;
+    let found = store.wait_for_event(Duration::from_secs(10), "A").await;
     assert_eq!(found.map(|event| event.event().to_owned()), Ok("A".into()));
 }
 
@@ -100,6 +89,22 @@ async fn waiting_ends_when_what_is_waited_for_arrives() {
 async fn waiting_in_vain_says_what_came_instead() {
     let store = Store::default();
     store.add([event(Endpoint::Import, json!({"distinct_id": "7"}))]);
-    let waited = store.wait_for_event("B", Duration::ZERO).await;
+    let waited = store.wait_for_event(Duration::ZERO, "B").await;
     assert_eq!(waited.unwrap_err().came, ["/import A of \"7\""]);
+}
+
+#[test]
+fn a_thread_waits_without_a_runtime() {
+    let store = Store::default();
+    let sender = store.clone();
+    let sending = thread::spawn(move || {
+        sender.note(Note::default());
+        sender.add([event(Endpoint::Import, json!({}))]);
+    });
+    let first = |store: &Store| store.events().into_iter().next();
+    let found = store.wait_blocking(Duration::from_secs(10), first);
+    assert_eq!(found.map(|event| event.event().to_owned()), Ok("A".into()));
+    sending.join().unwrap();
+    let nothing = store.wait_blocking(Duration::ZERO, |_| None::<()>);
+    assert_eq!(nothing.unwrap_err().came, ["/import A of \"\""]);
 }
