@@ -1,5 +1,6 @@
 //! The endpoints over HTTP, for servers and, across origins, for browsers.
 
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
             mount(endpoint, &store, config);
         }
         live::configure(&store, config);
-        config.route("/lib.js", web::get().to(move || library(store.library())));
+        config.route("/lib.js", web::get().to(move || ready(library(store.library()))));
     }
 }
 
@@ -60,7 +61,7 @@ fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
 }
 
 /// mixpanel-js itself, where there is one to serve.
-async fn library(script: Option<Bytes>) -> HttpResponse {
+fn library(script: Option<Bytes>) -> HttpResponse {
     match script {
         Some(script) => HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(script),
         None => HttpResponse::NotFound().body("no mixpanel-js was given to this stand-in"),

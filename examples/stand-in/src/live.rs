@@ -1,5 +1,7 @@
 //! The live page: what arrived, for whom, and by which way, as it comes.
 
+use std::future::ready;
+
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -17,7 +19,7 @@ pub(crate) fn configure(store: &Store, config: &mut web::ServiceConfig) {
     let store = store.clone();
     config
         .route("/live", web::get().to(page))
-        .route("/live.json", web::get().to(move |since: web::Query<Since>| entries(since.after, store.clone())));
+        .route("/live.json", web::get().to(move |since: web::Query<Since>| ready(entries(since.after, &store))));
 }
 
 #[derive(Deserialize)]
@@ -37,7 +39,7 @@ async fn page() -> HttpResponse {
         .body(PAGE)
 }
 
-async fn entries(after: u64, store: Store) -> HttpResponse {
+fn entries(after: u64, store: &Store) -> HttpResponse {
     let mut shown = store.collect(|(number, entry)| {
         let shown = (*number > after).then(|| show(entry)).flatten()?;
         Some(json!([number, shown]))

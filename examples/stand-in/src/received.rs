@@ -86,7 +86,8 @@ impl Head {
     pub fn via(&self, endpoint: Endpoint) -> Via {
         let browser = self.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
         let json = self.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-        if endpoint == Endpoint::Import || !(browser || !json) { Via::Server } else { Via::Browser }
+        let server = endpoint == Endpoint::Import || (json && !browser);
+        if server { Via::Server } else { Via::Browser }
     }
 }
 
