@@ -77,6 +77,10 @@ impl Mixpanel {
         Self { via_server: true, ..self.clone() }
     }
 
+    pub(crate) fn is_via_server(&self) -> bool {
+        self.via_server
+    }
+
     /// Records in setup mode what `calls` calls on the handle it is given, in the place of all
     /// setup before it.
     pub fn setup(&self, calls: impl FnOnce(&Self)) {
@@ -310,7 +314,7 @@ impl Mixpanel {
     }
 
     /// One ID, or a list of them.
-    fn ids(&self, what: &str, ids: impl Serialize) -> Option<Value> {
+    pub(crate) fn ids(&self, what: &str, ids: impl Serialize) -> Option<Value> {
         if !self.is_recording() {
             return None;
         }
@@ -327,6 +331,6 @@ impl fmt::Debug for Mixpanel {
             .field("is_recording", &self.is_recording())
             .field("mode", &self.mode)
             .field("via_server", &self.via_server)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,67 @@
+//! For an application's own tests: what the code under test recorded.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use actix_web::dev::ServiceResponse;
+
+use crate::call::Calls;
+use crate::failure::Failures;
+use crate::mixpanel::Mixpanel;
+use crate::recorder::{Ending, Extent, Recorder};
+use crate::visitor::Visitor;
+
+const SUCCEEDED: Ending = Ending { succeeded: true, routed: true };
+
+/// Runs `body` and gives what it returned and recorded, `via(server)` calls among the others.
+///
+/// ```
+/// let ((), calls) = mengpaneel::testing::record(|| mengpaneel::track("Sign In", ()));
+/// assert_eq!(calls.tracking[0].str_arg(0), Some("Sign In"));
+/// ```
+pub fn record<R>(body: impl FnOnce() -> R) -> (R, Calls) {
+    let recorder = recorder();
+    let returned = Mixpanel::new(Arc::clone(&recorder)).sync_scope(body);
+    (returned, settle(&recorder, SUCCEEDED))
+}
+
+/// As [`record`], for a future.
+pub async fn record_async<F: Future>(future: F) -> (F::Output, Calls) {
+    let recorder = recorder();
+    let returned = Mixpanel::new(Arc::clone(&recorder)).scope(future).await;
+    (returned, settle(&recorder, SUCCEEDED))
+}
+
+/// What a request recorded: `call` makes its future, as a service does, and routes it meanwhile.
+///
+/// Calls that wait for the status of the answer count if it is below 400.
+///
+/// # Errors
+///
+/// As the service's.
+pub async fn record_request<B, F>(call: impl FnOnce() -> F) -> (Result<ServiceResponse<B>, actix_web::Error>, Calls)
+where
+    F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
+{
+    let recorder = recorder();
+    let mixpanel = Mixpanel::new(Arc::clone(&recorder));
+    let future = mixpanel.sync_scope(call);
+    let answer = mixpanel.scope(future).await;
+    let response = answer.as_ref().ok().map(ServiceResponse::response);
+    let succeeded = response.is_some_and(|response| response.status().as_u16() < 400);
+    let calls = settle(&recorder, Ending { succeeded, routed: response.is_some() });
+    (answer, calls)
+}
+
+fn recorder() -> Arc<Recorder> {
+    Arc::new(Recorder::new(Visitor::default(), Failures::default(), Arc::new(|_| {})))
+}
+
+fn settle(recorder: &Recorder, ending: Ending) -> Calls {
+    let settled = recorder.settle(ending, Extent::Everything);
+    let mut calls = settled.calls;
+    calls.before_setup.extend(settled.via_server.before_setup);
+    calls.setup.extend(settled.via_server.setup);
+    calls.tracking.extend(settled.via_server.tracking);
+    calls
+}

@@ -1,0 +1,229 @@
+//! The grammar of the attributes: calls, properties, options.
+#![deny(warnings, unused, clippy::pedantic)]
+#![allow(missing_docs, reason = "tests")]
+
+mod support;
+
+use mengpaneel::{before_setup, setup, track, tracking};
+use serde::Serialize;
+use serde_json::{Value, json};
+use support::{properties_by, said, said_by};
+
+const EVENT: &str = "Constant Event";
+
+mod keys {
+    pub(crate) const TITLE: &str = "Constant Key";
+}
+
+#[derive(Clone, Serialize)]
+struct Order {
+    id: u32,
+    amount: f64,
+}
+
+const ORDER: Order = Order { id: 3, amount: 12.5 };
+
+/// What `body` recorded, as it goes on the wire.
+fn wire(body: impl FnOnce()) -> Value {
+    json!(mengpaneel::testing::record(body).1)
+}
+
+#[track(EVENT, keys::TITLE = 1, { keys::TITLE.to_lowercase() } = 2, type = "x", when = 3, on = 4, via = 5, "a b" = 6)]
+fn keys() {}
+
+#[track(format!("Event {}", order.id), ..order, extra = true)]
+fn computed(order: &Order) {}
+
+#[test]
+fn keys_are_identifiers_texts_and_constants() {
+    let expected = json!({"Constant Key": 1, "constant key": 2, "type": "x", "when": 3, "on": 4, "via": 5, "a b": 6});
+    assert_eq!(properties_by(keys), [expected]);
+    assert_eq!(said_by(keys), ["track Constant Event"]);
+}
+
+#[test]
+fn an_event_may_be_an_expression_and_properties_may_be_spread() {
+    assert_eq!(said_by(|| computed(&ORDER)), ["track Event 3"]);
+    assert_eq!(properties_by(|| computed(&ORDER)), [json!({"id": 3, "amount": 12.5, "extra": true})]);
+}
+
+#[tracking(
+    time_event("Upload"),
+    track_pageview(),
+    track_with_groups("Grouped", json!({"company": "acme"}), n = 1),
+    register("Plan" = "pro"),
+    register_once(..ORDER),
+    unregister("Plan"),
+    reset(),
+    set_group("company", [1, 2]),
+    add_group("company", 3),
+    remove_group("company", "4"),
+    disable("a", "b"),
+    disable(),
+    opt_in_tracking(),
+    opt_out_tracking(),
+    clear_opt_in_out_tracking(),
+)]
+fn calls() {}
+
+#[tracking(
+    people.set("Plan" = "pro", n = 1),
+    people.set("Plan", "pro"),
+    people.set_once(..ORDER),
+    people.unset("a", "b"),
+    people.increment("Posts", 2),
+    people.increment("Posts"),
+    people.increment(posts = 3),
+    people.append("Tags", "x"),
+    people.remove("Tags", "x"),
+    people.union("Tags", ["x", "y"]),
+    people.track_charge(12.5),
+    people.clear_charges(),
+    people.delete_user(),
+    get_group("company", 7).set("Plan" = "pro"),
+    get_group("company", 7).set_once("Plan", "pro"),
+    get_group("company", 7).unset("Plan"),
+    get_group("company", 7).union("Tags", ["x"]),
+    get_group("company", 7).remove("Tags", "x"),
+    get_group("company", 7).delete(),
+)]
+fn profiles() {}
+
+#[test]
+fn every_call_that_is_modelled_goes_on_the_wire_as_mixpanel_js_has_it() {
+    let calls = wire(calls);
+    let calls = calls["tracking"].as_array().cloned().unwrap_or_default();
+    let grouped = &calls[2][1];
+    assert_eq!(
+        (&grouped[0], &grouped[1]["n"], &grouped[2]),
+        (&json!("Grouped"), &json!(1), &json!({"company": "acme"}))
+    );
+    assert_eq!((&calls[0][0], &calls[0][1][0]), (&json!(["time_event"]), &json!("Upload")));
+    let expected = json!([
+        [["register"], [{"Plan": "pro"}]],
+        [["register_once"], [{"id": 3, "amount": 12.5}]],
+        [["unregister"], ["Plan"]],
+        [["reset"], []],
+        [["set_group"], ["company", ["1", "2"]]],
+        [["add_group"], ["company", "3"]],
+        [["remove_group"], ["company", "4"]],
+        [["disable"], [["a", "b"]]],
+        [["disable"], []],
+        [["opt_in_tracking"], []],
+        [["opt_out_tracking"], [{"delete_user": false}]],
+        [["clear_opt_in_out_tracking"], []],
+    ]);
+    assert_eq!(Value::from(calls[3..].to_vec()), expected);
+}
+
+#[test]
+fn every_call_to_a_profile_does_too() {
+    let expected = json!([
+        [["people", "set"], [{"Plan": "pro", "n": 1}]],
+        [["people", "set"], [{"Plan": "pro"}]],
+        [["people", "set_once"], [{"id": 3, "amount": 12.5}]],
+        [["people", "unset"], [["a", "b"]]],
+        [["people", "increment"], [{"Posts": 2}]],
+        [["people", "increment"], [{"Posts": 1}]],
+        [["people", "increment"], [{"posts": 3}]],
+        [["people", "append"], [{"Tags": "x"}]],
+        [["people", "remove"], [{"Tags": "x"}]],
+        [["people", "union"], [{"Tags": ["x", "y"]}]],
+        [["people", "track_charge"], [12.5, {}]],
+        [["people", "clear_charges"], []],
+        [["people", "delete_user"], []],
+        [["get_group", "set"], ["company", "7", {"Plan": "pro"}]],
+        [["get_group", "set_once"], ["company", "7", {"Plan": "pro"}]],
+        [["get_group", "unset"], ["company", "7", "Plan"]],
+        [["get_group", "union"], ["company", "7", "Tags", ["x"]]],
+        [["get_group", "remove"], ["company", "7", "Tags", "x"]],
+        [["get_group", "delete"], ["company", "7"]],
+    ]);
+    assert_eq!(wire(profiles)["tracking"], expected);
+}
+
+#[track("Big", when(order.amount > limit && order.id > 0), amount = order.amount)]
+fn conditional(order: &Order) {
+    let limit = 10.0;
+    assert!(order.amount > limit - 100.0);
+}
+
+#[track("First", when(let Some(first) = orders.first() && let 1.. = first.id), id = first.id)]
+fn first(orders: &[Order]) {}
+
+#[track("First Indexed", when(!orders.is_empty()), id = orders[0].id)]
+fn first_indexed(orders: &[Order]) {}
+
+#[test]
+fn a_condition_decides_before_anything_is_evaluated() {
+    assert_eq!(properties_by(|| conditional(&ORDER)), [json!({"amount": 12.5})]);
+    assert!(said_by(|| conditional(&Order { amount: 1.0, ..ORDER })).is_empty());
+    assert_eq!(properties_by(|| first(&[ORDER])), [json!({"id": 3})]);
+    assert!(said_by(|| first(&[Order { id: 0, ..ORDER }])).is_empty());
+    assert!(said_by(|| first_indexed(&[])).is_empty());
+}
+
+#[track("Last")]
+#[setup(identify(id))]
+#[before_setup(alias(id))]
+#[setup(people.set("Plan" = "pro"))]
+fn several(id: u32) {}
+
+#[test]
+fn several_attributes_run_by_mode_and_several_setups_are_one() {
+    assert_eq!(said_by(|| several(9)), ["alias 9", "identify 9", "people.set -", "track Last"]);
+    let (_, calls) = mengpaneel::testing::record(|| several(9));
+    assert_eq!(calls.tracking[0].properties().and_then(|properties| properties.get("$user_id")), None);
+}
+
+#[track("Fine")]
+#[track("Failed", on(failure))]
+#[track("Ended", on(always))]
+fn ends(fail: bool) -> Result<u8, &'static str> {
+    if fail { Err("no") } else { Ok(1) }
+}
+
+#[test]
+fn on_says_after_which_end_a_call_counts() {
+    assert_eq!(said_by(|| ends(false)), ["track Fine", "track Ended"]);
+    assert_eq!(said_by(|| ends(true)), ["track Failed", "track Ended"]);
+}
+
+#[setup]
+fn bare(id: u32) -> u32 {
+    mengpaneel::identify(id);
+    id + 1
+}
+
+#[setup]
+async fn bare_async(id: u32) -> u32 {
+    std::future::ready(()).await;
+    mengpaneel::identify(id);
+    ends(false).map_or(0, u32::from)
+}
+
+#[test]
+fn a_bare_setup_makes_setup_of_what_the_body_records() {
+    let (returned, calls) = mengpaneel::testing::record(|| bare(4));
+    assert_eq!((returned, said(&calls), calls.tracking.len()), (5, vec!["identify 4".to_owned()], 0));
+}
+
+#[actix_web::test]
+async fn a_bare_setup_leaves_the_mode_of_others_alone() {
+    let (_, calls) = mengpaneel::testing::record_async(bare_async(4)).await;
+    assert_eq!((calls.setup.len(), calls.tracking.len()), (1, 2));
+}
+
+#[track("Event", n = count())]
+fn counted() {}
+
+fn count() -> u32 {
+    mengpaneel::track("Counted", ());
+    1
+}
+
+#[test]
+fn where_nothing_is_recorded_nothing_is_evaluated() {
+    counted();
+    assert_eq!(said_by(counted), ["track Event", "track Counted"]);
+}

@@ -1,0 +1,19 @@
+#[mengpaneel::track]
+fn bare() {}
+
+#[mengpaneel::track()]
+fn empty() {}
+
+#[mengpaneel::track("Title" = 1)]
+fn property_first() {}
+
+#[mengpaneel::track("")]
+fn empty_text() {}
+
+fn main() {
+    // The functions are still there: no more errors than these.
+    bare();
+    empty();
+    property_first();
+    empty_text();
+}

@@ -1,0 +1,6 @@
+#[mengpaneel::track("X", "Title" = post.title)]
+fn unknown() {}
+
+fn main() {
+    unknown();
+}

@@ -1,0 +1,5 @@
+fn main() {
+    let closure = #[mengpaneel::track("X")]
+    || 1;
+    closure();
+}

@@ -1,0 +1,6 @@
+mengpaneel::track!("X");
+
+#[mengpaneel::track("X")]
+mod module {}
+
+fn main() {}
