@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use actix_session::SessionMiddleware;
 use actix_session::storage::CookieSessionStore;
@@ -13,16 +14,19 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::rt::System;
 use actix_web::{App, HttpServer, web};
-use stand_in::StandIn;
+use mengpaneel::{BuildError, Mengpaneel};
+use stand_in::{StandIn, Store};
 use thiserror::Error;
 
-use crate::config::Config;
+use crate::config::{Config, Outbox};
 use crate::db::Db;
-use crate::pages::LiveUrl;
 use crate::{live, pages, payments, posts, problem, sessions, spa, users};
 
 /// How long a stop waits for requests that are being answered, in seconds.
 const PATIENCE: u64 = 10;
+
+/// How long a stop waits for Mixpanel.
+const DELIVERY: Duration = Duration::from_secs(10);
 
 /// Why the blog did not start.
 #[derive(Debug, Error)]
@@ -35,6 +39,9 @@ pub enum StartError {
         /// What the system said.
         why: io::Error,
     },
+    /// A variable that Mixpanel is reached by is wrong.
+    #[error(transparent)]
+    Mengpaneel(#[from] BuildError),
     /// The machine has no thread or port left.
     #[error("cannot start: {0}")]
     Machine(#[from] io::Error),
@@ -45,6 +52,7 @@ pub enum StartError {
 pub struct Blog {
     address: SocketAddr,
     stand_in: StandIn,
+    mengpaneel: Mengpaneel,
     running: Option<Running>,
 }
 
@@ -63,7 +71,8 @@ impl Blog {
     pub fn start(config: Config) -> Result<Self, StartError> {
         let stand_in = StandIn::try_start()?;
         let (send, receive) = mpsc::channel();
-        let shared = Shared::new(&stand_in);
+        let mengpaneel = mengpaneel(&config, &stand_in.url())?;
+        let shared = Shared::new(mengpaneel.clone(), stand_in.store());
         let thread = thread::Builder::new().name("blog".to_owned()).spawn(move || {
             let started = |address, handle| {
                 let _ = send.send(Ok((address, handle)));
@@ -73,7 +82,7 @@ impl Blog {
             }
         })?;
         let (address, handle) = receive.recv().map_err(|_| io::Error::other("its thread ended at once"))??;
-        Ok(Self { address, stand_in, running: Some(Running { handle, thread }) })
+        Ok(Self { address, stand_in, mengpaneel, running: Some(Running { handle, thread }) })
     }
 
     /// The address it listens on.
@@ -94,10 +103,16 @@ impl Blog {
         &self.stand_in
     }
 
+    /// What delivers to Mixpanel, for jobs.
+    #[must_use]
+    pub fn mengpaneel(&self) -> &Mengpaneel {
+        &self.mengpaneel
+    }
+
     /// The page that shows what arrived.
     #[must_use]
     pub fn live_url(&self) -> String {
-        live_url(&self.stand_in)
+        self.url() + "/live"
     }
 
     /// Answers what was asked, delivers what waits, and ends.
@@ -120,8 +135,20 @@ impl Drop for Blog {
     }
 }
 
-fn live_url(stand_in: &StandIn) -> String {
-    format!("{}/live", stand_in.url())
+fn mengpaneel(config: &Config, stand_in: &str) -> Result<Mengpaneel, BuildError> {
+    let mut builder = Mengpaneel::builder(config.token.as_str())
+        .api_host(config.api_host.as_deref().unwrap_or(stand_in))
+        .js_api_host(config.js_api_host.as_deref().unwrap_or(stand_in))
+        // "Sign Out" purges the session; its event goes past that in a cookie.
+        .cookie_key(Key::generate());
+    if let Some(lib_url) = &config.lib_url {
+        builder = builder.lib_url(lib_url);
+    }
+    match config.outbox {
+        Outbox::Memory => builder,
+        Outbox::None => builder.no_outbox(),
+    }
+    .build()
 }
 
 /// What the threads share.
@@ -129,18 +156,20 @@ fn live_url(stand_in: &StandIn) -> String {
 struct Shared {
     db: web::Data<Db>,
     key: Key,
-    live_url: LiveUrl,
+    mengpaneel: Mengpaneel,
+    store: Store,
     listener: tracing::Dispatch,
 }
 
 impl Shared {
-    fn new(stand_in: &StandIn) -> Self {
+    fn new(mengpaneel: Mengpaneel, store: Store) -> Self {
         Self {
             db: web::Data::new(Db::default()),
             // A new one at every start: whom it would remember, the tables have forgotten.
             key: Key::generate(),
-            live_url: LiveUrl(live_url(stand_in)),
-            listener: live::listener(stand_in.store()),
+            mengpaneel,
+            listener: live::listener(store.clone()),
+            store,
         }
     }
 }
@@ -150,6 +179,7 @@ async fn serve(
     shared: Shared,
     started: impl FnOnce(SocketAddr, ServerHandle),
 ) -> Result<(), StartError> {
+    let mengpaneel = shared.mengpaneel.clone();
     let app = move || {
         let sessions =
             SessionMiddleware::builder(CookieSessionStore::default(), shared.key.clone()).cookie_secure(false).build();
@@ -157,10 +187,16 @@ async fn serve(
             // Lives as long as the worker's thread, whose events it hears.
             .app_data(Rc::new(tracing::dispatcher::set_default(&shared.listener)))
             .app_data(shared.db.clone())
-            .app_data(shared.live_url.clone())
-            .configure(routes)
-            .wrap(from_fn(problem::explain))
-            .wrap(sessions)
+            // Beside what is tracked: it shows what the rest does.
+            .configure(stand_in::live_page(&shared.store))
+            .service(
+                web::scope("")
+                    .configure(routes)
+                    .wrap(from_fn(problem::explain))
+                    .wrap(shared.mengpaneel.before(sessions::signed_in))
+                    .wrap(shared.mengpaneel.clone())
+                    .wrap(sessions),
+            )
     };
     let mut server = HttpServer::new(app).disable_signals().shutdown_timeout(PATIENCE);
     if let Some(workers) = config.workers {
@@ -171,6 +207,9 @@ async fn serve(
     let server = bound.run();
     started(address, server.handle());
     server.await?;
+    if let Err(error) = mengpaneel.shutdown(DELIVERY).await {
+        tracing::error!("{error}");
+    }
     Ok(())
 }
 

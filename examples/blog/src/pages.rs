@@ -49,20 +49,14 @@ impl FromRequest for Wants {
 /// What stands around every page.
 pub(crate) struct Frame {
     pub(crate) user: Option<CurrentUser>,
-    pub(crate) live_url: String,
 }
-
-/// Where the live page is.
-#[derive(Clone)]
-pub(crate) struct LiveUrl(pub(crate) String);
 
 impl FromRequest for Frame {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let live_url = request.app_data::<LiveUrl>().map(|url| url.0.clone()).unwrap_or_default();
-        ready(Ok(Self { user: CurrentUser::of(request).ok(), live_url }))
+        ready(Ok(Self { user: CurrentUser::of(request).ok() }))
     }
 }
 
@@ -89,6 +83,7 @@ struct Home {
     posts: Vec<Post>,
 }
 
+#[mengpaneel::track("View Home")]
 #[get("/")]
 pub(crate) async fn home(frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
     ok(&Home { frame, posts: db.latest_posts(SHOWN) })

@@ -41,6 +41,9 @@ struct Notice {
     payment_id: String,
 }
 
+/// The provider calls; the event is the payer's.
+#[mengpaneel::setup(when(let Some(payer) = payment.payer), identify(payer))]
+#[mengpaneel::track("Complete Payment", via(server), "Payment ID" = payment.id, "Amount" = payment.amount)]
 #[post("/payments/notify")]
 pub(crate) async fn payment_notification(_: Provider, form: web::Form<Notice>, db: web::Data<Db>) -> &'static str {
     if form.status == "payment_complete" {

@@ -15,6 +15,7 @@ use crate::sessions::CurrentUser;
 /// How many posts the feed shows.
 const FED: usize = 100;
 
+#[mengpaneel::track("Create Blog Post", "Title" = post.title)]
 #[post("/posts")]
 pub(crate) async fn create_post(
     author: CurrentUser,
@@ -40,6 +41,7 @@ struct PostPage {
     post: Post,
 }
 
+#[mengpaneel::track("View Post", "ID" = post.id, "Title" = post.title)]
 #[get("/posts/{id}")]
 pub(crate) async fn show_post(
     id: web::Path<u64>,
@@ -54,6 +56,7 @@ pub(crate) async fn show_post(
     }
 }
 
+#[mengpaneel::track("Export Posts", "Count" = posts.len())]
 #[get("/posts.csv")]
 pub(crate) async fn export_posts(db: web::Data<Db>) -> HttpResponse {
     let posts = db.posts();
@@ -93,6 +96,7 @@ struct FeedPost<'a> {
 const FEED_END: &str = "</main>\n</body>\n</html>\n";
 
 /// A page that is sent while it is written.
+#[mengpaneel::track("View Feed")]
 #[get("/feed")]
 pub(crate) async fn feed(frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
     let start = FeedStart { frame }.render().map_err(|_| Problem::Broken)?;

@@ -44,6 +44,21 @@ impl FromRequest for CurrentUser {
     }
 }
 
+/// Who is signed in: the one place that tells Mixpanel about them.
+#[mengpaneel::setup(
+    when(let Some(user) = &user),
+    identify(user.id),
+    people.set(
+        "ID" = user.id,
+        "$email" = user.email,
+        "$first_name" = user.first_name,
+        "$last_name" = user.last_name,
+        "$created" = user.created_at,
+        "$last_login" = user.last_login,
+    ),
+)]
+pub(crate) async fn signed_in(user: Option<CurrentUser>) {}
+
 /// Lets the session be this user's.
 pub(crate) fn remember(user: &User, session: &Session) -> Result<(), Problem> {
     session.renew();
@@ -76,6 +91,8 @@ pub(crate) async fn sign_in_page(frame: Frame, wish: web::Query<Wish>) -> Result
     pages::ok(&SignIn { frame, return_to: wish.into_inner().return_to })
 }
 
+#[mengpaneel::setup(identify(user.id))]
+#[mengpaneel::track("Sign In")]
 #[post("/session")]
 pub(crate) async fn sign_in(
     credentials: web::Form<Credentials>,
@@ -91,6 +108,7 @@ pub(crate) async fn sign_in(
     })
 }
 
+#[mengpaneel::track("Sign Out")]
 #[delete("/session")]
 pub(crate) async fn sign_out(session: Session) -> HttpResponse {
     session.purge();
@@ -98,6 +116,7 @@ pub(crate) async fn sign_out(session: Session) -> HttpResponse {
 }
 
 /// For forms, which cannot send DELETE.
+#[mengpaneel::track("Sign Out")]
 #[post("/session/delete")]
 pub(crate) async fn sign_out_by_form(session: Session) -> HttpResponse {
     session.purge();

@@ -20,6 +20,15 @@ pub(crate) async fn sign_up_page(frame: Frame) -> Result<HttpResponse, Problem> 
     pages::ok(&SignUp { frame })
 }
 
+#[mengpaneel::before_setup(alias(user.id))]
+#[mengpaneel::setup(identify(user.id))]
+#[mengpaneel::track(
+    "Sign Up",
+    "ID" = user.id,
+    "Email" = user.email,
+    "First name" = user.first_name,
+    "Last name" = user.last_name,
+)]
 #[post("/users")]
 pub(crate) async fn sign_up(
     form: web::Form<NewUser>,

@@ -39,7 +39,7 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
         for endpoint in Endpoint::ALL {
             mount(endpoint, &store, config);
         }
-        live::configure(&store, config);
+        live::configure(store.clone(), config);
         config.route("/lib.js", web::get().to(move || ready(library(store.library()))));
     }
 }

@@ -15,8 +15,13 @@ const MAX_SHOWN: usize = 300;
 
 const PAGE: &str = include_str!("live.html");
 
-pub(crate) fn configure(store: &Store, config: &mut web::ServiceConfig) {
+/// Mounts the live page alone (`/live`), in an application that has the stand-in elsewhere.
+pub fn live_page(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let store = store.clone();
+    move |config| configure(store, config)
+}
+
+pub(crate) fn configure(store: Store, config: &mut web::ServiceConfig) {
     config
         .route("/live", web::get().to(page))
         .route("/live.json", web::get().to(move |since: web::Query<Since>| ready(entries(since.after, &store))));
