@@ -15,7 +15,7 @@ use crate::current;
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, Post};
-use crate::server::{ApiHost, Credentials, Delivery, DeliveryConfig, Region};
+use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Region};
 use crate::settings::{Loader, Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
 
@@ -62,9 +62,9 @@ pub enum BuildError {
     /// The configuration of mixpanel-js is no JSON object.
     #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
     JsConfig(String),
-    /// What the server delivers to is no URL.
+    /// What the server delivers to is no base URL.
     #[error("api_host: {0}")]
-    ApiHost(String),
+    ApiHost(#[from] ApiHostError),
     /// What the page is told is no URL.
     #[error("{option}: {url:?} is no URL that a page can load from ({why})")]
     PageUrl {
@@ -78,9 +78,9 @@ pub enum BuildError {
     /// A trusted proxy is neither an address nor a network.
     #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
     Proxy(String),
-    /// The HTTP client could not be made: no certificates on this machine, most often.
-    #[error("the HTTP client cannot start: {0}")]
-    Client(String),
+    /// Nothing can be delivered: there are no certificates on this machine, most often.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     /// The thread that delivers could not be started.
     #[error("the delivery thread cannot start: {0}")]
     Thread(#[from] std::io::Error),
@@ -282,7 +282,7 @@ impl Builder {
     /// The option that cannot be, and what it takes instead.
     pub fn build(self) -> Result<Mengpaneel, BuildError> {
         let settings = self.settings()?;
-        let host = self.api_host.url().map_err(|error| BuildError::ApiHost(error.to_string()))?;
+        self.api_host.url()?;
         let Some(token) = self.token.0 else {
             tracing::info!(target: "mengpaneel", "no token: tracking is off");
             return Ok(Mengpaneel::new(None));
@@ -291,8 +291,8 @@ impl Builder {
             Some((user, secret, project_id)) => Credentials::ServiceAccount { user, secret, project_id },
             None => Credentials::Token,
         };
-        let delivery = Delivery::new(DeliveryConfig { token: token.clone(), host, credentials, timeout: self.timeout })
-            .map_err(|error| BuildError::Client(error.to_string()))?;
+        let (api_host, timeout) = (self.api_host, self.timeout);
+        let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
         let failures = Arc::new(self.failures);
         current::listen(Arc::downgrade(&failures));
         let post = Post::start(token, delivery, self.outbox, (*failures).clone(), self.max_age, self.shutdown_timeout)?;

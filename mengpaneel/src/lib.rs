@@ -36,7 +36,7 @@ pub use mixpanel::{Group, Mixpanel, People};
 pub use outbox::{NotSent, Undelivered};
 pub use parcel::Parcel;
 pub use recorder::Strategy;
-pub use server::{ApiHost, Region};
+pub use server::{ApiHost, ApiHostError, DeliveryError, Region};
 pub use settings::Loader;
 pub use visitor::Visitor;
 

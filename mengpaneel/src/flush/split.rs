@@ -77,7 +77,8 @@ mod tests {
     use super::*;
 
     fn call(method: Method, args: Value) -> Call {
-        Call::new(method, args.as_array().cloned().unwrap_or_default())
+        let Value::Array(args) = args else { panic!("arguments are a list") };
+        Call::new(method, args)
     }
 
     fn identified_calls(id: &str) -> Calls {

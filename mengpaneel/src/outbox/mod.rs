@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::parcel::Parcel;
-use crate::server::Message;
 
+pub use crate::server::{Endpoint, Message};
 pub use memory::Memory;
 pub use post::NotSent;
 pub(crate) use post::Post;

@@ -16,6 +16,7 @@ use super::{Declined, Outbox};
 use crate::call::Call;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
+use crate::recorder::now_ms;
 use crate::server::{Backoff, Delivery};
 
 /// As many parcels may be on their way past the outbox at once.
@@ -53,7 +54,7 @@ impl Post {
             outbox: outbox.clone(),
             sender: Arc::clone(&sender),
             closing: Arc::clone(&closing),
-            backoff: Backoff::default(),
+            backoff: Backoff::new(now_ms()),
             is_locked_out: false,
         };
         thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;

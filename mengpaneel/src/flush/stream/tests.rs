@@ -7,7 +7,7 @@ use crate::call::{Call, Method, Mode};
 use crate::failure::Failures;
 use crate::outbox::{Memory, Outbox};
 use crate::recorder::{Condition, Ending, Entry, Extent};
-use crate::server::{Credentials, Delivery, DeliveryConfig};
+use crate::server::{ApiHost, Credentials, Delivery, DeliveryConfig};
 use crate::visitor::Visitor;
 
 const BLOCK: &str = "<script>block</script>";
@@ -25,9 +25,9 @@ struct Flow {
 
 impl Flow {
     fn new(verdict: Verdict) -> Self {
-        let host = url::Url::parse("http://127.0.0.1:1/").unwrap();
+        let api_host = ApiHost::from("http://127.0.0.1:1");
         let timeout = Duration::from_secs(1);
-        let config = DeliveryConfig { token: "t".into(), host, credentials: Credentials::Token, timeout };
+        let config = DeliveryConfig { token: "t".into(), api_host, credentials: Credentials::Token, timeout };
         let waiting: Arc<dyn Outbox> = Arc::new(Memory::default());
         let delivery = Delivery::new(config).unwrap();
         let post = Post::start("t".into(), delivery, Some(Arc::clone(&waiting)), Failures::default(), timeout, timeout);
