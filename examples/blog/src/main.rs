@@ -1,2 +1,43 @@
-//! The blog.
-fn main() {}
+//! Runs the blog until SIGTERM or Ctrl-C, and then sends what waits.
+
+use std::process::ExitCode;
+
+use actix_web::rt::System;
+use blog::{Blog, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("blog: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::from_env()?;
+    let own_stand_in = config.api_host.is_none() || config.js_api_host.is_none();
+    let blog = Blog::start(config)?;
+    println!("listening on {}", blog.url());
+    if own_stand_in {
+        println!("what reaches Mixpanel, live: {}", blog.live_url());
+    }
+    System::new().block_on(told_to_stop())?;
+    blog.stop();
+    Ok(())
+}
+
+async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

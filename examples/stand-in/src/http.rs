@@ -1,5 +1,6 @@
 //! The endpoints over HTTP, for servers and, across origins, for browsers.
 
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
         for endpoint in Endpoint::ALL {
             mount(endpoint, &store, config);
         }
-        live::configure(&store, config);
+        live::configure(store.clone(), config);
+        config.route("/lib.js", web::get().to(move || ready(library(store.library()))));
     }
 }
 
@@ -56,6 +58,14 @@ fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
             )
             .wrap(from_fn(across_origins)),
     );
+}
+
+/// mixpanel-js itself, where there is one to serve.
+fn library(script: Option<Bytes>) -> HttpResponse {
+    match script {
+        Some(script) => HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(script),
+        None => HttpResponse::NotFound().body("no mixpanel-js was given to this stand-in"),
+    }
 }
 
 async fn receive(endpoint: Endpoint, head: Head, body: Bytes, store: Store) -> HttpResponse {

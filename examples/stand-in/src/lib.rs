@@ -18,6 +18,7 @@
 //! | `/track` | events of browsers; what is older than five days disappears |
 //! | `/engage`, `/groups` | operations on profiles; 200 even where all are invalid |
 //! | `/live` | nothing: it is the page that shows what came |
+//! | `/lib.js` | nothing: it is mixpanel-js, where a test gave one |
 //!
 //! Where Mixpanel's documentation says two things, the stricter one holds here.
 
@@ -33,6 +34,7 @@ mod store;
 mod take;
 
 pub use http::configure;
+pub use live::live_page;
 pub use profile::Profile;
 pub use received::{Endpoint, Head, Note, Received, Refused, Request, Via};
 pub use server::StandIn;

@@ -1,5 +1,7 @@
 //! The live page: what arrived, for whom, and by which way, as it comes.
 
+use std::future::ready;
+
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -13,11 +15,16 @@ const MAX_SHOWN: usize = 300;
 
 const PAGE: &str = include_str!("live.html");
 
-pub(crate) fn configure(store: &Store, config: &mut web::ServiceConfig) {
+/// Mounts the live page alone (`/live`), in an application that has the stand-in elsewhere.
+pub fn live_page(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let store = store.clone();
+    move |config| configure(store, config)
+}
+
+pub(crate) fn configure(store: Store, config: &mut web::ServiceConfig) {
     config
         .route("/live", web::get().to(page))
-        .route("/live.json", web::get().to(move |since: web::Query<Since>| entries(since.after, store.clone())));
+        .route("/live.json", web::get().to(move |since: web::Query<Since>| ready(entries(since.after, &store))));
 }
 
 #[derive(Deserialize)]
@@ -37,7 +44,7 @@ async fn page() -> HttpResponse {
         .body(PAGE)
 }
 
-async fn entries(after: u64, store: Store) -> HttpResponse {
+fn entries(after: u64, store: &Store) -> HttpResponse {
     let mut shown = store.collect(|(number, entry)| {
         let shown = (*number > after).then(|| show(entry)).flatten()?;
         Some(json!([number, shown]))

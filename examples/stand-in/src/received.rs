@@ -86,7 +86,8 @@ impl Head {
     pub fn via(&self, endpoint: Endpoint) -> Via {
         let browser = self.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
         let json = self.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-        if endpoint == Endpoint::Import || !(browser || !json) { Via::Server } else { Via::Browser }
+        let server = endpoint == Endpoint::Import || (json && !browser);
+        if server { Via::Server } else { Via::Browser }
     }
 }
 
@@ -203,8 +204,8 @@ pub struct Note {
     pub declined: Option<String>,
     /// How many calls there were.
     pub calls: u64,
-    /// The insert IDs of the events among them, by which a note finds its events.
-    pub insert_ids: Vec<String>,
+    /// The names of the events among them, by which a note finds its events.
+    pub events: Vec<String>,
 }
 
 /// Now, in milliseconds since 1970.

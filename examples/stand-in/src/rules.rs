@@ -214,11 +214,10 @@ fn operations(record: &Value, allowed: &[&str]) -> Result<(), Broken> {
     }
     for (name, value) in found {
         let fits = match (name, value) {
-            ("$delete", _) => true,
             ("$unset", Value::Array(names)) => names.iter().all(Value::is_string),
             ("$add", Value::Object(entries)) => entries.values().all(is_numeric),
             ("$union", Value::Object(entries)) => entries.values().all(Value::is_array),
-            ("$set" | "$set_once" | "$append" | "$remove", Value::Object(_)) => true,
+            ("$delete", _) | ("$set" | "$set_once" | "$append" | "$remove", Value::Object(_)) => true,
             _ => false,
         };
         if !fits {

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Deref;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
@@ -18,8 +18,12 @@ use crate::store::Store;
 pub struct StandIn {
     store: Store,
     address: SocketAddr,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
     handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl StandIn {
@@ -45,18 +49,8 @@ impl StandIn {
         let store = Store::default();
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
-        let (send, receive) = mpsc::channel();
-        let shared = store.clone();
-        let thread = thread::Builder::new().name("stand-in".to_owned()).spawn(move || {
-            let started = serve(listener, shared, |handle| {
-                let _ = send.send(Ok(handle));
-            });
-            if let Err(error) = started {
-                let _ = send.send(Err(error));
-            }
-        })?;
-        let handle = receive.recv().map_err(|_| io::Error::other("its thread ended at once"))??;
-        Ok(Self { store, address, handle, thread: Some(thread) })
+        let running = Mutex::new(Some(run(listener, &store)?));
+        Ok(Self { store, address, running })
     }
 
     /// Its base URL, without a slash at the end.
@@ -70,6 +64,45 @@ impl StandIn {
     pub fn store(&self) -> Store {
         self.store.clone()
     }
+
+    /// Stops: connections are refused, as those to a machine that is down. What arrived is kept.
+    pub fn stop(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { handle, thread }) = running {
+            // The command is sent at once; the future only waits for its end, as does the join.
+            drop(handle.stop(false));
+            let _ = thread.join();
+        }
+    }
+
+    /// Starts at the same address after a [`stop`](Self::stop).
+    ///
+    /// # Errors
+    ///
+    /// Where another program took the port.
+    pub fn start_again(&self) -> io::Result<()> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.is_none() {
+            *running = Some(run(TcpListener::bind(self.address)?, &self.store)?);
+        }
+        Ok(())
+    }
+}
+
+/// Serves on a thread of its own, and returns when it does.
+fn run(listener: TcpListener, store: &Store) -> io::Result<Running> {
+    let (send, receive) = mpsc::channel();
+    let store = store.clone();
+    let thread = thread::Builder::new().name("stand-in".to_owned()).spawn(move || {
+        let served = serve(listener, store, |handle| {
+            let _ = send.send(Ok(handle));
+        });
+        if let Err(error) = served {
+            let _ = send.send(Err(error));
+        }
+    })?;
+    let handle = receive.recv().map_err(|_| io::Error::other("its thread ended at once"))??;
+    Ok(Running { handle, thread })
 }
 
 fn serve(listener: TcpListener, store: Store, running: impl FnOnce(ServerHandle)) -> io::Result<()> {
@@ -100,11 +133,7 @@ impl fmt::Debug for StandIn {
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        // The command is sent at once; the future only waits for its end, as does the join.
-        drop(self.handle.stop(false));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 

@@ -1,17 +1,21 @@
 //! Everything that arrived, in its order, for tests to look at and to wait for.
 
+mod trouble;
+mod waiting;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use actix_web::web::Bytes;
 use serde_json::Value;
-use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::faults::{Fault, Faults};
+use crate::faults::Faults;
 use crate::profile::{self, Profile};
 use crate::received::{Endpoint, Note, Received, Refused, Request};
+
+pub use waiting::TimedOut;
 
 /// The most entries that are kept; the oldest go.
 const MAX_ENTRIES: usize = 100_000;
@@ -35,6 +39,8 @@ type Refusal = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 struct State {
     log: Vec<(u64, Entry)>,
     count: u64,
+    changes: u64,
+    library: Option<Bytes>,
     faults: Faults,
     refuse: Option<Refusal>,
 }
@@ -43,12 +49,14 @@ struct State {
 #[derive(Clone)]
 pub struct Store {
     state: Arc<Mutex<State>>,
+    /// Wakes those that wait in tasks, and those that wait in threads.
     changed: watch::Sender<()>,
+    changed_too: Arc<Condvar>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { state: Arc::default(), changed: watch::Sender::new(()) }
+        Self { state: Arc::default(), changed: watch::Sender::new(()), changed_too: Arc::default() }
     }
 }
 
@@ -58,24 +66,19 @@ impl fmt::Debug for Store {
     }
 }
 
-/// What was waited for did not come.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("nothing that fits came within {deadline:?}; what came: {came:?}")]
-pub struct TimedOut {
-    /// How long was waited.
-    pub deadline: Duration,
-    /// What arrived instead, one line each.
-    pub came: Vec<String>,
-}
-
 impl Store {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut self.lock());
+        let changed = {
+            let mut state = self.lock();
+            state.changes += 1;
+            change(&mut state)
+        };
         self.changed.send_replace(());
+        self.changed_too.notify_all();
         changed
     }
 
@@ -194,122 +197,19 @@ impl Store {
         self.add([Entry::Note(note)]);
     }
 
+    /// Serves this script as `/lib.js`, for pages to load mixpanel-js from here.
+    pub fn serve_library(&self, script: impl Into<Vec<u8>>) {
+        let script = Bytes::from(script.into());
+        self.change(|state| state.library = Some(script));
+    }
+
+    pub(crate) fn library(&self) -> Option<Bytes> {
+        self.lock().library.clone()
+    }
+
     /// Forgets what arrived; what is wrong stays.
     pub fn clear(&self) {
         self.change(|state| state.log.clear());
-    }
-
-    /// Waits until `look` finds what it looks for; it looks again whenever something arrives.
-    ///
-    /// # Errors
-    ///
-    /// [`TimedOut`] when that takes longer than `deadline`.
-    pub async fn wait_for<T>(
-        &self,
-        mut look: impl FnMut(&Self) -> Option<T>,
-        deadline: Duration,
-    ) -> Result<T, TimedOut> {
-        let mut changes = self.changed.subscribe();
-        let found = async {
-            loop {
-                changes.mark_unchanged();
-                if let Some(found) = look(self) {
-                    return found;
-                }
-                // Never an error: the sender is in `self`.
-                let _ = changes.changed().await;
-            }
-        };
-        tokio::time::timeout(deadline, found)
-            .await
-            .map_err(|_| TimedOut { deadline, came: self.collect(|(_, entry)| describe(entry)) })
-    }
-
-    /// Waits for the first counted event of that name.
-    ///
-    /// # Errors
-    ///
-    /// [`TimedOut`] when that takes longer than `deadline`.
-    pub async fn wait_for_event(&self, name: &str, deadline: Duration) -> Result<Received, TimedOut> {
-        self.wait_for(|store| store.counted_as(name).into_iter().next(), deadline).await
-    }
-
-    /// Every request gets this status, and nothing is taken, until [`recover`](Self::recover).
-    pub fn fail_with(&self, status: u16) {
-        self.change(|state| state.faults.last(Fault::Status(status)));
-    }
-
-    /// The next `count` requests get this status, and nothing of them is taken.
-    pub fn fail_next(&self, count: usize, status: u16) {
-        self.change(|state| state.faults.fail_next(count, status));
-    }
-
-    /// Failures by [`fail_with`](Self::fail_with) and [`fail_next`](Self::fail_next) say
-    /// `Retry-After`, until [`recover`](Self::recover).
-    pub fn retry_after(&self, seconds: u64) {
-        self.change(|state| state.faults.set_retry_after(seconds));
-    }
-
-    /// Requests wait until [`recover`](Self::recover), and then go on.
-    pub fn stall(&self) {
-        self.change(|state| state.faults.last(Fault::Stall));
-    }
-
-    /// Connections are closed without an answer, and nothing is taken, until
-    /// [`recover`](Self::recover).
-    pub fn close_connections(&self) {
-        self.change(|state| state.faults.last(Fault::Close));
-    }
-
-    /// What comes is taken, but connections are closed without an answer, until
-    /// [`recover`](Self::recover).
-    pub fn lose_answers(&self) {
-        self.change(|state| state.faults.last(Fault::LoseAnswer));
-    }
-
-    /// Every record for which `refuse` says so is invalid, until [`recover`](Self::recover).
-    pub fn refuse(&self, refuse: impl Fn(&Value) -> bool + Send + Sync + 'static) {
-        self.change(|state| state.refuse = Some(Arc::new(refuse)));
-    }
-
-    /// All is well again.
-    pub fn recover(&self) {
-        self.change(|state| {
-            state.faults = Faults::default();
-            state.refuse = None;
-        });
-    }
-
-    pub(crate) fn next_fault(&self) -> Option<Fault> {
-        self.lock().faults.next()
-    }
-
-    pub(crate) fn retry_after_now(&self) -> Option<u64> {
-        self.lock().faults.retry_after()
-    }
-
-    pub(crate) fn refuses(&self, record: &Value) -> bool {
-        let refuse = self.lock().refuse.clone();
-        refuse.is_some_and(|refuse| refuse(record))
-    }
-
-    /// Waits while requests are stalled.
-    pub(crate) async fn stalled(&self) {
-        let mut changes = self.changed.subscribe();
-        while self.lock().faults.is_stalled() {
-            let _ = changes.changed().await;
-        }
-    }
-}
-
-fn describe(entry: &Entry) -> Option<String> {
-    match entry {
-        Entry::Received(one) => {
-            Some(format!("{} {} of {:?}", one.endpoint, one.event(), one.distinct_id().unwrap_or_default()))
-        }
-        Entry::Refused(one) => Some(format!("{} refused: {}", one.endpoint, one.message)),
-        Entry::Request(one) => Some(format!("{} answered {:?}", one.endpoint, one.status)),
-        Entry::Note(_) => None,
     }
 }
 

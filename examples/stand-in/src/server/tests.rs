@@ -42,7 +42,7 @@ fn it_runs_without_a_runtime_and_keeps_what_came() {
 async fn it_runs_beside_another_runtime() {
     let stand_in = StandIn::start();
     let stream = open(&stand_in, "POST /track HTTP/1.1", EVENT);
-    let event = stand_in.wait_for_event("A", SOON).await.unwrap();
+    let event = stand_in.wait_for_event(SOON, "A").await.unwrap();
     assert_eq!(event.distinct_id(), Some("7"));
     drop(stream);
 }
@@ -93,9 +93,9 @@ async fn a_stalled_request_goes_on_when_all_is_well() {
     let stand_in = StandIn::start();
     stand_in.stall();
     let stalled = open(&stand_in, "POST /track HTTP/1.1", EVENT);
-    assert!(stand_in.wait_for_event("A", Duration::from_millis(100)).await.is_err());
+    assert!(stand_in.wait_for_event(Duration::from_millis(100), "A").await.is_err());
     stand_in.recover();
-    assert!(stand_in.wait_for_event("A", SOON).await.is_ok());
+    assert!(stand_in.wait_for_event(SOON, "A").await.is_ok());
     drop(stalled);
 }
 
@@ -119,4 +119,27 @@ fn dropping_it_frees_its_port() {
     drop(stand_in);
     assert!(TcpStream::connect(address).is_err());
     drop(waiting);
+}
+
+#[test]
+fn it_stops_and_starts_again_where_it_was() {
+    let stand_in = StandIn::start();
+    assert!(track(&stand_in).starts_with("HTTP/1.1 200"));
+    stand_in.stop();
+    stand_in.stop();
+    assert!(TcpStream::connect(stand_in.address).is_err());
+    stand_in.start_again().unwrap();
+    assert!(track(&stand_in).starts_with("HTTP/1.1 200"));
+    assert_eq!(stand_in.events().len(), 2, "what came before is kept");
+}
+
+#[test]
+fn it_serves_mixpanel_js_where_it_was_given_it() {
+    let stand_in = StandIn::start();
+    let library = || answer(open(&stand_in, "GET /lib.js HTTP/1.1", ""));
+    assert!(library().starts_with("HTTP/1.1 404"));
+    stand_in.serve_library("window.mixpanel = {}");
+    let served = library();
+    assert!(served.to_lowercase().contains("content-type: text/javascript"));
+    assert!(served.ends_with("window.mixpanel = {}"));
 }

@@ -1,10 +1,13 @@
+use std::thread;
+use std::time::Duration;
+
 use actix_web::rt;
 use serde_json::json;
 
 use super::*;
 use crate::received::Head;
 
-fn event(endpoint: Endpoint, properties: Value) -> Entry {
+fn event(endpoint: Endpoint, properties: &Value) -> Entry {
     let head = Arc::new(Head::default());
     let body = json!({"event": "A", "properties": properties});
     Entry::Received(Received::new(endpoint, &head, body))
@@ -12,7 +15,7 @@ fn event(endpoint: Endpoint, properties: Value) -> Entry {
 
 fn counted(copies: [Value; 2]) -> usize {
     let store = Store::default();
-    store.add(copies.map(|properties| event(Endpoint::Import, properties)));
+    store.add(copies.map(|properties| event(Endpoint::Import, &properties)));
     assert_eq!(store.events().len(), 2);
     store.counted().len()
 }
@@ -22,9 +25,9 @@ fn copies_count_once_by_whatever_way_they_came() {
     let store = Store::default();
     let properties = |more| json!({"time": 1, "distinct_id": "7", "$insert_id": "x", "more": more});
     store.add([
-        event(Endpoint::Track, properties(1)),
-        event(Endpoint::Import, json!({"$insert_id": "y"})),
-        event(Endpoint::Import, properties(2)),
+        event(Endpoint::Track, &properties(1)),
+        event(Endpoint::Import, &json!({"$insert_id": "y"})),
+        event(Endpoint::Import, &properties(2)),
     ]);
     let counted = store.counted();
     assert_eq!(counted.len(), 2);
@@ -76,16 +79,32 @@ async fn waiting_ends_when_what_is_waited_for_arrives() {
     rt::spawn(async move {
         sender.note(Note::default());
         rt::task::yield_now().await;
-        sender.add([event(Endpoint::Import, json!({}))]);
+        sender.add([event(Endpoint::Import, &json!({}))]);
     });
-    let found = store.wait_for_event("A", Duration::from_secs(10)).await;
+    let found = store.wait_for_event(Duration::from_secs(10), "A").await;
     assert_eq!(found.map(|event| event.event().to_owned()), Ok("A".into()));
 }
 
 #[actix_web::test]
 async fn waiting_in_vain_says_what_came_instead() {
     let store = Store::default();
-    store.add([event(Endpoint::Import, json!({"distinct_id": "7"}))]);
-    let waited = store.wait_for_event("B", Duration::ZERO).await;
+    store.add([event(Endpoint::Import, &json!({"distinct_id": "7"}))]);
+    let waited = store.wait_for_event(Duration::ZERO, "B").await;
     assert_eq!(waited.unwrap_err().came, ["/import A of \"7\""]);
+}
+
+#[test]
+fn a_thread_waits_without_a_runtime() {
+    let store = Store::default();
+    let sender = store.clone();
+    let sending = thread::spawn(move || {
+        sender.note(Note::default());
+        sender.add([event(Endpoint::Import, &json!({}))]);
+    });
+    let first = |store: &Store| store.events().into_iter().next();
+    let found = store.wait_blocking(Duration::from_secs(10), first);
+    assert_eq!(found.map(|event| event.event().to_owned()), Ok("A".into()));
+    sending.join().unwrap();
+    let nothing = store.wait_blocking(Duration::ZERO, |_| None::<()>);
+    assert_eq!(nothing.unwrap_err().came, ["/import A of \"\""]);
 }

@@ -1,0 +1,118 @@
+//! Posts: written and read, as HTML, JSON and CSV.
+
+use std::convert::Infallible;
+
+use actix_web::http::header::{self, ContentDisposition, DispositionParam, DispositionType};
+use actix_web::{Either, HttpResponse, get, post, web};
+use askama::Template;
+use futures_util::stream;
+
+use crate::db::{Db, NewPost, Post};
+use crate::pages::{self, Frame, Wants};
+use crate::problem::Problem;
+use crate::sessions::CurrentUser;
+
+/// How many posts the feed shows.
+const FED: usize = 100;
+
+#[mengpaneel::track("Create Blog Post", "Title" = post.title)]
+#[post("/posts")]
+pub(crate) async fn create_post(
+    author: CurrentUser,
+    new: Either<web::Form<NewPost>, web::Json<NewPost>>,
+    wants: Wants,
+    db: web::Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let new = match new {
+        Either::Left(form) => form.into_inner(),
+        Either::Right(json) => json.into_inner(),
+    };
+    let post = db.insert_post(&author, new)?;
+    Ok(match wants {
+        Wants::Json => HttpResponse::Created().json(post),
+        Wants::Html => pages::see_other(&format!("/posts/{}", post.id)),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "post.html")]
+struct PostPage {
+    frame: Frame,
+    post: Post,
+}
+
+#[mengpaneel::track("View Post", "ID" = post.id, "Title" = post.title)]
+#[get("/posts/{id}")]
+pub(crate) async fn show_post(
+    id: web::Path<u64>,
+    wants: Wants,
+    frame: Frame,
+    db: web::Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let post = db.post(*id)?;
+    match wants {
+        Wants::Json => Ok(HttpResponse::Ok().json(post)),
+        Wants::Html => pages::ok(&PostPage { frame, post }),
+    }
+}
+
+#[mengpaneel::track("Export Posts", "Count" = posts.len())]
+#[get("/posts.csv")]
+pub(crate) async fn export_posts(db: web::Data<Db>) -> HttpResponse {
+    let posts = db.posts();
+    let attachment = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename("posts.csv".to_owned())],
+    };
+    let lines = posts.iter().map(|post| {
+        let id = post.id.to_string();
+        let created_at = post.created_at.to_string();
+        csv_line(&[&id, &post.title, &post.author, &created_at, &post.body])
+    });
+    let file: String = [csv_line(&["ID", "Title", "Author", "Created", "Body"])].into_iter().chain(lines).collect();
+    HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header((header::CONTENT_DISPOSITION, attachment))
+        .body(file)
+}
+
+fn csv_line(fields: &[&str]) -> String {
+    let quoted: Vec<_> = fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+    quoted.join(",") + "\r\n"
+}
+
+#[derive(Template)]
+#[template(path = "feed_start.html")]
+struct FeedStart {
+    frame: Frame,
+}
+
+#[derive(Template)]
+#[template(path = "feed_post.html")]
+struct FeedPost<'a> {
+    post: &'a Post,
+}
+
+const FEED_END: &str = "</main>\n</body>\n</html>\n";
+
+/// A page that is sent while it is written.
+#[mengpaneel::track("View Feed")]
+#[get("/feed")]
+pub(crate) async fn feed(frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
+    let start = FeedStart { frame }.render().map_err(|_| Problem::Broken)?;
+    let posts = db.latest_posts(FED);
+    let middle = posts.into_iter().map(|post| FeedPost { post: &post }.render().unwrap_or_default());
+    let parts = [start].into_iter().chain(middle).chain([FEED_END.to_owned()]);
+    let parts = parts.map(|part| Ok::<_, Infallible>(web::Bytes::from(part)));
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").streaming(stream::iter(parts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_stays_in_its_field() {
+        assert_eq!(csv_line(&["a,b", "say \"hi\"\n"]), "\"a,b\",\"say \"\"hi\"\"\n\"\r\n");
+    }
+}

@@ -1,0 +1,146 @@
+//! Who is signed in.
+
+use std::future::{Ready, ready};
+use std::ops::Deref;
+
+use actix_session::{Session, SessionExt};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, web};
+use askama::Template;
+use serde::Deserialize;
+
+use crate::db::{Db, User};
+use crate::pages::{self, Frame, Wants};
+use crate::problem::Problem;
+
+const USER_ID: &str = "user_id";
+
+/// The user who sent the request; as an `Option`, nobody for who is signed out.
+pub(crate) struct CurrentUser(User);
+
+impl CurrentUser {
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let id = request.get_session().get(USER_ID).ok().flatten();
+        let db = request.app_data::<web::Data<Db>>();
+        let user = db.zip(id).and_then(|(db, id)| db.user(id));
+        user.map(Self).ok_or(Problem::SignedOut)
+    }
+}
+
+impl Deref for CurrentUser {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.0
+    }
+}
+
+impl FromRequest for CurrentUser {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}
+
+/// Who is signed in: the one place that tells Mixpanel about them.
+#[mengpaneel::setup(
+    when(let Some(user) = &user),
+    identify(user.id),
+    people.set(
+        "ID" = user.id,
+        "$email" = user.email,
+        "$first_name" = user.first_name,
+        "$last_name" = user.last_name,
+        "$created" = user.created_at,
+        "$last_login" = user.last_login,
+    ),
+)]
+pub(crate) async fn signed_in(user: Option<CurrentUser>) {}
+
+/// Lets the session be this user's.
+pub(crate) fn remember(user: &User, session: &Session) -> Result<(), Problem> {
+    session.renew();
+    session.insert(USER_ID, user.id).map_err(|_| Problem::Broken)
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    return_to: String,
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    #[serde(default)]
+    return_to: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn {
+    frame: Frame,
+    return_to: String,
+}
+
+#[get("/sign_in")]
+pub(crate) async fn sign_in_page(frame: Frame, wish: web::Query<Wish>) -> Result<HttpResponse, Problem> {
+    pages::ok(&SignIn { frame, return_to: wish.into_inner().return_to })
+}
+
+#[mengpaneel::setup(identify(user.id))]
+#[mengpaneel::track("Sign In")]
+#[post("/session")]
+pub(crate) async fn sign_in(
+    credentials: web::Form<Credentials>,
+    wants: Wants,
+    session: Session,
+    db: web::Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    let user = db.sign_in(&credentials.email)?;
+    remember(&user, &session)?;
+    Ok(match wants {
+        Wants::Json => HttpResponse::Ok().json(user),
+        Wants::Html => pages::see_other(on_this_site(&credentials.return_to).unwrap_or("/")),
+    })
+}
+
+#[mengpaneel::track("Sign Out")]
+#[delete("/session")]
+pub(crate) async fn sign_out(session: Session) -> HttpResponse {
+    session.purge();
+    pages::see_other("/")
+}
+
+/// For forms, which cannot send DELETE.
+#[mengpaneel::track("Sign Out")]
+#[post("/session/delete")]
+pub(crate) async fn sign_out_by_form(session: Session) -> HttpResponse {
+    session.purge();
+    pages::see_other("/")
+}
+
+/// The path, unless a browser would take it for an address elsewhere.
+fn on_this_site(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix('/')?;
+    let elsewhere = rest.starts_with(['/', '\\']) || path.contains(|c: char| c.is_control() || !c.is_ascii());
+    (!elsewhere).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_site_are_returned_to() {
+        for path in ["/", "/posts/1?a=b#c", "/a//b"] {
+            assert_eq!(on_this_site(path), Some(path));
+        }
+        for path in ["", "posts", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil", "/\n"] {
+            assert_eq!(on_this_site(path), None, "{path}");
+        }
+    }
+}

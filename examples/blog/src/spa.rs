@@ -1,0 +1,18 @@
+//! A page whose buttons call the other routes by script.
+
+use actix_web::{HttpResponse, get};
+use askama::Template;
+
+use crate::pages::{self, Frame};
+use crate::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "spa.html")]
+struct Spa {
+    frame: Frame,
+}
+
+#[get("/spa")]
+pub(crate) async fn page(frame: Frame) -> Result<HttpResponse, Problem> {
+    pages::ok(&Spa { frame })
+}
