@@ -82,6 +82,18 @@ impl Mengpaneel {
         Ok(output)
     }
 
+    /// Waits until what waits for the server has been sent, `deadline` at most. Needed by scripts that
+    /// end, and by tests; a server need not.
+    ///
+    /// # Errors
+    /// How many records wait still. They go on waiting.
+    pub async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
+        match &self.on {
+            Some(on) => on.post.flush(deadline).await,
+            None => Ok(()),
+        }
+    }
+
     /// Sends what waits, until `deadline` is over; takes nothing more. To be called once the server
     /// has stopped, after `server.await`.
     ///

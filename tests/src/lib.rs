@@ -1,8 +1,23 @@
 //! The blog seen from outside: visitors that ask over HTTP as browsers, scripts and machines do,
 //! and what their pages would run.
 
+mod arrivals;
 mod page;
 mod visitor;
+mod workshop;
 
+pub use arrivals::{counted, names, settle};
 pub use page::{Page, said};
 pub use visitor::{Ask, Visitor};
+pub use workshop::{DEADLINE, Workshop};
+
+/// A blog of one thread, on a free port.
+///
+/// # Panics
+///
+/// Where it cannot start.
+#[must_use]
+pub fn blog() -> blog::Blog {
+    let config = blog::Config { workers: Some(1), ..blog::Config::default() };
+    blog::Blog::start(config).unwrap_or_else(|error| panic!("{error}"))
+}

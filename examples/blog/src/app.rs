@@ -227,5 +227,6 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(posts::show_post)
         .service(posts::feed)
         .service(payments::payment_notification)
-        .service(spa::page);
+        .service(spa::page)
+        .service(mengpaneel::script());
 }

@@ -10,9 +10,11 @@ use crate::problem::Problem;
 #[template(path = "spa.html")]
 struct Spa {
     frame: Frame,
+    /// Loads mengpaneel.js, which runs what the answers to scripts bring.
+    mengpaneel: String,
 }
 
 #[get("/spa")]
 pub(crate) async fn page(frame: Frame) -> Result<HttpResponse, Problem> {
-    pages::ok(&Spa { frame })
+    pages::ok(&Spa { frame, mengpaneel: mengpaneel::script().tag() })
 }

@@ -1,5 +1,6 @@
 //! The post: where parcels are handed in, for the outbox or for delivery right now.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub(crate) struct Post {
 
 /// What still waited when the time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{0} records were not sent before the deadline; those in memory are given up")]
+#[error("{0} records were not sent before the deadline")]
 pub struct NotSent(pub usize);
 
 impl Post {
@@ -120,6 +121,24 @@ impl Post {
     /// Tells the application of what was lost.
     pub(crate) fn tell(&self, failure: &Failure) {
         self.sender.failures.tell(failure);
+    }
+
+    /// Waits until nothing waits any more, `deadline` at most.
+    pub(crate) async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
+        let flushed = async {
+            loop {
+                let mut progress = pin!(self.closing.progress());
+                progress.as_mut().enable();
+                if self.waiting().await == 0 {
+                    return;
+                }
+                progress.await;
+            }
+        };
+        match timeout(deadline, flushed).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(NotSent(self.waiting().await)),
+        }
     }
 
     /// Takes nothing more, and sends what waits, until `deadline` is over.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::sender::{Sender, failure, reason};
@@ -26,6 +27,8 @@ pub(super) struct Closing {
     deadline: Mutex<Option<Instant>>,
     /// Woken when closing is asked for, and when a delivery past the outbox is done.
     wake: Notify,
+    /// Woken when something was delivered.
+    progress: Notify,
     ended: AtomicBool,
     end: Notify,
     in_hand: AtomicUsize,
@@ -51,6 +54,11 @@ impl Closing {
             }
             end.await;
         }
+    }
+
+    /// Resolves at the next delivery. To be made before what it is waited for is looked at.
+    pub(super) fn progress(&self) -> Notified<'_> {
+        self.progress.notified()
     }
 
     /// Deliveries past the outbox that are under way.
@@ -81,6 +89,7 @@ impl Drop for InHand {
     fn drop(&mut self) {
         self.0.in_hand.fetch_sub(1, Ordering::AcqRel);
         self.0.wake.notify_one();
+        self.0.progress.notify_waiters();
     }
 }
 
@@ -211,6 +220,7 @@ impl Worker {
         let (unfinished, finished): (Vec<_>, Vec<_>) =
             leases.into_iter().partition(|lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty()));
         Self::log(outbox.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await);
+        self.closing.progress.notify_waiters();
         self.put_back(outbox, unfinished, away).await
     }
 

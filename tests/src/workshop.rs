@@ -1,0 +1,82 @@
+//! A server with whatever routes a test needs, its sessions in a cookie, and a Mixpanel of its own.
+
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use actix_session::SessionMiddleware;
+use actix_session::storage::CookieSessionStore;
+use actix_web::cookie::Key;
+use actix_web::dev::ServerHandle;
+use actix_web::rt::System;
+use actix_web::{App, HttpServer, web};
+use mengpaneel::{Builder, Mengpaneel};
+use stand_in::StandIn;
+
+/// How long a test waits for what is to come.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running server. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Workshop {
+    /// Its base URL.
+    pub url: String,
+    /// Its Mixpanel.
+    pub stand_in: StandIn,
+    /// Its Mengpaneel.
+    pub mengpaneel: Mengpaneel,
+    running: Option<(ServerHandle, JoinHandle<()>)>,
+}
+
+impl Workshop {
+    /// Starts one with these routes.
+    #[must_use]
+    pub fn start(routes: fn(&mut web::ServiceConfig)) -> Self {
+        Self::build(routes, |builder| builder)
+    }
+
+    /// Starts one whose Mengpaneel is built otherwise.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot start.
+    #[must_use]
+    pub fn build(routes: fn(&mut web::ServiceConfig), build: impl FnOnce(Builder) -> Builder) -> Self {
+        let stand_in = StandIn::start();
+        let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).js_api_host(stand_in.url());
+        let mengpaneel = build(builder).build().unwrap_or_else(|error| panic!("{error}"));
+        let (send, receive) = mpsc::channel();
+        let shared = mengpaneel.clone();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("{error}"));
+        let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
+        let thread = thread::spawn(move || {
+            let key = Key::generate();
+            let app = move || {
+                let store = CookieSessionStore::default();
+                App::new()
+                    .configure(routes)
+                    .wrap(shared.clone())
+                    .wrap(SessionMiddleware::builder(store, key.clone()).cookie_secure(false).build())
+            };
+            let ended = System::new().block_on(async move {
+                let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
+                drop(send.send(server.handle()));
+                server.await
+            });
+            ended.unwrap_or_else(|error| panic!("{error}"));
+        });
+        let handle = receive.recv().unwrap_or_else(|error| panic!("{error}"));
+        Self { url: format!("http://{address}"), stand_in, mengpaneel, running: Some((handle, thread)) }
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        if let Some((handle, thread)) = self.running.take() {
+            // The command is sent at once; the future only waits for its end, as does the join.
+            drop(handle.stop(false));
+            drop(thread.join());
+        }
+    }
+}
