@@ -12,6 +12,7 @@ use crate::visitor::{Visitor, persistence_cookie};
 
 /// The facts of one request.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "facts, each its own")]
 pub struct Asked {
     /// `GET`, `POST` …
     pub method: Method,

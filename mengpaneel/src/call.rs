@@ -345,6 +345,13 @@ impl Calls {
         }
     }
 
+    /// Adds the calls of another set, each at the end of its mode.
+    pub fn append(&mut self, other: Self) {
+        self.before_setup.extend(other.before_setup);
+        self.setup.extend(other.setup);
+        self.tracking.extend(other.tracking);
+    }
+
     /// Who is identified once all of them ran: the last `identify` (`alias` does not count).
     #[must_use]
     pub fn identity(&self) -> Option<&str> {

@@ -34,7 +34,7 @@ impl Claims {
         {
             claimed.ids.remove(&oldest);
         }
-        Some(Claim { claims: self.clone(), id, kept: false })
+        Some(Claim { claims: self.clone(), ids: vec![id], kept: false })
     }
 }
 
@@ -43,11 +43,19 @@ impl Claims {
 #[must_use = "a claim that is dropped is given back"]
 pub struct Claim {
     claims: Claims,
-    id: Uuid,
+    ids: Vec<Uuid>,
     kept: bool,
 }
 
 impl Claim {
+    /// One claim on what two were on.
+    pub fn join(first: Option<Self>, mut second: Self) -> Self {
+        if let Some(mut first) = first {
+            second.ids.append(&mut first.ids);
+        }
+        second
+    }
+
     /// The calls are on their way: copies of them are dropped from here on.
     pub fn keep(mut self) {
         self.kept = true;
@@ -58,8 +66,10 @@ impl Drop for Claim {
     fn drop(&mut self) {
         if !self.kept {
             let mut claimed = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
-            claimed.ids.remove(&self.id);
-            claimed.order.retain(|id| *id != self.id);
+            for id in &self.ids {
+                claimed.ids.remove(id);
+            }
+            claimed.order.retain(|id| !self.ids.contains(id));
         }
     }
 }

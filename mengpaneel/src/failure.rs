@@ -87,7 +87,9 @@ impl std::error::Error for Failure {}
 
 /// Where failures are told: one log line each, then the application's own `on_error`.
 #[derive(Clone, Default)]
-pub struct Failures(Option<Arc<dyn Fn(&Failure) + Send + Sync>>);
+pub struct Failures(Option<Hook>);
+
+type Hook = Arc<dyn Fn(&Failure) + Send + Sync>;
 
 impl Failures {
     /// Tells `hook` of every failure, after the log.

@@ -128,6 +128,8 @@ struct State {
     tickets: u64,
     /// The context of late calls, once the request was flushed.
     flushed: Option<Vec<Call>>,
+    /// Late calls that a page which is still being written may take along.
+    held: Option<Calls>,
 }
 
 struct Recorded {
@@ -203,8 +205,12 @@ impl Recorder {
     pub fn record(&self, mut entry: Entry) {
         stamp_time_and_insert_id(&mut entry.call);
         let mut state = self.lock();
-        if let Some(context) = &state.flushed {
-            let parcel = self.late_parcel(entry, context.clone());
+        if let Some(context) = state.flushed.clone() {
+            if let (Some(held), false) = (&mut state.held, entry.via_server) {
+                held.mode_mut(entry.mode).push(entry.call);
+                return;
+            }
+            let parcel = self.late_parcel(entry, context);
             drop(state);
             (self.late)(parcel);
             return;
@@ -225,6 +231,19 @@ impl Recorder {
         let setup_too = settled.calls.before_setup.iter().chain(&settled.calls.setup);
         state.flushed = Some(setup_too.chain(&settled.via_server.setup).cloned().collect());
         settled
+    }
+
+    /// Keeps late calls for a page that is still being written, until they are taken.
+    pub fn hold_late(&self) {
+        self.lock().held = Some(Calls::default());
+    }
+
+    /// The late calls that were kept, with those of the flush that decide whose they are. From here
+    /// on late calls go to the server again.
+    pub fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
+        let mut state = self.lock();
+        let held = state.held.take().filter(|held| !held.is_empty())?;
+        Some((held, state.flushed.clone().unwrap_or_default()))
     }
 
     fn late_parcel(&self, entry: Entry, context: Vec<Call>) -> Parcel {
@@ -300,10 +319,8 @@ impl State {
                 Method::Reset => effective = None,
                 _ => {}
             }
-            if recorded.under.is_some() && recorded.under != effective {
-                if let Some(under) = &recorded.under {
-                    stamp_identity(&mut recorded.entry.call, under, visitor);
-                }
+            if let Some(under) = recorded.under.filter(|under| Some(under) != effective.as_ref()) {
+                stamp_identity(&mut recorded.entry.call, &under, visitor);
             }
             settled.put(recorded.entry);
         }
@@ -331,6 +348,11 @@ impl Condition {
 
 /// Gives an event what Mixpanel tells copies by, unless the caller did.
 fn stamp_time_and_insert_id(call: &mut Call) {
+    if call.method() == &Method::TimeEvent && call.args().len() == 1 {
+        // A browser starts the clock when it makes the call, and ignores when that was.
+        let event = call.args().to_vec();
+        *call = Call::new(Method::TimeEvent, [event, vec![Value::from(now_ms())]].concat());
+    }
     if !call.method().is_track() {
         return;
     }
@@ -351,10 +373,10 @@ pub fn stamp_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
     }
     properties.insert("$user_id".into(), Value::from(identity));
     properties.insert("distinct_id".into(), Value::from(identity));
-    if !properties.contains_key("$device_id") {
-        if let Some(device) = visitor.browser().device_id {
-            properties.insert("$device_id".into(), Value::from(device));
-        }
+    if !properties.contains_key("$device_id")
+        && let Some(device) = visitor.browser().device_id
+    {
+        properties.insert("$device_id".into(), Value::from(device));
     }
 }
 

@@ -1,12 +1,13 @@
 //! The settings: what the builder was told, checked, for every module that acts on it.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use actix_web::cookie::Key;
 use actix_web::http::header::HeaderName;
 use ipnet::IpNet;
+use serde_json::Value;
 
-use crate::call::Properties;
 use crate::visitor::CookieNames;
 
 /// When the page gets the code that loads mixpanel-js.
@@ -23,7 +24,6 @@ pub enum Loader {
 }
 
 /// What a Mengpaneel was built with.
-
 pub struct Settings {
     /// The project's token; never empty.
     pub token: String,
@@ -55,7 +55,14 @@ pub struct PageSettings {
     /// Where mixpanel-js is loaded from.
     pub lib_url: String,
     /// What `mixpanel.init` is configured with.
-    pub config: Properties,
+    pub config: Value,
+}
+
+impl PageSettings {
+    /// Where mixpanel-js in the page delivers.
+    pub fn api_host(&self) -> &str {
+        self.config.get("api_host").and_then(Value::as_str).unwrap_or("https://api-js.mixpanel.com")
+    }
 }
 
 /// The names under which things travel.
@@ -95,6 +102,12 @@ impl Names {
             calls: header("x-mengpaneel-calls")?,
             setup: header("x-mengpaneel-setup")?,
         })
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("name", &self.names.name).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,5 @@
 //! The visitor: what a request says of who is there.
 
-use actix_web::HttpRequest;
 use actix_web::cookie::Cookie;
 use actix_web::http::header::{self, HeaderMap};
 use percent_encoding::percent_decode_str;
@@ -159,12 +158,6 @@ pub fn opted_out(headers: &HeaderMap, names: &CookieNames, respect_dnt: bool) ->
 #[must_use]
 pub fn persistence_cookie(headers: &HeaderMap, names: &CookieNames) -> Option<String> {
     cookie(headers, &names.persistence, |value| Browser::parse(value).is_some())
-}
-
-/// The value of a header, where it is text.
-#[must_use]
-pub fn header_text(request: &HttpRequest, name: &header::HeaderName) -> Option<String> {
-    request.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ fn every_call_that_is_modelled_goes_on_the_wire_as_mixpanel_js_has_it() {
         (&grouped[0], &grouped[1]["n"], &grouped[2]),
         (&json!("Grouped"), &json!(1), &json!({"company": "acme"}))
     );
-    assert_eq!(calls[0], json!([["time_event"], ["Upload"]]));
+    assert_eq!((&calls[0][0], &calls[0][1][0]), (&json!(["time_event"]), &json!("Upload")));
     let expected = json!([
         [["register"], [{"Plan": "pro"}]],
         [["register_once"], [{"id": 3, "amount": 12.5}]],

@@ -11,7 +11,7 @@ fn settings(trusted: &[&str]) -> Settings {
         token: "t".into(),
         names: Names::new(None).unwrap(),
         cookies: CookieNames::new("t", &config),
-        page: PageSettings { loader: Loader::Always, lib_url: String::new(), config },
+        page: PageSettings { loader: Loader::Always, lib_url: String::new(), config: json!({}) },
         max_header: 4096,
         max_session: 3800,
         inject_into_streams: false,

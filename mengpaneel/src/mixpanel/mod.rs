@@ -331,6 +331,6 @@ impl fmt::Debug for Mixpanel {
             .field("is_recording", &self.is_recording())
             .field("mode", &self.mode)
             .field("via_server", &self.via_server)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,91 @@
+use actix_web::rt;
+use serde_json::json;
+
+use super::*;
+use crate::received::Head;
+
+fn event(endpoint: Endpoint, properties: Value) -> Entry {
+    let head = Arc::new(Head::default());
+    let body = json!({"event": "A", "properties": properties});
+    Entry::Received(Received::new(endpoint, &head, body))
+}
+
+fn counted(copies: [Value; 2]) -> usize {
+    let store = Store::default();
+    store.add(copies.map(|properties| event(Endpoint::Import, properties)));
+    assert_eq!(store.events().len(), 2);
+    store.counted().len()
+}
+
+#[test]
+fn copies_count_once_by_whatever_way_they_came() {
+    let store = Store::default();
+    let properties = |more| json!({"time": 1, "distinct_id": "7", "$insert_id": "x", "more": more});
+    store.add([
+        event(Endpoint::Track, properties(1)),
+        event(Endpoint::Import, json!({"$insert_id": "y"})),
+        event(Endpoint::Import, properties(2)),
+    ]);
+    let counted = store.counted();
+    assert_eq!(counted.len(), 2);
+    assert_eq!(counted[0].property("more"), 2, "the latest is shown");
+    assert_eq!(counted[0].endpoint, Endpoint::Import);
+}
+
+#[test]
+fn events_of_another_time_or_person_or_without_a_key_are_no_copies() {
+    let one = json!({"time": 1, "distinct_id": "7", "$insert_id": "x"});
+    for (name, value) in [
+        ("time", json!(2)),
+        ("distinct_id", json!("8")),
+        ("$insert_id", json!("y")),
+        ("$user_id", json!("8")),
+        ("$device_id", json!("d")),
+    ] {
+        let mut other = one.clone();
+        other[name] = value;
+        assert_eq!(counted([one.clone(), other]), 2, "{name}");
+    }
+    let keyless = json!({"time": 1, "distinct_id": "7"});
+    assert_eq!(counted([keyless.clone(), keyless]), 2);
+    assert_eq!(counted([one.clone(), one]), 1);
+}
+
+#[test]
+fn a_profile_is_the_sum_of_its_operations() {
+    let store = Store::default();
+    let head = Arc::new(Head::default());
+    let operations = [
+        (Endpoint::Engage, json!({"$distinct_id": "7", "$set": {"a": 1}})),
+        (Endpoint::Engage, json!({"$distinct_id": "8", "$set": {"a": 2}})),
+        (Endpoint::Engage, json!({"$distinct_id": "7", "$add": {"a": 2}})),
+        (Endpoint::Groups, json!({"$group_key": "company", "$group_id": 12, "$set": {"b": 1}})),
+    ];
+    store.add(operations.map(|(endpoint, body)| Entry::Received(Received::new(endpoint, &head, body))));
+    let seven = store.profile("7").map(Value::Object);
+    assert_eq!(seven, Some(json!({"a": 3})));
+    assert_eq!(store.profile("9"), None);
+    assert!(store.group("company", &json!(12)).is_some());
+    assert!(store.group("company", &json!("12")).is_none());
+}
+
+#[actix_web::test]
+async fn waiting_ends_when_what_is_waited_for_arrives() {
+    let store = Store::default();
+    let sender = store.clone();
+    rt::spawn(async move {
+        sender.note(Note::default());
+        rt::task::yield_now().await;
+        sender.add([event(Endpoint::Import, json!({}))]);
+    });
+    let found = store.wait_for_event("A", Duration::from_secs(10)).await;
+    assert_eq!(found.map(|event| event.event().to_owned()), Ok("A".into()));
+}
+
+#[actix_web::test]
+async fn waiting_in_vain_says_what_came_instead() {
+    let store = Store::default();
+    store.add([event(Endpoint::Import, json!({"distinct_id": "7"}))]);
+    let waited = store.wait_for_event("B", Duration::ZERO).await;
+    assert_eq!(waited.unwrap_err().came, ["/import A of \"7\""]);
+}

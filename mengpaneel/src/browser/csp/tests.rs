@@ -1,0 +1,91 @@
+use actix_web::http::header::HeaderValue;
+
+use super::*;
+
+const NEEDS: Needs<'static> = Needs {
+    origin: Some("https://app.example.com"),
+    script: Some("//cdn.mxpnl.com/libs/mixpanel-2-latest.min.js"),
+    connect: Some("https://api-js.mixpanel.com"),
+};
+
+fn verdict(policies: &[&str]) -> Verdict {
+    let mut headers = HeaderMap::new();
+    for policy in policies {
+        headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_str(policy).unwrap());
+    }
+    check(&headers, &[], &NEEDS)
+}
+
+#[test]
+fn what_a_policy_does_not_speak_of_is_allowed() {
+    for policies in [
+        &[][..],
+        &[""],
+        &["img-src 'self'; frame-ancestors 'none'"],
+        &["script-src 'unsafe-inline' https://cdn.mxpnl.com; img-src 'none'"],
+        &["default-src 'unsafe-inline' *"],
+        &["script-src 'UNSAFE-INLINE' https:; connect-src *.mixpanel.com"],
+        &["script-src-elem 'unsafe-inline' *.mxpnl.com/libs/; script-src 'none'"],
+        &["script-src 'unsafe-inline' http://cdn.mxpnl.com:*"],
+        &["sandbox allow-scripts allow-forms"],
+    ] {
+        assert_eq!(verdict(policies), Verdict::Allowed, "{policies:?}");
+    }
+}
+
+#[test]
+fn a_nonce_is_the_way_in() {
+    for (policies, nonce) in [
+        (&["script-src 'nonce-aB+/-_=='"][..], "aB+/-_=="),
+        (&["script-src 'unsafe-inline' 'NONCE-x' 'strict-dynamic'"], "x"),
+        (&["default-src 'nonce-x' https://api-js.mixpanel.com"], "x"),
+        (&["script-src 'nonce-x' 'nonce-y'", "script-src 'nonce-y'"], "y"),
+        (&["script-src 'unsafe-inline' *, script-src 'nonce-y'"], "y"),
+        (&["script-src-elem 'nonce-e'; script-src 'nonce-s'"], "e"),
+        (&["script-src 'nonce-1'; script-src 'nonce-2'"], "1"),
+    ] {
+        assert_eq!(verdict(policies), Verdict::Nonce(nonce.into()), "{policies:?}");
+    }
+}
+
+#[test]
+fn anything_else_names_the_directive_that_forbids_it() {
+    for (policies, directive) in [
+        (&["script-src 'self'"][..], "script-src"),
+        (&["default-src 'self'; connect-src *"], "default-src"),
+        (&["default-src 'self' 'unsafe-inline'"], "default-src"),
+        (&["script-src 'unsafe-inline' 'sha256-abc=' *"], "script-src"),
+        (&["script-src 'unsafe-inline' 'strict-dynamic' *"], "script-src"),
+        (&["script-src 'unsafe-inline' 'self'"], "script-src"),
+        (&["script-src 'unsafe-inline' cdn.mxpnl.com/other/"], "script-src"),
+        (&["script-src 'unsafe-inline' *.cdn.mxpnl.com"], "script-src"),
+        (&["script-src 'unsafe-inline' cdn.mxpnl.com:8443"], "script-src"),
+        (&["script-src 'nonce-'"], "script-src"),
+        (&["script-src 'none'"], "script-src"),
+        (&["script-src 'nonce-x'", "script-src 'nonce-y'"], "script-src"),
+        (&["script-src 'nonce-x'; connect-src 'self'"], "connect-src"),
+        (&["sandbox allow-forms"], "sandbox"),
+        (&["require-trusted-types-for 'script'"], "require-trusted-types-for"),
+    ] {
+        assert_eq!(verdict(policies), Verdict::Forbidden(directive.into()), "{policies:?}");
+    }
+}
+
+#[test]
+fn a_page_may_host_the_library_itself() {
+    let needs = Needs { script: Some("/mixpanel.js"), connect: Some("/mp"), ..NEEDS };
+    let declared = [String::from("default-src 'self' 'unsafe-inline'")];
+    assert_eq!(check(&HeaderMap::new(), &declared, &needs), Verdict::Allowed);
+    let declared = [String::from("default-src 'self'")];
+    assert_ne!(check(&HeaderMap::new(), &declared, &needs), Verdict::Allowed);
+}
+
+#[test]
+fn a_policy_that_only_reports_forbids_nothing() {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        actix_web::http::header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+        HeaderValue::from_static("script-src 'none'"),
+    );
+    assert_eq!(check(&headers, &[], &NEEDS), Verdict::Allowed);
+}

@@ -1,0 +1,135 @@
+//! Where in a page our block stands: the end of the head, as a browser's parser sees it.
+
+use actix_web::web::Bytes;
+
+use super::tokens::{Token, Tokenizer};
+
+mod rules;
+
+use rules::Rules;
+
+#[cfg(test)]
+mod tests;
+
+/// What is known of the end of the head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// It has not been read yet.
+    #[default]
+    Open,
+    /// The head ends before this byte.
+    EndsAt(usize),
+    /// Content came before any sign of a document: a fragment of a page.
+    Fragment,
+}
+
+/// Reads a page in pieces and tells where its head ends.
+///
+/// ```text
+/// <!DOCTYPE html><title>Hi</title><p>Hello
+///                                 ^ here
+/// ```
+#[derive(Debug, Default)]
+pub(crate) struct Scanner {
+    tokens: Tokenizer,
+    rules: Rules,
+    /// Bytes of a byte order mark that were read.
+    mark: usize,
+}
+
+impl Scanner {
+    /// Reads the next piece of the page.
+    pub(crate) fn feed(&mut self, piece: &[u8]) -> Head {
+        for &byte in piece {
+            self.byte(byte);
+        }
+        self.rules.head
+    }
+
+    /// What is known of the end of the head so far.
+    pub(crate) fn head(&self) -> Head {
+        self.rules.head
+    }
+
+    /// What is known of the end of the head, now that the page ended: never [`Head::Open`].
+    pub(crate) fn finish(&mut self) -> Head {
+        if self.rules.head == Head::Open {
+            self.rules.head = match self.last_place() {
+                Some(at) if self.rules.document => Head::EndsAt(at),
+                _ => Head::Fragment,
+            };
+        }
+        self.rules.head
+    }
+
+    /// Whether a block may be appended after the last byte read: it would be read as content of the
+    /// body, not as text, an attribute, or a part of something that is not displayed.
+    pub(crate) fn in_body_content(&self) -> bool {
+        matches!(self.rules.head, Head::EndsAt(_)) && self.tokens.in_data() && self.rules.in_content()
+    }
+
+    /// How many of the bytes read can be let go while the head is open: it cannot end before there,
+    /// unless the page breaks off.
+    pub(crate) fn settled(&self) -> usize {
+        self.tokens.settled()
+    }
+
+    /// The Content-Security-Policies that the head's own `meta` tags declare.
+    pub(crate) fn policies(&self) -> &[String] {
+        &self.rules.policies
+    }
+
+    fn byte(&mut self, byte: u8) {
+        const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+        if self.mark == self.tokens.position() && MARK.get(self.mark) == Some(&byte) {
+            self.mark += 1;
+            self.tokens.skip();
+            return;
+        }
+        let rules = &mut self.rules;
+        self.tokens.push(byte, |tokens, token| rules.token(tokens, token));
+    }
+
+    /// Where the head ends in a page that ends within it.
+    fn last_place(&self) -> Option<usize> {
+        if let Some(at) = self.rules.unclosed {
+            return Some(at);
+        }
+        match self.tokens.at_end() {
+            _ if self.tokens.is_idle() => Some(self.tokens.position()),
+            Some(Token::Space) => Some(self.tokens.position()),
+            // In front of the head, a comment that never ends would be drawn into it.
+            Some(Token::Comment | Token::Cdata) if !self.rules.in_head => None,
+            _ => Some(self.tokens.start()),
+        }
+    }
+}
+
+/// The offset in a whole page before which a block can be inserted: the end of its head. `None`
+/// where it is no whole document: it has a doctype, `<html`, `<head` or `<body` tag by then.
+#[cfg(test)]
+pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
+    let mut scanner = Scanner::default();
+    scan(&mut scanner, html)
+}
+
+/// The offset in a whole page before which a block can be inserted, by a scanner that can then be
+/// asked for what else it saw. `None` where it is no whole document.
+pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
+    for &byte in html {
+        scanner.byte(byte);
+        if scanner.head() != Head::Open {
+            break;
+        }
+    }
+    match scanner.finish() {
+        Head::EndsAt(at) => Some(at),
+        Head::Open | Head::Fragment => None,
+    }
+}
+
+/// The page with the block inserted at that offset; nothing else is changed.
+pub(crate) fn insert(html: &[u8], at: usize, block: &str) -> Bytes {
+    let (before, after) = html.split_at(at.min(html.len()));
+    [before, block.as_bytes(), after].concat().into()
+}

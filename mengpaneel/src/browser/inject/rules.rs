@@ -1,0 +1,203 @@
+//! What the tree builder makes of the tokens, as far as the end of the head depends on it.
+
+use super::Head;
+use crate::browser::tokens::{Raw, Token, Tokenizer};
+
+/// Elements whose content is raw text to a browser that runs scripts.
+const RAW: [&[u8]; 9] =
+    [b"title", b"textarea", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript", b"script"];
+/// Elements of SVG and `MathML` in which HTML may stand.
+const HTML_IN_FOREIGN: [&[u8]; 6] = [b"desc", b"mi", b"mn", b"mo", b"ms", b"mtext"];
+/// Deeper nesting of special elements is not followed.
+const DEEPEST: usize = 32;
+
+/// Elements inside of which tags mean something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Special {
+    Svg,
+    Math,
+    Template,
+    Select,
+}
+
+/// What the tree builder would do.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    pub(super) head: Head,
+    /// Whether a doctype, `<html`, `<head` or `<body` came by.
+    pub(super) document: bool,
+    /// Whether the head element is open.
+    pub(super) in_head: bool,
+    /// Where a `template` or raw text of the head began: the last place that is surely in the head.
+    pub(super) unclosed: Option<usize>,
+    special: Vec<Special>,
+    /// An element that must hold text only, or it is unclear how its content is read.
+    text_only: Option<Vec<u8>>,
+    /// Where tags could be read in two ways.
+    unclear: bool,
+    pub(super) policies: Vec<String>,
+}
+
+impl Rules {
+    /// Whether tags now mean what they mean in the body.
+    pub(super) fn in_content(&self) -> bool {
+        self.special.is_empty() && self.text_only.is_none() && !self.unclear
+    }
+
+    /// Takes the next token.
+    pub(super) fn token(&mut self, tokens: &mut Tokenizer, token: Token) {
+        if self.unclear {
+            return;
+        }
+        if self.head == Head::Open && self.special.is_empty() {
+            self.head_token(tokens, token);
+        } else {
+            self.content_token(tokens, token);
+            if self.head == Head::Open && self.special.is_empty() {
+                self.unclosed = None;
+            }
+        }
+    }
+
+    fn head_token(&mut self, tokens: &mut Tokenizer, token: Token) {
+        match token {
+            Token::Space | Token::Comment | Token::Cdata => {}
+            Token::Doctype => self.document = true,
+            Token::Text => self.head_ends(tokens.start()),
+            Token::Start => self.head_start(tokens),
+            Token::End if self.unclosed.take().is_some() => {}
+            Token::End => {
+                if let b"head" | b"body" | b"html" | b"br" = tokens.name() {
+                    self.head_ends(tokens.start());
+                }
+            }
+        }
+    }
+
+    fn head_start(&mut self, tokens: &mut Tokenizer) {
+        match tokens.name() {
+            b"html" => {
+                self.document = true;
+                return;
+            }
+            b"head" => self.document = true,
+            b"base" | b"basefont" | b"bgsound" | b"link" => {}
+            b"meta" => self.policies.extend(policy(tokens)),
+            b"title" | b"style" | b"noscript" | b"noframes" | b"script" => {
+                self.unclosed = Some(tokens.start());
+                enter_raw(tokens);
+            }
+            b"template" => {
+                self.unclosed = Some(tokens.start());
+                self.special.push(Special::Template);
+            }
+            name => {
+                self.document |= name == b"body";
+                self.head_ends(tokens.start());
+                // The tag that ends the head is the body's first.
+                self.content_token(tokens, Token::Start);
+                return;
+            }
+        }
+        self.in_head = true;
+    }
+
+    fn head_ends(&mut self, at: usize) {
+        self.head = if self.document { Head::EndsAt(at) } else { Head::Fragment };
+    }
+
+    fn content_token(&mut self, tokens: &mut Tokenizer, token: Token) {
+        if let Some(name) = &self.text_only {
+            match token {
+                Token::Space | Token::Text => {}
+                Token::End if tokens.name() == name => self.text_only = None,
+                _ => self.give_up(),
+            }
+            return;
+        }
+        match token {
+            Token::Start => self.content_start(tokens),
+            Token::End => {
+                if let Some(special) = special(tokens.name())
+                    && !self.special.is_empty()
+                    && self.special.pop() != Some(special)
+                {
+                    self.give_up();
+                }
+            }
+            Token::Cdata if self.in_foreign() => self.give_up(),
+            _ => {}
+        }
+    }
+
+    fn content_start(&mut self, tokens: &mut Tokenizer) {
+        let name = tokens.name();
+        let foreign = self.in_foreign();
+        if let b"frameset" | b"plaintext" = name {
+            self.give_up();
+        } else if let Some(special) = special(name) {
+            let is_foreign = matches!(special, Special::Svg | Special::Math);
+            if (foreign && !is_foreign) || self.special.len() >= DEEPEST {
+                self.give_up();
+            } else if !(is_foreign && tokens.self_closing()) {
+                self.special.push(special);
+            }
+        } else if foreign && matches!(name, b"foreignobject" | b"annotation-xml") {
+            self.give_up();
+        } else if RAW.contains(&name) || (foreign && HTML_IN_FOREIGN.contains(&name)) {
+            if self.special.is_empty() {
+                enter_raw(tokens);
+            } else if tokens.self_closing() {
+                self.give_up();
+            } else {
+                self.text_only = Some(name.to_vec());
+            }
+        }
+    }
+
+    fn in_foreign(&self) -> bool {
+        matches!(self.special.last(), Some(Special::Svg | Special::Math))
+    }
+
+    /// From here on it is unclear what is a tag: no place behind this one is taken.
+    fn give_up(&mut self) {
+        self.unclear = true;
+        if let (Head::Open, Some(at)) = (self.head, self.unclosed) {
+            self.head_ends(at);
+        }
+    }
+}
+
+fn special(name: &[u8]) -> Option<Special> {
+    match name {
+        b"svg" => Some(Special::Svg),
+        b"math" => Some(Special::Math),
+        b"template" => Some(Special::Template),
+        b"select" => Some(Special::Select),
+        _ => None,
+    }
+}
+
+fn enter_raw(tokens: &mut Tokenizer) {
+    let raw = if tokens.name() == b"script" { Raw::Script } else { Raw::Text };
+    tokens.enter(raw);
+}
+
+/// The policy that a `meta` tag declares, if it is such a tag.
+fn policy(tokens: &Tokenizer) -> Option<String> {
+    let value = |wanted: &[u8]| {
+        let (_, value) = tokens.attributes().iter().find(|(name, _)| name == wanted)?;
+        Some(unescape(&String::from_utf8_lossy(value)))
+    };
+    let declares = value(b"http-equiv")?.eq_ignore_ascii_case("content-security-policy");
+    declares.then(|| value(b"content")).flatten()
+}
+
+/// The character references that a template engine writes into an attribute.
+fn unescape(value: &str) -> String {
+    ["&#39;", "&#x27;", "&#X27;", "&apos;"]
+        .iter()
+        .fold(value.to_owned(), |value, quote| value.replace(quote, "'"))
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&")
+}

@@ -1,0 +1,207 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn calls(wire: serde_json::Value) -> Calls {
+    serde_json::from_value(wire).unwrap()
+}
+
+fn signed_up() -> Calls {
+    calls(json!({
+        "before_setup": [[["alias"], ["42"]]],
+        "setup": [[["identify"], ["42"]], [["people", "set"], [{"$email": "a@b.c"}]]],
+        "tracking": [[["track"], ["Sign Up", {"ID": "42"}]],
+                     [["get_group", "set"], ["company", "acme", {"Plan": "</script>"}]]],
+    }))
+}
+
+fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
+    Page {
+        token: "T",
+        config,
+        lib_url: "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js",
+        instance: None,
+        loader: Loader::Always,
+        calls,
+        nonce: None,
+    }
+}
+
+#[test]
+fn calls_stand_in_their_order_one_on_a_line() {
+    let (config, calls) = (json!({}), signed_up());
+    let block = block(&page(&config, Some(&calls))).unwrap();
+    let lines: Vec<&str> = block.lines().filter(|line| line.starts_with("this.")).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"this.alias("42");"#,
+            r#"this.identify("42");"#,
+            r#"this.people.set({"$email":"a@b.c"});"#,
+            r#"this.track("Sign Up", {"ID":"42"});"#,
+            r#"this.get_group("company", "acme").set({"Plan":"\u003c/script\u003e"});"#,
+        ]
+    );
+}
+
+/// The pages that `js/test/browser.test.mjs` has a real browser run: `BLESS=1` writes them anew.
+#[test]
+fn the_browsers_test_runs_the_blocks_that_are_written_now() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/browser/script/pages");
+    let config = json!({"api_host": "/mp", "api_payload_format": "json", "batch_requests": false});
+    let calls = signed_up();
+    let served = Page { lib_url: "/mixpanel.js", ..page(&config, Some(&calls)) };
+    for (name, written) in [
+        ("sign_up.html", block(&served)),
+        ("loader_only.html", block(&Page { calls: None, ..served })),
+        ("nonce.html", block(&Page { nonce: Some("n0nce"), ..served })),
+        ("never.html", block(&Page { loader: Loader::Never, ..served })),
+        ("late.html", late_block(&calls, None, None)),
+    ] {
+        let (file, written) = (format!("{folder}/{name}"), written.unwrap());
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&file, &written).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), written, "{name}: run with BLESS=1");
+    }
+}
+
+#[test]
+fn a_page_without_calls_has_the_loader_alone_or_nothing() {
+    let config = json!({"api_host": "/mp"});
+    let mut page = page(&config, None);
+    let block_always = block(&page).unwrap();
+    assert!(block_always.contains(r#"mixpanel.init("T", {"api_host":"/mp"}, "mengpaneel")"#));
+    assert!(!block_always.contains("this.alias"));
+    for loader in [Loader::WithCalls, Loader::Never] {
+        page.loader = loader;
+        assert_eq!(block(&page), None);
+    }
+}
+
+#[test]
+fn without_a_loader_the_calls_wait_for_the_applications_own() {
+    let (config, calls) = (json!({}), signed_up());
+    let block = block(&Page { loader: Loader::Never, ..page(&config, Some(&calls)) }).unwrap();
+    assert!(!block.contains("mixpanel-2-latest"));
+    assert!(block.contains("mengpaneel.queue || window.mixpanel || []"));
+}
+
+#[test]
+fn only_what_a_page_forgets_is_repeated_on_every_page() {
+    let (config, calls) = (json!({}), signed_up());
+    let block = block(&page(&config, Some(&calls))).unwrap();
+    let guarded = "if (!known) {\ntry {\nthis.people.set({\"$email\":\"a@b.c\"});\n} catch (e) {}\n}\n";
+    assert!(block.contains(guarded), "{block}");
+    let name = setup_name(&calls.setup);
+    assert!(block.contains(&format!("mengpaneel.setup = \"{name}\";")));
+}
+
+#[test]
+fn a_reset_forgets_the_setup() {
+    let config = json!({});
+    let calls = calls(json!({"tracking": [[["track"], ["Sign Out"]], [["reset"], []]]}));
+    let block = block(&page(&config, Some(&calls))).unwrap();
+    let (reset, forgets) = (block.find("this.reset();"), block.find("removeItem"));
+    assert!(reset.is_some() && reset < forgets, "{block}");
+}
+
+#[test]
+fn a_second_mengpaneel_has_names_of_its_own() {
+    let (config, calls) = (json!({}), signed_up());
+    let block = block(&Page { instance: Some("billing"), ..page(&config, Some(&calls)) }).unwrap();
+    assert!(block.contains(r#"window["mengpaneel_billing"]"#));
+    assert!(block.contains(r#"{}, "mengpaneel_billing");"#));
+    assert!(block.contains(r#"sessionStorage.setItem("mengpaneel_billing_setup","#));
+}
+
+#[test]
+fn scripts_carry_the_nonce() {
+    let (config, calls) = (json!({}), signed_up());
+    let block = block(&Page { nonce: Some("a+/b\""), ..page(&config, Some(&calls)) }).unwrap();
+    assert!(block.starts_with("<script nonce=\"a+/b&quot;\">\n"));
+    assert!(late_block(&calls, Some("n"), None).unwrap().starts_with("<script nonce=\"n\">\n"));
+    assert_eq!(late_block(&Calls::default(), None, None), None);
+}
+
+#[test]
+fn the_name_of_a_setup_never_changes() {
+    let calls = signed_up();
+    assert_eq!(setup_name(&calls.setup), "5d6328c55b917353");
+    assert_ne!(setup_name(&calls.setup), setup_name(&calls.setup[..1]));
+    assert_eq!(setup_name(&[]).len(), 16);
+}
+
+#[test]
+fn the_header_leaves_out_a_setup_that_the_client_has() {
+    let calls = signed_up();
+    assert_eq!(
+        header(&calls, false),
+        r#"[[["alias"],["42"]],[["track"],["Sign Up",{"ID":"42"}]],[["get_group","set"],["company","acme",{"Plan":"</script>"}]]]"#
+    );
+    assert!(header(&calls, true).contains(r#"[["identify"],["42"]]"#));
+}
+
+#[test]
+fn the_header_is_ascii() {
+    let calls = calls(json!({"tracking": [[["track"], ["é\u{7f}\n😀"]]]}));
+    assert_eq!(header(&calls, true), r#"[[["track"],["\u00e9\u007f\n\ud83d\ude00"]]]"#);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        any::<String>(),
+        prop::collection::vec(
+            prop::sample::select(vec![
+                "</script", "<!--", "<script", "-->", "]]>", "&lt;", "\u{2028}", "\u{2029}", "\\", "\"", "\n",
+                "\u{7f}", "😀",
+            ]),
+            0..4
+        )
+        .prop_map(|pieces| pieces.concat()),
+    ];
+    let leaf = prop_oneof![
+        text.prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(any::<String>(), inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_value_ends_the_script_or_its_line(value in any_json()) {
+        let written = super::json(&value);
+        let ends = !written.is_ascii() || written.contains(['<', '>', '&', '\n', '\r']);
+        prop_assert!(!ends);
+        prop_assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), value);
+    }
+
+    #[test]
+    fn the_header_is_read_as_it_was_written(args in prop::collection::vec(any_json(), 0..3)) {
+        let call = Call::new(Method::Track, args);
+        let calls = Calls { tracking: vec![call.clone()], ..Calls::default() };
+        let header = header(&calls, true);
+        let visible = header.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        prop_assert!(visible);
+        prop_assert_eq!(serde_json::from_str::<Vec<Call>>(&header).unwrap(), vec![call]);
+    }
+
+    #[test]
+    fn a_block_is_one_script(args in prop::collection::vec(any_json(), 0..3)) {
+        let calls = Calls { tracking: vec![Call::new(Method::Track, args)], ..Calls::default() };
+        let config = json!({});
+        let block = block(&page(&config, Some(&calls))).unwrap();
+        prop_assert_eq!(block.matches('<').count(), 2 + LOADER.matches('<').count());
+        prop_assert!(block.is_ascii());
+        prop_assert!(!block.contains("<!--"));
+        prop_assert_eq!(block.matches("</").count(), 1);
+    }
+}

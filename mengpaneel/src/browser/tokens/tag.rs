@@ -1,0 +1,136 @@
+//! Tags: their names and attributes, of which only a `meta` tag's are kept.
+
+use super::{LONGEST_NAME, LONGEST_VALUE, State, Token, Tokenizer, is_space, keep};
+
+/// A `meta` tag with more attributes is not looked at further.
+const MOST_ATTRIBUTES: usize = 32;
+
+impl Tokenizer {
+    /// From the `<` on.
+    pub(super) fn tag(&mut self, byte: u8) -> Option<Token> {
+        let space = is_space(byte);
+        match self.state {
+            State::TagOpen => match byte {
+                b'!' => {
+                    self.name.clear();
+                    self.go(State::Markup)
+                }
+                b'/' => self.go(State::EndTagOpen),
+                b'?' => self.go(State::Bogus(Token::Comment)),
+                _ if byte.is_ascii_alphabetic() => self.tag_begins(false, byte),
+                _ => {
+                    self.again(State::Data);
+                    Some(Token::Text)
+                }
+            },
+            State::EndTagOpen => match byte {
+                b'>' => self.go(State::Data),
+                _ if byte.is_ascii_alphabetic() => self.tag_begins(true, byte),
+                _ => self.go(State::Bogus(Token::Comment)),
+            },
+            State::TagName => match byte {
+                b'/' => self.go(State::SelfClosing),
+                b'>' => Some(self.emit()),
+                _ if space => self.go(State::BeforeAttr),
+                _ => {
+                    keep(&mut self.name, byte, LONGEST_NAME);
+                    None
+                }
+            },
+            _ => self.attributes_state(byte, space),
+        }
+    }
+
+    fn attributes_state(&mut self, byte: u8, space: bool) -> Option<Token> {
+        match self.state {
+            State::BeforeAttr => match byte {
+                b'/' => self.go(State::SelfClosing),
+                b'>' => Some(self.emit()),
+                _ if space => None,
+                _ => self.attribute(byte),
+            },
+            State::AttrName => match byte {
+                b'/' => self.go(State::SelfClosing),
+                b'>' => Some(self.emit()),
+                b'=' => self.go(State::BeforeValue),
+                _ if space => self.go(State::AfterAttr),
+                _ => {
+                    if let Some((name, _)) = self.attributes.last_mut() {
+                        keep(name, byte, LONGEST_NAME);
+                    }
+                    None
+                }
+            },
+            State::AfterAttr => match byte {
+                b'/' => self.go(State::SelfClosing),
+                b'=' => self.go(State::BeforeValue),
+                b'>' => Some(self.emit()),
+                _ if space => None,
+                _ => self.attribute(byte),
+            },
+            State::BeforeValue => match byte {
+                b'"' | b'\'' => self.go(State::Value(byte)),
+                b'>' => Some(self.emit()),
+                _ if space => None,
+                _ => {
+                    self.value(byte);
+                    self.go(State::Unquoted)
+                }
+            },
+            State::Value(quote) if byte == quote => self.go(State::AfterValue),
+            State::Unquoted if space => self.go(State::BeforeAttr),
+            State::Unquoted if byte == b'>' => Some(self.emit()),
+            State::Value(_) | State::Unquoted => {
+                self.value(byte);
+                None
+            }
+            State::AfterValue => match byte {
+                b'/' => self.go(State::SelfClosing),
+                b'>' => Some(self.emit()),
+                _ if space => self.go(State::BeforeAttr),
+                _ => self.attribute(byte),
+            },
+            State::SelfClosing => match byte {
+                b'>' => {
+                    self.self_closing = true;
+                    Some(self.emit())
+                }
+                b'/' => None,
+                _ if space => self.go(State::BeforeAttr),
+                _ => self.attribute(byte),
+            },
+            _ => None,
+        }
+    }
+
+    fn tag_begins(&mut self, end: bool, byte: u8) -> Option<Token> {
+        self.end_tag = end;
+        self.self_closing = false;
+        self.attributes.clear();
+        self.name.clear();
+        self.name.push(byte.to_ascii_lowercase());
+        self.go(State::TagName)
+    }
+
+    pub(super) fn emit(&mut self) -> Token {
+        let token = if self.end_tag { Token::End } else { Token::Start };
+        self.done(token)
+    }
+
+    fn attribute(&mut self, byte: u8) -> Option<Token> {
+        if self.name == b"meta" && !self.end_tag && self.attributes.len() < MOST_ATTRIBUTES {
+            self.attributes.push((vec![byte.to_ascii_lowercase()], Vec::new()));
+        } else if let Some(last) = self.attributes.last_mut() {
+            last.0 = vec![0];
+        }
+        self.go(State::AttrName)
+    }
+
+    fn value(&mut self, byte: u8) {
+        if let Some((_, value)) = self.attributes.last_mut()
+            && value.len() < LONGEST_VALUE
+        {
+            value.push(byte);
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The builder: what a Mengpaneel can be told, checked before anything starts.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::cookie::Key;
+use ipnet::IpNet;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::call::Properties;
+use crate::claims::Claims;
+use crate::current;
+use crate::failure::{Failure, Failures};
+use crate::mengpaneel::{Mengpaneel, On};
+use crate::outbox::{Memory, Outbox, Post};
+use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Region};
+use crate::settings::{Loader, Names, PageSettings, Settings};
+use crate::visitor::CookieNames;
+
+/// Where Mixpanel publishes mixpanel-js.
+const LIB_URL: &str = "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js";
+
+/// A project's token, or none: tracking is off then.
+///
+/// Made from text, from `Option`al text and from the result of [`std::env::var`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Token(Option<String>);
+
+impl From<&str> for Token {
+    fn from(token: &str) -> Self {
+        Self(Some(token.trim().to_owned()).filter(|token| !token.is_empty()))
+    }
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self::from(token.as_str())
+    }
+}
+
+impl<T: Into<Token>> From<Option<T>> for Token {
+    fn from(token: Option<T>) -> Self {
+        token.map(Into::into).unwrap_or_default()
+    }
+}
+
+impl<T: Into<Token>, E> From<Result<T, E>> for Token {
+    fn from(token: Result<T, E>) -> Self {
+        Self::from(token.ok())
+    }
+}
+
+/// Why a Mengpaneel could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The name of a second Mengpaneel is part of header names.
+    #[error("{0:?} cannot be a name: use lower-case letters, digits and `-`")]
+    Name(String),
+    /// The configuration of mixpanel-js is no JSON object.
+    #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
+    JsConfig(String),
+    /// What the server delivers to is no base URL.
+    #[error("api_host: {0}")]
+    ApiHost(#[from] ApiHostError),
+    /// What the page is told is no URL.
+    #[error("{option}: {url:?} is no URL that a page can load from ({why})")]
+    PageUrl {
+        /// The option of the builder.
+        option: &'static str,
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A trusted proxy is neither an address nor a network.
+    #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
+    Proxy(String),
+    /// Nothing can be delivered: there are no certificates on this machine, most often.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// The thread that delivers could not be started.
+    #[error("the delivery thread cannot start: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What a [`Mengpaneel`] is to be told before it is built; every option has a default.
+///
+/// ```
+/// # fn main() -> Result<(), mengpaneel::BuildError> {
+/// use mengpaneel::{Mengpaneel, Region};
+/// use serde_json::json;
+///
+/// let mengpaneel = Mengpaneel::builder(std::env::var("MIXPANEL_TOKEN"))
+///     .api_host(Region::Eu)
+///     .js_config(json!({"persistence": "cookie", "ip": false}))
+///     .on_error(|failure| eprintln!("{failure}"))
+///     .build()?;
+/// # let _ = mengpaneel;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    token: Token,
+    name: Option<String>,
+    api_host: ApiHost,
+    js_api_host: Option<String>,
+    lib_url: String,
+    js_config: Value,
+    loader: Loader,
+    outbox: Option<Arc<dyn Outbox>>,
+    service_account: Option<(String, String, String)>,
+    max_header: usize,
+    max_session: usize,
+    timeout: Duration,
+    shutdown_timeout: Duration,
+    max_age: Duration,
+    inject_into_streams: bool,
+    respect_dnt: bool,
+    trusted_proxies: Vec<String>,
+    cookie_key: Option<Key>,
+    failures: Failures,
+}
+
+impl Mengpaneel {
+    /// Begins a Mengpaneel for the project of that token. Without a token tracking is off: nothing
+    /// is recorded or injected, and one log line says so.
+    pub fn builder(token: impl Into<Token>) -> Builder {
+        Builder {
+            token: token.into(),
+            name: None,
+            api_host: Region::Us.into(),
+            js_api_host: None,
+            lib_url: LIB_URL.to_owned(),
+            js_config: Value::Object(Properties::new()),
+            loader: Loader::default(),
+            outbox: Some(Arc::new(Memory::default())),
+            service_account: None,
+            max_header: 4 * 1024,
+            max_session: 3_800,
+            timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+            max_age: Duration::from_secs(24 * 60 * 60),
+            inject_into_streams: false,
+            respect_dnt: true,
+            trusted_proxies: Vec::new(),
+            cookie_key: None,
+            failures: Failures::default(),
+        }
+    }
+
+    /// A Mengpaneel as the environment has it: the token in `MIXPANEL_TOKEN`, and in
+    /// `MIXPANEL_API_HOST`, where that is set, the base URL that the server delivers to.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn from_env() -> Result<Self, BuildError> {
+        let builder = Self::builder(std::env::var("MIXPANEL_TOKEN"));
+        match std::env::var("MIXPANEL_API_HOST") {
+            Ok(host) if !host.trim().is_empty() => builder.api_host(host).build(),
+            _ => builder.build(),
+        }
+    }
+}
+
+impl Builder {
+    /// Where the server delivers: a [`Region`], or a proxy's base URL. Default: [`Region::Us`].
+    pub fn api_host(self, api_host: impl Into<ApiHost>) -> Self {
+        Self { api_host: api_host.into(), ..self }
+    }
+
+    /// Where mixpanel-js in the page delivers, as its own `api_host`. Default: where the server
+    /// does, if that is another region than the US; else what mixpanel-js takes by itself.
+    pub fn js_api_host(self, url: impl Into<String>) -> Self {
+        Self { js_api_host: Some(url.into()), ..self }
+    }
+
+    /// Where the page loads mixpanel-js from. Default: Mixpanel's CDN.
+    pub fn lib_url(self, url: impl Into<String>) -> Self {
+        Self { lib_url: url.into(), ..self }
+    }
+
+    /// What `mixpanel.init` is configured with, a JSON object, over our defaults:
+    /// `{"opt_out_tracking_persistence_type":"cookie","api_payload_format":"json"}`.
+    pub fn js_config(self, config: Value) -> Self {
+        Self { js_config: config, ..self }
+    }
+
+    /// When the page gets the code that loads mixpanel-js. Default: [`Loader::Always`].
+    pub fn loader(self, loader: Loader) -> Self {
+        Self { loader, ..self }
+    }
+
+    /// Names a second Mengpaneel on one app: its session key, cookie and headers are suffixed, and
+    /// in the page it is the named instance of mixpanel-js. Lower-case letters, digits and `-`.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Where calls wait for the server. Default: [`Memory`].
+    pub fn outbox(self, outbox: impl Outbox) -> Self {
+        Self { outbox: Some(Arc::new(outbox)), ..self }
+    }
+
+    /// No outbox: what no browser can say, the server says before it answers.
+    pub fn no_outbox(self) -> Self {
+        Self { outbox: None, ..self }
+    }
+
+    /// A service account, in place of the token, to authorise `/import`.
+    pub fn service_account(
+        self,
+        user: impl Into<String>,
+        secret: impl Into<String>,
+        project_id: impl Into<String>,
+    ) -> Self {
+        Self { service_account: Some((user.into(), secret.into(), project_id.into())), ..self }
+    }
+
+    /// How many bytes of calls a response header may hold. Default: 4,096, since nginx drops a
+    /// response whose head is longer. What is longer goes by the server.
+    pub fn max_header(self, bytes: usize) -> Self {
+        Self { max_header: bytes, ..self }
+    }
+
+    /// How many bytes the whole session, delayed calls included, may take as a signed cookie.
+    /// Default: 3,800 of the 4,096 that browsers keep. A session store without that limit (Redis)
+    /// can take more.
+    pub fn max_session(self, bytes: usize) -> Self {
+        Self { max_session: bytes, ..self }
+    }
+
+    /// How long one request to Mixpanel may take. Default: 10 seconds.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// How long what waits is still sent once the last clone is gone. Default: 10 seconds.
+    pub fn shutdown_timeout(self, timeout: Duration) -> Self {
+        Self { shutdown_timeout: timeout, ..self }
+    }
+
+    /// How long calls are retried while Mixpanel is away. Default: one day.
+    pub fn max_age(self, age: Duration) -> Self {
+        Self { max_age: age, ..self }
+    }
+
+    /// Whether pages that are streamed are injected into. Default: no; their calls go by the
+    /// server.
+    pub fn inject_into_streams(self, inject: bool) -> Self {
+        Self { inject_into_streams: inject, ..self }
+    }
+
+    /// Whether `DNT: 1` switches tracking off for a visitor, as in mixpanel-js. Default: yes.
+    pub fn respect_dnt(self, respect: bool) -> Self {
+        Self { respect_dnt: respect, ..self }
+    }
+
+    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed: addresses, or networks such as
+    /// `10.0.0.0/8`. Default: nobody's.
+    pub fn trusted_proxies<I: IntoIterator<Item: Into<String>>>(self, proxies: I) -> Self {
+        Self { trusted_proxies: proxies.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Encrypts a one-shot cookie of our own, which carries calls past a redirect where the handler
+    /// purged the session ("Sign Out"). Without it they go by the server.
+    pub fn cookie_key(self, key: Key) -> Self {
+        Self { cookie_key: Some(key), ..self }
+    }
+
+    /// Is told what did not reach Mixpanel, and why, with the calls. Each is logged all the same.
+    pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
+        Self { failures: Failures::new(hook), ..self }
+    }
+
+    /// Checks what was configured, and starts the thread that delivers.
+    ///
+    /// # Errors
+    /// The option that cannot be, and what it takes instead.
+    pub fn build(self) -> Result<Mengpaneel, BuildError> {
+        let settings = self.settings()?;
+        self.api_host.url()?;
+        let Some(token) = self.token.0 else {
+            tracing::info!(target: "mengpaneel", "no token: tracking is off");
+            return Ok(Mengpaneel::new(None));
+        };
+        let credentials = match self.service_account {
+            Some((user, secret, project_id)) => Credentials::ServiceAccount { user, secret, project_id },
+            None => Credentials::Token,
+        };
+        let (api_host, timeout) = (self.api_host, self.timeout);
+        let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
+        let failures = Arc::new(self.failures);
+        current::listen(Arc::downgrade(&failures));
+        let post = Post::start(token, delivery, self.outbox, (*failures).clone(), self.max_age, self.shutdown_timeout)?;
+        let on = On { settings: Arc::new(settings), post: Arc::new(post), failures, claims: Claims::default() };
+        Ok(Mengpaneel::new(Some(Arc::new(on))))
+    }
+
+    fn settings(&self) -> Result<Settings, BuildError> {
+        let token = self.token.0.clone().unwrap_or_default();
+        let names =
+            Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
+        let config = self.page_config()?;
+        check_page_url("lib_url", &self.lib_url)?;
+        let proxies = self.trusted_proxies.iter().map(|proxy| network(proxy));
+        Ok(Settings {
+            cookies: CookieNames::new(&token, &config),
+            token,
+            names,
+            page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
+            max_header: self.max_header,
+            max_session: self.max_session,
+            inject_into_streams: self.inject_into_streams,
+            respect_dnt: self.respect_dnt,
+            trusted_proxies: proxies.collect::<Result<_, _>>()?,
+            cookie_key: self.cookie_key.clone(),
+        })
+    }
+
+    /// What `mixpanel.init` gets: our defaults, where it delivers, and the application's own.
+    fn page_config(&self) -> Result<Properties, BuildError> {
+        let Value::Object(own) = &self.js_config else {
+            return Err(BuildError::JsConfig(self.js_config.to_string()));
+        };
+        let mut config = Properties::new();
+        config.insert("opt_out_tracking_persistence_type".into(), Value::from("cookie"));
+        config.insert("api_payload_format".into(), Value::from("json"));
+        if let Some(url) = &self.js_api_host {
+            check_page_url("js_api_host", url)?;
+            config.insert("api_host".into(), Value::from(url.as_str()));
+        } else if let Some(url) = self.api_host.for_page() {
+            config.insert("api_host".into(), Value::from(url));
+        }
+        config.extend(own.clone());
+        Ok(config)
+    }
+}
+
+/// A page can load from `https://…`, `//…` and `/…`.
+fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
+    let base = url::Url::parse("https://page.example/");
+    let parsed = base.and_then(|base| base.join(url)).map_err(|error| error.to_string());
+    let checked = match parsed {
+        _ if url.is_empty() => Err("it is empty".to_owned()),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => Err(format!("its scheme is {}", url.scheme())),
+        Ok(_) => Ok(()),
+        Err(why) => Err(why),
+    };
+    checked.map_err(|why| BuildError::PageUrl { option, url: url.to_owned(), why })
+}
+
+fn network(text: &str) -> Result<IpNet, BuildError> {
+    let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| BuildError::Proxy(text.to_owned()))
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("has_token", &self.token.0.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn without_a_token_tracking_is_off() {
+        for token in [Token::from(""), Token::from(" "), Token::from(None::<&str>), Token::from(Err::<String, _>(()))] {
+            assert!(!Mengpaneel::builder(token).build().unwrap().is_on());
+        }
+        assert!(Mengpaneel::builder(Some("t")).build().unwrap().is_on());
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        let refused = |builder: Builder| builder.build().unwrap_err().to_string();
+        let builder = || Mengpaneel::builder("t");
+        assert!(refused(builder().name("Ünicode")).contains("cannot be a name"));
+        assert!(refused(builder().js_config(json!(1))).contains("js_config"));
+        assert!(refused(builder().api_host("nowhere")).contains("api_host"));
+        assert!(refused(builder().lib_url("javascript:1")).contains("lib_url"));
+        assert!(refused(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));
+    }
+
+    #[test]
+    fn the_page_is_told_our_defaults_and_the_applications_own_over_them() {
+        let builder = Mengpaneel::builder("t").js_config(json!({"api_payload_format": "base64", "debug": true}));
+        let config = builder.page_config().unwrap();
+        assert_eq!(config["api_payload_format"], "base64");
+        assert_eq!(config["debug"], true);
+        assert_eq!(config["opt_out_tracking_persistence_type"], "cookie");
+    }
+}

@@ -1,0 +1,137 @@
+//! The body that leaves: the application's own, or the page with our block in it.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+use pin_project_lite::pin_project;
+
+use super::stream::Streaming;
+use crate::claims::Claim;
+use crate::mixpanel::Mixpanel;
+
+pin_project! {
+    /// A body, and the claim on what it carries: given back if nobody ever reads it.
+    #[derive(Debug)]
+    pub struct Body<B> {
+        #[pin]
+        content: Content<B>,
+        claim: Option<Claim>,
+    }
+}
+
+pin_project! {
+    /// What there is to read.
+    #[derive(Debug)]
+    #[project = ContentProjection]
+    pub(crate) enum Content<B> {
+        /// The application's.
+        Own { #[pin] body: B },
+        /// In memory.
+        Whole { bytes: Bytes },
+        /// The application's, injected into as it flows by.
+        Streamed { #[pin] body: B, streaming: Streaming, mixpanel: Mixpanel, is_over: bool },
+        /// The application's broke off while it was read.
+        Broken { error: Option<Box<dyn Error>> },
+    }
+}
+
+impl<B: MessageBody> Body<B> {
+    /// The application's, untouched.
+    pub(crate) fn own(body: B) -> Self {
+        Self::new(Content::Own { body }, None)
+    }
+
+    /// A body that carries what was claimed. One that is empty is never read, only dropped: it
+    /// keeps its claim at once.
+    pub(crate) fn new(content: Content<B>, claim: Option<Claim>) -> Self {
+        let mut body = Self { content, claim };
+        if matches!(body.size(), BodySize::None | BodySize::Sized(0))
+            && let Some(claim) = body.claim.take()
+        {
+            claim.keep();
+        }
+        body
+    }
+}
+
+impl<B: MessageBody> MessageBody for Body<B>
+where
+    B::Error: Into<Box<dyn Error>>,
+{
+    type Error = Box<dyn Error>;
+
+    fn size(&self) -> BodySize {
+        match &self.content {
+            Content::Own { body } => body.size(),
+            Content::Whole { bytes } => bytes.size(),
+            Content::Streamed { .. } | Content::Broken { .. } => BodySize::Stream,
+        }
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.project();
+        if let Some(claim) = this.claim.take() {
+            claim.keep();
+        }
+        match this.content.project() {
+            ContentProjection::Own { body } => body.poll_next(cx).map(|next| next.map(|read| read.map_err(Into::into))),
+            ContentProjection::Streamed { body, streaming, mixpanel, is_over } => {
+                stream(body, streaming, mixpanel, is_over, cx)
+            }
+            ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
+            ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            ContentProjection::Broken { error } => Poll::Ready(error.take().map(Err)),
+        }
+    }
+
+    fn try_into_bytes(self) -> Result<Bytes, Self> {
+        let Self { content, claim } = self;
+        let bytes = match content {
+            Content::Whole { bytes } => Ok(bytes),
+            Content::Own { body } => body.try_into_bytes().map_err(|body| Content::Own { body }),
+            other @ (Content::Streamed { .. } | Content::Broken { .. }) => Err(other),
+        };
+        match bytes {
+            Ok(bytes) => {
+                if let Some(claim) = claim {
+                    claim.keep();
+                }
+                Ok(bytes)
+            }
+            Err(content) => Err(Self { content, claim }),
+        }
+    }
+}
+
+/// The next piece that can leave, with the application's body polled inside of its request's scope.
+fn stream<B: MessageBody>(
+    mut body: Pin<&mut B>,
+    streaming: &mut Streaming,
+    mixpanel: &Mixpanel,
+    is_over: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Box<dyn Error>>>>
+where
+    B::Error: Into<Box<dyn Error>>,
+{
+    loop {
+        if *is_over {
+            return Poll::Ready(None);
+        }
+        let leaves = match mixpanel.sync_scope(|| body.as_mut().poll_next(cx)) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Ok(piece))) => streaming.piece(piece),
+            Poll::Ready(None) => {
+                *is_over = true;
+                streaming.end()
+            }
+        };
+        if !leaves.is_empty() {
+            return Poll::Ready(Some(Ok(leaves)));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `capable_client_side`: a script asked and said that it makes the calls; they go in a header.
+
+use actix_web::body::MessageBody;
+use actix_web::http::header::HeaderValue;
+
+use super::{Declined, Exchange, caching, split};
+use crate::browser::script;
+use crate::call::Calls;
+
+/// Puts the calls in a header. Gives those that are another user's.
+pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
+    is_read(exchange)?;
+    if split::is_too_old(calls) {
+        return Err("an event is older than Mixpanel takes from browsers".into());
+    }
+    let (ours, foreign) = split::foreign(calls, &exchange.visitor);
+    let name = script::setup_name(&ours.setup);
+    let with_setup = !ours.setup.is_empty()
+        && match &exchange.asked.setup_name {
+            Some(known) => *known != name,
+            None => !ours.before_setup.is_empty(),
+        };
+    if ours.is_setup_only() && !with_setup {
+        return Err("nothing that the client would run".into());
+    }
+    let value = script::header(&ours, with_setup);
+    let bound = exchange.settings.max_header;
+    if value.len() > bound {
+        return Err(format!("{} bytes of calls are more than a header may hold ({bound})", value.len()).into());
+    }
+    let value = HeaderValue::from_str(&value).map_err(|_| Declined::from("calls that no header can hold"))?;
+    let names = &exchange.settings.names;
+    let headers = exchange.response.headers_mut();
+    headers.insert(names.calls.clone(), value);
+    if let (true, Ok(name)) = (with_setup, HeaderValue::from_str(&name)) {
+        headers.insert(names.setup.clone(), name);
+    }
+    caching::make_unstored(headers);
+    Ok(foreign)
+}
+
+/// Whether a script of ours will see the header.
+fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+    let status = exchange.response.status();
+    if !exchange.asked.is_capable {
+        Err("the client does not say that it can".into())
+    } else if exchange.asked.is_cross_origin {
+        Err("a script of another origin asks".into())
+    } else if status.is_informational() || status.is_redirection() {
+        Err("scripts do not see the headers of such a status".into())
+    } else if caching::may_be_shared(exchange.response.headers()) {
+        Err("a shared cache may keep the response: say Cache-Control: private".into())
+    } else {
+        Ok(())
+    }
+}

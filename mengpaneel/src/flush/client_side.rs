@@ -1,0 +1,163 @@
+//! `client_side`: the calls stand in the page, and the visitor's browser makes them.
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::http::header;
+use actix_web::http::{Method, StatusCode};
+
+use super::body::Content;
+use super::stream::{Judge, Streaming, Write};
+use super::{Declined, Exchange, caching, split};
+use crate::browser::csp::{self, Needs, Verdict};
+use crate::browser::inject::{Scanner, insert, scan};
+use crate::browser::script::{Page, block};
+use crate::call::Calls;
+use crate::mixpanel::Mixpanel;
+use crate::parcel::Parcel;
+use crate::settings::Loader;
+
+/// Where the block stands.
+enum Place {
+    /// Before this byte, under this nonce.
+    At(usize, Option<String>),
+    /// Where the end of the head comes by.
+    InStream,
+}
+
+/// Whether the response may be a page, by its head alone: then its body is worth reading.
+pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+    let (asked, head) = (&exchange.asked, exchange.response.headers());
+    let status = exchange.response.status();
+    let no_page = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::PARTIAL_CONTENT];
+    let text = |name| head.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let content_type = text(header::CONTENT_TYPE);
+    let encoding = text(header::CONTENT_ENCODING);
+    let why = if asked.method == Method::HEAD {
+        "an answer to HEAD has no body"
+    } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
+        "a status that shows no page"
+    } else if content_type.split(';').next().map(str::trim) != Some("text/html") {
+        "no text/html"
+    } else if asked.is_ajax {
+        "a script asked for it"
+    } else if text(header::CONTENT_DISPOSITION).trim_start().starts_with("attachment") {
+        "an attachment"
+    } else if !matches!(encoding.trim(), "" | "identity") {
+        "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
+    } else if content_type.contains("utf-16") || content_type.contains("utf-32") {
+        "its charset is not compatible with ASCII"
+    } else {
+        return Ok(());
+    };
+    Err(why.into())
+}
+
+/// Puts the calls in the page. Gives those that are another user's.
+pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
+    let place = place(exchange)?;
+    if caching::may_be_shared(exchange.response.headers()) {
+        return Err("a shared cache may keep the page: say Cache-Control: private".into());
+    }
+    if split::is_too_old(calls) {
+        return Err("an event is older than Mixpanel takes from browsers".into());
+    }
+    let (ours, foreign) = split::foreign(calls, &exchange.visitor);
+    write(exchange, place, Some(ours));
+    caching::make_private(exchange.response.headers_mut());
+    Ok(foreign)
+}
+
+/// Puts the loader alone in the page, where there is a page and it is wanted on each.
+pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
+    if exchange.settings.page.loader == Loader::Always
+        && let Ok(place) = place(exchange)
+    {
+        write(exchange, place, None);
+    }
+}
+
+fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
+    is_page(exchange)?;
+    let judge = judge(exchange);
+    let forbidden = |directive: String| -> Declined {
+        let api_host = exchange.settings.page.api_host();
+        format!(
+            "the page's Content-Security-Policy forbids it ({directive}): give scripts a nonce, and let them connect \
+             to {api_host}"
+        )
+        .into()
+    };
+    let bytes = match &exchange.body {
+        Some(Content::Whole { bytes }) => bytes,
+        Some(Content::Own { .. }) if exchange.settings.inject_into_streams => {
+            return match judge(&[]) {
+                Verdict::Forbidden(directive) => Err(forbidden(directive)),
+                Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
+            };
+        }
+        _ => return Err("its body is streamed: see inject_into_streams".into()),
+    };
+    let mut scanner = Scanner::default();
+    let Some(at) = scan(&mut scanner, bytes) else {
+        return Err("no whole document".into());
+    };
+    match judge(scanner.policies()) {
+        Verdict::Allowed => Ok(Place::At(at, None)),
+        Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
+        Verdict::Forbidden(directive) => Err(forbidden(directive)),
+    }
+}
+
+/// What the response's policy says, together with what the page itself declares.
+fn judge<B>(exchange: &Exchange<B>) -> Judge {
+    let settings = Arc::clone(&exchange.settings);
+    let origin = exchange.asked.url.as_ref().map(|url| url.origin().ascii_serialization());
+    let headers = exchange.response.headers().clone();
+    Box::new(move |declared| {
+        let page = &settings.page;
+        let needs = Needs {
+            origin: origin.as_deref(),
+            script: (page.loader != Loader::Never).then_some(page.lib_url.as_str()),
+            connect: Some(page.api_host()),
+        };
+        csp::check(&headers, declared, &needs)
+    })
+}
+
+fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<Calls>) {
+    let settings = Arc::clone(&exchange.settings);
+    let instance = settings.names.name.clone();
+    let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
+    let written: Write = Box::new(move |nonce| {
+        block(&Page {
+            token: &settings.token,
+            config: &settings.page.config,
+            lib_url: &settings.page.lib_url,
+            instance: settings.names.name.as_deref(),
+            loader: settings.page.loader,
+            calls: calls.as_ref(),
+            nonce,
+        })
+    });
+    let content = match (place, exchange.body.take()) {
+        (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
+            let block = written(nonce.as_deref()).unwrap_or_default();
+            Content::Whole { bytes: insert(&bytes, at, &block) }
+        }
+        (Place::InStream, Some(Content::Own { body })) => {
+            let parcel = parcel.map(|calls| Parcel::new(exchange.visitor.clone(), calls));
+            let recorder = Arc::clone(&exchange.recorder);
+            let mixpanel = Mixpanel::new(Arc::clone(&recorder));
+            let writers = (judge(exchange), written);
+            let streaming = Streaming::new(writers, instance, recorder, Arc::clone(&exchange.post), parcel);
+            Content::Streamed { body, streaming, mixpanel, is_over: false }
+        }
+        (_, other) => {
+            exchange.body = other;
+            return;
+        }
+    };
+    exchange.body = Some(content);
+    caching::drop_validators(exchange.response.headers_mut());
+}

@@ -1,0 +1,249 @@
+//! The flush: what a request recorded leaves, each set of calls by the first strategy that takes
+//! it.
+//!
+//! Strategies know nothing of each other. Each is asked with a whole set, and either takes it or
+//! declines with a reason before it has changed anything.
+
+mod async_server_side;
+mod body;
+mod caching;
+mod capable_client_side;
+mod client_side;
+mod delayed;
+mod server_side;
+mod split;
+mod stream;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use actix_session::Session;
+use actix_web::body::{BodySize, MessageBody, to_bytes_limited};
+use actix_web::dev::ServiceResponse;
+
+use crate::asked::Asked;
+use crate::call::{Call, Calls, Method};
+use crate::claims::Claim;
+use crate::outbox::Post;
+use crate::parcel::Parcel;
+use crate::recorder::{Recorder, Settled, Strategy};
+use crate::session;
+use crate::settings::Settings;
+use crate::visitor::Visitor;
+
+pub use body::Body;
+pub(crate) use body::Content;
+
+/// A page that is not in memory but tells its size is read up to this many bytes.
+const MAX_PAGE: u64 = 4 << 20;
+
+/// Why a strategy does not take the calls.
+#[derive(Debug)]
+pub struct Declined(Cow<'static, str>);
+
+impl<T: Into<Cow<'static, str>>> From<T> for Declined {
+    fn from(why: T) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A request and its response, while calls are put on their way.
+pub(crate) struct Exchange<B> {
+    /// What was configured.
+    pub settings: Arc<Settings>,
+    /// Where what goes by the server is handed in.
+    pub post: Arc<Post>,
+    /// What was asked.
+    pub asked: Asked,
+    /// Who asked.
+    pub visitor: Visitor,
+    /// What records, for a page that is still being written when its head has left.
+    pub recorder: Arc<Recorder>,
+    /// The session, where a `SessionMiddleware` stands outside of us.
+    pub session: Option<Session>,
+    /// On what the last request left, if this one replays that.
+    pub claim: Option<Claim>,
+    /// Whether the browser still holds our one-shot cookie, read already.
+    pub clear_cookie: bool,
+    /// The response's head.
+    pub response: ServiceResponse<()>,
+    /// Its body; always there between two strategies.
+    pub body: Option<Content<B>>,
+}
+
+/// Calls on their way through the server.
+struct Shipment {
+    parcel: Parcel,
+    forced: Option<Strategy>,
+}
+
+impl<B> Exchange<B>
+where
+    B: MessageBody,
+    B::Error: Into<Box<dyn Error>>,
+{
+    /// Reads the page into memory, if it is one, so that strategies need not wait. To be done
+    /// before calls are settled: a client that hangs up meanwhile loses none.
+    pub async fn read_page(&mut self) {
+        if client_side::is_page(self).is_err() {
+            return;
+        }
+        let Some(Content::Own { body }) = self.body.take() else { return };
+        self.body = Some(match body.try_into_bytes() {
+            Ok(bytes) => Content::Whole { bytes },
+            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => read(body).await,
+            Err(body) => Content::Own { body },
+        });
+    }
+
+    /// Puts everything on its way, and gives the response.
+    pub async fn flush(mut self, settled: Settled) -> ServiceResponse<Body<B>> {
+        let Settled { calls, via_server, forced } = settled;
+        let mut shipments = Vec::new();
+        let left = self.flush_calls(&calls, forced, &mut shipments);
+        if !left.in_page {
+            client_side::stand(&mut self);
+        }
+        if let Some(parcel) = self.via_server(&calls, via_server, left.somehow) {
+            shipments.push(Shipment { parcel, forced });
+        }
+        if self.clear_cookie {
+            session::clear(self.response.response_mut(), &self.settings.names.cookie);
+        }
+        for shipment in shipments {
+            self.ship(shipment).await;
+        }
+        let claim = self.claim.take();
+        let content = self.body.take();
+        self.response.map_body(|_, ()| match content {
+            Some(content) => Body::new(content, claim),
+            None => Body::new(Content::Broken { error: None }, claim),
+        })
+    }
+
+    /// Tries the strategies in their order.
+    fn flush_calls(&mut self, calls: &Calls, forced: Option<Strategy>, shipments: &mut Vec<Shipment>) -> Left {
+        if calls.is_empty() {
+            return Left::default();
+        }
+        let from = forced.unwrap_or(Strategy::Delayed);
+        for strategy in Strategy::ALL.into_iter().filter(|strategy| *strategy >= from) {
+            let taken = match strategy {
+                Strategy::Delayed => delayed::flush(self, calls),
+                Strategy::ClientSide => client_side::flush(self, calls),
+                Strategy::CapableClientSide => capable_client_side::flush(self, calls),
+                Strategy::AsyncServerSide | Strategy::ServerSide => break,
+            };
+            match taken {
+                Ok(others) => {
+                    self.tell_flushed(strategy, calls);
+                    if strategy == Strategy::Delayed {
+                        // What waits again was not delivered: a copy of it may still be the one that is.
+                        self.claim = None;
+                    }
+                    if !others.is_setup_only() || !others.setup.is_empty() {
+                        let parcel = Parcel { context: context_of(calls, &others), ..self.parcel(others) };
+                        shipments.push(Shipment { parcel, forced: None });
+                    }
+                    return Left { somehow: true, in_page: strategy == Strategy::ClientSide };
+                }
+                Err(declined) => self.tell_declined(strategy, &declined),
+            }
+        }
+        if calls.is_setup_only() {
+            return Left::default();
+        }
+        shipments.push(Shipment { parcel: self.parcel(calls.clone()), forced });
+        Left { somehow: true, in_page: false }
+    }
+
+    /// What the application wants sent by the server. Setup's own profile calls go with it unless
+    /// they leave with the other calls.
+    fn via_server(&self, calls: &Calls, mut via_server: Calls, setup_left: bool) -> Option<Parcel> {
+        if via_server.is_setup_only() {
+            return None;
+        }
+        let context: Vec<Call> = if setup_left {
+            calls.before_setup.iter().chain(&calls.setup).cloned().collect()
+        } else {
+            via_server.setup.splice(0..0, calls.setup.iter().cloned());
+            Vec::new()
+        };
+        Some(Parcel { context, via_server: true, ..self.parcel(via_server) })
+    }
+
+    async fn ship(&self, Shipment { parcel, forced }: Shipment) {
+        let calls = parcel.calls.clone();
+        let parcel = if forced == Some(Strategy::ServerSide) {
+            parcel
+        } else {
+            match async_server_side::flush(&self.post, parcel).await {
+                Ok(()) => return self.tell_flushed(Strategy::AsyncServerSide, &calls),
+                Err(declined) => {
+                    self.tell_declined(Strategy::AsyncServerSide, &Declined::from(declined.reason));
+                    *declined.parcel
+                }
+            }
+        };
+        server_side::flush(&self.post, parcel).await;
+        self.tell_flushed(Strategy::ServerSide, &calls);
+    }
+
+    fn parcel(&self, calls: Calls) -> Parcel {
+        Parcel::new(self.visitor.clone(), calls)
+    }
+
+    fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {
+        let (method, path) = (&self.asked.method, &self.asked.path);
+        let events: Vec<&str> = calls.iter().filter(|call| call.method().is_track()).filter_map(event_name).collect();
+        tracing::debug!(
+            target: "mengpaneel::flush",
+            strategy = strategy.name(), %method, path, calls = calls.iter().count(), events = events.join(", "),
+            "flushed"
+        );
+    }
+
+    fn tell_declined(&self, strategy: Strategy, reason: &Declined) {
+        let (method, path) = (&self.asked.method, &self.asked.path);
+        tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
+    }
+}
+
+/// How a set of calls left.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    somehow: bool,
+    in_page: bool,
+}
+
+async fn read<B: MessageBody>(body: B) -> Content<B>
+where
+    B::Error: Into<Box<dyn Error>>,
+{
+    match to_bytes_limited(body, usize::try_from(MAX_PAGE).unwrap_or(usize::MAX)).await {
+        Ok(Ok(bytes)) => Content::Whole { bytes },
+        Ok(Err(error)) => Content::Broken { error: Some(error.into()) },
+        Err(error) => Content::Broken { error: Some(error.into()) },
+    }
+}
+
+/// The calls under which `others` were recorded: all that are not among them.
+fn context_of(calls: &Calls, others: &Calls) -> Vec<Call> {
+    let others: Vec<&Call> = others.iter().collect();
+    calls.iter().filter(|call| !call.method().is_track() && !others.contains(call)).cloned().collect()
+}
+
+fn event_name(call: &Call) -> Option<&str> {
+    match call.method() {
+        Method::TrackPageview => Some("$mp_web_page_view"),
+        _ => call.str_arg(0),
+    }
+}

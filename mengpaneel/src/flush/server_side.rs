@@ -1,0 +1,14 @@
+//! `server_side`: the server delivers right now, and the response waits for it, as long as its
+//! time-out at most. The last way: what it cannot deliver, it tells.
+
+use crate::outbox::Post;
+use crate::parcel::Parcel;
+
+/// Delivers a parcel, or tells of it.
+pub(super) async fn flush(post: &Post, parcel: Parcel) {
+    if let Err(undelivered) = post.deliver(parcel).await {
+        for failure in &undelivered.0 {
+            post.tell(failure);
+        }
+    }
+}

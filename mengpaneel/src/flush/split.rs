@@ -1,0 +1,135 @@
+//! Splits: calls that must not take the way of the others, and what goes with each.
+
+use crate::call::{Call, Calls, Method, Mode};
+use crate::recorder::{now_ms, stamp_identity};
+use crate::visitor::Visitor;
+
+const MODES: [Mode; 3] = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking];
+/// `/track` drops what is older than five days in silence; a day is left for it to arrive.
+const MAX_AGE_MS: u64 = 4 * 24 * 60 * 60 * 1_000;
+
+/// Takes out the calls that `is_other` picks. The second set is those.
+fn split(calls: &Calls, is_other: impl Fn(&Call) -> bool) -> (Calls, Calls) {
+    let (mut rest, mut others) = (Calls::default(), Calls::default());
+    for mode in MODES {
+        let (other, own): (Vec<_>, Vec<_>) = calls.mode(mode).iter().cloned().partition(&is_other);
+        *rest.mode_mut(mode) = own;
+        *others.mode_mut(mode) = other;
+    }
+    (rest, others)
+}
+
+/// Takes out what would count twice if the browser or a cookie repeated it, where it is known
+/// whose profile it changes: the server can send that at once.
+pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
+    let is_known = calls.identity().is_some() || visitor.browser().user_id.is_some();
+    split(calls, |call| is_known && call.method().counts_twice())
+}
+
+/// Takes out the events of another than whom the browser will take itself for.
+pub fn foreign(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
+    let browser = visitor.browser().user_id;
+    let Some(here) = calls.identity().or(browser.as_deref()) else {
+        return (calls.clone(), Calls::default());
+    };
+    let is_foreign = |call: &Call| {
+        let owner = call.properties().and_then(|properties| properties.get("$user_id"));
+        call.method().is_track() && owner.is_some_and(|owner| owner.as_str() != Some(here))
+    };
+    split(calls, is_foreign)
+}
+
+/// Writes on each event whose it is, as of now: the page that runs it may be another user's.
+pub fn stamp(calls: &mut Calls, visitor: &Visitor) {
+    let mut identity = calls.before_setup.iter().chain(&calls.setup).fold(None, identified);
+    for call in &mut calls.tracking {
+        identity = identified(identity, call);
+        if let Some(identity) = &identity {
+            stamp_identity(call, identity, visitor);
+        }
+    }
+}
+
+fn identified(known: Option<String>, call: &Call) -> Option<String> {
+    match call.method() {
+        Method::Identify => call.str_arg(0).map(str::to_owned).or(known),
+        Method::Reset => None,
+        _ => known,
+    }
+}
+
+/// Whether an event is older than Mixpanel takes from a browser.
+pub fn is_too_old(calls: &Calls) -> bool {
+    let now = now_ms();
+    calls.tracking.iter().filter_map(time_ms).any(|time| now.saturating_sub(time) > MAX_AGE_MS)
+}
+
+/// When an event happened. Mixpanel takes seconds and milliseconds, and tells them by size.
+fn time_ms(call: &Call) -> Option<u64> {
+    let time = call.properties()?.get("time")?.as_u64()?;
+    Some(if time < 100_000_000_000 { time * 1_000 } else { time })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn call(method: Method, args: Value) -> Call {
+        let Value::Array(args) = args else { panic!("arguments are a list") };
+        Call::new(method, args)
+    }
+
+    fn identified_calls(id: &str) -> Calls {
+        Calls { setup: vec![call(Method::Identify, json!([id]))], ..Calls::default() }
+    }
+
+    #[test]
+    fn an_increment_does_not_wait_where_the_user_is_known() {
+        let increment = call(Method::PeopleIncrement, json!([{"Posts": 1}]));
+        let calls = Calls { tracking: vec![increment], ..identified_calls("1") };
+        let (rest, now) = unrepeatable(&calls, &Visitor::default());
+        assert!(rest.tracking.is_empty() && rest.setup.len() == 1);
+        assert_eq!(now.tracking.len(), 1);
+        let of_nobody = Calls { setup: vec![], ..calls };
+        assert!(unrepeatable(&of_nobody, &Visitor::default()).1.is_empty());
+    }
+
+    #[test]
+    fn an_event_of_another_user_is_foreign() {
+        let theirs = call(Method::Track, json!(["Sign Out", {"$user_id": "1"}]));
+        let ours = call(Method::Track, json!(["Sign In", {"$user_id": "2"}]));
+        let calls = Calls { tracking: vec![theirs.clone(), ours.clone()], ..identified_calls("2") };
+        let (rest, foreign_calls) = foreign(&calls, &Visitor::default());
+        assert_eq!((rest.tracking, foreign_calls.tracking), (vec![ours], vec![theirs]));
+    }
+
+    #[test]
+    fn an_event_is_stamped_with_who_was_identified_before_it() {
+        let mut calls = Calls {
+            tracking: vec![
+                call(Method::Track, json!(["a"])),
+                call(Method::Identify, json!(["2"])),
+                call(Method::Track, json!(["b"])),
+                call(Method::Reset, json!([])),
+                call(Method::Track, json!(["c"])),
+            ],
+            ..identified_calls("1")
+        };
+        stamp(&mut calls, &Visitor::default());
+        let owners: Vec<_> = [0, 2, 4]
+            .map(|at| calls.tracking[at].properties().and_then(|properties| properties.get("$user_id").cloned()))
+            .into();
+        assert_eq!(owners, [Some(json!("1")), Some(json!("2")), None]);
+    }
+
+    #[test]
+    fn an_event_of_last_week_is_too_old() {
+        let at =
+            |time: u64| Calls { tracking: vec![call(Method::Track, json!(["a", {"time": time}]))], ..Calls::default() };
+        assert!(is_too_old(&at(now_ms() - 5 * 24 * 3_600_000)));
+        assert!(is_too_old(&at((now_ms() - 5 * 24 * 3_600_000) / 1_000)));
+        assert!(!is_too_old(&at(now_ms() - 3 * 24 * 3_600_000)));
+    }
+}

@@ -1,0 +1,167 @@
+//! A page that is written while it leaves: the block goes in as the head passes by, and a second one
+//! after the last byte, with what was recorded meanwhile.
+
+use std::sync::Arc;
+
+use actix_web::web::{Bytes, BytesMut};
+
+use crate::browser::csp::Verdict;
+use crate::browser::inject::{Head, Scanner};
+use crate::browser::script::late_block;
+use crate::call::Calls;
+use crate::outbox::Post;
+use crate::parcel::Parcel;
+use crate::recorder::Recorder;
+
+/// What becomes of a page's policy once the head's own `meta` tags are known too.
+pub(crate) type Judge = Box<dyn Fn(&[String]) -> Verdict>;
+/// The block under a nonce.
+pub(crate) type Write = Box<dyn Fn(Option<&str>) -> Option<String>>;
+
+/// Injects into a page that flows by. Holds back no more than a tag that is cut.
+pub(crate) struct Streaming {
+    scanner: Scanner,
+    /// Read, and not let go yet.
+    held: BytesMut,
+    /// How many bytes of the page were let go.
+    sent: usize,
+    state: State,
+    judge: Judge,
+    write: Write,
+    nonce: Option<String>,
+    instance: Option<String>,
+    recorder: Arc<Recorder>,
+    post: Arc<Post>,
+    /// Goes by the server where the page turns out to be none.
+    parcel: Option<Parcel>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The end of the head has not come by.
+    Open,
+    /// The block is in the page.
+    Written,
+    /// The page is none, or forbids it.
+    Declined,
+}
+
+impl Streaming {
+    /// Of `calls`, `parcel` is what the server is to say where the page cannot.
+    pub(crate) fn new(
+        (judge, write): (Judge, Write),
+        instance: Option<String>,
+        recorder: Arc<Recorder>,
+        post: Arc<Post>,
+        parcel: Option<Parcel>,
+    ) -> Self {
+        recorder.hold_late();
+        Self {
+            scanner: Scanner::default(),
+            held: BytesMut::new(),
+            sent: 0,
+            state: State::Open,
+            judge,
+            write,
+            nonce: None,
+            instance,
+            recorder,
+            post,
+            parcel,
+        }
+    }
+
+    /// Takes the next piece of the page, and gives what can leave.
+    pub(crate) fn piece(&mut self, piece: Bytes) -> Bytes {
+        match self.state {
+            State::Declined => return piece,
+            State::Written => {
+                self.scanner.feed(&piece);
+                return piece;
+            }
+            State::Open => {}
+        }
+        self.held.extend_from_slice(&piece);
+        match self.scanner.feed(&piece) {
+            Head::Open => self.let_go(self.scanner.settled()),
+            Head::EndsAt(at) => self.put_block(at),
+            Head::Fragment => self.decline(),
+        }
+    }
+
+    /// The page ended. Gives what is still to leave.
+    pub(crate) fn end(&mut self) -> Bytes {
+        let rest = match self.state {
+            State::Open => match self.scanner.finish() {
+                Head::EndsAt(at) => self.put_block(at),
+                Head::Open | Head::Fragment => self.decline(),
+            },
+            State::Written | State::Declined => Bytes::new(),
+        };
+        let Some((late, context)) = self.recorder.take_late() else { return rest };
+        let has_room = self.state == State::Written && self.scanner.in_body_content();
+        match late_block(&late, self.nonce.as_deref(), self.instance.as_deref()) {
+            Some(block) if has_room => [rest, Bytes::from(block)].concat().into(),
+            _ => {
+                self.send(late, context);
+                rest
+            }
+        }
+    }
+
+    fn put_block(&mut self, at: usize) -> Bytes {
+        let nonce = match (self.judge)(self.scanner.policies()) {
+            Verdict::Allowed => None,
+            Verdict::Nonce(nonce) => Some(nonce),
+            Verdict::Forbidden(_) => return self.decline(),
+        };
+        let block = (self.write)(nonce.as_deref());
+        let (Some(place), Some(block)) = (at.checked_sub(self.sent), block) else { return self.decline() };
+        self.nonce = nonce;
+        self.state = State::Written;
+        self.parcel = None;
+        let held = self.held.split();
+        let (before, after) = held.split_at(place.min(held.len()));
+        [before, block.as_bytes(), after].concat().into()
+    }
+
+    fn decline(&mut self) -> Bytes {
+        self.state = State::Declined;
+        if let Some(parcel) = self.parcel.take() {
+            self.post.hand_over(parcel);
+        }
+        self.held.split().freeze()
+    }
+
+    fn let_go(&mut self, until: usize) -> Bytes {
+        let count = until.saturating_sub(self.sent).min(self.held.len());
+        self.sent += count;
+        self.held.split_to(count).freeze()
+    }
+
+    fn send(&self, calls: Calls, context: Vec<crate::call::Call>) {
+        let parcel = Parcel::new(self.recorder.visitor().clone(), calls);
+        self.post.hand_over(Parcel { context, ..parcel });
+    }
+}
+
+impl std::fmt::Debug for Streaming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streaming").field("sent", &self.sent).finish_non_exhaustive()
+    }
+}
+
+/// A page that broke off, or that nobody read to its end: what is not in it goes by the server.
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        if let Some(parcel) = self.parcel.take() {
+            self.post.hand_over(parcel);
+        }
+        if let Some((late, context)) = self.recorder.take_late() {
+            self.send(late, context);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! The guide: a page for each thing that one wants to do.
+
+#[doc = include_str!("actix.md")]
+pub mod actix {}
+
+#[doc = include_str!("ajax.md")]
+pub mod ajax {}
+
+#[doc = include_str!("jobs.md")]
+pub mod jobs {}
+
+#[doc = include_str!("privacy.md")]
+pub mod privacy {}
+
+#[doc = include_str!("migrating.md")]
+pub mod migrating {}

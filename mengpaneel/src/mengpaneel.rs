@@ -1,0 +1,130 @@
+//! `Mengpaneel`: one project of Mixpanel's, and what it takes to reach it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::claims::Claims;
+use crate::failure::Failures;
+use crate::mixpanel::Mixpanel;
+use crate::outbox::{NotSent, Post, Undelivered};
+use crate::parcel::Parcel;
+use crate::recorder::{Ending, Extent, Late, Recorder};
+use crate::settings::Settings;
+use crate::visitor::Visitor;
+
+/// One project of Mixpanel's: the middleware for an app, and the scope for scripts and jobs.
+///
+/// Cheap to clone; it lives as long as its last clone. [`Mengpaneel::builder`] makes one.
+///
+/// ```
+/// # fn main() -> Result<(), mengpaneel::BuildError> {
+/// use actix_web::App;
+/// use mengpaneel::Mengpaneel;
+///
+/// let mengpaneel = Mengpaneel::builder("token").build()?;
+/// let app = App::new().wrap(mengpaneel.clone());
+/// # let _ = app;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Mengpaneel {
+    /// `None` without a token: nothing is recorded, flushed or injected.
+    on: Option<Arc<On>>,
+}
+
+/// A Mengpaneel that has a token.
+#[derive(Debug)]
+pub(crate) struct On {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) post: Arc<Post>,
+    pub(crate) failures: Arc<Failures>,
+    pub(crate) claims: Claims,
+}
+
+impl Mengpaneel {
+    pub(crate) fn new(on: Option<Arc<On>>) -> Self {
+        Self { on }
+    }
+
+    pub(crate) fn on(&self) -> Option<&Arc<On>> {
+        self.on.as_ref()
+    }
+
+    /// Whether there is a token, and so anything to do.
+    pub fn is_on(&self) -> bool {
+        self.on.is_some()
+    }
+
+    /// Runs a script or a job whose calls the server delivers at its end, at once.
+    ///
+    /// # Errors
+    /// What Mixpanel refused, and what could not be brought to it in one attempt, with its calls.
+    ///
+    /// ```
+    /// # async fn renew(mengpaneel: mengpaneel::Mengpaneel) -> Result<(), mengpaneel::Undelivered> {
+    /// mengpaneel
+    ///     .scope(async {
+    ///         mengpaneel::setup(|mixpanel| mixpanel.identify(42));
+    ///         mengpaneel::track("Renew Subscription", serde_json::json!({"Plan": "Pro"}));
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    pub async fn scope<F: Future>(&self, work: F) -> Result<F::Output, Undelivered> {
+        let Some(on) = &self.on else { return Ok(Mixpanel::detached().scope(work).await) };
+        let running = Running { recorder: on.recorder(Visitor::default()), post: Arc::clone(&on.post) };
+        let output = Mixpanel::new(Arc::clone(&running.recorder)).scope(work).await;
+        if let Some(parcel) = running.settle(true) {
+            on.post.deliver(parcel).await?;
+        }
+        Ok(output)
+    }
+
+    /// Sends what waits, until `deadline` is over; takes nothing more. To be called once the server
+    /// has stopped, after `server.await`.
+    ///
+    /// # Errors
+    /// How many records were left. Those in memory are given up, and `on_error` is told of each.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
+        match &self.on {
+            Some(on) => on.post.shutdown(deadline).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl On {
+    /// A recorder whose late calls go to the server.
+    pub(crate) fn recorder(&self, visitor: Visitor) -> Arc<Recorder> {
+        let post = Arc::clone(&self.post);
+        let late: Late = Arc::new(move |parcel| post.hand_over(parcel));
+        Arc::new(Recorder::new(visitor, (*self.failures).clone(), late))
+    }
+}
+
+/// A job that is running. One that is cancelled or panics hands over what it recorded by hand.
+struct Running {
+    recorder: Arc<Recorder>,
+    post: Arc<Post>,
+}
+
+impl Running {
+    /// What the job recorded, if that is worth a message.
+    fn settle(&self, succeeded: bool) -> Option<Parcel> {
+        let settled = self.recorder.settle(Ending { succeeded, routed: true }, Extent::Everything);
+        let mut calls = settled.calls;
+        calls.append(settled.via_server);
+        let parcel = Parcel::new(self.recorder.visitor().clone(), calls);
+        (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(parcel) = self.settle(false) {
+            self.post.hand_over(parcel);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The middleware: one request, from what the last one left to what this one leaves.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use actix_session::{Session, SessionExt as _};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use crate::asked::{self, Asked};
+use crate::call::Calls;
+use crate::claims::Claim;
+use crate::current;
+use crate::flush::{Body, Content, Exchange};
+use crate::mengpaneel::{Mengpaneel, On};
+use crate::mixpanel::Mixpanel;
+use crate::parcel::Parcel;
+use crate::recorder::{Ending, Extent, Recorder};
+use crate::session;
+use crate::visitor::opted_out;
+
+impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+    B::Error: Into<Box<dyn Error>>,
+{
+    type Response = ServiceResponse<Body<B>>;
+    type Error = actix_web::Error;
+    type Transform = Middleware<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Middleware { service, on: self.on().cloned(), told_no_session: AtomicBool::new(false) }))
+    }
+}
+
+/// A service with a [`Mengpaneel`] around it.
+#[derive(Debug)]
+pub struct Middleware<S> {
+    service: S,
+    on: Option<Arc<On>>,
+    told_no_session: AtomicBool,
+}
+
+impl<S, B> Service<ServiceRequest> for Middleware<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+    B::Error: Into<Box<dyn Error>>,
+{
+    type Response = ServiceResponse<Body<B>>;
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let Some(on) = &self.on else { return self.pass(request) };
+        if opted_out(request.headers(), &on.settings.cookies, on.settings.respect_dnt) {
+            return self.pass(request);
+        }
+        let recording = Recording::begin(on, &request);
+        self.tell_no_session(&recording);
+        let mixpanel = Mixpanel::new(Arc::clone(&recording.recorder));
+        // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
+        let answer = mixpanel.sync_scope(|| self.service.call(request));
+        Box::pin(async move {
+            let response = mixpanel.scope(answer).await?;
+            Ok(recording.end(response).await)
+        })
+    }
+}
+
+impl<S, B> Middleware<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+    B::Error: Into<Box<dyn Error>>,
+{
+    /// Lets a request through as if we were not there.
+    fn pass(
+        &self,
+        request: ServiceRequest,
+    ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
+        let mixpanel = Mixpanel::detached();
+        let answer = mixpanel.sync_scope(|| self.service.call(request));
+        Box::pin(async move { Ok(mixpanel.scope(answer).await?.map_body(|_, body| Body::own(body))) })
+    }
+
+    fn tell_no_session(&self, recording: &Recording) {
+        if recording.session.is_none() && !self.told_no_session.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                target: "mengpaneel",
+                "no SessionMiddleware stands outside of the Mengpaneel, so no calls can wait for the page after a \
+                 redirect: they go by the server. The last `wrap` is the outermost:\n    \
+                 .wrap(mengpaneel.clone())\n    .wrap(SessionMiddleware::new(store, key))"
+            );
+        }
+    }
+}
+
+/// A request that is being answered. Dropped before it is (a panic, a client that hung up, a
+/// middleware that failed), it hands over what was recorded here, and leaves in the session what
+/// had been replayed.
+struct Recording {
+    on: Arc<On>,
+    asked: Asked,
+    recorder: Arc<Recorder>,
+    session: Option<Session>,
+    claim: Option<Claim>,
+    clear_cookie: bool,
+}
+
+impl Recording {
+    fn begin(on: &Arc<On>, request: &ServiceRequest) -> Self {
+        let settings = &on.settings;
+        let asked = Asked::new(request.request(), settings);
+        let session = session::is_present(request).then(|| request.get_session());
+        let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
+        let recorder = on.recorder(asked::visitor(request.request(), settings, has_session));
+        let mut recording = Self { on: Arc::clone(on), asked, recorder, session, claim: None, clear_cookie: false };
+        if recording.asked.can_replay() {
+            recording.replay(request.request());
+        }
+        recording
+    }
+
+    /// Takes what the last request left, from the session and from the cookie of our own.
+    fn replay(&mut self, request: &HttpRequest) {
+        let names = &self.on.settings.names;
+        let in_session = self
+            .session
+            .as_ref()
+            .filter(|session| session.contains_key(&names.session_key))
+            .and_then(|session| session::take(session, &names.session_key));
+        let in_cookie = match &self.on.settings.cookie_key {
+            Some(key) if request.cookie(&names.cookie).is_some() => {
+                self.clear_cookie = true;
+                session::take_cookie(request, &names.cookie, key)
+            }
+            _ => None,
+        };
+        let mut calls = Calls::default();
+        // The cookie is older than what a session that was begun after the purge holds.
+        for delayed in [in_cookie, in_session].into_iter().flatten() {
+            match self.on.claims.claim(delayed.id) {
+                Some(claim) => {
+                    let claim = Claim::join(self.claim.take(), claim);
+                    self.claim = Some(claim);
+                    calls.append(delayed.calls);
+                }
+                None => {
+                    tracing::debug!(target: "mengpaneel", id = %delayed.id, "delayed calls that were replayed already");
+                }
+            }
+        }
+        if !calls.is_empty() {
+            self.recorder.replay(calls);
+        }
+    }
+
+    async fn end<B>(mut self, response: ServiceResponse<B>) -> ServiceResponse<Body<B>>
+    where
+        B: MessageBody,
+        B::Error: Into<Box<dyn Error>>,
+    {
+        let mut body = None;
+        let response = response.map_body(|_, own| body = Some(Content::Own { body: own }));
+        let status = response.status();
+        let mut exchange = Exchange {
+            settings: Arc::clone(&self.on.settings),
+            post: Arc::clone(&self.on.post),
+            asked: self.asked.clone(),
+            visitor: self.recorder.visitor().clone(),
+            recorder: Arc::clone(&self.recorder),
+            session: self.session.clone(),
+            claim: None,
+            clear_cookie: self.clear_cookie,
+            response,
+            body,
+        };
+        exchange.read_page().await;
+        let succeeded = !status.is_client_error() && !status.is_server_error();
+        let ending = Ending { succeeded, routed: exchange.response.request().match_pattern().is_some() };
+        let settled = self.recorder.settle(ending, Extent::Everything);
+        exchange.claim = self.claim.take();
+        exchange.flush(settled).await
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let ending = Ending { succeeded: false, routed: true };
+        let settled = self.recorder.settle(ending, Extent::RecordedHere);
+        let context = settled.calls.before_setup.iter().chain(&settled.calls.setup).cloned().collect();
+        let visitor = self.recorder.visitor();
+        if !settled.calls.is_setup_only() {
+            self.on.post.hand_over(Parcel::new(visitor.clone(), settled.calls));
+        }
+        if !settled.via_server.is_setup_only() {
+            let parcel = Parcel::new(visitor.clone(), settled.via_server);
+            self.on.post.hand_over(Parcel { context, via_server: true, ..parcel });
+        }
+    }
+}
+
+/// The handle of the request: its own where the middleware is, one that records nothing elsewhere.
+impl FromRequest for Mixpanel {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(current::current()))
+    }
+}

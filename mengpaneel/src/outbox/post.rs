@@ -1,0 +1,177 @@
+//! The post: where parcels are handed in, for the outbox or for delivery right now.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::FutureExt as _;
+use thiserror::Error;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::sender::{Sender, Undelivered};
+use super::worker::{Closing, Worker};
+use super::{Declined, Outbox};
+use crate::call::Call;
+use crate::failure::{Failure, Failures, Reason};
+use crate::parcel::Parcel;
+use crate::recorder::now_ms;
+use crate::server::{Backoff, Delivery};
+
+/// As many parcels may be on their way past the outbox at once.
+const MAX_IN_HAND: usize = 10_000;
+
+/// Where parcels are handed in: for the outbox, or for delivery right now.
+pub(crate) struct Post {
+    outbox: Option<Arc<dyn Outbox>>,
+    sender: Arc<Sender>,
+    runtime: Handle,
+    closing: Arc<Closing>,
+    shutdown_timeout: Duration,
+}
+
+/// What still waited when the time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} records were not sent before the deadline; those in memory are given up")]
+pub struct NotSent(pub usize);
+
+impl Post {
+    /// Starts the thread. Fails where the system gives none.
+    pub(crate) fn start(
+        token: String,
+        delivery: Delivery,
+        outbox: Option<Arc<dyn Outbox>>,
+        failures: Failures,
+        max_age: Duration,
+        shutdown_timeout: Duration,
+    ) -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let sender = Arc::new(Sender { token, delivery, failures, max_age });
+        let closing = Arc::<Closing>::default();
+        let worker = Worker {
+            outbox: outbox.clone(),
+            sender: Arc::clone(&sender),
+            closing: Arc::clone(&closing),
+            backoff: Backoff::new(now_ms()),
+            is_locked_out: false,
+        };
+        thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;
+        Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout })
+    }
+
+    /// Puts a parcel in the outbox, or says why not.
+    pub(crate) async fn enqueue(&self, parcel: Parcel) -> Result<(), Declined> {
+        let declined = |parcel, reason: &str| Err(Declined { parcel: Box::new(parcel), reason: reason.to_owned() });
+        match &self.outbox {
+            _ if self.is_closed() => declined(parcel, "the Mengpaneel was shut down"),
+            None => declined(parcel, "none is configured"),
+            Some(outbox) => outbox.append(parcel).await,
+        }
+    }
+
+    /// Delivers a parcel now, in one attempt. Goes on where the caller stops waiting.
+    pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), Undelivered> {
+        let calls = parcel.calls.iter().cloned().collect();
+        let (answer, answered) = oneshot::channel();
+        let sender = Arc::clone(&self.sender);
+        let spawned = self.spawn(async move {
+            let failed = sender.send_once(&parcel).await;
+            // Nobody waits for it where the request was given up.
+            drop(answer.send(failed));
+        });
+        let failed = match spawned {
+            Ok(()) => answered.await.unwrap_or_else(|_| vec![closed(calls)]),
+            Err(reason) => vec![Failure::of_calls(reason, calls)],
+        };
+        if failed.is_empty() { Ok(()) } else { Err(Undelivered(failed)) }
+    }
+
+    /// Takes a parcel from where nobody can wait: the drop of a request, a call after the flush.
+    pub(crate) fn hand_over(&self, parcel: Parcel) {
+        let parcel = match &self.outbox {
+            Some(outbox) if !self.is_closed() => match outbox.append(parcel.clone()).now_or_never() {
+                Some(Ok(())) => return,
+                Some(Err(declined)) => *declined.parcel,
+                None => parcel,
+            },
+            _ => parcel,
+        };
+        let calls: Vec<_> = parcel.calls.iter().cloned().collect();
+        let (sender, outbox) = (Arc::clone(&self.sender), self.outbox.clone());
+        let spawned = self.spawn(async move {
+            let parcel = match outbox {
+                Some(outbox) => match outbox.append(parcel).await {
+                    Ok(()) => return,
+                    Err(declined) => *declined.parcel,
+                },
+                None => parcel,
+            };
+            for failure in sender.send_once(&parcel).await {
+                sender.failures.tell(&failure);
+            }
+        });
+        if let Err(reason) = spawned {
+            self.tell(&Failure::of_calls(reason, calls));
+        }
+    }
+
+    /// Tells the application of what was lost.
+    pub(crate) fn tell(&self, failure: &Failure) {
+        self.sender.failures.tell(failure);
+    }
+
+    /// Takes nothing more, and sends what waits, until `deadline` is over.
+    pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
+        self.closing.ask(deadline);
+        // The worker keeps the deadline itself; this guards against one that is stuck.
+        let ended = timeout(deadline + Duration::from_secs(5), self.closing.ended()).await.is_ok();
+        match self.waiting().await {
+            0 if ended => Ok(()),
+            left => Err(NotSent(left)),
+        }
+    }
+
+    async fn waiting(&self) -> usize {
+        let outbox = match &self.outbox {
+            Some(outbox) => outbox.waiting().await.unwrap_or_default(),
+            None => 0,
+        };
+        outbox + self.closing.in_hand()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closing.is_asked()
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Reason> {
+        if self.is_closed() {
+            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
+        }
+        let Some(in_hand) = self.closing.take_in_hand(MAX_IN_HAND) else {
+            return Err(Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")));
+        };
+        self.runtime.spawn(async move {
+            work.await;
+            drop(in_hand);
+        });
+        Ok(())
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        self.closing.ask(self.shutdown_timeout);
+    }
+}
+
+impl std::fmt::Debug for Post {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Post").field("has_outbox", &self.outbox.is_some()).finish_non_exhaustive()
+    }
+}
+
+fn closed(calls: Vec<Call>) -> Failure {
+    Failure::of_calls(Reason::GivenUp("the Mengpaneel was shut down".into()), calls)
+}

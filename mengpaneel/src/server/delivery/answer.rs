@@ -1,0 +1,195 @@
+//! What an answer of Mixpanel's, or the lack of one, means for what was sent.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use actix_web::http::header::HttpDate;
+use serde_json::Value;
+
+use super::batch::Item;
+use super::outcome::Outcome;
+use crate::server::message::Endpoint;
+
+/// What one request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// All taken.
+    Taken,
+    /// Taken, but for these positions.
+    TakenBut(BTreeMap<usize, String>),
+    /// None taken, none ever will be.
+    Refused(String),
+    /// More than Mixpanel takes at once.
+    TooLarge,
+    /// None taken yet.
+    NotNow { after: Option<Duration>, reason: String },
+    /// Taken or not, nobody knows. If not even an answer came, sending more now is futile.
+    Unknown { after: Option<Duration>, reason: String, is_answered: bool },
+    /// None taken, whatever is sent.
+    Unauthorized(String),
+}
+
+impl Verdict {
+    /// Of an answer that has come.
+    pub(super) fn of_response(
+        endpoint: Endpoint,
+        status: u16,
+        after: Option<Duration>,
+        body: &[u8],
+        batch: &[Item],
+    ) -> Self {
+        let said = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let reason = || reason(status, &said, body);
+        match status {
+            200..=299 if is_elsewhere(&said, body) => {
+                Self::Refused(format!("that was no answer of Mixpanel's ({}): is the API host right?", reason()))
+            }
+            200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => Self::Refused(reason()),
+            200..=299 => Self::Taken,
+            400 if endpoint == Endpoint::Events => match failed(&said, batch) {
+                failed if failed.is_empty() => Self::Refused(reason()),
+                failed => Self::TakenBut(failed),
+            },
+            401 | 403 => Self::Unauthorized(reason()),
+            413 => Self::TooLarge,
+            // Both say that the request was not dealt with.
+            408 | 425 | 429 => Self::NotNow { after, reason: reason() },
+            503 if after.is_some() => Self::NotNow { after, reason: reason() },
+            500.. => Self::Unknown { after, reason: reason(), is_answered: true },
+            _ => Self::Refused(reason()),
+        }
+    }
+
+    /// Of an answer that never came.
+    pub(super) fn of_error(error: &reqwest::Error) -> Self {
+        let mut reason = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            reason = format!("{reason}: {error}");
+            source = error.source();
+        }
+        if error.is_builder() {
+            Self::Refused(reason)
+        } else if error.is_connect() {
+            Self::NotNow { after: None, reason }
+        } else {
+            Self::Unknown { after: None, reason, is_answered: false }
+        }
+    }
+
+    /// For the item at that position of the batch.
+    pub(super) fn outcome(&self, position: usize, item: &Item) -> Outcome {
+        match self {
+            Self::Taken => Outcome::Delivered,
+            Self::TakenBut(failed) => match failed.get(&position) {
+                Some(reason) => Outcome::Refused(reason.clone()),
+                None => Outcome::Delivered,
+            },
+            Self::Refused(reason) => Outcome::Refused(reason.clone()),
+            Self::TooLarge => Outcome::Refused("larger than Mixpanel takes (413)".to_owned()),
+            Self::Unknown { reason, .. } if !item.is_repeatable => Outcome::InDoubt(reason.clone()),
+            Self::NotNow { after, reason } | Self::Unknown { after, reason, .. } => {
+                Outcome::Retry { after: *after, reason: reason.clone() }
+            }
+            Self::Unauthorized(reason) => Outcome::Unauthorized(reason.clone()),
+        }
+    }
+
+    /// For what would have been sent next, if it is of no use to send it now.
+    pub(super) fn for_those_not_sent(&self) -> Option<Outcome> {
+        match self {
+            Self::NotNow { after, reason } | Self::Unknown { after, reason, is_answered: false } => {
+                Some(Outcome::Retry { after: *after, reason: reason.clone() })
+            }
+            Self::Unauthorized(reason) => Some(Outcome::Unauthorized(reason.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = SystemTime::from(value.parse::<HttpDate>().ok()?);
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Mixpanel answers in JSON, some proxies not at all; a web page is somebody else's.
+fn is_elsewhere(said: &Value, body: &[u8]) -> bool {
+    said.is_null() && body.iter().any(|byte| !byte.is_ascii_whitespace())
+}
+
+/// `/engage` and `/groups` answer 200 even to what they do not take.
+fn is_refusal(said: &Value) -> bool {
+    let status = match said {
+        Value::Object(fields) => fields.get("status").unwrap_or(&Value::Null),
+        status => status,
+    };
+    match status {
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(status) => status == "0" || status.eq_ignore_ascii_case("error"),
+        _ => false,
+    }
+}
+
+/// The positions that `/import` names, and why.
+fn failed(said: &Value, batch: &[Item]) -> BTreeMap<usize, String> {
+    let records = said.get("failed_records").and_then(Value::as_array);
+    let mut failed = BTreeMap::new();
+    for record in records.into_iter().flatten() {
+        let text = |key: &str| record.get(key).and_then(Value::as_str);
+        let by_index = record.get("index").and_then(Value::as_u64);
+        let by_id = || {
+            let id = text("insert_id").or(text("$insert_id"))?;
+            batch.iter().position(|item| item.insert_id.as_deref() == Some(id))
+        };
+        let position =
+            by_index.and_then(|index| usize::try_from(index).ok()).filter(|index| *index < batch.len()).or_else(by_id);
+        if let Some(position) = position {
+            let message = text("message").unwrap_or("no reason given");
+            let reason = match text("field").filter(|field| !field.is_empty()) {
+                Some(field) => format!("{field}: {message}"),
+                None => message.to_owned(),
+            };
+            failed.insert(position, reason);
+        }
+    }
+    failed
+}
+
+/// The status, and what Mixpanel says of it.
+fn reason(status: u16, said: &Value, body: &[u8]) -> String {
+    let text = match said.get("error").and_then(Value::as_str) {
+        Some(error) => error.to_owned(),
+        None => String::from_utf8_lossy(body).into_owned(),
+    };
+    let text: String = text.trim().chars().take(300).collect();
+    if text.is_empty() {
+        return format!("status {status}");
+    }
+    format!("status {status}: {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (value, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:00 GMT", Some(23)),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(retry_after(value, now), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! As many messages in one request as Mixpanel takes.
+
+use crate::server::message::{Endpoint, Message};
+
+/// A message on its way: its record as JSON, and where it stood among those given.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) index: usize,
+    pub(super) json: String,
+    pub(super) insert_id: Option<String>,
+    pub(super) is_repeatable: bool,
+}
+
+impl Item {
+    pub(super) fn new(index: usize, message: &Message) -> Self {
+        let insert_id = message.body.pointer("/properties/$insert_id").and_then(|id| id.as_str());
+        Self {
+            index,
+            json: message.body.to_string(),
+            insert_id: insert_id.map(str::to_owned),
+            is_repeatable: message.is_repeatable(),
+        }
+    }
+}
+
+/// Of one request's body, before compression.
+const MAX_BYTES: usize = 10_000_000;
+
+/// Mixpanel takes 2,000 of each; for profiles it advises 200.
+fn max_items(endpoint: Endpoint) -> usize {
+    match endpoint {
+        Endpoint::Events => 2_000,
+        Endpoint::People | Endpoint::Groups => 200,
+    }
+}
+
+/// In order, each within the bounds; what is too large by itself stands alone.
+pub(super) fn batches(items: Vec<Item>, endpoint: Endpoint) -> Vec<Vec<Item>> {
+    let mut batches = Vec::new();
+    let mut batch: Vec<Item> = Vec::new();
+    let mut bytes = 2;
+    for item in items {
+        let more = item.json.len() + 1;
+        let is_full = batch.len() >= max_items(endpoint) || bytes + more > MAX_BYTES;
+        if is_full && !batch.is_empty() {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 2;
+        }
+        bytes += more;
+        batch.push(item);
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    batches
+}
+
+/// The two halves of a batch that was too large.
+pub(super) fn halves(mut batch: Vec<Item>) -> [Vec<Item>; 2] {
+    let second = batch.split_off(batch.len() / 2);
+    [batch, second]
+}
+
+/// The request's body: a JSON array.
+pub(super) fn json(batch: &[Item]) -> String {
+    let records: Vec<&str> = batch.iter().map(|item| item.json.as_str()).collect();
+    format!("[{}]", records.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(count: usize, bytes: usize) -> Vec<Item> {
+        (0..count).map(|index| Item { index, json: "1".repeat(bytes), insert_id: None, is_repeatable: true }).collect()
+    }
+
+    fn sizes(items: Vec<Item>, endpoint: Endpoint) -> Vec<usize> {
+        let batches = batches(items, endpoint);
+        for batch in &batches {
+            assert!(batch.len() == 1 || json(batch).len() <= MAX_BYTES);
+        }
+        batches.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_batch_is_full_by_number_or_by_size() {
+        assert_eq!(sizes(Vec::new(), Endpoint::Events), [0; 0]);
+        assert_eq!(sizes(items(2_001, 1), Endpoint::Events), [2_000, 1]);
+        assert_eq!(sizes(items(401, 1), Endpoint::People), [200, 200, 1]);
+        assert_eq!(sizes(items(3, 4_999_998), Endpoint::Events), [2, 1]);
+        assert_eq!(sizes(items(3, 4_999_999), Endpoint::Events), [1, 1, 1]);
+        assert_eq!(sizes(items(2, MAX_BYTES * 2), Endpoint::Events), [1, 1]);
+    }
+
+    #[test]
+    fn halves_keep_the_order_and_lose_nothing() {
+        let [first, second] = halves(items(3, 1));
+        let indices: Vec<usize> = first.iter().chain(&second).map(|item| item.index).collect();
+        assert_eq!((first.len(), indices), (1, vec![0, 1, 2]));
+    }
+}

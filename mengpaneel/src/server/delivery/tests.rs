@@ -1,0 +1,351 @@
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, Data, PayloadConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use super::{Credentials, Delivery, DeliveryConfig, Outcome};
+use crate::call::{Call, Method};
+use crate::server::{Endpoint, Message};
+
+/// One request, as it arrived.
+#[derive(Clone, Debug)]
+struct Seen {
+    path: String,
+    authorization: Option<String>,
+    encoding: Option<String>,
+    body: Value,
+}
+
+#[derive(Default)]
+struct Script {
+    seen: Mutex<Vec<Seen>>,
+    answers: Mutex<VecDeque<Answer>>,
+    /// The most items that it takes at once.
+    limit: Option<usize>,
+}
+
+type Answer = (u16, Option<&'static str>, Value);
+
+/// Answers as it was told, and with 200 once that is said.
+struct Mixpanel {
+    script: Arc<Script>,
+    url: String,
+    handle: ServerHandle,
+}
+
+impl Drop for Mixpanel {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+impl Mixpanel {
+    fn answering(answers: Vec<Answer>) -> Self {
+        Self::start(Script { answers: Mutex::new(answers.into()), ..Script::default() })
+    }
+
+    fn start(script: Script) -> Self {
+        let script = Arc::new(script);
+        let data = Data::from(script.clone());
+        let server = HttpServer::new(move || {
+            App::new().app_data(data.clone()).app_data(PayloadConfig::new(20_000_000)).default_service(web::to(answer))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+        let url = format!("http://{}", server.addrs()[0]);
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { script, url, handle }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.script.seen.lock().unwrap()
+    }
+
+    async fn deliver(&self, messages: Vec<Message>) -> Vec<Outcome> {
+        deliver(&self.url, Duration::from_secs(30), messages).await
+    }
+}
+
+async fn answer(request: HttpRequest, body: Bytes, script: Data<Script>) -> HttpResponse {
+    let header = |name: &str| {
+        let value = request.headers().get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    };
+    let encoding = header("content-encoding");
+    let mut text = String::new();
+    match encoding.as_deref() {
+        Some("gzip") => GzDecoder::new(&body[..]).read_to_string(&mut text),
+        _ => Read::read_to_string(&mut &body[..], &mut text),
+    }
+    .unwrap();
+    let body: Value = serde_json::from_str(&text).unwrap();
+    let count = body.as_array().unwrap().len();
+    script.seen.lock().unwrap().push(Seen {
+        path: request.uri().to_string(),
+        authorization: header("authorization"),
+        encoding,
+        body,
+    });
+    if script.limit.is_some_and(|limit| count > limit) {
+        return HttpResponse::PayloadTooLarge().finish();
+    }
+    let next = script.answers.lock().unwrap().pop_front();
+    let (status, retry_after, body) = next.unwrap_or((200, None, json!({"status": 1})));
+    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap());
+    if let Some(retry_after) = retry_after {
+        response.insert_header(("retry-after", retry_after));
+    }
+    match body {
+        Value::String(text) => response.body(text),
+        body => response.json(body),
+    }
+}
+
+async fn deliver(url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Outcome> {
+    deliver_as(Credentials::Token, url, timeout, messages).await
+}
+
+async fn deliver_as(credentials: Credentials, url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Outcome> {
+    let delivery =
+        Delivery::new(DeliveryConfig { token: "t0ken".into(), api_host: url.into(), credentials, timeout }).unwrap();
+    let delivered = delivery.deliver(messages.clone()).await;
+    let (given_back, outcomes): (Vec<Message>, Vec<Outcome>) = delivered.into_iter().unzip();
+    assert_eq!(given_back, messages, "each comes back once, in order");
+    outcomes
+}
+
+fn event(id: impl ToString) -> Message {
+    Message {
+        endpoint: Endpoint::Events,
+        body: json!({"event": "E", "properties": {"$insert_id": id.to_string()}}),
+        call: Call::new(Method::Track, vec![json!("E")]),
+    }
+}
+
+fn people(method: Method, operation: &str) -> Message {
+    Message {
+        endpoint: Endpoint::People,
+        body: json!({"$token": "t0ken", operation: {"a": 1}}),
+        call: Call::new(method, vec![json!({"a": 1})]),
+    }
+}
+
+fn set() -> Message {
+    people(Method::PeopleSet, "$set")
+}
+
+fn increment() -> Message {
+    people(Method::PeopleIncrement, "$add")
+}
+
+fn group() -> Message {
+    Message { endpoint: Endpoint::Groups, ..people(Method::GroupSet, "$set") }
+}
+
+/// What an outcome is, without its words.
+fn kind(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Refused(_) => "refused",
+        Outcome::Retry { .. } => "retry",
+        Outcome::InDoubt(_) => "in doubt",
+        Outcome::Unauthorized(_) => "unauthorized",
+    }
+}
+
+fn kinds(outcomes: &[Outcome]) -> Vec<&'static str> {
+    outcomes.iter().map(kind).collect()
+}
+
+#[actix_web::test]
+async fn each_endpoint_gets_its_messages_in_its_own_form() {
+    let mixpanel = Mixpanel::answering(vec![]);
+    let outcomes = mixpanel.deliver(vec![set(), event(1), group(), event(2)]).await;
+    assert_eq!(outcomes, vec![Outcome::Delivered; 4]);
+
+    let mut seen = mixpanel.seen().clone();
+    seen.sort_by(|a, b| a.path.cmp(&b.path));
+    let [engage, groups, import] = seen.as_slice() else {
+        panic!("three requests, not {seen:?}");
+    };
+    assert_eq!(engage.path, "/engage?verbose=1&ip=0");
+    assert_eq!(engage.body, json!([set().body]));
+    assert_eq!((&engage.encoding, &engage.authorization), (&None, &None));
+    assert_eq!(groups.path, "/groups?verbose=1&ip=0");
+    assert_eq!(groups.body, json!([group().body]));
+    assert_eq!((&groups.encoding, &groups.authorization), (&None, &None));
+    assert_eq!(import.path, "/import?strict=1");
+    assert_eq!(import.body, json!([event(1).body, event(2).body]));
+    assert_eq!(import.encoding.as_deref(), Some("gzip"));
+    // `t0ken:` in base64.
+    assert_eq!(import.authorization.as_deref(), Some("Basic dDBrZW46"));
+}
+
+#[actix_web::test]
+async fn a_service_account_names_its_project() {
+    let mixpanel = Mixpanel::answering(vec![]);
+    let account = Credentials::ServiceAccount { user: "me".into(), secret: "s3cret".into(), project_id: "7&8".into() };
+    assert!(!format!("{account:?}").contains("s3cret"));
+    let timeout = Duration::from_secs(30);
+    deliver_as(account, &format!("{}/mp", mixpanel.url), timeout, vec![event(1)]).await;
+    let seen = mixpanel.seen().clone();
+    assert_eq!(seen[0].path, "/mp/import?strict=1&project_id=7%268");
+    // `me:s3cret` in base64.
+    assert_eq!(seen[0].authorization.as_deref(), Some("Basic bWU6czNjcmV0"));
+}
+
+#[actix_web::test]
+async fn nothing_is_sent_for_nothing() {
+    let mixpanel = Mixpanel::answering(vec![]);
+    assert_eq!(mixpanel.deliver(vec![]).await, []);
+    assert_eq!(mixpanel.seen().len(), 0);
+}
+
+#[actix_web::test]
+async fn of_a_batch_with_bad_events_the_others_are_delivered() {
+    let mixpanel = Mixpanel::answering(vec![(
+        400,
+        None,
+        json!({"code": 400, "error": "some data points in the request failed validation", "failed_records": [
+            {"index": 1, "insert_id": "2", "field": "properties.time", "message": "too far in the future"},
+            {"$insert_id": "4", "message": "bad"}
+        ]}),
+    )]);
+    let outcomes = mixpanel.deliver((1..=5).map(event).collect()).await;
+    assert_eq!(
+        outcomes,
+        [
+            Outcome::Delivered,
+            Outcome::Refused("properties.time: too far in the future".into()),
+            Outcome::Delivered,
+            Outcome::Refused("bad".into()),
+            Outcome::Delivered,
+        ]
+    );
+}
+
+#[actix_web::test]
+async fn what_is_too_large_is_halved_and_what_cannot_be_halved_is_refused() {
+    let mixpanel = Mixpanel::start(Script { limit: Some(2), ..Script::default() });
+    let outcomes = mixpanel.deliver((0..7).map(event).collect()).await;
+    assert_eq!(outcomes, vec![Outcome::Delivered; 7]);
+    let seen = mixpanel.seen().clone();
+    let sizes: Vec<usize> = seen.iter().map(|seen| seen.body.as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [7, 3, 1, 2, 4, 2, 2]);
+
+    let mixpanel = Mixpanel::start(Script { limit: Some(0), ..Script::default() });
+    assert_eq!(kinds(&mixpanel.deliver(vec![event(1)]).await), ["refused"]);
+}
+
+#[actix_web::test]
+async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
+    let none = Value::Null;
+    let page = json!("<html>Welcome</html>");
+    let refusal = json!({"status": 0, "error": "data, missing or empty"});
+    let table = [
+        // status, Retry-After, body: an event, a set, an increment
+        (200, None, json!({"code": 200, "status": "OK"}), ["delivered"; 3]),
+        (200, None, json!(1), ["delivered"; 3]),
+        (200, None, json!(""), ["delivered"; 3]),
+        (200, None, refusal, ["delivered", "refused", "refused"]),
+        (200, None, json!(0), ["delivered", "refused", "refused"]),
+        (200, None, page, ["refused"; 3]),
+        (302, None, none.clone(), ["refused"; 3]),
+        (400, None, json!({"error": "no JSON"}), ["refused"; 3]),
+        (401, None, json!({"error": "Invalid credentials"}), ["unauthorized"; 3]),
+        (403, None, none.clone(), ["unauthorized"; 3]),
+        (404, None, none.clone(), ["refused"; 3]),
+        (408, None, none.clone(), ["retry"; 3]),
+        (429, None, none.clone(), ["retry"; 3]),
+        (500, None, none.clone(), ["retry", "retry", "in doubt"]),
+        (502, None, none.clone(), ["retry", "retry", "in doubt"]),
+        (503, None, none.clone(), ["retry", "retry", "in doubt"]),
+        (503, Some("3"), none.clone(), ["retry"; 3]),
+        (504, Some("3"), none, ["retry", "retry", "in doubt"]),
+    ];
+    for (status, retry_after, body, expected) in table {
+        let mut outcomes = Vec::new();
+        for message in [event(1), set(), increment()] {
+            let mixpanel = Mixpanel::answering(vec![(status, retry_after, body.clone())]);
+            outcomes.extend(mixpanel.deliver(vec![message]).await);
+        }
+        assert_eq!(kinds(&outcomes), expected, "{status} {retry_after:?} {body}");
+    }
+}
+
+#[actix_web::test]
+async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
+    let mixpanel = Mixpanel::answering(vec![(429, Some("7"), json!({"error": "slow down"}))]);
+    let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
+    let expected = Outcome::Retry { after: Some(Duration::from_secs(7)), reason: "status 429: slow down".into() };
+    assert_eq!(outcomes, vec![expected; 2_001]);
+    assert_eq!(mixpanel.seen().len(), 1);
+}
+
+#[actix_web::test]
+async fn after_an_error_of_mixpanels_the_next_batch_is_tried_all_the_same() {
+    let mixpanel = Mixpanel::answering(vec![(500, None, Value::Null)]);
+    let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
+    assert_eq!(kind(&outcomes[0]), "retry");
+    assert_eq!(outcomes[2_000], Outcome::Delivered);
+}
+
+#[actix_web::test]
+async fn what_was_never_sent_can_be_sent_again() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1), increment()]).await;
+    assert_eq!(kinds(&outcomes), ["retry"; 2]);
+}
+
+#[actix_web::test]
+async fn what_was_sent_and_never_answered_is_in_doubt_if_it_counts_twice() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // Reads some of each request, then hangs up.
+    let server = actix_web::rt::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    let messages = vec![event(1), set(), increment(), group()];
+    let outcomes = deliver(&url, Duration::from_secs(30), messages).await;
+    assert_eq!(kinds(&outcomes), ["retry", "retry", "in doubt", "retry"]);
+    server.abort();
+}
+
+#[actix_web::test]
+async fn an_answer_that_takes_too_long_is_not_waited_for() {
+    // The kernel accepts connections for it; nobody ever answers.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let messages = vec![event(1), increment()];
+    let outcomes = deliver(&url, Duration::from_millis(200), messages).await;
+    assert_eq!(kinds(&outcomes), ["retry", "in doubt"]);
+}
+
+#[test]
+fn a_host_that_is_none_is_told_when_it_is_given() {
+    let config = DeliveryConfig {
+        token: "t".into(),
+        api_host: "api-eu.mixpanel.com".into(),
+        credentials: Credentials::Token,
+        timeout: Duration::from_secs(1),
+    };
+    let error = Delivery::new(config).unwrap_err().to_string();
+    assert!(error.contains("api-eu.mixpanel.com"), "{error}");
+}

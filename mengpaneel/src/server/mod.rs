@@ -1,0 +1,14 @@
+//! Calls, said to Mixpanel by the server: translated as mixpanel-js would, delivered over HTTP.
+
+mod delivery;
+mod host;
+mod message;
+mod retry;
+mod translate;
+mod user_agent;
+
+pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, Outcome};
+pub use host::{ApiHost, ApiHostError, Region};
+pub use message::{Endpoint, Message};
+pub use retry::Backoff;
+pub use translate::translate;

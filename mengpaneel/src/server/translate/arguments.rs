@@ -1,0 +1,80 @@
+//! The arguments of a call in the forms that mixpanel-js takes.
+
+use serde_json::{Map, Value};
+
+use crate::call::{Call, Properties, id_string};
+
+/// mixpanel-js cuts every string to this many UTF-16 units.
+const LONGEST: usize = 255;
+
+/// The ID at `index`.
+pub(super) fn id(call: &Call, index: usize) -> Option<String> {
+    call.args().get(index).and_then(id_string)
+}
+
+/// The argument at `index`, where it is one.
+pub(super) fn given(call: &Call, index: usize) -> Option<&Value> {
+    call.args().get(index).filter(|value| !value.is_null())
+}
+
+/// An object from `index`: given whole, or as a name and a value.
+pub(super) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
+    match given(call, index) {
+        Some(Value::Object(properties)) => Ok(properties.clone()),
+        Some(Value::String(name)) => {
+            let value = call.args().get(index + 1).cloned().unwrap_or(Value::Null);
+            Ok(Map::from_iter([(name.clone(), value)]))
+        }
+        _ => Err(format!("{} takes an object of properties, or a name and a value", call.method())),
+    }
+}
+
+/// One name or several, from `index`.
+pub(super) fn names(call: &Call, index: usize) -> Result<Vec<Value>, String> {
+    let names = match given(call, index) {
+        Some(Value::Array(names)) => names.clone(),
+        Some(name @ Value::String(_)) => vec![name.clone()],
+        _ => Vec::new(),
+    };
+    if names.is_empty() || !names.iter().all(Value::is_string) {
+        return Err(format!("{} takes the name of a property", call.method()));
+    }
+    Ok(names)
+}
+
+/// A value as a list: itself if it is one.
+pub(super) fn list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        item => vec![item],
+    }
+}
+
+/// The optional properties of an event.
+pub(super) fn properties(call: &Call) -> Result<Properties, String> {
+    let index = call.method().properties_at().unwrap_or_default();
+    match given(call, index) {
+        None => Ok(Properties::new()),
+        Some(Value::Object(properties)) => Ok(properties.clone()),
+        Some(_) => Err(format!("the properties of {} are no object", call.method())),
+    }
+}
+
+/// Cuts every string to the length that mixpanel-js (and Mixpanel) cuts it to, at any depth.
+pub(super) fn cut_long_strings(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() > LONGEST => {
+            let mut units = 0;
+            let end = text.char_indices().find_map(|(at, c)| {
+                units += c.len_utf16();
+                (units > LONGEST).then_some(at)
+            });
+            if let Some(end) = end {
+                text.truncate(end);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(cut_long_strings),
+        Value::Object(entries) => entries.values_mut().for_each(cut_long_strings),
+        _ => {}
+    }
+}

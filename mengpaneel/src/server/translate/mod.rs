@@ -1,0 +1,280 @@
+//! Calls into messages, as mixpanel-js would: a pure function of what was recorded.
+
+mod arguments;
+mod events;
+mod facts;
+mod groups;
+mod people;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use self::arguments::{cut_long_strings, given, id, list, names, properties};
+use self::events::Stamp;
+use self::facts::Facts;
+use self::state::State;
+use super::message::{Endpoint, Message};
+use crate::call::{Call, Method, Properties};
+use crate::parcel::Parcel;
+
+/// What a parcel comes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Translation {
+    /// What Mixpanel is to be told, in order.
+    pub messages: Vec<Message>,
+    /// Calls that cannot be said by a server, and why.
+    pub refused: Vec<(Call, String)>,
+}
+
+/// Says a parcel's calls as the visitor's own browser would have.
+#[must_use]
+pub fn translate(token: &str, parcel: &Parcel) -> Translation {
+    let mut translator = Translator {
+        token,
+        parcel: parcel.id,
+        time: parcel.id.get_timestamp().map(|timestamp| {
+            let (seconds, nanoseconds) = timestamp.to_unix();
+            seconds * 1000 + u64::from(nanoseconds) / 1_000_000
+        }),
+        facts: Facts::of(parcel),
+        state: State::of(parcel),
+        waiting: Vec::new(),
+        is_silent: true,
+        done: Translation::default(),
+    };
+    for call in &parcel.context {
+        // What becomes of it is told where it is delivered.
+        let _ = translator.perform(call);
+    }
+    translator.is_silent = false;
+    for call in parcel.calls.iter() {
+        if let Err(reason) = translator.perform(call) {
+            translator.done.refused.push((call.clone(), reason));
+        }
+    }
+    translator.refuse_waiting();
+    translator.done
+}
+
+struct Translator<'a> {
+    token: &'a str,
+    parcel: Uuid,
+    /// When the parcel was closed, in milliseconds.
+    time: Option<u64>,
+    facts: Facts,
+    state: State,
+    /// Operations on a profile that wait for `identify`, as they do in mixpanel-js.
+    waiting: Vec<(Call, Properties)>,
+    /// Calls change the state, but make no message.
+    is_silent: bool,
+    done: Translation,
+}
+
+impl Translator<'_> {
+    fn perform(&mut self, call: &Call) -> Result<(), String> {
+        match call.method() {
+            method if method.is_track() => self.track(call),
+            Method::Identify => self.identify(call, given(call, 0).is_some()),
+            Method::Alias => self.alias(call),
+            Method::Reset => {
+                self.refuse_waiting();
+                self.state.reset();
+                Ok(())
+            }
+            Method::TimeEvent => {
+                let event = name(call)?;
+                let parcel = self.time.map(Value::from);
+                let at = events::milliseconds(given(call, 1).or(parcel.as_ref()));
+                self.state.start_timer(event, at);
+                Ok(())
+            }
+            Method::Register | Method::RegisterOnce | Method::Unregister => self.register(call),
+            Method::SetGroup | Method::AddGroup | Method::RemoveGroup => self.membership(call),
+            Method::Disable => {
+                self.state.disable(given(call, 0).and_then(Value::as_array));
+                Ok(())
+            }
+            Method::OptOutTracking => {
+                self.state.opted_out = true;
+                Err(consent(call))
+            }
+            Method::OptInTracking | Method::ClearOptInOutTracking => {
+                self.state.opted_out = false;
+                Err(consent(call))
+            }
+            method if method.is_people() => {
+                let operation = people::operation(call, &self.facts)?;
+                self.people(call, operation);
+                Ok(())
+            }
+            method if method.is_group() => {
+                let record = groups::record(call, self.token, self.time)?;
+                self.send(Endpoint::Groups, record, call);
+                Ok(())
+            }
+            method => Err(format!("{method} means something in a browser only")),
+        }
+    }
+
+    fn track(&mut self, call: &Call) -> Result<(), String> {
+        let mut own = properties(call)?;
+        let event = match call.method() {
+            Method::TrackPageview => {
+                let mut page = self.facts.page.clone();
+                page.extend(own);
+                own = page;
+                given(call, 1).and_then(|options| options.get("event_name")?.as_str()).unwrap_or("$mp_web_page_view")
+            }
+            _ => name(call)?,
+        };
+        if call.method() == &Method::TrackWithGroups
+            && let Some(Value::Object(groups)) = given(call, 2)
+        {
+            let groups = groups.iter().filter(|(_, ids)| !ids.is_null());
+            own.extend(groups.map(|(key, ids)| (key.clone(), ids.clone())));
+        }
+        self.event(call, event, own);
+        Ok(())
+    }
+
+    fn identify(&mut self, call: &Call, has_id: bool) -> Result<(), String> {
+        let id = id(call, 0);
+        if has_id && id.is_none() {
+            return Err(format!("{} takes an ID", call.method()));
+        }
+        if id.as_ref().is_some_and(|id| id.starts_with("$device:")) {
+            return Err("an ID cannot start with $device:, which marks the anonymous".into());
+        }
+        let previous = self.state.identify(id.as_deref());
+        for (call, operation) in std::mem::take(&mut self.waiting) {
+            self.people(&call, operation);
+        }
+        if let (Some(id), Some(previous)) = (id, previous) {
+            self.event(call, "$identify", events::identified(&id, &previous));
+        }
+        Ok(())
+    }
+
+    /// Gives who is there another name, then identifies them by it. Where nobody is known there is
+    /// nothing to give a name to: what remains is who it is.
+    fn alias(&mut self, call: &Call) -> Result<(), String> {
+        let Some(alias) = id(call, 0) else {
+            return Err("alias takes an ID".into());
+        };
+        let original = id(call, 1).or_else(|| self.state.distinct_id.clone());
+        if let Some(original) = original.filter(|original| original != &alias) {
+            self.state.alias(&alias);
+            let own = Map::from_iter([("alias".to_owned(), alias.into()), ("distinct_id".to_owned(), original.into())]);
+            self.event(call, "$create_alias", own);
+        }
+        self.identify(call, true)
+    }
+
+    fn register(&mut self, call: &Call) -> Result<(), String> {
+        if call.method() == &Method::Unregister {
+            for name in names(call, 0)?.iter().filter_map(Value::as_str) {
+                self.state.unregister(name);
+            }
+            return Ok(());
+        }
+        let Some(properties) = call.properties() else {
+            return Err(format!("{} takes an object of properties", call.method()));
+        };
+        if call.method() == &Method::Register {
+            self.state.register(properties);
+        } else {
+            let default = given(call, 1).cloned().unwrap_or_else(|| "None".into());
+            self.state.register_once(properties, &default);
+        }
+        Ok(())
+    }
+
+    /// The visitor's groups, which go with each event, and into their profile if there is one.
+    fn membership(&mut self, call: &Call) -> Result<(), String> {
+        let (Some(Value::String(key)), Some(ids)) = (given(call, 0), given(call, 1)) else {
+            return Err(format!("{} takes the key and the ID of a group", call.method()));
+        };
+        let (operation, value) = match call.method() {
+            Method::SetGroup => {
+                let ids = list(ids.clone());
+                self.state.set_group(key, &ids);
+                ("$set", json!(ids))
+            }
+            Method::AddGroup => {
+                self.state.add_group(key, ids);
+                ("$union", json!([ids]))
+            }
+            _ => {
+                self.state.remove_group(key, ids);
+                ("$remove", ids.clone())
+            }
+        };
+        let operation = Map::from_iter([(operation.to_owned(), json!({key: value}))]);
+        self.people(call, operation);
+        Ok(())
+    }
+
+    fn event(&mut self, call: &Call, name: &str, own: Properties) {
+        if self.facts.is_robot || self.state.is_disabled(name) {
+            return;
+        }
+        let insert_id = self.insert_id();
+        let stamp = Stamp { token: self.token, insert_id: &insert_id, time: self.time };
+        let record = events::event(name, own, &mut self.state, &self.facts, stamp);
+        self.send(Endpoint::Events, record, call);
+    }
+
+    fn people(&mut self, call: &Call, operation: Properties) {
+        if self.is_silent {
+            return;
+        }
+        if !self.state.has_profile() {
+            self.waiting.push((call.clone(), operation));
+            return;
+        }
+        let (state, facts) = (&self.state, &self.facts);
+        if let Some(record) = people::record(operation, state, facts, self.token, self.time) {
+            self.send(Endpoint::People, record, call);
+        }
+    }
+
+    fn send(&mut self, endpoint: Endpoint, mut body: Value, call: &Call) {
+        if self.is_silent || self.state.opted_out {
+            return;
+        }
+        cut_long_strings(&mut body);
+        let call = call.clone();
+        let message = Message { endpoint, body, call };
+        self.done.messages.push(message);
+    }
+
+    /// Of the next event, if it was not stamped: the same each time this parcel is translated.
+    fn insert_id(&self) -> String {
+        let count = self.done.messages.len() & 0xffff;
+        format!("{:x}{count:04x}", self.parcel.simple())
+    }
+
+    fn refuse_waiting(&mut self) {
+        for (call, _) in std::mem::take(&mut self.waiting) {
+            // The groups of the anonymous are in force all the same: they go with each event.
+            if call.method().is_people() {
+                let reason = "nobody is identified, and the anonymous have no profile";
+                self.done.refused.push((call, reason.to_owned()));
+            }
+        }
+    }
+}
+
+/// The event's name.
+fn name(call: &Call) -> Result<&str, String> {
+    call.str_arg(0)
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| format!("{} takes the name of an event", call.method()))
+}
+
+fn consent(call: &Call) -> String {
+    format!("{} is kept by the visitor's browser, out of a server's reach", call.method())
+}

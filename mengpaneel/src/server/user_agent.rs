@@ -1,0 +1,332 @@
+//! The `User-Agent` header in mixpanel-js's own vocabulary: its names for browsers, systems and
+//! devices, so that what the server saw and what a browser says of itself are one value in Mixpanel.
+
+use serde_json::{Number, Value};
+
+/// What mixpanel-js would say of the browser; `None` where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct UserAgent {
+    /// `$browser`
+    pub(super) browser: Option<&'static str>,
+    /// `$browser_version`: a number, so that `17.10` is `17.1`.
+    pub(super) version: Option<Value>,
+    /// `$os`
+    pub(super) os: Option<&'static str>,
+    /// `$device`
+    pub(super) device: Option<&'static str>,
+}
+
+impl UserAgent {
+    /// Reads the header's value.
+    pub(super) fn parse(text: &str) -> Self {
+        let browser = browser(text);
+        Self {
+            browser,
+            version: browser.and_then(|browser| version(text, browser)),
+            os: os(text),
+            device: device(text),
+        }
+    }
+}
+
+/// Robots whose visits mixpanel-js does not track.
+const ROBOTS: [&str; 24] = [
+    "adsbot-google",
+    "ahrefsbot",
+    "ahrefssiteaudit",
+    "amazonbot",
+    "apis-google",
+    "baiduspider",
+    "bingbot",
+    "bingpreview",
+    "chrome-lighthouse",
+    "duplexweb-google",
+    "facebookexternal",
+    "feedfetcher-google",
+    "google favicon",
+    "google web preview",
+    "google-read-aloud",
+    "googlebot",
+    "googleweblight",
+    "mediapartners-google",
+    "petalbot",
+    "pinterest",
+    "screaming frog",
+    "storebot-google",
+    "yahoo! slurp",
+    "yandex",
+];
+
+/// Whether mixpanel-js takes it for a robot, whose events it drops.
+pub(super) fn is_robot(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ROBOTS.iter().any(|robot| text.contains(robot))
+}
+
+fn has_any(text: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| text.contains(name))
+}
+
+fn has_any_case(text: &str, names: &[&str]) -> bool {
+    let text = text.to_ascii_lowercase();
+    names.iter().any(|name| text.contains(&name.to_ascii_lowercase()))
+}
+
+/// mixpanel-js asks `navigator.vendor`, which no header carries: Apple's browsers are those with
+/// `WebKit` and a `Version/`, or `WebKit` on Apple's mobile devices. Old Android browsers have a
+/// `Version/` too, but say Android.
+fn is_apples(text: &str) -> bool {
+    text.contains("AppleWebKit")
+        && !text.contains("Android")
+        && (text.contains("Version/") || has_any(text, &["iPhone", "iPad", "iPod", "Macintosh"]))
+}
+
+/// The first that fits: the order is mixpanel-js's, and matters.
+fn browser(text: &str) -> Option<&'static str> {
+    let has = |names: &[&str]| has_any(text, names);
+    let name = if has(&[" OPR/"]) || text.starts_with("Opera/") {
+        if text.contains("Mini") { "Opera Mini" } else { "Opera" }
+    } else if has_any_case(text, &["BlackBerry", "PlayBook", "BB10"]) {
+        "BlackBerry"
+    } else if has(&["IEMobile", "WPDesktop"]) {
+        "Internet Explorer Mobile"
+    } else if has(&["SamsungBrowser/"]) {
+        "Samsung Internet"
+    } else if has(&["Edge", "Edg/"]) {
+        "Microsoft Edge"
+    } else if has(&["FBIOS"]) {
+        "Facebook Mobile"
+    } else if has(&["Whale/"]) {
+        "Whale Browser"
+    } else if has(&["Chrome"]) {
+        "Chrome"
+    } else if has(&["CriOS"]) {
+        "Chrome iOS"
+    } else if has(&["UCWEB", "UCBrowser"]) {
+        "UC Browser"
+    } else if has(&["FxiOS"]) {
+        "Firefox iOS"
+    } else if is_apples(text) {
+        if text.contains("Mobile") { "Mobile Safari" } else { "Safari" }
+    } else if has(&["Android"]) {
+        "Android Mobile"
+    } else if has(&["Konqueror"]) {
+        "Konqueror"
+    } else if has(&["Firefox"]) {
+        "Firefox"
+    } else if has(&["MSIE", "Trident/"]) {
+        "Internet Explorer"
+    } else if has(&["Gecko"]) {
+        "Mozilla"
+    } else {
+        return None;
+    };
+    Some(name)
+}
+
+/// The number behind the first mark of that browser.
+fn version(text: &str, browser: &str) -> Option<Value> {
+    let marks: &[&str] = match browser {
+        "Internet Explorer Mobile" | "Mozilla" => &["rv:"],
+        "Microsoft Edge" => &["Edge/", "Edg/"],
+        "Chrome" => &["Chrome/"],
+        "Chrome iOS" => &["CriOS/"],
+        "UC Browser" => &["UCBrowser/", "UCWEB/"],
+        "Safari" | "Mobile Safari" => &["Version/"],
+        "Opera" => &["Opera/", "OPR/"],
+        "Firefox" => &["Firefox/"],
+        "Firefox iOS" => &["FxiOS/"],
+        "Konqueror" => &["Konqueror:"],
+        "BlackBerry" => &["BlackBerry "],
+        "Android Mobile" => &["android "],
+        "Samsung Internet" => &["SamsungBrowser/"],
+        "Internet Explorer" => &["rv:", "MSIE "],
+        "Whale Browser" => &["Whale/"],
+        _ => &[],
+    };
+    marks
+        .iter()
+        .flat_map(|mark| text.match_indices(mark))
+        .filter_map(|(at, mark)| Some((at, leading_number(text.get(at + mark.len()..)?)?)))
+        .min_by_key(|(at, _)| *at)
+        .map(|(_, number)| number)
+}
+
+/// `major.minor` as JavaScript would say that number: `120.0` is `120`.
+fn leading_number(text: &str) -> Option<Value> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let major = text.get(..digits(text)).filter(|major| !major.is_empty())?;
+    let minor = text
+        .get(major.len()..)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .map_or("", |rest| rest.get(..digits(rest)).unwrap_or_default())
+        .trim_end_matches('0');
+    if minor.is_empty() {
+        return major.parse::<u64>().ok().map(Value::from);
+    }
+    let number = format!("{major}.{minor}").parse().ok()?;
+    Number::from_f64(number).map(Value::Number)
+}
+
+fn os(text: &str) -> Option<&'static str> {
+    let name = if has_any_case(text, &["Windows"]) {
+        if has_any(text, &["Phone", "WPDesktop"]) { "Windows Phone" } else { "Windows" }
+    } else if has_any(text, &["iPhone", "iPad", "iPod"]) {
+        "iOS"
+    } else if has_any(text, &["Android"]) {
+        "Android"
+    } else if has_any_case(text, &["BlackBerry", "PlayBook", "BB10"]) {
+        "BlackBerry"
+    } else if has_any_case(text, &["Mac"]) {
+        "Mac OS X"
+    } else if has_any(text, &["Linux"]) {
+        "Linux"
+    } else if has_any(text, &["CrOS"]) {
+        "Chrome OS"
+    } else {
+        return None;
+    };
+    Some(name)
+}
+
+fn device(text: &str) -> Option<&'static str> {
+    let name = if has_any_case(text, &["Windows Phone"]) || text.contains("WPDesktop") {
+        "Windows Phone"
+    } else if text.contains("iPad") {
+        "iPad"
+    } else if text.contains("iPod") {
+        "iPod Touch"
+    } else if text.contains("iPhone") {
+        "iPhone"
+    } else if has_any_case(text, &["BlackBerry", "PlayBook", "BB10"]) {
+        "BlackBerry"
+    } else if text.contains("Android") {
+        "Android"
+    } else {
+        return None;
+    };
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn browsers_are_called_as_mixpanel_js_calls_them() {
+        type Row = (&'static str, Option<&'static str>, Value, Option<&'static str>, Option<&'static str>);
+        let table: &[Row] = &[
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
+                Some("Chrome"),
+                json!(120),
+                Some("Windows"),
+                None,
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36 Edg/120.0.2210.91",
+                Some("Microsoft Edge"),
+                json!(120),
+                Some("Windows"),
+                None,
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/119.0.0.0 Safari/537.36 OPR/105.3.0.0",
+                Some("Opera"),
+                json!(105.3),
+                Some("Windows"),
+                None,
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.10 Safari/605.1.15",
+                Some("Safari"),
+                json!(17.1),
+                Some("Mac OS X"),
+                None,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1",
+                Some("Mobile Safari"),
+                json!(17.1),
+                Some("iOS"),
+                Some("iPhone"),
+            ),
+            (
+                "Mozilla/5.0 (iPad; CPU OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/119.0.6045.109 Mobile/15E148 Safari/604.1",
+                Some("Chrome iOS"),
+                json!(119),
+                Some("iOS"),
+                Some("iPad"),
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) FxiOS/120.0 Mobile/15E148 Safari/605.1.15",
+                Some("Firefox iOS"),
+                json!(120),
+                Some("iOS"),
+                Some("iPhone"),
+            ),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0",
+                Some("Firefox"),
+                json!(121),
+                Some("Linux"),
+                None,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 13; SM-S901B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/23.0 Chrome/115.0.0.0 Mobile Safari/537.36",
+                Some("Samsung Internet"),
+                json!(23),
+                Some("Android"),
+                Some("Android"),
+            ),
+            (
+                "Mozilla/5.0 (Linux; U; Android 4.0.3; en-us) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30",
+                Some("Android Mobile"),
+                json!(null),
+                Some("Android"),
+                Some("Android"),
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; rv:11.0) like Gecko",
+                Some("Internet Explorer"),
+                json!(11),
+                Some("Windows"),
+                None,
+            ),
+            (
+                "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/119.0.0.0 Safari/537.36",
+                Some("Chrome"),
+                json!(119),
+                Some("Chrome OS"),
+                None,
+            ),
+            ("curl/8.5.0", None, json!(null), None, None),
+            ("", None, json!(null), None, None),
+        ];
+        for (text, browser, version, os, device) in table {
+            let expected = UserAgent {
+                browser: *browser,
+                version: Some(version.clone()).filter(|version| !version.is_null()),
+                os: *os,
+                device: *device,
+            };
+            assert_eq!(UserAgent::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn robots_are_known_in_any_case() {
+        assert!(is_robot("Mozilla/5.0 (compatible; GoogleBot/2.1; +http://www.google.com/bot.html)"));
+        assert!(!is_robot("curl/8.5.0"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in "(Version/|Chrome/|rv:|MSIE |[0-9.]{0,400}|\\PC){0,12}") {
+            let _ = UserAgent::parse(&text);
+        }
+    }
+}
