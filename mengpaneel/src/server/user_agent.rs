@@ -75,7 +75,7 @@ fn has_any_case(text: &str, names: &[&str]) -> bool {
 }
 
 /// mixpanel-js asks `navigator.vendor`, which no header carries: Apple's browsers are those with
-/// WebKit and a `Version/`, or WebKit on Apple's mobile devices. Old Android browsers have a
+/// `AppleWebKit` and a `Version/`, or the former on Apple's mobile devices. Old Android browsers have a
 /// `Version/` too, but say Android.
 fn is_apples(text: &str) -> bool {
     text.contains("AppleWebKit")

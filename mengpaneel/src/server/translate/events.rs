@@ -41,16 +41,13 @@ pub(super) fn event(
     if let Some(duration) = state.stop_timer(name, at) {
         properties.insert("$duration".into(), json!(duration));
     }
-    match stranger(&own, state) {
+    if let Some(id) = stranger(&own, state) {
         // Somebody else's event, recorded while they were here: this browser's user, device and
         // super properties are not theirs.
-        Some(id) => {
-            properties.insert("distinct_id".into(), id.into());
-        }
-        None => {
-            properties.extend(state.super_properties.clone());
-            properties.extend(identity(state));
-        }
+        properties.insert("distinct_id".into(), id.into());
+    } else {
+        properties.extend(state.super_properties.clone());
+        properties.extend(identity(state));
     }
     properties.extend(own);
     properties.insert("token".into(), stamp.token.into());
