@@ -29,6 +29,8 @@ function browser({ stored, userAgent, vendor, url, referrer, sent }) {
     };
   };
   class XMLHttpRequest {
+    withCredentials = true;
+
     open(_, url) {
       this.path = new URL(url).pathname.replaceAll('/', '');
     }
@@ -50,6 +52,7 @@ function browser({ stored, userAgent, vendor, url, referrer, sent }) {
     },
     referrer,
     URL: url,
+    location,
     title: '',
     readyState: 'complete',
     addEventListener() {},
@@ -66,7 +69,7 @@ function browser({ stored, userAgent, vendor, url, referrer, sent }) {
     sessionStorage: storage(),
     XMLHttpRequest,
     URL,
-    console,
+    console: { log() {}, error() {}, warn() {} },
     setTimeout,
     clearTimeout,
     setInterval,
@@ -74,6 +77,8 @@ function browser({ stored, userAgent, vendor, url, referrer, sent }) {
     crypto: globalThis.crypto,
     addEventListener() {},
     removeEventListener() {},
+    dispatchEvent() {},
+    CustomEvent: class {},
   };
   window.window = window;
   window.self = window;
@@ -105,7 +110,19 @@ async function record(scenario) {
     else mixpanel[path[0]](...args);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  return sent.map(([endpoint, body]) => ({ endpoint, body }));
+  return sent
+    .filter(([, body]) => !body.$set_once?.$initial_referrer)
+    .map(([endpoint, body]) => ({ endpoint, body: lasting(body, scenario.calls) }));
+}
+
+// What is not another value each time, nor the page's own: unless a call said it.
+function lasting(body, calls) {
+  const own = ['$insert_id', 'time', '$screen_height', '$screen_width', 'mp_lib', '$lib_version',
+    '$initial_referrer', '$initial_referring_domain'];
+  const said = JSON.stringify(calls);
+  const properties = body.properties ?? {};
+  for (const key of own) if (!said.includes(`"${key}"`)) delete properties[key];
+  return body;
 }
 
 const track = [['track'], ['E', { a: 1 }]];
@@ -246,5 +263,5 @@ const scenarios = [
 
 const recorded = [];
 for (const scenario of scenarios) recorded.push({ ...scenario, sent: await record(scenario) });
-writeFileSync(target, `${JSON.stringify(recorded, null, 1)}\n`);
+writeFileSync(target, `[\n${recorded.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`);
 process.exit(0);

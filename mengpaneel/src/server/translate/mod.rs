@@ -4,6 +4,8 @@ mod arguments;
 mod events;
 mod facts;
 mod groups;
+#[cfg(test)]
+mod parity;
 mod people;
 mod state;
 #[cfg(test)]
@@ -205,10 +207,12 @@ impl Translator<'_> {
                 call.method()
             ));
         };
+        let mut properties = Map::new();
         let (operation, value) = match call.method() {
             Method::SetGroup => {
                 let ids = list(ids.clone());
                 self.state.set_group(key, &ids);
+                properties = self.facts.profile.clone();
                 ("$set", json!(ids))
             }
             Method::AddGroup => {
@@ -220,7 +224,8 @@ impl Translator<'_> {
                 ("$remove", ids.clone())
             }
         };
-        let operation = Map::from_iter([(operation.to_owned(), json!({key: value}))]);
+        properties.insert(key.clone(), value);
+        let operation = Map::from_iter([(operation.to_owned(), properties.into())]);
         self.people(call, operation);
         Ok(())
     }
