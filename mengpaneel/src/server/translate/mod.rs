@@ -14,7 +14,7 @@ mod tests;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use self::arguments::{cut_long_strings, given, id, list, names, properties};
+use self::arguments::{cut_long_strings, event_name, given, id, list, names, properties};
 use self::events::Stamp;
 use self::facts::Facts;
 use self::state::State;
@@ -87,7 +87,7 @@ impl Translator<'_> {
                 Ok(())
             }
             Method::TimeEvent => {
-                let event = name(call)?;
+                let event = event_name(call)?;
                 let parcel = self.time.map(Value::from);
                 let at = events::milliseconds(given(call, 1).or(parcel.as_ref()));
                 self.state.start_timer(event, at);
@@ -132,7 +132,7 @@ impl Translator<'_> {
                     .and_then(|options| options.get("event_name")?.as_str())
                     .unwrap_or("$mp_web_page_view")
             }
-            _ => name(call)?,
+            _ => event_name(call)?,
         };
         if call.method() == &Method::TrackWithGroups
             && let Some(Value::Object(groups)) = given(call, 2)
@@ -212,7 +212,7 @@ impl Translator<'_> {
             Method::SetGroup => {
                 let ids = list(ids.clone());
                 self.state.set_group(key, &ids);
-                properties = self.facts.profile.clone();
+                properties.clone_from(&self.facts.profile);
                 ("$set", json!(ids))
             }
             Method::AddGroup => {
@@ -287,13 +287,6 @@ impl Translator<'_> {
             }
         }
     }
-}
-
-/// The event's name.
-fn name(call: &Call) -> Result<&str, String> {
-    call.str_arg(0)
-        .filter(|name| !name.is_empty())
-        .ok_or_else(|| format!("{} takes the name of an event", call.method()))
 }
 
 fn consent(call: &Call) -> String {
