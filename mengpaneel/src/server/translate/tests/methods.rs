@@ -1,9 +1,12 @@
 //! Each method, as a table of calls and what they say.
 
+use proptest::collection::{hash_map, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::json;
 
 use super::*;
-use crate::call::Call;
+use crate::call::{Call, Method};
 
 /// Properties of the user 42's, and more.
 fn with(more: Value) -> Value {
@@ -264,5 +267,45 @@ fn what_a_server_cannot_say_is_refused_with_a_reason() {
         let translation = said(user("42"), json!(calls.tracking));
         assert_eq!(translation.messages, [], "{call}");
         assert_eq!(translation.refused.len(), 1, "{call}");
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        "(\\$device:|\\$user_id|distinct_id|E|\\PC{0,300})".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            hash_map("(\\$user_id|time|event_name|a)", inner, 0..4)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_call() -> impl Strategy<Value = Call> {
+    (select(Method::ALL), vec(any_value(), 0..5)).prop_map(|(method, args)| Call::new(method, args))
+}
+
+proptest! {
+    #[test]
+    fn any_calls_are_said_or_refused_and_no_call_panics(
+        calls in vec(any_call(), 0..8), stored in any_value(), via_server: bool,
+    ) {
+        let mut parcel = parcel(visitor(&stored), json!(calls));
+        parcel.visitor.url = stored.as_str().map(str::to_owned);
+        parcel.visitor.referrer = stored.as_str().map(str::to_owned);
+        parcel.via_server = via_server;
+        let translation = translate("t", &parcel);
+        for message in &translation.messages {
+            let body = &message.body;
+            let token = body.get("$token").unwrap_or(&body["properties"]["token"]);
+            prop_assert_eq!(token, "t");
+            prop_assert!(calls.contains(&message.call));
+        }
     }
 }
