@@ -17,6 +17,13 @@ pub(super) fn given(call: &Call, index: usize) -> Option<&Value> {
     call.args().get(index).filter(|value| !value.is_null())
 }
 
+/// The event's name.
+pub(super) fn event_name(call: &Call) -> Result<&str, String> {
+    call.str_arg(0)
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| format!("{} takes the name of an event", call.method()))
+}
+
 /// An object from `index`: given whole, or as a name and a value.
 pub(super) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
     match given(call, index) {

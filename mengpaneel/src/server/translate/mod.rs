@@ -4,6 +4,8 @@ mod arguments;
 mod events;
 mod facts;
 mod groups;
+#[cfg(test)]
+mod parity;
 mod people;
 mod state;
 #[cfg(test)]
@@ -12,7 +14,7 @@ mod tests;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use self::arguments::{cut_long_strings, given, id, list, names, properties};
+use self::arguments::{cut_long_strings, event_name, given, id, list, names, properties};
 use self::events::Stamp;
 use self::facts::Facts;
 use self::state::State;
@@ -85,7 +87,7 @@ impl Translator<'_> {
                 Ok(())
             }
             Method::TimeEvent => {
-                let event = name(call)?;
+                let event = event_name(call)?;
                 let parcel = self.time.map(Value::from);
                 let at = events::milliseconds(given(call, 1).or(parcel.as_ref()));
                 self.state.start_timer(event, at);
@@ -128,7 +130,7 @@ impl Translator<'_> {
                 own = page;
                 given(call, 1).and_then(|options| options.get("event_name")?.as_str()).unwrap_or("$mp_web_page_view")
             }
-            _ => name(call)?,
+            _ => event_name(call)?,
         };
         if call.method() == &Method::TrackWithGroups
             && let Some(Value::Object(groups)) = given(call, 2)
@@ -197,10 +199,12 @@ impl Translator<'_> {
         let (Some(Value::String(key)), Some(ids)) = (given(call, 0), given(call, 1)) else {
             return Err(format!("{} takes the key and the ID of a group", call.method()));
         };
+        let mut properties = Map::new();
         let (operation, value) = match call.method() {
             Method::SetGroup => {
                 let ids = list(ids.clone());
                 self.state.set_group(key, &ids);
+                properties.clone_from(&self.facts.profile);
                 ("$set", json!(ids))
             }
             Method::AddGroup => {
@@ -212,7 +216,8 @@ impl Translator<'_> {
                 ("$remove", ids.clone())
             }
         };
-        let operation = Map::from_iter([(operation.to_owned(), json!({key: value}))]);
+        properties.insert(key.clone(), value);
+        let operation = Map::from_iter([(operation.to_owned(), properties.into())]);
         self.people(call, operation);
         Ok(())
     }
@@ -266,13 +271,6 @@ impl Translator<'_> {
             }
         }
     }
-}
-
-/// The event's name.
-fn name(call: &Call) -> Result<&str, String> {
-    call.str_arg(0)
-        .filter(|name| !name.is_empty())
-        .ok_or_else(|| format!("{} takes the name of an event", call.method()))
 }
 
 fn consent(call: &Call) -> String {

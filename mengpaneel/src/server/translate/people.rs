@@ -21,7 +21,11 @@ pub(super) fn operation(call: &Call, facts: &Facts) -> Result<Properties, String
         Method::PeopleAppend => ("$append", own(call)?.into()),
         Method::PeopleRemove => ("$remove", own(call)?.into()),
         Method::PeopleUnion => ("$union", unions(own(call)?).into()),
-        Method::PeopleClearCharges => ("$set", json!({"$transactions": []})),
+        Method::PeopleClearCharges => {
+            let mut properties = facts.profile.clone();
+            properties.insert("$transactions".into(), json!([]));
+            ("$set", properties.into())
+        }
         // Mixpanel does not look at the value.
         Method::PeopleDeleteUser => ("$delete", "".into()),
         Method::PeopleTrackCharge => {

@@ -1,116 +1,19 @@
-use std::collections::VecDeque;
-use std::io::Read;
-use std::sync::{Arc, Mutex, MutexGuard};
+mod mixpanel;
+
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::http::StatusCode;
-use actix_web::web::{Bytes, Data, PayloadConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
+use self::mixpanel::Mixpanel;
 use super::{Credentials, Delivery, DeliveryConfig, Outcome};
 use crate::call::{Call, Method};
 use crate::server::{Endpoint, Message};
 
-/// One request, as it arrived.
-#[derive(Clone, Debug)]
-struct Seen {
-    path: String,
-    authorization: Option<String>,
-    encoding: Option<String>,
-    body: Value,
-}
-
-#[derive(Default)]
-struct Script {
-    seen: Mutex<Vec<Seen>>,
-    answers: Mutex<VecDeque<Answer>>,
-    /// The most items that it takes at once.
-    limit: Option<usize>,
-}
-
-type Answer = (u16, Option<&'static str>, Value);
-
-/// Answers as it was told, and with 200 once that is said.
-struct Mixpanel {
-    script: Arc<Script>,
-    url: String,
-    handle: ServerHandle,
-}
-
-impl Drop for Mixpanel {
-    fn drop(&mut self) {
-        drop(self.handle.stop(false));
-    }
-}
-
 impl Mixpanel {
-    fn answering(answers: Vec<Answer>) -> Self {
-        Self::start(Script { answers: Mutex::new(answers.into()), ..Script::default() })
-    }
-
-    fn start(script: Script) -> Self {
-        let script = Arc::new(script);
-        let data = Data::from(script.clone());
-        let server = HttpServer::new(move || {
-            App::new().app_data(data.clone()).app_data(PayloadConfig::new(20_000_000)).default_service(web::to(answer))
-        })
-        .workers(1)
-        .disable_signals()
-        .bind(("127.0.0.1", 0))
-        .unwrap();
-        let url = format!("http://{}", server.addrs()[0]);
-        let server = server.run();
-        let handle = server.handle();
-        actix_web::rt::spawn(server);
-        Self { script, url, handle }
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
-        self.script.seen.lock().unwrap()
-    }
-
     async fn deliver(&self, messages: Vec<Message>) -> Vec<Outcome> {
         deliver(&self.url, Duration::from_secs(30), messages).await
-    }
-}
-
-async fn answer(request: HttpRequest, body: Bytes, script: Data<Script>) -> HttpResponse {
-    let header = |name: &str| {
-        let value = request.headers().get(name)?;
-        Some(value.to_str().unwrap().to_owned())
-    };
-    let encoding = header("content-encoding");
-    let mut text = String::new();
-    match encoding.as_deref() {
-        Some("gzip") => GzDecoder::new(&body[..]).read_to_string(&mut text),
-        _ => Read::read_to_string(&mut &body[..], &mut text),
-    }
-    .unwrap();
-    let body: Value = serde_json::from_str(&text).unwrap();
-    let count = body.as_array().unwrap().len();
-    script.seen.lock().unwrap().push(Seen {
-        path: request.uri().to_string(),
-        authorization: header("authorization"),
-        encoding,
-        body,
-    });
-    if script.limit.is_some_and(|limit| count > limit) {
-        return HttpResponse::PayloadTooLarge().finish();
-    }
-    let next = script.answers.lock().unwrap().pop_front();
-    let (status, retry_after, body) = next.unwrap_or((200, None, json!({"status": 1})));
-    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap());
-    if let Some(retry_after) = retry_after {
-        response.insert_header(("retry-after", retry_after));
-    }
-    match body {
-        Value::String(text) => response.body(text),
-        body => response.json(body),
     }
 }
 
@@ -127,7 +30,7 @@ async fn deliver_as(credentials: Credentials, url: &str, timeout: Duration, mess
     outcomes
 }
 
-fn event(id: impl ToString) -> Message {
+fn event(id: u32) -> Message {
     Message {
         endpoint: Endpoint::Events,
         body: json!({"event": "E", "properties": {"$insert_id": id.to_string()}}),
@@ -239,14 +142,14 @@ async fn of_a_batch_with_bad_events_the_others_are_delivered() {
 
 #[actix_web::test]
 async fn what_is_too_large_is_halved_and_what_cannot_be_halved_is_refused() {
-    let mixpanel = Mixpanel::start(Script { limit: Some(2), ..Script::default() });
+    let mixpanel = Mixpanel::limited(2);
     let outcomes = mixpanel.deliver((0..7).map(event).collect()).await;
     assert_eq!(outcomes, vec![Outcome::Delivered; 7]);
     let seen = mixpanel.seen().clone();
     let sizes: Vec<usize> = seen.iter().map(|seen| seen.body.as_array().unwrap().len()).collect();
     assert_eq!(sizes, [7, 3, 1, 2, 4, 2, 2]);
 
-    let mixpanel = Mixpanel::start(Script { limit: Some(0), ..Script::default() });
+    let mixpanel = Mixpanel::limited(0);
     assert_eq!(kinds(&mixpanel.deliver(vec![event(1)]).await), ["refused"]);
 }
 
@@ -334,7 +237,7 @@ async fn an_answer_that_takes_too_long_is_not_waited_for() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let messages = vec![event(1), increment()];
-    let outcomes = deliver(&url, Duration::from_millis(200), messages).await;
+    let outcomes = deliver(&url, Duration::from_millis(600), messages).await;
     assert_eq!(kinds(&outcomes), ["retry", "in doubt"]);
 }
 
