@@ -95,3 +95,12 @@ async fn the_live_page_stands_beside_what_is_tracked() {
     assert!(client.get(blog.live_url() + ".json").send().await.unwrap().text().await.unwrap().starts_with('['));
     assert!(blog.stand_in().notes().is_empty());
 }
+
+#[actix_web::test]
+async fn a_job_tells_before_it_ends() {
+    let (blog, _) = start("demo");
+    blog::renew_subscription(blog.mengpaneel(), 3, 1).await.unwrap();
+    let event = &blog.stand_in().counted_as("Renew Subscription")[0];
+    assert_eq!(event.distinct_id(), Some("1"));
+    assert_eq!(event.property("Subscription ID"), 3);
+}
