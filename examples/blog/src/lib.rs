@@ -5,6 +5,7 @@
 mod app;
 mod config;
 mod db;
+mod jobs;
 mod live;
 mod pages;
 mod payments;
@@ -17,3 +18,4 @@ mod users;
 pub use app::{Blog, StartError};
 pub use config::{Config, ConfigError, Outbox};
 pub use db::{Payment, PaymentId, Post, User};
+pub use jobs::renew_subscription;
