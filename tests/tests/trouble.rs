@@ -273,6 +273,8 @@ async fn calls_for_the_server_beside_calls_for_the_browser_leave_once_each() {
     assert_eq!(workshop.stand_in.profiles().len(), 1);
 }
 
+type Headers = &'static [(&'static str, &'static str)];
+
 #[tokio::test]
 async fn what_shows_no_page_leaves_the_delayed_calls_alone() {
     let workshop = Workshop::start(routes);
@@ -280,7 +282,6 @@ async fn what_shows_no_page_leaves_the_delayed_calls_alone() {
     visitor.get("/go").await_page().await;
     let before = visitor.cookies.clone();
     let get = reqwest::Method::GET;
-    type Headers = &'static [(&'static str, &'static str)];
     let asks: [(&str, reqwest::Method, Headers); 6] = [
         ("/favicon.ico", get.clone(), &[("accept", "image/avif,image/webp,*/*"), ("sec-fetch-mode", "no-cors")]),
         (
