@@ -35,6 +35,13 @@ impl Sender {
         translation.messages
     }
 
+    /// One attempt; what did not arrive is told.
+    pub(super) async fn send_or_tell(&self, parcel: &Parcel) {
+        for failure in self.send_once(parcel).await {
+            self.failures.tell(&failure);
+        }
+    }
+
     /// One attempt; gives what did not arrive.
     pub(super) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
         let sent = self.delivery.deliver(self.messages(parcel)).await;
