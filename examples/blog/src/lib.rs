@@ -9,6 +9,7 @@ mod jobs;
 mod live;
 mod pages;
 mod payments;
+mod plan;
 mod posts;
 mod problem;
 mod sessions;
