@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::cookie::Key;
@@ -122,6 +123,8 @@ pub struct Builder {
     respect_dnt: bool,
     trusted_proxies: Vec<String>,
     cookie_key: Option<Key>,
+    unclaimed_after: Duration,
+    max_unclaimed: usize,
     failures: Failures,
 }
 
@@ -148,6 +151,8 @@ impl Mengpaneel {
             respect_dnt: true,
             trusted_proxies: Vec::new(),
             cookie_key: None,
+            unclaimed_after: Duration::from_secs(5 * 60),
+            max_unclaimed: 10_000,
             failures: Failures::default(),
         }
     }
@@ -271,6 +276,23 @@ impl Builder {
         Self { cookie_key: Some(key), ..self }
     }
 
+    /// How long delayed calls may wait for their page, until the server says them all the same: the
+    /// visitor went away, or a slower request overwrote the cookie that held them. Default: five
+    /// minutes.
+    ///
+    /// The copy that this takes is kept in memory. A kill of the process loses it. An orderly end,
+    /// and a second process that answers the same visitors, leave only what Mixpanel can tell from
+    /// the page's own copy: events of visitors who were identified.
+    pub fn unclaimed_after(self, time: Duration) -> Self {
+        Self { unclaimed_after: time, ..self }
+    }
+
+    /// For how many redirects such a copy is kept at once. Default: 10,000. What is past that is
+    /// said by the page only.
+    pub fn max_unclaimed(self, copies: usize) -> Self {
+        Self { max_unclaimed: copies, ..self }
+    }
+
     /// Is told what did not reach Mixpanel, and why, with the calls. Each is logged all the same.
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self { failures: Failures::new(hook), ..self }
@@ -296,7 +318,13 @@ impl Builder {
         let failures = Arc::new(self.failures);
         current::listen(Arc::downgrade(&failures));
         let post = Post::start(token, delivery, self.outbox, (*failures).clone(), self.max_age, self.shutdown_timeout)?;
-        let on = On { settings: Arc::new(settings), post: Arc::new(post), failures, claims: Claims::default() };
+        let on = On {
+            settings: Arc::new(settings),
+            post: Arc::new(post),
+            failures,
+            claims: Claims::new(self.max_unclaimed),
+            told_no_session: AtomicBool::new(false),
+        };
         Ok(Mengpaneel::new(Some(Arc::new(on))))
     }
 
@@ -318,6 +346,7 @@ impl Builder {
             respect_dnt: self.respect_dnt,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
             cookie_key: self.cookie_key.clone(),
+            unclaimed_after: self.unclaimed_after,
         })
     }
 
