@@ -108,7 +108,7 @@ impl Translator<'_> {
                 Err(consent(call))
             }
             method if method.is_people() => {
-                let operation = people::operation(call, &self.facts)?;
+                let operation = people::operation(call, &self.facts, self.time)?;
                 self.people(call, operation);
                 Ok(())
             }
