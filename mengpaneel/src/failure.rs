@@ -45,6 +45,9 @@ pub enum Reason {
     /// A call that cannot be said by the server.
     #[error("the server cannot say this: {0}")]
     Untranslatable(String),
+    /// Past a limit of Mixpanel's: the call was sent without that.
+    #[error("sent, but not whole: {0}")]
+    Cut(String),
     /// Mixpanel refused the message.
     #[error("Mixpanel refused it: {0}")]
     Refused(String),

@@ -32,6 +32,9 @@ impl Sender {
         for (call, why) in translation.refused {
             self.failures.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![call]));
         }
+        for (call, what) in translation.cut {
+            self.failures.tell(&Failure::of_calls(Reason::Cut(what), vec![call]));
+        }
         translation.messages
     }
 

@@ -1,4 +1,5 @@
 mod identity;
+mod limits;
 mod methods;
 mod request;
 
