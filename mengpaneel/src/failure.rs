@@ -1,7 +1,7 @@
 //! A failure: what did not reach Mixpanel, or was not as it should be, and why.
 
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -62,6 +62,24 @@ pub enum Reason {
     GivenUp(String),
 }
 
+impl Reason {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NoScope(_) => "no_scope",
+            Self::NotJson { .. } => "not_json",
+            Self::NoId(_) => "no_id",
+            Self::Untranslatable(_) => "untranslatable",
+            Self::Cut(_) => "cut",
+            Self::Refused(_) => "refused",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::InDoubt(_) => "in_doubt",
+            Self::GivenUp(_) => "given_up",
+        }
+    }
+}
+
 impl Failure {
     /// A failure that concerns these calls.
     #[must_use]
@@ -103,8 +121,11 @@ impl Failures {
     /// Logs a failure and hands it to the application.
     pub fn tell(&self, failure: &Failure) {
         tracing::error!(target: "mengpaneel", "{failure}");
-        if let Some(hook) = &self.0 {
-            hook(failure);
+        // One that panics must not end the thread that delivers.
+        if let Some(hook) = &self.0
+            && catch_unwind(AssertUnwindSafe(|| hook(failure))).is_err()
+        {
+            tracing::error!(target: "mengpaneel", "the on_error hook panicked");
         }
     }
 }
