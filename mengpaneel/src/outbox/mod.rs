@@ -1,6 +1,7 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
 mod circuit;
+mod last_sets;
 mod memory;
 mod post;
 mod sender;

@@ -14,6 +14,7 @@ use crate::server::{Backoff, Delivery, Message, Outcome, translate};
 use crate::stats;
 
 use super::circuit::Circuit;
+use super::last_sets::LastSets;
 
 /// The application's word on each message before it is sent: whether it is, and how.
 pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
@@ -26,6 +27,7 @@ pub(super) struct Sender {
     pub(super) max_age: Duration,
     pub(super) before_send: Option<BeforeSend>,
     pub(super) circuit: Circuit,
+    pub(super) last_sets: LastSets,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
     pub(super) oldest: AtomicU64,
 }
@@ -48,7 +50,8 @@ impl Sender {
         before_send: Option<BeforeSend>,
     ) -> Self {
         let circuit = Circuit::new(Backoff::default());
-        Self { token, delivery, failures, max_age, before_send, circuit, oldest: AtomicU64::new(0) }
+        let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
+        Self { token, delivery, failures, max_age, before_send, circuit, last_sets, oldest }
     }
 
     /// Translates; what cannot be said is told, and the application looks at what can.
@@ -64,6 +67,7 @@ impl Sender {
         if let Some(hook) = &self.before_send {
             messages.retain_mut(|message| self.is_wanted(hook, message));
         }
+        messages.retain(|message| !self.last_sets.is_repeated(message));
         messages
     }
 
@@ -92,6 +96,7 @@ impl Sender {
         let leave = match self.circuit.enter() {
             Ok(leave) => leave,
             Err(why) => {
+                messages.iter().for_each(|message| self.last_sets.forget(message));
                 let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
                 return messages.into_iter().map(|message| failure(message, reason.clone())).collect();
             }
@@ -106,6 +111,9 @@ impl Sender {
     pub(super) fn note(&self, sent: &[(Message, Outcome)]) -> Option<(Duration, String)> {
         let count = |is: fn(&Outcome) -> bool| sent.iter().filter(|(_, outcome)| is(outcome)).count();
         stats::delivered(count(|outcome| matches!(outcome, Outcome::Delivered)));
+        for (message, _) in sent.iter().filter(|(_, outcome)| *outcome != Outcome::Delivered) {
+            self.last_sets.forget(message);
+        }
         let away = sent.iter().find_map(|(_, outcome)| match outcome {
             Outcome::Retry { after, reason } => Some((*after, reason)),
             Outcome::Unauthorized(why) => Some((None, why)),
