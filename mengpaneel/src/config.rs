@@ -15,8 +15,8 @@ use crate::claims::Claims;
 use crate::current;
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::{Mengpaneel, On};
-use crate::outbox::{Memory, Outbox, Post};
-use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Region};
+use crate::outbox::{BeforeSend, Memory, Outbox, Post};
+use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Message, Region};
 use crate::settings::{Loader, Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
 
@@ -125,6 +125,7 @@ pub struct Builder {
     cookie_key: Option<Key>,
     unclaimed_after: Duration,
     max_unclaimed: usize,
+    before_send: Option<BeforeSend>,
     failures: Failures,
 }
 
@@ -153,6 +154,7 @@ impl Mengpaneel {
             cookie_key: None,
             unclaimed_after: Duration::from_secs(5 * 60),
             max_unclaimed: 10_000,
+            before_send: None,
             failures: Failures::default(),
         }
     }
@@ -293,6 +295,23 @@ impl Builder {
         Self { max_unclaimed: copies, ..self }
     }
 
+    /// Looks at each message before the server sends it, and may change it; `false` drops it, as with
+    /// [`Vec::retain_mut`]. What browsers send does not pass here.
+    ///
+    /// ```
+    /// # use mengpaneel::Mengpaneel;
+    /// let builder = Mengpaneel::builder("token").before_send(|message| {
+    ///     if let Some(properties) = message.body.get_mut("properties") {
+    ///         properties["ip"] = "0".into(); // nobody is located
+    ///     }
+    ///     message.body["event"] != "Health Check"
+    /// });
+    /// # let _ = builder;
+    /// ```
+    pub fn before_send(self, hook: impl Fn(&mut Message) -> bool + Send + Sync + 'static) -> Self {
+        Self { before_send: Some(Arc::new(hook)), ..self }
+    }
+
     /// Is told what did not reach Mixpanel, and why, with the calls. Each is logged all the same.
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self { failures: Failures::new(hook), ..self }
@@ -317,7 +336,8 @@ impl Builder {
         let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
         let failures = Arc::new(self.failures);
         current::listen(Arc::downgrade(&failures));
-        let post = Post::start(token, delivery, self.outbox, (*failures).clone(), self.max_age, self.shutdown_timeout)?;
+        let hooks = ((*failures).clone(), self.before_send);
+        let post = Post::start(token, delivery, self.outbox, hooks, self.max_age, self.shutdown_timeout)?;
         let on = On {
             settings: Arc::new(settings),
             post: Arc::new(post),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::claims::Claims;
 use crate::failure::Failures;
 use crate::mixpanel::Mixpanel;
-use crate::outbox::{NotSent, Post, Undelivered};
+use crate::outbox::{Health, NotSent, Post, Undelivered};
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Late, Recorder};
 use crate::settings::Settings;
@@ -94,6 +94,21 @@ impl Mengpaneel {
         match &self.on {
             Some(on) => on.post.flush(deadline).await,
             None => Ok(()),
+        }
+    }
+
+    /// How delivery goes, for a readiness probe; well where there is no token.
+    ///
+    /// ```
+    /// # async fn probe(mengpaneel: mengpaneel::Mengpaneel) -> String {
+    /// let health = mengpaneel.health().await;
+    /// format!("{} wait; {}", health.waiting, health.trouble.as_deref().unwrap_or("well"))
+    /// # }
+    /// ```
+    pub async fn health(&self) -> Health {
+        match &self.on {
+            Some(on) => on.post.health().await,
+            None => Health::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::failure::{Failure, Failures};
 use crate::parcel::Parcel;
+use crate::stats;
 use crate::visitor::Visitor;
 
 /// What decides whether a recorded call counts.
@@ -212,6 +213,7 @@ impl Recorder {
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     pub fn record(&self, mut entry: Entry) {
         stamp_time_and_insert_id(&mut entry.call);
+        stats::recorded(1);
         let mut state = self.lock();
         if let Some(context) = state.flushed.clone() {
             if let (Some(held), false) = (&mut state.held, entry.via_server) {

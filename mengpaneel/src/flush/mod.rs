@@ -32,6 +32,7 @@ use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled, Strategy};
 use crate::session;
 use crate::settings::Settings;
+use crate::stats;
 use crate::visitor::Visitor;
 
 pub use body::Body;
@@ -187,7 +188,8 @@ where
 
     async fn ship(&self, Shipment { parcel, forced }: Shipment) {
         let calls = parcel.calls.clone();
-        let parcel = if forced == Some(Strategy::ServerSide) {
+        // Where Mixpanel is away, what was to be said at once waits for it.
+        let parcel = if forced == Some(Strategy::ServerSide) && !self.post.is_away() {
             parcel
         } else {
             match async_server_side::flush(&self.post, parcel).await {
@@ -207,6 +209,7 @@ where
     }
 
     fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {
+        stats::flushed(strategy.name(), calls.iter().count());
         let (method, path) = (&self.asked.method, &self.asked.path);
         let events: Vec<&str> = calls.iter().filter(|call| call.method().is_track()).filter_map(event_name).collect();
         tracing::debug!(
