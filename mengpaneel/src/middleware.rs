@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::asked::{self, Asked};
@@ -23,6 +23,7 @@ use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder};
 use crate::session;
+use crate::settings::Settings;
 use crate::visitor::opted_out;
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
@@ -74,6 +75,7 @@ where
         let recording = Recording::begin(on, &request);
         self.tell_no_session(&recording);
         let mixpanel = Mixpanel::new(Arc::clone(&recording.recorder));
+        Handles::keep(&request, on, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
@@ -214,6 +216,42 @@ impl Drop for Recording {
             let parcel = Parcel::new(visitor.clone(), settled.via_server);
             self.on.post.hand_over(Parcel { context, via_server: true, ..parcel });
         }
+    }
+}
+
+/// The handles of one request, where several Mengpaneels are wrapped around an app.
+struct Handles(Vec<(Arc<Settings>, Mixpanel)>);
+
+impl Handles {
+    fn keep(request: &ServiceRequest, on: &On, mixpanel: &Mixpanel) {
+        let mut extensions = request.extensions_mut();
+        let handle = (Arc::clone(&on.settings), mixpanel.clone());
+        match extensions.get_mut::<Self>() {
+            Some(Self(handles)) => handles.push(handle),
+            None => drop(extensions.insert(Self(vec![handle]))),
+        }
+    }
+}
+
+impl Mengpaneel {
+    /// The handle of a request for this project, where several Mengpaneels are wrapped around one
+    /// app: the free functions, the attributes and the extractor record for the innermost of them.
+    ///
+    /// ```
+    /// use actix_web::{HttpRequest, web};
+    /// use mengpaneel::Mengpaneel;
+    ///
+    /// async fn buy(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> &'static str {
+    ///     mengpaneel::track("Buy", ());
+    ///     marketing.of(&request).track("Lead", ());
+    ///     "thank you"
+    /// }
+    /// ```
+    pub fn of(&self, request: &HttpRequest) -> Mixpanel {
+        let extensions = request.extensions();
+        let handles = extensions.get::<Handles>().map(|Handles(handles)| handles.as_slice()).unwrap_or_default();
+        let own = self.on().and_then(|on| handles.iter().find(|(settings, _)| Arc::ptr_eq(settings, &on.settings)));
+        own.map_or_else(Mixpanel::detached, |(_, mixpanel)| mixpanel.clone())
     }
 }
 

@@ -226,9 +226,12 @@ impl Recorder {
         }
     }
 
-    /// Decides what counts and hands it out. From here on what is recorded is late.
+    /// Decides what counts and hands it out, once. From here on what is recorded is late.
     pub fn settle(&self, ending: Ending, extent: Extent) -> Settled {
         let mut state = self.lock();
+        if state.flushed.is_some() {
+            return Settled::default();
+        }
         let settled = state.settle(ending, extent, &self.visitor);
         let setup_too = settled.calls.before_setup.iter().chain(&settled.calls.setup);
         state.flushed = Some(setup_too.chain(&settled.via_server.setup).cloned().collect());

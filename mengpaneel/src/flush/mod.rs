@@ -15,6 +15,7 @@ mod split;
 mod stream;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -119,7 +120,8 @@ where
         if self.clear_cookie {
             session::clear(self.response.response_mut(), &self.settings.names.cookie);
         }
-        for shipment in shipments {
+        let mut waiting = Waiting { post: Arc::clone(&self.post), shipments: shipments.into() };
+        while let Some(shipment) = waiting.shipments.pop_front() {
             self.ship(shipment).await;
         }
         let claim = self.claim.take();
@@ -217,6 +219,20 @@ where
     fn tell_declined(&self, strategy: Strategy, reason: &Declined) {
         let (method, path) = (&self.asked.method, &self.asked.path);
         tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
+    }
+}
+
+/// Shipments that wait for the one before them. A client that hangs up meanwhile loses none.
+struct Waiting {
+    post: Arc<Post>,
+    shipments: VecDeque<Shipment>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        for Shipment { parcel, .. } in self.shipments.drain(..) {
+            self.post.hand_over(parcel);
+        }
     }
 }
 

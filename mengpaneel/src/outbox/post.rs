@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::sender::{BeforeSend, Sender, Undelivered};
-use super::worker::{Closing, Worker};
+use super::worker::{Closing, InHand, Worker};
 use super::{Declined, Outbox};
 use crate::call::Call;
 use crate::failure::{Failure, Failures, Reason};
@@ -82,14 +82,30 @@ impl Post {
         Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout })
     }
 
-    /// Puts a parcel in the outbox, or says why not.
+    /// Puts a parcel in the outbox, or says why not. Goes on where the caller stops waiting.
     pub(crate) async fn enqueue(&self, parcel: Parcel) -> Result<(), Declined> {
         let declined = |parcel, reason: &str| Err(Declined { parcel: Box::new(parcel), reason: reason.to_owned() });
-        match &self.outbox {
-            _ if self.is_closed() => declined(parcel, "the Mengpaneel was shut down"),
-            None => declined(parcel, "none is configured"),
-            Some(outbox) => outbox.append(parcel).await,
+        let outbox = match &self.outbox {
+            _ if self.is_closed() => return declined(parcel, "the Mengpaneel was shut down"),
+            None => return declined(parcel, "none is configured"),
+            Some(outbox) => Arc::clone(outbox),
+        };
+        let mut appending = Box::pin(async move { outbox.append(parcel).await });
+        if let Some(done) = (&mut appending).now_or_never() {
+            return done;
         }
+        let Ok(in_hand) = self.take_in_hand() else { return appending.await };
+        let (answer, answered) = oneshot::channel();
+        let sender = Arc::clone(&self.sender);
+        self.runtime.spawn(async move {
+            // Nobody waits for it where the request was given up: then the server sends it.
+            if let Err(Err(declined)) = answer.send(appending.await) {
+                sender.send_or_tell(&declined.parcel).await;
+            }
+            drop(in_hand);
+        });
+        // The thread ends after what it has in hand: there is an answer.
+        answered.await.unwrap_or(Ok(()))
     }
 
     /// Delivers a parcel now, in one attempt. Goes on where the caller stops waiting.
@@ -129,9 +145,7 @@ impl Post {
                 },
                 None => parcel,
             };
-            for failure in sender.send_once(&parcel).await {
-                sender.tell(&failure);
-            }
+            sender.send_or_tell(&parcel).await;
         });
         if let Err(reason) = spawned {
             self.tell(&Failure::of_calls(reason, calls));
@@ -206,17 +220,20 @@ impl Post {
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Reason> {
-        if self.is_closed() {
-            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
-        }
-        let Some(in_hand) = self.closing.take_in_hand(MAX_IN_HAND) else {
-            return Err(Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")));
-        };
+        let in_hand = self.take_in_hand()?;
         self.runtime.spawn(async move {
             work.await;
             drop(in_hand);
         });
         Ok(())
+    }
+
+    fn take_in_hand(&self) -> Result<InHand, Reason> {
+        if self.is_closed() {
+            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
+        }
+        let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
+        in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
     }
 }
 

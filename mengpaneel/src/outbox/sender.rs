@@ -87,6 +87,13 @@ impl Sender {
         }
     }
 
+    /// One attempt; what did not arrive is told.
+    pub(super) async fn send_or_tell(&self, parcel: &Parcel) {
+        for failure in self.send_once(parcel).await {
+            self.tell(&failure);
+        }
+    }
+
     /// One attempt; gives what did not arrive. While Mixpanel is away there is none.
     pub(super) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
         let messages = self.messages(parcel);

@@ -62,7 +62,7 @@ pub struct DeliveryConfig {
     pub timeout: Duration,
 }
 
-/// Why there can be no [`Delivery`].
+/// Why nothing can be delivered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
