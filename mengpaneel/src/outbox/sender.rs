@@ -71,13 +71,6 @@ impl Sender {
         messages
     }
 
-    /// One attempt; what did not arrive is told.
-    pub(super) async fn send_or_tell(&self, parcel: &Parcel) {
-        for failure in self.send_once(parcel).await {
-            self.tell(&failure);
-        }
-    }
-
     fn is_wanted(&self, hook: &BeforeSend, message: &mut Message) -> bool {
         match catch_unwind(AssertUnwindSafe(|| hook(message))) {
             Ok(true) => true,
@@ -91,6 +84,13 @@ impl Sender {
                 self.tell(&failure(message.clone(), reason));
                 false
             }
+        }
+    }
+
+    /// One attempt; what did not arrive is told.
+    pub(super) async fn send_or_tell(&self, parcel: &Parcel) {
+        for failure in self.send_once(parcel).await {
+            self.tell(&failure);
         }
     }
 

@@ -126,15 +126,15 @@ impl Worker {
     /// Delivers what waits until closing is asked for, and then until nothing waits.
     async fn drain(&mut self, outbox: &dyn Outbox) {
         let mut batch = BATCH;
-        loop {
-            if let Some(wait) = self.sender.circuit.wait() {
-                // A delivery past the outbox found out that Mixpanel is away.
-                batch = PROBE;
-                if !self.pause(wait).await {
-                    return;
-                }
+        while let Some(leases) = self.next(outbox, batch).await {
+            // A delivery past the outbox may have found out that Mixpanel is away. At the end there is
+            // one more attempt all the same.
+            if !self.closing.is_asked()
+                && let Some(wait) = self.sender.circuit.wait()
+                && !self.pause(wait).await
+            {
+                return Self::log(outbox.retry_later(leases, Duration::ZERO).await);
             }
-            let Some(leases) = self.next(outbox, batch).await else { return };
             match self.deliver(outbox, leases).await {
                 Round::Answered => batch = BATCH,
                 Round::Away(delay) => {
