@@ -2,6 +2,7 @@
 //!
 //! The names stand in the guide's page on operation.
 
+#[cfg(feature = "metrics")]
 use std::time::Duration;
 
 /// Calls were recorded.
@@ -47,10 +48,6 @@ fn count(name: &'static str, label: Option<(&'static str, &'static str)>, by: us
         None => metrics::counter!(name).increment(by),
     }
 }
-
-/// How many records wait, and for how long the oldest has.
-#[cfg(not(feature = "metrics"))]
-pub fn queue(_: usize, _: Duration) {}
 
 #[cfg(not(feature = "metrics"))]
 fn count(_: &'static str, _: Option<(&'static str, &'static str)>, _: usize) {}

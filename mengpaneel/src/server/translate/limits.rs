@@ -249,11 +249,7 @@ fn weight(value: &Value) -> usize {
 
 fn cut_strings(key: &str, value: &mut Value, told: &mut Vec<String>) {
     match value {
-        Value::String(text) => {
-            if cut(text) {
-                told.push(format!("{key}: a text was cut to {LONGEST} characters"));
-            }
-        }
+        Value::String(text) => told.extend(cut(text).then(|| format!("{key}: a text was cut to {LONGEST} characters"))),
         Value::Array(items) => items.iter_mut().for_each(|item| cut_strings(key, item, told)),
         Value::Object(entries) => entries.values_mut().for_each(|value| cut_strings(key, value, told)),
         _ => {}

@@ -6,6 +6,7 @@ use super::*;
 use crate::call::Properties;
 
 /// The properties of the user 42's event, what was told of it, and whether it was refused.
+#[allow(clippy::needless_pass_by_value, reason = "what is given is made for it")]
 fn event_of(properties: Value) -> (Properties, Vec<String>, bool) {
     let translation = said(user("42"), json!([[["track"], ["E", properties]]]));
     let sent = translation.messages.first().and_then(|message| message.body["properties"].as_object().cloned());
