@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
+use actix_web::cookie::Cookie;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
@@ -124,6 +125,7 @@ struct Recording {
     session: Option<Session>,
     claim: Option<Claim>,
     clear_cookie: bool,
+    seed: Option<Cookie<'static>>,
 }
 
 impl Recording {
@@ -132,8 +134,17 @@ impl Recording {
         let asked = Asked::new(request.request(), settings);
         let session = session::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
-        let recorder = on.recorder(asked::visitor(request.request(), settings, has_session));
-        let mut recording = Self { on: Arc::clone(on), asked, recorder, session, claim: None, clear_cookie: false };
+        let mut visitor = asked::visitor(request.request(), settings, has_session);
+        let host = asked.url.as_ref().and_then(|url| url.host_str());
+        let seed = match (&settings.seeding, host) {
+            (Some(seeding), Some(host)) if asked.is_navigation && visitor.cookie.is_none() => {
+                Some(seeding.cookie(host)).inspect(|seed| visitor.cookie = Some(seed.value().to_owned()))
+            }
+            _ => None,
+        };
+        let recorder = on.recorder(visitor);
+        let on = Arc::clone(on);
+        let mut recording = Self { on, asked, recorder, session, claim: None, clear_cookie: false, seed };
         if recording.asked.can_replay() {
             recording.replay(request.request());
         }
@@ -191,6 +202,7 @@ impl Recording {
             session: self.session.clone(),
             claim: None,
             clear_cookie: self.clear_cookie,
+            seed: self.seed.take(),
             response,
             body,
         };

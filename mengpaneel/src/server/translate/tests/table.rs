@@ -161,7 +161,11 @@ fn sent(calls: &Value) -> String {
         });
     }
     let messages: Vec<String> = bodies.iter().map(|body| format!("`{body}`")).collect();
-    if messages.is_empty() { "nothing".to_owned() } else { messages.join(" ") }
+    match (messages.is_empty(), translation.refused.is_empty()) {
+        (true, true) => "nothing".to_owned(),
+        (true, false) => "nothing; `on_error` is told".to_owned(),
+        (false, _) => messages.join(" "),
+    }
 }
 
 fn table() -> String {
