@@ -16,6 +16,7 @@ use crate::current;
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{BeforeSend, Memory, Outbox, Post};
+use crate::seed::Seeding;
 use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Message, Region};
 use crate::settings::{Loader, Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
@@ -79,6 +80,9 @@ pub enum BuildError {
     /// A trusted proxy is neither an address nor a network.
     #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
     Proxy(String),
+    /// There is no cookie to be given to visitors.
+    #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]
+    SeedCookie,
     /// Nothing can be delivered: there are no certificates on this machine, most often.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -125,6 +129,7 @@ pub struct Builder {
     cookie_key: Option<Key>,
     unclaimed_after: Duration,
     max_unclaimed: usize,
+    seed_cookie: bool,
     before_send: Option<BeforeSend>,
     failures: Failures,
 }
@@ -154,6 +159,7 @@ impl Mengpaneel {
             cookie_key: None,
             unclaimed_after: Duration::from_secs(5 * 60),
             max_unclaimed: 10_000,
+            seed_cookie: false,
             before_send: None,
             failures: Failures::default(),
         }
@@ -295,6 +301,13 @@ impl Builder {
         Self { max_unclaimed: copies, ..self }
     }
 
+    /// Gives a first-time visitor mixpanel-js's cookie with the page that they ask for, so that what the
+    /// server says of their first request is of the same device as what their browser says. Default: no;
+    /// mixpanel-js writes it itself, later.
+    pub fn seed_cookie(self, seed: bool) -> Self {
+        Self { seed_cookie: seed, ..self }
+    }
+
     /// Looks at each message before the server sends it, and may change it; `false` drops it, as with
     /// [`Vec::retain_mut`]. What browsers send does not pass here.
     ///
@@ -354,9 +367,15 @@ impl Builder {
             Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
         let config = self.page_config()?;
         check_page_url("lib_url", &self.lib_url)?;
+        let cookies = CookieNames::new(&token, &config);
+        let seeding = Seeding::new(&cookies.persistence, &config);
+        if self.seed_cookie && seeding.is_none() {
+            return Err(BuildError::SeedCookie);
+        }
         let proxies = self.trusted_proxies.iter().map(|proxy| network(proxy));
         Ok(Settings {
-            cookies: CookieNames::new(&token, &config),
+            cookies,
+            seeding: seeding.filter(|_| self.seed_cookie),
             token,
             names,
             page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
