@@ -59,6 +59,12 @@ impl Visitor {
         self
     }
 
+    /// The same visitor, with the same cookies, at another server.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// Asks for a page, as a click does.
     pub fn get(&mut self, path: &str) -> Ask<'_> {
         self.ask(Method::GET, path).header("accept", "text/html,*/*;q=0.8").header("sec-fetch-mode", "navigate")
