@@ -15,6 +15,7 @@ install_packages() {
     has node || missing+=(nodejs)
     has npm || missing+=(npm)
     has chromium || missing+=(chromium)
+    has redis-server || missing+=(redis-server)
     if [ "${#missing[@]}" -gt 0 ]; then
         echo "installing: ${missing[*]}"
         as_root apt-get update -qq

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::cookie::Key;
@@ -14,8 +15,8 @@ use crate::claims::Claims;
 use crate::current;
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::{Mengpaneel, On};
-use crate::outbox::{Memory, Outbox, Post};
-use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Region};
+use crate::outbox::{BeforeSend, Memory, Outbox, Post};
+use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Message, Region};
 use crate::settings::{Loader, Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
 
@@ -122,6 +123,9 @@ pub struct Builder {
     respect_dnt: bool,
     trusted_proxies: Vec<String>,
     cookie_key: Option<Key>,
+    unclaimed_after: Duration,
+    max_unclaimed: usize,
+    before_send: Option<BeforeSend>,
     failures: Failures,
 }
 
@@ -148,6 +152,9 @@ impl Mengpaneel {
             respect_dnt: true,
             trusted_proxies: Vec::new(),
             cookie_key: None,
+            unclaimed_after: Duration::from_secs(5 * 60),
+            max_unclaimed: 10_000,
+            before_send: None,
             failures: Failures::default(),
         }
     }
@@ -271,6 +278,40 @@ impl Builder {
         Self { cookie_key: Some(key), ..self }
     }
 
+    /// How long delayed calls may wait for their page, until the server says them all the same: the
+    /// visitor went away, or a slower request overwrote the cookie that held them. Default: five
+    /// minutes.
+    ///
+    /// The copy that this takes is kept in memory. A kill of the process loses it. An orderly end,
+    /// and a second process that answers the same visitors, leave only what Mixpanel can tell from
+    /// the page's own copy: events of visitors who were identified.
+    pub fn unclaimed_after(self, time: Duration) -> Self {
+        Self { unclaimed_after: time, ..self }
+    }
+
+    /// For how many redirects such a copy is kept at once. Default: 10,000. What is past that is
+    /// said by the page only.
+    pub fn max_unclaimed(self, copies: usize) -> Self {
+        Self { max_unclaimed: copies, ..self }
+    }
+
+    /// Looks at each message before the server sends it, and may change it; `false` drops it, as with
+    /// [`Vec::retain_mut`]. What browsers send does not pass here.
+    ///
+    /// ```
+    /// # use mengpaneel::Mengpaneel;
+    /// let builder = Mengpaneel::builder("token").before_send(|message| {
+    ///     if let Some(properties) = message.body.get_mut("properties") {
+    ///         properties["ip"] = "0".into(); // nobody is located
+    ///     }
+    ///     message.body["event"] != "Health Check"
+    /// });
+    /// # let _ = builder;
+    /// ```
+    pub fn before_send(self, hook: impl Fn(&mut Message) -> bool + Send + Sync + 'static) -> Self {
+        Self { before_send: Some(Arc::new(hook)), ..self }
+    }
+
     /// Is told what did not reach Mixpanel, and why, with the calls. Each is logged all the same.
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self { failures: Failures::new(hook), ..self }
@@ -295,8 +336,15 @@ impl Builder {
         let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
         let failures = Arc::new(self.failures);
         current::listen(Arc::downgrade(&failures));
-        let post = Post::start(token, delivery, self.outbox, (*failures).clone(), self.max_age, self.shutdown_timeout)?;
-        let on = On { settings: Arc::new(settings), post: Arc::new(post), failures, claims: Claims::default() };
+        let hooks = ((*failures).clone(), self.before_send);
+        let post = Post::start(token, delivery, self.outbox, hooks, self.max_age, self.shutdown_timeout)?;
+        let on = On {
+            settings: Arc::new(settings),
+            post: Arc::new(post),
+            failures,
+            claims: Claims::new(self.max_unclaimed),
+            told_no_session: AtomicBool::new(false),
+        };
         Ok(Mengpaneel::new(Some(Arc::new(on))))
     }
 
@@ -318,6 +366,7 @@ impl Builder {
             respect_dnt: self.respect_dnt,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
             cookie_key: self.cookie_key.clone(),
+            unclaimed_after: self.unclaimed_after,
         })
     }
 
@@ -368,36 +417,4 @@ impl fmt::Debug for Builder {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn without_a_token_tracking_is_off() {
-        for token in [Token::from(""), Token::from(" "), Token::from(None::<&str>), Token::from(Err::<String, _>(()))] {
-            assert!(!Mengpaneel::builder(token).build().unwrap().is_on());
-        }
-        assert!(Mengpaneel::builder(Some("t")).build().unwrap().is_on());
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_by_name() {
-        let refused = |builder: Builder| builder.build().unwrap_err().to_string();
-        let builder = || Mengpaneel::builder("t");
-        assert!(refused(builder().name("Ünicode")).contains("cannot be a name"));
-        assert!(refused(builder().js_config(json!(1))).contains("js_config"));
-        assert!(refused(builder().api_host("nowhere")).contains("api_host"));
-        assert!(refused(builder().lib_url("javascript:1")).contains("lib_url"));
-        assert!(refused(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));
-    }
-
-    #[test]
-    fn the_page_is_told_our_defaults_and_the_applications_own_over_them() {
-        let builder = Mengpaneel::builder("t").js_config(json!({"api_payload_format": "base64", "debug": true}));
-        let config = builder.page_config().unwrap();
-        assert_eq!(config["api_payload_format"], "base64");
-        assert_eq!(config["debug"], true);
-        assert_eq!(config["opt_out_tracking_persistence_type"], "cookie");
-    }
-}
+mod tests;

@@ -227,7 +227,7 @@ fn json(value: &Value) -> String {
     escape(&value.to_string(), |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'))
 }
 
-/// Writes these characters as `\uXXXX`: in JSON, they stand in strings only.
+/// Writes these characters as their UTF-16 units, `\u003c`: in JSON, they stand in strings only.
 fn escape(json: &str, which: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

@@ -26,12 +26,13 @@ use actix_web::dev::ServiceResponse;
 
 use crate::asked::Asked;
 use crate::call::{Call, Calls, Method};
-use crate::claims::Claim;
+use crate::claims::{Claim, Claims};
 use crate::outbox::Post;
 use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled, Strategy};
 use crate::session;
 use crate::settings::Settings;
+use crate::stats;
 use crate::visitor::Visitor;
 
 pub use body::Body;
@@ -70,6 +71,8 @@ pub(crate) struct Exchange<B> {
     pub recorder: Arc<Recorder>,
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
+    /// Where copies of what is delayed are kept aside.
+    pub claims: Claims,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
     /// Whether the browser still holds our one-shot cookie, read already.
@@ -103,6 +106,11 @@ where
             Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => read(body).await,
             Err(body) => Content::Own { body },
         });
+    }
+
+    /// Whether the calls would wait for the next request, if there is room for them.
+    pub fn would_delay(&self) -> bool {
+        delayed::comes_back(self).is_ok()
     }
 
     /// Puts everything on its way, and gives the response.
@@ -147,10 +155,6 @@ where
             match taken {
                 Ok(others) => {
                     self.tell_flushed(strategy, calls);
-                    if strategy == Strategy::Delayed {
-                        // What waits again was not delivered: a copy of it may still be the one that is.
-                        self.claim = None;
-                    }
                     if !others.is_setup_only() || !others.setup.is_empty() {
                         let parcel = Parcel { context: context_of(calls, &others), ..self.parcel(others) };
                         shipments.push(Shipment { parcel, forced: None });
@@ -184,7 +188,8 @@ where
 
     async fn ship(&self, Shipment { parcel, forced }: Shipment) {
         let calls = parcel.calls.clone();
-        let parcel = if forced == Some(Strategy::ServerSide) {
+        // Where Mixpanel is away, what was to be said at once waits for it.
+        let parcel = if forced == Some(Strategy::ServerSide) && !self.post.is_away() {
             parcel
         } else {
             match async_server_side::flush(&self.post, parcel).await {
@@ -204,6 +209,7 @@ where
     }
 
     fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {
+        stats::flushed(strategy.name(), calls.iter().count());
         let (method, path) = (&self.asked.method, &self.asked.path);
         let events: Vec<&str> = calls.iter().filter(|call| call.method().is_track()).filter_map(event_name).collect();
         tracing::debug!(

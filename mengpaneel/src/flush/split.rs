@@ -26,17 +26,16 @@ pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     split(calls, |call| is_known && call.method().counts_twice())
 }
 
-/// Takes out the events of another than whom the browser will take itself for.
+/// Takes out what the browser would not say as it was meant: the events of another than whom it will
+/// take itself for, and charges, which mixpanel-js ignores.
 pub fn foreign(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let browser = visitor.browser().user_id;
-    let Some(here) = calls.identity().or(browser.as_deref()) else {
-        return (calls.clone(), Calls::default());
-    };
+    let here = calls.identity().or(browser.as_deref());
     let is_foreign = |call: &Call| {
         let owner = call.properties().and_then(|properties| properties.get("$user_id"));
-        call.method().is_track() && owner.is_some_and(|owner| owner.as_str() != Some(here))
+        call.method().is_track() && here.is_some() && owner.is_some_and(|owner| owner.as_str() != here)
     };
-    split(calls, is_foreign)
+    split(calls, |call| is_foreign(call) || call.method() == &Method::PeopleTrackCharge)
 }
 
 /// Writes on each event whose it is, as of now: the page that runs it may be another user's.
@@ -103,6 +102,14 @@ mod tests {
         let calls = Calls { tracking: vec![theirs.clone(), ours.clone()], ..identified_calls("2") };
         let (rest, foreign_calls) = foreign(&calls, &Visitor::default());
         assert_eq!((rest.tracking, foreign_calls.tracking), (vec![ours], vec![theirs]));
+    }
+
+    #[test]
+    fn a_charge_is_left_to_the_server_since_mixpanel_js_ignores_it() {
+        let charge = call(Method::PeopleTrackCharge, json!([5]));
+        let calls = Calls { tracking: vec![charge.clone()], ..identified_calls("2") };
+        let (rest, by_server) = foreign(&calls, &Visitor::default());
+        assert_eq!((rest.tracking, by_server.tracking), (vec![], vec![charge]));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 #[doc = include_str!("actix.md")]
 pub mod actix {}
 
+#[doc = include_str!("macros.md")]
+pub mod macros {}
+
 #[doc = include_str!("ajax.md")]
 pub mod ajax {}
 
@@ -11,6 +14,9 @@ pub mod jobs {}
 
 #[doc = include_str!("privacy.md")]
 pub mod privacy {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 
 #[doc = include_str!("migrating.md")]
 pub mod migrating {}

@@ -1,5 +1,7 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
+mod circuit;
+mod last_sets;
 mod memory;
 mod post;
 mod sender;
@@ -15,8 +17,9 @@ use crate::parcel::Parcel;
 
 pub use crate::server::{Endpoint, Message};
 pub use memory::Memory;
-pub use post::NotSent;
 pub(crate) use post::Post;
+pub use post::{Health, NotSent};
+pub(crate) use sender::BeforeSend;
 pub use sender::Undelivered;
 
 /// Where calls wait until the server delivers them.

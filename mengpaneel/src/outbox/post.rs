@@ -9,12 +9,14 @@ use futures_util::future::FutureExt as _;
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
-use super::sender::{Sender, Undelivered};
+use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::{Closing, InHand, Worker};
 use super::{Declined, Outbox};
 use crate::call::Call;
+use crate::claims::{Claims, Unclaimed};
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
@@ -37,19 +39,39 @@ pub(crate) struct Post {
 #[error("{0} records were not sent before the deadline")]
 pub struct NotSent(pub usize);
 
+/// How delivery goes; for a readiness probe, and for whoever watches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// How many records wait for the server to send them.
+    pub waiting: usize,
+    /// How long the oldest of those that were tried last has waited; `None` where nothing is late.
+    pub oldest: Option<Duration>,
+    /// What is wrong: Mixpanel is away or refuses the credentials, or the outbox cannot be reached.
+    pub trouble: Option<String>,
+}
+
+impl Health {
+    /// Whether what is recorded gets through. Where it does not it waits, and the app works all the
+    /// same: a probe that takes instances out of service should not hang on this alone.
+    pub fn is_well(&self) -> bool {
+        self.trouble.is_none()
+    }
+}
+
 impl Post {
     /// Starts the thread. Fails where the system gives none.
     pub(crate) fn start(
         token: String,
         delivery: Delivery,
         outbox: Option<Arc<dyn Outbox>>,
-        failures: Failures,
+        (failures, before_send): (Failures, Option<BeforeSend>),
         max_age: Duration,
         shutdown_timeout: Duration,
     ) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let sender = Arc::new(Sender { token, delivery, failures, max_age });
+        let sender = Arc::new(Sender::new(token, delivery, failures, max_age, before_send));
         let closing = Arc::<Closing>::default();
         let worker = Worker {
             outbox: outbox.clone(),
@@ -132,9 +154,46 @@ impl Post {
         }
     }
 
+    /// Takes a delayed payload's copy once it was not claimed for so long.
+    pub(crate) fn hand_over_unclaimed(self: &Arc<Self>, claims: Claims, id: Uuid, after: Duration) {
+        let post = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            loop {
+                sleep(after).await;
+                let Some(post) = post.upgrade() else { return };
+                match claims.unclaimed(id) {
+                    Unclaimed::Copy(parcel) => return post.hand_over(*parcel),
+                    Unclaimed::InUse => {}
+                    Unclaimed::Gone => return,
+                }
+            }
+        });
+    }
+
+    /// Whether Mixpanel is away, so that it is of use to let calls wait for it.
+    pub(crate) fn is_away(&self) -> bool {
+        self.outbox.is_some() && self.sender.circuit.trouble().is_some()
+    }
+
+    /// How it goes.
+    pub(crate) async fn health(&self) -> Health {
+        let (waiting, unreachable) = match &self.outbox {
+            Some(outbox) => match outbox.waiting().await {
+                Ok(waiting) => (waiting, None),
+                Err(error) => (0, Some(error.to_string())),
+            },
+            None => (0, None),
+        };
+        Health {
+            waiting: waiting + self.closing.in_hand(),
+            oldest: self.sender.oldest_age(),
+            trouble: unreachable.or_else(|| self.sender.circuit.trouble()),
+        }
+    }
+
     /// Tells the application of what was lost.
     pub(crate) fn tell(&self, failure: &Failure) {
-        self.sender.failures.tell(failure);
+        self.sender.tell(failure);
     }
 
     /// Waits until nothing waits any more, `deadline` at most.

@@ -15,9 +15,10 @@ use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
 use crate::server::{Backoff, Message, Outcome};
+use crate::stats;
 
-/// As many records are leased at once as Mixpanel takes events in one request.
-const BATCH: usize = 2_000;
+/// As many records are leased at once as fill the requests that are under way together.
+const BATCH: usize = 4 * 2_000;
 /// As many while Mixpanel is away: one small request tells whether it is back.
 const PROBE: usize = 20;
 
@@ -126,6 +127,14 @@ impl Worker {
     async fn drain(&mut self, outbox: &dyn Outbox) {
         let mut batch = BATCH;
         while let Some(leases) = self.next(outbox, batch).await {
+            // A delivery past the outbox may have found out that Mixpanel is away. At the end there is
+            // one more attempt all the same.
+            if !self.closing.is_asked()
+                && let Some(wait) = self.sender.circuit.wait()
+                && !self.pause(wait).await
+            {
+                return Self::log(outbox.retry_later(leases, Duration::ZERO).await);
+            }
             match self.deliver(outbox, leases).await {
                 Round::Answered => batch = BATCH,
                 Round::Away(delay) => {
@@ -186,6 +195,7 @@ impl Worker {
 
     /// One attempt at everything that was leased.
     async fn deliver(&mut self, outbox: &dyn Outbox, mut leases: Vec<Lease>) -> Round {
+        self.note_oldest(&leases);
         let mut owners = Vec::new();
         let mut messages = Vec::new();
         for (owner, lease) in leases.iter_mut().enumerate() {
@@ -197,22 +207,18 @@ impl Worker {
             lease.remaining = Some(Vec::new());
         }
         Self::log(outbox.mark_sending(&leases).await);
-        let mut away = None;
         let sent = self.sender.delivery.deliver(messages).await;
+        let away = self.sender.note(&sent);
         for (owner, (message, outcome)) in owners.into_iter().zip(sent) {
             match outcome {
-                Outcome::Retry { after, reason } => {
-                    away.get_or_insert((after, reason));
-                    keep(&mut leases, owner, message);
-                }
+                Outcome::Retry { .. } => keep(&mut leases, owner, message),
                 Outcome::Unauthorized(why) => {
                     self.tell_locked_out(&why);
-                    away.get_or_insert((None, why));
                     keep(&mut leases, owner, message);
                 }
                 outcome => {
                     if let Some(reason) = reason(outcome) {
-                        self.sender.failures.tell(&failure(message, reason));
+                        self.sender.tell(&failure(message, reason));
                     }
                 }
             }
@@ -220,8 +226,22 @@ impl Worker {
         let (unfinished, finished): (Vec<_>, Vec<_>) =
             leases.into_iter().partition(|lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty()));
         Self::log(outbox.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await);
+        if away.is_none() {
+            self.sender.oldest.store(0, Ordering::Relaxed);
+        }
+        let round = self.put_back(outbox, unfinished, away).await;
         self.closing.progress.notify_waiters();
-        self.put_back(outbox, unfinished, away).await
+        #[cfg(feature = "metrics")]
+        if let Ok(waiting) = outbox.waiting().await {
+            crate::stats::queue(waiting, self.sender.oldest_age().unwrap_or_default());
+        }
+        round
+    }
+
+    /// What is leased first waited longest.
+    fn note_oldest(&self, leases: &[Lease]) {
+        let oldest = leases.iter().map(|lease| born_ms(&lease.parcel)).min();
+        self.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
     }
 
     /// What was not delivered waits on, if it is not too old.
@@ -229,20 +249,19 @@ impl Worker {
         &mut self,
         outbox: &dyn Outbox,
         unfinished: Vec<Lease>,
-        away: Option<(Option<Duration>, String)>,
+        away: Option<(Duration, String)>,
     ) -> Round {
-        let Some((after, why)) = away else {
-            self.backoff.reset();
+        let Some((delay, why)) = away else {
             self.is_locked_out = false;
             return Round::Answered;
         };
         let (old, young): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|lease| self.is_too_old(&lease.parcel));
         for message in old.iter().flat_map(|lease| lease.remaining.iter().flatten()) {
             let reason = Reason::GivenUp(format!("older than `max_age`; last: {why}"));
-            self.sender.failures.tell(&failure(message.clone(), reason));
+            self.sender.tell(&failure(message.clone(), reason));
         }
         Self::log(outbox.bury(old).await);
-        let delay = self.backoff.after(after);
+        stats::retried(young.iter().flat_map(|lease| &lease.remaining).map(Vec::len).sum());
         tracing::warn!(target: "mengpaneel", waiting = young.len(), ?delay, "Mixpanel is away: {why}");
         Self::log(outbox.retry_later(young, Duration::ZERO).await);
         Round::Away(delay)
@@ -259,7 +278,7 @@ impl Worker {
                     None => lease.parcel.calls.iter().cloned().collect(),
                 };
                 let reason = Reason::GivenUp("the time to shut down was over".into());
-                self.sender.failures.tell(&Failure::of_calls(reason, calls));
+                self.sender.tell(&Failure::of_calls(reason, calls));
             }
         }
     }
@@ -280,7 +299,7 @@ impl Worker {
     }
 
     fn is_too_old(&self, parcel: &Parcel) -> bool {
-        let born = parcel.id.get_timestamp().map_or(0, |at| at.to_unix().0 * 1_000);
+        let born = born_ms(parcel);
         let max_age = u64::try_from(self.sender.max_age.as_millis()).unwrap_or(u64::MAX);
         now_ms().saturating_sub(born) > max_age
     }
@@ -297,6 +316,11 @@ impl Worker {
             tracing::error!(target: "mengpaneel", "{error}");
         }
     }
+}
+
+/// When a parcel was closed, in milliseconds since 1970.
+fn born_ms(parcel: &Parcel) -> u64 {
+    parcel.id.get_timestamp().map_or(0, |at| at.to_unix().0 * 1_000)
 }
 
 fn keep(leases: &mut [Lease], owner: usize, message: Message) {

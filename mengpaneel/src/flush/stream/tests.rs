@@ -30,7 +30,14 @@ impl Flow {
         let config = DeliveryConfig { token: "t".into(), api_host, credentials: Credentials::Token, timeout };
         let waiting: Arc<dyn Outbox> = Arc::new(Memory::default());
         let delivery = Delivery::new(config).unwrap();
-        let post = Post::start("t".into(), delivery, Some(Arc::clone(&waiting)), Failures::default(), timeout, timeout);
+        let post = Post::start(
+            "t".into(),
+            delivery,
+            Some(Arc::clone(&waiting)),
+            (Failures::default(), None),
+            timeout,
+            timeout,
+        );
         let post = Arc::new(post.unwrap());
         let recorder = Arc::new(Recorder::new(Visitor::default(), Failures::default(), Arc::new(|_| {})));
         recorder.settle(Ending { succeeded: true, routed: true }, Extent::Everything);
