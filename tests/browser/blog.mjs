@@ -43,13 +43,15 @@ export async function startCdn() {
 // Starts the program and waits until it listens.
 export async function start(name, variables) {
   const program = process.env.BIN_DIR ? `${process.env.BIN_DIR}/${name}` : target + name;
-  const child = spawn(program, { env: { ...process.env, BIND: "127.0.0.1:0", ...variables }, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, { env: { ...process.env, BIND: "127.0.0.1:0", ...variables }, stdio: ["pipe", "pipe", "inherit"] });
   const failed = new Promise((_, reject) => {
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`${program} ended with ${code}`)));
   });
+  let mixpanel;
   const listening = (async () => {
     for await (const line of createInterface({ input: child.stdout })) {
+      mixpanel = line.match(/^mixpanel on (\S+)/)?.[1] ?? mixpanel;
       const found = line.match(/^listening on (\S+)/);
       if (found) return found[1];
     }
@@ -63,20 +65,21 @@ export async function start(name, variables) {
     child.kill("SIGTERM");
     await ended;
   };
-  return new Blog(url, stop);
+  return new Site(url, mixpanel ?? url, stop);
 }
 
-// A running process.
-export class Blog {
-  constructor(url, stop) {
+// A running process, and the Mixpanel that shows what reached it.
+export class Site {
+  constructor(url, mixpanel, stop) {
     this.url = url;
+    this.mixpanel = mixpanel;
     this.stop = stop;
     this.seen = 0;
     this.counted = new Set();
   }
 
   async #entries() {
-    const answer = await fetch(`${this.url}/live.json?after=${this.seen}`);
+    const answer = await fetch(`${this.mixpanel}/live.json?after=${this.seen}`);
     return answer.json();
   }
 
@@ -109,33 +112,28 @@ export class Blog {
     return [...(await this.#events()).values()].sort((a, b) => a.time - b.time);
   }
 
-  // Waits until these events, in any order, are what arrived. What else arrives is a failure.
-  async await_events(names, browser_is_gone = async () => {}) {
-    const wanted = [...names].sort().join(", ");
+  // Waits until as many events arrived, lets the browser go, and gives what arrived.
+  async await_at_least(names, browser_is_gone = async () => {}) {
     const until = Date.now() + DEADLINE;
-    let events = [];
-    const got = () => events.map((event) => event.what).sort().join(", ");
-    const arrived = async () => {
-      events = await this.events();
-      return events.length >= names.length;
-    };
-    while (!(await arrived()) && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
-    await browser_is_gone();
-    events = await this.events();
-    if (got() !== wanted) throw new Error(`wanted ${wanted}\ngot    ${got()}\n${JSON.stringify(await this.received(), null, 1)}`);
-    const troubles = (await this.received()).filter(({ kind }) => kind === "refused" || kind === "trouble");
-    if (troubles.length > 0) throw new Error(`Mixpanel refused ${JSON.stringify(troubles)}`);
-    return events;
-  }
-
-  // Waits until the server has told of a response, and what became of its calls.
-  async await_note(is_it) {
-    const until = Date.now() + DEADLINE;
-    const found = async () => (await this.received()).some(({ kind, note }) => kind === "note" && is_it(note));
-    while (!(await found())) {
-      if (Date.now() > until) throw new Error(`not among ${JSON.stringify(await this.received(), null, 1)}`);
+    while ((await this.events()).length < names.length && Date.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    await browser_is_gone();
+    return this.events();
+  }
+
+  // Waits until these events, in any order, are what arrived. What else arrives is a failure.
+  async await_events(names, browser_is_gone) {
+    const events = await this.await_at_least(names, browser_is_gone);
+    const received = await this.received();
+    const listed = (names) => [...names].sort().join(", ");
+    const got = listed(events.map(({ what }) => what));
+    if (got !== listed(names)) {
+      throw new Error(`wanted ${listed(names)}\ngot    ${got}\n${JSON.stringify(received, null, 1)}`);
+    }
+    const troubles = received.filter(({ kind }) => kind === "refused" || kind === "trouble");
+    if (troubles.length > 0) throw new Error(`Mixpanel refused ${JSON.stringify(troubles)}`);
+    return events;
   }
 
   // By which strategy each set of calls left.

@@ -1,5 +1,9 @@
 // People with a real browser.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
@@ -12,6 +16,19 @@ const userAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, li
 
 // Fails where there is no Chromium: nothing here is seen working without one.
 export const launch = () => chromium.launch({ executablePath, args: ["--no-sandbox"] });
+
+// A browser that nobody steers, on that page: steered ones prerender nothing. Gives what ends it.
+export async function alone(url) {
+  const profile = mkdtempSync(join(tmpdir(), "mengpaneel-"));
+  const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`];
+  const child = spawn(executablePath, [...flags, `--user-agent=${userAgent}`, "--remote-debugging-port=0", url], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  return async () => {
+    child.kill();
+    await ended;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+}
 
 // Somebody new: no cookies, nothing kept. Its pages must not throw.
 export async function visitor(browser, site) {
