@@ -13,6 +13,7 @@ use crate::call::{Call, Method};
 const SAME: &str = "the same";
 
 /// The calls of the user 42, what the browser sends for them, and why the server differs.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn rows() -> Vec<(Method, Value, &'static str, &'static str)> {
     let group = |method: &str, rest: Value| {
         let Value::Array(rest) = rest else { panic!("arguments are a list") };
@@ -173,7 +174,8 @@ fn table() -> String {
         "| calls | what the browser sends | what the server sends | why it differs |\n| --- | --- | --- | --- |\n"
             .to_owned();
     for (_, calls, browser, why) in rows() {
-        table += &format!("| {} | {browser} | {} | {why} |\n", written(&calls), sent(&calls));
+        let row = format!("| {} | {browser} | {} | {why} |\n", written(&calls), sent(&calls));
+        table.push_str(&row);
     }
     table
 }
