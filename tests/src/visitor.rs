@@ -102,7 +102,8 @@ impl Visitor {
         page
     }
 
-    fn keep(&mut self, page: &Page) {
+    /// Keeps the cookies of an answer.
+    pub fn keep(&mut self, page: &Page) {
         for (_, cookie) in page.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let Some((name, value)) = pair.split_once('=') else { continue };

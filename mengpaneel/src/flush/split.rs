@@ -27,9 +27,8 @@ pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let aliases = calls.before_setup.iter().any(|call| call.method() == &Method::Alias);
     let (mut rest, mut others) = split(calls, |call| is_known && call.method().counts_twice());
     if is_known && !aliases {
-        let (profile, tracking) = rest.tracking.into_iter().partition(|call| call.method().is_people());
-        rest.tracking = tracking;
-        others.tracking.extend::<Vec<_>>(profile);
+        let is_theirs = |call: &Call| call.method().counts_twice() || call.method().is_people();
+        (others.tracking, rest.tracking) = calls.tracking.iter().cloned().partition(is_theirs);
     }
     (rest, others)
 }

@@ -54,7 +54,8 @@ impl Js {
                     self.distinct = self.user.clone().unwrap();
                 }
             }
-            Method::PeopleIncrement => self.increments.push(self.distinct.clone()),
+            // Of nobody's, mixpanel-js keeps what it is told until somebody is identified.
+            Method::PeopleIncrement => self.increments.extend(self.user.clone()),
             Method::Track => {
                 let mut properties = serde_json::Map::new();
                 properties.insert("distinct_id".into(), json!(self.distinct));

@@ -5,6 +5,7 @@ mod hostile;
 mod identity;
 mod js;
 mod log;
+mod model;
 mod origins;
 mod routes;
 mod sessions;

@@ -24,7 +24,7 @@ async fn leave(workshop: &Workshop, left: &str) -> Visitor {
 #[tokio::test]
 async fn a_payload_that_cannot_be_read_is_ignored_and_the_rest_of_the_session_kept() {
     let workshop = workshop();
-    let deep = format!("{{\"tracking\":[[[\"track\"],[{}{}]]]}}", "[".repeat(120), "]".repeat(120));
+    let deep = format!("{{\"tracking\":[[[\"track\"],[{}{}]]]}}", "[".repeat(200), "]".repeat(200));
     let bad = [
         r#"{"tracking":[[["track"],["Sign In"]]"#,
         r#"{"tracking":[[["constructor"],["alert(1)"]]]}"#,
