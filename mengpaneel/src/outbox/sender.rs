@@ -103,7 +103,9 @@ impl Sender {
         let leave = match self.circuit.enter() {
             Ok(leave) => leave,
             Err(why) => {
-                messages.iter().for_each(|message| self.last_sets.forget(message));
+                for message in &messages {
+                    self.last_sets.forget(message);
+                }
                 let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
                 return messages.into_iter().map(|message| failure(message, reason.clone())).collect();
             }
