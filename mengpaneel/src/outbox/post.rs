@@ -112,11 +112,26 @@ impl Post {
 
     /// Delivers a parcel now, in one attempt. Goes on where the caller stops waiting.
     pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), Undelivered> {
+        self.try_now(parcel, None).await
+    }
+
+    /// Delivers a parcel now; where that cannot be, it waits in the outbox.
+    pub(crate) async fn deliver_or_keep(&self, parcel: Parcel) -> Result<(), Undelivered> {
+        self.try_now(parcel, self.outbox.clone()).await
+    }
+
+    async fn try_now(&self, parcel: Parcel, otherwise: Option<Arc<dyn Outbox>>) -> Result<(), Undelivered> {
         let calls = parcel.calls.iter().cloned().collect();
         let (answer, answered) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let failed = sender.send_once(&parcel).await;
+            let (mut failed, is_untouched) = sender.attempt(&parcel).await;
+            if is_untouched
+                && let Some(outbox) = otherwise
+                && outbox.append(parcel).await.is_ok()
+            {
+                failed.clear();
+            }
             // Nobody waits for it where the request was given up.
             drop(answer.send(failed));
         });

@@ -248,11 +248,24 @@ fn weight(value: &Value) -> usize {
 }
 
 fn cut_strings(key: &str, value: &mut Value, told: &mut Vec<String>) {
-    match value {
-        Value::String(text) => told.extend(cut(text).then(|| format!("{key}: a text was cut to {LONGEST} characters"))),
-        Value::Array(items) => items.iter_mut().for_each(|item| cut_strings(key, item, told)),
-        Value::Object(entries) => entries.values_mut().for_each(|value| cut_strings(key, value, told)),
-        _ => {}
+    let is_cut = match value {
+        Value::String(text) => cut(text),
+        Value::Array(items) => {
+            for item in items {
+                cut_strings(key, item, told);
+            }
+            false
+        }
+        Value::Object(entries) => {
+            for value in entries.values_mut() {
+                cut_strings(key, value, told);
+            }
+            false
+        }
+        _ => false,
+    };
+    if is_cut {
+        told.push(format!("{key}: a text was cut to {LONGEST} characters"));
     }
 }
 
