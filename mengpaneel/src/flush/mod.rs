@@ -22,6 +22,7 @@ use std::sync::Arc;
 use actix_session::Session;
 use actix_web::body::{BodySize, MessageBody, to_bytes_limited};
 use actix_web::dev::ServiceResponse;
+use futures_util::future::join_all;
 
 use crate::asked::Asked;
 use crate::call::{Call, Calls, Method};
@@ -118,9 +119,8 @@ where
         if self.clear_cookie {
             session::clear(self.response.response_mut(), &self.settings.names.cookie);
         }
-        for shipment in shipments {
-            self.ship(shipment).await;
-        }
+        // All are handed in before any is waited for: a client that hangs up meanwhile loses none.
+        join_all(shipments.into_iter().map(|shipment| self.ship(shipment))).await;
         let claim = self.claim.take();
         let content = self.body.take();
         self.response.map_body(|_, ()| match content {

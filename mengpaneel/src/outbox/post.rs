@@ -1,24 +1,25 @@
 //! The post: where parcels are handed in, for the outbox or for delivery right now.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::FutureExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::closing::Closing;
 use super::sender::{Sender, Undelivered};
-use super::worker::{Closing, Worker};
+use super::worker::Worker;
 use super::{Declined, Outbox};
 use crate::call::Call;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
-use crate::server::{Backoff, Delivery};
+use crate::server::Delivery;
 
 /// As many parcels may be on their way past the outbox at once.
 const MAX_IN_HAND: usize = 10_000;
@@ -32,6 +33,19 @@ pub(crate) struct Post {
     shutdown_timeout: Duration,
 }
 
+/// What a [`Post`] needs to know.
+pub(crate) struct PostConfig {
+    pub(crate) token: String,
+    pub(crate) delivery: Delivery,
+    pub(crate) outbox: Option<Arc<dyn Outbox>>,
+    pub(crate) failures: Failures,
+    pub(crate) max_age: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    /// As many batches are on their way at once; 0: other processes drain the outbox.
+    pub(crate) concurrency: usize,
+    pub(crate) max_deliveries: u32,
+}
+
 /// What still waited when the time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0} records were not sent before the deadline")]
@@ -39,36 +53,31 @@ pub struct NotSent(pub usize);
 
 impl Post {
     /// Starts the thread. Fails where the system gives none.
-    pub(crate) fn start(
-        token: String,
-        delivery: Delivery,
-        outbox: Option<Arc<dyn Outbox>>,
-        failures: Failures,
-        max_age: Duration,
-        shutdown_timeout: Duration,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn start(config: PostConfig) -> std::io::Result<Self> {
+        let PostConfig { token, delivery, outbox, failures, max_age, shutdown_timeout, .. } = config;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let sender = Arc::new(Sender { token, delivery, failures, max_age });
         let closing = Arc::<Closing>::default();
         let worker = Worker {
-            outbox: outbox.clone(),
+            outbox: outbox.clone().filter(|_| config.concurrency > 0),
             sender: Arc::clone(&sender),
             closing: Arc::clone(&closing),
-            backoff: Backoff::new(now_ms()),
-            is_locked_out: false,
+            concurrency: config.concurrency,
+            max_deliveries: config.max_deliveries,
         };
         thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;
         Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout })
     }
 
-    /// Puts a parcel in the outbox, or says why not.
-    pub(crate) async fn enqueue(&self, parcel: Parcel) -> Result<(), Declined> {
+    /// Puts a parcel in the outbox, or says why not. Where the caller stops waiting, the post goes
+    /// on by itself.
+    pub(crate) async fn enqueue(self: &Arc<Self>, parcel: Parcel) -> Result<(), Declined> {
         let declined = |parcel, reason: &str| Err(Declined { parcel: Box::new(parcel), reason: reason.to_owned() });
         match &self.outbox {
             _ if self.is_closed() => declined(parcel, "the Mengpaneel was shut down"),
             None => declined(parcel, "none is configured"),
-            Some(outbox) => outbox.append(parcel).await,
+            Some(outbox) => Appending::new(self, outbox, parcel).await,
         }
     }
 
@@ -90,25 +99,23 @@ impl Post {
     }
 
     /// Takes a parcel from where nobody can wait: the drop of a request, a call after the flush.
-    pub(crate) fn hand_over(&self, parcel: Parcel) {
+    pub(crate) fn hand_over(self: &Arc<Self>, parcel: Parcel) {
         let parcel = match &self.outbox {
-            Some(outbox) if !self.is_closed() => match outbox.append(parcel.clone()).now_or_never() {
-                Some(Ok(())) => return,
+            Some(outbox) if !self.is_closed() => match Appending::new(self, outbox, parcel).now_or_never() {
                 Some(Err(declined)) => *declined.parcel,
-                None => parcel,
+                // Taken; or the post goes on by itself.
+                Some(Ok(())) | None => return,
             },
             _ => parcel,
         };
+        self.send_on(parcel);
+    }
+
+    /// Delivers a parcel that nobody waits for; what does not arrive is told.
+    fn send_on(&self, parcel: Parcel) {
         let calls: Vec<_> = parcel.calls.iter().cloned().collect();
-        let (sender, outbox) = (Arc::clone(&self.sender), self.outbox.clone());
+        let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let parcel = match outbox {
-                Some(outbox) => match outbox.append(parcel).await {
-                    Ok(()) => return,
-                    Err(declined) => *declined.parcel,
-                },
-                None => parcel,
-            };
             for failure in sender.send_once(&parcel).await {
                 sender.failures.tell(&failure);
             }
@@ -176,6 +183,47 @@ impl Post {
             drop(in_hand);
         });
         Ok(())
+    }
+}
+
+/// A parcel on its way into the outbox. Dropped half-way, it goes on without its caller: whether it
+/// was taken is not known before the outbox has answered.
+struct Appending {
+    post: Arc<Post>,
+    append: Option<BoxFuture<'static, Result<(), Declined>>>,
+}
+
+impl Appending {
+    fn new(post: &Arc<Post>, outbox: &Arc<dyn Outbox>, parcel: Parcel) -> Self {
+        let outbox = Arc::clone(outbox);
+        let append = async move { outbox.append(parcel).await }.boxed();
+        Self { post: Arc::clone(post), append: Some(append) }
+    }
+}
+
+impl Future for Appending {
+    type Output = Result<(), Declined>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(append) = &mut self.append else { return Poll::Pending };
+        let answer = ready!(append.poll_unpin(context));
+        self.append = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        let Some(append) = self.append.take() else { return };
+        let post = Arc::clone(&self.post);
+        let Some(in_hand) = post.closing.take_in_hand(usize::MAX) else { return };
+        let runtime = post.runtime.clone();
+        runtime.spawn(async move {
+            if let Err(declined) = append.await {
+                post.send_on(*declined.parcel);
+            }
+            drop(in_hand);
+        });
     }
 }
 
