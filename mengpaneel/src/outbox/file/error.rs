@@ -1,6 +1,7 @@
 //! What can be wrong with the file of an outbox.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use redb::{DatabaseError, StorageError};
@@ -96,6 +97,15 @@ impl FileError {
             _ => Self::Other { path, why: why.to_string() },
         }
     }
+}
+
+/// Does something with the file. redb asserts what it expects of a file's content: a panic of its
+/// means that the file is broken.
+pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(FileError::Corrupt { path: path.to_owned(), why: said.unwrap_or("redb gave up on it").to_owned() })
+    })
 }
 
 impl From<FileError> for OutboxError {

@@ -92,6 +92,7 @@ impl Keeper {
                     done.push(answer);
                 }
                 Order::Lease(limit, answer) => self.asked.push_back((limit, answer)),
+                Order::TakeBack(leases) => self.store.take_back(&leases),
                 // Whoever is not there any more does not miss it.
                 Order::Buried(limit, answer) => drop(answer.send(self.store.buried(limit).map_err(Into::into))),
                 Order::Waiting(answer) => drop(answer.send(Ok(self.store.len()))),

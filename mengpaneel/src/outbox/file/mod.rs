@@ -185,7 +185,14 @@ impl Outbox for File {
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.order(|answer| Order::Lease(limit, answer))
+        let (answer, answered) = oneshot::channel();
+        match self.send(Order::Lease(limit, answer)) {
+            Ok(()) => {
+                let mut leasing = Leasing { file: self, answered };
+                async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(ended())) }.boxed()
+            }
+            Err(error) => ready(Err(error)).boxed(),
+        }
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
@@ -225,6 +232,22 @@ impl Outbox for File {
 
     fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         self.order(Order::Waiting)
+    }
+}
+
+/// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
+struct Leasing<'a> {
+    file: &'a File,
+    answered: oneshot::Receiver<Result<Vec<Lease>, OutboxError>>,
+}
+
+impl Drop for Leasing<'_> {
+    fn drop(&mut self) {
+        self.answered.close();
+        if let Ok(Ok(leases)) = self.answered.try_recv() {
+            // Only fails with the thread, and then there is nobody to hand them out.
+            drop(self.file.send(Order::TakeBack(leases)));
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) enum Order {
     /// A change: many of them share one commit.
     Write(Change, Done),
     Lease(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    /// Records that were handed out to somebody who was not there any more.
+    TakeBack(Vec<Lease>),
     Buried(usize, Sender<Result<Vec<Lease>, OutboxError>>),
     Waiting(Sender<Result<usize, OutboxError>>),
 }

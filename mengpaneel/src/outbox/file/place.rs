@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redb::{Database, DatabaseError};
+use redb::Database;
 
-use super::error::FileError;
+use super::error::{FileError, guarded};
 use super::tables::{FORMAT, Tables};
 
 /// As many processes can have a file each at once.
@@ -76,23 +76,23 @@ pub(super) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database
 
 /// Opens a file, new or of our format.
 pub(super) fn open(path: &Path) -> Result<Database, FileError> {
-    let opened = Database::builder().set_cache_size(CACHE).create(path);
-    let database = opened.map_err(|error| FileError::of_opening(path, error))?;
-    let format = format(&database).map_err(|error| FileError::of(path, error))?;
-    if format != FORMAT {
-        return Err(FileError::Format { path: path.to_owned(), found: format });
-    }
-    Ok(database)
+    guarded(path, || {
+        let opened = Database::builder().set_cache_size(CACHE).create(path);
+        let database = opened.map_err(|error| FileError::of_opening(path, error))?;
+        let format = format(&database).map_err(|error| FileError::of(path, error))?;
+        if format != FORMAT {
+            return Err(FileError::Format { path: path.to_owned(), found: format });
+        }
+        Ok(database)
+    })
 }
 
 /// Opens a file that is there and that nobody has open, to take it over.
 pub(super) fn open_left(path: &Path) -> Option<Database> {
-    let opened = Database::builder().set_cache_size(CACHE).open(path);
-    match opened {
+    match open(path) {
         Ok(database) => Some(database),
-        Err(DatabaseError::DatabaseAlreadyOpen) => None,
+        Err(FileError::Locked(_)) => None,
         Err(error) => {
-            let error = FileError::of_opening(path, error);
             tracing::error!(target: "mengpaneel", "{error}; what waits in it stays there");
             None
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use redb::Database;
 use uuid::Uuid;
 
-use super::error::FileError;
+use super::error::{FileError, guarded};
 use super::order::{Bounds, Change, Changed};
 use super::place;
 use super::tables::{self, Past, Size, Tables};
@@ -100,7 +100,7 @@ impl Store {
         let path = self.path.clone();
         let (in_hand, waits, pasts) = (&self.in_hand, &self.waits, &self.pasts);
         let database = reopened(&mut self.database, &path)?;
-        let read = tables::read_from(database, self.first, |id, written| {
+        let mut look = |id, written: &[u8]| {
             last = id;
             if in_hand.contains(&id) || waits.contains(&id) {
                 return true;
@@ -117,8 +117,11 @@ impl Store {
                 Err(error) => broken.push((id, written.to_owned(), error.to_string())),
             }
             !alone && leases.len() < limit
-        });
-        read.map_err(|error| FileError::of(&path, error))?;
+        };
+        let first = self.first;
+        guarded(&path, || {
+            tables::read_from(database, first, &mut look).map_err(|error| FileError::of(&path, error))
+        })?;
         self.set_aside(broken)?;
         if leases.is_empty() {
             return Ok(Vec::new());
@@ -216,11 +219,12 @@ impl Store {
     /// One transaction. A disk that failed is opened anew by the next one.
     fn commit<T>(&mut self, work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>) -> Result<T, FileError> {
         let database = reopened(&mut self.database, &self.path)?;
-        let done = transact(database, work);
+        let path = &self.path;
+        let done = guarded(path, || transact(database, work).map_err(|error| FileError::of(path, error)));
         if done.is_err() {
             self.database = None;
         }
-        done.map_err(|error| FileError::of(&self.path, error))
+        done
     }
 }
 
