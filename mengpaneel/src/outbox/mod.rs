@@ -5,9 +5,14 @@ mod closing;
 pub mod conformance;
 #[cfg(feature = "file")]
 mod file;
+#[cfg(any(feature = "redis", feature = "sidekiq"))]
+mod link;
 mod memory;
 mod post;
+#[cfg(any(feature = "file", feature = "redis"))]
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod sender;
 mod worker;
 
@@ -25,6 +30,8 @@ pub use file::{File, FileError, Locked};
 pub use memory::Memory;
 pub use post::NotSent;
 pub(crate) use post::{Post, PostConfig};
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
 pub use sender::Undelivered;
 
 /// Where calls wait until the server delivers them.
