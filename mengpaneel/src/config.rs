@@ -418,36 +418,4 @@ impl fmt::Debug for Builder {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn without_a_token_tracking_is_off() {
-        for token in [Token::from(""), Token::from(" "), Token::from(None::<&str>), Token::from(Err::<String, _>(()))] {
-            assert!(!Mengpaneel::builder(token).build().unwrap().is_on());
-        }
-        assert!(Mengpaneel::builder(Some("t")).build().unwrap().is_on());
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_by_name() {
-        let refused = |builder: Builder| builder.build().unwrap_err().to_string();
-        let builder = || Mengpaneel::builder("t");
-        assert!(refused(builder().name("Ünicode")).contains("cannot be a name"));
-        assert!(refused(builder().js_config(json!(1))).contains("js_config"));
-        assert!(refused(builder().api_host("nowhere")).contains("api_host"));
-        assert!(refused(builder().lib_url("javascript:1")).contains("lib_url"));
-        assert!(refused(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));
-    }
-
-    #[test]
-    fn the_page_is_told_our_defaults_and_the_applications_own_over_them() {
-        let builder = Mengpaneel::builder("t").js_config(json!({"api_payload_format": "base64", "debug": true}));
-        let config = builder.page_config().unwrap();
-        assert_eq!(config["api_payload_format"], "base64");
-        assert_eq!(config["debug"], true);
-        assert_eq!(config["opt_out_tracking_persistence_type"], "cookie");
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
+mod by_url;
 mod closing;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -14,6 +15,8 @@ mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod sender;
+#[cfg(feature = "sidekiq")]
+mod sidekiq;
 mod worker;
 
 use std::time::Duration;
@@ -25,6 +28,7 @@ use thiserror::Error;
 use crate::parcel::Parcel;
 
 pub use crate::server::{Endpoint, Message};
+pub use by_url::at;
 #[cfg(feature = "file")]
 pub use file::{File, FileError, Locked};
 pub use memory::Memory;
@@ -33,6 +37,8 @@ pub(crate) use post::{Post, PostConfig};
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
 pub use sender::Undelivered;
+#[cfg(feature = "sidekiq")]
+pub use sidekiq::Sidekiq;
 
 /// Where calls wait until the server delivers them.
 ///
