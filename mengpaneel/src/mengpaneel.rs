@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::claims::Claims;
 use crate::failure::Failures;
 use crate::mixpanel::Mixpanel;
-use crate::outbox::{NotSent, Post, Undelivered};
+use crate::outbox::{NotSent, Post, Progress, Undelivered};
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Late, Recorder};
 use crate::settings::Settings;
@@ -91,6 +91,14 @@ impl Mengpaneel {
         match &self.on {
             Some(on) => on.post.flush(deadline).await,
             None => Ok(()),
+        }
+    }
+
+    /// How many records wait for the server, and how many it has delivered.
+    pub async fn progress(&self) -> Progress {
+        match &self.on {
+            Some(on) => on.post.progress().await,
+            None => Progress::default(),
         }
     }
 

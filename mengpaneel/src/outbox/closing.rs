@@ -20,6 +20,7 @@ pub(super) struct Closing {
     ended: AtomicBool,
     end: Notify,
     in_hand: AtomicUsize,
+    delivered: AtomicUsize,
 }
 
 impl Closing {
@@ -62,8 +63,14 @@ impl Closing {
         self.wake.notify_waiters();
     }
 
-    /// Something was delivered.
-    pub(super) fn progressed(&self) {
+    /// How many records were delivered, or refused and reported.
+    pub(super) fn delivered(&self) -> usize {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// So many more were.
+    pub(super) fn progressed(&self, records: usize) {
+        self.delivered.fetch_add(records, Ordering::Relaxed);
         self.progress.notify_waiters();
     }
 

@@ -32,7 +32,7 @@ pub use by_url::at;
 #[cfg(feature = "file")]
 pub use file::{File, FileError, Locked};
 pub use memory::Memory;
-pub use post::NotSent;
+pub use post::{NotSent, Progress};
 pub(crate) use post::{Post, PostConfig};
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;

@@ -21,6 +21,9 @@ use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
 use crate::server::Delivery;
 
+/// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
+const GRACE: Duration = Duration::from_secs(15);
+
 /// As many parcels may be on their way past the outbox at once.
 const MAX_IN_HAND: usize = 10_000;
 
@@ -31,6 +34,16 @@ pub(crate) struct Post {
     runtime: Handle,
     closing: Arc<Closing>,
     shutdown_timeout: Duration,
+}
+
+/// How far the delivery has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records that wait, those on their way included.
+    pub waiting: usize,
+    /// Records that this process took from its outbox and brought to their end: delivered, or
+    /// refused and told of.
+    pub done: usize,
 }
 
 /// What a [`Post`] needs to know.
@@ -152,11 +165,15 @@ impl Post {
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         self.closing.ask(deadline);
         // The worker keeps the deadline itself; this guards against one that is stuck.
-        let ended = timeout(deadline + Duration::from_secs(5), self.closing.ended()).await.is_ok();
+        let ended = timeout(deadline + GRACE, self.closing.ended()).await.is_ok();
         match self.waiting().await {
             0 if ended => Ok(()),
             left => Err(NotSent(left)),
         }
+    }
+
+    pub(crate) async fn progress(&self) -> Progress {
+        Progress { waiting: self.waiting().await, done: self.closing.delivered() }
     }
 
     async fn waiting(&self) -> usize {

@@ -218,8 +218,9 @@ impl Hand<'_> {
         }
         let (unfinished, finished): (Vec<_>, Vec<_>) =
             leases.into_iter().partition(|lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty()));
+        let count = finished.len();
         self.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await;
-        self.worker.closing.progressed();
+        self.worker.closing.progressed(count);
         self.put_back(unfinished, away).await
     }
 
