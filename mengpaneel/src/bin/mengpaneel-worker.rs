@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Drains an outbox: delivers to Mixpanel what web processes left in it.
 #[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "what is said of an option is shown on a terminal, as it stands")]
 #[command(name = "mengpaneel-worker", version)]
 struct Options {
     /// The outbox: file:PATH, redis://HOST, rediss://HOST, redis+cluster://HOST.
@@ -83,7 +84,7 @@ async fn drain(options: &Options) -> Done {
     let finished = async {
         if options.once {
             // It only fails where time is over.
-            drop(mengpaneel.flush(EVER).await);
+            let _ = mengpaneel.flush(EVER).await;
         } else {
             std::future::pending::<()>().await;
         }
@@ -95,7 +96,7 @@ async fn drain(options: &Options) -> Done {
         _ = interrupt.recv() => tracing::info!("asked to end: what is on its way is finished first"),
     }
     // What waits goes on waiting; only what is in hand is brought to its end.
-    drop(mengpaneel.shutdown(Duration::ZERO).await);
+    let _ = mengpaneel.shutdown(Duration::ZERO).await;
     let progress = mengpaneel.progress().await;
     tracing::info!("{} records done, {} wait", progress.done, progress.waiting);
     Ok(())

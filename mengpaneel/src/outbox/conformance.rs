@@ -1,16 +1,4 @@
-//! What every outbox must hold to; yours too.
-//!
-//! Each check takes a function that makes an outbox: a new and empty one for [`check`], one that
-//! finds again what the last one kept for [`check_durable`]. What does not hold panics and says
-//! what it is.
-//!
-//! ```
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! use mengpaneel::outbox::{Memory, conformance};
-//!
-//! conformance::check(Memory::default).await;
-//! # });
-//! ```
+#![doc = include_str!("your_own.md")]
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -92,7 +80,7 @@ async fn lease(outbox: &impl Outbox, limit: usize) -> Vec<Lease> {
             leases
         }
         Ok(Err(error)) => panic!("a record waits but cannot be leased: {error}"),
-        Err(_) => panic!("a record waits but was not leased within {SOON:?}"),
+        Err(late) => panic!("a record waits but was not leased within {SOON:?}: {late}"),
     }
 }
 

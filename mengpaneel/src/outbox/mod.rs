@@ -17,6 +17,8 @@ mod redis;
 mod sender;
 #[cfg(feature = "sidekiq")]
 mod sidekiq;
+#[cfg(any(feature = "file", feature = "redis"))]
+mod turn;
 mod worker;
 
 use std::time::Duration;
@@ -27,6 +29,8 @@ use thiserror::Error;
 
 use crate::parcel::Parcel;
 
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
 pub use crate::server::{Endpoint, Message};
 pub use by_url::at;
 #[cfg(feature = "file")]
@@ -34,8 +38,6 @@ pub use file::{File, FileError, Locked};
 pub use memory::Memory;
 pub use post::{NotSent, Progress};
 pub(crate) use post::{Post, PostConfig};
-#[cfg(feature = "redis")]
-pub use self::redis::Redis;
 pub use sender::Undelivered;
 #[cfg(feature = "sidekiq")]
 pub use sidekiq::Sidekiq;

@@ -128,10 +128,7 @@ impl Hand<'_> {
             let mut wake = pin!(closing.woken());
             wake.as_mut().enable();
             let deadline = closing.deadline();
-            if deadline.is_some()
-                && closing.in_hand() == 0
-                && self.outbox.waiting().await.is_ok_and(|left| left == 0)
-            {
+            if deadline.is_some() && closing.in_hand() == 0 && self.outbox.waiting().await.is_ok_and(|left| left == 0) {
                 return None;
             }
             let leased = tokio::select! {
@@ -296,7 +293,9 @@ impl Hand<'_> {
                 Some(left) => left.iter().map(|message| failure(message.clone(), reason.clone())).collect(),
                 None => vec![Failure::of_calls(reason, calls_of(lease))],
             };
-            told.iter().for_each(|failure| self.worker.sender.failures.tell(failure));
+            for failure in &told {
+                self.worker.sender.failures.tell(failure);
+            }
         }
         if let Err(error) = self.outbox.bury(leases).await {
             tracing::error!(target: "mengpaneel", "{error}; what was given up could not be buried");

@@ -10,7 +10,7 @@ mod tables;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -26,6 +26,7 @@ use self::order::{Bounds, Change, Order};
 pub use self::place::Locked;
 use self::store::Store;
 use self::tables::FORMAT;
+use super::turn::Turn;
 use super::{Declined, Lease, LeaseId, Outbox, OutboxError, record};
 use crate::parcel::Parcel;
 
@@ -172,9 +173,8 @@ impl Outbox for File {
                 Err(error) => return decline(parcel, error.to_string()),
             };
             let Some(desk) = self.desk.get() else { return decline(parcel, "the file was not opened".into()) };
-            let _turn = match Turn::take(&desk.pending) {
-                Some(turn) => turn,
-                None => return decline(parcel, format!("{MAX_PENDING} parcels wait for the disk already")),
+            let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
+                return decline(parcel, format!("{MAX_PENDING} parcels wait for the disk already"));
             };
             match self.write(Change::Append(parcel.id.as_u128(), record)).await {
                 Ok(()) => Ok(()),
@@ -248,23 +248,6 @@ impl Drop for Leasing<'_> {
             // Only fails with the thread, and then there is nobody to hand them out.
             drop(self.file.send(Order::TakeBack(leases)));
         }
-    }
-}
-
-/// A place among those that wait for the disk.
-struct Turn<'a>(&'a AtomicUsize);
-
-impl<'a> Turn<'a> {
-    fn take(pending: &'a AtomicUsize) -> Option<Self> {
-        let before = pending.fetch_add(1, Ordering::AcqRel);
-        let turn = Self(pending);
-        (before < MAX_PENDING).then_some(turn)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

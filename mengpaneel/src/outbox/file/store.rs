@@ -64,24 +64,24 @@ impl Store {
 
     /// Makes changes with one commit, and gives the answer to each.
     pub(super) fn write(&mut self, changes: &[Change]) -> Result<Vec<Result<(), String>>, FileError> {
-        let mut changed = Changed { size: self.size, ..Changed::default() };
+        let mut outcome = Changed { size: self.size, ..Changed::default() };
         let bounds = self.bounds;
         let answers = self.commit(|tables| {
-            let answers = changes.iter().map(|change| change.make(tables, bounds, &mut changed));
+            let answers = changes.iter().map(|change| change.make(tables, bounds, &mut outcome));
             let answers = answers.collect::<Result<Vec<_>, _>>()?;
-            tables.set_bytes(changed.size.bytes)?;
+            tables.set_bytes(outcome.size.bytes)?;
             Ok(answers)
         })?;
-        self.size = changed.size;
-        for id in changed.given_back {
+        self.size = outcome.size;
+        for id in outcome.given_back {
             self.in_hand.remove(&id);
             self.pasts.remove(&id);
         }
-        for id in changed.appended {
+        for id in outcome.appended {
             self.first = self.first.min(id);
         }
         let now = Instant::now();
-        for (delay, id) in changed.later {
+        for (delay, id) in outcome.later {
             self.in_hand.remove(&id);
             self.pasts.remove(&id);
             self.ticket += 1;
@@ -119,9 +119,7 @@ impl Store {
             !alone && leases.len() < limit
         };
         let first = self.first;
-        guarded(&path, || {
-            tables::read_from(database, first, &mut look).map_err(|error| FileError::of(&path, error))
-        })?;
+        guarded(&path, || tables::read_from(database, first, &mut look).map_err(|error| FileError::of(&path, error)))?;
         self.set_aside(broken)?;
         if leases.is_empty() {
             return Ok(Vec::new());

@@ -1,6 +1,8 @@
 //! What stands in the file: the records, who has them in hand, and those that were given up.
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction,
+};
 
 /// The format that this version writes; a file says its own.
 pub(super) const FORMAT: u64 = 1;
@@ -33,6 +35,9 @@ impl Past {
         self.abandoned.saturating_mul(2) | u32::from(self.in_doubt)
     }
 }
+
+/// A record, by its name, and who had it in hand.
+pub(super) type Row = (u128, Vec<u8>, Option<Past>);
 
 /// What is known of the whole.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,7 +123,7 @@ impl<'t> Tables<'t> {
     }
 
     /// Takes the first of what another file holds.
-    pub(super) fn take_first(&mut self) -> Result<Option<(u128, Vec<u8>, Option<Past>)>, redb::Error> {
+    pub(super) fn take_first(&mut self) -> Result<Option<Row>, redb::Error> {
         let Some((id, record)) = self.records.pop_first()?.map(|(id, record)| (id.value(), record.value().to_owned()))
         else {
             return Ok(None);

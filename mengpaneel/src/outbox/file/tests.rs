@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -124,8 +125,8 @@ fn a_second_process_can_wait_for_the_file() {
 #[test]
 fn what_is_no_outbox_is_told_and_left_as_it_is() {
     let folder = Folder::new();
-    for content in [&b"not an outbox at all"[..], &[0; 4096], &[0x72; 100_000]] {
-        fs::write(folder.file(), content).unwrap();
+    for content in [b"not an outbox at all".to_vec(), vec![0; 4096], vec![0x72; 100_000]] {
+        fs::write(folder.file(), &content).unwrap();
         let error = File::at(folder.file()).try_open().unwrap_err();
         assert!(matches!(error, FileError::Corrupt { .. }), "{error}");
         assert!(error.to_string().contains("move it away"), "{error}");

@@ -7,7 +7,7 @@ mod tests;
 mod writer;
 
 use std::future::{Future, ready};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use self::reader::{MAX_BURIED, Reader};
 use self::scripts::{ACKNOWLEDGE, BURY, RETRY, Text};
 use self::writer::{Append, Writer};
 use super::link::{Link, Server, Trouble};
+use super::turn::Turn;
 use super::{Declined, Lease, LeaseId, Outbox, OutboxError, record};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
@@ -159,7 +160,7 @@ impl Redis {
     /// Gives records back by a script, as they are now.
     fn give_back(
         &self,
-        leases: Vec<Lease>,
+        leases: &[Lease],
         script: &'static Text,
         third_key: fn(&Keys) -> &str,
         argument: Vec<u8>,
@@ -200,9 +201,9 @@ impl Desk {
         let serve = move || {
             runtime.block_on(async {
                 // It ends when nobody can append any more.
-                let writing = tokio::spawn(writer.run());
+                let appending = tokio::spawn(writer.run());
                 drop(ended.await);
-                drop(writing.await);
+                drop(appending.await);
             });
         };
         thread::Builder::new().name("mengpaneel-redis".into()).spawn(serve).map_err(failed)?;
@@ -270,11 +271,11 @@ impl Outbox for Redis {
     fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         let due = if delay == 0 { 0 } else { now_ms().saturating_add(delay) };
-        self.give_back(leases, &RETRY, |keys| &keys.later, due.to_string().into_bytes())
+        self.give_back(&leases, &RETRY, |keys| &keys.later, due.to_string().into_bytes())
     }
 
     fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.give_back(leases, &BURY, |keys| &keys.buried, MAX_BURIED.to_vec())
+        self.give_back(&leases, &BURY, |keys| &keys.buried, MAX_BURIED.to_vec())
     }
 
     fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
@@ -291,7 +292,7 @@ impl Redis {
         let desk = self.desk().map_err(|error| error.0)?;
         let record = record::of_parcel(parcel).map_err(|error| error.to_string())?;
         let is_delicate = parcel.calls.iter().any(|call| call.method().counts_twice());
-        let _turn = Turn::take(&desk.pending)
+        let _turn = Turn::take(&desk.pending, MAX_PENDING)
             .ok_or_else(|| format!("{MAX_PENDING} parcels are on their way to Redis already"))?;
         let (answer, answered) = oneshot::channel();
         desk.appends.send(Append { record, is_delicate, answer }).map_err(|_| ended().0)?;
@@ -311,23 +312,6 @@ impl Drop for Leasing<'_> {
         if let Ok(Ok(leases)) = self.answered.try_recv() {
             self.reader.take_back(leases);
         }
-    }
-}
-
-/// A place among those on their way.
-struct Turn<'a>(&'a AtomicUsize);
-
-impl<'a> Turn<'a> {
-    fn take(pending: &'a AtomicUsize) -> Option<Self> {
-        let before = pending.fetch_add(1, Ordering::AcqRel);
-        let turn = Self(pending);
-        (before < MAX_PENDING).then_some(turn)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

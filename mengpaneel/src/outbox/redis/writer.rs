@@ -47,12 +47,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        link: Arc<Link>,
-        keys: Arc<Keys>,
-        appends: UnboundedReceiver<Append>,
-        max_records: u64,
-    ) -> Self {
+    pub(super) fn new(link: Arc<Link>, keys: Arc<Keys>, appends: UnboundedReceiver<Append>, max_records: u64) -> Self {
         let own_key = keys.writer(Uuid::new_v4());
         Self { link, keys, appends, own_key, max_records, number: 0 }
     }

@@ -28,7 +28,8 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
         // Whoever started this reads what was lost.
         .on_error(|failure| {
             for message in &failure.messages {
-                let line = format!("told: {} {}\n", message["$distinct_id"].as_str().unwrap_or("nobody"), failure.reason);
+                let line =
+                    format!("told: {} {}\n", message["$distinct_id"].as_str().unwrap_or("nobody"), failure.reason);
                 drop(std::io::stdout().lock().write_all(line.as_bytes()));
             }
         })
