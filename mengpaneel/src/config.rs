@@ -15,7 +15,7 @@ use crate::claims::Claims;
 use crate::current;
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::{Mengpaneel, On};
-use crate::outbox::{BeforeSend, Memory, Outbox, Post};
+use crate::outbox::{BeforeSend, Memory, Outbox, OutboxError, Post, PostConfig};
 use crate::seed::Seeding;
 use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Message, Region};
 use crate::settings::{Loader, Names, PageSettings, Settings};
@@ -86,6 +86,9 @@ pub enum BuildError {
     /// Nothing can be delivered: there are no certificates on this machine, most often.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
+    /// The outbox cannot be used as it is.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
     /// The thread that delivers could not be started.
     #[error("the delivery thread cannot start: {0}")]
     Thread(#[from] std::io::Error),
@@ -117,6 +120,9 @@ pub struct Builder {
     js_config: Value,
     loader: Loader,
     outbox: Option<Arc<dyn Outbox>>,
+    or_memory: bool,
+    concurrency: usize,
+    max_deliveries: u32,
     service_account: Option<(String, String, String)>,
     max_header: usize,
     max_session: usize,
@@ -147,6 +153,9 @@ impl Mengpaneel {
             js_config: Value::Object(Properties::new()),
             loader: Loader::default(),
             outbox: Some(Arc::new(Memory::default())),
+            or_memory: false,
+            concurrency: 1,
+            max_deliveries: 10,
             service_account: None,
             max_header: 4 * 1024,
             max_session: 3_800,
@@ -221,6 +230,24 @@ impl Builder {
     /// No outbox: what no browser can say, the server says before it answers.
     pub fn no_outbox(self) -> Self {
         Self { outbox: None, ..self }
+    }
+
+    /// Where the outbox cannot be opened (a file that is broken, a disk that is full), memory takes
+    /// over, and a log line says so. Without this, [`build`](Self::build) fails.
+    pub fn or_memory(self) -> Self {
+        Self { or_memory: true, ..self }
+    }
+
+    /// How many batches are delivered at once from the outbox. Default: 1, which keeps the order in
+    /// which they arrive. 0: this process only fills the outbox, and others drain it.
+    pub fn concurrency(self, batches: usize) -> Self {
+        Self { concurrency: batches, ..self }
+    }
+
+    /// How often a record may be taken out of the outbox by a process that dies before it gives it
+    /// back; then it is buried and told of, since it may be what kills them. Default: 10.
+    pub fn max_deliveries(self, deliveries: u32) -> Self {
+        Self { max_deliveries: deliveries, ..self }
     }
 
     /// A service account, in place of the token, to authorise `/import`.
@@ -349,8 +376,18 @@ impl Builder {
         let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
         let failures = Arc::new(self.failures);
         current::listen(Arc::downgrade(&failures));
-        let hooks = ((*failures).clone(), self.before_send);
-        let post = Post::start(token, delivery, self.outbox, hooks, self.max_age, self.shutdown_timeout)?;
+        let outbox = open(self.outbox, self.or_memory)?;
+        let post = Post::start(PostConfig {
+            token,
+            delivery,
+            outbox,
+            failures: (*failures).clone(),
+            before_send: self.before_send,
+            max_age: self.max_age,
+            shutdown_timeout: self.shutdown_timeout,
+            concurrency: self.concurrency,
+            max_deliveries: self.max_deliveries,
+        })?;
         let on = On {
             settings: Arc::new(settings),
             post: Arc::new(post),
@@ -405,6 +442,19 @@ impl Builder {
         }
         config.extend(own.clone());
         Ok(config)
+    }
+}
+
+/// Makes the outbox ready, or takes memory in its place where that may be.
+fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Option<Arc<dyn Outbox>>, OutboxError> {
+    let Some(outbox) = outbox else { return Ok(None) };
+    match outbox.open() {
+        Ok(()) => Ok(Some(outbox)),
+        Err(error) if or_memory => {
+            tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead");
+            Ok(Some(Arc::new(Memory::default())))
+        }
+        Err(error) => Err(error),
     }
 }
 
