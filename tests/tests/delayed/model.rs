@@ -124,13 +124,16 @@ impl Request {
     }
 }
 
+/// An answer that is still to come, and to what.
+type Answer = JoinHandle<(Option<Page>, Request)>;
+
 /// One browser, and what its requests recorded.
 struct Run {
     workshop: Workshop,
     visitor: Visitor,
     js: Js,
     cookies: Vec<BTreeMap<String, String>>,
-    slow: VecDeque<(String, JoinHandle<(Option<Page>, Request)>)>,
+    slow: VecDeque<(String, Answer)>,
     shown: Option<(Page, String)>,
     /// Events by name and place, and whose they are where somebody was identified.
     expected: BTreeMap<(String, u64), Option<String>>,

@@ -164,7 +164,7 @@ async fn one_line_says_what_is_wrong_with_a_payload() {
     let mengpaneel = Mengpaneel::builder("demo").build().unwrap();
     let left = |session: actix_session::Session| async move {
         session.insert("mengpaneel_delayed_calls", Value::from(7)).unwrap();
-        HttpResponse::Ok()
+        HttpResponse::Ok().finish()
     };
     let app = App::new()
         .route("/leave", web::get().to(left))
