@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::cookie::Key;
@@ -126,6 +127,8 @@ pub struct Builder {
     respect_dnt: bool,
     trusted_proxies: Vec<String>,
     cookie_key: Option<Key>,
+    unclaimed_after: Duration,
+    max_unclaimed: usize,
     seed_cookie: bool,
     before_send: Option<BeforeSend>,
     failures: Failures,
@@ -154,6 +157,8 @@ impl Mengpaneel {
             respect_dnt: true,
             trusted_proxies: Vec::new(),
             cookie_key: None,
+            unclaimed_after: Duration::from_secs(5 * 60),
+            max_unclaimed: 10_000,
             seed_cookie: false,
             before_send: None,
             failures: Failures::default(),
@@ -279,6 +284,23 @@ impl Builder {
         Self { cookie_key: Some(key), ..self }
     }
 
+    /// How long delayed calls may wait for their page, until the server says them all the same: the
+    /// visitor went away, or a slower request overwrote the cookie that held them. Default: five
+    /// minutes.
+    ///
+    /// The copy that this takes is kept in memory. A kill of the process loses it. An orderly end,
+    /// and a second process that answers the same visitors, leave only what Mixpanel can tell from
+    /// the page's own copy: events of visitors who were identified.
+    pub fn unclaimed_after(self, time: Duration) -> Self {
+        Self { unclaimed_after: time, ..self }
+    }
+
+    /// For how many redirects such a copy is kept at once. Default: 10,000. What is past that is
+    /// said by the page only.
+    pub fn max_unclaimed(self, copies: usize) -> Self {
+        Self { max_unclaimed: copies, ..self }
+    }
+
     /// Gives a first-time visitor mixpanel-js's cookie with the page that they ask for, so that what the
     /// server says of their first request is of the same device as what their browser says. Default: no;
     /// mixpanel-js writes it itself, later.
@@ -329,7 +351,13 @@ impl Builder {
         current::listen(Arc::downgrade(&failures));
         let hooks = ((*failures).clone(), self.before_send);
         let post = Post::start(token, delivery, self.outbox, hooks, self.max_age, self.shutdown_timeout)?;
-        let on = On { settings: Arc::new(settings), post: Arc::new(post), failures, claims: Claims::default() };
+        let on = On {
+            settings: Arc::new(settings),
+            post: Arc::new(post),
+            failures,
+            claims: Claims::new(self.max_unclaimed),
+            told_no_session: AtomicBool::new(false),
+        };
         Ok(Mengpaneel::new(Some(Arc::new(on))))
     }
 
@@ -357,6 +385,7 @@ impl Builder {
             respect_dnt: self.respect_dnt,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
             cookie_key: self.cookie_key.clone(),
+            unclaimed_after: self.unclaimed_after,
         })
     }
 

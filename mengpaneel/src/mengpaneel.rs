@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::claims::Claims;
@@ -41,6 +42,8 @@ pub(crate) struct On {
     pub(crate) post: Arc<Post>,
     pub(crate) failures: Arc<Failures>,
     pub(crate) claims: Claims,
+    /// Whether the log says already that no session stands outside of us.
+    pub(crate) told_no_session: AtomicBool,
 }
 
 impl Mengpaneel {
@@ -116,7 +119,10 @@ impl Mengpaneel {
     /// How many records were left. Those in memory are given up, and `on_error` is told of each.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         match &self.on {
-            Some(on) => on.post.shutdown(deadline).await,
+            Some(on) => {
+                on.hand_over_unclaimed();
+                on.post.shutdown(deadline).await
+            }
             None => Ok(()),
         }
     }
@@ -128,6 +134,19 @@ impl On {
         let post = Arc::clone(&self.post);
         let late: Late = Arc::new(move |parcel| post.hand_over(parcel));
         Arc::new(Recorder::new(visitor, (*self.failures).clone(), late))
+    }
+
+    /// Delayed calls whose page did not come: nobody will be there to send them later.
+    fn hand_over_unclaimed(&self) {
+        for parcel in self.claims.leave() {
+            self.post.hand_over(parcel);
+        }
+    }
+}
+
+impl Drop for On {
+    fn drop(&mut self) {
+        self.hand_over_unclaimed();
     }
 }
 

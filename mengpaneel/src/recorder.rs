@@ -162,10 +162,13 @@ impl Recorder {
         self.failures.tell(failure);
     }
 
-    /// Puts the calls in place that the last request left to this one.
+    /// Puts the calls in place that the last request left to this one. What is replayed after
+    /// something else stands behind that; its setup replaces that setup.
     pub fn replay(&self, calls: Calls) {
         let mut state = self.lock();
-        state.replayed_setup = calls.setup;
+        if !calls.setup.is_empty() {
+            state.replayed_setup = calls.setup;
+        }
         let modes = [(Mode::BeforeSetup, calls.before_setup), (Mode::Tracking, calls.tracking)];
         for (mode, calls) in modes {
             state.recorded.extend(calls.into_iter().map(|call| Recorded {
@@ -190,6 +193,11 @@ impl Recorder {
     /// Says that this request has its own word on who is there, even where that word is none.
     pub fn speak(&self) {
         self.lock().spoken = true;
+    }
+
+    /// Whether anything was recorded here that is worth a message: more than setup.
+    pub fn has_recorded(&self) -> bool {
+        self.lock().recorded.iter().any(|recorded| !recorded.replayed)
     }
 
     /// Asks for a strategy; one that cannot take the calls falls on to the next.

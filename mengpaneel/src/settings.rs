@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::cookie::Key;
 use actix_web::http::header::HeaderName;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Encrypts the one-shot cookie that carries calls past a purged session.
     pub cookie_key: Option<Key>,
+    /// How long delayed calls wait for their page before the server says them.
+    pub unclaimed_after: Duration,
 }
 
 /// What the page is told.

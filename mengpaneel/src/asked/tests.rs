@@ -19,6 +19,7 @@ fn settings(trusted: &[&str]) -> Settings {
         respect_dnt: true,
         trusted_proxies: trusted.iter().map(|proxy| proxy.parse().unwrap()).collect(),
         cookie_key: None,
+        unclaimed_after: std::time::Duration::from_secs(300),
     }
 }
 

@@ -28,7 +28,7 @@ use actix_web::http::header::{self, HeaderValue};
 
 use crate::asked::Asked;
 use crate::call::{Call, Calls, Method};
-use crate::claims::Claim;
+use crate::claims::{Claim, Claims};
 use crate::outbox::Post;
 use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled, Strategy};
@@ -73,6 +73,8 @@ pub(crate) struct Exchange<B> {
     pub recorder: Arc<Recorder>,
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
+    /// Where copies of what is delayed are kept aside.
+    pub claims: Claims,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
     /// Whether the browser still holds our one-shot cookie, read already.
@@ -108,6 +110,11 @@ where
             Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => read(body).await,
             Err(body) => Content::Own { body },
         });
+    }
+
+    /// Whether the calls would wait for the next request, if there is room for them.
+    pub fn would_delay(&self) -> bool {
+        delayed::comes_back(self).is_ok()
     }
 
     /// Puts everything on its way, and gives the response.
@@ -165,10 +172,6 @@ where
             match taken {
                 Ok(others) => {
                     self.tell_flushed(strategy, calls);
-                    if strategy == Strategy::Delayed {
-                        // What waits again was not delivered: a copy of it may still be the one that is.
-                        self.claim = None;
-                    }
                     if !others.is_setup_only() || !others.setup.is_empty() {
                         let parcel = Parcel { context: context_of(calls, &others), ..self.parcel(others) };
                         shipments.push(Shipment { parcel, forced: None });

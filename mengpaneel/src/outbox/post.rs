@@ -9,12 +9,14 @@ use futures_util::future::FutureExt as _;
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::{Closing, InHand, Worker};
 use super::{Declined, Outbox};
 use crate::call::Call;
+use crate::claims::{Claims, Unclaimed};
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
@@ -165,6 +167,22 @@ impl Post {
         if let Err(reason) = spawned {
             self.tell(&Failure::of_calls(reason, calls));
         }
+    }
+
+    /// Takes a delayed payload's copy once it was not claimed for so long.
+    pub(crate) fn hand_over_unclaimed(self: &Arc<Self>, claims: Claims, id: Uuid, after: Duration) {
+        let post = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            loop {
+                sleep(after).await;
+                let Some(post) = post.upgrade() else { return };
+                match claims.unclaimed(id) {
+                    Unclaimed::Copy(parcel) => return post.hand_over(*parcel),
+                    Unclaimed::InUse => {}
+                    Unclaimed::Gone => return,
+                }
+            }
+        });
     }
 
     /// Whether Mixpanel is away, so that it is of use to let calls wait for it.
