@@ -109,9 +109,9 @@ test("what Turbo fetched because it was pointed at counts once it is shown", asy
   const { page, leave } = await visitor(browser, pages.url);
   await page.goto("/library/turbo/1");
   await tracks(page);
-  const fetched = page.waitForResponse("**/turbo/2");
+  const fetched = page.waitForRequest("**/turbo/2");
   await page.hover("text=next");
-  await (await fetched).text();
+  await fetched;
   await page.click("text=next");
   await page.waitForFunction(() => document.title === "2");
   const events = await pages.await_events(["View Library", "View Library"], leave);
