@@ -43,7 +43,7 @@ async fn figures(folder: &Path) -> Done<()> {
         let count = 100_000;
         let (cpu, before) = (cpu_time()?, Instant::now());
         append(&*outbox, count).await?;
-        let (cpu, took) = (cpu_time()? - cpu, before.elapsed());
+        let (cpu, took) = (cpu_time()?.saturating_sub(cpu), before.elapsed());
         let drained = drain(outbox, count).await?;
         let each = |whole: Duration| whole.as_secs_f64() * 1e6 / f64::from(count);
         let name = url.split(':').next().unwrap_or_default();
@@ -99,12 +99,9 @@ fn sink() -> Done<String> {
             drop(body);
             HttpResponse::Ok().json(json!({"code": 200, "num_records_imported": 2000, "status": "OK"}))
         };
-        let app = move || {
-            App::new().app_data(web::PayloadConfig::new(64 << 20)).default_service(web::to(taken))
-        };
-        actix_web::rt::System::new().block_on(async move {
-            HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run().await
-        })
+        let app = move || App::new().app_data(web::PayloadConfig::new(64 << 20)).default_service(web::to(taken));
+        actix_web::rt::System::new()
+            .block_on(async move { HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run().await })
     });
     Ok(format!("http://{address}"))
 }
