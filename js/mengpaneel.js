@@ -78,11 +78,17 @@
         var calls = header(CALLS);
         if (!calls || !mixpanel) return;
         var setup = header(SETUP);
-        JSON.parse(calls).forEach(function (call) {
-          attempt(function () {
-            run(call);
+        var list = JSON.parse(calls);
+        function all() {
+          list.forEach(function (call) {
+            attempt(function () {
+              run(call);
+            });
           });
-        });
+        }
+        // The block in the page sees them through, should the visitor leave at once.
+        if (page.visit) page.visit(all)(mixpanel);
+        else all();
         if (setup) page.setup = setup;
       });
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every check and every test. Installs what a fresh Debian machine lacks. With an argument, one
-# part alone: fmt, clippy, doc, test, js.
+# part alone: fmt, clippy, doc, test, js, browser.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,7 @@ install_packages() {
     has node || missing+=(nodejs)
     has npm || missing+=(npm)
     has chromium || missing+=(chromium)
+    has redis-server || missing+=(redis-server)
     if [ "${#missing[@]}" -gt 0 ]; then
         echo "installing: ${missing[*]}"
         as_root apt-get update -qq
@@ -34,11 +35,16 @@ clippy() { part "clippy"; cargo clippy --workspace --all-targets --all-features 
 doc() { part "docs"; RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features; }
 test() { part "tests"; cargo test --workspace --all-features; }
 js() { part "the script"; (cd js && npm ci --no-audit --no-fund && npm test); }
+browser() {
+    part "in a browser"
+    cargo build --workspace --all-features --bins
+    (cd tests/browser && npm ci --no-audit --no-fund && npm test)
+}
 
 install_packages
 if [ "$#" -gt 0 ]; then
     for name in "$@"; do "$name"; done
 else
-    fmt; clippy; test; doc; js
+    fmt; clippy; test; doc; js; browser
     echo; echo "all passed"
 fi

@@ -1,41 +1,205 @@
-//! Claims: which delayed payloads this process has taken out of a session already.
+//! Claims: what became of each delayed payload, so that its calls are made, and made once.
 //!
-//! Two tabs that send one cookie bring one payload twice. The second claim drops its copy, unless
-//! the answer that carried the first never got out.
+//! Two tabs that send one cookie bring one payload twice: the second drops its copy, unless the
+//! answer that carried the first never got out. A payload that nobody brings back (the visitor
+//! went away, a slower request overwrote the cookie) has a copy here, kept aside for the server.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-/// How many claims are remembered.
-const BOUND: usize = 65_536;
+use crate::call::{Call, Calls};
+use crate::parcel::Parcel;
 
-/// The payloads that were claimed of late.
-#[derive(Clone, Debug, Default)]
-pub struct Claims(Arc<Mutex<Claimed>>);
+/// How many payloads are remembered.
+const BOUND: usize = 65_536;
+/// How long another process is thought to be there once it was noticed.
+const SIBLING: Duration = Duration::from_secs(60 * 60);
+
+/// What became of the payloads of late.
+#[derive(Clone, Debug)]
+pub struct Claims(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    known: Mutex<Known>,
+    /// How many copies are kept aside.
+    max_aside: usize,
+    /// An ID made after this one by somebody else tells of another process.
+    since: Uuid,
+}
 
 #[derive(Debug, Default)]
-struct Claimed {
-    ids: HashSet<Uuid>,
+struct Known {
+    payloads: HashMap<Uuid, Payload>,
     order: VecDeque<Uuid>,
+    aside: usize,
+    sibling: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Payload {
+    /// It waits in a session, or a request that took it there gave it back.
+    Waiting(Copy),
+    /// A request that has it is being answered.
+    Claimed(Copy),
+    /// Its calls are on their way.
+    Done,
+}
+
+/// The copy that is kept aside, if there was room.
+type Copy = Option<Box<Parcel>>;
+
+/// Why a payload cannot be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Another request has it, and may fail still.
+    Elsewhere,
+    /// Its calls are on their way already.
+    Done,
+}
+
+/// What became of a payload that was kept aside.
+#[derive(Debug)]
+pub enum Unclaimed {
+    /// Nobody claimed it: here is what the server is to say.
+    Copy(Box<Parcel>),
+    /// A request has it, and may fail still.
+    InUse,
+    /// There is nothing to do.
+    Gone,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self::new(10_000)
+    }
 }
 
 impl Claims {
-    /// Claims a payload; `None` where another request has it.
-    pub fn claim(&self, id: Uuid) -> Option<Claim> {
-        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !claimed.ids.insert(id) {
-            return None;
-        }
-        claimed.order.push_back(id);
-        if claimed.order.len() > BOUND
-            && let Some(oldest) = claimed.order.pop_front()
-        {
-            claimed.ids.remove(&oldest);
-        }
-        Some(Claim { claims: self.clone(), ids: vec![id], kept: false })
+    /// Claims that keep up to `max_aside` copies.
+    pub fn new(max_aside: usize) -> Self {
+        Self(Arc::new(Shared { known: Mutex::default(), max_aside, since: Uuid::now_v7() }))
     }
+
+    /// Keeps a copy of a payload that is on its way to a session. Answers whether there was room.
+    pub fn keep_aside(&self, id: Uuid, parcel: Parcel) -> bool {
+        let mut known = self.lock();
+        let has_room = known.aside < self.0.max_aside;
+        known.aside += usize::from(has_room);
+        known.put(id, Payload::Waiting(has_room.then(|| Box::new(parcel))));
+        has_room
+    }
+
+    /// Claims a payload that a session brought.
+    ///
+    /// # Errors
+    /// Who has it instead.
+    pub fn claim(&self, id: Uuid) -> Result<Claim, Claimed> {
+        let mut known = self.lock();
+        match known.payloads.get_mut(&id) {
+            Some(Payload::Done) => return Err(Claimed::Done),
+            Some(Payload::Claimed(_)) => return Err(Claimed::Elsewhere),
+            Some(waiting) => {
+                let copy = waiting.take();
+                *waiting = Payload::Claimed(copy);
+            }
+            None => {
+                if id.get_version_num() == 7 && id > self.0.since {
+                    known.sibling = Some(Instant::now());
+                }
+                known.put(id, Payload::Claimed(None));
+            }
+        }
+        Ok(Claim { claims: self.clone(), ids: vec![id], kept: false })
+    }
+
+    /// Takes the copy of a payload that was not claimed in time; a later claim finds it done.
+    pub fn unclaimed(&self, id: Uuid) -> Unclaimed {
+        let mut known = self.lock();
+        let copy = match known.payloads.get_mut(&id) {
+            Some(Payload::Claimed(Some(_))) => return Unclaimed::InUse,
+            Some(waiting @ Payload::Waiting(Some(_))) => waiting.done(),
+            _ => None,
+        };
+        known.aside -= usize::from(copy.is_some());
+        let is_alone = known.sibling.is_none_or(|seen| seen.elapsed() > SIBLING);
+        match copy {
+            Some(parcel) if is_alone => Unclaimed::Copy(parcel),
+            Some(parcel) => told_apart(*parcel).map_or(Unclaimed::Gone, |parcel| Unclaimed::Copy(Box::new(parcel))),
+            None => Unclaimed::Gone,
+        }
+    }
+
+    /// At the end: the copies that may go out though the next process may be brought the payload.
+    pub fn leave(&self) -> Vec<Parcel> {
+        let mut known = self.lock();
+        known.aside = 0;
+        let copies: Vec<_> = known.payloads.values_mut().filter_map(Payload::take).collect();
+        drop(known);
+        copies.into_iter().filter_map(|parcel| told_apart(*parcel)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn put(&mut self, id: Uuid, payload: Payload) {
+        self.payloads.insert(id, payload);
+        self.order.push_back(id);
+        if self.order.len() > BOUND
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(mut forgotten) = self.payloads.remove(&oldest)
+        {
+            self.aside -= usize::from(forgotten.take().is_some());
+        }
+    }
+
+    fn settle(&mut self, id: Uuid, kept: bool) {
+        let Some(payload) = self.payloads.get_mut(&id) else { return };
+        if kept {
+            let copy = payload.done();
+            self.aside -= usize::from(copy.is_some());
+        } else {
+            let copy = payload.take();
+            *payload = Payload::Waiting(copy);
+        }
+    }
+}
+
+impl Payload {
+    fn take(&mut self) -> Copy {
+        match self {
+            Self::Waiting(copy) | Self::Claimed(copy) => copy.take(),
+            Self::Done => None,
+        }
+    }
+
+    fn done(&mut self) -> Copy {
+        let copy = self.take();
+        *self = Self::Done;
+        copy
+    }
+}
+
+/// What may be said twice, here and by who is brought the payload: events that tell whose they are,
+/// since Mixpanel counts such copies once. The rest of the calls only say under what.
+fn told_apart(parcel: Parcel) -> Option<Parcel> {
+    let Parcel { calls, context, .. } = parcel;
+    let is_told = |call: &Call| {
+        let owner = call.properties().and_then(|properties| properties.get("$user_id"));
+        call.method().is_track() && owner.is_some()
+    };
+    let (tracking, rest): (Vec<_>, Vec<_>) = calls.tracking.into_iter().partition(is_told);
+    let others = rest.into_iter().filter(|call| !call.method().is_track());
+    let context = [context, calls.before_setup, calls.setup, others.collect()].concat();
+    let has_any = !tracking.is_empty();
+    let calls = Calls { tracking, ..Calls::default() };
+    has_any.then_some(Parcel { context, calls, ..parcel })
 }
 
 /// A claim, given back when it is dropped before it was kept.
@@ -64,42 +228,12 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if !self.kept {
-            let mut claimed = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for id in &self.ids {
-                claimed.ids.remove(id);
-            }
-            claimed.order.retain(|id| !self.ids.contains(id));
+        let mut known = self.claims.lock();
+        for id in &self.ids {
+            known.settle(*id, self.kept);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_is_claimed_once() {
-        let (claims, id) = (Claims::default(), Uuid::now_v7());
-        claims.claim(id).unwrap().keep();
-        assert!(claims.claim(id).is_none());
-    }
-
-    #[test]
-    fn a_claim_whose_answer_never_got_out_is_given_back() {
-        let (claims, id) = (Claims::default(), Uuid::now_v7());
-        drop(claims.claim(id));
-        assert!(claims.claim(id).is_some());
-    }
-
-    #[test]
-    fn only_so_many_claims_are_remembered() {
-        let claims = Claims::default();
-        let first = Uuid::now_v7();
-        claims.claim(first).unwrap().keep();
-        for _ in 0..BOUND {
-            claims.claim(Uuid::now_v7()).unwrap().keep();
-        }
-        assert!(claims.claim(first).is_some());
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::cookie::Key;
@@ -14,8 +15,9 @@ use crate::claims::Claims;
 use crate::current;
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::{Mengpaneel, On};
-use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
-use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Region};
+use crate::outbox::{BeforeSend, Memory, Outbox, OutboxError, Post, PostConfig};
+use crate::seed::Seeding;
+use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Message, Region};
 use crate::settings::{Loader, Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
 
@@ -78,6 +80,9 @@ pub enum BuildError {
     /// A trusted proxy is neither an address nor a network.
     #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
     Proxy(String),
+    /// There is no cookie to be given to visitors.
+    #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]
+    SeedCookie,
     /// Nothing can be delivered: there are no certificates on this machine, most often.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -115,7 +120,8 @@ pub struct Builder {
     js_config: Value,
     loader: Loader,
     outbox: Option<Arc<dyn Outbox>>,
-    or_memory: bool,
+    /// What takes over where the outbox cannot be opened.
+    stand_by: Option<Arc<dyn Outbox>>,
     concurrency: usize,
     max_deliveries: u32,
     service_account: Option<(String, String, String)>,
@@ -128,6 +134,10 @@ pub struct Builder {
     respect_dnt: bool,
     trusted_proxies: Vec<String>,
     cookie_key: Option<Key>,
+    unclaimed_after: Duration,
+    max_unclaimed: usize,
+    seed_cookie: bool,
+    before_send: Option<BeforeSend>,
     failures: Failures,
 }
 
@@ -144,7 +154,7 @@ impl Mengpaneel {
             js_config: Value::Object(Properties::new()),
             loader: Loader::default(),
             outbox: Some(Arc::new(Memory::default())),
-            or_memory: false,
+            stand_by: None,
             concurrency: 1,
             max_deliveries: 10,
             service_account: None,
@@ -157,6 +167,10 @@ impl Mengpaneel {
             respect_dnt: true,
             trusted_proxies: Vec::new(),
             cookie_key: None,
+            unclaimed_after: Duration::from_secs(5 * 60),
+            max_unclaimed: 10_000,
+            seed_cookie: false,
+            before_send: None,
             failures: Failures::default(),
         }
     }
@@ -222,7 +236,7 @@ impl Builder {
     /// Where the outbox cannot be opened (a file that is broken, a disk that is full), memory takes
     /// over, and a log line says so. Without this, [`build`](Self::build) fails.
     pub fn or_memory(self) -> Self {
-        Self { or_memory: true, ..self }
+        Self { stand_by: Some(Arc::new(Memory::default())), ..self }
     }
 
     /// How many batches are delivered at once from the outbox. Default: 1, which keeps the order in
@@ -298,6 +312,47 @@ impl Builder {
         Self { cookie_key: Some(key), ..self }
     }
 
+    /// How long delayed calls may wait for their page, until the server says them all the same: the
+    /// visitor went away, or a slower request overwrote the cookie that held them. Default: five
+    /// minutes.
+    ///
+    /// The copy that this takes is kept in memory. A kill of the process loses it. An orderly end,
+    /// and a second process that answers the same visitors, leave only what Mixpanel can tell from
+    /// the page's own copy: events of visitors who were identified.
+    pub fn unclaimed_after(self, time: Duration) -> Self {
+        Self { unclaimed_after: time, ..self }
+    }
+
+    /// For how many redirects such a copy is kept at once. Default: 10,000. What is past that is
+    /// said by the page only.
+    pub fn max_unclaimed(self, copies: usize) -> Self {
+        Self { max_unclaimed: copies, ..self }
+    }
+
+    /// Gives a first-time visitor mixpanel-js's cookie with the page that they ask for, so that what the
+    /// server says of their first request is of the same device as what their browser says. Default: no;
+    /// mixpanel-js writes it itself, later.
+    pub fn seed_cookie(self, seed: bool) -> Self {
+        Self { seed_cookie: seed, ..self }
+    }
+
+    /// Looks at each message before the server sends it, and may change it; `false` drops it, as with
+    /// [`Vec::retain_mut`]. What browsers send does not pass here.
+    ///
+    /// ```
+    /// # use mengpaneel::Mengpaneel;
+    /// let builder = Mengpaneel::builder("token").before_send(|message| {
+    ///     if let Some(properties) = message.body.get_mut("properties") {
+    ///         properties["ip"] = "0".into(); // nobody is located
+    ///     }
+    ///     message.body["event"] != "Health Check"
+    /// });
+    /// # let _ = builder;
+    /// ```
+    pub fn before_send(self, hook: impl Fn(&mut Message) -> bool + Send + Sync + 'static) -> Self {
+        Self { before_send: Some(Arc::new(hook)), ..self }
+    }
+
     /// Is told what did not reach Mixpanel, and why, with the calls. Each is logged all the same.
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self { failures: Failures::new(hook), ..self }
@@ -322,18 +377,25 @@ impl Builder {
         let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
         let failures = Arc::new(self.failures);
         current::listen(Arc::downgrade(&failures));
-        let outbox = open(self.outbox, self.or_memory)?;
+        let outbox = open(self.outbox, self.stand_by)?;
         let post = Post::start(PostConfig {
             token,
             delivery,
             outbox,
             failures: (*failures).clone(),
+            before_send: self.before_send,
             max_age: self.max_age,
             shutdown_timeout: self.shutdown_timeout,
             concurrency: self.concurrency,
             max_deliveries: self.max_deliveries,
         })?;
-        let on = On { settings: Arc::new(settings), post: Arc::new(post), failures, claims: Claims::default() };
+        let on = On {
+            settings: Arc::new(settings),
+            post: Arc::new(post),
+            failures,
+            claims: Claims::new(self.max_unclaimed),
+            told_no_session: AtomicBool::new(false),
+        };
         Ok(Mengpaneel::new(Some(Arc::new(on))))
     }
 
@@ -343,9 +405,15 @@ impl Builder {
             Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
         let config = self.page_config()?;
         check_page_url("lib_url", &self.lib_url)?;
+        let cookies = CookieNames::new(&token, &config);
+        let seeding = Seeding::new(&cookies.persistence, &config);
+        if self.seed_cookie && seeding.is_none() {
+            return Err(BuildError::SeedCookie);
+        }
         let proxies = self.trusted_proxies.iter().map(|proxy| network(proxy));
         Ok(Settings {
-            cookies: CookieNames::new(&token, &config),
+            cookies,
+            seeding: seeding.filter(|_| self.seed_cookie),
             token,
             names,
             page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
@@ -355,6 +423,7 @@ impl Builder {
             respect_dnt: self.respect_dnt,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
             cookie_key: self.cookie_key.clone(),
+            unclaimed_after: self.unclaimed_after,
         })
     }
 
@@ -378,15 +447,18 @@ impl Builder {
 }
 
 /// Makes the outbox ready, or takes memory in its place where that may be.
-fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Option<Arc<dyn Outbox>>, OutboxError> {
+fn open(
+    outbox: Option<Arc<dyn Outbox>>,
+    stand_by: Option<Arc<dyn Outbox>>,
+) -> Result<Option<Arc<dyn Outbox>>, OutboxError> {
     let Some(outbox) = outbox else { return Ok(None) };
-    match outbox.open() {
-        Ok(()) => Ok(Some(outbox)),
-        Err(error) if or_memory => {
+    match (outbox.open(), stand_by) {
+        (Ok(()), _) => Ok(Some(outbox)),
+        (Err(error), Some(memory)) => {
             tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead");
-            Ok(Some(Arc::new(Memory::default())))
+            Ok(Some(memory))
         }
-        Err(error) => Err(error),
+        (Err(error), None) => Err(error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A failure: what did not reach Mixpanel, or was not as it should be, and why.
 
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -45,6 +45,9 @@ pub enum Reason {
     /// A call that cannot be said by the server.
     #[error("the server cannot say this: {0}")]
     Untranslatable(String),
+    /// Past a limit of Mixpanel's: the call was sent without that.
+    #[error("sent, but not whole: {0}")]
+    Cut(String),
     /// Mixpanel refused the message.
     #[error("Mixpanel refused it: {0}")]
     Refused(String),
@@ -57,6 +60,24 @@ pub enum Reason {
     /// Tried until the limit of age, or of time at shutdown.
     #[error("given up: {0}")]
     GivenUp(String),
+}
+
+impl Reason {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NoScope(_) => "no_scope",
+            Self::NotJson { .. } => "not_json",
+            Self::NoId(_) => "no_id",
+            Self::Untranslatable(_) => "untranslatable",
+            Self::Cut(_) => "cut",
+            Self::Refused(_) => "refused",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::InDoubt(_) => "in_doubt",
+            Self::GivenUp(_) => "given_up",
+        }
+    }
 }
 
 impl Failure {
@@ -100,8 +121,11 @@ impl Failures {
     /// Logs a failure and hands it to the application.
     pub fn tell(&self, failure: &Failure) {
         tracing::error!(target: "mengpaneel", "{failure}");
-        if let Some(hook) = &self.0 {
-            hook(failure);
+        // One that panics must not end the thread that delivers.
+        if let Some(hook) = &self.0
+            && catch_unwind(AssertUnwindSafe(|| hook(failure))).is_err()
+        {
+            tracing::error!(target: "mengpaneel", "the on_error hook panicked");
         }
     }
 }

@@ -69,9 +69,11 @@ mod parcel;
 mod plan;
 mod recorder;
 mod script;
+mod seed;
 mod server;
 mod session;
 mod settings;
+mod stats;
 pub mod testing;
 mod visitor;
 
@@ -95,12 +97,12 @@ pub use mengpaneel_macros::track;
 pub use mengpaneel_macros::tracking;
 pub use middleware::Middleware;
 pub use mixpanel::{Group, Mixpanel, People};
-pub use outbox::{NotSent, Undelivered};
+pub use outbox::{Health, NotSent, Undelivered};
 pub use parcel::Parcel;
 pub use plan::{Annotation, Plan, Route, plan};
 pub use recorder::Strategy;
 pub use script::{Script, script};
-pub use server::{ApiHost, ApiHostError, DeliveryError, Region};
+pub use server::{ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region};
 pub use settings::Loader;
 pub use visitor::Visitor;
 

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::claims::Claims;
 use crate::failure::Failures;
 use crate::mixpanel::Mixpanel;
-use crate::outbox::{NotSent, Post, Progress, Undelivered};
+use crate::outbox::{Health, NotSent, Post, Undelivered};
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Late, Recorder};
 use crate::settings::Settings;
@@ -41,6 +42,8 @@ pub(crate) struct On {
     pub(crate) post: Arc<Post>,
     pub(crate) failures: Arc<Failures>,
     pub(crate) claims: Claims,
+    /// Whether the log says already that no session stands outside of us.
+    pub(crate) told_no_session: AtomicBool,
 }
 
 impl Mengpaneel {
@@ -94,11 +97,18 @@ impl Mengpaneel {
         }
     }
 
-    /// How many records wait for the server, and how many it has delivered.
-    pub async fn progress(&self) -> Progress {
+    /// How delivery goes, for a readiness probe; well where there is no token.
+    ///
+    /// ```
+    /// # async fn probe(mengpaneel: mengpaneel::Mengpaneel) -> String {
+    /// let health = mengpaneel.health().await;
+    /// format!("{} wait; {}", health.waiting, health.trouble.as_deref().unwrap_or("well"))
+    /// # }
+    /// ```
+    pub async fn health(&self) -> Health {
         match &self.on {
-            Some(on) => on.post.progress().await,
-            None => Progress::default(),
+            Some(on) => on.post.health().await,
+            None => Health::default(),
         }
     }
 
@@ -109,7 +119,10 @@ impl Mengpaneel {
     /// How many records were left. Those in memory are given up, and `on_error` is told of each.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         match &self.on {
-            Some(on) => on.post.shutdown(deadline).await,
+            Some(on) => {
+                on.hand_over_unclaimed();
+                on.post.shutdown(deadline).await
+            }
             None => Ok(()),
         }
     }
@@ -121,6 +134,19 @@ impl On {
         let post = Arc::clone(&self.post);
         let late: Late = Arc::new(move |parcel| post.hand_over(parcel));
         Arc::new(Recorder::new(visitor, (*self.failures).clone(), late))
+    }
+
+    /// Delayed calls whose page did not come: nobody will be there to send them later.
+    fn hand_over_unclaimed(&self) {
+        for parcel in self.claims.leave() {
+            self.post.hand_over(parcel);
+        }
+    }
+}
+
+impl Drop for On {
+    fn drop(&mut self) {
+        self.hand_over_unclaimed();
     }
 }
 

@@ -4,25 +4,26 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
+use actix_web::cookie::Cookie;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::asked::{self, Asked};
-use crate::call::Calls;
-use crate::claims::Claim;
+use crate::claims::{Claim, Claimed};
 use crate::current;
 use crate::flush::{Body, Content, Exchange};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder};
-use crate::session;
+use crate::session::{self, Delayed, Unreadable};
+use crate::settings::Settings;
 use crate::visitor::opted_out;
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
@@ -39,7 +40,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Middleware { service, on: self.on().cloned(), told_no_session: AtomicBool::new(false) }))
+        ready(Ok(Middleware { service, on: self.on().cloned() }))
     }
 }
 
@@ -48,7 +49,6 @@ where
 pub struct Middleware<S> {
     service: S,
     on: Option<Arc<On>>,
-    told_no_session: AtomicBool,
 }
 
 impl<S, B> Service<ServiceRequest> for Middleware<S>
@@ -72,8 +72,9 @@ where
             return self.pass(request);
         }
         let recording = Recording::begin(on, &request);
-        self.tell_no_session(&recording);
+        recording.tell_no_session();
         let mixpanel = Mixpanel::new(Arc::clone(&recording.recorder));
+        Handles::keep(&request, on, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
@@ -99,17 +100,6 @@ where
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move { Ok(mixpanel.scope(answer).await?.map_body(|_, body| Body::own(body))) })
     }
-
-    fn tell_no_session(&self, recording: &Recording) {
-        if recording.session.is_none() && !self.told_no_session.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                target: "mengpaneel",
-                "no SessionMiddleware stands outside of the Mengpaneel, so no calls can wait for the page after a \
-                 redirect: they go by the server. The last `wrap` is the outermost:\n    \
-                 .wrap(mengpaneel.clone())\n    .wrap(SessionMiddleware::new(store, key))"
-            );
-        }
-    }
 }
 
 /// A request that is being answered. Dropped before it is (a panic, a client that hung up, a
@@ -120,8 +110,18 @@ struct Recording {
     asked: Asked,
     recorder: Arc<Recorder>,
     session: Option<Session>,
+    /// What the last request left, while it is not replayed.
+    left: Left,
     claim: Option<Claim>,
     clear_cookie: bool,
+    seed: Option<Cookie<'static>>,
+}
+
+/// What the last request left, as it came.
+#[derive(Default)]
+struct Left {
+    in_cookie: Option<Cookie<'static>>,
+    in_session: Option<String>,
 }
 
 impl Recording {
@@ -130,45 +130,95 @@ impl Recording {
         let asked = Asked::new(request.request(), settings);
         let session = session::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
-        let recorder = on.recorder(asked::visitor(request.request(), settings, has_session));
-        let mut recording = Self { on: Arc::clone(on), asked, recorder, session, claim: None, clear_cookie: false };
+        let mut visitor = asked::visitor(request.request(), settings, has_session);
+        let host = asked.url.as_ref().and_then(|url| url.host_str());
+        let seed = match (&settings.seeding, host) {
+            (Some(seeding), Some(host)) if asked.is_navigation && visitor.cookie.is_none() => {
+                Some(seeding.cookie(host)).inspect(|seed| visitor.cookie = Some(seed.value().to_owned()))
+            }
+            _ => None,
+        };
+        let recorder = on.recorder(visitor);
+        let left = Left {
+            in_cookie: settings.cookie_key.as_ref().and_then(|_| request.cookie(&settings.names.cookie)),
+            in_session: session.as_ref().and_then(|session| session::peek(session, &settings.names.session_key)),
+        };
+        let on = Arc::clone(on);
+        let mut recording = Self { on, asked, recorder, session, left, claim: None, clear_cookie: false, seed };
         if recording.asked.can_replay() {
-            recording.replay(request.request());
+            recording.replay();
         }
         recording
     }
 
-    /// Takes what the last request left, from the session and from the cookie of our own.
-    fn replay(&mut self, request: &HttpRequest) {
-        let names = &self.on.settings.names;
-        let in_session = self
-            .session
-            .as_ref()
-            .filter(|session| session.contains_key(&names.session_key))
-            .and_then(|session| session::take(session, &names.session_key));
-        let in_cookie = match &self.on.settings.cookie_key {
-            Some(key) if request.cookie(&names.cookie).is_some() => {
-                self.clear_cookie = true;
-                session::take_cookie(request, &names.cookie, key)
-            }
-            _ => None,
-        };
-        let mut calls = Calls::default();
+    /// Says once what is wrong with how the app is wrapped, in the lines that are right.
+    fn tell_no_session(&self) {
+        if self.session.is_none() && !self.on.told_no_session.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                target: "mengpaneel",
+                "no SessionMiddleware stands outside of the Mengpaneel, so no calls can wait for the page after a \
+                 redirect: they go by the server. The last `wrap` is the outermost:\n    \
+                 .wrap(mengpaneel.clone())\n    .wrap(SessionMiddleware::new(store, key))"
+            );
+        }
+    }
+
+    /// Takes what the last request left, from the session and from the cookie of our own. What
+    /// another request has stays there: that one may fail still.
+    fn replay(&mut self) {
+        let on = Arc::clone(&self.on);
+        let (names, left) = (&on.settings.names, std::mem::take(&mut self.left));
         // The cookie is older than what a session that was begun after the purge holds.
-        for delayed in [in_cookie, in_session].into_iter().flatten() {
-            match self.on.claims.claim(delayed.id) {
-                Some(claim) => {
-                    let claim = Claim::join(self.claim.take(), claim);
-                    self.claim = Some(claim);
-                    calls.append(delayed.calls);
-                }
-                None => {
-                    tracing::debug!(target: "mengpaneel", id = %delayed.id, "delayed calls that were replayed already");
-                }
+        let cookie = left.in_cookie.zip(on.settings.cookie_key.as_ref());
+        if let Some((cookie, key)) = cookie
+            && self.claim(session::open(cookie, key))
+        {
+            self.clear_cookie = true;
+        }
+        if let (Some(raw), Some(session)) = (left.in_session, self.session.clone())
+            && self.claim(session::read(&raw))
+        {
+            session.remove(&names.session_key);
+        }
+    }
+
+    /// Has the recorder replay a payload, if it is ours to replay. Answers whether it is done with.
+    fn claim(&mut self, read: Result<Delayed, Unreadable>) -> bool {
+        let delayed = match read {
+            Ok(delayed) => delayed,
+            Err(why) => {
+                tracing::warn!(target: "mengpaneel", "delayed calls that cannot be replayed are ignored: {why}");
+                return true;
+            }
+        };
+        match self.on.claims.claim(delayed.id) {
+            Ok(claim) => {
+                self.claim = Some(Claim::join(self.claim.take(), claim));
+                self.recorder.replay(delayed.calls);
+                true
+            }
+            Err(claimed) => {
+                tracing::debug!(target: "mengpaneel", id = %delayed.id, ?claimed, "delayed calls that another request has");
+                claimed == Claimed::Done
             }
         }
-        if !calls.is_empty() {
-            self.recorder.replay(calls);
+    }
+
+    /// Takes after all what was left where it was, if this answer would take its place, or if the
+    /// handler threw the session away with it.
+    fn catch_up<B>(&mut self, exchange: &Exchange<B>)
+    where
+        B: MessageBody,
+        B::Error: Into<Box<dyn Error>>,
+    {
+        if self.left.in_session.is_none() && self.left.in_cookie.is_none() {
+            return;
+        }
+        let key = &self.on.settings.names.session_key;
+        let is_gone =
+            self.left.in_session.is_some() && self.session.as_ref().is_some_and(|session| !session.contains_key(key));
+        if is_gone || (self.recorder.has_recorded() && exchange.would_delay()) {
+            self.replay();
         }
     }
 
@@ -187,15 +237,19 @@ impl Recording {
             visitor: self.recorder.visitor().clone(),
             recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
+            claims: self.on.claims.clone(),
             claim: None,
-            clear_cookie: self.clear_cookie,
+            clear_cookie: false,
+            seed: self.seed.take(),
             response,
             body,
         };
         exchange.read_page().await;
         let succeeded = !status.is_client_error() && !status.is_server_error();
         let ending = Ending { succeeded, routed: exchange.response.request().match_pattern().is_some() };
+        self.catch_up(&exchange);
         let settled = self.recorder.settle(ending, Extent::Everything);
+        exchange.clear_cookie = self.clear_cookie;
         exchange.claim = self.claim.take();
         exchange.flush(settled).await
     }
@@ -214,6 +268,42 @@ impl Drop for Recording {
             let parcel = Parcel::new(visitor.clone(), settled.via_server);
             self.on.post.hand_over(Parcel { context, via_server: true, ..parcel });
         }
+    }
+}
+
+/// The handles of one request, where several Mengpaneels are wrapped around an app.
+struct Handles(Vec<(Arc<Settings>, Mixpanel)>);
+
+impl Handles {
+    fn keep(request: &ServiceRequest, on: &On, mixpanel: &Mixpanel) {
+        let mut extensions = request.extensions_mut();
+        let handle = (Arc::clone(&on.settings), mixpanel.clone());
+        match extensions.get_mut::<Self>() {
+            Some(Self(handles)) => handles.push(handle),
+            None => drop(extensions.insert(Self(vec![handle]))),
+        }
+    }
+}
+
+impl Mengpaneel {
+    /// The handle of a request for this project, where several Mengpaneels are wrapped around one
+    /// app: the free functions, the attributes and the extractor record for the innermost of them.
+    ///
+    /// ```
+    /// use actix_web::{HttpRequest, web};
+    /// use mengpaneel::Mengpaneel;
+    ///
+    /// async fn buy(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> &'static str {
+    ///     mengpaneel::track("Buy", ());
+    ///     marketing.of(&request).track("Lead", ());
+    ///     "thank you"
+    /// }
+    /// ```
+    pub fn of(&self, request: &HttpRequest) -> Mixpanel {
+        let extensions = request.extensions();
+        let handles = extensions.get::<Handles>().map(|Handles(handles)| handles.as_slice()).unwrap_or_default();
+        let own = self.on().and_then(|on| handles.iter().find(|(settings, _)| Arc::ptr_eq(settings, &on.settings)));
+        own.map_or_else(Mixpanel::detached, |(_, mixpanel)| mixpanel.clone())
     }
 }
 

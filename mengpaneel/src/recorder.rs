@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::failure::{Failure, Failures};
 use crate::parcel::Parcel;
+use crate::stats;
 use crate::visitor::Visitor;
 
 /// What decides whether a recorded call counts.
@@ -161,10 +162,13 @@ impl Recorder {
         self.failures.tell(failure);
     }
 
-    /// Puts the calls in place that the last request left to this one.
+    /// Puts the calls in place that the last request left to this one. What is replayed after
+    /// something else stands behind that; its setup replaces that setup.
     pub fn replay(&self, calls: Calls) {
         let mut state = self.lock();
-        state.replayed_setup = calls.setup;
+        if !calls.setup.is_empty() {
+            state.replayed_setup = calls.setup;
+        }
         let modes = [(Mode::BeforeSetup, calls.before_setup), (Mode::Tracking, calls.tracking)];
         for (mode, calls) in modes {
             state.recorded.extend(calls.into_iter().map(|call| Recorded {
@@ -191,6 +195,11 @@ impl Recorder {
         self.lock().spoken = true;
     }
 
+    /// Whether anything was recorded here that is worth a message: more than setup.
+    pub fn has_recorded(&self) -> bool {
+        self.lock().recorded.iter().any(|recorded| !recorded.replayed)
+    }
+
     /// Asks for a strategy; one that cannot take the calls falls on to the next.
     pub fn force(&self, strategy: Strategy) {
         self.lock().forced = Some(strategy);
@@ -204,6 +213,7 @@ impl Recorder {
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     pub fn record(&self, mut entry: Entry) {
         stamp_time_and_insert_id(&mut entry.call);
+        stats::recorded(1);
         let mut state = self.lock();
         if let Some(context) = state.flushed.clone() {
             if let (Some(held), false) = (&mut state.held, entry.via_server) {
@@ -224,9 +234,12 @@ impl Recorder {
         }
     }
 
-    /// Decides what counts and hands it out. From here on what is recorded is late.
+    /// Decides what counts and hands it out, once. From here on what is recorded is late.
     pub fn settle(&self, ending: Ending, extent: Extent) -> Settled {
         let mut state = self.lock();
+        if state.flushed.is_some() {
+            return Settled::default();
+        }
         let settled = state.settle(ending, extent, &self.visitor);
         let setup_too = settled.calls.before_setup.iter().chain(&settled.calls.setup);
         state.flushed = Some(setup_too.chain(&settled.via_server.setup).cloned().collect());

@@ -4,7 +4,7 @@ use actix_session::{Session, SessionExt as _, SessionStatus};
 use actix_web::cookie::{Cookie, CookieJar, Key, SameSite, time::Duration};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpResponse};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::call::Calls;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delayed {
     /// Names the payload, so that two tabs that bring it do not both run it.
-    #[serde(default = "Uuid::now_v7")]
+    #[serde(default = "Uuid::new_v4")]
     pub id: Uuid,
     /// The calls.
     #[serde(flatten)]
@@ -60,29 +60,39 @@ pub fn is_present(request: &ServiceRequest) -> bool {
     present
 }
 
-/// Takes the calls out of the session. What is there but cannot be read is taken out and told in
-/// one log line; the rest of the session stays.
-pub fn take(session: &Session, key: &str) -> Option<Delayed> {
-    let raw = session.remove(key)?;
-    read(&raw, "session")
+/// Why what was left cannot be replayed.
+#[derive(Debug, Error)]
+pub enum Unreadable {
+    /// It is no calls by mode, or names what is no method of mixpanel-js.
+    #[error("{0}")]
+    Form(#[from] serde_json::Error),
+    /// It is another format's, or an empty one.
+    #[error("it holds no calls")]
+    Empty,
+    /// It was tampered with, or encrypted with another key.
+    #[error("the cookie is not ours: it was changed, or `cookie_key` was")]
+    Foreign,
 }
 
-fn read(raw: &str, place: &str) -> Option<Delayed> {
-    serde_json::from_str(raw)
-        .inspect_err(|error| {
-            tracing::warn!(target: "mengpaneel", "delayed calls in the {place} cannot be read, and are ignored: {error}");
-        })
-        .ok()
+/// What lies in the session under that key, as it was written.
+pub fn peek(session: &Session, key: &str) -> Option<String> {
+    session.entries().get(key).cloned()
+}
+
+/// Reads what was left.
+pub fn read(raw: &str) -> Result<Delayed, Unreadable> {
+    let delayed: Delayed = serde_json::from_str(raw)?;
+    if delayed.calls.is_empty() { Err(Unreadable::Empty) } else { Ok(delayed) }
 }
 
 /// Puts calls in the session, if it still takes them and stays within `max_session` bytes as a
-/// cookie, whatever its store: measured as the longer of actix-session's two cookies, the signed.
+/// cookie, whatever its store.
 pub fn put(session: &Session, key: &str, delayed: &Delayed, max_session: usize) -> Result<(), NoRoom> {
     if session.status() == SessionStatus::Purged {
         return Err(NoRoom::Purged);
     }
     let state = state_with(session, key, delayed);
-    let size = signed_size(&state);
+    let size = cookie_size(&state);
     if size > max_session || (max_session <= MAX_COOKIE && state.len() > MAX_STATE) {
         return Err(NoRoom::Full(size));
     }
@@ -96,21 +106,25 @@ fn state_with(session: &Session, key: &str, delayed: &Delayed) -> String {
     serde_json::to_string(&entries).unwrap_or_default()
 }
 
-/// The bytes of a signed cookie of that value: signature, percent-encoded value.
-fn signed_size(state: &str) -> usize {
-    const SIGNATURE: usize = 44;
-    SIGNATURE + Cookie::new("id", state).encoded().to_string().len()
+/// The bytes of a cookie of that value, whichever of actix-session's two is longer: the signed one,
+/// percent-encoded, or for a long plain text the encrypted one, in Base64.
+fn cookie_size(state: &str) -> usize {
+    const SIGNATURE: usize = 72;
+    const NONCE_AND_TAG: usize = 28;
+    let signed = SIGNATURE + Cookie::new("id", state).encoded().to_string().len();
+    let encrypted = (state.len() + NONCE_AND_TAG).div_ceil(3) * 4;
+    // Two of 64 letters are percent-encoded, as chance has it: by two bytes more each.
+    let escaped = encrypted / 16 + 64;
+    signed.max(encrypted + escaped)
 }
 
-/// Takes the calls out of the cookie of our own; the answer is to [`clear`] it then.
-pub fn take_cookie(request: &HttpRequest, name: &str, key: &Key) -> Option<Delayed> {
+/// Reads the calls in a cookie of our own.
+pub fn open(cookie: Cookie<'static>, key: &Key) -> Result<Delayed, Unreadable> {
+    let name = cookie.name().to_owned();
     let mut jar = CookieJar::new();
-    jar.add_original(request.cookie(name)?.into_owned());
-    let Some(cookie) = jar.private(key).get(name) else {
-        tracing::warn!(target: "mengpaneel", "a cookie of delayed calls was not ours, and is ignored");
-        return None;
-    };
-    read(cookie.value(), "cookie")
+    jar.add_original(cookie);
+    let opened = jar.private(key).get(&name).ok_or(Unreadable::Foreign)?;
+    read(opened.value())
 }
 
 /// Puts calls in an encrypted cookie of our own, for the next request only.
@@ -150,7 +164,7 @@ pub fn clear(response: &mut HttpResponse<()>, name: &str) {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::call::{Call, Method};
@@ -168,8 +182,7 @@ mod tests {
     fn calls_come_out_of_the_session_as_they_went_in() {
         let (session, delayed) = (session(), delayed(2));
         put(&session, "key", &delayed, 3800).unwrap();
-        assert_eq!(take(&session, "key"), Some(delayed));
-        assert!(!session.contains_key("key"));
+        assert_eq!(read(&peek(&session, "key").unwrap()).unwrap(), delayed);
     }
 
     #[test]
@@ -197,16 +210,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_ignored_and_the_rest_of_the_session_kept() {
-        let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
-        for bad in
-            [json!({"tracking": 1}), json!([]), json!({"tracking": [[["constructor"], []]]}), Value::String(deep)]
-        {
-            let session = session();
-            session.insert("own", 1).unwrap();
-            session.insert("key", bad).unwrap();
-            assert_eq!(take(&session, "key"), None);
-            assert_eq!(session.get::<u8>("own").unwrap(), Some(1));
+    fn what_is_old_cut_deep_or_names_what_is_no_method_is_refused() {
+        let deep = format!("{{\"tracking\": [[[\"track\"], [{}1{}]]]}}", "[".repeat(500), "]".repeat(500));
+        let written = serde_json::to_string(&delayed(1)).unwrap();
+        let bad = [
+            r#"{"tracking": 1}"#,
+            "[]",
+            "",
+            "null",
+            r#"{"version": 2, "later": []}"#,
+            r#"{"tracking": [[["constructor"], []]]}"#,
+            r#"{"id": "7", "tracking": [[["track"], ["Sign In"]]]}"#,
+            &written[..written.len() - 1],
+            &deep,
+        ];
+        for bad in bad {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 
@@ -225,8 +244,24 @@ mod tests {
         let mut response = HttpResponse::Ok().finish().drop_body();
         put_cookie(&mut response, "mp", &key, &delayed, true).unwrap();
         let cookie = response.cookies().next().unwrap().into_owned();
-        let request = TestRequest::default().cookie(cookie).to_http_request();
-        assert_eq!(take_cookie(&request, "mp", &key), Some(delayed.clone()));
-        assert_eq!(take_cookie(&request, "mp", &Key::generate()), None);
+        assert_eq!(open(cookie.clone(), &key).unwrap(), delayed);
+        assert!(matches!(open(cookie, &Key::generate()), Err(Unreadable::Foreign)));
+    }
+
+    #[test]
+    fn no_cookie_of_actix_session_is_longer_than_was_measured() {
+        let states = ["x".repeat(2_900), "{\"a\":1}".repeat(200), "ü".repeat(900), "Sign In, ".repeat(300)];
+        let key = Key::generate();
+        for state in states {
+            let size = cookie_size(&state);
+            for _ in 0..50 {
+                let mut jar = CookieJar::new();
+                jar.private_mut(&key).add(Cookie::new("id", state.clone()));
+                assert!(jar.get("id").unwrap().encoded().to_string().len() <= size);
+            }
+            let mut jar = CookieJar::new();
+            jar.signed_mut(&key).add(Cookie::new("id", state));
+            assert!(jar.get("id").unwrap().encoded().to_string().len() <= size);
+        }
     }
 }

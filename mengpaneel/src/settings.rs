@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::cookie::Key;
 use actix_web::http::header::HeaderName;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use crate::seed::Seeding;
 use crate::visitor::CookieNames;
 
 /// When the page gets the code that loads mixpanel-js.
@@ -33,6 +35,8 @@ pub struct Settings {
     pub page: PageSettings,
     /// Under which names mixpanel-js keeps its cookies.
     pub cookies: CookieNames,
+    /// How a first-time visitor is given mixpanel-js's cookie, if that is wanted.
+    pub seeding: Option<Seeding>,
     /// How many bytes of calls fit in a response header.
     pub max_header: usize,
     /// How many bytes the whole session may take as a cookie.
@@ -45,6 +49,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Encrypts the one-shot cookie that carries calls past a purged session.
     pub cookie_key: Option<Key>,
+    /// How long delayed calls wait for their page before the server says them.
+    pub unclaimed_after: Duration,
 }
 
 /// What the page is told.

@@ -172,6 +172,21 @@ fn a_function_that_is_cancelled_did_not_succeed() {
     assert_eq!(said(&calls), ["track Cancelled", "track Any"]);
 }
 
+#[actix_web::test]
+async fn a_function_that_a_timeout_or_a_select_cuts_off_did_not_succeed() {
+    let timeout = tokio::time::timeout(std::time::Duration::ZERO, never_ends());
+    let (ended, calls) = record_async(timeout).await;
+    assert_eq!((ended.is_err(), said(&calls)), (true, vec!["track Cancelled".to_owned(), "track Any".to_owned()]));
+    let select = async {
+        tokio::select! {
+            biased;
+            () = never_ends() => {}
+            () = ready(()) => {}
+        }
+    };
+    assert_eq!(said(&record_async(select).await.1), ["track Cancelled", "track Any"]);
+}
+
 #[track("Opaque Future", n = n)]
 #[track("Opaque Failed", on(failure))]
 fn opaque(n: u8) -> impl Future<Output = Result<u8, String>> + Send {

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use crate::config::{Config, Outbox};
 use crate::db::Db;
-use crate::{live, pages, payments, posts, problem, sessions, spa, users};
+use crate::{live, pages, payments, plan, posts, problem, sessions, spa, users};
 
 /// How long a stop waits for requests that are being answered, in seconds.
 const PATIENCE: u64 = 10;
@@ -190,6 +190,7 @@ async fn serve(
             .app_data(shared.db.clone())
             // Beside what is tracked: it shows what the rest does.
             .configure(stand_in::live_page(&shared.store))
+            .configure(plan::routes)
             .service(
                 web::scope("")
                     .configure(routes)

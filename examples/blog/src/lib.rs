@@ -5,9 +5,11 @@
 mod app;
 mod config;
 mod db;
+mod jobs;
 mod live;
 mod pages;
 mod payments;
+mod plan;
 mod posts;
 mod problem;
 mod sessions;
@@ -17,3 +19,4 @@ mod users;
 pub use app::{Blog, StartError};
 pub use config::{Config, ConfigError, Outbox};
 pub use db::{Payment, PaymentId, Post, User};
+pub use jobs::renew_subscription;

@@ -1,6 +1,7 @@
 //! Tells the live page by which strategy calls left: the library says so in `tracing` events.
 
 use std::fmt::Debug;
+use std::io::IsTerminal;
 
 use stand_in::{Note, Store};
 use tracing::field::{Field, Visit};
@@ -14,7 +15,7 @@ const TARGET: &str = "mengpaneel::flush";
 /// What hears the events of this blog's threads: the store's live page, and the log.
 pub(crate) fn listener(store: Store) -> Dispatch {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let log = fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    let log = fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).with_filter(filter);
     Dispatch::new(Registry::default().with(Live(store)).with(log))
 }
 
@@ -54,7 +55,8 @@ impl Fields {
             "path" => self.note.path = value,
             "calls" => self.note.calls = value.parse().unwrap_or_default(),
             "events" => {
-                self.note.events = value.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+                self.note.events =
+                    value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
             }
             _ => {}
         }
@@ -84,7 +86,7 @@ mod tests {
             let calls = 3_usize;
             tracing::debug!(
                 target: "mengpaneel::flush",
-                strategy = %"client_side", method = "GET", path = "/", calls, events = "Sign Up,View Home", "flushed"
+                strategy = %"client_side", method = "GET", path = "/", calls, events = "Sign Up, View Home", "flushed"
             );
             tracing::debug!(target: "mengpaneel::flush", "anything else");
             tracing::info!("flushed");

@@ -64,7 +64,7 @@ fn show(entry: &Entry) -> Option<Value> {
             "message": one.message,
             "details": one.body,
         })),
-        Entry::Note(note) => Some(json!({"kind": "note", "note": note})),
+        Entry::Note(note, at) => Some(json!({"kind": "note", "at": at, "note": note})),
         Entry::Request(one) if one.status == Some(200) => None,
         Entry::Request(one) => Some(json!({
             "kind": "trouble",
@@ -77,6 +77,8 @@ fn show(entry: &Entry) -> Option<Value> {
 fn show_received(one: &Received) -> Value {
     let event = matches!(one.endpoint, Endpoint::Track | Endpoint::Import);
     let what = if event { one.event().to_owned() } else { operations(&one.body) };
+    // Who signed in, where the event says so beside the visitor that it began as.
+    let user = if event { one.property("$user_id") } else { &one.body["$user_id"] };
     json!({
         "kind": if event { "event" } else { "profile" },
         "endpoint": one.endpoint.path(),
@@ -84,7 +86,7 @@ fn show_received(one: &Received) -> Value {
         "at": one.at,
         "time": one.time(),
         "what": what,
-        "whom": one.distinct_id(),
+        "whom": user.as_str().or(one.distinct_id()),
         "insert_id": one.insert_id(),
         "details": if event { &one.body["properties"] } else { &one.body },
     })

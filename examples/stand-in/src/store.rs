@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::faults::Faults;
 use crate::profile::{self, Profile};
-use crate::received::{Endpoint, Note, Received, Refused, Request};
+use crate::received::{Endpoint, Note, Received, Refused, Request, now};
 
 pub use waiting::TimedOut;
 
@@ -29,8 +29,8 @@ pub(crate) enum Entry {
     Received(Received),
     /// A record was refused, or dropped without a word.
     Refused(Refused),
-    /// The application said something.
-    Note(Note),
+    /// The application said something, at that time.
+    Note(Note, u64),
 }
 
 type Refusal = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
@@ -187,14 +187,14 @@ impl Store {
     #[must_use]
     pub fn notes(&self) -> Vec<Note> {
         self.collect(|(_, entry)| match entry {
-            Entry::Note(note) => Some(note.clone()),
+            Entry::Note(note, _) => Some(note.clone()),
             _ => None,
         })
     }
 
     /// Adds what the application says of one of its requests.
     pub fn note(&self, note: Note) {
-        self.add([Entry::Note(note)]);
+        self.add([Entry::Note(note, now())]);
     }
 
     /// Serves this script as `/lib.js`, for pages to load mixpanel-js from here.

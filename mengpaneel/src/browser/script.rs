@@ -12,6 +12,7 @@ use crate::settings::Loader;
 mod tests;
 
 const LOADER: &str = include_str!("loader.js");
+const VISIT: &str = include_str!("visit.js");
 
 /// One page, as far as its block is concerned.
 #[derive(Clone, Copy, Debug)]
@@ -54,16 +55,13 @@ pub(crate) fn block(page: &Page<'_>) -> Option<String> {
             text(&own),
         );
     }
-    out.push_str("mixpanel.push(function () {\n");
-    if page.loader != Loader::Never {
-        let token = text(page.token);
-        let _ = writeln!(out, "if (this.get_config(\"token\") !== {token}) return;");
-    }
-    out.push_str("mengpaneel.instance = mengpaneel.queue = this;\n");
-    if let Some(calls) = calls {
-        write_calls(&mut out, calls, &own);
-    }
-    close(&mut out);
+    write_calls(&mut out, calls, &own);
+    let check = if page.loader == Loader::Never {
+        String::new()
+    } else {
+        format!("if (this.get_config(\"token\") !== {}) return;\n", text(page.token))
+    };
+    close(&mut out, &check);
     Some(out)
 }
 
@@ -75,13 +73,9 @@ pub(crate) fn late_block(calls: &Calls, nonce: Option<&str>, instance: Option<&s
     }
     let own = own_name(instance);
     let mut out = open(nonce, &own);
-    out.push_str(
-        "var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n\
-         mixpanel.push(function () {\n\
-         if (mengpaneel.instance && this !== mengpaneel.instance) return;\n",
-    );
-    write_calls(&mut out, calls, &own);
-    close(&mut out);
+    out.push_str("var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n");
+    write_calls(&mut out, Some(calls), &own);
+    close(&mut out, "if (mengpaneel.instance && this !== mengpaneel.instance) return;\n");
     Some(out)
 }
 
@@ -123,15 +117,30 @@ fn open(nonce: Option<&str>, own: &str) -> String {
     let own = text(own);
     format!(
         "<script{nonce}>\n(function () {{\ntry {{\n\
-         var mengpaneel = window[{own}] = window[{own}] || {{}};\n"
+         var mengpaneel = window[{own}] = window[{own}] || {{}};\n\
+         var visit = mengpaneel.visit = mengpaneel.visit || {}({own});\n",
+        VISIT.trim_end(),
     )
 }
 
-fn close(out: &mut String) {
-    out.push_str("});\n} catch (e) {}\n})();\n</script>\n");
+/// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
+fn close(out: &mut String, check: &str) {
+    let _ = write!(
+        out,
+        "mixpanel.push(function () {{\n{check}mengpaneel.queue = this;\ncalls(this);\n}});\n\
+         }} catch (e) {{}}\n}})();\n</script>\n"
+    );
 }
 
-fn write_calls(out: &mut String, calls: &Calls, own: &str) {
+fn write_calls(out: &mut String, calls: Option<&Calls>, own: &str) {
+    out.push_str("var calls = visit(function () {\n");
+    if let Some(calls) = calls {
+        write_modes(out, calls, own);
+    }
+    out.push_str("});\n");
+}
+
+fn write_modes(out: &mut String, calls: &Calls, own: &str) {
     let key = text(&format!("{own}_setup"));
     write_each(out, &calls.before_setup);
     if resets(&calls.before_setup) {
@@ -218,7 +227,7 @@ fn json(value: &Value) -> String {
     escape(&value.to_string(), |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'))
 }
 
-/// Writes these characters as `\uXXXX`: in JSON, they stand in strings only.
+/// Writes these characters as their UTF-16 units, `\u003c`: in JSON, they stand in strings only.
 fn escape(json: &str, which: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

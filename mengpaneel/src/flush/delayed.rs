@@ -5,6 +5,7 @@ use actix_web::http::{StatusCode, header};
 
 use super::{Declined, Exchange, split};
 use crate::call::Calls;
+use crate::parcel::Parcel;
 use crate::session::{Delayed, NoRoom, put, put_cookie};
 
 /// Puts the calls where the next request finds them. Gives those that cannot wait.
@@ -12,7 +13,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if calls.is_setup_only() {
         return Err("nothing but setup".into());
     }
-    is_followed(exchange)?;
+    comes_back(exchange)?;
     let Some(session) = exchange.session.clone() else {
         return Err("no SessionMiddleware stands outside of the Mengpaneel".into());
     };
@@ -35,11 +36,26 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         }
         Err(no_room) => return Err(no_room.to_string().into()),
     }
+    keep_aside(exchange, delayed);
     Ok(at_once)
 }
 
+/// Keeps a copy for the server, should the page never come. It takes the place of what was replayed
+/// here and waits again; without one, the sessions that hold that still are left to say it.
+fn keep_aside<B>(exchange: &mut Exchange<B>, delayed: Delayed) {
+    let Delayed { id, calls } = delayed;
+    let is_kept = exchange.claims.keep_aside(id, Parcel::new(exchange.visitor.clone(), calls));
+    if is_kept {
+        let after = exchange.settings.unclaimed_after;
+        exchange.post.hand_over_unclaimed(exchange.claims.clone(), id, after);
+    }
+    if let Some(claim) = exchange.claim.take().filter(|_| is_kept) {
+        claim.keep();
+    }
+}
+
 /// Whether the browser will come back to us, with what it was given.
-fn is_followed<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+pub(super) fn comes_back<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     const FOLLOWED: [StatusCode; 5] = [
         StatusCode::MOVED_PERMANENTLY,
         StatusCode::FOUND,
@@ -54,6 +70,9 @@ fn is_followed<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let Some(location) = location.and_then(|location| std::str::from_utf8(location.as_bytes()).ok()) else {
         return Err("a redirect without a Location".into());
     };
+    if location.trim().is_empty() {
+        return Err("a redirect with an empty Location, which no browser follows".into());
+    }
     if !exchange.asked.is_same_origin(location) {
         return Err("a redirect to another origin".into());
     }

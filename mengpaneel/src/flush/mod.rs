@@ -15,23 +15,26 @@ mod split;
 mod stream;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use actix_session::Session;
 use actix_web::body::{BodySize, MessageBody, to_bytes_limited};
+use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
-use futures_util::future::join_all;
+use actix_web::http::header::{self, HeaderValue};
 
 use crate::asked::Asked;
 use crate::call::{Call, Calls, Method};
-use crate::claims::Claim;
+use crate::claims::{Claim, Claims};
 use crate::outbox::Post;
 use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled, Strategy};
 use crate::session;
 use crate::settings::Settings;
+use crate::stats;
 use crate::visitor::Visitor;
 
 pub use body::Body;
@@ -70,10 +73,14 @@ pub(crate) struct Exchange<B> {
     pub recorder: Arc<Recorder>,
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
+    /// Where copies of what is delayed are kept aside.
+    pub claims: Claims,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
     /// Whether the browser still holds our one-shot cookie, read already.
     pub clear_cookie: bool,
+    /// mixpanel-js's cookie, for who has none yet.
+    pub seed: Option<Cookie<'static>>,
     /// The response's head.
     pub response: ServiceResponse<()>,
     /// Its body; always there between two strategies.
@@ -105,6 +112,11 @@ where
         });
     }
 
+    /// Whether the calls would wait for the next request, if there is room for them.
+    pub fn would_delay(&self) -> bool {
+        delayed::comes_back(self).is_ok()
+    }
+
     /// Puts everything on its way, and gives the response.
     pub async fn flush(mut self, settled: Settled) -> ServiceResponse<Body<B>> {
         let Settled { calls, via_server, forced } = settled;
@@ -116,17 +128,32 @@ where
         if let Some(parcel) = self.via_server(&calls, via_server, left.somehow) {
             shipments.push(Shipment { parcel, forced });
         }
+        self.give_seed();
         if self.clear_cookie {
             session::clear(self.response.response_mut(), &self.settings.names.cookie);
         }
-        // All are handed in before any is waited for: a client that hangs up meanwhile loses none.
-        join_all(shipments.into_iter().map(|shipment| self.ship(shipment))).await;
+        let mut waiting = Waiting { post: Arc::clone(&self.post), shipments: shipments.into() };
+        while let Some(shipment) = waiting.shipments.pop_front() {
+            self.ship(shipment).await;
+        }
         let claim = self.claim.take();
         let content = self.body.take();
         self.response.map_body(|_, ()| match content {
             Some(content) => Body::new(content, claim),
             None => Body::new(Content::Broken { error: None }, claim),
         })
+    }
+
+    /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its own.
+    fn give_seed(&mut self) {
+        let Some(seed) = self.seed.take() else { return };
+        if caching::may_be_shared(self.response.headers()) {
+            return;
+        }
+        if let Ok(value) = HeaderValue::try_from(seed.to_string()) {
+            self.response.headers_mut().append(header::SET_COOKIE, value);
+            caching::make_private(self.response.headers_mut());
+        }
     }
 
     /// Tries the strategies in their order.
@@ -145,10 +172,6 @@ where
             match taken {
                 Ok(others) => {
                     self.tell_flushed(strategy, calls);
-                    if strategy == Strategy::Delayed {
-                        // What waits again was not delivered: a copy of it may still be the one that is.
-                        self.claim = None;
-                    }
                     if !others.is_setup_only() || !others.setup.is_empty() {
                         let parcel = Parcel { context: context_of(calls, &others), ..self.parcel(others) };
                         shipments.push(Shipment { parcel, forced: None });
@@ -182,7 +205,8 @@ where
 
     async fn ship(&self, Shipment { parcel, forced }: Shipment) {
         let calls = parcel.calls.clone();
-        let parcel = if forced == Some(Strategy::ServerSide) {
+        // Where Mixpanel is away, what was to be said at once waits for it.
+        let parcel = if forced == Some(Strategy::ServerSide) && !self.post.is_away() {
             parcel
         } else {
             match async_server_side::flush(&self.post, parcel).await {
@@ -202,6 +226,7 @@ where
     }
 
     fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {
+        stats::flushed(strategy.name(), calls.iter().count());
         let (method, path) = (&self.asked.method, &self.asked.path);
         let events: Vec<&str> = calls.iter().filter(|call| call.method().is_track()).filter_map(event_name).collect();
         tracing::debug!(
@@ -214,6 +239,20 @@ where
     fn tell_declined(&self, strategy: Strategy, reason: &Declined) {
         let (method, path) = (&self.asked.method, &self.asked.path);
         tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
+    }
+}
+
+/// Shipments that wait for the one before them. A client that hangs up meanwhile loses none.
+struct Waiting {
+    post: Arc<Post>,
+    shipments: VecDeque<Shipment>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        for Shipment { parcel, .. } in self.shipments.drain(..) {
+            self.post.hand_over(parcel);
+        }
     }
 }
 

@@ -19,24 +19,30 @@ fn split(calls: &Calls, is_other: impl Fn(&Call) -> bool) -> (Calls, Calls) {
     (rest, others)
 }
 
-/// Takes out what would count twice if the browser or a cookie repeated it, where it is known
-/// whose profile it changes: the server can send that at once.
+/// Takes out what would count twice if the browser or a cookie repeated it, and what would change
+/// the profile of whoever is there next, where it is known whose it is: the server can send that at
+/// once. After an `alias`, which only the browser can make, a profile waits for it.
 pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let is_known = calls.identity().is_some() || visitor.browser().user_id.is_some();
-    split(calls, |call| is_known && call.method().counts_twice())
+    let aliases = calls.before_setup.iter().any(|call| call.method() == &Method::Alias);
+    let (mut rest, mut others) = split(calls, |call| is_known && call.method().counts_twice());
+    if is_known && !aliases {
+        let is_theirs = |call: &Call| call.method().counts_twice() || call.method().is_people();
+        (others.tracking, rest.tracking) = calls.tracking.iter().cloned().partition(is_theirs);
+    }
+    (rest, others)
 }
 
-/// Takes out the events of another than whom the browser will take itself for.
+/// Takes out what the browser would not say as it was meant: the events of another than whom it will
+/// take itself for, and charges, which mixpanel-js ignores.
 pub fn foreign(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let browser = visitor.browser().user_id;
-    let Some(here) = calls.identity().or(browser.as_deref()) else {
-        return (calls.clone(), Calls::default());
-    };
+    let here = calls.identity().or(browser.as_deref());
     let is_foreign = |call: &Call| {
         let owner = call.properties().and_then(|properties| properties.get("$user_id"));
-        call.method().is_track() && owner.is_some_and(|owner| owner.as_str() != Some(here))
+        call.method().is_track() && here.is_some() && owner.is_some_and(|owner| owner.as_str() != here)
     };
-    split(calls, is_foreign)
+    split(calls, |call| is_foreign(call) || call.method() == &Method::PeopleTrackCharge)
 }
 
 /// Writes on each event whose it is, as of now: the page that runs it may be another user's.
@@ -103,6 +109,14 @@ mod tests {
         let calls = Calls { tracking: vec![theirs.clone(), ours.clone()], ..identified_calls("2") };
         let (rest, foreign_calls) = foreign(&calls, &Visitor::default());
         assert_eq!((rest.tracking, foreign_calls.tracking), (vec![ours], vec![theirs]));
+    }
+
+    #[test]
+    fn a_charge_is_left_to_the_server_since_mixpanel_js_ignores_it() {
+        let charge = call(Method::PeopleTrackCharge, json!([5]));
+        let calls = Calls { tracking: vec![charge.clone()], ..identified_calls("2") };
+        let (rest, by_server) = foreign(&calls, &Visitor::default());
+        assert_eq!((rest.tracking, by_server.tracking), (vec![], vec![charge]));
     }
 
     #[test]

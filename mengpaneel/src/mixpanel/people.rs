@@ -53,7 +53,9 @@ impl People {
         self.with_one(Method::PeopleUnion, list, values);
     }
 
-    /// `people.track_charge`: kept because the gem has it; mixpanel-js ignores it since 2.65.
+    /// `people.track_charge`: appends a charge to `$transactions`, as Mixpanel's libraries for servers
+    /// do. mixpanel-js itself ignores it since 2.65, so the server says it, whatever way the
+    /// other calls take.
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
         let properties = self.0.properties("people.track_charge", properties);
         self.0.call(Method::PeopleTrackCharge, vec![Value::from(amount), properties]);

@@ -94,12 +94,11 @@ impl Memory {
     fn take(&self, limit: usize) -> (Vec<Lease>, Option<Instant>) {
         let mut state = self.lock();
         let now = Instant::now();
-        while let Some(entry) = state.later.first_entry() {
-            if entry.key().0 > now {
-                break;
-            }
-            let waiting = entry.remove();
-            state.ready.push_back(waiting);
+        let not_due = state.later.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut state.later, not_due);
+        // They are older than what came since.
+        for waiting in due.into_values().rev() {
+            state.ready.push_front(waiting);
         }
         let count = limit.min(state.ready.len());
         let taken: Vec<Waiting> = state.ready.drain(..count).collect();
@@ -260,6 +259,17 @@ mod tests {
         let before = Instant::now();
         assert_eq!(events(&outbox.lease(1).await.unwrap()), ["a"]);
         assert!(before.elapsed() >= Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn what_is_retried_stands_before_what_came_since() {
+        let outbox = Memory::default();
+        for event in ["a", "b", "c"] {
+            outbox.append(parcel(event)).await.unwrap();
+        }
+        let leases = outbox.lease(2).await.unwrap();
+        outbox.retry_later(leases, Duration::ZERO).await.unwrap();
+        assert_eq!(events(&outbox.lease(3).await.unwrap()), ["a", "b", "c"]);
     }
 
     #[tokio::test]

@@ -1,11 +1,13 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
 mod by_url;
+mod circuit;
 mod closing;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(feature = "file")]
 mod file;
+mod last_sets;
 #[cfg(any(feature = "redis", feature = "sidekiq"))]
 mod link;
 mod memory;
@@ -36,8 +38,9 @@ pub use by_url::at;
 #[cfg(feature = "file")]
 pub use file::{File, FileError, Locked};
 pub use memory::Memory;
-pub use post::{NotSent, Progress};
+pub use post::{Health, NotSent};
 pub(crate) use post::{Post, PostConfig};
+pub(crate) use sender::BeforeSend;
 pub use sender::Undelivered;
 #[cfg(feature = "sidekiq")]
 pub use sidekiq::Sidekiq;

@@ -10,13 +10,15 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
-use super::closing::Closing;
-use super::sender::{Sender, Undelivered};
+use super::closing::{Closing, InHand};
+use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::Worker;
 use super::{Declined, Outbox};
 use crate::call::Call;
+use crate::claims::{Claims, Unclaimed};
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
 use crate::server::Delivery;
@@ -36,22 +38,13 @@ pub(crate) struct Post {
     shutdown_timeout: Duration,
 }
 
-/// How far the delivery has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Records that wait, those on their way included.
-    pub waiting: usize,
-    /// Records that this process took from its outbox and brought to their end: delivered, or
-    /// refused and told of.
-    pub done: usize,
-}
-
 /// What a [`Post`] needs to know.
 pub(crate) struct PostConfig {
     pub(crate) token: String,
     pub(crate) delivery: Delivery,
     pub(crate) outbox: Option<Arc<dyn Outbox>>,
     pub(crate) failures: Failures,
+    pub(crate) before_send: Option<BeforeSend>,
     pub(crate) max_age: Duration,
     pub(crate) shutdown_timeout: Duration,
     /// As many batches are on their way at once; 0: other processes drain the outbox.
@@ -64,13 +57,36 @@ pub(crate) struct PostConfig {
 #[error("{0} records were not sent before the deadline")]
 pub struct NotSent(pub usize);
 
+/// How delivery goes; for a readiness probe, and for whoever watches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// How many records wait for the server to send them.
+    pub waiting: usize,
+    /// How many records this process took out of the outbox and brought to their end: delivered, or
+    /// refused and told of.
+    pub done: usize,
+    /// How long the oldest of those that were tried last has waited; `None` where nothing is late.
+    pub oldest: Option<Duration>,
+    /// What is wrong: Mixpanel is away or refuses the credentials, or the outbox cannot be reached.
+    pub trouble: Option<String>,
+}
+
+impl Health {
+    /// Whether what is recorded gets through. Where it does not it waits, and the app works all the
+    /// same: a probe that takes instances out of service should not hang on this alone.
+    pub fn is_well(&self) -> bool {
+        self.trouble.is_none()
+    }
+}
+
 impl Post {
     /// Starts the thread. Fails where the system gives none.
     pub(crate) fn start(config: PostConfig) -> std::io::Result<Self> {
-        let PostConfig { token, delivery, outbox, failures, max_age, shutdown_timeout, .. } = config;
+        let PostConfig { token, delivery, outbox, failures, before_send, max_age, shutdown_timeout, .. } = config;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let sender = Arc::new(Sender { token, delivery, failures, max_age });
+        let sender = Arc::new(Sender::new(token, delivery, failures, max_age, before_send));
         let closing = Arc::<Closing>::default();
         let worker = Worker {
             outbox: outbox.clone().filter(|_| config.concurrency > 0),
@@ -96,11 +112,26 @@ impl Post {
 
     /// Delivers a parcel now, in one attempt. Goes on where the caller stops waiting.
     pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), Undelivered> {
+        self.try_now(parcel, None).await
+    }
+
+    /// Delivers a parcel now; where that cannot be, it waits in the outbox.
+    pub(crate) async fn deliver_or_keep(&self, parcel: Parcel) -> Result<(), Undelivered> {
+        self.try_now(parcel, self.outbox.clone()).await
+    }
+
+    async fn try_now(&self, parcel: Parcel, otherwise: Option<Arc<dyn Outbox>>) -> Result<(), Undelivered> {
         let calls = parcel.calls.iter().cloned().collect();
         let (answer, answered) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let failed = sender.send_once(&parcel).await;
+            let (mut failed, is_untouched) = sender.attempt(&parcel).await;
+            if is_untouched
+                && let Some(outbox) = otherwise
+                && outbox.append(parcel).await.is_ok()
+            {
+                failed.clear();
+            }
             // Nobody waits for it where the request was given up.
             drop(answer.send(failed));
         });
@@ -129,18 +160,54 @@ impl Post {
         let calls: Vec<_> = parcel.calls.iter().cloned().collect();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            for failure in sender.send_once(&parcel).await {
-                sender.failures.tell(&failure);
-            }
+            sender.send_or_tell(&parcel).await;
         });
         if let Err(reason) = spawned {
             self.tell(&Failure::of_calls(reason, calls));
         }
     }
 
+    /// Takes a delayed payload's copy once it was not claimed for so long.
+    pub(crate) fn hand_over_unclaimed(self: &Arc<Self>, claims: Claims, id: Uuid, after: Duration) {
+        let post = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            loop {
+                sleep(after).await;
+                let Some(post) = post.upgrade() else { return };
+                match claims.unclaimed(id) {
+                    Unclaimed::Copy(parcel) => return post.hand_over(*parcel),
+                    Unclaimed::InUse => {}
+                    Unclaimed::Gone => return,
+                }
+            }
+        });
+    }
+
+    /// Whether Mixpanel is away, so that it is of use to let calls wait for it.
+    pub(crate) fn is_away(&self) -> bool {
+        self.outbox.is_some() && self.sender.circuit.trouble().is_some()
+    }
+
+    /// How it goes.
+    pub(crate) async fn health(&self) -> Health {
+        let (waiting, unreachable) = match &self.outbox {
+            Some(outbox) => match outbox.waiting().await {
+                Ok(waiting) => (waiting, None),
+                Err(error) => (0, Some(error.to_string())),
+            },
+            None => (0, None),
+        };
+        Health {
+            waiting: waiting + self.closing.in_hand(),
+            done: self.closing.delivered(),
+            oldest: self.sender.oldest_age(),
+            trouble: unreachable.or_else(|| self.sender.circuit.trouble()),
+        }
+    }
+
     /// Tells the application of what was lost.
     pub(crate) fn tell(&self, failure: &Failure) {
-        self.sender.failures.tell(failure);
+        self.sender.tell(failure);
     }
 
     /// Waits until nothing waits any more, `deadline` at most.
@@ -172,10 +239,6 @@ impl Post {
         }
     }
 
-    pub(crate) async fn progress(&self) -> Progress {
-        Progress { waiting: self.waiting().await, done: self.closing.delivered() }
-    }
-
     async fn waiting(&self) -> usize {
         let outbox = match &self.outbox {
             Some(outbox) => outbox.waiting().await.unwrap_or_default(),
@@ -189,17 +252,20 @@ impl Post {
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Reason> {
-        if self.is_closed() {
-            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
-        }
-        let Some(in_hand) = self.closing.take_in_hand(MAX_IN_HAND) else {
-            return Err(Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")));
-        };
+        let in_hand = self.take_in_hand()?;
         self.runtime.spawn(async move {
             work.await;
             drop(in_hand);
         });
         Ok(())
+    }
+
+    fn take_in_hand(&self) -> Result<InHand, Reason> {
+        if self.is_closed() {
+            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
+        }
+        let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
+        in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
     }
 }
 

@@ -1,12 +1,23 @@
 //! Sending: from parcels to answers, and what to tell where the answer is no.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::server::{Delivery, Message, Outcome, translate};
+use crate::recorder::now_ms;
+use crate::server::{Backoff, Delivery, Message, Outcome, translate};
+use crate::stats;
+
+use super::circuit::Circuit;
+use super::last_sets::LastSets;
+
+/// The application's word on each message before it is sent: whether it is, and how.
+pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 
 /// What it takes to send.
 pub(super) struct Sender {
@@ -14,6 +25,11 @@ pub(super) struct Sender {
     pub(super) delivery: Delivery,
     pub(super) failures: Failures,
     pub(super) max_age: Duration,
+    pub(super) before_send: Option<BeforeSend>,
+    pub(super) circuit: Circuit,
+    pub(super) last_sets: LastSets,
+    /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
+    pub(super) oldest: AtomicU64,
 }
 
 /// What did not reach Mixpanel in one attempt.
@@ -26,19 +42,119 @@ fn count(messages: usize) -> String {
 }
 
 impl Sender {
-    /// Translates; what cannot be said is told.
+    pub(super) fn new(
+        token: String,
+        delivery: Delivery,
+        failures: Failures,
+        max_age: Duration,
+        before_send: Option<BeforeSend>,
+    ) -> Self {
+        let circuit = Circuit::new(Backoff::default());
+        let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
+        Self { token, delivery, failures, max_age, before_send, circuit, last_sets, oldest }
+    }
+
+    /// Translates; what cannot be said is told, and the application looks at what can.
     pub(super) fn messages(&self, parcel: &Parcel) -> Vec<Message> {
         let translation = translate(&self.token, parcel);
         for (call, why) in translation.refused {
-            self.failures.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![call]));
+            self.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![call]));
         }
-        translation.messages
+        for (call, what) in translation.cut {
+            self.failures.tell(&Failure::of_calls(Reason::Cut(what), vec![call]));
+        }
+        let mut messages = translation.messages;
+        if let Some(hook) = &self.before_send {
+            messages.retain_mut(|message| self.is_wanted(hook, message));
+        }
+        messages.retain(|message| !self.last_sets.is_repeated(message));
+        messages
+    }
+
+    fn is_wanted(&self, hook: &BeforeSend, message: &mut Message) -> bool {
+        match catch_unwind(AssertUnwindSafe(|| hook(message))) {
+            Ok(true) => true,
+            Ok(false) => {
+                stats::dropped("before_send", 1);
+                false
+            }
+            // What it would have taken out must not leave.
+            Err(_) => {
+                let reason = Reason::GivenUp("the `before_send` hook panicked on it".into());
+                self.tell(&failure(message.clone(), reason));
+                false
+            }
+        }
+    }
+
+    /// One attempt; what did not arrive is told.
+    pub(super) async fn send_or_tell(&self, parcel: &Parcel) {
+        for failure in self.send_once(parcel).await {
+            self.tell(&failure);
+        }
     }
 
     /// One attempt; gives what did not arrive.
     pub(super) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
-        let sent = self.delivery.deliver(self.messages(parcel)).await;
-        sent.into_iter().filter_map(|(message, outcome)| Some(failure(message, reason(outcome)?))).collect()
+        self.attempt(parcel).await.0
+    }
+
+    /// One attempt; gives what did not arrive, and whether that is all of it, so that the parcel can
+    /// be tried again as it is. While Mixpanel is away nothing is sent.
+    pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, bool) {
+        let messages = self.messages(parcel);
+        if messages.is_empty() {
+            return (Vec::new(), false);
+        }
+        let leave = match self.circuit.enter() {
+            Ok(leave) => leave,
+            Err(why) => {
+                for message in &messages {
+                    self.last_sets.forget(message);
+                }
+                let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
+                return (messages.into_iter().map(|message| failure(message, reason.clone())).collect(), true);
+            }
+        };
+        let sent = self.delivery.deliver(messages).await;
+        self.note(&sent);
+        drop(leave);
+        let is_untouched = sent.iter().all(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));
+        let failed = sent.into_iter().filter_map(|(message, outcome)| Some(failure(message, reason(outcome)?)));
+        (failed.collect(), is_untouched)
+    }
+
+    /// Keeps the circuit and the counters. Answers how long to leave Mixpanel alone, and why.
+    pub(super) fn note(&self, sent: &[(Message, Outcome)]) -> Option<(Duration, String)> {
+        let count = |is: fn(&Outcome) -> bool| sent.iter().filter(|(_, outcome)| is(outcome)).count();
+        stats::delivered(count(|outcome| matches!(outcome, Outcome::Delivered)));
+        for (message, _) in sent.iter().filter(|(_, outcome)| *outcome != Outcome::Delivered) {
+            self.last_sets.forget(message);
+        }
+        let away = sent.iter().find_map(|(_, outcome)| match outcome {
+            Outcome::Retry { after, reason } => Some((*after, reason)),
+            Outcome::Unauthorized(why) => Some((None, why)),
+            _ => None,
+        });
+        let Some((after, why)) = away else {
+            if !sent.is_empty() {
+                self.circuit.worked();
+            }
+            return None;
+        };
+        Some((self.circuit.failed(after, why), why.clone()))
+    }
+
+    /// Tells of what is lost.
+    pub(super) fn tell(&self, failure: &Failure) {
+        stats::dropped(failure.reason.name(), failure.calls.len());
+        self.failures.tell(failure);
+    }
+
+    /// How long the oldest of what waits has waited.
+    pub(super) fn oldest_age(&self) -> Option<Duration> {
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        (oldest > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest)))
     }
 }
 

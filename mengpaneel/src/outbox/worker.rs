@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,9 +16,10 @@ use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
 use crate::server::{Backoff, Message, Outcome};
+use crate::stats;
 
-/// As many records are leased at once as Mixpanel takes events in one request.
-const BATCH: usize = 2_000;
+/// As many records are leased at once as fill the requests that are under way together.
+const BATCH: usize = 4 * 2_000;
 /// As many while Mixpanel is away: one small request tells whether it is back.
 const PROBE: usize = 20;
 
@@ -59,7 +61,7 @@ impl Worker {
             let Ok(leases) = leases else { return };
             for lease in &leases {
                 let reason = Reason::GivenUp("the time to shut down was over".into());
-                self.sender.failures.tell(&Failure::of_calls(reason, calls_of(lease)));
+                self.sender.tell(&Failure::of_calls(reason, calls_of(lease)));
             }
         }
     }
@@ -100,14 +102,23 @@ enum Round {
     Away(Duration),
 }
 
-/// Why something is to be tried again, and after which time if the answer named one.
-type Away = (Option<Duration>, String);
+/// How long Mixpanel is to be left alone, and why.
+type Away = (Duration, String);
 
 impl Hand<'_> {
     /// Delivers what waits until closing is asked for, and then until nothing waits.
     async fn drain(mut self) {
         let mut batch = BATCH;
         while let Some(leases) = self.next(batch).await {
+            // A delivery past the outbox may have found out that Mixpanel is away. At the end there is
+            // one more attempt all the same.
+            if !self.worker.closing.is_asked()
+                && let Some(wait) = self.worker.sender.circuit.wait()
+                && !self.pause(wait).await
+            {
+                self.retry(leases).await;
+                break;
+            }
             match self.deliver(leases).await {
                 Round::Answered => batch = BATCH,
                 Round::Away(delay) => {
@@ -183,6 +194,7 @@ impl Hand<'_> {
     /// One attempt at everything that was leased.
     async fn deliver(&mut self, leases: Vec<Lease>) -> Round {
         let max = self.worker.max_deliveries;
+        self.note_oldest(&leases);
         let (poison, mut leases): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.abandoned >= max);
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
         let mut batch: Vec<(usize, Message)> = Vec::new();
@@ -192,23 +204,20 @@ impl Hand<'_> {
             batch.extend(messages.into_iter().map(|message| (owner, message)));
             lease.remaining = Some(Vec::new());
         }
-        let mut away = self.mark(&mut leases, &mut batch).await;
+        let unmarked = self.mark(&mut leases, &mut batch).await;
         let (owners, messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let sent = self.worker.sender.delivery.deliver(messages).await;
+        let away = self.worker.sender.note(&sent).or(unmarked);
         for (owner, (message, outcome)) in owners.into_iter().zip(sent) {
             match outcome {
-                Outcome::Retry { after, reason } => {
-                    away.get_or_insert((after, reason));
-                    keep(&mut leases, owner, message);
-                }
+                Outcome::Retry { .. } => keep(&mut leases, owner, message),
                 Outcome::Unauthorized(why) => {
                     self.tell_locked_out(&why);
-                    away.get_or_insert((None, why));
                     keep(&mut leases, owner, message);
                 }
                 outcome => {
                     if let Some(reason) = reason(outcome) {
-                        self.worker.sender.failures.tell(&failure(message, reason));
+                        self.worker.sender.tell(&failure(message, reason));
                     }
                 }
             }
@@ -217,8 +226,22 @@ impl Hand<'_> {
             leases.into_iter().partition(|lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty()));
         let count = finished.len();
         self.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await;
+        if away.is_none() {
+            self.worker.sender.oldest.store(0, Ordering::Relaxed);
+        }
+        let round = self.put_back(unfinished, away).await;
         self.worker.closing.progressed(count);
-        self.put_back(unfinished, away).await
+        #[cfg(feature = "metrics")]
+        if let Ok(waiting) = self.outbox.waiting().await {
+            stats::queue(waiting, self.worker.sender.oldest_age().unwrap_or_default());
+        }
+        round
+    }
+
+    /// What is leased first waited longest.
+    fn note_oldest(&self, leases: &[Lease]) {
+        let oldest = leases.iter().map(|lease| born_ms(&lease.parcel)).min();
+        self.worker.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
     }
 
     /// What is to be sent of a record. What may have arrived already, and would count twice, is
@@ -229,7 +252,7 @@ impl Hand<'_> {
         if std::mem::take(&mut lease.in_doubt) {
             for message in messages.extract_if(.., |message| !message.is_repeatable()) {
                 let reason = Reason::InDoubt("who sent it ended before an answer came".into());
-                sender.failures.tell(&failure(message, reason));
+                sender.tell(&failure(message, reason));
             }
         }
         messages
@@ -237,7 +260,7 @@ impl Hand<'_> {
 
     /// Marks the records that hold what would count twice. Where they cannot be marked, that part
     /// of them is not sent.
-    async fn mark(&self, leases: &mut [Lease], batch: &mut Vec<(usize, Message)>) -> Option<Away> {
+    async fn mark(&mut self, leases: &mut [Lease], batch: &mut Vec<(usize, Message)>) -> Option<Away> {
         let mut delicate: Vec<usize> =
             batch.iter().filter(|(_, message)| !message.is_repeatable()).map(|(owner, _)| *owner).collect();
         delicate.dedup();
@@ -250,7 +273,7 @@ impl Hand<'_> {
         for (owner, message) in batch.extract_if(.., |(_, message)| !message.is_repeatable()) {
             keep(leases, owner, message);
         }
-        Some((None, error.to_string()))
+        Some((self.backoff.after(None), error.to_string()))
     }
 
     /// These are done with. What cannot be acknowledged would be sent again, and so is tried
@@ -267,19 +290,23 @@ impl Hand<'_> {
 
     /// What was not delivered waits on, if it is not too old.
     async fn put_back(&mut self, unfinished: Vec<Lease>, away: Option<Away>) -> Round {
-        let Some((after, why)) = away else {
-            self.backoff.reset();
+        let Some((delay, why)) = away else {
             self.is_locked_out = false;
             return Round::Answered;
         };
         let (old, young): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|lease| self.is_too_old(&lease.parcel));
         self.bury(old, |_| format!("older than `max_age`; last: {why}")).await;
-        let delay = self.backoff.after(after);
+        stats::retried(young.iter().flat_map(|lease| &lease.remaining).map(Vec::len).sum());
         tracing::warn!(target: "mengpaneel", waiting = young.len(), ?delay, "Mixpanel is away: {why}");
-        if let Err(error) = self.outbox.retry_later(young, Duration::ZERO).await {
-            tracing::error!(target: "mengpaneel", "{error}; what waits is taken up again when its lease is over");
-        }
+        self.retry(young).await;
         Round::Away(delay)
+    }
+
+    /// These are due again at once: it is the worker that waits.
+    async fn retry(&self, leases: Vec<Lease>) {
+        if let Err(error) = self.outbox.retry_later(leases, Duration::ZERO).await {
+            tracing::error!(target: "mengpaneel", "{error}; what could not be sent is given back later");
+        }
     }
 
     /// Gives records up, and tells of what is left of them.
@@ -294,7 +321,7 @@ impl Hand<'_> {
                 None => vec![Failure::of_calls(reason, calls_of(lease))],
             };
             for failure in &told {
-                self.worker.sender.failures.tell(failure);
+                self.worker.sender.tell(failure);
             }
         }
         if let Err(error) = self.outbox.bury(leases).await {
@@ -303,7 +330,7 @@ impl Hand<'_> {
     }
 
     fn is_too_old(&self, parcel: &Parcel) -> bool {
-        let born = parcel.id.get_timestamp().map_or(0, |at| at.to_unix().0 * 1_000);
+        let born = born_ms(parcel);
         let max_age = u64::try_from(self.worker.sender.max_age.as_millis()).unwrap_or(u64::MAX);
         now_ms().saturating_sub(born) > max_age
     }
@@ -311,9 +338,14 @@ impl Hand<'_> {
     fn tell_locked_out(&mut self, why: &str) {
         if !self.is_locked_out {
             self.is_locked_out = true;
-            self.worker.sender.failures.tell(&Failure::of_calls(Reason::Unauthorized(why.to_owned()), vec![]));
+            self.worker.sender.tell(&Failure::of_calls(Reason::Unauthorized(why.to_owned()), vec![]));
         }
     }
+}
+
+/// When a parcel was closed, in milliseconds since 1970.
+fn born_ms(parcel: &Parcel) -> u64 {
+    parcel.id.get_timestamp().map_or(0, |at| at.to_unix().0 * 1_000)
 }
 
 /// The calls that are left of a record.

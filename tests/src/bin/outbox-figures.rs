@@ -99,12 +99,9 @@ fn sink() -> Done<String> {
             drop(body);
             HttpResponse::Ok().json(json!({"code": 200, "num_records_imported": 2000, "status": "OK"}))
         };
-        let app = move || {
-            App::new().app_data(web::PayloadConfig::new(64 << 20)).default_service(web::to(taken))
-        };
-        actix_web::rt::System::new().block_on(async move {
-            HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run().await
-        })
+        let app = move || App::new().app_data(web::PayloadConfig::new(64 << 20)).default_service(web::to(taken));
+        actix_web::rt::System::new()
+            .block_on(async move { HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run().await })
     });
     Ok(format!("http://{address}"))
 }

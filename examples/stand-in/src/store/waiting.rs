@@ -88,6 +88,6 @@ fn describe(entry: &Entry) -> Option<String> {
         }
         Entry::Refused(one) => Some(format!("{} refused: {}", one.endpoint, one.message)),
         Entry::Request(one) => Some(format!("{} answered {:?}", one.endpoint, one.status)),
-        Entry::Note(_) => None,
+        Entry::Note(..) => None,
     }
 }

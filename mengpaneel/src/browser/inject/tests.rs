@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod html5lib;
+
 const BLOCK: &str = "<script id=mp></script>";
 
 fn parse(html: &[u8]) -> RcDom {
@@ -71,24 +73,35 @@ fn tree(html: &[u8]) -> (String, Vec<String>) {
 }
 
 /// Asks html5ever about the place that we found, and about the end, if we say that it is content.
-fn is_right(html: &[u8]) -> Option<usize> {
+/// `Err` says where it disagrees.
+fn judge(html: &[u8]) -> Result<Option<usize>, String> {
     let shown = String::from_utf8_lossy(html);
     let mut scanner = Scanner::default();
     scanner.feed(html);
-    let Head::EndsAt(at) = scanner.finish() else {
-        return None;
+    let at = match scanner.finish() {
+        Head::EndsAt(at) => Some(at),
+        Head::Open | Head::Fragment => None,
     };
-    assert_eq!(head_end(html), Some(at), "in pieces or at once: {shown}");
+    if head_end(html) != at {
+        return Err(format!("in pieces {at:?}, at once {:?}: {shown}", head_end(html)));
+    }
+    let Some(at) = at else { return Ok(None) };
     let (before, _) = tree(html);
     let (after, ours) = tree(&insert(html, at, BLOCK));
-    assert!(matches!(&*ours, [parent] if parent.starts_with("head ")), "at {at} in {shown}");
-    assert_eq!(after, before, "at {at} in {shown}");
+    if !matches!(&*ours, [parent] if parent.starts_with("head ")) || after != before {
+        return Err(format!("at {at} in {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"));
+    }
     if scanner.in_body_content() {
         let (after, ours) = tree(&insert(html, html.len(), BLOCK));
-        assert_eq!(ours.len(), 1, "at the end of {shown}");
-        assert_eq!(after, before, "at the end of {shown}");
+        if ours.len() != 1 || after != before {
+            return Err(format!("at the end of {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"));
+        }
     }
-    Some(at)
+    Ok(Some(at))
+}
+
+fn is_right(html: &[u8]) -> Option<usize> {
+    judge(html).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 /// Where `¦` stands is where the block goes.

@@ -35,6 +35,7 @@ impl Flow {
             delivery,
             outbox: Some(Arc::clone(&waiting)),
             failures: Failures::default(),
+            before_send: None,
             max_age: timeout,
             shutdown_timeout: timeout,
             concurrency: 1,

@@ -1,5 +1,7 @@
 //! As many messages in one request as Mixpanel takes.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use crate::server::message::{Endpoint, Message};
 
 /// A message on its way: its record as JSON, and where it stood among those given.
@@ -9,6 +11,8 @@ pub(super) struct Item {
     pub(super) json: String,
     pub(super) insert_id: Option<String>,
     pub(super) is_repeatable: bool,
+    /// The same for all that is of one user, or one group.
+    pub(super) owner: u64,
 }
 
 impl Item {
@@ -19,6 +23,7 @@ impl Item {
             json: message.body.to_string(),
             insert_id: insert_id.map(str::to_owned),
             is_repeatable: message.is_repeatable(),
+            owner: owner(message),
         }
     }
 }
@@ -32,6 +37,34 @@ fn max_items(endpoint: Endpoint) -> usize {
         Endpoint::Events => 2_000,
         Endpoint::People | Endpoint::Groups => 200,
     }
+}
+
+/// So many requests are under way at once.
+const LANES: usize = 4;
+
+/// Whose it is, as a number.
+fn owner(message: &Message) -> u64 {
+    let id = match message.endpoint {
+        Endpoint::Events => message.body.pointer("/properties/distinct_id"),
+        Endpoint::People => message.body.get("$distinct_id"),
+        Endpoint::Groups => message.body.get("$group_id"),
+    };
+    let mut hasher = DefaultHasher::new();
+    id.and_then(|id| id.as_str()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Lanes whose requests can be under way at once: what is of one user is in one, in order.
+pub(super) fn lanes(items: Vec<Item>, endpoint: Endpoint) -> Vec<Vec<Item>> {
+    let count = items.len().div_ceil(max_items(endpoint)).clamp(1, LANES);
+    let mut lanes = vec![Vec::new(); count];
+    for item in items {
+        let lane = usize::try_from(item.owner % count as u64).unwrap_or_default();
+        if let Some(lane) = lanes.get_mut(lane) {
+            lane.push(item);
+        }
+    }
+    lanes
 }
 
 /// In order, each within the bounds; what is too large by itself stands alone.
@@ -72,7 +105,15 @@ mod tests {
     use super::*;
 
     fn items(count: usize, bytes: usize) -> Vec<Item> {
-        (0..count).map(|index| Item { index, json: "1".repeat(bytes), insert_id: None, is_repeatable: true }).collect()
+        (0..count)
+            .map(|index| Item {
+                index,
+                json: "1".repeat(bytes),
+                insert_id: None,
+                is_repeatable: true,
+                owner: index as u64 % 7,
+            })
+            .collect()
     }
 
     fn sizes(items: Vec<Item>, endpoint: Endpoint) -> Vec<usize> {
@@ -91,6 +132,20 @@ mod tests {
         assert_eq!(sizes(items(3, 4_999_998), Endpoint::Events), [2, 1]);
         assert_eq!(sizes(items(3, 4_999_999), Endpoint::Events), [1, 1, 1]);
         assert_eq!(sizes(items(2, MAX_BYTES * 2), Endpoint::Events), [1, 1]);
+    }
+
+    #[test]
+    fn what_is_of_one_user_is_in_one_lane_in_order() {
+        assert_eq!(lanes(items(2_000, 1), Endpoint::Events).len(), 1);
+        assert_eq!(lanes(Vec::new(), Endpoint::Events).len(), 1);
+        let lanes = lanes(items(9_000, 1), Endpoint::Events);
+        assert_eq!((lanes.len(), lanes.iter().map(Vec::len).sum::<usize>()), (LANES, 9_000));
+        for lane in &lanes {
+            assert!(lane.is_sorted_by_key(|item| item.index));
+        }
+        for user in 0..7 {
+            assert_eq!(lanes.iter().filter(|lane| lane.iter().any(|item| item.owner == user)).count(), 1);
+        }
     }
 
     #[test]

@@ -13,13 +13,13 @@ use std::time::{Duration, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::future::join3;
+use futures_util::future::{join_all, join3};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use url::Url;
 
 use self::answer::Verdict;
-use self::batch::{Item, batches, halves, json};
+use self::batch::{Item, batches, halves, json, lanes};
 pub use self::outcome::Outcome;
 use super::host::{ApiHost, ApiHostError};
 use super::message::{Endpoint, Message};
@@ -62,7 +62,7 @@ pub struct DeliveryConfig {
     pub timeout: Duration,
 }
 
-/// Why there can be no [`Delivery`].
+/// Why nothing can be delivered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
@@ -127,6 +127,11 @@ impl Delivery {
 
     /// Every item comes back exactly once, by its index.
     async fn send(&self, endpoint: Endpoint, items: Vec<Item>) -> Vec<(usize, Outcome)> {
+        let lanes = lanes(items, endpoint).into_iter().map(|lane| self.send_in_order(endpoint, lane));
+        join_all(lanes).await.concat()
+    }
+
+    async fn send_in_order(&self, endpoint: Endpoint, items: Vec<Item>) -> Vec<(usize, Outcome)> {
         let mut outcomes = Vec::with_capacity(items.len());
         let mut waiting: VecDeque<Vec<Item>> = batches(items, endpoint).into();
         while let Some(batch) = waiting.pop_front() {

@@ -4,9 +4,6 @@ use serde_json::{Map, Value};
 
 use crate::call::{Call, Properties, id_string};
 
-/// mixpanel-js cuts every string to this many UTF-16 units.
-const LONGEST: usize = 255;
-
 /// The ID at `index`.
 pub(super) fn id(call: &Call, index: usize) -> Option<String> {
     call.args().get(index).and_then(id_string)
@@ -64,24 +61,5 @@ pub(super) fn properties(call: &Call) -> Result<Properties, String> {
         None => Ok(Properties::new()),
         Some(Value::Object(properties)) => Ok(properties.clone()),
         Some(_) => Err(format!("the properties of {} are no object", call.method())),
-    }
-}
-
-/// Cuts every string to the length that mixpanel-js (and Mixpanel) cuts it to, at any depth.
-pub(super) fn cut_long_strings(value: &mut Value) {
-    match value {
-        Value::String(text) if text.len() > LONGEST => {
-            let mut units = 0;
-            let end = text.char_indices().find_map(|(at, c)| {
-                units += c.len_utf16();
-                (units > LONGEST).then_some(at)
-            });
-            if let Some(end) = end {
-                text.truncate(end);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(cut_long_strings),
-        Value::Object(entries) => entries.values_mut().for_each(cut_long_strings),
-        _ => {}
     }
 }

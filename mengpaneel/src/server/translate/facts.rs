@@ -75,6 +75,17 @@ impl Facts {
         facts
     }
 
+    /// Whether a property is what the request adds, and not what the application says.
+    pub(super) fn has(&self, key: &str, value: &Value) -> bool {
+        [&self.event, &self.page, &self.profile].iter().any(|facts| facts.get(key) == Some(value))
+    }
+
+    /// The same, where the value may have been cut since.
+    pub(super) fn is_added(&self, key: &str, properties: &Properties) -> bool {
+        let is_cut = |value: &Value| value.as_str().is_some_and(|text| text.len() >= 255);
+        properties.get(key).is_some_and(|value| self.has(key, value) || (is_cut(value) && self.event.contains_key(key)))
+    }
+
     fn add_user_agent(&mut self, text: &str) {
         let agent = UserAgent::parse(text);
         let facts = [

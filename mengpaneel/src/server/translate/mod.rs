@@ -4,6 +4,7 @@ mod arguments;
 mod events;
 mod facts;
 mod groups;
+mod limits;
 #[cfg(test)]
 mod parity;
 mod people;
@@ -14,7 +15,7 @@ mod tests;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use self::arguments::{cut_long_strings, event_name, given, id, list, names, properties};
+use self::arguments::{event_name, given, id, list, names, properties};
 use self::events::Stamp;
 use self::facts::Facts;
 use self::state::State;
@@ -29,6 +30,8 @@ pub struct Translation {
     pub messages: Vec<Message>,
     /// Calls that cannot be said by a server, and why.
     pub refused: Vec<(Call, String)>,
+    /// Calls that are said, but not whole, and what of them was past a limit of Mixpanel's.
+    pub cut: Vec<(Call, String)>,
 }
 
 /// Says a parcel's calls as the visitor's own browser would have.
@@ -108,7 +111,7 @@ impl Translator<'_> {
                 Err(consent(call))
             }
             method if method.is_people() => {
-                let operation = people::operation(call, &self.facts)?;
+                let operation = people::operation(call, &self.facts, self.time)?;
                 self.people(call, operation);
                 Ok(())
             }
@@ -150,6 +153,9 @@ impl Translator<'_> {
         if id.as_ref().is_some_and(|id| id.starts_with("$device:")) {
             return Err("an ID cannot start with $device:, which marks the anonymous".into());
         }
+        if let Some(id) = id.as_ref().filter(|id| limits::is_placeholder(id)) {
+            return Err(limits::placeholder(id));
+        }
         let previous = self.state.identify(id.as_deref());
         for (call, operation) in std::mem::take(&mut self.waiting) {
             self.people(&call, operation);
@@ -166,6 +172,9 @@ impl Translator<'_> {
         let Some(alias) = id(call, 0) else {
             return Err("alias takes an ID".into());
         };
+        if limits::is_placeholder(&alias) {
+            return Err(limits::placeholder(&alias));
+        }
         let original = id(call, 1).or_else(|| self.state.distinct_id.clone());
         if let Some(original) = original.filter(|original| original != &alias) {
             self.state.alias(&alias);
@@ -250,10 +259,13 @@ impl Translator<'_> {
         if self.is_silent || self.state.opted_out {
             return;
         }
-        cut_long_strings(&mut body);
-        let call = call.clone();
-        let message = Message { endpoint, body, call };
-        self.done.messages.push(message);
+        match limits::fit(endpoint, &mut body, &self.facts, self.time) {
+            Ok(cut) => {
+                self.done.cut.extend(cut.into_iter().map(|what| (call.clone(), what)));
+                self.done.messages.push(Message { endpoint, body, call: call.clone() });
+            }
+            Err(why) => self.done.refused.push((call.clone(), why)),
+        }
     }
 
     /// Of the next event, if it was not stamped: the same each time this parcel is translated.

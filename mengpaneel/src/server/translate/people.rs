@@ -1,5 +1,6 @@
 //! `people.*`: one operation on the profile of who is there.
 
+use actix_web::cookie::time::OffsetDateTime;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{given, list, names, pairs};
@@ -8,7 +9,7 @@ use super::state::State;
 use crate::call::{Call, Method, Properties};
 
 /// The operation that a call asks for, as `{"$set": {…}}`.
-pub(super) fn operation(call: &Call, facts: &Facts) -> Result<Properties, String> {
+pub(super) fn operation(call: &Call, facts: &Facts, time: Option<u64>) -> Result<Properties, String> {
     let (name, value) = match call.method() {
         Method::PeopleSet => {
             let mut properties = facts.profile.clone();
@@ -28,9 +29,7 @@ pub(super) fn operation(call: &Call, facts: &Facts) -> Result<Properties, String
         }
         // Mixpanel does not look at the value.
         Method::PeopleDeleteUser => ("$delete", "".into()),
-        Method::PeopleTrackCharge => {
-            return Err("mixpanel-js ignores people.track_charge since 2.65".into());
-        }
+        Method::PeopleTrackCharge => ("$append", json!({"$transactions": charge(call, time)?})),
         method => return Err(format!("{method} does not change a profile")),
     };
     Ok(Map::from_iter([(name.to_owned(), value)]))
@@ -83,6 +82,29 @@ fn increments(call: &Call) -> Result<Properties, String> {
         return Err("people.increment takes numbers".into());
     }
     Ok(numbers)
+}
+
+/// A charge, as Mixpanel's libraries for servers still append it; it happened when it was recorded,
+/// not when it arrives.
+fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
+    let amount = given(call, 0).cloned().and_then(number).ok_or("people.track_charge takes an amount")?;
+    let mut charge = match given(call, 1) {
+        Some(Value::Object(properties)) => properties.clone(),
+        Some(_) => return Err("the properties of people.track_charge are no object".into()),
+        None => Properties::new(),
+    };
+    charge.insert("$amount".into(), amount);
+    if let Some(time) = time.and_then(date) {
+        charge.entry("$time").or_insert_with(|| time.into());
+    }
+    Ok(charge)
+}
+
+/// A time in the form that Mixpanel takes for dates in profiles.
+fn date(milliseconds: u64) -> Option<String> {
+    let at = OffsetDateTime::from_unix_timestamp(i64::try_from(milliseconds / 1_000).ok()?).ok()?;
+    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+    Some(format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second()))
 }
 
 fn number(value: Value) -> Option<Value> {

@@ -144,6 +144,21 @@ fn a_profile_is_changed_by_one_operation_a_call() {
 }
 
 #[test]
+fn a_charge_is_appended_as_of_when_it_was_recorded() {
+    let charge = |charge: Value| profile("$append", json!({"$transactions": charge}));
+    check([
+        (
+            json!([[["people", "track_charge"], [12.5]]]),
+            json!([charge(json!({"$amount": 12.5, "$time": "2024-03-09T16:14:23"}))]),
+        ),
+        (
+            json!([[["people", "track_charge"], ["5", {"$time": "2020-02-29T00:00:00", "SKU": "a"}]]]),
+            json!([charge(json!({"$amount": 5, "$time": "2020-02-29T00:00:00", "SKU": "a"}))]),
+        ),
+    ]);
+}
+
+#[test]
 fn a_group_is_changed_by_one_operation_a_call() {
     check([
         (json!([[["get_group", "set"], ["company", "acme", {"a": 1}]]]), json!([group("$set", json!({"a": 1}))])),
@@ -170,7 +185,8 @@ fn what_a_server_cannot_say_is_refused_with_a_reason() {
         json!([["alias"], []]),
         json!([["register"], ["a", 1]]),
         json!([["set_group"], ["company"]]),
-        json!([["people", "track_charge"], [5]]),
+        json!([["people", "track_charge"], ["x"]]),
+        json!([["people", "track_charge"], [5, "no object"]]),
         json!([["people", "increment"], ["a", "x"]]),
         json!([["people", "set"], []]),
         json!([["people", "unset"], [7]]),

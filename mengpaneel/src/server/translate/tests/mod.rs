@@ -1,6 +1,8 @@
 mod identity;
+mod limits;
 mod methods;
 mod request;
+mod table;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use crate::server::Endpoint;
 use crate::server::translate::Translation;
 use crate::visitor::Visitor;
 
-/// 2024-03-09T16:00:00.123Z as a UUID v7.
+/// 2024-03-09T16:14:23.867Z as a UUID v7.
 const PARCEL: &str = "018e23fe-7a7b-7000-8000-000000000001";
 const PARCEL_TIME: u64 = 0x018e_23fe_7a7b;
 const DEVICE: &str = "6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f";

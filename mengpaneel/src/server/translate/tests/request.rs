@@ -90,13 +90,6 @@ fn a_visitor_who_opts_out_is_left_alone_from_then_on() {
 }
 
 #[test]
-fn long_strings_are_cut_between_characters() {
-    let long = format!("{}😀", "a".repeat(254));
-    let translation = said(user("42"), json!([[["track"], ["E", {"a": [long]}]]]));
-    assert_eq!(translation.messages[0].body["properties"]["a"][0], "a".repeat(254));
-}
-
-#[test]
 fn translating_twice_says_the_same() {
     let parcel = parcel(anonymous(), json!([[["identify"], ["42"]], [["track"], ["E"]], [["track"], ["E"]]]));
     let translation = translate("t", &parcel);

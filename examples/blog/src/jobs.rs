@@ -1,0 +1,21 @@
+//! Work that no request asks for.
+
+use mengpaneel::{Mengpaneel, Undelivered};
+
+/// Renews a user's subscription, as a scheduler would have it done every month.
+///
+/// # Errors
+/// Where Mixpanel did not hear of it.
+pub async fn renew_subscription(
+    mengpaneel: &Mengpaneel,
+    subscription_id: u64,
+    user_id: u64,
+) -> Result<(), Undelivered> {
+    mengpaneel.scope(renew(subscription_id, user_id)).await
+}
+
+#[mengpaneel::setup(identify(user_id))]
+#[mengpaneel::track("Renew Subscription", "Subscription ID" = subscription_id)]
+async fn renew(subscription_id: u64, user_id: u64) {
+    tracing::info!("subscription {subscription_id} of user {user_id} is renewed");
+}

@@ -1,0 +1,39 @@
+//! What the blog tracks, held by a test: an event that is renamed by accident fails here.
+
+use blog::{Blog, Config};
+use serde_json::Value;
+
+#[test]
+fn the_blog_tracks_these_events_and_no_others() {
+    let plan = mengpaneel::plan();
+    assert_eq!(
+        plan.events(),
+        [
+            "Complete Payment",
+            "Create Blog Post",
+            "Export Posts",
+            "Renew Subscription",
+            "Sign In",
+            "Sign Out",
+            "Sign Up",
+            "View Feed",
+            "View Home",
+            "View Post",
+        ]
+    );
+    let created = plan.iter().find(|annotation| annotation.event.as_deref() == Some("Create Blog Post")).unwrap();
+    assert_eq!(created.properties, ["Title"]);
+    assert_eq!(created.routes[0].to_string(), "POST /posts");
+}
+
+#[actix_web::test]
+async fn the_plan_is_served_as_a_table_as_markdown_as_json_and_for_the_lexicon() {
+    let blog = Blog::start(Config { workers: Some(1), ..Config::default() }).unwrap();
+    let get = async |path: &str| reqwest::get(blog.url() + path).await.unwrap().text().await.unwrap();
+    assert!(get("/plan").await.contains("POST /posts"));
+    assert!(get("/plan.md").await.starts_with("| What |"));
+    let json: Value = serde_json::from_str(&get("/plan.json").await).unwrap();
+    assert!(json.as_array().unwrap().iter().any(|annotation| annotation["event"] == "View Home"));
+    let lexicon: Value = serde_json::from_str(&get("/plan/lexicon.json").await).unwrap();
+    assert!(lexicon["entries"].as_array().unwrap().iter().any(|entry| entry["name"] == "View Home"));
+}

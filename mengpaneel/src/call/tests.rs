@@ -1,0 +1,40 @@
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn every_method_is_read_as_it_is_written() {
+    for method in Method::ALL {
+        assert_eq!(Method::from_path(&method.path()).as_ref(), Some(method));
+    }
+}
+
+#[test]
+fn a_call_is_a_path_and_arguments() {
+    let wire = json!([["get_group", "set"], ["company", "acme", {"Plan": "Pro"}]]);
+    let call: Call = serde_json::from_value(wire.clone()).unwrap();
+    assert_eq!(call.method(), &Method::GroupSet);
+    assert_eq!(serde_json::to_value(&call).unwrap(), wire);
+}
+
+#[test]
+fn a_path_that_reaches_beyond_mixpanel_is_no_call() {
+    for path in [json!(["constructor"]), json!(["people", "__proto__"]), json!([]), json!(["a", "b"]), json!(["push"])]
+    {
+        assert!(serde_json::from_value::<Call>(json!([path, []])).is_err());
+    }
+    assert!(serde_json::from_value::<Call>(json!([["name_tag"], ["x"]])).is_ok());
+}
+
+#[test]
+fn calls_leave_out_the_modes_that_have_none() {
+    let calls = Calls { tracking: vec![Call::new(Method::Track, vec![json!("Sign In")])], ..Calls::default() };
+    assert_eq!(serde_json::to_value(&calls).unwrap(), json!({"tracking": [[["track"], ["Sign In"]]]}));
+}
+
+#[test]
+fn large_integers_become_strings_at_any_depth() {
+    let mut value = json!({"a": [9_007_199_254_740_993_u64, 7], "b": {"c": i64::MIN}});
+    keep_integers_exact(&mut value);
+    assert_eq!(value, json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}}));
+}

@@ -1,0 +1,283 @@
+//! Limits: what Mixpanel takes. What is past one is cut, left out or refused, and always told.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::facts::Facts;
+use crate::call::Properties;
+use crate::server::message::Endpoint;
+
+/// Of a text in UTF-16 units: mixpanel-js and Mixpanel cut values there, and Mixpanel names.
+const LONGEST: usize = 255;
+/// Of an event.
+const MAX_PROPERTIES: usize = 255;
+/// A list or an object in an event has fewer.
+const MAX_ELEMENTS: usize = 255;
+/// Of one operation on a profile.
+const MAX_PROFILE_PROPERTIES: usize = 2_000;
+/// So many objects may stand in each other below the properties of an event.
+const MAX_DEPTH: usize = 3;
+/// Of a list or an object in an event, and in a profile.
+const MAX_BYTES: usize = 8 * 1024;
+const MAX_PROFILE_BYTES: usize = 256 * 1024;
+/// Of a whole record.
+const MAX_RECORD_BYTES: usize = 1_000_000;
+/// Of an `$insert_id`.
+const MAX_INSERT_ID: usize = 36;
+
+/// What programs write where they know no ID: Mixpanel takes it for nobody's.
+const PLACEHOLDERS: [&str; 17] = [
+    "00000000-0000-0000-0000-000000000000",
+    "anon",
+    "anonymous",
+    "nil",
+    "none",
+    "null",
+    "n/a",
+    "na",
+    "undefined",
+    "unknown",
+    "<nil>",
+    "0",
+    "-1",
+    "true",
+    "false",
+    "[]",
+    "{}",
+];
+
+/// Whether Mixpanel takes an ID for nobody's.
+pub(super) fn is_placeholder(id: &str) -> bool {
+    PLACEHOLDERS.iter().any(|placeholder| placeholder.eq_ignore_ascii_case(id))
+}
+
+/// Why an ID that is nobody's is refused.
+pub(super) fn placeholder(id: &str) -> String {
+    format!("{id:?} is nobody's ID to Mixpanel, which refuses it: many programs write it where they know none")
+}
+
+/// Makes a record fit. Answers what was changed for that, or why it cannot be sent at all.
+pub(super) fn fit(
+    endpoint: Endpoint,
+    body: &mut Value,
+    facts: &Facts,
+    time: Option<u64>,
+) -> Result<Vec<String>, String> {
+    let mut told = Vec::new();
+    let Value::Object(record) = body else { return Ok(told) };
+    for (key, value) in record.iter_mut() {
+        match value {
+            Value::Object(properties) => {
+                let is_profile = endpoint != Endpoint::Events;
+                *properties = fit_properties(std::mem::take(properties), is_profile, facts, &mut told);
+                if is_profile && properties.len() > MAX_PROFILE_PROPERTIES {
+                    return Err(format!(
+                        "{key} of {} properties: Mixpanel takes {MAX_PROFILE_PROPERTIES}",
+                        properties.len()
+                    ));
+                }
+            }
+            value => cut_strings(key, value, &mut told),
+        }
+    }
+    match record.get_mut("properties").and_then(Value::as_object_mut) {
+        Some(properties) if endpoint == Endpoint::Events => fit_event(properties, facts, time, &mut told)?,
+        _ => {}
+    }
+    if let Some(Value::String(id)) = record.get("$distinct_id")
+        && is_placeholder(id)
+    {
+        return Err(placeholder(id));
+    }
+    // What is escaped takes up to six times its length.
+    if weight(body) * 6 > MAX_RECORD_BYTES {
+        let bytes = body.to_string().len();
+        if bytes > MAX_RECORD_BYTES {
+            return Err(format!("{bytes} bytes are more than Mixpanel takes of one record, {MAX_RECORD_BYTES}"));
+        }
+    }
+    Ok(told)
+}
+
+/// What an event must have, and how much of it.
+fn fit_event(
+    properties: &mut Properties,
+    facts: &Facts,
+    time: Option<u64>,
+    told: &mut Vec<String>,
+) -> Result<(), String> {
+    for key in ["distinct_id", "$user_id"] {
+        if let Some(Value::String(id)) = properties.get(key)
+            && is_placeholder(id)
+        {
+            return Err(placeholder(id));
+        }
+    }
+    if let (Some(given), Some(recorded)) = (properties.get("time"), time)
+        && !given.is_number()
+    {
+        told.push(format!("time is a number of seconds or milliseconds, not {given}: that of recording was taken"));
+        properties.insert("time".into(), recorded.into());
+    }
+    if let Some(id) = properties.get("$insert_id").and_then(fitting_insert_id) {
+        told.push(format!("$insert_id is up to {MAX_INSERT_ID} letters, digits and dashes: it became {id}"));
+        properties.insert("$insert_id".into(), id.into());
+    }
+    if properties.len() <= MAX_PROPERTIES {
+        return Ok(());
+    }
+    // What the application says is worth more than what the request adds.
+    let added: Vec<String> = properties.keys().filter(|key| facts.is_added(key, properties)).cloned().collect();
+    for key in added.into_iter().take(properties.len() - MAX_PROPERTIES) {
+        properties.remove(&key);
+        told.push(format!("{key} was left out: Mixpanel takes {MAX_PROPERTIES} properties of an event"));
+    }
+    if properties.len() > MAX_PROPERTIES {
+        return Err(format!("{} properties: Mixpanel takes {MAX_PROPERTIES} of an event", properties.len()));
+    }
+    Ok(())
+}
+
+/// In place of an `$insert_id` that Mixpanel refuses, one that is the same for the same.
+fn fitting_insert_id(given: &Value) -> Option<String> {
+    let id = match given {
+        Value::String(id) => id.clone(),
+        other => other.to_string(),
+    };
+    let fits = !id.is_empty()
+        && id.len() <= MAX_INSERT_ID
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !is_placeholder(&id);
+    if fits {
+        return (!given.is_string()).then_some(id);
+    }
+    let digest = Sha256::digest(id.as_bytes());
+    let bytes = digest.first_chunk::<16>()?;
+    Some(uuid::Builder::from_custom_bytes(*bytes).into_uuid().to_string())
+}
+
+fn fit_properties(properties: Properties, is_profile: bool, facts: &Facts, told: &mut Vec<String>) -> Properties {
+    let mut fitting = Properties::new();
+    let mut renamed = Vec::new();
+    for (mut key, mut value) in properties {
+        if let Some(left_out) = fit_lists(&key, &mut value, is_profile, told) {
+            told.push(left_out);
+            continue;
+        }
+        if facts.has(&key, &value) {
+            // The browser's own URLs are cut by mixpanel-js without a word.
+            cut_strings(&key, &mut value, &mut Vec::new());
+        } else {
+            cut_strings(&key, &mut value, told);
+        }
+        if cut(&mut key) {
+            renamed.push((key, value));
+        } else {
+            fitting.insert(key, value);
+        }
+    }
+    for (key, value) in renamed {
+        if fitting.contains_key(&key) {
+            told.push(format!("a name was cut to {key}, of which there is one already: it was left out"));
+        } else {
+            told.push(format!("a name was cut to {key}"));
+            fitting.insert(key, value);
+        }
+    }
+    fitting
+}
+
+/// Shortens a list that is too long. Answers why the property must be left out, where it must.
+fn fit_lists(key: &str, value: &mut Value, is_profile: bool, told: &mut Vec<String>) -> Option<String> {
+    let most = if is_profile { MAX_PROFILE_BYTES } else { MAX_BYTES };
+    if let Value::Array(items) = value {
+        let before = items.len();
+        if !is_profile {
+            items.truncate(MAX_ELEMENTS - 1);
+        }
+        shorten(items, most);
+        if items.len() < before {
+            told.push(format!("{key}: a list of {before} was cut to {}", items.len()));
+        }
+    } else if value.is_object() && is_heavier(value, most) {
+        return Some(format!("{key} was left out: Mixpanel takes {most} bytes of an object"));
+    }
+    let is_too_deep = !is_profile && !is_within(value, MAX_DEPTH);
+    is_too_deep.then(|| {
+        format!("{key} was left out: Mixpanel takes objects {MAX_DEPTH} deep, and fewer than {MAX_ELEMENTS} elements")
+    })
+}
+
+/// Keeps of a list what comes first, within so many bytes.
+fn shorten(items: &mut Vec<Value>, most: usize) {
+    if items.iter().map(weight).sum::<usize>() * 6 <= most {
+        return;
+    }
+    let mut bytes = 2;
+    let fitting = items.iter().take_while(|item| {
+        bytes += item.to_string().len() + 1;
+        bytes <= most + 1
+    });
+    let count = fitting.count();
+    items.truncate(count);
+}
+
+fn is_heavier(value: &Value, most: usize) -> bool {
+    weight(value) * 6 > most && value.to_string().len() > most
+}
+
+/// Whether objects are not too deep, and nothing in it has too many elements.
+fn is_within(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Object(entries) => {
+            depth > 0 && entries.len() < MAX_ELEMENTS && entries.values().all(|value| is_within(value, depth - 1))
+        }
+        Value::Array(items) => items.len() < MAX_ELEMENTS && items.iter().all(|item| is_within(item, depth)),
+        _ => true,
+    }
+}
+
+/// At least a sixth of a value's bytes as JSON.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => 2 + items.iter().map(|item| weight(item) + 1).sum::<usize>(),
+        Value::Object(entries) => 2 + entries.iter().map(|(key, value)| key.len() + weight(value) + 4).sum::<usize>(),
+        _ => 8,
+    }
+}
+
+fn cut_strings(key: &str, value: &mut Value, told: &mut Vec<String>) {
+    let is_cut = match value {
+        Value::String(text) => cut(text),
+        Value::Array(items) => {
+            for item in items {
+                cut_strings(key, item, told);
+            }
+            false
+        }
+        Value::Object(entries) => {
+            for value in entries.values_mut() {
+                cut_strings(key, value, told);
+            }
+            false
+        }
+        _ => false,
+    };
+    if is_cut {
+        told.push(format!("{key}: a text was cut to {LONGEST} characters"));
+    }
+}
+
+/// Cuts a text between characters, as mixpanel-js counts them. Answers whether it had to.
+fn cut(text: &mut String) -> bool {
+    if text.len() <= LONGEST {
+        return false;
+    }
+    let mut units = 0;
+    let end = text.char_indices().find_map(|(at, c)| {
+        units += c.len_utf16();
+        (units > LONGEST).then_some(at)
+    });
+    end.inspect(|end| text.truncate(*end)).is_some()
+}

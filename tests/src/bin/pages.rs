@@ -1,0 +1,147 @@
+//! A server of the pages that the blog does not have: policies, streams, and other people's
+//! libraries. What they are loaded from is in `CDN`.
+
+use std::convert::Infallible;
+use std::io::Read as _;
+
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, LOCATION};
+use actix_web::{HttpResponse, get, post, web};
+use futures_util::{StreamExt as _, stream};
+use mengpaneel_tests::Workshop;
+use serde::Deserialize;
+
+fn main() {
+    let cdn = cdn();
+    let workshop = Workshop::build(routes, |builder| builder.lib_url(cdn + "/mixpanel.js").inject_into_streams(true));
+    println!("mixpanel on {}", workshop.stand_in.url());
+    println!("listening on {}", workshop.url);
+    // Until whoever started it closes its input, or ends it.
+    drop(std::io::stdin().read_to_end(&mut Vec::new()));
+}
+
+fn cdn() -> String {
+    std::env::var("CDN").unwrap_or_default()
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(policy)
+        .service(library)
+        .service(part)
+        .service(moved)
+        .service(streamed)
+        .service(prerenders)
+        .service(shown)
+        .service(activated)
+        .service(mengpaneel::script());
+}
+
+fn page(head: &str, body: &str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(format!("<!doctype html><html><head>{head}</head><body>{body}</body></html>"))
+}
+
+#[derive(Deserialize)]
+struct Policies {
+    policy: Option<String>,
+    second: Option<String>,
+    report_only: Option<String>,
+    meta: Option<String>,
+}
+
+/// A page under whatever policies are asked for.
+#[mengpaneel::track("View Policy")]
+#[get("/policy")]
+async fn policy(asked: web::Query<Policies>) -> HttpResponse {
+    let asked = asked.into_inner();
+    let head = asked.meta.map_or_else(String::new, |policy| {
+        format!("<meta http-equiv=Content-Security-Policy content=\"{}\">", policy.replace('"', "&quot;"))
+    });
+    let mut page = page(&head, "");
+    let policies = [
+        (CONTENT_SECURITY_POLICY, asked.policy),
+        (CONTENT_SECURITY_POLICY, asked.second),
+        (CONTENT_SECURITY_POLICY_REPORT_ONLY, asked.report_only),
+    ];
+    for (name, value) in policies {
+        if let Some(value) = value.and_then(|value| value.parse().ok()) {
+            page.headers_mut().append(name, value);
+        }
+    }
+    page
+}
+
+/// A page of one of the libraries that fetch pages or parts of them.
+#[mengpaneel::track("View Library", "Number" = number)]
+#[get("/library/{name}/{number}")]
+async fn library(path: web::Path<(String, u32)>) -> HttpResponse {
+    let (name, number) = path.into_inner();
+    let head = format!(
+        "<script src=\"{}/{name}.js\" crossorigin></script>{}<title>{number}</title>",
+        cdn(),
+        mengpaneel::script().tag()
+    );
+    let body = format!(
+        "<a href=/library/{name}/{}>next</a> <form action=/moved/{name} method=post><button>move</button></form>\
+         <button id=part hx-post=/part hx-target=#here>part</button> \
+         <a id=boosted hx-boost=true href=/library/{name}/{}>boosted</a> <p id=here></p>",
+        number + 1,
+        number + 1,
+    );
+    page(&head, &body)
+}
+
+/// A part of a page.
+#[mengpaneel::track("Part")]
+#[post("/part")]
+async fn part() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body("<b>done</b>")
+}
+
+/// A redirect, after which a page is shown.
+#[mengpaneel::track("Moved")]
+#[post("/moved/{name}")]
+async fn moved(name: web::Path<String>) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, format!("/library/{name}/7"))).finish()
+}
+
+/// A page that flows, and records on the way.
+#[mengpaneel::track("View Stream")]
+#[get("/streamed")]
+async fn streamed() -> HttpResponse {
+    let parts = ["<!doctype html><html><he", "ad><title>x</title></he", "ad><body>one ", "two</body></html>"];
+    let parts = stream::iter(parts).map(|piece| {
+        if piece.starts_with("two") {
+            mengpaneel::track("Late", ());
+        }
+        Ok::<_, Infallible>(web::Bytes::from_static(piece.as_bytes()))
+    });
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").streaming(parts)
+}
+
+/// A page that has another one prerendered, and goes there after a while.
+#[get("/prerenders")]
+async fn prerenders() -> HttpResponse {
+    let rules = r#"{"prerender": [{"source": "list", "urls": ["/shown"], "eagerness": "immediate"}]}"#;
+    let head = format!("<script type=speculationrules>{rules}</script>");
+    // Long enough for mixpanel-js to send what it was told: each five seconds.
+    page(&head, "<script>setTimeout(function () { location.href = '/shown'; }, 7000);</script>")
+}
+
+#[mengpaneel::track("Shown")]
+#[get("/shown")]
+async fn shown() -> HttpResponse {
+    page(
+        "",
+        "<script>if (document.prerendering) document.addEventListener('prerenderingchange', function () {
+            fetch('/activated', {method: 'POST'});
+        });</script>",
+    )
+}
+
+#[mengpaneel::track("Activated")]
+#[post("/activated")]
+async fn activated() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}

@@ -1,0 +1,96 @@
+//! Without a token, mengpaneel is not there.
+
+use std::sync::mpsc;
+
+use actix_session::SessionMiddleware;
+use actix_session::storage::CookieSessionStore;
+use actix_web::cookie::Key;
+use actix_web::{App, HttpResponse, HttpServer, get, web};
+use mengpaneel::Mengpaneel;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+#[mengpaneel::track("View", "Name" = name.as_str())]
+#[get("/page/{name}")]
+async fn page(name: web::Path<String>) -> HttpResponse {
+    mengpaneel::setup(|mixpanel| mixpanel.identify(1));
+    let html = format!("<!doctype html><html><head></head><body>{name}</body></html>");
+    HttpResponse::Ok().content_type("text/html").insert_header(("etag", "\"1\"")).body(html)
+}
+
+#[get("/go")]
+async fn go() -> HttpResponse {
+    mengpaneel::track("Went", ());
+    HttpResponse::SeeOther().insert_header(("location", "/page/a")).finish()
+}
+
+#[get("/stream")]
+async fn streamed() -> HttpResponse {
+    let parts =
+        ["<!doctype html><head>", "</head><body>"].map(|part| Ok::<_, actix_web::Error>(web::Bytes::from(part)));
+    HttpResponse::Ok().content_type("text/html").streaming(futures_util::stream::iter(parts))
+}
+
+async fn visit() {
+    mengpaneel::setup(|mixpanel| mixpanel.identify(1));
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config.service(page).service(go).service(streamed);
+}
+
+/// Serves the same routes with or without mengpaneel, on a thread that ends with the test.
+fn serve(with: Option<Mengpaneel>) -> std::net::SocketAddr {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let sessions = || SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]));
+        actix_web::rt::System::new().block_on(async move {
+            let server = if let Some(mengpaneel) = with {
+                let app = move || {
+                    let app = App::new().configure(routes).wrap(mengpaneel.before(visit));
+                    app.wrap(mengpaneel.clone()).wrap(sessions())
+                };
+                let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
+                send.send(server.addrs()[0]).unwrap();
+                server.run()
+            } else {
+                let app = move || App::new().configure(routes).wrap(sessions());
+                let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
+                send.send(server.addrs()[0]).unwrap();
+                server.run()
+            };
+            server.await.unwrap();
+        });
+    });
+    receive.recv().unwrap()
+}
+
+/// The answer, byte for byte, but for its date, and with its headers sorted: Actix writes them in
+/// an order of chance.
+async fn answer(address: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let text = String::from_utf8(answer).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines: Vec<_> = head.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
+    lines.sort_unstable();
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
+}
+
+#[tokio::test]
+async fn without_a_token_answers_are_byte_for_byte_those_of_the_app_alone() {
+    let off = serve(Some(Mengpaneel::builder("").build().unwrap()));
+    let bare = serve(None);
+    for (method, path) in
+        [("GET", "/page/a"), ("HEAD", "/page/a"), ("GET", "/go"), ("GET", "/stream"), ("GET", "/none")]
+    {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: blog.example\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\
+             X-Mengpaneel-Flush-Capable: true\r\nConnection: close\r\n\r\n"
+        );
+        let (with, without) = (answer(off, &request).await, answer(bare, &request).await);
+        assert_eq!(with, without, "{method} {path}");
+    }
+}

@@ -1,0 +1,120 @@
+//! What waits in the outbox, on Mixpanel's bad days.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, get, web};
+use mengpaneel::outbox::Memory;
+use mengpaneel::{Builder, Failure, Reason};
+use mengpaneel_tests::{DEADLINE, Visitor, Workshop, names, settle};
+use serde_json::json;
+use stand_in::Received;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+#[get("/event/{name}")]
+async fn event(name: web::Path<String>) -> HttpResponse {
+    mengpaneel::track(name.as_str(), ());
+    HttpResponse::Ok().finish()
+}
+
+#[get("/both")]
+async fn both() -> HttpResponse {
+    mengpaneel::identify("7");
+    mengpaneel::track("Counted", ());
+    mengpaneel::people().increment("Posts", 1);
+    HttpResponse::Ok().finish()
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config.service(event).service(both);
+}
+
+/// A workshop, and what its `on_error` hears.
+fn workshop(build: impl FnOnce(Builder) -> Builder) -> (Workshop, UnboundedReceiver<Failure>) {
+    let (send, told) = unbounded_channel();
+    let workshop =
+        Workshop::build(routes, |builder| build(builder).on_error(move |failure| drop(send.send(failure.clone()))));
+    (workshop, told)
+}
+
+async fn next(told: &mut UnboundedReceiver<Failure>) -> Failure {
+    tokio::time::timeout(DEADLINE, told.recv()).await.expect("a failure is told").expect("a failure")
+}
+
+async fn ask(workshop: &Workshop, path: &str) {
+    Visitor::machine(&workshop.url).get(path).await_page().await;
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_once_and_what_waits_is_delivered_when_they_are_right() {
+    let (workshop, mut told) = workshop(|builder| builder);
+    workshop.stand_in.fail_with(401);
+    ask(&workshop, "/event/first").await;
+    assert!(matches!(next(&mut told).await.reason, Reason::Unauthorized(_)));
+    ask(&workshop, "/event/second").await;
+    let requests = workshop.stand_in.requests().len();
+    workshop.stand_in.wait_for(DEADLINE, |store| (store.requests().len() > requests).then_some(())).await.unwrap();
+    workshop.stand_in.recover();
+    let mut arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    arrived.sort_by_key(Received::time);
+    assert_eq!(names(&arrived), ["first", "second"]);
+    assert!(told.try_recv().is_err(), "told once");
+}
+
+#[tokio::test]
+async fn after_an_answer_that_never_came_an_event_is_sent_again_and_an_increment_is_not() {
+    let (workshop, mut told) = workshop(|builder| builder.timeout(Duration::from_secs(5)));
+    workshop.stand_in.lose_answers();
+    ask(&workshop, "/both").await;
+    let failure = next(&mut told).await;
+    assert!(matches!(failure.reason, Reason::InDoubt(_)), "{failure}");
+    assert_eq!(failure.calls[0].method().to_string(), "people.increment");
+    workshop.stand_in.recover();
+    let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    assert_eq!(names(&arrived), ["Counted"], "counted once");
+    assert!(workshop.stand_in.events().len() > 1, "and sent again");
+    assert_eq!(workshop.stand_in.profile("7").unwrap()["Posts"], json!(1));
+}
+
+#[tokio::test]
+async fn of_a_bad_batch_the_good_events_count_and_the_bad_one_is_told() {
+    let (workshop, mut told) = workshop(|builder| builder);
+    workshop.stand_in.refuse(|record| record["event"] == "bad");
+    // They wait for each other, and go in one batch.
+    workshop.stand_in.fail_next(1, 503);
+    for name in ["good", "bad", "better"] {
+        ask(&workshop, &format!("/event/{name}")).await;
+    }
+    let failure = next(&mut told).await;
+    assert!(matches!(failure.reason, Reason::Refused(_)), "{failure}");
+    assert_eq!(failure.calls[0].str_arg(0), Some("bad"));
+    let mut arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    arrived.sort_by_key(Received::time);
+    assert_eq!(names(&arrived), ["good", "better"]);
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_bound_is_given_up_and_told() {
+    let (workshop, mut told) = workshop(|builder| builder.max_age(Duration::ZERO));
+    workshop.stand_in.fail_with(503);
+    ask(&workshop, "/event/old").await;
+    let failure = next(&mut told).await;
+    assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
+    assert_eq!(failure.calls[0].str_arg(0), Some("old"));
+}
+
+#[tokio::test]
+async fn past_the_outboxs_bound_the_server_delivers_before_it_answers() {
+    let (workshop, _told) = workshop(|builder| builder.outbox(Memory::default().max_records(0)));
+    ask(&workshop, "/event/now").await;
+    assert_eq!(names(&workshop.stand_in.counted()), ["now"]);
+}
+
+#[tokio::test]
+async fn what_is_not_sent_before_the_deadline_of_a_shutdown_is_told() {
+    let (workshop, mut told) = workshop(|builder| builder.timeout(Duration::from_secs(1)));
+    workshop.stand_in.fail_with(503);
+    ask(&workshop, "/event/left").await;
+    let left = workshop.mengpaneel.shutdown(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(left.0, 1);
+    assert_eq!(next(&mut told).await.calls[0].str_arg(0), Some("left"));
+}

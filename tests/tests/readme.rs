@@ -1,0 +1,233 @@
+//! The code that the README shows, word for word, in an app that runs.
+#![allow(clippy::unused_async, clippy::unused_self, clippy::unnecessary_wraps, reason = "stand-ins")]
+
+use std::future::{Ready, ready};
+
+use actix_session::storage::CookieSessionStore;
+use actix_session::{Session, SessionExt as _, SessionMiddleware};
+use actix_web::cookie::Key;
+use actix_web::dev::Payload;
+use actix_web::web::{Either, Redirect};
+use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer, post, web};
+use mengpaneel::Mengpaneel;
+use mengpaneel_tests::{Visitor, names, said, settle};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shown::signed_in;
+use stand_in::StandIn;
+
+#[derive(Clone, Deserialize, Serialize)]
+struct CurrentUser {
+    id: u64,
+    email: String,
+    first_name: String,
+    created_at: String,
+}
+
+impl FromRequest for CurrentUser {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let user = request.get_session().get("user").ok().flatten();
+        ready(user.ok_or_else(|| actix_web::error::ErrorUnauthorized("nobody")))
+    }
+}
+
+#[derive(Clone, Serialize)]
+struct Post {
+    id: u64,
+    title: String,
+}
+
+#[derive(Deserialize)]
+struct NewPost {
+    title: String,
+}
+
+#[derive(Deserialize)]
+struct NewUser {
+    email: String,
+}
+
+#[derive(Deserialize)]
+struct Notice {
+    status: String,
+    payment_id: u64,
+}
+
+struct Payment {
+    id: u64,
+    user_id: u64,
+    amount: f64,
+}
+
+struct Db;
+
+impl Db {
+    fn insert_post(&self, new: NewPost) -> actix_web::Result<Post> {
+        Ok(Post { id: 1, title: new.title })
+    }
+
+    fn insert_user(&self, new: NewUser) -> actix_web::Result<CurrentUser> {
+        let created_at = "2014-05-06T07:08:09Z".into();
+        Ok(CurrentUser { id: 42, email: new.email, first_name: "Ada".into(), created_at })
+    }
+
+    fn mark_paid(&self, id: u64) -> actix_web::Result<Payment> {
+        Ok(Payment { id, user_id: 42, amount: 12.5 })
+    }
+}
+
+#[rustfmt::skip]
+mod shown {
+    use super::*;
+
+    /// Who is signed in: the one place that tells Mixpanel about them.
+    #[mengpaneel::setup(
+        when(let Some(user) = &user),
+        identify(user.id),
+        people.set("$email" = user.email, "$first_name" = user.first_name, "$created" = user.created_at),
+    )]
+    pub async fn signed_in(user: Option<CurrentUser>) {}
+
+    #[mengpaneel::track("Create Blog Post", "Title" = post.title)]
+    #[post("/posts")]
+    pub async fn create_post(form: web::Form<NewPost>, db: web::Data<Db>) -> actix_web::Result<Either<Redirect, web::Json<Post>>> {
+        let post = db.insert_post(form.into_inner())?;      // `post.title` is taken here, where `post` comes to be
+        Ok(Either::Left(Redirect::to(format!("/posts/{}", post.id)).see_other()))
+    }
+
+    #[mengpaneel::before_setup(alias(user.id))]
+    #[mengpaneel::track("Sign Up", "ID" = user.id, "Email" = user.email)]
+    #[post("/users")]
+    pub async fn sign_up(form: web::Form<NewUser>, session: Session, db: web::Data<Db>) -> actix_web::Result<Redirect> {
+        let user = db.insert_user(form.into_inner())?;
+        session.insert("user", &user)?;
+        Ok(Redirect::to("/").see_other())
+    }
+
+    #[mengpaneel::setup(identify(payment.user_id))]         // the provider calls; the event is the payer's
+    #[mengpaneel::track("Complete Payment", via(server), "Payment ID" = payment.id, "Amount" = payment.amount)]
+    #[post("/payments/notify")]
+    pub async fn payment_notification(form: web::Form<Notice>, db: web::Data<Db>) -> actix_web::Result<&'static str> {
+        if form.status == "payment_complete" {
+            let payment = db.mark_paid(form.payment_id)?;   // recorded only where `payment` comes to be
+        }
+        Ok("[accepted]")
+    }
+
+    pub fn by_hand(id: u64) {
+        mengpaneel::track("Sign In", ());
+        mengpaneel::people().increment("Posts", 1);
+        mengpaneel::before_setup(|mixpanel| mixpanel.alias(id));
+        mengpaneel::setup(|mixpanel| mixpanel.identify(id));
+    }
+}
+
+async fn home() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html").body("<!doctype html><html><head></head><body>home</body></html>")
+}
+
+/// Serves the README's app for as long as the test runs.
+fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
+    let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).build().unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    let shared = mengpaneel.clone();
+    std::thread::spawn(move || {
+        let key = Key::generate();
+        let app = move || {
+            let (mengpaneel, key) = (shared.clone(), key.clone());
+            let session = SessionMiddleware::builder(CookieSessionStore::default(), key).cookie_secure(false);
+            App::new()
+                .app_data(web::Data::new(Db))
+                .route("/", web::get().to(home))
+                .service(shown::create_post)
+                .service(shown::sign_up)
+                .service(shown::payment_notification)
+                .wrap(mengpaneel.before(signed_in))
+                .wrap(mengpaneel.clone())
+                .wrap(session.build())
+        };
+        actix_web::rt::System::new().block_on(async move {
+            let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
+            send.send(format!("http://{}", server.addrs()[0])).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    (receive.recv().unwrap(), mengpaneel)
+}
+
+#[tokio::test]
+async fn the_app_of_the_readme_tells_what_happened() {
+    let stand_in = StandIn::start();
+    let (url, mengpaneel) = serve(&stand_in);
+    let mut ada = Visitor::browser(&url);
+    ada.post("/users", &[("email", "ada@blog.example")]).await_page().await;
+    let page = ada.get("/").await_page().await;
+    assert_eq!(page.said(), ["alias 42", "identify 42", "people.set", "track Sign Up"]);
+
+    ada.post("/posts", &[("title", "Hello")]).await_page().await;
+    let page = ada.get("/").await_page().await;
+    assert_eq!(page.said(), ["identify 42", "people.set", "track Create Blog Post"]);
+    assert_eq!(page.property("Create Blog Post", "Title"), Some(json!("Hello")));
+
+    let mut provider = Visitor::machine(&url);
+    provider.post("/payments/notify", &[("status", "payment_complete"), ("payment_id", "3")]).await_page().await;
+    let arrived = settle(&mengpaneel, &stand_in).await;
+    assert_eq!(names(&arrived), ["Complete Payment"]);
+    assert_eq!(arrived[0].distinct_id(), Some("42"));
+}
+
+#[test]
+fn the_same_is_said_by_hand() {
+    let ((), calls) = mengpaneel::testing::record(|| shown::by_hand(42));
+    let calls: Vec<_> = calls.iter().cloned().collect();
+    assert_eq!(said(&calls), ["alias 42", "identify 42", "track Sign In", "people.increment"]);
+}
+
+/// Lines of code without the space around them, and without visibility, which only tests need.
+fn lines(code: &str) -> Vec<String> {
+    let lines = code.lines().map(|line| line.trim().trim_start_matches("pub ").to_owned());
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn every_line_of_code_in_the_readme_stands_in_a_test_or_in_the_blog() {
+    let readme = include_str!("../../README.md");
+    let tested = [include_str!("readme.rs"), include_str!("../../examples/blog/src/app.rs")];
+    let tested: Vec<String> = tested.into_iter().flat_map(lines).collect();
+    let blocks: Vec<&str> = readme.split("```rust").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 4, "a block was added: test it here");
+    // The second is a fragment of an app, put together below.
+    let shown = blocks.iter().enumerate().filter(|(at, _)| *at != 1).flat_map(|(_, block)| lines(block));
+    for line in shown {
+        assert!(tested.contains(&line), "not tested: {line}");
+    }
+}
+
+/// The fragment that shows how an app is put together.
+#[test]
+fn the_readmes_app_is_put_together_as_it_says() {
+    let (token, key) = ("demo", Key::generate());
+    let store = CookieSessionStore::default();
+    let put_together = || -> Result<(), mengpaneel::BuildError> {
+        let mengpaneel = Mengpaneel::builder(token).build()?;
+        let app = App::new()
+            .wrap(mengpaneel.before(signed_in)) // who is there, with any extractors
+            .wrap(mengpaneel.clone()) // replays, then flushes
+            .wrap(SessionMiddleware::new(store, key)); // outside of it: delayed calls live in the session
+        drop(app);
+        Ok(())
+    };
+    put_together().unwrap();
+    let fragment = include_str!("../../README.md").split("```rust").nth(2).unwrap();
+    for part in [
+        "Mengpaneel::builder(token).build()?",
+        ".wrap(mengpaneel.before(signed_in))",
+        ".wrap(mengpaneel.clone())",
+        ".wrap(SessionMiddleware::new(store, key))",
+    ] {
+        assert!(fragment.contains(part), "{part}");
+    }
+}

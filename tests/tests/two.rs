@@ -1,0 +1,78 @@
+//! Two Mengpaneels on one app, for two projects of Mixpanel's.
+
+use actix_session::SessionMiddleware;
+use actix_session::storage::CookieSessionStore;
+use actix_web::cookie::Key;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, get, web};
+use mengpaneel::Mengpaneel;
+use mengpaneel_tests::{Visitor, names, settle};
+use stand_in::StandIn;
+
+#[get("/go")]
+async fn go(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
+    mengpaneel::track("Product", ());
+    marketing.of(&request).track("Marketing", ());
+    HttpResponse::SeeOther().insert_header(("location", "/page")).finish()
+}
+
+#[get("/page")]
+async fn page() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html").body("<!doctype html><html><head></head><body></body></html>")
+}
+
+#[get("/json")]
+async fn json(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
+    mengpaneel::track("Product", ());
+    marketing.of(&request).track("Marketing", ());
+    HttpResponse::Ok().json(())
+}
+
+#[tokio::test]
+async fn each_has_its_own_calls_session_key_headers_and_project() {
+    let (first, second) = (StandIn::start(), StandIn::start());
+    let product = Mengpaneel::builder("product").api_host(first.url()).build().unwrap();
+    let marketing = Mengpaneel::builder("marketing").api_host(second.url()).name("marketing").build().unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    let both = (product.clone(), marketing.clone());
+    std::thread::spawn(move || {
+        let key = Key::generate();
+        let app = move || {
+            let (product, marketing) = both.clone();
+            let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone()).cookie_secure(false);
+            App::new()
+                .app_data(web::Data::new(marketing.clone()))
+                .service(go)
+                .service(page)
+                .service(json)
+                .wrap(product)
+                .wrap(marketing)
+                .wrap(session.build())
+        };
+        actix_web::rt::System::new().block_on(async move {
+            let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
+            send.send(format!("http://{}", server.addrs()[0])).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    let mut visitor = Visitor::browser(receive.recv().unwrap());
+
+    visitor.get("/go").await_page().await;
+    let shown = visitor.get("/page").await_page().await;
+    let mut said = shown.said();
+    said.sort();
+    assert_eq!(said, ["track Marketing", "track Product"]);
+    assert!(shown.body.contains("mengpaneel_marketing"));
+
+    let headers = ["x-mengpaneel-flush-capable", "x-mengpaneel-flush-capable-marketing"];
+    let mut ask = visitor.ask(reqwest::Method::GET, "/json");
+    for header in headers {
+        ask = ask.header(header, "true");
+    }
+    let answer = ask.await_page().await;
+    assert!(answer.header("x-mengpaneel-calls").is_some_and(|calls| calls.contains("Product")));
+    assert!(answer.header("x-mengpaneel-calls-marketing").is_some_and(|calls| calls.contains("Marketing")));
+
+    visitor.ask(reqwest::Method::GET, "/json").await_page().await;
+    assert_eq!(names(&settle(&product, &first).await), ["Product"]);
+    assert_eq!(names(&settle(&marketing, &second).await), ["Marketing"]);
+}
