@@ -38,7 +38,7 @@ pub use by_url::at;
 #[cfg(feature = "file")]
 pub use file::{File, FileError, Locked};
 pub use memory::Memory;
-pub use post::{Health, NotSent, Progress};
+pub use post::{Health, NotSent};
 pub(crate) use post::{Post, PostConfig};
 pub(crate) use sender::BeforeSend;
 pub use sender::Undelivered;
