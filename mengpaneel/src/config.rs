@@ -1,5 +1,8 @@
 //! The builder: what a Mengpaneel can be told, checked before anything starts.
 
+mod error;
+mod token;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +11,6 @@ use std::time::Duration;
 use actix_web::cookie::Key;
 use ipnet::IpNet;
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::call::Properties;
 use crate::claims::Claims;
@@ -17,79 +19,15 @@ use crate::failure::{Failure, Failures};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{BeforeSend, Memory, Outbox, Post};
 use crate::seed::Seeding;
-use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Message, Region};
+use crate::server::{ApiHost, Credentials, Delivery, DeliveryConfig, Message, Region};
 use crate::settings::{Loader, Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
 
+pub use error::BuildError;
+pub use token::Token;
+
 /// Where Mixpanel publishes mixpanel-js.
 const LIB_URL: &str = "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js";
-
-/// A project's token, or none: tracking is off then.
-///
-/// Made from text, from `Option`al text and from the result of [`std::env::var`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Token(Option<String>);
-
-impl From<&str> for Token {
-    fn from(token: &str) -> Self {
-        Self(Some(token.trim().to_owned()).filter(|token| !token.is_empty()))
-    }
-}
-
-impl From<String> for Token {
-    fn from(token: String) -> Self {
-        Self::from(token.as_str())
-    }
-}
-
-impl<T: Into<Token>> From<Option<T>> for Token {
-    fn from(token: Option<T>) -> Self {
-        token.map(Into::into).unwrap_or_default()
-    }
-}
-
-impl<T: Into<Token>, E> From<Result<T, E>> for Token {
-    fn from(token: Result<T, E>) -> Self {
-        Self::from(token.ok())
-    }
-}
-
-/// Why a Mengpaneel could not be built.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The name of a second Mengpaneel is part of header names.
-    #[error("{0:?} cannot be a name: use lower-case letters, digits and `-`")]
-    Name(String),
-    /// The configuration of mixpanel-js is no JSON object.
-    #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
-    JsConfig(String),
-    /// What the server delivers to is no base URL.
-    #[error("api_host: {0}")]
-    ApiHost(#[from] ApiHostError),
-    /// What the page is told is no URL.
-    #[error("{option}: {url:?} is no URL that a page can load from ({why})")]
-    PageUrl {
-        /// The option of the builder.
-        option: &'static str,
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A trusted proxy is neither an address nor a network.
-    #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
-    Proxy(String),
-    /// There is no cookie to be given to visitors.
-    #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]
-    SeedCookie,
-    /// Nothing can be delivered: there are no certificates on this machine, most often.
-    #[error(transparent)]
-    Delivery(#[from] DeliveryError),
-    /// The thread that delivers could not be started.
-    #[error("the delivery thread cannot start: {0}")]
-    Thread(#[from] std::io::Error),
-}
 
 /// What a [`Mengpaneel`] is to be told before it is built; every option has a default.
 ///
@@ -337,7 +275,7 @@ impl Builder {
     pub fn build(self) -> Result<Mengpaneel, BuildError> {
         let settings = self.settings()?;
         self.api_host.url()?;
-        let Some(token) = self.token.0 else {
+        let Some(token) = self.token.given().map(str::to_owned) else {
             tracing::info!(target: "mengpaneel", "no token: tracking is off");
             return Ok(Mengpaneel::new(None));
         };
@@ -362,7 +300,7 @@ impl Builder {
     }
 
     fn settings(&self) -> Result<Settings, BuildError> {
-        let token = self.token.0.clone().unwrap_or_default();
+        let token = self.token.given().map(str::to_owned).unwrap_or_default();
         let names =
             Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
         let config = self.page_config()?;
@@ -430,7 +368,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("name", &self.name)
-            .field("has_token", &self.token.0.is_some())
+            .field("has_token", &self.token.given().is_some())
             .finish_non_exhaustive()
     }
 }
