@@ -26,7 +26,8 @@ pub struct Asked {
     pub is_prefetch: bool,
     /// The client runs calls from a header: `X-Mengpaneel-Flush-Capable`.
     pub is_capable: bool,
-    /// A script asked, not a person: the answer is no page, whatever its type.
+    /// A script asked, or a page for one of its parts (an image, a style): the answer is no page,
+    /// whatever its type.
     pub is_ajax: bool,
     /// The client may keep cookies: it sent one, or asks for pages.
     pub keeps_cookies: bool,
@@ -124,6 +125,7 @@ fn is_navigation(request: &HttpRequest, accepts_html: bool) -> bool {
 fn is_ajax(headers: &HeaderMap) -> bool {
     named(headers, "x-requested-with").is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
         || named(headers, "sec-fetch-dest") == Some("empty")
+        || named(headers, "sec-fetch-mode").is_some_and(|mode| mode != "navigate")
         || named(headers, "hx-request") == Some("true")
 }
 

@@ -69,6 +69,7 @@ mod parcel;
 mod plan;
 mod recorder;
 mod script;
+mod seed;
 mod server;
 mod session;
 mod settings;

@@ -114,6 +114,7 @@ struct Recording {
     left: Left,
     claim: Option<Claim>,
     clear_cookie: bool,
+    seed: Option<Cookie<'static>>,
 }
 
 /// What the last request left, as it came.
@@ -129,13 +130,21 @@ impl Recording {
         let asked = Asked::new(request.request(), settings);
         let session = session::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
-        let recorder = on.recorder(asked::visitor(request.request(), settings, has_session));
+        let mut visitor = asked::visitor(request.request(), settings, has_session);
+        let host = asked.url.as_ref().and_then(|url| url.host_str());
+        let seed = match (&settings.seeding, host) {
+            (Some(seeding), Some(host)) if asked.is_navigation && visitor.cookie.is_none() => {
+                Some(seeding.cookie(host)).inspect(|seed| visitor.cookie = Some(seed.value().to_owned()))
+            }
+            _ => None,
+        };
+        let recorder = on.recorder(visitor);
         let left = Left {
             in_cookie: settings.cookie_key.as_ref().and_then(|_| request.cookie(&settings.names.cookie)),
             in_session: session.as_ref().and_then(|session| session::peek(session, &settings.names.session_key)),
         };
-        let mut recording =
-            Self { on: Arc::clone(on), asked, recorder, session, left, claim: None, clear_cookie: false };
+        let on = Arc::clone(on);
+        let mut recording = Self { on, asked, recorder, session, left, claim: None, clear_cookie: false, seed };
         if recording.asked.can_replay() {
             recording.replay();
         }
@@ -231,6 +240,7 @@ impl Recording {
             claims: self.on.claims.clone(),
             claim: None,
             clear_cookie: false,
+            seed: self.seed.take(),
             response,
             body,
         };

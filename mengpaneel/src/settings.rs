@@ -9,6 +9,7 @@ use actix_web::http::header::HeaderName;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use crate::seed::Seeding;
 use crate::visitor::CookieNames;
 
 /// When the page gets the code that loads mixpanel-js.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub page: PageSettings,
     /// Under which names mixpanel-js keeps its cookies.
     pub cookies: CookieNames,
+    /// How a first-time visitor is given mixpanel-js's cookie, if that is wanted.
+    pub seeding: Option<Seeding>,
     /// How many bytes of calls fit in a response header.
     pub max_header: usize,
     /// How many bytes the whole session may take as a cookie.

@@ -2,9 +2,6 @@
 //!
 //! The names stand in the guide's page on operation.
 
-#[cfg(feature = "metrics")]
-use std::time::Duration;
-
 /// Calls were recorded.
 pub fn recorded(calls: usize) {
     count("mengpaneel_recorded_total", None, calls);
@@ -32,7 +29,7 @@ pub fn dropped(reason: &'static str, count_of_them: usize) {
 
 /// How many records wait, and for how long the oldest has.
 #[cfg(feature = "metrics")]
-pub fn queue(waiting: usize, oldest: Duration) {
+pub fn queue(waiting: usize, oldest: std::time::Duration) {
     metrics::gauge!("mengpaneel_queue_depth").set(u32::try_from(waiting).map_or(f64::INFINITY, f64::from));
     metrics::gauge!("mengpaneel_queue_oldest_age_seconds").set(oldest.as_secs_f64());
 }

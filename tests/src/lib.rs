@@ -3,11 +3,15 @@
 
 mod arrivals;
 mod page;
+mod redis;
+mod sessions;
 mod visitor;
 mod workshop;
 
 pub use arrivals::{counted, names, settle};
 pub use page::{Page, said};
+pub use redis::Redis;
+pub use sessions::Sessions;
 pub use visitor::{Ask, Visitor};
 pub use workshop::{DEADLINE, Workshop};
 

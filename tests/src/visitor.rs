@@ -59,6 +59,12 @@ impl Visitor {
         self
     }
 
+    /// The same visitor, with the same cookies, at another server.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// Asks for a page, as a click does.
     pub fn get(&mut self, path: &str) -> Ask<'_> {
         self.ask(Method::GET, path).header("accept", "text/html,*/*;q=0.8").header("sec-fetch-mode", "navigate")
@@ -96,7 +102,8 @@ impl Visitor {
         page
     }
 
-    fn keep(&mut self, page: &Page) {
+    /// Keeps the cookies of an answer.
+    pub fn keep(&mut self, page: &Page) {
         for (_, cookie) in page.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let Some((name, value)) = pair.split_once('=') else { continue };

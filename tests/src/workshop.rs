@@ -6,13 +6,15 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use actix_session::SessionMiddleware;
-use actix_session::storage::CookieSessionStore;
 use actix_web::cookie::Key;
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::Condition;
 use actix_web::rt::System;
 use actix_web::{App, HttpServer, web};
 use mengpaneel::{Builder, Mengpaneel};
 use stand_in::StandIn;
+
+use crate::sessions::Sessions;
 
 /// How long a test waits for what is to come.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -43,6 +45,36 @@ impl Workshop {
     /// Where it cannot start.
     #[must_use]
     pub fn build(routes: fn(&mut web::ServiceConfig), build: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::with_sessions(&Sessions::default(), routes, build)
+    }
+
+    /// Starts one that keeps its sessions so.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot start.
+    #[must_use]
+    pub fn with_sessions(
+        sessions: &Sessions,
+        routes: fn(&mut web::ServiceConfig),
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        Self::with_key(sessions, Key::generate().master(), routes, build)
+    }
+
+    /// Starts one whose session key another has too, as processes of one application do.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot start.
+    #[must_use]
+    pub fn with_key(
+        sessions: &Sessions,
+        key: &[u8],
+        routes: fn(&mut web::ServiceConfig),
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let (sessions, key) = (sessions.clone(), Key::from(key));
         let stand_in = StandIn::start();
         let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).js_api_host(stand_in.url());
         let mengpaneel = build(builder).build().unwrap_or_else(|error| panic!("{error}"));
@@ -51,15 +83,20 @@ impl Workshop {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("{error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
         let thread = thread::spawn(move || {
-            let key = Key::generate();
-            let app = move || {
-                let store = CookieSessionStore::default();
-                App::new()
-                    .configure(routes)
-                    .wrap(shared.clone())
-                    .wrap(SessionMiddleware::builder(store, key.clone()).cookie_secure(false).build())
-            };
             let ended = System::new().block_on(async move {
+                let store = sessions.connect().await;
+                let app = move || {
+                    let outside = sessions.are_outside();
+                    let session = || {
+                        let builder = SessionMiddleware::builder(store(), key.clone()).cookie_secure(false);
+                        builder.cookie_content_security(sessions.security()).build()
+                    };
+                    App::new()
+                        .configure(routes)
+                        .wrap(Condition::new(sessions == Sessions::Inside, session()))
+                        .wrap(shared.clone())
+                        .wrap(Condition::new(outside, session()))
+                };
                 let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
                 drop(send.send(server.handle()));
                 server.await

@@ -144,8 +144,9 @@ fn mengpaneel(config: &Config, stand_in: &str) -> Result<Mengpaneel, BuildError>
     if let Some(lib_url) = &config.lib_url {
         builder = builder.lib_url(lib_url);
     }
-    match config.outbox {
+    match &config.outbox {
         Outbox::Memory => builder,
+        Outbox::At(url) => builder.outbox(mengpaneel::outbox::at(url)?),
         Outbox::None => builder.no_outbox(),
     }
     .build()

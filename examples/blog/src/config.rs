@@ -22,11 +22,13 @@ pub struct Config {
 }
 
 /// Where calls wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Outbox {
     /// In this process.
     #[default]
     Memory,
+    /// Where this URL says: a file, a Redis, a queue of Sidekiq's.
+    At(String),
     /// Nowhere: they are delivered while the request waits.
     None,
 }
@@ -35,7 +37,7 @@ pub enum Outbox {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
     /// An outbox that is not there.
-    #[error("OUTBOX={0}: this version has `memory` and `none`")]
+    #[error("OUTBOX: {0}, and `none`")]
     Outbox(String),
     /// A session store that is not there.
     #[error("SESSION={0}: this version has `cookie`")]
@@ -81,7 +83,10 @@ impl Config {
         let outbox = match given("OUTBOX").as_deref() {
             None | Some("memory") => Outbox::Memory,
             Some("none") => Outbox::None,
-            Some(other) => return Err(ConfigError::Outbox(other.to_owned())),
+            Some(url) => match mengpaneel::outbox::at(url) {
+                Ok(_) => Outbox::At(url.to_owned()),
+                Err(error) => return Err(ConfigError::Outbox(error.0)),
+            },
         };
         Ok(Self {
             bind: given("BIND").unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
@@ -125,8 +130,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_named() {
-        let outbox = read(&[("OUTBOX", "redis://localhost")]).unwrap_err();
-        assert_eq!(outbox.to_string(), "OUTBOX=redis://localhost: this version has `memory` and `none`");
+        let outbox = read(&[("OUTBOX", "kafka://localhost")]).unwrap_err();
+        assert!(outbox.to_string().starts_with("OUTBOX: \"kafka\" names no outbox"), "{outbox}");
+        let redis = read(&[("OUTBOX", "redis://localhost")]).unwrap();
+        assert_eq!(redis.outbox, Outbox::At("redis://localhost".to_owned()));
         let session = read(&[("SESSION", "redis://localhost")]).unwrap_err();
         assert_eq!(session.to_string(), "SESSION=redis://localhost: this version has `cookie`");
     }

@@ -12,6 +12,7 @@ fn settings(trusted: &[&str]) -> Settings {
         names: Names::new(None).unwrap(),
         cookies: CookieNames::new("t", &config),
         page: PageSettings { loader: Loader::Always, lib_url: String::new(), config: json!({}) },
+        seeding: None,
         max_header: 4096,
         max_session: 3800,
         inject_into_streams: false,

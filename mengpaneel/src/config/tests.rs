@@ -18,6 +18,8 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(refused(builder().js_config(json!(1))).contains("js_config"));
     assert!(refused(builder().api_host("nowhere")).contains("api_host"));
     assert!(refused(builder().lib_url("javascript:1")).contains("lib_url"));
+    let no_cookie = builder().seed_cookie(true).js_config(json!({"persistence": "localStorage"}));
+    assert!(refused(no_cookie).contains("seed_cookie"));
     assert!(refused(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));
 }
 

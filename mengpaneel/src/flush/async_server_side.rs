@@ -1,9 +1,11 @@
 //! `async_server_side`: the calls wait in the outbox until the server delivers them.
 
+use std::sync::Arc;
+
 use crate::outbox::{Declined, Post};
 use crate::parcel::Parcel;
 
 /// Puts a parcel in the outbox, or hands it back.
-pub(super) async fn flush(post: &Post, parcel: Parcel) -> Result<(), Declined> {
+pub(super) async fn flush(post: &Arc<Post>, parcel: Parcel) -> Result<(), Declined> {
     post.enqueue(parcel).await
 }

@@ -22,7 +22,9 @@ use std::sync::Arc;
 
 use actix_session::Session;
 use actix_web::body::{BodySize, MessageBody, to_bytes_limited};
+use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{self, HeaderValue};
 
 use crate::asked::Asked;
 use crate::call::{Call, Calls, Method};
@@ -77,6 +79,8 @@ pub(crate) struct Exchange<B> {
     pub claim: Option<Claim>,
     /// Whether the browser still holds our one-shot cookie, read already.
     pub clear_cookie: bool,
+    /// mixpanel-js's cookie, for who has none yet.
+    pub seed: Option<Cookie<'static>>,
     /// The response's head.
     pub response: ServiceResponse<()>,
     /// Its body; always there between two strategies.
@@ -124,6 +128,7 @@ where
         if let Some(parcel) = self.via_server(&calls, via_server, left.somehow) {
             shipments.push(Shipment { parcel, forced });
         }
+        self.give_seed();
         if self.clear_cookie {
             session::clear(self.response.response_mut(), &self.settings.names.cookie);
         }
@@ -137,6 +142,18 @@ where
             Some(content) => Body::new(content, claim),
             None => Body::new(Content::Broken { error: None }, claim),
         })
+    }
+
+    /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its own.
+    fn give_seed(&mut self) {
+        let Some(seed) = self.seed.take() else { return };
+        if caching::may_be_shared(self.response.headers()) {
+            return;
+        }
+        if let Ok(value) = HeaderValue::try_from(seed.to_string()) {
+            self.response.headers_mut().append(header::SET_COOKIE, value);
+            caching::make_private(self.response.headers_mut());
+        }
     }
 
     /// Tries the strategies in their order.

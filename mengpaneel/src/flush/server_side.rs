@@ -1,12 +1,13 @@
 //! `server_side`: the server delivers right now, and the response waits for it, as long as its
-//! time-out at most. The last way: what it cannot deliver, it tells.
+//! time-out at most. The last way: what it cannot deliver waits in the
+//! outbox, if that has room by then, or is told.
 
 use crate::outbox::Post;
 use crate::parcel::Parcel;
 
-/// Delivers a parcel, or tells of it.
+/// Delivers a parcel, keeps it, or tells of it.
 pub(super) async fn flush(post: &Post, parcel: Parcel) {
-    if let Err(undelivered) = post.deliver(parcel).await {
+    if let Err(undelivered) = post.deliver_or_keep(parcel).await {
         for failure in &undelivered.0 {
             post.tell(failure);
         }

@@ -19,11 +19,18 @@ fn split(calls: &Calls, is_other: impl Fn(&Call) -> bool) -> (Calls, Calls) {
     (rest, others)
 }
 
-/// Takes out what would count twice if the browser or a cookie repeated it, where it is known
-/// whose profile it changes: the server can send that at once.
+/// Takes out what would count twice if the browser or a cookie repeated it, and what would change
+/// the profile of whoever is there next, where it is known whose it is: the server can send that at
+/// once. After an `alias`, which only the browser can make, a profile waits for it.
 pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let is_known = calls.identity().is_some() || visitor.browser().user_id.is_some();
-    split(calls, |call| is_known && call.method().counts_twice())
+    let aliases = calls.before_setup.iter().any(|call| call.method() == &Method::Alias);
+    let (mut rest, mut others) = split(calls, |call| is_known && call.method().counts_twice());
+    if is_known && !aliases {
+        let is_theirs = |call: &Call| call.method().counts_twice() || call.method().is_people();
+        (others.tracking, rest.tracking) = calls.tracking.iter().cloned().partition(is_theirs);
+    }
+    (rest, others)
 }
 
 /// Takes out what the browser would not say as it was meant: the events of another than whom it will

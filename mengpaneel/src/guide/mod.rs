@@ -12,6 +12,12 @@ pub mod ajax {}
 #[doc = include_str!("jobs.md")]
 pub mod jobs {}
 
+#[doc = include_str!("operation.md")]
+pub mod operation {}
+
+#[doc = include_str!("translation.md")]
+pub mod translation {}
+
 #[doc = include_str!("privacy.md")]
 pub mod privacy {}
 

@@ -1,10 +1,26 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
+mod by_url;
 mod circuit;
+mod closing;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+#[cfg(feature = "file")]
+mod file;
 mod last_sets;
+#[cfg(any(feature = "redis", feature = "sidekiq"))]
+mod link;
 mod memory;
 mod post;
+#[cfg(any(feature = "file", feature = "redis"))]
+mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod sender;
+#[cfg(feature = "sidekiq")]
+mod sidekiq;
+#[cfg(any(feature = "file", feature = "redis"))]
+mod turn;
 mod worker;
 
 use std::time::Duration;
@@ -15,41 +31,73 @@ use thiserror::Error;
 
 use crate::parcel::Parcel;
 
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
 pub use crate::server::{Endpoint, Message};
+pub use by_url::at;
+#[cfg(feature = "file")]
+pub use file::{File, FileError, Locked};
 pub use memory::Memory;
-pub(crate) use post::Post;
-pub use post::{Health, NotSent};
+pub use post::{Health, NotSent, Progress};
+pub(crate) use post::{Post, PostConfig};
 pub(crate) use sender::BeforeSend;
 pub use sender::Undelivered;
+#[cfg(feature = "sidekiq")]
+pub use sidekiq::Sidekiq;
 
 /// Where calls wait until the server delivers them.
 ///
 /// The worker takes records out with [`lease`](Self::lease), and gives each back by exactly one of
 /// [`acknowledge`](Self::acknowledge), [`retry_later`](Self::retry_later) and
 /// [`bury`](Self::bury). A record that is given back by none (its process died) is to be leased
-/// again. Any number of threads may append while one worker leases.
+/// again. Any number of threads may append while workers lease. A future that was polled once may
+/// be dropped, and no record may be lost by that.
 pub trait Outbox: Send + Sync + 'static {
-    /// Keeps a parcel, or hands it back: full, or unreachable.
+    /// Makes it ready; called once, when the Mengpaneel is built. What cannot be mended by waiting
+    /// is an error here, a server that is away for now is not.
+    ///
+    /// # Errors
+    /// What is in the way, and what to do.
+    fn open(&self) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
+    /// Whether what waits is still there when this process has ended.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    /// Keeps a parcel, or hands it back: full, or unreachable. A parcel of the same
+    /// [`id`](Parcel::id) is the same one, and may be kept once.
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>>;
 
-    /// Up to `limit` records that are due, oldest first; waits until there is one.
+    /// Up to `limit` records that are due, oldest first; waits until there is one. What was
+    /// abandoned twice comes alone, so that it takes nothing with it a third time.
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>>;
 
-    /// Notes that these records are being sent right now, before they are: after a crash, what
-    /// would count twice must be reported and not sent again.
+    /// Notes that these records are being sent right now, before they are: when they are leased
+    /// again after a crash, they are [`in_doubt`](Lease::in_doubt). Only those are marked that
+    /// hold what would count twice.
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>>;
 
     /// These are done with: delivered, or refused and reported.
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
     /// These are due again after `delay`, as they are now: what was delivered of them is gone from
-    /// [`Lease::remaining`].
+    /// [`Lease::remaining`], and nothing of it is in doubt.
     fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>>;
 
     /// These are given up, and kept where a person can look at them, if the engine can.
     fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
-    /// How many records wait, leased ones included.
+    /// Up to `limit` of those that were buried, the latest first.
+    fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        let _ = limit;
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// How many records wait, leased ones included; those that another process has in hand are
+    /// not counted.
     fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>>;
 }
 
@@ -68,6 +116,18 @@ pub struct Lease {
     pub remaining: Option<Vec<Message>>,
     /// How often it was tried.
     pub attempts: u32,
+    /// How often it was leased and given back by nobody, as when the process died of it.
+    pub abandoned: u32,
+    /// Whether it was marked as being sent when it was abandoned: it may have arrived.
+    pub in_doubt: bool,
+}
+
+impl Lease {
+    /// A record that nobody had in hand before.
+    #[must_use]
+    pub fn new(id: LeaseId, parcel: Parcel) -> Self {
+        Self { id, parcel, remaining: None, attempts: 0, abandoned: 0, in_doubt: false }
+    }
 }
 
 /// An outbox that does not take a parcel: it comes back, for the next strategy.

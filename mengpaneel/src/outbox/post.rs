@@ -1,26 +1,31 @@
 //! The post: where parcels are handed in, for the outbox or for delivery right now.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::FutureExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use super::closing::Closing;
 use super::sender::{BeforeSend, Sender, Undelivered};
-use super::worker::{Closing, InHand, Worker};
+use super::worker::Worker;
 use super::{Declined, Outbox};
 use crate::call::Call;
 use crate::claims::{Claims, Unclaimed};
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
-use crate::server::{Backoff, Delivery};
+use crate::server::Delivery;
+
+/// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// As many parcels may be on their way past the outbox at once.
 const MAX_IN_HAND: usize = 10_000;
@@ -32,6 +37,30 @@ pub(crate) struct Post {
     runtime: Handle,
     closing: Arc<Closing>,
     shutdown_timeout: Duration,
+}
+
+/// How far the delivery has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records that wait, those on their way included.
+    pub waiting: usize,
+    /// Records that this process took from its outbox and brought to their end: delivered, or
+    /// refused and told of.
+    pub done: usize,
+}
+
+/// What a [`Post`] needs to know.
+pub(crate) struct PostConfig {
+    pub(crate) token: String,
+    pub(crate) delivery: Delivery,
+    pub(crate) outbox: Option<Arc<dyn Outbox>>,
+    pub(crate) failures: Failures,
+    pub(crate) before_send: Option<BeforeSend>,
+    pub(crate) max_age: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    /// As many batches are on their way at once; 0: other processes drain the outbox.
+    pub(crate) concurrency: usize,
+    pub(crate) max_deliveries: u32,
 }
 
 /// What still waited when the time was over.
@@ -61,62 +90,57 @@ impl Health {
 
 impl Post {
     /// Starts the thread. Fails where the system gives none.
-    pub(crate) fn start(
-        token: String,
-        delivery: Delivery,
-        outbox: Option<Arc<dyn Outbox>>,
-        (failures, before_send): (Failures, Option<BeforeSend>),
-        max_age: Duration,
-        shutdown_timeout: Duration,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn start(config: PostConfig) -> std::io::Result<Self> {
+        let PostConfig { token, delivery, outbox, failures, before_send, max_age, shutdown_timeout, .. } = config;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let sender = Arc::new(Sender::new(token, delivery, failures, max_age, before_send));
         let closing = Arc::<Closing>::default();
         let worker = Worker {
-            outbox: outbox.clone(),
+            outbox: outbox.clone().filter(|_| config.concurrency > 0),
             sender: Arc::clone(&sender),
             closing: Arc::clone(&closing),
-            backoff: Backoff::new(now_ms()),
-            is_locked_out: false,
+            concurrency: config.concurrency,
+            max_deliveries: config.max_deliveries,
+            is_locked_out: AtomicBool::new(false),
         };
         thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;
         Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout })
     }
 
-    /// Puts a parcel in the outbox, or says why not. Goes on where the caller stops waiting.
-    pub(crate) async fn enqueue(&self, parcel: Parcel) -> Result<(), Declined> {
+    /// Puts a parcel in the outbox, or says why not. Where the caller stops waiting, the post goes
+    /// on by itself.
+    pub(crate) async fn enqueue(self: &Arc<Self>, parcel: Parcel) -> Result<(), Declined> {
         let declined = |parcel, reason: &str| Err(Declined { parcel: Box::new(parcel), reason: reason.to_owned() });
-        let outbox = match &self.outbox {
-            _ if self.is_closed() => return declined(parcel, "the Mengpaneel was shut down"),
-            None => return declined(parcel, "none is configured"),
-            Some(outbox) => Arc::clone(outbox),
-        };
-        let mut appending = Box::pin(async move { outbox.append(parcel).await });
-        if let Some(done) = (&mut appending).now_or_never() {
-            return done;
+        match &self.outbox {
+            _ if self.is_closed() => declined(parcel, "the Mengpaneel was shut down"),
+            None => declined(parcel, "none is configured"),
+            Some(outbox) => Appending::new(self, outbox, parcel).await,
         }
-        let Ok(in_hand) = self.take_in_hand() else { return appending.await };
-        let (answer, answered) = oneshot::channel();
-        let sender = Arc::clone(&self.sender);
-        self.runtime.spawn(async move {
-            // Nobody waits for it where the request was given up: then the server sends it.
-            if let Err(Err(declined)) = answer.send(appending.await) {
-                sender.send_or_tell(&declined.parcel).await;
-            }
-            drop(in_hand);
-        });
-        // The thread ends after what it has in hand: there is an answer.
-        answered.await.unwrap_or(Ok(()))
     }
 
     /// Delivers a parcel now, in one attempt. Goes on where the caller stops waiting.
     pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), Undelivered> {
+        self.try_now(parcel, None).await
+    }
+
+    /// Delivers a parcel now; where that cannot be, it waits in the outbox.
+    pub(crate) async fn deliver_or_keep(&self, parcel: Parcel) -> Result<(), Undelivered> {
+        self.try_now(parcel, self.outbox.clone()).await
+    }
+
+    async fn try_now(&self, parcel: Parcel, otherwise: Option<Arc<dyn Outbox>>) -> Result<(), Undelivered> {
         let calls = parcel.calls.iter().cloned().collect();
         let (answer, answered) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let failed = sender.send_once(&parcel).await;
+            let (mut failed, is_untouched) = sender.attempt(&parcel).await;
+            if is_untouched
+                && let Some(outbox) = otherwise
+                && outbox.append(parcel).await.is_ok()
+            {
+                failed.clear();
+            }
             // Nobody waits for it where the request was given up.
             drop(answer.send(failed));
         });
@@ -128,25 +152,23 @@ impl Post {
     }
 
     /// Takes a parcel from where nobody can wait: the drop of a request, a call after the flush.
-    pub(crate) fn hand_over(&self, parcel: Parcel) {
+    pub(crate) fn hand_over(self: &Arc<Self>, parcel: Parcel) {
         let parcel = match &self.outbox {
-            Some(outbox) if !self.is_closed() => match outbox.append(parcel.clone()).now_or_never() {
-                Some(Ok(())) => return,
+            Some(outbox) if !self.is_closed() => match Appending::new(self, outbox, parcel).now_or_never() {
                 Some(Err(declined)) => *declined.parcel,
-                None => parcel,
+                // Taken; or the post goes on by itself.
+                Some(Ok(())) | None => return,
             },
             _ => parcel,
         };
+        self.send_on(parcel);
+    }
+
+    /// Delivers a parcel that nobody waits for; what does not arrive is told.
+    fn send_on(&self, parcel: Parcel) {
         let calls: Vec<_> = parcel.calls.iter().cloned().collect();
-        let (sender, outbox) = (Arc::clone(&self.sender), self.outbox.clone());
+        let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let parcel = match outbox {
-                Some(outbox) => match outbox.append(parcel).await {
-                    Ok(()) => return,
-                    Err(declined) => *declined.parcel,
-                },
-                None => parcel,
-            };
             sender.send_or_tell(&parcel).await;
         });
         if let Err(reason) = spawned {
@@ -218,11 +240,15 @@ impl Post {
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         self.closing.ask(deadline);
         // The worker keeps the deadline itself; this guards against one that is stuck.
-        let ended = timeout(deadline + Duration::from_secs(5), self.closing.ended()).await.is_ok();
+        let ended = timeout(deadline + GRACE, self.closing.ended()).await.is_ok();
         match self.waiting().await {
             0 if ended => Ok(()),
             left => Err(NotSent(left)),
         }
+    }
+
+    pub(crate) async fn progress(&self) -> Progress {
+        Progress { waiting: self.waiting().await, done: self.closing.delivered() }
     }
 
     async fn waiting(&self) -> usize {
@@ -238,20 +264,58 @@ impl Post {
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Reason> {
-        let in_hand = self.take_in_hand()?;
+        if self.is_closed() {
+            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
+        }
+        let Some(in_hand) = self.closing.take_in_hand(MAX_IN_HAND) else {
+            return Err(Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")));
+        };
         self.runtime.spawn(async move {
             work.await;
             drop(in_hand);
         });
         Ok(())
     }
+}
 
-    fn take_in_hand(&self) -> Result<InHand, Reason> {
-        if self.is_closed() {
-            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
-        }
-        let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
-        in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
+/// A parcel on its way into the outbox. Dropped half-way, it goes on without its caller: whether it
+/// was taken is not known before the outbox has answered.
+struct Appending {
+    post: Arc<Post>,
+    append: Option<BoxFuture<'static, Result<(), Declined>>>,
+}
+
+impl Appending {
+    fn new(post: &Arc<Post>, outbox: &Arc<dyn Outbox>, parcel: Parcel) -> Self {
+        let outbox = Arc::clone(outbox);
+        let append = async move { outbox.append(parcel).await }.boxed();
+        Self { post: Arc::clone(post), append: Some(append) }
+    }
+}
+
+impl Future for Appending {
+    type Output = Result<(), Declined>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(append) = &mut self.append else { return Poll::Pending };
+        let answer = ready!(append.poll_unpin(context));
+        self.append = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        let Some(append) = self.append.take() else { return };
+        let post = Arc::clone(&self.post);
+        let Some(in_hand) = post.closing.take_in_hand(usize::MAX) else { return };
+        let runtime = post.runtime.clone();
+        runtime.spawn(async move {
+            if let Err(declined) = append.await {
+                post.send_on(*declined.parcel);
+            }
+            drop(in_hand);
+        });
     }
 }
 

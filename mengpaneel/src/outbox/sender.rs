@@ -94,11 +94,17 @@ impl Sender {
         }
     }
 
-    /// One attempt; gives what did not arrive. While Mixpanel is away there is none.
+    /// One attempt; gives what did not arrive.
     pub(super) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
+        self.attempt(parcel).await.0
+    }
+
+    /// One attempt; gives what did not arrive, and whether that is all of it, so that the parcel can
+    /// be tried again as it is. While Mixpanel is away nothing is sent.
+    pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, bool) {
         let messages = self.messages(parcel);
         if messages.is_empty() {
-            return Vec::new();
+            return (Vec::new(), false);
         }
         let leave = match self.circuit.enter() {
             Ok(leave) => leave,
@@ -107,13 +113,15 @@ impl Sender {
                     self.last_sets.forget(message);
                 }
                 let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
-                return messages.into_iter().map(|message| failure(message, reason.clone())).collect();
+                return (messages.into_iter().map(|message| failure(message, reason.clone())).collect(), true);
             }
         };
         let sent = self.delivery.deliver(messages).await;
         self.note(&sent);
         drop(leave);
-        sent.into_iter().filter_map(|(message, outcome)| Some(failure(message, reason(outcome)?))).collect()
+        let is_untouched = sent.iter().all(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));
+        let failed = sent.into_iter().filter_map(|(message, outcome)| Some(failure(message, reason(outcome)?)));
+        (failed.collect(), is_untouched)
     }
 
     /// Keeps the circuit and the counters. Answers how long to leave Mixpanel alone, and why.

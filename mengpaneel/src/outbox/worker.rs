@@ -1,107 +1,96 @@
 //! The worker: takes what waits in the outbox, translates it and delivers it, on a thread of its
 //! own. What is spawned on an Actix worker would die with that, and scripts have no Actix.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
+use super::closing::Closing;
 use super::sender::{Sender, failure, reason};
-use super::{Lease, Outbox, OutboxError};
+use super::{Lease, LeaseId, Outbox};
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
 use crate::server::{Backoff, Message, Outcome};
 use crate::stats;
 
-/// As many records are leased at once as fill the requests that are under way together.
-const BATCH: usize = 4 * 2_000;
+/// As many records are leased at once as Mixpanel takes events in one request.
+const BATCH: usize = 2_000;
 /// As many while Mixpanel is away: one small request tells whether it is back.
 const PROBE: usize = 20;
 
-/// When it is to end, and whether it has.
-#[derive(Default)]
-pub(super) struct Closing {
-    deadline: Mutex<Option<Instant>>,
-    /// Woken when closing is asked for, and when a delivery past the outbox is done.
-    wake: Notify,
-    /// Woken when something was delivered.
-    progress: Notify,
-    ended: AtomicBool,
-    end: Notify,
-    in_hand: AtomicUsize,
-}
-
-impl Closing {
-    /// Asks the worker to end by then; the first deadline counts.
-    pub(super) fn ask(&self, deadline: Duration) {
-        self.lock().get_or_insert_with(|| Instant::now() + deadline);
-        self.wake.notify_one();
-    }
-
-    pub(super) fn is_asked(&self) -> bool {
-        self.deadline().is_some()
-    }
-
-    /// Resolves once the worker has ended.
-    pub(super) async fn ended(&self) {
-        loop {
-            let end = self.end.notified();
-            if self.ended.load(Ordering::Acquire) {
-                return;
-            }
-            end.await;
-        }
-    }
-
-    /// Resolves at the next delivery. To be made before what it is waited for is looked at.
-    pub(super) fn progress(&self) -> Notified<'_> {
-        self.progress.notified()
-    }
-
-    /// Deliveries past the outbox that are under way.
-    pub(super) fn in_hand(&self) -> usize {
-        self.in_hand.load(Ordering::Acquire)
-    }
-
-    /// Counts one more of them; `None` where there are `bound` already.
-    pub(super) fn take_in_hand(self: &Arc<Self>, bound: usize) -> Option<InHand> {
-        let taken = self.in_hand.fetch_add(1, Ordering::AcqRel);
-        let in_hand = InHand(Arc::clone(self));
-        (taken < bound).then_some(in_hand)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        *self.lock()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One delivery past the outbox.
-pub(super) struct InHand(Arc<Closing>);
-
-impl Drop for InHand {
-    fn drop(&mut self) {
-        self.0.in_hand.fetch_sub(1, Ordering::AcqRel);
-        self.0.wake.notify_one();
-        self.0.progress.notify_waiters();
-    }
-}
-
-/// The loop on the thread.
+/// What drains an outbox, and what waits for deliveries past it.
 pub(super) struct Worker {
+    /// What to drain, if anything.
     pub(super) outbox: Option<Arc<dyn Outbox>>,
     pub(super) sender: Arc<Sender>,
     pub(super) closing: Arc<Closing>,
-    pub(super) backoff: Backoff,
+    /// As many batches are on their way at once.
+    pub(super) concurrency: usize,
+    /// A record that was abandoned as often is buried.
+    pub(super) max_deliveries: u32,
     /// The credentials were refused, and that was told.
-    pub(super) is_locked_out: bool,
+    pub(super) is_locked_out: AtomicBool,
+}
+
+impl Worker {
+    pub(super) async fn run(self) {
+        if let Some(outbox) = &self.outbox {
+            let hands = (0..self.concurrency.max(1)).map(|number| Hand {
+                outbox: &**outbox,
+                worker: &self,
+                backoff: Backoff::new(now_ms().wrapping_add(number as u64)),
+                is_outbox_away: false,
+            });
+            join_all(hands.map(Hand::drain)).await;
+            if !outbox.is_durable() {
+                self.give_up(&**outbox).await;
+            }
+        }
+        self.wait_for_hands().await;
+        self.closing.end();
+    }
+
+    /// What is left when time is over is told of; a durable outbox keeps it.
+    async fn give_up(&self, outbox: &dyn Outbox) {
+        loop {
+            let Ok(leases) = timeout(Duration::ZERO, outbox.lease(BATCH)).await else { return };
+            let Ok(leases) = leases else { return };
+            for lease in &leases {
+                let reason = Reason::GivenUp("the time to shut down was over".into());
+                self.sender.tell(&Failure::of_calls(reason, calls_of(lease)));
+            }
+        }
+    }
+
+    /// Waits for the deliveries past the outbox.
+    async fn wait_for_hands(&self) {
+        loop {
+            let mut wake = pin!(self.closing.woken());
+            wake.as_mut().enable();
+            let deadline = self.closing.deadline();
+            if deadline.is_some() && self.closing.in_hand() == 0 {
+                return;
+            }
+            tokio::select! {
+                () = wake => {}
+                () = at(deadline) => return,
+            }
+        }
+    }
+}
+
+/// One loop of a worker's: a batch at a time.
+struct Hand<'a> {
+    outbox: &'a dyn Outbox,
+    worker: &'a Worker,
+    backoff: Backoff,
+    /// The outbox could not be asked, and that was told.
+    is_outbox_away: bool,
 }
 
 /// How a round went.
@@ -112,59 +101,64 @@ enum Round {
     Away(Duration),
 }
 
-impl Worker {
-    pub(super) async fn run(mut self) {
-        if let Some(outbox) = self.outbox.clone() {
-            self.drain(&*outbox).await;
-            self.give_up(&*outbox).await;
-        }
-        self.wait_for_hands().await;
-        self.closing.ended.store(true, Ordering::Release);
-        self.closing.end.notify_waiters();
-    }
+/// How long to leave it alone, and why.
+type Away = (Duration, String);
 
+impl Hand<'_> {
     /// Delivers what waits until closing is asked for, and then until nothing waits.
-    async fn drain(&mut self, outbox: &dyn Outbox) {
+    async fn drain(mut self) {
         let mut batch = BATCH;
-        while let Some(leases) = self.next(outbox, batch).await {
-            // A delivery past the outbox may have found out that Mixpanel is away. At the end there is
-            // one more attempt all the same.
-            if !self.closing.is_asked()
-                && let Some(wait) = self.sender.circuit.wait()
+        while let Some(leases) = self.next(batch).await {
+            // Another hand, or a delivery past the outbox, may have found out that Mixpanel is away.
+            // At the end there is one more attempt all the same.
+            if !self.worker.closing.is_asked()
+                && let Some(wait) = self.worker.sender.circuit.wait()
                 && !self.pause(wait).await
             {
-                return Self::log(outbox.retry_later(leases, Duration::ZERO).await);
+                self.give_back(leases).await;
+                break;
             }
-            match self.deliver(outbox, leases).await {
+            match self.deliver(leases).await {
                 Round::Answered => batch = BATCH,
                 Round::Away(delay) => {
                     batch = PROBE;
                     if !self.pause(delay).await {
-                        return;
+                        break;
                     }
                 }
             }
         }
+        self.worker.closing.wake();
     }
 
     /// What is due next; `None` once closing was asked for and nothing is left, or time is over.
-    async fn next(&mut self, outbox: &dyn Outbox, limit: usize) -> Option<Vec<Lease>> {
+    async fn next(&mut self, limit: usize) -> Option<Vec<Lease>> {
+        let closing = &self.worker.closing;
         loop {
-            let deadline = self.closing.deadline();
-            if deadline.is_some() && self.closing.in_hand() == 0 && outbox.waiting().await.is_ok_and(|left| left == 0) {
+            let mut wake = pin!(closing.woken());
+            wake.as_mut().enable();
+            let deadline = closing.deadline();
+            if deadline.is_some() && closing.in_hand() == 0 && self.outbox.waiting().await.is_ok_and(|left| left == 0) {
                 return None;
             }
-            let closing = Arc::clone(&self.closing);
             let leased = tokio::select! {
                 biased;
-                leased = outbox.lease(limit) => leased,
-                () = closing.wake.notified() => continue,
+                leased = self.outbox.lease(limit) => leased,
+                () = wake => continue,
                 () = at(deadline) => return None,
             };
             match leased {
-                Ok(due) => return Some(due),
+                Ok(due) => {
+                    if std::mem::take(&mut self.is_outbox_away) {
+                        tracing::info!(target: "mengpaneel", "the outbox is back");
+                        self.backoff.reset();
+                    }
+                    return Some(due);
+                }
                 Err(error) => {
-                    tracing::error!(target: "mengpaneel", "{error}; trying again");
+                    if !std::mem::replace(&mut self.is_outbox_away, true) {
+                        tracing::error!(target: "mengpaneel", "{error}; trying again");
+                    }
                     let delay = self.backoff.after(None);
                     if !self.pause(delay).await {
                         return None;
@@ -176,39 +170,44 @@ impl Worker {
 
     /// Waits, unless time is over before: `false` then. Closing cuts the wait short, for one last
     /// attempt.
-    async fn pause(&mut self, delay: Duration) -> bool {
-        match self.closing.deadline() {
-            Some(deadline) if Instant::now() + delay >= deadline => false,
-            Some(_) => {
-                sleep(delay).await;
-                true
-            }
-            None => {
-                let until = Instant::now() + delay;
-                while self.closing.deadline().is_none() && timeout_at(until, self.closing.wake.notified()).await.is_ok()
-                {
+    async fn pause(&self, delay: Duration) -> bool {
+        let closing = &self.worker.closing;
+        let until = Instant::now() + delay;
+        loop {
+            let mut wake = pin!(closing.woken());
+            wake.as_mut().enable();
+            match closing.deadline() {
+                Some(deadline) if Instant::now() + delay >= deadline => return false,
+                Some(_) => {
+                    sleep(delay).await;
+                    return true;
                 }
-                true
+                None if timeout_at(until, wake).await.is_err() => return true,
+                // Closing is asked for: one attempt at once.
+                None if closing.is_asked() => return true,
+                None => {}
             }
         }
     }
 
     /// One attempt at everything that was leased.
-    async fn deliver(&mut self, outbox: &dyn Outbox, mut leases: Vec<Lease>) -> Round {
+    async fn deliver(&mut self, leases: Vec<Lease>) -> Round {
         self.note_oldest(&leases);
-        let mut owners = Vec::new();
-        let mut messages = Vec::new();
+        let max = self.worker.max_deliveries;
+        let (poison, mut leases): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.abandoned >= max);
+        self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
+        let mut batch: Vec<(usize, Message)> = Vec::new();
         for (owner, lease) in leases.iter_mut().enumerate() {
             lease.attempts += 1;
-            for message in lease.remaining.take().unwrap_or_else(|| self.sender.messages(&lease.parcel)) {
-                owners.push(owner);
-                messages.push(message);
-            }
+            let messages = self.messages(lease);
+            batch.extend(messages.into_iter().map(|message| (owner, message)));
             lease.remaining = Some(Vec::new());
         }
-        Self::log(outbox.mark_sending(&leases).await);
-        let sent = self.sender.delivery.deliver(messages).await;
-        let away = self.sender.note(&sent);
+        let unmarked = self.mark(&mut leases, &mut batch).await;
+        let (owners, messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let sender = &self.worker.sender;
+        let sent = sender.delivery.deliver(messages).await;
+        let away = sender.note(&sent).or(unmarked);
         for (owner, (message, outcome)) in owners.into_iter().zip(sent) {
             match outcome {
                 Outcome::Retry { .. } => keep(&mut leases, owner, message),
@@ -218,22 +217,23 @@ impl Worker {
                 }
                 outcome => {
                     if let Some(reason) = reason(outcome) {
-                        self.sender.tell(&failure(message, reason));
+                        sender.tell(&failure(message, reason));
                     }
                 }
             }
         }
         let (unfinished, finished): (Vec<_>, Vec<_>) =
             leases.into_iter().partition(|lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty()));
-        Self::log(outbox.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await);
+        let count = finished.len();
+        self.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await;
         if away.is_none() {
-            self.sender.oldest.store(0, Ordering::Relaxed);
+            self.worker.sender.oldest.store(0, Ordering::Relaxed);
         }
-        let round = self.put_back(outbox, unfinished, away).await;
-        self.closing.progress.notify_waiters();
+        let round = self.put_back(unfinished, away).await;
+        self.worker.closing.progressed(count);
         #[cfg(feature = "metrics")]
-        if let Ok(waiting) = outbox.waiting().await {
-            crate::stats::queue(waiting, self.sender.oldest_age().unwrap_or_default());
+        if let Ok(waiting) = self.outbox.waiting().await {
+            stats::queue(waiting, self.worker.sender.oldest_age().unwrap_or_default());
         }
         round
     }
@@ -241,79 +241,104 @@ impl Worker {
     /// What is leased first waited longest.
     fn note_oldest(&self, leases: &[Lease]) {
         let oldest = leases.iter().map(|lease| born_ms(&lease.parcel)).min();
-        self.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
+        self.worker.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// What is to be sent of a record. What may have arrived already, and would count twice, is
+    /// told of instead.
+    fn messages(&self, lease: &mut Lease) -> Vec<Message> {
+        let sender = &self.worker.sender;
+        let mut messages = lease.remaining.take().unwrap_or_else(|| sender.messages(&lease.parcel));
+        if std::mem::take(&mut lease.in_doubt) {
+            for message in messages.extract_if(.., |message| !message.is_repeatable()) {
+                let reason = Reason::InDoubt("who sent it ended before an answer came".into());
+                sender.tell(&failure(message, reason));
+            }
+        }
+        messages
+    }
+
+    /// Marks the records that hold what would count twice. Where they cannot be marked, that part
+    /// of them is not sent.
+    async fn mark(&mut self, leases: &mut [Lease], batch: &mut Vec<(usize, Message)>) -> Option<Away> {
+        let mut delicate: Vec<usize> =
+            batch.iter().filter(|(_, message)| !message.is_repeatable()).map(|(owner, _)| *owner).collect();
+        delicate.dedup();
+        if delicate.is_empty() {
+            return None;
+        }
+        let marked: Vec<Lease> = delicate.iter().filter_map(|owner| leases.get(*owner).cloned()).collect();
+        let error = self.outbox.mark_sending(&marked).await.err()?;
+        tracing::error!(target: "mengpaneel", "{error}; what would count twice is not sent for now");
+        for (owner, message) in batch.extract_if(.., |(_, message)| !message.is_repeatable()) {
+            keep(leases, owner, message);
+        }
+        Some((self.backoff.after(None), error.to_string()))
+    }
+
+    /// These are done with. What cannot be acknowledged would be sent again, and so is tried
+    /// again for as long as there is time.
+    async fn acknowledge(&mut self, ids: Vec<LeaseId>) {
+        while let Err(error) = self.outbox.acknowledge(ids.clone()).await {
+            tracing::error!(target: "mengpaneel", "{error}; what was delivered could not be acknowledged");
+            let delay = self.backoff.after(None);
+            if !self.pause(delay).await {
+                return;
+            }
+        }
     }
 
     /// What was not delivered waits on, if it is not too old.
-    async fn put_back(
-        &mut self,
-        outbox: &dyn Outbox,
-        unfinished: Vec<Lease>,
-        away: Option<(Duration, String)>,
-    ) -> Round {
+    async fn put_back(&mut self, unfinished: Vec<Lease>, away: Option<Away>) -> Round {
         let Some((delay, why)) = away else {
-            self.is_locked_out = false;
+            self.backoff.reset();
+            self.worker.is_locked_out.store(false, Ordering::Relaxed);
             return Round::Answered;
         };
         let (old, young): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|lease| self.is_too_old(&lease.parcel));
-        for message in old.iter().flat_map(|lease| lease.remaining.iter().flatten()) {
-            let reason = Reason::GivenUp(format!("older than `max_age`; last: {why}"));
-            self.sender.tell(&failure(message.clone(), reason));
-        }
-        Self::log(outbox.bury(old).await);
+        self.bury(old, |_| format!("older than `max_age`; last: {why}")).await;
         stats::retried(young.iter().flat_map(|lease| &lease.remaining).map(Vec::len).sum());
         tracing::warn!(target: "mengpaneel", waiting = young.len(), ?delay, "Mixpanel is away: {why}");
-        Self::log(outbox.retry_later(young, Duration::ZERO).await);
+        self.give_back(young).await;
         Round::Away(delay)
     }
 
-    /// What is left when time is over is told of; a durable outbox keeps it.
-    async fn give_up(&self, outbox: &dyn Outbox) {
-        loop {
-            let Ok(leases) = timeout(Duration::ZERO, outbox.lease(BATCH)).await else { return };
-            let Ok(leases) = leases else { return };
-            for lease in &leases {
-                let calls = match &lease.remaining {
-                    Some(left) => left.iter().map(|message| message.call.clone()).collect(),
-                    None => lease.parcel.calls.iter().cloned().collect(),
-                };
-                let reason = Reason::GivenUp("the time to shut down was over".into());
-                self.sender.tell(&Failure::of_calls(reason, calls));
-            }
+    /// What was not delivered is due again.
+    async fn give_back(&self, leases: Vec<Lease>) {
+        if let Err(error) = self.outbox.retry_later(leases, Duration::ZERO).await {
+            tracing::error!(target: "mengpaneel", "{error}; what waits is taken up again when its lease is over");
         }
     }
 
-    /// Waits for the deliveries past the outbox.
-    async fn wait_for_hands(&self) {
-        loop {
-            let deadline = self.closing.deadline();
-            if deadline.is_some() && self.closing.in_hand() == 0 {
-                return;
+    /// Gives records up, and tells of what is left of them.
+    async fn bury(&self, leases: Vec<Lease>, why: impl Fn(&Lease) -> String) {
+        if leases.is_empty() {
+            return;
+        }
+        for lease in &leases {
+            let reason = Reason::GivenUp(why(lease));
+            let told = match &lease.remaining {
+                Some(left) => left.iter().map(|message| failure(message.clone(), reason.clone())).collect(),
+                None => vec![Failure::of_calls(reason, calls_of(lease))],
+            };
+            for failure in &told {
+                self.worker.sender.tell(failure);
             }
-            let wake = self.closing.wake.notified();
-            tokio::select! {
-                () = wake => {}
-                () = at(deadline) => return,
-            }
+        }
+        if let Err(error) = self.outbox.bury(leases).await {
+            tracing::error!(target: "mengpaneel", "{error}; what was given up could not be buried");
         }
     }
 
     fn is_too_old(&self, parcel: &Parcel) -> bool {
         let born = born_ms(parcel);
-        let max_age = u64::try_from(self.sender.max_age.as_millis()).unwrap_or(u64::MAX);
+        let max_age = u64::try_from(self.worker.sender.max_age.as_millis()).unwrap_or(u64::MAX);
         now_ms().saturating_sub(born) > max_age
     }
 
-    fn tell_locked_out(&mut self, why: &str) {
-        if !self.is_locked_out {
-            self.is_locked_out = true;
-            self.sender.failures.tell(&Failure::of_calls(Reason::Unauthorized(why.to_owned()), vec![]));
-        }
-    }
-
-    fn log(done: Result<(), OutboxError>) {
-        if let Err(error) = done {
-            tracing::error!(target: "mengpaneel", "{error}");
+    fn tell_locked_out(&self, why: &str) {
+        if !self.worker.is_locked_out.swap(true, Ordering::Relaxed) {
+            self.worker.sender.tell(&Failure::of_calls(Reason::Unauthorized(why.to_owned()), vec![]));
         }
     }
 }
@@ -321,6 +346,14 @@ impl Worker {
 /// When a parcel was closed, in milliseconds since 1970.
 fn born_ms(parcel: &Parcel) -> u64 {
     parcel.id.get_timestamp().map_or(0, |at| at.to_unix().0 * 1_000)
+}
+
+/// The calls that are left of a record.
+fn calls_of(lease: &Lease) -> Vec<crate::call::Call> {
+    match &lease.remaining {
+        Some(left) => left.iter().map(|message| message.call.clone()).collect(),
+        None => lease.parcel.calls.iter().cloned().collect(),
+    }
 }
 
 fn keep(leases: &mut [Lease], owner: usize, message: Message) {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::call::{Call, Method, Mode};
 use crate::failure::Failures;
-use crate::outbox::{Memory, Outbox};
+use crate::outbox::{Memory, Outbox, PostConfig};
 use crate::recorder::{Condition, Ending, Entry, Extent};
 use crate::server::{ApiHost, Credentials, Delivery, DeliveryConfig};
 use crate::visitor::Visitor;
@@ -30,14 +30,17 @@ impl Flow {
         let config = DeliveryConfig { token: "t".into(), api_host, credentials: Credentials::Token, timeout };
         let waiting: Arc<dyn Outbox> = Arc::new(Memory::default());
         let delivery = Delivery::new(config).unwrap();
-        let post = Post::start(
-            "t".into(),
+        let post = Post::start(PostConfig {
+            token: "t".into(),
             delivery,
-            Some(Arc::clone(&waiting)),
-            (Failures::default(), None),
-            timeout,
-            timeout,
-        );
+            outbox: Some(Arc::clone(&waiting)),
+            failures: Failures::default(),
+            before_send: None,
+            max_age: timeout,
+            shutdown_timeout: timeout,
+            concurrency: 1,
+            max_deliveries: 10,
+        });
         let post = Arc::new(post.unwrap());
         let recorder = Arc::new(Recorder::new(Visitor::default(), Failures::default(), Arc::new(|_| {})));
         recorder.settle(Ending { succeeded: true, routed: true }, Extent::Everything);

@@ -6,8 +6,8 @@ use super::*;
 use crate::call::Properties;
 
 /// The properties of the user 42's event, what was told of it, and whether it was refused.
-#[allow(clippy::needless_pass_by_value, reason = "what is given is made for it")]
-fn event_of(properties: Value) -> (Properties, Vec<String>, bool) {
+fn event_of(properties: impl Into<Value>) -> (Properties, Vec<String>, bool) {
+    let properties: Value = properties.into();
     let translation = said(user("42"), json!([[["track"], ["E", properties]]]));
     let sent = translation.messages.first().and_then(|message| message.body["properties"].as_object().cloned());
     let told = translation.cut.into_iter().chain(translation.refused).map(|(_, what)| what).collect();
@@ -94,7 +94,7 @@ fn of_a_long_list_the_first_are_kept() {
 fn a_record_past_a_megabyte_and_a_profile_of_past_2_000_properties_are_refused() {
     let large: Map<String, Value> =
         (0..200).map(|number| (number.to_string(), json!(vec!["x".repeat(200); 39]))).collect();
-    assert!(event_of(large.into()).2);
+    assert!(event_of(large).2);
     for (count, refused) in [(2_000, 0), (2_001, 1)] {
         let translation = said(user("42"), json!([[["people", "set_once"], [numbered(count)]]]));
         assert_eq!(translation.refused.len(), refused);

@@ -2,6 +2,7 @@ mod identity;
 mod limits;
 mod methods;
 mod request;
+mod table;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};

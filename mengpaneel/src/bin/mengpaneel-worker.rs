@@ -1,0 +1,152 @@
+//! Drains an outbox: delivers to Mixpanel what web processes left in it.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use mengpaneel::{Mengpaneel, outbox};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing_subscriber::EnvFilter;
+
+/// Drains an outbox: delivers to Mixpanel what web processes left in it.
+#[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "what is said of an option is shown on a terminal, as it stands")]
+#[command(name = "mengpaneel-worker", version)]
+struct Options {
+    /// The outbox: file:PATH, redis://HOST, rediss://HOST, redis+cluster://HOST.
+    #[arg(env = "OUTBOX", hide_env_values = true)]
+    outbox: String,
+    /// The project's token.
+    #[arg(long, env = "MIXPANEL_TOKEN", hide_env_values = true, default_value = "", hide_default_value = true)]
+    token: String,
+    /// Where to deliver: https://api.mixpanel.com, https://api-eu.mixpanel.com, https://api-in.mixpanel.com or a
+    /// proxy.
+    #[arg(long, env = "MIXPANEL_API_HOST")]
+    api_host: Option<String>,
+    /// A service account to import events with: USER:SECRET:PROJECT.
+    #[arg(long, env = "MIXPANEL_SERVICE_ACCOUNT", hide_env_values = true)]
+    service_account: Option<String>,
+    /// How many batches to deliver at once. With one, records arrive in their order.
+    #[arg(long, default_value_t = 1)]
+    concurrency: usize,
+    /// How often a record may be taken up by a process that dies of it, before it is buried.
+    #[arg(long, default_value_t = 10)]
+    max_deliveries: u32,
+    /// End when nothing waits any more.
+    #[arg(long)]
+    once: bool,
+    /// Show what was given up, the latest first, one JSON object a line, and end.
+    #[arg(long)]
+    dead: bool,
+    /// How many of those to show.
+    #[arg(long, default_value_t = 100, requires = "dead")]
+    limit: usize,
+}
+
+/// How long is for ever.
+const EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let worked = runtime.map_err(Into::into).and_then(|runtime| {
+        runtime.block_on(async { if options.dead { show_dead(&options).await } else { drain(&options).await } })
+    });
+    match worked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mengpaneel-worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+async fn show_dead(options: &Options) -> Done {
+    let outbox = outbox::at(&options.outbox)?;
+    outbox.open()?;
+    let mut out = stdout().lock();
+    for lease in outbox.buried(options.limit).await? {
+        writeln!(out, "{}", serde_json::to_string(&lease)?)?;
+    }
+    Ok(())
+}
+
+async fn drain(options: &Options) -> Done {
+    let mengpaneel = build(options)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let finished = async {
+        if options.once {
+            // It only fails where time is over.
+            let _ = mengpaneel.flush(EVER).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = finished => {}
+        () = report(&mengpaneel) => {}
+        _ = terminate.recv() => tracing::info!("asked to end: what is on its way is finished first"),
+        _ = interrupt.recv() => tracing::info!("asked to end: what is on its way is finished first"),
+    }
+    // What waits goes on waiting; only what is in hand is brought to its end.
+    let _ = mengpaneel.shutdown(Duration::ZERO).await;
+    let progress = mengpaneel.progress().await;
+    tracing::info!("{} records done, {} wait", progress.done, progress.waiting);
+    Ok(())
+}
+
+fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
+    if options.token.trim().is_empty() {
+        return Err("the project's token is needed: --token or MIXPANEL_TOKEN".into());
+    }
+    let outbox = outbox::at(&options.outbox)?;
+    if !outbox.is_durable() || options.outbox.starts_with("sidekiq+") {
+        return Err("this outbox is nothing that a worker could drain: name a file: or a redis:".into());
+    }
+    let mut builder = Mengpaneel::builder(options.token.as_str())
+        .outbox(outbox)
+        .concurrency(options.concurrency.max(1))
+        .max_deliveries(options.max_deliveries);
+    if let Some(host) = options.api_host.as_deref().filter(|host| !host.is_empty()) {
+        builder = builder.api_host(host);
+    }
+    if let Some(account) = &options.service_account {
+        let parts: Vec<&str> = account.splitn(3, ':').collect();
+        let [user, secret, project] = parts[..] else {
+            return Err("--service-account takes USER:SECRET:PROJECT".into());
+        };
+        builder = builder.service_account(user, secret, project);
+    }
+    Ok(builder.build()?)
+}
+
+/// Says how far it is: in place on a terminal, else a line where something changed.
+async fn report(mengpaneel: &Mengpaneel) {
+    let on_terminal = stderr().is_terminal();
+    let mut ticks = interval(Duration::from_secs(if on_terminal { 1 } else { 10 }));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = None;
+    loop {
+        ticks.tick().await;
+        let now = mengpaneel.progress().await;
+        let said = if on_terminal {
+            write!(stderr(), "\r\x1b[2K{} done, {} waiting", now.done, now.waiting)
+        } else if last != Some(now) {
+            writeln!(stderr(), "{} done, {} waiting", now.done, now.waiting)
+        } else {
+            Ok(())
+        };
+        if said.is_err() {
+            // Nobody listens; the work goes on.
+            std::future::pending::<()>().await;
+        }
+        last = Some(now);
+    }
+}

@@ -1,0 +1,112 @@
+//! Closing: when the worker is to end, and whether it has.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+
+/// When it is to end, and whether it has.
+#[derive(Default)]
+pub(super) struct Closing {
+    deadline: Mutex<Option<Instant>>,
+    /// Woken when closing is asked for, and when a delivery past the outbox is done.
+    wake: Notify,
+    /// Woken when something was delivered.
+    progress: Notify,
+    ended: AtomicBool,
+    end: Notify,
+    in_hand: AtomicUsize,
+    delivered: AtomicUsize,
+}
+
+impl Closing {
+    /// Asks the worker to end by then; the first deadline counts.
+    pub(super) fn ask(&self, deadline: Duration) {
+        self.lock().get_or_insert_with(|| Instant::now() + deadline);
+        self.wake.notify_waiters();
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.deadline().is_some()
+    }
+
+    /// Resolves once the worker has ended.
+    pub(super) async fn ended(&self) {
+        loop {
+            let mut end = pin!(self.end.notified());
+            end.as_mut().enable();
+            if self.ended.load(Ordering::Acquire) {
+                return;
+            }
+            end.await;
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.end.notify_waiters();
+    }
+
+    /// Resolves when there is something to look at again: closing is asked for, or somebody is
+    /// done. To be enabled before that is looked at.
+    pub(super) fn woken(&self) -> Notified<'_> {
+        self.wake.notified()
+    }
+
+    /// Has everybody look again.
+    pub(super) fn wake(&self) {
+        self.wake.notify_waiters();
+    }
+
+    /// How many records were delivered, or refused and reported.
+    pub(super) fn delivered(&self) -> usize {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// So many more were.
+    pub(super) fn progressed(&self, records: usize) {
+        self.delivered.fetch_add(records, Ordering::Relaxed);
+        self.progress.notify_waiters();
+    }
+
+    /// Resolves at the next delivery. To be enabled before what it is waited for is looked at.
+    pub(super) fn progress(&self) -> Notified<'_> {
+        self.progress.notified()
+    }
+
+    /// Deliveries past the outbox that are under way.
+    pub(super) fn in_hand(&self) -> usize {
+        self.in_hand.load(Ordering::Acquire)
+    }
+
+    /// Counts one more of them; `None` where there are `bound` already.
+    pub(super) fn take_in_hand(self: &Arc<Self>, bound: usize) -> Option<InHand> {
+        let taken = self.in_hand.fetch_add(1, Ordering::AcqRel);
+        let in_hand = InHand(Arc::clone(self));
+        (taken < bound).then_some(in_hand)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One delivery past the outbox.
+pub(super) struct InHand(Arc<Closing>);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.in_hand.fetch_sub(1, Ordering::AcqRel);
+        self.0.wake.notify_waiters();
+        self.0.progress.notify_waiters();
+    }
+}

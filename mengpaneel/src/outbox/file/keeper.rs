@@ -1,0 +1,189 @@
+//! The keeper: the thread that has the file. What waits for it while the disk is busy is done with
+//! one commit, so that a request never waits for the disk one by one.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime};
+
+use redb::Database;
+use tokio::sync::oneshot::Sender;
+
+use super::error::FileError;
+use super::order::{Order, refuse};
+use super::place;
+use super::store::Store;
+use crate::outbox::{Lease, OutboxError};
+
+/// As many changes share one commit at most.
+const MAX_GROUP: usize = 4_096;
+
+/// How often files beside ours are looked at that others may have left behind.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// As many records of such a file are moved between two looks at what else is to be done.
+const MOVED_AT_ONCE: usize = 2_000;
+
+type Asked = (usize, Sender<Result<Vec<Lease>, OutboxError>>);
+
+/// What the thread has in mind.
+pub(super) struct Keeper {
+    store: Store,
+    /// The name that was given: the files beside it are ours to take over.
+    name: PathBuf,
+    orders: Receiver<Order>,
+    /// Who waits for records.
+    asked: VecDeque<Asked>,
+    /// The file that is being taken over.
+    left: Option<(PathBuf, Database)>,
+    /// Files that were empty when they had this time.
+    empty: HashMap<PathBuf, SystemTime>,
+    next_look: Instant,
+    /// The last commit failed, and that was told.
+    is_failing: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(store: Store, name: PathBuf, orders: Receiver<Order>) -> Self {
+        Self {
+            store,
+            name,
+            orders,
+            asked: VecDeque::new(),
+            left: None,
+            empty: HashMap::new(),
+            next_look: Instant::now(),
+            is_failing: false,
+        }
+    }
+
+    /// Works until nobody can ask any more.
+    pub(super) fn run(mut self) {
+        self.take_over();
+        loop {
+            let first = match self.wait() {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            self.work(first);
+            self.hand_out();
+            self.take_over();
+        }
+    }
+
+    /// The next order, or the time to look at something else.
+    fn wait(&self) -> Result<Order, RecvTimeoutError> {
+        let due = self.store.next_due().filter(|_| !self.asked.is_empty());
+        let until = due.map_or(self.next_look, |due| due.min(self.next_look));
+        let patience = if self.left.is_some() { Duration::ZERO } else { until.duration_since(Instant::now()) };
+        self.orders.recv_timeout(patience)
+    }
+
+    /// Does what was ordered meanwhile: the changes with one commit.
+    fn work(&mut self, first: Option<Order>) {
+        let mut changes = Vec::new();
+        let mut done = Vec::new();
+        let mut order = first;
+        while let Some(asked) = order {
+            match asked {
+                Order::Write(change, answer) => {
+                    changes.push(change);
+                    done.push(answer);
+                }
+                Order::Lease(limit, answer) => self.asked.push_back((limit, answer)),
+                Order::TakeBack(leases) => self.store.take_back(&leases),
+                // Whoever is not there any more does not miss it.
+                Order::Buried(limit, answer) => drop(answer.send(self.store.buried(limit).map_err(Into::into))),
+                Order::Waiting(answer) => drop(answer.send(Ok(self.store.len()))),
+            }
+            order = if changes.len() < MAX_GROUP { self.orders.try_recv().ok() } else { None };
+        }
+        if changes.is_empty() {
+            return;
+        }
+        match self.store.write(&changes) {
+            Ok(answers) => {
+                self.recovered();
+                for (done, answer) in done.into_iter().zip(answers) {
+                    drop(done.send(answer));
+                }
+            }
+            Err(error) => {
+                self.failed(&error);
+                refuse(done, &error);
+            }
+        }
+    }
+
+    /// Hands records to those who wait for them.
+    fn hand_out(&mut self) {
+        while let Some((limit, answer)) = self.asked.pop_front() {
+            if answer.is_closed() {
+                continue;
+            }
+            match self.store.lease(limit) {
+                Ok(leases) if leases.is_empty() => {
+                    self.asked.push_front((limit, answer));
+                    return;
+                }
+                Ok(leases) => {
+                    if let Err(Ok(leases)) = answer.send(Ok(leases)) {
+                        self.store.take_back(&leases);
+                    }
+                }
+                Err(error) => {
+                    self.failed(&error);
+                    drop(answer.send(Err(error.into())));
+                }
+            }
+        }
+    }
+
+    /// Takes over what others left behind, a part at a time.
+    fn take_over(&mut self) {
+        if self.left.is_none() && Instant::now() >= self.next_look {
+            self.left = self.find_left();
+            self.next_look = Instant::now() + LOOK;
+        }
+        let Some((path, database)) = self.left.take() else { return };
+        match self.store.adopt(&database, MOVED_AT_ONCE) {
+            Ok(0) => {
+                drop(database);
+                if let Ok(changed) = path.metadata().and_then(|file| file.modified()) {
+                    self.empty.insert(path, changed);
+                }
+                // The next one.
+                self.next_look = Instant::now();
+            }
+            Ok(moved) => {
+                tracing::info!(target: "mengpaneel", "took over {moved} records from {}", path.display());
+                self.left = Some((path, database));
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// A file beside ours that nobody has open, and that changed since it was empty.
+    fn find_left(&self) -> Option<(PathBuf, Database)> {
+        place::names(&self.name).filter(|path| path != self.store.path()).find_map(|path| {
+            let changed = path.metadata().and_then(|file| file.modified()).ok()?;
+            if self.empty.get(&path) == Some(&changed) {
+                return None;
+            }
+            place::open_left(&path).map(|database| (path, database))
+        })
+    }
+
+    fn failed(&mut self, error: &FileError) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(target: "mengpaneel", "{error}; the outbox takes nothing for now");
+        }
+    }
+
+    fn recovered(&mut self) {
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!(target: "mengpaneel", "{} is written again", self.store.path().display());
+        }
+    }
+}

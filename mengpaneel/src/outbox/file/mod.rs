@@ -1,0 +1,266 @@
+//! The outbox in a file: embedded, and still there after a kill.
+
+mod error;
+mod keeper;
+mod order;
+mod place;
+mod store;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+pub use self::error::FileError;
+use self::keeper::Keeper;
+use self::order::{Bounds, Change, Order};
+pub use self::place::Locked;
+use self::store::Store;
+use self::tables::FORMAT;
+use super::turn::Turn;
+use super::{Declined, Lease, LeaseId, Outbox, OutboxError, record};
+use crate::parcel::Parcel;
+
+/// As many parcels may wait for the disk at once.
+const MAX_PENDING: usize = 10_000;
+
+/// An outbox in a file: what it took is still there after the process was killed, or the machine
+/// lost its power.
+///
+/// What arrives while the disk is busy is written with one commit, so that a request waits for one
+/// turn of the disk at most. A file is one process's: see [`Locked`] for what a second one does.
+/// Records are delivered in the order in which they were recorded, as long as there is one file.
+///
+/// ```
+/// use mengpaneel::outbox::File;
+///
+/// let outbox = File::at("/var/lib/blog/outbox").max_records(1_000_000);
+/// # let _ = outbox;
+/// ```
+#[derive(Debug)]
+pub struct File {
+    path: PathBuf,
+    bounds: Bounds,
+    locked: Locked,
+    desk: OnceLock<Desk>,
+}
+
+/// Where the thread that has the file takes orders.
+#[derive(Debug)]
+struct Desk {
+    orders: Option<Sender<Order>>,
+    path: PathBuf,
+    pending: AtomicUsize,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl File {
+    /// An outbox in this file, which is made if it is not there: ten million records or 8 GiB.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        let bounds = Bounds { records: 10_000_000, bytes: 8 << 30 };
+        Self { path: path.into(), bounds, locked: Locked::default(), desk: OnceLock::new() }
+    }
+
+    /// How many records may wait: one is what one request recorded.
+    #[must_use]
+    pub fn max_records(mut self, max_records: u64) -> Self {
+        self.bounds.records = max_records;
+        self
+    }
+
+    /// How many bytes of records may wait; the file is somewhat larger.
+    #[must_use]
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.bounds.bytes = max_bytes;
+        self
+    }
+
+    /// What to do where another process has the file open. Default: [`Locked::TakeAnother`].
+    #[must_use]
+    pub fn when_locked(self, locked: Locked) -> Self {
+        Self { locked, ..self }
+    }
+
+    /// Opens the file and starts the thread that has it; [`Builder::build`](crate::Builder::build)
+    /// does so too.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and what to do.
+    pub fn try_open(&self) -> Result<(), FileError> {
+        if self.desk.get().is_none() {
+            let desk = Desk::open(&self.path, self.bounds, self.locked)?;
+            drop(self.desk.set(desk));
+        }
+        Ok(())
+    }
+
+    /// The file that is open: the one that was named, or one beside it.
+    pub fn open_path(&self) -> Option<&Path> {
+        self.desk.get().map(|desk| desk.path.as_path())
+    }
+
+    fn order<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, OutboxError>>) -> Order,
+    ) -> BoxFuture<'_, Result<T, OutboxError>> {
+        let (answer, answered) = oneshot::channel();
+        match self.send(order(answer)) {
+            Ok(()) => answered.map(|answer| answer.unwrap_or_else(|_| Err(ended()))).boxed(),
+            Err(error) => ready(Err(error)).boxed(),
+        }
+    }
+
+    fn write(&self, change: Change) -> BoxFuture<'_, Result<(), OutboxError>> {
+        let (answer, answered) = oneshot::channel();
+        if let Err(error) = self.send(Order::Write(change, answer)) {
+            return ready(Err(error)).boxed();
+        }
+        answered.map(|answer| answer.map_err(|_| ended())?.map_err(OutboxError)).boxed()
+    }
+
+    fn send(&self, order: Order) -> Result<(), OutboxError> {
+        let desk = self.desk.get().ok_or_else(|| OutboxError("the file was not opened".into()))?;
+        let orders = desk.orders.as_ref().ok_or_else(ended)?;
+        orders.send(order).map_err(|_| ended())
+    }
+}
+
+impl Desk {
+    fn open(path: &Path, bounds: Bounds, locked: Locked) -> Result<Self, FileError> {
+        let (open_path, database) = place::open_any(path, locked)?;
+        let store = Store::new(open_path.clone(), database, bounds)?;
+        let (orders, ordered) = mpsc::channel();
+        let keeper = Keeper::new(store, path.to_owned(), ordered);
+        let thread = thread::Builder::new()
+            .name("mengpaneel-file".into())
+            .spawn(move || keeper.run())
+            .map_err(|error| FileError::Other { path: path.to_owned(), why: error.to_string() })?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { orders: Some(orders), path: open_path, pending: AtomicUsize::new(0), thread })
+    }
+}
+
+impl Drop for Desk {
+    /// Ends when all that was ordered is done; the file is free then.
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Outbox for File {
+    fn open(&self) -> Result<(), OutboxError> {
+        Ok(self.try_open()?)
+    }
+
+    fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
+        async move {
+            let decline = |parcel, reason| Err(Declined { parcel: Box::new(parcel), reason });
+            let record = match record::of_parcel(&parcel) {
+                Ok(record) => record,
+                Err(error) => return decline(parcel, error.to_string()),
+            };
+            let Some(desk) = self.desk.get() else { return decline(parcel, "the file was not opened".into()) };
+            let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
+                return decline(parcel, format!("{MAX_PENDING} parcels wait for the disk already"));
+            };
+            match self.write(Change::Append(parcel.id.as_u128(), record)).await {
+                Ok(()) => Ok(()),
+                Err(OutboxError(reason)) => decline(parcel, reason),
+            }
+        }
+        .boxed()
+    }
+
+    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        let (answer, answered) = oneshot::channel();
+        match self.send(Order::Lease(limit, answer)) {
+            Ok(()) => {
+                let mut leasing = Leasing { file: self, answered };
+                async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(ended())) }.boxed()
+            }
+            Err(error) => ready(Err(error)).boxed(),
+        }
+    }
+
+    fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.write(Change::Mark(leases.iter().filter_map(|lease| id_of(&lease.id)).collect()))
+    }
+
+    fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
+        if ids.is_empty() {
+            return ready(Ok(())).boxed();
+        }
+        self.write(Change::Acknowledge(ids.iter().filter_map(id_of).collect()))
+    }
+
+    fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
+        if leases.is_empty() {
+            return ready(Ok(())).boxed();
+        }
+        match written(&leases) {
+            Ok(records) => self.write(Change::Retry(records, delay)),
+            Err(error) => ready(Err(error)).boxed(),
+        }
+    }
+
+    fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+        if leases.is_empty() {
+            return ready(Ok(())).boxed();
+        }
+        match written(&leases) {
+            Ok(records) => self.write(Change::Bury(records)),
+            Err(error) => ready(Err(error)).boxed(),
+        }
+    }
+
+    fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        self.order(|answer| Order::Buried(limit, answer))
+    }
+
+    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        self.order(Order::Waiting)
+    }
+}
+
+/// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
+struct Leasing<'a> {
+    file: &'a File,
+    answered: oneshot::Receiver<Result<Vec<Lease>, OutboxError>>,
+}
+
+impl Drop for Leasing<'_> {
+    fn drop(&mut self) {
+        self.answered.close();
+        if let Ok(Ok(leases)) = self.answered.try_recv() {
+            // Only fails with the thread, and then there is nobody to hand them out.
+            drop(self.file.send(Order::TakeBack(leases)));
+        }
+    }
+}
+
+fn written(leases: &[Lease]) -> Result<Vec<(u128, Vec<u8>)>, OutboxError> {
+    let records = leases.iter().filter_map(|lease| Some((id_of(&lease.id)?, record::of_lease(lease))));
+    records.map(|(id, record)| Ok((id, record.map_err(|error| OutboxError(error.to_string()))?))).collect()
+}
+
+/// The parcel that a lease's name names.
+fn id_of(id: &LeaseId) -> Option<u128> {
+    Uuid::parse_str(&id.0).ok().map(|id| id.as_u128())
+}
+
+fn ended() -> OutboxError {
+    OutboxError("the thread that has the file has ended".into())
+}

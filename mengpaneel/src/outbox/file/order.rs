@@ -1,0 +1,135 @@
+//! Orders: what the file's thread is asked to do, and where its answers go.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot::Sender;
+
+use super::error::FileError;
+use super::tables::{Size, Tables};
+use crate::outbox::{Lease, OutboxError};
+
+/// An answer to those that ask for a change.
+pub(super) type Done = Sender<Result<(), String>>;
+
+/// What is asked of the file.
+pub(super) enum Order {
+    /// A change: many of them share one commit.
+    Write(Change, Done),
+    Lease(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    /// Records that were handed out to somebody who was not there any more.
+    TakeBack(Vec<Lease>),
+    Buried(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    Waiting(Sender<Result<usize, OutboxError>>),
+}
+
+/// A change of what stands in the file.
+pub(super) enum Change {
+    Append(u128, Vec<u8>),
+    Mark(Vec<u128>),
+    Acknowledge(Vec<u128>),
+    Retry(Vec<(u128, Vec<u8>)>, Duration),
+    Bury(Vec<(u128, Vec<u8>)>),
+}
+
+/// The most that may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+}
+
+/// What a transaction changes, for the thread's own memory once it is committed.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub(super) size: Size,
+    pub(super) appended: Vec<u128>,
+    pub(super) given_back: Vec<u128>,
+    pub(super) later: Vec<(Duration, u128)>,
+}
+
+impl Change {
+    /// Makes the change, or refuses it with a reason.
+    pub(super) fn make(
+        &self,
+        tables: &mut Tables<'_>,
+        bounds: Bounds,
+        changed: &mut Changed,
+    ) -> Result<Result<(), String>, redb::Error> {
+        match self {
+            Self::Append(id, record) => return append(*id, record, tables, bounds, changed),
+            Self::Mark(ids) => {
+                for id in ids {
+                    tables.mark(*id)?;
+                }
+            }
+            Self::Acknowledge(ids) => {
+                for id in ids {
+                    remove(*id, tables, changed)?;
+                }
+            }
+            Self::Retry(records, delay) => {
+                for (id, record) in records {
+                    tables.give_back(*id)?;
+                    let before = tables.put(*id, record)?;
+                    changed.size.records += u64::from(before.is_none());
+                    changed.size.bytes = (changed.size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
+                    changed.later.push((*delay, *id));
+                }
+            }
+            Self::Bury(records) => {
+                for (id, record) in records {
+                    remove(*id, tables, changed)?;
+                    tables.bury(*id, record)?;
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+fn append(
+    id: u128,
+    record: &[u8],
+    tables: &mut Tables<'_>,
+    bounds: Bounds,
+    changed: &mut Changed,
+) -> Result<Result<(), String>, redb::Error> {
+    let size = &mut changed.size;
+    if size.records >= bounds.records {
+        return Ok(Err(format!("{} records wait in the file, its bound", size.records)));
+    }
+    if size.bytes + len(record) > bounds.bytes {
+        let (waiting, more) = (size.bytes, record.len());
+        return Ok(Err(format!("{waiting} bytes wait in the file, and {more} more would pass its bound")));
+    }
+    let before = tables.put(id, record)?;
+    size.records += u64::from(before.is_none());
+    size.bytes = (size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
+    changed.appended.push(id);
+    Ok(Ok(()))
+}
+
+fn remove(id: u128, tables: &mut Tables<'_>, changed: &mut Changed) -> Result<(), redb::Error> {
+    if let Some(removed) = tables.remove(id)? {
+        changed.size.records = changed.size.records.saturating_sub(1);
+        changed.size.bytes = changed.size.bytes.saturating_sub(bytes(removed));
+    }
+    changed.given_back.push(id);
+    Ok(())
+}
+
+fn len(record: &[u8]) -> u64 {
+    bytes(record.len())
+}
+
+fn bytes(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Tells everybody who asked that it cannot be done.
+pub(super) fn refuse(orders: impl IntoIterator<Item = Done>, error: &FileError) {
+    for done in orders {
+        // Nobody waits any more where the request was given up.
+        drop(done.send(Err(error.to_string())));
+    }
+}

@@ -1,0 +1,251 @@
+//! The store: one file and what is remembered of it, for the one thread that has it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use redb::Database;
+use uuid::Uuid;
+
+use super::error::{FileError, guarded};
+use super::order::{Bounds, Change, Changed};
+use super::place;
+use super::tables::{self, Past, Size, Tables};
+use crate::outbox::{Lease, LeaseId, record};
+
+/// A record that was abandoned as often is handed out alone.
+const ALONE: u32 = 2;
+
+/// One file, and what is remembered of it.
+pub(super) struct Store {
+    path: PathBuf,
+    /// `None` after a failure of the disk, until it is opened again.
+    database: Option<Database>,
+    bounds: Bounds,
+    size: Size,
+    /// No record that can be handed out stands before this one.
+    first: u128,
+    in_hand: HashSet<u128>,
+    later: BTreeMap<(Instant, u64), u128>,
+    waits: HashSet<u128>,
+    ticket: u64,
+    pasts: HashMap<u128, Past>,
+}
+
+impl Store {
+    pub(super) fn new(path: PathBuf, database: Database, bounds: Bounds) -> Result<Self, FileError> {
+        let (size, pasts) = look(&database).map_err(|error| FileError::of(&path, error))?;
+        Ok(Self {
+            path,
+            database: Some(database),
+            bounds,
+            size,
+            first: 0,
+            in_hand: HashSet::new(),
+            later: BTreeMap::new(),
+            waits: HashSet::new(),
+            ticket: 0,
+            pasts,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::try_from(self.size.records).unwrap_or(usize::MAX)
+    }
+
+    /// When the next record is due that was put off.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.later.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Makes changes with one commit, and gives the answer to each.
+    pub(super) fn write(&mut self, changes: &[Change]) -> Result<Vec<Result<(), String>>, FileError> {
+        let mut outcome = Changed { size: self.size, ..Changed::default() };
+        let bounds = self.bounds;
+        let answers = self.commit(|tables| {
+            let answers = changes.iter().map(|change| change.make(tables, bounds, &mut outcome));
+            let answers = answers.collect::<Result<Vec<_>, _>>()?;
+            tables.set_bytes(outcome.size.bytes)?;
+            Ok(answers)
+        })?;
+        self.size = outcome.size;
+        for id in outcome.given_back {
+            self.in_hand.remove(&id);
+            self.pasts.remove(&id);
+        }
+        for id in outcome.appended {
+            self.first = self.first.min(id);
+        }
+        let now = Instant::now();
+        for (delay, id) in outcome.later {
+            self.in_hand.remove(&id);
+            self.pasts.remove(&id);
+            self.ticket += 1;
+            self.later.insert((now + delay, self.ticket), id);
+            self.waits.insert(id);
+        }
+        Ok(answers)
+    }
+
+    /// Hands out what is due, the oldest first.
+    pub(super) fn lease(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
+        self.wake_due();
+        let mut leases = Vec::new();
+        let mut broken = Vec::new();
+        let mut last = self.first;
+        let path = self.path.clone();
+        let (in_hand, waits, pasts) = (&self.in_hand, &self.waits, &self.pasts);
+        let database = reopened(&mut self.database, &path)?;
+        let mut look = |id, written: &[u8]| {
+            last = id;
+            if in_hand.contains(&id) || waits.contains(&id) {
+                return true;
+            }
+            let past = pasts.get(&id).copied().unwrap_or_default();
+            let alone = past.abandoned >= ALONE;
+            if alone && !leases.is_empty() {
+                return false;
+            }
+            match record::read(LeaseId(Uuid::from_u128(id).to_string()), written) {
+                Ok(lease) => {
+                    leases.push((id, Lease { abandoned: past.abandoned, in_doubt: past.in_doubt, ..lease }));
+                }
+                Err(error) => broken.push((id, written.to_owned(), error.to_string())),
+            }
+            !alone && leases.len() < limit
+        };
+        let first = self.first;
+        guarded(&path, || tables::read_from(database, first, &mut look).map_err(|error| FileError::of(&path, error)))?;
+        self.set_aside(broken)?;
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.commit(|tables| {
+            for (id, lease) in &leases {
+                tables.hand_out(*id, Past { abandoned: lease.abandoned + 1, in_doubt: lease.in_doubt })?;
+            }
+            Ok(())
+        })?;
+        // All before the last are in hand, put off or gone.
+        self.first = last;
+        self.in_hand.extend(leases.iter().map(|(id, _)| *id));
+        Ok(leases.into_iter().map(|(_, lease)| lease).collect())
+    }
+
+    /// Takes back what was handed out to somebody who was not there any more.
+    pub(super) fn take_back(&mut self, leases: &[Lease]) {
+        for id in leases.iter().filter_map(|lease| super::id_of(&lease.id)) {
+            self.in_hand.remove(&id);
+            self.first = self.first.min(id);
+        }
+    }
+
+    pub(super) fn buried(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
+        let path = self.path.clone();
+        let rows = tables::read_buried(reopened(&mut self.database, &path)?, limit);
+        let rows = rows.map_err(|error| FileError::of(&path, error))?;
+        let leases =
+            rows.into_iter().map(|(id, written)| record::read(LeaseId(Uuid::from_u128(id).to_string()), &written));
+        Ok(leases.filter_map(Result::ok).collect())
+    }
+
+    /// Moves up to `limit` records out of a file that was left behind; whether there may be more.
+    /// Ours is committed first: a crash leaves a copy under the same name, never a hole.
+    pub(super) fn adopt(&mut self, left: &Database, limit: usize) -> Result<usize, FileError> {
+        let path = self.path.clone();
+        let failed = |error: redb::Error| FileError::of(&path, error);
+        let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
+        let mut moved = Vec::new();
+        {
+            let mut tables = Tables::of(&theirs).map_err(failed)?;
+            while moved.len() < limit {
+                let Some(row) = tables.take_first().map_err(failed)? else { break };
+                moved.push(row);
+            }
+            if moved.len() < limit {
+                tables.set_bytes(0).map_err(failed)?;
+            }
+        }
+        let mut size = self.size;
+        self.commit(|tables| {
+            for (id, written, past) in &moved {
+                let before = tables.put(*id, written)?;
+                size.records += u64::from(before.is_none());
+                size.bytes += u64::try_from(written.len()).unwrap_or(u64::MAX);
+                if let Some(past) = past {
+                    tables.hand_out(*id, *past)?;
+                }
+            }
+            tables.set_bytes(size.bytes)
+        })?;
+        self.size = size;
+        theirs.commit().map_err(|error| failed(error.into()))?;
+        for (id, _, past) in &moved {
+            self.first = self.first.min(*id);
+            if let Some(past) = past {
+                self.pasts.insert(*id, *past);
+            }
+        }
+        Ok(moved.len())
+    }
+
+    /// Records that cannot be read are buried, so that they do not stand in the way.
+    fn set_aside(&mut self, broken: Vec<(u128, Vec<u8>, String)>) -> Result<(), FileError> {
+        let Some((_, _, why)) = broken.first() else { return Ok(()) };
+        let path = self.path.display();
+        tracing::error!(target: "mengpaneel", "{path}: {} records cannot be read ({why}): buried", broken.len());
+        let records = broken.into_iter().map(|(id, written, _)| (id, written)).collect();
+        self.write(&[Change::Bury(records)]).map(drop)
+    }
+
+    fn wake_due(&mut self) {
+        let now = Instant::now();
+        while let Some(entry) = self.later.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let id = entry.remove();
+            self.waits.remove(&id);
+            self.first = self.first.min(id);
+        }
+    }
+
+    /// One transaction. A disk that failed is opened anew by the next one.
+    fn commit<T>(&mut self, work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>) -> Result<T, FileError> {
+        let database = reopened(&mut self.database, &self.path)?;
+        let path = &self.path;
+        let done = guarded(path, || transact(database, work).map_err(|error| FileError::of(path, error)));
+        if done.is_err() {
+            self.database = None;
+        }
+        done
+    }
+}
+
+fn transact<T>(
+    database: &Database,
+    work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
+) -> Result<T, redb::Error> {
+    let transaction = database.begin_write()?;
+    let done = work(&mut Tables::of(&transaction)?)?;
+    transaction.commit()?;
+    Ok(done)
+}
+
+fn reopened<'d>(database: &'d mut Option<Database>, path: &Path) -> Result<&'d Database, FileError> {
+    let opened = match database.take() {
+        Some(database) => database,
+        None => place::open(path)?,
+    };
+    Ok(database.insert(opened))
+}
+
+fn look(database: &Database) -> Result<(Size, HashMap<u128, Past>), redb::Error> {
+    let pasts = tables::pasts(database)?.into_iter().collect();
+    let size = transact(database, |tables| tables.size())?;
+    Ok((size, pasts))
+}

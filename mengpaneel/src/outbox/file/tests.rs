@@ -1,0 +1,186 @@
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::call::{Call, Calls, Method};
+use crate::outbox::conformance;
+use crate::visitor::Visitor;
+
+/// A folder of its own, gone when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("mengpaneel-{}", Uuid::new_v4()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("outbox")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn parcel(event: &str) -> Parcel {
+    let call = Call::new(Method::Track, vec![json!(event)]);
+    Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() })
+}
+
+fn opened(path: &Path) -> File {
+    let file = File::at(path);
+    file.try_open().unwrap();
+    file
+}
+
+async fn events(outbox: &File, limit: usize) -> Vec<String> {
+    let leases = outbox.lease(limit).await.unwrap();
+    leases.iter().filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0)).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn it_holds_what_every_outbox_must() {
+    let folder = Folder::new();
+    let number = AtomicUsize::new(0);
+    let make = || File::at(folder.0.join(format!("outbox-{}", number.fetch_add(1, Ordering::Relaxed))));
+    conformance::check(make).await;
+}
+
+#[tokio::test]
+async fn it_holds_what_every_durable_outbox_must() {
+    let folder = Folder::new();
+    conformance::check_durable(|| File::at(folder.file())).await;
+}
+
+#[tokio::test]
+async fn past_its_bounds_it_hands_the_parcel_back() {
+    let folder = Folder::new();
+    let outbox = File::at(folder.file()).max_records(1);
+    outbox.try_open().unwrap();
+    outbox.append(parcel("a")).await.unwrap();
+    let declined = outbox.append(parcel("b")).await.unwrap_err();
+    assert!(declined.reason.contains("its bound"), "{}", declined.reason);
+    assert_eq!(declined.parcel.calls.tracking[0].str_arg(0), Some("b"));
+    drop(outbox);
+
+    let small = File::at(folder.file()).max_bytes(100);
+    small.try_open().unwrap();
+    assert!(small.append(parcel("a")).await.unwrap_err().reason.contains("bytes"));
+}
+
+#[tokio::test]
+async fn a_parcel_that_is_appended_twice_is_kept_once() {
+    let folder = Folder::new();
+    let outbox = opened(&folder.file());
+    let parcel = parcel("a");
+    outbox.append(parcel.clone()).await.unwrap();
+    outbox.append(parcel).await.unwrap();
+    assert_eq!(outbox.waiting().await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_second_process_takes_another_name_and_what_the_first_leaves_is_taken_over() {
+    let folder = Folder::new();
+    let first = opened(&folder.file());
+    first.append(parcel("a")).await.unwrap();
+    let second = opened(&folder.file());
+    assert_eq!(second.open_path(), Some(folder.0.join("outbox.1").as_path()));
+    second.append(parcel("b")).await.unwrap();
+    drop(second);
+    drop(first);
+    let third = opened(&folder.file());
+    assert_eq!(third.open_path(), Some(folder.file().as_path()));
+    // Asked once the files beside it were looked at: that comes before the first order.
+    let mut found = events(&third, 10).await;
+    if found.len() < 2 {
+        found.extend(events(&third, 10).await);
+    }
+    assert_eq!(found, ["a", "b"]);
+}
+
+#[test]
+fn a_second_process_can_wait_for_the_file() {
+    let folder = Folder::new();
+    let first = opened(&folder.file());
+    let impatient = File::at(folder.file()).when_locked(Locked::Wait(Duration::ZERO));
+    assert!(matches!(impatient.try_open(), Err(FileError::Locked(_))));
+    let second = File::at(folder.file()).when_locked(Locked::Wait(Duration::from_secs(10)));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| second.try_open());
+        drop(first);
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!(second.open_path(), Some(folder.file().as_path()));
+}
+
+#[test]
+fn what_is_no_outbox_is_told_and_left_as_it_is() {
+    let folder = Folder::new();
+    for content in [b"not an outbox at all".to_vec(), vec![0; 4096], vec![0x72; 100_000]] {
+        fs::write(folder.file(), &content).unwrap();
+        let error = File::at(folder.file()).try_open().unwrap_err();
+        assert!(matches!(error, FileError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains("move it away"), "{error}");
+        assert_eq!(fs::read(folder.file()).unwrap(), content);
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_told() {
+    let folder = Folder::new();
+    drop(opened(&folder.file()));
+    let whole = fs::read(folder.file()).unwrap();
+    fs::write(folder.file(), &whole[..whole.len() / 2]).unwrap();
+    let error = File::at(folder.file()).try_open().unwrap_err();
+    assert!(matches!(error, FileError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn another_format_is_told_by_its_number() {
+    let folder = Folder::new();
+    let database = redb::Database::create(folder.file()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let numbers = redb::TableDefinition::<&str, u64>::new("numbers");
+    transaction.open_table(numbers).unwrap().insert("format", 7).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = File::at(folder.file()).try_open().unwrap_err();
+    assert!(matches!(error, FileError::Format { found: 7, .. }), "{error}");
+    assert!(error.to_string().contains("has format 7, this version reads 1"), "{error}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told() {
+    let error = File::at("/proc/mengpaneel-outbox").try_open().unwrap_err();
+    assert!(error.to_string().contains("/proc/mengpaneel-outbox"), "{error}");
+    let error = File::at("/dev/full").try_open().unwrap_err();
+    assert!(error.to_string().contains("/dev/full"), "{error}");
+}
+
+#[test]
+fn a_full_disk_and_a_read_only_one_are_told_by_name() {
+    use std::io;
+    let of = |kind: io::ErrorKind| FileError::of(Path::new("outbox"), redb::Error::Io(io::Error::from(kind)));
+    assert!(matches!(of(io::ErrorKind::StorageFull), FileError::DiskFull(_)));
+    assert!(matches!(of(io::ErrorKind::ReadOnlyFilesystem), FileError::ReadOnly { .. }));
+    assert!(matches!(of(io::ErrorKind::PermissionDenied), FileError::ReadOnly { .. }));
+}
+
+#[test]
+fn a_mengpaneel_is_not_built_on_a_broken_file_unless_memory_may_take_over() {
+    let folder = Folder::new();
+    fs::write(folder.file(), "not an outbox").unwrap();
+    let builder = || crate::Mengpaneel::builder("t").outbox(File::at(folder.file()));
+    let error = builder().build().unwrap_err();
+    assert!(matches!(&error, crate::BuildError::Outbox(_)), "{error}");
+    assert!(builder().or_memory().build().is_ok());
+}

@@ -1,0 +1,320 @@
+//! The outbox in Redis: for many machines.
+
+mod reader;
+mod scripts;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::future::{Future, ready};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use redis::cmd;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use self::reader::{MAX_BURIED, Reader};
+use self::scripts::{ACKNOWLEDGE, BURY, RETRY, Text};
+use self::writer::{Append, Writer};
+use super::link::{Link, Server, Trouble};
+use super::turn::Turn;
+use super::{Declined, Lease, LeaseId, Outbox, OutboxError, record};
+use crate::parcel::Parcel;
+use crate::recorder::now_ms;
+
+/// As many parcels may be on their way to Redis at once.
+const MAX_PENDING: usize = 10_000;
+
+/// How long Redis may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// As many records are given back with one script at most.
+const MAX_AT_ONCE: usize = 1_000;
+
+/// An outbox in Redis: many processes fill it, and many drain it.
+///
+/// Records stand in a stream, and workers are consumers of one group: what one of them had in hand
+/// when it died is claimed by another. Nothing is trimmed before it was delivered: where as many
+/// records wait as may, or Redis is away, an append is declined, and the next strategy takes the
+/// calls. With one worker and one batch at a time records are delivered in the order in which they
+/// came; what is tried again, and what several workers deliver, comes in any order.
+///
+/// Needs Redis 6.2 or later, and a Redis that does not evict keys (`maxmemory-policy noeviction`).
+///
+/// ```
+/// use mengpaneel::outbox::Redis;
+///
+/// let outbox = Redis::at("redis://127.0.0.1/").max_records(1_000_000);
+/// # let _ = outbox;
+/// ```
+#[derive(Debug)]
+pub struct Redis {
+    url: String,
+    key: String,
+    max_records: u64,
+    claim_after: Duration,
+    desk: OnceLock<Desk>,
+}
+
+/// The names of what is kept in Redis. The braces keep them on one node of a cluster.
+pub(super) struct Keys {
+    prefix: String,
+    group: String,
+    calls: String,
+    later: String,
+    sending: String,
+    buried: String,
+}
+
+impl Keys {
+    fn new(key: &str) -> Self {
+        let of = |what: &str| format!("{{{key}}}:{what}");
+        Self {
+            prefix: of("writer"),
+            group: "mengpaneel".to_owned(),
+            calls: of("calls"),
+            later: of("later"),
+            sending: of("sending"),
+            buried: of("buried"),
+        }
+    }
+
+    fn writer(&self, id: Uuid) -> String {
+        format!("{}:{id}", self.prefix)
+    }
+}
+
+/// What is there once it is open.
+struct Desk {
+    appends: mpsc::UnboundedSender<Append>,
+    pending: AtomicUsize,
+    reader: Arc<Reader>,
+    runtime: Handle,
+    /// Ends the thread when it is dropped.
+    _end: oneshot::Sender<()>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Desk")
+    }
+}
+
+impl Redis {
+    /// An outbox in this Redis: `redis://`, `rediss://` (TLS), `redis+cluster://` or
+    /// `rediss+cluster://`, then `user:password@host:port/database`. One million records may wait.
+    #[must_use]
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            key: "mengpaneel".to_owned(),
+            max_records: 1_000_000,
+            claim_after: Duration::from_secs(60),
+            desk: OnceLock::new(),
+        }
+    }
+
+    /// What the names of its keys begin with, for a second outbox in one Redis. Default:
+    /// `mengpaneel`.
+    #[must_use]
+    pub fn key(self, key: impl Into<String>) -> Self {
+        Self { key: key.into(), ..self }
+    }
+
+    /// How many records may wait: one is what one request recorded.
+    #[must_use]
+    pub fn max_records(self, max_records: u64) -> Self {
+        Self { max_records, ..self }
+    }
+
+    /// After which time another worker takes what one has in hand. Longer than a delivery takes.
+    /// Default: one minute.
+    #[must_use]
+    pub fn claim_after(self, claim_after: Duration) -> Self {
+        Self { claim_after, ..self }
+    }
+
+    fn desk(&self) -> Result<&Desk, OutboxError> {
+        self.desk.get().ok_or_else(|| OutboxError("the outbox in Redis was not opened".into()))
+    }
+
+    /// Does something on the thread that has the connections.
+    fn work<T, F>(&self, work: impl FnOnce(Arc<Reader>) -> F) -> BoxFuture<'_, Result<T, OutboxError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Trouble>> + Send + 'static,
+    {
+        let desk = match self.desk() {
+            Ok(desk) => desk,
+            Err(error) => return ready(Err(error)).boxed(),
+        };
+        let working = desk.runtime.spawn(work(Arc::clone(&desk.reader)));
+        working.map(|done| Ok(done.map_err(|_| ended())??)).boxed()
+    }
+
+    /// Gives records back by a script, as they are now.
+    fn give_back(
+        &self,
+        leases: &[Lease],
+        script: &'static Text,
+        third_key: fn(&Keys) -> &str,
+        argument: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), OutboxError>> {
+        let written = leases.iter().map(|lease| Ok([lease.id.0.clone().into_bytes(), record::of_lease(lease)?]));
+        let written: Result<Vec<_>, serde_json::Error> = written.collect();
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => return ready(Err(OutboxError(error.to_string()))).boxed(),
+        };
+        self.work(async move |reader| {
+            let keys = reader.keys();
+            for some in written.chunks(MAX_AT_ONCE) {
+                let mut args = vec![keys.group.as_bytes(), argument.as_slice()];
+                args.extend(some.iter().flatten().map(Vec::as_slice));
+                let names = [keys.calls.as_str(), &keys.sending, third_key(keys)];
+                let _: usize = script.run(reader.link(), &names, &args).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Desk {
+    fn open(redis: &Redis) -> Result<Self, OutboxError> {
+        let server = Server::at(&redis.url, PATIENCE)?;
+        let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let keys = Arc::new(Keys::new(&redis.key));
+        let link = Arc::new(Link::new(server.clone(), PATIENCE));
+        let (appends, appended) = mpsc::unbounded_channel();
+        let writer = Writer::new(Arc::clone(&link), Arc::clone(&keys), appended, redis.max_records);
+        let consumer = format!("{}-{}", std::process::id(), Uuid::new_v4());
+        let waiting = Link::new(server, PATIENCE);
+        let reader = Arc::new(Reader::new(link, waiting, keys, consumer, redis.claim_after));
+        let (end, ended) = oneshot::channel::<()>();
+        let serve = move || {
+            runtime.block_on(async {
+                // It ends when nobody can append any more.
+                let appending = tokio::spawn(writer.run());
+                drop(ended.await);
+                drop(appending.await);
+            });
+        };
+        thread::Builder::new().name("mengpaneel-redis".into()).spawn(serve).map_err(failed)?;
+        Ok(Self { appends, pending: AtomicUsize::new(0), reader, runtime: handle, _end: end })
+    }
+}
+
+impl Outbox for Redis {
+    fn open(&self) -> Result<(), OutboxError> {
+        if self.desk.get().is_none() {
+            drop(self.desk.set(Desk::open(self)?));
+        }
+        Ok(())
+    }
+
+    fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
+        async move {
+            match self.try_append(&parcel).await {
+                Ok(()) => Ok(()),
+                Err(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+            }
+        }
+        .boxed()
+    }
+
+    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        let desk = match self.desk() {
+            Ok(desk) => desk,
+            Err(error) => return ready(Err(error)).boxed(),
+        };
+        let (answer, answered) = oneshot::channel();
+        let reader = Arc::clone(&desk.reader);
+        desk.runtime.spawn(async move { reader.lease(limit, answer).await });
+        let mut leasing = Leasing { reader: &desk.reader, answered };
+        async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(ended())) }.boxed()
+    }
+
+    fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        let ids: Vec<String> = leases.iter().map(|lease| lease.id.0.clone()).collect();
+        self.work(async move |reader| {
+            for some in ids.chunks(MAX_AT_ONCE) {
+                let mut mark = cmd("HSET");
+                mark.arg(&reader.keys().sending);
+                for id in some {
+                    mark.arg(id).arg(1);
+                }
+                reader.ask::<()>(&mark).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
+        self.work(async move |reader| {
+            let keys = reader.keys();
+            for some in ids.chunks(MAX_AT_ONCE) {
+                let mut args = vec![keys.group.as_bytes()];
+                args.extend(some.iter().map(|id| id.0.as_bytes()));
+                let _: usize = ACKNOWLEDGE.run(reader.link(), &[&keys.calls, &keys.sending], &args).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
+        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        let due = if delay == 0 { 0 } else { now_ms().saturating_add(delay) };
+        self.give_back(&leases, &RETRY, |keys| &keys.later, due.to_string().into_bytes())
+    }
+
+    fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+        self.give_back(&leases, &BURY, |keys| &keys.buried, MAX_BURIED.to_vec())
+    }
+
+    fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        self.work(async move |reader| reader.buried(limit).await)
+    }
+
+    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        self.work(async move |reader| reader.count().await)
+    }
+}
+
+impl Redis {
+    async fn try_append(&self, parcel: &Parcel) -> Result<(), String> {
+        let desk = self.desk().map_err(|error| error.0)?;
+        let record = record::of_parcel(parcel).map_err(|error| error.to_string())?;
+        let is_delicate = parcel.calls.iter().any(|call| call.method().counts_twice());
+        let _turn = Turn::take(&desk.pending, MAX_PENDING)
+            .ok_or_else(|| format!("{MAX_PENDING} parcels are on their way to Redis already"))?;
+        let (answer, answered) = oneshot::channel();
+        desk.appends.send(Append { record, is_delicate, answer }).map_err(|_| ended().0)?;
+        answered.await.map_err(|_| ended().0)?
+    }
+}
+
+/// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
+struct Leasing<'a> {
+    reader: &'a Reader,
+    answered: oneshot::Receiver<Result<Vec<Lease>, OutboxError>>,
+}
+
+impl Drop for Leasing<'_> {
+    fn drop(&mut self) {
+        self.answered.close();
+        if let Ok(Ok(leases)) = self.answered.try_recv() {
+            self.reader.take_back(leases);
+        }
+    }
+}
+
+fn ended() -> OutboxError {
+    OutboxError("the thread that has the connections to Redis has ended".into())
+}

@@ -1,0 +1,261 @@
+//! The reader: hands out what is due, what was put off, and what somebody left in their hands.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::streams::{StreamClaimReply, StreamId, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadReply};
+use redis::{Cmd, FromRedisValue, cmd};
+use tokio::sync::oneshot::Sender;
+use tokio::time::Instant;
+
+use super::Keys;
+use super::scripts::{BURY, FORGET, WAKE};
+use crate::outbox::link::{Link, Trouble};
+use crate::outbox::{Lease, LeaseId, OutboxError, record};
+use crate::recorder::now_ms;
+
+/// How long Redis is asked to wait for a record.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// As many records that were put off wake at once at most.
+const MAX_WOKEN: usize = 1_000;
+
+/// A record that was abandoned as often is handed out alone.
+const ALONE: usize = 2;
+
+/// A consumer that has nothing in hand is forgotten after a day.
+const LONG_GONE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// As many that were buried are kept, about.
+pub(super) const MAX_BURIED: &[u8] = b"10000";
+
+/// What hands out records.
+pub(super) struct Reader {
+    /// For commands that are answered at once.
+    link: Arc<Link>,
+    /// For the one that waits.
+    waiting: Link,
+    keys: Arc<Keys>,
+    consumer: String,
+    claim_after: Duration,
+    turn: tokio::sync::Mutex<Turn>,
+    /// What was handed to somebody who was not there any more.
+    returned: Mutex<Vec<Lease>>,
+}
+
+#[derive(Default)]
+struct Turn {
+    /// The group is there, as far as is known.
+    has_group: bool,
+    next_look: Option<Instant>,
+}
+
+/// The IDs of records, with how often each was abandoned.
+type Claimed = HashMap<String, u32>;
+
+impl Reader {
+    pub(super) fn new(
+        link: Arc<Link>,
+        waiting: Link,
+        keys: Arc<Keys>,
+        consumer: String,
+        claim_after: Duration,
+    ) -> Self {
+        let (turn, returned) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { link, waiting, keys, consumer, claim_after, turn, returned }
+    }
+
+    /// Takes back what was handed to somebody who was not there any more.
+    pub(super) fn take_back(&self, leases: Vec<Lease>) {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner).extend(leases);
+    }
+
+    /// Answers with what is due, as long as somebody waits for it.
+    pub(super) async fn lease(&self, limit: usize, answer: Sender<Result<Vec<Lease>, OutboxError>>) {
+        let mut turn = self.turn.lock().await;
+        let leased = loop {
+            if answer.is_closed() {
+                return;
+            }
+            match self.look(limit, &mut turn).await {
+                Ok(leases) if leases.is_empty() => {}
+                Err(Trouble::Refused(why)) if why.contains("NOGROUP") => turn.has_group = false,
+                done => break done,
+            }
+        };
+        if let Err(Ok(leases)) = answer.send(leased.map_err(Into::into)) {
+            self.take_back(leases);
+        }
+    }
+
+    async fn look(&self, limit: usize, turn: &mut Turn) -> Result<Vec<Lease>, Trouble> {
+        {
+            let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
+            if !returned.is_empty() {
+                let count = limit.min(returned.len());
+                return Ok(returned.drain(..count).collect());
+            }
+        }
+        if !turn.has_group {
+            self.make_group().await?;
+            turn.has_group = true;
+        }
+        if turn.next_look.is_none_or(|at| Instant::now() >= at) {
+            let claimed = self.claim(limit).await?;
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
+            // There may be more only once this look found none.
+            turn.next_look = Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
+        }
+        let next_due = self.wake().await?;
+        let until = turn.next_look.map_or(WAIT, |at| at.duration_since(Instant::now())).min(next_due).min(WAIT);
+        self.read(limit, until).await
+    }
+
+    async fn make_group(&self) -> Result<(), Trouble> {
+        let mut create = cmd("XGROUP");
+        create.arg("CREATE").arg(&self.keys.calls).arg(&self.keys.group).arg("0").arg("MKSTREAM");
+        match self.link.ask::<()>(&create).await {
+            Err(Trouble::Refused(why)) if why.contains("BUSYGROUP") => {}
+            Err(trouble) => return Err(trouble),
+            Ok(()) => {}
+        }
+        let age = LONG_GONE_MS.to_string();
+        FORGET.run(&self.link, &[&self.keys.calls], &[self.keys.group.as_bytes(), age.as_bytes()]).await
+    }
+
+    /// Takes what others had in hand for too long.
+    async fn claim(&self, limit: usize) -> Result<Vec<Lease>, Trouble> {
+        let idle = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
+        let mut pending = self.command("XPENDING");
+        pending.arg("IDLE").arg(idle).arg("-").arg("+").arg(limit);
+        let pending: StreamPendingCountReply = self.link.ask(&pending).await?;
+        let mut claimed = Claimed::new();
+        let mut claim = self.command("XCLAIM");
+        claim.arg(&self.consumer).arg(idle);
+        for one in pending.ids {
+            let is_alone = one.times_delivered >= ALONE;
+            if is_alone && !claimed.is_empty() {
+                break;
+            }
+            claim.arg(&one.id);
+            claimed.insert(one.id, u32::try_from(one.times_delivered).unwrap_or(u32::MAX));
+            if is_alone {
+                break;
+            }
+        }
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let StreamClaimReply { ids, .. } = self.link.ask(&claim).await?;
+        let marked = self.marked(&ids).await?;
+        let leases = self.leases(ids, &claimed).await?;
+        Ok(leases.into_iter().zip(marked).map(|(lease, in_doubt)| Lease { in_doubt, ..lease }).collect())
+    }
+
+    /// Which of these were being sent.
+    async fn marked(&self, ids: &[StreamId]) -> Result<Vec<bool>, Trouble> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut marks = cmd("HMGET");
+        marks.arg(&self.keys.sending).arg(ids.iter().map(|one| one.id.as_str()).collect::<Vec<_>>());
+        let marks: Vec<Option<u8>> = self.link.ask(&marks).await?;
+        Ok(marks.iter().map(Option::is_some).collect())
+    }
+
+    /// Wakes what was put off and is due; gives how long it is to the next.
+    async fn wake(&self) -> Result<Duration, Trouble> {
+        let (now, count) = (now_ms().to_string(), MAX_WOKEN.to_string());
+        let keys = [self.keys.calls.as_str(), &self.keys.later];
+        let _: usize = WAKE.run(&self.link, &keys, &[now.as_bytes(), count.as_bytes()]).await?;
+        let mut next = cmd("ZRANGE");
+        next.arg(&self.keys.later).arg(0).arg(0).arg("WITHSCORES");
+        let next: Vec<(Vec<u8>, f64)> = self.link.ask(&next).await?;
+        let Some((_, due)) = next.first() else { return Ok(WAIT) };
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in a float")]
+        let left = (due - now_ms() as f64).max(1.0);
+        Ok(Duration::try_from_secs_f64(left / 1_000.0).unwrap_or(WAIT))
+    }
+
+    /// Waits for what nobody had in hand.
+    async fn read(&self, limit: usize, wait: Duration) -> Result<Vec<Lease>, Trouble> {
+        let mut read = cmd("XREADGROUP");
+        // To wait for 0 milliseconds is to wait for ever.
+        let block = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+        read.arg("GROUP").arg(&self.keys.group).arg(&self.consumer).arg("COUNT").arg(limit);
+        read.arg("BLOCK").arg(block).arg("STREAMS").arg(&self.keys.calls).arg(">");
+        let reply: Option<StreamReadReply> = self.waiting.ask_for(&read, wait).await?;
+        let ids = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids).collect();
+        self.leases(ids, &Claimed::new()).await
+    }
+
+    /// What stands in the stream, as leases. What cannot be read is buried, so that it does not
+    /// stand in the way.
+    async fn leases(&self, ids: Vec<StreamId>, claimed: &Claimed) -> Result<Vec<Lease>, Trouble> {
+        let mut leases = Vec::with_capacity(ids.len());
+        for one in ids {
+            let written: Vec<u8> = one.get("r").unwrap_or_default();
+            let abandoned = claimed.get(&one.id).copied().unwrap_or_default();
+            match record::read(LeaseId(one.id.clone()), &written) {
+                Ok(lease) => leases.push(Lease { abandoned, ..lease }),
+                Err(error) => {
+                    tracing::error!(target: "mengpaneel", "a record in Redis cannot be read ({error}): buried");
+                    let keys = [self.keys.calls.as_str(), &self.keys.sending, &self.keys.buried];
+                    let args = [self.keys.group.as_bytes(), MAX_BURIED, one.id.as_bytes(), &written];
+                    let _: usize = BURY.run(&self.link, &keys, &args).await?;
+                }
+            }
+        }
+        Ok(leases)
+    }
+
+    /// How many wait that nobody else has in hand.
+    pub(super) async fn count(&self) -> Result<usize, Trouble> {
+        let count = async |name: &str, key: &str| self.link.ask::<usize>(cmd(name).arg(key)).await;
+        let all = count("XLEN", &self.keys.calls).await? + count("ZCARD", &self.keys.later).await?;
+        let mut consumers = cmd("XINFO");
+        consumers.arg("CONSUMERS").arg(&self.keys.calls).arg(&self.keys.group);
+        let others = match self.link.ask::<StreamInfoConsumersReply>(&consumers).await {
+            Ok(reply) => reply.consumers.iter().filter(|one| one.name != self.consumer).map(|one| one.pending).sum(),
+            // Nobody read yet.
+            Err(Trouble::Refused(_)) => 0,
+            Err(trouble) => return Err(trouble),
+        };
+        Ok(all.saturating_sub(others))
+    }
+
+    /// What was buried, the latest first.
+    pub(super) async fn buried(&self, limit: usize) -> Result<Vec<Lease>, Trouble> {
+        let mut range = cmd("XREVRANGE");
+        range.arg(&self.keys.buried).arg("+").arg("-").arg("COUNT").arg(limit);
+        let rows: redis::streams::StreamRangeReply = self.link.ask(&range).await?;
+        let leases = rows.ids.into_iter().map(|one| {
+            let written: Vec<u8> = one.get("r").unwrap_or_default();
+            record::read(LeaseId(one.id), &written)
+        });
+        Ok(leases.filter_map(Result::ok).collect())
+    }
+
+    /// A command about the group.
+    fn command(&self, name: &str) -> Cmd {
+        let mut command = cmd(name);
+        command.arg(&self.keys.calls).arg(&self.keys.group);
+        command
+    }
+
+    /// One command that is answered at once.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
+        self.link.ask(command).await
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}

@@ -1,0 +1,115 @@
+//! What happens in Redis in one piece: each is done wholly or not at all, and done again does
+//! nothing.
+
+use std::sync::LazyLock;
+
+use redis::{FromRedisValue, Script};
+
+use crate::outbox::link::{Link, Trouble};
+
+/// A script, by its text.
+pub(super) struct Text {
+    text: &'static str,
+    script: LazyLock<Script>,
+}
+
+macro_rules! text {
+    ($text:literal) => {
+        Text { text: $text, script: LazyLock::new(|| Script::new($text)) }
+    };
+}
+
+impl Text {
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        link: &Link,
+        keys: &[&str],
+        args: &[&[u8]],
+    ) -> Result<T, Trouble> {
+        link.run(&self.script, self.text, keys, args).await
+    }
+}
+
+/// Appends all records, or none where there is no room for them; gives how many. Keys: the stream, what is put off, the
+/// writer. Arguments: the number of the writer's batch, the bound, the records. A batch whose
+/// answer got lost is asked for again by its number.
+pub(super) static APPEND: Text = text!(
+    r"local last = redis.call('GET', KEYS[3])
+if last then
+  local number, count = string.match(last, '^(%d+) (%d+)$')
+  if number == ARGV[1] then return tonumber(count) end
+end
+local room = tonumber(ARGV[2]) - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
+local count = #ARGV - 2
+if count > room then count = 0 end
+for i = 3, count + 2 do
+  redis.call('XADD', KEYS[1], '*', 'r', ARGV[i])
+end
+redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. count, 'EX', 3600)
+return count"
+);
+
+/// Removes what is done with. Keys: the stream, the marks. Arguments: the group, the IDs.
+pub(super) static ACKNOWLEDGE: Text = text!(
+    r"for i = 2, #ARGV do
+  if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
+    redis.call('XDEL', KEYS[1], ARGV[i])
+    redis.call('HDEL', KEYS[2], ARGV[i])
+  end
+end
+return 0"
+);
+
+/// Puts records off. Keys: the stream, the marks, what is put off. Arguments: the group, when they
+/// are due (0: now), and for each its ID and what it is now.
+pub(super) static RETRY: Text = text!(
+    r"for i = 3, #ARGV, 2 do
+  if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
+    redis.call('XDEL', KEYS[1], ARGV[i])
+    redis.call('HDEL', KEYS[2], ARGV[i])
+    if ARGV[2] == '0' then
+      redis.call('XADD', KEYS[1], '*', 'r', ARGV[i + 1])
+    else
+      redis.call('ZADD', KEYS[3], ARGV[2], ARGV[i + 1])
+    end
+  end
+end
+return 0"
+);
+
+/// Buries records. Keys: the stream, the marks, the buried. Arguments: the group, how many are kept,
+/// and for each its ID and what it is now.
+pub(super) static BURY: Text = text!(
+    r"for i = 3, #ARGV, 2 do
+  if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
+    redis.call('XDEL', KEYS[1], ARGV[i])
+    redis.call('HDEL', KEYS[2], ARGV[i])
+    redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'r', ARGV[i + 1])
+  end
+end
+return 0"
+);
+
+/// Moves what is due now back to the stream; gives how many. Keys: the stream, what is put off.
+/// Arguments: the time, how many at most.
+pub(super) static WAKE: Text = text!(
+    r"local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, record in ipairs(due) do
+  redis.call('XADD', KEYS[1], '*', 'r', record)
+  redis.call('ZREM', KEYS[2], record)
+end
+return #due"
+);
+
+/// Forgets consumers that are long gone and have nothing in hand. Keys: the stream. Arguments: the
+/// group, and after how many milliseconds.
+pub(super) static FORGET: Text = text!(
+    r"for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local of = {}
+  for i = 1, #consumer, 2 do of[consumer[i]] = consumer[i + 1] end
+  if of['pending'] == 0 and of['idle'] > tonumber(ARGV[2]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], of['name'])
+  end
+end
+return 0"
+);

@@ -1,0 +1,219 @@
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use super::*;
+use crate::call::{Call, Calls, Method};
+use crate::outbox::conformance;
+use crate::visitor::Visitor;
+
+/// A Redis of its own, on a free port; killed when it is dropped.
+struct Server {
+    port: u16,
+    folder: PathBuf,
+    options: Vec<&'static str>,
+    child: Child,
+}
+
+impl Server {
+    fn start(options: &[&'static str]) -> Self {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let folder = std::env::temp_dir().join(format!("mengpaneel-redis-{}", Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        let child = spawn(port, &folder, options);
+        Self { port, folder, options: options.to_vec(), child }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// As `kill -9`.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.child = spawn(self.port, &self.folder, &self.options);
+    }
+}
+
+fn spawn(port: u16, folder: &PathBuf, options: &[&str]) -> Child {
+    let mut child = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir"])
+        .arg(folder)
+        .args(options)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("these tests need redis-server");
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut said = Vec::new();
+    let is_ready = lines.map_while(Result::ok).any(|line| {
+        said.push(line.clone());
+        line.contains("Ready to accept connections")
+    });
+    assert!(is_ready, "redis-server did not start: {said:?}");
+    child
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn parcel(method: Method, name: &str) -> Parcel {
+    let call = Call::new(method, vec![json!(name)]);
+    Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() })
+}
+
+fn event(name: &str) -> Parcel {
+    parcel(Method::Track, name)
+}
+
+fn opened(url: &str) -> Redis {
+    let redis = Redis::at(url).claim_after(Duration::from_secs(1));
+    redis.open().unwrap();
+    redis
+}
+
+fn names(leases: &[Lease]) -> Vec<&str> {
+    leases.iter().filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0)).collect()
+}
+
+async fn lease_all(outbox: &Redis, count: usize) -> Vec<Lease> {
+    let mut leases = Vec::new();
+    while leases.len() < count {
+        leases.extend(outbox.lease(count).await.unwrap());
+    }
+    leases
+}
+
+/// Appends until it is taken: the link rests after a failure.
+async fn append(outbox: &Redis, name: &str) {
+    let mut parcel = event(name);
+    while let Err(declined) = outbox.append(parcel).await {
+        parcel = *declined.parcel;
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn it_holds_what_every_outbox_must() {
+    let server = Server::start(&[]);
+    let number = AtomicUsize::new(0);
+    let make = || Redis::at(server.url()).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)));
+    conformance::check(make).await;
+}
+
+#[tokio::test]
+async fn it_holds_what_every_durable_outbox_must() {
+    let server = Server::start(&[]);
+    conformance::check_durable(|| Redis::at(server.url()).claim_after(Duration::from_millis(500))).await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_an_outbox_too() {
+    let server = Server::start(&["--cluster-enabled", "yes"]);
+    let node = Link::new(super::Server::at(&server.url(), PATIENCE).unwrap(), PATIENCE);
+    node.ask::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383)).await.unwrap();
+    let is_whole = async || node.ask::<String>(cmd("CLUSTER").arg("INFO")).await.unwrap().contains("cluster_state:ok");
+    while !is_whole().await {
+        tokio::task::yield_now().await;
+    }
+    let number = AtomicUsize::new(0);
+    let url = server.url().replace("redis://", "redis+cluster://");
+    conformance::check(|| Redis::at(&url).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)))).await;
+}
+
+#[tokio::test]
+async fn what_one_worker_left_is_claimed_by_another_and_nobody_elses() {
+    let server = Server::start(&[]);
+    let (web, dying) = (opened(&server.url()), opened(&server.url()));
+    for name in ["a", "b"] {
+        append(&web, name).await;
+    }
+    assert_eq!(names(&lease_all(&dying, 2).await), ["a", "b"]);
+    assert_eq!(web.waiting().await, Ok(0), "another has them in hand");
+    drop(dying);
+    let (one, other) = (opened(&server.url()), opened(&server.url()));
+    let leased = tokio::select! {
+        leased = one.lease(10) => leased.unwrap(),
+        leased = other.lease(10) => leased.unwrap(),
+    };
+    assert_eq!(names(&leased), ["a", "b"]);
+    assert!(leased.iter().all(|lease| lease.abandoned == 1));
+}
+
+#[tokio::test]
+async fn past_its_bound_it_hands_the_parcel_back_and_trims_nothing() {
+    let server = Server::start(&[]);
+    let outbox = Redis::at(server.url()).max_records(2);
+    outbox.open().unwrap();
+    for name in ["a", "b"] {
+        outbox.append(event(name)).await.unwrap();
+    }
+    let declined = outbox.append(event("c")).await.unwrap_err();
+    assert!(declined.reason.contains("as many records wait"), "{}", declined.reason);
+    let leases = lease_all(&outbox, 2).await;
+    assert_eq!(names(&leases), ["a", "b"]);
+    outbox.retry_later(leases, Duration::from_secs(60)).await.unwrap();
+    assert!(outbox.append(event("c")).await.is_err(), "what is put off counts");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_is_declined_at_once_and_used_again_when_it_is_back() {
+    let mut server = Server::start(&[]);
+    let outbox = opened(&server.url());
+    append(&outbox, "a").await;
+    server.kill();
+    let declined = outbox.append(event("b")).await.unwrap_err();
+    assert!(declined.reason.contains("Redis"), "{}", declined.reason);
+    server.start_again();
+    append(&outbox, "c").await;
+    assert_eq!(names(&lease_all(&outbox, 2).await), ["a", "c"]);
+}
+
+#[tokio::test]
+async fn what_would_count_twice_is_not_handed_back_while_nobody_knows_whether_it_was_kept() {
+    let server = Server::start(&[]);
+    let outbox = opened(&server.url());
+    append(&outbox, "a").await;
+    // Takes the command, and answers after the patience of whoever asks.
+    let node = Link::new(super::Server::at(&server.url(), PATIENCE).unwrap(), PATIENCE);
+    node.ask::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE")).await.unwrap();
+    let delicate = parcel(Method::PeopleIncrement, "b");
+    let (kept, declined) = tokio::join!(outbox.append(delicate), outbox.append(event("c")));
+    assert!(kept.is_ok(), "it stays with the outbox until it is known");
+    assert!(declined.is_err(), "what can be sent twice goes another way");
+    let leases = lease_all(&outbox, 2).await;
+    let of = |name: &str| names(&leases).iter().filter(|found| **found == name).count();
+    assert_eq!((of("a"), of("b")), (1, 1), "{:?}", names(&leases));
+}
+
+#[tokio::test]
+async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
+    let server = Server::start(&[]);
+    let outbox = opened(&server.url());
+    let appends = (0..10_000).map(|number| outbox.append(event(&number.to_string())));
+    let appended = futures_util::future::join_all(appends).await;
+    assert!(appended.iter().all(Result::is_ok));
+    let leases = lease_all(&outbox, 10_000).await;
+    outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
+    let leases = lease_all(&outbox, 10_000).await;
+    assert_eq!(leases.iter().map(|lease| lease.parcel.id).collect::<std::collections::HashSet<_>>().len(), 10_000);
+}
+
+#[test]
+fn what_is_no_url_of_a_redis_is_told_without_its_password() {
+    let error = Redis::at("http://user:secret@host/").open().unwrap_err();
+    assert!(error.to_string().contains("host/ is no URL of a Redis"), "{error}");
+    assert!(!error.to_string().contains("secret"), "{error}");
+}

@@ -1,0 +1,21 @@
+//! mixpanel-rs, whose batches are of 50; it has no queue.
+
+use figures::{EVENTS, Run, Sink, properties, user};
+use mixpanel_rs::{Config, Event, Mixpanel};
+
+#[tokio::main]
+async fn main() {
+    let sink = Sink::named();
+    let (protocol, host) = sink.url.split_once("://").expect("a URL");
+    let config = Config { protocol: protocol.to_owned(), host: host.to_owned(), ..Config::default() };
+    let mixpanel = Mixpanel::init("token", Some(config));
+    let run = Run::begin("mixpanel-rs 0.3");
+    let events = (0..EVENTS).map(|number| {
+        let mut properties = properties(number);
+        properties["distinct_id"] = user(number).into();
+        let properties = properties.as_object().expect("an object").clone().into_iter().collect();
+        Event { event: "Create Blog Post".to_owned(), properties }
+    });
+    mixpanel.track_batch(events.collect()).await.expect("all is taken");
+    run.end(&sink, EVENTS);
+}

@@ -1,0 +1,29 @@
+//! posthog-rs, with batches as large as ours and a queue that holds all.
+
+use figures::{EVENTS, Run, Sink, properties, user};
+use posthog_rs::{ClientOptionsBuilder, Event};
+
+#[tokio::main]
+async fn main() {
+    let sink = Sink::named();
+    let options = ClientOptionsBuilder::default()
+        .api_key("token".to_owned())
+        .host(sink.url.as_str())
+        .flush_at(2_000_usize)
+        .max_batch_size(2_000_usize)
+        .max_queue_size(EVENTS * 2)
+        .build()
+        .expect("options");
+    let client = posthog_rs::client(options).await;
+    let mut run = Run::begin("posthog-rs 0.30");
+    for number in 0..EVENTS {
+        let mut event = Event::new("Create Blog Post".to_owned(), user(number));
+        for (name, value) in properties(number).as_object().expect("an object") {
+            event.insert_prop(name.as_str(), value).expect("JSON");
+        }
+        client.capture(event);
+    }
+    run.enqueued();
+    client.flush().await;
+    run.end(&sink, EVENTS);
+}

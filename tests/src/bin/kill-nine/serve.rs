@@ -1,0 +1,71 @@
+//! What is killed: a server whose one route records an event and an increment, and a worker.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::rt::System;
+use actix_web::{App, HttpServer, post, web};
+use mengpaneel::{Mengpaneel, outbox};
+
+use crate::option;
+
+/// Records under a person of that number's own.
+#[post("/{number}")]
+async fn record(number: web::Path<u64>) -> String {
+    mengpaneel::identify(format!("person-{number}"));
+    mengpaneel::track("Event", serde_json::json!({"number": *number}));
+    mengpaneel::people().increment("Count", 1);
+    "recorded".to_owned()
+}
+
+fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String> {
+    let outbox = outbox(&option(args, "--outbox", ""))?;
+    let built = Mengpaneel::builder("demo")
+        .api_host(option(args, "--api-host", ""))
+        .outbox(outbox)
+        .concurrency(concurrency)
+        // Whoever started this reads what was lost.
+        .on_error(|failure| {
+            for message in &failure.messages {
+                let line =
+                    format!("told: {} {}\n", message["$distinct_id"].as_str().unwrap_or("nobody"), failure.reason);
+                drop(std::io::stdout().lock().write_all(line.as_bytes()));
+            }
+        })
+        .build();
+    built.map_err(|error| error.to_string())
+}
+
+/// The outbox; what a Redis has of a worker that died is claimed soon.
+fn outbox(url: &str) -> Result<Box<dyn outbox::Outbox>, String> {
+    if url.starts_with("redis") {
+        return Ok(Box::new(outbox::Redis::at(url).claim_after(Duration::from_secs(3))));
+    }
+    outbox::at(url).map_err(|error| error.to_string())
+}
+
+/// `serve --outbox URL --api-host URL --concurrency N`: says its address, then serves.
+pub(crate) fn web(args: &[String]) -> Result<(), String> {
+    let concurrency = option(args, "--concurrency", "1").parse().map_err(|error| format!("--concurrency: {error}"))?;
+    let mengpaneel = mengpaneel(args, concurrency)?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let served = System::new().block_on(async move {
+        let server = HttpServer::new(move || App::new().service(record).wrap(mengpaneel.clone()));
+        let server = server.workers(1).listen(listener)?.run();
+        println!("listening on http://{address}");
+        server.await
+    });
+    served.map_err(|error| error.to_string())
+}
+
+/// `work --outbox URL --api-host URL`: drains until it is killed.
+pub(crate) fn worker(args: &[String]) -> Result<(), String> {
+    let mengpaneel = mengpaneel(args, 2)?;
+    println!("working");
+    loop {
+        std::thread::park();
+        let _ = &mengpaneel;
+    }
+}

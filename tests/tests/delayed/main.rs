@@ -1,0 +1,22 @@
+//! What waits for the next request is never lost, doubled or given to somebody else.
+
+mod clients;
+mod hostile;
+mod identity;
+mod js;
+mod log;
+mod model;
+mod origins;
+mod routes;
+mod sessions;
+mod trouble;
+
+use mengpaneel_tests::{Sessions, Workshop};
+
+fn workshop() -> Workshop {
+    Workshop::start(routes::routes)
+}
+
+fn with(sessions: &Sessions) -> Workshop {
+    Workshop::with_sessions(sessions, routes::routes, |builder| builder)
+}

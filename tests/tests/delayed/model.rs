@@ -1,0 +1,285 @@
+//! Random sequences of requests, against a model of what Mixpanel must have counted at the end: each
+//! event once, and as its user's. `PROPTEST_CASES` says how many sequences.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use actix_web::cookie::Key;
+use mengpaneel_tests::{DEADLINE, Page, Redis, Sessions, Visitor, Workshop};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestRunner};
+use reqwest::Method;
+use tokio::task::JoinHandle;
+
+use crate::js::{self, Js};
+use crate::routes;
+
+/// What a browser does next.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Asks, and has the answer before anything else happens.
+    Ask(Request),
+    /// Asks, with the cookies of now; the answer comes later.
+    Begin(Request),
+    /// The oldest of those answers comes.
+    Finish,
+    /// Sends cookies of some steps ago from now on.
+    OldCookies(usize),
+    /// Shows the last page again, from its cache.
+    Back,
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    way: Way,
+    /// `-` says that nobody is there, nothing says nothing.
+    who: &'static str,
+    alias: bool,
+    session: &'static str,
+    events: usize,
+    increment: bool,
+    answer: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Navigation,
+    Capable,
+    Fetch,
+    Image,
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let way = select(vec![Way::Navigation, Way::Navigation, Way::Navigation, Way::Capable, Way::Fetch, Way::Image]);
+    let who = select(vec!["", "", "-", "1", "1", "2", "3"]);
+    let session = select(vec!["", "", "", "own", "renew", "purge", "clear"]);
+    let answer = select(vec!["page", "page", "/", "/", "/", "json", "panic", "err", "failing", "https://pay.example/"]);
+    let events = prop_oneof![4 => 0..3_usize, 1 => 3..25_usize];
+    (way, who, any::<bool>(), session, events, any::<bool>(), answer).prop_map(
+        |(way, who, alias, session, events, increment, answer)| Request {
+            way,
+            who,
+            alias,
+            session,
+            events,
+            increment: increment && answer.starts_with('/'),
+            answer,
+        },
+    )
+}
+
+/// A browser of one user who signed up in it, or of several who did elsewhere: mixpanel-js itself
+/// takes an `alias` for another than who is identified for a change of `$user_id` alone.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    (any::<bool>(), vec(step(), 1..25)).prop_map(|(is_one_user, mut steps)| {
+        for step in &mut steps {
+            let (Step::Ask(request) | Step::Begin(request)) = step else { continue };
+            match request.who {
+                "" | "-" => request.alias = false,
+                _ if is_one_user => request.who = "1",
+                _ => request.alias = false,
+            }
+        }
+        steps
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => request().prop_map(Step::Ask),
+        3 => request().prop_map(Step::Begin),
+        3 => Just(Step::Finish),
+        1 => (1..6_usize).prop_map(Step::OldCookies),
+        1 => Just(Step::Back),
+    ]
+}
+
+impl Request {
+    fn path(&self, at: usize, gate: &str) -> String {
+        let Self { who, session, events, answer, .. } = self;
+        let (base, then) = match *answer {
+            "failing" => ("/failing", ""),
+            "page" => ("/", ""),
+            other => ("/", other),
+        };
+        let alias = if self.alias { who } else { "" };
+        let track = if *events == 0 { String::new() } else { format!("E{at}*{events}") };
+        let increment = if self.increment { "Posts" } else { "" };
+        format!(
+            "{base}?who={who}&alias={alias}&session={session}&track={track}&increment={increment}&gate={gate}&then={then}"
+        )
+    }
+
+    async fn send(&self, visitor: &mut Visitor, path: &str) -> Option<Page> {
+        let ask = match self.way {
+            Way::Navigation => visitor.get(path),
+            Way::Capable => visitor.ask(Method::GET, path).capable(),
+            Way::Fetch => visitor.ask(Method::GET, path).header("sec-fetch-dest", "empty"),
+            Way::Image => visitor.ask(Method::GET, path).header("sec-fetch-mode", "no-cors"),
+        };
+        ask.send().await.ok()
+    }
+}
+
+/// An answer that is still to come, and to what.
+type Answer = JoinHandle<(Option<Page>, Request)>;
+
+/// One browser, and what its requests recorded.
+struct Run {
+    workshop: Workshop,
+    visitor: Visitor,
+    js: Js,
+    cookies: Vec<BTreeMap<String, String>>,
+    slow: VecDeque<(String, Answer)>,
+    shown: Option<(Page, String)>,
+    /// Events by name and place, and whose they are where somebody was identified.
+    expected: BTreeMap<(String, u64), Option<String>>,
+    /// Operations that count twice: of who was identified, and of anybody.
+    increments: RangeInclusive<usize>,
+}
+
+impl Run {
+    fn new(sessions: &Sessions) -> Self {
+        let workshop = Workshop::with_sessions(sessions, routes::routes, |builder| {
+            builder.cookie_key(Key::from(&[7; 64])).unclaimed_after(Duration::from_millis(60))
+        });
+        Self {
+            visitor: Visitor::browser(&workshop.url),
+            workshop,
+            js: Js::new("d1"),
+            cookies: Vec::new(),
+            slow: VecDeque::new(),
+            shown: None,
+            expected: BTreeMap::new(),
+            increments: 0..=0,
+        }
+    }
+
+    async fn step(&mut self, at: usize, step: Step) {
+        self.visitor.cookies.insert("mp_demo_mixpanel".into(), self.js.cookie());
+        self.cookies.push(self.visitor.cookies.clone());
+        match step {
+            Step::Ask(request) => {
+                self.expect(at, &request);
+                let page = request.send(&mut self.visitor, &request.path(at, "")).await;
+                self.show(&request, page);
+            }
+            Step::Begin(request) => {
+                self.expect(at, &request);
+                let gate = format!("g{at}");
+                let path = request.path(at, &gate);
+                let mut visitor = self.visitor.clone();
+                let asked = tokio::spawn(async move { (request.send(&mut visitor, &path).await, request) });
+                self.gatekeeper().get(&format!("/reached/{gate}")).await_page().await;
+                self.slow.push_back((gate, asked));
+            }
+            Step::Finish => self.finish().await,
+            Step::OldCookies(ago) => {
+                if let Some(old) = self.cookies.iter().rev().nth(ago) {
+                    self.visitor.cookies.clone_from(old);
+                }
+            }
+            // An event of nobody would be another's if another is there by now: no key tells that.
+            Step::Back => match self.shown.take() {
+                Some((page, cookie)) if cookie == self.js.cookie() => self.js.run(&page),
+                _ => {}
+            },
+        }
+    }
+
+    fn expect(&mut self, at: usize, request: &Request) {
+        let whose = Some(request.who.to_owned()).filter(|who| !matches!(who.as_str(), "" | "-"));
+        for place in 1..=request.events {
+            self.expected.insert((format!("E{at}"), place as u64), whose.clone());
+        }
+        // One of nobody's is dropped where nobody is identified after it, as in mixpanel-js.
+        let (least, most) = (usize::from(request.increment && whose.is_some()), usize::from(request.increment));
+        self.increments = self.increments.start() + least..=self.increments.end() + most;
+    }
+
+    fn gatekeeper(&self) -> Visitor {
+        Visitor::machine(&self.workshop.url)
+    }
+
+    async fn finish(&mut self) {
+        let Some((gate, asked)) = self.slow.pop_front() else { return };
+        self.gatekeeper().get(&format!("/open/{gate}")).await_page().await;
+        let (page, request) = asked.await.unwrap();
+        if let Some(page) = &page {
+            self.visitor.keep(page);
+        }
+        self.show(&request, page);
+    }
+
+    fn show(&mut self, request: &Request, page: Option<Page>) {
+        let Some(page) = page.filter(|_| matches!(request.way, Way::Navigation | Way::Capable)) else { return };
+        self.js.run(&page);
+        let repeats = page.said().iter().any(|said| said.contains("increment"));
+        if request.way == Way::Navigation && page.status == 200 && !repeats {
+            self.shown = Some((page, self.js.cookie()));
+        }
+    }
+
+    /// Waits until nothing more comes, and says what is wrong.
+    async fn verdict(mut self) -> Result<(), String> {
+        while !self.slow.is_empty() {
+            self.finish().await;
+        }
+        let (js, store) = (&self.js, &self.workshop.stand_in);
+        let all_there = |sent: &[js::Sent]| {
+            self.expected.keys().all(|(name, place)| sent.iter().any(|one| &one.name == name && one.at == *place))
+        };
+        let increments = || js.increments.len() + increments_by_server(store);
+        let waited = store.wait_for(DEADLINE / 6, |store| {
+            (all_there(&js::all([js], &store.events())) && increments() >= *self.increments.start()).then_some(())
+        });
+        let came = waited.await.map_err(|_| "lost").err();
+        if let Err(error) = self.workshop.mengpaneel.shutdown(DEADLINE).await {
+            return Err(error.to_string());
+        }
+        let sent = js::all([js], &store.events());
+        let mut wrong = Vec::from_iter(came.map(str::to_owned));
+        for ((name, place), whose) in &self.expected {
+            let copies: Vec<_> = sent.iter().filter(|one| &one.name == name && one.at == *place).collect();
+            match copies[..] {
+                [one] if whose.is_none() || &one.user_id == whose => {}
+                [one] => wrong.push(format!("{name} is {whose:?}'s, not {one:?}")),
+                _ => wrong.push(format!("{name} {place}: {copies:?}")),
+            }
+        }
+        if sent.len() != self.expected.len() {
+            wrong.push(format!("{} events of {}", sent.len(), self.expected.len()));
+        }
+        if !self.increments.contains(&increments()) {
+            wrong.push(format!("{} increments of {:?}", increments(), self.increments));
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+}
+
+fn increments_by_server(store: &stand_in::Store) -> usize {
+    store.profiles().iter().filter(|one| one.body.get("$add").is_some()).count()
+}
+
+#[test]
+fn whatever_a_browser_does_each_event_is_counted_once_as_its_users() {
+    let redis = Redis::start();
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
+    let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let sessions = select(vec![Sessions::Signed, Sessions::Private, Sessions::Redis(redis.url())]);
+    let ran = TestRunner::new(config).run(&(sessions, steps()), |(sessions, steps)| {
+        let verdict = runtime.block_on(async {
+            let mut run = Run::new(&sessions);
+            for (at, step) in steps.into_iter().enumerate() {
+                run.step(at, step).await;
+            }
+            run.verdict().await
+        });
+        verdict.map_err(TestCaseError::fail)
+    });
+    ran.unwrap_or_else(|error| panic!("{error}"));
+}

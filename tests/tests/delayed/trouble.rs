@@ -1,0 +1,182 @@
+//! Payloads that are not what they should be, and replays that do not come to an answer.
+
+use actix_session::SessionMiddleware;
+use actix_session::storage::CookieSessionStore;
+use actix_web::cookie::Key;
+use actix_web::middleware::Condition;
+use actix_web::{App, HttpResponse, test, web};
+use mengpaneel::Mengpaneel;
+use mengpaneel_tests::{Visitor, Workshop, names, settle};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::log::Log;
+use crate::workshop;
+
+async fn leave(workshop: &Workshop, left: &str) -> Visitor {
+    let mut ada = Visitor::browser(&workshop.url);
+    let left: String = url::form_urlencoded::byte_serialize(left.as_bytes()).collect();
+    ada.get(&format!("/?session=own&left={left}")).await_page().await;
+    ada
+}
+
+#[tokio::test]
+async fn a_payload_that_cannot_be_read_is_ignored_and_the_rest_of_the_session_kept() {
+    let workshop = workshop();
+    let deep = format!("{{\"tracking\":[[[\"track\"],[{}{}]]]}}", "[".repeat(200), "]".repeat(200));
+    let bad = [
+        r#"{"tracking":[[["track"],["Sign In"]]"#,
+        r#"{"tracking":[[["constructor"],["alert(1)"]]]}"#,
+        r#"{"tracking":[[["people","__proto__"],[]]]}"#,
+        r#"{"tracking":[["track","Sign In"]]}"#,
+        r#"{"version":2,"calls":[]}"#,
+        "[]",
+        "null",
+        "7",
+        &deep,
+    ];
+    for bad in bad {
+        let mut ada = leave(&workshop, bad).await;
+        let page = ada.get("/?track=View").await_page().await;
+        assert_eq!((page.status, page.said()), (200, vec!["track View".to_owned()]), "{bad}");
+        assert_eq!(ada.get("/?then=json").await_page().await.json()["own"], "own", "{bad}");
+        assert_eq!(ada.get("/").await_page().await.header("set-cookie"), None, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_original_gem_left_in_a_session_is_told() {
+    let workshop = workshop();
+    let left = r#"{"before_setup":[[["alias"],["42"]]],"tracking":[[["track"],["Sign Up",{"ID":42}]]]}"#;
+    let mut ada = leave(&workshop, left).await;
+    assert_eq!(ada.get("/?who=42").await_page().await.said(), ["alias 42", "identify 42", "track Sign Up"]);
+}
+
+#[tokio::test]
+async fn a_session_that_was_tampered_with_is_no_session() {
+    let keyed = Workshop::build(crate::routes::routes, |builder| builder.cookie_key(Key::generate()));
+    let mut ada = Visitor::browser(&keyed.url);
+    ada.get("/?who=42&session=own&track=Buy&then=/").await_page().await;
+    ada.get("/?who=42&session=purge&track=Sign+Out&then=/").await_page().await;
+    for value in ada.cookies.values_mut() {
+        value.replace_range(..1, if value.starts_with('A') { "B" } else { "A" });
+    }
+    let page = ada.get("/?track=View").await_page().await;
+    assert_eq!((page.status, page.said()), (200, vec!["track View".to_owned()]));
+    assert!(!ada.cookies.contains_key("mengpaneel_delayed_calls"));
+}
+
+#[tokio::test]
+async fn what_waited_longer_than_four_days_goes_by_the_server() {
+    let workshop = workshop();
+    let days_ago = |days: u64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::try_from(now.as_millis()).unwrap() - days * 24 * 3_600_000
+    };
+    for (days, by_page) in [(3, true), (5, false), (30, false)] {
+        workshop.stand_in.clear();
+        let left = json!({"setup": [[["identify"], ["42"]]], "tracking": [[["track"], ["Old", {
+            "time": days_ago(days), "$insert_id": format!("id-{days}"), "$user_id": "42", "distinct_id": "42"
+        }]]]});
+        let mut ada = leave(&workshop, &left.to_string()).await;
+        let page = ada.get("/?who=42").await_page().await;
+        assert_eq!(page.said().contains(&"track Old".to_owned()), by_page, "{days}");
+        let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+        assert_eq!(arrived.len(), usize::from(!by_page), "{days}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_that_panics_or_fails_in_an_inner_middleware_leaves_the_calls_where_they_were() {
+    for fails in ["/?track=View&then=panic", "/failing?track=View"] {
+        let workshop = workshop();
+        let mut ada = Visitor::browser(&workshop.url);
+        ada.get("/?who=42&track=Buy&then=/").await_page().await;
+        let cookies = ada.cookies.clone();
+        drop(ada.get(fails).send().await);
+        assert_eq!(ada.cookies, cookies, "{fails}");
+        assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["View"], "{fails}");
+        assert_eq!(ada.get("/").await_page().await.said(), ["identify 42", "track Buy"], "{fails}");
+        assert_eq!(ada.get("/").await_page().await.said(), Vec::<String>::new(), "{fails}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_that_answers_an_error_page_is_a_replay() {
+    let workshop = workshop();
+    let mut ada = Visitor::browser(&workshop.url);
+    ada.get("/?who=42&track=Buy&then=/").await_page().await;
+    assert_eq!(ada.get("/?then=err").await_page().await.status, 500);
+    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Buy"]);
+    assert_eq!(ada.get("/").await_page().await.said(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_replay_whose_client_hangs_up_leaves_the_calls_where_they_were() {
+    let workshop = workshop();
+    let mut ada = Visitor::browser(&workshop.url);
+    ada.get("/?who=42&track=Buy&then=/").await_page().await;
+    let address = workshop.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let cookie = format!("id={}", ada.cookies["id"]);
+    let head = format!(
+        "GET /?track=View&gate=never HTTP/1.1\r\nhost: {address}\r\naccept: text/html\r\ncookie: {cookie}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    Visitor::machine(&workshop.url).get("/reached/never").await_page().await;
+    // A reset, which drops the handler where it waits; a plain close would let it finish.
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+    workshop.stand_in.wait_for_event(mengpaneel_tests::DEADLINE, "View").await.unwrap();
+    assert_eq!(ada.get("/").await_page().await.said(), ["identify 42", "track Buy"]);
+}
+
+#[actix_web::test]
+async fn one_error_says_the_two_lines_that_are_right() {
+    for is_inside in [true, false] {
+        let log = Log::default();
+        let _listening = log.listen();
+        let mengpaneel = Mengpaneel::builder("demo").build().unwrap();
+        for _worker in 0..2 {
+            let session = SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]));
+            let app = App::new()
+                .default_service(web::to(HttpResponse::Ok))
+                .wrap(Condition::new(is_inside, session))
+                .wrap(mengpaneel.clone());
+            let app = test::init_service(app).await;
+            for _ in 0..2 {
+                test::call_service(&app, test::TestRequest::get().to_request()).await;
+            }
+        }
+        let errors = log.lines("ERROR");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        for line in [".wrap(mengpaneel.clone())", ".wrap(SessionMiddleware::new(store, key))"] {
+            assert!(errors[0].contains(line), "{errors:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn one_line_says_what_is_wrong_with_a_payload() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let mengpaneel = Mengpaneel::builder("demo").build().unwrap();
+    let left = |session: actix_session::Session| async move {
+        session.insert("mengpaneel_delayed_calls", Value::from(7)).unwrap();
+        HttpResponse::Ok().finish()
+    };
+    let app = App::new()
+        .route("/leave", web::get().to(left))
+        .default_service(web::to(HttpResponse::Ok))
+        .wrap(mengpaneel)
+        .wrap(SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64])));
+    let app = test::init_service(app).await;
+    let answer = test::call_service(&app, test::TestRequest::get().uri("/leave").to_request()).await;
+    let cookie = answer.response().cookies().next().unwrap().into_owned();
+    let page = test::TestRequest::get().cookie(cookie).insert_header(("accept", "text/html")).to_request();
+    test::call_service(&app, page).await;
+    let warnings = log.lines("WARN");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("delayed calls that cannot be replayed are ignored"), "{warnings:?}");
+}

@@ -1,0 +1,55 @@
+//! A first-time visitor, whom browser and server name alike from the first request on.
+
+use actix_web::{HttpResponse, get, web};
+use mengpaneel::Mixpanel;
+use mengpaneel_tests::{Visitor, Workshop, settle};
+use serde_json::json;
+
+#[get("/page")]
+async fn page(mixpanel: Mixpanel) -> HttpResponse {
+    mixpanel.via_server().track("Seen by the server", ());
+    HttpResponse::Ok().content_type("text/html").body("<!DOCTYPE html><head></head>")
+}
+
+#[get("/shared")]
+async fn shared() -> HttpResponse {
+    HttpResponse::Ok().insert_header(("cache-control", "public")).body("for all")
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config.service(page).service(shared);
+}
+
+#[tokio::test]
+async fn the_servers_first_event_is_of_the_device_in_the_cookie_that_the_visitor_gets() {
+    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
+    let mut visitor = Visitor::browser(&workshop.url);
+    let first = visitor.get("/page").await_page().await;
+    assert_eq!(first.header("cache-control"), Some("private"));
+    let cookie = visitor.cookies["mp_demo_mixpanel"].clone();
+    let second = visitor.get("/page").await_page().await;
+    assert_eq!(second.header("set-cookie"), None, "once is enough");
+    let events = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    assert_eq!(events.len(), 2);
+    for event in &events {
+        let device = event.property("$device_id").as_str().unwrap();
+        assert!(cookie.contains(device));
+        assert_eq!(event.property("distinct_id"), &json!(format!("$device:{device}")));
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_is_given_a_cookie() {
+    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
+    let mut visitor = Visitor::browser(&workshop.url);
+    let for_all = visitor.get("/shared").await_page().await;
+    assert_eq!(for_all.header("set-cookie"), None);
+    let asked_by_a_script = visitor.get("/page").capable().await_page().await;
+    assert_eq!(asked_by_a_script.header("set-cookie"), None);
+    let who_opted_out = visitor.get("/page").header("dnt", "1").await_page().await;
+    assert_eq!(who_opted_out.header("set-cookie"), None);
+
+    let workshop = Workshop::start(routes);
+    let without_the_option = Visitor::browser(&workshop.url).get("/page").await_page().await;
+    assert_eq!(without_the_option.header("set-cookie"), None);
+}
