@@ -96,19 +96,18 @@ fn timed<T>(work: impl Fn() -> T) -> Duration {
 
 fn main() {
     assert_eq!(injected(&page(30_000)), rewritten(&page(30_000)), "both insert at the same place");
-    println!("{:>10} {:>10} {:>10} {:>10} {:>10}   inject/copy lol_html/inject", "page", "copy", "find", "inject", "lol_html");
+    println!(
+        "{:>10} {:>10} {:>10} {:>10} {:>10}   inject/copy lol_html/inject",
+        "page", "copy", "find", "inject", "lol_html"
+    );
     for size in [1_000, 30_000, 300_000] {
         let page = page(size);
         let page = black_box(page.as_slice());
         // The least of many rounds, taken by turns: what else the machine does disturbs all alike.
         let mut least = [Duration::MAX; 4];
         for _ in 0..100 {
-            let round = [
-                timed(|| copied(page)),
-                timed(|| found(page)),
-                timed(|| injected(page)),
-                timed(|| rewritten(page)),
-            ];
+            let round =
+                [timed(|| copied(page)), timed(|| found(page)), timed(|| injected(page)), timed(|| rewritten(page))];
             for (least, now) in least.iter_mut().zip(round) {
                 *least = now.min(*least);
             }
