@@ -71,11 +71,10 @@ fn injected(page: &[u8]) -> Bytes {
 
 fn rewritten(page: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(page.len() + BLOCK.len());
-    let handlers = vec![element!("head", |head| {
+    let settings = Settings::new().append_element_content_handler(element!("head", |head| {
         head.append(BLOCK, ContentType::Html);
         Ok(())
-    })];
-    let settings = Settings { element_content_handlers: handlers, ..Settings::new() };
+    }));
     let mut rewriter = HtmlRewriter::new(settings, |chunk: &[u8]| out.extend_from_slice(chunk));
     rewriter.write(page).unwrap_or_else(|error| panic!("{error}"));
     rewriter.end().unwrap_or_else(|error| panic!("{error}"));

@@ -67,7 +67,7 @@ fn serve(mengpaneel: Option<Mengpaneel>) -> SocketAddr {
                 .listen(listener)?
                 .run(),
             };
-            drop(send.send(()));
+            let _ = send.send(());
             server.await
         };
         System::new().block_on(run).unwrap_or_else(|error| panic!("{error}"));
