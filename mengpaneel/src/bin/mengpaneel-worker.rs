@@ -1,4 +1,5 @@
 //! Drains an outbox: delivers to Mixpanel what web processes left in it.
+#![allow(rustdoc::bare_urls, reason = "what is said of an option is shown on a terminal, as it stands")]
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
