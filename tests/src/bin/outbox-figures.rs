@@ -43,7 +43,7 @@ async fn figures(folder: &Path) -> Done<()> {
         let count = 100_000;
         let (cpu, before) = (cpu_time()?, Instant::now());
         append(&*outbox, count).await?;
-        let (cpu, took) = (cpu_time()? - cpu, before.elapsed());
+        let (cpu, took) = (cpu_time()?.saturating_sub(cpu), before.elapsed());
         let drained = drain(outbox, count).await?;
         let each = |whole: Duration| whole.as_secs_f64() * 1e6 / f64::from(count);
         let name = url.split(':').next().unwrap_or_default();
