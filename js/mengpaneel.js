@@ -1,10 +1,4 @@
-/*
- * Runs in the page what the server recorded while it answered a script's request.
- *
- * Marks requests to this origin (fetch, XMLHttpRequest) as able to carry calls back, once the real
- * mixpanel-js is there and the visitor has not opted out; runs the calls that come back.
- * Whatever goes wrong here, the page does not notice.
- */
+// Told function by function in README.md.
 (function (window) {
   "use strict";
   if (!window || !window.document) return;
@@ -12,7 +6,6 @@
   var document = window.document;
   var location = window.location;
 
-  // For Mengpaneel itself, or for a second one by its name.
   function attach(name) {
     var own = name ? "mengpaneel_" + name : "mengpaneel";
     var suffix = name ? "-" + name : "";
@@ -22,7 +15,6 @@
     var page = (window[own] = window[own] || {});
     if (page.start) return page;
 
-    // The block in the page says which mixpanel is ours by setting `instance`, once it initialised.
     var mixpanel;
     var given = page.instance;
     Object.defineProperty(page, "instance", {
@@ -36,7 +28,6 @@
     });
     if (given) page.instance = given;
 
-    // After a reset the next setup must run whole, on this page and the next.
     function forgetAtReset(instance) {
       var reset = instance.reset;
       if (typeof reset !== "function") return;
@@ -49,7 +40,6 @@
       };
     }
 
-    // A blocked library, or one that must not track, claims nothing.
     function isCapable() {
       return attempt(function () {
         return typeof mixpanel.get_distinct_id === "function" && !mixpanel.has_opted_out_tracking();
@@ -72,7 +62,6 @@
       if (isMethod(target, method)) target[method].apply(target, args);
     }
 
-    // Runs what a response carries. `header` reads one of its headers.
     function receive(header) {
       attempt(function () {
         var calls = header(CALLS);
@@ -86,14 +75,12 @@
             });
           });
         }
-        // The block in the page sees them through, should the visitor leave at once.
         if (page.visit) page.visit(all)(mixpanel);
         else all();
         if (setup) page.setup = setup;
       });
     }
 
-    // Adds our headers to a request that `set` belongs to.
     function mark(set) {
       set(CAPABLE, "true");
       if (page.setup) set(SETUP, page.setup);
@@ -107,13 +94,16 @@
         });
         var response = fetch.apply(this, marked || args);
         if (marked) {
-          response.then(
-            function (answer) {
-              // "basic" is this origin's own answer, wherever redirects led.
-              if (answer.type === "basic") receive(answer.headers.get.bind(answer.headers));
-            },
-            function () {}
-          ).catch(function () {});
+          response
+            .then(function (answer) {
+              if (answer.type !== "basic") return;
+              function read() {
+                receive(answer.headers.get.bind(answer.headers));
+              }
+              if (marked[1].headers.get("X-Sec-Purpose") === "prefetch") onceShown(answer.url, read);
+              else read();
+            })
+            .catch(function () {});
         }
         return response;
       };
@@ -146,7 +136,6 @@
       };
     }
 
-    // Hands over a mixpanel that the application loaded and initialised itself.
     page.start = function (instance, other) {
       if (other) return attach(other).start(instance);
       var waiting = page.queue;
@@ -173,7 +162,15 @@
     }
   }
 
-  // Only what mixpanel-js itself defines, and nothing that gives access to more.
+  function onceShown(url, then) {
+    var fetched = Date.now();
+    document.addEventListener("turbo:load", function shown() {
+      var late = Date.now() - fetched > 1e4;
+      if (late || location.href === url) document.removeEventListener("turbo:load", shown);
+      if (!late && location.href === url) then();
+    });
+  }
+
   function isMethod(target, name) {
     return (
       /^[a-z][a-z0-9_]*$/.test(name) &&
@@ -183,13 +180,11 @@
     );
   }
 
-  // A header on a request to another origin would have the browser ask there first.
   function isOurs(url) {
     var address = new URL(url, document.baseURI);
     return address.protocol === location.protocol && address.origin === location.origin;
   }
 
-  // The arguments of `fetch` with more headers, or nothing where they are best left alone.
   function withHeaders(input, init, mark) {
     var isRequest = typeof Request === "function" && input instanceof Request;
     if (!isOurs(isRequest ? input.url : input)) return undefined;

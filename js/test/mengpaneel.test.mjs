@@ -182,3 +182,10 @@ test("on a server it does nothing", async () => {
   const { start } = await import("../mengpaneel.mjs");
   start({});
 });
+
+test("it is small", async () => {
+  const { gzipSync } = await import("node:zlib");
+  const { readFileSync } = await import("node:fs");
+  const size = gzipSync(readFileSync(new URL("../mengpaneel.js", import.meta.url))).length;
+  assert.ok(size < 2048, `${size} bytes`);
+});

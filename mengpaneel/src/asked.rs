@@ -22,9 +22,12 @@ pub struct Asked {
     pub url: Option<Url>,
     /// A browser shows the answer to a person: what is replayed can run there.
     pub is_navigation: bool,
+    /// The answer may never be shown.
+    pub is_prefetch: bool,
     /// The client runs calls from a header: `X-Mengpaneel-Flush-Capable`.
     pub is_capable: bool,
-    /// A script asked, not a person: the answer is no page, whatever its type.
+    /// A script asked, or a page for one of its parts (an image, a style): the answer is no page,
+    /// whatever its type.
     pub is_ajax: bool,
     /// The client may keep cookies: it sent one, or asks for pages.
     pub keeps_cookies: bool,
@@ -45,6 +48,7 @@ impl Asked {
             method: request.method().clone(),
             path: request.path().to_owned(),
             is_navigation: is_navigation(request, accepts_html),
+            is_prefetch: is_prefetch(headers),
             is_ajax: is_capable || is_ajax(headers),
             is_capable,
             keeps_cookies: accepts_html || headers.contains_key(header::COOKIE),
@@ -56,7 +60,8 @@ impl Asked {
 
     /// Whether the client can run what the last request left.
     pub fn can_replay(&self) -> bool {
-        self.is_navigation || (self.is_capable && !self.is_cross_origin && !is_speculative_method(&self.method))
+        let by_script = self.is_capable && !self.is_cross_origin && !self.is_prefetch;
+        self.is_navigation || (by_script && !is_speculative_method(&self.method))
     }
 
     /// Whether a `Location` stays on this origin, as a browser resolves it. A proxy may speak TLS
@@ -97,25 +102,30 @@ fn is_speculative_method(method: &Method) -> bool {
     matches!(*method, Method::HEAD | Method::OPTIONS)
 }
 
-fn is_navigation(request: &HttpRequest, accepts_html: bool) -> bool {
-    let headers = request.headers();
-    let prefetches = ["sec-purpose", "purpose", "x-moz", "x-purpose"].into_iter().any(|name| {
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    // Turbo's is `X-Sec-Purpose`: scripts may not set the other.
+    ["sec-purpose", "x-sec-purpose", "purpose", "x-moz", "x-purpose"].into_iter().any(|name| {
         // A page that is prerendered runs its calls when it is shown; a prefetched one may never be.
         named(headers, name).is_some_and(|purpose| {
             let purpose = purpose.to_ascii_lowercase();
             (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
         })
-    });
+    })
+}
+
+fn is_navigation(request: &HttpRequest, accepts_html: bool) -> bool {
+    let headers = request.headers();
     let navigates = match named(headers, "sec-fetch-mode") {
         Some(mode) => mode == "navigate",
         None => accepts_html && named(headers, "sec-fetch-dest").is_none() && !is_ajax(headers),
     };
-    navigates && !prefetches && !is_speculative_method(request.method())
+    navigates && !is_prefetch(headers) && !is_speculative_method(request.method())
 }
 
 fn is_ajax(headers: &HeaderMap) -> bool {
     named(headers, "x-requested-with").is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
         || named(headers, "sec-fetch-dest") == Some("empty")
+        || named(headers, "sec-fetch-mode").is_some_and(|mode| mode != "navigate")
         || named(headers, "hx-request") == Some("true")
 }
 

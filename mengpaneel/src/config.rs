@@ -2,97 +2,27 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::cookie::Key;
-use ipnet::IpNet;
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::call::Properties;
-use crate::claims::Claims;
-use crate::current;
 use crate::failure::{Failure, Failures};
-use crate::mengpaneel::{Mengpaneel, On};
-use crate::outbox::{BeforeSend, Memory, Outbox, OutboxError, Post, PostConfig};
-use crate::seed::Seeding;
-use crate::server::{ApiHost, ApiHostError, Credentials, Delivery, DeliveryConfig, DeliveryError, Message, Region};
-use crate::settings::{Loader, Names, PageSettings, Settings};
-use crate::visitor::CookieNames;
+use crate::mengpaneel::Mengpaneel;
+use crate::outbox::{BeforeSend, Memory, Outbox};
+use crate::server::{ApiHost, Message, Region};
+use crate::settings::Loader;
+
+mod build;
+mod error;
+mod token;
+
+pub use error::BuildError;
+pub use token::Token;
 
 /// Where Mixpanel publishes mixpanel-js.
 const LIB_URL: &str = "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js";
-
-/// A project's token, or none: tracking is off then.
-///
-/// Made from text, from `Option`al text and from the result of [`std::env::var`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Token(Option<String>);
-
-impl From<&str> for Token {
-    fn from(token: &str) -> Self {
-        Self(Some(token.trim().to_owned()).filter(|token| !token.is_empty()))
-    }
-}
-
-impl From<String> for Token {
-    fn from(token: String) -> Self {
-        Self::from(token.as_str())
-    }
-}
-
-impl<T: Into<Token>> From<Option<T>> for Token {
-    fn from(token: Option<T>) -> Self {
-        token.map(Into::into).unwrap_or_default()
-    }
-}
-
-impl<T: Into<Token>, E> From<Result<T, E>> for Token {
-    fn from(token: Result<T, E>) -> Self {
-        Self::from(token.ok())
-    }
-}
-
-/// Why a Mengpaneel could not be built.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The name of a second Mengpaneel is part of header names.
-    #[error("{0:?} cannot be a name: use lower-case letters, digits and `-`")]
-    Name(String),
-    /// The configuration of mixpanel-js is no JSON object.
-    #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
-    JsConfig(String),
-    /// What the server delivers to is no base URL.
-    #[error("api_host: {0}")]
-    ApiHost(#[from] ApiHostError),
-    /// What the page is told is no URL.
-    #[error("{option}: {url:?} is no URL that a page can load from ({why})")]
-    PageUrl {
-        /// The option of the builder.
-        option: &'static str,
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A trusted proxy is neither an address nor a network.
-    #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
-    Proxy(String),
-    /// There is no cookie to be given to visitors.
-    #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]
-    SeedCookie,
-    /// Nothing can be delivered: there are no certificates on this machine, most often.
-    #[error(transparent)]
-    Delivery(#[from] DeliveryError),
-    /// The outbox cannot be used as it is.
-    #[error(transparent)]
-    Outbox(#[from] OutboxError),
-    /// The thread that delivers could not be started.
-    #[error("the delivery thread cannot start: {0}")]
-    Thread(#[from] std::io::Error),
-}
 
 /// What a [`Mengpaneel`] is to be told before it is built; every option has a default.
 ///
@@ -111,6 +41,7 @@ pub enum BuildError {
 /// # }
 /// ```
 #[must_use = "a builder does nothing until it is built"]
+#[allow(clippy::struct_excessive_bools, reason = "options, each its own")]
 pub struct Builder {
     token: Token,
     name: Option<String>,
@@ -120,8 +51,7 @@ pub struct Builder {
     js_config: Value,
     loader: Loader,
     outbox: Option<Arc<dyn Outbox>>,
-    /// What takes over where the outbox cannot be opened.
-    stand_by: Option<Arc<dyn Outbox>>,
+    or_memory: bool,
     concurrency: usize,
     max_deliveries: u32,
     service_account: Option<(String, String, String)>,
@@ -154,7 +84,7 @@ impl Mengpaneel {
             js_config: Value::Object(Properties::new()),
             loader: Loader::default(),
             outbox: Some(Arc::new(Memory::default())),
-            stand_by: None,
+            or_memory: false,
             concurrency: 1,
             max_deliveries: 10,
             service_account: None,
@@ -236,7 +166,7 @@ impl Builder {
     /// Where the outbox cannot be opened (a file that is broken, a disk that is full), memory takes
     /// over, and a log line says so. Without this, [`build`](Self::build) fails.
     pub fn or_memory(self) -> Self {
-        Self { stand_by: Some(Arc::new(Memory::default())), ..self }
+        Self { or_memory: true, ..self }
     }
 
     /// How many batches are delivered at once from the outbox. Default: 1, which keeps the order in
@@ -357,127 +287,6 @@ impl Builder {
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self { failures: Failures::new(hook), ..self }
     }
-
-    /// Checks what was configured, and starts the thread that delivers.
-    ///
-    /// # Errors
-    /// The option that cannot be, and what it takes instead.
-    pub fn build(self) -> Result<Mengpaneel, BuildError> {
-        let settings = self.settings()?;
-        self.api_host.url()?;
-        let Some(token) = self.token.0 else {
-            tracing::info!(target: "mengpaneel", "no token: tracking is off");
-            return Ok(Mengpaneel::new(None));
-        };
-        let credentials = match self.service_account {
-            Some((user, secret, project_id)) => Credentials::ServiceAccount { user, secret, project_id },
-            None => Credentials::Token,
-        };
-        let (api_host, timeout) = (self.api_host, self.timeout);
-        let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
-        let failures = Arc::new(self.failures);
-        current::listen(Arc::downgrade(&failures));
-        let outbox = open(self.outbox, self.stand_by)?;
-        let post = Post::start(PostConfig {
-            token,
-            delivery,
-            outbox,
-            failures: (*failures).clone(),
-            before_send: self.before_send,
-            max_age: self.max_age,
-            shutdown_timeout: self.shutdown_timeout,
-            concurrency: self.concurrency,
-            max_deliveries: self.max_deliveries,
-        })?;
-        let on = On {
-            settings: Arc::new(settings),
-            post: Arc::new(post),
-            failures,
-            claims: Claims::new(self.max_unclaimed),
-            told_no_session: AtomicBool::new(false),
-        };
-        Ok(Mengpaneel::new(Some(Arc::new(on))))
-    }
-
-    fn settings(&self) -> Result<Settings, BuildError> {
-        let token = self.token.0.clone().unwrap_or_default();
-        let names =
-            Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
-        let config = self.page_config()?;
-        check_page_url("lib_url", &self.lib_url)?;
-        let cookies = CookieNames::new(&token, &config);
-        let seeding = Seeding::new(&cookies.persistence, &config);
-        if self.seed_cookie && seeding.is_none() {
-            return Err(BuildError::SeedCookie);
-        }
-        let proxies = self.trusted_proxies.iter().map(|proxy| network(proxy));
-        Ok(Settings {
-            cookies,
-            seeding: seeding.filter(|_| self.seed_cookie),
-            token,
-            names,
-            page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
-            max_header: self.max_header,
-            max_session: self.max_session,
-            inject_into_streams: self.inject_into_streams,
-            respect_dnt: self.respect_dnt,
-            trusted_proxies: proxies.collect::<Result<_, _>>()?,
-            cookie_key: self.cookie_key.clone(),
-            unclaimed_after: self.unclaimed_after,
-        })
-    }
-
-    /// What `mixpanel.init` gets: our defaults, where it delivers, and the application's own.
-    fn page_config(&self) -> Result<Properties, BuildError> {
-        let Value::Object(own) = &self.js_config else {
-            return Err(BuildError::JsConfig(self.js_config.to_string()));
-        };
-        let mut config = Properties::new();
-        config.insert("opt_out_tracking_persistence_type".into(), Value::from("cookie"));
-        config.insert("api_payload_format".into(), Value::from("json"));
-        if let Some(url) = &self.js_api_host {
-            check_page_url("js_api_host", url)?;
-            config.insert("api_host".into(), Value::from(url.as_str()));
-        } else if let Some(url) = self.api_host.for_page() {
-            config.insert("api_host".into(), Value::from(url));
-        }
-        config.extend(own.clone());
-        Ok(config)
-    }
-}
-
-/// Makes the outbox ready, or takes memory in its place where that may be.
-fn open(
-    outbox: Option<Arc<dyn Outbox>>,
-    stand_by: Option<Arc<dyn Outbox>>,
-) -> Result<Option<Arc<dyn Outbox>>, OutboxError> {
-    let Some(outbox) = outbox else { return Ok(None) };
-    match (outbox.open(), stand_by) {
-        (Ok(()), _) => Ok(Some(outbox)),
-        (Err(error), Some(memory)) => {
-            tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead");
-            Ok(Some(memory))
-        }
-        (Err(error), None) => Err(error),
-    }
-}
-
-/// A page can load from `https://…`, `//…` and `/…`.
-fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
-    let base = url::Url::parse("https://page.example/");
-    let parsed = base.and_then(|base| base.join(url)).map_err(|error| error.to_string());
-    let checked = match parsed {
-        _ if url.is_empty() => Err("it is empty".to_owned()),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => Err(format!("its scheme is {}", url.scheme())),
-        Ok(_) => Ok(()),
-        Err(why) => Err(why),
-    };
-    checked.map_err(|why| BuildError::PageUrl { option, url: url.to_owned(), why })
-}
-
-fn network(text: &str) -> Result<IpNet, BuildError> {
-    let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
-    address.or_else(|_| text.parse()).map_err(|_| BuildError::Proxy(text.to_owned()))
 }
 
 impl fmt::Debug for Builder {

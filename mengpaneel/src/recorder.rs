@@ -162,8 +162,7 @@ impl Recorder {
         self.failures.tell(failure);
     }
 
-    /// Puts the calls in place that the last request left to this one. What is replayed after
-    /// something else stands behind that; its setup replaces that setup.
+    /// Puts the calls in place that the last request left. What is replayed later stands behind them.
     pub fn replay(&self, calls: Calls) {
         let mut state = self.lock();
         if !calls.setup.is_empty() {

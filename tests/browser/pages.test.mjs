@@ -86,18 +86,36 @@ test("Turbo's visits, forms and restored pages count once, and initialise nothin
   await page.goto("/library/turbo/1");
   await tracks(page);
   await page.evaluate(() => (window.first = window.mengpaneel.instance));
+  // Turbo changes the address before it has the page.
+  const is_shown = (title) => page.waitForFunction((title) => document.title === title, title);
   await page.click("text=next");
-  await page.waitForURL("**/turbo/2");
+  await is_shown("2");
   await page.click("text=move");
-  await page.waitForURL("**/turbo/7");
+  await is_shown("7");
   await page.goBack();
-  await page.waitForURL("**/turbo/2");
+  await is_shown("2");
   await page.goForward();
-  await page.waitForURL("**/turbo/7");
+  await is_shown("7");
   const same = await page.evaluate(() => window.first === window.mengpaneel.instance && window.first === window.mixpanel);
   assert.ok(same, "one page, one mixpanel");
-  const events = await pages.await_events(["View Library", "View Library", "Moved", "View Library"], leave);
-  assert.deepEqual(events.map(({ details }) => details.Number), [1, 2, undefined, 7]);
+  // After a form Turbo has no page left and asks for the second anew, which is a view. What it fetched
+  // because the pointer was over a link, and never showed, is none.
+  const wanted = ["View Library", "View Library", "Moved", "View Library", "View Library"];
+  const events = await pages.await_events(wanted, leave);
+  assert.deepEqual(events.map(({ details }) => details.Number), [1, 2, undefined, 7, 2]);
+});
+
+test("what Turbo fetched because it was pointed at counts once it is shown", async () => {
+  const { page, leave } = await visitor(browser, pages.url);
+  await page.goto("/library/turbo/1");
+  await tracks(page);
+  const fetched = page.waitForRequest("**/turbo/2");
+  await page.hover("text=next");
+  await fetched;
+  await page.click("text=next");
+  await page.waitForFunction(() => document.title === "2");
+  const events = await pages.await_events(["View Library", "View Library"], leave);
+  assert.deepEqual(events.map(({ details }) => details.Number), [1, 2]);
 });
 
 for (const library of ["htmx", "htmx4"]) {

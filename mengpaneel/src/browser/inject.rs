@@ -40,15 +40,25 @@ pub(crate) struct Scanner {
 impl Scanner {
     /// Reads the next piece of the page.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Head {
-        for &byte in piece {
-            self.byte(byte);
-        }
+        self.read(piece, false);
         self.rules.head
     }
 
-    /// What is known of the end of the head so far.
-    pub(crate) fn head(&self) -> Head {
-        self.rules.head
+    /// Reads a piece, or no further than the head.
+    fn read(&mut self, piece: &[u8], head_only: bool) {
+        let mut rest = piece;
+        while let Some((byte, after)) = rest.split_first() {
+            let passed = self.tokens.pass(rest, self.rules.text_is_idle());
+            if passed > 0 {
+                rest = rest.get(passed..).unwrap_or_default();
+                continue;
+            }
+            self.byte(*byte);
+            if head_only && self.rules.head != Head::Open {
+                break;
+            }
+            rest = after;
+        }
     }
 
     /// What is known of the end of the head, now that the page ended: never [`Head::Open`].
@@ -116,12 +126,7 @@ pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
 /// The offset in a whole page before which a block can be inserted, by a scanner that can then be
 /// asked for what else it saw. `None` where it is no whole document.
 pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
-    for &byte in html {
-        scanner.byte(byte);
-        if scanner.head() != Head::Open {
-            break;
-        }
-    }
+    scanner.read(html, true);
     match scanner.finish() {
         Head::EndsAt(at) => Some(at),
         Head::Open | Head::Fragment => None,

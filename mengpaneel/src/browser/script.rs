@@ -1,6 +1,7 @@
 //! What is written into a page or a header, so that the browser runs the calls.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,8 +12,14 @@ use crate::settings::Loader;
 #[cfg(test)]
 mod tests;
 
-const LOADER: &str = include_str!("loader.js");
-const VISIT: &str = include_str!("visit.js");
+static LOADER: LazyLock<String> = LazyLock::new(|| lean(include_str!("loader.js")));
+static VISIT: LazyLock<String> = LazyLock::new(|| lean(include_str!("visit.js")));
+
+/// A script without its indentation and its comments, which each page would carry.
+fn lean(script: &str) -> String {
+    let lines: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.starts_with("//")).collect();
+    lines.join("\n")
+}
 
 /// One page, as far as its block is concerned.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +55,7 @@ pub(crate) fn block(page: &Page<'_>) -> Option<String> {
         let _ = writeln!(
             out,
             "var mixpanel = {}({});\nmengpaneel.queue = mixpanel = mixpanel.init({}, {}, {});",
-            LOADER.trim_end(),
+            LOADER.as_str(),
             text(page.lib_url),
             text(page.token),
             json(page.config),
@@ -119,7 +126,7 @@ fn open(nonce: Option<&str>, own: &str) -> String {
         "<script{nonce}>\n(function () {{\ntry {{\n\
          var mengpaneel = window[{own}] = window[{own}] || {{}};\n\
          var visit = mengpaneel.visit = mengpaneel.visit || {}({own});\n",
-        VISIT.trim_end(),
+        VISIT.as_str(),
     )
 }
 

@@ -1,5 +1,7 @@
 //! HTML tokens, one byte at a time: enough of the standard's tokenizer to know what is a tag.
 
+use memchr::{memchr, memchr2};
+
 mod markup;
 mod raw_text;
 mod tag;
@@ -151,6 +153,28 @@ impl Tokenizer {
         self.raw = raw;
         self.element.clone_from(&self.name);
         self.state = State::Raw;
+    }
+
+    /// Passes over the bytes ahead that change nothing, and tells how many there were. Text changes
+    /// nothing where `text_is_idle`, and white space never does.
+    pub(super) fn pass(&mut self, ahead: &[u8], text_is_idle: bool) -> usize {
+        let until = |found: Option<usize>| found.unwrap_or(ahead.len());
+        let count = match self.state {
+            State::Data if text_is_idle => until(memchr(b'<', ahead)),
+            State::Data => until(ahead.iter().position(|byte| !is_space(*byte))),
+            State::Raw => until(memchr(b'<', ahead)),
+            State::Comment(0, false) => until(memchr(b'-', ahead)),
+            State::Bogus(_) | State::Doctype => until(memchr(b'>', ahead)),
+            State::Escaped(0, _) => until(memchr2(b'-', b'<', ahead)),
+            State::Value(quote) => {
+                let count = until(memchr(quote, ahead));
+                self.values(ahead.get(..count).unwrap_or_default());
+                count
+            }
+            _ => 0,
+        };
+        self.position += count;
+        count
     }
 
     /// Reads one byte and tells `on` what it completed.

@@ -13,7 +13,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if split::is_too_old(calls) {
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
-    let (ours, foreign) = split::foreign(calls, &exchange.visitor);
+    let (mut ours, foreign) = split::foreign(calls, &exchange.visitor);
     let name = script::setup_name(&ours.setup);
     let with_setup = !ours.setup.is_empty()
         && match &exchange.asked.setup_name {
@@ -22,6 +22,11 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         };
     if ours.is_setup_only() && !with_setup {
         return Err("nothing that the client would run".into());
+    }
+    let knows = || exchange.visitor.browser().user_id.as_deref() == ours.identity();
+    if !with_setup && exchange.asked.setup_name.is_none() && !knows() {
+        // It is not told who is there, and takes itself for another: the events say it themselves.
+        split::stamp(&mut ours, &exchange.visitor);
     }
     let value = script::header(&ours, with_setup);
     let bound = exchange.settings.max_header;

@@ -44,6 +44,11 @@ impl Rules {
         self.special.is_empty() && self.text_only.is_none() && !self.unclear
     }
 
+    /// Whether text is read past: it neither ends the head nor means anything.
+    pub(super) fn text_is_idle(&self) -> bool {
+        self.head != Head::Open || !self.special.is_empty() || self.unclear
+    }
+
     /// Takes the next token.
     pub(super) fn token(&mut self, tokens: &mut Tokenizer, token: Token) {
         if self.unclear {

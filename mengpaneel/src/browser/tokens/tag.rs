@@ -127,10 +127,14 @@ impl Tokenizer {
     }
 
     fn value(&mut self, byte: u8) {
-        if let Some((_, value)) = self.attributes.last_mut()
-            && value.len() < LONGEST_VALUE
-        {
-            value.push(byte);
+        self.values(&[byte]);
+    }
+
+    /// Of an attribute that is kept, what fits.
+    pub(super) fn values(&mut self, bytes: &[u8]) {
+        if let Some((_, value)) = self.attributes.last_mut() {
+            let room = LONGEST_VALUE.saturating_sub(value.len()).min(bytes.len());
+            value.extend_from_slice(bytes.get(..room).unwrap_or_default());
         }
     }
 }

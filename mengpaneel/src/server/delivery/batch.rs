@@ -17,7 +17,7 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn new(index: usize, message: &Message) -> Self {
-        let insert_id = message.body.pointer("/properties/$insert_id").and_then(|id| id.as_str());
+        let insert_id = message.body.get("properties").and_then(|own| own.get("$insert_id")?.as_str());
         Self {
             index,
             json: message.body.to_string(),
@@ -45,7 +45,7 @@ const LANES: usize = 4;
 /// Whose it is, as a number.
 fn owner(message: &Message) -> u64 {
     let id = match message.endpoint {
-        Endpoint::Events => message.body.pointer("/properties/distinct_id"),
+        Endpoint::Events => message.body.get("properties").and_then(|own| own.get("distinct_id")),
         Endpoint::People => message.body.get("$distinct_id"),
         Endpoint::Groups => message.body.get("$group_id"),
     };

@@ -156,35 +156,35 @@ fn fitting_insert_id(given: &Value) -> Option<String> {
     Some(uuid::Builder::from_custom_bytes(*bytes).into_uuid().to_string())
 }
 
-fn fit_properties(properties: Properties, is_profile: bool, facts: &Facts, told: &mut Vec<String>) -> Properties {
-    let mut fitting = Properties::new();
-    let mut renamed = Vec::new();
-    for (mut key, mut value) in properties {
-        if let Some(left_out) = fit_lists(&key, &mut value, is_profile, told) {
-            told.push(left_out);
-            continue;
-        }
-        if facts.has(&key, &value) {
+fn fit_properties(mut properties: Properties, is_profile: bool, facts: &Facts, told: &mut Vec<String>) -> Properties {
+    let mut left_out = Vec::new();
+    for (key, value) in &mut properties {
+        if let Some(why) = fit_lists(key, value, is_profile, told) {
+            told.push(why);
+            left_out.push(key.clone());
+        } else if facts.has(key, value) {
             // The browser's own URLs are cut by mixpanel-js without a word.
-            cut_strings(&key, &mut value, &mut Vec::new());
+            cut_strings(key, value, &mut Vec::new());
         } else {
-            cut_strings(&key, &mut value, told);
-        }
-        if cut(&mut key) {
-            renamed.push((key, value));
-        } else {
-            fitting.insert(key, value);
+            cut_strings(key, value, told);
         }
     }
-    for (key, value) in renamed {
-        if fitting.contains_key(&key) {
+    for key in left_out {
+        properties.remove(&key);
+    }
+    let long: Vec<String> = properties.keys().filter(|key| key.len() > LONGEST).cloned().collect();
+    for mut key in long {
+        let Some(value) = properties.remove(&key) else { continue };
+        if !cut(&mut key) {
+            properties.insert(key, value);
+        } else if properties.contains_key(&key) {
             told.push(format!("a name was cut to {key}, of which there is one already: it was left out"));
         } else {
             told.push(format!("a name was cut to {key}"));
-            fitting.insert(key, value);
+            properties.insert(key, value);
         }
     }
-    fitting
+    properties
 }
 
 /// Shortens a list that is too long. Answers why the property must be left out, where it must.

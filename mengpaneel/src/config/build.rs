@@ -1,0 +1,139 @@
+//! Building: what was configured is checked, and the thread that delivers started.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use crate::call::Properties;
+use crate::claims::Claims;
+use crate::current;
+use crate::mengpaneel::{Mengpaneel, On};
+use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
+use crate::seed::Seeding;
+use crate::server::{Credentials, Delivery, DeliveryConfig};
+use crate::settings::{Names, PageSettings, Settings};
+use crate::visitor::CookieNames;
+
+use super::{BuildError, Builder};
+
+impl Builder {
+    /// Checks what was configured, and starts the thread that delivers.
+    ///
+    /// # Errors
+    /// The option that cannot be, and what it takes instead.
+    pub fn build(self) -> Result<Mengpaneel, BuildError> {
+        let settings = self.settings()?;
+        self.api_host.url()?;
+        let Some(token) = self.token.0 else {
+            tracing::info!(target: "mengpaneel", "no token: tracking is off");
+            return Ok(Mengpaneel::new(None));
+        };
+        let credentials = match self.service_account {
+            Some((user, secret, project_id)) => Credentials::ServiceAccount { user, secret, project_id },
+            None => Credentials::Token,
+        };
+        let (api_host, timeout) = (self.api_host, self.timeout);
+        let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
+        let failures = Arc::new(self.failures);
+        current::listen(Arc::downgrade(&failures));
+        let outbox = open(self.outbox, self.or_memory)?;
+        let post = Post::start(PostConfig {
+            token,
+            delivery,
+            outbox,
+            failures: (*failures).clone(),
+            before_send: self.before_send,
+            max_age: self.max_age,
+            shutdown_timeout: self.shutdown_timeout,
+            concurrency: self.concurrency,
+            max_deliveries: self.max_deliveries,
+        })?;
+        let on = On {
+            settings: Arc::new(settings),
+            post: Arc::new(post),
+            failures,
+            claims: Claims::new(self.max_unclaimed),
+            told_no_session: AtomicBool::new(false),
+        };
+        Ok(Mengpaneel::new(Some(Arc::new(on))))
+    }
+
+    fn settings(&self) -> Result<Settings, BuildError> {
+        let token = self.token.0.clone().unwrap_or_default();
+        let names =
+            Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
+        let config = self.page_config()?;
+        check_page_url("lib_url", &self.lib_url)?;
+        let cookies = CookieNames::new(&token, &config);
+        let seeding = Seeding::new(&cookies.persistence, &config);
+        if self.seed_cookie && seeding.is_none() {
+            return Err(BuildError::SeedCookie);
+        }
+        let proxies = self.trusted_proxies.iter().map(|proxy| network(proxy));
+        Ok(Settings {
+            cookies,
+            seeding: seeding.filter(|_| self.seed_cookie),
+            token,
+            names,
+            page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
+            max_header: self.max_header,
+            max_session: self.max_session,
+            inject_into_streams: self.inject_into_streams,
+            respect_dnt: self.respect_dnt,
+            trusted_proxies: proxies.collect::<Result<_, _>>()?,
+            cookie_key: self.cookie_key.clone(),
+            unclaimed_after: self.unclaimed_after,
+        })
+    }
+
+    /// What `mixpanel.init` gets: our defaults, where it delivers, and the application's own.
+    pub(super) fn page_config(&self) -> Result<Properties, BuildError> {
+        let Value::Object(own) = &self.js_config else {
+            return Err(BuildError::JsConfig(self.js_config.to_string()));
+        };
+        let mut config = Properties::new();
+        config.insert("opt_out_tracking_persistence_type".into(), Value::from("cookie"));
+        config.insert("api_payload_format".into(), Value::from("json"));
+        if let Some(url) = &self.js_api_host {
+            check_page_url("js_api_host", url)?;
+            config.insert("api_host".into(), Value::from(url.as_str()));
+        } else if let Some(url) = self.api_host.for_page() {
+            config.insert("api_host".into(), Value::from(url));
+        }
+        config.extend(own.clone());
+        Ok(config)
+    }
+}
+
+/// Makes the outbox ready, or takes memory in its place where that may be.
+fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Option<Arc<dyn Outbox>>, OutboxError> {
+    let Some(outbox) = outbox else { return Ok(None) };
+    match outbox.open() {
+        Ok(()) => Ok(Some(outbox)),
+        Err(error) if or_memory => {
+            tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead");
+            Ok(Some(Arc::new(Memory::default())))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A page can load from `https://…`, `//…` and `/…`.
+fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
+    let base = url::Url::parse("https://page.example/");
+    let parsed = base.and_then(|base| base.join(url)).map_err(|error| error.to_string());
+    let checked = match parsed {
+        _ if url.is_empty() => Err("it is empty".to_owned()),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => Err(format!("its scheme is {}", url.scheme())),
+        Ok(_) => Ok(()),
+        Err(why) => Err(why),
+    };
+    checked.map_err(|why| BuildError::PageUrl { option, url: url.to_owned(), why })
+}
+
+fn network(text: &str) -> Result<IpNet, BuildError> {
+    let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| BuildError::Proxy(text.to_owned()))
+}

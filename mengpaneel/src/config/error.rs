@@ -1,0 +1,46 @@
+//! What a Mengpaneel cannot be built with.
+
+use thiserror::Error;
+
+use crate::outbox::OutboxError;
+use crate::server::{ApiHostError, DeliveryError};
+
+/// Why a Mengpaneel could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The name of a second Mengpaneel is part of header names.
+    #[error("{0:?} cannot be a name: use lower-case letters, digits and `-`")]
+    Name(String),
+    /// The configuration of mixpanel-js is no JSON object.
+    #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
+    JsConfig(String),
+    /// What the server delivers to is no base URL.
+    #[error("api_host: {0}")]
+    ApiHost(#[from] ApiHostError),
+    /// What the page is told is no URL.
+    #[error("{option}: {url:?} is no URL that a page can load from ({why})")]
+    PageUrl {
+        /// The option of the builder.
+        option: &'static str,
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A trusted proxy is neither an address nor a network.
+    #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
+    Proxy(String),
+    /// There is no cookie to be given to visitors.
+    #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]
+    SeedCookie,
+    /// Nothing can be delivered: there are no certificates on this machine, most often.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// The outbox cannot be used as it is.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// The thread that delivers could not be started.
+    #[error("the delivery thread cannot start: {0}")]
+    Thread(#[from] std::io::Error),
+}

@@ -1,0 +1,135 @@
+//! How many 30 KB pages a second one worker serves over loopback, with and without mengpaneel, by
+//! turns in one run. `cargo bench -p mengpaneel-tests --bench throughput`
+//!
+//! Both have a session. With mengpaneel, each page carries a setup and an event.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix_session::SessionMiddleware;
+use actix_session::storage::CookieSessionStore;
+use actix_web::cookie::Key;
+use actix_web::rt::System;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use mengpaneel::Mengpaneel;
+
+const CONNECTIONS: usize = 8;
+const ROUND: Duration = Duration::from_millis(500);
+const ROUNDS: usize = 12;
+
+fn page() -> String {
+    let article = "<article><h2>Somebody wrote this</h2><p>And somebody reads it, again &amp; again.</p></article>\n";
+    let head = "<meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>Notes</title>";
+    format!("<!doctype html>\n<html><head>{head}</head>\n<body>\n{}</body></html>\n", article.repeat(300))
+}
+
+async fn bare(page: web::Data<String>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.get_ref().clone())
+}
+
+#[mengpaneel::setup(identify("42"), people.set("$email" = "ada@blog.example", "$first_name" = "Ada"))]
+#[mengpaneel::track("View Notes", "Title" = "Notes", "Number" = 1, "Draft" = false)]
+async fn tracked(page: web::Data<String>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.get_ref().clone())
+}
+
+/// A server of one worker, on a thread of its own that ends with the process.
+fn serve(mengpaneel: Option<Mengpaneel>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
+    let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let key = Key::generate();
+        let page = web::Data::new(page());
+        let run = async move {
+            let server = match mengpaneel {
+                Some(mengpaneel) => HttpServer::new(move || {
+                    let route = web::get().to(tracked);
+                    App::new()
+                        .app_data(page.clone())
+                        .route("/", route)
+                        .wrap(mengpaneel.clone())
+                        .wrap(SessionMiddleware::new(CookieSessionStore::default(), key.clone()))
+                })
+                .workers(1)
+                .listen(listener)?
+                .run(),
+                None => HttpServer::new(move || {
+                    App::new()
+                        .app_data(page.clone())
+                        .route("/", web::get().to(bare))
+                        .wrap(SessionMiddleware::new(CookieSessionStore::default(), key.clone()))
+                })
+                .workers(1)
+                .listen(listener)?
+                .run(),
+            };
+            let _ = send.send(());
+            server.await
+        };
+        System::new().block_on(run).unwrap_or_else(|error| panic!("{error}"));
+    });
+    receive.recv().unwrap_or_else(|error| panic!("{error}"));
+    address
+}
+
+/// Asks for pages over kept connections until the round is over, and gives how many came a second.
+fn round(address: SocketAddr) -> f64 {
+    let started = Instant::now();
+    let visitors: Vec<_> = (0..CONNECTIONS).map(|_| thread::spawn(move || visit(address, started + ROUND))).collect();
+    let pages: u32 = visitors.into_iter().map(|visitor| visitor.join().unwrap_or_default()).sum();
+    f64::from(pages) / started.elapsed().as_secs_f64()
+}
+
+fn visit(address: SocketAddr, until: Instant) -> u32 {
+    let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{error}"));
+    let asked = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: text/html\r\nsec-fetch-mode: navigate\r\n\
+        user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36\r\n\r\n";
+    let mut buffer = vec![0; 128 * 1024];
+    let mut pages = 0;
+    while Instant::now() < until {
+        stream.write_all(asked).unwrap_or_else(|error| panic!("{error}"));
+        let mut read = 0;
+        let mut whole = usize::MAX;
+        while read < whole {
+            read += stream.read(&mut buffer[read..]).unwrap_or_else(|error| panic!("{error}"));
+            if whole == usize::MAX
+                && let Some(end) = buffer[..read].windows(4).position(|window| window == b"\r\n\r\n")
+            {
+                whole = end + 4 + length(&buffer[..end]);
+            }
+        }
+        pages += 1;
+    }
+    pages
+}
+
+fn length(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.and_then(|length| length.trim().parse().ok()).unwrap_or_else(|| panic!("no length: {head}"))
+}
+
+fn main() {
+    let mengpaneel = Mengpaneel::builder("demo").api_host("http://127.0.0.1:1").build();
+    let without = serve(None);
+    let with = serve(Some(mengpaneel.unwrap_or_else(|error| panic!("{error}"))));
+    for address in [without, with] {
+        round(address);
+    }
+    let rounds: Vec<[f64; 2]> = (0..ROUNDS).map(|_| [round(without), round(with)]).collect();
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let bare = median(rounds.iter().map(|[bare, _]| *bare).collect());
+    let tracked = median(rounds.iter().map(|[_, tracked]| *tracked).collect());
+    let ratio = median(rounds.iter().map(|[bare, tracked]| tracked / bare).collect());
+    println!("a page of {} bytes, by one worker over {CONNECTIONS} connections", page().len());
+    println!("without mengpaneel {bare:>8.0} a second");
+    println!("with it            {tracked:>8.0} a second");
+    println!("ratio              {ratio:>8.2} (median of {ROUNDS} rounds)");
+}
