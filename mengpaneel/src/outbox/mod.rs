@@ -16,6 +16,8 @@ mod post;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(all(test, feature = "redis"))]
+mod redis_server;
 mod sender;
 #[cfg(feature = "sidekiq")]
 mod sidekiq;

@@ -23,6 +23,10 @@ const BATCH: usize = 4 * 2_000;
 /// As many while Mixpanel is away: one small request tells whether it is back.
 const PROBE: usize = 20;
 
+/// How long an outbox is left alone that could not be asked. It is nearer than Mixpanel.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 /// What drains an outbox, and what waits for deliveries past it.
 pub(super) struct Worker {
     /// What to drain, if anything.
@@ -41,7 +45,7 @@ impl Worker {
             let hands = (0..self.concurrency.max(1)).map(|number| Hand {
                 outbox: &**outbox,
                 worker: &self,
-                backoff: Backoff::new(now_ms().wrapping_add(number as u64)),
+                backoff: Backoff::between(FIRST_WAIT, LONGEST_WAIT, now_ms().wrapping_add(number as u64)),
                 is_locked_out: false,
                 is_outbox_away: false,
             });
@@ -87,6 +91,7 @@ impl Worker {
 struct Hand<'a> {
     outbox: &'a dyn Outbox,
     worker: &'a Worker,
+    /// How long to leave the outbox alone after it failed.
     backoff: Backoff,
     /// The credentials were refused, and that was told.
     is_locked_out: bool,
@@ -152,8 +157,8 @@ impl Hand<'_> {
                 Ok(due) => {
                     if std::mem::take(&mut self.is_outbox_away) {
                         tracing::info!(target: "mengpaneel", "the outbox is back");
-                        self.backoff.reset();
                     }
+                    self.backoff.reset();
                     return Some(due);
                 }
                 Err(error) => {
@@ -286,6 +291,7 @@ impl Hand<'_> {
                 return;
             }
         }
+        self.backoff.reset();
     }
 
     /// What was not delivered waits on, if it is not too old.
