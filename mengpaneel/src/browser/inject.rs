@@ -61,11 +61,6 @@ impl Scanner {
         }
     }
 
-    /// What is known of the end of the head so far.
-    pub(crate) fn head(&self) -> Head {
-        self.rules.head
-    }
-
     /// What is known of the end of the head, now that the page ended: never [`Head::Open`].
     pub(crate) fn finish(&mut self) -> Head {
         if self.rules.head == Head::Open {
