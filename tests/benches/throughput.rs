@@ -67,7 +67,7 @@ fn serve(mengpaneel: Option<Mengpaneel>) -> SocketAddr {
                 .listen(listener)?
                 .run(),
             };
-            let _ = send.send(());
+            send.send(()).map_err(std::io::Error::other)?;
             server.await
         };
         System::new().block_on(run).unwrap_or_else(|error| panic!("{error}"));

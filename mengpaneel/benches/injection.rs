@@ -1,5 +1,5 @@
 //! What injecting into a page costs, in one run, beside a copy of the page and beside `lol_html`.
-//! `cargo bench -p mengpaneel-tests --bench injection`
+//! `cargo bench -p mengpaneel --bench injection`
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -9,8 +9,8 @@ use actix_web::web::Bytes;
 use lol_html::html_content::ContentType;
 use lol_html::{HtmlRewriter, Settings, element};
 
-#[allow(dead_code, missing_docs, reason = "the library's own files, of which the bench uses a part")]
-#[path = "../../mengpaneel/src/browser"]
+#[allow(unused, missing_docs, unreachable_pub, reason = "the library's own files, of which the bench uses a part")]
+#[path = "../src/browser"]
 mod browser {
     pub mod inject;
     pub mod tokens;
@@ -19,7 +19,7 @@ mod browser {
 use browser::inject::{Scanner, insert, scan};
 
 /// A setup, three calls and the loader, as the library writes them.
-const BLOCK: &str = include_str!("../../mengpaneel/src/browser/script/pages/sign_up.html");
+const BLOCK: &str = include_str!("../src/browser/script/pages/sign_up.html");
 
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">
