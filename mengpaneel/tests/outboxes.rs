@@ -51,8 +51,7 @@ async fn drain(place: &Place, stand_in: &StandIn, max_deliveries: u32) -> Vec<(R
         .unwrap();
     mengpaneel.flush(SOON).await.unwrap();
     mengpaneel.shutdown(SOON).await.unwrap();
-    let told = told.lock().unwrap().clone();
-    told
+    told.lock().unwrap().clone()
 }
 
 /// An event, a `$set`, and an operation that would count twice.
