@@ -47,17 +47,20 @@ impl Scanner {
     /// Reads a piece, or no further than the head.
     fn read(&mut self, piece: &[u8], head_only: bool) {
         let mut rest = piece;
-        while let Some((byte, after)) = rest.split_first() {
-            let passed = self.tokens.pass(rest, self.rules.text_is_idle());
-            if passed > 0 {
-                rest = rest.get(passed..).unwrap_or_default();
-                continue;
+        while let Some(byte) = rest.first() {
+            let mut passed = self.tokens.pass(rest, self.rules.text_is_idle());
+            if passed == 0 && *byte == b'<' {
+                let rules = &mut self.rules;
+                passed = self.tokens.glance(rest, |tokens, token| rules.token(tokens, token));
             }
-            self.byte(*byte);
+            if passed == 0 {
+                self.byte(*byte);
+                passed = 1;
+            }
             if head_only && self.rules.head != Head::Open {
                 break;
             }
-            rest = after;
+            rest = rest.get(passed..).unwrap_or_default();
         }
     }
 

@@ -2,9 +2,13 @@
 
 use memchr::{memchr, memchr2};
 
+mod glance;
 mod markup;
+mod name;
 mod raw_text;
 mod tag;
+
+use name::Name;
 
 /// What a byte completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +89,9 @@ pub(super) struct Tokenizer {
     start: usize,
     end_tag: bool,
     self_closing: bool,
-    name: Vec<u8>,
+    name: Name,
     /// The element whose raw text is being read.
-    element: Vec<u8>,
+    element: Name,
     attributes: Vec<Attribute>,
 }
 
@@ -151,7 +155,7 @@ impl Tokenizer {
     /// Reads what follows the start tag just completed as raw text.
     pub(super) fn enter(&mut self, raw: Raw) {
         self.raw = raw;
-        self.element.clone_from(&self.name);
+        self.element = self.name;
         self.state = State::Raw;
     }
 
@@ -235,7 +239,7 @@ impl Tokenizer {
 
     /// Only references to white space matter: any other is text.
     fn char_ref(&mut self, byte: u8) -> Option<Token> {
-        let goes_on = match self.name.as_slice() {
+        let goes_on = match &*self.name {
             [] => byte == b'#' || byte.is_ascii_alphanumeric(),
             [b'#'] if byte.eq_ignore_ascii_case(&b'x') => true,
             [b'#', b'x' | b'X', ..] => byte.is_ascii_hexdigit(),
@@ -243,7 +247,7 @@ impl Tokenizer {
             _ => byte.is_ascii_alphanumeric(),
         };
         if goes_on && self.name.len() < LONGEST_NAME {
-            let leads = matches!(self.name.as_slice(), [b'#'] | [b'#', b'x' | b'X']);
+            let leads = matches!(&*self.name, [b'#'] | [b'#', b'x' | b'X']);
             if !(leads && byte == b'0') {
                 self.name.push(byte);
             }

@@ -29,7 +29,7 @@ impl Tokenizer {
             return Some(self.done(Token::Comment));
         }
         self.name.push(byte.to_ascii_lowercase());
-        let seen = self.name.as_slice();
+        let seen = &*self.name;
         if seen == b"--" {
             self.go(State::Comment(2, true))
         } else if seen == b"doctype" {

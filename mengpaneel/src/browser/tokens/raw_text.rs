@@ -1,7 +1,7 @@
 //! Raw text: what stands in `title`, `style`, `script` and their like, where no tag is one but the
 //! element's own end tag.
 
-use super::{LONGEST_NAME, Raw, State, Token, Tokenizer, is_space, keep};
+use super::{Raw, State, Token, Tokenizer, is_space};
 
 impl Tokenizer {
     pub(super) fn raw(&mut self, byte: u8) -> Option<Token> {
@@ -39,7 +39,7 @@ impl Tokenizer {
                 b'/' | b'>' => self.escape_named(opens),
                 _ if is_space(byte) => self.escape_named(opens),
                 _ if byte.is_ascii_alphabetic() => {
-                    keep(&mut self.name, byte, LONGEST_NAME);
+                    self.name.push(byte.to_ascii_lowercase());
                     None
                 }
                 _ => self.again(State::Escaped(0, !opens)),
@@ -56,7 +56,7 @@ impl Tokenizer {
 
     fn raw_end_name(&mut self, byte: u8, escaped: bool) -> Option<Token> {
         if byte.is_ascii_alphabetic() {
-            keep(&mut self.name, byte, LONGEST_NAME);
+            self.name.push(byte.to_ascii_lowercase());
             return None;
         }
         if self.name == self.element {
@@ -79,7 +79,7 @@ impl Tokenizer {
 
     /// `<script` in escaped script data escapes it doubly, `</script` undoes that.
     fn escape_named(&mut self, opens: bool) -> Option<Token> {
-        let double = (self.name == b"script") == opens;
+        let double = (&*self.name == b"script") == opens;
         self.go(State::Escaped(0, double))
     }
 }

@@ -33,7 +33,7 @@ impl Tokenizer {
                 b'>' => Some(self.emit()),
                 _ if space => self.go(State::BeforeAttr),
                 _ => {
-                    keep(&mut self.name, byte, LONGEST_NAME);
+                    self.name.push(byte.to_ascii_lowercase());
                     None
                 }
             },
@@ -118,7 +118,7 @@ impl Tokenizer {
     }
 
     fn attribute(&mut self, byte: u8) -> Option<Token> {
-        if self.name == b"meta" && !self.end_tag && self.attributes.len() < MOST_ATTRIBUTES {
+        if &*self.name == b"meta" && !self.end_tag && self.attributes.len() < MOST_ATTRIBUTES {
             self.attributes.push((vec![byte.to_ascii_lowercase()], Vec::new()));
         } else if let Some(last) = self.attributes.last_mut() {
             last.0 = vec![0];

@@ -1,0 +1,102 @@
+//! Tags and doctypes as almost all are written, read in one go where they lie whole before us. The
+//! rest is read byte by byte.
+
+use memchr::memchr;
+
+use super::name::Name;
+use super::{LONGEST_NAME, State, Token, Tokenizer, is_space};
+
+/// A tag as almost all are written, that lies whole before us.
+struct Plain<'t> {
+    name: &'t [u8],
+    end_tag: bool,
+    self_closing: bool,
+    length: usize,
+}
+
+impl<'t> Plain<'t> {
+    /// Reads what begins with `<`. `None` where a byte asks for more than a glance, or a tag's
+    /// attributes are wanted.
+    fn read(ahead: &'t [u8]) -> Option<Self> {
+        let end_tag = *ahead.get(1)? == b'/';
+        let from = if end_tag { 2 } else { 1 };
+        let rest = ahead.get(from..)?;
+        if !rest.first()?.is_ascii_alphabetic() {
+            return None;
+        }
+        let name = rest.get(..rest.iter().position(|byte| !byte.is_ascii_alphanumeric())?)?;
+        let mut at = from + name.len();
+        loop {
+            match *ahead.get(at)? {
+                b'>' => return Some(Self { name, end_tag, self_closing: false, length: at + 1 }),
+                b'/' if *ahead.get(at + 1)? == b'>' => {
+                    return Some(Self { name, end_tag, self_closing: true, length: at + 2 });
+                }
+                byte if is_space(byte) => at += 1,
+                byte if byte.is_ascii_alphabetic() && is_space(*ahead.get(at - 1)?) => {
+                    at += attribute(name, ahead.get(at..)?)?;
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// How long the attribute is that begins here: `name`, `name=value` or `name="value"`.
+fn attribute(tag: &[u8], ahead: &[u8]) -> Option<usize> {
+    let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'-';
+    let name = ahead.iter().position(ends)?;
+    if tag.eq_ignore_ascii_case(b"meta") && ahead.get(..name)?.eq_ignore_ascii_case(b"http-equiv") {
+        return None;
+    }
+    if *ahead.get(name)? != b'=' {
+        return Some(name);
+    }
+    let value = ahead.get(name + 1..)?;
+    let length = match *value.first()? {
+        quote @ (b'"' | b'\'') => memchr(quote, value.get(1..)?)? + 2,
+        _ => value.iter().position(ends).filter(|length| *length > 0)?,
+    };
+    Some(name + 1 + length)
+}
+
+impl Tokenizer {
+    /// Reads the tag that begins here in one go, where it is written as almost all are. Tells `on`
+    /// of it, and how many bytes that were.
+    pub(in crate::browser) fn glance(&mut self, ahead: &[u8], mut on: impl FnMut(&mut Self, Token)) -> usize {
+        if let Some(length) = self.doctype(ahead) {
+            on(self, Token::Doctype);
+            self.position += length;
+            return length;
+        }
+        let Some(tag) = (match self.state {
+            State::Data => Plain::read(ahead),
+            State::Raw => Plain::read(ahead).filter(|tag| tag.end_tag && tag.name.eq_ignore_ascii_case(&self.element)),
+            _ => None,
+        }) else {
+            return 0;
+        };
+        if tag.name.len() > LONGEST_NAME {
+            return 0;
+        }
+        self.start = self.position;
+        self.end_tag = tag.end_tag;
+        self.self_closing = tag.self_closing;
+        self.attributes.clear();
+        self.name = Name::lower(tag.name);
+        let token = self.emit();
+        on(self, token);
+        self.position += tag.length;
+        tag.length
+    }
+
+    /// The length of the doctype that begins here.
+    fn doctype(&mut self, ahead: &[u8]) -> Option<usize> {
+        const DOCTYPE: &[u8] = b"<!doctype";
+        if self.state != State::Data || !ahead.get(..DOCTYPE.len())?.eq_ignore_ascii_case(DOCTYPE) {
+            return None;
+        }
+        self.start = self.position;
+        Some(memchr(b'>', ahead)? + 1)
+    }
+}

@@ -1,0 +1,45 @@
+//! A name as far as it matters.
+
+use std::ops::Deref;
+
+use super::LONGEST_NAME;
+
+/// A short name in place. What is longer is cut: no name that matters is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Name {
+    bytes: [u8; LONGEST_NAME],
+    length: usize,
+}
+
+impl Name {
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    /// A name in lower case.
+    pub(super) fn lower(name: &[u8]) -> Self {
+        let mut lower = Self::default();
+        let length = name.len().min(LONGEST_NAME);
+        if let (Some(to), Some(from)) = (lower.bytes.get_mut(..length), name.get(..length)) {
+            to.copy_from_slice(from);
+            to.make_ascii_lowercase();
+        }
+        lower.length = length;
+        lower
+    }
+}
+
+impl Deref for Name {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
