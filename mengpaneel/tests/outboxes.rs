@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mengpaneel::outbox::{File, Outbox as _};
+use mengpaneel::outbox::{File, Locked, Outbox as _};
 use mengpaneel::{Call, Calls, Mengpaneel, Method, Parcel, Reason, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
@@ -21,7 +21,8 @@ impl Place {
     }
 
     fn outbox(&self) -> File {
-        let file = File::at(&self.0);
+        // Whoever drained it may not have let go of it yet.
+        let file = File::at(&self.0).when_locked(Locked::Wait(SOON));
         file.try_open().unwrap();
         file
     }
@@ -41,7 +42,7 @@ async fn drain(place: &Place, stand_in: &StandIn, max_deliveries: u32) -> Vec<(R
     let hook = Arc::clone(&told);
     let mengpaneel = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
-        .outbox(File::at(&place.0))
+        .outbox(File::at(&place.0).when_locked(Locked::Wait(SOON)))
         .max_deliveries(max_deliveries)
         .on_error(move |failure| {
             let methods = failure.calls.iter().map(|call| call.method().to_string()).collect();
