@@ -74,6 +74,7 @@ mod server;
 mod session;
 mod settings;
 mod stats;
+mod strategy;
 pub mod testing;
 mod visitor;
 
@@ -100,10 +101,10 @@ pub use mixpanel::{Group, Mixpanel, People};
 pub use outbox::{Health, NotSent, Undelivered};
 pub use parcel::Parcel;
 pub use plan::{Annotation, Plan, Route, plan};
-pub use recorder::Strategy;
 pub use script::{Script, script};
 pub use server::{ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region};
 pub use settings::Loader;
+pub use strategy::Strategy;
 pub use visitor::Visitor;
 
 /// What the attributes expand to; not for use by hand.

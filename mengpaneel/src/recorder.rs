@@ -13,6 +13,7 @@ use crate::call::{Call, Calls, Method, Mode};
 use crate::failure::{Failure, Failures};
 use crate::parcel::Parcel;
 use crate::stats;
+use crate::strategy::Strategy;
 use crate::visitor::Visitor;
 
 /// What decides whether a recorded call counts.
@@ -69,41 +70,8 @@ pub struct Settled {
     pub calls: Calls,
     /// For the server, because the application asked for it.
     pub via_server: Calls,
-    /// How the application forced it to go, if it did, as an index of its own choice.
+    /// How the application asked that they go, if it did.
     pub forced: Option<Strategy>,
-}
-
-/// How calls reach Mixpanel, in the order in which the ways are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Strategy {
-    /// With the session, to the page after the redirect.
-    Delayed,
-    /// In the page, by the visitor's browser.
-    ClientSide,
-    /// In a header, by a client that said it can.
-    CapableClientSide,
-    /// By the server, later.
-    AsyncServerSide,
-    /// By the server, now.
-    ServerSide,
-}
-
-impl Strategy {
-    /// All of them, in the order in which they are tried.
-    pub const ALL: [Self; 5] =
-        [Self::Delayed, Self::ClientSide, Self::CapableClientSide, Self::AsyncServerSide, Self::ServerSide];
-
-    /// Its name in logs: `capable_client_side`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Delayed => "delayed",
-            Self::ClientSide => "client_side",
-            Self::CapableClientSide => "capable_client_side",
-            Self::AsyncServerSide => "async_server_side",
-            Self::ServerSide => "server_side",
-        }
-    }
 }
 
 /// Where a parcel goes that was recorded after its request was flushed.

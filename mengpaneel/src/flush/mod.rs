@@ -31,10 +31,11 @@ use crate::call::{Call, Calls, Method};
 use crate::claims::{Claim, Claims};
 use crate::outbox::Post;
 use crate::parcel::Parcel;
-use crate::recorder::{Recorder, Settled, Strategy};
+use crate::recorder::{Recorder, Settled};
 use crate::session;
 use crate::settings::Settings;
 use crate::stats;
+use crate::strategy::Strategy;
 use crate::visitor::Visitor;
 
 pub use body::Body;

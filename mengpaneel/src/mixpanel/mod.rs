@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::call::{Call, Method, Mode, Properties, id_string, keep_integers_exact};
 use crate::failure::{Failure, Reason};
-use crate::recorder::{Condition, Entry, Recorder, Strategy};
+use crate::recorder::{Condition, Entry, Recorder};
+use crate::strategy::Strategy;
 
 pub use group::Group;
 pub use people::People;
