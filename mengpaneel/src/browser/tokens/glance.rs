@@ -16,11 +16,12 @@ struct Plain<'t> {
 
 /// The bytes of which names are made, and values that need no quotes.
 const PLAIN: [bool; 256] = {
+    let all = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < plain.len() {
-        plain[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-');
-        byte += 1;
+    let mut place = 0;
+    while place < all.len() {
+        plain[all[place] as usize] = true;
+        place += 1;
     }
     plain
 };
