@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::claims::Claims;
 use crate::failure::Failures;
 use crate::mixpanel::Mixpanel;
-use crate::outbox::{Health, NotSent, Post, Progress, Undelivered};
+use crate::outbox::{Health, NotSent, Post, Undelivered};
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Late, Recorder};
 use crate::settings::Settings;
@@ -109,14 +109,6 @@ impl Mengpaneel {
         match &self.on {
             Some(on) => on.post.health().await,
             None => Health::default(),
-        }
-    }
-
-    /// How many records wait for the server, and how many it has delivered.
-    pub async fn progress(&self) -> Progress {
-        match &self.on {
-            Some(on) => on.post.progress().await,
-            None => Progress::default(),
         }
     }
 

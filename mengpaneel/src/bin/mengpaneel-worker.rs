@@ -1,4 +1,5 @@
 //! Drains an outbox: delivers to Mixpanel what web processes left in it.
+#![allow(rustdoc::bare_urls, reason = "what is said of an option is shown on a terminal, as it stands")]
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
@@ -97,8 +98,8 @@ async fn drain(options: &Options) -> Done {
     }
     // What waits goes on waiting; only what is in hand is brought to its end.
     let _ = mengpaneel.shutdown(Duration::ZERO).await;
-    let progress = mengpaneel.progress().await;
-    tracing::info!("{} records done, {} wait", progress.done, progress.waiting);
+    let health = mengpaneel.health().await;
+    tracing::info!("{} records done, {} wait", health.done, health.waiting);
     Ok(())
 }
 
@@ -135,10 +136,10 @@ async fn report(mengpaneel: &Mengpaneel) {
     let mut last = None;
     loop {
         ticks.tick().await;
-        let now = mengpaneel.progress().await;
+        let now = mengpaneel.health().await;
         let said = if on_terminal {
             write!(stderr(), "\r\x1b[2K{} done, {} waiting", now.done, now.waiting)
-        } else if last != Some(now) {
+        } else if last != Some((now.done, now.waiting)) {
             writeln!(stderr(), "{} done, {} waiting", now.done, now.waiting)
         } else {
             Ok(())
@@ -147,6 +148,6 @@ async fn report(mengpaneel: &Mengpaneel) {
             // Nobody listens; the work goes on.
             std::future::pending::<()>().await;
         }
-        last = Some(now);
+        last = Some((now.done, now.waiting));
     }
 }

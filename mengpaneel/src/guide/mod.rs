@@ -12,6 +12,9 @@ pub mod ajax {}
 #[doc = include_str!("jobs.md")]
 pub mod jobs {}
 
+#[doc = include_str!("outboxes.md")]
+pub mod outboxes {}
+
 #[doc = include_str!("operation.md")]
 pub mod operation {}
 

@@ -16,6 +16,8 @@ mod post;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(all(test, feature = "redis"))]
+mod redis_server;
 mod sender;
 #[cfg(feature = "sidekiq")]
 mod sidekiq;
@@ -38,7 +40,7 @@ pub use by_url::at;
 #[cfg(feature = "file")]
 pub use file::{File, FileError, Locked};
 pub use memory::Memory;
-pub use post::{Health, NotSent, Progress};
+pub use post::{Health, NotSent};
 pub(crate) use post::{Post, PostConfig};
 pub(crate) use sender::BeforeSend;
 pub use sender::Undelivered;

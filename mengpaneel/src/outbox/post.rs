@@ -2,7 +2,6 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::closing::Closing;
+use super::closing::{Closing, InHand};
 use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::Worker;
 use super::{Declined, Outbox};
@@ -37,16 +36,6 @@ pub(crate) struct Post {
     runtime: Handle,
     closing: Arc<Closing>,
     shutdown_timeout: Duration,
-}
-
-/// How far the delivery has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Records that wait, those on their way included.
-    pub waiting: usize,
-    /// Records that this process took from its outbox and brought to their end: delivered, or
-    /// refused and told of.
-    pub done: usize,
 }
 
 /// What a [`Post`] needs to know.
@@ -74,6 +63,9 @@ pub struct NotSent(pub usize);
 pub struct Health {
     /// How many records wait for the server to send them.
     pub waiting: usize,
+    /// How many records this process took out of the outbox and brought to their end: delivered, or
+    /// refused and told of.
+    pub done: usize,
     /// How long the oldest of those that were tried last has waited; `None` where nothing is late.
     pub oldest: Option<Duration>,
     /// What is wrong: Mixpanel is away or refuses the credentials, or the outbox cannot be reached.
@@ -102,7 +94,6 @@ impl Post {
             closing: Arc::clone(&closing),
             concurrency: config.concurrency,
             max_deliveries: config.max_deliveries,
-            is_locked_out: AtomicBool::new(false),
         };
         thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;
         Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout })
@@ -208,6 +199,7 @@ impl Post {
         };
         Health {
             waiting: waiting + self.closing.in_hand(),
+            done: self.closing.delivered(),
             oldest: self.sender.oldest_age(),
             trouble: unreachable.or_else(|| self.sender.circuit.trouble()),
         }
@@ -247,10 +239,6 @@ impl Post {
         }
     }
 
-    pub(crate) async fn progress(&self) -> Progress {
-        Progress { waiting: self.waiting().await, done: self.closing.delivered() }
-    }
-
     async fn waiting(&self) -> usize {
         let outbox = match &self.outbox {
             Some(outbox) => outbox.waiting().await.unwrap_or_default(),
@@ -264,17 +252,20 @@ impl Post {
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Reason> {
-        if self.is_closed() {
-            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
-        }
-        let Some(in_hand) = self.closing.take_in_hand(MAX_IN_HAND) else {
-            return Err(Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")));
-        };
+        let in_hand = self.take_in_hand()?;
         self.runtime.spawn(async move {
             work.await;
             drop(in_hand);
         });
         Ok(())
+    }
+
+    fn take_in_hand(&self) -> Result<InHand, Reason> {
+        if self.is_closed() {
+            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
+        }
+        let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
+        in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
     }
 }
 

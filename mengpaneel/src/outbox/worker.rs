@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -18,10 +18,14 @@ use crate::recorder::now_ms;
 use crate::server::{Backoff, Message, Outcome};
 use crate::stats;
 
-/// As many records are leased at once as Mixpanel takes events in one request.
-const BATCH: usize = 2_000;
+/// As many records are leased at once as fill the requests that are under way together.
+const BATCH: usize = 4 * 2_000;
 /// As many while Mixpanel is away: one small request tells whether it is back.
 const PROBE: usize = 20;
+
+/// How long an outbox is left alone that could not be asked. It is nearer than Mixpanel.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What drains an outbox, and what waits for deliveries past it.
 pub(super) struct Worker {
@@ -33,8 +37,6 @@ pub(super) struct Worker {
     pub(super) concurrency: usize,
     /// A record that was abandoned as often is buried.
     pub(super) max_deliveries: u32,
-    /// The credentials were refused, and that was told.
-    pub(super) is_locked_out: AtomicBool,
 }
 
 impl Worker {
@@ -43,7 +45,8 @@ impl Worker {
             let hands = (0..self.concurrency.max(1)).map(|number| Hand {
                 outbox: &**outbox,
                 worker: &self,
-                backoff: Backoff::new(now_ms().wrapping_add(number as u64)),
+                backoff: Backoff::between(FIRST_WAIT, LONGEST_WAIT, now_ms().wrapping_add(number as u64)),
+                is_locked_out: false,
                 is_outbox_away: false,
             });
             join_all(hands.map(Hand::drain)).await;
@@ -88,7 +91,10 @@ impl Worker {
 struct Hand<'a> {
     outbox: &'a dyn Outbox,
     worker: &'a Worker,
+    /// How long to leave the outbox alone after it failed.
     backoff: Backoff,
+    /// The credentials were refused, and that was told.
+    is_locked_out: bool,
     /// The outbox could not be asked, and that was told.
     is_outbox_away: bool,
 }
@@ -101,7 +107,7 @@ enum Round {
     Away(Duration),
 }
 
-/// How long to leave it alone, and why.
+/// How long Mixpanel is to be left alone, and why.
 type Away = (Duration, String);
 
 impl Hand<'_> {
@@ -109,13 +115,13 @@ impl Hand<'_> {
     async fn drain(mut self) {
         let mut batch = BATCH;
         while let Some(leases) = self.next(batch).await {
-            // Another hand, or a delivery past the outbox, may have found out that Mixpanel is away.
-            // At the end there is one more attempt all the same.
+            // A delivery past the outbox may have found out that Mixpanel is away. At the end there is
+            // one more attempt all the same.
             if !self.worker.closing.is_asked()
                 && let Some(wait) = self.worker.sender.circuit.wait()
                 && !self.pause(wait).await
             {
-                self.give_back(leases).await;
+                self.retry(leases).await;
                 break;
             }
             match self.deliver(leases).await {
@@ -151,8 +157,8 @@ impl Hand<'_> {
                 Ok(due) => {
                     if std::mem::take(&mut self.is_outbox_away) {
                         tracing::info!(target: "mengpaneel", "the outbox is back");
-                        self.backoff.reset();
                     }
+                    self.backoff.reset();
                     return Some(due);
                 }
                 Err(error) => {
@@ -192,8 +198,8 @@ impl Hand<'_> {
 
     /// One attempt at everything that was leased.
     async fn deliver(&mut self, leases: Vec<Lease>) -> Round {
-        self.note_oldest(&leases);
         let max = self.worker.max_deliveries;
+        self.note_oldest(&leases);
         let (poison, mut leases): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.abandoned >= max);
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
         let mut batch: Vec<(usize, Message)> = Vec::new();
@@ -205,9 +211,8 @@ impl Hand<'_> {
         }
         let unmarked = self.mark(&mut leases, &mut batch).await;
         let (owners, messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let sender = &self.worker.sender;
-        let sent = sender.delivery.deliver(messages).await;
-        let away = sender.note(&sent).or(unmarked);
+        let sent = self.worker.sender.delivery.deliver(messages).await;
+        let away = self.worker.sender.note(&sent).or(unmarked);
         for (owner, (message, outcome)) in owners.into_iter().zip(sent) {
             match outcome {
                 Outcome::Retry { .. } => keep(&mut leases, owner, message),
@@ -217,7 +222,7 @@ impl Hand<'_> {
                 }
                 outcome => {
                     if let Some(reason) = reason(outcome) {
-                        sender.tell(&failure(message, reason));
+                        self.worker.sender.tell(&failure(message, reason));
                     }
                 }
             }
@@ -286,27 +291,27 @@ impl Hand<'_> {
                 return;
             }
         }
+        self.backoff.reset();
     }
 
     /// What was not delivered waits on, if it is not too old.
     async fn put_back(&mut self, unfinished: Vec<Lease>, away: Option<Away>) -> Round {
         let Some((delay, why)) = away else {
-            self.backoff.reset();
-            self.worker.is_locked_out.store(false, Ordering::Relaxed);
+            self.is_locked_out = false;
             return Round::Answered;
         };
         let (old, young): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|lease| self.is_too_old(&lease.parcel));
         self.bury(old, |_| format!("older than `max_age`; last: {why}")).await;
         stats::retried(young.iter().flat_map(|lease| &lease.remaining).map(Vec::len).sum());
         tracing::warn!(target: "mengpaneel", waiting = young.len(), ?delay, "Mixpanel is away: {why}");
-        self.give_back(young).await;
+        self.retry(young).await;
         Round::Away(delay)
     }
 
-    /// What was not delivered is due again.
-    async fn give_back(&self, leases: Vec<Lease>) {
+    /// These are due again at once: it is the worker that waits.
+    async fn retry(&self, leases: Vec<Lease>) {
         if let Err(error) = self.outbox.retry_later(leases, Duration::ZERO).await {
-            tracing::error!(target: "mengpaneel", "{error}; what waits is taken up again when its lease is over");
+            tracing::error!(target: "mengpaneel", "{error}; what could not be sent is given back later");
         }
     }
 
@@ -336,8 +341,9 @@ impl Hand<'_> {
         now_ms().saturating_sub(born) > max_age
     }
 
-    fn tell_locked_out(&self, why: &str) {
-        if !self.worker.is_locked_out.swap(true, Ordering::Relaxed) {
+    fn tell_locked_out(&mut self, why: &str) {
+        if !self.is_locked_out {
+            self.is_locked_out = true;
             self.worker.sender.tell(&Failure::of_calls(Reason::Unauthorized(why.to_owned()), vec![]));
         }
     }

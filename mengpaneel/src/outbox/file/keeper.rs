@@ -10,7 +10,7 @@ use redb::Database;
 use tokio::sync::oneshot::Sender;
 
 use super::error::FileError;
-use super::order::{Order, refuse};
+use super::order::{Change, Done, Order, refuse};
 use super::place;
 use super::store::Store;
 use crate::outbox::{Lease, OutboxError};
@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// As many records of such a file are moved between two looks at what else is to be done.
 const MOVED_AT_ONCE: usize = 2_000;
+
+/// How long nothing is taken after the disk failed.
+const REST: Duration = Duration::from_secs(5);
 
 type Asked = (usize, Sender<Result<Vec<Lease>, OutboxError>>);
 
@@ -39,8 +42,13 @@ pub(super) struct Keeper {
     /// Files that were empty when they had this time.
     empty: HashMap<PathBuf, SystemTime>,
     next_look: Instant,
+    /// What was given back while nothing could be written.
+    unwritten: Vec<Change>,
     /// The last commit failed, and that was told.
     is_failing: bool,
+    /// Nothing is taken before: a disk that is nearly full would take and refuse in turn.
+    rest_until: Instant,
+    last_error: String,
 }
 
 impl Keeper {
@@ -53,7 +61,10 @@ impl Keeper {
             left: None,
             empty: HashMap::new(),
             next_look: Instant::now(),
+            unwritten: Vec::new(),
             is_failing: false,
+            rest_until: Instant::now(),
+            last_error: String::new(),
         }
     }
 
@@ -82,18 +93,20 @@ impl Keeper {
 
     /// Does what was ordered meanwhile: the changes with one commit.
     fn work(&mut self, first: Option<Order>) {
-        let mut changes = Vec::new();
-        let mut done = Vec::new();
+        let mut changes = std::mem::take(&mut self.unwritten);
+        let mut done: Vec<Option<Done>> = changes.iter().map(|_| None).collect();
         let mut order = first;
         while let Some(asked) = order {
             match asked {
+                Order::Write(Change::Append(..), answer) if Instant::now() < self.rest_until => {
+                    drop(answer.send(Err(self.last_error.clone())));
+                }
                 Order::Write(change, answer) => {
                     changes.push(change);
-                    done.push(answer);
+                    done.push(Some(answer));
                 }
                 Order::Lease(limit, answer) => self.asked.push_back((limit, answer)),
                 Order::TakeBack(leases) => self.store.take_back(&leases),
-                // Whoever is not there any more does not miss it.
                 Order::Buried(limit, answer) => drop(answer.send(self.store.buried(limit).map_err(Into::into))),
                 Order::Waiting(answer) => drop(answer.send(Ok(self.store.len()))),
             }
@@ -106,12 +119,16 @@ impl Keeper {
             Ok(answers) => {
                 self.recovered();
                 for (done, answer) in done.into_iter().zip(answers) {
-                    drop(done.send(answer));
+                    // Whoever is not there any more does not miss it.
+                    drop(done.map(|done| done.send(answer)));
                 }
             }
             Err(error) => {
                 self.failed(&error);
-                refuse(done, &error);
+                refuse(done.into_iter().flatten(), &error);
+                // Whoever gave records back has forgotten them.
+                changes.retain(|change| matches!(change, Change::Retry(..) | Change::Bury(_)));
+                self.unwritten = changes;
             }
         }
     }
@@ -176,13 +193,15 @@ impl Keeper {
     }
 
     fn failed(&mut self, error: &FileError) {
+        self.rest_until = Instant::now() + REST;
+        self.last_error = error.to_string();
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::error!(target: "mengpaneel", "{error}; the outbox takes nothing for now");
         }
     }
 
     fn recovered(&mut self) {
-        if std::mem::take(&mut self.is_failing) {
+        if Instant::now() >= self.rest_until && std::mem::take(&mut self.is_failing) {
             tracing::info!(target: "mengpaneel", "{} is written again", self.store.path().display());
         }
     }

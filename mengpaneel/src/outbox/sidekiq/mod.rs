@@ -1,6 +1,8 @@
 //! The outbox that is a Sidekiq queue: a Ruby fleet with the original gem delivers.
 
 mod job;
+#[cfg(all(test, feature = "redis"))]
+mod tests;
 
 use std::future::{pending, ready};
 use std::sync::{Arc, OnceLock};

@@ -150,7 +150,9 @@ fn own() -> Result<Command, String> {
 
 fn start_redis(port: u16, folder: &Path) -> Result<Process, String> {
     let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir"]).arg(folder);
+    // With `everysec`, Redis answers before it has written while the disk is busy.
+    command.args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+    command.arg("--dir").arg(folder);
     Process::start(&mut command, "Ready to accept connections", None).map(|(process, _)| process)
 }
 
