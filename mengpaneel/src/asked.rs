@@ -72,14 +72,14 @@ impl Asked {
     }
 }
 
-/// Who is there, as the request says it.
-pub fn visitor(request: &HttpRequest, settings: &Settings, has_session: bool) -> Visitor {
+/// Who is there, as the request says it that asked this.
+pub fn visitor(request: &HttpRequest, asked: &Asked, settings: &Settings, has_session: bool) -> Visitor {
     let headers = request.headers();
     Visitor {
         cookie: persistence_cookie(headers, &settings.cookies),
         ip: client_ip(request, settings).map(|ip| ip.to_string()),
         user_agent: text(headers, &header::USER_AGENT).map(str::to_owned),
-        url: url(request, settings).map(String::from),
+        url: asked.url.as_ref().map(ToString::to_string),
         referrer: text(headers, &header::REFERER).map(str::to_owned),
         has_session,
     }

@@ -130,7 +130,7 @@ impl Recording {
         let asked = Asked::new(request.request(), settings);
         let session = session::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
-        let mut visitor = asked::visitor(request.request(), settings, has_session);
+        let mut visitor = asked::visitor(request.request(), &asked, settings, has_session);
         let host = asked.url.as_ref().and_then(|url| url.host_str());
         let seed = match (&settings.seeding, host) {
             (Some(seeding), Some(host)) if asked.is_navigation && visitor.cookie.is_none() => {

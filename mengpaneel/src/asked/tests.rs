@@ -88,10 +88,11 @@ fn what_a_proxy_says_counts_only_where_it_is_trusted() {
             .insert_header(("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"))
             .to_http_request()
     };
-    let trusted = visitor(&request(), &settings(&["10.0.0.0/8"]), false);
+    let seen = |settings: &Settings| visitor(&request(), &Asked::new(&request(), settings), settings, false);
+    let trusted = seen(&settings(&["10.0.0.0/8"]));
     assert_eq!(trusted.ip.as_deref(), Some("203.0.113.7"));
     assert_eq!(trusted.url.as_deref(), Some("https://blog.example/x"));
-    let untrusted = visitor(&request(), &settings(&[]), false);
+    let untrusted = seen(&settings(&[]));
     assert_eq!(untrusted.ip.as_deref(), Some("10.0.0.1"));
     assert_eq!(untrusted.url.as_deref(), Some("http://inner/x"));
 }
@@ -102,4 +103,12 @@ fn addresses_are_read_with_and_without_ports() {
         assert!(address(text).is_some(), "{text}");
     }
     assert_eq!(address("_hidden"), None);
+}
+
+/// Turbo's own name for it: scripts may not set the browser's.
+#[test]
+fn what_a_script_fetches_ahead_replays_nothing() {
+    let capable = ("x-mengpaneel-flush-capable", "true");
+    assert!(get(&[capable]).can_replay());
+    assert!(!get(&[capable, ("x-sec-purpose", "prefetch")]).can_replay());
 }

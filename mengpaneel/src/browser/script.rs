@@ -122,12 +122,16 @@ fn open(nonce: Option<&str>, own: &str) -> String {
         format!(" nonce=\"{nonce}\"")
     });
     let own = text(own);
-    format!(
+    // With room for what follows: a block that grows is copied each time.
+    let mut out = String::with_capacity(LOADER.len() + VISIT.len() + 2048);
+    let _ = write!(
+        out,
         "<script{nonce}>\n(function () {{\ntry {{\n\
          var mengpaneel = window[{own}] = window[{own}] || {{}};\n\
          var visit = mengpaneel.visit = mengpaneel.visit || {}({own});\n",
         VISIT.as_str(),
-    )
+    );
+    out
 }
 
 /// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
@@ -198,40 +202,53 @@ fn every_page(call: &Call) -> bool {
 
 fn write_each(out: &mut String, calls: &[Call]) {
     for call in calls {
-        let _ = writeln!(out, "try {{\n{};\n}} catch (e) {{}}", expression(call));
+        out.push_str("try {\n");
+        write_call(out, call);
+        out.push_str(";\n} catch (e) {}\n");
     }
 }
 
 /// `this.people.set({…})`, `this.get_group("company", "acme").set({…})`.
-fn expression(call: &Call) -> String {
+fn write_call(out: &mut String, call: &Call) {
     let mut args = call.args();
-    let mut written = String::from("this");
+    out.push_str("this");
     let path = call.method().path();
     for (depth, name) in path.iter().enumerate() {
-        written.push('.');
-        written.push_str(name);
+        out.push('.');
+        out.push_str(name);
         if depth == 0 && path.len() == 2 && *name == "get_group" {
             let (group, rest) = args.split_at(args.len().min(2));
-            let _ = write!(written, "({})", list(group));
+            write_list(out, group);
             args = rest;
         }
     }
-    let _ = write!(written, "({})", list(args));
-    written
+    write_list(out, args);
 }
 
-fn list(args: &[Value]) -> String {
-    args.iter().map(json).collect::<Vec<_>>().join(", ")
+fn write_list(out: &mut String, args: &[Value]) {
+    for (place, arg) in args.iter().enumerate() {
+        out.push_str(if place == 0 { "(" } else { ", " });
+        out.push_str(&json(arg));
+    }
+    out.push_str(if args.is_empty() { "()" } else { ")" });
 }
 
 fn text(value: &str) -> String {
-    json(&Value::from(value))
+    script_safe(serde_json::to_string(value).unwrap_or_default())
+}
+
+fn json(value: &Value) -> String {
+    script_safe(serde_json::to_string(value).unwrap_or_default())
 }
 
 /// JSON that cannot end the script that it stands in, is one line of JavaScript, and reads the same
 /// in whatever encoding the browser takes the page to be: ASCII.
-fn json(value: &Value) -> String {
-    escape(&value.to_string(), |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'))
+fn script_safe(json: String) -> String {
+    let is_safe = |byte: u8| byte.is_ascii() && !matches!(byte, b'<' | b'>' | b'&');
+    if json.bytes().all(is_safe) {
+        return json;
+    }
+    escape(&json, |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'))
 }
 
 /// Writes these characters as their UTF-16 units, `\u003c`: in JSON, they stand in strings only.

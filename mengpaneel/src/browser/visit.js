@@ -3,9 +3,8 @@
   // gives one that is handed mixpanel-js once it is there.
   //   A page that is prerendered makes them when it is shown.
   //   Who leaves before mixpanel-js is there takes them along: the next page makes them first.
-  //   Who leaves before mixpanel-js has stored an event has it sent once more; it is counted once.
-  var STORED = 500;
-  var SENT = 10000;
+  //   Who leaves before mixpanel-js has surely stored an event (half a second) or sent it (ten) has it
+  //   sent once more; it is counted once.
   var key = own + "_left";
   var page = window[own];
   var waiting = [];
@@ -75,11 +74,11 @@
     made.forEach(function (one) {
       attempt(function () {
         var sent = one.event.properties;
-        if (now - one.at > SENT || sent.$user_id !== one.by.get_property("$user_id")) return;
+        if (now - one.at > 1e4 || sent.$user_id !== one.by.get_property("$user_id")) return;
         one.by.track(one.event.event, sent, { transport: "sendBeacon", send_immediately: true });
       });
       // A profile that may not have been stored either is written anew by the next page.
-      if (now - one.at < STORED) attempt(function () {
+      if (now - one.at < 500) attempt(function () {
         sessionStorage.removeItem(own + "_setup");
       });
     });
@@ -104,11 +103,9 @@
           });
         });
         var place = waiting.indexOf(calls);
-        if (place < 0) return;
-        waiting.splice(place, 1);
-        run(mixpanel, calls);
+        if (place >= 0) run(mixpanel, waiting.splice(place, 1)[0]);
       }
-      if (document.prerendering) document.addEventListener("prerenderingchange", go, { once: true });
+      if (document.prerendering) document.addEventListener("prerenderingchange", go);
       else go();
     };
   };

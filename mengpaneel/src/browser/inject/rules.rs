@@ -87,7 +87,11 @@ impl Rules {
             }
             b"head" => self.document = true,
             b"base" | b"basefont" | b"bgsound" | b"link" => {}
-            b"meta" => self.policies.extend(policy(tokens)),
+            b"meta" => {
+                if let Some(policy) = policy(tokens) {
+                    self.policies.push(policy);
+                }
+            }
             b"title" | b"style" | b"noscript" | b"noframes" | b"script" => {
                 self.unclosed = Some(tokens.start());
                 enter_raw(tokens);

@@ -14,6 +14,23 @@ struct Plain<'t> {
     length: usize,
 }
 
+/// The bytes of which names are made, and values that need no quotes.
+const PLAIN: [bool; 256] = {
+    let all = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut plain = [false; 256];
+    let mut place = 0;
+    while place < all.len() {
+        plain[all[place] as usize] = true;
+        place += 1;
+    }
+    plain
+};
+
+/// How many of these bytes are plain, if one follows that is not.
+fn plain(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| !PLAIN.get(usize::from(*byte)).copied().unwrap_or_default())
+}
+
 impl<'t> Plain<'t> {
     /// Reads what begins with `<`. `None` where a byte asks for more than a glance, or a tag's
     /// attributes are wanted.
@@ -24,7 +41,8 @@ impl<'t> Plain<'t> {
         if !rest.first()?.is_ascii_alphabetic() {
             return None;
         }
-        let name = rest.get(..rest.iter().position(|byte| !byte.is_ascii_alphanumeric())?)?;
+        let name = rest.get(..plain(rest)?)?;
+        let is_meta = name.eq_ignore_ascii_case(b"meta");
         let mut at = from + name.len();
         loop {
             match *ahead.get(at)? {
@@ -32,9 +50,12 @@ impl<'t> Plain<'t> {
                 b'/' if *ahead.get(at + 1)? == b'>' => {
                     return Some(Self { name, end_tag, self_closing: true, length: at + 2 });
                 }
-                byte if is_space(byte) => at += 1,
-                byte if byte.is_ascii_alphabetic() && is_space(*ahead.get(at - 1)?) => {
-                    at += attribute(name, ahead.get(at..)?)?;
+                byte if is_space(byte) => {
+                    at += 1;
+                    let ahead = ahead.get(at..)?;
+                    if ahead.first()?.is_ascii_alphabetic() {
+                        at += attribute(is_meta, ahead)?;
+                    }
                 }
                 _ => return None,
             }
@@ -43,10 +64,9 @@ impl<'t> Plain<'t> {
 }
 
 /// How long the attribute is that begins here: `name`, `name=value` or `name="value"`.
-fn attribute(tag: &[u8], ahead: &[u8]) -> Option<usize> {
-    let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'-';
-    let name = ahead.iter().position(ends)?;
-    if tag.eq_ignore_ascii_case(b"meta") && ahead.get(..name)?.eq_ignore_ascii_case(b"http-equiv") {
+fn attribute(is_meta: bool, ahead: &[u8]) -> Option<usize> {
+    let name = plain(ahead)?;
+    if is_meta && name == b"http-equiv".len() && ahead.get(..name)?.eq_ignore_ascii_case(b"http-equiv") {
         return None;
     }
     if *ahead.get(name)? != b'=' {
@@ -54,10 +74,16 @@ fn attribute(tag: &[u8], ahead: &[u8]) -> Option<usize> {
     }
     let value = ahead.get(name + 1..)?;
     let length = match *value.first()? {
-        quote @ (b'"' | b'\'') => memchr(quote, value.get(1..)?)? + 2,
-        _ => value.iter().position(ends).filter(|length| *length > 0)?,
+        quote @ (b'"' | b'\'') => closing(quote, value.get(1..)?)? + 2,
+        _ => plain(value).filter(|length| *length > 0)?,
     };
     Some(name + 1 + length)
+}
+
+/// Where the quote is. Most values are short: those are looked through before a search is set up.
+fn closing(quote: u8, value: &[u8]) -> Option<usize> {
+    let near = value.get(..16).unwrap_or(value);
+    near.iter().position(|byte| *byte == quote).or_else(|| memchr(quote, value))
 }
 
 impl Tokenizer {
@@ -93,7 +119,10 @@ impl Tokenizer {
     /// The length of the doctype that begins here.
     fn doctype(&mut self, ahead: &[u8]) -> Option<usize> {
         const DOCTYPE: &[u8] = b"<!doctype";
-        if self.state != State::Data || !ahead.get(..DOCTYPE.len())?.eq_ignore_ascii_case(DOCTYPE) {
+        if *ahead.get(1)? != b'!' || self.state != State::Data {
+            return None;
+        }
+        if !ahead.get(..DOCTYPE.len())?.eq_ignore_ascii_case(DOCTYPE) {
             return None;
         }
         self.start = self.position;

@@ -25,13 +25,10 @@ impl Name {
 
     /// A name in lower case.
     pub(super) fn lower(name: &[u8]) -> Self {
-        let mut lower = Self::default();
-        let length = name.len().min(LONGEST_NAME);
-        if let (Some(to), Some(from)) = (lower.bytes.get_mut(..length), name.get(..length)) {
-            to.copy_from_slice(from);
-            to.make_ascii_lowercase();
+        let mut lower = Self { length: name.len().min(LONGEST_NAME), ..Self::default() };
+        for (to, from) in lower.bytes.iter_mut().zip(name) {
+            *to = from.to_ascii_lowercase();
         }
-        lower.length = length;
         lower
     }
 }
