@@ -60,6 +60,7 @@ mod config;
 mod current;
 mod failure;
 mod flush;
+pub mod guard;
 pub mod guide;
 mod mengpaneel;
 mod middleware;

@@ -63,6 +63,13 @@ pub struct Entry {
     pub ticket: Option<u64>,
 }
 
+/// A point in what was recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    recorded: usize,
+    setups: usize,
+}
+
 /// The calls that count, by the way they take.
 #[derive(Debug, Default)]
 pub struct Settled {
@@ -175,6 +182,24 @@ impl Recorder {
     /// A place among the calls, for one that is recorded later and belongs here.
     pub fn ticket(&self) -> u64 {
         self.lock().ticket()
+    }
+
+    /// A point in what was recorded so far, for [`take_back`](Self::take_back).
+    pub fn here(&self) -> Point {
+        let state = self.lock();
+        Point { recorded: state.recorded.len(), setups: state.setups.len() }
+    }
+
+    /// Takes back what guards recorded from one point to another: their route was not taken.
+    pub fn take_back(&self, from: Point, to: Point) {
+        let mut state = self.lock();
+        let routed = |condition: Condition| condition == Condition::Routed;
+        let within = |from: usize, to: usize, len: usize| from.min(len)..to.min(len);
+        let recorded = within(from.recorded, to.recorded, state.recorded.len());
+        state.recorded.extract_if(recorded, |one| routed(one.entry.condition)).for_each(drop);
+        // A setup that counts for sure has taken the place of those before it.
+        let setups = within(from.setups, to.setups, state.setups.len());
+        state.setups.extract_if(setups, |one| routed(one.condition)).for_each(drop);
     }
 
     /// Records a call. After the flush it goes to the server, under its request's visitor.

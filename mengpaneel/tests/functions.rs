@@ -9,7 +9,7 @@ use std::future::{Future, pending, ready};
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use actix_web::guard::GuardContext;
+use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::{App, HttpResponse, Responder, get, test as web_test, web};
 use mengpaneel::testing::{record, record_async, record_request};
 use mengpaneel::track;
@@ -241,11 +241,31 @@ fn guard(ctx: &GuardContext<'_>) -> bool {
     path.ends_with("ok")
 }
 
+#[mengpaneel::setup(people.set("Guarded" = true))]
+fn is_even(ctx: &GuardContext<'_>) -> bool {
+    ctx.head().uri.path().len().is_multiple_of(2)
+}
+
+#[track("First Route", on(failure))]
+fn refused(_: &GuardContext<'_>) -> bool {
+    false
+}
+
+/// Two routes for one resource: the first refuses with its last guard.
+fn joined() -> actix_web::Resource {
+    let guards = mengpaneel::guard::all(fn_guard(guard)).and(fn_guard(is_even)).and(fn_guard(refused));
+    web::resource("/joined/{rest}")
+        .route(web::get().guard(guards).to(HttpResponse::Ok))
+        .route(web::get().guard(mengpaneel::guard::all(fn_guard(guard))).to(HttpResponse::Ok))
+        .route(web::get().to(HttpResponse::Ok))
+}
+
 async fn answer(uri: &str) -> Vec<String> {
     let app = web_test::init_service(
         App::new()
             .service(below)
             .service(above)
+            .service(joined())
             .route("/responder", web::get().to(responder))
             .route("/hidden", web::get().to(async || hidden().await.unwrap_or_else(|_| HttpResponse::Ok().finish())))
             .route(
@@ -255,7 +275,7 @@ async fn answer(uri: &str) -> Vec<String> {
                     HttpResponse::BadRequest().finish()
                 }),
             )
-            .route("/guard/{rest}", web::get().guard(actix_web::guard::fn_guard(guard)).to(HttpResponse::BadRequest)),
+            .route("/guard/{rest}", web::get().guard(fn_guard(guard)).to(HttpResponse::BadRequest)),
     )
     .await;
     let request = web_test::TestRequest::get().uri(uri).to_request();
@@ -281,4 +301,13 @@ async fn any_other_function_is_decided_by_its_own_result() {
 async fn a_guard_counts_when_it_lets_the_request_pass() {
     assert_eq!(answer("/guard/ok").await, ["track Guarded"]);
     assert_eq!(answer("/guard/no").await, ["track Guard Refused"]);
+}
+
+#[actix_web::test]
+async fn guards_of_a_route_that_is_not_taken_record_nothing_where_they_are_joined() {
+    // The path is even: two guards let it pass, the third does not, and the next route takes it.
+    assert_eq!(answer("/joined/ok").await, ["track First Route", "track Guarded"]);
+    // The second refuses already.
+    assert_eq!(answer("/joined/1ok").await, ["track Guarded"]);
+    assert_eq!(answer("/joined/no").await, ["track Guard Refused", "track Guard Refused"]);
 }

@@ -196,6 +196,8 @@ for (const patience of [0, 10, 25, 50]) {
     await page.fill('[name="title"]', "Quick");
     await page.click("text=Write", { noWaitAfter: true });
     await page.waitForURL("**/posts/*", { waitUntil: "commit" });
+    // Who leaves before the head was read has not been there.
+    await page.waitForFunction(() => window.mengpaneel?.visit, null, { polling: 1 });
     await page.waitForTimeout(patience);
     await page.goto("/sign_in");
     await tracks(page);
