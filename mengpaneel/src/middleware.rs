@@ -241,7 +241,7 @@ impl Recording {
             // That one may fail still.
             match &self.session {
                 Some(session) if in_session => {
-                    session::put_back(session, &self.on.settings.names.session_key, &delayed)
+                    session::put_back(session, &self.on.settings.names.session_key, &delayed);
                 }
                 _ => self.clear_cookie = false,
             }
