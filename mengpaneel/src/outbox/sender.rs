@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
-use crate::server::{Backoff, Delivery, Message, Outcome, translate};
+use crate::server::{Backoff, Delivery, Interpreter, Message, Outcome, Said, Translation};
 use crate::stats;
 
 use super::circuit::Circuit;
@@ -21,7 +22,7 @@ pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 
 /// What it takes to send.
 pub(super) struct Sender {
-    pub(super) token: String,
+    pub(super) interpreter: Interpreter,
     pub(super) delivery: Delivery,
     pub(super) failures: Failures,
     pub(super) max_age: Duration,
@@ -51,24 +52,32 @@ impl Sender {
     ) -> Self {
         let circuit = Circuit::new(Backoff::default());
         let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
-        Self { token, delivery, failures, max_age, before_send, circuit, last_sets, oldest }
+        let interpreter = Interpreter::new(token);
+        Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, oldest }
     }
 
     /// Translates; what cannot be said is told, and the application looks at what can.
-    pub(super) fn messages(&self, parcel: &Parcel) -> Vec<Message> {
-        let translation = translate(&self.token, parcel);
+    pub(super) fn said(&self, parcel: &Parcel) -> Vec<Said> {
+        let mut said = match &self.before_send {
+            None => self.translated(self.interpreter.said(parcel)),
+            Some(hook) => {
+                let mut messages = self.translated(self.interpreter.messages(parcel));
+                messages.retain_mut(|message| self.is_wanted(hook, message));
+                messages.into_iter().map(|message| Said::Message(Box::new(message))).collect()
+            }
+        };
+        said.retain(|one| !matches!(one, Said::Message(message) if self.last_sets.is_repeated(message)));
+        said
+    }
+
+    fn translated<T>(&self, translation: Translation<T>) -> Vec<T> {
         for (call, why) in translation.refused {
             self.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![call]));
         }
         for (call, what) in translation.cut {
             self.failures.tell(&Failure::of_calls(Reason::Cut(what), vec![call]));
         }
-        let mut messages = translation.messages;
-        if let Some(hook) = &self.before_send {
-            messages.retain_mut(|message| self.is_wanted(hook, message));
-        }
-        messages.retain(|message| !self.last_sets.is_repeated(message));
-        messages
+        translation.messages
     }
 
     fn is_wanted(&self, hook: &BeforeSend, message: &mut Message) -> bool {
@@ -102,34 +111,36 @@ impl Sender {
     /// One attempt; gives what did not arrive, and whether that is all of it, so that the parcel can
     /// be tried again as it is. While Mixpanel is away nothing is sent.
     pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, bool) {
-        let messages = self.messages(parcel);
-        if messages.is_empty() {
+        let said = self.said(parcel);
+        if said.is_empty() {
             return (Vec::new(), false);
         }
         let leave = match self.circuit.enter() {
             Ok(leave) => leave,
             Err(why) => {
-                for message in &messages {
-                    self.last_sets.forget(message);
+                for one in &said {
+                    self.forget(one);
                 }
                 let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
-                return (messages.into_iter().map(|message| failure(message, reason.clone())).collect(), true);
+                let mut again = Again::new(self);
+                return (said.into_iter().map(|one| again.failure(parcel, one, reason.clone())).collect(), true);
             }
         };
-        let sent = self.delivery.deliver(messages).await;
+        let sent = self.delivery.deliver(said).await;
         self.note(&sent);
         drop(leave);
         let is_untouched = sent.iter().all(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));
-        let failed = sent.into_iter().filter_map(|(message, outcome)| Some(failure(message, reason(outcome)?)));
+        let mut again = Again::new(self);
+        let failed = sent.into_iter().filter_map(|(one, outcome)| Some(again.failure(parcel, one, reason(outcome)?)));
         (failed.collect(), is_untouched)
     }
 
     /// Keeps the circuit and the counters. Answers how long to leave Mixpanel alone, and why.
-    pub(super) fn note(&self, sent: &[(Message, Outcome)]) -> Option<(Duration, String)> {
+    pub(super) fn note(&self, sent: &[(Said, Outcome)]) -> Option<(Duration, String)> {
         let count = |is: fn(&Outcome) -> bool| sent.iter().filter(|(_, outcome)| is(outcome)).count();
         stats::delivered(count(|outcome| matches!(outcome, Outcome::Delivered)));
-        for (message, _) in sent.iter().filter(|(_, outcome)| *outcome != Outcome::Delivered) {
-            self.last_sets.forget(message);
+        for (one, _) in sent.iter().filter(|(_, outcome)| *outcome != Outcome::Delivered) {
+            self.forget(one);
         }
         let away = sent.iter().find_map(|(_, outcome)| match outcome {
             Outcome::Retry { after, reason } => Some((*after, reason)),
@@ -145,6 +156,13 @@ impl Sender {
         Some((self.circuit.failed(after, why), why.clone()))
     }
 
+    /// It did not arrive: the next that says the same is no repetition.
+    fn forget(&self, said: &Said) {
+        if let Said::Message(message) = said {
+            self.last_sets.forget(message);
+        }
+    }
+
     /// Tells of what is lost.
     pub(super) fn tell(&self, failure: &Failure) {
         stats::dropped(failure.reason.name(), failure.calls.len());
@@ -155,6 +173,38 @@ impl Sender {
     pub(super) fn oldest_age(&self) -> Option<Duration> {
         let oldest = self.oldest.load(Ordering::Relaxed);
         (oldest > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest)))
+    }
+}
+
+/// What was said, as messages again: for what was written and did not arrive. A parcel is translated
+/// once for all that is of it.
+pub(super) struct Again<'a> {
+    sender: &'a Sender,
+    last: Option<(Uuid, Vec<Option<Message>>)>,
+}
+
+impl<'a> Again<'a> {
+    pub(super) fn new(sender: &'a Sender) -> Self {
+        Self { sender, last: None }
+    }
+
+    pub(super) fn message(&mut self, parcel: &Parcel, said: Said) -> Option<Message> {
+        let index = match said {
+            Said::Message(message) => return Some(*message),
+            Said::Written(event) => event.index,
+        };
+        let last = self.last.take().filter(|(id, _)| *id == parcel.id);
+        let translated = || self.sender.interpreter.messages(parcel).messages.into_iter().map(Some).collect();
+        let (_, messages) = self.last.insert(last.unwrap_or_else(|| (parcel.id, translated())));
+        messages.get_mut(index)?.take()
+    }
+
+    /// Why it is lost.
+    pub(super) fn failure(&mut self, parcel: &Parcel, said: Said, reason: Reason) -> Failure {
+        match self.message(parcel, said) {
+            Some(message) => failure(message, reason),
+            None => Failure::of_calls(reason, parcel.calls.iter().cloned().collect()),
+        }
     }
 }
 

@@ -10,12 +10,12 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::closing::Closing;
-use super::sender::{Sender, failure, reason};
+use super::sender::{Again, Sender, failure, reason};
 use super::{Lease, LeaseId, Outbox};
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
-use crate::server::{Backoff, Message, Outcome};
+use crate::server::{Backoff, Outcome, Said};
 use crate::stats;
 
 /// As many records are leased at once as fill the requests that are under way together.
@@ -197,40 +197,42 @@ impl Hand<'_> {
     }
 
     /// One attempt at everything that was leased.
-    async fn deliver(&mut self, leases: Vec<Lease>) -> Round {
+    async fn deliver(&mut self, mut leases: Vec<Lease>) -> Round {
         let max = self.worker.max_deliveries;
         self.note_oldest(&leases);
-        let (poison, mut leases): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.abandoned >= max);
+        let poison: Vec<Lease> = leases.extract_if(.., |lease| lease.abandoned >= max).collect();
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
-        let mut batch: Vec<(usize, Message)> = Vec::new();
+        let mut batch: Vec<(usize, Said)> = Vec::with_capacity(leases.len());
         for (owner, lease) in leases.iter_mut().enumerate() {
             lease.attempts += 1;
-            let messages = self.messages(lease);
-            batch.extend(messages.into_iter().map(|message| (owner, message)));
+            batch.extend(self.said(lease).into_iter().map(|said| (owner, said)));
             lease.remaining = Some(Vec::new());
         }
         let unmarked = self.mark(&mut leases, &mut batch).await;
-        let (owners, messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let sent = self.worker.sender.delivery.deliver(messages).await;
+        let (owners, said): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let sent = self.worker.sender.delivery.deliver(said).await;
         let away = self.worker.sender.note(&sent).or(unmarked);
-        for (owner, (message, outcome)) in owners.into_iter().zip(sent) {
+        let worker = self.worker;
+        let mut again = Again::new(&worker.sender);
+        for (owner, (said, outcome)) in owners.into_iter().zip(sent) {
             match outcome {
-                Outcome::Retry { .. } => keep(&mut leases, owner, message),
+                Outcome::Delivered => {}
+                Outcome::Retry { .. } => keep(&mut leases, owner, said, &mut again),
                 Outcome::Unauthorized(why) => {
                     self.tell_locked_out(&why);
-                    keep(&mut leases, owner, message);
+                    keep(&mut leases, owner, said, &mut again);
                 }
                 outcome => {
-                    if let Some(reason) = reason(outcome) {
-                        self.worker.sender.tell(&failure(message, reason));
+                    if let (Some(reason), Some(lease)) = (reason(outcome), leases.get(owner)) {
+                        worker.sender.tell(&again.failure(&lease.parcel, said, reason));
                     }
                 }
             }
         }
-        let (unfinished, finished): (Vec<_>, Vec<_>) =
-            leases.into_iter().partition(|lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty()));
-        let count = finished.len();
-        self.acknowledge(finished.into_iter().map(|lease| lease.id).collect()).await;
+        let is_unfinished = |lease: &mut Lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty());
+        let unfinished: Vec<Lease> = leases.extract_if(.., is_unfinished).collect();
+        let count = leases.len();
+        self.acknowledge(leases.into_iter().map(|lease| lease.id).collect()).await;
         if away.is_none() {
             self.worker.sender.oldest.store(0, Ordering::Relaxed);
         }
@@ -251,23 +253,27 @@ impl Hand<'_> {
 
     /// What is to be sent of a record. What may have arrived already, and would count twice, is
     /// told of instead.
-    fn messages(&self, lease: &mut Lease) -> Vec<Message> {
+    fn said(&self, lease: &mut Lease) -> Vec<Said> {
         let sender = &self.worker.sender;
-        let mut messages = lease.remaining.take().unwrap_or_else(|| sender.messages(&lease.parcel));
+        let mut said = match lease.remaining.take() {
+            Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
+            None => sender.said(&lease.parcel),
+        };
         if std::mem::take(&mut lease.in_doubt) {
-            for message in messages.extract_if(.., |message| !message.is_repeatable()) {
+            let mut again = Again::new(sender);
+            for one in said.extract_if(.., |one| !one.is_repeatable()) {
                 let reason = Reason::InDoubt("who sent it ended before an answer came".into());
-                sender.tell(&failure(message, reason));
+                sender.tell(&again.failure(&lease.parcel, one, reason));
             }
         }
-        messages
+        said
     }
 
     /// Marks the records that hold what would count twice. Where they cannot be marked, that part
     /// of them is not sent.
-    async fn mark(&mut self, leases: &mut [Lease], batch: &mut Vec<(usize, Message)>) -> Option<Away> {
+    async fn mark(&mut self, leases: &mut [Lease], batch: &mut Vec<(usize, Said)>) -> Option<Away> {
         let mut delicate: Vec<usize> =
-            batch.iter().filter(|(_, message)| !message.is_repeatable()).map(|(owner, _)| *owner).collect();
+            batch.iter().filter(|(_, said)| !said.is_repeatable()).map(|(owner, _)| *owner).collect();
         delicate.dedup();
         if delicate.is_empty() {
             return None;
@@ -275,8 +281,9 @@ impl Hand<'_> {
         let marked: Vec<Lease> = delicate.iter().filter_map(|owner| leases.get(*owner).cloned()).collect();
         let error = self.outbox.mark_sending(&marked).await.err()?;
         tracing::error!(target: "mengpaneel", "{error}; what would count twice is not sent for now");
-        for (owner, message) in batch.extract_if(.., |(_, message)| !message.is_repeatable()) {
-            keep(leases, owner, message);
+        let mut again = Again::new(&self.worker.sender);
+        for (owner, said) in batch.extract_if(.., |(_, said)| !said.is_repeatable()) {
+            keep(leases, owner, said, &mut again);
         }
         Some((self.backoff.after(None), error.to_string()))
     }
@@ -362,9 +369,12 @@ fn calls_of(lease: &Lease) -> Vec<crate::call::Call> {
     }
 }
 
-fn keep(leases: &mut [Lease], owner: usize, message: Message) {
-    if let Some(left) = leases.get_mut(owner).and_then(|lease| lease.remaining.as_mut()) {
-        left.push(message);
+/// It is left of its record.
+fn keep(leases: &mut [Lease], owner: usize, said: Said, again: &mut Again<'_>) {
+    let Some(lease) = leases.get_mut(owner) else { return };
+    let message = again.message(&lease.parcel, said);
+    if let Some(left) = lease.remaining.as_mut() {
+        left.extend(message);
     }
 }
 

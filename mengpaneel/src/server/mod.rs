@@ -4,6 +4,7 @@ mod delivery;
 mod host;
 mod message;
 mod retry;
+mod said;
 mod translate;
 mod user_agent;
 
@@ -11,4 +12,5 @@ pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, Outcome
 pub use host::{ApiHost, ApiHostError, Region};
 pub use message::{Endpoint, Message};
 pub use retry::Backoff;
-pub use translate::translate;
+pub use said::Said;
+pub use translate::{Interpreter, Translation};

@@ -7,15 +7,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// How many events each sends.
 pub const EVENTS: usize = 100_000;
 
-/// The properties of an event.
-pub fn properties(number: usize) -> Value {
-    json!({"Title": "A post about something", "Number": number, "Plan": "Pro"})
+/// The properties of an event, as an application has them; each peer takes them in its own way.
+#[derive(Serialize)]
+pub struct Properties {
+    #[serde(rename = "Title")]
+    pub title: &'static str,
+    #[serde(rename = "Number")]
+    pub number: usize,
+    #[serde(rename = "Plan")]
+    pub plan: &'static str,
+}
+
+/// The properties of one of them.
+pub fn properties(number: usize) -> Properties {
+    Properties { title: "A post about something", number, plan: "Pro" }
 }
 
 /// Whose event it is: one of a thousand.
@@ -90,15 +103,29 @@ fn serve(stream: &TcpStream, events: &AtomicUsize) -> Option<()> {
         let answer = if first.starts_with("GET /count") {
             events.swap(0, Ordering::SeqCst).to_string()
         } else {
-            events.fetch_add(body.windows(8).filter(|seen| seen == b"\"event\":").count(), Ordering::SeqCst);
-            // What Mixpanel and PostHog say to what they take.
-            r#"{"code":200,"status":1}"#.to_owned()
+            events.fetch_add(count(&body), Ordering::SeqCst);
+            // What Mixpanel and PostHog say to what they take; `/track` says less unless it is asked for more.
+            let is_terse = first.contains("verbose=0");
+            if is_terse { "1".to_owned() } else { r#"{"code":200,"status":1}"#.to_owned() }
         };
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
         writer.write_all(format!("{head}{answer}").as_bytes()).ok()?;
         if first.starts_with("GET /count") {
             return None;
         }
+    }
+}
+
+/// How many events stand in a body: JSON, or a form whose `data` is JSON, in base64 or not.
+fn count(body: &[u8]) -> usize {
+    let seen = |body: &[u8], key: &[u8]| body.windows(key.len()).filter(|seen| *seen == key).count();
+    match body.strip_prefix(b"data=") {
+        None => seen(body, b"\"event\":"),
+        Some(data) => match STANDARD.decode(data) {
+            Ok(json) => seen(&json, b"\"event\":"),
+            Err(_) => seen(data, b"%22event%22%3A"),
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an answer of Mixpanel's, or the lack of one, means for what was sent.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
@@ -139,12 +140,13 @@ fn is_refusal(said: &Value) -> bool {
 fn failed(said: &Value, batch: &[Item]) -> BTreeMap<usize, String> {
     let records = said.get("failed_records").and_then(Value::as_array);
     let mut failed = BTreeMap::new();
+    let by_insert_id = LazyCell::new(|| positions(batch));
     for record in records.into_iter().flatten() {
         let text = |key: &str| record.get(key).and_then(Value::as_str);
         let by_index = record.get("index").and_then(Value::as_u64);
         let by_id = || {
             let id = text("insert_id").or(text("$insert_id"))?;
-            batch.iter().position(|item| item.insert_id.as_deref() == Some(id))
+            by_insert_id.get(id).copied()
         };
         let position =
             by_index.and_then(|index| usize::try_from(index).ok()).filter(|index| *index < batch.len()).or_else(by_id);
@@ -158,6 +160,18 @@ fn failed(said: &Value, batch: &[Item]) -> BTreeMap<usize, String> {
         }
     }
     failed
+}
+
+/// Where the event of which `$insert_id` stands; of equal ones the first.
+fn positions(batch: &[Item]) -> HashMap<String, usize> {
+    let mut positions = HashMap::new();
+    for (position, item) in batch.iter().enumerate() {
+        let record = serde_json::from_slice::<Value>(&item.json).unwrap_or_default();
+        if let Some(id) = record.get("properties").and_then(|own| own.get("$insert_id")?.as_str()) {
+            positions.entry(id.to_owned()).or_insert(position);
+        }
+    }
+    positions
 }
 
 /// The status, and what Mixpanel says of it.

@@ -1,15 +1,13 @@
 //! As many messages in one request as Mixpanel takes.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use crate::server::message::{Endpoint, Message};
+use crate::server::said::{Said, owner};
 
 /// A message on its way: its record as JSON, and where it stood among those given.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) index: usize,
-    pub(super) json: String,
-    pub(super) insert_id: Option<String>,
+    pub(super) json: Vec<u8>,
     pub(super) is_repeatable: bool,
     /// The same for all that is of one user, or one group.
     pub(super) owner: u64,
@@ -17,13 +15,21 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn new(index: usize, message: &Message) -> Self {
-        let insert_id = message.body.get("properties").and_then(|own| own.get("$insert_id")?.as_str());
         Self {
             index,
-            json: message.body.to_string(),
-            insert_id: insert_id.map(str::to_owned),
+            json: message.body.to_string().into_bytes(),
             is_repeatable: message.is_repeatable(),
-            owner: owner(message),
+            owner: owner_of(message),
+        }
+    }
+
+    /// What stands written is taken along, and not copied.
+    pub(super) fn of(index: usize, said: &mut Said) -> Self {
+        match said {
+            Said::Message(message) => Self::new(index, message),
+            Said::Written(event) => {
+                Self { index, json: std::mem::take(&mut event.json), is_repeatable: true, owner: event.owner }
+            }
         }
     }
 }
@@ -42,16 +48,13 @@ fn max_items(endpoint: Endpoint) -> usize {
 /// So many requests are under way at once.
 const LANES: usize = 4;
 
-/// Whose it is, as a number.
-fn owner(message: &Message) -> u64 {
+fn owner_of(message: &Message) -> u64 {
     let id = match message.endpoint {
         Endpoint::Events => message.body.get("properties").and_then(|own| own.get("distinct_id")),
         Endpoint::People => message.body.get("$distinct_id"),
         Endpoint::Groups => message.body.get("$group_id"),
     };
-    let mut hasher = DefaultHasher::new();
-    id.and_then(|id| id.as_str()).hash(&mut hasher);
-    hasher.finish()
+    owner(id.and_then(|id| id.as_str()))
 }
 
 /// Lanes whose requests can be under way at once: what is of one user is in one, in order.
@@ -95,9 +98,17 @@ pub(super) fn halves(mut batch: Vec<Item>) -> [Vec<Item>; 2] {
 }
 
 /// The request's body: a JSON array.
-pub(super) fn json(batch: &[Item]) -> String {
-    let records: Vec<&str> = batch.iter().map(|item| item.json.as_str()).collect();
-    format!("[{}]", records.join(","))
+pub(super) fn json(batch: &[Item]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(batch.iter().map(|item| item.json.len() + 1).sum::<usize>() + 1);
+    for (position, item) in batch.iter().enumerate() {
+        body.push(if position == 0 { b'[' } else { b',' });
+        body.extend_from_slice(&item.json);
+    }
+    if batch.is_empty() {
+        body.push(b'[');
+    }
+    body.push(b']');
+    body
 }
 
 #[cfg(test)]
@@ -106,13 +117,7 @@ mod tests {
 
     fn items(count: usize, bytes: usize) -> Vec<Item> {
         (0..count)
-            .map(|index| Item {
-                index,
-                json: "1".repeat(bytes),
-                insert_id: None,
-                is_repeatable: true,
-                owner: index as u64 % 7,
-            })
+            .map(|index| Item { index, json: b"1".repeat(bytes), is_repeatable: true, owner: index as u64 % 7 })
             .collect()
     }
 

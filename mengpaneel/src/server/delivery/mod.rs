@@ -22,7 +22,8 @@ use self::answer::Verdict;
 use self::batch::{Item, batches, halves, json, lanes};
 pub use self::outcome::Outcome;
 use super::host::{ApiHost, ApiHostError};
-use super::message::{Endpoint, Message};
+use super::message::Endpoint;
+use super::said::Said;
 
 /// Who imports events.
 #[derive(Clone)]
@@ -104,25 +105,27 @@ impl Delivery {
         Ok(Self { client, base, token: config.token, credentials: config.credentials })
     }
 
-    /// Tries each message once. What comes back is in the order given.
-    pub async fn deliver(&self, messages: Vec<Message>) -> Vec<(Message, Outcome)> {
-        let of = |endpoint: Endpoint| -> Vec<Item> {
-            let messages = messages.iter().enumerate();
-            messages
-                .filter(|(_, message)| message.endpoint == endpoint)
-                .map(|(index, message)| Item::new(index, message))
-                .collect()
-        };
+    /// Tries each once. What comes back is in the order given.
+    pub async fn deliver(&self, mut said: Vec<Said>) -> Vec<(Said, Outcome)> {
+        let (mut events, mut people, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, one) in said.iter_mut().enumerate() {
+            let items = match one.endpoint() {
+                Endpoint::Events => &mut events,
+                Endpoint::People => &mut people,
+                Endpoint::Groups => &mut groups,
+            };
+            items.push(Item::of(index, one));
+        }
         let (events, people, groups) = join3(
-            self.send(Endpoint::Events, of(Endpoint::Events)),
-            self.send(Endpoint::People, of(Endpoint::People)),
-            self.send(Endpoint::Groups, of(Endpoint::Groups)),
+            self.send(Endpoint::Events, events),
+            self.send(Endpoint::People, people),
+            self.send(Endpoint::Groups, groups),
         )
         .await;
         let mut outcomes: Vec<_> = [events, people, groups].into_iter().flatten().collect();
         outcomes.sort_unstable_by_key(|(index, _)| *index);
         let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
-        messages.into_iter().zip(outcomes).collect()
+        said.into_iter().zip(outcomes).collect()
     }
 
     /// Every item comes back exactly once, by its index.
@@ -175,7 +178,7 @@ impl Delivery {
         }
     }
 
-    fn request(&self, endpoint: Endpoint, body: String) -> Result<reqwest::RequestBuilder, String> {
+    fn request(&self, endpoint: Endpoint, body: Vec<u8>) -> Result<reqwest::RequestBuilder, String> {
         let mut url = self.base.clone();
         let path = match endpoint {
             Endpoint::Events => "import",
@@ -199,7 +202,7 @@ impl Delivery {
         };
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         let body = gzip
-            .write_all(body.as_bytes())
+            .write_all(&body)
             .and_then(|()| gzip.finish())
             .map_err(|error| format!("the events could not be compressed: {error}"))?;
         let request = self.client.post(url);

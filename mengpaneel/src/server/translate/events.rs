@@ -23,8 +23,8 @@ pub(super) fn milliseconds(time: Option<&Value>) -> Option<f64> {
 
 /// The record of an event. From low to high in rank: facts of the request, super properties, what
 /// the caller says; only the token cannot be chosen.
-pub(super) fn event(name: &str, own: Properties, state: &mut State, facts: &Facts, stamp: Stamp<'_>) -> Value {
-    let mut properties = facts.event.clone();
+pub(super) fn event(name: &str, own: Properties, state: &mut State, facts: &Facts<'_>, stamp: Stamp<'_>) -> Value {
+    let mut properties = facts.event().clone();
     properties.insert("mp_lib".into(), "mengpaneel".into());
     properties.insert("$lib_version".into(), env!("CARGO_PKG_VERSION").into());
     properties.insert("$insert_id".into(), stamp.insert_id.into());
@@ -61,7 +61,7 @@ fn identity(state: &State) -> Properties {
 }
 
 /// Whose event it says it is, if that is somebody else than who is there.
-fn stranger(own: &Properties, state: &State) -> Option<String> {
+pub(super) fn stranger(own: &Properties, state: &State) -> Option<String> {
     let id = own.get("$user_id").or(own.get("distinct_id")).and_then(id_string)?;
     let is_known = [&state.user_id, &state.distinct_id].iter().any(|known| known.as_deref() == Some(&id));
     (!is_known).then_some(id)

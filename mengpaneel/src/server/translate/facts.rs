@@ -1,11 +1,14 @@
 //! What goes with each event because of the request: browser, address, page, campaign.
 
-use serde_json::Value;
-use url::Url;
+use std::cell::OnceCell;
+use std::sync::Arc;
 
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use super::agents::{Agent, Agents};
 use crate::call::Properties;
 use crate::parcel::Parcel;
-use crate::server::user_agent::{UserAgent, is_robot};
 
 const CAMPAIGN: [&str; 20] = [
     "utm_source",
@@ -33,77 +36,115 @@ const CAMPAIGN: [&str; 20] = [
 /// The facts of one request. Empty where the application called on behalf of somebody who is not
 /// there: a machine's address, browser and URL are nobody's.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
-    /// Low in rank: what the caller says wins.
-    pub(super) event: Properties,
-    /// What `people.set` adds.
-    pub(super) profile: Properties,
-    /// What `track_pageview` adds.
-    pub(super) page: Properties,
-    pub(super) ip: Option<String>,
+pub(super) struct Facts<'a> {
+    agent: Option<Arc<Agent>>,
+    pub(super) ip: Option<&'a str>,
+    pub(super) referrer: Option<&'a str>,
+    pub(super) url: Option<&'a str>,
     /// mixpanel-js drops the events of such a browser.
     pub(super) is_robot: bool,
+    whole: OnceCell<Whole>,
 }
 
-impl Facts {
-    pub(super) fn of(parcel: &Parcel) -> Self {
+/// What only those events need that are not plain.
+#[derive(Debug, Default)]
+struct Whole {
+    event: Properties,
+    profile: Properties,
+    page: Properties,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(parcel: &'a Parcel, agents: &Agents) -> Self {
         let visitor = &parcel.visitor;
         if parcel.via_server && visitor.is_machine() {
             return Self::default();
         }
-        let mut facts = Self { ip: visitor.ip.clone(), ..Self::default() };
-        if let Some(text) = &visitor.user_agent {
-            facts.add_user_agent(text);
-            facts.is_robot = !parcel.via_server && is_robot(text);
+        let agent = visitor.user_agent.as_deref().map(|text| agents.read(text));
+        Self {
+            is_robot: !parcel.via_server && agent.as_ref().is_some_and(|agent| agent.is_robot),
+            agent,
+            ip: visitor.ip.as_deref(),
+            referrer: visitor.referrer.as_deref().filter(|text| !text.is_empty()),
+            url: visitor.url.as_deref(),
+            whole: OnceCell::new(),
         }
-        let event = &mut facts.event;
-        if let Some(referrer) = visitor.referrer.as_ref().filter(|text| !text.is_empty()) {
-            event.insert("$referrer".into(), referrer.as_str().into());
-            if let Some(domain) = referrer.split('/').nth(2).filter(|text| !text.is_empty()) {
-                event.insert("$referring_domain".into(), domain.into());
+    }
+
+    /// What each event has, low in rank: what the caller says wins.
+    pub(super) fn event(&self) -> &Properties {
+        &self.whole().event
+    }
+
+    /// What `people.set` adds.
+    pub(super) fn profile(&self) -> &Properties {
+        &self.whole().profile
+    }
+
+    /// What `track_pageview` adds.
+    pub(super) fn page(&self) -> &Properties {
+        &self.whole().page
+    }
+
+    /// What the browser says of itself, as members of a JSON object.
+    pub(super) fn written_agent(&self) -> (usize, &[u8]) {
+        self.agent.as_ref().map_or((0, &[]), |agent| (agent.event.len(), &agent.written))
+    }
+
+    /// The host in the referrer, as mixpanel-js finds it.
+    pub(super) fn referring_domain(&self) -> Option<&'a str> {
+        self.referrer?.split('/').nth(2).filter(|text| !text.is_empty())
+    }
+
+    /// Whether the URL can name a campaign.
+    pub(super) fn may_have_campaign(&self) -> bool {
+        let Some(url) = self.url else { return false };
+        let Some((_, query)) = url.split_once('?') else { return false };
+        // In a URL such characters are skipped, so that a name may be put together from two parts.
+        url.bytes().any(|byte| byte <= b' ')
+            || form_urlencoded::parse(query.as_bytes()).any(|(key, _)| CAMPAIGN.contains(&key.as_ref()))
+    }
+
+    fn whole(&self) -> &Whole {
+        self.whole.get_or_init(|| {
+            let mut whole = Whole::default();
+            if let Some(agent) = &self.agent {
+                whole.profile.clone_from(&agent.profile);
+                whole.event.clone_from(&agent.event);
             }
-        }
-        if let Some(ip) = &facts.ip {
-            event.insert("ip".into(), ip.as_str().into());
-        }
-        if let Some(url) = &visitor.url {
-            event.insert("$current_url".into(), url.as_str().into());
-            if let Ok(url) = Url::parse(url) {
-                facts.add_url(&url);
+            let texts = [
+                ("$referrer", self.referrer),
+                ("$referring_domain", self.referring_domain()),
+                ("ip", self.ip),
+                ("$current_url", self.url),
+            ];
+            for (key, text) in texts {
+                if let Some(text) = text {
+                    whole.event.insert(key.into(), text.into());
+                }
             }
-        }
-        facts
+            if let Some(Ok(url)) = self.url.map(Url::parse) {
+                whole.add_url(&url);
+            }
+            whole
+        })
     }
 
     /// Whether a property is what the request adds, and not what the application says.
     pub(super) fn has(&self, key: &str, value: &Value) -> bool {
-        [&self.event, &self.page, &self.profile].iter().any(|facts| facts.get(key) == Some(value))
+        [self.event(), self.page(), self.profile()].iter().any(|facts| facts.get(key) == Some(value))
     }
 
     /// The same, where the value may have been cut since.
     pub(super) fn is_added(&self, key: &str, properties: &Properties) -> bool {
         let is_cut = |value: &Value| value.as_str().is_some_and(|text| text.len() >= 255);
-        properties.get(key).is_some_and(|value| self.has(key, value) || (is_cut(value) && self.event.contains_key(key)))
+        properties
+            .get(key)
+            .is_some_and(|value| self.has(key, value) || (is_cut(value) && self.event().contains_key(key)))
     }
+}
 
-    fn add_user_agent(&mut self, text: &str) {
-        let agent = UserAgent::parse(text);
-        let facts = [
-            ("$browser", agent.browser.map(Value::from)),
-            ("$browser_version", agent.version),
-            ("$os", agent.os.map(Value::from)),
-        ];
-        for (key, value) in facts {
-            if let Some(value) = value {
-                self.profile.insert(key.into(), value);
-            }
-        }
-        self.event.extend(self.profile.clone());
-        if let Some(device) = agent.device {
-            self.event.insert("$device".into(), device.into());
-        }
-    }
-
+impl Whole {
     fn add_url(&mut self, url: &Url) {
         for (key, value) in url.query_pairs() {
             // The first of a name counts, as in mixpanel-js.

@@ -56,11 +56,46 @@ pub(super) fn placeholder(id: &str) -> String {
     format!("{id:?} is nobody's ID to Mixpanel, which refuses it: many programs write it where they know none")
 }
 
+/// Whether a property of an event fits as it is, as almost all do.
+pub(super) fn is_plain(key: &str, value: &Value) -> bool {
+    let is_short = |item: &Value| match item {
+        Value::String(text) => text.len() <= LONGEST,
+        Value::Array(_) | Value::Object(_) => false,
+        _ => true,
+    };
+    key.len() <= LONGEST
+        && match value {
+            Value::Array(items) => {
+                items.len() < MAX_ELEMENTS && items.iter().all(is_short) && weight(value) * 6 <= MAX_BYTES
+            }
+            Value::Object(_) => false,
+            value => is_short(value),
+        }
+}
+
+/// Whether a text fits as it is: a name, an ID, or what the request adds.
+pub(super) fn is_short(text: &str) -> bool {
+    text.len() <= LONGEST
+}
+
+/// Whether a record of so many properties and bytes is taken.
+pub(super) fn is_taken(properties: usize, bytes: usize) -> bool {
+    properties <= MAX_PROPERTIES && bytes <= MAX_RECORD_BYTES
+}
+
+/// Whether Mixpanel takes an `$insert_id` as it is.
+pub(super) fn is_insert_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= MAX_INSERT_ID
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !is_placeholder(id)
+}
+
 /// Makes a record fit. Answers what was changed for that, or why it cannot be sent at all.
 pub(super) fn fit(
     endpoint: Endpoint,
     body: &mut Value,
-    facts: &Facts,
+    facts: &Facts<'_>,
     time: Option<u64>,
 ) -> Result<Vec<String>, String> {
     let mut told = Vec::new();
@@ -102,7 +137,7 @@ pub(super) fn fit(
 /// What an event must have, and how much of it.
 fn fit_event(
     properties: &mut Properties,
-    facts: &Facts,
+    facts: &Facts<'_>,
     time: Option<u64>,
     told: &mut Vec<String>,
 ) -> Result<(), String> {
@@ -144,11 +179,7 @@ fn fitting_insert_id(given: &Value) -> Option<String> {
         Value::String(id) => id.clone(),
         other => other.to_string(),
     };
-    let fits = !id.is_empty()
-        && id.len() <= MAX_INSERT_ID
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !is_placeholder(&id);
-    if fits {
+    if is_insert_id(&id) {
         return (!given.is_string()).then_some(id);
     }
     let digest = Sha256::digest(id.as_bytes());
@@ -156,7 +187,12 @@ fn fitting_insert_id(given: &Value) -> Option<String> {
     Some(uuid::Builder::from_custom_bytes(*bytes).into_uuid().to_string())
 }
 
-fn fit_properties(mut properties: Properties, is_profile: bool, facts: &Facts, told: &mut Vec<String>) -> Properties {
+fn fit_properties(
+    mut properties: Properties,
+    is_profile: bool,
+    facts: &Facts<'_>,
+    told: &mut Vec<String>,
+) -> Properties {
     let mut left_out = Vec::new();
     for (key, value) in &mut properties {
         if let Some(why) = fit_lists(key, value, is_profile, told) {

@@ -1,13 +1,16 @@
 //! Calls into messages, as mixpanel-js would: a pure function of what was recorded.
 
+mod agents;
 mod arguments;
 mod events;
 mod facts;
 mod groups;
+mod interpreter;
 mod limits;
 #[cfg(test)]
 mod parity;
 mod people;
+mod plain;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,64 +21,48 @@ use uuid::Uuid;
 use self::arguments::{event_name, given, id, list, names, properties};
 use self::events::Stamp;
 use self::facts::Facts;
+pub use self::interpreter::{Interpreter, Translation};
+use self::plain::{Common, Plain};
 use self::state::State;
 use super::message::{Endpoint, Message};
+use super::said::{Said, Written};
 use crate::call::{Call, Method, Properties};
-use crate::parcel::Parcel;
 
-/// What a parcel comes to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Translation {
-    /// What Mixpanel is to be told, in order.
-    pub messages: Vec<Message>,
-    /// Calls that cannot be said by a server, and why.
-    pub refused: Vec<(Call, String)>,
-    /// Calls that are said, but not whole, and what of them was past a limit of Mixpanel's.
-    pub cut: Vec<(Call, String)>,
-}
-
-/// Says a parcel's calls as the visitor's own browser would have.
-#[must_use]
-pub fn translate(token: &str, parcel: &Parcel) -> Translation {
-    let mut translator = Translator {
-        token,
-        parcel: parcel.id,
-        time: parcel.id.get_timestamp().map(|timestamp| {
-            let (seconds, nanoseconds) = timestamp.to_unix();
-            seconds * 1000 + u64::from(nanoseconds) / 1_000_000
-        }),
-        facts: Facts::of(parcel),
-        state: State::of(parcel),
-        waiting: Vec::new(),
-        is_silent: true,
-        done: Translation::default(),
-    };
-    for call in &parcel.context {
-        // What becomes of it is told where it is delivered.
-        let _ = translator.perform(call);
-    }
-    translator.is_silent = false;
-    for call in parcel.calls.iter() {
-        if let Err(reason) = translator.perform(call) {
-            translator.done.refused.push((call.clone(), reason));
+/// As messages; held to be the same as what is written.
+#[cfg(test)]
+fn translate(token: &str, parcel: &crate::parcel::Parcel) -> Translation {
+    let interpreter = Interpreter::new(token.to_owned());
+    let (translation, written) = (interpreter.messages(parcel), interpreter.said(parcel));
+    assert_eq!((&written.refused, &written.cut), (&translation.refused, &translation.cut));
+    assert_eq!(written.messages.len(), translation.messages.len());
+    for (index, (said, message)) in written.messages.into_iter().zip(&translation.messages).enumerate() {
+        match said {
+            Said::Message(said) => assert_eq!(&*said, message),
+            Said::Written(event) => {
+                assert_eq!(serde_json::from_slice::<Value>(&event.json).unwrap(), message.body);
+                let owner_of = message.body["properties"]["distinct_id"].as_str();
+                assert_eq!((event.index, event.owner), (index, super::said::owner(owner_of)));
+            }
         }
     }
-    translator.refuse_waiting();
-    translator.done
+    translation
 }
 
+/// What the calls of one parcel do, one after the other.
 struct Translator<'a> {
     token: &'a str,
     parcel: Uuid,
     /// When the parcel was closed, in milliseconds.
     time: Option<u64>,
-    facts: Facts,
+    facts: Facts<'a>,
     state: State,
     /// Operations on a profile that wait for `identify`, as they do in mixpanel-js.
     waiting: Vec<(Call, Properties)>,
     /// Calls change the state, but make no message.
     is_silent: bool,
-    done: Translation,
+    /// Plain events are written at once.
+    may_write: bool,
+    done: Translation<Said>,
 }
 
 impl Translator<'_> {
@@ -125,10 +112,17 @@ impl Translator<'_> {
     }
 
     fn track(&mut self, call: &Call) -> Result<(), String> {
+        if self.may_write
+            && let Some(event) = self.plain(call)
+        {
+            let (Plain { json, owner }, index) = (event, self.done.messages.len());
+            self.done.messages.push(Said::Written(Written { json, owner, index }));
+            return Ok(());
+        }
         let mut own = properties(call)?;
         let event = match call.method() {
             Method::TrackPageview => {
-                let mut page = self.facts.page.clone();
+                let mut page = self.facts.page().clone();
                 page.extend(own);
                 own = page;
                 given(call, 1).and_then(|options| options.get("event_name")?.as_str()).unwrap_or("$mp_web_page_view")
@@ -213,7 +207,7 @@ impl Translator<'_> {
             Method::SetGroup => {
                 let ids = list(ids.clone());
                 self.state.set_group(key, &ids);
-                properties.clone_from(&self.facts.profile);
+                properties.clone_from(self.facts.profile());
                 ("$set", json!(ids))
             }
             Method::AddGroup => {
@@ -229,6 +223,19 @@ impl Translator<'_> {
         let operation = Map::from_iter([(operation.to_owned(), properties.into())]);
         self.people(call, operation);
         Ok(())
+    }
+
+    /// An event that needs no look, as it is said.
+    fn plain(&self, call: &Call) -> Option<Plain> {
+        let name = event_name(call).ok()?;
+        let own = match (call.method(), given(call, 1)) {
+            (Method::Track, None) => None,
+            (Method::Track, Some(Value::Object(own))) => Some(own),
+            _ => return None,
+        };
+        let is_said = !(self.is_silent || self.state.opted_out || self.facts.is_robot || self.state.is_disabled(name));
+        let common = Common { token: self.token, time: self.time };
+        is_said.then(|| plain::write(name, own, &self.state, &self.facts, &common, || self.insert_id()))?
     }
 
     fn event(&mut self, call: &Call, name: &str, own: Properties) {
@@ -262,7 +269,8 @@ impl Translator<'_> {
         match limits::fit(endpoint, &mut body, &self.facts, self.time) {
             Ok(cut) => {
                 self.done.cut.extend(cut.into_iter().map(|what| (call.clone(), what)));
-                self.done.messages.push(Message { endpoint, body, call: call.clone() });
+                let message = Message { endpoint, body, call: call.clone() };
+                self.done.messages.push(Said::Message(Box::new(message)));
             }
             Err(why) => self.done.refused.push((call.clone(), why)),
         }

@@ -9,10 +9,10 @@ use super::state::State;
 use crate::call::{Call, Method, Properties};
 
 /// The operation that a call asks for, as `{"$set": {…}}`.
-pub(super) fn operation(call: &Call, facts: &Facts, time: Option<u64>) -> Result<Properties, String> {
+pub(super) fn operation(call: &Call, facts: &Facts<'_>, time: Option<u64>) -> Result<Properties, String> {
     let (name, value) = match call.method() {
         Method::PeopleSet => {
-            let mut properties = facts.profile.clone();
+            let mut properties = facts.profile().clone();
             properties.extend(own(call)?);
             ("$set", properties.into())
         }
@@ -23,7 +23,7 @@ pub(super) fn operation(call: &Call, facts: &Facts, time: Option<u64>) -> Result
         Method::PeopleRemove => ("$remove", own(call)?.into()),
         Method::PeopleUnion => ("$union", unions(own(call)?).into()),
         Method::PeopleClearCharges => {
-            let mut properties = facts.profile.clone();
+            let mut properties = facts.profile().clone();
             properties.insert("$transactions".into(), json!([]));
             ("$set", properties.into())
         }
@@ -39,7 +39,7 @@ pub(super) fn operation(call: &Call, facts: &Facts, time: Option<u64>) -> Result
 pub(super) fn record(
     operation: Properties,
     state: &State,
-    facts: &Facts,
+    facts: &Facts<'_>,
     token: &str,
     time: Option<u64>,
 ) -> Option<Value> {
@@ -54,7 +54,7 @@ pub(super) fn record(
         }
     }
     // Zero keeps Mixpanel from locating the visitor where the server stands.
-    record.insert("$ip".into(), facts.ip.as_deref().unwrap_or("0").into());
+    record.insert("$ip".into(), facts.ip.unwrap_or("0").into());
     if let Some(time) = time {
         record.insert("$time".into(), time.into());
     }

@@ -171,6 +171,11 @@ impl State {
         Some((seconds * 1000.0).round() / 1000.0)
     }
 
+    /// Whether a timer runs.
+    pub(super) fn is_timing(&self) -> bool {
+        !self.timers.is_empty()
+    }
+
     /// Disables these events, or all.
     pub(super) fn disable(&mut self, events: Option<&Vec<Value>>) {
         match events {

@@ -7,7 +7,7 @@ fn main() {
     let sink = Sink::named();
     let batch: Vec<Value> = (0..2_000)
         .map(|number| {
-            let mut properties = properties(number);
+            let mut properties = json!(properties(number));
             properties["distinct_id"] = user(number).into();
             json!({"event": "Create Blog Post", "properties": properties})
         })

@@ -2,22 +2,31 @@
 
 use std::time::Duration;
 
-use figures::{EVENTS, Run, Sink, properties, user};
+use figures::{EVENTS, Properties, Run, Sink, properties, user};
 use mengpaneel::Mengpaneel;
 use mengpaneel::outbox::Memory;
+use serde::Serialize;
+
+/// What is said of an event, and whose it is.
+#[derive(Serialize)]
+struct Said {
+    #[serde(rename = "$user_id")]
+    user: String,
+    #[serde(flatten)]
+    properties: Properties,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let sink = Sink::named();
     let outbox = Memory::default().max_records(EVENTS * 2).max_bytes(1 << 30);
-    let mengpaneel = Mengpaneel::builder("token").api_host(sink.url.as_str()).outbox(outbox).build().expect("it is built");
+    let mengpaneel =
+        Mengpaneel::builder("token").api_host(sink.url.as_str()).outbox(outbox).build().expect("it is built");
     // What is recorded after its scope has ended goes to the outbox by itself.
     let mixpanel = mengpaneel.scope(async { mengpaneel::current() }).await.expect("nothing to send");
     let mut run = Run::begin("mengpaneel");
     for number in 0..EVENTS {
-        let mut properties = properties(number);
-        properties["$user_id"] = user(number).into();
-        mixpanel.track("Create Blog Post", properties);
+        mixpanel.track("Create Blog Post", Said { user: user(number), properties: properties(number) });
     }
     run.enqueued();
     mengpaneel.flush(Duration::from_secs(300)).await.expect("all is delivered");

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use self::mixpanel::Mixpanel;
 use super::{Credentials, Delivery, DeliveryConfig, Outcome};
 use crate::call::{Call, Method};
-use crate::server::{Endpoint, Message};
+use crate::server::{Endpoint, Message, Said};
 
 impl Mixpanel {
     async fn deliver(&self, messages: Vec<Message>) -> Vec<Outcome> {
@@ -24,8 +24,9 @@ async fn deliver(url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Ou
 async fn deliver_as(credentials: Credentials, url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Outcome> {
     let delivery =
         Delivery::new(DeliveryConfig { token: "t0ken".into(), api_host: url.into(), credentials, timeout }).unwrap();
-    let delivered = delivery.deliver(messages.clone()).await;
-    let (given_back, outcomes): (Vec<Message>, Vec<Outcome>) = delivered.into_iter().unzip();
+    let said = messages.iter().cloned().map(|message| Said::Message(Box::new(message)));
+    let (given_back, outcomes): (Vec<Said>, Vec<Outcome>) = delivery.deliver(said.collect()).await.into_iter().unzip();
+    let given_back: Vec<Message> = given_back.into_iter().filter_map(Said::into_message).collect();
     assert_eq!(given_back, messages, "each comes back once, in order");
     outcomes
 }

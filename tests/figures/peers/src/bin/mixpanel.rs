@@ -1,7 +1,8 @@
 //! mixpanel-rs, whose batches are of 50; it has no queue.
 
-use figures::{EVENTS, Run, Sink, properties, user};
+use figures::{EVENTS, Properties, Run, Sink, properties, user};
 use mixpanel_rs::{Config, Event, Mixpanel};
+use serde_json::json;
 
 #[tokio::main]
 async fn main() {
@@ -11,9 +12,14 @@ async fn main() {
     let mixpanel = Mixpanel::init("token", Some(config));
     let run = Run::begin("mixpanel-rs 0.3");
     let events = (0..EVENTS).map(|number| {
-        let mut properties = properties(number);
-        properties["distinct_id"] = user(number).into();
-        let properties = properties.as_object().expect("an object").clone().into_iter().collect();
+        let Properties { title, number: count, plan } = properties(number);
+        let properties = [
+            ("distinct_id", json!(user(number))),
+            ("Title", json!(title)),
+            ("Number", json!(count)),
+            ("Plan", json!(plan)),
+        ];
+        let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Event { event: "Create Blog Post".to_owned(), properties }
     });
     mixpanel.track_batch(events.collect()).await.expect("all is taken");

@@ -18,9 +18,10 @@ async fn main() {
     let mut run = Run::begin("posthog-rs 0.30");
     for number in 0..EVENTS {
         let mut event = Event::new("Create Blog Post".to_owned(), user(number));
-        for (name, value) in properties(number).as_object().expect("an object") {
-            event.insert_prop(name.as_str(), value).expect("JSON");
-        }
+        let properties = properties(number);
+        event.insert_prop("Title", properties.title).expect("JSON");
+        event.insert_prop("Number", properties.number).expect("JSON");
+        event.insert_prop("Plan", properties.plan).expect("JSON");
         client.capture(event);
     }
     run.enqueued();

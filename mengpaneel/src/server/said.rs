@@ -1,0 +1,61 @@
+//! What is to be said to Mixpanel: a message, or an event that stands written already.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::message::{Endpoint, Message};
+
+/// What is to be said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// As values, for whoever looks at it before it leaves.
+    Message(Box<Message>),
+    /// As text: nobody looks at it.
+    Written(Written),
+}
+
+/// A plain event as JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The record; empty once it is on its way.
+    pub json: Vec<u8>,
+    /// The same for all that is of one user.
+    pub owner: u64,
+    /// Its place in the translation of its parcel, by which the message is found again.
+    pub index: usize,
+}
+
+impl Said {
+    /// Where it goes.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Message(message) => message.endpoint,
+            Self::Written(_) => Endpoint::Events,
+        }
+    }
+
+    /// The message, where it is one.
+    #[must_use]
+    pub fn into_message(self) -> Option<Message> {
+        match self {
+            Self::Message(message) => Some(*message),
+            Self::Written(_) => None,
+        }
+    }
+
+    /// Whether sending it once more changes nothing.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Message(message) => message.is_repeatable(),
+            Self::Written(_) => true,
+        }
+    }
+}
+
+/// Whose it is, as a number: of a user's or a group's ID.
+pub(super) fn owner(id: Option<&str>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}

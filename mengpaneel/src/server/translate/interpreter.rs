@@ -1,0 +1,85 @@
+//! The interpreter: what a parcel comes to, for whoever delivers it.
+
+use super::Translator;
+use super::agents::Agents;
+use super::facts::Facts;
+use super::state::State;
+use crate::call::Call;
+use crate::parcel::Parcel;
+use crate::server::message::Message;
+use crate::server::said::Said;
+
+/// What a parcel comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Translation<T = Message> {
+    /// What Mixpanel is to be told, in order.
+    pub messages: Vec<T>,
+    /// Calls that cannot be said by a server, and why.
+    pub refused: Vec<(Call, String)>,
+    /// Calls that are said, but not whole, and what of them was past a limit of Mixpanel's.
+    pub cut: Vec<(Call, String)>,
+}
+
+impl<T> Default for Translation<T> {
+    fn default() -> Self {
+        Self { messages: Vec::new(), refused: Vec::new(), cut: Vec::new() }
+    }
+}
+
+/// Says parcels' calls as the visitors' own browsers would have.
+#[derive(Debug)]
+pub struct Interpreter {
+    token: String,
+    agents: Agents,
+}
+
+impl Interpreter {
+    /// Says them to the project of this token.
+    #[must_use]
+    pub fn new(token: String) -> Self {
+        Self { token, agents: Agents::default() }
+    }
+
+    /// As messages, for whoever looks at them.
+    #[must_use]
+    pub fn messages(&self, parcel: &Parcel) -> Translation<Message> {
+        let Translation { messages, refused, cut } = self.translate(parcel, false);
+        Translation { messages: messages.into_iter().filter_map(Said::into_message).collect(), refused, cut }
+    }
+
+    /// As little as has to be said. The message of what is written already stands in
+    /// [`messages`](Self::messages), at its index.
+    #[must_use]
+    pub fn said(&self, parcel: &Parcel) -> Translation<Said> {
+        self.translate(parcel, true)
+    }
+
+    fn translate(&self, parcel: &Parcel, may_write: bool) -> Translation<Said> {
+        let mut translator = Translator {
+            token: &self.token,
+            parcel: parcel.id,
+            time: parcel.id.get_timestamp().map(|timestamp| {
+                let (seconds, nanoseconds) = timestamp.to_unix();
+                seconds * 1000 + u64::from(nanoseconds) / 1_000_000
+            }),
+            facts: Facts::of(parcel, &self.agents),
+            state: State::of(parcel),
+            waiting: Vec::new(),
+            is_silent: true,
+            may_write,
+            done: Translation::default(),
+        };
+        for call in &parcel.context {
+            // What becomes of it is told where it is delivered.
+            let _ = translator.perform(call);
+        }
+        translator.is_silent = false;
+        for call in parcel.calls.iter() {
+            if let Err(reason) = translator.perform(call) {
+                translator.done.refused.push((call.clone(), reason));
+            }
+        }
+        translator.refuse_waiting();
+        translator.done
+    }
+}
