@@ -3,6 +3,7 @@
 mod by_url;
 mod circuit;
 mod closing;
+mod compact;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(feature = "file")]

@@ -20,6 +20,10 @@ use crate::stats;
 
 /// As many records are leased at once as fill the requests that are under way together.
 const BATCH: usize = 4 * 2_000;
+/// With fewer, the next ones are given a moment to gather: a request for each of them would cost more
+/// than they do, and whoever appends would wake the worker each time.
+const FILLING: usize = 2_000;
+const MOMENT: Duration = Duration::from_millis(20);
 /// As many while Mixpanel is away: one small request tells whether it is back.
 const PROBE: usize = 20;
 
@@ -124,8 +128,13 @@ impl Hand<'_> {
                 self.retry(leases).await;
                 break;
             }
+            let is_filling = leases.len() >= FILLING;
             match self.deliver(leases).await {
-                Round::Answered => batch = BATCH,
+                Round::Answered => {
+                    batch = BATCH;
+                    // Where time is over, what waits is taken up no more than it would be anyway.
+                    let _ = is_filling || self.worker.closing.is_asked() || self.pause(MOMENT).await;
+                }
                 Round::Away(delay) => {
                     batch = PROBE;
                     if !self.pause(delay).await {
