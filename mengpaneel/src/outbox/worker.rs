@@ -212,14 +212,15 @@ impl Hand<'_> {
         let poison: Vec<Lease> = leases.extract_if(.., |lease| lease.abandoned >= max).collect();
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
         let mut batch: Vec<(usize, Said)> = Vec::with_capacity(leases.len());
+        let mut text = Vec::new();
         for (owner, lease) in leases.iter_mut().enumerate() {
             lease.attempts += 1;
-            batch.extend(self.said(lease).into_iter().map(|said| (owner, said)));
+            batch.extend(self.said(lease, &mut text).into_iter().map(|said| (owner, said)));
             lease.remaining = Some(Vec::new());
         }
         let unmarked = self.mark(&mut leases, &mut batch).await;
         let (owners, said): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let sent = self.worker.sender.delivery.deliver(said).await;
+        let sent = self.worker.sender.delivery.deliver(said, &mut text).await;
         let away = self.worker.sender.note(&sent).or(unmarked);
         let worker = self.worker;
         let mut again = Again::new(&worker.sender);
@@ -262,11 +263,11 @@ impl Hand<'_> {
 
     /// What is to be sent of a record. What may have arrived already, and would count twice, is
     /// told of instead.
-    fn said(&self, lease: &mut Lease) -> Vec<Said> {
+    fn said(&self, lease: &mut Lease, text: &mut Vec<u8>) -> Vec<Said> {
         let sender = &self.worker.sender;
         let mut said = match lease.remaining.take() {
             Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
-            None => sender.said(&lease.parcel),
+            None => sender.said(&lease.parcel, text),
         };
         if std::mem::take(&mut lease.in_doubt) {
             let mut again = Again::new(sender);
