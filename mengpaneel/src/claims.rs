@@ -18,15 +18,20 @@ const BOUND: usize = 65_536;
 /// How long another process is thought to be there once it was noticed.
 const SIBLING: Duration = Duration::from_secs(60 * 60);
 
+/// Hears how a claim ended on a payload whose copy is kept elsewhere: whether its calls are on
+/// their way.
+pub type Told = Box<dyn Fn(Uuid, bool) + Send + Sync>;
+
 /// What became of the payloads of late.
 #[derive(Clone, Debug)]
 pub struct Claims(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     known: Mutex<Known>,
     /// How many copies are kept aside.
     max_aside: usize,
+    /// Where copies are kept that outlive this process.
+    told: Option<Told>,
     /// An ID made after this one by somebody else tells of another process.
     since: Uuid,
 }
@@ -81,7 +86,17 @@ impl Default for Claims {
 impl Claims {
     /// Claims that keep up to `max_aside` copies.
     pub fn new(max_aside: usize) -> Self {
-        Self(Arc::new(Shared { known: Mutex::default(), max_aside, since: Uuid::now_v7() }))
+        Self::telling(max_aside, None)
+    }
+
+    /// Claims that keep up to `max_aside` copies, and tell how those ended that are kept elsewhere.
+    pub fn telling(max_aside: usize, told: Option<Told>) -> Self {
+        Self(Arc::new(Shared { known: Mutex::default(), max_aside, told, since: Uuid::now_v7() }))
+    }
+
+    /// Remembers a payload that is on its way to a session, and whose copy is kept elsewhere.
+    pub fn kept_elsewhere(&self, id: Uuid) {
+        self.lock().put(id, Payload::Waiting(None));
     }
 
     /// Keeps a copy of a payload that is on its way to a session. Answers whether there was room.
@@ -113,7 +128,7 @@ impl Claims {
                 known.put(id, Payload::Claimed(None));
             }
         }
-        Ok(Claim { claims: self.clone(), ids: vec![id], kept: false })
+        Ok(Claim { claims: self.clone(), ids: vec![id], elsewhere: Vec::new(), kept: false })
     }
 
     /// Takes the copy of a payload that was not claimed in time; a later claim finds it done.
@@ -208,6 +223,8 @@ fn told_apart(parcel: Parcel) -> Option<Parcel> {
 pub struct Claim {
     claims: Claims,
     ids: Vec<Uuid>,
+    /// Those of them whose copies are kept elsewhere, and claimed there too.
+    elsewhere: Vec<Uuid>,
     kept: bool,
 }
 
@@ -216,8 +233,20 @@ impl Claim {
     pub fn join(first: Option<Self>, mut second: Self) -> Self {
         if let Some(mut first) = first {
             second.ids.append(&mut first.ids);
+            second.elsewhere.append(&mut first.elsewhere);
         }
         second
+    }
+
+    /// This one was claimed where its copy is kept, and is settled there too.
+    pub fn also_elsewhere(&mut self, id: Uuid) {
+        self.elsewhere.push(id);
+    }
+
+    /// Lets go of one payload: another process has it, and may fail still, or is done with it.
+    pub fn lose(&mut self, id: Uuid, claimed: Claimed) {
+        self.ids.retain(|own| *own != id);
+        self.claims.lock().settle(id, claimed == Claimed::Done);
     }
 
     /// The calls are on their way: copies of them are dropped from here on.
@@ -232,6 +261,16 @@ impl Drop for Claim {
         for id in &self.ids {
             known.settle(*id, self.kept);
         }
+        drop(known);
+        if let Some(told) = &self.claims.0.told {
+            self.elsewhere.iter().for_each(|id| told(*id, self.kept));
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claims").field("max_aside", &self.max_aside).finish_non_exhaustive()
     }
 }
 

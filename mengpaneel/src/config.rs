@@ -246,15 +246,17 @@ impl Builder {
     /// visitor went away, or a slower request overwrote the cookie that held them. Default: five
     /// minutes.
     ///
-    /// The copy that this takes is kept in memory. A kill of the process loses it. An orderly end,
-    /// and a second process that answers the same visitors, leave only what Mixpanel can tell from
-    /// the page's own copy: events of visitors who were identified.
+    /// The copy that this takes is kept in the outbox, if that is a file or Redis: it outlives the
+    /// process, and all that share the outbox know who said it. Else it is kept in memory: a kill of
+    /// the process loses it, and an orderly end, or a second process that answers the same visitors,
+    /// leave only what Mixpanel can tell from the page's own copy: events of visitors who were
+    /// identified.
     pub fn unclaimed_after(self, time: Duration) -> Self {
         Self { unclaimed_after: time, ..self }
     }
 
-    /// For how many redirects such a copy is kept at once. Default: 10,000. What is past that is
-    /// said by the page only.
+    /// For how many redirects such a copy is kept in memory at once. Default: 10,000. What is past
+    /// that is said by the page only.
     pub fn max_unclaimed(self, copies: usize) -> Self {
         Self { max_unclaimed: copies, ..self }
     }

@@ -20,6 +20,7 @@ use crate::current;
 use crate::flush::{Body, Content, Exchange};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
+use crate::outbox::Aside;
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder};
 use crate::session::{self, Delayed, Unreadable};
@@ -112,6 +113,8 @@ struct Recording {
     session: Option<Session>,
     /// What the last request left, while it is not replayed.
     left: Left,
+    /// What of it is, unless another process has it.
+    replayed: Vec<Replayed>,
     claim: Option<Claim>,
     clear_cookie: bool,
     seed: Option<Cookie<'static>>,
@@ -122,6 +125,13 @@ struct Recording {
 struct Left {
     in_cookie: Option<Cookie<'static>>,
     in_session: Option<String>,
+}
+
+/// Delayed calls that are ours to replay, as far as this process knows.
+struct Replayed {
+    delayed: Delayed,
+    /// It stood in the session, not in the cookie of our own.
+    in_session: bool,
 }
 
 impl Recording {
@@ -144,7 +154,8 @@ impl Recording {
             in_session: session.as_ref().and_then(|session| session::peek(session, &settings.names.session_key)),
         };
         let on = Arc::clone(on);
-        let mut recording = Self { on, asked, recorder, session, left, claim: None, clear_cookie: false, seed };
+        let (replayed, claim) = (Vec::new(), None);
+        let mut recording = Self { on, asked, recorder, session, left, replayed, claim, clear_cookie: false, seed };
         if recording.asked.can_replay() {
             recording.replay();
         }
@@ -171,19 +182,19 @@ impl Recording {
         // The cookie is older than what a session that was begun after the purge holds.
         let cookie = left.in_cookie.zip(on.settings.cookie_key.as_ref());
         if let Some((cookie, key)) = cookie
-            && self.claim(session::open(cookie, key))
+            && self.claim(session::open(cookie, key), false)
         {
             self.clear_cookie = true;
         }
         if let (Some(raw), Some(session)) = (left.in_session, self.session.clone())
-            && self.claim(session::read(&raw))
+            && self.claim(session::read(&raw), true)
         {
             session.remove(&names.session_key);
         }
     }
 
-    /// Has the recorder replay a payload, if it is ours to replay. Answers whether it is done with.
-    fn claim(&mut self, read: Result<Delayed, Unreadable>) -> bool {
+    /// Claims a payload, if it is ours to replay. Answers whether it is done with.
+    fn claim(&mut self, read: Result<Delayed, Unreadable>, in_session: bool) -> bool {
         let delayed = match read {
             Ok(delayed) => delayed,
             Err(why) => {
@@ -194,12 +205,45 @@ impl Recording {
         match self.on.claims.claim(delayed.id) {
             Ok(claim) => {
                 self.claim = Some(Claim::join(self.claim.take(), claim));
-                self.recorder.replay(delayed.calls);
+                self.replayed.push(Replayed { delayed, in_session });
                 true
             }
             Err(claimed) => {
                 tracing::debug!(target: "mengpaneel", id = %delayed.id, ?claimed, "delayed calls that another request has");
                 claimed == Claimed::Done
+            }
+        }
+    }
+
+    /// Has the recorder replay what is ours, by the word of the outbox too, which knows what other
+    /// processes and the server did.
+    async fn confirm(&mut self) {
+        for Replayed { delayed, in_session } in std::mem::take(&mut self.replayed) {
+            let id = delayed.id;
+            let claimed = match self.on.post.claim(id).await {
+                known @ (Aside::Yours | Aside::Unknown) => {
+                    if let (Aside::Yours, Some(claim)) = (known, &mut self.claim) {
+                        claim.also_elsewhere(id);
+                    }
+                    self.recorder.replay(delayed.calls);
+                    continue;
+                }
+                Aside::Elsewhere => Claimed::Elsewhere,
+                Aside::Said => Claimed::Done,
+            };
+            tracing::debug!(target: "mengpaneel", %id, ?claimed, "delayed calls that another process has");
+            if let Some(claim) = &mut self.claim {
+                claim.lose(id, claimed);
+            }
+            if claimed == Claimed::Done {
+                continue;
+            }
+            // That one may fail still.
+            match &self.session {
+                Some(session) if in_session => {
+                    session::put_back(session, &self.on.settings.names.session_key, &delayed);
+                }
+                _ => self.clear_cookie = false,
             }
         }
     }
@@ -238,6 +282,7 @@ impl Recording {
             recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
             claims: self.on.claims.clone(),
+            aside: None,
             claim: None,
             clear_cookie: false,
             seed: self.seed.take(),
@@ -248,6 +293,7 @@ impl Recording {
         let succeeded = !status.is_client_error() && !status.is_server_error();
         let ending = Ending { succeeded, routed: exchange.response.request().match_pattern().is_some() };
         self.catch_up(&exchange);
+        self.confirm().await;
         let settled = self.recorder.settle(ending, Extent::Everything);
         exchange.clear_cookie = self.clear_cookie;
         exchange.claim = self.claim.take();

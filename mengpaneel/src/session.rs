@@ -99,6 +99,13 @@ pub fn put(session: &Session, key: &str, delayed: &Delayed, max_session: usize) 
     session.insert(key, delayed).map_err(|_| NoRoom::Full(size))
 }
 
+/// Puts back what was taken out to be replayed.
+pub fn put_back(session: &Session, key: &str, delayed: &Delayed) {
+    if session.insert(key, delayed).is_err() {
+        tracing::error!(target: "mengpaneel", id = %delayed.id, "delayed calls cannot be put back in the session");
+    }
+}
+
 /// The whole session as actix-session writes it, with the calls in it.
 fn state_with(session: &Session, key: &str, delayed: &Delayed) -> String {
     let mut entries = session.entries().clone();

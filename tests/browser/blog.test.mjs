@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
 import { start, startCdn } from "./blog.mjs";
-import { launch, signUp, tracks, visitor, withJquery } from "./visitor.mjs";
+import { launch, launchKeeping, signUp, tracks, visitor, withJquery } from "./visitor.mjs";
 
 let browser, cdn, blog;
 
@@ -141,6 +141,29 @@ test("going back and forward counts a page that is shown again at most once more
     await tracks(page);
   }
   await blog.await_events(["Sign Up", "View Home", "Create Blog Post", "View Post"], leave);
+});
+
+test("a page that the browser kept and shows again makes its calls once", async () => {
+  const keeping = await launchKeeping();
+  const { page, leave } = await visitor(keeping, blog.url);
+  await page.addInitScript(() => addEventListener("pageshow", ({ persisted }) => (window.isShownAgain = persisted)));
+  await signUp(page);
+  await tracks(page);
+  await page.evaluate(() => (window.isTheSame = true));
+  for (const _ of [1, 2]) {
+    await page.goto("/sign_in");
+    await tracks(page);
+    // The driver waits for a page that loads; this one is there already.
+    await page.evaluate(() => setTimeout(() => history.back()));
+    await page.waitForURL("**/", { waitUntil: "commit" });
+    await page.waitForFunction(() => window.isTheSame && window.isShownAgain);
+  }
+  await page.fill('[name="title"]', "Kept");
+  await page.click("text=Write");
+  await page.waitForURL("**/posts/*");
+  await tracks(page);
+  await blog.await_events(["Sign Up", "View Home", "Create Blog Post", "View Post"], leave);
+  await keeping.close();
 });
 
 test("two tabs that load at once count what happened before once", async () => {

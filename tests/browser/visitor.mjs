@@ -17,6 +17,10 @@ const userAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, li
 // Fails where there is no Chromium: nothing here is seen working without one.
 export const launch = () => chromium.launch({ executablePath, args: ["--no-sandbox"] });
 
+// One that keeps the pages it left, as people's do and steered ones do not, and shows them again.
+export const launchKeeping = () =>
+  chromium.launch({ executablePath, args: ["--no-sandbox"], ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+
 // A browser that nobody steers, on that page: steered ones prerender nothing. Gives what ends it.
 export async function alone(url) {
   const profile = mkdtempSync(join(tmpdir(), "mengpaneel-"));

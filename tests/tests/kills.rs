@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
-fn survives(outbox: &str, victim: &str) {
+fn survives(outbox: &str, victim: &str, what: &str) {
     let seed = std::process::id().to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_kill-nine"))
-        .args(["--outbox", outbox, "--kill", victim, "--rounds", "3", "--seed", &seed])
+        .args(["--outbox", outbox, "--kill", victim, "--what", what, "--rounds", "3", "--seed", &seed])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -16,20 +16,30 @@ fn survives(outbox: &str, victim: &str) {
 
 #[test]
 fn a_file_survives_a_kill_of_the_web_process() {
-    survives("file", "web");
+    survives("file", "web", "now");
 }
 
 #[test]
 fn redis_survives_a_kill_of_the_web_process() {
-    survives("redis", "web");
+    survives("redis", "web", "now");
 }
 
 #[test]
 fn redis_survives_a_kill_of_the_worker() {
-    survives("redis", "worker");
+    survives("redis", "worker", "now");
 }
 
 #[test]
 fn a_kill_of_redis_loses_nothing_either() {
-    survives("redis", "redis");
+    survives("redis", "redis", "now");
+}
+
+#[test]
+fn what_waits_for_a_page_survives_a_kill_in_a_file() {
+    survives("file", "web", "delayed");
+}
+
+#[test]
+fn what_waits_for_a_page_survives_a_kill_in_redis() {
+    survives("redis", "web", "delayed");
 }

@@ -50,11 +50,18 @@ impl Builder {
             concurrency: self.concurrency,
             max_deliveries: self.max_deliveries,
         })?;
+        let post = Arc::new(post);
+        let settling = Arc::downgrade(&post);
+        let told = Box::new(move |id, is_said| {
+            if let Some(post) = settling.upgrade() {
+                post.settle(id, is_said);
+            }
+        });
         let on = On {
             settings: Arc::new(settings),
-            post: Arc::new(post),
+            post,
             failures,
-            claims: Claims::new(self.max_unclaimed),
+            claims: Claims::telling(self.max_unclaimed, Some(told)),
             told_no_session: AtomicBool::new(false),
         };
         Ok(Mengpaneel::new(Some(Arc::new(on))))

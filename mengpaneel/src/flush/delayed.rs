@@ -36,19 +36,17 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         }
         Err(no_room) => return Err(no_room.to_string().into()),
     }
-    keep_aside(exchange, delayed);
+    let Delayed { id, calls } = delayed;
+    exchange.aside = Some(Parcel { id, ..Parcel::new(exchange.visitor.clone(), calls) });
     Ok(at_once)
 }
 
 /// Keeps a copy for the server, should the page never come. It takes the place of what was replayed
 /// here and waits again; without one, the sessions that hold that still are left to say it.
-fn keep_aside<B>(exchange: &mut Exchange<B>, delayed: Delayed) {
-    let Delayed { id, calls } = delayed;
-    let is_kept = exchange.claims.keep_aside(id, Parcel::new(exchange.visitor.clone(), calls));
-    if is_kept {
-        let after = exchange.settings.unclaimed_after;
-        exchange.post.hand_over_unclaimed(exchange.claims.clone(), id, after);
-    }
+pub(super) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
+    let Some(copy) = exchange.aside.take() else { return };
+    let after = exchange.settings.unclaimed_after;
+    let is_kept = exchange.post.keep_aside(&exchange.claims, copy, after).await;
     if let Some(claim) = exchange.claim.take().filter(|_| is_kept) {
         claim.keep();
     }

@@ -76,6 +76,8 @@ pub(crate) struct Exchange<B> {
     pub session: Option<Session>,
     /// Where copies of what is delayed are kept aside.
     pub claims: Claims,
+    /// The copy that is to be kept, of what was delayed here.
+    pub aside: Option<Parcel>,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
     /// Whether the browser still holds our one-shot cookie, read already.
@@ -134,6 +136,7 @@ where
             session::clear(self.response.response_mut(), &self.settings.names.cookie);
         }
         let mut waiting = Waiting { post: Arc::clone(&self.post), shipments: shipments.into() };
+        delayed::keep_aside(&mut self).await;
         while let Some(shipment) = waiting.shipments.pop_front() {
             self.ship(shipment).await;
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
-use super::{Declined, Lease, LeaseId, Memory, Outbox, OutboxError};
+use super::{Aside, Declined, Lease, LeaseId, Memory, Outbox, OutboxError};
 use crate::parcel::Parcel;
 
 /// The outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
@@ -86,6 +87,18 @@ macro_rules! delegate {
 
             fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
                 (**self).buried(limit)
+            }
+
+            fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+                (**self).keep_aside(parcel, after)
+            }
+
+            fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
+                (**self).claim(id)
+            }
+
+            fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+                (**self).settle(id, is_said)
             }
 
             fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::{FutureExt as _, join, join_all};
 use serde_json::json;
 use tokio::time::timeout;
+use uuid::Uuid;
 
-use super::{Lease, LeaseId, Outbox};
+use super::{Aside, Lease, LeaseId, Outbox};
 use crate::call::{Call, Calls, Method};
 use crate::parcel::Parcel;
 use crate::server::{Endpoint, Message};
@@ -34,6 +35,8 @@ pub async fn check<O: Outbox>(make: impl Fn() -> O) {
     what_is_retried_is_not_due_before_its_time(&opened(&make)).await;
     what_is_buried_does_not_come_again(&opened(&make)).await;
     an_append_that_nobody_waits_for_is_kept_once_or_not_at_all(&opened(&make)).await;
+    a_copy_that_nobody_claims_is_due_in_its_time(&opened(&make)).await;
+    a_copy_is_claimed_by_one_until_that_is_settled(&opened(&make)).await;
 }
 
 /// As [`check`], for an outbox that outlives its process: `make` is called again after the one
@@ -48,6 +51,7 @@ pub async fn check_durable<O: Outbox>(make: impl Fn() -> O) {
     what_was_being_sent_is_in_doubt(&make).await;
     what_was_abandoned_twice_comes_alone(&make).await;
     what_was_left_of_a_record_is_left_after_the_end(&make).await;
+    a_copy_is_kept_and_known_after_the_end(&make).await;
 }
 
 fn opened<O: Outbox>(make: impl Fn() -> O) -> O {
@@ -232,6 +236,70 @@ async fn an_append_that_nobody_waits_for_is_kept_once_or_not_at_all(outbox: &imp
     let leases = lease_all(outbox, count).await;
     let names = events(&leases);
     assert!(names == ["a", "b"] || names == ["b"], "an append was dropped, and then {names:?} waited");
+}
+
+/// Keeps a copy aside; `None` where this engine keeps none.
+async fn aside(outbox: &impl Outbox, event: &str, after: Duration) -> Option<Uuid> {
+    let copy = parcel(event);
+    let id = copy.id;
+    outbox.keep_aside(copy, after).await.is_ok().then_some(id)
+}
+
+async fn claim(outbox: &impl Outbox, id: Uuid) -> Aside {
+    match outbox.claim(id).await {
+        Ok(claimed) => claimed,
+        Err(error) => panic!("a copy cannot be claimed: {error}"),
+    }
+}
+
+async fn a_copy_that_nobody_claims_is_due_in_its_time(outbox: &impl Outbox) {
+    let after = Duration::from_millis(400);
+    let before = Instant::now();
+    let Some(id) = aside(outbox, "a", after).await else { return };
+    assert_eq!(waiting(outbox).await, 0, "what is kept aside does not wait");
+    nothing_is_due(outbox, "all is kept aside").await;
+    let leases = lease(outbox, 1).await;
+    assert_eq!(events(&leases), ["a"]);
+    assert!(before.elapsed() + Duration::from_millis(5) >= after, "a copy is not due before its time");
+    assert_eq!(claim(outbox, id).await, Aside::Said, "the server is about to say it");
+    acknowledge(outbox, &leases).await;
+    assert_eq!(claim(outbox, id).await, Aside::Said, "the server said it");
+}
+
+async fn a_copy_is_claimed_by_one_until_that_is_settled(outbox: &impl Outbox) {
+    let Some(id) = aside(outbox, "a", Duration::from_millis(1)).await else { return };
+    let claimed = claim(outbox, id).await;
+    if claimed == Aside::Said {
+        // It was due already.
+        return;
+    }
+    assert_eq!(claimed, Aside::Yours);
+    assert_eq!(claim(outbox, id).await, Aside::Elsewhere);
+    nothing_is_due(outbox, "a copy that is claimed is not due").await;
+    done(outbox.settle(id, false).await, "given back");
+    assert_eq!(claim(outbox, id).await, Aside::Yours, "what was given back is claimed again");
+    done(outbox.settle(id, true).await, "settled");
+    assert_eq!(claim(outbox, id).await, Aside::Said);
+    nothing_is_due(outbox, "what was said is not due").await;
+    assert_eq!(claim(outbox, Uuid::now_v7()).await, Aside::Unknown);
+}
+
+async fn a_copy_is_kept_and_known_after_the_end<O: Outbox>(make: impl Fn() -> O) {
+    let long = Duration::from_secs(600);
+    let (said, claimed, left) = {
+        let outbox = opened(&make);
+        let Some(said) = aside(&outbox, "said", long).await else { return };
+        done(outbox.settle(said, true).await, "settled");
+        let claimed = aside(&outbox, "claimed", Duration::from_millis(1)).await;
+        let left = aside(&outbox, "left", Duration::from_millis(1)).await;
+        (said, claimed, left)
+    };
+    let again = opened(&make);
+    assert_eq!(claim(&again, said).await, Aside::Said, "that a copy was said is known after the end");
+    assert!(claimed.is_some() && left.is_some(), "there is room for three copies");
+    let leases = lease_all(&again, 2).await;
+    assert_eq!(events(&leases), ["claimed", "left"], "copies are due after the end");
+    acknowledge(&again, &leases).await;
 }
 
 async fn what_waited_waits_after_the_end<O: Outbox>(make: impl Fn() -> O) {

@@ -1,5 +1,6 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
+mod aside;
 mod by_url;
 mod circuit;
 mod closing;
@@ -31,12 +32,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::parcel::Parcel;
 
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
 pub use crate::server::{Endpoint, Message};
+pub use aside::Aside;
 pub use by_url::at;
 #[cfg(feature = "file")]
 pub use file::{File, FileError, Locked};
@@ -97,6 +100,29 @@ pub trait Outbox: Send + Sync + 'static {
     fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
         let _ = limit;
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Keeps a copy of calls that wait in a session, under the parcel's [`id`](Parcel::id): a
+    /// record like any other `after` this time, unless they were said in a page by then. Copies are
+    /// not counted among those [waiting](Self::waiting). An engine may keep none, as by default:
+    /// this process keeps them in memory then.
+    fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+        let _ = after;
+        let declined = Declined { parcel: Box::new(parcel), reason: "this outbox keeps no copies aside".into() };
+        Box::pin(std::future::ready(Err(declined)))
+    }
+
+    /// Claims a copy, before its calls are said in a page: it is not due as long as it is claimed,
+    /// a minute at most.
+    fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
+        let _ = id;
+        Box::pin(std::future::ready(Ok(Aside::Unknown)))
+    }
+
+    /// Ends a claim: the calls were said, and the copy goes; or they were not, and it waits on.
+    fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        let _ = (id, is_said);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// How many records wait, leased ones included; those that another process has in hand are

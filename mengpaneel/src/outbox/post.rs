@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::closing::{Closing, InHand};
 use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::Worker;
-use super::{Declined, Outbox};
+use super::{Aside, Declined, Outbox};
 use crate::call::Call;
 use crate::claims::{Claims, Unclaimed};
 use crate::failure::{Failure, Failures, Reason};
@@ -167,8 +167,62 @@ impl Post {
         }
     }
 
+    /// Keeps a copy of delayed calls, for the time when no page fetched them for so long: in the
+    /// outbox if it outlives this process, else in memory. Answers whether there was room.
+    pub(crate) async fn keep_aside(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) -> bool {
+        let outbox = self.outbox.as_ref().filter(|outbox| outbox.is_durable());
+        let Some(outbox) = outbox.cloned() else { return self.remember(claims, copy, after) };
+        let (post, claims) = (Arc::clone(self), claims.clone());
+        claims.kept_elsewhere(copy.id);
+        let (answer, answered) = oneshot::channel();
+        // Goes on where the caller stops waiting: the response may be on its way already.
+        let spawned = self.spawn(async move {
+            let is_kept = match outbox.keep_aside(copy, after).await {
+                Ok(()) => true,
+                Err(declined) => {
+                    tracing::debug!(target: "mengpaneel", "a copy is kept in memory: {}", declined.reason);
+                    post.remember(&claims, *declined.parcel, after)
+                }
+            };
+            answer.send(is_kept).ok();
+        });
+        spawned.is_ok() && answered.await.unwrap_or(false)
+    }
+
+    fn remember(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) -> bool {
+        let id = copy.id;
+        let is_kept = claims.keep_aside(id, copy);
+        if is_kept {
+            self.hand_over_unclaimed(claims.clone(), id, after);
+        }
+        is_kept
+    }
+
+    /// Claims delayed calls where a copy may be kept that outlives processes. Where that cannot be
+    /// asked nothing is known: a call that is made twice tells Mixpanel so.
+    pub(crate) async fn claim(&self, id: Uuid) -> Aside {
+        let Some(outbox) = self.outbox.as_ref().filter(|outbox| outbox.is_durable()) else { return Aside::Unknown };
+        outbox.claim(id).await.unwrap_or_else(|error| {
+            tracing::debug!(target: "mengpaneel", %id, "whether others have delayed calls is not known: {error}");
+            Aside::Unknown
+        })
+    }
+
+    /// Ends such a claim.
+    pub(crate) fn settle(&self, id: Uuid, is_said: bool) {
+        let Some(outbox) = self.outbox.clone() else { return };
+        let settled = self.spawn(async move {
+            if let Err(error) = outbox.settle(id, is_said).await {
+                tracing::debug!(target: "mengpaneel", %id, "a copy stays aside: {error}");
+            }
+        });
+        if let Err(reason) = settled {
+            tracing::debug!(target: "mengpaneel", %id, "a copy stays aside: {reason}");
+        }
+    }
+
     /// Takes a delayed payload's copy once it was not claimed for so long.
-    pub(crate) fn hand_over_unclaimed(self: &Arc<Self>, claims: Claims, id: Uuid, after: Duration) {
+    fn hand_over_unclaimed(self: &Arc<Self>, claims: Claims, id: Uuid, after: Duration) {
         let post = Arc::downgrade(self);
         self.runtime.spawn(async move {
             loop {

@@ -1,6 +1,7 @@
 //! What waits for the next request is never lost, doubled or given to somebody else.
 
 mod clients;
+mod durable;
 mod hostile;
 mod identity;
 mod js;

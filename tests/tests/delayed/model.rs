@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use actix_web::cookie::Key;
+use mengpaneel::outbox::{self, Outbox};
 use mengpaneel_tests::{DEADLINE, Page, Redis, Sessions, Visitor, Workshop};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -142,9 +143,9 @@ struct Run {
 }
 
 impl Run {
-    fn new(sessions: &Sessions) -> Self {
+    fn new(sessions: &Sessions, outbox: impl Outbox) -> Self {
         let workshop = Workshop::with_sessions(sessions, routes::routes, |builder| {
-            builder.cookie_key(Key::from(&[7; 64])).unclaimed_after(Duration::from_millis(60))
+            builder.cookie_key(Key::from(&[7; 64])).unclaimed_after(Duration::from_millis(60)).outbox(outbox)
         });
         Self {
             visitor: Visitor::browser(&workshop.url),
@@ -271,9 +272,12 @@ fn whatever_a_browser_does_each_event_is_counted_once_as_its_users() {
     let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let sessions = select(vec![Sessions::Signed, Sessions::Private, Sessions::Redis(redis.url())]);
-    let ran = TestRunner::new(config).run(&(sessions, steps()), |(sessions, steps)| {
+    let folder = std::env::temp_dir().join(format!("mengpaneel-model-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let ran = TestRunner::new(config).run(&(sessions, any::<bool>(), steps()), |(sessions, is_durable, steps)| {
         let verdict = runtime.block_on(async {
-            let mut run = Run::new(&sessions);
+            let file = format!("file:{}", folder.join(uuid::Uuid::new_v4().to_string()).display());
+            let mut run = Run::new(&sessions, outbox::at(if is_durable { &file } else { "memory" }).unwrap());
             for (at, step) in steps.into_iter().enumerate() {
                 run.step(at, step).await;
             }
@@ -281,5 +285,6 @@ fn whatever_a_browser_does_each_event_is_counted_once_as_its_users() {
         });
         verdict.map_err(TestCaseError::fail)
     });
+    std::fs::remove_dir_all(folder).unwrap();
     ran.unwrap_or_else(|error| panic!("{error}"));
 }

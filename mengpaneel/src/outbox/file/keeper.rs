@@ -85,7 +85,8 @@ impl Keeper {
 
     /// The next order, or the time to look at something else.
     fn wait(&self) -> Result<Order, RecvTimeoutError> {
-        let due = self.store.next_due().filter(|_| !self.asked.is_empty());
+        let aside = self.store.until_aside().map(|left| Instant::now() + Duration::from_millis(left));
+        let due = [self.store.next_due(), aside].into_iter().flatten().min().filter(|_| !self.asked.is_empty());
         let until = due.map_or(self.next_look, |due| due.min(self.next_look));
         let patience = if self.left.is_some() { Duration::ZERO } else { until.duration_since(Instant::now()) };
         self.orders.recv_timeout(patience)
@@ -107,6 +108,8 @@ impl Keeper {
                 }
                 Order::Lease(limit, answer) => self.asked.push_back((limit, answer)),
                 Order::TakeBack(leases) => self.store.take_back(&leases),
+                Order::Claim(id, answer) => drop(answer.send(self.store.claim(id).map_err(Into::into))),
+                Order::GiveBack(id) => self.store.give_back(id),
                 Order::Buried(limit, answer) => drop(answer.send(self.store.buried(limit).map_err(Into::into))),
                 Order::Waiting(answer) => drop(answer.send(Ok(self.store.len()))),
             }
@@ -127,7 +130,7 @@ impl Keeper {
                 self.failed(&error);
                 refuse(done.into_iter().flatten(), &error);
                 // Whoever gave records back has forgotten them.
-                changes.retain(|change| matches!(change, Change::Retry(..) | Change::Bury(_)));
+                changes.retain(|change| matches!(change, Change::Retry(..) | Change::Bury(_) | Change::Said(_)));
                 self.unwritten = changes;
             }
         }

@@ -1,5 +1,7 @@
 //! The outbox in a file: embedded, and still there after a kill.
 
+mod aside_tables;
+mod asides;
 mod error;
 mod keeper;
 mod order;
@@ -26,9 +28,11 @@ use self::order::{Bounds, Change, Order};
 pub use self::place::Locked;
 use self::store::Store;
 use self::tables::FORMAT;
+use super::aside::ms;
 use super::turn::Turn;
-use super::{Declined, Lease, LeaseId, Outbox, OutboxError, record};
+use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, record};
 use crate::parcel::Parcel;
+use crate::recorder::now_ms;
 
 /// As many parcels may wait for the disk at once.
 const MAX_PENDING: usize = 10_000;
@@ -166,22 +170,7 @@ impl Outbox for File {
     }
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
-        async move {
-            let decline = |parcel, reason| Err(Declined { parcel: Box::new(parcel), reason });
-            let record = match record::of_parcel(&parcel) {
-                Ok(record) => record,
-                Err(error) => return decline(parcel, error.to_string()),
-            };
-            let Some(desk) = self.desk.get() else { return decline(parcel, "the file was not opened".into()) };
-            let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
-                return decline(parcel, format!("{MAX_PENDING} parcels wait for the disk already"));
-            };
-            match self.write(Change::Append(parcel.id.as_u128(), record)).await {
-                Ok(()) => Ok(()),
-                Err(OutboxError(reason)) => decline(parcel, reason),
-            }
-        }
-        .boxed()
+        self.put(parcel, Change::Append).boxed()
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
@@ -230,8 +219,42 @@ impl Outbox for File {
         self.order(|answer| Order::Buried(limit, answer))
     }
 
+    fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+        let due = now_ms().saturating_add(ms(after));
+        self.put(parcel, move |id, record| Change::Keep(id, due, record)).boxed()
+    }
+
+    fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
+        self.order(|answer| Order::Claim(id.as_u128(), answer))
+    }
+
+    fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        if is_said {
+            return self.write(Change::Said(id.as_u128()));
+        }
+        ready(self.send(Order::GiveBack(id.as_u128()))).boxed()
+    }
+
     fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         self.order(Order::Waiting)
+    }
+}
+
+impl File {
+    async fn put(&self, parcel: Parcel, change: impl FnOnce(u128, Vec<u8>) -> Change) -> Result<(), Declined> {
+        let decline = |parcel, reason| Err(Declined { parcel: Box::new(parcel), reason });
+        let record = match record::of_parcel(&parcel) {
+            Ok(record) => record,
+            Err(error) => return decline(parcel, error.to_string()),
+        };
+        let Some(desk) = self.desk.get() else { return decline(parcel, "the file was not opened".into()) };
+        let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
+            return decline(parcel, format!("{MAX_PENDING} parcels wait for the disk already"));
+        };
+        match self.write(change(parcel.id.as_u128(), record)).await {
+            Ok(()) => Ok(()),
+            Err(OutboxError(reason)) => decline(parcel, reason),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::oneshot::Sender;
 
 use super::error::FileError;
 use super::tables::{Size, Tables};
-use crate::outbox::{Lease, OutboxError};
+use crate::outbox::{Aside, Lease, OutboxError};
 
 /// An answer to those that ask for a change.
 pub(super) type Done = Sender<Result<(), String>>;
@@ -19,6 +19,9 @@ pub(super) enum Order {
     /// Records that were handed out to somebody who was not there any more.
     TakeBack(Vec<Lease>),
     Buried(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    Claim(u128, Sender<Result<Aside, OutboxError>>),
+    /// Calls that were claimed and not said.
+    GiveBack(u128),
     Waiting(Sender<Result<usize, OutboxError>>),
 }
 
@@ -29,6 +32,10 @@ pub(super) enum Change {
     Acknowledge(Vec<u128>),
     Retry(Vec<(u128, Vec<u8>)>, Duration),
     Bury(Vec<(u128, Vec<u8>)>),
+    /// Keeps a copy aside, until this time.
+    Keep(u128, u64, Vec<u8>),
+    /// A copy's calls were said.
+    Said(u128),
 }
 
 /// The most that may wait.
@@ -45,6 +52,8 @@ pub(super) struct Changed {
     pub(super) appended: Vec<u128>,
     pub(super) given_back: Vec<u128>,
     pub(super) later: Vec<(Duration, u128)>,
+    pub(super) kept: Vec<(u128, u64)>,
+    pub(super) said: Vec<u128>,
 }
 
 impl Change {
@@ -57,6 +66,11 @@ impl Change {
     ) -> Result<Result<(), String>, redb::Error> {
         match self {
             Self::Append(id, record) => return append(*id, record, tables, bounds, changed),
+            Self::Keep(id, due, record) => return keep(*id, *due, record, tables, bounds, changed),
+            Self::Said(id) => {
+                tables.asides()?.said(*id)?;
+                changed.said.push(*id);
+            }
             Self::Mark(ids) => {
                 for id in ids {
                     tables.mark(*id)?;
@@ -106,6 +120,24 @@ fn append(
     size.records += u64::from(before.is_none());
     size.bytes = (size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
     changed.appended.push(id);
+    Ok(Ok(()))
+}
+
+fn keep(
+    id: u128,
+    due: u64,
+    record: &[u8],
+    tables: &mut Tables<'_>,
+    bounds: Bounds,
+    changed: &mut Changed,
+) -> Result<Result<(), String>, redb::Error> {
+    let asides = tables.asides()?;
+    let kept = asides.len()?;
+    if kept >= bounds.records {
+        return Ok(Err(format!("{kept} copies are kept aside in the file, its bound")));
+    }
+    asides.keep(id, due, record)?;
+    changed.kept.push((id, due));
     Ok(Ok(()))
 }
 

@@ -7,11 +7,14 @@ use std::time::Instant;
 use redb::Database;
 use uuid::Uuid;
 
+use super::asides::Asides;
 use super::error::{FileError, guarded};
 use super::order::{Bounds, Change, Changed};
 use super::place;
 use super::tables::{self, Past, Size, Tables};
 use crate::outbox::{Lease, LeaseId, record};
+
+mod kept;
 
 /// A record that was abandoned as often is handed out alone.
 const ALONE: u32 = 2;
@@ -30,11 +33,12 @@ pub(super) struct Store {
     waits: HashSet<u128>,
     ticket: u64,
     pasts: HashMap<u128, Past>,
+    asides: Asides,
 }
 
 impl Store {
     pub(super) fn new(path: PathBuf, database: Database, bounds: Bounds) -> Result<Self, FileError> {
-        let (size, pasts) = look(&database).map_err(|error| FileError::of(&path, error))?;
+        let (size, pasts, asides) = look(&database).map_err(|error| FileError::of(&path, error))?;
         Ok(Self {
             path,
             database: Some(database),
@@ -46,6 +50,7 @@ impl Store {
             waits: HashSet::new(),
             ticket: 0,
             pasts,
+            asides,
         })
     }
 
@@ -80,6 +85,12 @@ impl Store {
         for id in outcome.appended {
             self.first = self.first.min(id);
         }
+        for (id, due) in outcome.kept {
+            self.asides.put(id, due);
+        }
+        for id in outcome.said {
+            self.asides.remove(id);
+        }
         let now = Instant::now();
         for (delay, id) in outcome.later {
             self.in_hand.remove(&id);
@@ -94,6 +105,7 @@ impl Store {
     /// Hands out what is due, the oldest first.
     pub(super) fn lease(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
         self.wake_due();
+        self.wake_asides()?;
         let mut leases = Vec::new();
         let mut broken = Vec::new();
         let mut last = self.first;
@@ -190,6 +202,9 @@ impl Store {
                 self.pasts.insert(*id, *past);
             }
         }
+        if moved.is_empty() {
+            return self.adopt_asides(left, limit);
+        }
         Ok(moved.len())
     }
 
@@ -244,8 +259,12 @@ fn reopened<'d>(database: &'d mut Option<Database>, path: &Path) -> Result<&'d D
     Ok(database.insert(opened))
 }
 
-fn look(database: &Database) -> Result<(Size, HashMap<u128, Past>), redb::Error> {
+fn look(database: &Database) -> Result<(Size, HashMap<u128, Past>, Asides), redb::Error> {
     let pasts = tables::pasts(database)?.into_iter().collect();
-    let size = transact(database, |tables| tables.size())?;
-    Ok((size, pasts))
+    let (size, dues) = transact(database, |tables| Ok((tables.size()?, tables.asides()?.dues()?)))?;
+    let mut asides = Asides::default();
+    for (id, due) in dues {
+        asides.put(id, due);
+    }
+    Ok((size, pasts, asides))
 }

@@ -4,6 +4,8 @@ use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction,
 };
 
+use super::aside_tables::AsideTables;
+
 /// The format that this version writes; a file says its own.
 pub(super) const FORMAT: u64 = 1;
 
@@ -48,6 +50,8 @@ pub(super) struct Size {
 
 /// The tables of one transaction that writes.
 pub(super) struct Tables<'t> {
+    transaction: &'t WriteTransaction,
+    asides: Option<AsideTables<'t>>,
     records: Table<'t, u128, &'static [u8]>,
     handed_out: Table<'t, u128, u32>,
     buried: Table<'t, (u64, u128), &'static [u8]>,
@@ -57,11 +61,22 @@ pub(super) struct Tables<'t> {
 impl<'t> Tables<'t> {
     pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
+            transaction,
+            asides: None,
             records: transaction.open_table(RECORDS)?,
             handed_out: transaction.open_table(HANDED_OUT)?,
             buried: transaction.open_table(BURIED)?,
             numbers: transaction.open_table(NUMBERS)?,
         })
+    }
+
+    /// What is kept aside; opened by the few that ask.
+    pub(super) fn asides(&mut self) -> Result<&mut AsideTables<'t>, redb::Error> {
+        let asides = match self.asides.take() {
+            Some(asides) => asides,
+            None => AsideTables::of(self.transaction)?,
+        };
+        Ok(self.asides.insert(asides))
     }
 
     /// The format of the file; a new one gets ours.

@@ -62,6 +62,17 @@ async fn it_holds_what_every_durable_outbox_must() {
 }
 
 #[tokio::test]
+async fn it_keeps_copies_aside_within_its_bounds() {
+    let folder = Folder::new();
+    let outbox = File::at(folder.file()).max_records(1);
+    outbox.try_open().unwrap();
+    let late = Duration::from_secs(600);
+    outbox.keep_aside(parcel("a"), late).await.unwrap();
+    let declined = outbox.keep_aside(parcel("b"), late).await.unwrap_err();
+    assert!(declined.reason.contains("1 copies are kept aside in the file, its bound"), "{}", declined.reason);
+}
+
+#[tokio::test]
 async fn past_its_bounds_it_hands_the_parcel_back() {
     let folder = Folder::new();
     let outbox = File::at(folder.file()).max_records(1);

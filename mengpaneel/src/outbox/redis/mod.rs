@@ -1,5 +1,6 @@
 //! The outbox in Redis: for many machines.
 
+mod asides;
 mod reader;
 mod scripts;
 #[cfg(test)]
@@ -18,12 +19,13 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use self::asides::AsideKeys;
 use self::reader::{MAX_BURIED, Reader};
 use self::scripts::{ACKNOWLEDGE, BURY, RETRY, Text};
 use self::writer::{Append, Writer};
 use super::link::{Link, Server, Trouble};
 use super::turn::Turn;
-use super::{Declined, Lease, LeaseId, Outbox, OutboxError, record};
+use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, record};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
 
@@ -69,6 +71,7 @@ pub(super) struct Keys {
     later: String,
     sending: String,
     buried: String,
+    aside: AsideKeys,
 }
 
 impl Keys {
@@ -81,6 +84,7 @@ impl Keys {
             later: of("later"),
             sending: of("sending"),
             buried: of("buried"),
+            aside: AsideKeys::new(of),
         }
     }
 
@@ -282,12 +286,43 @@ impl Outbox for Redis {
         self.work(async move |reader| reader.buried(limit).await)
     }
 
+    fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+        async move {
+            match self.try_keep_aside(&parcel, after).await {
+                Ok(()) => Ok(()),
+                Err(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+            }
+        }
+        .boxed()
+    }
+
+    fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
+        self.work(async move |reader| asides::claim(reader.link(), &reader.keys().aside, id).await)
+    }
+
+    fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        self.work(async move |reader| asides::settle(reader.link(), &reader.keys().aside, id, is_said).await)
+    }
+
     fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         self.work(async move |reader| reader.count().await)
     }
 }
 
 impl Redis {
+    async fn try_keep_aside(&self, parcel: &Parcel, after: Duration) -> Result<(), String> {
+        let record = record::of_parcel(parcel).map_err(|error| error.to_string())?;
+        let (id, bound) = (parcel.id, self.max_records);
+        let keep = async move |reader: Arc<Reader>| {
+            asides::keep(reader.link(), &reader.keys().aside, id, after, &record, bound).await
+        };
+        match self.work(keep).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("as many copies are kept aside in Redis as may".into()),
+            Err(error) => Err(error.0),
+        }
+    }
+
     async fn try_append(&self, parcel: &Parcel) -> Result<(), String> {
         let desk = self.desk().map_err(|error| error.0)?;
         let record = record::of_parcel(parcel).map_err(|error| error.to_string())?;

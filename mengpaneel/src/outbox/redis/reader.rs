@@ -9,8 +9,8 @@ use redis::{Cmd, FromRedisValue, cmd};
 use tokio::sync::oneshot::Sender;
 use tokio::time::Instant;
 
-use super::Keys;
 use super::scripts::{BURY, FORGET, WAKE};
+use super::{Keys, asides};
 use crate::outbox::link::{Link, Trouble};
 use crate::outbox::{Lease, LeaseId, OutboxError, record};
 use crate::recorder::now_ms;
@@ -49,6 +49,8 @@ struct Turn {
     /// The group is there, as far as is known.
     has_group: bool,
     next_look: Option<Instant>,
+    /// When copies that are due are looked for again.
+    next_aside: Option<Instant>,
 }
 
 /// The IDs of records, with how often each was abandoned.
@@ -108,6 +110,10 @@ impl Reader {
             }
             // There may be more only once this look found none.
             turn.next_look = Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
+        }
+        if turn.next_aside.is_none_or(|at| Instant::now() >= at) {
+            asides::wake(&self.link, &self.keys).await?;
+            turn.next_aside = Some(Instant::now() + WAIT);
         }
         let next_due = self.wake().await?;
         let until = turn.next_look.map_or(WAIT, |at| at.duration_since(Instant::now())).min(next_due).min(WAIT);

@@ -15,11 +15,16 @@ pub(super) struct Text {
 
 macro_rules! text {
     ($text:literal) => {
-        Text { text: $text, script: LazyLock::new(|| Script::new($text)) }
+        $crate::outbox::redis::scripts::Text::new($text, || redis::Script::new($text))
     };
 }
+pub(super) use text;
 
 impl Text {
+    pub(super) const fn new(text: &'static str, script: fn() -> Script) -> Self {
+        Self { text, script: LazyLock::new(script) }
+    }
+
     pub(super) async fn run<T: FromRedisValue>(
         &self,
         link: &Link,

@@ -1,7 +1,8 @@
 //! Kills what it started, again and again, while requests come in, and counts what arrived.
 //!
 //! `kill-nine --kill web --outbox file --rounds 10`; also `--outbox redis`, and `--kill worker` or
-//! `--kill redis` with it.
+//! `--kill redis` with it. With `--what delayed` each request is answered by a redirect that nobody
+//! follows, so that its event is kept aside for a while.
 
 mod serve;
 mod tally;
@@ -46,15 +47,16 @@ async fn rounds(args: &[String]) -> Result<(), String> {
     let stand_in = StandIn::try_start().map_err(|error| error.to_string())?;
     let mut scene = Scene::set(&option(args, "--outbox", "file"), victim, &stand_in.url())?;
     let tally = Tally::default();
+    let what = option(args, "--what", "now");
     for round in 0..rounds {
         // Killed when as many more were answered for, which comes at another moment each time.
         let fatal = 50 + mixed(seed + round) % 400;
-        let (url, enough) = (scene.url.clone(), usize::try_from(fatal).unwrap_or(50));
+        let (url, enough) = (format!("{}/{what}", scene.url), usize::try_from(fatal).unwrap_or(50));
         let answered = tally.load(&url, CLIENTS, enough, || scene.kill()).await?;
         println!("round {}: killed under load, {answered} answers", round + 1);
         scene.start_again()?;
     }
-    tally.load(&scene.url, CLIENTS, 50, || Ok(())).await?;
+    tally.load(&format!("{}/{what}", scene.url), CLIENTS, 50, || Ok(())).await?;
     let verdict = tally.judge(&stand_in, &mut scene).await;
     println!("{verdict}");
     if verdict.holds() { Ok(()) } else { Err("what must hold does not".to_owned()) }

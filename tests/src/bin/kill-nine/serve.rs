@@ -4,19 +4,34 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use actix_session::SessionMiddleware;
+use actix_session::storage::CookieSessionStore;
+use actix_web::cookie::Key;
 use actix_web::rt::System;
+use actix_web::web::Redirect;
 use actix_web::{App, HttpServer, post, web};
 use mengpaneel::{Mengpaneel, outbox};
 
 use crate::option;
 
 /// Records under a person of that number's own.
-#[post("/{number}")]
-async fn record(number: web::Path<u64>) -> String {
+fn happens(number: u64) {
     mengpaneel::identify(format!("person-{number}"));
-    mengpaneel::track("Event", serde_json::json!({"number": *number}));
+    mengpaneel::track("Event", serde_json::json!({"number": number}));
     mengpaneel::people().increment("Count", 1);
+}
+
+#[post("/now/{number}")]
+async fn now(number: web::Path<u64>) -> String {
+    happens(*number);
     "recorded".to_owned()
+}
+
+/// The event waits for a page that nobody asks for.
+#[post("/delayed/{number}")]
+async fn delayed(number: web::Path<u64>) -> Redirect {
+    happens(*number);
+    Redirect::to("/").see_other()
 }
 
 fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String> {
@@ -25,6 +40,7 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
         .api_host(option(args, "--api-host", ""))
         .outbox(outbox)
         .concurrency(concurrency)
+        .unclaimed_after(Duration::from_secs(1))
         // Whoever started this reads what was lost.
         .on_error(|failure| {
             for message in &failure.messages {
@@ -52,7 +68,11 @@ pub(crate) fn web(args: &[String]) -> Result<(), String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let served = System::new().block_on(async move {
-        let server = HttpServer::new(move || App::new().service(record).wrap(mengpaneel.clone()));
+        let key = Key::generate();
+        let server = HttpServer::new(move || {
+            let session = SessionMiddleware::new(CookieSessionStore::default(), key.clone());
+            App::new().service(now).service(delayed).wrap(mengpaneel.clone()).wrap(session)
+        });
         let server = server.workers(1).listen(listener)?.run();
         println!("listening on http://{address}");
         server.await

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use reqwest::redirect::Policy;
 use stand_in::StandIn;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -36,14 +37,14 @@ impl Tally {
         enough: usize,
         then: impl FnOnce() -> Result<(), String>,
     ) -> Result<usize, String> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).redirect(Policy::none()).build();
         let http = http.map_err(|error| error.to_string())?;
         let (answered, reached) = (AtomicUsize::new(0), Notify::new());
         let client = async || {
             while answered.load(Ordering::Relaxed) < enough + AFTER {
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
-                let asked = http.post(format!("{url}/{number}")).send().await;
-                if !asked.is_ok_and(|answer| answer.status().is_success()) {
+                let asked = http.post(format!("{url}/{number}")).header("accept", "text/html").send().await;
+                if !asked.is_ok_and(|answer| answer.error_for_status().is_ok()) {
                     break;
                 }
                 self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(number);

@@ -1,6 +1,7 @@
 mod identity;
 mod limits;
 mod methods;
+mod plain;
 mod request;
 mod table;
 

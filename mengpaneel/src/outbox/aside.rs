@@ -1,0 +1,32 @@
+//! Copies kept aside: of calls that wait in a session, for the server to say if no page does.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What became of a copy that was kept aside, for whoever would say its calls elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Aside {
+    /// Nothing is known of it: it was never kept, or long ago.
+    Unknown,
+    /// It is yours now, until you settle it.
+    Yours,
+    /// Somebody else has claimed it, and may give it back.
+    Elsewhere,
+    /// Its calls were said, or are about to be said by the server.
+    Said,
+}
+
+/// How long a claim holds that nobody settles: its process died.
+#[cfg(any(feature = "file", feature = "redis"))]
+pub(super) const CLAIM: Duration = Duration::from_secs(60);
+
+/// How long it is known that a copy's calls were said.
+#[cfg(any(feature = "file", feature = "redis"))]
+pub(super) const MEMORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A time in milliseconds.
+#[cfg(any(feature = "file", feature = "redis"))]
+pub(super) fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
