@@ -1,16 +1,21 @@
 //! The outbox in memory: the default. What waits in it is gone if the process is killed.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
-use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Declined, Lease, LeaseId, Outbox, OutboxError};
+use super::{Declined, Lease, LeaseId, Outbox, OutboxError, compact};
 use crate::parcel::Parcel;
+
+/// A chunk that is longer is full.
+const CHUNK: usize = 128 << 10;
+
+/// What a record takes beside its own bytes, about.
+const BESIDE: usize = 128;
 
 /// An outbox in memory, bounded by records and by bytes.
 ///
@@ -25,15 +30,19 @@ pub struct Memory {
     max_records: usize,
     max_bytes: usize,
     state: Mutex<State>,
+    /// Bytes of what the worker has in its hands. Not among the rest: requests do not wait for it.
+    in_hand: Mutex<BTreeMap<u64, usize>>,
     due: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<Waiting>,
+    /// What comes before all that is in chunks: it was tried already.
+    first: VecDeque<Waiting>,
+    ready: VecDeque<Chunk>,
     later: BTreeMap<(Instant, u64), Waiting>,
-    /// Bytes of what the worker has in its hands, by the number in its lease's ID.
-    leased: HashMap<LeaseId, usize>,
+    /// Of all, leased ones included.
+    records: usize,
     bytes: usize,
     next: u64,
 }
@@ -44,10 +53,26 @@ struct Waiting {
     bytes: usize,
 }
 
+/// Records one behind the other.
+#[derive(Debug, Default)]
+struct Chunk {
+    written: Vec<u8>,
+    /// Where each ends.
+    ends: VecDeque<usize>,
+    /// Where the first begins.
+    begin: usize,
+}
+
 impl Default for Memory {
     /// Room for 100,000 records or 64 MiB, whichever is reached first.
     fn default() -> Self {
-        Self { max_records: 100_000, max_bytes: 64 << 20, state: Mutex::default(), due: Notify::new() }
+        Self {
+            max_records: 100_000,
+            max_bytes: 64 << 20,
+            state: Mutex::default(),
+            in_hand: Mutex::default(),
+            due: Notify::new(),
+        }
     }
 }
 
@@ -68,10 +93,16 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn in_hand(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn keep(&self, parcel: Parcel) -> Result<(), Declined> {
-        let bytes = weight(&parcel);
+        let mut written = Vec::with_capacity(512);
+        compact::write(&parcel, &mut written);
+        let bytes = written.len() + BESIDE;
         let mut state = self.lock();
-        let full = if state.len() >= self.max_records {
+        let full = if state.records >= self.max_records {
             Some(format!("{} records wait, its bound", self.max_records))
         } else if state.bytes + bytes > self.max_bytes {
             Some(format!("{} bytes wait, and {bytes} more would pass its bound", state.bytes))
@@ -82,9 +113,8 @@ impl Memory {
             return Err(Declined { parcel: Box::new(parcel), reason });
         }
         state.bytes += bytes;
-        let id = state.id();
-        let lease = Lease::new(id, parcel);
-        state.ready.push_back(Waiting { lease, bytes });
+        state.records += 1;
+        state.push(&written);
         drop(state);
         self.due.notify_one();
         Ok(())
@@ -93,32 +123,97 @@ impl Memory {
     /// What is due now, and when the next is.
     fn take(&self, limit: usize) -> (Vec<Lease>, Option<Instant>) {
         let mut state = self.lock();
-        let now = Instant::now();
-        let not_due = state.later.split_off(&(now, u64::MAX));
-        let due = std::mem::replace(&mut state.later, not_due);
-        // They are older than what came since.
-        for waiting in due.into_values().rev() {
-            state.ready.push_front(waiting);
-        }
-        let count = limit.min(state.ready.len());
-        let taken: Vec<Waiting> = state.ready.drain(..count).collect();
-        let leases = taken.into_iter().map(|waiting| {
-            state.leased.insert(waiting.lease.id.clone(), waiting.bytes);
-            waiting.lease
+        state.wake();
+        let count = limit.min(state.first.len());
+        let first: Vec<Waiting> = state.first.drain(..count).collect();
+        let chunks = state.take(limit - count);
+        let taken: usize = chunks.iter().map(|chunk| chunk.ends.len()).sum();
+        let numbers = state.next + 1..;
+        state.next += taken as u64;
+        let next = state.later.first_key_value().map(|((due, _), _)| *due);
+        drop(state);
+        let new = numbers.zip(chunks.iter().flat_map(Chunk::records)).filter_map(|(number, written)| {
+            let lease = Lease::new(LeaseId(number.to_string()), compact::read(written)?);
+            Some(Waiting { lease, bytes: written.len() + BESIDE })
         });
-        let leases = leases.collect();
-        (leases, state.later.first_key_value().map(|((due, _), _)| *due))
+        let taken: Vec<Waiting> = first.into_iter().chain(new).collect();
+        let mut in_hand = self.in_hand();
+        in_hand.extend(taken.iter().filter_map(|waiting| Some((number(&waiting.lease.id)?, waiting.bytes))));
+        drop(in_hand);
+        let leases = taken.into_iter().map(|waiting| waiting.lease).collect();
+        (leases, next)
+    }
+
+    /// These are not in hand any more. Gives the bytes of each that was.
+    fn take_out(&self, ids: &[LeaseId]) -> Vec<Option<usize>> {
+        let mut in_hand = self.in_hand();
+        ids.iter().map(|id| in_hand.remove(&number(id)?)).collect()
+    }
+
+    fn forget(&self, ids: &[LeaseId]) {
+        let taken = self.take_out(ids);
+        let mut state = self.lock();
+        for bytes in taken.into_iter().flatten() {
+            state.records -= 1;
+            state.bytes -= bytes;
+        }
     }
 }
 
+/// The number that a lease's name is.
+fn number(id: &LeaseId) -> Option<u64> {
+    id.0.parse().ok()
+}
+
 impl State {
-    fn len(&self) -> usize {
-        self.ready.len() + self.later.len() + self.leased.len()
+    fn push(&mut self, written: &[u8]) {
+        if self.ready.back().is_none_or(|chunk| chunk.written.len() >= CHUNK) {
+            self.ready.push_back(Chunk::default());
+        }
+        if let Some(chunk) = self.ready.back_mut() {
+            chunk.written.extend_from_slice(written);
+            chunk.ends.push_back(chunk.written.len());
+        }
     }
 
-    fn id(&mut self) -> LeaseId {
-        self.next += 1;
-        LeaseId(self.next.to_string())
+    /// What was put off and is due is older than what came since.
+    fn wake(&mut self) {
+        let not_due = self.later.split_off(&(Instant::now(), u64::MAX));
+        let due = std::mem::replace(&mut self.later, not_due);
+        for waiting in due.into_values().rev() {
+            self.first.push_front(waiting);
+        }
+    }
+
+    /// Chunks of up to so many records.
+    fn take(&mut self, mut limit: usize) -> Vec<Chunk> {
+        let mut taken = Vec::new();
+        while let Some(chunk) = self.ready.front_mut().filter(|_| limit > 0) {
+            if chunk.ends.len() <= limit {
+                limit -= chunk.ends.len();
+                taken.extend(self.ready.pop_front());
+            } else {
+                taken.push(chunk.split(limit));
+                limit = 0;
+            }
+        }
+        taken
+    }
+}
+
+impl Chunk {
+    fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(self.begin).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).filter_map(|(begin, end)| self.written.get(begin..*end))
+    }
+
+    /// Takes out the first so many.
+    fn split(&mut self, count: usize) -> Self {
+        let ends: VecDeque<usize> = self.ends.drain(..count.min(self.ends.len())).collect();
+        let end = ends.back().copied().unwrap_or(self.begin);
+        let written = self.written.get(..end).unwrap_or_default().to_vec();
+        let begin = std::mem::replace(&mut self.begin, end);
+        Self { written, ends, begin }
     }
 }
 
@@ -154,20 +249,17 @@ impl Outbox for Memory {
     }
 
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        let mut state = self.lock();
-        for id in ids {
-            if let Some(bytes) = state.leased.remove(&id) {
-                state.bytes -= bytes;
-            }
-        }
+        self.forget(&ids);
         ready(Ok(())).boxed()
     }
 
     fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
         let due = Instant::now() + delay;
+        let ids: Vec<LeaseId> = leases.iter().map(|lease| lease.id.clone()).collect();
+        let taken = self.take_out(&ids);
         let mut state = self.lock();
-        for lease in leases {
-            if let Some(bytes) = state.leased.remove(&lease.id) {
+        for (lease, bytes) in leases.into_iter().zip(taken) {
+            if let Some(bytes) = bytes {
                 state.next += 1;
                 let place = (due, state.next);
                 state.later.insert(place, Waiting { lease, bytes });
@@ -183,28 +275,7 @@ impl Outbox for Memory {
     }
 
     fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        ready(Ok(self.lock().len())).boxed()
-    }
-}
-
-/// About how many bytes a parcel takes.
-fn weight(parcel: &Parcel) -> usize {
-    let visitor = &parcel.visitor;
-    let texts = [&visitor.cookie, &visitor.ip, &visitor.user_agent, &visitor.url, &visitor.referrer];
-    let visitor: usize = texts.into_iter().flatten().map(String::len).sum();
-    let calls = parcel.calls.iter().chain(&parcel.context);
-    let args: usize = calls.map(|call| 32 + call.args().iter().map(value_weight).sum::<usize>()).sum();
-    256 + visitor + args
-}
-
-fn value_weight(value: &Value) -> usize {
-    match value {
-        Value::String(text) => 32 + text.len(),
-        Value::Array(items) => 32 + items.iter().map(value_weight).sum::<usize>(),
-        Value::Object(entries) => {
-            32 + entries.iter().map(|(key, value)| 48 + key.len() + value_weight(value)).sum::<usize>()
-        }
-        _ => 32,
+        ready(Ok(self.lock().records)).boxed()
     }
 }
 

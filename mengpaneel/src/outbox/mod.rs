@@ -4,6 +4,7 @@ mod aside;
 mod by_url;
 mod circuit;
 mod closing;
+mod compact;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(feature = "file")]

@@ -56,10 +56,11 @@ impl Sender {
         Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, oldest }
     }
 
-    /// Translates; what cannot be said is told, and the application looks at what can.
-    pub(super) fn said(&self, parcel: &Parcel) -> Vec<Said> {
+    /// Translates; what cannot be said is told, and the application looks at what can. Where it does
+    /// not, what is plain is written in `text`.
+    pub(super) fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Vec<Said> {
         let mut said = match &self.before_send {
-            None => self.translated(self.interpreter.said(parcel)),
+            None => self.translated(self.interpreter.said(parcel, text)),
             Some(hook) => {
                 let mut messages = self.translated(self.interpreter.messages(parcel));
                 messages.retain_mut(|message| self.is_wanted(hook, message));
@@ -111,7 +112,8 @@ impl Sender {
     /// One attempt; gives what did not arrive, and whether that is all of it, so that the parcel can
     /// be tried again as it is. While Mixpanel is away nothing is sent.
     pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, bool) {
-        let said = self.said(parcel);
+        let mut text = Vec::new();
+        let said = self.said(parcel, &mut text);
         if said.is_empty() {
             return (Vec::new(), false);
         }
@@ -126,7 +128,7 @@ impl Sender {
                 return (said.into_iter().map(|one| again.failure(parcel, one, reason.clone())).collect(), true);
             }
         };
-        let sent = self.delivery.deliver(said).await;
+        let sent = self.delivery.deliver(said, &mut text).await;
         self.note(&sent);
         drop(leave);
         let is_untouched = sent.iter().all(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));

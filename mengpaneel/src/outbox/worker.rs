@@ -20,6 +20,10 @@ use crate::stats;
 
 /// As many records are leased at once as fill the requests that are under way together.
 const BATCH: usize = 4 * 2_000;
+/// With fewer, the next ones are given a moment to gather: a request for each of them would cost more
+/// than they do, and whoever appends would wake the worker each time.
+const FILLING: usize = 2_000;
+const MOMENT: Duration = Duration::from_millis(20);
 /// As many while Mixpanel is away: one small request tells whether it is back.
 const PROBE: usize = 20;
 
@@ -124,8 +128,13 @@ impl Hand<'_> {
                 self.retry(leases).await;
                 break;
             }
+            let is_filling = leases.len() >= FILLING;
             match self.deliver(leases).await {
-                Round::Answered => batch = BATCH,
+                Round::Answered => {
+                    batch = BATCH;
+                    // Where time is over, what waits is taken up no more than it would be anyway.
+                    let _ = is_filling || self.worker.closing.is_asked() || self.pause(MOMENT).await;
+                }
                 Round::Away(delay) => {
                     batch = PROBE;
                     if !self.pause(delay).await {
@@ -203,14 +212,15 @@ impl Hand<'_> {
         let poison: Vec<Lease> = leases.extract_if(.., |lease| lease.abandoned >= max).collect();
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
         let mut batch: Vec<(usize, Said)> = Vec::with_capacity(leases.len());
+        let mut text = Vec::new();
         for (owner, lease) in leases.iter_mut().enumerate() {
             lease.attempts += 1;
-            batch.extend(self.said(lease).into_iter().map(|said| (owner, said)));
+            batch.extend(self.said(lease, &mut text).into_iter().map(|said| (owner, said)));
             lease.remaining = Some(Vec::new());
         }
         let unmarked = self.mark(&mut leases, &mut batch).await;
         let (owners, said): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let sent = self.worker.sender.delivery.deliver(said).await;
+        let sent = self.worker.sender.delivery.deliver(said, &mut text).await;
         let away = self.worker.sender.note(&sent).or(unmarked);
         let worker = self.worker;
         let mut again = Again::new(&worker.sender);
@@ -253,11 +263,11 @@ impl Hand<'_> {
 
     /// What is to be sent of a record. What may have arrived already, and would count twice, is
     /// told of instead.
-    fn said(&self, lease: &mut Lease) -> Vec<Said> {
+    fn said(&self, lease: &mut Lease, text: &mut Vec<u8>) -> Vec<Said> {
         let sender = &self.worker.sender;
         let mut said = match lease.remaining.take() {
             Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
-            None => sender.said(&lease.parcel),
+            None => sender.said(&lease.parcel, text),
         };
         if std::mem::take(&mut lease.in_doubt) {
             let mut again = Again::new(sender);

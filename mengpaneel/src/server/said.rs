@@ -1,6 +1,7 @@
 //! What is to be said to Mixpanel: a message, or an event that stands written already.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
 
 use super::message::{Endpoint, Message};
 
@@ -16,8 +17,8 @@ pub enum Said {
 /// A plain event as JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
-    /// The record; empty once it is on its way.
-    pub json: Vec<u8>,
+    /// Where the record stands among all that is written.
+    pub json: Range<usize>,
     /// The same for all that is of one user.
     pub owner: u64,
     /// Its place in the translation of its parcel, by which the message is found again.

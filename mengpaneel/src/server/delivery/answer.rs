@@ -38,7 +38,7 @@ impl Verdict {
         status: u16,
         after: Option<Duration>,
         body: &[u8],
-        batch: &[Item],
+        (batch, text): (&[Item], &[u8]),
     ) -> Self {
         let said = serde_json::from_slice::<Value>(body).unwrap_or_default();
         let reason = || reason(status, &said, body);
@@ -48,7 +48,7 @@ impl Verdict {
             }
             200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => Self::Refused(reason()),
             200..=299 => Self::Taken,
-            400 if endpoint == Endpoint::Events => match failed(&said, batch) {
+            400 if endpoint == Endpoint::Events => match failed(&said, batch, text) {
                 failed if failed.is_empty() => Self::Refused(reason()),
                 failed => Self::TakenBut(failed),
             },
@@ -137,22 +137,22 @@ fn is_refusal(said: &Value) -> bool {
 }
 
 /// The positions that `/import` names, and why.
-fn failed(said: &Value, batch: &[Item]) -> BTreeMap<usize, String> {
+fn failed(said: &Value, batch: &[Item], text: &[u8]) -> BTreeMap<usize, String> {
     let records = said.get("failed_records").and_then(Value::as_array);
     let mut failed = BTreeMap::new();
-    let by_insert_id = LazyCell::new(|| positions(batch));
+    let by_insert_id = LazyCell::new(|| positions(batch, text));
     for record in records.into_iter().flatten() {
-        let text = |key: &str| record.get(key).and_then(Value::as_str);
+        let said = |key: &str| record.get(key).and_then(Value::as_str);
         let by_index = record.get("index").and_then(Value::as_u64);
         let by_id = || {
-            let id = text("insert_id").or(text("$insert_id"))?;
+            let id = said("insert_id").or(said("$insert_id"))?;
             by_insert_id.get(id).copied()
         };
         let position =
             by_index.and_then(|index| usize::try_from(index).ok()).filter(|index| *index < batch.len()).or_else(by_id);
         if let Some(position) = position {
-            let message = text("message").unwrap_or("no reason given");
-            let reason = match text("field").filter(|field| !field.is_empty()) {
+            let message = said("message").unwrap_or("no reason given");
+            let reason = match said("field").filter(|field| !field.is_empty()) {
                 Some(field) => format!("{field}: {message}"),
                 None => message.to_owned(),
             };
@@ -163,10 +163,10 @@ fn failed(said: &Value, batch: &[Item]) -> BTreeMap<usize, String> {
 }
 
 /// Where the event of which `$insert_id` stands; of equal ones the first.
-fn positions(batch: &[Item]) -> HashMap<String, usize> {
+fn positions(batch: &[Item], text: &[u8]) -> HashMap<String, usize> {
     let mut positions = HashMap::new();
     for (position, item) in batch.iter().enumerate() {
-        let record = serde_json::from_slice::<Value>(&item.json).unwrap_or_default();
+        let record = serde_json::from_slice::<Value>(item.json(text)).unwrap_or_default();
         if let Some(id) = record.get("properties").and_then(|own| own.get("$insert_id")?.as_str()) {
             positions.entry(id.to_owned()).or_insert(position);
         }

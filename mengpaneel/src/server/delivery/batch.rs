@@ -1,36 +1,38 @@
 //! As many messages in one request as Mixpanel takes.
 
+use std::ops::Range;
+
 use crate::server::message::{Endpoint, Message};
 use crate::server::said::{Said, owner};
 
-/// A message on its way: its record as JSON, and where it stood among those given.
+/// A message on its way: where its record stands in the text, and where it stood among those given.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) index: usize,
-    pub(super) json: Vec<u8>,
+    pub(super) json: Range<usize>,
     pub(super) is_repeatable: bool,
     /// The same for all that is of one user, or one group.
     pub(super) owner: u64,
 }
 
 impl Item {
-    pub(super) fn new(index: usize, message: &Message) -> Self {
-        Self {
-            index,
-            json: message.body.to_string().into_bytes(),
-            is_repeatable: message.is_repeatable(),
-            owner: owner_of(message),
-        }
+    /// What is not written yet is written at the end of `text`.
+    pub(super) fn of(index: usize, said: &Said, text: &mut Vec<u8>) -> Self {
+        let message = match said {
+            Said::Written(event) => {
+                return Self { index, json: event.json.clone(), is_repeatable: true, owner: event.owner };
+            }
+            Said::Message(message) => message,
+        };
+        let start = text.len();
+        // Writing to memory does not fail, and values are JSON.
+        let _ = serde_json::to_writer(&mut *text, &message.body);
+        Self { index, json: start..text.len(), is_repeatable: message.is_repeatable(), owner: owner_of(message) }
     }
 
-    /// What stands written is taken along, and not copied.
-    pub(super) fn of(index: usize, said: &mut Said) -> Self {
-        match said {
-            Said::Message(message) => Self::new(index, message),
-            Said::Written(event) => {
-                Self { index, json: std::mem::take(&mut event.json), is_repeatable: true, owner: event.owner }
-            }
-        }
+    /// Its record.
+    pub(super) fn json<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        text.get(self.json.clone()).unwrap_or_default()
     }
 }
 
@@ -98,14 +100,14 @@ pub(super) fn halves(mut batch: Vec<Item>) -> [Vec<Item>; 2] {
 }
 
 /// The request's body: a JSON array.
-pub(super) fn json(batch: &[Item]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(batch.iter().map(|item| item.json.len() + 1).sum::<usize>() + 1);
+pub(super) fn json(batch: &[Item], text: &[u8]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(batch.iter().map(|item| item.json.len() + 1).sum::<usize>() + 2);
+    body.push(b'[');
     for (position, item) in batch.iter().enumerate() {
-        body.push(if position == 0 { b'[' } else { b',' });
-        body.extend_from_slice(&item.json);
-    }
-    if batch.is_empty() {
-        body.push(b'[');
+        if position > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(item.json(text));
     }
     body.push(b']');
     body
@@ -117,14 +119,15 @@ mod tests {
 
     fn items(count: usize, bytes: usize) -> Vec<Item> {
         (0..count)
-            .map(|index| Item { index, json: b"1".repeat(bytes), is_repeatable: true, owner: index as u64 % 7 })
+            .map(|index| Item { index, json: index * bytes..(index + 1) * bytes, is_repeatable: true, owner: index as u64 % 7 })
             .collect()
     }
 
     fn sizes(items: Vec<Item>, endpoint: Endpoint) -> Vec<usize> {
         let batches = batches(items, endpoint);
         for batch in &batches {
-            assert!(batch.len() == 1 || json(batch).len() <= MAX_BYTES);
+            let bytes: usize = batch.iter().map(|item| item.json.len() + 1).sum();
+            assert!(batch.len() == 1 || bytes < MAX_BYTES);
         }
         batches.iter().map(Vec::len).collect()
     }

@@ -105,21 +105,21 @@ impl Delivery {
         Ok(Self { client, base, token: config.token, credentials: config.credentials })
     }
 
-    /// Tries each once. What comes back is in the order given.
-    pub async fn deliver(&self, mut said: Vec<Said>) -> Vec<(Said, Outcome)> {
+    /// Tries each once. What is written stands in `text`. What comes back is in the order given.
+    pub async fn deliver(&self, said: Vec<Said>, text: &mut Vec<u8>) -> Vec<(Said, Outcome)> {
         let (mut events, mut people, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, one) in said.iter_mut().enumerate() {
+        for (index, one) in said.iter().enumerate() {
             let items = match one.endpoint() {
                 Endpoint::Events => &mut events,
                 Endpoint::People => &mut people,
                 Endpoint::Groups => &mut groups,
             };
-            items.push(Item::of(index, one));
+            items.push(Item::of(index, one, text));
         }
         let (events, people, groups) = join3(
-            self.send(Endpoint::Events, events),
-            self.send(Endpoint::People, people),
-            self.send(Endpoint::Groups, groups),
+            self.send(Endpoint::Events, events, text),
+            self.send(Endpoint::People, people, text),
+            self.send(Endpoint::Groups, groups, text),
         )
         .await;
         let mut outcomes: Vec<_> = [events, people, groups].into_iter().flatten().collect();
@@ -129,16 +129,16 @@ impl Delivery {
     }
 
     /// Every item comes back exactly once, by its index.
-    async fn send(&self, endpoint: Endpoint, items: Vec<Item>) -> Vec<(usize, Outcome)> {
-        let lanes = lanes(items, endpoint).into_iter().map(|lane| self.send_in_order(endpoint, lane));
+    async fn send(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, Outcome)> {
+        let lanes = lanes(items, endpoint).into_iter().map(|lane| self.send_in_order(endpoint, lane, text));
         join_all(lanes).await.concat()
     }
 
-    async fn send_in_order(&self, endpoint: Endpoint, items: Vec<Item>) -> Vec<(usize, Outcome)> {
+    async fn send_in_order(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, Outcome)> {
         let mut outcomes = Vec::with_capacity(items.len());
         let mut waiting: VecDeque<Vec<Item>> = batches(items, endpoint).into();
         while let Some(batch) = waiting.pop_front() {
-            let verdict = self.post(endpoint, &batch).await;
+            let verdict = self.post(endpoint, &batch, text).await;
             if verdict == Verdict::TooLarge && batch.len() > 1 {
                 for half in halves(batch).into_iter().rev() {
                     waiting.push_front(half);
@@ -155,8 +155,8 @@ impl Delivery {
         outcomes
     }
 
-    async fn post(&self, endpoint: Endpoint, batch: &[Item]) -> Verdict {
-        let request = match self.request(endpoint, json(batch)) {
+    async fn post(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> Verdict {
+        let request = match self.request(endpoint, json(batch, text)) {
             Ok(request) => request,
             Err(reason) => return Verdict::Refused(reason),
         };
@@ -171,10 +171,10 @@ impl Delivery {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| answer::retry_after(value, SystemTime::now()));
         match response.bytes().await {
-            Ok(body) => Verdict::of_response(endpoint, status, retry_after, &body, batch),
+            Ok(body) => Verdict::of_response(endpoint, status, retry_after, &body, (batch, text)),
             // The head of an answer has come, which says most of it.
             Err(error) if status == 200 => Verdict::of_error(&error),
-            Err(_) => Verdict::of_response(endpoint, status, retry_after, b"", batch),
+            Err(_) => Verdict::of_response(endpoint, status, retry_after, b"", (batch, text)),
         }
     }
 

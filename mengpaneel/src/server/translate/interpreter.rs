@@ -43,18 +43,18 @@ impl Interpreter {
     /// As messages, for whoever looks at them.
     #[must_use]
     pub fn messages(&self, parcel: &Parcel) -> Translation<Message> {
-        let Translation { messages, refused, cut } = self.translate(parcel, false);
+        let Translation { messages, refused, cut } = self.translate(parcel, None);
         Translation { messages: messages.into_iter().filter_map(Said::into_message).collect(), refused, cut }
     }
 
-    /// As little as has to be said. The message of what is written already stands in
+    /// As little as has to be said: what is plain is written at the end of `text`. The message of what is written already stands in
     /// [`messages`](Self::messages), at its index.
     #[must_use]
-    pub fn said(&self, parcel: &Parcel) -> Translation<Said> {
-        self.translate(parcel, true)
+    pub fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Translation<Said> {
+        self.translate(parcel, Some(text))
     }
 
-    fn translate(&self, parcel: &Parcel, may_write: bool) -> Translation<Said> {
+    fn translate<'a>(&'a self, parcel: &'a Parcel, text: Option<&'a mut Vec<u8>>) -> Translation<Said> {
         let mut translator = Translator {
             token: &self.token,
             parcel: parcel.id,
@@ -66,7 +66,7 @@ impl Interpreter {
             state: State::of(parcel),
             waiting: Vec::new(),
             is_silent: true,
-            may_write,
+            text,
             done: Translation::default(),
         };
         for call in &parcel.context {

@@ -22,7 +22,7 @@ use self::arguments::{event_name, given, id, list, names, properties};
 use self::events::Stamp;
 use self::facts::Facts;
 pub use self::interpreter::{Interpreter, Translation};
-use self::plain::{Common, Plain};
+use self::plain::Common;
 use self::state::State;
 use super::message::{Endpoint, Message};
 use super::said::{Said, Written};
@@ -32,14 +32,15 @@ use crate::call::{Call, Method, Properties};
 #[cfg(test)]
 fn translate(token: &str, parcel: &crate::parcel::Parcel) -> Translation {
     let interpreter = Interpreter::new(token.to_owned());
-    let (translation, written) = (interpreter.messages(parcel), interpreter.said(parcel));
+    let mut text = Vec::new();
+    let (translation, written) = (interpreter.messages(parcel), interpreter.said(parcel, &mut text));
     assert_eq!((&written.refused, &written.cut), (&translation.refused, &translation.cut));
     assert_eq!(written.messages.len(), translation.messages.len());
     for (index, (said, message)) in written.messages.into_iter().zip(&translation.messages).enumerate() {
         match said {
             Said::Message(said) => assert_eq!(&*said, message),
             Said::Written(event) => {
-                assert_eq!(serde_json::from_slice::<Value>(&event.json).unwrap(), message.body);
+                assert_eq!(serde_json::from_slice::<Value>(&text[event.json]).unwrap(), message.body);
                 let owner_of = message.body["properties"]["distinct_id"].as_str();
                 assert_eq!((event.index, event.owner), (index, super::said::owner(owner_of)));
             }
@@ -60,8 +61,8 @@ struct Translator<'a> {
     waiting: Vec<(Call, Properties)>,
     /// Calls change the state, but make no message.
     is_silent: bool,
-    /// Plain events are written at once.
-    may_write: bool,
+    /// Where plain events are written at once, if they are.
+    text: Option<&'a mut Vec<u8>>,
     done: Translation<Said>,
 }
 
@@ -112,11 +113,8 @@ impl Translator<'_> {
     }
 
     fn track(&mut self, call: &Call) -> Result<(), String> {
-        if self.may_write
-            && let Some(event) = self.plain(call)
-        {
-            let (Plain { json, owner }, index) = (event, self.done.messages.len());
-            self.done.messages.push(Said::Written(Written { json, owner, index }));
+        if let Some(event) = self.plain(call) {
+            self.done.messages.push(Said::Written(event));
             return Ok(());
         }
         let mut own = properties(call)?;
@@ -226,23 +224,32 @@ impl Translator<'_> {
     }
 
     /// An event that needs no look, as it is said.
-    fn plain(&self, call: &Call) -> Option<Plain> {
+    fn plain(&mut self, call: &Call) -> Option<Written> {
         let name = event_name(call).ok()?;
         let own = match (call.method(), given(call, 1)) {
             (Method::Track, None) => None,
             (Method::Track, Some(Value::Object(own))) => Some(own),
             _ => return None,
         };
-        let is_said = !(self.is_silent || self.state.opted_out || self.facts.is_robot || self.state.is_disabled(name));
+        if self.is_silent || self.state.opted_out || self.facts.is_robot || self.state.is_disabled(name) {
+            return None;
+        }
+        let (parcel, index) = (self.parcel, self.done.messages.len());
         let common = Common { token: self.token, time: self.time };
-        is_said.then(|| plain::write(name, own, &self.state, &self.facts, &common, || self.insert_id()))?
+        let text = self.text.as_deref_mut()?;
+        let start = text.len();
+        let written = plain::write(text, name, own, &self.state, &self.facts, &common, || insert_id(parcel, index));
+        if written.is_none() {
+            text.truncate(start);
+        }
+        Some(Written { json: start..text.len(), owner: written?, index })
     }
 
     fn event(&mut self, call: &Call, name: &str, own: Properties) {
         if self.facts.is_robot || self.state.is_disabled(name) {
             return;
         }
-        let insert_id = self.insert_id();
+        let insert_id = insert_id(self.parcel, self.done.messages.len());
         let stamp = Stamp { token: self.token, insert_id: &insert_id, time: self.time };
         let record = events::event(name, own, &mut self.state, &self.facts, stamp);
         self.send(Endpoint::Events, record, call);
@@ -276,12 +283,6 @@ impl Translator<'_> {
         }
     }
 
-    /// Of the next event, if it was not stamped: the same each time this parcel is translated.
-    fn insert_id(&self) -> String {
-        let count = self.done.messages.len() & 0xffff;
-        format!("{:x}{count:04x}", self.parcel.simple())
-    }
-
     fn refuse_waiting(&mut self) {
         for (call, _) in std::mem::take(&mut self.waiting) {
             // The groups of the anonymous are in force all the same: they go with each event.
@@ -291,6 +292,11 @@ impl Translator<'_> {
             }
         }
     }
+}
+
+/// Of an event that was not stamped: the same each time its parcel is translated.
+fn insert_id(parcel: Uuid, index: usize) -> String {
+    format!("{:x}{:04x}", parcel.simple(), index & 0xffff)
 }
 
 fn consent(call: &Call) -> String {

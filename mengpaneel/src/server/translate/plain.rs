@@ -11,12 +11,6 @@ use super::state::State;
 use crate::call::Properties;
 use crate::server::said::owner;
 
-/// An event as JSON, and whose it is.
-pub(super) struct Plain {
-    pub(super) json: Vec<u8>,
-    pub(super) owner: u64,
-}
-
 /// What every event of a parcel has.
 pub(super) struct Common<'a> {
     pub(super) token: &'a str,
@@ -34,19 +28,22 @@ const DEVICE_ID: Brought = Brought(4);
 const TIME: Brought = Brought(8);
 const INSERT_ID: Brought = Brought(16);
 
-/// Writes an event, if it is plain.
+/// Writes an event at the end of `text`, if it is plain; gives whose it is. Where it is not, what was
+/// written of it is to be taken away.
 pub(super) fn write(
+    text: &mut Vec<u8>,
     name: &str,
     own: Option<&Properties>,
     state: &State,
     facts: &Facts<'_>,
     common: &Common<'_>,
     insert_id: impl FnOnce() -> String,
-) -> Option<Plain> {
+) -> Option<u64> {
     if !is_short(name) || state.is_timing() || facts.may_have_campaign() {
         return None;
     }
-    let mut record = Record { json: Vec::with_capacity(512), count: 0 };
+    let start = text.len();
+    let mut record = Record { json: text, count: 0 };
     record.json.extend_from_slice(b"{\"event\":");
     record.value(name)?;
     record.json.extend_from_slice(b",\"properties\":{\"token\":");
@@ -74,7 +71,7 @@ pub(super) fn write(
     record.count += 2;
     record.facts(facts)?;
     record.json.extend_from_slice(b"}}");
-    is_taken(record.count, record.json.len()).then_some(Plain { json: record.json, owner: owner(Some(id)) })
+    is_taken(record.count, record.json.len() - start).then(|| owner(Some(id)))
 }
 
 impl Brought {
@@ -102,15 +99,15 @@ impl Brought {
 }
 
 /// A record that is being written.
-struct Record {
-    json: Vec<u8>,
+struct Record<'t> {
+    json: &'t mut Vec<u8>,
     /// How many properties it has.
     count: usize,
 }
 
-impl Record {
+impl Record<'_> {
     fn value(&mut self, value: &(impl Serialize + ?Sized)) -> Option<()> {
-        serde_json::to_writer(&mut self.json, value).ok()
+        serde_json::to_writer(&mut *self.json, value).ok()
     }
 
     /// A member whose key stands written, with its quotes.

@@ -12,8 +12,12 @@ use serde::Serialize;
 struct Said {
     #[serde(rename = "$user_id")]
     user: String,
-    #[serde(flatten)]
-    properties: Properties,
+    #[serde(rename = "Title")]
+    title: &'static str,
+    #[serde(rename = "Number")]
+    number: usize,
+    #[serde(rename = "Plan")]
+    plan: &'static str,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,7 +30,8 @@ async fn main() {
     let mixpanel = mengpaneel.scope(async { mengpaneel::current() }).await.expect("nothing to send");
     let mut run = Run::begin("mengpaneel");
     for number in 0..EVENTS {
-        mixpanel.track("Create Blog Post", Said { user: user(number), properties: properties(number) });
+        let Properties { title, number, plan } = properties(number);
+        mixpanel.track("Create Blog Post", Said { user: user(number), title, number, plan });
     }
     run.enqueued();
     mengpaneel.flush(Duration::from_secs(300)).await.expect("all is delivered");

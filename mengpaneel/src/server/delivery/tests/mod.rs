@@ -25,7 +25,8 @@ async fn deliver_as(credentials: Credentials, url: &str, timeout: Duration, mess
     let delivery =
         Delivery::new(DeliveryConfig { token: "t0ken".into(), api_host: url.into(), credentials, timeout }).unwrap();
     let said = messages.iter().cloned().map(|message| Said::Message(Box::new(message)));
-    let (given_back, outcomes): (Vec<Said>, Vec<Outcome>) = delivery.deliver(said.collect()).await.into_iter().unzip();
+    let delivered = delivery.deliver(said.collect(), &mut Vec::new()).await;
+    let (given_back, outcomes): (Vec<Said>, Vec<Outcome>) = delivered.into_iter().unzip();
     let given_back: Vec<Message> = given_back.into_iter().filter_map(Said::into_message).collect();
     assert_eq!(given_back, messages, "each comes back once, in order");
     outcomes
