@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Lease, LeaseId};
+#[cfg(feature = "file")]
+use crate::claims;
 use crate::parcel::Parcel;
 use crate::server::Message;
 
@@ -44,4 +46,11 @@ pub(super) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
 pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
     let Read { parcel, remaining, attempts } = serde_json::from_slice(written)?;
     Ok(Lease { remaining, attempts, ..Lease::new(id, parcel) })
+}
+
+/// Of a parcel as it was first written, what may be said twice: see [`told_apart`](claims::told_apart).
+#[cfg(feature = "file")]
+pub(super) fn told_apart(written: &[u8]) -> Option<Vec<u8>> {
+    let Read { parcel, .. } = serde_json::from_slice(written).ok()?;
+    of_parcel(&claims::told_apart(parcel)?).ok()
 }

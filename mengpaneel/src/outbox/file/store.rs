@@ -105,7 +105,6 @@ impl Store {
     /// Hands out what is due, the oldest first.
     pub(super) fn lease(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
         self.wake_due();
-        self.wake_asides()?;
         let mut leases = Vec::new();
         let mut broken = Vec::new();
         let mut last = self.first;
