@@ -119,7 +119,12 @@ mod tests {
 
     fn items(count: usize, bytes: usize) -> Vec<Item> {
         (0..count)
-            .map(|index| Item { index, json: index * bytes..(index + 1) * bytes, is_repeatable: true, owner: index as u64 % 7 })
+            .map(|index| Item {
+                index,
+                json: index * bytes..(index + 1) * bytes,
+                is_repeatable: true,
+                owner: index as u64 % 7,
+            })
             .collect()
     }
 
