@@ -233,8 +233,7 @@ impl Outbox for Memory {
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        let opened = |taken: Vec<Taken>| taken.into_iter().filter_map(Taken::into_lease).collect();
-        self.lease_sealed(limit).map_ok(opened).boxed()
+        self.lease_sealed(limit).map_ok(Taken::into_leases).boxed()
     }
 
     fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+#[cfg(any(feature = "file", feature = "redis"))]
+use super::record;
 use super::sender::Again;
 use super::{Lease, LeaseId};
 use crate::call::Call;
@@ -37,7 +39,67 @@ impl Sealed {
     }
 }
 
+/// Records that were found written, on their way to the worker.
+#[cfg(any(feature = "file", feature = "redis"))]
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The sealed ones, one behind the other.
+    all: Vec<u8>,
+    records: Vec<Result<(LeaseId, Range<usize>), Lease>>,
+}
+
+#[cfg(any(feature = "file", feature = "redis"))]
+impl Found {
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Adds one, sealed if it is new and can be.
+    pub(super) fn add(
+        &mut self,
+        id: LeaseId,
+        written: &[u8],
+        abandoned: u32,
+        in_doubt: bool,
+    ) -> Result<(), serde_json::Error> {
+        let one = match record::sealed(written).filter(|_| abandoned == 0 && !in_doubt) {
+            Some(parcel) => {
+                let start = self.all.len();
+                self.all.extend_from_slice(parcel);
+                Ok((id, start..self.all.len()))
+            }
+            None => Err(Lease { abandoned, in_doubt, ..record::read(id, written)? }),
+        };
+        self.records.push(one);
+        Ok(())
+    }
+
+    pub(super) fn into_taken(self) -> Vec<Taken> {
+        let all = Arc::new(self.all);
+        let taken = |one| match one {
+            Ok((id, own)) => Taken::Sealed(Sealed::new(id, &all, own)),
+            Err(lease) => Taken::from(lease),
+        };
+        self.records.into_iter().map(taken).collect()
+    }
+}
+
 impl Taken {
+    pub(super) fn into_leases(records: Vec<Self>) -> Vec<Lease> {
+        records.into_iter().filter_map(Self::into_lease).collect()
+    }
+
+    pub(super) fn id(&self) -> &LeaseId {
+        match self {
+            Self::Open(lease) => &lease.id,
+            Self::Sealed(sealed) => &sealed.id,
+        }
+    }
+
     pub(super) fn into_id(self) -> LeaseId {
         match self {
             Self::Open(lease) => lease.id,

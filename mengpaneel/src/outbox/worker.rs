@@ -126,7 +126,7 @@ impl Hand<'_> {
                 && let Some(wait) = self.worker.sender.circuit.wait()
                 && !self.pause(wait).await
             {
-                self.retry(leases.into_iter().filter_map(Taken::into_lease).collect()).await;
+                self.retry(Taken::into_leases(leases)).await;
                 break;
             }
             let is_filling = leases.len() >= FILLING;
