@@ -122,11 +122,14 @@ fn write_text(text: &str, to: &mut Vec<u8>) {
 
 /// Seven bits in each byte; all but the last have the eighth too.
 fn write_len(mut len: usize, to: &mut Vec<u8>) {
-    while let Some(low) = u8::try_from(len & 0x7f).ok().filter(|_| len > 0x7f) {
+    loop {
+        let [low, ..] = len.to_le_bytes();
+        if len <= 0x7f {
+            return to.push(low);
+        }
         to.push(low | 0x80);
         len >>= 7;
     }
-    to.push(u8::try_from(len).unwrap_or_default());
 }
 
 /// What a request says of who is there, as it is seen.
@@ -244,6 +247,7 @@ pub fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
 }
 
 /// Whether it is a parcel that was written, and nothing else.
+#[cfg(any(test, feature = "file", feature = "redis"))]
 pub fn is_whole(written: &[u8]) -> bool {
     let whole = || {
         let (_, _, mut reader) = begin(written)?;
@@ -344,13 +348,21 @@ impl<'a> Reader<'a> {
     }
 
     fn many<T>(&mut self, one: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        (0..self.len()?).map(|_| one(self)).collect()
+        let len = self.len()?;
+        // What is no parcel may say that any number follows.
+        let mut all = Vec::with_capacity(len.min(64));
+        for _ in 0..len {
+            all.push(one(self)?);
+        }
+        Some(all)
     }
 
+    #[cfg(any(test, feature = "file", feature = "redis"))]
     fn each(&mut self, one: fn(&mut Self) -> Option<()>) -> Option<()> {
         (0..self.len()?).try_for_each(|_| one(self))
     }
 
+    #[cfg(any(test, feature = "file", feature = "redis"))]
     fn skip_call(&mut self) -> Option<()> {
         match self.byte()? {
             OTHER => Method::from_path(&self.many(Self::text)?).map(drop)?,
@@ -359,6 +371,7 @@ impl<'a> Reader<'a> {
         self.each(Self::skip_value)
     }
 
+    #[cfg(any(test, feature = "file", feature = "redis"))]
     fn skip_value(&mut self) -> Option<()> {
         match self.0.first()? {
             b'a' | b'o' | b'n' => {}

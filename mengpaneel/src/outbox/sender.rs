@@ -71,9 +71,10 @@ impl Sender {
         said
     }
 
-    /// The same of a compact parcel, where it need not be taken apart for that.
-    pub(super) fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>) -> Option<Vec<Written>> {
-        if self.before_send.is_some() { None } else { self.interpreter.sealed(parcel, text) }
+    /// The same of a compact parcel, where it need not be taken apart for that; else `None`, and what
+    /// `say` was given does not count.
+    pub(super) fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>, say: impl FnMut(Written)) -> Option<()> {
+        if self.before_send.is_some() { None } else { self.interpreter.sealed(parcel, text, say) }
     }
 
     fn translated<T>(&self, translation: Translation<T>) -> Vec<T> {

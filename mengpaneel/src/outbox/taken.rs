@@ -93,6 +93,7 @@ impl Taken {
         records.into_iter().filter_map(Self::into_lease).collect()
     }
 
+    #[cfg(feature = "file")]
     pub(super) fn id(&self) -> &LeaseId {
         match self {
             Self::Open(lease) => &lease.id,

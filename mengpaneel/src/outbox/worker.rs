@@ -216,7 +216,7 @@ impl Hand<'_> {
         let mut batch: Vec<(usize, Said)> = Vec::with_capacity(records.len());
         let mut text = Vec::new();
         for (owner, record) in records.iter_mut().enumerate() {
-            batch.extend(self.said(record, &mut text).into_iter().map(|said| (owner, said)));
+            self.say(record, &mut text, &mut batch, owner);
         }
         let unmarked = self.mark(&mut records, &mut batch).await;
         let (owners, said): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
@@ -255,16 +255,19 @@ impl Hand<'_> {
         round
     }
 
-    /// What is to be sent of a record. What may have arrived already, and would count twice, is
+    /// Adds what is to be sent of a record. What may have arrived already, and would count twice, is
     /// told of instead.
-    fn said(&self, record: &mut Taken, text: &mut Vec<u8>) -> Vec<Said> {
+    fn say(&self, record: &mut Taken, text: &mut Vec<u8>, batch: &mut Vec<(usize, Said)>, owner: usize) {
         let sender = &self.worker.sender;
-        if let Taken::Sealed(sealed) = record
-            && let Some(said) = sender.sealed(sealed.written(), text)
-        {
-            return said.into_iter().map(Said::Written).collect();
+        if let Taken::Sealed(sealed) = record {
+            let before = batch.len();
+            let say = |event| batch.push((owner, Said::Written(event)));
+            if sender.sealed(sealed.written(), text, say).is_some() {
+                return;
+            }
+            batch.truncate(before);
         }
-        let Some(lease) = record.open() else { return Vec::new() };
+        let Some(lease) = record.open() else { return };
         lease.attempts += 1;
         let mut said = match lease.remaining.take() {
             Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
@@ -278,7 +281,7 @@ impl Hand<'_> {
                 sender.tell(&again.failure(&lease.parcel, one, reason));
             }
         }
-        said
+        batch.extend(said.into_iter().map(|said| (owner, said)));
     }
 
     /// Marks the records that hold what would count twice. Where they cannot be marked, that part

@@ -12,19 +12,18 @@ use crate::compact::{self, Reader, Seen};
 use crate::server::said::Written;
 
 impl Interpreter {
-    /// What a compact parcel comes to, written at the end of `text`; `None` where it has to be taken
-    /// apart for that.
-    #[must_use]
-    pub fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>) -> Option<Vec<Written>> {
+    /// What a compact parcel comes to, written at the end of `text`. `None` where it has to be taken
+    /// apart for that: what `say` was given till then does not count.
+    pub fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>, say: impl FnMut(Written)) -> Option<()> {
         let start = text.len();
-        let said = self.try_sealed(parcel, text);
+        let said = self.try_sealed(parcel, text, say);
         if said.is_none() {
             text.truncate(start);
         }
         said
     }
 
-    fn try_sealed(&self, parcel: &[u8], text: &mut Vec<u8>) -> Option<Vec<Written>> {
+    fn try_sealed(&self, parcel: &[u8], text: &mut Vec<u8>, mut say: impl FnMut(Written)) -> Option<()> {
         let (id, visit, mut calls) = compact::begin(parcel)?;
         let facts = Facts::of(&visit, &self.agents);
         let mut state = State::of(&visit);
@@ -36,14 +35,13 @@ impl Interpreter {
         for _ in 0..calls.len()? {
             identify(&mut calls, &mut state)?;
         }
-        let mut said = Vec::new();
         for index in 0..calls.len()? {
             let (name, own) = track(&mut calls)?;
             let start = text.len();
             let owner = plain::write(text, name, &own, &state, &facts, &common, || insert_id(id, index))?;
-            said.push(Written { json: start..text.len(), owner, index });
+            say(Written { json: start..text.len(), owner, index });
         }
-        Some(said)
+        Some(())
     }
 }
 
@@ -74,12 +72,12 @@ fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a str, Vec<(&'a str, Seen<'a>)
 /// Holds what is said of a sealed parcel against what is said of it otherwise.
 #[cfg(test)]
 pub(super) fn agrees(interpreter: &Interpreter, parcel: &crate::parcel::Parcel, otherwise: &super::Translation) {
-    let (mut sealed, mut text) = (Vec::new(), Vec::new());
+    let (mut sealed, mut text, mut said) = (Vec::new(), Vec::new(), Vec::new());
     compact::write(parcel, &mut sealed);
-    let Some(said) = interpreter.sealed(&sealed, &mut text) else {
+    if interpreter.sealed(&sealed, &mut text, |event| said.push(event)).is_none() {
         assert!(text.is_empty());
         return;
-    };
+    }
     assert_eq!((&otherwise.refused[..], &otherwise.cut[..]), (&[][..], &[][..]));
     assert_eq!(said.len(), otherwise.messages.len());
     for (index, (event, message)) in said.into_iter().zip(&otherwise.messages).enumerate() {
