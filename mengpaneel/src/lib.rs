@@ -56,6 +56,7 @@ mod before;
 mod browser;
 mod call;
 mod claims;
+mod compact;
 mod config;
 mod current;
 mod failure;

@@ -361,7 +361,9 @@ fn stamp_time_and_insert_id(call: &mut Call) {
         return;
     }
     if let Some(properties) = call.properties_mut() {
-        properties.entry("$insert_id").or_insert_with(|| Value::from(Uuid::new_v4().to_string()));
+        properties
+            .entry("$insert_id")
+            .or_insert_with(|| Value::from(&*Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())));
         properties.entry("time").or_insert_with(|| Value::from(now_ms()));
     }
 }

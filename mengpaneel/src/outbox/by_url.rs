@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{Aside, Declined, Lease, LeaseId, Memory, Outbox, OutboxError};
+use super::{Aside, Declined, Lease, LeaseId, Memory, Outbox, OutboxError, Taken};
 use crate::parcel::Parcel;
 
 /// The outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
@@ -67,6 +67,10 @@ macro_rules! delegate {
 
             fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
                 (**self).lease(limit)
+            }
+
+            fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
+                (**self).lease_sealed(limit)
             }
 
             fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {

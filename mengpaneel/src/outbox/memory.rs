@@ -1,14 +1,17 @@
 //! The outbox in memory: the default. What waits in it is gone if the process is killed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _, ready};
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Declined, Lease, LeaseId, Outbox, OutboxError, compact};
+use super::taken::{Sealed, Taken};
+use super::{Declined, Lease, LeaseId, Outbox, OutboxError};
+use crate::compact;
 use crate::parcel::Parcel;
 
 /// A chunk that is longer is full.
@@ -121,7 +124,7 @@ impl Memory {
     }
 
     /// What is due now, and when the next is.
-    fn take(&self, limit: usize) -> (Vec<Lease>, Option<Instant>) {
+    fn take(&self, limit: usize) -> (Vec<Taken>, Option<Instant>) {
         let mut state = self.lock();
         state.wake();
         let count = limit.min(state.first.len());
@@ -132,16 +135,18 @@ impl Memory {
         state.next += taken as u64;
         let next = state.later.first_key_value().map(|((due, _), _)| *due);
         drop(state);
-        let new = numbers.zip(chunks.iter().flat_map(Chunk::records)).filter_map(|(number, written)| {
-            let lease = Lease::new(LeaseId(number.to_string()), compact::read(written)?);
-            Some(Waiting { lease, bytes: written.len() + BESIDE })
-        });
-        let taken: Vec<Waiting> = first.into_iter().chain(new).collect();
+        let mut records = Vec::with_capacity(count + taken);
         let mut in_hand = self.in_hand();
-        in_hand.extend(taken.iter().filter_map(|waiting| Some((number(&waiting.lease.id)?, waiting.bytes))));
-        drop(in_hand);
-        let leases = taken.into_iter().map(|waiting| waiting.lease).collect();
-        (leases, next)
+        for Waiting { lease, bytes } in first {
+            in_hand.extend(number(&lease.id).map(|number| (number, bytes)));
+            records.push(Taken::from(lease));
+        }
+        let chunks = chunks.into_iter().map(Chunk::into_records);
+        for (number, (all, own)) in numbers.zip(chunks.flatten()) {
+            in_hand.insert(number, own.len() + BESIDE);
+            records.push(Taken::Sealed(Sealed::new(LeaseId(number.to_string()), &all, own)));
+        }
+        (records, next)
     }
 
     /// These are not in hand any more. Gives the bytes of each that was.
@@ -202,9 +207,10 @@ impl State {
 }
 
 impl Chunk {
-    fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let begins = std::iter::once(self.begin).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).filter_map(|(begin, end)| self.written.get(begin..*end))
+    /// Where each stands.
+    fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
+        let (all, mut begin) = (Arc::new(self.written), self.begin);
+        self.ends.into_iter().map(move |end| (Arc::clone(&all), std::mem::replace(&mut begin, end)..end))
     }
 
     /// Takes out the first so many.
@@ -227,12 +233,16 @@ impl Outbox for Memory {
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        self.lease_sealed(limit).map_ok(Taken::into_leases).boxed()
+    }
+
+    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
         async move {
             loop {
                 let arrival = self.due.notified();
-                let (leases, next) = self.take(limit);
-                if !leases.is_empty() {
-                    return Ok(leases);
+                let (taken, next) = self.take(limit);
+                if !taken.is_empty() {
+                    return Ok(taken);
                 }
                 match next {
                     Some(due) => drop(tokio::time::timeout_at(due, arrival).await),

@@ -4,7 +4,6 @@ mod aside;
 mod by_url;
 mod circuit;
 mod closing;
-mod compact;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(feature = "file")]
@@ -23,13 +22,14 @@ mod redis_server;
 mod sender;
 #[cfg(feature = "sidekiq")]
 mod sidekiq;
+mod taken;
 #[cfg(any(feature = "file", feature = "redis"))]
 mod turn;
 mod worker;
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -50,6 +50,8 @@ pub(crate) use sender::BeforeSend;
 pub use sender::Undelivered;
 #[cfg(feature = "sidekiq")]
 pub use sidekiq::Sidekiq;
+#[doc(hidden)]
+pub use taken::Taken;
 
 /// Where calls wait until the server delivers them.
 ///
@@ -80,6 +82,12 @@ pub trait Outbox: Send + Sync + 'static {
     /// Up to `limit` records that are due, oldest first; waits until there is one. What was
     /// abandoned twice comes alone, so that it takes nothing with it a third time.
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>>;
+
+    /// As [`lease`](Self::lease), for the worker, which need not take records apart to send them.
+    #[doc(hidden)]
+    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
+        self.lease(limit).map_ok(|leases| leases.into_iter().map(Taken::from).collect()).boxed()
+    }
 
     /// Notes that these records are being sent right now, before they are: when they are leased
     /// again after a crash, they are [`in_doubt`](Lease::in_doubt). Only those are marked that

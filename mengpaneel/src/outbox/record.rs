@@ -1,10 +1,12 @@
 //! A record: how a lease is written down, by every outbox that writes.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use super::{Lease, LeaseId};
 #[cfg(feature = "file")]
 use crate::claims;
+use crate::compact;
 use crate::parcel::Parcel;
 use crate::server::Message;
 
@@ -31,9 +33,20 @@ fn is_zero(attempts: &u32) -> bool {
     *attempts == 0
 }
 
+/// The first byte of a record that is a compact parcel; one of JSON begins with a brace.
+const COMPACT: u8 = 1;
+
 /// A parcel as it is first written.
-pub(super) fn of_parcel(parcel: &Parcel) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&Written { parcel, remaining: None, attempts: 0 })
+pub(super) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
+    let mut written = Vec::with_capacity(512);
+    written.push(COMPACT);
+    compact::write(parcel, &mut written);
+    written
+}
+
+/// The compact parcel that a record is, where it is a whole one.
+pub(super) fn sealed(written: &[u8]) -> Option<&[u8]> {
+    written.strip_prefix(&[COMPACT]).filter(|parcel| compact::is_whole(parcel))
 }
 
 /// A lease as it is written again: with what is left of it.
@@ -44,6 +57,10 @@ pub(super) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
 
 /// What was written, as a lease of that name.
 pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
+    if let Some(parcel) = written.strip_prefix(&[COMPACT]) {
+        let parcel = compact::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
+        return Ok(Lease::new(id, parcel));
+    }
     let Read { parcel, remaining, attempts } = serde_json::from_slice(written)?;
     Ok(Lease { remaining, attempts, ..Lease::new(id, parcel) })
 }
@@ -51,6 +68,43 @@ pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
 /// Of a parcel as it was first written, what may be said twice: see [`told_apart`](claims::told_apart).
 #[cfg(feature = "file")]
 pub(super) fn told_apart(written: &[u8]) -> Option<Vec<u8>> {
-    let Read { parcel, .. } = serde_json::from_slice(written).ok()?;
-    of_parcel(&claims::told_apart(parcel)?).ok()
+    let lease = read(LeaseId(String::new()), written).ok()?;
+    claims::told_apart(lease.parcel).map(|parcel| of_parcel(&parcel))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::call::{Call, Calls, Method};
+    use crate::visitor::Visitor;
+
+    fn lease() -> Lease {
+        let call = Call::new(Method::Track, vec![json!("Sign In"), json!({"Plan": "Pro"})]);
+        let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() });
+        Lease::new(LeaseId("1".into()), parcel)
+    }
+
+    #[test]
+    fn what_was_not_tried_is_compact_and_what_was_is_json() {
+        let lease = lease();
+        let first = of_parcel(&lease.parcel);
+        assert!(sealed(&first).is_some());
+        assert_eq!(read(lease.id.clone(), &first).unwrap(), lease);
+
+        let tried = Lease { attempts: 2, remaining: Some(vec![]), ..lease };
+        let again = of_lease(&tried).unwrap();
+        assert!(again.starts_with(b"{") && sealed(&again).is_none());
+        assert_eq!(read(tried.id.clone(), &again).unwrap(), tried);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused() {
+        let written = of_parcel(&lease().parcel);
+        for end in 0..written.len() {
+            assert!(sealed(&written[..end]).is_none());
+            assert!(read(LeaseId("1".into()), &written[..end]).is_err());
+        }
+    }
 }

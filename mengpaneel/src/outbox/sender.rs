@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
-use crate::server::{Backoff, Delivery, Interpreter, Message, Outcome, Said, Translation};
+use crate::server::{Backoff, Delivery, Interpreter, Message, Outcome, Said, Translation, Written};
 use crate::stats;
 
 use super::circuit::Circuit;
@@ -69,6 +69,12 @@ impl Sender {
         };
         said.retain(|one| !matches!(one, Said::Message(message) if self.last_sets.is_repeated(message)));
         said
+    }
+
+    /// The same of a compact parcel, where it need not be taken apart for that; else `None`, and what
+    /// `say` was given does not count.
+    pub(super) fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>, say: impl FnMut(Written)) -> Option<()> {
+        if self.before_send.is_some() { None } else { self.interpreter.sealed(parcel, text, say) }
     }
 
     fn translated<T>(&self, translation: Translation<T>) -> Vec<T> {

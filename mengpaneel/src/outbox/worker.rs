@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::closing::Closing;
 use super::sender::{Again, Sender, failure, reason};
+use super::taken::{Taken, calls_of, keep};
 use super::{Lease, LeaseId, Outbox};
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
@@ -125,7 +126,7 @@ impl Hand<'_> {
                 && let Some(wait) = self.worker.sender.circuit.wait()
                 && !self.pause(wait).await
             {
-                self.retry(leases).await;
+                self.retry(Taken::into_leases(leases)).await;
                 break;
             }
             let is_filling = leases.len() >= FILLING;
@@ -147,7 +148,7 @@ impl Hand<'_> {
     }
 
     /// What is due next; `None` once closing was asked for and nothing is left, or time is over.
-    async fn next(&mut self, limit: usize) -> Option<Vec<Lease>> {
+    async fn next(&mut self, limit: usize) -> Option<Vec<Taken>> {
         let closing = &self.worker.closing;
         loop {
             let mut wake = pin!(closing.woken());
@@ -158,7 +159,7 @@ impl Hand<'_> {
             }
             let leased = tokio::select! {
                 biased;
-                leased = self.outbox.lease(limit) => leased,
+                leased = self.outbox.lease_sealed(limit) => leased,
                 () = wake => continue,
                 () = at(deadline) => return None,
             };
@@ -206,69 +207,73 @@ impl Hand<'_> {
     }
 
     /// One attempt at everything that was leased.
-    async fn deliver(&mut self, mut leases: Vec<Lease>) -> Round {
-        let max = self.worker.max_deliveries;
-        self.note_oldest(&leases);
-        let poison: Vec<Lease> = leases.extract_if(.., |lease| lease.abandoned >= max).collect();
+    async fn deliver(&mut self, mut records: Vec<Taken>) -> Round {
+        let (worker, max) = (self.worker, self.worker.max_deliveries);
+        let oldest = records.iter().map(Taken::born_ms).min();
+        worker.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
+        let poison = records.extract_if(.., |record| record.abandoned() >= max).filter_map(Taken::into_lease).collect();
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
-        let mut batch: Vec<(usize, Said)> = Vec::with_capacity(leases.len());
+        let mut batch: Vec<(usize, Said)> = Vec::with_capacity(records.len());
         let mut text = Vec::new();
-        for (owner, lease) in leases.iter_mut().enumerate() {
-            lease.attempts += 1;
-            batch.extend(self.said(lease, &mut text).into_iter().map(|said| (owner, said)));
-            lease.remaining = Some(Vec::new());
+        for (owner, record) in records.iter_mut().enumerate() {
+            self.say(record, &mut text, &mut batch, owner);
         }
-        let unmarked = self.mark(&mut leases, &mut batch).await;
+        let unmarked = self.mark(&mut records, &mut batch).await;
         let (owners, said): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let sent = self.worker.sender.delivery.deliver(said, &mut text).await;
-        let away = self.worker.sender.note(&sent).or(unmarked);
-        let worker = self.worker;
+        let sent = worker.sender.delivery.deliver(said, &mut text).await;
+        let away = worker.sender.note(&sent).or(unmarked);
         let mut again = Again::new(&worker.sender);
         for (owner, (said, outcome)) in owners.into_iter().zip(sent) {
             match outcome {
                 Outcome::Delivered => {}
-                Outcome::Retry { .. } => keep(&mut leases, owner, said, &mut again),
+                Outcome::Retry { .. } => keep(&mut records, owner, said, &mut again),
                 Outcome::Unauthorized(why) => {
                     self.tell_locked_out(&why);
-                    keep(&mut leases, owner, said, &mut again);
+                    keep(&mut records, owner, said, &mut again);
                 }
                 outcome => {
-                    if let (Some(reason), Some(lease)) = (reason(outcome), leases.get(owner)) {
+                    if let (Some(reason), Some(lease)) = (reason(outcome), records.get_mut(owner).and_then(Taken::open))
+                    {
                         worker.sender.tell(&again.failure(&lease.parcel, said, reason));
                     }
                 }
             }
         }
-        let is_unfinished = |lease: &mut Lease| lease.remaining.as_ref().is_some_and(|left| !left.is_empty());
-        let unfinished: Vec<Lease> = leases.extract_if(.., is_unfinished).collect();
-        let count = leases.len();
-        self.acknowledge(leases.into_iter().map(|lease| lease.id).collect()).await;
+        let unfinished =
+            records.extract_if(.., |record| record.is_unfinished()).filter_map(Taken::into_lease).collect();
+        let count = records.len();
+        self.acknowledge(records.into_iter().map(Taken::into_id).collect()).await;
         if away.is_none() {
-            self.worker.sender.oldest.store(0, Ordering::Relaxed);
+            worker.sender.oldest.store(0, Ordering::Relaxed);
         }
         let round = self.put_back(unfinished, away).await;
-        self.worker.closing.progressed(count);
+        worker.closing.progressed(count);
         #[cfg(feature = "metrics")]
         if let Ok(waiting) = self.outbox.waiting().await {
-            stats::queue(waiting, self.worker.sender.oldest_age().unwrap_or_default());
+            stats::queue(waiting, worker.sender.oldest_age().unwrap_or_default());
         }
         round
     }
 
-    /// What is leased first waited longest.
-    fn note_oldest(&self, leases: &[Lease]) {
-        let oldest = leases.iter().map(|lease| born_ms(&lease.parcel)).min();
-        self.worker.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
-    }
-
-    /// What is to be sent of a record. What may have arrived already, and would count twice, is
+    /// Adds what is to be sent of a record. What may have arrived already, and would count twice, is
     /// told of instead.
-    fn said(&self, lease: &mut Lease, text: &mut Vec<u8>) -> Vec<Said> {
+    fn say(&self, record: &mut Taken, text: &mut Vec<u8>, batch: &mut Vec<(usize, Said)>, owner: usize) {
         let sender = &self.worker.sender;
+        if let Taken::Sealed(sealed) = record {
+            let before = batch.len();
+            let say = |event| batch.push((owner, Said::Written(event)));
+            if sender.sealed(sealed.written(), text, say).is_some() {
+                return;
+            }
+            batch.truncate(before);
+        }
+        let Some(lease) = record.open() else { return };
+        lease.attempts += 1;
         let mut said = match lease.remaining.take() {
             Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
             None => sender.said(&lease.parcel, text),
         };
+        lease.remaining = Some(Vec::new());
         if std::mem::take(&mut lease.in_doubt) {
             let mut again = Again::new(sender);
             for one in said.extract_if(.., |one| !one.is_repeatable()) {
@@ -276,24 +281,24 @@ impl Hand<'_> {
                 sender.tell(&again.failure(&lease.parcel, one, reason));
             }
         }
-        said
+        batch.extend(said.into_iter().map(|said| (owner, said)));
     }
 
     /// Marks the records that hold what would count twice. Where they cannot be marked, that part
     /// of them is not sent.
-    async fn mark(&mut self, leases: &mut [Lease], batch: &mut Vec<(usize, Said)>) -> Option<Away> {
+    async fn mark(&mut self, records: &mut [Taken], batch: &mut Vec<(usize, Said)>) -> Option<Away> {
         let mut delicate: Vec<usize> =
             batch.iter().filter(|(_, said)| !said.is_repeatable()).map(|(owner, _)| *owner).collect();
         delicate.dedup();
         if delicate.is_empty() {
             return None;
         }
-        let marked: Vec<Lease> = delicate.iter().filter_map(|owner| leases.get(*owner).cloned()).collect();
+        let marked: Vec<Lease> = delicate.iter().filter_map(|owner| records.get_mut(*owner)?.open().cloned()).collect();
         let error = self.outbox.mark_sending(&marked).await.err()?;
         tracing::error!(target: "mengpaneel", "{error}; what would count twice is not sent for now");
         let mut again = Again::new(&self.worker.sender);
         for (owner, said) in batch.extract_if(.., |(_, said)| !said.is_repeatable()) {
-            keep(leases, owner, said, &mut again);
+            keep(records, owner, said, &mut again);
         }
         Some((self.backoff.after(None), error.to_string()))
     }
@@ -372,23 +377,6 @@ impl Hand<'_> {
 /// When a parcel was closed, in milliseconds since 1970.
 fn born_ms(parcel: &Parcel) -> u64 {
     parcel.id.get_timestamp().map_or(0, |at| at.to_unix().0 * 1_000)
-}
-
-/// The calls that are left of a record.
-fn calls_of(lease: &Lease) -> Vec<crate::call::Call> {
-    match &lease.remaining {
-        Some(left) => left.iter().map(|message| message.call.clone()).collect(),
-        None => lease.parcel.calls.iter().cloned().collect(),
-    }
-}
-
-/// It is left of its record.
-fn keep(leases: &mut [Lease], owner: usize, said: Said, again: &mut Again<'_>) {
-    let Some(lease) = leases.get_mut(owner) else { return };
-    let message = again.message(&lease.parcel, said);
-    if let Some(left) = lease.remaining.as_mut() {
-        left.extend(message);
-    }
 }
 
 async fn at(deadline: Option<Instant>) {

@@ -12,5 +12,5 @@ pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, Outcome
 pub use host::{ApiHost, ApiHostError, Region};
 pub use message::{Endpoint, Message};
 pub use retry::Backoff;
-pub use said::Said;
+pub use said::{Said, Written};
 pub use translate::{Interpreter, Translation};

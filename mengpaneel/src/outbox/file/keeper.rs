@@ -13,7 +13,7 @@ use super::error::FileError;
 use super::order::{Change, Done, Order, refuse};
 use super::place;
 use super::store::Store;
-use crate::outbox::{Lease, OutboxError};
+use crate::outbox::{OutboxError, Taken};
 
 /// As many changes share one commit at most.
 const MAX_GROUP: usize = 4_096;
@@ -27,7 +27,7 @@ const MOVED_AT_ONCE: usize = 2_000;
 /// How long nothing is taken after the disk failed.
 const REST: Duration = Duration::from_secs(5);
 
-type Asked = (usize, Sender<Result<Vec<Lease>, OutboxError>>);
+type Asked = (usize, Sender<Result<Vec<Taken>, OutboxError>>);
 
 /// What the thread has in mind.
 pub(super) struct Keeper {

@@ -18,7 +18,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _, ready};
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ use self::store::Store;
 use self::tables::FORMAT;
 use super::aside::ms;
 use super::turn::Turn;
-use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, record};
+use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
 
@@ -174,6 +174,10 @@ impl Outbox for File {
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        self.lease_sealed(limit).map_ok(Taken::into_leases).boxed()
+    }
+
+    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
         let (answer, answered) = oneshot::channel();
         match self.send(Order::Lease(limit, answer)) {
             Ok(()) => {
@@ -243,10 +247,7 @@ impl Outbox for File {
 impl File {
     async fn put(&self, parcel: Parcel, change: impl FnOnce(u128, Vec<u8>) -> Change) -> Result<(), Declined> {
         let decline = |parcel, reason| Err(Declined { parcel: Box::new(parcel), reason });
-        let record = match record::of_parcel(&parcel) {
-            Ok(record) => record,
-            Err(error) => return decline(parcel, error.to_string()),
-        };
+        let record = record::of_parcel(&parcel);
         let Some(desk) = self.desk.get() else { return decline(parcel, "the file was not opened".into()) };
         let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
             return decline(parcel, format!("{MAX_PENDING} parcels wait for the disk already"));
@@ -261,7 +262,7 @@ impl File {
 /// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
 struct Leasing<'a> {
     file: &'a File,
-    answered: oneshot::Receiver<Result<Vec<Lease>, OutboxError>>,
+    answered: oneshot::Receiver<Result<Vec<Taken>, OutboxError>>,
 }
 
 impl Drop for Leasing<'_> {

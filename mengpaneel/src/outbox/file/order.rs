@@ -6,7 +6,7 @@ use tokio::sync::oneshot::Sender;
 
 use super::error::FileError;
 use super::tables::{Size, Tables};
-use crate::outbox::{Aside, Lease, OutboxError};
+use crate::outbox::{Aside, Lease, OutboxError, Taken};
 
 /// An answer to those that ask for a change.
 pub(super) type Done = Sender<Result<(), String>>;
@@ -15,9 +15,9 @@ pub(super) type Done = Sender<Result<(), String>>;
 pub(super) enum Order {
     /// A change: many of them share one commit.
     Write(Change, Done),
-    Lease(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    Lease(usize, Sender<Result<Vec<Taken>, OutboxError>>),
     /// Records that were handed out to somebody who was not there any more.
-    TakeBack(Vec<Lease>),
+    TakeBack(Vec<Taken>),
     Buried(usize, Sender<Result<Vec<Lease>, OutboxError>>),
     Claim(u128, Sender<Result<Aside, OutboxError>>),
     /// Calls that were claimed and not said.

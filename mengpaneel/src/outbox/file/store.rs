@@ -12,6 +12,7 @@ use super::error::{FileError, guarded};
 use super::order::{Bounds, Change, Changed};
 use super::place;
 use super::tables::{self, Past, Size, Tables};
+use crate::outbox::taken::{Found, Taken};
 use crate::outbox::{Lease, LeaseId, record};
 
 mod kept;
@@ -103,9 +104,10 @@ impl Store {
     }
 
     /// Hands out what is due, the oldest first.
-    pub(super) fn lease(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
+    pub(super) fn lease(&mut self, limit: usize) -> Result<Vec<Taken>, FileError> {
         self.wake_due();
-        let mut leases = Vec::new();
+        let mut found = Found::default();
+        let mut handed_out = Vec::new();
         let mut broken = Vec::new();
         let mut last = self.first;
         let path = self.path.clone();
@@ -118,38 +120,32 @@ impl Store {
             }
             let past = pasts.get(&id).copied().unwrap_or_default();
             let alone = past.abandoned >= ALONE;
-            if alone && !leases.is_empty() {
+            if alone && !found.is_empty() {
                 return false;
             }
-            match record::read(LeaseId(Uuid::from_u128(id).to_string()), written) {
-                Ok(lease) => {
-                    leases.push((id, Lease { abandoned: past.abandoned, in_doubt: past.in_doubt, ..lease }));
-                }
-                Err(error) => broken.push((id, written.to_owned(), error.to_string())),
+            if let Err(error) = found.add(lease_id(id), written, past.abandoned, past.in_doubt) {
+                broken.push((id, written.to_owned(), error.to_string()));
+            } else {
+                handed_out.push((id, Past { abandoned: past.abandoned + 1, ..past }));
             }
-            !alone && leases.len() < limit
+            !alone && found.len() < limit
         };
         let first = self.first;
         guarded(&path, || tables::read_from(database, first, &mut look).map_err(|error| FileError::of(&path, error)))?;
         self.set_aside(broken)?;
-        if leases.is_empty() {
+        if found.is_empty() {
             return Ok(Vec::new());
         }
-        self.commit(|tables| {
-            for (id, lease) in &leases {
-                tables.hand_out(*id, Past { abandoned: lease.abandoned + 1, in_doubt: lease.in_doubt })?;
-            }
-            Ok(())
-        })?;
+        self.commit(|tables| handed_out.iter().try_for_each(|(id, past)| tables.hand_out(*id, *past)))?;
         // All before the last are in hand, put off or gone.
         self.first = last;
-        self.in_hand.extend(leases.iter().map(|(id, _)| *id));
-        Ok(leases.into_iter().map(|(_, lease)| lease).collect())
+        self.in_hand.extend(handed_out.iter().map(|(id, _)| *id));
+        Ok(found.into_taken())
     }
 
     /// Takes back what was handed out to somebody who was not there any more.
-    pub(super) fn take_back(&mut self, leases: &[Lease]) {
-        for id in leases.iter().filter_map(|lease| super::id_of(&lease.id)) {
+    pub(super) fn take_back(&mut self, records: &[Taken]) {
+        for id in records.iter().filter_map(|record| super::id_of(record.id())) {
             self.in_hand.remove(&id);
             self.first = self.first.min(id);
         }
@@ -159,8 +155,7 @@ impl Store {
         let path = self.path.clone();
         let rows = tables::read_buried(reopened(&mut self.database, &path)?, limit);
         let rows = rows.map_err(|error| FileError::of(&path, error))?;
-        let leases =
-            rows.into_iter().map(|(id, written)| record::read(LeaseId(Uuid::from_u128(id).to_string()), &written));
+        let leases = rows.into_iter().map(|(id, written)| record::read(lease_id(id), &written));
         Ok(leases.filter_map(Result::ok).collect())
     }
 
@@ -238,6 +233,11 @@ impl Store {
         }
         done
     }
+}
+
+/// The name of a record, from what it stands under.
+fn lease_id(id: u128) -> LeaseId {
+    LeaseId(Uuid::from_u128(id).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned())
 }
 
 fn transact<T>(

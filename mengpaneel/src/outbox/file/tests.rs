@@ -83,7 +83,7 @@ async fn past_its_bounds_it_hands_the_parcel_back() {
     assert_eq!(declined.parcel.calls.tracking[0].str_arg(0), Some("b"));
     drop(outbox);
 
-    let small = File::at(folder.file()).max_bytes(100);
+    let small = File::at(folder.file()).max_bytes(40);
     small.try_open().unwrap();
     assert!(small.append(parcel("a")).await.unwrap_err().reason.contains("bytes"));
 }

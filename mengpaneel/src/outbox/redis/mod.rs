@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use redis::cmd;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot};
@@ -25,7 +25,7 @@ use self::scripts::{ACKNOWLEDGE, BURY, RETRY, Text};
 use self::writer::{Append, Writer};
 use super::link::{Link, Server, Trouble};
 use super::turn::Turn;
-use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, record};
+use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
 use crate::call::Calls;
 use crate::claims::told_apart;
 use crate::parcel::Parcel;
@@ -236,6 +236,10 @@ impl Outbox for Redis {
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        self.lease_sealed(limit).map_ok(Taken::into_leases).boxed()
+    }
+
+    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
         let desk = match self.desk() {
             Ok(desk) => desk,
             Err(error) => return ready(Err(error)).boxed(),
@@ -319,7 +323,7 @@ impl Outbox for Redis {
 impl Redis {
     /// Says why not, and whether it is known that no copy was kept.
     async fn try_keep_aside(&self, parcel: &Parcel, after: Duration) -> Result<(), (String, bool)> {
-        let record: Arc<[u8]> = record::of_parcel(parcel).map_err(|error| (error.to_string(), true))?.into();
+        let record: Arc<[u8]> = record::of_parcel(parcel).into();
         let (id, bound) = (parcel.id, self.max_records);
         let mut tries = 0;
         loop {
@@ -342,7 +346,7 @@ impl Redis {
 
     async fn try_append(&self, parcel: &Parcel) -> Result<(), String> {
         let desk = self.desk().map_err(|error| error.0)?;
-        let record = record::of_parcel(parcel).map_err(|error| error.to_string())?;
+        let record = record::of_parcel(parcel);
         let is_delicate = parcel.calls.iter().any(|call| call.method().counts_twice());
         let _turn = Turn::take(&desk.pending, MAX_PENDING)
             .ok_or_else(|| format!("{MAX_PENDING} parcels are on their way to Redis already"))?;
@@ -355,7 +359,7 @@ impl Redis {
 /// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
 struct Leasing<'a> {
     reader: &'a Reader,
-    answered: oneshot::Receiver<Result<Vec<Lease>, OutboxError>>,
+    answered: oneshot::Receiver<Result<Vec<Taken>, OutboxError>>,
 }
 
 impl Drop for Leasing<'_> {

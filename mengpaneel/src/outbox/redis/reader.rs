@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::scripts::{BURY, FORGET, WAKE};
 use super::{Keys, asides};
 use crate::outbox::link::{Link, Trouble};
+use crate::outbox::taken::{Found, Taken};
 use crate::outbox::{Lease, LeaseId, OutboxError, record};
 use crate::recorder::now_ms;
 
@@ -44,7 +45,7 @@ pub(super) struct Reader {
     claim_after: Duration,
     turn: tokio::sync::Mutex<Turn>,
     /// What was handed to somebody who was not there any more.
-    returned: Mutex<Vec<Lease>>,
+    returned: Mutex<Vec<Taken>>,
 }
 
 #[derive(Default)]
@@ -74,12 +75,12 @@ impl Reader {
     }
 
     /// Takes back what was handed to somebody who was not there any more.
-    pub(super) fn take_back(&self, leases: Vec<Lease>) {
+    pub(super) fn take_back(&self, leases: Vec<Taken>) {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).extend(leases);
     }
 
     /// Answers with what is due, as long as somebody waits for it.
-    pub(super) async fn lease(&self, limit: usize, mut answer: Sender<Result<Vec<Lease>, OutboxError>>) {
+    pub(super) async fn lease(&self, limit: usize, mut answer: Sender<Result<Vec<Taken>, OutboxError>>) {
         let mut turn = self.turn.lock().await;
         let leased = loop {
             if answer.is_closed() {
@@ -98,7 +99,7 @@ impl Reader {
         }
     }
 
-    async fn look(&self, limit: usize, turn: &mut Turn) -> Result<Vec<Lease>, Trouble> {
+    async fn look(&self, limit: usize, turn: &mut Turn) -> Result<Vec<Taken>, Trouble> {
         {
             let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
             if !returned.is_empty() {
@@ -149,7 +150,7 @@ impl Reader {
     }
 
     /// Takes what others had in hand for too long.
-    async fn claim(&self, limit: usize) -> Result<Vec<Lease>, Trouble> {
+    async fn claim(&self, limit: usize) -> Result<Vec<Taken>, Trouble> {
         let idle = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
         let mut pending = self.command("XPENDING");
         pending.arg("IDLE").arg(idle).arg("-").arg("+").arg(limit);
@@ -173,8 +174,7 @@ impl Reader {
         }
         let StreamClaimReply { ids, .. } = self.link.ask(&claim).await?;
         let marked = self.marked(&ids).await?;
-        let leases = self.leases(ids, &claimed).await?;
-        Ok(leases.into_iter().zip(marked).map(|(lease, in_doubt)| Lease { in_doubt, ..lease }).collect())
+        self.found(ids, &claimed, &marked).await
     }
 
     /// Which of these were being sent.
@@ -203,7 +203,7 @@ impl Reader {
     }
 
     /// Waits for what nobody had in hand.
-    async fn read(&self, limit: usize, wait: Duration) -> Result<Vec<Lease>, Trouble> {
+    async fn read(&self, limit: usize, wait: Duration) -> Result<Vec<Taken>, Trouble> {
         let mut read = cmd("XREADGROUP");
         // To wait for 0 milliseconds is to wait for ever.
         let block = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -211,27 +211,26 @@ impl Reader {
         read.arg("BLOCK").arg(block).arg("STREAMS").arg(&self.keys.calls).arg(">");
         let reply: Option<StreamReadReply> = self.waiting.ask_for(&read, wait).await?;
         let ids = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids).collect();
-        self.leases(ids, &Claimed::new()).await
+        self.found(ids, &Claimed::new(), &[]).await
     }
 
-    /// What stands in the stream, as leases. What cannot be read is buried, so that it does not
-    /// stand in the way.
-    async fn leases(&self, ids: Vec<StreamId>, claimed: &Claimed) -> Result<Vec<Lease>, Trouble> {
-        let mut leases = Vec::with_capacity(ids.len());
-        for one in ids {
-            let written: Vec<u8> = one.get("r").unwrap_or_default();
+    /// What stands in the stream. What cannot be read is buried, so that it does not stand in the way.
+    async fn found(&self, ids: Vec<StreamId>, claimed: &Claimed, marked: &[bool]) -> Result<Vec<Taken>, Trouble> {
+        let mut found = Found::default();
+        let marked = marked.iter().copied().chain(std::iter::repeat(false));
+        for (mut one, in_doubt) in ids.into_iter().zip(marked) {
+            let written = match one.map.remove("r") {
+                Some(redis::Value::BulkString(written)) => written,
+                _ => Vec::new(),
+            };
             let abandoned = claimed.get(&one.id).copied().unwrap_or_default();
-            match record::read(LeaseId(one.id.clone()), &written) {
-                Ok(lease) => leases.push(Lease { abandoned, ..lease }),
-                Err(error) => {
-                    tracing::error!(target: "mengpaneel", "a record in Redis cannot be read ({error}): buried");
-                    let keys = [self.keys.calls.as_str(), &self.keys.sending, &self.keys.buried];
-                    let args = [self.keys.group.as_bytes(), MAX_BURIED, one.id.as_bytes(), &written];
-                    let _: usize = BURY.run(&self.link, &keys, &args).await?;
-                }
-            }
+            let Err(error) = found.add(LeaseId(one.id.clone()), &written, abandoned, in_doubt) else { continue };
+            tracing::error!(target: "mengpaneel", "a record in Redis cannot be read ({error}): buried");
+            let keys = [self.keys.calls.as_str(), &self.keys.sending, &self.keys.buried];
+            let args = [self.keys.group.as_bytes(), MAX_BURIED, one.id.as_bytes(), &written];
+            let _: usize = BURY.run(&self.link, &keys, &args).await?;
         }
-        Ok(leases)
+        Ok(found.into_taken())
     }
 
     /// How many wait that nobody else has in hand.

@@ -122,10 +122,13 @@ impl Delivery {
             self.send(Endpoint::Groups, groups, text),
         )
         .await;
-        let mut outcomes: Vec<_> = [events, people, groups].into_iter().flatten().collect();
-        outcomes.sort_unstable_by_key(|(index, _)| *index);
-        let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
-        said.into_iter().zip(outcomes).collect()
+        let mut delivered: Vec<_> = said.into_iter().map(|one| (one, Outcome::Delivered)).collect();
+        for (index, outcome) in [events, people, groups].into_iter().flatten() {
+            if let Some((_, of_this)) = delivered.get_mut(index) {
+                *of_this = outcome;
+            }
+        }
+        delivered
     }
 
     /// Every item comes back exactly once, by its index.

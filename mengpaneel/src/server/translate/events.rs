@@ -61,7 +61,7 @@ fn identity(state: &State) -> Properties {
 }
 
 /// Whose event it says it is, if that is somebody else than who is there.
-pub(super) fn stranger(own: &Properties, state: &State) -> Option<String> {
+fn stranger(own: &Properties, state: &State) -> Option<String> {
     let id = own.get("$user_id").or(own.get("distinct_id")).and_then(id_string)?;
     let is_known = [&state.user_id, &state.distinct_id].iter().any(|known| known.as_deref() == Some(&id));
     (!is_known).then_some(id)

@@ -8,7 +8,7 @@ use url::{Url, form_urlencoded};
 
 use super::agents::{Agent, Agents};
 use crate::call::Properties;
-use crate::parcel::Parcel;
+use crate::compact::Visit;
 
 const CAMPAIGN: [&str; 20] = [
     "utm_source",
@@ -55,18 +55,17 @@ struct Whole {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(parcel: &'a Parcel, agents: &Agents) -> Self {
-        let visitor = &parcel.visitor;
-        if parcel.via_server && visitor.is_machine() {
+    pub(super) fn of(visit: &Visit<'a>, agents: &Agents) -> Self {
+        if visit.via_server && visit.is_machine() {
             return Self::default();
         }
-        let agent = visitor.user_agent.as_deref().map(|text| agents.read(text));
+        let agent = visit.user_agent.map(|text| agents.read(text));
         Self {
-            is_robot: !parcel.via_server && agent.as_ref().is_some_and(|agent| agent.is_robot),
+            is_robot: !visit.via_server && agent.as_ref().is_some_and(|agent| agent.is_robot),
             agent,
-            ip: visitor.ip.as_deref(),
-            referrer: visitor.referrer.as_deref().filter(|text| !text.is_empty()),
-            url: visitor.url.as_deref(),
+            ip: visit.ip,
+            referrer: visit.referrer.filter(|text| !text.is_empty()),
+            url: visit.url,
             whole: OnceCell::new(),
         }
     }

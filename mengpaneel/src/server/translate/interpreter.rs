@@ -1,10 +1,14 @@
 //! The interpreter: what a parcel comes to, for whoever delivers it.
 
 use super::Translator;
+use uuid::Uuid;
+
 use super::agents::Agents;
 use super::facts::Facts;
 use super::state::State;
+
 use crate::call::Call;
+use crate::compact::Visit;
 use crate::parcel::Parcel;
 use crate::server::message::Message;
 use crate::server::said::Said;
@@ -29,8 +33,8 @@ impl<T> Default for Translation<T> {
 /// Says parcels' calls as the visitors' own browsers would have.
 #[derive(Debug)]
 pub struct Interpreter {
-    token: String,
-    agents: Agents,
+    pub(super) token: String,
+    pub(super) agents: Agents,
 }
 
 impl Interpreter {
@@ -55,15 +59,13 @@ impl Interpreter {
     }
 
     fn translate<'a>(&'a self, parcel: &'a Parcel, text: Option<&'a mut Vec<u8>>) -> Translation<Said> {
+        let visit = Visit::of(parcel);
         let mut translator = Translator {
             token: &self.token,
             parcel: parcel.id,
-            time: parcel.id.get_timestamp().map(|timestamp| {
-                let (seconds, nanoseconds) = timestamp.to_unix();
-                seconds * 1000 + u64::from(nanoseconds) / 1_000_000
-            }),
-            facts: Facts::of(parcel, &self.agents),
-            state: State::of(parcel),
+            time: milliseconds_of(parcel.id),
+            facts: Facts::of(&visit, &self.agents),
+            state: State::of(&visit),
             waiting: Vec::new(),
             is_silent: true,
             text,
@@ -82,4 +84,12 @@ impl Interpreter {
         translator.refuse_waiting();
         translator.done
     }
+}
+
+/// When a parcel of that name was closed, in milliseconds since 1970.
+pub(super) fn milliseconds_of(parcel: Uuid) -> Option<u64> {
+    parcel.get_timestamp().map(|timestamp| {
+        let (seconds, nanoseconds) = timestamp.to_unix();
+        seconds * 1000 + u64::from(nanoseconds) / 1_000_000
+    })
 }

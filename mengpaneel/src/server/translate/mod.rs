@@ -11,6 +11,7 @@ mod limits;
 mod parity;
 mod people;
 mod plain;
+mod sealed;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use self::state::State;
 use super::message::{Endpoint, Message};
 use super::said::{Said, Written};
 use crate::call::{Call, Method, Properties};
+use crate::compact::Seen;
 
 /// As messages; held to be the same as what is written.
 #[cfg(test)]
@@ -34,6 +36,7 @@ fn translate(token: &str, parcel: &crate::parcel::Parcel) -> Translation {
     let interpreter = Interpreter::new(token.to_owned());
     let mut text = Vec::new();
     let (translation, written) = (interpreter.messages(parcel), interpreter.said(parcel, &mut text));
+    sealed::agrees(&interpreter, parcel, &translation);
     assert_eq!((&written.refused, &written.cut), (&translation.refused, &translation.cut));
     assert_eq!(written.messages.len(), translation.messages.len());
     for (index, (said, message)) in written.messages.into_iter().zip(&translation.messages).enumerate() {
@@ -227,8 +230,10 @@ impl Translator<'_> {
     fn plain(&mut self, call: &Call) -> Option<Written> {
         let name = event_name(call).ok()?;
         let own = match (call.method(), given(call, 1)) {
-            (Method::Track, None) => None,
-            (Method::Track, Some(Value::Object(own))) => Some(own),
+            (Method::Track, None) => Vec::new(),
+            (Method::Track, Some(Value::Object(own))) => {
+                own.iter().map(|(key, value)| (key.as_str(), Seen::from(value))).collect()
+            }
             _ => return None,
         };
         if self.is_silent || self.state.opted_out || self.facts.is_robot || self.state.is_disabled(name) {
@@ -238,7 +243,7 @@ impl Translator<'_> {
         let common = Common { token: self.token, time: self.time };
         let text = self.text.as_deref_mut()?;
         let start = text.len();
-        let written = plain::write(text, name, own, &self.state, &self.facts, &common, || insert_id(parcel, index));
+        let written = plain::write(text, name, &own, &self.state, &self.facts, &common, || insert_id(parcel, index));
         if written.is_none() {
             text.truncate(start);
         }

@@ -2,13 +2,11 @@
 //! are. They are written as JSON at once, to the same effect as by way of values.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::events::stranger;
 use super::facts::Facts;
 use super::limits::{is_insert_id, is_placeholder, is_plain, is_short, is_taken};
 use super::state::State;
-use crate::call::Properties;
+use crate::compact::Seen;
 use crate::server::said::owner;
 
 /// What every event of a parcel has.
@@ -33,7 +31,7 @@ const INSERT_ID: Brought = Brought(16);
 pub(super) fn write(
     text: &mut Vec<u8>,
     name: &str,
-    own: Option<&Properties>,
+    own: &[(&str, Seen<'_>)],
     state: &State,
     facts: &Facts<'_>,
     common: &Common<'_>,
@@ -45,15 +43,15 @@ pub(super) fn write(
     let start = text.len();
     let mut record = Record { json: text, count: 0 };
     record.json.extend_from_slice(b"{\"event\":");
-    record.value(name)?;
+    record.quoted(name)?;
     record.json.extend_from_slice(b",\"properties\":{\"token\":");
-    record.value(common.token)?;
+    record.quoted(common.token)?;
     record.count += 1;
     let mut brought = Brought::default();
-    for (key, value) in own.into_iter().flatten() {
-        if key != "token" {
-            brought = brought.with(key, value)?;
-            record.own(key, value)?;
+    for (key, value) in own {
+        if *key != "token" {
+            brought = brought.with(key, *value)?;
+            record.own(key, *value)?;
         }
     }
     let id = record.identity(own, brought, state)?;
@@ -80,14 +78,14 @@ impl Brought {
     }
 
     /// With this member; `None` where it needs a look.
-    fn with(self, key: &str, value: &Value) -> Option<Self> {
-        let is_id = || value.as_str().is_some_and(|text| !is_placeholder(text));
+    fn with(self, key: &str, value: Seen<'_>) -> Option<Self> {
+        let is_id = || value.as_text().is_some_and(|text| !is_placeholder(text));
         let one = match key {
             "distinct_id" if is_id() => DISTINCT_ID,
             "$user_id" if is_id() => USER_ID,
             "$device_id" => DEVICE_ID,
             "time" if value.is_number() => TIME,
-            "$insert_id" if value.as_str().is_some_and(is_insert_id) => INSERT_ID,
+            "$insert_id" if value.as_text().is_some_and(is_insert_id) => INSERT_ID,
             "distinct_id" | "$user_id" | "time" | "$insert_id" | "mp_lib" | "$lib_version" | "ip" | "$referrer"
             | "$referring_domain" | "$current_url" | "$browser" | "$browser_version" | "$os" | "$device" => {
                 return None;
@@ -110,8 +108,21 @@ impl Record<'_> {
         serde_json::to_writer(&mut *self.json, value).ok()
     }
 
+    /// A text with its quotes. Few have anything to escape.
+    fn quoted(&mut self, text: &str) -> Option<()> {
+        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        // Without a way out, so that many bytes are looked at together.
+        if text.bytes().fold(false, |any, byte| any | is_special(byte)) {
+            return self.value(text);
+        }
+        self.json.push(b'"');
+        self.json.extend_from_slice(text.as_bytes());
+        self.json.push(b'"');
+        Some(())
+    }
+
     /// A member whose key stands written, with its quotes.
-    fn member(&mut self, key: &'static str, value: &(impl Serialize + ?Sized)) -> Option<()> {
+    fn member(&mut self, key: &'static str, value: &impl Serialize) -> Option<()> {
         self.json.push(b',');
         self.json.extend_from_slice(key.as_bytes());
         self.json.push(b':');
@@ -120,35 +131,51 @@ impl Record<'_> {
     }
 
     fn text(&mut self, key: &'static str, text: &str) -> Option<()> {
-        if is_short(text) { self.member(key, text) } else { None }
-    }
-
-    /// What the application says.
-    fn own(&mut self, key: &str, value: &Value) -> Option<()> {
-        if !is_plain(key, value) {
+        if !is_short(text) {
             return None;
         }
         self.json.push(b',');
-        self.value(key)?;
+        self.json.extend_from_slice(key.as_bytes());
+        self.json.push(b':');
+        self.count += 1;
+        self.quoted(text)
+    }
+
+    /// What the application says.
+    fn own(&mut self, key: &str, value: Seen<'_>) -> Option<()> {
+        let is_plain = is_short(key)
+            && match value {
+                Seen::Text(text) => is_short(text),
+                Seen::Value(value) => is_plain(value),
+                _ => true,
+            };
+        if !is_plain {
+            return None;
+        }
+        self.json.push(b',');
+        self.quoted(key)?;
         self.json.push(b':');
         self.count += 1;
         match value {
-            Value::String(text) => self.value(text.as_str()),
-            value => self.value(value),
+            Seen::Null => self.value(&()),
+            Seen::Bool(truth) => self.value(&truth),
+            Seen::Natural(number) => self.value(&number),
+            Seen::Integer(number) => self.value(&number),
+            Seen::Float(number) => self.value(&number),
+            Seen::Text(text) => self.quoted(text),
+            Seen::Value(value) => self.value(value),
         }
     }
 
     /// Who it is, and what goes with each event of theirs. Gives the distinct ID.
-    fn identity<'a>(&mut self, own: Option<&'a Properties>, brought: Brought, state: &'a State) -> Option<&'a str> {
-        let said = |key| own.and_then(|own| own.get(key)?.as_str());
-        let somebody_else =
-            own.filter(|_| brought.has(USER_ID) || brought.has(DISTINCT_ID)).and_then(|own| stranger(own, state));
-        let id = if somebody_else.is_some() {
-            said("$user_id").or(said("distinct_id"))?
-        } else {
-            state.distinct_id.as_deref().unwrap_or_default()
-        };
-        if !brought.has(DISTINCT_ID) {
+    fn identity<'a>(&mut self, own: &[(&str, Seen<'a>)], brought: Brought, state: &'a State) -> Option<&'a str> {
+        let said = |key| own.iter().find(|(name, _)| *name == key).and_then(|(_, value)| value.as_text());
+        let user = if brought.has(USER_ID) { said("$user_id") } else { None };
+        let distinct = if brought.has(DISTINCT_ID) { said("distinct_id") } else { None };
+        let is_known = |id: &str| [&state.user_id, &state.distinct_id].iter().any(|known| known.as_deref() == Some(id));
+        let somebody_else = user.or(distinct).filter(|id| !id.is_empty() && !is_known(id));
+        let id = somebody_else.or(state.distinct_id.as_deref()).unwrap_or_default();
+        if distinct.is_none() {
             if is_placeholder(id) {
                 return None;
             }
@@ -168,12 +195,12 @@ impl Record<'_> {
                 if is_added_elsewhere(key) {
                     return None;
                 }
-                if own.is_none_or(|own| !own.contains_key(key)) {
-                    self.own(key, value)?;
+                if own.iter().all(|(name, _)| name != key) {
+                    self.own(key, value.into())?;
                 }
             }
         }
-        if brought.has(DISTINCT_ID) { said("distinct_id") } else { Some(id) }
+        Some(distinct.unwrap_or(id))
     }
 
     /// What the request adds.
@@ -198,5 +225,5 @@ impl Record<'_> {
 
 /// Whether a super property has the name of something that stands in each event anyway.
 fn is_added_elsewhere(key: &str) -> bool {
-    key == "token" || Brought::default().with(key, &Value::Null).is_none_or(|brought| brought.has(DEVICE_ID))
+    key == "token" || Brought::default().with(key, Seen::Null).is_none_or(|brought| brought.has(DEVICE_ID))
 }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::call::{Properties, id_string};
-use crate::parcel::Parcel;
+use crate::compact::Visit;
+use crate::visitor::Browser;
 
 /// The state of mixpanel-js's instance, as the visitor's cookie left it.
 #[derive(Debug, Default)]
@@ -28,8 +29,8 @@ struct Disabled {
 }
 
 impl State {
-    pub(super) fn of(parcel: &Parcel) -> Self {
-        let browser = parcel.visitor.browser();
+    pub(super) fn of(visit: &Visit<'_>) -> Self {
+        let browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
         Self {
             // After an alias the cookie's distinct ID stays anonymous for ever: the user ID is who
             // it is.

@@ -1,0 +1,178 @@
+//! A record in the worker's hands: taken apart, or as it stands written.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+#[cfg(any(feature = "file", feature = "redis"))]
+use super::record;
+use super::sender::Again;
+use super::{Lease, LeaseId};
+use crate::call::Call;
+use crate::compact;
+use crate::server::Said;
+
+/// A record in the worker's hands. Most are never taken apart: what is plain is said as it stands.
+#[derive(Debug)]
+pub enum Taken {
+    /// Taken apart.
+    Open(Box<Lease>),
+    /// As it stands written, for the first time.
+    Sealed(Sealed),
+}
+
+/// A record as it stands written, among others.
+#[derive(Debug)]
+pub struct Sealed {
+    id: LeaseId,
+    all: Arc<Vec<u8>>,
+    own: Range<usize>,
+}
+
+impl Sealed {
+    /// What stands at `own` must be a compact parcel.
+    pub(super) fn new(id: LeaseId, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
+        Self { id, all: Arc::clone(all), own }
+    }
+
+    pub(super) fn written(&self) -> &[u8] {
+        self.all.get(self.own.clone()).unwrap_or_default()
+    }
+}
+
+/// Records that were found written, on their way to the worker.
+#[cfg(any(feature = "file", feature = "redis"))]
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The sealed ones, one behind the other.
+    all: Vec<u8>,
+    records: Vec<Result<(LeaseId, Range<usize>), Lease>>,
+}
+
+#[cfg(any(feature = "file", feature = "redis"))]
+impl Found {
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Adds one, sealed if it is new and can be.
+    pub(super) fn add(
+        &mut self,
+        id: LeaseId,
+        written: &[u8],
+        abandoned: u32,
+        in_doubt: bool,
+    ) -> Result<(), serde_json::Error> {
+        let one = match record::sealed(written).filter(|_| abandoned == 0 && !in_doubt) {
+            Some(parcel) => {
+                let start = self.all.len();
+                self.all.extend_from_slice(parcel);
+                Ok((id, start..self.all.len()))
+            }
+            None => Err(Lease { abandoned, in_doubt, ..record::read(id, written)? }),
+        };
+        self.records.push(one);
+        Ok(())
+    }
+
+    pub(super) fn into_taken(self) -> Vec<Taken> {
+        let all = Arc::new(self.all);
+        let taken = |one| match one {
+            Ok((id, own)) => Taken::Sealed(Sealed::new(id, &all, own)),
+            Err(lease) => Taken::from(lease),
+        };
+        self.records.into_iter().map(taken).collect()
+    }
+}
+
+impl Taken {
+    pub(super) fn into_leases(records: Vec<Self>) -> Vec<Lease> {
+        records.into_iter().filter_map(Self::into_lease).collect()
+    }
+
+    #[cfg(feature = "file")]
+    pub(super) fn id(&self) -> &LeaseId {
+        match self {
+            Self::Open(lease) => &lease.id,
+            Self::Sealed(sealed) => &sealed.id,
+        }
+    }
+
+    pub(super) fn into_id(self) -> LeaseId {
+        match self {
+            Self::Open(lease) => lease.id,
+            Self::Sealed(sealed) => sealed.id,
+        }
+    }
+
+    pub(super) fn abandoned(&self) -> u32 {
+        match self {
+            Self::Open(lease) => lease.abandoned,
+            Self::Sealed(_) => 0,
+        }
+    }
+
+    /// When it was closed, in milliseconds since 1970.
+    pub(super) fn born_ms(&self) -> u64 {
+        let id = match self {
+            Self::Open(lease) => Some(lease.parcel.id),
+            Self::Sealed(sealed) => compact::id(sealed.written()),
+        };
+        id.and_then(|id| id.get_timestamp()).map_or(0, |at| at.to_unix().0 * 1_000)
+    }
+
+    /// Takes it apart; `None` only where it was no record.
+    pub(super) fn open(&mut self) -> Option<&mut Lease> {
+        if let Self::Sealed(sealed) = self {
+            let parcel = compact::read(sealed.written())?;
+            *self = Self::Open(Box::new(Lease::new(sealed.id.clone(), parcel)));
+        }
+        match self {
+            Self::Open(lease) => Some(lease),
+            Self::Sealed(_) => None,
+        }
+    }
+
+    /// Whether something of it is to be sent again.
+    pub(super) fn is_unfinished(&self) -> bool {
+        match self {
+            Self::Open(lease) => lease.remaining.as_ref().is_some_and(|left| !left.is_empty()),
+            Self::Sealed(_) => false,
+        }
+    }
+
+    pub(super) fn into_lease(mut self) -> Option<Lease> {
+        self.open()?;
+        match self {
+            Self::Open(lease) => Some(*lease),
+            Self::Sealed(_) => None,
+        }
+    }
+}
+
+impl From<Lease> for Taken {
+    fn from(lease: Lease) -> Self {
+        Self::Open(Box::new(lease))
+    }
+}
+
+/// The calls that are left of a record.
+pub(super) fn calls_of(lease: &Lease) -> Vec<Call> {
+    match &lease.remaining {
+        Some(left) => left.iter().map(|message| message.call.clone()).collect(),
+        None => lease.parcel.calls.iter().cloned().collect(),
+    }
+}
+
+/// It was tried, and is left of its record.
+pub(super) fn keep(records: &mut [Taken], owner: usize, said: Said, again: &mut Again<'_>) {
+    let Some(record) = records.get_mut(owner) else { return };
+    let is_first = matches!(record, Taken::Sealed(_));
+    let Some(lease) = record.open() else { return };
+    lease.attempts += u32::from(is_first);
+    let message = again.message(&lease.parcel, said);
+    lease.remaining.get_or_insert_default().extend(message);
+}
