@@ -62,6 +62,7 @@ pub struct Redis {
     key: String,
     max_records: u64,
     claim_after: Duration,
+    roots: Option<Vec<u8>>,
     desk: OnceLock<Desk>,
 }
 
@@ -121,6 +122,7 @@ impl Redis {
             key: "mengpaneel".to_owned(),
             max_records: 1_000_000,
             claim_after: Duration::from_secs(60),
+            roots: None,
             desk: OnceLock::new(),
         }
     }
@@ -143,6 +145,13 @@ impl Redis {
     #[must_use]
     pub fn claim_after(self, claim_after: Duration) -> Self {
         Self { claim_after, ..self }
+    }
+
+    /// By which certificates (PEM, one or several) a `rediss://` server is to be known: a private CA's. Default: those
+    /// that the system trusts, or those that `SSL_CERT_FILE` names.
+    #[must_use]
+    pub fn root_certificates(self, pem: impl Into<Vec<u8>>) -> Self {
+        Self { roots: Some(pem.into()), ..self }
     }
 
     fn desk(&self) -> Result<&Desk, OutboxError> {
@@ -192,7 +201,7 @@ impl Redis {
 
 impl Desk {
     fn open(redis: &Redis) -> Result<Self, OutboxError> {
-        let server = Server::at(&redis.url, PATIENCE)?;
+        let server = Server::at(&redis.url, PATIENCE, redis.roots.as_deref())?;
         let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
