@@ -89,9 +89,21 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
-    text(headers, &HeaderName::from_static(name))
-}
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+static X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
+
+/// What says that the answer may never be shown. Turbo's is `X-Sec-Purpose`: scripts may not set the
+/// other.
+static PURPOSES: [HeaderName; 5] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("x-sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-moz"),
+    HeaderName::from_static("x-purpose"),
+];
 
 fn accepts_html(headers: &HeaderMap) -> bool {
     text(headers, &header::ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
@@ -103,10 +115,9 @@ fn is_speculative_method(method: &Method) -> bool {
 }
 
 fn is_prefetch(headers: &HeaderMap) -> bool {
-    // Turbo's is `X-Sec-Purpose`: scripts may not set the other.
-    ["sec-purpose", "x-sec-purpose", "purpose", "x-moz", "x-purpose"].into_iter().any(|name| {
+    PURPOSES.iter().any(|name| {
         // A page that is prerendered runs its calls when it is shown; a prefetched one may never be.
-        named(headers, name).is_some_and(|purpose| {
+        text(headers, name).is_some_and(|purpose| {
             let purpose = purpose.to_ascii_lowercase();
             (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
         })
@@ -115,18 +126,18 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
 
 fn is_navigation(request: &HttpRequest, accepts_html: bool) -> bool {
     let headers = request.headers();
-    let navigates = match named(headers, "sec-fetch-mode") {
+    let navigates = match text(headers, &SEC_FETCH_MODE) {
         Some(mode) => mode == "navigate",
-        None => accepts_html && named(headers, "sec-fetch-dest").is_none() && !is_ajax(headers),
+        None => accepts_html && text(headers, &SEC_FETCH_DEST).is_none() && !is_ajax(headers),
     };
     navigates && !is_prefetch(headers) && !is_speculative_method(request.method())
 }
 
 fn is_ajax(headers: &HeaderMap) -> bool {
-    named(headers, "x-requested-with").is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
-        || named(headers, "sec-fetch-dest") == Some("empty")
-        || named(headers, "sec-fetch-mode").is_some_and(|mode| mode != "navigate")
-        || named(headers, "hx-request") == Some("true")
+    text(headers, &X_REQUESTED_WITH).is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
+        || text(headers, &SEC_FETCH_DEST) == Some("empty")
+        || text(headers, &SEC_FETCH_MODE).is_some_and(|mode| mode != "navigate")
+        || text(headers, &HX_REQUEST) == Some("true")
 }
 
 fn is_cross_origin(headers: &HeaderMap, url: Option<&Url>) -> bool {
@@ -155,6 +166,9 @@ fn url(request: &HttpRequest, settings: &Settings) -> Option<Url> {
         format!("{scheme}://{}", host.or_else(|| request.uri().authority().map(ToString::to_string))?)
     };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    if path.starts_with('/') && !origin.ends_with(['/', '?', '#']) {
+        return Url::parse(&(origin + path)).ok();
+    }
     Url::parse(&origin).ok()?.join(path).ok()
 }
 
@@ -196,7 +210,7 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         return standard;
     }
     headers
-        .get_all(HeaderName::from_static("x-forwarded-for"))
+        .get_all(&X_FORWARDED_FOR)
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|hop| address(hop.trim()))

@@ -108,7 +108,7 @@ where
 /// had been replayed.
 struct Recording {
     on: Arc<On>,
-    asked: Asked,
+    asked: Arc<Asked>,
     recorder: Arc<Recorder>,
     session: Option<Session>,
     /// What the last request left, while it is not replayed.
@@ -155,6 +155,7 @@ impl Recording {
         };
         let on = Arc::clone(on);
         let (replayed, claim) = (Vec::new(), None);
+        let asked = Arc::new(asked);
         let mut recording = Self { on, asked, recorder, session, left, replayed, claim, clear_cookie: false, seed };
         if recording.asked.can_replay() {
             recording.replay();
@@ -277,8 +278,7 @@ impl Recording {
         let mut exchange = Exchange {
             settings: Arc::clone(&self.on.settings),
             post: Arc::clone(&self.on.post),
-            asked: self.asked.clone(),
-            visitor: self.recorder.visitor().clone(),
+            asked: Arc::clone(&self.asked),
             recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
             claims: self.on.claims.clone(),

@@ -2,13 +2,25 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+/// What speaks to shared caches alone.
+static FOR_PROXIES: [HeaderName; 2] =
+    [HeaderName::from_static("surrogate-control"), HeaderName::from_static("cdn-cache-control")];
+
+/// What is true of one body only.
+static OF_THE_BODY: [HeaderName; 6] = [
+    header::ETAG,
+    header::CONTENT_LENGTH,
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("content-md5"),
+];
+
 /// Whether a cache that several visitors share may keep the response. A page without any
 /// `Cache-Control` gets [`private`](make_private) when it carries calls; one with its own must say
 /// `private` or `no-store` itself.
 pub fn may_be_shared(headers: &HeaderMap) -> bool {
-    let for_proxies = ["surrogate-control", "cdn-cache-control"]
-        .into_iter()
-        .any(|name| !is_private(headers, &HeaderName::from_static(name)));
+    let for_proxies = FOR_PROXIES.iter().any(|name| !is_private(headers, name));
     for_proxies || (headers.contains_key(header::CACHE_CONTROL) && !is_private(headers, &header::CACHE_CONTROL))
 }
 
@@ -39,10 +51,7 @@ pub fn make_unstored(headers: &mut HeaderMap) {
 
 /// Takes away what is no longer true of a body that was inserted into.
 pub fn drop_validators(headers: &mut HeaderMap) {
-    for name in [header::ETAG, header::CONTENT_LENGTH] {
-        headers.remove(name);
-    }
-    for name in ["digest", "content-digest", "repr-digest", "content-md5"] {
+    for name in &OF_THE_BODY {
         headers.remove(name);
     }
 }

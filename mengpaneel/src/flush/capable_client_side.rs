@@ -13,7 +13,8 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if split::is_too_old(calls) {
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
-    let (mut ours, foreign) = split::foreign(calls, &exchange.visitor);
+    let visitor = exchange.recorder.visitor();
+    let (mut ours, foreign) = split::foreign(calls, visitor);
     let name = script::setup_name(&ours.setup);
     let with_setup = !ours.setup.is_empty()
         && match &exchange.asked.setup_name {
@@ -23,10 +24,10 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if ours.is_setup_only() && !with_setup {
         return Err("nothing that the client would run".into());
     }
-    let knows = || exchange.visitor.browser().user_id.as_deref() == ours.identity();
-    if !with_setup && exchange.asked.setup_name.is_none() && !knows() {
+    let knows_who = visitor.browser().user_id.as_deref() == ours.identity();
+    if !with_setup && exchange.asked.setup_name.is_none() && !knows_who {
         // It is not told who is there, and takes itself for another: the events say it themselves.
-        split::stamp(&mut ours, &exchange.visitor);
+        split::stamp(ours.to_mut(), visitor);
     }
     let value = script::header(&ours, with_setup);
     let bound = exchange.settings.max_header;

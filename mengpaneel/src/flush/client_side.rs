@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use actix_web::body::MessageBody;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
+use url::Url;
 
 use super::body::Content;
 use super::stream::{Judge, Streaming, Write};
@@ -15,7 +16,7 @@ use crate::browser::script::{Page, block};
 use crate::call::Calls;
 use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
-use crate::settings::Loader;
+use crate::settings::{Loader, Settings};
 
 /// Where the block stands.
 enum Place {
@@ -62,8 +63,8 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if split::is_too_old(calls) {
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
-    let (ours, foreign) = split::foreign(calls, &exchange.visitor);
-    write(exchange, place, Some(ours));
+    let (ours, foreign) = split::foreign(calls, exchange.recorder.visitor());
+    write(exchange, place, Some(&ours));
     caching::make_private(exchange.response.headers_mut());
     Ok(foreign)
 }
@@ -79,7 +80,6 @@ pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
 
 fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     is_page(exchange)?;
-    let judge = judge(exchange);
     let forbidden = |directive: String| -> Declined {
         let api_host = exchange.settings.page.api_host();
         format!(
@@ -88,10 +88,11 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
         )
         .into()
     };
+    let headers = exchange.response.headers();
     let bytes = match &exchange.body {
         Some(Content::Whole { bytes }) => bytes,
         Some(Content::Own { .. }) if exchange.settings.inject_into_streams => {
-            return match judge(&[]) {
+            return match judged(headers, &[], &exchange.settings, exchange.asked.url.as_ref()) {
                 Verdict::Forbidden(directive) => Err(forbidden(directive)),
                 Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
             };
@@ -102,7 +103,7 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     let Some(at) = scan(&mut scanner, bytes) else {
         return Err("no whole document".into());
     };
-    match judge(scanner.policies()) {
+    match judged(headers, scanner.policies(), &exchange.settings, exchange.asked.url.as_ref()) {
         Verdict::Allowed => Ok(Place::At(at, None)),
         Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
         Verdict::Forbidden(directive) => Err(forbidden(directive)),
@@ -110,49 +111,27 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
 }
 
 /// What the response's policy says, together with what the page itself declares.
-fn judge<B>(exchange: &Exchange<B>) -> Judge {
-    let settings = Arc::clone(&exchange.settings);
-    let origin = exchange.asked.url.as_ref().map(|url| url.origin().ascii_serialization());
-    let headers = exchange.response.headers().clone();
-    Box::new(move |declared| {
-        let page = &settings.page;
-        let needs = Needs {
-            origin: origin.as_deref(),
-            script: (page.loader != Loader::Never).then_some(page.lib_url.as_str()),
-            connect: Some(page.api_host()),
-        };
-        csp::check(&headers, declared, &needs)
-    })
+fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, url: Option<&Url>) -> Verdict {
+    if declared.is_empty() && !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        return Verdict::Allowed;
+    }
+    let page = &settings.page;
+    let origin = url.map(|url| url.origin().ascii_serialization());
+    let needs = Needs {
+        origin: origin.as_deref(),
+        script: (page.loader != Loader::Never).then_some(page.lib_url.as_str()),
+        connect: Some(page.api_host()),
+    };
+    csp::check(headers, declared, &needs)
 }
 
-fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<Calls>) {
-    let settings = Arc::clone(&exchange.settings);
-    let instance = settings.names.name.clone();
-    let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
-    let written: Write = Box::new(move |nonce| {
-        block(&Page {
-            token: &settings.token,
-            config: &settings.page.config,
-            lib_url: &settings.page.lib_url,
-            instance: settings.names.name.as_deref(),
-            loader: settings.page.loader,
-            calls: calls.as_ref(),
-            nonce,
-        })
-    });
+fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<&Calls>) {
     let content = match (place, exchange.body.take()) {
         (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
-            let block = written(nonce.as_deref()).unwrap_or_default();
+            let block = written(&exchange.settings, calls, nonce.as_deref()).unwrap_or_default();
             Content::Whole { bytes: insert(&bytes, at, &block) }
         }
-        (Place::InStream, Some(Content::Own { body })) => {
-            let parcel = parcel.map(|calls| Parcel::new(exchange.visitor.clone(), calls));
-            let recorder = Arc::clone(&exchange.recorder);
-            let mixpanel = Mixpanel::new(Arc::clone(&recorder));
-            let writers = (judge(exchange), written);
-            let streaming = Streaming::new(writers, instance, recorder, Arc::clone(&exchange.post), parcel);
-            Content::Streamed { body, streaming, mixpanel, is_over: false }
-        }
+        (Place::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
         (_, other) => {
             exchange.body = other;
             return;
@@ -160,4 +139,32 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option
     };
     exchange.body = Some(content);
     caching::drop_validators(exchange.response.headers_mut());
+}
+
+fn written(settings: &Settings, calls: Option<&Calls>, nonce: Option<&str>) -> Option<String> {
+    block(&Page {
+        token: &settings.token,
+        config: &settings.page.config,
+        lib_url: &settings.page.lib_url,
+        instance: settings.names.name.as_deref(),
+        loader: settings.page.loader,
+        calls,
+        nonce,
+    })
+}
+
+/// What writes the calls when the end of the head comes by.
+fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Content<B> {
+    let calls = calls.cloned();
+    let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
+    let parcel = parcel.map(|calls| Parcel::new(exchange.recorder.visitor().clone(), calls));
+    let (headers, url) = (exchange.response.headers().clone(), exchange.asked.url.clone());
+    let settings = Arc::clone(&exchange.settings);
+    let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, url.as_ref()));
+    let settings = Arc::clone(&exchange.settings);
+    let write: Write = Box::new(move |nonce| written(&settings, calls.as_ref(), nonce));
+    let (recorder, instance) = (Arc::clone(&exchange.recorder), exchange.settings.names.name.clone());
+    let mixpanel = Mixpanel::new(Arc::clone(&recorder));
+    let streaming = Streaming::new((judge, write), instance, recorder, Arc::clone(&exchange.post), parcel);
+    Content::Streamed { body, streaming, mixpanel, is_over: false }
 }

@@ -17,11 +17,11 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     let Some(session) = exchange.session.clone() else {
         return Err("no SessionMiddleware stands outside of the Mengpaneel".into());
     };
-    let (mut waiting, at_once) = split::unrepeatable(calls, &exchange.visitor);
+    let (mut waiting, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());
     if waiting.is_setup_only() {
         return Err("nothing that may wait: the server can send it once and now".into());
     }
-    split::stamp(&mut waiting, &exchange.visitor);
+    split::stamp(&mut waiting, exchange.recorder.visitor());
     let delayed = Delayed { id: uuid::Uuid::now_v7(), calls: waiting };
     let settings = &exchange.settings;
     match put(&session, &settings.names.session_key, &delayed, settings.max_session) {
@@ -37,7 +37,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         Err(no_room) => return Err(no_room.to_string().into()),
     }
     let Delayed { id, calls } = delayed;
-    exchange.aside = Some(Parcel { id, ..Parcel::new(exchange.visitor.clone(), calls) });
+    exchange.aside = Some(Parcel { id, ..Parcel::new(exchange.recorder.visitor().clone(), calls) });
     Ok(at_once)
 }
 

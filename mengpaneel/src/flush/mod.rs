@@ -36,7 +36,6 @@ use crate::session;
 use crate::settings::Settings;
 use crate::stats;
 use crate::strategy::Strategy;
-use crate::visitor::Visitor;
 
 pub use body::Body;
 pub(crate) use body::Content;
@@ -67,10 +66,8 @@ pub(crate) struct Exchange<B> {
     /// Where what goes by the server is handed in.
     pub post: Arc<Post>,
     /// What was asked.
-    pub asked: Asked,
-    /// Who asked.
-    pub visitor: Visitor,
-    /// What records, for a page that is still being written when its head has left.
+    pub asked: Arc<Asked>,
+    /// What recorded, under whom; and records on, while a page is still being written.
     pub recorder: Arc<Recorder>,
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
@@ -226,11 +223,14 @@ where
     }
 
     fn parcel(&self, calls: Calls) -> Parcel {
-        Parcel::new(self.visitor.clone(), calls)
+        Parcel::new(self.recorder.visitor().clone(), calls)
     }
 
     fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {
         stats::flushed(strategy.name(), calls.iter().count());
+        if !tracing::enabled!(target: "mengpaneel::flush", tracing::Level::DEBUG) {
+            return;
+        }
         let (method, path) = (&self.asked.method, &self.asked.path);
         let events: Vec<&str> = calls.iter().filter(|call| call.method().is_track()).filter_map(event_name).collect();
         tracing::debug!(

@@ -1,5 +1,9 @@
 //! Splits: calls that must not take the way of the others, and what goes with each.
 
+use std::borrow::Cow;
+
+use serde_json::Value;
+
 use crate::call::{Call, Calls, Method, Mode};
 use crate::recorder::{now_ms, stamp_identity};
 use crate::visitor::Visitor;
@@ -34,15 +38,25 @@ pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
 }
 
 /// Takes out what the browser would not say as it was meant: the events of another than whom it will
-/// take itself for, and charges, which mixpanel-js ignores.
-pub fn foreign(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
+/// take itself for, and charges, which mixpanel-js ignores. Mostly that is nothing.
+pub fn foreign<'a>(calls: &'a Calls, visitor: &Visitor) -> (Cow<'a, Calls>, Calls) {
+    let told = |call: &Call| call.method().is_track() && owner(call).is_some();
+    let may_be_foreign = |call: &Call| told(call) || call.method() == &Method::PeopleTrackCharge;
+    if !calls.iter().any(may_be_foreign) {
+        return (Cow::Borrowed(calls), Calls::default());
+    }
     let browser = visitor.browser().user_id;
     let here = calls.identity().or(browser.as_deref());
     let is_foreign = |call: &Call| {
-        let owner = call.properties().and_then(|properties| properties.get("$user_id"));
-        call.method().is_track() && here.is_some() && owner.is_some_and(|owner| owner.as_str() != here)
+        call.method().is_track() && here.is_some() && owner(call).is_some_and(|owner| owner.as_str() != here)
     };
-    split(calls, |call| is_foreign(call) || call.method() == &Method::PeopleTrackCharge)
+    let (ours, foreign) = split(calls, |call| is_foreign(call) || call.method() == &Method::PeopleTrackCharge);
+    (Cow::Owned(ours), foreign)
+}
+
+/// Whose event it says it is.
+fn owner(call: &Call) -> Option<&Value> {
+    call.properties()?.get("$user_id")
 }
 
 /// Writes on each event whose it is, as of now: the page that runs it may be another user's.
@@ -78,7 +92,7 @@ fn time_ms(call: &Call) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -108,7 +122,7 @@ mod tests {
         let ours = call(Method::Track, json!(["Sign In", {"$user_id": "2"}]));
         let calls = Calls { tracking: vec![theirs.clone(), ours.clone()], ..identified_calls("2") };
         let (rest, foreign_calls) = foreign(&calls, &Visitor::default());
-        assert_eq!((rest.tracking, foreign_calls.tracking), (vec![ours], vec![theirs]));
+        assert_eq!((rest.into_owned().tracking, foreign_calls.tracking), (vec![ours], vec![theirs]));
     }
 
     #[test]
@@ -116,7 +130,7 @@ mod tests {
         let charge = call(Method::PeopleTrackCharge, json!([5]));
         let calls = Calls { tracking: vec![charge.clone()], ..identified_calls("2") };
         let (rest, by_server) = foreign(&calls, &Visitor::default());
-        assert_eq!((rest.tracking, by_server.tracking), (vec![], vec![charge]));
+        assert_eq!((rest.into_owned().tracking, by_server.tracking), (vec![], vec![charge]));
     }
 
     #[test]
