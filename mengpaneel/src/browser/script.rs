@@ -1,7 +1,6 @@
 //! What is written into a page or a header, so that the browser runs the calls.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,14 +11,9 @@ use crate::settings::Loader;
 #[cfg(test)]
 mod tests;
 
-static LOADER: LazyLock<String> = LazyLock::new(|| lean(include_str!("loader.js")));
-static VISIT: LazyLock<String> = LazyLock::new(|| lean(include_str!("visit.js")));
-
-/// A script without its indentation and its comments, which each page would carry.
-fn lean(script: &str) -> String {
-    let lines: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.starts_with("//")).collect();
-    lines.join("\n")
-}
+// What `npm run minify` in `js/` makes of the scripts beside them: each page carries these.
+const LOADER: &str = include_str!("loader.min.js");
+const VISIT: &str = include_str!("visit.min.js");
 
 /// One page, as far as its block is concerned.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +49,7 @@ pub(crate) fn block(page: &Page<'_>) -> Option<String> {
         let _ = writeln!(
             out,
             "var mixpanel = {}({});\nmengpaneel.queue = mixpanel = mixpanel.init({}, {}, {});",
-            LOADER.as_str(),
+            LOADER,
             text(page.lib_url),
             text(page.token),
             json(page.config),
@@ -129,7 +123,7 @@ fn open(nonce: Option<&str>, own: &str) -> String {
         "<script{nonce}>\n(function () {{\ntry {{\n\
          var mengpaneel = window[{own}] = window[{own}] || {{}};\n\
          var visit = mengpaneel.visit = mengpaneel.visit || {}({own});\n",
-        VISIT.as_str(),
+        VISIT,
     );
     out
 }

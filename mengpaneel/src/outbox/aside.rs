@@ -1,5 +1,6 @@
 //! Copies kept aside: of calls that wait in a session, for the server to say if no page does.
 
+#[cfg(any(feature = "file", feature = "redis"))]
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 //! been done.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -103,8 +104,8 @@ pub(super) struct Link {
     server: Server,
     patience: Duration,
     state: Mutex<State>,
-    /// It cannot be reached, and that was told.
-    is_away: AtomicBool,
+    /// It cannot be reached, and that was told: by one of the links to one server.
+    is_away: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -116,7 +117,12 @@ struct State {
 
 impl Link {
     pub(super) fn new(server: Server, patience: Duration) -> Self {
-        Self { server, patience, state: Mutex::default(), is_away: AtomicBool::new(false) }
+        Self { server, patience, state: Mutex::default(), is_away: Arc::default() }
+    }
+
+    /// A second connection to the same server.
+    pub(super) fn beside(&self) -> Self {
+        Self { is_away: Arc::clone(&self.is_away), ..Self::new(self.server.clone(), self.patience) }
     }
 
     /// One command.
@@ -126,12 +132,6 @@ impl Link {
 
     /// One command that Redis may take `longer` for.
     pub(super) async fn ask_for<T: FromRedisValue>(&self, command: &Cmd, longer: Duration) -> Result<T, Trouble> {
-        let answer = self.try_ask(command, longer).await;
-        self.tell(answer.as_ref().err());
-        answer
-    }
-
-    async fn try_ask<T: FromRedisValue>(&self, command: &Cmd, longer: Duration) -> Result<T, Trouble> {
         let mut connection = self.connection().await?;
         let asked = timeout(self.patience + longer, connection.ask(command)).await;
         let error = match asked {
@@ -179,6 +179,9 @@ impl Link {
         let why = match timeout(self.patience, self.server.connect()).await {
             Ok(Ok(connection)) => {
                 state.rest_until = None;
+                if self.is_away.swap(false, Ordering::Relaxed) {
+                    tracing::info!(target: "mengpaneel", "Redis is back");
+                }
                 return Ok(state.connection.insert(connection).clone());
             }
             Ok(Err(error)) => error.to_string(),
@@ -186,21 +189,10 @@ impl Link {
         };
         state.rest_until = Some(Instant::now() + REST);
         state.last.clone_from(&why);
-        Err(Trouble::Unreachable(why))
-    }
-
-    /// One line at each change.
-    fn tell(&self, trouble: Option<&Trouble>) {
-        let is_away = matches!(trouble, Some(Trouble::Unreachable(_)));
-        let was_away = match trouble {
-            // Whether it is away is not known by that.
-            Some(Trouble::Unknown(_)) => return,
-            _ => self.is_away.swap(is_away, Ordering::Relaxed),
-        };
-        match trouble {
-            Some(trouble) if is_away && !was_away => tracing::error!(target: "mengpaneel", "{trouble}"),
-            _ if was_away && !is_away => tracing::info!(target: "mengpaneel", "Redis is back"),
-            _ => {}
+        let trouble = Trouble::Unreachable(why);
+        if !self.is_away.swap(true, Ordering::Relaxed) {
+            tracing::error!(target: "mengpaneel", "{trouble}");
         }
+        Err(trouble)
     }
 }

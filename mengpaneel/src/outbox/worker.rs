@@ -306,8 +306,11 @@ impl Hand<'_> {
     /// These are done with. What cannot be acknowledged would be sent again, and so is tried
     /// again for as long as there is time.
     async fn acknowledge(&mut self, ids: Vec<LeaseId>) {
+        let mut is_told = false;
         while let Err(error) = self.outbox.acknowledge(ids.clone()).await {
-            tracing::error!(target: "mengpaneel", "{error}; what was delivered could not be acknowledged");
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::error!(target: "mengpaneel", "{error}; what was delivered could not be acknowledged yet");
+            }
             let delay = self.backoff.after(None);
             if !self.pause(delay).await {
                 return;

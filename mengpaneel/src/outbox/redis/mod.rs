@@ -195,11 +195,11 @@ impl Desk {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let keys = Arc::new(Keys::new(&redis.key));
-        let link = Arc::new(Link::new(server.clone(), PATIENCE));
+        let link = Arc::new(Link::new(server, PATIENCE));
         let (appends, appended) = mpsc::unbounded_channel();
         let writer = Writer::new(Arc::clone(&link), Arc::clone(&keys), appended, redis.max_records);
         let consumer = format!("{}-{}", std::process::id(), Uuid::new_v4());
-        let waiting = Link::new(server, PATIENCE);
+        let waiting = link.beside();
         let reader = Arc::new(Reader::new(link, waiting, keys, consumer, redis.claim_after));
         let (end, ended) = oneshot::channel::<()>();
         let serve = move || {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::streams::{StreamClaimReply, StreamId, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadReply};
 use redis::{Cmd, FromRedisValue, cmd};
 use tokio::sync::oneshot::Sender;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::scripts::{BURY, FORGET, WAKE};
 use super::{Keys, asides};
@@ -18,6 +18,9 @@ use crate::recorder::now_ms;
 
 /// How long Redis is asked to wait for a record.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether Redis is back.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// As many records that were put off wake at once at most.
 const MAX_WOKEN: usize = 1_000;
@@ -75,7 +78,7 @@ impl Reader {
     }
 
     /// Answers with what is due, as long as somebody waits for it.
-    pub(super) async fn lease(&self, limit: usize, answer: Sender<Result<Vec<Taken>, OutboxError>>) {
+    pub(super) async fn lease(&self, limit: usize, mut answer: Sender<Result<Vec<Taken>, OutboxError>>) {
         let mut turn = self.turn.lock().await;
         let leased = loop {
             if answer.is_closed() {
@@ -84,6 +87,8 @@ impl Reader {
             match self.look(limit, &mut turn).await {
                 Ok(leases) if leases.is_empty() => {}
                 Err(Trouble::Refused(why)) if why.contains("NOGROUP") => turn.has_group = false,
+                // The link says so, once: what waits there is handed out when it is back.
+                Err(Trouble::Unreachable(_) | Trouble::Unknown(_)) => drop(timeout(LOOK, answer.closed()).await),
                 done => break done,
             }
         };
