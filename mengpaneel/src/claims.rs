@@ -203,7 +203,7 @@ impl Payload {
 
 /// What may be said twice, here and by who is brought the payload: events that tell whose they are,
 /// since Mixpanel counts such copies once. The rest of the calls only say under what.
-fn told_apart(parcel: Parcel) -> Option<Parcel> {
+pub fn told_apart(parcel: Parcel) -> Option<Parcel> {
     let Parcel { calls, context, .. } = parcel;
     let is_told = |call: &Call| {
         let owner = call.properties().and_then(|properties| properties.get("$user_id"));

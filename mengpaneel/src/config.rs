@@ -247,10 +247,10 @@ impl Builder {
     /// minutes.
     ///
     /// The copy that this takes is kept in the outbox, if that is a file or Redis: it outlives the
-    /// process, and all that share the outbox know who said it. Else it is kept in memory: a kill of
-    /// the process loses it, and an orderly end, or a second process that answers the same visitors,
-    /// leave only what Mixpanel can tell from the page's own copy: events of visitors who were
-    /// identified.
+    /// process, and all that share a Redis know who said it. Else it is kept in memory, and a kill
+    /// of the process loses it. Where a second process answers the same visitors and shares no Redis
+    /// with this one, and of memory at an orderly end, only that is said which Mixpanel can tell
+    /// from the page's own copy: events of visitors who were identified.
     pub fn unclaimed_after(self, time: Duration) -> Self {
         Self { unclaimed_after: time, ..self }
     }

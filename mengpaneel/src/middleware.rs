@@ -221,8 +221,8 @@ impl Recording {
         for Replayed { delayed, in_session } in std::mem::take(&mut self.replayed) {
             let id = delayed.id;
             let claimed = match self.on.post.claim(id).await {
-                known @ (Aside::Yours | Aside::Unknown) => {
-                    if let (Aside::Yours, Some(claim)) = (known, &mut self.claim) {
+                Aside::Yours | Aside::Unknown => {
+                    if let Some(claim) = &mut self.claim {
                         claim.also_elsewhere(id);
                     }
                     self.recorder.replay(delayed.calls);

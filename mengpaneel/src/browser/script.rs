@@ -122,8 +122,7 @@ fn open(nonce: Option<&str>, own: &str) -> String {
         out,
         "<script{nonce}>\n(function () {{\ntry {{\n\
          var mengpaneel = window[{own}] = window[{own}] || {{}};\n\
-         var visit = mengpaneel.visit = mengpaneel.visit || {}({own});\n",
-        VISIT,
+         var visit = mengpaneel.visit = mengpaneel.visit || {VISIT}({own});\n",
     );
     out
 }

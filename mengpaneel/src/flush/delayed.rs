@@ -46,10 +46,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
 pub(super) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
     let Some(copy) = exchange.aside.take() else { return };
     let after = exchange.settings.unclaimed_after;
-    let is_kept = exchange.post.keep_aside(&exchange.claims, copy, after).await;
-    if let Some(claim) = exchange.claim.take().filter(|_| is_kept) {
-        claim.keep();
-    }
+    exchange.post.keep_aside(&exchange.claims, copy, after, exchange.claim.take()).await;
 }
 
 /// Whether the browser will come back to us, with what it was given.

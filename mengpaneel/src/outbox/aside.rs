@@ -1,6 +1,5 @@
 //! Copies kept aside: of calls that wait in a session, for the server to say if no page does.
 
-#[cfg(any(feature = "file", feature = "redis"))]
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,12 +18,15 @@ pub enum Aside {
 }
 
 /// How long a claim holds that nobody settles: its process died.
-#[cfg(any(feature = "file", feature = "redis"))]
 pub(super) const CLAIM: Duration = Duration::from_secs(60);
 
 /// How long it is known that a copy's calls were said.
 #[cfg(any(feature = "file", feature = "redis"))]
 pub(super) const MEMORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// As many of these are known at once: the oldest are forgotten first.
+#[cfg(any(feature = "file", feature = "redis"))]
+pub(super) const MAX_SAID: u64 = 100_000;
 
 /// A time in milliseconds.
 #[cfg(any(feature = "file", feature = "redis"))]

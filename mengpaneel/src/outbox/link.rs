@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, aio};
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, TlsCertificates, aio};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -53,18 +53,30 @@ pub(super) enum Server {
 }
 
 impl Server {
-    /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`.
-    pub(super) fn at(url: &str, patience: Duration) -> Result<Self, OutboxError> {
+    /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it is to be known by
+    /// one of these root certificates (PEM), or by the system's.
+    pub(super) fn at(url: &str, patience: Duration, roots: Option<&[u8]>) -> Result<Self, OutboxError> {
         let told = |error: RedisError| OutboxError(format!("{} is no URL of a Redis: {error}", safe(url)));
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        if roots.is_some_and(|roots| memchr::memmem::find(roots, b"-----BEGIN CERTIFICATE-----").is_none()) {
+            return Err(OutboxError("root_certificates: there is no certificate in it, which would be PEM".into()));
+        }
+        let roots = roots.map(|roots| TlsCertificates { client_tls: None, root_cert: Some(roots.to_owned()) });
         let Some(scheme) = scheme.strip_suffix("+cluster") else {
-            return Ok(Self::One(Box::new(Client::open(url).map_err(told)?)));
+            let client = match roots {
+                Some(roots) => Client::build_with_tls(url, roots),
+                None => Client::open(url),
+            };
+            return Ok(Self::One(Box::new(client.map_err(told)?)));
         };
-        let builder = ClusterClient::builder([format!("{scheme}://{rest}")])
+        let mut builder = ClusterClient::builder([format!("{scheme}://{rest}")])
             .connection_timeout(patience)
             // Ours is the one that counts, and it differs by command.
             .response_timeout(Duration::from_secs(60))
             .retries(0);
+        if let Some(roots) = roots {
+            builder = builder.certs(roots);
+        }
         Ok(Self::Cluster(Box::new(builder.build().map_err(told)?)))
     }
 

@@ -113,7 +113,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Keeps a copy of calls that wait in a session, under the parcel's [`id`](Parcel::id): a
     /// record like any other `after` this time, unless they were said in a page by then. Copies are
     /// not counted among those [waiting](Self::waiting). An engine may keep none, as by default:
-    /// this process keeps them in memory then.
+    /// this process keeps them in memory then. One that does not know whether it kept it hands back
+    /// what may be there twice: the events that tell whose they are.
     fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
         let _ = after;
         let declined = Declined { parcel: Box::new(parcel), reason: "this outbox keeps no copies aside".into() };

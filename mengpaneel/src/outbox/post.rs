@@ -13,18 +13,26 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use super::aside::CLAIM;
 use super::closing::{Closing, InHand};
 use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::Worker;
 use super::{Aside, Declined, Outbox};
 use crate::call::Call;
-use crate::claims::{Claims, Unclaimed};
+use crate::claims::{Claim, Claims, Unclaimed};
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::server::Delivery;
+use crate::recorder::now_ms;
+use crate::server::{Backoff, Delivery};
 
 /// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// How long a response waits for an outbox to keep a copy, or to say who has one.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How soon it is tried again to make known that a copy's calls were said.
+const FIRST_SETTLING: Duration = Duration::from_millis(200);
 
 /// As many parcels may be on their way past the outbox at once.
 const MAX_IN_HAND: usize = 10_000;
@@ -168,15 +176,24 @@ impl Post {
     }
 
     /// Keeps a copy of delayed calls, for the time when no page fetched them for so long: in the
-    /// outbox if it outlives this process, else in memory. Answers whether there was room.
-    pub(crate) async fn keep_aside(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) -> bool {
-        let outbox = self.outbox.as_ref().filter(|outbox| outbox.is_durable());
-        let Some(outbox) = outbox.cloned() else { return self.remember(claims, copy, after) };
-        let (post, claims) = (Arc::clone(self), claims.clone());
+    /// outbox if it outlives this process, else in memory. Where there is room for it, what the
+    /// copy holds of an earlier payload is done with: `replaced`.
+    pub(crate) async fn keep_aside(
+        self: &Arc<Self>,
+        claims: &Claims,
+        copy: Parcel,
+        after: Duration,
+        replaced: Option<Claim>,
+    ) {
+        let keep = |is_kept: bool, replaced: Option<Claim>| replaced.filter(|_| is_kept).map(Claim::keep);
+        let Some(outbox) = self.durable() else {
+            keep(self.remember(claims, copy, after), replaced);
+            return;
+        };
         claims.kept_elsewhere(copy.id);
-        let (answer, answered) = oneshot::channel();
+        let (post, claims) = (Arc::clone(self), claims.clone());
         // Goes on where the caller stops waiting: the response may be on its way already.
-        let spawned = self.spawn(async move {
+        let kept = self.go_on(async move {
             let is_kept = match outbox.keep_aside(copy, after).await {
                 Ok(()) => true,
                 Err(declined) => {
@@ -184,9 +201,9 @@ impl Post {
                     post.remember(&claims, *declined.parcel, after)
                 }
             };
-            answer.send(is_kept).ok();
+            keep(is_kept, replaced);
         });
-        spawned.is_ok() && answered.await.unwrap_or(false)
+        drop(timeout(PATIENCE, kept).await);
     }
 
     fn remember(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) -> bool {
@@ -199,26 +216,50 @@ impl Post {
     }
 
     /// Claims delayed calls where a copy may be kept that outlives processes. Where that cannot be
-    /// asked nothing is known: a call that is made twice tells Mixpanel so.
+    /// asked nothing is known.
     pub(crate) async fn claim(&self, id: Uuid) -> Aside {
-        let Some(outbox) = self.outbox.as_ref().filter(|outbox| outbox.is_durable()) else { return Aside::Unknown };
-        outbox.claim(id).await.unwrap_or_else(|error| {
-            tracing::debug!(target: "mengpaneel", %id, "whether others have delayed calls is not known: {error}");
-            Aside::Unknown
-        })
+        let Some(outbox) = self.durable() else { return Aside::Unknown };
+        let why = match timeout(PATIENCE, outbox.claim(id)).await {
+            Ok(Ok(claimed)) => return claimed,
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        tracing::debug!(target: "mengpaneel", %id, "whether others have delayed calls is not known: {why}");
+        Aside::Unknown
     }
 
-    /// Ends such a claim.
-    pub(crate) fn settle(&self, id: Uuid, is_said: bool) {
-        let Some(outbox) = self.outbox.clone() else { return };
-        let settled = self.spawn(async move {
-            if let Err(error) = outbox.settle(id, is_said).await {
-                tracing::debug!(target: "mengpaneel", %id, "a copy stays aside: {error}");
+    /// Ends such a claim. What was said is made known for as long as there is time: the copy would
+    /// be sent.
+    pub(crate) fn settle(self: &Arc<Self>, id: Uuid, is_said: bool) {
+        let Some(outbox) = self.durable() else { return };
+        let post = Arc::clone(self);
+        drop(self.go_on(async move {
+            let mut backoff = Backoff::between(FIRST_SETTLING, CLAIM, now_ms());
+            while let Err(error) = outbox.settle(id, is_said).await {
+                let wait = backoff.after(None);
+                if !is_said || wait >= CLAIM || post.is_closed() {
+                    tracing::warn!(target: "mengpaneel", %id, "calls that were said may be sent again: {error}");
+                    return;
+                }
+                sleep(wait).await;
             }
+        }));
+    }
+
+    /// The outbox, if it outlives this process.
+    fn durable(&self) -> Option<Arc<dyn Outbox>> {
+        self.outbox.as_ref().filter(|outbox| outbox.is_durable()).cloned()
+    }
+
+    /// Does something on the post's own thread, whether or not somebody waits for it.
+    fn go_on(&self, work: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<()> {
+        let in_hand = self.closing.take_in_hand(usize::MAX);
+        let (done, is_done) = oneshot::channel::<()>();
+        self.runtime.spawn(async move {
+            work.await;
+            drop((done, in_hand));
         });
-        if let Err(reason) = settled {
-            tracing::debug!(target: "mengpaneel", %id, "a copy stays aside: {reason}");
-        }
+        is_done
     }
 
     /// Takes a delayed payload's copy once it was not claimed for so long.

@@ -4,6 +4,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use super::{Lease, LeaseId};
+#[cfg(feature = "file")]
+use crate::claims;
 use crate::compact;
 use crate::parcel::Parcel;
 use crate::server::Message;
@@ -61,6 +63,13 @@ pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
     }
     let Read { parcel, remaining, attempts } = serde_json::from_slice(written)?;
     Ok(Lease { remaining, attempts, ..Lease::new(id, parcel) })
+}
+
+/// Of a parcel as it was first written, what may be said twice: see [`told_apart`](claims::told_apart).
+#[cfg(feature = "file")]
+pub(super) fn told_apart(written: &[u8]) -> Option<Vec<u8>> {
+    let lease = read(LeaseId(String::new()), written).ok()?;
+    claims::told_apart(lease.parcel).map(|parcel| of_parcel(&parcel))
 }
 
 #[cfg(test)]

@@ -5,27 +5,51 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use uuid::Uuid;
 
 /// A Redis of its own, on a free port; killed when it is dropped.
 pub(super) struct Server {
     port: u16,
     folder: PathBuf,
-    options: Vec<&'static str>,
+    options: Vec<String>,
+    is_tls: bool,
     child: Child,
 }
 
 impl Server {
-    pub(super) fn start(options: &[&'static str]) -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let folder = std::env::temp_dir().join(format!("mengpaneel-redis-{}", Uuid::new_v4()));
-        fs::create_dir(&folder).unwrap();
-        let child = spawn(port, &folder, options);
-        Self { port, folder, options: options.to_vec(), child }
+    pub(super) fn start(options: &[&str]) -> Self {
+        let (port, folder) = (free_port(), folder());
+        let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+        let child = spawn(port, &folder, &options);
+        Self { port, folder, options, is_tls: false, child }
+    }
+
+    /// One that speaks TLS only, and the certificate of the CA that signed its own.
+    pub(super) fn with_tls() -> (Self, String) {
+        let (port, folder) = (free_port(), folder());
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let file = |name: &str, pem: &str| {
+            let path = folder.join(name);
+            fs::write(&path, pem).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (key, own) = (file("key.pem", &key.serialize_pem()), file("own.pem", &own.pem()));
+        let port_option = port.to_string();
+        let options = ["--tls-port", &port_option, "--tls-cert-file", &own, "--tls-key-file", &key];
+        let mut options = options.map(str::to_owned).to_vec();
+        options.extend(["--tls-auth-clients", "no"].map(str::to_owned));
+        let child = spawn(0, &folder, &options);
+        (Self { port, folder, options, is_tls: true, child }, authority.pem())
     }
 
     pub(super) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        let scheme = if self.is_tls { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}/", self.port)
     }
 
     /// As `kill -9`.
@@ -35,11 +59,22 @@ impl Server {
     }
 
     pub(super) fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.folder, &self.options);
+        let plain = if self.is_tls { 0 } else { self.port };
+        self.child = spawn(plain, &self.folder, &self.options);
     }
 }
 
-fn spawn(port: u16, folder: &PathBuf, options: &[&str]) -> Child {
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("mengpaneel-redis-{}", Uuid::new_v4()));
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
+fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
     let mut child = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir"])
         .arg(folder)

@@ -40,6 +40,27 @@ async fn the_next_process_speaks_for_a_visitor_whom_the_last_one_waited_for() {
     std::fs::remove_file(path).unwrap();
 }
 
+/// As in a rolling restart: the second takes a file beside that of the first.
+#[tokio::test]
+async fn of_what_a_process_with_another_file_may_have_told_only_that_is_told_again_which_mixpanel_drops() {
+    let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
+    let process = |after| {
+        let build = |builder: mengpaneel::Builder| builder.outbox(File::at(&path)).unclaimed_after(after);
+        Workshop::with_key(&Sessions::Private, &KEY, routes::routes, build)
+    };
+    let (one, two) = (process(Duration::from_secs(1)), process(LATE));
+    let mut ada = Visitor::browser(&one.url);
+    ada.get("/?track=Told&then=/").await_page().await;
+    assert_eq!(ada.at(&two.url).get("/").await_page().await.said(), ["track Told"]);
+    Visitor::browser(&one.url).get("/?who=42&track=Untold&then=/").await_page().await;
+    one.stand_in.wait_for_event(DEADLINE, "Untold").await.unwrap();
+    assert_eq!(names(&one.stand_in.events()), ["Untold"]);
+    drop((one, two));
+    for end in ["", ".1"] {
+        std::fs::remove_file(format!("{}{end}", path.display())).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_a_page_of_another_process_told_no_server_tells_again() {
     let redis = Redis::start();

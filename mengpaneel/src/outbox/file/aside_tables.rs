@@ -1,8 +1,11 @@
 //! What stands in the file of copies kept aside.
 
-use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition,
+    WriteTransaction,
+};
 
-use crate::outbox::aside::{MEMORY, ms};
+use crate::outbox::aside::{MAX_SAID, MEMORY, ms};
 use crate::recorder::now_ms;
 
 /// A copy by its parcel's ID, and when it is due, in milliseconds since 1970.
@@ -31,9 +34,10 @@ impl<'t> AsideTables<'t> {
         Ok(self.aside.len()?)
     }
 
-    pub(super) fn keep(&mut self, id: u128, due: u64, record: &[u8]) -> Result<(), redb::Error> {
-        self.aside.insert(id, (due, record))?;
-        Ok(())
+    /// Keeps a copy; gives the bytes of the one that stood there under its name.
+    pub(super) fn keep(&mut self, id: u128, due: u64, record: &[u8]) -> Result<Option<usize>, redb::Error> {
+        let before = self.aside.insert(id, (due, record))?;
+        Ok(before.map(|row| row.value().1.len()))
     }
 
     /// Takes a copy away, whose calls were said or are about to be; gives what it is.
@@ -43,7 +47,8 @@ impl<'t> AsideTables<'t> {
         // An ID begins with the time when it was made.
         let forget = u128::from(now_ms().saturating_sub(ms(MEMORY))) << 80;
         for _ in 0..FORGOTTEN_AT_ONCE {
-            if self.said.first()?.is_none_or(|(first, _)| first.value() >= forget) {
+            let is_old = self.said.first()?.is_some_and(|(first, _)| first.value() < forget);
+            if !is_old && self.said.len()? <= MAX_SAID {
                 break;
             }
             self.said.pop_first()?;
@@ -70,4 +75,10 @@ impl<'t> AsideTables<'t> {
     pub(super) fn take_first_said(&mut self) -> Result<Option<u128>, redb::Error> {
         Ok(self.said.pop_first()?.map(|(id, _)| id.value()))
     }
+}
+
+/// Whether a copy's calls were said.
+pub(super) fn was_said(database: &Database, id: u128) -> Result<bool, redb::Error> {
+    let transaction = database.begin_read()?;
+    Ok(transaction.open_table(SAID)?.get(id)?.is_some())
 }

@@ -86,6 +86,7 @@ impl Keeper {
     /// The next order, or the time to look at something else.
     fn wait(&self) -> Result<Order, RecvTimeoutError> {
         let aside = self.store.until_aside().map(|left| Instant::now() + Duration::from_millis(left));
+        let aside = aside.map(|due| due.max(self.rest_until));
         let due = [self.store.next_due(), aside].into_iter().flatten().min().filter(|_| !self.asked.is_empty());
         let until = due.map_or(self.next_look, |due| due.min(self.next_look));
         let patience = if self.left.is_some() { Duration::ZERO } else { until.duration_since(Instant::now()) };
@@ -138,6 +139,12 @@ impl Keeper {
 
     /// Hands records to those who wait for them.
     fn hand_out(&mut self) {
+        if !self.asked.is_empty() && self.store.has_due_aside() && Instant::now() >= self.rest_until {
+            let is_alone = self.is_alone();
+            if let Err(error) = self.store.wake_asides(is_alone) {
+                self.failed(&error);
+            }
+        }
         while let Some((limit, answer)) = self.asked.pop_front() {
             if answer.is_closed() {
                 continue;
@@ -192,6 +199,15 @@ impl Keeper {
                 return None;
             }
             place::open_left(&path).map(|database| (path, database))
+        })
+    }
+
+    /// Whether no other process has, or had and left, a file beside ours in which it may have noted
+    /// what it said.
+    fn is_alone(&self) -> bool {
+        place::names(&self.name).filter(|path| path != self.store.path()).all(|path| {
+            let changed = path.metadata().and_then(|file| file.modified());
+            changed.map_or(true, |changed| self.empty.get(&path) == Some(&changed))
         })
     }
 

@@ -68,7 +68,8 @@ impl Change {
             Self::Append(id, record) => return append(*id, record, tables, bounds, changed),
             Self::Keep(id, due, record) => return keep(*id, *due, record, tables, bounds, changed),
             Self::Said(id) => {
-                tables.asides()?.said(*id)?;
+                let before = tables.asides()?.said(*id)?;
+                changed.size.bytes = changed.size.bytes.saturating_sub(before.map_or(0, |copy| len(&copy)));
                 changed.said.push(*id);
             }
             Self::Mark(ids) => {
@@ -136,7 +137,12 @@ fn keep(
     if kept >= bounds.records {
         return Ok(Err(format!("{kept} copies are kept aside in the file, its bound")));
     }
-    asides.keep(id, due, record)?;
+    let size = &mut changed.size;
+    if size.bytes + len(record) > bounds.bytes {
+        return Ok(Err(format!("{} bytes wait in the file, and a copy would pass its bound", size.bytes)));
+    }
+    let before = asides.keep(id, due, record)?;
+    size.bytes = (size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
     changed.kept.push((id, due));
     Ok(Ok(()))
 }

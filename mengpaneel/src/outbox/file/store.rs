@@ -106,7 +106,6 @@ impl Store {
     /// Hands out what is due, the oldest first.
     pub(super) fn lease(&mut self, limit: usize) -> Result<Vec<Taken>, FileError> {
         self.wake_due();
-        self.wake_asides()?;
         let mut found = Found::default();
         let mut handed_out = Vec::new();
         let mut broken = Vec::new();

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Keys;
 use super::scripts::{Text, text};
 use crate::outbox::Aside;
-use crate::outbox::aside::{CLAIM, MEMORY, ms};
+use crate::outbox::aside::{CLAIM, MAX_SAID, MEMORY, ms};
 use crate::outbox::link::{Link, Trouble};
 use crate::recorder::now_ms;
 
@@ -38,18 +38,19 @@ return 'yours'"
 );
 
 /// Ends a claim whose calls were said. Keys: the dues, the claims, the said, the copies. Arguments:
-/// the ID, the time, before which time what was said is forgotten.
+/// the ID, the time, before which time what was said is forgotten, and of how many it is known.
 static SAID: Text = text!(
     r"redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', ARGV[3])
+redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[4])
 return 0"
 );
 
 /// Makes records of the copies that are due; gives how many. Keys: the dues, the claims, the said,
-/// the copies, the stream. Arguments: the time, how many at most.
+/// the copies, the stream. Arguments: the time, how many at most, of how many it is known.
 static WAKE: Text = text!(
     r"local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, id in ipairs(due) do
@@ -60,6 +61,7 @@ for _, id in ipairs(due) do
   redis.call('HDEL', KEYS[4], id)
   redis.call('ZADD', KEYS[3], ARGV[1], id)
 end
+if #due > 0 then redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[3]) end
 return #due"
 );
 
@@ -113,9 +115,9 @@ pub(super) async fn settle(link: &Link, keys: &AsideKeys, id: Uuid, is_said: boo
         return link.ask(give_back.arg(&keys.claims).arg(&id)).await;
     }
     let now = now_ms();
-    let (forget, now) = (now.saturating_sub(ms(MEMORY)).to_string(), now.to_string());
+    let (forget, now, most) = (now.saturating_sub(ms(MEMORY)).to_string(), now.to_string(), MAX_SAID.to_string());
     let names = [keys.dues.as_str(), &keys.claims, &keys.said, &keys.copies];
-    let _: usize = SAID.run(link, &names, &[id.as_bytes(), now.as_bytes(), forget.as_bytes()]).await?;
+    let _: usize = SAID.run(link, &names, &[id.as_bytes(), now.as_bytes(), forget.as_bytes(), most.as_bytes()]).await?;
     Ok(())
 }
 
@@ -123,7 +125,7 @@ pub(super) async fn settle(link: &Link, keys: &AsideKeys, id: Uuid, is_said: boo
 pub(super) async fn wake(link: &Link, keys: &Keys) -> Result<(), Trouble> {
     let aside = &keys.aside;
     let names = [aside.dues.as_str(), &aside.claims, &aside.said, &aside.copies, &keys.calls];
-    let (now, count) = (now_ms().to_string(), MAX_AT_ONCE.to_string());
-    let _: usize = WAKE.run(link, &names, &[now.as_bytes(), count.as_bytes()]).await?;
+    let (now, count, most) = (now_ms().to_string(), MAX_AT_ONCE.to_string(), MAX_SAID.to_string());
+    let _: usize = WAKE.run(link, &names, &[now.as_bytes(), count.as_bytes(), most.as_bytes()]).await?;
     Ok(())
 }

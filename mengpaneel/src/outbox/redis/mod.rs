@@ -26,6 +26,8 @@ use self::writer::{Append, Writer};
 use super::link::{Link, Server, Trouble};
 use super::turn::Turn;
 use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
+use crate::call::Calls;
+use crate::claims::told_apart;
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
 
@@ -60,6 +62,7 @@ pub struct Redis {
     key: String,
     max_records: u64,
     claim_after: Duration,
+    roots: Option<Vec<u8>>,
     desk: OnceLock<Desk>,
 }
 
@@ -119,6 +122,7 @@ impl Redis {
             key: "mengpaneel".to_owned(),
             max_records: 1_000_000,
             claim_after: Duration::from_secs(60),
+            roots: None,
             desk: OnceLock::new(),
         }
     }
@@ -141,6 +145,13 @@ impl Redis {
     #[must_use]
     pub fn claim_after(self, claim_after: Duration) -> Self {
         Self { claim_after, ..self }
+    }
+
+    /// By which certificates (PEM, one or several) a `rediss://` server is to be known: a private CA's. Default: those
+    /// that the system trusts, or those that `SSL_CERT_FILE` names.
+    #[must_use]
+    pub fn root_certificates(self, pem: impl Into<Vec<u8>>) -> Self {
+        Self { roots: Some(pem.into()), ..self }
     }
 
     fn desk(&self) -> Result<&Desk, OutboxError> {
@@ -190,7 +201,7 @@ impl Redis {
 
 impl Desk {
     fn open(redis: &Redis) -> Result<Self, OutboxError> {
-        let server = Server::at(&redis.url, PATIENCE)?;
+        let server = Server::at(&redis.url, PATIENCE, redis.roots.as_deref())?;
         let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
@@ -294,7 +305,12 @@ impl Outbox for Redis {
         async move {
             match self.try_keep_aside(&parcel, after).await {
                 Ok(()) => Ok(()),
-                Err(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+                Err((reason, is_known)) => {
+                    // A second copy may only hold what Mixpanel tells from the first.
+                    let nothing = Parcel { calls: Calls::default(), ..parcel.clone() };
+                    let parcel = if is_known { parcel } else { told_apart(parcel).unwrap_or(nothing) };
+                    Err(Declined { parcel: Box::new(parcel), reason })
+                }
             }
         }
         .boxed()
@@ -314,16 +330,26 @@ impl Outbox for Redis {
 }
 
 impl Redis {
-    async fn try_keep_aside(&self, parcel: &Parcel, after: Duration) -> Result<(), String> {
-        let record = record::of_parcel(parcel);
+    /// Says why not, and whether it is known that no copy was kept.
+    async fn try_keep_aside(&self, parcel: &Parcel, after: Duration) -> Result<(), (String, bool)> {
+        let record: Arc<[u8]> = record::of_parcel(parcel).into();
         let (id, bound) = (parcel.id, self.max_records);
-        let keep = async move |reader: Arc<Reader>| {
-            asides::keep(reader.link(), &reader.keys().aside, id, after, &record, bound).await
-        };
-        match self.work(keep).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("as many copies are kept aside in Redis as may".into()),
-            Err(error) => Err(error.0),
+        let mut tries = 0;
+        loop {
+            let record = Arc::clone(&record);
+            let keep = async move |reader: Arc<Reader>| {
+                Ok(asides::keep(reader.link(), &reader.keys().aside, id, after, &record, bound).await)
+            };
+            match self.work(keep).await.map_err(|error| (error.0, true))? {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(("as many copies are kept aside in Redis as may".into(), true)),
+                // Asked again it does nothing new.
+                Err(Trouble::Unknown(_)) if tries < 3 => tries += 1,
+                Err(trouble) => {
+                    let is_known = tries == 0 && !matches!(trouble, Trouble::Unknown(_));
+                    return Err((trouble.to_string(), is_known));
+                }
+            }
         }
     }
 

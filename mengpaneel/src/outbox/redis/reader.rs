@@ -55,6 +55,8 @@ struct Turn {
     next_look: Option<Instant>,
     /// When copies that are due are looked for again.
     next_aside: Option<Instant>,
+    /// They could not be made records, and that was told.
+    is_aside_stuck: bool,
 }
 
 /// The IDs of records, with how often each was abandoned.
@@ -118,8 +120,17 @@ impl Reader {
             turn.next_look = Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
         }
         if turn.next_aside.is_none_or(|at| Instant::now() >= at) {
-            asides::wake(&self.link, &self.keys).await?;
             turn.next_aside = Some(Instant::now() + WAIT);
+            let is_stuck = match asides::wake(&self.link, &self.keys).await {
+                Ok(()) => None,
+                // A Redis that is full adds nothing; what it has is to be delivered all the same.
+                Err(Trouble::Refused(why)) => Some(why),
+                Err(trouble) => return Err(trouble),
+            };
+            if let (Some(why), false) = (&is_stuck, turn.is_aside_stuck) {
+                tracing::error!(target: "mengpaneel", "Redis refused: {why}; delayed calls that no page fetched wait on");
+            }
+            turn.is_aside_stuck = is_stuck.is_some();
         }
         let next_due = self.wake().await?;
         let until = turn.next_look.map_or(WAIT, |at| at.duration_since(Instant::now())).min(next_due).min(WAIT);

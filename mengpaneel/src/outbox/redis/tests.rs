@@ -61,7 +61,7 @@ async fn it_holds_what_every_durable_outbox_must() {
 #[tokio::test]
 async fn a_cluster_is_an_outbox_too() {
     let server = Server::start(&["--cluster-enabled", "yes"]);
-    let node = Link::new(super::Server::at(&server.url(), PATIENCE).unwrap(), PATIENCE);
+    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
     node.ask::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383)).await.unwrap();
     let is_whole = async || node.ask::<String>(cmd("CLUSTER").arg("INFO")).await.unwrap().contains("cluster_state:ok");
     while !is_whole().await {
@@ -70,6 +70,29 @@ async fn a_cluster_is_an_outbox_too() {
     let number = AtomicUsize::new(0);
     let url = server.url().replace("redis://", "redis+cluster://");
     conformance::check(|| Redis::at(&url).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)))).await;
+}
+
+#[tokio::test]
+async fn over_tls_it_is_known_by_a_private_ca_and_by_no_other() {
+    let (mut server, authority) = Server::with_tls();
+    let outbox = Redis::at(server.url()).root_certificates(authority.as_str());
+    outbox.open().unwrap();
+    append(&outbox, "a").await;
+    server.kill();
+    server.start_again();
+    append(&outbox, "b").await;
+    assert_eq!(names(&lease_all(&outbox, 2).await), ["a", "b"]);
+
+    let (_other, others) = Server::with_tls();
+    for stranger in [Redis::at(server.url()), Redis::at(server.url()).root_certificates(others)] {
+        stranger.open().unwrap();
+        let declined = stranger.append(event("c")).await.unwrap_err();
+        assert!(declined.reason.contains("certificate"), "{}", declined.reason);
+    }
+    let plain = Redis::at("redis://127.0.0.1/").root_certificates(authority).open().unwrap_err();
+    assert!(plain.to_string().contains("rediss"), "{plain}");
+    let none = Redis::at(server.url()).root_certificates("/etc/ca.pem").open().unwrap_err();
+    assert!(none.to_string().contains("no certificate"), "a path is none: {none}");
 }
 
 #[tokio::test]
@@ -126,7 +149,7 @@ async fn what_would_count_twice_is_not_handed_back_while_nobody_knows_whether_it
     let outbox = opened(&server.url());
     append(&outbox, "a").await;
     // Takes the command, and answers after the patience of whoever asks.
-    let node = Link::new(super::Server::at(&server.url(), PATIENCE).unwrap(), PATIENCE);
+    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
     node.ask::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE")).await.unwrap();
     let delicate = parcel(Method::PeopleIncrement, "b");
     let (kept, declined) = tokio::join!(outbox.append(delicate), outbox.append(event("c")));

@@ -92,7 +92,7 @@ impl Outbox for Sidekiq {
         if self.desk.get().is_some() {
             return Ok(());
         }
-        let link = Arc::new(Link::new(Server::at(&self.url, PATIENCE)?, PATIENCE));
+        let link = Arc::new(Link::new(Server::at(&self.url, PATIENCE, None)?, PATIENCE));
         let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();

@@ -15,7 +15,7 @@ async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
     sidekiq.open().unwrap();
     let calls = json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]});
     sidekiq.append(parcel(calls.clone())).await.unwrap();
-    let link = Link::new(Server::at(&redis.url(), PATIENCE).unwrap(), PATIENCE);
+    let link = Link::new(Server::at(&redis.url(), PATIENCE, None).unwrap(), PATIENCE);
     let queues: Vec<String> = link.ask(cmd("SMEMBERS").arg("queues")).await.unwrap();
     assert_eq!(queues, ["analytics"]);
     let job: String = link.ask(cmd("RPOP").arg("queue:analytics")).await.unwrap();

@@ -37,7 +37,7 @@ pub(super) fn write(
     common: &Common<'_>,
     insert_id: impl FnOnce() -> String,
 ) -> Option<u64> {
-    if !is_short(name) || state.is_timing() || facts.may_have_campaign() {
+    if !is_short(name) || !is_short(common.token) || state.is_timing() || facts.may_have_campaign() {
         return None;
     }
     let start = text.len();

@@ -3,10 +3,10 @@
 use redb::Database;
 use uuid::Uuid;
 
-use super::{FileError, Store, guarded};
-use crate::outbox::Aside;
-use crate::outbox::file::aside_tables::Copy;
+use super::{FileError, Store, guarded, reopened};
+use crate::outbox::file::aside_tables::{self, Copy};
 use crate::outbox::file::tables::Tables;
+use crate::outbox::{Aside, record};
 use crate::recorder::now_ms;
 
 /// As many copies become records with one commit at most.
@@ -18,7 +18,10 @@ impl Store {
         if let Some(claimed) = self.asides.claim(id, now_ms()) {
             return Ok(claimed);
         }
-        let was_said = self.commit(|tables| tables.asides()?.was_said(id))?;
+        let path = self.path.clone();
+        let database = reopened(&mut self.database, &path)?;
+        let was_said =
+            guarded(&path, || aside_tables::was_said(database, id).map_err(|error| FileError::of(&path, error)))?;
         Ok(if was_said { Aside::Said } else { Aside::Unknown })
     }
 
@@ -31,8 +34,14 @@ impl Store {
         self.asides.next_due().map(|due| due.saturating_sub(now_ms()))
     }
 
-    /// Makes records of the copies that are due.
-    pub(super) fn wake_asides(&mut self) -> Result<(), FileError> {
+    /// Whether a copy is due now.
+    pub(in crate::outbox::file) fn has_due_aside(&self) -> bool {
+        self.until_aside() == Some(0)
+    }
+
+    /// Makes records of the copies that are due. Where another process may have said one, and has a
+    /// file of its own to note it in, only that goes out which Mixpanel tells from what was said.
+    pub(in crate::outbox::file) fn wake_asides(&mut self, is_alone: bool) -> Result<(), FileError> {
         let due = self.asides.due(now_ms(), MAX_AT_ONCE);
         if due.is_empty() {
             return Ok(());
@@ -41,9 +50,15 @@ impl Store {
         let woken = self.commit(|tables| {
             let mut woken = Vec::new();
             for id in &due {
-                let Some(record) = tables.asides()?.said(*id)? else { continue };
-                size.records += u64::from(tables.put(*id, &record)?.is_none());
-                size.bytes += u64::try_from(record.len()).unwrap_or(u64::MAX);
+                let Some(mut copy) = tables.asides()?.said(*id)? else { continue };
+                size.bytes = size.bytes.saturating_sub(bytes(&copy));
+                if !is_alone {
+                    let Some(rest) = record::told_apart(&copy) else { continue };
+                    copy = rest;
+                }
+                let before = tables.put(*id, &copy)?;
+                size.records += u64::from(before.is_none());
+                size.bytes += bytes(&copy);
                 woken.push(*id);
             }
             tables.set_bytes(size.bytes)?;
@@ -66,14 +81,31 @@ impl Store {
         let failed = |error: redb::Error| FileError::of(&path, error);
         let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
         let (copies, said) = guarded(&path, || take(&mut Tables::of(&theirs).map_err(failed)?, limit).map_err(failed))?;
-        self.commit(|tables| {
+        let mut size = self.size;
+        let kept = self.commit(|tables| {
             let asides = tables.asides()?;
-            copies.iter().try_for_each(|(id, due, record)| asides.keep(*id, *due, record))?;
-            said.iter().try_for_each(|id| asides.said(*id).map(drop))
+            let mut kept = Vec::new();
+            for (id, due, copy) in &copies {
+                if !asides.was_said(*id)? {
+                    asides.keep(*id, *due, copy)?;
+                    size.bytes += bytes(copy);
+                    kept.push((*id, *due));
+                }
+            }
+            for id in &said {
+                let before = asides.said(*id)?;
+                size.bytes = size.bytes.saturating_sub(before.map_or(0, |copy| bytes(&copy)));
+            }
+            tables.set_bytes(size.bytes)?;
+            Ok(kept)
         })?;
+        self.size = size;
         theirs.commit().map_err(|error| failed(error.into()))?;
-        for (id, due, _) in &copies {
-            self.asides.put(*id, *due);
+        for (id, due) in kept {
+            self.asides.put(id, due);
+        }
+        for id in &said {
+            self.asides.remove(*id);
         }
         Ok(copies.len() + said.len())
     }
@@ -93,4 +125,8 @@ fn take(tables: &mut Tables<'_>, limit: usize) -> Result<(Vec<Copy>, Vec<u128>),
         said.push(id);
     }
     Ok((copies, said))
+}
+
+fn bytes(copy: &[u8]) -> u64 {
+    u64::try_from(copy.len()).unwrap_or(u64::MAX)
 }
