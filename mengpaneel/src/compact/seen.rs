@@ -1,0 +1,98 @@
+//! What stands in a compact parcel, as it is seen: without being taken.
+
+use serde_json::Value;
+
+use crate::parcel::Parcel;
+use crate::visitor::Visitor;
+
+/// What a request says of who is there, as it is seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Visit<'a> {
+    pub cookie: Option<&'a str>,
+    pub ip: Option<&'a str>,
+    pub user_agent: Option<&'a str>,
+    pub url: Option<&'a str>,
+    pub referrer: Option<&'a str>,
+    pub has_session: bool,
+    pub via_server: bool,
+}
+
+impl<'a> Visit<'a> {
+    /// Of a parcel that was taken apart.
+    pub fn of(parcel: &'a Parcel) -> Self {
+        let visitor = &parcel.visitor;
+        Self {
+            cookie: visitor.cookie.as_deref(),
+            ip: visitor.ip.as_deref(),
+            user_agent: visitor.user_agent.as_deref(),
+            url: visitor.url.as_deref(),
+            referrer: visitor.referrer.as_deref(),
+            has_session: visitor.has_session,
+            via_server: parcel.via_server,
+        }
+    }
+
+    /// As [`Visitor::is_machine`].
+    pub fn is_machine(&self) -> bool {
+        self.cookie.is_none() && !self.has_session
+    }
+
+    pub(super) fn to_visitor(self) -> Visitor {
+        let Self { cookie, ip, user_agent, url, referrer, has_session, .. } = self;
+        Visitor {
+            cookie: cookie.map(str::to_owned),
+            ip: ip.map(str::to_owned),
+            user_agent: user_agent.map(str::to_owned),
+            url: url.map(str::to_owned),
+            referrer: referrer.map(str::to_owned),
+            has_session,
+        }
+    }
+}
+
+/// A value as it is seen.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// `null`
+    Null,
+    /// A truth.
+    Bool(bool),
+    /// A number.
+    Natural(u64),
+    /// A number below zero.
+    Integer(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// A text.
+    Text(&'a str),
+    /// Any other, where it is at hand.
+    Value(&'a Value),
+}
+
+impl<'a> From<&'a Value> for Seen<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text),
+            value => Self::Value(value),
+        }
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// The text, where it is one.
+    pub fn as_text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a number.
+    pub fn is_number(self) -> bool {
+        match self {
+            Self::Natural(_) | Self::Integer(_) | Self::Float(_) => true,
+            Self::Value(value) => value.is_number(),
+            _ => false,
+        }
+    }
+}
