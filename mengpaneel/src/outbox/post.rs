@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::closing::{Closing, InHand};
-use super::sender::{BeforeSend, Sender, Undelivered};
+use super::sender::{BeforeSend, Sender, Undelivered, failures};
 use super::worker::Worker;
 use super::{Declined, Outbox};
 use crate::call::Call;
@@ -126,14 +126,16 @@ impl Post {
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
             let (mut failed, is_untouched) = sender.attempt(&parcel).await;
-            if is_untouched
-                && let Some(outbox) = otherwise
-                && outbox.append(parcel).await.is_ok()
-            {
-                failed.clear();
+            if is_untouched && let Some(outbox) = otherwise {
+                let id = parcel.id;
+                sender.keep(id, failed.iter().map(|(message, _)| message.clone()).collect());
+                match outbox.append(parcel).await {
+                    Ok(()) => failed.clear(),
+                    Err(_) => sender.forget(id),
+                }
             }
             // Nobody waits for it where the request was given up.
-            drop(answer.send(failed));
+            drop(answer.send(failures(failed)));
         });
         let failed = match spawned {
             Ok(()) => answered.await.unwrap_or_else(|_| vec![closed(calls)]),

@@ -1,11 +1,13 @@
 //! Sending: from parcels to answers, and what to tell where the answer is no.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
@@ -19,6 +21,9 @@ use super::last_sets::LastSets;
 /// The application's word on each message before it is sent: whether it is, and how.
 pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 
+/// As many parcels are kept translated at once.
+const MAX_TRANSLATED: usize = 1_000;
+
 /// What it takes to send.
 pub(super) struct Sender {
     pub(super) token: String,
@@ -28,6 +33,8 @@ pub(super) struct Sender {
     pub(super) before_send: Option<BeforeSend>,
     pub(super) circuit: Circuit,
     pub(super) last_sets: LastSets,
+    /// What was tried at once and waits in the outbox now: it was told of and looked at already.
+    translated: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
     pub(super) oldest: AtomicU64,
 }
@@ -51,11 +58,37 @@ impl Sender {
     ) -> Self {
         let circuit = Circuit::new(Backoff::default());
         let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
-        Self { token, delivery, failures, max_age, before_send, circuit, last_sets, oldest }
+        let translated = Mutex::default();
+        Self { token, delivery, failures, max_age, before_send, circuit, last_sets, translated, oldest }
     }
 
     /// Translates; what cannot be said is told, and the application looks at what can.
     pub(super) fn messages(&self, parcel: &Parcel) -> Vec<Message> {
+        let translated = self.translated().remove(&parcel.id);
+        let mut messages = translated.unwrap_or_else(|| self.translate(parcel));
+        messages.retain(|message| !self.last_sets.is_repeated(message));
+        messages
+    }
+
+    /// Keeps what a parcel came to, for when it comes back from the outbox. Where it does not come
+    /// back to this process it is translated once more.
+    pub(super) fn keep(&self, id: Uuid, messages: Vec<Message>) {
+        let mut translated = self.translated();
+        if translated.len() < MAX_TRANSLATED {
+            translated.insert(id, messages);
+        }
+    }
+
+    /// The outbox did not take that parcel.
+    pub(super) fn forget(&self, id: Uuid) {
+        self.translated().remove(&id);
+    }
+
+    fn translated(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
+        self.translated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn translate(&self, parcel: &Parcel) -> Vec<Message> {
         let translation = translate(&self.token, parcel);
         for (call, why) in translation.refused {
             self.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![call]));
@@ -67,7 +100,6 @@ impl Sender {
         if let Some(hook) = &self.before_send {
             messages.retain_mut(|message| self.is_wanted(hook, message));
         }
-        messages.retain(|message| !self.last_sets.is_repeated(message));
         messages
     }
 
@@ -96,12 +128,12 @@ impl Sender {
 
     /// One attempt; gives what did not arrive.
     pub(super) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
-        self.attempt(parcel).await.0
+        failures(self.attempt(parcel).await.0)
     }
 
     /// One attempt; gives what did not arrive, and whether that is all of it, so that the parcel can
     /// be tried again as it is. While Mixpanel is away nothing is sent.
-    pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, bool) {
+    pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<(Message, Reason)>, bool) {
         let messages = self.messages(parcel);
         if messages.is_empty() {
             return (Vec::new(), false);
@@ -113,14 +145,14 @@ impl Sender {
                     self.last_sets.forget(message);
                 }
                 let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
-                return (messages.into_iter().map(|message| failure(message, reason.clone())).collect(), true);
+                return (messages.into_iter().map(|message| (message, reason.clone())).collect(), true);
             }
         };
         let sent = self.delivery.deliver(messages).await;
         self.note(&sent);
         drop(leave);
         let is_untouched = sent.iter().all(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));
-        let failed = sent.into_iter().filter_map(|(message, outcome)| Some(failure(message, reason(outcome)?)));
+        let failed = sent.into_iter().filter_map(|(message, outcome)| Some((message, reason(outcome)?)));
         (failed.collect(), is_untouched)
     }
 
@@ -167,6 +199,11 @@ pub(super) fn reason(outcome: Outcome) -> Option<Reason> {
         Outcome::InDoubt(why) => Some(Reason::InDoubt(why)),
         Outcome::Unauthorized(why) => Some(Reason::Unauthorized(why)),
     }
+}
+
+/// What is to be told of these.
+pub(super) fn failures(failed: Vec<(Message, Reason)>) -> Vec<Failure> {
+    failed.into_iter().map(|(message, reason)| failure(message, reason)).collect()
 }
 
 pub(super) fn failure(message: Message, reason: Reason) -> Failure {
