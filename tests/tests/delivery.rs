@@ -1,5 +1,6 @@
 //! What the server delivers: the application's word on it, and what a dead Mixpanel costs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
@@ -24,8 +25,18 @@ async fn at_once(name: web::Path<String>, mixpanel: Mixpanel) -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
+#[get("/refused")]
+async fn refused(mixpanel: Mixpanel) -> HttpResponse {
+    mixpanel.force(Strategy::ServerSide);
+    mixpanel.track("Taken", ());
+    mixpanel.track("Secret", ());
+    let many: serde_json::Map<_, _> = (0..300).map(|number| (number.to_string(), json!(1))).collect();
+    mixpanel.track("Too much", many);
+    HttpResponse::Ok().finish()
+}
+
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(event).service(at_once);
+    config.service(event).service(at_once).service(refused);
 }
 
 /// A workshop, and what its `on_error` hears.
@@ -91,6 +102,25 @@ async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox(
     assert!(told.try_recv().is_err(), "nothing is lost");
     let health = workshop.mengpaneel.health().await;
     assert_eq!((health.waiting, health.oldest, health.is_well()), (0, None, true));
+}
+
+#[tokio::test]
+async fn what_waits_after_an_attempt_at_once_was_looked_at_and_told_of_once() {
+    static LOOKED_AT: AtomicUsize = AtomicUsize::new(0);
+    let (workshop, mut told) = workshop(|builder| {
+        builder.before_send(|message| {
+            LOOKED_AT.fetch_add(1, Ordering::Relaxed);
+            message.body["event"] != "Secret"
+        })
+    });
+    workshop.stand_in.fail_with(503);
+    ask(&workshop, "/refused").await;
+    let failure = told.try_recv().unwrap();
+    assert!(matches!(failure.reason, Reason::Untranslatable(_)), "{failure}");
+    workshop.stand_in.recover();
+    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Taken"]);
+    assert_eq!(LOOKED_AT.load(Ordering::Relaxed), 2, "each message once");
+    assert!(told.try_recv().is_err(), "told once");
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
-use mengpaneel::outbox::Memory;
+use mengpaneel::outbox::{File, Memory, Outbox, Redis};
 use mengpaneel::{Builder, Failure, Reason};
 use mengpaneel_tests::{DEADLINE, Visitor, Workshop, names, settle};
 use serde_json::json;
-use stand_in::Received;
+use stand_in::{Endpoint, Received};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 #[get("/event/{name}")]
@@ -24,8 +24,16 @@ async fn both() -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
+#[get("/named/{name}")]
+async fn named(name: web::Path<String>) -> HttpResponse {
+    mengpaneel::identify("7");
+    mengpaneel::track("Named", ());
+    mengpaneel::people().set(json!({"Name": name.as_str()}));
+    HttpResponse::Ok().finish()
+}
+
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(event).service(both);
+    config.service(event).service(both).service(named);
 }
 
 /// A workshop, and what its `on_error` hears.
@@ -73,6 +81,40 @@ async fn after_an_answer_that_never_came_an_event_is_sent_again_and_an_increment
     assert_eq!(names(&arrived), ["Counted"], "counted once");
     assert!(workshop.stand_in.events().len() > 1, "and sent again");
     assert_eq!(workshop.stand_in.profile("7").unwrap()["Posts"], json!(1));
+}
+
+async fn events_are_sent_once_though_profiles_fail(outbox: impl Outbox) {
+    let (workshop, mut told) = workshop(|builder| builder.outbox(outbox));
+    workshop.stand_in.fail_at(Endpoint::Engage, 503);
+    ask(&workshop, "/named/Ada").await;
+    let sent = |requests: &[stand_in::Request], to| requests.iter().filter(|one| one.endpoint == to).count();
+    let tried = |store: &stand_in::Store| (sent(&store.requests(), Endpoint::Engage) >= 2).then_some(());
+    workshop.stand_in.wait_for(DEADLINE, tried).await.unwrap();
+    assert_eq!(workshop.stand_in.profile("7"), None);
+    workshop.stand_in.recover();
+    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Named"]);
+    assert_eq!(workshop.stand_in.profile("7").unwrap()["Name"], json!("Ada"));
+    assert_eq!(sent(&workshop.stand_in.requests(), Endpoint::Import), 1, "{:?}", workshop.stand_in.requests());
+    assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_went_to_import_is_not_sent_again_from_memory_because_engage_failed() {
+    events_are_sent_once_though_profiles_fail(Memory::default()).await;
+}
+
+#[tokio::test]
+async fn what_went_to_import_is_not_sent_again_from_a_file_because_engage_failed() {
+    let folder = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    events_are_sent_once_though_profiles_fail(File::at(folder.join("outbox"))).await;
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn what_went_to_import_is_not_sent_again_from_redis_because_engage_failed() {
+    let redis = mengpaneel_tests::Redis::start();
+    events_are_sent_once_though_profiles_fail(Redis::at(redis.url())).await;
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ fn library(script: Option<Bytes>) -> HttpResponse {
 async fn receive(endpoint: Endpoint, head: Head, body: Bytes, store: Store) -> HttpResponse {
     let at = now();
     let head = Arc::new(head);
-    let fault = store.next_fault();
+    let fault = store.next_fault(endpoint);
     if fault == Some(Fault::Stall) {
         store.stalled().await;
     }

@@ -357,4 +357,22 @@ mod tests {
     async fn it_holds_what_every_outbox_must() {
         crate::outbox::conformance::check(Memory::default).await;
     }
+
+    #[tokio::test]
+    async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
+        let outbox = Memory::default();
+        for number in 0..10 {
+            let appends = (0..1_000).map(|more| outbox.append(parcel(&format!("{number} {more}"))));
+            assert!(futures_util::future::join_all(appends).await.iter().all(Result::is_ok));
+        }
+        let leases = outbox.lease(10_000).await.unwrap();
+        outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
+        let mut seen = std::collections::HashSet::new();
+        while seen.len() < 10_000 {
+            let leases = outbox.lease(10_000).await.unwrap();
+            assert!(leases.iter().all(|lease| seen.insert(lease.parcel.id)), "each once");
+            outbox.acknowledge(leases.into_iter().map(|lease| lease.id).collect()).await.unwrap();
+        }
+        assert_eq!(outbox.waiting().await, Ok(0));
+    }
 }

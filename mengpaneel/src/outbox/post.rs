@@ -133,12 +133,14 @@ impl Post {
         let (answer, answered) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let (mut failed, is_untouched) = sender.attempt(&parcel).await;
-            if is_untouched
-                && let Some(outbox) = otherwise
-                && outbox.append(parcel).await.is_ok()
-            {
-                failed.clear();
+            let (mut failed, untouched) = sender.attempt(&parcel).await;
+            if let (Some(messages), Some(outbox)) = (untouched, otherwise) {
+                let id = parcel.id;
+                sender.keep_tried(id, messages);
+                match outbox.append(parcel).await {
+                    Ok(()) => failed.clear(),
+                    Err(_) => sender.forget_tried(id),
+                }
             }
             // Nobody waits for it where the request was given up.
             drop(answer.send(failed));

@@ -1,8 +1,9 @@
 //! Sending: from parcels to answers, and what to tell where the answer is no.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -20,6 +21,9 @@ use super::last_sets::LastSets;
 /// The application's word on each message before it is sent: whether it is, and how.
 pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 
+/// As many parcels are kept at once that were tried.
+const MAX_TRIED: usize = 1_000;
+
 /// What it takes to send.
 pub(super) struct Sender {
     pub(super) interpreter: Interpreter,
@@ -29,6 +33,8 @@ pub(super) struct Sender {
     pub(super) before_send: Option<BeforeSend>,
     pub(super) circuit: Circuit,
     pub(super) last_sets: LastSets,
+    /// What was tried at once and waits in the outbox now: it was told of and looked at already.
+    tried: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
     pub(super) oldest: AtomicU64,
 }
@@ -53,18 +59,23 @@ impl Sender {
         let circuit = Circuit::new(Backoff::default());
         let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
         let interpreter = Interpreter::new(token);
-        Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, oldest }
+        let tried = Mutex::default();
+        Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, tried, oldest }
     }
 
     /// Translates; what cannot be said is told, and the application looks at what can. Where it does
     /// not, what is plain is written in `text`.
     pub(super) fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Vec<Said> {
-        let mut said = match &self.before_send {
-            None => self.translated(self.interpreter.said(parcel, text)),
-            Some(hook) => {
+        let as_messages =
+            |messages: Vec<Message>| messages.into_iter().map(|one| Said::Message(Box::new(one))).collect();
+        let tried = self.tried().remove(&parcel.id);
+        let mut said: Vec<Said> = match (tried, &self.before_send) {
+            (Some(tried), _) => as_messages(tried),
+            (None, None) => self.translated(self.interpreter.said(parcel, text)),
+            (None, Some(hook)) => {
                 let mut messages = self.translated(self.interpreter.messages(parcel));
                 messages.retain_mut(|message| self.is_wanted(hook, message));
-                messages.into_iter().map(|message| Said::Message(Box::new(message))).collect()
+                as_messages(messages)
             }
         };
         said.retain(|one| !matches!(one, Said::Message(message) if self.last_sets.is_repeated(message)));
@@ -74,7 +85,29 @@ impl Sender {
     /// The same of a compact parcel, where it need not be taken apart for that; else `None`, and what
     /// `say` was given does not count.
     pub(super) fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>, say: impl FnMut(Written)) -> Option<()> {
-        if self.before_send.is_some() { None } else { self.interpreter.sealed(parcel, text, say) }
+        let was_tried = Uuid::from_slice(parcel.get(..16)?).is_ok_and(|id| self.tried().contains_key(&id));
+        let needs_a_look = self.before_send.is_some() || was_tried;
+        if needs_a_look { None } else { self.interpreter.sealed(parcel, text, say) }
+    }
+
+    /// Keeps what a parcel came to, for when it comes back from the outbox. Where it does not come
+    /// back to this process it is translated once more.
+    pub(super) fn keep_tried(&self, id: Uuid, messages: Vec<Message>) {
+        let mut tried = self.tried();
+        // Another process may have what does not come back.
+        if tried.len() >= MAX_TRIED {
+            tried.clear();
+        }
+        tried.insert(id, messages);
+    }
+
+    /// The outbox did not take that parcel.
+    pub(super) fn forget_tried(&self, id: Uuid) {
+        self.tried().remove(&id);
+    }
+
+    fn tried(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn translated<T>(&self, translation: Translation<T>) -> Vec<T> {
@@ -115,13 +148,13 @@ impl Sender {
         self.attempt(parcel).await.0
     }
 
-    /// One attempt; gives what did not arrive, and whether that is all of it, so that the parcel can
-    /// be tried again as it is. While Mixpanel is away nothing is sent.
-    pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, bool) {
+    /// One attempt; gives what did not arrive, and where that is all of it, what it was, so that the
+    /// parcel can be tried again as it is. While Mixpanel is away nothing is sent.
+    pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, Option<Vec<Message>>) {
         let mut text = Vec::new();
         let said = self.said(parcel, &mut text);
         if said.is_empty() {
-            return (Vec::new(), false);
+            return (Vec::new(), None);
         }
         let leave = match self.circuit.enter() {
             Ok(leave) => leave,
@@ -130,17 +163,30 @@ impl Sender {
                     self.forget(one);
                 }
                 let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
-                let mut again = Again::new(self);
-                return (said.into_iter().map(|one| again.failure(parcel, one, reason.clone())).collect(), true);
+                return self.untouched(parcel, said.into_iter().map(|one| (one, reason.clone())));
             }
         };
         let sent = self.delivery.deliver(said, &mut text).await;
         self.note(&sent);
         drop(leave);
         let is_untouched = sent.iter().all(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));
+        let failed = sent.into_iter().filter_map(|(one, outcome)| Some((one, reason(outcome)?)));
+        if is_untouched {
+            return self.untouched(parcel, failed);
+        }
         let mut again = Again::new(self);
-        let failed = sent.into_iter().filter_map(|(one, outcome)| Some(again.failure(parcel, one, reason(outcome)?)));
-        (failed.collect(), is_untouched)
+        (failed.map(|(one, reason)| again.failure(parcel, one, reason)).collect(), None)
+    }
+
+    fn untouched(
+        &self,
+        parcel: &Parcel,
+        failed: impl Iterator<Item = (Said, Reason)>,
+    ) -> (Vec<Failure>, Option<Vec<Message>>) {
+        let mut again = Again::new(self);
+        let failed: Vec<_> = failed.filter_map(|(one, reason)| Some((again.message(parcel, one)?, reason))).collect();
+        let messages = failed.iter().map(|(message, _)| message.clone()).collect();
+        (failed.into_iter().map(|(message, reason)| failure(message, reason)).collect(), Some(messages))
     }
 
     /// Keeps the circuit and the counters. Answers how long to leave Mixpanel alone, and why.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Store;
 use crate::faults::{Fault, Faults};
+use crate::received::Endpoint;
 
 impl Store {
     /// Every request gets this status, and nothing is taken, until [`recover`](Self::recover).
@@ -16,6 +17,12 @@ impl Store {
     /// The next `count` requests get this status, and nothing of them is taken.
     pub fn fail_next(&self, count: usize, status: u16) {
         self.change(|state| state.faults.fail_next(count, status));
+    }
+
+    /// Every request to this endpoint gets this status, and nothing of them is taken, until
+    /// [`recover`](Self::recover).
+    pub fn fail_at(&self, endpoint: Endpoint, status: u16) {
+        self.change(|state| state.faults.fail_at(endpoint, status));
     }
 
     /// Failures by [`fail_with`](Self::fail_with) and [`fail_next`](Self::fail_next) say
@@ -54,8 +61,8 @@ impl Store {
         });
     }
 
-    pub(crate) fn next_fault(&self) -> Option<Fault> {
-        self.lock().faults.next()
+    pub(crate) fn next_fault(&self, endpoint: Endpoint) -> Option<Fault> {
+        self.lock().faults.next(endpoint)
     }
 
     pub(crate) fn retry_after_now(&self) -> Option<u64> {

@@ -195,3 +195,22 @@ fn a_mengpaneel_is_not_built_on_a_broken_file_unless_memory_may_take_over() {
     assert!(matches!(&error, crate::BuildError::Outbox(_)), "{error}");
     assert!(builder().or_memory().build().is_ok());
 }
+
+#[tokio::test]
+async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
+    let folder = Folder::new();
+    let outbox = opened(&folder.file());
+    for number in 0..10 {
+        let appends = (0..1_000).map(|more| outbox.append(parcel(&format!("{number} {more}"))));
+        assert!(futures_util::future::join_all(appends).await.iter().all(Result::is_ok));
+    }
+    let leases = outbox.lease(10_000).await.unwrap();
+    outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
+    let mut seen = std::collections::HashSet::new();
+    while seen.len() < 10_000 {
+        let leases = outbox.lease(10_000).await.unwrap();
+        assert!(leases.iter().all(|lease| seen.insert(lease.parcel.id)), "each once");
+        outbox.acknowledge(leases.into_iter().map(|lease| lease.id).collect()).await.unwrap();
+    }
+    assert_eq!(outbox.waiting().await, Ok(0));
+}

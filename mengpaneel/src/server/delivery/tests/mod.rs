@@ -243,6 +243,24 @@ async fn an_answer_that_takes_too_long_is_not_waited_for() {
     assert_eq!(kinds(&outcomes), ["retry", "in doubt"]);
 }
 
+#[actix_web::test]
+async fn http_2_is_offered() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    // The first record of a TLS handshake is in the clear.
+    let hello = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 5];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut hello = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+        stream.read_exact(&mut hello).await.unwrap();
+        hello
+    };
+    let (hello, _) = tokio::join!(hello, deliver(&url, Duration::from_secs(30), vec![event(1)]));
+    let offers = |protocol: &[u8]| hello.windows(protocol.len()).any(|some| some == protocol);
+    assert!(offers(b"\x02h2\x08http/1.1"), "in the order of preference");
+}
+
 #[test]
 fn a_host_that_is_none_is_told_when_it_is_given() {
     let config = DeliveryConfig {
