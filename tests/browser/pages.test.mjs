@@ -154,3 +154,14 @@ test("a page that is prerendered counts when it is shown, and not before", async
   assert.equal(shown.endpoint, BY_BROWSER);
   assert.ok(shown.at >= activated.time, `${shown.at} is before ${activated.time}`);
 });
+
+// By a browser that nobody steers: steered ones keep no page.
+for (const [after, how] of [[3000, "after a while"], [0, "at once"]]) {
+  test(`a page that is shown again as it was counts once, and the one that went back ${how} counts too`, async () => {
+    const stop = await alone(`${pages.url}/leaves?after=${after}`);
+    const events = await pages.await_events(["Leaves", "Comes Back", "Restored"], stop);
+    for (const name of ["Leaves", "Comes Back"]) {
+      assert.equal(events.find(({ what }) => what === name).endpoint, BY_BROWSER, name);
+    }
+  });
+}

@@ -3,12 +3,14 @@
   // gives one that is handed mixpanel-js once it is there.
   //   A page that is prerendered makes them when it is shown.
   //   Who leaves before mixpanel-js is there takes them along: the next page makes them first.
+  // That may be a page that the browser kept, and shows again as it was.
   //   Who leaves before mixpanel-js has surely stored an event (half a second) or sent it (ten) has it
   //   sent once more; it is counted once.
   var key = own + "_left";
   var page = window[own];
   var waiting = [];
   var made = [];
+  var again = false;
 
   function attempt(something) {
     try {
@@ -84,24 +86,36 @@
     });
     made = [];
   }
+  // Makes the calls of a page that was left before it could.
+  function resume(mixpanel) {
+    var before = left();
+    if (before.length) attempt(function () {
+      sessionStorage.removeItem(key);
+      run(mixpanel, function () {
+        before.forEach(function (call) {
+          attempt(function () {
+            make(mixpanel, call);
+          });
+        });
+      });
+    });
+  }
   addEventListener("pagehide", leave);
+  addEventListener("pageshow", function (event) {
+    again = event.persisted;
+    if (again && page.instance) resume(page.instance);
+  });
+  // A page that is shown again may be shown before the other one is told that it is left.
+  addEventListener("storage", function (event) {
+    if (again && event.key === key && event.newValue && page.instance) resume(page.instance);
+  });
 
   return function (calls) {
     waiting.push(calls);
     return function (mixpanel) {
       function go() {
         page.instance = mixpanel;
-        var before = left();
-        if (before.length) attempt(function () {
-          sessionStorage.removeItem(key);
-          run(mixpanel, function () {
-            before.forEach(function (call) {
-              attempt(function () {
-                make(mixpanel, call);
-              });
-            });
-          });
-        });
+        resume(mixpanel);
         var place = waiting.indexOf(calls);
         if (place >= 0) run(mixpanel, waiting.splice(place, 1)[0]);
       }

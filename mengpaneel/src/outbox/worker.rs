@@ -31,6 +31,8 @@ const PROBE: usize = 20;
 /// How long an outbox is left alone that could not be asked. It is nearer than Mixpanel.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A few minutes of them.
+const QUIET_ATTEMPTS: u32 = 30;
 
 /// What drains an outbox, and what waits for deliveries past it.
 pub(super) struct Worker {
@@ -306,13 +308,16 @@ impl Hand<'_> {
     /// These are done with. What cannot be acknowledged would be sent again, and so is tried
     /// again for as long as there is time.
     async fn acknowledge(&mut self, ids: Vec<LeaseId>) {
-        let mut is_told = false;
+        let mut attempts = 0;
         while let Err(error) = self.outbox.acknowledge(ids.clone()).await {
-            if !std::mem::replace(&mut is_told, true) {
-                tracing::error!(target: "mengpaneel", "{error}; what was delivered could not be acknowledged yet");
-            }
+            attempts += 1;
             let delay = self.backoff.after(None);
-            if !self.pause(delay).await {
+            let is_over = !self.pause(delay).await;
+            // That an outbox is away is told already, by it or where records are leased.
+            if is_over || attempts == QUIET_ATTEMPTS {
+                tracing::error!(target: "mengpaneel", "{error}; what was delivered could not be acknowledged");
+            }
+            if is_over {
                 return;
             }
         }

@@ -1,7 +1,8 @@
 //! What the outboxes cost: an append in the web process, and how fast one worker drains.
 //!
 //! `cargo run --release -p mengpaneel-tests --bin outbox-figures`, with `redis-server` on the path.
-//! `-- backlog` fills a file with a million records instead, and says what memory that takes.
+//! `-- backlog` fills a file with a million records instead, `-- backlog redis` a Redis, and says what
+//! memory that takes.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -107,16 +108,21 @@ fn sink() -> Done<String> {
 }
 
 async fn backlog(folder: &Path) -> Done<()> {
-    let outbox = outbox::File::at(folder.join("outbox"));
+    let redis = if std::env::args().any(|arg| arg == "redis") { Some(redis(folder)?) } else { None };
+    let url = match &redis {
+        Some((url, _)) => url.clone(),
+        None => format!("file:{}", folder.join("outbox").display()),
+    };
+    let outbox = outbox::at(&url)?;
     outbox.open()?;
     for hundred_thousand in 0..=10 {
         if hundred_thousand > 0 {
-            append(&outbox, 100_000).await?;
+            append(&*outbox, 100_000).await?;
         }
         println!("{:>9} records wait: {:>6} KiB resident", outbox.waiting().await?, resident()?);
     }
     let before = Instant::now();
-    let rate = drain(Box::new(outbox), 1_000_000).await?;
+    let rate = drain(outbox, 1_000_000).await?;
     println!("drained in {:.1} s, {rate:.0} records/s, {} KiB resident", before.elapsed().as_secs_f64(), resident()?);
     Ok(())
 }

@@ -33,6 +33,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(prerenders)
         .service(shown)
         .service(activated)
+        .service(leaves)
+        .service(comes_back)
+        .service(restored)
         .service(mengpaneel::script());
 }
 
@@ -138,6 +141,46 @@ async fn shown() -> HttpResponse {
             fetch('/activated', {method: 'POST'});
         });</script>",
     )
+}
+
+#[derive(Deserialize)]
+struct Back {
+    /// After how many milliseconds the next page goes back.
+    after: u32,
+}
+
+/// A page that goes to another one, which goes back; and that says so once it is shown again as it was.
+#[mengpaneel::track("Leaves")]
+#[get("/leaves")]
+async fn leaves(back: web::Query<Back>) -> HttpResponse {
+    let script = format!(
+        "<script>
+        addEventListener('pageshow', function (event) {{
+            if (event.persisted) fetch('/restored', {{method: 'POST'}});
+            else setTimeout(function () {{ location.href = '/comes_back?after={}'; }}, 2000);
+        }});
+        </script>",
+        back.after
+    );
+    page("", &script)
+}
+
+#[mengpaneel::track("Comes Back")]
+#[get("/comes_back")]
+async fn comes_back(back: web::Query<Back>) -> HttpResponse {
+    // Where it goes back at once, mixpanel-js has not come: no script that a script asks for does.
+    let head = if back.after == 0 {
+        "<script>Object.defineProperty(HTMLScriptElement.prototype, 'src', {set: function () {}});</script>"
+    } else {
+        ""
+    };
+    page(head, &format!("<script>setTimeout(function () {{ history.back(); }}, {});</script>", back.after))
+}
+
+#[mengpaneel::track("Restored")]
+#[post("/restored")]
+async fn restored() -> HttpResponse {
+    HttpResponse::NoContent().finish()
 }
 
 #[mengpaneel::track("Activated")]
