@@ -186,7 +186,8 @@ impl OtherMethod {
             [parent, _] => matches!(parent.as_str(), "people" | "get_group" | "flags"),
             _ => false,
         };
-        (parent_fits && names.iter().all(|name| is_method_name(name))).then_some(Self(names))
+        let is_method = names.last().is_some_and(|name| is_method_name(name));
+        (parent_fits && is_method).then_some(Self(names))
     }
 }
 

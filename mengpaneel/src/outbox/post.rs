@@ -338,7 +338,8 @@ impl Post {
 
     async fn waiting(&self) -> usize {
         let outbox = match &self.outbox {
-            Some(outbox) => outbox.waiting().await.unwrap_or_default(),
+            // What cannot be asked may have something.
+            Some(outbox) => outbox.waiting().await.unwrap_or(1),
             None => 0,
         };
         outbox + self.closing.in_hand()
