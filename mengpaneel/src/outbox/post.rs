@@ -10,29 +10,21 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
-use uuid::Uuid;
+use tokio::time::timeout;
 
-use super::aside::CLAIM;
 use super::closing::{Closing, InHand};
 use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::Worker;
-use super::{Aside, Declined, Outbox};
+use super::{Declined, Outbox};
 use crate::call::Call;
-use crate::claims::{Claim, Claims, Unclaimed};
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
-use crate::server::{Backoff, Delivery};
+use crate::server::Delivery;
+
+mod kept;
 
 /// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
 const GRACE: Duration = Duration::from_secs(15);
-
-/// How long a response waits for an outbox to keep a copy, or to say who has one.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How soon it is tried again to make known that a copy's calls were said.
-const FIRST_SETTLING: Duration = Duration::from_millis(200);
 
 /// As many parcels may be on their way past the outbox at once.
 const MAX_IN_HAND: usize = 10_000;
@@ -177,82 +169,6 @@ impl Post {
         }
     }
 
-    /// Keeps a copy of delayed calls, for the time when no page fetched them for so long: in the
-    /// outbox if it outlives this process, else in memory. Where there is room for it, what the
-    /// copy holds of an earlier payload is done with: `replaced`.
-    pub(crate) async fn keep_aside(
-        self: &Arc<Self>,
-        claims: &Claims,
-        copy: Parcel,
-        after: Duration,
-        replaced: Option<Claim>,
-    ) {
-        let keep = |is_kept: bool, replaced: Option<Claim>| replaced.filter(|_| is_kept).map(Claim::keep);
-        let Some(outbox) = self.durable() else {
-            keep(self.remember(claims, copy, after), replaced);
-            return;
-        };
-        claims.kept_elsewhere(copy.id);
-        let (post, claims) = (Arc::clone(self), claims.clone());
-        // Goes on where the caller stops waiting: the response may be on its way already.
-        let kept = self.go_on(async move {
-            let is_kept = match outbox.keep_aside(copy, after).await {
-                Ok(()) => true,
-                Err(declined) => {
-                    tracing::debug!(target: "mengpaneel", "a copy is kept in memory: {}", declined.reason);
-                    post.remember(&claims, *declined.parcel, after)
-                }
-            };
-            keep(is_kept, replaced);
-        });
-        drop(timeout(PATIENCE, kept).await);
-    }
-
-    fn remember(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) -> bool {
-        let id = copy.id;
-        let is_kept = claims.keep_aside(id, copy);
-        if is_kept {
-            self.hand_over_unclaimed(claims.clone(), id, after);
-        }
-        is_kept
-    }
-
-    /// Claims delayed calls where a copy may be kept that outlives processes. Where that cannot be
-    /// asked nothing is known.
-    pub(crate) async fn claim(&self, id: Uuid) -> Aside {
-        let Some(outbox) = self.durable() else { return Aside::Unknown };
-        let why = match timeout(PATIENCE, outbox.claim(id)).await {
-            Ok(Ok(claimed)) => return claimed,
-            Ok(Err(error)) => error.to_string(),
-            Err(late) => late.to_string(),
-        };
-        tracing::debug!(target: "mengpaneel", %id, "whether others have delayed calls is not known: {why}");
-        Aside::Unknown
-    }
-
-    /// Ends such a claim. What was said is made known for as long as there is time: the copy would
-    /// be sent.
-    pub(crate) fn settle(self: &Arc<Self>, id: Uuid, is_said: bool) {
-        let Some(outbox) = self.durable() else { return };
-        let post = Arc::clone(self);
-        drop(self.go_on(async move {
-            let mut backoff = Backoff::between(FIRST_SETTLING, CLAIM, now_ms());
-            while let Err(error) = outbox.settle(id, is_said).await {
-                let wait = backoff.after(None);
-                if !is_said || wait >= CLAIM || post.is_closed() {
-                    tracing::warn!(target: "mengpaneel", %id, "calls that were said may be sent again: {error}");
-                    return;
-                }
-                sleep(wait).await;
-            }
-        }));
-    }
-
-    /// The outbox, if it outlives this process.
-    fn durable(&self) -> Option<Arc<dyn Outbox>> {
-        self.outbox.as_ref().filter(|outbox| outbox.is_durable()).cloned()
-    }
-
     /// Does something on the post's own thread, whether or not somebody waits for it.
     fn go_on(&self, work: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<()> {
         let in_hand = self.closing.take_in_hand(usize::MAX);
@@ -262,22 +178,6 @@ impl Post {
             drop((done, in_hand));
         });
         is_done
-    }
-
-    /// Takes a delayed payload's copy once it was not claimed for so long.
-    fn hand_over_unclaimed(self: &Arc<Self>, claims: Claims, id: Uuid, after: Duration) {
-        let post = Arc::downgrade(self);
-        self.runtime.spawn(async move {
-            loop {
-                sleep(after).await;
-                let Some(post) = post.upgrade() else { return };
-                match claims.unclaimed(id) {
-                    Unclaimed::Copy(parcel) => return post.hand_over(*parcel),
-                    Unclaimed::InUse => {}
-                    Unclaimed::Gone => return,
-                }
-            }
-        });
     }
 
     /// Whether Mixpanel is away, so that it is of use to let calls wait for it.
