@@ -1,7 +1,8 @@
 // People with a real browser.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -30,7 +31,8 @@ export async function alone(url) {
   return async () => {
     child.kill();
     await ended;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    // Its helpers end a little later, and write until then.
+    await rm(profile, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
   };
 }
 
