@@ -23,7 +23,6 @@ mod sender;
 #[cfg(feature = "sidekiq")]
 mod sidekiq;
 mod taken;
-#[cfg(any(feature = "file", feature = "redis"))]
 mod turn;
 mod worker;
 

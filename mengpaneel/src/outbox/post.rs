@@ -2,6 +2,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) struct Post {
     runtime: Handle,
     closing: Arc<Closing>,
     shutdown_timeout: Duration,
+    /// How many copies wait for the outbox to hear that their calls were said.
+    settling: AtomicUsize,
 }
 
 /// What a [`Post`] needs to know.
@@ -96,7 +99,8 @@ impl Post {
             max_deliveries: config.max_deliveries,
         };
         thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;
-        Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout })
+        let settling = AtomicUsize::new(0);
+        Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout, settling })
     }
 
     /// Puts a parcel in the outbox, or says why not. Where the caller stops waiting, the post goes

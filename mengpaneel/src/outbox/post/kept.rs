@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::Post;
 use crate::claims::{Claim, Claims, Unclaimed};
 use crate::outbox::aside::CLAIM;
+use crate::outbox::turn::Turn;
 use crate::outbox::{Aside, Outbox};
 use crate::parcel::Parcel;
 use crate::recorder::now_ms;
@@ -20,6 +21,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How soon it is tried again to make known that a copy's calls were said.
 const FIRST_SETTLING: Duration = Duration::from_millis(200);
+
+/// As many copies wait at once for the outbox to hear that their calls were said.
+const MAX_SETTLING: usize = 10_000;
 
 impl Post {
     /// Keeps a copy of delayed calls, for the time when no page fetched them for so long: in the
@@ -75,22 +79,32 @@ impl Post {
         Aside::Unknown
     }
 
-    /// Ends such a claim. What was said is made known for as long as there is time: the copy would
-    /// be sent.
+    /// Ends such a claim.
     pub(crate) fn settle(self: &Arc<Self>, id: Uuid, is_said: bool) {
         let Some(outbox) = self.durable() else { return };
         let post = Arc::clone(self);
         drop(self.go_on(async move {
-            let mut backoff = Backoff::between(FIRST_SETTLING, CLAIM, now_ms());
-            while let Err(error) = outbox.settle(id, is_said).await {
-                let wait = backoff.after(None);
-                if !is_said || wait >= CLAIM || post.is_closed() {
-                    tracing::warn!(target: "mengpaneel", %id, "calls that were said may be sent again: {error}");
-                    return;
-                }
-                sleep(wait).await;
+            // What was not said is due again by itself.
+            if outbox.settle(id, is_said).await.is_err() && is_said {
+                let runtime = post.runtime.clone();
+                runtime.spawn(async move { post.settle_later(&*outbox, id).await });
             }
         }));
+    }
+
+    /// Makes known that calls were said, for as long as the claim holds: then the copy is sent. No
+    /// delivery has to wait for that, nor does the end.
+    async fn settle_later(&self, outbox: &dyn Outbox, id: Uuid) {
+        let until = Instant::now() + CLAIM;
+        let mut backoff = Backoff::between(FIRST_SETTLING, CLAIM / 4, now_ms());
+        let turn = Turn::take(&self.settling, MAX_SETTLING);
+        while turn.is_some() && Instant::now() < until && !self.is_closed() {
+            sleep(backoff.after(None)).await;
+            if outbox.settle(id, true).await.is_ok() {
+                return;
+            }
+        }
+        tracing::debug!(target: "mengpaneel", %id, "the outbox does not know that calls were said, and sends them again");
     }
 
     /// The outbox, if it outlives this process.
