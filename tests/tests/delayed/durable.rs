@@ -128,14 +128,17 @@ async fn what_a_page_told_while_redis_was_away_is_made_known_when_it_is_back() {
     let mut redis = Redis::start();
     let outbox = InRedis::at(redis.url());
     let workshop = Workshop::with_key(&Sessions::Private, &KEY, routes::routes, |builder| {
-        builder.outbox(outbox).unclaimed_after(Duration::from_secs(4))
+        builder.outbox(outbox).unclaimed_after(Duration::from_secs(2))
     });
     let mut ada = Visitor::browser(&workshop.url);
     ada.get("/?track=Told&then=/").await_page().await;
     redis.stop();
     assert_eq!(ada.get("/").await_page().await.said(), ["track Told"], "nobody waits for Redis");
     redis.start_again();
-    Visitor::browser(&workshop.url).get("/?track=Untold&then=/").await_page().await;
-    workshop.stand_in.wait_for_event(DEADLINE, "Untold").await.unwrap();
-    assert_eq!(names(&workshop.stand_in.events()), ["Untold"]);
+    // The second is kept in Redis, behind the first: what is due before it has come before it.
+    for event in ["Untold", "Last"] {
+        Visitor::browser(&workshop.url).get(&format!("/?track={event}&then=/")).await_page().await;
+        workshop.stand_in.wait_for_event(DEADLINE, event).await.unwrap();
+    }
+    assert_eq!(names(&workshop.stand_in.events()), ["Untold", "Last"]);
 }
