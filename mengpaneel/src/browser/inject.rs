@@ -136,8 +136,29 @@ pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     }
 }
 
+/// A page with a block in it, in the pieces in which it leaves: nothing of the page is copied.
+#[derive(Debug)]
+pub(crate) struct Injected([Bytes; 3]);
+
 /// The page with the block inserted at that offset; nothing else is changed.
-pub(crate) fn insert(html: &[u8], at: usize, block: &str) -> Bytes {
-    let (before, after) = html.split_at(at.min(html.len()));
-    [before, block.as_bytes(), after].concat().into()
+pub(crate) fn insert(html: &Bytes, at: usize, block: String) -> Injected {
+    let at = at.min(html.len());
+    Injected([html.slice(..at), block.into(), html.slice(at..)])
+}
+
+impl Injected {
+    /// How many bytes are left.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    /// The piece that leaves next.
+    pub(crate) fn next(&mut self) -> Option<Bytes> {
+        self.0.iter_mut().find(|piece| !piece.is_empty()).map(std::mem::take)
+    }
+
+    /// All in one, for who wants the whole page.
+    pub(crate) fn join(&self) -> Bytes {
+        self.0.concat().into()
+    }
 }

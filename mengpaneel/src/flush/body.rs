@@ -9,6 +9,7 @@ use actix_web::web::Bytes;
 use pin_project_lite::pin_project;
 
 use super::stream::Streaming;
+use crate::browser::inject::Injected;
 use crate::claims::Claim;
 use crate::mixpanel::Mixpanel;
 
@@ -31,6 +32,8 @@ pin_project! {
         Own { #[pin] body: B },
         /// In memory.
         Whole { bytes: Bytes },
+        /// In memory, with our block in it.
+        Injected { page: Injected },
         /// The application's, injected into as it flows by.
         Streamed { #[pin] body: B, streaming: Streaming, mixpanel: Mixpanel, is_over: bool },
         /// The application's broke off while it was read.
@@ -67,6 +70,7 @@ where
         match &self.content {
             Content::Own { body } => body.size(),
             Content::Whole { bytes } => bytes.size(),
+            Content::Injected { page } => BodySize::Sized(page.len() as u64),
             Content::Streamed { .. } | Content::Broken { .. } => BodySize::Stream,
         }
     }
@@ -83,6 +87,7 @@ where
             }
             ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
             ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            ContentProjection::Injected { page } => Poll::Ready(page.next().map(Ok)),
             ContentProjection::Broken { error } => Poll::Ready(error.take().map(Err)),
         }
     }
@@ -91,6 +96,7 @@ where
         let Self { content, claim } = self;
         let bytes = match content {
             Content::Whole { bytes } => Ok(bytes),
+            Content::Injected { page } => Ok(page.join()),
             Content::Own { body } => body.try_into_bytes().map_err(|body| Content::Own { body }),
             other @ (Content::Streamed { .. } | Content::Broken { .. }) => Err(other),
         };
@@ -133,5 +139,28 @@ where
         if !leaves.is_empty() {
             return Poll::Ready(Some(Ok(leaves)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::{self, BoxBody};
+    use actix_web::rt;
+
+    use super::*;
+    use crate::browser::inject::insert;
+
+    fn injected() -> Body<BoxBody> {
+        let page = Bytes::from_static(b"<head></head>");
+        Body::new(Content::Injected { page: insert(&page, 6, "block".to_owned()) }, None)
+    }
+
+    #[test]
+    fn an_injected_page_leaves_in_pieces_and_is_whole_for_who_asks() {
+        assert_eq!(injected().size(), BodySize::Sized(18));
+        let whole: &[u8] = b"<head>block</head>";
+        assert_eq!(injected().try_into_bytes().ok().as_deref(), Some(whole));
+        let in_pieces = rt::System::new().block_on(body::to_bytes(injected()));
+        assert_eq!(in_pieces.ok().as_deref(), Some(whole));
     }
 }

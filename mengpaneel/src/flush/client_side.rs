@@ -129,7 +129,7 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option
     let content = match (place, exchange.body.take()) {
         (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
             let block = written(&exchange.settings, calls, nonce.as_deref()).unwrap_or_default();
-            Content::Whole { bytes: insert(&bytes, at, &block) }
+            Content::Injected { page: insert(&bytes, at, block) }
         }
         (Place::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
         (_, other) => {

@@ -72,6 +72,10 @@ fn tree(html: &[u8]) -> (String, Vec<String>) {
     (out.join("\n"), ours)
 }
 
+fn inserted(html: &[u8], at: usize) -> Bytes {
+    insert(&Bytes::copy_from_slice(html), at, BLOCK.to_owned()).join()
+}
+
 /// Asks html5ever about the place that we found, and about the end, if we say that it is content.
 /// `Err` says where it disagrees.
 fn judge(html: &[u8]) -> Result<Option<usize>, String> {
@@ -87,12 +91,12 @@ fn judge(html: &[u8]) -> Result<Option<usize>, String> {
     }
     let Some(at) = at else { return Ok(None) };
     let (before, _) = tree(html);
-    let (after, ours) = tree(&insert(html, at, BLOCK));
+    let (after, ours) = tree(&inserted(html, at));
     if !matches!(&*ours, [parent] if parent.starts_with("head ")) || after != before {
         return Err(format!("at {at} in {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"));
     }
     if scanner.in_body_content() {
-        let (after, ours) = tree(&insert(html, html.len(), BLOCK));
+        let (after, ours) = tree(&inserted(html, html.len()));
         if ours.len() != 1 || after != before {
             return Err(format!("at the end of {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"));
         }
