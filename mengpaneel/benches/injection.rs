@@ -66,7 +66,7 @@ fn found(page: &[u8]) -> Option<usize> {
 }
 
 fn injected(page: &Bytes) -> Option<Injected> {
-    found(page).map(|at| insert(page, at, BLOCK.to_owned()))
+    found(page).map(|at| insert(page, at, BLOCK.into()))
 }
 
 fn rewritten(page: &[u8]) -> Bytes {

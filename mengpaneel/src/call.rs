@@ -7,6 +7,12 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::written::Seen;
+
+mod args;
+
+pub use args::Args;
+
 /// The properties of an event, a profile or a group: a JSON object.
 pub type Properties = Map<String, Value>;
 
@@ -212,13 +218,18 @@ fn is_method_name(name: &str) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     method: Method,
-    args: Vec<Value>,
+    args: Args,
 }
 
 impl Call {
     /// A call of `method` with these arguments.
     #[must_use]
     pub fn new(method: Method, args: Vec<Value>) -> Self {
+        Self::with(method, args.into())
+    }
+
+    /// A call of `method` with arguments that are written.
+    pub(crate) fn with(method: Method, args: Args) -> Self {
         Self { method, args }
     }
 
@@ -231,32 +242,37 @@ impl Call {
     /// The arguments, in order.
     #[must_use]
     pub fn args(&self) -> &[Value] {
+        self.args.values()
+    }
+
+    /// The arguments, as they are written.
+    pub(crate) fn written(&self) -> &Args {
         &self.args
     }
 
     /// The argument at `index`, where it is a string.
     #[must_use]
     pub fn str_arg(&self, index: usize) -> Option<&str> {
-        self.args.get(index)?.as_str()
+        self.args.seen(index)?.as_text()
     }
 
     /// The properties argument, where there is one and it is an object.
     #[must_use]
     pub fn properties(&self) -> Option<&Properties> {
-        self.args.get(self.method.properties_at()?)?.as_object()
+        self.args().get(self.method.properties_at()?)?.as_object()
     }
 
-    /// The properties argument, put there if it is absent. `None` where the method takes none, or
-    /// was called with something else in that place (`people.set("name", value)`).
-    pub fn properties_mut(&mut self) -> Option<&mut Properties> {
-        let index = self.method.properties_at()?;
-        while self.args.len() <= index {
-            self.args.push(Value::Null);
+    /// A property, where there is one of that name.
+    pub(crate) fn property(&self, name: &str) -> Option<Seen<'_>> {
+        self.args.member(self.method.properties_at()?, name)
+    }
+
+    /// Adds properties that it does not have yet. Nothing where the method takes none, or was called
+    /// with something else in that place (`people.set("name", value)`).
+    pub(crate) fn default_properties(&mut self, properties: &[(&str, Seen<'_>)]) {
+        if let Some(index) = self.method.properties_at() {
+            self.args.default_members(index, properties);
         }
-        if self.args[index].is_null() {
-            self.args[index] = Value::Object(Map::new());
-        }
-        self.args[index].as_object_mut()
     }
 }
 
@@ -264,7 +280,7 @@ impl Serialize for Call {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut pair = serializer.serialize_seq(Some(2))?;
         pair.serialize_element(&self.method.path())?;
-        pair.serialize_element(&self.args)?;
+        pair.serialize_element(self.args())?;
         pair.end()
     }
 }
@@ -274,7 +290,7 @@ impl<'de> Deserialize<'de> for Call {
         let (path, args) = <(Vec<String>, Vec<Value>)>::deserialize(deserializer)?;
         let method = Method::from_path(&path)
             .ok_or_else(|| de::Error::custom(format_args!("{} is no method of mixpanel-js", path.join("."))))?;
-        Ok(Self { method, args })
+        Ok(Self::new(method, args))
     }
 }
 
@@ -372,22 +388,6 @@ pub fn id_string(value: &Value) -> Option<String> {
         Value::String(id) if !id.is_empty() => Some(id.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
-    }
-}
-
-/// Makes every integer beyond ±2^53 a string, at any depth: a browser would round it.
-pub fn keep_integers_exact(value: &mut Value) {
-    const EXACT: u64 = 1 << 53;
-    match value {
-        Value::Number(number) => {
-            let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-            if exact.is_some_and(|magnitude| magnitude > EXACT) {
-                *value = Value::String(number.to_string());
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(keep_integers_exact),
-        Value::Object(entries) => entries.values_mut().for_each(keep_integers_exact),
-        _ => {}
     }
 }
 

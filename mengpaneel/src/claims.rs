@@ -205,10 +205,7 @@ impl Payload {
 /// since Mixpanel counts such copies once. The rest of the calls only say under what.
 pub fn told_apart(parcel: Parcel) -> Option<Parcel> {
     let Parcel { calls, context, .. } = parcel;
-    let is_told = |call: &Call| {
-        let owner = call.properties().and_then(|properties| properties.get("$user_id"));
-        call.method().is_track() && owner.is_some()
-    };
+    let is_told = |call: &Call| call.method().is_track() && call.property("$user_id").is_some();
     let (tracking, rest): (Vec<_>, Vec<_>) = calls.tracking.into_iter().partition(is_told);
     let others = rest.into_iter().filter(|call| !call.method().is_track());
     let context = [context, calls.before_setup, calls.setup, others.collect()].concat();

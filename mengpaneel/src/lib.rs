@@ -79,6 +79,7 @@ mod stats;
 mod strategy;
 pub mod testing;
 mod visitor;
+mod written;
 
 pub use before::{Before, BeforeMiddleware};
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};

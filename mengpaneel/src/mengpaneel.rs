@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::browser::script::Block;
 use crate::claims::Claims;
 use crate::failure::Failures;
 use crate::mixpanel::Mixpanel;
@@ -39,6 +40,7 @@ pub struct Mengpaneel {
 #[derive(Debug)]
 pub(crate) struct On {
     pub(crate) settings: Arc<Settings>,
+    pub(crate) block: Arc<Block>,
     pub(crate) post: Arc<Post>,
     pub(crate) failures: Arc<Failures>,
     pub(crate) claims: Claims,

@@ -277,6 +277,7 @@ impl Recording {
         let status = response.status();
         let mut exchange = Exchange {
             settings: Arc::clone(&self.on.settings),
+            block: Arc::clone(&self.on.block),
             post: Arc::clone(&self.on.post),
             asked: Arc::clone(&self.asked),
             recorder: Arc::clone(&self.recorder),

@@ -15,6 +15,7 @@ use crate::parcel::Parcel;
 use crate::stats;
 use crate::strategy::Strategy;
 use crate::visitor::Visitor;
+use crate::written::Seen;
 
 /// What decides whether a recorded call counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -357,33 +358,23 @@ fn stamp_time_and_insert_id(call: &mut Call) {
         let event = call.args().to_vec();
         *call = Call::new(Method::TimeEvent, [event, vec![Value::from(now_ms())]].concat());
     }
-    if !call.method().is_track() {
-        return;
-    }
-    if let Some(properties) = call.properties_mut() {
-        properties
-            .entry("$insert_id")
-            .or_insert_with(|| Value::from(&*Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())));
-        properties.entry("time").or_insert_with(|| Value::from(now_ms()));
+    if call.method().is_track() {
+        let mut buffer = Uuid::encode_buffer();
+        let insert_id = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+        call.default_properties(&[("$insert_id", Seen::Text(insert_id)), ("time", Seen::Natural(now_ms()))]);
     }
 }
 
 /// Writes down whose event it was, since another will be identified when it is sent.
 pub fn stamp_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
-    if !call.method().is_track() {
+    let tells = |name| call.property(name).is_some();
+    if !call.method().is_track() || tells("$user_id") || tells("distinct_id") {
         return;
     }
-    let Some(properties) = call.properties_mut() else { return };
-    if properties.contains_key("$user_id") || properties.contains_key("distinct_id") {
-        return;
-    }
-    properties.insert("$user_id".into(), Value::from(identity));
-    properties.insert("distinct_id".into(), Value::from(identity));
-    if !properties.contains_key("$device_id")
-        && let Some(device) = visitor.browser().device_id
-    {
-        properties.insert("$device_id".into(), Value::from(device));
-    }
+    let device = visitor.browser().device_id;
+    let device = device.as_deref().map(|device| ("$device_id", Seen::Text(device)));
+    let identity = [("$user_id", Seen::Text(identity)), ("distinct_id", Seen::Text(identity))];
+    call.default_properties(&identity.into_iter().chain(device).collect::<Vec<_>>());
 }
 
 /// Milliseconds since 1970.

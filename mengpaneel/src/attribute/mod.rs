@@ -3,21 +3,23 @@
 
 mod end;
 pub mod outcome;
+mod taken;
 
 use std::future::Future;
 use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use crate::call::{Call, Mode, Properties};
+use crate::call::{Args, Call, Mode};
 use crate::current::{current, tell_no_scope, try_current};
 use crate::mixpanel::Mixpanel;
-use crate::plan::{Annotated, Argument, Property, Site};
+use crate::plan::{Annotated, Site};
 use crate::recorder::{Condition, Entry};
+use crate::written::{write_bool, write_text_value};
 
 use self::end::condition;
+use self::taken::{Slots, When};
 pub use crate::__outcome as ended;
 pub use outcome::Outcome;
 
@@ -46,14 +48,16 @@ struct Live {
     site: &'static Site,
     /// The place of calls that take no value from the body.
     entered: u64,
-    slots: Mutex<Vec<Slot>>,
+    slots: Mutex<Slots>,
 }
 
-/// A value, once it was taken, and when.
-#[derive(Clone, Debug, Default)]
-struct Slot {
-    value: Option<Value>,
-    ticket: u64,
+/// A call whose function ended in the way for it.
+struct Ended {
+    annotated: &'static Annotated,
+    condition: Condition,
+    when: When,
+    /// What it is called with, and the place of the last value of that; `None` where one is missing.
+    args: Option<(Args, Option<u64>)>,
 }
 
 impl Frame {
@@ -68,7 +72,7 @@ impl Frame {
         };
         let Some(recorder) = mixpanel.recorder() else { return Self(None) };
         let entered = recorder.ticket();
-        let slots = Mutex::new(vec![Slot::default(); site.slots]);
+        let slots = Mutex::new(Slots::new(site.slots));
         Self(Some(Live { mixpanel, site, entered, slots }))
     }
 
@@ -127,32 +131,38 @@ impl Drop for Frame {
 }
 
 impl Live {
-    fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records, in the order of the modes, the calls whose condition and values are there.
     fn record(&self, outcome: Outcome) {
-        let slots = std::mem::take(&mut *self.slots());
-        self.record_mode(Mode::BeforeSetup, outcome, &slots);
-        self.begin_setups(outcome, &slots);
-        self.record_mode(Mode::Setup, outcome, &slots);
-        self.record_mode(Mode::Tracking, outcome, &slots);
+        let slots = std::mem::replace(&mut *self.slots(), Slots::new(0));
+        let ended = |annotated: &'static Annotated| {
+            let condition = condition(annotated.on, self.site.kind, outcome)?;
+            let when = slots.met(annotated);
+            let args = if when == When::True { slots.arguments(annotated) } else { None };
+            Some(Ended { annotated, condition, when, args })
+        };
+        let mut calls: Vec<Ended> = self.site.calls.iter().filter_map(ended).collect();
+        self.record_mode(Mode::BeforeSetup, &mut calls);
+        self.begin_setups(&calls);
+        self.record_mode(Mode::Setup, &mut calls);
+        self.record_mode(Mode::Tracking, &mut calls);
     }
 
     /// All setup of one function is one setup; one whose `when` was false has spoken.
-    fn begin_setups(&self, outcome: Outcome, slots: &[Slot]) {
+    fn begin_setups(&self, calls: &[Ended]) {
         let Some(recorder) = self.mixpanel.recorder() else { return };
         let mut begun = None;
-        for annotated in self.site.calls.iter().filter(|annotated| annotated.mode == Mode::Setup) {
-            let Some(condition) = condition(annotated.on, self.site.kind, outcome) else { continue };
-            match annotated.met(slots) {
+        for call in calls.iter().filter(|call| call.annotated.mode == Mode::Setup) {
+            match call.when {
                 When::False => recorder.speak(),
                 When::NeverReached => {}
-                When::True if annotated.arguments(slots).is_none() => {}
+                When::True if call.args.is_none() => {}
                 When::True => {
-                    let before: &mut Condition = begun.get_or_insert(condition);
-                    if *before != condition {
+                    let before: &mut Condition = begun.get_or_insert(call.condition);
+                    if *before != call.condition {
                         *before = Condition::Always;
                     }
                 }
@@ -164,91 +174,15 @@ impl Live {
         }
     }
 
-    fn record_mode(&self, mode: Mode, outcome: Outcome, slots: &[Slot]) {
-        for annotated in self.site.calls.iter().filter(|annotated| annotated.mode == mode && !annotated.bare) {
-            let Some(condition) = condition(annotated.on, self.site.kind, outcome) else { continue };
-            if annotated.met(slots) != When::True {
-                continue;
-            }
-            let Some((args, ticket)) = annotated.arguments(slots) else { continue };
+    fn record_mode(&self, mode: Mode, calls: &mut [Ended]) {
+        for call in calls.iter_mut().filter(|call| call.annotated.mode == mode && !call.annotated.bare) {
+            let Ended { annotated, condition, .. } = *call;
+            let Some((args, ticket)) = call.args.take() else { continue };
             let via_server = annotated.via_server || self.mixpanel.is_via_server();
             let ticket = Some(ticket.unwrap_or(self.entered));
-            let call = Call::new(annotated.method.clone(), args);
+            let call = Call::with(annotated.method.clone(), args);
             self.mixpanel.record(Entry { call, mode, via_server, condition, ticket });
         }
-    }
-}
-
-/// Whether what a call waits for was there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
-    NeverReached,
-    False,
-    True,
-}
-
-impl Annotated {
-    fn met(&self, slots: &[Slot]) -> When {
-        let Some(slot) = self.when else { return When::True };
-        match slots.get(slot).and_then(|slot| slot.value.as_ref()) {
-            Some(Value::Bool(true)) => When::True,
-            Some(_) => When::False,
-            None => When::NeverReached,
-        }
-    }
-
-    /// The arguments, and the place of the last value among them; `None` where one is missing.
-    fn arguments(&self, slots: &[Slot]) -> Option<(Vec<Value>, Option<u64>)> {
-        let mut taken = Taken { slots, last: None };
-        if let Some(slot) = self.when {
-            taken.slot(slot)?;
-        }
-        let args = self.args.iter().map(|arg| taken.argument(arg)).collect::<Option<_>>()?;
-        Some((args, taken.last))
-    }
-}
-
-/// Reads slots, and remembers when the last of them was taken.
-struct Taken<'a> {
-    slots: &'a [Slot],
-    last: Option<u64>,
-}
-
-impl Taken<'_> {
-    fn slot(&mut self, index: usize) -> Option<Value> {
-        let slot = self.slots.get(index)?;
-        self.last = self.last.max(Some(slot.ticket));
-        slot.value.clone()
-    }
-
-    fn argument(&mut self, argument: &Argument) -> Option<Value> {
-        match argument {
-            Argument::Text(text) => Some(Value::from(*text)),
-            Argument::Taken(index) | Argument::Name(index, _) => self.slot(*index),
-            Argument::List(items) => items.iter().map(|item| self.argument(item)).collect(),
-            Argument::KeepUser => Some(json!({"delete_user": false})),
-            Argument::Properties(properties) => self.properties(properties).map(Value::Object),
-        }
-    }
-
-    fn properties(&mut self, properties: &[Property]) -> Option<Properties> {
-        let mut object = Properties::new();
-        for property in properties {
-            match property {
-                Property::Named(name, value) => {
-                    object.insert((*name).to_owned(), self.slot(*value)?);
-                }
-                Property::Computed(name, value, _) => {
-                    let name = self.slot(*name)?.as_str()?.to_owned();
-                    object.insert(name, self.slot(*value)?);
-                }
-                Property::Spread(value, _) => match self.slot(*value)? {
-                    Value::Object(properties) => object.extend(properties),
-                    _ => return None,
-                },
-            }
-        }
-        Some(object)
     }
 }
 
@@ -262,37 +196,42 @@ pub struct Values<'a> {
 impl Values<'_> {
     /// The value of the property of this name.
     pub fn value<T: Serialize + ?Sized>(&self, slot: usize, name: &str, value: &T) {
-        self.put(slot, Some(self.live.mixpanel.value(name, value)));
+        self.put(slot, |mixpanel, to| Some(mixpanel.value(name, value, to)));
     }
 
     /// An ID.
     pub fn id<T: Serialize + ?Sized>(&self, slot: usize, method: &str, id: &T) {
-        self.put(slot, self.live.mixpanel.id(method, id));
+        self.put(slot, |mixpanel, to| mixpanel.id(method, id, to));
     }
 
     /// An ID or a list of them.
     pub fn ids<T: Serialize + ?Sized>(&self, slot: usize, method: &str, ids: &T) {
-        self.put(slot, self.live.mixpanel.ids(method, ids));
+        self.put(slot, |mixpanel, to| mixpanel.ids(method, ids, to));
     }
 
     /// The name of an event, of a property, or of a list.
     pub fn text<T: AsRef<str> + ?Sized>(&self, slot: usize, text: &T) {
-        self.put(slot, Some(Value::from(text.as_ref())));
+        self.put(slot, |_, to| Some(write_text_value(text.as_ref(), to)));
     }
 
     /// A map or struct whose entries become properties.
     pub fn spread<T: Serialize + ?Sized>(&self, slot: usize, what: &str, properties: &T) {
-        self.put(slot, Some(self.live.mixpanel.properties(what, properties)));
+        self.put(slot, |mixpanel, to| Some(mixpanel.properties(what, properties, to)));
     }
 
     /// What `when` says: first that it is false, then, inside of it, that it is true.
     pub fn when(&self, slot: usize, met: bool) {
-        self.put(slot, Some(Value::Bool(met)));
+        self.put(slot, |_, to| Some(write_bool(met, to)));
     }
 
-    fn put(&self, slot: usize, value: Option<Value>) {
-        if let Some(slot) = self.live.slots().get_mut(slot) {
-            *slot = Slot { value, ticket: self.ticket };
-        }
+    fn put(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {
+        let Live { mixpanel, .. } = self.live;
+        // What serialises may record by itself: it is not locked out.
+        let mut written = Vec::with_capacity(64);
+        let is_there = write(mixpanel, &mut written);
+        self.live.slots().put(slot, self.ticket, |to| {
+            to.extend_from_slice(&written);
+            is_there
+        });
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
 pub(crate) struct Injected([Bytes; 3]);
 
 /// The page with the block inserted at that offset; nothing else is changed.
-pub(crate) fn insert(html: &Bytes, at: usize, block: String) -> Injected {
+pub(crate) fn insert(html: &Bytes, at: usize, block: Vec<u8>) -> Injected {
     let at = at.min(html.len());
     Injected([html.slice(..at), block.into(), html.slice(at..)])
 }

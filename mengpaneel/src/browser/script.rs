@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::call::{Call, Calls, Method};
 use crate::settings::Loader;
+use crate::written::{Reader, Style, json, text_as_json, write_value};
 
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,9 @@ mod tests;
 const LOADER: &str = include_str!("loader.min.js");
 const VISIT: &str = include_str!("visit.min.js");
 
-/// One page, as far as its block is concerned.
+/// What stands in the block of every page.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Page<'a> {
+pub(crate) struct Common<'a> {
     /// The project's token.
     pub(crate) token: &'a str,
     /// The configuration that `mixpanel.init` is given.
@@ -28,177 +29,244 @@ pub(crate) struct Page<'a> {
     pub(crate) instance: Option<&'a str>,
     /// Whether mixpanel-js is loaded.
     pub(crate) loader: Loader,
-    /// What the page is to run.
-    pub(crate) calls: Option<&'a Calls>,
-    /// The nonce that the page's Content-Security-Policy asks for.
-    pub(crate) nonce: Option<&'a str>,
 }
 
-/// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function.
-/// `None` where the page needs none.
-pub(crate) fn block(page: &Page<'_>) -> Option<String> {
-    let calls = page.calls.filter(|calls| !calls.is_empty());
-    if calls.is_none() && page.loader != Loader::Always {
-        return None;
-    }
-    let own = own_name(page.instance);
-    let mut out = open(page.nonce, &own);
-    if page.loader == Loader::Never {
-        out.push_str("var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n");
-    } else {
-        let _ = writeln!(
-            out,
-            "var mixpanel = {}({});\nmengpaneel.queue = mixpanel = mixpanel.init({}, {}, {});",
-            LOADER,
-            text(page.lib_url),
-            text(page.token),
-            json(page.config),
-            text(&own),
+/// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function. What
+/// does not change from page to page is written once.
+#[derive(Debug)]
+pub(crate) struct Block {
+    loader: Loader,
+    /// Up to the calls, but for the tag.
+    begin: String,
+    /// The same for a second block.
+    begin_late: String,
+    end: String,
+    end_late: String,
+    /// Under which name the browser remembers the setup that it ran, as JavaScript.
+    key: String,
+}
+
+impl Block {
+    /// The block of pages that have this in common.
+    pub(crate) fn new(common: &Common<'_>) -> Self {
+        let Common { token, config, lib_url, instance, loader } = *common;
+        let own = instance.map_or_else(|| String::from("mengpaneel"), |name| format!("mengpaneel_{name}"));
+        let name = text(&own);
+        let open = format!(
+            ">\n(function () {{\ntry {{\nvar mengpaneel = window[{name}] = window[{name}] || {{}};\n\
+             var visit = mengpaneel.visit = mengpaneel.visit || {VISIT}({name});\n"
         );
+        let queue = "var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n".to_owned();
+        let load = if loader == Loader::Never {
+            queue.clone()
+        } else {
+            format!(
+                "var mixpanel = {LOADER}({});\nmengpaneel.queue = mixpanel = mixpanel.init({}, {}, {name});\n",
+                text(lib_url),
+                text(token),
+                as_script(config),
+            )
+        };
+        let calls = "var calls = visit(function () {\n";
+        let check = if loader == Loader::Never {
+            String::new()
+        } else {
+            format!("if (this.get_config(\"token\") !== {}) return;\n", text(token))
+        };
+        Self {
+            loader,
+            begin: format!("{open}{load}{calls}"),
+            begin_late: format!("{open}{queue}{calls}"),
+            end: end(&check),
+            end_late: end("if (mengpaneel.instance && this !== mengpaneel.instance) return;\n"),
+            key: text(&format!("{own}_setup")),
+        }
     }
-    write_calls(&mut out, calls, &own);
-    let check = if page.loader == Loader::Never {
-        String::new()
-    } else {
-        format!("if (this.get_config(\"token\") !== {}) return;\n", text(page.token))
-    };
-    close(&mut out, &check);
-    Some(out)
+
+    /// The block of one page, under the nonce that its policy asks for. `None` where it needs none.
+    pub(crate) fn of(&self, calls: Option<&Calls>, nonce: Option<&str>) -> Option<Vec<u8>> {
+        let calls = calls.filter(|calls| !calls.is_empty());
+        let is_needed = calls.is_some() || self.loader == Loader::Always;
+        is_needed.then(|| self.write(&self.begin, calls, &self.end, nonce))
+    }
+
+    /// A second block, for the end of a streamed page: what was recorded after the head had passed.
+    /// `None` where that is nothing.
+    pub(crate) fn late(&self, calls: &Calls, nonce: Option<&str>) -> Option<Vec<u8>> {
+        let is_needed = !calls.is_empty();
+        is_needed.then(|| self.write(&self.begin_late, Some(calls), &self.end_late, nonce))
+    }
+
+    fn write(&self, begin: &str, calls: Option<&Calls>, end: &str, nonce: Option<&str>) -> Vec<u8> {
+        // With room for the calls: a block that grows is copied each time.
+        let mut script = Script { text: Vec::with_capacity(begin.len() + end.len() + 1024), key: &self.key };
+        script.push("<script");
+        if let Some(nonce) = nonce {
+            let nonce = nonce.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+            script.push(&format!(" nonce=\"{nonce}\""));
+        }
+        script.push(begin);
+        if let Some(calls) = calls {
+            script.modes(calls);
+        }
+        script.push(end);
+        script.text
+    }
 }
 
-/// A second block, for the end of a streamed page: what was recorded after the head had passed.
-/// `None` where that is nothing.
-pub(crate) fn late_block(calls: &Calls, nonce: Option<&str>, instance: Option<&str>) -> Option<String> {
-    if calls.is_empty() {
-        return None;
-    }
-    let own = own_name(instance);
-    let mut out = open(nonce, &own);
-    out.push_str("var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n");
-    write_calls(&mut out, Some(calls), &own);
-    close(&mut out, "if (mengpaneel.instance && this !== mengpaneel.instance) return;\n");
-    Some(out)
+/// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
+fn end(check: &str) -> String {
+    format!(
+        "}});\nmixpanel.push(function () {{\n{check}mengpaneel.queue = this;\ncalls(this);\n}});\n\
+         }} catch (e) {{}}\n}})();\n</script>\n"
+    )
 }
 
 /// The value of `X-Mengpaneel-Calls`: the calls as a JSON array, in the order of their modes, in
 /// ASCII.
 pub(crate) fn header(calls: &Calls, with_setup: bool) -> String {
-    let sent: Vec<&Call> =
-        calls.before_setup.iter().chain(calls.setup.iter().filter(|_| with_setup)).chain(&calls.tracking).collect();
-    let wire = serde_json::to_string(&sent).unwrap_or_else(|_| String::from("[]"));
-    escape(&wire, |c| !(' '..='~').contains(&c))
+    let mut wire = Vec::with_capacity(512);
+    let sent = calls.before_setup.iter().chain(calls.setup.iter().filter(|_| with_setup)).chain(&calls.tracking);
+    for call in sent {
+        wire.push(if wire.is_empty() { b'[' } else { b',' });
+        write_wire(call, &mut wire);
+    }
+    wire.extend_from_slice(if wire.is_empty() { b"[]" } else { b"]" });
+    escape(&String::from_utf8_lossy(&wire), |c| !(' '..='~').contains(&c))
 }
 
 /// The name of a setup: 16 hex digits over its method paths and arguments, the same in every
 /// process and release.
 pub(crate) fn setup_name(setup: &[Call]) -> String {
-    let mut hash = Sha256::new();
+    let (mut hash, mut wire) = (Sha256::new(), Vec::with_capacity(256));
     for call in setup {
-        let mut wire = serde_json::to_vec(call).unwrap_or_default();
-        if !call.args().iter().all(is_sorted) {
-            let mut sorted = serde_json::to_value(call).unwrap_or_default();
-            sorted.sort_all_objects();
-            wire = sorted.to_string().into_bytes();
-        }
-        hash.update(wire);
-        hash.update("\n");
+        wire.clear();
+        write_wire(call, &mut wire);
+        wire.push(b'\n');
+        hash.update(&wire);
     }
-    hash.finalize().iter().take(8).fold(String::new(), |mut name, byte| {
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(8)
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
-/// Whether the keys of all objects stand in their order, as they do unless a feature of `serde_json`
-/// keeps them as they came.
-fn is_sorted(value: &Value) -> bool {
-    match value {
-        Value::Object(entries) => entries.keys().is_sorted() && entries.values().all(is_sorted),
-        Value::Array(items) => items.iter().all(is_sorted),
-        _ => true,
+/// The wire form of a call, `[path, arguments]`, as JSON.
+fn write_wire(call: &Call, to: &mut Vec<u8>) {
+    to.push(b'[');
+    for (place, name) in call.method().path().iter().enumerate() {
+        to.push(if place == 0 { b'[' } else { b',' });
+        text_as_json(name, Style::Plain, to);
     }
-}
-
-/// The global and the named instance that are ours.
-fn own_name(instance: Option<&str>) -> String {
-    instance.map_or_else(|| String::from("mengpaneel"), |name| format!("mengpaneel_{name}"))
-}
-
-fn open(nonce: Option<&str>, own: &str) -> String {
-    let nonce = nonce.map_or_else(String::new, |nonce| {
-        let nonce = nonce.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-        format!(" nonce=\"{nonce}\"")
-    });
-    let own = text(own);
-    // With room for what follows: a block that grows is copied each time.
-    let mut out = String::with_capacity(LOADER.len() + VISIT.len() + 2048);
-    let _ = write!(
-        out,
-        "<script{nonce}>\n(function () {{\ntry {{\n\
-         var mengpaneel = window[{own}] = window[{own}] || {{}};\n\
-         var visit = mengpaneel.visit = mengpaneel.visit || {VISIT}({own});\n",
-    );
-    out
-}
-
-/// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
-fn close(out: &mut String, check: &str) {
-    let _ = write!(
-        out,
-        "mixpanel.push(function () {{\n{check}mengpaneel.queue = this;\ncalls(this);\n}});\n\
-         }} catch (e) {{}}\n}})();\n</script>\n"
-    );
-}
-
-fn write_calls(out: &mut String, calls: Option<&Calls>, own: &str) {
-    out.push_str("var calls = visit(function () {\n");
-    if let Some(calls) = calls {
-        write_modes(out, calls, own);
-    }
-    out.push_str("});\n");
-}
-
-fn write_modes(out: &mut String, calls: &Calls, own: &str) {
-    let key = text(&format!("{own}_setup"));
-    write_each(out, &calls.before_setup);
-    if resets(&calls.before_setup) {
-        forget_setup(out, &key);
-    }
-    if !calls.setup.is_empty() {
-        write_setup(out, &calls.setup, &key);
-    }
-    write_each(out, &calls.tracking);
-    if resets(&calls.tracking) {
-        forget_setup(out, &key);
-    }
-}
-
-fn write_setup(out: &mut String, setup: &[Call], key: &str) {
-    let name = text(&setup_name(setup));
-    let _ = writeln!(
-        out,
-        "var known = false;\ntry {{\nknown = sessionStorage.getItem({key}) === {name};\n}} catch (e) {{}}"
-    );
-    for run in setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
-        if run.first().is_some_and(every_page) {
-            write_each(out, run);
-        } else {
-            out.push_str("if (!known) {\n");
-            write_each(out, run);
-            out.push_str("}\n");
+    to.extend_from_slice(b"],[");
+    let args = call.written();
+    if let Some(mut reader) = args.reader_at(0) {
+        for place in 0..args.len() {
+            if place > 0 {
+                to.push(b',');
+            }
+            // What is recorded is whole.
+            let _ = json(&mut reader, Style::Plain, to);
         }
     }
-    let _ =
-        writeln!(out, "mengpaneel.setup = {name};\ntry {{\nsessionStorage.setItem({key}, {name});\n}} catch (e) {{}}");
+    to.extend_from_slice(b"]]");
+}
+
+/// A script that is being written.
+struct Script<'a> {
+    text: Vec<u8>,
+    key: &'a str,
+}
+
+impl Script<'_> {
+    fn push(&mut self, text: &str) {
+        self.text.extend_from_slice(text.as_bytes());
+    }
+
+    fn modes(&mut self, calls: &Calls) {
+        self.each(&calls.before_setup);
+        if resets(&calls.before_setup) {
+            self.forget_setup();
+        }
+        if !calls.setup.is_empty() {
+            self.setup(&calls.setup);
+        }
+        self.each(&calls.tracking);
+        if resets(&calls.tracking) {
+            self.forget_setup();
+        }
+    }
+
+    fn setup(&mut self, setup: &[Call]) {
+        let (key, name) = (self.key, setup_name(setup));
+        for part in ["var known = false;\ntry {\nknown = sessionStorage.getItem(", key, ") === \"", &name] {
+            self.push(part);
+        }
+        self.push("\";\n} catch (e) {}\n");
+        for run in setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
+            if run.first().is_some_and(every_page) {
+                self.each(run);
+            } else {
+                self.push("if (!known) {\n");
+                self.each(run);
+                self.push("}\n");
+            }
+        }
+        let parts = ["mengpaneel.setup = \"", &name, "\";\ntry {\nsessionStorage.setItem(", key, ", \"", &name];
+        for part in parts {
+            self.push(part);
+        }
+        self.push("\");\n} catch (e) {}\n");
+    }
+
+    fn forget_setup(&mut self) {
+        for part in ["delete mengpaneel.setup;\ntry {\nsessionStorage.removeItem(", self.key, ");\n} catch (e) {}\n"] {
+            self.push(part);
+        }
+    }
+
+    fn each(&mut self, calls: &[Call]) {
+        for call in calls {
+            self.push("try {\n");
+            self.call(call);
+            self.push(";\n} catch (e) {}\n");
+        }
+    }
+
+    /// `this.people.set({…})`, `this.get_group("company", "acme").set({…})`.
+    fn call(&mut self, call: &Call) {
+        let args = call.written();
+        let (mut left, mut reader) = (args.len(), args.reader_at(0).unwrap_or_else(|| Reader::of(&[])));
+        self.push("this");
+        let path = call.method().path();
+        for (depth, name) in path.iter().enumerate() {
+            self.push(".");
+            self.push(name);
+            if depth == 0 && path.len() == 2 && *name == "get_group" {
+                let group = left.min(2);
+                self.list(&mut reader, group);
+                left -= group;
+            }
+        }
+        self.list(&mut reader, left);
+    }
+
+    fn list(&mut self, reader: &mut Reader<'_>, count: usize) {
+        for place in 0..count {
+            self.push(if place == 0 { "(" } else { ", " });
+            // What is recorded is whole.
+            let _ = json(reader, Style::Script, &mut self.text);
+        }
+        self.push(if count == 0 { "()" } else { ")" });
+    }
 }
 
 /// `reset` drops what `register` gave every event: the next setup must run whole.
 fn resets(calls: &[Call]) -> bool {
     calls.iter().any(|call| call.method() == &Method::Reset)
-}
-
-fn forget_setup(out: &mut String, key: &str) {
-    let _ = writeln!(out, "delete mengpaneel.setup;\ntry {{\nsessionStorage.removeItem({key});\n}} catch (e) {{}}");
 }
 
 /// What of a setup runs on every page: mixpanel-js forgets `identify` with the page, and every
@@ -207,55 +275,19 @@ fn every_page(call: &Call) -> bool {
     call.method() == &Method::Identify || call.method().is_track()
 }
 
-fn write_each(out: &mut String, calls: &[Call]) {
-    for call in calls {
-        out.push_str("try {\n");
-        write_call(out, call);
-        out.push_str(";\n} catch (e) {}\n");
-    }
-}
-
-/// `this.people.set({…})`, `this.get_group("company", "acme").set({…})`.
-fn write_call(out: &mut String, call: &Call) {
-    let mut args = call.args();
-    out.push_str("this");
-    let path = call.method().path();
-    for (depth, name) in path.iter().enumerate() {
-        out.push('.');
-        out.push_str(name);
-        if depth == 0 && path.len() == 2 && *name == "get_group" {
-            let (group, rest) = args.split_at(args.len().min(2));
-            write_list(out, group);
-            args = rest;
-        }
-    }
-    write_list(out, args);
-}
-
-fn write_list(out: &mut String, args: &[Value]) {
-    for (place, arg) in args.iter().enumerate() {
-        out.push_str(if place == 0 { "(" } else { ", " });
-        out.push_str(&json(arg));
-    }
-    out.push_str(if args.is_empty() { "()" } else { ")" });
-}
-
+/// A text as JavaScript.
 fn text(value: &str) -> String {
-    script_safe(serde_json::to_string(value).unwrap_or_default())
+    let mut out = Vec::new();
+    text_as_json(value, Style::Script, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
-fn json(value: &Value) -> String {
-    script_safe(serde_json::to_string(value).unwrap_or_default())
-}
-
-/// JSON that cannot end the script that it stands in, is one line of JavaScript, and reads the same
-/// in whatever encoding the browser takes the page to be: ASCII.
-fn script_safe(json: String) -> String {
-    let is_safe = |byte: u8| byte.is_ascii() && !matches!(byte, b'<' | b'>' | b'&');
-    if json.bytes().all(is_safe) {
-        return json;
-    }
-    escape(&json, |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'))
+/// JSON as JavaScript.
+fn as_script(value: &Value) -> String {
+    let (mut written, mut out) = (Vec::new(), Vec::new());
+    write_value(value, &mut written);
+    let _ = json(&mut Reader::of(&written), Style::Script, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Writes these characters as their UTF-16 units, `\u003c`: in JSON, they stand in strings only.

@@ -3,20 +3,19 @@
 //! apart.
 
 mod read;
-mod seen;
 #[cfg(test)]
 mod tests;
-
-use serde_json::{Number, Value};
+mod visit;
 
 use crate::call::{Call, Calls, Method};
 use crate::parcel::Parcel;
 use crate::visitor::Visitor;
+use crate::written::{write_len, write_text};
 
 #[cfg(any(test, feature = "file", feature = "redis"))]
 pub use read::is_whole;
-pub use read::{Reader, begin, id, read};
-pub use seen::{Seen, Visit};
+pub use read::{begin, id, read};
+pub use visit::Visit;
 
 /// In place of a method's number, where it has none: its path follows.
 const OTHER: u8 = u8::MAX;
@@ -73,70 +72,6 @@ fn write_call(call: &Call, to: &mut Vec<u8>) {
             write_text(name, to);
         }
     }
-    write_len(call.args().len(), to);
-    for value in call.args() {
-        write_value(value, to);
-    }
-}
-
-fn write_value(value: &Value, to: &mut Vec<u8>) {
-    match value {
-        Value::Null => to.push(b'0'),
-        Value::Bool(false) => to.push(b'f'),
-        Value::Bool(true) => to.push(b't'),
-        Value::Number(number) => write_number(number, to),
-        Value::String(text) => {
-            to.push(b's');
-            write_text(text, to);
-        }
-        Value::Array(items) => {
-            to.push(b'a');
-            write_len(items.len(), to);
-            for item in items {
-                write_value(item, to);
-            }
-        }
-        Value::Object(entries) => {
-            to.push(b'o');
-            write_len(entries.len(), to);
-            for (key, value) in entries {
-                write_text(key, to);
-                write_value(value, to);
-            }
-        }
-    }
-}
-
-fn write_number(number: &Number, to: &mut Vec<u8>) {
-    if let Some(natural) = number.as_u64() {
-        to.push(b'u');
-        to.extend_from_slice(&natural.to_le_bytes());
-    } else if let Some(integer) = number.as_i64() {
-        to.push(b'i');
-        to.extend_from_slice(&integer.to_le_bytes());
-    } else if let Some(float) = number.as_f64().filter(|float| Number::from_f64(*float).as_ref() == Some(number)) {
-        to.push(b'd');
-        to.extend_from_slice(&float.to_le_bytes());
-    } else {
-        // With a feature of serde_json's, numbers may have more digits than that.
-        to.push(b'n');
-        write_text(&number.to_string(), to);
-    }
-}
-
-fn write_text(text: &str, to: &mut Vec<u8>) {
-    write_len(text.len(), to);
-    to.extend_from_slice(text.as_bytes());
-}
-
-/// Seven bits in each byte; all but the last have the eighth too.
-fn write_len(mut len: usize, to: &mut Vec<u8>) {
-    loop {
-        let [low, ..] = len.to_le_bytes();
-        if len <= 0x7f {
-            return to.push(low);
-        }
-        to.push(low | 0x80);
-        len >>= 7;
-    }
+    write_len(call.written().len(), to);
+    to.extend_from_slice(call.written().written());
 }

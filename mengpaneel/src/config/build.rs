@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use crate::browser::script::{Block, Common};
 use crate::call::Properties;
 use crate::claims::Claims;
 use crate::current;
@@ -57,8 +58,16 @@ impl Builder {
                 post.settle(id, is_said);
             }
         });
+        let block = Block::new(&Common {
+            token: &settings.token,
+            config: &settings.page.config,
+            lib_url: &settings.page.lib_url,
+            instance: settings.names.name.as_deref(),
+            loader: settings.page.loader,
+        });
         let on = On {
             settings: Arc::new(settings),
+            block: Arc::new(block),
             post,
             failures,
             claims: Claims::telling(self.max_unclaimed, Some(told)),

@@ -12,7 +12,6 @@ use super::stream::{Judge, Streaming, Write};
 use super::{Declined, Exchange, caching, split};
 use crate::browser::csp::{self, Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
-use crate::browser::script::{Page, block};
 use crate::call::Calls;
 use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
@@ -128,7 +127,7 @@ fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, url: Op
 fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<&Calls>) {
     let content = match (place, exchange.body.take()) {
         (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
-            let block = written(&exchange.settings, calls, nonce.as_deref()).unwrap_or_default();
+            let block = exchange.block.of(calls, nonce.as_deref()).unwrap_or_default();
             Content::Injected { page: insert(&bytes, at, block) }
         }
         (Place::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
@@ -141,18 +140,6 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option
     caching::drop_validators(exchange.response.headers_mut());
 }
 
-fn written(settings: &Settings, calls: Option<&Calls>, nonce: Option<&str>) -> Option<String> {
-    block(&Page {
-        token: &settings.token,
-        config: &settings.page.config,
-        lib_url: &settings.page.lib_url,
-        instance: settings.names.name.as_deref(),
-        loader: settings.page.loader,
-        calls,
-        nonce,
-    })
-}
-
 /// What writes the calls when the end of the head comes by.
 fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Content<B> {
     let calls = calls.cloned();
@@ -161,10 +148,9 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let (headers, url) = (exchange.response.headers().clone(), exchange.asked.url.clone());
     let settings = Arc::clone(&exchange.settings);
     let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, url.as_ref()));
-    let settings = Arc::clone(&exchange.settings);
-    let write: Write = Box::new(move |nonce| written(&settings, calls.as_ref(), nonce));
-    let (recorder, instance) = (Arc::clone(&exchange.recorder), exchange.settings.names.name.clone());
+    let write: Write = Box::new(move |block, nonce| block.of(calls.as_ref(), nonce));
+    let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.block));
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
-    let streaming = Streaming::new((judge, write), instance, recorder, Arc::clone(&exchange.post), parcel);
+    let streaming = Streaming::new((judge, write), block, recorder, Arc::clone(&exchange.post), parcel);
     Content::Streamed { body, streaming, mixpanel, is_over: false }
 }

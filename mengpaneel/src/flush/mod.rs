@@ -27,6 +27,7 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderValue};
 
 use crate::asked::Asked;
+use crate::browser::script::Block;
 use crate::call::{Call, Calls, Method};
 use crate::claims::{Claim, Claims};
 use crate::outbox::Post;
@@ -63,6 +64,8 @@ impl fmt::Display for Declined {
 pub(crate) struct Exchange<B> {
     /// What was configured.
     pub settings: Arc<Settings>,
+    /// What is written into pages.
+    pub block: Arc<Block>,
     /// Where what goes by the server is handed in.
     pub post: Arc<Post>,
     /// What was asked.

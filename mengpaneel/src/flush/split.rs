@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::call::{Call, Calls, Method, Mode};
 use crate::recorder::{now_ms, stamp_identity};
 use crate::visitor::Visitor;
+use crate::written::Seen;
 
 const MODES: [Mode; 3] = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking];
 /// `/track` drops what is older than five days in silence; a day is left for it to arrive.
@@ -48,15 +47,15 @@ pub fn foreign<'a>(calls: &'a Calls, visitor: &Visitor) -> (Cow<'a, Calls>, Call
     let browser = visitor.browser().user_id;
     let here = calls.identity().or(browser.as_deref());
     let is_foreign = |call: &Call| {
-        call.method().is_track() && here.is_some() && owner(call).is_some_and(|owner| owner.as_str() != here)
+        call.method().is_track() && here.is_some() && owner(call).is_some_and(|owner| owner.as_text() != here)
     };
     let (ours, foreign) = split(calls, |call| is_foreign(call) || call.method() == &Method::PeopleTrackCharge);
     (Cow::Owned(ours), foreign)
 }
 
 /// Whose event it says it is.
-fn owner(call: &Call) -> Option<&Value> {
-    call.properties()?.get("$user_id")
+fn owner(call: &Call) -> Option<Seen<'_>> {
+    call.property("$user_id")
 }
 
 /// Writes on each event whose it is, as of now: the page that runs it may be another user's.
@@ -86,13 +85,13 @@ pub fn is_too_old(calls: &Calls) -> bool {
 
 /// When an event happened. Mixpanel takes seconds and milliseconds, and tells them by size.
 fn time_ms(call: &Call) -> Option<u64> {
-    let time = call.properties()?.get("time")?.as_u64()?;
+    let time = call.property("time")?.as_natural()?;
     Some(if time < 100_000_000_000 { time * 1_000 } else { time })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -7,7 +7,7 @@ use actix_web::web::{Bytes, BytesMut};
 
 use crate::browser::csp::Verdict;
 use crate::browser::inject::{Head, Scanner};
-use crate::browser::script::late_block;
+use crate::browser::script::Block;
 use crate::call::Calls;
 use crate::outbox::Post;
 use crate::parcel::Parcel;
@@ -16,7 +16,7 @@ use crate::recorder::Recorder;
 /// What becomes of a page's policy once the head's own `meta` tags are known too.
 pub(crate) type Judge = Box<dyn Fn(&[String]) -> Verdict>;
 /// The block under a nonce.
-pub(crate) type Write = Box<dyn Fn(Option<&str>) -> Option<String>>;
+pub(crate) type Write = Box<dyn Fn(&Block, Option<&str>) -> Option<Vec<u8>>>;
 
 /// Injects into a page that flows by. Holds back no more than a tag that is cut.
 pub(crate) struct Streaming {
@@ -29,7 +29,7 @@ pub(crate) struct Streaming {
     judge: Judge,
     write: Write,
     nonce: Option<String>,
-    instance: Option<String>,
+    block: Arc<Block>,
     recorder: Arc<Recorder>,
     post: Arc<Post>,
     /// Goes by the server where the page turns out to be none.
@@ -50,7 +50,7 @@ impl Streaming {
     /// Of `calls`, `parcel` is what the server is to say where the page cannot.
     pub(crate) fn new(
         (judge, write): (Judge, Write),
-        instance: Option<String>,
+        block: Arc<Block>,
         recorder: Arc<Recorder>,
         post: Arc<Post>,
         parcel: Option<Parcel>,
@@ -64,7 +64,7 @@ impl Streaming {
             judge,
             write,
             nonce: None,
-            instance,
+            block,
             recorder,
             post,
             parcel,
@@ -100,7 +100,7 @@ impl Streaming {
         };
         let Some((late, context)) = self.recorder.take_late() else { return rest };
         let has_room = self.state == State::Written && self.scanner.in_body_content();
-        match late_block(&late, self.nonce.as_deref(), self.instance.as_deref()) {
+        match self.block.late(&late, self.nonce.as_deref()) {
             Some(block) if has_room => [rest, Bytes::from(block)].concat().into(),
             _ => {
                 self.send(late, context);
@@ -115,14 +115,14 @@ impl Streaming {
             Verdict::Nonce(nonce) => Some(nonce),
             Verdict::Forbidden(_) => return self.decline(),
         };
-        let block = (self.write)(nonce.as_deref());
+        let block = (self.write)(&self.block, nonce.as_deref());
         let (Some(place), Some(block)) = (at.checked_sub(self.sent), block) else { return self.decline() };
         self.nonce = nonce;
         self.state = State::Written;
         self.parcel = None;
         let held = self.held.split();
         let (before, after) = held.split_at(place.min(held.len()));
-        [before, block.as_bytes(), after].concat().into()
+        [before, &block, after].concat().into()
     }
 
     fn decline(&mut self) -> Bytes {

@@ -1,40 +1,41 @@
 //! `mixpanel.get_group(key, id)`: the profile of a group.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Mixpanel;
-use crate::call::Method;
+use crate::call::{Args, Method};
 
 /// The profile of a group; [`Mixpanel::get_group`] gives it. Nobody need be identified.
 #[derive(Clone, Debug)]
 pub struct Group {
     mixpanel: Mixpanel,
-    key: String,
-    /// `None` where the ID was refused, which was told when it was given.
-    id: Option<Value>,
+    /// Key and ID, the first arguments of each call. `None` where the ID was refused, which was told
+    /// when it was given.
+    group: Option<Args>,
 }
 
 impl Group {
-    pub(super) fn new(mixpanel: Mixpanel, key: String, id: Option<Value>) -> Self {
-        Self { mixpanel, key, id }
+    pub(super) fn new(mixpanel: Mixpanel, group: Option<Args>) -> Self {
+        Self { mixpanel, group }
     }
 
     /// `get_group(…).set`: overwrites properties.
     pub fn set(&self, properties: impl Serialize) {
-        let properties = self.mixpanel.properties("get_group.set", properties);
-        self.call(Method::GroupSet, vec![properties]);
+        self.call(Method::GroupSet, |mixpanel, args| {
+            args.push(|to| mixpanel.properties("get_group.set", properties, to));
+        });
     }
 
     /// `get_group(…).set_once`: sets properties that are not there yet.
     pub fn set_once(&self, properties: impl Serialize) {
-        let properties = self.mixpanel.properties("get_group.set_once", properties);
-        self.call(Method::GroupSetOnce, vec![properties]);
+        self.call(Method::GroupSetOnce, |mixpanel, args| {
+            args.push(|to| mixpanel.properties("get_group.set_once", properties, to));
+        });
     }
 
     /// `get_group(…).unset`: removes a property.
     pub fn unset(&self, property: impl Into<String>) {
-        self.call(Method::GroupUnset, vec![Value::from(property.into())]);
+        self.call(Method::GroupUnset, |_, args| args.push_text(&property.into()));
     }
 
     /// `get_group(…).union`: adds values to a list that are not in it yet.
@@ -49,19 +50,22 @@ impl Group {
 
     /// `get_group(…).delete`: deletes the profile.
     pub fn delete(&self) {
-        self.call(Method::GroupDelete, vec![]);
+        self.call(Method::GroupDelete, |_, _| {});
     }
 
     fn with_one(&self, method: Method, list: impl Into<String>, value: impl Serialize) {
-        let list = list.into();
-        let value = self.mixpanel.value(&list, value);
-        self.call(method, vec![Value::from(list), value]);
+        self.call(method, |mixpanel, args| {
+            let list = list.into();
+            args.push_text(&list);
+            args.push(|to| mixpanel.value(&list, value, to));
+        });
     }
 
-    fn call(&self, method: Method, args: Vec<Value>) {
-        if let Some(id) = &self.id {
-            let group = vec![Value::from(self.key.clone()), id.clone()];
-            self.mixpanel.call(method, [group, args].concat());
+    fn call(&self, method: Method, push: impl FnOnce(&Mixpanel, &mut Args)) {
+        if let Some(group) = &self.group {
+            let mut args = group.clone();
+            push(&self.mixpanel, &mut args);
+            self.mixpanel.call_written(method, args);
         }
     }
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::{Call, Method, Mode, Properties, id_string, keep_integers_exact};
+use crate::call::{Args, Call, Method, Mode, id_string};
 use crate::failure::{Failure, Reason};
 use crate::recorder::{Condition, Entry, Recorder};
 use crate::strategy::Strategy;
+use crate::written::{self, Object, Reader, Seen, write_len, write_text_value, write_value};
 
 pub use group::Group;
 pub use people::People;
@@ -115,22 +116,28 @@ impl Mixpanel {
     pub fn track(&self, event: impl Into<String>, properties: impl Serialize) {
         if self.is_recording() {
             let event = event.into();
-            let properties = self.properties(&event, properties);
-            self.call(Method::Track, vec![Value::from(event), properties]);
+            let mut args = Args::with_room();
+            args.push_text(&event);
+            args.push(|to| self.properties(&event, properties, to));
+            self.call_written(Method::Track, args);
         }
     }
 
     /// `mixpanel.track_pageview`: the event `$mp_web_page_view`.
     pub fn track_pageview(&self, properties: impl Serialize) {
-        let properties = self.properties("track_pageview", properties);
-        self.call(Method::TrackPageview, vec![properties]);
+        let mut args = Args::with_room();
+        args.push(|to| self.properties("track_pageview", properties, to));
+        self.call_written(Method::TrackPageview, args);
     }
 
     /// `mixpanel.track_with_groups`: an event that belongs to groups, `{"company": "acme"}`.
     pub fn track_with_groups(&self, event: impl Into<String>, properties: impl Serialize, groups: impl Serialize) {
         let event = event.into();
-        let args = vec![self.properties(&event, properties), self.properties("groups", groups)];
-        self.call(Method::TrackWithGroups, [vec![Value::from(event)], args].concat());
+        let mut args = Args::with_room();
+        args.push_text(&event);
+        args.push(|to| self.properties(&event, properties, to));
+        args.push(|to| self.properties("groups", groups, to));
+        self.call_written(Method::TrackWithGroups, args);
     }
 
     /// `mixpanel.time_event`: starts a clock; the next event of that name gets its `$duration`.
@@ -140,17 +147,13 @@ impl Mixpanel {
 
     /// `mixpanel.identify`: who is there. IDs are text, or numbers, which are sent as text.
     pub fn identify(&self, id: impl Serialize) {
-        if let Some(id) = self.id("identify", id) {
-            self.call(Method::Identify, vec![id]);
-        }
+        self.with_id(Method::Identify, "identify", id);
     }
 
     /// `mixpanel.alias`: the visitor known so far is the user of this ID. Once, at sign-up, in
     /// [`before_setup`](Self::before_setup).
     pub fn alias(&self, alias: impl Serialize) {
-        if let Some(id) = self.id("alias", alias) {
-            self.call(Method::Alias, vec![id]);
-        }
+        self.with_id(Method::Alias, "alias", alias);
     }
 
     /// `mixpanel.reset`: forgets who was identified, and the super properties.
@@ -160,14 +163,12 @@ impl Mixpanel {
 
     /// `mixpanel.register`: properties that go with every later event.
     pub fn register(&self, properties: impl Serialize) {
-        let properties = self.properties("register", properties);
-        self.call(Method::Register, vec![properties]);
+        self.with_properties(Method::Register, properties);
     }
 
     /// `mixpanel.register_once`: as [`register`](Self::register), where there is no value yet.
     pub fn register_once(&self, properties: impl Serialize) {
-        let properties = self.properties("register_once", properties);
-        self.call(Method::RegisterOnce, vec![properties]);
+        self.with_properties(Method::RegisterOnce, properties);
     }
 
     /// `mixpanel.unregister`: a property that no longer goes with every event.
@@ -177,22 +178,30 @@ impl Mixpanel {
 
     /// `mixpanel.set_group`: the visitor belongs to this group, or these.
     pub fn set_group(&self, key: impl Into<String>, ids: impl Serialize) {
-        if let Some(ids) = self.ids("set_group", ids) {
-            self.call(Method::SetGroup, vec![Value::from(key.into()), ids]);
+        let mut args = Args::with_room();
+        args.push_text(&key.into());
+        let mut written = Vec::new();
+        if self.ids("set_group", ids, &mut written).is_some() {
+            args.push(|to| to.extend_from_slice(&written));
+            self.call_written(Method::SetGroup, args);
         }
     }
 
     /// `mixpanel.add_group`: the visitor belongs to this group too.
     pub fn add_group(&self, key: impl Into<String>, id: impl Serialize) {
-        if let Some(id) = self.id("add_group", id) {
-            self.call(Method::AddGroup, vec![Value::from(key.into()), id]);
+        let mut args = Args::with_room();
+        args.push_text(&key.into());
+        if self.push_id("add_group", id, &mut args) {
+            self.call_written(Method::AddGroup, args);
         }
     }
 
     /// `mixpanel.remove_group`: the visitor no longer belongs to this group.
     pub fn remove_group(&self, key: impl Into<String>, id: impl Serialize) {
-        if let Some(id) = self.id("remove_group", id) {
-            self.call(Method::RemoveGroup, vec![Value::from(key.into()), id]);
+        let mut args = Args::with_room();
+        args.push_text(&key.into());
+        if self.push_id("remove_group", id, &mut args) {
+            self.call_written(Method::RemoveGroup, args);
         }
     }
 
@@ -226,7 +235,10 @@ impl Mixpanel {
 
     /// `mixpanel.get_group`: the profile of a group.
     pub fn get_group(&self, key: impl Into<String>, id: impl Serialize) -> Group {
-        Group::new(self.clone(), key.into(), self.id("get_group", id))
+        let mut group = Args::with_room();
+        group.push_text(&key.into());
+        let is_one = self.push_id("get_group", id, &mut group);
+        Group::new(self.clone(), is_one.then_some(group))
     }
 
     /// The escape hatch: a method of mixpanel-js that has no name here, such as `["name_tag"]`. A
@@ -238,9 +250,12 @@ impl Mixpanel {
     /// # }
     /// ```
     pub fn call_method<A: Serialize>(&self, path: &[&str], args: impl IntoIterator<Item = A>) {
-        let args = args.into_iter().map(|arg| self.value(&path.join("."), arg)).collect();
+        let mut written = Args::with_room();
+        for arg in args {
+            written.push(|to| self.value(&path.join("."), arg, to));
+        }
         match Method::from_path(path) {
-            Some(method) => self.call(method, args),
+            Some(method) => self.call_written(method, written),
             None => self.tell(Reason::Untranslatable(format!(
                 "{} cannot be a method of mixpanel-js: write it as [\"name\"] or [\"people\", \"name\"]",
                 path.join(".")
@@ -250,9 +265,12 @@ impl Mixpanel {
 
     /// Records a call as it stands.
     pub fn call(&self, method: Method, args: Vec<Value>) {
-        let call = Call::new(method, args);
+        self.call_written(method, args.into());
+    }
+
+    pub(crate) fn call_written(&self, method: Method, args: Args) {
         self.record(Entry {
-            call,
+            call: Call::with(method, args),
             mode: self.mode,
             via_server: self.via_server,
             condition: Condition::Always,
@@ -272,56 +290,97 @@ impl Mixpanel {
         }
     }
 
-    /// A value as JSON; `null` where it cannot be, which is told.
-    pub(crate) fn value(&self, what: &str, value: impl Serialize) -> Value {
+    pub(crate) fn with_properties(&self, method: Method, properties: impl Serialize) {
+        if self.is_recording() {
+            let mut args = Args::with_room();
+            args.push(|to| self.properties(&method.to_string(), properties, to));
+            self.call_written(method, args);
+        }
+    }
+
+    fn with_id(&self, method: Method, what: &str, id: impl Serialize) {
+        let mut args = Args::with_room();
+        if self.push_id(what, id, &mut args) {
+            self.call_written(method, args);
+        }
+    }
+
+    fn push_id(&self, what: &str, id: impl Serialize, args: &mut Args) -> bool {
+        let mut written = Vec::new();
+        let is_one = self.id(what, id, &mut written).is_some();
+        if is_one {
+            args.push(|to| to.extend_from_slice(&written));
+        }
+        is_one
+    }
+
+    /// Writes a value; `null` where it cannot be written, which is told.
+    pub(crate) fn value(&self, what: &str, value: impl Serialize, to: &mut Vec<u8>) {
+        let begin = to.len();
         if !self.is_recording() {
-            return Value::Null;
+            return write_value(&Value::Null, to);
         }
-        match serde_json::to_value(value) {
-            Ok(mut value) => {
-                keep_integers_exact(&mut value);
-                value
-            }
-            Err(error) => {
-                self.tell(Reason::NotJson { what: what.to_owned(), why: error.to_string() });
-                Value::Null
-            }
+        if let Err(error) = written::write(&value, to) {
+            to.truncate(begin);
+            write_value(&Value::Null, to);
+            self.tell(Reason::NotJson { what: what.to_owned(), why: error.to_string() });
         }
     }
 
-    /// Properties as a JSON object; an empty one where there are none, or they cannot be written.
-    pub(crate) fn properties(&self, what: &str, properties: impl Serialize) -> Value {
-        match self.value(what, properties) {
-            Value::Object(properties) => Value::Object(properties),
-            Value::Null => Value::Object(Properties::new()),
-            other => {
-                let what = format!("the properties of {what}");
-                self.tell(Reason::NotJson { what, why: format!("{other} is no object") });
-                Value::Object(Properties::new())
-            }
+    /// Writes properties as an object; an empty one where there are none, or they cannot be written.
+    pub(crate) fn properties(&self, what: &str, properties: impl Serialize, to: &mut Vec<u8>) {
+        let begin = to.len();
+        self.value(what, properties, to);
+        let other = match to.get(begin) {
+            Some(b'o') => return,
+            Some(b'0') => None,
+            _ => Reader::of(to.get(begin..).unwrap_or_default()).value(),
+        };
+        to.truncate(begin);
+        Object::begin(to).end(to);
+        if let Some(other) = other {
+            let what = format!("the properties of {what}");
+            self.tell(Reason::NotJson { what, why: format!("{other} is no object") });
         }
     }
 
-    /// An ID as text; `None` where it is none, which is told.
-    pub(crate) fn id(&self, what: &str, id: impl Serialize) -> Option<Value> {
+    /// Writes an ID as text; `None` where it is none, which is told.
+    pub(crate) fn id(&self, what: &str, id: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
         if !self.is_recording() {
             return None;
         }
-        let id = id_string(&serde_json::to_value(id).unwrap_or_default());
-        if id.is_none() {
-            self.tell(Reason::NoId(what.to_owned()));
+        let begin = to.len();
+        // What cannot be written is no ID.
+        let is_written = written::write(&id, to).is_ok();
+        let id = Reader::of(to.get(begin..).unwrap_or_default());
+        let is_text = { id }.seen().and_then(Seen::as_text).is_some_and(|text| !text.is_empty());
+        if is_written && is_text {
+            return Some(());
         }
-        id.map(Value::from)
+        let id = { id }.value().filter(|_| is_written);
+        to.truncate(begin);
+        match id.as_ref().and_then(id_string) {
+            Some(id) => write_text_value(&id, to),
+            None => {
+                self.tell(Reason::NoId(what.to_owned()));
+                return None;
+            }
+        }
+        Some(())
     }
 
-    /// One ID, or a list of them.
-    pub(crate) fn ids(&self, what: &str, ids: impl Serialize) -> Option<Value> {
+    /// Writes one ID, or a list of them.
+    pub(crate) fn ids(&self, what: &str, ids: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
         if !self.is_recording() {
             return None;
         }
         match serde_json::to_value(ids).unwrap_or_default() {
-            Value::Array(ids) => ids.into_iter().map(|id| self.id(what, id)).collect(),
-            id => self.id(what, id),
+            Value::Array(ids) => {
+                to.push(b'a');
+                write_len(ids.len(), to);
+                ids.into_iter().try_for_each(|id| self.id(what, id, to))
+            }
+            id => self.id(what, id, to),
         }
     }
 }

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Mixpanel;
-use crate::call::{Method, Properties};
+use crate::call::{Args, Method};
+use crate::written::{Object, write_text, write_value};
 
 /// The profile of who is identified; [`Mixpanel::people`] gives it.
 ///
@@ -57,8 +58,10 @@ impl People {
     /// do. mixpanel-js itself ignores it since 2.65, so the server says it, whatever way the
     /// other calls take.
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
-        let properties = self.0.properties("people.track_charge", properties);
-        self.0.call(Method::PeopleTrackCharge, vec![Value::from(amount), properties]);
+        let mut args = Args::with_room();
+        args.push(|to| write_value(&Value::from(amount), to));
+        args.push(|to| self.0.properties("people.track_charge", properties, to));
+        self.0.call_written(Method::PeopleTrackCharge, args);
     }
 
     /// `people.clear_charges`: empties the list of charges.
@@ -72,13 +75,17 @@ impl People {
     }
 
     fn with_properties(&self, method: Method, properties: impl Serialize) {
-        let properties = self.0.properties(&method.to_string(), properties);
-        self.0.call(method, vec![properties]);
+        self.0.with_properties(method, properties);
     }
 
     fn with_one(&self, method: Method, property: impl Into<String>, value: impl Serialize) {
         let property = property.into();
-        let value = self.0.value(&property, value);
-        self.0.call(method, vec![Value::Object(Properties::from_iter([(property, value)]))]);
+        let mut args = Args::with_room();
+        args.push(|to| {
+            let mut object = Object::begin(to);
+            object.member(to, |to| write_text(&property, to), |to| self.0.value(&property, value, to));
+            object.end(to);
+        });
+        self.0.call_written(method, args);
     }
 }

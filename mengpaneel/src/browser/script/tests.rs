@@ -16,16 +16,41 @@ fn signed_up() -> Calls {
     }))
 }
 
+/// One page, and what its block is.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    common: Common<'a>,
+    calls: Option<&'a Calls>,
+    nonce: Option<&'a str>,
+}
+
+impl<'a> Page<'a> {
+    fn with(self, change: impl FnOnce(&mut Common<'a>)) -> Self {
+        let mut common = self.common;
+        change(&mut common);
+        Self { common, ..self }
+    }
+}
+
+fn block(page: &Page<'_>) -> Option<String> {
+    Block::new(&page.common).of(page.calls, page.nonce).map(|block| String::from_utf8(block).unwrap())
+}
+
+fn late_block(calls: &Calls, nonce: Option<&str>) -> Option<String> {
+    let config = json!({});
+    let block = Block::new(&page(&config, None).common);
+    block.late(calls, nonce).map(|block| String::from_utf8(block).unwrap())
+}
+
 fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
-    Page {
+    let common = Common {
         token: "T",
         config,
         lib_url: "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js",
         instance: None,
         loader: Loader::Always,
-        calls,
-        nonce: None,
-    }
+    };
+    Page { common, calls, nonce: None }
 }
 
 #[test]
@@ -51,13 +76,13 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/browser/script/pages");
     let config = json!({"api_host": "/mp", "api_payload_format": "json", "batch_requests": false});
     let calls = signed_up();
-    let served = Page { lib_url: "/mixpanel.js", ..page(&config, Some(&calls)) };
+    let served = page(&config, Some(&calls)).with(|common| common.lib_url = "/mixpanel.js");
     for (name, written) in [
         ("sign_up.html", block(&served)),
         ("loader_only.html", block(&Page { calls: None, ..served })),
         ("nonce.html", block(&Page { nonce: Some("n0nce"), ..served })),
-        ("never.html", block(&Page { loader: Loader::Never, ..served })),
-        ("late.html", late_block(&calls, None, None)),
+        ("never.html", block(&served.with(|common| common.loader = Loader::Never))),
+        ("late.html", late_block(&calls, None)),
     ] {
         let (file, written) = (format!("{folder}/{name}"), written.unwrap());
         if std::env::var_os("BLESS").is_some() {
@@ -75,7 +100,7 @@ fn a_page_without_calls_has_the_loader_alone_or_nothing() {
     assert!(block_always.contains(r#"mixpanel.init("T", {"api_host":"/mp"}, "mengpaneel")"#));
     assert!(!block_always.contains("this.alias"));
     for loader in [Loader::WithCalls, Loader::Never] {
-        page.loader = loader;
+        page.common.loader = loader;
         assert_eq!(block(&page), None);
     }
 }
@@ -83,7 +108,7 @@ fn a_page_without_calls_has_the_loader_alone_or_nothing() {
 #[test]
 fn without_a_loader_the_calls_wait_for_the_applications_own() {
     let (config, calls) = (json!({}), signed_up());
-    let block = block(&Page { loader: Loader::Never, ..page(&config, Some(&calls)) }).unwrap();
+    let block = block(&page(&config, Some(&calls)).with(|common| common.loader = Loader::Never)).unwrap();
     assert!(!block.contains("mixpanel-2-latest"));
     assert!(block.contains("mengpaneel.queue || window.mixpanel || []"));
 }
@@ -110,7 +135,7 @@ fn a_reset_forgets_the_setup() {
 #[test]
 fn a_second_mengpaneel_has_names_of_its_own() {
     let (config, calls) = (json!({}), signed_up());
-    let block = block(&Page { instance: Some("billing"), ..page(&config, Some(&calls)) }).unwrap();
+    let block = block(&page(&config, Some(&calls)).with(|common| common.instance = Some("billing"))).unwrap();
     assert!(block.contains(r#"window["mengpaneel_billing"]"#));
     assert!(block.contains(r#"{}, "mengpaneel_billing");"#));
     assert!(block.contains(r#"sessionStorage.setItem("mengpaneel_billing_setup","#));
@@ -121,8 +146,8 @@ fn scripts_carry_the_nonce() {
     let (config, calls) = (json!({}), signed_up());
     let block = block(&Page { nonce: Some("a+/b\""), ..page(&config, Some(&calls)) }).unwrap();
     assert!(block.starts_with("<script nonce=\"a+/b&quot;\">\n"));
-    assert!(late_block(&calls, Some("n"), None).unwrap().starts_with("<script nonce=\"n\">\n"));
-    assert_eq!(late_block(&Calls::default(), None, None), None);
+    assert!(late_block(&calls, Some("n")).unwrap().starts_with("<script nonce=\"n\">\n"));
+    assert_eq!(late_block(&Calls::default(), None), None);
 }
 
 #[test]
@@ -178,7 +203,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn no_value_ends_the_script_or_its_line(value in any_json()) {
-        let written = super::json(&value);
+        let written = as_script(&value);
         let ends = !written.is_ascii() || written.contains(['<', '>', '&', '\n', '\r']);
         prop_assert!(!ends);
         prop_assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), value);

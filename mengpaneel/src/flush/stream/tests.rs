@@ -3,11 +3,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::browser::script::Common;
 use crate::call::{Call, Method, Mode};
 use crate::failure::Failures;
 use crate::outbox::{Memory, Outbox, PostConfig};
 use crate::recorder::{Condition, Ending, Entry, Extent};
 use crate::server::{ApiHost, Credentials, Delivery, DeliveryConfig};
+use crate::settings::Loader;
 use crate::visitor::Visitor;
 
 const BLOCK: &str = "<script>block</script>";
@@ -21,6 +23,11 @@ struct Flow {
     recorder: Arc<Recorder>,
     post: Arc<Post>,
     waiting: Arc<dyn Outbox>,
+}
+
+fn block() -> Arc<Block> {
+    let (config, lib_url) = (json!({}), "/mixpanel.js");
+    Arc::new(Block::new(&Common { token: "t", config: &config, lib_url, instance: None, loader: Loader::Always }))
 }
 
 impl Flow {
@@ -45,9 +52,9 @@ impl Flow {
         let recorder = Arc::new(Recorder::new(Visitor::default(), Failures::default(), Arc::new(|_| {})));
         recorder.settle(Ending { succeeded: true, routed: true }, Extent::Everything);
         let judge: Judge = Box::new(move |_| verdict.clone());
-        let write: Write = Box::new(|nonce| Some(format!("{BLOCK}{}", nonce.unwrap_or_default())));
+        let write: Write = Box::new(|_, nonce| Some(format!("{BLOCK}{}", nonce.unwrap_or_default()).into()));
         let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![event("early")], ..Calls::default() });
-        let streaming = Streaming::new((judge, write), None, Arc::clone(&recorder), Arc::clone(&post), Some(parcel));
+        let streaming = Streaming::new((judge, write), block(), Arc::clone(&recorder), Arc::clone(&post), Some(parcel));
         Self { streaming, recorder, post, waiting }
     }
 

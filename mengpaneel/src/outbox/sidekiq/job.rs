@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method};
 use crate::parcel::Parcel;
+use crate::written::Seen;
 
 /// The class of the gem's worker.
 const CLASS: &str = "Mengpaneel::Strategy::AsyncServerSide::Worker";
@@ -64,10 +65,9 @@ fn name_visitor(calls: &mut Calls, parcel: &Parcel) {
     let browser = parcel.visitor.browser();
     let (Some(id), device) = (browser.current_id().map(str::to_owned), browser.device_id.clone()) else { return };
     for call in calls.tracking.iter_mut().filter(|call| call.method().is_track()) {
-        let Some(properties) = call.properties_mut() else { continue };
-        properties.entry("distinct_id").or_insert_with(|| Value::from(id.as_str()));
+        call.default_properties(&[("distinct_id", Seen::Text(&id))]);
         if let Some(device) = &device {
-            properties.entry("$device_id").or_insert_with(|| Value::from(device.as_str()));
+            call.default_properties(&[("$device_id", Seen::Text(device))]);
         }
     }
 }

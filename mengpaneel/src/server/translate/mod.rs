@@ -28,7 +28,7 @@ use self::state::State;
 use super::message::{Endpoint, Message};
 use super::said::{Said, Written};
 use crate::call::{Call, Method, Properties};
-use crate::compact::Seen;
+use crate::written::Seen;
 
 /// As messages; held to be the same as what is written.
 #[cfg(test)]

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::facts::Facts;
 use super::limits::{is_insert_id, is_placeholder, is_plain, is_short, is_taken};
 use super::state::State;
-use crate::compact::Seen;
 use crate::server::said::owner;
+use crate::written::{Seen, Style, text_as_json};
 
 /// What every event of a parcel has.
 pub(super) struct Common<'a> {
@@ -43,9 +43,9 @@ pub(super) fn write(
     let start = text.len();
     let mut record = Record { json: text, count: 0 };
     record.json.extend_from_slice(b"{\"event\":");
-    record.quoted(name)?;
+    record.quoted(name);
     record.json.extend_from_slice(b",\"properties\":{\"token\":");
-    record.quoted(common.token)?;
+    record.quoted(common.token);
     record.count += 1;
     let mut brought = Brought::default();
     for (key, value) in own {
@@ -108,17 +108,8 @@ impl Record<'_> {
         serde_json::to_writer(&mut *self.json, value).ok()
     }
 
-    /// A text with its quotes. Few have anything to escape.
-    fn quoted(&mut self, text: &str) -> Option<()> {
-        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-        // Without a way out, so that many bytes are looked at together.
-        if text.bytes().fold(false, |any, byte| any | is_special(byte)) {
-            return self.value(text);
-        }
-        self.json.push(b'"');
-        self.json.extend_from_slice(text.as_bytes());
-        self.json.push(b'"');
-        Some(())
+    fn quoted(&mut self, text: &str) {
+        text_as_json(text, Style::Plain, self.json);
     }
 
     /// A member whose key stands written, with its quotes.
@@ -138,7 +129,8 @@ impl Record<'_> {
         self.json.extend_from_slice(key.as_bytes());
         self.json.push(b':');
         self.count += 1;
-        self.quoted(text)
+        self.quoted(text);
+        Some(())
     }
 
     /// What the application says.
@@ -147,24 +139,27 @@ impl Record<'_> {
             && match value {
                 Seen::Text(text) => is_short(text),
                 Seen::Value(value) => is_plain(value),
+                Seen::Nested(_) => false,
                 _ => true,
             };
         if !is_plain {
             return None;
         }
         self.json.push(b',');
-        self.quoted(key)?;
+        self.quoted(key);
         self.json.push(b':');
         self.count += 1;
         match value {
-            Seen::Null => self.value(&()),
-            Seen::Bool(truth) => self.value(&truth),
-            Seen::Natural(number) => self.value(&number),
-            Seen::Integer(number) => self.value(&number),
-            Seen::Float(number) => self.value(&number),
+            Seen::Null => self.value(&())?,
+            Seen::Bool(truth) => self.value(&truth)?,
+            Seen::Natural(number) => self.value(&number)?,
+            Seen::Integer(number) => self.value(&number)?,
+            Seen::Float(number) => self.value(&number)?,
             Seen::Text(text) => self.quoted(text),
-            Seen::Value(value) => self.value(value),
+            Seen::Value(value) => self.value(value)?,
+            Seen::Nested(_) => return None,
         }
+        Some(())
     }
 
     /// Who it is, and what goes with each event of theirs. Gives the distinct ID.

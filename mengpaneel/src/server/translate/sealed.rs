@@ -8,8 +8,9 @@ use super::limits::is_placeholder;
 use super::plain::{self, Common};
 use super::state::State;
 use crate::call::Method;
-use crate::compact::{self, Reader, Seen};
+use crate::compact;
 use crate::server::said::Written;
+use crate::written::{Reader, Seen};
 
 impl Interpreter {
     /// What a compact parcel comes to, written at the end of `text`. `None` where it has to be taken

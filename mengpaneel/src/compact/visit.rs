@@ -1,6 +1,4 @@
-//! What stands in a compact parcel, as it is seen: without being taken.
-
-use serde_json::Value;
+//! What stands at the begin of a compact parcel, as it is seen: without being taken.
 
 use crate::parcel::Parcel;
 use crate::visitor::Visitor;
@@ -46,53 +44,6 @@ impl<'a> Visit<'a> {
             url: url.map(str::to_owned),
             referrer: referrer.map(str::to_owned),
             has_session,
-        }
-    }
-}
-
-/// A value as it is seen.
-#[derive(Clone, Copy, Debug)]
-pub enum Seen<'a> {
-    /// `null`
-    Null,
-    /// A truth.
-    Bool(bool),
-    /// A number.
-    Natural(u64),
-    /// A number below zero.
-    Integer(i64),
-    /// A number with a fraction.
-    Float(f64),
-    /// A text.
-    Text(&'a str),
-    /// Any other, where it is at hand.
-    Value(&'a Value),
-}
-
-impl<'a> From<&'a Value> for Seen<'a> {
-    fn from(value: &'a Value) -> Self {
-        match value {
-            Value::String(text) => Self::Text(text),
-            value => Self::Value(value),
-        }
-    }
-}
-
-impl<'a> Seen<'a> {
-    /// The text, where it is one.
-    pub fn as_text(self) -> Option<&'a str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Whether it is a number.
-    pub fn is_number(self) -> bool {
-        match self {
-            Self::Natural(_) | Self::Integer(_) | Self::Float(_) => true,
-            Self::Value(value) => value.is_number(),
-            _ => false,
         }
     }
 }

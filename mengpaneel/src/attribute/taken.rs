@@ -1,0 +1,146 @@
+//! The values that an annotated function took on its way, and the arguments that they come to.
+
+use std::ops::Range;
+
+use crate::call::Args;
+use crate::plan::{Annotated, Argument, Property};
+use crate::written::{Object, Reader, Seen, write_bool, write_len, write_text, write_text_value};
+
+/// Values as they were taken, written one behind the other.
+#[derive(Debug)]
+pub(super) struct Slots {
+    written: Vec<u8>,
+    slots: Vec<Slot>,
+}
+
+/// A value, once it was taken, and when.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    own: Option<Range<usize>>,
+    ticket: u64,
+}
+
+/// Whether what a call waits for was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    NeverReached,
+    False,
+    True,
+}
+
+impl Slots {
+    /// Room for so many.
+    pub(super) fn new(count: usize) -> Self {
+        Self { written: Vec::with_capacity(16 * count), slots: vec![Slot::default(); count] }
+    }
+
+    /// Puts the value there that is written so, in the place of the one that was taken before.
+    pub(super) fn put(&mut self, index: usize, ticket: u64, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) {
+        let before = self.slots.get_mut(index).and_then(|slot| slot.own.take());
+        if let Some(gone) = before {
+            for own in self.slots.iter_mut().filter_map(|slot| slot.own.as_mut()).filter(|own| own.start >= gone.end) {
+                *own = own.start - gone.len()..own.end - gone.len();
+            }
+            self.written.drain(gone);
+        }
+        let begin = self.written.len();
+        let own = write(&mut self.written).map(|()| begin..self.written.len());
+        if own.is_none() {
+            self.written.truncate(begin);
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Slot { own, ticket };
+        }
+    }
+
+    fn of(&self, slot: &Slot) -> Option<&[u8]> {
+        self.written.get(slot.own.clone()?)
+    }
+
+    /// Whether the call's `when` was there, and what it said.
+    pub(super) fn met(&self, annotated: &Annotated) -> When {
+        let Some(slot) = annotated.when else { return When::True };
+        match self.slots.get(slot).and_then(|slot| self.of(slot)) {
+            Some(b"t") => When::True,
+            Some(_) => When::False,
+            None => When::NeverReached,
+        }
+    }
+
+    /// The arguments of a call, and the place of the last value among them; `None` where one is missing.
+    pub(super) fn arguments(&self, annotated: &Annotated) -> Option<(Args, Option<u64>)> {
+        let mut taken = Taken { slots: self, last: None };
+        if let Some(slot) = annotated.when {
+            taken.slot(slot)?;
+        }
+        let mut args = Args::with_room();
+        for argument in annotated.args {
+            let mut is_there = None;
+            args.push(|to| is_there = taken.argument(argument, to));
+            is_there?;
+        }
+        Some((args, taken.last))
+    }
+}
+
+/// Reads slots, and remembers when the last of them was taken.
+struct Taken<'a> {
+    slots: &'a Slots,
+    last: Option<u64>,
+}
+
+impl<'a> Taken<'a> {
+    fn slot(&mut self, index: usize) -> Option<&'a [u8]> {
+        let slot = self.slots.slots.get(index)?;
+        self.last = self.last.max(Some(slot.ticket));
+        self.slots.of(slot)
+    }
+
+    fn argument(&mut self, argument: &Argument, to: &mut Vec<u8>) -> Option<()> {
+        match argument {
+            Argument::Text(text) => write_text_value(text, to),
+            Argument::Taken(index) | Argument::Name(index, _) => to.extend_from_slice(self.slot(*index)?),
+            Argument::List(items) => {
+                to.push(b'a');
+                write_len(items.len(), to);
+                return items.iter().try_for_each(|item| self.argument(item, to));
+            }
+            Argument::KeepUser => {
+                let mut object = Object::begin(to);
+                object.member(to, |to| write_text("delete_user", to), |to| write_bool(false, to));
+                object.end(to);
+            }
+            Argument::Properties(properties) => return self.properties(properties, to),
+        }
+        Some(())
+    }
+
+    fn properties(&mut self, properties: &[Property], to: &mut Vec<u8>) -> Option<()> {
+        let mut object = Object::begin(to);
+        for property in properties {
+            match property {
+                Property::Named(name, value) => {
+                    let value = self.slot(*value)?;
+                    object.member(to, |to| write_text(name, to), |to| to.extend_from_slice(value));
+                }
+                Property::Computed(name, value, _) => {
+                    let name = Reader::of(self.slot(*name)?).seen().and_then(Seen::as_text)?;
+                    let value = self.slot(*value)?;
+                    object.member(to, |to| write_text(name, to), |to| to.extend_from_slice(value));
+                }
+                Property::Spread(value, _) => {
+                    let mut members = Reader::of(self.slot(*value)?);
+                    if members.byte()? != b'o' {
+                        return None;
+                    }
+                    for _ in 0..members.len()? {
+                        let (name, value) = (members.text()?, members.pass()?);
+                        object.member(to, |to| write_text(name, to), |to| to.extend_from_slice(value));
+                    }
+                }
+            }
+        }
+        object.end(to);
+        Some(())
+    }
+}

@@ -1,0 +1,102 @@
+//! JSON of what was written.
+
+use serde::Serialize;
+
+use super::read::Reader;
+use super::seen::Seen;
+
+/// What the JSON is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// To be sent.
+    Plain,
+    /// To stand in a script: it cannot end that, is one line of JavaScript, and reads the same in
+    /// whatever encoding the browser takes the page to be: ASCII.
+    Script,
+}
+
+/// Writes the next value as JSON. `None` only where none was written.
+pub fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> Option<()> {
+    let before = *reader;
+    match reader.byte()? {
+        b'a' => {
+            to.push(b'[');
+            for place in 0..reader.len()? {
+                if place > 0 {
+                    to.push(b',');
+                }
+                json(reader, style, to)?;
+            }
+            to.push(b']');
+        }
+        b'o' => {
+            to.push(b'{');
+            for place in 0..reader.len()? {
+                if place > 0 {
+                    to.push(b',');
+                }
+                text_as_json(reader.text()?, style, to);
+                to.push(b':');
+                json(reader, style, to)?;
+            }
+            to.push(b'}');
+        }
+        b'n' => to.extend_from_slice(reader.text()?.as_bytes()),
+        _ => {
+            *reader = before;
+            match reader.seen()? {
+                Seen::Null => to.extend_from_slice(b"null"),
+                Seen::Bool(truth) => number(&truth, to),
+                Seen::Natural(natural) => number(&natural, to),
+                Seen::Integer(integer) => number(&integer, to),
+                Seen::Float(float) => number(&float, to),
+                Seen::Text(text) => text_as_json(text, style, to),
+                Seen::Nested(_) | Seen::Value(_) => return None,
+            }
+        }
+    }
+    Some(())
+}
+
+fn number(number: &(impl Serialize + ?Sized), to: &mut Vec<u8>) {
+    // Writing to memory does not fail.
+    let _ = serde_json::to_writer(to, number);
+}
+
+/// Writes a text as JSON, with its quotes. Few have anything to escape.
+pub fn text_as_json(text: &str, style: Style, to: &mut Vec<u8>) {
+    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    let needs_escape = |byte: u8| {
+        is_special(byte) || (style == Style::Script && (!byte.is_ascii() || matches!(byte, b'<' | b'>' | b'&')))
+    };
+    // Without a way out, so that many bytes are looked at together.
+    if !text.bytes().fold(false, |any, byte| any | needs_escape(byte)) {
+        to.push(b'"');
+        to.extend_from_slice(text.as_bytes());
+        to.push(b'"');
+        return;
+    }
+    let begin = to.len();
+    number(text, to);
+    if style == Style::Script {
+        let escaped = escape(&to.split_off(begin));
+        to.extend_from_slice(escaped.as_bytes());
+    }
+}
+
+/// Writes what a script cannot hold as UTF-16 units, `\u003c`: in JSON, such stands in texts only.
+fn escape(json: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in String::from_utf8_lossy(json).chars() {
+        if !c.is_ascii() || matches!(c, '<' | '>' | '&') {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

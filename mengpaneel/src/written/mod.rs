@@ -1,0 +1,112 @@
+//! Values as they are written when they are recorded: in few bytes, one behind the other. Nothing is
+//! allocated for each of them, and who wants JSON writes it from here.
+//!
+//! The members of an object stand in the order of their names, and no name twice: what is equal is
+//! written equally.
+
+mod json;
+mod object;
+mod read;
+mod seen;
+mod serializer;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Number, Value};
+
+pub use json::{Style, json, text_as_json};
+pub use object::Object;
+pub use read::Reader;
+pub use seen::Seen;
+pub use serializer::write;
+
+/// Writes a value as it stands.
+pub fn write_value(value: &Value, to: &mut Vec<u8>) {
+    match value {
+        Value::Null => to.push(b'0'),
+        Value::Bool(truth) => write_bool(*truth, to),
+        Value::Number(number) => write_number(number, to),
+        Value::String(text) => write_text_value(text, to),
+        Value::Array(items) => {
+            to.push(b'a');
+            write_len(items.len(), to);
+            for item in items {
+                write_value(item, to);
+            }
+        }
+        Value::Object(entries) => {
+            let mut object = Object::begin(to);
+            for (name, value) in entries {
+                object.member(to, |to| write_text(name, to), |to| write_value(value, to));
+            }
+            object.end(to);
+        }
+    }
+}
+
+fn write_number(number: &Number, to: &mut Vec<u8>) {
+    if let Some(natural) = number.as_u64() {
+        write_natural(natural, to);
+    } else if let Some(integer) = number.as_i64() {
+        write_negative(integer, to);
+    } else if let Some(float) = number.as_f64().filter(|float| Number::from_f64(*float).as_ref() == Some(number)) {
+        to.push(b'd');
+        to.extend_from_slice(&float.to_le_bytes());
+    } else {
+        // With a feature of serde_json's, numbers may have more digits than that.
+        to.push(b'n');
+        write_text(&number.to_string(), to);
+    }
+}
+
+/// Writes a truth.
+pub fn write_bool(truth: bool, to: &mut Vec<u8>) {
+    to.push(if truth { b't' } else { b'f' });
+}
+
+/// Writes a number.
+pub fn write_natural(natural: u64, to: &mut Vec<u8>) {
+    to.push(b'u');
+    to.extend_from_slice(&natural.to_le_bytes());
+}
+
+/// A number below zero.
+fn write_negative(integer: i64, to: &mut Vec<u8>) {
+    to.push(b'i');
+    to.extend_from_slice(&integer.to_le_bytes());
+}
+
+/// Writes a text that is a value.
+pub fn write_text_value(text: &str, to: &mut Vec<u8>) {
+    to.push(b's');
+    write_text(text, to);
+}
+
+/// Writes a text that is no value by itself: a name, or the part of something.
+pub fn write_text(text: &str, to: &mut Vec<u8>) {
+    write_len(text.len(), to);
+    to.extend_from_slice(text.as_bytes());
+}
+
+/// Writes how many follow. Seven bits in each byte; all but the last have the eighth too.
+pub fn write_len(mut len: usize, to: &mut Vec<u8>) {
+    loop {
+        let [low, ..] = len.to_le_bytes();
+        if len <= 0x7f {
+            return to.push(low);
+        }
+        to.push(low | 0x80);
+        len >>= 7;
+    }
+}
+
+/// Writes how many follow where room was left for it: one byte.
+fn set_len(at: usize, len: usize, to: &mut Vec<u8>) {
+    if let (true, Some(room), [low, ..]) = (len <= 0x7f, to.get_mut(at), len.to_le_bytes()) {
+        *room = low;
+        return;
+    }
+    let mut written = Vec::new();
+    write_len(len, &mut written);
+    to.splice(at..=at, written);
+}

@@ -1,0 +1,187 @@
+//! Reading what was written: as values, or only looking.
+
+use serde_json::{Map, Number, Value};
+
+use super::seen::Seen;
+
+/// What is left to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Of what was written there.
+    pub fn of(written: &'a [u8]) -> Self {
+        Self(written)
+    }
+
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The next byte.
+    pub fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    /// The next so many bytes.
+    pub fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    /// How many follow.
+    pub fn len(&mut self) -> Option<usize> {
+        let (mut len, mut shift) = (0, 0);
+        loop {
+            let byte = self.byte()?;
+            len |= usize::from(byte & 0x7f).checked_shl(shift)?;
+            if byte & 0x80 == 0 {
+                return Some(len);
+            }
+            shift += 7;
+        }
+    }
+
+    /// The next so many bytes.
+    pub fn take_bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    /// The text of so many bytes.
+    pub fn take(&mut self, len: usize) -> Option<&'a str> {
+        std::str::from_utf8(self.take_bytes(len)?).ok()
+    }
+
+    /// The text that follows, behind its length.
+    pub fn text(&mut self) -> Option<&'a str> {
+        let len = self.len()?;
+        self.take(len)
+    }
+
+    /// The value that follows.
+    pub fn seen(&mut self) -> Option<Seen<'a>> {
+        let before = self.0;
+        Some(match self.byte()? {
+            b'0' => Seen::Null,
+            b'f' => Seen::Bool(false),
+            b't' => Seen::Bool(true),
+            b'u' => Seen::Natural(u64::from_le_bytes(self.bytes()?)),
+            b'i' => Seen::Integer(i64::from_le_bytes(self.bytes()?)),
+            b'd' => Seen::Float(f64::from_le_bytes(self.bytes()?)),
+            b's' => Seen::Text(self.text()?),
+            _ => {
+                self.0 = before;
+                Seen::Nested(self.pass()?)
+            }
+        })
+    }
+
+    /// The members of the object that follows, if it is one.
+    pub fn seen_members(&mut self) -> Option<Vec<(&'a str, Seen<'a>)>> {
+        if self.byte()? != b'o' {
+            return None;
+        }
+        self.many(|reader| Some((reader.text()?, reader.seen()?)))
+    }
+
+    /// The bytes of the value that follows.
+    pub fn pass(&mut self) -> Option<&'a [u8]> {
+        let before = self.0;
+        self.skip()?;
+        before.get(..before.len() - self.0.len())
+    }
+
+    /// Passes the value that follows, without a look at what it holds.
+    fn skip(&mut self) -> Option<()> {
+        let len = match self.byte()? {
+            b'0' | b'f' | b't' => 0,
+            b'u' | b'i' | b'd' => 8,
+            b's' | b'n' => self.len()?,
+            b'a' => return (0..self.len()?).try_for_each(|_| self.skip()),
+            b'o' => return (0..self.len()?).try_for_each(|_| self.skip_text().and_then(|()| self.skip())),
+            _ => return None,
+        };
+        self.0 = self.0.get(len..)?;
+        Some(())
+    }
+
+    fn skip_text(&mut self) -> Option<()> {
+        let len = self.len()?;
+        self.0 = self.0.get(len..)?;
+        Some(())
+    }
+
+    /// As many as there are, each behind the other.
+    pub fn many<T>(&mut self, one: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let len = self.len()?;
+        // What was not written by us may say that any number follows.
+        let mut all = Vec::with_capacity(len.min(64));
+        for _ in 0..len {
+            all.push(one(self)?);
+        }
+        Some(all)
+    }
+
+    /// Passes the value that follows, if it is one that can be read. Tells whether its names stand in
+    /// their order, as we write them.
+    pub fn pass_value(&mut self) -> Option<bool> {
+        let before = self.0;
+        match self.byte()? {
+            b'a' => {
+                let mut is_ordered = true;
+                for _ in 0..self.len()? {
+                    is_ordered &= self.pass_value()?;
+                }
+                Some(is_ordered)
+            }
+            b'o' => {
+                let (mut is_ordered, mut last) = (true, None);
+                for _ in 0..self.len()? {
+                    let name = Some(self.text()?);
+                    is_ordered &= last < name;
+                    last = name;
+                    is_ordered &= self.pass_value()?;
+                }
+                Some(is_ordered)
+            }
+            b'n' => self.text()?.parse::<Number>().map(|_| true).ok(),
+            _ => {
+                self.0 = before;
+                match self.seen()? {
+                    Seen::Float(float) => float.is_finite().then_some(true),
+                    _ => Some(true),
+                }
+            }
+        }
+    }
+
+    /// The value that follows.
+    pub fn value(&mut self) -> Option<Value> {
+        Some(match self.byte()? {
+            b'0' => Value::Null,
+            b'f' => Value::Bool(false),
+            b't' => Value::Bool(true),
+            b'u' => Value::from(u64::from_le_bytes(self.bytes()?)),
+            b'i' => Value::from(i64::from_le_bytes(self.bytes()?)),
+            b'd' => Value::Number(Number::from_f64(f64::from_le_bytes(self.bytes()?))?),
+            b'n' => Value::Number(self.text()?.parse().ok()?),
+            b's' => Value::String(self.text()?.to_owned()),
+            b'a' => Value::Array(self.many(Self::value)?),
+            b'o' => {
+                let mut entries = Map::new();
+                for _ in 0..self.len()? {
+                    let key = self.text()?.to_owned();
+                    entries.insert(key, self.value()?);
+                }
+                Value::Object(entries)
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! A value as it is seen: without being taken.
+
+use serde_json::Value;
+
+/// A value as it is seen.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// `null`
+    Null,
+    /// A truth.
+    Bool(bool),
+    /// A number.
+    Natural(u64),
+    /// A number below zero.
+    Integer(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// A text.
+    Text(&'a str),
+    /// Any other, as it is written.
+    Nested(&'a [u8]),
+    /// Any other, where it is at hand.
+    Value(&'a Value),
+}
+
+impl<'a> From<&'a Value> for Seen<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text),
+            value => Self::Value(value),
+        }
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// The text, where it is one.
+    pub fn as_text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number, where it is one without a fraction and not below zero.
+    pub fn as_natural(self) -> Option<u64> {
+        match self {
+            Self::Natural(number) => Some(number),
+            Self::Value(value) => value.as_u64(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a number.
+    pub fn is_number(self) -> bool {
+        match self {
+            Self::Natural(_) | Self::Integer(_) | Self::Float(_) => true,
+            Self::Value(value) => value.is_number(),
+            _ => false,
+        }
+    }
+}

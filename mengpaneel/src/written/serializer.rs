@@ -1,0 +1,418 @@
+//! Writing whatever serialises, to the same effect as by way of `serde_json`'s values.
+
+use serde::ser::{
+    self, Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use serde_json::{Error, Value};
+
+use super::object::Object;
+use super::{set_len, write_bool, write_natural, write_negative, write_text, write_text_value, write_value};
+
+/// Beyond it a browser rounds an integer.
+const EXACT: u64 = 1 << 53;
+
+/// As `serde_json` names what stands for JSON of its own.
+const OWN: &str = "$serde_json::private::";
+
+/// Writes a value. An integer beyond ±2^53 becomes a text, at any depth: a browser would round it.
+///
+/// # Errors
+/// Where it is nothing that JSON can say. What was written of it is to be taken away.
+pub fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), Error> {
+    value.serialize(Writer { to })
+}
+
+struct Writer<'a> {
+    to: &'a mut Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    fn list(self) -> List<'a> {
+        self.to.push(b'a');
+        self.to.push(0);
+        List { at: self.to.len() - 1, to: self.to, len: 0, variant: None }
+    }
+
+    fn members(self) -> Members<'a> {
+        let object = Object::begin(self.to);
+        Members { to: self.to, object, begin: 0, variant: None }
+    }
+
+    /// An object whose only member has this name.
+    fn variant(self, name: &str) -> (Self, Variant) {
+        let object = Object::begin(self.to);
+        let begin = self.to.len();
+        write_text(name, self.to);
+        (self, Variant { object, begin })
+    }
+}
+
+/// An object of one member, which is being written.
+struct Variant {
+    object: Object,
+    begin: usize,
+}
+
+impl Variant {
+    fn end(self, to: &mut Vec<u8>) {
+        let Self { mut object, begin } = self;
+        object.put(begin, to);
+        object.end(to);
+    }
+}
+
+impl<'a> Serializer for Writer<'a> {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = List<'a>;
+    type SerializeTuple = List<'a>;
+    type SerializeTupleStruct = List<'a>;
+    type SerializeTupleVariant = List<'a>;
+    type SerializeMap = Members<'a>;
+    type SerializeStruct = Fields<'a>;
+    type SerializeStructVariant = Members<'a>;
+
+    fn serialize_bool(self, truth: bool) -> Result<(), Error> {
+        write_bool(truth, self.to);
+        Ok(())
+    }
+
+    fn serialize_i8(self, integer: i8) -> Result<(), Error> {
+        self.serialize_i64(integer.into())
+    }
+
+    fn serialize_i16(self, integer: i16) -> Result<(), Error> {
+        self.serialize_i64(integer.into())
+    }
+
+    fn serialize_i32(self, integer: i32) -> Result<(), Error> {
+        self.serialize_i64(integer.into())
+    }
+
+    fn serialize_i64(self, integer: i64) -> Result<(), Error> {
+        match u64::try_from(integer) {
+            Ok(natural) => return self.serialize_u64(natural),
+            Err(_) if integer.unsigned_abs() > EXACT => write_text_value(&integer.to_string(), self.to),
+            Err(_) => write_negative(integer, self.to),
+        }
+        Ok(())
+    }
+
+    fn serialize_i128(self, integer: i128) -> Result<(), Error> {
+        if let Ok(natural) = u64::try_from(integer) {
+            return self.serialize_u64(natural);
+        }
+        self.serialize_i64(i64::try_from(integer).map_err(|_| Error::custom("number out of range"))?)
+    }
+
+    fn serialize_u8(self, natural: u8) -> Result<(), Error> {
+        self.serialize_u64(natural.into())
+    }
+
+    fn serialize_u16(self, natural: u16) -> Result<(), Error> {
+        self.serialize_u64(natural.into())
+    }
+
+    fn serialize_u32(self, natural: u32) -> Result<(), Error> {
+        self.serialize_u64(natural.into())
+    }
+
+    fn serialize_u64(self, natural: u64) -> Result<(), Error> {
+        if natural > EXACT {
+            write_text_value(&natural.to_string(), self.to);
+        } else {
+            write_natural(natural, self.to);
+        }
+        Ok(())
+    }
+
+    fn serialize_u128(self, natural: u128) -> Result<(), Error> {
+        self.serialize_u64(u64::try_from(natural).map_err(|_| Error::custom("number out of range"))?)
+    }
+
+    fn serialize_f32(self, float: f32) -> Result<(), Error> {
+        write_value(&Value::from(float), self.to);
+        Ok(())
+    }
+
+    fn serialize_f64(self, float: f64) -> Result<(), Error> {
+        write_value(&Value::from(float), self.to);
+        Ok(())
+    }
+
+    fn serialize_char(self, letter: char) -> Result<(), Error> {
+        self.serialize_str(letter.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), Error> {
+        write_text_value(text, self.to);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Error> {
+        self.collect_seq(bytes)
+    }
+
+    fn serialize_none(self) -> Result<(), Error> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Error> {
+        self.to.push(b'0');
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Error> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Error> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        let (Self { to }, variant) = self.variant(variant);
+        write(value, to)?;
+        variant.end(to);
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, Error> {
+        Ok(self.list())
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<List<'a>, Error> {
+        Ok(self.list())
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a>, Error> {
+        Ok(self.list())
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<List<'a>, Error> {
+        let (writer, variant) = self.variant(variant);
+        Ok(List { variant: Some(variant), ..writer.list() })
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Members<'a>, Error> {
+        Ok(self.members())
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Error> {
+        Ok(if name.starts_with(OWN) { Fields::Json(self.to) } else { Fields::Members(self.members()) })
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Members<'a>, Error> {
+        let (writer, variant) = self.variant(variant);
+        Ok(Members { variant: Some(variant), ..writer.members() })
+    }
+}
+
+/// A list that is being written.
+pub struct List<'a> {
+    to: &'a mut Vec<u8>,
+    /// Where its length stands.
+    at: usize,
+    len: usize,
+    variant: Option<Variant>,
+}
+
+impl SerializeSeq for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.len += 1;
+        write(value, self.to)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        set_len(self.at, self.len, self.to);
+        if let Some(variant) = self.variant {
+            variant.end(self.to);
+        }
+        Ok(())
+    }
+}
+
+impl SerializeTuple for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        SerializeSeq::serialize_element(self, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        SerializeSeq::end(self)
+    }
+}
+
+impl SerializeTupleStruct for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        SerializeSeq::serialize_element(self, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        SerializeSeq::end(self)
+    }
+}
+
+impl SerializeTupleVariant for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        SerializeSeq::serialize_element(self, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        SerializeSeq::end(self)
+    }
+}
+
+/// An object that is being written.
+pub struct Members<'a> {
+    to: &'a mut Vec<u8>,
+    object: Object,
+    /// Where the member begins that is being written.
+    begin: usize,
+    variant: Option<Variant>,
+}
+
+impl Members<'_> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
+        let begin = self.to.len();
+        write_text(name, self.to);
+        write(value, self.to)?;
+        self.object.put(begin, self.to);
+        Ok(())
+    }
+
+    fn end(self) {
+        self.object.end(self.to);
+        if let Some(variant) = self.variant {
+            variant.end(self.to);
+        }
+    }
+}
+
+impl SerializeMap for Members<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+        self.begin = self.to.len();
+        write(key, self.to)?;
+        if self.to.get(self.begin) == Some(&b's') {
+            // A name stands without the sign that it is a text.
+            self.to.remove(self.begin);
+        } else {
+            self.to.truncate(self.begin);
+            write_text(&name(key)?, self.to);
+        }
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        write(value, self.to)?;
+        self.object.put(self.begin, self.to);
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Members::end(self);
+        Ok(())
+    }
+}
+
+impl SerializeStructVariant for Members<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        self.field(name, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Members::end(self);
+        Ok(())
+    }
+}
+
+/// A struct that is being written.
+pub enum Fields<'a> {
+    /// As an object.
+    Members(Members<'a>),
+    /// It stands for JSON of `serde_json`'s own, which its only field holds as a text.
+    Json(&'a mut Vec<u8>),
+}
+
+impl SerializeStruct for Fields<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        match self {
+            Self::Members(members) => members.field(name, value),
+            Self::Json(to) => match serde_json::to_value(value)? {
+                Value::String(json) => write(&serde_json::from_str::<Value>(&json)?, to),
+                other => write(&other, to),
+            },
+        }
+    }
+
+    fn end(self) -> Result<(), Error> {
+        if let Self::Members(members) = self {
+            members.end();
+        }
+        Ok(())
+    }
+}
+
+/// The name that `serde_json` makes of a key that is no text, if it does.
+fn name(key: &(impl Serialize + ?Sized)) -> Result<String, Error> {
+    struct Key<'a, K: ?Sized>(&'a K);
+
+    impl<K: Serialize + ?Sized> Serialize for Key<'_, K> {
+        fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map([(self.0, ())])
+        }
+    }
+
+    match serde_json::to_value(Key(key))? {
+        Value::Object(entries) => entries.into_iter().next().map(|(name, _)| name),
+        _ => None,
+    }
+    .ok_or_else(|| Error::custom("key must be a string"))
+}

@@ -1,0 +1,169 @@
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+use serde::Serialize;
+use serde_json::json;
+
+use super::*;
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,200}".prop_map(Value::from),
+        "[\u{0}-\u{30}<>&\"\\\\é😀\u{2028}]{0,9}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 300, 150, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..150).prop_map(Value::from),
+            prop::collection::btree_map("\\PC{0,10}", inner, 0..150)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+fn written(value: &Value) -> Vec<u8> {
+    let mut to = Vec::new();
+    write_value(value, &mut to);
+    to
+}
+
+/// What serialises, as it is written and read again.
+fn by_writing(value: &impl Serialize) -> Result<Value, String> {
+    let mut to = Vec::new();
+    write(value, &mut to).map_err(|error| error.to_string())?;
+    let mut reader = Reader::of(&to);
+    assert_eq!(reader.pass_value(), Some(true), "names in order");
+    assert_eq!(reader.left(), 0);
+    Ok(Reader::of(&to).value().unwrap())
+}
+
+fn as_json(written: &[u8], style: Style) -> String {
+    let mut out = Vec::new();
+    json(&mut Reader::of(written), style, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// An object, with its members added one by one.
+fn object(members: &[(String, u64)]) -> Vec<u8> {
+    let mut to = Vec::new();
+    let mut object = Object::begin(&mut to);
+    for (name, value) in members {
+        object.member(&mut to, |to| write_text(name, to), |to| write_natural(*value, to));
+    }
+    object.end(&mut to);
+    to
+}
+
+proptest! {
+    #[test]
+    fn a_value_is_read_as_it_was_written(value in values()) {
+        let to = written(&value);
+        prop_assert_eq!(Reader::of(&to).value(), Some(value));
+        let mut reader = Reader::of(&to);
+        prop_assert_eq!(reader.pass(), Some(&to[..]));
+        prop_assert_eq!(Reader::of(&to).pass_value(), Some(true));
+    }
+
+    #[test]
+    fn its_json_is_what_serde_json_writes(value in values()) {
+        let to = written(&value);
+        prop_assert_eq!(as_json(&to, Style::Plain), value.to_string());
+        let script = as_json(&to, Style::Script);
+        prop_assert!(script.is_ascii() && !script.contains(['<', '>', '&', '\n']));
+        // `serde_json` reads a float's last digit not always as it wrote it.
+        let again = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+        prop_assert_eq!(again(&script), again(&value.to_string()));
+    }
+
+    #[test]
+    fn an_objects_members_stand_in_order_and_the_last_of_a_name_counts(
+        members in prop::collection::vec(("[a-d]{0,3}", any::<u64>()), 0..200)
+    ) {
+        let to = object(&members);
+        let expected: BTreeMap<_, _> = members.into_iter().collect();
+        prop_assert_eq!(&to, &written(&json!(expected)));
+        // Whatever is added to an object that is there already.
+        let mut more = to;
+        let mut object = Object::open(0, &mut more).unwrap();
+        object.member(&mut more, |to| write_text("b", to), |to| write_bool(true, to));
+        object.end(&mut more);
+        let mut expected = json!(expected);
+        expected["b"] = json!(true);
+        prop_assert_eq!(more, written(&expected));
+    }
+
+    #[test]
+    fn a_number_is_written_as_serde_json_takes_it(float in any::<f32>(), small in -9_i128..9, large in any::<i128>()) {
+        prop_assert_eq!(by_writing(&float), Ok(json!(float)));
+        prop_assert_eq!(by_writing(&small), Ok(json!(small)));
+        let expected = serde_json::to_value(large).map_err(|error| error.to_string());
+        prop_assert_eq!(by_writing(&large).is_ok(), expected.is_ok());
+    }
+
+    #[test]
+    fn nothing_that_is_read_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Reader::of(&bytes).value();
+        let _ = Reader::of(&bytes).pass();
+        let _ = Reader::of(&bytes).pass_value();
+        let _ = json(&mut Reader::of(&bytes), Style::Script, &mut Vec::new());
+    }
+}
+
+#[derive(Serialize)]
+struct Unit;
+
+#[derive(Serialize)]
+struct New(&'static str);
+
+#[derive(Serialize)]
+struct Pair(u8, char);
+
+#[derive(Serialize, PartialEq, Eq, Hash)]
+enum Kind {
+    Unit,
+    New(i8),
+    Pair(u8, bool),
+    Named { z: u8, a: Option<u8> },
+}
+
+#[derive(Serialize)]
+struct Flat<'a> {
+    z: &'a str,
+    #[serde(flatten)]
+    rest: BTreeMap<&'a str, f64>,
+    #[serde(rename = "A")]
+    a: (u8, Kind),
+}
+
+#[test]
+fn whatever_serialises_is_written_as_serde_json_takes_it() {
+    let flat = Flat { z: "ü", rest: BTreeMap::from([("y", 1.0), ("B", f64::NAN)]), a: (1, Kind::Pair(2, true)) };
+    assert_eq!(by_writing(&flat), Ok(json!(flat)));
+    assert_eq!(by_writing(&(Unit, New("n"), Pair(1, 'é'), ())), Ok(json!((Unit, New("n"), Pair(1, 'é'), ()))));
+    let kinds = [Kind::Unit, Kind::New(-1), Kind::Pair(0, false), Kind::Named { z: 1, a: None }];
+    assert_eq!(by_writing(&kinds), Ok(json!(kinds)));
+    assert_eq!(by_writing(&Some("x".to_owned())), Ok(json!("x")));
+    assert_eq!(by_writing(&std::net::Ipv4Addr::LOCALHOST), Ok(json!("127.0.0.1")));
+}
+
+#[test]
+fn a_key_that_is_no_text_becomes_one_where_serde_json_makes_it_one() {
+    assert_eq!(by_writing(&HashMap::from([(7, "a")])), Ok(json!({"7": "a"})));
+    assert_eq!(by_writing(&HashMap::from([('c', 1)])), Ok(json!({"c": 1})));
+    assert_eq!(by_writing(&HashMap::from([(true, 1)])), Ok(json!({"true": 1})));
+    assert_eq!(by_writing(&HashMap::from([(Kind::Unit, 1)])), Ok(json!({"Unit": 1})));
+    assert!(by_writing(&HashMap::from([(Kind::New(1), 1)])).is_err());
+    assert!(by_writing(&HashMap::from([((1, 2), 1)])).is_err());
+}
+
+#[test]
+fn large_integers_become_texts_at_any_depth() {
+    let value = json!({"a": [9_007_199_254_740_993_u64, 7], "b": {"c": i64::MIN}});
+    assert_eq!(by_writing(&value), Ok(json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}})));
+    assert_eq!(by_writing(&(1_u64 << 53)), Ok(json!(1_u64 << 53)));
+    assert_eq!(by_writing(&u64::MAX), Ok(json!("18446744073709551615")));
+}
