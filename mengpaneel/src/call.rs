@@ -267,9 +267,9 @@ impl Call {
         self.args.member(self.method.properties_at()?, name)
     }
 
-    /// Adds properties that it does not have yet. Nothing where the method takes none, or was called
+    /// Adds properties that it does not have yet, in the order of their names. Nothing where the method takes none, or was called
     /// with something else in that place (`people.set("name", value)`).
-    pub(crate) fn default_properties(&mut self, properties: &[(&str, Seen<'_>)]) {
+    pub(crate) fn default_properties<const N: usize>(&mut self, properties: &[(&str, Seen<'_>); N]) {
         if let Some(index) = self.method.properties_at() {
             self.args.default_members(index, properties);
         }

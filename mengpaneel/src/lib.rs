@@ -56,6 +56,7 @@ mod before;
 mod browser;
 mod call;
 mod claims;
+mod clock;
 mod compact;
 mod config;
 mod current;

@@ -4,12 +4,12 @@
 //! known how the request ended, which of them count, in which order, and whose they are.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method, Mode};
+use crate::clock::now_ms;
 use crate::failure::{Failure, Failures};
 use crate::parcel::Parcel;
 use crate::stats;
@@ -253,7 +253,7 @@ impl Recorder {
 
     fn late_parcel(&self, entry: Entry, context: Vec<Call>) -> Parcel {
         let mut calls = Calls::default();
-        calls.mode_mut(entry.mode).push(entry.call);
+        *calls.mode_mut(entry.mode) = vec![entry.call];
         let via_server = entry.via_server;
         Parcel { context, via_server, ..Parcel::new(self.visitor.clone(), calls) }
     }
@@ -372,15 +372,10 @@ pub fn stamp_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
         return;
     }
     let device = visitor.browser().device_id;
-    let device = device.as_deref().map(|device| ("$device_id", Seen::Text(device)));
-    let identity = [("$user_id", Seen::Text(identity)), ("distinct_id", Seen::Text(identity))];
-    call.default_properties(&identity.into_iter().chain(device).collect::<Vec<_>>());
-}
-
-/// Milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    if let Some(device) = device.as_deref() {
+        call.default_properties(&[("$device_id", Seen::Text(device))]);
+    }
+    call.default_properties(&[("$user_id", Seen::Text(identity)), ("distinct_id", Seen::Text(identity))]);
 }
 
 #[cfg(test)]

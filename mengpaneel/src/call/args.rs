@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::written::{Object, Reader, Seen, write_text, write_text_value, write_value};
+use crate::written::{Reader, Seen, add_missing, write_text_value, write_value};
 
 /// The arguments of a call, in order.
 #[derive(Clone, Debug, Default)]
@@ -83,62 +83,36 @@ impl Args {
             return None;
         }
         for _ in 0..reader.len()? {
-            if reader.text()? == name {
+            if reader.name()? == name.as_bytes() {
                 return reader.seen();
             }
-            reader.pass()?;
+            reader.skip()?;
         }
         None
     }
 
-    /// Adds members to the object at `index`, whose names it does not have. It is put there if it
-    /// is absent; anything else in that place stays as it is.
-    pub fn default_members(&mut self, index: usize, members: &[(&str, Seen<'_>)]) {
+    /// Adds members to the object at `index`, whose names it does not have; they are to be in the order
+    /// of their names. It is put there if it is absent; anything else in that place stays as it is.
+    pub fn default_members<const N: usize>(&mut self, index: usize, members: &[(&str, Seen<'_>); N]) {
         while self.len <= index {
             self.push(|to| to.push(b'0'));
         }
-        let Some(reader) = self.reader_at(index) else { return };
-        let missing = members.iter().filter(|(name, _)| self.member(index, name).is_none());
-        let missing: Vec<_> = missing.collect();
+        let Some(mut reader) = self.reader_at(index) else { return };
         let at = self.written.len() - reader.left();
-        let mut after = reader;
-        let behind = if after.pass().is_some() { self.written.len() - after.left() } else { return };
+        let is_absent = reader.byte() == Some(b'0');
         self.values.take();
-        let rest = self.written.split_off(behind);
-        if self.written.get(at) == Some(&b'0') {
-            self.written.truncate(at);
-            Object::begin(&mut self.written).end(&mut self.written);
+        if is_absent {
+            self.written.splice(at..=at, [b'o', 0]);
         }
-        if self.written.get(at) == Some(&b'o')
-            && let Some(mut object) = Object::open(at, &mut self.written)
-        {
-            for (name, value) in missing {
-                object.member(&mut self.written, |to| write_text(name, to), |to| write_seen(*value, to));
-            }
-            object.end(&mut self.written);
-        }
-        self.written.extend_from_slice(&rest);
+        add_missing(members, at, &mut self.written);
     }
 
     /// What is left to be read from the one at `index` on.
     pub fn reader_at(&self, index: usize) -> Option<Reader<'_>> {
         let mut reader = Reader::of(&self.written);
         for _ in 0..index {
-            reader.pass()?;
+            reader.skip()?;
         }
         (index < self.len).then_some(reader)
-    }
-}
-
-fn write_seen(value: Seen<'_>, to: &mut Vec<u8>) {
-    match value {
-        Seen::Text(text) => write_text_value(text, to),
-        Seen::Nested(written) => to.extend_from_slice(written),
-        Seen::Value(value) => write_value(value, to),
-        Seen::Null => write_value(&Value::Null, to),
-        Seen::Bool(truth) => write_value(&truth.into(), to),
-        Seen::Natural(number) => write_value(&number.into(), to),
-        Seen::Integer(number) => write_value(&number.into(), to),
-        Seen::Float(number) => write_value(&number.into(), to),
     }
 }

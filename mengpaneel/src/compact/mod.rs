@@ -22,7 +22,7 @@ const OTHER: u8 = u8::MAX;
 
 /// Methods that have a number. It stands in files that other versions read: what comes is added at
 /// the end.
-const NUMBERED: [Method; 12] = [
+static NUMBERED: [Method; 12] = [
     Method::Track,
     Method::Identify,
     Method::PeopleSet,

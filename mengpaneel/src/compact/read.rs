@@ -67,8 +67,7 @@ impl<'a> Reader<'a> {
 
     /// The method of the call that follows, if it is a common one; then the number of its arguments.
     pub fn seen_method(&mut self) -> Option<&'static Method> {
-        static COMMON: [Method; 12] = NUMBERED;
-        COMMON.get(usize::from(self.byte()?))
+        NUMBERED.get(usize::from(self.byte()?))
     }
 
     #[cfg(any(test, feature = "file", feature = "redis"))]

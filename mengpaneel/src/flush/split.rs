@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::call::{Call, Calls, Method, Mode};
-use crate::recorder::{now_ms, stamp_identity};
+use crate::clock::now_ms;
+use crate::recorder::stamp_identity;
 use crate::visitor::Visitor;
 use crate::written::Seen;
 

@@ -293,7 +293,7 @@ impl Mixpanel {
     pub(crate) fn with_properties(&self, method: Method, properties: impl Serialize) {
         if self.is_recording() {
             let mut args = Args::with_room();
-            args.push(|to| self.properties(&method.to_string(), properties, to));
+            args.push(|to| self.properties(&method, properties, to));
             self.call_written(method, args);
         }
     }
@@ -315,7 +315,7 @@ impl Mixpanel {
     }
 
     /// Writes a value; `null` where it cannot be written, which is told.
-    pub(crate) fn value(&self, what: &str, value: impl Serialize, to: &mut Vec<u8>) {
+    pub(crate) fn value(&self, what: &(impl fmt::Display + ?Sized), value: impl Serialize, to: &mut Vec<u8>) {
         let begin = to.len();
         if !self.is_recording() {
             return write_value(&Value::Null, to);
@@ -323,12 +323,12 @@ impl Mixpanel {
         if let Err(error) = written::write(&value, to) {
             to.truncate(begin);
             write_value(&Value::Null, to);
-            self.tell(Reason::NotJson { what: what.to_owned(), why: error.to_string() });
+            self.tell(Reason::NotJson { what: what.to_string(), why: error.to_string() });
         }
     }
 
     /// Writes properties as an object; an empty one where there are none, or they cannot be written.
-    pub(crate) fn properties(&self, what: &str, properties: impl Serialize, to: &mut Vec<u8>) {
+    pub(crate) fn properties(&self, what: &(impl fmt::Display + ?Sized), properties: impl Serialize, to: &mut Vec<u8>) {
         let begin = to.len();
         self.value(what, properties, to);
         let other = match to.get(begin) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{Aside, Declined, Lease, LeaseId, Memory, Outbox, OutboxError, Taken};
+use super::{Appended, Aside, Declined, Lease, LeaseId, Memory, Outbox, OutboxError, Taken};
 use crate::parcel::Parcel;
 
 /// The outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
@@ -63,6 +63,10 @@ macro_rules! delegate {
 
             fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
                 (**self).append(parcel)
+            }
+
+            fn append_now(&self, parcel: Parcel) -> Appended {
+                (**self).append_now(parcel)
             }
 
             fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {

@@ -10,12 +10,15 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::taken::{Sealed, Taken};
-use super::{Declined, Lease, LeaseId, Outbox, OutboxError};
+use super::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
 use crate::compact;
 use crate::parcel::Parcel;
 
 /// A chunk that is longer is full.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 60 << 10;
+
+/// What a chunk is given at once: what grows is copied each time.
+const ROOM: usize = 64 << 10;
 
 /// What a record takes beside its own bytes, about.
 const BESIDE: usize = 128;
@@ -101,24 +104,19 @@ impl Memory {
     }
 
     fn keep(&self, parcel: Parcel) -> Result<(), Declined> {
-        let mut written = Vec::with_capacity(512);
-        compact::write(&parcel, &mut written);
-        let bytes = written.len() + BESIDE;
         let mut state = self.lock();
         let full = if state.records >= self.max_records {
             Some(format!("{} records wait, its bound", self.max_records))
-        } else if state.bytes + bytes > self.max_bytes {
-            Some(format!("{} bytes wait, and {bytes} more would pass its bound", state.bytes))
         } else {
-            None
+            let room = self.max_bytes.saturating_sub(state.bytes + BESIDE);
+            let too_many = state.push(&parcel, room).err();
+            too_many
+                .map(|bytes| format!("{} bytes wait, and {} more would pass its bound", state.bytes, bytes + BESIDE))
         };
+        drop(state);
         if let Some(reason) = full {
             return Err(Declined { parcel: Box::new(parcel), reason });
         }
-        state.bytes += bytes;
-        state.records += 1;
-        state.push(&written);
-        drop(state);
         self.due.notify_one();
         Ok(())
     }
@@ -171,14 +169,23 @@ fn number(id: &LeaseId) -> Option<u64> {
 }
 
 impl State {
-    fn push(&mut self, written: &[u8]) {
+    /// Writes a record behind the others, if it takes no more than `room`; else says what it takes.
+    fn push(&mut self, parcel: &Parcel, room: usize) -> Result<(), usize> {
         if self.ready.back().is_none_or(|chunk| chunk.written.len() >= CHUNK) {
-            self.ready.push_back(Chunk::default());
+            self.ready.push_back(Chunk::with_room());
         }
-        if let Some(chunk) = self.ready.back_mut() {
-            chunk.written.extend_from_slice(written);
-            chunk.ends.push_back(chunk.written.len());
+        let Some(chunk) = self.ready.back_mut() else { return Err(0) };
+        let begin = chunk.written.len();
+        compact::write(parcel, &mut chunk.written);
+        let bytes = chunk.written.len() - begin;
+        if bytes > room {
+            chunk.written.truncate(begin);
+            return Err(bytes);
         }
+        chunk.ends.push_back(chunk.written.len());
+        self.records += 1;
+        self.bytes += bytes + BESIDE;
+        Ok(())
     }
 
     /// What was put off and is due is older than what came since.
@@ -207,6 +214,10 @@ impl State {
 }
 
 impl Chunk {
+    fn with_room() -> Self {
+        Self { written: Vec::with_capacity(ROOM), ..Self::default() }
+    }
+
     /// Where each stands.
     fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
         let (all, mut begin) = (Arc::new(self.written), self.begin);
@@ -230,6 +241,13 @@ impl Outbox for Memory {
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
         ready(self.keep(parcel)).boxed()
+    }
+
+    fn append_now(&self, parcel: Parcel) -> Appended {
+        match self.keep(parcel) {
+            Ok(()) => Appended::Kept,
+            Err(declined) => Appended::Declined(declined),
+        }
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {

@@ -78,6 +78,12 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`id`](Parcel::id) is the same one, and may be kept once.
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>>;
 
+    /// As [`append`](Self::append), where nothing is to be waited for; else hands the parcel back.
+    #[doc(hidden)]
+    fn append_now(&self, parcel: Parcel) -> Appended {
+        Appended::Later(Box::new(parcel))
+    }
+
     /// Up to `limit` records that are due, oldest first; waits until there is one. What was
     /// abandoned twice comes alone, so that it takes nothing with it a third time.
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>>;
@@ -175,6 +181,18 @@ pub struct Declined {
     pub parcel: Box<Parcel>,
     /// Why.
     pub reason: String,
+}
+
+/// What became of a parcel that was to be kept at once.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Appended {
+    /// It is kept.
+    Kept,
+    /// It is not.
+    Declined(Declined),
+    /// It takes waiting.
+    Later(Box<Parcel>),
 }
 
 /// An outbox that cannot do what it was asked.

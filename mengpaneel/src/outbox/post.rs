@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::closing::{Closing, InHand};
 use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::Worker;
-use super::{Declined, Outbox};
+use super::{Appended, Declined, Outbox};
 use crate::call::Call;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
@@ -110,7 +110,11 @@ impl Post {
         match &self.outbox {
             _ if self.is_closed() => declined(parcel, "the Mengpaneel was shut down"),
             None => declined(parcel, "none is configured"),
-            Some(outbox) => Appending::new(self, outbox, parcel).await,
+            Some(outbox) => match outbox.append_now(parcel) {
+                Appended::Kept => Ok(()),
+                Appended::Declined(declined) => Err(declined),
+                Appended::Later(parcel) => Appending::new(self, outbox, *parcel).await,
+            },
         }
     }
 
@@ -151,10 +155,14 @@ impl Post {
     /// Takes a parcel from where nobody can wait: the drop of a request, a call after the flush.
     pub(crate) fn hand_over(self: &Arc<Self>, parcel: Parcel) {
         let parcel = match &self.outbox {
-            Some(outbox) if !self.is_closed() => match Appending::new(self, outbox, parcel).now_or_never() {
-                Some(Err(declined)) => *declined.parcel,
-                // Taken; or the post goes on by itself.
-                Some(Ok(())) | None => return,
+            Some(outbox) if !self.is_closed() => match outbox.append_now(parcel) {
+                Appended::Kept => return,
+                Appended::Declined(declined) => *declined.parcel,
+                Appended::Later(parcel) => match Appending::new(self, outbox, *parcel).now_or_never() {
+                    Some(Err(declined)) => *declined.parcel,
+                    // Taken; or the post goes on by itself.
+                    Some(Ok(())) | None => return,
+                },
             },
             _ => parcel,
         };

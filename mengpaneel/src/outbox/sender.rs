@@ -9,9 +9,9 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::clock::now_ms;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
 use crate::server::{Backoff, Delivery, Interpreter, Message, Outcome, Said, Translation, Written};
 use crate::stats;
 

@@ -13,9 +13,9 @@ use super::closing::Closing;
 use super::sender::{Again, Sender, failure, reason};
 use super::taken::{Taken, calls_of, keep};
 use super::{Lease, LeaseId, Outbox};
+use crate::clock::now_ms;
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
 use crate::server::{Backoff, Outcome, Said};
 use crate::stats;
 

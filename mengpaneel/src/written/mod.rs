@@ -15,7 +15,7 @@ mod tests;
 use serde_json::{Number, Value};
 
 pub use json::{Style, json, text_as_json};
-pub use object::Object;
+pub use object::{Object, add_missing};
 pub use read::Reader;
 pub use seen::Seen;
 pub use serializer::write;

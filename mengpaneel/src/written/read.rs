@@ -34,7 +34,18 @@ impl<'a> Reader<'a> {
     }
 
     /// How many follow.
+    #[inline]
     pub fn len(&mut self) -> Option<usize> {
+        match self.0.split_first()? {
+            (first, rest) if first & 0x80 == 0 => {
+                self.0 = rest;
+                Some(usize::from(*first))
+            }
+            _ => self.long_len(),
+        }
+    }
+
+    fn long_len(&mut self) -> Option<usize> {
         let (mut len, mut shift) = (0, 0);
         loop {
             let byte = self.byte()?;
@@ -98,23 +109,33 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes the value that follows, without a look at what it holds.
-    fn skip(&mut self) -> Option<()> {
-        let len = match self.byte()? {
-            b'0' | b'f' | b't' => 0,
-            b'u' | b'i' | b'd' => 8,
-            b's' | b'n' => self.len()?,
-            b'a' => return (0..self.len()?).try_for_each(|_| self.skip()),
-            b'o' => return (0..self.len()?).try_for_each(|_| self.skip_text().and_then(|()| self.skip())),
-            _ => return None,
+    #[inline]
+    pub fn skip(&mut self) -> Option<()> {
+        let (tag, rest) = self.0.split_first()?;
+        let len = match (tag, rest.first()) {
+            (b's', Some(len)) if len & 0x80 == 0 => usize::from(*len) + 1,
+            (b'u' | b'i' | b'd', _) => 8,
+            (b'0' | b'f' | b't', _) => 0,
+            _ => return self.skip_other(),
         };
-        self.0 = self.0.get(len..)?;
+        self.0 = rest.get(len..)?;
         Some(())
     }
 
-    fn skip_text(&mut self) -> Option<()> {
+    fn skip_other(&mut self) -> Option<()> {
+        match self.byte()? {
+            b's' | b'n' => self.name().map(drop),
+            b'a' => (0..self.len()?).try_for_each(|_| self.skip()),
+            b'o' => (0..self.len()?).try_for_each(|_| self.name().and_then(|_| self.skip())),
+            _ => None,
+        }
+    }
+
+    /// The bytes of the name that follows. What we wrote is text: it is not looked at again.
+    #[inline]
+    pub fn name(&mut self) -> Option<&'a [u8]> {
         let len = self.len()?;
-        self.0 = self.0.get(len..)?;
-        Some(())
+        self.take_bytes(len)
     }
 
     /// As many as there are, each behind the other.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::{write_bool, write_natural, write_text_value, write_value};
+
 /// A value as it is seen.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
@@ -47,6 +49,20 @@ impl<'a> Seen<'a> {
             Self::Natural(number) => Some(number),
             Self::Value(value) => value.as_u64(),
             _ => None,
+        }
+    }
+
+    /// Writes it.
+    pub fn write(self, to: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => write_text_value(text, to),
+            Self::Nested(written) => to.extend_from_slice(written),
+            Self::Value(value) => write_value(value, to),
+            Self::Null => to.push(b'0'),
+            Self::Bool(truth) => write_bool(truth, to),
+            Self::Natural(number) => write_natural(number, to),
+            Self::Integer(number) => write_value(&number.into(), to),
+            Self::Float(number) => write_value(&number.into(), to),
         }
     }
 

@@ -88,12 +88,14 @@ proptest! {
         prop_assert_eq!(&to, &written(&json!(expected)));
         // Whatever is added to an object that is there already.
         let mut more = to;
-        let mut object = Object::open(0, &mut more).unwrap();
-        object.member(&mut more, |to| write_text("b", to), |to| write_bool(true, to));
-        object.end(&mut more);
-        let mut expected = json!(expected);
-        expected["b"] = json!(true);
-        prop_assert_eq!(more, written(&expected));
+        more.extend_from_slice(b"behind");
+        let missing = [("", Seen::Natural(1)), ("b", Seen::Bool(true)), ("bb", Seen::Text("x")), ("z", Seen::Null)];
+        prop_assert_eq!(add_missing(&missing, 0, &mut more), Some(()));
+        let mut expected = expected.into_iter().map(|(name, value)| (name, json!(value))).collect::<BTreeMap<_, _>>();
+        for (name, value) in [("", json!(1)), ("b", json!(true)), ("bb", json!("x")), ("z", json!(null))] {
+            expected.entry(name.to_owned()).or_insert(value);
+        }
+        prop_assert_eq!(more, [written(&json!(expected)), b"behind".to_vec()].concat());
     }
 
     #[test]

@@ -5,8 +5,8 @@ use redb::{
     WriteTransaction,
 };
 
+use crate::clock::now_ms;
 use crate::outbox::aside::{MAX_SAID, MEMORY, ms};
-use crate::recorder::now_ms;
 
 /// A copy by its parcel's ID, and when it is due, in milliseconds since 1970.
 const ASIDE: TableDefinition<'_, u128, (u64, &[u8])> = TableDefinition::new("aside");

@@ -31,8 +31,8 @@ use self::tables::FORMAT;
 use super::aside::ms;
 use super::turn::Turn;
 use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
+use crate::clock::now_ms;
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
 
 /// As many parcels may wait for the disk at once.
 const MAX_PENDING: usize = 10_000;

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::Post;
 use crate::claims::{Claim, Claims, Unclaimed};
+use crate::clock::now_ms;
 use crate::outbox::aside::CLAIM;
 use crate::outbox::turn::Turn;
 use crate::outbox::{Aside, Outbox};
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
 use crate::server::Backoff;
 
 /// How long a response waits for an outbox to keep a copy, or to say who has one.

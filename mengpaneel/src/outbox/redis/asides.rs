@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::Keys;
 use super::scripts::{Text, text};
+use crate::clock::now_ms;
 use crate::outbox::Aside;
 use crate::outbox::aside::{CLAIM, MAX_SAID, MEMORY, ms};
 use crate::outbox::link::{Link, Trouble};
-use crate::recorder::now_ms;
 
 /// As many copies become records at once at most.
 const MAX_AT_ONCE: u64 = 1_000;

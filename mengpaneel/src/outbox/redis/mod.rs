@@ -28,8 +28,8 @@ use super::turn::Turn;
 use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
 use crate::call::Calls;
 use crate::claims::told_apart;
+use crate::clock::now_ms;
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
 
 /// As many parcels may be on their way to Redis at once.
 const MAX_PENDING: usize = 10_000;

@@ -11,10 +11,10 @@ use tokio::time::{Instant, timeout};
 
 use super::scripts::{BURY, FORGET, WAKE};
 use super::{Keys, asides};
+use crate::clock::now_ms;
 use crate::outbox::link::{Link, Trouble};
 use crate::outbox::taken::{Found, Taken};
 use crate::outbox::{Lease, LeaseId, OutboxError, record};
-use crate::recorder::now_ms;
 
 /// How long Redis is asked to wait for a record.
 const WAIT: Duration = Duration::from_secs(1);

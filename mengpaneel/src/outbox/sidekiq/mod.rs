@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 
 use super::link::{Link, Server, Trouble};
 use super::{Declined, Lease, LeaseId, Outbox, OutboxError};
+use crate::clock::now_ms;
 use crate::parcel::Parcel;
-use crate::recorder::now_ms;
 
 /// How long Redis may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -4,10 +4,10 @@ use redb::Database;
 use uuid::Uuid;
 
 use super::{FileError, Store, guarded, reopened};
+use crate::clock::now_ms;
 use crate::outbox::file::aside_tables::{self, Copy};
 use crate::outbox::file::tables::Tables;
 use crate::outbox::{Aside, record};
-use crate::recorder::now_ms;
 
 /// As many copies become records with one commit at most.
 const MAX_AT_ONCE: usize = 1_000;
