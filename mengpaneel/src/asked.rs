@@ -1,5 +1,7 @@
 //! What was asked: the facts of a request that decide how its calls can leave.
 
+mod address;
+
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
@@ -7,6 +9,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use url::Url;
 
+use self::address::Address;
 use crate::settings::Settings;
 use crate::visitor::{Visitor, persistence_cookie};
 
@@ -19,7 +22,7 @@ pub struct Asked {
     /// The path, for logs.
     pub path: String,
     /// The URL that was asked for, where the request says enough for one.
-    pub url: Option<Url>,
+    address: Option<Address>,
     /// A browser shows the answer to a person: what is replayed can run there.
     pub is_navigation: bool,
     /// The answer may never be shown.
@@ -41,21 +44,30 @@ impl Asked {
     /// Reads a request.
     pub fn new(request: &HttpRequest, settings: &Settings) -> Self {
         let headers = request.headers();
-        let url = url(request, settings);
+        let address = target(request, settings);
         let is_capable = matches!(text(headers, &settings.names.capable), Some("true" | "1"));
-        let accepts_html = accepts_html(headers);
+        let (accepts_html, is_prefetch) = (accepts_html(headers), is_prefetch(headers));
+        let mode = text(headers, &SEC_FETCH_MODE);
+        let is_ajax = is_ajax(headers, mode);
+        let navigates =
+            mode.map_or(accepts_html && !is_ajax && !headers.contains_key(&SEC_FETCH_DEST), |mode| mode == "navigate");
         Self {
             method: request.method().clone(),
             path: request.path().to_owned(),
-            is_navigation: is_navigation(request, accepts_html),
-            is_prefetch: is_prefetch(headers),
-            is_ajax: is_capable || is_ajax(headers),
+            is_navigation: navigates && !is_prefetch && !is_speculative_method(request.method()),
+            is_prefetch,
+            is_ajax: is_capable || is_ajax,
             is_capable,
             keeps_cookies: accepts_html || headers.contains_key(header::COOKIE),
-            is_cross_origin: is_cross_origin(headers, url.as_ref()),
+            is_cross_origin: is_cross_origin(headers, address.as_ref()),
             setup_name: text(headers, &settings.names.setup).map(str::to_owned),
-            url,
+            address,
         }
+    }
+
+    /// The URL that was asked for, where the request says enough for one.
+    pub fn url(&self) -> Option<&Url> {
+        self.address.as_ref()?.url()
     }
 
     /// Whether the client can run what the last request left.
@@ -67,7 +79,7 @@ impl Asked {
     /// Whether a `Location` stays on this origin, as a browser resolves it. A proxy may speak TLS
     /// for us, hence `https` where we were asked by `http`.
     pub fn is_same_origin(&self, location: &str) -> bool {
-        let Some(url) = &self.url else { return false };
+        let Some(url) = self.url() else { return false };
         url.join(location).is_ok_and(|to| same_origin(url, &to))
     }
 }
@@ -79,7 +91,7 @@ pub fn visitor(request: &HttpRequest, asked: &Asked, settings: &Settings, has_se
         cookie: persistence_cookie(headers, &settings.cookies),
         ip: client_ip(request, settings).map(|ip| ip.to_string()),
         user_agent: text(headers, &header::USER_AGENT).map(str::to_owned),
-        url: asked.url.as_ref().map(ToString::to_string),
+        url: asked.address.as_ref().and_then(Address::text),
         referrer: text(headers, &header::REFERER).map(str::to_owned),
         has_session,
     }
@@ -124,24 +136,16 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_navigation(request: &HttpRequest, accepts_html: bool) -> bool {
-    let headers = request.headers();
-    let navigates = match text(headers, &SEC_FETCH_MODE) {
-        Some(mode) => mode == "navigate",
-        None => accepts_html && text(headers, &SEC_FETCH_DEST).is_none() && !is_ajax(headers),
-    };
-    navigates && !is_prefetch(headers) && !is_speculative_method(request.method())
-}
-
-fn is_ajax(headers: &HeaderMap) -> bool {
+fn is_ajax(headers: &HeaderMap, mode: Option<&str>) -> bool {
     text(headers, &X_REQUESTED_WITH).is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
         || text(headers, &SEC_FETCH_DEST) == Some("empty")
-        || text(headers, &SEC_FETCH_MODE).is_some_and(|mode| mode != "navigate")
+        || mode.is_some_and(|mode| mode != "navigate")
         || text(headers, &HX_REQUEST) == Some("true")
 }
 
-fn is_cross_origin(headers: &HeaderMap, url: Option<&Url>) -> bool {
+fn is_cross_origin(headers: &HeaderMap, address: Option<&Address>) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let url = address.and_then(Address::url);
     let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
     !matches!((origin, url), (Some(origin), Some(url)) if same_origin(url, &origin))
 }
@@ -155,21 +159,19 @@ fn same_origin(ours: &Url, other: &Url) -> bool {
 }
 
 /// The URL that was asked for. What a proxy says of it counts only where the proxy is trusted.
-fn url(request: &HttpRequest, settings: &Settings) -> Option<Url> {
+fn target(request: &HttpRequest, settings: &Settings) -> Option<Address> {
     let from_proxy = peer(request).is_some_and(|peer| settings.trusts(peer));
     let origin = if from_proxy {
         let connection = request.connection_info();
-        format!("{}://{}", connection.scheme(), connection.host())
+        [connection.scheme(), "://", connection.host()].concat()
     } else {
-        let scheme = if request.app_config().secure() { "https" } else { "http" };
-        let host = text(request.headers(), &header::HOST).map(str::to_owned);
-        format!("{scheme}://{}", host.or_else(|| request.uri().authority().map(ToString::to_string))?)
+        let scheme = if request.app_config().secure() { "https://" } else { "http://" };
+        match text(request.headers(), &header::HOST) {
+            Some(host) => [scheme, host].concat(),
+            None => [scheme, request.uri().authority()?.as_str()].concat(),
+        }
     };
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    if path.starts_with('/') && !origin.ends_with(['/', '?', '#']) {
-        return Url::parse(&(origin + path)).ok();
-    }
-    Url::parse(&origin).ok()?.join(path).ok()
+    Some(Address::new(origin, request.uri().path_and_query().map_or("/", |path| path.as_str())))
 }
 
 fn peer(request: &HttpRequest) -> Option<IpAddr> {
@@ -179,6 +181,9 @@ fn peer(request: &HttpRequest) -> Option<IpAddr> {
 /// The client's address: the nearest one that is no trusted proxy's.
 fn client_ip(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
     let mut client = peer(request)?;
+    if !settings.trusts(client) {
+        return Some(client);
+    }
     let forwarded = forwarded_for(request.headers());
     for hop in forwarded.into_iter().rev() {
         if !settings.trusts(client) {

@@ -1,5 +1,6 @@
 //! A call: one recorded call of a mixpanel-js method, and the wire form that it has everywhere.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Deserializer};
@@ -17,6 +18,8 @@ pub use args::Args;
 pub type Properties = Map<String, Value>;
 
 macro_rules! methods {
+    (@name $name:literal) => { $name };
+    (@name $parent:literal . $name:literal) => { concat!($parent, ".", $name) };
     ($($(#[$doc:meta])* $name:ident = $($path:literal).+,)+) => {
         /// A method of mixpanel-js, by its own name.
         ///
@@ -32,6 +35,14 @@ macro_rules! methods {
         impl Method {
             /// The modelled methods, each once.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Its name below `mixpanel`: `track`, `people.set`, `get_group.union`.
+            pub(crate) fn name(&self) -> Cow<'static, str> {
+                match self {
+                    $(Self::$name => Cow::Borrowed(methods!(@name $($path).+)),)+
+                    Self::Other(OtherMethod(path)) => Cow::Owned(path.join(".")),
+                }
+            }
 
             /// The path below `mixpanel`: `["track"]`, `["people", "set"]`, `["get_group", "union"]`.
             #[must_use]
@@ -134,13 +145,13 @@ impl Method {
     /// Whether it writes to the visitor's profile: `people.*`.
     #[must_use]
     pub fn is_people(&self) -> bool {
-        self.path().first() == Some(&"people")
+        self.name().starts_with("people.")
     }
 
     /// Whether it writes to a group's profile: `get_group(…).*`.
     #[must_use]
     pub fn is_group(&self) -> bool {
-        self.path().first() == Some(&"get_group")
+        self.name().starts_with("get_group.")
     }
 
     /// Whether a second delivery would change the result: `increment`, `append`, and `union` and
@@ -174,7 +185,7 @@ impl Method {
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path().join("."))
+        f.write_str(&self.name())
     }
 }
 

@@ -141,13 +141,12 @@ impl Recording {
         let session = session::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
         let mut visitor = asked::visitor(request.request(), &asked, settings, has_session);
-        let host = asked.url.as_ref().and_then(|url| url.host_str());
-        let seed = match (&settings.seeding, host) {
-            (Some(seeding), Some(host)) if asked.is_navigation && visitor.cookie.is_none() => {
-                Some(seeding.cookie(host)).inspect(|seed| visitor.cookie = Some(seed.value().to_owned()))
-            }
-            _ => None,
-        };
+        let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation && visitor.cookie.is_none());
+        let host = || asked.url().and_then(|url| url.host_str());
+        let seed = seeding.and_then(|seeding| Some(seeding.cookie(host()?)));
+        if let Some(seed) = &seed {
+            visitor.cookie = Some(seed.value().to_owned());
+        }
         let recorder = on.recorder(visitor);
         let left = Left {
             in_cookie: settings.cookie_key.as_ref().and_then(|_| request.cookie(&settings.names.cookie)),

@@ -157,7 +157,7 @@ pub(crate) fn setup_name(setup: &[Call]) -> String {
 /// The wire form of a call, `[path, arguments]`, as JSON.
 fn write_wire(call: &Call, to: &mut Vec<u8>) {
     to.push(b'[');
-    for (place, name) in call.method().path().iter().enumerate() {
+    for (place, name) in call.method().name().split('.').enumerate() {
         to.push(if place == 0 { b'[' } else { b',' });
         text_as_json(name, Style::Plain, to);
     }
@@ -240,17 +240,17 @@ impl Script<'_> {
     fn call(&mut self, call: &Call) {
         let args = call.written();
         let (mut left, mut reader) = (args.len(), args.reader_at(0).unwrap_or_else(|| Reader::of(&[])));
-        self.push("this");
-        let path = call.method().path();
-        for (depth, name) in path.iter().enumerate() {
+        let name = call.method().name();
+        let mut name = &*name;
+        self.push("this.");
+        if let Some(of_group) = name.strip_prefix("get_group.") {
+            let group = left.min(2);
+            self.push("get_group");
+            self.list(&mut reader, group);
             self.push(".");
-            self.push(name);
-            if depth == 0 && path.len() == 2 && *name == "get_group" {
-                let group = left.min(2);
-                self.list(&mut reader, group);
-                left -= group;
-            }
+            (name, left) = (of_group, left - group);
         }
+        self.push(name);
         self.list(&mut reader, left);
     }
 

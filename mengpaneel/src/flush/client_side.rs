@@ -5,11 +5,11 @@ use std::sync::Arc;
 use actix_web::body::MessageBody;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
-use url::Url;
 
 use super::body::Content;
 use super::stream::{Judge, Streaming, Write};
 use super::{Declined, Exchange, caching, split};
+use crate::asked::Asked;
 use crate::browser::csp::{self, Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::call::Calls;
@@ -30,27 +30,36 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let (asked, head) = (&exchange.asked, exchange.response.headers());
     let status = exchange.response.status();
     let no_page = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::PARTIAL_CONTENT];
-    let text = |name| head.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    let content_type = text(header::CONTENT_TYPE);
-    let encoding = text(header::CONTENT_ENCODING);
+    let text = |name| head.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
+    let (content_type, encoding) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING));
     let why = if asked.method == Method::HEAD {
         "an answer to HEAD has no body"
     } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
         "a status that shows no page"
-    } else if content_type.split(';').next().map(str::trim) != Some("text/html") {
+    } else if !content_type.split(';').next().unwrap_or_default().trim_end().eq_ignore_ascii_case("text/html") {
         "no text/html"
     } else if asked.is_ajax {
         "a script asked for it"
-    } else if text(header::CONTENT_DISPOSITION).trim_start().starts_with("attachment") {
+    } else if begins(text(header::CONTENT_DISPOSITION), "attachment") {
         "an attachment"
-    } else if !matches!(encoding.trim(), "" | "identity") {
+    } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
-    } else if content_type.contains("utf-16") || content_type.contains("utf-32") {
+    } else if holds(content_type, "utf-16") || holds(content_type, "utf-32") {
         "its charset is not compatible with ASCII"
     } else {
         return Ok(());
     };
     Err(why.into())
+}
+
+/// Whether a text begins so, in whatever case.
+fn begins(text: &str, with: &str) -> bool {
+    text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+}
+
+/// Whether a text holds that, in whatever case.
+fn holds(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// Puts the calls in the page. Gives those that are another user's.
@@ -91,7 +100,7 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     let bytes = match &exchange.body {
         Some(Content::Whole { bytes }) => bytes,
         Some(Content::Own { .. }) if exchange.settings.inject_into_streams => {
-            return match judged(headers, &[], &exchange.settings, exchange.asked.url.as_ref()) {
+            return match judged(headers, &[], &exchange.settings, &exchange.asked) {
                 Verdict::Forbidden(directive) => Err(forbidden(directive)),
                 Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
             };
@@ -102,7 +111,7 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     let Some(at) = scan(&mut scanner, bytes) else {
         return Err("no whole document".into());
     };
-    match judged(headers, scanner.policies(), &exchange.settings, exchange.asked.url.as_ref()) {
+    match judged(headers, scanner.policies(), &exchange.settings, &exchange.asked) {
         Verdict::Allowed => Ok(Place::At(at, None)),
         Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
         Verdict::Forbidden(directive) => Err(forbidden(directive)),
@@ -110,12 +119,12 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
 }
 
 /// What the response's policy says, together with what the page itself declares.
-fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, url: Option<&Url>) -> Verdict {
+fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, asked: &Asked) -> Verdict {
     if declared.is_empty() && !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         return Verdict::Allowed;
     }
     let page = &settings.page;
-    let origin = url.map(|url| url.origin().ascii_serialization());
+    let origin = asked.url().map(|url| url.origin().ascii_serialization());
     let needs = Needs {
         origin: origin.as_deref(),
         script: (page.loader != Loader::Never).then_some(page.lib_url.as_str()),
@@ -145,9 +154,9 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let calls = calls.cloned();
     let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
     let parcel = parcel.map(|calls| Parcel::new(exchange.recorder.visitor().clone(), calls));
-    let (headers, url) = (exchange.response.headers().clone(), exchange.asked.url.clone());
+    let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
     let settings = Arc::clone(&exchange.settings);
-    let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, url.as_ref()));
+    let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, &asked));
     let write: Write = Box::new(move |block, nonce| block.of(calls.as_ref(), nonce));
     let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.block));
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));

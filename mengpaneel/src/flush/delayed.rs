@@ -28,7 +28,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         Ok(()) => {}
         Err(NoRoom::Purged) => {
             let Some(key) = &settings.cookie_key else { return Err(NoRoom::Purged.to_string().into()) };
-            let secure = exchange.asked.url.as_ref().is_some_and(|url| url.scheme() == "https");
+            let secure = exchange.asked.url().is_some_and(|url| url.scheme() == "https");
             let response = exchange.response.response_mut();
             put_cookie(response, &settings.names.cookie, key, &delayed, secure)
                 .map_err(|no_room| Declined::from(no_room.to_string()))?;

@@ -1,0 +1,109 @@
+//! The URL that was asked for. Its parts are rarely asked for, so that it is parsed only then.
+
+use std::net::Ipv4Addr;
+use std::sync::OnceLock;
+
+use url::Url;
+
+/// The URL that was asked for, as far as it is one.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// Origin and path.
+    text: String,
+    /// Where the path begins.
+    path: usize,
+    url: OnceLock<Option<Url>>,
+}
+
+impl Address {
+    /// Of an origin, and what stands behind it.
+    pub fn new(origin: String, path: &str) -> Self {
+        let (at, mut text) = (origin.len(), origin);
+        text.push_str(path);
+        Self { text, path: at, url: OnceLock::new() }
+    }
+
+    /// It, with its parts.
+    pub fn url(&self) -> Option<&Url> {
+        self.url.get_or_init(|| self.parse()).as_ref()
+    }
+
+    /// It, as a browser writes it.
+    pub fn text(&self) -> Option<String> {
+        if self.is_plain() { Some(self.text.clone()) } else { self.url().map(ToString::to_string) }
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.text.split_at_checked(self.path).unwrap_or((&self.text, ""))
+    }
+
+    fn parse(&self) -> Option<Url> {
+        let (origin, path) = self.parts();
+        if path.starts_with('/') && !origin.ends_with(['/', '?', '#']) {
+            return Url::parse(&self.text).ok();
+        }
+        Url::parse(origin).ok()?.join(path).ok()
+    }
+
+    /// Whether it is written already as a parser would write it, as most are.
+    fn is_plain(&self) -> bool {
+        let (origin, path) = self.parts();
+        is_plain_origin(origin) && is_plain_path(path)
+    }
+}
+
+fn is_plain_origin(origin: &str) -> bool {
+    let (default, host) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
+        (Some(host), _) => ("80", host),
+        (None, Some(host)) => ("443", host),
+        (None, None) => return false,
+    };
+    let (host, port) = match host.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (host, None),
+    };
+    let is_port = |port: &str| port != default && !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok();
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let last = host.rsplit('.').next().unwrap_or_default();
+    // What ends in a number is an address, or is to be refused; what is not ASCII has rules of its own.
+    let is_name = !last.is_empty() && !last.starts_with(|c: char| c.is_ascii_digit()) && !host.contains("xn--");
+    host.bytes().all(is_letter) && port.is_none_or(is_port) && (is_name || host.parse::<Ipv4Addr>().is_ok())
+}
+
+fn is_plain_path(path: &str) -> bool {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.' | b'/');
+    let in_query = |byte: u8| is_letter(byte) || matches!(byte, b'=' | b'&' | b'%' | b'+');
+    let is_resolved = path.starts_with('/') && !path.contains("/.");
+    is_resolved && path.bytes().all(is_letter) && query.bytes().all(in_query)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_written_as_it_is_parsed(
+            origin in "(http|https|ftp)://[a-z0-9.:-]{0,3}(xn--|localhost|0x|127\\.0\\.0\\.1|EN|ü)?[a-z0-9.-]{0,3}(:(80|443|0?[0-9]{1,5}))?",
+            path in "/?[a-zA-Z0-9._~/%?&=+#\\\\ü-]{0,12}",
+        ) {
+            let address = Address::new(origin.clone(), &path);
+            let parsed = address.parse().map(|url| url.to_string());
+            prop_assert_eq!(address.text(), parsed);
+        }
+    }
+
+    #[test]
+    fn most_are_plain() {
+        for (origin, path) in [
+            ("https://blog.example", "/"),
+            ("http://localhost:8080", "/posts/1?page=2&sort=new"),
+            ("http://127.0.0.1:3000", "/a.b/c-d_e~f?q=%C3%BC+1"),
+        ] {
+            assert!(Address::new(origin.to_owned(), path).is_plain(), "{origin}{path}");
+        }
+    }
+}
