@@ -35,7 +35,7 @@ pin_project! {
         /// In memory, with our block in it.
         Injected { page: Injected },
         /// The application's, injected into as it flows by.
-        Streamed { #[pin] body: B, streaming: Streaming, mixpanel: Mixpanel, is_over: bool },
+        Streamed { #[pin] body: B, streaming: Box<Streaming>, mixpanel: Mixpanel, is_over: bool },
         /// The application's broke off while it was read.
         Broken { error: Option<Box<dyn Error>> },
     }

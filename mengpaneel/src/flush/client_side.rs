@@ -161,5 +161,5 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.block));
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
     let streaming = Streaming::new((judge, write), block, recorder, Arc::clone(&exchange.post), parcel);
-    Content::Streamed { body, streaming, mixpanel, is_over: false }
+    Content::Streamed { body, streaming: Box::new(streaming), mixpanel, is_over: false }
 }

@@ -110,7 +110,7 @@ where
         let Some(Content::Own { body }) = self.body.take() else { return };
         self.body = Some(match body.try_into_bytes() {
             Ok(bytes) => Content::Whole { bytes },
-            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => read(body).await,
+            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => Box::pin(read(body)).await,
             Err(body) => Content::Own { body },
         });
     }
@@ -120,13 +120,13 @@ where
         delayed::comes_back(self).is_ok()
     }
 
-    /// Puts everything on its way, and gives the response.
-    pub async fn flush(mut self, settled: Settled) -> ServiceResponse<Body<B>> {
+    /// Puts everything on its way; what is left is to be waited for.
+    pub fn flush(&mut self, settled: Settled) -> Waiting {
         let Settled { calls, via_server, forced } = settled;
         let mut shipments = Vec::new();
         let left = self.flush_calls(&calls, forced, &mut shipments);
         if !left.in_page {
-            client_side::stand(&mut self);
+            client_side::stand(self);
         }
         if let Some(parcel) = self.via_server(&calls, via_server, left.somehow) {
             shipments.push(Shipment { parcel, forced });
@@ -135,17 +135,26 @@ where
         if self.clear_cookie {
             session::clear(self.response.response_mut(), &self.settings.names.cookie);
         }
-        let mut waiting = Waiting { post: Arc::clone(&self.post), shipments: shipments.into() };
-        delayed::keep_aside(&mut self).await;
+        Waiting { post: Arc::clone(&self.post), shipments: shipments.into() }
+    }
+
+    /// Whether something is to be waited for before the response may leave.
+    pub fn waits(&self, waiting: &Waiting) -> bool {
+        self.aside.is_some() || !waiting.shipments.is_empty()
+    }
+
+    /// Waits for what is on its way.
+    pub async fn wait(&mut self, mut waiting: Waiting) {
+        delayed::keep_aside(self).await;
         while let Some(shipment) = waiting.shipments.pop_front() {
             self.ship(shipment).await;
         }
-        let claim = self.claim.take();
-        let content = self.body.take();
-        self.response.map_body(|_, ()| match content {
-            Some(content) => Body::new(content, claim),
-            None => Body::new(Content::Broken { error: None }, claim),
-        })
+    }
+
+    /// Gives the response.
+    pub fn respond(self) -> ServiceResponse<Body<B>> {
+        let Self { response, body, claim, .. } = self;
+        response.map_body(|_, ()| Body::new(body.unwrap_or(Content::Broken { error: None }), claim))
     }
 
     /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its own.
@@ -250,7 +259,7 @@ where
 }
 
 /// Shipments that wait for the one before them. A client that hangs up meanwhile loses none.
-struct Waiting {
+pub(crate) struct Waiting {
     post: Arc<Post>,
     shipments: VecDeque<Shipment>,
 }
