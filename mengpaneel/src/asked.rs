@@ -2,6 +2,7 @@
 
 mod address;
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
@@ -89,12 +90,20 @@ pub fn visitor(request: &HttpRequest, asked: &Asked, settings: &Settings, has_se
     let headers = request.headers();
     Visitor {
         cookie: persistence_cookie(headers, &settings.cookies),
-        ip: client_ip(request, settings).map(|ip| ip.to_string()),
+        ip: client_ip(request, settings).map(written),
         user_agent: text(headers, &header::USER_AGENT).map(str::to_owned),
         url: asked.address.as_ref().and_then(Address::text),
         referrer: text(headers, &header::REFERER).map(str::to_owned),
         has_session,
     }
+}
+
+/// An address as text, in one piece of memory.
+fn written(ip: IpAddr) -> String {
+    let mut text = String::with_capacity(40);
+    // Writing to memory does not fail.
+    let _ = write!(text, "{ip}");
+    text
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -161,17 +170,15 @@ fn same_origin(ours: &Url, other: &Url) -> bool {
 /// The URL that was asked for. What a proxy says of it counts only where the proxy is trusted.
 fn target(request: &HttpRequest, settings: &Settings) -> Option<Address> {
     let from_proxy = peer(request).is_some_and(|peer| settings.trusts(peer));
-    let origin = if from_proxy {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    if from_proxy {
         let connection = request.connection_info();
-        [connection.scheme(), "://", connection.host()].concat()
-    } else {
-        let scheme = if request.app_config().secure() { "https://" } else { "http://" };
-        match text(request.headers(), &header::HOST) {
-            Some(host) => [scheme, host].concat(),
-            None => [scheme, request.uri().authority()?.as_str()].concat(),
-        }
-    };
-    Some(Address::new(origin, request.uri().path_and_query().map_or("/", |path| path.as_str())))
+        return Some(Address::new(connection.scheme(), connection.host(), path));
+    }
+    let scheme = if request.app_config().secure() { "https" } else { "http" };
+    let host = text(request.headers(), &header::HOST);
+    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()))?;
+    Some(Address::new(scheme, host, path))
 }
 
 fn peer(request: &HttpRequest) -> Option<IpAddr> {

@@ -1,5 +1,6 @@
 //! `Mengpaneel`: one project of Mixpanel's, and what it takes to reach it.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -37,11 +38,12 @@ pub struct Mengpaneel {
 }
 
 /// A Mengpaneel that has a token.
-#[derive(Debug)]
 pub(crate) struct On {
     pub(crate) settings: Arc<Settings>,
     pub(crate) block: Arc<Block>,
     pub(crate) post: Arc<Post>,
+    /// Where what is recorded late goes.
+    pub(crate) late: Late,
     pub(crate) failures: Arc<Failures>,
     pub(crate) claims: Claims,
     /// Whether the log says already that no session stands outside of us.
@@ -133,9 +135,7 @@ impl Mengpaneel {
 impl On {
     /// A recorder whose late calls go to the server.
     pub(crate) fn recorder(&self, visitor: Visitor) -> Arc<Recorder> {
-        let post = Arc::clone(&self.post);
-        let late: Late = Arc::new(move |parcel| post.hand_over(parcel));
-        Arc::new(Recorder::new(visitor, (*self.failures).clone(), late))
+        Arc::new(Recorder::new(visitor, (*self.failures).clone(), Arc::clone(&self.late)))
     }
 
     /// Delayed calls whose page did not come: nobody will be there to send them later.
@@ -143,6 +143,12 @@ impl On {
         for parcel in self.claims.leave() {
             self.post.hand_over(parcel);
         }
+    }
+}
+
+impl fmt::Debug for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("On").field("settings", &self.settings).field("post", &self.post).finish_non_exhaustive()
     }
 }
 

@@ -291,7 +291,8 @@ impl Recording {
         };
         exchange.read_page().await;
         let succeeded = !status.is_client_error() && !status.is_server_error();
-        let ending = Ending { succeeded, routed: exchange.response.request().match_pattern().is_some() };
+        let routed = !self.recorder.asks_for_route() || exchange.response.request().match_pattern().is_some();
+        let ending = Ending { succeeded, routed };
         self.catch_up(&exchange);
         // What few requests wait for is kept out of the future that each of them moves.
         if !self.replayed.is_empty() {

@@ -170,6 +170,13 @@ impl Recorder {
         self.lock().spoken = true;
     }
 
+    /// Whether it matters that the request found its way to a handler.
+    pub fn asks_for_route(&self) -> bool {
+        let state = self.lock();
+        state.setups.iter().any(|setup| setup.condition == Condition::Routed || setup.asks_for_route())
+            || state.recorded.iter().any(|recorded| recorded.entry.condition == Condition::Routed)
+    }
+
     /// Whether anything was recorded here that is worth a message: more than setup.
     pub fn has_recorded(&self) -> bool {
         self.lock().recorded.iter().any(|recorded| !recorded.replayed)
@@ -263,6 +270,12 @@ impl Recorder {
     }
 }
 
+impl Setup {
+    fn asks_for_route(&self) -> bool {
+        self.entries.iter().any(|entry| entry.condition == Condition::Routed)
+    }
+}
+
 impl State {
     fn ticket(&mut self) -> u64 {
         self.tickets += 1;
@@ -310,13 +323,12 @@ impl State {
         }
         let mut effective = settled.calls.identity().map(Arc::<str>::from);
         let mut recorded = std::mem::take(&mut self.recorded);
-        recorded.sort_by_key(|recorded| recorded.entry.ticket);
-        let (before, tracking): (Vec<_>, Vec<_>) = recorded
-            .into_iter()
-            .filter(|recorded| extent == Extent::Everything || !recorded.replayed)
-            .filter(|recorded| recorded.entry.condition.holds(ending))
-            .partition(|recorded| recorded.entry.mode == Mode::BeforeSetup);
-        for mut recorded in before.into_iter().chain(tracking) {
+        recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.ticket));
+        let counts = |recorded: &Recorded| {
+            let is_asked_for = extent == Extent::Everything || !recorded.replayed;
+            is_asked_for && recorded.entry.condition.holds(ending)
+        };
+        for mut recorded in recorded.into_iter().filter(counts) {
             match recorded.entry.call.method() {
                 Method::Identify if recorded.entry.mode == Mode::Tracking => {
                     effective = recorded.entry.call.str_arg(0).map(Arc::from);

@@ -49,6 +49,8 @@ struct Live {
     /// The place of calls that take no value from the body.
     entered: u64,
     slots: Mutex<Slots>,
+    /// Where a value is written first.
+    scratch: Mutex<Vec<u8>>,
 }
 
 /// A call whose function ended in the way for it.
@@ -73,7 +75,7 @@ impl Frame {
         let Some(recorder) = mixpanel.recorder() else { return Self(None) };
         let entered = recorder.ticket();
         let slots = Mutex::new(Slots::new(site.slots));
-        Self(Some(Live { mixpanel, site, entered, slots }))
+        Self(Some(Live { mixpanel, site, entered, slots, scratch: Mutex::default() }))
     }
 
     /// Where to put the values that can be taken at the start; `None` where nothing is recorded.
@@ -225,13 +227,17 @@ impl Values<'_> {
     }
 
     fn put(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {
-        let Live { mixpanel, .. } = self.live;
+        let live = self.live;
+        let scratch = || live.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         // What serialises may record by itself: it is not locked out.
-        let mut written = Vec::with_capacity(64);
-        let is_there = write(mixpanel, &mut written);
-        self.live.slots().put(slot, self.ticket, |to| {
+        let mut written = std::mem::take(&mut *scratch());
+        written.clear();
+        written.reserve(48);
+        let is_there = write(&live.mixpanel, &mut written);
+        live.slots().put(slot, self.ticket, |to| {
             to.extend_from_slice(&written);
             is_there
         });
+        *scratch() = written;
     }
 }

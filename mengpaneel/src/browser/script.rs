@@ -145,13 +145,11 @@ pub(crate) fn setup_name(setup: &[Call]) -> String {
         wire.push(b'\n');
         hash.update(&wire);
     }
-    let digest = hash.finalize();
-    digest
-        .iter()
-        .take(8)
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
+    let mut name = String::with_capacity(16);
+    for byte in hash.finalize().iter().take(8) {
+        name.extend([byte >> 4, byte & 15].iter().filter_map(|digit| char::from_digit((*digit).into(), 16)));
+    }
+    name
 }
 
 /// The wire form of a call, `[path, arguments]`, as JSON.

@@ -12,6 +12,7 @@ use crate::claims::Claims;
 use crate::current;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
+use crate::recorder::Late;
 use crate::seed::Seeding;
 use crate::server::{Credentials, Delivery, DeliveryConfig};
 use crate::settings::{Names, PageSettings, Settings};
@@ -65,7 +66,12 @@ impl Builder {
             instance: settings.names.name.as_deref(),
             loader: settings.page.loader,
         });
+        let late: Late = {
+            let post = Arc::clone(&post);
+            Arc::new(move |parcel| post.hand_over(parcel))
+        };
         let on = On {
+            late,
             settings: Arc::new(settings),
             block: Arc::new(block),
             post,

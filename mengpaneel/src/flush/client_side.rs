@@ -44,7 +44,7 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         "an attachment"
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
-    } else if holds(content_type, "utf-16") || holds(content_type, "utf-32") {
+    } else if is_wide(content_type) {
         "its charset is not compatible with ASCII"
     } else {
         return Ok(());
@@ -57,9 +57,12 @@ fn begins(text: &str, with: &str) -> bool {
     text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
 }
 
-/// Whether a text holds that, in whatever case.
-fn holds(text: &str, part: &str) -> bool {
-    text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+/// Whether the charset of a content type takes more than a byte for a letter.
+fn is_wide(content_type: &str) -> bool {
+    let charset = content_type.split(';').skip(1).map(str::trim).find(|parameter| begins(parameter, "charset="));
+    let charset = charset.and_then(|charset| charset.get("charset=".len()..)).unwrap_or_default();
+    let charset = charset.trim_matches(['"', '\'', ' ']);
+    ["utf-16", "utf-32", "utf16", "utf32", "ucs-2", "ucs-4"].iter().any(|wide| begins(charset, wide))
 }
 
 /// Puts the calls in the page. Gives those that are another user's.

@@ -35,13 +35,14 @@ pub fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> Option<(
                 if place > 0 {
                     to.push(b',');
                 }
-                text_as_json(reader.text()?, style, to);
+                bytes_as_json(reader.name()?, style, to);
                 to.push(b':');
                 json(reader, style, to)?;
             }
             to.push(b'}');
         }
-        b'n' => to.extend_from_slice(reader.text()?.as_bytes()),
+        b'n' => to.extend_from_slice(reader.name()?),
+        b's' => bytes_as_json(reader.name()?, style, to),
         _ => {
             *reader = before;
             match reader.seen()? {
@@ -65,23 +66,56 @@ fn number(number: &(impl Serialize + ?Sized), to: &mut Vec<u8>) {
 
 /// Writes a text as JSON, with its quotes. Few have anything to escape.
 pub fn text_as_json(text: &str, style: Style, to: &mut Vec<u8>) {
-    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    let needs_escape = |byte: u8| {
-        is_special(byte) || (style == Style::Script && (!byte.is_ascii() || matches!(byte, b'<' | b'>' | b'&')))
-    };
-    // Without a way out, so that many bytes are looked at together.
-    if !text.bytes().fold(false, |any, byte| any | needs_escape(byte)) {
+    bytes_as_json(text.as_bytes(), style, to);
+}
+
+/// The bytes of a text.
+fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
+    let escaped = style.escaped();
+    // Without a way out, so that the loop is a short one.
+    if text.iter().fold(0, |all, byte| all | kind(*byte)) & escaped == 0 {
         to.push(b'"');
-        to.extend_from_slice(text.as_bytes());
+        to.extend_from_slice(text);
         to.push(b'"');
         return;
     }
     let begin = to.len();
-    number(text, to);
+    number(&*String::from_utf8_lossy(text), to);
     if style == Style::Script {
         let escaped = escape(&to.split_off(begin));
         to.extend_from_slice(escaped.as_bytes());
     }
+}
+
+impl Style {
+    fn escaped(self) -> u8 {
+        match self {
+            Self::Plain => IN_JSON,
+            Self::Script => IN_JSON | IN_SCRIPT,
+        }
+    }
+}
+
+const IN_JSON: u8 = 1;
+const IN_SCRIPT: u8 = 2;
+
+/// What must be escaped where.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        kinds[byte] = match byte {
+            0..=0x1f | 0x22 | 0x5c => IN_JSON,
+            0x26 | 0x3c | 0x3e | 0x80.. => IN_SCRIPT,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+fn kind(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(IN_JSON)
 }
 
 /// Writes what a script cannot hold as UTF-16 units, `\u003c`: in JSON, such stands in texts only.
