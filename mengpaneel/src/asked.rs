@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::uri::Authority;
 use url::Url;
 
 use self::address::Address;
@@ -177,7 +178,7 @@ fn target(request: &HttpRequest, settings: &Settings) -> Option<Address> {
     }
     let scheme = if request.app_config().secure() { "https" } else { "http" };
     let host = text(request.headers(), &header::HOST);
-    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()))?;
+    let host = host.or_else(|| request.uri().authority().map(Authority::as_str))?;
     Some(Address::new(scheme, host, path))
 }
 

@@ -3,19 +3,20 @@
 //! It knows nothing of HTTP. Calls are kept as they come; [`Recorder::settle`] decides, once it is
 //! known how the request ended, which of them count, in which order, and whose they are.
 
+mod stamp;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method, Mode};
-use crate::clock::now_ms;
 use crate::failure::{Failure, Failures};
 use crate::parcel::Parcel;
 use crate::stats;
 use crate::strategy::Strategy;
 use crate::visitor::Visitor;
-use crate::written::Seen;
+
+pub use stamp::identity as stamp_identity;
 
 /// What decides whether a recorded call counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,7 +212,7 @@ impl Recorder {
 
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     pub fn record(&self, mut entry: Entry) {
-        stamp_time_and_insert_id(&mut entry.call);
+        let id = stamp::time_and_insert_id(&mut entry.call);
         stats::recorded(1);
         let mut state = self.lock();
         if let Some(context) = state.flushed.clone() {
@@ -219,7 +220,7 @@ impl Recorder {
                 held.mode_mut(entry.mode).push(entry.call);
                 return;
             }
-            let parcel = self.late_parcel(entry, context);
+            let parcel = self.late_parcel(id, entry, context);
             drop(state);
             (self.late)(parcel);
             return;
@@ -258,11 +259,12 @@ impl Recorder {
         Some((held, state.flushed.clone().unwrap_or_default()))
     }
 
-    fn late_parcel(&self, entry: Entry, context: Vec<Call>) -> Parcel {
+    fn late_parcel(&self, id: Option<Uuid>, entry: Entry, context: Vec<Call>) -> Parcel {
         let mut calls = Calls::default();
         *calls.mode_mut(entry.mode) = vec![entry.call];
         let via_server = entry.via_server;
-        Parcel { context, via_server, ..Parcel::new(self.visitor.clone(), calls) }
+        let id = id.unwrap_or_else(Uuid::now_v7);
+        Parcel { id, visitor: self.visitor.clone(), context, calls, via_server }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -337,7 +339,7 @@ impl State {
                 _ => {}
             }
             if let Some(under) = recorded.under.filter(|under| Some(under) != effective.as_ref()) {
-                stamp_identity(&mut recorded.entry.call, &under, visitor);
+                stamp::identity(&mut recorded.entry.call, &under, visitor);
             }
             settled.put(recorded.entry);
         }
@@ -361,33 +363,6 @@ impl Condition {
             Self::Routed => ending.routed,
         }
     }
-}
-
-/// Gives an event what Mixpanel tells copies by, unless the caller did.
-fn stamp_time_and_insert_id(call: &mut Call) {
-    if call.method() == &Method::TimeEvent && call.args().len() == 1 {
-        // A browser starts the clock when it makes the call, and ignores when that was.
-        let event = call.args().to_vec();
-        *call = Call::new(Method::TimeEvent, [event, vec![Value::from(now_ms())]].concat());
-    }
-    if call.method().is_track() {
-        let mut buffer = Uuid::encode_buffer();
-        let insert_id = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
-        call.default_properties(&[("$insert_id", Seen::Text(insert_id)), ("time", Seen::Natural(now_ms()))]);
-    }
-}
-
-/// Writes down whose event it was, since another will be identified when it is sent.
-pub fn stamp_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
-    let tells = |name| call.property(name).is_some();
-    if !call.method().is_track() || tells("$user_id") || tells("distinct_id") {
-        return;
-    }
-    let device = visitor.browser().device_id;
-    if let Some(device) = device.as_deref() {
-        call.default_properties(&[("$device_id", Seen::Text(device))]);
-    }
-    call.default_properties(&[("$user_id", Seen::Text(identity)), ("distinct_id", Seen::Text(identity))]);
 }
 
 #[cfg(test)]

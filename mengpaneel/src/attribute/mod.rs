@@ -198,7 +198,10 @@ pub struct Values<'a> {
 impl Values<'_> {
     /// The value of the property of this name.
     pub fn value<T: Serialize + ?Sized>(&self, slot: usize, name: &str, value: &T) {
-        self.put(slot, |mixpanel, to| Some(mixpanel.value(name, value, to)));
+        self.put(slot, |mixpanel, to| {
+            mixpanel.value(name, value, to);
+            Some(())
+        });
     }
 
     /// An ID.
@@ -213,17 +216,26 @@ impl Values<'_> {
 
     /// The name of an event, of a property, or of a list.
     pub fn text<T: AsRef<str> + ?Sized>(&self, slot: usize, text: &T) {
-        self.put(slot, |_, to| Some(write_text_value(text.as_ref(), to)));
+        self.put(slot, |_, to| {
+            write_text_value(text.as_ref(), to);
+            Some(())
+        });
     }
 
     /// A map or struct whose entries become properties.
     pub fn spread<T: Serialize + ?Sized>(&self, slot: usize, what: &str, properties: &T) {
-        self.put(slot, |mixpanel, to| Some(mixpanel.properties(what, properties, to)));
+        self.put(slot, |mixpanel, to| {
+            mixpanel.properties(what, properties, to);
+            Some(())
+        });
     }
 
     /// What `when` says: first that it is false, then, inside of it, that it is true.
     pub fn when(&self, slot: usize, met: bool) {
-        self.put(slot, |_, to| Some(write_bool(met, to)));
+        self.put(slot, |_, to| {
+            write_bool(met, to);
+            Some(())
+        });
     }
 
     fn put(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {

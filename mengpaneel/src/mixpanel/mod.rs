@@ -359,14 +359,11 @@ impl Mixpanel {
         }
         let id = { id }.value().filter(|_| is_written);
         to.truncate(begin);
-        match id.as_ref().and_then(id_string) {
-            Some(id) => write_text_value(&id, to),
-            None => {
-                self.tell(Reason::NoId(what.to_owned()));
-                return None;
-            }
+        let id = id.as_ref().and_then(id_string);
+        if id.is_none() {
+            self.tell(Reason::NoId(what.to_owned()));
         }
-        Some(())
+        id.map(|id| write_text_value(&id, to))
     }
 
     /// Writes one ID, or a list of them.

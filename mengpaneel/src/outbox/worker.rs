@@ -55,6 +55,7 @@ impl Worker {
                 backoff: Backoff::between(FIRST_WAIT, LONGEST_WAIT, now_ms().wrapping_add(number as u64)),
                 is_locked_out: false,
                 is_outbox_away: false,
+                text: Vec::new(),
             });
             join_all(hands.map(Hand::drain)).await;
             if !outbox.is_durable() {
@@ -104,6 +105,8 @@ struct Hand<'a> {
     is_locked_out: bool,
     /// The outbox could not be asked, and that was told.
     is_outbox_away: bool,
+    /// Where what is sent was written last: kept while there is much.
+    text: Vec<u8>,
 }
 
 /// How a round went.
@@ -216,13 +219,17 @@ impl Hand<'_> {
         let poison = records.extract_if(.., |record| record.abandoned() >= max).filter_map(Taken::into_lease).collect();
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
         let mut batch: Vec<(usize, Said)> = Vec::with_capacity(records.len());
-        let mut text = Vec::new();
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
         for (owner, record) in records.iter_mut().enumerate() {
             self.say(record, &mut text, &mut batch, owner);
         }
         let unmarked = self.mark(&mut records, &mut batch).await;
         let (owners, said): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let sent = worker.sender.delivery.deliver(said, &mut text).await;
+        if records.len() >= FILLING {
+            self.text = text;
+        }
         let away = worker.sender.note(&sent).or(unmarked);
         let mut again = Again::new(&worker.sender);
         for (owner, (said, outcome)) in owners.into_iter().zip(sent) {

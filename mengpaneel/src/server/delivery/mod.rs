@@ -203,7 +203,7 @@ impl Delivery {
                 (user.as_str(), secret.as_str())
             }
         };
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
         let body = gzip
             .write_all(&body)
             .and_then(|()| gzip.finish())
