@@ -99,7 +99,7 @@ pub(crate) fn tell_no_scope(site: &'static Location<'static>, method: &Method) {
 /// mengpaneel::track("Buy", serde_json::json!({"Amount": 12.5}));
 /// ```
 #[track_caller]
-pub fn track(event: impl Into<String>, properties: impl Serialize) {
+pub fn track(event: impl AsRef<str>, properties: impl Serialize) {
     here(&Method::Track).track(event, properties);
 }
 
@@ -111,13 +111,13 @@ pub fn track_pageview(properties: impl Serialize) {
 
 /// Records an event that belongs to groups; see [`Mixpanel::track_with_groups`].
 #[track_caller]
-pub fn track_with_groups(event: impl Into<String>, properties: impl Serialize, groups: impl Serialize) {
+pub fn track_with_groups(event: impl AsRef<str>, properties: impl Serialize, groups: impl Serialize) {
     here(&Method::TrackWithGroups).track_with_groups(event, properties, groups);
 }
 
 /// Starts an event's clock; see [`Mixpanel::time_event`].
 #[track_caller]
-pub fn time_event(event: impl Into<String>) {
+pub fn time_event(event: impl AsRef<str>) {
     here(&Method::TimeEvent).time_event(event);
 }
 
@@ -153,31 +153,31 @@ pub fn register_once(properties: impl Serialize) {
 
 /// A property that no longer goes with every event; see [`Mixpanel::unregister`].
 #[track_caller]
-pub fn unregister(property: impl Into<String>) {
+pub fn unregister(property: impl AsRef<str>) {
     here(&Method::Unregister).unregister(property);
 }
 
 /// The visitor belongs to this group, or these; see [`Mixpanel::set_group`].
 #[track_caller]
-pub fn set_group(key: impl Into<String>, ids: impl Serialize) {
+pub fn set_group(key: impl AsRef<str>, ids: impl Serialize) {
     here(&Method::SetGroup).set_group(key, ids);
 }
 
 /// The visitor belongs to this group too; see [`Mixpanel::add_group`].
 #[track_caller]
-pub fn add_group(key: impl Into<String>, id: impl Serialize) {
+pub fn add_group(key: impl AsRef<str>, id: impl Serialize) {
     here(&Method::AddGroup).add_group(key, id);
 }
 
 /// The visitor no longer belongs to this group; see [`Mixpanel::remove_group`].
 #[track_caller]
-pub fn remove_group(key: impl Into<String>, id: impl Serialize) {
+pub fn remove_group(key: impl AsRef<str>, id: impl Serialize) {
     here(&Method::RemoveGroup).remove_group(key, id);
 }
 
 /// No events of these names from here on; see [`Mixpanel::disable`].
 #[track_caller]
-pub fn disable<I: IntoIterator<Item: Into<String>>>(events: I) {
+pub fn disable<I: IntoIterator<Item: AsRef<str>>>(events: I) {
     here(&Method::Disable).disable(events);
 }
 
@@ -197,7 +197,7 @@ pub fn people() -> People {
 /// mengpaneel::get_group("company", "acme").set(serde_json::json!({"Plan": "Pro"}));
 /// ```
 #[track_caller]
-pub fn get_group(key: impl Into<String>, id: impl Serialize) -> Group {
+pub fn get_group(key: impl AsRef<str>, id: impl Serialize) -> Group {
     here(&Method::GroupSet).get_group(key, id)
 }
 

@@ -34,17 +34,17 @@ impl Group {
     }
 
     /// `get_group(…).unset`: removes a property.
-    pub fn unset(&self, property: impl Into<String>) {
-        self.call(Method::GroupUnset, |_, args| args.push_text(&property.into()));
+    pub fn unset(&self, property: impl AsRef<str>) {
+        self.call(Method::GroupUnset, |_, args| args.push_text(property.as_ref()));
     }
 
     /// `get_group(…).union`: adds values to a list that are not in it yet.
-    pub fn union(&self, list: impl Into<String>, values: impl Serialize) {
+    pub fn union(&self, list: impl AsRef<str>, values: impl Serialize) {
         self.with_one(Method::GroupUnion, list, values);
     }
 
     /// `get_group(…).remove`: takes a value out of a list.
-    pub fn remove(&self, list: impl Into<String>, value: impl Serialize) {
+    pub fn remove(&self, list: impl AsRef<str>, value: impl Serialize) {
         self.with_one(Method::GroupRemove, list, value);
     }
 
@@ -53,11 +53,11 @@ impl Group {
         self.call(Method::GroupDelete, |_, _| {});
     }
 
-    fn with_one(&self, method: Method, list: impl Into<String>, value: impl Serialize) {
+    fn with_one(&self, method: Method, list: impl AsRef<str>, value: impl Serialize) {
         self.call(method, |mixpanel, args| {
-            let list = list.into();
-            args.push_text(&list);
-            args.push(|to| mixpanel.value(&list, value, to));
+            let list = list.as_ref();
+            args.push_text(list);
+            args.push(|to| mixpanel.value(list, value, to));
         });
     }
 

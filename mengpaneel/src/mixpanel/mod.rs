@@ -113,12 +113,12 @@ impl Mixpanel {
 
     /// `mixpanel.track`: an event, with properties that are anything that serialises to an object;
     /// `()` for none.
-    pub fn track(&self, event: impl Into<String>, properties: impl Serialize) {
+    pub fn track(&self, event: impl AsRef<str>, properties: impl Serialize) {
         if self.is_recording() {
-            let event = event.into();
+            let event = event.as_ref();
             let mut args = Args::with_room();
-            args.push_text(&event);
-            args.push(|to| self.properties(&event, properties, to));
+            args.push_text(event);
+            args.push(|to| self.properties(event, properties, to));
             self.call_written(Method::Track, args);
         }
     }
@@ -131,18 +131,18 @@ impl Mixpanel {
     }
 
     /// `mixpanel.track_with_groups`: an event that belongs to groups, `{"company": "acme"}`.
-    pub fn track_with_groups(&self, event: impl Into<String>, properties: impl Serialize, groups: impl Serialize) {
-        let event = event.into();
+    pub fn track_with_groups(&self, event: impl AsRef<str>, properties: impl Serialize, groups: impl Serialize) {
+        let event = event.as_ref();
         let mut args = Args::with_room();
-        args.push_text(&event);
-        args.push(|to| self.properties(&event, properties, to));
+        args.push_text(event);
+        args.push(|to| self.properties(event, properties, to));
         args.push(|to| self.properties("groups", groups, to));
         self.call_written(Method::TrackWithGroups, args);
     }
 
     /// `mixpanel.time_event`: starts a clock; the next event of that name gets its `$duration`.
-    pub fn time_event(&self, event: impl Into<String>) {
-        self.call(Method::TimeEvent, vec![Value::from(event.into())]);
+    pub fn time_event(&self, event: impl AsRef<str>) {
+        self.call(Method::TimeEvent, vec![Value::from(event.as_ref())]);
     }
 
     /// `mixpanel.identify`: who is there. IDs are text, or numbers, which are sent as text.
@@ -172,14 +172,14 @@ impl Mixpanel {
     }
 
     /// `mixpanel.unregister`: a property that no longer goes with every event.
-    pub fn unregister(&self, property: impl Into<String>) {
-        self.call(Method::Unregister, vec![Value::from(property.into())]);
+    pub fn unregister(&self, property: impl AsRef<str>) {
+        self.call(Method::Unregister, vec![Value::from(property.as_ref())]);
     }
 
     /// `mixpanel.set_group`: the visitor belongs to this group, or these.
-    pub fn set_group(&self, key: impl Into<String>, ids: impl Serialize) {
+    pub fn set_group(&self, key: impl AsRef<str>, ids: impl Serialize) {
         let mut args = Args::with_room();
-        args.push_text(&key.into());
+        args.push_text(key.as_ref());
         let mut written = Vec::new();
         if self.ids("set_group", ids, &mut written).is_some() {
             args.push(|to| to.extend_from_slice(&written));
@@ -188,26 +188,26 @@ impl Mixpanel {
     }
 
     /// `mixpanel.add_group`: the visitor belongs to this group too.
-    pub fn add_group(&self, key: impl Into<String>, id: impl Serialize) {
+    pub fn add_group(&self, key: impl AsRef<str>, id: impl Serialize) {
         let mut args = Args::with_room();
-        args.push_text(&key.into());
+        args.push_text(key.as_ref());
         if self.push_id("add_group", id, &mut args) {
             self.call_written(Method::AddGroup, args);
         }
     }
 
     /// `mixpanel.remove_group`: the visitor no longer belongs to this group.
-    pub fn remove_group(&self, key: impl Into<String>, id: impl Serialize) {
+    pub fn remove_group(&self, key: impl AsRef<str>, id: impl Serialize) {
         let mut args = Args::with_room();
-        args.push_text(&key.into());
+        args.push_text(key.as_ref());
         if self.push_id("remove_group", id, &mut args) {
             self.call_written(Method::RemoveGroup, args);
         }
     }
 
     /// `mixpanel.disable`: no events of these names from here on; all of them with an empty list.
-    pub fn disable<I: IntoIterator<Item: Into<String>>>(&self, events: I) {
-        let events: Vec<Value> = events.into_iter().map(|event| Value::from(event.into())).collect();
+    pub fn disable<I: IntoIterator<Item: AsRef<str>>>(&self, events: I) {
+        let events: Vec<Value> = events.into_iter().map(|event| Value::from(event.as_ref())).collect();
         let args = if events.is_empty() { vec![] } else { vec![Value::from(events)] };
         self.call(Method::Disable, args);
     }
@@ -234,9 +234,9 @@ impl Mixpanel {
     }
 
     /// `mixpanel.get_group`: the profile of a group.
-    pub fn get_group(&self, key: impl Into<String>, id: impl Serialize) -> Group {
+    pub fn get_group(&self, key: impl AsRef<str>, id: impl Serialize) -> Group {
         let mut group = Args::with_room();
-        group.push_text(&key.into());
+        group.push_text(key.as_ref());
         let is_one = self.push_id("get_group", id, &mut group);
         Group::new(self.clone(), is_one.then_some(group))
     }

@@ -30,27 +30,27 @@ impl People {
     }
 
     /// `people.unset`: removes a property.
-    pub fn unset(&self, property: impl Into<String>) {
-        self.0.call(Method::PeopleUnset, vec![Value::from(vec![property.into()])]);
+    pub fn unset(&self, property: impl AsRef<str>) {
+        self.0.call(Method::PeopleUnset, vec![Value::from(vec![property.as_ref()])]);
     }
 
     /// `people.increment`: adds to a number. Delivered at most once.
-    pub fn increment(&self, property: impl Into<String>, by: impl Serialize) {
+    pub fn increment(&self, property: impl AsRef<str>, by: impl Serialize) {
         self.with_one(Method::PeopleIncrement, property, by);
     }
 
     /// `people.append`: adds to the end of a list. Delivered at most once.
-    pub fn append(&self, list: impl Into<String>, value: impl Serialize) {
+    pub fn append(&self, list: impl AsRef<str>, value: impl Serialize) {
         self.with_one(Method::PeopleAppend, list, value);
     }
 
     /// `people.remove`: takes a value out of a list.
-    pub fn remove(&self, list: impl Into<String>, value: impl Serialize) {
+    pub fn remove(&self, list: impl AsRef<str>, value: impl Serialize) {
         self.with_one(Method::PeopleRemove, list, value);
     }
 
     /// `people.union`: adds values to a list that are not in it yet.
-    pub fn union(&self, list: impl Into<String>, values: impl Serialize) {
+    pub fn union(&self, list: impl AsRef<str>, values: impl Serialize) {
         self.with_one(Method::PeopleUnion, list, values);
     }
 
@@ -78,12 +78,12 @@ impl People {
         self.0.with_properties(method, properties);
     }
 
-    fn with_one(&self, method: Method, property: impl Into<String>, value: impl Serialize) {
-        let property = property.into();
+    fn with_one(&self, method: Method, property: impl AsRef<str>, value: impl Serialize) {
+        let property = property.as_ref();
         let mut args = Args::with_room();
         args.push(|to| {
             let mut object = Object::begin(to);
-            object.member(to, |to| write_text(&property, to), |to| self.0.value(&property, value, to));
+            object.member(to, |to| write_text(property, to), |to| self.0.value(property, value, to));
             object.end(to);
         });
         self.0.call_written(method, args);

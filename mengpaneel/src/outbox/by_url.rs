@@ -85,6 +85,10 @@ macro_rules! delegate {
                 (**self).acknowledge(ids)
             }
 
+            fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
+                (**self).acknowledge_taken(taken)
+            }
+
             fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
                 (**self).retry_later(leases, delay)
             }

@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::taken::{Sealed, Taken};
+use super::taken::{Name, Sealed, Taken};
 use super::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
 use crate::compact;
 use crate::parcel::Parcel;
@@ -142,19 +142,19 @@ impl Memory {
         let chunks = chunks.into_iter().map(Chunk::into_records);
         for (number, (all, own)) in numbers.zip(chunks.flatten()) {
             in_hand.insert(number, own.len() + BESIDE);
-            records.push(Taken::Sealed(Sealed::new(LeaseId(number.to_string()), &all, own)));
+            records.push(Taken::Sealed(Sealed::new(Name::Number(number), &all, own)));
         }
         (records, next)
     }
 
     /// These are not in hand any more. Gives the bytes of each that was.
-    fn take_out(&self, ids: &[LeaseId]) -> Vec<Option<usize>> {
+    fn take_out(&self, numbers: impl Iterator<Item = Option<u64>>) -> Vec<Option<usize>> {
         let mut in_hand = self.in_hand();
-        ids.iter().map(|id| in_hand.remove(&number(id)?)).collect()
+        numbers.map(|number| in_hand.remove(&number?)).collect()
     }
 
-    fn forget(&self, ids: &[LeaseId]) {
-        let taken = self.take_out(ids);
+    fn forget(&self, numbers: impl Iterator<Item = Option<u64>>) {
+        let taken = self.take_out(numbers);
         let mut state = self.lock();
         for bytes in taken.into_iter().flatten() {
             state.records -= 1;
@@ -277,14 +277,18 @@ impl Outbox for Memory {
     }
 
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.forget(&ids);
+        self.forget(ids.iter().map(number));
+        ready(Ok(())).boxed()
+    }
+
+    fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.forget(taken.iter().map(Taken::number));
         ready(Ok(())).boxed()
     }
 
     fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
         let due = Instant::now() + delay;
-        let ids: Vec<LeaseId> = leases.iter().map(|lease| lease.id.clone()).collect();
-        let taken = self.take_out(&ids);
+        let taken = self.take_out(leases.iter().map(|lease| number(&lease.id)));
         let mut state = self.lock();
         for (lease, bytes) in leases.into_iter().zip(taken) {
             if let Some(bytes) = bytes {

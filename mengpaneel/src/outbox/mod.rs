@@ -102,6 +102,12 @@ pub trait Outbox: Send + Sync + 'static {
     /// These are done with: delivered, or refused and reported.
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
+    /// As [`acknowledge`](Self::acknowledge), for the worker.
+    #[doc(hidden)]
+    fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.acknowledge(taken.iter().map(Taken::id).collect())
+    }
+
     /// These are due again after `delay`, as they are now: what was delivered of them is gone from
     /// [`Lease::remaining`], and nothing of it is in doubt.
     fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>>;

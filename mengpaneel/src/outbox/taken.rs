@@ -23,14 +23,34 @@ pub enum Taken {
 /// A record as it stands written, among others.
 #[derive(Debug)]
 pub struct Sealed {
-    id: LeaseId,
+    id: Name,
     all: Arc<Vec<u8>>,
     own: Range<usize>,
 }
 
+/// What a lease is called: a number is made a text only where somebody asks.
+#[derive(Clone, Debug)]
+pub(super) enum Name {
+    /// In memory.
+    Number(u64),
+    /// Elsewhere.
+    #[cfg(any(feature = "file", feature = "redis"))]
+    Text(LeaseId),
+}
+
+impl Name {
+    fn into_id(self) -> LeaseId {
+        match self {
+            Self::Number(number) => LeaseId(number.to_string()),
+            #[cfg(any(feature = "file", feature = "redis"))]
+            Self::Text(id) => id,
+        }
+    }
+}
+
 impl Sealed {
     /// What stands at `own` must be a compact parcel.
-    pub(super) fn new(id: LeaseId, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
+    pub(super) fn new(id: Name, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
         Self { id, all: Arc::clone(all), own }
     }
 
@@ -81,7 +101,7 @@ impl Found {
     pub(super) fn into_taken(self) -> Vec<Taken> {
         let all = Arc::new(self.all);
         let taken = |one| match one {
-            Ok((id, own)) => Taken::Sealed(Sealed::new(id, &all, own)),
+            Ok((id, own)) => Taken::Sealed(Sealed::new(Name::Text(id), &all, own)),
             Err(lease) => Taken::from(lease),
         };
         self.records.into_iter().map(taken).collect()
@@ -93,18 +113,20 @@ impl Taken {
         records.into_iter().filter_map(Self::into_lease).collect()
     }
 
-    #[cfg(feature = "file")]
-    pub(super) fn id(&self) -> &LeaseId {
+    pub(super) fn id(&self) -> LeaseId {
         match self {
-            Self::Open(lease) => &lease.id,
-            Self::Sealed(sealed) => &sealed.id,
+            Self::Open(lease) => lease.id.clone(),
+            Self::Sealed(sealed) => sealed.id.clone().into_id(),
         }
     }
 
-    pub(super) fn into_id(self) -> LeaseId {
+    /// Its number, where it was leased from memory.
+    pub(super) fn number(&self) -> Option<u64> {
         match self {
-            Self::Open(lease) => lease.id,
-            Self::Sealed(sealed) => sealed.id,
+            Self::Open(lease) => lease.id.0.parse().ok(),
+            Self::Sealed(Sealed { id: Name::Number(number), .. }) => Some(*number),
+            #[cfg(any(feature = "file", feature = "redis"))]
+            Self::Sealed(_) => None,
         }
     }
 
@@ -128,7 +150,7 @@ impl Taken {
     pub(super) fn open(&mut self) -> Option<&mut Lease> {
         if let Self::Sealed(sealed) = self {
             let parcel = compact::read(sealed.written())?;
-            *self = Self::Open(Box::new(Lease::new(sealed.id.clone(), parcel)));
+            *self = Self::Open(Box::new(Lease::new(sealed.id.clone().into_id(), parcel)));
         }
         match self {
             Self::Open(lease) => Some(lease),

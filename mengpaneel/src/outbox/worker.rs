@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use super::closing::Closing;
 use super::sender::{Again, Sender, failure, reason};
 use super::taken::{Taken, calls_of, keep};
-use super::{Lease, LeaseId, Outbox};
+use super::{Lease, Outbox};
 use crate::clock::now_ms;
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
@@ -251,7 +251,7 @@ impl Hand<'_> {
         let unfinished =
             records.extract_if(.., |record| record.is_unfinished()).filter_map(Taken::into_lease).collect();
         let count = records.len();
-        self.acknowledge(records.into_iter().map(Taken::into_id).collect()).await;
+        self.acknowledge(&records).await;
         if away.is_none() {
             worker.sender.oldest.store(0, Ordering::Relaxed);
         }
@@ -314,9 +314,9 @@ impl Hand<'_> {
 
     /// These are done with. What cannot be acknowledged would be sent again, and so is tried
     /// again for as long as there is time.
-    async fn acknowledge(&mut self, ids: Vec<LeaseId>) {
+    async fn acknowledge(&mut self, records: &[Taken]) {
         let mut attempts = 0;
-        while let Err(error) = self.outbox.acknowledge(ids.clone()).await {
+        while let Err(error) = self.outbox.acknowledge_taken(records).await {
             attempts += 1;
             let delay = self.backoff.after(None);
             let is_over = !self.pause(delay).await;

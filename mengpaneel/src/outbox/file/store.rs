@@ -145,7 +145,7 @@ impl Store {
 
     /// Takes back what was handed out to somebody who was not there any more.
     pub(super) fn take_back(&mut self, records: &[Taken]) {
-        for id in records.iter().filter_map(|record| super::id_of(record.id())) {
+        for id in records.iter().filter_map(|record| super::id_of(&record.id())) {
             self.in_hand.remove(&id);
             self.first = self.first.min(id);
         }
