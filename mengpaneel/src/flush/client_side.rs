@@ -90,7 +90,10 @@ pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
 }
 
 fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
-    is_page(exchange)?;
+    // What is in memory was found to be one before it was read.
+    if !matches!(exchange.body, Some(Content::Whole { .. })) {
+        is_page(exchange)?;
+    }
     let forbidden = |directive: String| -> Declined {
         let api_host = exchange.settings.page.api_host();
         format!(

@@ -70,10 +70,12 @@ pub(super) struct Found {
 
 #[cfg(any(feature = "file", feature = "redis"))]
 impl Found {
+    #[cfg(feature = "file")]
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }
 
+    #[cfg(feature = "file")]
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
