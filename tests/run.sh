@@ -33,7 +33,12 @@ part() { echo; echo "== $1"; }
 fmt() { part "format"; cargo fmt --all -- --check; }
 clippy() { part "clippy"; cargo clippy --workspace --all-targets --all-features -- -D warnings; }
 doc() { part "docs"; RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features; }
-test() { part "tests"; cargo test --workspace --all-features; }
+test() {
+    part "tests"
+    cargo test --workspace --all-features
+    # Any crate of an application may ask this of serde_json, whose numbers serialise otherwise then.
+    cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision written
+}
 js() { part "the script"; (cd js && npm ci --no-audit --no-fund && npm test); }
 browser() {
     part "in a browser"

@@ -180,6 +180,7 @@ impl State {
         let bytes = chunk.written.len() - begin;
         if bytes > room {
             chunk.written.truncate(begin);
+            chunk.written.shrink_to(ROOM);
             return Err(bytes);
         }
         chunk.ends.push_back(chunk.written.len());

@@ -21,10 +21,9 @@ pub(super) fn time_and_insert_id(call: &mut Call) -> Option<Uuid> {
         return None;
     }
     let (id, mut buffer) = (Uuid::now_v7(), Uuid::encode_buffer());
-    // Its first 48 bits are when it was given, in milliseconds.
-    let time = id.as_u64_pair().0 >> 16;
     let insert_id = id.hyphenated().encode_lower(&mut buffer);
-    call.default_properties(&[("$insert_id", Seen::Text(insert_id)), ("time", Seen::Natural(time))]);
+    // A UUID's own time never goes back, as the clock does where it was wrong.
+    call.default_properties(&[("$insert_id", Seen::Text(insert_id)), ("time", Seen::Natural(now_ms()))]);
     Some(id)
 }
 

@@ -23,11 +23,33 @@ pub fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), 
     value.serialize(Writer { to })
 }
 
+/// Writes a value of `serde_json`'s, which may serialise as what it is read from.
+fn write_own(value: &Value, to: &mut Vec<u8>) -> Result<(), Error> {
+    match value {
+        Value::Number(number) => {
+            let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            let is_exact = number.is_f64() || exact.is_some_and(|magnitude| magnitude <= EXACT);
+            if is_exact {
+                write_value(value, to);
+            } else {
+                write_text_value(&number.to_string(), to);
+            }
+            Ok(())
+        }
+        value => write(value, to),
+    }
+}
+
 struct Writer<'a> {
     to: &'a mut Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
+    /// A number that has more digits than most: `serde_json` knows whether it is one.
+    fn large(self, number: impl Serialize) -> Result<(), Error> {
+        write_own(&serde_json::to_value(number)?, self.to)
+    }
+
     fn list(self) -> List<'a> {
         self.to.push(b'a');
         self.to.push(0);
@@ -36,7 +58,7 @@ impl<'a> Writer<'a> {
 
     fn members(self) -> Members<'a> {
         let object = Object::begin(self.to);
-        Members { to: self.to, object, begin: 0, variant: None }
+        Members { to: self.to, object, begin: None, variant: None }
     }
 
     /// An object whose only member has this name.
@@ -103,7 +125,10 @@ impl<'a> Serializer for Writer<'a> {
         if let Ok(natural) = u64::try_from(integer) {
             return self.serialize_u64(natural);
         }
-        self.serialize_i64(i64::try_from(integer).map_err(|_| Error::custom("number out of range"))?)
+        match i64::try_from(integer) {
+            Ok(integer) => self.serialize_i64(integer),
+            Err(_) => self.large(integer),
+        }
     }
 
     fn serialize_u8(self, natural: u8) -> Result<(), Error> {
@@ -128,7 +153,10 @@ impl<'a> Serializer for Writer<'a> {
     }
 
     fn serialize_u128(self, natural: u128) -> Result<(), Error> {
-        self.serialize_u64(u64::try_from(natural).map_err(|_| Error::custom("number out of range"))?)
+        match u64::try_from(natural) {
+            Ok(natural) => self.serialize_u64(natural),
+            Err(_) => self.large(natural),
+        }
     }
 
     fn serialize_f32(self, float: f32) -> Result<(), Error> {
@@ -249,8 +277,15 @@ impl SerializeSeq for List<'_> {
     type Error = Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.len += 1;
-        write(value, self.to)
+        let begin = self.to.len();
+        let done = write(value, self.to);
+        // Who serialises may go on without it.
+        if done.is_err() {
+            self.to.truncate(begin);
+        } else {
+            self.len += 1;
+        }
+        done
     }
 
     fn end(self) -> Result<(), Error> {
@@ -305,8 +340,8 @@ impl SerializeTupleVariant for List<'_> {
 pub struct Members<'a> {
     to: &'a mut Vec<u8>,
     object: Object,
-    /// Where the member begins that is being written.
-    begin: usize,
+    /// Where the member begins whose value is to come.
+    begin: Option<usize>,
     variant: Option<Variant>,
 }
 
@@ -314,12 +349,24 @@ impl Members<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
         let begin = self.to.len();
         write_text(name, self.to);
-        write(value, self.to)?;
-        self.object.put(begin, self.to);
-        Ok(())
+        self.value(begin, value)
+    }
+
+    /// The value of the member that begins there. Who serialises may go on without it.
+    fn value<T: Serialize + ?Sized>(&mut self, begin: usize, value: &T) -> Result<(), Error> {
+        let done = write(value, self.to);
+        if done.is_err() {
+            self.to.truncate(begin);
+        } else {
+            self.object.put(begin, self.to);
+        }
+        done
     }
 
     fn end(self) {
+        if let Some(begin) = self.begin {
+            self.to.truncate(begin);
+        }
         self.object.end(self.to);
         if let Some(variant) = self.variant {
             variant.end(self.to);
@@ -332,22 +379,27 @@ impl SerializeMap for Members<'_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.begin = self.to.len();
-        write(key, self.to)?;
-        if self.to.get(self.begin) == Some(&b's') {
+        if let Some(begin) = self.begin.take() {
+            self.to.truncate(begin);
+        }
+        let begin = self.to.len();
+        let is_text = write(key, self.to).is_ok() && self.to.get(begin) == Some(&b's');
+        if is_text {
             // A name stands without the sign that it is a text.
-            self.to.remove(self.begin);
+            self.to.remove(begin);
         } else {
-            self.to.truncate(self.begin);
+            self.to.truncate(begin);
             write_text(&name(key)?, self.to);
         }
+        self.begin = Some(begin);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        write(value, self.to)?;
-        self.object.put(self.begin, self.to);
-        Ok(())
+        match self.begin.take() {
+            Some(begin) => self.value(begin, value),
+            None => Err(Error::custom("a value without its key")),
+        }
     }
 
     fn end(self) -> Result<(), Error> {
@@ -386,8 +438,8 @@ impl SerializeStruct for Fields<'_> {
         match self {
             Self::Members(members) => members.field(name, value),
             Self::Json(to) => match serde_json::to_value(value)? {
-                Value::String(json) => write(&serde_json::from_str::<Value>(&json)?, to),
-                other => write(&other, to),
+                Value::String(json) => write_own(&serde_json::from_str::<Value>(&json)?, to),
+                other => write_own(&other, to),
             },
         }
     }

@@ -162,6 +162,57 @@ fn a_key_that_is_no_text_becomes_one_where_serde_json_makes_it_one() {
     assert!(by_writing(&HashMap::from([((1, 2), 1)])).is_err());
 }
 
+/// Writes a part of itself, and fails.
+struct FailsHalfWay;
+
+impl Serialize for FailsHalfWay {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::{Error as _, SerializeSeq as _};
+
+        let mut list = serializer.serialize_seq(None)?;
+        list.serialize_element("a part")?;
+        Err(S::Error::custom("no more"))
+    }
+}
+
+/// Goes on where a member fails.
+struct GoesOn;
+
+impl Serialize for GoesOn {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::{SerializeMap as _, SerializeSeq};
+
+        struct List;
+        impl Serialize for List {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut list = serializer.serialize_seq(None)?;
+                let _ = SerializeSeq::serialize_element(&mut list, &FailsHalfWay);
+                SerializeSeq::serialize_element(&mut list, &1)?;
+                SerializeSeq::end(list)
+            }
+        }
+
+        let mut map = serializer.serialize_map(None)?;
+        let _ = map.serialize_entry("a", &FailsHalfWay);
+        map.serialize_entry("b", &List)?;
+        map.serialize_key("c")?;
+        map.end()
+    }
+}
+
+#[test]
+fn what_fails_half_way_leaves_nothing() {
+    assert!(by_writing(&FailsHalfWay).is_err());
+    assert_eq!(by_writing(&GoesOn), Ok(json!({"b": [1]})));
+}
+
+#[test]
+fn a_key_may_have_more_digits_than_a_value() {
+    let large = BTreeMap::from([(u128::MAX, 1), (7, 2)]);
+    assert_eq!(by_writing(&large), Ok(json!({"340282366920938463463374607431768211455": 1, "7": 2})));
+    assert_eq!(by_writing(&u128::MAX).is_ok(), serde_json::to_value(u128::MAX).is_ok());
+}
+
 #[test]
 fn large_integers_become_texts_at_any_depth() {
     let value = json!({"a": [9_007_199_254_740_993_u64, 7], "b": {"c": i64::MIN}});
