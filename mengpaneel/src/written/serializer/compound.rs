@@ -1,0 +1,231 @@
+//! Lists and objects while they are written.
+
+use serde::ser::{
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use serde_json::{Error, Value};
+
+use super::{write, write_own};
+use crate::written::object::Object;
+use crate::written::{set_len, write_text};
+
+/// An object of one member, which is being written.
+pub(super) struct Variant {
+    pub(super) object: Object,
+    pub(super) begin: usize,
+}
+
+impl Variant {
+    pub(super) fn end(self, to: &mut Vec<u8>) {
+        let Self { mut object, begin } = self;
+        object.put(begin, to);
+        object.end(to);
+    }
+}
+
+/// A list that is being written.
+pub struct List<'a> {
+    pub(super) to: &'a mut Vec<u8>,
+    /// Where its length stands.
+    pub(super) at: usize,
+    pub(super) len: usize,
+    pub(super) variant: Option<Variant>,
+}
+
+impl SerializeSeq for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        let begin = self.to.len();
+        let done = write(value, self.to);
+        // Who serialises may go on without it.
+        if done.is_err() {
+            self.to.truncate(begin);
+        } else {
+            self.len += 1;
+        }
+        done
+    }
+
+    fn end(self) -> Result<(), Error> {
+        set_len(self.at, self.len, self.to);
+        if let Some(variant) = self.variant {
+            variant.end(self.to);
+        }
+        Ok(())
+    }
+}
+
+impl SerializeTuple for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        SerializeSeq::serialize_element(self, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        SerializeSeq::end(self)
+    }
+}
+
+impl SerializeTupleStruct for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        SerializeSeq::serialize_element(self, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        SerializeSeq::end(self)
+    }
+}
+
+impl SerializeTupleVariant for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        SerializeSeq::serialize_element(self, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        SerializeSeq::end(self)
+    }
+}
+
+/// An object that is being written.
+pub struct Members<'a> {
+    pub(super) to: &'a mut Vec<u8>,
+    pub(super) object: Object,
+    /// Where the member begins whose value is to come.
+    pub(super) begin: Option<usize>,
+    pub(super) variant: Option<Variant>,
+}
+
+impl Members<'_> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
+        let begin = self.to.len();
+        write_text(name, self.to);
+        self.value(begin, value)
+    }
+
+    /// The value of the member that begins there. Who serialises may go on without it.
+    fn value<T: Serialize + ?Sized>(&mut self, begin: usize, value: &T) -> Result<(), Error> {
+        let done = write(value, self.to);
+        if done.is_err() {
+            self.to.truncate(begin);
+        } else {
+            self.object.put(begin, self.to);
+        }
+        done
+    }
+
+    fn end(self) {
+        if let Some(begin) = self.begin {
+            self.to.truncate(begin);
+        }
+        self.object.end(self.to);
+        if let Some(variant) = self.variant {
+            variant.end(self.to);
+        }
+    }
+}
+
+impl SerializeMap for Members<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+        if let Some(begin) = self.begin.take() {
+            self.to.truncate(begin);
+        }
+        let begin = self.to.len();
+        let is_text = write(key, self.to).is_ok() && self.to.get(begin) == Some(&b's');
+        if is_text {
+            // A name stands without the sign that it is a text.
+            self.to.remove(begin);
+        } else {
+            self.to.truncate(begin);
+            write_text(&name(key)?, self.to);
+        }
+        self.begin = Some(begin);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        match self.begin.take() {
+            Some(begin) => self.value(begin, value),
+            None => Err(Error::custom("a value without its key")),
+        }
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Members::end(self);
+        Ok(())
+    }
+}
+
+impl SerializeStructVariant for Members<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        self.field(name, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Members::end(self);
+        Ok(())
+    }
+}
+
+/// A struct that is being written.
+pub enum Fields<'a> {
+    /// As an object.
+    Members(Members<'a>),
+    /// It stands for JSON of `serde_json`'s own, which its only field holds as a text.
+    Json(&'a mut Vec<u8>),
+}
+
+impl SerializeStruct for Fields<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        match self {
+            Self::Members(members) => members.field(name, value),
+            Self::Json(to) => match serde_json::to_value(value)? {
+                Value::String(json) => write_own(&serde_json::from_str::<Value>(&json)?, to),
+                other => write_own(&other, to),
+            },
+        }
+    }
+
+    fn end(self) -> Result<(), Error> {
+        if let Self::Members(members) = self {
+            members.end();
+        }
+        Ok(())
+    }
+}
+
+/// The name that `serde_json` makes of a key that is no text, if it does.
+fn name(key: &(impl Serialize + ?Sized)) -> Result<String, Error> {
+    struct Key<'a, K: ?Sized>(&'a K);
+
+    impl<K: Serialize + ?Sized> Serialize for Key<'_, K> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map([(self.0, ())])
+        }
+    }
+
+    match serde_json::to_value(Key(key))? {
+        Value::Object(entries) => entries.into_iter().next().map(|(name, _)| name),
+        _ => None,
+    }
+    .ok_or_else(|| Error::custom("key must be a string"))
+}
