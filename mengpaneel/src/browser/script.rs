@@ -1,13 +1,11 @@
 //! What is written into a page or a header, so that the browser runs the calls.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::call::{Call, Calls, Method};
 use crate::settings::Loader;
-use crate::written::{Reader, Style, json, text_as_json, write_value};
+use crate::written::{Reader, Style, escape, json, text_as_json, write_value};
 
 #[cfg(test)]
 mod tests;
@@ -286,19 +284,4 @@ fn as_script(value: &Value) -> String {
     write_value(value, &mut written);
     let _ = json(&mut Reader::of(&written), Style::Script, &mut out);
     String::from_utf8(out).unwrap_or_default()
-}
-
-/// Writes these characters as their UTF-16 units, `\u003c`: in JSON, they stand in strings only.
-fn escape(json: &str, which: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if which(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }

@@ -1,24 +1,19 @@
 //! The outbox in memory: the default. What waits in it is gone if the process is killed.
 
+mod chunk;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::chunk::Chunk;
 use super::taken::{Name, Sealed, Taken};
 use super::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
-use crate::compact;
 use crate::parcel::Parcel;
-
-/// A chunk that is longer is full.
-const CHUNK: usize = 60 << 10;
-
-/// What a chunk is given at once: what grows is copied each time.
-const ROOM: usize = 64 << 10;
 
 /// What a record takes beside its own bytes, about.
 const BESIDE: usize = 128;
@@ -57,16 +52,6 @@ struct State {
 struct Waiting {
     lease: Lease,
     bytes: usize,
-}
-
-/// Records one behind the other.
-#[derive(Debug, Default)]
-struct Chunk {
-    written: Vec<u8>,
-    /// Where each ends.
-    ends: VecDeque<usize>,
-    /// Where the first begins.
-    begin: usize,
 }
 
 impl Default for Memory {
@@ -128,7 +113,7 @@ impl Memory {
         let count = limit.min(state.first.len());
         let first: Vec<Waiting> = state.first.drain(..count).collect();
         let chunks = state.take(limit - count);
-        let taken: usize = chunks.iter().map(|chunk| chunk.ends.len()).sum();
+        let taken: usize = chunks.iter().map(Chunk::len).sum();
         let numbers = state.next + 1..;
         state.next += taken as u64;
         let next = state.later.first_key_value().map(|((due, _), _)| *due);
@@ -171,21 +156,12 @@ fn number(id: &LeaseId) -> Option<u64> {
 impl State {
     /// Writes a record behind the others, if it takes no more than `room`; else says what it takes.
     fn push(&mut self, parcel: &Parcel, room: usize) -> Result<(), usize> {
-        if self.ready.back().is_none_or(|chunk| chunk.written.len() >= CHUNK) {
+        if self.ready.back().is_none_or(Chunk::is_full) {
             self.ready.push_back(Chunk::with_room());
         }
         let Some(chunk) = self.ready.back_mut() else { return Err(0) };
-        let begin = chunk.written.len();
-        compact::write(parcel, &mut chunk.written);
-        let bytes = chunk.written.len() - begin;
-        if bytes > room {
-            chunk.written.truncate(begin);
-            chunk.written.shrink_to(ROOM);
-            return Err(bytes);
-        }
-        chunk.ends.push_back(chunk.written.len());
+        self.bytes += chunk.push(parcel, room)? + BESIDE;
         self.records += 1;
-        self.bytes += bytes + BESIDE;
         Ok(())
     }
 
@@ -202,8 +178,8 @@ impl State {
     fn take(&mut self, mut limit: usize) -> Vec<Chunk> {
         let mut taken = Vec::new();
         while let Some(chunk) = self.ready.front_mut().filter(|_| limit > 0) {
-            if chunk.ends.len() <= limit {
-                limit -= chunk.ends.len();
+            if chunk.len() <= limit {
+                limit -= chunk.len();
                 taken.extend(self.ready.pop_front());
             } else {
                 taken.push(chunk.split(limit));
@@ -211,27 +187,6 @@ impl State {
             }
         }
         taken
-    }
-}
-
-impl Chunk {
-    fn with_room() -> Self {
-        Self { written: Vec::with_capacity(ROOM), ..Self::default() }
-    }
-
-    /// Where each stands.
-    fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
-        let (all, mut begin) = (Arc::new(self.written), self.begin);
-        self.ends.into_iter().map(move |end| (Arc::clone(&all), std::mem::replace(&mut begin, end)..end))
-    }
-
-    /// Takes out the first so many.
-    fn split(&mut self, count: usize) -> Self {
-        let ends: VecDeque<usize> = self.ends.drain(..count.min(self.ends.len())).collect();
-        let end = ends.back().copied().unwrap_or(self.begin);
-        let written = self.written.get(..end).unwrap_or_default().to_vec();
-        let begin = std::mem::replace(&mut self.begin, end);
-        Self { written, ends, begin }
     }
 }
 

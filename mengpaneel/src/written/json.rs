@@ -1,5 +1,7 @@
 //! JSON of what was written.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::read::Reader;
@@ -82,7 +84,8 @@ fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
     let begin = to.len();
     number(&*String::from_utf8_lossy(text), to);
     if style == Style::Script {
-        let escaped = escape(&to.split_off(begin));
+        let json = to.split_off(begin);
+        let escaped = escape(&String::from_utf8_lossy(&json), |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'));
         to.extend_from_slice(escaped.as_bytes());
     }
 }
@@ -118,13 +121,11 @@ fn kind(byte: u8) -> u8 {
     KINDS.get(usize::from(byte)).copied().unwrap_or(IN_JSON)
 }
 
-/// Writes what a script cannot hold as UTF-16 units, `\u003c`: in JSON, such stands in texts only.
-fn escape(json: &[u8]) -> String {
-    use std::fmt::Write as _;
-
+/// Writes these characters of a JSON text as their UTF-16 units, `\u003c`: they stand in texts only.
+pub fn escape(json: &str, which: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(json.len() + 16);
-    for c in String::from_utf8_lossy(json).chars() {
-        if !c.is_ascii() || matches!(c, '<' | '>' | '&') {
+    for c in json.chars() {
+        if which(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }

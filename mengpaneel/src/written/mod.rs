@@ -14,7 +14,7 @@ mod tests;
 
 use serde_json::{Number, Value};
 
-pub use json::{Style, json, text_as_json};
+pub use json::{Style, escape, json, text_as_json};
 pub use object::{Object, add_missing};
 pub use read::Reader;
 pub use seen::Seen;

@@ -1,0 +1,70 @@
+//! Records in memory, many in one piece of it.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::compact;
+use crate::parcel::Parcel;
+
+/// A chunk that is longer is full.
+const FULL: usize = 60 << 10;
+
+/// What a chunk is given at once: what grows is copied each time.
+const ROOM: usize = 64 << 10;
+
+/// Records one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    written: Vec<u8>,
+    /// Where each ends.
+    ends: VecDeque<usize>,
+    /// Where the first begins.
+    begin: usize,
+}
+
+impl Chunk {
+    /// An empty one.
+    pub(super) fn with_room() -> Self {
+        Self { written: Vec::with_capacity(ROOM), ..Self::default() }
+    }
+
+    /// How many records it holds.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether the next record goes to another.
+    pub(super) fn is_full(&self) -> bool {
+        self.written.len() >= FULL
+    }
+
+    /// Writes a record behind the others, if it takes no more than `room`. Says what it takes.
+    pub(super) fn push(&mut self, parcel: &Parcel, room: usize) -> Result<usize, usize> {
+        let begin = self.written.len();
+        compact::write(parcel, &mut self.written);
+        let bytes = self.written.len() - begin;
+        if bytes > room {
+            self.written.truncate(begin);
+            self.written.shrink_to(ROOM);
+            return Err(bytes);
+        }
+        self.ends.push_back(self.written.len());
+        Ok(bytes)
+    }
+
+    /// Where each stands.
+    pub(super) fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
+        let (all, mut begin) = (Arc::new(self.written), self.begin);
+        self.ends.into_iter().map(move |end| (Arc::clone(&all), std::mem::replace(&mut begin, end)..end))
+    }
+
+    /// Takes out the first so many.
+    pub(super) fn split(&mut self, count: usize) -> Self {
+        let ends: VecDeque<usize> = self.ends.drain(..count.min(self.ends.len())).collect();
+        let end = ends.back().copied().unwrap_or(self.begin);
+        let written = self.written.get(..end).unwrap_or_default().to_vec();
+        let begin = std::mem::replace(&mut self.begin, end);
+        Self { written, ends, begin }
+    }
+}
