@@ -75,9 +75,7 @@ impl Slots {
         }
         let mut args = Args::with_room();
         for argument in annotated.args {
-            let mut is_there = None;
-            args.push(|to| is_there = taken.argument(argument, to));
-            is_there?;
+            args.try_push(|to| taken.argument(argument, to))?;
         }
         Some((args, taken.last))
     }

@@ -48,6 +48,17 @@ impl Args {
         write(&mut self.written);
     }
 
+    /// Adds one, where there is one to write; else nothing is left of it.
+    pub fn try_push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
+        let begin = self.written.len();
+        let pushed = write(&mut self.written);
+        match pushed {
+            Some(()) => self.push(|_| {}),
+            None => self.written.truncate(begin),
+        }
+        pushed
+    }
+
     /// Adds a text.
     pub fn push_text(&mut self, text: &str) {
         self.push(|to| write_text_value(text, to));

@@ -180,9 +180,7 @@ impl Mixpanel {
     pub fn set_group(&self, key: impl AsRef<str>, ids: impl Serialize) {
         let mut args = Args::with_room();
         args.push_text(key.as_ref());
-        let mut written = Vec::new();
-        if self.ids("set_group", ids, &mut written).is_some() {
-            args.push(|to| to.extend_from_slice(&written));
+        if args.try_push(|to| self.ids("set_group", ids, to)).is_some() {
             self.call_written(Method::SetGroup, args);
         }
     }
@@ -306,12 +304,7 @@ impl Mixpanel {
     }
 
     fn push_id(&self, what: &str, id: impl Serialize, args: &mut Args) -> bool {
-        let mut written = Vec::new();
-        let is_one = self.id(what, id, &mut written).is_some();
-        if is_one {
-            args.push(|to| to.extend_from_slice(&written));
-        }
-        is_one
+        args.try_push(|to| self.id(what, id, to)).is_some()
     }
 
     /// Writes a value; `null` where it cannot be written, which is told.
