@@ -65,8 +65,11 @@ fn found(page: &[u8]) -> Option<usize> {
     scan(&mut Scanner::default(), page)
 }
 
+/// As the library does: what is the same in each page's block is shared, the calls are written.
 fn injected(page: &Bytes) -> Option<Injected> {
-    found(page).map(|at| insert(page, at, BLOCK.into()))
+    const CALLS: &str = "var calls = ";
+    let (begin, calls) = BLOCK.split_at(BLOCK.find(CALLS).unwrap_or_default());
+    found(page).map(|at| insert(page, at, [Bytes::from_static(begin.as_bytes()), Bytes::from(calls.to_owned())]))
 }
 
 fn rewritten(page: &[u8]) -> Bytes {

@@ -2,18 +2,16 @@
 
 mod address;
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderMap, HeaderName};
-use actix_web::http::uri::Authority;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use self::address::Address;
 use crate::settings::Settings;
-use crate::visitor::{Visitor, persistence_cookie};
+use crate::visitor::{CookieNames, Visitor, persistence_cookie};
 
 /// The facts of one request.
 #[derive(Clone, Debug)]
@@ -21,8 +19,6 @@ use crate::visitor::{Visitor, persistence_cookie};
 pub struct Asked {
     /// `GET`, `POST` …
     pub method: Method,
-    /// The path, for logs.
-    pub path: String,
     /// The URL that was asked for, where the request says enough for one.
     address: Option<Address>,
     /// A browser shows the answer to a person: what is replayed can run there.
@@ -40,29 +36,43 @@ pub struct Asked {
     pub is_cross_origin: bool,
     /// The setup that the client has run already, by the name that we gave it.
     pub setup_name: Option<String>,
+    /// Who asked, as it was sent: looked into only where somebody wants to know.
+    client: Client,
+}
+
+/// What a request says of who is there.
+#[derive(Clone, Debug)]
+struct Client {
+    cookies: Vec<HeaderValue>,
+    ip: Option<IpAddr>,
+    user_agent: Option<HeaderValue>,
+    referrer: Option<HeaderValue>,
 }
 
 impl Asked {
     /// Reads a request.
     pub fn new(request: &HttpRequest, settings: &Settings) -> Self {
-        let headers = request.headers();
-        let address = target(request, settings);
-        let is_capable = matches!(text(headers, &settings.names.capable), Some("true" | "1"));
-        let (accepts_html, is_prefetch) = (accepts_html(headers), is_prefetch(headers));
-        let mode = text(headers, &SEC_FETCH_MODE);
-        let is_ajax = is_ajax(headers, mode);
-        let navigates =
-            mode.map_or(accepts_html && !is_ajax && !headers.contains_key(&SEC_FETCH_DEST), |mode| mode == "navigate");
+        let said = Said::by(request.headers(), settings);
+        let address = target(request, &said, settings);
+        let is_capable = matches!(text(said.capable), Some("true" | "1"));
+        let (accepts_html, mode) = (said.accepts_html(), text(said.mode));
+        let (is_ajax, is_prefetch) = (said.is_ajax(mode), said.is_prefetch);
+        let navigates = mode.map_or(accepts_html && !is_ajax && said.dest.is_none(), |mode| mode == "navigate");
         Self {
             method: request.method().clone(),
-            path: request.path().to_owned(),
             is_navigation: navigates && !is_prefetch && !is_speculative_method(request.method()),
             is_prefetch,
             is_ajax: is_capable || is_ajax,
             is_capable,
-            keeps_cookies: accepts_html || headers.contains_key(header::COOKIE),
-            is_cross_origin: is_cross_origin(headers, address.as_ref()),
-            setup_name: text(headers, &settings.names.setup).map(str::to_owned),
+            keeps_cookies: accepts_html || !said.cookies.is_empty(),
+            is_cross_origin: said.is_cross_origin(address.as_ref()),
+            setup_name: text(said.setup).map(str::to_owned),
+            client: Client {
+                ip: client_ip(request, settings),
+                user_agent: said.user_agent.cloned(),
+                referrer: said.referrer.cloned(),
+                cookies: said.cookies,
+            },
             address,
         }
     }
@@ -84,31 +94,20 @@ impl Asked {
         let Some(url) = self.url() else { return false };
         url.join(location).is_ok_and(|to| same_origin(url, &to))
     }
-}
 
-/// Who is there, as the request says it that asked this.
-pub fn visitor(request: &HttpRequest, asked: &Asked, settings: &Settings, has_session: bool) -> Visitor {
-    let headers = request.headers();
-    Visitor {
-        cookie: persistence_cookie(headers, &settings.cookies),
-        ip: client_ip(request, settings).map(written),
-        user_agent: text(headers, &header::USER_AGENT).map(str::to_owned),
-        url: asked.address.as_ref().and_then(Address::text),
-        referrer: text(headers, &header::REFERER).map(str::to_owned),
-        has_session,
+    /// Who is there, as the request says it that asked this.
+    pub fn visitor(&self, cookies: &CookieNames, has_session: bool) -> Visitor {
+        let client = &self.client;
+        let owned = |value: &Option<HeaderValue>| text(value.as_ref()).map(str::to_owned);
+        Visitor {
+            cookie: persistence_cookie(&client.cookies, cookies),
+            ip: client.ip.map(|ip| ip.to_string()),
+            user_agent: owned(&client.user_agent),
+            url: self.address.as_ref().and_then(Address::text),
+            referrer: owned(&client.referrer),
+            has_session,
+        }
     }
-}
-
-/// An address as text, in one piece of memory.
-fn written(ip: IpAddr) -> String {
-    let mut text = String::with_capacity(40);
-    // Writing to memory does not fail.
-    let _ = write!(text, "{ip}");
-    text
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -127,8 +126,77 @@ static PURPOSES: [HeaderName; 5] = [
     HeaderName::from_static("x-purpose"),
 ];
 
-fn accepts_html(headers: &HeaderMap) -> bool {
-    text(headers, &header::ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+/// The headers that matter, found in one pass: of each its first value.
+#[derive(Default)]
+struct Said<'a> {
+    accept: Option<&'a HeaderValue>,
+    capable: Option<&'a HeaderValue>,
+    dest: Option<&'a HeaderValue>,
+    host: Option<&'a HeaderValue>,
+    htmx: Option<&'a HeaderValue>,
+    mode: Option<&'a HeaderValue>,
+    origin: Option<&'a HeaderValue>,
+    referrer: Option<&'a HeaderValue>,
+    requested_with: Option<&'a HeaderValue>,
+    setup: Option<&'a HeaderValue>,
+    user_agent: Option<&'a HeaderValue>,
+    is_prefetch: bool,
+    cookies: Vec<HeaderValue>,
+}
+
+impl<'a> Said<'a> {
+    fn by(headers: &'a HeaderMap, settings: &Settings) -> Self {
+        let mut said = Self::default();
+        for (name, value) in headers {
+            if let Some(place) = said.place(name, settings) {
+                place.get_or_insert(value);
+            } else if *name == header::COOKIE {
+                said.cookies.push(value.clone());
+            } else if PURPOSES.contains(name) {
+                said.is_prefetch |= is_prefetch(value);
+            }
+        }
+        said
+    }
+
+    fn place(&mut self, name: &HeaderName, settings: &Settings) -> Option<&mut Option<&'a HeaderValue>> {
+        Some(match *name {
+            header::ACCEPT => &mut self.accept,
+            header::HOST => &mut self.host,
+            header::ORIGIN => &mut self.origin,
+            header::REFERER => &mut self.referrer,
+            header::USER_AGENT => &mut self.user_agent,
+            _ if *name == SEC_FETCH_DEST => &mut self.dest,
+            _ if *name == SEC_FETCH_MODE => &mut self.mode,
+            _ if *name == X_REQUESTED_WITH => &mut self.requested_with,
+            _ if *name == HX_REQUEST => &mut self.htmx,
+            _ if *name == settings.names.capable => &mut self.capable,
+            _ if *name == settings.names.setup => &mut self.setup,
+            _ => return None,
+        })
+    }
+
+    fn accepts_html(&self) -> bool {
+        text(self.accept).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+    }
+
+    fn is_ajax(&self, mode: Option<&str>) -> bool {
+        text(self.requested_with).is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
+            || text(self.dest) == Some("empty")
+            || mode.is_some_and(|mode| mode != "navigate")
+            || text(self.htmx) == Some("true")
+    }
+
+    fn is_cross_origin(&self, address: Option<&Address>) -> bool {
+        let Some(origin) = self.origin else { return false };
+        let url = address.and_then(Address::url);
+        let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
+        !matches!((origin, url), (Some(origin), Some(url)) if same_origin(url, &origin))
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value?.to_str().ok().map(str::trim)
 }
 
 /// `HEAD` and `OPTIONS` answers are seen by nobody.
@@ -136,28 +204,12 @@ fn is_speculative_method(method: &Method) -> bool {
     matches!(*method, Method::HEAD | Method::OPTIONS)
 }
 
-fn is_prefetch(headers: &HeaderMap) -> bool {
-    PURPOSES.iter().any(|name| {
-        // A page that is prerendered runs its calls when it is shown; a prefetched one may never be.
-        text(headers, name).is_some_and(|purpose| {
-            let purpose = purpose.to_ascii_lowercase();
-            (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
-        })
+/// A page that is prerendered runs its calls when it is shown; a prefetched one may never be.
+fn is_prefetch(purpose: &HeaderValue) -> bool {
+    text(Some(purpose)).is_some_and(|purpose| {
+        let purpose = purpose.to_ascii_lowercase();
+        (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
     })
-}
-
-fn is_ajax(headers: &HeaderMap, mode: Option<&str>) -> bool {
-    text(headers, &X_REQUESTED_WITH).is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
-        || text(headers, &SEC_FETCH_DEST) == Some("empty")
-        || mode.is_some_and(|mode| mode != "navigate")
-        || text(headers, &HX_REQUEST) == Some("true")
-}
-
-fn is_cross_origin(headers: &HeaderMap, address: Option<&Address>) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return false };
-    let url = address.and_then(Address::url);
-    let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
-    !matches!((origin, url), (Some(origin), Some(url)) if same_origin(url, &origin))
 }
 
 fn same_origin(ours: &Url, other: &Url) -> bool {
@@ -169,16 +221,17 @@ fn same_origin(ours: &Url, other: &Url) -> bool {
 }
 
 /// The URL that was asked for. What a proxy says of it counts only where the proxy is trusted.
-fn target(request: &HttpRequest, settings: &Settings) -> Option<Address> {
+fn target(request: &HttpRequest, said: &Said<'_>, settings: &Settings) -> Option<Address> {
     let from_proxy = peer(request).is_some_and(|peer| settings.trusts(peer));
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let path = request.uri().path_and_query().cloned();
     if from_proxy {
         let connection = request.connection_info();
-        return Some(Address::new(connection.scheme(), connection.host(), path));
+        let host = HeaderValue::from_str(connection.host()).ok()?;
+        return Some(Address::new(connection.scheme().to_owned(), host, path));
     }
     let scheme = if request.app_config().secure() { "https" } else { "http" };
-    let host = text(request.headers(), &header::HOST);
-    let host = host.or_else(|| request.uri().authority().map(Authority::as_str))?;
+    let host = said.host.filter(|host| host.to_str().is_ok()).cloned();
+    let host = host.or_else(|| HeaderValue::from_str(request.uri().authority()?.as_str()).ok())?;
     Some(Address::new(scheme, host, path))
 }
 

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::browser::script::Block;
-use crate::claims::Claims;
 use crate::failure::Failures;
+use crate::flush::Means;
 use crate::mixpanel::Mixpanel;
 use crate::outbox::{Health, NotSent, Post, Undelivered};
 use crate::parcel::Parcel;
-use crate::recorder::{Ending, Extent, Late, Recorder};
-use crate::settings::Settings;
+use crate::recorder::{Ending, Extent, Late, Recorder, Settled};
 use crate::visitor::Visitor;
 
 /// One project of Mixpanel's: the middleware for an app, and the scope for scripts and jobs.
@@ -39,13 +37,10 @@ pub struct Mengpaneel {
 
 /// A Mengpaneel that has a token.
 pub(crate) struct On {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) block: Arc<Block>,
-    pub(crate) post: Arc<Post>,
+    pub(crate) means: Arc<Means>,
     /// Where what is recorded late goes.
     pub(crate) late: Late,
     pub(crate) failures: Arc<Failures>,
-    pub(crate) claims: Claims,
     /// Whether the log says already that no session stands outside of us.
     pub(crate) told_no_session: AtomicBool,
 }
@@ -81,10 +76,10 @@ impl Mengpaneel {
     /// ```
     pub async fn scope<F: Future>(&self, work: F) -> Result<F::Output, Undelivered> {
         let Some(on) = &self.on else { return Ok(Mixpanel::detached().scope(work).await) };
-        let running = Running { recorder: on.recorder(Visitor::default()), post: Arc::clone(&on.post) };
+        let running = Running { recorder: on.recorder(Visitor::default), post: Arc::clone(&on.means.post) };
         let output = Mixpanel::new(Arc::clone(&running.recorder)).scope(work).await;
         if let Some(parcel) = running.settle(true) {
-            on.post.deliver(parcel).await?;
+            on.means.post.deliver(parcel).await?;
         }
         Ok(output)
     }
@@ -96,7 +91,7 @@ impl Mengpaneel {
     /// How many records wait still. They go on waiting.
     pub async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
         match &self.on {
-            Some(on) => on.post.flush(deadline).await,
+            Some(on) => on.means.post.flush(deadline).await,
             None => Ok(()),
         }
     }
@@ -111,7 +106,7 @@ impl Mengpaneel {
     /// ```
     pub async fn health(&self) -> Health {
         match &self.on {
-            Some(on) => on.post.health().await,
+            Some(on) => on.means.post.health().await,
             None => Health::default(),
         }
     }
@@ -125,7 +120,7 @@ impl Mengpaneel {
         match &self.on {
             Some(on) => {
                 on.hand_over_unclaimed();
-                on.post.shutdown(deadline).await
+                on.means.post.shutdown(deadline).await
             }
             None => Ok(()),
         }
@@ -134,21 +129,22 @@ impl Mengpaneel {
 
 impl On {
     /// A recorder whose late calls go to the server.
-    pub(crate) fn recorder(&self, visitor: Visitor) -> Arc<Recorder> {
+    pub(crate) fn recorder(&self, visitor: impl FnOnce() -> Visitor + Send + 'static) -> Arc<Recorder> {
         Arc::new(Recorder::new(visitor, (*self.failures).clone(), Arc::clone(&self.late)))
     }
 
     /// Delayed calls whose page did not come: nobody will be there to send them later.
     fn hand_over_unclaimed(&self) {
-        for parcel in self.claims.leave() {
-            self.post.hand_over(parcel);
+        for parcel in self.means.claims.leave() {
+            self.means.post.hand_over(parcel);
         }
     }
 }
 
 impl fmt::Debug for On {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("On").field("settings", &self.settings).field("post", &self.post).finish_non_exhaustive()
+        let Means { settings, post, .. } = &*self.means;
+        f.debug_struct("On").field("settings", settings).field("post", post).finish_non_exhaustive()
     }
 }
 
@@ -167,9 +163,9 @@ struct Running {
 impl Running {
     /// What the job recorded, if that is worth a message.
     fn settle(&self, succeeded: bool) -> Option<Parcel> {
-        let settled = self.recorder.settle(Ending { succeeded, routed: true }, Extent::Everything);
-        let mut calls = settled.calls;
-        calls.append(settled.via_server);
+        let settled = self.recorder.settle(Ending { succeeded, routed: true }, Extent::Everything)?;
+        let Settled { mut calls, via_server, .. } = Arc::unwrap_or_clone(settled);
+        calls.append(via_server);
         let parcel = Parcel::new(self.recorder.visitor().clone(), calls);
         (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })
     }

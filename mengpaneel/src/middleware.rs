@@ -14,18 +14,17 @@ use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transfor
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
-use crate::asked::{self, Asked};
+use crate::asked::Asked;
 use crate::claims::{Claim, Claimed};
 use crate::current;
-use crate::flush::{Body, Content, Exchange};
+use crate::flush::{Body, Content, Exchange, Means};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
 use crate::outbox::Aside;
 use crate::parcel::Parcel;
-use crate::recorder::{Ending, Extent, Recorder};
+use crate::recorder::{Ending, Extent, Recorder, Settled};
 use crate::session::{self, Delayed, Unreadable};
-use crate::settings::Settings;
-use crate::visitor::opted_out;
+use crate::visitor::{Visitor, opted_out};
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
 where
@@ -69,10 +68,10 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let Some(on) = &self.on else { return self.pass(request) };
-        if opted_out(request.headers(), &on.settings.cookies, on.settings.respect_dnt) {
+        if opted_out(request.headers(), &on.means.settings.cookies, on.means.settings.respect_dnt) {
             return self.pass(request);
         }
-        let recording = Recording::begin(on, &request);
+        let mut recording = Recording::begin(on, &request);
         recording.tell_no_session();
         let mixpanel = Mixpanel::new(Arc::clone(&recording.recorder));
         Handles::keep(&request, on, &mixpanel);
@@ -117,13 +116,13 @@ struct Recording {
     replayed: Vec<Replayed>,
     claim: Option<Claim>,
     clear_cookie: bool,
-    seed: Option<Cookie<'static>>,
+    seed: Option<Box<Cookie<'static>>>,
 }
 
 /// What the last request left, as it came.
 #[derive(Default)]
 struct Left {
-    in_cookie: Option<Cookie<'static>>,
+    in_cookie: Option<Box<Cookie<'static>>>,
     in_session: Option<String>,
 }
 
@@ -136,25 +135,26 @@ struct Replayed {
 
 impl Recording {
     fn begin(on: &Arc<On>, request: &ServiceRequest) -> Self {
-        let settings = &on.settings;
-        let asked = Asked::new(request.request(), settings);
+        let settings = &on.means.settings;
+        let asked = Arc::new(Asked::new(request.request(), settings));
         let session = session::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
-        let mut visitor = asked::visitor(request.request(), &asked, settings, has_session);
-        let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation && visitor.cookie.is_none());
+        let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation);
         let host = || asked.url().and_then(|url| url.host_str());
-        let seed = seeding.and_then(|seeding| Some(seeding.cookie(host()?)));
-        if let Some(seed) = &seed {
-            visitor.cookie = Some(seed.value().to_owned());
-        }
-        let recorder = on.recorder(visitor);
+        let is_new = || asked.visitor(&settings.cookies, has_session).cookie.is_none();
+        let seed = seeding.filter(|_| is_new()).and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));
+        let seeded = seed.as_ref().map(|seed| seed.value().to_owned());
+        let (said, configured) = (Arc::clone(&asked), Arc::clone(settings));
+        let recorder = on.recorder(move || {
+            let visitor = said.visitor(&configured.cookies, has_session);
+            Visitor { cookie: seeded.or(visitor.cookie), ..visitor }
+        });
         let left = Left {
-            in_cookie: settings.cookie_key.as_ref().and_then(|_| request.cookie(&settings.names.cookie)),
+            in_cookie: settings.cookie_key.as_ref().and_then(|_| request.cookie(&settings.names.cookie).map(Box::new)),
             in_session: session.as_ref().and_then(|session| session::peek(session, &settings.names.session_key)),
         };
         let on = Arc::clone(on);
         let (replayed, claim) = (Vec::new(), None);
-        let asked = Arc::new(asked);
         let mut recording = Self { on, asked, recorder, session, left, replayed, claim, clear_cookie: false, seed };
         if recording.asked.can_replay() {
             recording.replay();
@@ -178,11 +178,11 @@ impl Recording {
     /// another request has stays there: that one may fail still.
     fn replay(&mut self) {
         let on = Arc::clone(&self.on);
-        let (names, left) = (&on.settings.names, std::mem::take(&mut self.left));
+        let (names, left) = (&on.means.settings.names, std::mem::take(&mut self.left));
         // The cookie is older than what a session that was begun after the purge holds.
-        let cookie = left.in_cookie.zip(on.settings.cookie_key.as_ref());
+        let cookie = left.in_cookie.zip(on.means.settings.cookie_key.as_ref());
         if let Some((cookie, key)) = cookie
-            && self.claim(session::open(cookie, key), false)
+            && self.claim(session::open(*cookie, key), false)
         {
             self.clear_cookie = true;
         }
@@ -202,7 +202,7 @@ impl Recording {
                 return true;
             }
         };
-        match self.on.claims.claim(delayed.id) {
+        match self.on.means.claims.claim(delayed.id) {
             Ok(claim) => {
                 self.claim = Some(Claim::join(self.claim.take(), claim));
                 self.replayed.push(Replayed { delayed, in_session });
@@ -220,7 +220,7 @@ impl Recording {
     async fn confirm(&mut self) {
         for Replayed { delayed, in_session } in std::mem::take(&mut self.replayed) {
             let id = delayed.id;
-            let claimed = match self.on.post.claim(id).await {
+            let claimed = match self.on.means.post.claim(id).await {
                 Aside::Yours | Aside::Unknown => {
                     if let Some(claim) = &mut self.claim {
                         claim.also_elsewhere(id);
@@ -241,7 +241,7 @@ impl Recording {
             // That one may fail still.
             match &self.session {
                 Some(session) if in_session => {
-                    session::put_back(session, &self.on.settings.names.session_key, &delayed);
+                    session::put_back(session, &self.on.means.settings.names.session_key, &delayed);
                 }
                 _ => self.clear_cookie = false,
             }
@@ -258,7 +258,7 @@ impl Recording {
         if self.left.in_session.is_none() && self.left.in_cookie.is_none() {
             return;
         }
-        let key = &self.on.settings.names.session_key;
+        let key = &self.on.means.settings.names.session_key;
         let is_gone =
             self.left.in_session.is_some() && self.session.as_ref().is_some_and(|session| !session.contains_key(key));
         if is_gone || (self.recorder.has_recorded() && exchange.would_delay()) {
@@ -266,7 +266,7 @@ impl Recording {
         }
     }
 
-    async fn end<B>(mut self, response: ServiceResponse<B>) -> ServiceResponse<Body<B>>
+    async fn end<B>(&mut self, response: ServiceResponse<B>) -> ServiceResponse<Body<B>>
     where
         B: MessageBody,
         B::Error: Into<Box<dyn Error>>,
@@ -275,13 +275,10 @@ impl Recording {
         let response = response.map_body(|_, own| body = Some(Content::Own { body: own }));
         let status = response.status();
         let mut exchange = Exchange {
-            settings: Arc::clone(&self.on.settings),
-            block: Arc::clone(&self.on.block),
-            post: Arc::clone(&self.on.post),
+            means: Arc::clone(&self.on.means),
             asked: Arc::clone(&self.asked),
             recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
-            claims: self.on.claims.clone(),
             aside: None,
             claim: None,
             clear_cookie: false,
@@ -301,7 +298,7 @@ impl Recording {
         let settled = self.recorder.settle(ending, Extent::Everything);
         exchange.clear_cookie = self.clear_cookie;
         exchange.claim = self.claim.take();
-        let waiting = exchange.flush(settled);
+        let waiting = exchange.flush(settled.as_deref());
         if exchange.waits(&waiting) {
             Box::pin(exchange.wait(waiting)).await;
         }
@@ -312,30 +309,39 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         let ending = Ending { succeeded: false, routed: true };
-        let settled = self.recorder.settle(ending, Extent::RecordedHere);
-        let context = settled.calls.before_setup.iter().chain(&settled.calls.setup).cloned().collect();
-        let visitor = self.recorder.visitor();
-        if !settled.calls.is_setup_only() {
-            self.on.post.hand_over(Parcel::new(visitor.clone(), settled.calls));
+        let Some(settled) = self.recorder.settle(ending, Extent::RecordedHere) else { return };
+        let Settled { calls, via_server, .. } = Arc::unwrap_or_clone(settled);
+        let context = calls.before_setup.iter().chain(&calls.setup).cloned().collect();
+        if !calls.is_setup_only() {
+            self.on.means.post.hand_over(Parcel::new(self.recorder.visitor().clone(), calls));
         }
-        if !settled.via_server.is_setup_only() {
-            let parcel = Parcel::new(visitor.clone(), settled.via_server);
-            self.on.post.hand_over(Parcel { context, via_server: true, ..parcel });
+        if !via_server.is_setup_only() {
+            let parcel = Parcel::new(self.recorder.visitor().clone(), via_server);
+            self.on.means.post.hand_over(Parcel { context, via_server: true, ..parcel });
         }
     }
 }
 
-/// The handles of one request, where several Mengpaneels are wrapped around an app.
-struct Handles(Vec<(Arc<Settings>, Mixpanel)>);
+/// The handles of one request, where several Mengpaneels are wrapped around an app: the innermost,
+/// and those of the ones outside of it.
+struct Handles {
+    means: Arc<Means>,
+    mixpanel: Mixpanel,
+    outer: Option<Box<Handles>>,
+}
 
 impl Handles {
     fn keep(request: &ServiceRequest, on: &On, mixpanel: &Mixpanel) {
         let mut extensions = request.extensions_mut();
-        let handle = (Arc::clone(&on.settings), mixpanel.clone());
-        match extensions.get_mut::<Self>() {
-            Some(Self(handles)) => handles.push(handle),
-            None => drop(extensions.insert(Self(vec![handle]))),
+        let outer = extensions.remove::<Self>().map(Box::new);
+        extensions.insert(Self { means: Arc::clone(&on.means), mixpanel: mixpanel.clone(), outer });
+    }
+
+    fn of(&self, on: &On) -> Option<Mixpanel> {
+        if Arc::ptr_eq(&self.means, &on.means) {
+            return Some(self.mixpanel.clone());
         }
+        self.outer.as_ref()?.of(on)
     }
 }
 
@@ -355,9 +361,8 @@ impl Mengpaneel {
     /// ```
     pub fn of(&self, request: &HttpRequest) -> Mixpanel {
         let extensions = request.extensions();
-        let handles = extensions.get::<Handles>().map(|Handles(handles)| handles.as_slice()).unwrap_or_default();
-        let own = self.on().and_then(|on| handles.iter().find(|(settings, _)| Arc::ptr_eq(settings, &on.settings)));
-        own.map_or_else(Mixpanel::detached, |(_, mixpanel)| mixpanel.clone())
+        let own = self.on().zip(extensions.get::<Handles>()).and_then(|(on, handles)| handles.of(on));
+        own.unwrap_or_else(Mixpanel::detached)
     }
 }
 

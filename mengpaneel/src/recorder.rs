@@ -5,7 +5,7 @@
 
 mod stamp;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
@@ -72,8 +72,11 @@ pub struct Point {
     setups: usize,
 }
 
+/// Who is there, put together when somebody first wants to know.
+type LateVisitor = LazyLock<Visitor, Box<dyn FnOnce() -> Visitor + Send>>;
+
 /// The calls that count, by the way they take.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Settled {
     /// For the best strategy there is.
     pub calls: Calls,
@@ -89,7 +92,7 @@ pub type Late = Arc<dyn Fn(Parcel) + Send + Sync>;
 /// Collects the calls of one request, job or script.
 pub struct Recorder {
     state: Mutex<State>,
-    visitor: Visitor,
+    visitor: LateVisitor,
     failures: Failures,
     late: Late,
 }
@@ -104,8 +107,8 @@ struct State {
     spoken: bool,
     forced: Option<Strategy>,
     tickets: u64,
-    /// The context of late calls, once the request was flushed.
-    flushed: Option<Vec<Call>>,
+    /// What left, once the request was flushed: late calls belong to it.
+    flushed: Option<Arc<Settled>>,
     /// Late calls that a page which is still being written may take along.
     held: Option<Calls>,
 }
@@ -125,8 +128,8 @@ struct Setup {
 
 impl Recorder {
     /// An empty recorder for what happens under `visitor`.
-    pub fn new(visitor: Visitor, failures: Failures, late: Late) -> Self {
-        Self { state: Mutex::default(), visitor, failures, late }
+    pub fn new(visitor: impl FnOnce() -> Visitor + Send + 'static, failures: Failures, late: Late) -> Self {
+        Self { state: Mutex::default(), visitor: LazyLock::new(Box::new(visitor)), failures, late }
     }
 
     /// Who is there.
@@ -215,12 +218,12 @@ impl Recorder {
         let id = stamp::time_and_insert_id(&mut entry.call);
         stats::recorded(1);
         let mut state = self.lock();
-        if let Some(context) = state.flushed.clone() {
+        if let Some(flushed) = state.flushed.clone() {
             if let (Some(held), false) = (&mut state.held, entry.via_server) {
                 held.mode_mut(entry.mode).push(entry.call);
                 return;
             }
-            let parcel = self.late_parcel(id, entry, context);
+            let parcel = self.late_parcel(id, entry, flushed.context());
             drop(state);
             (self.late)(parcel);
             return;
@@ -234,16 +237,16 @@ impl Recorder {
         }
     }
 
-    /// Decides what counts and hands it out, once. From here on what is recorded is late.
-    pub fn settle(&self, ending: Ending, extent: Extent) -> Settled {
+    /// Decides what counts and hands it out, once: `None` after that. From here on what is recorded is
+    /// late.
+    pub fn settle(&self, ending: Ending, extent: Extent) -> Option<Arc<Settled>> {
         let mut state = self.lock();
         if state.flushed.is_some() {
-            return Settled::default();
+            return None;
         }
-        let settled = state.settle(ending, extent, &self.visitor);
-        let setup_too = settled.calls.before_setup.iter().chain(&settled.calls.setup);
-        state.flushed = Some(setup_too.chain(&settled.via_server.setup).cloned().collect());
-        settled
+        let settled = Arc::new(state.settle(ending, extent, &self.visitor));
+        state.flushed = Some(Arc::clone(&settled));
+        Some(settled)
     }
 
     /// Keeps late calls for a page that is still being written, until they are taken.
@@ -256,7 +259,7 @@ impl Recorder {
     pub fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
         let mut state = self.lock();
         let held = state.held.take().filter(|held| !held.is_empty())?;
-        Some((held, state.flushed.clone().unwrap_or_default()))
+        Some((held, state.flushed.as_ref().map(|flushed| flushed.context()).unwrap_or_default()))
     }
 
     fn late_parcel(&self, id: Option<Uuid>, entry: Entry, context: Vec<Call>) -> Parcel {
@@ -309,7 +312,7 @@ impl State {
         }
     }
 
-    fn settle(&mut self, ending: Ending, extent: Extent, visitor: &Visitor) -> Settled {
+    fn settle(&mut self, ending: Ending, extent: Extent, visitor: &LateVisitor) -> Settled {
         let mut settled = Settled { forced: self.forced, ..Settled::default() };
         let setups = std::mem::take(&mut self.setups);
         let setup = setups.into_iter().rfind(|setup| setup.condition.holds(ending));
@@ -348,6 +351,12 @@ impl State {
 }
 
 impl Settled {
+    /// What was set up, and decides whose events are that come after it.
+    fn context(&self) -> Vec<Call> {
+        let calls = self.calls.before_setup.iter().chain(&self.calls.setup);
+        calls.chain(&self.via_server.setup).cloned().collect()
+    }
+
     fn put(&mut self, entry: Entry) {
         let calls = if entry.via_server { &mut self.via_server } else { &mut self.calls };
         calls.mode_mut(entry.mode).push(entry.call);

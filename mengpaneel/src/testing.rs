@@ -54,11 +54,11 @@ where
 }
 
 fn recorder() -> Arc<Recorder> {
-    Arc::new(Recorder::new(Visitor::default(), Failures::default(), Arc::new(|_| {})))
+    Arc::new(Recorder::new(Visitor::default, Failures::default(), Arc::new(|_| {})))
 }
 
 fn settle(recorder: &Recorder, ending: Ending) -> Calls {
-    let settled = recorder.settle(ending, Extent::Everything);
+    let settled = recorder.settle(ending, Extent::Everything).map(Arc::unwrap_or_clone).unwrap_or_default();
     let mut calls = settled.calls;
     calls.before_setup.extend(settled.via_server.before_setup);
     calls.setup.extend(settled.via_server.setup);

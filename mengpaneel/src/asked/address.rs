@@ -1,24 +1,26 @@
 //! The URL that was asked for. Its parts are rarely asked for, so that it is parsed only then.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 
+use actix_web::http::header::HeaderValue;
+use actix_web::http::uri::PathAndQuery;
 use url::Url;
 
-/// The URL that was asked for, as far as it is one.
+/// The URL that was asked for, as far as it is one: the parts of the request that say so.
 #[derive(Clone, Debug)]
 pub struct Address {
-    /// Origin and path.
-    text: String,
-    /// Where the path begins.
-    path: usize,
+    scheme: Cow<'static, str>,
+    host: HeaderValue,
+    path: Option<PathAndQuery>,
     url: OnceLock<Option<Url>>,
 }
 
 impl Address {
     /// Of scheme and host, and what stands behind them.
-    pub fn new(scheme: &str, host: &str, path: &str) -> Self {
-        Self { text: [scheme, "://", host, path].concat(), path: scheme.len() + 3 + host.len(), url: OnceLock::new() }
+    pub fn new(scheme: impl Into<Cow<'static, str>>, host: HeaderValue, path: Option<PathAndQuery>) -> Self {
+        Self { scheme: scheme.into(), host, path, url: OnceLock::new() }
     }
 
     /// It, with its parts.
@@ -28,33 +30,37 @@ impl Address {
 
     /// It, as a browser writes it.
     pub fn text(&self) -> Option<String> {
-        if self.is_plain() { Some(self.text.clone()) } else { self.url().map(ToString::to_string) }
+        let (host, path) = self.parts();
+        let is_plain = is_plain_origin(&self.scheme, host) && is_plain_path(path);
+        if is_plain { Some(self.joined()) } else { self.url().map(ToString::to_string) }
     }
 
     fn parts(&self) -> (&str, &str) {
-        self.text.split_at_checked(self.path).unwrap_or((&self.text, ""))
+        let host = self.host.to_str().unwrap_or_default().trim();
+        (host, self.path.as_ref().map_or("/", PathAndQuery::as_str))
+    }
+
+    fn joined(&self) -> String {
+        let (host, path) = self.parts();
+        [&*self.scheme, "://", host, path].concat()
     }
 
     fn parse(&self) -> Option<Url> {
-        let (origin, path) = self.parts();
-        if path.starts_with('/') && !origin.ends_with(['/', '?', '#']) {
-            return Url::parse(&self.text).ok();
+        let (host, path) = self.parts();
+        if path.starts_with('/') && !host.ends_with(['/', '?', '#']) {
+            return Url::parse(&self.joined()).ok();
         }
-        Url::parse(origin).ok()?.join(path).ok()
-    }
-
-    /// Whether it is written already as a parser would write it, as most are.
-    fn is_plain(&self) -> bool {
-        let (origin, path) = self.parts();
-        is_plain_origin(origin) && is_plain_path(path)
+        Url::parse(&[&*self.scheme, "://", host].concat()).ok()?.join(path).ok()
     }
 }
 
-fn is_plain_origin(origin: &str) -> bool {
-    let (default, host) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
-        (Some(host), _) => ("80", host),
-        (None, Some(host)) => ("443", host),
-        (None, None) => return false,
+// What is written already as a parser would write it, as most is.
+
+fn is_plain_origin(scheme: &str, host: &str) -> bool {
+    let default = match scheme {
+        "http" => "80",
+        "https" => "443",
+        _ => return false,
     };
     let (host, port) = match host.split_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -82,14 +88,19 @@ mod tests {
 
     use super::*;
 
+    fn address(scheme: &str, host: &str, path: &str) -> Option<Address> {
+        let (host, path) = (HeaderValue::from_str(host).ok()?, path.parse().ok());
+        Some(Address::new(scheme.to_owned(), host, path))
+    }
+
     proptest! {
         #[test]
         fn what_is_plain_is_written_as_it_is_parsed(
             scheme in "(http|https|ftp)",
-            host in "[a-z0-9.:-]{0,3}(xn--|localhost|0x|127\\.0\\.0\\.1|EN|ü)?[a-z0-9.-]{0,3}(:(80|443|0?[0-9]{1,5}))?",
+            host in "[a-z0-9.:-]{0,3}(xn--|localhost|0x|127\\.0\\.0\\.1|EN)?[a-z0-9.-]{0,3}(:(80|443|0?[0-9]{1,5}))?",
             path in "/?[a-zA-Z0-9._~/%?&=+#\\\\ü-]{0,12}",
         ) {
-            let address = Address::new(&scheme, &host, &path);
+            let address = address(&scheme, &host, &path).unwrap();
             let parsed = address.parse().map(|url| url.to_string());
             prop_assert_eq!(address.text(), parsed);
         }
@@ -102,7 +113,9 @@ mod tests {
             ("http", "localhost:8080", "/posts/1?page=2&sort=new"),
             ("http", "127.0.0.1:3000", "/a.b/c-d_e~f?q=%C3%BC+1"),
         ] {
-            assert!(Address::new(scheme, host, path).is_plain(), "{host}{path}");
+            let address = address(scheme, host, path).unwrap();
+            assert_eq!(address.text(), Some(format!("{scheme}://{host}{path}")));
+            assert!(address.url.get().is_none(), "{host}{path}");
         }
     }
 }

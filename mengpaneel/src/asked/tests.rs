@@ -88,7 +88,7 @@ fn what_a_proxy_says_counts_only_where_it_is_trusted() {
             .insert_header(("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"))
             .to_http_request()
     };
-    let seen = |settings: &Settings| visitor(&request(), &Asked::new(&request(), settings), settings, false);
+    let seen = |settings: &Settings| Asked::new(&request(), settings).visitor(&settings.cookies, false);
     let trusted = seen(&settings(&["10.0.0.0/8"]));
     assert_eq!(trusted.ip.as_deref(), Some("203.0.113.7"));
     assert_eq!(trusted.url.as_deref(), Some("https://blog.example/x"));

@@ -138,12 +138,12 @@ pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
 
 /// A page with a block in it, in the pieces in which it leaves: nothing of the page is copied.
 #[derive(Debug)]
-pub(crate) struct Injected([Bytes; 3]);
+pub(crate) struct Injected([Bytes; 4]);
 
-/// The page with the block inserted at that offset; nothing else is changed.
-pub(crate) fn insert(html: &Bytes, at: usize, block: Vec<u8>) -> Injected {
+/// The page with the block, in two pieces, inserted at that offset; nothing else is changed.
+pub(crate) fn insert(html: &Bytes, at: usize, [begin, end]: [Bytes; 2]) -> Injected {
     let at = at.min(html.len());
-    Injected([html.slice(..at), block.into(), html.slice(at..)])
+    Injected([html.slice(..at), begin, end, html.slice(at..)])
 }
 
 impl Injected {

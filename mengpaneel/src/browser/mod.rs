@@ -3,4 +3,5 @@
 pub(crate) mod csp;
 pub(crate) mod inject;
 pub(crate) mod script;
+mod setups;
 mod tokens;

@@ -1,8 +1,12 @@
 //! What is written into a page or a header, so that the browser runs the calls.
 
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::setups::{Setup, Setups};
 use crate::call::{Call, Calls, Method};
 use crate::settings::Loader;
 use crate::written::{Reader, Style, escape, json, text_as_json, write_value};
@@ -34,14 +38,15 @@ pub(crate) struct Common<'a> {
 #[derive(Debug)]
 pub(crate) struct Block {
     loader: Loader,
-    /// Up to the calls, but for the tag.
-    begin: String,
+    /// Up to the calls.
+    begin: Bytes,
     /// The same for a second block.
-    begin_late: String,
+    begin_late: Bytes,
     end: String,
     end_late: String,
     /// Under which name the browser remembers the setup that it ran, as JavaScript.
     key: String,
+    setups: Setups,
 }
 
 impl Block {
@@ -51,7 +56,7 @@ impl Block {
         let own = instance.map_or_else(|| String::from("mengpaneel"), |name| format!("mengpaneel_{name}"));
         let name = text(&own);
         let open = format!(
-            ">\n(function () {{\ntry {{\nvar mengpaneel = window[{name}] = window[{name}] || {{}};\n\
+            "<script>\n(function () {{\ntry {{\nvar mengpaneel = window[{name}] = window[{name}] || {{}};\n\
              var visit = mengpaneel.visit = mengpaneel.visit || {VISIT}({name});\n"
         );
         let queue = "var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n".to_owned();
@@ -73,43 +78,56 @@ impl Block {
         };
         Self {
             loader,
-            begin: format!("{open}{load}{calls}"),
-            begin_late: format!("{open}{queue}{calls}"),
+            begin: format!("{open}{load}{calls}").into(),
+            begin_late: format!("{open}{queue}{calls}").into(),
             end: end(&check),
             end_late: end("if (mengpaneel.instance && this !== mengpaneel.instance) return;\n"),
             key: text(&format!("{own}_setup")),
+            setups: Setups::default(),
         }
     }
 
-    /// The block of one page, under the nonce that its policy asks for. `None` where it needs none.
-    pub(crate) fn of(&self, calls: Option<&Calls>, nonce: Option<&str>) -> Option<Vec<u8>> {
+    /// The block of one page, under the nonce that its policy asks for, in two pieces: what each page
+    /// begins it with is not copied. `None` where it needs none.
+    pub(crate) fn of(&self, calls: Option<&Calls>, nonce: Option<&str>) -> Option<[Bytes; 2]> {
         let calls = calls.filter(|calls| !calls.is_empty());
         let is_needed = calls.is_some() || self.loader == Loader::Always;
         is_needed.then(|| self.write(&self.begin, calls, &self.end, nonce))
     }
 
+    /// The name of a setup, and its calls as a script.
+    pub(crate) fn setup(&self, setup: &[Call]) -> Arc<Setup> {
+        self.setups.of(setup, || {
+            let (name, mut script) = (setup_name(setup), Script { text: Vec::new(), key: &self.key });
+            script.setup(setup, &name);
+            Setup { name, script: script.text }
+        })
+    }
+
     /// A second block, for the end of a streamed page: what was recorded after the head had passed.
     /// `None` where that is nothing.
-    pub(crate) fn late(&self, calls: &Calls, nonce: Option<&str>) -> Option<Vec<u8>> {
+    pub(crate) fn late(&self, calls: &Calls, nonce: Option<&str>) -> Option<[Bytes; 2]> {
         let is_needed = !calls.is_empty();
         is_needed.then(|| self.write(&self.begin_late, Some(calls), &self.end_late, nonce))
     }
 
-    fn write(&self, begin: &str, calls: Option<&Calls>, end: &str, nonce: Option<&str>) -> Vec<u8> {
-        // With room for the calls: a block that grows is copied each time.
-        let mut script = Script { text: Vec::with_capacity(begin.len() + end.len() + 1024), key: &self.key };
-        script.push("<script");
-        if let Some(nonce) = nonce {
-            let nonce = nonce.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-            script.push(&format!(" nonce=\"{nonce}\""));
-        }
-        script.push(begin);
+    fn write(&self, begin: &Bytes, calls: Option<&Calls>, end: &str, nonce: Option<&str>) -> [Bytes; 2] {
+        // With room for some calls: a script that grows is copied each time.
+        let mut script = Script { text: Vec::with_capacity(1_000), key: &self.key };
         if let Some(calls) = calls {
-            script.modes(calls);
+            let setup = (!calls.setup.is_empty()).then(|| self.setup(&calls.setup));
+            script.modes(calls, setup.as_deref());
         }
         script.push(end);
-        script.text
+        [nonce.map_or_else(|| begin.clone(), |nonce| under(nonce, begin)), script.text.into()]
     }
+}
+
+/// A script's begin, under a nonce.
+fn under(nonce: &str, begin: &[u8]) -> Bytes {
+    let nonce = nonce.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let rest = begin.strip_prefix(b"<script").unwrap_or_default();
+    [b"<script nonce=\"", nonce.as_bytes(), b"\"", rest].concat().into()
 }
 
 /// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
@@ -135,7 +153,7 @@ pub(crate) fn header(calls: &Calls, with_setup: bool) -> String {
 
 /// The name of a setup: 16 hex digits over its method paths and arguments, the same in every
 /// process and release.
-pub(crate) fn setup_name(setup: &[Call]) -> String {
+fn setup_name(setup: &[Call]) -> String {
     let (mut hash, mut wire) = (Sha256::new(), Vec::with_capacity(256));
     for call in setup {
         wire.clear();
@@ -182,13 +200,13 @@ impl Script<'_> {
         self.text.extend_from_slice(text.as_bytes());
     }
 
-    fn modes(&mut self, calls: &Calls) {
+    fn modes(&mut self, calls: &Calls, setup: Option<&Setup>) {
         self.each(&calls.before_setup);
         if resets(&calls.before_setup) {
             self.forget_setup();
         }
-        if !calls.setup.is_empty() {
-            self.setup(&calls.setup);
+        if let Some(setup) = setup {
+            self.text.extend_from_slice(&setup.script);
         }
         self.each(&calls.tracking);
         if resets(&calls.tracking) {
@@ -196,9 +214,9 @@ impl Script<'_> {
         }
     }
 
-    fn setup(&mut self, setup: &[Call]) {
-        let (key, name) = (self.key, setup_name(setup));
-        for part in ["var known = false;\ntry {\nknown = sessionStorage.getItem(", key, ") === \"", &name] {
+    fn setup(&mut self, setup: &[Call], name: &str) {
+        let key = self.key;
+        for part in ["var known = false;\ntry {\nknown = sessionStorage.getItem(", key, ") === \"", name] {
             self.push(part);
         }
         self.push("\";\n} catch (e) {}\n");
@@ -211,7 +229,7 @@ impl Script<'_> {
                 self.push("}\n");
             }
         }
-        let parts = ["mengpaneel.setup = \"", &name, "\";\ntry {\nsessionStorage.setItem(", key, ", \"", &name];
+        let parts = ["mengpaneel.setup = \"", name, "\";\ntry {\nsessionStorage.setItem(", key, ", \"", name];
         for part in parts {
             self.push(part);
         }

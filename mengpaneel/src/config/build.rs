@@ -10,6 +10,7 @@ use crate::browser::script::{Block, Common};
 use crate::call::Properties;
 use crate::claims::Claims;
 use crate::current;
+use crate::flush::Means;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
 use crate::recorder::Late;
@@ -72,11 +73,13 @@ impl Builder {
         };
         let on = On {
             late,
-            settings: Arc::new(settings),
-            block: Arc::new(block),
-            post,
+            means: Arc::new(Means {
+                settings: Arc::new(settings),
+                block: Arc::new(block),
+                post,
+                claims: Claims::telling(self.max_unclaimed, Some(told)),
+            }),
             failures,
-            claims: Claims::telling(self.max_unclaimed, Some(told)),
             told_no_session: AtomicBool::new(false),
         };
         Ok(Mengpaneel::new(Some(Arc::new(on))))

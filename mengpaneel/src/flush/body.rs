@@ -152,7 +152,7 @@ mod tests {
 
     fn injected() -> Body<BoxBody> {
         let page = Bytes::from_static(b"<head></head>");
-        Body::new(Content::Injected { page: insert(&page, 6, "block".into()) }, None)
+        Body::new(Content::Injected { page: insert(&page, 6, ["blo".into(), "ck".into()]) }, None)
     }
 
     #[test]

@@ -51,8 +51,11 @@ pub fn make_unstored(headers: &mut HeaderMap) {
 
 /// Takes away what is no longer true of a body that was inserted into.
 pub fn drop_validators(headers: &mut HeaderMap) {
-    for name in &OF_THE_BODY {
-        headers.remove(name);
+    // Mostly none is there, which looking tells faster than removing.
+    if headers.keys().any(|name| OF_THE_BODY.contains(name)) {
+        for name in &OF_THE_BODY {
+            headers.remove(name);
+        }
     }
 }
 

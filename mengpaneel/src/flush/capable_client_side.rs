@@ -14,11 +14,12 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
     let visitor = exchange.recorder.visitor();
-    let (mut ours, foreign) = split::foreign(calls, visitor);
-    let name = script::setup_name(&ours.setup);
+    let (mut ours, foreign) = split::foreign(calls, || visitor.browser());
+    let setup = exchange.means.block.setup(&ours.setup);
+    let name = &setup.name;
     let with_setup = !ours.setup.is_empty()
         && match &exchange.asked.setup_name {
-            Some(known) => *known != name,
+            Some(known) => known != name,
             None => !ours.before_setup.is_empty(),
         };
     if ours.is_setup_only() && !with_setup {
@@ -30,15 +31,15 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         split::stamp(ours.to_mut(), visitor);
     }
     let value = script::header(&ours, with_setup);
-    let bound = exchange.settings.max_header;
+    let bound = exchange.means.settings.max_header;
     if value.len() > bound {
         return Err(format!("{} bytes of calls are more than a header may hold ({bound})", value.len()).into());
     }
     let value = HeaderValue::from_str(&value).map_err(|_| Declined::from("calls that no header can hold"))?;
-    let names = &exchange.settings.names;
+    let names = &exchange.means.settings.names;
     let headers = exchange.response.headers_mut();
     headers.insert(names.calls.clone(), value);
-    if let (true, Ok(name)) = (with_setup, HeaderValue::from_str(&name)) {
+    if let (true, Ok(name)) = (with_setup, HeaderValue::from_str(name)) {
         headers.insert(names.setup.clone(), name);
     }
     caching::make_unstored(headers);

@@ -25,6 +25,9 @@ enum Place {
     InStream,
 }
 
+/// The type of most pages, as Actix writes it.
+const USUAL: &str = "text/html; charset=utf-8";
+
 /// Whether the response may be a page, by its head alone: then its body is worth reading.
 pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let (asked, head) = (&exchange.asked, exchange.response.headers());
@@ -32,11 +35,14 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let no_page = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::PARTIAL_CONTENT];
     let text = |name| head.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     let (content_type, encoding) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING));
+    let is_usual = content_type == USUAL;
     let why = if asked.method == Method::HEAD {
         "an answer to HEAD has no body"
     } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
         "a status that shows no page"
-    } else if !content_type.split(';').next().unwrap_or_default().trim_end().eq_ignore_ascii_case("text/html") {
+    } else if !is_usual
+        && !content_type.split(';').next().unwrap_or_default().trim_end().eq_ignore_ascii_case("text/html")
+    {
         "no text/html"
     } else if asked.is_ajax {
         "a script asked for it"
@@ -44,7 +50,7 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         "an attachment"
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
-    } else if is_wide(content_type) {
+    } else if !is_usual && is_wide(content_type) {
         "its charset is not compatible with ASCII"
     } else {
         return Ok(());
@@ -74,7 +80,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if split::is_too_old(calls) {
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
-    let (ours, foreign) = split::foreign(calls, exchange.recorder.visitor());
+    let (ours, foreign) = split::foreign(calls, || exchange.recorder.visitor().browser());
     write(exchange, place, Some(&ours));
     caching::make_private(exchange.response.headers_mut());
     Ok(foreign)
@@ -82,7 +88,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
 
 /// Puts the loader alone in the page, where there is a page and it is wanted on each.
 pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
-    if exchange.settings.page.loader == Loader::Always
+    if exchange.means.settings.page.loader == Loader::Always
         && let Ok(place) = place(exchange)
     {
         write(exchange, place, None);
@@ -95,7 +101,7 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
         is_page(exchange)?;
     }
     let forbidden = |directive: String| -> Declined {
-        let api_host = exchange.settings.page.api_host();
+        let api_host = exchange.means.settings.page.api_host();
         format!(
             "the page's Content-Security-Policy forbids it ({directive}): give scripts a nonce, and let them connect \
              to {api_host}"
@@ -105,8 +111,8 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     let headers = exchange.response.headers();
     let bytes = match &exchange.body {
         Some(Content::Whole { bytes }) => bytes,
-        Some(Content::Own { .. }) if exchange.settings.inject_into_streams => {
-            return match judged(headers, &[], &exchange.settings, &exchange.asked) {
+        Some(Content::Own { .. }) if exchange.means.settings.inject_into_streams => {
+            return match judged(headers, &[], &exchange.means.settings, &exchange.asked) {
                 Verdict::Forbidden(directive) => Err(forbidden(directive)),
                 Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
             };
@@ -117,7 +123,7 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     let Some(at) = scan(&mut scanner, bytes) else {
         return Err("no whole document".into());
     };
-    match judged(headers, scanner.policies(), &exchange.settings, &exchange.asked) {
+    match judged(headers, scanner.policies(), &exchange.means.settings, &exchange.asked) {
         Verdict::Allowed => Ok(Place::At(at, None)),
         Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
         Verdict::Forbidden(directive) => Err(forbidden(directive)),
@@ -142,7 +148,7 @@ fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, asked: 
 fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<&Calls>) {
     let content = match (place, exchange.body.take()) {
         (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
-            let block = exchange.block.of(calls, nonce.as_deref()).unwrap_or_default();
+            let block = exchange.means.block.of(calls, nonce.as_deref()).unwrap_or_default();
             Content::Injected { page: insert(&bytes, at, block) }
         }
         (Place::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
@@ -161,11 +167,11 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
     let parcel = parcel.map(|calls| Parcel::new(exchange.recorder.visitor().clone(), calls));
     let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
-    let settings = Arc::clone(&exchange.settings);
+    let settings = Arc::clone(&exchange.means.settings);
     let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, &asked));
     let write: Write = Box::new(move |block, nonce| block.of(calls.as_ref(), nonce));
-    let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.block));
+    let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.means.block));
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
-    let streaming = Streaming::new((judge, write), block, recorder, Arc::clone(&exchange.post), parcel);
+    let streaming = Streaming::new((judge, write), block, recorder, Arc::clone(&exchange.means.post), parcel);
     Content::Streamed { body, streaming: Box::new(streaming), mixpanel, is_over: false }
 }

@@ -23,7 +23,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     }
     split::stamp(&mut waiting, exchange.recorder.visitor());
     let delayed = Delayed { id: uuid::Uuid::now_v7(), calls: waiting };
-    let settings = &exchange.settings;
+    let settings = &exchange.means.settings;
     match put(&session, &settings.names.session_key, &delayed, settings.max_session) {
         Ok(()) => {}
         Err(NoRoom::Purged) => {
@@ -37,7 +37,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         Err(no_room) => return Err(no_room.to_string().into()),
     }
     let Delayed { id, calls } = delayed;
-    exchange.aside = Some(Parcel { id, ..Parcel::new(exchange.recorder.visitor().clone(), calls) });
+    exchange.aside = Some(Box::new(Parcel { id, ..Parcel::new(exchange.recorder.visitor().clone(), calls) }));
     Ok(at_once)
 }
 
@@ -45,8 +45,8 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
 /// here and waits again; without one, the sessions that hold that still are left to say it.
 pub(super) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
     let Some(copy) = exchange.aside.take() else { return };
-    let after = exchange.settings.unclaimed_after;
-    exchange.post.keep_aside(&exchange.claims, copy, after, exchange.claim.take()).await;
+    let after = exchange.means.settings.unclaimed_after;
+    exchange.means.post.keep_aside(&exchange.means.claims, *copy, after, exchange.claim.take()).await;
 }
 
 /// Whether the browser will come back to us, with what it was given.

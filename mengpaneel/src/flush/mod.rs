@@ -60,30 +60,36 @@ impl fmt::Display for Declined {
     }
 }
 
-/// A request and its response, while calls are put on their way.
-pub(crate) struct Exchange<B> {
+/// What a Mengpaneel gives each request for its way.
+pub(crate) struct Means {
     /// What was configured.
     pub settings: Arc<Settings>,
     /// What is written into pages.
     pub block: Arc<Block>,
     /// Where what goes by the server is handed in.
     pub post: Arc<Post>,
+    /// Where copies of what is delayed are kept aside.
+    pub claims: Claims,
+}
+
+/// A request and its response, while calls are put on their way.
+pub(crate) struct Exchange<B> {
+    /// What the ways there are built of.
+    pub means: Arc<Means>,
     /// What was asked.
     pub asked: Arc<Asked>,
     /// What recorded, under whom; and records on, while a page is still being written.
     pub recorder: Arc<Recorder>,
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
-    /// Where copies of what is delayed are kept aside.
-    pub claims: Claims,
     /// The copy that is to be kept, of what was delayed here.
-    pub aside: Option<Parcel>,
+    pub aside: Option<Box<Parcel>>,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
     /// Whether the browser still holds our one-shot cookie, read already.
     pub clear_cookie: bool,
     /// mixpanel-js's cookie, for who has none yet.
-    pub seed: Option<Cookie<'static>>,
+    pub seed: Option<Box<Cookie<'static>>>,
     /// The response's head.
     pub response: ServiceResponse<()>,
     /// Its body; always there between two strategies.
@@ -104,15 +110,22 @@ where
     /// Reads the page into memory, if it is one, so that strategies need not wait. To be done
     /// before calls are settled: a client that hangs up meanwhile loses none.
     pub async fn read_page(&mut self) {
-        if client_side::is_page(self).is_err() {
-            return;
+        if let Some(body) = self.unread_page() {
+            // Few are to be waited for: that is kept out of the future that each request moves.
+            self.body = Some(Box::pin(read(body)).await);
         }
-        let Some(Content::Own { body }) = self.body.take() else { return };
+    }
+
+    /// The page, where it is to be read piece by piece.
+    fn unread_page(&mut self) -> Option<B> {
+        client_side::is_page(self).ok()?;
+        let Some(Content::Own { body }) = self.body.take() else { return None };
         self.body = Some(match body.try_into_bytes() {
             Ok(bytes) => Content::Whole { bytes },
-            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => Box::pin(read(body)).await,
+            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => return Some(body),
             Err(body) => Content::Own { body },
         });
+        None
     }
 
     /// Whether the calls would wait for the next request, if there is room for them.
@@ -121,21 +134,22 @@ where
     }
 
     /// Puts everything on its way; what is left is to be waited for.
-    pub fn flush(&mut self, settled: Settled) -> Waiting {
-        let Settled { calls, via_server, forced } = settled;
+    pub fn flush(&mut self, settled: Option<&Settled>) -> Waiting {
         let mut shipments = Vec::new();
-        let left = self.flush_calls(&calls, forced, &mut shipments);
+        let nothing = Settled::default();
+        let Settled { calls, via_server, forced } = settled.unwrap_or(&nothing);
+        let left = self.flush_calls(calls, *forced, &mut shipments);
         if !left.in_page {
             client_side::stand(self);
         }
-        if let Some(parcel) = self.via_server(&calls, via_server, left.somehow) {
-            shipments.push(Shipment { parcel, forced });
+        if let Some(parcel) = self.via_server(calls, via_server, left.somehow) {
+            shipments.push(Shipment { parcel, forced: *forced });
         }
         self.give_seed();
         if self.clear_cookie {
-            session::clear(self.response.response_mut(), &self.settings.names.cookie);
+            session::clear(self.response.response_mut(), &self.means.settings.names.cookie);
         }
-        Waiting { post: Arc::clone(&self.post), shipments: shipments.into() }
+        Waiting { means: Arc::clone(&self.means), shipments: shipments.into() }
     }
 
     /// Whether something is to be waited for before the response may leave.
@@ -203,10 +217,11 @@ where
 
     /// What the application wants sent by the server. Setup's own profile calls go with it unless
     /// they leave with the other calls.
-    fn via_server(&self, calls: &Calls, mut via_server: Calls, setup_left: bool) -> Option<Parcel> {
+    fn via_server(&self, calls: &Calls, via_server: &Calls, setup_left: bool) -> Option<Parcel> {
         if via_server.is_setup_only() {
             return None;
         }
+        let mut via_server = via_server.clone();
         let context: Vec<Call> = if setup_left {
             calls.before_setup.iter().chain(&calls.setup).cloned().collect()
         } else {
@@ -219,10 +234,10 @@ where
     async fn ship(&self, Shipment { parcel, forced }: Shipment) {
         let calls = parcel.calls.clone();
         // Where Mixpanel is away, what was to be said at once waits for it.
-        let parcel = if forced == Some(Strategy::ServerSide) && !self.post.is_away() {
+        let parcel = if forced == Some(Strategy::ServerSide) && !self.means.post.is_away() {
             parcel
         } else {
-            match async_server_side::flush(&self.post, parcel).await {
+            match async_server_side::flush(&self.means.post, parcel).await {
                 Ok(()) => return self.tell_flushed(Strategy::AsyncServerSide, &calls),
                 Err(declined) => {
                     self.tell_declined(Strategy::AsyncServerSide, &Declined::from(declined.reason));
@@ -230,7 +245,7 @@ where
                 }
             }
         };
-        server_side::flush(&self.post, parcel).await;
+        server_side::flush(&self.means.post, parcel).await;
         self.tell_flushed(Strategy::ServerSide, &calls);
     }
 
@@ -243,7 +258,7 @@ where
         if !tracing::enabled!(target: "mengpaneel::flush", tracing::Level::DEBUG) {
             return;
         }
-        let (method, path) = (&self.asked.method, &self.asked.path);
+        let (method, path) = (&self.asked.method, self.response.request().path());
         let events: Vec<&str> = calls.iter().filter(|call| call.method().is_track()).filter_map(event_name).collect();
         tracing::debug!(
             target: "mengpaneel::flush",
@@ -253,21 +268,21 @@ where
     }
 
     fn tell_declined(&self, strategy: Strategy, reason: &Declined) {
-        let (method, path) = (&self.asked.method, &self.asked.path);
+        let (method, path) = (&self.asked.method, self.response.request().path());
         tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
     }
 }
 
 /// Shipments that wait for the one before them. A client that hangs up meanwhile loses none.
 pub(crate) struct Waiting {
-    post: Arc<Post>,
+    means: Arc<Means>,
     shipments: VecDeque<Shipment>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         for Shipment { parcel, .. } in self.shipments.drain(..) {
-            self.post.hand_over(parcel);
+            self.means.post.hand_over(parcel);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::clock::now_ms;
 use crate::recorder::stamp_identity;
-use crate::visitor::Visitor;
+use crate::visitor::{Browser, Visitor};
 use crate::written::Seen;
 
 const MODES: [Mode; 3] = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking];
@@ -39,13 +39,13 @@ pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
 
 /// Takes out what the browser would not say as it was meant: the events of another than whom it will
 /// take itself for, and charges, which mixpanel-js ignores. Mostly that is nothing.
-pub fn foreign<'a>(calls: &'a Calls, visitor: &Visitor) -> (Cow<'a, Calls>, Calls) {
+pub fn foreign<'a>(calls: &'a Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'a, Calls>, Calls) {
     let told = |call: &Call| call.method().is_track() && owner(call).is_some();
     let may_be_foreign = |call: &Call| told(call) || call.method() == &Method::PeopleTrackCharge;
     if !calls.iter().any(may_be_foreign) {
         return (Cow::Borrowed(calls), Calls::default());
     }
-    let browser = visitor.browser().user_id;
+    let browser = visitor().user_id;
     let here = calls.identity().or(browser.as_deref());
     let is_foreign = |call: &Call| {
         call.method().is_track() && here.is_some() && owner(call).is_some_and(|owner| owner.as_text() != here)
@@ -121,7 +121,7 @@ mod tests {
         let theirs = call(Method::Track, json!(["Sign Out", {"$user_id": "1"}]));
         let ours = call(Method::Track, json!(["Sign In", {"$user_id": "2"}]));
         let calls = Calls { tracking: vec![theirs.clone(), ours.clone()], ..identified_calls("2") };
-        let (rest, foreign_calls) = foreign(&calls, &Visitor::default());
+        let (rest, foreign_calls) = foreign(&calls, Browser::default);
         assert_eq!((rest.into_owned().tracking, foreign_calls.tracking), (vec![ours], vec![theirs]));
     }
 
@@ -129,7 +129,7 @@ mod tests {
     fn a_charge_is_left_to_the_server_since_mixpanel_js_ignores_it() {
         let charge = call(Method::PeopleTrackCharge, json!([5]));
         let calls = Calls { tracking: vec![charge.clone()], ..identified_calls("2") };
-        let (rest, by_server) = foreign(&calls, &Visitor::default());
+        let (rest, by_server) = foreign(&calls, Browser::default);
         assert_eq!((rest.into_owned().tracking, by_server.tracking), (vec![], vec![charge]));
     }
 

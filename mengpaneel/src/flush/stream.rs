@@ -16,7 +16,7 @@ use crate::recorder::Recorder;
 /// What becomes of a page's policy once the head's own `meta` tags are known too.
 pub(crate) type Judge = Box<dyn Fn(&[String]) -> Verdict>;
 /// The block under a nonce.
-pub(crate) type Write = Box<dyn Fn(&Block, Option<&str>) -> Option<Vec<u8>>>;
+pub(crate) type Write = Box<dyn Fn(&Block, Option<&str>) -> Option<[Bytes; 2]>>;
 
 /// Injects into a page that flows by. Holds back no more than a tag that is cut.
 pub(crate) struct Streaming {
@@ -101,7 +101,7 @@ impl Streaming {
         let Some((late, context)) = self.recorder.take_late() else { return rest };
         let has_room = self.state == State::Written && self.scanner.in_body_content();
         match self.block.late(&late, self.nonce.as_deref()) {
-            Some(block) if has_room => [rest, Bytes::from(block)].concat().into(),
+            Some([begin, end]) if has_room => [rest, begin, end].concat().into(),
             _ => {
                 self.send(late, context);
                 rest
@@ -116,13 +116,13 @@ impl Streaming {
             Verdict::Forbidden(_) => return self.decline(),
         };
         let block = (self.write)(&self.block, nonce.as_deref());
-        let (Some(place), Some(block)) = (at.checked_sub(self.sent), block) else { return self.decline() };
+        let (Some(place), Some([begin, end])) = (at.checked_sub(self.sent), block) else { return self.decline() };
         self.nonce = nonce;
         self.state = State::Written;
         self.parcel = None;
         let held = self.held.split();
         let (before, after) = held.split_at(place.min(held.len()));
-        [before, &block, after].concat().into()
+        [before, &begin, &end, after].concat().into()
     }
 
     fn decline(&mut self) -> Bytes {

@@ -73,7 +73,7 @@ fn tree(html: &[u8]) -> (String, Vec<String>) {
 }
 
 fn inserted(html: &[u8], at: usize) -> Bytes {
-    insert(&Bytes::copy_from_slice(html), at, BLOCK.into()).join()
+    insert(&Bytes::copy_from_slice(html), at, [BLOCK.into(), Bytes::new()]).join()
 }
 
 /// Asks html5ever about the place that we found, and about the end, if we say that it is content.

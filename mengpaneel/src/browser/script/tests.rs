@@ -33,13 +33,13 @@ impl<'a> Page<'a> {
 }
 
 fn block(page: &Page<'_>) -> Option<String> {
-    Block::new(&page.common).of(page.calls, page.nonce).map(|block| String::from_utf8(block).unwrap())
+    Block::new(&page.common).of(page.calls, page.nonce).map(|block| String::from_utf8(block.concat()).unwrap())
 }
 
 fn late_block(calls: &Calls, nonce: Option<&str>) -> Option<String> {
     let config = json!({});
     let block = Block::new(&page(&config, None).common);
-    block.late(calls, nonce).map(|block| String::from_utf8(block).unwrap())
+    block.late(calls, nonce).map(|block| String::from_utf8(block.concat()).unwrap())
 }
 
 fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {

@@ -49,10 +49,10 @@ impl Flow {
             max_deliveries: 10,
         });
         let post = Arc::new(post.unwrap());
-        let recorder = Arc::new(Recorder::new(Visitor::default(), Failures::default(), Arc::new(|_| {})));
+        let recorder = Arc::new(Recorder::new(Visitor::default, Failures::default(), Arc::new(|_| {})));
         recorder.settle(Ending { succeeded: true, routed: true }, Extent::Everything);
         let judge: Judge = Box::new(move |_| verdict.clone());
-        let write: Write = Box::new(|_, nonce| Some(format!("{BLOCK}{}", nonce.unwrap_or_default()).into()));
+        let write: Write = Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
         let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![event("early")], ..Calls::default() });
         let streaming = Streaming::new((judge, write), block(), Arc::clone(&recorder), Arc::clone(&post), Some(parcel));
         Self { streaming, recorder, post, waiting }

@@ -1,0 +1,88 @@
+//! Setups as they were written: a visitor's is mostly the same on each page.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::call::Call;
+
+/// How many are remembered. They are a few hundred bytes each.
+const MOST: usize = 1_000;
+/// One that is longer than this is written anew each time.
+const LONGEST: usize = 4_096;
+
+/// What a setup is written as.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// The name that the browser remembers it by.
+    pub(crate) name: String,
+    /// Its calls as a script.
+    pub(crate) script: Vec<u8>,
+}
+
+/// The setups that were written last.
+#[derive(Debug, Default)]
+pub(crate) struct Setups {
+    state: RandomState,
+    known: Mutex<HashMap<u64, (Vec<Call>, Arc<Setup>)>>,
+}
+
+impl Setups {
+    /// What these calls are written as, by `write` where they are new.
+    pub(crate) fn of(&self, calls: &[Call], write: impl FnOnce() -> Setup) -> Arc<Setup> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place(calls);
+        if let Some((_, setup)) = known().get(&place).filter(|(known, _)| known == calls) {
+            return Arc::clone(setup);
+        }
+        let setup = Arc::new(write());
+        if setup.script.len() <= LONGEST {
+            let mut known = known();
+            if known.len() >= MOST {
+                known.clear();
+            }
+            known.insert(place, (calls.to_vec(), Arc::clone(&setup)));
+        }
+        setup
+    }
+
+    fn place(&self, calls: &[Call]) -> u64 {
+        let mut hasher = self.state.build_hasher();
+        for call in calls {
+            call.method().hash(&mut hasher);
+            hasher.write(call.written().written());
+        }
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::call::Method;
+
+    fn identify(id: usize) -> Vec<Call> {
+        vec![Call::new(Method::Identify, vec![json!(id.to_string())])]
+    }
+
+    #[test]
+    fn a_setup_is_written_once_and_another_one_anew() {
+        let (setups, written) = (Setups::default(), Cell::new(0));
+        let name = |id: usize| {
+            let write = || {
+                written.set(written.get() + 1);
+                Setup { name: id.to_string(), script: Vec::new() }
+            };
+            setups.of(&identify(id), write).name.clone()
+        };
+        assert_eq!([name(1), name(2), name(1), name(2)], ["1", "2", "1", "2"]);
+        assert_eq!(written.get(), 2);
+        let after = (0..2 * MOST).map(name).collect::<Vec<_>>();
+        assert!(after.iter().enumerate().all(|(id, name)| *name == id.to_string()));
+        assert!(setups.known.lock().unwrap().len() <= MOST);
+    }
+}
