@@ -117,7 +117,7 @@ pub mod __private {
     pub use crate::__plan as planned;
     pub use crate::attribute::*;
     pub use crate::call::{Method, Mode};
-    pub use crate::plan::{Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site};
+    pub use crate::plan::{Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site, Value};
     #[cfg(feature = "plan")]
     pub use inventory;
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::call::{Method, Mode};
 
-pub use site::{Annotated, Argument, Kind, Label, On, Property, Site};
+pub use site::{Annotated, Argument, Kind, Label, On, Property, Site, Value};
 
 /// Lists every call that an attribute in this program, or in a crate that it uses, records.
 ///

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, LitStr};
+use syn::{Expr, ExprLit, Lit, LitStr};
 
 use super::local;
 use crate::args::{Annotation, Arg, Call, Mode, Name, On, Property};
@@ -109,6 +109,9 @@ impl<'a> Spec<'a> {
                     names.iter().map(|name| self.argument(call, &Arg::Text(name.clone()), takes)).collect();
                 quote!(#root::__private::Argument::List(&[#(#items),*]))
             }
+            Arg::Id(Expr::Lit(ExprLit { lit: Lit::Str(id), .. })) if !id.value().is_empty() => {
+                quote!(#root::__private::Argument::Text(#id))
+            }
             Arg::Id(expr) => {
                 let slot = self.take("id", Some(quote!(#path)), expr, takes);
                 quote!(#root::__private::Argument::Taken(#slot))
@@ -138,7 +141,11 @@ impl<'a> Spec<'a> {
         let root = self.root;
         match property {
             Property::Pair(name, expr) => {
-                let value = self.value(path, name, expr, takes);
+                let value = literal(expr).unwrap_or_else(|| {
+                    let slot = self.value(path, name, expr, takes);
+                    quote!(Taken(#slot))
+                });
+                let value = quote!(#root::__private::Value::#value);
                 match name {
                     Name::Literal(name) => quote!(#root::__private::Property::Named(#name, #value)),
                     Name::Computed(name) => {
@@ -204,6 +211,24 @@ impl<'a> Spec<'a> {
         slot
     }
 }
+
+/// A value that need not be taken, since it stands in the attribute.
+fn literal(expr: &Expr) -> Option<TokenStream> {
+    let Expr::Lit(ExprLit { lit, .. }) = expr else { return None };
+    match lit {
+        Lit::Str(text) => Some(quote!(Text(#text))),
+        Lit::Bool(truth) => Some(quote!(Bool(#truth))),
+        // A suffix stays where the compiler sees it: it may not be one, or too small for the number.
+        Lit::Int(number) if number.suffix().is_empty() => {
+            let natural: u64 = number.base10_parse().ok().filter(|natural| *natural <= MAX_UNTYPED)?;
+            Some(quote!(Natural(#natural)))
+        }
+        _ => None,
+    }
+}
+
+/// The largest integer that is one without a suffix: that of an `i32`.
+const MAX_UNTYPED: u64 = 0x7fff_ffff;
 
 /// A path that everyone writes for a constant, and that means the same outside of the function.
 fn is_constant(expr: &Expr) -> bool {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::call::Args;
-use crate::plan::{Annotated, Argument, Property};
+use crate::plan::{Annotated, Argument, Property, Value};
 use crate::written::{Object, Reader, Seen, write_bool, write_len, write_text, write_text_value};
 
 /// Values as they were taken, written one behind the other.
@@ -117,14 +117,10 @@ impl<'a> Taken<'a> {
         let mut object = Object::begin(to);
         for property in properties {
             match property {
-                Property::Named(name, value) => {
-                    let value = self.slot(*value)?;
-                    object.member(to, |to| write_text(name, to), |to| to.extend_from_slice(value));
-                }
+                Property::Named(name, value) => self.property(&mut object, name, value, to)?,
                 Property::Computed(name, value, _) => {
                     let name = Reader::of(self.slot(*name)?).seen().and_then(Seen::as_text)?;
-                    let value = self.slot(*value)?;
-                    object.member(to, |to| write_text(name, to), |to| to.extend_from_slice(value));
+                    self.property(&mut object, name, value, to)?;
                 }
                 Property::Spread(value, _) => {
                     let mut members = Reader::of(self.slot(*value)?);
@@ -139,6 +135,21 @@ impl<'a> Taken<'a> {
             }
         }
         object.end(to);
+        Some(())
+    }
+
+    fn property(&mut self, object: &mut Object, name: &str, value: &Value, to: &mut Vec<u8>) -> Option<()> {
+        let own = if let Value::Taken(slot) = value { self.slot(*slot)? } else { &[] };
+        object.member(
+            to,
+            |to| write_text(name, to),
+            |to| match value {
+                Value::Taken(_) => to.extend_from_slice(own),
+                Value::Text(text) => write_text_value(text, to),
+                Value::Bool(truth) => write_bool(*truth, to),
+                Value::Natural(natural) => Seen::Natural(*natural).write(to),
+            },
+        );
         Some(())
     }
 }

@@ -20,12 +20,14 @@ pub(crate) struct Setup {
     pub(crate) script: Vec<u8>,
 }
 
-/// The setups that were written last.
+/// The setups that were written last, each with what its hash may share with another's: its calls.
 #[derive(Debug, Default)]
 pub(crate) struct Setups {
     state: RandomState,
-    known: Mutex<HashMap<u64, (Vec<Call>, Arc<Setup>)>>,
+    known: Mutex<HashMap<u64, Known>>,
 }
+
+type Known = (Vec<Call>, Arc<Setup>);
 
 impl Setups {
     /// What these calls are written as, by `write` where they are new.

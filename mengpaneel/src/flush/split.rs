@@ -39,7 +39,7 @@ pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
 
 /// Takes out what the browser would not say as it was meant: the events of another than whom it will
 /// take itself for, and charges, which mixpanel-js ignores. Mostly that is nothing.
-pub fn foreign<'a>(calls: &'a Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'a, Calls>, Calls) {
+pub fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'_, Calls>, Calls) {
     let told = |call: &Call| call.method().is_track() && owner(call).is_some();
     let may_be_foreign = |call: &Call| told(call) || call.method() == &Method::PeopleTrackCharge;
     if !calls.iter().any(may_be_foreign) {

@@ -100,12 +100,25 @@ pub enum Argument {
 /// A property: where its name and value are.
 #[derive(Debug)]
 pub enum Property {
-    /// A name that stands in the attribute, and the slot of its value.
-    Named(&'static str, usize),
-    /// The slots of its name and value, and what the plan calls it.
-    Computed(usize, usize, Label),
+    /// A name that stands in the attribute, and its value.
+    Named(&'static str, Value),
+    /// The slot of its name, its value, and what the plan calls it.
+    Computed(usize, Value, Label),
     /// The slot of a map whose entries are properties, and how that is written.
     Spread(usize, &'static str),
+}
+
+/// The value of a property.
+#[derive(Debug)]
+pub enum Value {
+    /// The one in this slot.
+    Taken(usize),
+    /// One that stands in the attribute.
+    Text(&'static str),
+    /// As [`Text`](Self::Text).
+    Bool(bool),
+    /// As [`Text`](Self::Text).
+    Natural(u64),
 }
 
 /// What kind of function is annotated, as far as its signature and attributes tell.
