@@ -227,3 +227,27 @@ fn where_nothing_is_recorded_nothing_is_evaluated() {
     counted();
     assert_eq!(said_by(counted), ["track Event", "track Counted"]);
 }
+
+#[mengpaneel::setup(identify("42"), people.set("Plan" = "Pro ü", "Seats" = 2_147_483_647, "Paid" = true))]
+#[track("Written", "Huge" = 4_294_967_296_u64, "Small" = -1, "Half" = 0.5, "Letter" = 'a', "Byte" = 0x1f, "None" = "")]
+fn written() {}
+
+#[mengpaneel::setup(identify(id), people.set("Plan" = plan, "Seats" = seats, "Paid" = paid))]
+#[track("Written", "Huge" = huge, "Small" = small, "Half" = half, "Letter" = letter, "Byte" = byte, "None" = none)]
+fn taken() {
+    let (id, plan, seats, paid) = ("42", "Pro ü", i32::MAX, true);
+    let (huge, small, half, letter, byte, none) = (4_294_967_296_u64, -1, 0.5, 'a', 0x1f, "");
+}
+
+#[test]
+fn a_literal_says_what_the_same_value_would() {
+    let said = |body: fn()| {
+        let mut calls = wire(body);
+        for name in ["$insert_id", "time"] {
+            let properties = calls.pointer_mut("/tracking/0/1/1").and_then(Value::as_object_mut).unwrap();
+            assert!(properties.remove(name).is_some());
+        }
+        calls
+    };
+    assert_eq!(said(written), said(taken));
+}
