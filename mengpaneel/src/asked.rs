@@ -95,12 +95,17 @@ impl Asked {
         url.join(location).is_ok_and(|to| same_origin(url, &to))
     }
 
+    /// mixpanel-js's cookie.
+    pub fn cookie(&self, names: &CookieNames) -> Option<String> {
+        persistence_cookie(&self.client.cookies, names)
+    }
+
     /// Who is there, as the request says it that asked this.
     pub fn visitor(&self, cookies: &CookieNames, has_session: bool) -> Visitor {
         let client = &self.client;
         let owned = |value: &Option<HeaderValue>| text(value.as_ref()).map(str::to_owned);
         Visitor {
-            cookie: persistence_cookie(&client.cookies, cookies),
+            cookie: self.cookie(cookies),
             ip: client.ip.map(|ip| ip.to_string()),
             user_agent: owned(&client.user_agent),
             url: self.address.as_ref().and_then(Address::text),

@@ -15,6 +15,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::asked::Asked;
+use crate::call::Calls;
 use crate::claims::{Claim, Claimed};
 use crate::current;
 use crate::flush::{Body, Content, Exchange, Means};
@@ -141,7 +142,7 @@ impl Recording {
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
         let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation);
         let host = || asked.url().and_then(|url| url.host_str());
-        let is_new = || asked.visitor(&settings.cookies, has_session).cookie.is_none();
+        let is_new = || asked.cookie(&settings.cookies).is_none();
         let seed = seeding.filter(|_| is_new()).and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));
         let seeded = seed.as_ref().map(|seed| seed.value().to_owned());
         let (said, configured) = (Arc::clone(&asked), Arc::clone(settings));
@@ -310,14 +311,14 @@ impl Drop for Recording {
     fn drop(&mut self) {
         let ending = Ending { succeeded: false, routed: true };
         let Some(settled) = self.recorder.settle(ending, Extent::RecordedHere) else { return };
-        let Settled { calls, via_server, .. } = Arc::unwrap_or_clone(settled);
-        let context = calls.before_setup.iter().chain(&calls.setup).cloned().collect();
+        let Settled { calls, via_server, .. } = &*settled;
+        let parcel = |calls: &Calls| Parcel::new(self.recorder.visitor().clone(), calls.clone());
         if !calls.is_setup_only() {
-            self.on.means.post.hand_over(Parcel::new(self.recorder.visitor().clone(), calls));
+            self.on.means.post.hand_over(parcel(calls));
         }
         if !via_server.is_setup_only() {
-            let parcel = Parcel::new(self.recorder.visitor().clone(), via_server);
-            self.on.means.post.hand_over(Parcel { context, via_server: true, ..parcel });
+            let context = calls.before_setup.iter().chain(&calls.setup).cloned().collect();
+            self.on.means.post.hand_over(Parcel { context, via_server: true, ..parcel(via_server) });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::Call;
 
-/// How many are remembered. They are a few hundred bytes each.
+/// How many are remembered. Most are a few hundred bytes each.
 const MOST: usize = 1_000;
 /// One that is longer than this is written anew each time.
 const LONGEST: usize = 4_096;
@@ -32,6 +32,10 @@ type Known = (Vec<Call>, Arc<Setup>);
 impl Setups {
     /// What these calls are written as, by `write` where they are new.
     pub(crate) fn of(&self, calls: &[Call], write: impl FnOnce() -> Setup) -> Arc<Setup> {
+        // An event has a name of its own each time: such a setup never comes again.
+        if calls.iter().any(|call| call.method().is_track()) {
+            return Arc::new(write());
+        }
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let place = self.place(calls);
         if let Some((_, setup)) = known().get(&place).filter(|(known, _)| known == calls) {
@@ -86,5 +90,14 @@ mod tests {
         let after = (0..2 * MOST).map(name).collect::<Vec<_>>();
         assert!(after.iter().enumerate().all(|(id, name)| *name == id.to_string()));
         assert!(setups.known.lock().unwrap().len() <= MOST);
+    }
+
+    #[test]
+    fn a_setup_with_an_event_is_not_kept() {
+        let setups = Setups::default();
+        let write = || Setup { name: "viewed".to_owned(), script: Vec::new() };
+        let viewed = Call::new(Method::Track, vec![json!("View"), json!({"$insert_id": "1"})]);
+        assert_eq!(setups.of(&[identify(1), vec![viewed]].concat(), write).name, "viewed");
+        assert!(setups.known.lock().unwrap().is_empty());
     }
 }
