@@ -16,7 +16,7 @@ use crate::stats;
 use crate::strategy::Strategy;
 use crate::visitor::Visitor;
 
-pub use stamp::identity as stamp_identity;
+pub use stamp::{Stamp, identity as stamp_identity};
 
 /// What decides whether a recorded call counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Entry {
     pub condition: Condition,
     /// Its place among the calls of its mode, where that is not the end; see [`Recorder::ticket`].
     pub ticket: Option<u64>,
+    /// The name of the stamp that it has already, as an event.
+    pub stamp: Option<Uuid>,
 }
 
 /// A point in what was recorded.
@@ -151,7 +153,14 @@ impl Recorder {
         let modes = [(Mode::BeforeSetup, calls.before_setup), (Mode::Tracking, calls.tracking)];
         for (mode, calls) in modes {
             state.recorded.extend(calls.into_iter().map(|call| Recorded {
-                entry: Entry { call, mode, via_server: false, condition: Condition::Always, ticket: Some(0) },
+                entry: Entry {
+                    call,
+                    mode,
+                    via_server: false,
+                    condition: Condition::Always,
+                    ticket: Some(0),
+                    stamp: None,
+                },
                 under: None,
                 replayed: true,
             }));
@@ -215,17 +224,17 @@ impl Recorder {
 
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     pub fn record(&self, mut entry: Entry) {
-        let id = stamp::time_and_insert_id(&mut entry.call);
+        let id = entry.stamp.or_else(|| stamp::stamp(&mut entry.call));
         stats::recorded(1);
         let mut state = self.lock();
-        if let Some(flushed) = state.flushed.clone() {
+        if state.flushed.is_some() {
             if let (Some(held), false) = (&mut state.held, entry.via_server) {
                 held.mode_mut(entry.mode).push(entry.call);
                 return;
             }
-            let parcel = self.late_parcel(id, entry, flushed.context());
+            let context = state.context();
             drop(state);
-            (self.late)(parcel);
+            (self.late)(self.late_parcel(id, entry, context));
             return;
         }
         if entry.mode == Mode::Setup {
@@ -259,7 +268,7 @@ impl Recorder {
     pub fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
         let mut state = self.lock();
         let held = state.held.take().filter(|held| !held.is_empty())?;
-        Some((held, state.flushed.as_ref().map(|flushed| flushed.context()).unwrap_or_default()))
+        Some((held, state.context()))
     }
 
     fn late_parcel(&self, id: Option<Uuid>, entry: Entry, context: Vec<Call>) -> Parcel {
@@ -298,6 +307,17 @@ impl State {
             }
             setup.entries.push(entry);
         }
+    }
+
+    /// What was set up by the time of the flush, and decides whose events are that come after it.
+    fn context(&self) -> Vec<Call> {
+        let mut context = Vec::new();
+        if let Some(Settled { calls, via_server, .. }) = self.flushed.as_deref() {
+            for calls in [&calls.before_setup, &calls.setup, &via_server.setup] {
+                context.extend_from_slice(calls);
+            }
+        }
+        context
     }
 
     /// Who is identified at this moment: by what was tracked, else by the last setup.
@@ -351,12 +371,6 @@ impl State {
 }
 
 impl Settled {
-    /// What was set up, and decides whose events are that come after it.
-    fn context(&self) -> Vec<Call> {
-        let calls = self.calls.before_setup.iter().chain(&self.calls.setup);
-        calls.chain(&self.via_server.setup).cloned().collect()
-    }
-
     fn put(&mut self, entry: Entry) {
         let calls = if entry.via_server { &mut self.via_server } else { &mut self.calls };
         calls.mode_mut(entry.mode).push(entry.call);

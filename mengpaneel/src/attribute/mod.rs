@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use crate::call::{Args, Call, Mode};
+use crate::call::{Call, Mode};
 use crate::current::{current, tell_no_scope, try_current};
 use crate::mixpanel::Mixpanel;
 use crate::plan::{Annotated, Site};
@@ -19,7 +19,7 @@ use crate::recorder::{Condition, Entry};
 use crate::written::{write_bool, write_text_value};
 
 use self::end::condition;
-use self::taken::{Slots, When};
+use self::taken::{Arguments, Slots, When};
 pub use crate::__outcome as ended;
 pub use outcome::Outcome;
 
@@ -58,8 +58,8 @@ struct Ended {
     annotated: &'static Annotated,
     condition: Condition,
     when: When,
-    /// What it is called with, and the place of the last value of that; `None` where one is missing.
-    args: Option<(Args, Option<u64>)>,
+    /// What it is called with; `None` where a value is missing.
+    arguments: Option<Arguments>,
 }
 
 impl Frame {
@@ -143,8 +143,8 @@ impl Live {
         let ended = |annotated: &'static Annotated| {
             let condition = condition(annotated.on, self.site.kind, outcome)?;
             let when = slots.met(annotated);
-            let args = if when == When::True { slots.arguments(annotated) } else { None };
-            Some(Ended { annotated, condition, when, args })
+            let arguments = if when == When::True { slots.arguments(annotated) } else { None };
+            Some(Ended { annotated, condition, when, arguments })
         };
         let mut calls: Vec<Ended> = self.site.calls.iter().filter_map(ended).collect();
         self.record_mode(Mode::BeforeSetup, &mut calls);
@@ -161,7 +161,7 @@ impl Live {
             match call.when {
                 When::False => recorder.speak(),
                 When::NeverReached => {}
-                When::True if call.args.is_none() => {}
+                When::True if call.arguments.is_none() => {}
                 When::True => {
                     let before: &mut Condition = begun.get_or_insert(call.condition);
                     if *before != call.condition {
@@ -179,11 +179,11 @@ impl Live {
     fn record_mode(&self, mode: Mode, calls: &mut [Ended]) {
         for call in calls.iter_mut().filter(|call| call.annotated.mode == mode && !call.annotated.bare) {
             let Ended { annotated, condition, .. } = *call;
-            let Some((args, ticket)) = call.args.take() else { continue };
+            let Some(Arguments { args, ticket, stamp }) = call.arguments.take() else { continue };
             let via_server = annotated.via_server || self.mixpanel.is_via_server();
             let ticket = Some(ticket.unwrap_or(self.entered));
             let call = Call::with(annotated.method.clone(), args);
-            self.mixpanel.record(Entry { call, mode, via_server, condition, ticket });
+            self.mixpanel.record(Entry { call, mode, via_server, condition, ticket, stamp });
         }
     }
 }

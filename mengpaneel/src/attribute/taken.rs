@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use uuid::Uuid;
+
 use crate::call::Args;
 use crate::plan::{Annotated, Argument, Property, Value};
+use crate::recorder::Stamp;
 use crate::written::{Object, Reader, Seen, write_bool, write_len, write_text, write_text_value};
 
 /// Values as they were taken, written one behind the other.
@@ -67,18 +70,34 @@ impl Slots {
         }
     }
 
-    /// The arguments of a call, and the place of the last value among them; `None` where one is missing.
-    pub(super) fn arguments(&self, annotated: &Annotated) -> Option<(Args, Option<u64>)> {
+    /// What a call is called with; `None` where a value is missing.
+    pub(super) fn arguments(&self, annotated: &Annotated) -> Option<Arguments> {
         let mut taken = Taken { slots: self, last: None };
         if let Some(slot) = annotated.when {
             taken.slot(slot)?;
         }
-        let mut args = Args::with_room();
-        for argument in annotated.args {
-            args.try_push(|to| taken.argument(argument, to))?;
+        let (mut args, mut stamp) = (Args::with_room(), None);
+        let properties_of_event = annotated.method.properties_at().filter(|_| annotated.method.is_track());
+        for (index, argument) in annotated.args.iter().enumerate() {
+            match argument {
+                Argument::Properties(properties) if properties_of_event == Some(index) => {
+                    let stamp = stamp.insert(Stamp::now());
+                    args.try_push(|to| taken.properties(&stamp.members(), properties, to))?;
+                }
+                argument => args.try_push(|to| taken.argument(argument, to))?,
+            }
         }
-        Some((args, taken.last))
+        Some(Arguments { args, ticket: taken.last, stamp: stamp.map(|stamp| stamp.id()) })
     }
+}
+
+/// What a call is called with.
+pub(super) struct Arguments {
+    pub(super) args: Args,
+    /// The place of the last value among them.
+    pub(super) ticket: Option<u64>,
+    /// The name of the stamp that an event has by now.
+    pub(super) stamp: Option<Uuid>,
 }
 
 /// Reads slots, and remembers when the last of them was taken.
@@ -108,13 +127,14 @@ impl<'a> Taken<'a> {
                 object.member(to, |to| write_text("delete_user", to), |to| write_bool(false, to));
                 object.end(to);
             }
-            Argument::Properties(properties) => return self.properties(properties, to),
+            Argument::Properties(properties) => return self.properties(&[], properties, to),
         }
         Some(())
     }
 
-    fn properties(&mut self, properties: &[Property], to: &mut Vec<u8>) -> Option<()> {
-        let mut object = Object::begin(to);
+    /// Writes properties, with what they have from the start.
+    fn properties(&mut self, first: &[(&str, Seen<'_>)], properties: &[Property], to: &mut Vec<u8>) -> Option<()> {
+        let mut object = Object::begin_with(first, to);
         for property in properties {
             match property {
                 Property::Named(name, value) => self.property(&mut object, name, value, to)?,

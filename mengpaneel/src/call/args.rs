@@ -33,7 +33,7 @@ impl From<Vec<Value>> for Args {
 impl Args {
     /// None yet, with room for a few.
     pub fn with_room() -> Self {
-        Self { written: Vec::with_capacity(224), ..Self::default() }
+        Self { written: Vec::with_capacity(320), ..Self::default() }
     }
 
     /// What was written as so many values.

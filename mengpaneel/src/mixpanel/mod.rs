@@ -2,6 +2,7 @@
 
 mod group;
 mod people;
+mod writing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,11 +10,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::{Args, Call, Method, Mode, id_string};
+use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
-use crate::recorder::{Condition, Entry, Recorder};
+use crate::recorder::{Condition, Entry, Recorder, Stamp};
 use crate::strategy::Strategy;
-use crate::written::{self, Object, Reader, Seen, write_len, write_text_value, write_value};
 
 pub use group::Group;
 pub use people::People;
@@ -115,11 +115,11 @@ impl Mixpanel {
     /// `()` for none.
     pub fn track(&self, event: impl AsRef<str>, properties: impl Serialize) {
         if self.is_recording() {
-            let event = event.as_ref();
+            let (event, stamp) = (event.as_ref(), Stamp::now());
             let mut args = Args::with_room();
             args.push_text(event);
-            args.push(|to| self.properties(event, properties, to));
-            self.call_written(Method::Track, args);
+            args.push(|to| self.properties_with(&stamp.members(), event, properties, to));
+            self.record(Entry { stamp: Some(stamp.id()), ..self.entry(Method::Track, args) });
         }
     }
 
@@ -267,13 +267,13 @@ impl Mixpanel {
     }
 
     pub(crate) fn call_written(&self, method: Method, args: Args) {
-        self.record(Entry {
-            call: Call::with(method, args),
-            mode: self.mode,
-            via_server: self.via_server,
-            condition: Condition::Always,
-            ticket: None,
-        });
+        self.record(self.entry(method, args));
+    }
+
+    fn entry(&self, method: Method, args: Args) -> Entry {
+        let (mode, via_server) = (self.mode, self.via_server);
+        let call = Call::with(method, args);
+        Entry { call, mode, via_server, condition: Condition::Always, ticket: None, stamp: None }
     }
 
     pub(crate) fn record(&self, entry: Entry) {
@@ -305,73 +305,6 @@ impl Mixpanel {
 
     fn push_id(&self, what: &str, id: impl Serialize, args: &mut Args) -> bool {
         args.try_push(|to| self.id(what, id, to)).is_some()
-    }
-
-    /// Writes a value; `null` where it cannot be written, which is told.
-    pub(crate) fn value(&self, what: &(impl fmt::Display + ?Sized), value: impl Serialize, to: &mut Vec<u8>) {
-        let begin = to.len();
-        if !self.is_recording() {
-            return write_value(&Value::Null, to);
-        }
-        if let Err(error) = written::write(&value, to) {
-            to.truncate(begin);
-            write_value(&Value::Null, to);
-            self.tell(Reason::NotJson { what: what.to_string(), why: error.to_string() });
-        }
-    }
-
-    /// Writes properties as an object; an empty one where there are none, or they cannot be written.
-    pub(crate) fn properties(&self, what: &(impl fmt::Display + ?Sized), properties: impl Serialize, to: &mut Vec<u8>) {
-        let begin = to.len();
-        self.value(what, properties, to);
-        let other = match to.get(begin) {
-            Some(b'o') => return,
-            Some(b'0') => None,
-            _ => Reader::of(to.get(begin..).unwrap_or_default()).value(),
-        };
-        to.truncate(begin);
-        Object::begin(to).end(to);
-        if let Some(other) = other {
-            let what = format!("the properties of {what}");
-            self.tell(Reason::NotJson { what, why: format!("{other} is no object") });
-        }
-    }
-
-    /// Writes an ID as text; `None` where it is none, which is told.
-    pub(crate) fn id(&self, what: &str, id: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
-        if !self.is_recording() {
-            return None;
-        }
-        let begin = to.len();
-        // What cannot be written is no ID.
-        let is_written = written::write(&id, to).is_ok();
-        let id = Reader::of(to.get(begin..).unwrap_or_default());
-        let is_text = { id }.seen().and_then(Seen::as_text).is_some_and(|text| !text.is_empty());
-        if is_written && is_text {
-            return Some(());
-        }
-        let id = { id }.value().filter(|_| is_written);
-        to.truncate(begin);
-        let id = id.as_ref().and_then(id_string);
-        if id.is_none() {
-            self.tell(Reason::NoId(what.to_owned()));
-        }
-        id.map(|id| write_text_value(&id, to))
-    }
-
-    /// Writes one ID, or a list of them.
-    pub(crate) fn ids(&self, what: &str, ids: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
-        if !self.is_recording() {
-            return None;
-        }
-        match serde_json::to_value(ids).unwrap_or_default() {
-            Value::Array(ids) => {
-                to.push(b'a');
-                write_len(ids.len(), to);
-                ids.into_iter().try_for_each(|id| self.id(what, id, to))
-            }
-            id => self.id(what, id, to),
-        }
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(super) struct Closing {
     deadline: Mutex<Option<Instant>>,
+    /// Whether there is a deadline: whoever hands something in asks for no more.
+    is_asked: AtomicBool,
     /// Woken when closing is asked for, and when a delivery past the outbox is done.
     wake: Notify,
     /// Woken when something was delivered.
@@ -27,11 +29,12 @@ impl Closing {
     /// Asks the worker to end by then; the first deadline counts.
     pub(super) fn ask(&self, deadline: Duration) {
         self.lock().get_or_insert_with(|| Instant::now() + deadline);
+        self.is_asked.store(true, Ordering::Release);
         self.wake.notify_waiters();
     }
 
     pub(super) fn is_asked(&self) -> bool {
-        self.deadline().is_some()
+        self.is_asked.load(Ordering::Acquire)
     }
 
     /// Resolves once the worker has ended.

@@ -1,6 +1,7 @@
 //! The outbox in memory: the default. What waits in it is gone if the process is killed.
 
 mod chunk;
+mod in_hand;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::chunk::Chunk;
+use self::in_hand::InHand;
 use super::taken::{Name, Sealed, Taken};
 use super::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
 use crate::parcel::Parcel;
@@ -32,7 +34,7 @@ pub struct Memory {
     max_bytes: usize,
     state: Mutex<State>,
     /// Bytes of what the worker has in its hands. Not among the rest: requests do not wait for it.
-    in_hand: Mutex<BTreeMap<u64, usize>>,
+    in_hand: Mutex<InHand>,
     due: Notify,
 }
 
@@ -84,7 +86,7 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_hand(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+    fn in_hand(&self) -> MutexGuard<'_, InHand> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,28 +116,32 @@ impl Memory {
         let first: Vec<Waiting> = state.first.drain(..count).collect();
         let chunks = state.take(limit - count);
         let taken: usize = chunks.iter().map(Chunk::len).sum();
-        let numbers = state.next + 1..;
+        let begin = state.next + 1;
         state.next += taken as u64;
         let next = state.later.first_key_value().map(|((due, _), _)| *due);
         drop(state);
         let mut records = Vec::with_capacity(count + taken);
         let mut in_hand = self.in_hand();
         for Waiting { lease, bytes } in first {
-            in_hand.extend(number(&lease.id).map(|number| (number, bytes)));
+            if let Some(number) = number(&lease.id) {
+                in_hand.add_again(number, bytes);
+            }
             records.push(Taken::from(lease));
         }
+        let mut bytes = Vec::with_capacity(taken);
         let chunks = chunks.into_iter().map(Chunk::into_records);
-        for (number, (all, own)) in numbers.zip(chunks.flatten()) {
-            in_hand.insert(number, own.len() + BESIDE);
+        for (number, (all, own)) in (begin..).zip(chunks.flatten()) {
+            bytes.push(Some(own.len() + BESIDE));
             records.push(Taken::Sealed(Sealed::new(Name::Number(number), &all, own)));
         }
+        in_hand.add(begin, bytes);
         (records, next)
     }
 
     /// These are not in hand any more. Gives the bytes of each that was.
     fn take_out(&self, numbers: impl Iterator<Item = Option<u64>>) -> Vec<Option<usize>> {
         let mut in_hand = self.in_hand();
-        numbers.map(|number| in_hand.remove(&number?)).collect()
+        numbers.map(|number| in_hand.take_out(number?)).collect()
     }
 
     fn forget(&self, numbers: impl Iterator<Item = Option<u64>>) {

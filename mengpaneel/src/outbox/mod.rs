@@ -1,6 +1,7 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
 mod aside;
+mod batch;
 mod by_url;
 mod circuit;
 mod closing;

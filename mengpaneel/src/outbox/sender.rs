@@ -1,6 +1,6 @@
 //! Sending: from parcels to answers, and what to tell where the answer is no.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::clock::now_ms;
+use crate::compact;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::server::{Backoff, Delivery, Interpreter, Message, Outcome, Said, Translation, Written};
+use crate::server::{Backoff, Delivery, Interpreter, Message, NotTaken, Said, Translation, Written};
 use crate::stats;
 
 use super::circuit::Circuit;
@@ -37,6 +38,24 @@ pub(super) struct Sender {
     tried: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
     pub(super) oldest: AtomicU64,
+}
+
+/// Which records must be taken apart to be said.
+pub(super) enum ToTakeApart {
+    /// The application looks at each message.
+    All,
+    /// They were tried before, and it is known what they came to.
+    These(HashSet<Uuid>),
+}
+
+impl ToTakeApart {
+    /// Whether this compact parcel must.
+    pub(super) fn has(&self, parcel: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(ids) => !ids.is_empty() && compact::id(parcel).is_none_or(|id| ids.contains(&id)),
+        }
+    }
 }
 
 /// What did not reach Mixpanel in one attempt.
@@ -82,12 +101,18 @@ impl Sender {
         said
     }
 
-    /// The same of a compact parcel, where it need not be taken apart for that; else `None`, and what
+    /// Which of the records that are in hand by now must be taken apart to be said.
+    pub(super) fn to_take_apart(&self) -> ToTakeApart {
+        match self.before_send {
+            Some(_) => ToTakeApart::All,
+            None => ToTakeApart::These(self.tried().keys().copied().collect()),
+        }
+    }
+
+    /// What a compact parcel comes to, where it need not be taken apart for that; else `None`, and what
     /// `say` was given does not count.
     pub(super) fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>, say: impl FnMut(Written)) -> Option<()> {
-        let was_tried = Uuid::from_slice(parcel.get(..16)?).is_ok_and(|id| self.tried().contains_key(&id));
-        let needs_a_look = self.before_send.is_some() || was_tried;
-        if needs_a_look { None } else { self.interpreter.sealed(parcel, text, say) }
+        self.interpreter.sealed(parcel, text, say)
     }
 
     /// Keeps what a parcel came to, for when it comes back from the outbox. Where it does not come
@@ -166,11 +191,15 @@ impl Sender {
                 return self.untouched(parcel, said.into_iter().map(|one| (one, reason.clone())));
             }
         };
-        let sent = self.delivery.deliver(said, &mut text).await;
-        self.note(&sent);
+        let not_taken = self.delivery.deliver(said.iter(), &mut text).await;
+        self.note(said.len(), &not_taken);
         drop(leave);
-        let is_untouched = sent.iter().all(|(_, outcome)| matches!(outcome, Outcome::Retry { .. }));
-        let failed = sent.into_iter().filter_map(|(one, outcome)| Some((one, reason(outcome)?)));
+        let is_retry = |(_, why): &(usize, NotTaken)| matches!(why, NotTaken::Retry { .. });
+        let is_untouched = not_taken.len() == said.len() && not_taken.iter().all(is_retry);
+        let failed = those(said, not_taken).map(|(one, why)| {
+            self.forget(&one);
+            (one, reason(why))
+        });
         if is_untouched {
             return self.untouched(parcel, failed);
         }
@@ -189,20 +218,17 @@ impl Sender {
         (failed.into_iter().map(|(message, reason)| failure(message, reason)).collect(), Some(messages))
     }
 
-    /// Keeps the circuit and the counters. Answers how long to leave Mixpanel alone, and why.
-    pub(super) fn note(&self, sent: &[(Said, Outcome)]) -> Option<(Duration, String)> {
-        let count = |is: fn(&Outcome) -> bool| sent.iter().filter(|(_, outcome)| is(outcome)).count();
-        stats::delivered(count(|outcome| matches!(outcome, Outcome::Delivered)));
-        for (one, _) in sent.iter().filter(|(_, outcome)| *outcome != Outcome::Delivered) {
-            self.forget(one);
-        }
-        let away = sent.iter().find_map(|(_, outcome)| match outcome {
-            Outcome::Retry { after, reason } => Some((*after, reason)),
-            Outcome::Unauthorized(why) => Some((None, why)),
+    /// Keeps the circuit and the counters, once so many were sent. Answers how long to leave Mixpanel
+    /// alone, and why.
+    pub(super) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<(Duration, String)> {
+        stats::delivered(sent.saturating_sub(not_taken.len()));
+        let away = not_taken.iter().find_map(|(_, why)| match why {
+            NotTaken::Retry { after, reason } => Some((*after, reason)),
+            NotTaken::Unauthorized(why) => Some((None, why)),
             _ => None,
         });
         let Some((after, why)) = away else {
-            if !sent.is_empty() {
+            if sent > 0 {
                 self.circuit.worked();
             }
             return None;
@@ -211,7 +237,7 @@ impl Sender {
     }
 
     /// It did not arrive: the next that says the same is no repetition.
-    fn forget(&self, said: &Said) {
+    pub(super) fn forget(&self, said: &Said) {
         if let Said::Message(message) = said {
             self.last_sets.forget(message);
         }
@@ -262,14 +288,23 @@ impl<'a> Again<'a> {
     }
 }
 
-/// Why a message is not delivered, where it is not.
-pub(super) fn reason(outcome: Outcome) -> Option<Reason> {
-    match outcome {
-        Outcome::Delivered => None,
-        Outcome::Refused(why) => Some(Reason::Refused(why)),
-        Outcome::Retry { reason, .. } => Some(Reason::GivenUp(reason)),
-        Outcome::InDoubt(why) => Some(Reason::InDoubt(why)),
-        Outcome::Unauthorized(why) => Some(Reason::Unauthorized(why)),
+/// Those that were not taken, of all that was sent, and why.
+pub(super) fn those<T>(sent: Vec<T>, not_taken: Vec<(usize, NotTaken)>) -> impl Iterator<Item = (T, NotTaken)> {
+    let (mut sent, mut passed) = (sent.into_iter(), 0);
+    not_taken.into_iter().filter_map(move |(place, why)| {
+        let one = sent.nth(place - passed)?;
+        passed = place + 1;
+        Some((one, why))
+    })
+}
+
+/// Why a message is lost that was not taken.
+pub(super) fn reason(why: NotTaken) -> Reason {
+    match why {
+        NotTaken::Refused(why) => Reason::Refused(why),
+        NotTaken::Retry { reason, .. } => Reason::GivenUp(reason),
+        NotTaken::InDoubt(why) => Reason::InDoubt(why),
+        NotTaken::Unauthorized(why) => Reason::Unauthorized(why),
     }
 }
 

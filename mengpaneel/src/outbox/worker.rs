@@ -9,14 +9,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
+use super::batch::Batch;
 use super::closing::Closing;
-use super::sender::{Again, Sender, failure, reason};
+use super::sender::{Again, Sender, failure, reason, those};
 use super::taken::{Taken, calls_of, keep};
 use super::{Lease, Outbox};
 use crate::clock::now_ms;
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
-use crate::server::{Backoff, Outcome, Said};
+use crate::server::{Backoff, NotTaken, Said};
 use crate::stats;
 
 /// As many records are leased at once as fill the requests that are under way together.
@@ -214,36 +215,32 @@ impl Hand<'_> {
     /// One attempt at everything that was leased.
     async fn deliver(&mut self, mut records: Vec<Taken>) -> Round {
         let (worker, max) = (self.worker, self.worker.max_deliveries);
-        let oldest = records.iter().map(Taken::born_ms).min();
-        worker.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
         let poison = records.extract_if(.., |record| record.abandoned() >= max).filter_map(Taken::into_lease).collect();
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
-        let mut batch: Vec<(usize, Said)> = Vec::with_capacity(records.len());
-        let mut text = std::mem::take(&mut self.text);
-        text.clear();
+        let mut batch = Batch::new(&worker.sender, records.len(), std::mem::take(&mut self.text));
         for (owner, record) in records.iter_mut().enumerate() {
-            self.say(record, &mut text, &mut batch, owner);
+            batch.add(owner, record);
         }
+        let Batch { said: mut batch, mut text, oldest, .. } = batch;
+        worker.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
         let unmarked = self.mark(&mut records, &mut batch).await;
-        let (owners, said): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let sent = worker.sender.delivery.deliver(said, &mut text).await;
+        let not_taken = worker.sender.delivery.deliver(batch.iter().map(|(_, said)| said), &mut text).await;
         if records.len() >= FILLING {
             self.text = text;
         }
-        let away = worker.sender.note(&sent).or(unmarked);
+        let away = worker.sender.note(batch.len(), &not_taken).or(unmarked);
         let mut again = Again::new(&worker.sender);
-        for (owner, (said, outcome)) in owners.into_iter().zip(sent) {
-            match outcome {
-                Outcome::Delivered => {}
-                Outcome::Retry { .. } => keep(&mut records, owner, said, &mut again),
-                Outcome::Unauthorized(why) => {
+        for ((owner, said), why) in those(batch, not_taken) {
+            worker.sender.forget(&said);
+            match why {
+                NotTaken::Retry { .. } => keep(&mut records, owner, said, &mut again),
+                NotTaken::Unauthorized(why) => {
                     self.tell_locked_out(&why);
                     keep(&mut records, owner, said, &mut again);
                 }
-                outcome => {
-                    if let (Some(reason), Some(lease)) = (reason(outcome), records.get_mut(owner).and_then(Taken::open))
-                    {
-                        worker.sender.tell(&again.failure(&lease.parcel, said, reason));
+                why => {
+                    if let Some(lease) = records.get_mut(owner).and_then(Taken::open) {
+                        worker.sender.tell(&again.failure(&lease.parcel, said, reason(why)));
                     }
                 }
             }
@@ -262,35 +259,6 @@ impl Hand<'_> {
             stats::queue(waiting, worker.sender.oldest_age().unwrap_or_default());
         }
         round
-    }
-
-    /// Adds what is to be sent of a record. What may have arrived already, and would count twice, is
-    /// told of instead.
-    fn say(&self, record: &mut Taken, text: &mut Vec<u8>, batch: &mut Vec<(usize, Said)>, owner: usize) {
-        let sender = &self.worker.sender;
-        if let Taken::Sealed(sealed) = record {
-            let before = batch.len();
-            let say = |event| batch.push((owner, Said::Written(event)));
-            if sender.sealed(sealed.written(), text, say).is_some() {
-                return;
-            }
-            batch.truncate(before);
-        }
-        let Some(lease) = record.open() else { return };
-        lease.attempts += 1;
-        let mut said = match lease.remaining.take() {
-            Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
-            None => sender.said(&lease.parcel, text),
-        };
-        lease.remaining = Some(Vec::new());
-        if std::mem::take(&mut lease.in_doubt) {
-            let mut again = Again::new(sender);
-            for one in said.extract_if(.., |one| !one.is_repeatable()) {
-                let reason = Reason::InDoubt("who sent it ended before an answer came".into());
-                sender.tell(&again.failure(&lease.parcel, one, reason));
-            }
-        }
-        batch.extend(said.into_iter().map(|said| (owner, said)));
     }
 
     /// Marks the records that hold what would count twice. Where they cannot be marked, that part

@@ -3,15 +3,43 @@
 
 use serde_json::Value;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::call::{Call, Method};
 use crate::clock::now_ms;
 use crate::visitor::Visitor;
 use crate::written::Seen;
 
-/// Gives an event what Mixpanel tells copies by, unless the caller did: a name of its own, which is
-/// given back.
-pub(super) fn time_and_insert_id(call: &mut Call) -> Option<Uuid> {
+/// What Mixpanel tells copies of an event by, and when it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    id: Uuid,
+    insert_id: [u8; Hyphenated::LENGTH],
+    time: u64,
+}
+
+impl Stamp {
+    /// A new one.
+    pub fn now() -> Self {
+        let (id, mut insert_id) = (Uuid::now_v7(), [0; Hyphenated::LENGTH]);
+        id.hyphenated().encode_lower(&mut insert_id);
+        // A UUID's own time never goes back, as the clock does where it was wrong.
+        Self { id, insert_id, time: now_ms() }
+    }
+
+    /// What an event has of it, unless the caller says otherwise; in the order of their names.
+    pub fn members(&self) -> [(&'static str, Seen<'_>); 2] {
+        [("$insert_id", Seen::Text(&self.insert_id)), ("time", Seen::Natural(self.time))]
+    }
+
+    /// Its name, which no other has.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+/// Gives an event its stamp, unless the caller did. The stamp's name is given back.
+pub(super) fn stamp(call: &mut Call) -> Option<Uuid> {
     if call.method() == &Method::TimeEvent && call.args().len() == 1 {
         // A browser starts the clock when it makes the call, and ignores when that was.
         let event = call.args().to_vec();
@@ -20,11 +48,9 @@ pub(super) fn time_and_insert_id(call: &mut Call) -> Option<Uuid> {
     if !call.method().is_track() {
         return None;
     }
-    let (id, mut buffer) = (Uuid::now_v7(), Uuid::encode_buffer());
-    let insert_id = id.hyphenated().encode_lower(&mut buffer);
-    // A UUID's own time never goes back, as the clock does where it was wrong.
-    call.default_properties(&[("$insert_id", Seen::Text(insert_id)), ("time", Seen::Natural(now_ms()))]);
-    Some(id)
+    let stamp = Stamp::now();
+    call.default_properties(&stamp.members());
+    Some(stamp.id)
 }
 
 /// Writes down whose event it was, since another will be identified when it is sent.
@@ -35,7 +61,8 @@ pub fn identity(call: &mut Call, identity: &str, visitor: &Visitor) {
     }
     let device = visitor.browser().device_id;
     if let Some(device) = device.as_deref() {
-        call.default_properties(&[("$device_id", Seen::Text(device))]);
+        call.default_properties(&[("$device_id", Seen::Text(device.as_bytes()))]);
     }
-    call.default_properties(&[("$user_id", Seen::Text(identity)), ("distinct_id", Seen::Text(identity))]);
+    let identity = Seen::Text(identity.as_bytes());
+    call.default_properties(&[("$user_id", identity), ("distinct_id", identity)]);
 }

@@ -11,7 +11,14 @@ fn recorder() -> Recorder {
 }
 
 fn entry(mode: Mode, method: Method, args: Vec<Value>) -> Entry {
-    Entry { call: Call::new(method, args), mode, via_server: false, condition: Condition::Always, ticket: None }
+    Entry {
+        call: Call::new(method, args),
+        mode,
+        via_server: false,
+        condition: Condition::Always,
+        ticket: None,
+        stamp: None,
+    }
 }
 
 fn event(name: &str) -> Entry {

@@ -8,7 +8,7 @@ mod said;
 mod translate;
 mod user_agent;
 
-pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, Outcome};
+pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, NotTaken};
 pub use host::{ApiHost, ApiHostError, Region};
 pub use message::{Endpoint, Message};
 pub use retry::Backoff;

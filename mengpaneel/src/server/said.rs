@@ -1,6 +1,6 @@
 //! What is to be said to Mixpanel: a message, or an event that stands written already.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::ops::Range;
 
 use super::message::{Endpoint, Message};
@@ -55,8 +55,6 @@ impl Said {
 }
 
 /// Whose it is, as a number: of a user's or a group's ID.
-pub(super) fn owner(id: Option<&str>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
+pub(super) fn owner(id: Option<&[u8]>) -> u64 {
+    foldhash::fast::FixedState::default().hash_one(id)
 }

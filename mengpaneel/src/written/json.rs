@@ -53,7 +53,7 @@ pub fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> Option<(
                 Seen::Natural(natural) => number(&natural, to),
                 Seen::Integer(integer) => number(&integer, to),
                 Seen::Float(float) => number(&float, to),
-                Seen::Text(text) => text_as_json(text, style, to),
+                Seen::Text(text) => bytes_as_json(text, style, to),
                 Seen::Nested(_) | Seen::Value(_) => return None,
             }
         }
@@ -71,11 +71,10 @@ pub fn text_as_json(text: &str, style: Style, to: &mut Vec<u8>) {
     bytes_as_json(text.as_bytes(), style, to);
 }
 
-/// The bytes of a text.
-fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
-    let escaped = style.escaped();
-    // Without a way out, so that the loop is a short one.
-    if text.iter().fold(0, |all, byte| all | kind(*byte)) & escaped == 0 {
+/// The same of a text's bytes.
+pub fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
+    if !style.must_escape(text) {
+        to.reserve(text.len() + 2);
         to.push(b'"');
         to.extend_from_slice(text);
         to.push(b'"');
@@ -91,34 +90,55 @@ fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
 }
 
 impl Style {
-    fn escaped(self) -> u8 {
-        match self {
-            Self::Plain => IN_JSON,
-            Self::Script => IN_JSON | IN_SCRIPT,
-        }
+    /// Whether something in a text cannot stand as it is. Eight bytes are looked at together.
+    fn must_escape(self, text: &[u8]) -> bool {
+        let found = match self {
+            Self::Plain => any(text, in_json),
+            Self::Script => any(text, in_script),
+        };
+        found & every(0x80) != 0
     }
 }
 
-const IN_JSON: u8 = 1;
-const IN_SCRIPT: u8 = 2;
-
-/// What must be escaped where.
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut byte = 0;
-    while byte < kinds.len() {
-        kinds[byte] = match byte {
-            0..=0x1f | 0x22 | 0x5c => IN_JSON,
-            0x26 | 0x3c | 0x3e | 0x80.. => IN_SCRIPT,
-            _ => 0,
-        };
-        byte += 1;
+/// What is found in a text, of which eight bytes are looked at together.
+#[inline]
+fn any(text: &[u8], find: fn(u64) -> u64) -> u64 {
+    let (words, rest) = text.as_chunks();
+    let found = words.iter().fold(0, |found, word| found | find(u64::from_le_bytes(*word)));
+    match (text.last_chunk(), text.first_chunk(), text.last_chunk()) {
+        _ if rest.is_empty() => found,
+        (Some(last), ..) => found | find(u64::from_le_bytes(*last)),
+        (_, Some(first), Some(last)) => {
+            find(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
+        }
+        _ => find(rest.iter().fold(every(b' '), |word, byte| word << 8 | u64::from(*byte))),
     }
-    kinds
-};
+}
 
-fn kind(byte: u8) -> u8 {
-    KINDS.get(usize::from(byte)).copied().unwrap_or(IN_JSON)
+/// Has the sign of a byte if there is one that must be escaped in JSON. A byte that borrowed may give
+/// its own to the next: only whether there is any counts.
+#[inline]
+fn in_json(word: u64) -> u64 {
+    below(word, 0x20) | below(word ^ every(b'\\'), 1) | below(word ^ every(b'"'), 1)
+}
+
+/// The same in a script. `"` and `&`, `<` and `>` differ in one bit; what is not ASCII has its sign.
+#[inline]
+fn in_script(word: u64) -> u64 {
+    let quotes = below((word | every(0x04)) ^ every(b'&'), 1);
+    let brackets = below((word | every(0x02)) ^ every(b'>'), 1);
+    below(word, 0x20) | below(word ^ every(b'\\'), 1) | quotes | brackets | word
+}
+
+/// Has the sign of a byte if there is one below that.
+#[inline]
+fn below(word: u64, bound: u8) -> u64 {
+    word.wrapping_sub(every(bound)) & !word
+}
+
+/// Eight times a byte.
+const fn every(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
 /// Writes these characters of a JSON text as their UTF-16 units, `\u003c`: they stand in texts only.

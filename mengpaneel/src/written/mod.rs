@@ -14,11 +14,11 @@ mod tests;
 
 use serde_json::{Number, Value};
 
-pub use json::{Style, escape, json, text_as_json};
+pub use json::{Style, bytes_as_json, escape, json, text_as_json};
 pub use object::{Object, add_missing};
 pub use read::Reader;
 pub use seen::Seen;
-pub use serializer::write;
+pub use serializer::{write, write_with};
 
 /// Writes a value as it stands.
 pub fn write_value(value: &Value, to: &mut Vec<u8>) {
@@ -84,8 +84,13 @@ pub fn write_text_value(text: &str, to: &mut Vec<u8>) {
 
 /// Writes a text that is no value by itself: a name, or the part of something.
 pub fn write_text(text: &str, to: &mut Vec<u8>) {
+    write_bytes(text.as_bytes(), to);
+}
+
+/// The bytes of one.
+fn write_bytes(text: &[u8], to: &mut Vec<u8>) {
     write_len(text.len(), to);
-    to.extend_from_slice(text.as_bytes());
+    to.extend_from_slice(text);
 }
 
 /// Writes how many follow. Seven bits in each byte; all but the last have the eighth too.

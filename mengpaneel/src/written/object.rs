@@ -1,31 +1,49 @@
 //! Objects while they are written.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::read::Reader;
 use super::seen::Seen;
 use super::{set_len, write_len, write_text};
 
-/// With more members, a new one is put in its place at the end, with all others.
-const FEW: usize = 32;
+/// Of so many members the order is known while they are written.
+const FEW: usize = 12;
 
-/// An object that is being written: its members stand in the order of their names, and of one name
-/// the last.
+/// An object that is being written: once it is, its members stand in the order of their names, and of
+/// one name the last.
 #[derive(Debug)]
 pub struct Object {
     /// Where the number of its members stands.
     at: usize,
     count: usize,
-    /// Where the last begins.
-    last: usize,
+    /// They are few, and short.
+    is_few: bool,
+    /// The first few were written in the order of their names, each another.
     in_order: bool,
+    /// Of the first few, as they were written: the begin of the name, which mostly tells.
+    keys: [u64; FEW],
+    /// How far behind the number each ends.
+    ends: [u16; FEW],
+    /// The same few in the order of their names.
+    order: [u8; FEW],
 }
 
 impl Object {
     /// Begins one.
     pub fn begin(to: &mut Vec<u8>) -> Self {
         to.extend_from_slice(b"o\0");
-        Self { at: to.len() - 1, count: 0, last: 0, in_order: true }
+        let at = to.len() - 1;
+        Self { at, count: 0, is_few: true, in_order: true, keys: [0; FEW], ends: [0; FEW], order: [0; FEW] }
+    }
+
+    /// Begins one with these members, in the place of which the same names may come again.
+    pub fn begin_with(first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Self {
+        let mut object = Self::begin(to);
+        for (name, value) in first {
+            object.member(to, |to| write_text(name, to), |to| value.write(to));
+        }
+        object
     }
 
     /// Adds a member.
@@ -37,84 +55,133 @@ impl Object {
     }
 
     /// A member was written behind the others, from there on.
-    pub fn put(&mut self, begin: usize, to: &mut Vec<u8>) {
-        self.count += 1;
-        if !self.in_order {
-            return;
+    pub fn put(&mut self, begin: usize, to: &[u8]) {
+        match u16::try_from(to.len() - self.at) {
+            Ok(end) if self.count < FEW => {
+                self.keys[self.count] = name(to, begin).map_or(0, key);
+                self.ends[self.count] = end;
+                self.find_place(to);
+            }
+            _ => self.is_few = false,
         }
-        let is_next = || Some(order(name(to, self.last)?, name(to, begin)?) == Ordering::Less);
-        if self.count == 1 || is_next() == Some(true) {
-            self.last = begin;
-        } else if self.count > FEW || self.place(begin, to).is_none() {
-            self.in_order = false;
+        self.count += 1;
+    }
+
+    /// Puts the last in its place among the few.
+    fn find_place(&mut self, to: &[u8]) {
+        let (mut place, last) = (self.count, self.count);
+        while place > 0 {
+            let before = self.order[place - 1];
+            let order = self.compare(usize::from(before), last, to);
+            self.in_order &= order == Ordering::Less;
+            if order != Ordering::Greater {
+                break;
+            }
+            self.order[place] = before;
+            place -= 1;
+        }
+        self.order[place] = u8::try_from(last).unwrap_or_default();
+    }
+
+    /// How the names of two of the few stand to each other.
+    #[inline]
+    fn compare(&self, a: usize, b: usize, to: &[u8]) -> Ordering {
+        match self.keys[a].cmp(&self.keys[b]) {
+            Ordering::Equal => self.compare_whole(a, b, to),
+            order => order,
         }
     }
 
-    /// Puts the last member where it belongs among few others.
-    fn place(&mut self, begin: usize, to: &mut Vec<u8>) -> Option<()> {
-        let len = to.len();
-        let mut reader = Reader::of(to.get(self.at + 1..)?);
-        let own = name(to, begin)?;
-        let (place, passed) = loop {
-            let place = len - reader.left();
-            let order = order(reader.name()?, own);
-            if order == Ordering::Greater {
-                break (place, place);
-            }
-            reader.skip()?;
-            if order == Ordering::Equal {
-                break (place, len - reader.left());
-            }
-        };
-        let added = len - begin;
-        to.get_mut(place..)?.rotate_right(added);
-        let replaced = passed - place;
-        if replaced > 0 {
-            to.drain(place + added..place + added + replaced);
-            self.count -= 1;
-        }
-        self.last = if passed == begin { place } else { self.last + added - replaced };
-        Some(())
+    /// The same where they begin with the same bytes.
+    #[cold]
+    fn compare_whole(&self, a: usize, b: usize, to: &[u8]) -> Ordering {
+        let name = |one| name(to, self.begin_of(one));
+        name(a).cmp(&name(b))
+    }
+
+    /// Where one of the few begins.
+    fn begin_of(&self, one: usize) -> usize {
+        one.checked_sub(1).map_or(self.at + 1, |before| self.end_of(before))
+    }
+
+    /// Where it ends.
+    fn end_of(&self, one: usize) -> usize {
+        self.at + usize::from(self.ends[one])
     }
 
     /// All members are there.
     pub fn end(self, to: &mut Vec<u8>) {
-        let mut count = self.count;
-        if !self.in_order {
-            let all = to.split_off(self.at + 1);
-            count = members(&all, count).map_or(0, |members| write_in_order(&all, members, to));
-        }
+        let few = self.order.get(..self.count).filter(|_| self.is_few);
+        let count = match few {
+            Some(_) if self.in_order => self.count,
+            Some(order) => self.put_in_order(order, to),
+            None => put_in_order(self.at + 1, self.count, to).unwrap_or_default(),
+        };
         set_len(self.at, count, to);
     }
+
+    /// Writes the few in their order, in the place of those that were written. Tells how many are left.
+    fn put_in_order(&self, order: &[u8], to: &mut Vec<u8>) -> usize {
+        let (end, mut count) = (to.len(), 0);
+        for (place, one) in order.iter().map(|one| usize::from(*one)).enumerate() {
+            let next = order.get(place + 1).map(|next| usize::from(*next));
+            if next.is_none_or(|next| self.compare(one, next, to) != Ordering::Equal) {
+                to.extend_from_within(self.begin_of(one)..self.end_of(one));
+                count += 1;
+            }
+        }
+        drop_before(end, self.at + 1, to);
+        count
+    }
 }
 
-/// Where the members begin and end of which all that is written consists.
-fn members(all: &[u8], count: usize) -> Option<Vec<(usize, usize)>> {
-    let mut reader = Reader::of(all);
+/// Puts members in the order of their names that stand from there to the end, of one name the last, and
+/// tells how many are left.
+fn put_in_order(start: usize, count: usize, to: &mut Vec<u8>) -> Option<usize> {
+    let end = to.len();
+    let mut reader = Reader::of(to.get(start..)?);
     let mut members = Vec::with_capacity(count);
     for _ in 0..count {
-        let begin = all.len() - reader.left();
+        let begin = end - reader.left();
         reader.name()?;
         reader.skip()?;
-        members.push((begin, all.len() - reader.left()));
+        members.push(begin..end - reader.left());
     }
-    Some(members)
-}
-
-/// Writes members in the order of their names, of one name the last, and tells how many.
-fn write_in_order(all: &[u8], mut members: Vec<(usize, usize)>, to: &mut Vec<u8>) -> usize {
-    let name = |member: (usize, usize)| name(all, member.0).unwrap_or_default();
+    let own = |member: &Range<usize>| name(to, member.start);
+    if members.is_sorted_by(|a, b| own(a) < own(b)) {
+        return Some(count);
+    }
     // A stable sort keeps the last of one name behind the others.
-    members.sort_by(|a, b| order(name(*a), name(*b)));
-    let mut count = 0;
-    for (index, (begin, end)) in members.iter().enumerate() {
-        let (own, next) = (name((*begin, *end)), members.get(index + 1).map(|next| name(*next)));
-        if next != Some(own) {
-            to.extend_from_slice(all.get(*begin..*end).unwrap_or_default());
-            count += 1;
+    members.sort_by(|a, b| own(a).cmp(&own(b)));
+    let mut left = 0;
+    for (place, member) in members.iter().enumerate() {
+        let next = members.get(place + 1).map(|next| name(to, next.start));
+        if next != Some(name(to, member.start)) {
+            to.extend_from_within(member.clone());
+            left += 1;
         }
     }
-    count
+    drop_before(end, start, to);
+    Some(left)
+}
+
+/// What was written from `end` on takes the place of what stands from `start` on.
+fn drop_before(end: usize, start: usize, to: &mut Vec<u8>) {
+    let added = to.len() - end;
+    to.copy_within(end.., start);
+    to.truncate(start + added);
+}
+
+/// The first bytes of a name, in whose order names are.
+fn key(name: &[u8]) -> u64 {
+    match (name.first_chunk(), name.first_chunk(), name.last_chunk()) {
+        (Some(first), ..) => u64::from_be_bytes(*first),
+        // The last four of these overlap the first.
+        (_, Some(first), Some(last)) => {
+            u64::from(u32::from_be_bytes(*first)) << 32 | u64::from(u32::from_be_bytes(*last)) << (64 - 8 * name.len())
+        }
+        _ => name.iter().fold(0, |key, byte| key << 8 | u64::from(*byte)) << (63 - 8 * name.len()) << 1,
+    }
 }
 
 /// The name of the member that begins there.
@@ -130,17 +197,18 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
 /// Adds members to the object that stands at `at` among what is written, whose names it does not have.
 /// They are to be in the order of their names. `None` where no object stands there.
 pub fn add_missing<const N: usize>(members: &[(&str, Seen<'_>); N], at: usize, to: &mut Vec<u8>) -> Option<()> {
+    let end = to.len();
     let mut reader = Reader::of(to.get(at..)?);
     if reader.byte()? != b'o' {
         return None;
     }
-    let begin = to.len() - reader.left();
-    let (mut count, first) = (reader.len()?, to.len() - reader.left());
+    let begin = end - reader.left();
+    let (mut count, first) = (reader.len()?, end - reader.left());
     // Before which member each goes, if it goes anywhere.
     let mut places = [None; N];
     let mut wanted = members.iter().zip(&mut places).peekable();
     for _ in 0..count {
-        let before = to.len() - reader.left();
+        let before = end - reader.left();
         let name = reader.name()?;
         while let Some(((wanted_name, _), _)) = wanted.peek() {
             let order = order(wanted_name.as_bytes(), name);
@@ -154,20 +222,23 @@ pub fn add_missing<const N: usize>(members: &[(&str, Seen<'_>); N], at: usize, t
         }
         reader.skip()?;
     }
-    let end = to.len() - reader.left();
+    let behind = end - reader.left();
     for (_, place) in wanted {
-        *place = Some(end);
+        *place = Some(behind);
     }
-    // From the last on, so that the places before it stand.
-    for ((name, value), place) in members.iter().zip(places).rev() {
+    // They are written anew behind the rest, with what stands between and behind them.
+    let mut copied: Option<usize> = None;
+    for ((name, value), place) in members.iter().zip(places) {
         let Some(place) = place else { continue };
-        let len = to.len();
+        to.extend_from_within(copied.unwrap_or(place)..place);
+        copied = Some(place);
         write_text(name, to);
         value.write(to);
-        let added = to.len() - len;
-        to.get_mut(place..)?.rotate_right(added);
         count += 1;
     }
+    let Some(start) = places.into_iter().flatten().next() else { return Some(()) };
+    to.extend_from_within(copied.unwrap_or(start)..end);
+    drop_before(end, start, to);
     if let (true, [low, ..]) = (first == begin + 1 && count <= 0x7f, count.to_le_bytes()) {
         *to.get_mut(begin)? = low;
     } else {

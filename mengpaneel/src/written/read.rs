@@ -85,20 +85,12 @@ impl<'a> Reader<'a> {
             b'u' => Seen::Natural(u64::from_le_bytes(self.bytes()?)),
             b'i' => Seen::Integer(i64::from_le_bytes(self.bytes()?)),
             b'd' => Seen::Float(f64::from_le_bytes(self.bytes()?)),
-            b's' => Seen::Text(self.text()?),
+            b's' => Seen::Text(self.name()?),
             _ => {
                 self.0 = before;
                 Seen::Nested(self.pass()?)
             }
         })
-    }
-
-    /// The members of the object that follows, if it is one.
-    pub fn seen_members(&mut self) -> Option<Vec<(&'a str, Seen<'a>)>> {
-        if self.byte()? != b'o' {
-            return None;
-        }
-        self.many(|reader| Some((reader.text()?, reader.seen()?)))
     }
 
     /// The bytes of the value that follows.
@@ -172,6 +164,7 @@ impl<'a> Reader<'a> {
                 Some(is_ordered)
             }
             b'n' => self.text()?.parse::<Number>().map(|_| true).ok(),
+            b's' => self.text().map(|_| true),
             _ => {
                 self.0 = before;
                 match self.seen()? {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{write_bool, write_natural, write_text_value, write_value};
+use super::{write_bool, write_bytes, write_natural, write_value};
 
 /// A value as it is seen.
 #[derive(Clone, Copy, Debug)]
@@ -17,8 +17,8 @@ pub enum Seen<'a> {
     Integer(i64),
     /// A number with a fraction.
     Float(f64),
-    /// A text.
-    Text(&'a str),
+    /// A text, as bytes: what we wrote is not looked at again.
+    Text(&'a [u8]),
     /// Any other, as it is written.
     Nested(&'a [u8]),
     /// Any other, where it is at hand.
@@ -28,7 +28,7 @@ pub enum Seen<'a> {
 impl<'a> From<&'a Value> for Seen<'a> {
     fn from(value: &'a Value) -> Self {
         match value {
-            Value::String(text) => Self::Text(text),
+            Value::String(text) => Self::Text(text.as_bytes()),
             value => Self::Value(value),
         }
     }
@@ -38,7 +38,7 @@ impl<'a> Seen<'a> {
     /// The text, where it is one.
     pub fn as_text(self) -> Option<&'a str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) => std::str::from_utf8(text).ok(),
             _ => None,
         }
     }
@@ -55,7 +55,10 @@ impl<'a> Seen<'a> {
     /// Writes it.
     pub fn write(self, to: &mut Vec<u8>) {
         match self {
-            Self::Text(text) => write_text_value(text, to),
+            Self::Text(text) => {
+                to.push(b's');
+                write_bytes(text, to);
+            }
             Self::Nested(written) => to.extend_from_slice(written),
             Self::Value(value) => write_value(value, to),
             Self::Null => to.push(b'0'),

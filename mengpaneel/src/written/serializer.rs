@@ -5,6 +5,7 @@ use serde_json::{Error, Value};
 
 use self::compound::{Fields, List, Members, Variant};
 use super::object::Object;
+use super::seen::Seen;
 use super::{write_bool, write_natural, write_negative, write_text, write_text_value, write_value};
 
 mod compound;
@@ -20,11 +21,23 @@ const OWN: &str = "$serde_json::private::";
 /// # Errors
 /// Where it is nothing that JSON can say. What was written of it is to be taken away.
 pub fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), Error> {
-    value.serialize(Writer { to })
+    write_with(value, &[], to)
+}
+
+/// Writes a value. If it is an object, it has these members too, unless it says them itself.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with(
+    value: &(impl Serialize + ?Sized),
+    first: &[(&str, Seen<'_>)],
+    to: &mut Vec<u8>,
+) -> Result<(), Error> {
+    value.serialize(Writer { to, first })
 }
 
 /// Writes a value of `serde_json`'s, which may serialise as what it is read from.
-fn write_own(value: &Value, to: &mut Vec<u8>) -> Result<(), Error> {
+fn write_own(value: &Value, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Result<(), Error> {
     match value {
         Value::Number(number) => {
             let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
@@ -36,18 +49,20 @@ fn write_own(value: &Value, to: &mut Vec<u8>) -> Result<(), Error> {
             }
             Ok(())
         }
-        value => write(value, to),
+        value => write_with(value, first, to),
     }
 }
 
 struct Writer<'a> {
     to: &'a mut Vec<u8>,
+    /// What an object has from the start.
+    first: &'a [(&'a str, Seen<'a>)],
 }
 
 impl<'a> Writer<'a> {
     /// A number that has more digits than most: `serde_json` knows whether it is one.
     fn large(self, number: impl Serialize) -> Result<(), Error> {
-        write_own(&serde_json::to_value(number)?, self.to)
+        write_own(&serde_json::to_value(number)?, &[], self.to)
     }
 
     fn list(self) -> List<'a> {
@@ -57,16 +72,16 @@ impl<'a> Writer<'a> {
     }
 
     fn members(self) -> Members<'a> {
-        let object = Object::begin(self.to);
+        let object = Object::begin_with(self.first, self.to);
         Members { to: self.to, object, begin: None, variant: None }
     }
 
-    /// An object whose only member has this name.
+    /// An object whose only own member has this name.
     fn variant(self, name: &str) -> (Self, Variant) {
-        let object = Object::begin(self.to);
+        let object = Object::begin_with(self.first, self.to);
         let begin = self.to.len();
         write_text(name, self.to);
-        (self, Variant { object, begin })
+        (Self { first: &[], ..self }, Variant { object, begin })
     }
 }
 
@@ -200,7 +215,7 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        let (Self { to }, variant) = self.variant(variant);
+        let (Self { to, .. }, variant) = self.variant(variant);
         write(value, to)?;
         variant.end(to);
         Ok(())
@@ -226,7 +241,7 @@ impl<'a> Serializer for Writer<'a> {
         _: usize,
     ) -> Result<List<'a>, Error> {
         let (writer, variant) = self.variant(variant);
-        Ok(List { variant: Some(variant), ..writer.list() })
+        Ok(List { variant: Some(Box::new(variant)), ..writer.list() })
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Members<'a>, Error> {
@@ -234,7 +249,7 @@ impl<'a> Serializer for Writer<'a> {
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Error> {
-        Ok(if name.starts_with(OWN) { Fields::Json(self.to) } else { Fields::Members(self.members()) })
+        Ok(if name.starts_with(OWN) { Fields::Json(self.to, self.first) } else { Fields::Members(self.members()) })
     }
 
     fn serialize_struct_variant(
@@ -245,6 +260,6 @@ impl<'a> Serializer for Writer<'a> {
         _: usize,
     ) -> Result<Members<'a>, Error> {
         let (writer, variant) = self.variant(variant);
-        Ok(Members { variant: Some(variant), ..writer.members() })
+        Ok(Members { variant: Some(Box::new(variant)), ..writer.members() })
     }
 }

@@ -81,7 +81,10 @@ proptest! {
 
     #[test]
     fn an_objects_members_stand_in_order_and_the_last_of_a_name_counts(
-        members in prop::collection::vec(("[a-d]{0,3}", any::<u64>()), 0..200)
+        members in prop_oneof![
+            prop::collection::vec(("[a-d]{0,3}", any::<u64>()), 0..200),
+            prop::collection::vec(("[ab]{0,10}", any::<u64>()), 0..14),
+        ]
     ) {
         let to = object(&members);
         let expected: BTreeMap<_, _> = members.into_iter().collect();
@@ -89,13 +92,37 @@ proptest! {
         // Whatever is added to an object that is there already.
         let mut more = to;
         more.extend_from_slice(b"behind");
-        let missing = [("", Seen::Natural(1)), ("b", Seen::Bool(true)), ("bb", Seen::Text("x")), ("z", Seen::Null)];
+        let missing = [("", Seen::Natural(1)), ("b", Seen::Bool(true)), ("bb", Seen::Text(b"x")), ("z", Seen::Null)];
         prop_assert_eq!(add_missing(&missing, 0, &mut more), Some(()));
         let mut expected = expected.into_iter().map(|(name, value)| (name, json!(value))).collect::<BTreeMap<_, _>>();
         for (name, value) in [("", json!(1)), ("b", json!(true)), ("bb", json!("x")), ("z", json!(null))] {
             expected.entry(name.to_owned()).or_insert(value);
         }
         prop_assert_eq!(more, [written(&json!(expected)), b"behind".to_vec()].concat());
+    }
+
+    #[test]
+    fn what_an_object_has_from_the_start_gives_way_to_what_is_said(
+        said in prop::collection::btree_map("[a-c]{1,2}", any::<u64>(), 0..20)
+    ) {
+        let first = [("a", Seen::Natural(1)), ("b", Seen::Text(b"x"))];
+        let mut expected = BTreeMap::from([("a".to_owned(), json!(1)), ("b".to_owned(), json!("x"))]);
+        expected.extend(said.iter().map(|(name, value)| (name.clone(), json!(value.to_string()))));
+        let said: BTreeMap<_, _> = said.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+        let mut to = Vec::new();
+        write_with(&said, &first, &mut to).unwrap();
+        prop_assert_eq!(to, written(&json!(expected)));
+    }
+
+    #[test]
+    fn whatever_must_be_escaped_is_found(one in prop::char::range('\0', 'ÿ'), before in 0_usize..20, after in 0_usize..20) {
+        let text = format!("{}{one}{}", "a".repeat(before), "~".repeat(after));
+        let mut plain = Vec::new();
+        text_as_json(&text, Style::Plain, &mut plain);
+        prop_assert_eq!(plain, serde_json::to_vec(&text).unwrap());
+        let mut script = Vec::new();
+        text_as_json(&text, Style::Script, &mut script);
+        prop_assert!(script.is_ascii() && !script.iter().any(|byte| matches!(byte, 0..0x20 | b'<' | b'>' | b'&')));
     }
 
     #[test]

@@ -65,9 +65,9 @@ fn name_visitor(calls: &mut Calls, parcel: &Parcel) {
     let browser = parcel.visitor.browser();
     let (Some(id), device) = (browser.current_id().map(str::to_owned), browser.device_id.clone()) else { return };
     for call in calls.tracking.iter_mut().filter(|call| call.method().is_track()) {
-        call.default_properties(&[("distinct_id", Seen::Text(&id))]);
+        call.default_properties(&[("distinct_id", Seen::Text(id.as_bytes()))]);
         if let Some(device) = &device {
-            call.default_properties(&[("$device_id", Seen::Text(device))]);
+            call.default_properties(&[("$device_id", Seen::Text(device.as_bytes()))]);
         }
     }
 }

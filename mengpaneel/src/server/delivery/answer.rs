@@ -9,7 +9,7 @@ use actix_web::http::header::HttpDate;
 use serde_json::Value;
 
 use super::batch::Item;
-use super::outcome::Outcome;
+use super::not_taken::NotTaken;
 use crate::server::message::Endpoint;
 
 /// What one request came to.
@@ -79,31 +79,28 @@ impl Verdict {
         }
     }
 
-    /// For the item at that position of the batch.
-    pub(super) fn outcome(&self, position: usize, item: &Item) -> Outcome {
-        match self {
-            Self::Taken => Outcome::Delivered,
-            Self::TakenBut(failed) => match failed.get(&position) {
-                Some(reason) => Outcome::Refused(reason.clone()),
-                None => Outcome::Delivered,
-            },
-            Self::Refused(reason) => Outcome::Refused(reason.clone()),
-            Self::TooLarge => Outcome::Refused("larger than Mixpanel takes (413)".to_owned()),
-            Self::Unknown { reason, .. } if !item.is_repeatable => Outcome::InDoubt(reason.clone()),
+    /// Why the item at that position of the batch was not taken, if it was not.
+    pub(super) fn of_item(&self, position: usize, item: &Item) -> Option<NotTaken> {
+        Some(match self {
+            Self::Taken => return None,
+            Self::TakenBut(failed) => NotTaken::Refused(failed.get(&position)?.clone()),
+            Self::Refused(reason) => NotTaken::Refused(reason.clone()),
+            Self::TooLarge => NotTaken::Refused("larger than Mixpanel takes (413)".to_owned()),
+            Self::Unknown { reason, .. } if !item.is_repeatable => NotTaken::InDoubt(reason.clone()),
             Self::NotNow { after, reason } | Self::Unknown { after, reason, .. } => {
-                Outcome::Retry { after: *after, reason: reason.clone() }
+                NotTaken::Retry { after: *after, reason: reason.clone() }
             }
-            Self::Unauthorized(reason) => Outcome::Unauthorized(reason.clone()),
-        }
+            Self::Unauthorized(reason) => NotTaken::Unauthorized(reason.clone()),
+        })
     }
 
     /// For what would have been sent next, if it is of no use to send it now.
-    pub(super) fn for_those_not_sent(&self) -> Option<Outcome> {
+    pub(super) fn for_those_not_sent(&self) -> Option<NotTaken> {
         match self {
             Self::NotNow { after, reason } | Self::Unknown { after, reason, is_answered: false } => {
-                Some(Outcome::Retry { after: *after, reason: reason.clone() })
+                Some(NotTaken::Retry { after: *after, reason: reason.clone() })
             }
-            Self::Unauthorized(reason) => Some(Outcome::Unauthorized(reason.clone())),
+            Self::Unauthorized(reason) => Some(NotTaken::Unauthorized(reason.clone())),
             _ => None,
         }
     }

@@ -2,17 +2,17 @@
 
 mod answer;
 mod batch;
-mod outcome;
+mod gzip;
+mod not_taken;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use futures_util::future::{join_all, join3};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -20,7 +20,8 @@ use url::Url;
 
 use self::answer::Verdict;
 use self::batch::{Item, batches, halves, json, lanes};
-pub use self::outcome::Outcome;
+use self::gzip::Gzip;
+pub use self::not_taken::NotTaken;
 use super::host::{ApiHost, ApiHostError};
 use super::message::Endpoint;
 use super::said::Said;
@@ -82,6 +83,7 @@ pub struct Delivery {
     base: Url,
     token: String,
     credentials: Credentials,
+    gzip: Arc<Gzip>,
 }
 
 impl Delivery {
@@ -102,13 +104,19 @@ impl Delivery {
             // doubt what need not be.
             .pool_idle_timeout(Duration::from_secs(10))
             .build()?;
-        Ok(Self { client, base, token: config.token, credentials: config.credentials })
+        let gzip = Arc::default();
+        Ok(Self { client, base, token: config.token, credentials: config.credentials, gzip })
     }
 
-    /// Tries each once. What is written stands in `text`. What comes back is in the order given.
-    pub async fn deliver(&self, said: Vec<Said>, text: &mut Vec<u8>) -> Vec<(Said, Outcome)> {
-        let (mut events, mut people, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, one) in said.iter().enumerate() {
+    /// Tries each once. What is written stands in `text`. Gives those that Mixpanel did not take, by
+    /// their places, in order.
+    pub async fn deliver<'s>(
+        &self,
+        said: impl ExactSizeIterator<Item = &'s Said>,
+        text: &mut Vec<u8>,
+    ) -> Vec<(usize, NotTaken)> {
+        let (mut events, mut people, mut groups) = (Vec::with_capacity(said.len()), Vec::new(), Vec::new());
+        for (index, one) in said.enumerate() {
             let items = match one.endpoint() {
                 Endpoint::Events => &mut events,
                 Endpoint::People => &mut people,
@@ -122,44 +130,41 @@ impl Delivery {
             self.send(Endpoint::Groups, groups, text),
         )
         .await;
-        let mut delivered: Vec<_> = said.into_iter().map(|one| (one, Outcome::Delivered)).collect();
-        for (index, outcome) in [events, people, groups].into_iter().flatten() {
-            if let Some((_, of_this)) = delivered.get_mut(index) {
-                *of_this = outcome;
-            }
-        }
-        delivered
+        let mut not_taken = [events, people, groups].concat();
+        not_taken.sort_by_key(|(index, _)| *index);
+        not_taken
     }
 
-    /// Every item comes back exactly once, by its index.
-    async fn send(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, Outcome)> {
+    async fn send(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, NotTaken)> {
         let lanes = lanes(items, endpoint).into_iter().map(|lane| self.send_in_order(endpoint, lane, text));
         join_all(lanes).await.concat()
     }
 
-    async fn send_in_order(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, Outcome)> {
-        let mut outcomes = Vec::with_capacity(items.len());
-        let mut waiting: VecDeque<Vec<Item>> = batches(items, endpoint).into();
-        while let Some(batch) = waiting.pop_front() {
-            let verdict = self.post(endpoint, &batch, text).await;
+    async fn send_in_order(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, NotTaken)> {
+        let mut not_taken = Vec::new();
+        let mut waiting: VecDeque<Range<usize>> = batches(&items, endpoint).into();
+        while let Some(places) = waiting.pop_front() {
+            let batch = items.get(places.clone()).unwrap_or_default();
+            let verdict = self.post(endpoint, batch, text).await;
             if verdict == Verdict::TooLarge && batch.len() > 1 {
-                for half in halves(batch).into_iter().rev() {
+                for half in halves(places).into_iter().rev() {
                     waiting.push_front(half);
                 }
                 continue;
             }
             let by_position = batch.iter().enumerate();
-            outcomes.extend(by_position.map(|(at, item)| (item.index, verdict.outcome(at, item))));
-            if let Some(outcome) = verdict.for_those_not_sent() {
-                let unsent = waiting.drain(..).flatten();
-                outcomes.extend(unsent.map(|item| (item.index, outcome.clone())));
+            not_taken.extend(by_position.filter_map(|(at, item)| Some((item.index, verdict.of_item(at, item)?))));
+            if let Some(reason) = verdict.for_those_not_sent() {
+                let unsent = items.get(places.end..).unwrap_or_default();
+                not_taken.extend(unsent.iter().map(|item| (item.index, reason.clone())));
+                break;
             }
         }
-        outcomes
+        not_taken
     }
 
     async fn post(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> Verdict {
-        let request = match self.request(endpoint, json(batch, text)) {
+        let request = match self.request(endpoint, batch, text) {
             Ok(request) => request,
             Err(reason) => return Verdict::Refused(reason),
         };
@@ -181,7 +186,7 @@ impl Delivery {
         }
     }
 
-    fn request(&self, endpoint: Endpoint, body: Vec<u8>) -> Result<reqwest::RequestBuilder, String> {
+    fn request(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> Result<reqwest::RequestBuilder, String> {
         let mut url = self.base.clone();
         let path = match endpoint {
             Endpoint::Events => "import",
@@ -192,7 +197,8 @@ impl Delivery {
         if endpoint != Endpoint::Events {
             // Nobody is where the server stands, whose address Mixpanel would take otherwise.
             url.set_query(Some("verbose=1&ip=0"));
-            let request = self.client.post(url);
+            let (request, mut body) = (self.client.post(url), Vec::new());
+            json(batch, text, &mut body);
             return Ok(request.header(CONTENT_TYPE, "application/json").body(body));
         }
         url.set_query(Some("strict=1"));
@@ -203,10 +209,9 @@ impl Delivery {
                 (user.as_str(), secret.as_str())
             }
         };
-        let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-        let body = gzip
-            .write_all(&body)
-            .and_then(|()| gzip.finish())
+        let body = self
+            .gzip
+            .of(|to| json(batch, text, to))
             .map_err(|error| format!("the events could not be compressed: {error}"))?;
         let request = self.client.post(url);
         Ok(request

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::agents::Agents;
 use super::facts::Facts;
+use super::plain;
 use super::state::State;
 
 use crate::call::Call;
@@ -34,14 +35,19 @@ impl<T> Default for Translation<T> {
 #[derive(Debug)]
 pub struct Interpreter {
     pub(super) token: String,
+    /// What begins the properties of an event that is written.
+    pub(super) opening: Vec<u8>,
     pub(super) agents: Agents,
+    /// Whoever is there of whom nothing is known.
+    pub(super) nobody: State,
 }
 
 impl Interpreter {
     /// Says them to the project of this token.
     #[must_use]
     pub fn new(token: String) -> Self {
-        Self { token, agents: Agents::default() }
+        let opening = plain::opening(&token);
+        Self { token, opening, agents: Agents::default(), nobody: State::default() }
     }
 
     /// As messages, for whoever looks at them.
@@ -62,6 +68,7 @@ impl Interpreter {
         let visit = Visit::of(parcel);
         let mut translator = Translator {
             token: &self.token,
+            opening: &self.opening,
             parcel: parcel.id,
             time: milliseconds_of(parcel.id),
             facts: Facts::of(&visit, &self.agents),

@@ -47,8 +47,8 @@ const PLACEHOLDERS: [&str; 17] = [
 ];
 
 /// Whether Mixpanel takes an ID for nobody's.
-pub(super) fn is_placeholder(id: &str) -> bool {
-    PLACEHOLDERS.iter().any(|placeholder| placeholder.eq_ignore_ascii_case(id))
+pub(super) fn is_placeholder(id: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|placeholder| placeholder.as_bytes().eq_ignore_ascii_case(id))
 }
 
 /// Why an ID that is nobody's is refused.
@@ -73,7 +73,7 @@ pub(super) fn is_plain(value: &Value) -> bool {
 }
 
 /// Whether a text fits as it is: a name, an ID, or what the request adds.
-pub(super) fn is_short(text: &str) -> bool {
+pub(super) fn is_short(text: &[u8]) -> bool {
     text.len() <= LONGEST
 }
 
@@ -83,11 +83,11 @@ pub(super) fn is_taken(properties: usize, bytes: usize) -> bool {
 }
 
 /// Whether Mixpanel takes an `$insert_id` as it is.
-pub(super) fn is_insert_id(id: &str) -> bool {
+pub(super) fn is_insert_id(id: &[u8]) -> bool {
     !id.is_empty()
         && id.len() <= MAX_INSERT_ID
         // Without a way out, so that many bytes are looked at together.
-        && id.bytes().fold(true, |fits, byte| fits & matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-'))
+        && id.iter().fold(true, |fits, byte| fits & matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-'))
         && !is_placeholder(id)
 }
 
@@ -120,7 +120,7 @@ pub(super) fn fit(
         _ => {}
     }
     if let Some(Value::String(id)) = record.get("$distinct_id")
-        && is_placeholder(id)
+        && is_placeholder(id.as_bytes())
     {
         return Err(placeholder(id));
     }
@@ -143,7 +143,7 @@ fn fit_event(
 ) -> Result<(), String> {
     for key in ["distinct_id", "$user_id"] {
         if let Some(Value::String(id)) = properties.get(key)
-            && is_placeholder(id)
+            && is_placeholder(id.as_bytes())
         {
             return Err(placeholder(id));
         }
@@ -179,7 +179,7 @@ fn fitting_insert_id(given: &Value) -> Option<String> {
         Value::String(id) => id.clone(),
         other => other.to_string(),
     };
-    if is_insert_id(&id) {
+    if is_insert_id(id.as_bytes()) {
         return (!given.is_string()).then_some(id);
     }
     let digest = Sha256::digest(id.as_bytes());

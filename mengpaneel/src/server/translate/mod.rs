@@ -23,12 +23,12 @@ use self::arguments::{event_name, given, id, list, names, properties};
 use self::events::Stamp;
 use self::facts::Facts;
 pub use self::interpreter::{Interpreter, Translation};
-use self::plain::Common;
+use self::plain::{Common, Own};
 use self::state::State;
 use super::message::{Endpoint, Message};
 use super::said::{Said, Written};
 use crate::call::{Call, Method, Properties};
-use crate::written::Seen;
+use crate::written::Reader;
 
 /// As messages; held to be the same as what is written.
 #[cfg(test)]
@@ -45,7 +45,7 @@ fn translate(token: &str, parcel: &crate::parcel::Parcel) -> Translation {
             Said::Written(event) => {
                 assert_eq!(serde_json::from_slice::<Value>(&text[event.json]).unwrap(), message.body);
                 let owner_of = message.body["properties"]["distinct_id"].as_str();
-                assert_eq!((event.index, event.owner), (index, super::said::owner(owner_of)));
+                assert_eq!((event.index, event.owner), (index, super::said::owner(owner_of.map(str::as_bytes))));
             }
         }
     }
@@ -55,6 +55,7 @@ fn translate(token: &str, parcel: &crate::parcel::Parcel) -> Translation {
 /// What the calls of one parcel do, one after the other.
 struct Translator<'a> {
     token: &'a str,
+    opening: &'a [u8],
     parcel: Uuid,
     /// When the parcel was closed, in milliseconds.
     time: Option<u64>,
@@ -148,7 +149,7 @@ impl Translator<'_> {
         if id.as_ref().is_some_and(|id| id.starts_with("$device:")) {
             return Err("an ID cannot start with $device:, which marks the anonymous".into());
         }
-        if let Some(id) = id.as_ref().filter(|id| limits::is_placeholder(id)) {
+        if let Some(id) = id.as_ref().filter(|id| limits::is_placeholder(id.as_bytes())) {
             return Err(limits::placeholder(id));
         }
         let previous = self.state.identify(id.as_deref());
@@ -167,7 +168,7 @@ impl Translator<'_> {
         let Some(alias) = id(call, 0) else {
             return Err("alias takes an ID".into());
         };
-        if limits::is_placeholder(&alias) {
+        if limits::is_placeholder(alias.as_bytes()) {
             return Err(limits::placeholder(&alias));
         }
         let original = id(call, 1).or_else(|| self.state.distinct_id.clone());
@@ -229,25 +230,24 @@ impl Translator<'_> {
     /// An event that needs no look, as it is said.
     fn plain(&mut self, call: &Call) -> Option<Written> {
         let name = event_name(call).ok()?;
-        let own = match (call.method(), given(call, 1)) {
-            (Method::Track, None) => Vec::new(),
-            (Method::Track, Some(Value::Object(own))) => {
-                own.iter().map(|(key, value)| (key.as_str(), Seen::from(value))).collect()
-            }
+        let own = match (call.method(), call.written().reader_at(1)) {
+            (Method::Track, Some(own)) => Own::of(own)?,
+            (Method::Track, None) => Own::nothing(Reader::of(&[])),
             _ => return None,
         };
         if self.is_silent || self.state.opted_out || self.facts.is_robot || self.state.is_disabled(name) {
             return None;
         }
         let (parcel, index) = (self.parcel, self.done.messages.len());
-        let common = Common { token: self.token, time: self.time };
+        let common = Common { opening: self.opening, time: self.time };
         let text = self.text.as_deref_mut()?;
         let start = text.len();
-        let written = plain::write(text, name, &own, &self.state, &self.facts, &common, || insert_id(parcel, index));
+        let written =
+            plain::write(text, name.as_bytes(), own, &self.state, &self.facts, &common, || insert_id(parcel, index));
         if written.is_none() {
             text.truncate(start);
         }
-        Some(Written { json: start..text.len(), owner: written?, index })
+        Some(Written { json: start..text.len(), owner: written?.0, index })
     }
 
     fn event(&mut self, call: &Call, name: &str, own: Properties) {

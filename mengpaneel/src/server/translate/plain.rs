@@ -7,11 +7,19 @@ use super::facts::Facts;
 use super::limits::{is_insert_id, is_placeholder, is_plain, is_short, is_taken};
 use super::state::State;
 use crate::server::said::owner;
-use crate::written::{Seen, Style, text_as_json};
+use crate::written::{Reader, Seen, Style, bytes_as_json};
+
+/// What begins the properties of every event: the token.
+pub(super) fn opening(token: &str) -> Vec<u8> {
+    let mut opening = b",\"properties\":{\"token\":".to_vec();
+    bytes_as_json(token.as_bytes(), Style::Plain, &mut opening);
+    opening
+}
 
 /// What every event of a parcel has.
 pub(super) struct Common<'a> {
-    pub(super) token: &'a str,
+    /// Of this token.
+    pub(super) opening: &'a [u8],
     /// Milliseconds since 1970.
     pub(super) time: Option<u64>,
 }
@@ -26,42 +34,75 @@ const DEVICE_ID: Brought = Brought(4);
 const TIME: Brought = Brought(8);
 const INSERT_ID: Brought = Brought(16);
 
-/// Writes an event at the end of `text`, if it is plain; gives whose it is. Where it is not, what was
-/// written of it is to be taken away.
-pub(super) fn write(
+/// What the application says of an event: so many members, as they are written.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'a> {
+    count: usize,
+    members: Reader<'a>,
+}
+
+impl<'a> Own<'a> {
+    /// Nothing, before what follows.
+    pub(super) fn nothing(reader: Reader<'a>) -> Self {
+        Self { count: 0, members: reader }
+    }
+
+    /// Of the object that follows; `None` where something else does.
+    pub(super) fn of(mut reader: Reader<'a>) -> Option<Self> {
+        let is_object = reader.byte()? == b'o';
+        let count = reader.len().filter(|_| is_object)?;
+        Some(Self { count, members: reader })
+    }
+
+    /// The next member, and its value.
+    fn next(&mut self) -> Option<(&'a [u8], Seen<'a>)> {
+        self.count = self.count.checked_sub(1)?;
+        Some((self.members.name()?, self.members.seen()?))
+    }
+
+    /// Whether there is one of that name.
+    fn has(mut self, name: &[u8]) -> bool {
+        std::iter::from_fn(|| self.next()).any(|(own, _)| own == name)
+    }
+}
+
+/// Writes an event at the end of `text`, if it is plain; gives whose it is, and what follows what the
+/// application says. Where it is not plain, what was written of it is to be taken away.
+pub(super) fn write<'a>(
     text: &mut Vec<u8>,
-    name: &str,
-    own: &[(&str, Seen<'_>)],
+    name: &[u8],
+    own: Own<'a>,
     state: &State,
     facts: &Facts<'_>,
     common: &Common<'_>,
     insert_id: impl FnOnce() -> String,
-) -> Option<u64> {
-    if !is_short(name) || !is_short(common.token) || state.is_timing() || facts.may_have_campaign() {
+) -> Option<(u64, Reader<'a>)> {
+    if !is_short(name) || !is_short(common.opening) || state.is_timing() || facts.may_have_campaign() {
         return None;
     }
     let start = text.len();
     let mut record = Record { json: text, count: 0 };
     record.json.extend_from_slice(b"{\"event\":");
     record.quoted(name);
-    record.json.extend_from_slice(b",\"properties\":{\"token\":");
-    record.quoted(common.token);
+    record.json.extend_from_slice(common.opening);
     record.count += 1;
-    let mut brought = Brought::default();
-    for (key, value) in own {
-        if *key != "token" {
-            brought = brought.with(key, *value)?;
-            record.own(key, *value)?;
+    let (mut brought, mut left, mut said) = (Brought::default(), own, Identity::default());
+    while left.count > 0 {
+        let (key, value) = left.next()?;
+        if key != b"token" {
+            brought = brought.with(key, value)?;
+            said = said.with(key, value);
+            record.own(key, value)?;
         }
     }
-    let id = record.identity(own, brought, state)?;
+    let id = record.identity(own, said, brought, state)?;
     if !brought.has(TIME)
         && let Some(time) = common.time
     {
         record.member("\"time\"", &time)?;
     }
     if !brought.has(INSERT_ID) {
-        record.text("\"$insert_id\"", &insert_id())?;
+        record.text("\"$insert_id\"", insert_id().as_bytes())?;
     }
     record.json.extend_from_slice(
         concat!(",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"", env!("CARGO_PKG_VERSION"), "\"").as_bytes(),
@@ -69,7 +110,24 @@ pub(super) fn write(
     record.count += 2;
     record.facts(facts)?;
     record.json.extend_from_slice(b"}}");
-    is_taken(record.count, record.json.len() - start).then(|| owner(Some(id)))
+    is_taken(record.count, record.json.len() - start).then(|| (owner(Some(id)), left.members))
+}
+
+/// Whose an event says it is.
+#[derive(Clone, Copy, Default)]
+struct Identity<'a> {
+    user: Option<&'a [u8]>,
+    distinct: Option<&'a [u8]>,
+}
+
+impl<'a> Identity<'a> {
+    fn with(self, key: &[u8], value: Seen<'a>) -> Self {
+        match (key, value) {
+            (b"$user_id", Seen::Text(id)) => Self { user: Some(id), ..self },
+            (b"distinct_id", Seen::Text(id)) => Self { distinct: Some(id), ..self },
+            _ => self,
+        }
+    }
 }
 
 impl Brought {
@@ -78,16 +136,17 @@ impl Brought {
     }
 
     /// With this member; `None` where it needs a look.
-    fn with(self, key: &str, value: Seen<'_>) -> Option<Self> {
-        let is_id = || value.as_text().is_some_and(|text| !is_placeholder(text));
+    fn with(self, key: &[u8], value: Seen<'_>) -> Option<Self> {
+        let is_id = || matches!(value, Seen::Text(id) if !is_placeholder(id));
         let one = match key {
-            "distinct_id" if is_id() => DISTINCT_ID,
-            "$user_id" if is_id() => USER_ID,
-            "$device_id" => DEVICE_ID,
-            "time" if value.is_number() => TIME,
-            "$insert_id" if value.as_text().is_some_and(is_insert_id) => INSERT_ID,
-            "distinct_id" | "$user_id" | "time" | "$insert_id" | "mp_lib" | "$lib_version" | "ip" | "$referrer"
-            | "$referring_domain" | "$current_url" | "$browser" | "$browser_version" | "$os" | "$device" => {
+            b"distinct_id" if is_id() => DISTINCT_ID,
+            b"$user_id" if is_id() => USER_ID,
+            b"$device_id" => DEVICE_ID,
+            b"time" if value.is_number() => TIME,
+            b"$insert_id" if matches!(value, Seen::Text(id) if is_insert_id(id)) => INSERT_ID,
+            b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib" | b"$lib_version" | b"ip"
+            | b"$referrer" | b"$referring_domain" | b"$current_url" | b"$browser" | b"$browser_version" | b"$os"
+            | b"$device" => {
                 return None;
             }
             _ => Self(0),
@@ -108,8 +167,8 @@ impl Record<'_> {
         serde_json::to_writer(&mut *self.json, value).ok()
     }
 
-    fn quoted(&mut self, text: &str) {
-        text_as_json(text, Style::Plain, self.json);
+    fn quoted(&mut self, text: &[u8]) {
+        bytes_as_json(text, Style::Plain, self.json);
     }
 
     /// A member whose key stands written, with its quotes.
@@ -121,7 +180,7 @@ impl Record<'_> {
         self.value(value)
     }
 
-    fn text(&mut self, key: &'static str, text: &str) -> Option<()> {
+    fn text(&mut self, key: &'static str, text: &[u8]) -> Option<()> {
         if !is_short(text) {
             return None;
         }
@@ -134,7 +193,7 @@ impl Record<'_> {
     }
 
     /// What the application says.
-    fn own(&mut self, key: &str, value: Seen<'_>) -> Option<()> {
+    fn own(&mut self, key: &[u8], value: Seen<'_>) -> Option<()> {
         let is_plain = is_short(key)
             && match value {
                 Seen::Text(text) => is_short(text),
@@ -163,13 +222,18 @@ impl Record<'_> {
     }
 
     /// Who it is, and what goes with each event of theirs. Gives the distinct ID.
-    fn identity<'a>(&mut self, own: &[(&str, Seen<'a>)], brought: Brought, state: &'a State) -> Option<&'a str> {
-        let said = |key| own.iter().find(|(name, _)| *name == key).and_then(|(_, value)| value.as_text());
-        let user = if brought.has(USER_ID) { said("$user_id") } else { None };
-        let distinct = if brought.has(DISTINCT_ID) { said("distinct_id") } else { None };
-        let is_known = |id: &str| [&state.user_id, &state.distinct_id].iter().any(|known| known.as_deref() == Some(id));
+    fn identity<'a>(
+        &mut self,
+        own: Own<'_>,
+        Identity { user, distinct }: Identity<'a>,
+        brought: Brought,
+        state: &'a State,
+    ) -> Option<&'a [u8]> {
+        let [user_id, distinct_id, device_id] =
+            [&state.user_id, &state.distinct_id, &state.device_id].map(|id| id.as_deref().map(str::as_bytes));
+        let is_known = |id: &[u8]| user_id == Some(id) || distinct_id == Some(id);
         let somebody_else = user.or(distinct).filter(|id| !id.is_empty() && !is_known(id));
-        let id = somebody_else.or(state.distinct_id.as_deref()).unwrap_or_default();
+        let id = somebody_else.or(distinct_id).unwrap_or_default();
         if distinct.is_none() {
             if is_placeholder(id) {
                 return None;
@@ -177,20 +241,21 @@ impl Record<'_> {
             self.text("\"distinct_id\"", id)?;
         }
         if somebody_else.is_none() {
-            if let Some(device) = state.device_id.as_deref().filter(|_| !brought.has(DEVICE_ID)) {
+            if let Some(device) = device_id.filter(|_| !brought.has(DEVICE_ID)) {
                 self.text("\"$device_id\"", device)?;
             }
-            if let Some(user) = state.user_id.as_deref().filter(|_| !brought.has(USER_ID)) {
+            if let Some(user) = user_id.filter(|_| !brought.has(USER_ID)) {
                 if is_placeholder(user) {
                     return None;
                 }
                 self.text("\"$user_id\"", user)?;
             }
             for (key, value) in &state.super_properties {
+                let key = key.as_bytes();
                 if is_added_elsewhere(key) {
                     return None;
                 }
-                if own.iter().all(|(name, _)| name != key) {
+                if !own.has(key) {
                     self.own(key, value.into())?;
                 }
             }
@@ -208,7 +273,7 @@ impl Record<'_> {
         ];
         for (key, text) in texts {
             if let Some(text) = text {
-                self.text(key, text)?;
+                self.text(key, text.as_bytes())?;
             }
         }
         let (count, agent) = facts.written_agent();
@@ -219,6 +284,6 @@ impl Record<'_> {
 }
 
 /// Whether a super property has the name of something that stands in each event anyway.
-fn is_added_elsewhere(key: &str) -> bool {
-    key == "token" || Brought::default().with(key, Seen::Null).is_none_or(|brought| brought.has(DEVICE_ID))
+fn is_added_elsewhere(key: &[u8]) -> bool {
+    key == b"token" || Brought::default().with(key, Seen::Null).is_none_or(|brought| brought.has(DEVICE_ID))
 }

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::insert_id;
 use super::interpreter::{Interpreter, milliseconds_of};
 use super::limits::is_placeholder;
-use super::plain::{self, Common};
+use super::plain::{self, Common, Own};
 use super::state::State;
 use crate::call::Method;
 use crate::compact;
@@ -27,19 +27,22 @@ impl Interpreter {
     fn try_sealed(&self, parcel: &[u8], text: &mut Vec<u8>, mut say: impl FnMut(Written)) -> Option<()> {
         let (id, visit, mut calls) = compact::begin(parcel)?;
         let facts = Facts::of(&visit, &self.agents);
-        let mut state = State::of(&visit);
-        let common = Common { token: &self.token, time: milliseconds_of(id) };
+        let common = Common { opening: &self.opening, time: milliseconds_of(id) };
         let (context, before_setup) = (calls.len()?, calls.len()?);
         if context + before_setup > 0 || facts.is_robot {
             return None;
         }
-        for _ in 0..calls.len()? {
-            identify(&mut calls, &mut state)?;
+        let setup = calls.len()?;
+        let mut known = (setup > 0 || visit.cookie.is_some()).then(|| State::of(&visit));
+        for _ in 0..setup {
+            identify(&mut calls, known.as_mut()?)?;
         }
+        let state = known.as_ref().unwrap_or(&self.nobody);
         for index in 0..calls.len()? {
             let (name, own) = track(&mut calls)?;
             let start = text.len();
-            let owner = plain::write(text, name, &own, &state, &facts, &common, || insert_id(id, index))?;
+            let (owner, behind) = plain::write(text, name, own, state, &facts, &common, || insert_id(id, index))?;
+            calls = behind;
             say(Written { json: start..text.len(), owner, index });
         }
         Some(())
@@ -51,13 +54,15 @@ fn identify(calls: &mut Reader<'_>, state: &mut State) -> Option<()> {
     if calls.seen_method()? != &Method::Identify || calls.len()? != 1 {
         return None;
     }
-    let id =
-        calls.seen()?.as_text().filter(|id| !id.is_empty() && !id.starts_with("$device:") && !is_placeholder(id))?;
+    let id = calls
+        .seen()?
+        .as_text()
+        .filter(|id| !id.is_empty() && !id.starts_with("$device:") && !is_placeholder(id.as_bytes()))?;
     state.identify(Some(id)).is_none().then_some(())
 }
 
-/// An event's name, and what the application says of it.
-fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a str, Vec<(&'a str, Seen<'a>)>)> {
+/// An event's name, and what the application says of it, up to which it is read.
+fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a [u8], Own<'a>)> {
     if calls.seen_method()? != &Method::Track {
         return None;
     }
@@ -65,8 +70,8 @@ fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a str, Vec<(&'a str, Seen<'a>)
     if args == 0 || args > 2 {
         return None;
     }
-    let name = calls.seen()?.as_text().filter(|name| !name.is_empty())?;
-    let own = if args == 2 { calls.seen_members()? } else { Vec::new() };
+    let Seen::Text(name @ [_, ..]) = calls.seen()? else { return None };
+    let own = if args == 2 { Own::of(*calls)? } else { Own::nothing(*calls) };
     Some((name, own))
 }
 
@@ -84,6 +89,9 @@ pub(super) fn agrees(interpreter: &Interpreter, parcel: &crate::parcel::Parcel, 
     for (index, (event, message)) in said.into_iter().zip(&otherwise.messages).enumerate() {
         let body: serde_json::Value = serde_json::from_slice(&text[event.json]).unwrap();
         assert_eq!((event.index, &body), (index, &message.body));
-        assert_eq!(event.owner, crate::server::said::owner(body["properties"]["distinct_id"].as_str()));
+        assert_eq!(
+            event.owner,
+            crate::server::said::owner(body["properties"]["distinct_id"].as_str().map(str::as_bytes))
+        );
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Error, Value};
 
 use super::{write, write_own};
 use crate::written::object::Object;
+use crate::written::seen::Seen;
 use crate::written::{set_len, write_text};
 
 /// An object of one member, which is being written.
@@ -30,7 +31,7 @@ pub struct List<'a> {
     /// Where its length stands.
     pub(super) at: usize,
     pub(super) len: usize,
-    pub(super) variant: Option<Variant>,
+    pub(super) variant: Option<Box<Variant>>,
 }
 
 impl SerializeSeq for List<'_> {
@@ -103,7 +104,7 @@ pub struct Members<'a> {
     pub(super) object: Object,
     /// Where the member begins whose value is to come.
     pub(super) begin: Option<usize>,
-    pub(super) variant: Option<Variant>,
+    pub(super) variant: Option<Box<Variant>>,
 }
 
 impl Members<'_> {
@@ -187,8 +188,9 @@ impl SerializeStructVariant for Members<'_> {
 pub enum Fields<'a> {
     /// As an object.
     Members(Members<'a>),
-    /// It stands for JSON of `serde_json`'s own, which its only field holds as a text.
-    Json(&'a mut Vec<u8>),
+    /// It stands for JSON of `serde_json`'s own, which its only field holds as a text; and what that
+    /// has from the start, if it is an object.
+    Json(&'a mut Vec<u8>, &'a [(&'a str, Seen<'a>)]),
 }
 
 impl SerializeStruct for Fields<'_> {
@@ -198,9 +200,9 @@ impl SerializeStruct for Fields<'_> {
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
         match self {
             Self::Members(members) => members.field(name, value),
-            Self::Json(to) => match serde_json::to_value(value)? {
-                Value::String(json) => write_own(&serde_json::from_str::<Value>(&json)?, to),
-                other => write_own(&other, to),
+            Self::Json(to, first) => match serde_json::to_value(value)? {
+                Value::String(json) => write_own(&serde_json::from_str::<Value>(&json)?, first, to),
+                other => write_own(&other, first, to),
             },
         }
     }

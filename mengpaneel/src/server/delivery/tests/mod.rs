@@ -7,28 +7,35 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use self::mixpanel::Mixpanel;
-use super::{Credentials, Delivery, DeliveryConfig, Outcome};
+use super::{Credentials, Delivery, DeliveryConfig, NotTaken};
 use crate::call::{Call, Method};
 use crate::server::{Endpoint, Message, Said};
 
 impl Mixpanel {
-    async fn deliver(&self, messages: Vec<Message>) -> Vec<Outcome> {
+    async fn deliver(&self, messages: Vec<Message>) -> Vec<Option<NotTaken>> {
         deliver(&self.url, Duration::from_secs(30), messages).await
     }
 }
 
-async fn deliver(url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Outcome> {
+async fn deliver(url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Option<NotTaken>> {
     deliver_as(Credentials::Token, url, timeout, messages).await
 }
 
-async fn deliver_as(credentials: Credentials, url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Outcome> {
+async fn deliver_as(
+    credentials: Credentials,
+    url: &str,
+    timeout: Duration,
+    messages: Vec<Message>,
+) -> Vec<Option<NotTaken>> {
     let delivery =
         Delivery::new(DeliveryConfig { token: "t0ken".into(), api_host: url.into(), credentials, timeout }).unwrap();
-    let said = messages.iter().cloned().map(|message| Said::Message(Box::new(message)));
-    let delivered = delivery.deliver(said.collect(), &mut Vec::new()).await;
-    let (given_back, outcomes): (Vec<Said>, Vec<Outcome>) = delivered.into_iter().unzip();
-    let given_back: Vec<Message> = given_back.into_iter().filter_map(Said::into_message).collect();
-    assert_eq!(given_back, messages, "each comes back once, in order");
+    let said: Vec<Said> = messages.into_iter().map(|message| Said::Message(Box::new(message))).collect();
+    let not_taken = delivery.deliver(said.iter(), &mut Vec::new()).await;
+    assert!(not_taken.is_sorted_by(|(a, _), (b, _)| a < b), "each once, in order");
+    let mut outcomes = vec![None; said.len()];
+    for (index, why) in not_taken {
+        outcomes[index] = Some(why);
+    }
     outcomes
 }
 
@@ -61,25 +68,25 @@ fn group() -> Message {
 }
 
 /// What an outcome is, without its words.
-fn kind(outcome: &Outcome) -> &'static str {
+fn kind(outcome: Option<&NotTaken>) -> &'static str {
     match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Refused(_) => "refused",
-        Outcome::Retry { .. } => "retry",
-        Outcome::InDoubt(_) => "in doubt",
-        Outcome::Unauthorized(_) => "unauthorized",
+        None => "delivered",
+        Some(NotTaken::Refused(_)) => "refused",
+        Some(NotTaken::Retry { .. }) => "retry",
+        Some(NotTaken::InDoubt(_)) => "in doubt",
+        Some(NotTaken::Unauthorized(_)) => "unauthorized",
     }
 }
 
-fn kinds(outcomes: &[Outcome]) -> Vec<&'static str> {
-    outcomes.iter().map(kind).collect()
+fn kinds(outcomes: &[Option<NotTaken>]) -> Vec<&'static str> {
+    outcomes.iter().map(|outcome| kind(outcome.as_ref())).collect()
 }
 
 #[actix_web::test]
 async fn each_endpoint_gets_its_messages_in_its_own_form() {
     let mixpanel = Mixpanel::answering(vec![]);
     let outcomes = mixpanel.deliver(vec![set(), event(1), group(), event(2)]).await;
-    assert_eq!(outcomes, vec![Outcome::Delivered; 4]);
+    assert_eq!(outcomes, vec![None; 4]);
 
     let mut seen = mixpanel.seen().clone();
     seen.sort_by(|a, b| a.path.cmp(&b.path));
@@ -133,11 +140,11 @@ async fn of_a_batch_with_bad_events_the_others_are_delivered() {
     assert_eq!(
         outcomes,
         [
-            Outcome::Delivered,
-            Outcome::Refused("properties.time: too far in the future".into()),
-            Outcome::Delivered,
-            Outcome::Refused("bad".into()),
-            Outcome::Delivered,
+            None,
+            Some(NotTaken::Refused("properties.time: too far in the future".into())),
+            None,
+            Some(NotTaken::Refused("bad".into())),
+            None,
         ]
     );
 }
@@ -146,7 +153,7 @@ async fn of_a_batch_with_bad_events_the_others_are_delivered() {
 async fn what_is_too_large_is_halved_and_what_cannot_be_halved_is_refused() {
     let mixpanel = Mixpanel::limited(2);
     let outcomes = mixpanel.deliver((0..7).map(event).collect()).await;
-    assert_eq!(outcomes, vec![Outcome::Delivered; 7]);
+    assert_eq!(outcomes, vec![None; 7]);
     let seen = mixpanel.seen().clone();
     let sizes: Vec<usize> = seen.iter().map(|seen| seen.body.as_array().unwrap().len()).collect();
     assert_eq!(sizes, [7, 3, 1, 2, 4, 2, 2]);
@@ -195,7 +202,8 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
 async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
     let mixpanel = Mixpanel::answering(vec![(429, Some("7"), json!({"error": "slow down"}))]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
-    let expected = Outcome::Retry { after: Some(Duration::from_secs(7)), reason: "status 429: slow down".into() };
+    let expected =
+        Some(NotTaken::Retry { after: Some(Duration::from_secs(7)), reason: "status 429: slow down".into() });
     assert_eq!(outcomes, vec![expected; 2_001]);
     assert_eq!(mixpanel.seen().len(), 1);
 }
@@ -204,8 +212,8 @@ async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
 async fn after_an_error_of_mixpanels_the_next_batch_is_tried_all_the_same() {
     let mixpanel = Mixpanel::answering(vec![(500, None, Value::Null)]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
-    assert_eq!(kind(&outcomes[0]), "retry");
-    assert_eq!(outcomes[2_000], Outcome::Delivered);
+    assert_eq!(kind(outcomes[0].as_ref()), "retry");
+    assert_eq!(outcomes[2_000], None);
 }
 
 #[actix_web::test]

@@ -1,12 +1,10 @@
-//! What became of a message, as the one who sent it needs to know.
+//! Why Mixpanel did not take a message, as the one who sent it needs to know.
 
 use std::time::Duration;
 
-/// What became of a message.
+/// Why Mixpanel did not take a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Mixpanel has it.
-    Delivered,
+pub enum NotTaken {
     /// Mixpanel will never take it, for this reason.
     Refused(String),
     /// Mixpanel does not have it, or it does no harm to send it again.

@@ -1,0 +1,66 @@
+//! What is to be said of the records that the worker has in its hands.
+
+use super::sender::{Again, Sender, ToTakeApart};
+use super::taken::Taken;
+use crate::failure::Reason;
+use crate::server::Said;
+
+/// What is to be said of some records.
+pub(super) struct Batch<'a> {
+    sender: &'a Sender,
+    apart: ToTakeApart,
+    /// Each behind the place of its record.
+    pub(super) said: Vec<(usize, Said)>,
+    /// Where what is written stands.
+    pub(super) text: Vec<u8>,
+    /// When the oldest record was closed, in milliseconds since 1970.
+    pub(super) oldest: Option<u64>,
+}
+
+impl<'a> Batch<'a> {
+    /// Nothing of so many yet; it is written in the place of what stands in `text`.
+    pub(super) fn new(sender: &'a Sender, records: usize, mut text: Vec<u8>) -> Self {
+        text.clear();
+        Self { sender, apart: sender.to_take_apart(), said: Vec::with_capacity(records), text, oldest: None }
+    }
+
+    /// Adds what is to be said of a record, which stands at that place. What may have arrived already,
+    /// and would count twice, is told of instead.
+    pub(super) fn add(&mut self, owner: usize, record: &mut Taken) {
+        let born = record.born_ms();
+        self.oldest = Some(self.oldest.map_or(born, |oldest| oldest.min(born)));
+        if self.add_sealed(owner, record).is_some() {
+            return;
+        }
+        let Some(lease) = record.open() else { return };
+        lease.attempts += 1;
+        let mut said = match lease.remaining.take() {
+            Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
+            None => self.sender.said(&lease.parcel, &mut self.text),
+        };
+        lease.remaining = Some(Vec::new());
+        if std::mem::take(&mut lease.in_doubt) {
+            let mut again = Again::new(self.sender);
+            for one in said.extract_if(.., |one| !one.is_repeatable()) {
+                let reason = Reason::InDoubt("who sent it ended before an answer came".into());
+                self.sender.tell(&again.failure(&lease.parcel, one, reason));
+            }
+        }
+        self.said.extend(said.into_iter().map(|said| (owner, said)));
+    }
+
+    /// The same of one that need not be taken apart; `None` where it must be.
+    fn add_sealed(&mut self, owner: usize, record: &Taken) -> Option<()> {
+        let Taken::Sealed(sealed) = record else { return None };
+        if self.apart.has(sealed.written()) {
+            return None;
+        }
+        let before = self.said.len();
+        let say = |event| self.said.push((owner, Said::Written(event)));
+        let added = self.sender.sealed(sealed.written(), &mut self.text, say);
+        if added.is_none() {
+            self.said.truncate(before);
+        }
+        added
+    }
+}
