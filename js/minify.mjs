@@ -10,11 +10,11 @@ const path = (name) => fileURLToPath(new URL(`../mengpaneel/src/browser/${name}`
 
 export const kept = (name) => readFileSync(path(`${name}.min.js`), "utf8");
 
-// A function, as an expression.
+// A function, to be called where it stands.
 export async function minified(name) {
-  const options = { compress: { expression: true, passes: 3 }, mangle: true };
+  const options = { ecma: 2015, compress: { expression: true, passes: 3, unsafe_arrows: true }, mangle: true };
   const { code } = await minify(readFileSync(path(`${name}.js`), "utf8"), options);
-  return code.replace(/;$/, "");
+  return `(${code.replace(/;$/, "")})`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -44,8 +44,6 @@ pub(crate) struct Block {
     begin_late: Bytes,
     end: String,
     end_late: String,
-    /// Under which name the browser remembers the setup that it ran, as JavaScript.
-    key: String,
     setups: Setups,
 }
 
@@ -55,22 +53,19 @@ impl Block {
         let Common { token, config, lib_url, instance, loader } = *common;
         let own = instance.map_or_else(|| String::from("mengpaneel"), |name| format!("mengpaneel_{name}"));
         let name = text(&own);
-        let open = format!(
-            "<script>\n(function () {{\ntry {{\nvar mengpaneel = window[{name}] = window[{name}] || {{}};\n\
-             var visit = mengpaneel.visit = mengpaneel.visit || {VISIT}({name});\n"
-        );
-        let queue = "var mixpanel = mengpaneel.queue = mengpaneel.queue || window.mixpanel || [];\n".to_owned();
+        let open = format!("<script>\ntry {{\nlet own = {VISIT}({name});\n");
+        let queue = "let mixpanel = own.queue = own.queue || window.mixpanel || [];\n".to_owned();
         let load = if loader == Loader::Never {
             queue.clone()
         } else {
             format!(
-                "var mixpanel = {LOADER}({});\nmengpaneel.queue = mixpanel = mixpanel.init({}, {}, {name});\n",
+                "let mixpanel = own.queue = {LOADER}({}, {}, {}, {name});\n",
                 text(lib_url),
                 text(token),
                 as_script(config),
             )
         };
-        let calls = "var calls = visit(function () {\n";
+        let calls = "let calls = own.visit(function () {\n";
         let check = if loader == Loader::Never {
             String::new()
         } else {
@@ -81,8 +76,7 @@ impl Block {
             begin: format!("{open}{load}{calls}").into(),
             begin_late: format!("{open}{queue}{calls}").into(),
             end: end(&check),
-            end_late: end("if (mengpaneel.instance && this !== mengpaneel.instance) return;\n"),
-            key: text(&format!("{own}_setup")),
+            end_late: end("if (own.instance && this !== own.instance) return;\n"),
             setups: Setups::default(),
         }
     }
@@ -98,7 +92,7 @@ impl Block {
     /// The name of a setup, and its calls as a script.
     pub(crate) fn setup(&self, setup: &[Call]) -> Arc<Setup> {
         self.setups.of(setup, || {
-            let (name, mut script) = (setup_name(setup), Script { text: Vec::new(), key: &self.key });
+            let (name, mut script) = (setup_name(setup), Script { text: Vec::new() });
             script.setup(setup, &name);
             Setup { name, script: script.text }
         })
@@ -113,7 +107,7 @@ impl Block {
 
     fn write(&self, begin: &Bytes, calls: Option<&Calls>, end: &str, nonce: Option<&str>) -> [Bytes; 2] {
         // With room for some calls: a script that grows is copied each time.
-        let mut script = Script { text: Vec::with_capacity(1_000), key: &self.key };
+        let mut script = Script { text: Vec::with_capacity(1_000) };
         if let Some(calls) = calls {
             let setup = (!calls.setup.is_empty()).then(|| self.setup(&calls.setup));
             script.modes(calls, setup.as_deref());
@@ -133,8 +127,8 @@ fn under(nonce: &str, begin: &[u8]) -> Bytes {
 /// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
 fn end(check: &str) -> String {
     format!(
-        "}});\nmixpanel.push(function () {{\n{check}mengpaneel.queue = this;\ncalls(this);\n}});\n\
-         }} catch (e) {{}}\n}})();\n</script>\n"
+        "}});\nmixpanel.push(function () {{\n{check}own.queue = this;\ncalls(this);\n}});\n\
+         }} catch (e) {{}}\n</script>\n"
     )
 }
 
@@ -190,12 +184,11 @@ fn write_wire(call: &Call, to: &mut Vec<u8>) {
 }
 
 /// A script that is being written.
-struct Script<'a> {
+struct Script {
     text: Vec<u8>,
-    key: &'a str,
 }
 
-impl Script<'_> {
+impl Script {
     fn push(&mut self, text: &str) {
         self.text.extend_from_slice(text.as_bytes());
     }
@@ -215,11 +208,9 @@ impl Script<'_> {
     }
 
     fn setup(&mut self, setup: &[Call], name: &str) {
-        let key = self.key;
-        for part in ["var known = false;\ntry {\nknown = sessionStorage.getItem(", key, ") === \"", name] {
+        for part in ["let known = own.knows(\"", name, "\");\n"] {
             self.push(part);
         }
-        self.push("\";\n} catch (e) {}\n");
         for run in setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
             if run.first().is_some_and(every_page) {
                 self.each(run);
@@ -229,17 +220,13 @@ impl Script<'_> {
                 self.push("}\n");
             }
         }
-        let parts = ["mengpaneel.setup = \"", name, "\";\ntry {\nsessionStorage.setItem(", key, ", \"", name];
-        for part in parts {
+        for part in ["own.ran(\"", name, "\");\n"] {
             self.push(part);
         }
-        self.push("\");\n} catch (e) {}\n");
     }
 
     fn forget_setup(&mut self) {
-        for part in ["delete mengpaneel.setup;\ntry {\nsessionStorage.removeItem(", self.key, ");\n} catch (e) {}\n"] {
-            self.push(part);
-        }
+        self.push("own.ran();\n");
     }
 
     fn each(&mut self, calls: &[Call]) {

@@ -1,8 +1,10 @@
 //! Setups as they were written: a visitor's is mostly the same on each page.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::fast::RandomState;
 
 use crate::call::Call;
 
@@ -24,7 +26,7 @@ pub(crate) struct Setup {
 #[derive(Debug, Default)]
 pub(crate) struct Setups {
     state: RandomState,
-    known: Mutex<HashMap<u64, Known>>,
+    known: Mutex<HashMap<u64, Known, RandomState>>,
 }
 
 type Known = (Vec<Call>, Arc<Setup>);

@@ -1,5 +1,6 @@
 //! The arguments of a call: written when they are recorded, taken apart for who asks for values.
 
+use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -94,10 +95,12 @@ impl Args {
             return None;
         }
         for _ in 0..reader.len()? {
-            if reader.name()? == name.as_bytes() {
-                return reader.seen();
+            // They stand in the order of their names.
+            match reader.name()?.cmp(name.as_bytes()) {
+                Ordering::Less => reader.skip()?,
+                Ordering::Equal => return reader.seen(),
+                Ordering::Greater => return None,
             }
-            reader.skip()?;
         }
         None
     }
