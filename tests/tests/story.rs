@@ -107,7 +107,7 @@ async fn a_client_that_has_the_setup_does_not_get_it_again() {
     let mut ada = Visitor::browser(blog.url());
     ada.post("/users", &ADA).await_page().await;
     let page = ada.get("/").await_page().await;
-    let (_, rest) = page.body.split_once("mengpaneel.setup = \"").unwrap();
+    let (_, rest) = page.body.split_once("own.ran(\"").unwrap();
     let known = rest.split('"').next().unwrap().to_owned();
 
     ada.post_json("/posts", &json!({"title": "Hello"})).capable().await_page().await;
