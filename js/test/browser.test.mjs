@@ -24,6 +24,8 @@ const initOther = (token = "OTHER") =>
 const CALLS = JSON.stringify([[["track"], ["From A Header"]]]);
 const pages = {
   "/sign_up": html(block("sign_up")),
+  "/sign_out": html(block("sign_out")),
+  "/billing": html(block("billing")),
   "/loader_only": html(block("loader_only"), '<script>mixpanel.track("By The Page")</script>'),
   "/other_before": html(OTHER + initOther() + block("sign_up")),
   "/other_after": html(block("sign_up") + OTHER + initOther()),
@@ -145,6 +147,33 @@ test("the rest of a setup is sent once a visit, identify runs on every page", as
   await context.close();
   assert.equal(sent.filter((it) => it === "T people $set").length, 1);
   assert.equal(sent.filter((it) => it === "T Sign Up").length, 2);
+});
+
+test("after a sign-out the rest of a setup is sent again", async () => {
+  const context = await browser.newContext({ userAgent: "Mozilla/5.0 Chrome/140.0" });
+  const page = await context.newPage();
+  const sent = [];
+  page.on("request", (request) => {
+    if (request.url().includes("/mp/")) {
+      sent.push(said(JSON.parse(new URLSearchParams(request.postData()).get("data"))));
+    }
+  });
+  for (const path of ["/sign_up", "/sign_out", "/sign_up"]) {
+    await page.goto(origin + path, { waitUntil: "networkidle" });
+  }
+  await context.close();
+  assert.ok(sent.includes("T Sign Out"));
+  assert.equal(sent.filter((it) => it === "T people $set").length, 2);
+});
+
+test("a second Mengpaneel remembers its setup by a name of its own", async () => {
+  const stored = {};
+  await visit("/billing", 6, async (page) => {
+    await page.waitForFunction(() => sessionStorage.getItem("mengpaneel_billing_setup"));
+    Object.assign(stored, await page.evaluate(() => ({ ...sessionStorage })));
+  });
+  assert.match(stored.mengpaneel_billing_setup, /^[0-9a-f]{16}$/);
+  assert.equal(stored.mengpaneel_setup, undefined);
 });
 
 test("the page's own scripts may use the loader's queue", async () => {

@@ -208,9 +208,7 @@ impl Script {
     }
 
     fn setup(&mut self, setup: &[Call], name: &str) {
-        for part in ["let known = own.knows(\"", name, "\");\n"] {
-            self.push(part);
-        }
+        self.push(&format!("let known = own.knows(\"{name}\");\n"));
         for run in setup.chunk_by(|a, b| every_page(a) == every_page(b)) {
             if run.first().is_some_and(every_page) {
                 self.each(run);
@@ -220,9 +218,7 @@ impl Script {
                 self.push("}\n");
             }
         }
-        for part in ["own.ran(\"", name, "\");\n"] {
-            self.push(part);
-        }
+        self.push(&format!("own.ran(\"{name}\");\n"));
     }
 
     fn forget_setup(&mut self) {

@@ -105,14 +105,17 @@ impl Style {
 fn any(text: &[u8], find: fn(u64) -> u64) -> u64 {
     let (words, rest) = text.as_chunks();
     let found = words.iter().fold(0, |found, word| found | find(u64::from_le_bytes(*word)));
-    match (text.last_chunk(), text.first_chunk(), text.last_chunk()) {
-        _ if rest.is_empty() => found,
-        (Some(last), ..) => found | find(u64::from_le_bytes(*last)),
-        (_, Some(first), Some(last)) => {
-            find(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
-        }
-        _ => find(rest.iter().fold(every(b' '), |word, byte| word << 8 | u64::from(*byte))),
+    if rest.is_empty() {
+        return found;
     }
+    // What is left is looked at with what stands before it, which does no harm to see twice.
+    if let Some(last) = text.last_chunk() {
+        return found | find(u64::from_le_bytes(*last));
+    }
+    if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
+        return find(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
+    }
+    find(rest.iter().fold(every(b' '), |word, byte| word << 8 | u64::from(*byte)))
 }
 
 /// Has the sign of a byte if there is one that must be escaped in JSON. A byte that borrowed may give

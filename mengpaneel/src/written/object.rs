@@ -17,8 +17,6 @@ pub struct Object {
     /// Where the number of its members stands.
     at: usize,
     count: usize,
-    /// They are few, and short.
-    is_few: bool,
     /// The first few were written in the order of their names, each another.
     in_order: bool,
     /// Of the first few, as they were written: the begin of the name, which mostly tells.
@@ -34,7 +32,7 @@ impl Object {
     pub fn begin(to: &mut Vec<u8>) -> Self {
         to.extend_from_slice(b"o\0");
         let at = to.len() - 1;
-        Self { at, count: 0, is_few: true, in_order: true, keys: [0; FEW], ends: [0; FEW], order: [0; FEW] }
+        Self { at, count: 0, in_order: true, keys: [0; FEW], ends: [0; FEW], order: [0; FEW] }
     }
 
     /// Begins one with these members, in the place of which the same names may come again.
@@ -56,15 +54,17 @@ impl Object {
 
     /// A member was written behind the others, from there on.
     pub fn put(&mut self, begin: usize, to: &[u8]) {
-        match u16::try_from(to.len() - self.at) {
-            Ok(end) if self.count < FEW => {
-                self.keys[self.count] = name(to, begin).map_or(0, key);
-                self.ends[self.count] = end;
-                self.find_place(to);
-            }
-            _ => self.is_few = false,
+        if let (true, Some(end)) = (self.count < FEW, self.end_in(to)) {
+            self.keys[self.count] = name(to, begin).map_or(0, key);
+            self.ends[self.count] = end;
+            self.find_place(to);
         }
         self.count += 1;
+    }
+
+    /// How far behind the number what is written ends, if that is not too far for the few.
+    fn end_in(&self, to: &[u8]) -> Option<u16> {
+        u16::try_from(to.len() - self.at).ok()
     }
 
     /// Puts the last in its place among the few.
@@ -111,7 +111,7 @@ impl Object {
 
     /// All members are there.
     pub fn end(self, to: &mut Vec<u8>) {
-        let few = self.order.get(..self.count).filter(|_| self.is_few);
+        let few = self.order.get(..self.count).filter(|_| self.end_in(to).is_some());
         let count = match few {
             Some(_) if self.in_order => self.count,
             Some(order) => self.put_in_order(order, to),
@@ -174,14 +174,15 @@ fn drop_before(end: usize, start: usize, to: &mut Vec<u8>) {
 
 /// The first bytes of a name, in whose order names are.
 fn key(name: &[u8]) -> u64 {
-    match (name.first_chunk(), name.first_chunk(), name.last_chunk()) {
-        (Some(first), ..) => u64::from_be_bytes(*first),
-        // The last four of these overlap the first.
-        (_, Some(first), Some(last)) => {
-            u64::from(u32::from_be_bytes(*first)) << 32 | u64::from(u32::from_be_bytes(*last)) << (64 - 8 * name.len())
-        }
-        _ => name.iter().fold(0, |key, byte| key << 8 | u64::from(*byte)) << (63 - 8 * name.len()) << 1,
+    if let Some(first) = name.first_chunk() {
+        return u64::from_be_bytes(*first);
     }
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        // Of up to seven, the last four overlap the first.
+        let (first, last) = (u64::from(u32::from_be_bytes(*first)), u64::from(u32::from_be_bytes(*last)));
+        return first << 32 | last << (64 - 8 * name.len());
+    }
+    name.iter().rev().fold(0, |key, byte| key >> 8 | u64::from(*byte) << 56)
 }
 
 /// The name of the member that begins there.

@@ -7,6 +7,10 @@ fn calls(wire: serde_json::Value) -> Calls {
     serde_json::from_value(wire).unwrap()
 }
 
+fn signed_out() -> Calls {
+    calls(json!({"tracking": [[["track"], ["Sign Out"]], [["reset"], []]]}))
+}
+
 fn signed_up() -> Calls {
     calls(json!({
         "before_setup": [[["alias"], ["42"]]],
@@ -76,6 +80,7 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/browser/script/pages");
     let config = json!({"api_host": "/mp", "api_payload_format": "json", "batch_requests": false});
     let calls = signed_up();
+    let sign_out = signed_out();
     let served = page(&config, Some(&calls)).with(|common| common.lib_url = "/mixpanel.js");
     for (name, written) in [
         ("sign_up.html", block(&served)),
@@ -83,6 +88,8 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
         ("nonce.html", block(&Page { nonce: Some("n0nce"), ..served })),
         ("never.html", block(&served.with(|common| common.loader = Loader::Never))),
         ("late.html", late_block(&calls, None)),
+        ("sign_out.html", block(&Page { calls: Some(&sign_out), ..served })),
+        ("billing.html", block(&served.with(|common| common.instance = Some("billing")))),
     ] {
         let (file, written) = (format!("{folder}/{name}"), written.unwrap());
         if std::env::var_os("BLESS").is_some() {
@@ -127,7 +134,7 @@ fn only_what_a_page_forgets_is_repeated_on_every_page() {
 #[test]
 fn a_reset_forgets_the_setup() {
     let config = json!({});
-    let calls = calls(json!({"tracking": [[["track"], ["Sign Out"]], [["reset"], []]]}));
+    let calls = signed_out();
     let block = block(&page(&config, Some(&calls))).unwrap();
     let (reset, forgets) = (block.find("this.reset();"), block.rfind("own.ran();"));
     assert!(reset.is_some() && reset < forgets, "{block}");

@@ -1,7 +1,6 @@
 //! Bodies, compressed.
 
-use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::{Compress, CompressError, Compression, FlushCompress, Status};
 
@@ -22,19 +21,18 @@ struct Kit {
 impl Gzip {
     /// The body that is written so, compressed.
     pub(super) fn of(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<Vec<u8>, CompressError> {
-        let mut kit = self.kept(None).unwrap_or_else(Kit::new);
+        let mut kit = self.kept().take().unwrap_or_else(Kit::new);
         kit.plain.clear();
         write(&mut kit.plain);
         let body = kit.compress()?;
         if kit.plain.len() >= MUCH {
-            self.kept(Some(kit));
+            *self.kept() = Some(kit);
         }
         Ok(body)
     }
 
-    /// What is kept, in the place of which that is kept.
-    fn kept(&self, next: Option<Kit>) -> Option<Kit> {
-        mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), next)
+    fn kept(&self) -> MutexGuard<'_, Option<Kit>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,6 +82,6 @@ mod tests {
             let compressed = gzip.of(|to| to.extend_from_slice(&body)).unwrap();
             assert!(plain(&compressed) == body);
         }
-        assert!(gzip.kept(None).is_none(), "the last was small");
+        assert!(gzip.kept().is_none(), "the last was small");
     }
 }

@@ -26,13 +26,13 @@ pub(super) struct Common<'a> {
 
 /// The members that an event has from elsewhere, of those that it brings itself.
 #[derive(Clone, Copy, Default)]
-struct Brought(u8);
-
-const DISTINCT_ID: Brought = Brought(1);
-const USER_ID: Brought = Brought(2);
-const DEVICE_ID: Brought = Brought(4);
-const TIME: Brought = Brought(8);
-const INSERT_ID: Brought = Brought(16);
+struct Brought<'a> {
+    user: Option<&'a [u8]>,
+    distinct: Option<&'a [u8]>,
+    device: bool,
+    time: bool,
+    insert_id: bool,
+}
 
 /// What the application says of an event: so many members, as they are written.
 #[derive(Clone, Copy)]
@@ -86,22 +86,21 @@ pub(super) fn write<'a>(
     record.quoted(name);
     record.json.extend_from_slice(common.opening);
     record.count += 1;
-    let (mut brought, mut left, mut said) = (Brought::default(), own, Identity::default());
+    let (mut brought, mut left) = (Brought::default(), own);
     while left.count > 0 {
         let (key, value) = left.next()?;
         if key != b"token" {
             brought = brought.with(key, value)?;
-            said = said.with(key, value);
             record.own(key, value)?;
         }
     }
-    let id = record.identity(own, said, brought, state)?;
-    if !brought.has(TIME)
+    let id = record.identity(own, brought, state)?;
+    if !brought.time
         && let Some(time) = common.time
     {
         record.member("\"time\"", &time)?;
     }
-    if !brought.has(INSERT_ID) {
+    if !brought.insert_id {
         record.text("\"$insert_id\"", insert_id().as_bytes())?;
     }
     record.json.extend_from_slice(
@@ -113,45 +112,23 @@ pub(super) fn write<'a>(
     is_taken(record.count, record.json.len() - start).then(|| (owner(Some(id)), left.members))
 }
 
-/// Whose an event says it is.
-#[derive(Clone, Copy, Default)]
-struct Identity<'a> {
-    user: Option<&'a [u8]>,
-    distinct: Option<&'a [u8]>,
-}
-
-impl<'a> Identity<'a> {
-    fn with(self, key: &[u8], value: Seen<'a>) -> Self {
-        match (key, value) {
-            (b"$user_id", Seen::Text(id)) => Self { user: Some(id), ..self },
-            (b"distinct_id", Seen::Text(id)) => Self { distinct: Some(id), ..self },
-            _ => self,
-        }
-    }
-}
-
-impl Brought {
-    fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
+impl<'a> Brought<'a> {
     /// With this member; `None` where it needs a look.
-    fn with(self, key: &[u8], value: Seen<'_>) -> Option<Self> {
-        let is_id = || matches!(value, Seen::Text(id) if !is_placeholder(id));
-        let one = match key {
-            b"distinct_id" if is_id() => DISTINCT_ID,
-            b"$user_id" if is_id() => USER_ID,
-            b"$device_id" => DEVICE_ID,
-            b"time" if value.is_number() => TIME,
-            b"$insert_id" if matches!(value, Seen::Text(id) if is_insert_id(id)) => INSERT_ID,
-            b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib" | b"$lib_version" | b"ip"
-            | b"$referrer" | b"$referring_domain" | b"$current_url" | b"$browser" | b"$browser_version" | b"$os"
-            | b"$device" => {
-                return None;
-            }
-            _ => Self(0),
-        };
-        Some(Self(self.0 | one.0))
+    fn with(self, key: &[u8], value: Seen<'a>) -> Option<Self> {
+        Some(match (key, value) {
+            (b"distinct_id", Seen::Text(id)) if !is_placeholder(id) => Self { distinct: Some(id), ..self },
+            (b"$user_id", Seen::Text(id)) if !is_placeholder(id) => Self { user: Some(id), ..self },
+            (b"$device_id", _) => Self { device: true, ..self },
+            (b"time", time) if time.is_number() => Self { time: true, ..self },
+            (b"$insert_id", Seen::Text(id)) if is_insert_id(id) => Self { insert_id: true, ..self },
+            (
+                b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib" | b"$lib_version" | b"ip"
+                | b"$referrer" | b"$referring_domain" | b"$current_url" | b"$browser" | b"$browser_version" | b"$os"
+                | b"$device",
+                _,
+            ) => return None,
+            _ => self,
+        })
     }
 }
 
@@ -225,8 +202,7 @@ impl Record<'_> {
     fn identity<'a>(
         &mut self,
         own: Own<'_>,
-        Identity { user, distinct }: Identity<'a>,
-        brought: Brought,
+        Brought { user, distinct, device, .. }: Brought<'a>,
         state: &'a State,
     ) -> Option<&'a [u8]> {
         let [user_id, distinct_id, device_id] =
@@ -241,10 +217,10 @@ impl Record<'_> {
             self.text("\"distinct_id\"", id)?;
         }
         if somebody_else.is_none() {
-            if let Some(device) = device_id.filter(|_| !brought.has(DEVICE_ID)) {
-                self.text("\"$device_id\"", device)?;
+            if let Some(device_id) = device_id.filter(|_| !device) {
+                self.text("\"$device_id\"", device_id)?;
             }
-            if let Some(user) = user_id.filter(|_| !brought.has(USER_ID)) {
+            if let Some(user) = user_id.filter(|_| user.is_none()) {
                 if is_placeholder(user) {
                     return None;
                 }
@@ -285,5 +261,5 @@ impl Record<'_> {
 
 /// Whether a super property has the name of something that stands in each event anyway.
 fn is_added_elsewhere(key: &[u8]) -> bool {
-    key == b"token" || Brought::default().with(key, Seen::Null).is_none_or(|brought| brought.has(DEVICE_ID))
+    key == b"token" || Brought::default().with(key, Seen::Null).is_none_or(|brought| brought.device)
 }
