@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::failure::Failures;
 use crate::flush::Means;
 use crate::mixpanel::Mixpanel;
 use crate::outbox::{Health, NotSent, Post, Undelivered};
 use crate::parcel::Parcel;
-use crate::recorder::{Ending, Extent, Late, Recorder, Settled};
+use crate::recorder::{Ending, Extent, Recorder, Settled, Shared};
 use crate::visitor::Visitor;
 
 /// One project of Mixpanel's: the middleware for an app, and the scope for scripts and jobs.
@@ -38,9 +37,7 @@ pub struct Mengpaneel {
 /// A Mengpaneel that has a token.
 pub(crate) struct On {
     pub(crate) means: Arc<Means>,
-    /// Where what is recorded late goes.
-    pub(crate) late: Late,
-    pub(crate) failures: Arc<Failures>,
+    pub(crate) shared: Arc<Shared>,
     /// Whether the log says already that no session stands outside of us.
     pub(crate) told_no_session: AtomicBool,
 }
@@ -130,7 +127,7 @@ impl Mengpaneel {
 impl On {
     /// A recorder whose late calls go to the server.
     pub(crate) fn recorder(&self, visitor: impl FnOnce() -> Visitor + Send + 'static) -> Arc<Recorder> {
-        Arc::new(Recorder::new(visitor, (*self.failures).clone(), Arc::clone(&self.late)))
+        Arc::new(Recorder::new(visitor, Arc::clone(&self.shared)))
     }
 
     /// Delayed calls whose page did not come: nobody will be there to send them later.
@@ -166,7 +163,7 @@ impl Running {
         let settled = self.recorder.settle(Ending { succeeded, routed: true }, Extent::Everything)?;
         let Settled { mut calls, via_server, .. } = Arc::unwrap_or_clone(settled);
         calls.append(via_server);
-        let parcel = Parcel::new(self.recorder.visitor().clone(), calls);
+        let parcel = self.recorder.parcel(calls);
         (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })
     }
 }

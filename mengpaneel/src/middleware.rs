@@ -312,7 +312,7 @@ impl Drop for Recording {
         let ending = Ending { succeeded: false, routed: true };
         let Some(settled) = self.recorder.settle(ending, Extent::RecordedHere) else { return };
         let Settled { calls, via_server, .. } = &*settled;
-        let parcel = |calls: &Calls| Parcel::new(self.recorder.visitor().clone(), calls.clone());
+        let parcel = |calls: &Calls| self.recorder.parcel(calls.clone());
         if !calls.is_setup_only() {
             self.on.means.post.hand_over(parcel(calls));
         }

@@ -10,7 +10,7 @@ use crate::visitor::Visitor;
 /// Calls that the server delivers, and under whom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parcel {
-    /// Names the parcel wherever it waits. Of two, the later one is the greater, within a process.
+    /// Names the parcel wherever it waits. Of two that one Mengpaneel made, the later one is the greater.
     pub id: Uuid,
     /// Who was there.
     pub visitor: Visitor,

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method, Mode};
+use crate::clock::Sequence;
 use crate::failure::{Failure, Failures};
 use crate::parcel::Parcel;
 use crate::stats;
@@ -91,12 +92,28 @@ pub struct Settled {
 /// Where a parcel goes that was recorded after its request was flushed.
 pub type Late = Arc<dyn Fn(Parcel) + Send + Sync>;
 
+/// What the recorders of one Mengpaneel share.
+pub struct Shared {
+    /// Where failures of recording are told.
+    pub failures: Arc<Failures>,
+    /// Where what is recorded late goes.
+    pub late: Late,
+    /// What gives events and parcels their names.
+    pub names: Sequence,
+}
+
+impl Default for Shared {
+    /// Late calls go nowhere.
+    fn default() -> Self {
+        Self { failures: Arc::default(), late: Arc::new(|_| {}), names: Sequence::default() }
+    }
+}
+
 /// Collects the calls of one request, job or script.
 pub struct Recorder {
     state: Mutex<State>,
     visitor: LateVisitor,
-    failures: Failures,
-    late: Late,
+    shared: Arc<Shared>,
 }
 
 #[derive(Default)]
@@ -130,8 +147,8 @@ struct Setup {
 
 impl Recorder {
     /// An empty recorder for what happens under `visitor`.
-    pub fn new(visitor: impl FnOnce() -> Visitor + Send + 'static, failures: Failures, late: Late) -> Self {
-        Self { state: Mutex::default(), visitor: LazyLock::new(Box::new(visitor)), failures, late }
+    pub fn new(visitor: impl FnOnce() -> Visitor + Send + 'static, shared: Arc<Shared>) -> Self {
+        Self { state: Mutex::default(), visitor: LazyLock::new(Box::new(visitor)), shared }
     }
 
     /// Who is there.
@@ -141,7 +158,18 @@ impl Recorder {
 
     /// Where failures of recording are told.
     pub fn tell(&self, failure: &Failure) {
-        self.failures.tell(failure);
+        self.shared.failures.tell(failure);
+    }
+
+    /// A stamp for an event that is recorded now.
+    pub fn stamp(&self) -> Stamp {
+        Stamp::now(&self.shared.names)
+    }
+
+    /// A parcel of calls that were recorded here.
+    pub fn parcel(&self, calls: Calls) -> Parcel {
+        let id = self.shared.names.next().0;
+        Parcel { id, visitor: self.visitor.clone(), context: Vec::new(), calls, via_server: false }
     }
 
     /// Puts the calls in place that the last request left. What is replayed later stands behind them.
@@ -224,7 +252,7 @@ impl Recorder {
 
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     pub fn record(&self, mut entry: Entry) {
-        let id = entry.stamp.or_else(|| stamp::stamp(&mut entry.call));
+        let id = entry.stamp.or_else(|| stamp::stamp(&mut entry.call, &self.shared.names));
         stats::recorded(1);
         let mut state = self.lock();
         if state.flushed.is_some() {
@@ -234,7 +262,7 @@ impl Recorder {
             }
             let context = state.context();
             drop(state);
-            (self.late)(self.late_parcel(id, entry, context));
+            (self.shared.late)(self.late_parcel(id, entry, context));
             return;
         }
         if entry.mode == Mode::Setup {
@@ -275,7 +303,7 @@ impl Recorder {
         let mut calls = Calls::default();
         *calls.mode_mut(entry.mode) = vec![entry.call];
         let via_server = entry.via_server;
-        let id = id.unwrap_or_else(Uuid::now_v7);
+        let id = id.unwrap_or_else(|| self.shared.names.next().0);
         Parcel { id, visitor: self.visitor.clone(), context, calls, via_server }
     }
 

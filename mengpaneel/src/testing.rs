@@ -6,7 +6,6 @@ use std::sync::Arc;
 use actix_web::dev::ServiceResponse;
 
 use crate::call::Calls;
-use crate::failure::Failures;
 use crate::mixpanel::Mixpanel;
 use crate::recorder::{Ending, Extent, Recorder};
 use crate::visitor::Visitor;
@@ -54,7 +53,7 @@ where
 }
 
 fn recorder() -> Arc<Recorder> {
-    Arc::new(Recorder::new(Visitor::default, Failures::default(), Arc::new(|_| {})))
+    Arc::new(Recorder::new(Visitor::default, Arc::default()))
 }
 
 fn settle(recorder: &Recorder, ending: Ending) -> Calls {

@@ -139,11 +139,12 @@ impl Live {
 
     /// Records, in the order of the modes, the calls whose condition and values are there.
     fn record(&self, outcome: Outcome) {
+        let Some(recorder) = self.mixpanel.recorder() else { return };
         let slots = std::mem::replace(&mut *self.slots(), Slots::new(0));
         let ended = |annotated: &'static Annotated| {
             let condition = condition(annotated.on, self.site.kind, outcome)?;
             let when = slots.met(annotated);
-            let arguments = if when == When::True { slots.arguments(annotated) } else { None };
+            let arguments = if when == When::True { slots.arguments(annotated, recorder) } else { None };
             Some(Ended { annotated, condition, when, arguments })
         };
         let mut calls: Vec<Ended> = self.site.calls.iter().filter_map(ended).collect();

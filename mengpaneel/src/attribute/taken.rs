@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::call::Args;
 use crate::plan::{Annotated, Argument, Property, Value};
-use crate::recorder::Stamp;
+use crate::recorder::Recorder;
 use crate::written::{Object, Reader, Seen, write_bool, write_len, write_text, write_text_value};
 
 /// Values as they were taken, written one behind the other.
@@ -70,8 +70,8 @@ impl Slots {
         }
     }
 
-    /// What a call is called with; `None` where a value is missing.
-    pub(super) fn arguments(&self, annotated: &Annotated) -> Option<Arguments> {
+    /// What a call is called with; `None` where a value is missing. An event is given a stamp by `recorder`.
+    pub(super) fn arguments(&self, annotated: &Annotated, recorder: &Recorder) -> Option<Arguments> {
         let mut taken = Taken { slots: self, last: None };
         if let Some(slot) = annotated.when {
             taken.slot(slot)?;
@@ -81,13 +81,13 @@ impl Slots {
         for (index, argument) in annotated.args.iter().enumerate() {
             match argument {
                 Argument::Properties(properties) if properties_of_event == Some(index) => {
-                    let stamp = stamp.insert(Stamp::now());
+                    let stamp = stamp.insert(recorder.stamp());
                     args.try_push(|to| taken.properties(&stamp.members(), properties, to))?;
                 }
                 argument => args.try_push(|to| taken.argument(argument, to))?,
             }
         }
-        Some(Arguments { args, ticket: taken.last, stamp: stamp.map(|stamp| stamp.id()) })
+        Some(Arguments { args, ticket: taken.last, stamp: stamp.map(|stamp| stamp.id) })
     }
 }
 

@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::browser::script::{Block, Common};
 use crate::call::Properties;
 use crate::claims::Claims;
+use crate::clock::Sequence;
 use crate::current;
 use crate::flush::Means;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
-use crate::recorder::Late;
+use crate::recorder::{Late, Shared};
 use crate::seed::Seeding;
 use crate::server::{Credentials, Delivery, DeliveryConfig};
 use crate::settings::{Names, PageSettings, Settings};
@@ -72,14 +73,13 @@ impl Builder {
             Arc::new(move |parcel| post.hand_over(parcel))
         };
         let on = On {
-            late,
+            shared: Arc::new(Shared { failures, late, names: Sequence::default() }),
             means: Arc::new(Means {
                 settings: Arc::new(settings),
                 block: Arc::new(block),
                 post,
                 claims: Claims::telling(self.max_unclaimed, Some(told)),
             }),
-            failures,
             told_no_session: AtomicBool::new(false),
         };
         Ok(Mengpaneel::new(Some(Arc::new(on))))

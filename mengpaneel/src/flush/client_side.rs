@@ -14,7 +14,6 @@ use crate::browser::csp::{self, Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::call::Calls;
 use crate::mixpanel::Mixpanel;
-use crate::parcel::Parcel;
 use crate::settings::{Loader, Settings};
 
 /// Where the block stands.
@@ -165,7 +164,7 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option
 fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Content<B> {
     let calls = calls.cloned();
     let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
-    let parcel = parcel.map(|calls| Parcel::new(exchange.recorder.visitor().clone(), calls));
+    let parcel = parcel.map(|calls| exchange.recorder.parcel(calls));
     let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
     let settings = Arc::clone(&exchange.means.settings);
     let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, &asked));

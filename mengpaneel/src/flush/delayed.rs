@@ -37,7 +37,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         Err(no_room) => return Err(no_room.to_string().into()),
     }
     let Delayed { id, calls } = delayed;
-    exchange.aside = Some(Box::new(Parcel { id, ..Parcel::new(exchange.recorder.visitor().clone(), calls) }));
+    exchange.aside = Some(Box::new(Parcel { id, ..exchange.recorder.parcel(calls) }));
     Ok(at_once)
 }
 

@@ -250,7 +250,7 @@ where
     }
 
     fn parcel(&self, calls: Calls) -> Parcel {
-        Parcel::new(self.recorder.visitor().clone(), calls)
+        self.recorder.parcel(calls)
     }
 
     fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {

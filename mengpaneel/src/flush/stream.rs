@@ -140,8 +140,7 @@ impl Streaming {
     }
 
     fn send(&self, calls: Calls, context: Vec<crate::call::Call>) {
-        let parcel = Parcel::new(self.recorder.visitor().clone(), calls);
-        self.post.hand_over(Parcel { context, ..parcel });
+        self.post.hand_over(Parcel { context, ..self.recorder.parcel(calls) });
     }
 }
 

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
-use crate::recorder::{Condition, Entry, Recorder, Stamp};
+use crate::recorder::{Condition, Entry, Recorder};
 use crate::strategy::Strategy;
 
 pub use group::Group;
@@ -114,12 +115,12 @@ impl Mixpanel {
     /// `mixpanel.track`: an event, with properties that are anything that serialises to an object;
     /// `()` for none.
     pub fn track(&self, event: impl AsRef<str>, properties: impl Serialize) {
-        if self.is_recording() {
-            let (event, stamp) = (event.as_ref(), Stamp::now());
+        if let Some(recorder) = &self.recorder {
+            let (event, stamp) = (event.as_ref(), recorder.stamp());
             let mut args = Args::with_room();
             args.push_text(event);
             args.push(|to| self.properties_with(&stamp.members(), event, properties, to));
-            self.record(Entry { stamp: Some(stamp.id()), ..self.entry(Method::Track, args) });
+            recorder.record(self.entry(Method::Track, args, Some(stamp.id)));
         }
     }
 
@@ -267,13 +268,13 @@ impl Mixpanel {
     }
 
     pub(crate) fn call_written(&self, method: Method, args: Args) {
-        self.record(self.entry(method, args));
+        self.record(self.entry(method, args, None));
     }
 
-    fn entry(&self, method: Method, args: Args) -> Entry {
+    fn entry(&self, method: Method, args: Args, stamp: Option<Uuid>) -> Entry {
         let (mode, via_server) = (self.mode, self.via_server);
         let call = Call::with(method, args);
-        Entry { call, mode, via_server, condition: Condition::Always, ticket: None, stamp: None }
+        Entry { call, mode, via_server, condition: Condition::Always, ticket: None, stamp }
     }
 
     pub(crate) fn record(&self, entry: Entry) {

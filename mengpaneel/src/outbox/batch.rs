@@ -1,5 +1,7 @@
 //! What is to be said of the records that the worker has in its hands.
 
+use uuid::Uuid;
+
 use super::sender::{Again, Sender, ToTakeApart};
 use super::taken::Taken;
 use crate::failure::Reason;
@@ -13,8 +15,8 @@ pub(super) struct Batch<'a> {
     pub(super) said: Vec<(usize, Said)>,
     /// Where what is written stands.
     pub(super) text: Vec<u8>,
-    /// When the oldest record was closed, in milliseconds since 1970.
-    pub(super) oldest: Option<u64>,
+    /// The name of the oldest record: names are in the order of time.
+    pub(super) oldest: Option<Uuid>,
 }
 
 impl<'a> Batch<'a> {
@@ -27,8 +29,10 @@ impl<'a> Batch<'a> {
     /// Adds what is to be said of a record, which stands at that place. What may have arrived already,
     /// and would count twice, is told of instead.
     pub(super) fn add(&mut self, owner: usize, record: &mut Taken) {
-        let born = record.born_ms();
-        self.oldest = Some(self.oldest.map_or(born, |oldest| oldest.min(born)));
+        let id = record.parcel_id();
+        if self.oldest.is_none() || id < self.oldest {
+            self.oldest = id;
+        }
         if self.add_sealed(owner, record).is_some() {
             return;
         }

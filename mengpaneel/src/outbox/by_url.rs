@@ -65,7 +65,7 @@ macro_rules! delegate {
                 (**self).append(parcel)
             }
 
-            fn append_now(&self, parcel: Parcel) -> Appended {
+            fn append_now(&self, parcel: &Parcel) -> Appended {
                 (**self).append_now(parcel)
             }
 

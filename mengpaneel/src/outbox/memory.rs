@@ -90,19 +90,20 @@ impl Memory {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, parcel: Parcel) -> Result<(), Declined> {
+    /// Writes a parcel behind the others, or says why not.
+    fn keep(&self, parcel: &Parcel) -> Result<(), String> {
         let mut state = self.lock();
         let full = if state.records >= self.max_records {
             Some(format!("{} records wait, its bound", self.max_records))
         } else {
             let room = self.max_bytes.saturating_sub(state.bytes + BESIDE);
-            let too_many = state.push(&parcel, room).err();
+            let too_many = state.push(parcel, room).err();
             too_many
                 .map(|bytes| format!("{} bytes wait, and {} more would pass its bound", state.bytes, bytes + BESIDE))
         };
         drop(state);
         if let Some(reason) = full {
-            return Err(Declined { parcel: Box::new(parcel), reason });
+            return Err(reason);
         }
         self.due.notify_one();
         Ok(())
@@ -202,13 +203,14 @@ impl Outbox for Memory {
     }
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
-        ready(self.keep(parcel)).boxed()
+        let kept = self.keep(&parcel).map_err(|reason| Declined { parcel: Box::new(parcel), reason });
+        ready(kept).boxed()
     }
 
-    fn append_now(&self, parcel: Parcel) -> Appended {
+    fn append_now(&self, parcel: &Parcel) -> Appended {
         match self.keep(parcel) {
             Ok(()) => Appended::Kept,
-            Err(declined) => Appended::Declined(declined),
+            Err(reason) => Appended::Declined(reason),
         }
     }
 

@@ -79,10 +79,11 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`id`](Parcel::id) is the same one, and may be kept once.
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>>;
 
-    /// As [`append`](Self::append), where nothing is to be waited for; else hands the parcel back.
+    /// As [`append`](Self::append), where nothing is to be waited for.
     #[doc(hidden)]
-    fn append_now(&self, parcel: Parcel) -> Appended {
-        Appended::Later(Box::new(parcel))
+    fn append_now(&self, parcel: &Parcel) -> Appended {
+        let _ = parcel;
+        Appended::Later
     }
 
     /// Up to `limit` records that are due, oldest first; waits until there is one. What was
@@ -196,10 +197,10 @@ pub struct Declined {
 pub enum Appended {
     /// It is kept.
     Kept,
-    /// It is not.
-    Declined(Declined),
+    /// It is not, for this reason.
+    Declined(String),
     /// It takes waiting.
-    Later(Box<Parcel>),
+    Later,
 }
 
 /// An outbox that cannot do what it was asked.

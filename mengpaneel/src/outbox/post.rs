@@ -110,10 +110,10 @@ impl Post {
         match &self.outbox {
             _ if self.is_closed() => declined(parcel, "the Mengpaneel was shut down"),
             None => declined(parcel, "none is configured"),
-            Some(outbox) => match outbox.append_now(parcel) {
+            Some(outbox) => match outbox.append_now(&parcel) {
                 Appended::Kept => Ok(()),
-                Appended::Declined(declined) => Err(declined),
-                Appended::Later(parcel) => Appending::new(self, outbox, *parcel).await,
+                Appended::Declined(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+                Appended::Later => Appending::new(self, outbox, parcel).await,
             },
         }
     }
@@ -155,10 +155,10 @@ impl Post {
     /// Takes a parcel from where nobody can wait: the drop of a request, a call after the flush.
     pub(crate) fn hand_over(self: &Arc<Self>, parcel: Parcel) {
         let parcel = match &self.outbox {
-            Some(outbox) if !self.is_closed() => match outbox.append_now(parcel) {
+            Some(outbox) if !self.is_closed() => match outbox.append_now(&parcel) {
                 Appended::Kept => return,
-                Appended::Declined(declined) => *declined.parcel,
-                Appended::Later(parcel) => match Appending::new(self, outbox, *parcel).now_or_never() {
+                Appended::Declined(_) => parcel,
+                Appended::Later => match Appending::new(self, outbox, parcel).now_or_never() {
                     Some(Err(declined)) => *declined.parcel,
                     // Taken; or the post goes on by itself.
                     Some(Ok(())) | None => return,

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 #[cfg(any(feature = "file", feature = "redis"))]
 use super::record;
 use super::sender::Again;
@@ -139,13 +141,12 @@ impl Taken {
         }
     }
 
-    /// When it was closed, in milliseconds since 1970.
-    pub(super) fn born_ms(&self) -> u64 {
-        let id = match self {
+    /// The name of its parcel.
+    pub(super) fn parcel_id(&self) -> Option<Uuid> {
+        match self {
             Self::Open(lease) => Some(lease.parcel.id),
             Self::Sealed(sealed) => compact::id(sealed.written()),
-        };
-        id.and_then(|id| id.get_timestamp()).map_or(0, |at| at.to_unix().0 * 1_000)
+        }
     }
 
     /// Takes it apart; `None` only where it was no record.

@@ -14,7 +14,7 @@ use super::closing::Closing;
 use super::sender::{Again, Sender, failure, reason, those};
 use super::taken::{Taken, calls_of, keep};
 use super::{Lease, Outbox};
-use crate::clock::now_ms;
+use crate::clock::{ms_of, now_ms};
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
 use crate::server::{Backoff, NotTaken, Said};
@@ -222,7 +222,7 @@ impl Hand<'_> {
             batch.add(owner, record);
         }
         let Batch { said: mut batch, mut text, oldest, .. } = batch;
-        worker.sender.oldest.store(oldest.unwrap_or_default(), Ordering::Relaxed);
+        worker.sender.oldest.store(oldest.and_then(ms_of).unwrap_or_default(), Ordering::Relaxed);
         let unmarked = self.mark(&mut records, &mut batch).await;
         let not_taken = worker.sender.delivery.deliver(batch.iter().map(|(_, said)| said), &mut text).await;
         if records.len() >= FILLING {
@@ -341,7 +341,7 @@ impl Hand<'_> {
     }
 
     fn is_too_old(&self, parcel: &Parcel) -> bool {
-        let born = born_ms(parcel);
+        let born = ms_of(parcel.id).unwrap_or_default();
         let max_age = u64::try_from(self.worker.sender.max_age.as_millis()).unwrap_or(u64::MAX);
         now_ms().saturating_sub(born) > max_age
     }
@@ -352,11 +352,6 @@ impl Hand<'_> {
             self.worker.sender.tell(&Failure::of_calls(Reason::Unauthorized(why.to_owned()), vec![]));
         }
     }
-}
-
-/// When a parcel was closed, in milliseconds since 1970.
-fn born_ms(parcel: &Parcel) -> u64 {
-    parcel.id.get_timestamp().map_or(0, |at| at.to_unix().0 * 1_000)
 }
 
 async fn at(deadline: Option<Instant>) {

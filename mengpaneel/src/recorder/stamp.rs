@@ -3,43 +3,36 @@
 
 use serde_json::Value;
 use uuid::Uuid;
-use uuid::fmt::Hyphenated;
 
 use crate::call::{Call, Method};
-use crate::clock::now_ms;
+use crate::clock::{Sequence, now_ms};
 use crate::visitor::Visitor;
 use crate::written::Seen;
 
 /// What Mixpanel tells copies of an event by, and when it was.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
-    id: Uuid,
-    insert_id: [u8; Hyphenated::LENGTH],
+    /// Its name, which no other has.
+    pub id: Uuid,
+    /// In milliseconds since 1970.
     time: u64,
 }
 
 impl Stamp {
     /// A new one.
-    pub fn now() -> Self {
-        let (id, mut insert_id) = (Uuid::now_v7(), [0; Hyphenated::LENGTH]);
-        id.hyphenated().encode_lower(&mut insert_id);
-        // A UUID's own time never goes back, as the clock does where it was wrong.
-        Self { id, insert_id, time: now_ms() }
+    pub(super) fn now(names: &Sequence) -> Self {
+        let (id, time) = names.next();
+        Self { id, time }
     }
 
     /// What an event has of it, unless the caller says otherwise; in the order of their names.
-    pub fn members(&self) -> [(&'static str, Seen<'_>); 2] {
-        [("$insert_id", Seen::Text(&self.insert_id)), ("time", Seen::Natural(self.time))]
-    }
-
-    /// Its name, which no other has.
-    pub fn id(&self) -> Uuid {
-        self.id
+    pub fn members(self) -> [(&'static str, Seen<'static>); 2] {
+        [("$insert_id", Seen::Name(self.id)), ("time", Seen::Natural(self.time))]
     }
 }
 
 /// Gives an event its stamp, unless the caller did. The stamp's name is given back.
-pub(super) fn stamp(call: &mut Call) -> Option<Uuid> {
+pub(super) fn stamp(call: &mut Call, names: &Sequence) -> Option<Uuid> {
     if call.method() == &Method::TimeEvent && call.args().len() == 1 {
         // A browser starts the clock when it makes the call, and ignores when that was.
         let event = call.args().to_vec();
@@ -48,7 +41,7 @@ pub(super) fn stamp(call: &mut Call) -> Option<Uuid> {
     if !call.method().is_track() {
         return None;
     }
-    let stamp = Stamp::now();
+    let stamp = Stamp::now(names);
     call.default_properties(&stamp.members());
     Some(stamp.id)
 }

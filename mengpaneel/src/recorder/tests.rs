@@ -7,7 +7,7 @@ use super::*;
 const ANSWERED: Ending = Ending { succeeded: true, routed: true };
 
 fn recorder() -> Recorder {
-    Recorder::new(Visitor::default, Failures::default(), Arc::new(|_| {}))
+    Recorder::new(Visitor::default, Arc::default())
 }
 
 fn entry(mode: Mode, method: Method, args: Vec<Value>) -> Entry {
@@ -161,7 +161,7 @@ fn what_is_recorded_after_the_flush_goes_to_the_server_under_its_setup() {
     let late: Arc<Mutex<Vec<Parcel>>> = Arc::default();
     let sink = Arc::clone(&late);
     let late_sink: Late = Arc::new(move |parcel| sink.lock().unwrap().push(parcel));
-    let recorder = Recorder::new(Visitor::default, Failures::default(), late_sink);
+    let recorder = Recorder::new(Visitor::default, Arc::new(Shared { late: late_sink, ..Shared::default() }));
     recorder.record(identify("1"));
     recorder.settle(ANSWERED, Extent::Everything).unwrap();
     recorder.record(event("Mail Sent"));

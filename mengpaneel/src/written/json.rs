@@ -54,7 +54,7 @@ pub fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> Option<(
                 Seen::Integer(integer) => number(&integer, to),
                 Seen::Float(float) => number(&float, to),
                 Seen::Text(text) => bytes_as_json(text, style, to),
-                Seen::Nested(_) | Seen::Value(_) => return None,
+                Seen::Name(_) | Seen::Nested(_) | Seen::Value(_) => return None,
             }
         }
     }
@@ -72,6 +72,7 @@ pub fn text_as_json(text: &str, style: Style, to: &mut Vec<u8>) {
 }
 
 /// The same of a text's bytes.
+#[inline]
 pub fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
     if !style.must_escape(text) {
         to.reserve(text.len() + 2);
@@ -80,6 +81,11 @@ pub fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
         to.push(b'"');
         return;
     }
+    escaped_as_json(text, style, to);
+}
+
+#[cold]
+fn escaped_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
     let begin = to.len();
     number(&*String::from_utf8_lossy(text), to);
     if style == Style::Script {
@@ -91,6 +97,7 @@ pub fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
 
 impl Style {
     /// Whether something in a text cannot stand as it is. Eight bytes are looked at together.
+    #[inline]
     fn must_escape(self, text: &[u8]) -> bool {
         let found = match self {
             Self::Plain => any(text, in_json),

@@ -13,6 +13,8 @@ mod serializer;
 mod tests;
 
 use serde_json::{Number, Value};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 pub use json::{Style, bytes_as_json, escape, json, text_as_json};
 pub use object::{Object, add_missing};
@@ -80,6 +82,17 @@ fn write_negative(integer: i64, to: &mut Vec<u8>) {
 pub fn write_text_value(text: &str, to: &mut Vec<u8>) {
     to.push(b's');
     write_text(text, to);
+}
+
+/// Writes a name as a text that is a value.
+fn write_name(name: Uuid, to: &mut Vec<u8>) {
+    to.push(b's');
+    write_len(Hyphenated::LENGTH, to);
+    let begin = to.len();
+    to.resize(begin + Hyphenated::LENGTH, 0);
+    if let Some(room) = to.get_mut(begin..) {
+        name.hyphenated().encode_lower(room);
+    }
 }
 
 /// Writes a text that is no value by itself: a name, or the part of something.

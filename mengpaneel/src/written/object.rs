@@ -29,6 +29,7 @@ pub struct Object {
 
 impl Object {
     /// Begins one.
+    #[inline]
     pub fn begin(to: &mut Vec<u8>) -> Self {
         to.extend_from_slice(b"o\0");
         let at = to.len() - 1;
@@ -73,8 +74,11 @@ impl Object {
         while place > 0 {
             let before = self.order[place - 1];
             let order = self.compare(usize::from(before), last, to);
-            self.in_order &= order == Ordering::Less;
-            if order != Ordering::Greater {
+            if order == Ordering::Less {
+                break;
+            }
+            self.in_order = false;
+            if order == Ordering::Equal {
                 break;
             }
             self.order[place] = before;
@@ -110,7 +114,7 @@ impl Object {
     }
 
     /// All members are there.
-    pub fn end(self, to: &mut Vec<u8>) {
+    pub fn end(&self, to: &mut Vec<u8>) {
         let few = self.order.get(..self.count).filter(|_| self.end_in(to).is_some());
         let count = match few {
             Some(_) if self.in_order => self.count,

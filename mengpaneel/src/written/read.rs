@@ -20,6 +20,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte.
+    #[inline]
     pub fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -27,6 +28,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next so many bytes.
+    #[inline]
     pub fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -34,7 +36,7 @@ impl<'a> Reader<'a> {
     }
 
     /// How many follow.
-    #[inline]
+    #[inline(always)]
     pub fn len(&mut self) -> Option<usize> {
         match self.0.split_first()? {
             (first, rest) if first & 0x80 == 0 => {
@@ -45,6 +47,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[cold]
     fn long_len(&mut self) -> Option<usize> {
         let (mut len, mut shift) = (0, 0);
         loop {
@@ -58,6 +61,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next so many bytes.
+    #[inline]
     pub fn take_bytes(&mut self, len: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
@@ -76,6 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value that follows.
+    #[inline(always)]
     pub fn seen(&mut self) -> Option<Seen<'a>> {
         let before = self.0;
         Some(match self.byte()? {

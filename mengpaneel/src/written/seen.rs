@@ -1,8 +1,9 @@
 //! A value as it is seen: without being taken.
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::{write_bool, write_bytes, write_natural, write_value};
+use super::{write_bool, write_bytes, write_name, write_natural, write_value};
 
 /// A value as it is seen.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub enum Seen<'a> {
     Float(f64),
     /// A text, as bytes: what we wrote is not looked at again.
     Text(&'a [u8]),
+    /// A name that is to be written as a text.
+    Name(Uuid),
     /// Any other, as it is written.
     Nested(&'a [u8]),
     /// Any other, where it is at hand.
@@ -59,6 +62,7 @@ impl<'a> Seen<'a> {
                 to.push(b's');
                 write_bytes(text, to);
             }
+            Self::Name(name) => write_name(name, to),
             Self::Nested(written) => to.extend_from_slice(written),
             Self::Value(value) => write_value(value, to),
             Self::Null => to.push(b'0'),

@@ -33,7 +33,7 @@ pub fn write_with(
     first: &[(&str, Seen<'_>)],
     to: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    value.serialize(Writer { to, first })
+    value.serialize(Writer { to, first, room: &mut None })
 }
 
 /// Writes a value of `serde_json`'s, which may serialise as what it is read from.
@@ -57,6 +57,8 @@ struct Writer<'a> {
     to: &'a mut Vec<u8>,
     /// What an object has from the start.
     first: &'a [(&'a str, Seen<'a>)],
+    /// Where the object is, if it is one: it would be copied from hand to hand otherwise.
+    room: &'a mut Option<Object>,
 }
 
 impl<'a> Writer<'a> {
@@ -72,7 +74,7 @@ impl<'a> Writer<'a> {
     }
 
     fn members(self) -> Members<'a> {
-        let object = Object::begin_with(self.first, self.to);
+        let object = self.room.insert(Object::begin_with(self.first, self.to));
         Members { to: self.to, object, begin: None, variant: None }
     }
 

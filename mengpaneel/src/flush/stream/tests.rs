@@ -49,7 +49,7 @@ impl Flow {
             max_deliveries: 10,
         });
         let post = Arc::new(post.unwrap());
-        let recorder = Arc::new(Recorder::new(Visitor::default, Failures::default(), Arc::new(|_| {})));
+        let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()));
         recorder.settle(Ending { succeeded: true, routed: true }, Extent::Everything);
         let judge: Judge = Box::new(move |_| verdict.clone());
         let write: Write = Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));

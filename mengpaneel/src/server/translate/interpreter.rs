@@ -1,7 +1,6 @@
 //! The interpreter: what a parcel comes to, for whoever delivers it.
 
 use super::Translator;
-use uuid::Uuid;
 
 use super::agents::Agents;
 use super::facts::Facts;
@@ -9,6 +8,7 @@ use super::plain;
 use super::state::State;
 
 use crate::call::Call;
+use crate::clock::ms_of;
 use crate::compact::Visit;
 use crate::parcel::Parcel;
 use crate::server::message::Message;
@@ -70,7 +70,7 @@ impl Interpreter {
             token: &self.token,
             opening: &self.opening,
             parcel: parcel.id,
-            time: milliseconds_of(parcel.id),
+            time: ms_of(parcel.id),
             facts: Facts::of(&visit, &self.agents),
             state: State::of(&visit),
             waiting: Vec::new(),
@@ -91,12 +91,4 @@ impl Interpreter {
         translator.refuse_waiting();
         translator.done
     }
-}
-
-/// When a parcel of that name was closed, in milliseconds since 1970.
-pub(super) fn milliseconds_of(parcel: Uuid) -> Option<u64> {
-    parcel.get_timestamp().map(|timestamp| {
-        let (seconds, nanoseconds) = timestamp.to_unix();
-        seconds * 1000 + u64::from(nanoseconds) / 1_000_000
-    })
 }

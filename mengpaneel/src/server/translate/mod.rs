@@ -239,7 +239,7 @@ impl Translator<'_> {
             return None;
         }
         let (parcel, index) = (self.parcel, self.done.messages.len());
-        let common = Common { opening: self.opening, time: self.time };
+        let common = Common { opening: self.opening, parcel: self.parcel };
         let text = self.text.as_deref_mut()?;
         let start = text.len();
         let written =

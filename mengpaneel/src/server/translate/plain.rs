@@ -2,10 +2,12 @@
 //! are. They are written as JSON at once, to the same effect as by way of values.
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::facts::Facts;
 use super::limits::{is_insert_id, is_placeholder, is_plain, is_short, is_taken};
 use super::state::State;
+use crate::clock::ms_of;
 use crate::server::said::owner;
 use crate::written::{Reader, Seen, Style, bytes_as_json};
 
@@ -20,8 +22,8 @@ pub(super) fn opening(token: &str) -> Vec<u8> {
 pub(super) struct Common<'a> {
     /// Of this token.
     pub(super) opening: &'a [u8],
-    /// Milliseconds since 1970.
-    pub(super) time: Option<u64>,
+    /// The parcel's name, which tells when it was closed.
+    pub(super) parcel: Uuid,
 }
 
 /// The members that an event has from elsewhere, of those that it brings itself.
@@ -55,6 +57,7 @@ impl<'a> Own<'a> {
     }
 
     /// The next member, and its value.
+    #[inline(always)]
     fn next(&mut self) -> Option<(&'a [u8], Seen<'a>)> {
         self.count = self.count.checked_sub(1)?;
         Some((self.members.name()?, self.members.seen()?))
@@ -90,13 +93,13 @@ pub(super) fn write<'a>(
     while left.count > 0 {
         let (key, value) = left.next()?;
         if key != b"token" {
-            brought = brought.with(key, value)?;
+            brought.note(key, value)?;
             record.own(key, value)?;
         }
     }
     let id = record.identity(own, brought, state)?;
     if !brought.time
-        && let Some(time) = common.time
+        && let Some(time) = ms_of(common.parcel)
     {
         record.member("\"time\"", &time)?;
     }
@@ -113,22 +116,24 @@ pub(super) fn write<'a>(
 }
 
 impl<'a> Brought<'a> {
-    /// With this member; `None` where it needs a look.
-    fn with(self, key: &[u8], value: Seen<'a>) -> Option<Self> {
-        Some(match (key, value) {
-            (b"distinct_id", Seen::Text(id)) if !is_placeholder(id) => Self { distinct: Some(id), ..self },
-            (b"$user_id", Seen::Text(id)) if !is_placeholder(id) => Self { user: Some(id), ..self },
-            (b"$device_id", _) => Self { device: true, ..self },
-            (b"time", time) if time.is_number() => Self { time: true, ..self },
-            (b"$insert_id", Seen::Text(id)) if is_insert_id(id) => Self { insert_id: true, ..self },
+    /// Notes this member; `None` where it needs a look.
+    #[inline(always)]
+    fn note(&mut self, key: &[u8], value: Seen<'a>) -> Option<()> {
+        match (key, value) {
+            (b"distinct_id", Seen::Text(id)) if !is_placeholder(id) => self.distinct = Some(id),
+            (b"$user_id", Seen::Text(id)) if !is_placeholder(id) => self.user = Some(id),
+            (b"$device_id", _) => self.device = true,
+            (b"time", time) if time.is_number() => self.time = true,
+            (b"$insert_id", Seen::Text(id)) if is_insert_id(id) => self.insert_id = true,
             (
                 b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib" | b"$lib_version" | b"ip"
                 | b"$referrer" | b"$referring_domain" | b"$current_url" | b"$browser" | b"$browser_version" | b"$os"
                 | b"$device",
                 _,
             ) => return None,
-            _ => self,
-        })
+            _ => {}
+        }
+        Some(())
     }
 }
 
@@ -170,12 +175,13 @@ impl Record<'_> {
     }
 
     /// What the application says.
+    #[inline(always)]
     fn own(&mut self, key: &[u8], value: Seen<'_>) -> Option<()> {
         let is_plain = is_short(key)
             && match value {
                 Seen::Text(text) => is_short(text),
                 Seen::Value(value) => is_plain(value),
-                Seen::Nested(_) => false,
+                Seen::Nested(_) | Seen::Name(_) => false,
                 _ => true,
             };
         if !is_plain {
@@ -193,7 +199,7 @@ impl Record<'_> {
             Seen::Float(number) => self.value(&number)?,
             Seen::Text(text) => self.quoted(text),
             Seen::Value(value) => self.value(value)?,
-            Seen::Nested(_) => return None,
+            Seen::Nested(_) | Seen::Name(_) => return None,
         }
         Some(())
     }
@@ -261,5 +267,6 @@ impl Record<'_> {
 
 /// Whether a super property has the name of something that stands in each event anyway.
 fn is_added_elsewhere(key: &[u8]) -> bool {
-    key == b"token" || Brought::default().with(key, Seen::Null).is_none_or(|brought| brought.device)
+    let mut brought = Brought::default();
+    key == b"token" || brought.note(key, Seen::Null).is_none() || brought.device
 }

@@ -3,7 +3,7 @@
 
 use super::facts::Facts;
 use super::insert_id;
-use super::interpreter::{Interpreter, milliseconds_of};
+use super::interpreter::Interpreter;
 use super::limits::is_placeholder;
 use super::plain::{self, Common, Own};
 use super::state::State;
@@ -27,7 +27,7 @@ impl Interpreter {
     fn try_sealed(&self, parcel: &[u8], text: &mut Vec<u8>, mut say: impl FnMut(Written)) -> Option<()> {
         let (id, visit, mut calls) = compact::begin(parcel)?;
         let facts = Facts::of(&visit, &self.agents);
-        let common = Common { opening: &self.opening, time: milliseconds_of(id) };
+        let common = Common { opening: &self.opening, parcel: id };
         let (context, before_setup) = (calls.len()?, calls.len()?);
         if context + before_setup > 0 || facts.is_robot {
             return None;

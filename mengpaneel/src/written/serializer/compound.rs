@@ -101,7 +101,7 @@ impl SerializeTupleVariant for List<'_> {
 /// An object that is being written.
 pub struct Members<'a> {
     pub(super) to: &'a mut Vec<u8>,
-    pub(super) object: Object,
+    pub(super) object: &'a mut Object,
     /// Where the member begins whose value is to come.
     pub(super) begin: Option<usize>,
     pub(super) variant: Option<Box<Variant>>,
