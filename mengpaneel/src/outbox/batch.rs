@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::sender::{Again, Sender, ToTakeApart};
 use super::taken::Taken;
 use crate::failure::Reason;
-use crate::server::Said;
+use crate::server::{Endpoint, Lanes, Said};
 
 /// What is to be said of some records.
 pub(super) struct Batch<'a> {
@@ -14,16 +14,16 @@ pub(super) struct Batch<'a> {
     /// Each behind the place of its record.
     pub(super) said: Vec<(usize, Said)>,
     /// Where what is written stands.
-    pub(super) text: Vec<u8>,
+    pub(super) lanes: Lanes,
     /// The name of the oldest record: names are in the order of time.
     pub(super) oldest: Option<Uuid>,
 }
 
 impl<'a> Batch<'a> {
-    /// Nothing of so many yet; it is written in the place of what stands in `text`.
-    pub(super) fn new(sender: &'a Sender, records: usize, mut text: Vec<u8>) -> Self {
-        text.clear();
-        Self { sender, apart: sender.to_take_apart(), said: Vec::with_capacity(records), text, oldest: None }
+    /// Nothing of so many yet; it is written in the place of what stands in `lanes`.
+    pub(super) fn new(sender: &'a Sender, records: usize, mut lanes: Lanes) -> Self {
+        lanes.open(records, Endpoint::Events);
+        Self { sender, apart: sender.to_take_apart(), said: Vec::with_capacity(records), lanes, oldest: None }
     }
 
     /// Adds what is to be said of a record, which stands at that place. What may have arrived already,
@@ -40,7 +40,7 @@ impl<'a> Batch<'a> {
         lease.attempts += 1;
         let mut said = match lease.remaining.take() {
             Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
-            None => self.sender.said(&lease.parcel, &mut self.text),
+            None => self.sender.said(&lease.parcel, &mut self.lanes),
         };
         lease.remaining = Some(Vec::new());
         if std::mem::take(&mut lease.in_doubt) {
@@ -61,10 +61,11 @@ impl<'a> Batch<'a> {
         }
         let before = self.said.len();
         let say = |event| self.said.push((owner, Said::Written(event)));
-        let added = self.sender.sealed(sealed.written(), &mut self.text, say);
+        let added = self.sender.sealed(sealed.written(), self.lanes.desk(), say);
         if added.is_none() {
             self.said.truncate(before);
         }
+        self.lanes.take(self.said.iter_mut().skip(before).filter_map(|(_, said)| said.as_written_mut()));
         added
     }
 }

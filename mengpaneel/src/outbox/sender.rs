@@ -13,7 +13,7 @@ use crate::clock::now_ms;
 use crate::compact;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::server::{Backoff, Delivery, Interpreter, Message, NotTaken, Said, Translation, Written};
+use crate::server::{Backoff, Delivery, Interpreter, Lanes, Message, NotTaken, Said, Translation, Written};
 use crate::stats;
 
 use super::circuit::Circuit;
@@ -83,20 +83,21 @@ impl Sender {
     }
 
     /// Translates; what cannot be said is told, and the application looks at what can. Where it does
-    /// not, what is plain is written in `text`.
-    pub(super) fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Vec<Said> {
+    /// not, what is plain is written in `lanes`.
+    pub(super) fn said(&self, parcel: &Parcel, lanes: &mut Lanes) -> Vec<Said> {
         let as_messages =
             |messages: Vec<Message>| messages.into_iter().map(|one| Said::Message(Box::new(one))).collect();
         let tried = self.tried().remove(&parcel.id);
         let mut said: Vec<Said> = match (tried, &self.before_send) {
             (Some(tried), _) => as_messages(tried),
-            (None, None) => self.translated(self.interpreter.said(parcel, text)),
+            (None, None) => self.translated(self.interpreter.said(parcel, lanes.desk())),
             (None, Some(hook)) => {
                 let mut messages = self.translated(self.interpreter.messages(parcel));
                 messages.retain_mut(|message| self.is_wanted(hook, message));
                 as_messages(messages)
             }
         };
+        lanes.take(said.iter_mut().filter_map(Said::as_written_mut));
         said.retain(|one| !matches!(one, Said::Message(message) if self.last_sets.is_repeated(message)));
         said
     }
@@ -176,8 +177,8 @@ impl Sender {
     /// One attempt; gives what did not arrive, and where that is all of it, what it was, so that the
     /// parcel can be tried again as it is. While Mixpanel is away nothing is sent.
     pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, Option<Vec<Message>>) {
-        let mut text = Vec::new();
-        let said = self.said(parcel, &mut text);
+        let mut lanes = Lanes::default();
+        let said = self.said(parcel, &mut lanes);
         if said.is_empty() {
             return (Vec::new(), None);
         }
@@ -191,7 +192,7 @@ impl Sender {
                 return self.untouched(parcel, said.into_iter().map(|one| (one, reason.clone())));
             }
         };
-        let not_taken = self.delivery.deliver(said.iter(), &mut text).await;
+        let not_taken = self.delivery.deliver(said.iter(), &mut lanes).await;
         self.note(said.len(), &not_taken);
         drop(leave);
         let is_retry = |(_, why): &(usize, NotTaken)| matches!(why, NotTaken::Retry { .. });

@@ -17,7 +17,7 @@ use super::{Lease, Outbox};
 use crate::clock::{ms_of, now_ms};
 use crate::failure::{Failure, Reason};
 use crate::parcel::Parcel;
-use crate::server::{Backoff, NotTaken, Said};
+use crate::server::{Backoff, Lanes, NotTaken, Said};
 use crate::stats;
 
 /// As many records are leased at once as fill the requests that are under way together.
@@ -56,7 +56,7 @@ impl Worker {
                 backoff: Backoff::between(FIRST_WAIT, LONGEST_WAIT, now_ms().wrapping_add(number as u64)),
                 is_locked_out: false,
                 is_outbox_away: false,
-                text: Vec::new(),
+                lanes: Lanes::default(),
             });
             join_all(hands.map(Hand::drain)).await;
             if !outbox.is_durable() {
@@ -107,7 +107,7 @@ struct Hand<'a> {
     /// The outbox could not be asked, and that was told.
     is_outbox_away: bool,
     /// Where what is sent was written last: kept while there is much.
-    text: Vec<u8>,
+    lanes: Lanes,
 }
 
 /// How a round went.
@@ -217,16 +217,16 @@ impl Hand<'_> {
         let (worker, max) = (self.worker, self.worker.max_deliveries);
         let poison = records.extract_if(.., |record| record.abandoned() >= max).filter_map(Taken::into_lease).collect();
         self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
-        let mut batch = Batch::new(&worker.sender, records.len(), std::mem::take(&mut self.text));
+        let mut batch = Batch::new(&worker.sender, records.len(), std::mem::take(&mut self.lanes));
         for (owner, record) in records.iter_mut().enumerate() {
             batch.add(owner, record);
         }
-        let Batch { said: mut batch, mut text, oldest, .. } = batch;
+        let Batch { said: mut batch, mut lanes, oldest, .. } = batch;
         worker.sender.oldest.store(oldest.and_then(ms_of).unwrap_or_default(), Ordering::Relaxed);
         let unmarked = self.mark(&mut records, &mut batch).await;
-        let not_taken = worker.sender.delivery.deliver(batch.iter().map(|(_, said)| said), &mut text).await;
+        let not_taken = worker.sender.delivery.deliver(batch.iter().map(|(_, said)| said), &mut lanes).await;
         if records.len() >= FILLING {
-            self.text = text;
+            self.lanes = lanes;
         }
         let away = worker.sender.note(batch.len(), &not_taken).or(unmarked);
         let mut again = Again::new(&worker.sender);

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod host;
+mod lanes;
 mod message;
 mod retry;
 mod said;
@@ -10,6 +11,7 @@ mod user_agent;
 
 pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, NotTaken};
 pub use host::{ApiHost, ApiHostError, Region};
+pub use lanes::Lanes;
 pub use message::{Endpoint, Message};
 pub use retry::Backoff;
 pub use said::{Said, Written};

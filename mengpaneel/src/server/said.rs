@@ -3,7 +3,7 @@
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 
-use super::message::{Endpoint, Message};
+use super::message::Message;
 
 /// What is to be said.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub enum Said {
 /// A plain event as JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
-    /// Where the record stands among all that is written.
+    /// Where the record stands: on the desk, and then in its [lane](super::Lanes).
     pub json: Range<usize>,
     /// The same for all that is of one user.
     pub owner: u64,
@@ -26,21 +26,20 @@ pub struct Written {
 }
 
 impl Said {
-    /// Where it goes.
-    #[must_use]
-    pub fn endpoint(&self) -> Endpoint {
-        match self {
-            Self::Message(message) => message.endpoint,
-            Self::Written(_) => Endpoint::Events,
-        }
-    }
-
     /// The message, where it is one.
     #[must_use]
     pub fn into_message(self) -> Option<Message> {
         match self {
             Self::Message(message) => Some(*message),
             Self::Written(_) => None,
+        }
+    }
+
+    /// The event, where it stands written.
+    pub fn as_written_mut(&mut self) -> Option<&mut Written> {
+        match self {
+            Self::Message(_) => None,
+            Self::Written(event) => Some(event),
         }
     }
 

@@ -95,6 +95,28 @@ fn escaped_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
     }
 }
 
+/// Whether JSON that was put together from texts as they are says what they say: it has so many quotes,
+/// those around them, and nothing else that would have to be escaped.
+pub fn stands_as_it_is(json: &[u8], quotes: usize) -> bool {
+    let (mut found, mut is_plain) = (0, true);
+    // Sixteen bytes are looked at together, as many quotes counted as a byte can tell.
+    for part in json.chunks(16 * 128) {
+        let (words, rest) = part.as_chunks();
+        let mut last = [b' '; 16];
+        last[..rest.len()].copy_from_slice(rest);
+        let (mut here, mut other) = ([0_u8; 16], [0_u8; 16]);
+        for word in words.iter().chain([&last]) {
+            for ((byte, here), other) in word.iter().zip(&mut here).zip(&mut other) {
+                *here += u8::from(*byte == b'"');
+                *other |= u8::from(*byte < b' ') | u8::from(*byte == b'\\');
+            }
+        }
+        found += here.iter().map(|here| usize::from(*here)).sum::<usize>();
+        is_plain &= other == [0; 16];
+    }
+    is_plain && found == quotes
+}
+
 impl Style {
     /// Whether something in a text cannot stand as it is. Eight bytes are looked at together.
     #[inline]

@@ -16,7 +16,7 @@ use serde_json::{Number, Value};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-pub use json::{Style, bytes_as_json, escape, json, text_as_json};
+pub use json::{Style, bytes_as_json, escape, json, stands_as_it_is, text_as_json};
 pub use object::{Object, add_missing};
 pub use read::Reader;
 pub use seen::Seen;

@@ -1,5 +1,7 @@
 //! Reading what was written: as values, or only looking.
 
+#![expect(clippy::inline_always, reason = "what a function answers is copied through memory where it is called")]
+
 use serde_json::{Map, Number, Value};
 
 use super::seen::Seen;

@@ -80,6 +80,16 @@ proptest! {
     }
 
     #[test]
+    fn texts_stand_as_they_are_where_nothing_is_to_be_escaped(
+        texts in prop::collection::vec(prop_oneof!["[ -~é]{0,9}", "[a-zé ]{0,300}", "[\u{0}-\u{7f}é]{0,3}"], 0..60)
+    ) {
+        let as_they_are: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+        let escaped: Vec<String> = texts.iter().map(|text| json!(text).to_string()).collect();
+        let stands = stands_as_it_is(as_they_are.concat().as_bytes(), 2 * texts.len());
+        prop_assert_eq!(stands, as_they_are == escaped);
+    }
+
+    #[test]
     fn an_objects_members_stand_in_order_and_the_last_of_a_name_counts(
         members in prop_oneof![
             prop::collection::vec(("[a-d]{0,3}", any::<u64>()), 0..200),

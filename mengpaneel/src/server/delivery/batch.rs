@@ -1,9 +1,11 @@
 //! As many messages in one request as Mixpanel takes.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::server::lanes::{Lanes, max_items};
 use crate::server::message::{Endpoint, Message};
-use crate::server::said::{Said, owner};
+use crate::server::said::{Written, owner};
 
 /// A message on its way: where its record stands in the text, and where it stood among those given.
 #[derive(Clone, Debug)]
@@ -11,44 +13,56 @@ pub(super) struct Item {
     pub(super) index: usize,
     pub(super) json: Range<usize>,
     pub(super) is_repeatable: bool,
-    /// The same for all that is of one user, or one group.
-    pub(super) owner: u64,
 }
 
 impl Item {
-    /// What is not written yet is written at the end of `text`.
-    pub(super) fn of(index: usize, said: &Said, text: &mut Vec<u8>) -> Self {
-        let message = match said {
-            Said::Written(event) => {
-                return Self { index, json: event.json.clone(), is_repeatable: true, owner: event.owner };
-            }
-            Said::Message(message) => message,
-        };
-        let start = text.len();
-        // Writing to memory does not fail, and values are JSON.
-        let _ = serde_json::to_writer(&mut *text, &message.body);
-        Self { index, json: start..text.len(), is_repeatable: message.is_repeatable(), owner: owner_of(message) }
-    }
-
     /// Its record.
     pub(super) fn json<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         text.get(self.json.clone()).unwrap_or_default()
     }
 }
 
-/// Of one request's body, before compression.
-const MAX_BYTES: usize = 10_000_000;
-
-/// Mixpanel takes 2,000 of each; for profiles it advises 200.
-fn max_items(endpoint: Endpoint) -> usize {
-    match endpoint {
-        Endpoint::Events => 2_000,
-        Endpoint::People | Endpoint::Groups => 200,
-    }
+/// What is on its way to one endpoint, by lanes whose requests can be under way at once.
+#[derive(Debug)]
+pub(super) struct Load<'l> {
+    lanes: &'l mut Lanes,
+    /// What stands in each.
+    items: Vec<Vec<Item>>,
 }
 
-/// So many requests are under way at once.
-const LANES: usize = 4;
+impl<'l> Load<'l> {
+    /// Nothing yet, of about so many.
+    pub(super) fn new(lanes: &'l mut Lanes, count: usize) -> Self {
+        let lane_count = lanes.texts().len();
+        let room = if lane_count > 1 { count / lane_count * 5 / 4 } else { count };
+        let items = (0..lane_count).map(|_| Vec::with_capacity(room)).collect();
+        Self { lanes, items }
+    }
+
+    /// Adds an event that stands in its lane.
+    pub(super) fn written(&mut self, index: usize, event: &Written) {
+        self.put(event.owner, Item { index, json: event.json.clone(), is_repeatable: true });
+    }
+
+    /// Adds a message.
+    pub(super) fn message(&mut self, index: usize, message: &Message) {
+        let owner = owner_of(message);
+        // Writing to memory does not fail, and values are JSON.
+        let json = self.lanes.add(owner, |lane| drop(serde_json::to_writer(lane, &message.body)));
+        self.put(owner, Item { index, json, is_repeatable: message.is_repeatable() });
+    }
+
+    fn put(&mut self, owner: u64, item: Item) {
+        if let Some(items) = self.items.get_mut(self.lanes.number_of(owner)) {
+            items.push(item);
+        }
+    }
+
+    /// What stands in each lane, and its text.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (&[Item], &[u8])> {
+        self.items.iter().map(Vec::as_slice).zip(self.lanes.texts())
+    }
+}
 
 fn owner_of(message: &Message) -> u64 {
     let id = match message.endpoint {
@@ -59,22 +73,8 @@ fn owner_of(message: &Message) -> u64 {
     owner(id.and_then(|id| id.as_str()).map(str::as_bytes))
 }
 
-/// Lanes whose requests can be under way at once: what is of one user is in one, in order.
-pub(super) fn lanes(items: Vec<Item>, endpoint: Endpoint) -> Vec<Vec<Item>> {
-    let count = items.len().div_ceil(max_items(endpoint)).clamp(1, LANES);
-    if count == 1 {
-        return vec![items];
-    }
-    let room = items.len() / count * 5 / 4;
-    let mut lanes: Vec<Vec<Item>> = (0..count).map(|_| Vec::with_capacity(room)).collect();
-    for item in items {
-        let lane = usize::try_from(item.owner % count as u64).unwrap_or_default();
-        if let Some(lane) = lanes.get_mut(lane) {
-            lane.push(item);
-        }
-    }
-    lanes
-}
+/// Of one request's body, before compression.
+const MAX_BYTES: usize = 10_000_000;
 
 /// In order, each within the bounds; what is too large by itself stands alone.
 pub(super) fn batches(items: &[Item], endpoint: Endpoint) -> Vec<Range<usize>> {
@@ -101,17 +101,16 @@ pub(super) fn halves(Range { start, end }: Range<usize>) -> [Range<usize>; 2] {
     [start..middle, middle..end]
 }
 
-/// Writes the request's body: a JSON array.
-pub(super) fn json(batch: &[Item], text: &[u8], body: &mut Vec<u8>) {
-    body.reserve(batch.iter().map(|item| item.json.len() + 1).sum::<usize>() + 2);
-    body.push(b'[');
-    for (position, item) in batch.iter().enumerate() {
-        if position > 0 {
-            body.push(b',');
+/// The request's body, a JSON array, in pieces. What stands together in the text is not copied.
+pub(super) fn json<'t>(batch: &[Item], text: &'t [u8]) -> Vec<Cow<'t, [u8]>> {
+    let follow = |pair: &[Item]| matches!(pair, [a, b] if a.json.end + 1 == b.json.start);
+    let records = match (batch.first(), batch.last()) {
+        (Some(first), Some(last)) if batch.windows(2).all(follow) => {
+            Cow::Borrowed(text.get(first.json.start..last.json.end).unwrap_or_default())
         }
-        body.extend_from_slice(item.json(text));
-    }
-    body.push(b']');
+        _ => Cow::Owned(batch.iter().map(|item| item.json(text)).collect::<Vec<_>>().join(&b',')),
+    };
+    vec![Cow::Borrowed(b"["), records, Cow::Borrowed(b"]")]
 }
 
 #[cfg(test)]
@@ -119,14 +118,7 @@ mod tests {
     use super::*;
 
     fn items(count: usize, bytes: usize) -> Vec<Item> {
-        (0..count)
-            .map(|index| Item {
-                index,
-                json: index * bytes..(index + 1) * bytes,
-                is_repeatable: true,
-                owner: index as u64 % 7,
-            })
-            .collect()
+        (0..count).map(|index| Item { index, json: index * bytes..(index + 1) * bytes, is_repeatable: true }).collect()
     }
 
     fn sizes(items: &[Item], endpoint: Endpoint) -> Vec<usize> {
@@ -149,17 +141,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_one_user_is_in_one_lane_in_order() {
-        assert_eq!(lanes(items(2_000, 1), Endpoint::Events).len(), 1);
-        assert_eq!(lanes(Vec::new(), Endpoint::Events).len(), 1);
-        let lanes = lanes(items(9_000, 1), Endpoint::Events);
-        assert_eq!((lanes.len(), lanes.iter().map(Vec::len).sum::<usize>()), (LANES, 9_000));
-        for lane in &lanes {
-            assert!(lane.is_sorted_by_key(|item| item.index));
-        }
-        for user in 0..7 {
-            assert_eq!(lanes.iter().filter(|lane| lane.iter().any(|item| item.owner == user)).count(), 1);
-        }
+    fn what_stands_together_is_not_copied() {
+        let text = b",{1},{2},{3},{4}";
+        let all: Vec<Item> =
+            (0..4).map(|index| Item { index, json: index * 4 + 1..index * 4 + 4, is_repeatable: true }).collect();
+        let body = |batch: &[Item]| (json(batch, text).concat(), matches!(json(batch, text)[1], Cow::Borrowed(_)));
+        assert_eq!(body(&all), (b"[{1},{2},{3},{4}]".to_vec(), true));
+        assert_eq!(body(&all[1..3]), (b"[{2},{3}]".to_vec(), true));
+        assert_eq!(body(&[all[0].clone(), all[2].clone()]), (b"[{1},{3}]".to_vec(), false));
+        assert_eq!(body(&[all[3].clone(), all[2].clone()]), (b"[{4},{3}]".to_vec(), false));
     }
 
     #[test]

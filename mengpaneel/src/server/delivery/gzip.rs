@@ -9,52 +9,44 @@ const MUCH: usize = 100_000;
 
 /// Compresses bodies, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Gzip(Mutex<Option<Kit>>);
-
-/// What it takes to compress one: half a megabyte, and the body.
-#[derive(Debug)]
-struct Kit {
-    plain: Vec<u8>,
-    compress: Compress,
-}
+pub(super) struct Gzip(Mutex<Option<Compress>>);
 
 impl Gzip {
-    /// The body that is written so, compressed.
-    pub(super) fn of(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<Vec<u8>, CompressError> {
-        let mut kit = self.kept().take().unwrap_or_else(Kit::new);
-        kit.plain.clear();
-        write(&mut kit.plain);
-        let body = kit.compress()?;
-        if kit.plain.len() >= MUCH {
+    /// The body of these pieces, compressed.
+    pub(super) fn of(&self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
+        // The fastest level, and the window that every reader of gzip has.
+        let new = || Compress::new_gzip(Compression::fast(), 15);
+        let mut kit = self.kept().take().unwrap_or_else(new);
+        kit.reset();
+        let plain: usize = pieces.iter().map(|piece| piece.as_ref().len()).sum();
+        let mut body = Vec::with_capacity(plain / 4 + 64);
+        for piece in pieces {
+            add(&mut kit, piece.as_ref(), FlushCompress::None, &mut body)?;
+        }
+        add(&mut kit, &[], FlushCompress::Finish, &mut body)?;
+        if plain >= MUCH {
             *self.kept() = Some(kit);
         }
         Ok(body)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<Kit>> {
+    fn kept(&self) -> MutexGuard<'_, Option<Compress>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kit {
-    fn new() -> Self {
-        // The fastest level, and the window that every reader of gzip has.
-        Self { plain: Vec::new(), compress: Compress::new_gzip(Compression::fast(), 15) }
-    }
-
-    fn compress(&mut self) -> Result<Vec<u8>, CompressError> {
-        self.compress.reset();
-        let (mut rest, mut body) = (&self.plain[..], Vec::with_capacity(self.plain.len() / 4 + 64));
-        loop {
-            let before = self.compress.total_in();
-            let status = self.compress.compress_vec(rest, &mut body, FlushCompress::Finish)?;
-            if status == Status::StreamEnd {
-                return Ok(body);
-            }
-            let read = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
-            rest = rest.get(read..).unwrap_or_default();
-            body.reserve(rest.len() / 2 + 64);
+/// Compresses a piece, to its end.
+fn add(kit: &mut Compress, mut piece: &[u8], flush: FlushCompress, body: &mut Vec<u8>) -> Result<(), CompressError> {
+    let is_last = matches!(flush, FlushCompress::Finish);
+    loop {
+        let before = kit.total_in();
+        let status = kit.compress_vec(piece, body, flush)?;
+        let read = usize::try_from(kit.total_in() - before).unwrap_or(usize::MAX);
+        piece = piece.get(read..).unwrap_or_default();
+        if status == Status::StreamEnd || (piece.is_empty() && !is_last) {
+            return Ok(());
         }
+        body.reserve(piece.len() / 2 + 64);
     }
 }
 
@@ -79,8 +71,9 @@ mod tests {
         let noise = (0..MUCH as u64).flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes());
         let bodies = [noise.collect(), b"[]".repeat(MUCH), Vec::new(), b"[{}]".to_vec()];
         for body in [&bodies[..], &bodies[..]].concat() {
-            let compressed = gzip.of(|to| to.extend_from_slice(&body)).unwrap();
-            assert!(plain(&compressed) == body);
+            let (first, rest) = body.split_at(body.len().min(1));
+            let compressed = gzip.of(&[first, rest, b"]"]).unwrap();
+            assert!(plain(&compressed) == [&body[..], b"]"].concat());
         }
         assert!(gzip.kept().is_none(), "the last was small");
     }

@@ -19,11 +19,12 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use self::answer::Verdict;
-use self::batch::{Item, batches, halves, json, lanes};
+use self::batch::{Item, Load, batches, halves, json};
 use self::gzip::Gzip;
 pub use self::not_taken::NotTaken;
 use super::host::{ApiHost, ApiHostError};
-use super::message::Endpoint;
+use super::lanes::Lanes;
+use super::message::{Endpoint, Message};
 use super::said::Said;
 
 /// Who imports events.
@@ -108,26 +109,28 @@ impl Delivery {
         Ok(Self { client, base, token: config.token, credentials: config.credentials, gzip })
     }
 
-    /// Tries each once. What is written stands in `text`. Gives those that Mixpanel did not take, by
+    /// Tries each once. What is written stands in `lanes`. Gives those that Mixpanel did not take, by
     /// their places, in order.
     pub async fn deliver<'s>(
         &self,
         said: impl ExactSizeIterator<Item = &'s Said>,
-        text: &mut Vec<u8>,
+        lanes: &mut Lanes,
     ) -> Vec<(usize, NotTaken)> {
-        let (mut events, mut people, mut groups) = (Vec::with_capacity(said.len()), Vec::new(), Vec::new());
+        let (mut events, mut people, mut groups) = (Load::new(lanes, said.len()), Vec::new(), Vec::new());
         for (index, one) in said.enumerate() {
-            let items = match one.endpoint() {
-                Endpoint::Events => &mut events,
-                Endpoint::People => &mut people,
-                Endpoint::Groups => &mut groups,
-            };
-            items.push(Item::of(index, one, text));
+            match one {
+                Said::Written(event) => events.written(index, event),
+                Said::Message(message) => match message.endpoint {
+                    Endpoint::Events => events.message(index, message),
+                    Endpoint::People => people.push((index, &**message)),
+                    Endpoint::Groups => groups.push((index, &**message)),
+                },
+            }
         }
         let (events, people, groups) = join3(
-            self.send(Endpoint::Events, events, text),
-            self.send(Endpoint::People, people, text),
-            self.send(Endpoint::Groups, groups, text),
+            self.send(Endpoint::Events, events),
+            self.send_profiles(Endpoint::People, people),
+            self.send_profiles(Endpoint::Groups, groups),
         )
         .await;
         let mut not_taken = [events, people, groups].concat();
@@ -135,14 +138,24 @@ impl Delivery {
         not_taken
     }
 
-    async fn send(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, NotTaken)> {
-        let lanes = lanes(items, endpoint).into_iter().map(|lane| self.send_in_order(endpoint, lane, text));
+    async fn send_profiles(&self, endpoint: Endpoint, messages: Vec<(usize, &Message)>) -> Vec<(usize, NotTaken)> {
+        let mut lanes = Lanes::default();
+        lanes.open(messages.len(), endpoint);
+        let mut load = Load::new(&mut lanes, messages.len());
+        for (index, message) in messages {
+            load.message(index, message);
+        }
+        self.send(endpoint, load).await
+    }
+
+    async fn send(&self, endpoint: Endpoint, load: Load<'_>) -> Vec<(usize, NotTaken)> {
+        let lanes = load.lanes().map(|(items, text)| self.send_in_order(endpoint, items, text));
         join_all(lanes).await.concat()
     }
 
-    async fn send_in_order(&self, endpoint: Endpoint, items: Vec<Item>, text: &[u8]) -> Vec<(usize, NotTaken)> {
+    async fn send_in_order(&self, endpoint: Endpoint, items: &[Item], text: &[u8]) -> Vec<(usize, NotTaken)> {
         let mut not_taken = Vec::new();
-        let mut waiting: VecDeque<Range<usize>> = batches(&items, endpoint).into();
+        let mut waiting: VecDeque<Range<usize>> = batches(items, endpoint).into();
         while let Some(places) = waiting.pop_front() {
             let batch = items.get(places.clone()).unwrap_or_default();
             let verdict = self.post(endpoint, batch, text).await;
@@ -197,8 +210,7 @@ impl Delivery {
         if endpoint != Endpoint::Events {
             // Nobody is where the server stands, whose address Mixpanel would take otherwise.
             url.set_query(Some("verbose=1&ip=0"));
-            let (request, mut body) = (self.client.post(url), Vec::new());
-            json(batch, text, &mut body);
+            let (request, body) = (self.client.post(url), json(batch, text).concat());
             return Ok(request.header(CONTENT_TYPE, "application/json").body(body));
         }
         url.set_query(Some("strict=1"));
@@ -209,10 +221,8 @@ impl Delivery {
                 (user.as_str(), secret.as_str())
             }
         };
-        let body = self
-            .gzip
-            .of(|to| json(batch, text, to))
-            .map_err(|error| format!("the events could not be compressed: {error}"))?;
+        let body =
+            self.gzip.of(&json(batch, text)).map_err(|error| format!("the events could not be compressed: {error}"))?;
         let request = self.client.post(url);
         Ok(request
             .basic_auth(user, Some(secret))

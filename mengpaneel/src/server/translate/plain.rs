@@ -1,6 +1,8 @@
 //! Plain events: nothing of them is past a limit, and nobody said twice what they have. Almost all
 //! are. They are written as JSON at once, to the same effect as by way of values.
 
+#![expect(clippy::inline_always, reason = "what a function answers is copied through memory where it is called")]
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -9,7 +11,7 @@ use super::limits::{is_insert_id, is_placeholder, is_plain, is_short, is_taken};
 use super::state::State;
 use crate::clock::ms_of;
 use crate::server::said::owner;
-use crate::written::{Reader, Seen, Style, bytes_as_json};
+use crate::written::{Reader, Seen, Style, bytes_as_json, stands_as_it_is};
 
 /// What begins the properties of every event: the token.
 pub(super) fn opening(token: &str) -> Vec<u8> {
@@ -84,27 +86,21 @@ pub(super) fn write<'a>(
         return None;
     }
     let start = text.len();
-    let mut record = Record { json: text, count: 0 };
+    let mut record = Record { json: text, count: 1 };
     record.json.extend_from_slice(b"{\"event\":");
     record.quoted(name);
     record.json.extend_from_slice(common.opening);
-    record.count += 1;
-    let (mut brought, mut left) = (Brought::default(), own);
-    while left.count > 0 {
-        let (key, value) = left.next()?;
-        if key != b"token" {
-            brought.note(key, value)?;
-            record.own(key, value)?;
-        }
-    }
+    let (brought, behind) = record.own_members(own)?;
     let id = record.identity(own, brought, state)?;
     if !brought.time
         && let Some(time) = ms_of(common.parcel)
     {
-        record.member("\"time\"", &time)?;
+        record.json.extend_from_slice(b",\"time\":");
+        record.count += 1;
+        record.value(&time)?;
     }
     if !brought.insert_id {
-        record.text("\"$insert_id\"", insert_id().as_bytes())?;
+        record.text(",\"$insert_id\":", insert_id().as_bytes())?;
     }
     record.json.extend_from_slice(
         concat!(",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"", env!("CARGO_PKG_VERSION"), "\"").as_bytes(),
@@ -112,7 +108,7 @@ pub(super) fn write<'a>(
     record.count += 2;
     record.facts(facts)?;
     record.json.extend_from_slice(b"}}");
-    is_taken(record.count, record.json.len() - start).then(|| (owner(Some(id)), left.members))
+    is_taken(record.count, record.json.len() - start).then(|| (owner(Some(id)), behind))
 }
 
 impl<'a> Brought<'a> {
@@ -153,55 +149,101 @@ impl Record<'_> {
         bytes_as_json(text, Style::Plain, self.json);
     }
 
-    /// A member whose key stands written, with its quotes.
-    fn member(&mut self, key: &'static str, value: &impl Serialize) -> Option<()> {
-        self.json.push(b',');
-        self.json.extend_from_slice(key.as_bytes());
-        self.json.push(b':');
-        self.count += 1;
-        self.value(value)
-    }
-
+    /// A member whose key stands written: behind a comma, with its quotes and its colon.
+    #[inline]
     fn text(&mut self, key: &'static str, text: &[u8]) -> Option<()> {
         if !is_short(text) {
             return None;
         }
-        self.json.push(b',');
         self.json.extend_from_slice(key.as_bytes());
-        self.json.push(b':');
         self.count += 1;
         self.quoted(text);
         Some(())
     }
 
-    /// What the application says.
+    /// What the application says. Gives what of that stands elsewhere too, and what follows it.
+    #[inline]
+    fn own_members<'a>(&mut self, own: Own<'a>) -> Option<(Brought<'a>, Reader<'a>)> {
+        let (begin, count) = (self.json.len(), self.count);
+        let (mut brought, mut left, mut quotes) = (Brought::default(), own, 0);
+        while left.count > 0 {
+            let (key, value) = left.next()?;
+            if key != b"token" {
+                brought.note(key, value)?;
+                quotes += self.as_it_is(key, value)?;
+            }
+        }
+        // Texts hardly ever hold anything to escape: they are looked at together, once they are written.
+        if !stands_as_it_is(self.json.get(begin..)?, quotes) {
+            self.json.truncate(begin);
+            self.count = count;
+            self.escaped(own)?;
+        }
+        Some((brought, left.members))
+    }
+
+    /// A member as if nothing in it had to be escaped. Gives the number of its quotes.
     #[inline(always)]
-    fn own(&mut self, key: &[u8], value: Seen<'_>) -> Option<()> {
-        let is_plain = is_short(key)
-            && match value {
-                Seen::Text(text) => is_short(text),
-                Seen::Value(value) => is_plain(value),
-                Seen::Nested(_) | Seen::Name(_) => false,
-                _ => true,
-            };
-        if !is_plain {
+    fn as_it_is(&mut self, key: &[u8], value: Seen<'_>) -> Option<usize> {
+        self.count += 1;
+        self.json.extend_from_slice(b",\"");
+        self.json.extend_from_slice(key);
+        match value {
+            Seen::Text(text) if is_short(key) && is_short(text) => {
+                self.json.extend_from_slice(b"\":\"");
+                self.json.extend_from_slice(text);
+                self.json.push(b'"');
+                Some(4)
+            }
+            value if is_short(key) => {
+                self.json.extend_from_slice(b"\":");
+                self.other(value)?;
+                Some(2)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, where something has to be escaped.
+    #[cold]
+    fn escaped(&mut self, mut own: Own<'_>) -> Option<()> {
+        while own.count > 0 {
+            let (key, value) = own.next()?;
+            if key != b"token" {
+                self.member(key, value)?;
+            }
+        }
+        Some(())
+    }
+
+    /// A member.
+    fn member(&mut self, key: &[u8], value: Seen<'_>) -> Option<()> {
+        if !is_short(key) {
             return None;
         }
+        self.count += 1;
         self.json.push(b',');
         self.quoted(key);
         self.json.push(b':');
-        self.count += 1;
         match value {
-            Seen::Null => self.value(&())?,
-            Seen::Bool(truth) => self.value(&truth)?,
-            Seen::Natural(number) => self.value(&number)?,
-            Seen::Integer(number) => self.value(&number)?,
-            Seen::Float(number) => self.value(&number)?,
-            Seen::Text(text) => self.quoted(text),
-            Seen::Value(value) => self.value(value)?,
-            Seen::Nested(_) | Seen::Name(_) => return None,
+            Seen::Text(text) if is_short(text) => self.quoted(text),
+            value => self.other(value)?,
         }
         Some(())
+    }
+
+    /// A value that is no text.
+    #[inline(always)]
+    fn other(&mut self, value: Seen<'_>) -> Option<()> {
+        match value {
+            Seen::Null => self.value(&()),
+            Seen::Bool(truth) => self.value(&truth),
+            Seen::Natural(number) => self.value(&number),
+            Seen::Integer(number) => self.value(&number),
+            Seen::Float(number) => self.value(&number),
+            Seen::Value(value) if is_plain(value) => self.value(value),
+            Seen::Text(_) | Seen::Name(_) | Seen::Value(_) | Seen::Nested(_) => None,
+        }
     }
 
     /// Who it is, and what goes with each event of theirs. Gives the distinct ID.
@@ -220,17 +262,17 @@ impl Record<'_> {
             if is_placeholder(id) {
                 return None;
             }
-            self.text("\"distinct_id\"", id)?;
+            self.text(",\"distinct_id\":", id)?;
         }
         if somebody_else.is_none() {
             if let Some(device_id) = device_id.filter(|_| !device) {
-                self.text("\"$device_id\"", device_id)?;
+                self.text(",\"$device_id\":", device_id)?;
             }
             if let Some(user) = user_id.filter(|_| user.is_none()) {
                 if is_placeholder(user) {
                     return None;
                 }
-                self.text("\"$user_id\"", user)?;
+                self.text(",\"$user_id\":", user)?;
             }
             for (key, value) in &state.super_properties {
                 let key = key.as_bytes();
@@ -238,7 +280,7 @@ impl Record<'_> {
                     return None;
                 }
                 if !own.has(key) {
-                    self.own(key, value.into())?;
+                    self.member(key, value.into())?;
                 }
             }
         }
@@ -248,10 +290,10 @@ impl Record<'_> {
     /// What the request adds.
     fn facts(&mut self, facts: &Facts<'_>) -> Option<()> {
         let texts = [
-            ("\"$referrer\"", facts.referrer),
-            ("\"$referring_domain\"", facts.referring_domain()),
-            ("\"ip\"", facts.ip),
-            ("\"$current_url\"", facts.url),
+            (",\"$referrer\":", facts.referrer),
+            (",\"$referring_domain\":", facts.referring_domain()),
+            (",\"ip\":", facts.ip),
+            (",\"$current_url\":", facts.url),
         ];
         for (key, text) in texts {
             if let Some(text) = text {

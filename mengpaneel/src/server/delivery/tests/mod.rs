@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use self::mixpanel::Mixpanel;
 use super::{Credentials, Delivery, DeliveryConfig, NotTaken};
 use crate::call::{Call, Method};
-use crate::server::{Endpoint, Message, Said};
+use crate::server::{Endpoint, Lanes, Message, Said};
 
 impl Mixpanel {
     async fn deliver(&self, messages: Vec<Message>) -> Vec<Option<NotTaken>> {
@@ -30,7 +30,9 @@ async fn deliver_as(
     let delivery =
         Delivery::new(DeliveryConfig { token: "t0ken".into(), api_host: url.into(), credentials, timeout }).unwrap();
     let said: Vec<Said> = messages.into_iter().map(|message| Said::Message(Box::new(message))).collect();
-    let not_taken = delivery.deliver(said.iter(), &mut Vec::new()).await;
+    let mut lanes = Lanes::default();
+    lanes.open(said.len(), Endpoint::Events);
+    let not_taken = delivery.deliver(said.iter(), &mut lanes).await;
     assert!(not_taken.is_sorted_by(|(a, _), (b, _)| a < b), "each once, in order");
     let mut outcomes = vec![None; said.len()];
     for (index, why) in not_taken {
