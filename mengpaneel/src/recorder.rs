@@ -64,8 +64,6 @@ pub struct Entry {
     pub condition: Condition,
     /// Its place among the calls of its mode, where that is not the end; see [`Recorder::ticket`].
     pub ticket: Option<u64>,
-    /// The name of the stamp that it has already, as an event.
-    pub stamp: Option<Uuid>,
 }
 
 /// A point in what was recorded.
@@ -181,14 +179,7 @@ impl Recorder {
         let modes = [(Mode::BeforeSetup, calls.before_setup), (Mode::Tracking, calls.tracking)];
         for (mode, calls) in modes {
             state.recorded.extend(calls.into_iter().map(|call| Recorded {
-                entry: Entry {
-                    call,
-                    mode,
-                    via_server: false,
-                    condition: Condition::Always,
-                    ticket: Some(0),
-                    stamp: None,
-                },
+                entry: Entry { call, mode, via_server: false, condition: Condition::Always, ticket: Some(0) },
                 under: None,
                 replayed: true,
             }));
@@ -252,7 +243,12 @@ impl Recorder {
 
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     pub fn record(&self, mut entry: Entry) {
-        let id = entry.stamp.or_else(|| stamp::stamp(&mut entry.call, &self.shared.names));
+        let stamp = stamp::stamp(&mut entry.call, &self.shared.names);
+        self.record_stamped(entry, stamp);
+    }
+
+    /// The same of a call that has its stamp, if it is an event: one of that name.
+    pub fn record_stamped(&self, mut entry: Entry, id: Option<Uuid>) {
         stats::recorded(1);
         let mut state = self.lock();
         if state.flushed.is_some() {

@@ -178,13 +178,18 @@ impl Live {
     }
 
     fn record_mode(&self, mode: Mode, calls: &mut [Ended]) {
+        let Some(recorder) = self.mixpanel.recorder() else { return };
         for call in calls.iter_mut().filter(|call| call.annotated.mode == mode && !call.annotated.bare) {
             let Ended { annotated, condition, .. } = *call;
             let Some(Arguments { args, ticket, stamp }) = call.arguments.take() else { continue };
             let via_server = annotated.via_server || self.mixpanel.is_via_server();
             let ticket = Some(ticket.unwrap_or(self.entered));
             let call = Call::with(annotated.method.clone(), args);
-            self.mixpanel.record(Entry { call, mode, via_server, condition, ticket, stamp });
+            let entry = Entry { call, mode, via_server, condition, ticket };
+            match stamp {
+                Some(_) => recorder.record_stamped(entry, stamp),
+                None => recorder.record(entry),
+            }
         }
     }
 }

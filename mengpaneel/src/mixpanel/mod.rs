@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
@@ -120,7 +119,7 @@ impl Mixpanel {
             let mut args = Args::with_room();
             args.push_text(event);
             args.push(|to| self.properties_with(&stamp.members(), event, properties, to));
-            recorder.record(self.entry(Method::Track, args, Some(stamp.id)));
+            recorder.record_stamped(self.entry(Method::Track, args), Some(stamp.id));
         }
     }
 
@@ -268,19 +267,15 @@ impl Mixpanel {
     }
 
     pub(crate) fn call_written(&self, method: Method, args: Args) {
-        self.record(self.entry(method, args, None));
+        if let Some(recorder) = &self.recorder {
+            recorder.record(self.entry(method, args));
+        }
     }
 
-    fn entry(&self, method: Method, args: Args, stamp: Option<Uuid>) -> Entry {
+    fn entry(&self, method: Method, args: Args) -> Entry {
         let (mode, via_server) = (self.mode, self.via_server);
         let call = Call::with(method, args);
-        Entry { call, mode, via_server, condition: Condition::Always, ticket: None, stamp }
-    }
-
-    pub(crate) fn record(&self, entry: Entry) {
-        if let Some(recorder) = &self.recorder {
-            recorder.record(entry);
-        }
+        Entry { call, mode, via_server, condition: Condition::Always, ticket: None }
     }
 
     pub(crate) fn tell(&self, reason: Reason) {

@@ -11,14 +11,7 @@ fn recorder() -> Recorder {
 }
 
 fn entry(mode: Mode, method: Method, args: Vec<Value>) -> Entry {
-    Entry {
-        call: Call::new(method, args),
-        mode,
-        via_server: false,
-        condition: Condition::Always,
-        ticket: None,
-        stamp: None,
-    }
+    Entry { call: Call::new(method, args), mode, via_server: false, condition: Condition::Always, ticket: None }
 }
 
 fn event(name: &str) -> Entry {

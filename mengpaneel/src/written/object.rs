@@ -12,13 +12,13 @@ const FEW: usize = 12;
 
 /// An object that is being written: once it is, its members stand in the order of their names, and of
 /// one name the last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Object {
     /// Where the number of its members stands.
     at: usize,
     count: usize,
-    /// The first few were written in the order of their names, each another.
-    in_order: bool,
+    /// The first few were not written in the order of their names, each another.
+    is_mixed: bool,
     /// Of the first few, as they were written: the begin of the name, which mostly tells.
     keys: [u64; FEW],
     /// How far behind the number each ends.
@@ -29,20 +29,24 @@ pub struct Object {
 
 impl Object {
     /// Begins one.
-    #[inline]
     pub fn begin(to: &mut Vec<u8>) -> Self {
-        to.extend_from_slice(b"o\0");
-        let at = to.len() - 1;
-        Self { at, count: 0, in_order: true, keys: [0; FEW], ends: [0; FEW], order: [0; FEW] }
+        Self::begin_with(&[], to)
     }
 
     /// Begins one with these members, in the place of which the same names may come again.
     pub fn begin_with(first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Self {
-        let mut object = Self::begin(to);
-        for (name, value) in first {
-            object.member(to, |to| write_text(name, to), |to| value.write(to));
-        }
+        let mut object = Self::default();
+        object.open(first, to);
         object
+    }
+
+    /// The same in its place, where nothing was begun yet.
+    pub fn open(&mut self, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) {
+        to.extend_from_slice(b"o\0");
+        self.at = to.len() - 1;
+        for (name, value) in first {
+            self.member(to, |to| write_text(name, to), |to| value.write(to));
+        }
     }
 
     /// Adds a member.
@@ -77,7 +81,7 @@ impl Object {
             if order == Ordering::Less {
                 break;
             }
-            self.in_order = false;
+            self.is_mixed = true;
             if order == Ordering::Equal {
                 break;
             }
@@ -117,7 +121,7 @@ impl Object {
     pub fn end(&self, to: &mut Vec<u8>) {
         let few = self.order.get(..self.count).filter(|_| self.end_in(to).is_some());
         let count = match few {
-            Some(_) if self.in_order => self.count,
+            Some(_) if !self.is_mixed => self.count,
             Some(order) => self.put_in_order(order, to),
             None => put_in_order(self.at + 1, self.count, to).unwrap_or_default(),
         };

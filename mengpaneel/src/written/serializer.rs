@@ -74,7 +74,8 @@ impl<'a> Writer<'a> {
     }
 
     fn members(self) -> Members<'a> {
-        let object = self.room.insert(Object::begin_with(self.first, self.to));
+        let object = self.room.get_or_insert_default();
+        object.open(self.first, self.to);
         Members { to: self.to, object, begin: None, variant: None }
     }
 

@@ -69,14 +69,7 @@ impl Flow {
 
     fn record(&self, name: &str) {
         let (call, mode) = (event(name), Mode::Tracking);
-        self.recorder.record(Entry {
-            call,
-            mode,
-            via_server: false,
-            condition: Condition::Always,
-            ticket: None,
-            stamp: None,
-        });
+        self.recorder.record(Entry { call, mode, via_server: false, condition: Condition::Always, ticket: None });
     }
 
     /// What was handed to the server. A worker that has it in its hands counts too.
