@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::call::{Call, Calls};
+use crate::call::{Call, Calls, Mode};
 use crate::visitor::Visitor;
 
 /// Calls that the server delivers, and under whom.
@@ -31,5 +31,43 @@ impl Parcel {
     #[must_use]
     pub fn new(visitor: Visitor, calls: Calls) -> Self {
         Self { id: Uuid::now_v7(), visitor, context: Vec::new(), calls, via_server: false }
+    }
+}
+
+/// A parcel as it is seen: its parts stand elsewhere, and are taken only where it has to wait for something.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) visitor: &'a Visitor,
+    /// Each behind the one before.
+    pub(crate) context: [&'a [Call]; 3],
+    /// By mode, in their order.
+    pub(crate) calls: [&'a [Call]; 3],
+    pub(crate) via_server: bool,
+}
+
+impl<'a> View<'a> {
+    /// Of a single call.
+    pub(crate) fn of_call(id: Uuid, visitor: &'a Visitor, call: &'a Call, mode: Mode) -> Self {
+        let only = |its| if its == mode { std::slice::from_ref(call) } else { &[] };
+        let calls = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking].map(only);
+        Self { id, visitor, context: [&[]; 3], calls, via_server: false }
+    }
+
+    /// Takes it.
+    pub(crate) fn to_parcel(self) -> Parcel {
+        let Self { id, visitor, context, calls, via_server } = self;
+        let [before_setup, setup, tracking] = calls.map(<[Call]>::to_vec);
+        let calls = Calls { before_setup, setup, tracking };
+        Parcel { id, visitor: visitor.clone(), context: context.concat(), calls, via_server }
+    }
+}
+
+impl<'a> From<&'a Parcel> for View<'a> {
+    fn from(parcel: &'a Parcel) -> Self {
+        let Parcel { id, visitor, context, calls, via_server } = parcel;
+        let calls: [&[Call]; 3] = [&calls.before_setup, &calls.setup, &calls.tracking];
+        Self { id: *id, visitor, context: [context, &[], &[]], calls, via_server: *via_server }
     }
 }

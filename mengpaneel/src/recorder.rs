@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::clock::Sequence;
 use crate::failure::{Failure, Failures};
-use crate::parcel::Parcel;
+use crate::parcel::{Parcel, View};
 use crate::stats;
 use crate::strategy::Strategy;
 use crate::visitor::Visitor;
@@ -88,7 +88,7 @@ pub struct Settled {
 }
 
 /// Where a parcel goes that was recorded after its request was flushed.
-pub type Late = Arc<dyn Fn(Parcel) + Send + Sync>;
+pub type Late = Arc<dyn Fn(View<'_>) + Send + Sync>;
 
 /// What the recorders of one Mengpaneel share.
 pub struct Shared {
@@ -256,9 +256,12 @@ impl Recorder {
                 held.mode_mut(entry.mode).push(entry.call);
                 return;
             }
-            let context = state.context();
+            let flushed = state.flushed.clone();
             drop(state);
-            (self.shared.late)(self.late_parcel(id, entry, context));
+            let id = id.unwrap_or_else(|| self.shared.names.next().0);
+            let parcel = View::of_call(id, &self.visitor, &entry.call, entry.mode);
+            let context = flushed.as_deref().map_or([&[][..]; 3], Settled::context);
+            (self.shared.late)(View { context, via_server: entry.via_server, ..parcel });
             return;
         }
         if entry.mode == Mode::Setup {
@@ -292,15 +295,8 @@ impl Recorder {
     pub fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
         let mut state = self.lock();
         let held = state.held.take().filter(|held| !held.is_empty())?;
-        Some((held, state.context()))
-    }
-
-    fn late_parcel(&self, id: Option<Uuid>, entry: Entry, context: Vec<Call>) -> Parcel {
-        let mut calls = Calls::default();
-        *calls.mode_mut(entry.mode) = vec![entry.call];
-        let via_server = entry.via_server;
-        let id = id.unwrap_or_else(|| self.shared.names.next().0);
-        Parcel { id, visitor: self.visitor.clone(), context, calls, via_server }
+        let context = state.flushed.as_deref().map_or([&[][..]; 3], Settled::context);
+        Some((held, context.concat()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -331,17 +327,6 @@ impl State {
             }
             setup.entries.push(entry);
         }
-    }
-
-    /// What was set up by the time of the flush, and decides whose events are that come after it.
-    fn context(&self) -> Vec<Call> {
-        let mut context = Vec::new();
-        if let Some(Settled { calls, via_server, .. }) = self.flushed.as_deref() {
-            for calls in [&calls.before_setup, &calls.setup, &via_server.setup] {
-                context.extend_from_slice(calls);
-            }
-        }
-        context
     }
 
     /// Who is identified at this moment: by what was tracked, else by the last setup.
@@ -395,6 +380,11 @@ impl State {
 }
 
 impl Settled {
+    /// What was set up by the time of the flush, and decides whose events are that come after it.
+    fn context(&self) -> [&[Call]; 3] {
+        [&self.calls.before_setup, &self.calls.setup, &self.via_server.setup]
+    }
+
     fn put(&mut self, entry: Entry) {
         let calls = if entry.via_server { &mut self.via_server } else { &mut self.calls };
         calls.mode_mut(entry.mode).push(entry.call);

@@ -7,8 +7,8 @@ mod read;
 mod tests;
 mod visit;
 
-use crate::call::{Call, Calls, Method};
-use crate::parcel::Parcel;
+use crate::call::{Call, Method};
+use crate::parcel::View;
 use crate::visitor::Visitor;
 use crate::written::{write_len, write_text};
 
@@ -38,12 +38,11 @@ static NUMBERED: [Method; 12] = [
 ];
 
 /// Appends a parcel to what is written.
-pub fn write(parcel: &Parcel, to: &mut Vec<u8>) {
-    let Parcel { id, visitor, context, calls, via_server } = parcel;
+pub fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
+    let View { id, visitor, context, calls, via_server } = parcel.into();
     let Visitor { cookie, ip, user_agent, url, referrer, has_session } = visitor;
-    let Calls { before_setup, setup, tracking } = calls;
     to.extend_from_slice(id.as_bytes());
-    to.push(u8::from(*via_server) | u8::from(*has_session) << 1);
+    to.push(u8::from(via_server) | u8::from(*has_session) << 1);
     for text in [cookie, ip, user_agent, url, referrer] {
         match text {
             // Nothing is told from an empty text.
@@ -52,11 +51,17 @@ pub fn write(parcel: &Parcel, to: &mut Vec<u8>) {
         }
         to.extend_from_slice(text.as_deref().unwrap_or_default().as_bytes());
     }
-    for calls in [context, before_setup, setup, tracking] {
-        write_len(calls.len(), to);
-        for call in calls {
-            write_call(call, to);
-        }
+    write_calls(&context, to);
+    for calls in calls {
+        write_calls(&[calls], to);
+    }
+}
+
+/// Writes calls, those of each behind the one before, behind their number.
+fn write_calls(calls: &[&[Call]], to: &mut Vec<u8>) {
+    write_len(calls.iter().map(|calls| calls.len()).sum(), to);
+    for call in calls.iter().copied().flatten() {
+        write_call(call, to);
     }
 }
 

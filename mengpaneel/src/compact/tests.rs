@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::call::Calls;
+use crate::parcel::Parcel;
 
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -70,7 +70,7 @@ impl Builder {
         });
         let late: Late = {
             let post = Arc::clone(&post);
-            Arc::new(move |parcel| post.hand_over(parcel))
+            Arc::new(move |parcel| post.hand_over_seen(parcel))
         };
         let on = On {
             shared: Arc::new(Shared { failures, late, names: Sequence::default() }),

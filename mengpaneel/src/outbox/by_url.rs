@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{Appended, Aside, Declined, Lease, LeaseId, Memory, Outbox, OutboxError, Taken};
-use crate::parcel::Parcel;
+use crate::parcel::{Parcel, View};
 
 /// The outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
 /// and their `+cluster` forms (feature `redis`); `sidekiq+redis://…` (feature `sidekiq`).
@@ -65,7 +65,7 @@ macro_rules! delegate {
                 (**self).append(parcel)
             }
 
-            fn append_now(&self, parcel: &Parcel) -> Appended {
+            fn append_now(&self, parcel: View<'_>) -> Appended {
                 (**self).append_now(parcel)
             }
 
@@ -87,6 +87,10 @@ macro_rules! delegate {
 
             fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
                 (**self).acknowledge_taken(taken)
+            }
+
+            fn take_back(&self, taken: Vec<Taken>) {
+                (**self).take_back(taken);
             }
 
             fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {

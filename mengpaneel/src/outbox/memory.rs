@@ -2,6 +2,8 @@
 
 mod chunk;
 mod in_hand;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,10 +17,13 @@ use self::chunk::Chunk;
 use self::in_hand::InHand;
 use super::taken::{Name, Sealed, Taken};
 use super::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
-use crate::parcel::Parcel;
+use crate::parcel::{Parcel, View};
 
 /// What a record takes beside its own bytes, about.
 const BESIDE: usize = 128;
+
+/// As many chunks' memory is kept for those to come: 2 MiB.
+const MAX_SPARE: usize = 32;
 
 /// An outbox in memory, bounded by records and by bytes.
 ///
@@ -43,6 +48,8 @@ struct State {
     /// What comes before all that is in chunks: it was tried already.
     first: VecDeque<Waiting>,
     ready: VecDeque<Chunk>,
+    /// What chunks stood in that are gone, for those to come.
+    spare: Vec<Vec<u8>>,
     later: BTreeMap<(Instant, u64), Waiting>,
     /// Of all, leased ones included.
     records: usize,
@@ -91,8 +98,10 @@ impl Memory {
     }
 
     /// Writes a parcel behind the others, or says why not.
-    fn keep(&self, parcel: &Parcel) -> Result<(), String> {
+    fn keep(&self, parcel: View<'_>) -> Result<(), String> {
         let mut state = self.lock();
+        // Behind others it is taken by whoever was woken for them.
+        let is_first = !state.is_ready();
         let full = if state.records >= self.max_records {
             Some(format!("{} records wait, its bound", self.max_records))
         } else {
@@ -105,7 +114,9 @@ impl Memory {
         if let Some(reason) = full {
             return Err(reason);
         }
-        self.due.notify_one();
+        if is_first {
+            self.due.notify_one();
+        }
         Ok(())
     }
 
@@ -120,7 +131,11 @@ impl Memory {
         let begin = state.next + 1;
         state.next += taken as u64;
         let next = state.later.first_key_value().map(|((due, _), _)| *due);
+        let is_more_ready = state.is_ready();
         drop(state);
+        if is_more_ready {
+            self.due.notify_one();
+        }
         let mut records = Vec::with_capacity(count + taken);
         let mut in_hand = self.in_hand();
         for Waiting { lease, bytes } in first {
@@ -162,14 +177,21 @@ fn number(id: &LeaseId) -> Option<u64> {
 
 impl State {
     /// Writes a record behind the others, if it takes no more than `room`; else says what it takes.
-    fn push(&mut self, parcel: &Parcel, room: usize) -> Result<(), usize> {
+    fn push(&mut self, parcel: View<'_>, room: usize) -> Result<(), usize> {
         if self.ready.back().is_none_or(Chunk::is_full) {
-            self.ready.push_back(Chunk::with_room());
+            let memory = self.spare.pop();
+            self.ready.push_back(memory.map_or_else(Chunk::with_room, Chunk::in_place_of));
         }
         let Some(chunk) = self.ready.back_mut() else { return Err(0) };
         self.bytes += chunk.push(parcel, room)? + BESIDE;
         self.records += 1;
         Ok(())
+    }
+
+    /// Whether there are records that nobody had in hand yet. A chunk whose first record was too large
+    /// is empty.
+    fn is_ready(&self) -> bool {
+        self.ready.front().is_some_and(|chunk| chunk.len() > 0)
     }
 
     /// What was put off and is due is older than what came since.
@@ -203,11 +225,11 @@ impl Outbox for Memory {
     }
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
-        let kept = self.keep(&parcel).map_err(|reason| Declined { parcel: Box::new(parcel), reason });
+        let kept = self.keep(View::from(&parcel)).map_err(|reason| Declined { parcel: Box::new(parcel), reason });
         ready(kept).boxed()
     }
 
-    fn append_now(&self, parcel: &Parcel) -> Appended {
+    fn append_now(&self, parcel: View<'_>) -> Appended {
         match self.keep(parcel) {
             Ok(()) => Appended::Kept,
             Err(reason) => Appended::Declined(reason),
@@ -250,6 +272,13 @@ impl Outbox for Memory {
         ready(Ok(())).boxed()
     }
 
+    fn take_back(&self, taken: Vec<Taken>) {
+        let memory: Vec<_> = taken.into_iter().filter_map(Taken::into_memory).filter(Chunk::fits).collect();
+        let mut state = self.lock();
+        let room = MAX_SPARE.saturating_sub(state.spare.len());
+        state.spare.extend(memory.into_iter().take(room));
+    }
+
     fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
         let due = Instant::now() + delay;
         let taken = self.take_out(leases.iter().map(|lease| number(&lease.id)));
@@ -272,93 +301,5 @@ impl Outbox for Memory {
 
     fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         ready(Ok(self.lock().records)).boxed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::call::{Call, Calls, Method};
-    use crate::visitor::Visitor;
-
-    fn parcel(event: &str) -> Parcel {
-        let call = Call::new(Method::Track, vec![json!(event)]);
-        Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() })
-    }
-
-    fn events(leases: &[Lease]) -> Vec<&str> {
-        leases.iter().filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0)).collect()
-    }
-
-    #[tokio::test]
-    async fn what_was_appended_first_is_leased_first() {
-        let outbox = Memory::default();
-        for event in ["a", "b", "c"] {
-            outbox.append(parcel(event)).await.unwrap();
-        }
-        assert_eq!(events(&outbox.lease(2).await.unwrap()), ["a", "b"]);
-        assert_eq!(events(&outbox.lease(2).await.unwrap()), ["c"]);
-        assert_eq!(outbox.waiting().await, Ok(3));
-    }
-
-    #[tokio::test]
-    async fn past_its_bounds_it_hands_the_parcel_back() {
-        let outbox = Memory::default().max_records(1);
-        outbox.append(parcel("a")).await.unwrap();
-        let lease = outbox.lease(1).await.unwrap();
-        let declined = outbox.append(parcel("b")).await.unwrap_err();
-        assert_eq!(declined.parcel.calls.tracking[0].str_arg(0), Some("b"));
-        outbox.acknowledge(vec![lease[0].id.clone()]).await.unwrap();
-        outbox.append(parcel("b")).await.unwrap();
-
-        let small = Memory::default().max_bytes(100);
-        assert!(small.append(parcel("a")).await.is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_to_be_retried_is_due_after_its_delay_and_not_before() {
-        let outbox = Memory::default();
-        outbox.append(parcel("a")).await.unwrap();
-        let leases = outbox.lease(1).await.unwrap();
-        outbox.retry_later(leases, Duration::from_secs(5)).await.unwrap();
-        let before = Instant::now();
-        assert_eq!(events(&outbox.lease(1).await.unwrap()), ["a"]);
-        assert!(before.elapsed() >= Duration::from_secs(5));
-    }
-
-    #[tokio::test]
-    async fn what_is_retried_stands_before_what_came_since() {
-        let outbox = Memory::default();
-        for event in ["a", "b", "c"] {
-            outbox.append(parcel(event)).await.unwrap();
-        }
-        let leases = outbox.lease(2).await.unwrap();
-        outbox.retry_later(leases, Duration::ZERO).await.unwrap();
-        assert_eq!(events(&outbox.lease(3).await.unwrap()), ["a", "b", "c"]);
-    }
-
-    #[tokio::test]
-    async fn it_holds_what_every_outbox_must() {
-        crate::outbox::conformance::check(Memory::default).await;
-    }
-
-    #[tokio::test]
-    async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
-        let outbox = Memory::default();
-        for number in 0..10 {
-            let appends = (0..1_000).map(|more| outbox.append(parcel(&format!("{number} {more}"))));
-            assert!(futures_util::future::join_all(appends).await.iter().all(Result::is_ok));
-        }
-        let leases = outbox.lease(10_000).await.unwrap();
-        outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
-        let mut seen = std::collections::HashSet::new();
-        while seen.len() < 10_000 {
-            let leases = outbox.lease(10_000).await.unwrap();
-            assert!(leases.iter().all(|lease| seen.insert(lease.parcel.id)), "each once");
-            outbox.acknowledge(leases.into_iter().map(|lease| lease.id).collect()).await.unwrap();
-        }
-        assert_eq!(outbox.waiting().await, Ok(0));
     }
 }

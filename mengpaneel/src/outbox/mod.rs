@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::parcel::Parcel;
+use crate::parcel::{Parcel, View};
 
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
@@ -81,7 +81,7 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// As [`append`](Self::append), where nothing is to be waited for.
     #[doc(hidden)]
-    fn append_now(&self, parcel: &Parcel) -> Appended {
+    fn append_now(&self, parcel: View<'_>) -> Appended {
         let _ = parcel;
         Appended::Later
     }
@@ -108,6 +108,12 @@ pub trait Outbox: Send + Sync + 'static {
     #[doc(hidden)]
     fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
         self.acknowledge(taken.iter().map(Taken::id).collect())
+    }
+
+    /// The worker does not need these any more, whatever became of them.
+    #[doc(hidden)]
+    fn take_back(&self, taken: Vec<Taken>) {
+        drop(taken);
     }
 
     /// These are due again after `delay`, as they are now: what was delivered of them is gone from

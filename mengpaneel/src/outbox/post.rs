@@ -19,13 +19,16 @@ use super::worker::Worker;
 use super::{Appended, Declined, Outbox};
 use crate::call::Call;
 use crate::failure::{Failure, Failures, Reason};
-use crate::parcel::Parcel;
+use crate::parcel::{Parcel, View};
 use crate::server::Delivery;
 
 mod kept;
 
 /// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// Why nothing waits.
+const NO_OUTBOX: &str = "none is configured";
 
 /// As many parcels may be on their way past the outbox at once.
 const MAX_IN_HAND: usize = 10_000;
@@ -106,15 +109,10 @@ impl Post {
     /// Puts a parcel in the outbox, or says why not. Where the caller stops waiting, the post goes
     /// on by itself.
     pub(crate) async fn enqueue(self: &Arc<Self>, parcel: Parcel) -> Result<(), Declined> {
-        let declined = |parcel, reason: &str| Err(Declined { parcel: Box::new(parcel), reason: reason.to_owned() });
-        match &self.outbox {
-            _ if self.is_closed() => declined(parcel, "the Mengpaneel was shut down"),
-            None => declined(parcel, "none is configured"),
-            Some(outbox) => match outbox.append_now(&parcel) {
-                Appended::Kept => Ok(()),
-                Appended::Declined(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
-                Appended::Later => Appending::new(self, outbox, parcel).await,
-            },
+        match self.append_now(View::from(&parcel)) {
+            Appended::Kept => Ok(()),
+            Appended::Declined(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+            Appended::Later => Appending::new(self, parcel).await,
         }
     }
 
@@ -152,21 +150,38 @@ impl Post {
         if failed.is_empty() { Ok(()) } else { Err(Undelivered(failed)) }
     }
 
-    /// Takes a parcel from where nobody can wait: the drop of a request, a call after the flush.
+    /// Takes a parcel from where nobody can wait: the drop of a request.
     pub(crate) fn hand_over(self: &Arc<Self>, parcel: Parcel) {
-        let parcel = match &self.outbox {
-            Some(outbox) if !self.is_closed() => match outbox.append_now(&parcel) {
-                Appended::Kept => return,
-                Appended::Declined(_) => parcel,
-                Appended::Later => match Appending::new(self, outbox, parcel).now_or_never() {
-                    Some(Err(declined)) => *declined.parcel,
-                    // Taken; or the post goes on by itself.
-                    Some(Ok(())) | None => return,
-                },
-            },
-            _ => parcel,
-        };
-        self.send_on(parcel);
+        match self.append_now(View::from(&parcel)) {
+            Appended::Kept => {}
+            Appended::Declined(_) => self.send_on(parcel),
+            Appended::Later => self.append_later(parcel),
+        }
+    }
+
+    /// The same of one that is made up only where it has to wait: a call after the flush.
+    pub(crate) fn hand_over_seen(self: &Arc<Self>, parcel: View<'_>) {
+        match self.append_now(parcel) {
+            Appended::Kept => {}
+            Appended::Declined(_) => self.send_on(parcel.to_parcel()),
+            Appended::Later => self.append_later(parcel.to_parcel()),
+        }
+    }
+
+    fn append_now(&self, parcel: View<'_>) -> Appended {
+        match &self.outbox {
+            _ if self.is_closed() => Appended::Declined("the Mengpaneel was shut down".into()),
+            None => Appended::Declined(NO_OUTBOX.into()),
+            Some(outbox) => outbox.append_now(parcel),
+        }
+    }
+
+    /// Puts a parcel in the outbox, where nobody waits for that.
+    fn append_later(self: &Arc<Self>, parcel: Parcel) {
+        // Where it is not taken at once, the post goes on by itself.
+        if let Some(Err(declined)) = Appending::new(self, parcel).now_or_never() {
+            self.send_on(*declined.parcel);
+        }
     }
 
     /// Delivers a parcel that nobody waits for; what does not arrive is told.
@@ -287,10 +302,15 @@ struct Appending {
 }
 
 impl Appending {
-    fn new(post: &Arc<Post>, outbox: &Arc<dyn Outbox>, parcel: Parcel) -> Self {
-        let outbox = Arc::clone(outbox);
-        let append = async move { outbox.append(parcel).await }.boxed();
-        Self { post: Arc::clone(post), append: Some(append) }
+    fn new(post: &Arc<Post>, parcel: Parcel) -> Self {
+        let outbox = post.outbox.clone();
+        let append = async move {
+            match outbox {
+                Some(outbox) => outbox.append(parcel).await,
+                None => Err(Declined { parcel: Box::new(parcel), reason: NO_OUTBOX.into() }),
+            }
+        };
+        Self { post: Arc::clone(post), append: Some(append.boxed()) }
     }
 }
 

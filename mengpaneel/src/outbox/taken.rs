@@ -161,6 +161,14 @@ impl Taken {
         }
     }
 
+    /// The memory that it stands in, if nothing else does any more.
+    pub(super) fn into_memory(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Open(_) => None,
+            Self::Sealed(sealed) => Arc::into_inner(sealed.all),
+        }
+    }
+
     /// Whether something of it is to be sent again.
     pub(super) fn is_unfinished(&self) -> bool {
         match self {

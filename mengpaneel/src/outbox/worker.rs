@@ -249,6 +249,7 @@ impl Hand<'_> {
             records.extract_if(.., |record| record.is_unfinished()).filter_map(Taken::into_lease).collect();
         let count = records.len();
         self.acknowledge(&records).await;
+        self.outbox.take_back(records);
         if away.is_none() {
             worker.sender.oldest.store(0, Ordering::Relaxed);
         }

@@ -153,7 +153,7 @@ fn calls_for_the_server_are_a_set_of_their_own() {
 fn what_is_recorded_after_the_flush_goes_to_the_server_under_its_setup() {
     let late: Arc<Mutex<Vec<Parcel>>> = Arc::default();
     let sink = Arc::clone(&late);
-    let late_sink: Late = Arc::new(move |parcel| sink.lock().unwrap().push(parcel));
+    let late_sink: Late = Arc::new(move |parcel| sink.lock().unwrap().push(parcel.to_parcel()));
     let recorder = Recorder::new(Visitor::default, Arc::new(Shared { late: late_sink, ..Shared::default() }));
     recorder.record(identify("1"));
     recorder.settle(ANSWERED, Extent::Everything).unwrap();

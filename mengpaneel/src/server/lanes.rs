@@ -66,9 +66,10 @@ impl Lanes {
         start..lane.len()
     }
 
-    /// Which lane is whose.
+    /// Which lane is whose: each has an equal share of all numbers.
     pub(super) fn number_of(&self, owner: u64) -> usize {
-        usize::try_from(owner % self.lanes.len().max(1) as u64).unwrap_or_default()
+        let place = u128::from(owner) * self.lanes.len() as u128;
+        usize::try_from(place >> u64::BITS).unwrap_or_default()
     }
 
     /// What stands in each.
@@ -89,7 +90,7 @@ mod tests {
         for number in 0..70 {
             let start = lanes.desk().len();
             lanes.desk().extend_from_slice(format!("{number:02}").as_bytes());
-            events.push(Written { json: start..start + 2, owner: number % 7, index: 0 });
+            events.push(Written { json: start..start + 2, owner: (number % 7) << 61, index: 0 });
         }
         lanes.take(events.iter_mut());
         assert!(lanes.desk().is_empty());
@@ -100,7 +101,7 @@ mod tests {
             assert_eq!(&lane[json.clone()], format!("{number:02}").as_bytes());
             assert_eq!(lane[json.start - 1], b',');
         }
-        for owner in 0..7 {
+        for owner in (0..7).map(|number| number << 61) {
             assert!(events.iter().filter(|event| event.owner == owner).map(|event| event.json.start).is_sorted());
         }
     }
@@ -109,7 +110,7 @@ mod tests {
     fn few_take_one_lane_and_what_was_there_is_gone() {
         let mut lanes = Lanes::default();
         lanes.open(2_001, Endpoint::Events);
-        lanes.add(1, |lane| lane.push(b'x'));
+        lanes.add(u64::MAX, |lane| lane.push(b'x'));
         assert_eq!(lanes.texts().collect::<Vec<_>>(), [&b""[..], b",x"]);
         lanes.open(2_000, Endpoint::Events);
         assert_eq!(lanes.texts().collect::<Vec<_>>(), [b""]);

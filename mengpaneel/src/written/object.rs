@@ -19,12 +19,12 @@ pub struct Object {
     count: usize,
     /// The first few were not written in the order of their names, each another.
     is_mixed: bool,
-    /// Of the first few, as they were written: the begin of the name, which mostly tells.
-    keys: [u64; FEW],
-    /// How far behind the number each ends.
+    /// How far behind the number each of the first few ends, as they were written.
     ends: [u16; FEW],
     /// The same few in the order of their names.
     order: [u8; FEW],
+    /// The begins of those names in that order: they mostly tell.
+    keys: [u64; FEW],
 }
 
 impl Object {
@@ -60,9 +60,8 @@ impl Object {
     /// A member was written behind the others, from there on.
     pub fn put(&mut self, begin: usize, to: &[u8]) {
         if let (true, Some(end)) = (self.count < FEW, self.end_in(to)) {
-            self.keys[self.count] = name(to, begin).map_or(0, key);
             self.ends[self.count] = end;
-            self.find_place(to);
+            self.find_place(name(to, begin).map_or(0, key), to);
         }
         self.count += 1;
     }
@@ -73,38 +72,33 @@ impl Object {
     }
 
     /// Puts the last in its place among the few.
-    fn find_place(&mut self, to: &[u8]) {
-        let (mut place, last) = (self.count, self.count);
+    fn find_place(&mut self, key: u64, to: &[u8]) {
+        let (mut place, last) = (self.count.min(FEW - 1), self.count);
         while place > 0 {
-            let before = self.order[place - 1];
-            let order = self.compare(usize::from(before), last, to);
-            if order == Ordering::Less {
+            let before = self.keys[place - 1];
+            if before < key || (before == key && self.is_not_behind(usize::from(self.order[place - 1]), last, to)) {
                 break;
             }
             self.is_mixed = true;
-            if order == Ordering::Equal {
-                break;
-            }
-            self.order[place] = before;
+            self.keys[place] = before;
+            self.order[place] = self.order[place - 1];
             place -= 1;
         }
+        self.keys[place] = key;
         self.order[place] = u8::try_from(last).unwrap_or_default();
     }
 
-    /// How the names of two of the few stand to each other.
-    #[inline]
-    fn compare(&self, a: usize, b: usize, to: &[u8]) -> Ordering {
-        match self.keys[a].cmp(&self.keys[b]) {
-            Ordering::Equal => self.compare_whole(a, b, to),
-            order => order,
-        }
+    /// Whether one of the few may stand before the last, whose name begins with the same bytes.
+    #[cold]
+    fn is_not_behind(&mut self, before: usize, last: usize, to: &[u8]) -> bool {
+        let order = self.name_of(before, to).cmp(&self.name_of(last, to));
+        self.is_mixed |= order == Ordering::Equal;
+        order != Ordering::Greater
     }
 
-    /// The same where they begin with the same bytes.
-    #[cold]
-    fn compare_whole(&self, a: usize, b: usize, to: &[u8]) -> Ordering {
-        let name = |one| name(to, self.begin_of(one));
-        name(a).cmp(&name(b))
+    /// The name of one of the few.
+    fn name_of<'t>(&self, one: usize, to: &'t [u8]) -> Option<&'t [u8]> {
+        name(to, self.begin_of(one))
     }
 
     /// Where one of the few begins.
@@ -132,8 +126,10 @@ impl Object {
     fn put_in_order(&self, order: &[u8], to: &mut Vec<u8>) -> usize {
         let (end, mut count) = (to.len(), 0);
         for (place, one) in order.iter().map(|one| usize::from(*one)).enumerate() {
-            let next = order.get(place + 1).map(|next| usize::from(*next));
-            if next.is_none_or(|next| self.compare(one, next, to) != Ordering::Equal) {
+            let is_next = |next: &u8| self.name_of(usize::from(*next), to) == self.name_of(one, to);
+            let is_followed =
+                self.keys.get(place + 1) == self.keys.get(place) && order.get(place + 1).is_some_and(is_next);
+            if !is_followed {
                 to.extend_from_within(self.begin_of(one)..self.end_of(one));
                 count += 1;
             }

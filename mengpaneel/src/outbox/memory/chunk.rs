@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::compact;
-use crate::parcel::Parcel;
+use crate::parcel::View;
 
 /// A chunk that is longer is full.
 const FULL: usize = 60 << 10;
@@ -29,6 +29,17 @@ impl Chunk {
         Self { written: Vec::with_capacity(ROOM), ..Self::default() }
     }
 
+    /// An empty one, in memory that fits.
+    pub(super) fn in_place_of(mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        Self { written: memory, ..Self::default() }
+    }
+
+    /// Whether memory is of the size that a chunk is given: not cut, and not grown.
+    pub(super) fn fits(memory: &Vec<u8>) -> bool {
+        (ROOM..=2 * ROOM).contains(&memory.capacity())
+    }
+
     /// How many records it holds.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
@@ -40,7 +51,7 @@ impl Chunk {
     }
 
     /// Writes a record behind the others, if it takes no more than `room`. Says what it takes.
-    pub(super) fn push(&mut self, parcel: &Parcel, room: usize) -> Result<usize, usize> {
+    pub(super) fn push(&mut self, parcel: View<'_>, room: usize) -> Result<usize, usize> {
         let begin = self.written.len();
         compact::write(parcel, &mut self.written);
         let bytes = self.written.len() - begin;

@@ -162,7 +162,7 @@ impl Record<'_> {
     }
 
     /// What the application says. Gives what of that stands elsewhere too, and what follows it.
-    #[inline]
+    #[inline(always)]
     fn own_members<'a>(&mut self, own: Own<'a>) -> Option<(Brought<'a>, Reader<'a>)> {
         let (begin, count) = (self.json.len(), self.count);
         let (mut brought, mut left, mut quotes) = (Brought::default(), own, 0);
