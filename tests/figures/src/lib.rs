@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
+use memchr::memmem;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -120,7 +121,7 @@ fn serve(stream: &TcpStream, events: &AtomicUsize) -> Option<()> {
 
 /// How many events stand in a body: JSON, or a form whose `data` is JSON, in base64 or not.
 fn count(body: &[u8]) -> usize {
-    let seen = |body: &[u8], key: &[u8]| body.windows(key.len()).filter(|seen| *seen == key).count();
+    let seen = |body: &[u8], key: &[u8]| memmem::find_iter(body, key).count();
     match body.strip_prefix(b"data=") {
         None => seen(body, b"\"event\":"),
         Some(data) => match STANDARD.decode(data) {
