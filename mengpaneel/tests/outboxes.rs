@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mengpaneel::outbox::{File, Locked, Outbox as _};
+use mengpaneel::outbox::{File, Locked, Memory, Outbox};
 use mengpaneel::{Call, Calls, Mengpaneel, Method, Parcel, Reason, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
@@ -112,4 +112,33 @@ async fn what_kills_whoever_takes_it_is_buried_and_told() {
     assert_eq!(outbox.waiting().await, Ok(0));
     assert_eq!(outbox.buried(10).await.unwrap().len(), 1);
     assert_eq!(stand_in.events().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_recorded_late_arrives_as_its_setup_says_whether_or_not_its_outbox_takes_waiting() {
+    let place = Place::new();
+    let outboxes: [Box<dyn Outbox>; 2] = [Box::new(Memory::default()), Box::new(File::at(&place.0))];
+    for outbox in outboxes {
+        let stand_in = StandIn::start();
+        let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).outbox(outbox).build().unwrap();
+        let job = async {
+            mengpaneel::setup(|mixpanel| mixpanel.identify("42"));
+            mengpaneel::current()
+        };
+        let mixpanel = mengpaneel.scope(job).await.unwrap();
+        let names: Vec<String> = (0..5_000).map(|number| format!("Event {number}, \"late\"")).collect();
+        for name in &names {
+            mixpanel.track(name, json!({"Said": name}));
+        }
+        mixpanel.people().increment("Late", 1);
+        mengpaneel.flush(SOON).await.unwrap();
+        let arrived = stand_in.counted();
+        assert!(arrived.iter().all(|event| event.distinct_id() == Some("42")));
+        let said: Vec<&str> = arrived.iter().filter_map(|event| event.property("Said").as_str()).collect();
+        assert!(said.iter().eq(&names), "all of one user, in order");
+        let ids: Vec<_> = arrived.iter().map(|event| event.insert_id()).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b), "each has a name of its own");
+        assert_eq!(stand_in.profiles().len(), 1);
+        mengpaneel.shutdown(SOON).await.unwrap();
+    }
 }
