@@ -34,6 +34,8 @@ pub struct Asked {
     pub keeps_cookies: bool,
     /// A script of another origin asked.
     pub is_cross_origin: bool,
+    /// A page of another site caused the request: a browser then holds `SameSite` cookies back.
+    pub is_cross_site: bool,
     /// The setup that the client has run already, by the name that we gave it.
     pub setup_name: Option<String>,
     /// Who asked, as it was sent: looked into only where somebody wants to know.
@@ -66,6 +68,7 @@ impl Asked {
             is_capable,
             keeps_cookies: accepts_html || !said.cookies.is_empty(),
             is_cross_origin: said.is_cross_origin(address.as_ref()),
+            is_cross_site: said.is_cross_site(address.as_ref()),
             setup_name: text(said.setup).map(str::to_owned),
             client: Client {
                 ip: client_ip(request, settings),
@@ -95,6 +98,11 @@ impl Asked {
         url.join(location).is_ok_and(|to| same_origin(url, &to))
     }
 
+    /// `Cookie` headers, as sent.
+    pub fn cookies(&self) -> &[HeaderValue] {
+        &self.client.cookies
+    }
+
     /// mixpanel-js's cookie.
     pub fn cookie(&self, names: &CookieNames) -> Option<String> {
         persistence_cookie(&self.client.cookies, names)
@@ -116,6 +124,7 @@ impl Asked {
 }
 
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -144,6 +153,7 @@ struct Said<'a> {
     referrer: Option<&'a HeaderValue>,
     requested_with: Option<&'a HeaderValue>,
     setup: Option<&'a HeaderValue>,
+    site: Option<&'a HeaderValue>,
     user_agent: Option<&'a HeaderValue>,
     is_prefetch: bool,
     cookies: Vec<HeaderValue>,
@@ -173,6 +183,7 @@ impl<'a> Said<'a> {
             header::USER_AGENT => &mut self.user_agent,
             _ if *name == SEC_FETCH_DEST => &mut self.dest,
             _ if *name == SEC_FETCH_MODE => &mut self.mode,
+            _ if *name == SEC_FETCH_SITE => &mut self.site,
             _ if *name == X_REQUESTED_WITH => &mut self.requested_with,
             _ if *name == HX_REQUEST => &mut self.htmx,
             _ if *name == settings.names.capable => &mut self.capable,
@@ -190,6 +201,13 @@ impl<'a> Said<'a> {
             || text(self.dest) == Some("empty")
             || mode.is_some_and(|mode| mode != "navigate")
             || text(self.htmx) == Some("true")
+    }
+
+    fn is_cross_site(&self, address: Option<&Address>) -> bool {
+        match text(self.site) {
+            Some(site) => site.eq_ignore_ascii_case("cross-site"),
+            None => self.is_cross_origin(address),
+        }
     }
 
     fn is_cross_origin(&self, address: Option<&Address>) -> bool {

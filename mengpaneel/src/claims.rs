@@ -2,7 +2,7 @@
 //!
 //! Two tabs that send one cookie bring one payload twice: the second drops its copy, unless the
 //! answer that carried the first never got out. A payload that nobody brings back (the visitor
-//! went away, a slower request overwrote the cookie) has a copy here, kept aside for the server.
+//! went away, another redirect overwrote the cookie) has a copy here, kept aside for the server.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +46,7 @@ struct Known {
 
 #[derive(Debug)]
 enum Payload {
-    /// It waits in a session, or a request that took it there gave it back.
+    /// It waits in a carrier cookie, or the request that claimed it released it.
     Waiting(Copy),
     /// A request that has it is being answered.
     Claimed(Copy),
@@ -57,11 +57,11 @@ enum Payload {
 /// The copy that is kept aside, if there was room.
 type Copy = Option<Box<Parcel>>;
 
-/// Why a payload cannot be claimed.
+/// Reason why a payload cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claimed {
-    /// Another request has it, and may fail still.
-    Elsewhere,
+pub enum ClaimError {
+    /// Another request holds it and may still fail.
+    HeldElsewhere,
     /// Its calls are on their way already.
     Done,
 }
@@ -94,12 +94,12 @@ impl Claims {
         Self(Arc::new(Shared { known: Mutex::default(), max_aside, told, since: Uuid::now_v7() }))
     }
 
-    /// Remembers a payload that is on its way to a session, and whose copy is kept elsewhere.
+    /// Remembers a payload that is on its way to the browser, and whose copy is kept elsewhere.
     pub fn kept_elsewhere(&self, id: Uuid) {
         self.lock().put(id, Payload::Waiting(None));
     }
 
-    /// Keeps a copy of a payload that is on its way to a session. Answers whether there was room.
+    /// Keeps a copy of a payload that is on its way to the browser. Answers whether there was room.
     pub fn keep_aside(&self, id: Uuid, parcel: Parcel) -> bool {
         let mut known = self.lock();
         let has_room = known.aside < self.0.max_aside;
@@ -108,15 +108,15 @@ impl Claims {
         has_room
     }
 
-    /// Claims a payload that a session brought.
+    /// Claims a payload that a request brought.
     ///
     /// # Errors
     /// Who has it instead.
-    pub fn claim(&self, id: Uuid) -> Result<Claim, Claimed> {
+    pub fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
         let mut known = self.lock();
         match known.payloads.get_mut(&id) {
-            Some(Payload::Done) => return Err(Claimed::Done),
-            Some(Payload::Claimed(_)) => return Err(Claimed::Elsewhere),
+            Some(Payload::Done) => return Err(ClaimError::Done),
+            Some(Payload::Claimed(_)) => return Err(ClaimError::HeldElsewhere),
             Some(waiting) => {
                 let copy = waiting.take();
                 *waiting = Payload::Claimed(copy);
@@ -241,9 +241,9 @@ impl Claim {
     }
 
     /// Lets go of one payload: another process has it, and may fail still, or is done with it.
-    pub fn lose(&mut self, id: Uuid, claimed: Claimed) {
+    pub fn lose(&mut self, id: Uuid, error: ClaimError) {
         self.ids.retain(|own| *own != id);
-        self.claims.lock().settle(id, claimed == Claimed::Done);
+        self.claims.lock().settle(id, error == ClaimError::Done);
     }
 
     /// The calls are on their way: copies of them are dropped from here on.

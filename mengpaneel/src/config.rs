@@ -56,7 +56,6 @@ pub struct Builder {
     max_deliveries: u32,
     service_account: Option<(String, String, String)>,
     max_header: usize,
-    max_session: usize,
     timeout: Duration,
     shutdown_timeout: Duration,
     max_age: Duration,
@@ -89,7 +88,6 @@ impl Mengpaneel {
             max_deliveries: 10,
             service_account: None,
             max_header: 4 * 1024,
-            max_session: 3_800,
             timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
             max_age: Duration::from_secs(24 * 60 * 60),
@@ -147,7 +145,7 @@ impl Builder {
         Self { loader, ..self }
     }
 
-    /// Names a second Mengpaneel on one app: its session key, cookie and headers are suffixed, and
+    /// Names a second Mengpaneel on one app: its cookies and headers are suffixed, and
     /// in the page it is the named instance of mixpanel-js. Lower-case letters, digits and `-`.
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
@@ -191,17 +189,11 @@ impl Builder {
         Self { service_account: Some((user.into(), secret.into(), project_id.into())), ..self }
     }
 
-    /// How many bytes of calls a response header may hold. Default: 4,096, since nginx drops a
-    /// response whose head is longer. What is longer goes by the server.
+    /// Most bytes that the head of a response may have once calls or a carrier cookie are in it. All headers
+    /// count, and the session cookie that an outer middleware may add. Default: 4,096, since nginx answers
+    /// 502 where the head is larger than its `proxy_buffer_size`. What is longer goes by the server.
     pub fn max_header(self, bytes: usize) -> Self {
         Self { max_header: bytes, ..self }
-    }
-
-    /// How many bytes the whole session, delayed calls included, may take as a signed cookie.
-    /// Default: 3,800 of the 4,096 that browsers keep. A session store without that limit (Redis)
-    /// can take more.
-    pub fn max_session(self, bytes: usize) -> Self {
-        Self { max_session: bytes, ..self }
     }
 
     /// How long one request to Mixpanel may take. Default: 10 seconds.
@@ -236,15 +228,26 @@ impl Builder {
         Self { trusted_proxies: proxies.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Encrypts a one-shot cookie of our own, which carries calls past a redirect where the handler
-    /// purged the session ("Sign Out"). Without it they go by the server.
+    /// Key of the encrypted one-shot cookies that carry calls past a redirect to the next page.
+    ///
+    /// Without a key, calls of redirects are sent by the server, and one warning says so. The key that
+    /// encrypts the application's session will do: the carrier's own key is derived from it. All processes
+    /// that answer the same visitors need the same key.
+    ///
+    /// ```
+    /// use actix_web::cookie::Key;
+    /// use mengpaneel::Mengpaneel;
+    ///
+    /// let key = Key::from(&[7; 64]); // the application's own, read from its configuration
+    /// let builder = Mengpaneel::builder("token").cookie_key(key);
+    /// # let _ = builder;
+    /// ```
     pub fn cookie_key(self, key: Key) -> Self {
         Self { cookie_key: Some(key), ..self }
     }
 
-    /// How long delayed calls may wait for their page, until the server says them all the same: the
-    /// visitor went away, or a slower request overwrote the cookie that held them. Default: five
-    /// minutes.
+    /// Time that delayed calls may wait for their page. After it the server delivers them: the visitor went
+    /// away, or another redirect overwrote the cookie that held them. Default: five minutes.
     ///
     /// The copy that this takes is kept in the outbox, if that is a file or Redis: it outlives the
     /// process, and all that share a Redis know who said it. Else it is kept in memory, and a kill

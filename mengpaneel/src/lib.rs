@@ -29,7 +29,7 @@
 //! let app = App::new()
 //!     .service(create_post)
 //!     .wrap(mengpaneel.before(visit)) // who is there, with any extractors
-//!     .wrap(mengpaneel.clone()); // replays, then flushes; the session is wrapped outside of it
+//!     .wrap(mengpaneel.clone()); // replays and flushes; a session middleware is wrapped outside
 //! # let _ = app;
 //! # Ok(())
 //! # }
@@ -37,13 +37,13 @@
 //!
 //! # The way of a call
 //!
-//! * [`Mengpaneel`] is the middleware. It makes a recorder for each request, and takes out of the
-//!   session what the last request left.
+//! * [`Mengpaneel`] is the middleware. It makes a recorder for each request. When the response is a page, it
+//!   replays the calls that an earlier redirect left in a carrier cookie.
 //! * The attributes [`track`](macro@track), [`before_setup`](macro@before_setup),
 //!   [`setup`](macro@setup) and [`tracking`](macro@tracking) record calls of mixpanel-js, and so do
 //!   the functions of the same names, and the [`Mixpanel`] extractor, by hand. A call has a [`Mode`]
 //!   that says when it runs.
-//! * When the response is there, the first [`Strategy`] that can takes them all: the session, to the
+//! * When the response is there, the first [`Strategy`] that can takes them all: a carrier cookie, to the
 //!   page after a redirect; the page; a header, for scripts; the outbox; the server, at once.
 //! * What the server sends waits in an [`Outbox`](outbox::Outbox) until a thread of its own has
 //!   translated and delivered it. What fails is told as a [`Failure`].
@@ -60,6 +60,7 @@ mod clock;
 mod compact;
 mod config;
 mod current;
+mod delayed;
 mod failure;
 mod flush;
 pub mod guard;
@@ -74,7 +75,6 @@ mod recorder;
 mod script;
 mod seed;
 mod server;
-mod session;
 mod settings;
 mod stats;
 mod strategy;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::flush::Means;
@@ -38,8 +37,6 @@ pub struct Mengpaneel {
 pub(crate) struct On {
     pub(crate) means: Arc<Means>,
     pub(crate) shared: Arc<Shared>,
-    /// Whether the log says already that no session stands outside of us.
-    pub(crate) told_no_session: AtomicBool,
 }
 
 impl Mengpaneel {

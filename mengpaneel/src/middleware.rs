@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use actix_session::{Session, SessionExt as _};
@@ -16,15 +15,13 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::asked::Asked;
 use crate::call::Calls;
-use crate::claims::{Claim, Claimed};
 use crate::current;
+use crate::delayed::session_payload;
 use crate::flush::{Body, Content, Exchange, Means};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
-use crate::outbox::Aside;
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder, Settled};
-use crate::session::{self, Delayed, Unreadable};
 use crate::visitor::{Visitor, opted_out};
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
@@ -72,15 +69,14 @@ where
         if opted_out(request.headers(), &on.means.settings.cookies, on.means.settings.respect_dnt) {
             return self.pass(request);
         }
-        let mut recording = Recording::begin(on, &request);
-        recording.tell_no_session();
-        let mixpanel = Mixpanel::new(Arc::clone(&recording.recorder));
+        let mut state = RequestState::new(on, &request);
+        let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
         Handles::keep(&request, on, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
             let response = mixpanel.scope(answer).await?;
-            Ok(recording.end(response).await)
+            Ok(state.finish(response).await)
         })
     }
 }
@@ -103,42 +99,23 @@ where
     }
 }
 
-/// A request that is being answered. Dropped before it is (a panic, a client that hung up, a
-/// middleware that failed), it hands over what was recorded here, and leaves in the session what
-/// had been replayed.
-struct Recording {
+/// State of a request in flight. If dropped before the response is ready (panic, disconnect, failed
+/// middleware), it enqueues what was recorded here; delayed calls that the request brought stay where they are.
+struct RequestState {
     on: Arc<On>,
     asked: Arc<Asked>,
     recorder: Arc<Recorder>,
     session: Option<Session>,
-    /// What the last request left, while it is not replayed.
-    left: Left,
-    /// What of it is, unless another process has it.
-    replayed: Vec<Replayed>,
-    claim: Option<Claim>,
-    clear_cookie: bool,
+    /// Encoded payload that an earlier version left in the session.
+    session_payload: Option<String>,
     seed: Option<Box<Cookie<'static>>>,
 }
 
-/// What the last request left, as it came.
-#[derive(Default)]
-struct Left {
-    in_cookie: Option<Box<Cookie<'static>>>,
-    in_session: Option<String>,
-}
-
-/// Delayed calls that are ours to replay, as far as this process knows.
-struct Replayed {
-    delayed: Delayed,
-    /// It stood in the session, not in the cookie of our own.
-    in_session: bool,
-}
-
-impl Recording {
-    fn begin(on: &Arc<On>, request: &ServiceRequest) -> Self {
+impl RequestState {
+    fn new(on: &Arc<On>, request: &ServiceRequest) -> Self {
         let settings = &on.means.settings;
         let asked = Arc::new(Asked::new(request.request(), settings));
-        let session = session::is_present(request).then(|| request.get_session());
+        let session = session_payload::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
         let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation);
         let host = || asked.url().and_then(|url| url.host_str());
@@ -150,124 +127,12 @@ impl Recording {
             let visitor = said.visitor(&configured.cookies, has_session);
             Visitor { cookie: seeded.or(visitor.cookie), ..visitor }
         });
-        let left = Left {
-            in_cookie: settings.cookie_key.as_ref().and_then(|_| request.cookie(&settings.names.cookie).map(Box::new)),
-            in_session: session.as_ref().and_then(|session| session::peek(session, &settings.names.session_key)),
-        };
-        let on = Arc::clone(on);
-        let (replayed, claim) = (Vec::new(), None);
-        let mut recording = Self { on, asked, recorder, session, left, replayed, claim, clear_cookie: false, seed };
-        if recording.asked.can_replay() {
-            recording.replay();
-        }
-        recording
+        let key = &settings.names.session_key;
+        let session_payload = session.as_ref().and_then(|session| session_payload::encoded(session, key));
+        Self { on: Arc::clone(on), asked, recorder, session, session_payload, seed }
     }
 
-    /// Says once what is wrong with how the app is wrapped, in the lines that are right.
-    fn tell_no_session(&self) {
-        if self.session.is_none() && !self.on.told_no_session.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                target: "mengpaneel",
-                "no SessionMiddleware stands outside of the Mengpaneel, so no calls can wait for the page after a \
-                 redirect: they go by the server. The last `wrap` is the outermost:\n    \
-                 .wrap(mengpaneel.clone())\n    .wrap(SessionMiddleware::new(store, key))"
-            );
-        }
-    }
-
-    /// Takes what the last request left, from the session and from the cookie of our own. What
-    /// another request has stays there: that one may fail still.
-    fn replay(&mut self) {
-        let on = Arc::clone(&self.on);
-        let (names, left) = (&on.means.settings.names, std::mem::take(&mut self.left));
-        // The cookie is older than what a session that was begun after the purge holds.
-        let cookie = left.in_cookie.zip(on.means.settings.cookie_key.as_ref());
-        if let Some((cookie, key)) = cookie
-            && self.claim(session::open(*cookie, key), false)
-        {
-            self.clear_cookie = true;
-        }
-        if let (Some(raw), Some(session)) = (left.in_session, self.session.clone())
-            && self.claim(session::read(&raw), true)
-        {
-            session.remove(&names.session_key);
-        }
-    }
-
-    /// Claims a payload, if it is ours to replay. Answers whether it is done with.
-    fn claim(&mut self, read: Result<Delayed, Unreadable>, in_session: bool) -> bool {
-        let delayed = match read {
-            Ok(delayed) => delayed,
-            Err(why) => {
-                tracing::warn!(target: "mengpaneel", "delayed calls that cannot be replayed are ignored: {why}");
-                return true;
-            }
-        };
-        match self.on.means.claims.claim(delayed.id) {
-            Ok(claim) => {
-                self.claim = Some(Claim::join(self.claim.take(), claim));
-                self.replayed.push(Replayed { delayed, in_session });
-                true
-            }
-            Err(claimed) => {
-                tracing::debug!(target: "mengpaneel", id = %delayed.id, ?claimed, "delayed calls that another request has");
-                claimed == Claimed::Done
-            }
-        }
-    }
-
-    /// Has the recorder replay what is ours, by the word of the outbox too, which knows what other
-    /// processes and the server did.
-    async fn confirm(&mut self) {
-        for Replayed { delayed, in_session } in std::mem::take(&mut self.replayed) {
-            let id = delayed.id;
-            let claimed = match self.on.means.post.claim(id).await {
-                Aside::Yours | Aside::Unknown => {
-                    if let Some(claim) = &mut self.claim {
-                        claim.also_elsewhere(id);
-                    }
-                    self.recorder.replay(delayed.calls);
-                    continue;
-                }
-                Aside::Elsewhere => Claimed::Elsewhere,
-                Aside::Said => Claimed::Done,
-            };
-            tracing::debug!(target: "mengpaneel", %id, ?claimed, "delayed calls that another process has");
-            if let Some(claim) = &mut self.claim {
-                claim.lose(id, claimed);
-            }
-            if claimed == Claimed::Done {
-                continue;
-            }
-            // That one may fail still.
-            match &self.session {
-                Some(session) if in_session => {
-                    session::put_back(session, &self.on.means.settings.names.session_key, &delayed);
-                }
-                _ => self.clear_cookie = false,
-            }
-        }
-    }
-
-    /// Takes after all what was left where it was, if this answer would take its place, or if the
-    /// handler threw the session away with it.
-    fn catch_up<B>(&mut self, exchange: &Exchange<B>)
-    where
-        B: MessageBody,
-        B::Error: Into<Box<dyn Error>>,
-    {
-        if self.left.in_session.is_none() && self.left.in_cookie.is_none() {
-            return;
-        }
-        let key = &self.on.means.settings.names.session_key;
-        let is_gone =
-            self.left.in_session.is_some() && self.session.as_ref().is_some_and(|session| !session.contains_key(key));
-        if is_gone || (self.recorder.has_recorded() && exchange.would_delay()) {
-            self.replay();
-        }
-    }
-
-    async fn end<B>(&mut self, response: ServiceResponse<B>) -> ServiceResponse<Body<B>>
+    async fn finish<B>(&mut self, response: ServiceResponse<B>) -> ServiceResponse<Body<B>>
     where
         B: MessageBody,
         B::Error: Into<Box<dyn Error>>,
@@ -282,7 +147,7 @@ impl Recording {
             session: self.session.clone(),
             aside: None,
             claim: None,
-            clear_cookie: false,
+            session_payload: self.session_payload.take(),
             seed: self.seed.take(),
             response,
             body,
@@ -291,14 +156,11 @@ impl Recording {
         let succeeded = !status.is_client_error() && !status.is_server_error();
         let routed = !self.recorder.asks_for_route() || exchange.response.request().match_pattern().is_some();
         let ending = Ending { succeeded, routed };
-        self.catch_up(&exchange);
-        // What few requests wait for is kept out of the future that each of them moves.
-        if !self.replayed.is_empty() {
-            Box::pin(self.confirm()).await;
+        // Few requests bring anything: boxed, so that the future of the others stays small.
+        if exchange.has_incoming() {
+            Box::pin(exchange.replay()).await;
         }
         let settled = self.recorder.settle(ending, Extent::Everything);
-        exchange.clear_cookie = self.clear_cookie;
-        exchange.claim = self.claim.take();
         let waiting = exchange.flush(settled.as_deref());
         if exchange.waits(&waiting) {
             Box::pin(exchange.wait(waiting)).await;
@@ -307,7 +169,7 @@ impl Recording {
     }
 }
 
-impl Drop for Recording {
+impl Drop for RequestState {
     fn drop(&mut self) {
         let ending = Ending { succeeded: false, routed: true };
         let Some(settled) = self.recorder.settle(ending, Extent::RecordedHere) else { return };

@@ -209,11 +209,6 @@ impl Recorder {
             || state.recorded.iter().any(|recorded| recorded.entry.condition == Condition::Routed)
     }
 
-    /// Whether anything was recorded here that is worth a message: more than setup.
-    pub fn has_recorded(&self) -> bool {
-        self.lock().recorded.iter().any(|recorded| !recorded.replayed)
-    }
-
     /// Asks for a strategy; one that cannot take the calls falls on to the next.
     pub fn force(&self, strategy: Strategy) {
         self.lock().forced = Some(strategy);

@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use actix_web::cookie::Key;
 use actix_web::http::header::HeaderName;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -37,18 +36,14 @@ pub struct Settings {
     pub cookies: CookieNames,
     /// How a first-time visitor is given mixpanel-js's cookie, if that is wanted.
     pub seeding: Option<Seeding>,
-    /// How many bytes of calls fit in a response header.
+    /// Most bytes that a response's head may have, all headers counted.
     pub max_header: usize,
-    /// How many bytes the whole session may take as a cookie.
-    pub max_session: usize,
     /// Whether a body that is streamed is injected into.
     pub inject_into_streams: bool,
     /// Whether `DNT: 1` switches tracking off.
     pub respect_dnt: bool,
     /// Whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Encrypts the one-shot cookie that carries calls past a purged session.
-    pub cookie_key: Option<Key>,
     /// How long delayed calls wait for their page before the server says them.
     pub unclaimed_after: Duration,
 }
@@ -76,9 +71,9 @@ impl PageSettings {
 pub struct Names {
     /// The suffix of a second Mengpaneel, if this is one.
     pub name: Option<String>,
-    /// Where delayed calls lie in the session.
+    /// Key under which an earlier version left delayed calls in the session.
     pub session_key: String,
-    /// The cookie that carries delayed calls where the session cannot.
+    /// Beginning of the names of carrier cookies.
     pub cookie: String,
     /// `X-Mengpaneel-Flush-Capable`.
     pub capable: HeaderName,

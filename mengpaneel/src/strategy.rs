@@ -3,7 +3,7 @@
 /// How calls reach Mixpanel, in the order in which the ways are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Strategy {
-    /// With the session, to the page after the redirect.
+    /// In an encrypted cookie, to the page after the redirect.
     Delayed,
     /// In the page, by the visitor's browser.
     ClientSide,

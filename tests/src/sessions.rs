@@ -20,13 +20,15 @@ pub enum Sessions {
     Redis(String),
     /// In a cookie, by a middleware that stands inside of ours: wrong.
     Inside,
+    /// In a store that can neither load nor save.
+    Failing,
     /// Nowhere.
     Nowhere,
 }
 
 impl Sessions {
     pub(crate) fn are_outside(&self) -> bool {
-        matches!(self, Self::Signed | Self::Private | Self::Redis(_))
+        matches!(self, Self::Signed | Self::Private | Self::Redis(_) | Self::Failing)
     }
 
     pub(crate) fn security(&self) -> CookieContentSecurity {
@@ -41,14 +43,24 @@ impl Sessions {
             }
             _ => None,
         };
-        move || redis.clone().map_or_else(|| Store::Cookie(CookieSessionStore::default()), Store::Redis)
+        let fails = self == &Self::Failing;
+        move || match redis.clone() {
+            Some(redis) => Store::Redis(redis),
+            None if fails => Store::Failing,
+            None => Store::Cookie(CookieSessionStore::default()),
+        }
     }
 }
 
-/// Either store.
+/// Store of a session middleware.
 pub(crate) enum Store {
     Cookie(CookieSessionStore),
     Redis(RedisSessionStore),
+    Failing,
+}
+
+fn away() -> anyhow::Error {
+    anyhow::anyhow!("the session store is away")
 }
 
 type State = HashMap<String, String>;
@@ -58,6 +70,7 @@ impl SessionStore for Store {
         match self {
             Self::Cookie(store) => store.load(key).await,
             Self::Redis(store) => store.load(key).await,
+            Self::Failing => Err(LoadError::Other(away())),
         }
     }
 
@@ -65,6 +78,7 @@ impl SessionStore for Store {
         match self {
             Self::Cookie(store) => store.save(state, ttl).await,
             Self::Redis(store) => store.save(state, ttl).await,
+            Self::Failing => Err(SaveError::Other(away())),
         }
     }
 
@@ -72,6 +86,7 @@ impl SessionStore for Store {
         match self {
             Self::Cookie(store) => store.update(key, state, ttl).await,
             Self::Redis(store) => store.update(key, state, ttl).await,
+            Self::Failing => Err(UpdateError::Other(away())),
         }
     }
 
@@ -79,6 +94,7 @@ impl SessionStore for Store {
         match self {
             Self::Cookie(store) => store.update_ttl(key, ttl).await,
             Self::Redis(store) => store.update_ttl(key, ttl).await,
+            Self::Failing => Err(away()),
         }
     }
 
@@ -86,6 +102,7 @@ impl SessionStore for Store {
         match self {
             Self::Cookie(store) => store.delete(key).await,
             Self::Redis(store) => store.delete(key).await,
+            Self::Failing => Err(away()),
         }
     }
 }

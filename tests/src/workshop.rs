@@ -74,9 +74,39 @@ impl Workshop {
         routes: fn(&mut web::ServiceConfig),
         build: impl FnOnce(Builder) -> Builder,
     ) -> Self {
+        Self::serve(sessions, key, routes, |builder| build(builder.cookie_key(Key::from(key))), "demo")
+    }
+
+    /// Starts one whose Mengpaneel has no `cookie_key`.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot start.
+    #[must_use]
+    pub fn without_cookie_key(sessions: &Sessions, routes: fn(&mut web::ServiceConfig)) -> Self {
+        Self::serve(sessions, Key::generate().master(), routes, |builder| builder, "demo")
+    }
+
+    /// Starts one whose Mengpaneel has no token: the application alone.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot start.
+    #[must_use]
+    pub fn disabled(sessions: &Sessions, routes: fn(&mut web::ServiceConfig)) -> Self {
+        Self::serve(sessions, Key::generate().master(), routes, |builder| builder, "")
+    }
+
+    fn serve(
+        sessions: &Sessions,
+        key: &[u8],
+        routes: fn(&mut web::ServiceConfig),
+        build: impl FnOnce(Builder) -> Builder,
+        token: &str,
+    ) -> Self {
         let (sessions, key) = (sessions.clone(), Key::from(key));
         let stand_in = StandIn::start();
-        let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).js_api_host(stand_in.url());
+        let builder = Mengpaneel::builder(token).api_host(stand_in.url()).js_api_host(stand_in.url());
         let mengpaneel = build(builder).build().unwrap_or_else(|error| panic!("{error}"));
         let (send, receive) = mpsc::channel();
         let shared = mengpaneel.clone();

@@ -131,11 +131,11 @@ async fn home() -> HttpResponse {
 
 /// Serves the README's app for as long as the test runs.
 fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
-    let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).build().unwrap();
+    let key = Key::generate();
+    let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).cookie_key(key.clone()).build().unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     let shared = mengpaneel.clone();
     std::thread::spawn(move || {
-        let key = Key::generate();
         let app = move || {
             let (mengpaneel, key) = (shared.clone(), key.clone());
             let session = SessionMiddleware::builder(CookieSessionStore::default(), key).cookie_secure(false);
@@ -212,18 +212,18 @@ fn the_readmes_app_is_put_together_as_it_says() {
     let (token, key) = ("demo", Key::generate());
     let store = CookieSessionStore::default();
     let put_together = || -> Result<(), mengpaneel::BuildError> {
-        let mengpaneel = Mengpaneel::builder(token).build()?;
+        let mengpaneel = Mengpaneel::builder(token).cookie_key(key.clone()).build()?;
         let app = App::new()
             .wrap(mengpaneel.before(signed_in)) // who is there, with any extractors
             .wrap(mengpaneel.clone()) // replays, then flushes
-            .wrap(SessionMiddleware::new(store, key)); // outside of it: delayed calls live in the session
+            .wrap(SessionMiddleware::new(store, key)); // if the application has sessions: outside
         drop(app);
         Ok(())
     };
     put_together().unwrap();
     let fragment = include_str!("../../README.md").split("```rust").nth(2).unwrap();
     for part in [
-        "Mengpaneel::builder(token).build()?",
+        "Mengpaneel::builder(token).cookie_key(key.clone()).build()?",
         ".wrap(mengpaneel.before(signed_in))",
         ".wrap(mengpaneel.clone())",
         ".wrap(SessionMiddleware::new(store, key))",

@@ -28,10 +28,11 @@ async fn json(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpRes
 }
 
 #[tokio::test]
-async fn each_has_its_own_calls_session_key_headers_and_project() {
+async fn each_has_its_own_calls_cookies_headers_and_project() {
     let (first, second) = (StandIn::start(), StandIn::start());
-    let product = Mengpaneel::builder("product").api_host(first.url()).build().unwrap();
-    let marketing = Mengpaneel::builder("marketing").api_host(second.url()).name("marketing").build().unwrap();
+    let product = Mengpaneel::builder("product").api_host(first.url()).cookie_key(Key::from(&[7; 64])).build().unwrap();
+    let marketing = Mengpaneel::builder("marketing").api_host(second.url()).name("marketing");
+    let marketing = marketing.cookie_key(Key::from(&[7; 64])).build().unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     let both = (product.clone(), marketing.clone());
     std::thread::spawn(move || {

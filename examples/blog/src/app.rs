@@ -139,7 +139,7 @@ fn mengpaneel(config: &Config, stand_in: &str) -> Result<Mengpaneel, BuildError>
     let mut builder = Mengpaneel::builder(config.token.as_str())
         .api_host(config.api_host.as_deref().unwrap_or(stand_in))
         .js_api_host(config.js_api_host.as_deref().unwrap_or(stand_in))
-        // "Sign Out" purges the session; its event goes past that in a cookie.
+        // Carries the calls of redirects to the next page. A new one at every start: so is the database.
         .cookie_key(Key::generate());
     if let Some(lib_url) = &config.lib_url {
         builder = builder.lib_url(lib_url);

@@ -14,11 +14,9 @@ fn settings(trusted: &[&str]) -> Settings {
         page: PageSettings { loader: Loader::Always, lib_url: String::new(), config: json!({}) },
         seeding: None,
         max_header: 4096,
-        max_session: 3800,
         inject_into_streams: false,
         respect_dnt: true,
         trusted_proxies: trusted.iter().map(|proxy| proxy.parse().unwrap()).collect(),
-        cookie_key: None,
         unclaimed_after: std::time::Duration::from_secs(300),
     }
 }

@@ -20,9 +20,9 @@ fn aside(claims: &Claims) -> Uuid {
 fn a_payload_is_claimed_once() {
     let (claims, id) = (Claims::default(), Uuid::now_v7());
     let claim = claims.claim(id).unwrap();
-    assert_eq!(claims.claim(id).unwrap_err(), Claimed::Elsewhere);
+    assert_eq!(claims.claim(id).unwrap_err(), ClaimError::HeldElsewhere);
     claim.keep();
-    assert_eq!(claims.claim(id).unwrap_err(), Claimed::Done);
+    assert_eq!(claims.claim(id).unwrap_err(), ClaimError::Done);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn what_nobody_claims_is_the_servers_and_comes_too_late_then() {
     let id = aside(&claims);
     assert!(matches!(claims.unclaimed(id), Unclaimed::Copy(_)));
     assert!(matches!(claims.unclaimed(id), Unclaimed::Gone));
-    assert_eq!(claims.claim(id).unwrap_err(), Claimed::Done);
+    assert_eq!(claims.claim(id).unwrap_err(), ClaimError::Done);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::call::Properties;
 use crate::claims::Claims;
 use crate::clock::Sequence;
 use crate::current;
+use crate::delayed::carrier::Carrier;
 use crate::flush::Means;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
@@ -72,6 +73,7 @@ impl Builder {
             let post = Arc::clone(&post);
             Arc::new(move |parcel| post.hand_over_seen(parcel))
         };
+        let carrier = self.cookie_key.as_ref().map(|key| Carrier::new(&settings.names.cookie, key));
         let on = On {
             shared: Arc::new(Shared { failures, late, names: Sequence::default() }),
             means: Arc::new(Means {
@@ -79,8 +81,9 @@ impl Builder {
                 block: Arc::new(block),
                 post,
                 claims: Claims::telling(self.max_unclaimed, Some(told)),
+                carrier,
+                warned_no_cookie_key: AtomicBool::new(false),
             }),
-            told_no_session: AtomicBool::new(false),
         };
         Ok(Mengpaneel::new(Some(Arc::new(on))))
     }
@@ -104,11 +107,9 @@ impl Builder {
             names,
             page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
             max_header: self.max_header,
-            max_session: self.max_session,
             inject_into_streams: self.inject_into_streams,
             respect_dnt: self.respect_dnt,
             trusted_proxies: proxies.collect::<Result<_, _>>()?,
-            cookie_key: self.cookie_key.clone(),
             unclaimed_after: self.unclaimed_after,
         })
     }

@@ -3,9 +3,12 @@
 use actix_web::body::MessageBody;
 use actix_web::http::header::HeaderValue;
 
-use super::{Declined, Exchange, caching, split};
+use super::{Declined, Exchange, caching, head, split};
 use crate::browser::script;
 use crate::call::Calls;
+
+/// Bytes of the headers that go with the calls: the setup's ID and `Cache-Control`.
+const SETUP_AND_CACHING_BYTES: usize = 80;
 
 /// Puts the calls in a header. Gives those that are another user's.
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
@@ -31,12 +34,10 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         split::stamp(ours.to_mut(), visitor);
     }
     let value = script::header(&ours, with_setup);
-    let bound = exchange.means.settings.max_header;
-    if value.len() > bound {
-        return Err(format!("{} bytes of calls are more than a header may hold ({bound})", value.len()).into());
-    }
-    let value = HeaderValue::from_str(&value).map_err(|_| Declined::from("calls that no header can hold"))?;
     let names = &exchange.means.settings.names;
+    let calls_bytes = head::line_bytes(names.calls.as_str().len(), value.len());
+    exchange.check_head(calls_bytes + SETUP_AND_CACHING_BYTES)?;
+    let value = HeaderValue::from_str(&value).map_err(|_| Declined::from("calls that no header can hold"))?;
     let headers = exchange.response.headers_mut();
     headers.insert(names.calls.clone(), value);
     if let (true, Ok(name)) = (with_setup, HeaderValue::from_str(name)) {
@@ -47,7 +48,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
 }
 
 /// Whether a script of ours will see the header.
-fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+pub(super) fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let status = exchange.response.status();
     if !exchange.asked.is_capable {
         Err("the client does not say that it can".into())

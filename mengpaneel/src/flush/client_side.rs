@@ -85,6 +85,11 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     Ok(foreign)
 }
 
+/// Whether the response is a page whose scripts a browser runs.
+pub(super) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
+    place(exchange).is_ok()
+}
+
 /// Puts the loader alone in the page, where there is a page and it is wanted on each.
 pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
     if exchange.means.settings.page.loader == Loader::Always

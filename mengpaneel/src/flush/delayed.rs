@@ -1,56 +1,66 @@
-//! `delayed`: after a redirect the browser asks again; the calls wait for that in the session.
+//! `delayed`: after a redirect the browser asks again; the calls wait for that in a carrier cookie.
+
+use std::sync::atomic::Ordering;
 
 use actix_web::body::MessageBody;
 use actix_web::http::{StatusCode, header};
 
-use super::{Declined, Exchange, split};
+use super::{Declined, Exchange, caching, head, split};
 use crate::call::Calls;
+use crate::delayed::DelayedPayload;
 use crate::parcel::Parcel;
-use crate::session::{Delayed, NoRoom, put, put_cookie};
 
-/// Puts the calls where the next request finds them. Gives those that cannot wait.
+/// Bytes of the `Cache-Control` line that goes with the cookie.
+const CACHING_BYTES: usize = 32;
+
+/// Puts the calls in a carrier cookie. Gives those that must not wait.
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
     if calls.is_setup_only() {
         return Err("nothing but setup".into());
     }
-    comes_back(exchange)?;
-    let Some(session) = exchange.session.clone() else {
-        return Err("no SessionMiddleware stands outside of the Mengpaneel".into());
+    check_return(exchange)?;
+    let Some(carrier) = &exchange.means.carrier else {
+        warn_no_cookie_key(exchange);
+        return Err("no cookie_key is configured".into());
     };
-    let (mut waiting, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());
-    if waiting.is_setup_only() {
+    let (mut delayed, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());
+    if delayed.is_setup_only() {
         return Err("nothing that may wait: the server can send it once and now".into());
     }
-    split::stamp(&mut waiting, exchange.recorder.visitor());
-    let delayed = Delayed { id: uuid::Uuid::now_v7(), calls: waiting };
-    let settings = &exchange.means.settings;
-    match put(&session, &settings.names.session_key, &delayed, settings.max_session) {
-        Ok(()) => {}
-        Err(NoRoom::Purged) => {
-            let Some(key) = &settings.cookie_key else { return Err(NoRoom::Purged.to_string().into()) };
-            let secure = exchange.asked.url().is_some_and(|url| url.scheme() == "https");
-            let response = exchange.response.response_mut();
-            put_cookie(response, &settings.names.cookie, key, &delayed, secure)
-                .map_err(|no_room| Declined::from(no_room.to_string()))?;
-            exchange.clear_cookie = false;
-        }
-        Err(no_room) => return Err(no_room.to_string().into()),
-    }
-    let Delayed { id, calls } = delayed;
+    split::stamp(&mut delayed, exchange.recorder.visitor());
+    let payload = DelayedPayload { id: uuid::Uuid::now_v7(), calls: delayed };
+    let is_secure = exchange.asked.url().is_some_and(|url| url.scheme() == "https");
+    let cookie = carrier
+        .cookie(&payload, exchange.asked.cookies(), is_secure)
+        .map_err(|error| Declined::from(error.to_string()))?;
+    exchange.check_head(head::line_bytes("set-cookie".len(), cookie.len()) + CACHING_BYTES)?;
+    exchange.set_cookie(Some(cookie));
+    let DelayedPayload { id, calls } = payload;
     exchange.aside = Some(Box::new(Parcel { id, ..exchange.recorder.parcel(calls) }));
     Ok(at_once)
 }
 
-/// Keeps a copy for the server, should the page never come. It takes the place of what was replayed
-/// here and waits again; without one, the sessions that hold that still are left to say it.
+/// Keeps a fallback copy, which the server delivers if no page claims the payload in time.
 pub(super) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
     let Some(copy) = exchange.aside.take() else { return };
     let after = exchange.means.settings.unclaimed_after;
-    exchange.means.post.keep_aside(&exchange.means.claims, *copy, after, exchange.claim.take()).await;
+    exchange.means.post.keep_aside(&exchange.means.claims, *copy, after).await;
 }
 
-/// Whether the browser will come back to us, with what it was given.
-pub(super) fn comes_back<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+/// Says once that calls of redirects go by the server, and how they would not.
+fn warn_no_cookie_key<B>(exchange: &Exchange<B>) {
+    if !exchange.means.warned_no_cookie_key.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            target: "mengpaneel",
+            "no cookie_key is configured: calls of redirects cannot wait for the visitor's next page, and are sent by \
+             the server. Give the builder a key, for example the one of the application's session:\n    \
+             Mengpaneel::builder(token).cookie_key(key)"
+        );
+    }
+}
+
+/// Checks that the browser will come back to this origin, with the cookie that it is given.
+fn check_return<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     const FOLLOWED: [StatusCode; 5] = [
         StatusCode::MOVED_PERMANENTLY,
         StatusCode::FOUND,
@@ -74,5 +84,17 @@ pub(super) fn comes_back<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     if !exchange.asked.keeps_cookies {
         return Err("the client shows no sign of keeping cookies".into());
     }
+    if caching::may_be_shared(exchange.response.headers()) {
+        return Err("a shared cache may keep the redirect: say Cache-Control: private".into());
+    }
+    if exchange.asked.is_cross_site && is_anonymous(exchange) {
+        return Err("another site's page caused the request, and the visitor's own cookies were held back".into());
+    }
     Ok(())
+}
+
+/// Whether the request brought neither a cookie nor, where there is a session, anything in it.
+fn is_anonymous<B>(exchange: &Exchange<B>) -> bool {
+    let has_session = exchange.session.as_ref().is_some_and(|session| !session.entries().is_empty());
+    exchange.asked.cookies().is_empty() || (exchange.session.is_some() && !has_session)
 }

@@ -10,6 +10,8 @@ mod caching;
 mod capable_client_side;
 mod client_side;
 mod delayed;
+mod head;
+mod replay;
 mod server_side;
 mod split;
 mod stream;
@@ -19,21 +21,22 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix_session::Session;
 use actix_web::body::{BodySize, MessageBody, to_bytes_limited};
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::HeaderValue;
 
 use crate::asked::Asked;
 use crate::browser::script::Block;
 use crate::call::{Call, Calls, Method};
 use crate::claims::{Claim, Claims};
+use crate::delayed::carrier::Carrier;
 use crate::outbox::Post;
 use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled};
-use crate::session;
 use crate::settings::Settings;
 use crate::stats;
 use crate::strategy::Strategy;
@@ -70,6 +73,10 @@ pub(crate) struct Means {
     pub post: Arc<Post>,
     /// Where copies of what is delayed are kept aside.
     pub claims: Claims,
+    /// Writes and reads carrier cookies. `None` without a `cookie_key`.
+    pub carrier: Option<Carrier>,
+    /// Whether the log says already that calls of redirects cannot wait without a `cookie_key`.
+    pub warned_no_cookie_key: AtomicBool,
 }
 
 /// A request and its response, while calls are put on their way.
@@ -86,8 +93,8 @@ pub(crate) struct Exchange<B> {
     pub aside: Option<Box<Parcel>>,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
-    /// Whether the browser still holds our one-shot cookie, read already.
-    pub clear_cookie: bool,
+    /// Encoded payload that an earlier version left in the session.
+    pub session_payload: Option<String>,
     /// mixpanel-js's cookie, for who has none yet.
     pub seed: Option<Box<Cookie<'static>>>,
     /// The response's head.
@@ -128,9 +135,19 @@ where
         None
     }
 
-    /// Whether the calls would wait for the next request, if there is room for them.
-    pub fn would_delay(&self) -> bool {
-        delayed::comes_back(self).is_ok()
+    /// Checks that `added` bytes fit in the response's head.
+    fn check_head(&self, added: usize) -> Result<(), Declined> {
+        let (bytes, bound) = (self.head_bytes() + added, self.means.settings.max_header);
+        if bytes <= bound {
+            return Ok(());
+        }
+        Err(format!("the response's head would have {bytes} bytes, more than max_header ({bound})").into())
+    }
+
+    /// Upper bound of the bytes in the response's head, as it is now.
+    fn head_bytes(&self) -> usize {
+        let request_cookie_bytes = self.asked.cookies().iter().map(HeaderValue::len).sum();
+        head::bytes(&self.response, self.session.as_ref(), request_cookie_bytes)
     }
 
     /// Puts everything on its way; what is left is to be waited for.
@@ -146,9 +163,6 @@ where
             shipments.push(Shipment { parcel, forced: *forced });
         }
         self.give_seed();
-        if self.clear_cookie {
-            session::clear(self.response.response_mut(), &self.means.settings.names.cookie);
-        }
         Waiting { means: Arc::clone(&self.means), shipments: shipments.into() }
     }
 
@@ -174,12 +188,8 @@ where
     /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its own.
     fn give_seed(&mut self) {
         let Some(seed) = self.seed.take() else { return };
-        if caching::may_be_shared(self.response.headers()) {
-            return;
-        }
-        if let Ok(value) = HeaderValue::try_from(seed.to_string()) {
-            self.response.headers_mut().append(header::SET_COOKIE, value);
-            caching::make_private(self.response.headers_mut());
+        if !caching::may_be_shared(self.response.headers()) {
+            self.set_cookie(HeaderValue::try_from(seed.to_string()).ok());
         }
     }
 

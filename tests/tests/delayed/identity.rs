@@ -3,7 +3,7 @@
 use mengpaneel_tests::{Visitor, Workshop, settle};
 
 use crate::js::{self, Js};
-use crate::{routes, workshop};
+use crate::workshop;
 
 /// A browser with its mixpanel-js.
 struct Browser {
@@ -33,7 +33,7 @@ const STEPS: [(&str, &str, &str); 4] = [
 
 #[tokio::test]
 async fn in_every_order_each_event_is_its_users_own_and_counted_once() {
-    let keyed = Workshop::build(routes::routes, |builder| builder.cookie_key(actix_web::cookie::Key::from(&[7; 64])));
+    let keyed = workshop();
     for first in STEPS {
         for second in STEPS.into_iter().filter(|second| second.0 != first.0) {
             for third in STEPS.into_iter().filter(|third| third.0 != first.0 && third.0 != second.0) {

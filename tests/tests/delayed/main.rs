@@ -1,5 +1,6 @@
 //! What waits for the next request is never lost, doubled or given to somebody else.
 
+mod carriers;
 mod clients;
 mod durable;
 mod hostile;
@@ -9,7 +10,7 @@ mod log;
 mod model;
 mod origins;
 mod routes;
-mod sessions;
+
 mod trouble;
 
 use mengpaneel_tests::{Sessions, Workshop};

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use actix_web::cookie::Key;
 use mengpaneel::outbox::{self, Outbox};
 use mengpaneel_tests::{DEADLINE, Page, Redis, Sessions, Visitor, Workshop};
 use proptest::collection::vec;
@@ -136,6 +135,8 @@ struct Run {
     cookies: Vec<BTreeMap<String, String>>,
     slow: VecDeque<(String, Answer)>,
     shown: Option<(Page, String)>,
+    /// The same application without a token, asked the same.
+    twin: Twin,
     /// Events by name and place, and whose they are where somebody was identified.
     expected: BTreeMap<(String, u64), Option<String>>,
     /// Operations that count twice: of who was identified, and of anybody.
@@ -145,7 +146,7 @@ struct Run {
 impl Run {
     fn new(sessions: &Sessions, outbox: impl Outbox) -> Self {
         let workshop = Workshop::with_sessions(sessions, routes::routes, |builder| {
-            builder.cookie_key(Key::from(&[7; 64])).unclaimed_after(Duration::from_millis(60)).outbox(outbox)
+            builder.unclaimed_after(Duration::from_millis(60)).outbox(outbox)
         });
         Self {
             visitor: Visitor::browser(&workshop.url),
@@ -154,6 +155,7 @@ impl Run {
             cookies: Vec::new(),
             slow: VecDeque::new(),
             shown: None,
+            twin: Twin::new(sessions),
             expected: BTreeMap::new(),
             increments: 0..=0,
         }
@@ -162,25 +164,36 @@ impl Run {
     async fn step(&mut self, at: usize, step: Step) {
         self.visitor.cookies.insert("mp_demo_mixpanel".into(), self.js.cookie());
         self.cookies.push(self.visitor.cookies.clone());
+        self.twin.cookies.push(self.twin.visitor.cookies.clone());
         match step {
             Step::Ask(request) => {
                 self.expect(at, &request);
                 let page = request.send(&mut self.visitor, &request.path(at, "")).await;
+                let other = request.send(&mut self.twin.visitor, &request.path(at, "")).await;
+                self.compare(page.as_ref(), other.as_ref());
                 self.show(&request, page);
             }
             Step::Begin(request) => {
                 self.expect(at, &request);
                 let gate = format!("g{at}");
                 let path = request.path(at, &gate);
-                let mut visitor = self.visitor.clone();
-                let asked = tokio::spawn(async move { (request.send(&mut visitor, &path).await, request) });
-                self.gatekeeper().get(&format!("/reached/{gate}")).await_page().await;
-                self.slow.push_back((gate, asked));
+                for (visitor, workshop, slow) in [
+                    (&self.visitor, &self.workshop, &mut self.slow),
+                    (&self.twin.visitor, &self.twin.workshop, &mut self.twin.slow),
+                ] {
+                    let (mut visitor, path, request) = (visitor.clone(), path.clone(), request.clone());
+                    let asked = tokio::spawn(async move { (request.send(&mut visitor, &path).await, request) });
+                    gatekeeper(workshop).get(&format!("/reached/{gate}")).await_page().await;
+                    slow.push_back((gate.clone(), asked));
+                }
             }
             Step::Finish => self.finish().await,
             Step::OldCookies(ago) => {
                 if let Some(old) = self.cookies.iter().rev().nth(ago) {
                     self.visitor.cookies.clone_from(old);
+                }
+                if let Some(old) = self.twin.cookies.iter().rev().nth(ago) {
+                    self.twin.visitor.cookies.clone_from(old);
                 }
             }
             // An event of nobody would be another's if another is there by now: no key tells that.
@@ -201,18 +214,27 @@ impl Run {
         self.increments = self.increments.start() + least..=self.increments.end() + most;
     }
 
-    fn gatekeeper(&self) -> Visitor {
-        Visitor::machine(&self.workshop.url)
+    async fn finish(&mut self) {
+        let Some((page, request)) = finish(&self.workshop, &mut self.slow, &mut self.visitor).await else { return };
+        let other = finish(&self.twin.workshop, &mut self.twin.slow, &mut self.twin.visitor).await;
+        self.compare(page.as_ref(), other.and_then(|(page, _)| page).as_ref());
+        self.show(&request, page);
     }
 
-    async fn finish(&mut self) {
-        let Some((gate, asked)) = self.slow.pop_front() else { return };
-        self.gatekeeper().get(&format!("/open/{gate}")).await_page().await;
-        let (page, request) = asked.await.unwrap();
-        if let Some(page) = &page {
-            self.visitor.keep(page);
+    /// Notes where the application answers otherwise than it would without tracking.
+    fn compare(&mut self, page: Option<&Page>, other: Option<&Page>) {
+        let seen = |page: &Page| (page.status, page.headers.iter().any(|(_, value)| value.starts_with("id=")));
+        let (page, other) = (page.map(seen), other.map(seen));
+        if page != other {
+            self.twin.differences.push(format!("{page:?} with tracking, {other:?} without"));
         }
-        self.show(&request, page);
+    }
+
+    /// What the session holds, with tracking and without.
+    async fn sessions(&mut self) -> [String; 2] {
+        let with = self.visitor.get("/?then=json").await_page().await;
+        let without = self.twin.visitor.get("/?then=json").await_page().await;
+        [with.body, without.body]
     }
 
     fn show(&mut self, request: &Request, page: Option<Page>) {
@@ -229,6 +251,7 @@ impl Run {
         while !self.slow.is_empty() {
             self.finish().await;
         }
+        let [with, without] = self.sessions().await;
         let (js, store) = (&self.js, &self.workshop.stand_in);
         let all_there = |sent: &[js::Sent]| {
             self.expected.keys().all(|(name, place)| sent.iter().any(|one| &one.name == name && one.at == *place))
@@ -243,6 +266,10 @@ impl Run {
         }
         let sent = js::all([js], &store.events());
         let mut wrong = Vec::from_iter(came.map(str::to_owned));
+        wrong.append(&mut self.twin.differences);
+        if with != without {
+            wrong.push(format!("the session is {with}, and {without} without tracking"));
+        }
         for ((name, place), whose) in &self.expected {
             let copies: Vec<_> = sent.iter().filter(|one| &one.name == name && one.at == *place).collect();
             match copies[..] {
@@ -259,6 +286,42 @@ impl Run {
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
     }
+}
+
+/// The application without a token, which a run is compared with.
+struct Twin {
+    workshop: Workshop,
+    visitor: Visitor,
+    cookies: Vec<BTreeMap<String, String>>,
+    slow: VecDeque<(String, Answer)>,
+    differences: Vec<String>,
+}
+
+impl Twin {
+    fn new(sessions: &Sessions) -> Self {
+        let workshop = Workshop::disabled(sessions, routes::routes);
+        let visitor = Visitor::browser(&workshop.url);
+        Self { workshop, visitor, cookies: Vec::new(), slow: VecDeque::new(), differences: Vec::new() }
+    }
+}
+
+fn gatekeeper(workshop: &Workshop) -> Visitor {
+    Visitor::machine(&workshop.url)
+}
+
+/// Lets the oldest slow request go on, and keeps the cookies of its answer.
+async fn finish(
+    workshop: &Workshop,
+    slow: &mut VecDeque<(String, Answer)>,
+    visitor: &mut Visitor,
+) -> Option<(Option<Page>, Request)> {
+    let (gate, asked) = slow.pop_front()?;
+    gatekeeper(workshop).get(&format!("/open/{gate}")).await_page().await;
+    let (page, request) = asked.await.unwrap();
+    if let Some(page) = &page {
+        visitor.keep(page);
+    }
+    Some((page, request))
 }
 
 fn increments_by_server(store: &stand_in::Store) -> usize {

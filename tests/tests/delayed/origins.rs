@@ -11,7 +11,7 @@ async fn ask(ada: &mut Visitor, location: &str, status: u16, headers: &[(&str, &
 }
 
 fn waits(page: &Page) -> bool {
-    page.header("set-cookie").is_some_and(|cookie| cookie.starts_with("id="))
+    page.header("set-cookie").is_some_and(|cookie| cookie.starts_with("mengpaneel_delayed_calls."))
 }
 
 #[tokio::test]

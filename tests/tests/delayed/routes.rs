@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use actix_session::Session;
+use actix_web::cookie::Cookie;
 use actix_web::dev::{Service as _, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{Error, HttpResponse, error, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,6 +36,10 @@ struct Wish {
     /// `panic`, `err`, `json`, `middleware`, or a redirect to that location.
     then: String,
     status: Option<u16>,
+    /// The response's own `Cache-Control`.
+    cache: String,
+    /// Length of a cookie of the application's own.
+    cookie: usize,
 }
 
 /// Gates that requests wait at.
@@ -122,7 +128,7 @@ async fn wish(wish: web::Query<Wish>, session: Session, gates: web::Data<Gates>)
         gate.opened.acquire().await.unwrap().forget();
     }
     let status = wish.status.map(|status| StatusCode::from_u16(status).unwrap());
-    Ok(match wish.then.as_str() {
+    let mut response = match wish.then.as_str() {
         "panic" => panic!("on purpose"),
         "err" => return Err(error::ErrorInternalServerError("on purpose")),
         "json" => HttpResponse::Ok().json(json!({"own": session.get::<String>("own")?})),
@@ -131,7 +137,15 @@ async fn wish(wish: web::Query<Wish>, session: Session, gates: web::Data<Gates>)
             let location = if location == "-" { "" } else { location };
             HttpResponse::build(status.unwrap_or(StatusCode::SEE_OTHER)).insert_header(("location", location)).finish()
         }
-    })
+    };
+    if !wish.cache.is_empty() {
+        let value = HeaderValue::from_str(&wish.cache).map_err(error::ErrorBadRequest)?;
+        response.headers_mut().insert(header::CACHE_CONTROL, value);
+    }
+    if wish.cookie > 0 {
+        response.add_cookie(&Cookie::new("application", "x".repeat(wish.cookie))).map_err(error::ErrorBadRequest)?;
+    }
+    Ok(response)
 }
 
 const PAGE: &str = "<!doctype html><html><head></head><body>page</body></html>";

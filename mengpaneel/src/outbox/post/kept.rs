@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::Post;
-use crate::claims::{Claim, Claims, Unclaimed};
+use crate::claims::{Claims, Unclaimed};
 use crate::clock::now_ms;
 use crate::outbox::aside::CLAIM;
 use crate::outbox::turn::Turn;
@@ -27,43 +27,26 @@ const MAX_SETTLING: usize = 10_000;
 
 impl Post {
     /// Keeps a copy of delayed calls, for the time when no page fetched them for so long: in the
-    /// outbox if it outlives this process, else in memory. Where there is room for it, what the
-    /// copy holds of an earlier payload is done with: `replaced`.
-    pub(crate) async fn keep_aside(
-        self: &Arc<Self>,
-        claims: &Claims,
-        copy: Parcel,
-        after: Duration,
-        replaced: Option<Claim>,
-    ) {
-        let keep = |is_kept: bool, replaced: Option<Claim>| replaced.filter(|_| is_kept).map(Claim::keep);
-        let Some(outbox) = self.durable() else {
-            keep(self.remember(claims, copy, after), replaced);
-            return;
-        };
+    /// outbox if it outlives this process, else in memory.
+    pub(crate) async fn keep_aside(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) {
+        let Some(outbox) = self.durable() else { return self.remember(claims, copy, after) };
         claims.kept_elsewhere(copy.id);
         let (post, claims) = (Arc::clone(self), claims.clone());
         // Goes on where the caller stops waiting: the response may be on its way already.
         let kept = self.go_on(async move {
-            let is_kept = match outbox.keep_aside(copy, after).await {
-                Ok(()) => true,
-                Err(declined) => {
-                    tracing::debug!(target: "mengpaneel", "a copy is kept in memory: {}", declined.reason);
-                    post.remember(&claims, *declined.parcel, after)
-                }
-            };
-            keep(is_kept, replaced);
+            if let Err(declined) = outbox.keep_aside(copy, after).await {
+                tracing::debug!(target: "mengpaneel", "a copy is kept in memory: {}", declined.reason);
+                post.remember(&claims, *declined.parcel, after);
+            }
         });
         drop(timeout(PATIENCE, kept).await);
     }
 
-    fn remember(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) -> bool {
+    fn remember(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) {
         let id = copy.id;
-        let is_kept = claims.keep_aside(id, copy);
-        if is_kept {
+        if claims.keep_aside(id, copy) {
             self.hand_over_unclaimed(claims.clone(), id, after);
         }
-        is_kept
     }
 
     /// Claims delayed calls where a copy may be kept that outlives processes. Where that cannot be

@@ -1,0 +1,160 @@
+//! Replay: takes delayed calls that the request brought into its own set, where the browser runs what this
+//! response carries. Every other request leaves them where they are.
+
+use std::error::Error;
+
+use actix_session::SessionStatus;
+use actix_web::body::MessageBody;
+use actix_web::http::header::{self, HeaderValue};
+
+use super::{Exchange, caching, capable_client_side, client_side, head};
+use crate::claims::{Claim, ClaimError};
+use crate::delayed::{DecodeError, DelayedPayload, carrier, session_payload};
+use crate::outbox::Aside;
+
+/// Place where a payload waits.
+#[derive(Debug)]
+enum Origin {
+    /// A carrier cookie of that name.
+    Cookie(String),
+    /// The application's session, where an earlier version left it.
+    Session,
+}
+
+/// A payload that came with the request.
+struct Incoming {
+    origin: Origin,
+    payload: Result<DelayedPayload, DecodeError>,
+}
+
+/// What is known of a payload after it was claimed.
+enum Outcome {
+    /// Its calls run in this response.
+    Replayed,
+    /// Its calls run elsewhere, or did.
+    Done,
+    /// Another request holds it and may still fail.
+    HeldElsewhere,
+}
+
+impl<B> Exchange<B>
+where
+    B: MessageBody,
+    B::Error: Into<Box<dyn Error>>,
+{
+    /// Whether the request brought anything to replay. Looks at names only.
+    pub fn has_incoming(&self) -> bool {
+        let carrier = self.means.carrier.as_ref();
+        self.session_payload.is_some() || carrier.is_some_and(|carrier| carrier.is_brought(self.asked.cookies()))
+    }
+
+    /// Claims what the request brought, and hands it to the recorder, if the browser runs it.
+    ///
+    /// Dropped before it is done, every claim is released.
+    pub async fn replay(&mut self) {
+        let mut incoming = Vec::new();
+        if self.runs_calls() {
+            incoming.extend(self.incoming_cookies());
+            incoming.extend(self.session_payload.take().map(|encoded| incoming_session(&encoded)));
+        } else if self.is_session_payload_lost() {
+            incoming.extend(self.session_payload.take().map(|encoded| incoming_session(&encoded)));
+        }
+        for Incoming { origin, payload } in incoming {
+            let outcome = match payload {
+                Ok(payload) => self.claim(payload).await,
+                Err(error) => {
+                    // A visitor can send any cookie: this is no warning.
+                    tracing::debug!(target: "mengpaneel", ?origin, %error, "ignored delayed calls that cannot be replayed");
+                    Outcome::Done
+                }
+            };
+            if !matches!(outcome, Outcome::HeldElsewhere) {
+                self.remove(&origin);
+            }
+        }
+    }
+
+    /// Whether the browser runs the calls that this response carries.
+    fn runs_calls(&self) -> bool {
+        let is_read = || {
+            if self.asked.is_capable {
+                capable_client_side::is_read(self).is_ok()
+            } else {
+                client_side::can_carry(self)
+            }
+        };
+        self.asked.can_replay() && !caching::may_be_shared(self.response.headers()) && is_read()
+    }
+
+    fn incoming_cookies(&self) -> Vec<Incoming> {
+        let Some(carrier) = &self.means.carrier else { return Vec::new() };
+        let read = carrier.read(self.asked.cookies()).into_iter();
+        read.map(|cookie| Incoming { origin: Origin::Cookie(cookie.name), payload: cookie.payload }).collect()
+    }
+
+    /// Whether the handler threw the session away, and a payload with it.
+    fn is_session_payload_lost(&self) -> bool {
+        let key = &self.means.settings.names.session_key;
+        self.session.as_ref().is_some_and(|session| !session.contains_key(key))
+    }
+
+    async fn claim(&mut self, payload: DelayedPayload) -> Outcome {
+        let id = payload.id;
+        let mut claim = match self.means.claims.claim(id) {
+            Ok(claim) => claim,
+            Err(ClaimError::Done) => return Outcome::Done,
+            Err(ClaimError::HeldElsewhere) => return Outcome::HeldElsewhere,
+        };
+        // Other processes and the server are asked too, where the outbox outlives this process.
+        match self.means.post.claim(id).await {
+            Aside::Yours | Aside::Unknown => {
+                claim.also_elsewhere(id);
+                self.claim = Some(Claim::join(self.claim.take(), claim));
+                self.recorder.replay(payload.calls);
+                Outcome::Replayed
+            }
+            Aside::Elsewhere => {
+                claim.lose(id, ClaimError::HeldElsewhere);
+                Outcome::HeldElsewhere
+            }
+            Aside::Said => {
+                claim.lose(id, ClaimError::Done);
+                Outcome::Done
+            }
+        }
+    }
+
+    fn remove(&mut self, origin: &Origin) {
+        match origin {
+            Origin::Cookie(name) => self.remove_cookie(name),
+            Origin::Session => {
+                if let Some(session) = &self.session {
+                    session_payload::remove_if_written(session, &self.means.settings.names.session_key);
+                }
+            }
+        }
+    }
+
+    /// Takes a carrier cookie from the browser, if that fits in the response's head. One that stays is not
+    /// replayed again, and a later page removes it.
+    fn remove_cookie(&mut self, name: &str) {
+        let Some(line) = carrier::removal(name) else { return };
+        let session = self.session.as_ref().filter(|session| session.status() != SessionStatus::Unchanged);
+        let head = head::bytes(&self.response, session, 0) + head::line_bytes("set-cookie".len(), line.len());
+        if head <= self.means.settings.max_header {
+            self.set_cookie(Some(line));
+        }
+    }
+
+    /// Adds a cookie of one visitor's to a response that no shared cache may keep.
+    pub(super) fn set_cookie(&mut self, line: Option<HeaderValue>) {
+        let Some(line) = line else { return };
+        let headers = self.response.headers_mut();
+        headers.append(header::SET_COOKIE, line);
+        caching::make_private(headers);
+    }
+}
+
+fn incoming_session(encoded: &str) -> Incoming {
+    Incoming { origin: Origin::Session, payload: session_payload::decode(encoded) }
+}
