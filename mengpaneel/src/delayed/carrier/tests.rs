@@ -118,7 +118,7 @@ fn planted_cookie_of_the_same_name_hides_none() {
     for cookies in
         [format!("mengpaneel_delayed_calls.0=planted; {sent}"), format!("{sent}; mengpaneel_delayed_calls.0=")]
     {
-        assert_eq!(opened(&carrier, &[HeaderValue::try_from(cookies).unwrap()]), [payload.clone()]);
+        assert_eq!(opened(&carrier, &[HeaderValue::try_from(cookies).unwrap()]), std::slice::from_ref(&payload));
     }
 }
 
