@@ -2,6 +2,7 @@
 
 mod address;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
@@ -10,6 +11,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use self::address::Address;
+use crate::request::headers;
 use crate::settings::Settings;
 use crate::visitor::{CookieNames, Visitor, persistence_cookie};
 
@@ -56,9 +58,9 @@ impl Asked {
     pub fn new(request: &HttpRequest, settings: &Settings) -> Self {
         let said = Said::by(request.headers(), settings);
         let address = target(request, &said, settings);
-        let is_capable = matches!(text(said.capable), Some("true" | "1"));
-        let (accepts_html, mode) = (said.accepts_html(), text(said.mode));
-        let (is_ajax, is_prefetch) = (said.is_ajax(mode), said.is_prefetch);
+        let is_capable = said.is_capable == Some(true);
+        let (accepts_html, mode) = (said.accepts_html, text(said.mode));
+        let (is_ajax, is_prefetch) = (said.is_ajax(mode.as_deref()), said.is_prefetch);
         let navigates = mode.map_or(accepts_html && !is_ajax && said.dest.is_none(), |mode| mode == "navigate");
         Self {
             method: request.method().clone(),
@@ -69,7 +71,7 @@ impl Asked {
             keeps_cookies: accepts_html || !said.cookies.is_empty(),
             is_cross_origin: said.is_cross_origin(address.as_ref()),
             is_cross_site: said.is_cross_site(address.as_ref()),
-            setup_name: text(said.setup).map(str::to_owned),
+            setup_name: said.setup.map(setup_name),
             client: Client {
                 ip: client_ip(request, settings),
                 user_agent: said.user_agent.cloned(),
@@ -111,7 +113,7 @@ impl Asked {
     /// Who is there, as the request says it that asked this.
     pub fn visitor(&self, cookies: &CookieNames, has_session: bool) -> Visitor {
         let client = &self.client;
-        let owned = |value: &Option<HeaderValue>| text(value.as_ref()).map(str::to_owned);
+        let owned = |value: &Option<HeaderValue>| text(value.as_ref()).map(Cow::into_owned);
         Visitor {
             cookie: self.cookie(cookies),
             ip: client.ip.map(|ip| ip.to_string()),
@@ -143,8 +145,8 @@ static PURPOSES: [HeaderName; 5] = [
 /// The headers that matter, found in one pass: of each its first value.
 #[derive(Default)]
 struct Said<'a> {
-    accept: Option<&'a HeaderValue>,
-    capable: Option<&'a HeaderValue>,
+    accepts_html: bool,
+    is_capable: Option<bool>,
     dest: Option<&'a HeaderValue>,
     host: Option<&'a HeaderValue>,
     htmx: Option<&'a HeaderValue>,
@@ -167,6 +169,10 @@ impl<'a> Said<'a> {
                 place.get_or_insert(value);
             } else if *name == header::COOKIE {
                 said.cookies.push(value.clone());
+            } else if *name == header::ACCEPT {
+                said.accepts_html |= accepts_html(value);
+            } else if *name == settings.names.capable {
+                said.is_capable = Some(said.is_capable.unwrap_or(true) && is_capable(value));
             } else if PURPOSES.contains(name) {
                 said.is_prefetch |= is_prefetch(value);
             }
@@ -176,7 +182,6 @@ impl<'a> Said<'a> {
 
     fn place(&mut self, name: &HeaderName, settings: &Settings) -> Option<&mut Option<&'a HeaderValue>> {
         Some(match *name {
-            header::ACCEPT => &mut self.accept,
             header::HOST => &mut self.host,
             header::ORIGIN => &mut self.origin,
             header::REFERER => &mut self.referrer,
@@ -186,21 +191,16 @@ impl<'a> Said<'a> {
             _ if *name == SEC_FETCH_SITE => &mut self.site,
             _ if *name == X_REQUESTED_WITH => &mut self.requested_with,
             _ if *name == HX_REQUEST => &mut self.htmx,
-            _ if *name == settings.names.capable => &mut self.capable,
             _ if *name == settings.names.setup => &mut self.setup,
             _ => return None,
         })
     }
 
-    fn accepts_html(&self) -> bool {
-        text(self.accept).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
-    }
-
     fn is_ajax(&self, mode: Option<&str>) -> bool {
         text(self.requested_with).is_some_and(|with| with.eq_ignore_ascii_case("XMLHttpRequest"))
-            || text(self.dest) == Some("empty")
+            || text(self.dest).as_deref() == Some("empty")
             || mode.is_some_and(|mode| mode != "navigate")
-            || text(self.htmx) == Some("true")
+            || text(self.htmx).as_deref() == Some("true")
     }
 
     fn is_cross_site(&self, address: Option<&Address>) -> bool {
@@ -213,13 +213,33 @@ impl<'a> Said<'a> {
     fn is_cross_origin(&self, address: Option<&Address>) -> bool {
         let Some(origin) = self.origin else { return false };
         let url = address.and_then(Address::url);
-        let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
+        let origin = Url::parse(&headers::text(origin)).ok();
         !matches!((origin, url), (Some(origin), Some(url)) if same_origin(url, &origin))
     }
 }
 
-fn text(value: Option<&HeaderValue>) -> Option<&str> {
-    value?.to_str().ok().map(str::trim)
+fn text(value: Option<&HeaderValue>) -> Option<Cow<'_, str>> {
+    value.map(headers::text)
+}
+
+fn accepts_html(accept: &HeaderValue) -> bool {
+    headers::text(accept).to_ascii_lowercase().contains("text/html")
+}
+
+/// Whether every element is `true` or `1`: two scripts that both mark an `XMLHttpRequest` send
+/// `true, true`.
+fn is_capable(value: &HeaderValue) -> bool {
+    let mut elements = headers::list([value]).peekable();
+    elements.peek().is_some() && elements.all(|element| matches!(&*element, "true" | "1"))
+}
+
+/// Returns the setup that a client has run; where two scripts send the same one, that.
+fn setup_name(value: &HeaderValue) -> String {
+    let names: Vec<_> = headers::list([value]).collect();
+    match names.split_first() {
+        Some((first, others)) if others.iter().all(|other| other == first) => first.clone().into_owned(),
+        _ => headers::text(value).into_owned(),
+    }
 }
 
 /// `HEAD` and `OPTIONS` answers are seen by nobody.
@@ -229,10 +249,8 @@ fn is_speculative_method(method: &Method) -> bool {
 
 /// A page that is prerendered runs its calls when it is shown; a prefetched one may never be.
 fn is_prefetch(purpose: &HeaderValue) -> bool {
-    text(Some(purpose)).is_some_and(|purpose| {
-        let purpose = purpose.to_ascii_lowercase();
-        (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
-    })
+    let purpose = headers::text(purpose).to_ascii_lowercase();
+    (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
 }
 
 fn same_origin(ours: &Url, other: &Url) -> bool {
@@ -286,9 +304,9 @@ fn client_ip(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
 fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let standard: Vec<_> = headers
         .get_all(header::FORWARDED)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .map(|hop| {
+            let hop = String::from_utf8_lossy(hop);
             hop.split(';').find_map(|pair| {
                 let (key, value) = pair.trim().split_once('=')?;
                 key.eq_ignore_ascii_case("for").then(|| address(value.trim_matches('"')))?
@@ -300,9 +318,8 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     }
     headers
         .get_all(&X_FORWARDED_FOR)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|hop| address(hop.trim()))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|hop| address(String::from_utf8_lossy(hop).trim()))
         .collect()
 }
 

@@ -72,6 +72,7 @@ pub mod outbox;
 mod parcel;
 mod plan;
 mod recorder;
+mod request;
 mod script;
 mod seed;
 mod server;

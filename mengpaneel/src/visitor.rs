@@ -1,12 +1,12 @@
 //! The visitor: what a request says of who is there.
 
-use actix_web::cookie::Cookie;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::Properties;
+use crate::request::headers::cookies_of;
 
 /// What one request says of who is there, kept as it was sent and read only where it is needed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -133,21 +133,13 @@ impl CookieNames {
     }
 }
 
-/// The value of the first cookie of that name for which `fits` holds, in `Cookie` headers.
+/// Returns the value of the first cookie of that name for which `fits` holds, in `Cookie` headers.
 fn cookie<'a>(
-    headers: impl IntoIterator<Item = &'a HeaderValue>,
+    values: impl IntoIterator<Item = &'a HeaderValue>,
     name: &str,
     fits: impl Fn(&str) -> bool,
 ) -> Option<&'a str> {
-    headers
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter(|pair| pair.trim_start().starts_with(name))
-        .filter_map(|pair| Cookie::parse(pair).ok())
-        .filter(|cookie| cookie.name() == name)
-        .filter_map(|cookie| cookie.value_raw())
-        .find(|value| fits(value))
+    cookies_of(values).find(|(other, value)| *other == name && fits(value)).map(|(_, value)| value)
 }
 
 /// Whether the visitor does not want to be tracked: mixpanel-js's opt-out cookies, and `DNT: 1`
@@ -170,6 +162,7 @@ pub fn persistence_cookie(cookies: &[HeaderValue], names: &CookieNames) -> Optio
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -213,5 +206,23 @@ mod tests {
         assert!(says("dnt", "1"));
         assert!(!says("cookie", "__mp_opt_in_out_t=1"));
         assert!(!says("dnt", "0"));
+    }
+
+    proptest! {
+        /// Whatever other cookies hold, the visitor stays opted out, and who they are.
+        #[test]
+        fn other_cookies_bytes_change_neither_consent_nor_identity(
+            before in prop::collection::vec(prop_oneof![Just(b'\t'), 0x20..=0x7E_u8, 0x80..=0xFF_u8], 0..40),
+            after in prop::collection::vec(prop_oneof![Just(b'\t'), 0x20..=0x7E_u8, 0x80..=0xFF_u8], 0..40),
+        ) {
+            let names = CookieNames::new("t", &Properties::new());
+            let identity = format!("mp_t_mixpanel={COOKIE}");
+            let pairs = [&before[..], identity.as_bytes(), b"__mp_opt_in_out_t=0", &after[..]];
+            let value = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).unwrap();
+            let request = TestRequest::default().insert_header((header::COOKIE, value.clone())).to_http_request();
+            prop_assert!(opted_out(request.headers(), &names, true));
+            let read = persistence_cookie(&[value], &names);
+            prop_assert_eq!(read.as_deref(), Some(COOKIE));
+        }
     }
 }

@@ -53,3 +53,22 @@ async fn without_a_token_the_blog_answers_as_if_mengpaneel_were_not_there() {
     assert!(!home.body.contains("mixpanel") && home.header("cache-control").is_none());
     assert_eq!(off.stand_in().requests().len(), 0);
 }
+
+/// One byte of another cookie used to hide every cookie of the request.
+#[tokio::test]
+async fn bytes_in_other_cookies_hide_neither_opt_out_nor_identity() {
+    let blog = blog();
+    let client = reqwest::Client::new();
+    let ask = async |cookies: Vec<u8>| {
+        let cookies = reqwest::header::HeaderValue::from_bytes(&cookies).unwrap();
+        let url = format!("{}/posts.csv", blog.url());
+        client.get(url).header("cookie", cookies).header("user-agent", "Chrome").send().await.unwrap();
+    };
+    for city in [&b"city=M\xFCnchen; "[..], b"city=M\xC3\xBCnchen; ", b"city; =; \xFF; "] {
+        ask([city, b"__mp_opt_in_out_demo=0"].concat()).await;
+        ask([city, b"mp_demo_mixpanel=", COOKIE.as_bytes()].concat()).await;
+    }
+    let arrived = settle(blog.mengpaneel(), blog.stand_in()).await;
+    let ids: Vec<_> = arrived.iter().map(|event| event.distinct_id()).collect();
+    assert_eq!(ids, [Some("$device:d1"); 3]);
+}

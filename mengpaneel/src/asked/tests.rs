@@ -48,9 +48,66 @@ fn images_polls_prefetches_and_heads_are_none() {
 
 #[test]
 fn a_capable_client_says_so_in_two_ways() {
-    for (value, capable) in [("true", true), ("1", true), (" 1 ", true), ("True", false), ("yes", false), ("", false)] {
+    for (value, capable) in [
+        ("true", true),
+        ("1", true),
+        (" 1 ", true),
+        ("true, true", true),
+        ("1,true", true),
+        ("True", false),
+        ("yes", false),
+        ("", false),
+        (",", false),
+        ("true, false", false),
+    ] {
         assert_eq!(get(&[("x-mengpaneel-flush-capable", value)]).is_capable, capable, "{value}");
     }
+    let twice = TestRequest::get().append_header(("x-mengpaneel-flush-capable", "true"));
+    assert!(asked(twice.append_header(("x-mengpaneel-flush-capable", "true"))).is_capable);
+}
+
+#[test]
+fn setup_sent_by_two_scripts_counts_once() {
+    let known = |value| get(&[("x-mengpaneel-setup", value)]).setup_name;
+    assert_eq!(known("9f86d081884c7d65, 9f86d081884c7d65").as_deref(), Some("9f86d081884c7d65"));
+    assert_eq!(known("9f86, 884c").as_deref(), Some("9f86, 884c"));
+}
+
+/// The same request with bytes outside of ASCII in every header that a client fills.
+#[test]
+fn bytes_outside_of_ascii_hide_nothing_else() {
+    let bytes = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap();
+    let sent: [(&str, &[u8]); 8] = [
+        ("accept", b"text/html;caf\xE9=1"),
+        ("accept-language", b"\xFF"),
+        ("user-agent", b"Mozilla \xE9"),
+        ("referer", b"http://blog.example/caf\xC3\xA9"),
+        ("x-requested-with", b"\xFF"),
+        ("x-custom", b"\xFF"),
+        ("purpose", b"\xFF"),
+        ("cookie", b"city=M\xFCnchen; mp_t_mixpanel=%7B%22distinct_id%22%3A%2242%22%7D"),
+    ];
+    let request = sent.iter().fold(TestRequest::get(), |request, (name, value)| {
+        request.insert_header((HeaderName::from_bytes(name.as_bytes()).unwrap(), bytes(value)))
+    });
+    let (asked, settings) = (asked(request), settings(&[]));
+    assert!(asked.can_replay());
+    let visitor = asked.visitor(&settings.cookies, false);
+    assert_eq!(visitor.browser().current_id(), Some("42"));
+    assert_eq!(visitor.user_agent.as_deref(), Some("Mozilla é"));
+    assert_eq!(visitor.referrer.as_deref(), Some("http://blog.example/café"));
+}
+
+#[test]
+fn bytes_before_a_proxys_entry_do_not_hide_it() {
+    let forwarded = HeaderValue::from_bytes(b"\xFF\xE9, 203.0.113.7").unwrap();
+    let request = TestRequest::get()
+        .peer_addr("10.0.0.1:9".parse().unwrap())
+        .insert_header(("host", "inner"))
+        .insert_header(("x-forwarded-for", forwarded));
+    let settings = settings(&["10.0.0.0/8"]);
+    let visitor = Asked::new(&request.to_http_request(), &settings).visitor(&settings.cookies, false);
+    assert_eq!(visitor.ip.as_deref(), Some("203.0.113.7"));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::{DecodeError, DelayedPayload};
 use crate::clock::now_ms;
+use crate::request::headers::cookies_of;
 
 /// Number of names, and so of cookies that a visitor can hold.
 const SLOTS: usize = 4;
@@ -81,19 +82,14 @@ impl Carrier {
 
     /// Whether a request brought a carrier cookie. Looks at names only.
     pub(crate) fn is_brought(&self, cookies: &[HeaderValue]) -> bool {
-        self.names(cookies).next().is_some()
-    }
-
-    /// Names of the carrier cookies that a request brought.
-    pub(crate) fn names<'c>(&'c self, cookies: &'c [HeaderValue]) -> impl Iterator<Item = &'c str> {
-        pairs(cookies).map(|(name, _)| name).filter(|name| self.slot(name).is_some())
+        cookies_of(cookies).any(|(name, _)| self.slot(name).is_some())
     }
 
     /// Carrier cookies of a request, oldest payload first. Of several cookies of one name, which a parent
     /// domain can cause, the first one that can be read counts.
     pub(crate) fn read(&self, cookies: &[HeaderValue]) -> Vec<CarrierCookie> {
         let mut read: Vec<CarrierCookie> = Vec::new();
-        let brought = pairs(cookies).filter(|(name, _)| self.slot(name).is_some());
+        let brought = cookies_of(cookies).filter(|(name, _)| self.slot(name).is_some());
         for (name, value) in brought.take(MAX_DECRYPTIONS) {
             match read.iter_mut().find(|known| known.name == name) {
                 Some(known) if known.payload.is_ok() => {}
@@ -140,7 +136,7 @@ impl Carrier {
     /// First free name, else the name of a cookie that nobody can read.
     fn free_name(&self, brought: &[HeaderValue]) -> Result<String, CarrierError> {
         let first = self.next_slot.fetch_add(1, Ordering::Relaxed);
-        let taken: Vec<usize> = pairs(brought).filter_map(|(name, _)| self.slot(name)).collect();
+        let taken: Vec<usize> = cookies_of(brought).filter_map(|(name, _)| self.slot(name)).collect();
         let mut slots = (0..SLOTS).map(|offset| first.wrapping_add(offset) % SLOTS);
         if let Some(free) = slots.find(|slot| !taken.contains(slot)) {
             return Ok(self.name(free));
@@ -179,13 +175,6 @@ fn is_expired(id: Uuid) -> bool {
     let (seconds, nanos) = created.to_unix();
     let age = Duration::from_millis(now_ms()).saturating_sub(Duration::new(seconds, nanos));
     age > LIFETIME + CLOCK_SKEW
-}
-
-/// Names and values in `Cookie` headers. A pair that is not ASCII is no carrier cookie and hides no other.
-fn pairs(cookies: &[HeaderValue]) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = cookies.iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
-    let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
-    pairs.filter_map(|pair| pair.trim().split_once('='))
 }
 
 #[cfg(test)]

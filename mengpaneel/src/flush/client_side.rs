@@ -14,6 +14,7 @@ use crate::browser::csp::{self, Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::call::Calls;
 use crate::mixpanel::Mixpanel;
+use crate::request::headers;
 use crate::settings::{Loader, Settings};
 
 /// Where the block stands.
@@ -32,7 +33,7 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let (asked, head) = (&exchange.asked, exchange.response.headers());
     let status = exchange.response.status();
     let no_page = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::PARTIAL_CONTENT];
-    let text = |name| head.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
+    let text = |name| head.get(name).map(headers::text).unwrap_or_default();
     let (content_type, encoding) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING));
     let is_usual = content_type == USUAL;
     let why = if asked.method == Method::HEAD {
@@ -45,11 +46,11 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         "no text/html"
     } else if asked.is_ajax {
         "a script asked for it"
-    } else if begins(text(header::CONTENT_DISPOSITION), "attachment") {
+    } else if begins(&text(header::CONTENT_DISPOSITION), "attachment") {
         "an attachment"
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
-    } else if !is_usual && is_wide(content_type) {
+    } else if !is_usual && is_wide(&content_type) {
         "its charset is not compatible with ASCII"
     } else {
         return Ok(());

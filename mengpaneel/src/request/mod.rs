@@ -1,0 +1,3 @@
+//! Facts of one HTTP request.
+
+pub mod headers;
