@@ -12,9 +12,11 @@ use crate::written::Seen;
 
 mod args;
 mod calls;
+mod id;
 
 pub use args::Args;
 pub use calls::{Calls, Mode};
+pub use id::{id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in};
 
 /// The properties of an event, a profile or a group: a JSON object.
 pub type Properties = Map<String, Value>;
@@ -304,17 +306,6 @@ impl<'de> Deserialize<'de> for Call {
         let method = Method::from_path(&path)
             .ok_or_else(|| de::Error::custom(format_args!("{} is no method of mixpanel-js", path.join("."))))?;
         Ok(Self::new(method, args))
-    }
-}
-
-/// An ID as every wire carries it: a string, since a browser rounds large integers and tells `7`
-/// from `"7"`. `None` where the value can be nobody's ID.
-#[must_use]
-pub fn id_string(value: &Value) -> Option<String> {
-    match value {
-        Value::String(id) if !id.is_empty() => Some(id.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 

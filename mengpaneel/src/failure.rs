@@ -40,8 +40,24 @@ pub enum Reason {
         why: String,
     },
     /// An ID that can be nobody's: empty, or neither text nor a number.
-    #[error("{0} needs an ID that is a text or a number and not empty: the call was left out")]
+    #[error("{0} needs an ID that is a text or a number and not empty: it was left out")]
     NoId(String),
+    /// An ID that Mixpanel rejects, since many programs write it where no ID is known: `undefined`, `0`.
+    #[error(
+        "{what} was given the ID {id:?}, which Mixpanel rejects as a placeholder: it was left out; give an ID only \
+         where it is known"
+    )]
+    PlaceholderId {
+        /// The method or property, and the place in the source code where that is known.
+        what: String,
+        /// The ID.
+        id: String,
+    },
+    /// A call on the profile of a user whose ID was rejected.
+    #[error(
+        "{0} was left out: the `identify` before it was given no ID, so that it would change somebody else's profile"
+    )]
+    UnknownUser(String),
     /// A call that cannot be said by the server.
     #[error("the server cannot say this: {0}")]
     Untranslatable(String),
@@ -70,6 +86,8 @@ impl Reason {
             Self::NoScope(_) => "no_scope",
             Self::NotJson { .. } => "not_json",
             Self::NoId(_) => "no_id",
+            Self::PlaceholderId { .. } => "placeholder_id",
+            Self::UnknownUser(_) => "unknown_user",
             Self::Untranslatable(_) => "untranslatable",
             Self::Cut(_) => "cut",
             Self::Refused(_) => "refused",

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::call::Properties;
+use crate::call::{Properties, is_blank, is_placeholder, is_placeholder_device};
 use crate::request::headers::cookies_of;
 
 /// What one request says of who is there, kept as it was sent and read only where it is needed.
@@ -71,18 +71,22 @@ impl Browser {
             return None;
         };
         let mut id = |key: &str| match stored.remove(key) {
-            Some(Value::String(id)) if !id.is_empty() => Some(id),
+            Some(Value::String(id)) if !is_blank(&id) => Some(id),
             Some(Value::Number(id)) => Some(id.to_string()),
             _ => None,
         };
+        // An ID that is nobody's came from a page that was told so: who was meant is not known any more.
+        let is_somebody = |id: &String| !is_placeholder(id.as_bytes()) && !is_placeholder_device(id);
         let distinct_id = id("distinct_id")?;
-        let (user_id, device_id) = (id("$user_id"), id("$device_id"));
+        let (user_id, device_id) = (id("$user_id").filter(is_somebody), id("$device_id").filter(is_somebody));
+        let device = || device_id.as_ref().map(|device| format!("$device:{device}"));
+        let distinct_id = Some(distinct_id).filter(is_somebody).or_else(device);
         let timers = match stored.remove("__timers") {
             Some(Value::Object(timers)) => timers,
             _ => Properties::new(),
         };
         stored.retain(|key, _| !is_reserved(key));
-        Some(Self { user_id, distinct_id: Some(distinct_id), device_id, super_properties: stored, timers })
+        Some(Self { user_id, distinct_id, device_id, super_properties: stored, timers })
     }
 
     /// Who the browser takes itself for: `$user_id` before `distinct_id`.
@@ -177,6 +181,31 @@ mod tests {
         assert_eq!(browser.device_id.as_deref(), Some("abc"));
         assert_eq!(Value::Object(browser.super_properties), json!({"Plan": "Pro"}));
         assert_eq!(Value::Object(browser.timers), json!({"Play": 5}));
+    }
+
+    #[test]
+    fn a_cookie_with_a_placeholder_id_is_read_as_the_device() {
+        let parse = |stored: Value| {
+            let text = stored.to_string();
+            let cookie = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+            let browser = Browser::parse(&cookie.to_string()).unwrap();
+            assert_eq!(browser.super_properties.get("Plan"), Some(&json!("Pro")), "{text}");
+            (browser.user_id, browser.distinct_id, browser.device_id)
+        };
+        let device = || Some("abc".to_owned());
+        for id in ["undefined", "Undefined", "NULL", "anonymous", "0", " null ", "$device:undefined"] {
+            let stored = json!({"distinct_id": id, "$user_id": id, "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(parse(stored), (None, Some("$device:abc".to_owned()), device()), "{id}");
+            let stored = json!({"distinct_id": "$device:abc", "$user_id": id, "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(parse(stored), (None, Some("$device:abc".to_owned()), device()), "{id}");
+            let stored = json!({"distinct_id": id, "$user_id": "7", "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(parse(stored), (Some("7".to_owned()), Some("$device:abc".to_owned()), device()), "{id}");
+            assert_eq!(parse(json!({"distinct_id": id, "$device_id": id, "Plan": "Pro"})), (None, None, None), "{id}");
+        }
+        assert_eq!(
+            parse(json!({"distinct_id": 0, "$device_id": "abc", "Plan": "Pro"})).1.as_deref(),
+            Some("$device:abc")
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::call::{Call, Mode};
 use crate::current::{current, tell_no_scope, try_current};
 use crate::mixpanel::Mixpanel;
 use crate::plan::{Annotated, Site};
-use crate::recorder::{Condition, Entry};
+use crate::recorder::{Condition, Entry, Place};
 use crate::written::{write_bool, write_text_value};
 
 use self::end::condition;
@@ -181,14 +181,15 @@ impl Live {
         let Some(recorder) = self.mixpanel.recorder() else { return };
         for call in calls.iter_mut().filter(|call| call.annotated.mode == mode && !call.annotated.bare) {
             let Ended { annotated, condition, .. } = *call;
-            let Some(Arguments { args, ticket, stamp }) = call.arguments.take() else { continue };
+            let Some(Arguments { args, ticket, stamp, may_have_id }) = call.arguments.take() else { continue };
             let via_server = annotated.via_server || self.mixpanel.is_via_server();
             let ticket = Some(ticket.unwrap_or(self.entered));
+            let place = Place { file: self.site.file, line: annotated.line };
             let call = Call::with(annotated.method.clone(), args);
             let entry = Entry { call, mode, via_server, condition, ticket };
             match stamp {
-                Some(_) => recorder.record_stamped(entry, stamp),
-                None => recorder.record(entry),
+                Some(_) => recorder.record_stamped(entry, stamp, may_have_id.then_some(place)),
+                None => recorder.record_at(entry, place),
             }
         }
     }
@@ -212,12 +213,14 @@ impl Values<'_> {
 
     /// An ID.
     pub fn id<T: Serialize + ?Sized>(&self, slot: usize, method: &str, id: &T) {
-        self.put(slot, |mixpanel, to| mixpanel.id(method, id, to));
+        let place = self.place(method);
+        self.put(slot, |mixpanel, to| mixpanel.id(method, place, id, to));
     }
 
     /// An ID or a list of them.
     pub fn ids<T: Serialize + ?Sized>(&self, slot: usize, method: &str, ids: &T) {
-        self.put(slot, |mixpanel, to| mixpanel.ids(method, ids, to));
+        let place = self.place(method);
+        self.put(slot, |mixpanel, to| mixpanel.ids(method, place, ids, to));
     }
 
     /// The name of an event, of a property, or of a list.
@@ -242,6 +245,13 @@ impl Values<'_> {
             write_bool(met, to);
             Some(())
         });
+    }
+
+    /// The attribute that calls this method.
+    fn place(&self, method: &str) -> Place {
+        let calls = self.live.site.calls.iter();
+        let line = calls.filter(|call| call.method.name().starts_with(method)).map(|call| call.line).next();
+        Place { file: self.live.site.file, line: line.unwrap_or_default() }
     }
 
     fn put(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use crate::call::Args;
+use crate::mixpanel::ID_PROPERTIES;
 use crate::plan::{Annotated, Argument, Property, Value};
 use crate::recorder::Recorder;
 use crate::written::{Object, Reader, Seen, write_bool, write_len, write_text, write_text_value};
@@ -76,18 +77,21 @@ impl Slots {
         if let Some(slot) = annotated.when {
             taken.slot(slot)?;
         }
-        let (mut args, mut stamp) = (Args::with_room(), None);
+        let (mut args, mut stamp, mut may_have_id) = (Args::with_room(), None, false);
         let properties_of_event = annotated.method.properties_at().filter(|_| annotated.method.is_track());
         for (index, argument) in annotated.args.iter().enumerate() {
             match argument {
                 Argument::Properties(properties) if properties_of_event == Some(index) => {
                     let stamp = stamp.insert(recorder.stamp());
-                    args.try_push(|to| taken.properties(&stamp.members(), properties, to))?;
+                    args.try_push(|to| {
+                        may_have_id = taken.properties(&stamp.members(), properties, to)?;
+                        Some(())
+                    })?;
                 }
                 argument => args.try_push(|to| taken.argument(argument, to))?,
             }
         }
-        Some(Arguments { args, ticket: taken.last, stamp: stamp.map(|stamp| stamp.id) })
+        Some(Arguments { args, ticket: taken.last, stamp: stamp.map(|stamp| stamp.id), may_have_id })
     }
 }
 
@@ -98,6 +102,8 @@ pub(super) struct Arguments {
     pub(super) ticket: Option<u64>,
     /// The name of the stamp that an event has by now.
     pub(super) stamp: Option<Uuid>,
+    /// Whether an event may have a property that is an ID.
+    pub(super) may_have_id: bool,
 }
 
 /// Reads slots, and remembers when the last of them was taken.
@@ -127,13 +133,13 @@ impl<'a> Taken<'a> {
                 object.member(to, |to| write_text("delete_user", to), |to| write_bool(false, to));
                 object.end(to);
             }
-            Argument::Properties(properties) => return self.properties(&[], properties, to),
+            Argument::Properties(properties) => return self.properties(&[], properties, to).map(drop),
         }
         Some(())
     }
 
-    /// Writes properties, with what they have from the start.
-    fn properties(&mut self, first: &[(&str, Seen<'_>)], properties: &[Property], to: &mut Vec<u8>) -> Option<()> {
+    /// Writes properties, with what they have from the start. Returns whether they may have an ID among them.
+    fn properties(&mut self, first: &[(&str, Seen<'_>)], properties: &[Property], to: &mut Vec<u8>) -> Option<bool> {
         let mut object = Object::begin_with(first, to);
         for property in properties {
             match property {
@@ -154,8 +160,9 @@ impl<'a> Taken<'a> {
                 }
             }
         }
+        let may_have_id = object.may_have(ID_PROPERTIES, to);
         object.end(to);
-        Some(())
+        Some(may_have_id)
     }
 
     fn property(&mut self, object: &mut Object, name: &str, value: &Value, to: &mut Vec<u8>) -> Option<()> {

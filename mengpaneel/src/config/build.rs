@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::browser::script::{Block, Common};
 use crate::call::Properties;
 use crate::claims::Claims;
-use crate::clock::Sequence;
 use crate::current;
 use crate::delayed::carrier::Carrier;
 use crate::flush::Means;
@@ -75,7 +74,7 @@ impl Builder {
         };
         let carrier = self.cookie_key.as_ref().map(|key| Carrier::new(&settings.names.cookie, key));
         let on = On {
-            shared: Arc::new(Shared { failures, late, names: Sequence::default() }),
+            shared: Arc::new(Shared { failures, late, ..Shared::default() }),
             means: Arc::new(Means {
                 settings: Arc::new(settings),
                 block: Arc::new(block),

@@ -20,6 +20,7 @@ impl Group {
     }
 
     /// `get_group(…).set`: overwrites properties.
+    #[track_caller]
     pub fn set(&self, properties: impl Serialize) {
         self.call(Method::GroupSet, |mixpanel, args| {
             args.push(|to| mixpanel.properties("get_group.set", properties, to));
@@ -27,6 +28,7 @@ impl Group {
     }
 
     /// `get_group(…).set_once`: sets properties that are not there yet.
+    #[track_caller]
     pub fn set_once(&self, properties: impl Serialize) {
         self.call(Method::GroupSetOnce, |mixpanel, args| {
             args.push(|to| mixpanel.properties("get_group.set_once", properties, to));
@@ -34,25 +36,30 @@ impl Group {
     }
 
     /// `get_group(…).unset`: removes a property.
+    #[track_caller]
     pub fn unset(&self, property: impl AsRef<str>) {
         self.call(Method::GroupUnset, |_, args| args.push_text(property.as_ref()));
     }
 
     /// `get_group(…).union`: adds values to a list that are not in it yet.
+    #[track_caller]
     pub fn union(&self, list: impl AsRef<str>, values: impl Serialize) {
         self.with_one(Method::GroupUnion, list, values);
     }
 
     /// `get_group(…).remove`: takes a value out of a list.
+    #[track_caller]
     pub fn remove(&self, list: impl AsRef<str>, value: impl Serialize) {
         self.with_one(Method::GroupRemove, list, value);
     }
 
     /// `get_group(…).delete`: deletes the profile.
+    #[track_caller]
     pub fn delete(&self) {
         self.call(Method::GroupDelete, |_, _| {});
     }
 
+    #[track_caller]
     fn with_one(&self, method: Method, list: impl AsRef<str>, value: impl Serialize) {
         self.call(method, |mixpanel, args| {
             let list = list.as_ref();
@@ -61,6 +68,7 @@ impl Group {
         });
     }
 
+    #[track_caller]
     fn call(&self, method: Method, push: impl FnOnce(&Mixpanel, &mut Args)) {
         if let Some(group) = &self.group {
             let mut args = group.clone();

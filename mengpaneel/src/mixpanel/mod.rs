@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
-use crate::recorder::{Condition, Entry, Recorder};
+use crate::recorder::{Condition, Entry, Place, Recorder};
 use crate::strategy::Strategy;
 
 pub use group::Group;
 pub use people::People;
+pub(crate) use writing::ID_PROPERTIES;
 
 /// The handle on what is recorded: mixpanel-js's `mixpanel`, in Rust.
 ///
@@ -113,17 +114,21 @@ impl Mixpanel {
 
     /// `mixpanel.track`: an event, with properties that are anything that serialises to an object;
     /// `()` for none.
+    #[track_caller]
     pub fn track(&self, event: impl AsRef<str>, properties: impl Serialize) {
         if let Some(recorder) = &self.recorder {
             let (event, stamp) = (event.as_ref(), recorder.stamp());
             let mut args = Args::with_room();
             args.push_text(event);
-            args.push(|to| self.properties_with(&stamp.members(), event, properties, to));
-            recorder.record_stamped(self.entry(Method::Track, args), Some(stamp.id));
+            let mut may_have_id = false;
+            args.push(|to| may_have_id = self.properties_with(&stamp.members(), event, properties, to));
+            let place = Place::of_caller();
+            recorder.record_stamped(self.entry(Method::Track, args), Some(stamp.id), may_have_id.then_some(place));
         }
     }
 
     /// `mixpanel.track_pageview`: the event `$mp_web_page_view`.
+    #[track_caller]
     pub fn track_pageview(&self, properties: impl Serialize) {
         let mut args = Args::with_room();
         args.push(|to| self.properties("track_pageview", properties, to));
@@ -131,6 +136,7 @@ impl Mixpanel {
     }
 
     /// `mixpanel.track_with_groups`: an event that belongs to groups, `{"company": "acme"}`.
+    #[track_caller]
     pub fn track_with_groups(&self, event: impl AsRef<str>, properties: impl Serialize, groups: impl Serialize) {
         let event = event.as_ref();
         let mut args = Args::with_room();
@@ -146,12 +152,18 @@ impl Mixpanel {
     }
 
     /// `mixpanel.identify`: who is there. IDs are text, or numbers, which are sent as text.
+    ///
+    /// Mixpanel rejects IDs that programs write where none is known, such as `undefined`, `null`, `0` or
+    /// `anonymous`. Such an ID is left out, here and everywhere else, and reported to `on_error` once for
+    /// each place in the code.
+    #[track_caller]
     pub fn identify(&self, id: impl Serialize) {
         self.with_id(Method::Identify, "identify", id);
     }
 
     /// `mixpanel.alias`: the visitor known so far is the user of this ID. Once, at sign-up, in
     /// [`before_setup`](Self::before_setup).
+    #[track_caller]
     pub fn alias(&self, alias: impl Serialize) {
         self.with_id(Method::Alias, "alias", alias);
     }
@@ -162,11 +174,13 @@ impl Mixpanel {
     }
 
     /// `mixpanel.register`: properties that go with every later event.
+    #[track_caller]
     pub fn register(&self, properties: impl Serialize) {
         self.with_properties(Method::Register, properties);
     }
 
     /// `mixpanel.register_once`: as [`register`](Self::register), where there is no value yet.
+    #[track_caller]
     pub fn register_once(&self, properties: impl Serialize) {
         self.with_properties(Method::RegisterOnce, properties);
     }
@@ -177,15 +191,18 @@ impl Mixpanel {
     }
 
     /// `mixpanel.set_group`: the visitor belongs to this group, or these.
+    #[track_caller]
     pub fn set_group(&self, key: impl AsRef<str>, ids: impl Serialize) {
         let mut args = Args::with_room();
         args.push_text(key.as_ref());
-        if args.try_push(|to| self.ids("set_group", ids, to)).is_some() {
+        let place = Place::of_caller();
+        if args.try_push(|to| self.ids("set_group", place, ids, to)).is_some() {
             self.call_written(Method::SetGroup, args);
         }
     }
 
     /// `mixpanel.add_group`: the visitor belongs to this group too.
+    #[track_caller]
     pub fn add_group(&self, key: impl AsRef<str>, id: impl Serialize) {
         let mut args = Args::with_room();
         args.push_text(key.as_ref());
@@ -195,6 +212,7 @@ impl Mixpanel {
     }
 
     /// `mixpanel.remove_group`: the visitor no longer belongs to this group.
+    #[track_caller]
     pub fn remove_group(&self, key: impl AsRef<str>, id: impl Serialize) {
         let mut args = Args::with_room();
         args.push_text(key.as_ref());
@@ -232,6 +250,7 @@ impl Mixpanel {
     }
 
     /// `mixpanel.get_group`: the profile of a group.
+    #[track_caller]
     pub fn get_group(&self, key: impl AsRef<str>, id: impl Serialize) -> Group {
         let mut group = Args::with_room();
         group.push_text(key.as_ref());
@@ -247,6 +266,7 @@ impl Mixpanel {
     /// mixpanel.call_method(&["name_tag"], ["Jane"]);
     /// # }
     /// ```
+    #[track_caller]
     pub fn call_method<A: Serialize>(&self, path: &[&str], args: impl IntoIterator<Item = A>) {
         let mut written = Args::with_room();
         for arg in args {
@@ -262,10 +282,12 @@ impl Mixpanel {
     }
 
     /// Records a call as it stands.
+    #[track_caller]
     pub fn call(&self, method: Method, args: Vec<Value>) {
         self.call_written(method, args.into());
     }
 
+    #[track_caller]
     pub(crate) fn call_written(&self, method: Method, args: Args) {
         if let Some(recorder) = &self.recorder {
             recorder.record(self.entry(method, args));
@@ -278,12 +300,20 @@ impl Mixpanel {
         Entry { call, mode, via_server, condition: Condition::Always, ticket: None }
     }
 
+    /// Reports an ID that is nobody's, and the call that was not recorded for it.
+    pub(crate) fn reject(&self, reason: Reason, call: Option<Call>) {
+        if let Some(recorder) = &self.recorder {
+            recorder.reject(reason, call);
+        }
+    }
+
     pub(crate) fn tell(&self, reason: Reason) {
         if let Some(recorder) = &self.recorder {
             recorder.tell(&Failure::of_calls(reason, vec![]));
         }
     }
 
+    #[track_caller]
     pub(crate) fn with_properties(&self, method: Method, properties: impl Serialize) {
         if self.is_recording() {
             let mut args = Args::with_room();
@@ -292,6 +322,7 @@ impl Mixpanel {
         }
     }
 
+    #[track_caller]
     fn with_id(&self, method: Method, what: &str, id: impl Serialize) {
         let mut args = Args::with_room();
         if self.push_id(what, id, &mut args) {
@@ -299,8 +330,10 @@ impl Mixpanel {
         }
     }
 
-    fn push_id(&self, what: &str, id: impl Serialize, args: &mut Args) -> bool {
-        args.try_push(|to| self.id(what, id, to)).is_some()
+    #[track_caller]
+    fn push_id(&self, method: &str, id: impl Serialize, args: &mut Args) -> bool {
+        let place = Place::of_caller();
+        args.try_push(|to| self.id(method, place, id, to)).is_some()
     }
 }
 

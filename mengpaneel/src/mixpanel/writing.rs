@@ -6,9 +6,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Mixpanel;
-use crate::call::id_string;
+use crate::call::{Call, Method, id_string, is_blank};
 use crate::failure::Reason;
+use crate::recorder::Place;
 use crate::written::{self, Object, Reader, Seen, write_len, write_text_value, write_value};
+
+/// What the names of the properties begin with that say whose an event is: `$device_id`, `$user_id`,
+/// `distinct_id`.
+pub(crate) const ID_PROPERTIES: [&[u8; 8]; 3] = [b"$device_", b"$user_id", b"distinct"];
 
 impl Mixpanel {
     /// Writes a value; `null` where it cannot be written, which is told.
@@ -16,21 +21,28 @@ impl Mixpanel {
         self.value_with(&[], what, value, to);
     }
 
+    /// Writes a value with the members that an object has from the start. Returns whether it may have a
+    /// property that is an ID.
     fn value_with(
         &self,
         first: &[(&str, Seen<'_>)],
         what: &(impl fmt::Display + ?Sized),
         value: impl Serialize,
         to: &mut Vec<u8>,
-    ) {
+    ) -> bool {
         let begin = to.len();
         if !self.is_recording() {
-            return write_value(&Value::Null, to);
-        }
-        if let Err(error) = written::write_with(&value, first, to) {
-            to.truncate(begin);
             write_value(&Value::Null, to);
-            self.tell(Reason::NotJson { what: what.to_string(), why: error.to_string() });
+            return false;
+        }
+        match written::write_with(&value, first, ID_PROPERTIES, to) {
+            Ok(may_have_id) => may_have_id,
+            Err(error) => {
+                to.truncate(begin);
+                write_value(&Value::Null, to);
+                self.tell(Reason::NotJson { what: what.to_string(), why: error.to_string() });
+                false
+            }
         }
     }
 
@@ -39,18 +51,18 @@ impl Mixpanel {
         self.properties_with(&[], what, properties, to);
     }
 
-    /// The same, with what they have from the start.
+    /// The same, with what they have from the start. Returns whether they may have an ID among them.
     pub(super) fn properties_with(
         &self,
         first: &[(&str, Seen<'_>)],
         what: &(impl fmt::Display + ?Sized),
         properties: impl Serialize,
         to: &mut Vec<u8>,
-    ) {
+    ) -> bool {
         let begin = to.len();
-        self.value_with(first, what, properties, to);
+        let may_have_id = self.value_with(first, what, properties, to);
         let other = match to.get(begin) {
-            Some(b'o') => return,
+            Some(b'o') => return may_have_id,
             Some(b'0') => None,
             _ => Reader::of(to.get(begin..).unwrap_or_default()).value(),
         };
@@ -60,10 +72,11 @@ impl Mixpanel {
             let what = format!("the properties of {what}");
             self.tell(Reason::NotJson { what, why: format!("{other} is no object") });
         }
+        false
     }
 
-    /// Writes an ID as text; `None` where it is none, which is told.
-    pub(crate) fn id(&self, what: &str, id: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
+    /// Writes an ID as text; `None` where it is none, which is reported with the method and the place.
+    pub(crate) fn id(&self, method: &str, place: Place, id: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
         if !self.is_recording() {
             return None;
         }
@@ -71,7 +84,7 @@ impl Mixpanel {
         // What cannot be written is no ID.
         let is_written = written::write(&id, to).is_ok();
         let id = Reader::of(to.get(begin..).unwrap_or_default());
-        let is_text = { id }.seen().and_then(Seen::as_text).is_some_and(|text| !text.is_empty());
+        let is_text = { id }.seen().and_then(Seen::as_text).is_some_and(|text| !is_blank(text));
         if is_written && is_text {
             return Some(());
         }
@@ -79,13 +92,14 @@ impl Mixpanel {
         to.truncate(begin);
         let id = id.as_ref().and_then(id_string);
         if id.is_none() {
-            self.tell(Reason::NoId(what.to_owned()));
+            let call = (method == "identify").then(|| Call::new(Method::Identify, vec![]));
+            self.reject(Reason::NoId(format!("{method} at {place}")), call);
         }
         id.map(|id| write_text_value(&id, to))
     }
 
     /// Writes one ID, or a list of them.
-    pub(crate) fn ids(&self, what: &str, ids: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn ids(&self, method: &str, place: Place, ids: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
         if !self.is_recording() {
             return None;
         }
@@ -93,9 +107,9 @@ impl Mixpanel {
             Value::Array(ids) => {
                 to.push(b'a');
                 write_len(ids.len(), to);
-                ids.into_iter().try_for_each(|id| self.id(what, id, to))
+                ids.into_iter().try_for_each(|id| self.id(method, place, id, to))
             }
-            id => self.id(what, id, to),
+            id => self.id(method, place, id, to),
         }
     }
 }

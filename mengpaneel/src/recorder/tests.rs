@@ -1,3 +1,5 @@
+mod ids;
+
 use std::sync::Mutex;
 
 use serde_json::{Value, json};

@@ -71,6 +71,14 @@ impl Object {
         u16::try_from(to.len() - self.at).ok()
     }
 
+    /// Returns whether it may have a member whose name begins with one of these eight bytes, once it is
+    /// written. Looks only at what the few were put in order by.
+    pub fn may_have<const N: usize>(&self, begins: [&[u8; 8]; N], to: &[u8]) -> bool {
+        let begins = begins.map(|begin| u64::from_be_bytes(*begin));
+        let Some(keys) = self.keys.get(..self.count).filter(|_| self.end_in(to).is_some()) else { return true };
+        keys.iter().any(|key| begins.contains(key))
+    }
+
     /// Puts the last in its place among the few.
     fn find_place(&mut self, key: u64, to: &[u8]) {
         let (mut place, last) = (self.count.min(FEW - 1), self.count);

@@ -21,19 +21,24 @@ const OWN: &str = "$serde_json::private::";
 /// # Errors
 /// Where it is nothing that JSON can say. What was written of it is to be taken away.
 pub fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), Error> {
-    write_with(value, &[], to)
+    write_with(value, &[], [], to).map(drop)
 }
 
-/// Writes a value. If it is an object, it has these members too, unless it says them itself.
+/// Writes a value. If it is an object, it has these members too, unless it says them itself. Returns
+/// whether it may have a member whose name begins with one of `begins`.
 ///
 /// # Errors
 /// As [`write`].
-pub fn write_with(
+pub fn write_with<const N: usize>(
     value: &(impl Serialize + ?Sized),
     first: &[(&str, Seen<'_>)],
+    begins: [&[u8; 8]; N],
     to: &mut Vec<u8>,
-) -> Result<(), Error> {
-    value.serialize(Writer { to, first, room: &mut None })
+) -> Result<bool, Error> {
+    let mut room = None;
+    value.serialize(Writer { to, first, room: &mut room })?;
+    // An enum's only member, and what stands for JSON, have an object of their own.
+    Ok(room.is_none_or(|object: Object| object.may_have(begins, to)))
 }
 
 /// Writes a value of `serde_json`'s, which may serialise as what it is read from.
@@ -49,7 +54,7 @@ fn write_own(value: &Value, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Res
             }
             Ok(())
         }
-        value => write_with(value, first, to),
+        value => write_with(value, first, [], to).map(drop),
     }
 }
 

@@ -120,7 +120,7 @@ proptest! {
         expected.extend(said.iter().map(|(name, value)| (name.clone(), json!(value.to_string()))));
         let said: BTreeMap<_, _> = said.into_iter().map(|(name, value)| (name, value.to_string())).collect();
         let mut to = Vec::new();
-        write_with(&said, &first, &mut to).unwrap();
+        write_with(&said, &first, [], &mut to).unwrap();
         prop_assert_eq!(to, written(&json!(expected)));
     }
 

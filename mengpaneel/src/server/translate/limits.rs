@@ -4,7 +4,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::facts::Facts;
-use crate::call::Properties;
+use crate::call::{Properties, is_placeholder};
 use crate::server::message::Endpoint;
 
 /// Of a text in UTF-16 units: mixpanel-js and Mixpanel cut values there, and Mixpanel names.
@@ -24,32 +24,6 @@ const MAX_PROFILE_BYTES: usize = 256 * 1024;
 const MAX_RECORD_BYTES: usize = 1_000_000;
 /// Of an `$insert_id`.
 const MAX_INSERT_ID: usize = 36;
-
-/// What programs write where they know no ID: Mixpanel takes it for nobody's.
-const PLACEHOLDERS: [&str; 17] = [
-    "00000000-0000-0000-0000-000000000000",
-    "anon",
-    "anonymous",
-    "nil",
-    "none",
-    "null",
-    "n/a",
-    "na",
-    "undefined",
-    "unknown",
-    "<nil>",
-    "0",
-    "-1",
-    "true",
-    "false",
-    "[]",
-    "{}",
-];
-
-/// Whether Mixpanel takes an ID for nobody's.
-pub(super) fn is_placeholder(id: &[u8]) -> bool {
-    PLACEHOLDERS.iter().any(|placeholder| placeholder.as_bytes().eq_ignore_ascii_case(id))
-}
 
 /// Why an ID that is nobody's is refused.
 pub(super) fn placeholder(id: &str) -> String {

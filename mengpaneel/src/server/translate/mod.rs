@@ -27,7 +27,7 @@ use self::plain::{Common, Own};
 use self::state::State;
 use super::message::{Endpoint, Message};
 use super::said::{Said, Written};
-use crate::call::{Call, Method, Properties};
+use crate::call::{Call, Method, Properties, is_placeholder};
 use crate::written::Reader;
 
 /// As messages; held to be the same as what is written.
@@ -149,7 +149,7 @@ impl Translator<'_> {
         if id.as_ref().is_some_and(|id| id.starts_with("$device:")) {
             return Err("an ID cannot start with $device:, which marks the anonymous".into());
         }
-        if let Some(id) = id.as_ref().filter(|id| limits::is_placeholder(id.as_bytes())) {
+        if let Some(id) = id.as_ref().filter(|id| is_placeholder(id.as_bytes())) {
             return Err(limits::placeholder(id));
         }
         let previous = self.state.identify(id.as_deref());
@@ -168,7 +168,7 @@ impl Translator<'_> {
         let Some(alias) = id(call, 0) else {
             return Err("alias takes an ID".into());
         };
-        if limits::is_placeholder(alias.as_bytes()) {
+        if is_placeholder(alias.as_bytes()) {
             return Err(limits::placeholder(&alias));
         }
         let original = id(call, 1).or_else(|| self.state.distinct_id.clone());

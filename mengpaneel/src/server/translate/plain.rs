@@ -7,8 +7,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::facts::Facts;
-use super::limits::{is_insert_id, is_placeholder, is_plain, is_short, is_taken};
+use super::limits::{is_insert_id, is_plain, is_short, is_taken};
 use super::state::State;
+use crate::call::is_placeholder;
 use crate::clock::ms_of;
 use crate::server::said::owner;
 use crate::written::{Reader, Seen, Style, bytes_as_json, stands_as_it_is};

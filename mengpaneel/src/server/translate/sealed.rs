@@ -4,10 +4,9 @@
 use super::facts::Facts;
 use super::insert_id;
 use super::interpreter::Interpreter;
-use super::limits::is_placeholder;
 use super::plain::{self, Common, Own};
 use super::state::State;
-use crate::call::Method;
+use crate::call::{Method, is_placeholder};
 use crate::compact;
 use crate::server::said::Written;
 use crate::written::{Reader, Seen};
