@@ -108,11 +108,11 @@ async fn a_page_carries_its_calls_and_its_headers_stay_true() {
     let workshop = Workshop::start(routes);
     let mut visitor = Visitor::browser(&workshop.url);
     let headers = "etag: \"1\"|digest: sha-256=x|content-digest: sha-256=:x:|repr-digest: sha-256=:x:|content-md5: x\
-                   |last-modified: Tue, 15 Nov 1994 12:45:26 GMT|x-own: kept|vary: accept";
+                   |last-modified: Tue, 15 Nov 1994 12:45:26 GMT|accept-ranges: bytes|x-own: kept|vary: accept";
     let page = visitor.get(&path(&[("headers", headers)])).await_page().await;
     assert_eq!(page.said(), ["track View"]);
     assert_eq!(page.header("content-length"), Some(page.body.len().to_string().as_str()));
-    for gone in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
+    for gone in ["etag", "digest", "content-digest", "repr-digest", "content-md5", "last-modified", "accept-ranges"] {
         assert_eq!(page.header(gone), None, "{gone}");
     }
     assert_eq!((page.header("x-own"), page.header("vary")), (Some("kept"), Some("accept")));
@@ -202,12 +202,30 @@ async fn who_does_not_look_at_a_page_gets_it_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_shared_page_has_no_calls_but_may_have_the_loader() {
-    let workshop = Workshop::start(routes);
+async fn page_that_a_cache_may_keep_has_nothing_of_ours() {
+    let workshop = Workshop::build(routes, |builder| builder.inject_into_streams(true));
     let mut visitor = Visitor::browser(&workshop.url);
-    let page = visitor.get(&path(&[("headers", "cache-control: public, max-age=60")])).await_page().await;
-    assert!(page.body.contains("window.mixpanel=[]") && page.calls().is_empty(), "{}", page.body);
-    assert_eq!(page.header("cache-control"), Some("public, max-age=60"));
+    for headers in ["cache-control: public, max-age=60", "x-accel-expires: 300", "netlify-cdn-cache-control: max-age=1"]
+    {
+        for body in [PAGE, "stream"] {
+            let page = visitor.get(&path(&[("headers", headers), ("body", body)])).await_page().await;
+            assert_eq!((&*page.body, page.header("set-cookie")), (PAGE, None), "{headers}: {body}");
+            let own = headers.strip_prefix("cache-control: ");
+            assert_eq!(page.header("cache-control"), own, "{headers}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn stream_that_is_injected_into_keeps_no_validator() {
+    let workshop = Workshop::build(routes, |builder| builder.inject_into_streams(true));
+    let headers = "etag: \"1\"|accept-ranges: bytes|last-modified: Tue, 15 Nov 1994 12:45:26 GMT";
+    let mut visitor = Visitor::browser(&workshop.url);
+    let page = visitor.get(&path(&[("headers", headers), ("body", "stream")])).await_page().await;
+    assert_eq!((page.said(), page.header("cache-control")), (vec!["track View".to_owned()], Some("private")));
+    for gone in ["etag", "accept-ranges", "last-modified"] {
+        assert_eq!(page.header(gone), None, "{gone}");
+    }
 }
 
 #[tokio::test]

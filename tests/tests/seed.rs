@@ -11,9 +11,10 @@ async fn page(mixpanel: Mixpanel) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html").body("<!DOCTYPE html><head></head>")
 }
 
-#[get("/shared")]
-async fn shared() -> HttpResponse {
-    HttpResponse::Ok().insert_header(("cache-control", "public")).body("for all")
+/// A page with one header.
+#[get("/shared/{name}/{value}")]
+async fn shared(header: web::Path<(String, String)>) -> HttpResponse {
+    HttpResponse::Ok().insert_header(header.into_inner()).body("for all")
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -42,8 +43,17 @@ async fn the_servers_first_event_is_of_the_device_in_the_cookie_that_the_visitor
 async fn nobody_else_is_given_a_cookie() {
     let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
     let mut visitor = Visitor::browser(&workshop.url);
-    let for_all = visitor.get("/shared").await_page().await;
-    assert_eq!(for_all.header("set-cookie"), None);
+    for header in [
+        "cache-control/public",
+        "x-accel-expires/300",
+        "surrogate-control/max-age=60",
+        "edge-control/max-age=60",
+        "cdn-cache-control/max-age=60",
+        "expires/Thu, 01 Jan 2099 00:00:00 GMT",
+    ] {
+        let for_all = visitor.get(&format!("/shared/{header}")).await_page().await;
+        assert_eq!((for_all.status, for_all.header("set-cookie")), (200, None), "{header}");
+    }
     let asked_by_a_script = visitor.get("/page").capable().await_page().await;
     assert_eq!(asked_by_a_script.header("set-cookie"), None);
     let who_opted_out = visitor.get("/page").header("dnt", "1").await_page().await;

@@ -1,83 +1,201 @@
-//! Caching: calls are one visitor's, so no other may be shown them.
+//! Caching: a snippet belongs to one page view, so no cache in front may keep a response that carries
+//! one.
+//!
+//! Every response header that a cache in front may obey is read. Each of them must keep shared caches
+//! away; an absent header says nothing. The rule for a header is the only one that its documentation
+//! allows; whatever else it holds counts as "may be shared".
+//!
+//! | header | read by | keeps shared caches away |
+//! | --- | --- | --- |
+//! | every name that ends in `cache-control`: `Cache-Control`, `CDN-Cache-Control`, `Cloudflare-CDN-Cache-Control`, `Vercel-CDN-Cache-Control`, `Netlify-CDN-Cache-Control`, `Akamai-Cache-Control`, `X-LiteSpeed-Cache-Control` … | caches of [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111) and [RFC 9213](https://www.rfc-editor.org/rfc/rfc9213) | `private`, or `no-store` without `must-understand`; beside no `public`, `s-maxage` or `shared` |
+//! | [`Surrogate-Control`](https://www.w3.org/TR/edge-arch/) | Fastly, Akamai, Varnish, Squid | `no-store`; beside no lifetime |
+//! | [`Edge-Control`](https://http.dev/edge-control) | Akamai | `no-store` or `bypass-cache`; beside no lifetime and no `!no-store` |
+//! | [`X-Accel-Expires`](https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache_valid) | nginx and what is built on it; overrides `Cache-Control: private` | `0` or `off`, never a time such as `@1700000000` |
+//! | [`X-Reverse-Proxy-TTL`](https://foshttpcache.readthedocs.io/en/stable/varnish-configuration.html), `X-VC-TTL` | Varnish by its usual configurations | `0` |
+//! | `Expires`, where the application set no `Cache-Control` | every cache | a time in the past, or no time at all |
 
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use std::str::FromStr as _;
+use std::time::SystemTime;
 
-/// What speaks to shared caches alone.
-static FOR_PROXIES: [HeaderName; 2] =
-    [HeaderName::from_static("surrogate-control"), HeaderName::from_static("cdn-cache-control")];
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, HttpDate};
 
-/// What is true of one body only.
-static OF_THE_BODY: [HeaderName; 6] = [
+/// Decides whether the lines of one header keep shared caches away.
+type Rule = fn(&[&str]) -> bool;
+
+/// Headers that only caches in front read, beside those that end in `cache-control`.
+const VENDOR_HEADERS: [(&str, Rule); 5] = [
+    ("surrogate-control", is_surrogate_unstored),
+    ("edge-control", is_edge_unstored),
+    ("x-accel-expires", is_accel_off),
+    ("x-reverse-proxy-ttl", is_zero),
+    ("x-vc-ttl", is_zero),
+];
+
+/// Headers that describe the bytes of one body.
+static BODY_HEADERS: [HeaderName; 10] = [
     header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
+    header::CONTENT_RANGE,
     header::CONTENT_LENGTH,
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("unencoded-digest"),
     HeaderName::from_static("content-md5"),
 ];
 
-/// Whether a cache that several visitors share may keep the response. A page without any
-/// `Cache-Control` gets [`private`](make_private) when it carries calls; one with its own must say
-/// `private` or `no-store` itself.
+/// Returns whether a cache that several visitors share may keep the response. A header that is not
+/// visible ASCII counts as "may be shared". Without any of these headers the answer is no, since
+/// whatever is put into such a response also makes it [`private`](make_private).
 pub fn may_be_shared(headers: &HeaderMap) -> bool {
-    let for_proxies = FOR_PROXIES.iter().any(|name| !is_private(headers, name));
-    for_proxies || (headers.contains_key(header::CACHE_CONTROL) && !is_private(headers, &header::CACHE_CONTROL))
+    let has_cache_control = headers.contains_key(header::CACHE_CONTROL);
+    headers.keys().any(|name| {
+        rule_of(name, has_cache_control).is_some_and(|rule| {
+            let lines: Option<Vec<&str>> = headers.get_all(name).map(|value| value.to_str().ok()).collect();
+            !lines.is_some_and(|lines| rule(&lines))
+        })
+    })
 }
 
-/// Whether that header is absent, or keeps shared caches away.
-fn is_private(headers: &HeaderMap, name: &HeaderName) -> bool {
-    let directives: Vec<String> = headers
-        .get_all(name)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|directive| directive.trim().to_ascii_lowercase())
-        .collect();
-    let shared = |directive: &String| directive == "public" || directive.starts_with("s-maxage");
-    let kept_away = |directive: &String| matches!(directive.as_str(), "private" | "no-store");
-    directives.is_empty() || (directives.iter().any(kept_away) && !directives.iter().any(shared))
+/// Returns the rule for a header, or `None` where no cache obeys it.
+fn rule_of(name: &HeaderName, has_cache_control: bool) -> Option<Rule> {
+    if name == header::EXPIRES {
+        return (!has_cache_control).then_some(is_expired as Rule);
+    }
+    if name.as_str().ends_with("cache-control") {
+        return Some(is_private);
+    }
+    VENDOR_HEADERS.iter().find(|(known, _)| *known == name.as_str()).map(|(_, rule)| *rule)
 }
 
-/// A page that carries calls is its visitor's alone.
+/// One directive of a header such as `Cache-Control`.
+struct Directive {
+    /// In lower case.
+    name: String,
+    /// Whether an argument follows. `private="Set-Cookie"` restricts one header, not the response.
+    has_argument: bool,
+}
+
+/// Directives of all lines of one header.
+struct Directives(Vec<Directive>);
+
+impl Directives {
+    /// Returns `None` where a quoted string does not end.
+    fn parse(lines: &[&str]) -> Option<Self> {
+        let mut directives = Vec::new();
+        for line in lines {
+            for text in split_unquoted(line)? {
+                let (name, argument) = text.split_once('=').map_or((text, None), |(name, rest)| (name, Some(rest)));
+                let name = name.trim_matches([' ', '\t']).to_ascii_lowercase();
+                directives.push(Directive { name, has_argument: argument.is_some() });
+            }
+        }
+        Some(Self(directives))
+    }
+
+    /// Returns whether the directive is there, whatever its argument.
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|directive| directive.name == name)
+    }
+
+    /// Returns whether the directive is there without an argument.
+    fn has_bare(&self, name: &str) -> bool {
+        self.0.iter().any(|directive| directive.name == name && !directive.has_argument)
+    }
+
+    /// Returns whether a directive that lets caches in front keep the response is there.
+    fn has_lifetime(&self) -> bool {
+        ["public", "shared", "s-maxage", "max-age", "cache-maxage"].iter().any(|name| self.has(name))
+    }
+}
+
+/// Splits a header at the commas that stand outside of quoted strings. Returns `None` where a quoted
+/// string does not end.
+fn split_unquoted(line: &str) -> Option<Vec<&str>> {
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b',' if !is_quoted => {
+                pieces.push(line.get(start..at)?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(line.get(start..)?);
+    (!is_quoted).then_some(pieces)
+}
+
+/// Rule of `Cache-Control` and its relatives. With `must-understand`, a cache that knows the status
+/// ignores `no-store` ([RFC 9111, 5.2.2.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.3)).
+fn is_private(lines: &[&str]) -> bool {
+    Directives::parse(lines).is_some_and(|directives| {
+        let is_unstored = directives.has_bare("no-store") && !directives.has("must-understand");
+        let is_for_all = ["public", "shared", "s-maxage"].iter().any(|name| directives.has(name));
+        (directives.has_bare("private") || is_unstored) && !is_for_all
+    })
+}
+
+/// Rule of `Surrogate-Control`. It has no `private`, and `no-store;name` is for one cache alone.
+fn is_surrogate_unstored(lines: &[&str]) -> bool {
+    Directives::parse(lines).is_some_and(|directives| directives.has_bare("no-store") && !directives.has_lifetime())
+}
+
+/// Rule of `Edge-Control`, where `!no-store` cancels `no-store`.
+fn is_edge_unstored(lines: &[&str]) -> bool {
+    Directives::parse(lines).is_some_and(|directives| {
+        let is_unstored = directives.has_bare("no-store") || directives.has_bare("bypass-cache");
+        let is_cancelled = directives.has("!no-store") || directives.has("!bypass-cache");
+        is_unstored && !is_cancelled && !directives.has_lifetime()
+    })
+}
+
+/// Rule of `X-Accel-Expires`. nginx ignores `off`, and obeys `Cache-Control` then. After `@`, even a
+/// time in the past overrides `Cache-Control`, and the page may be shown as a stale one.
+fn is_accel_off(lines: &[&str]) -> bool {
+    lines.iter().all(|line| line.trim().eq_ignore_ascii_case("off") || is_zero(&[line]))
+}
+
+/// Rule of headers that hold a lifetime in seconds.
+fn is_zero(lines: &[&str]) -> bool {
+    lines.iter().all(|line| line.trim().parse::<u64>() == Ok(0) && !line.contains('+'))
+}
+
+/// Rule of `Expires`. What is no date is in the past
+/// ([RFC 9111, 5.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.3)).
+fn is_expired(lines: &[&str]) -> bool {
+    let now = SystemTime::now();
+    lines.iter().all(|line| HttpDate::from_str(line.trim()).map_or(true, |date| SystemTime::from(date) <= now))
+}
+
+/// Marks a response that carries anything of ours as its visitor's alone, unless the application has
+/// said so itself.
 pub fn make_private(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
 }
 
-/// A response with calls in its header is not to be kept at all.
+/// Marks a response with calls in its header as one that no cache keeps.
 pub fn make_unstored(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// Takes away what is no longer true of a body that was inserted into.
+/// Removes the headers that an insertion made untrue. Without a validator the browser cannot ask
+/// whether the page has changed, so no 304 brings back a snippet of an earlier page view.
 pub fn drop_validators(headers: &mut HeaderMap) {
-    // Mostly none is there, which looking tells faster than removing.
-    if headers.keys().any(|name| OF_THE_BODY.contains(name)) {
-        for name in &OF_THE_BODY {
+    // Most pages have none of them, which a look at the names shows faster than ten removals.
+    if headers.keys().any(|name| BODY_HEADERS.contains(name)) {
+        for name in &BODY_HEADERS {
             headers.remove(name);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shared(name: &'static str, value: &'static str) -> bool {
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        may_be_shared(&headers)
-    }
-
-    #[test]
-    fn only_what_says_so_is_kept_from_shared_caches() {
-        assert!(!may_be_shared(&HeaderMap::new()));
-        for kept_away in ["private", "no-store", "max-age=0, Private"] {
-            assert!(!shared("cache-control", kept_away), "{kept_away}");
-        }
-        for kept in ["public", "max-age=60", "s-maxage=1, private", "no-cache"] {
-            assert!(shared("cache-control", kept), "{kept}");
-        }
-        assert!(shared("surrogate-control", "max-age=60"));
-    }
-}
+mod tests;

@@ -75,14 +75,13 @@ fn is_wide(content_type: &str) -> bool {
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
     let place = place(exchange)?;
     if caching::may_be_shared(exchange.response.headers()) {
-        return Err("a shared cache may keep the page: say Cache-Control: private".into());
+        return Err("a cache in front may keep the page: set Cache-Control: private, and nothing for proxies".into());
     }
     if split::is_too_old(calls) {
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
     let (ours, foreign) = split::foreign(calls, || exchange.recorder.visitor().browser());
     write(exchange, place, Some(&ours));
-    caching::make_private(exchange.response.headers_mut());
     Ok(foreign)
 }
 
@@ -91,9 +90,11 @@ pub(super) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
     place(exchange).is_ok()
 }
 
-/// Puts the loader alone in the page, where there is a page and it is wanted on each.
+/// Puts the loader alone in the page, where there is a page that no cache in front may keep, and the
+/// loader is wanted on each.
 pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
     if exchange.means.settings.page.loader == Loader::Always
+        && !caching::may_be_shared(exchange.response.headers())
         && let Ok(place) = place(exchange)
     {
         write(exchange, place, None);
@@ -163,7 +164,9 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option
         }
     };
     exchange.body = Some(content);
-    caching::drop_validators(exchange.response.headers_mut());
+    let headers = exchange.response.headers_mut();
+    caching::drop_validators(headers);
+    caching::make_private(headers);
 }
 
 /// What writes the calls when the end of the head comes by.
