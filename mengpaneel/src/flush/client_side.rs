@@ -71,7 +71,7 @@ fn is_wide(content_type: &str) -> bool {
     ["utf-16", "utf-32", "utf16", "utf32", "ucs-2", "ucs-4"].iter().any(|wide| begins(charset, wide))
 }
 
-/// Puts the calls in the page. Gives those that are another user's.
+/// Puts the calls in the page. Returns the calls of another user, and those that a page might repeat.
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
     let place = place(exchange)?;
     if caching::may_be_shared(exchange.response.headers()) {
@@ -80,9 +80,13 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     if split::is_too_old(calls) {
         return Err("an event is older than Mixpanel takes from browsers".into());
     }
-    let (ours, foreign) = split::foreign(calls, || exchange.recorder.visitor().browser());
+    let recorder = Arc::clone(&exchange.recorder);
+    let (ours, others) = split::for_page(calls, || recorder.visitor());
+    if ours.is_empty() {
+        return Err("nothing that may stand in a page: the server can send it once and now".into());
+    }
     write(exchange, place, Some(&ours));
-    Ok(foreign)
+    Ok(others)
 }
 
 /// Whether the response is a page whose scripts a browser runs.

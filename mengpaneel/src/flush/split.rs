@@ -37,6 +37,33 @@ pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     (rest, others)
 }
 
+/// Takes out what a page cannot make, or might make twice: a page that comes from a cache may meet a
+/// browser that has forgotten it. The second set is for the server, under the identity of `calls`.
+pub fn for_page<'a, 'v>(calls: &'a Calls, visitor: impl Fn() -> &'v Visitor) -> (Cow<'a, Calls>, Calls) {
+    let (ours, foreign) = foreign(calls, || visitor().browser());
+    if !ours.iter().any(|call| call.method().counts_twice()) {
+        return (ours, foreign);
+    }
+    let (ours, mut others) = unrepeatable(&ours, visitor());
+    for mode in MODES {
+        others.mode_mut(mode).splice(0..0, foreign.mode(mode).iter().cloned());
+    }
+    (Cow::Owned(ours), others)
+}
+
+/// Does the same for calls that were recorded after the head of a streamed page had left, under the
+/// identity of `context`.
+pub fn for_late_block<'a>(late: Calls, context: &[Call], visitor: impl Fn() -> &'a Visitor) -> (Calls, Calls) {
+    let decides = |call: &&Call| matches!(call.method(), Method::Identify | Method::Reset);
+    let identity: Vec<Call> = context.iter().filter(decides).cloned().collect();
+    let before = identity.len();
+    let all = Calls { setup: [identity, late.setup].concat(), ..late };
+    let (ours, others) = for_page(&all, visitor);
+    let mut ours = ours.into_owned();
+    ours.setup.drain(..before);
+    (ours, others)
+}
+
 /// Takes out what the browser would not say as it was meant: the events of another than whom it will
 /// take itself for, and charges, which mixpanel-js ignores. Mostly that is nothing.
 pub fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'_, Calls>, Calls) {
@@ -150,6 +177,43 @@ mod tests {
             .map(|at| calls.tracking[at].properties().and_then(|properties| properties.get("$user_id").cloned()))
             .into();
         assert_eq!(owners, [Some(json!("1")), Some(json!("2")), None]);
+    }
+
+    #[test]
+    fn operation_that_counts_twice_stays_out_of_a_page_of_a_known_user() {
+        let visitor = Visitor::default();
+        let page = |calls: &Calls| {
+            let (ours, others) = for_page(calls, || &visitor);
+            (ours.into_owned(), others)
+        };
+        let [view, set, increment] = [
+            call(Method::Track, json!(["View"])),
+            call(Method::PeopleSet, json!([{"Posts": 0}])),
+            call(Method::PeopleIncrement, json!([{"Posts": 1}])),
+        ];
+        let tracking = vec![view.clone(), set.clone(), increment.clone()];
+        let known = Calls { tracking: tracking.clone(), ..identified_calls("1") };
+        let (ours, others) = page(&known);
+        assert_eq!((ours.setup, ours.tracking), (known.setup.clone(), vec![view.clone()]));
+        // What precedes the operation in the profile goes with it.
+        assert_eq!((others.setup.len(), others.tracking), (0, vec![set.clone(), increment]));
+        let without = Calls { tracking: vec![view, set], ..known };
+        assert_eq!(page(&without), (without.clone(), Calls::default()));
+        let anonymous = Calls { tracking, ..Calls::default() };
+        assert_eq!(page(&anonymous), (anonymous.clone(), Calls::default()));
+    }
+
+    #[test]
+    fn late_operation_of_a_known_user_stays_out_of_the_page_too() {
+        let visitor = Visitor::default();
+        let [view, increment] =
+            [call(Method::Track, json!(["Late"])), call(Method::PeopleIncrement, json!([{"Posts": 1}]))];
+        let late = Calls { tracking: vec![view.clone(), increment.clone()], ..Calls::default() };
+        let context = [increment.clone(), call(Method::Identify, json!(["1"]))];
+        let (ours, others) = for_late_block(late.clone(), &context, || &visitor);
+        assert_eq!((ours.setup.len(), ours.tracking), (0, vec![view]));
+        assert_eq!((others.setup.len(), others.tracking), (0, vec![increment]));
+        assert_eq!(for_late_block(late.clone(), &[], || &visitor), (late, Calls::default()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web::{Bytes, BytesMut};
 
+use super::split;
 use crate::browser::csp::Verdict;
 use crate::browser::inject::{Head, Scanner};
 use crate::browser::script::Block;
@@ -99,14 +100,16 @@ impl Streaming {
             State::Written | State::Declined => Bytes::new(),
         };
         let Some((late, context)) = self.recorder.take_late() else { return rest };
-        let has_room = self.state == State::Written && self.scanner.in_body_content();
-        match self.block.late(&late, self.nonce.as_deref()) {
-            Some([begin, end]) if has_room => [rest, begin, end].concat().into(),
-            _ => {
-                self.send(late, context);
-                rest
-            }
+        if self.state != State::Written || !self.scanner.in_body_content() {
+            self.send(late, context);
+            return rest;
         }
+        let (late, others) = split::for_late_block(late, &context, || self.recorder.visitor());
+        let block = self.block.late(&late, self.nonce.as_deref());
+        if !others.is_empty() {
+            self.send(others, context);
+        }
+        block.map_or(rest.clone(), |[begin, end]| [rest, begin, end].concat().into())
     }
 
     fn put_block(&mut self, at: usize) -> Bytes {
