@@ -24,6 +24,7 @@ const initOther = (token = "OTHER") =>
 const CALLS = JSON.stringify([[["track"], ["From A Header"]]]);
 const pages = {
   "/sign_up": html(block("sign_up")),
+  "/same_view": html(block("sign_up"), `<script>mixpanel.track("By The Page")</script>${block("late")}`),
   "/sign_out": html(block("sign_out")),
   "/billing": html(block("billing")),
   "/loader_only": html(block("loader_only"), '<script>mixpanel.track("By The Page")</script>'),
@@ -41,6 +42,10 @@ const pages = {
   "/ajax": html(`${block("loader_only")}<script src="/mengpaneel.js"></script>`),
   "/blocked": html(block("loader_only").replace("/mixpanel.js", "/gone.js") + '<script src="/mengpaneel.js"></script>'),
 };
+
+// As the server writes it: each response has an ID of its own, whatever the blocks of a page.
+const ID = /"[0-9a-f]{32}"/g;
+const asNewPageView = (page) => page.replace(ID, `"${crypto.randomUUID().replaceAll("-", "")}"`);
 
 let server, browser, origin;
 const seen = [];
@@ -63,7 +68,7 @@ before(async () => {
       if (pathname === "/nonce") {
         response.setHeader("Content-Security-Policy", "script-src 'nonce-n0nce'");
       }
-      response.end(pages[pathname]);
+      response.end(pathname === "/same_view" ? pages[pathname] : asNewPageView(pages[pathname]));
     } else {
       response.statusCode = pathname.startsWith("/mp/") ? 200 : 404;
       response.end("1");
@@ -147,6 +152,32 @@ test("the rest of a setup is sent once a visit, identify runs on every page", as
   await context.close();
   assert.equal(sent.filter((it) => it === "T people $set").length, 1);
   assert.equal(sent.filter((it) => it === "T Sign Up").length, 2);
+});
+
+test("a page view runs its calls once, and mixpanel-js loads each time", async () => {
+  const context = await browser.newContext({ userAgent: "Mozilla/5.0 Chrome/140.0 Safari/537.36" });
+  const first = (await visit("/same_view", 12, undefined, context)).map(said);
+  assert.equal(first.filter((it) => it === "T Sign Up").length, 2, "by the head and by the late block");
+  const again = await visit("/same_view", 1, undefined, context);
+  assert.deepEqual(again.map(said), ["T By The Page"]);
+  const stored = await context.storageState();
+  const [{ value }] = stored.origins[0].localStorage.filter(({ name }) => name === "mengpaneel_views");
+  assert.match(value, /^[0-9a-f]{32}$/);
+  await context.close();
+});
+
+test("the page views that are remembered are bounded, and the oldest is forgotten", async () => {
+  const context = await browser.newContext({ userAgent: "Mozilla/5.0 Chrome/140.0 Safari/537.36" });
+  const page = await context.newPage();
+  await page.goto(`${origin}/gone`);
+  await page.evaluate(() => {
+    localStorage.setItem("mengpaneel_views", Array.from({ length: 100 }, (_, place) => `view${place}`).join(" "));
+  });
+  await visit("/sign_out", 1, undefined, context);
+  const views = await page.evaluate(() => localStorage.getItem("mengpaneel_views").split(" "));
+  assert.equal(views.length, 100);
+  assert.equal(views[0], "view1");
+  await context.close();
 });
 
 test("after a sign-out the rest of a setup is sent again", async () => {

@@ -175,9 +175,14 @@ impl Recorder {
         Stamp::now(&self.shared.names)
     }
 
+    /// Returns a new ID, greater than every ID before it.
+    pub fn next_id(&self) -> Uuid {
+        self.shared.names.next().0
+    }
+
     /// A parcel of calls that were recorded here.
     pub fn parcel(&self, calls: Calls) -> Parcel {
-        let id = self.shared.names.next().0;
+        let id = self.next_id();
         Parcel { id, visitor: self.visitor.clone(), context: Vec::new(), calls, via_server: false }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::setups::{Setup, Setups};
 use crate::call::{Call, Calls, Method};
@@ -42,9 +43,17 @@ pub(crate) struct Block {
     begin: Bytes,
     /// The same for a second block.
     begin_late: Bytes,
+    /// Behind the calls and the page view's ID.
     end: String,
     end_late: String,
     setups: Setups,
+}
+
+/// Which block of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Head,
+    Late,
 }
 
 impl Block {
@@ -81,12 +90,14 @@ impl Block {
         }
     }
 
-    /// The block of one page, under the nonce that its policy asks for, in two pieces: what each page
-    /// begins it with is not copied. `None` where it needs none.
-    pub(crate) fn of(&self, calls: Option<&Calls>, nonce: Option<&str>) -> Option<[Bytes; 2]> {
-        let calls = calls.filter(|calls| !calls.is_empty());
+    /// Returns the block of one page under the nonce that its policy asks for, or `None` where the page
+    /// needs none. Beside the calls stands the ID of the page view: the browser runs the calls of an ID
+    /// once, and a page from a cache has the ID of the response that was kept. The block comes in two
+    /// pieces, since what each page begins it with is not copied.
+    pub(crate) fn of(&self, calls: Option<(&Calls, Uuid)>, nonce: Option<&str>) -> Option<[Bytes; 2]> {
+        let calls = calls.filter(|(calls, _)| !calls.is_empty());
         let is_needed = calls.is_some() || self.loader == Loader::Always;
-        is_needed.then(|| self.write(&self.begin, calls, &self.end, nonce))
+        is_needed.then(|| self.write(Part::Head, calls, nonce))
     }
 
     /// The name of a setup, and its calls as a script.
@@ -100,17 +111,24 @@ impl Block {
 
     /// A second block, for the end of a streamed page: what was recorded after the head had passed.
     /// `None` where that is nothing.
-    pub(crate) fn late(&self, calls: &Calls, nonce: Option<&str>) -> Option<[Bytes; 2]> {
+    pub(crate) fn late(&self, calls: &Calls, page_view: Uuid, nonce: Option<&str>) -> Option<[Bytes; 2]> {
         let is_needed = !calls.is_empty();
-        is_needed.then(|| self.write(&self.begin_late, Some(calls), &self.end_late, nonce))
+        is_needed.then(|| self.write(Part::Late, Some((calls, page_view)), nonce))
     }
 
-    fn write(&self, begin: &Bytes, calls: Option<&Calls>, end: &str, nonce: Option<&str>) -> [Bytes; 2] {
+    fn write(&self, part: Part, calls: Option<(&Calls, Uuid)>, nonce: Option<&str>) -> [Bytes; 2] {
+        let (begin, end) = match part {
+            Part::Head => (&self.begin, &self.end),
+            Part::Late => (&self.begin_late, &self.end_late),
+        };
         // With room for some calls: a script that grows is copied each time.
         let mut script = Script { text: Vec::with_capacity(1_000) };
-        if let Some(calls) = calls {
+        if let Some((calls, page_view)) = calls {
             let setup = (!calls.setup.is_empty()).then(|| self.setup(&calls.setup));
             script.modes(calls, setup.as_deref());
+            script.page_view(page_view, part);
+        } else {
+            script.push("}");
         }
         script.push(end);
         [nonce.map_or_else(|| begin.clone(), |nonce| under(nonce, begin)), script.text.into()]
@@ -127,7 +145,7 @@ fn under(nonce: &str, begin: &[u8]) -> Bytes {
 /// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
 fn end(check: &str) -> String {
     format!(
-        "}});\nmixpanel.push(function () {{\n{check}own.queue = this;\ncalls(this);\n}});\n\
+        ");\nmixpanel.push(function () {{\n{check}own.queue = this;\ncalls(this);\n}});\n\
          }} catch (e) {{}}\n</script>\n"
     )
 }
@@ -219,6 +237,12 @@ impl Script {
             }
         }
         self.push(&format!("own.ran(\"{name}\");\n"));
+    }
+
+    /// Ends the function that makes the calls, and names its page view: the arguments of `visit` in
+    /// `visit.js`.
+    fn page_view(&mut self, id: Uuid, part: Part) {
+        self.push(&format!("}}, \"{}\"{}", id.simple(), if part == Part::Late { ", 1" } else { "" }));
     }
 
     fn forget_setup(&mut self) {

@@ -6,22 +6,57 @@
   // That may be a page that the browser kept, and shows again as it was.
   //   Who leaves before mixpanel-js has surely stored an event (half a second) or sent it (ten) has it
   //   sent once more; it is counted once.
+  //   A page that comes from a cache (by the back button, in a second tab, for somebody who signed in
+  // since) has the ID of a page view whose calls ran. They do not run again; mixpanel-js loads.
   const page = (window[name] = window[name] || {});
   if (page.visit) return page;
   const key = name + "_left";
   // The name of the setup that ran in this visit.
   const setup = name + "_setup";
+  // IDs of the last page views whose calls ran, in the order of running.
+  const views = name + "_views";
+  const MOST = 100;
   const on = addEventListener;
   const store = () => sessionStorage;
   let waiting = [];
   let made = [];
   let again = false;
+  // By page view: true if its calls run in this document. By block: true once they ran.
+  const runs = {};
+  const done = {};
 
   const attempt = (something) => {
     try {
       return something();
     } catch (e) {}
   };
+  // True if the document comes from the browser's cache, which Chromium tells since version 109. Only
+  // the first page view is the document's: a script may insert blocks of other pages later.
+  let cached = attempt(() => (
+    document.readyState === "loading" && performance.getEntriesByType("navigation")[0].deliveryType === "cache"
+  ));
+  // Remembers a page view, and returns false if its calls ran before. An ID older than the list may have
+  // been forgotten by the list or by `clear()`. The document's origin decides about such an ID.
+  const remember = (store, id) => {
+    const list = (store.getItem(views) || "").split(" ").filter(Boolean);
+    if (list.indexOf(id) >= 0 || (cached && !(id > list[0]))) return false;
+    store.setItem(views, list.concat(id).slice(-MOST).join(" "));
+    return true;
+  };
+  // Returns whether the calls of a block are to run. To be asked at the moment when they would.
+  const isFirst = (block) => {
+    const id = block[1];
+    if (!id) return true;
+    if (runs[id] === undefined) {
+      runs[id] = attempt(() => remember(localStorage, id));
+      if (runs[id] === undefined) runs[id] = attempt(() => remember(store(), id));
+      // The browser refuses both.
+      if (runs[id] === undefined) runs[id] = !cached;
+      cached = false;
+    }
+    return runs[id] && !done[block.slice(1)];
+  };
+  const finish = (block) => (done[block.slice(1)] = true);
   const forget = (key) => store().removeItem(key);
   const left = () => attempt(() => JSON.parse(store().getItem(key))) || [];
   // What a function would call, as [method path, arguments] each.
@@ -66,10 +101,12 @@
     });
   };
   on("pagehide", () => {
-    if (document.prerendering) return;
+    if (document.prerendering === true) return;
     attempt(() => {
-      if (!waiting.length) return;
-      store().setItem(key, JSON.stringify(waiting.reduce((list, calls) => list.concat(noted(calls)), left())));
+      const leaving = waiting.filter(isFirst);
+      if (!leaving.length) return;
+      store().setItem(key, JSON.stringify(leaving.reduce((list, block) => list.concat(noted(block[0])), left())));
+      leaving.forEach(finish);
       waiting = [];
     });
     for (const [at, by, event] of made) {
@@ -99,16 +136,22 @@
     page.setup = ran;
     attempt(() => ran ? store().setItem(setup, ran) : forget(setup));
   };
-  page.visit = (calls) => {
-    waiting.push(calls);
+  // `id`: of the page view. `late`: in the second block of a streamed page.
+  page.visit = (calls, id, late) => {
+    const block = [calls, id, late];
+    waiting.push(block);
     return (mixpanel) => {
       const go = () => {
         page.instance = mixpanel;
         resume(mixpanel);
-        const place = waiting.indexOf(calls);
-        if (place >= 0) run(mixpanel, waiting.splice(place, 1)[0]);
+        const place = waiting.indexOf(block);
+        if (place < 0) return;
+        waiting.splice(place, 1);
+        if (!isFirst(block)) return;
+        finish(block);
+        run(mixpanel, calls);
       };
-      if (document.prerendering) document.addEventListener("prerenderingchange", go);
+      if (document.prerendering === true) document.addEventListener("prerenderingchange", go);
       else go();
     };
   };

@@ -158,6 +158,7 @@ fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, asked: 
 fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<&Calls>) {
     let content = match (place, exchange.body.take()) {
         (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
+            let calls = calls.map(|calls| (calls, exchange.recorder.next_id()));
             let block = exchange.means.block.of(calls, nonce.as_deref()).unwrap_or_default();
             Content::Injected { page: insert(&bytes, at, block) }
         }
@@ -181,9 +182,11 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
     let settings = Arc::clone(&exchange.means.settings);
     let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, &asked));
-    let write: Write = Box::new(move |block, nonce| block.of(calls.as_ref(), nonce));
+    let page_view = exchange.recorder.next_id();
+    let write: Write = Box::new(move |block, nonce| block.of(calls.as_ref().map(|calls| (calls, page_view)), nonce));
     let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.means.block));
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
-    let streaming = Streaming::new((judge, write), block, recorder, Arc::clone(&exchange.means.post), parcel);
+    let streaming =
+        Streaming::new((judge, write), (block, page_view), recorder, Arc::clone(&exchange.means.post), parcel);
     Content::Streamed { body, streaming: Box::new(streaming), mixpanel, is_over: false }
 }

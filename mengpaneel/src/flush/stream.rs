@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use actix_web::web::{Bytes, BytesMut};
+use uuid::Uuid;
 
 use super::split;
 use crate::browser::csp::Verdict;
@@ -31,6 +32,8 @@ pub(crate) struct Streaming {
     write: Write,
     nonce: Option<String>,
     block: Arc<Block>,
+    /// ID of the page view that both blocks belong to.
+    page_view: Uuid,
     recorder: Arc<Recorder>,
     post: Arc<Post>,
     /// Goes by the server where the page turns out to be none.
@@ -51,7 +54,7 @@ impl Streaming {
     /// Of `calls`, `parcel` is what the server is to say where the page cannot.
     pub(crate) fn new(
         (judge, write): (Judge, Write),
-        block: Arc<Block>,
+        (block, page_view): (Arc<Block>, Uuid),
         recorder: Arc<Recorder>,
         post: Arc<Post>,
         parcel: Option<Parcel>,
@@ -66,6 +69,7 @@ impl Streaming {
             write,
             nonce: None,
             block,
+            page_view,
             recorder,
             post,
             parcel,
@@ -105,7 +109,7 @@ impl Streaming {
             return rest;
         }
         let (late, others) = split::for_late_block(late, &context, || self.recorder.visitor());
-        let block = self.block.late(&late, self.nonce.as_deref());
+        let block = self.block.late(&late, self.page_view, self.nonce.as_deref());
         if !others.is_empty() {
             self.send(others, context);
         }

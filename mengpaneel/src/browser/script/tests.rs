@@ -36,14 +36,19 @@ impl<'a> Page<'a> {
     }
 }
 
+fn page_view() -> Uuid {
+    Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001)
+}
+
 fn block(page: &Page<'_>) -> Option<String> {
-    Block::new(&page.common).of(page.calls, page.nonce).map(|block| String::from_utf8(block.concat()).unwrap())
+    let calls = page.calls.map(|calls| (calls, page_view()));
+    Block::new(&page.common).of(calls, page.nonce).map(|block| String::from_utf8(block.concat()).unwrap())
 }
 
 fn late_block(calls: &Calls, nonce: Option<&str>) -> Option<String> {
     let config = json!({});
     let block = Block::new(&page(&config, None).common);
-    block.late(calls, nonce).map(|block| String::from_utf8(block.concat()).unwrap())
+    block.late(calls, page_view(), nonce).map(|block| String::from_utf8(block.concat()).unwrap())
 }
 
 fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
@@ -129,6 +134,17 @@ fn only_what_a_page_forgets_is_repeated_on_every_page() {
     let name = setup_name(&calls.setup);
     assert!(block.contains(&format!("let known = own.knows(\"{name}\");")));
     assert!(block.contains(&format!("own.ran(\"{name}\");")));
+}
+
+#[test]
+fn only_a_block_with_calls_names_its_page_view() {
+    let (config, calls) = (json!({}), signed_up());
+    let page = page(&config, Some(&calls));
+    let id = page_view().simple().to_string();
+    assert!(block(&page).unwrap().contains(&format!("\n}}, \"{id}\");\nmixpanel.push(")));
+    assert!(late_block(&calls, None).unwrap().contains(&format!("\n}}, \"{id}\", 1);\nmixpanel.push(")));
+    let without_calls = block(&Page { calls: None, ..page }).unwrap();
+    assert!(!without_calls.contains(&id) && without_calls.contains("function () {\n});\nmixpanel.push("));
 }
 
 #[test]

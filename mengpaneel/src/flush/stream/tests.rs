@@ -54,7 +54,13 @@ impl Flow {
         let judge: Judge = Box::new(move |_| verdict.clone());
         let write: Write = Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
         let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![event("early")], ..Calls::default() });
-        let streaming = Streaming::new((judge, write), block(), Arc::clone(&recorder), Arc::clone(&post), Some(parcel));
+        let streaming = Streaming::new(
+            (judge, write),
+            (block(), Uuid::nil()),
+            Arc::clone(&recorder),
+            Arc::clone(&post),
+            Some(parcel),
+        );
         Self { streaming, recorder, post, waiting }
     }
 
