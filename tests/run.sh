@@ -16,6 +16,8 @@ install_packages() {
     has npm || missing+=(npm)
     has chromium || missing+=(chromium)
     has redis-server || missing+=(redis-server)
+    # Debian has it outside of the PATH of a user who is not root.
+    has nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx)
     if [ "${#missing[@]}" -gt 0 ]; then
         echo "installing: ${missing[*]}"
         as_root apt-get update -qq

@@ -2,6 +2,7 @@
 //! and what their pages would run.
 
 mod arrivals;
+mod nginx;
 mod page;
 mod redis;
 mod sessions;
@@ -9,6 +10,7 @@ mod visitor;
 mod workshop;
 
 pub use arrivals::{counted, names, settle};
+pub use nginx::Nginx;
 pub use page::{Page, said};
 pub use redis::Redis;
 pub use sessions::Sessions;

@@ -4,8 +4,12 @@
 use std::convert::Infallible;
 use std::io::Read as _;
 
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, LOCATION};
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::cookie::Cookie;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, IF_MODIFIED_SINCE, LAST_MODIFIED,
+    LOCATION,
+};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use futures_util::{StreamExt as _, stream};
 use mengpaneel_tests::Workshop;
 use serde::Deserialize;
@@ -36,6 +40,10 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(leaves)
         .service(comes_back)
         .service(restored)
+        .service(kept)
+        .service(file)
+        .service(sign)
+        .service(prefetches)
         .service(mengpaneel::script());
 }
 
@@ -181,6 +189,59 @@ async fn comes_back(back: web::Query<Back>) -> HttpResponse {
 #[post("/restored")]
 async fn restored() -> HttpResponse {
     HttpResponse::NoContent().finish()
+}
+
+/// Identifies the user in the cookie, as an application does from its session.
+#[mengpaneel::setup(when(let Some(user) = request.cookie("user")), identify(user.value()))]
+fn identify(request: &HttpRequest) {}
+
+/// A page that the browser may keep for a while, and show without asking.
+#[mengpaneel::track("View Kept")]
+#[get("/kept/{number}")]
+async fn kept(request: HttpRequest) -> HttpResponse {
+    identify(&request);
+    mengpaneel::register(serde_json::json!({"Kept": true}));
+    mengpaneel::people().increment("Views", 1);
+    let mut page = page("", "kept");
+    page.headers_mut().insert(CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("private, max-age=600"));
+    page
+}
+
+/// A page that the browser may keep, and has to ask for again: as a file is served.
+#[get("/file")]
+async fn file(request: HttpRequest) -> HttpResponse {
+    identify(&request);
+    mengpaneel::track("View File", ());
+    if request.headers().contains_key(IF_MODIFIED_SINCE) {
+        return HttpResponse::NotModified().finish();
+    }
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((LAST_MODIFIED, "Tue, 15 Nov 1994 12:45:26 GMT"))
+        .body("<!doctype html><html><head></head><body>file</body></html>")
+}
+
+/// Signs a user in, or out: `nobody`.
+#[get("/sign/{user}")]
+async fn sign(user: web::Path<String>) -> HttpResponse {
+    let cookie = Cookie::build("user", user.clone()).path("/").finish();
+    let mut page = page("", "signed");
+    let changed = if *user == "nobody" {
+        mengpaneel::reset();
+        page.add_removal_cookie(&cookie)
+    } else {
+        mengpaneel::setup(|mixpanel| mixpanel.identify(user.into_inner()));
+        page.add_cookie(&cookie)
+    };
+    drop(changed);
+    page
+}
+
+/// A page without calls that has another one fetched ahead.
+#[get("/prefetches")]
+async fn prefetches() -> HttpResponse {
+    let rules = r#"{"prefetch": [{"source": "list", "urls": ["/kept/9"], "eagerness": "immediate"}]}"#;
+    page(&format!("<script type=speculationrules>{rules}</script>"), "<a href=/kept/9>next</a>")
 }
 
 #[mengpaneel::track("Activated")]

@@ -1,0 +1,235 @@
+//! What caches keep of a page with a snippet: nginx in front, and the browser's own by validators.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use actix_files::NamedFile;
+use actix_web::http::StatusCode;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use mengpaneel_tests::{Nginx, Page, Visitor, Workshop, names, settle};
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::json;
+
+const PAGE: &str = "<!doctype html><html><head><title>x</title></head><body>Hello</body></html>";
+
+/// What the response has: `headers` as `name: value|name: value`.
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default = "ok")]
+    status: u16,
+    #[serde(default)]
+    headers: String,
+    /// Whether the page has no calls.
+    #[serde(default)]
+    quiet: bool,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// The user is in the cookie `user`, as a session would have it.
+fn user(request: &HttpRequest) -> Option<String> {
+    request.cookie("user").map(|cookie| cookie.value().to_owned())
+}
+
+async fn page(request: HttpRequest, wanted: web::Query<Wanted>) -> HttpResponse {
+    if !wanted.quiet {
+        if let Some(user) = user(&request) {
+            mengpaneel::setup(|mixpanel| mixpanel.identify(user));
+        }
+        mengpaneel::track("View", ());
+    }
+    let mut response = HttpResponseBuilder::new(StatusCode::from_u16(wanted.status).unwrap());
+    response.content_type("text/html; charset=utf-8");
+    for (name, value) in wanted.headers.split('|').filter_map(|header| header.split_once(": ")) {
+        response.append_header((name, value));
+    }
+    response.body(PAGE)
+}
+
+/// A file that actix-files serves, which answers 304 to who has it.
+async fn file(request: HttpRequest) -> HttpResponse {
+    NamedFile::open_async(path()).await.unwrap().into_response(&request)
+}
+
+fn path() -> PathBuf {
+    std::env::temp_dir().join(format!("mengpaneel-{}.html", std::process::id()))
+}
+
+async fn increments(request: HttpRequest) -> HttpResponse {
+    if let Some(user) = user(&request) {
+        mengpaneel::setup(|mixpanel| mixpanel.identify(user));
+    }
+    mengpaneel::track("View", ());
+    mengpaneel::people().set(json!({"Last": "Page"}));
+    mengpaneel::people().increment("Posts", 1);
+    HttpResponse::Ok().content_type("text/html").body(PAGE)
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    let signed_in = from_fn(|request: actix_web::dev::ServiceRequest, next: actix_web::middleware::Next<_>| {
+        if let Some(user) = user(request.request()) {
+            mengpaneel::setup(|mixpanel| mixpanel.identify(user));
+        }
+        next.call(request)
+    });
+    config
+        .route("/page", web::get().to(page))
+        .route("/increments", web::get().to(increments))
+        .service(web::resource("/file").wrap(signed_in).get(file));
+}
+
+fn query(wanted: &[(&str, &str)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::from("/page?"));
+    query.extend_pairs(wanted);
+    query.finish()
+}
+
+fn signed_in(url: &str, user: &str) -> Visitor {
+    let mut visitor = Visitor::browser(url);
+    visitor.cookies.insert("user".into(), user.into());
+    visitor
+}
+
+/// A user and somebody else, who ask the same cache one after the other.
+fn visitors(url: &str) -> [Visitor; 2] {
+    [signed_in(url, "7"), Visitor::browser(url)]
+}
+
+async fn ask([first, second]: &mut [Visitor; 2], path: &str) -> [Page; 2] {
+    let first = first.get(path).await_page().await;
+    [first, second.get(path).await_page().await]
+}
+
+fn has_something_of_ours(page: &Page) -> bool {
+    let in_headers = page.headers.iter().any(|(name, value)| name == "set-cookie" && value.contains("mixpanel"));
+    in_headers || page.body != PAGE
+}
+
+#[tokio::test]
+async fn nginx_shows_nobody_the_page_of_another_visitor() {
+    let workshop = Workshop::start(routes);
+    let nginx = Nginx::start(&workshop.url);
+    let mut visitors = visitors(&nginx.url);
+    let shared = ["x-accel-expires: 300", "cache-control: private|x-accel-expires: 300", "cache-control: public"];
+    for headers in shared {
+        let [first, second] = ask(&mut visitors, &query(&[("headers", headers)])).await;
+        assert_eq!((first.header("x-cache"), second.header("x-cache")), (Some("MISS"), Some("HIT")), "{headers}");
+        assert_eq!((&*first.body, &*second.body), (PAGE, PAGE), "{headers}");
+    }
+    let private =
+        ["", "x-accel-expires: 0", "x-accel-expires: off", "cache-control: private", "cache-control: no-store"];
+    for headers in private {
+        let [first, second] = ask(&mut visitors, &query(&[("headers", headers)])).await;
+        assert_eq!(second.header("x-cache"), Some("MISS"), "{headers}");
+        assert_eq!(first.said(), ["identify 7", "track View"], "{headers}");
+        assert_eq!(second.said(), ["track View"], "{headers}");
+    }
+    let by_server = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    // Once for each response that nginx kept, by the visitor who had it made.
+    assert_eq!(names(&by_server), ["View"; 3]);
+}
+
+#[tokio::test]
+async fn nginx_keeps_no_loader_and_no_cookie() {
+    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
+    let nginx = Nginx::start(&workshop.url);
+    let mut visitors = visitors(&nginx.url);
+    for headers in ["", "x-accel-expires: 300", "cache-control: max-age=60", "expires: Thu, 01 Jan 2099 00:00:00 GMT"] {
+        let [_, second] = ask(&mut visitors, &query(&[("headers", headers), ("quiet", "true")])).await;
+        let is_kept = second.header("x-cache") == Some("HIT");
+        assert_eq!(is_kept, !headers.is_empty(), "{headers}");
+        assert_eq!(has_something_of_ours(&second), !is_kept, "{headers}: {}", second.body);
+    }
+}
+
+#[tokio::test]
+async fn no_validator_survives_an_insertion() {
+    let workshop = Workshop::build(routes, |builder| builder.inject_into_streams(true));
+    std::fs::write(path(), PAGE).unwrap();
+    let mut visitor = signed_in(&workshop.url, "7");
+    let first = visitor.get("/file").await_page().await;
+    assert_eq!((first.status, first.said()), (200, vec!["identify 7".to_owned()]));
+    for gone in ["etag", "last-modified", "accept-ranges"] {
+        assert_eq!(first.header(gone), None, "{gone}");
+    }
+    // A script has the file as it is, with its validators, which no page of ours made untrue.
+    let by_script = visitor.get("/file").header("sec-fetch-mode", "cors").header("sec-fetch-dest", "empty");
+    let untouched = by_script.await_page().await;
+    assert!(untouched.header("etag").is_some() && untouched.body == PAGE);
+    // It may be shown by them: as it is.
+    let etag = untouched.header("etag").unwrap().to_owned();
+    let unchanged = visitor.get("/file").header("if-none-match", &etag).await_page().await;
+    assert_eq!((unchanged.status, &*unchanged.body), (304, ""));
+    std::fs::remove_file(path()).unwrap();
+}
+
+#[tokio::test]
+async fn increment_of_a_known_user_leaves_by_the_server() {
+    let workshop = Workshop::start(routes);
+    let known = signed_in(&workshop.url, "7").get("/increments").await_page().await;
+    assert_eq!(known.said(), ["identify 7", "track View"]);
+    let received = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    assert_eq!(names(&received), Vec::<&str>::new());
+    let profile = workshop.stand_in.profile("7").unwrap();
+    assert_eq!((&profile["Posts"], &profile["Last"]), (&json!(1), &json!("Page")));
+    let unknown = Visitor::browser(&workshop.url).get("/increments").await_page().await;
+    assert_eq!(unknown.said(), ["track View", "people.set", "people.increment"]);
+}
+
+/// Any headers that a cache may obey, several lines of them, and any status that shows a page.
+fn any_response() -> impl Strategy<Value = (String, u16)> {
+    let directives = prop::sample::select(vec![
+        "private",
+        "Private",
+        "no-store",
+        "no-cache",
+        "public",
+        "max-age=600",
+        "s-maxage=600",
+        "must-understand",
+        "private=\"set-cookie\"",
+        "ext=\"private\"",
+        "stale-while-revalidate=60",
+    ]);
+    let name = prop::sample::select(vec!["cache-control", "cache-control", "cdn-cache-control", "surrogate-control"]);
+    let line = prop_oneof![
+        4 => (name, prop::collection::vec(directives, 0..3)).prop_map(|(name, words)| (name, words.join(", "))),
+        2 => prop::sample::select(vec!["0", "off", "300", "@4000000000", "@1", "@0", "x", "-1"])
+            .prop_map(|value| ("x-accel-expires", value.to_owned())),
+        1 => prop::sample::select(vec!["Thu, 01 Jan 2099 00:00:00 GMT", "Tue, 15 Nov 1994 12:45:26 GMT", "0"])
+            .prop_map(|value| ("expires", value.to_owned())),
+    ];
+    let headers = prop::collection::vec(line, 0..4).prop_map(|lines| {
+        lines.iter().fold(String::new(), |mut text, (name, value)| {
+            write!(text, "{name}: {value}|").unwrap();
+            text
+        })
+    });
+    (headers, prop::sample::select(vec![200, 201, 203, 400, 403, 404, 410, 500, 503]))
+}
+
+/// nginx is the judge: what it shows twice has nothing of ours.
+#[test]
+fn nginx_never_keeps_a_page_with_calls() {
+    let workshop = Workshop::start(routes);
+    let nginx = Nginx::start(&workshop.url);
+    let visitors = RefCell::new(visitors(&nginx.url));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = Cell::new(0);
+    proptest!(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }, |(
+        (headers, status) in any_response(),
+    )| {
+        number.set(number.get() + 1);
+        let (status, number) = (status.to_string(), number.get().to_string());
+        let path = query(&[("headers", &headers), ("status", &status), ("n", &number)]);
+        let [first, second] = runtime.block_on(ask(&mut visitors.borrow_mut(), &path));
+        let is_kept = second.header("x-cache") == Some("HIT");
+        prop_assert!(!(is_kept && has_something_of_ours(&first)), "{headers}: {first:?}");
+        prop_assert!(!second.said().contains(&"identify 7".to_owned()), "{headers}: {second:?}");
+    });
+}
