@@ -13,6 +13,9 @@ const PLACES: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
 /// An nginx with a `proxy_cache` that keeps every response it may keep, whatever the status. It ends
 /// when it is dropped. The response header `X-Cache` tells `HIT` and `MISS`.
+///
+/// In nginx 1.22 the first of `Cache-Control: private` and `X-Accel-Expires: 300` decides, and actix-web
+/// sends headers in no particular order: such a response is kept at times.
 #[derive(Debug)]
 pub struct Nginx {
     /// Its base URL.
@@ -110,6 +113,8 @@ http {{
             proxy_cache pages;
             proxy_cache_key $request_uri;
             proxy_cache_valid any 10m;
+            # Whoever asks while a response is still being stored waits for it.
+            proxy_cache_lock on;
             add_header X-Cache $upstream_cache_status always;
         }}
     }}

@@ -12,7 +12,7 @@
 //! | [`Edge-Control`](https://http.dev/edge-control) | Akamai | `no-store` or `bypass-cache`; beside no lifetime and no `!no-store` |
 //! | [`X-Accel-Expires`](https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache_valid) | nginx and what is built on it; overrides `Cache-Control: private` | `0` or `off`, never a time such as `@1700000000` |
 //! | [`X-Reverse-Proxy-TTL`](https://foshttpcache.readthedocs.io/en/stable/varnish-configuration.html), `X-VC-TTL` | Varnish by its usual configurations | `0` |
-//! | `Expires`, where the application set no `Cache-Control` | every cache | a time in the past, or no time at all |
+//! | `Expires`, without `Cache-Control` or beside `X-Accel-Expires` | every cache; nginx 1.22 takes it before `Cache-Control: private` where `X-Accel-Expires: off` is there too | a time in the past, or no time at all |
 
 use std::str::FromStr as _;
 use std::time::SystemTime;
@@ -22,11 +22,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, HttpDate
 /// Decides whether the lines of one header keep shared caches away.
 type Rule = fn(&[&str]) -> bool;
 
+const X_ACCEL_EXPIRES: &str = "x-accel-expires";
+
 /// Headers that only caches in front read, beside those that end in `cache-control`.
 const VENDOR_HEADERS: [(&str, Rule); 5] = [
     ("surrogate-control", is_surrogate_unstored),
     ("edge-control", is_edge_unstored),
-    ("x-accel-expires", is_accel_off),
+    (X_ACCEL_EXPIRES, is_accel_off),
     ("x-reverse-proxy-ttl", is_zero),
     ("x-vc-ttl", is_zero),
 ];
@@ -49,19 +51,19 @@ static BODY_HEADERS: [HeaderName; 10] = [
 /// visible ASCII counts as "may be shared". Without any of these headers the answer is no, since
 /// whatever is put into such a response also makes it [`private`](make_private).
 pub fn may_be_shared(headers: &HeaderMap) -> bool {
-    let has_cache_control = headers.contains_key(header::CACHE_CONTROL);
     headers.keys().any(|name| {
-        rule_of(name, has_cache_control).is_some_and(|rule| {
+        rule_of(name, headers).is_some_and(|rule| {
             let lines: Option<Vec<&str>> = headers.get_all(name).map(|value| value.to_str().ok()).collect();
             !lines.is_some_and(|lines| rule(&lines))
         })
     })
 }
 
-/// Returns the rule for a header, or `None` where no cache obeys it.
-fn rule_of(name: &HeaderName, has_cache_control: bool) -> Option<Rule> {
+/// Returns the rule for a header, or `None` where no cache obeys it in this response.
+fn rule_of(name: &HeaderName, headers: &HeaderMap) -> Option<Rule> {
     if name == header::EXPIRES {
-        return (!has_cache_control).then_some(is_expired as Rule);
+        let is_overridden = headers.contains_key(header::CACHE_CONTROL) && !headers.contains_key(X_ACCEL_EXPIRES);
+        return (!is_overridden).then_some(is_expired as Rule);
     }
     if name.as_str().ends_with("cache-control") {
         return Some(is_private);

@@ -144,11 +144,14 @@ fn vendor_headers_count_as_documented() {
 }
 
 #[test]
-fn expires_counts_only_without_cache_control() {
+fn expires_counts_unless_cache_control_overrides_it() {
     assert!(is_shared(&[("expires", FUTURE)]));
     assert!(is_shared(&[("expires", FUTURE), ("cdn-cache-control", "private")]));
     assert!(is_shared(&[("expires", "\u{e4}")]));
     assert!(!is_shared(&[("expires", FUTURE), ("cache-control", "private")]));
+    // Seen in nginx 1.22, where `Expires` comes first.
+    assert!(is_shared(&[("expires", FUTURE), ("x-accel-expires", "off"), ("cache-control", "private")]));
+    assert!(!is_shared(&[("expires", PAST), ("x-accel-expires", "off"), ("cache-control", "private")]));
     for past in [PAST, "0", "-1", "", "soon"] {
         assert!(!is_shared(&[("expires", past)]), "{past}");
     }
