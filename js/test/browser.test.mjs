@@ -25,6 +25,7 @@ const CALLS = JSON.stringify([[["track"], ["From A Header"]]]);
 const pages = {
   "/sign_up": html(block("sign_up")),
   "/same_view": html(block("sign_up"), `<script>mixpanel.track("By The Page")</script>${block("late")}`),
+  "/named": html(block("sign_up"), "<img name=prerendering>"),
   "/sign_out": html(block("sign_out")),
   "/billing": html(block("billing")),
   "/loader_only": html(block("loader_only"), '<script>mixpanel.track("By The Page")</script>'),
@@ -164,6 +165,10 @@ test("a page view runs its calls once, and mixpanel-js loads each time", async (
   const [{ value }] = stored.origins[0].localStorage.filter(({ name }) => name === "mengpaneel_views");
   assert.match(value, /^[0-9a-f]{32}$/);
   await context.close();
+});
+
+test("an image named prerendering keeps no calls back", async () => {
+  assert.deepEqual((await visit("/named", 6)).map(said).sort(), [...SIGN_UP].sort());
 });
 
 test("the page views that are remembered are bounded, and the oldest is forgotten", async () => {
