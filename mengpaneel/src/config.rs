@@ -11,6 +11,7 @@ use crate::call::Properties;
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::Mengpaneel;
 use crate::outbox::{BeforeSend, Memory, Outbox};
+use crate::request::proxies::ProxyHeaders;
 use crate::server::{ApiHost, Message, Region};
 use crate::settings::Loader;
 
@@ -62,6 +63,7 @@ pub struct Builder {
     inject_into_streams: bool,
     respect_dnt: bool,
     trusted_proxies: Vec<String>,
+    proxy_headers: ProxyHeaders,
     cookie_key: Option<Key>,
     unclaimed_after: Duration,
     max_unclaimed: usize,
@@ -94,6 +96,7 @@ impl Mengpaneel {
             inject_into_streams: false,
             respect_dnt: true,
             trusted_proxies: Vec::new(),
+            proxy_headers: ProxyHeaders::default(),
             cookie_key: None,
             unclaimed_after: Duration::from_secs(5 * 60),
             max_unclaimed: 10_000,
@@ -222,10 +225,16 @@ impl Builder {
         Self { respect_dnt: respect, ..self }
     }
 
-    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed: addresses, or networks such as
-    /// `10.0.0.0/8`. Default: nobody's.
+    /// Sets the proxies whose [`ProxyHeaders`] are believed: addresses, networks such as
+    /// `10.0.0.0/8`, or `unix:` for every peer on a Unix socket. Default: none.
     pub fn trusted_proxies<I: IntoIterator<Item: Into<String>>>(self, proxies: I) -> Self {
         Self { trusted_proxies: proxies.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Sets the headers that the trusted proxies send. The other family is ignored. Default:
+    /// [`ProxyHeaders::XForwarded`].
+    pub fn proxy_headers(self, headers: ProxyHeaders) -> Self {
+        Self { proxy_headers: headers, ..self }
     }
 
     /// Key of the encrypted one-shot cookies that carry calls past a redirect to the next page.

@@ -106,6 +106,7 @@ pub use mixpanel::{Group, Mixpanel, People};
 pub use outbox::{Health, NotSent, Undelivered};
 pub use parcel::Parcel;
 pub use plan::{Annotation, Plan, Route, plan};
+pub use request::proxies::ProxyHeaders;
 pub use script::{Script, script};
 pub use server::{ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region};
 pub use settings::Loader;

@@ -117,7 +117,7 @@ impl RequestState {
         let asked = Arc::new(Asked::new(request.request(), settings));
         let session = session_payload::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
-        let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation);
+        let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation());
         let host = || asked.url().and_then(|url| url.host_str());
         let is_new = || asked.cookie(&settings.cookies).is_none();
         let seed = seeding.filter(|_| is_new()).and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));

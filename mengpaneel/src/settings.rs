@@ -1,13 +1,12 @@
 //! The settings: what the builder was told, checked, for every module that acts on it.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
-use ipnet::IpNet;
 use serde_json::Value;
 
+use crate::request::proxies::TrustedProxies;
 use crate::seed::Seeding;
 use crate::visitor::CookieNames;
 
@@ -42,8 +41,8 @@ pub struct Settings {
     pub inject_into_streams: bool,
     /// Whether `DNT: 1` switches tracking off.
     pub respect_dnt: bool,
-    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// The proxies whose headers are believed, and which headers those are.
+    pub trusted_proxies: TrustedProxies,
     /// How long delayed calls wait for their page before the server says them.
     pub unclaimed_after: Duration,
 }
@@ -109,12 +108,5 @@ impl Names {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("name", &self.names.name).finish_non_exhaustive()
-    }
-}
-
-impl Settings {
-    /// Whether what this address says of whom it forwards is believed.
-    pub fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|proxies| proxies.contains(&address))
     }
 }

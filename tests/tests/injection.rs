@@ -190,7 +190,7 @@ async fn who_does_not_look_at_a_page_gets_it_as_it_is() {
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     for (name, value) in [
         ("x-requested-with", "XMLHttpRequest"),
-        ("sec-fetch-dest", "empty"),
+        ("sec-fetch-mode", "cors"),
         ("hx-request", "true"),
         ("x-mengpaneel-flush-capable", "true"),
     ] {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::browser::script::{Block, Common};
@@ -15,6 +14,7 @@ use crate::flush::Means;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
 use crate::recorder::{Late, Shared};
+use crate::request::proxies::TrustedProxies;
 use crate::seed::Seeding;
 use crate::server::{Credentials, Delivery, DeliveryConfig};
 use crate::settings::{Names, PageSettings, Settings};
@@ -98,7 +98,8 @@ impl Builder {
         if self.seed_cookie && seeding.is_none() {
             return Err(BuildError::SeedCookie);
         }
-        let proxies = self.trusted_proxies.iter().map(|proxy| network(proxy));
+        let trusted_proxies = TrustedProxies::new(&self.trusted_proxies, self.proxy_headers)
+            .map_err(|entry| BuildError::Proxy(entry.to_owned()))?;
         Ok(Settings {
             cookies,
             seeding: seeding.filter(|_| self.seed_cookie),
@@ -108,7 +109,7 @@ impl Builder {
             max_header: self.max_header,
             inject_into_streams: self.inject_into_streams,
             respect_dnt: self.respect_dnt,
-            trusted_proxies: proxies.collect::<Result<_, _>>()?,
+            trusted_proxies,
             unclaimed_after: self.unclaimed_after,
         })
     }
@@ -156,9 +157,4 @@ fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
         Err(why) => Err(why),
     };
     checked.map_err(|why| BuildError::PageUrl { option, url: url.to_owned(), why })
-}
-
-fn network(text: &str) -> Result<IpNet, BuildError> {
-    let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
-    address.or_else(|_| text.parse()).map_err(|_| BuildError::Proxy(text.to_owned()))
 }

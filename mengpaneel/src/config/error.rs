@@ -28,8 +28,8 @@ pub enum BuildError {
         /// What is wrong with it.
         why: String,
     },
-    /// A trusted proxy is neither an address nor a network.
-    #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`) and no network (`10.0.0.0/8`)")]
+    /// A trusted proxy is neither an address nor a network, nor `unix:`.
+    #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`), no network (`10.0.0.0/8`) and not `unix:`")]
     Proxy(String),
     /// There is no cookie to be given to visitors.
     #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]

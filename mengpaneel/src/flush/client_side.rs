@@ -15,6 +15,7 @@ use crate::browser::inject::{Scanner, insert, scan};
 use crate::call::Calls;
 use crate::mixpanel::Mixpanel;
 use crate::request::headers;
+use crate::request::kind::Kind;
 use crate::settings::{Loader, Settings};
 
 /// Where the block stands.
@@ -44,8 +45,10 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         && !content_type.split(';').next().unwrap_or_default().trim_end().eq_ignore_ascii_case("text/html")
     {
         "no text/html"
-    } else if asked.is_ajax {
+    } else if asked.is_capable {
         "a script asked for it"
+    } else if let Kind::Other(why) = asked.kind {
+        why
     } else if begins(&text(header::CONTENT_DISPOSITION), "attachment") {
         "an attachment"
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {

@@ -6,8 +6,8 @@ use std::io::Read as _;
 
 use actix_web::cookie::Cookie;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, IF_MODIFIED_SINCE, LAST_MODIFIED,
-    LOCATION,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, HeaderName, IF_MODIFIED_SINCE,
+    LAST_MODIFIED, LOCATION,
 };
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use futures_util::{StreamExt as _, stream};
@@ -30,6 +30,8 @@ fn cdn() -> String {
 fn routes(config: &mut web::ServiceConfig) {
     config
         .service(policy)
+        .service(installed)
+        .service(worker)
         .service(library)
         .service(part)
         .service(moved)
@@ -59,6 +61,9 @@ struct Policies {
     second: Option<String>,
     report_only: Option<String>,
     meta: Option<String>,
+    embedder: Option<String>,
+    isolation: Option<String>,
+    integrity: Option<String>,
 }
 
 /// A page under whatever policies are asked for.
@@ -74,6 +79,9 @@ async fn policy(asked: web::Query<Policies>) -> HttpResponse {
         (CONTENT_SECURITY_POLICY, asked.policy),
         (CONTENT_SECURITY_POLICY, asked.second),
         (CONTENT_SECURITY_POLICY_REPORT_ONLY, asked.report_only),
+        (HeaderName::from_static("cross-origin-embedder-policy"), asked.embedder),
+        (HeaderName::from_static("document-isolation-policy"), asked.isolation),
+        (HeaderName::from_static("integrity-policy"), asked.integrity),
     ];
     for (name, value) in policies {
         if let Some(value) = value.and_then(|value| value.parse().ok()) {
@@ -81,6 +89,23 @@ async fn policy(asked: web::Query<Policies>) -> HttpResponse {
         }
     }
     page
+}
+
+/// A page of an installed web application: its service worker passes navigations on.
+#[mengpaneel::track("View Installed")]
+#[get("/installed")]
+async fn installed() -> HttpResponse {
+    page("<script>navigator.serviceWorker.register('/worker.js')</script>", "")
+}
+
+/// The service worker of [`installed`].
+#[get("/worker.js")]
+async fn worker() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/javascript").body(
+        "addEventListener('install', () => skipWaiting());\n\
+         addEventListener('activate', (event) => event.waitUntil(clients.claim()));\n\
+         addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));",
+    )
 }
 
 /// A page of one of the libraries that fetch pages or parts of them.

@@ -1,5 +1,6 @@
 //! Which redirects the browser comes back from, and which clients do.
 
+use mengpaneel::ProxyHeaders;
 use mengpaneel_tests::{Page, Visitor, Workshop, names, settle};
 
 use crate::{routes, workshop};
@@ -72,17 +73,20 @@ async fn calls_wait_only_at_a_status_that_browsers_follow() {
 
 #[tokio::test]
 async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
-    let trusting = Workshop::build(routes::routes, |builder| builder.trusted_proxies(["127.0.0.1"]));
-    let forwards: [&[(&str, &str)]; 2] = [
-        &[("x-forwarded-host", "blog.example"), ("x-forwarded-proto", "https")],
-        &[("forwarded", "for=203.0.113.7;host=blog.example;proto=https")],
+    let evil = ("forwarded", "for=6.6.6.6;host=evil.example;proto=https");
+    let families: [(ProxyHeaders, &[(&str, &str)]); 2] = [
+        (ProxyHeaders::XForwarded, &[("x-forwarded-host", "blog.example"), ("x-forwarded-proto", "https"), evil]),
+        (ProxyHeaders::Forwarded, &[("forwarded", "for=203.0.113.7;host=blog.example;proto=https")]),
     ];
-    for forwarded in forwards {
+    for (family, forwarded) in families {
+        let trusting =
+            Workshop::build(routes::routes, |builder| builder.trusted_proxies(["127.0.0.1"]).proxy_headers(family));
         for (location, is_here) in [
             ("/", true),
             ("https://blog.example/", true),
             ("//blog.example/", true),
             ("http://blog.example/", false),
+            ("https://evil.example/", false),
             ("https://blog.example:8443/", false),
             (&*trusting.url, false),
         ] {

@@ -1,0 +1,266 @@
+//! Whether a browser shows a response as a page: the one judgement that decides both what is
+//! replayed and what is injected.
+
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+
+use super::headers;
+
+/// What becomes of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A browser shows it as a page, whose scripts run.
+    Page,
+    /// A browser keeps it as a page that it may show later, or never.
+    Prefetch,
+    /// It is not shown as a page, for this reason.
+    Other(&'static str),
+}
+
+const BY_SCRIPT: &str = "a script asked for it";
+const PART: &str = "a script asked for it, to put a part of it in its page";
+
+/// The headers of a request that show its kind.
+#[derive(Debug, Default)]
+pub struct Signals<'a> {
+    mode: Option<&'a HeaderValue>,
+    dest: Option<&'a HeaderValue>,
+    by_script: Option<&'static str>,
+    is_prefetch: bool,
+    accepts_html: bool,
+}
+
+impl<'a> Signals<'a> {
+    /// Takes a header into account.
+    pub fn take(&mut self, name: &HeaderName, value: &'a HeaderValue) {
+        if *name == header::ACCEPT {
+            self.accepts_html |= accepts_html(value);
+            return;
+        }
+        match name.as_str() {
+            "sec-fetch-mode" => self.mode = self.mode.or(Some(value)),
+            "sec-fetch-dest" => self.dest = self.dest.or(Some(value)),
+            // Turbo's is `X-Sec-Purpose`: scripts may not set the browser's.
+            "sec-purpose" | "x-sec-purpose" | "purpose" | "x-moz" | "x-purpose" => {
+                self.is_prefetch |= is_prefetch(value);
+            }
+            "x-requested-with" if is_script(value) => self.by_script = self.by_script.or(Some(BY_SCRIPT)),
+            name if is_library(name) => self.by_script = Some(PART),
+            _ => {}
+        }
+    }
+
+    /// Whether the client asks for HTML.
+    pub fn accepts_html(&self) -> bool {
+        self.accepts_html
+    }
+
+    /// Whether the response may never be shown.
+    pub fn is_prefetch(&self) -> bool {
+        self.is_prefetch
+    }
+
+    /// Returns the kind of the request. Browsers send fetch metadata (`Sec-Fetch-*`) to `https` and
+    /// to `localhost` only; without it, who accepts `text/html` navigates, unless another origin
+    /// asked, which may be a script that reads the response.
+    pub fn kind(&self, method: &Method, is_cross_origin: bool) -> Kind {
+        let (mode, dest) = (self.mode.map(headers::text), self.dest.map(headers::text));
+        let shows = |dest: &str| matches!(dest, "document" | "iframe" | "frame");
+        let refused = if matches!(*method, Method::HEAD | Method::OPTIONS | Method::TRACE | Method::CONNECT) {
+            Some("no browser shows what this method is answered")
+        } else if self.by_script.is_some() {
+            self.by_script
+        } else {
+            match (mode.as_deref(), dest.as_deref()) {
+                // A service worker that passes a navigation on has no destination of its own.
+                (Some("navigate"), None | Some("empty")) => None,
+                (Some("navigate") | None, Some(dest)) if shows(dest) => None,
+                (None, None) if self.accepts_html && !is_cross_origin => None,
+                (None, None) if self.accepts_html => Some("another origin asked for it"),
+                (None, None) => Some("the client does not ask for text/html"),
+                (Some("navigate"), _) => Some("it is embedded in a page"),
+                (_, Some("empty") | None) => Some(BY_SCRIPT),
+                _ => Some("it is a part of a page"),
+            }
+        };
+        match refused {
+            Some(why) => Kind::Other(why),
+            None if self.is_prefetch => Kind::Prefetch,
+            None => Kind::Page,
+        }
+    }
+}
+
+/// Whether a list of media types has HTML among them.
+fn accepts_html(accept: &HeaderValue) -> bool {
+    headers::list([accept]).any(|range| {
+        let (name, parameters) = range.split_once(';').unwrap_or((&range, ""));
+        let is_refused = parameters.split(';').any(|parameter| {
+            let weight = parameter.trim().strip_prefix("q=").and_then(|weight| weight.trim().parse::<f32>().ok());
+            weight.is_some_and(|weight| weight <= 0.0)
+        });
+        let is_html = |html: &str| name.trim().eq_ignore_ascii_case(html);
+        (is_html("text/html") || is_html("application/xhtml+xml")) && !is_refused
+    })
+}
+
+/// Whether `X-Requested-With` names a script (`XMLHttpRequest`, `swup`). Android's `WebView` sends
+/// the name of its application, such as `com.example.app`, with navigations too.
+fn is_script(with: &HeaderValue) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    headers::list([with]).any(|name| name.bytes().all(is_letter))
+}
+
+/// Whether a library that replaces parts of a page sends this header.
+///
+/// Some of them fetch a fragment (Turbo frames, htmx, Livewire), some a whole page of which they take
+/// the body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a
+/// document of its own, and most run no script of its head.
+///
+/// Sources: Turbo `src/http/fetch.js`, <https://htmx.org/reference/#request_headers>,
+/// <https://unpoly.com/up.protocol>, <https://barba.js.org/docs/advanced/recipes>, and the
+/// documentation of the others.
+fn is_library(name: &str) -> bool {
+    matches!(
+        name,
+        "turbo-frame"
+            | "x-turbo-request-id"
+            | "turbolinks-referrer"
+            | "x-xhr-referer"
+            | "x-pjax"
+            | "x-pjax-container"
+            | "hx-request"
+            | "hx-boosted"
+            | "hx-history-restore-request"
+            | "x-up-version"
+            | "x-up-target"
+            | "x-up-validate"
+            | "x-livewire"
+            | "x-livewire-navigate"
+            | "x-inertia"
+            | "x-barba"
+            | "x-alpine-request"
+            | "x-alpine-target"
+            | "datastar-request"
+            | "x-ic-request"
+            | "x-splade"
+            | "x-october-request-handler"
+            | "x-winter-request-handler"
+            | "faces-request"
+            | "wicket-ajax"
+    )
+}
+
+/// Whether a page may never be shown. One that is prerendered runs its calls when it is shown.
+fn is_prefetch(purpose: &HeaderValue) -> bool {
+    let purpose = headers::text(purpose).to_ascii_lowercase();
+    (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn kind(method: &Method, is_cross_origin: bool, sent: &[(&str, &str)]) -> Kind {
+        let request = sent.iter().fold(TestRequest::default(), |request, (name, value)| {
+            request.append_header((*name, HeaderValue::from_bytes(value.as_bytes()).unwrap()))
+        });
+        let request = request.to_http_request();
+        let mut signals = Signals::default();
+        for (name, value) in request.headers() {
+            signals.take(name, value);
+        }
+        signals.kind(method, is_cross_origin)
+    }
+
+    fn get(sent: &[(&str, &str)]) -> Kind {
+        kind(&Method::GET, false, sent)
+    }
+
+    const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    const NAVIGATE: (&str, &str) = ("sec-fetch-mode", "navigate");
+
+    #[test]
+    fn navigation_is_a_page() {
+        assert_eq!(get(&[NAVIGATE]), Kind::Page);
+        for dest in ["document", "empty", "iframe", "frame"] {
+            assert_eq!(get(&[NAVIGATE, ("sec-fetch-dest", dest)]), Kind::Page, "{dest}");
+        }
+        assert_eq!(get(&[("sec-fetch-dest", "document")]), Kind::Page);
+        for accept in [HTML.1, "TEXT/HTML", "application/xhtml+xml", "*/*, text/html;level=1;q=0.1"] {
+            assert_eq!(get(&[("accept", accept)]), Kind::Page, "{accept}");
+        }
+        assert_eq!(get(&[("accept", "*/*"), ("accept", "text/html")]), Kind::Page);
+        assert_eq!(get(&[HTML, ("x-requested-with", "com.example.app")]), Kind::Page);
+        assert_eq!(get(&[HTML, ("x-requested-with", "")]), Kind::Page);
+        assert_eq!(get(&[HTML, ("x-requested-with", "\u{fc}")]), Kind::Page);
+        assert_eq!(kind(&Method::POST, false, &[HTML]), Kind::Page);
+        assert_eq!(kind(&Method::POST, true, &[HTML, NAVIGATE]), Kind::Page);
+    }
+
+    #[test]
+    fn prefetched_navigation_is_no_page_yet() {
+        for purpose in ["sec-purpose", "x-sec-purpose", "purpose", "x-moz", "x-purpose"] {
+            assert_eq!(get(&[HTML, (purpose, "prefetch")]), Kind::Prefetch, "{purpose}");
+        }
+        assert_eq!(get(&[NAVIGATE, ("sec-purpose", "prefetch;prerender")]), Kind::Page);
+        assert!(matches!(get(&[("accept", "*/*"), ("purpose", "prefetch")]), Kind::Other(_)));
+    }
+
+    #[test]
+    fn request_of_a_script_is_no_page() {
+        for sent in [
+            &[][..],
+            &[("accept", "*/*")],
+            &[("accept", "text/*")],
+            &[("accept", "application/json, text/html;q=0")],
+            &[("accept", "text/htmlx")],
+            &[HTML, ("x-requested-with", "XMLHttpRequest")],
+            &[HTML, ("x-requested-with", "swup")],
+            &[HTML, ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+            &[HTML, ("sec-fetch-mode", "same-origin")],
+            &[HTML, ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+            &[HTML, ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "document")],
+            &[HTML, ("sec-fetch-dest", "empty")],
+            &[HTML, NAVIGATE, ("sec-fetch-dest", "object")],
+            &[HTML, NAVIGATE, ("sec-fetch-dest", "embed")],
+            &[HTML, NAVIGATE, ("sec-fetch-dest", "fencedframe")],
+        ] {
+            assert!(matches!(get(sent), Kind::Other(_)), "{sent:?}");
+        }
+        assert!(matches!(kind(&Method::GET, true, &[HTML]), Kind::Other(_)));
+        assert!(matches!(kind(&Method::POST, true, &[HTML]), Kind::Other(_)));
+    }
+
+    #[test]
+    fn library_that_replaces_parts_gets_no_page() {
+        for header in [
+            ("turbo-frame", "cart"),
+            ("x-turbo-request-id", "7"),
+            ("turbolinks-referrer", "http://blog.example/"),
+            ("x-pjax", "true"),
+            ("hx-request", "true"),
+            ("hx-boosted", "true"),
+            ("hx-history-restore-request", "true"),
+            ("x-up-version", "3.15.0"),
+            ("x-up-target", ".menu"),
+            ("x-livewire", ""),
+            ("x-livewire-navigate", "1"),
+            ("x-inertia", "true"),
+            ("x-barba", "yes"),
+            ("x-alpine-request", "true"),
+            ("datastar-request", "true"),
+        ] {
+            assert_eq!(get(&[HTML, header]), Kind::Other(PART), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn method_without_a_body_to_show_is_no_page() {
+        for method in [Method::HEAD, Method::OPTIONS, Method::TRACE] {
+            assert!(matches!(kind(&method, false, &[HTML, NAVIGATE]), Kind::Other(_)));
+        }
+    }
+}

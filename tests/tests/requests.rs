@@ -1,0 +1,136 @@
+//! Which responses count as pages that a person looks at, and who is taken for the client.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
+
+use actix_web::rt::System;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use mengpaneel::Mengpaneel;
+use mengpaneel_tests::{Visitor, Workshop, names, settle};
+use reqwest::Method;
+use serde_json::json;
+use stand_in::StandIn;
+
+const PAGE: &str = "<!doctype html><html><head><title>x</title></head><body>Hello</body></html>";
+
+fn page() -> HttpResponse {
+    mengpaneel::track("View", ());
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header(("access-control-allow-origin", "*"))
+        .body(PAGE)
+}
+
+async fn buy() -> HttpResponse {
+    mengpaneel::track("Buy", ());
+    HttpResponse::SeeOther().insert_header(("location", "/page")).finish()
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config.route("/page", web::to(async || page())).route("/buy", web::post().to(buy));
+}
+
+/// What a request is answered when calls wait: `replayed`, `page` (its own calls only) or `server`.
+async fn answered(workshop: &Workshop, method: Method, sent: &[(&str, &str)]) -> &'static str {
+    let mut ada = Visitor::browser(&workshop.url);
+    assert_eq!(ada.post("/buy", &[]).await_page().await.status, 303);
+    let ask = ada.clone().ask(method, "/page").await_with(sent).await;
+    let later = ada.visit("/page").await.said();
+    match (&*ask, &*later) {
+        ([buy, view], _) if buy == "track Buy" && view == "track View" => "replayed",
+        ([view], [buy, ..]) if view == "track View" && buy == "track Buy" => "page",
+        ([], [buy, ..]) if buy == "track Buy" => "server",
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Asks with these headers, and gives the calls of the answer.
+trait AwaitWith {
+    async fn await_with(self, sent: &[(&str, &str)]) -> Vec<String>;
+}
+
+impl AwaitWith for mengpaneel_tests::Ask<'_> {
+    async fn await_with(self, sent: &[(&str, &str)]) -> Vec<String> {
+        sent.iter().fold(self, |ask, (name, value)| ask.header(name, value)).await_page().await.said()
+    }
+}
+
+#[tokio::test]
+async fn one_judgement_decides_replay_and_injection() {
+    let workshop = Workshop::start(routes);
+    let html = ("accept", "text/html,*/*;q=0.8");
+    let navigate = ("sec-fetch-mode", "navigate");
+    let mut by_server = 0;
+    for (sent, expected) in [
+        (&[html, navigate][..], "replayed"),
+        (&[html, navigate, ("sec-fetch-dest", "empty")], "replayed"),
+        (&[html, navigate, ("sec-fetch-dest", "iframe")], "replayed"),
+        (&[html], "replayed"),
+        (&[html, ("x-requested-with", "com.example.app")], "replayed"),
+        (&[html, navigate, ("sec-purpose", "prefetch")], "page"),
+        (&[html, navigate, ("sec-fetch-dest", "embed")], "server"),
+        (&[html, ("turbo-frame", "cart")], "server"),
+        (&[html, ("x-pjax", "true")], "server"),
+        (&[html, ("hx-request", "true"), ("hx-boosted", "true")], "server"),
+        (&[html, ("x-up-version", "3.15.0")], "server"),
+        (&[html, ("x-requested-with", "swup")], "server"),
+        (&[html, ("origin", "https://other.example")], "server"),
+        (&[("accept", "*/*")], "server"),
+        (&[], "server"),
+    ] {
+        assert_eq!(answered(&workshop, Method::GET, sent).await, expected, "{sent:?}");
+        by_server += usize::from(expected == "server");
+    }
+    assert_eq!(answered(&workshop, Method::OPTIONS, &[html, navigate]).await, "server");
+    assert_eq!(answered(&workshop, Method::POST, &[html, navigate]).await, "replayed");
+    let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    assert_eq!(names(&arrived), vec!["View"; by_server + 1]);
+}
+
+#[tokio::test]
+async fn webhook_goes_by_the_server() {
+    let workshop = Workshop::start(routes);
+    let mut stripe = Visitor::machine(&workshop.url).with("user-agent", "Stripe/1.0").with("accept", "*/*");
+    let answer = stripe.ask(Method::POST, "/page").await_page().await;
+    assert_eq!(answer.body, PAGE);
+    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["View"]);
+}
+
+#[tokio::test]
+async fn trusted_unix_socket_reports_the_client() {
+    let stand_in = StandIn::start();
+    let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).trusted_proxies(["unix:"]);
+    let mengpaneel = builder.build().unwrap();
+    let path = std::env::temp_dir().join(format!("mengpaneel-{}.socket", std::process::id()));
+    let (send, receive) = mpsc::channel();
+    let (shared, socket) = (mengpaneel.clone(), path.clone());
+    let server = thread::spawn(move || {
+        System::new().block_on(async move {
+            let app = move || App::new().configure(routes).wrap(shared.clone());
+            let server = HttpServer::new(app).workers(1).disable_signals().bind_uds(socket).unwrap().run();
+            send.send(server.handle()).unwrap();
+            server.await.unwrap();
+        });
+    });
+    let handle = receive.recv().unwrap();
+    let asked = thread::spawn(move || {
+        let mut stream = UnixStream::connect(path).unwrap();
+        let request = "GET /page HTTP/1.1\r\nHost: blog.example\r\nConnection: close\r\nAccept: */*\r\n\
+                       Cookie: mp_demo_mixpanel=%7B%22distinct_id%22%3A%2242%22%7D\r\n\
+                       X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\
+                       Forwarded: for=6.6.6.6;host=evil.example\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    assert!(asked.join().unwrap().starts_with("HTTP/1.1 200"));
+    let arrived = settle(&mengpaneel, &stand_in).await;
+    assert_eq!(names(&arrived), ["View"]);
+    assert_eq!(arrived[0].property("ip"), &json!("203.0.113.7"));
+    assert_eq!(arrived[0].property("$current_url"), &json!("https://blog.example/page"));
+    drop(handle.stop(false));
+    server.join().unwrap();
+}
