@@ -99,6 +99,22 @@ async fn webhook_goes_by_the_server() {
 }
 
 #[tokio::test]
+async fn amp_document_is_left_as_it_is() {
+    const AMP: &str = "<!doctype html><html ⚡ lang=en><head><title>x</title></head><body>Hello</body></html>";
+    let workshop = Workshop::start(|config| {
+        config.route(
+            "/",
+            web::to(async || {
+                mengpaneel::track("View", ());
+                HttpResponse::Ok().content_type("text/html").body(AMP)
+            }),
+        );
+    });
+    assert_eq!(Visitor::browser(&workshop.url).visit("/").await.body, AMP);
+    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["View"]);
+}
+
+#[tokio::test]
 async fn trusted_unix_socket_reports_the_client() {
     let stand_in = StandIn::start();
     let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).trusted_proxies(["unix:"]);

@@ -21,6 +21,8 @@ pub(crate) enum Head {
     EndsAt(usize),
     /// Content came before any sign of a document: a fragment of a page.
     Fragment,
+    /// The document is AMP, which takes no scripts but AMP's own.
+    Amp,
 }
 
 /// Reads a page in pieces and tells where its head ends.
@@ -92,6 +94,11 @@ impl Scanner {
         &self.rules.policies
     }
 
+    /// Whether the document declares itself AMP.
+    pub(crate) fn is_amp(&self) -> bool {
+        self.rules.head == Head::Amp
+    }
+
     fn byte(&mut self, byte: u8) {
         const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
         if self.mark == self.tokens.position() && MARK.get(self.mark) == Some(&byte) {
@@ -132,7 +139,7 @@ pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     scanner.read(html, true);
     match scanner.finish() {
         Head::EndsAt(at) => Some(at),
-        Head::Open | Head::Fragment => None,
+        Head::Open | Head::Fragment | Head::Amp => None,
     }
 }
 

@@ -69,7 +69,7 @@ enum State {
     EscapeStart(u8),
 }
 
-/// An attribute of a `meta` tag, the only tag whose attributes are kept.
+/// An attribute of a `meta` or `html` tag, the only tags whose attributes are kept.
 pub(super) type Attribute = (Vec<u8>, Vec<u8>);
 
 /// No name that matters is longer.

@@ -134,7 +134,8 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     };
     let mut scanner = Scanner::default();
     let Some(at) = scan(&mut scanner, bytes) else {
-        return Err("no whole document".into());
+        let why = if scanner.is_amp() { "an AMP document takes no other scripts" } else { "no whole document" };
+        return Err(why.into());
     };
     match judged(headers, scanner.policies(), &exchange.means.settings, &exchange.asked) {
         Verdict::Allowed => Ok(Place::At(at, None)),

@@ -90,7 +90,7 @@ impl Streaming {
         match self.scanner.feed(&piece) {
             Head::Open => self.let_go(self.scanner.settled()),
             Head::EndsAt(at) => self.put_block(at),
-            Head::Fragment => self.decline(),
+            Head::Fragment | Head::Amp => self.decline(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Streaming {
         let rest = match self.state {
             State::Open => match self.scanner.finish() {
                 Head::EndsAt(at) => self.put_block(at),
-                Head::Open | Head::Fragment => self.decline(),
+                Head::Open | Head::Fragment | Head::Amp => self.decline(),
             },
             State::Written | State::Declined => Bytes::new(),
         };

@@ -83,6 +83,9 @@ impl Rules {
         match tokens.name() {
             b"html" => {
                 self.document = true;
+                if is_amp(tokens) {
+                    self.head = Head::Amp;
+                }
                 return;
             }
             b"head" => self.document = true,
@@ -190,6 +193,20 @@ fn special(name: &[u8]) -> Option<Special> {
 fn enter_raw(tokens: &mut Tokenizer) {
     let raw = if tokens.name() == b"script" { Raw::Script } else { Raw::Text };
     tokens.enter(raw);
+}
+
+/// Whether the attributes of an `html` tag declare AMP, for pages, advertisements or e-mails:
+/// <https://amp.dev/documentation/guides-and-tutorials/learn/spec/amphtml/#required-markup>.
+fn is_amp(tokens: &Tokenizer) -> bool {
+    const BOLT: &[u8] = "\u{26A1}".as_bytes();
+    const EMOJI_STYLE: &[u8] = "\u{FE0F}".as_bytes();
+    tokens.attributes().iter().any(|(name, _)| {
+        let format = name.strip_prefix(b"amp").or_else(|| {
+            let rest = name.strip_prefix(BOLT)?;
+            Some(rest.strip_prefix(EMOJI_STYLE).unwrap_or(rest))
+        });
+        matches!(format, Some(b"" | b"4ads" | b"4email"))
+    })
 }
 
 /// The policy that a `meta` tag declares, if it is such a tag.

@@ -84,7 +84,7 @@ fn judge(html: &[u8]) -> Result<Option<usize>, String> {
     scanner.feed(html);
     let at = match scanner.finish() {
         Head::EndsAt(at) => Some(at),
-        Head::Open | Head::Fragment => None,
+        Head::Open | Head::Fragment | Head::Amp => None,
     };
     if head_end(html) != at {
         return Err(format!("in pieces {at:?}, at once {:?}: {shown}", head_end(html)));
@@ -361,5 +361,26 @@ proptest! {
     #[test]
     fn any_bytes_are_read(html in prop::collection::vec(any::<u8>(), 0..64)) {
         head_end(&html);
+    }
+}
+
+#[test]
+fn amp_document_takes_no_script() {
+    for attribute in
+        ["amp", "AMP", "amp=\"\"", "lang=en amp", "⚡", "⚡️", "⚡4ads", "amp4ads", "amp4email", "⚡4email lang=en"]
+    {
+        let page = format!("<!doctype html><html {attribute}><head><title>x</title></head><body>");
+        let mut scanner = Scanner::default();
+        assert_eq!(scan(&mut scanner, page.as_bytes()), None, "{attribute}");
+        assert!(scanner.is_amp(), "{attribute}");
+        let (mut in_pieces, mut head) = (Scanner::default(), Head::Open);
+        for byte in page.bytes() {
+            head = in_pieces.feed(&[byte]);
+        }
+        assert_eq!(head, Head::Amp, "{attribute}");
+    }
+    for attribute in ["", "lang=amp", "data-amp", "ampere", "amp5", "class=\"amp\""] {
+        let page = format!("<!doctype html><html {attribute}><head><title>x</title></head><body>");
+        assert!(head_end(page.as_bytes()).is_some(), "{attribute}");
     }
 }

@@ -42,7 +42,7 @@ impl<'t> Plain<'t> {
             return None;
         }
         let name = rest.get(..plain(rest)?)?;
-        let is_meta = name.eq_ignore_ascii_case(b"meta");
+        let wanted = wanted(name);
         let mut at = from + name.len();
         loop {
             match *ahead.get(at)? {
@@ -54,7 +54,7 @@ impl<'t> Plain<'t> {
                     at += 1;
                     let ahead = ahead.get(at..)?;
                     if ahead.first()?.is_ascii_alphabetic() {
-                        at += attribute(is_meta, ahead)?;
+                        at += attribute(wanted, ahead)?;
                     }
                 }
                 _ => return None,
@@ -63,10 +63,25 @@ impl<'t> Plain<'t> {
     }
 }
 
-/// How long the attribute is that begins here: `name`, `name=value` or `name="value"`.
-fn attribute(is_meta: bool, ahead: &[u8]) -> Option<usize> {
+/// Returns how the attribute begins for whose sake a tag is read byte by byte; of an AMP document it
+/// is `amp`, `amp4ads` or `amp4email`.
+fn wanted(tag: &[u8]) -> Option<&'static [u8]> {
+    if tag.eq_ignore_ascii_case(b"meta") {
+        Some(b"http-equiv")
+    } else if tag.eq_ignore_ascii_case(b"html") {
+        Some(b"amp")
+    } else {
+        None
+    }
+}
+
+/// How long the attribute is that begins here: `name`, `name=value` or `name="value"`. `None` where
+/// it is the wanted one.
+fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
     let name = plain(ahead)?;
-    if is_meta && name == b"http-equiv".len() && ahead.get(..name)?.eq_ignore_ascii_case(b"http-equiv") {
+    if let Some(wanted) = wanted
+        && ahead.get(..name)?.get(..wanted.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(wanted))
+    {
         return None;
     }
     if *ahead.get(name)? != b'=' {

@@ -1,8 +1,8 @@
-//! Tags: their names and attributes, of which only a `meta` tag's are kept.
+//! Tags: their names and attributes, of which only those of `meta` and `html` tags are kept.
 
 use super::{LONGEST_NAME, LONGEST_VALUE, State, Token, Tokenizer, is_space, keep};
 
-/// A `meta` tag with more attributes is not looked at further.
+/// A tag with more attributes is not looked at further.
 const MOST_ATTRIBUTES: usize = 32;
 
 impl Tokenizer {
@@ -118,7 +118,7 @@ impl Tokenizer {
     }
 
     fn attribute(&mut self, byte: u8) -> Option<Token> {
-        if &*self.name == b"meta" && !self.end_tag && self.attributes.len() < MOST_ATTRIBUTES {
+        if matches!(&*self.name, b"meta" | b"html") && !self.end_tag && self.attributes.len() < MOST_ATTRIBUTES {
             self.attributes.push((vec![byte.to_ascii_lowercase()], Vec::new()));
         } else if let Some(last) = self.attributes.last_mut() {
             last.0 = vec![0];
