@@ -49,6 +49,18 @@ const POLICIES = [
   [{ meta: "script-src 'nonce-abc'; connect-src API" }, BY_BROWSER],
   [{ policy: "script-src 'nonce-abc'", meta: "script-src 'nonce-abc'; connect-src 'none'" }, BY_SERVER],
   [{ policy: "sandbox" }, BY_SERVER],
+  [{ policy: "sandbox allow-scripts" }, BY_SERVER],
+  [{ policy: "sandbox allow-scripts allow-same-origin" }, BY_BROWSER],
+  [{ meta: "sandbox" }, BY_BROWSER],
+  [{ policy: "script-src 'nonce-ab==cd'" }, BY_SERVER],
+  [{ policy: "script-src 'unsafe-inline' 'nonce-ab==cd' CDN" }, BY_SERVER],
+  [{ policy: "script-src 'nonce-abcd=='; connect-src API" }, BY_BROWSER],
+  [{ embedder: "require-corp" }, BY_SERVER],
+  [{ embedder: "credentialless" }, BY_BROWSER],
+  [{ isolation: "isolate-and-require-corp" }, BY_SERVER],
+  [{ isolation: "isolate-and-credentialless" }, BY_BROWSER],
+  [{ integrity: "blocked-destinations=(script)" }, BY_SERVER],
+  [{ integrity: "blocked-destinations=(style)" }, BY_BROWSER],
 ];
 
 for (const [policies, way] of POLICIES) {
@@ -71,6 +83,17 @@ for (const [policies, way] of POLICIES) {
     assert.deepEqual(blocked, []);
   });
 }
+
+test("navigation through a service worker is a page", async () => {
+  const { page, leave } = await visitor(browser, pages.url);
+  await page.goto("/installed");
+  await tracks(page);
+  await page.waitForFunction(() => navigator.serviceWorker.controller);
+  await page.goto("/installed");
+  await tracks(page);
+  const events = await pages.await_events(["View Installed", "View Installed"], leave);
+  assert.deepEqual(events.map(({ endpoint }) => endpoint), [BY_BROWSER, BY_BROWSER]);
+});
 
 test("what is recorded while a page flows is run by that page", async () => {
   const { page, leave } = await visitor(browser, pages.url);

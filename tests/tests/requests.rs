@@ -115,6 +115,44 @@ async fn amp_document_is_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn policy_that_stops_the_library_sends_calls_by_the_server() {
+    let workshop = Workshop::start(|config| {
+        config.route(
+            "/",
+            web::to(async |query: web::Query<Vec<(String, String)>>| {
+                mengpaneel::track("View", ());
+                let mut response = HttpResponse::Ok();
+                for (name, value) in query.into_inner() {
+                    response.append_header((name, value));
+                }
+                response.content_type("text/html").body(PAGE)
+            }),
+        );
+    });
+    let mut count = 0;
+    for (name, value, runs) in [
+        ("cross-origin-embedder-policy", "require-corp", false),
+        ("cross-origin-embedder-policy", "credentialless", true),
+        ("cross-origin-embedder-policy-report-only", "require-corp", true),
+        ("document-isolation-policy", "isolate-and-require-corp", false),
+        ("integrity-policy", "blocked-destinations=(script)", false),
+        ("integrity-policy-report-only", "blocked-destinations=(script)", true),
+        ("content-security-policy", "sandbox allow-scripts", false),
+        ("content-security-policy", "sandbox allow-scripts allow-same-origin", true),
+        ("content-security-policy", "script-src 'nonce-ab==cd'", false),
+        ("content-security-policy", "script-src 'nonce-abcd=='", true),
+        ("content-security-policy", "require-trusted-types-for 'script'", false),
+        ("content-security-policy-report-only", "script-src 'none'", true),
+    ] {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+        let page = Visitor::browser(&workshop.url).visit(&format!("/?{query}")).await;
+        assert_eq!(page.said() == ["track View"], runs, "{name}: {value}");
+        count += usize::from(!runs);
+    }
+    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), vec!["View"; count]);
+}
+
+#[tokio::test]
 async fn trusted_unix_socket_reports_the_client() {
     let stand_in = StandIn::start();
     let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).trusted_proxies(["unix:"]);

@@ -4,6 +4,7 @@
 //! does, and do not say which nonce would have been right.
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap};
+use thiserror::Error;
 use url::Url;
 
 #[cfg(test)]
@@ -16,8 +17,43 @@ pub(crate) enum Verdict {
     Allowed,
     /// With this nonce.
     Nonce(String),
-    /// Not at all: the directive that forbids it.
-    Forbidden(String),
+    /// Not at all.
+    Forbidden(Obstacle),
+}
+
+/// What stops the scripts of a page, and how an application lets them run.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Obstacle {
+    /// A directive of a policy.
+    #[error(
+        "the page's Content-Security-Policy forbids it ({0}): give scripts a nonce, and list the hosts of mixpanel-js \
+         in script-src and of its API in connect-src"
+    )]
+    Directive(&'static str),
+    /// `sandbox` without what scripts need.
+    #[error("the page's Content-Security-Policy sandboxes it: add allow-scripts and allow-same-origin")]
+    Sandbox,
+    /// Trusted Types.
+    #[error(
+        "the page's Content-Security-Policy requires Trusted Types, which the loader has not: load mixpanel-js \
+         yourself, and build with loader(Loader::Never)"
+    )]
+    TrustedTypes,
+    /// A policy of isolation, by this header, while mixpanel-js comes from another origin.
+    #[error(
+        "the page's {0} blocks mixpanel-js, whose host does not allow it with CORS: set lib_url to a copy on the \
+         page's own origin, or say credentialless"
+    )]
+    Isolation(&'static str),
+    /// `Integrity-Policy` for scripts.
+    #[error(
+        "the page's Integrity-Policy blocks scripts without a hash: load mixpanel-js yourself, and build with \
+         loader(Loader::Never)"
+    )]
+    Integrity,
+    /// An `http:` URL in a page of `https:`.
+    #[error("a page of https: may not use {0}: set an https: URL")]
+    MixedContent(String),
 }
 
 /// What the block needs besides running.
@@ -31,15 +67,24 @@ pub(crate) struct Needs<'a> {
     pub(crate) connect: Option<&'a str>,
 }
 
+impl Needs<'_> {
+    /// The page's origin, or one that nothing else has.
+    pub(crate) fn page(&self) -> Option<Url> {
+        Url::parse(self.origin.unwrap_or("https://page.invalid")).ok()
+    }
+}
+
 /// What all policies together say: those of the headers, and those that the page itself declares
 /// in `meta` tags. Reports are nobody's business here: a Report-Only policy forbids nothing.
 pub(crate) fn check(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Verdict {
     let mut nonces: Option<Vec<String>> = None;
     let sent =
         headers.get_all(CONTENT_SECURITY_POLICY).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let all: Vec<String> = sent.chain(declared.iter().cloned()).collect();
-    for policy in all.iter().flat_map(|header| header.split(',')) {
-        match Policy::parse(policy).admits(needs) {
+    let sent: Vec<String> = sent.collect();
+    let sent = sent.iter().flat_map(|header| header.split(',')).map(Policy::parse);
+    let declared = declared.iter().flat_map(|header| header.split(',')).map(Policy::declared);
+    for policy in sent.chain(declared) {
+        match policy.admits(needs) {
             Ok(None) => {}
             Ok(Some((directive, offered))) => {
                 let both: Vec<String> = match nonces {
@@ -47,11 +92,11 @@ pub(crate) fn check(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>)
                     Some(known) => known.into_iter().filter(|it| offered.contains(it)).collect(),
                 };
                 if both.is_empty() {
-                    return Verdict::Forbidden(directive.to_owned());
+                    return Verdict::Forbidden(Obstacle::Directive(directive));
                 }
                 nonces = Some(both);
             }
-            Err(directive) => return Verdict::Forbidden(directive.to_owned()),
+            Err(obstacle) => return Verdict::Forbidden(obstacle),
         }
     }
     match nonces.and_then(|nonces| nonces.into_iter().next()) {
@@ -80,6 +125,14 @@ impl<'p> Policy<'p> {
         Self(directives)
     }
 
+    /// Reads a policy that a `meta` tag declares, where `sandbox` is ignored:
+    /// <https://html.spec.whatwg.org/#attr-meta-http-equiv-content-security-policy>.
+    fn declared(policy: &'p str) -> Self {
+        let mut policy = Self::parse(policy);
+        policy.0.retain(|(name, _)| name != "sandbox");
+        policy
+    }
+
     /// The first of these directives that the policy has.
     fn first(&self, names: &[&'static str]) -> Option<(&'static str, &[&'p str])> {
         names.iter().find_map(|name| {
@@ -88,22 +141,23 @@ impl<'p> Policy<'p> {
         })
     }
 
-    fn admits(&self, needs: &Needs<'_>) -> Result<Offer<'static>, &'static str> {
-        if let Some((name, tokens)) = self.first(&["sandbox"])
-            && !has(tokens, "allow-scripts")
+    fn admits(&self, needs: &Needs<'_>) -> Result<Offer<'static>, Obstacle> {
+        // Without its origin a page has no cookies and no storage, and mixpanel-js throws.
+        if let Some((_, tokens)) = self.first(&["sandbox"])
+            && !(has(tokens, "allow-scripts") && has(tokens, "allow-same-origin"))
         {
-            return Err(name);
+            return Err(Obstacle::Sandbox);
         }
-        if let Some((name, tokens)) = self.first(&["require-trusted-types-for"])
+        if let Some((_, tokens)) = self.first(&["require-trusted-types-for"])
             && needs.script.is_some()
             && has(tokens, "'script'")
         {
-            return Err(name);
+            return Err(Obstacle::TrustedTypes);
         }
         if let Some((name, sources)) = self.first(&["connect-src", "default-src"])
             && needs.connect.is_some_and(|url| !lists(sources, url, needs))
         {
-            return Err(name);
+            return Err(Obstacle::Directive(name));
         }
         let Some((name, sources)) = self.first(&["script-src-elem", "script-src", "default-src"]) else {
             return Ok(None);
@@ -113,9 +167,10 @@ impl<'p> Policy<'p> {
             // What the loader adds carries the nonce too, so that it needs no place in the list.
             return Ok(Some((name, nonces)));
         }
-        let strict = has(sources, "'strict-dynamic'") || sources.iter().any(|it| is_hash(it));
+        let strict = has(sources, "'strict-dynamic'") || sources.iter().any(|it| is_nonce_or_hash(it));
         let runs = has(sources, "'unsafe-inline'") && !strict;
-        if runs && needs.script.is_none_or(|url| lists(sources, url, needs)) { Ok(None) } else { Err(name) }
+        let is_listed = || needs.script.is_none_or(|url| lists(sources, url, needs));
+        if runs && is_listed() { Ok(None) } else { Err(Obstacle::Directive(name)) }
     }
 }
 
@@ -127,26 +182,29 @@ fn has(sources: &[&str], keyword: &str) -> bool {
 fn quoted<'s>(source: &'s str, prefix: &str) -> Option<&'s str> {
     let inside = source.strip_prefix('\'')?.strip_suffix('\'')?;
     let (name, value) = inside.split_once('-')?;
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=');
-    (name.eq_ignore_ascii_case(prefix) && !value.is_empty() && value.chars().all(is_base64)).then_some(value)
+    name.eq_ignore_ascii_case(prefix).then_some(value)
 }
 
+/// The nonce that a source offers. One that is no Base64, with padding anywhere but at its end, is
+/// ignored by Chromium: <https://www.w3.org/TR/CSP3/#grammardef-base64-value>.
 fn nonce(source: &str) -> Option<String> {
-    quoted(source, "nonce").map(str::to_owned)
+    let value = quoted(source, "nonce")?;
+    let digits = value.trim_end_matches('=');
+    let is_digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
+    let is_valid = !digits.is_empty() && value.len() - digits.len() <= 2 && digits.chars().all(is_digit);
+    is_valid.then(|| value.to_owned())
 }
 
-fn is_hash(source: &str) -> bool {
-    ["sha256", "sha384", "sha512"].iter().any(|algorithm| quoted(source, algorithm).is_some())
+/// Whether a source is a nonce or a hash, valid or not: some browsers ignore `'unsafe-inline'`
+/// beside an invalid one, others do not.
+fn is_nonce_or_hash(source: &str) -> bool {
+    ["nonce", "sha256", "sha384", "sha512"].iter().any(|prefix| quoted(source, prefix).is_some())
 }
 
 /// Whether the list names this address. An address that cannot be read is not named.
 fn lists(sources: &[&str], url: &str, needs: &Needs<'_>) -> bool {
-    let Ok(page) = Url::parse(needs.origin.unwrap_or("https://page.invalid")) else {
-        return false;
-    };
-    let Ok(url) = page.join(url) else {
-        return false;
-    };
+    let Some(page) = needs.page() else { return false };
+    let Ok(url) = page.join(url) else { return false };
     sources.iter().any(|source| names(source, &url, &page))
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod csp;
 pub(crate) mod inject;
+pub(crate) mod policies;
 pub(crate) mod script;
 mod setups;
 mod tokens;

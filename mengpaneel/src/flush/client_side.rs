@@ -10,8 +10,9 @@ use super::body::Content;
 use super::stream::{Judge, Streaming, Write};
 use super::{Declined, Exchange, caching, split};
 use crate::asked::Asked;
-use crate::browser::csp::{self, Needs, Verdict};
+use crate::browser::csp::{Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
+use crate::browser::policies;
 use crate::call::Calls;
 use crate::mixpanel::Mixpanel;
 use crate::request::headers;
@@ -113,20 +114,12 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     if !matches!(exchange.body, Some(Content::Whole { .. })) {
         is_page(exchange)?;
     }
-    let forbidden = |directive: String| -> Declined {
-        let api_host = exchange.means.settings.page.api_host();
-        format!(
-            "the page's Content-Security-Policy forbids it ({directive}): give scripts a nonce, and let them connect \
-             to {api_host}"
-        )
-        .into()
-    };
     let headers = exchange.response.headers();
     let bytes = match &exchange.body {
         Some(Content::Whole { bytes }) => bytes,
         Some(Content::Own { .. }) if exchange.means.settings.inject_into_streams => {
             return match judged(headers, &[], &exchange.means.settings, &exchange.asked) {
-                Verdict::Forbidden(directive) => Err(forbidden(directive)),
+                Verdict::Forbidden(obstacle) => Err(obstacle.to_string().into()),
                 Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
             };
         }
@@ -140,23 +133,20 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     match judged(headers, scanner.policies(), &exchange.means.settings, &exchange.asked) {
         Verdict::Allowed => Ok(Place::At(at, None)),
         Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
-        Verdict::Forbidden(directive) => Err(forbidden(directive)),
+        Verdict::Forbidden(obstacle) => Err(obstacle.to_string().into()),
     }
 }
 
-/// What the response's policy says, together with what the page itself declares.
+/// What the response's policies say, together with what the page itself declares.
 fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, asked: &Asked) -> Verdict {
-    if declared.is_empty() && !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+    let page = &settings.page;
+    let script = (page.loader != Loader::Never).then_some(page.lib_url.as_str());
+    let needs = Needs { origin: None, script, connect: Some(page.api_host()) };
+    if !policies::has_any(headers, declared, &needs) {
         return Verdict::Allowed;
     }
-    let page = &settings.page;
     let origin = asked.url().map(|url| url.origin().ascii_serialization());
-    let needs = Needs {
-        origin: origin.as_deref(),
-        script: (page.loader != Loader::Never).then_some(page.lib_url.as_str()),
-        connect: Some(page.api_host()),
-    };
-    csp::check(headers, declared, &needs)
+    policies::judge(headers, declared, &Needs { origin: origin.as_deref(), ..needs })
 }
 
 fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<&Calls>) {

@@ -27,7 +27,7 @@ fn what_a_policy_does_not_speak_of_is_allowed() {
         &["script-src 'UNSAFE-INLINE' https:; connect-src *.mixpanel.com"],
         &["script-src-elem 'unsafe-inline' *.mxpnl.com/libs/; script-src 'none'"],
         &["script-src 'unsafe-inline' http://cdn.mxpnl.com:*"],
-        &["sandbox allow-scripts allow-forms"],
+        &["sandbox allow-scripts allow-same-origin"],
     ] {
         assert_eq!(verdict(policies), Verdict::Allowed, "{policies:?}");
     }
@@ -64,11 +64,31 @@ fn anything_else_names_the_directive_that_forbids_it() {
         (&["script-src 'none'"], "script-src"),
         (&["script-src 'nonce-x'", "script-src 'nonce-y'"], "script-src"),
         (&["script-src 'nonce-x'; connect-src 'self'"], "connect-src"),
-        (&["sandbox allow-forms"], "sandbox"),
-        (&["require-trusted-types-for 'script'"], "require-trusted-types-for"),
+        (&["script-src 'nonce-ab==cd'"], "script-src"),
+        (&["script-src 'nonce-ab==='"], "script-src"),
+        (&["script-src 'nonce-=='"], "script-src"),
+        (&["script-src 'nonce-a.b'"], "script-src"),
+        (&["script-src 'unsafe-inline' 'nonce-ab==cd' *"], "script-src"),
     ] {
-        assert_eq!(verdict(policies), Verdict::Forbidden(directive.into()), "{policies:?}");
+        assert_eq!(verdict(policies), Verdict::Forbidden(Obstacle::Directive(directive)), "{policies:?}");
     }
+}
+
+#[test]
+fn sandbox_and_trusted_types_stop_the_loader() {
+    for policy in ["sandbox", "sandbox allow-forms", "sandbox allow-scripts", "sandbox allow-same-origin"] {
+        assert_eq!(verdict(&[policy]), Verdict::Forbidden(Obstacle::Sandbox), "{policy}");
+        assert_eq!(check(&HeaderMap::new(), &[policy.to_owned()], &NEEDS), Verdict::Allowed, "{policy}");
+    }
+    let trusted_types = "require-trusted-types-for 'script'; trusted-types x";
+    assert_eq!(verdict(&[trusted_types]), Verdict::Forbidden(Obstacle::TrustedTypes));
+    assert_eq!(verdict(&["trusted-types x"]), Verdict::Allowed);
+}
+
+#[test]
+fn invalid_nonce_beside_a_valid_one_is_ignored() {
+    assert_eq!(verdict(&["script-src 'nonce-ab==cd' 'nonce-x'"]), Verdict::Nonce("x".into()));
+    assert_eq!(verdict(&["script-src 'nonce-aB==' 'strict-dynamic'"]), Verdict::Nonce("aB==".into()));
 }
 
 #[test]
