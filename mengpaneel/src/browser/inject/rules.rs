@@ -219,11 +219,61 @@ fn policy(tokens: &Tokenizer) -> Option<String> {
     declares.then(|| value(b"content")).flatten()
 }
 
-/// The character references that a template engine writes into an attribute.
+/// Decodes the character references that template engines write into attributes: numbers, and the
+/// names of the signs that policies are made of.
 fn unescape(value: &str) -> String {
-    ["&#39;", "&#x27;", "&#X27;", "&apos;"]
-        .iter()
-        .fold(value.to_owned(), |value, quote| value.replace(quote, "'"))
-        .replace("&quot;", "\"")
-        .replace("&amp;", "&")
+    let (mut decoded, mut rest) = (String::with_capacity(value.len()), value);
+    while let Some((before, _)) = rest.split_once('&') {
+        decoded.push_str(before);
+        rest = rest.get(before.len()..).unwrap_or_default();
+        let (c, length) = reference(rest).unwrap_or(('&', 1));
+        decoded.push(c);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
+/// Returns the character that a text begins with a reference to, and the reference's length.
+fn reference(text: &str) -> Option<(char, usize)> {
+    const NAMED: [(&str, char); 9] = [
+        ("&quot;", '"'),
+        ("&apos;", '\''),
+        ("&amp;", '&'),
+        ("&sol;", '/'),
+        ("&colon;", ':'),
+        ("&semi;", ';'),
+        ("&equals;", '='),
+        ("&plus;", '+'),
+        ("&comma;", ','),
+    ];
+    let Some(number) = text.strip_prefix("&#") else {
+        return NAMED.iter().find(|(name, _)| text.starts_with(name)).map(|(name, c)| (*c, name.len()));
+    };
+    let (digits, radix) = match number.strip_prefix(['x', 'X']) {
+        Some(hexadecimal) => (hexadecimal, 16),
+        None => (number, 10),
+    };
+    let count = digits.bytes().take_while(|digit| char::from(*digit).is_digit(radix)).count();
+    let c = char::from_u32(u32::from_str_radix(digits.get(..count)?, radix).ok()?)?;
+    let rest = digits.get(count..)?;
+    let rest = rest.strip_prefix(';').unwrap_or(rest);
+    Some((c, text.len() - rest.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_in_a_policy_are_decoded() {
+        for (written, read) in [
+            ("script-src &#39;self&#x27; https:&#x2F;&#47;a&sol;b", "script-src 'self' https://a/b"),
+            ("&#39nonce-a&#x3D;&quot;&amp;&apos;", "'nonce-a=\"&'"),
+            ("report-uri /r?a=1&b=2&#; &#x; &", "report-uri /r?a=1&b=2&#; &#x; &"),
+            ("&amp;#39;", "&#39;"),
+        ] {
+            assert_eq!(unescape(written), read);
+        }
+    }
 }
