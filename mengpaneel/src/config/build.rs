@@ -30,6 +30,9 @@ impl Builder {
     pub fn build(self) -> Result<Mengpaneel, BuildError> {
         let settings = self.settings()?;
         self.api_host.url()?;
+        if self.before_send.is_some() && self.outbox.as_ref().is_some_and(|outbox| !outbox.is_translated_here()) {
+            return Err(BuildError::BeforeSend);
+        }
         let Some(token) = self.token.0 else {
             tracing::info!(target: "mengpaneel", "no token: tracking is off");
             return Ok(Mengpaneel::new(None));

@@ -34,6 +34,12 @@ pub enum BuildError {
     /// There is no cookie to be given to visitors.
     #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]
     SeedCookie,
+    /// The hook cannot look at what another program translates.
+    #[error(
+        "before_send: this outbox hands calls to a program that translates them itself (Sidekiq), so that the hook \
+         would not see them: remove the hook, or take the outbox `Redis`"
+    )]
+    BeforeSend,
     /// Nothing can be delivered: there are no certificates on this machine, most often.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),

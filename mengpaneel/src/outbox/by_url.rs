@@ -61,6 +61,10 @@ macro_rules! delegate {
                 (**self).is_durable()
             }
 
+            fn is_translated_here(&self) -> bool {
+                (**self).is_translated_here()
+            }
+
             fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
                 (**self).append(parcel)
             }

@@ -1,123 +1,36 @@
 //! A link to Redis: connects when it is needed, and says of each failure whether anything can have
 //! been done.
 
-use std::fmt;
-use std::sync::Arc;
+mod intake;
+mod server;
+mod trouble;
+
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, TlsCertificates, aio};
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::OutboxError;
+pub(super) use self::intake::Intake;
+pub(super) use self::server::{Server, without_secrets};
+pub(super) use self::trouble::Trouble;
+
+use self::server::{Connection, Request};
+use self::trouble::Meaning;
 
 /// How long Redis is left alone after it could not be reached: what comes meanwhile is declined
 /// at once.
 const REST: Duration = Duration::from_millis(500);
-
-/// Why Redis did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// It could not be reached: nothing was done.
-    Unreachable(String),
-    /// It was asked, and did not answer: it may have been done.
-    Unknown(String),
-    /// It said no.
-    Refused(String),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable(why) => write!(f, "Redis cannot be reached: {why}"),
-            Self::Unknown(why) => write!(f, "Redis did not answer: {why}"),
-            Self::Refused(why) => write!(f, "Redis refused: {why}"),
-        }
-    }
-}
-
-impl From<Trouble> for OutboxError {
-    fn from(trouble: Trouble) -> Self {
-        Self(trouble.to_string())
-    }
-}
-
-/// Where Redis is.
-#[derive(Clone)]
-pub(super) enum Server {
-    One(Box<Client>),
-    Cluster(Box<ClusterClient>),
-}
-
-impl Server {
-    /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it is to be known by
-    /// one of these root certificates (PEM), or by the system's.
-    pub(super) fn at(url: &str, patience: Duration, roots: Option<&[u8]>) -> Result<Self, OutboxError> {
-        let told = |error: RedisError| OutboxError(format!("{} is no URL of a Redis: {error}", safe(url)));
-        let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        if roots.is_some_and(|roots| memchr::memmem::find(roots, b"-----BEGIN CERTIFICATE-----").is_none()) {
-            return Err(OutboxError("root_certificates: there is no certificate in it, which would be PEM".into()));
-        }
-        let roots = roots.map(|roots| TlsCertificates { client_tls: None, root_cert: Some(roots.to_owned()) });
-        let Some(scheme) = scheme.strip_suffix("+cluster") else {
-            let client = match roots {
-                Some(roots) => Client::build_with_tls(url, roots),
-                None => Client::open(url),
-            };
-            return Ok(Self::One(Box::new(client.map_err(told)?)));
-        };
-        let mut builder = ClusterClient::builder([format!("{scheme}://{rest}")])
-            .connection_timeout(patience)
-            // Ours is the one that counts, and it differs by command.
-            .response_timeout(Duration::from_secs(60))
-            .retries(0);
-        if let Some(roots) = roots {
-            builder = builder.certs(roots);
-        }
-        Ok(Self::Cluster(Box::new(builder.build().map_err(told)?)))
-    }
-
-    async fn connect(&self) -> Result<Connection, RedisError> {
-        Ok(match self {
-            Self::One(client) => {
-                let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-                Connection::One(client.get_multiplexed_async_connection_with_config(&config).await?)
-            }
-            Self::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
-        })
-    }
-}
-
-/// A URL without what is secret in it.
-fn safe(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, host)| host)
-}
-
-#[derive(Clone)]
-enum Connection {
-    One(aio::MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
-impl Connection {
-    async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
-        match self {
-            Self::One(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => command.query_async(connection).await,
-        }
-    }
-}
 
 /// One connection to Redis, made when it is needed.
 pub(super) struct Link {
     server: Server,
     patience: Duration,
     state: Mutex<State>,
-    /// It cannot be reached, and that was told: by one of the links to one server.
-    is_away: Arc<AtomicBool>,
+    /// Shared by all links to one server.
+    outage: Arc<Outage>,
 }
 
 #[derive(Default)]
@@ -129,12 +42,17 @@ struct State {
 
 impl Link {
     pub(super) fn new(server: Server, patience: Duration) -> Self {
-        Self { server, patience, state: Mutex::default(), is_away: Arc::default() }
+        Self { server, patience, state: Mutex::default(), outage: Arc::default() }
     }
 
     /// A second connection to the same server.
     pub(super) fn beside(&self) -> Self {
-        Self { is_away: Arc::clone(&self.is_away), ..Self::new(self.server.clone(), self.patience) }
+        Self { outage: Arc::clone(&self.outage), ..Self::new(self.server.clone(), self.patience) }
+    }
+
+    /// Host and port, or the path of a socket.
+    pub(super) fn address(&self) -> &str {
+        self.server.address()
     }
 
     /// One command.
@@ -144,19 +62,44 @@ impl Link {
 
     /// One command that Redis may take `longer` for.
     pub(super) async fn ask_for<T: FromRedisValue>(&self, command: &Cmd, longer: Duration) -> Result<T, Trouble> {
-        let mut connection = self.connection().await?;
-        let asked = timeout(self.patience + longer, connection.ask(command)).await;
-        let error = match asked {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error,
-            Err(_) => RedisError::from((ErrorKind::Io, "no answer in time")),
-        };
-        // What Redis itself said is an answer; all else leaves it open what was done.
-        if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
-            return Err(Trouble::Refused(error.to_string()));
+        self.request(Request::One(command), longer).await
+    }
+
+    /// Several commands in one round trip.
+    pub(super) async fn ask_all<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Trouble> {
+        self.request(Request::All(pipeline), Duration::ZERO).await
+    }
+
+    async fn request<T: FromRedisValue>(&self, request: Request<'_>, longer: Duration) -> Result<T, Trouble> {
+        let (mut is_new, mut is_again) = (false, false);
+        loop {
+            let mut connection = self.connection(&mut is_new).await?;
+            let asked = timeout(self.patience + longer, connection.ask(request)).await;
+            let error = match asked {
+                Ok(Ok(answer)) => {
+                    self.outage.worked(request, self.address());
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => error,
+                Err(_) => RedisError::from((ErrorKind::Io, "no answer in time")),
+            };
+            let why = format!("{}: {error}", self.address());
+            match Meaning::of(&error) {
+                Meaning::Refusal => return Err(Trouble::Refused(why)),
+                Meaning::NoAnswer => {
+                    self.state.lock().await.connection = None;
+                    return Err(Trouble::Unknown(why));
+                }
+                // The connection may be older than the failover that made another server the primary.
+                Meaning::NotNow(true) if !is_new && !is_again => {
+                    is_again = true;
+                    self.state.lock().await.connection = None;
+                }
+                Meaning::NotNow(is_wrong_server) => {
+                    return Err(self.rest(why, is_wrong_server, Some(request)).await);
+                }
+            }
         }
-        self.state.lock().await.connection = None;
-        Err(Trouble::Unknown(error.to_string()))
     }
 
     /// A script, sent whole only where Redis does not know it yet.
@@ -180,31 +123,81 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> Result<Connection, Trouble> {
+    /// The connection there is, or a new one: `is_new` says so then.
+    async fn connection(&self, is_new: &mut bool) -> Result<Connection, Trouble> {
         let mut state = self.state.lock().await;
-        if let Some(connection) = &state.connection {
-            return Ok(connection.clone());
-        }
         if state.rest_until.is_some_and(|until| Instant::now() < until) {
             return Err(Trouble::Unreachable(state.last.clone()));
         }
+        if let Some(connection) = &state.connection {
+            return Ok(connection.clone());
+        }
+        *is_new = true;
         let why = match timeout(self.patience, self.server.connect()).await {
             Ok(Ok(connection)) => {
                 state.rest_until = None;
-                if self.is_away.swap(false, Ordering::Relaxed) {
-                    tracing::info!(target: "mengpaneel", "Redis is back");
-                }
                 return Ok(state.connection.insert(connection).clone());
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it does not answer".to_owned(),
+            Ok(Err(error)) => format!("{}: {error}", self.address()),
+            Err(_) => format!("{}: it does not answer", self.address()),
         };
+        drop(state);
+        Err(self.rest(why, true, None).await)
+    }
+
+    /// Leaves Redis alone for a while, and says why.
+    async fn rest(&self, why: String, drops_connection: bool, request: Option<Request<'_>>) -> Trouble {
+        let mut state = self.state.lock().await;
         state.rest_until = Some(Instant::now() + REST);
         state.last.clone_from(&why);
-        let trouble = Trouble::Unreachable(why);
-        if !self.is_away.swap(true, Ordering::Relaxed) {
-            tracing::error!(target: "mengpaneel", "{trouble}");
+        if drops_connection {
+            state.connection = None;
         }
-        Err(trouble)
+        drop(state);
+        let trouble = Trouble::Unreachable(why);
+        self.outage.failed(&trouble, request);
+        trouble
+    }
+}
+
+/// Whether Redis is away: logged once when it goes, and once when it is back.
+#[derive(Default)]
+struct Outage {
+    is_away: AtomicBool,
+    last: StdMutex<Option<Failed>>,
+}
+
+struct Failed {
+    at: Instant,
+    /// Which request failed; `None` where there was no connection. A replica answers reads, so that only the same
+    /// request tells that Redis is back.
+    request: Option<Vec<u8>>,
+}
+
+/// After such a time without a failure any answer tells that Redis is back.
+const QUIET: Duration = Duration::from_secs(30);
+
+impl Outage {
+    fn failed(&self, trouble: &Trouble, request: Option<Request<'_>>) {
+        let failed = Failed { at: Instant::now(), request: request.map(Request::name) };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
+        if !self.is_away.swap(true, Ordering::Relaxed) {
+            tracing::error!(target: "mengpaneel", "{trouble}; calls go the next way until it is back");
+        }
+    }
+
+    fn worked(&self, request: Request<'_>, address: &str) {
+        if !self.is_away.load(Ordering::Relaxed) {
+            return;
+        }
+        let is_back = {
+            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.as_ref().is_none_or(|failed| {
+                failed.at.elapsed() > QUIET || failed.request.as_ref().is_none_or(|name| *name == request.name())
+            })
+        };
+        if is_back && self.is_away.swap(false, Ordering::Relaxed) {
+            tracing::info!(target: "mengpaneel", address, "Redis is back");
+        }
     }
 }

@@ -75,6 +75,12 @@ pub trait Outbox: Send + Sync + 'static {
         true
     }
 
+    /// Whether this library translates what waits here, in this process or another. `false` where a foreign program does:
+    /// then [`before_send`](crate::Builder::before_send) cannot be applied, and building fails with both.
+    fn is_translated_here(&self) -> bool {
+        true
+    }
+
     /// Keeps a parcel, or hands it back: full, or unreachable. A parcel of the same
     /// [`id`](Parcel::id) is the same one, and may be kept once.
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>>;

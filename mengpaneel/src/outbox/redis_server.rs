@@ -52,6 +52,10 @@ impl Server {
         format!("{scheme}://127.0.0.1:{}/", self.port)
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// As `kill -9`.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -7,6 +7,7 @@ mod scripts;
 mod tests;
 mod writer;
 
+use std::fmt;
 use std::future::{Future, ready};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -23,7 +24,7 @@ use self::asides::AsideKeys;
 use self::reader::{MAX_BURIED, Reader};
 use self::scripts::{ACKNOWLEDGE, BURY, RETRY, Text};
 use self::writer::{Append, Writer};
-use super::link::{Link, Server, Trouble};
+use super::link::{Link, Server, Trouble, without_secrets};
 use super::turn::Turn;
 use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
 use crate::call::Calls;
@@ -56,7 +57,6 @@ const MAX_AT_ONCE: usize = 1_000;
 /// let outbox = Redis::at("redis://127.0.0.1/").max_records(1_000_000);
 /// # let _ = outbox;
 /// ```
-#[derive(Debug)]
 pub struct Redis {
     url: String,
     key: String,
@@ -106,9 +106,14 @@ struct Desk {
     _end: oneshot::Sender<()>,
 }
 
-impl std::fmt::Debug for Desk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Desk")
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("server", &without_secrets(&self.url))
+            .field("key", &self.key)
+            .field("max_records", &self.max_records)
+            .field("claim_after", &self.claim_after)
+            .finish_non_exhaustive()
     }
 }
 

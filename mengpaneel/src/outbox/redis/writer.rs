@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Keys;
 use super::scripts::APPEND;
-use crate::outbox::link::{Link, Trouble};
+use crate::outbox::link::{Intake, Link, Trouble};
 
 /// As many records share one script at most.
 const MAX_GROUP: usize = 500;
@@ -44,12 +44,13 @@ pub(super) struct Writer {
     own_key: String,
     max_records: u64,
     number: u64,
+    intake: Intake,
 }
 
 impl Writer {
     pub(super) fn new(link: Arc<Link>, keys: Arc<Keys>, appends: UnboundedReceiver<Append>, max_records: u64) -> Self {
         let own_key = keys.writer(Uuid::new_v4());
-        Self { link, keys, appends, own_key, max_records, number: 0 }
+        Self { link, keys, appends, own_key, max_records, number: 0, intake: Intake::default() }
     }
 
     /// Works until nobody can append any more.
@@ -60,6 +61,10 @@ impl Writer {
                 && let Ok(next) = self.appends.try_recv()
             {
                 group.push(next);
+            }
+            if let Some(refusal) = self.intake.refusal() {
+                decline(group, &refusal);
+                continue;
             }
             self.number += 1;
             match self.try_append(&group).await {
@@ -74,7 +79,10 @@ impl Writer {
         let (number, bound) = (self.number.to_string(), self.max_records.to_string());
         let mut args = vec![number.as_bytes(), bound.as_bytes()];
         args.extend(group.iter().map(|append| append.record.as_slice()));
-        APPEND.run(&self.link, &[&self.keys.calls, &self.keys.later, &self.own_key], &args).await
+        let keys = [self.keys.calls.as_str(), &self.keys.later, &self.own_key];
+        let appended = APPEND.run(&self.link, &keys, &args).await;
+        self.intake.note(&appended);
+        appended
     }
 
     /// All were kept, or none.

@@ -1,51 +1,185 @@
 //! The job of the original gem's worker, and what that worker can do.
+//!
+//! The worker (mengpaneel 0.0.2 with mixpanel-ruby 2.3) runs the calls in their order. It knows who was identified by an
+//! `identify` among them and nobody else: neither mixpanel-js's cookie nor Mixpanel's limits. So a parcel is translated
+//! here as well, and becomes a job only where the worker would send the same messages under the same IDs.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::call::{Call, Calls, Method};
+use crate::call::{Call, Calls, Method, Mode};
 use crate::parcel::Parcel;
+use crate::server::{Endpoint, Interpreter, Message};
 use crate::written::Seen;
 
 /// The class of the gem's worker.
 const CLASS: &str = "Mengpaneel::Strategy::AsyncServerSide::Worker";
 
-/// A parcel as a job, or why the gem's worker could not do it.
-pub(super) fn job(parcel: &Parcel, queue: &str, now_ms: u64) -> Result<Value, String> {
-    let mut calls = parcel.calls.clone();
-    calls.setup.splice(0..0, parcel.context.iter().filter(|call| keeps_state(call)).cloned());
-    for call in calls.iter().chain(&parcel.context) {
-        if let Some(why) = objection(call) {
-            return Err(format!("the gem's worker {why}: {}", call.method()));
-        }
-    }
-    name_visitor(&mut calls, parcel);
-    let number = parcel.id.simple().to_string();
+/// How deep Ruby's JSON parser reads, which Sidekiq uses as it is: it buries a deeper job unread.
+/// <https://docs.ruby-lang.org/en/3.3/JSON.html>, `max_nesting`.
+const MAX_NESTING: usize = 100;
+
+/// A parcel as the JSON of a job, or why the gem's worker could not do it.
+pub(super) fn job(parcel: &Parcel, queue: &str, now_ms: u64, interpreter: &Interpreter) -> Result<String, String> {
+    let calls = job_calls(parcel, interpreter)?;
     let ip = (!parcel.via_server || !parcel.visitor.is_machine()).then_some(parcel.visitor.ip.as_deref()).flatten();
+    // Seconds with a fraction: Sidekiq 8 writes whole milliseconds, and takes a float for seconds as 6 and 7 do
+    // (https://github.com/sidekiq/sidekiq/pull/6564).
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in a float")]
     let now = now_ms as f64 / 1_000.0;
-    Ok(json!({
+    let job = json!({
         "class": CLASS,
         "queue": queue,
         "retry": true,
         "args": [calls, ip],
-        // Its last 24 digits are the random ones.
-        "jid": number.get(8..).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned),
+        "jid": job_id(),
         "created_at": now,
         "enqueued_at": now,
-    }))
+    })
+    .to_string();
+    let depth = nesting(job.as_bytes());
+    if depth > MAX_NESTING {
+        return Err(format!("the job would be nested {depth} deep, and Ruby reads JSON up to {MAX_NESTING} deep"));
+    }
+    Ok(job)
 }
 
-/// Whether it changes what later calls say and sends nothing by itself.
-fn keeps_state(call: &Call) -> bool {
-    matches!(call.method(), Method::Identify | Method::Register | Method::Unregister)
+/// A new job ID: 24 hexadecimal digits, all of them random, as `SecureRandom.hex(12)` gives Sidekiq.
+fn job_id() -> String {
+    let id = Uuid::new_v4();
+    // The bytes 6 and 8 of a UUID hold its version and variant.
+    let [a, b, c, d, e, f, _, _, _, g, h, i, j, k, l, _] = id.into_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l].map(|byte| format!("{byte:02x}")).concat()
 }
+
+/// The calls that make the worker send what this process would send itself.
+fn job_calls(parcel: &Parcel, interpreter: &Interpreter) -> Result<Calls, String> {
+    if parcel.calls.tracking.is_empty() {
+        return Err("the gem's worker does nothing where no call is in tracking mode".into());
+    }
+    let translated = interpreter.by_call(parcel);
+    if translated.is_robot && parcel.calls.iter().any(|call| call.method().is_track()) {
+        return Err("mixpanel-js sends no events of this browser, a bot's, and the gem's worker would".into());
+    }
+    if let Some((call, why)) = translated.problem {
+        return Err(format!("the gem's worker would send {} as it is: {why}", call.method()));
+    }
+    let mut script = Script::default();
+    let first = if parcel.calls.before_setup.is_empty() { Mode::Setup } else { Mode::BeforeSetup };
+    for call in &parcel.context {
+        script.add_context(call, first)?;
+    }
+    let mut messages = translated.messages.into_iter();
+    for mode in [Mode::BeforeSetup, Mode::Setup, Mode::Tracking] {
+        for call in parcel.calls.mode(mode) {
+            script.add(call, messages.next().unwrap_or_default(), mode)?;
+        }
+    }
+    if script.calls.tracking.is_empty() {
+        return Err("nothing in tracking mode is left to send, and then the gem's worker does nothing".into());
+    }
+    Ok(script.calls)
+}
+
+/// What the worker is to do, and whom it has identified so far.
+#[derive(Default)]
+struct Script {
+    calls: Calls,
+    identity: Option<String>,
+}
+
+impl Script {
+    /// Adds a call that is in force, but delivered elsewhere.
+    fn add_context(&mut self, call: &Call, mode: Mode) -> Result<(), String> {
+        let method = call.method();
+        if method.is_track() || method.is_people() || method.is_group() {
+            return Ok(());
+        }
+        self.add(call, Vec::new(), mode)
+    }
+
+    /// Adds a call and its messages.
+    fn add(&mut self, call: &Call, messages: Vec<Message>, mode: Mode) -> Result<(), String> {
+        if let Some(why) = objection(call) {
+            return Err(format!("the gem's worker {why}: {}", call.method()));
+        }
+        match call.method() {
+            Method::Identify => self.identify(call.clone(), mode),
+            Method::Register | Method::Unregister | Method::Disable => self.push(call.clone(), mode),
+            _ => {}
+        }
+        for message in messages {
+            match message.endpoint {
+                Endpoint::Events => self.add_event(&message, mode)?,
+                Endpoint::People => self.add_profile(message, mode),
+                Endpoint::Groups => return Err("the gem's worker knows no groups".into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_event(&mut self, message: &Message, mode: Mode) -> Result<(), String> {
+        let Some(Value::Object(properties)) = message.body.get("properties") else {
+            return Err("an event has no properties".into());
+        };
+        if !message.call.method().is_track() {
+            // `$identify`, which mixpanel-js sends as an event like any other.
+            let name = message.body.get("event").cloned().unwrap_or_default();
+            let own = IDENTIFY.into_iter().filter_map(|key| Some((key.to_owned(), properties.get(key)?.clone())));
+            self.push(Call::new(Method::Track, vec![name, Map::from_iter(own).into()]), mode);
+            return Ok(());
+        }
+        let text = |key: &str| properties.get(key).and_then(Value::as_str);
+        let mut call = message.call.clone();
+        let id = text("distinct_id").unwrap_or_default();
+        if id != self.identity.as_deref().unwrap_or_default() {
+            call.default_properties(&[("distinct_id", Seen::Text(id.as_bytes()))]);
+        }
+        if let Some(device) = text("$device_id") {
+            call.default_properties(&[("$device_id", Seen::Text(device.as_bytes()))]);
+            if let Some(user) = text("$user_id") {
+                call.default_properties(&[("$user_id", Seen::Text(user.as_bytes()))]);
+            }
+        }
+        self.push(call, mode);
+        Ok(())
+    }
+
+    fn add_profile(&mut self, message: Message, mode: Mode) {
+        if let Some(id) = message.body.get("$distinct_id").filter(|id| id.as_str() != self.identity.as_deref()) {
+            // To the worker this sets whose profile is meant, and sends nothing.
+            self.identify(Call::new(Method::Identify, vec![id.clone()]), mode);
+        }
+        self.push(message.call, mode);
+    }
+
+    fn identify(&mut self, call: Call, mode: Mode) {
+        self.identity = call.str_arg(0).map(str::to_owned);
+        self.push(call, mode);
+    }
+
+    fn push(&mut self, call: Call, mode: Mode) {
+        self.calls.mode_mut(mode).push(call);
+    }
+}
+
+/// The properties of `$identify`; the worker adds token, address and library itself.
+const IDENTIFY: [&str; 8] =
+    ["distinct_id", "$anon_distinct_id", "$identified_id", "$anon_id", "$device_id", "$user_id", "$insert_id", "time"];
+
+/// What the worker lets a caller's properties override, where this process does not.
+const OVERRIDDEN: [&str; 1] = ["token"];
+/// What mixpanel-js takes for an identity when it is registered, and the worker for a property.
+const REGISTERED: [&str; 4] = ["token", "distinct_id", "$user_id", "$device_id"];
 
 /// Why the gem's worker must not get a call: it would raise (and send everything before it again,
 /// 25 times), or say nothing, or a retry of the job would count it twice.
 fn objection(call: &Call) -> Option<&'static str> {
     let args = call.args();
+    let has = |keys: &[&str]| call.properties().is_some_and(|own| keys.iter().any(|key| own.contains_key(*key)));
     let takes = match call.method() {
+        Method::Track if has(&OVERRIDDEN) => return Some("would send this to another project"),
+        Method::Register if has(&REGISTERED) => return Some("takes an ID for a property"),
         Method::Track => matches!(args, [Value::String(_)] | [Value::String(_), Value::Object(_)]),
         Method::Identify | Method::Unregister => matches!(args, [Value::String(_)]),
         Method::Register | Method::PeopleSet | Method::PeopleSetOnce => matches!(args, [Value::Object(_)]),
@@ -57,80 +191,25 @@ fn objection(call: &Call) -> Option<&'static str> {
     (!takes).then_some("does not take these arguments")
 }
 
-/// The gem's worker does not know the visitor's cookie: an event of nobody says itself whose it is.
-fn name_visitor(calls: &mut Calls, parcel: &Parcel) {
-    if calls.identity().is_some() {
-        return;
-    }
-    let browser = parcel.visitor.browser();
-    let (Some(id), device) = (browser.current_id().map(str::to_owned), browser.device_id.clone()) else { return };
-    for call in calls.tracking.iter_mut().filter(|call| call.method().is_track()) {
-        call.default_properties(&[("distinct_id", Seen::Text(id.as_bytes()))]);
-        if let Some(device) = &device {
-            call.default_properties(&[("$device_id", Seen::Text(device.as_bytes()))]);
+/// How deep arrays and objects of a JSON text are nested.
+fn nesting(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut is_text) = (0_usize, 0, false);
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_text = !is_text,
+            b'\\' => drop(bytes.next()),
+            _ if is_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
         }
     }
+    deepest
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::visitor::Visitor;
-
-    fn parcel(calls: Value) -> Parcel {
-        let visitor = Visitor { ip: Some("203.0.113.7".into()), ..Visitor::default() };
-        Parcel::new(visitor, serde_json::from_value(calls).unwrap())
-    }
-
-    #[test]
-    fn a_job_is_what_the_gem_itself_would_enqueue() {
-        let calls = json!({"setup": [[["identify"], ["42"]]], "tracking": [[["track"], ["Basic", {"a": 1}]]]});
-        let mut job = job(&parcel(calls.clone()), "default", 1_400_000_000_500).unwrap();
-        let jid = job["jid"].take();
-        assert_eq!(jid.as_str().map(str::len), Some(24));
-        assert!(jid.as_str().unwrap().chars().all(|c| c.is_ascii_hexdigit()));
-        let expected = json!({
-            "class": "Mengpaneel::Strategy::AsyncServerSide::Worker",
-            "queue": "default",
-            "retry": true,
-            "args": [calls, "203.0.113.7"],
-            "jid": null,
-            "created_at": 1_400_000_000.5,
-            "enqueued_at": 1_400_000_000.5,
-        });
-        assert_eq!(job, expected);
-    }
-
-    #[test]
-    fn calls_on_which_the_gems_worker_raises_or_is_silent_are_no_job() {
-        for call in [
-            json!([["name_tag"], ["Jane"]]),
-            json!([["reset"], []]),
-            json!([["time_event"], ["After"]]),
-            json!([["track_pageview"], ["/x"]]),
-            json!([["get_group", "set"], ["company", "x", {"a": 1}]]),
-            json!([["people", "set"], ["Plan", "Pro"]]),
-            json!([["people", "increment"], [{"Posts": 1}]]),
-            json!([["people", "remove"], [{"list": "a"}]]),
-            json!([["disable"], ["Off"]]),
-            json!([["register"], [{"plan": "pro"}, 30]]),
-            json!([["alias"], ["42"]]),
-        ] {
-            let calls = json!({"tracking": [[["track"], ["After"]], call]});
-            assert!(job(&parcel(calls), "default", 0).is_err(), "{call}");
-        }
-    }
-
-    #[test]
-    fn under_whom_an_event_was_recorded_is_said_where_the_gems_worker_cannot_know() {
-        let mut parcel = parcel(json!({"tracking": [[["track"], ["A"]]]}));
-        parcel.visitor.cookie = Some("%7B%22distinct_id%22%3A%22d%22%2C%22%24device_id%22%3A%22dev%22%7D".into());
-        let anonymous = job(&parcel, "default", 0).unwrap();
-        assert_eq!(anonymous["args"][0]["tracking"][0][1][1], json!({"distinct_id": "d", "$device_id": "dev"}));
-
-        parcel.context = serde_json::from_value(json!([[["identify"], ["42"]]])).unwrap();
-        let known = job(&parcel, "default", 0).unwrap();
-        assert_eq!(known["args"][0]["setup"], json!([[["identify"], ["42"]]]));
-        assert_eq!(known["args"][0]["tracking"][0][1].get(1), None);
-    }
-}
+mod tests;

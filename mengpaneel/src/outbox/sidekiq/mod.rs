@@ -4,20 +4,22 @@ mod job;
 #[cfg(all(test, feature = "redis"))]
 mod tests;
 
+use std::fmt;
 use std::future::{pending, ready};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use redis::cmd;
+use redis::{Pipeline, RedisError};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::link::{Link, Server, Trouble};
+use super::link::{Intake, Link, Server, Trouble, without_secrets};
 use super::{Declined, Lease, LeaseId, Outbox, OutboxError};
 use crate::clock::now_ms;
 use crate::parcel::Parcel;
+use crate::server::Interpreter;
 
 /// How long Redis may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,33 +27,49 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A queue of Sidekiq's, whose workers run the original gem: it takes what the gem itself would
 /// have put there, and this process delivers nothing from it.
 ///
-/// Calls on which the gem's worker would raise are declined, and so are those that it passes over in
-/// silence (`alias`) or would count again when it retries (`people.increment` and its kin): they go
-/// the next way.
+/// A set of calls is declined, and goes the next way, where the gem's worker would do something else than this process:
+/// raise (methods that mixpanel-ruby lacks), pass over it (`alias`; calls without any in tracking mode), count it again
+/// on a retry (`people.increment` and its kin), or send what this process drops, cuts or reports (bots, placeholder IDs,
+/// profiles of the anonymous, whatever is past a limit of Mixpanel's). What the worker cannot know of the visitor is
+/// written into the events: `distinct_id`, `$device_id`, `$user_id`, and `$identify` where somebody signed in. Browser,
+/// page and super properties of the visitor's cookie are not sent, as the gem sends none.
+///
+/// [`before_send`](crate::Builder::before_send) cannot look at what another program translates: with both,
+/// [`build`](crate::Builder::build) fails.
+///
+/// While Redis refuses jobs (`OOM`, `NOAUTH`, `READONLY` …) or is away, calls go the next way at once; the log has one
+/// line when that begins and one when it is over.
 ///
 /// ```
 /// use mengpaneel::outbox::Sidekiq;
 ///
-/// let outbox = Sidekiq::at("redis://127.0.0.1/").queue("analytics");
+/// let outbox = Sidekiq::at("redis://127.0.0.1/").queue("analytics").namespace("shop");
 /// # let _ = outbox;
 /// ```
-#[derive(Debug)]
 pub struct Sidekiq {
     url: String,
     queue: String,
+    namespace: Option<String>,
+    /// What tells whether the worker would send the same. The token is the fleet's.
+    interpreter: Interpreter,
     desk: OnceLock<Desk>,
 }
 
 struct Desk {
     link: Arc<Link>,
+    intake: Arc<Intake>,
     runtime: Handle,
     /// Ends the thread when it is dropped.
     _end: oneshot::Sender<()>,
 }
 
-impl std::fmt::Debug for Desk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Desk")
+impl fmt::Debug for Sidekiq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sidekiq")
+            .field("server", &without_secrets(&self.url))
+            .field("queue", &self.queue)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +77,13 @@ impl Sidekiq {
     /// The queue `default` in this Redis.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), queue: "default".to_owned(), desk: OnceLock::new() }
+        Self {
+            url: url.into(),
+            queue: "default".to_owned(),
+            namespace: None,
+            interpreter: Interpreter::new(String::new()),
+            desk: OnceLock::new(),
+        }
     }
 
     /// Another queue.
@@ -68,22 +92,52 @@ impl Sidekiq {
         Self { queue: queue.into(), ..self }
     }
 
+    /// The namespace of the fleet, where it has one (`namespace: "app"` in its Redis configuration, by the gem
+    /// redis-namespace): `app:` stands before all keys then. Default: none.
+    #[must_use]
+    pub fn namespace(self, namespace: impl Into<String>) -> Self {
+        let namespace = Some(namespace.into()).filter(|namespace| !namespace.is_empty());
+        Self { namespace, ..self }
+    }
+
+    fn key(&self, key: &str) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}:{key}"),
+            None => key.to_owned(),
+        }
+    }
+
     async fn enqueue(&self, parcel: &Parcel) -> Result<(), String> {
         let desk = self.desk.get().ok_or("the queue was not opened")?;
-        let job = job::job(parcel, &self.queue, now_ms())?.to_string();
-        let mut name = cmd("SADD");
-        name.arg("queues").arg(&self.queue);
-        let mut push = cmd("LPUSH");
-        push.arg(format!("queue:{}", self.queue)).arg(job);
-        let link = Arc::clone(&desk.link);
-        let pushed = desk.runtime.spawn(async move {
-            link.ask::<()>(&name).await?;
-            link.ask::<()>(&push).await
-        });
+        let job = job::job(parcel, &self.queue, now_ms(), &self.interpreter)?;
+        if let Some(refusal) = desk.intake.refusal() {
+            return Err(refusal.to_string());
+        }
+        // A transaction: a job is not pushed where its queue could not be named.
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().ignore_errors();
+        pipeline.cmd("SADD").arg(self.key("queues")).arg(&self.queue);
+        pipeline.cmd("LPUSH").arg(self.key(&format!("queue:{}", self.queue))).arg(job);
+        let (link, intake) = (Arc::clone(&desk.link), Arc::clone(&desk.intake));
+        let pushed = desk.runtime.spawn(async move { push(&link, &intake, &pipeline).await });
         match pushed.await {
             Ok(pushed) => pushed.map_err(|trouble: Trouble| trouble.to_string()),
             Err(_) => Err("the thread that has the connection to Redis has ended".into()),
         }
+    }
+}
+
+/// Names the queue and pushes the job.
+async fn push(link: &Link, intake: &Intake, pipeline: &Pipeline) -> Result<(), Trouble> {
+    let answers: Result<Vec<Result<redis::Value, RedisError>>, Trouble> = link.ask_all(pipeline).await;
+    let answers = answers.inspect_err(|trouble| intake.note::<()>(&Err(trouble.clone())))?;
+    let refused = |error: &RedisError| Trouble::Refused(format!("{}: {error}", link.address()));
+    let all = answers.iter().try_for_each(|answer| answer.as_ref().map(drop).map_err(refused));
+    intake.note(&all);
+    // Where only the name was refused the job is there all the same: handed back, it would be delivered twice.
+    match answers.last() {
+        Some(Ok(_)) => Ok(()),
+        _ => all,
     }
 }
 
@@ -92,6 +146,9 @@ impl Outbox for Sidekiq {
         if self.desk.get().is_some() {
             return Ok(());
         }
+        if self.url.split("://").next().is_some_and(|scheme| scheme.ends_with("+cluster")) {
+            return Err(OutboxError("Sidekiq keeps no queues in a Redis Cluster: name its own Redis".into()));
+        }
         let link = Arc::new(Link::new(Server::at(&self.url, PATIENCE, None)?, PATIENCE));
         let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -99,8 +156,12 @@ impl Outbox for Sidekiq {
         let (end, ended) = oneshot::channel::<()>();
         let serve = move || drop(runtime.block_on(ended));
         thread::Builder::new().name("mengpaneel-sidekiq".into()).spawn(serve).map_err(failed)?;
-        drop(self.desk.set(Desk { link, runtime: handle, _end: end }));
+        drop(self.desk.set(Desk { link, intake: Arc::default(), runtime: handle, _end: end }));
         Ok(())
+    }
+
+    fn is_translated_here(&self) -> bool {
+        false
     }
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {

@@ -31,6 +31,19 @@ impl<T> Default for Translation<T> {
     }
 }
 
+/// What each call of a parcel comes to.
+#[cfg(feature = "sidekiq")]
+#[derive(Clone, Debug)]
+pub struct ByCall {
+    /// The messages of each call, in the order in which the calls run. A call that waits for `identify` has none; its
+    /// message is among those of that.
+    pub messages: Vec<Vec<Message>>,
+    /// The first call that is not sent as it is, and why.
+    pub problem: Option<(Call, String)>,
+    /// Whether the visitor's browser is one whose events mixpanel-js drops.
+    pub is_robot: bool,
+}
+
 /// Says parcels' calls as the visitors' own browsers would have.
 #[derive(Debug)]
 pub struct Interpreter {
@@ -53,7 +66,7 @@ impl Interpreter {
     /// As messages, for whoever looks at them.
     #[must_use]
     pub fn messages(&self, parcel: &Parcel) -> Translation<Message> {
-        let Translation { messages, refused, cut } = self.translate(parcel, None);
+        let Translation { messages, refused, cut } = self.translate(parcel, None, |_| {});
         Translation { messages: messages.into_iter().filter_map(Said::into_message).collect(), refused, cut }
     }
 
@@ -61,10 +74,33 @@ impl Interpreter {
     /// [`messages`](Self::messages), at its index.
     #[must_use]
     pub fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Translation<Said> {
-        self.translate(parcel, Some(text))
+        self.translate(parcel, Some(text), |_| {})
     }
 
-    fn translate<'a>(&'a self, parcel: &'a Parcel, text: Option<&'a mut Vec<u8>>) -> Translation<Said> {
+    /// As messages, call by call: for an outbox whose calls another program translates.
+    #[cfg(feature = "sidekiq")]
+    #[must_use]
+    pub fn by_call(&self, parcel: &Parcel) -> ByCall {
+        let is_robot = Facts::of(&Visit::of(parcel), &self.agents).is_robot;
+        let mut ends = Vec::new();
+        let Translation { messages, refused, cut } = self.translate(parcel, None, |end| ends.push(end));
+        let mut messages = messages.into_iter().filter_map(Said::into_message);
+        let mut start = 0;
+        let messages = ends.into_iter().map(|end| {
+            let count = end - std::mem::replace(&mut start, end);
+            messages.by_ref().take(count).collect()
+        });
+        let problem = refused.into_iter().chain(cut).next();
+        ByCall { messages: messages.collect(), problem, is_robot }
+    }
+
+    /// Calls `after_each` with the number of messages there are after each call.
+    fn translate<'a>(
+        &'a self,
+        parcel: &'a Parcel,
+        text: Option<&'a mut Vec<u8>>,
+        mut after_each: impl FnMut(usize),
+    ) -> Translation<Said> {
         let visit = Visit::of(parcel);
         let mut translator = Translator {
             token: &self.token,
@@ -87,6 +123,7 @@ impl Interpreter {
             if let Err(reason) = translator.perform(call) {
                 translator.done.refused.push((call.clone(), reason));
             }
+            after_each(translator.done.messages.len());
         }
         translator.refuse_waiting();
         translator.done
