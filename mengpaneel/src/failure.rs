@@ -70,6 +70,12 @@ pub enum Reason {
     /// The credentials were refused: nothing gets through until they are right.
     #[error("Mixpanel refused the credentials ({0}): check the token and the service account")]
     Unauthorized(String),
+    /// What answers at the API host is not Mixpanel's API: nothing gets through until it is.
+    #[error(
+        "the API host does not serve Mixpanel's API ({0}); what waits is sent again until it does: check `api_host`, and \
+         the proxy that answers there"
+    )]
+    NotServed(String),
     /// Sent, but no answer came, and sending it again might count it twice.
     #[error("sent, but whether it arrived is unknown ({0}): it is not sent again, since it would count twice")]
     InDoubt(String),
@@ -92,6 +98,7 @@ impl Reason {
             Self::Cut(_) => "cut",
             Self::Refused(_) => "refused",
             Self::Unauthorized(_) => "unauthorized",
+            Self::NotServed(_) => "not_served",
             Self::InDoubt(_) => "in_doubt",
             Self::GivenUp(_) => "given_up",
         }

@@ -68,6 +68,29 @@ async fn wrong_credentials_are_told_once_and_what_waits_is_delivered_when_they_a
     assert!(told.try_recv().is_err(), "told once");
 }
 
+async fn a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over(status: u16) {
+    let (workshop, mut told) = workshop(|builder| builder.concurrency(2));
+    workshop.stand_in.fail_with(status);
+    ask(&workshop, "/both").await;
+    assert!(matches!(next(&mut told).await.reason, Reason::NotServed(_)), "{status}");
+    ask(&workshop, "/event/second").await;
+    let requests = workshop.stand_in.requests().len();
+    workshop.stand_in.wait_for(DEADLINE, |store| (store.requests().len() > requests).then_some(())).await.unwrap();
+    workshop.stand_in.recover();
+    let mut arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    arrived.sort_by_key(Received::time);
+    assert_eq!(names(&arrived), ["Counted", "second"], "{status}");
+    assert_eq!(workshop.stand_in.profile("7").unwrap()["Posts"], json!(1), "{status}: counted once");
+    assert!(told.try_recv().is_err(), "{status}: told once");
+}
+
+#[tokio::test]
+async fn a_host_that_is_no_mixpanel_for_a_while_loses_nothing() {
+    let statuses = [301, 302, 307, 308, 404, 405, 407, 410, 421, 426];
+    let all = statuses.map(a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over);
+    futures_util::future::join_all(all).await;
+}
+
 #[tokio::test]
 async fn after_an_answer_that_never_came_an_event_is_sent_again_and_an_increment_is_not() {
     let (workshop, mut told) = workshop(|builder| builder.timeout(Duration::from_secs(5)));

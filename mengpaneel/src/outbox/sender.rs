@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +38,16 @@ pub(super) struct Sender {
     tried: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
     pub(super) oldest: AtomicU64,
+    /// The [`Standstill`] that was told last, and is not over.
+    standstill: AtomicU8,
+}
+
+/// Why nothing gets through until a person changes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standstill {
+    None,
+    Unauthorized,
+    NotServed,
 }
 
 /// Which records must be taken apart to be said.
@@ -78,8 +88,8 @@ impl Sender {
         let circuit = Circuit::new(Backoff::default());
         let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
         let interpreter = Interpreter::new(token);
-        let tried = Mutex::default();
-        Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, tried, oldest }
+        let (tried, standstill) = (Mutex::default(), AtomicU8::new(Standstill::None as u8));
+        Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, tried, oldest, standstill }
     }
 
     /// Translates; what cannot be said is told, and the application looks at what can. Where it does
@@ -195,7 +205,8 @@ impl Sender {
         let not_taken = self.delivery.deliver(said.iter(), &mut lanes).await;
         self.note(said.len(), &not_taken);
         drop(leave);
-        let is_retry = |(_, why): &(usize, NotTaken)| matches!(why, NotTaken::Retry { .. });
+        let is_retry =
+            |(_, why): &(usize, NotTaken)| matches!(why, NotTaken::Retry { .. } | NotTaken::NotServed { .. });
         let is_untouched = not_taken.len() == said.len() && not_taken.iter().all(is_retry);
         let failed = those(said, not_taken).map(|(one, why)| {
             self.forget(&one);
@@ -224,17 +235,30 @@ impl Sender {
     pub(super) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<(Duration, String)> {
         stats::delivered(sent.saturating_sub(not_taken.len()));
         let away = not_taken.iter().find_map(|(_, why)| match why {
-            NotTaken::Retry { after, reason } => Some((*after, reason)),
+            NotTaken::Retry { after, reason } | NotTaken::NotServed { after, reason } => Some((*after, reason)),
             NotTaken::Unauthorized(why) => Some((None, why)),
             _ => None,
         });
         let Some((after, why)) = away else {
             if sent > 0 {
                 self.circuit.worked();
+                self.standstill.store(Standstill::None as u8, Ordering::Relaxed);
             }
             return None;
         };
         Some((self.circuit.failed(after, why), why.clone()))
+    }
+
+    /// Tells once that nothing gets through until a person changes something.
+    pub(super) fn tell_standstill(&self, why: &NotTaken) {
+        let (standstill, reason) = match why {
+            NotTaken::Unauthorized(why) => (Standstill::Unauthorized, Reason::Unauthorized(why.clone())),
+            NotTaken::NotServed { reason, .. } => (Standstill::NotServed, Reason::NotServed(reason.clone())),
+            _ => return,
+        };
+        if self.standstill.swap(standstill as u8, Ordering::Relaxed) != standstill as u8 {
+            self.tell(&Failure::of_calls(reason, vec![]));
+        }
     }
 
     /// It did not arrive: the next that says the same is no repetition.
@@ -305,6 +329,7 @@ pub(super) fn reason(why: NotTaken) -> Reason {
         NotTaken::Refused(why) => Reason::Refused(why),
         NotTaken::Retry { reason, .. } => Reason::GivenUp(reason),
         NotTaken::InDoubt(why) => Reason::InDoubt(why),
+        NotTaken::NotServed { reason, .. } => Reason::NotServed(reason),
         NotTaken::Unauthorized(why) => Reason::Unauthorized(why),
     }
 }

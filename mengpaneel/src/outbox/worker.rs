@@ -54,7 +54,6 @@ impl Worker {
                 outbox: &**outbox,
                 worker: &self,
                 backoff: Backoff::between(FIRST_WAIT, LONGEST_WAIT, now_ms().wrapping_add(number as u64)),
-                is_locked_out: false,
                 is_outbox_away: false,
                 lanes: Lanes::default(),
             });
@@ -102,8 +101,6 @@ struct Hand<'a> {
     worker: &'a Worker,
     /// How long to leave the outbox alone after it failed.
     backoff: Backoff,
-    /// The credentials were refused, and that was told.
-    is_locked_out: bool,
     /// The outbox could not be asked, and that was told.
     is_outbox_away: bool,
     /// Where what is sent was written last: kept while there is much.
@@ -234,8 +231,8 @@ impl Hand<'_> {
             worker.sender.forget(&said);
             match why {
                 NotTaken::Retry { .. } => keep(&mut records, owner, said, &mut again),
-                NotTaken::Unauthorized(why) => {
-                    self.tell_locked_out(&why);
+                why @ (NotTaken::Unauthorized(_) | NotTaken::NotServed { .. }) => {
+                    worker.sender.tell_standstill(&why);
                     keep(&mut records, owner, said, &mut again);
                 }
                 why => {
@@ -303,7 +300,6 @@ impl Hand<'_> {
     /// What was not delivered waits on, if it is not too old.
     async fn put_back(&mut self, unfinished: Vec<Lease>, away: Option<Away>) -> Round {
         let Some((delay, why)) = away else {
-            self.is_locked_out = false;
             return Round::Answered;
         };
         let (old, young): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|lease| self.is_too_old(&lease.parcel));
@@ -345,13 +341,6 @@ impl Hand<'_> {
         let born = ms_of(parcel.id).unwrap_or_default();
         let max_age = u64::try_from(self.worker.sender.max_age.as_millis()).unwrap_or(u64::MAX);
         now_ms().saturating_sub(born) > max_age
-    }
-
-    fn tell_locked_out(&mut self, why: &str) {
-        if !self.is_locked_out {
-            self.is_locked_out = true;
-            self.worker.sender.tell(&Failure::of_calls(Reason::Unauthorized(why.to_owned()), vec![]));
-        }
     }
 }
 

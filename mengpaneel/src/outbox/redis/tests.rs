@@ -1,6 +1,9 @@
-use std::sync::atomic::Ordering;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::*;
 use crate::call::{Call, Calls, Method};
@@ -143,6 +146,82 @@ async fn a_redis_that_is_away_is_declined_at_once_and_used_again_when_it_is_back
     assert_eq!(names(&lease_all(&outbox, 2).await), ["a", "c"]);
 }
 
+/// One address in front of several servers: new connections reach the one that is named, old ones stay where they are.
+async fn address_of(target: Arc<AtomicU16>) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let port = target.load(Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+            });
+        }
+    });
+    url
+}
+
+async fn replicate(of: &Server, from: &Server) {
+    let node = Link::new(super::Server::at(&of.url(), PATIENCE, None).unwrap(), PATIENCE);
+    node.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(from.port())).await.unwrap();
+    let is_there = async || {
+        let info: String = node.ask(cmd("INFO").arg("replication")).await.unwrap();
+        info.contains("master_link_status:up")
+    };
+    while !is_there().await {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn promote(server: &Server) {
+    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
+    node.ask::<()>(cmd("REPLICAOF").arg("NO").arg("ONE")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failover_behind_one_address_is_followed_at_once() {
+    let (old, new) = (Server::start(&[]), Server::start(&[]));
+    replicate(&new, &old).await;
+    let target = Arc::new(AtomicU16::new(old.port()));
+    let outbox = opened(&address_of(Arc::clone(&target)).await);
+    append(&outbox, "before").await;
+    assert_eq!(names(&lease_all(&outbox, 1).await), ["before"]);
+    append(&outbox, "waits").await;
+    let node = Link::new(super::Server::at(&old.url(), PATIENCE, None).unwrap(), PATIENCE);
+    node.ask::<usize>(cmd("WAIT").arg(1).arg(5_000)).await.unwrap();
+    promote(&new).await;
+    target.store(new.port(), Ordering::Relaxed);
+    // Its connections stay open, as those of a demoted primary in a managed Redis do.
+    replicate(&old, &new).await;
+    outbox.append(event("after")).await.expect("the new primary is asked at once");
+    let mut left = HashSet::from(["before".to_owned(), "waits".to_owned(), "after".to_owned()]);
+    while !left.is_empty() {
+        for lease in outbox.lease(10).await.unwrap() {
+            left.remove(lease.parcel.calls.tracking[0].str_arg(0).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn while_there_is_no_primary_appends_are_declined_and_workers_wait() {
+    let (primary, replica) = (Server::start(&[]), Server::start(&[]));
+    let outbox = opened(&replica.url());
+    append(&outbox, "a").await;
+    replicate(&replica, &primary).await;
+    let declined = outbox.append(event("b")).await.unwrap_err();
+    assert!(declined.reason.to_lowercase().contains("read"), "{}", declined.reason);
+    let mut leasing = outbox.lease(10);
+    assert!(timeout(Duration::ZERO, &mut leasing).await.is_err());
+    for _ in 0..1_000 {
+        outbox.append(event("c")).await.unwrap_err();
+    }
+    assert!(timeout(Duration::ZERO, &mut leasing).await.is_err(), "it waits, and fails not");
+    promote(&replica).await;
+    append(&outbox, "d").await;
+    assert_eq!(names(&leasing.await.unwrap()), ["d"], "replication took the rest away");
+}
+
 #[tokio::test]
 async fn what_would_count_twice_is_not_handed_back_while_nobody_knows_whether_it_was_kept() {
     let server = Server::start(&[]);
@@ -172,7 +251,14 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     let leases = lease_all(&outbox, 10_000).await;
     outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
     let leases = lease_all(&outbox, 10_000).await;
-    assert_eq!(leases.iter().map(|lease| lease.parcel.id).collect::<std::collections::HashSet<_>>().len(), 10_000);
+    assert_eq!(leases.iter().map(|lease| lease.parcel.id).collect::<HashSet<_>>().len(), 10_000);
+}
+
+#[test]
+fn debug_output_has_no_password() {
+    let redis = Redis::at("rediss://me:s3cret@redis.example:7000/0").key("shop").root_certificates("PEM s3cret");
+    let shown = format!("{redis:?}");
+    assert!(shown.contains("redis.example:7000") && shown.contains("shop") && !shown.contains("s3cret"), "{shown}");
 }
 
 #[test]

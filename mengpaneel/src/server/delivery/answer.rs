@@ -27,6 +27,8 @@ pub(super) enum Verdict {
     NotNow { after: Option<Duration>, reason: String },
     /// Taken or not, nobody knows. If not even an answer came, sending more now is futile.
     Unknown { after: Option<Duration>, reason: String, is_answered: bool },
+    /// None taken: it was not Mixpanel that answered.
+    NotServed { after: Option<Duration>, reason: String },
     /// None taken, whatever is sent.
     Unauthorized(String),
 }
@@ -44,7 +46,7 @@ impl Verdict {
         let reason = || reason(status, &said, body);
         match status {
             200..=299 if is_elsewhere(&said, body) => {
-                Self::Refused(format!("that was no answer of Mixpanel's ({}): is the API host right?", reason()))
+                Self::NotServed { after, reason: format!("that was no answer of Mixpanel's: {}", reason()) }
             }
             200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => Self::Refused(reason()),
             200..=299 => Self::Taken,
@@ -58,7 +60,10 @@ impl Verdict {
             408 | 425 | 429 => Self::NotNow { after, reason: reason() },
             503 if after.is_some() => Self::NotNow { after, reason: reason() },
             500.. => Self::Unknown { after, reason: reason(), is_answered: true },
-            _ => Self::Refused(reason()),
+            400 | 422 => Self::Refused(reason()),
+            // Mixpanel's API answers none of these: something else stands in its place, and nothing was done. The data is
+            // not at fault.
+            _ => Self::NotServed { after, reason: reason() },
         }
     }
 
@@ -90,6 +95,7 @@ impl Verdict {
             Self::NotNow { after, reason } | Self::Unknown { after, reason, .. } => {
                 NotTaken::Retry { after: *after, reason: reason.clone() }
             }
+            Self::NotServed { after, reason } => NotTaken::NotServed { after: *after, reason: reason.clone() },
             Self::Unauthorized(reason) => NotTaken::Unauthorized(reason.clone()),
         })
     }
@@ -100,6 +106,7 @@ impl Verdict {
             Self::NotNow { after, reason } | Self::Unknown { after, reason, is_answered: false } => {
                 Some(NotTaken::Retry { after: *after, reason: reason.clone() })
             }
+            Self::NotServed { after, reason } => Some(NotTaken::NotServed { after: *after, reason: reason.clone() }),
             Self::Unauthorized(reason) => Some(NotTaken::Unauthorized(reason.clone())),
             _ => None,
         }

@@ -77,6 +77,24 @@ pub enum DeliveryError {
     Client(#[from] reqwest::Error),
 }
 
+/// Most redirects that one request follows.
+const MAX_REDIRECTS: usize = 3;
+
+/// Follows a redirect that keeps method and body (307, 308) to the same scheme, host and port, as from a path with a
+/// slash to one without. Any other is an answer like others: credentials go to no other place than the one that was
+/// configured.
+fn same_origin() -> Policy {
+    Policy::custom(|attempt| {
+        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+        let is_same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
+        if keeps_method && is_same && attempt.previous().len() <= MAX_REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
 /// Delivers messages to Mixpanel. It knows no retries: that is up to who has the time.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -96,7 +114,7 @@ impl Delivery {
         let base = config.api_host.url()?;
         let client = reqwest::Client::builder()
             .user_agent(concat!("mengpaneel/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
+            .redirect(same_origin())
             .timeout(config.timeout)
             // Shorter than the whole, so that a connection that never came can be told from an
             // answer that never came: only the former is sure to have delivered nothing.

@@ -1,13 +1,14 @@
 mod mixpanel;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use self::mixpanel::Mixpanel;
-use super::{Credentials, Delivery, DeliveryConfig, NotTaken};
+use super::{Credentials, Delivery, DeliveryConfig, MAX_REDIRECTS, NotTaken};
 use crate::call::{Call, Method};
 use crate::server::{Endpoint, Lanes, Message, Said};
 
@@ -75,6 +76,7 @@ fn kind(outcome: Option<&NotTaken>) -> &'static str {
         None => "delivered",
         Some(NotTaken::Refused(_)) => "refused",
         Some(NotTaken::Retry { .. }) => "retry",
+        Some(NotTaken::NotServed { .. }) => "not served",
         Some(NotTaken::InDoubt(_)) => "in doubt",
         Some(NotTaken::Unauthorized(_)) => "unauthorized",
     }
@@ -176,15 +178,28 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
         (200, None, json!(""), ["delivered"; 3]),
         (200, None, refusal, ["delivered", "refused", "refused"]),
         (200, None, json!(0), ["delivered", "refused", "refused"]),
-        (200, None, page, ["refused"; 3]),
-        (302, None, none.clone(), ["refused"; 3]),
+        (200, None, page, ["not served"; 3]),
+        (301, None, none.clone(), ["not served"; 3]),
+        (302, None, none.clone(), ["not served"; 3]),
+        (303, None, none.clone(), ["not served"; 3]),
+        (307, None, none.clone(), ["not served"; 3]),
+        (308, None, none.clone(), ["not served"; 3]),
         (400, None, json!({"error": "no JSON"}), ["refused"; 3]),
         (401, None, json!({"error": "Invalid credentials"}), ["unauthorized"; 3]),
         (403, None, none.clone(), ["unauthorized"; 3]),
-        (404, None, none.clone(), ["refused"; 3]),
+        (404, None, none.clone(), ["not served"; 3]),
+        (404, Some("3"), json!({"error": "no such path"}), ["not served"; 3]),
+        (405, None, none.clone(), ["not served"; 3]),
+        (407, None, none.clone(), ["not served"; 3]),
+        (410, None, none.clone(), ["not served"; 3]),
+        (415, None, none.clone(), ["not served"; 3]),
+        (421, None, none.clone(), ["not served"; 3]),
+        (422, None, none.clone(), ["refused"; 3]),
+        (426, None, none.clone(), ["not served"; 3]),
         (408, None, none.clone(), ["retry"; 3]),
         (429, None, none.clone(), ["retry"; 3]),
         (500, None, none.clone(), ["retry", "retry", "in doubt"]),
+        (501, None, none.clone(), ["retry", "retry", "in doubt"]),
         (502, None, none.clone(), ["retry", "retry", "in doubt"]),
         (503, None, none.clone(), ["retry", "retry", "in doubt"]),
         (503, Some("3"), none.clone(), ["retry"; 3]),
@@ -216,6 +231,77 @@ async fn after_an_error_of_mixpanels_the_next_batch_is_tried_all_the_same() {
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
     assert_eq!(kind(outcomes[0].as_ref()), "retry");
     assert_eq!(outcomes[2_000], None);
+}
+
+/// Answers each request on a connection of its own, with what `answer` gives for the path that was asked for; tells the
+/// heads of the requests.
+async fn raw(answer: impl Fn(&str) -> Vec<u8> + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (url, heads) = (format!("http://{}", listener.local_addr().unwrap()), Arc::<Mutex<Vec<String>>>::default());
+    let seen = Arc::clone(&heads);
+    actix_web::rt::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut read = vec![0; 65_536];
+            let count = stream.read(&mut read).await.unwrap();
+            let head = String::from_utf8_lossy(&read[..count]).into_owned();
+            let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+            seen.lock().unwrap().push(head);
+            drop(stream.write_all(&answer(&path)).await);
+            drop(stream.shutdown().await);
+        }
+    });
+    (url, heads)
+}
+
+fn redirect(status: u16, to: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} Moved\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
+}
+
+const TAKEN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1";
+
+#[actix_web::test]
+async fn a_redirect_that_keeps_the_method_is_followed_on_the_same_origin() {
+    for status in [307, 308] {
+        let (url, heads) = raw(move |path| match path {
+            "/import?strict=1" => redirect(status, "/v2/import?strict=1"),
+            "/v2/import?strict=1" => TAKEN.to_vec(),
+            _ => redirect(404, "/"),
+        })
+        .await;
+        assert_eq!(deliver(&url, Duration::from_secs(30), vec![event(1)]).await, [None]);
+        let heads = heads.lock().unwrap();
+        assert!(heads[1].starts_with("POST /v2/import") && heads[1].to_lowercase().contains("authorization: basic"));
+    }
+}
+
+#[actix_web::test]
+async fn no_other_redirect_is_followed_and_what_was_sent_waits() {
+    let (other, visits) = raw(|_| TAKEN.to_vec()).await;
+    let elsewhere = format!("{other}/import");
+    for (status, to) in [
+        (307, elsewhere.clone()),
+        (308, elsewhere.clone()),
+        (301, "/import/".to_owned()),
+        (302, "/import/".to_owned()),
+        (303, "/import/".to_owned()),
+        (307, "file:///etc/passwd".to_owned()),
+        (307, "http://[".to_owned()),
+    ] {
+        let place = to.clone();
+        let (url, heads) = raw(move |_| redirect(status, &place)).await;
+        let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1)]).await;
+        assert_eq!(kinds(&outcomes), ["not served"], "{status} {to}");
+        assert_eq!(heads.lock().unwrap().len(), 1, "{status} {to}");
+    }
+    assert!(visits.lock().unwrap().is_empty(), "no credentials for another host");
+}
+
+#[actix_web::test]
+async fn a_loop_of_redirects_ends() {
+    let (url, heads) = raw(|_| redirect(307, "/import?strict=1")).await;
+    let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1)]).await;
+    assert_eq!(kinds(&outcomes), ["not served"]);
+    assert_eq!(heads.lock().unwrap().len(), 1 + MAX_REDIRECTS);
 }
 
 #[actix_web::test]
