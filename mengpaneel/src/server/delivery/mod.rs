@@ -95,6 +95,22 @@ fn same_origin() -> Policy {
     })
 }
 
+/// Most bytes that are read of an answer. Mixpanel's longest names 2,000 refused records.
+const MAX_ANSWER_BYTES: usize = 1_000_000;
+
+/// The body of an answer; empty where it is longer than any of Mixpanel's, so that the status decides. What is left of it
+/// is not read: the connection is closed.
+async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Ok(Vec::new());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
 /// Delivers messages to Mixpanel. It knows no retries: that is up to who has the time.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -115,6 +131,11 @@ impl Delivery {
         let client = reqwest::Client::builder()
             .user_agent(concat!("mengpaneel/", env!("CARGO_PKG_VERSION")))
             .redirect(same_origin())
+            // Answers are small: a compressed one could be a bomb.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             .timeout(config.timeout)
             // Shorter than the whole, so that a connection that never came can be told from an
             // answer that never came: only the former is sure to have delivered nothing.
@@ -199,7 +220,7 @@ impl Delivery {
             Ok(request) => request,
             Err(reason) => return Verdict::Refused(reason),
         };
-        let response = match request.send().await {
+        let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => return Verdict::of_error(&error),
         };
@@ -209,7 +230,7 @@ impl Delivery {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| answer::retry_after(value, SystemTime::now()));
-        match response.bytes().await {
+        match body_of(&mut response).await {
             Ok(body) => Verdict::of_response(endpoint, status, retry_after, &body, (batch, text)),
             // The head of an answer has come, which says most of it.
             Err(error) if status == 200 => Verdict::of_error(&error),

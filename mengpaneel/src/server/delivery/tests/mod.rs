@@ -1,5 +1,6 @@
 mod mixpanel;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -302,6 +303,72 @@ async fn a_loop_of_redirects_ends() {
     let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1)]).await;
     assert_eq!(kinds(&outcomes), ["not served"]);
     assert_eq!(heads.lock().unwrap().len(), 1 + MAX_REDIRECTS);
+}
+
+/// Answers with a head and then `part` again and again, until the client is gone; tells how many bytes it took.
+async fn endless(head: &'static str, part: Vec<u8>, pause: Duration) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (url, sent) = (format!("http://{}", listener.local_addr().unwrap()), Arc::<AtomicUsize>::default());
+    let counted = Arc::clone(&sent);
+    actix_web::rt::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (counted, part) = (Arc::clone(&counted), part.clone());
+            actix_web::rt::spawn(async move {
+                let _ = stream.read(&mut [0; 4_096]).await;
+                let mut next = head.as_bytes();
+                while stream.write_all(next).await.is_ok() {
+                    counted.fetch_add(next.len(), Ordering::Relaxed);
+                    next = &part;
+                    tokio::time::sleep(pause).await;
+                }
+            });
+        }
+    });
+    (url, sent)
+}
+
+#[actix_web::test]
+async fn an_answer_without_end_is_read_up_to_its_bound_and_judged_by_status() {
+    let megabyte = vec![b' '; 1 << 20];
+    for (head, expected) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", ["delivered", "delivered"]),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", ["delivered", "delivered"]),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", ["refused", "refused"]),
+        ("HTTP/1.1 401 Unauthorized\r\n\r\n", ["unauthorized", "unauthorized"]),
+        ("HTTP/1.1 404 Not Found\r\n\r\n", ["not served", "not served"]),
+        ("HTTP/1.1 500 Oh\r\n\r\n", ["retry", "in doubt"]),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", ["delivered", "delivered"]),
+    ] {
+        let (url, sent) = endless(head, megabyte.clone(), Duration::ZERO).await;
+        let outcomes = deliver(&url, Duration::from_secs(60), vec![event(1), increment()]).await;
+        assert_eq!(kinds(&outcomes), expected, "{head}");
+        // Two answers, and what the kernel takes ahead of the client.
+        assert!(sent.load(Ordering::Relaxed) < 40 << 20, "{head}: {}", sent.load(Ordering::Relaxed));
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_that_trickles_ends_by_the_timeout() {
+    let pause = Duration::from_millis(20);
+    for (head, part, expected) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", " ", ["retry", "in doubt"]),
+        ("HTTP/1.1 500 Oh\r\n\r\n", " ", ["retry", "in doubt"]),
+        ("HTTP/1.1 404 No\r\n\r\n", " ", ["not served", "not served"]),
+        ("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", ["retry", "in doubt"]),
+        ("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n", ["retry", "in doubt"]),
+    ] {
+        let (url, _) = endless(head, part.as_bytes().to_vec(), pause).await;
+        let outcomes = deliver(&url, Duration::from_millis(600), vec![event(1), increment()]).await;
+        assert_eq!(kinds(&outcomes), expected, "{head}");
+    }
+}
+
+#[actix_web::test]
+async fn endless_headers_end_by_their_bound() {
+    let (url, sent) = endless("HTTP/1.1 200 OK\r\n", b"X-A: b\r\n".repeat(10_000), Duration::ZERO).await;
+    let outcomes = deliver(&url, Duration::from_secs(60), vec![event(1), increment()]).await;
+    assert_eq!(kinds(&outcomes), ["retry", "in doubt"]);
+    assert!(sent.load(Ordering::Relaxed) < 40 << 20);
 }
 
 #[actix_web::test]
