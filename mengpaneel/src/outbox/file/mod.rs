@@ -44,6 +44,9 @@ const MAX_PENDING: usize = 10_000;
 /// turn of the disk at most. A file is one process's: see [`Locked`] for what a second one does.
 /// Records are delivered in the order in which they were recorded, as long as there is one file.
 ///
+/// Records hold what was recorded of visitors. A file that is made can be opened by its owner only (mode 0600, whatever
+/// the umask). One that was there keeps its rights; where others may open it, the log says so once.
+///
 /// ```
 /// use mengpaneel::outbox::File;
 ///

@@ -1,6 +1,8 @@
 //! Where the file is: the name that was given, or one beside it while another process has that.
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,8 +46,21 @@ pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Opens the file, or another one where it is locked.
+/// Opens the file, or another one where it is locked. Says so where others than its owner may read it.
 pub(super) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileError> {
+    let opened = open_first(path, locked)?;
+    if let Some(mode) = rights_of_others(&opened.0) {
+        tracing::warn!(
+            target: "mengpaneel",
+            path = %opened.0.display(),
+            mode = format_args!("{mode:o}"),
+            "other users may open the outbox file, which holds what was recorded of visitors: `chmod 600` unless that is meant"
+        );
+    }
+    Ok(opened)
+}
+
+fn open_first(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileError> {
     match locked {
         Locked::Wait(patience) => {
             let until = Instant::now() + patience;
@@ -77,7 +92,8 @@ pub(super) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database
 /// Opens a file, new or of our format.
 pub(super) fn open(path: &Path) -> Result<Database, FileError> {
     guarded(path, || {
-        let opened = Database::builder().set_cache_size(CACHE).create(path);
+        let file = open_private(path).map_err(|error| FileError::of(path, redb::Error::Io(error)))?;
+        let opened = Database::builder().set_cache_size(CACHE).create_file(file);
         let database = opened.map_err(|error| FileError::of_opening(path, error))?;
         let format = format(&database).map_err(|error| FileError::of(path, error))?;
         if format != FORMAT {
@@ -85,6 +101,28 @@ pub(super) fn open(path: &Path) -> Result<Database, FileError> {
         }
         Ok(database)
     })
+}
+
+/// Opens a file to read and write. Where it is made, only its owner may do so, whatever the umask: it holds what was
+/// recorded of visitors.
+fn open_private(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The mode of a file that others than its owner may open.
+#[cfg(unix)]
+fn rights_of_others(path: &Path) -> Option<u32> {
+    let mode = std::os::unix::fs::MetadataExt::mode(&path.metadata().ok()?) & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn rights_of_others(_: &Path) -> Option<u32> {
+    None
 }
 
 /// Opens a file that is there and that nobody has open, to take it over.

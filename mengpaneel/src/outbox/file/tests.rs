@@ -133,6 +133,24 @@ fn a_second_process_can_wait_for_the_file() {
     assert_eq!(second.open_path(), Some(folder.file().as_path()));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_made_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let first = opened(&folder.file());
+    let second = opened(&folder.file());
+    assert_eq!(mode(first.open_path().unwrap()), 0o600);
+    assert_eq!(mode(second.open_path().unwrap()), 0o600, "the one beside it too");
+    let files = fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().path());
+    assert!(files.into_iter().all(|path| mode(&path) == 0o600));
+    drop((first, second));
+    fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o640)).unwrap();
+    drop(opened(&folder.file()));
+    assert_eq!(mode(&folder.file()), 0o640, "rights that somebody gave are theirs to take");
+}
+
 #[test]
 fn what_is_no_outbox_is_told_and_left_as_it_is() {
     let folder = Folder::new();
