@@ -65,6 +65,7 @@ mod failure;
 mod flush;
 pub mod guard;
 pub mod guide;
+mod log_text;
 mod mengpaneel;
 mod middleware;
 mod mixpanel;

@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing_subscriber::EnvFilter;
 
 /// Drains an outbox: delivers to Mixpanel what web processes left in it.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[expect(clippy::doc_markdown, reason = "what is said of an option is shown on a terminal, as it stands")]
 #[command(name = "mengpaneel-worker", version)]
 struct Options {
@@ -24,7 +24,7 @@ struct Options {
     token: String,
     /// Where to deliver: https://api.mixpanel.com, https://api-eu.mixpanel.com, https://api-in.mixpanel.com or a
     /// proxy.
-    #[arg(long, env = "MIXPANEL_API_HOST")]
+    #[arg(long, env = "MIXPANEL_API_HOST", hide_env_values = true)]
     api_host: Option<String>,
     /// A service account to import events with: USER:SECRET:PROJECT.
     #[arg(long, env = "MIXPANEL_SERVICE_ACCOUNT", hide_env_values = true)]

@@ -11,6 +11,7 @@ use crate::claims::Claims;
 use crate::current;
 use crate::delayed::carrier::Carrier;
 use crate::flush::Means;
+use crate::log_text::redacted_url;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
 use crate::recorder::{Late, Shared};
@@ -132,6 +133,10 @@ impl Builder {
             config.insert("api_host".into(), Value::from(url));
         }
         config.extend(own.clone());
+        if let Some((key, url)) = config.iter().find_map(|(key, value)| Some((key, credentials_in(value)?))) {
+            let why = format!("its {key} has a user name or password, and every page would show it");
+            return Err(BuildError::PageUrl { option: "js_config", url: redacted_url(url), why });
+        }
         Ok(config)
     }
 }
@@ -156,8 +161,28 @@ fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
     let checked = match parsed {
         _ if url.is_empty() => Err("it is empty".to_owned()),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => Err(format!("its scheme is {}", url.scheme())),
+        Ok(url) if has_credentials(&url) => {
+            Err("it has a user name or password, and every page would show it".to_owned())
+        }
         Ok(_) => Ok(()),
         Err(why) => Err(why),
     };
-    checked.map_err(|why| BuildError::PageUrl { option, url: url.to_owned(), why })
+    checked.map_err(|why| BuildError::PageUrl { option, url: redacted_url(url), why })
+}
+
+fn has_credentials(url: &url::Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// A URL with a user name or password, wherever it stands in a value.
+fn credentials_in(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => {
+            let page = url::Url::parse("https://page.example/").ok()?;
+            page.join(text).is_ok_and(|url| has_credentials(&url)).then_some(text)
+        }
+        Value::Array(values) => values.iter().find_map(credentials_in),
+        Value::Object(members) => members.values().find_map(credentials_in),
+        _ => None,
+    }
 }

@@ -23,7 +23,7 @@ pub enum BuildError {
     PageUrl {
         /// The option of the builder.
         option: &'static str,
-        /// What was given.
+        /// What was given, without user, password, query and fragment.
         url: String,
         /// What is wrong with it.
         why: String,

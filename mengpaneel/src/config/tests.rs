@@ -24,6 +24,29 @@ fn what_cannot_be_is_refused_by_name() {
 }
 
 #[test]
+fn credentials_that_pages_would_publish_are_refused_and_not_shown() {
+    let builder = || Mengpaneel::builder("t");
+    for builder in [
+        builder().js_api_host("https://user:s3cret@proxy.example"),
+        builder().js_api_host("//s3cret@proxy.example/mp"),
+        builder().js_api_host("http:\\\\user:s3cret@proxy.example"),
+        builder().lib_url("https://user:s3cret@cdn.example/mixpanel.js"),
+        builder().js_config(json!({"api_host": "https://user:s3cret@proxy.example"})),
+        builder().js_config(json!({"api_hosts": {"flags": "//user:s3cret@proxy.example"}})),
+        builder().api_host("https://user:s3cret@proxy.example"),
+    ] {
+        let shown = format!("{builder:?}");
+        let error = builder.build().unwrap_err();
+        let shown = format!("{shown} {error} {error:?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(shown.contains("user name"), "{shown}");
+    }
+    let account = builder().service_account("me", "s3cret", "7").cookie_key(Key::from(&[b's'; 64]));
+    assert!(!format!("{account:?}").contains("s3cret"));
+    assert!(builder().js_api_host("/mp?to=a@b").lib_url("https://cdn.example/@1/m.js").build().is_ok());
+}
+
+#[test]
 fn the_page_is_told_our_defaults_and_the_applications_own_over_them() {
     let builder = Mengpaneel::builder("t").js_config(json!({"api_payload_format": "base64", "debug": true}));
     let config = builder.page_config().unwrap();

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 pub(super) use self::intake::Intake;
-pub(super) use self::server::{Server, without_secrets};
+pub(super) use self::server::Server;
 pub(super) use self::trouble::Trouble;
 
 use self::server::{Connection, Request};

@@ -1,6 +1,10 @@
 //! Where Mixpanel is: one of its regions, or a proxy's base URL.
 
+use std::fmt;
+
 use url::Url;
+
+use crate::log_text::redacted_url;
 
 /// A region of Mixpanel's. A project's data lives in one; what is sent to another is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,8 +21,14 @@ pub enum Region {
 /// The base URL of Mixpanel's API: a [`Region`], or that of a proxy.
 ///
 /// It is looked at when the whole is built, so that a mistake is an error there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ApiHost(String);
+
+impl fmt::Debug for ApiHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ApiHost").field(&redacted_url(&self.0)).finish()
+    }
+}
 
 /// What is wrong with an API host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +37,7 @@ pub enum ApiHostError {
     /// It cannot be read as a URL.
     #[error("the API host {host:?} is no URL ({reason}): write it like https://api-eu.mixpanel.com, or name a Region")]
     NotAUrl {
-        /// What was given.
+        /// What was given, without user, password, query and fragment.
         host: String,
         /// What the URL parser says.
         reason: url::ParseError,
@@ -37,13 +47,13 @@ pub enum ApiHostError {
         "the API host {host:?} is not reached by HTTP: write it like https://api-eu.mixpanel.com, or name a Region"
     )]
     NotHttp {
-        /// What was given.
+        /// What was given, without user, password, query and fragment.
         host: String,
     },
     /// It has parts that a base URL cannot have.
     #[error("the API host {host:?} has {part}: a base URL ends with its path")]
     NotABase {
-        /// What was given.
+        /// What was given, without user, password, query and fragment.
         host: String,
         /// The part that does not belong there.
         part: &'static str,
@@ -62,7 +72,7 @@ impl ApiHost {
     /// # Errors
     /// Where what was given is no base URL to which HTTP requests can be sent.
     pub fn url(&self) -> Result<Url, ApiHostError> {
-        let host = || self.0.clone();
+        let host = || redacted_url(&self.0);
         let mut url = Url::parse(self.0.trim()).map_err(|reason| ApiHostError::NotAUrl { host: host(), reason })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(ApiHostError::NotHttp { host: host() });
@@ -139,6 +149,25 @@ mod tests {
         ] {
             let error = ApiHost::from(host).url().unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_an_api_host_is_never_shown() {
+        for host in [
+            "https://me:s3cret@proxy.example/",
+            "https://s3cret@proxy.example/",
+            "https://me:s3cret@",
+            "me:s3cret@proxy.example",
+            "redis://me:s3cret@proxy.example",
+            "https://proxy.example/?token=s3cret",
+            "https://proxy.example/#s3cret",
+            "https://me:s3cret?@proxy.example",
+        ] {
+            let host = ApiHost::from(host);
+            let error = host.url().unwrap_err();
+            let shown = format!("{host:?} {error} {error:?}");
+            assert!(!shown.contains("s3cret"), "{shown}");
         }
     }
 }

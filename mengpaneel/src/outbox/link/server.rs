@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, TlsCertificates, aio};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, TlsCertificates, aio,
+};
 
+use crate::log_text::redacted_url;
 use crate::outbox::OutboxError;
 
 /// A Redis, or a cluster of them.
@@ -33,7 +36,7 @@ impl Server {
     /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it is to be known by
     /// one of these root certificates (PEM), or by the system's.
     pub(in crate::outbox) fn at(url: &str, patience: Duration, roots: Option<&[u8]>) -> Result<Self, OutboxError> {
-        let told = |error: RedisError| OutboxError(format!("{} is no URL of a Redis: {error}", without_secrets(url)));
+        let told = |error: RedisError| OutboxError(format!("{} is no URL of a Redis: {error}", redacted_url(url)));
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
         if roots.is_some_and(|roots| memchr::memmem::find(roots, b"-----BEGIN CERTIFICATE-----").is_none()) {
             return Err(OutboxError("root_certificates: there is no certificate in it, which would be PEM".into()));
@@ -48,7 +51,12 @@ impl Server {
             let address = client.get_connection_info().addr().to_string();
             return Ok(Self { address, client: Clients::One(Box::new(client)) });
         };
-        let mut builder = ClusterClient::builder([format!("{scheme}://{rest}")])
+        let node = format!("{scheme}://{rest}");
+        let address = match node.as_str().into_connection_info() {
+            Ok(info) => info.addr().to_string(),
+            Err(error) => return Err(told(error)),
+        };
+        let mut builder = ClusterClient::builder([node])
             .connection_timeout(patience)
             // Ours is the one that counts, and it differs by command.
             .response_timeout(Duration::from_secs(60))
@@ -57,7 +65,6 @@ impl Server {
             builder = builder.certs(roots);
         }
         let client = builder.build().map_err(told)?;
-        let address = without_secrets(url).trim_end_matches('/').to_owned();
         Ok(Self { address, client: Clients::Cluster(Box::new(client)) })
     }
 
@@ -75,14 +82,6 @@ impl Server {
             Clients::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
         })
     }
-}
-
-/// Host, port and path of a URL: neither its user and password, nor its query, nor what a mistyped URL has before its
-/// last `@`.
-pub(in crate::outbox) fn without_secrets(url: &str) -> &str {
-    let url =
-        url.rsplit_once('@').map_or_else(|| url.split_once("://").map_or(url, |(_, rest)| rest), |(_, host)| host);
-    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// What Redis is asked to do at once.

@@ -24,12 +24,13 @@ use self::asides::AsideKeys;
 use self::reader::{MAX_BURIED, Reader};
 use self::scripts::{ACKNOWLEDGE, BURY, RETRY, Text};
 use self::writer::{Append, Writer};
-use super::link::{Link, Server, Trouble, without_secrets};
+use super::link::{Link, Server, Trouble};
 use super::turn::Turn;
 use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
 use crate::call::Calls;
 use crate::claims::told_apart;
 use crate::clock::now_ms;
+use crate::log_text::redacted_url;
 use crate::parcel::Parcel;
 
 /// As many parcels may be on their way to Redis at once.
@@ -109,7 +110,7 @@ struct Desk {
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
-            .field("server", &without_secrets(&self.url))
+            .field("server", &redacted_url(&self.url))
             .field("key", &self.key)
             .field("max_records", &self.max_records)
             .field("claim_after", &self.claim_after)

@@ -15,9 +15,10 @@ use redis::{Pipeline, RedisError};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::link::{Intake, Link, Server, Trouble, without_secrets};
+use super::link::{Intake, Link, Server, Trouble};
 use super::{Declined, Lease, LeaseId, Outbox, OutboxError};
 use crate::clock::now_ms;
+use crate::log_text::redacted_url;
 use crate::parcel::Parcel;
 use crate::server::Interpreter;
 
@@ -66,7 +67,7 @@ struct Desk {
 impl fmt::Debug for Sidekiq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sidekiq")
-            .field("server", &without_secrets(&self.url))
+            .field("server", &redacted_url(&self.url))
             .field("queue", &self.queue)
             .field("namespace", &self.namespace)
             .finish_non_exhaustive()
