@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::call::Call;
+use crate::log_text::{Quoted, one_line};
 
 /// What `on_error` is told: why, and which calls it is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +34,11 @@ pub enum Reason {
     )]
     NoScope(&'static Location<'static>),
     /// A value could not be made JSON; the call was recorded without it.
-    #[error("{what} cannot be written as JSON ({why}): it was left out; pass a map or struct with string keys")]
+    #[error(
+        "{} cannot be written as JSON ({}): it was left out; pass a map or struct with string keys",
+        one_line(what),
+        one_line(why)
+    )]
     NotJson {
         /// What the value was for.
         what: String,
@@ -40,12 +46,14 @@ pub enum Reason {
         why: String,
     },
     /// An ID that can be nobody's: empty, or neither text nor a number.
-    #[error("{0} needs an ID that is a text or a number and not empty: it was left out")]
+    #[error("{} needs an ID that is a text or a number and not empty: it was left out", one_line(.0))]
     NoId(String),
     /// An ID that Mixpanel rejects, since many programs write it where no ID is known: `undefined`, `0`.
     #[error(
-        "{what} was given the ID {id:?}, which Mixpanel rejects as a placeholder: it was left out; give an ID only \
-         where it is known"
+        "{} was given the ID {}, which Mixpanel rejects as a placeholder: it was left out; give an ID only where it is \
+         known",
+        one_line(what),
+        Quoted(id)
     )]
     PlaceholderId {
         /// The method or property, and the place in the source code where that is known.
@@ -55,32 +63,34 @@ pub enum Reason {
     },
     /// A call on the profile of a user whose ID was rejected.
     #[error(
-        "{0} was left out: the `identify` before it was given no ID, so that it would change somebody else's profile"
+        "{} was left out: the `identify` before it was given no ID, so that it would change somebody else's profile",
+        one_line(.0)
     )]
     UnknownUser(String),
     /// A call that cannot be said by the server.
-    #[error("the server cannot say this: {0}")]
+    #[error("the server cannot say this: {}", one_line(.0))]
     Untranslatable(String),
     /// Past a limit of Mixpanel's: the call was sent without that.
-    #[error("sent, but not whole: {0}")]
+    #[error("sent, but not whole: {}", one_line(.0))]
     Cut(String),
     /// Mixpanel refused the message.
-    #[error("Mixpanel refused it: {0}")]
+    #[error("Mixpanel refused it: {}", one_line(.0))]
     Refused(String),
     /// The credentials were refused: nothing gets through until they are right.
-    #[error("Mixpanel refused the credentials ({0}): check the token and the service account")]
+    #[error("Mixpanel refused the credentials ({}): check the token and the service account", one_line(.0))]
     Unauthorized(String),
     /// What answers at the API host is not Mixpanel's API: nothing gets through until it is.
     #[error(
-        "the API host does not serve Mixpanel's API ({0}); what waits is sent again until it does: check `api_host`, and \
-         the proxy that answers there"
+        "the API host does not serve Mixpanel's API ({}); what waits is sent again until it does: check `api_host`, and \
+         the proxy that answers there",
+        one_line(.0)
     )]
     NotServed(String),
     /// Sent, but no answer came, and sending it again might count it twice.
-    #[error("sent, but whether it arrived is unknown ({0}): it is not sent again, since it would count twice")]
+    #[error("sent, but whether it arrived is unknown ({}): it is not sent again, since it would count twice", one_line(.0))]
     InDoubt(String),
     /// Tried until the limit of age, or of time at shutdown.
-    #[error("given up: {0}")]
+    #[error("given up: {}", one_line(.0))]
     GivenUp(String),
 }
 
@@ -119,13 +129,19 @@ impl Failure {
     }
 }
 
+/// Most methods that the text of a failure names.
+const MAX_METHODS: usize = 10;
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.reason)?;
-        for call in &self.calls {
+        for call in self.calls.iter().take(MAX_METHODS) {
             write!(f, "; {}", call.method())?;
         }
-        Ok(())
+        match self.calls.len().checked_sub(MAX_METHODS) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "; and {more} more calls"),
+        }
     }
 }
 
@@ -133,22 +149,64 @@ impl std::error::Error for Failure {}
 
 /// Where failures are told: one log line each, then the application's own `on_error`.
 #[derive(Clone, Default)]
-pub struct Failures(Option<Hook>);
+pub struct Failures {
+    hook: Option<Hook>,
+    log: Arc<Mutex<LogWindow>>,
+}
 
 type Hook = Arc<dyn Fn(&Failure) + Send + Sync>;
+
+/// How long failures are counted for the bound of the log.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Most failures that are logged in that time: what visitors send may cause them.
+const MAX_LOGGED: usize = 100;
+
+/// What was logged of late.
+#[derive(Debug, Default)]
+struct LogWindow {
+    began: Option<Instant>,
+    failures: usize,
+}
+
+impl LogWindow {
+    /// Notes a failure. Answers its number in this window, and how many the window before did not log, where one has
+    /// ended.
+    fn count(&mut self, now: Instant) -> (usize, usize) {
+        let mut unlogged = 0;
+        if self.began.is_none_or(|began| now.duration_since(began) >= WINDOW) {
+            unlogged = self.failures.saturating_sub(MAX_LOGGED);
+            *self = Self { began: Some(now), failures: 0 };
+        }
+        self.failures += 1;
+        (self.failures, unlogged)
+    }
+}
 
 impl Failures {
     /// Tells `hook` of every failure, after the log.
     pub fn new(hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(hook)))
+        Self { hook: Some(Arc::new(hook)), ..Self::default() }
     }
 
-    /// Logs a failure and hands it to the application.
+    /// Logs a failure, within the bound of the log, and hands it to the application.
     pub fn tell(&self, failure: &Failure) {
-        tracing::error!(target: "mengpaneel", "{failure}");
+        let (number, unlogged) = self.log.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
+        if unlogged > 0 {
+            tracing::warn!(target: "mengpaneel", unlogged, "failures were not logged: there were too many");
+        }
+        if number <= MAX_LOGGED {
+            tracing::error!(target: "mengpaneel", "{failure}");
+        }
+        if number == MAX_LOGGED {
+            tracing::warn!(
+                target: "mengpaneel",
+                "{MAX_LOGGED} failures within {WINDOW:?}: further ones are not logged, `on_error` is told of each"
+            );
+        }
         // One that panics must not end the thread that delivers.
-        if let Some(hook) = &self.0
+        if let Some(hook) = &self.hook
             && catch_unwind(AssertUnwindSafe(|| hook(failure))).is_err()
+            && number <= MAX_LOGGED
         {
             tracing::error!(target: "mengpaneel", "the on_error hook panicked");
         }
@@ -157,6 +215,51 @@ impl Failures {
 
 impl fmt::Debug for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Failures(hook)" } else { "Failures(log)" })
+        f.write_str(if self.hook.is_some() { "Failures(hook)" } else { "Failures(log)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Method;
+
+    #[test]
+    fn the_text_of_a_failure_is_one_bounded_line() {
+        let text = || format!("a\r\nERROR forged \u{1b}[0m {}", "x".repeat(100_000));
+        let reasons = [
+            Reason::NotJson { what: text(), why: text() },
+            Reason::NoId(text()),
+            Reason::PlaceholderId { what: text(), id: text() },
+            Reason::UnknownUser(text()),
+            Reason::Untranslatable(text()),
+            Reason::Cut(text()),
+            Reason::Refused(text()),
+            Reason::Unauthorized(text()),
+            Reason::NotServed(text()),
+            Reason::InDoubt(text()),
+            Reason::GivenUp(text()),
+        ];
+        for reason in reasons {
+            let line = Failure::of_calls(reason, vec![Call::new(Method::Track, vec![]); 10_000]).to_string();
+            assert!(!line.contains(['\r', '\n', '\u{1b}']), "{line}");
+            assert!(line.len() < 1_500 && line.ends_with("; and 9990 more calls"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_the_hook_is_told_of_each() {
+        let now = Instant::now();
+        let mut window = LogWindow::default();
+        let counted: Vec<_> = (0..150).map(|_| window.count(now)).collect();
+        assert_eq!((counted[0], counted[149]), ((1, 0), (150, 0)));
+        assert_eq!(window.count(now + WINDOW), (1, 50));
+        assert_eq!(window.count(now + WINDOW + WINDOW), (1, 0));
+
+        let told = Arc::new(Mutex::new(0));
+        let seen = Arc::clone(&told);
+        let failures = Failures::new(move |_| *seen.lock().unwrap() += 1);
+        (0..1_000).for_each(|_| failures.tell(&Failure::of_calls(Reason::GivenUp("a".into()), vec![])));
+        assert_eq!(*told.lock().unwrap(), 1_000);
     }
 }

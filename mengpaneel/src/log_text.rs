@@ -1,4 +1,6 @@
-//! Text for logs and errors: URLs without their secrets.
+//! Text for logs and errors: URLs without their secrets, foreign text quoted and shortened.
+
+use std::fmt::{self, Write as _};
 
 /// A URL without user, password, query and fragment, whether or not it can be parsed.
 #[must_use]
@@ -23,6 +25,49 @@ pub fn redacted_url(url: &str) -> String {
     }
 }
 
+/// Most characters of a foreign text that are shown.
+const MAX_SHOWN: usize = 80;
+
+/// A text that a visitor may have written, in quotes: control characters are escaped, and a long one is shortened. So it
+/// cannot end a line of a log, nor fill it.
+#[derive(Clone, Copy, Debug)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        let mut chars = self.0.chars();
+        for c in chars.by_ref().take(MAX_SHOWN) {
+            match c {
+                '\'' => f.write_char(c)?,
+                // Line and paragraph separators, and what changes the direction of a text, are escaped by `escape_debug`.
+                c => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        f.write_str(if chars.next().is_some() { "…\"" } else { "\"" })
+    }
+}
+
+/// Most characters of a line that holds foreign text.
+const MAX_LINE: usize = 400;
+
+/// A text with foreign parts on one line: control characters are escaped, and a long one is shortened.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    let mut chars = text.trim().chars();
+    for c in chars.by_ref().take(MAX_LINE) {
+        match c {
+            '"' | '\'' | '\\' => line.push(c),
+            c => line.extend(c.escape_debug()),
+        }
+    }
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +90,17 @@ mod tests {
         ] {
             assert_eq!(redacted_url(url), shown);
         }
+    }
+
+    #[test]
+    fn foreign_text_stays_on_its_line_and_short() {
+        let text = "a\r\nERROR \u{1b}[31m forged \u{2028} \u{202e} \u{0} \"quoted\" it's Zürich";
+        for shown in [Quoted(text).to_string(), one_line(text)] {
+            assert!(!shown.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{202e}', '\0']), "{shown}");
+            assert!(shown.contains("it's Zürich"), "{shown}");
+        }
+        assert_eq!(Quoted("Plan").to_string(), "\"Plan\"");
+        let long = "é".repeat(10_000);
+        assert!(Quoted(&long).to_string().chars().count() < 100 && one_line(&long).chars().count() <= MAX_LINE + 1);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::clock::now_ms;
 use crate::compact;
 use crate::failure::{Failure, Failures, Reason};
@@ -147,11 +148,12 @@ impl Sender {
     }
 
     fn translated<T>(&self, translation: Translation<T>) -> Vec<T> {
-        for (call, why) in translation.refused {
-            self.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![call]));
+        for failure in bounded(translation.refused, Reason::Untranslatable) {
+            self.tell(&failure);
         }
-        for (call, what) in translation.cut {
-            self.failures.tell(&Failure::of_calls(Reason::Cut(what), vec![call]));
+        // These are sent, so that they do not count as dropped.
+        for failure in bounded(translation.cut, Reason::Cut) {
+            self.failures.tell(&failure);
         }
         translation.messages
     }
@@ -311,6 +313,21 @@ impl<'a> Again<'a> {
             None => Failure::of_calls(reason, parcel.calls.iter().cloned().collect()),
         }
     }
+}
+
+/// Most failures that one request's calls make: the last one is about all that are left.
+const MAX_FAILURES: usize = 20;
+
+/// A failure for each call; from a bound on, one for the others.
+fn bounded(mut calls: Vec<(Call, String)>, reason: fn(String) -> Reason) -> Vec<Failure> {
+    let rest = calls.split_off(calls.len().min(MAX_FAILURES - 1));
+    let each = calls.into_iter().map(|(call, why)| Failure::of_calls(reason(why), vec![call]));
+    let mut failures: Vec<Failure> = each.collect();
+    if let Some((_, why)) = rest.first() {
+        let why = if rest.len() > 1 { format!("{why} (the first of {} such calls)", rest.len()) } else { why.clone() };
+        failures.push(Failure::of_calls(reason(why), rest.into_iter().map(|(call, _)| call).collect()));
+    }
+    failures
 }
 
 /// Those that were not taken, of all that was sent, and why.

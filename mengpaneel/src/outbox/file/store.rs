@@ -12,6 +12,7 @@ use super::error::{FileError, guarded};
 use super::order::{Bounds, Change, Changed};
 use super::place;
 use super::tables::{self, Past, Size, Tables};
+use crate::log_text::one_line;
 use crate::outbox::taken::{Found, Taken};
 use crate::outbox::{Lease, LeaseId, record};
 
@@ -205,7 +206,7 @@ impl Store {
     /// Records that cannot be read are buried, so that they do not stand in the way.
     fn set_aside(&mut self, broken: Vec<(u128, Vec<u8>, String)>) -> Result<(), FileError> {
         let Some((_, _, why)) = broken.first() else { return Ok(()) };
-        let path = self.path.display();
+        let (path, why) = (self.path.display(), one_line(why));
         tracing::error!(target: "mengpaneel", "{path}: {} records cannot be read ({why}): buried", broken.len());
         let records = broken.into_iter().map(|(id, written, _)| (id, written)).collect();
         self.write(&[Change::Bury(records)]).map(drop)

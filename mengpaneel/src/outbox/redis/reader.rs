@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::scripts::{BURY, FORGET, WAKE};
 use super::{Keys, asides};
 use crate::clock::now_ms;
+use crate::log_text::one_line;
 use crate::outbox::link::{Link, Trouble};
 use crate::outbox::taken::{Found, Taken};
 use crate::outbox::{Lease, LeaseId, OutboxError, record};
@@ -225,6 +226,7 @@ impl Reader {
             };
             let abandoned = claimed.get(&one.id).copied().unwrap_or_default();
             let Err(error) = found.add(LeaseId(one.id.clone()), &written, abandoned, in_doubt) else { continue };
+            let error = one_line(&error.to_string());
             tracing::error!(target: "mengpaneel", "a record in Redis cannot be read ({error}): buried");
             let keys = [self.keys.calls.as_str(), &self.keys.sending, &self.keys.buried];
             let args = [self.keys.group.as_bytes(), MAX_BURIED, one.id.as_bytes(), &written];

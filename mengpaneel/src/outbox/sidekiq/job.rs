@@ -46,10 +46,9 @@ pub(super) fn job(parcel: &Parcel, queue: &str, now_ms: u64, interpreter: &Inter
 
 /// A new job ID: 24 hexadecimal digits, all of them random, as `SecureRandom.hex(12)` gives Sidekiq.
 fn job_id() -> String {
-    let id = Uuid::new_v4();
-    // The bytes 6 and 8 of a UUID hold its version and variant.
-    let [a, b, c, d, e, f, _, _, _, g, h, i, j, k, l, _] = id.into_bytes();
-    [a, b, c, d, e, f, g, h, i, j, k, l].map(|byte| format!("{byte:02x}")).concat()
+    let id = Uuid::new_v4().simple().to_string();
+    // The digits 12 and 16 tell a UUID's version and variant.
+    [id.get(..12), id.get(20..)].into_iter().flatten().collect()
 }
 
 /// The calls that make the worker send what this process would send itself.
@@ -126,7 +125,7 @@ impl Script {
             // `$identify`, which mixpanel-js sends as an event like any other.
             let name = message.body.get("event").cloned().unwrap_or_default();
             let own = IDENTIFY.into_iter().filter_map(|key| Some((key.to_owned(), properties.get(key)?.clone())));
-            self.push(Call::new(Method::Track, vec![name, Map::from_iter(own).into()]), mode);
+            self.push(Call::new(Method::Track, vec![name, own.collect::<Map<_, _>>().into()]), mode);
             return Ok(());
         }
         let text = |key: &str| properties.get(key).and_then(Value::as_str);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::batch::Item;
 use super::not_taken::NotTaken;
+use crate::log_text::one_line;
 use crate::server::message::Endpoint;
 
 /// What one request came to.
@@ -75,6 +76,7 @@ impl Verdict {
             reason = format!("{reason}: {error}");
             source = error.source();
         }
+        let reason = one_line(&reason);
         if error.is_builder() {
             Self::Refused(reason)
         } else if error.is_connect() {
@@ -157,8 +159,8 @@ fn failed(said: &Value, batch: &[Item], text: &[u8]) -> BTreeMap<usize, String> 
         if let Some(position) = position {
             let message = said("message").unwrap_or("no reason given");
             let reason = match said("field").filter(|field| !field.is_empty()) {
-                Some(field) => format!("{field}: {message}"),
-                None => message.to_owned(),
+                Some(field) => one_line(&format!("{}: {message}", one_line(field))),
+                None => one_line(message),
             };
             failed.insert(position, reason);
         }
@@ -184,7 +186,7 @@ fn reason(status: u16, said: &Value, body: &[u8]) -> String {
         Some(error) => error.to_owned(),
         None => String::from_utf8_lossy(body).into_owned(),
     };
-    let text: String = text.trim().chars().take(300).collect();
+    let text = one_line(&text);
     if text.is_empty() {
         return format!("status {status}");
     }

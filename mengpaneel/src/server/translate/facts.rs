@@ -9,6 +9,7 @@ use url::{Url, form_urlencoded};
 use super::agents::{Agent, Agents};
 use crate::call::Properties;
 use crate::compact::Visit;
+use crate::visitor::Browser;
 
 const CAMPAIGN: [&str; 20] = [
     "utm_source",
@@ -44,6 +45,9 @@ pub(super) struct Facts<'a> {
     /// mixpanel-js drops the events of such a browser.
     pub(super) is_robot: bool,
     whole: OnceCell<Whole>,
+    /// The value of mixpanel-js's cookie.
+    cookie: Option<&'a str>,
+    brought: OnceCell<Browser>,
 }
 
 /// What only those events need that are not plain.
@@ -67,6 +71,8 @@ impl<'a> Facts<'a> {
             referrer: visit.referrer.filter(|text| !text.is_empty()),
             url: visit.url,
             whole: OnceCell::new(),
+            cookie: visit.cookie,
+            brought: OnceCell::new(),
         }
     }
 
@@ -132,6 +138,17 @@ impl<'a> Facts<'a> {
     /// Whether a property is what the request adds, and not what the application says.
     pub(super) fn has(&self, key: &str, value: &Value) -> bool {
         [self.event(), self.page(), self.profile()].iter().any(|facts| facts.get(key) == Some(value))
+    }
+
+    /// Whether a property is what the visitor's own browser says: what the request adds, or what their cookie brought.
+    /// Nobody needs to be told of that, and whoever writes a cookie could fill the log.
+    pub(super) fn is_visitors(&self, key: &str, value: &Value) -> bool {
+        self.has(key, value) || {
+            let brought = self.brought.get_or_init(|| self.cookie.and_then(Browser::parse).unwrap_or_default());
+            let ids = [&brought.distinct_id, &brought.user_id, &brought.device_id];
+            brought.super_properties.get(key) == Some(value)
+                || value.as_str().is_some_and(|text| ids.iter().any(|id| id.as_deref() == Some(text)))
+        }
     }
 
     /// The same, where the value may have been cut since.

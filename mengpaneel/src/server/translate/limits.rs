@@ -1,10 +1,12 @@
-//! Limits: what Mixpanel takes. What is past one is cut, left out or refused, and always told.
+//! Limits: what Mixpanel takes. What is past one is cut, left out or refused, and told, unless it came from the
+//! visitor's own browser only.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::facts::Facts;
 use crate::call::{Properties, is_placeholder};
+use crate::log_text::Quoted;
 use crate::server::message::Endpoint;
 
 /// Of a text in UTF-16 units: mixpanel-js and Mixpanel cut values there, and Mixpanel names.
@@ -86,6 +88,8 @@ pub(super) fn fit(
                     ));
                 }
             }
+            value if is_plain(value) => {}
+            value if facts.is_visitors(key, value) => cut_strings(key, value, &mut Vec::new()),
             value => cut_strings(key, value, &mut told),
         }
     }
@@ -125,11 +129,17 @@ fn fit_event(
     if let (Some(given), Some(recorded)) = (properties.get("time"), time)
         && !given.is_number()
     {
-        told.push(format!("time is a number of seconds or milliseconds, not {given}: that of recording was taken"));
+        if !facts.is_visitors("time", given) {
+            let given = given.to_string();
+            let given = Quoted(given.trim_matches('"'));
+            told.push(format!("time is a number of seconds or milliseconds, not {given}: that of recording was taken"));
+        }
         properties.insert("time".into(), recorded.into());
     }
-    if let Some(id) = properties.get("$insert_id").and_then(fitting_insert_id) {
-        told.push(format!("$insert_id is up to {MAX_INSERT_ID} letters, digits and dashes: it became {id}"));
+    if let Some((given, id)) = properties.get("$insert_id").and_then(|given| Some((given, fitting_insert_id(given)?))) {
+        if !facts.is_visitors("$insert_id", given) {
+            told.push(format!("$insert_id is up to {MAX_INSERT_ID} letters, digits and dashes: it became {id}"));
+        }
         properties.insert("$insert_id".into(), id.into());
     }
     if properties.len() <= MAX_PROPERTIES {
@@ -139,7 +149,7 @@ fn fit_event(
     let added: Vec<String> = properties.keys().filter(|key| facts.is_added(key, properties)).cloned().collect();
     for key in added.into_iter().take(properties.len() - MAX_PROPERTIES) {
         properties.remove(&key);
-        told.push(format!("{key} was left out: Mixpanel takes {MAX_PROPERTIES} properties of an event"));
+        told.push(format!("{} was left out: Mixpanel takes {MAX_PROPERTIES} properties of an event", Quoted(&key)));
     }
     if properties.len() > MAX_PROPERTIES {
         return Err(format!("{} properties: Mixpanel takes {MAX_PROPERTIES} of an event", properties.len()));
@@ -167,14 +177,35 @@ fn fit_properties(
     facts: &Facts<'_>,
     told: &mut Vec<String>,
 ) -> Properties {
+    // What the visitor's browser says is cut by mixpanel-js without a word.
+    let mut renamed = Vec::new();
+    let long: Vec<String> = properties.keys().filter(|key| key.len() > LONGEST).cloned().collect();
+    for mut key in long {
+        let Some(value) = properties.remove(&key) else { continue };
+        let is_visitors = facts.is_visitors(&key, &value);
+        if !cut(&mut key) {
+            properties.insert(key, value);
+            continue;
+        }
+        let is_taken = properties.contains_key(&key);
+        if !is_visitors {
+            let key = Quoted(&key);
+            let left_out = if is_taken { ", of which there is one already: it was left out" } else { "" };
+            told.push(format!("a name was cut to {key}{left_out}"));
+        }
+        if !is_taken {
+            renamed.extend(is_visitors.then(|| key.clone()));
+            properties.insert(key, value);
+        }
+    }
     let mut left_out = Vec::new();
-    for (key, value) in &mut properties {
+    for (key, value) in properties.iter_mut().filter(|(_, value)| !is_plain(value)) {
+        let mut untold = Vec::new();
+        let is_visitors = renamed.contains(key) || facts.is_visitors(key, value);
+        let told = if is_visitors { &mut untold } else { &mut *told };
         if let Some(why) = fit_lists(key, value, is_profile, told) {
             told.push(why);
             left_out.push(key.clone());
-        } else if facts.has(key, value) {
-            // The browser's own URLs are cut by mixpanel-js without a word.
-            cut_strings(key, value, &mut Vec::new());
         } else {
             cut_strings(key, value, told);
         }
@@ -182,19 +213,19 @@ fn fit_properties(
     for key in left_out {
         properties.remove(&key);
     }
-    let long: Vec<String> = properties.keys().filter(|key| key.len() > LONGEST).cloned().collect();
-    for mut key in long {
-        let Some(value) = properties.remove(&key) else { continue };
-        if !cut(&mut key) {
-            properties.insert(key, value);
-        } else if properties.contains_key(&key) {
-            told.push(format!("a name was cut to {key}, of which there is one already: it was left out"));
-        } else {
-            told.push(format!("a name was cut to {key}"));
-            properties.insert(key, value);
-        }
-    }
     properties
+}
+
+/// What was changed of a record, in one text.
+pub(super) fn summary(told: &[String]) -> Option<String> {
+    /// Most changes that are told by name.
+    const MAX_TOLD: usize = 3;
+    let text = told.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match told.len() {
+        0 => None,
+        count if count > MAX_TOLD => Some(format!("{text}; and {} more", count - MAX_TOLD)),
+        _ => Some(text),
+    }
 }
 
 /// Shortens a list that is too long. Answers why the property must be left out, where it must.
@@ -207,13 +238,15 @@ fn fit_lists(key: &str, value: &mut Value, is_profile: bool, told: &mut Vec<Stri
         }
         shorten(items, most);
         if items.len() < before {
+            let key = Quoted(key);
             told.push(format!("{key}: a list of {before} was cut to {}", items.len()));
         }
     } else if value.is_object() && is_heavier(value, most) {
-        return Some(format!("{key} was left out: Mixpanel takes {most} bytes of an object"));
+        return Some(format!("{} was left out: Mixpanel takes {most} bytes of an object", Quoted(key)));
     }
     let is_too_deep = !is_profile && !is_within(value, MAX_DEPTH);
     is_too_deep.then(|| {
+        let key = Quoted(key);
         format!("{key} was left out: Mixpanel takes objects {MAX_DEPTH} deep, and fewer than {MAX_ELEMENTS} elements")
     })
 }
@@ -275,7 +308,7 @@ fn cut_strings(key: &str, value: &mut Value, told: &mut Vec<String>) {
         _ => false,
     };
     if is_cut {
-        told.push(format!("{key}: a text was cut to {LONGEST} characters"));
+        told.push(format!("{}: a text was cut to {LONGEST} characters", Quoted(key)));
     }
 }
 

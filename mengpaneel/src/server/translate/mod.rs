@@ -280,7 +280,7 @@ impl Translator<'_> {
         }
         match limits::fit(endpoint, &mut body, &self.facts, self.time) {
             Ok(cut) => {
-                self.done.cut.extend(cut.into_iter().map(|what| (call.clone(), what)));
+                self.done.cut.extend(limits::summary(&cut).map(|what| (call.clone(), what)));
                 let message = Message { endpoint, body, call: call.clone() };
                 self.done.messages.push(Said::Message(Box::new(message)));
             }
