@@ -11,6 +11,10 @@ pub mod conformance;
 mod file;
 mod last_sets;
 #[cfg(any(feature = "redis", feature = "sidekiq"))]
+#[cfg_attr(
+    not(all(feature = "redis", feature = "sidekiq")),
+    expect(dead_code, reason = "each of the two outboxes uses its own part")
+)]
 mod link;
 mod memory;
 mod post;

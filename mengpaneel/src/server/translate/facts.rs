@@ -47,7 +47,7 @@ pub(super) struct Facts<'a> {
     whole: OnceCell<Whole>,
     /// The value of mixpanel-js's cookie.
     cookie: Option<&'a str>,
-    brought: OnceCell<Browser>,
+    brought: OnceCell<Box<Browser>>,
 }
 
 /// What only those events need that are not plain.
@@ -144,7 +144,8 @@ impl<'a> Facts<'a> {
     /// Nobody needs to be told of that, and whoever writes a cookie could fill the log.
     pub(super) fn is_visitors(&self, key: &str, value: &Value) -> bool {
         self.has(key, value) || {
-            let brought = self.brought.get_or_init(|| self.cookie.and_then(Browser::parse).unwrap_or_default());
+            let brought =
+                self.brought.get_or_init(|| Box::new(self.cookie.and_then(Browser::parse).unwrap_or_default()));
             let ids = [&brought.distinct_id, &brought.user_id, &brought.device_id];
             brought.super_properties.get(key) == Some(value)
                 || value.as_str().is_some_and(|text| ids.iter().any(|id| id.as_deref() == Some(text)))
