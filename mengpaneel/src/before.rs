@@ -11,6 +11,7 @@ use actix_web::{FromRequest, Handler};
 use futures_util::future::LocalBoxFuture;
 
 use crate::current;
+use crate::log_text::one_line;
 use crate::mengpaneel::Mengpaneel;
 
 impl Mengpaneel {
@@ -112,6 +113,7 @@ where
                 }
                 Err(error) => {
                     let error: actix_web::Error = error.into();
+                    let error = one_line(&error.to_string());
                     tracing::debug!(target: "mengpaneel", "an extractor of a before() failed, so it does not run: {error}");
                 }
             }

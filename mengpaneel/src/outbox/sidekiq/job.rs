@@ -21,7 +21,7 @@ const MAX_NESTING: usize = 100;
 
 /// A parcel as the JSON of a job, or why the gem's worker could not do it.
 pub(super) fn job(parcel: &Parcel, queue: &str, now_ms: u64, interpreter: &Interpreter) -> Result<String, String> {
-    let calls = job_calls(parcel, interpreter)?;
+    let calls = job_calls(parcel, now_ms, interpreter)?;
     let ip = (!parcel.via_server || !parcel.visitor.is_machine()).then_some(parcel.visitor.ip.as_deref()).flatten();
     // Seconds with a fraction: Sidekiq 8 writes whole milliseconds, and takes a float for seconds as 6 and 7 do
     // (https://github.com/sidekiq/sidekiq/pull/6564).
@@ -52,7 +52,7 @@ fn job_id() -> String {
 }
 
 /// The calls that make the worker send what this process would send itself.
-fn job_calls(parcel: &Parcel, interpreter: &Interpreter) -> Result<Calls, String> {
+fn job_calls(parcel: &Parcel, now_ms: u64, interpreter: &Interpreter) -> Result<Calls, String> {
     if parcel.calls.tracking.is_empty() {
         return Err("the gem's worker does nothing where no call is in tracking mode".into());
     }
@@ -62,6 +62,10 @@ fn job_calls(parcel: &Parcel, interpreter: &Interpreter) -> Result<Calls, String
     }
     if let Some((call, why)) = translated.problem {
         return Err(format!("the gem's worker would send {} as it is: {why}", call.method()));
+    }
+    let mut events = translated.messages.iter().flatten().filter(|message| message.endpoint == Endpoint::Events);
+    if events.any(|event| is_too_old(event, now_ms)) {
+        return Err("an event is older than the gem's worker can send by /track, which drops it in silence".into());
     }
     let mut script = Script::default();
     let first = if parcel.calls.before_setup.is_empty() { Mode::Setup } else { Mode::BeforeSetup };
@@ -78,6 +82,18 @@ fn job_calls(parcel: &Parcel, interpreter: &Interpreter) -> Result<Calls, String
         return Err("nothing in tracking mode is left to send, and then the gem's worker does nothing".into());
     }
     Ok(script.calls)
+}
+
+/// Mixpanel's `/track`, by which the worker sends, drops events that are older than five days; `/import` takes them.
+/// One day less leaves the job time to wait. <https://docs.mixpanel.com/reference/track-event>
+const MAX_EVENT_AGE_MS: f64 = 4.0 * 24.0 * 60.0 * 60.0 * 1_000.0;
+
+fn is_too_old(event: &Message, now_ms: u64) -> bool {
+    let time = event.body.get("properties").and_then(|properties| properties.get("time")?.as_f64());
+    // Seconds are told from milliseconds by their size, as everywhere.
+    let time = time.map(|time| if time < 1e11 { time * 1_000.0 } else { time });
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in a float")]
+    time.is_some_and(|time| now_ms as f64 - time > MAX_EVENT_AGE_MS)
 }
 
 /// What the worker is to do, and whom it has identified so far.

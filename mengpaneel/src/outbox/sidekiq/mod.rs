@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A set of calls is declined, and goes the next way, where the gem's worker would do something else than this process:
 /// raise (methods that mixpanel-ruby lacks), pass over it (`alias`; calls without any in tracking mode), count it again
 /// on a retry (`people.increment` and its kin), or send what this process drops, cuts or reports (bots, placeholder IDs,
-/// profiles of the anonymous, whatever is past a limit of Mixpanel's). What the worker cannot know of the visitor is
+/// profiles of the anonymous, events older than four days, whatever is past a limit of Mixpanel's). What the worker cannot know of the visitor is
 /// written into the events: `distinct_id`, `$device_id`, `$user_id`, and `$identify` where somebody signed in. Browser,
 /// page and super properties of the visitor's cookie are not sent, as the gem sends none.
 ///
@@ -149,6 +149,9 @@ impl Outbox for Sidekiq {
         }
         if self.url.split("://").next().is_some_and(|scheme| scheme.ends_with("+cluster")) {
             return Err(OutboxError("Sidekiq keeps no queues in a Redis Cluster: name its own Redis".into()));
+        }
+        if self.queue.is_empty() {
+            return Err(OutboxError("Sidekiq: a queue needs a name, such as `default`".into()));
         }
         let link = Arc::new(Link::new(Server::at(&self.url, PATIENCE, None)?, PATIENCE));
         let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));

@@ -126,6 +126,7 @@ async fn a_job_whose_queue_could_not_be_named_is_not_handed_back() {
 fn a_queue_that_cannot_be_is_refused_when_it_is_opened() {
     let cluster = Sidekiq::at("redis+cluster://127.0.0.1/").open().unwrap_err();
     assert!(cluster.to_string().contains("Cluster"), "{cluster}");
+    assert!(Sidekiq::at("redis://127.0.0.1/").queue("").open().is_err());
     let builder = crate::Mengpaneel::builder("token").outbox(Sidekiq::at("redis://127.0.0.1/"));
     let error = builder.before_send(|_| true).build().unwrap_err();
     assert!(error.to_string().contains("before_send"), "{error}");

@@ -166,6 +166,23 @@ fn events_of_bots_are_declined_unless_the_server_was_asked_for() {
 }
 
 #[test]
+fn events_that_track_drops_for_their_age_are_declined() {
+    let now_ms = 1_400_000_000_500_u64;
+    let day_ms = 24 * 60 * 60 * 1_000;
+    for (time, is_taken) in [
+        (json!(now_ms), true),
+        (json!(now_ms - 3 * day_ms), true),
+        (json!(now_ms + day_ms), true),
+        (json!(now_ms - 5 * day_ms), false),
+        (json!((now_ms - 5 * day_ms) / 1_000), false),
+        (json!((now_ms - day_ms) / 1_000), true),
+    ] {
+        let calls = json!({"tracking": [[["track"], ["A", {"time": time}]]]});
+        assert_eq!(job_of(&parcel(calls)).is_ok(), is_taken, "{time}");
+    }
+}
+
+#[test]
 fn an_event_before_identify_belongs_to_the_device() {
     let calls = json!({"tracking": [[["track"], ["A"]], [["identify"], ["42"]], [["track"], ["B"]]]});
     let job = job_of(&with_cookie(DEVICE, calls)).unwrap();
