@@ -22,21 +22,21 @@
         return mixpanel;
       },
       set: function (instance) {
-        if (instance && instance !== mixpanel) forgetAtReset(instance);
+        if (instance && instance !== mixpanel) ["reset", "opt_out_tracking"].forEach(forgetAt, instance);
         mixpanel = instance;
       }
     });
     if (given) page.instance = given;
 
-    function forgetAtReset(instance) {
-      var reset = instance.reset;
-      if (typeof reset !== "function") return;
-      instance.reset = function () {
+    function forgetAt(name) {
+      var method = this[name];
+      if (typeof method !== "function") return;
+      this[name] = function () {
         attempt(function () {
           delete page.setup;
           window.sessionStorage.removeItem(own + "_setup");
         });
-        return reset.apply(this, arguments);
+        return method.apply(this, arguments);
       };
     }
 
@@ -77,13 +77,15 @@
         }
         if (page.visit) page.visit(all)(mixpanel);
         else all();
-        if (setup) page.setup = setup;
+        if (!setup) return;
+        if (page.ran) page.ran(setup);
+        else page.setup = setup;
       });
     }
 
     function mark(set) {
       set(CAPABLE, "true");
-      if (page.setup) set(SETUP, page.setup);
+      if (page.setup && (!page.knows || page.knows(page.setup))) set(SETUP, page.setup);
     }
 
     function patchFetch(fetch) {

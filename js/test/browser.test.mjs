@@ -202,13 +202,37 @@ test("after a sign-out the rest of a setup is sent again", async () => {
   assert.equal(sent.filter((it) => it === "T people $set").length, 2);
 });
 
+for (const act of [
+  "mixpanel.reset()",
+  "mixpanel.opt_out_tracking({ delete_user: false }); mixpanel.opt_in_tracking()",
+]) {
+  test(`setup runs whole again after the page's own ${act}`, async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const sent = [];
+    page.on("request", (request) => {
+      if (request.url().includes("/mp/")) {
+        sent.push(said(JSON.parse(new URLSearchParams(request.postData()).get("data"))));
+      }
+    });
+    const profiles = () => sent.filter((it) => it === "T people $set").length;
+    await page.goto(`${origin}/sign_up`, { waitUntil: "networkidle" });
+    await page.goto(`${origin}/sign_up`, { waitUntil: "networkidle" });
+    const before = profiles();
+    await page.evaluate(act);
+    await page.goto(`${origin}/sign_up`, { waitUntil: "networkidle" });
+    await context.close();
+    assert.deepEqual([before, profiles()], [1, 2]);
+  });
+}
+
 test("a second Mengpaneel remembers its setup by a name of its own", async () => {
   const stored = {};
   await visit("/billing", 6, async (page) => {
     await page.waitForFunction(() => sessionStorage.getItem("mengpaneel_billing_setup"));
     Object.assign(stored, await page.evaluate(() => ({ ...sessionStorage })));
   });
-  assert.match(stored.mengpaneel_billing_setup, /^[0-9a-f]{16}$/);
+  assert.match(stored.mengpaneel_billing_setup, /^[0-9a-f]{16} [0-9a-f-]{36}$/);
   assert.equal(stored.mengpaneel_setup, undefined);
 });
 

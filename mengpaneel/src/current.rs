@@ -51,11 +51,14 @@ impl Mixpanel {
     }
 }
 
-/// The recorder to use at a call site; where there is none, that is told once for each site.
+/// Recorder of the caller's scope. Outside of any scope, which is reported once for each call site, one that
+/// records nothing.
 #[track_caller]
 fn here(method: &Method) -> Mixpanel {
+    // Inside of the closure below, the caller would be a line of this file.
+    let site = Location::caller();
     try_current().unwrap_or_else(|| {
-        tell_no_scope(Location::caller(), method);
+        tell_no_scope(site, method);
         Mixpanel::detached()
     })
 }

@@ -69,6 +69,9 @@ where
         if opted_out(request.headers(), &on.means.settings.cookies, on.means.settings.respect_dnt) {
             return self.pass(request);
         }
+        if Handles::hold(&request, on) {
+            return self.call_inner(request);
+        }
         let mut state = RequestState::new(on, &request);
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
         Handles::keep(&request, on, &mixpanel);
@@ -95,7 +98,19 @@ where
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let mixpanel = Mixpanel::detached();
         let answer = mixpanel.sync_scope(|| self.service.call(request));
-        Box::pin(async move { Ok(mixpanel.scope(answer).await?.map_body(|_, body| Body::own(body))) })
+        Box::pin(async move {
+            let response = mixpanel.scope(answer).await?;
+            Ok(response.map_body(|_, body| Body::own(body, Some(mixpanel))))
+        })
+    }
+
+    /// Passes on a request that the same Mengpaneel records already, wrapped around an outer scope too.
+    fn call_inner(
+        &self,
+        request: ServiceRequest,
+    ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
+        let answer = self.service.call(request);
+        Box::pin(async move { Ok(answer.await?.map_body(|_, body| Body::own(body, None))) })
     }
 }
 
@@ -198,6 +213,11 @@ impl Handles {
         let mut extensions = request.extensions_mut();
         let outer = extensions.remove::<Self>().map(Box::new);
         extensions.insert(Self { means: Arc::clone(&on.means), mixpanel: mixpanel.clone(), outer });
+    }
+
+    /// Whether that Mengpaneel records the request already.
+    fn hold(request: &ServiceRequest, on: &On) -> bool {
+        request.extensions().get::<Self>().is_some_and(|handles| handles.of(on).is_some())
     }
 
     fn of(&self, on: &On) -> Option<Mixpanel> {

@@ -130,11 +130,15 @@
     if (again && event.key === key && event.newValue && page.instance) resume(page.instance);
   });
 
-  page.knows = (ran) => attempt(() => store().getItem(setup) === ran);
+  // A setup counts as known only while mixpanel-js still has the device that it ran for: `reset` and an
+  // opt-out drop what `register` and `set_group` stored, and the device with it.
+  const device = () => attempt(() => page.instance.get_property("$device_id"));
+  const mark = (ran) => ran + " " + device();
+  page.knows = (ran) => attempt(() => device() !== undefined && store().getItem(setup) === mark(ran));
   // Without a name, none did.
   page.ran = (ran) => {
     page.setup = ran;
-    attempt(() => ran ? store().setItem(setup, ran) : forget(setup));
+    attempt(() => ran ? store().setItem(setup, mark(ran)) : forget(setup));
   };
   // `id`: of the page view. `late`: in the second block of a streamed page.
   page.visit = (calls, id, late) => {

@@ -14,12 +14,14 @@ use crate::claims::Claim;
 use crate::mixpanel::Mixpanel;
 
 pin_project! {
-    /// A body, and the claim on what it carries: given back if nobody ever reads it.
+    /// Body of a response, with the claim on the delayed calls that it carries, which is released if nobody
+    /// ever reads it, and with the scope in which the application's own body is polled.
     #[derive(Debug)]
     pub struct Body<B> {
         #[pin]
         content: Content<B>,
         claim: Option<Claim>,
+        scope: Option<Mixpanel>,
     }
 }
 
@@ -35,22 +37,22 @@ pin_project! {
         /// In memory, with our block in it.
         Injected { page: Injected },
         /// The application's, injected into as it flows by.
-        Streamed { #[pin] body: B, streaming: Box<Streaming>, mixpanel: Mixpanel, is_over: bool },
+        Streamed { #[pin] body: B, streaming: Box<Streaming>, is_over: bool },
         /// The application's broke off while it was read.
         Broken { error: Option<Box<dyn Error>> },
     }
 }
 
 impl<B: MessageBody> Body<B> {
-    /// The application's, untouched.
-    pub(crate) fn own(body: B) -> Self {
-        Self::new(Content::Own { body }, None)
+    /// Body of the application's, untouched, polled inside of `scope` if there is one.
+    pub(crate) fn own(body: B, scope: Option<Mixpanel>) -> Self {
+        Self::new(Content::Own { body }, None, scope)
     }
 
-    /// A body that carries what was claimed. One that is empty is never read, only dropped: it
-    /// keeps its claim at once.
-    pub(crate) fn new(content: Content<B>, claim: Option<Claim>) -> Self {
-        let mut body = Self { content, claim };
+    /// Body that carries what was claimed, polled inside of `scope` if there is one. An empty body is never
+    /// read, only dropped: its claim is committed at once.
+    pub(crate) fn new(content: Content<B>, claim: Option<Claim>, scope: Option<Mixpanel>) -> Self {
+        let mut body = Self { content, claim, scope };
         if matches!(body.size(), BodySize::None | BodySize::Sized(0))
             && let Some(claim) = body.claim.take()
         {
@@ -81,9 +83,11 @@ where
             claim.keep();
         }
         match this.content.project() {
-            ContentProjection::Own { body } => body.poll_next(cx).map(|next| next.map(|read| read.map_err(Into::into))),
-            ContentProjection::Streamed { body, streaming, mixpanel, is_over } => {
-                stream(body, streaming, mixpanel, is_over, cx)
+            ContentProjection::Own { body } => {
+                poll_in(this.scope.as_ref(), body, cx).map(|next| next.map(|read| read.map_err(Into::into)))
+            }
+            ContentProjection::Streamed { body, streaming, is_over } => {
+                stream(body, streaming, this.scope.as_ref(), is_over, cx)
             }
             ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
             ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
@@ -93,7 +97,7 @@ where
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
-        let Self { content, claim } = self;
+        let Self { content, claim, scope } = self;
         let bytes = match content {
             Content::Whole { bytes } => Ok(bytes),
             Content::Injected { page } => Ok(page.join()),
@@ -107,16 +111,28 @@ where
                 }
                 Ok(bytes)
             }
-            Err(content) => Err(Self { content, claim }),
+            Err(content) => Err(Self { content, claim, scope }),
         }
     }
 }
 
-/// The next piece that can leave, with the application's body polled inside of its request's scope.
+/// Polls a body inside of its request's scope: what a streamed body records belongs to the request.
+fn poll_in<B: MessageBody>(
+    scope: Option<&Mixpanel>,
+    body: Pin<&mut B>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, B::Error>>> {
+    match scope {
+        Some(mixpanel) => mixpanel.sync_scope(|| body.poll_next(cx)),
+        None => body.poll_next(cx),
+    }
+}
+
+/// The next piece that can leave.
 fn stream<B: MessageBody>(
     mut body: Pin<&mut B>,
     streaming: &mut Streaming,
-    mixpanel: &Mixpanel,
+    scope: Option<&Mixpanel>,
     is_over: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>>
@@ -127,7 +143,7 @@ where
         if *is_over {
             return Poll::Ready(None);
         }
-        let leaves = match mixpanel.sync_scope(|| body.as_mut().poll_next(cx)) {
+        let leaves = match poll_in(scope, body.as_mut(), cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(Some(Ok(piece))) => streaming.piece(piece),
@@ -152,7 +168,7 @@ mod tests {
 
     fn injected() -> Body<BoxBody> {
         let page = Bytes::from_static(b"<head></head>");
-        Body::new(Content::Injected { page: insert(&page, 6, ["blo".into(), "ck".into()]) }, None)
+        Body::new(Content::Injected { page: insert(&page, 6, ["blo".into(), "ck".into()]) }, None, None)
     }
 
     #[test]

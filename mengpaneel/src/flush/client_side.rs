@@ -14,7 +14,6 @@ use crate::browser::csp::{Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::browser::policies;
 use crate::call::Calls;
-use crate::mixpanel::Mixpanel;
 use crate::request::headers;
 use crate::request::kind::Kind;
 use crate::settings::{Loader, Settings};
@@ -179,8 +178,7 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let page_view = exchange.recorder.next_id();
     let write: Write = Box::new(move |block, nonce| block.of(calls.as_ref().map(|calls| (calls, page_view)), nonce));
     let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.means.block));
-    let mixpanel = Mixpanel::new(Arc::clone(&recorder));
     let streaming =
         Streaming::new((judge, write), (block, page_view), recorder, Arc::clone(&exchange.means.post), parcel);
-    Content::Streamed { body, streaming: Box::new(streaming), mixpanel, is_over: false }
+    Content::Streamed { body, streaming: Box::new(streaming), is_over: false }
 }

@@ -34,6 +34,7 @@ use crate::browser::script::Block;
 use crate::call::{Call, Calls, Method};
 use crate::claims::{Claim, Claims};
 use crate::delayed::carrier::Carrier;
+use crate::mixpanel::Mixpanel;
 use crate::outbox::Post;
 use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled};
@@ -118,8 +119,8 @@ where
     /// before calls are settled: a client that hangs up meanwhile loses none.
     pub async fn read_page(&mut self) {
         if let Some(body) = self.unread_page() {
-            // Few are to be waited for: that is kept out of the future that each request moves.
-            self.body = Some(Box::pin(read(body)).await);
+            // Boxed, so that the future of the other requests stays small.
+            self.body = Some(Box::pin(self.scope().scope(read(body))).await);
         }
     }
 
@@ -166,6 +167,11 @@ where
         Waiting { means: Arc::clone(&self.means), shipments: shipments.into() }
     }
 
+    /// Scope of the request, in which its body is polled.
+    fn scope(&self) -> Mixpanel {
+        Mixpanel::new(Arc::clone(&self.recorder))
+    }
+
     /// Whether something is to be waited for before the response may leave.
     pub fn waits(&self, waiting: &Waiting) -> bool {
         self.aside.is_some() || !waiting.shipments.is_empty()
@@ -181,8 +187,9 @@ where
 
     /// Gives the response.
     pub fn respond(self) -> ServiceResponse<Body<B>> {
+        let scope = Some(self.scope());
         let Self { response, body, claim, .. } = self;
-        response.map_body(|_, ()| Body::new(body.unwrap_or(Content::Broken { error: None }), claim))
+        response.map_body(|_, ()| Body::new(body.unwrap_or(Content::Broken { error: None }), claim, scope))
     }
 
     /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its own.
