@@ -69,7 +69,8 @@ async fn wrong_credentials_are_told_once_and_what_waits_is_delivered_when_they_a
 }
 
 async fn a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over(status: u16) {
-    let (workshop, mut told) = workshop(|builder| builder.concurrency(2));
+    // Long, since a busy machine must not leave the increment in doubt.
+    let (workshop, mut told) = workshop(|builder| builder.concurrency(2).timeout(Duration::from_secs(60)));
     workshop.stand_in.fail_with(status);
     ask(&workshop, "/both").await;
     assert!(matches!(next(&mut told).await.reason, Reason::NotServed(_)), "{status}");
@@ -81,7 +82,7 @@ async fn a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over(statu
     arrived.sort_by_key(Received::time);
     assert_eq!(names(&arrived), ["Counted", "second"], "{status}");
     assert_eq!(workshop.stand_in.profile("7").unwrap()["Posts"], json!(1), "{status}: counted once");
-    assert!(told.try_recv().is_err(), "{status}: told once");
+    assert_eq!(told.try_recv().ok(), None, "{status}: told once");
 }
 
 #[tokio::test]

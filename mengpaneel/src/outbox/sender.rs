@@ -1,10 +1,11 @@
 //! Sending: from parcels to answers, and what to tell where the answer is no.
 
 use std::collections::{HashMap, HashSet};
+use std::mem::{Discriminant, discriminant};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -39,16 +40,16 @@ pub(super) struct Sender {
     tried: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
     pub(super) oldest: AtomicU64,
-    /// The [`Standstill`] that was told last, and is not over.
-    standstill: AtomicU8,
+    standstill: Mutex<Standstill>,
 }
 
-/// Why nothing gets through until a person changes something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standstill {
-    None,
-    Unauthorized,
-    NotServed,
+/// Whether nothing gets through until a person changes something.
+#[derive(Debug, Default)]
+struct Standstill {
+    /// What was told, and is not over.
+    told: Option<Discriminant<NotTaken>>,
+    /// When Mixpanel took something last.
+    worked: Option<Instant>,
 }
 
 /// Which records must be taken apart to be said.
@@ -89,7 +90,7 @@ impl Sender {
         let circuit = Circuit::new(Backoff::default());
         let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
         let interpreter = Interpreter::new(token);
-        let (tried, standstill) = (Mutex::default(), AtomicU8::new(Standstill::None as u8));
+        let (tried, standstill) = (Mutex::default(), Mutex::default());
         Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, tried, oldest, standstill }
     }
 
@@ -244,23 +245,27 @@ impl Sender {
         let Some((after, why)) = away else {
             if sent > 0 {
                 self.circuit.worked();
-                self.standstill.store(Standstill::None as u8, Ordering::Relaxed);
+                *self.standstill() = Standstill { told: None, worked: Some(Instant::now()) };
             }
             return None;
         };
         Some((self.circuit.failed(after, why), why.clone()))
     }
 
-    /// Tells once that nothing gets through until a person changes something.
-    pub(super) fn tell_standstill(&self, why: &NotTaken) {
-        let (standstill, reason) = match why {
-            NotTaken::Unauthorized(why) => (Standstill::Unauthorized, Reason::Unauthorized(why.clone())),
-            NotTaken::NotServed { reason, .. } => (Standstill::NotServed, Reason::NotServed(reason.clone())),
-            _ => return,
-        };
-        if self.standstill.swap(standstill as u8, Ordering::Relaxed) != standstill as u8 {
-            self.tell(&Failure::of_calls(reason, vec![]));
+    /// Tells once that nothing gets through until a person changes something, as an answer says to what was sent at that
+    /// time. The answer to a request of before may come after Mixpanel took another: that tells nothing any more.
+    pub(super) fn tell_standstill(&self, why: &NotTaken, sent: Instant) {
+        let mut standstill = self.standstill();
+        let is_over = standstill.worked.is_some_and(|worked| worked >= sent);
+        if is_over || standstill.told.replace(discriminant(why)) == Some(discriminant(why)) {
+            return;
         }
+        drop(standstill);
+        self.tell(&Failure::of_calls(reason(why.clone()), vec![]));
+    }
+
+    fn standstill(&self) -> MutexGuard<'_, Standstill> {
+        self.standstill.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It did not arrive: the next that says the same is no repetition.

@@ -221,6 +221,7 @@ impl Hand<'_> {
         let Batch { said: mut batch, mut lanes, oldest, .. } = batch;
         worker.sender.oldest.store(oldest.and_then(ms_of).unwrap_or_default(), Ordering::Relaxed);
         let unmarked = self.mark(&mut records, &mut batch).await;
+        let sent = std::time::Instant::now();
         let not_taken = worker.sender.delivery.deliver(batch.iter().map(|(_, said)| said), &mut lanes).await;
         if records.len() >= FILLING {
             self.lanes = lanes;
@@ -232,7 +233,7 @@ impl Hand<'_> {
             match why {
                 NotTaken::Retry { .. } => keep(&mut records, owner, said, &mut again),
                 why @ (NotTaken::Unauthorized(_) | NotTaken::NotServed { .. }) => {
-                    worker.sender.tell_standstill(&why);
+                    worker.sender.tell_standstill(&why, sent);
                     keep(&mut records, owner, said, &mut again);
                 }
                 why => {
