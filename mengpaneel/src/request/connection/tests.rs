@@ -1,5 +1,6 @@
 use actix_web::http::header::HeaderValue;
 use actix_web::test::TestRequest;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -203,4 +204,34 @@ fn authority_of_the_target_precedes_the_host_header() {
     let request = TestRequest::get().uri("http://blog.example:81/x").insert_header(("host", "other.example"));
     let read = connection(&[], ProxyHeaders::XForwarded, &request.to_http_request());
     assert_eq!(read.host.as_deref(), Some("blog.example:81"));
+}
+
+/// Bytes that a header may hold, quotes and backslashes more often than others.
+fn junk() -> impl Strategy<Value = Vec<u8>> {
+    let sign = prop::sample::select(&b"\"\"\\,;= []_:"[..]);
+    prop::collection::vec(prop_oneof![sign, Just(b'\t'), 0x20..=0x7E_u8, 0x80..=0xFF_u8], 0..24)
+}
+
+proptest! {
+    #[test]
+    fn bytes_before_a_proxys_element_never_change_it(junk in junk()) {
+        let behind = |speak, elements: &[(&'static str, &[u8])]| {
+            let request = TestRequest::get().peer_addr("10.0.0.1:9".parse().unwrap()).insert_header(("host", "inner"));
+            let request = elements.iter().fold(request, |request, (name, element)| {
+                let value = HeaderValue::from_bytes(&[&junk, &b", "[..], element].concat()).unwrap();
+                request.insert_header((*name, value))
+            });
+            connection(&["10.0.0.0/8"], speak, &request.to_http_request())
+        };
+        let host = Some(String::from("blog.example:8443"));
+        let expected = Connection { ip: Some("2001:db8::1".parse().unwrap()), scheme: "https", host };
+        let elements: [(&'static str, &[u8]); 3] = [
+            ("x-forwarded-for", b"2001:db8::1, 10.0.0.2"),
+            ("x-forwarded-host", b"blog.example:8443, inner"),
+            ("x-forwarded-proto", b"https, http"),
+        ];
+        prop_assert_eq!(&behind(ProxyHeaders::XForwarded, &elements), &expected);
+        let element = b"for=\"[2001:db8::1]:80\";host=\"blog.example:8443\";proto=https, for=10.0.0.2;host=inner";
+        prop_assert_eq!(&behind(ProxyHeaders::Forwarded, &[("forwarded", element)]), &expected);
+    }
 }
