@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { minify } from "terser";
 
-export const SCRIPTS = ["loader", "visit"];
+export const SCRIPTS = ["loader", "visit", "silent"];
 
 const path = (name) => fileURLToPath(new URL(`../mengpaneel/src/browser/${name}`, import.meta.url));
 

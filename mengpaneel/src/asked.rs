@@ -123,6 +123,7 @@ impl Asked {
             url: self.address.as_ref().and_then(Address::text),
             referrer: owned(&client.referrer),
             has_session,
+            omitted: None,
         }
     }
 }

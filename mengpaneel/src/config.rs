@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::cookie::Key;
 use serde_json::Value;
 
 use crate::call::Properties;
+use crate::consent::{Consent, ConsentRule};
 use crate::failure::{Failure, Failures};
 use crate::mengpaneel::Mengpaneel;
 use crate::outbox::{BeforeSend, Memory, Outbox};
@@ -61,7 +63,10 @@ pub struct Builder {
     shutdown_timeout: Duration,
     max_age: Duration,
     inject_into_streams: bool,
+    consent: Option<ConsentRule>,
     respect_dnt: bool,
+    respect_gpc: bool,
+    ip: bool,
     trusted_proxies: Vec<String>,
     proxy_headers: ProxyHeaders,
     cookie_key: Option<Key>,
@@ -94,7 +99,10 @@ impl Mengpaneel {
             shutdown_timeout: Duration::from_secs(10),
             max_age: Duration::from_secs(24 * 60 * 60),
             inject_into_streams: false,
+            consent: None,
             respect_dnt: true,
+            respect_gpc: true,
+            ip: true,
             trusted_proxies: Vec::new(),
             proxy_headers: ProxyHeaders::default(),
             cookie_key: None,
@@ -139,6 +147,9 @@ impl Builder {
 
     /// What `mixpanel.init` is configured with, a JSON object, over our defaults:
     /// `{"opt_out_tracking_persistence_type":"cookie","api_payload_format":"json"}`.
+    ///
+    /// Options that concern what is sent, such as `property_blacklist`, bind the server too: the guide's
+    /// page on [privacy](crate::guide::privacy) lists them all.
     pub fn js_config(self, config: Value) -> Self {
         Self { js_config: config, ..self }
     }
@@ -220,9 +231,47 @@ impl Builder {
         Self { inject_into_streams: inject, ..self }
     }
 
-    /// Whether `DNT: 1` switches tracking off for a visitor, as in mixpanel-js. Default: yes.
+    /// The application's own consent rule, which decides before all others: by its session, by the
+    /// cookie of a consent banner, by the visitor's country. On [`Consent::Unknown`] mixpanel-js's
+    /// opt-in and opt-out cookies decide, then `DNT` and `Sec-GPC`, then mixpanel-js's
+    /// `opt_out_tracking_by_default`.
+    ///
+    /// The rule runs once per request, before anything is recorded; a panic in it is the request's. A
+    /// visitor without consent leaves no trace: see the guide's page on
+    /// [privacy](crate::guide::privacy).
+    ///
+    /// ```
+    /// use mengpaneel::{Consent, Mengpaneel};
+    ///
+    /// let builder = Mengpaneel::builder("token").consent(|request| match request.cookie("analytics") {
+    ///     Some(cookie) if cookie.value() == "yes" => Consent::Granted,
+    ///     Some(_) => Consent::Denied,
+    ///     None => Consent::Unknown,
+    /// });
+    /// # let _ = builder;
+    /// ```
+    pub fn consent(self, rule: impl Fn(&HttpRequest) -> Consent + Send + Sync + 'static) -> Self {
+        Self { consent: Some(Arc::new(rule)), ..self }
+    }
+
+    /// Whether `DNT: 1` denies consent, as in mixpanel-js. Default: yes. With `false`, mixpanel-js in
+    /// the page ignores it too (`ignore_dnt`).
     pub fn respect_dnt(self, respect: bool) -> Self {
         Self { respect_dnt: respect, ..self }
+    }
+
+    /// Whether Mixpanel may locate visitors by their IP address. Default: yes. With `false` the server
+    /// sends no address, and mixpanel-js in the page is configured with `ip: false`, which alone has the
+    /// same effect in [`js_config`](Self::js_config).
+    pub fn ip(self, send: bool) -> Self {
+        Self { ip: send, ..self }
+    }
+
+    /// Whether `Sec-GPC: 1`, the signal of [Global Privacy Control](https://globalprivacycontrol.org),
+    /// denies consent. Default: yes. mixpanel-js does not look at it: a page whose request sent the
+    /// signal does not load mixpanel-js.
+    pub fn respect_gpc(self, respect: bool) -> Self {
+        Self { respect_gpc: respect, ..self }
     }
 
     /// Sets the proxies whose [`ProxyHeaders`] are believed: addresses, networks such as

@@ -59,12 +59,14 @@ mod claims;
 mod clock;
 mod compact;
 mod config;
+mod consent;
 mod current;
 mod delayed;
 mod failure;
 mod flush;
 pub mod guard;
 pub mod guide;
+mod js_options;
 mod log_text;
 mod mengpaneel;
 mod middleware;
@@ -87,6 +89,7 @@ mod written;
 pub use before::{Before, BeforeMiddleware};
 pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use config::{BuildError, Builder, Token};
+pub use consent::Consent;
 pub use current::{
     add_group, alias, before_setup, current, disable, get_group, identify, people, register, register_once,
     remove_group, reset, set_group, setup, time_event, track, track_pageview, track_with_groups, tracking, unregister,

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::consent::Decision;
 use crate::flush::Means;
 use crate::mixpanel::Mixpanel;
 use crate::outbox::{Health, NotSent, Post, Undelivered};
@@ -70,7 +71,9 @@ impl Mengpaneel {
     /// ```
     pub async fn scope<F: Future>(&self, work: F) -> Result<F::Output, Undelivered> {
         let Some(on) = &self.on else { return Ok(Mixpanel::detached().scope(work).await) };
-        let running = Running { recorder: on.recorder(Visitor::default), post: Arc::clone(&on.means.post) };
+        let settings = Arc::clone(&on.means.settings);
+        let recorder = on.recorder(move || settings.restrict(Visitor::default()));
+        let running = Running { recorder, post: Arc::clone(&on.means.post) };
         let output = Mixpanel::new(Arc::clone(&running.recorder)).scope(work).await;
         if let Some(parcel) = running.settle(true) {
             on.means.post.deliver(parcel).await?;
@@ -125,6 +128,15 @@ impl On {
     /// A recorder whose late calls go to the server.
     pub(crate) fn recorder(&self, visitor: impl FnOnce() -> Visitor + Send + 'static) -> Arc<Recorder> {
         Arc::new(Recorder::new(visitor, Arc::clone(&self.shared)))
+    }
+
+    /// The same, for a visitor on whose consent that was decided.
+    pub(crate) fn recorder_for(
+        &self,
+        decision: Decision,
+        visitor: impl FnOnce() -> Visitor + Send + 'static,
+    ) -> Arc<Recorder> {
+        Arc::new(Recorder::new(visitor, Arc::clone(&self.shared)).with_consent(decision))
     }
 
     /// Delayed calls whose page did not come: nobody will be there to send them later.

@@ -15,14 +15,16 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::asked::Asked;
 use crate::call::Calls;
+use crate::consent::{ConsentStatus, Decision};
 use crate::current;
 use crate::delayed::session_payload;
+use crate::failure::{Failure, Reason};
 use crate::flush::{Body, Content, Exchange, Means};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder, Settled};
-use crate::visitor::{Visitor, opted_out};
+use crate::visitor::Visitor;
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
 where
@@ -66,13 +68,12 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let Some(on) = &self.on else { return self.pass(request) };
-        if opted_out(request.headers(), &on.means.settings.cookies, on.means.settings.respect_dnt) {
-            return self.pass(request);
-        }
         if Handles::hold(&request, on) {
             return self.call_inner(request);
         }
-        let mut state = RequestState::new(on, &request);
+        let settings = &on.means.settings;
+        let decision = settings.consent.decide(request.request(), &settings.cookies);
+        let mut state = RequestState::new(on, &request, decision);
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
         Handles::keep(&request, on, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
@@ -123,28 +124,31 @@ struct RequestState {
     session: Option<Session>,
     /// Encoded payload that an earlier version left in the session.
     session_payload: Option<String>,
+    /// Whether the visitor may be tracked, as the request came.
+    consent: ConsentStatus,
     seed: Option<Box<Cookie<'static>>>,
 }
 
 impl RequestState {
-    fn new(on: &Arc<On>, request: &ServiceRequest) -> Self {
+    fn new(on: &Arc<On>, request: &ServiceRequest, decision: Decision) -> Self {
         let settings = &on.means.settings;
         let asked = Arc::new(Asked::new(request.request(), settings));
         let session = session_payload::is_present(request).then(|| request.get_session());
         let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
-        let seeding = settings.seeding.as_ref().filter(|_| asked.is_navigation());
+        let is_granted = decision.now.is_granted;
+        let seeding = settings.seeding.as_ref().filter(|_| is_granted && asked.is_navigation());
         let host = || asked.url().and_then(|url| url.host_str());
         let is_new = || asked.cookie(&settings.cookies).is_none();
         let seed = seeding.filter(|_| is_new()).and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));
         let seeded = seed.as_ref().map(|seed| seed.value().to_owned());
         let (said, configured) = (Arc::clone(&asked), Arc::clone(settings));
-        let recorder = on.recorder(move || {
+        let recorder = on.recorder_for(decision, move || {
             let visitor = said.visitor(&configured.cookies, has_session);
-            Visitor { cookie: seeded.or(visitor.cookie), ..visitor }
+            configured.restrict(Visitor { cookie: seeded.or(visitor.cookie), ..visitor })
         });
-        let key = &settings.names.session_key;
+        let (key, consent) = (&settings.names.session_key, decision.now);
         let session_payload = session.as_ref().and_then(|session| session_payload::encoded(session, key));
-        Self { on: Arc::clone(on), asked, recorder, session, session_payload, seed }
+        Self { on: Arc::clone(on), asked, recorder, session, session_payload, consent, seed }
     }
 
     async fn finish<B>(&mut self, response: ServiceResponse<B>) -> ServiceResponse<Body<B>>
@@ -163,6 +167,7 @@ impl RequestState {
             aside: None,
             claim: None,
             session_payload: self.session_payload.take(),
+            consent: self.consent,
             seed: self.seed.take(),
             response,
             body,
@@ -172,7 +177,8 @@ impl RequestState {
         let routed = !self.recorder.asks_for_route() || exchange.response.request().match_pattern().is_some();
         let ending = Ending { succeeded, routed };
         // Few requests bring anything: boxed, so that the future of the others stays small.
-        if exchange.has_incoming() {
+        // Calls of an earlier request stay where they wait, where this visitor may not be tracked.
+        if self.consent.is_granted && exchange.has_incoming() {
             Box::pin(exchange.replay()).await;
         }
         let settled = self.recorder.settle(ending, Extent::Everything);
@@ -188,7 +194,11 @@ impl Drop for RequestState {
     fn drop(&mut self) {
         let ending = Ending { succeeded: false, routed: true };
         let Some(settled) = self.recorder.settle(ending, Extent::RecordedHere) else { return };
-        let Settled { calls, via_server, .. } = &*settled;
+        let Settled { calls, via_server, consent_change, .. } = &*settled;
+        if consent_change.is_some() {
+            let why = "the response did not reach the visitor, and with it their opt-in or opt-out was not stored";
+            self.recorder.tell(&Failure::of_calls(Reason::Untranslatable(why.into()), vec![]));
+        }
         let parcel = |calls: &Calls| self.recorder.parcel(calls.clone());
         if !calls.is_setup_only() {
             self.on.means.post.hand_over(parcel(calls));

@@ -3,7 +3,10 @@
 //! It knows nothing of HTTP. Calls are kept as they come; [`Recorder::settle`] decides, once it is
 //! known how the request ended, which of them count, in which order, and whose they are.
 
+mod condition;
+mod consent;
 mod ids;
+mod settled;
 mod stamp;
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,37 +15,17 @@ use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method, Mode};
 use crate::clock::Sequence;
+use crate::consent::{ConsentChange, ConsentState};
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::{Parcel, View};
 use crate::stats;
 use crate::strategy::Strategy;
 use crate::visitor::Visitor;
 
+pub use condition::{Condition, Ending};
 pub use ids::Place;
+pub use settled::Settled;
 pub use stamp::{Stamp, identity as stamp_identity};
-
-/// What decides whether a recorded call counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
-    /// It counts.
-    #[default]
-    Always,
-    /// It counts if the request is answered with a status below 400.
-    Response,
-    /// It counts if the request is answered with another status, or not at all.
-    FailedResponse,
-    /// It counts if the request found its way to a handler: calls of a guard that let it pass.
-    Routed,
-}
-
-/// How the request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
-    /// It was answered with a status below 400.
-    pub succeeded: bool,
-    /// It was routed to a handler.
-    pub routed: bool,
-}
 
 /// Which of the recorded calls are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +60,6 @@ pub struct Point {
 
 /// Who is there, put together when somebody first wants to know.
 type LateVisitor = LazyLock<Visitor, Box<dyn FnOnce() -> Visitor + Send>>;
-
-/// The calls that count, by the way they take.
-#[derive(Clone, Debug, Default)]
-pub struct Settled {
-    /// For the best strategy there is.
-    pub calls: Calls,
-    /// For the server, because the application asked for it.
-    pub via_server: Calls,
-    /// How the application asked that they go, if it did.
-    pub forced: Option<Strategy>,
-}
 
 /// Where a parcel goes that was recorded after its request was flushed.
 pub type Late = Arc<dyn Fn(View<'_>) + Send + Sync>;
@@ -135,6 +107,9 @@ struct State {
     is_user_unknown: bool,
     forced: Option<Strategy>,
     tickets: u64,
+    /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out call
+    /// left it. `None` for a job: its consent calls are recorded as any other.
+    consent: Option<ConsentState>,
     /// What left, once the request was flushed: late calls belong to it.
     flushed: Option<Arc<Settled>>,
     /// Late calls that a page which is still being written may take along.
@@ -146,6 +121,10 @@ struct Recorded {
     /// Who was identified when it was recorded.
     under: Option<Arc<str>>,
     replayed: bool,
+    /// The opt-in or opt-out that the call makes.
+    change: Option<ConsentChange>,
+    /// Whether the entry is nothing but that change.
+    is_change_only: bool,
 }
 
 struct Setup {
@@ -225,6 +204,8 @@ impl Recorder {
                 entry: Entry { call, mode, via_server: false, condition: Condition::Always, ticket: Some(0) },
                 under: None,
                 replayed: true,
+                change: None,
+                is_change_only: false,
             }));
         }
     }
@@ -292,7 +273,10 @@ impl Recorder {
             return;
         }
         let stamp = stamp::stamp(&mut entry.call, &self.shared.names);
-        self.record_stamped(entry, stamp, None);
+        match ConsentChange::of(&entry.call) {
+            Some(change) => self.record_change(entry, change),
+            None => self.record_stamped(entry, stamp, None),
+        }
     }
 
     /// Records a call that has its stamp, if it is an event: one of that name. Its IDs are checked only
@@ -301,13 +285,18 @@ impl Recorder {
         if place.is_some() && !self.check(&mut entry.call, place) {
             return;
         }
-        stats::recorded(1);
         let mut state = self.lock();
+        if state.may_record() {
+            stats::recorded(1);
+        }
         if state.is_user_unknown && !state.knows_user(&entry.call) {
             drop(state);
             return self.reject(Reason::UnknownUser(entry.call.method().to_string()), Some(entry.call));
         }
         if state.flushed.is_some() {
+            if !state.may_record() && ConsentChange::of(&entry.call).is_none() {
+                return;
+            }
             if let (Some(held), false) = (&mut state.held, entry.via_server) {
                 held.mode_mut(entry.mode).push(entry.call);
                 return;
@@ -325,7 +314,7 @@ impl Recorder {
         } else {
             let under = state.identity();
             entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
-            state.recorded.push(Recorded { entry, under, replayed: false });
+            state.recorded.push(Recorded { entry, under, replayed: false, change: None, is_change_only: false });
         }
     }
 
@@ -378,7 +367,8 @@ impl State {
         !(self.is_user_unknown && call.method().is_people())
     }
 
-    fn record_setup(&mut self, entry: Entry) {
+    fn record_setup(&mut self, mut entry: Entry) {
+        entry.ticket = entry.ticket.or_else(|| Some(self.ticket()));
         self.spoken |= entry.condition == Condition::Always;
         if self.setups.is_empty() {
             self.setups.push(Setup { condition: entry.condition, identity: None, entries: Vec::new() });
@@ -406,7 +396,10 @@ impl State {
     fn settle(&mut self, ending: Ending, extent: Extent, visitor: &LateVisitor) -> Settled {
         let mut settled = Settled { forced: self.forced, ..Settled::default() };
         let setups = std::mem::take(&mut self.setups);
-        let setup = setups.into_iter().rfind(|setup| setup.condition.holds(ending));
+        let mut setup = setups.into_iter().rfind(|setup| setup.condition.holds(ending));
+        let mut recorded = std::mem::take(&mut self.recorded);
+        recorded.sort_by_key(|recorded| recorded.entry.ticket);
+        self.apply_consent(&mut settled, setup.as_mut(), &mut recorded, ending);
         let replayed = std::mem::take(&mut self.replayed_setup);
         match setup {
             Some(setup) => {
@@ -418,7 +411,6 @@ impl State {
             None => {}
         }
         let mut effective = settled.calls.identity().map(Arc::<str>::from);
-        let mut recorded = std::mem::take(&mut self.recorded);
         recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.ticket));
         let counts = |recorded: &Recorded| {
             let is_asked_for = extent == Extent::Everything || !recorded.replayed;
@@ -438,29 +430,6 @@ impl State {
             settled.put(recorded.entry);
         }
         settled
-    }
-}
-
-impl Settled {
-    /// What was set up by the time of the flush, and decides whose events are that come after it.
-    fn context(&self) -> [&[Call]; 3] {
-        [&self.calls.before_setup, &self.calls.setup, &self.via_server.setup]
-    }
-
-    fn put(&mut self, entry: Entry) {
-        let calls = if entry.via_server { &mut self.via_server } else { &mut self.calls };
-        calls.mode_mut(entry.mode).push(entry.call);
-    }
-}
-
-impl Condition {
-    fn holds(self, ending: Ending) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Response => ending.succeeded,
-            Self::FailedResponse => !ending.succeeded,
-            Self::Routed => ending.routed,
-        }
     }
 }
 

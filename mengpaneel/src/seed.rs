@@ -1,13 +1,17 @@
 //! Seeding: a first-time visitor is given mixpanel-js's cookie by the server, so that browser and
 //! server name the same device from the first request on.
 
-use actix_web::cookie::time::Duration;
+use actix_web::cookie::time::{Duration, OffsetDateTime};
 use actix_web::cookie::{Cookie, SameSite};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::call::Properties;
+
+/// Default of mixpanel-js's `cookie_expiration`.
+const DEFAULT_EXPIRATION_DAYS: i64 = 365;
+const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
 /// What `encodeURIComponent` leaves as it is, as mixpanel-js writes its cookie.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -21,49 +25,57 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// How mixpanel-js would write its cookie. One of other attributes would stand beside its own, and
-/// hide from it what it keeps there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seeding {
-    name: String,
+/// Attributes with which mixpanel-js writes its cookies. A cookie with other attributes would stand
+/// beside mixpanel-js's own and hide it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CookieAttributes {
     domain: Option<String>,
     is_for_subdomains: bool,
     is_secure: bool,
     is_cross_site: bool,
-    days: i64,
+    /// `None`: until the browser is closed.
+    max_age: Option<Duration>,
 }
 
-impl Seeding {
-    /// As `mixpanel.init` is configured. `None` where mixpanel-js keeps no cookie.
+impl CookieAttributes {
+    /// The attributes under a configuration of `mixpanel.init`.
     #[must_use]
-    pub fn new(name: &str, js_config: &Properties) -> Option<Self> {
-        let flag = |key: &str, default| js_config.get(key).and_then(Value::as_bool).unwrap_or(default);
-        let keeps_cookie = js_config.get("persistence").is_none_or(|kept| kept == "cookie");
-        let domain = js_config.get("cookie_domain").and_then(Value::as_str).filter(|domain| !domain.is_empty());
-        (keeps_cookie && !flag("disable_persistence", false)).then(|| Self {
-            name: name.to_owned(),
-            domain: domain.map(str::to_owned),
-            is_for_subdomains: flag("cross_subdomain_cookie", true),
-            is_secure: flag("secure_cookie", false),
-            is_cross_site: flag("cross_site_cookie", false),
-            days: js_config.get("cookie_expiration").and_then(Value::as_i64).unwrap_or(365),
-        })
+    pub fn new(js_config: &Properties) -> Self {
+        let default =
+            Self { is_for_subdomains: true, max_age: Some(Duration::days(DEFAULT_EXPIRATION_DAYS)), ..Self::default() };
+        default.with(js_config)
     }
 
-    /// The cookie of a new device, for who asked this host.
+    /// The same attributes, where `options` say nothing else.
     #[must_use]
-    pub fn cookie(&self, host: &str) -> Cookie<'static> {
-        let device = Uuid::new_v4().to_string();
-        let stored = json!({"distinct_id": format!("$device:{device}"), "$device_id": device});
-        let value = utf8_percent_encode(&stored.to_string(), ESCAPED).to_string();
-        let mut cookie = Cookie::new(self.name.clone(), value);
-        cookie.set_path("/");
-        let guessed = || self.is_for_subdomains.then(|| domain(host)).flatten().map(str::to_owned);
-        if let Some(domain) = self.domain.clone().or_else(guessed) {
-            cookie.set_domain(domain);
+    pub fn with(&self, options: &Properties) -> Self {
+        let flag = |key: &str, otherwise| options.get(key).and_then(Value::as_bool).unwrap_or(otherwise);
+        let domain = match options.get("cookie_domain") {
+            Some(domain) => domain.as_str().filter(|domain| !domain.is_empty()).map(str::to_owned),
+            None => self.domain.clone(),
+        };
+        let max_age = match options.get("cookie_expiration") {
+            Some(days) => days
+                .as_f64()
+                .filter(|days| *days != 0.0)
+                .map(|days| Duration::saturating_seconds_f64(days * f64::from(SECONDS_PER_DAY))),
+            None => self.max_age,
+        };
+        Self {
+            domain,
+            is_for_subdomains: flag("cross_subdomain_cookie", self.is_for_subdomains),
+            is_secure: flag("secure_cookie", self.is_secure),
+            is_cross_site: flag("cross_site_cookie", self.is_cross_site),
+            max_age,
         }
-        if self.days > 0 {
-            cookie.set_max_age(Duration::days(self.days));
+    }
+
+    /// A cookie with these attributes, for a request to this host.
+    #[must_use]
+    pub fn cookie(&self, name: &str, value: &str, host: &str) -> Cookie<'static> {
+        let mut cookie = self.scoped(name, utf8_percent_encode(value, ESCAPED).to_string(), host);
+        if let Some(max_age) = self.max_age {
+            cookie.set_max_age(max_age);
         }
         if self.is_cross_site {
             cookie.set_same_site(SameSite::None);
@@ -72,6 +84,52 @@ impl Seeding {
             cookie.set_secure(true);
         }
         cookie
+    }
+
+    /// A cookie that removes the one of that name.
+    #[must_use]
+    pub fn removal(&self, name: &str, host: &str) -> Cookie<'static> {
+        let mut cookie = self.scoped(name, String::new(), host);
+        cookie.set_max_age(Duration::ZERO);
+        cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
+        cookie
+    }
+
+    fn scoped(&self, name: &str, value: String, host: &str) -> Cookie<'static> {
+        let mut cookie = Cookie::new(name.to_owned(), value);
+        cookie.set_path("/");
+        let guessed = || self.is_for_subdomains.then(|| domain(host)).flatten().map(str::to_owned);
+        if let Some(domain) = self.domain.clone().or_else(guessed) {
+            cookie.set_domain(domain);
+        }
+        cookie
+    }
+}
+
+/// The cookie that a first-time visitor is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seeding {
+    name: String,
+    attributes: CookieAttributes,
+}
+
+impl Seeding {
+    /// As `mixpanel.init` is configured. `None` where mixpanel-js keeps no cookie.
+    #[must_use]
+    pub fn new(name: &str, js_config: &Properties) -> Option<Self> {
+        let is_on = |key: &str| js_config.get(key).and_then(Value::as_bool) == Some(true);
+        let keeps_cookie = js_config.get("persistence").is_none_or(|kept| kept == "cookie")
+            && !is_on("disable_persistence")
+            && !is_on("disable_cookie");
+        keeps_cookie.then(|| Self { name: name.to_owned(), attributes: CookieAttributes::new(js_config) })
+    }
+
+    /// The cookie of a new device, for who asked this host.
+    #[must_use]
+    pub fn cookie(&self, host: &str) -> Cookie<'static> {
+        let device = Uuid::new_v4().to_string();
+        let stored = json!({"distinct_id": format!("$device:{device}"), "$device_id": device});
+        self.attributes.cookie(&self.name, &stored.to_string(), host)
     }
 }
 
@@ -127,6 +185,12 @@ mod tests {
         );
         assert_eq!(seeding(json!({"persistence": "localStorage"})), None);
         assert_eq!(seeding(json!({"disable_persistence": true})), None);
+        assert_eq!(seeding(json!({"disable_cookie": true})), None);
+        assert_eq!(
+            attributes(json!({"cookie_expiration": 0.5})),
+            "Path=/; Domain=blog.example; Max-Age=43200",
+            "mixpanel-js takes parts of a day"
+        );
     }
 
     /// As `extract_domain` of mixpanel-js 2.82 answered for these.

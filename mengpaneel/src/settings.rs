@@ -6,9 +6,10 @@ use std::time::Duration;
 use actix_web::http::header::HeaderName;
 use serde_json::Value;
 
+use crate::consent::ConsentPolicy;
 use crate::request::proxies::TrustedProxies;
-use crate::seed::Seeding;
-use crate::visitor::CookieNames;
+use crate::seed::{CookieAttributes, Seeding};
+use crate::visitor::{CookieNames, Visitor};
 
 /// When the page gets the code that loads mixpanel-js.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +40,14 @@ pub struct Settings {
     pub max_header: usize,
     /// Whether a body that is streamed is injected into.
     pub inject_into_streams: bool,
-    /// Whether `DNT: 1` switches tracking off.
-    pub respect_dnt: bool,
+    /// The rules by which a visitor may be tracked.
+    pub consent: ConsentPolicy,
+    /// Whether visitors' addresses are sent.
+    pub sends_ip: bool,
+    /// The properties that the server leaves out of events; see [`Visitor::omitted`].
+    pub omitted: Option<String>,
+    /// Attributes of mixpanel-js's cookies, as its configuration implies them.
+    pub cookie_attributes: CookieAttributes,
     /// The proxies whose headers are believed, and which headers those are.
     pub trusted_proxies: TrustedProxies,
     /// How long delayed calls wait for their page before the server says them.
@@ -108,5 +115,12 @@ impl Names {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("name", &self.names.name).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// A visitor, as far as the configuration lets the server know them.
+    pub fn restrict(&self, visitor: Visitor) -> Visitor {
+        Visitor { ip: visitor.ip.filter(|_| self.sends_ip), omitted: self.omitted.clone(), ..visitor }
     }
 }

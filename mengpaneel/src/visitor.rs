@@ -29,6 +29,10 @@ pub struct Visitor {
     pub referrer: Option<String>,
     /// Whether the request came with a session that has something in it.
     pub has_session: bool,
+    /// The properties that events do not have, by the configuration of mixpanel-js, as JSON. They stand
+    /// here so that every process that sends the events leaves them out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<String>,
 }
 
 /// What mixpanel-js keeps of a visitor in its cookie.
@@ -146,14 +150,18 @@ fn cookie<'a>(
     cookies_of(values).find(|(other, value)| *other == name && fits(value)).map(|(_, value)| value)
 }
 
-/// Whether the visitor does not want to be tracked: mixpanel-js's opt-out cookies, and `DNT: 1`
-/// where that is respected.
+/// Whether the visitor opted in or out, by mixpanel-js's own cookies; `None` where they say neither.
+/// Of several cookies of one name the first one counts, as in mixpanel-js.
 #[must_use]
-pub fn opted_out(headers: &HeaderMap, names: &CookieNames, respect_dnt: bool) -> bool {
-    let has = |name: &str, fits: fn(&str) -> bool| cookie(headers.get_all(header::COOKIE), name, fits).is_some();
-    (respect_dnt && headers.get(header::DNT).is_some_and(|value| value.as_bytes() == b"1"))
-        || (headers.contains_key(header::COOKIE)
-            && (has(&names.opt_out, |value| value == "0") || has("mp_optout", |value| !value.is_empty())))
+pub fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
+    let first = |name: &str| cookie(headers.get_all(header::COOKIE), name, |_| true);
+    match first(&names.opt_out) {
+        Some("1") => return Some(true),
+        Some("0") => return Some(false),
+        _ => {}
+    }
+    // The opt-out of mixpanel-js before 2.0, which later versions still read.
+    first("mp_optout").is_some_and(|value| !value.is_empty()).then_some(false)
 }
 
 /// mixpanel-js's cookie, as sent. Browsers may send several of one name, one of them empty: the
@@ -224,17 +232,21 @@ mod tests {
     }
 
     #[test]
-    fn who_opted_out_is_known_by_cookie_or_header() {
+    fn opt_in_and_opt_out_are_read_from_the_first_cookie() {
         let names = CookieNames::new("t", &Properties::new());
-        let says = |name: &str, value: &str| {
-            let request = TestRequest::default().insert_header((name, value)).to_http_request();
-            opted_out(request.headers(), &names, true)
-        };
-        assert!(says("cookie", "a=b; __mp_opt_in_out_t=0"));
-        assert!(says("cookie", "mp_optout=1"));
-        assert!(says("dnt", "1"));
-        assert!(!says("cookie", "__mp_opt_in_out_t=1"));
-        assert!(!says("dnt", "0"));
+        for (cookies, expected) in [
+            ("a=b; __mp_opt_in_out_t=0", Some(false)),
+            ("__mp_opt_in_out_t=1", Some(true)),
+            ("__mp_opt_in_out_t=1; __mp_opt_in_out_t=0", Some(true)),
+            ("__mp_opt_in_out_t=0; __mp_opt_in_out_t=1", Some(false)),
+            ("__mp_opt_in_out_other=0; __mp_opt_in_out_tt=0", None),
+            ("__mp_opt_in_out_t=; mp_optout=", None),
+            ("mp_optout=1", Some(false)),
+            ("mp_optout=1; __mp_opt_in_out_t=1", Some(true)),
+        ] {
+            let request = TestRequest::default().insert_header(("cookie", cookies)).to_http_request();
+            assert_eq!(opt_in_out(request.headers(), &names), expected, "{cookies}");
+        }
     }
 
     proptest! {
@@ -249,7 +261,7 @@ mod tests {
             let pairs = [&before[..], identity.as_bytes(), b"__mp_opt_in_out_t=0", &after[..]];
             let value = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).unwrap();
             let request = TestRequest::default().insert_header((header::COOKIE, value.clone())).to_http_request();
-            prop_assert!(opted_out(request.headers(), &names, true));
+            prop_assert_eq!(opt_in_out(request.headers(), &names), Some(false));
             let read = persistence_cookie(&[value], &names);
             prop_assert_eq!(read.as_deref(), Some(COOKIE));
         }

@@ -2,7 +2,9 @@ use actix_web::test::TestRequest;
 use serde_json::json;
 
 use super::*;
+use crate::consent::ConsentPolicy;
 use crate::request::proxies::{ProxyHeaders, TrustedProxies};
+use crate::seed::CookieAttributes;
 use crate::settings::{Loader, Names, PageSettings};
 use crate::visitor::CookieNames;
 
@@ -17,7 +19,10 @@ fn settings(trusted: &[&str]) -> Settings {
         seeding: None,
         max_header: 4096,
         inject_into_streams: false,
-        respect_dnt: true,
+        consent: ConsentPolicy::default(),
+        sends_ip: true,
+        omitted: None,
+        cookie_attributes: CookieAttributes::default(),
         trusted_proxies: TrustedProxies::new(&proxies, ProxyHeaders::default()).unwrap(),
         unclaimed_after: std::time::Duration::from_secs(300),
     }

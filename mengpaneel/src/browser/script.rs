@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::setups::{Setup, Setups};
 use crate::call::{Call, Calls, Method};
+use crate::consent::ConsentStatus;
 use crate::settings::Loader;
 use crate::written::{Reader, Style, escape, json, text_as_json, write_value};
 
@@ -18,6 +19,15 @@ mod tests;
 // What `npm run minify` in `js/` makes of the scripts beside them: each page carries these.
 const LOADER: &str = include_str!("loader.min.js");
 const VISIT: &str = include_str!("visit.min.js");
+const SILENT: &str = include_str!("silent.min.js");
+
+const OPEN: &str = "<script>\ntry {\n";
+/// Opts in under the name of the other cookie, without an event: an opt-out cookie of mixpanel-js before
+/// 2.0 would count else.
+const OVERRULE: &str = "mixpanel.push(function () {\n\
+    if (this.get_config(\"opt_out_tracking_cookie_prefix\") === \"__mengpaneel_overruled_\") \
+    this.opt_in_tracking({track: null});\n});\n";
+const CLOSE: &str = "} catch (e) {}\n</script>\n";
 
 /// What stands in the block of every page.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +42,24 @@ pub(crate) struct Common<'a> {
     pub(crate) instance: Option<&'a str>,
     /// Whether mixpanel-js is loaded.
     pub(crate) loader: Loader,
+    /// Whether mixpanel-js ignores `DNT` in every page.
+    pub(crate) ignore_dnt: bool,
+}
+
+/// Prefix of mixpanel-js's consent cookie in the page of a visitor whose own cookie is overruled.
+const OVERRULED_PREFIX: &str = "__mengpaneel_overruled_";
+
+/// For whom a block is, as far as consent goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A visitor with consent.
+    Granted,
+    /// A visitor with consent by the application's rule or by an opt-in: mixpanel-js ignores `DNT`.
+    GrantedExplicitly,
+    /// A visitor who opted out, with consent by the application's rule: mixpanel-js reads another cookie.
+    GrantedByOverruling,
+    /// A visitor without consent.
+    Denied,
 }
 
 /// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function. What
@@ -41,6 +69,12 @@ pub(crate) struct Block {
     loader: Loader,
     /// Up to the calls.
     begin: Bytes,
+    /// The same, where mixpanel-js ignores `DNT`.
+    begin_explicitly: Bytes,
+    /// The same, where mixpanel-js reads another cookie too.
+    begin_by_overruling: Bytes,
+    /// The whole block of a visitor without consent.
+    silent: Bytes,
     /// The same for a second block.
     begin_late: Bytes,
     /// Behind the calls and the page view's ID.
@@ -52,37 +86,51 @@ pub(crate) struct Block {
 /// Which block of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    Head,
+    Head(Audience),
     Late,
+}
+
+impl Audience {
+    /// The audience of a page that only this visitor is given.
+    pub(crate) fn of(status: ConsentStatus) -> Self {
+        match status {
+            ConsentStatus { is_granted: false, .. } => Self::Denied,
+            ConsentStatus { overrules_cookie: true, .. } => Self::GrantedByOverruling,
+            ConsentStatus { is_explicit: true, .. } => Self::GrantedExplicitly,
+            ConsentStatus { .. } => Self::Granted,
+        }
+    }
 }
 
 impl Block {
     /// The block of pages that have this in common.
     pub(crate) fn new(common: &Common<'_>) -> Self {
-        let Common { token, config, lib_url, instance, loader } = *common;
+        let Common { token, config, lib_url, instance, loader, ignore_dnt } = *common;
         let own = instance.map_or_else(|| String::from("mengpaneel"), |name| format!("mengpaneel_{name}"));
         let name = text(&own);
-        let open = format!("<script>\ntry {{\nlet own = {VISIT}({name});\n");
+        let open = format!("{OPEN}let own = {VISIT}({name});\n");
         let queue = "let mixpanel = own.queue = own.queue || window.mixpanel || [];\n".to_owned();
-        let load = if loader == Loader::Never {
-            queue.clone()
-        } else {
-            format!(
-                "let mixpanel = own.queue = {LOADER}({}, {}, {}, {name});\n",
-                text(lib_url),
-                text(token),
-                as_script(config),
-            )
+        let with = |config: &Value| format!("({}, {}, {}, {name})", text(lib_url), text(token), as_script(config));
+        let load = |config: &Value| match loader {
+            Loader::Never => queue.clone(),
+            Loader::Always | Loader::WithCalls => format!("let mixpanel = own.queue = {LOADER}{};\n", with(config)),
         };
+        let [granted, explicitly, by_overruling] =
+            [Audience::Granted, Audience::GrantedExplicitly, Audience::GrantedByOverruling]
+                .map(|audience| page_config(audience, config, ignore_dnt));
         let calls = "let calls = own.visit(function () {\n";
         let check = if loader == Loader::Never {
             String::new()
         } else {
             format!("if (this.get_config(\"token\") !== {}) return;\n", text(token))
         };
+        let silent = format!("{SILENT}{};\n", with(&granted));
         Self {
             loader,
-            begin: format!("{open}{load}{calls}").into(),
+            begin: format!("{open}{}{calls}", load(&granted)).into(),
+            begin_by_overruling: format!("{open}{}{OVERRULE}{calls}", load(&by_overruling)).into(),
+            begin_explicitly: format!("{open}{}{calls}", load(&explicitly)).into(),
+            silent: format!("{OPEN}{silent}{CLOSE}").into(),
             begin_late: format!("{open}{queue}{calls}").into(),
             end: end(&check),
             end_late: end("if (own.instance && this !== own.instance) return;\n"),
@@ -94,10 +142,19 @@ impl Block {
     /// needs none. Beside the calls stands the ID of the page view: the browser runs the calls of an ID
     /// once, and a page from a cache has the ID of the response that was kept. The block comes in two
     /// pieces, since what each page begins it with is not copied.
-    pub(crate) fn of(&self, calls: Option<(&Calls, Uuid)>, nonce: Option<&str>) -> Option<[Bytes; 2]> {
+    pub(crate) fn of(
+        &self,
+        audience: Audience,
+        calls: Option<(&Calls, Uuid)>,
+        nonce: Option<&str>,
+    ) -> Option<[Bytes; 2]> {
         let calls = calls.filter(|(calls, _)| !calls.is_empty());
         let is_needed = calls.is_some() || self.loader == Loader::Always;
-        is_needed.then(|| self.write(Part::Head, calls, nonce))
+        if audience == Audience::Denied {
+            let is_wanted = self.loader == Loader::Always;
+            return is_wanted.then(|| [under_any(nonce, &self.silent), Bytes::new()]);
+        }
+        is_needed.then(|| self.write(Part::Head(audience), calls, nonce))
     }
 
     /// The name of a setup, and its calls as a script.
@@ -118,7 +175,9 @@ impl Block {
 
     fn write(&self, part: Part, calls: Option<(&Calls, Uuid)>, nonce: Option<&str>) -> [Bytes; 2] {
         let (begin, end) = match part {
-            Part::Head => (&self.begin, &self.end),
+            Part::Head(Audience::GrantedExplicitly) => (&self.begin_explicitly, &self.end),
+            Part::Head(Audience::GrantedByOverruling) => (&self.begin_by_overruling, &self.end),
+            Part::Head(Audience::Granted | Audience::Denied) => (&self.begin, &self.end),
             Part::Late => (&self.begin_late, &self.end_late),
         };
         // With room for some calls: a script that grows is copied each time.
@@ -131,8 +190,29 @@ impl Block {
             script.push("}");
         }
         script.push(end);
-        [nonce.map_or_else(|| begin.clone(), |nonce| under(nonce, begin)), script.text.into()]
+        [under_any(nonce, begin), script.text.into()]
     }
+}
+
+/// What `mixpanel.init` is configured with in a page for this audience: mixpanel-js must not decide
+/// otherwise by itself.
+pub(crate) fn page_config(audience: Audience, config: &Value, ignore_dnt: bool) -> Value {
+    let mut config = config.clone();
+    if let Some(config) = config.as_object_mut() {
+        config.remove("opt_out_tracking_by_default");
+        if ignore_dnt || audience != Audience::Granted {
+            config.insert("ignore_dnt".into(), true.into());
+        }
+        if audience == Audience::GrantedByOverruling {
+            config.insert("opt_out_tracking_cookie_prefix".into(), OVERRULED_PREFIX.into());
+        }
+    }
+    config
+}
+
+/// A script, under a nonce if there is one.
+fn under_any(nonce: Option<&str>, script: &Bytes) -> Bytes {
+    nonce.map_or_else(|| script.clone(), |nonce| under(nonce, script))
 }
 
 /// A script's begin, under a nonce.
@@ -146,7 +226,7 @@ fn under(nonce: &str, begin: &[u8]) -> Bytes {
 fn end(check: &str) -> String {
     format!(
         ");\nmixpanel.push(function () {{\n{check}own.queue = this;\ncalls(this);\n}});\n\
-         }} catch (e) {{}}\n</script>\n"
+         {CLOSE}"
     )
 }
 

@@ -40,9 +40,9 @@ static NUMBERED: [Method; 12] = [
 /// Appends a parcel to what is written.
 pub fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
     let View { id, visitor, context, calls, via_server } = parcel.into();
-    let Visitor { cookie, ip, user_agent, url, referrer, has_session } = visitor;
+    let Visitor { cookie, ip, user_agent, url, referrer, has_session, omitted } = visitor;
     to.extend_from_slice(id.as_bytes());
-    to.push(u8::from(via_server) | u8::from(*has_session) << 1);
+    to.push(u8::from(via_server) | u8::from(*has_session) << 1 | u8::from(omitted.is_some()) << 2);
     for text in [cookie, ip, user_agent, url, referrer] {
         match text {
             // Nothing is told from an empty text.
@@ -50,6 +50,9 @@ pub fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
             None => write_len(0, to),
         }
         to.extend_from_slice(text.as_deref().unwrap_or_default().as_bytes());
+    }
+    if let Some(omitted) = omitted {
+        write_text(omitted, to);
     }
     write_calls(&context, to);
     for calls in calls {

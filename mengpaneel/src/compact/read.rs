@@ -27,6 +27,7 @@ pub fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
         referrer: reader.optional_text()?,
         has_session: flags & 2 != 0,
         via_server: flags & 1 != 0,
+        omitted: if flags & 4 == 0 { None } else { Some(reader.text()?) },
     };
     Some((id, visit, reader))
 }

@@ -32,14 +32,15 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
 
 fn parcels() -> impl Strategy<Value = Parcel> {
     let text = || prop::option::of("\\PC{0,200}");
-    let visitor = (text(), text(), text(), text(), text(), any::<bool>()).prop_map(
-        |(cookie, ip, user_agent, url, referrer, has_session)| Visitor {
+    let visitor = (text(), text(), text(), text(), text(), any::<bool>(), text()).prop_map(
+        |(cookie, ip, user_agent, url, referrer, has_session, omitted)| Visitor {
             cookie,
             ip,
             user_agent,
             url,
             referrer,
             has_session,
+            omitted,
         },
     );
     (visitor, calls(), calls(), calls(), calls(), any::<bool>()).prop_map(

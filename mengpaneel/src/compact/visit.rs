@@ -13,6 +13,8 @@ pub struct Visit<'a> {
     pub referrer: Option<&'a str>,
     pub has_session: bool,
     pub via_server: bool,
+    /// As [`Visitor::omitted`].
+    pub omitted: Option<&'a str>,
 }
 
 impl<'a> Visit<'a> {
@@ -27,6 +29,7 @@ impl<'a> Visit<'a> {
             referrer: visitor.referrer.as_deref(),
             has_session: visitor.has_session,
             via_server: parcel.via_server,
+            omitted: visitor.omitted.as_deref(),
         }
     }
 
@@ -36,7 +39,7 @@ impl<'a> Visit<'a> {
     }
 
     pub(super) fn to_visitor(self) -> Visitor {
-        let Self { cookie, ip, user_agent, url, referrer, has_session, .. } = self;
+        let Self { cookie, ip, user_agent, url, referrer, has_session, omitted, .. } = self;
         Visitor {
             cookie: cookie.map(str::to_owned),
             ip: ip.map(str::to_owned),
@@ -44,6 +47,7 @@ impl<'a> Visit<'a> {
             url: url.map(str::to_owned),
             referrer: referrer.map(str::to_owned),
             has_session,
+            omitted: omitted.map(str::to_owned),
         }
     }
 }

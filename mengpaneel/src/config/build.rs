@@ -8,15 +8,17 @@ use serde_json::Value;
 use crate::browser::script::{Block, Common};
 use crate::call::Properties;
 use crate::claims::Claims;
+use crate::consent::ConsentPolicy;
 use crate::current;
 use crate::delayed::carrier::Carrier;
 use crate::flush::Means;
+use crate::js_options::{self, JsOption, Omitted};
 use crate::log_text::redacted_url;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
 use crate::recorder::{Late, Shared};
 use crate::request::proxies::TrustedProxies;
-use crate::seed::Seeding;
+use crate::seed::{CookieAttributes, Seeding};
 use crate::server::{Credentials, Delivery, DeliveryConfig};
 use crate::settings::{Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
@@ -71,6 +73,7 @@ impl Builder {
             lib_url: &settings.page.lib_url,
             instance: settings.names.name.as_deref(),
             loader: settings.page.loader,
+            ignore_dnt: !settings.consent.respect_dnt,
         });
         let late: Late = {
             let post = Arc::clone(&post);
@@ -91,17 +94,38 @@ impl Builder {
         Ok(Mengpaneel::new(Some(Arc::new(on))))
     }
 
-    fn settings(&self) -> Result<Settings, BuildError> {
+    /// What was configured, checked.
+    pub(crate) fn settings(&self) -> Result<Settings, BuildError> {
         let token = self.token.0.clone().unwrap_or_default();
         let names =
             Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
         let config = self.page_config()?;
+        if let Some((option, takes)) = js_options::unusable(&config) {
+            let JsOption { name, what, .. } = *option;
+            let value = config.get(name).map(Value::to_string).unwrap_or_default();
+            return Err(BuildError::JsOption { option: name, expected: takes.in_words(), value, server: what });
+        }
+        let stores_in_cookie = config.get("opt_out_tracking_persistence_type").is_none_or(|kind| kind == "cookie");
+        if !stores_in_cookie && self.consent.is_none() {
+            return Err(BuildError::OptOutStorage);
+        }
         check_page_url("lib_url", &self.lib_url)?;
         let cookies = CookieNames::new(&token, &config);
         let seeding = Seeding::new(&cookies.persistence, &config);
         if self.seed_cookie && seeding.is_none() {
             return Err(BuildError::SeedCookie);
         }
+        let cookie_attributes = CookieAttributes::new(&config);
+        let omitted = Omitted::by(&config).to_text();
+        let sends_ip = config.get("ip").and_then(Value::as_bool) != Some(false);
+        let is_on = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
+        let consent = ConsentPolicy {
+            rule: self.consent.clone(),
+            respect_dnt: self.respect_dnt && !is_on("ignore_dnt"),
+            respect_gpc: self.respect_gpc,
+            is_denied_by_default: is_on("opt_out_tracking_by_default"),
+            ..ConsentPolicy::default()
+        };
         let trusted_proxies = TrustedProxies::new(&self.trusted_proxies, self.proxy_headers)
             .map_err(|entry| BuildError::Proxy(entry.to_owned()))?;
         Ok(Settings {
@@ -112,7 +136,10 @@ impl Builder {
             page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
             max_header: self.max_header,
             inject_into_streams: self.inject_into_streams,
-            respect_dnt: self.respect_dnt,
+            consent,
+            sends_ip,
+            omitted,
+            cookie_attributes,
             trusted_proxies,
             unclaimed_after: self.unclaimed_after,
         })
@@ -136,6 +163,9 @@ impl Builder {
         if let Some((key, url)) = config.iter().find_map(|(key, value)| Some((key, credentials_in(value)?))) {
             let why = format!("its {key} has a user name or password, and every page would show it");
             return Err(BuildError::PageUrl { option: "js_config", url: redacted_url(url), why });
+        }
+        if !self.ip {
+            config.insert("ip".into(), false.into());
         }
         Ok(config)
     }

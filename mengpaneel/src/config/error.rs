@@ -15,6 +15,24 @@ pub enum BuildError {
     /// The configuration of mixpanel-js is no JSON object.
     #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
     JsConfig(String),
+    /// An option of mixpanel-js has a value that the server cannot follow.
+    #[error("js_config: {option} takes {expected}, not {value}; the server follows this option too: {server}")]
+    JsOption {
+        /// The option.
+        option: &'static str,
+        /// What the option takes.
+        expected: String,
+        /// What was given.
+        value: String,
+        /// What the server does by this option.
+        server: &'static str,
+    },
+    /// mixpanel-js would keep opt-outs where the server cannot see them.
+    #[error(
+        "js_config: with opt_out_tracking_persistence_type \"localStorage\" the server cannot see who opted out, and \
+         would track them: leave it at \"cookie\", or let the application decide by `consent(…)`"
+    )]
+    OptOutStorage,
     /// What the server delivers to is no base URL.
     #[error("api_host: {0}")]
     ApiHost(#[from] ApiHostError),

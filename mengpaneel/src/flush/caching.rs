@@ -188,6 +188,16 @@ pub fn make_unstored(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
+/// Takes a response out of all caches, also where the application addresses one of them by its own
+/// header.
+pub fn forbid_storing(headers: &mut HeaderMap) {
+    let obeyed = headers.keys().filter(|name| rule_of(name, headers).is_some()).cloned().collect::<Vec<_>>();
+    for name in &obeyed {
+        headers.remove(name);
+    }
+    make_unstored(headers);
+}
+
 /// Removes the headers that an insertion made untrue. Without a validator the browser cannot ask
 /// whether the page has changed, so no 304 brings back a snippet of an earlier page view.
 pub fn drop_validators(headers: &mut HeaderMap) {

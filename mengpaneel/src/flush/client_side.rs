@@ -13,6 +13,7 @@ use crate::asked::Asked;
 use crate::browser::csp::{Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::browser::policies;
+use crate::browser::script::Audience;
 use crate::call::Calls;
 use crate::request::headers;
 use crate::request::kind::Kind;
@@ -98,7 +99,7 @@ pub(super) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
 }
 
 /// Puts the loader alone in the page, where there is a page that no cache in front may keep, and the
-/// loader is wanted on each.
+/// loader is wanted on each. A visitor without consent gets the silent mixpanel in its place.
 pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
     if exchange.means.settings.page.loader == Loader::Always
         && !caching::may_be_shared(exchange.response.headers())
@@ -152,7 +153,8 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option
     let content = match (place, exchange.body.take()) {
         (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
             let calls = calls.map(|calls| (calls, exchange.recorder.next_id()));
-            let block = exchange.means.block.of(calls, nonce.as_deref()).unwrap_or_default();
+            let audience = Audience::of(exchange.consent);
+            let block = exchange.means.block.of(audience, calls, nonce.as_deref()).unwrap_or_default();
             Content::Injected { page: insert(&bytes, at, block) }
         }
         (Place::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
@@ -175,8 +177,9 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
     let settings = Arc::clone(&exchange.means.settings);
     let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, &asked));
-    let page_view = exchange.recorder.next_id();
-    let write: Write = Box::new(move |block, nonce| block.of(calls.as_ref().map(|calls| (calls, page_view)), nonce));
+    let (page_view, audience) = (exchange.recorder.next_id(), Audience::of(exchange.consent));
+    let write: Write =
+        Box::new(move |block, nonce| block.of(audience, calls.as_ref().map(|calls| (calls, page_view)), nonce));
     let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.means.block));
     let streaming =
         Streaming::new((judge, write), (block, page_view), recorder, Arc::clone(&exchange.means.post), parcel);

@@ -9,6 +9,7 @@ mod body;
 mod caching;
 mod capable_client_side;
 mod client_side;
+mod consent;
 mod delayed;
 mod head;
 mod replay;
@@ -33,6 +34,7 @@ use crate::asked::Asked;
 use crate::browser::script::Block;
 use crate::call::{Call, Calls, Method};
 use crate::claims::{Claim, Claims};
+use crate::consent::ConsentStatus;
 use crate::delayed::carrier::Carrier;
 use crate::mixpanel::Mixpanel;
 use crate::outbox::Post;
@@ -96,6 +98,8 @@ pub(crate) struct Exchange<B> {
     pub claim: Option<Claim>,
     /// Encoded payload that an earlier version left in the session.
     pub session_payload: Option<String>,
+    /// Whether the visitor may be tracked.
+    pub consent: ConsentStatus,
     /// mixpanel-js's cookie, for who has none yet.
     pub seed: Option<Box<Cookie<'static>>>,
     /// The response's head.
@@ -155,15 +159,23 @@ where
     pub fn flush(&mut self, settled: Option<&Settled>) -> Waiting {
         let mut shipments = Vec::new();
         let nothing = Settled::default();
-        let Settled { calls, via_server, forced } = settled.unwrap_or(&nothing);
-        let left = self.flush_calls(calls, *forced, &mut shipments);
+        let Settled { calls, via_server, forced, consent, consent_change } = settled.unwrap_or(&nothing);
+        if let Some(change) = consent_change {
+            consent::set_cookie(self, change);
+        }
+        self.consent = consent.unwrap_or(self.consent);
+        let is_granted = self.consent.is_granted;
+        let forced = if is_granted { *forced } else { (*forced).max(Some(Strategy::AsyncServerSide)) };
+        let left = self.flush_calls(calls, forced, &mut shipments);
         if !left.in_page {
             client_side::stand(self);
         }
         if let Some(parcel) = self.via_server(calls, via_server, left.somehow) {
-            shipments.push(Shipment { parcel, forced: *forced });
+            shipments.push(Shipment { parcel, forced });
         }
-        self.give_seed();
+        if is_granted {
+            self.give_seed();
+        }
         Waiting { means: Arc::clone(&self.means), shipments: shipments.into() }
     }
 

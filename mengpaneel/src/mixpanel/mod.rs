@@ -57,10 +57,10 @@ impl Mixpanel {
         self.recorder.as_ref()
     }
 
-    /// Whether calls are recorded. Not so without a token, for a visitor who opted out, and where
-    /// the middleware is missing.
+    /// Whether calls are recorded. Not so without a token, for a visitor without consent, and where
+    /// the middleware is missing. Opt-in and opt-out calls take effect all the same.
     pub fn is_recording(&self) -> bool {
-        self.recorder.is_some()
+        self.recorder.as_ref().is_some_and(|recorder| recorder.is_recording())
     }
 
     /// The mode in which this handle records.
@@ -228,18 +228,22 @@ impl Mixpanel {
         self.call(Method::Disable, args);
     }
 
-    /// `mixpanel.opt_in_tracking`: the visitor agreed to be tracked.
+    /// `mixpanel.opt_in_tracking`: the visitor agreed to be tracked. The response sets mixpanel-js's
+    /// cookie, and what this request records from here on is delivered, first of all the event
+    /// `$opt_in`, as mixpanel-js has it.
     pub fn opt_in_tracking(&self) {
         self.call(Method::OptInTracking, vec![]);
     }
 
-    /// `mixpanel.opt_out_tracking`: the visitor does not want to be tracked. mixpanel-js deletes
-    /// the profile too unless it is told not to, so it is told: `{"delete_user": false}`.
+    /// `mixpanel.opt_out_tracking`: the visitor does not want to be tracked. The response sets
+    /// mixpanel-js's cookie; what this request recorded before is delivered by the server, and what
+    /// it records from here on is dropped. The profile is kept: `{"delete_user": false}`.
     pub fn opt_out_tracking(&self) {
         self.call(Method::OptOutTracking, vec![serde_json::json!({"delete_user": false})]);
     }
 
-    /// `mixpanel.clear_opt_in_out_tracking`: as if the visitor had never been asked.
+    /// `mixpanel.clear_opt_in_out_tracking`: as if the visitor had never been asked. The response
+    /// removes mixpanel-js's cookie.
     pub fn clear_opt_in_out_tracking(&self) {
         self.call(Method::ClearOptInOutTracking, vec![]);
     }
@@ -315,7 +319,7 @@ impl Mixpanel {
 
     #[track_caller]
     pub(crate) fn with_properties(&self, method: Method, properties: impl Serialize) {
-        if self.is_recording() {
+        if self.recorder.is_some() {
             let mut args = Args::with_room();
             args.push(|to| self.properties(&method, properties, to));
             self.call_written(method, args);

@@ -164,3 +164,143 @@ fn what_is_recorded_after_the_flush_goes_to_the_server_under_its_setup() {
     assert_eq!(said(&parcels[0].calls), ["track Mail Sent"]);
     assert_eq!(parcels[0].context, [identify("1").call]);
 }
+
+mod consent {
+    use super::*;
+    use crate::consent::{ConsentChangeKind, ConsentStatus, Decision};
+
+    fn status(is_granted: bool) -> ConsentStatus {
+        ConsentStatus { is_granted, is_explicit: false, overrules_cookie: false }
+    }
+
+    fn asked(is_granted: bool) -> Recorder {
+        recorder().with_consent(Decision { now: status(is_granted), without_cookie: status(true) })
+    }
+
+    fn opt(method: Method) -> Entry {
+        entry(Mode::Tracking, method, vec![])
+    }
+
+    /// Settles, and gives the calls as words and the status at the end.
+    fn settled(recorder: &Recorder) -> (Vec<String>, bool, Option<ConsentChangeKind>) {
+        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        let change = settled.consent_change.as_ref().map(|change| change.kind);
+        (said(&settled.calls), settled.consent.unwrap().is_granted, change)
+    }
+
+    #[test]
+    fn denied_visitor_leaves_no_calls() {
+        let recorder = asked(false);
+        recorder.record(identify("7"));
+        recorder.record(event("Before"));
+        recorder.record(Entry { via_server: true, ..event("Via Server") });
+        assert!(!recorder.is_recording());
+        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        assert!(settled.calls.is_empty() && settled.via_server.is_empty());
+    }
+
+    #[test]
+    fn opt_in_counts_for_what_is_recorded_after_it() {
+        let recorder = asked(false);
+        recorder.record(identify("7"));
+        recorder.record(event("Before"));
+        recorder.record(opt(Method::OptInTracking));
+        recorder.record(event("After"));
+        assert!(recorder.is_recording());
+        let expected = ["identify 7", "track $opt_in", "track After"].map(String::from).to_vec();
+        assert_eq!(settled(&recorder), (expected, true, Some(ConsentChangeKind::OptIn)));
+    }
+
+    #[test]
+    fn opt_out_drops_what_is_recorded_after_it() {
+        let recorder = asked(true);
+        recorder.record(identify("7"));
+        recorder.record(event("Before"));
+        recorder.record(opt(Method::OptOutTracking));
+        recorder.record(event("After"));
+        recorder.record(entry(Mode::Setup, Method::Register, vec![json!({"late": true})]));
+        let expected = ["identify 7", "track Before"].map(String::from).to_vec();
+        assert_eq!(settled(&recorder), (expected, false, Some(ConsentChangeKind::OptOut)));
+    }
+
+    #[test]
+    fn opt_in_that_does_not_count_changes_nothing() {
+        let recorder = asked(false);
+        recorder.record(Entry { condition: Condition::FailedResponse, ..opt(Method::OptInTracking) });
+        recorder.record(event("After"));
+        assert_eq!(settled(&recorder), (vec![], false, None));
+    }
+
+    #[test]
+    fn ticket_of_an_opt_in_decides_what_comes_after_it() {
+        let recorder = asked(false);
+        let before = recorder.ticket();
+        let opted_in = recorder.ticket();
+        recorder.record(event("After"));
+        recorder.record(Entry { ticket: Some(before), ..event("Before") });
+        recorder.record(Entry { ticket: Some(opted_in), ..opt(Method::OptInTracking) });
+        let expected = ["track $opt_in", "track After"].map(String::from).to_vec();
+        assert_eq!(settled(&recorder), (expected, true, Some(ConsentChangeKind::OptIn)));
+    }
+
+    #[test]
+    fn the_last_change_wins_and_clear_returns_to_the_other_rules() {
+        let recorder = asked(true);
+        recorder.record(opt(Method::OptOutTracking));
+        recorder.record(event("Between"));
+        recorder.record(opt(Method::ClearOptInOutTracking));
+        recorder.record(event("After"));
+        assert_eq!(settled(&recorder), (vec!["track After".to_owned()], true, Some(ConsentChangeKind::Clear)));
+    }
+
+    #[test]
+    fn opt_in_takes_the_options_of_mixpanel_js() {
+        let recorder = asked(false);
+        let options = json!({"track_event_name": "Agreed", "track_properties": {"a": 1}, "cookie_expiration": 7});
+        recorder.record(entry(Mode::Tracking, Method::OptInTracking, vec![options]));
+        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        assert_eq!(property(&settled.calls, "Agreed", "a"), Some(json!(1)));
+        assert!(property(&settled.calls, "Agreed", "$insert_id").is_some());
+        assert_eq!(settled.consent_change.as_ref().unwrap().options["cookie_expiration"], 7);
+    }
+
+    #[test]
+    fn opt_out_deletes_the_profile_only_where_asked_to() {
+        for (options, expected) in [
+            (json!({"delete_user": true}), vec!["people.delete_user -".to_owned()]),
+            (json!({"delete_user": false}), vec![]),
+            (json!({}), vec![]),
+        ] {
+            let recorder = asked(true);
+            recorder.record(entry(Mode::Tracking, Method::OptOutTracking, vec![options]));
+            assert_eq!(settled(&recorder).0, expected);
+        }
+    }
+
+    #[test]
+    fn consent_also_holds_for_late_calls() {
+        for is_granted in [true, false] {
+            let late = Arc::new(Mutex::new(Vec::new()));
+            let heard = Arc::clone(&late);
+            let sink: Late = Arc::new(move |view| heard.lock().unwrap().push(said(&view.to_parcel().calls).concat()));
+            let recorder = Recorder::new(Visitor::default, Arc::new(Shared { late: sink, ..Shared::default() }));
+            let recorder = recorder.with_consent(Decision { now: status(is_granted), without_cookie: status(true) });
+            recorder.settle(ANSWERED, Extent::Everything);
+            recorder.record(event("Late"));
+            recorder.record(opt(Method::OptOutTracking));
+            recorder.record(event("Later"));
+            let expected: &[&str] =
+                if is_granted { &["track Late", "opt_out_tracking -"] } else { &["opt_out_tracking -"] };
+            assert_eq!(*late.lock().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn job_keeps_consent_calls_as_they_are() {
+        let recorder = recorder();
+        recorder.record(opt(Method::OptInTracking));
+        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        assert_eq!(said(&settled.calls), ["opt_in_tracking -"]);
+        assert_eq!((settled.consent, settled.consent_change.clone()), (None, None));
+    }
+}

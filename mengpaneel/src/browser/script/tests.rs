@@ -41,8 +41,7 @@ fn page_view() -> Uuid {
 }
 
 fn block(page: &Page<'_>) -> Option<String> {
-    let calls = page.calls.map(|calls| (calls, page_view()));
-    Block::new(&page.common).of(calls, page.nonce).map(|block| String::from_utf8(block.concat()).unwrap())
+    block_for(Audience::Granted, page)
 }
 
 fn late_block(calls: &Calls, nonce: Option<&str>) -> Option<String> {
@@ -58,6 +57,7 @@ fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
         lib_url: "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js",
         instance: None,
         loader: Loader::Always,
+        ignore_dnt: false,
     };
     Page { common, calls, nonce: None }
 }
@@ -87,6 +87,13 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
     let calls = signed_up();
     let sign_out = signed_out();
     let served = page(&config, Some(&calls)).with(|common| common.lib_url = "/mixpanel.js");
+    let mut stored_in_cookies = config.clone();
+    stored_in_cookies["opt_out_tracking_persistence_type"] = "cookie".into();
+    let consenting = Page { calls: None, ..served }.with(|common| common.config = &stored_in_cookies);
+    let billing = consenting.with(|common| {
+        common.token = "B";
+        common.instance = Some("billing");
+    });
     for (name, written) in [
         ("sign_up.html", block(&served)),
         ("loader_only.html", block(&Page { calls: None, ..served })),
@@ -94,6 +101,11 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
         ("never.html", block(&served.with(|common| common.loader = Loader::Never))),
         ("late.html", late_block(&calls, None)),
         ("sign_out.html", block(&Page { calls: Some(&sign_out), ..served })),
+        ("silent.html", block_for(Audience::Denied, &consenting)),
+        ("silent_nonce.html", block_for(Audience::Denied, &Page { nonce: Some("n0nce"), ..consenting })),
+        ("overruled.html", block_for(Audience::GrantedByOverruling, &consenting)),
+        ("billing_loader.html", block(&Page { calls: None, ..billing })),
+        ("billing_silent.html", block_for(Audience::Denied, &billing)),
         ("billing.html", block(&served.with(|common| common.instance = Some("billing")))),
     ] {
         let (file, written) = (format!("{folder}/{name}"), written.unwrap());
@@ -101,6 +113,40 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
             std::fs::write(&file, &written).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&file).unwrap(), written, "{name}: run with BLESS=1");
+    }
+}
+
+fn block_for(audience: Audience, page: &Page<'_>) -> Option<String> {
+    let calls = page.calls.map(|calls| (calls, page_view()));
+    let block = Block::new(&page.common).of(audience, calls, page.nonce)?;
+    Some(String::from_utf8(block.concat()).unwrap())
+}
+
+#[test]
+fn page_is_told_nothing_that_contradicts_the_decision() {
+    let config = json!({"opt_out_tracking_by_default": true});
+    let config_of = |block: String| {
+        let (_, config) = block.rsplit_once("\"T\", ").unwrap();
+        serde_json::from_str::<Value>(config.split_once(", \"mengpaneel\"").unwrap().0).unwrap()
+    };
+    let common = page(&config, None);
+    assert_eq!(config_of(block_for(Audience::Granted, &common).unwrap()), json!({}));
+    let explicitly = config_of(block_for(Audience::GrantedExplicitly, &common).unwrap());
+    assert_eq!(explicitly, json!({"ignore_dnt": true}));
+    let ignoring = common.with(|common| common.ignore_dnt = true);
+    assert_eq!(config_of(block_for(Audience::Granted, &ignoring).unwrap()), json!({"ignore_dnt": true}));
+}
+
+#[test]
+fn visitor_without_consent_gets_the_silent_mixpanel_alone() {
+    let config = json!({});
+    let calls = signed_up();
+    let denied = block_for(Audience::Denied, &Page { nonce: Some("n"), ..page(&config, Some(&calls)) }).unwrap();
+    assert!(denied.starts_with("<script nonce=\"n\">\ntry {\n"));
+    assert!(denied.contains(SILENT) && !denied.contains(LOADER) && !denied.contains(VISIT));
+    assert!(!denied.contains("this.alias"));
+    for loader in [Loader::WithCalls, Loader::Never] {
+        assert_eq!(block_for(Audience::Denied, &page(&config, None).with(|common| common.loader = loader)), None);
     }
 }
 

@@ -28,7 +28,8 @@ struct Flow {
 
 fn block() -> Arc<Block> {
     let (config, lib_url) = (json!({}), "/mixpanel.js");
-    Arc::new(Block::new(&Common { token: "t", config: &config, lib_url, instance: None, loader: Loader::Always }))
+    let loader = Loader::Always;
+    Arc::new(Block::new(&Common { token: "t", config: &config, lib_url, instance: None, loader, ignore_dnt: false }))
 }
 
 impl Flow {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method, Mode};
+use crate::js_options::Omitted;
 use crate::parcel::Parcel;
 use crate::server::{Endpoint, Interpreter, Message};
 use crate::written::Seen;
@@ -21,6 +22,10 @@ const MAX_NESTING: usize = 100;
 
 /// A parcel as the JSON of a job, or why the gem's worker could not do it.
 pub(super) fn job(parcel: &Parcel, queue: &str, now_ms: u64, interpreter: &Interpreter) -> Result<String, String> {
+    let omitted = parcel.visitor.omitted.as_deref().map(Omitted::of_text).unwrap_or_default();
+    if parcel.calls.iter().chain(&parcel.context).filter_map(Call::properties).any(|own| omitted.has_any(own)) {
+        return Err("the gem's worker would send a property that property_blacklist names".to_owned());
+    }
     let calls = job_calls(parcel, now_ms, interpreter)?;
     let ip = (!parcel.via_server || !parcel.visitor.is_machine()).then_some(parcel.visitor.ip.as_deref()).flatten();
     // Seconds with a fraction: Sidekiq 8 writes whole milliseconds, and takes a float for seconds as 6 and 7 do

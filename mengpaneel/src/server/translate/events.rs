@@ -44,6 +44,7 @@ pub(super) fn event(name: &str, own: Properties, state: &mut State, facts: &Fact
         properties.extend(identity(state));
     }
     properties.extend(own);
+    facts.omitted.strip(&mut properties);
     properties.insert("token".into(), stamp.token.into());
     json!({"event": name, "properties": properties})
 }

@@ -9,30 +9,13 @@ use url::{Url, form_urlencoded};
 use super::agents::{Agent, Agents};
 use crate::call::Properties;
 use crate::compact::Visit;
+use crate::js_options::{CAMPAIGN, CLICK_IDS, Omitted};
 use crate::visitor::Browser;
 
-const CAMPAIGN: [&str; 20] = [
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_content",
-    "utm_term",
-    "utm_id",
-    "utm_source_platform",
-    "utm_campaign_id",
-    "utm_creative_format",
-    "utm_marketing_tactic",
-    "dclid",
-    "fbclid",
-    "gclid",
-    "ko_click_id",
-    "li_fat_id",
-    "msclkid",
-    "sccid",
-    "ttclid",
-    "twclid",
-    "wbraid",
-];
+/// Whether mixpanel-js makes a parameter of the URL a property.
+fn is_campaign(name: &str) -> bool {
+    CAMPAIGN.contains(&name) || CLICK_IDS.contains(&name)
+}
 
 /// The facts of one request. Empty where the application called on behalf of somebody who is not
 /// there: a machine's address, browser and URL are nobody's.
@@ -44,6 +27,8 @@ pub(super) struct Facts<'a> {
     pub(super) url: Option<&'a str>,
     /// mixpanel-js drops the events of such a browser.
     pub(super) is_robot: bool,
+    /// Properties that events do not have.
+    pub(super) omitted: Omitted,
     whole: OnceCell<Whole>,
     /// The value of mixpanel-js's cookie.
     cookie: Option<&'a str>,
@@ -60,8 +45,9 @@ struct Whole {
 
 impl<'a> Facts<'a> {
     pub(super) fn of(visit: &Visit<'a>, agents: &Agents) -> Self {
+        let omitted = visit.omitted.map(Omitted::of_text).unwrap_or_default();
         if visit.via_server && visit.is_machine() {
-            return Self::default();
+            return Self { omitted, ..Self::default() };
         }
         let agent = visit.user_agent.map(|text| agents.read(text));
         Self {
@@ -70,6 +56,7 @@ impl<'a> Facts<'a> {
             ip: visit.ip,
             referrer: visit.referrer.filter(|text| !text.is_empty()),
             url: visit.url,
+            omitted,
             whole: OnceCell::new(),
             cookie: visit.cookie,
             brought: OnceCell::new(),
@@ -107,7 +94,7 @@ impl<'a> Facts<'a> {
         let Some((_, query)) = url.split_once('?') else { return false };
         // In a URL such characters are skipped, so that a name may be put together from two parts.
         url.bytes().any(|byte| byte <= b' ')
-            || form_urlencoded::parse(query.as_bytes()).any(|(key, _)| CAMPAIGN.contains(&key.as_ref()))
+            || form_urlencoded::parse(query.as_bytes()).any(|(key, _)| is_campaign(&key))
     }
 
     fn whole(&self) -> &Whole {
@@ -129,7 +116,7 @@ impl<'a> Facts<'a> {
                 }
             }
             if let Some(Ok(url)) = self.url.map(Url::parse) {
-                whole.add_url(&url);
+                whole.add_url(&url, &self.omitted);
             }
             whole
         })
@@ -162,10 +149,14 @@ impl<'a> Facts<'a> {
 }
 
 impl Whole {
-    fn add_url(&mut self, url: &Url) {
+    fn add_url(&mut self, url: &Url, omitted: &Omitted) {
         for (key, value) in url.query_pairs() {
             // The first of a name counts, as in mixpanel-js.
-            if CAMPAIGN.contains(&key.as_ref()) && !value.is_empty() && !self.event.contains_key(key.as_ref()) {
+            if is_campaign(&key)
+                && !omitted.has_parameter(&key)
+                && !value.is_empty()
+                && !self.event.contains_key(key.as_ref())
+            {
                 self.event.insert(key.into_owned(), value.as_ref().into());
             }
         }

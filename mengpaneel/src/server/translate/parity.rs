@@ -46,7 +46,7 @@ impl Scenario {
             user_agent: self.user_agent.clone().or(Some(CHROME.into())),
             url: self.url.clone().or(Some("https://example.com/posts?a=b".into())),
             referrer: self.referrer.clone(),
-            has_session: false,
+            ..Visitor::default()
         };
         let tracking = self.calls.clone();
         Parcel::new(visitor, Calls { tracking, ..Calls::default() })

@@ -83,6 +83,9 @@ pub(super) fn write<'a>(
     common: &Common<'_>,
     insert_id: impl FnOnce() -> String,
 ) -> Option<(u64, Reader<'a>)> {
+    if facts.omitted.is_everywhere() {
+        return None;
+    }
     if !is_short(name) || !is_short(common.opening) || state.is_timing() || facts.may_have_campaign() {
         return None;
     }

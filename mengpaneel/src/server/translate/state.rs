@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::call::{Properties, id_string};
 use crate::compact::Visit;
+use crate::js_options::Omitted;
 use crate::visitor::Browser;
 
 /// The state of mixpanel-js's instance, as the visitor's cookie left it.
@@ -30,7 +31,10 @@ struct Disabled {
 
 impl State {
     pub(super) fn of(visit: &Visit<'_>) -> Self {
-        let browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
+        let mut browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
+        if let Some(omitted) = visit.omitted {
+            Omitted::of_text(omitted).strip_cookie(&mut browser.super_properties);
+        }
         Self {
             // After an alias the cookie's distinct ID stays anonymous for ever: the user ID is who
             // it is.

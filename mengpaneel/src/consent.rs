@@ -1,0 +1,221 @@
+//! Consent: whether this visitor may be tracked, decided once per request and in the same way for the
+//! page and the server.
+//!
+//! The first rule that has an answer decides: the application's own rule, mixpanel-js's opt-in and
+//! opt-out cookies, the signals `DNT` and `Sec-GPC`, and last the configured default.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+
+use crate::call::{Call, Method, Properties};
+use crate::visitor::{CookieNames, opt_in_out};
+
+/// Answer of an application's own consent rule; see
+/// [`Builder::consent`](crate::Builder::consent).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Consent {
+    /// The visitor may be tracked.
+    Granted,
+    /// The visitor may not be tracked.
+    Denied,
+    /// The rule has no answer: mixpanel-js's cookies decide, then `DNT` and `Sec-GPC`, then the
+    /// default.
+    #[default]
+    Unknown,
+}
+
+/// An application's own consent rule.
+pub type ConsentRule = Arc<dyn Fn(&HttpRequest) -> Consent + Send + Sync>;
+
+static SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
+
+/// The configured rules of consent.
+#[derive(Default)]
+pub struct ConsentPolicy {
+    /// The application's own rule.
+    pub rule: Option<ConsentRule>,
+    /// Whether `DNT: 1` denies consent.
+    pub respect_dnt: bool,
+    /// Whether `Sec-GPC: 1` denies consent.
+    pub respect_gpc: bool,
+    /// Whether consent is denied where no rule has an answer.
+    pub is_denied_by_default: bool,
+    /// Whether the log has the warning about consent cookies in cacheable responses.
+    pub has_warned: AtomicBool,
+}
+
+/// Whether a visitor may be tracked, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsentStatus {
+    /// Whether this visitor may be tracked.
+    pub is_granted: bool,
+    /// Whether the application's rule or an opt-in decided. `DNT` no longer matters then, and the
+    /// page's mixpanel-js must ignore it too.
+    pub is_explicit: bool,
+    /// Whether the application's rule granted consent to a visitor who opted out by cookie. The page's
+    /// mixpanel-js must not read that cookie.
+    pub overrules_cookie: bool,
+}
+
+impl ConsentStatus {
+    /// The status after an opt-in or opt-out.
+    #[must_use]
+    pub fn chosen(is_granted: bool) -> Self {
+        Self { is_granted, is_explicit: true, overrules_cookie: false }
+    }
+}
+
+/// The decision for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The status on the request as it came.
+    pub now: ConsentStatus,
+    /// The status without mixpanel-js's opt-in or opt-out cookie.
+    pub without_cookie: ConsentStatus,
+}
+
+impl ConsentPolicy {
+    /// Decides whether the sender of a request may be tracked.
+    pub fn decide(&self, request: &HttpRequest, cookies: &CookieNames) -> Decision {
+        let rule = self.rule.as_ref().map_or(Consent::Unknown, |rule| rule(request));
+        let ruled = match rule {
+            Consent::Granted => Some(true),
+            Consent::Denied => Some(false),
+            Consent::Unknown => None,
+        };
+        let headers = request.headers();
+        let otherwise = || !self.is_denied_by_signal(headers) && !self.is_denied_by_default;
+        let status = |explicit: Option<bool>, overrules_cookie| ConsentStatus {
+            is_granted: explicit.unwrap_or_else(otherwise),
+            is_explicit: explicit.is_some(),
+            overrules_cookie,
+        };
+        let cookie = opt_in_out(headers, cookies);
+        let overrules_cookie = ruled == Some(true) && cookie == Some(false);
+        Decision { now: status(ruled.or(cookie), overrules_cookie), without_cookie: status(ruled, false) }
+    }
+
+    /// Warns that a consent cookie has taken a response out of shared caches: once per instance, since
+    /// it would happen on each such request.
+    pub fn warn_of_uncached_response(&self, path: &str) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "mengpaneel",
+                path,
+                "a handler recorded opt-in or opt-out in a response that a shared cache may store; the response got \
+                 Cache-Control: no-store, since its cookie is one visitor's; answer such requests with \
+                 Cache-Control: private or no-store"
+            );
+        }
+    }
+
+    fn is_denied_by_signal(&self, headers: &HeaderMap) -> bool {
+        let is_one = |name: &HeaderName| headers.get(name).is_some_and(|value| value.as_bytes().trim_ascii() == b"1");
+        (self.respect_dnt && is_one(&header::DNT)) || (self.respect_gpc && is_one(&SEC_GPC))
+    }
+}
+
+impl fmt::Debug for ConsentPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsentPolicy")
+            .field("has_rule", &self.rule.is_some())
+            .field("respect_dnt", &self.respect_dnt)
+            .field("respect_gpc", &self.respect_gpc)
+            .field("is_denied_by_default", &self.is_denied_by_default)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The state of consent while calls are recorded and settled.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsentState {
+    decision: Decision,
+    /// The status from here on.
+    pub now: ConsentStatus,
+}
+
+impl ConsentState {
+    /// Begins with the request's decision.
+    #[must_use]
+    pub fn new(decision: Decision) -> Self {
+        Self { decision, now: decision.now }
+    }
+
+    /// The state as the request came.
+    #[must_use]
+    pub fn restarted(self) -> Self {
+        Self::new(self.decision)
+    }
+
+    /// Applies an opt-in or opt-out call.
+    pub fn apply(&mut self, kind: ConsentChangeKind) {
+        self.now = match kind {
+            ConsentChangeKind::OptIn => ConsentStatus::chosen(true),
+            ConsentChangeKind::OptOut => ConsentStatus::chosen(false),
+            ConsentChangeKind::Clear => self.decision.without_cookie,
+        };
+    }
+}
+
+/// What a consent call does to mixpanel-js's cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsentChangeKind {
+    /// Sets the cookie to `1`.
+    OptIn,
+    /// Sets the cookie to `0`.
+    OptOut,
+    /// Removes the cookie.
+    Clear,
+}
+
+/// A recorded consent call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsentChange {
+    /// What the call does to the cookie.
+    pub kind: ConsentChangeKind,
+    /// The call's own options, as mixpanel-js takes them: they win over the configuration.
+    pub options: Properties,
+}
+
+impl ConsentChange {
+    /// The change that a call makes; `None` where the call does not concern consent.
+    #[must_use]
+    pub fn of(call: &Call) -> Option<Self> {
+        let kind = match call.method() {
+            Method::OptInTracking => ConsentChangeKind::OptIn,
+            Method::OptOutTracking => ConsentChangeKind::OptOut,
+            Method::ClearOptInOutTracking => ConsentChangeKind::Clear,
+            _ => return None,
+        };
+        let options = call.args().first().and_then(|options| options.as_object().cloned()).unwrap_or_default();
+        Some(Self { kind, options })
+    }
+
+    /// The call that mixpanel-js makes along with the change, if it makes one: the event `$opt_in`, or
+    /// the deletion of the profile where the caller asked for it.
+    #[must_use]
+    pub fn companion(&self) -> Option<Call> {
+        match self.kind {
+            ConsentChangeKind::OptIn => {
+                let name = self.options.get("track_event_name").and_then(serde_json::Value::as_str);
+                let name = name.filter(|name| !name.is_empty()).unwrap_or("$opt_in");
+                let properties = self.options.get("track_properties").filter(|properties| properties.is_object());
+                let properties = properties.cloned().unwrap_or_else(|| Properties::new().into());
+                Some(Call::new(Method::Track, vec![name.into(), properties]))
+            }
+            ConsentChangeKind::OptOut => {
+                let deletes = self.options.get("delete_user").and_then(serde_json::Value::as_bool) == Some(true);
+                deletes.then(|| Call::new(Method::PeopleDeleteUser, vec![]))
+            }
+            ConsentChangeKind::Clear => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
