@@ -78,19 +78,19 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::OptOutTracking,
             json!([[["opt_out_tracking"], []], [["track"], ["E"]]]),
             "an operation that deletes the profile, then nothing",
-            "consent is kept in the browser; a server leaves the visitor alone for the rest of the request, and deletes nothing",
+            "in a job, which has no cookie to set: the rest of it is silent, and no profile is deleted; a request sets the cookie (see [privacy](crate::guide::privacy))",
         ),
         (
             Method::OptInTracking,
             json!([[["opt_in_tracking"], []]]),
             "an event `$opt_in`",
-            "consent is kept in the browser",
+            "in a job, which has no cookie to set; a request sets the cookie (see [privacy](crate::guide::privacy))",
         ),
         (
             Method::ClearOptInOutTracking,
             json!([[["clear_opt_in_out_tracking"], []]]),
             "nothing",
-            "consent is kept in the browser",
+            "in a job, which has no cookie to set; a request sets the cookie (see [privacy](crate::guide::privacy))",
         ),
     ]
 }
