@@ -177,9 +177,12 @@ impl RequestState {
         let routed = !self.recorder.asks_for_route() || exchange.response.request().match_pattern().is_some();
         let ending = Ending { succeeded, routed };
         // Few requests bring anything: boxed, so that the future of the others stays small.
-        // Calls of an earlier request stay where they wait, where this visitor may not be tracked.
-        if self.consent.is_granted && exchange.has_incoming() {
-            Box::pin(exchange.replay()).await;
+        if exchange.has_incoming() {
+            if self.consent.is_granted {
+                Box::pin(exchange.replay()).await;
+            } else {
+                Box::pin(exchange.discard()).await;
+            }
         }
         let settled = self.recorder.settle(ending, Extent::Everything);
         let waiting = exchange.flush(settled.as_deref());

@@ -6,6 +6,7 @@ use std::error::Error;
 use actix_session::SessionStatus;
 use actix_web::body::MessageBody;
 use actix_web::http::header::{self, HeaderValue};
+use uuid::Uuid;
 
 use super::{Exchange, caching, capable_client_side, client_side, head};
 use crate::claims::{Claim, ClaimError};
@@ -25,16 +26,6 @@ enum Origin {
 struct Incoming {
     origin: Origin,
     payload: Result<DelayedPayload, DecodeError>,
-}
-
-/// What is known of a payload after it was claimed.
-enum Outcome {
-    /// Its calls run in this response.
-    Replayed,
-    /// Its calls run elsewhere, or did.
-    Done,
-    /// Another request holds it and may still fail.
-    HeldElsewhere,
 }
 
 impl<B> Exchange<B>
@@ -60,17 +51,37 @@ where
             incoming.extend(self.session_payload.take().map(|encoded| incoming_session(&encoded)));
         }
         for Incoming { origin, payload } in incoming {
-            let outcome = match payload {
-                Ok(payload) => self.claim(payload).await,
+            match payload {
+                Ok(DelayedPayload { id, calls }) => match self.claim(id).await {
+                    Ok(claim) => {
+                        self.claim = Some(Claim::join(self.claim.take(), claim));
+                        self.recorder.replay(calls);
+                    }
+                    // Another request may still fail.
+                    Err(ClaimError::HeldElsewhere) => continue,
+                    Err(ClaimError::Done) => {}
+                },
+                // A visitor can send any cookie: this is no warning.
                 Err(error) => {
-                    // A visitor can send any cookie: this is no warning.
                     tracing::debug!(target: "mengpaneel", ?origin, %error, "ignored delayed calls that cannot be replayed");
-                    Outcome::Done
                 }
-            };
-            if !matches!(outcome, Outcome::HeldElsewhere) {
-                self.remove(&origin);
             }
+            self.remove(&origin);
+        }
+    }
+
+    /// Discards what the request brought, fallback copies included: the visitor may no longer be tracked.
+    pub async fn discard(&mut self) {
+        if caching::may_be_shared(self.response.headers()) {
+            return;
+        }
+        for Incoming { origin, payload } in self.incoming_cookies() {
+            if let Ok(DelayedPayload { id, .. }) = payload
+                && let Ok(claim) = self.claim(id).await
+            {
+                claim.keep();
+            }
+            self.remove(&origin);
         }
     }
 
@@ -98,30 +109,20 @@ where
         self.session.as_ref().is_some_and(|session| !session.contains_key(key))
     }
 
-    async fn claim(&mut self, payload: DelayedPayload) -> Outcome {
-        let id = payload.id;
-        let mut claim = match self.means.claims.claim(id) {
-            Ok(claim) => claim,
-            Err(ClaimError::Done) => return Outcome::Done,
-            Err(ClaimError::HeldElsewhere) => return Outcome::HeldElsewhere,
-        };
-        // Other processes and the server are asked too, where the outbox outlives this process.
-        match self.means.post.claim(id).await {
+    /// Claims a payload here, and where the outbox outlives this process, against other processes and the
+    /// server.
+    async fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
+        let mut claim = self.means.claims.claim(id)?;
+        let error = match self.means.post.claim(id).await {
             Aside::Yours | Aside::Unknown => {
                 claim.also_elsewhere(id);
-                self.claim = Some(Claim::join(self.claim.take(), claim));
-                self.recorder.replay(payload.calls);
-                Outcome::Replayed
+                return Ok(claim);
             }
-            Aside::Elsewhere => {
-                claim.lose(id, ClaimError::HeldElsewhere);
-                Outcome::HeldElsewhere
-            }
-            Aside::Said => {
-                claim.lose(id, ClaimError::Done);
-                Outcome::Done
-            }
-        }
+            Aside::Elsewhere => ClaimError::HeldElsewhere,
+            Aside::Said => ClaimError::Done,
+        };
+        claim.lose(id, error);
+        Err(error)
     }
 
     fn remove(&mut self, origin: &Origin) {

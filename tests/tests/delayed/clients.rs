@@ -1,9 +1,9 @@
 //! Who comes back with the cookie, and whose answers a browser runs.
 
-use mengpaneel_tests::{Visitor, names, settle};
+use mengpaneel_tests::{DEADLINE, Visitor, Workshop, names, settle};
 use reqwest::Method;
 
-use crate::workshop;
+use crate::{routes, workshop};
 
 #[tokio::test]
 async fn a_client_that_shows_no_sign_of_keeping_cookies_is_answered_for() {
@@ -63,10 +63,16 @@ async fn a_script_of_another_origin_is_not_told_what_waited() {
 }
 
 #[tokio::test]
-async fn a_visitor_who_opted_out_meanwhile_is_told_nothing() {
-    let workshop = workshop();
+async fn visitor_who_opts_out_meanwhile_is_not_tracked_at_all() {
+    let build = |builder: mengpaneel::Builder| builder.unclaimed_after(std::time::Duration::from_millis(300));
+    let workshop = Workshop::build(routes::routes, build);
     let mut ada = Visitor::browser(&workshop.url);
     ada.get("/?who=42&track=Buy&then=/").await_page().await;
     let page = ada.get("/?track=View").header("dnt", "1").await_page().await;
     assert_eq!(page.said(), Vec::<String>::new());
+    assert!(ada.cookies.is_empty(), "{:?}", ada.cookies);
+    // A copy that is due later than the discarded one.
+    Visitor::browser(&workshop.url).get("/?who=43&track=Later&then=/").await_page().await;
+    workshop.stand_in.wait_for_event(DEADLINE, "Later").await.unwrap();
+    assert_eq!(names(&workshop.stand_in.events()), ["Later"]);
 }
