@@ -261,6 +261,14 @@ fn debug_output_has_no_password() {
     assert!(shown.contains("redis.example:7000") && shown.contains("shop") && !shown.contains("s3cret"), "{shown}");
 }
 
+#[tokio::test]
+async fn what_a_cluster_says_of_itself_has_no_password() {
+    let outbox = Redis::at("redis+cluster://me:s3cret@127.0.0.1:1/");
+    outbox.open().unwrap();
+    let reason = outbox.append(event("a")).await.unwrap_err().reason;
+    assert!(reason.contains("127.0.0.1:1") && !reason.contains("s3cret"), "{reason}");
+}
+
 #[test]
 fn what_is_no_url_of_a_redis_is_told_without_its_password() {
     let error = Redis::at("http://user:secret@host/").open().unwrap_err();

@@ -28,8 +28,9 @@ pub(super) enum Verdict {
     NotNow { after: Option<Duration>, reason: String },
     /// Taken or not, nobody knows. If not even an answer came, sending more now is futile.
     Unknown { after: Option<Duration>, reason: String, is_answered: bool },
-    /// None taken: it was not Mixpanel that answered.
-    NotServed { after: Option<Duration>, reason: String },
+    /// It was not Mixpanel that answered. None taken, if the answer says so; a page with status 200 does not, since a
+    /// proxy may have passed the request on and put the page in place of Mixpanel's answer.
+    NotServed { after: Option<Duration>, reason: String, is_untaken: bool },
     /// None taken, whatever is sent.
     Unauthorized(String),
 }
@@ -47,7 +48,8 @@ impl Verdict {
         let reason = || reason(status, &said, body);
         match status {
             200..=299 if is_elsewhere(&said, body) => {
-                Self::NotServed { after, reason: format!("that was no answer of Mixpanel's: {}", reason()) }
+                let reason = format!("that was no answer of Mixpanel's: {}", reason());
+                Self::NotServed { after, reason, is_untaken: false }
             }
             200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => Self::Refused(reason()),
             200..=299 => Self::Taken,
@@ -64,7 +66,7 @@ impl Verdict {
             400 | 422 => Self::Refused(reason()),
             // Mixpanel's API answers none of these: something else stands in its place, and nothing was done. The data is
             // not at fault.
-            _ => Self::NotServed { after, reason: reason() },
+            _ => Self::NotServed { after, reason: reason(), is_untaken: true },
         }
     }
 
@@ -93,11 +95,13 @@ impl Verdict {
             Self::TakenBut(failed) => NotTaken::Refused(failed.get(&position)?.clone()),
             Self::Refused(reason) => NotTaken::Refused(reason.clone()),
             Self::TooLarge => NotTaken::Refused("larger than Mixpanel takes (413)".to_owned()),
-            Self::Unknown { reason, .. } if !item.is_repeatable => NotTaken::InDoubt(reason.clone()),
+            Self::Unknown { reason, .. } | Self::NotServed { reason, is_untaken: false, .. } if !item.is_repeatable => {
+                NotTaken::InDoubt(reason.clone())
+            }
             Self::NotNow { after, reason } | Self::Unknown { after, reason, .. } => {
                 NotTaken::Retry { after: *after, reason: reason.clone() }
             }
-            Self::NotServed { after, reason } => NotTaken::NotServed { after: *after, reason: reason.clone() },
+            Self::NotServed { after, reason, .. } => NotTaken::NotServed { after: *after, reason: reason.clone() },
             Self::Unauthorized(reason) => NotTaken::Unauthorized(reason.clone()),
         })
     }
@@ -108,7 +112,9 @@ impl Verdict {
             Self::NotNow { after, reason } | Self::Unknown { after, reason, is_answered: false } => {
                 Some(NotTaken::Retry { after: *after, reason: reason.clone() })
             }
-            Self::NotServed { after, reason } => Some(NotTaken::NotServed { after: *after, reason: reason.clone() }),
+            Self::NotServed { after, reason, .. } => {
+                Some(NotTaken::NotServed { after: *after, reason: reason.clone() })
+            }
             Self::Unauthorized(reason) => Some(NotTaken::Unauthorized(reason.clone())),
             _ => None,
         }
