@@ -137,6 +137,14 @@ async fn any_status_that_shows_a_page_and_any_charset_like_ascii_is_injected() {
         [("headers", "content-encoding: identity"), ("content_type", "text/html")],
         [("headers", "content-disposition: inline"), ("content_type", "text/html")],
         [("body", "<title>x</title><body>"), ("content_type", "text/html")],
+        [("body", "<meta charset=utf-8><body>"), ("content_type", "text/html")],
+        [("body", "<META CHARSET=' UTF-8 '><body>"), ("content_type", "text/html")],
+        [("body", "<meta charset=shift_jis><body>"), ("content_type", "text/html")],
+        [
+            ("body", "<meta charset=iso-2022-jp><title>\x1b(J</title><body>"),
+            ("content_type", "text/html; charset=gb18030"),
+        ],
+        [("body", "<title>x</title><body>\x1b(J"), ("content_type", "text/html")],
     ] {
         let page = visitor.get(&path(&wanted)).await_page().await;
         assert_eq!(page.said(), ["track View"], "{wanted:?}");
@@ -160,6 +168,21 @@ async fn what_is_no_page_of_this_visitor_stays_as_it_is_and_the_server_sends_its
         &[("content_type", "text/plain")],
         &[("content_type", "text/html; charset=utf-16")],
         &[("content_type", "text/html; charset=UTF-16LE")],
+        &[("content_type", "text/html; charset=ISO-2022-JP")],
+        &[("content_type", "text/html;charset=\"csISO2022JP\"")],
+        &[("content_type", "text/html; charset=utf-8; charset=iso-2022-jp")],
+        &[("content_type", "text/html; charset=utf-7")],
+        &[("content_type", "text/html; charset=hz-gb-2312")],
+        &[("content_type", "text/html; charset=ibm037")],
+        &[("content_type", "text/html"), ("headers", "content-type: text/html; charset=iso-2022-jp")],
+        &[("content_type", "text/html"), ("body", "<meta charset=iso-2022-jp><body>")],
+        &[("content_type", "text/html"), ("body", "<meta a charset = \"ISO-2022-JP\"><body>")],
+        &[
+            ("content_type", "text/html"),
+            ("body", "<meta content='text/html; charset=iso-2022-jp' http-equiv=Content-Type><body>"),
+        ],
+        &[("content_type", "text/html"), ("body", "<title>\x1b(J</title><body>")],
+        &[("content_type", "text/html"), ("body", "<!--\x1b$B--><body>")],
         &[("content_type", "text/html"), ("body", "utf-16")],
         &[("headers", "content-encoding: gzip")],
         &[("headers", "content-encoding: identity, br")],

@@ -99,6 +99,11 @@ impl Scanner {
         self.rules.head == Head::Amp
     }
 
+    /// Whether a `meta` tag of the head declares an encoding in which a block could be misread.
+    pub(crate) fn has_unsafe_charset(&self) -> bool {
+        self.rules.has_unsafe_charset
+    }
+
     fn byte(&mut self, byte: u8) {
         const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
         if self.mark == self.tokens.position() && MARK.get(self.mark) == Some(&byte) {

@@ -10,6 +10,7 @@ use super::body::Content;
 use super::stream::{Judge, Streaming, Write};
 use super::{Declined, Exchange, caching, split};
 use crate::asked::Asked;
+use crate::browser::charset::{self, Declared};
 use crate::browser::csp::{Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::browser::policies;
@@ -29,6 +30,9 @@ enum Place {
 
 /// The type of most pages, as Actix writes it.
 const USUAL: &str = "text/html; charset=utf-8";
+
+/// Why a page is declined whose bytes may not be read as ASCII.
+const UNSAFE_CHARSET: &str = "its encoding may read ASCII differently: set charset=utf-8 in its Content-Type";
 
 /// Whether the response may be a page, by its head alone: then its body is worth reading.
 pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
@@ -54,8 +58,8 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         "an attachment"
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
-    } else if !is_usual && is_wide(&content_type) {
-        "its charset is not compatible with ASCII"
+    } else if charset_of(head) == Declared::Unsafe {
+        UNSAFE_CHARSET
     } else {
         return Ok(());
     };
@@ -67,12 +71,14 @@ fn begins(text: &str, with: &str) -> bool {
     text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
 }
 
-/// Whether the charset of a content type takes more than a byte for a letter.
-fn is_wide(content_type: &str) -> bool {
-    let charset = content_type.split(';').skip(1).map(str::trim).find(|parameter| begins(parameter, "charset="));
-    let charset = charset.and_then(|charset| charset.get("charset=".len()..)).unwrap_or_default();
-    let charset = charset.trim_matches(['"', '\'', ' ']);
-    ["utf-16", "utf-32", "utf16", "utf32", "ucs-2", "ucs-4"].iter().any(|wide| begins(charset, wide))
+/// Says what the response's head declares of the encoding. Of several types it is unclear which counts.
+fn charset_of(headers: &HeaderMap) -> Declared {
+    let mut types = headers.get_all(header::CONTENT_TYPE);
+    match (types.next(), types.next()) {
+        (Some(only), None) if only.as_bytes() == USUAL.as_bytes() => Declared::Safe,
+        (Some(only), None) => charset::declared(&headers::text(only)),
+        _ => Declared::Unsafe,
+    }
 }
 
 /// Puts the calls in the page. Returns the calls of another user, and those that a page might repeat.
@@ -130,6 +136,11 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
         let why = if scanner.is_amp() { "an AMP document takes no other scripts" } else { "no whole document" };
         return Err(why.into());
     };
+    if charset_of(headers) != Declared::Safe
+        && (scanner.has_unsafe_charset() || charset::may_shift(bytes.get(..at).unwrap_or_default()))
+    {
+        return Err(UNSAFE_CHARSET.into());
+    }
     match judged(headers, scanner.policies(), &exchange.means.settings, &exchange.asked) {
         Verdict::Allowed => Ok(Place::At(at, None)),
         Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
@@ -176,12 +187,18 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let parcel = parcel.map(|calls| exchange.recorder.parcel(calls));
     let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
     let settings = Arc::clone(&exchange.means.settings);
+    let is_declared = charset_of(&headers) == Declared::Safe;
     let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, &asked));
     let (page_view, audience) = (exchange.recorder.next_id(), Audience::of(exchange.consent));
     let write: Write =
         Box::new(move |block, nonce| block.of(audience, calls.as_ref().map(|calls| (calls, page_view)), nonce));
     let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.means.block));
-    let streaming =
-        Streaming::new((judge, write), (block, page_view), recorder, Arc::clone(&exchange.means.post), parcel);
+    let streaming = Streaming::new(
+        (judge, write, is_declared),
+        (block, page_view),
+        recorder,
+        Arc::clone(&exchange.means.post),
+        parcel,
+    );
     Content::Streamed { body, streaming: Box::new(streaming), is_over: false }
 }

@@ -7,6 +7,7 @@ use actix_web::web::{Bytes, BytesMut};
 use uuid::Uuid;
 
 use super::split;
+use crate::browser::charset;
 use crate::browser::csp::Verdict;
 use crate::browser::inject::{Head, Scanner};
 use crate::browser::script::Block;
@@ -28,6 +29,10 @@ pub(crate) struct Streaming {
     /// How many bytes of the page were let go.
     sent: usize,
     state: State,
+    /// Whether the response's head declares a safe encoding: else what the page holds decides.
+    is_declared: bool,
+    /// Whether the page holds bytes that could make a browser guess another encoding.
+    may_shift: bool,
     judge: Judge,
     write: Write,
     nonce: Option<String>,
@@ -53,7 +58,7 @@ enum State {
 impl Streaming {
     /// Of `calls`, `parcel` is what the server is to say where the page cannot.
     pub(crate) fn new(
-        (judge, write): (Judge, Write),
+        (judge, write, is_declared): (Judge, Write, bool),
         (block, page_view): (Arc<Block>, Uuid),
         recorder: Arc<Recorder>,
         post: Arc<Post>,
@@ -65,6 +70,8 @@ impl Streaming {
             held: BytesMut::new(),
             sent: 0,
             state: State::Open,
+            is_declared,
+            may_shift: false,
             judge,
             write,
             nonce: None,
@@ -78,6 +85,7 @@ impl Streaming {
 
     /// Takes the next piece of the page, and gives what can leave.
     pub(crate) fn piece(&mut self, piece: Bytes) -> Bytes {
+        self.may_shift |= !self.is_declared && charset::may_shift(&piece);
         match self.state {
             State::Declined => return piece,
             State::Written => {
@@ -104,7 +112,7 @@ impl Streaming {
             State::Written | State::Declined => Bytes::new(),
         };
         let Some((late, context)) = self.recorder.take_late() else { return rest };
-        if self.state != State::Written || !self.scanner.in_body_content() {
+        if self.state != State::Written || self.may_shift || !self.scanner.in_body_content() {
             self.send(late, context);
             return rest;
         }
@@ -117,6 +125,9 @@ impl Streaming {
     }
 
     fn put_block(&mut self, at: usize) -> Bytes {
+        if self.may_shift || (!self.is_declared && self.scanner.has_unsafe_charset()) {
+            return self.decline();
+        }
         let nonce = match (self.judge)(self.scanner.policies()) {
             Verdict::Allowed => None,
             Verdict::Nonce(nonce) => Some(nonce),

@@ -1,6 +1,7 @@
 //! What the tree builder makes of the tokens, as far as the end of the head depends on it.
 
 use super::Head;
+use crate::browser::charset;
 use crate::browser::tokens::{Raw, Token, Tokenizer};
 
 /// Elements whose content is raw text to a browser that runs scripts.
@@ -36,6 +37,8 @@ pub(super) struct Rules {
     /// Where tags could be read in two ways.
     unclear: bool,
     pub(super) policies: Vec<String>,
+    /// Whether a `meta` tag declares an encoding in which a block could be misread.
+    pub(super) has_unsafe_charset: bool,
 }
 
 impl Rules {
@@ -91,6 +94,7 @@ impl Rules {
             b"head" => self.document = true,
             b"base" | b"basefont" | b"bgsound" | b"link" => {}
             b"meta" => {
+                self.has_unsafe_charset |= charset::is_declared_unsafe(tokens.attributes());
                 if let Some(policy) = policy(tokens) {
                     self.policies.push(policy);
                 }

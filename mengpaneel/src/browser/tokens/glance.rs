@@ -84,15 +84,27 @@ fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
     {
         return None;
     }
+    let is_meta = wanted == Some(b"http-equiv");
+    let is_charset = is_meta && name == b"charset".len() && ahead.get(..name)?.eq_ignore_ascii_case(b"charset");
     if *ahead.get(name)? != b'=' {
-        return Some(name);
+        return Some(name).filter(|_| !is_charset);
     }
     let value = ahead.get(name + 1..)?;
     let length = match *value.first()? {
         quote @ (b'"' | b'\'') => closing(quote, value.get(1..)?)? + 2,
         _ => plain(value).filter(|length| *length > 0)?,
     };
-    Some(name + 1 + length)
+    // Any other charset is looked at with the tag's attributes.
+    let is_usual = || {
+        let label = value.get(..length).unwrap_or_default();
+        label.trim_ascii_start().strip_prefix(b"\"").unwrap_or(label).get(..5).is_some_and(is_utf_8) && length <= 7
+    };
+    (!is_charset || is_usual()).then_some(name + 1 + length)
+}
+
+/// Whether these bytes are `utf-8`.
+fn is_utf_8(label: &[u8]) -> bool {
+    label.eq_ignore_ascii_case(b"utf-8")
 }
 
 /// Where the quote is. Most values are short: those are looked through before a search is set up.

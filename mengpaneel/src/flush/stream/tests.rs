@@ -57,7 +57,7 @@ impl Flow {
         let write: Write = Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
         let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![event("early")], ..Calls::default() });
         let streaming = Streaming::new(
-            (judge, write),
+            (judge, write, true),
             (block(), Uuid::nil()),
             Arc::clone(&recorder),
             Arc::clone(&post),

@@ -1,0 +1,198 @@
+//! Character encodings in which the bytes of a block mean what they mean in ASCII.
+//!
+//! A block is ASCII only, and relies on its escapes: where a page is decoded so that `\"` reads `¥"`, a
+//! property can end its string. Safe is an encoding only if the standard's decoder maps every ASCII byte to
+//! itself, whatever stands before it: all but ISO-2022-JP, UTF-16 and the replacement encoding
+//! (<https://encoding.spec.whatwg.org/#names-and-labels>). After a lone lead byte, the decoders of Shift_JIS,
+//! EUC, GBK and Big5 give back an ASCII byte that is no trail byte, and `<` is none in any of them.
+
+use encoding_rs::Encoding;
+use memchr::memchr2;
+
+/// What the `charset` parameters of a `Content-Type` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Declared {
+    /// There is none: the page itself, or the browser's guess, decides.
+    Nothing,
+    /// A safe encoding, which neither the page nor the browser's guess can change.
+    Safe,
+    /// Another encoding, or a label that is not in the standard.
+    Unsafe,
+}
+
+/// Reads the `charset` parameters of a `Content-Type`. Browsers differ in which of several counts: all are
+/// to be safe.
+pub(crate) fn declared(content_type: &str) -> Declared {
+    let content_type = content_type.to_ascii_lowercase();
+    let mut labels = 0;
+    for parameter in content_type.split(';').skip(1) {
+        let Some((name, label)) = parameter.split_once('=') else { continue };
+        if name.trim() == "charset" {
+            labels += 1;
+            if !is_safe(label.trim_matches(['"', '\'', ' ', '\t']).as_bytes()) {
+                return Declared::Unsafe;
+            }
+        }
+    }
+    match content_type.matches("charset").count() {
+        0 => Declared::Nothing,
+        named if named == labels => Declared::Safe,
+        // It stands where only some browsers find it.
+        _ => Declared::Unsafe,
+    }
+}
+
+/// Whether a label names a safe encoding.
+pub(crate) fn is_safe(label: &[u8]) -> bool {
+    Encoding::for_label(label).is_some_and(Encoding::is_ascii_compatible)
+}
+
+/// Whether a `meta` tag with these attributes declares an encoding that is not safe.
+pub(crate) fn is_declared_unsafe(attributes: &[(Vec<u8>, Vec<u8>)]) -> bool {
+    attributes.iter().any(|(name, value)| match &name[..] {
+        b"charset" => !is_safe(value),
+        b"content" => {
+            let content = String::from_utf8_lossy(value).to_ascii_lowercase();
+            let is_type = |value: &[u8]| {
+                // A character reference may hide what it is.
+                value.trim_ascii().eq_ignore_ascii_case(b"content-type") || value.contains(&b'&')
+            };
+            attributes.iter().any(|(name, value)| name == b"http-equiv" && is_type(value))
+                && (content.contains('&') || content.split("charset").skip(1).any(|rest| !is_safe(label(rest))))
+        }
+        _ => false,
+    })
+}
+
+/// The label behind `charset` in a `meta` tag's content.
+fn label(rest: &str) -> &[u8] {
+    let rest = rest.trim_start().strip_prefix('=').unwrap_or_default().trim_start();
+    let label = rest.trim_start_matches(['"', '\'']).split(['"', '\'', ';', ' ', '\t', '\n', '\x0c', '\r']).next();
+    label.unwrap_or_default().as_bytes()
+}
+
+/// Whether bytes could shift a decoder into another set of characters (ESC), or belong to UTF-16 (NUL). In a
+/// page that declares no encoding a browser may guess either: Chromium detects ISO-2022-JP by its escapes.
+pub(crate) fn may_shift(bytes: &[u8]) -> bool {
+    memchr2(0x1B, 0, bytes).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_encodings_that_keep_ascii_are_safe() {
+        for label in [
+            "utf-8",
+            "UTF8",
+            "unicode-1-1-utf-8",
+            "us-ascii",
+            "iso-8859-1",
+            "latin1",
+            "windows-1252",
+            "x-user-defined",
+            "shift_jis",
+            "sjis",
+            "windows-31j",
+            "euc-jp",
+            "euc-kr",
+            "ks_c_5601-1987",
+            "gbk",
+            "gb2312",
+            "gb18030",
+            "big5",
+            "big5-hkscs",
+            "koi8-r",
+            "ibm866",
+            "macintosh",
+            "iso-8859-8-i",
+            "tis-620",
+        ] {
+            assert!(is_safe(label.as_bytes()), "{label}");
+        }
+        for label in [
+            "iso-2022-jp",
+            "csiso2022jp",
+            "ISO-2022-JP",
+            "iso-2022-kr",
+            "csiso2022kr",
+            "iso-2022-cn",
+            "iso-2022-cn-ext",
+            "hz-gb-2312",
+            "hz",
+            "utf-7",
+            "utf7",
+            "x-utf-7",
+            "unicode-1-1-utf-7",
+            "csunicode11utf7",
+            "utf-16",
+            "utf-16be",
+            "utf-16le",
+            "utf-32",
+            "utf-32be",
+            "ucs-2",
+            "iso-10646-ucs-2",
+            "unicode",
+            "unicodefeff",
+            "replacement",
+            "ibm037",
+            "cp037",
+            "ebcdic-cp-us",
+            "ibm1047",
+            "scsu",
+            "bocu-1",
+            "utf-ebcdic",
+            "iso-2022-jp-2",
+            "iso-2022-jp-3",
+            "jis",
+            "x-imap4-modified-utf7",
+            "",
+            "none",
+            "utf-8,iso-2022-jp",
+        ] {
+            assert!(!is_safe(label.as_bytes()), "{label}");
+        }
+    }
+
+    #[test]
+    fn every_charset_parameter_must_be_safe() {
+        for (content_type, said) in [
+            ("text/html", Declared::Nothing),
+            ("text/html; level=1", Declared::Nothing),
+            ("text/html;charset=UTF-8", Declared::Safe),
+            ("text/html; charset=\"windows-1252\"", Declared::Safe),
+            ("text/html; Charset = utf-8", Declared::Safe),
+            ("text/html; charset='utf-8'", Declared::Safe),
+            ("text/html; charset=ISO-2022-JP", Declared::Unsafe),
+            ("text/html; charset=utf-8; charset=iso-2022-jp", Declared::Unsafe),
+            ("text/html; charset=iso-2022-jp; charset=utf-8", Declared::Unsafe),
+            ("text/html; a=\"; charset=utf-8\"; charset=utf-7", Declared::Unsafe),
+            ("text/html, text/html; charset=utf-8, charset=iso-2022-jp", Declared::Unsafe),
+            ("text/html charset=iso-2022-jp", Declared::Unsafe),
+            ("text/html; charset", Declared::Unsafe),
+            ("text/html; charset=", Declared::Unsafe),
+            ("text/html; charset=unknown-8bit", Declared::Unsafe),
+        ] {
+            assert_eq!(declared(content_type), said, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn meta_tags_declare_by_charset_or_content_type() {
+        let tag = |attributes: &[(&str, &str)]| {
+            let owned = attributes.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+            is_declared_unsafe(&owned.collect::<Vec<_>>())
+        };
+        assert!(!tag(&[("charset", "utf-8")]));
+        assert!(!tag(&[("charset", " UTF-8 ")]));
+        assert!(!tag(&[("name", "x"), ("content", "charset=iso-2022-jp")]));
+        assert!(!tag(&[("http-equiv", "Content-Type"), ("content", "text/html; charset=utf-8")]));
+        assert!(!tag(&[("http-equiv", "refresh"), ("content", "1; url=/?charset=x")]));
+        assert!(tag(&[("charset", "iso-2022-jp")]));
+        assert!(tag(&[("charset", "iso-2022&#45;jp")]));
+        assert!(tag(&[("http-equiv", "content-type"), ("content", "text/html;charset='ISO-2022-JP'")]));
+        assert!(tag(&[("content", "text/html; charset = hz-gb-2312;x"), ("http-equiv", "Content-Type")]));
+        assert!(tag(&[("http-equiv", "content&#45;type"), ("content", "text/html; ch&#97;rset=iso-2022-jp")]));
+    }
+}
