@@ -11,10 +11,12 @@ use serde_json::{Map, Value};
 use crate::written::Seen;
 
 mod args;
+mod browser;
 mod calls;
 mod id;
 
 pub use args::Args;
+pub use browser::{is_reserved, is_unstorable, is_value_misread};
 pub use calls::{Calls, Mode};
 pub use id::{id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in};
 

@@ -61,6 +61,10 @@ pub enum Reason {
         /// The ID.
         id: String,
     },
+    /// A super property or group that mixpanel-js could not store: the name is its own, or it would take the
+    /// value for something else.
+    #[error("mixpanel-js cannot store {0}: it was left out; choose another name")]
+    Unstorable(String),
     /// A call on the profile of a user whose ID was rejected.
     #[error(
         "{} was left out: the `identify` before it was given no ID, so that it would change somebody else's profile",
@@ -103,6 +107,7 @@ impl Reason {
             Self::NotJson { .. } => "not_json",
             Self::NoId(_) => "no_id",
             Self::PlaceholderId { .. } => "placeholder_id",
+            Self::Unstorable(_) => "unstorable",
             Self::UnknownUser(_) => "unknown_user",
             Self::Untranslatable(_) => "untranslatable",
             Self::Cut(_) => "cut",

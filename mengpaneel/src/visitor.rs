@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::call::{Properties, is_blank, is_placeholder, is_placeholder_device};
+use crate::call::{Properties, is_blank, is_placeholder, is_placeholder_device, is_reserved};
 use crate::request::headers::cookies_of;
 
 /// What one request says of who is there, kept as it was sent and read only where it is needed.
@@ -98,24 +98,6 @@ impl Browser {
     pub fn current_id(&self) -> Option<&str> {
         self.user_id.as_deref().or(self.distinct_id.as_deref())
     }
-}
-
-/// What mixpanel-js stores for itself and never sends as a property.
-fn is_reserved(key: &str) -> bool {
-    matches!(
-        key,
-        "__mps"
-            | "__mpso"
-            | "__mpus"
-            | "__mpa"
-            | "__mpap"
-            | "__mpr"
-            | "__mpu"
-            | "__alias"
-            | "__timers"
-            | "$people_distinct_id"
-            | "$had_persisted_distinct_id"
-    )
 }
 
 /// The names under which mixpanel-js keeps its cookies, as its configuration implies them.

@@ -65,10 +65,11 @@ pub fn for_late_block<'a>(late: Calls, context: &[Call], visitor: impl Fn() -> &
 }
 
 /// Takes out what the browser would not say as it was meant: the events of another than whom it will
-/// take itself for, and charges, which mixpanel-js ignores. Mostly that is nothing.
+/// take itself for, charges, which mixpanel-js ignores, and what it would misread. Mostly that is nothing.
 pub fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'_, Calls>, Calls) {
     let told = |call: &Call| call.method().is_track() && owner(call).is_some();
-    let may_be_foreign = |call: &Call| told(call) || call.method() == &Method::PeopleTrackCharge;
+    let is_unknown = |call: &Call| call.method() == &Method::PeopleTrackCharge || call.is_misread_by_browsers();
+    let may_be_foreign = |call: &Call| told(call) || is_unknown(call);
     if !calls.iter().any(may_be_foreign) {
         return (Cow::Borrowed(calls), Calls::default());
     }
@@ -77,7 +78,7 @@ pub fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'_, Cal
     let is_foreign = |call: &Call| {
         call.method().is_track() && here.is_some() && owner(call).is_some_and(|owner| owner.as_text() != here)
     };
-    let (ours, foreign) = split(calls, |call| is_foreign(call) || call.method() == &Method::PeopleTrackCharge);
+    let (ours, foreign) = split(calls, |call| is_foreign(call) || is_unknown(call));
     (Cow::Owned(ours), foreign)
 }
 

@@ -9,9 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::call::{
-    Call, Method, Properties, id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in,
+    Call, Method, Properties, id_string, is_blank, is_placeholder, is_placeholder_device, is_unstorable,
+    is_value_misread, placeholder_in,
 };
 use crate::failure::Reason;
+use crate::written::{Reader, write_value};
 
 /// Properties of an event, and super properties, that say whose it is.
 const ID_PROPERTIES: [&str; 3] = ["$device_id", "$user_id", "distinct_id"];
@@ -64,12 +66,15 @@ pub fn are_known(call: &Call) -> bool {
     match call.method() {
         Method::Identify => is_id(0),
         Method::Alias => is_id(0) && call.args().len() == 1,
-        Method::SetGroup | Method::AddGroup | Method::RemoveGroup => is_id(1),
+        Method::SetGroup | Method::AddGroup | Method::RemoveGroup => {
+            is_id(1) && !call.str_arg(0).is_some_and(is_unstorable)
+        }
+        Method::Register | Method::RegisterOnce => {
+            ID_PROPERTIES.iter().all(|name| call.property(name).is_none()) && call.is_storable()
+        }
         Method::TrackWithGroups => false,
         method if method.is_group() => is_id(1),
-        method if method.is_track() || matches!(method, Method::Register | Method::RegisterOnce) => {
-            ID_PROPERTIES.iter().all(|name| call.property(name).is_none())
-        }
+        method if method.is_track() => ID_PROPERTIES.iter().all(|name| call.property(name).is_none()),
         _ => true,
     }
 }
@@ -84,15 +89,20 @@ pub fn check(call: &mut Call, place: Option<Place>, report: impl FnMut(Reason)) 
         Method::Identify => ids.check_args(call, 0..1),
         Method::Alias if call.args().get(1).is_none_or(Value::is_null) => ids.check_args(call, 0..1),
         Method::Alias => ids.check_args(call, 0..2),
-        Method::SetGroup => ids.check_list(call, 1),
-        Method::AddGroup | Method::RemoveGroup => ids.check_args(call, 1..2),
+        Method::SetGroup => ids.check_group_key(call) && ids.check_list(call, 1),
+        Method::AddGroup | Method::RemoveGroup => ids.check_group_key(call) && ids.check_args(call, 1..2),
+        Method::Register | Method::RegisterOnce => {
+            ids.check_properties(call);
+            ids.check_stored(call);
+            true
+        }
         method if method.is_group() => ids.check_args(call, 1..2),
         Method::TrackWithGroups => {
             ids.check_properties(call);
             ids.check_groups(call, 2);
             true
         }
-        method if method.is_track() || matches!(method, Method::Register | Method::RegisterOnce) => {
+        method if method.is_track() => {
             ids.check_properties(call);
             true
         }
@@ -171,6 +181,29 @@ impl<R: FnMut(Reason)> Ids<R> {
                 Some(id) => Some(Reason::PlaceholderId { what: what(), id }),
                 None => is_nobody.then(|| Reason::NoId(what())),
             }
+        });
+    }
+
+    /// Returns whether the visitor's groups can be stored under a key.
+    fn check_group_key(&mut self, call: &Call) -> bool {
+        let key = call.str_arg(0).unwrap_or_default();
+        let is_storable = !is_unstorable(key);
+        if !is_storable {
+            let what = what(&format!("the group {key} of {}", self.subject), self.place);
+            (self.report)(Reason::Unstorable(what));
+        }
+        is_storable
+    }
+
+    /// Removes the super properties that mixpanel-js could not store, or that would hide the others.
+    fn check_stored(&mut self, call: &mut Call) {
+        let (subject, site) = (self.subject.clone(), self.place);
+        self.check_members(call, 0, |key, value| {
+            let mut written = Vec::new();
+            write_value(&Value::from(Properties::from_iter([(key.to_owned(), value.clone())])), &mut written);
+            let is_misread = is_value_misread(&mut Reader::of(&written)).unwrap_or_default();
+            let is_unstorable = is_unstorable(key) || is_misread;
+            is_unstorable.then(|| Reason::Unstorable(what(&format!("{key} of {subject}"), site)))
         });
     }
 

@@ -21,6 +21,12 @@ impl<'a> Reader<'a> {
         self.0.len()
     }
 
+    /// The first byte of the value that follows, which says what it is; it is read again.
+    #[inline]
+    pub fn tag(&self) -> Option<u8> {
+        self.0.first().copied()
+    }
+
     /// The next byte.
     #[inline]
     pub fn byte(&mut self) -> Option<u8> {

@@ -210,3 +210,30 @@ fn replayed_calls_lose_placeholder_ids() {
     assert!(own_properties(&settled.calls).is_empty());
     assert_eq!(told.lock().unwrap().len(), 2);
 }
+
+#[test]
+fn super_properties_that_mixpanel_js_cannot_store_are_left_out() {
+    let proto: Value = serde_json::from_str(r#"{"__proto__": 1, "Plan": "Pro"}"#).unwrap();
+    let nested: Value = serde_json::from_str(r#"{"a": [{"__proto__": 1}], "Plan": "Pro"}"#).unwrap();
+    let others = ["length", "hasOwnProperty", "__timers", "__alias", "__mps", "$people_distinct_id"];
+    let others = others.map(|name| json!({name: 5, "Plan": "Pro"}));
+    for properties in [proto, nested, json!({"a": {"length": 1}, "Plan": "Pro"})].into_iter().chain(others) {
+        let record: [fn(&Mixpanel, &Value); 2] =
+            [|mixpanel, all| mixpanel.register(all), |mixpanel, all| mixpanel.register_once(all)];
+        for record in record {
+            let (calls, told) = recorded(|mixpanel| record(mixpanel, &properties));
+            assert_eq!(calls.tracking[0].args(), [json!({"Plan": "Pro"})], "{properties}");
+            assert!(matches!(&told[..], [Reason::Unstorable(_)]), "{properties}: {told:?}");
+        }
+    }
+    for key in ["__proto__", "hasOwnProperty", "__timers"] {
+        let (calls, told) = recorded(|mixpanel| {
+            mixpanel.set_group(key, "acme");
+            mixpanel.add_group(key, "acme");
+            mixpanel.remove_group(key, "acme");
+        });
+        assert!(calls.is_empty() && told.len() == 3, "{key}: {told:?}");
+    }
+    let (calls, told) = recorded(|mixpanel| mixpanel.register(json!({"length": "5", "constructor": 1})));
+    assert_eq!((calls.tracking[0].args(), told.len()), (&[json!({"length": "5", "constructor": 1})][..], 0));
+}
