@@ -3,7 +3,7 @@
 //! A block is ASCII only, and relies on its escapes: where a page is decoded so that `\"` reads `¥"`, a
 //! property can end its string. Safe is an encoding only if the standard's decoder maps every ASCII byte to
 //! itself, whatever stands before it: all but ISO-2022-JP, UTF-16 and the replacement encoding
-//! (<https://encoding.spec.whatwg.org/#names-and-labels>). After a lone lead byte, the decoders of Shift_JIS,
+//! (<https://encoding.spec.whatwg.org/#names-and-labels>). After a lone lead byte, the decoders of `Shift_JIS`,
 //! EUC, GBK and Big5 give back an ASCII byte that is no trail byte, and `<` is none in any of them.
 
 use encoding_rs::Encoding;

@@ -91,7 +91,7 @@ impl Scanner {
 
     /// The Content-Security-Policies that the head's own `meta` tags declare.
     pub(crate) fn policies(&self) -> &[String] {
-        &self.rules.policies
+        &self.rules.declared.policies
     }
 
     /// Whether the document declares itself AMP.
@@ -101,7 +101,7 @@ impl Scanner {
 
     /// Whether a `meta` tag of the head declares an encoding in which a block could be misread.
     pub(crate) fn has_unsafe_charset(&self) -> bool {
-        self.rules.has_unsafe_charset
+        self.rules.declared.has_unsafe_charset
     }
 
     fn byte(&mut self, byte: u8) {

@@ -36,8 +36,15 @@ pub(super) struct Rules {
     text_only: Option<Vec<u8>>,
     /// Where tags could be read in two ways.
     unclear: bool,
+    pub(super) declared: Declared,
+}
+
+/// What the `meta` tags of the head declare.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    /// Content-Security-Policies.
     pub(super) policies: Vec<String>,
-    /// Whether a `meta` tag declares an encoding in which a block could be misread.
+    /// Whether one of them is an encoding in which a block could be misread.
     pub(super) has_unsafe_charset: bool,
 }
 
@@ -94,9 +101,9 @@ impl Rules {
             b"head" => self.document = true,
             b"base" | b"basefont" | b"bgsound" | b"link" => {}
             b"meta" => {
-                self.has_unsafe_charset |= charset::is_declared_unsafe(tokens.attributes());
+                self.declared.has_unsafe_charset |= charset::is_declared_unsafe(tokens.attributes());
                 if let Some(policy) = policy(tokens) {
-                    self.policies.push(policy);
+                    self.declared.policies.push(policy);
                 }
             }
             b"title" | b"style" | b"noscript" | b"noframes" | b"script" => {
