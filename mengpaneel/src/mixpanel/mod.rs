@@ -14,6 +14,7 @@ use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
 use crate::recorder::{Condition, Entry, Place, Recorder};
 use crate::strategy::Strategy;
+use crate::written::{MAX_DEPTH, is_too_deep};
 
 pub use group::Group;
 pub use people::People;
@@ -288,6 +289,10 @@ impl Mixpanel {
     /// Records a call as it stands.
     #[track_caller]
     pub fn call(&self, method: Method, args: Vec<Value>) {
+        if args.iter().any(is_too_deep) {
+            let why = format!("it is nested more than {MAX_DEPTH} deep");
+            return self.tell(Reason::NotJson { what: format!("an argument of {method}"), why });
+        }
         self.call_written(method, args.into());
     }
 

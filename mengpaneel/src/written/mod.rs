@@ -20,7 +20,7 @@ pub use json::{Style, bytes_as_json, escape, json, stands_as_it_is, text_as_json
 pub use object::{Object, add_missing};
 pub use read::Reader;
 pub use seen::Seen;
-pub use serializer::{write, write_with};
+pub use serializer::{MAX_DEPTH, write, write_with};
 
 /// Writes a value as it stands.
 pub fn write_value(value: &Value, to: &mut Vec<u8>) {
@@ -44,6 +44,18 @@ pub fn write_value(value: &Value, to: &mut Vec<u8>) {
             object.end(to);
         }
     }
+}
+
+/// Whether a value is nested deeper than [`MAX_DEPTH`].
+pub fn is_too_deep(value: &Value) -> bool {
+    fn exceeds(value: &Value, left: usize) -> bool {
+        match value {
+            Value::Array(items) => left == 0 || items.iter().any(|item| exceeds(item, left - 1)),
+            Value::Object(entries) => left == 0 || entries.values().any(|value| exceeds(value, left - 1)),
+            _ => false,
+        }
+    }
+    exceeds(value, MAX_DEPTH)
 }
 
 fn write_number(number: &Number, to: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! Writing whatever serialises, to the same effect as by way of `serde_json`'s values.
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::{Error, Value};
 
 use self::compound::{Fields, List, Members, Variant};
@@ -9,6 +9,10 @@ use super::seen::Seen;
 use super::{write_bool, write_natural, write_negative, write_text, write_text_value, write_value};
 
 mod compound;
+
+/// Number of lists and objects that a value may be nested in. With what stands around it, a value of that
+/// depth is below the bounds of everything that reads it: 100 in Ruby's JSON, 128 in `serde_json`.
+pub const MAX_DEPTH: usize = 64;
 
 /// Beyond it a browser rounds an integer.
 const EXACT: u64 = 1 << 53;
@@ -21,7 +25,20 @@ const OWN: &str = "$serde_json::private::";
 /// # Errors
 /// Where it is nothing that JSON can say. What was written of it is to be taken away.
 pub fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), Error> {
-    write_with(value, &[], [], to).map(drop)
+    write_at(0, value, &[], to)
+}
+
+/// Writes a value that stands in so many lists and objects.
+fn write_at(
+    depth: usize,
+    value: &(impl Serialize + ?Sized),
+    first: &[(&str, Seen<'_>)],
+    to: &mut Vec<u8>,
+) -> Result<(), Error> {
+    if depth > MAX_DEPTH {
+        return Err(Error::custom(format_args!("it is nested more than {MAX_DEPTH} deep")));
+    }
+    value.serialize(Writer { to, first, room: &mut None, depth })
 }
 
 /// Writes a value. If it is an object, it has these members too, unless it says them itself. Returns
@@ -36,13 +53,13 @@ pub fn write_with<const N: usize>(
     to: &mut Vec<u8>,
 ) -> Result<bool, Error> {
     let mut room = None;
-    value.serialize(Writer { to, first, room: &mut room })?;
+    value.serialize(Writer { to, first, room: &mut room, depth: 0 })?;
     // An enum's only member, and what stands for JSON, have an object of their own.
     Ok(room.is_none_or(|object: Object| object.may_have(begins, to)))
 }
 
 /// Writes a value of `serde_json`'s, which may serialise as what it is read from.
-fn write_own(value: &Value, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Result<(), Error> {
+fn write_own(depth: usize, value: &Value, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Result<(), Error> {
     match value {
         Value::Number(number) => {
             let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
@@ -54,7 +71,7 @@ fn write_own(value: &Value, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Res
             }
             Ok(())
         }
-        value => write_with(value, first, [], to).map(drop),
+        value => write_at(depth, value, first, to),
     }
 }
 
@@ -64,24 +81,26 @@ struct Writer<'a> {
     first: &'a [(&'a str, Seen<'a>)],
     /// Where the object is, if it is one: it would be copied from hand to hand otherwise.
     room: &'a mut Option<Object>,
+    /// Number of lists and objects around the value.
+    depth: usize,
 }
 
 impl<'a> Writer<'a> {
     /// A number that has more digits than most: `serde_json` knows whether it is one.
     fn large(self, number: impl Serialize) -> Result<(), Error> {
-        write_own(&serde_json::to_value(number)?, &[], self.to)
+        write_own(self.depth, &serde_json::to_value(number)?, &[], self.to)
     }
 
     fn list(self) -> List<'a> {
         self.to.push(b'a');
         self.to.push(0);
-        List { at: self.to.len() - 1, to: self.to, len: 0, variant: None }
+        List { at: self.to.len() - 1, to: self.to, len: 0, depth: self.depth + 1, variant: None }
     }
 
     fn members(self) -> Members<'a> {
         let object = self.room.get_or_insert_default();
         object.open(self.first, self.to);
-        Members { to: self.to, object, begin: None, variant: None }
+        Members { to: self.to, object, begin: None, depth: self.depth + 1, variant: None }
     }
 
     /// An object whose only own member has this name.
@@ -89,7 +108,7 @@ impl<'a> Writer<'a> {
         let object = Object::begin_with(self.first, self.to);
         let begin = self.to.len();
         write_text(name, self.to);
-        (Self { first: &[], ..self }, Variant { object, begin })
+        (Self { first: &[], depth: self.depth + 1, ..self }, Variant { object, begin })
     }
 }
 
@@ -223,8 +242,8 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        let (Self { to, .. }, variant) = self.variant(variant);
-        write(value, to)?;
+        let (Self { to, depth, .. }, variant) = self.variant(variant);
+        write_at(depth, value, &[], to)?;
         variant.end(to);
         Ok(())
     }
@@ -257,7 +276,11 @@ impl<'a> Serializer for Writer<'a> {
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Error> {
-        Ok(if name.starts_with(OWN) { Fields::Json(self.to, self.first) } else { Fields::Members(self.members()) })
+        Ok(if name.starts_with(OWN) {
+            Fields::Json(self.to, self.first, self.depth)
+        } else {
+            Fields::Members(self.members())
+        })
     }
 
     fn serialize_struct_variant(

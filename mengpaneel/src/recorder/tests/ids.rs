@@ -237,3 +237,25 @@ fn super_properties_that_mixpanel_js_cannot_store_are_left_out() {
     let (calls, told) = recorded(|mixpanel| mixpanel.register(json!({"length": "5", "constructor": 1})));
     assert_eq!((calls.tracking[0].args(), told.len()), (&[json!({"length": "5", "constructor": 1})][..], 0));
 }
+
+#[test]
+fn values_nested_too_deep_are_reported_when_they_are_recorded() {
+    let nested = |depth: usize| {
+        (1..depth).fold(json!({}), |value, at| if at % 2 == 0 { json!({"a": value}) } else { json!([value]) })
+    };
+    // The object of the properties is the first.
+    let (calls, told) = recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(64), "a": 1})));
+    assert_eq!((own_properties(&calls).len(), told.len()), (2, 0));
+    let (calls, told) = recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(65), "a": 1})));
+    assert_eq!((own_properties(&calls).len(), told.len()), (0, 1));
+    for depth in [66, 120, 127, 500] {
+        let (calls, told) = recorded(|mixpanel| {
+            mixpanel.track("Deep", json!({"deep": nested(depth)}));
+            mixpanel.people().append("deep", nested(depth));
+            mixpanel.call(Method::Track, vec![json!("Deep"), nested(depth)]);
+        });
+        assert_eq!((calls.tracking.len(), told.len()), (2, 3), "{depth}: {told:?}");
+        let wire = serde_json::to_string(&calls).unwrap();
+        assert_eq!(serde_json::from_str::<Calls>(&wire).unwrap(), calls);
+    }
+}

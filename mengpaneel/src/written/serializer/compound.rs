@@ -6,7 +6,7 @@ use serde::ser::{
 };
 use serde_json::{Error, Value};
 
-use super::{write, write_own};
+use super::{write, write_at, write_own};
 use crate::written::object::Object;
 use crate::written::seen::Seen;
 use crate::written::{set_len, write_text};
@@ -31,6 +31,8 @@ pub struct List<'a> {
     /// Where its length stands.
     pub(super) at: usize,
     pub(super) len: usize,
+    /// Number of lists and objects around its items.
+    pub(super) depth: usize,
     pub(super) variant: Option<Box<Variant>>,
 }
 
@@ -40,7 +42,7 @@ impl SerializeSeq for List<'_> {
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         let begin = self.to.len();
-        let done = write(value, self.to);
+        let done = write_at(self.depth, value, &[], self.to);
         // Who serialises may go on without it.
         if done.is_err() {
             self.to.truncate(begin);
@@ -104,6 +106,8 @@ pub struct Members<'a> {
     pub(super) object: &'a mut Object,
     /// Where the member begins whose value is to come.
     pub(super) begin: Option<usize>,
+    /// Number of lists and objects around its values.
+    pub(super) depth: usize,
     pub(super) variant: Option<Box<Variant>>,
 }
 
@@ -116,7 +120,7 @@ impl Members<'_> {
 
     /// The value of the member that begins there. Who serialises may go on without it.
     fn value<T: Serialize + ?Sized>(&mut self, begin: usize, value: &T) -> Result<(), Error> {
-        let done = write(value, self.to);
+        let done = write_at(self.depth, value, &[], self.to);
         if done.is_err() {
             self.to.truncate(begin);
         } else {
@@ -189,8 +193,8 @@ pub enum Fields<'a> {
     /// As an object.
     Members(Members<'a>),
     /// It stands for JSON of `serde_json`'s own, which its only field holds as a text; and what that
-    /// has from the start, if it is an object.
-    Json(&'a mut Vec<u8>, &'a [(&'a str, Seen<'a>)]),
+    /// has from the start, if it is an object; and the number of lists and objects around it.
+    Json(&'a mut Vec<u8>, &'a [(&'a str, Seen<'a>)], usize),
 }
 
 impl SerializeStruct for Fields<'_> {
@@ -200,9 +204,9 @@ impl SerializeStruct for Fields<'_> {
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
         match self {
             Self::Members(members) => members.field(name, value),
-            Self::Json(to, first) => match serde_json::to_value(value)? {
-                Value::String(json) => write_own(&serde_json::from_str::<Value>(&json)?, first, to),
-                other => write_own(&other, first, to),
+            Self::Json(to, first, depth) => match serde_json::to_value(value)? {
+                Value::String(json) => write_own(*depth, &serde_json::from_str::<Value>(&json)?, first, to),
+                other => write_own(*depth, &other, first, to),
             },
         }
     }
