@@ -131,15 +131,23 @@ impl<'a> Facts<'a> {
     /// Nobody needs to be told of that, and whoever writes a cookie could fill the log.
     pub(super) fn is_visitors(&self, key: &str, value: &Value) -> bool {
         self.has(key, value) || {
-            let brought =
-                self.brought.get_or_init(|| Box::new(self.cookie.and_then(Browser::parse).unwrap_or_default()));
+            let brought = self.brought();
             let ids = [&brought.distinct_id, &brought.user_id, &brought.device_id];
             brought.super_properties.get(key) == Some(value)
                 || value.as_str().is_some_and(|text| ids.iter().any(|id| id.as_deref() == Some(text)))
         }
     }
 
-    /// The same, where the value may have been cut since.
+    /// Whether a property is a super property of the visitor's cookie.
+    pub(super) fn is_stored(&self, key: &str, value: &Value) -> bool {
+        self.brought().super_properties.get(key) == Some(value)
+    }
+
+    fn brought(&self) -> &Browser {
+        self.brought.get_or_init(|| Box::new(self.cookie.and_then(Browser::parse).unwrap_or_default()))
+    }
+
+    /// Whether a property is what the request adds, where the value may have been cut since.
     pub(super) fn is_added(&self, key: &str, properties: &Properties) -> bool {
         let is_cut = |value: &Value| value.as_str().is_some_and(|text| text.len() >= 255);
         properties

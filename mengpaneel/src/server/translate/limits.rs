@@ -71,6 +71,7 @@ pub(super) fn is_insert_id(id: &[u8]) -> bool {
 pub(super) fn fit(
     endpoint: Endpoint,
     body: &mut Value,
+    own: Option<&Properties>,
     facts: &Facts<'_>,
     time: Option<u64>,
 ) -> Result<Vec<String>, String> {
@@ -80,6 +81,9 @@ pub(super) fn fit(
         match value {
             Value::Object(properties) => {
                 let is_profile = endpoint != Endpoint::Events;
+                if !is_profile {
+                    make_room(properties, own, facts);
+                }
                 *properties = fit_properties(std::mem::take(properties), is_profile, facts, &mut told);
                 if is_profile && properties.len() > MAX_PROFILE_PROPERTIES {
                     return Err(format!(
@@ -110,6 +114,18 @@ pub(super) fn fit(
         }
     }
     Ok(told)
+}
+
+/// Leaves out as many super properties of the visitor's cookie as an event has too many: what the application
+/// says of the event (`own`) is worth more, and the visitor can put anything in the cookie.
+fn make_room(properties: &mut Properties, own: Option<&Properties>, facts: &Facts<'_>) {
+    let Some(too_many) = properties.len().checked_sub(MAX_PROPERTIES).filter(|count| *count > 0) else { return };
+    let is_own = |key: &str| own.is_some_and(|own| own.contains_key(key));
+    let stored = properties.iter().filter(|(key, value)| !is_own(key) && facts.is_stored(key, value));
+    let stored: Vec<String> = stored.map(|(key, _)| key.clone()).take(too_many).collect();
+    for key in stored {
+        properties.remove(&key);
+    }
 }
 
 /// What an event must have, and how much of it.

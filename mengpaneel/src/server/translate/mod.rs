@@ -278,7 +278,7 @@ impl Translator<'_> {
         if self.is_silent || self.state.opted_out {
             return;
         }
-        match limits::fit(endpoint, &mut body, &self.facts, self.time) {
+        match limits::fit(endpoint, &mut body, call.properties(), &self.facts, self.time) {
             Ok(cut) => {
                 self.done.cut.extend(limits::summary(&cut).map(|what| (call.clone(), what)));
                 let message = Message { endpoint, body, call: call.clone() };

@@ -180,3 +180,21 @@ fn what_is_told_of_a_message_is_one_short_line() {
     assert!(!what.contains(['\r', '\n', '\u{2028}']) && what.len() < 600, "{what}");
     assert!(what.ends_with("; and 197 more"), "{what}");
 }
+
+#[test]
+fn super_properties_of_the_visitors_cookie_give_way_first() {
+    let mut stored = numbered(300);
+    for (key, value) in [("distinct_id", json!("42")), ("$user_id", json!("42")), ("long", json!("x".repeat(400)))] {
+        stored[key] = value;
+    }
+    let mut own: Map<String, Value> = (0..240).map(|number| (format!("own{number}"), json!(number))).collect();
+    // The same as the cookie's.
+    own.insert("p7".to_owned(), json!(7));
+    let calls = json!([[["register"], [{"Plan": "Pro"}]], [["track"], ["E", own]]]);
+    let translation = said(visitor(&stored), calls);
+    assert_eq!((translation.cut, translation.refused), (vec![], vec![]));
+    let properties = translation.messages[0].body["properties"].as_object().unwrap();
+    assert_eq!(properties.len(), 255);
+    assert!(own.iter().all(|(key, value)| properties.get(key) == Some(value)));
+    assert_eq!(properties["Plan"], "Pro");
+}
