@@ -39,13 +39,14 @@ impl Calls {
     /// Whether there is no call at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.before_setup.is_empty() && self.is_setup_only() && self.setup.is_empty()
+        self.before_setup.is_empty() && self.setup.is_empty() && self.tracking.is_empty()
     }
 
-    /// Whether nothing but setup is there: not worth a message of the server's.
+    /// Whether nothing but setup is there, without an event: not worth a message of the server's.
     #[must_use]
     pub fn is_setup_only(&self) -> bool {
-        self.before_setup.is_empty() && self.tracking.is_empty()
+        let is_event = |call: &Call| call.method().is_track();
+        self.before_setup.is_empty() && self.tracking.is_empty() && !self.setup.iter().any(is_event)
     }
 
     /// All calls, in the order in which they run.

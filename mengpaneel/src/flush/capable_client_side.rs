@@ -1,9 +1,12 @@
 //! `capable_client_side`: a script asked and said that it makes the calls; they go in a header.
 
+use std::borrow::Cow;
+
+use actix_web::HttpMessage as _;
 use actix_web::body::MessageBody;
 use actix_web::http::header::HeaderValue;
 
-use super::{Declined, Exchange, caching, head, split};
+use super::{Declined, Exchange, OwnCalls, caching, head, split};
 use crate::browser::script;
 use crate::call::Calls;
 
@@ -25,6 +28,9 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
             Some(known) => known != name,
             None => !ours.before_setup.is_empty(),
         };
+    if !with_setup && let Cow::Owned(kept) = split::keep_events_of_setup(&ours) {
+        ours = Cow::Owned(kept);
+    }
     if ours.is_setup_only() && !with_setup {
         return Err("nothing that the client would run".into());
     }
@@ -44,6 +50,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         headers.insert(names.setup.clone(), name);
     }
     caching::make_unstored(headers);
+    exchange.response.request().extensions_mut().insert(OwnCalls);
     Ok(foreign)
 }
 

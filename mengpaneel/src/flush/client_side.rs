@@ -31,6 +31,10 @@ enum Place {
 /// The type of most pages, as Actix writes it.
 const USUAL: &str = "text/html; charset=utf-8";
 
+/// Number of bytes that the arguments of the calls in a page may take: a page is to stay small, whatever an
+/// application puts in a property. Beyond it the calls go by the server.
+pub(super) const MAX_SNIPPET_BYTES: usize = 64 * 1024;
+
 /// Why a page is declined whose bytes may not be read as ASCII.
 const UNSAFE_CHARSET: &str = "its encoding may read ASCII differently: set charset=utf-8 in its Content-Type";
 
@@ -89,6 +93,10 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     }
     if split::is_too_old(calls) {
         return Err("an event is older than Mixpanel takes from browsers".into());
+    }
+    let bytes = split::bytes(calls);
+    if bytes > MAX_SNIPPET_BYTES {
+        return Err(format!("{bytes} bytes of calls are more than a page is to carry ({MAX_SNIPPET_BYTES})").into());
     }
     let recorder = Arc::clone(&exchange.recorder);
     let (ours, others) = split::for_page(calls, || recorder.visitor());

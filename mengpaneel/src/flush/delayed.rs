@@ -15,6 +15,7 @@ const CACHING_BYTES: usize = 32;
 
 /// Puts the calls in a carrier cookie. Gives those that must not wait.
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
+    let calls = &*split::keep_events_of_setup(calls);
     if calls.is_setup_only() {
         return Err("nothing but setup".into());
     }

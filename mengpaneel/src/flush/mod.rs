@@ -25,10 +25,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use actix_session::Session;
+use actix_web::HttpMessage as _;
 use actix_web::body::{BodySize, MessageBody, to_bytes_limited};
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 
 use crate::asked::Asked;
 use crate::browser::script::Block;
@@ -40,7 +41,7 @@ use crate::mixpanel::Mixpanel;
 use crate::outbox::Post;
 use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled};
-use crate::settings::Settings;
+use crate::settings::{Names, Settings};
 use crate::stats;
 use crate::strategy::Strategy;
 
@@ -157,6 +158,7 @@ where
 
     /// Puts everything on its way; what is left is to be waited for.
     pub fn flush(&mut self, settled: Option<&Settled>) -> Waiting {
+        self.drop_headers_of_others();
         let mut shipments = Vec::new();
         let nothing = Settled::default();
         let Settled { calls, via_server, forced, consent, consent_change } = settled.unwrap_or(&nothing);
@@ -182,6 +184,13 @@ where
     /// Scope of the request, in which its body is polled.
     fn scope(&self) -> Mixpanel {
         Mixpanel::new(Arc::clone(&self.recorder))
+    }
+
+    /// Removes headers with which an application, or a server behind it, would have the client run calls.
+    fn drop_headers_of_others(&mut self) {
+        if !self.response.request().extensions().contains::<OwnCalls>() {
+            drop_calls(self.response.headers_mut(), &self.means.settings.names);
+        }
     }
 
     /// Whether something is to be waited for before the response may leave.
@@ -312,6 +321,18 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         for Shipment { parcel, .. } in self.shipments.drain(..) {
             self.means.post.hand_over(parcel);
+        }
+    }
+}
+
+/// Marks a request whose response carries calls of ours: they stay where another Mengpaneel stands outside.
+pub(crate) struct OwnCalls;
+
+/// Removes the headers that carry calls, where we did not set them: a client would run what they say.
+fn drop_calls(headers: &mut HeaderMap, names: &Names) {
+    for name in [&names.calls, &names.setup] {
+        if headers.contains_key(name) {
+            headers.remove(name);
         }
     }
 }

@@ -106,6 +106,22 @@ fn identified(known: Option<String>, call: &Call) -> Option<String> {
     }
 }
 
+/// Number of bytes that the arguments of the calls take, as they were recorded.
+pub fn bytes(calls: &Calls) -> usize {
+    calls.iter().map(|call| call.written().written().len()).sum()
+}
+
+/// Moves the events of setup to the events that were tracked, in front of them: setup may be replaced by
+/// another before it runs, or left out, and an event is to be delivered all the same.
+pub fn keep_events_of_setup(calls: &Calls) -> Cow<'_, Calls> {
+    if !calls.setup.iter().any(|call| call.method().is_track()) {
+        return Cow::Borrowed(calls);
+    }
+    let (mut events, setup): (Vec<_>, Vec<_>) = calls.setup.iter().cloned().partition(|call| call.method().is_track());
+    events.extend_from_slice(&calls.tracking);
+    Cow::Owned(Calls { before_setup: calls.before_setup.clone(), setup, tracking: events })
+}
+
 /// Whether an event is older than Mixpanel takes from a browser.
 pub fn is_too_old(calls: &Calls) -> bool {
     let now = now_ms();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::web::{Bytes, BytesMut};
 use uuid::Uuid;
 
+use super::client_side::MAX_SNIPPET_BYTES;
 use super::split;
 use crate::browser::charset;
 use crate::browser::csp::Verdict;
@@ -112,7 +113,8 @@ impl Streaming {
             State::Written | State::Declined => Bytes::new(),
         };
         let Some((late, context)) = self.recorder.take_late() else { return rest };
-        if self.state != State::Written || self.may_shift || !self.scanner.in_body_content() {
+        let is_large = split::bytes(&late) > MAX_SNIPPET_BYTES;
+        if self.state != State::Written || is_large || self.may_shift || !self.scanner.in_body_content() {
             self.send(late, context);
             return rest;
         }
