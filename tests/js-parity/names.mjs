@@ -1,6 +1,6 @@
 // Which names and values mixpanel-js loses or takes for something else. Prints them: the list in
 // mengpaneel/src/call/browser.rs is made from what this says. `npm ci && node names.mjs`
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import vm from 'node:vm';
 
@@ -9,8 +9,6 @@ const source = readFileSync(
   'utf8',
 );
 
-const DEVICE = '6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f';
-const anonymous = { distinct_id: `$device:${DEVICE}`, $device_id: DEVICE };
 const CHROME =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36';
 
