@@ -1,0 +1,130 @@
+//! What a recorder has recorded so far, and the rules by which calls count once the request has ended.
+
+use std::sync::Arc;
+
+use super::{Condition, Ending, Entry, Extent, LateVisitor, Settled, stamp};
+use crate::call::{Call, Calls, Method, Mode};
+use crate::consent::{ConsentChange, ConsentState};
+use crate::strategy::Strategy;
+
+#[derive(Default)]
+pub(super) struct State {
+    /// `before_setup` and `tracking`, replayed ones first.
+    pub(super) recorded: Vec<Recorded>,
+    pub(super) setups: Vec<Setup>,
+    pub(super) replayed_setup: Vec<Call>,
+    /// Somebody said who is there, or that nobody is: replayed setup gives way.
+    pub(super) spoken: bool,
+    /// The last `identify` was rejected: profile calls behind it are not those of the visitor's last user.
+    pub(super) is_user_unknown: bool,
+    pub(super) forced: Option<Strategy>,
+    pub(super) tickets: u64,
+    /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out call
+    /// left it. `None` for a job: its consent calls are recorded as any other.
+    pub(super) consent: Option<ConsentState>,
+    /// What left, once the request was flushed: late calls belong to it.
+    pub(super) flushed: Option<Arc<Settled>>,
+    /// Late calls that a page which is still being written may take along.
+    pub(super) held: Option<Calls>,
+}
+
+pub(super) struct Recorded {
+    pub(super) entry: Entry,
+    /// Who was identified when it was recorded.
+    pub(super) under: Option<Arc<str>>,
+    pub(super) replayed: bool,
+    /// The opt-in or opt-out that the call makes.
+    pub(super) change: Option<ConsentChange>,
+    /// Whether the entry is nothing but that change.
+    pub(super) is_change_only: bool,
+}
+
+pub(super) struct Setup {
+    pub(super) condition: Condition,
+    pub(super) identity: Option<Arc<str>>,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Setup {
+    pub(super) fn asks_for_route(&self) -> bool {
+        self.entries.iter().any(|entry| entry.condition == Condition::Routed)
+    }
+}
+
+impl State {
+    pub(super) fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    /// Whether it is known whose a call is, after an `identify` that was rejected. The next one ends that.
+    pub(super) fn knows_user(&mut self, call: &Call) -> bool {
+        self.is_user_unknown = !matches!(call.method(), Method::Identify | Method::Reset);
+        !(self.is_user_unknown && call.method().is_people())
+    }
+
+    pub(super) fn record_setup(&mut self, mut entry: Entry) {
+        entry.ticket = entry.ticket.or_else(|| Some(self.ticket()));
+        self.spoken |= entry.condition == Condition::Always;
+        if self.setups.is_empty() {
+            self.setups.push(Setup { condition: entry.condition, identity: None, entries: Vec::new() });
+        }
+        if let Some(setup) = self.setups.last_mut() {
+            if entry.call.method() == &Method::Identify {
+                setup.identity = entry.call.str_arg(0).map(Arc::from);
+            }
+            setup.entries.push(entry);
+        }
+    }
+
+    /// Who is identified at this moment: by what was tracked, else by the last setup.
+    pub(super) fn identity(&self) -> Option<Arc<str>> {
+        let last = self.recorded.iter().rev().find(|recorded| {
+            !recorded.replayed && matches!(recorded.entry.call.method(), Method::Identify | Method::Reset)
+        });
+        match last.map(|recorded| &recorded.entry.call) {
+            Some(call) if call.method() == &Method::Reset => None,
+            Some(call) => call.str_arg(0).map(Arc::from),
+            None => self.setups.last().and_then(|setup| setup.identity.clone()),
+        }
+    }
+
+    pub(super) fn settle(&mut self, ending: Ending, extent: Extent, visitor: &LateVisitor) -> Settled {
+        let mut settled = Settled { forced: self.forced, ..Settled::default() };
+        let setups = std::mem::take(&mut self.setups);
+        let mut setup = setups.into_iter().rfind(|setup| setup.condition.holds(ending));
+        let mut recorded = std::mem::take(&mut self.recorded);
+        recorded.sort_by_key(|recorded| recorded.entry.ticket);
+        self.apply_consent(&mut settled, setup.as_mut(), &mut recorded, ending);
+        let replayed = std::mem::take(&mut self.replayed_setup);
+        match setup {
+            Some(setup) => {
+                for entry in setup.entries.into_iter().filter(|entry| entry.condition.holds(ending)) {
+                    settled.put(entry);
+                }
+            }
+            None if !self.spoken && extent == Extent::Everything => settled.calls.setup = replayed,
+            None => {}
+        }
+        let mut effective = settled.calls.identity().map(Arc::<str>::from);
+        recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.ticket));
+        let counts = |recorded: &Recorded| {
+            let is_asked_for = extent == Extent::Everything || !recorded.replayed;
+            is_asked_for && recorded.entry.condition.holds(ending)
+        };
+        for mut recorded in recorded.into_iter().filter(counts) {
+            match recorded.entry.call.method() {
+                Method::Identify if recorded.entry.mode == Mode::Tracking => {
+                    effective = recorded.entry.call.str_arg(0).map(Arc::from);
+                }
+                Method::Reset => effective = None,
+                _ => {}
+            }
+            if let Some(under) = recorded.under.filter(|under| Some(under) != effective.as_ref()) {
+                stamp::identity(&mut recorded.entry.call, &under, visitor);
+            }
+            settled.put(recorded.entry);
+        }
+        settled
+    }
+}
