@@ -12,6 +12,7 @@ use lol_html::{HtmlRewriter, Settings, element};
 #[allow(unused, missing_docs, unreachable_pub, reason = "the library's own files, of which the bench uses a part")]
 #[path = "../src/browser"]
 mod browser {
+    pub mod charset;
     pub mod inject;
     pub mod tokens;
 }
