@@ -27,6 +27,7 @@ const pages = {
   "/same_view": html(block("sign_up"), `<script>mixpanel.track("By The Page")</script>${block("late")}`),
   "/named": html(block("sign_up"), "<img name=prerendering>"),
   "/sign_out": html(block("sign_out")),
+  "/stubbed": html(`<script>addEventListener = null;</script>${block("sign_up")}`),
   "/billing": html(block("billing")),
   "/loader_only": html(block("loader_only"), '<script>mixpanel.track("By The Page")</script>'),
   "/other_before": html(OTHER + initOther() + block("sign_up")),
@@ -202,11 +203,11 @@ test("after a sign-out the rest of a setup is sent again", async () => {
   assert.equal(sent.filter((it) => it === "T people $set").length, 2);
 });
 
-for (const act of [
-  "mixpanel.reset()",
-  "mixpanel.opt_out_tracking({ delete_user: false }); mixpanel.opt_in_tracking()",
+for (const [title, acts] of [
+  ["reset", ["mixpanel.reset()"]],
+  ["opt-out, and opt-in on another page", ["mixpanel.opt_out_tracking({ delete_user: false })", "mixpanel.opt_in_tracking()"]],
 ]) {
-  test(`setup runs whole again after the page's own ${act}`, async () => {
+  test(`setup runs whole again after the page's own ${title}`, async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
     const sent = [];
@@ -219,7 +220,10 @@ for (const act of [
     await page.goto(`${origin}/sign_up`, { waitUntil: "networkidle" });
     await page.goto(`${origin}/sign_up`, { waitUntil: "networkidle" });
     const before = profiles();
-    await page.evaluate(act);
+    for (const act of acts) {
+      await page.evaluate(act);
+      await page.goto(`${origin}/loader_only`, { waitUntil: "networkidle" });
+    }
     await page.goto(`${origin}/sign_up`, { waitUntil: "networkidle" });
     await context.close();
     assert.deepEqual([before, profiles()], [1, 2]);
@@ -234,6 +238,11 @@ test("a second Mengpaneel remembers its setup by a name of its own", async () =>
   });
   assert.match(stored.mengpaneel_billing_setup, /^[0-9a-f]{16} [0-9a-f-]{36}$/);
   assert.equal(stored.mengpaneel_setup, undefined);
+});
+
+test("stubbed functions of the browser cost no call", async () => {
+  const sent = (await visit("/stubbed", 4)).map(said);
+  assert.ok(sent.includes("T Sign Up"), sent.join());
 });
 
 test("the page's own scripts may use the loader's queue", async () => {

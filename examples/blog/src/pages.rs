@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, Accept, Header};
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, get, web};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, route, web};
 use askama::Template;
 
 use crate::db::{Db, Post};
@@ -43,6 +43,18 @@ impl FromRequest for Wants {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Ok(Self::of(request)))
+    }
+}
+
+/// Whether the answer is shown to somebody: `HEAD` asks for the head alone, and is no view.
+pub(crate) struct IsShown(pub(crate) bool);
+
+impl FromRequest for IsShown {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(request.method() != Method::HEAD)))
     }
 }
 
@@ -83,9 +95,9 @@ struct Home {
     posts: Vec<Post>,
 }
 
-#[mengpaneel::track("View Home")]
-#[get("/")]
-pub(crate) async fn home(frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
+#[mengpaneel::track("View Home", when(shown.0))]
+#[route("/", method = "GET", method = "HEAD")]
+pub(crate) async fn home(shown: IsShown, frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
     ok(&Home { frame, posts: db.latest_posts(SHOWN) })
 }
 

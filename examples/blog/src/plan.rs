@@ -1,29 +1,29 @@
 //! The tracking plan: what the blog's attributes say that it tracks, for people and for Mixpanel's
 //! Lexicon.
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, route, web};
 
 /// Mounts the plan, beside what is tracked.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(table).service(markdown).service(json).service(lexicon);
 }
 
-#[get("/plan")]
+#[route("/plan", method = "GET", method = "HEAD")]
 async fn table() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(mengpaneel::plan().to_string())
 }
 
-#[get("/plan.md")]
+#[route("/plan.md", method = "GET", method = "HEAD")]
 async fn markdown() -> HttpResponse {
     HttpResponse::Ok().content_type("text/markdown; charset=utf-8").body(mengpaneel::plan().to_markdown())
 }
 
-#[get("/plan.json")]
+#[route("/plan.json", method = "GET", method = "HEAD")]
 async fn json() -> HttpResponse {
     HttpResponse::Ok().json(mengpaneel::plan().to_json())
 }
 
-#[get("/plan/lexicon.json")]
+#[route("/plan/lexicon.json", method = "GET", method = "HEAD")]
 async fn lexicon() -> HttpResponse {
     HttpResponse::Ok().json(mengpaneel::plan().to_lexicon())
 }

@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 
 use actix_web::http::header::{self, ContentDisposition, DispositionParam, DispositionType};
-use actix_web::{Either, HttpResponse, get, post, web};
+use actix_web::{Either, HttpResponse, post, route, web};
 use askama::Template;
 use futures_util::stream;
 
 use crate::db::{Db, NewPost, Post};
-use crate::pages::{self, Frame, Wants};
+use crate::pages::{self, Frame, IsShown, Wants};
 use crate::problem::Problem;
 use crate::sessions::CurrentUser;
 
@@ -41,9 +41,10 @@ struct PostPage {
     post: Post,
 }
 
-#[mengpaneel::track("View Post", "ID" = post.id, "Title" = post.title)]
-#[get("/posts/{id}")]
+#[mengpaneel::track("View Post", when(shown.0), "ID" = post.id, "Title" = post.title)]
+#[route("/posts/{id}", method = "GET", method = "HEAD")]
 pub(crate) async fn show_post(
+    shown: IsShown,
     id: web::Path<u64>,
     wants: Wants,
     frame: Frame,
@@ -56,9 +57,9 @@ pub(crate) async fn show_post(
     }
 }
 
-#[mengpaneel::track("Export Posts", "Count" = posts.len())]
-#[get("/posts.csv")]
-pub(crate) async fn export_posts(db: web::Data<Db>) -> HttpResponse {
+#[mengpaneel::track("Export Posts", when(shown.0), "Count" = posts.len())]
+#[route("/posts.csv", method = "GET", method = "HEAD")]
+pub(crate) async fn export_posts(shown: IsShown, db: web::Data<Db>) -> HttpResponse {
     let posts = db.posts();
     let attachment = ContentDisposition {
         disposition: DispositionType::Attachment,
@@ -96,9 +97,9 @@ struct FeedPost<'a> {
 const FEED_END: &str = "</main>\n</body>\n</html>\n";
 
 /// A page that is sent while it is written.
-#[mengpaneel::track("View Feed")]
-#[get("/feed")]
-pub(crate) async fn feed(frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
+#[mengpaneel::track("View Feed", when(shown.0))]
+#[route("/feed", method = "GET", method = "HEAD")]
+pub(crate) async fn feed(shown: IsShown, frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
     let start = FeedStart { frame }.render().map_err(|_| Problem::Broken)?;
     let posts = db.latest_posts(FED);
     let middle = posts.into_iter().map(|post| FeedPost { post: &post }.render().unwrap_or_default());

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use actix_session::{Session, SessionExt};
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, post, route, web};
 use askama::Template;
 use serde::Deserialize;
 
@@ -86,7 +86,7 @@ struct SignIn {
     return_to: String,
 }
 
-#[get("/sign_in")]
+#[route("/sign_in", method = "GET", method = "HEAD")]
 pub(crate) async fn sign_in_page(frame: Frame, wish: web::Query<Wish>) -> Result<HttpResponse, Problem> {
     pages::ok(&SignIn { frame, return_to: wish.into_inner().return_to })
 }

@@ -1,6 +1,6 @@
 //! A page whose buttons call the other routes by script.
 
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpResponse, route};
 use askama::Template;
 
 use crate::pages::{self, Frame};
@@ -14,7 +14,7 @@ struct Spa {
     mengpaneel: String,
 }
 
-#[get("/spa")]
+#[route("/spa", method = "GET", method = "HEAD")]
 pub(crate) async fn page(frame: Frame) -> Result<HttpResponse, Problem> {
     pages::ok(&Spa { frame, mengpaneel: mengpaneel::script().tag() })
 }

@@ -1,7 +1,7 @@
 //! Signing up.
 
 use actix_session::Session;
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, post, route, web};
 use askama::Template;
 
 use crate::db::{Db, NewUser};
@@ -15,7 +15,7 @@ struct SignUp {
     frame: Frame,
 }
 
-#[get("/sign_up")]
+#[route("/sign_up", method = "GET", method = "HEAD")]
 pub(crate) async fn sign_up_page(frame: Frame) -> Result<HttpResponse, Problem> {
     pages::ok(&SignUp { frame })
 }

@@ -159,3 +159,25 @@ async fn a_stopped_blog_listens_no_more() {
     visitor.blog.stop();
     assert!(visitor.client.get(url).send().await.is_err());
 }
+
+#[actix_web::test]
+async fn head_answers_as_get_without_a_body_and_tracks_nothing() {
+    let visitor = Visitor::new();
+    visitor.sign_up("ada@blog.example").await;
+    visitor.post("/posts", &[("title", "First")]).send().await.unwrap();
+    visitor.page("/").await;
+    let delivered = visitor.blog.stand_in().events().len();
+    for path in ["/", "/sign_up", "/sign_in", "/posts/1", "/posts.csv", "/feed", "/spa", "/plan", "/live"] {
+        let url = visitor.blog.url() + path;
+        let [head, get] = [visitor.client.head(&url), visitor.client.get(&url).header("dnt", "1")];
+        let (head, get) = (head.send().await.unwrap(), get.send().await.unwrap());
+        assert_eq!(
+            (head.status(), &head.headers()[CONTENT_TYPE]),
+            (get.status(), &get.headers()[CONTENT_TYPE]),
+            "{path}"
+        );
+        assert_eq!(head.text().await.unwrap(), "", "{path}");
+    }
+    visitor.blog.mengpaneel().flush(std::time::Duration::from_secs(30)).await.unwrap();
+    assert_eq!(visitor.blog.stand_in().events().len(), delivered);
+}

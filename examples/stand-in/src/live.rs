@@ -24,6 +24,7 @@ pub fn live_page(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
 pub(crate) fn configure(store: Store, config: &mut web::ServiceConfig) {
     config
         .route("/live", web::get().to(page))
+        .route("/live", web::head().to(page))
         .route("/live.json", web::get().to(move |since: web::Query<Since>| ready(entries(since.after, &store))));
 }
 

@@ -16,7 +16,8 @@
   // IDs of the last page views whose calls ran, in the order of running.
   const views = name + "_views";
   const MOST = 100;
-  const on = addEventListener;
+  // A page's own script may have replaced it by anything.
+  const on = (event, listener) => attempt(() => addEventListener(event, listener));
   const store = () => sessionStorage;
   let waiting = [];
   let made = [];

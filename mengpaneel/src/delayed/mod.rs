@@ -68,6 +68,7 @@ impl DelayedPayload {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -85,6 +86,27 @@ mod tests {
         assert_eq!(keys, ["id", "tracking"]);
         let without_id: DelayedPayload = serde_json::from_value(json!({"setup": [[["identify"], ["1"]]]})).unwrap();
         assert_eq!(without_id.calls.identity(), Some("1"));
+    }
+
+    proptest! {
+        /// A payload that was changed anywhere is refused, or holds nothing but calls by mode.
+        #[test]
+        fn decode_survives_any_change(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+            let mut written = serde_json::to_vec(&payload(2)).unwrap();
+            let at = at.index(written.len());
+            if cut { written.truncate(at) } else { written[at] = byte }
+            let Ok(text) = String::from_utf8(written) else { return Ok(()) };
+            if let Ok(read) = DelayedPayload::decode(&text) {
+                prop_assert!(!read.calls.is_empty());
+                let again = DelayedPayload::decode(&serde_json::to_string(&read).unwrap()).unwrap();
+                prop_assert_eq!(again, read);
+            }
+        }
+
+        #[test]
+        fn decode_survives_any_text(text in "\\PC{0,60}|[\\[\\]{}\",:a-z0-9]{0,60}") {
+            let _ = DelayedPayload::decode(&text);
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use actix_web::http::header::HeaderValue;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -108,4 +109,51 @@ fn a_policy_that_only_reports_forbids_nothing() {
         HeaderValue::from_static("script-src 'none'"),
     );
     assert_eq!(check(&headers, &[], &NEEDS), Verdict::Allowed);
+}
+
+/// Directives and sources that policies are made of, and noise.
+fn policy() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        prop::sample::select(vec![
+            "script-src",
+            "script-src-elem",
+            "default-src",
+            "connect-src",
+            "sandbox",
+            "'self'",
+            "'none'",
+            "*",
+            ";",
+            ",",
+            "'unsafe-inline'",
+            "'strict-dynamic'",
+            "'nonce-abc='",
+            "'nonce-ab==cd'",
+            "'sha256-abc='",
+            "https:",
+            "https://cdn.mxpnl.com",
+            "*.mixpanel.com:*",
+            "allow-scripts",
+            "allow-same-origin",
+            "[::1]",
+            "://",
+            ":",
+        ])
+        .prop_map(str::to_owned),
+        "[ -~]{0,8}",
+    ];
+    prop::collection::vec(word, 0..12).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    /// Another policy can only forbid more, in whichever order they come.
+    #[test]
+    fn second_policy_never_allows_more(first in policy(), second in policy()) {
+        let is_forbidden = |policies: &[&str]| matches!(verdict(policies), Verdict::Forbidden(_));
+        let (alone, both, turned) = (verdict(&[&first]), verdict(&[&first, &second]), verdict(&[&second, &first]));
+        if is_forbidden(&[&first]) {
+            prop_assert!(matches!(both, Verdict::Forbidden(_)), "{alone:?} {both:?}");
+        }
+        prop_assert_eq!(matches!(both, Verdict::Forbidden(_)), matches!(turned, Verdict::Forbidden(_)));
+    }
 }
