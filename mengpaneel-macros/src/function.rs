@@ -1,13 +1,19 @@
-//! The function that is annotated: what stands around its body, and the body as raw tokens.
+//! The function that is annotated: its signature and attributes, and its body as raw tokens.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+mod output;
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, FnArg, Result, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Result, Signature, Type, Visibility};
 
-use crate::names::bound_by;
+use crate::names::{bindings, text};
+use crate::precedence;
+
+pub(crate) use output::Output;
 
 /// A function.
 pub(crate) struct Function {
@@ -17,8 +23,12 @@ pub(crate) struct Function {
     pub(crate) sig: Signature,
     /// `#![…]` at the head of the body.
     inner_attrs: Vec<Attribute>,
-    /// The braces and what stands in them, without inner attributes.
+    /// The braces and the tokens in them, without inner attributes.
     pub(crate) body: Group,
+    /// The place of the braces, by which lints tell the user's own code.
+    pub(crate) braces: Span,
+    /// The closing brace.
+    pub(crate) end: Span,
 }
 
 impl Parse for Function {
@@ -27,17 +37,17 @@ impl Parse for Function {
         let vis = input.parse()?;
         let defaultness = input.parse()?;
         let sig: Signature = input.parse().map_err(|error| no_function(&error))?;
-        let TokenTree::Group(braces) = input.parse()? else {
+        let TokenTree::Group(group) = input.parse()? else {
             return Err(syn::Error::new(
                 sig.fn_token.span,
                 "a function without a body records nothing: annotate the functions that implement it",
             ));
         };
-        let (inner_attrs, tokens) = syn::parse::Parser::parse2(inner, braces.stream())?;
-        let mut body = Group::new(braces.delimiter(), tokens);
+        let (inner_attrs, tokens) = syn::parse::Parser::parse2(inner, group.stream())?;
+        let mut body = Group::new(group.delimiter(), precedence::keep_in(tokens));
         // Braces in braces would be called unused, were they the user's own.
-        body.set_span(Span::mixed_site().located_at(braces.span()));
-        Ok(Self { attrs, vis, defaultness, sig, inner_attrs, body })
+        body.set_span(Span::mixed_site().located_at(group.span()));
+        Ok(Self { attrs, vis, defaultness, sig, inner_attrs, body, braces: group.span(), end: group.span_close() })
     }
 }
 
@@ -75,15 +85,14 @@ impl Function {
                 "an `extern fn` is called from outside of any request: annotate a function of Rust's own that it calls",
             ));
         }
-        Ok(())
-    }
-
-    /// The future that a function returns which is not async itself, as `#[async_trait]` makes them.
-    pub(crate) fn future(&self) -> Option<Future> {
-        match &self.sig.output {
-            ReturnType::Type(_, output) if self.sig.asyncness.is_none() => future(output),
-            _ => None,
+        if let Some(attr) = self.attrs.iter().find(|attr| attr.path().is_ident("track_caller")) {
+            return Err(syn::Error::new(
+                attr.path().span(),
+                "the body would stand in a closure, where `Location::caller()` is this function, not its caller: record \
+                 by hand, with `mengpaneel::track(…)`, or annotate a function that this one calls",
+            ));
         }
+        Ok(())
     }
 
     fn unsafety(&self) -> Option<Span> {
@@ -91,53 +100,66 @@ impl Function {
         token.into_iter().find(|token| token.to_string() == "unsafe").map(|token| token.span())
     }
 
-    /// The names that its parameters bind.
-    pub(crate) fn parameters(&self) -> std::collections::BTreeSet<String> {
-        let mut names = std::collections::BTreeSet::from(["self".to_owned()]);
+    /// The identifiers that its parameters bind, in order, without `self`.
+    pub(crate) fn parameter_idents(&self) -> Vec<Ident> {
+        let mut idents = Vec::new();
         for input in &self.sig.inputs {
             if let FnArg::Typed(typed) = input {
-                bound_by(&typed.pat, &mut names);
+                bindings(&typed.pat, &mut |binding| idents.push(binding.ident.clone()));
             }
         }
-        names
+        idents
     }
 
-    /// What it returns, as a local may be declared; `None` where that is nothing.
-    pub(crate) fn returned(&self) -> Option<Type> {
-        let ReturnType::Type(_, output) = &self.sig.output else { return None };
-        let mut output = Type::clone(output);
-        if matches!(&output, Type::Tuple(tuple) if tuple.elems.is_empty()) {
-            return None;
-        }
-        InferImpl.visit_type_mut(&mut output);
-        Some(output)
+    /// The names that its parameters bind.
+    pub(crate) fn parameters(&self) -> BTreeSet<String> {
+        let idents = self.parameter_idents();
+        idents.iter().map(text).chain(std::iter::once("self".to_owned())).collect()
     }
 
-    /// Whether it is declared never to return.
-    pub(crate) fn never_returns(&self) -> bool {
-        matches!(&self.sig.output, ReturnType::Type(_, output) if matches!(**output, Type::Never(_)))
-    }
-
-    /// `fn(&GuardContext) -> bool`.
-    pub(crate) fn is_guard(&self) -> bool {
-        let answers = matches!(&self.sig.output, ReturnType::Type(_, output) if last_name(output).is_some_and(|name| name == "bool"));
-        answers && self.sig.asyncness.is_none() && self.has_parameter("GuardContext").is_some()
-    }
-
-    /// The name of the parameter of a type of this name.
-    pub(crate) fn has_parameter(&self, of: &str) -> Option<&syn::Pat> {
-        self.sig.inputs.iter().find_map(|input| match input {
-            FnArg::Typed(typed) if last_name(&typed.ty).is_some_and(|name| name == of) => Some(&*typed.pat),
+    /// Has a closure or async block take the parameters in the order in which a function drops them,
+    /// the last one first: it drops them in the order in which it took them. Those that the body does
+    /// not mention stay outside, so that the compiler can still call them unused.
+    pub(crate) fn drop_order(&self) -> Option<TokenStream> {
+        let typed = self.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) if !matches!(*typed.ty, Type::Reference(_)) => Some(&typed.pat),
             _ => None,
-        })
+        });
+        let mut idents = Vec::new();
+        typed.for_each(|pattern| bindings(pattern, &mut |binding| idents.push(binding.ident.clone())));
+        idents.retain(|ident| mentions(self.body.stream(), &text(ident)));
+        let idents = idents.iter().rev();
+        (idents.len() > 1).then(|| quote::quote_spanned!(Span::mixed_site()=> let _ = (#(&#idents),*);))
+    }
+
+    /// The names of its generic parameters.
+    pub(crate) fn generics(&self) -> BTreeSet<String> {
+        let generics = self.sig.generics.params.iter();
+        generics
+            .filter_map(|param| match param {
+                syn::GenericParam::Type(param) => Some(text(&param.ident)),
+                syn::GenericParam::Const(param) => Some(text(&param.ident)),
+                syn::GenericParam::Lifetime(_) => None,
+            })
+            .collect()
+    }
+
+    /// Whether it is `fn(&GuardContext) -> bool`.
+    pub(crate) fn is_guard(&self) -> bool {
+        let takes_context = self.sig.inputs.iter().any(|input| match input {
+            FnArg::Typed(typed) => last_name(&typed.ty).is_some_and(|name| name == "GuardContext"),
+            FnArg::Receiver(_) => false,
+        });
+        let answers = matches!(&self.sig.output, syn::ReturnType::Type(_, output) if last_name(output).is_some_and(|name| name == "bool"));
+        answers && takes_context && self.sig.asyncness.is_none()
     }
 
     /// The function, with this in the place of its body.
     pub(crate) fn with_body(&self, body: &TokenStream) -> TokenStream {
-        let Self { attrs, vis, defaultness, sig, inner_attrs, .. } = self;
-        let mut braces = Group::new(proc_macro2::Delimiter::Brace, quote::quote!(#(#inner_attrs)* #body));
-        braces.set_span(self.body.span());
-        quote::quote!(#(#attrs)* #vis #defaultness #sig #braces)
+        let Self { attrs, vis, defaultness, sig, inner_attrs, braces, .. } = self;
+        let mut group = Group::new(proc_macro2::Delimiter::Brace, quote::quote!(#(#inner_attrs)* #body));
+        group.set_span(*braces);
+        quote::quote!(#(#attrs)* #vis #defaultness #sig #group)
     }
 
     /// The function as it was, less the attributes that were taken from it.
@@ -147,7 +169,7 @@ impl Function {
 }
 
 /// The last name of a path, below references.
-fn last_name(ty: &Type) -> Option<&syn::Ident> {
+fn last_name(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Reference(reference) => last_name(&reference.elem),
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
@@ -157,57 +179,12 @@ fn last_name(ty: &Type) -> Option<&syn::Ident> {
     }
 }
 
-/// How a function returns a future.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Future {
-    /// `impl Future`
-    Opaque,
-    /// `Pin<Box<dyn Future>>`, `BoxFuture`
-    Boxed,
-}
-
-fn future(ty: &Type) -> Option<Future> {
-    match ty {
-        Type::ImplTrait(ty) if ty.bounds.iter().any(is_future_bound) => Some(Future::Opaque),
-        Type::Path(path) => {
-            let last = path.path.segments.last()?;
-            let named = last.ident == "BoxFuture" || last.ident == "LocalBoxFuture";
-            (named || (last.ident == "Pin" && inner_types(last).any(is_boxed))).then_some(Future::Boxed)
-        }
-        _ => None,
-    }
-}
-
-/// `Box<dyn Future>`
-fn is_boxed(ty: &Type) -> bool {
-    let is_future = |ty: &Type| matches!(ty, Type::TraitObject(ty) if ty.bounds.iter().any(is_future_bound));
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| inner_types(last).any(is_future)))
-}
-
-fn inner_types(segment: &syn::PathSegment) -> impl Iterator<Item = &Type> {
-    let arguments = match &segment.arguments {
-        syn::PathArguments::AngleBracketed(arguments) => Some(arguments.args.iter()),
-        _ => None,
-    };
-    arguments.into_iter().flatten().filter_map(|argument| match argument {
-        syn::GenericArgument::Type(ty) => Some(ty),
-        _ => None,
+/// Whether a name stands in these tokens.
+fn mentions(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => text(&ident) == name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
+        TokenTree::Punct(_) => false,
     })
-}
-
-fn is_future_bound(bound: &syn::TypeParamBound) -> bool {
-    matches!(bound, syn::TypeParamBound::Trait(bound) if bound.path.segments.last().is_some_and(|last| last.ident == "Future"))
-}
-
-/// Leaves to inference what only a signature may say: `impl Trait`.
-struct InferImpl;
-
-impl VisitMut for InferImpl {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        if matches!(ty, Type::ImplTrait(_)) {
-            *ty = syn::parse_quote!(_);
-        } else {
-            visit_mut::visit_type_mut(self, ty);
-        }
-    }
 }

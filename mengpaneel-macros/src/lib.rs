@@ -1,15 +1,18 @@
 //! The attribute macros of `mengpaneel`, which re-exports them: depend on that crate.
 //!
-//! `args` reads what an attribute says, `capture` finds where in the body the values come to be,
-//! `expand` writes the function, `route` looks at what stands beside.
+//! `args` reads the grammar of an attribute, `names` finds the free names of its expressions,
+//! `capture` the bindings of these names in the body. `expand` writes the function; `siblings` and
+//! `route` read the attributes beside.
 
 mod args;
 mod capture;
 mod expand;
 mod function;
 mod names;
+mod precedence;
 mod root;
 mod route;
+mod siblings;
 
 use proc_macro::TokenStream;
 
@@ -37,4 +40,10 @@ pub fn before_setup(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn tracking(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Mode::Tracking, args.into(), item.into()).into()
+}
+
+#[allow(missing_docs, reason = "attributes of ours wait in it for others; not for use by hand")]
+#[proc_macro_attribute]
+pub fn attributes(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::waiting(args.into(), item.into()).into()
 }

@@ -1,86 +1,157 @@
-//! Where the `mengpaneel` crate is: under the name that the dependency has in `Cargo.toml`.
+//! The name under which the annotated crate depends on `mengpaneel`.
+//!
+//! Read anew for each attribute: in rust-analyzer one process expands the macros of many crates, and
+//! their manifests change while it runs.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Ident;
+use toml::{Table, Value};
 
 const NAME: &str = "mengpaneel";
 
 /// The path that the expansion begins with.
-pub(crate) fn path(said: Option<&syn::Path>) -> TokenStream {
-    if let Some(said) = said {
-        return quote!(#said);
+pub(crate) fn path(given: Option<&syn::Path>) -> TokenStream {
+    if let Some(given) = given {
+        return quote!(#given);
     }
-    let name = Ident::new(renamed(), Span::mixed_site());
+    let name = Ident::new(&name(), Span::mixed_site());
     quote!(::#name)
 }
 
-/// The name of the dependency, read once for each crate that is compiled.
-pub(crate) fn renamed() -> &'static str {
-    static FOUND: OnceLock<String> = OnceLock::new();
-    FOUND.get_or_init(|| read().unwrap_or_else(|| NAME.to_owned()))
+/// The name of the dependency, as an identifier.
+pub(crate) fn name() -> String {
+    std::env::var_os("CARGO_MANIFEST_DIR")
+        .and_then(|directory| renamed(&PathBuf::from(directory)))
+        .unwrap_or_else(|| NAME.to_owned())
 }
 
-fn read() -> Option<String> {
-    let directory = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
+/// The new name of the dependency in the crate of this directory, if it has one.
+fn renamed(directory: &Path) -> Option<String> {
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
-    // Inherited dependencies are renamed where the workspace declares them.
-    let workspace = || directory.ancestors().skip(1).find_map(workspace_manifest);
-    alias(&manifest).or_else(|| alias(&workspace()?).filter(|alias| inherits(&manifest, alias)))
+    let workspace =
+        manifest.contains("workspace").then(|| directory.ancestors().find_map(workspace_manifest)).flatten();
+    // Parsing takes longer than the rest of an expansion, and most manifests rename nothing.
+    if !may_rename(&manifest) && !workspace.as_deref().is_some_and(may_rename) {
+        return None;
+    }
+    renamed_in(&manifest.parse().ok()?, || workspace?.parse().ok())
+}
+
+/// Whether a manifest has a `package = …` in it, and our name.
+fn may_rename(manifest: &str) -> bool {
+    let is_key = |rest: &str| rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with('=');
+    manifest.contains(NAME) && manifest.split("package").skip(1).any(is_key)
 }
 
 fn workspace_manifest(directory: &Path) -> Option<String> {
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
-    manifest.contains("[workspace").then_some(manifest)
+    let is_table = |line: &str| line.trim_start_matches(['[', ' ', '\t']).starts_with("workspace");
+    manifest.lines().any(is_table).then_some(manifest)
 }
 
-/// The key under which a manifest depends on `package = "mengpaneel"`, as an identifier.
-fn alias(manifest: &str) -> Option<String> {
-    let mut table = "";
-    for line in manifest.lines().map(str::trim) {
-        if let Some(header) = line.strip_prefix('[') {
-            table = header.trim_end_matches(']').trim();
-        }
-        if !table.contains("dependencies") || !names_package(line) {
-            continue;
-        }
-        let key =
-            if line.starts_with("package") { table.rsplit('.').next()? } else { line.split(['=', '.']).next()? };
-        return Some(key.trim().trim_matches('"').replace('-', "_"));
+/// The key of the dependency on our package, unless one has its own name.
+fn renamed_in(manifest: &Table, workspace: impl FnOnce() -> Option<Table>) -> Option<String> {
+    let tables = dependencies(manifest);
+    let package =
+        |key: &str, value: &Value| value.get("package").map_or(key, |name| name.as_str().unwrap_or(key)) == NAME;
+    let inherits = |value: &Value| value.get("workspace").and_then(Value::as_bool) == Some(true);
+    let all = || tables.iter().flat_map(|table| table.iter());
+    let is_own = |(key, value): (&String, &Value)| key == NAME && !inherits(value) && package(key, value);
+    if all().any(is_own) {
+        return None;
     }
-    None
+    let own = all().find(|(key, value)| !inherits(value) && package(key, value)).map(|(key, _)| key.clone());
+    let inherited = || {
+        let workspace = workspace()?;
+        let shared = workspace.get("workspace")?.get("dependencies")?.as_table()?;
+        let is_ours = |key: &str| shared.get(key).is_some_and(|value| package(key, value));
+        all().find(|(key, value)| inherits(value) && is_ours(key)).map(|(key, _)| key.clone())
+    };
+    let key = own.or_else(inherited)?;
+    Some(key.replace('-', "_"))
 }
 
-/// Whether a line says `package = "mengpaneel"`, as a table's entry or an inline table's.
-fn names_package(line: &str) -> bool {
-    let squeezed: String = line.chars().filter(|c| !c.is_whitespace()).collect();
-    !squeezed.starts_with('#') && squeezed.contains(&format!("package=\"{NAME}\""))
-}
-
-fn inherits(manifest: &str, alias: &str) -> bool {
-    let squeezed: String = manifest.replace('-', "_").chars().filter(|c| !c.is_whitespace()).collect();
-    squeezed.contains(&format!("{alias}={{workspace=true")) || squeezed.contains(&format!("{alias}.workspace=true"))
+/// All tables of dependencies: of the crate, its tests and its build script, for any target.
+fn dependencies(manifest: &Table) -> Vec<&Table> {
+    let targets = manifest.get("target").and_then(Value::as_table);
+    let owners =
+        std::iter::once(manifest).chain(targets.into_iter().flat_map(Table::values).filter_map(Value::as_table));
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    owners.flat_map(|owner| kinds.iter().filter_map(|kind| owner.get(*kind)?.as_table())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_renamed_dependency_is_found_under_its_new_name() {
-        let inline = "[dependencies]\nmp-js = { package = \"mengpaneel\", path = \"..\" }";
-        let table = "[dependencies.mp]\nversion = \"1\"\npackage = \"mengpaneel\"";
-        let key = "[dev-dependencies]\nmp.package = \"mengpaneel\"";
-        assert_eq!(alias(inline).as_deref(), Some("mp_js"));
-        assert_eq!(alias(table).as_deref(), Some("mp"));
-        assert_eq!(alias(key).as_deref(), Some("mp"));
+    fn renamed_by(manifest: &str, workspace: &str) -> Option<String> {
+        renamed_in(&manifest.parse().unwrap(), || workspace.parse().ok())
     }
 
     #[test]
-    fn under_its_own_name_there_is_no_alias() {
-        assert_eq!(alias("[package]\nname = \"mengpaneel\"\n[dependencies]\nmengpaneel = \"1\""), None);
+    fn dependency_is_found_under_its_new_name() {
+        for (manifest, name) in [
+            ("[dependencies]\nmp-js = { package = \"mengpaneel\", path = \"..\" }", "mp_js"),
+            ("[dependencies]\nmp = { package = 'mengpaneel' }", "mp"),
+            ("[dependencies]\nmp = { # ours\n  version = \"1\",\n  package = \"mengpaneel\",\n}", "mp"),
+            ("[dependencies.mp]\nversion = \"1\" # the newest\npackage = \"mengpaneel\" # ours", "mp"),
+            ("[dev-dependencies]\nmp.package = \"mengpaneel\"", "mp"),
+            ("dependencies.mp.package = \"mengpaneel\"", "mp"),
+            ("[dependencies]\n\"mp\" . package = \"mengpaneel\"", "mp"),
+            ("[target.'cfg(unix)'.dependencies]\nmp = { package = \"mengpaneel\" }", "mp"),
+            ("[build-dependencies]\nmp = { package = \"\"\"mengpaneel\"\"\" }", "mp"),
+        ] {
+            assert_eq!(renamed_by(manifest, "").as_deref(), Some(name), "{manifest}");
+        }
+    }
+
+    #[test]
+    fn dependency_is_found_where_the_workspace_renames_it() {
+        let workspace = "[workspace]\n[workspace.dependencies]\nmp = { version = \"1\", package = 'mengpaneel' }";
+        for manifest in [
+            "[dependencies]\nmp.workspace = true",
+            "[dependencies]\nmp = { workspace = true, features = [] }",
+            "[dependencies.mp]\nworkspace = true",
+            "[dev-dependencies]\nmp = {\n  workspace = true,\n}",
+        ] {
+            assert_eq!(renamed_by(manifest, workspace).as_deref(), Some("mp"), "{manifest}");
+        }
+        assert_eq!(renamed_by("[dependencies]\nother.workspace = true", workspace), None);
+    }
+
+    #[test]
+    fn dependency_under_its_own_name_is_not_renamed() {
+        for manifest in [
+            "[package]\nname = \"mengpaneel\"\n[dependencies]\nmengpaneel = \"1\"",
+            "[dependencies]\nmengpaneel.workspace = true",
+            "[dependencies]\nmengpaneel = \"1\"\n[dev-dependencies]\nmp = { package = \"mengpaneel\" }",
+            "# mp = { package = \"mengpaneel\" }",
+            "[package]\ndescription = \"mp = { package = 'mengpaneel' }\"",
+            "[package.metadata.dependencies]\nmp = { package = \"mengpaneel\" }",
+        ] {
+            let workspace = "[workspace.dependencies]\nmengpaneel = \"1\"";
+            assert!(renamed_by(manifest, workspace).is_none_or(|name| name == NAME), "{manifest}");
+        }
+    }
+
+    #[test]
+    fn each_crate_is_read_by_itself() {
+        let directory = std::env::temp_dir().join(format!("mengpaneel-root-{}", std::process::id()));
+        let write = |name: &str, manifest: &str| {
+            let of_crate = directory.join(name);
+            std::fs::create_dir_all(&of_crate).unwrap();
+            std::fs::write(of_crate.join("Cargo.toml"), manifest).unwrap();
+            of_crate
+        };
+        let first = write("first", "[dependencies]\nmp = { package = \"mengpaneel\" }");
+        let second = write("second", "[dependencies]\nmengpaneel = \"1\"");
+        assert_eq!(renamed(&first).as_deref(), Some("mp"));
+        assert_eq!(renamed(&second), None);
+        write("first", "[dependencies]\nother = { package = \"mengpaneel\" }");
+        assert_eq!(renamed(&first).as_deref(), Some("other"));
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -1,37 +1,29 @@
-//! What stands beside an attribute of ours: others of them, and Actix's route attributes.
+//! The attributes beside one of ours: Actix's routes.
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token};
-
-use crate::args::Mode;
-use crate::root;
+use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Path, Token};
 
 /// The route attributes of Actix.
 const METHODS: [&str; 9] = ["get", "post", "put", "delete", "patch", "head", "options", "trace", "connect"];
 
-/// Whether one of Actix's route attributes stands among these.
-pub(crate) fn stands_beside(attrs: &[Attribute]) -> bool {
-    attrs.iter().any(|attr| is_route(attr.path()))
-}
-
-fn is_route(path: &Path) -> bool {
-    let Some(last) = path.segments.last() else { return false };
-    let named = METHODS.iter().any(|method| last.ident == method) || last.ident == "route" || last.ident == "routes";
-    let of_actix = path.segments.len() == 1 || path.segments.iter().any(|segment| segment.ident == "actix_web");
-    named && of_actix
-}
-
-/// A route, as far as the attribute beside tells.
+/// A route, as far as the attribute tells.
 pub(crate) struct Route {
     pub(crate) methods: Vec<String>,
     pub(crate) path: LitStr,
 }
 
-/// The routes that the attributes beside tell of.
+/// The routes that these attributes tell of. An attribute of such a name that has no path, such as a
+/// tracing library's `#[trace]`, is none.
 pub(crate) fn routes(attrs: &[Attribute]) -> Vec<Route> {
-    attrs.iter().filter(|attr| is_route(attr.path())).filter_map(route).collect()
+    attrs.iter().filter(|attr| has_name_of_route(attr.path())).filter_map(route).collect()
+}
+
+fn has_name_of_route(path: &Path) -> bool {
+    let Some(last) = path.segments.last() else { return false };
+    let named = METHODS.iter().any(|method| last.ident == method) || last.ident == "route";
+    let of_actix = path.segments.len() == 1 || path.segments.iter().any(|segment| segment.ident == "actix_web");
+    named && of_actix
 }
 
 fn route(attr: &Attribute) -> Option<Route> {
@@ -39,6 +31,10 @@ fn route(attr: &Attribute) -> Option<Route> {
     let args = attr.parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated).ok()?;
     let mut args = args.into_iter();
     let path = text(&args.next()?)?;
+    // Other crates have a `#[trace("name")]`, whose text is no path.
+    if name == "TRACE" && !path.value().starts_with('/') {
+        return None;
+    }
     let methods = if name == "ROUTE" { args.filter_map(|arg| method(&arg)).collect() } else { vec![name] };
     Some(Route { methods, path })
 }
@@ -56,54 +52,4 @@ fn text(expr: &Expr) -> Option<LitStr> {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
         _ => None,
     }
-}
-
-/// An attribute of ours that stands below another.
-pub(crate) struct Sibling {
-    pub(crate) mode: Mode,
-    pub(crate) args: TokenStream,
-    pub(crate) path: Path,
-}
-
-/// Takes our own attributes out of these, in order.
-pub(crate) fn take_ours(attrs: &mut Vec<Attribute>) -> Vec<Sibling> {
-    let mut ours = Vec::new();
-    attrs.retain(|attr| match ours_of(attr) {
-        Some(found) => {
-            ours.push(found);
-            false
-        }
-        None => true,
-    });
-    ours
-}
-
-/// Ours is `track`, `mengpaneel::track`, and the same under the name that the crate has here.
-fn ours_of(attr: &Attribute) -> Option<Sibling> {
-    let path = attr.path();
-    let last = path.segments.last()?;
-    let mode = Mode::named(&last.ident)?;
-    let before = path.segments.iter().rev().nth(1);
-    if before.is_some_and(|crate_name| crate_name.ident != "mengpaneel" && crate_name.ident != root::renamed()) {
-        return None;
-    }
-    let args = match &attr.meta {
-        Meta::Path(_) => TokenStream::new(),
-        Meta::List(meta) => meta.tokens.clone(),
-        Meta::NameValue(_) => return None,
-    };
-    Some(Sibling { mode, args, path: path.clone() })
-}
-
-impl Sibling {
-    /// Names the attribute once more, to no effect: so that its import is one that is used.
-    pub(crate) fn mention(&self) -> Option<TokenStream> {
-        let name = self.path.get_ident()?;
-        Some(quote!(#[#name(@)] const _: () = ();))
-    }
-}
-
-/// Whether these are the arguments of a mere mention.
-pub(crate) fn is_mention(args: &TokenStream) -> bool {
-    matches!(args.clone().into_iter().next(), Some(TokenTree::Punct(punct)) if punct.as_char() == '@')
 }

@@ -21,8 +21,10 @@ tokio::task_local! {
 /// ```
 /// assert!(!mengpaneel::current().is_recording());
 /// ```
+#[track_caller]
 pub fn current() -> Mixpanel {
-    CURRENT.try_with(Clone::clone).unwrap_or_else(|_| Mixpanel::detached())
+    let site = Location::caller();
+    try_current().map_or_else(Mixpanel::detached, |mixpanel| mixpanel.at(site))
 }
 
 /// The current recorder, or `None` outside of any scope.
@@ -55,12 +57,12 @@ impl Mixpanel {
 /// records nothing.
 #[track_caller]
 fn here(method: &Method) -> Mixpanel {
-    // Inside of the closure below, the caller would be a line of this file.
     let site = Location::caller();
-    try_current().unwrap_or_else(|| {
+    let Some(mixpanel) = try_current() else {
         tell_no_scope(site, method);
-        Mixpanel::detached()
-    })
+        return Mixpanel::detached();
+    };
+    mixpanel.at(site)
 }
 
 /// Who hears of calls that no Mengpaneel collects: every one that lives. The only state that the

@@ -120,10 +120,12 @@ pub use visitor::Visitor;
 /// What the attributes expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__passes_on as passes_on;
     pub use crate::__plan as planned;
     pub use crate::attribute::*;
     pub use crate::call::{Method, Mode};
     pub use crate::plan::{Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site, Value};
     #[cfg(feature = "plan")]
     pub use inventory;
+    pub use mengpaneel_macros::attributes;
 }

@@ -169,7 +169,7 @@ struct Running {
 impl Running {
     /// What the job recorded, if that is worth a message.
     fn settle(&self, succeeded: bool) -> Option<Parcel> {
-        let settled = self.recorder.settle(Ending { succeeded, routed: true }, Extent::Everything)?;
+        let settled = self.recorder.settle(Ending { succeeded, routed: true, not_found: false }, Extent::Everything)?;
         let Settled { mut calls, via_server, .. } = Arc::unwrap_or_clone(settled);
         calls.append(via_server);
         let parcel = self.recorder.parcel(calls);

@@ -10,6 +10,7 @@ use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
@@ -175,7 +176,7 @@ impl RequestState {
         exchange.read_page().await;
         let succeeded = !status.is_client_error() && !status.is_server_error();
         let routed = !self.recorder.asks_for_route() || exchange.response.request().match_pattern().is_some();
-        let ending = Ending { succeeded, routed };
+        let ending = Ending { succeeded, routed, not_found: status == StatusCode::NOT_FOUND };
         // Few requests bring anything: boxed, so that the future of the others stays small.
         if exchange.has_incoming() {
             if self.consent.is_granted {
@@ -195,7 +196,7 @@ impl RequestState {
 
 impl Drop for RequestState {
     fn drop(&mut self) {
-        let ending = Ending { succeeded: false, routed: true };
+        let ending = Ending { succeeded: false, routed: true, not_found: false };
         let Some(settled) = self.recorder.settle(ending, Extent::RecordedHere) else { return };
         let Settled { calls, via_server, consent_change, .. } = &*settled;
         if consent_change.is_some() {

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
 
 use crate::call::Calls;
 use crate::mixpanel::Mixpanel;
 use crate::recorder::{Ending, Extent, Recorder};
 use crate::visitor::Visitor;
 
-const SUCCEEDED: Ending = Ending { succeeded: true, routed: true };
+const SUCCEEDED: Ending = Ending { succeeded: true, routed: true, not_found: false };
 
 /// Runs `body` and gives what it returned and recorded, `via(server)` calls among the others.
 ///
@@ -33,7 +34,8 @@ pub async fn record_async<F: Future>(future: F) -> (F::Output, Calls) {
 
 /// What a request recorded: `call` makes its future, as a service does, and routes it meanwhile.
 ///
-/// Calls that wait for the status of the answer count if it is below 400.
+/// Calls that wait for the status of the response, or for a route, count exactly where they do below the
+/// middleware.
 ///
 /// # Errors
 ///
@@ -46,9 +48,13 @@ where
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
     let future = mixpanel.sync_scope(call);
     let answer = mixpanel.scope(future).await;
-    let response = answer.as_ref().ok().map(ServiceResponse::response);
-    let succeeded = response.is_some_and(|response| response.status().as_u16() < 400);
-    let calls = settle(&recorder, Ending { succeeded, routed: response.is_some() });
+    let status = answer.as_ref().ok().map(ServiceResponse::status);
+    let succeeded = status.is_some_and(|status| !status.is_client_error() && !status.is_server_error());
+    // Calls of a guard count only where a route was found for the request.
+    let is_matched = |answer: &ServiceResponse<B>| answer.request().match_pattern().is_some();
+    let routed = !recorder.asks_for_route() || answer.as_ref().map_or(true, is_matched);
+    let not_found = status == Some(StatusCode::NOT_FOUND);
+    let calls = settle(&recorder, Ending { succeeded, routed, not_found });
     (answer, calls)
 }
 

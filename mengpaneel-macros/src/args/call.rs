@@ -10,7 +10,7 @@ use syn::{Expr, Ident, Result, Token, token};
 
 use super::item::Item;
 use super::method::{self, Method, Shape};
-use super::{Arg, Call, Name, Property, comma};
+use super::{Arg, Call, Name, Property, comma, form};
 
 /// `#[track(EVENT, …)]`, from what stands in its parentheses.
 pub(super) fn track(items: Vec<Item>, at: Span) -> Result<Call> {
@@ -25,6 +25,8 @@ pub(super) fn parse(input: ParseStream<'_>) -> Result<Call> {
             input.error("expected a call, such as `identify(user.id)` or `people.set(\"$email\" = user.email)`")
         );
     }
+    form::refuse_handle(input)?;
+    form::refuse_value(input)?;
     let first = input.call(Ident::parse_any)?;
     let mut group = Vec::new();
     let mut parent = None;
@@ -178,6 +180,7 @@ impl<'a> Given<'a> {
             .positional
             .next()
             .ok_or_else(|| syn::Error::new(self.name.span(), format!("{said} `{}`", self.method.form)))?;
+        form::refuse_call_as_event(&event, method::is_method)?;
         match Name::from(event) {
             Name::Literal(text) if text.value().is_empty() => {
                 Err(syn::Error::new(text.span(), format!("{said} `{}`", self.method.form)))
@@ -227,7 +230,10 @@ fn no_property(expr: &Expr, method: &Method) -> syn::Error {
         }
         Expr::Path(path) if path.path.get_ident().is_some() => {
             let name = path.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            format!("`{name}` has no value: write `{name} = {name}`, or `..{name}` for all that is in it")
+            match form::option_of(&name) {
+                Some(option) => format!("`{name}` alone is no property: write `{option}` for the option"),
+                None => format!("`{name}` has no value: write `{name} = {name}`, or `..{name}` for all that is in it"),
+            }
         }
         Expr::Assign(_) => "a property's name is an identifier, a text, or a constant in braces: `title = …`, \
                             `\"Title\" = …`, `{TITLE} = …`"

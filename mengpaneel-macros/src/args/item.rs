@@ -1,11 +1,12 @@
 //! A piece between two commas of a call: an argument or a property.
 
+use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, discouraged::Speculative};
+use syn::parse::{Parse, ParseStream, Parser, discouraged::Speculative};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, Result, Token, token};
 
-use super::{Name, Property, option};
+use super::{Name, Property, expr, form, option};
 
 /// An argument or a property.
 pub(super) enum Item {
@@ -20,26 +21,32 @@ impl Item {
             if input.is_empty() || input.peek(Token![,]) {
                 return Err(syn::Error::new(dots.span(), "nothing to spread: write `..properties`"));
             }
-            return input.parse().map(Property::Spread).map(Self::Property);
+            return expr::parse(input).map(Property::Spread).map(Self::Property);
         }
+        form::refuse_others(input)?;
+        let word = input.fork().call(Ident::parse_any).ok();
         let ahead = input.fork();
         if let Ok(name) = key(&ahead)
             && ahead.peek(Token![=])
             && !ahead.peek(Token![==])
         {
             input.advance_to(&ahead);
-            return Self::parse_value(name, input).map(Self::Property);
+            return Self::parse_value(name, word.as_ref(), input).map(Self::Property);
         }
-        input.parse().map(Self::Positional)
+        expr::parse(input).map(Self::Positional)
     }
 
-    fn parse_value(name: Name, input: ParseStream<'_>) -> Result<Property> {
+    fn parse_value(name: Name, word: Option<&Ident>, input: ParseStream<'_>) -> Result<Property> {
         input.parse::<Token![=]>()?;
         if input.is_empty() || input.peek(Token![,]) {
             let shown = name.shown();
             return Err(syn::Error::new(name.span(), format!("`{shown}` has no value: write `{shown} = value`")));
         }
-        Ok(Property::Pair(name, input.parse()?))
+        form::refuse_sigil(input)?;
+        if let Some(word) = word {
+            form::refuse_option(word, input)?;
+        }
+        Ok(Property::Pair(name, expr::parse(input)?))
     }
 
     /// After the event only properties and options follow: what looks like a call was meant as an
@@ -59,6 +66,9 @@ impl Item {
 fn key(input: ParseStream<'_>) -> Result<Name> {
     if input.peek(LitStr) {
         return input.parse().map(Name::Literal);
+    }
+    if input.peek(token::Group) {
+        return expr::parse.parse2(input.parse::<TokenTree>()?.into()).map(Name::from);
     }
     if input.peek(token::Brace) {
         let braced;
@@ -110,6 +120,6 @@ impl From<Expr> for Name {
 
 impl Parse for Name {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        input.parse::<Expr>().map(Self::from)
+        expr::parse(input).map(Self::from)
     }
 }

@@ -136,6 +136,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("get_group", "it is no call: write `get_group(\"company\", id).set(\"Plan\" = plan)`"),
 ];
 
+/// Whether a call in an attribute begins with this name.
+pub(super) fn is_method(name: &str) -> bool {
+    METHODS.iter().any(|method| method.path == name)
+}
+
 /// The method at that path, or the error at its last name.
 pub(super) fn find(parent: Option<&Ident>, name: &Ident) -> syn::Result<&'static Method> {
     let written = name.to_string();

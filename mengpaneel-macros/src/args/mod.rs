@@ -1,6 +1,8 @@
 //! The grammar of the four attributes.
 
 mod call;
+mod expr;
+mod form;
 mod item;
 mod method;
 mod option;

@@ -4,9 +4,9 @@
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{BinOp, Expr, Ident, Path, Result, Token, token};
+use syn::{BinOp, Expr, Ident, LitStr, Path, Result, Token, token};
 
-use super::{Annotation, Call, Mode};
+use super::{Annotation, Call, Mode, expr};
 use crate::names::nearest;
 
 /// After which end of the function calls count.
@@ -78,7 +78,7 @@ impl Options {
             return Err(syn::Error::new(name.span(), format!("`{name}` says nothing alone: write `{form}`")));
         }
         let twice = match name.to_string().as_str() {
-            "when" => self.when.replace(conjuncts(value.parse()?)).is_some(),
+            "when" => self.when.replace(conjuncts(expr::parse(&value)?)).is_some(),
             "on" => self.on.replace(on(&value)?).is_some(),
             "via" => std::mem::replace(&mut self.via_server, server(&value)?),
             _ => self.root.replace(value.call(Path::parse_mod_style)?).is_some(),
@@ -102,14 +102,33 @@ impl Options {
     }
 }
 
+/// Reads a word; one in quotes is told the form without.
+fn word(option: &str, input: ParseStream<'_>) -> Result<Ident> {
+    if let Ok(text) = input.fork().parse::<LitStr>() {
+        let said = format!("`{option}` takes a word without quotes: write `{option}({})`", text.value());
+        return Err(syn::Error::new(text.span(), said));
+    }
+    input.call(Ident::parse_any)
+}
+
+/// The end of a function that such a word means elsewhere.
+fn synonym(word: &str) -> Option<&'static str> {
+    match word {
+        "ok" | "succeeded" | "pass" | "passed" => Some("success"),
+        "err" | "error" | "errors" | "fail" | "failed" | "panic" => Some("failure"),
+        "all" | "any" | "both" | "end" | "exit" | "return" => Some("always"),
+        _ => None,
+    }
+}
+
 fn on(input: ParseStream<'_>) -> Result<On> {
-    let value = input.call(Ident::parse_any)?;
+    let value = word("on", input)?;
     match value.to_string().as_str() {
         "success" => Ok(On::Success),
         "failure" => Ok(On::Failure),
         "always" => Ok(On::Always),
         other => {
-            let near = nearest(other, ["success", "failure", "always"]).unwrap_or("success");
+            let near = synonym(other).or_else(|| nearest(other, ["success", "failure", "always"])).unwrap_or("success");
             Err(syn::Error::new(
                 value.span(),
                 format!("no `on({other})`: did you mean `on({near})`? There are `success`, `failure` and `always`"),
@@ -119,7 +138,7 @@ fn on(input: ParseStream<'_>) -> Result<On> {
 }
 
 fn server(input: ParseStream<'_>) -> Result<bool> {
-    let value = input.call(Ident::parse_any)?;
+    let value = word("via", input)?;
     if value == "server" {
         return Ok(true);
     }

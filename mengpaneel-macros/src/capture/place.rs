@@ -1,27 +1,19 @@
-//! The places in a body where names are bound, and what stands in between.
+//! The bindings at which values are captured: the search for them, and the insertion there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::visit_mut::{self, VisitMut};
-use syn::{Arm, Block, Expr, Local, Pat, Stmt};
+use quote::quote;
+use syn::{Expr, Stmt};
 
-use super::Unit;
-use crate::names::bound_by;
-
-/// What keeps a binding from being a place to take values at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Barrier {
-    Loop,
-    Closure,
-    AsyncBlock,
-    NoValue,
-}
+use super::driven::Change;
+use super::walk::{Barrier, Binding, Meaning, Pass, Scope, Walk};
+use super::{Around, Unit};
+use crate::names::{Use, text};
 
 impl Barrier {
-    /// What to say at the name that is bound only behind it.
-    pub(super) fn explain(self, name: &str) -> String {
+    /// The error text at a name that is bound only behind it.
+    fn explain(self, name: &str) -> String {
         match self {
             Self::Loop => format!(
                 "`{name}` is bound in a loop, maybe many times: record it there, with `mengpaneel::track(…)`, or bind \
@@ -35,6 +27,13 @@ impl Barrier {
                 "`{name}` is bound in an async block, which may outlive the function: record it there, with \
                  `mengpaneel::track(…)`, or bind what counts outside of it"
             ),
+            Self::Borrowing => format!(
+                "`{name}` is bound in an async block that the function returns: write `async move`, or bind what \
+                 counts outside of it"
+            ),
+            Self::Constant => format!(
+                "`{name}` is bound in a constant, which is computed by the compiler: bind what counts outside of it"
+            ),
             Self::NoValue => {
                 format!("`{name}` is declared without a value: bind it with its value, `let {name} = …;`")
             }
@@ -42,229 +41,225 @@ impl Barrier {
     }
 }
 
-/// The names that a body binds.
+/// The bindings of the names in a body.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) bound: BTreeSet<String>,
-    pub(super) barred: BTreeMap<String, Barrier>,
+    /// The bindings at which each name is captured.
+    places: BTreeMap<String, BTreeSet<usize>>,
+    barred: BTreeMap<String, Barrier>,
+    /// Changes of what the binding of this number bound.
+    changes: Vec<(usize, Change)>,
 }
 
-/// Finds which of `named` the body binds.
-pub(super) fn find(stmts: &mut Vec<Stmt>, named: &BTreeSet<String>) -> Found {
-    let mut found = Found::default();
-    let mut walk = Walk {
-        barrier: None,
-        scopes: Vec::new(),
-        driven: false,
-        on_bind: &mut |bound, _, barrier| {
-            for name in bound.intersection(named) {
-                match barrier {
-                    None => {
-                        found.bound.insert(name.clone());
-                    }
-                    Some(barrier) => {
-                        found.barred.entry(name.clone()).or_insert(barrier);
-                    }
+/// Finds the bindings of `named` in a body.
+pub(super) fn find(stmts: &mut Vec<Stmt>, named: &BTreeSet<String>, around: &Around<'_>) -> Found {
+    let mut pass = Find { found: Found::default(), parameters: around.parameters, last: BTreeMap::new() };
+    Walk::new(&mut pass, named, around.returns_future).stmts(stmts, 0);
+    pass.found
+}
+
+struct Find<'a> {
+    found: Found,
+    parameters: &'a BTreeSet<String>,
+    /// The last binding of a name in each block.
+    last: BTreeMap<(usize, String), usize>,
+}
+
+impl Find<'_> {
+    /// Whether values are captured at this binding of the name.
+    ///
+    /// A name means what it means in the function's own block. A branch that binds it anew counts
+    /// only where the name is new, or where the value is a new one, not made of the old.
+    fn is_place(&mut self, name: &String, binding: &Binding<'_>) -> bool {
+        if let Some(barrier) = binding.barrier {
+            self.found.barred.entry(name.clone()).or_insert(barrier);
+            return false;
+        }
+        let is_refined = binding.from.contains(name);
+        let known = meaning(binding.scopes, name);
+        let is_parameter = known.is_none() && self.parameters.contains(name);
+        let place = self.last.entry((binding.block, name.clone()));
+        match place {
+            std::collections::btree_map::Entry::Occupied(mut last) => {
+                let before = last.insert(binding.index);
+                if is_refined && let Some(places) = self.found.places.get_mut(name) {
+                    places.remove(&before);
                 }
+                true
             }
-            vec![]
-        },
-    };
-    walk.block(stmts);
-    found
+            std::collections::btree_map::Entry::Vacant(_) if binding.block != 0 && is_parameter => false,
+            std::collections::btree_map::Entry::Vacant(_) if binding.block != 0 && known.is_some() && is_refined => {
+                false
+            }
+            std::collections::btree_map::Entry::Vacant(last) => {
+                last.insert(binding.index);
+                known != Some(Meaning::Other)
+            }
+        }
+    }
 }
 
-/// Puts each unit after every binding of one of the names that it needs where the others are in
-/// scope, and says which were put.
+/// What a name means in the innermost scope that has it.
+fn meaning(scopes: &[Scope], name: &str) -> Option<Meaning> {
+    scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
+}
+
+impl Pass for Find<'_> {
+    fn bind(&mut self, binding: &Binding<'_>) -> (Scope, Option<TokenStream>) {
+        let mut meanings = Scope::new();
+        for name in binding.names {
+            let meaning = if self.is_place(name, binding) {
+                self.found.places.entry(name.clone()).or_default().insert(binding.index);
+                Meaning::Place(binding.index)
+            } else {
+                Meaning::Other
+            };
+            meanings.insert(name.clone(), meaning);
+        }
+        (meanings, None)
+    }
+
+    fn change(&mut self, change: &Change, scopes: &[Scope]) {
+        if let Some(Meaning::Place(index)) = meaning(scopes, &change.name) {
+            self.found.changes.push((index, change.clone()));
+        }
+    }
+}
+
+impl Found {
+    /// The names of a unit at whose bindings it is captured, or the error at a name whose value
+    /// cannot be captured for sure.
+    pub(super) fn needed(&self, unit: &Unit, parameters: &BTreeSet<String>) -> syn::Result<BTreeSet<String>> {
+        for (name, of) in &unit.uses.uncertain {
+            let said = text(name);
+            if self.places.contains_key(&said) || self.barred.contains_key(&said) {
+                let said = format!(
+                    "`{of}` may bind `{said}` itself, or mean the body's: bind the whole value with `let` in the body, \
+                     and name that here"
+                );
+                return Err(syn::Error::new(name.span(), said));
+            }
+        }
+        let mut needed = BTreeSet::new();
+        for used in &unit.uses.names {
+            let name = text(&used.name);
+            if let Some(places) = self.places.get(&name).filter(|places| !places.is_empty()) {
+                self.refuse_change(used, places)?;
+                needed.insert(name);
+            } else if let (Some(barrier), false) = (self.barred.get(&name), parameters.contains(&name))
+                && !used.is_called
+            {
+                return Err(syn::Error::new(used.name.span(), barrier.explain(&name)));
+            }
+        }
+        Ok(needed)
+    }
+
+    fn refuse_change(&self, used: &Use, places: &BTreeSet<usize>) -> syn::Result<()> {
+        let name = text(&used.name);
+        let affects = |change: &Change| {
+            let common = change.fields.iter().zip(&used.fields).all(|(changed, read)| changed == read);
+            common && (!change.is_exact || change.fields.len() >= used.fields.len())
+        };
+        let changed =
+            self.changes.iter().any(|(index, change)| change.name == name && places.contains(index) && affects(change));
+        if changed {
+            let said = format!(
+                "`{name}` changes after this is captured, right after its `let`: bind the value that counts under a \
+                 name of its own, such as `let final_{name} = …;`, and name that here"
+            );
+            return Err(syn::Error::new(used.name.span(), said));
+        }
+        Ok(())
+    }
+}
+
+/// Inserts each unit after every binding of one of the names that it needs where the others are in
+/// scope, and returns which were inserted.
 pub(super) fn fill(
     stmts: &mut Vec<Stmt>,
+    found: &Found,
     units: &[(BTreeSet<String>, Unit)],
-    wrap: &dyn Fn(&[&TokenStream]) -> TokenStream,
-) -> BTreeSet<usize> {
-    let mut placed = BTreeSet::new();
-    let mut walk = Walk {
-        barrier: None,
-        scopes: Vec::new(),
-        driven: false,
-        on_bind: &mut |bound, scopes, barrier| {
-            let in_scope = |name: &String| scopes.iter().any(|scope| scope.contains(name));
-            let mut takes = Vec::new();
-            for (index, (needed, unit)) in units.iter().enumerate() {
-                if barrier.is_none() && !needed.is_disjoint(bound) && needed.iter().all(in_scope) {
-                    placed.insert(index);
-                    takes.push(&unit.take);
-                }
+    around: &Around<'_>,
+) -> syn::Result<BTreeSet<usize>> {
+    let named: BTreeSet<String> = units
+        .iter()
+        .flat_map(|(_, unit)| {
+            let uncertain = unit.uses.uncertain.iter().map(|(name, _)| text(name));
+            unit.uses.names.iter().map(|used| text(&used.name)).chain(uncertain)
+        })
+        .collect();
+    let mut pass = Fill { found, units, around, placed: BTreeSet::new(), inserted: 0, error: None };
+    Walk::new(&mut pass, &named, around.returns_future).stmts(stmts, 0);
+    pass.error.map_or(Ok(pass.placed), Err)
+}
+
+struct Fill<'a> {
+    found: &'a Found,
+    units: &'a [(BTreeSet<String>, Unit)],
+    around: &'a Around<'a>,
+    placed: BTreeSet<usize>,
+    inserted: usize,
+    error: Option<syn::Error>,
+}
+
+impl Fill<'_> {
+    fn refuse_other(&mut self, unit: &Unit, needed: &BTreeSet<String>, scopes: &[Scope], meanings: &Scope) {
+        let is_other = |name: &str| {
+            let meaning = meanings.get(name).copied().or_else(|| meaning(scopes, name));
+            meaning == Some(Meaning::Other)
+        };
+        let other = unit.uses.names.iter().find(|used| {
+            let name = text(&used.name);
+            !needed.contains(&name) && !used.is_called && is_other(&name)
+        });
+        if let (Some(used), None) = (other, &self.error) {
+            let name = text(&used.name);
+            let said = format!(
+                "`{name}` is bound anew where the other names of this value are bound, so that it could mean either: \
+                 give one of the two another name"
+            );
+            self.error = Some(syn::Error::new(used.name.span(), said));
+        }
+    }
+}
+
+impl Pass for Fill<'_> {
+    fn bind(&mut self, binding: &Binding<'_>) -> (Scope, Option<TokenStream>) {
+        let mut meanings = Scope::new();
+        for name in binding.names {
+            let is_place = self.found.places.get(name).is_some_and(|places| places.contains(&binding.index));
+            meanings.insert(name.clone(), if is_place { Meaning::Place(binding.index) } else { Meaning::Other });
+        }
+        let is_bound_here = |name: &String| matches!(meanings.get(name), Some(Meaning::Place(_)));
+        let in_scope = |name: &String| match meanings.get(name) {
+            Some(meaning) => *meaning != Meaning::Other,
+            None => matches!(meaning(binding.scopes, name), Some(Meaning::Place(_))),
+        };
+        let mut takes = Vec::new();
+        for (index, (needed, unit)) in self.units.iter().enumerate() {
+            if needed.iter().any(is_bound_here) && needed.iter().all(in_scope) {
+                self.refuse_other(unit, needed, binding.scopes, &meanings);
+                self.placed.insert(index);
+                takes.push(&unit.take);
             }
-            if takes.is_empty() { vec![] } else { vec![Stmt::Expr(Expr::Verbatim(wrap(&takes)), None)] }
-        },
-    };
-    walk.block(stmts);
-    placed
-}
-
-/// What to do where names are bound, given all scopes that are open, and to write there.
-type OnBind<'a> = &'a mut dyn FnMut(&BTreeSet<String>, &[BTreeSet<String>], Option<Barrier>) -> Vec<Stmt>;
-
-/// Goes through a body by its scopes.
-struct Walk<'a> {
-    barrier: Option<Barrier>,
-    scopes: Vec<BTreeSet<String>>,
-    /// Whether an async block that stands here is awaited here, and so is part of the body.
-    driven: bool,
-    on_bind: OnBind<'a>,
-}
-
-impl Walk<'_> {
-    fn block(&mut self, stmts: &mut Vec<Stmt>) {
-        self.scopes.push(BTreeSet::new());
-        let driven = self.driven;
-        for mut stmt in std::mem::take(stmts) {
-            self.driven = is_instrumented(&stmt);
-            self.visit_stmt_mut(&mut stmt);
-            let local = if let Stmt::Local(local) = &stmt { Some(pattern_of(local)) } else { None };
-            stmts.push(stmt);
-            match local {
-                Some((bound, true)) => stmts.extend(self.bind(&bound)),
-                Some((bound, false)) => self.behind(Barrier::NoValue, |walk| drop(walk.bind(&bound))),
-                None => {}
-            }
         }
-        self.driven = driven;
-        self.scopes.pop();
+        let inserted = (!takes.is_empty()).then(|| (self.around.wrap)(&takes));
+        self.inserted += usize::from(inserted.is_some());
+        (meanings, inserted)
     }
 
-    fn bind(&mut self, bound: &BTreeSet<String>) -> Vec<Stmt> {
-        if bound.is_empty() {
-            return vec![];
-        }
-        if self.barrier.is_none()
-            && let Some(scope) = self.scopes.last_mut()
-        {
-            scope.extend(bound.iter().cloned());
-        }
-        (self.on_bind)(bound, &self.scopes, self.barrier)
-    }
-
-    fn behind(&mut self, barrier: Barrier, visit: impl FnOnce(&mut Self)) {
-        let outer = self.barrier;
-        self.barrier = outer.or(Some(barrier));
-        visit(self);
-        self.barrier = outer;
-    }
-
-    /// A branch that these names are bound for.
-    fn branch(&mut self, bound: &BTreeSet<String>, visit: impl FnOnce(&mut Self)) -> Vec<Stmt> {
-        self.scopes.push(BTreeSet::new());
-        let takes = self.bind(bound);
-        visit(self);
-        self.scopes.pop();
-        takes
-    }
-}
-
-impl VisitMut for Walk<'_> {
-    fn visit_block_mut(&mut self, block: &mut Block) {
-        self.block(&mut block.stmts);
-    }
-
-    fn visit_expr_if_mut(&mut self, branches: &mut syn::ExprIf) {
-        self.visit_expr_mut(&mut branches.cond);
-        let bound = bound_by_condition(&branches.cond);
-        let takes = self.branch(&bound, |walk| walk.visit_block_mut(&mut branches.then_branch));
-        branches.then_branch.stmts.splice(0..0, takes);
-        if let Some((_, otherwise)) = &mut branches.else_branch {
-            self.visit_expr_mut(otherwise);
+    fn own(&mut self, expr: &mut Expr, before: usize) {
+        if self.inserted > before {
+            let handle = self.around.handle;
+            *expr = Expr::Verbatim(quote!({
+                let #handle = #handle.share();
+                #expr
+            }));
         }
     }
 
-    fn visit_arm_mut(&mut self, arm: &mut Arm) {
-        let mut bound = BTreeSet::new();
-        bound_by(&arm.pat, &mut bound);
-        let takes = self.branch(&bound, |walk| visit_mut::visit_arm_mut(walk, arm));
-        if takes.is_empty() {
-            return;
-        }
-        let body = &arm.body;
-        *arm.body = Expr::Verbatim(quote!({ #(#takes)* #body }));
-    }
-
-    fn visit_expr_while_mut(&mut self, node: &mut syn::ExprWhile) {
-        let bound = bound_by_condition(&node.cond);
-        self.behind(Barrier::Loop, |walk| {
-            walk.bind(&bound);
-            visit_mut::visit_expr_while_mut(walk, node);
-        });
-    }
-
-    fn visit_expr_for_loop_mut(&mut self, node: &mut syn::ExprForLoop) {
-        self.visit_expr_mut(&mut node.expr);
-        self.behind(Barrier::Loop, |walk| {
-            walk.bind(&names_in([&*node.pat]));
-            walk.visit_block_mut(&mut node.body);
-        });
-    }
-
-    fn visit_expr_loop_mut(&mut self, node: &mut syn::ExprLoop) {
-        self.behind(Barrier::Loop, |walk| visit_mut::visit_expr_loop_mut(walk, node));
-    }
-
-    fn visit_expr_closure_mut(&mut self, node: &mut syn::ExprClosure) {
-        self.behind(Barrier::Closure, |walk| {
-            walk.bind(&names_in(&node.inputs));
-            walk.visit_expr_mut(&mut node.body);
-        });
-    }
-
-    fn visit_expr_await_mut(&mut self, node: &mut syn::ExprAwait) {
-        let outer = std::mem::replace(&mut self.driven, true);
-        self.visit_expr_mut(&mut node.base);
-        self.driven = outer;
-    }
-
-    fn visit_expr_call_mut(&mut self, node: &mut syn::ExprCall) {
-        let outer = self.driven;
-        let function = node.func.to_token_stream().to_string();
-        self.driven &= !function.contains("spawn");
-        visit_mut::visit_expr_call_mut(self, node);
-        self.driven = outer;
-    }
-
-    fn visit_expr_async_mut(&mut self, node: &mut syn::ExprAsync) {
-        let mut visit = |walk: &mut Self| visit_mut::visit_expr_async_mut(walk, node);
-        if self.driven { visit(self) } else { self.behind(Barrier::AsyncBlock, visit) }
-    }
-
-    fn visit_item_mut(&mut self, _: &mut syn::Item) {}
-}
-
-/// Whether this is the body of an async function as `#[tracing::instrument]` leaves it.
-fn is_instrumented(stmt: &Stmt) -> bool {
-    matches!(stmt, Stmt::Local(local) if names_in([&local.pat]).contains("__tracing_instrument_future"))
-}
-
-/// What a `let` binds, and whether it gives it a value.
-fn pattern_of(local: &Local) -> (BTreeSet<String>, bool) {
-    (names_in([&local.pat]), local.init.is_some())
-}
-
-fn names_in<'a>(patterns: impl IntoIterator<Item = &'a Pat>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for pattern in patterns {
-        bound_by(pattern, &mut names);
-    }
-    names
-}
-
-/// What a condition binds for its branch: the `let`s of its chain.
-pub(crate) fn bound_by_condition(condition: &Expr) -> BTreeSet<String> {
-    match condition {
-        Expr::Let(condition) => names_in([&*condition.pat]),
-        Expr::Binary(chain) => {
-            let mut names = bound_by_condition(&chain.left);
-            names.extend(bound_by_condition(&chain.right));
-            names
-        }
-        Expr::Group(group) => bound_by_condition(&group.expr),
-        _ => BTreeSet::new(),
+    fn inserted(&self) -> usize {
+        self.inserted
     }
 }

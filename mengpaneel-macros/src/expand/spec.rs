@@ -9,12 +9,14 @@ use syn::{Expr, ExprLit, Lit, LitStr};
 
 use super::local;
 use crate::args::{Annotation, Arg, Call, Mode, Name, On, Property};
-use crate::capture::{Unit, bound_by_condition};
-use crate::names::Used;
+use crate::capture::Unit;
+use crate::names::{self, Reader};
 
 /// Collects calls and hands out slots.
 pub(super) struct Spec<'a> {
     root: &'a TokenStream,
+    /// The generic parameters of the function, which mean nothing in a static.
+    generics: BTreeSet<String>,
     calls: Vec<TokenStream>,
     slots: usize,
 }
@@ -26,8 +28,8 @@ struct Take {
 }
 
 impl<'a> Spec<'a> {
-    pub(super) fn new(root: &'a TokenStream) -> Self {
-        Self { root, calls: Vec::new(), slots: 0 }
+    pub(super) fn new(root: &'a TokenStream, generics: BTreeSet<String>) -> Self {
+        Self { root, generics, calls: Vec::new(), slots: 0 }
     }
 
     /// The constant part of every call, and how many slots there are.
@@ -35,13 +37,13 @@ impl<'a> Spec<'a> {
         (self.calls, self.slots)
     }
 
-    /// Adds the calls of one attribute; what it takes, by what must be taken together.
-    pub(super) fn add(&mut self, annotation: &Annotation) -> Vec<Unit> {
+    /// Adds the calls of one attribute, and returns its values by what must be captured together.
+    pub(super) fn add(&mut self, annotation: &Annotation) -> syn::Result<Vec<Unit>> {
         let root = self.root;
         let line = quote_spanned!(annotation.at=> ::core::line!());
         if annotation.calls.is_empty() {
             self.calls.push(quote!(#root::__private::Annotated::bare(#line)));
-            return vec![];
+            return Ok(vec![]);
         }
         let when = (!annotation.when.is_empty()).then(|| self.slot());
         let mut takes = Vec::new();
@@ -51,8 +53,8 @@ impl<'a> Spec<'a> {
             self.calls.push(call);
         }
         match when {
-            Some(slot) => vec![conditional(annotation, slot, &takes)],
-            None => takes.into_iter().map(Take::alone).collect(),
+            Some(slot) => Ok(vec![conditional(annotation, slot, &takes)?]),
+            None => super::combine(takes.into_iter().map(Take::alone)),
         }
     }
 
@@ -166,7 +168,7 @@ impl<'a> Spec<'a> {
     /// A computed name as the plan can know it: a constant's value, or how the expression is written.
     fn label(&self, expr: &Expr) -> TokenStream {
         let root = self.root;
-        if is_constant(expr) {
+        if self.is_constant(expr) {
             let text = local("text");
             return quote! {
                 #root::__private::Label::Constant(|| {
@@ -177,6 +179,22 @@ impl<'a> Spec<'a> {
         }
         let written = format!("{{{}}}", expr.to_token_stream());
         quote!(#root::__private::Label::Text(#written))
+    }
+
+    /// Whether this is a path by convention a constant's, with the same meaning outside of the function.
+    fn is_constant(&self, expr: &Expr) -> bool {
+        let Expr::Path(path) = expr else { return false };
+        let segments = &path.path.segments;
+        let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return false };
+        let (first, last) = (names::text(&first.ident), names::text(&last.ident));
+        // The `T` of an `impl<T>` around the function cannot be seen from here.
+        let is_generic = self.generics.contains(&first) || (segments.len() > 1 && first.len() == 1);
+        let has_arguments = segments.iter().any(|segment| !segment.arguments.is_none());
+        path.qself.is_none()
+            && first != "Self"
+            && !is_generic
+            && !has_arguments
+            && last.chars().all(|c| !c.is_lowercase())
     }
 
     /// The slot of a named value. The name gives its place to the error at a type without JSON.
@@ -230,14 +248,6 @@ fn literal(expr: &Expr) -> Option<TokenStream> {
 /// The largest integer that is one without a suffix: that of an `i32`.
 const MAX_UNTYPED: u64 = 0x7fff_ffff;
 
-/// A path that everyone writes for a constant, and that means the same outside of the function.
-fn is_constant(expr: &Expr) -> bool {
-    let Expr::Path(path) = expr else { return false };
-    let (Some(first), Some(last)) = (path.path.segments.first(), path.path.segments.last()) else { return false };
-    let last = last.ident.to_string();
-    path.qself.is_none() && first.ident != "Self" && last.chars().all(|c| !c.is_lowercase())
-}
-
 /// The variant of `mengpaneel::Mode`.
 fn mode(mode: Mode) -> Ident {
     local(match mode {
@@ -271,29 +281,29 @@ fn operand(expr: &Expr) -> TokenStream {
 }
 
 impl Take {
-    fn alone(self) -> Unit {
-        let mut used = Used::default();
-        self.exprs.iter().for_each(|expr| used.add(expr));
-        Unit { names: used.without(&BTreeSet::new()), take: self.statement }
+    fn alone(self) -> syn::Result<Unit> {
+        let mut reader = Reader::default();
+        self.exprs.iter().for_each(|expr| reader.expr(expr));
+        unit(reader, self.statement)
     }
 }
 
-/// Everything that an attribute with a condition takes: at once, and only where it holds.
-fn conditional(annotation: &Annotation, slot: usize, takes: &[Take]) -> Unit {
+/// Everything that an attribute with a condition captures: at once, and only where it holds.
+fn conditional(annotation: &Annotation, slot: usize, takes: &[Take]) -> syn::Result<Unit> {
     let values = local("values");
-    let mut bound = BTreeSet::new();
-    let mut names = Vec::new();
-    for part in &annotation.when {
-        let mut used = Used::default();
-        used.add(part);
-        names.extend(used.without(&bound));
-        bound.extend(bound_by_condition(part));
-    }
-    let mut used = Used::default();
-    takes.iter().flat_map(|take| &take.exprs).for_each(|expr| used.add(expr));
-    names.extend(used.without(&bound));
+    let mut reader = Reader::default();
+    annotation.when.iter().for_each(|part| reader.condition(part));
+    takes.iter().flat_map(|take| &take.exprs).for_each(|expr| reader.expr(expr));
     let statements = takes.iter().map(|take| &take.statement);
     let inner = quote!(#values.when(#slot, true); #(#statements)*);
     let nested = annotation.when.iter().rev().fold(inner, |inner, part| quote!(if #part { #inner }));
-    Unit { names, take: quote!(#values.when(#slot, false); #nested) }
+    unit(reader, quote!(#values.when(#slot, false); #nested))
+}
+
+/// Values that are captured by these statements. Where a macro may hide a `return`, a closure keeps it
+/// from ending the function.
+fn unit(reader: Reader, take: TokenStream) -> syn::Result<Unit> {
+    let uses = reader.finish()?;
+    let take = if uses.hides { quote!((|| { #take })();) } else { take };
+    Ok(Unit { uses, take })
 }

@@ -43,7 +43,7 @@ fn several_attributes() {
         quote!(alias(user.id)),
         quote! {
             #[mengpaneel::track("Sign Up", "ID" = user.id)]
-            #[setup(identify(user.id))]
+            #[mengpaneel::setup(identify(user.id))]
             #[post("/users")]
             async fn sign_up(form: Form<NewUser>) -> HttpResponse {
                 let user = insert(form);
@@ -145,10 +145,26 @@ fn a_mistake_leaves_the_function_as_it_was() {
         Mode::Track,
         quote!("X", title =),
         quote!(
-            #[setup(identify(1))]
+            #[mengpaneel::setup(identify(1))]
             fn half_typed(title: &str) -> usize {
                 title.len()
             }
+        ),
+    ));
+}
+
+#[test]
+fn attribute_of_unknown_origin_is_waited_for() {
+    insta::assert_snapshot!(expanded(
+        Mode::Track,
+        quote!("X", id = id),
+        quote!(
+            #[mengpaneel::setup(identify(id))]
+            #[setup]
+            #[get("/x")]
+            #[tracking(reset())]
+            #[post("/x")]
+            async fn waits(id: u32) {}
         ),
     ));
 }

@@ -2,26 +2,39 @@
 //! keeps the values taken on the way and records the calls once it is known how the function ended.
 
 mod end;
+pub mod finish;
+mod lines;
 pub mod outcome;
 mod taken;
 
 use std::future::Future;
 use std::panic::Location;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use crate::call::{Call, Mode};
 use crate::current::{current, tell_no_scope, try_current};
 use crate::mixpanel::Mixpanel;
-use crate::plan::{Annotated, Site};
-use crate::recorder::{Condition, Entry, Place};
+use crate::plan::{Annotated, Kind, Site};
+use crate::recorder::{Condition, Entry, Place, Point, Recorder};
 use crate::written::{write_bool, write_text_value};
 
 use self::end::condition;
 use self::taken::{Arguments, Slots, When};
-pub use crate::__outcome as ended;
+pub use crate::{__finished as finished, __finished_opaque as finished_opaque, __outcome as ended};
+pub use lines::Lines;
 pub use outcome::Outcome;
+
+/// Whether a value is the request of a middleware, which it may pass on to the rest of the chain.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __passes_on {
+    ($value:expr) => {{
+        use $crate::__private::outcome::{PassesOn as _, StaysHere as _};
+        (&&$crate::__private::outcome::Probe::of($value)).passes_on()
+    }};
+}
 
 /// Runs the body of a function, which may end at any `return` or `?` in it.
 pub fn run<R>(body: impl FnOnce() -> R) -> R {
@@ -39,9 +52,13 @@ pub const fn nothing<R>() -> Option<R> {
 /// unwound: it did not succeed.
 #[derive(Debug)]
 #[must_use]
-pub struct Frame(Option<Live>);
+pub struct Frame(Option<Arc<Live>>);
 
-/// What a frame keeps where calls are recorded at all.
+/// Access to a frame from a future that may outlive the function's own locals.
+#[derive(Clone, Debug)]
+pub struct Shared(Option<Arc<Live>>);
+
+/// The state of a frame where calls are recorded at all.
 #[derive(Debug)]
 struct Live {
     mixpanel: Mixpanel,
@@ -49,8 +66,8 @@ struct Live {
     /// The place of calls that take no value from the body.
     entered: u64,
     slots: Mutex<Slots>,
-    /// Where a value is written first.
-    scratch: Mutex<Vec<u8>>,
+    /// The lines to which a bare `#[setup]` is limited.
+    limit: Option<Lines>,
 }
 
 /// A call whose function ended in the way for it.
@@ -75,21 +92,33 @@ impl Frame {
         let Some(recorder) = mixpanel.recorder() else { return Self(None) };
         let entered = recorder.ticket();
         let slots = Mutex::new(Slots::new(site.slots));
-        Self(Some(Live { mixpanel, site, entered, slots, scratch: Mutex::default() }))
+        Self(Some(Arc::new(Live { mixpanel, site, entered, slots, limit: None })))
     }
 
-    /// Where to put the values that can be taken at the start; `None` where nothing is recorded.
+    /// Limits a bare `#[setup]` to these lines, where the function may pass the request on.
+    pub fn limited(mut self, passes_on: bool, lines: Lines) -> Self {
+        if let (Some(live), true) = (self.0.as_mut().and_then(Arc::get_mut), passes_on) {
+            live.limit = Some(lines);
+        }
+        self
+    }
+
+    /// Where to put the values that can be captured at the start; `None` where nothing is recorded.
     pub fn entry(&self) -> Option<Values<'_>> {
-        let live = self.0.as_ref()?;
+        let live = self.0.as_deref()?;
         Some(Values { live, ticket: live.entered })
     }
 
-    /// Where to put the values that can be taken at this point; `None` where nothing is recorded,
+    /// Where to put the values that can be captured at this point; `None` where nothing is recorded,
     /// so that nothing is evaluated either.
     pub fn values(&self) -> Option<Values<'_>> {
-        let live = self.0.as_ref()?;
-        let ticket = live.mixpanel.recorder()?.ticket();
-        Some(Values { live, ticket })
+        self.0.as_deref()?.values()
+    }
+
+    /// Access to the frame for an async block that owns what it uses.
+    #[must_use]
+    pub fn share(&self) -> Shared {
+        Shared(self.0.clone())
     }
 
     /// The function ended like this.
@@ -109,18 +138,57 @@ impl Frame {
         self.begin_setup().scope(body)
     }
 
-    /// Runs the rest of the middleware chain in the mode in which the function was called.
-    pub fn outside<F: Future>(&self, next: F) -> impl Future<Output = F::Output> + use<F> {
-        let mixpanel = self.0.as_ref().map_or_else(current, |live| live.mixpanel.clone());
-        mixpanel.scope(next)
+    /// As [`run_in_setup`](Self::run_in_setup), for a guard, whose setup counts if it passes and the
+    /// request is routed.
+    pub fn guard_in_setup(&self, body: impl FnOnce() -> bool) -> bool {
+        let Some(recorder) = self.0.as_ref().and_then(|live| live.mixpanel.recorder()) else { return body() };
+        let taking_back = TakingBack { recorder, from: recorder.here() };
+        let passed = self.begin_setup().sync_scope(body);
+        if passed {
+            std::mem::forget(taking_back);
+        }
+        passed
+    }
+
+    /// Polls a future that the function returned, in the mode of its body.
+    fn poll_in_mode<R>(&self, poll: impl FnOnce() -> R) -> R {
+        match self.0.as_deref() {
+            Some(live) if live.is_bare() => live.in_setup().sync_scope(poll),
+            _ => poll(),
+        }
     }
 
     fn begin_setup(&self) -> Mixpanel {
-        let mixpanel = self.0.as_ref().map_or_else(current, |live| live.mixpanel.clone());
-        if let Some(recorder) = mixpanel.recorder() {
-            recorder.begin_setup(Condition::Always);
+        let Some(live) = self.0.as_deref() else { return current() };
+        if let Some(recorder) = live.mixpanel.recorder() {
+            recorder.begin_setup(live.setup_condition());
         }
-        mixpanel.in_mode(Mode::Setup)
+        live.in_setup()
+    }
+}
+
+impl Shared {
+    /// As [`Frame::values`].
+    pub fn values(&self) -> Option<Values<'_>> {
+        self.0.as_deref()?.values()
+    }
+
+    /// As [`Frame::share`].
+    #[must_use]
+    pub fn share(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Takes back the setup of a guard that did not let the request pass.
+struct TakingBack<'a> {
+    recorder: &'a Recorder,
+    from: Point,
+}
+
+impl Drop for TakingBack<'_> {
+    fn drop(&mut self) {
+        self.recorder.take_back(self.from, self.recorder.here());
     }
 }
 
@@ -133,6 +201,24 @@ impl Drop for Frame {
 }
 
 impl Live {
+    fn values(&self) -> Option<Values<'_>> {
+        let ticket = self.mixpanel.recorder()?.ticket();
+        Some(Values { live: self, ticket })
+    }
+
+    fn is_bare(&self) -> bool {
+        self.site.calls.iter().any(|annotated| annotated.bare)
+    }
+
+    /// What decides whether the setup of a bare `#[setup]` counts.
+    fn setup_condition(&self) -> Condition {
+        if self.site.kind == Kind::Guard { Condition::Routed } else { Condition::Always }
+    }
+
+    fn in_setup(&self) -> Mixpanel {
+        self.mixpanel.in_setup(self.setup_condition(), self.limit)
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,8 +257,7 @@ impl Live {
                 }
             }
         }
-        let bare = self.site.calls.iter().any(|annotated| annotated.bare);
-        if let (Some(condition), false) = (begun, bare) {
+        if let (Some(condition), false) = (begun, self.is_bare()) {
             recorder.begin_setup(condition);
         }
     }
@@ -255,17 +340,6 @@ impl Values<'_> {
     }
 
     fn put(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {
-        let live = self.live;
-        let scratch = || live.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        // What serialises may record by itself: it is not locked out.
-        let mut written = std::mem::take(&mut *scratch());
-        written.clear();
-        written.reserve(48);
-        let is_there = write(&live.mixpanel, &mut written);
-        live.slots().put(slot, self.ticket, |to| {
-            to.extend_from_slice(&written);
-            is_there
-        });
-        *scratch() = written;
+        self.live.slots().put(slot, self.ticket, |to| write(&self.live.mixpanel, to));
     }
 }

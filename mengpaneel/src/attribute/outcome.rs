@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use actix_web::Responder;
-use actix_web::dev::ServiceResponse;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::web::{Bytes, BytesMut};
 
 /// How a function ended.
@@ -20,6 +20,8 @@ pub enum Outcome {
     Returned,
     /// With a response, whose status is yet to be seen.
     Answered,
+    /// With `None`, which is status 404 where it is the response, and nobody's response elsewhere.
+    Absent,
 }
 
 impl Outcome {
@@ -51,8 +53,33 @@ impl<R> Probe<R> {
     }
 }
 
-/// What a service function returns and a handler may: a text, bytes, or nothing.
-pub trait Text {}
+/// A request that a middleware may pass on.
+pub trait PassesOn {
+    /// Returns `true`.
+    fn passes_on(&self) -> bool {
+        true
+    }
+}
+
+impl PassesOn for &Probe<ServiceRequest> {}
+
+/// Any other value.
+pub trait StaysHere {
+    /// Returns `false`.
+    fn passes_on(&self) -> bool {
+        false
+    }
+}
+
+impl<R> StaysHere for Probe<R> {}
+
+/// A text, bytes, or nothing: what any function returns, and a handler may.
+pub trait Text {
+    /// How a function ended that returned this.
+    fn outcome(&self) -> Outcome {
+        Outcome::Returned
+    }
+}
 
 impl Text for () {}
 impl Text for String {}
@@ -63,7 +90,12 @@ impl Text for Vec<u8> {}
 impl Text for &[u8] {}
 impl Text for Bytes {}
 impl Text for BytesMut {}
-impl<T: Text> Text for Option<T> {}
+
+impl<T: Text> Text for Option<T> {
+    fn outcome(&self) -> Outcome {
+        self.as_ref().map_or(Outcome::Absent, Text::outcome)
+    }
+}
 
 /// Tells how the function ended that returned `R`.
 pub trait Ask<R> {
@@ -74,14 +106,14 @@ pub trait Ask<R> {
 /// A text, or nothing, in a result.
 impl<T: Text, E> Ask<Result<T, E>> for &&&&&&Probe<Result<T, E>> {
     fn outcome(&self, returned: &Result<T, E>) -> Outcome {
-        ok(returned, Outcome::Returned)
+        returned.as_ref().map_or(Outcome::Failed, Text::outcome)
     }
 }
 
 /// A text, or nothing.
 impl<T: Text> Ask<T> for &&&&&Probe<T> {
-    fn outcome(&self, _: &T) -> Outcome {
-        Outcome::Returned
+    fn outcome(&self, returned: &T) -> Outcome {
+        returned.outcome()
     }
 }
 

@@ -5,11 +5,13 @@ mod people;
 mod writing;
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::attribute::Lines;
 use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
 use crate::recorder::{Condition, Entry, Place, Recorder};
@@ -41,17 +43,27 @@ pub struct Mixpanel {
     recorder: Option<Arc<Recorder>>,
     mode: Mode,
     via_server: bool,
+    /// What decides whether the calls count.
+    condition: Condition,
+    /// The function to whose own lines the mode is limited.
+    limit: Option<Lines>,
 }
 
 impl Mixpanel {
     /// A handle on a recorder, in tracking mode.
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
-        Self { recorder: Some(recorder), mode: Mode::Tracking, via_server: false }
+        Self {
+            recorder: Some(recorder),
+            mode: Mode::Tracking,
+            via_server: false,
+            condition: Condition::Always,
+            limit: None,
+        }
     }
 
     /// A handle that records nothing: no token, no middleware, or a visitor who opted out.
     pub(crate) fn detached() -> Self {
-        Self { recorder: None, mode: Mode::Tracking, via_server: false }
+        Self { recorder: None, mode: Mode::Tracking, via_server: false, condition: Condition::Always, limit: None }
     }
 
     pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
@@ -75,6 +87,22 @@ impl Mixpanel {
         Self { mode, ..self.clone() }
     }
 
+    /// The same recorder for a bare `#[setup]`, whose calls count under `condition`; in the lines of
+    /// one function alone, where there is a limit.
+    pub(crate) fn in_setup(&self, condition: Condition, limit: Option<Lines>) -> Self {
+        Self { mode: Mode::Setup, condition, limit, ..self.clone() }
+    }
+
+    /// The handle for a call site: outside of the function that limits the mode, in tracking mode.
+    pub(crate) fn at(self, site: &Location<'_>) -> Self {
+        match self.limit {
+            Some(limit) if !limit.contain(site) => {
+                Self { mode: Mode::Tracking, condition: Condition::Always, limit: None, ..self }
+            }
+            _ => Self { limit: None, ..self },
+        }
+    }
+
     /// The same recorder, for calls that only the server may send: `via(server)`.
     #[must_use]
     pub fn via_server(&self) -> Self {
@@ -89,7 +117,7 @@ impl Mixpanel {
     /// setup before it.
     pub fn setup(&self, calls: impl FnOnce(&Self)) {
         if let Some(recorder) = &self.recorder {
-            recorder.begin_setup(Condition::Always);
+            recorder.begin_setup(self.condition);
             calls(&self.in_mode(Mode::Setup));
         }
     }
@@ -304,9 +332,9 @@ impl Mixpanel {
     }
 
     fn entry(&self, method: Method, args: Args) -> Entry {
-        let (mode, via_server) = (self.mode, self.via_server);
+        let (mode, via_server, condition) = (self.mode, self.via_server, self.condition);
         let call = Call::with(method, args);
-        Entry { call, mode, via_server, condition: Condition::Always, ticket: None }
+        Entry { call, mode, via_server, condition, ticket: None }
     }
 
     /// Reports an ID that is nobody's, and the call that was not recorded for it.

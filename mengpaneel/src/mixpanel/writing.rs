@@ -1,6 +1,7 @@
 //! What a call is called with, as it is written; what cannot be is told.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -14,6 +15,14 @@ use crate::written::{self, Object, Reader, Seen, write_len, write_text_value, wr
 /// What the names of the properties begin with that say whose an event is: `$device_id`, `$user_id`,
 /// `distinct_id`.
 pub(crate) const ID_PROPERTIES: [&[u8; 8]; 3] = [b"$device_", b"$user_id", b"distinct"];
+
+/// Runs a value's `Serialize`, whose panic is an error as any other: no tracking may end a request.
+fn caught<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(serialize)) {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(_) => Err("its Serialize panicked".to_owned()),
+    }
+}
 
 impl Mixpanel {
     /// Writes a value; `null` where it cannot be written, which is told.
@@ -35,12 +44,12 @@ impl Mixpanel {
             write_value(&Value::Null, to);
             return false;
         }
-        match written::write_with(&value, first, ID_PROPERTIES, to) {
+        match caught(|| written::write_with(&value, first, ID_PROPERTIES, to)) {
             Ok(may_have_id) => may_have_id,
-            Err(error) => {
+            Err(why) => {
                 to.truncate(begin);
                 write_value(&Value::Null, to);
-                self.tell(Reason::NotJson { what: what.to_string(), why: error.to_string() });
+                self.tell(Reason::NotJson { what: what.to_string(), why });
                 false
             }
         }
@@ -82,7 +91,7 @@ impl Mixpanel {
         }
         let begin = to.len();
         // What cannot be written is no ID.
-        let is_written = written::write(&id, to).is_ok();
+        let is_written = caught(|| written::write(&id, to)).is_ok();
         let id = Reader::of(to.get(begin..).unwrap_or_default());
         let is_text = { id }.seen().and_then(Seen::as_text).is_some_and(|text| !is_blank(text));
         if is_written && is_text {
@@ -103,7 +112,7 @@ impl Mixpanel {
         if !self.is_recording() {
             return None;
         }
-        match serde_json::to_value(ids).unwrap_or_default() {
+        match caught(|| serde_json::to_value(ids)).unwrap_or_default() {
             Value::Array(ids) => {
                 to.push(b'a');
                 write_len(ids.len(), to);

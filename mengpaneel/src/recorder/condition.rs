@@ -10,6 +10,11 @@ pub enum Condition {
     Response,
     /// It counts if the request is answered with another status, or not at all.
     FailedResponse,
+    /// It counts unless the request is answered with status 404: a function returned `None`, and
+    /// whether that is the response cannot be known before.
+    Found,
+    /// It counts if the request is answered with status 404.
+    NotFound,
     /// It counts if the request found its way to a handler: calls of a guard that let it pass.
     Routed,
 }
@@ -21,6 +26,8 @@ pub struct Ending {
     pub succeeded: bool,
     /// It was routed to a handler.
     pub routed: bool,
+    /// It was answered with status 404.
+    pub not_found: bool,
 }
 
 impl Condition {
@@ -29,6 +36,8 @@ impl Condition {
             Self::Always => true,
             Self::Response => ending.succeeded,
             Self::FailedResponse => !ending.succeeded,
+            Self::Found => !ending.not_found,
+            Self::NotFound => ending.not_found,
             Self::Routed => ending.routed,
         }
     }

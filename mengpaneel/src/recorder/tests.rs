@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const ANSWERED: Ending = Ending { succeeded: true, routed: true };
+const ANSWERED: Ending = Ending { succeeded: true, routed: true, not_found: false };
 
 fn recorder() -> Recorder {
     Recorder::new(Visitor::default, Arc::default())
@@ -68,7 +68,7 @@ fn a_setup_replaces_the_setup_before_it() {
 
 #[test]
 fn a_setup_whose_condition_fails_leaves_the_one_before_it() {
-    let failed = Ending { succeeded: false, routed: true };
+    let failed = Ending { succeeded: false, routed: true, not_found: false };
     let recorder = recorder();
     recorder.record(identify("old"));
     recorder.begin_setup(Condition::Response);

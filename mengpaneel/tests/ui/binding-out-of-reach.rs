@@ -45,7 +45,26 @@ fn never_together(first: bool) {
     }
 }
 
+#[mengpaneel::track("X", n = n)]
+fn in_a_constant() -> u32 {
+    const {
+        let n = 1;
+        n
+    }
+}
+
+#[mengpaneel::track("X", n = n)]
+async fn in_a_task_that_is_not_awaited() {
+    let task = std::thread::spawn(|| async move {
+        let n = 1;
+        n
+    });
+    drop(task);
+}
+
 fn main() {
+    in_a_constant();
+    drop(in_a_task_that_is_not_awaited());
     in_a_loop();
     in_while_let(vec![]);
     in_a_closure();

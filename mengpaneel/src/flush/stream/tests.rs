@@ -52,7 +52,7 @@ impl Flow {
         });
         let post = Arc::new(post.unwrap());
         let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()));
-        recorder.settle(Ending { succeeded: true, routed: true }, Extent::Everything);
+        recorder.settle(Ending { succeeded: true, routed: true, not_found: false }, Extent::Everything);
         let judge: Judge = Box::new(move |_| verdict.clone());
         let write: Write = Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
         let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![event("early")], ..Calls::default() });

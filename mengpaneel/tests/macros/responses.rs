@@ -1,0 +1,126 @@
+//! When the status of the response decides: wherever the function's value is the response.
+
+use actix_web::dev::Service;
+use actix_web::error::ErrorNotFound;
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpResponse, Responder, get, test as web_test, web};
+use mengpaneel::testing::record_request;
+use mengpaneel::track;
+
+use crate::results::{charge, traced};
+use crate::support::said;
+
+// A6
+#[track("Opaque")]
+#[track("Opaque Failed", on(failure))]
+async fn opaque_none() -> impl Responder {
+    None::<String>
+}
+
+#[get("/below")]
+#[track("Below")]
+#[track("Below Failed", on(failure))]
+async fn below_route() -> Option<String> {
+    None
+}
+
+#[track("Above")]
+#[get("/above")]
+async fn above_route() -> Option<String> {
+    None
+}
+
+#[track("Result")]
+async fn result_of_none() -> Result<Option<&'static str>, actix_web::Error> {
+    Ok(None)
+}
+
+#[track("Result")]
+async fn result_of_some() -> Result<Option<&'static str>, actix_web::Error> {
+    Ok(Some("text"))
+}
+
+#[track("With Status")]
+async fn with_status() -> (&'static str, StatusCode) {
+    ("no", StatusCode::CONFLICT)
+}
+
+#[track("Text")]
+fn text_of(found: bool) -> Option<String> {
+    found.then(|| "text".into())
+}
+
+/// A helper's `None` is nobody's response: the handler answers otherwise.
+async fn answers_otherwise() -> HttpResponse {
+    assert!(text_of(false).is_none());
+    HttpResponse::BadRequest().finish()
+}
+
+async fn charges() -> HttpResponse {
+    assert!(charge().is_none());
+    HttpResponse::InternalServerError().finish()
+}
+
+async fn finds_nothing() -> actix_web::Result<String> {
+    text_of(true).filter(|text| text.len() > 10).ok_or_else(|| ErrorNotFound("nothing"))
+}
+
+async fn answer(uri: &str) -> Vec<String> {
+    let app = web_test::init_service(
+        App::new()
+            .service(below_route)
+            .service(above_route)
+            .route("/opaque", web::get().to(opaque_none))
+            .route("/none", web::get().to(result_of_none))
+            .route("/some", web::get().to(result_of_some))
+            .route("/status", web::get().to(with_status))
+            .route("/otherwise", web::get().to(answers_otherwise))
+            .route("/charges", web::get().to(charges))
+            .route("/nothing", web::get().to(finds_nothing))
+            .route("/traced", web::get().to(async || traced(1).map_or("no", |_| "yes"))),
+    )
+    .await;
+    let request = web_test::TestRequest::get().uri(uri).to_request();
+    said(&record_request(|| app.call(request)).await.1)
+}
+
+macro_rules! answers {
+    ($($test:ident: $uri:literal => [$($said:literal),*];)*) => {$(
+        #[actix_web::test]
+        async fn $test() {
+            let expected: Vec<&str> = vec![$($said),*];
+            assert_eq!(answer($uri).await, expected);
+        }
+    )*};
+}
+
+answers! {
+    none_behind_impl_responder_is_no_success: "/opaque" => ["track Opaque Failed"];
+    none_below_a_route_attribute_is_no_success: "/below" => ["track Below Failed"];
+    none_above_a_route_attribute_is_no_success: "/above" => [];
+    none_in_a_result_is_no_success: "/none" => [];
+    some_in_a_result_is_a_success: "/some" => ["track Result"];
+    status_beside_a_text_decides: "/status" => [];
+    none_of_a_helper_is_nobodys_response: "/otherwise" => ["track Text"];
+    attribute_named_trace_makes_no_handler: "/charges" => ["track Charged"];
+    text_of_a_helper_is_nobodys_response: "/nothing" => ["track Text"];
+    function_below_another_crates_trace_is_a_function: "/traced" => ["track Traced"];
+}
+
+// A11
+#[actix_web::test]
+async fn guard_of_a_scope_in_which_nothing_matches_records_nothing() {
+    #[track("Scope")]
+    fn of_scope(ctx: &actix_web::guard::GuardContext<'_>) -> bool {
+        ctx.head().uri.path().starts_with("/scope")
+    }
+
+    let scope = || {
+        web::scope("/scope").guard(actix_web::guard::fn_guard(of_scope)).route("/in", web::get().to(HttpResponse::Ok))
+    };
+    let app = web_test::init_service(App::new().service(scope())).await;
+    for (uri, expected) in [("/scope/in", vec!["track Scope"]), ("/scope/out", vec![])] {
+        let request = web_test::TestRequest::get().uri(uri).to_request();
+        assert_eq!(said(&record_request(|| app.call(request)).await.1), expected);
+    }
+}

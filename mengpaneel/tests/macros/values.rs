@@ -1,0 +1,255 @@
+//! What values may do: nothing to the function.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
+
+use mengpaneel::{plan, track};
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use crate::properties_of_future;
+use crate::support::{properties_by, said_by};
+
+// A8, B4
+macro_rules! precedence {
+    ($test:ident, $args:tt, $value:expr, $expected:tt) => {
+        #[test]
+        fn $test() {
+            precedence!(@function $args, $value);
+            assert_eq!(properties_by(function), [json!($expected)]);
+        }
+    };
+    (@function double, $value:expr) => {
+        #[track("E", v = $value * 2)]
+        fn function() {}
+    };
+    (@function plain, $value:expr) => {
+        #[track("E", v = $value)]
+        fn function() {}
+    };
+    (@function method, $value:expr) => {
+        #[track("E", v = $value.max(1))]
+        fn function() {}
+    };
+    (@function negated, $value:expr) => {
+        #[track("E", v = !$value)]
+        fn function() {}
+    };
+    (@function when, $value:expr) => {
+        #[track("E", when(!$value), v = 1)]
+        fn function() {}
+    };
+    (@function format, $value:expr) => {
+        #[track("E", v = format!("{}", $value * 2))]
+        fn function() {}
+    };
+    (@function unknown, $value:expr) => {
+        #[track("E", v = twice!($value))]
+        fn function() {}
+    };
+    (@function cast, $value:expr) => {
+        #[track("E", v = $value as u8)]
+        fn function() {}
+    };
+    (@function json, $value:expr) => {
+        #[track("E", v = json!({"n": $value * 2, "m": $value}))]
+        fn function() {}
+    };
+}
+
+macro_rules! twice {
+    ($value:expr) => {
+        $value * 2
+    };
+}
+
+precedence!(fragment_keeps_its_parentheses_in_a_product, double, 2 + 2, {"v": 8});
+precedence!(fragment_alone_is_a_value, plain, 2 + 2, {"v": 4});
+precedence!(fragment_is_the_receiver_of_a_method, method, 2 - 4, {"v": 1});
+precedence!(fragment_is_negated_as_a_whole, negated, true && false, {"v": true});
+precedence!(fragment_is_negated_as_a_whole_in_a_condition, when, false && true, {"v": 1});
+precedence!(fragment_keeps_its_parentheses_in_format, format, 2 + 2, {"v": "8"});
+precedence!(fragment_keeps_its_parentheses_in_another_macro, unknown, 2 + 2, {"v": 8});
+precedence!(fragment_is_cast_as_a_whole, cast, 1 + 2, {"v": 3});
+precedence!(fragment_keeps_its_parentheses_in_json, json, 2 + 2, {"v": {"n": 8, "m": 4}});
+
+macro_rules! with_body {
+    ($value:expr) => {
+        #[track("Body")]
+        fn with_body() -> u32 {
+            $value * 2
+        }
+    };
+}
+
+with_body!(2 + 2);
+
+// A12
+macro_rules! events {
+    ($literal:literal, $expr:expr, $name:literal, $key:expr) => {
+        #[track($literal, $name = 1)]
+        fn by_literal() {}
+
+        #[track($expr, $key = 2)]
+        fn by_expression() {}
+    };
+}
+
+events!("Create Literal", "Create Expression", "Literal Name", "Expression Name");
+
+#[test]
+fn literals_of_a_macro_are_literals_in_the_plan() {
+    by_literal();
+    by_expression();
+    let plan = plan();
+    let of = |event: &str| plan.iter().find(|annotation| annotation.event.as_deref() == Some(event));
+    assert_eq!(of("Create Literal").map(|annotation| annotation.properties.clone()), Some(vec!["Literal Name".into()]));
+    assert_eq!(
+        of("Create Expression").map(|annotation| annotation.properties.clone()),
+        Some(vec!["Expression Name".into()])
+    );
+}
+
+// B3
+trait HasEvent {
+    const EVENT: &'static str;
+}
+
+struct Order;
+
+impl HasEvent for Order {
+    const EVENT: &'static str = "Generic Event";
+}
+
+#[track(T::EVENT, { T::EVENT } = 1)]
+fn generic_event<T: HasEvent>() {}
+
+#[track(<T as HasEvent>::EVENT)]
+fn qualified_event<T: HasEvent>() {}
+
+struct Holder<T>(T);
+
+impl<T: HasEvent> Holder<T> {
+    #[track(T::EVENT)]
+    fn event_of_the_impl(&self) -> &T {
+        &self.0
+    }
+}
+
+#[test]
+fn event_may_be_a_constant_of_a_type_parameter() {
+    assert_eq!(said_by(generic_event::<Order>), ["track Generic Event"]);
+    assert_eq!(said_by(qualified_event::<Order>), ["track Generic Event"]);
+    assert_eq!(said_by(|| _ = Holder(Order).event_of_the_impl()), ["track Generic Event"]);
+    assert_eq!(properties_by(generic_event::<Order>), [json!({"Generic Event": 1})]);
+}
+
+struct Panics;
+
+impl Serialize for Panics {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("in Serialize");
+    }
+}
+
+#[track("Panics", value = Panics, fine = 1)]
+fn panicking_value() -> u32 {
+    7
+}
+
+#[mengpaneel::setup(identify(Panics))]
+#[track("Fine")]
+fn panicking_id() -> u32 {
+    8
+}
+
+#[track("Panics", ..Panics)]
+fn panicking_spread() -> u32 {
+    9
+}
+
+#[track("Panics", value = Panics)]
+async fn panicking_value_of_async(value: u32) -> u32 {
+    value
+}
+
+#[test]
+fn panic_in_serialize_leaves_the_function_alone() {
+    let (returned, calls) = mengpaneel::testing::record(panicking_value);
+    assert_eq!((returned, crate::support::properties(&calls)), (7, vec![json!({"value": null, "fine": 1})]));
+    let (returned, calls) = mengpaneel::testing::record(panicking_id);
+    assert_eq!((returned, crate::support::said(&calls)), (8, vec!["track Fine".to_owned()]));
+    let (returned, calls) = mengpaneel::testing::record(panicking_spread);
+    assert_eq!((returned, crate::support::properties(&calls)), (9, vec![json!({})]));
+    assert_eq!(properties_of_future(|| panicking_value_of_async(1)), [json!({"value": null})]);
+}
+
+/// An order of events that guards note when they are dropped.
+#[derive(Clone, Default)]
+struct Order2(Arc<Mutex<Vec<&'static str>>>);
+
+struct Noted(&'static str, Order2);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.1.0.lock().unwrap().push(self.0);
+    }
+}
+
+fn plain_order(first: Noted, second: Noted, third: Noted) {
+    let _local = Noted("local", first.1.clone());
+    assert!(third.0 < second.0 || first.0 < second.0);
+}
+
+#[track("Dropped", n = first.0)]
+fn annotated_order(first: Noted, second: Noted, third: Noted) {
+    let _local = Noted("local", first.1.clone());
+    assert!(third.0 < second.0 || first.0 < second.0);
+}
+
+#[track("Dropped")]
+async fn async_order(first: Noted, second: Noted, third: Noted) {
+    let _local = Noted("local", first.1.clone());
+    assert!(third.0 < second.0 || first.0 < second.0);
+}
+
+#[test]
+fn parameters_are_dropped_in_the_order_of_a_plain_function() {
+    let dropped = |run: &dyn Fn(Noted, Noted, Noted)| {
+        let order = Order2::default();
+        run(Noted("first", order.clone()), Noted("second", order.clone()), Noted("third", order.clone()));
+        let noted = order.0.lock().unwrap().clone();
+        noted
+    };
+    let plain = dropped(&plain_order);
+    assert_eq!(dropped(&annotated_order), plain);
+    let runtime = actix_web::rt::Runtime::new().unwrap();
+    assert_eq!(dropped(&|first, second, third| runtime.block_on(async_order(first, second, third))), plain);
+}
+
+thread_local! {
+    static EVALUATED: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+fn evaluated(n: u32) -> u32 {
+    EVALUATED.with_borrow_mut(|evaluated| evaluated.push(n));
+    n
+}
+
+#[track("Once", n = evaluated(n))]
+fn evaluates(n: u32) -> u32 {
+    n
+}
+
+#[test]
+fn value_is_evaluated_once_and_only_where_something_is_recorded() {
+    evaluates(1);
+    assert!(EVALUATED.take().is_empty());
+    assert_eq!(properties_by(|| evaluates(2)), [json!({"n": 2})]);
+    assert_eq!(EVALUATED.take(), [2]);
+}
+
+#[test]
+fn body_keeps_the_precedence_of_fragments() {
+    assert_eq!(with_body(), 8);
+}
