@@ -2,7 +2,7 @@
 
 mod spec;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Result;
 use syn::ext::IdentExt;
@@ -13,13 +13,17 @@ use crate::function::{Function, Output};
 use crate::siblings::{self, Sibling};
 use crate::{root, route};
 
+/// Whether anything is recorded. Without the feature the attributes only use what they name, in branches
+/// that are never taken, so that nothing is called unused for want of it.
+const IS_ON: bool = cfg!(feature = "tracking");
+
 /// Expands one attribute, and with it the others of ours that stand on the function.
-pub(crate) fn attribute(mode: Mode, args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn attribute(mode: Mode, args: TokenStream, item: &TokenStream) -> TokenStream {
     all(vec![Sibling { mode, args, at: Span::call_site() }], item)
 }
 
 /// Expands the attributes that waited for one that may have been ours.
-pub(crate) fn waiting(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn waiting(args: TokenStream, item: &TokenStream) -> TokenStream {
     match siblings::waiting(args) {
         Ok(ours) => all(ours, item),
         Err(error) => {
@@ -29,10 +33,7 @@ pub(crate) fn waiting(args: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-fn all(mut ours: Vec<Sibling>, item: TokenStream) -> TokenStream {
-    if cfg!(not(feature = "tracking")) {
-        return item;
-    }
+fn all(mut ours: Vec<Sibling>, item: &TokenStream) -> TokenStream {
     let mut function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
@@ -79,8 +80,11 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
     let units = combine(annotations.iter().map(|annotation| spec.add(annotation)))?;
     let units: Vec<Unit> = units.into_iter().flatten().collect();
     let (frame, values, taken) = (local("frame"), local("values"), local("taken"));
-    let wrap =
-        |takes: &[&TokenStream]| quote!(if let ::core::option::Option::Some(#values) = #taken.values() { #(#takes)* });
+    let wrap = |takes: &[&TokenStream]| {
+        let condition =
+            if IS_ON { quote!(let ::core::option::Option::Some(#values) = #taken.values()) } else { quote!(false) };
+        quote!(if #condition { #(#takes)* })
+    };
     let around = Around {
         parameters: &function.parameters(),
         returns_future: function.sig.asyncness.is_none(),
@@ -88,6 +92,11 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
         handle: &taken,
     };
     let Captured { body, entry, inside } = capture::capture(&function.body, units, &around)?;
+    if !IS_ON {
+        let entry = (!entry.is_empty()).then(|| wrap(&entry.iter().collect::<Vec<_>>()));
+        let stmts = body.stream();
+        return Ok(function.with_body(&quote!(#entry #stmts)));
+    }
     let entry = (!entry.is_empty())
         .then(|| quote!(if let ::core::option::Option::Some(#values) = #taken.entry() { #(#entry)* }));
     let site = site(function, &root, spec);
@@ -97,10 +106,9 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
     let run = Run { function, root: &root, frame: &frame, bare };
     let order = function.drop_order();
     let run = if function.sig.asyncness.is_some() {
-        run.of_async(&quote!(#order #entry #body))
+        run.of_async(&quote!(#order #entry), &body)
     } else {
-        let body = if order.is_some() { quote!({ #order #body }) } else { quote!(#body) };
-        let run = run.of_sync(&body);
+        let run = run.of_sync(&run.block(&order.unwrap_or_default(), &body));
         quote!(#entry #run)
     };
     Ok(function.with_body(&quote!(let #frame = #site; #limit #taken #run)))
@@ -160,11 +168,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn of_async(&self, body: &TokenStream) -> TokenStream {
+    /// The block of a body, after these statements. Its braces are the user's own to the lints.
+    fn block(&self, first: &TokenStream, body: &Group) -> TokenStream {
+        let stmts = body.stream();
+        let mut block = Group::new(Delimiter::Brace, quote!(#first #stmts));
+        block.set_span(self.function.braces);
+        TokenTree::Group(block).into()
+    }
+
+    fn of_async(&self, then: &TokenStream, body: &Group) -> TokenStream {
         let Self { root, frame, .. } = self;
         let returned = local("returned");
         let run = |first: TokenStream| {
-            let block = quote!(async move { #first #body });
+            let block = self.block(&quote!(#first #then), body);
+            let block = quote_spanned!(self.function.braces=> async move #block);
             if self.bare { quote!(#frame.in_setup(#block).await) } else { quote!(#block.await) }
         };
         // The first thing that an async block may return settles its type, as a signature would.
@@ -173,7 +190,7 @@ impl Run<'_> {
         // A response's builder can be awaited; that it is returned is the function's own affair.
         let allow = quote!(#[allow(clippy::async_yields_async)]);
         match self.function.output() {
-            Output::Never => body.clone(),
+            Output::Never => quote!(#body),
             Output::Unit => {
                 let run = run(early(quote!(#root::__private::nothing::<()>())));
                 quote!(#run; #frame.end(#root::__private::Outcome::Returned);)
@@ -188,21 +205,33 @@ impl Run<'_> {
     fn of_sync(&self, body: &TokenStream) -> TokenStream {
         let Self { function, root, frame, bare } = self;
         let returned = local("returned");
-        let run = |ty: TokenStream| {
-            if *bare {
-                quote!(#frame.run_in_setup(move || -> #ty #body))
-            } else {
-                quote!(#root::__private::run(move || -> #ty #body))
-            }
+        // Lints look at a closure whose tokens have the user's place, and at its body.
+        let closure = |ty: Option<TokenStream>| {
+            let ty = ty.map(|ty| quote!(-> #ty));
+            quote_spanned!(function.braces=> move || #ty #body)
         };
+        let run_closure = |closure: TokenStream| {
+            if *bare { quote!(#frame.run_in_setup(#closure)) } else { quote!(#root::__private::run(#closure)) }
+        };
+        let run = |ty: TokenStream| run_closure(closure(Some(ty)));
         match function.output() {
             Output::Never => body.clone(),
             Output::Unit => {
-                let run = run(quote!(()));
+                let unit = closure(None);
+                let run = if *bare {
+                    quote!(#frame.run_in_setup::<()>(#unit))
+                } else {
+                    quote!(#root::__private::run::<()>(#unit))
+                };
                 quote!(#run; #frame.end(#root::__private::Outcome::Returned);)
             }
             Output::Named(ty) if function.is_guard() => {
-                let run = if *bare { quote!(#frame.guard_in_setup(move || -> #ty #body)) } else { run(quote!(#ty)) };
+                let run = if *bare {
+                    let closure = closure(Some(quote!(#ty)));
+                    quote!(#frame.guard_in_setup(#closure))
+                } else {
+                    run(quote!(#ty))
+                };
                 quote!(let #returned: #ty = #run; #frame.end(#root::__private::Outcome::of_guard(#returned)); #returned)
             }
             Output::Named(ty) | Output::Hidden { ty, is_opaque: false } => {
@@ -216,8 +245,8 @@ impl Run<'_> {
             // The bound tells a closure its type, as the signature does without the attribute.
             Output::Closure { bounds, .. } => {
                 let returns = local("returns");
-                let body = quote!(#returns(move || #body));
-                let run = if *bare { quote!(#frame.run_in_setup(#body)) } else { quote!(#root::__private::run(#body)) };
+                let closure = closure(None);
+                let run = run_closure(quote!(#returns(#closure)));
                 quote! {
                     fn #returns<R: #bounds, F: ::core::ops::FnOnce() -> R>(body: F) -> F { body }
                     let #returned = #run;
@@ -236,11 +265,25 @@ mod tests_without_tracking {
     use super::*;
 
     #[test]
-    fn without_the_feature_a_function_is_left_as_it_was() {
+    fn function_without_the_feature_only_uses_what_the_attribute_names() {
         let item = quote!(
-            async fn signed_in(user: Option<User>) {}
+            async fn signed_in(user: Option<User>) {
+                let id = user.id();
+                id
+            }
         );
-        let left = attribute(Mode::Setup, quote!(identify(user.id)), item.clone());
-        assert_eq!(left.to_string(), item.to_string());
+        let used = attribute(Mode::Setup, quote!(when(let Some(user) = &user), identify(id)), &item);
+        let expected = quote!(
+            async fn signed_in(user: Option<User>) {
+                let id = user.id();
+                if false {
+                    if let Some(user) = &user {
+                        let _ = &id;
+                    }
+                }
+                id
+            }
+        );
+        assert_eq!(used.to_string(), expected.to_string());
     }
 }

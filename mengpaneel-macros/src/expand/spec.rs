@@ -173,7 +173,7 @@ impl<'a> Spec<'a> {
             return quote! {
                 #root::__private::Label::Constant(|| {
                     let #text: &str = ::core::convert::AsRef::as_ref(&#expr);
-                    ::std::string::String::from(#text)
+                    ::core::convert::From::from(#text)
                 })
             };
         }
@@ -224,7 +224,11 @@ impl<'a> Spec<'a> {
     ) -> usize {
         let (slot, values) = (self.slot(), local("values"));
         let value = operand(expr);
-        let statement = quote!(#values.#by(#slot, #what #borrow #value););
+        let statement = if super::IS_ON {
+            quote!(#values.#by(#slot, #what #borrow #value);)
+        } else {
+            quote!(let _ = #borrow #value;)
+        };
         takes.push(Take { statement, exprs: vec![expr.clone()] });
         slot
     }
@@ -295,9 +299,11 @@ fn conditional(annotation: &Annotation, slot: usize, takes: &[Take]) -> syn::Res
     annotation.when.iter().for_each(|part| reader.condition(part));
     takes.iter().flat_map(|take| &take.exprs).for_each(|expr| reader.expr(expr));
     let statements = takes.iter().map(|take| &take.statement);
-    let inner = quote!(#values.when(#slot, true); #(#statements)*);
+    let when = |met: bool| super::IS_ON.then(|| quote!(#values.when(#slot, #met);));
+    let (met, unmet) = (when(true), when(false));
+    let inner = quote!(#met #(#statements)*);
     let nested = annotation.when.iter().rev().fold(inner, |inner, part| quote!(if #part { #inner }));
-    unit(reader, quote!(#values.when(#slot, false); #nested))
+    unit(reader, quote!(#unmet #nested))
 }
 
 /// Values that are captured by these statements. Where a macro may hide a `return`, a closure keeps it

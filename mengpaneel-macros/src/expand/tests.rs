@@ -5,8 +5,9 @@ use quote::quote;
 use super::*;
 
 /// The expansion, as a person would have written it.
+#[allow(clippy::needless_pass_by_value, reason = "the tests read better so")]
 fn expanded(mode: Mode, args: TokenStream, item: TokenStream) -> String {
-    let file = syn::parse2(attribute(mode, args, item)).unwrap();
+    let file = syn::parse2(attribute(mode, args, &item)).unwrap();
     prettyplease::unparse(&file)
 }
 
@@ -74,7 +75,7 @@ fn a_body_that_binds_nothing_that_is_named_is_not_parsed() {
     let tokens = attribute(
         Mode::Track,
         quote!("Count", n = n),
-        quote!(
+        &quote!(
             fn count(n: u32) -> u32 {
                 half typed 1 + ; n
             }

@@ -14,6 +14,7 @@ mod support;
 mod bindings;
 mod modes;
 mod names;
+mod preludeless;
 mod responses;
 mod results;
 mod values;

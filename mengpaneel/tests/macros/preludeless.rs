@@ -1,0 +1,34 @@
+//! Attributes in a module that has no prelude.
+#![no_implicit_prelude]
+
+use ::std::{assert_eq, vec};
+
+const EVENT: &str = "Preludeless";
+
+mod keys {
+    pub(crate) const KEY: &str = "Key";
+}
+
+#[::mengpaneel::track(EVENT, n = n, keys::KEY = doubled, when(n > 1), on(always))]
+#[::mengpaneel::setup(identify(n))]
+fn records(n: u32) -> u32 {
+    let doubled = n * 2;
+    doubled
+}
+
+#[::mengpaneel::track(EVENT)]
+async fn records_later() -> ::core::result::Result<u32, u32> {
+    ::core::result::Result::Ok(1)
+}
+
+#[::mengpaneel::setup]
+fn sets() {
+    ::mengpaneel::identify(1);
+}
+
+#[test]
+fn attributes_need_no_prelude() {
+    assert_eq!(crate::support::said_by(|| records(2)), vec!["identify 2", "track Preludeless"]);
+    assert_eq!(crate::said_by_future(records_later), vec!["track Preludeless"]);
+    assert_eq!(crate::support::said_by(sets), vec!["identify 1"]);
+}
