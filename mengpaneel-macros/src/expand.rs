@@ -265,7 +265,7 @@ mod tests_without_tracking {
     use super::*;
 
     #[test]
-    fn function_without_the_feature_only_uses_what_the_attribute_names() {
+    fn function_only_uses_what_the_attribute_names() {
         let item = quote!(
             async fn signed_in(user: Option<User>) {
                 let id = user.id();

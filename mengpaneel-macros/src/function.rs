@@ -127,6 +127,9 @@ impl Function {
         });
         let mut idents = Vec::new();
         typed.for_each(|pattern| bindings(pattern, &mut |binding| idents.push(binding.ident.clone())));
+        if idents.len() < 2 {
+            return None;
+        }
         idents.retain(|ident| mentions(self.body.stream(), &text(ident)));
         let idents = idents.iter().rev();
         (idents.len() > 1).then(|| quote::quote_spanned!(Span::mixed_site()=> let _ = (#(&#idents),*);))

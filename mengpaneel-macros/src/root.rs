@@ -22,7 +22,7 @@ pub(crate) fn path(given: Option<&syn::Path>) -> TokenStream {
 }
 
 /// The name of the dependency, as an identifier.
-pub(crate) fn name() -> String {
+fn name() -> String {
     std::env::var_os("CARGO_MANIFEST_DIR")
         .and_then(|directory| renamed(&PathBuf::from(directory)))
         .unwrap_or_else(|| NAME.to_owned())
@@ -32,7 +32,7 @@ pub(crate) fn name() -> String {
 fn renamed(directory: &Path) -> Option<String> {
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
     let workspace =
-        manifest.contains("workspace").then(|| directory.ancestors().find_map(workspace_manifest)).flatten();
+        has_key(&manifest, "workspace").then(|| directory.ancestors().find_map(workspace_manifest)).flatten();
     // Parsing takes longer than the rest of an expansion, and most manifests rename nothing.
     if !may_rename(&manifest) && !workspace.as_deref().is_some_and(may_rename) {
         return None;
@@ -42,8 +42,13 @@ fn renamed(directory: &Path) -> Option<String> {
 
 /// Whether a manifest has a `package = …` in it, and our name.
 fn may_rename(manifest: &str) -> bool {
+    manifest.contains(NAME) && has_key(manifest, "package")
+}
+
+/// Whether a word stands before an equals sign somewhere.
+fn has_key(manifest: &str, key: &str) -> bool {
     let is_key = |rest: &str| rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with('=');
-    manifest.contains(NAME) && manifest.split("package").skip(1).any(is_key)
+    manifest.split(key).skip(1).any(is_key)
 }
 
 fn workspace_manifest(directory: &Path) -> Option<String> {

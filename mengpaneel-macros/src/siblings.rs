@@ -1,7 +1,7 @@
 //! The attributes of ours that stand on one function, which are expanded together.
 //!
-//! A macro cannot know what a path names. `#[mengpaneel::setup]` is ours; `#[setup]` may be another
-//! crate's. The attributes above such a one therefore wait below it, in `__private::attributes`: if
+//! A macro cannot know what a path names. `#[mengpaneel::setup]` is ours; `#[setup]` and `#[app::setup]`
+//! may be another crate's. The attributes above such a one therefore wait below it, in `__private::attributes`: if
 //! it is ours, it finds them there; if not, it does its own work and leaves them.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
@@ -49,15 +49,13 @@ pub(crate) fn waiting(args: TokenStream) -> Result<Vec<Sibling>> {
 /// Takes the attributes that are ours for sure out of `attrs` and adds them to `ours`, up to the first
 /// that may be ours. Puts all of `ours` below that one, to wait there, and returns `true`.
 pub(crate) fn take_or_wait(attrs: &mut Vec<Attribute>, ours: &mut Vec<Sibling>) -> bool {
-    let root = root::name();
-    let waited =
-        take(attrs, |attr| (kind(attr, &root) == Kind::Waiting).then(|| waiting(args(attr)).unwrap_or_default()));
+    let waited = take(attrs, |attr| (kind(attr) == Kind::Waiting).then(|| waiting(args(attr)).unwrap_or_default()));
     ours.splice(0..0, waited);
-    let sure = |attr: &Attribute| match kind(attr, &root) {
+    let sure = |attr: &Attribute| match kind(attr) {
         Kind::Sure(mode) => Some(vec![Sibling { mode, args: args(attr), at: attr.path().span() }]),
         _ => None,
     };
-    let Some(first) = attrs.iter().position(|attr| kind(attr, &root) == Kind::Perhaps) else {
+    let Some(first) = attrs.iter().position(|attr| kind(attr) == Kind::Perhaps) else {
         ours.extend(take(attrs, sure));
         return false;
     };
@@ -91,7 +89,7 @@ enum Kind {
     Other,
 }
 
-fn kind(attr: &Attribute, root: &str) -> Kind {
+fn kind(attr: &Attribute) -> Kind {
     let path = attr.path();
     let Some(last) = path.segments.last() else { return Kind::Other };
     let before = path.segments.iter().rev().nth(1).map(|segment| segment.ident.to_string());
@@ -101,7 +99,7 @@ fn kind(attr: &Attribute, root: &str) -> Kind {
     let Some(mode) = Mode::named(&last.ident) else { return Kind::Other };
     match (before, &attr.meta) {
         (_, Meta::NameValue(_)) => Kind::Other,
-        (Some(before), _) if before == "mengpaneel" || before == root => Kind::Sure(mode),
+        (Some(before), _) if before == "mengpaneel" => Kind::Sure(mode),
         _ => Kind::Perhaps,
     }
 }

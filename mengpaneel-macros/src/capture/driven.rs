@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{BinOp, Expr, ExprClosure, Pat, Stmt};
@@ -43,24 +43,32 @@ impl Driven {
     }
 
     /// How an argument runs in a call of this function, where the call stands at a place that runs so.
-    pub(super) fn in_call(self, function: &str) -> Self {
-        let function = function.rsplit("::").next().unwrap_or(function).trim();
+    pub(super) fn in_call(self, function: Option<&Ident>) -> Self {
+        let Some(function) = function else { return if self == Self::Here { Self::Call } else { Self::No } };
         if function == "block_on" {
             return Self::Here;
         }
         match self {
-            Self::Returned if WRAPPERS.contains(&function) => Self::Returned,
+            Self::Returned if WRAPPERS.iter().any(|wrapper| function == wrapper) => Self::Returned,
             Self::No | Self::Returned => Self::No,
-            _ if function.contains("spawn") => Self::Spawned,
+            _ if function.to_string().contains("spawn") => Self::Spawned,
             Self::Here => Self::Call,
             other => other,
         }
     }
 }
 
+/// The last name of the path of a function.
+pub(super) fn called(function: &Expr) -> Option<&Ident> {
+    match function {
+        Expr::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        _ => None,
+    }
+}
+
 /// The closure of `(|| …)()`, or the one in which another attribute of ours, below, left the body.
 pub(super) fn closure_called_here(call: &mut syn::ExprCall) -> Option<&mut ExprClosure> {
-    let is_ours = call.func.to_token_stream().to_string().replace(' ', "").contains("__private::run");
+    let is_ours = matches!(&*call.func, Expr::Path(path) if path.path.segments.iter().any(|segment| segment.ident == "__private"));
     let callee = match &mut *call.func {
         _ if is_ours => call.args.first_mut(),
         Expr::Paren(paren) => Some(&mut *paren.expr),
@@ -124,12 +132,11 @@ fn hands_on(stmt: &Stmt, name: &str) -> bool {
         match expr {
             Expr::Path(path) => path.path.get_ident().is_some_and(|ident| text(ident) == name),
             Expr::Call(call) => {
-                let function = call.func.to_token_stream().to_string();
-                Driven::Returned.in_call(&function) == Driven::Returned
+                Driven::Returned.in_call(called(&call.func)) == Driven::Returned
                     && call.args.iter().any(|arg| is_name(arg, name))
             }
             Expr::MethodCall(call) => {
-                Driven::Returned.in_call(&call.method.to_string()) == Driven::Returned && is_name(&call.receiver, name)
+                Driven::Returned.in_call(Some(&call.method)) == Driven::Returned && is_name(&call.receiver, name)
             }
             _ => false,
         }
@@ -189,7 +196,7 @@ const ADDING: [&str; 7] = ["push", "push_str", "push_back", "push_front", "inser
 
 /// The change of `items.push(…)`.
 pub(super) fn changed_by_call(call: &syn::ExprMethodCall) -> Option<Change> {
-    let method = call.method.to_string();
-    let change = ADDING.contains(&method.as_str()).then(|| changed(&call.receiver)).flatten()?;
+    let adds = ADDING.iter().any(|adding| call.method == adding);
+    let change = adds.then(|| changed(&call.receiver)).flatten()?;
     Some(Change { is_exact: true, ..change })
 }

@@ -116,7 +116,9 @@ impl<'a, P: Pass> Walk<'a, P> {
     }
 
     fn local(&mut self, local: &mut Local) -> Option<Stmt> {
-        let from = local.init.as_ref().map(|init| self.mentioned(&init.expr)).unwrap_or_default();
+        let names = names_in([&local.pat]);
+        let init = local.init.as_ref().filter(|_| !names.is_disjoint(self.named));
+        let from = init.map(|init| self.mentioned(&init.expr)).unwrap_or_default();
         match &mut local.init {
             // The user's own block, as `#[async_trait]` leaves it.
             Some(init) if self.block == 0 && is_generated(&local.pat) => match &mut *init.expr {
@@ -131,7 +133,6 @@ impl<'a, P: Pass> Walk<'a, P> {
             }
             None => {}
         }
-        let names = names_in([&local.pat]);
         if local.init.is_none() {
             self.behind(Barrier::NoValue, |walk| drop(walk.bind(&names, &from)));
             return None;
@@ -246,7 +247,7 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
                 if let Some(closure) = driven::closure_called_here(node) {
                     return self.closure_called_here(closure);
                 }
-                let driven = driven.in_call(&node.func.to_token_stream().to_string());
+                let driven = driven.in_call(driven::called(&node.func));
                 self.undriven(&mut node.func);
                 node.args.iter_mut().for_each(|arg| self.driven(driven, arg));
                 return;
@@ -255,7 +256,7 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
                 if let Some(change) = driven::changed_by_call(node) {
                     self.pass.change(&change, &self.scopes);
                 }
-                let driven = driven.in_call(&node.method.to_string());
+                let driven = driven.in_call(Some(&node.method));
                 self.driven(driven, &mut node.receiver);
                 node.args.iter_mut().for_each(|arg| self.driven(driven, arg));
                 return;
@@ -285,9 +286,10 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
     }
 
     fn visit_expr_if_mut(&mut self, branches: &mut syn::ExprIf) {
-        let from = self.mentioned(&branches.cond);
-        self.undriven(&mut branches.cond);
         let bound = bound_by_condition(&branches.cond);
+        let binds = !bound.is_disjoint(self.named);
+        let from = if binds { self.mentioned(&branches.cond) } else { BTreeSet::new() };
+        self.undriven(&mut branches.cond);
         let inserted = self.branch(&bound, &from, |walk| walk.visit_block_mut(&mut branches.then_branch));
         branches.then_branch.stmts.splice(0..0, inserted.map(|tokens| statement(&tokens, &[])));
         if let Some((_, otherwise)) = &mut branches.else_branch {
