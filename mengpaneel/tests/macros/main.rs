@@ -17,6 +17,7 @@ mod names;
 mod preludeless;
 mod responses;
 mod results;
+mod returns;
 mod values;
 
 /// Runs a future to its end, and returns the calls that it recorded, as words.
