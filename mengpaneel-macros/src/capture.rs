@@ -25,9 +25,9 @@ pub(crate) struct Unit {
 /// A body that captures values where their names are bound.
 pub(crate) struct Captured {
     pub(crate) body: Group,
-    /// What is captured before it, since it binds none of the names.
+    /// Code for what is captured at entry, since the body binds none of its names.
     pub(crate) entry: Vec<TokenStream>,
-    /// Whether it captures any itself.
+    /// True if it captures any itself.
     pub(crate) inside: bool,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Captured {
 pub(crate) struct Around<'a> {
     /// The names that the parameters bind.
     pub(crate) parameters: &'a BTreeSet<String>,
-    /// Whether an async block at the end of the body is what the function returns.
+    /// True if an async block at the end of the body is what the function returns.
     pub(crate) returns_future: bool,
     /// Makes statements of captures.
     pub(crate) wrap: &'a dyn Fn(&[&TokenStream]) -> TokenStream,

@@ -13,7 +13,7 @@ use crate::function::{Function, Output};
 use crate::siblings::{self, Sibling};
 use crate::{root, route};
 
-/// Whether anything is recorded. Without the feature the attributes only use what they name, in branches
+/// True if anything is recorded. Without the feature the attributes only use what they name, in branches
 /// that are never taken, so that nothing is called unused for want of it.
 const IS_ON: bool = cfg!(feature = "tracking");
 
@@ -158,12 +158,12 @@ fn limit(function: &Function, root: &TokenStream, frame: &Ident) -> Option<Token
     })
 }
 
-/// What runs a body and ends its frame.
+/// Code that runs a body and ends its frame.
 struct Run<'a> {
     function: &'a Function,
     root: &'a TokenStream,
     frame: &'a Ident,
-    /// Whether calls that the body makes by hand are setup.
+    /// True if calls that the body makes by hand are setup.
     bare: bool,
 }
 

@@ -147,7 +147,7 @@ impl Function {
             .collect()
     }
 
-    /// Whether it is `fn(&GuardContext) -> bool`.
+    /// Returns whether it is `fn(&GuardContext) -> bool`.
     pub(crate) fn is_guard(&self) -> bool {
         let takes_context = self.sig.inputs.iter().any(|input| match input {
             FnArg::Typed(typed) => last_name(&typed.ty).is_some_and(|name| name == "GuardContext"),
@@ -182,7 +182,7 @@ fn last_name(ty: &Type) -> Option<&Ident> {
     }
 }
 
-/// Whether a name stands in these tokens.
+/// Returns whether a name stands in these tokens.
 fn mentions(tokens: TokenStream, name: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => text(&ident) == name,

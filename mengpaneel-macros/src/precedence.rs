@@ -38,7 +38,7 @@ fn parenthesized(expr: Expr) -> Expr {
     Expr::Paren(syn::ExprParen { attrs: vec![], paren_token, expr: Box::new(expr) })
 }
 
-/// Whether an expression binds as closely as a name, or is no expression of its own.
+/// Returns whether an expression binds as closely as a name, or is no expression of its own.
 fn is_atom(expr: &Expr) -> bool {
     matches!(
         expr,

@@ -40,12 +40,12 @@ fn renamed(directory: &Path) -> Option<String> {
     renamed_in(&manifest.parse().ok()?, || workspace?.parse().ok())
 }
 
-/// Whether a manifest has a `package = …` in it, and our name.
+/// Returns whether a manifest has a `package = …` in it, and our name.
 fn may_rename(manifest: &str) -> bool {
     manifest.contains(NAME) && has_key(manifest, "package")
 }
 
-/// Whether a word stands before an equals sign somewhere.
+/// Returns whether a word stands before an equals sign somewhere.
 fn has_key(manifest: &str, key: &str) -> bool {
     let is_key = |rest: &str| rest.trim_start_matches(['"', '\'', ' ', '\t']).starts_with('=');
     manifest.split(key).skip(1).any(is_key)

@@ -25,7 +25,7 @@ pub struct Asked {
     pub method: Method,
     /// The URL that was asked for, where the request says enough for one.
     address: Option<Address>,
-    /// What becomes of the response.
+    /// Kind of request: it decides what becomes of the response.
     pub kind: Kind,
     /// The response may never be shown.
     is_prefetch: bool,
@@ -79,7 +79,7 @@ impl Asked {
         }
     }
 
-    /// Whether a browser shows the response now: what is replayed can run there.
+    /// Returns whether a browser shows the response now: what is replayed can run there.
     pub fn is_navigation(&self) -> bool {
         !self.is_capable && self.kind == Kind::Page
     }
@@ -190,7 +190,7 @@ fn text(value: Option<&HeaderValue>) -> Option<Cow<'_, str>> {
     value.map(headers::text)
 }
 
-/// Whether every element is `true` or `1`: two scripts that both mark an `XMLHttpRequest` send
+/// Returns whether every element is `true` or `1`: two scripts that both mark an `XMLHttpRequest` send
 /// `true, true`.
 fn is_capable(value: &HeaderValue) -> bool {
     let mut elements = headers::list([value]).peekable();

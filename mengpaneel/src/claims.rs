@@ -46,7 +46,7 @@ struct Known {
 
 #[derive(Debug)]
 enum Payload {
-    /// It waits in a carrier cookie, or the request that claimed it released it.
+    /// Waits in a carrier cookie, or was released by the request that claimed it.
     Waiting(Copy),
     /// A request that has it is being answered.
     Claimed(Copy),

@@ -254,20 +254,20 @@ impl Builder {
         Self { consent: Some(Arc::new(rule)), ..self }
     }
 
-    /// Whether `DNT: 1` denies consent, as in mixpanel-js. Default: yes. With `false`, mixpanel-js in
+    /// Sets whether `DNT: 1` denies consent, as in mixpanel-js. Default: yes. With `false`, mixpanel-js in
     /// the page ignores it too (`ignore_dnt`).
     pub fn respect_dnt(self, respect: bool) -> Self {
         Self { respect_dnt: respect, ..self }
     }
 
-    /// Whether Mixpanel may locate visitors by their IP address. Default: yes. With `false` the server
+    /// Sets whether Mixpanel may locate visitors by their IP address. Default: yes. With `false` the server
     /// sends no address, and mixpanel-js in the page is configured with `ip: false`, which alone has the
     /// same effect in [`js_config`](Self::js_config).
     pub fn ip(self, send: bool) -> Self {
         Self { ip: send, ..self }
     }
 
-    /// Whether `Sec-GPC: 1`, the signal of [Global Privacy Control](https://globalprivacycontrol.org),
+    /// Sets whether `Sec-GPC: 1`, the signal of [Global Privacy Control](https://globalprivacycontrol.org),
     /// denies consent. Default: yes. mixpanel-js does not look at it: a page whose request sent the
     /// signal does not load mixpanel-js.
     pub fn respect_gpc(self, respect: bool) -> Self {

@@ -39,25 +39,25 @@ static SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 pub struct ConsentPolicy {
     /// The application's own rule.
     pub rule: Option<ConsentRule>,
-    /// Whether `DNT: 1` denies consent.
+    /// True if `DNT: 1` denies consent.
     pub respect_dnt: bool,
-    /// Whether `Sec-GPC: 1` denies consent.
+    /// True if `Sec-GPC: 1` denies consent.
     pub respect_gpc: bool,
-    /// Whether consent is denied where no rule has an answer.
+    /// True if consent is denied where no rule has an answer.
     pub is_denied_by_default: bool,
-    /// Whether the log has the warning about consent cookies in cacheable responses.
+    /// True if the log has the warning about consent cookies in cacheable responses.
     pub has_warned: AtomicBool,
 }
 
-/// Whether a visitor may be tracked, and by what.
+/// Consent of one visitor, and what decided it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsentStatus {
-    /// Whether this visitor may be tracked.
+    /// True if this visitor may be tracked.
     pub is_granted: bool,
-    /// Whether the application's rule or an opt-in decided. `DNT` no longer matters then, and the
+    /// True if the application's rule or an opt-in decided. `DNT` no longer matters then, and the
     /// page's mixpanel-js must ignore it too.
     pub is_explicit: bool,
-    /// Whether the application's rule granted consent to a visitor who opted out by cookie. The page's
+    /// True if the application's rule granted consent to a visitor who opted out by cookie. The page's
     /// mixpanel-js must not read that cookie.
     pub overrules_cookie: bool,
 }
@@ -162,7 +162,7 @@ impl ConsentState {
     }
 }
 
-/// What a consent call does to mixpanel-js's cookie.
+/// Effect of a consent call on mixpanel-js's cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsentChangeKind {
     /// Sets the cookie to `1`.
@@ -176,7 +176,7 @@ pub enum ConsentChangeKind {
 /// A recorded consent call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsentChange {
-    /// What the call does to the cookie.
+    /// Effect of the call on the cookie.
     pub kind: ConsentChangeKind,
     /// The call's own options, as mixpanel-js takes them: they win over the configuration.
     pub options: Properties,

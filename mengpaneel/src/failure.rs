@@ -83,7 +83,7 @@ pub enum Reason {
     /// The credentials were refused: nothing gets through until they are right.
     #[error("Mixpanel refused the credentials ({}): check the token and the service account", one_line(.0))]
     Unauthorized(String),
-    /// What answers at the API host is not Mixpanel's API: nothing gets through until it is.
+    /// The API host answers, but does not serve Mixpanel's API: nothing gets through until it does.
     #[error(
         "the API host does not serve Mixpanel's API ({}); what waits is sent again until it does: check `api_host`, and \
          the proxy that answers there",
@@ -166,7 +166,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Most failures that are logged in that time: what visitors send may cause them.
 const MAX_LOGGED: usize = 100;
 
-/// What was logged of late.
+/// Number of failures that were logged of late.
 #[derive(Debug, Default)]
 struct LogWindow {
     began: Option<Instant>,

@@ -17,7 +17,7 @@ pub struct JsOption {
     /// Values that the option takes, where it binds the server too; `None` where it concerns the page
     /// only.
     pub binds_server: Option<Takes>,
-    /// What the server does, or what of the page the option concerns. A part of the guide.
+    /// Effect on the server, or the part of the page that the option concerns. Shown in the guide.
     pub what: &'static str,
 }
 
@@ -152,7 +152,7 @@ impl Omitted {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// Whether an event must be looked at: a property may be left out, whoever says it.
+    /// Returns whether an event must be looked at: a property may be left out, whoever says it.
     #[must_use]
     pub fn is_everywhere(&self) -> bool {
         !self.everywhere.is_empty()
@@ -168,13 +168,13 @@ impl Omitted {
         self.in_cookie.iter().for_each(|name| drop(super_properties.remove(name)));
     }
 
-    /// Whether a parameter of the URL becomes no property.
+    /// Returns whether a parameter of the URL becomes no property.
     #[must_use]
     pub fn has_parameter(&self, name: &str) -> bool {
         self.in_url.iter().any(|omitted| omitted == name)
     }
 
-    /// Whether any of these properties may not be sent.
+    /// Returns whether any of these properties may not be sent.
     #[must_use]
     pub fn has_any(&self, properties: &Properties) -> bool {
         self.everywhere.iter().any(|name| properties.contains_key(name))

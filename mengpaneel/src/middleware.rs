@@ -125,7 +125,7 @@ struct RequestState {
     session: Option<Session>,
     /// Encoded payload that an earlier version left in the session.
     session_payload: Option<String>,
-    /// Whether the visitor may be tracked, as the request came.
+    /// True if the visitor may be tracked, as the request came.
     consent: ConsentStatus,
     seed: Option<Box<Cookie<'static>>>,
 }
@@ -229,7 +229,7 @@ impl Handles {
         extensions.insert(Self { means: Arc::clone(&on.means), mixpanel: mixpanel.clone(), outer });
     }
 
-    /// Whether that Mengpaneel records the request already.
+    /// Returns whether that Mengpaneel records the request already.
     fn hold(request: &ServiceRequest, on: &On) -> bool {
         request.extensions().get::<Self>().is_some_and(|handles| handles.of(on).is_some())
     }

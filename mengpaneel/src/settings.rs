@@ -42,7 +42,7 @@ pub struct Settings {
     pub inject_into_streams: bool,
     /// The rules by which a visitor may be tracked.
     pub consent: ConsentPolicy,
-    /// Whether visitors' addresses are sent.
+    /// True if visitors' addresses are sent.
     pub sends_ip: bool,
     /// The properties that the server leaves out of events; see [`Visitor::omitted`].
     pub omitted: Option<String>,

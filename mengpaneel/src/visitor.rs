@@ -132,7 +132,7 @@ fn cookie<'a>(
     cookies_of(values).find(|(other, value)| *other == name && fits(value)).map(|(_, value)| value)
 }
 
-/// Whether the visitor opted in or out, by mixpanel-js's own cookies; `None` where they say neither.
+/// Returns whether the visitor opted in or out, by mixpanel-js's own cookies; `None` where they say neither.
 /// Of several cookies of one name the first one counts, as in mixpanel-js.
 #[must_use]
 pub fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {

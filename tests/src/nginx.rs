@@ -18,7 +18,7 @@ const PLACES: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 /// sends headers in no particular order: such a response is kept at times.
 #[derive(Debug)]
 pub struct Nginx {
-    /// Its base URL.
+    /// Base URL.
     pub url: String,
     server: Child,
     directory: PathBuf,

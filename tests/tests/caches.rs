@@ -1,4 +1,4 @@
-//! What caches keep of a page with a snippet: nginx in front, and the browser's own by validators.
+//! Caches and pages with a snippet: nginx in front, and the browser's own by validators.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -16,14 +16,14 @@ use serde_json::json;
 
 const PAGE: &str = "<!doctype html><html><head><title>x</title></head><body>Hello</body></html>";
 
-/// What the response has: `headers` as `name: value|name: value`.
+/// Headers of the response: `headers` as `name: value|name: value`.
 #[derive(Deserialize)]
 struct Wanted {
     #[serde(default = "ok")]
     status: u16,
     #[serde(default)]
     headers: String,
-    /// Whether the page has no calls.
+    /// True if the page has no calls.
     #[serde(default)]
     quiet: bool,
 }

@@ -75,7 +75,7 @@ fn set_cookies(page: &Page) -> Vec<&str> {
     page.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.as_str()).collect()
 }
 
-/// What a visitor says, and whether that denies consent.
+/// Visitors whose signals deny consent.
 fn denied_visitors(url: &str) -> [Visitor; 4] {
     let mut opted_out = Visitor::browser(url);
     opted_out.cookies.insert(FLAG.into(), "0".into());

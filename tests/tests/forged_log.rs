@@ -1,4 +1,4 @@
-//! What a visitor writes into their cookie, and what an application says too long, in the log. Alone in its binary: it
+//! Text of a visitor's cookie, and long text of an application, in the log. Alone in its binary: it
 //! listens to what all threads log.
 
 use std::io::{self, Write};

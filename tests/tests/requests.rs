@@ -32,7 +32,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config.route("/page", web::to(async || page())).route("/buy", web::post().to(buy));
 }
 
-/// What a request is answered when calls wait: `replayed`, `page` (its own calls only) or `server`.
+/// Outcome of a request when calls wait: `replayed`, `page` (its own calls only) or `server`.
 async fn answered(workshop: &Workshop, method: Method, sent: &[(&str, &str)]) -> &'static str {
     let mut ada = Visitor::browser(&workshop.url);
     assert_eq!(ada.post("/buy", &[]).await_page().await.status, 303);

@@ -15,7 +15,7 @@ use proptest::test_runner::TestRunner;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What a request is to record, and how it is answered.
+/// Calls that a request records, and the form of its response.
 #[derive(Deserialize)]
 struct Wish {
     /// `page`, `json`, or `redirect`.
@@ -121,7 +121,7 @@ fn recorded(value: &Value) -> Value {
     }
 }
 
-/// Whether two values are the same to whoever reads JSON: `1.0` and `1` are.
+/// Returns whether two values are the same to whoever reads JSON: `1.0` and `1` are.
 fn are_same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
@@ -133,7 +133,7 @@ fn are_same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whether mixpanel-js would take an object in it for something else.
+/// Returns whether mixpanel-js would take an object in it for something else.
 fn is_misread(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(is_misread),

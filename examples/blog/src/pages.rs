@@ -46,7 +46,7 @@ impl FromRequest for Wants {
     }
 }
 
-/// Whether the answer is shown to somebody: `HEAD` asks for the head alone, and is no view.
+/// True if the answer is shown to somebody: `HEAD` asks for the head alone, and is no view.
 pub(crate) struct IsShown(pub(crate) bool);
 
 impl FromRequest for IsShown {

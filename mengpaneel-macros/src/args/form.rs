@@ -31,7 +31,7 @@ pub(super) fn refuse_others(input: ParseStream<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Whether an operand follows the word here, rather than an operator.
+/// Returns whether an operand follows the word here, rather than an operator.
 fn starts_operand(input: ParseStream<'_>) -> bool {
     input.peek2(Ident::peek_any) || input.peek2(syn::Lit) || input.peek2(Token![!]) && !input.peek2(Token![!=])
 }

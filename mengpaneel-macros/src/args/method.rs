@@ -136,7 +136,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("get_group", "it is no call: write `get_group(\"company\", id).set(\"Plan\" = plan)`"),
 ];
 
-/// Whether a call in an attribute begins with this name.
+/// Returns whether a call in an attribute begins with this name.
 pub(super) fn is_method(name: &str) -> bool {
     METHODS.iter().any(|method| method.path == name)
 }

@@ -108,7 +108,7 @@ fn bound_name(pattern: &Pat) -> Option<String> {
     }
 }
 
-/// Whether `name.await` or `block_on(name)` stands in these tokens.
+/// Returns whether `name.await` or `block_on(name)` stands in these tokens.
 fn awaits(tokens: TokenStream, name: &str) -> bool {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |index: usize, word: &str| match tokens.get(index) {
@@ -126,7 +126,7 @@ fn awaits(tokens: TokenStream, name: &str) -> bool {
     })
 }
 
-/// Whether a statement at the end is this name, or one of the wrappers around it.
+/// Returns whether a statement at the end is this name, or one of the wrappers around it.
 fn hands_on(stmt: &Stmt, name: &str) -> bool {
     fn is_name(expr: &Expr, name: &str) -> bool {
         match expr {
@@ -149,7 +149,7 @@ fn hands_on(stmt: &Stmt, name: &str) -> bool {
 pub(super) struct Change {
     pub(super) name: String,
     pub(super) fields: Vec<String>,
-    /// Whether all of it is known to change, not perhaps some of its fields.
+    /// True if all of it is known to change, not perhaps some of its fields.
     pub(super) is_exact: bool,
 }
 

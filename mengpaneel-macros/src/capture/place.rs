@@ -66,7 +66,7 @@ struct Find<'a> {
 }
 
 impl Find<'_> {
-    /// Whether values are captured at this binding of the name.
+    /// Returns whether values are captured at this binding of the name.
     ///
     /// A name means what it means in the function's own block. A branch that binds it anew counts
     /// only where the name is new, or where the value is a new one, not made of the old.
@@ -99,7 +99,7 @@ impl Find<'_> {
     }
 }
 
-/// What a name means in the innermost scope that has it.
+/// Meaning of a name in the innermost scope that has it.
 fn meaning(scopes: &[Scope], name: &str) -> Option<Meaning> {
     scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
 }

@@ -21,7 +21,7 @@ pub(super) fn insert_in_arm(arm: &mut Arm, stmt: Stmt) {
     }
 }
 
-/// Whether a pattern is one that an attribute above wrote around the user's own block.
+/// Returns whether a pattern is one that an attribute above wrote around the user's own block.
 pub(super) fn is_generated(pattern: &Pat) -> bool {
     match pattern {
         Pat::Ident(pattern) => pattern.ident.to_string().starts_with("__"),

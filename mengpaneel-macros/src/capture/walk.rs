@@ -23,7 +23,7 @@ pub(super) enum Barrier {
     NoValue,
 }
 
-/// What a name means in an open scope.
+/// Meaning of a name in an open scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The binding of this number, at which values are captured.
@@ -34,7 +34,7 @@ pub(super) enum Meaning {
 
 /// A pattern that binds names.
 pub(super) struct Binding<'a> {
-    /// Its number in the order of the walk.
+    /// Number of the binding in the order of the walk.
     pub(super) index: usize,
     pub(super) names: &'a BTreeSet<String>,
     /// The names that the value is made of.
@@ -47,7 +47,7 @@ pub(super) struct Binding<'a> {
 
 pub(super) type Scope = BTreeMap<String, Meaning>;
 
-/// What a walk is for.
+/// Purpose of a walk.
 pub(super) trait Pass {
     /// Decides what the names of a binding mean from here on, and what to insert after it.
     fn bind(&mut self, binding: &Binding<'_>) -> (Scope, Option<TokenStream>);
@@ -77,7 +77,7 @@ pub(super) struct Walk<'a, P> {
     block: usize,
     /// How an async block that stands here would run.
     driven: Driven,
-    /// Whether the end of the body is what the function returns, as a future.
+    /// True if the end of the body is what the function returns, as a future.
     returns_future: bool,
 }
 

@@ -181,7 +181,7 @@ impl<'a> Spec<'a> {
         quote!(#root::__private::Label::Text(#written))
     }
 
-    /// Whether this is a path by convention a constant's, with the same meaning outside of the function.
+    /// Returns whether this is a path by convention a constant's, with the same meaning outside of the function.
     fn is_constant(&self, expr: &Expr) -> bool {
         let Expr::Path(path) = expr else { return false };
         let segments = &path.path.segments;

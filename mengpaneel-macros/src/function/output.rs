@@ -22,13 +22,13 @@ pub(crate) enum Output {
     /// A type with `impl Trait` in it, which stands as `_` here.
     Hidden {
         ty: Type,
-        /// Whether it is `impl Trait` itself, which another type can implement as well.
+        /// True if it is `impl Trait` itself, which another type can implement as well.
         is_opaque: bool,
     },
 }
 
 impl Function {
-    /// Its return type.
+    /// Return type of the function.
     pub(crate) fn output(&self) -> Output {
         let ReturnType::Type(_, output) = &self.sig.output else { return Output::Unit };
         let declared = ungrouped(output);
@@ -58,7 +58,7 @@ fn closure_bounds(ty: &Type, generics: &BTreeSet<String>) -> Option<TokenStream>
     (!bounds.is_empty() && !needs_signature(bounds.clone(), generics)).then_some(bounds)
 }
 
-/// Whether there is a lifetime, a generic parameter, `Self` or another `impl` in these tokens.
+/// Returns whether there is a lifetime, a generic parameter, `Self` or another `impl` in these tokens.
 fn needs_signature(tokens: TokenStream, generics: &BTreeSet<String>) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == "Self" || ident == "impl" || generics.contains(&text(&ident)),

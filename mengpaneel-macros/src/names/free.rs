@@ -12,14 +12,14 @@ use syn::{Block, Expr, Item, Lifetime, Pat, Stmt};
 
 use super::{bound_by, text};
 
-/// What expressions take from the scope around them.
+/// Names and operations that expressions take from the scope around them.
 #[derive(Debug, Default)]
 pub(crate) struct Uses {
     /// Free names.
     pub(crate) names: Vec<Use>,
     /// Names in macros that may as well bind them, and the macro.
     pub(crate) uncertain: Vec<(Ident, String)>,
-    /// Whether there is a macro in which anything may be hidden, a `return` too.
+    /// True if there is a macro in which anything may be hidden, a `return` too.
     pub(crate) hides: bool,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Uses {
 #[derive(Clone, Debug)]
 pub(crate) struct Use {
     pub(crate) name: Ident,
-    /// Whether it is called, and so is a function's name unless something binds it.
+    /// True if it is called, and so is a function's name unless something binds it.
     pub(crate) is_called: bool,
     /// The fields that are read of it: `address`, `city` of `user.address.city`.
     pub(crate) fields: Vec<String>,

@@ -10,7 +10,7 @@ use syn::{Expr, LitStr, Pat, Result, Token, parenthesized, token};
 use super::free::Reader;
 use super::{format, may_bind, text};
 
-/// What the tokens of a well-known macro are.
+/// Grammar of a well-known macro's tokens.
 #[derive(Clone, Copy)]
 enum Grammar {
     /// Expressions, of which the one at this index is a format string.

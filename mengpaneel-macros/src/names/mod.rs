@@ -89,7 +89,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     (distance <= 1 + name.len() / 4).then_some(best)
 }
 
-/// How many letters to insert, drop, change or swap with the next.
+/// Number of letters to insert, drop, change or swap with the next.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before_last = vec![0; b.len() + 1];

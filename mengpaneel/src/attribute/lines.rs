@@ -17,7 +17,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Whether a call site stands in the function.
+    /// Returns whether a call site stands in the function.
     pub(crate) fn contain(&self, site: &Location<'_>) -> bool {
         let place = (site.line(), site.column());
         site.file() == self.file && self.begin <= place && place <= self.end

@@ -26,7 +26,7 @@ pub use crate::{__finished as finished, __finished_opaque as finished_opaque, __
 pub use lines::Lines;
 pub use outcome::Outcome;
 
-/// Whether a value is the request of a middleware, which it may pass on to the rest of the chain.
+/// True if a value is the request of a middleware, which it may pass on to the rest of the chain.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __passes_on {
@@ -210,7 +210,7 @@ impl Live {
         self.site.calls.iter().any(|annotated| annotated.bare)
     }
 
-    /// What decides whether the setup of a bare `#[setup]` counts.
+    /// Condition under which the setup of a bare `#[setup]` counts.
     fn setup_condition(&self) -> Condition {
         if self.site.kind == Kind::Guard { Condition::Routed } else { Condition::Always }
     }

@@ -102,7 +102,7 @@ pub(super) struct Arguments {
     pub(super) ticket: Option<u64>,
     /// The name of the stamp that an event has by now.
     pub(super) stamp: Option<Uuid>,
-    /// Whether an event may have a property that is an ID.
+    /// True if an event may have a property that is an ID.
     pub(super) may_have_id: bool,
 }
 

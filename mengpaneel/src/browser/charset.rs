@@ -9,7 +9,7 @@
 use encoding_rs::Encoding;
 use memchr::memchr2;
 
-/// What the `charset` parameters of a `Content-Type` say.
+/// Encoding that the `charset` parameters of a `Content-Type` declare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
     /// There is none: the page itself, or the browser's guess, decides.
@@ -42,12 +42,12 @@ pub(crate) fn declared(content_type: &str) -> Declared {
     }
 }
 
-/// Whether a label names a safe encoding.
+/// Returns whether a label names a safe encoding.
 pub(crate) fn is_safe(label: &[u8]) -> bool {
     Encoding::for_label(label).is_some_and(Encoding::is_ascii_compatible)
 }
 
-/// Whether a `meta` tag with these attributes declares an encoding that is not safe.
+/// Returns whether a `meta` tag with these attributes declares an encoding that is not safe.
 pub(crate) fn is_declared_unsafe(attributes: &[(Vec<u8>, Vec<u8>)]) -> bool {
     attributes.iter().any(|(name, value)| match &name[..] {
         b"charset" => !is_safe(value),
@@ -71,7 +71,7 @@ fn label(rest: &str) -> &[u8] {
     label.unwrap_or_default().as_bytes()
 }
 
-/// Whether bytes could shift a decoder into another set of characters (ESC), or belong to UTF-16 (NUL). In a
+/// Returns whether bytes could shift a decoder into another set of characters (ESC), or belong to UTF-16 (NUL). In a
 /// page that declares no encoding a browser may guess either: Chromium detects ISO-2022-JP by its escapes.
 pub(crate) fn may_shift(bytes: &[u8]) -> bool {
     memchr2(0x1B, 0, bytes).is_some()

@@ -21,7 +21,7 @@ pub(crate) enum Verdict {
     Forbidden(Obstacle),
 }
 
-/// What stops the scripts of a page, and how an application lets them run.
+/// Policy that stops the scripts of a page, and how an application lets them run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Obstacle {
     /// A directive of a policy.
@@ -195,7 +195,7 @@ fn nonce(source: &str) -> Option<String> {
     is_valid.then(|| value.to_owned())
 }
 
-/// Whether a source is a nonce or a hash, valid or not: some browsers ignore `'unsafe-inline'`
+/// Returns whether a source is a nonce or a hash, valid or not: some browsers ignore `'unsafe-inline'`
 /// beside an invalid one, others do not.
 fn is_nonce_or_hash(source: &str) -> bool {
     ["nonce", "sha256", "sha384", "sha512"].iter().any(|prefix| quoted(source, prefix).is_some())

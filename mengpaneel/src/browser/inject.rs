@@ -94,12 +94,12 @@ impl Scanner {
         &self.rules.declared.policies
     }
 
-    /// Whether the document declares itself AMP.
+    /// Returns whether the document declares itself AMP.
     pub(crate) fn is_amp(&self) -> bool {
         self.rules.head == Head::Amp
     }
 
-    /// Whether a `meta` tag of the head declares an encoding in which a block could be misread.
+    /// Returns whether a `meta` tag of the head declares an encoding in which a block could be misread.
     pub(crate) fn has_unsafe_charset(&self) -> bool {
         self.rules.declared.has_unsafe_charset
     }

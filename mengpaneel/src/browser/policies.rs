@@ -1,4 +1,4 @@
-//! Whether anything in a response stops the scripts of a page: the one place that judges all
+//! Policies of a response that stop the scripts of a page: the one place that judges all
 //! policies together. Policies that only report stop nothing. Each rule was seen in Chromium 156.
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderName};
@@ -11,7 +11,7 @@ static EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embed
 static ISOLATION_POLICY: HeaderName = HeaderName::from_static("document-isolation-policy");
 static INTEGRITY_POLICY: HeaderName = HeaderName::from_static("integrity-policy");
 
-/// Whether there is anything to judge, which needs the page's URL. For most pages there is not.
+/// Returns whether there is anything to judge, which needs the page's URL. For most pages there is not.
 pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> bool {
     let is_insecure = |url: &str| url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
     !declared.is_empty()
@@ -29,7 +29,7 @@ pub(crate) fn judge(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>)
     }
 }
 
-/// What stops mixpanel-js, apart from a Content-Security-Policy.
+/// Returns the policy that stops mixpanel-js, apart from a Content-Security-Policy.
 fn stopped(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Option<Obstacle> {
     let page = needs.page()?;
     let insecure = [needs.script, needs.connect].into_iter().flatten().find(|url| is_mixed_content(&page, url));
@@ -55,13 +55,13 @@ fn stopped(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Optio
         .then_some(Obstacle::Isolation("Document-Isolation-Policy"))
 }
 
-/// Whether a header has this value, parameters aside.
+/// Returns whether a header has this value, parameters aside.
 fn requires(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
     headers::list(headers.get_all(name))
         .any(|item| item.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(value))
 }
 
-/// Whether `Integrity-Policy` blocks scripts without integrity metadata:
+/// Returns whether `Integrity-Policy` blocks scripts without integrity metadata:
 /// `blocked-destinations=(script style)`. A script that is inserted by another has none.
 fn blocks_scripts(headers: &HeaderMap) -> bool {
     headers.get_all(&INTEGRITY_POLICY).any(|value| {
@@ -72,7 +72,7 @@ fn blocks_scripts(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a page of `https:` would use a URL of `http:`, which browsers block unless it is this
+/// Returns whether a page of `https:` would use a URL of `http:`, which browsers block unless it is this
 /// machine's: <https://www.w3.org/TR/mixed-content/>.
 fn is_mixed_content(page: &Url, url: &str) -> bool {
     let Ok(url) = page.join(url) else { return false };
@@ -85,7 +85,7 @@ fn is_mixed_content(page: &Url, url: &str) -> bool {
     page.scheme() == "https" && url.scheme() == "http" && !is_this_machine
 }
 
-/// Whether the browser asks for `https:` in the place of `http:`.
+/// Returns whether the browser asks for `https:` in the place of `http:`.
 fn upgrades(headers: &HeaderMap, declared: &[String]) -> bool {
     let says = |policy: &str| policy.to_ascii_lowercase().contains("upgrade-insecure-requests");
     declared.iter().any(|policy| says(policy))

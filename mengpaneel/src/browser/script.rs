@@ -42,7 +42,7 @@ pub(crate) struct Common<'a> {
     pub(crate) instance: Option<&'a str>,
     /// Whether mixpanel-js is loaded.
     pub(crate) loader: Loader,
-    /// Whether mixpanel-js ignores `DNT` in every page.
+    /// True if mixpanel-js ignores `DNT` in every page.
     pub(crate) ignore_dnt: bool,
 }
 
@@ -194,7 +194,7 @@ impl Block {
     }
 }
 
-/// What `mixpanel.init` is configured with in a page for this audience: mixpanel-js must not decide
+/// Configuration of `mixpanel.init` in a page for this audience: mixpanel-js must not decide
 /// otherwise by itself.
 pub(crate) fn page_config(audience: Audience, config: &Value, ignore_dnt: bool) -> Value {
     let mut config = config.clone();

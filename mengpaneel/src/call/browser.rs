@@ -8,7 +8,7 @@
 use super::{Call, Method};
 use crate::written::Reader;
 
-/// Whether a name is a member of every JavaScript object.
+/// Returns whether a name is a member of every JavaScript object.
 fn is_inherited(name: &[u8]) -> bool {
     matches!(
         name,
@@ -27,7 +27,7 @@ fn is_inherited(name: &[u8]) -> bool {
     )
 }
 
-/// Whether mixpanel-js stores something of its own under that name, and never sends it as a property.
+/// Returns whether mixpanel-js stores something of its own under that name, and never sends it as a property.
 pub fn is_reserved(name: &str) -> bool {
     matches!(
         name,
@@ -45,13 +45,13 @@ pub fn is_reserved(name: &str) -> bool {
     )
 }
 
-/// Whether mixpanel-js could not store a super property of that name, or only by losing others.
+/// Returns whether mixpanel-js could not store a super property of that name, or only by losing others.
 pub fn is_unstorable(name: &str) -> bool {
     // It calls `hasOwnProperty` on what it stores: every later page of the visitor would throw.
     is_reserved(name) || matches!(name, "__proto__" | "hasOwnProperty")
 }
 
-/// Whether the value that follows holds, at any depth, an object that mixpanel-js would not copy whole.
+/// Returns whether the value that follows holds, at any depth, an object that mixpanel-js would not copy whole.
 pub fn is_value_misread(reader: &mut Reader<'_>) -> Option<bool> {
     match reader.tag()? {
         b'a' => {
@@ -79,7 +79,7 @@ pub fn is_value_misread(reader: &mut Reader<'_>) -> Option<bool> {
 }
 
 impl Call {
-    /// Whether mixpanel-js would lose this call, or a part of it, or take it for something else. The server
+    /// Returns whether mixpanel-js would lose this call, or a part of it, or take it for something else. The server
     /// can send it as it was meant.
     pub(crate) fn is_misread_by_browsers(&self) -> bool {
         let text = |index| self.str_arg(index).unwrap_or_default().as_bytes();
@@ -94,7 +94,7 @@ impl Call {
         is_name_misread || self.has_misread_value()
     }
 
-    /// Whether mixpanel-js can store each super property that this call gives.
+    /// Returns whether mixpanel-js can store each super property that this call gives.
     pub(crate) fn is_storable(&self) -> bool {
         let has_unstorable_name = || {
             let mut reader = self.written().reader_at(0)?;
@@ -118,7 +118,7 @@ impl Call {
         (0..args.len()).any(|_| is_value_misread(&mut reader).unwrap_or_default())
     }
 
-    /// Whether a property to change has the name of something that every object has, be it a member of an
+    /// Returns whether a property to change has the name of something that every object has, be it a member of an
     /// object or one of a list.
     fn has_inherited_property(&self) -> bool {
         let Some(mut reader) = self.method().properties_at().and_then(|index| self.written().reader_at(index)) else {

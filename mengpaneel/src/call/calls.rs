@@ -42,7 +42,7 @@ impl Calls {
         self.before_setup.is_empty() && self.setup.is_empty() && self.tracking.is_empty()
     }
 
-    /// Whether nothing but setup is there, without an event: not worth a message of the server's.
+    /// Returns whether nothing but setup is there, without an event: not worth a message of the server's.
     #[must_use]
     pub fn is_setup_only(&self) -> bool {
         let is_event = |call: &Call| call.method().is_track();

@@ -94,7 +94,7 @@ impl Builder {
         Ok(Mengpaneel::new(Some(Arc::new(on))))
     }
 
-    /// What was configured, checked.
+    /// Checked settings.
     pub(crate) fn settings(&self) -> Result<Settings, BuildError> {
         let token = self.token.0.clone().unwrap_or_default();
         let names =

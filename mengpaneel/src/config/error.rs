@@ -20,11 +20,11 @@ pub enum BuildError {
     JsOption {
         /// The option.
         option: &'static str,
-        /// What the option takes.
+        /// Values that the option takes.
         expected: String,
-        /// What was given.
+        /// Value that was given.
         value: String,
-        /// What the server does by this option.
+        /// Use that the server makes of this option.
         server: &'static str,
     },
     /// mixpanel-js would keep opt-outs where the server cannot see them.
@@ -41,7 +41,7 @@ pub enum BuildError {
     PageUrl {
         /// The option of the builder.
         option: &'static str,
-        /// What was given, without user, password, query and fragment.
+        /// URL that was given, without user, password, query and fragment.
         url: String,
         /// What is wrong with it.
         why: String,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::browser::script::{Audience, page_config};
 
-/// What a visitor and an application say about consent.
+/// Signals of a visitor and an application about consent.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "signals and options, each its own")]
 struct Signals {
@@ -108,7 +108,7 @@ fn any_signals() -> impl Strategy<Value = Signals> {
     )
 }
 
-/// Whether mixpanel-js tracks in a page that was given this block: `_gdpr_init` and `hasOptedOut` of
+/// Returns whether mixpanel-js tracks in a page that was given this block: `_gdpr_init` and `hasOptedOut` of
 /// mixpanel-js 2.83, and `silent.js`.
 fn page_tracks(signals: Signals, audience: Audience) -> bool {
     if audience == Audience::Denied {

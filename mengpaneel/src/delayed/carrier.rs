@@ -80,7 +80,7 @@ impl Carrier {
         Self { key: Key::from(&derived.finalize()), prefix: prefix.to_owned(), next_slot: AtomicUsize::new(0) }
     }
 
-    /// Whether a request brought a carrier cookie. Looks at names only.
+    /// Returns whether a request brought a carrier cookie. Looks at names only.
     pub(crate) fn is_brought(&self, cookies: &[HeaderValue]) -> bool {
         cookies_of(cookies).any(|(name, _)| self.slot(name).is_some())
     }
@@ -169,7 +169,7 @@ pub(crate) fn removal(name: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")).ok()
 }
 
-/// Whether a payload's ID, a UUID of version 7, tells of a time before which no browser keeps its cookie.
+/// Returns whether a payload's ID, a UUID of version 7, tells of a time before which no browser keeps its cookie.
 fn is_expired(id: Uuid) -> bool {
     let Some(created) = id.get_timestamp() else { return true };
     let (seconds, nanos) = created.to_unix();

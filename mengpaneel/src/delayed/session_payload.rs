@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{DecodeError, DelayedPayload};
 
-/// Whether a `SessionMiddleware` of the actix-session that we are built with stands outside of ours.
+/// Returns whether a `SessionMiddleware` of the actix-session that we are built with stands outside of ours.
 ///
 /// The session that such a middleware put in place survives having the request's extensions swapped; the
 /// empty one that `get_session` makes does not.

@@ -75,7 +75,7 @@ fn rule_of(name: &HeaderName, headers: &HeaderMap) -> Option<Rule> {
 struct Directive {
     /// In lower case.
     name: String,
-    /// Whether an argument follows. `private="Set-Cookie"` restricts one header, not the response.
+    /// True if an argument follows. `private="Set-Cookie"` restricts one header, not the response.
     has_argument: bool,
 }
 

@@ -107,7 +107,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     Ok(others)
 }
 
-/// Whether the response is a page whose scripts a browser runs.
+/// Returns whether the response is a page whose scripts a browser runs.
 pub(super) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
     place(exchange).is_ok()
 }
@@ -156,7 +156,7 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     }
 }
 
-/// What the response's policies say, together with what the page itself declares.
+/// Verdict of the response's policies, together with those that the page itself declares.
 fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, asked: &Asked) -> Verdict {
     let page = &settings.page;
     let script = (page.loader != Loader::Never).then_some(page.lib_url.as_str());

@@ -94,7 +94,7 @@ fn check_return<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     Ok(())
 }
 
-/// Whether the request brought neither a cookie nor, where there is a session, anything in it.
+/// Returns whether the request brought neither a cookie nor, where there is a session, anything in it.
 fn is_anonymous<B>(exchange: &Exchange<B>) -> bool {
     let has_session = exchange.session.as_ref().is_some_and(|session| !session.entries().is_empty());
     exchange.asked.cookies().is_empty() || (exchange.session.is_some() && !has_session)

@@ -79,7 +79,7 @@ pub(crate) struct Means {
     pub claims: Claims,
     /// Writes and reads carrier cookies. `None` without a `cookie_key`.
     pub carrier: Option<Carrier>,
-    /// Whether the log says already that calls of redirects cannot wait without a `cookie_key`.
+    /// True if the log says already that calls of redirects cannot wait without a `cookie_key`.
     pub warned_no_cookie_key: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct Exchange<B> {
     pub claim: Option<Claim>,
     /// Encoded payload that an earlier version left in the session.
     pub session_payload: Option<String>,
-    /// Whether the visitor may be tracked.
+    /// True if the visitor may be tracked.
     pub consent: ConsentStatus,
     /// mixpanel-js's cookie, for who has none yet.
     pub seed: Option<Box<Cookie<'static>>>,

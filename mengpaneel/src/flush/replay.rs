@@ -33,7 +33,7 @@ where
     B: MessageBody,
     B::Error: Into<Box<dyn Error>>,
 {
-    /// Whether the request brought anything to replay. Looks at names only.
+    /// Returns whether the request brought anything to replay. Looks at names only.
     pub fn has_incoming(&self) -> bool {
         let carrier = self.means.carrier.as_ref();
         self.session_payload.is_some() || carrier.is_some_and(|carrier| carrier.is_brought(self.asked.cookies()))
@@ -85,7 +85,7 @@ where
         }
     }
 
-    /// Whether the browser runs the calls that this response carries.
+    /// Returns whether the browser runs the calls that this response carries.
     fn runs_calls(&self) -> bool {
         let is_read = || {
             if self.asked.is_capable {
@@ -103,7 +103,7 @@ where
         read.map(|cookie| Incoming { origin: Origin::Cookie(cookie.name), payload: cookie.payload }).collect()
     }
 
-    /// Whether the handler threw the session away, and a payload with it.
+    /// Returns whether the handler threw the session away, and a payload with it.
     fn is_session_payload_lost(&self) -> bool {
         let key = &self.means.settings.names.session_key;
         self.session.as_ref().is_some_and(|session| !session.contains_key(key))

@@ -30,9 +30,9 @@ pub(crate) struct Streaming {
     /// How many bytes of the page were let go.
     sent: usize,
     state: State,
-    /// Whether the response's head declares a safe encoding: else what the page holds decides.
+    /// True if the response's head declares a safe encoding: else what the page holds decides.
     is_declared: bool,
-    /// Whether the page holds bytes that could make a browser guess another encoding.
+    /// True if the page holds bytes that could make a browser guess another encoding.
     may_shift: bool,
     judge: Judge,
     write: Write,

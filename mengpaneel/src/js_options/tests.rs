@@ -66,7 +66,7 @@ fn is_seeded(config: Value) -> bool {
     Mengpaneel::builder("t").seed_cookie(true).js_config(config).settings().is_ok()
 }
 
-/// What the server does of an option that binds it.
+/// Checks the effect on the server of an option that binds it.
 fn follow(option: &str) {
     const UTM: [&str; 3] = ["utm_source", "utm_medium", "gclid"];
     match option {

@@ -43,7 +43,7 @@ pub struct Mixpanel {
     recorder: Option<Arc<Recorder>>,
     mode: Mode,
     via_server: bool,
-    /// What decides whether the calls count.
+    /// Condition under which the calls count.
     condition: Condition,
     /// The function to whose own lines the mode is limited.
     limit: Option<Lines>,
@@ -70,7 +70,7 @@ impl Mixpanel {
         self.recorder.as_ref()
     }
 
-    /// Whether calls are recorded. Not so without a token, for a visitor without consent, and where
+    /// Returns whether calls are recorded. Not so without a token, for a visitor without consent, and where
     /// the middleware is missing. Opt-in and opt-out calls take effect all the same.
     pub fn is_recording(&self) -> bool {
         self.recorder.as_ref().is_some_and(|recorder| recorder.is_recording())

@@ -12,7 +12,7 @@ use crate::failure::Reason;
 use crate::recorder::Place;
 use crate::written::{self, Object, Reader, Seen, write_len, write_text_value, write_value};
 
-/// What the names of the properties begin with that say whose an event is: `$device_id`, `$user_id`,
+/// First bytes of the properties that say whose an event is: `$device_id`, `$user_id`,
 /// `distinct_id`.
 pub(crate) const ID_PROPERTIES: [&[u8; 8]; 3] = [b"$device_", b"$user_id", b"distinct"];
 

@@ -160,7 +160,7 @@ impl Link {
     }
 }
 
-/// Whether Redis is away: logged once when it goes, and once when it is back.
+/// True if Redis is away: logged once when it goes, and once when it is back.
 #[derive(Default)]
 struct Outage {
     is_away: AtomicBool,

@@ -79,7 +79,7 @@ pub trait Outbox: Send + Sync + 'static {
         true
     }
 
-    /// Whether this library translates what waits here, in this process or another. `false` where a foreign program does:
+    /// Returns whether this library translates what waits here, in this process or another. `false` where a foreign program does:
     /// then [`before_send`](crate::Builder::before_send) cannot be applied, and building fails with both.
     fn is_translated_here(&self) -> bool {
         true

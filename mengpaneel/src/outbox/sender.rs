@@ -43,10 +43,10 @@ pub(super) struct Sender {
     standstill: Mutex<Standstill>,
 }
 
-/// Whether nothing gets through until a person changes something.
+/// True if nothing gets through until a person changes something.
 #[derive(Debug, Default)]
 struct Standstill {
-    /// What was told, and is not over.
+    /// Kind of refusal that was reported, and is not over.
     told: Option<Discriminant<NotTaken>>,
     /// When Mixpanel took something last.
     worked: Option<Instant>,

@@ -1,32 +1,32 @@
 //! Conditions: calls that count only if their request ended in one way.
 
-/// What decides whether a recorded call counts.
+/// Condition under which a recorded call counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
-    /// It counts.
+    /// Counts always.
     #[default]
     Always,
-    /// It counts if the request is answered with a status below 400.
+    /// Counts if the request is answered with a status below 400.
     Response,
-    /// It counts if the request is answered with another status, or not at all.
+    /// Counts if the request is answered with another status, or not at all.
     FailedResponse,
-    /// It counts unless the request is answered with status 404: a function returned `None`, and
+    /// Counts unless the request is answered with status 404: a function returned `None`, and
     /// whether that is the response cannot be known before.
     Found,
-    /// It counts if the request is answered with status 404.
+    /// Counts if the request is answered with status 404.
     NotFound,
-    /// It counts if the request found its way to a handler: calls of a guard that let it pass.
+    /// Counts if the request found its way to a handler: calls of a guard that let it pass.
     Routed,
 }
 
 /// How the request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// It was answered with a status below 400.
+    /// True if the request was answered with a status below 400.
     pub succeeded: bool,
-    /// It was routed to a handler.
+    /// True if the request was routed to a handler.
     pub routed: bool,
-    /// It was answered with status 404.
+    /// True if the request was answered with status 404.
     pub not_found: bool,
 }
 

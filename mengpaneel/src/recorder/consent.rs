@@ -13,7 +13,7 @@ impl Recorder {
         self
     }
 
-    /// Whether a call that is recorded now would count, as far as is known before the request ends.
+    /// Returns whether a call that is recorded now would count, as far as is known before the request ends.
     pub fn is_recording(&self) -> bool {
         self.lock().may_record()
     }
@@ -48,7 +48,7 @@ impl Recorder {
 }
 
 impl State {
-    /// Whether a call that is recorded now would count, as far as is known by now.
+    /// Returns whether a call that is recorded now would count, as far as is known by now.
     pub(super) fn may_record(&self) -> bool {
         self.consent.is_none_or(|consent| consent.now.is_granted)
     }

@@ -235,7 +235,7 @@ impl<R: FnMut(Reason)> Ids<R> {
     }
 }
 
-/// What an ID was given to, with the place where that is known.
+/// Returns the subject that an ID was given to, with the place where that is known.
 pub fn what(subject: &str, place: Option<Place>) -> String {
     match place {
         Some(place) => format!("{subject} at {place}"),

@@ -1,4 +1,4 @@
-//! What a recorder hands out when it is settled.
+//! Calls that a recorder hands out when it is settled.
 
 use super::Entry;
 use crate::call::{Call, Calls};
@@ -22,7 +22,7 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// What was set up by the time of the flush, and decides whose events are that come after it.
+    /// Calls set up by the time of the flush, which decide whose later events are.
     pub(super) fn context(&self) -> [&[Call]; 3] {
         [&self.calls.before_setup, &self.calls.setup, &self.via_server.setup]
     }

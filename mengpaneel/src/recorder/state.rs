@@ -1,4 +1,4 @@
-//! What a recorder has recorded so far, and the rules by which calls count once the request has ended.
+//! State of a recorder, and the rules by which calls count once the request has ended.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct State {
     /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out call
     /// left it. `None` for a job: its consent calls are recorded as any other.
     pub(super) consent: Option<ConsentState>,
-    /// What left, once the request was flushed: late calls belong to it.
+    /// Calls that left when the request was flushed: late calls belong to them.
     pub(super) flushed: Option<Arc<Settled>>,
     /// Late calls that a page which is still being written may take along.
     pub(super) held: Option<Calls>,
@@ -30,12 +30,12 @@ pub(super) struct State {
 
 pub(super) struct Recorded {
     pub(super) entry: Entry,
-    /// Who was identified when it was recorded.
+    /// User who was identified when the call was recorded.
     pub(super) under: Option<Arc<str>>,
     pub(super) replayed: bool,
     /// The opt-in or opt-out that the call makes.
     pub(super) change: Option<ConsentChange>,
-    /// Whether the entry is nothing but that change.
+    /// True if the entry is nothing but that change.
     pub(super) is_change_only: bool,
 }
 
@@ -57,7 +57,7 @@ impl State {
         self.tickets
     }
 
-    /// Whether it is known whose a call is, after an `identify` that was rejected. The next one ends that.
+    /// Returns whether it is known whose a call is, after an `identify` that was rejected. The next one ends that.
     pub(super) fn knows_user(&mut self, call: &Call) -> bool {
         self.is_user_unknown = !matches!(call.method(), Method::Identify | Method::Reset);
         !(self.is_user_unknown && call.method().is_people())
@@ -77,7 +77,7 @@ impl State {
         }
     }
 
-    /// Who is identified at this moment: by what was tracked, else by the last setup.
+    /// User who is identified at this moment: by a tracked call, else by the last setup.
     pub(super) fn identity(&self) -> Option<Arc<str>> {
         let last = self.recorded.iter().rev().find(|recorded| {
             !recorded.replayed && matches!(recorded.entry.call.method(), Method::Identify | Method::Reset)

@@ -1,4 +1,4 @@
-//! Who asked, and for which host by which scheme: the one place that decides what a proxy's headers
+//! Client address, host and scheme of a request: the one place that decides what a proxy's headers
 //! count for.
 //!
 //! Each trusted proxy adds an element at the end of the headers of its family. Walking back from the
@@ -32,7 +32,7 @@ pub struct Connection {
     pub host: Option<String>,
 }
 
-/// What one proxy reports of the request that it received.
+/// Report of one proxy about the request that it received.
 #[derive(Debug, Default)]
 pub struct Report<'a> {
     /// Host, with or without a port.
@@ -43,12 +43,12 @@ pub struct Report<'a> {
     pub port: Option<u16>,
 }
 
-/// What the proxies report, the one nearest to the application first.
+/// Reports of the proxies, the one nearest to the application first.
 #[derive(Debug, Default)]
 pub struct Chain<'a> {
     /// The address of each proxy's peer; `None` for one that is hidden or malformed.
     pub peers: Vec<Option<IpAddr>>,
-    /// What else each reports.
+    /// Scheme and host that each reports.
     pub reports: Vec<Report<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a browser shows a response as a page: the one judgement that decides both what is
+//! True if a browser shows a response as a page: the one judgement that decides both what is
 //! replayed and what is injected.
 
 use actix_web::http::Method;
@@ -6,14 +6,14 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 
 use super::headers;
 
-/// What becomes of a response.
+/// Kind of request, by what becomes of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A browser shows it as a page, whose scripts run.
     Page,
     /// A browser keeps it as a page that it may show later, or never.
     Prefetch,
-    /// It is not shown as a page, for this reason.
+    /// Response is not shown as a page, for this reason.
     Other(&'static str),
 }
 
@@ -50,12 +50,12 @@ impl<'a> Signals<'a> {
         }
     }
 
-    /// Whether the client asks for HTML.
+    /// Returns whether the client asks for HTML.
     pub fn accepts_html(&self) -> bool {
         self.accepts_html
     }
 
-    /// Whether the response may never be shown.
+    /// Returns whether the response may never be shown.
     pub fn is_prefetch(&self) -> bool {
         self.is_prefetch
     }
@@ -91,7 +91,7 @@ impl<'a> Signals<'a> {
     }
 }
 
-/// Whether a list of media types has HTML among them.
+/// Returns whether a list of media types has HTML among them.
 fn accepts_html(accept: &HeaderValue) -> bool {
     headers::list([accept]).any(|range| {
         let (name, parameters) = range.split_once(';').unwrap_or((&range, ""));
@@ -104,14 +104,14 @@ fn accepts_html(accept: &HeaderValue) -> bool {
     })
 }
 
-/// Whether `X-Requested-With` names a script (`XMLHttpRequest`, `swup`). Android's `WebView` sends
+/// Returns whether `X-Requested-With` names a script (`XMLHttpRequest`, `swup`). Android's `WebView` sends
 /// the name of its application, such as `com.example.app`, with navigations too.
 fn is_script(with: &HeaderValue) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     headers::list([with]).any(|name| name.bytes().all(is_letter))
 }
 
-/// Whether a library that replaces parts of a page sends this header.
+/// Returns whether a library that replaces parts of a page sends this header.
 ///
 /// Some of them fetch a fragment (Turbo frames, htmx, Livewire), some a whole page of which they take
 /// the body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a
@@ -151,7 +151,7 @@ fn is_library(name: &str) -> bool {
     )
 }
 
-/// Whether a page may never be shown. One that is prerendered runs its calls when it is shown.
+/// Returns whether a page may never be shown. One that is prerendered runs its calls when it is shown.
 fn is_prefetch(purpose: &HeaderValue) -> bool {
     let purpose = headers::text(purpose).to_ascii_lowercase();
     (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")

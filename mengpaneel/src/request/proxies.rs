@@ -57,7 +57,7 @@ impl TrustedProxies {
         self.headers
     }
 
-    /// Whether this canonical address is a trusted proxy's; `None` is a peer on a Unix socket.
+    /// Returns whether this canonical address is a trusted proxy's; `None` is a peer on a Unix socket.
     pub fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {
             Some(address) => self.networks.iter().any(|network| network.contains(&address)),

@@ -37,7 +37,7 @@ pub enum ApiHostError {
     /// It cannot be read as a URL.
     #[error("the API host {host:?} is no URL ({reason}): write it like https://api-eu.mixpanel.com, or name a Region")]
     NotAUrl {
-        /// What was given, without user, password, query and fragment.
+        /// URL that was given, without user, password, query and fragment.
         host: String,
         /// What the URL parser says.
         reason: url::ParseError,
@@ -47,13 +47,13 @@ pub enum ApiHostError {
         "the API host {host:?} is not reached by HTTP: write it like https://api-eu.mixpanel.com, or name a Region"
     )]
     NotHttp {
-        /// What was given, without user, password, query and fragment.
+        /// URL that was given, without user, password, query and fragment.
         host: String,
     },
     /// It has parts that a base URL cannot have.
     #[error("the API host {host:?} has {part}: a base URL ends with its path")]
     NotABase {
-        /// What was given, without user, password, query and fragment.
+        /// URL that was given, without user, password, query and fragment.
         host: String,
         /// The part that does not belong there.
         part: &'static str,

@@ -46,7 +46,7 @@ pub fn write_value(value: &Value, to: &mut Vec<u8>) {
     }
 }
 
-/// Whether a value is nested deeper than [`MAX_DEPTH`].
+/// Returns whether a value is nested deeper than [`MAX_DEPTH`].
 pub fn is_too_deep(value: &Value) -> bool {
     fn exceeds(value: &Value, left: usize) -> bool {
         match value {

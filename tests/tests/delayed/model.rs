@@ -230,7 +230,7 @@ impl Run {
         }
     }
 
-    /// What the session holds, with tracking and without.
+    /// Content of the session, with tracking and without.
     async fn sessions(&mut self) -> [String; 2] {
         let with = self.visitor.get("/?then=json").await_page().await;
         let without = self.twin.visitor.get("/?then=json").await_page().await;

@@ -39,12 +39,12 @@ pub(super) struct Rules {
     pub(super) declared: Declared,
 }
 
-/// What the `meta` tags of the head declare.
+/// Declarations in the `meta` tags of the head.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
     /// Content-Security-Policies.
     pub(super) policies: Vec<String>,
-    /// Whether one of them is an encoding in which a block could be misread.
+    /// True if one of them is an encoding in which a block could be misread.
     pub(super) has_unsafe_charset: bool,
 }
 
@@ -206,7 +206,7 @@ fn enter_raw(tokens: &mut Tokenizer) {
     tokens.enter(raw);
 }
 
-/// Whether the attributes of an `html` tag declare AMP, for pages, advertisements or e-mails:
+/// Returns whether the attributes of an `html` tag declare AMP, for pages, advertisements or e-mails:
 /// <https://amp.dev/documentation/guides-and-tutorials/learn/spec/amphtml/#required-markup>.
 fn is_amp(tokens: &Tokenizer) -> bool {
     const BOLT: &[u8] = "\u{26A1}".as_bytes();

@@ -102,7 +102,7 @@ fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
     (!is_charset || is_usual()).then_some(name + 1 + length)
 }
 
-/// Whether these bytes are `utf-8`.
+/// Returns whether these bytes are `utf-8`.
 fn is_utf_8(label: &[u8]) -> bool {
     label.eq_ignore_ascii_case(b"utf-8")
 }

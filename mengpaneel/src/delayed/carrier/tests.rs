@@ -13,7 +13,7 @@ fn carrier() -> Carrier {
     Carrier::new("mengpaneel_delayed_calls", &Key::from(&[7; 64]))
 }
 
-/// What a browser sends of these `Set-Cookie` lines.
+/// `Cookie` header that a browser sends after these `Set-Cookie` lines.
 fn sent(lines: &[&HeaderValue]) -> HeaderValue {
     let pairs: Vec<_> = lines.iter().map(|line| line.to_str().unwrap().split_once(';').unwrap().0).collect();
     HeaderValue::try_from(pairs.join("; ")).unwrap()

@@ -168,7 +168,7 @@ fn insertion_leaves_no_header_that_describes_the_old_body() {
     assert_eq!(kept.len(), before);
 }
 
-/// What caches do with a response that `make_private` has seen, written from their documentation and
+/// Models of caches for a response that `make_private` has seen, written from their documentation and
 /// sources, and without anything of this module.
 mod caches {
     pub struct Response(pub Vec<(String, String)>);

@@ -1,4 +1,4 @@
-//! Whether Redis takes records: a server that is there and refuses them is asked once in a while, not by every request.
+//! True if Redis takes records: a server that is there and refuses them is asked once in a while, not by every request.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{REST, Trouble};
 
-/// Whether Redis takes records, as far as is known; logged when it changes.
+/// True if Redis takes records, as far as is known; logged when it changes.
 #[derive(Debug, Default)]
 pub(in crate::outbox) struct Intake(Mutex<Option<Refusal>>);
 

@@ -84,7 +84,7 @@ impl Server {
     }
 }
 
-/// What Redis is asked to do at once.
+/// Commands that Redis runs at once.
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
     One(&'a Cmd),

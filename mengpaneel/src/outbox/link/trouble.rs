@@ -42,7 +42,7 @@ impl From<Trouble> for OutboxError {
     }
 }
 
-/// What an error of one request means for the connection.
+/// Meaning of one request's error for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// No answer came: whether it was done is unknown.
@@ -69,7 +69,7 @@ impl Meaning {
     }
 }
 
-/// Whether an error has this code: itself, as one of a transaction's, or inside a script's, where Redis before 7.0
+/// Returns whether an error has this code: itself, as one of a transaction's, or inside a script's, where Redis before 7.0
 /// quotes it (`ERR Error running script …: -READONLY …`).
 fn has_code(error: &RedisError, code: &str) -> bool {
     let errors = error.clone().into_server_errors();

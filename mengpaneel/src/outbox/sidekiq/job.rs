@@ -101,7 +101,7 @@ fn is_too_old(event: &Message, now_ms: u64) -> bool {
     time.is_some_and(|time| now_ms as f64 - time > MAX_EVENT_AGE_MS)
 }
 
-/// What the worker is to do, and whom it has identified so far.
+/// Calls for the worker, and the user whom it has identified so far.
 #[derive(Default)]
 struct Script {
     calls: Calls,
@@ -187,9 +187,9 @@ impl Script {
 const IDENTIFY: [&str; 8] =
     ["distinct_id", "$anon_distinct_id", "$identified_id", "$anon_id", "$device_id", "$user_id", "$insert_id", "time"];
 
-/// What the worker lets a caller's properties override, where this process does not.
+/// Properties that the worker lets a caller override, where this process does not.
 const OVERRIDDEN: [&str; 1] = ["token"];
-/// What mixpanel-js takes for an identity when it is registered, and the worker for a property.
+/// Properties that mixpanel-js takes for an identity when registered, and the worker for a property.
 const REGISTERED: [&str; 4] = ["token", "distinct_id", "$user_id", "$device_id"];
 
 /// Why the gem's worker must not get a call: it would raise (and send everything before it again,

@@ -51,7 +51,7 @@ pub struct Sidekiq {
     url: String,
     queue: String,
     namespace: Option<String>,
-    /// What tells whether the worker would send the same. The token is the fleet's.
+    /// Translator that tells whether the worker would send the same. The token is the fleet's.
     interpreter: Interpreter,
     desk: OnceLock<Desk>,
 }

@@ -46,7 +46,7 @@ fn recorder() -> (Arc<Recorder>, Told) {
     (Arc::new(Recorder::new(Visitor::default, Arc::new(shared))), told)
 }
 
-/// What `record` records, and how many problems were reported.
+/// Calls that `record` records, and the problems that were reported.
 fn recorded(record: impl FnOnce(&Mixpanel)) -> (Calls, Vec<Reason>) {
     let (recorder, told) = recorder();
     record(&Mixpanel::new(Arc::clone(&recorder)));

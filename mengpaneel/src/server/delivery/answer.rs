@@ -28,7 +28,7 @@ pub(super) enum Verdict {
     NotNow { after: Option<Duration>, reason: String },
     /// Taken or not, nobody knows. If not even an answer came, sending more now is futile.
     Unknown { after: Option<Duration>, reason: String, is_answered: bool },
-    /// It was not Mixpanel that answered. None taken, if the answer says so; a page with status 200 does not, since a
+    /// Another than Mixpanel answered. None taken, if the answer says so; a page with status 200 does not, since a
     /// proxy may have passed the request on and put the page in place of Mixpanel's answer.
     NotServed { after: Option<Duration>, reason: String, is_untaken: bool },
     /// None taken, whatever is sent.

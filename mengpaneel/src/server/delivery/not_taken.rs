@@ -16,12 +16,12 @@ pub enum NotTaken {
     },
     /// Nobody knows whether Mixpanel has it, and sending it again could count it twice.
     InDoubt(String),
-    /// What answered does not serve Mixpanel's API, as when a proxy is being deployed. Nothing was done: to send it again
+    /// The host that answered does not serve Mixpanel's API, as when a proxy is being deployed. Nothing was done: to send it again
     /// does no harm, and helps once somebody has mended that.
     NotServed {
         /// How long it asked to be left alone.
         after: Option<Duration>,
-        /// What it said.
+        /// Answer of the host.
         reason: String,
     },
     /// Mixpanel does not know the sender: nothing will get through until somebody mends that.

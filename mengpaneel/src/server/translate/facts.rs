@@ -12,7 +12,7 @@ use crate::compact::Visit;
 use crate::js_options::{CAMPAIGN, CLICK_IDS, Omitted};
 use crate::visitor::Browser;
 
-/// Whether mixpanel-js makes a parameter of the URL a property.
+/// Returns whether mixpanel-js makes a parameter of the URL a property.
 fn is_campaign(name: &str) -> bool {
     CAMPAIGN.contains(&name) || CLICK_IDS.contains(&name)
 }
@@ -127,7 +127,7 @@ impl<'a> Facts<'a> {
         [self.event(), self.page(), self.profile()].iter().any(|facts| facts.get(key) == Some(value))
     }
 
-    /// Whether a property is what the visitor's own browser says: what the request adds, or what their cookie brought.
+    /// Returns whether a property is what the visitor's own browser says: what the request adds, or what their cookie brought.
     /// Nobody needs to be told of that, and whoever writes a cookie could fill the log.
     pub(super) fn is_visitors(&self, key: &str, value: &Value) -> bool {
         self.has(key, value) || {
@@ -138,7 +138,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether a property is a super property of the visitor's cookie.
+    /// Returns whether a property is a super property of the visitor's cookie.
     pub(super) fn is_stored(&self, key: &str, value: &Value) -> bool {
         self.brought().super_properties.get(key) == Some(value)
     }
@@ -147,7 +147,7 @@ impl<'a> Facts<'a> {
         self.brought.get_or_init(|| Box::new(self.cookie.and_then(Browser::parse).unwrap_or_default()))
     }
 
-    /// Whether a property is what the request adds, where the value may have been cut since.
+    /// Returns whether a property is what the request adds, where the value may have been cut since.
     pub(super) fn is_added(&self, key: &str, properties: &Properties) -> bool {
         let is_cut = |value: &Value| value.as_str().is_some_and(|text| text.len() >= 255);
         properties

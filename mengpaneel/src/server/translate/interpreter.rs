@@ -31,7 +31,7 @@ impl<T> Default for Translation<T> {
     }
 }
 
-/// What each call of a parcel comes to.
+/// Messages that each call of a parcel comes to.
 #[cfg(feature = "sidekiq")]
 #[derive(Clone, Debug)]
 pub struct ByCall {
@@ -40,7 +40,7 @@ pub struct ByCall {
     pub messages: Vec<Vec<Message>>,
     /// The first call that is not sent as it is, and why.
     pub problem: Option<(Call, String)>,
-    /// Whether the visitor's browser is one whose events mixpanel-js drops.
+    /// True if the visitor's browser is one whose events mixpanel-js drops.
     pub is_robot: bool,
 }
 

@@ -232,7 +232,7 @@ fn fit_properties(
     properties
 }
 
-/// What was changed of a record, in one text.
+/// Summary of the changes to a record, in one text.
 pub(super) fn summary(told: &[String]) -> Option<String> {
     /// Most changes that are told by name.
     const MAX_TOLD: usize = 3;

@@ -23,7 +23,7 @@ fn job_of(parcel: &Parcel) -> Result<Value, String> {
     Ok(serde_json::from_str(&job).unwrap())
 }
 
-/// What mixpanel-ruby would send: events by name with their properties, and profiles by ID.
+/// Messages that mixpanel-ruby would send: events by name with their properties, and profiles by ID.
 fn sent(job: &Value) -> Vec<(String, Value)> {
     let (mut identity, mut registered, mut sent) = (Value::Null, Map::new(), Vec::new());
     for mode in ["before_setup", "setup", "tracking"] {
