@@ -1,22 +1,20 @@
 //! The current recorder: which request, job or script the code that runs now belongs to.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::{Mutex, PoisonError, Weak};
 
 use serde::Serialize;
 
-use crate::call::{Call, Method};
-use crate::failure::{Failure, Failures, Reason};
+use crate::call::Method;
 use crate::mixpanel::{Group, Mixpanel, People};
+use crate::scope_registry;
 
 tokio::task_local! {
     static CURRENT: Mixpanel;
 }
 
-/// The recorder of the request, job or script that this code runs in; one that records nothing
-/// outside of any.
+/// The recorder of the request, job or script that this code runs in. Outside of any, one that records
+/// nothing; each place that tries is reported once to `on_error`.
 ///
 /// ```
 /// assert!(!mengpaneel::current().is_recording());
@@ -24,7 +22,7 @@ tokio::task_local! {
 #[track_caller]
 pub fn current() -> Mixpanel {
     let site = Location::caller();
-    try_current().map_or_else(Mixpanel::detached, |mixpanel| mixpanel.at(site))
+    try_current().map_or_else(Mixpanel::outside, |mixpanel| mixpanel.at(site))
 }
 
 /// The current recorder, or `None` outside of any scope.
@@ -59,42 +57,10 @@ impl Mixpanel {
 fn here(method: &Method) -> Mixpanel {
     let site = Location::caller();
     let Some(mixpanel) = try_current() else {
-        tell_no_scope(site, method);
+        scope_registry::report(site, method);
         return Mixpanel::detached();
     };
     mixpanel.at(site)
-}
-
-/// Who hears of calls that no Mengpaneel collects: every one that lives. The only state that the
-/// process shares, because such a call belongs to none of them.
-static LISTENERS: Mutex<Vec<Weak<Failures>>> = Mutex::new(Vec::new());
-static TOLD: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
-
-/// Has these failures told of calls that were recorded outside of any scope.
-pub(crate) fn listen(failures: Weak<Failures>) {
-    let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
-    listeners.retain(|listener| listener.strong_count() > 0);
-    listeners.push(failures);
-}
-
-/// Tells, once for each call site, that a call was recorded where nobody collects calls.
-pub(crate) fn tell_no_scope(site: &'static Location<'static>, method: &Method) {
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if !told.get_or_insert_default().insert(site) {
-        return;
-    }
-    drop(told);
-    let failure = Failure::of_calls(Reason::NoScope(site), vec![Call::new(method.clone(), vec![])]);
-    let listeners: Vec<_> = {
-        let listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.iter().filter_map(Weak::upgrade).collect()
-    };
-    if listeners.is_empty() {
-        Failures::default().tell(&failure);
-    }
-    for listener in listeners {
-        listener.tell(&failure);
-    }
 }
 
 /// Records an event of the current request; see [`Mixpanel::track`].

@@ -76,6 +76,7 @@ mod parcel;
 mod plan;
 mod recorder;
 mod request;
+mod scope_registry;
 mod script;
 mod seed;
 mod server;

@@ -258,12 +258,14 @@ impl Mengpaneel {
     /// ```
     pub fn of(&self, request: &HttpRequest) -> Mixpanel {
         let extensions = request.extensions();
-        let own = self.on().zip(extensions.get::<Handles>()).and_then(|(on, handles)| handles.of(on));
-        own.unwrap_or_else(Mixpanel::detached)
+        let Some(on) = self.on() else { return Mixpanel::detached() };
+        let handle = extensions.get::<Handles>().and_then(|handles| handles.of(on));
+        handle.unwrap_or_else(Mixpanel::outside)
     }
 }
 
-/// The handle of the request: its own where the middleware is, one that records nothing elsewhere.
+/// The handle of the request. Where the middleware is missing, one that records nothing; each place that
+/// tries is reported once to `on_error`.
 impl FromRequest for Mixpanel {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

@@ -119,8 +119,16 @@ fn each_place_outside_of_a_scope_is_reported_with_its_line() {
         mengpaneel::identify(3);
         mengpaneel::people().set(());
         mengpaneel::setup(|_| {});
+        let handle = mengpaneel::current();
+        handle.track("By Handle", ());
+        handle.identify(4);
+        handle.people().increment("Posts", 1);
+        handle.register(());
+        handle.set_group("company", "acme");
+        handle.setup(|_| {});
+        handle.reset();
     }
     drop(mengpaneel);
-    let expected: Vec<_> = (2..=6).map(|below| (file!().to_owned(), line + below)).collect();
+    let expected: Vec<_> = (2..=6).chain(8..=14).map(|below| (file!().to_owned(), line + below)).collect();
     assert_eq!(*places.lock().unwrap(), expected);
 }

@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::call::{Call, Mode};
-use crate::current::{current, tell_no_scope, try_current};
+use crate::current::{current, try_current};
 use crate::mixpanel::Mixpanel;
 use crate::plan::{Annotated, Kind, Site};
 use crate::recorder::{Condition, Entry, Place, Point, Recorder};
+use crate::scope_registry;
 use crate::written::{write_bool, write_text_value};
 
 use self::end::condition;
@@ -85,7 +86,7 @@ impl Frame {
     pub fn enter(site: &'static Site) -> Self {
         let Some(mixpanel) = try_current() else {
             if let Some(first) = site.calls.first() {
-                tell_no_scope(Location::caller(), &first.method);
+                scope_registry::report(Location::caller(), &first.method);
             }
             return Self(None);
         };

@@ -9,7 +9,6 @@ use crate::browser::script::{Block, Common};
 use crate::call::Properties;
 use crate::claims::Claims;
 use crate::consent::ConsentPolicy;
-use crate::current;
 use crate::delayed::carrier::Carrier;
 use crate::flush::Means;
 use crate::js_options::{self, JsOption, Omitted};
@@ -18,6 +17,7 @@ use crate::mengpaneel::{Mengpaneel, On};
 use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
 use crate::recorder::{Late, Shared};
 use crate::request::proxies::TrustedProxies;
+use crate::scope_registry;
 use crate::seed::{CookieAttributes, Seeding};
 use crate::server::{Credentials, Delivery, DeliveryConfig};
 use crate::settings::{Names, PageSettings, Settings};
@@ -47,7 +47,7 @@ impl Builder {
         let (api_host, timeout) = (self.api_host, self.timeout);
         let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
         let failures = Arc::new(self.failures);
-        current::listen(Arc::downgrade(&failures));
+        scope_registry::subscribe(Arc::downgrade(&failures));
         let outbox = open(self.outbox, self.or_memory)?;
         let post = Post::start(PostConfig {
             token,

@@ -15,6 +15,7 @@ use crate::attribute::Lines;
 use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
 use crate::recorder::{Condition, Entry, Place, Recorder};
+use crate::scope_registry;
 use crate::strategy::Strategy;
 use crate::written::{MAX_DEPTH, is_too_deep};
 
@@ -41,6 +42,8 @@ pub(crate) use writing::ID_PROPERTIES;
 #[derive(Clone)]
 pub struct Mixpanel {
     recorder: Option<Arc<Recorder>>,
+    /// True for a handle that was taken outside of any scope: each place that records by it is reported.
+    is_outside: bool,
     mode: Mode,
     via_server: bool,
     /// Condition under which the calls count.
@@ -54,6 +57,7 @@ impl Mixpanel {
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
         Self {
             recorder: Some(recorder),
+            is_outside: false,
             mode: Mode::Tracking,
             via_server: false,
             condition: Condition::Always,
@@ -63,7 +67,27 @@ impl Mixpanel {
 
     /// A handle that records nothing: no token, no middleware, or a visitor who opted out.
     pub(crate) fn detached() -> Self {
-        Self { recorder: None, mode: Mode::Tracking, via_server: false, condition: Condition::Always, limit: None }
+        Self {
+            recorder: None,
+            is_outside: false,
+            mode: Mode::Tracking,
+            via_server: false,
+            condition: Condition::Always,
+            limit: None,
+        }
+    }
+
+    /// A handle that was taken outside of any scope: it records nothing and reports each place that tries.
+    pub(crate) fn outside() -> Self {
+        Self { is_outside: true, ..Self::detached() }
+    }
+
+    /// Reports the caller's place, if this handle was taken outside of any scope.
+    #[track_caller]
+    fn report_outside(&self, method: &Method) {
+        if self.is_outside {
+            scope_registry::report(Location::caller(), method);
+        }
     }
 
     pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
@@ -115,7 +139,9 @@ impl Mixpanel {
 
     /// Records in setup mode what `calls` calls on the handle it is given, in the place of all
     /// setup before it.
+    #[track_caller]
     pub fn setup(&self, calls: impl FnOnce(&Self)) {
+        self.report_outside(&Method::Identify);
         if let Some(recorder) = &self.recorder {
             recorder.begin_setup(self.condition);
             calls(&self.in_mode(Mode::Setup));
@@ -153,6 +179,8 @@ impl Mixpanel {
             args.push(|to| may_have_id = self.properties_with(&stamp.members(), event, properties, to));
             let place = Place::of_caller();
             recorder.record_stamped(self.entry(Method::Track, args), Some(stamp.id), may_have_id.then_some(place));
+        } else {
+            self.report_outside(&Method::Track);
         }
     }
 
@@ -176,6 +204,7 @@ impl Mixpanel {
     }
 
     /// `mixpanel.time_event`: starts a clock; the next event of that name gets its `$duration`.
+    #[track_caller]
     pub fn time_event(&self, event: impl AsRef<str>) {
         self.call(Method::TimeEvent, vec![Value::from(event.as_ref())]);
     }
@@ -198,6 +227,7 @@ impl Mixpanel {
     }
 
     /// `mixpanel.reset`: forgets who was identified, and the super properties.
+    #[track_caller]
     pub fn reset(&self) {
         self.call(Method::Reset, vec![]);
     }
@@ -215,6 +245,7 @@ impl Mixpanel {
     }
 
     /// `mixpanel.unregister`: a property that no longer goes with every event.
+    #[track_caller]
     pub fn unregister(&self, property: impl AsRef<str>) {
         self.call(Method::Unregister, vec![Value::from(property.as_ref())]);
     }
@@ -224,6 +255,7 @@ impl Mixpanel {
     pub fn set_group(&self, key: impl AsRef<str>, ids: impl Serialize) {
         let mut args = Args::with_room();
         args.push_text(key.as_ref());
+        self.report_outside(&Method::SetGroup);
         let place = Place::of_caller();
         if args.try_push(|to| self.ids("set_group", place, ids, to)).is_some() {
             self.call_written(Method::SetGroup, args);
@@ -251,6 +283,7 @@ impl Mixpanel {
     }
 
     /// `mixpanel.disable`: no events of these names from here on; all of them with an empty list.
+    #[track_caller]
     pub fn disable<I: IntoIterator<Item: AsRef<str>>>(&self, events: I) {
         let events: Vec<Value> = events.into_iter().map(|event| Value::from(event.as_ref())).collect();
         let args = if events.is_empty() { vec![] } else { vec![Value::from(events)] };
@@ -260,6 +293,7 @@ impl Mixpanel {
     /// `mixpanel.opt_in_tracking`: the visitor agreed to be tracked. The response sets mixpanel-js's
     /// cookie, and what this request records from here on is delivered, first of all the event
     /// `$opt_in`, as mixpanel-js has it.
+    #[track_caller]
     pub fn opt_in_tracking(&self) {
         self.call(Method::OptInTracking, vec![]);
     }
@@ -267,12 +301,14 @@ impl Mixpanel {
     /// `mixpanel.opt_out_tracking`: the visitor does not want to be tracked. The response sets
     /// mixpanel-js's cookie; what this request recorded before is delivered by the server, and what
     /// it records from here on is dropped. The profile is kept: `{"delete_user": false}`.
+    #[track_caller]
     pub fn opt_out_tracking(&self) {
         self.call(Method::OptOutTracking, vec![serde_json::json!({"delete_user": false})]);
     }
 
     /// `mixpanel.clear_opt_in_out_tracking`: as if the visitor had never been asked. The response
     /// removes mixpanel-js's cookie.
+    #[track_caller]
     pub fn clear_opt_in_out_tracking(&self) {
         self.call(Method::ClearOptInOutTracking, vec![]);
     }
@@ -328,6 +364,8 @@ impl Mixpanel {
     pub(crate) fn call_written(&self, method: Method, args: Args) {
         if let Some(recorder) = &self.recorder {
             recorder.record(self.entry(method, args));
+        } else {
+            self.report_outside(&method);
         }
     }
 
@@ -356,6 +394,8 @@ impl Mixpanel {
             let mut args = Args::with_room();
             args.push(|to| self.properties(&method, properties, to));
             self.call_written(method, args);
+        } else {
+            self.report_outside(&method);
         }
     }
 
@@ -369,6 +409,7 @@ impl Mixpanel {
 
     #[track_caller]
     fn push_id(&self, method: &str, id: impl Serialize, args: &mut Args) -> bool {
+        self.report_outside(&Method::from_path(&[method]).unwrap_or(Method::GroupSet));
         let place = Place::of_caller();
         args.try_push(|to| self.id(method, place, id, to)).is_some()
     }

@@ -20,36 +20,43 @@ impl People {
     }
 
     /// `people.set`: overwrites properties.
+    #[track_caller]
     pub fn set(&self, properties: impl Serialize) {
         self.with_properties(Method::PeopleSet, properties);
     }
 
     /// `people.set_once`: sets properties that are not there yet.
+    #[track_caller]
     pub fn set_once(&self, properties: impl Serialize) {
         self.with_properties(Method::PeopleSetOnce, properties);
     }
 
     /// `people.unset`: removes a property.
+    #[track_caller]
     pub fn unset(&self, property: impl AsRef<str>) {
         self.0.call(Method::PeopleUnset, vec![Value::from(vec![property.as_ref()])]);
     }
 
     /// `people.increment`: adds to a number. Delivered at most once.
+    #[track_caller]
     pub fn increment(&self, property: impl AsRef<str>, by: impl Serialize) {
         self.with_one(Method::PeopleIncrement, property, by);
     }
 
     /// `people.append`: adds to the end of a list. Delivered at most once.
+    #[track_caller]
     pub fn append(&self, list: impl AsRef<str>, value: impl Serialize) {
         self.with_one(Method::PeopleAppend, list, value);
     }
 
     /// `people.remove`: takes a value out of a list.
+    #[track_caller]
     pub fn remove(&self, list: impl AsRef<str>, value: impl Serialize) {
         self.with_one(Method::PeopleRemove, list, value);
     }
 
     /// `people.union`: adds values to a list that are not in it yet.
+    #[track_caller]
     pub fn union(&self, list: impl AsRef<str>, values: impl Serialize) {
         self.with_one(Method::PeopleUnion, list, values);
     }
@@ -57,6 +64,7 @@ impl People {
     /// `people.track_charge`: appends a charge to `$transactions`, as Mixpanel's libraries for servers
     /// do. mixpanel-js itself ignores it since 2.65, so the server says it, whatever way the
     /// other calls take.
+    #[track_caller]
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
         let mut args = Args::with_room();
         args.push(|to| write_value(&Value::from(amount), to));
@@ -65,19 +73,23 @@ impl People {
     }
 
     /// `people.clear_charges`: empties the list of charges.
+    #[track_caller]
     pub fn clear_charges(&self) {
         self.0.call(Method::PeopleClearCharges, vec![]);
     }
 
     /// `people.delete_user`: deletes the profile.
+    #[track_caller]
     pub fn delete_user(&self) {
         self.0.call(Method::PeopleDeleteUser, vec![]);
     }
 
+    #[track_caller]
     fn with_properties(&self, method: Method, properties: impl Serialize) {
         self.0.with_properties(method, properties);
     }
 
+    #[track_caller]
     fn with_one(&self, method: Method, property: impl AsRef<str>, value: impl Serialize) {
         let property = property.as_ref();
         let mut args = Args::with_room();
