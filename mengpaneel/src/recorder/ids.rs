@@ -13,7 +13,7 @@ use crate::call::{
     is_value_misread, placeholder_in,
 };
 use crate::failure::Reason;
-use crate::written::{Reader, write_value};
+use crate::written::{Reader, Seen, write_value};
 
 /// Properties of an event, and super properties, that say whose it is.
 const ID_PROPERTIES: [&str; 3] = ["$device_id", "$user_id", "distinct_id"];
@@ -74,9 +74,20 @@ pub fn are_known(call: &Call) -> bool {
         }
         Method::TrackWithGroups => false,
         method if method.is_group() => is_id(1),
-        method if method.is_track() => ID_PROPERTIES.iter().all(|name| call.property(name).is_none()),
+        method if method.is_track() => {
+            ID_PROPERTIES.iter().all(|name| call.property(name).is_none_or(|id| is_known_id(name, id)))
+        }
         _ => true,
     }
+}
+
+/// Returns whether an event's ID property is a text that can be somebody's. An event without a user says so with
+/// an empty `distinct_id`.
+fn is_known_id(name: &str, id: Seen<'_>) -> bool {
+    id.as_text().is_some_and(|id| {
+        let is_userless = id.is_empty() && name == "distinct_id";
+        is_userless || !(is_blank(id) || is_placeholder(id.as_bytes()) || is_placeholder_device(id))
+    })
 }
 
 /// Removes the IDs of a call that are nobody's, each of which `report` is told. Returns whether there is
