@@ -175,6 +175,7 @@ impl Omitted {
     }
 
     /// Returns whether any of these properties may not be sent.
+    #[cfg(feature = "sidekiq")]
     #[must_use]
     pub fn has_any(&self, properties: &Properties) -> bool {
         self.everywhere.iter().any(|name| properties.contains_key(name))
