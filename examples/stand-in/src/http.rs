@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorPayloadTooLarge;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
@@ -20,7 +21,7 @@ use crate::received::{Endpoint, Head, Request, now};
 use crate::store::{Entry, Store};
 use crate::take::{self, Answer};
 
-/// What is read before the endpoints' own limits are looked at.
+/// Largest body in bytes that is read; the endpoints' own limits are smaller.
 const MAX_BODY: usize = 64 << 20;
 
 /// Mounts the endpoints and the live page (`/live`) in an application, under its scope's prefix:
@@ -50,12 +51,9 @@ fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
     let store = store.clone();
     config.service(
         web::resource([path.to_owned(), format!("{path}/")])
-            .app_data(web::PayloadConfig::new(MAX_BODY))
-            .route(
-                web::post().to(move |request: HttpRequest, body: Bytes| {
-                    receive(endpoint, head(&request), body, store.clone())
-                }),
-            )
+            .route(web::post().to(move |request: HttpRequest, payload: web::Payload| {
+                receive(endpoint, head(&request), payload, store.clone())
+            }))
             .wrap(from_fn(across_origins)),
     );
 }
@@ -68,7 +66,8 @@ fn library(script: Option<Bytes>) -> HttpResponse {
     }
 }
 
-async fn receive(endpoint: Endpoint, head: Head, body: Bytes, store: Store) -> HttpResponse {
+async fn receive(endpoint: Endpoint, head: Head, payload: web::Payload, store: Store) -> Result<HttpResponse, Error> {
+    let body = raw_body(payload).await?;
     let at = now();
     let head = Arc::new(head);
     let fault = store.next_fault(endpoint);
@@ -88,7 +87,15 @@ async fn receive(endpoint: Endpoint, head: Head, body: Bytes, store: Store) -> H
         }
     };
     store.add([Entry::Request(Request { endpoint, head, bytes: body.len(), at, status })]);
-    response
+    Ok(response)
+}
+
+/// Reads a body as the client sent it.
+///
+/// The extractor `Bytes` decompresses where one of actix-web's `compress-*` features is on, as they are by default, and
+/// leaves `Content-Encoding` as it was: the endpoints would decompress a second time.
+async fn raw_body(payload: web::Payload) -> Result<Bytes, Error> {
+    payload.to_bytes_limited(MAX_BODY).await.map_err(ErrorPayloadTooLarge)?
 }
 
 fn head(request: &HttpRequest) -> Head {

@@ -2,11 +2,21 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::*;
-use crate::received::{Endpoint, Via};
+use crate::received::{Endpoint, Via, now};
 
 const SOON: Duration = Duration::from_secs(10);
 const EVENT: &str = r#"{"event":"A","properties":{"token":"t","distinct_id":"7","$insert_id":"x"}}"#;
+
+fn send(stand_in: &StandIn, head: &str, body: &[u8]) -> String {
+    let mut stream = TcpStream::connect(stand_in.address).unwrap();
+    write!(stream, "{head}\r\nHost: stand-in\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    stream.write_all(body).unwrap();
+    answer(stream)
+}
 
 fn open(stand_in: &StandIn, head: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(stand_in.address).unwrap();
@@ -36,6 +46,24 @@ fn it_runs_without_a_runtime_and_keeps_what_came() {
     let requests = stand_in.requests();
     assert_eq!(requests[0].endpoint, Endpoint::Track);
     assert_eq!(requests[0].status, Some(200));
+}
+
+/// Held also with actix-web's default features: `cargo test -p stand-in --features actix-web/compress-gzip`.
+#[test]
+fn a_compressed_import_is_read_once() {
+    let stand_in = StandIn::start();
+    let time = now();
+    let event = format!(r#"[{{"event":"A","properties":{{"time":{time},"distinct_id":"7","$insert_id":"x"}}}}]"#);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(event.as_bytes()).unwrap();
+    let body = encoder.finish().unwrap();
+
+    let head = "POST /import?strict=1 HTTP/1.1\r\nAuthorization: Basic dG9rZW46\r\nContent-Type: application/json\r\n\
+                Content-Encoding: gzip";
+    let answered = send(&stand_in, head, &body);
+    assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+    assert_eq!(stand_in.events().len(), 1);
+    assert_eq!(stand_in.requests()[0].bytes, body.len());
 }
 
 #[actix_web::test]
