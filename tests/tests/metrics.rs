@@ -1,15 +1,17 @@
 //! What the feature `metrics` counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use actix_web::{HttpResponse, get, web};
 use mengpaneel_tests::{Visitor, Workshop, settle};
-use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 use serde_json::json;
 
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<BTreeMap<String, f64>>>);
+struct Seen(Arc<Mutex<BTreeMap<String, f64>>>, Arc<Mutex<BTreeSet<String>>>);
 
 struct One(Seen, String);
 
@@ -39,7 +41,20 @@ impl GaugeFn for One {
     }
 }
 
+/// A histogram counts its observations: what they measure is a machine's own.
+impl HistogramFn for One {
+    fn record(&self, seconds: f64) {
+        assert!((0.0..3_600.0).contains(&seconds), "{}: {seconds}", self.1);
+        self.change(|count| count + 1.0);
+    }
+}
+
 impl Seen {
+    fn described(&self, name: &KeyName, unit: Option<Unit>, text: &str) {
+        assert!(unit.is_some() && !text.is_empty(), "{name:?}");
+        self.1.lock().unwrap().insert(name.as_str().to_owned());
+    }
+
     fn one(&self, key: &Key) -> Arc<One> {
         let labels: Vec<_> = key.labels().map(|label| format!(" {}={}", label.key(), label.value())).collect();
         Arc::new(One(self.clone(), format!("{}{}", key.name(), labels.concat())))
@@ -47,11 +62,17 @@ impl Seen {
 }
 
 impl Recorder for Seen {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.described(&name, unit, &text);
+    }
 
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.described(&name, unit, &text);
+    }
 
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.described(&name, unit, &text);
+    }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         Counter::from_arc(self.one(key))
@@ -61,8 +82,8 @@ impl Recorder for Seen {
         Gauge::from_arc(self.one(key))
     }
 
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.one(key))
     }
 }
 
@@ -86,20 +107,31 @@ async fn what_is_recorded_flushed_delivered_retried_and_dropped_is_counted() {
     workshop.stand_in.fail_next(1, 503);
     Visitor::machine(&workshop.url).get("/two").await_page().await;
     settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    Visitor::machine(&workshop.url).get("/two").header("user-agent", "Googlebot/2.1").await_page().await;
     workshop.mengpaneel.shutdown(mengpaneel_tests::DEADLINE).await.unwrap();
     let mut counted = seen.0.lock().unwrap().clone();
+    let described = seen.1.lock().unwrap().clone();
+    for name in counted.keys().map(|key| key.split(' ').next().unwrap_or_default()) {
+        assert!(described.contains(name), "{name} is not described");
+    }
     let age = counted.remove("mengpaneel_queue_oldest_age_seconds");
     assert_eq!(age, Some(0.0), "none waits");
     assert_eq!(
         json!(counted),
         json!({
-            "mengpaneel_recorded_total": 3.0,
-            "mengpaneel_flushed_total strategy=async_server_side": 3.0,
+            "mengpaneel_recorded_total": 6.0,
+            "mengpaneel_declined_total strategy=delayed reason=no_redirect": 2.0,
+            "mengpaneel_declined_total strategy=client_side reason=not_a_page": 2.0,
+            "mengpaneel_declined_total strategy=capable_client_side reason=not_capable": 2.0,
+            "mengpaneel_flushed_total strategy=async_server_side": 6.0,
             "mengpaneel_delivered_total": 1.0,
+            "mengpaneel_delivery_latency_seconds": 2.0,
+            "mengpaneel_request_duration_seconds endpoint=import": 2.0,
             "mengpaneel_retried_total": 1.0,
             "mengpaneel_dropped_total reason=before_send": 1.0,
+            "mengpaneel_dropped_total reason=bot": 2.0,
             // Nobody is identified: there is no profile.
-            "mengpaneel_dropped_total reason=untranslatable": 1.0,
+            "mengpaneel_dropped_total reason=untranslatable": 2.0,
             "mengpaneel_queue_depth": 0.0,
         })
     );

@@ -6,7 +6,7 @@ use actix_web::HttpMessage as _;
 use actix_web::body::MessageBody;
 use actix_web::http::header::HeaderValue;
 
-use super::{Declined, Exchange, OwnCalls, caching, head, split};
+use super::{DeclineReason, Declined, Exchange, OwnCalls, caching, head, split};
 use crate::browser::script;
 use crate::call::Calls;
 
@@ -17,7 +17,7 @@ const SETUP_AND_CACHING_BYTES: usize = 80;
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
     is_read(exchange)?;
     if split::is_too_old(calls) {
-        return Err("an event is older than Mixpanel takes from browsers".into());
+        return Err(DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers"));
     }
     let visitor = exchange.recorder.visitor();
     let (mut ours, foreign) = split::foreign(calls, || visitor.browser());
@@ -32,7 +32,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
         ours = Cow::Owned(kept);
     }
     if ours.is_setup_only() && !with_setup {
-        return Err("nothing that the client would run".into());
+        return Err(DeclineReason::SetupOnly.because("nothing that the client would run"));
     }
     let knows_who = visitor.browser().user_id.as_deref() == ours.identity();
     if !with_setup && exchange.asked.setup_name.is_none() && !knows_who {
@@ -43,7 +43,8 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     let names = &exchange.means.settings.names;
     let calls_bytes = head::line_bytes(names.calls.as_str().len(), value.len());
     exchange.check_head(calls_bytes + SETUP_AND_CACHING_BYTES)?;
-    let value = HeaderValue::from_str(&value).map_err(|_| Declined::from("calls that no header can hold"))?;
+    let value =
+        HeaderValue::from_str(&value).map_err(|_| DeclineReason::TooLarge.because("calls that no header can hold"))?;
     let headers = exchange.response.headers_mut();
     headers.insert(names.calls.clone(), value);
     if let (true, Ok(name)) = (with_setup, HeaderValue::from_str(name)) {
@@ -58,13 +59,13 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
 pub(super) fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let status = exchange.response.status();
     if !exchange.asked.is_capable {
-        Err("the client does not say that it can".into())
+        Err(DeclineReason::NotCapable.because("the client does not say that it can"))
     } else if exchange.asked.is_cross_origin {
-        Err("a script of another origin asks".into())
+        Err(DeclineReason::OtherOrigin.because("a script of another origin asks"))
     } else if status.is_informational() || status.is_redirection() {
-        Err("scripts do not see the headers of such a status".into())
+        Err(DeclineReason::NotCapable.because("scripts do not see the headers of such a status"))
     } else if caching::may_be_shared(exchange.response.headers()) {
-        Err("a shared cache may keep the response: say Cache-Control: private".into())
+        Err(DeclineReason::SharedCache.because("a shared cache may keep the response: say Cache-Control: private"))
     } else {
         Ok(())
     }

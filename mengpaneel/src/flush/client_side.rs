@@ -8,7 +8,7 @@ use actix_web::http::{Method, StatusCode};
 
 use super::body::Content;
 use super::stream::{Judge, Streaming, Write};
-use super::{Declined, Exchange, caching, split};
+use super::{DeclineReason, Declined, Exchange, caching, split};
 use crate::asked::Asked;
 use crate::browser::charset::{self, Declared};
 use crate::browser::csp::{Needs, Verdict};
@@ -46,28 +46,28 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let text = |name| head.get(name).map(headers::text).unwrap_or_default();
     let (content_type, encoding) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING));
     let is_usual = content_type == USUAL;
-    let why = if asked.method == Method::HEAD {
-        "an answer to HEAD has no body"
+    let (reason, text) = if asked.method == Method::HEAD {
+        (DeclineReason::NotAPage, "an answer to HEAD has no body")
     } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
-        "a status that shows no page"
+        (DeclineReason::NotAPage, "a status that shows no page")
     } else if !is_usual
         && !content_type.split(';').next().unwrap_or_default().trim_end().eq_ignore_ascii_case("text/html")
     {
-        "no text/html"
+        (DeclineReason::NotAPage, "no text/html")
     } else if asked.is_capable {
-        "a script asked for it"
+        (DeclineReason::NotAPage, "a script asked for it")
     } else if let Kind::Other(why) = asked.kind {
-        why
+        (DeclineReason::NotAPage, why)
     } else if begins(&text(header::CONTENT_DISPOSITION), "attachment") {
-        "an attachment"
+        (DeclineReason::NotAPage, "an attachment")
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-        "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel"
+        (DeclineReason::Encoded, "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel")
     } else if charset_of(head) == Declared::Unsafe {
-        UNSAFE_CHARSET
+        (DeclineReason::Charset, UNSAFE_CHARSET)
     } else {
         return Ok(());
     };
-    Err(why.into())
+    Err(reason.because(text))
 }
 
 /// Whether a text begins so, in whatever case.
@@ -89,19 +89,23 @@ fn charset_of(headers: &HeaderMap) -> Declared {
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
     let place = place(exchange)?;
     if caching::may_be_shared(exchange.response.headers()) {
-        return Err("a cache in front may keep the page: set Cache-Control: private, and nothing for proxies".into());
+        return Err(DeclineReason::SharedCache
+            .because("a cache in front may keep the page: set Cache-Control: private, and nothing for proxies"));
     }
     if split::is_too_old(calls) {
-        return Err("an event is older than Mixpanel takes from browsers".into());
+        return Err(DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers"));
     }
     let bytes = split::bytes(calls);
     if bytes > MAX_SNIPPET_BYTES {
-        return Err(format!("{bytes} bytes of calls are more than a page is to carry ({MAX_SNIPPET_BYTES})").into());
+        let text = format!("{bytes} bytes of calls are more than a page is to carry ({MAX_SNIPPET_BYTES})");
+        return Err(DeclineReason::TooLarge.because(text));
     }
     let recorder = Arc::clone(&exchange.recorder);
     let (ours, others) = split::for_page(calls, || recorder.visitor());
     if ours.is_empty() {
-        return Err("nothing that may stand in a page: the server can send it once and now".into());
+        return Err(
+            DeclineReason::ServerOnly.because("nothing that may stand in a page: the server can send it once and now")
+        );
     }
     write(exchange, place, Some(&ours));
     Ok(others)
@@ -133,26 +137,29 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
         Some(Content::Whole { bytes }) => bytes,
         Some(Content::Own { .. }) if exchange.means.settings.inject_into_streams => {
             return match judged(headers, &[], &exchange.means.settings, &exchange.asked) {
-                Verdict::Forbidden(obstacle) => Err(obstacle.to_string().into()),
+                Verdict::Forbidden(obstacle) => Err(DeclineReason::Policy.because(obstacle.to_string())),
                 Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
             };
         }
-        _ => return Err("its body is streamed: see inject_into_streams".into()),
+        _ => return Err(DeclineReason::Streamed.because("its body is streamed: see inject_into_streams")),
     };
     let mut scanner = Scanner::default();
     let Some(at) = scan(&mut scanner, bytes) else {
-        let why = if scanner.is_amp() { "an AMP document takes no other scripts" } else { "no whole document" };
-        return Err(why.into());
+        return Err(if scanner.is_amp() {
+            DeclineReason::Amp.because("an AMP document takes no other scripts")
+        } else {
+            DeclineReason::NotAPage.because("no whole document")
+        });
     };
     if charset_of(headers) != Declared::Safe
         && (scanner.has_unsafe_charset() || charset::may_shift(bytes.get(..at).unwrap_or_default()))
     {
-        return Err(UNSAFE_CHARSET.into());
+        return Err(DeclineReason::Charset.because(UNSAFE_CHARSET));
     }
     match judged(headers, scanner.policies(), &exchange.means.settings, &exchange.asked) {
         Verdict::Allowed => Ok(Place::At(at, None)),
         Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
-        Verdict::Forbidden(obstacle) => Err(obstacle.to_string().into()),
+        Verdict::Forbidden(obstacle) => Err(DeclineReason::Policy.because(obstacle.to_string())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use actix_web::body::MessageBody;
 use actix_web::http::{StatusCode, header};
 
-use super::{Declined, Exchange, caching, head, split};
+use super::{DeclineReason, Declined, Exchange, caching, head, split};
 use crate::call::Calls;
 use crate::delayed::DelayedPayload;
 use crate::parcel::Parcel;
@@ -17,23 +17,23 @@ const CACHING_BYTES: usize = 32;
 pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
     let calls = &*split::keep_events_of_setup(calls);
     if calls.is_setup_only() {
-        return Err("nothing but setup".into());
+        return Err(DeclineReason::SetupOnly.because("nothing but setup"));
     }
     check_return(exchange)?;
     let Some(carrier) = &exchange.means.carrier else {
         warn_no_cookie_key(exchange);
-        return Err("no cookie_key is configured".into());
+        return Err(DeclineReason::NoCookieKey.because("no cookie_key is configured"));
     };
     let (mut delayed, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());
     if delayed.is_setup_only() {
-        return Err("nothing that may wait: the server can send it once and now".into());
+        return Err(DeclineReason::ServerOnly.because("nothing that may wait: the server can send it once and now"));
     }
     split::stamp(&mut delayed, exchange.recorder.visitor());
     let payload = DelayedPayload { id: uuid::Uuid::now_v7(), calls: delayed };
     let is_secure = exchange.asked.url().is_some_and(|url| url.scheme() == "https");
     let cookie = carrier
         .cookie(&payload, exchange.asked.cookies(), is_secure)
-        .map_err(|error| Declined::from(error.to_string()))?;
+        .map_err(|error| DeclineReason::TooLarge.because(error.to_string()))?;
     exchange.check_head(head::line_bytes("set-cookie".len(), cookie.len()) + CACHING_BYTES)?;
     exchange.set_cookie(Some(cookie));
     let DelayedPayload { id, calls } = payload;
@@ -70,26 +70,29 @@ fn check_return<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         StatusCode::PERMANENT_REDIRECT,
     ];
     if !FOLLOWED.contains(&exchange.response.status()) {
-        return Err("no redirect".into());
+        return Err(DeclineReason::NoRedirect.because("no redirect"));
     }
     let location = exchange.response.headers().get(header::LOCATION);
     let Some(location) = location.and_then(|location| std::str::from_utf8(location.as_bytes()).ok()) else {
-        return Err("a redirect without a Location".into());
+        return Err(DeclineReason::NoRedirect.because("a redirect without a Location"));
     };
     if location.trim().is_empty() {
-        return Err("a redirect with an empty Location, which no browser follows".into());
+        return Err(DeclineReason::NoRedirect.because("a redirect with an empty Location, which no browser follows"));
     }
     if !exchange.asked.is_same_origin(location) {
-        return Err("a redirect to another origin".into());
+        return Err(DeclineReason::OtherOrigin.because("a redirect to another origin"));
     }
     if !exchange.asked.keeps_cookies {
-        return Err("the client shows no sign of keeping cookies".into());
+        return Err(DeclineReason::NoCookies.because("the client shows no sign of keeping cookies"));
     }
     if caching::may_be_shared(exchange.response.headers()) {
-        return Err("a shared cache may keep the redirect: say Cache-Control: private".into());
+        return Err(
+            DeclineReason::SharedCache.because("a shared cache may keep the redirect: say Cache-Control: private")
+        );
     }
     if exchange.asked.is_cross_site && is_anonymous(exchange) {
-        return Err("another site's page caused the request, and the visitor's own cookies were held back".into());
+        return Err(DeclineReason::CrossSite
+            .because("another site's page caused the request, and the visitor's own cookies were held back"));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod caching;
 mod capable_client_side;
 mod client_side;
 mod consent;
+mod declined;
 mod delayed;
 mod head;
 mod replay;
@@ -17,10 +18,8 @@ mod server_side;
 mod split;
 mod stream;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -47,25 +46,10 @@ use crate::strategy::Strategy;
 
 pub use body::Body;
 pub(crate) use body::Content;
+use declined::{DeclineReason, Declined};
 
 /// A page that is not in memory but tells its size is read up to this many bytes.
 const MAX_PAGE: u64 = 4 << 20;
-
-/// Why a strategy does not take the calls.
-#[derive(Debug)]
-pub struct Declined(Cow<'static, str>);
-
-impl<T: Into<Cow<'static, str>>> From<T> for Declined {
-    fn from(why: T) -> Self {
-        Self(why.into())
-    }
-}
-
-impl fmt::Display for Declined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What a Mengpaneel gives each request for its way.
 pub(crate) struct Means {
@@ -147,7 +131,8 @@ where
         if bytes <= bound {
             return Ok(());
         }
-        Err(format!("the response's head would have {bytes} bytes, more than max_header ({bound})").into())
+        let text = format!("the response's head would have {bytes} bytes, more than max_header ({bound})");
+        Err(DeclineReason::TooLarge.because(text))
     }
 
     /// Upper bound of the bytes in the response's head, as it is now.
@@ -278,7 +263,7 @@ where
             match async_server_side::flush(&self.means.post, parcel).await {
                 Ok(()) => return self.tell_flushed(Strategy::AsyncServerSide, &calls),
                 Err(declined) => {
-                    self.tell_declined(Strategy::AsyncServerSide, &Declined::from(declined.reason));
+                    self.tell_declined(Strategy::AsyncServerSide, &DeclineReason::Outbox.because(declined.reason));
                     *declined.parcel
                 }
             }
@@ -306,6 +291,7 @@ where
     }
 
     fn tell_declined(&self, strategy: Strategy, reason: &Declined) {
+        stats::declined(strategy.name(), reason.label());
         let (method, path) = (&self.asked.method, self.response.request().path());
         tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
     }

@@ -23,11 +23,13 @@ pub struct Translation<T = Message> {
     pub refused: Vec<(Call, String)>,
     /// Calls that are said, but not whole, and what of them was past a limit of Mixpanel's.
     pub cut: Vec<(Call, String)>,
+    /// Number of events that are not sent because mixpanel-js ignores the visitor's browser, a robot.
+    pub ignored: usize,
 }
 
 impl<T> Default for Translation<T> {
     fn default() -> Self {
-        Self { messages: Vec::new(), refused: Vec::new(), cut: Vec::new() }
+        Self { messages: Vec::new(), refused: Vec::new(), cut: Vec::new(), ignored: 0 }
     }
 }
 
@@ -66,8 +68,8 @@ impl Interpreter {
     /// As messages, for whoever looks at them.
     #[must_use]
     pub fn messages(&self, parcel: &Parcel) -> Translation<Message> {
-        let Translation { messages, refused, cut } = self.translate(parcel, None, |_| {});
-        Translation { messages: messages.into_iter().filter_map(Said::into_message).collect(), refused, cut }
+        let Translation { messages, refused, cut, ignored } = self.translate(parcel, None, |_| {});
+        Translation { messages: messages.into_iter().filter_map(Said::into_message).collect(), refused, cut, ignored }
     }
 
     /// As little as has to be said: what is plain is written at the end of `text`. The message of what is written already stands in
@@ -83,7 +85,7 @@ impl Interpreter {
     pub fn by_call(&self, parcel: &Parcel) -> ByCall {
         let is_robot = Facts::of(&Visit::of(parcel), &self.agents).is_robot;
         let mut ends = Vec::new();
-        let Translation { messages, refused, cut } = self.translate(parcel, None, |end| ends.push(end));
+        let Translation { messages, refused, cut, .. } = self.translate(parcel, None, |end| ends.push(end));
         let mut messages = messages.into_iter().filter_map(Said::into_message);
         let mut start = 0;
         let messages = ends.into_iter().map(|end| {

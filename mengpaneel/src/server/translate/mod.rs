@@ -252,6 +252,7 @@ impl Translator<'_> {
 
     fn event(&mut self, call: &Call, name: &str, own: Properties) {
         if self.facts.is_robot || self.state.is_disabled(name) {
+            self.done.ignored += usize::from(self.facts.is_robot && !self.is_silent);
             return;
         }
         let insert_id = insert_id(self.parcel, self.done.messages.len());

@@ -1,0 +1,95 @@
+//! Refusal of a strategy: a label for metrics, and a text for the log.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Reason for which a strategy does not take the calls.
+#[derive(Debug)]
+pub struct Declined {
+    reason: DeclineReason,
+    text: Cow<'static, str>,
+}
+
+impl Declined {
+    /// Label in metrics, one of a few.
+    pub fn label(&self) -> &'static str {
+        self.reason.label()
+    }
+}
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Kinds of refusal. The guide's page on operation lists their labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeclineReason {
+    /// The response is not shown as a page.
+    NotAPage,
+    /// `Content-Encoding` hides the page.
+    Encoded,
+    /// The encoding of the page may read ASCII differently.
+    Charset,
+    /// The body is streamed.
+    Streamed,
+    /// An AMP document takes no other scripts.
+    Amp,
+    /// A policy of the page forbids the scripts.
+    Policy,
+    /// A cache that others share may keep the response.
+    SharedCache,
+    /// An event is older than Mixpanel takes from browsers.
+    TooOld,
+    /// More bytes than a page, a cookie or a head may have.
+    TooLarge,
+    /// What there is may not leave by a browser.
+    ServerOnly,
+    /// Nothing but setup.
+    SetupOnly,
+    /// The response does not redirect.
+    NoRedirect,
+    /// A redirect or a script concerns another origin.
+    OtherOrigin,
+    /// Another site caused the request.
+    CrossSite,
+    /// The client keeps no cookies.
+    NoCookies,
+    /// No `cookie_key` is configured.
+    NoCookieKey,
+    /// The client runs no calls of response headers.
+    NotCapable,
+    /// The outbox is full, unreachable or not there.
+    Outbox,
+}
+
+impl DeclineReason {
+    /// A refusal for this reason; the text is for the log.
+    pub fn because(self, text: impl Into<Cow<'static, str>>) -> Declined {
+        Declined { reason: self, text: text.into() }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::NotAPage => "not_a_page",
+            Self::Encoded => "encoded",
+            Self::Charset => "charset",
+            Self::Streamed => "streamed",
+            Self::Amp => "amp",
+            Self::Policy => "policy",
+            Self::SharedCache => "shared_cache",
+            Self::TooOld => "too_old",
+            Self::TooLarge => "too_large",
+            Self::ServerOnly => "server_only",
+            Self::SetupOnly => "setup_only",
+            Self::NoRedirect => "no_redirect",
+            Self::OtherOrigin => "other_origin",
+            Self::CrossSite => "cross_site",
+            Self::NoCookies => "no_cookies",
+            Self::NoCookieKey => "no_cookie_key",
+            Self::NotCapable => "not_capable",
+            Self::Outbox => "outbox",
+        }
+    }
+}
