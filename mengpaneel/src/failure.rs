@@ -142,6 +142,9 @@ impl fmt::Display for Failure {
         write!(f, "{}", self.reason)?;
         for call in self.calls.iter().take(MAX_METHODS) {
             write!(f, "; {}", call.method())?;
+            if let Some(event) = call.str_arg(0).filter(|_| call.method().is_track()) {
+                write!(f, " {}", Quoted(event))?;
+            }
         }
         match self.calls.len().checked_sub(MAX_METHODS) {
             None | Some(0) => Ok(()),
@@ -250,6 +253,14 @@ mod tests {
             assert!(!line.contains(['\r', '\n', '\u{1b}']), "{line}");
             assert!(line.len() < 1_500 && line.ends_with("; and 9990 more calls"), "{line}");
         }
+    }
+
+    #[test]
+    fn its_text_names_the_events() {
+        let call = |method, name: &str| Call::new(method, vec![serde_json::json!(name)]);
+        let calls = vec![call(Method::Track, "Sign In\n"), call(Method::Identify, "ada@blog.example")];
+        let line = Failure::of_calls(Reason::Refused("no".into()), calls).to_string();
+        assert_eq!(line, r#"Mixpanel refused it: no; track "Sign In\n"; identify"#);
     }
 
     #[test]

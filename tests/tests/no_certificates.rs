@@ -10,7 +10,10 @@ fn without_certificates_on_the_machine_building_is_an_error_that_says_so() {
     if std::env::var_os("ON_A_BARE_MACHINE").is_some() {
         let error = Mengpaneel::builder("t").build().unwrap_err();
         assert!(matches!(error, BuildError::Delivery(_)), "{error:?}");
-        assert!(error.to_string().contains("certificates"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("install the package `ca-certificates`") && text.contains("SSL_CERT_FILE"), "{error}");
+        assert!(text.contains("https://api.mixpanel.com/"), "{error}");
+        assert!(Mengpaneel::builder("t").api_host("http://127.0.0.1:1").build().unwrap().is_on(), "http: needs none");
         assert!(!Mengpaneel::builder("").build().unwrap().is_on(), "without a token none are needed");
         println!("told: {error}");
         return;

@@ -1,10 +1,11 @@
 //! Where Mixpanel is: one of its regions, or a proxy's base URL.
 
 use std::fmt;
+use std::str::FromStr;
 
 use url::Url;
 
-use crate::log_text::redacted_url;
+use crate::log_text::{Quoted, redacted_url};
 
 /// A region of Mixpanel's. A project's data lives in one; what is sent to another is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +17,25 @@ pub enum Region {
     Eu,
     /// India.
     In,
+}
+
+/// A text that names no region.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is none of `us`, `eu` and `in`", Quoted(.0))]
+pub struct UnknownRegionError(String);
+
+impl FromStr for Region {
+    type Err = UnknownRegionError;
+
+    /// Reads `us`, `eu` or `in`, in any case.
+    fn from_str(name: &str) -> Result<Self, UnknownRegionError> {
+        match name.to_ascii_lowercase().as_str() {
+            "us" => Ok(Self::Us),
+            "eu" => Ok(Self::Eu),
+            "in" => Ok(Self::In),
+            _ => Err(UnknownRegionError(name.to_owned())),
+        }
+    }
 }
 
 /// The base URL of Mixpanel's API: a [`Region`], or that of a proxy.

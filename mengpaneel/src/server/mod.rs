@@ -10,7 +10,7 @@ mod translate;
 mod user_agent;
 
 pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, NotTaken};
-pub use host::{ApiHost, ApiHostError, Region};
+pub use host::{ApiHost, ApiHostError, Region, UnknownRegionError};
 pub use lanes::Lanes;
 pub use message::{Endpoint, Message};
 pub use retry::Backoff;

@@ -71,20 +71,34 @@ impl Verdict {
     }
 
     /// Of an answer that never came.
-    pub(super) fn of_error(error: &reqwest::Error) -> Self {
-        let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            reason = format!("{reason}: {error}");
-            source = error.source();
-        }
-        let reason = one_line(&reason);
+    pub(super) fn of_error(error: reqwest::Error) -> Self {
+        // The URL is told by `at`, without its query.
+        let error = error.without_url();
+        let reason = with_sources(&error);
         if error.is_builder() {
             Self::Refused(reason)
         } else if error.is_connect() {
             Self::NotNow { after: None, reason }
         } else {
             Self::Unknown { after: None, reason, is_answered: false }
+        }
+    }
+
+    /// Names the URL that answered, or that did not.
+    pub(super) fn at(self, url: &str) -> Self {
+        let about = |reason: String| format!("{url}: {reason}");
+        match self {
+            Self::Taken | Self::TooLarge => self,
+            Self::TakenBut(failed) => {
+                Self::TakenBut(failed.into_iter().map(|(position, reason)| (position, about(reason))).collect())
+            }
+            Self::Refused(reason) => Self::Refused(about(reason)),
+            Self::NotNow { after, reason } => Self::NotNow { after, reason: about(reason) },
+            Self::Unknown { after, reason, is_answered } => Self::Unknown { after, reason: about(reason), is_answered },
+            Self::NotServed { after, reason, is_untaken } => {
+                Self::NotServed { after, reason: about(reason), is_untaken }
+            }
+            Self::Unauthorized(reason) => Self::Unauthorized(about(reason)),
         }
     }
 
@@ -119,6 +133,17 @@ impl Verdict {
             _ => None,
         }
     }
+}
+
+/// An error with its sources, on one line.
+pub(super) fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    one_line(&text)
 }
 
 /// `Retry-After`: seconds, or a date.

@@ -72,9 +72,17 @@ pub enum DeliveryError {
     /// Nothing can be sent to that host.
     #[error(transparent)]
     ApiHost(#[from] ApiHostError),
-    /// The HTTP client cannot be set up.
-    #[error("the HTTP client could not be set up: {0}; are the system's root certificates there?")]
-    Client(#[from] reqwest::Error),
+    /// The HTTP client cannot be set up: the machine has no root certificates, most often.
+    #[error(
+        "the HTTP client for {host} cannot be set up ({problem}): TLS needs this machine's root certificates; install the \
+         package `ca-certificates`, or name a file of certificates in SSL_CERT_FILE"
+    )]
+    Client {
+        /// Base URL of the API host.
+        host: String,
+        /// What the client says.
+        problem: String,
+    },
 }
 
 /// Most redirects that one request follows.
@@ -93,6 +101,49 @@ fn same_origin() -> Policy {
             attempt.stop()
         }
     })
+}
+
+/// The HTTP client. A host that is reached by `http:` needs no certificates, which a bare container lacks.
+fn client(base: &Url, timeout: Duration) -> Result<reqwest::Client, DeliveryError> {
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(concat!("mengpaneel/", env!("CARGO_PKG_VERSION")))
+            .redirect(same_origin())
+            // Answers are small: a compressed one could be a bomb.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .timeout(timeout)
+            // Shorter than the whole, so that a connection that never came can be told from an
+            // answer that never came: only the former is sure to have delivered nothing.
+            .connect_timeout(timeout / 2)
+            // A connection that idles for long may be closed under a request, which leaves in
+            // doubt what need not be.
+            .pool_idle_timeout(Duration::from_secs(10))
+    };
+    let built = match builder().build() {
+        Err(_) if base.scheme() == "http" => builder().tls_certs_only([]).build(),
+        built => built,
+    };
+    built.map_err(|error| DeliveryError::Client { host: base.to_string(), problem: answer::with_sources(&error) })
+}
+
+/// Last part of an endpoint's path.
+fn path(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Events => "import",
+        Endpoint::People => "engage",
+        Endpoint::Groups => "groups",
+    }
+}
+
+/// A URL as errors name it: without its query, which may name the project.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
 }
 
 /// Most bytes that are read of an answer. Mixpanel's longest names 2,000 refused records.
@@ -128,22 +179,7 @@ impl Delivery {
     /// Where the API host is no base URL, or the client cannot be set up.
     pub fn new(config: DeliveryConfig) -> Result<Self, DeliveryError> {
         let base = config.api_host.url()?;
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("mengpaneel/", env!("CARGO_PKG_VERSION")))
-            .redirect(same_origin())
-            // Answers are small: a compressed one could be a bomb.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .timeout(config.timeout)
-            // Shorter than the whole, so that a connection that never came can be told from an
-            // answer that never came: only the former is sure to have delivered nothing.
-            .connect_timeout(config.timeout / 2)
-            // A connection that idles for long may be closed under a request, which leaves in
-            // doubt what need not be.
-            .pool_idle_timeout(Duration::from_secs(10))
-            .build()?;
+        let client = client(&base, config.timeout)?;
         let gzip = Arc::default();
         Ok(Self { client, base, token: config.token, credentials: config.credentials, gzip })
     }
@@ -216,36 +252,63 @@ impl Delivery {
     }
 
     async fn post(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> Verdict {
-        let request = match self.request(endpoint, batch, text) {
+        let url = self.url(endpoint);
+        let place = shown(&url);
+        let request = match self.request(endpoint, url, batch, text) {
             Ok(request) => request,
             Err(reason) => return Verdict::Refused(reason),
         };
+        #[cfg(feature = "metrics")]
+        let begun = std::time::Instant::now();
+        let verdict = self.answer(endpoint, request, &place, batch, text).await;
+        #[cfg(feature = "metrics")]
+        crate::stats::requested(path(endpoint), begun.elapsed());
+        verdict
+    }
+
+    /// Sends a request, and tells what became of it, with the URL that answered.
+    async fn answer(
+        &self,
+        endpoint: Endpoint,
+        request: reqwest::RequestBuilder,
+        place: &str,
+        batch: &[Item],
+        text: &[u8],
+    ) -> Verdict {
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Verdict::of_error(&error),
+            Err(error) => return Verdict::of_error(error).at(place),
         };
+        // After a redirect it is another than was asked.
+        let place = shown(response.url());
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| answer::retry_after(value, SystemTime::now()));
-        match body_of(&mut response).await {
+        let verdict = match body_of(&mut response).await {
             Ok(body) => Verdict::of_response(endpoint, status, retry_after, &body, (batch, text)),
             // The head of an answer has come, which says most of it.
-            Err(error) if status == 200 => Verdict::of_error(&error),
+            Err(error) if status == 200 => Verdict::of_error(error),
             Err(_) => Verdict::of_response(endpoint, status, retry_after, b"", (batch, text)),
-        }
+        };
+        verdict.at(&place)
     }
 
-    fn request(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> Result<reqwest::RequestBuilder, String> {
+    fn url(&self, endpoint: Endpoint) -> Url {
         let mut url = self.base.clone();
-        let path = match endpoint {
-            Endpoint::Events => "import",
-            Endpoint::People => "engage",
-            Endpoint::Groups => "groups",
-        };
-        url.set_path(&format!("{}{path}", self.base.path()));
+        url.set_path(&format!("{}{}", self.base.path(), path(endpoint)));
+        url
+    }
+
+    fn request(
+        &self,
+        endpoint: Endpoint,
+        mut url: Url,
+        batch: &[Item],
+        text: &[u8],
+    ) -> Result<reqwest::RequestBuilder, String> {
         if endpoint != Endpoint::Events {
             // Nobody is where the server stands, whose address Mixpanel would take otherwise.
             url.set_query(Some("verbose=1&ip=0"));

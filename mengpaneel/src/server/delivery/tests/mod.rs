@@ -124,6 +124,21 @@ async fn a_service_account_names_its_project() {
 }
 
 #[actix_web::test]
+async fn each_refusal_names_the_url_that_answered() {
+    for (status, message, path) in
+        [(401, event(1), "import"), (404, set(), "engage"), (400, group(), "groups"), (500, increment(), "engage")]
+    {
+        let mixpanel = Mixpanel::answering(vec![(status, None, json!({"error": "no"}))]);
+        let url = format!("{}/mp", mixpanel.url);
+        let account =
+            Credentials::ServiceAccount { user: "me".into(), secret: "s3cret".into(), project_id: "7".into() };
+        let outcome = deliver_as(account, &url, Duration::from_secs(30), vec![message]).await.remove(0);
+        let shown = format!("{outcome:?}");
+        assert!(shown.contains(&format!("\"{url}/{path}: status {status}: no\"")), "{shown}");
+    }
+}
+
+#[actix_web::test]
 async fn nothing_is_sent_for_nothing() {
     let mixpanel = Mixpanel::answering(vec![]);
     assert_eq!(mixpanel.deliver(vec![]).await, []);
@@ -141,16 +156,9 @@ async fn of_a_batch_with_bad_events_the_others_are_delivered() {
         ]}),
     )]);
     let outcomes = mixpanel.deliver((1..=5).map(event).collect()).await;
-    assert_eq!(
-        outcomes,
-        [
-            None,
-            Some(NotTaken::Refused("properties.time: too far in the future".into())),
-            None,
-            Some(NotTaken::Refused("bad".into())),
-            None,
-        ]
-    );
+    let refused = |why: &str| Some(NotTaken::Refused(format!("{}/import: {why}", mixpanel.url)));
+    let expected = [None, refused("properties.time: too far in the future"), None, refused("bad"), None];
+    assert_eq!(outcomes, expected);
 }
 
 #[actix_web::test]
@@ -219,8 +227,8 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
 async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
     let mixpanel = Mixpanel::answering(vec![(429, Some("7"), json!({"error": "slow down"}))]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
-    let expected =
-        Some(NotTaken::Retry { after: Some(Duration::from_secs(7)), reason: "status 429: slow down".into() });
+    let reason = format!("{}/import: status 429: slow down", mixpanel.url);
+    let expected = Some(NotTaken::Retry { after: Some(Duration::from_secs(7)), reason });
     assert_eq!(outcomes, vec![expected; 2_001]);
     assert_eq!(mixpanel.seen().len(), 1);
 }
@@ -240,6 +248,13 @@ async fn what_was_never_sent_can_be_sent_again() {
     drop(listener);
     let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1), increment()]).await;
     assert_eq!(kinds(&outcomes), ["retry"; 2]);
+    for (outcome, path) in outcomes.into_iter().zip(["import", "engage"]) {
+        let Some(NotTaken::Retry { reason, .. }) = outcome else { panic!("{outcome:?}") };
+        assert!(
+            reason.starts_with(&format!("{url}/{path}: ")) && reason.to_lowercase().contains("refused"),
+            "{reason}"
+        );
+    }
 }
 
 #[actix_web::test]
