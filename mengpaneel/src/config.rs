@@ -18,9 +18,11 @@ use crate::server::{ApiHost, Message, Region};
 use crate::settings::Loader;
 
 mod build;
+mod env;
 mod error;
 mod token;
 
+use env::BadVariable;
 pub use error::BuildError;
 pub use token::Token;
 
@@ -47,6 +49,9 @@ const LIB_URL: &str = "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js";
 #[allow(clippy::struct_excessive_bools, reason = "options, each its own")]
 pub struct Builder {
     token: Token,
+    require_token: bool,
+    /// Variable of the environment that cannot be used.
+    bad_variable: Option<BadVariable>,
     name: Option<String>,
     api_host: ApiHost,
     js_api_host: Option<String>,
@@ -61,7 +66,7 @@ pub struct Builder {
     max_header: usize,
     timeout: Duration,
     shutdown_timeout: Duration,
-    max_age: Duration,
+    retry_for: Duration,
     inject_into_streams: bool,
     consent: Option<ConsentRule>,
     respect_dnt: bool,
@@ -83,6 +88,8 @@ impl Mengpaneel {
     pub fn builder(token: impl Into<Token>) -> Builder {
         Builder {
             token: token.into(),
+            require_token: false,
+            bad_variable: None,
             name: None,
             api_host: Region::Us.into(),
             js_api_host: None,
@@ -97,7 +104,7 @@ impl Mengpaneel {
             max_header: 4 * 1024,
             timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
-            max_age: Duration::from_secs(24 * 60 * 60),
+            retry_for: Duration::from_secs(30 * 24 * 60 * 60),
             inject_into_streams: false,
             consent: None,
             respect_dnt: true,
@@ -113,22 +120,15 @@ impl Mengpaneel {
             failures: Failures::default(),
         }
     }
-
-    /// A Mengpaneel as the environment has it: the token in `MIXPANEL_TOKEN`, and in
-    /// `MIXPANEL_API_HOST`, where that is set, the base URL that the server delivers to.
-    ///
-    /// # Errors
-    /// As [`Builder::build`].
-    pub fn from_env() -> Result<Self, BuildError> {
-        let builder = Self::builder(std::env::var("MIXPANEL_TOKEN"));
-        match std::env::var("MIXPANEL_API_HOST") {
-            Ok(host) if !host.trim().is_empty() => builder.api_host(host).build(),
-            _ => builder.build(),
-        }
-    }
 }
 
 impl Builder {
+    /// Makes [`build`](Self::build) fail without a token. Default: tracking is off then. For production, where a missing
+    /// variable would otherwise switch tracking off with one log line.
+    pub fn require_token(self) -> Self {
+        Self { require_token: true, ..self }
+    }
+
     /// Where the server delivers: a [`Region`], or a proxy's base URL. Default: [`Region::Us`].
     pub fn api_host(self, api_host: impl Into<ApiHost>) -> Self {
         Self { api_host: api_host.into(), ..self }
@@ -182,7 +182,8 @@ impl Builder {
     }
 
     /// How many batches are delivered at once from the outbox. Default: 1, which keeps the order in
-    /// which they arrive. 0: this process only fills the outbox, and others drain it.
+    /// which they arrive. 0: this process only fills the outbox, and others drain it, as the program `mengpaneel-worker`
+    /// does. With an outbox that no other process can reach, [`build`](Self::build) fails then.
     pub fn concurrency(self, batches: usize) -> Self {
         Self { concurrency: batches, ..self }
     }
@@ -220,9 +221,15 @@ impl Builder {
         Self { shutdown_timeout: timeout, ..self }
     }
 
-    /// How long calls are retried while Mixpanel is away. Default: one day.
-    pub fn max_age(self, age: Duration) -> Self {
-        Self { max_age: age, ..self }
+    /// How long records are retried while Mixpanel is away, from when they were recorded. Default: 30 days; `/import`
+    /// takes events of any age.
+    ///
+    /// An older record is given up at the next failed attempt: it becomes a dead letter where the outbox keeps those, and
+    /// `on_error` is called with its calls. Where Mixpanel has been away for less than an hour, as far as this process
+    /// knows, older records are retried too. While Mixpanel refuses the credentials no record grows too old. The size
+    /// bounds of the outbox hold at any age; memory also ends with its process.
+    pub fn retry_for(self, retry_for: Duration) -> Self {
+        Self { retry_for, ..self }
     }
 
     /// Whether pages that are streamed are injected into. Default: no; their calls go by the

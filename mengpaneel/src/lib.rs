@@ -1,8 +1,17 @@
 //! Say what happened, on your Actix Web routes; Mixpanel hears of it.
 //!
 //! Through the visitor's own browser where that can be done (over redirects, AJAX and JSON responses
-//! too), from the server where it cannot. Nothing is lost, nothing is counted twice, and the page
-//! never waits or breaks because of it.
+//! too), from the server where it cannot.
+//!
+//! * Calls that one strategy cannot take go to the next; calls that the last one cannot deliver go to
+//!   [`on_error`](Builder::on_error).
+//! * Events are counted once: copies share an ID, by which Mixpanel drops all but one.
+//!   `people.increment`, `append`, `union` and `remove` are delivered at most once.
+//! * No failure of tracking breaks a response. A response waits for an outbox in a file or in Redis to take
+//!   its calls, and for `server_side`, [`timeout`](Builder::timeout) at most; while Redis is away, calls
+//!   go that way.
+//! * Lost without an error: calls in a page whose browser blocks mixpanel-js; calls in memory when the
+//!   process is killed (a [file or Redis](guide::outboxes) keeps them). Robots' events are dropped, and counted.
 //!
 //! ```
 //! use actix_web::{App, HttpResponse, Responder, post, web};
@@ -113,7 +122,7 @@ pub use parcel::Parcel;
 pub use plan::{Annotation, Plan, Route, plan};
 pub use request::proxies::ProxyHeaders;
 pub use script::{Script, script};
-pub use server::{ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region};
+pub use server::{ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region, UnknownRegionError};
 pub use settings::Loader;
 pub use strategy::Strategy;
 pub use visitor::Visitor;

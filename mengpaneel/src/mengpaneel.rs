@@ -81,11 +81,14 @@ impl Mengpaneel {
         Ok(output)
     }
 
-    /// Waits until what waits for the server has been sent, `deadline` at most. Needed by scripts that
-    /// end, and by tests; a server need not.
+    /// Waits until the server has sent what waits in the outbox, `deadline` at most. Scripts that end and tests need it; a
+    /// server does not.
+    ///
+    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)), it waits until everything
+    /// recorded is in the outbox.
     ///
     /// # Errors
-    /// How many records wait still. They go on waiting.
+    /// How many records wait still, and the last error of a delivery. Delivery goes on.
     pub async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
         match &self.on {
             Some(on) => on.means.post.flush(deadline).await,
@@ -111,8 +114,13 @@ impl Mengpaneel {
     /// Sends what waits, until `deadline` is over; takes nothing more. To be called once the server
     /// has stopped, after `server.await`.
     ///
+    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)), records that wait for them
+    /// are no failure. While Mixpanel is away, attempts go on until the deadline. A request that is under way then is
+    /// waited for, 15 seconds at most.
+    ///
     /// # Errors
-    /// How many records were left. Those in memory are given up, and `on_error` is told of each.
+    /// How many records were left, and the last error of a delivery. Those in memory are lost, and `on_error` is called for
+    /// each; those in a file or in Redis stay there for the next process.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         match &self.on {
             Some(on) => {

@@ -3,10 +3,11 @@
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use mengpaneel::{Mengpaneel, outbox};
+use mengpaneel::outbox::{Outbox, OutboxError};
+use mengpaneel::{Mengpaneel, NotSent, Region, UnknownRegionError, outbox};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing_subscriber::EnvFilter;
@@ -22,8 +23,10 @@ struct Options {
     /// The project's token.
     #[arg(long, env = "MIXPANEL_TOKEN", hide_env_values = true, default_value = "", hide_default_value = true)]
     token: String,
-    /// Where to deliver: https://api.mixpanel.com, https://api-eu.mixpanel.com, https://api-in.mixpanel.com or a
-    /// proxy.
+    /// Region that the project's data lives in: us, eu or in.
+    #[arg(long, env = "MIXPANEL_REGION")]
+    region: Option<String>,
+    /// Base URL to deliver to in place of the region's, as a proxy's.
     #[arg(long, env = "MIXPANEL_API_HOST", hide_env_values = true)]
     api_host: Option<String>,
     /// A service account to import events with: USER:SECRET:PROJECT.
@@ -38,16 +41,26 @@ struct Options {
     /// End when nothing waits any more.
     #[arg(long)]
     once: bool,
+    /// Seconds without progress after which --once fails, while the outbox or Mixpanel cannot be reached. With --dead
+    /// and --requeue: how long to wait for a file that another process has open.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
     /// Show what was given up, the latest first, one JSON object a line, and end.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "once")]
     dead: bool,
-    /// How many of those to show.
-    #[arg(long, default_value_t = 100, requires = "dead")]
-    limit: usize,
+    /// Put what was given up back among the records that wait, and end; a worker then delivers it.
+    #[arg(long, conflicts_with_all = ["once", "dead"])]
+    requeue: bool,
+    /// How many to show (100 unless told) or to put back (all unless told).
+    #[arg(long)]
+    limit: Option<usize>,
 }
 
-/// How long is for ever.
-const EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// How many dead letters are shown.
+const SHOWN: usize = 100;
+
+/// How often --once looks whether it is done.
+const LOOK: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -55,7 +68,15 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let worked = runtime.map_err(Into::into).and_then(|runtime| {
-        runtime.block_on(async { if options.dead { show_dead(&options).await } else { drain(&options).await } })
+        runtime.block_on(async {
+            if options.dead {
+                show_dead(&options).await
+            } else if options.requeue {
+                requeue(&options).await
+            } else {
+                drain(&options).await
+            }
+        })
     });
     match worked {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,11 +89,34 @@ fn main() -> ExitCode {
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
-async fn show_dead(options: &Options) -> Done {
-    let outbox = outbox::at(&options.outbox)?;
+/// The outbox whose dead letters are wanted. A file is that file, and not one beside it as where records are drained.
+fn outbox_of_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxError> {
+    let outbox = match options.outbox.strip_prefix("file:").filter(|path| !path.is_empty()) {
+        Some(path) => {
+            let patience = Duration::from_secs(options.timeout);
+            Box::new(outbox::File::at(path).when_locked(outbox::Locked::Wait(patience)))
+        }
+        None => outbox::at(&options.outbox)?,
+    };
     outbox.open()?;
+    Ok(outbox)
+}
+
+async fn requeue(options: &Options) -> Done {
+    let outbox = outbox_of_dead_letters(options)?;
+    let count = outbox.requeue(options.limit.unwrap_or(usize::MAX)).await?;
+    tracing::info!("put {count} dead letters back in {}", outbox.description());
+    let left = outbox.buried(1).await?.len();
+    if left > 0 && options.limit.is_none() {
+        return Err(format!("dead letters are left in {}: it has no more room", outbox.description()).into());
+    }
+    Ok(())
+}
+
+async fn show_dead(options: &Options) -> Done {
+    let outbox = outbox_of_dead_letters(options)?;
     let mut out = stdout().lock();
-    for lease in outbox.buried(options.limit).await? {
+    for lease in outbox.buried(options.limit.unwrap_or(SHOWN)).await? {
         writeln!(out, "{}", serde_json::to_string(&lease)?)?;
     }
     Ok(())
@@ -84,14 +128,14 @@ async fn drain(options: &Options) -> Done {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let finished = async {
         if options.once {
-            // It only fails where time is over.
-            let _ = mengpaneel.flush(EVER).await;
+            drain_once(&mengpaneel, Duration::from_secs(options.timeout)).await
         } else {
-            std::future::pending::<()>().await;
+            std::future::pending().await
         }
     };
+    let mut ended = Ok(());
     tokio::select! {
-        () = finished => {}
+        finished = finished => ended = finished,
         () = report(&mengpaneel) => {}
         _ = terminate.recv() => tracing::info!("asked to end: what is on its way is finished first"),
         _ = interrupt.recv() => tracing::info!("asked to end: what is on its way is finished first"),
@@ -100,7 +144,22 @@ async fn drain(options: &Options) -> Done {
     let _ = mengpaneel.shutdown(Duration::ZERO).await;
     let health = mengpaneel.health().await;
     tracing::info!("{} records done, {} wait", health.done, health.waiting);
-    Ok(())
+    Ok(ended?)
+}
+
+/// Waits until nothing waits. Fails where nothing was delivered for as long as `patience`, nor taken by another worker.
+async fn drain_once(mengpaneel: &Mengpaneel, patience: Duration) -> Result<(), NotSent> {
+    let (mut done, mut waiting, mut since) = (0, usize::MAX, Instant::now());
+    loop {
+        let Err(not_sent) = mengpaneel.flush(LOOK.min(patience)).await else { return Ok(()) };
+        let health = mengpaneel.health().await;
+        if health.done > done || health.waiting < waiting {
+            since = Instant::now();
+        } else if since.elapsed() >= patience {
+            return Err(not_sent);
+        }
+        (done, waiting) = (health.done, health.waiting);
+    }
 }
 
 fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
@@ -115,6 +174,11 @@ fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
         .outbox(outbox)
         .concurrency(options.concurrency.max(1))
         .max_deliveries(options.max_deliveries);
+    if let Some(region) = options.region.as_deref().map(str::trim).filter(|region| !region.is_empty()) {
+        let region: Region =
+            region.parse().map_err(|error: UnknownRegionError| format!("--region or MIXPANEL_REGION: {error}"))?;
+        builder = builder.api_host(region);
+    }
     if let Some(host) = options.api_host.as_deref().filter(|host| !host.is_empty()) {
         builder = builder.api_host(host);
     }

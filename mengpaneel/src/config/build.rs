@@ -23,7 +23,7 @@ use crate::server::{Credentials, Delivery, DeliveryConfig};
 use crate::settings::{Names, PageSettings, Settings};
 use crate::visitor::CookieNames;
 
-use super::{BuildError, Builder};
+use super::{BuildError, Builder, env};
 
 impl Builder {
     /// Checks what was configured, and starts the thread that delivers.
@@ -31,8 +31,15 @@ impl Builder {
     /// # Errors
     /// The option that cannot be, and what it takes instead.
     pub fn build(self) -> Result<Mengpaneel, BuildError> {
+        if let Some(bad) = self.bad_variable {
+            return Err(bad.into());
+        }
+        if self.require_token && self.token.0.is_none() {
+            return Err(BuildError::NoToken { variable: env::TOKEN });
+        }
         let settings = self.settings()?;
         self.api_host.url()?;
+        check_drained(self.outbox.as_deref(), self.concurrency)?;
         if self.before_send.is_some() && self.outbox.as_ref().is_some_and(|outbox| !outbox.is_translated_here()) {
             return Err(BuildError::BeforeSend);
         }
@@ -44,20 +51,23 @@ impl Builder {
             Some((user, secret, project_id)) => Credentials::ServiceAccount { user, secret, project_id },
             None => Credentials::Token,
         };
+        #[cfg(feature = "metrics")]
+        crate::stats::describe();
         let (api_host, timeout) = (self.api_host, self.timeout);
         let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
         let failures = Arc::new(self.failures);
         scope_registry::subscribe(Arc::downgrade(&failures));
-        let outbox = open(self.outbox, self.or_memory)?;
+        let Opened { outbox, is_fallback } = open(self.outbox, self.or_memory)?;
         let post = Post::start(PostConfig {
             token,
             delivery,
             outbox,
             failures: (*failures).clone(),
             before_send: self.before_send,
-            max_age: self.max_age,
+            retry_for: self.retry_for,
             shutdown_timeout: self.shutdown_timeout,
-            concurrency: self.concurrency,
+            // No other process reaches the memory that took over.
+            concurrency: if is_fallback { self.concurrency.max(1) } else { self.concurrency },
             max_deliveries: self.max_deliveries,
         })?;
         let post = Arc::new(post);
@@ -171,14 +181,32 @@ impl Builder {
     }
 }
 
+/// Checks that somebody drains the outbox.
+fn check_drained(outbox: Option<&dyn Outbox>, concurrency: usize) -> Result<(), BuildError> {
+    let problem = match outbox {
+        _ if concurrency > 0 => return Ok(()),
+        Some(outbox) if outbox.is_durable() => return Ok(()),
+        Some(outbox) => format!("{} ends with this process", outbox.description()),
+        None => "there is no outbox (`no_outbox`)".to_owned(),
+    };
+    Err(BuildError::Undrained { problem })
+}
+
+/// An outbox that is ready.
+struct Opened {
+    outbox: Option<Arc<dyn Outbox>>,
+    /// True if memory took over.
+    is_fallback: bool,
+}
+
 /// Makes the outbox ready, or takes memory in its place where that may be.
-fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Option<Arc<dyn Outbox>>, OutboxError> {
-    let Some(outbox) = outbox else { return Ok(None) };
+fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Opened, OutboxError> {
+    let Some(outbox) = outbox else { return Ok(Opened { outbox: None, is_fallback: false }) };
     match outbox.open() {
-        Ok(()) => Ok(Some(outbox)),
+        Ok(()) => Ok(Opened { outbox: Some(outbox), is_fallback: false }),
         Err(error) if or_memory => {
-            tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead");
-            Ok(Some(Arc::new(Memory::default())))
+            tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead, and are delivered by this process");
+            Ok(Opened { outbox: Some(Arc::new(Memory::default())), is_fallback: true })
         }
         Err(error) => Err(error),
     }

@@ -12,6 +12,31 @@ pub enum BuildError {
     /// The name of a second Mengpaneel is part of header names.
     #[error("{0:?} cannot be a name: use lower-case letters, digits and `-`")]
     Name(String),
+    /// There is no token, and [`require_token`](crate::Builder::require_token) asks for one.
+    #[error(
+        "no token was given, and `require_token` asks for one: set {variable} to the token of the Mixpanel project"
+    )]
+    NoToken {
+        /// Name of the environment variable that usually has the token.
+        variable: &'static str,
+    },
+    /// A variable of the environment has a value that cannot be used.
+    #[error("{variable}: {problem}")]
+    Environment {
+        /// Name of the variable.
+        variable: &'static str,
+        /// What is wrong with its value, and the values that it takes.
+        problem: String,
+    },
+    /// This process is not to drain the outbox, and no other process can.
+    #[error(
+        "concurrency(0) leaves delivery to other processes, but {problem}: name an outbox that they reach (`Redis`, \
+         `File`), or remove `concurrency(0)`"
+    )]
+    Undrained {
+        /// Why no other process can drain it.
+        problem: String,
+    },
     /// The configuration of mixpanel-js is no JSON object.
     #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
     JsConfig(String),

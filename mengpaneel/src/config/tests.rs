@@ -24,6 +24,19 @@ fn what_cannot_be_is_refused_by_name() {
 }
 
 #[test]
+fn an_outbox_that_nobody_drains_is_refused() {
+    for (builder, problem) in [
+        (Mengpaneel::builder("t"), "the outbox in memory ends with this process"),
+        (Mengpaneel::builder(""), "the outbox in memory ends with this process"),
+        (Mengpaneel::builder("t").outbox(Arc::new(Memory::default()) as Arc<dyn Outbox>), "the outbox in memory"),
+        (Mengpaneel::builder("t").no_outbox(), "there is no outbox"),
+    ] {
+        let error = builder.concurrency(0).build().unwrap_err().to_string();
+        assert!(error.starts_with("concurrency(0)") && error.contains(problem) && error.contains("`Redis`"), "{error}");
+    }
+}
+
+#[test]
 fn credentials_that_pages_would_publish_are_refused_and_not_shown() {
     let builder = || Mengpaneel::builder("t");
     for builder in [

@@ -61,6 +61,10 @@ macro_rules! delegate {
                 (**self).is_durable()
             }
 
+            fn description(&self) -> String {
+                (**self).description()
+            }
+
             fn is_translated_here(&self) -> bool {
                 (**self).is_translated_here()
             }
@@ -107,6 +111,10 @@ macro_rules! delegate {
 
             fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
                 (**self).buried(limit)
+            }
+
+            fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
+                (**self).requeue(limit)
             }
 
             fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {

@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
+/// Longest deadline.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// When it is to end, and whether it has.
 #[derive(Default)]
 pub(super) struct Closing {
@@ -28,7 +31,9 @@ pub(super) struct Closing {
 impl Closing {
     /// Asks the worker to end by then; the first deadline counts.
     pub(super) fn ask(&self, deadline: Duration) {
-        self.lock().get_or_insert_with(|| Instant::now() + deadline);
+        // Past what a clock can say, a deadline is none that anybody lives to see.
+        let until = Instant::now().checked_add(deadline).unwrap_or_else(|| Instant::now() + FOREVER);
+        self.lock().get_or_insert(until);
         self.is_asked.store(true, Ordering::Release);
         self.wake.notify_waiters();
     }

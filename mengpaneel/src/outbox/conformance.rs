@@ -1,5 +1,7 @@
 #![doc = include_str!("your_own.md")]
 
+mod dead_letters;
+
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -9,6 +11,10 @@ use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use self::dead_letters::{
+    what_is_buried_does_not_come_again, what_was_buried_in_doubt_is_put_back_in_doubt,
+    what_was_buried_is_put_back_in_its_order,
+};
 use super::{Aside, Lease, LeaseId, Outbox};
 use crate::call::{Call, Calls, Method};
 use crate::parcel::Parcel;
@@ -34,6 +40,7 @@ pub async fn check<O: Outbox>(make: impl Fn() -> O) {
     what_is_retried_comes_again_as_it_was_left(&opened(&make)).await;
     what_is_retried_is_not_due_before_its_time(&opened(&make)).await;
     what_is_buried_does_not_come_again(&opened(&make)).await;
+    what_was_buried_is_put_back_in_its_order(&opened(&make)).await;
     an_append_that_nobody_waits_for_is_kept_once_or_not_at_all(&opened(&make)).await;
     a_copy_that_nobody_claims_is_due_in_its_time(&opened(&make)).await;
     a_copy_is_claimed_by_one_until_that_is_settled(&opened(&make)).await;
@@ -51,6 +58,7 @@ pub async fn check_durable<O: Outbox>(make: impl Fn() -> O) {
     what_was_being_sent_is_in_doubt(&make).await;
     what_was_abandoned_twice_comes_alone(&make).await;
     what_was_left_of_a_record_is_left_after_the_end(&make).await;
+    what_was_buried_in_doubt_is_put_back_in_doubt(&make).await;
     a_copy_is_kept_and_known_after_the_end(&make).await;
 }
 
@@ -212,18 +220,6 @@ async fn what_is_retried_is_not_due_before_its_time(outbox: &impl Outbox) {
     assert_eq!(events(&lease(outbox, 1).await), ["a"]);
     // Clocks count in milliseconds, most of them.
     assert!(before.elapsed() + Duration::from_millis(5) >= delay, "what is put off is not due before its time");
-}
-
-async fn what_is_buried_does_not_come_again(outbox: &impl Outbox) {
-    fill(outbox, &["a"]).await;
-    done(outbox.bury(lease(outbox, 1).await).await, "buried");
-    assert_eq!(waiting(outbox).await, 0, "what is buried does not wait");
-    nothing_is_due(outbox, "all was buried").await;
-    if let Ok(buried) = outbox.buried(10).await
-        && !buried.is_empty()
-    {
-        assert_eq!(events(&buried), ["a"], "what is buried can be looked at");
-    }
 }
 
 async fn an_append_that_nobody_waits_for_is_kept_once_or_not_at_all(outbox: &impl Outbox) {

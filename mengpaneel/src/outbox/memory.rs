@@ -103,12 +103,17 @@ impl Memory {
         // Behind others it is taken by whoever was woken for them.
         let is_first = !state.is_ready();
         let full = if state.records >= self.max_records {
-            Some(format!("{} records wait, its bound", self.max_records))
+            Some(format!("{} records wait in memory, its bound (`max_records`)", self.max_records))
         } else {
             let room = self.max_bytes.saturating_sub(state.bytes + BESIDE);
             let too_many = state.push(parcel, room).err();
-            too_many
-                .map(|bytes| format!("{} bytes wait, and {} more would pass its bound", state.bytes, bytes + BESIDE))
+            too_many.map(|bytes| {
+                format!(
+                    "{} bytes wait in memory, and {} more would pass its bound (`max_bytes`)",
+                    state.bytes,
+                    bytes + BESIDE
+                )
+            })
         };
         drop(state);
         if let Some(reason) = full {
@@ -222,6 +227,10 @@ impl State {
 impl Outbox for Memory {
     fn is_durable(&self) -> bool {
         false
+    }
+
+    fn description(&self) -> String {
+        "the outbox in memory".to_owned()
     }
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {

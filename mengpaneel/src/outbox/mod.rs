@@ -17,6 +17,7 @@ mod last_sets;
 )]
 mod link;
 mod memory;
+mod not_sent;
 mod post;
 #[cfg(any(feature = "file", feature = "redis"))]
 mod record;
@@ -48,7 +49,8 @@ pub use by_url::at;
 #[cfg(feature = "file")]
 pub use file::{File, FileError, Locked};
 pub use memory::Memory;
-pub use post::{Health, NotSent};
+pub use not_sent::NotSent;
+pub use post::Health;
 pub(crate) use post::{Post, PostConfig};
 pub(crate) use sender::BeforeSend;
 pub use sender::Undelivered;
@@ -77,6 +79,11 @@ pub trait Outbox: Send + Sync + 'static {
     /// Whether what waits is still there when this process has ended.
     fn is_durable(&self) -> bool {
         true
+    }
+
+    /// Name of the outbox in logs and errors, without secrets: `Redis at cache.example:6379`. Default: `the outbox`.
+    fn description(&self) -> String {
+        "the outbox".to_owned()
     }
 
     /// Returns whether this library translates what waits here, in this process or another. `false` where a foreign program does:
@@ -137,6 +144,19 @@ pub trait Outbox: Send + Sync + 'static {
     fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
         let _ = limit;
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Puts up to `limit` dead letters back among the records that wait; returns how many. Those that were buried first
+    /// come first. Each is due at once, as if nobody had had it in hand; one that was in doubt still is.
+    ///
+    /// The outbox's bounds hold: a record without room stays a dead letter. An engine that keeps no dead letters has
+    /// none to put back, as by default.
+    ///
+    /// # Errors
+    /// Where the outbox cannot be reached. Some records may have been put back by then.
+    fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        let _ = limit;
+        Box::pin(std::future::ready(Ok(0)))
     }
 
     /// Keeps a copy of calls that wait in a session, under the parcel's [`id`](Parcel::id): a

@@ -8,15 +8,15 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::closing::{Closing, InHand};
+use super::not_sent::{Fate, NotSent};
 use super::sender::{BeforeSend, Sender, Undelivered};
 use super::worker::Worker;
-use super::{Appended, Declined, Outbox};
+use super::{Appended, Declined, Outbox, OutboxError};
 use crate::call::Call;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::{Parcel, View};
@@ -27,6 +27,9 @@ mod kept;
 /// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// How often a flush looks whether others drained what waited: their progress wakes nobody here.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Why nothing waits.
 const NO_OUTBOX: &str = "none is configured";
 
@@ -36,6 +39,8 @@ const MAX_IN_HAND: usize = 10_000;
 /// Where parcels are handed in: for the outbox, or for delivery right now.
 pub(crate) struct Post {
     outbox: Option<Arc<dyn Outbox>>,
+    /// True if this process delivers what waits in the outbox.
+    drains: bool,
     sender: Arc<Sender>,
     runtime: Handle,
     closing: Arc<Closing>,
@@ -51,17 +56,12 @@ pub(crate) struct PostConfig {
     pub(crate) outbox: Option<Arc<dyn Outbox>>,
     pub(crate) failures: Failures,
     pub(crate) before_send: Option<BeforeSend>,
-    pub(crate) max_age: Duration,
+    pub(crate) retry_for: Duration,
     pub(crate) shutdown_timeout: Duration,
     /// As many batches are on their way at once; 0: other processes drain the outbox.
     pub(crate) concurrency: usize,
     pub(crate) max_deliveries: u32,
 }
-
-/// What still waited when the time was over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{0} records were not sent before the deadline")]
-pub struct NotSent(pub usize);
 
 /// How delivery goes; for a readiness probe, and for whoever watches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,13 +89,14 @@ impl Health {
 impl Post {
     /// Starts the thread. Fails where the system gives none.
     pub(crate) fn start(config: PostConfig) -> std::io::Result<Self> {
-        let PostConfig { token, delivery, outbox, failures, before_send, max_age, shutdown_timeout, .. } = config;
+        let PostConfig { token, delivery, outbox, failures, before_send, retry_for, shutdown_timeout, .. } = config;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let sender = Arc::new(Sender::new(token, delivery, failures, max_age, before_send));
+        let sender = Arc::new(Sender::new(token, delivery, failures, retry_for, before_send));
         let closing = Arc::<Closing>::default();
+        let drains = config.concurrency > 0;
         let worker = Worker {
-            outbox: outbox.clone().filter(|_| config.concurrency > 0),
+            outbox: outbox.clone().filter(|_| drains),
             sender: Arc::clone(&sender),
             closing: Arc::clone(&closing),
             concurrency: config.concurrency,
@@ -103,7 +104,7 @@ impl Post {
         };
         thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;
         let settling = AtomicUsize::new(0);
-        Ok(Self { outbox, sender, runtime: handle, closing, shutdown_timeout, settling })
+        Ok(Self { outbox, drains, sender, runtime: handle, closing, shutdown_timeout, settling })
     }
 
     /// Puts a parcel in the outbox, or says why not. Where the caller stops waiting, the post goes
@@ -234,21 +235,21 @@ impl Post {
         self.sender.tell(failure);
     }
 
-    /// Waits until nothing waits any more, `deadline` at most.
+    /// Waits until nothing waits any more that this process is to deliver, `deadline` at most.
     pub(crate) async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
         let flushed = async {
             loop {
                 let mut progress = pin!(self.closing.progress());
                 progress.as_mut().enable();
-                if self.waiting().await == 0 {
+                if self.closing.in_hand() == 0 && self.pending().await == Ok(0) {
                     return;
                 }
-                progress.await;
+                drop(timeout(LOOK, progress).await);
             }
         };
         match timeout(deadline, flushed).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(NotSent(self.waiting().await)),
+            Err(_) => Err(self.not_sent(self.pending().await, Fate::Waiting)),
         }
     }
 
@@ -256,20 +257,31 @@ impl Post {
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         self.closing.ask(deadline);
         // The worker keeps the deadline itself; this guards against one that is stuck.
-        let ended = timeout(deadline + GRACE, self.closing.ended()).await.is_ok();
-        match self.waiting().await {
-            0 if ended => Ok(()),
-            left => Err(NotSent(left)),
+        let ended = timeout(deadline.saturating_add(GRACE), self.closing.ended()).await.is_ok();
+        let is_kept = self.outbox.as_ref().is_some_and(|outbox| outbox.is_durable());
+        match self.pending().await {
+            Ok(0) if ended && self.closing.in_hand() == 0 => Ok(()),
+            pending => Err(self.not_sent(pending, if is_kept { Fate::Kept } else { Fate::Lost })),
         }
     }
 
-    async fn waiting(&self) -> usize {
-        let outbox = match &self.outbox {
-            // What cannot be asked may have something.
-            Some(outbox) => outbox.waiting().await.unwrap_or(1),
-            None => 0,
+    fn not_sent(&self, pending: Result<usize, OutboxError>, fate: Fate) -> NotSent {
+        let outbox = self.outbox.as_ref().map_or_else(String::new, |outbox| outbox.description());
+        let trouble = self.sender.circuit.trouble();
+        let (pending, fate, last_error) = match pending {
+            Ok(0) => (self.closing.in_hand(), Fate::UnderWay, trouble),
+            Ok(pending) => (pending + self.closing.in_hand(), fate, trouble),
+            Err(error) => (0, Fate::Unknown, Some(error.to_string())),
         };
-        outbox + self.closing.in_hand()
+        NotSent { pending, outbox, fate, last_error }
+    }
+
+    /// How many records wait in the outbox that this process is to deliver.
+    async fn pending(&self) -> Result<usize, OutboxError> {
+        match &self.outbox {
+            Some(outbox) if self.drains => outbox.waiting().await,
+            _ => Ok(0),
+        }
     }
 
     fn is_closed(&self) -> bool {

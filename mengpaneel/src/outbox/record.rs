@@ -17,6 +17,9 @@ struct Written<'a> {
     remaining: Option<&'a [Message]>,
     #[serde(skip_serializing_if = "is_zero")]
     attempts: u32,
+    /// A record that is given back before anybody looked at it stays in doubt.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_doubt: bool,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +29,8 @@ struct Read {
     remaining: Option<Vec<Message>>,
     #[serde(default)]
     attempts: u32,
+    #[serde(default)]
+    in_doubt: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -51,8 +56,9 @@ pub(super) fn sealed(written: &[u8]) -> Option<&[u8]> {
 
 /// A lease as it is written again: with what is left of it.
 pub(super) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
-    let Lease { parcel, remaining, attempts, .. } = lease;
-    serde_json::to_vec(&Written { parcel, remaining: remaining.as_deref(), attempts: *attempts })
+    let Lease { parcel, remaining, attempts, in_doubt, .. } = lease;
+    let (attempts, in_doubt) = (*attempts, *in_doubt);
+    serde_json::to_vec(&Written { parcel, remaining: remaining.as_deref(), attempts, in_doubt })
 }
 
 /// What was written, as a lease of that name.
@@ -61,8 +67,8 @@ pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
         let parcel = compact::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
         return Ok(Lease::new(id, parcel));
     }
-    let Read { parcel, remaining, attempts } = serde_json::from_slice(written)?;
-    Ok(Lease { remaining, attempts, ..Lease::new(id, parcel) })
+    let Read { parcel, remaining, attempts, in_doubt } = serde_json::from_slice(written)?;
+    Ok(Lease { remaining, attempts, in_doubt, ..Lease::new(id, parcel) })
 }
 
 /// Of a parcel as it was first written, what may be said twice: see [`told_apart`](claims::told_apart).
@@ -93,7 +99,7 @@ mod tests {
         assert!(sealed(&first).is_some());
         assert_eq!(read(lease.id.clone(), &first).unwrap(), lease);
 
-        let tried = Lease { attempts: 2, remaining: Some(vec![]), ..lease };
+        let tried = Lease { attempts: 2, remaining: Some(vec![]), in_doubt: true, ..lease };
         let again = of_lease(&tried).unwrap();
         assert!(again.starts_with(b"{") && sealed(&again).is_none());
         assert_eq!(read(tried.id.clone(), &again).unwrap(), tried);

@@ -32,7 +32,7 @@ pub(super) struct Sender {
     pub(super) interpreter: Interpreter,
     pub(super) delivery: Delivery,
     pub(super) failures: Failures,
-    pub(super) max_age: Duration,
+    pub(super) retry_for: Duration,
     pub(super) before_send: Option<BeforeSend>,
     pub(super) circuit: Circuit,
     pub(super) last_sets: LastSets,
@@ -50,6 +50,28 @@ struct Standstill {
     told: Option<Discriminant<NotTaken>>,
     /// When Mixpanel took something last.
     worked: Option<Instant>,
+    /// Since when Mixpanel has been away, other than by refusing the credentials.
+    away_since: Option<Instant>,
+}
+
+/// Mixpanel takes nothing for now.
+pub(super) struct Away {
+    /// How long to leave it alone.
+    pub(super) delay: Duration,
+    /// True if Mixpanel named that time itself.
+    pub(super) is_asked_for: bool,
+    pub(super) why: String,
+    /// How long it has been away. `None` where records do not grow old by it: the credentials are refused, or it is the
+    /// outbox that failed.
+    pub(super) lasts: Option<Duration>,
+}
+
+impl Standstill {
+    /// How long Mixpanel has been away, as far as records grow old by it.
+    fn lasts(&mut self, ages: bool) -> Option<Duration> {
+        self.away_since = if ages { self.away_since.or_else(|| Some(Instant::now())) } else { None };
+        self.away_since.map(|since| since.elapsed())
+    }
 }
 
 /// Which records must be taken apart to be said.
@@ -84,14 +106,14 @@ impl Sender {
         token: String,
         delivery: Delivery,
         failures: Failures,
-        max_age: Duration,
+        retry_for: Duration,
         before_send: Option<BeforeSend>,
     ) -> Self {
         let circuit = Circuit::new(Backoff::default());
         let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
         let interpreter = Interpreter::new(token);
         let (tried, standstill) = (Mutex::default(), Mutex::default());
-        Self { interpreter, delivery, failures, max_age, before_send, circuit, last_sets, tried, oldest, standstill }
+        Self { interpreter, delivery, failures, retry_for, before_send, circuit, last_sets, tried, oldest, standstill }
     }
 
     /// Translates; what cannot be said is told, and the application looks at what can. Where it does
@@ -156,6 +178,7 @@ impl Sender {
         for failure in bounded(translation.cut, Reason::Cut) {
             self.failures.tell(&failure);
         }
+        stats::dropped("bot", translation.ignored);
         translation.messages
     }
 
@@ -208,6 +231,10 @@ impl Sender {
         let not_taken = self.delivery.deliver(said.iter(), &mut lanes).await;
         self.note(said.len(), &not_taken);
         drop(leave);
+        #[cfg(feature = "metrics")]
+        if not_taken.is_empty() {
+            stats::answered(crate::clock::ms_of(parcel.id));
+        }
         let is_retry =
             |(_, why): &(usize, NotTaken)| matches!(why, NotTaken::Retry { .. } | NotTaken::NotServed { .. });
         let is_untouched = not_taken.len() == said.len() && not_taken.iter().all(is_retry);
@@ -235,7 +262,7 @@ impl Sender {
 
     /// Keeps the circuit and the counters, once so many were sent. Answers how long to leave Mixpanel
     /// alone, and why.
-    pub(super) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<(Duration, String)> {
+    pub(super) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<Away> {
         stats::delivered(sent.saturating_sub(not_taken.len()));
         let away = not_taken.iter().find_map(|(_, why)| match why {
             NotTaken::Retry { after, reason } | NotTaken::NotServed { after, reason } => Some((*after, reason)),
@@ -245,11 +272,14 @@ impl Sender {
         let Some((after, why)) = away else {
             if sent > 0 {
                 self.circuit.worked();
-                *self.standstill() = Standstill { told: None, worked: Some(Instant::now()) };
+                *self.standstill() = Standstill { worked: Some(Instant::now()), ..Standstill::default() };
             }
             return None;
         };
-        Some((self.circuit.failed(after, why), why.clone()))
+        let is_unauthorized = not_taken.iter().any(|(_, why)| matches!(why, NotTaken::Unauthorized(_)));
+        let delay = self.circuit.failed(after, why);
+        let lasts = self.standstill().lasts(!is_unauthorized);
+        Some(Away { delay, is_asked_for: after.is_some(), why: why.clone(), lasts })
     }
 
     /// Tells once that nothing gets through until a person changes something, as an answer says to what was sent at that

@@ -96,7 +96,10 @@ impl Found {
                 self.all.extend_from_slice(parcel);
                 Ok((id, start..self.all.len()))
             }
-            None => Err(Lease { abandoned, in_doubt, ..record::read(id, written)? }),
+            None => {
+                let lease = record::read(id, written)?;
+                Err(Lease { abandoned, in_doubt: in_doubt || lease.in_doubt, ..lease })
+            }
         };
         self.records.push(one);
         Ok(())

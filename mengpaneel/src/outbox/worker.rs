@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::batch::Batch;
 use super::closing::Closing;
-use super::sender::{Again, Sender, failure, reason, those};
+use super::sender::{Again, Away, Sender, failure, reason, those};
 use super::taken::{Taken, calls_of, keep};
 use super::{Lease, Outbox};
 use crate::clock::{ms_of, now_ms};
@@ -34,6 +34,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A few minutes of them.
 const QUIET_ATTEMPTS: u32 = 30;
+
+/// A record that is older than `retry_for` is tried for this long all the same once Mixpanel is away: a worker that stood
+/// still for a month does not give up all that it finds at the first error.
+const LAST_CHANCE: Duration = Duration::from_secs(60 * 60);
+
+/// Shortest wait between two attempts before the end.
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+/// An attempt begins this long before the end, where Mixpanel asked to be left alone for longer.
+const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// What drains an outbox, and what waits for deliveries past it.
 pub(super) struct Worker {
@@ -72,7 +81,11 @@ impl Worker {
             let Ok(leases) = timeout(Duration::ZERO, outbox.lease(BATCH)).await else { return };
             let Ok(leases) = leases else { return };
             for lease in &leases {
-                let reason = Reason::GivenUp("the time to shut down was over".into());
+                let reason = match self.sender.circuit.trouble() {
+                    Some(why) => format!("the time to shut down was over; last: {why}"),
+                    None => "the time to shut down was over".into(),
+                };
+                let reason = Reason::GivenUp(reason);
                 self.sender.tell(&Failure::of_calls(reason, calls_of(lease)));
             }
         }
@@ -112,11 +125,35 @@ enum Round {
     /// Mixpanel took it, or refused it: it is there.
     Answered,
     /// Not now: again after this time.
-    Away(Duration),
+    Away(Wait),
 }
 
-/// How long Mixpanel is to be left alone, and why.
-type Away = (Duration, String);
+/// How long to wait before the next attempt.
+#[derive(Clone, Copy)]
+struct Wait {
+    delay: Duration,
+    /// True if Mixpanel named that time itself.
+    is_asked_for: bool,
+}
+
+impl From<Duration> for Wait {
+    fn from(delay: Duration) -> Self {
+        Self { delay, is_asked_for: false }
+    }
+}
+
+impl Wait {
+    /// The wait where the end is as near as that; `None` where there is no time for another attempt. Waits grow shorter
+    /// towards the end, so that a host that comes back is found in time.
+    fn before_end(self, left: Duration) -> Option<Duration> {
+        let Self { delay, is_asked_for } = self;
+        if delay < left && (is_asked_for || delay <= left / 2) {
+            return Some(delay);
+        }
+        let wait = if is_asked_for { left.saturating_sub(LAST_ATTEMPT) } else { (left / 2).max(SHORTEST_WAIT) };
+        (!wait.is_zero() && wait < left).then_some(wait)
+    }
+}
 
 impl Hand<'_> {
     /// Delivers what waits until closing is asked for, and then until nothing waits.
@@ -169,7 +206,7 @@ impl Hand<'_> {
             match leased {
                 Ok(due) => {
                     if std::mem::take(&mut self.is_outbox_away) {
-                        tracing::info!(target: "mengpaneel", "the outbox is back");
+                        tracing::info!(target: "mengpaneel", "{} is back", self.outbox.description());
                     }
                     self.backoff.reset();
                     return Some(due);
@@ -187,17 +224,17 @@ impl Hand<'_> {
         }
     }
 
-    /// Waits, unless time is over before: `false` then. Closing cuts the wait short, for one last
-    /// attempt.
-    async fn pause(&self, delay: Duration) -> bool {
-        let closing = &self.worker.closing;
-        let until = Instant::now() + delay;
+    /// Waits, unless time is over before: `false` then. Closing cuts the wait short; from then on the time that is left
+    /// is shared out among further attempts.
+    async fn pause(&self, wait: impl Into<Wait>) -> bool {
+        let (closing, wait) = (&self.worker.closing, wait.into());
+        let until = Instant::now() + wait.delay;
         loop {
             let mut wake = pin!(closing.woken());
             wake.as_mut().enable();
             match closing.deadline() {
-                Some(deadline) if Instant::now() + delay >= deadline => return false,
-                Some(_) => {
+                Some(deadline) => {
+                    let Some(delay) = wait.before_end(deadline.duration_since(Instant::now())) else { return false };
                     sleep(delay).await;
                     return true;
                 }
@@ -246,6 +283,8 @@ impl Hand<'_> {
         let unfinished =
             records.extract_if(.., |record| record.is_unfinished()).filter_map(Taken::into_lease).collect();
         let count = records.len();
+        #[cfg(feature = "metrics")]
+        records.iter().for_each(|record| stats::answered(record.parcel_id().and_then(ms_of)));
         self.acknowledge(&records).await;
         self.outbox.take_back(records);
         if away.is_none() {
@@ -276,7 +315,7 @@ impl Hand<'_> {
         for (owner, said) in batch.extract_if(.., |(_, said)| !said.is_repeatable()) {
             keep(records, owner, said, &mut again);
         }
-        Some((self.backoff.after(None), error.to_string()))
+        Some(Away { delay: self.backoff.after(None), is_asked_for: false, why: error.to_string(), lasts: None })
     }
 
     /// These are done with. What cannot be acknowledged would be sent again, and so is tried
@@ -300,15 +339,17 @@ impl Hand<'_> {
 
     /// What was not delivered waits on, if it is not too old.
     async fn put_back(&mut self, unfinished: Vec<Lease>, away: Option<Away>) -> Round {
-        let Some((delay, why)) = away else {
+        let Some(Away { delay, is_asked_for, why, lasts }) = away else {
             return Round::Answered;
         };
-        let (old, young): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|lease| self.is_too_old(&lease.parcel));
-        self.bury(old, |_| format!("older than `max_age`; last: {why}")).await;
+        let is_over = lasts.is_some_and(|lasts| lasts >= LAST_CHANCE.min(self.worker.sender.retry_for));
+        let (old, young): (Vec<_>, Vec<_>) =
+            unfinished.into_iter().partition(|lease| is_over && self.is_too_old(&lease.parcel));
+        self.bury(old, |_| format!("older than `retry_for`; last: {why}")).await;
         stats::retried(young.iter().flat_map(|lease| &lease.remaining).map(Vec::len).sum());
         tracing::warn!(target: "mengpaneel", waiting = young.len(), ?delay, "Mixpanel is away: {why}");
         self.retry(young).await;
-        Round::Away(delay)
+        Round::Away(Wait { delay, is_asked_for })
     }
 
     /// These are due again at once: it is the worker that waits.
@@ -340,8 +381,8 @@ impl Hand<'_> {
 
     fn is_too_old(&self, parcel: &Parcel) -> bool {
         let born = ms_of(parcel.id).unwrap_or_default();
-        let max_age = u64::try_from(self.worker.sender.max_age.as_millis()).unwrap_or(u64::MAX);
-        now_ms().saturating_sub(born) > max_age
+        let retry_for = u64::try_from(self.worker.sender.retry_for.as_millis()).unwrap_or(u64::MAX);
+        now_ms().saturating_sub(born) > retry_for
     }
 }
 

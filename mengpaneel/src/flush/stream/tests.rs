@@ -45,7 +45,7 @@ impl Flow {
             outbox: Some(Arc::clone(&waiting)),
             failures: Failures::default(),
             before_send: None,
-            max_age: timeout,
+            retry_for: timeout,
             shutdown_timeout: timeout,
             concurrency: 1,
             max_deliveries: 10,

@@ -112,6 +112,7 @@ impl Keeper {
                 Order::Claim(id, answer) => drop(answer.send(self.store.claim(id).map_err(Into::into))),
                 Order::GiveBack(id) => self.store.give_back(id),
                 Order::Buried(limit, answer) => drop(answer.send(self.store.buried(limit).map_err(Into::into))),
+                Order::Requeue(limit, answer) => drop(answer.send(self.store.requeue(limit).map_err(Into::into))),
                 Order::Waiting(answer) => drop(answer.send(Ok(self.store.len()))),
             }
             order = if changes.len() < MAX_GROUP { self.orders.try_recv().ok() } else { None };
@@ -124,7 +125,7 @@ impl Keeper {
                 self.recovered();
                 for (done, answer) in done.into_iter().zip(answers) {
                     // Whoever is not there any more does not miss it.
-                    drop(done.map(|done| done.send(answer)));
+                    drop(done.map(|done| done.send(answer.map_err(|why| self.of_file(&why)))));
                 }
             }
             Err(error) => {
@@ -135,6 +136,10 @@ impl Keeper {
                 self.unwritten = changes;
             }
         }
+    }
+
+    fn of_file(&self, why: &str) -> String {
+        format!("{}: {why}", self.store.path().display())
     }
 
     /// Hands records to those who wait for them.

@@ -122,7 +122,7 @@ impl File {
     ) -> BoxFuture<'_, Result<T, OutboxError>> {
         let (answer, answered) = oneshot::channel();
         match self.send(order(answer)) {
-            Ok(()) => answered.map(|answer| answer.unwrap_or_else(|_| Err(ended()))).boxed(),
+            Ok(()) => answered.map(|answer| answer.unwrap_or_else(|_| Err(self.ended()))).boxed(),
             Err(error) => ready(Err(error)).boxed(),
         }
     }
@@ -132,13 +132,21 @@ impl File {
         if let Err(error) = self.send(Order::Write(change, answer)) {
             return ready(Err(error)).boxed();
         }
-        answered.map(|answer| answer.map_err(|_| ended())?.map_err(OutboxError)).boxed()
+        answered.map(|answer| answer.map_err(|_| self.ended())?.map_err(OutboxError)).boxed()
+    }
+
+    fn ended(&self) -> OutboxError {
+        OutboxError(format!("the thread that has {} has ended", self.description()))
+    }
+
+    fn unopened(&self) -> String {
+        format!("{} was not opened: call `open` first", self.description())
     }
 
     fn send(&self, order: Order) -> Result<(), OutboxError> {
-        let desk = self.desk.get().ok_or_else(|| OutboxError("the file was not opened".into()))?;
-        let orders = desk.orders.as_ref().ok_or_else(ended)?;
-        orders.send(order).map_err(|_| ended())
+        let desk = self.desk.get().ok_or_else(|| OutboxError(self.unopened()))?;
+        let orders = desk.orders.as_ref().ok_or_else(|| self.ended())?;
+        orders.send(order).map_err(|_| self.ended())
     }
 }
 
@@ -172,6 +180,10 @@ impl Outbox for File {
         Ok(self.try_open()?)
     }
 
+    fn description(&self) -> String {
+        format!("the file {}", self.open_path().unwrap_or(&self.path).display())
+    }
+
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
         self.put(parcel, Change::Append).boxed()
     }
@@ -185,7 +197,7 @@ impl Outbox for File {
         match self.send(Order::Lease(limit, answer)) {
             Ok(()) => {
                 let mut leasing = Leasing { file: self, answered };
-                async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(ended())) }.boxed()
+                async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(self.ended())) }.boxed()
             }
             Err(error) => ready(Err(error)).boxed(),
         }
@@ -226,6 +238,10 @@ impl Outbox for File {
         self.order(|answer| Order::Buried(limit, answer))
     }
 
+    fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        self.order(|answer| Order::Requeue(limit, answer))
+    }
+
     fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
         let due = now_ms().saturating_add(ms(after));
         self.put(parcel, move |id, record| Change::Keep(id, due, record)).boxed()
@@ -251,9 +267,12 @@ impl File {
     async fn put(&self, parcel: Parcel, change: impl FnOnce(u128, Vec<u8>) -> Change) -> Result<(), Declined> {
         let decline = |parcel, reason| Err(Declined { parcel: Box::new(parcel), reason });
         let record = record::of_parcel(&parcel);
-        let Some(desk) = self.desk.get() else { return decline(parcel, "the file was not opened".into()) };
+        let Some(desk) = self.desk.get() else { return decline(parcel, self.unopened()) };
         let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
-            return decline(parcel, format!("{MAX_PENDING} parcels wait for the disk already"));
+            return decline(
+                parcel,
+                format!("{MAX_PENDING} parcels wait for the disk of {} already", desk.path.display()),
+            );
         };
         match self.write(change(parcel.id.as_u128(), record)).await {
             Ok(()) => Ok(()),
@@ -286,8 +305,4 @@ fn written(leases: &[Lease]) -> Result<Vec<(u128, Vec<u8>)>, OutboxError> {
 /// The parcel that a lease's name names.
 fn id_of(id: &LeaseId) -> Option<u128> {
     Uuid::parse_str(&id.0).ok().map(|id| id.as_u128())
-}
-
-fn ended() -> OutboxError {
-    OutboxError("the thread that has the file has ended".into())
 }

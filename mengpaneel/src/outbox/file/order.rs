@@ -19,6 +19,7 @@ pub(super) enum Order {
     /// Records that were handed out to somebody who was not there any more.
     TakeBack(Vec<Taken>),
     Buried(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    Requeue(usize, Sender<Result<usize, OutboxError>>),
     Claim(u128, Sender<Result<Aside, OutboxError>>),
     /// Calls that were claimed and not said.
     GiveBack(u128),

@@ -16,6 +16,7 @@ use crate::log_text::one_line;
 use crate::outbox::taken::{Found, Taken};
 use crate::outbox::{Lease, LeaseId, record};
 
+mod dead;
 mod kept;
 
 /// A record that was abandoned as often is handed out alone.
@@ -197,10 +198,13 @@ impl Store {
                 self.pasts.insert(*id, *past);
             }
         }
-        if moved.is_empty() {
-            return self.adopt_asides(left, limit);
+        if !moved.is_empty() {
+            return Ok(moved.len());
         }
-        Ok(moved.len())
+        match self.adopt_asides(left, limit)? {
+            0 => self.adopt_buried(left, limit),
+            moved => Ok(moved),
+        }
     }
 
     /// Records that cannot be read are buried, so that they do not stand in the way.

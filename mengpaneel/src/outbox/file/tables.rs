@@ -137,6 +137,31 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
+    /// Up to `limit` dead letters that `is_wanted` accepts, oldest first, under their keys.
+    pub(super) fn dead_letters(
+        &self,
+        limit: usize,
+        is_wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<((u64, u128), Vec<u8>)>, redb::Error> {
+        let mut found = Vec::new();
+        for row in self.buried.iter()? {
+            if found.len() >= limit {
+                break;
+            }
+            let (key, record) = row?;
+            if is_wanted(record.value()) {
+                found.push((key.value(), record.value().to_owned()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a dead letter.
+    pub(super) fn exhume(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
+        self.buried.remove(key)?;
+        Ok(())
+    }
+
     /// Takes the first of what another file holds.
     pub(super) fn take_first(&mut self) -> Result<Option<Row>, redb::Error> {
         let Some((id, record)) = self.records.pop_first()?.map(|(id, record)| (id.value(), record.value().to_owned()))

@@ -215,6 +215,66 @@ fn a_mengpaneel_is_not_built_on_a_broken_file_unless_memory_may_take_over() {
 }
 
 #[tokio::test]
+async fn memory_that_took_over_is_drained_by_this_process() {
+    let (folder, stand_in) = (Folder::new(), stand_in::StandIn::start());
+    fs::write(folder.file(), "not an outbox").unwrap();
+    let builder = crate::Mengpaneel::builder("t").api_host(stand_in.url()).outbox(File::at(folder.file()));
+    let mengpaneel = builder.or_memory().concurrency(0).build().unwrap();
+    let mixpanel = mengpaneel.scope(async { crate::current() }).await.unwrap();
+    mixpanel.track("a", ());
+    mengpaneel.shutdown(Duration::from_secs(30)).await.unwrap();
+    assert_eq!(stand_in.counted_as("a").len(), 1);
+}
+
+#[tokio::test]
+async fn dead_letters_are_put_back_within_the_bounds() {
+    let folder = Folder::new();
+    let outbox = File::at(folder.file()).max_records(1);
+    outbox.try_open().unwrap();
+    for event in ["a", "b"] {
+        outbox.append(parcel(event)).await.unwrap();
+        outbox.bury(outbox.lease(1).await.unwrap()).await.unwrap();
+    }
+    assert_eq!(outbox.requeue(10).await, Ok(1), "there is room for one");
+    assert_eq!(events(&outbox, 10).await, ["a"]);
+    assert_eq!(outbox.buried(10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn dead_letters_of_a_file_that_was_left_are_taken_over() {
+    let folder = Folder::new();
+    let (first, second) = (opened(&folder.file()), opened(&folder.file()));
+    second.append(parcel("a")).await.unwrap();
+    second.bury(second.lease(1).await.unwrap()).await.unwrap();
+    drop((first, second));
+    let third = opened(&folder.file());
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while third.requeue(10).await != Ok(1) {
+        assert!(std::time::Instant::now() < until, "it was not taken over");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(events(&third, 10).await, ["a"]);
+}
+
+#[tokio::test]
+async fn each_refusal_names_the_file() {
+    let folder = Folder::new();
+    let path = folder.file().display().to_string();
+    let closed = File::at(folder.file());
+    let unopened = closed.append(parcel("a")).await.unwrap_err().reason;
+    assert!(unopened.contains(&path) && closed.waiting().await.unwrap_err().to_string().contains(&path), "{unopened}");
+    let full = File::at(folder.file()).max_records(0);
+    full.try_open().unwrap();
+    for reason in [
+        full.append(parcel("a")).await.unwrap_err().reason,
+        full.keep_aside(parcel("a"), Duration::ZERO).await.unwrap_err().reason,
+    ] {
+        assert!(reason.starts_with(&path) && reason.contains("its bound"), "{reason}");
+    }
+    assert_eq!(full.description(), format!("the file {path}"));
+}
+
+#[tokio::test]
 async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     let folder = Folder::new();
     let outbox = opened(&folder.file());

@@ -26,12 +26,12 @@ impl Intake {
             .map(|refusal| Trouble::Refused(refusal.why.clone()))
     }
 
-    /// Notes what Redis answered. Whether it can be reached is the link's to tell.
-    pub(in crate::outbox) fn note<T>(&self, answer: &Result<T, Trouble>) {
+    /// Notes what the Redis at that address answered. Whether it can be reached is the link's to tell.
+    pub(in crate::outbox) fn note<T>(&self, answer: &Result<T, Trouble>, address: &str) {
         match answer {
             Ok(_) => {
                 if self.lock().take().is_some() {
-                    tracing::info!(target: "mengpaneel", "Redis takes records again");
+                    tracing::info!(target: "mengpaneel", address, "Redis takes records again");
                 }
             }
             Err(trouble @ Trouble::Refused(why)) => {

@@ -1,6 +1,8 @@
 //! The outbox in Redis: for many machines.
 
 mod asides;
+mod dead;
+mod keys;
 mod reader;
 mod scripts;
 #[cfg(test)]
@@ -20,7 +22,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use self::asides::AsideKeys;
+use self::keys::Keys;
 use self::reader::{MAX_BURIED, Reader};
 use self::scripts::{ACKNOWLEDGE, BURY, RETRY, Text};
 use self::writer::{Append, Writer};
@@ -65,36 +67,6 @@ pub struct Redis {
     claim_after: Duration,
     roots: Option<Vec<u8>>,
     desk: OnceLock<Desk>,
-}
-
-/// The names of what is kept in Redis. The braces keep them on one node of a cluster.
-pub(super) struct Keys {
-    prefix: String,
-    group: String,
-    calls: String,
-    later: String,
-    sending: String,
-    buried: String,
-    aside: AsideKeys,
-}
-
-impl Keys {
-    fn new(key: &str) -> Self {
-        let of = |what: &str| format!("{{{key}}}:{what}");
-        Self {
-            prefix: of("writer"),
-            group: "mengpaneel".to_owned(),
-            calls: of("calls"),
-            later: of("later"),
-            sending: of("sending"),
-            buried: of("buried"),
-            aside: AsideKeys::new(of),
-        }
-    }
-
-    fn writer(&self, id: Uuid) -> String {
-        format!("{}:{id}", self.prefix)
-    }
 }
 
 /// What is there once it is open.
@@ -161,7 +133,11 @@ impl Redis {
     }
 
     fn desk(&self) -> Result<&Desk, OutboxError> {
-        self.desk.get().ok_or_else(|| OutboxError("the outbox in Redis was not opened".into()))
+        self.desk.get().ok_or_else(|| OutboxError(format!("{} was not opened: call `open` first", self.description())))
+    }
+
+    fn ended(&self) -> OutboxError {
+        OutboxError(format!("the thread that has the connections to {} has ended", self.description()))
     }
 
     /// Does something on the thread that has the connections.
@@ -175,7 +151,7 @@ impl Redis {
             Err(error) => return ready(Err(error)).boxed(),
         };
         let working = desk.runtime.spawn(work(Arc::clone(&desk.reader)));
-        working.map(|done| Ok(done.map_err(|_| ended())??)).boxed()
+        working.map(|done| Ok(done.map_err(|_| self.ended())??)).boxed()
     }
 
     /// Gives records back by a script, as they are now.
@@ -240,6 +216,13 @@ impl Outbox for Redis {
         Ok(())
     }
 
+    fn description(&self) -> String {
+        match self.desk.get() {
+            Some(desk) => format!("Redis at {}", desk.reader.link().address()),
+            None => format!("Redis at {}", redacted_url(&self.url)),
+        }
+    }
+
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
         async move {
             match self.try_append(&parcel).await {
@@ -263,7 +246,7 @@ impl Outbox for Redis {
         let reader = Arc::clone(&desk.reader);
         desk.runtime.spawn(async move { reader.lease(limit, answer).await });
         let mut leasing = Leasing { reader: &desk.reader, answered };
-        async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(ended())) }.boxed()
+        async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(self.ended())) }.boxed()
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
@@ -304,7 +287,12 @@ impl Outbox for Redis {
     }
 
     fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.work(async move |reader| reader.buried(limit).await)
+        self.work(async move |reader| dead::buried(reader.link(), reader.keys(), limit).await)
+    }
+
+    fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        let bound = self.max_records;
+        self.work(async move |reader| dead::requeue(reader.link(), reader.keys(), limit, bound).await)
     }
 
     fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
@@ -348,7 +336,10 @@ impl Redis {
             };
             match self.work(keep).await.map_err(|error| (error.0, true))? {
                 Ok(true) => return Ok(()),
-                Ok(false) => return Err(("as many copies are kept aside in Redis as may".into(), true)),
+                Ok(false) => {
+                    let reason = format!("as many copies are kept aside in {} as may ({bound})", self.description());
+                    return Err((reason, true));
+                }
                 // Asked again it does nothing new.
                 Err(Trouble::Unknown(_)) if tries < 3 => tries += 1,
                 Err(trouble) => {
@@ -364,10 +355,10 @@ impl Redis {
         let record = record::of_parcel(parcel);
         let is_delicate = parcel.calls.iter().any(|call| call.method().counts_twice());
         let _turn = Turn::take(&desk.pending, MAX_PENDING)
-            .ok_or_else(|| format!("{MAX_PENDING} parcels are on their way to Redis already"))?;
+            .ok_or_else(|| format!("{MAX_PENDING} parcels are on their way to {} already", self.description()))?;
         let (answer, answered) = oneshot::channel();
-        desk.appends.send(Append { record, is_delicate, answer }).map_err(|_| ended().0)?;
-        answered.await.map_err(|_| ended().0)?
+        desk.appends.send(Append { record, is_delicate, answer }).map_err(|_| self.ended().0)?;
+        answered.await.map_err(|_| self.ended().0)?
     }
 }
 
@@ -384,8 +375,4 @@ impl Drop for Leasing<'_> {
             self.reader.take_back(leases);
         }
     }
-}
-
-fn ended() -> OutboxError {
-    OutboxError("the thread that has the connections to Redis has ended".into())
 }

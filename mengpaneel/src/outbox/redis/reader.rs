@@ -15,7 +15,7 @@ use crate::clock::now_ms;
 use crate::log_text::one_line;
 use crate::outbox::link::{Link, Trouble};
 use crate::outbox::taken::{Found, Taken};
-use crate::outbox::{Lease, LeaseId, OutboxError, record};
+use crate::outbox::{LeaseId, OutboxError};
 
 /// How long Redis is asked to wait for a record.
 const WAIT: Duration = Duration::from_secs(1);
@@ -227,7 +227,7 @@ impl Reader {
             let abandoned = claimed.get(&one.id).copied().unwrap_or_default();
             let Err(error) = found.add(LeaseId(one.id.clone()), &written, abandoned, in_doubt) else { continue };
             let error = one_line(&error.to_string());
-            tracing::error!(target: "mengpaneel", "a record in Redis cannot be read ({error}): buried");
+            tracing::error!(target: "mengpaneel", "a record in Redis at {} cannot be read ({error}): buried", self.link.address());
             let keys = [self.keys.calls.as_str(), &self.keys.sending, &self.keys.buried];
             let args = [self.keys.group.as_bytes(), MAX_BURIED, one.id.as_bytes(), &written];
             let _: usize = BURY.run(&self.link, &keys, &args).await?;
@@ -248,18 +248,6 @@ impl Reader {
             Err(trouble) => return Err(trouble),
         };
         Ok(all.saturating_sub(others))
-    }
-
-    /// What was buried, the latest first.
-    pub(super) async fn buried(&self, limit: usize) -> Result<Vec<Lease>, Trouble> {
-        let mut range = cmd("XREVRANGE");
-        range.arg(&self.keys.buried).arg("+").arg("-").arg("COUNT").arg(limit);
-        let rows: redis::streams::StreamRangeReply = self.link.ask(&range).await?;
-        let leases = rows.ids.into_iter().map(|one| {
-            let written: Vec<u8> = one.get("r").unwrap_or_default();
-            record::read(LeaseId(one.id), &written)
-        });
-        Ok(leases.filter_map(Result::ok).collect())
     }
 
     /// A command about the group.

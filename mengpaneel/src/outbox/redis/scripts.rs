@@ -95,6 +95,23 @@ end
 return 0"
 );
 
+/// Puts dead letters back at the end of the stream, as long as there is room; gives how many. Keys: the stream, what is
+/// put off, the buried. Arguments: the bound, the IDs.
+pub(super) static REQUEUE: Text = text!(
+    r"local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
+local moved = 0
+for i = 2, #ARGV do
+  if moved >= room then break end
+  local row = redis.call('XRANGE', KEYS[3], ARGV[i], ARGV[i])[1]
+  if row then
+    redis.call('XADD', KEYS[1], '*', 'r', row[2][2])
+    redis.call('XDEL', KEYS[3], ARGV[i])
+    moved = moved + 1
+  end
+end
+return moved"
+);
+
 /// Moves what is due now back to the stream; gives how many. Keys: the stream, what is put off.
 /// Arguments: the time, how many at most.
 pub(super) static WAKE: Text = text!(

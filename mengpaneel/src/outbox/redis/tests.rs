@@ -134,6 +134,61 @@ async fn past_its_bound_it_hands_the_parcel_back_and_trims_nothing() {
 }
 
 #[tokio::test]
+async fn dead_letters_are_put_back_within_the_bound_and_unreadable_ones_stay() {
+    let server = Server::start(&[]);
+    let outbox = Redis::at(server.url()).max_records(1);
+    outbox.open().unwrap();
+    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
+    let broken = cmd("XADD").arg("{mengpaneel}:buried").arg("*").arg("r").arg("no record").to_owned();
+    node.ask::<String>(&broken).await.unwrap();
+    for name in ["a", "b"] {
+        append(&outbox, name).await;
+        outbox.bury(lease_all(&outbox, 1).await).await.unwrap();
+    }
+    assert_eq!(outbox.requeue(usize::MAX).await, Ok(1), "there is room for one");
+    assert_eq!(names(&lease_all(&outbox, 1).await), ["a"]);
+    assert_eq!(outbox.buried(usize::MAX).await.unwrap().len(), 1);
+    assert_eq!(node.ask::<usize>(cmd("XLEN").arg("{mengpaneel}:buried")).await.unwrap(), 2, "the unreadable one stays");
+}
+
+#[tokio::test]
+async fn each_error_names_the_redis_without_its_password() {
+    let address = "127.0.0.1:1";
+    let outbox = Redis::at(format!("redis://me:s3cret@{address}/"));
+    let unopened = outbox.waiting().await.unwrap_err().to_string();
+    assert!(unopened.contains(address), "{unopened}");
+    outbox.open().unwrap();
+    for text in [
+        unopened,
+        outbox.description(),
+        outbox.append(event("a")).await.unwrap_err().reason,
+        outbox.keep_aside(event("a"), Duration::ZERO).await.unwrap_err().reason,
+        outbox.waiting().await.unwrap_err().to_string(),
+        outbox.buried(1).await.unwrap_err().to_string(),
+        outbox.requeue(1).await.unwrap_err().to_string(),
+        outbox.acknowledge(vec![LeaseId("1-1".into())]).await.unwrap_err().to_string(),
+        outbox.claim(Uuid::nil()).await.unwrap_err().to_string(),
+        outbox.settle(Uuid::nil(), true).await.unwrap_err().to_string(),
+    ] {
+        assert!(text.contains(address) && !text.contains("s3cret"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_redis_is_named_with_its_bound() {
+    let server = Server::start(&[]);
+    let outbox = Redis::at(server.url()).max_records(0);
+    outbox.open().unwrap();
+    let address = format!("127.0.0.1:{}", server.port());
+    for reason in [
+        outbox.append(event("a")).await.unwrap_err().reason,
+        outbox.keep_aside(event("a"), Duration::ZERO).await.unwrap_err().reason,
+    ] {
+        assert!(reason.contains(&address) && reason.contains("(0)"), "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn a_redis_that_is_away_is_declined_at_once_and_used_again_when_it_is_back() {
     let mut server = Server::start(&[]);
     let outbox = opened(&server.url());

@@ -68,7 +68,7 @@ impl Writer {
             }
             self.number += 1;
             match self.try_append(&group).await {
-                Ok(count) => Self::answer(group, count),
+                Ok(count) => self.answer(group, count),
                 Err(Trouble::Unknown(_)) => self.find_out(group).await,
                 Err(trouble) => decline(group, &trouble),
             }
@@ -81,15 +81,19 @@ impl Writer {
         args.extend(group.iter().map(|append| append.record.as_slice()));
         let keys = [self.keys.calls.as_str(), &self.keys.later, &self.own_key];
         let appended = APPEND.run(&self.link, &keys, &args).await;
-        self.intake.note(&appended);
+        self.intake.note(&appended, self.link.address());
         appended
     }
 
     /// All were kept, or none.
-    fn answer(group: Vec<Append>, count: usize) {
+    fn answer(&self, group: Vec<Append>, count: usize) {
         for append in group {
-            append.answer(if count > 0 { Ok(()) } else { Err("as many records wait in Redis as may".into()) });
+            append.answer(if count > 0 { Ok(()) } else { Err(self.full()) });
         }
+    }
+
+    fn full(&self) -> String {
+        format!("as many records wait in Redis at {} as may ({})", self.link.address(), self.max_records)
     }
 
     /// A batch was sent and no answer came: asks again, by its number. Who waits is let go after a
@@ -98,13 +102,13 @@ impl Writer {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             match self.try_append(&group).await {
-                Ok(count) => return Self::answer(group, count),
+                Ok(count) => return self.answer(group, count),
                 Err(Trouble::Refused(why)) => return decline(group, &Trouble::Refused(why)),
                 Err(_) => self.pause().await,
             }
         }
         let (delicate, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(|append| append.is_delicate);
-        decline(rest, &Trouble::Unknown("whether it was kept is not known yet".into()));
+        decline(rest, &Trouble::Unknown(format!("{}: whether it was kept is not known yet", self.link.address())));
         let mut kept = Vec::new();
         for append in delicate {
             let (answer, _) = tokio::sync::oneshot::channel();
@@ -122,8 +126,9 @@ impl Writer {
                 Err(_) if self.appends.is_closed() => {
                     tracing::error!(
                         target: "mengpaneel",
-                        "{} records were on their way to Redis when it went away, and whether they arrived is not known",
-                        kept.len()
+                        "{} records were on their way to Redis at {} when it went away, and whether they arrived is not known",
+                        kept.len(),
+                        self.link.address()
                     );
                     return;
                 }
@@ -139,7 +144,9 @@ impl Writer {
             tokio::select! {
                 () = &mut over => return,
                 next = self.appends.recv() => match next {
-                    Some(append) => decline(vec![append], &Trouble::Unreachable("it went away".into())),
+                    Some(append) => {
+                        decline(vec![append], &Trouble::Unreachable(format!("{}: it went away", self.link.address())));
+                    }
                     None => return over.await,
                 },
             }

@@ -109,7 +109,8 @@ impl Sidekiq {
     }
 
     async fn enqueue(&self, parcel: &Parcel) -> Result<(), String> {
-        let desk = self.desk.get().ok_or("the queue was not opened")?;
+        let desk =
+            self.desk.get().ok_or_else(|| format!("{} was not opened: call `open` first", self.description()))?;
         let job = job::job(parcel, &self.queue, now_ms(), &self.interpreter)?;
         if let Some(refusal) = desk.intake.refusal() {
             return Err(refusal.to_string());
@@ -123,7 +124,7 @@ impl Sidekiq {
         let pushed = desk.runtime.spawn(async move { push(&link, &intake, &pipeline).await });
         match pushed.await {
             Ok(pushed) => pushed.map_err(|trouble: Trouble| trouble.to_string()),
-            Err(_) => Err("the thread that has the connection to Redis has ended".into()),
+            Err(_) => Err(format!("the thread that has the connection to {} has ended", self.description())),
         }
     }
 }
@@ -131,10 +132,10 @@ impl Sidekiq {
 /// Names the queue and pushes the job.
 async fn push(link: &Link, intake: &Intake, pipeline: &Pipeline) -> Result<(), Trouble> {
     let answers: Result<Vec<Result<redis::Value, RedisError>>, Trouble> = link.ask_all(pipeline).await;
-    let answers = answers.inspect_err(|trouble| intake.note::<()>(&Err(trouble.clone())))?;
+    let answers = answers.inspect_err(|trouble| intake.note::<()>(&Err(trouble.clone()), link.address()))?;
     let refused = |error: &RedisError| Trouble::Refused(format!("{}: {error}", link.address()));
     let all = answers.iter().try_for_each(|answer| answer.as_ref().map(drop).map_err(refused));
-    intake.note(&all);
+    intake.note(&all, link.address());
     // Where only the name was refused the job is there all the same: handed back, it would be delivered twice.
     match answers.last() {
         Some(Ok(_)) => Ok(()),
@@ -162,6 +163,14 @@ impl Outbox for Sidekiq {
         thread::Builder::new().name("mengpaneel-sidekiq".into()).spawn(serve).map_err(failed)?;
         drop(self.desk.set(Desk { link, intake: Arc::default(), runtime: handle, _end: end }));
         Ok(())
+    }
+
+    fn description(&self) -> String {
+        let address = match self.desk.get() {
+            Some(desk) => desk.link.address().to_owned(),
+            None => redacted_url(&self.url),
+        };
+        format!("the Sidekiq queue {:?} in Redis at {address}", self.queue)
     }
 
     fn is_translated_here(&self) -> bool {

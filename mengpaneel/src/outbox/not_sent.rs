@@ -1,0 +1,111 @@
+//! The error of a flush or a shutdown whose time was over before everything was delivered.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Records that were not delivered within the time that [`flush`](crate::Mengpaneel::flush) or
+/// [`shutdown`](crate::Mengpaneel::shutdown) was given.
+///
+/// The text names the outbox, what becomes of the records, and the last error of a delivery with its URL.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct NotSent {
+    pub(super) pending: usize,
+    pub(super) outbox: String,
+    pub(super) fate: Fate,
+    pub(super) last_error: Option<String>,
+}
+
+/// Fate of the records after the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Delivery goes on.
+    Waiting,
+    /// They outlive this process.
+    Kept,
+    /// They end with this process.
+    Lost,
+    /// The outbox could not be asked.
+    Unknown,
+    /// Requests to Mixpanel have not been answered yet.
+    UnderWay,
+}
+
+impl NotSent {
+    /// Number of records that were not delivered; 0 where the outbox could not be asked.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Returns whether the records end with this process. Those in a file or in Redis are delivered by the next process
+    /// that drains it.
+    pub fn is_lost(&self) -> bool {
+        self.fate == Fate::Lost
+    }
+
+    /// Last error of a delivery, or of the outbox where that could not be asked. `None` where all was well and only the
+    /// time was too short.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pending, outbox, fate, last_error } = self;
+        let records = if *pending == 1 { "record" } else { "records" };
+        match fate {
+            Fate::Waiting => write!(f, "{pending} {records} not delivered before the deadline; they wait in {outbox}"),
+            Fate::Kept => write!(
+                f,
+                "{pending} {records} not delivered before the deadline; they stay in {outbox} and are delivered by the \
+                 next process that drains it"
+            ),
+            Fate::Lost => write!(
+                f,
+                "{pending} {records} not delivered before the deadline, and lost with {outbox}; `on_error` was called \
+                 for each"
+            ),
+            Fate::Unknown => write!(f, "{outbox} could not be asked which records wait in it; it keeps them"),
+            Fate::UnderWay => write!(f, "requests to Mixpanel were not answered before the deadline"),
+        }?;
+        match last_error {
+            Some(error) => write!(f, "; last error: {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_text_names_outbox_fate_and_last_error() {
+        let error = |pending, fate, last_error: Option<&str>| {
+            let outbox = "the file /var/lib/outbox".to_owned();
+            NotSent { pending, outbox, fate, last_error: last_error.map(str::to_owned) }.to_string()
+        };
+        for (shown, expected) in [
+            (
+                error(1, Fate::Waiting, None),
+                "1 record not delivered before the deadline; they wait in the file /var/lib/outbox",
+            ),
+            (
+                error(2, Fate::Kept, Some("https://a/import: refused")),
+                "2 records not delivered before the deadline; they stay in the file /var/lib/outbox and are delivered by \
+                 the next process that drains it; last error: https://a/import: refused",
+            ),
+        ] {
+            assert_eq!(shown, expected);
+        }
+        assert!(error(2, Fate::Lost, None).contains("lost with the file"));
+        assert!(error(0, Fate::Unknown, None).contains("could not be asked"));
+    }
+
+    #[test]
+    fn it_can_be_boxed_and_sent_between_threads() {
+        fn is_error<E: std::error::Error + Send + Sync + 'static>() {}
+        is_error::<NotSent>();
+    }
+}
