@@ -8,6 +8,3 @@
  * @param name the name of a second Mengpaneel
  */
 export declare function start(mixpanel: object, name?: string): void;
-
-declare const mengpaneel: { start: typeof start };
-export default mengpaneel;
