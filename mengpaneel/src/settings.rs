@@ -15,7 +15,8 @@ use crate::visitor::{CookieNames, Visitor};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loader {
-    /// On every HTML page, calls or not, as the gem does: page views and sessions are counted then.
+    /// On every HTML page, calls or not, as the gem does. mixpanel-js then has its cookie from the first page
+    /// on. It sends nothing by itself, unless `js_config` asks for it (`track_pageview`, `autocapture`).
     #[default]
     Always,
     /// Only on pages that carry calls.

@@ -66,6 +66,10 @@ pub use taken::Taken;
 /// [`bury`](Self::bury). A record that is given back by none (its process died) is to be leased
 /// again. Any number of threads may append while workers lease. A future that was polled once may
 /// be dropped, and no record may be lost by that.
+///
+/// The suite `outbox::conformance`, behind the feature `testing`, checks an engine for all of this.
+///
+#[doc = include_str!("example.md")]
 pub trait Outbox: Send + Sync + 'static {
     /// Makes it ready; called once, when the Mengpaneel is built. What cannot be mended by waiting
     /// is an error here, a server that is away for now is not.
