@@ -59,6 +59,8 @@
 //!
 //! The [`guide`] has a page for each thing that one wants to do.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod asked;
 mod attribute;
 mod before;
