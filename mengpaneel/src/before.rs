@@ -1,5 +1,4 @@
-//! `before(f)`: a function that runs before the handler, with any extractors: the gem's
-//! `before_action :setup_mixpanel`.
+//! Setup function of an app, a scope or a resource: the gem's `before_action :setup_mixpanel`.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -10,30 +9,34 @@ use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transfor
 use actix_web::{FromRequest, Handler};
 use futures_util::future::LocalBoxFuture;
 
-use crate::current;
 use crate::log_text::one_line;
 use crate::mengpaneel::Mengpaneel;
+use crate::middleware::Handles;
 
 impl Mengpaneel {
-    /// Runs `f` before the handlers of an app, a scope or a resource that is wrapped in this, and
-    /// after what the last request left was replayed. It takes any extractors; they see an empty
-    /// body, the handler's stays whole. Where one of them fails, `f` does not run, and the request
-    /// goes on.
+    /// Runs `f` before the handlers of a scope or a resource that is wrapped in this. The app around it is
+    /// wrapped in the same Mengpaneel, by [`with_setup`](Self::with_setup) or a clone; `f` takes the place of
+    /// that app's own setup function.
     ///
-    /// A function that ran has spoken: setup that was replayed gives way to it, even where it
-    /// recorded none. To be wrapped inside of the Mengpaneel itself:
+    /// It takes any extractors; they see an empty body, the handler's stays whole. Where one of them fails,
+    /// `f` does not run, and the request goes on. A function that ran has decided: replayed setup gives
+    /// way to it, even where it recorded none. Without a token, `f` does not run.
     ///
     /// ```
     /// # fn main() -> Result<(), mengpaneel::BuildError> {
-    /// use actix_web::App;
+    /// use actix_web::{App, web};
     /// use mengpaneel::Mengpaneel;
     ///
-    /// async fn visit() {
-    ///     mengpaneel::setup(|mixpanel| mixpanel.register(serde_json::json!({"Site": "blog"})));
+    /// async fn visitor() {}
+    ///
+    /// async fn administrator() {
+    ///     mengpaneel::setup(|mixpanel| mixpanel.register(serde_json::json!({"Site": "administration"})));
     /// }
     ///
     /// let mengpaneel = Mengpaneel::builder("token").build()?;
-    /// let app = App::new().wrap(mengpaneel.before(visit)).wrap(mengpaneel.clone());
+    /// let app = App::new()
+    ///     .service(web::scope("/admin").wrap(mengpaneel.before(administrator)))
+    ///     .wrap(mengpaneel.with_setup(visitor));
     /// # let _ = app;
     /// # Ok(())
     /// # }
@@ -43,20 +46,50 @@ impl Mengpaneel {
         F: Handler<Args>,
         Args: FromRequest,
     {
-        Before { f, args: PhantomData }
+        Before { mengpaneel: self.clone(), f, args: PhantomData }
     }
 }
 
-/// What [`Mengpaneel::before`] gives: to be wrapped around an app, a scope or a resource.
+/// Middleware that [`Mengpaneel::before`] returns, for an app, a scope or a resource.
 #[derive(Debug)]
 pub struct Before<F, Args> {
+    mengpaneel: Mengpaneel,
     f: F,
     args: PhantomData<fn(Args)>,
 }
 
+impl<F: Clone, Args> Before<F, Args> {
+    /// Puts the setup function in front of a service.
+    pub(crate) fn around<S>(&self, service: S) -> BeforeMiddleware<S, F, Args> {
+        BeforeMiddleware { service: Rc::new(service), before: self.clone() }
+    }
+
+    pub(crate) fn mengpaneel(&self) -> &Mengpaneel {
+        &self.mengpaneel
+    }
+}
+
+impl<F: Handler<Args>, Args: FromRequest> Before<F, Args> {
+    /// Runs the setup function. Returns whether it ran: not so where one of its extractors failed.
+    async fn run(&self, request: &ServiceRequest) -> bool {
+        match Args::from_request(request.request(), &mut Payload::None).await {
+            Ok(args) => {
+                self.f.call(args).await;
+                true
+            }
+            Err(error) => {
+                let error: actix_web::Error = error.into();
+                let error = one_line(&error.to_string());
+                tracing::debug!(target: "mengpaneel", "an extractor of a setup function failed, so it does not run: {error}");
+                false
+            }
+        }
+    }
+}
+
 impl<F: Clone, Args> Clone for Before<F, Args> {
     fn clone(&self) -> Self {
-        Self { f: self.f.clone(), args: PhantomData }
+        Self { mengpaneel: self.mengpaneel.clone(), f: self.f.clone(), args: PhantomData }
     }
 }
 
@@ -74,7 +107,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(BeforeMiddleware { service: Rc::new(service), f: self.f.clone(), args: PhantomData }))
+        ready(Ok(self.around(service)))
     }
 }
 
@@ -82,8 +115,7 @@ where
 #[derive(Debug)]
 pub struct BeforeMiddleware<S, F, Args> {
     service: Rc<S>,
-    f: F,
-    args: PhantomData<fn(Args)>,
+    before: Before<F, Args>,
 }
 
 impl<S, B, F, Args> Service<ServiceRequest> for BeforeMiddleware<S, F, Args>
@@ -102,20 +134,16 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let recorder = current::try_current().and_then(|mixpanel| mixpanel.recorder().cloned());
-        let Some(recorder) = recorder else { return Box::pin(self.service.call(request)) };
-        let (service, f) = (Rc::clone(&self.service), self.f.clone());
+        let mixpanel = Handles::find(request.request(), &self.before.mengpaneel);
+        let recorder = mixpanel.as_ref().and_then(|mixpanel| mixpanel.recorder().cloned());
+        let (Some(mixpanel), Some(recorder)) = (mixpanel, recorder) else {
+            return Box::pin(self.service.call(request));
+        };
+        let (service, before) = (Rc::clone(&self.service), self.before.clone());
         Box::pin(async move {
-            match Args::from_request(request.request(), &mut Payload::None).await {
-                Ok(args) => {
-                    f.call(args).await;
-                    recorder.speak();
-                }
-                Err(error) => {
-                    let error: actix_web::Error = error.into();
-                    let error = one_line(&error.to_string());
-                    tracing::debug!(target: "mengpaneel", "an extractor of a before() failed, so it does not run: {error}");
-                }
+            // Another Mengpaneel may stand between this function and its own.
+            if mixpanel.scope(before.run(&request)).await {
+                recorder.speak();
             }
             service.call(request).await
         })

@@ -37,8 +37,7 @@
 //! let mengpaneel = Mengpaneel::builder(std::env::var("MIXPANEL_TOKEN")).build()?;
 //! let app = App::new()
 //!     .service(create_post)
-//!     .wrap(mengpaneel.before(visit)) // who is there, with any extractors
-//!     .wrap(mengpaneel.clone()); // replays and flushes; a session middleware is wrapped outside
+//!     .wrap(mengpaneel.with_setup(visit)); // a session middleware is wrapped outside
 //! # let _ = app;
 //! # Ok(())
 //! # }
@@ -47,7 +46,8 @@
 //! # The way of a call
 //!
 //! * [`Mengpaneel`] is the middleware. It makes a recorder for each request. When the response is a page, it
-//!   replays the calls that an earlier redirect left in a carrier cookie.
+//!   replays the calls that an earlier redirect left in a carrier cookie. [`Mengpaneel::with_setup`] runs the
+//!   function that tells who is signed in.
 //! * The attributes [`track`](macro@track), [`before_setup`](macro@before_setup),
 //!   [`setup`](macro@setup) and [`tracking`](macro@tracking) record calls of mixpanel-js, and so do
 //!   the functions of the same names, and the [`Mixpanel`] extractor, by hand. A call has a [`Mode`]
@@ -96,6 +96,7 @@ mod stats;
 mod strategy;
 pub mod testing;
 mod visitor;
+mod with_setup;
 mod written;
 
 pub use before::{Before, BeforeMiddleware};
@@ -128,6 +129,7 @@ pub use server::{ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region
 pub use settings::Loader;
 pub use strategy::Strategy;
 pub use visitor::Visitor;
+pub use with_setup::WithSetup;
 
 /// What the attributes expand to; not for use by hand.
 #[doc(hidden)]

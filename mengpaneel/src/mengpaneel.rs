@@ -11,11 +11,13 @@ use crate::mixpanel::Mixpanel;
 use crate::outbox::{Health, NotSent, Post, Undelivered};
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder, Settled, Shared};
+use crate::settings::Settings;
 use crate::visitor::Visitor;
 
 /// One project of Mixpanel's: the middleware for an app, and the scope for scripts and jobs.
 ///
-/// Cheap to clone; it lives as long as its last clone. [`Mengpaneel::builder`] makes one.
+/// Cheap to clone; it lives as long as its last clone. [`Mengpaneel::builder`] makes one. An app is wrapped in
+/// [`with_setup`](Self::with_setup), or in a clone where no function tells who is signed in:
 ///
 /// ```
 /// # fn main() -> Result<(), mengpaneel::BuildError> {
@@ -32,6 +34,8 @@ use crate::visitor::Visitor;
 pub struct Mengpaneel {
     /// `None` without a token: nothing is recorded, flushed or injected.
     on: Option<Arc<On>>,
+    /// Shared by all clones, also without a token: their address tells one Mengpaneel from another.
+    settings: Arc<Settings>,
 }
 
 /// A Mengpaneel that has a token.
@@ -41,8 +45,13 @@ pub(crate) struct On {
 }
 
 impl Mengpaneel {
-    pub(crate) fn new(on: Option<Arc<On>>) -> Self {
-        Self { on }
+    /// A Mengpaneel that is on, or one without a token.
+    pub(crate) fn new(settings: Arc<Settings>, on: Option<On>) -> Self {
+        Self { on: on.map(Arc::new), settings }
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
     pub(crate) fn on(&self) -> Option<&Arc<On>> {

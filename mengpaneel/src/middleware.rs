@@ -1,6 +1,7 @@
 //! The middleware: one request, from what the last one left to what this one leaves.
 
-use std::convert::Infallible;
+mod handles;
+
 use std::error::Error;
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -9,23 +10,23 @@ use std::task::{Context, Poll};
 use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
 use actix_web::cookie::Cookie;
-use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::asked::Asked;
 use crate::call::Calls;
 use crate::consent::{ConsentStatus, Decision};
-use crate::current;
 use crate::delayed::session_payload;
 use crate::failure::{Failure, Reason};
-use crate::flush::{Body, Content, Exchange, Means};
+use crate::flush::{Body, Content, Exchange};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder, Settled};
 use crate::visitor::Visitor;
+
+pub(crate) use handles::Handles;
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
 where
@@ -41,7 +42,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Middleware { service, on: self.on().cloned() }))
+        ready(Ok(Middleware::around(service, self)))
     }
 }
 
@@ -49,7 +50,13 @@ where
 #[derive(Debug)]
 pub struct Middleware<S> {
     service: S,
-    on: Option<Arc<On>>,
+    mengpaneel: Mengpaneel,
+}
+
+impl<S> Middleware<S> {
+    pub(crate) fn around(service: S, mengpaneel: &Mengpaneel) -> Self {
+        Self { service, mengpaneel: mengpaneel.clone() }
+    }
 }
 
 impl<S, B> Service<ServiceRequest> for Middleware<S>
@@ -68,15 +75,15 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let Some(on) = &self.on else { return self.pass(request) };
-        if Handles::hold(&request, on) {
+        if Handles::find(request.request(), &self.mengpaneel).is_some() {
             return self.call_inner(request);
         }
+        let Some(on) = self.mengpaneel.on() else { return self.pass(request) };
         let settings = &on.means.settings;
         let decision = settings.consent.decide(request.request(), &settings.cookies);
         let mut state = RequestState::new(on, &request, decision);
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
-        Handles::keep(&request, on, &mixpanel);
+        Handles::keep(&request, &self.mengpaneel, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
@@ -93,12 +100,13 @@ where
     B: MessageBody + 'static,
     B::Error: Into<Box<dyn Error>>,
 {
-    /// Lets a request through as if we were not there.
+    /// Lets a request through as if the Mengpaneel were not there: it has no token.
     fn pass(
         &self,
         request: ServiceRequest,
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let mixpanel = Mixpanel::detached();
+        Handles::keep(&request, &self.mengpaneel, &mixpanel);
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
             let response = mixpanel.scope(answer).await?;
@@ -211,66 +219,5 @@ impl Drop for RequestState {
             let context = calls.before_setup.iter().chain(&calls.setup).cloned().collect();
             self.on.means.post.hand_over(Parcel { context, via_server: true, ..parcel(via_server) });
         }
-    }
-}
-
-/// The handles of one request, where several Mengpaneels are wrapped around an app: the innermost,
-/// and those of the ones outside of it.
-struct Handles {
-    means: Arc<Means>,
-    mixpanel: Mixpanel,
-    outer: Option<Box<Handles>>,
-}
-
-impl Handles {
-    fn keep(request: &ServiceRequest, on: &On, mixpanel: &Mixpanel) {
-        let mut extensions = request.extensions_mut();
-        let outer = extensions.remove::<Self>().map(Box::new);
-        extensions.insert(Self { means: Arc::clone(&on.means), mixpanel: mixpanel.clone(), outer });
-    }
-
-    /// Returns whether that Mengpaneel records the request already.
-    fn hold(request: &ServiceRequest, on: &On) -> bool {
-        request.extensions().get::<Self>().is_some_and(|handles| handles.of(on).is_some())
-    }
-
-    fn of(&self, on: &On) -> Option<Mixpanel> {
-        if Arc::ptr_eq(&self.means, &on.means) {
-            return Some(self.mixpanel.clone());
-        }
-        self.outer.as_ref()?.of(on)
-    }
-}
-
-impl Mengpaneel {
-    /// The handle of a request for this project, where several Mengpaneels are wrapped around one
-    /// app: the free functions, the attributes and the extractor record for the innermost of them.
-    ///
-    /// ```
-    /// use actix_web::{HttpRequest, web};
-    /// use mengpaneel::Mengpaneel;
-    ///
-    /// async fn buy(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> &'static str {
-    ///     mengpaneel::track("Buy", ());
-    ///     marketing.of(&request).track("Lead", ());
-    ///     "thank you"
-    /// }
-    /// ```
-    pub fn of(&self, request: &HttpRequest) -> Mixpanel {
-        let extensions = request.extensions();
-        let Some(on) = self.on() else { return Mixpanel::detached() };
-        let handle = extensions.get::<Handles>().and_then(|handles| handles.of(on));
-        handle.unwrap_or_else(Mixpanel::outside)
-    }
-}
-
-/// The handle of the request. Where the middleware is missing, one that records nothing; each place that
-/// tries is reported once to `on_error`.
-impl FromRequest for Mixpanel {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(current::current()))
     }
 }

@@ -2,6 +2,8 @@
 //! and what their pages would run.
 
 mod arrivals;
+mod guest;
+mod log;
 mod nginx;
 mod page;
 mod redis;
@@ -10,6 +12,8 @@ mod visitor;
 mod workshop;
 
 pub use arrivals::{counted, names, settle};
+pub use guest::Guest;
+pub use log::Log;
 pub use nginx::Nginx;
 pub use page::{Page, said};
 pub use redis::Redis;

@@ -39,25 +39,33 @@ fn routes(config: &mut web::ServiceConfig) {
     config.service(page).service(go).service(streamed);
 }
 
+/// How the routes are wrapped.
+#[derive(Clone)]
+enum Wrap {
+    Nothing,
+    Clone(Mengpaneel),
+    WithSetup(Mengpaneel),
+}
+
 /// Serves the same routes with or without mengpaneel, on a thread that ends with the test.
-fn serve(with: Option<Mengpaneel>) -> std::net::SocketAddr {
+fn serve(wrap: Wrap) -> std::net::SocketAddr {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
         let sessions = || SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]));
         actix_web::rt::System::new().block_on(async move {
-            let server = if let Some(mengpaneel) = with {
-                let app = move || {
-                    let app = App::new().configure(routes).wrap(mengpaneel.before(visit));
-                    app.wrap(mengpaneel.clone()).wrap(sessions())
-                };
-                let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
-                send.send(server.addrs()[0]).unwrap();
-                server.run()
-            } else {
-                let app = move || App::new().configure(routes).wrap(sessions());
-                let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
-                send.send(server.addrs()[0]).unwrap();
-                server.run()
+            macro_rules! run {
+                ($app:expr) => {{
+                    let server = HttpServer::new(move || $app.wrap(sessions())).workers(1);
+                    let server = server.bind("127.0.0.1:0").unwrap();
+                    send.send(server.addrs()[0]).unwrap();
+                    server.run()
+                }};
+            }
+            let app = || App::new().configure(routes);
+            let server = match wrap {
+                Wrap::Nothing => run!(app()),
+                Wrap::Clone(mengpaneel) => run!(app().wrap(mengpaneel.before(visit)).wrap(mengpaneel.clone())),
+                Wrap::WithSetup(mengpaneel) => run!(app().wrap(mengpaneel.with_setup(visit))),
             };
             server.await.unwrap();
         });
@@ -81,8 +89,9 @@ async fn answer(address: std::net::SocketAddr, request: &str) -> String {
 
 #[tokio::test]
 async fn without_a_token_answers_are_byte_for_byte_those_of_the_app_alone() {
-    let off = serve(Some(Mengpaneel::builder("").build().unwrap()));
-    let bare = serve(None);
+    let mengpaneel = Mengpaneel::builder("").build().unwrap();
+    let off = [serve(Wrap::Clone(mengpaneel.clone())), serve(Wrap::WithSetup(mengpaneel))];
+    let bare = serve(Wrap::Nothing);
     for (method, path) in
         [("GET", "/page/a"), ("HEAD", "/page/a"), ("GET", "/go"), ("GET", "/stream"), ("GET", "/none")]
     {
@@ -90,7 +99,9 @@ async fn without_a_token_answers_are_byte_for_byte_those_of_the_app_alone() {
             "{method} {path} HTTP/1.1\r\nHost: blog.example\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\
              X-Mengpaneel-Flush-Capable: true\r\nConnection: close\r\n\r\n"
         );
-        let (with, without) = (answer(off, &request).await, answer(bare, &request).await);
-        assert_eq!(with, without, "{method} {path}");
+        let without = answer(bare, &request).await;
+        for off in off {
+            assert_eq!(answer(off, &request).await, without, "{method} {path}");
+        }
     }
 }

@@ -145,8 +145,7 @@ fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
                 .service(shown::create_post)
                 .service(shown::sign_up)
                 .service(shown::payment_notification)
-                .wrap(mengpaneel.before(signed_in))
-                .wrap(mengpaneel.clone())
+                .wrap(mengpaneel.with_setup(signed_in))
                 .wrap(session.build())
         };
         actix_web::rt::System::new().block_on(async move {
@@ -214,8 +213,7 @@ fn the_readmes_app_is_put_together_as_it_says() {
     let put_together = || -> Result<(), mengpaneel::BuildError> {
         let mengpaneel = Mengpaneel::builder(token).cookie_key(key.clone()).build()?;
         let app = App::new()
-            .wrap(mengpaneel.before(signed_in)) // who is there, with any extractors
-            .wrap(mengpaneel.clone()) // replays, then flushes
+            .wrap(mengpaneel.with_setup(signed_in)) // one wrap: replay, setup function, flush
             .wrap(SessionMiddleware::new(store, key)); // if the application has sessions: outside
         drop(app);
         Ok(())
@@ -224,8 +222,7 @@ fn the_readmes_app_is_put_together_as_it_says() {
     let fragment = include_str!("../../README.md").split("```rust").nth(2).unwrap();
     for part in [
         "Mengpaneel::builder(token).cookie_key(key.clone()).build()?",
-        ".wrap(mengpaneel.before(signed_in))",
-        ".wrap(mengpaneel.clone())",
+        ".wrap(mengpaneel.with_setup(signed_in))",
         ".wrap(SessionMiddleware::new(store, key))",
     ] {
         assert!(fragment.contains(part), "{part}");

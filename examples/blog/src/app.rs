@@ -195,8 +195,7 @@ async fn serve(
                 web::scope("")
                     .configure(routes)
                     .wrap(from_fn(problem::explain))
-                    .wrap(shared.mengpaneel.before(sessions::signed_in))
-                    .wrap(shared.mengpaneel.clone())
+                    .wrap(shared.mengpaneel.with_setup(sessions::signed_in))
                     .wrap(sessions),
             )
     };

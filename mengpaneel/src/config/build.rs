@@ -37,7 +37,7 @@ impl Builder {
         if self.require_token && self.token.0.is_none() {
             return Err(BuildError::NoToken { variable: env::TOKEN });
         }
-        let settings = self.settings()?;
+        let settings = Arc::new(self.settings()?);
         self.api_host.url()?;
         check_drained(self.outbox.as_deref(), self.concurrency)?;
         if self.before_send.is_some() && self.outbox.as_ref().is_some_and(|outbox| !outbox.is_translated_here()) {
@@ -45,7 +45,7 @@ impl Builder {
         }
         let Some(token) = self.token.0 else {
             tracing::info!(target: "mengpaneel", "no token: tracking is off");
-            return Ok(Mengpaneel::new(None));
+            return Ok(Mengpaneel::new(settings, None));
         };
         let credentials = match self.service_account {
             Some((user, secret, project_id)) => Credentials::ServiceAccount { user, secret, project_id },
@@ -93,7 +93,7 @@ impl Builder {
         let on = On {
             shared: Arc::new(Shared { failures, late, ..Shared::default() }),
             means: Arc::new(Means {
-                settings: Arc::new(settings),
+                settings: Arc::clone(&settings),
                 block: Arc::new(block),
                 post,
                 claims: Claims::telling(self.max_unclaimed, Some(told)),
@@ -101,7 +101,7 @@ impl Builder {
                 warned_no_cookie_key: AtomicBool::new(false),
             }),
         };
-        Ok(Mengpaneel::new(Some(Arc::new(on))))
+        Ok(Mengpaneel::new(settings, Some(on)))
     }
 
     /// Checked settings.

@@ -6,7 +6,6 @@ mod durable;
 mod hostile;
 mod identity;
 mod js;
-mod log;
 mod model;
 mod origins;
 mod routes;

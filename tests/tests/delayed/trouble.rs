@@ -5,12 +5,11 @@ use actix_session::storage::CookieSessionStore;
 use actix_web::cookie::Key;
 use actix_web::{App, HttpResponse, test, web};
 use mengpaneel::Mengpaneel;
-use mengpaneel_tests::{Visitor, Workshop, names, settle};
+use mengpaneel_tests::{Log, Visitor, Workshop, names, settle};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::log::Log;
 use crate::workshop;
 
 async fn leave(workshop: &Workshop, left: &str) -> Visitor {

@@ -1,26 +1,31 @@
-//! What a test's own thread writes in the log.
+//! Log of a test's own thread.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 
-/// The log of one thread.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+/// Log of one thread, from DEBUG upwards.
+#[derive(Clone, Debug, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Writes it until the guard is dropped.
-    pub(crate) fn listen(&self) -> DefaultGuard {
+    /// Listens to the current thread until the guard is dropped.
+    #[must_use]
+    pub fn listen(&self) -> DefaultGuard {
         let log = self.clone();
         let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("mengpaneel=debug")).with_ansi(false);
         tracing::subscriber::set_default(builder.with_writer(move || log.clone()).finish())
     }
 
-    /// The entries of that level.
-    pub(crate) fn lines(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+    /// Entries of that level.
+    ///
+    /// # Panics
+    /// If something else than text was logged.
+    #[must_use]
+    pub fn lines(&self, level: &str) -> Vec<String> {
+        let text = String::from_utf8(self.bytes().clone()).unwrap_or_else(|error| panic!("{error}"));
         let mut entries: Vec<String> = Vec::new();
         for line in text.lines() {
             match entries.last_mut() {
@@ -32,11 +37,15 @@ impl Log {
         entries.retain(|entry| entry.split_whitespace().any(|word| word == level));
         entries
     }
+
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.bytes().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

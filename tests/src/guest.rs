@@ -1,0 +1,90 @@
+//! Guests: visitors of an app that runs in the test's own thread, without a socket.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use actix_web::body::{MessageBody, to_bytes};
+use actix_web::cookie::Cookie;
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::header::{COOKIE, SET_COOKIE};
+use actix_web::test::TestRequest;
+
+use crate::page::Page;
+
+/// Visitor of an app in this thread, with a browser that keeps cookies. Redirects are not followed.
+///
+/// ```ignore
+/// let page = guest.send(&app, guest.get("/").to_request()).await;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Guest {
+    cookies: BTreeMap<String, String>,
+}
+
+impl Guest {
+    /// Request for a page, as a click makes it.
+    #[must_use]
+    pub fn get(&self, path: &str) -> TestRequest {
+        self.asks(TestRequest::get(), path, "navigate")
+    }
+
+    /// Request of a form that leads to a page.
+    #[must_use]
+    pub fn post(&self, path: &str) -> TestRequest {
+        self.asks(TestRequest::post(), path, "navigate")
+    }
+
+    /// Request of a script in a page.
+    #[must_use]
+    pub fn fetch(&self, path: &str) -> TestRequest {
+        self.asks(TestRequest::get(), path, "cors")
+    }
+
+    fn asks(&self, request: TestRequest, path: &str, mode: &str) -> TestRequest {
+        let request = request
+            .uri(path)
+            .insert_header(("host", "blog.example"))
+            .insert_header(("accept", "text/html,*/*;q=0.8"))
+            .insert_header(("sec-fetch-mode", mode));
+        // As they came, which `TestRequest::cookie` would encode once more.
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if cookies.is_empty() { request } else { request.insert_header((COOKIE, cookies.join("; "))) }
+    }
+
+    /// Sends a request to the app, and keeps the cookies of its response.
+    ///
+    /// # Panics
+    /// If the app or the body of its response fails.
+    pub async fn send<S, R, B>(&mut self, app: &S, request: R) -> Page
+    where
+        S: Service<R, Response = ServiceResponse<B>, Error = actix_web::Error>,
+        B: MessageBody,
+    {
+        let response = app.call(request).await.unwrap_or_else(|error| panic!("{error}"));
+        self.read(response).await
+    }
+
+    /// Reads a response, and keeps its cookies.
+    ///
+    /// # Panics
+    /// If its body fails.
+    pub async fn read<B: MessageBody>(&mut self, response: ServiceResponse<B>) -> Page {
+        for line in response.headers().get_all(SET_COOKIE) {
+            let cookie = line.to_str().ok().and_then(|line| Cookie::parse(line.to_owned()).ok());
+            let Some(cookie) = cookie else { continue };
+            let is_removed = cookie.max_age().is_some_and(|age| age.is_zero());
+            self.cookies.remove(cookie.name());
+            if !is_removed {
+                self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
+            }
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes())));
+        let (status, headers) = (response.status().as_u16(), headers.collect());
+        let body = to_bytes(response.into_body()).await.unwrap_or_else(|error| {
+            let error: Box<dyn Error> = error.into();
+            panic!("{error}")
+        });
+        Page { status, headers, body: text(&body) }
+    }
+}

@@ -1,0 +1,3 @@
+//! Setting up an application: the one wrap, wrong set-ups and their messages, and an application's own tests.
+
+mod one_wrap;
