@@ -9,9 +9,12 @@ use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transfor
 use actix_web::{FromRequest, Handler};
 use futures_util::future::LocalBoxFuture;
 
+use crate::current::try_current;
 use crate::log_text::one_line;
 use crate::mengpaneel::Mengpaneel;
 use crate::middleware::Handles;
+use crate::mixpanel::Mixpanel;
+use crate::setup_mistake::SetupMistake;
 
 impl Mengpaneel {
     /// Runs `f` before the handlers of a scope or a resource that is wrapped in this. The app around it is
@@ -78,13 +81,34 @@ impl<F: Handler<Args>, Args: FromRequest> Before<F, Args> {
                 true
             }
             Err(error) => {
-                let error: actix_web::Error = error.into();
-                let error = one_line(&error.to_string());
-                tracing::debug!(target: "mengpaneel", "an extractor of a setup function failed, so it does not run: {error}");
+                self.report_extractor(&error.into(), request);
                 false
             }
         }
     }
+}
+
+impl<F, Args> Before<F, Args> {
+    /// Logs that the setup function did not run. An extractor may refuse a visitor, but not fail.
+    fn report_extractor(&self, error: &actix_web::Error, request: &ServiceRequest) {
+        let status = error.as_response_error().status_code();
+        let error = error.to_string();
+        if status.is_server_error() {
+            self.report(&SetupMistake::ExtractorFails { status, error }, request);
+        } else {
+            let error = one_line(&error);
+            tracing::debug!(target: "mengpaneel", %status, %error, "an extractor of a setup function refused, so it does not run");
+        }
+    }
+
+    fn report(&self, mistake: &SetupMistake, request: &ServiceRequest) {
+        self.mengpaneel.settings().mistakes.report(mistake, Some(request.path()));
+    }
+}
+
+/// Recorder of a test that stands in for the middleware of an app that is not wrapped in one.
+fn test_stand_in() -> Option<Mixpanel> {
+    try_current().filter(|mixpanel| mixpanel.recorder().is_some_and(|recorder| recorder.stands_in()))
 }
 
 impl<F: Clone, Args> Clone for Before<F, Args> {
@@ -134,11 +158,12 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let mixpanel = Handles::find(request.request(), &self.before.mengpaneel);
-        let recorder = mixpanel.as_ref().and_then(|mixpanel| mixpanel.recorder().cloned());
-        let (Some(mixpanel), Some(recorder)) = (mixpanel, recorder) else {
+        let found = Handles::find(request.request(), &self.before.mengpaneel);
+        let Some(mixpanel) = found.or_else(test_stand_in) else {
+            self.before.report(&SetupMistake::BeforeOutside, &request);
             return Box::pin(self.service.call(request));
         };
+        let Some(recorder) = mixpanel.recorder().cloned() else { return Box::pin(self.service.call(request)) };
         let (service, before) = (Rc::clone(&self.service), self.before.clone());
         Box::pin(async move {
             // Another Mengpaneel may stand between this function and its own.

@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
@@ -45,8 +44,6 @@ pub struct ConsentPolicy {
     pub respect_gpc: bool,
     /// True if consent is denied where no rule has an answer.
     pub is_denied_by_default: bool,
-    /// True if the log has the warning about consent cookies in cacheable responses.
-    pub has_warned: AtomicBool,
 }
 
 /// Consent of one visitor, and what decided it.
@@ -98,20 +95,6 @@ impl ConsentPolicy {
         let cookie = opt_in_out(headers, cookies);
         let overrules_cookie = ruled == Some(true) && cookie == Some(false);
         Decision { now: status(ruled.or(cookie), overrules_cookie), without_cookie: status(ruled, false) }
-    }
-
-    /// Warns that a consent cookie has taken a response out of shared caches: once per instance, since
-    /// it would happen on each such request.
-    pub fn warn_of_uncached_response(&self, path: &str) {
-        if !self.has_warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target: "mengpaneel",
-                path,
-                "a handler recorded opt-in or opt-out in a response that a shared cache may store; the response got \
-                 Cache-Control: no-store, since its cookie is one visitor's; answer such requests with \
-                 Cache-Control: private or no-store"
-            );
-        }
     }
 
     fn is_denied_by_signal(&self, headers: &HeaderMap) -> bool {

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::panic::Location;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::call::Method;
 use crate::mixpanel::{Group, Mixpanel, People};
+use crate::recorder::Observed;
 use crate::scope_registry;
 
 tokio::task_local! {
@@ -28,6 +30,11 @@ pub fn current() -> Mixpanel {
 /// The current recorder, or `None` outside of any scope.
 pub(crate) fn try_current() -> Option<Mixpanel> {
     CURRENT.try_with(Clone::clone).ok()
+}
+
+/// The observer of the current recorder: a test that wants to know what is recorded.
+pub(crate) fn observer() -> Option<Arc<Observed>> {
+    CURRENT.try_with(|mixpanel| mixpanel.recorder()?.observer()).ok()?
 }
 
 impl Mixpanel {

@@ -92,6 +92,7 @@ mod script;
 mod seed;
 mod server;
 mod settings;
+mod setup_mistake;
 mod stats;
 mod strategy;
 pub mod testing;

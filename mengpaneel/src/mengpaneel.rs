@@ -10,7 +10,7 @@ use crate::flush::Means;
 use crate::mixpanel::Mixpanel;
 use crate::outbox::{Health, NotSent, Post, Undelivered};
 use crate::parcel::Parcel;
-use crate::recorder::{Ending, Extent, Recorder, Settled, Shared};
+use crate::recorder::{Ending, Extent, Observed, Recorder, Settled, Shared};
 use crate::settings::Settings;
 use crate::visitor::Visitor;
 
@@ -151,9 +151,11 @@ impl On {
     pub(crate) fn recorder_for(
         &self,
         decision: Decision,
+        observer: Option<Arc<Observed>>,
         visitor: impl FnOnce() -> Visitor + Send + 'static,
     ) -> Arc<Recorder> {
-        Arc::new(Recorder::new(visitor, Arc::clone(&self.shared)).with_consent(decision))
+        let recorder = Recorder::new(visitor, Arc::clone(&self.shared)).with_consent(decision);
+        Arc::new(recorder.observed_by(observer))
     }
 
     /// Delayed calls whose page did not come: nobody will be there to send them later.

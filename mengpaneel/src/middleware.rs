@@ -1,6 +1,7 @@
 //! The middleware: one request, from what the last one left to what this one leaves.
 
 mod handles;
+mod observed;
 
 use std::error::Error;
 use std::future::{Ready, ready};
@@ -17,16 +18,22 @@ use futures_util::future::LocalBoxFuture;
 use crate::asked::Asked;
 use crate::call::Calls;
 use crate::consent::{ConsentStatus, Decision};
+use crate::current;
 use crate::delayed::session_payload;
 use crate::failure::{Failure, Reason};
 use crate::flush::{Body, Content, Exchange};
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
-use crate::recorder::{Ending, Extent, Recorder, Settled};
+use crate::recorder::{Ending, Extent, Observed, Recorder, Settled};
+use crate::setup_mistake::SetupMistake;
 use crate::visitor::Visitor;
 
 pub(crate) use handles::Handles;
+use observed::ObservedRequest;
+
+/// Ending of a request that got no response.
+const FAILED: Ending = Ending { succeeded: false, routed: true, not_found: false };
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
 where
@@ -51,12 +58,21 @@ where
 pub struct Middleware<S> {
     service: S,
     mengpaneel: Mengpaneel,
+    /// True if a session middleware is wrapped inside.
+    has_session_inside: bool,
 }
 
 impl<S> Middleware<S> {
     pub(crate) fn around(service: S, mengpaneel: &Mengpaneel) -> Self {
-        Self { service, mengpaneel: mengpaneel.clone() }
+        Self { service, mengpaneel: mengpaneel.clone(), has_session_inside: is_around_session::<S>() }
     }
+}
+
+/// Returns whether a service has a `SessionMiddleware` of any version around it, by its type's name: for a log line
+/// only, since such names are no promise of the compiler's. One that may be switched off does not count.
+fn is_around_session<S>() -> bool {
+    let name = std::any::type_name::<S>();
+    name.contains("actix_session::middleware::") && !name.contains("::ConditionMiddleware<")
 }
 
 impl<S, B> Service<ServiceRequest> for Middleware<S>
@@ -78,10 +94,19 @@ where
         if Handles::find(request.request(), &self.mengpaneel).is_some() {
             return self.call_inner(request);
         }
-        let Some(on) = self.mengpaneel.on() else { return self.pass(request) };
+        let observer = current::observer();
+        let Some(on) = self.mengpaneel.on() else {
+            return match observer {
+                Some(observed) => self.observe(request, observed),
+                None => self.pass(request),
+            };
+        };
         let settings = &on.means.settings;
         let decision = settings.consent.decide(request.request(), &settings.cookies);
-        let mut state = RequestState::new(on, &request, decision);
+        let mut state = RequestState::new(on, &request, decision, observer);
+        if self.has_session_inside && state.session.is_none() {
+            settings.mistakes.report(&SetupMistake::SessionInside, Some(request.path()));
+        }
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
         Handles::keep(&request, &self.mengpaneel, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
@@ -114,6 +139,23 @@ where
         })
     }
 
+    /// Tells a test what a request records. Without a token nothing is flushed.
+    fn observe(
+        &self,
+        request: ServiceRequest,
+        observed: Arc<Observed>,
+    ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
+        let state = ObservedRequest::new(&request, self.mengpaneel.settings(), observed);
+        let mixpanel = Mixpanel::new(Arc::clone(state.recorder()));
+        Handles::keep(&request, &self.mengpaneel, &mixpanel);
+        let answer = mixpanel.sync_scope(|| self.service.call(request));
+        Box::pin(async move {
+            let response = mixpanel.scope(answer).await?;
+            state.finish(&response);
+            Ok(response.map_body(|_, body| Body::own(body, Some(mixpanel))))
+        })
+    }
+
     /// Passes on a request that the same Mengpaneel records already, wrapped around an outer scope too.
     fn call_inner(
         &self,
@@ -121,6 +163,16 @@ where
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let answer = self.service.call(request);
         Box::pin(async move { Ok(answer.await?.map_body(|_, body| Body::own(body, None))) })
+    }
+}
+
+/// Ending of a request, by its response. A guard's calls count only where a route was found.
+pub(crate) fn ending<B>(recorder: &Recorder, response: &ServiceResponse<B>) -> Ending {
+    let status = response.status();
+    Ending {
+        succeeded: !status.is_client_error() && !status.is_server_error(),
+        routed: !recorder.asks_for_route() || response.request().match_pattern().is_some(),
+        not_found: status == StatusCode::NOT_FOUND,
     }
 }
 
@@ -139,7 +191,7 @@ struct RequestState {
 }
 
 impl RequestState {
-    fn new(on: &Arc<On>, request: &ServiceRequest, decision: Decision) -> Self {
+    fn new(on: &Arc<On>, request: &ServiceRequest, decision: Decision, observer: Option<Arc<Observed>>) -> Self {
         let settings = &on.means.settings;
         let asked = Arc::new(Asked::new(request.request(), settings));
         let session = session_payload::is_present(request).then(|| request.get_session());
@@ -151,7 +203,7 @@ impl RequestState {
         let seed = seeding.filter(|_| is_new()).and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));
         let seeded = seed.as_ref().map(|seed| seed.value().to_owned());
         let (said, configured) = (Arc::clone(&asked), Arc::clone(settings));
-        let recorder = on.recorder_for(decision, move || {
+        let recorder = on.recorder_for(decision, observer, move || {
             let visitor = said.visitor(&configured.cookies, has_session);
             configured.restrict(Visitor { cookie: seeded.or(visitor.cookie), ..visitor })
         });
@@ -167,7 +219,6 @@ impl RequestState {
     {
         let mut body = None;
         let response = response.map_body(|_, own| body = Some(Content::Own { body: own }));
-        let status = response.status();
         let mut exchange = Exchange {
             means: Arc::clone(&self.on.means),
             asked: Arc::clone(&self.asked),
@@ -182,9 +233,7 @@ impl RequestState {
             body,
         };
         exchange.read_page().await;
-        let succeeded = !status.is_client_error() && !status.is_server_error();
-        let routed = !self.recorder.asks_for_route() || exchange.response.request().match_pattern().is_some();
-        let ending = Ending { succeeded, routed, not_found: status == StatusCode::NOT_FOUND };
+        let ending = ending(&self.recorder, &exchange.response);
         // Few requests bring anything: boxed, so that the future of the others stays small.
         if exchange.has_incoming() {
             if self.consent.is_granted {
@@ -204,8 +253,7 @@ impl RequestState {
 
 impl Drop for RequestState {
     fn drop(&mut self) {
-        let ending = Ending { succeeded: false, routed: true, not_found: false };
-        let Some(settled) = self.recorder.settle(ending, Extent::RecordedHere) else { return };
+        let Some(settled) = self.recorder.settle(FAILED, Extent::RecordedHere) else { return };
         let Settled { calls, via_server, consent_change, .. } = &*settled;
         if consent_change.is_some() {
             let why = "the response did not reach the visitor, and with it their opt-in or opt-out was not stored";

@@ -6,6 +6,7 @@
 mod condition;
 mod consent;
 mod ids;
+mod observer;
 mod settled;
 mod stamp;
 mod state;
@@ -23,9 +24,11 @@ use crate::stats;
 use crate::strategy::Strategy;
 use crate::visitor::Visitor;
 
+use self::observer::Observer;
 use self::state::{Recorded, Setup, State};
 pub use condition::{Condition, Ending};
 pub use ids::Place;
+pub use observer::Observed;
 pub use settled::Settled;
 pub use stamp::{Stamp, identity as stamp_identity};
 
@@ -95,12 +98,14 @@ pub struct Recorder {
     state: Mutex<State>,
     visitor: LateVisitor,
     shared: Arc<Shared>,
+    /// Test that observes what is recorded.
+    observer: Option<Observer>,
 }
 
 impl Recorder {
     /// An empty recorder for what happens under `visitor`.
     pub fn new(visitor: impl FnOnce() -> Visitor + Send + 'static, shared: Arc<Shared>) -> Self {
-        Self { state: Mutex::default(), visitor: LazyLock::new(Box::new(visitor)), shared }
+        Self { state: Mutex::default(), visitor: LazyLock::new(Box::new(visitor)), shared, observer: None }
     }
 
     /// Who is there.
@@ -291,6 +296,8 @@ impl Recorder {
         }
         let settled = Arc::new(state.settle(ending, extent, &self.visitor));
         state.flushed = Some(Arc::clone(&settled));
+        drop(state);
+        self.tell_observer(&settled);
         Some(settled)
     }
 

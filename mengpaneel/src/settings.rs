@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::consent::ConsentPolicy;
 use crate::request::proxies::TrustedProxies;
 use crate::seed::{CookieAttributes, Seeding};
+use crate::setup_mistake::SetupMistakes;
 use crate::visitor::{CookieNames, Visitor};
 
 /// When the page gets the code that loads mixpanel-js.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// How long delayed calls wait for their page before the server says them.
     pub unclaimed_after: Duration,
+    /// Wrong set-ups of the application that were reported.
+    pub mistakes: SetupMistakes,
 }
 
 /// What the page is told.

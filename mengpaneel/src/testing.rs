@@ -4,11 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceResponse;
-use actix_web::http::StatusCode;
 
 use crate::call::Calls;
+use crate::middleware::ending;
 use crate::mixpanel::Mixpanel;
-use crate::recorder::{Ending, Extent, Recorder};
+use crate::recorder::{Ending, Extent, Observed, Recorder};
 use crate::visitor::Visitor;
 
 const SUCCEEDED: Ending = Ending { succeeded: true, routed: true, not_found: false };
@@ -32,29 +32,58 @@ pub async fn record_async<F: Future>(future: F) -> (F::Output, Calls) {
     (returned, settle(&recorder, SUCCEEDED))
 }
 
-/// What a request recorded: `call` makes its future, as a service does, and routes it meanwhile.
+/// Runs a request of an app under test, and returns its response and what it recorded. `call` makes its future,
+/// as a service does, and routes it meanwhile.
 ///
-/// Calls that wait for the status of the response, or for a route, count exactly where they do below the
-/// middleware.
+/// Of an app that is wrapped in a [`Mengpaneel`](crate::Mengpaneel), with or without a token, these are the calls
+/// that the middleware counts: by the response's status and route, by the visitor's consent, and with the setup
+/// function. What is recorded outside of that middleware is missing, as it is in production; so are calls that an
+/// earlier request recorded, and those of a body that is streamed. With a token, the request is tracked as ever.
+///
+/// An app that is not wrapped records as if it were.
 ///
 /// # Errors
 ///
 /// As the service's.
+///
+/// ```
+/// # actix_web::rt::System::new().block_on(async {
+/// use actix_web::dev::Service as _;
+/// use actix_web::{App, test, web};
+/// use mengpaneel::{Mengpaneel, testing};
+///
+/// async fn visitor() {
+///     mengpaneel::setup(|mixpanel| mixpanel.identify(42));
+/// }
+///
+/// async fn sign_in() -> &'static str {
+///     mengpaneel::track("Sign In", ());
+///     "welcome"
+/// }
+///
+/// let mengpaneel = Mengpaneel::builder("").build().unwrap(); // tests need no token
+/// let app = App::new().route("/in", web::post().to(sign_in)).wrap(mengpaneel.with_setup(visitor));
+/// let app = test::init_service(app).await;
+/// let request = test::TestRequest::post().uri("/in").to_request();
+/// let (response, calls) = testing::record_request(|| app.call(request)).await;
+/// assert!(response.unwrap().status().is_success());
+/// assert_eq!(calls.identity(), Some("42"));
+/// assert_eq!(calls.tracking[0].str_arg(0), Some("Sign In"));
+/// # });
+/// ```
 pub async fn record_request<B, F>(call: impl FnOnce() -> F) -> (Result<ServiceResponse<B>, actix_web::Error>, Calls)
 where
     F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 {
-    let recorder = recorder();
+    let observed = Arc::<Observed>::default();
+    let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()).standing_in(Arc::clone(&observed)));
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
     let future = mixpanel.sync_scope(call);
     let answer = mixpanel.scope(future).await;
-    let status = answer.as_ref().ok().map(ServiceResponse::status);
-    let succeeded = status.is_some_and(|status| !status.is_client_error() && !status.is_server_error());
-    // Calls of a guard count only where a route was found for the request.
-    let is_matched = |answer: &ServiceResponse<B>| answer.request().match_pattern().is_some();
-    let routed = !recorder.asks_for_route() || answer.as_ref().map_or(true, is_matched);
-    let not_found = status == Some(StatusCode::NOT_FOUND);
-    let calls = settle(&recorder, Ending { succeeded, routed, not_found });
+    let calls = observed.take().unwrap_or_else(|| {
+        let failed = Ending { succeeded: false, ..SUCCEEDED };
+        settle(&recorder, answer.as_ref().map_or(failed, |answer| ending(&recorder, answer)))
+    });
     (answer, calls)
 }
 
@@ -63,10 +92,6 @@ fn recorder() -> Arc<Recorder> {
 }
 
 fn settle(recorder: &Recorder, ending: Ending) -> Calls {
-    let settled = recorder.settle(ending, Extent::Everything).map(Arc::unwrap_or_clone).unwrap_or_default();
-    let mut calls = settled.calls;
-    calls.before_setup.extend(settled.via_server.before_setup);
-    calls.setup.extend(settled.via_server.setup);
-    calls.tracking.extend(settled.via_server.tracking);
-    calls
+    let settled = recorder.settle(ending, Extent::Everything).unwrap_or_default();
+    settled.recorded_here()
 }

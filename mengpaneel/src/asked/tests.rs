@@ -6,6 +6,7 @@ use crate::consent::ConsentPolicy;
 use crate::request::proxies::{ProxyHeaders, TrustedProxies};
 use crate::seed::CookieAttributes;
 use crate::settings::{Loader, Names, PageSettings};
+use crate::setup_mistake::SetupMistakes;
 use crate::visitor::CookieNames;
 
 fn settings(trusted: &[&str]) -> Settings {
@@ -25,6 +26,7 @@ fn settings(trusted: &[&str]) -> Settings {
         cookie_attributes: CookieAttributes::default(),
         trusted_proxies: TrustedProxies::new(&proxies, ProxyHeaders::default()).unwrap(),
         unclaimed_after: std::time::Duration::from_secs(300),
+        mistakes: SetupMistakes::default(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Building: what was configured is checked, and the thread that delivers started.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
@@ -21,6 +20,7 @@ use crate::scope_registry;
 use crate::seed::{CookieAttributes, Seeding};
 use crate::server::{Credentials, Delivery, DeliveryConfig};
 use crate::settings::{Names, PageSettings, Settings};
+use crate::setup_mistake::SetupMistakes;
 use crate::visitor::CookieNames;
 
 use super::{BuildError, Builder, env};
@@ -98,7 +98,6 @@ impl Builder {
                 post,
                 claims: Claims::telling(self.max_unclaimed, Some(told)),
                 carrier,
-                warned_no_cookie_key: AtomicBool::new(false),
             }),
         };
         Ok(Mengpaneel::new(settings, Some(on)))
@@ -152,6 +151,7 @@ impl Builder {
             cookie_attributes,
             trusted_proxies,
             unclaimed_after: self.unclaimed_after,
+            mistakes: SetupMistakes::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use actix_web::http::header::{self, HeaderValue};
 use super::{Exchange, caching};
 use crate::consent::{ConsentChange, ConsentChangeKind};
 use crate::failure::{Failure, Reason};
+use crate::setup_mistake::SetupMistake;
 
 /// Sets or removes mixpanel-js's consent cookie. The change is the application's explicit wish, so a
 /// response that a shared cache may store is taken out of caches, since its cookie is one visitor's.
@@ -27,12 +28,11 @@ pub(super) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) 
         exchange.recorder.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
         return;
     };
-    let path = exchange.response.request().path().to_owned();
     let headers = exchange.response.headers_mut();
     headers.append(header::SET_COOKIE, value);
     if caching::may_be_shared(headers) {
         caching::forbid_storing(headers);
-        exchange.means.settings.consent.warn_of_uncached_response(&path);
+        exchange.report(&SetupMistake::ConsentInSharedResponse);
     } else {
         caching::make_private(headers);
     }

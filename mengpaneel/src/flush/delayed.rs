@@ -1,7 +1,5 @@
 //! `delayed`: after a redirect the browser asks again; the calls wait for that in a carrier cookie.
 
-use std::sync::atomic::Ordering;
-
 use actix_web::body::MessageBody;
 use actix_web::http::{StatusCode, header};
 
@@ -9,6 +7,7 @@ use super::{DeclineReason, Declined, Exchange, caching, head, split};
 use crate::call::Calls;
 use crate::delayed::DelayedPayload;
 use crate::parcel::Parcel;
+use crate::setup_mistake::SetupMistake;
 
 /// Bytes of the `Cache-Control` line that goes with the cookie.
 const CACHING_BYTES: usize = 32;
@@ -21,7 +20,7 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     }
     check_return(exchange)?;
     let Some(carrier) = &exchange.means.carrier else {
-        warn_no_cookie_key(exchange);
+        exchange.report(&SetupMistake::NoCookieKey);
         return Err(DeclineReason::NoCookieKey.because("no cookie_key is configured"));
     };
     let (mut delayed, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());
@@ -46,18 +45,6 @@ pub(super) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
     let Some(copy) = exchange.aside.take() else { return };
     let after = exchange.means.settings.unclaimed_after;
     exchange.means.post.keep_aside(&exchange.means.claims, *copy, after).await;
-}
-
-/// Says once that calls of redirects go by the server, and how they would not.
-fn warn_no_cookie_key<B>(exchange: &Exchange<B>) {
-    if !exchange.means.warned_no_cookie_key.swap(true, Ordering::Relaxed) {
-        tracing::warn!(
-            target: "mengpaneel",
-            "no cookie_key is configured: calls of redirects cannot wait for the visitor's next page, and are sent by \
-             the server. Give the builder a key, for example the one of the application's session:\n    \
-             Mengpaneel::builder(token).cookie_key(key)"
-        );
-    }
 }
 
 /// Checks that the browser will come back to this origin, with the cookie that it is given.

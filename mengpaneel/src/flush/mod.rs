@@ -21,7 +21,6 @@ mod stream;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use actix_session::Session;
 use actix_web::HttpMessage as _;
@@ -41,6 +40,7 @@ use crate::outbox::Post;
 use crate::parcel::Parcel;
 use crate::recorder::{Recorder, Settled};
 use crate::settings::{Names, Settings};
+use crate::setup_mistake::SetupMistake;
 use crate::stats;
 use crate::strategy::Strategy;
 
@@ -63,8 +63,6 @@ pub(crate) struct Means {
     pub claims: Claims,
     /// Writes and reads carrier cookies. `None` without a `cookie_key`.
     pub carrier: Option<Carrier>,
-    /// True if the log says already that calls of redirects cannot wait without a `cookie_key`.
-    pub warned_no_cookie_key: AtomicBool,
 }
 
 /// A request and its response, while calls are put on their way.
@@ -91,6 +89,13 @@ pub(crate) struct Exchange<B> {
     pub response: ServiceResponse<()>,
     /// Its body; always there between two strategies.
     pub body: Option<Content<B>>,
+}
+
+impl<B> Exchange<B> {
+    /// Reports a wrong set-up that this request met.
+    fn report(&self, mistake: &SetupMistake) {
+        self.means.settings.mistakes.report(mistake, Some(self.response.request().path()));
+    }
 }
 
 /// Calls on their way through the server.
@@ -146,7 +151,7 @@ where
         self.drop_headers_of_others();
         let mut shipments = Vec::new();
         let nothing = Settled::default();
-        let Settled { calls, via_server, forced, consent, consent_change } = settled.unwrap_or(&nothing);
+        let Settled { calls, via_server, forced, consent, consent_change, .. } = settled.unwrap_or(&nothing);
         if let Some(change) = consent_change {
             consent::set_cookie(self, change);
         }

@@ -11,6 +11,7 @@ use crate::current;
 use crate::mengpaneel::Mengpaneel;
 use crate::mixpanel::Mixpanel;
 use crate::settings::Settings;
+use crate::setup_mistake::SetupMistake;
 
 /// Handle of the innermost Mengpaneel, and those of the ones outside of it.
 pub(crate) struct Handles {
@@ -20,17 +21,24 @@ pub(crate) struct Handles {
 }
 
 impl Handles {
-    /// Adds the innermost handle of a request.
+    /// Adds the innermost handle of a request. Its Mengpaneel must differ from those outside of it by name.
     pub(super) fn keep(request: &ServiceRequest, mengpaneel: &Mengpaneel, mixpanel: &Mixpanel) {
         let mut extensions = request.extensions_mut();
         let outer = extensions.remove::<Self>().map(Box::new);
         let settings = Arc::clone(mengpaneel.settings());
+        if outer.as_ref().is_some_and(|outer| outer.has_name(settings.names.name.as_deref())) {
+            settings.mistakes.report(&SetupMistake::SameName, Some(request.path()));
+        }
         extensions.insert(Self { settings, mixpanel: mixpanel.clone(), outer });
     }
 
     /// Returns the handle of that Mengpaneel, or `None` where it is not wrapped around the caller.
     pub(crate) fn find(request: &HttpRequest, mengpaneel: &Mengpaneel) -> Option<Mixpanel> {
         request.extensions().get::<Self>()?.of(mengpaneel.settings())
+    }
+
+    fn has_name(&self, name: Option<&str>) -> bool {
+        self.settings.names.name.as_deref() == name || self.outer.as_ref().is_some_and(|outer| outer.has_name(name))
     }
 
     fn of(&self, settings: &Arc<Settings>) -> Option<Mixpanel> {

@@ -1,7 +1,7 @@
 //! Calls that a recorder hands out when it is settled.
 
 use super::Entry;
-use crate::call::{Call, Calls};
+use crate::call::{Call, Calls, Mode};
 use crate::consent::{ConsentChange, ConsentStatus};
 use crate::strategy::Strategy;
 
@@ -19,12 +19,51 @@ pub struct Settled {
     pub consent: Option<ConsentStatus>,
     /// The last opt-in or opt-out that counts.
     pub consent_change: Option<ConsentChange>,
+    /// Number of calls of each mode that were replayed: they stand first.
+    pub replayed: Replayed,
+}
+
+/// Number of replayed calls of each mode.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Replayed {
+    before_setup: usize,
+    setup: usize,
+    tracking: usize,
 }
 
 impl Settled {
     /// Calls set up by the time of the flush, which decide whose later events are.
     pub(super) fn context(&self) -> [&[Call]; 3] {
         [&self.calls.before_setup, &self.calls.setup, &self.via_server.setup]
+    }
+
+    /// Calls that this request recorded itself, `via(server)` calls among the others.
+    pub fn recorded_here(&self) -> Calls {
+        let Self { calls, via_server, replayed, .. } = self;
+        let own = |calls: &[Call], replayed: usize| calls.iter().skip(replayed).cloned().collect();
+        let mut own = Calls {
+            before_setup: own(&calls.before_setup, replayed.before_setup),
+            setup: own(&calls.setup, replayed.setup),
+            tracking: own(&calls.tracking, replayed.tracking),
+        };
+        own.append(via_server.clone());
+        own
+    }
+
+    /// Puts the setup in place that the last request left.
+    pub(super) fn put_replayed_setup(&mut self, setup: Vec<Call>) {
+        self.replayed.setup = setup.len();
+        self.calls.setup = setup;
+    }
+
+    /// Puts a call in place that the last request left.
+    pub(super) fn put_replayed(&mut self, entry: Entry) {
+        match entry.mode {
+            Mode::BeforeSetup => self.replayed.before_setup += 1,
+            Mode::Setup => self.replayed.setup += 1,
+            Mode::Tracking => self.replayed.tracking += 1,
+        }
+        self.put(entry);
     }
 
     pub(super) fn put(&mut self, entry: Entry) {

@@ -103,7 +103,7 @@ impl State {
                     settled.put(entry);
                 }
             }
-            None if !self.spoken && extent == Extent::Everything => settled.calls.setup = replayed,
+            None if !self.spoken && extent == Extent::Everything => settled.put_replayed_setup(replayed),
             None => {}
         }
         let mut effective = settled.calls.identity().map(Arc::<str>::from);
@@ -123,7 +123,11 @@ impl State {
             if let Some(under) = recorded.under.filter(|under| Some(under) != effective.as_ref()) {
                 stamp::identity(&mut recorded.entry.call, &under, visitor);
             }
-            settled.put(recorded.entry);
+            if recorded.replayed {
+                settled.put_replayed(recorded.entry);
+            } else {
+                settled.put(recorded.entry);
+            }
         }
         settled
     }
