@@ -40,8 +40,7 @@ impl Parcel {
 pub struct View<'a> {
     pub(crate) id: Uuid,
     pub(crate) visitor: &'a Visitor,
-    /// Each behind the one before.
-    pub(crate) context: [&'a [Call]; 3],
+    pub(crate) context: &'a [Call],
     /// By mode, in their order.
     pub(crate) calls: [&'a [Call]; 3],
     pub(crate) via_server: bool,
@@ -52,7 +51,7 @@ impl<'a> View<'a> {
     pub(crate) fn of_call(id: Uuid, visitor: &'a Visitor, call: &'a Call, mode: Mode) -> Self {
         let only = |its| if its == mode { std::slice::from_ref(call) } else { &[] };
         let calls = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking].map(only);
-        Self { id, visitor, context: [&[]; 3], calls, via_server: false }
+        Self { id, visitor, context: &[], calls, via_server: false }
     }
 
     /// Takes it.
@@ -60,7 +59,7 @@ impl<'a> View<'a> {
         let Self { id, visitor, context, calls, via_server } = self;
         let [before_setup, setup, tracking] = calls.map(<[Call]>::to_vec);
         let calls = Calls { before_setup, setup, tracking };
-        Parcel { id, visitor: visitor.clone(), context: context.concat(), calls, via_server }
+        Parcel { id, visitor: visitor.clone(), context: context.to_vec(), calls, via_server }
     }
 }
 
@@ -68,6 +67,6 @@ impl<'a> From<&'a Parcel> for View<'a> {
     fn from(parcel: &'a Parcel) -> Self {
         let Parcel { id, visitor, context, calls, via_server } = parcel;
         let calls: [&[Call]; 3] = [&calls.before_setup, &calls.setup, &calls.tracking];
-        Self { id: *id, visitor, context: [context, &[], &[]], calls, via_server: *via_server }
+        Self { id: *id, visitor, context, calls, via_server: *via_server }
     }
 }

@@ -6,6 +6,7 @@
 mod condition;
 mod consent;
 mod ids;
+mod late;
 mod observer;
 mod settled;
 mod stamp;
@@ -24,6 +25,7 @@ use crate::stats;
 use crate::strategy::Strategy;
 use crate::visitor::Visitor;
 
+use self::late::{MAX_CONTEXT, makes_message};
 use self::observer::Observer;
 use self::state::{Recorded, Setup, State};
 pub use condition::{Condition, Ending};
@@ -184,6 +186,9 @@ impl Recorder {
     pub fn begin_setup(&self, condition: Condition) {
         let mut state = self.lock();
         state.is_user_unknown = false;
+        if state.flushed.is_some() {
+            return;
+        }
         if condition == Condition::Always {
             state.spoken = true;
             state.setups.clear();
@@ -270,12 +275,21 @@ impl Recorder {
                 held.mode_mut(entry.mode).push(entry.call);
                 return;
             }
-            let flushed = state.flushed.clone();
+            let context = state.context();
+            let is_kept = state.keep_for_later(&entry.call);
             drop(state);
-            let id = id.unwrap_or_else(|| self.shared.names.next().0);
-            let parcel = View::of_call(id, &self.visitor, &entry.call, entry.mode);
-            let context = flushed.as_deref().map_or([&[][..]; 3], Settled::context);
-            (self.shared.late)(View { context, via_server: entry.via_server, ..parcel });
+            if !is_kept {
+                let why = format!(
+                    "more than {MAX_CONTEXT} calls would be in force for each later one: {}",
+                    entry.call.method()
+                );
+                self.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![entry.call.clone()]));
+            }
+            if makes_message(entry.call.method()) {
+                let id = id.unwrap_or_else(|| self.next_id());
+                let parcel = View::of_call(id, &self.visitor, &entry.call, entry.mode);
+                (self.shared.late)(View { context: &context, via_server: entry.via_server, ..parcel });
+            }
             return;
         }
         if entry.mode == Mode::Setup {
@@ -311,8 +325,11 @@ impl Recorder {
     pub fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
         let mut state = self.lock();
         let held = state.held.take().filter(|held| !held.is_empty())?;
-        let context = state.flushed.as_deref().map_or([&[][..]; 3], Settled::context);
-        Some((held, context.concat()))
+        let context = state.context().to_vec();
+        for call in held.iter() {
+            state.keep_for_later(call);
+        }
+        Some((held, context))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -54,7 +54,7 @@ pub fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
     if let Some(omitted) = omitted {
         write_text(omitted, to);
     }
-    write_calls(&context, to);
+    write_calls(&[context], to);
     for calls in calls {
         write_calls(&[calls], to);
     }

@@ -32,11 +32,6 @@ pub struct Replayed {
 }
 
 impl Settled {
-    /// Calls set up by the time of the flush, which decide whose later events are.
-    pub(super) fn context(&self) -> [&[Call]; 3] {
-        [&self.calls.before_setup, &self.calls.setup, &self.via_server.setup]
-    }
-
     /// Calls that this request recorded itself, `via(server)` calls among the others.
     pub fn recorded_here(&self) -> Calls {
         let Self { calls, via_server, replayed, .. } = self;

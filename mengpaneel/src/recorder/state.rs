@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) consent: Option<ConsentState>,
     /// Calls that left when the request was flushed: late calls belong to them.
     pub(super) flushed: Option<Arc<Settled>>,
+    /// Calls on which late calls depend, once there is a late call.
+    pub(super) context: Option<Arc<Vec<Call>>>,
     /// Late calls that a page which is still being written may take along.
     pub(super) held: Option<Calls>,
 }
