@@ -1,16 +1,13 @@
 //! `Mengpaneel`: one project of Mixpanel's, and what it takes to reach it.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::consent::Decision;
 use crate::flush::Means;
-use crate::mixpanel::Mixpanel;
-use crate::outbox::{Health, NotSent, Post, Undelivered};
-use crate::parcel::Parcel;
-use crate::recorder::{Ending, Extent, Observed, Recorder, Settled, Shared};
+use crate::outbox::{Health, NotSent};
+use crate::recorder::{Observed, Recorder, Shared};
 use crate::settings::Settings;
 use crate::visitor::Visitor;
 
@@ -61,33 +58,6 @@ impl Mengpaneel {
     /// Whether there is a token, and so anything to do.
     pub fn is_on(&self) -> bool {
         self.on.is_some()
-    }
-
-    /// Runs a script or a job whose calls the server delivers at its end, at once.
-    ///
-    /// # Errors
-    /// What Mixpanel refused, and what could not be brought to it in one attempt, with its calls.
-    ///
-    /// ```
-    /// # async fn renew(mengpaneel: mengpaneel::Mengpaneel) -> Result<(), mengpaneel::Undelivered> {
-    /// mengpaneel
-    ///     .scope(async {
-    ///         mengpaneel::setup(|mixpanel| mixpanel.identify(42));
-    ///         mengpaneel::track("Renew Subscription", serde_json::json!({"Plan": "Pro"}));
-    ///     })
-    ///     .await
-    /// # }
-    /// ```
-    pub async fn scope<F: Future>(&self, work: F) -> Result<F::Output, Undelivered> {
-        let Some(on) = &self.on else { return Ok(Mixpanel::detached().scope(work).await) };
-        let settings = Arc::clone(&on.means.settings);
-        let recorder = on.recorder(move || settings.restrict(Visitor::default()));
-        let running = Running { recorder, post: Arc::clone(&on.means.post) };
-        let output = Mixpanel::new(Arc::clone(&running.recorder)).scope(work).await;
-        if let Some(parcel) = running.settle(true) {
-            on.means.post.deliver(parcel).await?;
-        }
-        Ok(output)
     }
 
     /// Waits until the server has sent what waits in the outbox, `deadline` at most. Scripts that end and tests need it; a
@@ -176,30 +146,5 @@ impl fmt::Debug for On {
 impl Drop for On {
     fn drop(&mut self) {
         self.hand_over_unclaimed();
-    }
-}
-
-/// A job that is running. One that is cancelled or panics hands over what it recorded by hand.
-struct Running {
-    recorder: Arc<Recorder>,
-    post: Arc<Post>,
-}
-
-impl Running {
-    /// What the job recorded, if that is worth a message.
-    fn settle(&self, succeeded: bool) -> Option<Parcel> {
-        let settled = self.recorder.settle(Ending { succeeded, routed: true, not_found: false }, Extent::Everything)?;
-        let Settled { mut calls, via_server, .. } = Arc::unwrap_or_clone(settled);
-        calls.append(via_server);
-        let parcel = self.recorder.parcel(calls);
-        (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(parcel) = self.settle(false) {
-            self.post.hand_over(parcel);
-        }
     }
 }

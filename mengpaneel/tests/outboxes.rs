@@ -125,7 +125,7 @@ async fn what_is_recorded_late_arrives_as_its_setup_says_whether_or_not_its_outb
             mengpaneel::setup(|mixpanel| mixpanel.identify("42"));
             mengpaneel::current()
         };
-        let mixpanel = mengpaneel.scope(job).await.unwrap();
+        let mixpanel = mengpaneel.scope(job).await;
         let names: Vec<String> = (0..5_000).map(|number| format!("Event {number}, \"late\"")).collect();
         for name in &names {
             mixpanel.track(name, json!({"Said": name}));

@@ -154,7 +154,7 @@ async fn many_events_of_many_users_arrive_each_once_and_each_users_in_order() {
     let calls = (0..9_000_u32).map(|number| async move {
         mengpaneel::track("Count", json!({"$user_id": format!("u{}", number % 30), "Number": number}));
     });
-    mengpaneel.scope(futures_util::future::join_all(calls)).await.unwrap();
+    mengpaneel.scope_now(futures_util::future::join_all(calls)).await.1.unwrap();
     let events = stand_in.events();
     assert_eq!((events.len(), stand_in.counted().len()), (9_000, 9_000));
     for user in 0..30 {

@@ -140,14 +140,15 @@ async fn a_payment_is_the_payers_and_says_nothing_of_the_provider() {
 }
 
 #[tokio::test]
-async fn a_job_in_a_scope_is_delivered_when_it_ends() {
+async fn scope_now_delivers_a_job_when_it_ends() {
     let blog = blog();
     let renewal = async {
         mengpaneel::setup(|mixpanel| mixpanel.identify(7));
         mengpaneel::track("Renew Subscription", json!({"Plan": "Pro"}));
         mengpaneel::people().increment("Renewals", 1);
     };
-    blog.mengpaneel().scope(renewal).await.unwrap();
+    let ((), delivered) = blog.mengpaneel().scope_now(renewal).await;
+    delivered.unwrap();
     let event = blog.stand_in().wait_for_event(DEADLINE, "Renew Subscription").await.unwrap();
     assert_eq!(event.distinct_id(), Some("7"));
     let profile = blog.stand_in().profile("7").unwrap();
@@ -155,11 +156,12 @@ async fn a_job_in_a_scope_is_delivered_when_it_ends() {
 }
 
 #[tokio::test]
-async fn a_job_that_cannot_be_delivered_says_so_with_its_calls() {
+async fn scope_now_returns_the_calls_that_it_cannot_deliver() {
     let blog = blog();
     blog.stand_in().fail_with(503);
-    let failed = blog.mengpaneel().scope(async { mengpaneel::track("Renew Subscription", ()) }).await.unwrap_err();
-    assert_eq!(failed.0[0].calls[0].str_arg(0), Some("Renew Subscription"));
+    let job = async { mengpaneel::track("Renew Subscription", ()) };
+    let ((), delivered) = blog.mengpaneel().scope_now(job).await;
+    assert_eq!(delivered.unwrap_err().0[0].calls[0].str_arg(0), Some("Renew Subscription"));
 }
 
 #[tokio::test]

@@ -1,17 +1,10 @@
 //! Work that no request asks for.
 
-use mengpaneel::{Mengpaneel, Undelivered};
+use mengpaneel::Mengpaneel;
 
 /// Renews a user's subscription, as a scheduler would have it done every month.
-///
-/// # Errors
-/// Where Mixpanel did not hear of it.
-pub async fn renew_subscription(
-    mengpaneel: &Mengpaneel,
-    subscription_id: u64,
-    user_id: u64,
-) -> Result<(), Undelivered> {
-    mengpaneel.scope(renew(subscription_id, user_id)).await
+pub async fn renew_subscription(mengpaneel: &Mengpaneel, subscription_id: u64, user_id: u64) {
+    mengpaneel.scope(renew(subscription_id, user_id)).await;
 }
 
 #[mengpaneel::setup(identify(user_id))]

@@ -7,9 +7,5 @@ use crate::parcel::Parcel;
 
 /// Delivers a parcel, keeps it, or tells of it.
 pub(super) async fn flush(post: &Post, parcel: Parcel) {
-    if let Err(undelivered) = post.deliver_or_keep(parcel).await {
-        for failure in &undelivered.0 {
-            post.tell(failure);
-        }
-    }
+    post.deliver_or_tell(parcel).await;
 }

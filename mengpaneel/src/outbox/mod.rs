@@ -53,7 +53,7 @@ pub use not_sent::NotSent;
 pub use post::Health;
 pub(crate) use post::{Post, PostConfig};
 pub(crate) use sender::BeforeSend;
-pub use sender::Undelivered;
+pub use sender::UndeliveredError;
 #[cfg(feature = "sidekiq")]
 pub use sidekiq::Sidekiq;
 #[doc(hidden)]

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::closing::{Closing, InHand};
 use super::not_sent::{Fate, NotSent};
-use super::sender::{BeforeSend, Sender, Undelivered};
+use super::sender::{BeforeSend, Sender, UndeliveredError};
 use super::worker::Worker;
 use super::{Appended, Declined, Outbox, OutboxError};
 use crate::call::Call;
@@ -118,16 +118,25 @@ impl Post {
     }
 
     /// Delivers a parcel now, in one attempt. Goes on where the caller stops waiting.
-    pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), Undelivered> {
+    pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), UndeliveredError> {
         self.try_now(parcel, None).await
     }
 
     /// Delivers a parcel now; where that cannot be, it waits in the outbox.
-    pub(crate) async fn deliver_or_keep(&self, parcel: Parcel) -> Result<(), Undelivered> {
+    async fn deliver_or_keep(&self, parcel: Parcel) -> Result<(), UndeliveredError> {
         self.try_now(parcel, self.outbox.clone()).await
     }
 
-    async fn try_now(&self, parcel: Parcel, otherwise: Option<Arc<dyn Outbox>>) -> Result<(), Undelivered> {
+    /// Delivers a parcel now; where that cannot be, it waits in the outbox, or is told.
+    pub(crate) async fn deliver_or_tell(&self, parcel: Parcel) {
+        if let Err(undelivered) = self.deliver_or_keep(parcel).await {
+            for failure in &undelivered.0 {
+                self.tell(failure);
+            }
+        }
+    }
+
+    async fn try_now(&self, parcel: Parcel, otherwise: Option<Arc<dyn Outbox>>) -> Result<(), UndeliveredError> {
         let calls = parcel.calls.iter().cloned().collect();
         let (answer, answered) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
@@ -141,14 +150,17 @@ impl Post {
                     Err(_) => sender.forget_tried(id),
                 }
             }
-            // Nobody waits for it where the request was given up.
-            drop(answer.send(failed));
+            // Nobody waits for the answer where the request or job was cancelled.
+            for failure in answer.send(failed).err().iter().flatten() {
+                sender.tell(failure);
+            }
         });
+        let mut answer = Answer { failed: answered, sender: Arc::clone(&self.sender) };
         let failed = match spawned {
-            Ok(()) => answered.await.unwrap_or_else(|_| vec![closed(calls)]),
+            Ok(()) => (&mut answer.failed).await.unwrap_or_else(|_| vec![closed(calls)]),
             Err(reason) => vec![Failure::of_calls(reason, calls)],
         };
-        if failed.is_empty() { Ok(()) } else { Err(Undelivered(failed)) }
+        if failed.is_empty() { Ok(()) } else { Err(UndeliveredError(failed)) }
     }
 
     /// Takes a parcel from where nobody can wait: the drop of a request.
@@ -303,6 +315,23 @@ impl Post {
         }
         let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
         in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
+    }
+}
+
+/// What a delivery that is waited for did not bring to Mixpanel. If dropped before it was read (the request or
+/// job was cancelled), it is told.
+struct Answer {
+    failed: oneshot::Receiver<Vec<Failure>>,
+    sender: Arc<Sender>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // From here on the delivery tells of it.
+        self.failed.close();
+        for failure in self.failed.try_recv().iter().flatten() {
+            self.sender.tell(failure);
+        }
     }
 }
 

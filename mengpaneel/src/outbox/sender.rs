@@ -95,7 +95,7 @@ impl ToTakeApart {
 /// What did not reach Mixpanel in one attempt.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("{} not delivered; the first: {}", count(.0.len()), .0.first().map(ToString::to_string).unwrap_or_default())]
-pub struct Undelivered(pub Vec<Failure>);
+pub struct UndeliveredError(pub Vec<Failure>);
 
 fn count(messages: usize) -> String {
     if messages == 1 { "a message was".to_owned() } else { format!("{messages} messages were") }

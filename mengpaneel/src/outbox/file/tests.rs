@@ -220,7 +220,7 @@ async fn memory_that_took_over_is_drained_by_this_process() {
     fs::write(folder.file(), "not an outbox").unwrap();
     let builder = crate::Mengpaneel::builder("t").api_host(stand_in.url()).outbox(File::at(folder.file()));
     let mengpaneel = builder.or_memory().concurrency(0).build().unwrap();
-    let mixpanel = mengpaneel.scope(async { crate::current() }).await.unwrap();
+    let mixpanel = mengpaneel.scope(async { crate::current() }).await;
     mixpanel.track("a", ());
     mengpaneel.shutdown(Duration::from_secs(30)).await.unwrap();
     assert_eq!(stand_in.counted_as("a").len(), 1);

@@ -27,7 +27,7 @@ async fn main() {
     let mengpaneel =
         Mengpaneel::builder("token").api_host(sink.url.as_str()).outbox(outbox).build().expect("it is built");
     // What is recorded after its scope has ended goes to the outbox by itself.
-    let mixpanel = mengpaneel.scope(async { mengpaneel::current() }).await.expect("nothing to send");
+    let mixpanel = mengpaneel.scope(async { mengpaneel::current() }).await;
     let mut run = Run::begin("mengpaneel");
     for number in 0..EVENTS {
         let Properties { title, number, plan } = properties(number);

@@ -1,0 +1,150 @@
+//! Jobs and scripts: work outside of any request, and calls on behalf of one user.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::mengpaneel::{Mengpaneel, On};
+use crate::mixpanel::Mixpanel;
+use crate::outbox::{Post, UndeliveredError};
+use crate::parcel::Parcel;
+use crate::recorder::{Ending, Extent, Recorder, Settled};
+use crate::visitor::Visitor;
+
+const SUCCEEDED: Ending = Ending { succeeded: true, routed: true, not_found: false };
+
+impl Mengpaneel {
+    /// Runs a job, and puts what it recorded into the outbox at its end. Returns the job's own output.
+    ///
+    /// Tracking cannot fail the job: what cannot be delivered goes to `on_error`. With `no_outbox()` or a
+    /// full outbox the calls are delivered at once, which takes at most `timeout`. A job that panics or is
+    /// cancelled hands over what it recorded by hand.
+    ///
+    /// A job has no visitor, so the rules of consent do not apply: check consent before recording. A job
+    /// within a request or another job is one of its own, and inherits no identity.
+    ///
+    /// A program that ends must call [`shutdown`](Self::shutdown): what waits in the memory outbox is lost
+    /// otherwise.
+    ///
+    /// ```
+    /// # async fn renew(mengpaneel: mengpaneel::Mengpaneel) -> Result<u32, std::io::Error> {
+    /// let renewed = mengpaneel
+    ///     .scope(async {
+    ///         mengpaneel::setup(|mixpanel| mixpanel.identify(42));
+    ///         mengpaneel::track("Renew Subscription", serde_json::json!({"Plan": "Pro"}));
+    ///         Ok(1)
+    ///     })
+    ///     .await?;
+    /// # Ok(renewed)
+    /// # }
+    /// ```
+    pub async fn scope<F: Future>(&self, job: F) -> F::Output {
+        let Some(on) = self.on() else { return Mixpanel::detached().scope(job).await };
+        let running = Running::begin(on);
+        let output = running.mixpanel().scope(job).await;
+        if let Some(parcel) = running.settle(true)
+            && let Err(declined) = running.post.enqueue(parcel).await
+        {
+            running.post.deliver_or_tell(*declined.parcel).await;
+        }
+        output
+    }
+
+    /// Runs a job, and delivers what it recorded at once, past the outbox. Returns the job's own output,
+    /// and whether the calls arrived.
+    ///
+    /// The result is for the caller alone: `on_error` is called only where the caller stopped waiting. All
+    /// else is as in [`scope`](Self::scope).
+    ///
+    /// ```
+    /// # async fn renew(mengpaneel: mengpaneel::Mengpaneel) {
+    /// let (renewed, delivered) = mengpaneel
+    ///     .scope_now(async {
+    ///         mengpaneel::track("Renew Subscriptions", ());
+    ///         3
+    ///     })
+    ///     .await;
+    /// if let Err(error) = delivered {
+    ///     eprintln!("{renewed} subscriptions were renewed, but {error}");
+    /// }
+    /// # }
+    /// ```
+    pub async fn scope_now<F: Future>(&self, job: F) -> (F::Output, Result<(), UndeliveredError>) {
+        let Some(on) = self.on() else { return (Mixpanel::detached().scope(job).await, Ok(())) };
+        let running = Running::begin(on);
+        let output = running.mixpanel().scope(job).await;
+        let delivered = match running.settle(true) {
+            Some(parcel) => running.post.deliver(parcel).await,
+            None => Ok(()),
+        };
+        (output, delivered)
+    }
+
+    /// Returns a handle that records on behalf of one user, outside of any request: for webhooks,
+    /// programs of the command line, and events of the past, which are given a `time`.
+    ///
+    /// Each call goes into the outbox when it is recorded, and needs no `scope`. What the handle registers
+    /// goes with its later calls. Within a request or a job the handle is independent of both: events have
+    /// neither the visitor's device nor their address, and the rules of consent do not apply.
+    ///
+    /// ```
+    /// use serde_json::json;
+    ///
+    /// # async fn import(mengpaneel: mengpaneel::Mengpaneel) {
+    /// let user = mengpaneel.as_user(42);
+    /// user.track("Renew", json!({"Plan": "Pro", "time": 1_767_225_600_000_u64}));
+    /// user.people().increment("Renewals", 1);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn as_user(&self, id: impl Serialize) -> Mixpanel {
+        let Some(on) = self.on() else { return Mixpanel::detached() };
+        let recorder = recorder(on);
+        let mixpanel = Mixpanel::new(Arc::clone(&recorder)).via_server();
+        mixpanel.in_mode(crate::call::Mode::Setup).identify(id);
+        // Whatever is recorded from here on leaves by itself.
+        drop(recorder.settle(SUCCEEDED, Extent::Everything));
+        mixpanel
+    }
+}
+
+/// A recorder of what belongs to no visitor.
+fn recorder(on: &On) -> Arc<Recorder> {
+    let settings = Arc::clone(&on.means.settings);
+    on.recorder(move || settings.restrict(Visitor::default()))
+}
+
+/// A job that is running. If dropped before its end (panic, cancellation), it hands over what was recorded by
+/// hand.
+struct Running {
+    recorder: Arc<Recorder>,
+    post: Arc<Post>,
+}
+
+impl Running {
+    fn begin(on: &On) -> Self {
+        Self { recorder: recorder(on), post: Arc::clone(&on.means.post) }
+    }
+
+    fn mixpanel(&self) -> Mixpanel {
+        Mixpanel::new(Arc::clone(&self.recorder))
+    }
+
+    /// Calls of the job, unless there is nothing but setup.
+    fn settle(&self, succeeded: bool) -> Option<Parcel> {
+        let settled = self.recorder.settle(Ending { succeeded, ..SUCCEEDED }, Extent::Everything)?;
+        let Settled { mut calls, via_server, .. } = Arc::unwrap_or_clone(settled);
+        calls.append(via_server);
+        let parcel = self.recorder.parcel(calls);
+        (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(parcel) = self.settle(false) {
+            self.post.hand_over(parcel);
+        }
+    }
+}
