@@ -28,6 +28,8 @@ pub use workshop::{DEADLINE, Workshop};
 /// Where it cannot start.
 #[must_use]
 pub fn blog() -> blog::Blog {
-    let config = blog::Config { workers: Some(1), ..blog::Config::default() };
+    // Asks no CDN at start-up.
+    let lib_url = Some("https://lib.example/mixpanel.js".to_owned());
+    let config = blog::Config { workers: Some(1), lib_url, ..blog::Config::default() };
     blog::Blog::start(config).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -8,18 +8,19 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use actix_session::SessionMiddleware;
-use actix_session::storage::CookieSessionStore;
+use actix_session::storage::{CookieSessionStore, RedisSessionStore, SessionStore};
 use actix_web::cookie::Key;
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::rt::System;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, rt, web};
 use mengpaneel::{BuildError, Mengpaneel};
 use stand_in::{StandIn, Store};
 use thiserror::Error;
 
-use crate::config::{Config, Outbox};
+use crate::config::{Config, Outbox, SessionStorage};
 use crate::db::Db;
+use crate::login::LoginStorage;
 use crate::{live, pages, payments, plan, posts, problem, sessions, spa, users};
 
 /// How long a stop waits for requests that are being answered, in seconds.
@@ -28,8 +29,12 @@ const PATIENCE: u64 = 10;
 /// How long a stop waits for Mixpanel.
 const DELIVERY: Duration = Duration::from_secs(10);
 
+/// Longest wait for the Redis that keeps sessions.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why the blog did not start.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The address is taken or is none.
     #[error("cannot listen on {address}: {why}; choose another with BIND")]
@@ -39,12 +44,40 @@ pub enum StartError {
         /// What the system said.
         why: io::Error,
     },
-    /// A variable that Mixpanel is reached by is wrong.
-    #[error(transparent)]
-    Mengpaneel(#[from] BuildError),
+    /// A value that the library refuses.
+    #[error("{variable}{error}")]
+    Mengpaneel {
+        /// Variable that holds the value, with a colon; empty where no variable holds it.
+        variable: &'static str,
+        /// Reason.
+        error: BuildError,
+    },
+    /// The Redis that keeps sessions does not answer.
+    #[error("SESSION: cannot connect to that Redis ({reason}); start it, or use `cookie` or `none`")]
+    Session {
+        /// Reason.
+        reason: String,
+    },
     /// The machine has no thread or port left.
     #[error("cannot start: {0}")]
     Machine(#[from] io::Error),
+}
+
+impl From<BuildError> for StartError {
+    fn from(error: BuildError) -> Self {
+        let variable = match &error {
+            BuildError::JsConfig(_)
+            | BuildError::JsOption { .. }
+            | BuildError::OptOutStorage
+            | BuildError::PageUrl { option: "js_config", .. } => "JS_CONFIG: ",
+            BuildError::PageUrl { option: "lib_url", .. } => "MIXPANEL_LIB_URL: ",
+            BuildError::PageUrl { .. } => "MIXPANEL_JS_API_HOST: ",
+            BuildError::ApiHost(_) => "MIXPANEL_API_HOST: ",
+            BuildError::Outbox(_) => "OUTBOX: ",
+            _ => "",
+        };
+        Self::Mengpaneel { variable, error }
+    }
 }
 
 /// A running blog, on threads of its own.
@@ -139,6 +172,7 @@ fn mengpaneel(config: &Config, stand_in: &str) -> Result<Mengpaneel, BuildError>
     let mut builder = Mengpaneel::builder(config.token.as_str())
         .api_host(config.api_host.as_deref().unwrap_or(stand_in))
         .js_api_host(config.js_api_host.as_deref().unwrap_or(stand_in))
+        .js_config(config.js_config.clone())
         // Carries the calls of redirects to the next page. A new one at every start: so is the database.
         .cookie_key(Key::generate());
     if let Some(lib_url) = &config.lib_url {
@@ -180,14 +214,45 @@ async fn serve(
     shared: Shared,
     started: impl FnOnce(SocketAddr, ServerHandle),
 ) -> Result<(), StartError> {
+    match &config.session {
+        SessionStorage::Redis(url) => {
+            let store = connect(url).await?;
+            serve_with(config, shared, move || store.clone(), started).await
+        }
+        // Where there are no sessions, the store stays unused.
+        SessionStorage::Cookie | SessionStorage::None => {
+            serve_with(config, shared, CookieSessionStore::default, started).await
+        }
+    }
+}
+
+/// Connects to the Redis that keeps sessions.
+async fn connect(url: &str) -> Result<RedisSessionStore, StartError> {
+    let failed = |reason| StartError::Session { reason };
+    match rt::time::timeout(SESSION_TIMEOUT, RedisSessionStore::new(url)).await {
+        Ok(connected) => connected.map_err(|error| failed(error.to_string())),
+        Err(_) => Err(failed(format!("no answer within {} s", SESSION_TIMEOUT.as_secs()))),
+    }
+}
+
+async fn serve_with<S: SessionStore + 'static>(
+    config: Config,
+    shared: Shared,
+    store: impl Fn() -> S + Clone + Send + 'static,
+    started: impl FnOnce(SocketAddr, ServerHandle),
+) -> Result<(), StartError> {
     let mengpaneel = shared.mengpaneel.clone();
+    let has_sessions = config.session != SessionStorage::None;
+    let login = if has_sessions { LoginStorage::Session } else { LoginStorage::Cookie(shared.key.clone()) };
+    let identity = config.identity;
     let app = move || {
-        let sessions =
-            SessionMiddleware::builder(CookieSessionStore::default(), shared.key.clone()).cookie_secure(false).build();
+        let sessions = SessionMiddleware::builder(store(), shared.key.clone()).cookie_secure(false).build();
         App::new()
             // Lives as long as the worker's thread, whose events it hears.
             .app_data(Rc::new(tracing::dispatcher::set_default(&shared.listener)))
             .app_data(shared.db.clone())
+            .app_data(login.clone())
+            .app_data(identity)
             // Beside what is tracked: it shows what the rest does.
             .configure(stand_in::live_page(&shared.store))
             .configure(plan::routes)
@@ -196,7 +261,7 @@ async fn serve(
                     .configure(routes)
                     .wrap(from_fn(problem::explain))
                     .wrap(shared.mengpaneel.with_setup(sessions::signed_in))
-                    .wrap(sessions),
+                    .wrap(Condition::new(has_sessions, sessions)),
             )
     };
     let mut server = HttpServer::new(app).disable_signals().shutdown_timeout(PATIENCE);

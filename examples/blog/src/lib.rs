@@ -7,6 +7,7 @@ mod config;
 mod db;
 mod jobs;
 mod live;
+mod login;
 mod pages;
 mod payments;
 mod plan;
@@ -17,6 +18,6 @@ mod spa;
 mod users;
 
 pub use app::{Blog, StartError};
-pub use config::{Config, ConfigError, Outbox};
+pub use config::{Config, ConfigError, Identity, Outbox, SessionStorage, VARIABLES, Variable};
 pub use db::{Payment, PaymentId, Post, User};
 pub use jobs::renew_subscription;

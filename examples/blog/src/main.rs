@@ -1,14 +1,17 @@
-//! Runs the blog until SIGTERM or Ctrl-C, and then sends what waits.
+//! Runs the blog until SIGTERM or Ctrl-C, and then delivers the pending calls.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use actix_web::rt::System;
-use blog::{Blog, Config};
+use blog::{Blog, Config, VARIABLES};
+use clap::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    // Ends the process for `--help` and for unknown arguments.
+    command().get_matches();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
@@ -19,6 +22,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn command() -> Command {
+    Command::new("blog").about("Example of mengpaneel: a blog whose visitors are tracked").after_help(help())
+}
+
+/// Variables, each with its meaning and its default.
+fn help() -> String {
+    let variables = VARIABLES.iter().map(|variable| {
+        format!("  {}\n      {}\n      [default: {}]\n", variable.name, variable.meaning, variable.default)
+    });
+    ["Environment variables:\n".to_owned()].into_iter().chain(variables).collect()
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {

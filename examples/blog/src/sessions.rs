@@ -3,26 +3,23 @@
 use std::future::{Ready, ready};
 use std::ops::Deref;
 
-use actix_session::{Session, SessionExt};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, post, route, web};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::db::{Db, User};
+use crate::login::Login;
 use crate::pages::{self, Frame, Wants};
 use crate::problem::Problem;
-
-const USER_ID: &str = "user_id";
 
 /// The user who sent the request; as an `Option`, nobody for who is signed out.
 pub(crate) struct CurrentUser(User);
 
 impl CurrentUser {
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let id = request.get_session().get(USER_ID).ok().flatten();
         let db = request.app_data::<web::Data<Db>>();
-        let user = db.zip(id).and_then(|(db, id)| db.user(id));
+        let user = db.zip(Login::of(request).user_id()).and_then(|(db, id)| db.user(id));
         user.map(Self).ok_or(Problem::SignedOut)
     }
 }
@@ -59,12 +56,6 @@ impl FromRequest for CurrentUser {
 )]
 pub(crate) async fn signed_in(user: Option<CurrentUser>) {}
 
-/// Lets the session be this user's.
-pub(crate) fn remember(user: &User, session: &Session) -> Result<(), Problem> {
-    session.renew();
-    session.insert(USER_ID, user.id).map_err(|_| Problem::Broken)
-}
-
 #[derive(Deserialize)]
 struct Credentials {
     #[serde(default)]
@@ -97,30 +88,35 @@ pub(crate) async fn sign_in_page(frame: Frame, wish: web::Query<Wish>) -> Result
 pub(crate) async fn sign_in(
     credentials: web::Form<Credentials>,
     wants: Wants,
-    session: Session,
+    login: Login,
     db: web::Data<Db>,
 ) -> Result<HttpResponse, Problem> {
     let user = db.sign_in(&credentials.email)?;
-    remember(&user, &session)?;
-    Ok(match wants {
-        Wants::Json => HttpResponse::Ok().json(user),
+    let mut response = match wants {
+        Wants::Json => HttpResponse::Ok().json(&user),
         Wants::Html => pages::see_other(on_this_site(&credentials.return_to).unwrap_or("/")),
-    })
+    };
+    login.sign_in(user.id, &mut response)?;
+    Ok(response)
 }
 
 #[mengpaneel::track("Sign Out")]
 #[delete("/session")]
-pub(crate) async fn sign_out(session: Session) -> HttpResponse {
-    session.purge();
-    pages::see_other("/")
+pub(crate) async fn sign_out(login: Login) -> Result<HttpResponse, Problem> {
+    signed_out(&login)
 }
 
-/// For forms, which cannot send DELETE.
+/// Sign-out for forms, which cannot send DELETE.
 #[mengpaneel::track("Sign Out")]
 #[post("/session/delete")]
-pub(crate) async fn sign_out_by_form(session: Session) -> HttpResponse {
-    session.purge();
-    pages::see_other("/")
+pub(crate) async fn sign_out_by_form(login: Login) -> Result<HttpResponse, Problem> {
+    signed_out(&login)
+}
+
+fn signed_out(login: &Login) -> Result<HttpResponse, Problem> {
+    let mut response = pages::see_other("/");
+    login.sign_out(&mut response)?;
+    Ok(response)
 }
 
 /// The path, unless a browser would take it for an address elsewhere.

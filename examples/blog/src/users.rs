@@ -1,13 +1,17 @@
 //! Signing up.
 
-use actix_session::Session;
-use actix_web::{HttpResponse, post, route, web};
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, post, route, web};
 use askama::Template;
 
+use crate::config::Identity;
 use crate::db::{Db, NewUser};
+use crate::login::Login;
 use crate::pages::{self, Frame, Wants};
 use crate::problem::Problem;
-use crate::sessions;
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
@@ -20,7 +24,19 @@ pub(crate) async fn sign_up_page(frame: Frame) -> Result<HttpResponse, Problem> 
     pages::ok(&SignUp { frame })
 }
 
-#[mengpaneel::before_setup(alias(user.id))]
+/// True for Mixpanel projects on Original or Legacy ID Merge, which need `alias` at sign-up.
+pub(crate) struct NeedsAlias(bool);
+
+impl FromRequest for NeedsAlias {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(request.app_data() == Some(&Identity::Legacy))))
+    }
+}
+
+#[mengpaneel::before_setup(when(needs_alias.0), alias(user.id))]
 #[mengpaneel::setup(identify(user.id))]
 #[mengpaneel::track(
     "Sign Up",
@@ -33,13 +49,15 @@ pub(crate) async fn sign_up_page(frame: Frame) -> Result<HttpResponse, Problem> 
 pub(crate) async fn sign_up(
     form: web::Form<NewUser>,
     wants: Wants,
-    session: Session,
+    login: Login,
+    needs_alias: NeedsAlias,
     db: web::Data<Db>,
 ) -> Result<HttpResponse, Problem> {
     let user = db.insert_user(form.into_inner())?;
-    sessions::remember(&user, &session)?;
-    Ok(match wants {
-        Wants::Json => HttpResponse::Created().json(user),
+    let mut response = match wants {
+        Wants::Json => HttpResponse::Created().json(&user),
         Wants::Html => pages::see_other("/"),
-    })
+    };
+    login.sign_in(user.id, &mut response)?;
+    Ok(response)
 }

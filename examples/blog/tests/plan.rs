@@ -1,6 +1,8 @@
 //! What the blog tracks, held by a test: an event that is renamed by accident fails here.
 
-use blog::{Blog, Config};
+mod common;
+
+use blog::Blog;
 use serde_json::Value;
 
 #[test]
@@ -28,7 +30,7 @@ fn the_blog_tracks_these_events_and_no_others() {
 
 #[actix_web::test]
 async fn the_plan_is_served_as_a_table_as_markdown_as_json_and_for_the_lexicon() {
-    let blog = Blog::start(Config { workers: Some(1), ..Config::default() }).unwrap();
+    let blog = Blog::start(common::config()).unwrap();
     let get = async |path: &str| reqwest::get(blog.url() + path).await.unwrap().text().await.unwrap();
     assert!(get("/plan").await.contains("POST /posts"));
     assert!(get("/plan.md").await.starts_with("| What |"));

@@ -1,41 +1,11 @@
 //! Every route of the blog over HTTP, whatever is tracked.
 
-use blog::{Blog, Config};
+mod common;
+
+use common::Visitor;
 use reqwest::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-
-struct Visitor {
-    blog: Blog,
-    client: Client,
-}
-
-impl Visitor {
-    fn new() -> Self {
-        let blog = Blog::start(Config { workers: Some(1), ..Config::default() }).unwrap();
-        let client = Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
-        Self { blog, client }
-    }
-
-    fn get(&self, path: &str) -> RequestBuilder {
-        self.client.get(self.blog.url() + path).header(ACCEPT, "text/html")
-    }
-
-    fn post(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
-        self.client.post(self.blog.url() + path).form(form)
-    }
-
-    async fn sign_up(&self, email: &str) -> Response {
-        self.post("/users", &[("email", email), ("first_name", "Ada")]).send().await.unwrap()
-    }
-
-    async fn page(&self, path: &str) -> String {
-        let response = self.get(path).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
-        response.text().await.unwrap()
-    }
-}
 
 fn location(response: &Response) -> &str {
     assert_eq!(response.status(), StatusCode::SEE_OTHER);

@@ -26,6 +26,7 @@ fn start(mixpanel: &StandIn) -> (Process, String) {
         .env("BIND", "127.0.0.1:0")
         .env("MIXPANEL_API_HOST", mixpanel.url())
         .env("MIXPANEL_JS_API_HOST", mixpanel.url())
+        .env("MIXPANEL_LIB_URL", "https://lib.example/mixpanel.js")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,5 +1,7 @@
 //! What the blog's visitors do reaches the stand-in, and the live page knows by which strategy.
 
+mod common;
+
 use std::time::Duration;
 
 use blog::{Blog, Config};
@@ -10,7 +12,7 @@ use reqwest::{Client, Response};
 const SOON: Duration = Duration::from_secs(20);
 
 fn start(token: &str) -> (Blog, Client) {
-    let config = Config { token: token.to_owned(), workers: Some(1), ..Config::default() };
+    let config = Config { token: token.to_owned(), ..common::config() };
     let client = Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
     (Blog::start(config).unwrap(), client)
 }
@@ -36,8 +38,7 @@ async fn a_sign_up_is_told_by_the_page_that_follows() {
     sign_up(&blog, &client).await;
     let page = home(&blog, &client).await;
     let position = |call: &str| page.find(call).unwrap_or_else(|| panic!("{call} in {page}"));
-    let calls =
-        ["this.alias(\"1\")", "this.identify(\"1\")", "this.people.set(", "this.track(\"Sign Up\"", "View Home"];
+    let calls = ["this.identify(\"1\")", "this.people.set(", "this.track(\"Sign Up\"", "View Home"];
     assert!(calls.map(position).is_sorted());
     let expected = [("delayed", vec!["Sign Up"]), ("client_side", vec!["Sign Up", "View Home"])];
     let expected =
