@@ -28,8 +28,18 @@ pub use workshop::{DEADLINE, Workshop};
 /// Where it cannot start.
 #[must_use]
 pub fn blog() -> blog::Blog {
+    blog_of(blog::Identity::Simplified)
+}
+
+/// A blog as [`blog`] starts it, for a Mixpanel project with that ID merge.
+///
+/// # Panics
+///
+/// Where it cannot start.
+#[must_use]
+pub fn blog_of(identity: blog::Identity) -> blog::Blog {
     // Asks no CDN at start-up.
     let lib_url = Some("https://lib.example/mixpanel.js".to_owned());
-    let config = blog::Config { workers: Some(1), lib_url, ..blog::Config::default() };
+    let config = blog::Config { workers: Some(1), lib_url, identity, ..blog::Config::default() };
     blog::Blog::start(config).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,6 +1,6 @@
 //! The gem's own story, on the blog: each step over HTTP, and what Mixpanel hears of it.
 
-use mengpaneel_tests::{DEADLINE, Page, Visitor, blog, counted, names, settle};
+use mengpaneel_tests::{DEADLINE, Page, Visitor, blog, blog_of, counted, names, settle};
 use serde_json::json;
 
 const ADA: [(&str, &str); 3] = [("email", "ada@blog.example"), ("first_name", "Ada"), ("last_name", "Lovelace")];
@@ -81,8 +81,8 @@ async fn a_post_is_told_by_page_by_header_or_by_the_server() {
 }
 
 #[tokio::test]
-async fn sign_up_by_script_brings_its_setup_along() {
-    let blog = blog();
+async fn sign_up_by_script_brings_alias_and_setup_along() {
+    let blog = blog_of(::blog::Identity::Legacy);
     let mut ada = Visitor::browser(blog.url());
     let sign_up = ada.post("/users", &ADA).header("accept", "application/json").capable();
     let answer = sign_up.await_page().await;
