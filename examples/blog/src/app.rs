@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::config::{Config, Outbox, SessionStorage};
 use crate::db::Db;
+use crate::library::{Choice, Library};
 use crate::login::LoginStorage;
 use crate::{live, pages, payments, plan, posts, problem, sessions, spa, users};
 
@@ -85,6 +86,7 @@ impl From<BuildError> for StartError {
 pub struct Blog {
     address: SocketAddr,
     stand_in: StandIn,
+    library: Library,
     mengpaneel: Mengpaneel,
     running: Option<Running>,
 }
@@ -102,9 +104,11 @@ impl Blog {
     ///
     /// [`StartError`] says what is in the way.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        let choice = Choice::begin(&config.token, config.lib_url.as_deref())?;
         let stand_in = StandIn::try_start()?;
+        let library = choice.end(stand_in.small_library_url());
         let (send, receive) = mpsc::channel();
-        let mengpaneel = mengpaneel(&config, &stand_in.url())?;
+        let mengpaneel = mengpaneel(&config, &library, &stand_in.url())?;
         let shared = Shared::new(mengpaneel.clone(), stand_in.store());
         let thread = thread::Builder::new().name("blog".to_owned()).spawn(move || {
             let started = |address, handle| {
@@ -115,7 +119,7 @@ impl Blog {
             }
         })?;
         let (address, handle) = receive.recv().map_err(|_| io::Error::other("its thread ended at once"))??;
-        Ok(Self { address, stand_in, mengpaneel, running: Some(Running { handle, thread }) })
+        Ok(Self { address, stand_in, library, mengpaneel, running: Some(Running { handle, thread }) })
     }
 
     /// The address it listens on.
@@ -134,6 +138,12 @@ impl Blog {
     #[must_use]
     pub fn stand_in(&self) -> &StandIn {
         &self.stand_in
+    }
+
+    /// Script that pages load as mixpanel-js.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        &self.library
     }
 
     /// What delivers to Mixpanel, for jobs.
@@ -168,15 +178,15 @@ impl Drop for Blog {
     }
 }
 
-fn mengpaneel(config: &Config, stand_in: &str) -> Result<Mengpaneel, BuildError> {
+fn mengpaneel(config: &Config, library: &Library, stand_in: &str) -> Result<Mengpaneel, BuildError> {
     let mut builder = Mengpaneel::builder(config.token.as_str())
         .api_host(config.api_host.as_deref().unwrap_or(stand_in))
         .js_api_host(config.js_api_host.as_deref().unwrap_or(stand_in))
         .js_config(config.js_config.clone())
         // Carries the calls of redirects to the next page. A new one at every start: so is the database.
         .cookie_key(Key::generate());
-    if let Some(lib_url) = &config.lib_url {
-        builder = builder.lib_url(lib_url);
+    if let Some(url) = library.url() {
+        builder = builder.lib_url(url);
     }
     match &config.outbox {
         Outbox::Memory => builder,

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use actix_web::rt::System;
-use blog::{Blog, Config, VARIABLES};
+use blog::{Blog, Config, Library, VARIABLES};
 use clap::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -42,7 +42,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let blog = Blog::start(config)?;
     println!("listening on {}", blog.url());
     if own_stand_in {
-        println!("what reaches Mixpanel, live: {}", blog.live_url());
+        println!("open it in a browser; events received: {}", blog.live_url());
+    }
+    if let Library::Small { reason, .. } = blog.library() {
+        println!("mixpanel-js: Mixpanel's CDN cannot be reached ({reason}); pages load a small replacement instead");
     }
     System::new().block_on(told_to_stop())?;
     blog.stop();

@@ -1,51 +1,22 @@
 //! The blog's process, told to end while it works.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+mod common;
+
 use std::time::Duration;
 
+use common::Process;
 use reqwest::{Client, StatusCode};
 use stand_in::StandIn;
 use tokio::sync::mpsc::unbounded_channel;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The process; killed where a test fails.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A blog that delivers there, and its base URL.
-fn start(mixpanel: &StandIn) -> (Process, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_blog"))
-        .env("BIND", "127.0.0.1:0")
-        .env("MIXPANEL_API_HOST", mixpanel.url())
-        .env("MIXPANEL_JS_API_HOST", mixpanel.url())
-        .env("MIXPANEL_LIB_URL", "https://lib.example/mixpanel.js")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let process = Process(child);
-    let line = output.lines().next().unwrap().unwrap();
-    (process, line.strip_prefix("listening on ").unwrap().to_owned())
-}
-
-fn terminate(process: &Process) {
-    // The shell's own `kill`: a small machine has no other.
-    let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &process.0.id().to_string()]).status().unwrap();
-    assert!(told.success());
-}
-
 #[actix_web::test]
 async fn told_to_end_under_load_it_delivers_what_waits_and_what_it_had_begun_to_answer() {
     let mixpanel = StandIn::start();
-    let (mut process, url) = start(&mixpanel);
+    let host = mixpanel.url();
+    let mut process = Process::start(&[("MIXPANEL_API_HOST", &host), ("MIXPANEL_JS_API_HOST", &host)]);
+    let url = process.url.clone();
     // Nothing gets through: all of it waits.
     mixpanel.stall();
     let (progress, mut made) = unbounded_channel();
@@ -72,13 +43,13 @@ async fn told_to_end_under_load_it_delivers_what_waits_and_what_it_had_begun_to_
     for _ in 0..40 {
         tokio::time::timeout(DEADLINE, made.recv()).await.unwrap();
     }
-    terminate(&process);
+    process.terminate();
     mixpanel.recover();
     let mut answered = 0;
     for visitor in asking {
         answered += visitor.await.unwrap();
     }
-    let ended = actix_web::web::block(move || process.0.wait().unwrap()).await.unwrap();
+    let ended = actix_web::web::block(move || process.wait()).await.unwrap();
     assert!(ended.success(), "{ended}");
     let events = mixpanel.counted_as("Create Blog Post").len();
     assert!(answered > 0 && events >= answered, "{answered} answered, {events} arrived");

@@ -24,6 +24,12 @@ use crate::take::{self, Answer};
 /// Largest body in bytes that is read; the endpoints' own limits are smaller.
 const MAX_BODY: usize = 64 << 20;
 
+/// Path of the small library.
+pub(crate) const SMALL_LIBRARY_PATH: &str = "/mixpanel-small.js";
+
+/// Replacement for mixpanel-js, for pages that cannot load it from Mixpanel.
+const SMALL_LIBRARY: &str = include_str!("mixpanel-small.js");
+
 /// Mounts the endpoints and the live page (`/live`) in an application, under its scope's prefix:
 ///
 /// ```
@@ -42,6 +48,7 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
         }
         live::configure(store.clone(), config);
         config.route("/lib.js", web::get().to(move || ready(library(store.library()))));
+        config.route(SMALL_LIBRARY_PATH, web::get().to(|| ready(script(SMALL_LIBRARY))));
     }
 }
 
@@ -59,11 +66,20 @@ fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
 }
 
 /// mixpanel-js itself, where there is one to serve.
-fn library(script: Option<Bytes>) -> HttpResponse {
-    match script {
-        Some(script) => HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(script),
+fn library(source: Option<Bytes>) -> HttpResponse {
+    match source {
+        Some(source) => script(source),
         None => HttpResponse::NotFound().body("no mixpanel-js was given to this stand-in"),
     }
+}
+
+/// A script that pages of any origin may load.
+fn script(source: impl MessageBody + 'static) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/javascript; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"))
+        .body(source)
 }
 
 async fn receive(endpoint: Endpoint, head: Head, payload: web::Payload, store: Store) -> Result<HttpResponse, Error> {

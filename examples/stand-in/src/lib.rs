@@ -19,6 +19,7 @@
 //! | `/engage`, `/groups` | operations on profiles; 200 even where all are invalid |
 //! | `/live` | nothing: it is the page that shows what came |
 //! | `/lib.js` | nothing: it is mixpanel-js, where a test gave one |
+//! | `/mixpanel-small.js` | nothing: it is a small replacement for mixpanel-js, for machines without a network |
 //!
 //! Where Mixpanel's documentation says two things, the stricter one holds here.
 

@@ -59,6 +59,12 @@ impl StandIn {
         format!("http://{}", self.address)
     }
 
+    /// URL of the small library, which pages can load in the place of mixpanel-js.
+    #[must_use]
+    pub fn small_library_url(&self) -> String {
+        self.url() + http::SMALL_LIBRARY_PATH
+    }
+
     /// What arrived, to keep.
     #[must_use]
     pub fn store(&self) -> Store {

@@ -1,9 +1,9 @@
 //! A visitor over HTTP, and the programs around the blog.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use blog::{Blog, Config};
 use reqwest::header::ACCEPT;
@@ -97,5 +97,55 @@ impl Drop for RedisServer {
         let _ = self.server.kill();
         let _ = self.server.wait();
         let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The program while it runs; killed when it is dropped.
+pub struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// Base URL, from its first line.
+    pub url: String,
+}
+
+impl Process {
+    /// Starts the program on a free port, and waits until it listens. An empty value unsets a variable.
+    pub fn start(variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blog"));
+        command.env("BIND", "127.0.0.1:0").env("MIXPANEL_LIB_URL", LIB_URL).envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let url = first.strip_prefix("listening on ").unwrap().to_owned();
+        Self { child, lines, url }
+    }
+
+    /// Next line of its output.
+    pub fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    /// The home page, as a browser is given it.
+    pub async fn home(&self) -> String {
+        let request = Client::new().get(&self.url).header(ACCEPT, "text/html");
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -171,3 +171,15 @@ fn it_serves_mixpanel_js_where_it_was_given_it() {
     assert!(served.to_lowercase().contains("content-type: text/javascript"));
     assert!(served.ends_with("window.mixpanel = {}"));
 }
+
+#[test]
+fn small_library_is_served_as_a_script_for_pages_of_any_origin() {
+    let stand_in = StandIn::start();
+    let path = stand_in.small_library_url().replace(&stand_in.url(), "");
+    let served = answer(open(&stand_in, &format!("GET {path} HTTP/1.1"), ""));
+    let lower = served.to_lowercase();
+    assert!(lower.starts_with("http/1.1 200"), "{served}");
+    assert!(lower.contains("content-type: text/javascript"));
+    assert!(lower.contains("cross-origin-resource-policy: cross-origin"));
+    assert!(served.ends_with("})(window);\n"));
+}
