@@ -12,7 +12,7 @@ use proc_macro2::{Group, Ident, TokenStream};
 use syn::parse::Parser;
 use syn::{Block, Result};
 
-use crate::names::{Uses, may_bind, text};
+use crate::names::{Scan, Uses, text};
 
 /// Values that are captured together.
 pub(crate) struct Unit {
@@ -44,7 +44,7 @@ pub(crate) struct Around<'a> {
 }
 
 /// Puts `units` where their names are bound.
-pub(crate) fn capture(body: &Group, units: Vec<Unit>, around: &Around<'_>) -> Result<Captured> {
+pub(crate) fn capture(body: &Group, scan: &Scan, units: Vec<Unit>, around: &Around<'_>) -> Result<Captured> {
     let of_unit = |unit: &Unit| -> Vec<String> {
         let uncertain = unit.uses.uncertain.iter().map(|(name, _)| text(name));
         unit.uses.names.iter().map(|used| text(&used.name)).chain(uncertain).collect()
@@ -55,7 +55,7 @@ pub(crate) fn capture(body: &Group, units: Vec<Unit>, around: &Around<'_>) -> Re
         entry: units.into_iter().map(|unit| unit.take).collect(),
         inside: false,
     };
-    if !may_bind(body.stream(), &named) {
+    if !named.iter().any(|name| scan.may_bind(name)) {
         return Ok(entry_only(units));
     }
     let Ok(mut stmts) = Block::parse_within.parse2(body.stream()) else {

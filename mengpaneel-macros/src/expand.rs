@@ -76,7 +76,7 @@ fn local(name: &str) -> Ident {
 
 fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream> {
     let root = root::path(annotations.iter().find_map(|annotation| annotation.root.as_ref()));
-    let mut spec = spec::Spec::new(&root, function.generics());
+    let mut spec = spec::Spec::new(function.generics());
     let units = combine(annotations.iter().map(|annotation| spec.add(annotation)))?;
     let units: Vec<Unit> = units.into_iter().flatten().collect();
     let (frame, values, taken) = (local("frame"), local("values"), local("taken"));
@@ -91,7 +91,7 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
         wrap: &wrap,
         handle: &taken,
     };
-    let Captured { body, entry, inside } = capture::capture(&function.body, units, &around)?;
+    let Captured { body, entry, inside } = capture::capture(&function.body, &function.scan, units, &around)?;
     if !IS_ON {
         let entry = (!entry.is_empty()).then(|| wrap(&entry.iter().collect::<Vec<_>>()));
         let stmts = body.stream();
@@ -115,7 +115,7 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
 }
 
 /// Begins a call of the function, of which the rest is constant.
-fn site(function: &Function, root: &TokenStream, spec: spec::Spec<'_>) -> TokenStream {
+fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStream {
     let routes = route::routes(&function.attrs);
     let kind = local(match (function.is_guard(), routes.is_empty()) {
         (true, _) => "Guard",
@@ -124,12 +124,13 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec<'_>) -> TokenS
     });
     let (calls, slots) = spec.finish();
     let name = function.sig.ident.unraw().to_string();
-    let routes = routes.iter().map(
-        |route::Route { methods, path }| quote!(#root::__private::Route { methods: &[#(#methods),*], path: #path }),
-    );
+    let routes = routes
+        .iter()
+        .map(|route::Route { methods, path }| quote!(__mengpaneel::Route { methods: &[#(#methods),*], path: #path }));
     quote!({
-        static __SITE: #root::__private::Site = #root::__private::Site {
-            kind: #root::__private::Kind::#kind,
+        use #root::__private as __mengpaneel;
+        static __SITE: __mengpaneel::Site = __mengpaneel::Site {
+            kind: __mengpaneel::Kind::#kind,
             calls: &[#(#calls),*],
             slots: #slots,
             function: #name,
@@ -137,8 +138,8 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec<'_>) -> TokenS
             file: ::core::file!(),
             routes: &[#(#routes),*],
         };
-        #root::__private::planned!(__SITE);
-        #root::__private::Frame::enter(&__SITE)
+        __mengpaneel::planned!(__SITE);
+        __mengpaneel::Frame::enter(&__SITE)
     })
 }
 

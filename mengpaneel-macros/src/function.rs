@@ -4,13 +4,13 @@ mod output;
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Result, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Result, Signature, Type, Visibility, token};
 
-use crate::names::{bindings, text};
+use crate::names::{Scan, bindings, text};
 use crate::precedence;
 
 pub(crate) use output::Output;
@@ -25,6 +25,8 @@ pub(crate) struct Function {
     inner_attrs: Vec<Attribute>,
     /// The braces and the tokens in them, without inner attributes.
     pub(crate) body: Group,
+    /// The names in the body.
+    pub(crate) scan: Scan,
     /// The place of the braces, by which lints tell the user's own code.
     pub(crate) braces: Span,
     /// The closing brace.
@@ -37,22 +39,23 @@ impl Parse for Function {
         let vis = input.parse()?;
         let defaultness = input.parse()?;
         let sig: Signature = input.parse().map_err(|error| no_function(&error))?;
-        let TokenTree::Group(group) = input.parse()? else {
+        if !input.peek(token::Brace) {
             return Err(syn::Error::new(
                 sig.fn_token.span,
                 "a function without a body records nothing: annotate the functions that implement it",
             ));
-        };
-        let (inner_attrs, tokens) = syn::parse::Parser::parse2(inner, group.stream())?;
-        let mut body = Group::new(group.delimiter(), precedence::keep_in(tokens));
+        }
+        let content;
+        let braces = syn::braced!(content in input).span;
+        let inner_attrs = content.call(Attribute::parse_inner)?;
+        let scan = Scan::of(content.cursor());
+        let tokens: TokenStream = content.parse()?;
+        let tokens = if scan.has_fragment { precedence::keep_in(tokens) } else { tokens };
+        let mut body = Group::new(Delimiter::Brace, tokens);
         // Braces in braces would be called unused, were they the user's own.
-        body.set_span(Span::mixed_site().located_at(group.span()));
-        Ok(Self { attrs, vis, defaultness, sig, inner_attrs, body, braces: group.span(), end: group.span_close() })
+        body.set_span(Span::mixed_site().located_at(braces.join()));
+        Ok(Self { attrs, vis, defaultness, sig, inner_attrs, body, scan, braces: braces.join(), end: braces.close() })
     }
-}
-
-fn inner(input: ParseStream<'_>) -> Result<(Vec<Attribute>, TokenStream)> {
-    Ok((input.call(Attribute::parse_inner)?, input.parse()?))
 }
 
 fn no_function(error: &syn::Error) -> syn::Error {
@@ -130,7 +133,7 @@ impl Function {
         if idents.len() < 2 {
             return None;
         }
-        idents.retain(|ident| mentions(self.body.stream(), &text(ident)));
+        idents.retain(|ident| self.scan.mentions(&text(ident)));
         let idents = idents.iter().rev();
         (idents.len() > 1).then(|| quote::quote_spanned!(Span::mixed_site()=> let _ = (#(&#idents),*);))
     }
@@ -160,7 +163,7 @@ impl Function {
     /// The function, with this in the place of its body.
     pub(crate) fn with_body(&self, body: &TokenStream) -> TokenStream {
         let Self { attrs, vis, defaultness, sig, inner_attrs, braces, .. } = self;
-        let mut group = Group::new(proc_macro2::Delimiter::Brace, quote::quote!(#(#inner_attrs)* #body));
+        let mut group = Group::new(Delimiter::Brace, quote::quote!(#(#inner_attrs)* #body));
         group.set_span(*braces);
         quote::quote!(#(#attrs)* #vis #defaultness #sig #group)
     }
@@ -180,14 +183,4 @@ fn last_name(ty: &Type) -> Option<&Ident> {
         Type::Paren(paren) => last_name(&paren.elem),
         _ => None,
     }
-}
-
-/// Returns whether a name stands in these tokens.
-fn mentions(tokens: TokenStream, name: &str) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => text(&ident) == name,
-        TokenTree::Group(group) => mentions(group.stream(), name),
-        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
-        TokenTree::Punct(_) => false,
-    })
 }

@@ -13,8 +13,7 @@ use crate::capture::Unit;
 use crate::names::{self, Reader};
 
 /// Collects calls and hands out slots.
-pub(super) struct Spec<'a> {
-    root: &'a TokenStream,
+pub(super) struct Spec {
     /// The generic parameters of the function, which mean nothing in a static.
     generics: BTreeSet<String>,
     calls: Vec<TokenStream>,
@@ -27,9 +26,9 @@ struct Take {
     exprs: Vec<Expr>,
 }
 
-impl<'a> Spec<'a> {
-    pub(super) fn new(root: &'a TokenStream, generics: BTreeSet<String>) -> Self {
-        Self { root, generics, calls: Vec::new(), slots: 0 }
+impl Spec {
+    pub(super) fn new(generics: BTreeSet<String>) -> Self {
+        Self { generics, calls: Vec::new(), slots: 0 }
     }
 
     /// The constant part of every call, and how many slots there are.
@@ -39,10 +38,9 @@ impl<'a> Spec<'a> {
 
     /// Adds the calls of one attribute, and returns its values by what must be captured together.
     pub(super) fn add(&mut self, annotation: &Annotation) -> syn::Result<Vec<Unit>> {
-        let root = self.root;
         let line = quote_spanned!(annotation.at=> ::core::line!());
         if annotation.calls.is_empty() {
-            self.calls.push(quote!(#root::__private::Annotated::bare(#line)));
+            self.calls.push(quote!(__mengpaneel::Annotated::bare(#line)));
             return Ok(vec![]);
         }
         let when = (!annotation.when.is_empty()).then(|| self.slot());
@@ -66,14 +64,13 @@ impl<'a> Spec<'a> {
         when: Option<usize>,
         args: &[TokenStream],
     ) -> TokenStream {
-        let root = self.root;
         let mode = mode(annotation.mode);
         let method = local(call.variant);
         let mut options = TokenStream::new();
         match annotation.on {
             On::Success => {}
-            On::Failure => options.extend(quote!(.on(#root::__private::On::Failure))),
-            On::Always => options.extend(quote!(.on(#root::__private::On::Always))),
+            On::Failure => options.extend(quote!(.on(__mengpaneel::On::Failure))),
+            On::Always => options.extend(quote!(.on(__mengpaneel::On::Always))),
         }
         if annotation.via_server {
             options.extend(quote!(.via_server()));
@@ -82,10 +79,10 @@ impl<'a> Spec<'a> {
             options.extend(quote!(.when(#slot)));
         }
         quote! {
-            #root::__private::Annotated::new(
+            __mengpaneel::Annotated::new(
                 #line,
-                #root::__private::Mode::#mode,
-                #root::__private::Method::#method,
+                __mengpaneel::Mode::#mode,
+                __mengpaneel::Method::#method,
                 &[#(#args),*],
             )#options
         }
@@ -97,88 +94,85 @@ impl<'a> Spec<'a> {
     }
 
     fn argument(&mut self, call: &Call, arg: &Arg, takes: &mut Vec<Take>) -> TokenStream {
-        let root = self.root;
         let path = call.path;
         match arg {
-            Arg::Text(Name::Literal(text)) => quote!(#root::__private::Argument::Text(#text)),
+            Arg::Text(Name::Literal(text)) => quote!(__mengpaneel::Argument::Text(#text)),
             Arg::Text(Name::Computed(expr)) => {
                 let slot = self.take("text", None, expr, takes);
                 let label = self.label(expr);
-                quote!(#root::__private::Argument::Name(#slot, #label))
+                quote!(__mengpaneel::Argument::Name(#slot, #label))
             }
             Arg::List(names) => {
                 let items: Vec<_> =
                     names.iter().map(|name| self.argument(call, &Arg::Text(name.clone()), takes)).collect();
-                quote!(#root::__private::Argument::List(&[#(#items),*]))
+                quote!(__mengpaneel::Argument::List(&[#(#items),*]))
             }
             Arg::Id(Expr::Lit(ExprLit { lit: Lit::Str(id), .. })) if !id.value().is_empty() => {
-                quote!(#root::__private::Argument::Text(#id))
+                quote!(__mengpaneel::Argument::Text(#id))
             }
             Arg::Id(expr) => {
                 let slot = self.take("id", Some(quote!(#path)), expr, takes);
-                quote!(#root::__private::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Taken(#slot))
             }
-            Arg::KeepUser => quote!(#root::__private::Argument::KeepUser),
+            Arg::KeepUser => quote!(__mengpaneel::Argument::KeepUser),
             Arg::Ids(expr) => {
                 let slot = self.take("ids", Some(quote!(#path)), expr, takes);
-                quote!(#root::__private::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Map(expr) => {
                 let slot = self.take("spread", Some(quote!(#path)), expr, takes);
-                quote!(#root::__private::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Value(name, expr) => {
                 let slot = self.value(path, name, expr, takes);
-                quote!(#root::__private::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Properties(properties) => {
                 let properties: Vec<_> =
                     properties.iter().map(|property| self.property(path, property, takes)).collect();
-                quote!(#root::__private::Argument::Properties(&[#(#properties),*]))
+                quote!(__mengpaneel::Argument::Properties(&[#(#properties),*]))
             }
         }
     }
 
     fn property(&mut self, path: &str, property: &Property, takes: &mut Vec<Take>) -> TokenStream {
-        let root = self.root;
         match property {
             Property::Pair(name, expr) => {
                 let value = literal(expr).unwrap_or_else(|| {
                     let slot = self.value(path, name, expr, takes);
                     quote!(Taken(#slot))
                 });
-                let value = quote!(#root::__private::Value::#value);
+                let value = quote!(__mengpaneel::Value::#value);
                 match name {
-                    Name::Literal(name) => quote!(#root::__private::Property::Named(#name, #value)),
+                    Name::Literal(name) => quote!(__mengpaneel::Property::Named(#name, #value)),
                     Name::Computed(name) => {
                         let label = self.label(name);
                         let name = self.take("text", None, name, takes);
-                        quote!(#root::__private::Property::Computed(#name, #value, #label))
+                        quote!(__mengpaneel::Property::Computed(#name, #value, #label))
                     }
                 }
             }
             Property::Spread(expr) => {
                 let slot = self.take("spread", Some(quote!(#path)), expr, takes);
                 let written = expr.to_token_stream().to_string();
-                quote!(#root::__private::Property::Spread(#slot, #written))
+                quote!(__mengpaneel::Property::Spread(#slot, #written))
             }
         }
     }
 
     /// A computed name as the plan can know it: a constant's value, or how the expression is written.
     fn label(&self, expr: &Expr) -> TokenStream {
-        let root = self.root;
         if self.is_constant(expr) {
             let text = local("text");
             return quote! {
-                #root::__private::Label::Constant(|| {
+                __mengpaneel::Label::Constant(|| {
                     let #text: &str = ::core::convert::AsRef::as_ref(&#expr);
                     ::core::convert::From::from(#text)
                 })
             };
         }
         let written = format!("{{{}}}", expr.to_token_stream());
-        quote!(#root::__private::Label::Text(#written))
+        quote!(__mengpaneel::Label::Text(#written))
     }
 
     /// Returns whether this is a path by convention a constant's, with the same meaning outside of the function.

@@ -179,6 +179,6 @@ fn another_root() {
             fn elsewhere() {}
         ),
     );
-    assert!(expanded.contains("crate::analytics::mengpaneel::__private::Frame::enter"));
-    assert!(!expanded.contains("::mengpaneel::__private::Frame::enter(::"));
+    assert!(expanded.contains("use crate::analytics::mengpaneel::__private as __mengpaneel;"));
+    assert!(!expanded.contains("use ::mengpaneel"));
 }

@@ -8,7 +8,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, LitStr, Pat, Result, Token, parenthesized, token};
 
 use super::free::Reader;
-use super::{format, may_bind, text};
+use super::{Scan, format, text};
 
 /// Grammar of a well-known macro's tokens.
 #[derive(Clone, Copy)]
@@ -77,11 +77,12 @@ impl Reader {
         self.uses.hides = true;
         let mut named = BTreeMap::new();
         mentioned(tokens.clone(), &mut named);
+        let scan = Scan::of_stream(tokens.clone());
         for (name, Mention { ident, is_called, in_text }) in named {
             if self.is_bound(&ident) {
                 continue;
             }
-            if in_text || may_bind(tokens.clone(), &BTreeSet::from([name])) {
+            if in_text || scan.may_bind(&name) {
                 self.uses.uncertain.push((ident, of.to_owned()));
             } else {
                 self.name(&ident, is_called, vec![]);

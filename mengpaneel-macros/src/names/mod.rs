@@ -4,17 +4,19 @@
 mod format;
 mod free;
 mod macros;
+mod scan;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Pat};
 
 pub(crate) use free::{Reader, Use, Uses};
+pub(crate) use scan::Scan;
 
 /// Text of an identifier, the same for `r#type` and `type`.
 pub(crate) fn text(ident: &Ident) -> String {
@@ -30,13 +32,17 @@ pub(crate) fn bound_by(pattern: &Pat, names: &mut BTreeSet<String>) {
 
 /// Calls `found` for each binding in a pattern.
 pub(crate) fn bindings(pattern: &Pat, found: &mut dyn FnMut(&syn::PatIdent)) {
-    Bound(found).visit_pat_mut(&mut pattern.clone());
+    match pattern {
+        // Most patterns are a name.
+        Pat::Ident(binding) if binding.subpat.is_none() => Bound(found).binding(binding),
+        _ => Bound(found).visit_pat_mut(&mut pattern.clone()),
+    }
 }
 
 struct Bound<'a>(&'a mut dyn FnMut(&syn::PatIdent));
 
-impl VisitMut for Bound<'_> {
-    fn visit_pat_ident_mut(&mut self, pattern: &mut syn::PatIdent) {
+impl Bound<'_> {
+    fn binding(&mut self, pattern: &syn::PatIdent) {
         // `None` and `MAX` are constants by convention; a parser cannot know.
         let is_constant = pattern.ident.to_string().starts_with(char::is_uppercase)
             && pattern.by_ref.is_none()
@@ -45,41 +51,16 @@ impl VisitMut for Bound<'_> {
         if !is_constant {
             (self.0)(pattern);
         }
+    }
+}
+
+impl VisitMut for Bound<'_> {
+    fn visit_pat_ident_mut(&mut self, pattern: &mut syn::PatIdent) {
+        self.binding(pattern);
         visit_mut::visit_pat_ident_mut(self, pattern);
     }
 
     fn visit_expr_mut(&mut self, _: &mut Expr) {}
-}
-
-/// Returns whether these tokens may bind one of the names: whether one stands after `let` or `for`,
-/// before `=>`, or between bars.
-pub(crate) fn may_bind(tokens: TokenStream, named: &BTreeSet<String>) -> bool {
-    let (mut in_pattern, mut mentioned, mut last) = (false, false, ' ');
-    for token in tokens {
-        let mentions = mentions(&token, named);
-        mentioned |= mentions;
-        let punct = if let TokenTree::Punct(punct) = &token { punct.as_char() } else { ' ' };
-        if (in_pattern && mentions) || (mentioned && last == '=' && punct == '>') {
-            return true;
-        }
-        match token {
-            TokenTree::Ident(ident) if ident == "let" || ident == "for" => in_pattern = true,
-            TokenTree::Ident(ident) if ident == "in" => in_pattern = false,
-            TokenTree::Group(group) if may_bind(group.stream(), named) => return true,
-            _ if punct == '|' => in_pattern = !in_pattern,
-            _ => in_pattern &= !matches!(punct, '=' | ';'),
-        }
-        last = punct;
-    }
-    false
-}
-
-fn mentions(token: &TokenTree, named: &BTreeSet<String>) -> bool {
-    match token {
-        TokenTree::Ident(ident) => named.contains(&text(ident)),
-        TokenTree::Group(group) => group.stream().into_iter().any(|token| mentions(&token, named)),
-        _ => false,
-    }
 }
 
 /// The name among `known` that was probably meant.
