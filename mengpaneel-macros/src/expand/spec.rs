@@ -47,7 +47,7 @@ impl Spec {
         let mut takes = Vec::new();
         for call in &annotation.calls {
             let args: Vec<_> = call.args.iter().map(|arg| self.argument(call, arg, &mut takes)).collect();
-            let call = self.call(annotation, call, &line, when, &args);
+            let call = Self::call(annotation, call, &line, when, &args);
             self.calls.push(call);
         }
         match when {
@@ -57,7 +57,6 @@ impl Spec {
     }
 
     fn call(
-        &self,
         annotation: &Annotation,
         call: &Call,
         line: &TokenStream,
