@@ -97,7 +97,7 @@ where
         let observer = current::observer();
         let Some(on) = self.mengpaneel.on() else {
             return match observer {
-                Some(observed) => self.observe(request, observed),
+                Some(test) => self.observe(request, test),
                 None => self.pass(request),
             };
         };

@@ -1,5 +1,6 @@
 //! Wrong set-ups of an application: each is logged once per Mengpaneel, with the lines to write.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix_web::http::StatusCode;
@@ -59,6 +60,28 @@ pub(crate) enum SetupMistake {
          Mengpaneel::builder(token).cookie_key(key)"
     )]
     NoCookieKey,
+    /// A page is encoded before anything can be inserted.
+    #[error(
+        "a page has a Content-Encoding when it reaches the Mengpaneel, so nothing can be inserted: the server sends its \
+         calls, and mixpanel-js is not loaded. The last wrap is the outermost; wrap Compress after the Mengpaneel:\n    \
+         App::new()\n        \
+         .wrap(mengpaneel.with_setup(signed_in))\n        \
+         .wrap(Compress::default())"
+    )]
+    Encoded,
+    /// A policy of a page stops the scripts.
+    #[error(
+        "{0}. Until then mixpanel-js does not run in such a page, and the server sends its calls. The guide's page on \
+         privacy has a policy to copy"
+    )]
+    Policy(Cow<'static, str>),
+    /// A response with calls may be stored by shared caches.
+    #[error(
+        "calls were recorded in a response that a shared cache may store, so nothing of ours enters it. The server sends \
+         them, but who is answered by the cache is not tracked. Answer such requests with:\n    \
+         .insert_header((\"Cache-Control\", \"private\"))"
+    )]
+    SharedCache,
     /// A consent cookie took a response out of shared caches.
     #[error(
         "a handler recorded opt-in or opt-out in a response that a shared cache may store, so the response got \
@@ -77,7 +100,10 @@ impl SetupMistake {
             Self::SessionInside => 2,
             Self::ExtractorFails { .. } => 3,
             Self::NoCookieKey => 4,
-            Self::ConsentInSharedResponse => 5,
+            Self::Encoded => 5,
+            Self::Policy(_) => 6,
+            Self::SharedCache => 7,
+            Self::ConsentInSharedResponse => 8,
         }
     }
 
@@ -123,6 +149,9 @@ mod tests {
             SetupMistake::SessionInside,
             failing,
             SetupMistake::NoCookieKey,
+            SetupMistake::Encoded,
+            SetupMistake::Policy("sandboxed".into()),
+            SetupMistake::SharedCache,
             SetupMistake::ConsentInSharedResponse,
         ];
         let bits = all.iter().fold(0, |bits, mistake| bits | mistake.bit());

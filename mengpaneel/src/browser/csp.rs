@@ -25,13 +25,17 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Obstacle {
     /// A directive of a policy.
-    #[error(
-        "the page's Content-Security-Policy forbids it ({0}): give scripts a nonce, and list the hosts of mixpanel-js \
-         in script-src and of its API in connect-src"
-    )]
-    Directive(&'static str),
+    #[error("the page's Content-Security-Policy stops mixpanel-js by its {directive}: {remedy}")]
+    Directive {
+        /// Name of the directive.
+        directive: &'static str,
+        /// Sources to add to the policy.
+        remedy: String,
+    },
     /// `sandbox` without what scripts need.
-    #[error("the page's Content-Security-Policy sandboxes it: add allow-scripts and allow-same-origin")]
+    #[error(
+        "the page's Content-Security-Policy stops mixpanel-js by its sandbox: add allow-scripts and allow-same-origin"
+    )]
     Sandbox,
     /// Trusted Types.
     #[error(
@@ -68,6 +72,16 @@ pub(crate) struct Needs<'a> {
 }
 
 impl Needs<'_> {
+    /// Source that lists a URL.
+    fn source(&self, url: &str) -> String {
+        let page = self.page();
+        match page.as_ref().and_then(|page| page.join(url).ok()) {
+            Some(url) if page.is_some_and(|page| page.origin() == url.origin()) => "'self'".to_owned(),
+            Some(url) => url.origin().ascii_serialization(),
+            None => "its host".to_owned(),
+        }
+    }
+
     /// The page's origin, or one that nothing else has.
     pub(crate) fn page(&self) -> Option<Url> {
         Url::parse(self.origin.unwrap_or("https://page.invalid")).ok()
@@ -92,7 +106,8 @@ pub(crate) fn check(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>)
                     Some(known) => known.into_iter().filter(|it| offered.contains(it)).collect(),
                 };
                 if both.is_empty() {
-                    return Verdict::Forbidden(Obstacle::Directive(directive));
+                    let remedy = "give all policies of the page the same nonce".to_owned();
+                    return Verdict::Forbidden(Obstacle::Directive { directive, remedy });
                 }
                 nonces = Some(both);
             }
@@ -154,11 +169,24 @@ impl<'p> Policy<'p> {
         {
             return Err(Obstacle::TrustedTypes);
         }
-        if let Some((name, sources)) = self.first(&["connect-src", "default-src"])
-            && needs.connect.is_some_and(|url| !lists(sources, url, needs))
-        {
-            return Err(Obstacle::Directive(name));
+        match (self.stops_connecting(needs), self.admits_scripts(needs)) {
+            (None, scripts) => scripts.map_err(Obstacle::from),
+            (Some(connecting), Ok(_)) => Err(connecting.into()),
+            // Both are told at once, so that nobody mends the first and waits for the second.
+            (Some(Missing { directive, remedy }), Err(scripts)) => {
+                Err(Obstacle::Directive { directive, remedy: format!("{remedy}; {}", scripts.remedy) })
+            }
         }
+    }
+
+    /// Returns what the policy lacks for mixpanel-js to send anything.
+    fn stops_connecting(&self, needs: &Needs<'_>) -> Option<Missing> {
+        let (name, sources) = self.first(&["connect-src", "default-src"])?;
+        let url = needs.connect.filter(|url| !lists(sources, url, needs))?;
+        Some(Missing::new(name, "connect-src", &needs.source(url)))
+    }
+
+    fn admits_scripts(&self, needs: &Needs<'_>) -> Result<Offer<'static>, Missing> {
         let Some((name, sources)) = self.first(&["script-src-elem", "script-src", "default-src"]) else {
             return Ok(None);
         };
@@ -169,8 +197,36 @@ impl<'p> Policy<'p> {
         }
         let strict = has(sources, "'strict-dynamic'") || sources.iter().any(|it| is_nonce_or_hash(it));
         let runs = has(sources, "'unsafe-inline'") && !strict;
-        let is_listed = || needs.script.is_none_or(|url| lists(sources, url, needs));
-        if runs && is_listed() { Ok(None) } else { Err(Obstacle::Directive(name)) }
+        if !runs {
+            return Err(Missing::new(name, "script-src", "'nonce-…' (a new one for each response)"));
+        }
+        match needs.script.filter(|url| !lists(sources, url, needs)) {
+            Some(url) => Err(Missing::new(name, "script-src", &needs.source(url))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A source that a directive does not list.
+struct Missing {
+    directive: &'static str,
+    remedy: String,
+}
+
+impl Missing {
+    /// Where `default-src` decides, what it lists for other purposes stays as it is.
+    fn new(directive: &'static str, wanted: &str, source: &str) -> Self {
+        let remedy = match directive {
+            "default-src" => format!("add a {wanted} with the sources of default-src and {source}"),
+            directive => format!("add {source} to {directive}"),
+        };
+        Self { directive, remedy }
+    }
+}
+
+impl From<Missing> for Obstacle {
+    fn from(Missing { directive, remedy }: Missing) -> Self {
+        Self::Directive { directive, remedy }
     }
 }
 

@@ -133,7 +133,6 @@ impl Builder {
             respect_dnt: self.respect_dnt && !is_on("ignore_dnt"),
             respect_gpc: self.respect_gpc,
             is_denied_by_default: is_on("opt_out_tracking_by_default"),
-            ..ConsentPolicy::default()
         };
         let trusted_proxies = TrustedProxies::new(&self.trusted_proxies, self.proxy_headers)
             .map_err(|entry| BuildError::Proxy(entry.to_owned()))?;

@@ -34,7 +34,7 @@ const SILENT: Signals = Signals {
 fn decide(signals: Signals) -> Decision {
     let rule = signals.rule.map(|answer| -> ConsentRule { Arc::new(move |_: &HttpRequest| answer) });
     let Signals { respect_dnt, respect_gpc, is_denied_by_default, .. } = signals;
-    let policy = ConsentPolicy { rule, respect_dnt, respect_gpc, is_denied_by_default, ..ConsentPolicy::default() };
+    let policy = ConsentPolicy { rule, respect_dnt, respect_gpc, is_denied_by_default };
     let mut request = TestRequest::default();
     let flag = signals.cookie.map(|value| format!("__mp_opt_in_out_t={value}"));
     let legacy = signals.legacy_opt_out.then(|| "mp_optout=1".to_owned());

@@ -19,6 +19,7 @@ use crate::call::Calls;
 use crate::request::headers;
 use crate::request::kind::Kind;
 use crate::settings::{Loader, Settings};
+use crate::setup_mistake::SetupMistake;
 
 /// Where the block stands.
 enum Place {
@@ -203,7 +204,15 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
     let settings = Arc::clone(&exchange.means.settings);
     let is_declared = charset_of(&headers) == Declared::Safe;
-    let judge: Judge = Box::new(move |declared| judged(&headers, declared, &settings, &asked));
+    let path = exchange.response.request().path().to_owned();
+    let judge: Judge = Box::new(move |declared| {
+        let verdict = judged(&headers, declared, &settings, &asked);
+        if let Verdict::Forbidden(obstacle) = &verdict {
+            let mistake = SetupMistake::Policy(obstacle.to_string().into());
+            settings.mistakes.report(&mistake, Some(&path));
+        }
+        verdict
+    });
     let (page_view, audience) = (exchange.recorder.next_id(), Audience::of(exchange.consent));
     let write: Write =
         Box::new(move |block, nonce| block.of(audience, calls.as_ref().map(|calls| (calls, page_view)), nonce));

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::call::Calls;
+use crate::setup_mistake::SetupMistake;
+
 /// Reason for which a strategy does not take the calls.
 #[derive(Debug)]
 pub struct Declined {
@@ -14,6 +17,18 @@ impl Declined {
     /// Label in metrics, one of a few.
     pub fn label(&self) -> &'static str {
         self.reason.label()
+    }
+
+    /// Wrong set-up of the application that makes this strategy decline. A response without an event loses nothing
+    /// in a cache.
+    pub fn mistake(&self, calls: &Calls) -> Option<SetupMistake> {
+        match self.reason {
+            DeclineReason::Encoded => Some(SetupMistake::Encoded),
+            DeclineReason::Policy => Some(SetupMistake::Policy(self.text.clone())),
+            DeclineReason::SharedCache if !calls.is_setup_only() => Some(SetupMistake::SharedCache),
+            DeclineReason::NoCookieKey => Some(SetupMistake::NoCookieKey),
+            _ => None,
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use super::{DeclineReason, Declined, Exchange, caching, head, split};
 use crate::call::Calls;
 use crate::delayed::DelayedPayload;
 use crate::parcel::Parcel;
-use crate::setup_mistake::SetupMistake;
 
 /// Bytes of the `Cache-Control` line that goes with the cookie.
 const CACHING_BYTES: usize = 32;
@@ -20,7 +19,6 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     }
     check_return(exchange)?;
     let Some(carrier) = &exchange.means.carrier else {
-        exchange.report(&SetupMistake::NoCookieKey);
         return Err(DeclineReason::NoCookieKey.because("no cookie_key is configured"));
     };
     let (mut delayed, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());

@@ -233,7 +233,12 @@ where
                     }
                     return Left { somehow: true, in_page: strategy == Strategy::ClientSide };
                 }
-                Err(declined) => self.tell_declined(strategy, &declined),
+                Err(declined) => {
+                    self.tell_declined(strategy, &declined);
+                    if let Some(mistake) = declined.mistake(calls) {
+                        self.report(&mistake);
+                    }
+                }
             }
         }
         if calls.is_setup_only() {

@@ -3,7 +3,7 @@
 use actix_session::storage::CookieSessionStore;
 use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::Key;
-use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpResponse, web};
 use mengpaneel::{Builder, Mengpaneel};
 use mengpaneel_tests::Log;
@@ -47,7 +47,8 @@ macro_rules! messages {
             let app = init_service($app).await;
             for path in $paths.iter().chain(&$paths) {
                 let request = TestRequest::get().uri(path).insert_header(("host", "blog.example"));
-                call_service(&app, request.insert_header(("accept", "text/html")).to_request()).await;
+                let request = request.insert_header(("accept", "text/html")).to_request();
+                read_body(call_service(&app, request).await).await;
             }
         }
         drop(listening);
@@ -139,6 +140,84 @@ async fn redirects_without_a_carrier_are_a_warning() {
             &["path=\"/go\"", "No session carries them", "Mengpaneel::builder(token).cookie_key(key)"],
         );
     }
+}
+
+/// A page with these headers.
+async fn page_with(headers: &[(&'static str, &'static str)]) -> HttpResponse {
+    let mut page = page().await;
+    for (name, value) in headers {
+        let name = actix_web::http::header::HeaderName::from_static(name);
+        page.headers_mut().append(name, actix_web::http::header::HeaderValue::from_static(value));
+    }
+    page
+}
+
+#[actix_web::test]
+async fn page_that_is_encoded_inside_is_a_warning() {
+    let stand_in = StandIn::start();
+    let mengpaneel = build(&stand_in, |builder| builder);
+    let compressed = || page_with(&[("content-encoding", "gzip")]);
+    let app = || App::new().route("/", web::get().to(compressed)).wrap(mengpaneel.with_setup(user));
+    let messages = messages!(app(), ["/", "/none"]);
+    assert_one(&messages, "WARN", &["path=\"/\"", ".wrap(mengpaneel.with_setup", ".wrap(Compress::default())"]);
+}
+
+#[actix_web::test]
+async fn policy_that_stops_the_scripts_is_a_warning() {
+    let stand_in = StandIn::start();
+    for (name, value, parts) in [
+        (
+            "content-security-policy",
+            "default-src 'self'",
+            &["default-src", "add a connect-src", "add a script-src", "'nonce-…'"][..],
+        ),
+        ("content-security-policy", "script-src 'self'", &["add 'nonce-…'", "to script-src"]),
+        ("content-security-policy", "connect-src 'self'", &["to connect-src"]),
+        ("content-security-policy", "sandbox", &["allow-scripts and allow-same-origin"]),
+        ("cross-origin-embedder-policy", "require-corp", &["Cross-Origin-Embedder-Policy", "lib_url"]),
+        ("integrity-policy", "blocked-destinations=(script)", &["loader(Loader::Never)"]),
+    ] {
+        let mengpaneel = build(&stand_in, |builder| builder);
+        let page = move || async move { page_with(&[(name, value)]).await };
+        let app = || App::new().route("/", web::get().to(page)).wrap(mengpaneel.with_setup(user));
+        assert_one(&messages!(app(), ["/"]), "WARN", parts);
+    }
+}
+
+#[actix_web::test]
+async fn policy_in_a_streamed_page_is_a_warning() {
+    let stand_in = StandIn::start();
+    let mengpaneel = build(&stand_in, |builder| builder.inject_into_streams(true));
+    let streamed = || async {
+        mengpaneel::track("View", ());
+        let parts =
+            ["<!doctype html><head><meta http-equiv=content-security-policy content=\"script-src 'self'\">", "</head>"];
+        let parts = parts.map(|part| Ok::<_, actix_web::Error>(web::Bytes::from(part)));
+        HttpResponse::Ok().content_type("text/html; charset=utf-8").streaming(futures_util::stream::iter(parts))
+    };
+    let app = || App::new().route("/", web::get().to(streamed)).wrap(mengpaneel.with_setup(user));
+    assert_one(&messages!(app(), ["/"]), "WARN", &["path=\"/\"", "to script-src"]);
+}
+
+#[actix_web::test]
+async fn tracked_response_for_shared_caches_is_a_warning() {
+    let stand_in = StandIn::start();
+    for value in ["public, max-age=60", "s-maxage=60"] {
+        let mengpaneel = build(&stand_in, |builder| builder);
+        let page = move || async move { page_with(&[("cache-control", value)]).await };
+        let app = || App::new().route("/", web::get().to(page)).wrap(mengpaneel.with_setup(user));
+        assert_one(&messages!(app(), ["/"]), "WARN", &["insert_header((\"Cache-Control\", \"private\"))"]);
+    }
+}
+
+#[actix_web::test]
+async fn response_for_shared_caches_that_tracks_nothing_is_correct() {
+    let stand_in = StandIn::start();
+    let mengpaneel = build(&stand_in, |builder| builder);
+    let page =
+        || async { HttpResponse::Ok().content_type("text/html").insert_header(("cache-control", "public")).body(PAGE) };
+    let app = || App::new().route("/", web::get().to(page)).wrap(mengpaneel.with_setup(user));
+    assert_eq!(messages!(app(), ["/"]), Vec::<String>::new());
 }
 
 #[actix_web::test]

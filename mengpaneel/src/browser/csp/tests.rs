@@ -71,7 +71,10 @@ fn anything_else_names_the_directive_that_forbids_it() {
         (&["script-src 'nonce-a.b'"], "script-src"),
         (&["script-src 'unsafe-inline' 'nonce-ab==cd' *"], "script-src"),
     ] {
-        assert_eq!(verdict(policies), Verdict::Forbidden(Obstacle::Directive(directive)), "{policies:?}");
+        let Verdict::Forbidden(Obstacle::Directive { directive: found, .. }) = verdict(policies) else {
+            panic!("{policies:?}");
+        };
+        assert_eq!(found, directive, "{policies:?}");
     }
 }
 
@@ -109,6 +112,31 @@ fn a_policy_that_only_reports_forbids_nothing() {
         HeaderValue::from_static("script-src 'none'"),
     );
     assert_eq!(check(&headers, &[], &NEEDS), Verdict::Allowed);
+}
+
+#[test]
+fn remedy_names_each_source_to_add() {
+    let own = Needs { script: Some("/mixpanel.js"), connect: Some("/mp"), ..NEEDS };
+    for (policy, needs, remedy) in [
+        (
+            "script-src 'self'; connect-src 'self'",
+            &NEEDS,
+            "add https://api-js.mixpanel.com to connect-src; add 'nonce-…' (a new one for each response) to script-src",
+        ),
+        (
+            "default-src 'nonce-x'",
+            &NEEDS,
+            "add a connect-src with the sources of default-src and https://api-js.mixpanel.com",
+        ),
+        ("script-src 'unsafe-inline'", &NEEDS, "add https://cdn.mxpnl.com to script-src"),
+        ("connect-src 'none'", &own, "add 'self' to connect-src"),
+        ("script-src 'nonce-x', script-src 'nonce-y'", &NEEDS, "give all policies of the page the same nonce"),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_str(policy).unwrap());
+        let Verdict::Forbidden(obstacle) = check(&headers, &[], needs) else { panic!("{policy}") };
+        assert!(obstacle.to_string().ends_with(remedy), "{policy}: {obstacle}");
+    }
 }
 
 /// Directives and sources that policies are made of, and noise.

@@ -119,7 +119,7 @@ fn a_page_that_is_none_leaves_as_it_is_and_its_calls_go_by_the_server() {
 
 #[test]
 fn a_policy_in_the_page_that_forbids_the_block_sends_its_calls_by_the_server() {
-    let mut flow = Flow::new(Verdict::Forbidden(Obstacle::Directive("script-src")));
+    let mut flow = Flow::new(Verdict::Forbidden(Obstacle::Sandbox));
     assert_eq!(flow.read(PAGE, 10), PAGE);
     assert_eq!(flow.handed_over(), 1);
 }
