@@ -1,5 +1,7 @@
 //! `mengpaneel.js`, served by the application itself.
 
+use std::fmt::{self, Write as _};
+
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::header::{self, ContentType};
 use actix_web::mime::TEXT_JAVASCRIPT;
@@ -49,9 +51,35 @@ impl Script {
         &self.integrity
     }
 
-    /// The element that loads it.
+    /// Script element that loads the file. A Content-Security-Policy must list `'self'` for it.
     pub fn tag(&self) -> String {
         format!("<script src=\"{}\" integrity=\"{}\"></script>", self.path, self.integrity)
+    }
+
+    /// Script element that loads the file under a Content-Security-Policy with this nonce, the value without
+    /// `nonce-`.
+    ///
+    /// ```
+    /// let tag = mengpaneel::script().tag_with_nonce("c2VjcmV0");
+    /// assert!(tag.contains(r#" nonce="c2VjcmV0""#));
+    /// ```
+    pub fn tag_with_nonce(&self, nonce: &str) -> String {
+        let (path, integrity, nonce) = (&self.path, &self.integrity, EscapedAttribute(nonce));
+        format!("<script src=\"{path}\" integrity=\"{integrity}\" nonce=\"{nonce}\"></script>")
+    }
+}
+
+/// Text in a double-quoted attribute of HTML.
+struct EscapedAttribute<'a>(&'a str);
+
+impl fmt::Display for EscapedAttribute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '"' => f.write_str("&quot;"),
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            c => f.write_char(c),
+        })
     }
 }
 
@@ -74,18 +102,25 @@ async fn serve(request: HttpRequest) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, test};
+    use actix_web::App;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
 
     use super::*;
 
+    #[test]
+    fn nonce_cannot_end_its_attribute() {
+        let tag = script().tag_with_nonce("a\"><b&");
+        assert!(tag.ends_with(" nonce=\"a&quot;>&lt;b&amp;\"></script>"), "{tag}");
+    }
+
     #[actix_web::test]
     async fn the_hashed_name_may_be_kept_for_ever_and_the_plain_one_not() {
-        let app = test::init_service(App::new().service(script())).await;
+        let app = init_service(App::new().service(script())).await;
         for (path, cache) in [(script().path().to_owned(), "immutable"), (PLAIN.to_owned(), "max-age=600")] {
-            let answer = test::call_service(&app, test::TestRequest::get().uri(&path).to_request()).await;
+            let answer = call_service(&app, TestRequest::get().uri(&path).to_request()).await;
             let kept = answer.headers().get(header::CACHE_CONTROL).unwrap().to_str().unwrap().to_owned();
             assert!(kept.contains(cache), "{path}: {kept}");
-            assert_eq!(test::read_body(answer).await, SOURCE);
+            assert_eq!(read_body(answer).await, SOURCE);
         }
     }
 }

@@ -1,6 +1,8 @@
 // What the blog has no page for: policies, streams, prerendering, and other people's libraries.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { start, startCdn } from "./blog.mjs";
 import { alone, launch, tracks, visitor } from "./visitor.mjs";
@@ -63,23 +65,48 @@ const POLICIES = [
   [{ integrity: "blocked-destinations=(style)" }, BY_BROWSER],
 ];
 
+// A visitor, and what policies kept their page from.
+async function guarded() {
+  const guest = await visitor(browser, pages.url);
+  const blocked = [];
+  await guest.context.exposeFunction("blocked", (what) => blocked.push(what));
+  await guest.context.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      if (event.disposition === "enforce") window.blocked(`${event.effectiveDirective} ${event.blockedURI}`);
+    });
+  });
+  return { ...guest, blocked };
+}
+
 for (const [policies, way] of POLICIES) {
   const title = Object.entries(policies).map(([name, value]) => `${name} ${value}`).join(" and ") || "no policy";
   test(`nothing is lost and nothing is blocked under ${title}`, async () => {
-    const { context, page, leave } = await visitor(browser, pages.url);
-    const blocked = [];
-    await context.exposeFunction("blocked", (what) => blocked.push(what));
-    await context.addInitScript(() => {
-      document.addEventListener("securitypolicyviolation", (event) => {
-        if (event.disposition === "enforce") window.blocked(`${event.effectiveDirective} ${event.blockedURI}`);
-      });
-    });
+    const { page, leave, blocked } = await guarded();
     const hosts = (value) => value.replaceAll("CDN", cdn.url).replaceAll("API", pages.mixpanel);
     const query = new URLSearchParams(Object.entries(policies).map(([name, value]) => [name, hosts(value)]));
     await page.goto(`/policy?${query}`);
     if (way === BY_BROWSER) await tracks(page);
     const [event] = await pages.await_events(["View Policy"], leave);
     assert.equal(event.endpoint, way);
+    assert.deepEqual(blocked, []);
+  });
+}
+
+// The policy that the guide gives to copy, and the script that the library serves.
+const guide = readFileSync(fileURLToPath(new URL("../../mengpaneel/src/guide/privacy.md", import.meta.url)), "utf8");
+const SAMPLE = guide.match(/^Content-Security-Policy: (.*)$/m)[1];
+const WITHOUT_SELF = SAMPLE.replace("script-src 'self'", "script-src");
+
+for (const [policy, nonce] of [[SAMPLE, ""], [SAMPLE, "abc"], [WITHOUT_SELF, "abc"]]) {
+  test(`the guide's policy lets everything run: ${policy}, script tag with nonce "${nonce}"`, async () => {
+    const { page, leave, blocked } = await guarded();
+    const sent = policy.replace("…", "abc").replace("https://api-js.mixpanel.com", pages.mixpanel);
+    await page.goto(`/policy?${new URLSearchParams({ policy: sent, script: nonce })}`);
+    await tracks(page);
+    // mengpaneel.js asks as a capable client and runs the calls of the response.
+    await page.evaluate(() => fetch("/part", { method: "POST" }));
+    const events = await pages.await_events(["View Policy", "Part"], leave);
+    assert.deepEqual(events.map(({ endpoint }) => endpoint), [BY_BROWSER, BY_BROWSER]);
     assert.deepEqual(blocked, []);
   });
 }

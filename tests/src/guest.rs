@@ -5,6 +5,7 @@ use std::error::Error;
 
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::cookie::Cookie;
+use actix_web::cookie::time::SignedDuration;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header::{COOKIE, SET_COOKIE};
 use actix_web::test::TestRequest;
@@ -72,7 +73,7 @@ impl Guest {
         for line in response.headers().get_all(SET_COOKIE) {
             let cookie = line.to_str().ok().and_then(|line| Cookie::parse(line.to_owned()).ok());
             let Some(cookie) = cookie else { continue };
-            let is_removed = cookie.max_age().is_some_and(|age| age.is_zero());
+            let is_removed = cookie.max_age().is_some_and(SignedDuration::is_zero);
             self.cookies.remove(cookie.name());
             if !is_removed {
                 self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());

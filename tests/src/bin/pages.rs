@@ -64,6 +64,8 @@ struct Policies {
     embedder: Option<String>,
     isolation: Option<String>,
     integrity: Option<String>,
+    /// Loads `mengpaneel.js`: under this nonce, or without one where it is empty.
+    script: Option<String>,
 }
 
 /// A page under whatever policies are asked for.
@@ -71,9 +73,13 @@ struct Policies {
 #[get("/policy")]
 async fn policy(asked: web::Query<Policies>) -> HttpResponse {
     let asked = asked.into_inner();
-    let head = asked.meta.map_or_else(String::new, |policy| {
+    let mut head = asked.meta.map_or_else(String::new, |policy| {
         format!("<meta http-equiv=Content-Security-Policy content=\"{}\">", policy.replace('"', "&quot;"))
     });
+    if let Some(nonce) = asked.script {
+        let script = mengpaneel::script();
+        head.push_str(&if nonce.is_empty() { script.tag() } else { script.tag_with_nonce(&nonce) });
+    }
     let mut page = page(&head, "");
     let policies = [
         (CONTENT_SECURITY_POLICY, asked.policy),
