@@ -115,6 +115,25 @@ async fn what_kills_whoever_takes_it_is_buried_and_told() {
 }
 
 #[tokio::test]
+async fn what_was_buried_in_doubt_counts_once_after_it_was_put_back() {
+    let (place, stand_in) = (Place::new(), StandIn::start());
+    place.outbox().append(parcel()).await.unwrap();
+    for _ in 0..2 {
+        let outbox = place.outbox();
+        let leases = outbox.lease(1).await.unwrap();
+        outbox.mark_sending(&leases).await.unwrap();
+    }
+    let told = drain(&place, &stand_in, 2).await;
+    assert!(matches!(&told[..], [(Reason::GivenUp(_), calls)] if calls.len() == 4), "{told:?}");
+    assert_eq!(place.outbox().requeue(10).await, Ok(1));
+    let told = drain(&place, &stand_in, 2).await;
+    assert!(matches!(&told[..], [(Reason::InDoubt(_), calls)] if calls == &["people.increment"]), "{told:?}");
+    assert_eq!(stand_in.counted_as("Sign In").len(), 1);
+    assert_eq!(stand_in.profiles().len(), 1, "what was set is set, what was added may have been");
+    assert_eq!(place.outbox().waiting().await, Ok(0));
+}
+
+#[tokio::test]
 async fn what_is_recorded_late_arrives_as_its_setup_says_whether_or_not_its_outbox_takes_waiting() {
     let place = Place::new();
     let outboxes: [Box<dyn Outbox>; 2] = [Box::new(Memory::default()), Box::new(File::at(&place.0))];

@@ -30,6 +30,7 @@ mod sender;
 mod sidekiq;
 mod taken;
 mod turn;
+mod wait;
 mod worker;
 
 use std::time::Duration;

@@ -270,7 +270,7 @@ impl Post {
         self.closing.ask(deadline);
         // The worker keeps the deadline itself; this guards against one that is stuck.
         let ended = timeout(deadline.saturating_add(GRACE), self.closing.ended()).await.is_ok();
-        let is_kept = self.outbox.as_ref().is_some_and(|outbox| outbox.is_durable());
+        let is_kept = self.outbox.as_ref().is_some_and(Outbox::is_durable);
         match self.pending().await {
             Ok(0) if ended && self.closing.in_hand() == 0 => Ok(()),
             pending => Err(self.not_sent(pending, if is_kept { Fate::Kept } else { Fate::Lost })),
@@ -278,7 +278,7 @@ impl Post {
     }
 
     fn not_sent(&self, pending: Result<usize, OutboxError>, fate: Fate) -> NotSent {
-        let outbox = self.outbox.as_ref().map_or_else(String::new, |outbox| outbox.description());
+        let outbox = self.outbox.as_ref().map_or_else(String::new, Outbox::description);
         let trouble = self.sender.circuit.trouble();
         let (pending, fate, last_error) = match pending {
             Ok(0) => (self.closing.in_hand(), Fate::UnderWay, trouble),

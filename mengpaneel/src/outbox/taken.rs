@@ -90,16 +90,13 @@ impl Found {
         abandoned: u32,
         in_doubt: bool,
     ) -> Result<(), serde_json::Error> {
-        let one = match record::sealed(written).filter(|_| abandoned == 0 && !in_doubt) {
-            Some(parcel) => {
-                let start = self.all.len();
-                self.all.extend_from_slice(parcel);
-                Ok((id, start..self.all.len()))
-            }
-            None => {
-                let lease = record::read(id, written)?;
-                Err(Lease { abandoned, in_doubt: in_doubt || lease.in_doubt, ..lease })
-            }
+        let one = if let Some(parcel) = record::sealed(written).filter(|_| abandoned == 0 && !in_doubt) {
+            let start = self.all.len();
+            self.all.extend_from_slice(parcel);
+            Ok((id, start..self.all.len()))
+        } else {
+            let lease = record::read(id, written)?;
+            Err(Lease { abandoned, in_doubt: in_doubt || lease.in_doubt, ..lease })
         };
         self.records.push(one);
         Ok(())

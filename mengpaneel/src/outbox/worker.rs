@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::closing::Closing;
 use super::sender::{Again, Away, Sender, failure, reason, those};
 use super::taken::{Taken, calls_of, keep};
+use super::wait::Wait;
 use super::{Lease, Outbox};
 use crate::clock::{ms_of, now_ms};
 use crate::failure::{Failure, Reason};
@@ -38,11 +39,6 @@ const QUIET_ATTEMPTS: u32 = 30;
 /// A record that is older than `retry_for` is tried for this long all the same once Mixpanel is away: a worker that stood
 /// still for a month does not give up all that it finds at the first error.
 const LAST_CHANCE: Duration = Duration::from_secs(60 * 60);
-
-/// Shortest wait between two attempts before the end.
-const SHORTEST_WAIT: Duration = Duration::from_millis(250);
-/// An attempt begins this long before the end, where Mixpanel asked to be left alone for longer.
-const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// What drains an outbox, and what waits for deliveries past it.
 pub(super) struct Worker {
@@ -126,33 +122,6 @@ enum Round {
     Answered,
     /// Not now: again after this time.
     Away(Wait),
-}
-
-/// How long to wait before the next attempt.
-#[derive(Clone, Copy)]
-struct Wait {
-    delay: Duration,
-    /// True if Mixpanel named that time itself.
-    is_asked_for: bool,
-}
-
-impl From<Duration> for Wait {
-    fn from(delay: Duration) -> Self {
-        Self { delay, is_asked_for: false }
-    }
-}
-
-impl Wait {
-    /// The wait where the end is as near as that; `None` where there is no time for another attempt. Waits grow shorter
-    /// towards the end, so that a host that comes back is found in time.
-    fn before_end(self, left: Duration) -> Option<Duration> {
-        let Self { delay, is_asked_for } = self;
-        if delay < left && (is_asked_for || delay <= left / 2) {
-            return Some(delay);
-        }
-        let wait = if is_asked_for { left.saturating_sub(LAST_ATTEMPT) } else { (left / 2).max(SHORTEST_WAIT) };
-        (!wait.is_zero() && wait < left).then_some(wait)
-    }
 }
 
 impl Hand<'_> {
@@ -284,7 +253,9 @@ impl Hand<'_> {
             records.extract_if(.., |record| record.is_unfinished()).filter_map(Taken::into_lease).collect();
         let count = records.len();
         #[cfg(feature = "metrics")]
-        records.iter().for_each(|record| stats::answered(record.parcel_id().and_then(ms_of)));
+        for record in &records {
+            stats::answered(record.parcel_id().and_then(ms_of));
+        }
         self.acknowledge(&records).await;
         self.outbox.take_back(records);
         if away.is_none() {

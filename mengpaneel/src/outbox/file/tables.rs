@@ -41,6 +41,9 @@ impl Past {
 /// A record, by its name, and who had it in hand.
 pub(super) type Row = (u128, Vec<u8>, Option<Past>);
 
+/// A dead letter, by its key: its number among them, and the name of its record.
+pub(super) type DeadLetter = ((u64, u128), Vec<u8>);
+
 /// What is known of the whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
@@ -142,7 +145,7 @@ impl<'t> Tables<'t> {
         &self,
         limit: usize,
         is_wanted: impl Fn(&[u8]) -> bool,
-    ) -> Result<Vec<((u64, u128), Vec<u8>)>, redb::Error> {
+    ) -> Result<Vec<DeadLetter>, redb::Error> {
         let mut found = Vec::new();
         for row in self.buried.iter()? {
             if found.len() >= limit {

@@ -184,7 +184,9 @@ impl Redis {
 impl Desk {
     fn open(redis: &Redis) -> Result<Self, OutboxError> {
         let server = Server::at(&redis.url, PATIENCE, redis.roots.as_deref())?;
-        let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));
+        let failed = |error: std::io::Error| {
+            OutboxError(format!("the thread for {} cannot start: {error}", redis.description()))
+        };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let keys = Arc::new(Keys::new(&redis.key));

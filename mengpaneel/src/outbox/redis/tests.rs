@@ -243,8 +243,11 @@ async fn a_failover_behind_one_address_is_followed_at_once() {
     append(&outbox, "before").await;
     assert_eq!(names(&lease_all(&outbox, 1).await), ["before"]);
     append(&outbox, "waits").await;
-    let node = Link::new(super::Server::at(&old.url(), PATIENCE, None).unwrap(), PATIENCE);
-    node.ask::<usize>(cmd("WAIT").arg(1).arg(5_000)).await.unwrap();
+    // `WAIT` would wait for the writes of its own connection only.
+    let node = Link::new(super::Server::at(&new.url(), PATIENCE, None).unwrap(), PATIENCE);
+    while node.ask::<usize>(cmd("XLEN").arg("{mengpaneel}:calls")).await.unwrap() < 2 {
+        tokio::task::yield_now().await;
+    }
     promote(&new).await;
     target.store(new.port(), Ordering::Relaxed);
     // Its connections stay open, as those of a demoted primary in a managed Redis do.

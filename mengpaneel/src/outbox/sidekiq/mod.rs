@@ -149,13 +149,16 @@ impl Outbox for Sidekiq {
             return Ok(());
         }
         if self.url.split("://").next().is_some_and(|scheme| scheme.ends_with("+cluster")) {
-            return Err(OutboxError("Sidekiq keeps no queues in a Redis Cluster: name its own Redis".into()));
+            let url = redacted_url(&self.url);
+            return Err(OutboxError(format!("{url}: Sidekiq keeps no queues in a Redis Cluster: name its own Redis")));
         }
         if self.queue.is_empty() {
-            return Err(OutboxError("Sidekiq: a queue needs a name, such as `default`".into()));
+            let url = redacted_url(&self.url);
+            return Err(OutboxError(format!("{url}: a queue of Sidekiq's needs a name, such as `default`")));
         }
         let link = Arc::new(Link::new(Server::at(&self.url, PATIENCE, None)?, PATIENCE));
-        let failed = |error: std::io::Error| OutboxError(format!("the thread for Redis cannot start: {error}"));
+        let failed =
+            |error: std::io::Error| OutboxError(format!("the thread for {} cannot start: {error}", self.description()));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();

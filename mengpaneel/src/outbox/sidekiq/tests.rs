@@ -41,6 +41,24 @@ async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
 }
 
 #[tokio::test]
+async fn each_error_names_the_redis_without_its_password() {
+    let address = "127.0.0.1:1";
+    let at = |scheme: &str| Sidekiq::at(format!("{scheme}://me:s3cret@{address}/"));
+    let sidekiq = at("redis");
+    let unopened = sidekiq.append(event()).await.unwrap_err().reason;
+    sidekiq.open().unwrap();
+    for text in [
+        unopened,
+        sidekiq.description(),
+        sidekiq.append(event()).await.unwrap_err().reason,
+        at("redis+cluster").open().unwrap_err().to_string(),
+        at("redis").queue("").open().unwrap_err().to_string(),
+    ] {
+        assert!(text.contains(address) && !text.contains("s3cret"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_fleet_with_a_namespace_finds_its_jobs() {
     let redis = Running::start(&[]);
     let sidekiq = Sidekiq::at(redis.url()).namespace("app");

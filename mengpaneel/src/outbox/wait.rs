@@ -1,0 +1,68 @@
+//! Waits between attempts, which grow shorter towards the end of a shutdown.
+
+use std::time::Duration;
+
+/// Shortest wait between two attempts before the end.
+const SHORTEST: Duration = Duration::from_millis(250);
+
+/// An attempt begins this long before the end, where Mixpanel asked to be left alone for longer.
+const LAST_ATTEMPT: Duration = Duration::from_millis(500);
+
+/// Wait before the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    pub(super) delay: Duration,
+    /// True if Mixpanel named that time itself (`Retry-After`).
+    pub(super) is_asked_for: bool,
+}
+
+impl From<Duration> for Wait {
+    fn from(delay: Duration) -> Self {
+        Self { delay, is_asked_for: false }
+    }
+}
+
+impl Wait {
+    /// Returns the wait where the end is `left` away; `None` where there is no time for another attempt.
+    ///
+    /// Half of the time that is left, at most: a host that comes back shortly before the end is found in time. A time that
+    /// Mixpanel asked for is kept, but for one attempt at the end.
+    pub(super) fn before_end(self, left: Duration) -> Option<Duration> {
+        let Self { delay, is_asked_for } = self;
+        let wait = if is_asked_for {
+            if delay < left { delay } else { left.saturating_sub(LAST_ATTEMPT) }
+        } else {
+            delay.min((left / 2).max(SHORTEST))
+        };
+        (!wait.is_zero() && wait < left).then_some(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn waits_share_the_time_that_is_left() {
+        let wait = Wait::from(seconds(60.0));
+        let (mut left, mut waits) = (seconds(3.0), Vec::new());
+        while let Some(delay) = wait.before_end(left) {
+            waits.push(delay.as_millis());
+            left -= delay;
+        }
+        assert_eq!(waits, [1_500, 750, 375, 250]);
+        assert_eq!(Wait::from(seconds(1.0)).before_end(seconds(10.0)), Some(seconds(1.0)));
+    }
+
+    #[test]
+    fn a_time_that_was_asked_for_is_kept_but_for_one_attempt() {
+        let wait = Wait { delay: seconds(60.0), is_asked_for: true };
+        assert_eq!(wait.before_end(seconds(100.0)), Some(seconds(60.0)));
+        assert_eq!(wait.before_end(seconds(10.0)), Some(seconds(9.5)));
+        assert_eq!(wait.before_end(seconds(0.5)), None);
+    }
+}
