@@ -353,7 +353,11 @@ impl Builder {
         Self { before_send: Some(Arc::new(hook)), ..self }
     }
 
-    /// Is told what did not reach Mixpanel, and why, with the calls. Each is logged all the same.
+    /// Sets a hook that is called for every call that the server could not deliver, and for what was recorded wrongly, with
+    /// the reason. Each failure is logged too, a hundred in ten seconds at most. A panic of the hook is logged.
+    ///
+    /// The hook is not called for what a browser was given and did not send, for events of robots, which mixpanel-js ignores
+    /// (the feature `metrics` counts them), nor for visitors without consent.
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self { failures: Failures::new(hook), ..self }
     }

@@ -122,6 +122,12 @@ async fn shutdown_says_that_records_stay_in_the_file() {
     let text = error.to_string();
     let file = format!("they stay in the file {} and are delivered by the next process", place.0.display());
     assert!(text.contains(&file) && text.contains(&url), "{text}");
+    drop(mengpaneel);
+
+    let stand_in = StandIn::start();
+    let next = builder(&stand_in.url()).outbox(File::at(&place.0)).build().unwrap();
+    next.flush(DEADLINE).await.unwrap();
+    assert_eq!(names(&stand_in.counted()), ["kept"], "the next process delivers it");
 }
 
 #[tokio::test]

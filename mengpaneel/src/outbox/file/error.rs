@@ -14,7 +14,10 @@ use crate::outbox::OutboxError;
 #[non_exhaustive]
 pub enum FileError {
     /// Another process has it open.
-    #[error("{0} is open in another process, and so is every name beside it: stop one of them, or name another file")]
+    #[error(
+        "{0} is open in another process, as is every file beside it that may be taken instead: stop one of those \
+         processes, or name another file"
+    )]
     Locked(PathBuf),
     /// It cannot be written.
     #[error("{path} cannot be written ({why}): give this user the right to, or name another file")]
