@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::call::Method;
-use crate::mixpanel::{Group, Mixpanel, People};
+use crate::mixpanel::{Group, Id, Ids, Mixpanel, People};
 use crate::recorder::Observed;
 use crate::scope_registry;
 
@@ -101,13 +101,13 @@ pub fn time_event(event: impl AsRef<str>) {
 
 /// Says who is there; see [`Mixpanel::identify`].
 #[track_caller]
-pub fn identify(id: impl Serialize) {
+pub fn identify(id: impl Id) {
     here(&Method::Identify).identify(id);
 }
 
 /// Says that the visitor known so far is this user; see [`Mixpanel::alias`].
 #[track_caller]
-pub fn alias(alias: impl Serialize) {
+pub fn alias(alias: impl Id) {
     here(&Method::Alias).alias(alias);
 }
 
@@ -137,19 +137,19 @@ pub fn unregister(property: impl AsRef<str>) {
 
 /// The visitor belongs to this group, or these; see [`Mixpanel::set_group`].
 #[track_caller]
-pub fn set_group(key: impl AsRef<str>, ids: impl Serialize) {
+pub fn set_group(key: impl AsRef<str>, ids: impl Ids) {
     here(&Method::SetGroup).set_group(key, ids);
 }
 
 /// The visitor belongs to this group too; see [`Mixpanel::add_group`].
 #[track_caller]
-pub fn add_group(key: impl AsRef<str>, id: impl Serialize) {
+pub fn add_group(key: impl AsRef<str>, id: impl Id) {
     here(&Method::AddGroup).add_group(key, id);
 }
 
 /// The visitor no longer belongs to this group; see [`Mixpanel::remove_group`].
 #[track_caller]
-pub fn remove_group(key: impl AsRef<str>, id: impl Serialize) {
+pub fn remove_group(key: impl AsRef<str>, id: impl Id) {
     here(&Method::RemoveGroup).remove_group(key, id);
 }
 
@@ -175,7 +175,7 @@ pub fn people() -> People {
 /// mengpaneel::get_group("company", "acme").set(serde_json::json!({"Plan": "Pro"}));
 /// ```
 #[track_caller]
-pub fn get_group(key: impl AsRef<str>, id: impl Serialize) -> Group {
+pub fn get_group(key: impl AsRef<str>, id: impl Id) -> Group {
     here(&Method::GroupSet).get_group(key, id)
 }
 

@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use crate::call::Mode;
 use crate::mengpaneel::{Mengpaneel, On};
-use crate::mixpanel::Mixpanel;
+use crate::mixpanel::{Id, Mixpanel};
 use crate::outbox::{Post, UndeliveredError};
 use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder, Settled};
@@ -28,15 +27,18 @@ impl Mengpaneel {
     /// otherwise.
     ///
     /// ```
-    /// # async fn renew(mengpaneel: mengpaneel::Mengpaneel) -> Result<u32, std::io::Error> {
-    /// let renewed = mengpaneel
-    ///     .scope(async {
-    ///         mengpaneel::setup(|mixpanel| mixpanel.identify(42));
-    ///         mengpaneel::track("Renew Subscription", serde_json::json!({"Plan": "Pro"}));
-    ///         Ok(1)
-    ///     })
-    ///     .await?;
-    /// # Ok(renewed)
+    /// # use std::io;
+    /// # async fn charge() -> Result<f64, io::Error> { Ok(9.0) }
+    /// async fn renew(user_id: i64) -> Result<(), io::Error> {
+    ///     mengpaneel::setup(|mixpanel| mixpanel.identify(user_id));
+    ///     let amount = charge().await?;
+    ///     mengpaneel::track("Renew Subscription", serde_json::json!({"Amount": amount}));
+    ///     Ok(())
+    /// }
+    ///
+    /// # async fn demo(mengpaneel: mengpaneel::Mengpaneel) -> Result<(), io::Error> {
+    /// mengpaneel.scope(renew(42)).await?; // the error is the job's own
+    /// # Ok(())
     /// # }
     /// ```
     pub async fn scope<F: Future>(&self, job: F) -> F::Output {
@@ -98,11 +100,11 @@ impl Mengpaneel {
     /// # }
     /// ```
     #[track_caller]
-    pub fn as_user(&self, id: impl Serialize) -> Mixpanel {
+    pub fn as_user(&self, id: impl Id) -> Mixpanel {
         let Some(on) = self.on() else { return Mixpanel::detached() };
         let recorder = recorder(on);
         let mixpanel = Mixpanel::new(Arc::clone(&recorder)).via_server();
-        mixpanel.in_mode(crate::call::Mode::Setup).identify(id);
+        mixpanel.in_mode(Mode::Setup).identify(id);
         // Whatever is recorded from here on leaves by itself.
         drop(recorder.settle(SUCCEEDED, Extent::Everything));
         mixpanel

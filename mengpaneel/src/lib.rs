@@ -121,7 +121,7 @@ pub use mengpaneel_macros::track;
 #[doc = include_str!("attribute/tracking.md")]
 pub use mengpaneel_macros::tracking;
 pub use middleware::Middleware;
-pub use mixpanel::{Group, Mixpanel, People};
+pub use mixpanel::{Amount, Group, Id, Ids, Mixpanel, People};
 pub use outbox::{Health, NotSent, UndeliveredError};
 pub use parcel::Parcel;
 pub use plan::{Annotation, Plan, Route, plan};

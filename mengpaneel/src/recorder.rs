@@ -249,23 +249,28 @@ impl Recorder {
         let stamp = stamp::stamp(&mut entry.call, &self.shared.names);
         match ConsentChange::of(&entry.call) {
             Some(change) => self.record_change(entry, change),
-            None => self.record_stamped(entry, stamp, None),
+            None => self.record_checked(entry, stamp, Some(place)),
         }
     }
 
     /// Records a call that has its stamp, if it is an event: one of that name. Its IDs are checked only
     /// where `place` is given: to look for them in each event would take a tenth of what recording takes.
     pub fn record_stamped(&self, mut entry: Entry, id: Option<Uuid>, place: Option<Place>) {
-        if place.is_some() && !self.check(&mut entry.call, place) {
-            return;
+        if place.is_none() || self.check(&mut entry.call, place) {
+            self.record_checked(entry, id, place);
         }
+    }
+
+    /// Records a call whose IDs were checked.
+    fn record_checked(&self, mut entry: Entry, id: Option<Uuid>, place: Option<Place>) {
         let mut state = self.lock();
         if state.may_record() {
             stats::recorded(1);
         }
         if state.is_user_unknown && !state.knows_user(&entry.call) {
             drop(state);
-            return self.reject(Reason::UnknownUser(entry.call.method().to_string()), Some(entry.call));
+            let what = ids::what(entry.call.method().name().as_ref(), place);
+            return self.reject(Reason::UnknownUser(what), Some(entry.call));
         }
         if state.flushed.is_some() {
             if !state.may_record() && ConsentChange::of(&entry.call).is_none() {
@@ -295,7 +300,7 @@ impl Recorder {
         if entry.mode == Mode::Setup {
             state.record_setup(entry);
         } else {
-            let under = state.identity();
+            let under = state.identity().into_user();
             entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
             state.recorded.push(Recorded { entry, under, replayed: false, change: None, is_change_only: false });
         }

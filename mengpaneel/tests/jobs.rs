@@ -49,6 +49,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(user, event)| ((*user).to_owned(), (*event).to_owned())).collect()
 }
 
+#[expect(clippy::unused_async, reason = "a job")]
 async fn renew(number: usize) -> usize {
     mengpaneel::setup(|mixpanel| mixpanel.identify(number + 1));
     mengpaneel::track("Renew", json!({"Number": number}));

@@ -110,12 +110,12 @@ impl Spec {
                 quote!(__mengpaneel::Argument::Text(#id))
             }
             Arg::Id(expr) => {
-                let slot = self.take("id", Some(quote!(#path)), expr, takes);
+                let slot = self.take("id", None, expr, takes);
                 quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::KeepUser => quote!(__mengpaneel::Argument::KeepUser),
             Arg::Ids(expr) => {
-                let slot = self.take("ids", Some(quote!(#path)), expr, takes);
+                let slot = self.take("ids", None, expr, takes);
                 quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Map(expr) => {
@@ -137,7 +137,8 @@ impl Spec {
     fn property(&mut self, path: &str, property: &Property, takes: &mut Vec<Take>) -> TokenStream {
         match property {
             Property::Pair(name, expr) => {
-                let value = literal(expr).unwrap_or_else(|| {
+                let constant = literal(expr).filter(|_| !takes_amounts(path) || is_integer(expr));
+                let value = constant.unwrap_or_else(|| {
                     let slot = self.value(path, name, expr, takes);
                     quote!(Taken(#slot))
                 });
@@ -197,8 +198,9 @@ impl Spec {
             Name::Computed(name) => (path.to_owned(), name.span()),
         };
         let shown = LitStr::new(&shown, Span::mixed_site());
+        let (by, span) = if takes_amounts(path) { ("amount", expr.span()) } else { ("value", span) };
         let borrow = quote_spanned!(span=> &);
-        self.take_by(&local("value"), &quote!(#shown,), &borrow, expr, takes)
+        self.take_by(&local(by), &quote!(#shown,), &borrow, expr, takes)
     }
 
     fn take(&mut self, by: &str, what: Option<TokenStream>, expr: &Expr, takes: &mut Vec<Take>) -> usize {
@@ -225,6 +227,15 @@ impl Spec {
         takes.push(Take { statement, exprs: vec![expr.clone()] });
         slot
     }
+}
+
+/// Returns whether the values that a method takes are amounts.
+fn takes_amounts(path: &str) -> bool {
+    path == "people.increment"
+}
+
+fn is_integer(expr: &Expr) -> bool {
+    matches!(expr, Expr::Lit(ExprLit { lit: Lit::Int(_), .. }))
 }
 
 /// A value that need not be taken, since it stands in the attribute.

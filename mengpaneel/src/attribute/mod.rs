@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::call::{Call, Mode};
 use crate::current::{current, try_current};
-use crate::mixpanel::Mixpanel;
+use crate::mixpanel::{Amount, Id, Ids, Mixpanel, write_id, write_ids};
 use crate::plan::{Annotated, Kind, Site};
 use crate::recorder::{Condition, Entry, Place, Point, Recorder};
 use crate::scope_registry;
@@ -207,6 +207,11 @@ impl Live {
         Some(Values { live: self, ticket })
     }
 
+    /// The place of an attribute on this line.
+    fn place(&self, line: u32) -> Place {
+        Place { file: self.site.file, line, route: self.site.routes.first() }
+    }
+
     fn is_bare(&self) -> bool {
         self.site.calls.iter().any(|annotated| annotated.bare)
     }
@@ -270,7 +275,7 @@ impl Live {
             let Some(Arguments { args, ticket, stamp, may_have_id }) = call.arguments.take() else { continue };
             let via_server = annotated.via_server || self.mixpanel.is_via_server();
             let ticket = Some(ticket.unwrap_or(self.entered));
-            let place = Place { file: self.site.file, line: annotated.line };
+            let place = self.place(annotated.line);
             let call = Call::with(annotated.method.clone(), args);
             let entry = Entry { call, mode, via_server, condition, ticket };
             match stamp {
@@ -292,21 +297,30 @@ impl Values<'_> {
     /// The value of the property of this name.
     pub fn value<T: Serialize + ?Sized>(&self, slot: usize, name: &str, value: &T) {
         self.put(slot, |mixpanel, to| {
-            mixpanel.value(name, value, to);
+            mixpanel.value(name, &|| self.place(slot), value, to);
             Some(())
         });
     }
 
     /// An ID.
-    pub fn id<T: Serialize + ?Sized>(&self, slot: usize, method: &str, id: &T) {
-        let place = self.place(method);
-        self.put(slot, |mixpanel, to| mixpanel.id(method, place, id, to));
+    pub fn id<T: Id + ?Sized>(&self, slot: usize, id: &T) {
+        self.put(slot, |_, to| {
+            write_id(id, to);
+            Some(())
+        });
     }
 
     /// An ID or a list of them.
-    pub fn ids<T: Serialize + ?Sized>(&self, slot: usize, method: &str, ids: &T) {
-        let place = self.place(method);
-        self.put(slot, |mixpanel, to| mixpanel.ids(method, place, ids, to));
+    pub fn ids<T: Ids + ?Sized>(&self, slot: usize, ids: &T) {
+        self.put(slot, |_, to| {
+            write_ids(ids, to);
+            Some(())
+        });
+    }
+
+    /// The amount by which the property of this name is changed.
+    pub fn amount<T: Amount>(&self, slot: usize, name: &str, amount: &T) {
+        self.put(slot, |mixpanel, to| mixpanel.amount(name, &|| self.place(slot), amount, to));
     }
 
     /// The name of an event, of a property, or of a list.
@@ -320,7 +334,7 @@ impl Values<'_> {
     /// A map or struct whose entries become properties.
     pub fn spread<T: Serialize + ?Sized>(&self, slot: usize, what: &str, properties: &T) {
         self.put(slot, |mixpanel, to| {
-            mixpanel.properties(what, properties, to);
+            mixpanel.properties(what, &|| self.place(slot), properties, to);
             Some(())
         });
     }
@@ -333,11 +347,10 @@ impl Values<'_> {
         });
     }
 
-    /// The attribute that calls this method.
-    fn place(&self, method: &str) -> Place {
-        let calls = self.live.site.calls.iter();
-        let line = calls.filter(|call| call.method.name().starts_with(method)).map(|call| call.line).next();
-        Place { file: self.live.site.file, line: line.unwrap_or_default() }
+    /// The place of the attribute that takes this value.
+    fn place(&self, slot: usize) -> Place {
+        let call = self.live.site.calls.iter().find(|call| call.has_slot(slot));
+        self.live.place(call.map(|call| call.line).unwrap_or_default())
     }
 
     fn put(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {

@@ -1,6 +1,8 @@
 //! mixpanel-js's API in Rust, under its own names: every call is recorded, none is sent here.
 
+mod amount;
 mod group;
+mod id;
 mod people;
 mod writing;
 
@@ -19,9 +21,11 @@ use crate::scope_registry;
 use crate::strategy::Strategy;
 use crate::written::{MAX_DEPTH, is_too_deep};
 
+pub use amount::Amount;
 pub use group::Group;
+pub use id::{Id, Ids};
 pub use people::People;
-pub(crate) use writing::ID_PROPERTIES;
+pub(crate) use writing::{ID_PROPERTIES, write_id, write_ids};
 
 /// The handle on what is recorded: mixpanel-js's `mixpanel`, in Rust.
 ///
@@ -149,7 +153,7 @@ impl Mixpanel {
     }
 
     /// Records before setup, while the browser still knows the anonymous visitor, what `calls`
-    /// calls on the handle it is given: the place of `alias`.
+    /// calls on the handle it is given: the place of a legacy project's `alias`.
     pub fn before_setup(&self, calls: impl FnOnce(&Self)) {
         calls(&self.in_mode(Mode::BeforeSetup));
     }
@@ -176,8 +180,9 @@ impl Mixpanel {
             let mut args = Args::with_room();
             args.push_text(event);
             let mut may_have_id = false;
-            args.push(|to| may_have_id = self.properties_with(&stamp.members(), event, properties, to));
             let place = Place::of_caller();
+            let members = stamp.members();
+            args.push(|to| may_have_id = self.properties_with(&members, event, &|| place, properties, to));
             recorder.record_stamped(self.entry(Method::Track, args), Some(stamp.id), may_have_id.then_some(place));
         } else {
             self.report_outside(&Method::Track);
@@ -187,19 +192,20 @@ impl Mixpanel {
     /// `mixpanel.track_pageview`: the event `$mp_web_page_view`.
     #[track_caller]
     pub fn track_pageview(&self, properties: impl Serialize) {
+        let place = Place::of_caller();
         let mut args = Args::with_room();
-        args.push(|to| self.properties("track_pageview", properties, to));
+        args.push(|to| self.properties("track_pageview", &|| place, properties, to));
         self.call_written(Method::TrackPageview, args);
     }
 
     /// `mixpanel.track_with_groups`: an event that belongs to groups, `{"company": "acme"}`.
     #[track_caller]
     pub fn track_with_groups(&self, event: impl AsRef<str>, properties: impl Serialize, groups: impl Serialize) {
-        let event = event.as_ref();
+        let (event, place) = (event.as_ref(), Place::of_caller());
         let mut args = Args::with_room();
         args.push_text(event);
-        args.push(|to| self.properties(event, properties, to));
-        args.push(|to| self.properties("groups", groups, to));
+        args.push(|to| self.properties(event, &|| place, properties, to));
+        args.push(|to| self.properties("groups", &|| place, groups, to));
         self.call_written(Method::TrackWithGroups, args);
     }
 
@@ -209,24 +215,25 @@ impl Mixpanel {
         self.call(Method::TimeEvent, vec![Value::from(event.as_ref())]);
     }
 
-    /// `mixpanel.identify`: who is there. IDs are text, or numbers, which are sent as text.
+    /// `mixpanel.identify`: who is there, by an [`Id`].
     ///
     /// Mixpanel rejects IDs that programs write where none is known, such as `undefined`, `null`, `0` or
     /// `anonymous`. Such an ID is left out, here and everywhere else, and reported to `on_error` once for
     /// each place in the code.
     #[track_caller]
-    pub fn identify(&self, id: impl Serialize) {
-        self.with_id(Method::Identify, "identify", id);
+    pub fn identify(&self, id: impl Id) {
+        self.with_id(Method::Identify, id);
     }
 
-    /// `mixpanel.alias`: the visitor known so far is the user of this ID. Once, at sign-up, in
-    /// [`before_setup`](Self::before_setup).
+    /// `mixpanel.alias`: the visitor known so far is the user of this ID. For projects with Mixpanel's legacy identity
+    /// management: once, at sign-up, in [`before_setup`](Self::before_setup). All others need
+    /// [`identify`](Self::identify) alone.
     #[track_caller]
-    pub fn alias(&self, alias: impl Serialize) {
-        self.with_id(Method::Alias, "alias", alias);
+    pub fn alias(&self, alias: impl Id) {
+        self.with_id(Method::Alias, alias);
     }
 
-    /// `mixpanel.reset`: forgets who was identified, and the super properties.
+    /// `mixpanel.reset`: forgets who was identified, and the super properties. At sign-out.
     #[track_caller]
     pub fn reset(&self) {
         self.call(Method::Reset, vec![]);
@@ -250,36 +257,26 @@ impl Mixpanel {
         self.call(Method::Unregister, vec![Value::from(property.as_ref())]);
     }
 
-    /// `mixpanel.set_group`: the visitor belongs to this group, or these.
+    /// `mixpanel.set_group`: the visitor belongs to this group, or to each of a list.
     #[track_caller]
-    pub fn set_group(&self, key: impl AsRef<str>, ids: impl Serialize) {
+    #[expect(clippy::needless_pass_by_value, reason = "taken as other IDs are, by value or by reference")]
+    pub fn set_group(&self, key: impl AsRef<str>, ids: impl Ids) {
         let mut args = Args::with_room();
         args.push_text(key.as_ref());
-        self.report_outside(&Method::SetGroup);
-        let place = Place::of_caller();
-        if args.try_push(|to| self.ids("set_group", place, ids, to)).is_some() {
-            self.call_written(Method::SetGroup, args);
-        }
+        args.push(|to| write_ids(&ids, to));
+        self.call_written(Method::SetGroup, args);
     }
 
     /// `mixpanel.add_group`: the visitor belongs to this group too.
     #[track_caller]
-    pub fn add_group(&self, key: impl AsRef<str>, id: impl Serialize) {
-        let mut args = Args::with_room();
-        args.push_text(key.as_ref());
-        if self.push_id("add_group", id, &mut args) {
-            self.call_written(Method::AddGroup, args);
-        }
+    pub fn add_group(&self, key: impl AsRef<str>, id: impl Id) {
+        self.with_key_and_id(Method::AddGroup, key, id);
     }
 
     /// `mixpanel.remove_group`: the visitor no longer belongs to this group.
     #[track_caller]
-    pub fn remove_group(&self, key: impl AsRef<str>, id: impl Serialize) {
-        let mut args = Args::with_room();
-        args.push_text(key.as_ref());
-        if self.push_id("remove_group", id, &mut args) {
-            self.call_written(Method::RemoveGroup, args);
-        }
+    pub fn remove_group(&self, key: impl AsRef<str>, id: impl Id) {
+        self.with_key_and_id(Method::RemoveGroup, key, id);
     }
 
     /// `mixpanel.disable`: no events of these names from here on; all of them with an empty list.
@@ -319,12 +316,11 @@ impl Mixpanel {
     }
 
     /// `mixpanel.get_group`: the profile of a group.
-    #[track_caller]
-    pub fn get_group(&self, key: impl AsRef<str>, id: impl Serialize) -> Group {
+    pub fn get_group(&self, key: impl AsRef<str>, id: impl Id) -> Group {
         let mut group = Args::with_room();
         group.push_text(key.as_ref());
-        let is_one = self.push_id("get_group", id, &mut group);
-        Group::new(self.clone(), is_one.then_some(group))
+        group.push(|to| write_id(&id, to));
+        Group::new(self.clone(), group)
     }
 
     /// The escape hatch: a method of mixpanel-js that has no name here, such as `["name_tag"]`. A
@@ -337,14 +333,15 @@ impl Mixpanel {
     /// ```
     #[track_caller]
     pub fn call_method<A: Serialize>(&self, path: &[&str], args: impl IntoIterator<Item = A>) {
+        let place = Place::of_caller();
         let mut written = Args::with_room();
         for arg in args {
-            written.push(|to| self.value(&path.join("."), arg, to));
+            written.push(|to| self.value(&path.join("."), &|| place, arg, to));
         }
         match Method::from_path(path) {
             Some(method) => self.call_written(method, written),
             None => self.tell(Reason::Untranslatable(format!(
-                "{} cannot be a method of mixpanel-js: write it as [\"name\"] or [\"people\", \"name\"]",
+                "{} at {place} cannot be a method of mixpanel-js: write it as [\"name\"] or [\"people\", \"name\"]",
                 path.join(".")
             ))),
         }
@@ -355,7 +352,8 @@ impl Mixpanel {
     pub fn call(&self, method: Method, args: Vec<Value>) {
         if args.iter().any(is_too_deep) {
             let why = format!("it is nested more than {MAX_DEPTH} deep");
-            return self.tell(Reason::NotJson { what: format!("an argument of {method}"), why });
+            let what = format!("an argument of {method} at {}", Place::of_caller());
+            return self.tell(Reason::NotJson { what, why });
         }
         self.call_written(method, args.into());
     }
@@ -375,13 +373,6 @@ impl Mixpanel {
         Entry { call, mode, via_server, condition, ticket: None }
     }
 
-    /// Reports an ID that is nobody's, and the call that was not recorded for it.
-    pub(crate) fn reject(&self, reason: Reason, call: Option<Call>) {
-        if let Some(recorder) = &self.recorder {
-            recorder.reject(reason, call);
-        }
-    }
-
     pub(crate) fn tell(&self, reason: Reason) {
         if let Some(recorder) = &self.recorder {
             recorder.tell(&Failure::of_calls(reason, vec![]));
@@ -391,8 +382,9 @@ impl Mixpanel {
     #[track_caller]
     pub(crate) fn with_properties(&self, method: Method, properties: impl Serialize) {
         if self.recorder.is_some() {
+            let place = Place::of_caller();
             let mut args = Args::with_room();
-            args.push(|to| self.properties(&method, properties, to));
+            args.push(|to| self.properties(&method, &|| place, properties, to));
             self.call_written(method, args);
         } else {
             self.report_outside(&method);
@@ -400,18 +392,18 @@ impl Mixpanel {
     }
 
     #[track_caller]
-    fn with_id(&self, method: Method, what: &str, id: impl Serialize) {
+    fn with_id(&self, method: Method, id: impl Id) {
         let mut args = Args::with_room();
-        if self.push_id(what, id, &mut args) {
-            self.call_written(method, args);
-        }
+        args.push(|to| write_id(&id, to));
+        self.call_written(method, args);
     }
 
     #[track_caller]
-    fn push_id(&self, method: &str, id: impl Serialize, args: &mut Args) -> bool {
-        self.report_outside(&Method::from_path(&[method]).unwrap_or(Method::GroupSet));
-        let place = Place::of_caller();
-        args.try_push(|to| self.id(method, place, id, to)).is_some()
+    fn with_key_and_id(&self, method: Method, key: impl AsRef<str>, id: impl Id) {
+        let mut args = Args::with_room();
+        args.push_text(key.as_ref());
+        args.push(|to| write_id(&id, to));
+        self.call_written(method, args);
     }
 }
 

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Mixpanel;
+use super::{Amount, Mixpanel};
 use crate::call::{Args, Method};
+use crate::recorder::Place;
 use crate::written::{Object, write_text, write_value};
 
 /// The profile of who is identified; [`Mixpanel::people`] gives it.
@@ -37,10 +38,24 @@ impl People {
         self.0.call(Method::PeopleUnset, vec![Value::from(vec![property.as_ref()])]);
     }
 
-    /// `people.increment`: adds to a number. Delivered at most once.
+    /// `people.increment`: adds an [`Amount`] to a number. Delivered at most once.
+    ///
+    /// An amount that is infinite or not a number is left out and reported.
     #[track_caller]
-    pub fn increment(&self, property: impl AsRef<str>, by: impl Serialize) {
-        self.with_one(Method::PeopleIncrement, property, by);
+    pub fn increment(&self, property: impl AsRef<str>, by: impl Amount) {
+        let (property, place) = (property.as_ref(), Place::of_caller());
+        let mut args = Args::with_room();
+        let is_amount = args.try_push(|to| {
+            let mut object = Object::begin(to);
+            let mut is_amount = None;
+            let write = |to: &mut Vec<u8>| is_amount = self.0.amount(property, &|| place, &by, to);
+            object.member(to, |to| write_text(property, to), write);
+            object.end(to);
+            is_amount
+        });
+        if is_amount.is_some() {
+            self.0.call_written(Method::PeopleIncrement, args);
+        }
     }
 
     /// `people.append`: adds to the end of a list. Delivered at most once.
@@ -66,9 +81,10 @@ impl People {
     /// other calls take.
     #[track_caller]
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
+        let place = Place::of_caller();
         let mut args = Args::with_room();
         args.push(|to| write_value(&Value::from(amount), to));
-        args.push(|to| self.0.properties("people.track_charge", properties, to));
+        args.push(|to| self.0.properties("people.track_charge", &|| place, properties, to));
         self.0.call_written(Method::PeopleTrackCharge, args);
     }
 
@@ -91,11 +107,11 @@ impl People {
 
     #[track_caller]
     fn with_one(&self, method: Method, property: impl AsRef<str>, value: impl Serialize) {
-        let property = property.as_ref();
+        let (property, place) = (property.as_ref(), Place::of_caller());
         let mut args = Args::with_room();
         args.push(|to| {
             let mut object = Object::begin(to);
-            object.member(to, |to| write_text(property, to), |to| self.0.value(property, value, to));
+            object.member(to, |to| write_text(property, to), |to| self.0.value(property, &|| place, value, to));
             object.end(to);
         });
         self.0.call_written(method, args);

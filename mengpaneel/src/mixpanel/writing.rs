@@ -6,8 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Mixpanel;
-use crate::call::{Call, Method, id_string, is_blank};
+use super::{Amount, Id, Ids, Mixpanel};
 use crate::failure::Reason;
 use crate::recorder::Place;
 use crate::written::{self, Object, Reader, Seen, write_len, write_text_value, write_value};
@@ -24,10 +23,19 @@ fn caught<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Resul
     }
 }
 
+/// Place of a call in the source code, for reports: looked up only where there is something to report.
+pub(crate) type At<'a> = &'a dyn Fn() -> Place;
+
 impl Mixpanel {
-    /// Writes a value; `null` where it cannot be written, which is told.
-    pub(crate) fn value(&self, what: &(impl fmt::Display + ?Sized), value: impl Serialize, to: &mut Vec<u8>) {
-        self.value_with(&[], what, value, to);
+    /// Writes a value; `null` where it cannot be written, which is reported.
+    pub(crate) fn value(
+        &self,
+        what: &(impl fmt::Display + ?Sized),
+        at: At<'_>,
+        value: impl Serialize,
+        to: &mut Vec<u8>,
+    ) {
+        self.value_with(&[], what, at, value, to);
     }
 
     /// Writes a value with the members that an object has from the start. Returns whether it may have a
@@ -36,6 +44,7 @@ impl Mixpanel {
         &self,
         first: &[(&str, Seen<'_>)],
         what: &(impl fmt::Display + ?Sized),
+        at: At<'_>,
         value: impl Serialize,
         to: &mut Vec<u8>,
     ) -> bool {
@@ -49,15 +58,21 @@ impl Mixpanel {
             Err(why) => {
                 to.truncate(begin);
                 write_value(&Value::Null, to);
-                self.tell(Reason::NotJson { what: what.to_string(), why });
+                self.tell(Reason::NotJson { what: format!("{what} at {}", at()), why });
                 false
             }
         }
     }
 
     /// Writes properties as an object; an empty one where there are none, or they cannot be written.
-    pub(crate) fn properties(&self, what: &(impl fmt::Display + ?Sized), properties: impl Serialize, to: &mut Vec<u8>) {
-        self.properties_with(&[], what, properties, to);
+    pub(crate) fn properties(
+        &self,
+        what: &(impl fmt::Display + ?Sized),
+        at: At<'_>,
+        properties: impl Serialize,
+        to: &mut Vec<u8>,
+    ) {
+        self.properties_with(&[], what, at, properties, to);
     }
 
     /// The same, with what they have from the start. Returns whether they may have an ID among them.
@@ -65,11 +80,12 @@ impl Mixpanel {
         &self,
         first: &[(&str, Seen<'_>)],
         what: &(impl fmt::Display + ?Sized),
+        at: At<'_>,
         properties: impl Serialize,
         to: &mut Vec<u8>,
     ) -> bool {
         let begin = to.len();
-        let may_have_id = self.value_with(first, what, properties, to);
+        let may_have_id = self.value_with(first, what, at, properties, to);
         let other = match to.get(begin) {
             Some(b'o') => return may_have_id,
             Some(b'0') => None,
@@ -78,47 +94,45 @@ impl Mixpanel {
         to.truncate(begin);
         Object::begin_with(first, to).end(to);
         if let Some(other) = other {
-            let what = format!("the properties of {what}");
+            let what = format!("the properties of {what} at {}", at());
             self.tell(Reason::NotJson { what, why: format!("{other} is no object") });
         }
         false
     }
 
-    /// Writes an ID as text; `None` where it is none, which is reported with the method and the place.
-    pub(crate) fn id(&self, method: &str, place: Place, id: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
-        if !self.is_recording() {
-            return None;
+    /// Writes an amount; `None` where it is none, which is reported.
+    pub(crate) fn amount(&self, what: &str, at: At<'_>, amount: &impl Amount, to: &mut Vec<u8>) -> Option<()> {
+        let number = amount.number();
+        if number.is_none() {
+            let why = "the amount is not a finite number".to_owned();
+            self.tell(Reason::NotJson { what: format!("{what} at {}", at()), why });
         }
-        let begin = to.len();
-        // What cannot be written is no ID.
-        let is_written = caught(|| written::write(&id, to)).is_ok();
-        let id = Reader::of(to.get(begin..).unwrap_or_default());
-        let is_text = { id }.seen().and_then(Seen::as_text).is_some_and(|text| !is_blank(text));
-        if is_written && is_text {
-            return Some(());
-        }
-        let id = { id }.value().filter(|_| is_written);
-        to.truncate(begin);
-        let id = id.as_ref().and_then(id_string);
-        if id.is_none() {
-            let call = (method == "identify").then(|| Call::new(Method::Identify, vec![]));
-            self.reject(Reason::NoId(format!("{method} at {place}")), call);
-        }
-        id.map(|id| write_text_value(&id, to))
+        write_value(&Value::Number(number?), to);
+        Some(())
     }
+}
 
-    /// Writes one ID, or a list of them.
-    pub(crate) fn ids(&self, method: &str, place: Place, ids: impl Serialize, to: &mut Vec<u8>) -> Option<()> {
-        if !self.is_recording() {
-            return None;
+/// Writes an ID as text. A wrong one is found when its call is recorded; one whose own code panics is written as an
+/// empty text, which is wrong too.
+pub(crate) fn write_id(id: &(impl Id + ?Sized), to: &mut Vec<u8>) {
+    write_or_empty(to, |to| id.visit(&mut |text| write_text_value(text, to)));
+}
+
+/// Writes one ID, or a list of them.
+pub(crate) fn write_ids(ids: &(impl Ids + ?Sized), to: &mut Vec<u8>) {
+    write_or_empty(to, |to| {
+        if let Some(len) = ids.list_len() {
+            to.push(b'a');
+            write_len(len, to);
         }
-        match caught(|| serde_json::to_value(ids)).unwrap_or_default() {
-            Value::Array(ids) => {
-                to.push(b'a');
-                write_len(ids.len(), to);
-                ids.into_iter().try_for_each(|id| self.id(method, place, id, to))
-            }
-            id => self.id(method, place, id, to),
-        }
+        ids.visit_each(&mut |text| write_text_value(text, to));
+    });
+}
+
+fn write_or_empty(to: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let begin = to.len();
+    if catch_unwind(AssertUnwindSafe(|| write(to))).is_err() {
+        to.truncate(begin);
+        write_text_value("", to);
     }
 }

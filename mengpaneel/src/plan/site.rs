@@ -50,6 +50,11 @@ impl Annotated {
         Self { line, method, mode, on: On::Success, via_server: false, bare: false, when: None, args }
     }
 
+    /// Returns whether this slot holds a value of the call.
+    pub(crate) fn has_slot(&self, slot: usize) -> bool {
+        self.when == Some(slot) || self.args.iter().any(|argument| argument.has_slot(slot))
+    }
+
     /// A bare `#[setup]`.
     #[must_use]
     pub const fn bare(line: u32) -> Self {
@@ -95,6 +100,27 @@ pub enum Argument {
     Properties(&'static [Property]),
     /// What keeps `opt_out_tracking` from deleting the profile.
     KeepUser,
+}
+
+impl Argument {
+    fn has_slot(&self, slot: usize) -> bool {
+        match self {
+            Self::Name(own, _) | Self::Taken(own) => *own == slot,
+            Self::List(items) => items.iter().any(|item| item.has_slot(slot)),
+            Self::Properties(properties) => properties.iter().any(|property| property.has_slot(slot)),
+            Self::Text(_) | Self::KeepUser => false,
+        }
+    }
+}
+
+impl Property {
+    fn has_slot(&self, slot: usize) -> bool {
+        match self {
+            Self::Named(_, Value::Taken(own)) | Self::Spread(own, _) => *own == slot,
+            Self::Computed(name, value, _) => *name == slot || matches!(value, Value::Taken(own) if *own == slot),
+            Self::Named(..) => false,
+        }
+    }
 }
 
 /// A property: where its name and value are.

@@ -24,14 +24,14 @@ impl Recorder {
         let mut state = self.lock();
         let Some(consent) = &mut state.consent else {
             drop(state);
-            return self.record_stamped(entry, None, None);
+            return self.record_checked(entry, None, None);
         };
         consent.apply(change.kind);
         if state.flushed.is_some() {
             // The response is on its way, so its cookie cannot change: a page that is still being
             // written makes the call, else it is reported.
             drop(state);
-            return self.record_stamped(entry, None, None);
+            return self.record_checked(entry, None, None);
         }
         let companion = change.companion();
         let is_change_only = companion.is_none();
@@ -41,7 +41,7 @@ impl Recorder {
             entry.mode = Mode::Tracking;
             stats::recorded(1);
         }
-        let under = state.identity();
+        let under = state.identity().into_user();
         entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
         state.recorded.push(Recorded { entry, under, replayed: false, change: Some(change), is_change_only });
     }

@@ -13,6 +13,7 @@ use crate::call::{
     is_value_misread, placeholder_in,
 };
 use crate::failure::Reason;
+use crate::plan::Route;
 use crate::written::{Reader, Seen, write_value};
 
 /// Properties of an event, and super properties, that say whose it is.
@@ -28,6 +29,8 @@ pub struct Place {
     pub file: &'static str,
     /// Line in the file.
     pub line: u32,
+    /// Route of the handler whose attribute stands there.
+    pub route: Option<&'static Route>,
 }
 
 impl Place {
@@ -35,13 +38,17 @@ impl Place {
     #[track_caller]
     pub fn of_caller() -> Self {
         let location = Location::caller();
-        Self { file: location.file(), line: location.line() }
+        Self { file: location.file(), line: location.line(), route: None }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{}:{}", self.file, self.line)?;
+        match self.route {
+            Some(route) => write!(f, " ({route})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -41,6 +41,37 @@ pub(super) struct Recorded {
     pub(super) is_change_only: bool,
 }
 
+/// What the calls of a request say of who is there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Identity {
+    /// Nothing: who was there before.
+    #[default]
+    Unchanged,
+    /// This user.
+    User(Arc<str>),
+    /// Nobody any more.
+    Reset,
+}
+
+impl Identity {
+    /// What a single call says; `None` where that is nothing.
+    fn said_by(call: &Call) -> Option<Self> {
+        match call.method() {
+            Method::Identify => call.str_arg(0).map(|id| Self::User(id.into())),
+            Method::Reset => Some(Self::Reset),
+            _ => None,
+        }
+    }
+
+    /// The user who is identified.
+    pub(super) fn into_user(self) -> Option<Arc<str>> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Unchanged | Self::Reset => None,
+        }
+    }
+}
+
 pub(super) struct Setup {
     pub(super) condition: Condition,
     pub(super) identity: Option<Arc<str>>,
@@ -79,16 +110,21 @@ impl State {
         }
     }
 
-    /// User who is identified at this moment: by a tracked call, else by the last setup.
-    pub(super) fn identity(&self) -> Option<Arc<str>> {
-        let last = self.recorded.iter().rev().find(|recorded| {
-            !recorded.replayed && matches!(recorded.entry.call.method(), Method::Identify | Method::Reset)
-        });
-        match last.map(|recorded| &recorded.entry.call) {
-            Some(call) if call.method() == &Method::Reset => None,
-            Some(call) => call.str_arg(0).map(Arc::from),
-            None => self.setups.last().and_then(|setup| setup.identity.clone()),
+    /// Returns what was recorded so far of who is there: when tracking, else by the last setup, else before it.
+    pub(super) fn identity(&mut self) -> Identity {
+        if self.flushed.is_some() {
+            return self.context().iter().rev().find_map(Identity::said_by).unwrap_or_default();
         }
+        let mut before_setup = None;
+        for recorded in self.recorded.iter().rev().filter(|recorded| !recorded.replayed) {
+            match Identity::said_by(&recorded.entry.call) {
+                Some(identity) if recorded.entry.mode == Mode::Tracking => return identity,
+                Some(identity) => before_setup = before_setup.or(Some(identity)),
+                None => {}
+            }
+        }
+        let set_up = self.setups.last().and_then(|setup| setup.identity.clone()).map(Identity::User);
+        set_up.or(before_setup).unwrap_or_default()
     }
 
     pub(super) fn settle(&mut self, ending: Ending, extent: Extent, visitor: &LateVisitor) -> Settled {

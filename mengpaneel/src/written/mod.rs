@@ -20,7 +20,9 @@ pub use json::{Style, bytes_as_json, escape, json, stands_as_it_is, text_as_json
 pub use object::{Object, add_missing};
 pub use read::Reader;
 pub use seen::Seen;
-pub use serializer::{MAX_DEPTH, write, write_with};
+#[cfg(test)]
+pub use serializer::write;
+pub use serializer::{MAX_DEPTH, write_with};
 
 /// Writes a value as it stands.
 pub fn write_value(value: &Value, to: &mut Vec<u8>) {

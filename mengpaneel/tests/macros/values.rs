@@ -1,5 +1,6 @@
 //! What values may do: nothing to the function.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
@@ -149,6 +150,12 @@ struct Panics;
 impl Serialize for Panics {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
         panic!("in Serialize");
+    }
+}
+
+impl mengpaneel::Id for Panics {
+    fn to_id(&self) -> Cow<'_, str> {
+        panic!("in to_id");
     }
 }
 
