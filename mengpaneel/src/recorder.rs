@@ -27,7 +27,7 @@ use crate::visitor::Visitor;
 
 use self::late::{MAX_CONTEXT, makes_message};
 use self::observer::Observer;
-use self::state::{Recorded, Setup, State};
+use self::state::{Identity, Recorded, Setup, State};
 pub use condition::{Condition, Ending};
 pub use ids::Place;
 pub use observer::Observed;
@@ -318,6 +318,29 @@ impl Recorder {
         drop(state);
         self.tell_observer(&settled);
         Some(settled)
+    }
+
+    /// Returns the ID that Mixpanel would count the visitor as by now.
+    pub fn distinct_id(&self) -> Option<String> {
+        match self.identity()? {
+            Identity::User(id) => Some(id.to_string()),
+            Identity::Reset => None,
+            Identity::Unchanged => self.visitor.browser().current_id().map(str::to_owned),
+        }
+    }
+
+    /// Returns the ID of the visitor's browser, as far as the server can know it.
+    pub fn device_id(&self) -> Option<String> {
+        match self.identity()? {
+            Identity::Reset => None,
+            Identity::User(_) | Identity::Unchanged => self.visitor.browser().device_id,
+        }
+    }
+
+    /// What was recorded so far of who is there; `None` where the visitor may not be tracked.
+    fn identity(&self) -> Option<Identity> {
+        let mut state = self.lock();
+        state.may_record().then(|| state.identity())
     }
 
     /// Keeps late calls for a page that is still being written, until they are taken.

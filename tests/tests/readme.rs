@@ -98,13 +98,20 @@ mod shown {
         Ok(Either::Left(Redirect::to(format!("/posts/{}", post.id)).see_other()))
     }
 
-    #[mengpaneel::before_setup(alias(user.id))]
+    #[mengpaneel::setup(identify(user.id))]                 // joins what the visitor did before with the user
     #[mengpaneel::track("Sign Up", "ID" = user.id, "Email" = user.email)]
     #[post("/users")]
     pub async fn sign_up(form: web::Form<NewUser>, session: Session, db: web::Data<Db>) -> actix_web::Result<Redirect> {
         let user = db.insert_user(form.into_inner())?;
         session.insert("user", &user)?;
         Ok(Redirect::to("/").see_other())
+    }
+
+    #[mengpaneel::tracking(track("Sign Out"), reset())]     // the browser forgets the user
+    #[post("/session/delete")]
+    pub async fn sign_out(session: Session) -> Redirect {
+        session.purge();
+        Redirect::to("/").see_other()
     }
 
     #[mengpaneel::setup(identify(payment.user_id))]         // the provider calls; the event is the payer's
@@ -120,7 +127,6 @@ mod shown {
     pub fn by_hand(id: u64) {
         mengpaneel::track("Sign In", ());
         mengpaneel::people().increment("Posts", 1);
-        mengpaneel::before_setup(|mixpanel| mixpanel.alias(id));
         mengpaneel::setup(|mixpanel| mixpanel.identify(id));
     }
 }
@@ -144,6 +150,7 @@ fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
                 .route("/", web::get().to(home))
                 .service(shown::create_post)
                 .service(shown::sign_up)
+                .service(shown::sign_out)
                 .service(shown::payment_notification)
                 .wrap(mengpaneel.with_setup(signed_in))
                 .wrap(session.build())
@@ -164,12 +171,17 @@ async fn the_app_of_the_readme_tells_what_happened() {
     let mut ada = Visitor::browser(&url);
     ada.post("/users", &[("email", "ada@blog.example")]).await_page().await;
     let page = ada.get("/").await_page().await;
-    assert_eq!(page.said(), ["alias 42", "identify 42", "people.set", "track Sign Up"]);
+    assert_eq!(page.said(), ["identify 42", "people.set", "track Sign Up"]);
 
     ada.post("/posts", &[("title", "Hello")]).await_page().await;
     let page = ada.get("/").await_page().await;
     assert_eq!(page.said(), ["identify 42", "people.set", "track Create Blog Post"]);
     assert_eq!(page.property("Create Blog Post", "Title"), Some(json!("Hello")));
+
+    ada.post("/session/delete", &[]).await_page().await;
+    let page = ada.get("/").await_page().await;
+    assert_eq!(page.said(), ["track Sign Out", "reset"]);
+    assert_eq!(page.property("Sign Out", "$user_id"), Some(json!("42")));
 
     let mut provider = Visitor::machine(&url);
     provider.post("/payments/notify", &[("status", "payment_complete"), ("payment_id", "3")]).await_page().await;
@@ -182,7 +194,7 @@ async fn the_app_of_the_readme_tells_what_happened() {
 fn the_same_is_said_by_hand() {
     let ((), calls) = mengpaneel::testing::record(|| shown::by_hand(42));
     let calls: Vec<_> = calls.iter().cloned().collect();
-    assert_eq!(said(&calls), ["alias 42", "identify 42", "track Sign In", "people.increment"]);
+    assert_eq!(said(&calls), ["identify 42", "track Sign In", "people.increment"]);
 }
 
 /// Lines of code without the space around them, and without visibility, which only tests need.

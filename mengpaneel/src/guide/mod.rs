@@ -6,6 +6,9 @@ pub mod actix {}
 #[doc = include_str!("macros.md")]
 pub mod macros {}
 
+#[doc = include_str!("identity.md")]
+pub mod identity {}
+
 #[doc = include_str!("ajax.md")]
 pub mod ajax {}
 

@@ -233,6 +233,28 @@ impl Mixpanel {
         self.with_id(Method::Alias, alias);
     }
 
+    /// Returns the ID that Mixpanel would count the visitor as by now: who was identified so far in this request or
+    /// job, else who mixpanel-js's cookie names. For an anonymous visitor it begins with `$device:`.
+    ///
+    /// `None` where nobody knows, and for visitors without consent: on a visitor's first request, after
+    /// [`reset`](Self::reset), where mixpanel-js keeps its state out of cookies, and without a token.
+    ///
+    /// ```
+    /// # async fn pay(mixpanel: mengpaneel::Mixpanel) -> String {
+    /// // Given to the payment provider, which hands it back to the webhook: `mengpaneel.as_user(id)`.
+    /// mixpanel.distinct_id().unwrap_or_default()
+    /// # }
+    /// ```
+    pub fn distinct_id(&self) -> Option<String> {
+        self.recorder.as_ref()?.distinct_id()
+    }
+
+    /// Returns the device of mixpanel-js's cookie, a UUID. `None` where [`distinct_id`](Self::distinct_id) knows
+    /// nothing of the browser: also in a job and with [`as_user`](crate::Mengpaneel::as_user).
+    pub fn device_id(&self) -> Option<String> {
+        self.recorder.as_ref()?.device_id()
+    }
+
     /// `mixpanel.reset`: forgets who was identified, and the super properties. At sign-out.
     #[track_caller]
     pub fn reset(&self) {
