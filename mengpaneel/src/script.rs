@@ -86,7 +86,9 @@ impl fmt::Display for EscapedAttribute<'_> {
 impl HttpServiceFactory for Script {
     fn register(self, config: &mut AppService) {
         let paths = [PLAIN.to_owned(), self.path];
-        web::resource(paths).name("mengpaneel.js").route(web::get().to(serve)).register(config);
+        let routes = [web::get(), web::head()].map(|route| route.to(serve));
+        let resource = web::resource(paths).name("mengpaneel.js");
+        routes.into_iter().fold(resource, actix_web::Resource::route).register(config);
     }
 }
 
@@ -103,6 +105,7 @@ async fn serve(request: HttpRequest) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use actix_web::App;
+    use actix_web::http::Method;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
 
     use super::*;
@@ -121,6 +124,8 @@ mod tests {
             let kept = answer.headers().get(header::CACHE_CONTROL).unwrap().to_str().unwrap().to_owned();
             assert!(kept.contains(cache), "{path}: {kept}");
             assert_eq!(read_body(answer).await, SOURCE);
+            let head = TestRequest::default().method(Method::HEAD).uri(&path).to_request();
+            assert!(call_service(&app, head).await.status().is_success(), "HEAD {path}");
         }
     }
 }
