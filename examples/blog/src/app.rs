@@ -15,11 +15,12 @@ use actix_web::middleware::{Condition, from_fn};
 use actix_web::rt::System;
 use actix_web::{App, HttpServer, rt, web};
 use mengpaneel::{BuildError, Mengpaneel};
-use stand_in::{StandIn, Store};
+use stand_in::{LivePage, StandIn, Store};
 use thiserror::Error;
 
 use crate::config::{Config, Outbox, SessionStorage};
 use crate::db::Db;
+use crate::demo::Demo;
 use crate::library::{Choice, Library};
 use crate::login::LoginStorage;
 use crate::{live, pages, payments, plan, posts, problem, sessions, spa, users};
@@ -87,6 +88,7 @@ pub struct Blog {
     address: SocketAddr,
     stand_in: StandIn,
     library: Library,
+    notices: Vec<String>,
     mengpaneel: Mengpaneel,
     running: Option<Running>,
 }
@@ -109,7 +111,9 @@ impl Blog {
         let library = choice.end(stand_in.small_library_url());
         let (send, receive) = mpsc::channel();
         let mengpaneel = mengpaneel(&config, &library, &stand_in.url())?;
-        let shared = Shared::new(mengpaneel.clone(), stand_in.store());
+        let demo = Demo::new(&config, &library);
+        let notices = demo.notices.clone();
+        let shared = Shared::new(mengpaneel.clone(), stand_in.store(), demo);
         let thread = thread::Builder::new().name("blog".to_owned()).spawn(move || {
             let started = |address, handle| {
                 let _ = send.send(Ok((address, handle)));
@@ -119,7 +123,7 @@ impl Blog {
             }
         })?;
         let (address, handle) = receive.recv().map_err(|_| io::Error::other("its thread ended at once"))??;
-        Ok(Self { address, stand_in, library, mengpaneel, running: Some(Running { handle, thread }) })
+        Ok(Self { address, stand_in, library, notices, mengpaneel, running: Some(Running { handle, thread }) })
     }
 
     /// The address it listens on.
@@ -144,6 +148,12 @@ impl Blog {
     #[must_use]
     pub fn library(&self) -> &Library {
         &self.library
+    }
+
+    /// Sentences about what differs from the plain demo, or what is missing on this machine.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// What delivers to Mixpanel, for jobs.
@@ -203,16 +213,18 @@ struct Shared {
     key: Key,
     mengpaneel: Mengpaneel,
     store: Store,
+    demo: web::Data<Demo>,
     listener: tracing::Dispatch,
 }
 
 impl Shared {
-    fn new(mengpaneel: Mengpaneel, store: Store) -> Self {
+    fn new(mengpaneel: Mengpaneel, store: Store, demo: Demo) -> Self {
         Self {
             db: web::Data::new(Db::default()),
             // A new one at every start: whom it would remember, the tables have forgotten.
             key: Key::generate(),
             mengpaneel,
+            demo: web::Data::new(demo),
             listener: live::listener(store.clone()),
             store,
         }
@@ -255,16 +267,20 @@ async fn serve_with<S: SessionStore + 'static>(
     let has_sessions = config.session != SessionStorage::None;
     let login = if has_sessions { LoginStorage::Session } else { LoginStorage::Cookie(shared.key.clone()) };
     let identity = config.identity;
+    let links = vec![("/", "Blog"), ("/live", "Events received"), ("/plan", "Tracking plan")];
+    let Demo { notices, elsewhere } = shared.demo.get_ref().clone();
+    let live = LivePage { links, elsewhere, notices };
     let app = move || {
         let sessions = SessionMiddleware::builder(store(), shared.key.clone()).cookie_secure(false).build();
         App::new()
             // Lives as long as the worker's thread, whose events it hears.
             .app_data(Rc::new(tracing::dispatcher::set_default(&shared.listener)))
             .app_data(shared.db.clone())
+            .app_data(shared.demo.clone())
             .app_data(login.clone())
             .app_data(identity)
             // Beside what is tracked: it shows what the rest does.
-            .configure(stand_in::live_page(&shared.store))
+            .configure(stand_in::live_page(&shared.store, &live))
             .configure(plan::routes)
             .service(
                 web::scope("")
@@ -304,5 +320,6 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(posts::feed)
         .service(payments::payment_notification)
         .service(spa::page)
-        .service(mengpaneel::script());
+        .service(mengpaneel::script())
+        .default_service(web::to(problem::no_such_page));
 }

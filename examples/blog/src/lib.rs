@@ -5,6 +5,7 @@
 mod app;
 mod config;
 mod db;
+mod demo;
 mod jobs;
 mod library;
 mod live;

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use actix_web::rt::System;
-use blog::{Blog, Config, Library, VARIABLES};
+use blog::{Blog, Config, VARIABLES};
 use clap::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -38,14 +38,11 @@ fn help() -> String {
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
-    let own_stand_in = config.api_host.is_none() || config.js_api_host.is_none();
     let blog = Blog::start(config)?;
     println!("listening on {}", blog.url());
-    if own_stand_in {
-        println!("open it in a browser; events received: {}", blog.live_url());
-    }
-    if let Library::Small { reason, .. } = blog.library() {
-        println!("mixpanel-js: Mixpanel's CDN cannot be reached ({reason}); pages load a small replacement instead");
+    println!("open it in a browser; events received: {}", blog.live_url());
+    for notice in blog.notices() {
+        println!("note: {notice}");
     }
     System::new().block_on(told_to_stop())?;
     blog.stop();

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, route, web}
 use askama::Template;
 
 use crate::db::{Db, Post};
+use crate::demo::Demo;
 use crate::problem::Problem;
 use crate::sessions::CurrentUser;
 
@@ -92,13 +93,19 @@ pub(crate) fn see_other(location: &str) -> HttpResponse {
 #[template(path = "home.html")]
 struct Home {
     frame: Frame,
+    demo: web::Data<Demo>,
     posts: Vec<Post>,
 }
 
 #[mengpaneel::track("View Home", when(shown.0))]
 #[route("/", method = "GET", method = "HEAD")]
-pub(crate) async fn home(shown: IsShown, frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
-    ok(&Home { frame, posts: db.latest_posts(SHOWN) })
+pub(crate) async fn home(
+    shown: IsShown,
+    frame: Frame,
+    demo: web::Data<Demo>,
+    db: web::Data<Db>,
+) -> Result<HttpResponse, Problem> {
+    ok(&Home { frame, demo, posts: db.latest_posts(SHOWN) })
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub(crate) enum Problem {
     NoTitle,
     #[error("There is no such post.")]
     NoSuchPost,
+    #[error("There is no such page.")]
+    NoSuchPage,
     #[error("Please sign in first.")]
     SignedOut,
     #[error("Only the payment provider may report payments.")]
@@ -38,7 +40,7 @@ impl ResponseError for Problem {
         match self {
             Self::BadEmail | Self::TakenEmail | Self::NoTitle => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnknownEmail | Self::SignedOut | Self::NotTheProvider => StatusCode::UNAUTHORIZED,
-            Self::NoSuchPost => StatusCode::NOT_FOUND,
+            Self::NoSuchPost | Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -51,6 +53,11 @@ impl ResponseError for Problem {
         }
         response
     }
+}
+
+/// Answers requests that no route takes.
+pub(crate) async fn no_such_page() -> Result<HttpResponse, Problem> {
+    Err(Problem::NoSuchPage)
 }
 
 #[derive(Template)]

@@ -32,7 +32,9 @@ fn the_blog_tracks_these_events_and_no_others() {
 async fn the_plan_is_served_as_a_table_as_markdown_as_json_and_for_the_lexicon() {
     let blog = Blog::start(common::config()).unwrap();
     let get = async |path: &str| reqwest::get(blog.url() + path).await.unwrap().text().await.unwrap();
-    assert!(get("/plan").await.contains("POST /posts"));
+    let table = get("/plan").await;
+    assert!(table.contains("<table>") && table.contains("<th scope=\"col\">Route</th>"), "{table}");
+    assert!(table.contains("<code>POST /posts</code>") && table.contains("<strong>View Home</strong>"), "{table}");
     assert!(get("/plan.md").await.starts_with("| What |"));
     let json: Value = serde_json::from_str(&get("/plan.json").await).unwrap();
     assert!(json.as_array().unwrap().iter().any(|annotation| annotation["event"] == "View Home"));

@@ -137,17 +137,38 @@ async fn head_answers_as_get_without_a_body_and_tracks_nothing() {
     visitor.post("/posts", &[("title", "First")]).send().await.unwrap();
     visitor.page("/").await;
     let delivered = visitor.blog.stand_in().events().len();
-    for path in ["/", "/sign_up", "/sign_in", "/posts/1", "/posts.csv", "/feed", "/spa", "/plan", "/live"] {
+    let page = visitor.page("/spa").await;
+    let script = page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    assert!(script.contains("mengpaneel"), "{script}");
+    let pages =
+        ["/", "/sign_up", "/sign_in", "/posts/1", "/posts.csv", "/feed", "/spa", "/plan", "/live", "/live.json"];
+    for path in pages.into_iter().chain(["/plan.md", "/plan.json", "/posts/7", "/missing", script]) {
         let url = visitor.blog.url() + path;
         let [head, get] = [visitor.client.head(&url), visitor.client.get(&url).header("dnt", "1")];
         let (head, get) = (head.send().await.unwrap(), get.send().await.unwrap());
-        assert_eq!(
-            (head.status(), &head.headers()[CONTENT_TYPE]),
-            (get.status(), &get.headers()[CONTENT_TYPE]),
-            "{path}"
-        );
+        let heads = [&head, &get].map(|response| (response.status(), response.headers().get(CONTENT_TYPE)));
+        assert_eq!(heads[0], heads[1], "{path}");
         assert_eq!(head.text().await.unwrap(), "", "{path}");
     }
     visitor.blog.mengpaneel().flush(std::time::Duration::from_secs(30)).await.unwrap();
     assert_eq!(visitor.blog.stand_in().events().len(), delivered);
+}
+
+#[actix_web::test]
+async fn unknown_paths_are_explained_as_page_and_as_json() {
+    let visitor = Visitor::new();
+    let missing = visitor.get("/missing").send().await.unwrap();
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    assert!(missing.text().await.unwrap().contains("<h1>There is no such page.</h1>"));
+    let missing = json_of(visitor.client.get(visitor.blog.url() + "/missing"), StatusCode::NOT_FOUND).await;
+    assert_eq!(missing, json!({"error": "There is no such page."}));
+}
+
+#[actix_web::test]
+async fn home_page_says_what_it_shows_and_what_to_click() {
+    let visitor = Visitor::new();
+    let page = visitor.page("/").await;
+    for part in ["<h2>Try it</h2>", "Events received", "Tracking plan", "href=\"/sign_up\"", "href=\"/spa\""] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
 }

@@ -11,10 +11,12 @@ async fn assert_that_visitors_stay_signed_in(config: Config) -> Visitor {
     let visitor = Visitor::of(config);
     visitor.sign_up("ada@blog.example").await;
     assert!(visitor.page("/").await.contains("Ada"));
-    visitor.post("/session/delete", &[]).send().await.unwrap();
-    assert!(!visitor.page("/").await.contains("Ada"));
-    visitor.post("/session", &[("email", "ada@blog.example")]).send().await.unwrap();
-    assert!(visitor.page("/").await.contains("Ada"));
+    visitor.submit("/session/delete", &[]).await;
+    let signed_out = visitor.page("/").await;
+    assert!(!signed_out.contains("Ada") && signed_out.contains("this.track(\"Sign Out\""), "{signed_out}");
+    visitor.submit("/session", &[("email", "ada@blog.example")]).await;
+    let signed_in = visitor.page("/").await;
+    assert!(signed_in.contains("Ada") && signed_in.contains("this.track(\"Sign In\""), "{signed_in}");
     visitor
 }
 
@@ -22,7 +24,7 @@ async fn assert_that_visitors_stay_signed_in(config: Config) -> Visitor {
 async fn session_none_keeps_visitors_signed_in_by_an_encrypted_cookie() {
     let config = Config { session: SessionStorage::None, ..common::config() };
     let visitor = assert_that_visitors_stay_signed_in(config).await;
-    let signed_in = visitor.post("/session", &[("email", "ada@blog.example")]).send().await.unwrap();
+    let signed_in = visitor.submit("/session", &[("email", "ada@blog.example")]).await;
     let cookies: Vec<_> =
         signed_in.cookies().map(|cookie| (cookie.name().to_owned(), cookie.value().to_owned())).collect();
     let (_, value) = cookies.iter().find(|(name, _)| name == "blog_user_id").unwrap();
@@ -40,6 +42,11 @@ async fn session_none_delivers_calls_of_redirects_with_the_next_page() {
     visitor.sign_up("ada@blog.example").await;
     let home = visitor.page("/").await;
     assert!(home.contains("this.track(\"Sign Up\"") && home.contains("this.identify(\"1\")"), "{home}");
+}
+
+#[actix_web::test]
+async fn session_cookie_keeps_visitors_signed_in() {
+    assert_that_visitors_stay_signed_in(common::config()).await;
 }
 
 #[actix_web::test]

@@ -16,7 +16,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpRequest, HttpResponse};
 
 use crate::faults::Fault;
-use crate::live;
+use crate::live::{self, LivePage};
 use crate::received::{Endpoint, Head, Request, now};
 use crate::store::{Entry, Store};
 use crate::take::{self, Answer};
@@ -46,7 +46,7 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
         for endpoint in Endpoint::ALL {
             mount(endpoint, &store, config);
         }
-        live::configure(store.clone(), config);
+        live::configure(store.clone(), &LivePage::default(), config);
         config.route("/lib.js", web::get().to(move || ready(library(store.library()))));
         config.route(SMALL_LIBRARY_PATH, web::get().to(|| ready(script(SMALL_LIBRARY))));
     }

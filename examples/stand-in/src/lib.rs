@@ -35,7 +35,7 @@ mod store;
 mod take;
 
 pub use http::configure;
-pub use live::live_page;
+pub use live::{LivePage, STYLE, live_page};
 pub use profile::Profile;
 pub use received::{Endpoint, Head, Note, Received, Refused, Request, Via};
 pub use server::StandIn;

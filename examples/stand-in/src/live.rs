@@ -1,31 +1,78 @@
-//! The live page: what arrived, for whom, and by which way, as it comes.
-
-use std::future::ready;
+//! The live page: events and profiles as they arrive, and the events that are still to arrive.
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::received::{Endpoint, Received};
+use crate::received::{Endpoint, Received, Via};
 use crate::store::{Entry, Store};
 
 /// The most entries in one answer; of older ones only the latest are shown.
 const MAX_SHOWN: usize = 300;
 
 const PAGE: &str = include_str!("live.html");
+const SCRIPT: &str = include_str!("live.js");
 
-/// Mounts the live page alone (`/live`), in an application that has the stand-in elsewhere.
-pub fn live_page(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
-    let store = store.clone();
-    move |config| configure(store, config)
+/// Style sheet of the live page, for pages beside it.
+pub const STYLE: &str = include_str!("style.css");
+
+/// Parts of the live page that the application around it knows.
+#[derive(Clone, Debug, Default)]
+pub struct LivePage {
+    /// Links to the application's own pages: paths and texts. The first one is its home.
+    pub links: Vec<(&'static str, &'static str)>,
+    /// Senders that send to another Mixpanel: the page does not wait for their events.
+    pub elsewhere: Vec<Via>,
+    /// Sentences at the top of the page.
+    pub notices: Vec<String>,
 }
 
-pub(crate) fn configure(store: Store, config: &mut web::ServiceConfig) {
-    config
-        .route("/live", web::get().to(page))
-        .route("/live", web::head().to(page))
-        .route("/live.json", web::get().to(move |since: web::Query<Since>| ready(entries(since.after, &store))));
+/// Mounts the live page alone (`/live`), in an application that has the stand-in elsewhere.
+pub fn live_page(store: &Store, page: &LivePage) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let (store, page) = (store.clone(), page.clone());
+    move |config| configure(store, &page, config)
+}
+
+pub(crate) fn configure(store: Store, page: &LivePage, config: &mut web::ServiceConfig) {
+    let html = page.to_html();
+    let page = web::resource("/live").route(web::get().to(show_page)).route(web::head().to(show_page));
+    let json = web::resource("/live.json").route(web::get().to(entries)).route(web::head().to(entries));
+    config.service(page.app_data(web::Data::new(html))).service(json.app_data(web::Data::new(store)));
+}
+
+impl LivePage {
+    fn to_html(&self) -> String {
+        let links = self.links.iter().enumerate().map(|(place, (path, text))| {
+            let (path, text) = (escaped(path), escaped(text));
+            let attribute = if place == 0 {
+                " class=\"brand\""
+            } else if path == "/live" {
+                " aria-current=\"page\""
+            } else {
+                ""
+            };
+            format!("<a{attribute} href=\"{path}\">{text}</a>\n")
+        });
+        let links: String = links.collect();
+        let bar = if links.is_empty() {
+            String::new()
+        } else {
+            format!("<header class=\"bar\"><nav>\n{links}</nav></header>")
+        };
+        let notices = self.notices.iter().map(|notice| format!("<p class=\"notice\">{}</p>\n", escaped(notice)));
+        let elsewhere: Vec<_> = self.elsewhere.iter().map(|sender| sender.name()).collect();
+        PAGE.replace("<!-- style -->", STYLE)
+            .replace("<!-- script -->", SCRIPT)
+            .replace("<!-- elsewhere -->", &elsewhere.join(" "))
+            .replace("<!-- bar -->", &bar)
+            .replace("<!-- notices -->", &notices.collect::<String>())
+    }
+}
+
+/// Text that is safe between tags and in attributes.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[derive(Deserialize)]
@@ -34,20 +81,20 @@ struct Since {
     after: u64,
 }
 
-async fn page() -> HttpResponse {
+async fn show_page(page: web::Data<String>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'",
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:",
         ))
-        .body(PAGE)
+        .body(page.get_ref().clone())
 }
 
-fn entries(after: u64, store: &Store) -> HttpResponse {
+async fn entries(since: web::Query<Since>, store: web::Data<Store>) -> HttpResponse {
     let mut shown = store.collect(|(number, entry)| {
-        let shown = (*number > after).then(|| show(entry)).flatten()?;
+        let shown = (*number > since.after).then(|| show(entry)).flatten()?;
         Some(json!([number, shown]))
     });
     let older = shown.len().saturating_sub(MAX_SHOWN);
@@ -112,4 +159,26 @@ fn operations(record: &Value) -> String {
         "$longitude",
     ];
     names.filter(|name| !about.contains(name)).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_is_filled_and_shows_notices_as_text() {
+        let page = LivePage {
+            links: vec![("/", "Blog"), ("/live", "Live")],
+            elsewhere: vec![Via::Server],
+            notices: vec!["5 < 6 & \"so\"".to_owned()],
+        };
+        let page = page.to_html();
+        assert!(page.contains(r#"data-elsewhere="server""#));
+        assert!(page.contains(r#"<a class="brand" href="/">Blog</a>"#));
+        assert!(page.contains(r#"<a aria-current="page" href="/live">Live</a>"#));
+        assert!(page.contains("<p class=\"notice\">5 &lt; 6 &amp; &quot;so&quot;</p>"));
+        assert!(page.contains("--paper:") && page.contains("look();"));
+        assert!(!page.contains("<!-- "), "a placeholder is left");
+        assert!(!LivePage::default().to_html().contains("class=\"bar\""));
+    }
 }

@@ -56,6 +56,16 @@ pub enum Via {
     Server,
 }
 
+impl Via {
+    /// Name on the live page.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// What a request says before its body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Head {

@@ -43,10 +43,13 @@ impl Visitor {
         self.client.post(self.blog.url() + path).form(form)
     }
 
+    /// Sends a form as a browser does.
+    pub async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        self.post(path, form).header(ACCEPT, "text/html").send().await.unwrap()
+    }
+
     pub async fn sign_up(&self, email: &str) -> Response {
-        // As a browser's form.
-        let form = self.post("/users", &[("email", email), ("first_name", "Ada")]).header(ACCEPT, "text/html");
-        form.send().await.unwrap()
+        self.submit("/users", &[("email", email), ("first_name", "Ada")]).await
     }
 
     pub async fn page(&self, path: &str) -> String {
