@@ -101,13 +101,18 @@ prepare() {
     [[ " ${needs[*]} " != *" node "* ]] || use_recent_node
 }
 
-run_fmt() { cargo fmt --all -- --check; }
+run_fmt() {
+    cargo fmt --all -- --check
+    cargo fmt --manifest-path tests/outside/Cargo.toml -- --check
+}
 run_clippy() { cargo clippy --workspace --all-targets --all-features -- -D warnings; }
 run_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features; }
 run_test() {
     cargo test --workspace --all-features
     # Any crate of an application may ask this of serde_json, whose numbers serialise otherwise then.
     cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision written
+    # The README's program, with the default features of actix-web.
+    cargo test --manifest-path tests/outside/Cargo.toml --target-dir target
 }
 run_js() { (cd js && npm ci --no-audit --no-fund && npm test); }
 run_browser() {

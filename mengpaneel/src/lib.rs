@@ -1,7 +1,8 @@
-//! Say what happened, on your Actix Web routes; Mixpanel hears of it.
+//! Mixpanel tracking for Actix Web: annotate handlers, and their events are delivered through the
+//! visitor's browser, or by the server where the browser cannot.
 //!
-//! Through the visitor's own browser where that can be done (over redirects, AJAX and JSON responses
-//! too), from the server where it cannot.
+//! A handler that redirects, or that answers a script, has no page to put an event in. This crate carries the
+//! event to the visitor's next page, into the response that the script gets, or to Mixpanel's server API.
 //!
 //! * Calls that one strategy cannot take go to the next; calls that the last one cannot deliver go to
 //!   [`on_error`](Builder::on_error).
@@ -21,20 +22,20 @@
 //! # struct NewPost { title: String }
 //! # struct Post { title: String }
 //! # fn insert(form: NewPost) -> actix_web::Result<Post> { Ok(Post { title: form.title }) }
-//! /// Who is there: the one place that tells Mixpanel about them.
+//! /// Setup of every request: who is signed in, and what all events have in common.
 //! #[mengpaneel::setup(register("Site" = "blog"))]
 //! async fn visit() {}
 //!
 //! #[mengpaneel::track("Create Blog Post", "Title" = post.title)]
 //! #[post("/posts")]
 //! async fn create_post(form: web::Form<NewPost>) -> actix_web::Result<impl Responder> {
-//!     let post = insert(form.into_inner())?; // `post.title` is taken here, where `post` comes to be
+//!     let post = insert(form.into_inner())?; // `post.title` is captured here, right after `post` is bound
 //! #   let _ = post.title;
 //!     Ok(HttpResponse::SeeOther().insert_header(("location", "/posts/1")).finish())
 //! }
 //!
 //! # fn main() -> Result<(), mengpaneel::BuildError> {
-//! let mengpaneel = Mengpaneel::builder(std::env::var("MIXPANEL_TOKEN")).build()?;
+//! let mengpaneel = Mengpaneel::builder_from_env().build()?; // MIXPANEL_TOKEN, MIXPANEL_REGION
 //! let app = App::new()
 //!     .service(create_post)
 //!     .wrap(mengpaneel.with_setup(visit)); // a session middleware is wrapped outside

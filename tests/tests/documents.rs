@@ -60,3 +60,27 @@ fn architecture_places_every_module() {
         assert!(is_named, "{name} stands on no floor of ARCHITECTURE.md");
     }
 }
+
+/// Targets of the links of a document.
+fn links(document: &str) -> impl Iterator<Item = &str> {
+    let inline = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let plain = document.split('<').skip(1).filter_map(|rest| rest.split('>').next());
+    inline.chain(plain.filter(|target| target.starts_with("http")))
+}
+
+/// The README is shown on GitHub, crates.io and docs.rs, each of which resolves relative links in its own way.
+#[test]
+fn readme_links_resolve_wherever_it_is_shown() {
+    const REPOSITORY: &str = "https://github.com/mengpaneel/mengpaneel/";
+    let document = read("README.md");
+    let mut in_repository = 0;
+    for link in links(&document) {
+        assert!(link.starts_with("https://") || link.starts_with("http://127.0.0.1:"), "no absolute link: {link}");
+        let Some(place) = link.strip_prefix(REPOSITORY) else { continue };
+        let file = place.strip_prefix("blob/main/").or_else(|| place.strip_prefix("tree/main/"));
+        let file = file.unwrap_or_else(|| panic!("a place that no file shows: {link}"));
+        assert!(path(file).exists(), "no such file: {link}");
+        in_repository += 1;
+    }
+    assert!(in_repository > 10, "few links were found");
+}
