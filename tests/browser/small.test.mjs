@@ -28,7 +28,8 @@ beforeEach(() => blog.forget());
 // The page's library, in the page.
 const library = (page, ask) => page.evaluate(ask);
 
-test("offline, each event of the README's tour arrives once", async () => {
+// Sign up, write a post, view it, sign out.
+async function takeTour(blog) {
   const { context, page, leave } = await visitor(browser, blog.url);
   const elsewhere = [];
   const local = new URL(blog.url).hostname;
@@ -53,6 +54,14 @@ test("offline, each event of the README's tour arrives once", async () => {
   const identified = (await blog.received()).find(({ what }) => what === "$identify");
   assert.equal(identified.details.$anon_distinct_id, `$device:${events[0].details.$device_id}`);
   assert.deepEqual(elsewhere, []);
+}
+
+test("offline, each event of the README's tour arrives once", () => takeTour(blog));
+
+test("without sessions, each event of the tour arrives once", async () => {
+  const other = await start("blog", { ...OFFLINE, SESSION: "none" });
+  await takeTour(other);
+  await other.stop();
 });
 
 test("the small library opts out and in as mixpanel-js does", async () => {
@@ -72,7 +81,7 @@ test("the small library opts out and in as mixpanel-js does", async () => {
   assert.match(events[0].details.distinct_id, /^\$device:/);
 });
 
-test("the small library resets to a new device, and keeps super properties until then", async () => {
+test("reset drops super properties and the device", async () => {
   const { page, leave } = await visitor(browser, blog.url);
   await page.goto("/sign_up");
   await tracks(page);
@@ -85,7 +94,7 @@ test("the small library resets to a new device, and keeps super properties until
   assert.notEqual(before.details.$device_id, after.details.$device_id);
 });
 
-test("profiles wait for identify, and groups have profiles of their own", async () => {
+test("profiles wait for identify; groups have their own", async () => {
   const { page, leave } = await visitor(browser, blog.url);
   await page.goto("/sign_up");
   await tracks(page);

@@ -1,5 +1,7 @@
 //! Facts about this demo that its pages show.
 
+use std::net::SocketAddr;
+
 use stand_in::Via;
 
 use crate::config::Config;
@@ -35,6 +37,14 @@ impl Demo {
                 elsewhere.push(sender);
             }
         }
+        let is_local = config.bind.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback());
+        if !is_local && !config.bind.starts_with("localhost:") && config.js_api_host.is_none() {
+            notices.push(
+                "Only browsers on this machine can reach the stand-in, which listens on 127.0.0.1; events of other \
+                 machines' browsers do not arrive."
+                    .to_owned(),
+            );
+        }
         Self { notices, elsewhere }
     }
 }
@@ -52,6 +62,10 @@ mod tests {
     fn each_difference_from_the_plain_demo_is_a_notice() {
         let host = Some("https://eu.example".to_owned());
         let config = Config { token: String::new(), api_host: host.clone(), js_api_host: host, ..Config::default() };
+        let bind = |bind: &str| Config { bind: bind.to_owned(), ..Config::default() };
+        let open = Demo::new(&bind("0.0.0.0:8080"), &Library::Cdn).notices;
+        assert!(open.len() == 1 && open[0].contains("Only browsers on this machine"), "{open:?}");
+        assert!(Demo::new(&bind("localhost:8080"), &Library::Cdn).notices.is_empty());
         let library = Library::Small { url: "/small.js".to_owned(), reason: "no network".to_owned() };
         let notices = Demo::new(&config, &library).notices.join("\n");
         for part in ["MIXPANEL_TOKEN is empty", "(no network)", "MIXPANEL_API_HOST", "MIXPANEL_JS_API_HOST"] {
