@@ -112,7 +112,7 @@ run_test() {
     # Any crate of an application may ask this of serde_json, whose numbers serialise otherwise then.
     cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision written
     # The README's program, with the default features of actix-web.
-    cargo test --manifest-path tests/outside/Cargo.toml --target-dir target
+    cargo test --manifest-path tests/outside/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
 }
 run_js() { (cd js && npm ci --no-audit --no-fund && npm test); }
 run_browser() {

@@ -35,7 +35,8 @@ fn crate_carries_the_script_of_the_npm_package() {
 fn named_paths(document: &str) -> impl Iterator<Item = &str> {
     let is_path = |word: &&str| {
         let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
-        plain && (word.ends_with(".rs") || word.ends_with(".js") || word.ends_with('/'))
+        let is_source = Path::new(word).extension().is_some_and(|extension| extension == "rs" || extension == "js");
+        plain && (is_source || word.ends_with('/'))
     };
     document.split('`').skip(1).step_by(2).filter(is_path)
 }
@@ -83,4 +84,13 @@ fn readme_links_resolve_wherever_it_is_shown() {
         in_repository += 1;
     }
     assert!(in_repository > 10, "few links were found");
+}
+
+#[test]
+fn readme_links_every_page_of_the_guide() {
+    let document = read("README.md");
+    for entry in fs::read_dir(path("mengpaneel/src/guide")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "mod.rs" || document.contains(&format!("/src/guide/{name})")), "no link to {name}");
+    }
 }
