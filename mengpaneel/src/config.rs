@@ -221,7 +221,7 @@ impl Builder {
         Self { shutdown_timeout: timeout, ..self }
     }
 
-    /// How long records are retried while Mixpanel is away, from when they were recorded. Default: 30 days; `/import`
+    /// Sets how long records are retried while Mixpanel is away, from when they were recorded. Default: 30 days; `/import`
     /// takes events of any age.
     ///
     /// An older record is given up at the next failed attempt: it becomes a dead letter where the outbox keeps those, and

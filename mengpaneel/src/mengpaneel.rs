@@ -67,7 +67,7 @@ impl Mengpaneel {
     /// recorded is in the outbox.
     ///
     /// # Errors
-    /// How many records wait still, and the last error of a delivery. Delivery goes on.
+    /// [`NotSent`]: the number of records that wait still, and the last error of a delivery. Delivery goes on.
     pub async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
         match &self.on {
             Some(on) => on.means.post.flush(deadline).await,
@@ -98,8 +98,8 @@ impl Mengpaneel {
     /// waited for, 15 seconds at most.
     ///
     /// # Errors
-    /// How many records were left, and the last error of a delivery. Those in memory are lost, and `on_error` is called for
-    /// each; those in a file or in Redis stay there for the next process.
+    /// [`NotSent`]: the number of records that were left, and the last error of a delivery. Those in memory are lost, and
+    /// `on_error` is called for each; those in a file or in Redis stay there for the next process.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         match &self.on {
             Some(on) => {

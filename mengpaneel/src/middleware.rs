@@ -22,6 +22,7 @@ use crate::current;
 use crate::delayed::session_payload;
 use crate::failure::{Failure, Reason};
 use crate::flush::{Body, Content, Exchange};
+use crate::log_text::Quoted;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::Mixpanel;
 use crate::parcel::Parcel;
@@ -256,8 +257,12 @@ impl Drop for RequestState {
         let Some(settled) = self.recorder.settle(FAILED, Extent::RecordedHere) else { return };
         let Settled { calls, via_server, consent_change, .. } = &*settled;
         if consent_change.is_some() {
-            let why = "the response did not reach the visitor, and with it their opt-in or opt-out was not stored";
-            self.recorder.tell(&Failure::of_calls(Reason::Untranslatable(why.into()), vec![]));
+            let path = Quoted(self.asked.url().map(url::Url::path).unwrap_or_default());
+            let why = format!(
+                "the response to {} {path} did not reach the visitor, and with it their opt-in or opt-out was not stored",
+                self.asked.method
+            );
+            self.recorder.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
         }
         let parcel = |calls: &Calls| self.recorder.parcel(calls.clone());
         if !calls.is_setup_only() {

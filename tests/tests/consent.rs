@@ -59,6 +59,12 @@ async fn agree() -> HttpResponse {
     HttpResponse::Ok().json(json!({}))
 }
 
+#[post("/prefix")]
+async fn wrong_prefix(mixpanel: Mixpanel) -> HttpResponse {
+    mixpanel.call_method(&["opt_in_tracking"], [json!({"cookie_prefix": "a\n"})]);
+    HttpResponse::Ok().finish()
+}
+
 #[get("/broken")]
 async fn broken(mixpanel: Mixpanel) -> HttpResponse {
     mixpanel.track("Broken", ());
@@ -66,7 +72,7 @@ async fn broken(mixpanel: Mixpanel) -> HttpResponse {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(view).service(choose).service(agree).service(broken);
+    config.service(view).service(choose).service(agree).service(wrong_prefix).service(broken);
 }
 
 const FLAG: &str = "__mp_opt_in_out_demo";
@@ -228,6 +234,16 @@ async fn consent_cookie_has_the_attributes_of_mixpanel_js() {
     let answer = Visitor::browser(&workshop.url).post("/page/out", &[]).await_page().await;
     let expected = "consent_demo=0; SameSite=None; Secure; Path=/; Domain=blog.example; Max-Age=2592000";
     assert_eq!(set_cookies(&answer), [expected]);
+}
+
+#[tokio::test]
+async fn consent_that_cannot_be_stored_is_reported_with_its_route() {
+    let (send, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let workshop =
+        Workshop::build(routes, |builder| builder.on_error(move |failure| drop(send.send(failure.to_string()))));
+    Visitor::browser(&workshop.url).post("/prefix", &[]).await_page().await;
+    let text = told.try_recv().unwrap();
+    assert!(text.contains("POST \"/prefix\"") && text.contains("cannot be the name of a cookie"), "{text}");
 }
 
 #[tokio::test]

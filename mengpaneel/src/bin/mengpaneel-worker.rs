@@ -51,15 +51,15 @@ struct Options {
     /// Put what was given up back among the records that wait, and end; a worker then delivers it.
     #[arg(long, conflicts_with_all = ["once", "dead"])]
     requeue: bool,
-    /// How many to show (100 unless told) or to put back (all unless told).
+    /// Number of records to show (100 unless told) or to put back (all unless told).
     #[arg(long)]
     limit: Option<usize>,
 }
 
-/// How many dead letters are shown.
+/// Number of dead letters that are shown.
 const SHOWN: usize = 100;
 
-/// How often --once looks whether it is done.
+/// Interval at which --once looks whether it is done.
 const LOOK: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {

@@ -25,7 +25,7 @@ pub enum BuildError {
     Environment {
         /// Name of the variable.
         variable: &'static str,
-        /// What is wrong with its value, and the values that it takes.
+        /// Fault of its value, and the values that it takes.
         problem: String,
     },
     /// This process is not to drain the outbox, and no other process can.

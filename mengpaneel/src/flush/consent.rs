@@ -5,6 +5,7 @@ use actix_web::http::header::{self, HeaderValue};
 use super::{Exchange, caching};
 use crate::consent::{ConsentChange, ConsentChangeKind};
 use crate::failure::{Failure, Reason};
+use crate::log_text::Quoted;
 use crate::setup_mistake::SetupMistake;
 
 /// Sets or removes mixpanel-js's consent cookie. The change is the application's explicit wish, so a
@@ -24,7 +25,11 @@ pub(super) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) 
         ConsentChangeKind::Clear => attributes.removal(&name, host),
     };
     let Ok(value) = HeaderValue::try_from(cookie.to_string()) else {
-        let why = format!("{name:?} cannot be the name of a cookie, so the visitor's choice is not stored");
+        let (method, path) = (&exchange.asked.method, Quoted(exchange.response.request().path()));
+        let why = format!(
+            "{method} {path}: {} cannot be the name of a cookie, so the visitor's choice is not stored",
+            Quoted(&name)
+        );
         exchange.recorder.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
         return;
     };

@@ -59,7 +59,7 @@ pub enum DeclineReason {
     TooOld,
     /// More bytes than a page, a cookie or a head may have.
     TooLarge,
-    /// What there is may not leave by a browser.
+    /// The calls may not leave by a browser.
     ServerOnly,
     /// Nothing but setup.
     SetupOnly,

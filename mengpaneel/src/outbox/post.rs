@@ -27,7 +27,7 @@ mod kept;
 /// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// How often a flush looks whether others drained what waited: their progress wakes nobody here.
+/// Interval at which a flush looks whether others drained what waited: their progress wakes nobody here.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Why nothing waits.
@@ -288,7 +288,7 @@ impl Post {
         NotSent { pending, outbox, fate, last_error }
     }
 
-    /// How many records wait in the outbox that this process is to deliver.
+    /// Number of records in the outbox that this process is to deliver.
     async fn pending(&self) -> Result<usize, OutboxError> {
         match &self.outbox {
             Some(outbox) if self.drains => outbox.waiting().await,

@@ -56,18 +56,18 @@ struct Standstill {
 
 /// Mixpanel takes nothing for now.
 pub(super) struct Away {
-    /// How long to leave it alone.
+    /// Time to leave it alone.
     pub(super) delay: Duration,
     /// True if Mixpanel named that time itself.
     pub(super) is_asked_for: bool,
     pub(super) why: String,
-    /// How long it has been away. `None` where records do not grow old by it: the credentials are refused, or it is the
+    /// Time since it went away. `None` where records do not grow old by it: the credentials are refused, or it is the
     /// outbox that failed.
     pub(super) lasts: Option<Duration>,
 }
 
 impl Standstill {
-    /// How long Mixpanel has been away, as far as records grow old by it.
+    /// Time since Mixpanel went away, as far as records grow old by it.
     fn lasts(&mut self, ages: bool) -> Option<Duration> {
         self.away_since = if ages { self.away_since.or_else(|| Some(Instant::now())) } else { None };
         self.away_since.map(|since| since.elapsed())

@@ -80,7 +80,7 @@ pub enum DeliveryError {
     Client {
         /// Base URL of the API host.
         host: String,
-        /// What the client says.
+        /// Error of the client, with its sources.
         problem: String,
     },
 }
