@@ -35,6 +35,9 @@ pub struct Asked {
     pub keeps_cookies: bool,
     /// A script of another origin asked.
     pub is_cross_origin: bool,
+    /// True if a browser says that this origin asked, and the request names another host: a proxy in front hides
+    /// the one that the browser sees.
+    pub is_origin_hidden: bool,
     /// A page of another site caused the request: a browser then holds `SameSite` cookies back.
     pub is_cross_site: bool,
     /// The setup that the client has run already, by the name that we gave it.
@@ -67,6 +70,7 @@ impl Asked {
             is_capable: said.is_capable == Some(true),
             keeps_cookies: signals.accepts_html() || !said.cookies.is_empty(),
             is_cross_origin,
+            is_origin_hidden: is_cross_origin && said.is_origin_hidden(address.as_ref()),
             is_cross_site: said.is_cross_site(address.as_ref()),
             setup_name: said.setup.map(setup_name),
             client: Client {
@@ -176,6 +180,14 @@ impl<'a> Said<'a> {
             Some(site) => site.eq_ignore_ascii_case("cross-site"),
             None => self.is_cross_origin(address),
         }
+    }
+
+    /// Returns whether a browser, which alone can send `Sec-Fetch-Site`, sees another host than the request names.
+    /// An opaque origin (`null`) names none.
+    fn is_origin_hidden(&self, address: Option<&Address>) -> bool {
+        let is_own = text(self.site).is_some_and(|site| site.eq_ignore_ascii_case("same-origin"));
+        let origin = self.origin.and_then(|origin| Url::parse(&headers::text(origin)).ok());
+        is_own && origin.is_some_and(|origin| origin.has_host()) && address.and_then(Address::url).is_some()
     }
 
     fn is_cross_origin(&self, address: Option<&Address>) -> bool {

@@ -23,7 +23,8 @@ impl Mengpaneel {
     ///
     /// It takes any extractors; they see an empty body, the handler's stays whole. Where one of them fails,
     /// `f` does not run, and the request goes on. A function that ran has decided: replayed setup gives
-    /// way to it, even where it recorded none. Without a token, `f` does not run.
+    /// way to it, even where it recorded none. Without a token, `f` does not run. Nor does it where the same
+    /// Mengpaneel is not wrapped around it: one ERROR says so.
     ///
     /// ```
     /// # fn main() -> Result<(), mengpaneel::BuildError> {

@@ -108,6 +108,9 @@ where
         if self.has_session_inside && state.session.is_none() {
             settings.mistakes.report(&SetupMistake::SessionInside, Some(request.path()));
         }
+        if state.asked.is_origin_hidden {
+            settings.mistakes.report(&SetupMistake::HostHidden, Some(request.path()));
+        }
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
         Handles::keep(&request, &self.mengpaneel, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its future.

@@ -60,6 +60,15 @@ pub(crate) enum SetupMistake {
          Mengpaneel::builder(token).cookie_key(key)"
     )]
     NoCookieKey,
+    /// A proxy in front hides the host that browsers see.
+    #[error(
+        "a browser says that a page of this application made a request, but the request names another host than that \
+         page has: a proxy in front hides it. So calls of such scripts, and of redirects to full URLs, go by the server. \
+         Have the proxy pass the host on, and name the proxy:\n    \
+         proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; # nginx\n    \
+         Mengpaneel::builder(token).trusted_proxies([\"127.0.0.1\"])"
+    )]
+    HostHidden,
     /// A page is encoded before anything can be inserted.
     #[error(
         "a page has a Content-Encoding when it reaches the Mengpaneel, so nothing can be inserted: the server sends its \
@@ -104,6 +113,7 @@ impl SetupMistake {
             Self::Policy(_) => 6,
             Self::SharedCache => 7,
             Self::ConsentInSharedResponse => 8,
+            Self::HostHidden => 9,
         }
     }
 
@@ -152,6 +162,7 @@ mod tests {
             SetupMistake::Encoded,
             SetupMistake::Policy("sandboxed".into()),
             SetupMistake::SharedCache,
+            SetupMistake::HostHidden,
             SetupMistake::ConsentInSharedResponse,
         ];
         let bits = all.iter().fold(0, |bits, mistake| bits | mistake.bit());

@@ -39,6 +39,24 @@ fn get(headers: &[(&str, &str)]) -> Asked {
 }
 
 #[test]
+fn origin_that_a_proxy_hides_is_found() {
+    for (origin, site, expected) in [
+        ("https://public.example", "same-origin", true),
+        ("http://blog.example:8080", "same-origin", true),
+        ("http://blog.example", "same-origin", false),
+        ("https://blog.example", "same-origin", false),
+        ("https://public.example", "cross-site", false),
+        ("https://public.example", "same-site", false),
+        ("null", "same-origin", false),
+        ("", "same-origin", false),
+    ] {
+        let asked = get(&[("origin", origin), ("sec-fetch-site", site)]);
+        assert_eq!(asked.is_origin_hidden, expected, "{origin} {site}");
+    }
+    assert!(!get(&[("origin", "https://public.example")]).is_origin_hidden);
+}
+
+#[test]
 fn a_page_that_a_person_sees_is_a_navigation() {
     assert!(get(&[("sec-fetch-mode", "navigate")]).can_replay());
     assert!(get(&[("accept", "text/html,*/*")]).can_replay());

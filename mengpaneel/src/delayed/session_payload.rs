@@ -10,14 +10,25 @@ use super::{DecodeError, DelayedPayload};
 /// Returns whether a `SessionMiddleware` of the actix-session that we are built with stands outside of ours.
 ///
 /// The session that such a middleware put in place survives having the request's extensions swapped; the
-/// empty one that `get_session` makes does not.
+/// empty one that `get_session` makes does not. That one stays in the request, so that a second Mengpaneel goes by
+/// what the first one found; a session middleware between the two would load its state into it.
 pub(crate) fn is_present(request: &ServiceRequest) -> bool {
+    if request.extensions().contains::<Absent>() {
+        return !request.get_session().entries().is_empty();
+    }
     let outside = std::mem::take(&mut *request.extensions_mut());
     let made = request.get_session();
     request.extensions_mut().extend(outside);
     let session = request.get_session();
-    !std::ptr::eq(&raw const *made.entries(), &raw const *session.entries())
+    let is_present = !std::ptr::eq(&raw const *made.entries(), &raw const *session.entries());
+    if !is_present {
+        request.extensions_mut().insert(Absent);
+    }
+    is_present
 }
+
+/// Marks a request that came without a session.
+struct Absent;
 
 /// Encoded payload under that session key. `None` where there is none.
 pub(crate) fn encoded(session: &Session, key: &str) -> Option<String> {
@@ -58,7 +69,10 @@ mod tests {
 
     #[test]
     fn session_of_an_outer_middleware_differs_from_an_empty_one() {
-        assert!(!is_present(&TestRequest::default().to_srv_request()));
+        let request = TestRequest::default().to_srv_request();
+        assert!(!is_present(&request) && !is_present(&request));
+        request.get_session().insert("own", 1).unwrap();
+        assert!(is_present(&request));
         let request = TestRequest::default().to_srv_request();
         request.get_session().insert("own", 1).unwrap();
         assert!(is_present(&request));

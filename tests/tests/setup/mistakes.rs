@@ -3,6 +3,7 @@
 use actix_session::storage::CookieSessionStore;
 use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::Key;
+use actix_web::middleware::{Condition, NormalizePath};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpResponse, web};
 use mengpaneel::{Builder, Mengpaneel};
@@ -153,6 +154,33 @@ async fn page_with(headers: &[(&'static str, &'static str)]) -> HttpResponse {
 }
 
 #[actix_web::test]
+async fn proxy_that_hides_the_host_is_a_warning() {
+    let stand_in = StandIn::start();
+    for (trusted, expected) in [(false, 1), (true, 0)] {
+        let mengpaneel =
+            build(&stand_in, |builder| if trusted { builder.trusted_proxies(["127.0.0.1"]) } else { builder });
+        let log = Log::default();
+        let _listening = log.listen();
+        let app = init_service(App::new().configure(routes).wrap(mengpaneel.with_setup(user))).await;
+        for _ in 0..2 {
+            let request = TestRequest::get().uri("/").peer_addr("127.0.0.1:1".parse().unwrap());
+            let headers = [
+                ("host", "127.0.0.1:8080"),
+                ("x-forwarded-host", "blog.example"),
+                ("x-forwarded-proto", "https"),
+                ("origin", "https://blog.example"),
+                ("sec-fetch-site", "same-origin"),
+            ];
+            let request = headers.into_iter().fold(request, TestRequest::insert_header);
+            call_service(&app, request.to_request()).await;
+        }
+        let warnings = log.lines("WARN");
+        assert_eq!(warnings.len(), expected, "{warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains(".trusted_proxies([")), "{warnings:?}");
+    }
+}
+
+#[actix_web::test]
 async fn page_that_is_encoded_inside_is_a_warning() {
     let stand_in = StandIn::start();
     let mengpaneel = build(&stand_in, |builder| builder);
@@ -254,6 +282,12 @@ async fn correct_applications_get_no_message() {
     let (product, marketing) = (build(), build_named(&stand_in));
     let app = || App::new().configure(routes).wrap(product.with_setup(user)).wrap(marketing.with_setup(user));
     messages.extend(messages!(app().wrap(session()), paths));
+    let normalized = build();
+    let app = || App::new().configure(routes).wrap(NormalizePath::trim()).wrap(normalized.with_setup(user));
+    messages.extend(messages!(app().wrap(NormalizePath::trim()), paths));
+    let conditional = build();
+    let app = || App::new().configure(routes).wrap(Condition::new(false, session()));
+    messages.extend(messages!(app().wrap(conditional.with_setup(user)), paths));
     let without_token = Mengpaneel::builder("").build().unwrap();
     messages.extend(messages!(App::new().configure(routes).wrap(without_token.with_setup(user)), paths));
     assert_eq!(messages, Vec::<String>::new());
