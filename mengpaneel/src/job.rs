@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::call::Mode;
+use crate::current;
 use crate::mengpaneel::{Mengpaneel, On};
 use crate::mixpanel::{Id, Mixpanel};
 use crate::outbox::{Post, UndeliveredError};
@@ -42,13 +43,12 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope<F: Future>(&self, job: F) -> F::Output {
-        let Some(on) = self.on() else { return Mixpanel::detached().scope(job).await };
-        let running = Running::begin(on);
+        let Some(running) = Running::begin(self) else { return Mixpanel::detached().scope(job).await };
         let output = running.mixpanel().scope(job).await;
-        if let Some(parcel) = running.settle(true)
-            && let Err(declined) = running.post.enqueue(parcel).await
+        if let Some((parcel, post)) = running.settle(true)
+            && let Err(declined) = post.enqueue(parcel).await
         {
-            running.post.deliver_or_tell(*declined.parcel).await;
+            post.deliver_or_tell(*declined.parcel).await;
         }
         output
     }
@@ -73,11 +73,10 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope_now<F: Future>(&self, job: F) -> (F::Output, Result<(), UndeliveredError>) {
-        let Some(on) = self.on() else { return (Mixpanel::detached().scope(job).await, Ok(())) };
-        let running = Running::begin(on);
+        let Some(running) = Running::begin(self) else { return (Mixpanel::detached().scope(job).await, Ok(())) };
         let output = running.mixpanel().scope(job).await;
         let delivered = match running.settle(true) {
-            Some(parcel) => running.post.deliver(parcel).await,
+            Some((parcel, post)) => post.deliver(parcel).await,
             None => Ok(()),
         };
         (output, delivered)
@@ -101,8 +100,11 @@ impl Mengpaneel {
     /// ```
     #[track_caller]
     pub fn as_user(&self, id: impl Id) -> Mixpanel {
-        let Some(on) = self.on() else { return Mixpanel::detached() };
-        let recorder = recorder(on);
+        let observer = current::observer();
+        if self.on().is_none() && observer.is_none() {
+            return Mixpanel::detached();
+        }
+        let recorder = Arc::new(recorder(self.on()).observed_for_user(observer));
         let mixpanel = Mixpanel::new(Arc::clone(&recorder)).via_server();
         mixpanel.in_mode(Mode::Setup).identify(id);
         // Whatever is recorded from here on leaves by itself.
@@ -111,42 +113,51 @@ impl Mengpaneel {
     }
 }
 
-/// A recorder of what belongs to no visitor.
-fn recorder(on: &On) -> Arc<Recorder> {
+/// A recorder of what belongs to no visitor. Without a token it is a test's, and what it records leaves nowhere.
+fn recorder(on: Option<&Arc<On>>) -> Recorder {
+    let Some(on) = on else { return Recorder::new(Visitor::default, Arc::default()) };
     let settings = Arc::clone(&on.means.settings);
-    on.recorder(move || settings.restrict(Visitor::default()))
+    Recorder::new(move || settings.restrict(Visitor::default()), Arc::clone(&on.shared))
 }
 
 /// A job that is running. If dropped before its end (panic, cancellation), it hands over what was recorded by
 /// hand.
 struct Running {
     recorder: Arc<Recorder>,
-    post: Arc<Post>,
+    /// `None` without a token, in a test.
+    post: Option<Arc<Post>>,
 }
 
 impl Running {
-    fn begin(on: &On) -> Self {
-        Self { recorder: recorder(on), post: Arc::clone(&on.means.post) }
+    /// Begins a job; `None` where nobody wants to know what it records.
+    fn begin(mengpaneel: &Mengpaneel) -> Option<Self> {
+        let (on, observer) = (mengpaneel.on(), current::observer());
+        if on.is_none() && observer.is_none() {
+            return None;
+        }
+        let recorder = Arc::new(recorder(on).observed_by(observer));
+        Some(Self { recorder, post: on.map(|on| Arc::clone(&on.means.post)) })
     }
 
     fn mixpanel(&self) -> Mixpanel {
         Mixpanel::new(Arc::clone(&self.recorder))
     }
 
-    /// Calls of the job, unless there is nothing but setup.
-    fn settle(&self, succeeded: bool) -> Option<Parcel> {
+    /// Calls of the job, and who delivers them. `None` if there is nothing but setup.
+    fn settle(&self, succeeded: bool) -> Option<(Parcel, &Arc<Post>)> {
         let settled = self.recorder.settle(Ending { succeeded, ..SUCCEEDED }, Extent::Everything)?;
         let Settled { mut calls, via_server, .. } = Arc::unwrap_or_clone(settled);
         calls.append(via_server);
         let parcel = self.recorder.parcel(calls);
-        (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })
+        let parcel = (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })?;
+        Some((parcel, self.post.as_ref()?))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(parcel) = self.settle(false) {
-            self.post.hand_over(parcel);
+        if let Some((parcel, post)) = self.settle(false) {
+            post.hand_over(parcel);
         }
     }
 }

@@ -112,12 +112,7 @@ impl Mengpaneel {
 }
 
 impl On {
-    /// A recorder whose late calls go to the server.
-    pub(crate) fn recorder(&self, visitor: impl FnOnce() -> Visitor + Send + 'static) -> Arc<Recorder> {
-        Arc::new(Recorder::new(visitor, Arc::clone(&self.shared)))
-    }
-
-    /// The same, for a visitor on whose consent that was decided.
+    /// A recorder for a visitor on whose consent that was decided. Late calls go to the server.
     pub(crate) fn recorder_for(
         &self,
         decision: Decision,

@@ -290,6 +290,7 @@ impl Recorder {
                 );
                 self.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![entry.call.clone()]));
             }
+            self.tell_observer_of_user(&context, &entry.call);
             if makes_message(entry.call.method()) {
                 let id = id.unwrap_or_else(|| self.next_id());
                 let parcel = View::of_call(id, &self.visitor, &entry.call, entry.mode);

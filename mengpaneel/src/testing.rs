@@ -15,21 +15,25 @@ const SUCCEEDED: Ending = Ending { succeeded: true, routed: true, not_found: fal
 
 /// Runs `body` and gives what it returned and recorded, `via(server)` calls among the others.
 ///
+/// Jobs that run inside ([`Mengpaneel::scope`](crate::Mengpaneel::scope)), and calls by
+/// [`as_user`](crate::Mengpaneel::as_user), are among them, with or without a token. Each user's calls stand behind
+/// an `identify` of that user.
+///
 /// ```
 /// let ((), calls) = mengpaneel::testing::record(|| mengpaneel::track("Sign In", ()));
 /// assert_eq!(calls.tracking[0].str_arg(0), Some("Sign In"));
 /// ```
 pub fn record<R>(body: impl FnOnce() -> R) -> (R, Calls) {
-    let recorder = recorder();
+    let (recorder, observed) = recorder();
     let returned = Mixpanel::new(Arc::clone(&recorder)).sync_scope(body);
-    (returned, settle(&recorder, SUCCEEDED))
+    (returned, all(&recorder, &observed))
 }
 
 /// As [`record`], for a future.
 pub async fn record_async<F: Future>(future: F) -> (F::Output, Calls) {
-    let recorder = recorder();
+    let (recorder, observed) = recorder();
     let returned = Mixpanel::new(Arc::clone(&recorder)).scope(future).await;
-    (returned, settle(&recorder, SUCCEEDED))
+    (returned, all(&recorder, &observed))
 }
 
 /// Runs a request of an app under test, and returns its response and what it recorded. `call` makes its future,
@@ -75,8 +79,7 @@ pub async fn record_request<B, F>(call: impl FnOnce() -> F) -> (Result<ServiceRe
 where
     F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 {
-    let observed = Arc::<Observed>::default();
-    let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()).standing_in(Arc::clone(&observed)));
+    let (recorder, observed) = recorder();
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
     let future = mixpanel.sync_scope(call);
     let answer = mixpanel.scope(future).await;
@@ -87,8 +90,18 @@ where
     (answer, calls)
 }
 
-fn recorder() -> Arc<Recorder> {
-    Arc::new(Recorder::new(Visitor::default, Arc::default()))
+/// A test's own recorder, and what learns of the recorders inside.
+fn recorder() -> (Arc<Recorder>, Arc<Observed>) {
+    let observed = Arc::<Observed>::default();
+    let recorder = Recorder::new(Visitor::default, Arc::default()).standing_in(Arc::clone(&observed));
+    (Arc::new(recorder), observed)
+}
+
+/// Calls of a test's own recorder, then those of the recorders inside.
+fn all(recorder: &Recorder, observed: &Observed) -> Calls {
+    let mut calls = settle(recorder, SUCCEEDED);
+    calls.append(observed.take().unwrap_or_default());
+    calls
 }
 
 fn settle(recorder: &Recorder, ending: Ending) -> Calls {

@@ -1,15 +1,18 @@
 //! Who is there, as handlers and jobs can read it; and the places that reports of misuse name.
 #![allow(missing_docs, reason = "tests")]
 
+use std::borrow::Cow;
+use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 
 use actix_web::http::header;
 use actix_web::test::{TestRequest, call_and_read_body_json, call_service, init_service};
 use actix_web::{App, HttpResponse, get, web};
-use mengpaneel::{Mengpaneel, Mixpanel, before_setup, setup, track, tracking};
+use mengpaneel::{Id, Mengpaneel, Mixpanel, before_setup, setup, track, tracking};
 use serde::{Serialize, Serializer, ser};
 use serde_json::{Value, json};
 use stand_in::StandIn;
+use uuid::Uuid;
 
 /// `{"distinct_id":"$device:abc","$device_id":"abc"}`
 const ANONYMOUS: &str =
@@ -94,6 +97,72 @@ async fn ids_of_jobs_and_users_are_known_once_they_are_given() {
     let disabled = Mengpaneel::builder("").build().unwrap();
     assert_eq!(ids(&disabled.as_user(42)), json!([null, null]), "without a token");
     assert_eq!(ids(&mengpaneel::current()), json!([null, null]), "outside of any scope");
+}
+
+struct AccountId(u64);
+
+impl Id for AccountId {
+    fn to_id(&self) -> Cow<'_, str> {
+        self.0.to_id()
+    }
+}
+
+struct Account {
+    id: AccountId,
+    key: Uuid,
+    name: String,
+    company_ids: Vec<u32>,
+    spent: f64,
+}
+
+#[setup(identify(account.id), set_group("company", account.company_ids), add_group("team", account.key))]
+#[before_setup(alias(account.name))]
+#[tracking(people.increment("Spent", account.spent), people.increment("Visits" = 1, "Points" = points))]
+#[tracking(get_group("company", account.company_ids[0]).set("Plan" = "Pro"))]
+fn by_attribute(account: &Account, points: &NonZero<u8>) {}
+
+fn by_hand(account: &Account, points: &NonZero<u8>) {
+    mengpaneel::before_setup(|mixpanel| mixpanel.alias(&account.name));
+    mengpaneel::setup(|mixpanel| {
+        mixpanel.identify(&account.id);
+        mixpanel.set_group("company", &account.company_ids);
+        mixpanel.add_group("team", account.key);
+    });
+    mengpaneel::people().increment("Spent", account.spent);
+    mengpaneel::current().call_method(&["people", "increment"], [json!({"Visits": 1, "Points": points})]);
+    mengpaneel::get_group("company", account.company_ids[0]).set(json!({"Plan": "Pro"}));
+}
+
+#[test]
+fn ids_and_amounts_are_equal_by_attribute_and_by_hand() {
+    let key = "0199f0a2-7c3b-7e11-9d55-0123456789ab";
+    let account = Account {
+        id: AccountId(u64::MAX),
+        key: key.parse().unwrap(),
+        name: "ada".to_owned(),
+        company_ids: vec![1, 2],
+        spent: 12.5,
+    };
+    let points = NonZero::new(3).unwrap();
+    let ((), calls) = mengpaneel::testing::record(|| by_attribute(&account, &points));
+    assert_eq!(
+        serde_json::to_value(&calls).unwrap(),
+        json!({
+            "before_setup": [[["alias"], ["ada"]]],
+            "setup": [
+                [["identify"], ["18446744073709551615"]],
+                [["set_group"], ["company", ["1", "2"]]],
+                [["add_group"], ["team", key]],
+            ],
+            "tracking": [
+                [["people", "increment"], [{"Spent": 12.5}]],
+                [["people", "increment"], [{"Visits": 1, "Points": 3}]],
+                [["get_group", "set"], ["company", "1", {"Plan": "Pro"}]],
+            ],
+        })
+    );
+    let ((), calls_by_hand) = mengpaneel::testing::record(|| by_hand(&account, &points));
+    assert_eq!(calls_by_hand, calls);
 }
 
 /// What no JSON can be made of.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use mengpaneel::outbox::Memory;
-use mengpaneel::{Builder, Mengpaneel, Reason};
+use mengpaneel::{Builder, Call, Mengpaneel, Reason};
 use serde_json::{Value, json};
 use stand_in::{Endpoint, StandIn};
 
@@ -339,6 +339,29 @@ async fn late_calls_of_a_job_belong_to_whom_it_identified_last() {
     let late = &stand_in.counted_as("Late")[0];
     assert_eq!((late.distinct_id(), late.property("Source")), (Some("2"), &json!("job")));
     assert_eq!(told(&failures), []);
+}
+
+#[tokio::test]
+async fn tests_see_what_jobs_record_with_or_without_a_token() {
+    let stand_in = StandIn::start();
+    for mengpaneel in [build(&stand_in, |builder| builder).0, Mengpaneel::builder("").build().unwrap()] {
+        let run = async {
+            let number = mengpaneel.scope(renew(6)).await;
+            let (ada, bob) = (mengpaneel.as_user(1), mengpaneel.as_user(2));
+            ada.track("A", ());
+            bob.track("B", ());
+            ada.people().increment("C", 1);
+            ada.identify(3);
+            ada.track("D", ());
+            number
+        };
+        let (number, calls) = mengpaneel::testing::record_async(run).await;
+        assert_eq!(number, 6);
+        let said = |call: &Call| format!("{} {}", call.method(), call.str_arg(0).unwrap_or("-"));
+        let expected = ["identify 7", "track Renew", "identify 1", "track A", "identify 2", "track B"];
+        let more = ["identify 1", "people.increment -", "identify 3", "track D"];
+        assert_eq!(calls.iter().map(said).collect::<Vec<_>>(), [&expected[..], &more[..]].concat());
+    }
 }
 
 #[test]

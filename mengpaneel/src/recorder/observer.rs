@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Recorder, Settled};
-use crate::call::Calls;
+use crate::call::{Call, Calls, Method};
 
 /// Calls that were settled by the recorders of an app under test.
 #[derive(Debug, Default)]
@@ -18,6 +18,18 @@ impl Observed {
     fn add(&self, calls: Calls) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().append(calls);
     }
+
+    /// Adds a call of a user, behind the `identify` that says whose it is.
+    fn add_of_user(&self, identity: Option<&Call>, call: &Call) {
+        let mut observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tracking = &mut observed.get_or_insert_default().tracking;
+        if tracking.iter().rfind(|call| is_identity(call)) != identity {
+            tracking.extend(identity.cloned());
+        }
+        if !is_identity(call) {
+            tracking.push(call.clone());
+        }
+    }
 }
 
 /// Part of a recorder in a test.
@@ -25,8 +37,14 @@ impl Observed {
 pub(super) enum Observer {
     /// Stands in for the middleware of an app that is not wrapped in one.
     StandIn(Arc<Observed>),
-    /// Belongs to a middleware, and tells the test what it settles.
+    /// Belongs to a middleware or a job, and tells the test what it settles.
     Middleware(Arc<Observed>),
+    /// Belongs to a handle of one user, and tells the test of each call.
+    User(Arc<Observed>),
+}
+
+fn is_identity(call: &Call) -> bool {
+    matches!(call.method(), Method::Identify | Method::Reset)
 }
 
 impl Recorder {
@@ -42,6 +60,12 @@ impl Recorder {
         Self { observer: observed.map(Observer::Middleware), ..self }
     }
 
+    /// The same recorder, as that of a user's handle, which a test may observe.
+    #[must_use]
+    pub fn observed_for_user(self, observed: Option<Arc<Observed>>) -> Self {
+        Self { observer: observed.map(Observer::User), ..self }
+    }
+
     /// Returns whether a test's own recorder stands in for a middleware.
     pub fn stands_in(&self) -> bool {
         matches!(self.observer, Some(Observer::StandIn(_)))
@@ -50,7 +74,9 @@ impl Recorder {
     /// Returns the observer, which the recorders of middlewares further inside have too.
     pub fn observer(&self) -> Option<Arc<Observed>> {
         match self.observer.as_ref()? {
-            Observer::StandIn(observed) | Observer::Middleware(observed) => Some(Arc::clone(observed)),
+            Observer::StandIn(observed) | Observer::Middleware(observed) | Observer::User(observed) => {
+                Some(Arc::clone(observed))
+            }
         }
     }
 
@@ -58,6 +84,14 @@ impl Recorder {
     pub(super) fn tell_observer(&self, settled: &Settled) {
         if let Some(Observer::Middleware(observed)) = &self.observer {
             observed.add(settled.recorded_here());
+        }
+    }
+
+    /// Tells a test of a call by a user's handle. `context` is in force for it.
+    pub(super) fn tell_observer_of_user(&self, context: &[Call], call: &Call) {
+        if let Some(Observer::User(observed)) = &self.observer {
+            let own = Some(call).filter(|call| is_identity(call));
+            observed.add_of_user(own.or_else(|| context.iter().rfind(|call| is_identity(call))), call);
         }
     }
 }
