@@ -119,9 +119,9 @@ struct Account {
 #[before_setup(alias(account.name))]
 #[tracking(people.increment("Spent", account.spent), people.increment("Visits" = 1, "Points" = points))]
 #[tracking(get_group("company", account.company_ids[0]).set("Plan" = "Pro"))]
-fn by_attribute(account: &Account, points: &NonZero<u8>) {}
+fn by_attribute(account: &Account, points: NonZero<u8>) {}
 
-fn by_hand(account: &Account, points: &NonZero<u8>) {
+fn by_hand(account: &Account, points: NonZero<u8>) {
     mengpaneel::before_setup(|mixpanel| mixpanel.alias(&account.name));
     mengpaneel::setup(|mixpanel| {
         mixpanel.identify(&account.id);
@@ -144,7 +144,7 @@ fn ids_and_amounts_are_equal_by_attribute_and_by_hand() {
         spent: 12.5,
     };
     let points = NonZero::new(3).unwrap();
-    let ((), calls) = mengpaneel::testing::record(|| by_attribute(&account, &points));
+    let ((), calls) = mengpaneel::testing::record(|| by_attribute(&account, points));
     assert_eq!(
         serde_json::to_value(&calls).unwrap(),
         json!({
@@ -161,7 +161,7 @@ fn ids_and_amounts_are_equal_by_attribute_and_by_hand() {
             ],
         })
     );
-    let ((), calls_by_hand) = mengpaneel::testing::record(|| by_hand(&account, &points));
+    let ((), calls_by_hand) = mengpaneel::testing::record(|| by_hand(&account, points));
     assert_eq!(calls_by_hand, calls);
 }
 
