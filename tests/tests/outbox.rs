@@ -1,5 +1,6 @@
 //! What waits in the outbox, on Mixpanel's bad days.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
@@ -166,6 +167,38 @@ async fn what_is_older_than_the_bound_is_given_up_and_told() {
     let failure = next(&mut told).await;
     assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
     assert_eq!(failure.calls[0].str_arg(0), Some("old"));
+}
+
+async fn a_dead_letter_is_delivered_once_it_is_put_back(outbox: impl Outbox) {
+    let outbox: Arc<dyn Outbox> = Arc::new(outbox);
+    let (workshop, mut told) = workshop(|builder| builder.outbox(Arc::clone(&outbox)).retry_for(Duration::ZERO));
+    workshop.stand_in.fail_with(503);
+    ask(&workshop, "/event/old").await;
+    assert!(matches!(next(&mut told).await.reason, Reason::GivenUp(_)));
+    workshop.stand_in.recover();
+    let requeued = async {
+        // It is reported before it is buried.
+        while outbox.requeue(10).await != Ok(1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, requeued).await.expect("there is a dead letter");
+    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["old"]);
+    assert_eq!(outbox.buried(10).await, Ok(vec![]));
+    assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_dead_letter_of_a_file_is_delivered_once_it_is_put_back() {
+    let place = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
+    a_dead_letter_is_delivered_once_it_is_put_back(File::at(&place)).await;
+    std::fs::remove_file(place).unwrap();
+}
+
+#[tokio::test]
+async fn a_dead_letter_of_redis_is_delivered_once_it_is_put_back() {
+    let redis = mengpaneel_tests::Redis::start();
+    a_dead_letter_is_delivered_once_it_is_put_back(Redis::at(redis.url())).await;
 }
 
 #[tokio::test]
