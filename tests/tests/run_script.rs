@@ -90,6 +90,17 @@ fn script_says_what_root_must_run_without_sudo() {
 }
 
 #[test]
+fn script_installs_by_sudo_for_an_ordinary_user() {
+    let machine = Machine::with_rust("1.99.0");
+    machine.program("apt-get", "exit 1");
+    machine.program("sudo", "echo \"sudo $*\"");
+    let output = machine.run(&["clippy"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (installed, checked) = (said.find("sudo env DEBIAN_FRONTEND=noninteractive"), said.find("cargo clippy"));
+    assert!(output.status.success() && installed.is_some() && installed < checked, "{said}");
+}
+
+#[test]
 fn script_names_the_packages_without_apt_get() {
     let refusal = Machine::with_rust("1.99.0").refusal(&["browser"]);
     assert!(refusal.contains("not installed: gcc libc6-dev"), "{refusal}");
