@@ -3,7 +3,6 @@
 
 mod end;
 pub mod finish;
-mod lines;
 pub mod outcome;
 mod taken;
 
@@ -23,8 +22,8 @@ use crate::written::{write_bool, write_text_value};
 
 use self::end::condition;
 use self::taken::{Arguments, Slots, When};
+pub use crate::mixpanel::Lines;
 pub use crate::{__finished as finished, __finished_opaque as finished_opaque, __outcome as ended};
-pub use lines::Lines;
 pub use outcome::Outcome;
 
 /// True if a value is the request of a middleware, which it may pass on to the rest of the chain.

@@ -4,6 +4,7 @@ mod amount;
 mod group;
 mod id;
 mod identity;
+mod lines;
 mod people;
 mod writing;
 
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::attribute::Lines;
 use crate::call::{Args, Call, Method, Mode};
 use crate::failure::{Failure, Reason};
 use crate::recorder::{Condition, Entry, Place, Recorder};
@@ -25,6 +25,7 @@ use crate::written::{MAX_DEPTH, is_too_deep};
 pub use amount::Amount;
 pub use group::Group;
 pub use id::{Id, Ids};
+pub use lines::Lines;
 pub use people::People;
 pub(crate) use writing::{ID_PROPERTIES, write_id, write_ids};
 
