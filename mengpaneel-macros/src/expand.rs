@@ -1,15 +1,17 @@
 //! The code written: a frame around the body, which captures the values and records the calls.
 
+mod exits;
+mod run;
 mod spec;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Result;
 use syn::ext::IdentExt;
 
 use crate::args::{Annotation, Mode};
 use crate::capture::{self, Around, Captured, Unit};
-use crate::function::{Function, Output};
+use crate::function::Function;
 use crate::siblings::{self, Sibling};
 use crate::{root, route};
 
@@ -103,14 +105,7 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
     let bare = annotations.iter().any(|annotation| annotation.calls.is_empty());
     let limit = bare.then(|| limit(function, &root, &frame));
     let taken = (inside || entry.is_some()).then(|| quote!(let #taken = &#frame;));
-    let run = Run { function, root: &root, frame: &frame, bare };
-    let order = function.drop_order();
-    let run = if function.sig.asyncness.is_some() {
-        run.of_async(&quote!(#order #entry), &body)
-    } else {
-        let run = run.of_sync(&run.block(&order.unwrap_or_default(), &body));
-        quote!(#entry #run)
-    };
+    let run = run::Run::new(function, &root, &frame, bare).of(entry.as_ref(), &body);
     Ok(function.with_body(&quote!(let #frame = #site; #limit #taken #run)))
 }
 
@@ -122,6 +117,12 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStrea
         (false, false) => "Handler",
         (false, true) => "Function",
     });
+    // Above a route attribute, only the name of that is known.
+    let inside = if routes.is_empty() {
+        quote!(::core::option::Option::None)
+    } else {
+        quote!(::core::option::Option::Some(|| ::core::any::type_name_of_val(&|| ())))
+    };
     let (calls, slots) = spec.finish();
     let name = function.sig.ident.unraw().to_string();
     let routes = routes
@@ -137,6 +138,7 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStrea
             module: ::core::module_path!(),
             file: ::core::file!(),
             routes: &[#(#routes),*],
+            inside: #inside,
         };
         __mengpaneel::planned!(__SITE);
         __mengpaneel::Frame::enter(&__SITE)
@@ -145,117 +147,26 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStrea
 
 /// Keeps a bare `#[setup]` to the function's own lines, where it holds a request that it may pass on.
 fn limit(function: &Function, root: &TokenStream, frame: &Ident) -> Option<TokenStream> {
-    let parameters = function.parameter_idents();
-    if parameters.is_empty() || function.is_guard() {
+    if function.is_guard() {
         return None;
     }
     let place = |span| (quote_spanned!(span=> ::core::line!()), quote_spanned!(span=> ::core::column!()));
     let ((line, column), (end_line, end_column)) = (place(function.sig.fn_token.span), place(function.end));
-    Some(quote! {
-        let #frame = #frame.limited(
-            #(#root::__private::passes_on!(&#parameters))||*,
-            #root::__private::Lines { file: ::core::file!(), begin: (#line, #column), end: (#end_line, #end_column) },
-        );
-    })
-}
-
-/// Code that runs a body and ends its frame.
-struct Run<'a> {
-    function: &'a Function,
-    root: &'a TokenStream,
-    frame: &'a Ident,
-    /// True if calls that the body makes by hand are setup.
-    bare: bool,
-}
-
-impl Run<'_> {
-    /// The block of a body, after these statements. Its braces are the user's own to the lints.
-    fn block(&self, first: &TokenStream, body: &Group) -> TokenStream {
-        let stmts = body.stream();
-        let mut block = Group::new(Delimiter::Brace, quote!(#first #stmts));
-        block.set_span(self.function.braces);
-        TokenTree::Group(block).into()
-    }
-
-    fn of_async(&self, then: &TokenStream, body: &Group) -> TokenStream {
-        let Self { root, frame, .. } = self;
-        let returned = local("returned");
-        let run = |first: TokenStream| {
-            let block = self.block(&quote!(#first #then), body);
-            let block = quote_spanned!(self.function.braces=> async move #block);
-            if self.bare { quote!(#frame.in_setup(#block).await) } else { quote!(#block.await) }
-        };
-        // The first thing that an async block may return settles its type, as a signature would.
-        let early = |nothing: TokenStream| quote!(if let ::core::option::Option::Some(#returned) = #nothing { return #returned; });
-        let end = quote!(#frame.end(#root::__private::ended!(&#returned)); #returned);
-        // A response's builder can be awaited; that it is returned is the function's own affair.
-        let allow = quote!(#[allow(clippy::async_yields_async)]);
-        match self.function.output() {
-            Output::Never => quote!(#body),
-            Output::Unit => {
-                let run = run(early(quote!(#root::__private::nothing::<()>())));
-                quote!(#run; #frame.end(#root::__private::Outcome::Returned);)
-            }
-            Output::Named(ty) | Output::Closure { ty, .. } | Output::Hidden { ty, .. } => {
-                let run = run(early(quote!(#root::__private::nothing::<#ty>())));
-                quote!(#allow let #returned: #ty = #run; #end)
-            }
+    let lines = quote! {
+        #root::__private::Lines { file: ::core::file!(), begin: (#line, #column), end: (#end_line, #end_column) }
+    };
+    let (mut always, mut conditional) = (Vec::new(), TokenStream::new());
+    for (parameter, attrs) in function.parameter_idents() {
+        let passes_on = quote!(#root::__private::passes_on!(&#parameter));
+        let conditions: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
+        if conditions.is_empty() {
+            always.push(passes_on);
+        } else {
+            conditional.extend(quote!(#(#conditions)* let #frame = #frame.limited(#passes_on, #lines);));
         }
     }
-
-    fn of_sync(&self, body: &TokenStream) -> TokenStream {
-        let Self { function, root, frame, bare } = self;
-        let returned = local("returned");
-        // Lints look at a closure whose tokens have the user's place, and at its body.
-        let closure = |ty: Option<TokenStream>| {
-            let ty = ty.map(|ty| quote!(-> #ty));
-            quote_spanned!(function.braces=> move || #ty #body)
-        };
-        let run_closure = |closure: TokenStream| {
-            if *bare { quote!(#frame.run_in_setup(#closure)) } else { quote!(#root::__private::run(#closure)) }
-        };
-        let run = |ty: TokenStream| run_closure(closure(Some(ty)));
-        match function.output() {
-            Output::Never => body.clone(),
-            Output::Unit => {
-                let unit = closure(None);
-                let run = if *bare {
-                    quote!(#frame.run_in_setup::<()>(#unit))
-                } else {
-                    quote!(#root::__private::run::<()>(#unit))
-                };
-                quote!(#run; #frame.end(#root::__private::Outcome::Returned);)
-            }
-            Output::Named(ty) if function.is_guard() => {
-                let run = if *bare {
-                    let closure = closure(Some(quote!(#ty)));
-                    quote!(#frame.guard_in_setup(#closure))
-                } else {
-                    run(quote!(#ty))
-                };
-                quote!(let #returned: #ty = #run; #frame.end(#root::__private::Outcome::of_guard(#returned)); #returned)
-            }
-            Output::Named(ty) | Output::Hidden { ty, is_opaque: false } => {
-                let run = run(quote!(#ty));
-                quote!(let #returned: #ty = #run; #root::__private::finished!(#frame, #returned))
-            }
-            Output::Hidden { ty, is_opaque: true } => {
-                let run = run(quote!(#ty));
-                quote!(let #returned: #ty = #run; #root::__private::finished_opaque!(#frame, #returned))
-            }
-            // The bound tells a closure its type, as the signature does without the attribute.
-            Output::Closure { bounds, .. } => {
-                let returns = local("returns");
-                let closure = closure(None);
-                let run = run_closure(quote!(#returns(#closure)));
-                quote! {
-                    fn #returns<R: #bounds, F: ::core::ops::FnOnce() -> R>(body: F) -> F { body }
-                    let #returned = #run;
-                    #root::__private::finished!(#frame, #returned)
-                }
-            }
-        }
-    }
+    let always = (!always.is_empty()).then(|| quote!(let #frame = #frame.limited(#(#always)||*, #lines);));
+    Some(quote!(#always #conditional))
 }
 
 #[cfg(all(test, feature = "tracking"))]

@@ -103,12 +103,13 @@ impl Function {
         token.into_iter().find(|token| token.to_string() == "unsafe").map(|token| token.span())
     }
 
-    /// The identifiers that its parameters bind, in order, without `self`.
-    pub(crate) fn parameter_idents(&self) -> Vec<Ident> {
+    /// The identifiers that its parameters bind, in order, without `self`, each with the attributes of its
+    /// parameter.
+    pub(crate) fn parameter_idents(&self) -> Vec<(Ident, &[Attribute])> {
         let mut idents = Vec::new();
         for input in &self.sig.inputs {
             if let FnArg::Typed(typed) = input {
-                bindings(&typed.pat, &mut |binding| idents.push(binding.ident.clone()));
+                bindings(&typed.pat, &mut |binding| idents.push((binding.ident.clone(), &*typed.attrs)));
             }
         }
         idents
@@ -117,7 +118,7 @@ impl Function {
     /// The names that its parameters bind.
     pub(crate) fn parameters(&self) -> BTreeSet<String> {
         let idents = self.parameter_idents();
-        idents.iter().map(text).chain(std::iter::once("self".to_owned())).collect()
+        idents.iter().map(|(ident, _)| text(ident)).chain(std::iter::once("self".to_owned())).collect()
     }
 
     /// Has a closure or async block take the parameters in the order in which a function drops them,
@@ -125,7 +126,7 @@ impl Function {
     /// not mention stay outside, so that the compiler can still call them unused.
     pub(crate) fn drop_order(&self) -> Option<TokenStream> {
         let typed = self.sig.inputs.iter().filter_map(|input| match input {
-            FnArg::Typed(typed) if !matches!(*typed.ty, Type::Reference(_)) => Some(&typed.pat),
+            FnArg::Typed(typed) if is_unconditional(typed) && may_drop(&typed.ty) => Some(&typed.pat),
             _ => None,
         });
         let mut idents = Vec::new();
@@ -171,6 +172,26 @@ impl Function {
     /// The function as it was, less the attributes that were taken from it.
     pub(crate) fn untouched(&self) -> TokenStream {
         self.with_body(&self.body.stream())
+    }
+}
+
+/// Returns whether a parameter is there under any `cfg`.
+fn is_unconditional(parameter: &syn::PatType) -> bool {
+    parameter.attrs.iter().all(|attr| !attr.path().is_ident("cfg"))
+}
+
+/// Types that nobody sees dropped, beside references.
+const PLAIN: [&str; 16] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
+    "usize",
+];
+
+/// Returns whether it may matter when a value of this type is dropped.
+fn may_drop(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(_) => false,
+        Type::Path(path) => !path.path.get_ident().is_some_and(|ident| PLAIN.iter().any(|plain| ident == plain)),
+        _ => true,
     }
 }
 

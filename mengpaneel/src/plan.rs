@@ -157,7 +157,7 @@ impl Annotation {
             mode: call.mode,
             via_server: call.via_server,
             function: format!("{}::{}", site.module, site.function),
-            routes: site.routes,
+            routes: site.routes(),
             file: site.file,
             line: call.line,
         })

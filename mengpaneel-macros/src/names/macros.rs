@@ -38,6 +38,11 @@ fn grammar(name: &str) -> Option<Grammar> {
     })
 }
 
+/// Returns whether a macro of this name is known to do nothing but evaluate its arguments.
+pub(crate) fn is_well_known(name: &Ident) -> bool {
+    grammar(&text(name)).is_some()
+}
+
 impl Reader {
     /// Reads a macro's tokens by its grammar; those of an unknown one, token by token.
     pub(super) fn known_or_not(&mut self, mac: &syn::Macro) {

@@ -16,6 +16,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Pat};
 
 pub(crate) use free::{Reader, Use, Uses};
+pub(crate) use macros::is_well_known;
 pub(crate) use scan::Scan;
 
 /// Text of an identifier, the same for `r#type` and `type`.

@@ -19,11 +19,12 @@ use super::outcome::{Outcome, Probe};
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __finished {
-    ($frame:ident, $returned:ident) => {{
+    ($frame:ident, $returned:ident: $ty:ty) => {{
         use $crate::__private::finish::{
             AsFuture as _, AsOtherFuture as _, AsResponse as _, AsTask as _, AsValue as _,
         };
-        (&&&&&$crate::__private::outcome::Probe::of(&$returned))
+        // Where the value is of another type, the compiler says so, and need say no more.
+        (&&&&&$crate::__private::outcome::Probe::<$ty>::of(&$returned))
             .finish($frame, $returned, |returned| $crate::__private::ended!(returned))
     }};
 }

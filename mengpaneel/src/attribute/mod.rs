@@ -232,8 +232,9 @@ impl Live {
     fn record(&self, outcome: Outcome) {
         let Some(recorder) = self.mixpanel.recorder() else { return };
         let slots = std::mem::replace(&mut *self.slots(), Slots::new(0));
+        let kind = self.site.kind();
         let ended = |annotated: &'static Annotated| {
-            let condition = condition(annotated.on, self.site.kind, outcome)?;
+            let condition = condition(annotated.on, kind, outcome)?;
             let when = slots.met(annotated);
             let arguments = if when == When::True { slots.arguments(annotated, recorder) } else { None };
             Some(Ended { annotated, condition, when, arguments })

@@ -6,7 +6,7 @@ use crate::call::{Method, Mode};
 /// An annotated function.
 #[derive(Debug)]
 pub struct Site {
-    /// What kind of function it is.
+    /// What kind of function it is, as far as the names of its attributes tell.
     pub kind: Kind,
     /// The calls of all its attributes.
     pub calls: &'static [Annotated],
@@ -18,8 +18,28 @@ pub struct Site {
     pub module: &'static str,
     /// The file around it.
     pub file: &'static str,
-    /// What the route attributes beside it tell.
+    /// What attributes below it tell that have the names of Actix's.
     pub routes: &'static [Route],
+    /// Path of a closure in the function, if there are such attributes.
+    pub inside: Option<fn() -> &'static str>,
+}
+
+impl Site {
+    /// Returns the kind of the function.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.kind == Kind::Handler && !self.is_route() { Kind::Function } else { self.kind }
+    }
+
+    /// Returns the routes of the function.
+    pub(super) fn routes(&self) -> &'static [Route] {
+        if self.is_route() { self.routes } else { &[] }
+    }
+
+    /// Returns whether Actix's route attribute made the function a part of the service that it writes.
+    /// Attributes of other crates have the same names, such as `#[get]` and `#[trace]`.
+    fn is_route(&self) -> bool {
+        self.inside.is_some_and(|inside| inside().contains("HttpServiceFactory>::register::"))
+    }
 }
 
 /// A call in an attribute.

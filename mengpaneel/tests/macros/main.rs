@@ -11,13 +11,39 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+/// One test for each call and the properties of its event.
+macro_rules! records {
+    ($($test:ident: $call:expr => $properties:tt;)*) => {$(
+        #[test]
+        fn $test() {
+            assert_eq!(crate::support::properties_by(|| $call), [serde_json::json!($properties)]);
+        }
+    )*};
+}
+
+/// One test for each future and the properties of its event.
+macro_rules! records_later {
+    ($($test:ident: $future:expr => $properties:tt;)*) => {$(
+        #[test]
+        fn $test() {
+            assert_eq!(crate::properties_of_future(|| $future), [serde_json::json!($properties)]);
+        }
+    )*};
+}
+
 mod bindings;
+mod bodies;
+mod bodies_later;
+mod drops;
+mod generated;
 mod modes;
 mod names;
 mod preludeless;
+mod receivers;
 mod responses;
 mod results;
 mod returns;
+mod signatures;
 mod values;
 
 /// Runs a future to its end, and returns the calls that it recorded, as words.

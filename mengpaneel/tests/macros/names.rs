@@ -14,16 +14,6 @@ fn user(id: u32) -> User {
     User { id, email: format!("{id}@b.c") }
 }
 
-/// One test for each function and the properties of its event.
-macro_rules! records {
-    ($($test:ident: $call:expr => $properties:tt;)*) => {$(
-        #[test]
-        fn $test() {
-            assert_eq!(properties_by(|| $call), [json!($properties)]);
-        }
-    )*};
-}
-
 // A2: the property binds the name as well as the body does, in a branch that is not taken.
 #[track("View", email = match &user { Some(u) => u.email.as_str(), None => "anonymous" })]
 fn arm_of_property(user: Option<User>, rarely: bool) {

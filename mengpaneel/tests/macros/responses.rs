@@ -124,3 +124,64 @@ async fn guard_of_a_scope_in_which_nothing_matches_records_nothing() {
         assert_eq!(said(&record_request(|| app.call(request)).await.1), expected);
     }
 }
+
+// A7: another crate's attribute may have a route's name, and a path.
+mod other {
+    pub(super) use tracing_attributes::instrument as get;
+    pub(super) use tracing_attributes::instrument as route;
+}
+
+#[track("Looks Like A Route")]
+#[other::get("/looks", skip_all)]
+fn looks_like_a_route() -> Option<String> {
+    Some("text".into())
+}
+
+mod imported {
+    use tracing_attributes::instrument as post;
+
+    #[super::track("Looks Imported")]
+    #[post("/imported", skip_all)]
+    pub(super) fn looks_imported() -> Result<String, String> {
+        Ok("text".into())
+    }
+
+    #[super::track("Looks Absent")]
+    #[post("/absent", skip_all)]
+    pub(super) fn looks_absent() -> Option<String> {
+        None
+    }
+}
+
+#[track("Looks Late")]
+#[other::route("/late", skip_all)]
+async fn looks_late() -> Result<u32, String> {
+    Ok(1)
+}
+
+#[actix_web::test]
+async fn foreign_attribute_that_looks_like_a_route_is_none() {
+    let app = web_test::init_service(App::new().default_service(web::to(async || {
+        assert!(looks_like_a_route().is_some() && imported::looks_imported().is_ok());
+        assert!(imported::looks_absent().is_none() && looks_late().await.is_ok());
+        HttpResponse::BadRequest().finish()
+    })))
+    .await;
+    let request = web_test::TestRequest::default().to_request();
+    let calls = record_request(|| app.call(request)).await.1;
+    let expected = ["track Looks Like A Route", "track Looks Imported", "track Looks Absent", "track Looks Late"];
+    assert_eq!(said(&calls), expected);
+}
+
+#[test]
+fn plan_has_the_routes_of_actix_alone() {
+    let plan = mengpaneel::plan();
+    let routes = |event: &str| {
+        let annotation = plan.iter().find(|annotation| annotation.event.as_deref() == Some(event)).unwrap();
+        annotation.routes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(routes("Above"), ["GET /above"]);
+    for event in ["Looks Like A Route", "Looks Imported", "Looks Absent", "Looks Late"] {
+        assert!(routes(event).is_empty(), "{event}");
+    }
+}

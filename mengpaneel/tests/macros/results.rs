@@ -342,29 +342,3 @@ fn type_that_a_macro_passes_on_decides() {
     assert!(said_by(returns_result).is_empty());
     assert!(said_by_future(returns_future).is_empty());
 }
-
-#[test]
-fn future_is_hardly_larger_than_with_instrument() {
-    #[track("Sized")]
-    async fn annotated(large: [u8; 1024]) -> usize {
-        ready(()).await;
-        large.iter().map(|byte| usize::from(*byte)).sum()
-    }
-
-    #[track("Sized", first = large[0])]
-    async fn with_value(large: [u8; 1024]) -> usize {
-        ready(()).await;
-        large.iter().map(|byte| usize::from(*byte)).sum()
-    }
-
-    #[tracing_attributes::instrument(skip_all)]
-    async fn instrumented(large: [u8; 1024]) -> usize {
-        ready(()).await;
-        large.iter().map(|byte| usize::from(*byte)).sum()
-    }
-
-    let limit = size_of_val(&instrumented([0; 1024])) * 11 / 10;
-    for size in [size_of_val(&annotated([0; 1024])), size_of_val(&with_value([0; 1024]))] {
-        assert!(size <= limit, "{size} bytes, of at most {limit}");
-    }
-}

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex};
 
 use mengpaneel::{plan, track};
 use serde::{Serialize, Serializer};
@@ -189,49 +188,6 @@ fn panic_in_serialize_leaves_the_function_alone() {
     let (returned, calls) = mengpaneel::testing::record(panicking_spread);
     assert_eq!((returned, crate::support::properties(&calls)), (9, vec![json!({})]));
     assert_eq!(properties_of_future(|| panicking_value_of_async(1)), [json!({"value": null})]);
-}
-
-/// An order of events that guards note when they are dropped.
-#[derive(Clone, Default)]
-struct Order2(Arc<Mutex<Vec<&'static str>>>);
-
-struct Noted(&'static str, Order2);
-
-impl Drop for Noted {
-    fn drop(&mut self) {
-        self.1.0.lock().unwrap().push(self.0);
-    }
-}
-
-fn plain_order(first: Noted, second: Noted, third: Noted) {
-    let _local = Noted("local", first.1.clone());
-    assert!(third.0 < second.0 || first.0 < second.0);
-}
-
-#[track("Dropped", n = first.0)]
-fn annotated_order(first: Noted, second: Noted, third: Noted) {
-    let _local = Noted("local", first.1.clone());
-    assert!(third.0 < second.0 || first.0 < second.0);
-}
-
-#[track("Dropped")]
-async fn async_order(first: Noted, second: Noted, third: Noted) {
-    let _local = Noted("local", first.1.clone());
-    assert!(third.0 < second.0 || first.0 < second.0);
-}
-
-#[test]
-fn parameters_are_dropped_in_the_order_of_a_plain_function() {
-    let dropped = |run: &dyn Fn(Noted, Noted, Noted)| {
-        let order = Order2::default();
-        run(Noted("first", order.clone()), Noted("second", order.clone()), Noted("third", order.clone()));
-        let noted = order.0.lock().unwrap().clone();
-        noted
-    };
-    let plain = dropped(&plain_order);
-    assert_eq!(dropped(&annotated_order), plain);
-    let runtime = actix_web::rt::Runtime::new().unwrap();
-    assert_eq!(dropped(&|first, second, third| runtime.block_on(async_order(first, second, third))), plain);
 }
 
 thread_local! {
