@@ -109,6 +109,8 @@ run_clippy() { cargo clippy --workspace --all-targets --all-features -- -D warni
 run_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features; }
 run_test() {
     cargo test --workspace --all-features
+    # Together with the others, the crate always has its feature.
+    cargo test -p mengpaneel-macros --no-default-features
     # Any crate of an application may ask this of serde_json, whose numbers serialise otherwise then.
     cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision written
     # The README's program, with the default features of actix-web.

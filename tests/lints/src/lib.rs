@@ -1,5 +1,8 @@
-//! Functions with something to complain of. `tests/same.rs` compares the complaints of the compiler and
-//! of Clippy with the attributes of mengpaneel (`--cfg annotated`) and without them.
+//! Functions with something to complain of, and with mistakes. `tests/same.rs` compares what the compiler and
+//! Clippy say with the attributes of mengpaneel (`--cfg annotated`), with that of `tracing` (`--cfg
+//! instrumented`), and without any.
 
 #[cfg(complaints)]
 mod complaints;
+#[cfg(mistakes)]
+mod mistakes;
