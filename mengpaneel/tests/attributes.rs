@@ -1,5 +1,5 @@
 //! The attributes as the README shows them, on handlers of a running app.
-#![allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "stand-ins")]
+#![allow(clippy::unused_async, clippy::unused_self, clippy::unnecessary_wraps, reason = "stand-ins")]
 
 use std::sync::{Arc, Mutex};
 
