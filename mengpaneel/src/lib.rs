@@ -12,7 +12,8 @@
 //!   its calls, and for `server_side`, [`timeout`](Builder::timeout) at most; while Redis is away, calls
 //!   go that way.
 //! * Lost without an error: calls in a page whose browser blocks mixpanel-js; calls in memory when the
-//!   process is killed (a [file or Redis](guide::outboxes) keeps them). Robots' events are dropped, and counted.
+//!   process is killed (a [file or Redis](guide::outboxes) keeps them). Events of robots are dropped unless
+//!   they are marked `via(server)`; the feature `metrics` counts them.
 //!
 //! ```
 //! use actix_web::{App, HttpResponse, Responder, post, web};
@@ -35,7 +36,8 @@
 //! }
 //!
 //! # fn main() -> Result<(), mengpaneel::BuildError> {
-//! let mengpaneel = Mengpaneel::builder_from_env().build()?; // MIXPANEL_TOKEN, MIXPANEL_REGION
+//! let key = actix_web::cookie::Key::generate(); // in production from a secret, the same in every process
+//! let mengpaneel = Mengpaneel::builder_from_env().cookie_key(key).build()?; // MIXPANEL_TOKEN, MIXPANEL_REGION
 //! let app = App::new()
 //!     .service(create_post)
 //!     .wrap(mengpaneel.with_setup(visit)); // a session middleware is wrapped outside
@@ -44,7 +46,7 @@
 //! # }
 //! ```
 //!
-//! # The way of a call
+//! # How a call travels
 //!
 //! * [`Mengpaneel`] is the middleware. It makes a recorder for each request. When the response is a page, it
 //!   replays the calls that an earlier redirect left in a carrier cookie. [`Mengpaneel::with_setup`] runs the
@@ -56,7 +58,7 @@
 //! * When the response is there, the first [`Strategy`] that can takes them all: a carrier cookie, to the
 //!   page after a redirect; the page; a header, for scripts; the outbox; the server, at once.
 //! * What the server sends waits in an [`Outbox`](outbox::Outbox) until a thread of its own has
-//!   translated and delivered it. What fails is told as a [`Failure`].
+//!   translated and delivered it. A call that could not be delivered is reported as a [`Failure`].
 //!
 //! The [`guide`] has a page for each thing that one wants to do.
 

@@ -80,6 +80,7 @@ fn readme_links_resolve_wherever_it_is_shown() {
         let Some(place) = link.strip_prefix(REPOSITORY) else { continue };
         let file = place.strip_prefix("blob/main/").or_else(|| place.strip_prefix("tree/main/"));
         let file = file.unwrap_or_else(|| panic!("a place that no file shows: {link}"));
+        let file = file.split('#').next().unwrap_or_default();
         assert!(path(file).exists(), "no such file: {link}");
         in_repository += 1;
     }

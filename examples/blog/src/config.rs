@@ -111,7 +111,7 @@ pub enum Identity {
     /// Simplified ID Merge, Mixpanel's default: `identify` is enough.
     #[default]
     Simplified,
-    /// Original or Legacy ID Merge: sign-up also records `alias`.
+    /// Legacy identity management, where sign-up also records `alias`.
     Legacy,
 }
 

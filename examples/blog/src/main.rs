@@ -33,7 +33,8 @@ fn help() -> String {
     let variables = VARIABLES.iter().map(|variable| {
         format!("  {}\n      {}\n      [default: {}]\n", variable.name, variable.meaning, variable.default)
     });
-    ["Environment variables:\n".to_owned()].into_iter().chain(variables).collect()
+    let log = "  RUST_LOG\n      filter of the log, for example mengpaneel=debug\n      [default: warn]\n".to_owned();
+    ["Environment variables:\n".to_owned()].into_iter().chain(variables).chain([log]).collect()
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -24,7 +24,7 @@ pub(crate) async fn sign_up_page(frame: Frame) -> Result<HttpResponse, Problem> 
     pages::ok(&SignUp { frame })
 }
 
-/// True for Mixpanel projects on Original or Legacy ID Merge, which need `alias` at sign-up.
+/// True for Mixpanel projects of legacy identity management, which need `alias` at sign-up.
 pub(crate) struct NeedsAlias(bool);
 
 impl FromRequest for NeedsAlias {

@@ -19,7 +19,7 @@ pub enum Mode {
 
 /// The calls of one request, by mode, in the order in which they run.
 ///
-/// Its JSON is what the session carries: `{"before_setup":[…],"setup":[…],"tracking":[…]}`, modes
+/// The JSON form is that of a carrier cookie: `{"before_setup":[…],"setup":[…],"tracking":[…]}`, modes
 /// without calls absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -29,9 +29,9 @@ impl Mixpanel {
     /// [`reset`](Self::reset), where mixpanel-js keeps its state out of cookies, and without a token.
     ///
     /// ```
-    /// # async fn pay(mixpanel: mengpaneel::Mixpanel) -> String {
-    /// // Given to the payment provider, which hands it back to the webhook: `mengpaneel.as_user(id)`.
-    /// mixpanel.distinct_id().unwrap_or_default()
+    /// # async fn pay(mixpanel: mengpaneel::Mixpanel) -> Option<String> {
+    /// // A payment provider hands it back to the webhook, which calls `mengpaneel.as_user(id)`: users only.
+    /// mixpanel.distinct_id().filter(|id| !id.starts_with("$device:"))
     /// # }
     /// ```
     pub fn distinct_id(&self) -> Option<String> {

@@ -164,7 +164,7 @@ pub trait Outbox: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(0)))
     }
 
-    /// Keeps a copy of calls that wait in a session, under the parcel's [`id`](Parcel::id): a
+    /// Keeps a copy of calls that wait in a carrier cookie, under the parcel's [`id`](Parcel::id): a
     /// record like any other `after` this time, unless they were said in a page by then. Copies are
     /// not counted among those [waiting](Self::waiting). An engine may keep none, as by default:
     /// this process keeps them in memory then. One that does not know whether it kept it hands back
