@@ -56,8 +56,10 @@ impl Mengpaneel {
     /// Runs a job, and delivers what it recorded at once, past the outbox. Returns the job's own output,
     /// and whether the calls arrived.
     ///
-    /// The result is for the caller alone: `on_error` is called only where the caller stopped waiting. All
-    /// else is as in [`scope`](Self::scope).
+    /// The result tells of messages that were sent and did not arrive, and is for the caller alone: `on_error` is called
+    /// for them only where the caller stopped waiting. Calls that no message can be made of (an event that is too
+    /// large, a profile of nobody) are reported to `on_error` as everywhere, and are not part of the result. All else
+    /// is as in [`scope`](Self::scope).
     ///
     /// ```
     /// # async fn renew(mengpaneel: mengpaneel::Mengpaneel) {

@@ -229,7 +229,7 @@ impl Recorder {
         let mut state = self.lock();
         let within = |from: usize, to: usize, len: usize| from.min(to).min(len)..to.min(len);
         let recorded = within(from.recorded, to.recorded, state.recorded.len());
-        state.recorded.drain(recorded);
+        state.remove(recorded);
         // A setup that counts for sure has taken the place of those before it.
         let setups = within(from.setups, to.setups, state.setups.len());
         state.setups.drain(setups);
@@ -273,6 +273,10 @@ impl Recorder {
             return self.reject(Reason::UnknownUser(what), Some(entry.call));
         }
         if state.flushed.is_some() {
+            // The function ended after the request did: its calls count as if it had ended before.
+            if state.ending.is_some_and(|ending| !entry.condition.holds(ending)) {
+                return;
+            }
             if !state.may_record() && ConsentChange::of(&entry.call).is_none() {
                 return;
             }
@@ -303,7 +307,7 @@ impl Recorder {
         } else {
             let under = state.identity().into_user();
             entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
-            state.recorded.push(Recorded { entry, under, replayed: false, change: None, is_change_only: false });
+            state.push(Recorded { entry, under, replayed: false, change: None, is_change_only: false });
         }
     }
 
@@ -315,6 +319,7 @@ impl Recorder {
             return None;
         }
         let settled = Arc::new(state.settle(ending, extent, &self.visitor));
+        state.ending = Some(ending);
         state.flushed = Some(Arc::clone(&settled));
         drop(state);
         self.tell_observer(&settled);
@@ -323,6 +328,10 @@ impl Recorder {
 
     /// Returns the ID that Mixpanel would count the visitor as by now.
     pub fn distinct_id(&self) -> Option<String> {
+        // Whoever the rejected `identify` meant, it is not the cookie's user.
+        if self.lock().is_user_unknown {
+            return None;
+        }
         match self.identity()? {
             Identity::User(id) => Some(id.to_string()),
             Identity::Reset => None,

@@ -208,7 +208,7 @@ impl Live {
 
     /// The place of an attribute on this line.
     fn place(&self, line: u32) -> Place {
-        Place { file: self.site.file, line, route: self.site.routes.first() }
+        Place { file: self.site.file, line, route: self.site.routes().first() }
     }
 
     fn is_bare(&self) -> bool {

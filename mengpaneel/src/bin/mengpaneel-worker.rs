@@ -108,7 +108,8 @@ async fn requeue(options: &Options) -> Done {
     tracing::info!("put {count} dead letters back in {}", outbox.description());
     let left = outbox.buried(1).await?.len();
     if left > 0 && options.limit.is_none() {
-        return Err(format!("dead letters are left in {}: it has no more room", outbox.description()).into());
+        let why = "it has no more room, or others are given up meanwhile; see them with --dead, and try again";
+        return Err(format!("dead letters are left in {}: {why}", outbox.description()).into());
     }
     Ok(())
 }
@@ -153,12 +154,14 @@ async fn drain_once(mengpaneel: &Mengpaneel, patience: Duration) -> Result<(), N
     loop {
         let Err(not_sent) = mengpaneel.flush(LOOK.min(patience)).await else { return Ok(()) };
         let health = mengpaneel.health().await;
-        if health.done > done || health.waiting < waiting {
+        // An outbox that is away counts none that wait.
+        let left = if health.waiting == 0 { waiting } else { health.waiting };
+        if health.done > done || left < waiting {
             since = Instant::now();
         } else if since.elapsed() >= patience {
             return Err(not_sent);
         }
-        (done, waiting) = (health.done, health.waiting);
+        (done, waiting) = (health.done, left);
     }
 }
 

@@ -72,8 +72,10 @@ fn builder_from(look: impl Fn(&str) -> Result<String, VarError>) -> Builder {
         if let Some(region) = region {
             let region: Region = region.parse().map_err(|error| bad(REGION, &error))?;
             let region = ApiHost::from(region);
-            // A page would take a proxy's project for one in the US.
-            builder.js_api_host = region.for_page().map(str::to_owned);
+            if host.is_some() {
+                // A page would take a proxy's project for one in the US.
+                builder.js_api_host = region.for_page().map(str::to_owned);
+            }
             builder = builder.api_host(region);
         }
         if let Some(host) = host {

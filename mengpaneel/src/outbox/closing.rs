@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
+/// Time after the deadline in which requests to Mixpanel may end that are under way.
+pub(super) const GRACE: Duration = Duration::from_secs(15);
+
 /// Longest deadline.
 const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 

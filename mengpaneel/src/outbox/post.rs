@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::closing::{Closing, InHand};
+use super::closing::{Closing, GRACE, InHand};
 use super::not_sent::{Fate, NotSent};
 use super::sender::{BeforeSend, Sender, UndeliveredError};
 use super::worker::Worker;
@@ -24,8 +24,8 @@ use crate::server::Delivery;
 
 mod kept;
 
-/// How long the worker may take to end after its deadline: a request to Mixpanel is not cut off.
-const GRACE: Duration = Duration::from_secs(15);
+/// Time that the worker itself may need after its deadline and [`GRACE`].
+const END: Duration = Duration::from_secs(1);
 
 /// Interval at which a flush looks whether others drained what waited: their progress wakes nobody here.
 const LOOK: Duration = Duration::from_millis(500);
@@ -202,7 +202,9 @@ impl Post {
         let calls: Vec<_> = parcel.calls.iter().cloned().collect();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
+            let mut unfinished = Unfinished { sender: &sender, calls: parcel.calls.iter().cloned().collect() };
             sender.send_or_tell(&parcel).await;
+            unfinished.calls.clear();
         });
         if let Err(reason) = spawned {
             self.tell(&Failure::of_calls(reason, calls));
@@ -269,7 +271,7 @@ impl Post {
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         self.closing.ask(deadline);
         // The worker keeps the deadline itself; this guards against one that is stuck.
-        let ended = timeout(deadline.saturating_add(GRACE), self.closing.ended()).await.is_ok();
+        let ended = timeout(deadline.saturating_add(GRACE + END), self.closing.ended()).await.is_ok();
         let is_kept = self.outbox.as_ref().is_some_and(Outbox::is_durable);
         match self.pending().await {
             Ok(0) if ended && self.closing.in_hand() == 0 => Ok(()),
@@ -315,6 +317,21 @@ impl Post {
         }
         let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
         in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
+    }
+}
+
+/// Calls of a delivery that nobody waits for. If dropped before its end (the process shuts down), they are reported.
+struct Unfinished<'a> {
+    sender: &'a Sender,
+    calls: Vec<Call>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if !self.calls.is_empty() {
+            let reason = Reason::InDoubt("the time to shut down was over before Mixpanel answered".into());
+            self.sender.tell(&Failure::of_calls(reason, std::mem::take(&mut self.calls)));
+        }
     }
 }
 

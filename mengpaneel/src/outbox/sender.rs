@@ -92,10 +92,17 @@ impl ToTakeApart {
     }
 }
 
-/// What did not reach Mixpanel in one attempt.
+/// Calls that did not reach Mixpanel in one attempt.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("{} not delivered; the first: {}", count(.0.len()), .0.first().map(ToString::to_string).unwrap_or_default())]
-pub struct UndeliveredError(pub Vec<Failure>);
+pub struct UndeliveredError(pub(super) Vec<Failure>);
+
+impl UndeliveredError {
+    /// Returns why each message was not delivered, with its calls.
+    pub fn failures(&self) -> &[Failure] {
+        &self.0
+    }
+}
 
 fn count(messages: usize) -> String {
     if messages == 1 { "a message was".to_owned() } else { format!("{messages} messages were") }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::batch::Batch;
-use super::closing::Closing;
+use super::closing::{Closing, GRACE};
 use super::sender::{Again, Away, Sender, failure, reason, those};
 use super::taken::{Taken, calls_of, keep};
 use super::wait::Wait;
@@ -87,12 +87,12 @@ impl Worker {
         }
     }
 
-    /// Waits for the deliveries past the outbox.
+    /// Waits for the deliveries past the outbox, past the deadline too: a request to Mixpanel is not cut off.
     async fn wait_for_hands(&self) {
         loop {
             let mut wake = pin!(self.closing.woken());
             wake.as_mut().enable();
-            let deadline = self.closing.deadline();
+            let deadline = self.closing.deadline().map(|deadline| deadline + GRACE);
             if deadline.is_some() && self.closing.in_hand() == 0 {
                 return;
             }
@@ -163,6 +163,10 @@ impl Hand<'_> {
             let mut wake = pin!(closing.woken());
             wake.as_mut().enable();
             let deadline = closing.deadline();
+            // While records wait, a lease is always ready before the deadline is looked at.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return None;
+            }
             if deadline.is_some() && closing.in_hand() == 0 && self.outbox.waiting().await.is_ok_and(|left| left == 0) {
                 return None;
             }

@@ -31,7 +31,7 @@ impl Site {
     }
 
     /// Returns the routes of the function.
-    pub(super) fn routes(&self) -> &'static [Route] {
+    pub(crate) fn routes(&self) -> &'static [Route] {
         if self.is_route() { self.routes } else { &[] }
     }
 

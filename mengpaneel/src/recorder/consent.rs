@@ -43,7 +43,7 @@ impl Recorder {
         }
         let under = state.identity().into_user();
         entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
-        state.recorded.push(Recorded { entry, under, replayed: false, change: Some(change), is_change_only });
+        state.push(Recorded { entry, under, replayed: false, change: Some(change), is_change_only });
     }
 }
 

@@ -1,5 +1,6 @@
 //! State of a recorder, and the rules by which calls count once the request has ended.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Condition, Ending, Entry, Extent, LateVisitor, Settled, stamp};
@@ -11,6 +12,8 @@ use crate::strategy::Strategy;
 pub(super) struct State {
     /// `before_setup` and `tracking`, replayed ones first.
     pub(super) recorded: Vec<Recorded>,
+    /// The calls among them that say who is there, replayed ones excepted: each call is recorded under the last.
+    identified: Vec<Identified>,
     pub(super) setups: Vec<Setup>,
     pub(super) replayed_setup: Vec<Call>,
     /// Somebody said who is there, or that nobody is: replayed setup gives way.
@@ -22,6 +25,8 @@ pub(super) struct State {
     /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out call
     /// left it. `None` for a job: its consent calls are recorded as any other.
     pub(super) consent: Option<ConsentState>,
+    /// End of the request, once it was flushed.
+    pub(super) ending: Option<Ending>,
     /// Calls that left when the request was flushed: late calls belong to them.
     pub(super) flushed: Option<Arc<Settled>>,
     /// Calls on which late calls depend, once there is a late call.
@@ -39,6 +44,14 @@ pub(super) struct Recorded {
     pub(super) change: Option<ConsentChange>,
     /// True if the entry is nothing but that change.
     pub(super) is_change_only: bool,
+}
+
+/// A recorded call that says who is there.
+struct Identified {
+    /// Position among the recorded calls.
+    index: usize,
+    mode: Mode,
+    identity: Identity,
 }
 
 /// What the calls of a request say of who is there.
@@ -96,6 +109,27 @@ impl State {
         !(self.is_user_unknown && call.method().is_people())
     }
 
+    /// Adds a call of this request.
+    pub(super) fn push(&mut self, recorded: Recorded) {
+        if let Some(identity) = Identity::said_by(&recorded.entry.call) {
+            let (index, mode) = (self.recorded.len(), recorded.entry.mode);
+            self.identified.push(Identified { index, mode, identity });
+        }
+        self.recorded.push(recorded);
+    }
+
+    /// Removes calls as if they had not been recorded.
+    pub(super) fn remove(&mut self, range: Range<usize>) {
+        self.identified.retain_mut(|identified| {
+            let is_kept = !range.contains(&identified.index);
+            if identified.index >= range.end {
+                identified.index -= range.len();
+            }
+            is_kept
+        });
+        self.recorded.drain(range);
+    }
+
     pub(super) fn record_setup(&mut self, mut entry: Entry) {
         entry.ticket = entry.ticket.or_else(|| Some(self.ticket()));
         self.spoken |= entry.condition == Condition::Always;
@@ -115,16 +149,13 @@ impl State {
         if self.flushed.is_some() {
             return self.context().iter().rev().find_map(Identity::said_by).unwrap_or_default();
         }
-        let mut before_setup = None;
-        for recorded in self.recorded.iter().rev().filter(|recorded| !recorded.replayed) {
-            match Identity::said_by(&recorded.entry.call) {
-                Some(identity) if recorded.entry.mode == Mode::Tracking => return identity,
-                Some(identity) => before_setup = before_setup.or(Some(identity)),
-                None => {}
-            }
-        }
-        let set_up = self.setups.last().and_then(|setup| setup.identity.clone()).map(Identity::User);
-        set_up.or(before_setup).unwrap_or_default()
+        let last = |is_tracking: bool| {
+            let mut latest_first = self.identified.iter().rev();
+            let found = latest_first.find(|identified| (identified.mode == Mode::Tracking) == is_tracking);
+            found.map(|identified| identified.identity.clone())
+        };
+        let set_up = || self.setups.last().and_then(|setup| setup.identity.clone()).map(Identity::User);
+        last(true).or_else(set_up).or_else(|| last(false)).unwrap_or_default()
     }
 
     pub(super) fn settle(&mut self, ending: Ending, extent: Extent, visitor: &LateVisitor) -> Settled {
@@ -134,28 +165,35 @@ impl State {
         let mut recorded = std::mem::take(&mut self.recorded);
         recorded.sort_by_key(|recorded| recorded.entry.ticket);
         self.apply_consent(&mut settled, setup.as_mut(), &mut recorded, ending);
+        // All calls of a job go by the server, as one set in their order.
+        let is_job = self.consent.is_none();
         let replayed = std::mem::take(&mut self.replayed_setup);
         match setup {
             Some(setup) => {
-                for entry in setup.entries.into_iter().filter(|entry| entry.condition.holds(ending)) {
+                for mut entry in setup.entries.into_iter().filter(|entry| entry.condition.holds(ending)) {
+                    entry.via_server &= !is_job;
                     settled.put(entry);
                 }
             }
             None if !self.spoken && extent == Extent::Everything => settled.put_replayed_setup(replayed),
             None => {}
         }
-        let mut effective = settled.calls.identity().map(Arc::<str>::from);
+        // Calls `via(server)` are a set of their own, under setup and what that set itself says of who is there.
+        let set_up = settled.calls.identity().map(Arc::<str>::from);
+        let mut effective = [set_up.clone(), set_up];
         recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.ticket));
         let counts = |recorded: &Recorded| {
             let is_asked_for = extent == Extent::Everything || !recorded.replayed;
             is_asked_for && recorded.entry.condition.holds(ending)
         };
         for mut recorded in recorded.into_iter().filter(counts) {
+            recorded.entry.via_server &= !is_job;
+            let effective = &mut effective[usize::from(recorded.entry.via_server)];
             match recorded.entry.call.method() {
                 Method::Identify if recorded.entry.mode == Mode::Tracking => {
-                    effective = recorded.entry.call.str_arg(0).map(Arc::from);
+                    *effective = recorded.entry.call.str_arg(0).map(Arc::from);
                 }
-                Method::Reset => effective = None,
+                Method::Reset => *effective = None,
                 _ => {}
             }
             if let Some(under) = recorded.under.filter(|under| Some(under) != effective.as_ref()) {

@@ -5,11 +5,17 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::consent::{ConsentStatus, Decision};
 
 const ANSWERED: Ending = Ending { succeeded: true, routed: true, not_found: false };
 
 fn recorder() -> Recorder {
     Recorder::new(Visitor::default, Arc::default())
+}
+
+fn recorder_of_request() -> Recorder {
+    let granted = ConsentStatus::chosen(true);
+    recorder().with_consent(Decision { now: granted, without_cookie: granted })
 }
 
 fn entry(mode: Mode, method: Method, args: Vec<Value>) -> Entry {
@@ -32,6 +38,32 @@ fn said(calls: &Calls) -> Vec<String> {
 fn property(calls: &Calls, event: &str, name: &str) -> Option<Value> {
     let call = calls.tracking.iter().find(|call| call.str_arg(0) == Some(event))?;
     call.properties()?.get(name).cloned()
+}
+
+#[test]
+fn identity_that_is_taken_back_holds_for_no_later_call() {
+    let tracked = |method: Method, id: &str| entry(Mode::Tracking, method, vec![json!(id)]);
+    let recorder = recorder();
+    recorder.record(tracked(Method::Identify, "1"));
+    let before = recorder.here();
+    recorder.record(tracked(Method::Identify, "2"));
+    let after = recorder.here();
+    recorder.record(tracked(Method::Identify, "3"));
+    recorder.take_back(before, after);
+    assert_eq!(recorder.distinct_id().as_deref(), Some("3"));
+    recorder.take_back(before, recorder.here());
+    assert_eq!(recorder.distinct_id().as_deref(), Some("1"));
+}
+
+#[test]
+fn event_for_the_server_keeps_the_user_it_was_recorded_under() {
+    let recorder = recorder_of_request();
+    recorder.record(entry(Mode::Tracking, Method::Identify, vec![json!("7")]));
+    recorder.record(Entry { via_server: true, ..event("Sign In") });
+    recorder.record(event("View"));
+    let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    assert_eq!(property(&settled.via_server, "Sign In", "$user_id"), Some(json!("7")));
+    assert_eq!(property(&settled.calls, "View", "$user_id"), None, "its own set identifies it");
 }
 
 #[test]
@@ -142,7 +174,7 @@ fn an_event_of_nobody_yet_goes_to_whom_the_same_request_identifies() {
 
 #[test]
 fn calls_for_the_server_are_a_set_of_their_own() {
-    let recorder = recorder();
+    let recorder = recorder_of_request();
     recorder.record(identify("1"));
     recorder.record(Entry { via_server: true, ..event("Complete Payment") });
     recorder.record(event("View"));

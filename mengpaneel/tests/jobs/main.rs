@@ -1,6 +1,8 @@
 //! Jobs: their output, and where what they record goes.
 #![allow(missing_docs, reason = "tests")]
 
+mod identities;
+
 use std::collections::BTreeSet;
 use std::future::{pending, ready};
 use std::net::TcpListener;
@@ -170,7 +172,7 @@ async fn scope_now_delivers_before_it_returns() {
     stand_in.fail_with(503);
     let (output, delivered) = mengpaneel.scope_now(renew(7)).await;
     assert_eq!(output, 7);
-    assert_eq!(delivered.unwrap_err().0[0].calls[0].str_arg(0), Some("Renew"));
+    assert_eq!(delivered.unwrap_err().failures()[0].calls[0].str_arg(0), Some("Renew"));
     assert_eq!(told(&failures), [], "the result tells the caller");
 }
 
@@ -294,7 +296,7 @@ async fn a_handle_of_nobody_is_reported_and_changes_no_profile() {
     let told = told(&failures);
     assert!(
         matches!(&told[..], [(Reason::PlaceholderId { what, .. }, _), (Reason::UnknownUser(_), _)]
-            if what.contains("tests/jobs.rs:")),
+            if what.contains("tests/jobs/main.rs:")),
         "{told:?}"
     );
     assert_eq!(arrived(&stand_in), pairs(&[("", "Renew")]));
