@@ -69,14 +69,14 @@ impl<S> Middleware<S> {
     }
 }
 
-/// Returns whether a setup function stands outside of a `SessionMiddleware` of any version, by the name of the
-/// service's type: for a log line only, since such names are no promise of the compiler's. A session that may be
-/// switched off does not count.
+/// Returns whether a service has a `SessionMiddleware` of any version around it, with no setup function inside, by its
+/// type's name: for a log line only, since such names are no promise of the compiler's. A session that may be switched
+/// off does not count.
 fn is_around_session<S>() -> bool {
     let name = std::any::type_name::<S>();
-    let (function, session) = (name.find("::BeforeMiddleware<"), name.find("actix_session::middleware::"));
-    function.zip(session).is_some_and(|(function, session)| function < session)
-        && !name.contains("::ConditionMiddleware<")
+    let Some(session) = name.find("actix_session::middleware::") else { return false };
+    let has_function_inside = name.rfind("::BeforeMiddleware<").is_some_and(|function| session < function);
+    !has_function_inside && !name.contains("::ConditionMiddleware<")
 }
 
 impl<S, B> Service<ServiceRequest> for Middleware<S>

@@ -158,7 +158,7 @@ async fn scope_now_returns_the_calls_that_it_cannot_deliver() {
     blog.stand_in().fail_with(503);
     let job = async { mengpaneel::track("Renew Subscription", ()) };
     let ((), delivered) = blog.mengpaneel().scope_now(job).await;
-    assert_eq!(delivered.unwrap_err().0[0].calls[0].str_arg(0), Some("Renew Subscription"));
+    assert_eq!(delivered.unwrap_err().failures()[0].calls[0].str_arg(0), Some("Renew Subscription"));
 }
 
 #[tokio::test]

@@ -113,6 +113,11 @@ async fn session_inside_of_the_mengpaneel_is_a_warning() {
     let mengpaneel = build(&stand_in, |builder| builder);
     let clone = messages!(App::new().configure(routes).wrap(session()).wrap(mengpaneel.clone()), ["/", "/go"]);
     assert_one(&clone, "WARN", &lines);
+    let mengpaneel = build(&stand_in, |builder| builder);
+    let (before, around) = (mengpaneel.before(signed_in), mengpaneel.clone());
+    let inside =
+        messages!(App::new().configure(routes).wrap(before.clone()).wrap(session()).wrap(around.clone()), ["/", "/go"]);
+    assert_eq!(inside, Vec::<String>::new(), "the function reads the session");
 }
 
 #[actix_web::test]
