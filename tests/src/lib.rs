@@ -31,7 +31,7 @@ pub fn blog() -> blog::Blog {
     blog_of(blog::Identity::Simplified)
 }
 
-/// A blog as [`blog`] starts it, for a Mixpanel project with that ID merge.
+/// A blog as [`blog()`] starts it, for a Mixpanel project with that ID merge.
 ///
 /// # Panics
 ///
