@@ -14,8 +14,17 @@ use crate::page::Page;
 
 /// Visitor of an app in this thread, with a browser that keeps cookies. Redirects are not followed.
 ///
-/// ```ignore
-/// let page = guest.send(&app, guest.get("/").to_request()).await;
+/// ```
+/// use actix_web::{App, test::init_service, web};
+/// use mengpaneel_tests::Guest;
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// let app = init_service(App::new().route("/", web::get().to(|| async { "home" }))).await;
+/// let mut guest = Guest::default();
+/// let request = guest.get("/").to_request();
+/// let page = guest.send(&app, request).await;
+/// # let _ = page;
+/// # });
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Guest {
