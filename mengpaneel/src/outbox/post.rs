@@ -22,6 +22,9 @@ use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::{Parcel, View};
 use crate::server::Delivery;
 
+use self::guards::{Answer, Unfinished};
+
+mod guards;
 mod kept;
 
 /// Time that the worker itself may need after its deadline and [`GRACE`].
@@ -317,38 +320,6 @@ impl Post {
         }
         let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
         in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
-    }
-}
-
-/// Calls of a delivery that nobody waits for. If dropped before its end (the process shuts down), they are reported.
-struct Unfinished<'a> {
-    sender: &'a Sender,
-    calls: Vec<Call>,
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if !self.calls.is_empty() {
-            let reason = Reason::InDoubt("the time to shut down was over before Mixpanel answered".into());
-            self.sender.tell(&Failure::of_calls(reason, std::mem::take(&mut self.calls)));
-        }
-    }
-}
-
-/// What a delivery that is waited for did not bring to Mixpanel. If dropped before it was read (the request or
-/// job was cancelled), it is told.
-struct Answer {
-    failed: oneshot::Receiver<Vec<Failure>>,
-    sender: Arc<Sender>,
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        // From here on the delivery tells of it.
-        self.failed.close();
-        for failure in self.failed.try_recv().iter().flatten() {
-            self.sender.tell(failure);
-        }
     }
 }
 
