@@ -87,7 +87,7 @@ pub fn describe() {
     );
 }
 
-/// How many records wait, and for how long the oldest has.
+/// Sets the number of records that wait, and the age of the oldest.
 #[cfg(feature = "metrics")]
 pub fn queue(waiting: usize, oldest: std::time::Duration) {
     metrics::gauge!("mengpaneel_queue_depth").set(u32::try_from(waiting).map_or(f64::INFINITY, f64::from));

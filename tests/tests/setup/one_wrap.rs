@@ -8,16 +8,11 @@ use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::{Cookie, Key};
 use actix_web::test::init_service;
 use actix_web::{App, HttpRequest, HttpResponse, web};
-use mengpaneel::{Builder, Mengpaneel};
+use mengpaneel::Mengpaneel;
 use mengpaneel_tests::{Guest, names, settle};
 use stand_in::StandIn;
 
-const PAGE: &str = "<!doctype html><html><head></head><body></body></html>";
-
-fn build(stand_in: &StandIn, options: impl FnOnce(Builder) -> Builder) -> Mengpaneel {
-    let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).cookie_key(Key::from(&[7; 64]));
-    options(builder).build().unwrap()
-}
+use crate::{PAGE, build};
 
 async fn page() -> HttpResponse {
     mengpaneel::track("View", ());
