@@ -44,10 +44,20 @@ pub(crate) struct Around<'a> {
 }
 
 /// Puts `units` where their names are bound.
-pub(crate) fn capture(body: &Group, scan: &Scan, units: Vec<Unit>, around: &Around<'_>) -> Result<Captured> {
+pub(crate) fn capture(
+    body: &Group,
+    scan: &Scan,
+    units: Vec<Unit>,
+    around: &Around<'_>,
+) -> Result<Captured> {
     let of_unit = |unit: &Unit| -> Vec<String> {
         let uncertain = unit.uses.uncertain.iter().map(|(name, _)| text(name));
-        unit.uses.names.iter().map(|used| text(&used.name)).chain(uncertain).collect()
+        unit.uses
+            .names
+            .iter()
+            .map(|used| text(&used.name))
+            .chain(uncertain)
+            .collect()
     };
     let named: BTreeSet<String> = units.iter().flat_map(of_unit).collect();
     let entry_only = |units: Vec<Unit>| Captured {
@@ -60,7 +70,10 @@ pub(crate) fn capture(body: &Group, scan: &Scan, units: Vec<Unit>, around: &Arou
     }
     let Ok(mut stmts) = Block::parse_within.parse2(body.stream()) else {
         // Half-typed: the compiler says what is wrong with it, and need say no more.
-        let bound = units.into_iter().filter(|unit| of_unit(unit).is_empty()).collect();
+        let bound = units
+            .into_iter()
+            .filter(|unit| of_unit(unit).is_empty())
+            .collect();
         return Ok(entry_only(bound));
     };
     let found = place::find(&mut stmts, &named, around);
@@ -79,13 +92,24 @@ pub(crate) fn capture(body: &Group, scan: &Scan, units: Vec<Unit>, around: &Arou
     }
     let mut filled = Group::new(body.delimiter(), quote::quote!(#(#stmts)*));
     filled.set_span(body.span());
-    Ok(Captured { body: filled, entry, inside: !placed.is_empty() })
+    Ok(Captured {
+        body: filled,
+        entry,
+        inside: !placed.is_empty(),
+    })
 }
 
 fn never_together(unit: &Unit, needed: &BTreeSet<String>) -> syn::Error {
     let names: Vec<_> = needed.iter().map(|name| format!("`{name}`")).collect();
     let names = names.join(" and ");
-    let last = unit.uses.names.iter().rfind(|used| needed.contains(&text(&used.name)));
+    let last = unit
+        .uses
+        .names
+        .iter()
+        .rfind(|used| needed.contains(&text(&used.name)));
     let span = last.map_or_else(proc_macro2::Span::call_site, |used| used.name.span());
-    syn::Error::new(span, format!("{names} are never in scope together: bind in one block what is needed at once"))
+    syn::Error::new(
+        span,
+        format!("{names} are never in scope together: bind in one block what is needed at once"),
+    )
 }

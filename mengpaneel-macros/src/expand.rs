@@ -15,13 +15,20 @@ use crate::function::Function;
 use crate::siblings::{self, Sibling};
 use crate::{root, route};
 
-/// True if anything is recorded. Without the feature the attributes only use what they name, in branches
-/// that are never taken, so that nothing is called unused for want of it.
+/// True if anything is recorded. Without the feature the attributes only use what they name, in
+/// branches that are never taken, so that nothing is called unused for want of it.
 const IS_ON: bool = cfg!(feature = "tracking");
 
 /// Expands one attribute, and with it the others of ours that stand on the function.
 pub(crate) fn attribute(mode: Mode, args: TokenStream, item: &TokenStream) -> TokenStream {
-    all(vec![Sibling { mode, args, at: Span::call_site() }], item)
+    all(
+        vec![Sibling {
+            mode,
+            args,
+            at: Span::call_site(),
+        }],
+        item,
+    )
 }
 
 /// Expands the attributes that waited for one that may have been ours.
@@ -41,16 +48,29 @@ fn all(mut ours: Vec<Sibling>, item: &TokenStream) -> TokenStream {
         Err(error) => {
             let error = error.into_compile_error();
             // After a closure, which is an expression, nothing may follow.
-            let is_closure = item.clone().into_iter().next().is_some_and(|first| first.to_string() == "|");
-            return if is_closure { error } else { quote!(#item #error) };
+            let is_closure = item
+                .clone()
+                .into_iter()
+                .next()
+                .is_some_and(|first| first.to_string() == "|");
+            return if is_closure {
+                error
+            } else {
+                quote!(#item #error)
+            };
         }
     };
     if siblings::take_or_wait(&mut function.attrs, &mut ours) {
         return function.untouched();
     }
-    let annotations =
-        combine(ours.into_iter().map(|sibling| Annotation::parse(sibling.mode, sibling.args, sibling.at)));
-    let expanded = function.refuse().and(annotations).and_then(|annotations| expand(&function, &annotations));
+    let annotations = combine(
+        ours.into_iter()
+            .map(|sibling| Annotation::parse(sibling.mode, sibling.args, sibling.at)),
+    );
+    let expanded = function
+        .refuse()
+        .and(annotations)
+        .and_then(|annotations| expand(&function, &annotations));
     expanded.unwrap_or_else(|error| {
         let (function, error) = (function.untouched(), error.into_compile_error());
         quote!(#function #error)
@@ -77,14 +97,21 @@ fn local(name: &str) -> Ident {
 }
 
 fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream> {
-    let root = root::path(annotations.iter().find_map(|annotation| annotation.root.as_ref()));
+    let root = root::path(
+        annotations
+            .iter()
+            .find_map(|annotation| annotation.root.as_ref()),
+    );
     let mut spec = spec::Spec::new(function.generics());
     let units = combine(annotations.iter().map(|annotation| spec.add(annotation)))?;
     let units: Vec<Unit> = units.into_iter().flatten().collect();
     let (frame, values, taken) = (local("frame"), local("values"), local("taken"));
     let wrap = |takes: &[&TokenStream]| {
-        let condition =
-            if IS_ON { quote!(let ::core::option::Option::Some(#values) = #taken.values()) } else { quote!(false) };
+        let condition = if IS_ON {
+            quote!(let ::core::option::Option::Some(#values) = #taken.values())
+        } else {
+            quote!(false)
+        };
         quote!(if #condition { #(#takes)* })
     };
     let around = Around {
@@ -93,16 +120,23 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
         wrap: &wrap,
         handle: &taken,
     };
-    let Captured { body, entry, inside } = capture::capture(&function.body, &function.scan, units, &around)?;
+    let Captured {
+        body,
+        entry,
+        inside,
+    } = capture::capture(&function.body, &function.scan, units, &around)?;
     if !IS_ON {
         let entry = (!entry.is_empty()).then(|| wrap(&entry.iter().collect::<Vec<_>>()));
         let stmts = body.stream();
         return Ok(function.with_body(&quote!(#entry #stmts)));
     }
-    let entry = (!entry.is_empty())
-        .then(|| quote!(if let ::core::option::Option::Some(#values) = #taken.entry() { #(#entry)* }));
+    let entry = (!entry.is_empty()).then(
+        || quote!(if let ::core::option::Option::Some(#values) = #taken.entry() { #(#entry)* }),
+    );
     let site = site(function, &root, spec);
-    let bare = annotations.iter().any(|annotation| annotation.calls.is_empty());
+    let bare = annotations
+        .iter()
+        .any(|annotation| annotation.calls.is_empty());
     let limit = bare.then(|| limit(function, &root, &frame));
     let taken = (inside || entry.is_some()).then(|| quote!(let #taken = &#frame;));
     let run = run::Run::new(function, &root, &frame, bare).of(entry.as_ref(), &body);
@@ -121,7 +155,9 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStrea
     let inside = if routes.is_empty() {
         quote!(::core::option::Option::None)
     } else {
-        quote!(::core::option::Option::Some(|| ::core::any::type_name_of_val(&|| ())))
+        quote!(::core::option::Option::Some(|| {
+            ::core::any::type_name_of_val(&|| ())
+        }))
     };
     let (calls, slots) = spec.finish();
     let name = function.sig.ident.unraw().to_string();
@@ -145,27 +181,39 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStrea
     })
 }
 
-/// Keeps a bare `#[setup]` to the function's own lines, where it holds a request that it may pass on.
+/// Keeps a bare `#[setup]` to the function's own lines, where it holds a request that it may pass
+/// on.
 fn limit(function: &Function, root: &TokenStream, frame: &Ident) -> Option<TokenStream> {
     if function.is_guard() {
         return None;
     }
-    let place = |span| (quote_spanned!(span=> ::core::line!()), quote_spanned!(span=> ::core::column!()));
-    let ((line, column), (end_line, end_column)) = (place(function.sig.fn_token.span), place(function.end));
+    let place = |span| {
+        (
+            quote_spanned!(span=> ::core::line!()),
+            quote_spanned!(span=> ::core::column!()),
+        )
+    };
+    let ((line, column), (end_line, end_column)) =
+        (place(function.sig.fn_token.span), place(function.end));
     let lines = quote! {
         #root::__private::Lines { file: ::core::file!(), begin: (#line, #column), end: (#end_line, #end_column) }
     };
     let (mut always, mut conditional) = (Vec::new(), TokenStream::new());
     for (parameter, attrs) in function.parameter_idents() {
         let passes_on = quote!(#root::__private::passes_on!(&#parameter));
-        let conditions: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
+        let conditions: Vec<_> = attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("cfg"))
+            .collect();
         if conditions.is_empty() {
             always.push(passes_on);
         } else {
-            conditional.extend(quote!(#(#conditions)* let #frame = #frame.limited(#passes_on, #lines);));
+            conditional
+                .extend(quote!(#(#conditions)* let #frame = #frame.limited(#passes_on, #lines);));
         }
     }
-    let always = (!always.is_empty()).then(|| quote!(let #frame = #frame.limited(#(#always)||*, #lines);));
+    let always =
+        (!always.is_empty()).then(|| quote!(let #frame = #frame.limited(#(#always)||*, #lines);));
     Some(quote!(#always #conditional))
 }
 
@@ -184,7 +232,11 @@ mod tests_without_tracking {
                 id
             }
         );
-        let used = attribute(Mode::Setup, quote!(when(let Some(user) = &user), identify(id)), &item);
+        let used = attribute(
+            Mode::Setup,
+            quote!(when(let Some(user) = &user), identify(id)),
+            &item,
+        );
         let expected = quote!(
             async fn signed_in(user: Option<User>) {
                 let id = user.id();

@@ -50,11 +50,25 @@ impl Parse for Function {
         let inner_attrs = content.call(Attribute::parse_inner)?;
         let scan = Scan::of(content.cursor());
         let tokens: TokenStream = content.parse()?;
-        let tokens = if scan.has_fragment { precedence::keep_in(tokens) } else { tokens };
+        let tokens = if scan.has_fragment {
+            precedence::keep_in(tokens)
+        } else {
+            tokens
+        };
         let mut body = Group::new(Delimiter::Brace, tokens);
         // Braces in braces would be called unused, were they the user's own.
         body.set_span(Span::mixed_site().located_at(braces.join()));
-        Ok(Self { attrs, vis, defaultness, sig, inner_attrs, body, scan, braces: braces.join(), end: braces.close() })
+        Ok(Self {
+            attrs,
+            vis,
+            defaultness,
+            sig,
+            inner_attrs,
+            body,
+            scan,
+            braces: braces.join(),
+            end: braces.close(),
+        })
     }
 }
 
@@ -88,7 +102,11 @@ impl Function {
                 "an `extern fn` is called from outside of any request: annotate a function of Rust's own that it calls",
             ));
         }
-        if let Some(attr) = self.attrs.iter().find(|attr| attr.path().is_ident("track_caller")) {
+        if let Some(attr) = self
+            .attrs
+            .iter()
+            .find(|attr| attr.path().is_ident("track_caller"))
+        {
             return Err(syn::Error::new(
                 attr.path().span(),
                 "the body would stand in a closure, where `Location::caller()` is this function, not its caller: record \
@@ -99,17 +117,26 @@ impl Function {
     }
 
     fn unsafety(&self) -> Option<Span> {
-        let token = self.sig.to_token_stream().into_iter().take_while(|token| token.to_string() != "fn");
-        token.into_iter().find(|token| token.to_string() == "unsafe").map(|token| token.span())
+        let token = self
+            .sig
+            .to_token_stream()
+            .into_iter()
+            .take_while(|token| token.to_string() != "fn");
+        token
+            .into_iter()
+            .find(|token| token.to_string() == "unsafe")
+            .map(|token| token.span())
     }
 
-    /// The identifiers that its parameters bind, in order, without `self`, each with the attributes of its
-    /// parameter.
+    /// The identifiers that its parameters bind, in order, without `self`, each with the attributes
+    /// of its parameter.
     pub(crate) fn parameter_idents(&self) -> Vec<(Ident, &[Attribute])> {
         let mut idents = Vec::new();
         for input in &self.sig.inputs {
             if let FnArg::Typed(typed) = input {
-                bindings(&typed.pat, &mut |binding| idents.push((binding.ident.clone(), &*typed.attrs)));
+                bindings(&typed.pat, &mut |binding| {
+                    idents.push((binding.ident.clone(), &*typed.attrs))
+                });
             }
         }
         idents
@@ -118,25 +145,34 @@ impl Function {
     /// The names that its parameters bind.
     pub(crate) fn parameters(&self) -> BTreeSet<String> {
         let idents = self.parameter_idents();
-        idents.iter().map(|(ident, _)| text(ident)).chain(std::iter::once("self".to_owned())).collect()
+        idents
+            .iter()
+            .map(|(ident, _)| text(ident))
+            .chain(std::iter::once("self".to_owned()))
+            .collect()
     }
 
-    /// Has a closure or async block take the parameters in the order in which a function drops them,
-    /// the last one first: it drops them in the order in which it took them. Those that the body does
-    /// not mention stay outside, so that the compiler can still call them unused.
+    /// Has a closure or async block take the parameters in the order in which a function drops
+    /// them, the last one first: it drops them in the order in which it took them. Those that
+    /// the body does not mention stay outside, so that the compiler can still call them unused.
     pub(crate) fn drop_order(&self) -> Option<TokenStream> {
         let typed = self.sig.inputs.iter().filter_map(|input| match input {
-            FnArg::Typed(typed) if is_unconditional(typed) && may_drop(&typed.ty) => Some(&typed.pat),
+            FnArg::Typed(typed) if is_unconditional(typed) && may_drop(&typed.ty) => {
+                Some(&typed.pat)
+            }
             _ => None,
         });
         let mut idents = Vec::new();
-        typed.for_each(|pattern| bindings(pattern, &mut |binding| idents.push(binding.ident.clone())));
+        typed.for_each(|pattern| {
+            bindings(pattern, &mut |binding| idents.push(binding.ident.clone()))
+        });
         if idents.len() < 2 {
             return None;
         }
         idents.retain(|ident| self.scan.mentions(&text(ident)));
         let idents = idents.iter().rev();
-        (idents.len() > 1).then(|| quote::quote_spanned!(Span::mixed_site()=> let _ = (#(&#idents),*);))
+        (idents.len() > 1)
+            .then(|| quote::quote_spanned!(Span::mixed_site()=> let _ = (#(&#idents),*);))
     }
 
     /// The names of its generic parameters.
@@ -163,7 +199,15 @@ impl Function {
 
     /// The function, with this in the place of its body.
     pub(crate) fn with_body(&self, body: &TokenStream) -> TokenStream {
-        let Self { attrs, vis, defaultness, sig, inner_attrs, braces, .. } = self;
+        let Self {
+            attrs,
+            vis,
+            defaultness,
+            sig,
+            inner_attrs,
+            braces,
+            ..
+        } = self;
         let mut group = Group::new(Delimiter::Brace, quote::quote!(#(#inner_attrs)* #body));
         group.set_span(*braces);
         quote::quote!(#(#attrs)* #vis #defaultness #sig #group)
@@ -177,20 +221,26 @@ impl Function {
 
 /// Returns whether a parameter is there under any `cfg`.
 fn is_unconditional(parameter: &syn::PatType) -> bool {
-    parameter.attrs.iter().all(|attr| !attr.path().is_ident("cfg"))
+    parameter
+        .attrs
+        .iter()
+        .all(|attr| !attr.path().is_ident("cfg"))
 }
 
 /// Types that nobody sees dropped, beside references.
 const PLAIN: [&str; 16] = [
-    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
-    "usize",
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
+    "u64", "u128", "usize",
 ];
 
 /// Returns whether it may matter when a value of this type is dropped.
 fn may_drop(ty: &Type) -> bool {
     match ty {
         Type::Reference(_) => false,
-        Type::Path(path) => !path.path.get_ident().is_some_and(|ident| PLAIN.iter().any(|plain| ident == plain)),
+        Type::Path(path) => !path
+            .path
+            .get_ident()
+            .is_some_and(|ident| PLAIN.iter().any(|plain| ident == plain)),
         _ => true,
     }
 }

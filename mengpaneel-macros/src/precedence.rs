@@ -14,7 +14,11 @@ pub(crate) fn keep(expr: &mut Expr) {
 
 /// The same in tokens of any kind: around what is an expression with operators in it.
 pub(crate) fn keep_in(tokens: TokenStream) -> TokenStream {
-    if has_invisible(tokens.clone()) { regrouped(tokens) } else { tokens }
+    if has_invisible(tokens.clone()) {
+        regrouped(tokens)
+    } else {
+        tokens
+    }
 }
 
 struct Grouped;
@@ -23,7 +27,11 @@ impl VisitMut for Grouped {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         while let Expr::Group(group) = expr {
             let inner = std::mem::replace(&mut *group.expr, Expr::PLACEHOLDER);
-            *expr = if is_atom(&inner) { inner } else { parenthesized(inner) };
+            *expr = if is_atom(&inner) {
+                inner
+            } else {
+                parenthesized(inner)
+            };
         }
         visit_mut::visit_expr_mut(self, expr);
     }
@@ -35,7 +43,11 @@ impl VisitMut for Grouped {
 
 fn parenthesized(expr: Expr) -> Expr {
     let paren_token = token::Paren(Span::mixed_site());
-    Expr::Paren(syn::ExprParen { attrs: vec![], paren_token, expr: Box::new(expr) })
+    Expr::Paren(syn::ExprParen {
+        attrs: vec![],
+        paren_token,
+        expr: Box::new(expr),
+    })
 }
 
 /// Returns whether an expression binds as closely as a name, or is no expression of its own.
@@ -63,7 +75,9 @@ fn is_atom(expr: &Expr) -> bool {
 
 fn has_invisible(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
-        TokenTree::Group(group) => group.delimiter() == Delimiter::None || has_invisible(group.stream()),
+        TokenTree::Group(group) => {
+            group.delimiter() == Delimiter::None || has_invisible(group.stream())
+        }
         _ => false,
     })
 }
@@ -73,10 +87,19 @@ fn regrouped(tokens: TokenStream) -> TokenStream {
         TokenTree::Group(group) => {
             let inner = regrouped(group.stream());
             let is_invisible = group.delimiter() == Delimiter::None;
-            let needs = is_invisible && syn::parse2(inner.clone()).is_ok_and(|expr| !is_atom(&expr));
-            let delimiter = if needs { Delimiter::Parenthesis } else { group.delimiter() };
+            let needs =
+                is_invisible && syn::parse2(inner.clone()).is_ok_and(|expr| !is_atom(&expr));
+            let delimiter = if needs {
+                Delimiter::Parenthesis
+            } else {
+                group.delimiter()
+            };
             let mut regrouped = Group::new(delimiter, inner);
-            regrouped.set_span(if needs { Span::mixed_site().located_at(group.span()) } else { group.span() });
+            regrouped.set_span(if needs {
+                Span::mixed_site().located_at(group.span())
+            } else {
+                group.span()
+            });
             TokenTree::Group(regrouped)
         }
         token => token,

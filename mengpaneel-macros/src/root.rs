@@ -1,7 +1,7 @@
 //! The name under which the annotated crate depends on `mengpaneel`.
 //!
-//! Read anew for each attribute: in rust-analyzer one process expands the macros of many crates, and
-//! their manifests change while it runs.
+//! Read anew for each attribute: in rust-analyzer one process expands the macros of many crates,
+//! and their manifests change while it runs.
 
 use std::path::{Path, PathBuf};
 
@@ -31,8 +31,9 @@ fn name() -> String {
 /// The new name of the dependency in the crate of this directory, if it has one.
 fn renamed(directory: &Path) -> Option<String> {
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
-    let workspace =
-        assigns(&manifest, "workspace", "true").then(|| directory.ancestors().find_map(workspace_manifest)).flatten();
+    let workspace = assigns(&manifest, "workspace", "true")
+        .then(|| directory.ancestors().find_map(workspace_manifest))
+        .flatten();
     // Parsing takes longer than the rest of an expansion, and most manifests rename nothing.
     if !may_rename(&manifest) && !workspace.as_deref().is_some_and(may_rename) {
         return None;
@@ -45,8 +46,9 @@ fn may_rename(manifest: &str) -> bool {
     assigns(manifest, "package", NAME)
 }
 
-/// Returns whether `key = value` stands in a line, with or without quotes. In macros, which are compiled without
-/// optimisation, splitting at a character is several times faster than a search for a word.
+/// Returns whether `key = value` stands in a line, with or without quotes. In macros, which are
+/// compiled without optimisation, splitting at a character is several times faster than a search
+/// for a word.
 fn assigns(manifest: &str, key: &str, value: &str) -> bool {
     let around = ['"', '\'', ' ', '\t'];
     manifest.lines().any(|line| {
@@ -61,27 +63,42 @@ fn assigns(manifest: &str, key: &str, value: &str) -> bool {
 
 fn workspace_manifest(directory: &Path) -> Option<String> {
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
-    let is_table = |line: &str| line.trim_start_matches(['[', ' ', '\t']).starts_with("workspace");
+    let is_table = |line: &str| {
+        line.trim_start_matches(['[', ' ', '\t'])
+            .starts_with("workspace")
+    };
     manifest.lines().any(is_table).then_some(manifest)
 }
 
 /// The key of the dependency on our package, unless one has its own name.
 fn renamed_in(manifest: &Table, workspace: impl FnOnce() -> Option<Table>) -> Option<String> {
     let tables = dependencies(manifest);
-    let package =
-        |key: &str, value: &Value| value.get("package").map_or(key, |name| name.as_str().unwrap_or(key)) == NAME;
+    let package = |key: &str, value: &Value| {
+        value
+            .get("package")
+            .map_or(key, |name| name.as_str().unwrap_or(key))
+            == NAME
+    };
     let inherits = |value: &Value| value.get("workspace").and_then(Value::as_bool) == Some(true);
     let all = || tables.iter().flat_map(|table| table.iter());
-    let is_own = |(key, value): (&String, &Value)| key == NAME && !inherits(value) && package(key, value);
+    let is_own =
+        |(key, value): (&String, &Value)| key == NAME && !inherits(value) && package(key, value);
     if all().any(is_own) {
         return None;
     }
-    let own = all().find(|(key, value)| !inherits(value) && package(key, value)).map(|(key, _)| key.clone());
+    let own = all()
+        .find(|(key, value)| !inherits(value) && package(key, value))
+        .map(|(key, _)| key.clone());
     let inherited = || {
         let workspace = workspace()?;
-        let shared = workspace.get("workspace")?.get("dependencies")?.as_table()?;
+        let shared = workspace
+            .get("workspace")?
+            .get("dependencies")?
+            .as_table()?;
         let is_ours = |key: &str| shared.get(key).is_some_and(|value| package(key, value));
-        all().find(|(key, value)| inherits(value) && is_ours(key)).map(|(key, _)| key.clone())
+        all()
+            .find(|(key, value)| inherits(value) && is_ours(key))
+            .map(|(key, _)| key.clone())
     };
     let key = own.or_else(inherited)?;
     Some(key.replace('-', "_"))
@@ -90,10 +107,16 @@ fn renamed_in(manifest: &Table, workspace: impl FnOnce() -> Option<Table>) -> Op
 /// All tables of dependencies: of the crate, its tests and its build script, for any target.
 fn dependencies(manifest: &Table) -> Vec<&Table> {
     let targets = manifest.get("target").and_then(Value::as_table);
-    let owners =
-        std::iter::once(manifest).chain(targets.into_iter().flat_map(Table::values).filter_map(Value::as_table));
+    let owners = std::iter::once(manifest).chain(
+        targets
+            .into_iter()
+            .flat_map(Table::values)
+            .filter_map(Value::as_table),
+    );
     let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
-    owners.flat_map(|owner| kinds.iter().filter_map(|kind| owner.get(*kind)?.as_table())).collect()
+    owners
+        .flat_map(|owner| kinds.iter().filter_map(|kind| owner.get(*kind)?.as_table()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -107,17 +130,36 @@ mod tests {
     #[test]
     fn dependency_is_found_under_its_new_name() {
         for (manifest, name) in [
-            ("[dependencies]\nmp-js = { package = \"mengpaneel\", path = \"..\" }", "mp_js"),
+            (
+                "[dependencies]\nmp-js = { package = \"mengpaneel\", path = \"..\" }",
+                "mp_js",
+            ),
             ("[dependencies]\nmp = { package = 'mengpaneel' }", "mp"),
-            ("[dependencies]\nmp = { # ours\n  version = \"1\",\n  package = \"mengpaneel\",\n}", "mp"),
-            ("[dependencies.mp]\nversion = \"1\" # the newest\npackage = \"mengpaneel\" # ours", "mp"),
+            (
+                "[dependencies]\nmp = { # ours\n  version = \"1\",\n  package = \"mengpaneel\",\n}",
+                "mp",
+            ),
+            (
+                "[dependencies.mp]\nversion = \"1\" # the newest\npackage = \"mengpaneel\" # ours",
+                "mp",
+            ),
             ("[dev-dependencies]\nmp.package = \"mengpaneel\"", "mp"),
             ("dependencies.mp.package = \"mengpaneel\"", "mp"),
             ("[dependencies]\n\"mp\" . package = \"mengpaneel\"", "mp"),
-            ("[target.'cfg(unix)'.dependencies]\nmp = { package = \"mengpaneel\" }", "mp"),
-            ("[build-dependencies]\nmp = { package = \"\"\"mengpaneel\"\"\" }", "mp"),
+            (
+                "[target.'cfg(unix)'.dependencies]\nmp = { package = \"mengpaneel\" }",
+                "mp",
+            ),
+            (
+                "[build-dependencies]\nmp = { package = \"\"\"mengpaneel\"\"\" }",
+                "mp",
+            ),
         ] {
-            assert_eq!(renamed_by(manifest, "").as_deref(), Some(name), "{manifest}");
+            assert_eq!(
+                renamed_by(manifest, "").as_deref(),
+                Some(name),
+                "{manifest}"
+            );
         }
     }
 
@@ -130,9 +172,16 @@ mod tests {
             "[dependencies.mp]\nworkspace = true",
             "[dev-dependencies]\nmp = {\n  workspace = true,\n}",
         ] {
-            assert_eq!(renamed_by(manifest, workspace).as_deref(), Some("mp"), "{manifest}");
+            assert_eq!(
+                renamed_by(manifest, workspace).as_deref(),
+                Some("mp"),
+                "{manifest}"
+            );
         }
-        assert_eq!(renamed_by("[dependencies]\nother.workspace = true", workspace), None);
+        assert_eq!(
+            renamed_by("[dependencies]\nother.workspace = true", workspace),
+            None
+        );
     }
 
     #[test]
@@ -146,13 +195,17 @@ mod tests {
             "[package.metadata.dependencies]\nmp = { package = \"mengpaneel\" }",
         ] {
             let workspace = "[workspace.dependencies]\nmengpaneel = \"1\"";
-            assert!(renamed_by(manifest, workspace).is_none_or(|name| name == NAME), "{manifest}");
+            assert!(
+                renamed_by(manifest, workspace).is_none_or(|name| name == NAME),
+                "{manifest}"
+            );
         }
     }
 
     #[test]
     fn each_crate_is_read_by_itself() {
-        let directory = std::env::temp_dir().join(format!("mengpaneel-root-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("mengpaneel-root-{}", std::process::id()));
         let write = |name: &str, manifest: &str| {
             let of_crate = directory.join(name);
             std::fs::create_dir_all(&of_crate).unwrap();
@@ -163,7 +216,10 @@ mod tests {
         let second = write("second", "[dependencies]\nmengpaneel = \"1\"");
         assert_eq!(renamed(&first).as_deref(), Some("mp"));
         assert_eq!(renamed(&second), None);
-        write("first", "[dependencies]\nother = { package = \"mengpaneel\" }");
+        write(
+            "first",
+            "[dependencies]\nother = { package = \"mengpaneel\" }",
+        );
         assert_eq!(renamed(&first).as_deref(), Some("other"));
         std::fs::remove_dir_all(&directory).unwrap();
     }

@@ -1,8 +1,9 @@
 //! The attributes of ours that stand on one function, which are expanded together.
 //!
-//! A macro cannot know what a path names. `#[mengpaneel::setup]` is ours; `#[setup]` and `#[app::setup]`
-//! may be another crate's. The attributes above such a one therefore wait below it, in `__private::attributes`: if
-//! it is ours, it finds them there; if not, it does its own work and leaves them.
+//! A macro cannot know what a path names. `#[mengpaneel::setup]` is ours; `#[setup]` and
+//! `#[app::setup]` may be another crate's. The attributes above such a one therefore wait below it,
+//! in `__private::attributes`: if it is ours, it finds them there; if not, it does its own work and
+//! leaves them.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::quote;
@@ -37,8 +38,13 @@ pub(crate) fn waiting(args: TokenStream) -> Result<Vec<Sibling>> {
         let mut siblings = Vec::new();
         while !input.is_empty() {
             let (name, args): (Ident, Group) = (input.parse()?, input.parse()?);
-            let mode = Mode::named(&name).ok_or_else(|| syn::Error::new(name.span(), "no attribute of mengpaneel"))?;
-            siblings.push(Sibling { mode, args: args.stream(), at: name.span() });
+            let mode = Mode::named(&name)
+                .ok_or_else(|| syn::Error::new(name.span(), "no attribute of mengpaneel"))?;
+            siblings.push(Sibling {
+                mode,
+                args: args.stream(),
+                at: name.span(),
+            });
             input.parse::<Option<syn::Token![,]>>()?;
         }
         Ok(siblings)
@@ -46,13 +52,19 @@ pub(crate) fn waiting(args: TokenStream) -> Result<Vec<Sibling>> {
     parser.parse2(args)
 }
 
-/// Takes the attributes that are ours for sure out of `attrs` and adds them to `ours`, up to the first
-/// that may be ours. Puts all of `ours` below that one, to wait there, and returns `true`.
+/// Takes the attributes that are ours for sure out of `attrs` and adds them to `ours`, up to the
+/// first that may be ours. Puts all of `ours` below that one, to wait there, and returns `true`.
 pub(crate) fn take_or_wait(attrs: &mut Vec<Attribute>, ours: &mut Vec<Sibling>) -> bool {
-    let waited = take(attrs, |attr| (kind(attr) == Kind::Waiting).then(|| waiting(args(attr)).unwrap_or_default()));
+    let waited = take(attrs, |attr| {
+        (kind(attr) == Kind::Waiting).then(|| waiting(args(attr)).unwrap_or_default())
+    });
     ours.splice(0..0, waited);
     let sure = |attr: &Attribute| match kind(attr) {
-        Kind::Sure(mode) => Some(vec![Sibling { mode, args: args(attr), at: attr.path().span() }]),
+        Kind::Sure(mode) => Some(vec![Sibling {
+            mode,
+            args: args(attr),
+            at: attr.path().span(),
+        }]),
         _ => None,
     };
     let Some(first) = attrs.iter().position(|attr| kind(attr) == Kind::Perhaps) else {
@@ -69,7 +81,10 @@ pub(crate) fn take_or_wait(attrs: &mut Vec<Attribute>, ours: &mut Vec<Sibling>) 
 }
 
 /// Takes those attributes out that `read` reads.
-fn take(attrs: &mut Vec<Attribute>, read: impl Fn(&Attribute) -> Option<Vec<Sibling>>) -> Vec<Sibling> {
+fn take(
+    attrs: &mut Vec<Attribute>,
+    read: impl Fn(&Attribute) -> Option<Vec<Sibling>>,
+) -> Vec<Sibling> {
     let mut taken = Vec::new();
     attrs.retain(|attr| match read(attr) {
         Some(read) => {
@@ -91,12 +106,21 @@ enum Kind {
 
 fn kind(attr: &Attribute) -> Kind {
     let path = attr.path();
-    let Some(last) = path.segments.last() else { return Kind::Other };
-    let before = path.segments.iter().rev().nth(1).map(|segment| segment.ident.to_string());
+    let Some(last) = path.segments.last() else {
+        return Kind::Other;
+    };
+    let before = path
+        .segments
+        .iter()
+        .rev()
+        .nth(1)
+        .map(|segment| segment.ident.to_string());
     if last.ident == WAITING && before.as_deref() == Some("__private") {
         return Kind::Waiting;
     }
-    let Some(mode) = Mode::named(&last.ident) else { return Kind::Other };
+    let Some(mode) = Mode::named(&last.ident) else {
+        return Kind::Other;
+    };
     match (before, &attr.meta) {
         (_, Meta::NameValue(_)) => Kind::Other,
         (Some(before), _) if before == "mengpaneel" => Kind::Sure(mode),

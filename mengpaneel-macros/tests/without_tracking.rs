@@ -1,5 +1,6 @@
-//! Without the feature `tracking`, what an attribute names is used, and nothing is recorded: not even the crate
-//! `mengpaneel` is needed. `cargo test -p mengpaneel-macros --no-default-features` runs this.
+//! Without the feature `tracking`, what an attribute names is used, and nothing is recorded: not
+//! even the crate `mengpaneel` is needed. `cargo test -p mengpaneel-macros --no-default-features`
+//! runs this.
 #![cfg(not(feature = "tracking"))]
 #![deny(warnings, unused)]
 #![allow(clippy::unused_async, reason = "tests")]
@@ -32,7 +33,9 @@ async fn signed_in(user: Option<User>) {}
 
 #[track("Create Blog Post", "Title" = post.title)]
 fn create_post(title: &str) -> Result<usize, std::num::ParseIntError> {
-    let post = Post { title: title.to_owned() };
+    let post = Post {
+        title: title.to_owned(),
+    };
     title.parse()
 }
 
@@ -40,13 +43,20 @@ fn create_post(title: &str) -> Result<usize, std::num::ParseIntError> {
 #[track("Sign Up", "ID" = user.id, n = evaluated(user.id), ..extra)]
 #[tracking(people.increment("Visits", visits), get_group("company", company).set("Plan" = plan.to_string()))]
 async fn sign_up(extra: &[(&str, u32)], visits: u32, company: &str, plan: impl Display) -> u32 {
-    let user = User { id: 7, email: "a@b.c" };
+    let user = User {
+        id: 7,
+        email: "a@b.c",
+    };
     user.id
 }
 
 #[track("Found", via(server), on(failure), n = n)]
 fn find(text: Option<&str>) -> Option<u32> {
-    if let Some(n) = text?.strip_prefix('x') { n.parse().ok() } else { None }
+    if let Some(n) = text?.strip_prefix('x') {
+        n.parse().ok()
+    } else {
+        None
+    }
 }
 
 #[setup]
@@ -59,8 +69,15 @@ fn functions_do_their_work_and_evaluate_nothing() {
     let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
     let signed_up = std::pin::pin!(sign_up(&[("a", 1)], 1, "acme", "pro"));
     assert_eq!(signed_up.poll(context), std::task::Poll::Ready(7));
-    let user = User { id: 1, email: "a@b.c" };
-    assert!(std::pin::pin!(signed_in(Some(user))).poll(context).is_ready());
+    let user = User {
+        id: 1,
+        email: "a@b.c",
+    };
+    assert!(
+        std::pin::pin!(signed_in(Some(user)))
+            .poll(context)
+            .is_ready()
+    );
     assert_eq!(create_post("5"), Ok(5));
     assert_eq!((find(Some("x3")), find(None), bare(1)), (Some(3), None, 2));
     assert_eq!(EVALUATED.get(), 0);

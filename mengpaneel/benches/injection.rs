@@ -9,7 +9,12 @@ use actix_web::web::Bytes;
 use lol_html::html_content::ContentType;
 use lol_html::{HtmlRewriter, Settings, element};
 
-#[allow(unused, missing_docs, unreachable_pub, reason = "the library's own files, of which the bench uses a part")]
+#[allow(
+    unused,
+    missing_docs,
+    unreachable_pub,
+    reason = "the library's own files, of which the bench uses a part"
+)]
 #[path = "../src/browser"]
 mod browser {
     pub mod charset;
@@ -68,7 +73,16 @@ fn found(page: &[u8]) -> Option<usize> {
 
 /// As the library does: what is the same in each page's block is shared, the calls are written.
 fn injected(page: &Bytes, (begin, calls): (&'static str, &str)) -> Option<Injected> {
-    found(page).map(|at| insert(page, at, [Bytes::from_static(begin.as_bytes()), Bytes::from(calls.to_owned())]))
+    found(page).map(|at| {
+        insert(
+            page,
+            at,
+            [
+                Bytes::from_static(begin.as_bytes()),
+                Bytes::from(calls.to_owned()),
+            ],
+        )
+    })
 }
 
 /// The block, up to its calls and from there on.
@@ -83,7 +97,9 @@ fn rewritten(page: &[u8]) -> Bytes {
         Ok(())
     }));
     let mut rewriter = HtmlRewriter::new(settings, |chunk: &[u8]| out.extend_from_slice(chunk));
-    rewriter.write(page).unwrap_or_else(|error| panic!("{error}"));
+    rewriter
+        .write(page)
+        .unwrap_or_else(|error| panic!("{error}"));
     rewriter.end().unwrap_or_else(|error| panic!("{error}"));
     out.into()
 }
@@ -92,7 +108,8 @@ fn rewritten(page: &[u8]) -> Bytes {
 fn timed<T>(work: impl Fn() -> T) -> Duration {
     let started = Instant::now();
     black_box(work());
-    let repeats = (Duration::from_millis(2).as_nanos() / started.elapsed().as_nanos().max(1)).clamp(1, 4000);
+    let repeats =
+        (Duration::from_millis(2).as_nanos() / started.elapsed().as_nanos().max(1)).clamp(1, 4000);
     let started = Instant::now();
     for _ in 0..repeats {
         black_box(work());
@@ -103,7 +120,11 @@ fn timed<T>(work: impl Fn() -> T) -> Duration {
 fn main() {
     let (small, block) = (Bytes::from(page(30_000)), block());
     let injected_whole = injected(&small, block).map(|page| page.join());
-    assert_eq!(injected_whole, Some(rewritten(&small)), "both insert at the same place");
+    assert_eq!(
+        injected_whole,
+        Some(rewritten(&small)),
+        "both insert at the same place"
+    );
     println!(
         "{:>10} {:>10} {:>10} {:>10} {:>10}   inject/copy lol_html/inject",
         "page", "copy", "find", "inject", "lol_html"

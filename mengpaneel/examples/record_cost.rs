@@ -20,7 +20,10 @@ fn by_attribute(order: &Order) -> u64 {
 
 fn by_hand(order: &Order) -> u64 {
     if mengpaneel::current().is_recording() {
-        mengpaneel::track("Buy", json!({"ID": order.id, "Amount": order.amount, "Plan": order.plan}));
+        mengpaneel::track(
+            "Buy",
+            json!({"ID": order.id, "Amount": order.amount, "Plan": order.plan}),
+        );
     }
     order.id
 }
@@ -28,9 +31,16 @@ fn by_hand(order: &Order) -> u64 {
 fn main() {
     let mut args = std::env::args().skip(1);
     let how = args.next().unwrap_or_default();
-    let times = args.next().and_then(|times| times.parse().ok()).unwrap_or(1_000_u32);
+    let times = args
+        .next()
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(1_000_u32);
     let record: fn(&Order) -> u64 = if how == "hand" { by_hand } else { by_attribute };
-    let order = Order { id: 7, amount: 12.5, plan: "pro" };
+    let order = Order {
+        id: 7,
+        amount: 12.5,
+        plan: "pro",
+    };
     let repeat = || {
         for _ in 0..times {
             black_box(record(black_box(&order)));

@@ -35,8 +35,8 @@ pub struct Asked {
     pub keeps_cookies: bool,
     /// A script of another origin asked.
     pub is_cross_origin: bool,
-    /// True if a browser says that this origin asked, and the request names another host: a proxy in front hides
-    /// the one that the browser sees.
+    /// True if a browser says that this origin asked, and the request names another host: a proxy
+    /// in front hides the one that the browser sees.
     pub is_origin_hidden: bool,
     /// A page of another site caused the request: a browser then holds `SameSite` cookies back.
     pub is_cross_site: bool,
@@ -60,7 +60,8 @@ impl Asked {
     pub fn new(request: &HttpRequest, settings: &Settings) -> Self {
         let said = Said::by(request.headers(), settings);
         let Connection { ip, scheme, host } = Connection::of(request, &settings.trusted_proxies);
-        let address = host.map(|host| Address::new(scheme, host, request.uri().path_and_query().cloned()));
+        let address =
+            host.map(|host| Address::new(scheme, host, request.uri().path_and_query().cloned()));
         let is_cross_origin = said.is_cross_origin(address.as_ref());
         let signals = &said.signals;
         Self {
@@ -164,7 +165,11 @@ impl<'a> Said<'a> {
         said
     }
 
-    fn place(&mut self, name: &HeaderName, settings: &Settings) -> Option<&mut Option<&'a HeaderValue>> {
+    fn place(
+        &mut self,
+        name: &HeaderName,
+        settings: &Settings,
+    ) -> Option<&mut Option<&'a HeaderValue>> {
         Some(match *name {
             header::ORIGIN => &mut self.origin,
             header::REFERER => &mut self.referrer,
@@ -182,16 +187,22 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// Returns whether a browser, which alone can send `Sec-Fetch-Site`, sees another host than the request names.
-    /// An opaque origin (`null`) names none.
+    /// Returns whether a browser, which alone can send `Sec-Fetch-Site`, sees another host than the
+    /// request names. An opaque origin (`null`) names none.
     fn is_origin_hidden(&self, address: Option<&Address>) -> bool {
         let is_own = text(self.site).is_some_and(|site| site.eq_ignore_ascii_case("same-origin"));
-        let origin = self.origin.and_then(|origin| Url::parse(&headers::text(origin)).ok());
-        is_own && origin.is_some_and(|origin| origin.has_host()) && address.and_then(Address::url).is_some()
+        let origin = self
+            .origin
+            .and_then(|origin| Url::parse(&headers::text(origin)).ok());
+        is_own
+            && origin.is_some_and(|origin| origin.has_host())
+            && address.and_then(Address::url).is_some()
     }
 
     fn is_cross_origin(&self, address: Option<&Address>) -> bool {
-        let Some(origin) = self.origin else { return false };
+        let Some(origin) = self.origin else {
+            return false;
+        };
         let url = address.and_then(Address::url);
         let origin = Url::parse(&headers::text(origin)).ok();
         !matches!((origin, url), (Some(origin), Some(url)) if same_origin(url, &origin))
@@ -202,8 +213,8 @@ fn text(value: Option<&HeaderValue>) -> Option<Cow<'_, str>> {
     value.map(headers::text)
 }
 
-/// Returns whether every element is `true` or `1`: two scripts that both mark an `XMLHttpRequest` send
-/// `true, true`.
+/// Returns whether every element is `true` or `1`: two scripts that both mark an `XMLHttpRequest`
+/// send `true, true`.
 fn is_capable(value: &HeaderValue) -> bool {
     let mut elements = headers::list([value]).peekable();
     elements.peek().is_some() && elements.all(|element| matches!(&*element, "true" | "1"))
@@ -213,7 +224,9 @@ fn is_capable(value: &HeaderValue) -> bool {
 fn setup_name(value: &HeaderValue) -> String {
     let names: Vec<_> = headers::list([value]).collect();
     match names.split_first() {
-        Some((first, others)) if others.iter().all(|other| other == first) => first.clone().into_owned(),
+        Some((first, others)) if others.iter().all(|other| other == first) => {
+            first.clone().into_owned()
+        }
         _ => headers::text(value).into_owned(),
     }
 }

@@ -17,14 +17,15 @@ use crate::mixpanel::Mixpanel;
 use crate::setup_mistake::SetupMistake;
 
 impl Mengpaneel {
-    /// Runs `f` before the handlers of a scope or a resource that is wrapped in this. The app around it is
-    /// wrapped in the same Mengpaneel, by [`with_setup`](Self::with_setup) or a clone; `f` takes the place of
-    /// that app's own setup function.
+    /// Runs `f` before the handlers of a scope or a resource that is wrapped in this. The app
+    /// around it is wrapped in the same Mengpaneel, by [`with_setup`](Self::with_setup) or a
+    /// clone; `f` takes the place of that app's own setup function.
     ///
-    /// It takes any extractors; they see an empty body, the handler's stays whole. Where one of them fails,
-    /// `f` does not run, and the request goes on. A function that ran has decided: replayed setup gives
-    /// way to it, even where it recorded none. Without a token, `f` does not run. Nor does it where the same
-    /// Mengpaneel is not wrapped around it: one ERROR says so.
+    /// It takes any extractors; they see an empty body, the handler's stays whole. Where one of
+    /// them fails, `f` does not run, and the request goes on. A function that ran has decided:
+    /// replayed setup gives way to it, even where it recorded none. Without a token, `f` does
+    /// not run. Nor does it where the same Mengpaneel is not wrapped around it: one ERROR says
+    /// so.
     ///
     /// ```
     /// # fn main() -> Result<(), mengpaneel::BuildError> {
@@ -50,7 +51,11 @@ impl Mengpaneel {
         F: Handler<Args>,
         Args: FromRequest,
     {
-        Before { mengpaneel: self.clone(), f, args: PhantomData }
+        Before {
+            mengpaneel: self.clone(),
+            f,
+            args: PhantomData,
+        }
     }
 }
 
@@ -65,7 +70,10 @@ pub struct Before<F, Args> {
 impl<F: Clone, Args> Before<F, Args> {
     /// Puts the setup function in front of a service.
     pub(crate) fn around<S>(&self, service: S) -> BeforeMiddleware<S, F, Args> {
-        BeforeMiddleware { service: Rc::new(service), before: self.clone() }
+        BeforeMiddleware {
+            service: Rc::new(service),
+            before: self.clone(),
+        }
     }
 
     pub(crate) fn mengpaneel(&self) -> &Mengpaneel {
@@ -103,18 +111,29 @@ impl<F, Args> Before<F, Args> {
     }
 
     fn report(&self, mistake: &SetupMistake, request: &ServiceRequest) {
-        self.mengpaneel.settings().mistakes.report(mistake, Some(request.path()));
+        self.mengpaneel
+            .settings()
+            .mistakes
+            .report(mistake, Some(request.path()));
     }
 }
 
 /// Recorder of a test that stands in for the middleware of an app that is not wrapped in one.
 fn test_stand_in() -> Option<Mixpanel> {
-    try_current().filter(|mixpanel| mixpanel.recorder().is_some_and(|recorder| recorder.stands_in()))
+    try_current().filter(|mixpanel| {
+        mixpanel
+            .recorder()
+            .is_some_and(|recorder| recorder.stands_in())
+    })
 }
 
 impl<F: Clone, Args> Clone for Before<F, Args> {
     fn clone(&self) -> Self {
-        Self { mengpaneel: self.mengpaneel.clone(), f: self.f.clone(), args: PhantomData }
+        Self {
+            mengpaneel: self.mengpaneel.clone(),
+            f: self.f.clone(),
+            args: PhantomData,
+        }
     }
 }
 
@@ -164,7 +183,9 @@ where
             self.before.report(&SetupMistake::BeforeOutside, &request);
             return Box::pin(self.service.call(request));
         };
-        let Some(recorder) = mixpanel.recorder().cloned() else { return Box::pin(self.service.call(request)) };
+        let Some(recorder) = mixpanel.recorder().cloned() else {
+            return Box::pin(self.service.call(request));
+        };
         let (service, before) = (Rc::clone(&self.service), self.before.clone());
         Box::pin(async move {
             // Another Mengpaneel may stand between this function and its own.

@@ -145,7 +145,10 @@ impl Method {
     /// Whether it makes an event: `track` and its kin.
     #[must_use]
     pub fn is_track(&self) -> bool {
-        matches!(self, Self::Track | Self::TrackPageview | Self::TrackWithGroups)
+        matches!(
+            self,
+            Self::Track | Self::TrackPageview | Self::TrackWithGroups
+        )
     }
 
     /// Whether it writes to the visitor's profile: `people.*`.
@@ -217,8 +220,14 @@ impl OtherMethod {
 fn is_method_name(name: &str) -> bool {
     let shaped = name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    shaped && !matches!(name, "constructor" | "init" | "push" | "people" | "get_group" | "flags")
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    shaped
+        && !matches!(
+            name,
+            "constructor" | "init" | "push" | "people" | "get_group" | "flags"
+        )
 }
 
 /// One recorded call: a method and its arguments.
@@ -284,9 +293,13 @@ impl Call {
         self.args.member(self.method.properties_at()?, name)
     }
 
-    /// Adds properties that it does not have yet, in the order of their names. Nothing where the method takes none, or was called
-    /// with something else in that place (`people.set("name", value)`).
-    pub(crate) fn default_properties<const N: usize>(&mut self, properties: &[(&str, Seen<'_>); N]) {
+    /// Adds properties that it does not have yet, in the order of their names. Nothing where the
+    /// method takes none, or was called with something else in that place (`people.set("name",
+    /// value)`).
+    pub(crate) fn default_properties<const N: usize>(
+        &mut self,
+        properties: &[(&str, Seen<'_>); N],
+    ) {
         if let Some(index) = self.method.properties_at() {
             self.args.default_members(index, properties);
         }
@@ -305,8 +318,12 @@ impl Serialize for Call {
 impl<'de> Deserialize<'de> for Call {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (path, args) = <(Vec<String>, Vec<Value>)>::deserialize(deserializer)?;
-        let method = Method::from_path(&path)
-            .ok_or_else(|| de::Error::custom(format_args!("{} is no method of mixpanel-js", path.join("."))))?;
+        let method = Method::from_path(&path).ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "{} is no method of mixpanel-js",
+                path.join(".")
+            ))
+        })?;
         Ok(Self::new(method, args))
     }
 }

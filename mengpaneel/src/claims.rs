@@ -91,7 +91,12 @@ impl Claims {
 
     /// Claims that keep up to `max_aside` copies, and tell how those ended that are kept elsewhere.
     pub fn telling(max_aside: usize, told: Option<Told>) -> Self {
-        Self(Arc::new(Shared { known: Mutex::default(), max_aside, told, since: Uuid::now_v7() }))
+        Self(Arc::new(Shared {
+            known: Mutex::default(),
+            max_aside,
+            told,
+            since: Uuid::now_v7(),
+        }))
     }
 
     /// Remembers a payload that is on its way to the browser, and whose copy is kept elsewhere.
@@ -128,7 +133,12 @@ impl Claims {
                 known.put(id, Payload::Claimed(None));
             }
         }
-        Ok(Claim { claims: self.clone(), ids: vec![id], elsewhere: Vec::new(), kept: false })
+        Ok(Claim {
+            claims: self.clone(),
+            ids: vec![id],
+            elsewhere: Vec::new(),
+            kept: false,
+        })
     }
 
     /// Takes the copy of a payload that was not claimed in time; a later claim finds it done.
@@ -143,7 +153,8 @@ impl Claims {
         let is_alone = known.sibling.is_none_or(|seen| seen.elapsed() > SIBLING);
         match copy {
             Some(parcel) if is_alone => Unclaimed::Copy(parcel),
-            Some(parcel) => told_apart(*parcel).map_or(Unclaimed::Gone, |parcel| Unclaimed::Copy(Box::new(parcel))),
+            Some(parcel) => told_apart(*parcel)
+                .map_or(Unclaimed::Gone, |parcel| Unclaimed::Copy(Box::new(parcel))),
             None => Unclaimed::Gone,
         }
     }
@@ -152,9 +163,16 @@ impl Claims {
     pub fn leave(&self) -> Vec<Parcel> {
         let mut known = self.lock();
         known.aside = 0;
-        let copies: Vec<_> = known.payloads.values_mut().filter_map(Payload::take).collect();
+        let copies: Vec<_> = known
+            .payloads
+            .values_mut()
+            .filter_map(Payload::take)
+            .collect();
         drop(known);
-        copies.into_iter().filter_map(|parcel| told_apart(*parcel)).collect()
+        copies
+            .into_iter()
+            .filter_map(|parcel| told_apart(*parcel))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -175,7 +193,9 @@ impl Known {
     }
 
     fn settle(&mut self, id: Uuid, kept: bool) {
-        let Some(payload) = self.payloads.get_mut(&id) else { return };
+        let Some(payload) = self.payloads.get_mut(&id) else {
+            return;
+        };
         if kept {
             let copy = payload.done();
             self.aside -= usize::from(copy.is_some());
@@ -210,8 +230,15 @@ pub fn told_apart(parcel: Parcel) -> Option<Parcel> {
     let others = rest.into_iter().filter(|call| !call.method().is_track());
     let context = [context, calls.before_setup, calls.setup, others.collect()].concat();
     let has_any = !tracking.is_empty();
-    let calls = Calls { tracking, ..Calls::default() };
-    has_any.then_some(Parcel { context, calls, ..parcel })
+    let calls = Calls {
+        tracking,
+        ..Calls::default()
+    };
+    has_any.then_some(Parcel {
+        context,
+        calls,
+        ..parcel
+    })
 }
 
 /// A claim, given back when it is dropped before it was kept.
@@ -267,7 +294,9 @@ impl Drop for Claim {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Claims").field("max_aside", &self.max_aside).finish_non_exhaustive()
+        f.debug_struct("Claims")
+            .field("max_aside", &self.max_aside)
+            .finish_non_exhaustive()
     }
 }
 

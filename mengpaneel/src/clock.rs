@@ -7,7 +7,9 @@ use uuid::{Builder, Uuid};
 
 /// Milliseconds since 1970.
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     since.as_secs() * 1_000 + u64::from(since.subsec_millis())
 }
 
@@ -24,7 +26,8 @@ pub fn ms_of(name: Uuid) -> Option<u64> {
 #[derive(Debug)]
 pub struct Sequence {
     random: [u8; 8],
-    /// Of the last one: milliseconds since 1970, and behind them its number within the millisecond.
+    /// Of the last one: milliseconds since 1970, and behind them its number within the
+    /// millisecond.
     last: AtomicU64,
 }
 
@@ -34,7 +37,10 @@ const NUMBER: u32 = 12;
 impl Default for Sequence {
     fn default() -> Self {
         let (_, random) = Uuid::new_v4().as_u64_pair();
-        Self { random: random.to_be_bytes(), last: AtomicU64::default() }
+        Self {
+            random: random.to_be_bytes(),
+            last: AtomicU64::default(),
+        }
     }
 }
 
@@ -44,14 +50,21 @@ impl Sequence {
     pub fn next(&self) -> (Uuid, u64) {
         let now = now_ms();
         let next = |last: u64| (last + 1).max(now << NUMBER);
-        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        let last = self
+            .last
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                Some(next(last))
+            });
         let place = next(last.unwrap_or_else(|last| last));
         // Of the first two bytes a name takes the twelve bits of the number.
         let mut behind = [0; 10];
         let [.., high, low] = place.to_be_bytes();
         behind[..2].copy_from_slice(&[high, low]);
         behind[2..].copy_from_slice(&self.random);
-        (Builder::from_unix_timestamp_millis(place >> NUMBER, &behind).into_uuid(), now)
+        (
+            Builder::from_unix_timestamp_millis(place >> NUMBER, &behind).into_uuid(),
+            now,
+        )
     }
 }
 
@@ -71,16 +84,24 @@ mod tests {
     #[test]
     fn names_stay_in_order_where_the_clock_goes_back() {
         let hour = now_ms() + 3_600_000;
-        let names = Sequence { last: AtomicU64::new((hour << NUMBER) + 4_094), ..Sequence::default() };
+        let names = Sequence {
+            last: AtomicU64::new((hour << NUMBER) + 4_094),
+            ..Sequence::default()
+        };
         let given = [names.next().0, names.next().0, names.next().0];
         assert!(given.is_sorted());
-        assert_eq!(given.map(ms_of), [Some(hour), Some(hour + 1), Some(hour + 1)]);
+        assert_eq!(
+            given.map(ms_of),
+            [Some(hour), Some(hour + 1), Some(hour + 1)]
+        );
     }
 
     #[test]
     fn two_that_give_names_do_not_give_the_same() {
         let (one, other) = (Sequence::default(), Sequence::default());
-        let mut given: Vec<Uuid> = (0..1_000).flat_map(|_| [one.next().0, other.next().0]).collect();
+        let mut given: Vec<Uuid> = (0..1_000)
+            .flat_map(|_| [one.next().0, other.next().0])
+            .collect();
         given.sort_unstable();
         assert!(given.is_sorted_by(|a, b| a < b));
     }

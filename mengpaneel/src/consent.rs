@@ -1,5 +1,5 @@
-//! Consent: whether this visitor may be tracked, decided once per request and in the same way for the
-//! page and the server.
+//! Consent: whether this visitor may be tracked, decided once per request and in the same way for
+//! the page and the server.
 //!
 //! The first rule that has an answer decides: the application's own rule, mixpanel-js's opt-in and
 //! opt-out cookies, the signals `DNT` and `Sec-GPC`, and last the configured default.
@@ -54,8 +54,8 @@ pub struct ConsentStatus {
     /// True if the application's rule or an opt-in decided. `DNT` no longer matters then, and the
     /// page's mixpanel-js must ignore it too.
     pub is_explicit: bool,
-    /// True if the application's rule granted consent to a visitor who opted out by cookie. The page's
-    /// mixpanel-js must not read that cookie.
+    /// True if the application's rule granted consent to a visitor who opted out by cookie. The
+    /// page's mixpanel-js must not read that cookie.
     pub overrules_cookie: bool,
 }
 
@@ -63,7 +63,11 @@ impl ConsentStatus {
     /// The status after an opt-in or opt-out.
     #[must_use]
     pub fn chosen(is_granted: bool) -> Self {
-        Self { is_granted, is_explicit: true, overrules_cookie: false }
+        Self {
+            is_granted,
+            is_explicit: true,
+            overrules_cookie: false,
+        }
     }
 }
 
@@ -79,7 +83,10 @@ pub struct Decision {
 impl ConsentPolicy {
     /// Decides whether the sender of a request may be tracked.
     pub fn decide(&self, request: &HttpRequest, cookies: &CookieNames) -> Decision {
-        let rule = self.rule.as_ref().map_or(Consent::Unknown, |rule| rule(request));
+        let rule = self
+            .rule
+            .as_ref()
+            .map_or(Consent::Unknown, |rule| rule(request));
         let ruled = match rule {
             Consent::Granted => Some(true),
             Consent::Denied => Some(false),
@@ -94,11 +101,18 @@ impl ConsentPolicy {
         };
         let cookie = opt_in_out(headers, cookies);
         let overrules_cookie = ruled == Some(true) && cookie == Some(false);
-        Decision { now: status(ruled.or(cookie), overrules_cookie), without_cookie: status(ruled, false) }
+        Decision {
+            now: status(ruled.or(cookie), overrules_cookie),
+            without_cookie: status(ruled, false),
+        }
     }
 
     fn is_denied_by_signal(&self, headers: &HeaderMap) -> bool {
-        let is_one = |name: &HeaderName| headers.get(name).is_some_and(|value| value.as_bytes().trim_ascii() == b"1");
+        let is_one = |name: &HeaderName| {
+            headers
+                .get(name)
+                .is_some_and(|value| value.as_bytes().trim_ascii() == b"1")
+        };
         (self.respect_dnt && is_one(&header::DNT)) || (self.respect_gpc && is_one(&SEC_GPC))
     }
 }
@@ -126,7 +140,10 @@ impl ConsentState {
     /// Begins with the request's decision.
     #[must_use]
     pub fn new(decision: Decision) -> Self {
-        Self { decision, now: decision.now }
+        Self {
+            decision,
+            now: decision.now,
+        }
     }
 
     /// The state as the request came.
@@ -175,24 +192,40 @@ impl ConsentChange {
             Method::ClearOptInOutTracking => ConsentChangeKind::Clear,
             _ => return None,
         };
-        let options = call.args().first().and_then(|options| options.as_object().cloned()).unwrap_or_default();
+        let options = call
+            .args()
+            .first()
+            .and_then(|options| options.as_object().cloned())
+            .unwrap_or_default();
         Some(Self { kind, options })
     }
 
-    /// The call that mixpanel-js makes along with the change, if it makes one: the event `$opt_in`, or
-    /// the deletion of the profile where the caller asked for it.
+    /// The call that mixpanel-js makes along with the change, if it makes one: the event `$opt_in`,
+    /// or the deletion of the profile where the caller asked for it.
     #[must_use]
     pub fn companion(&self) -> Option<Call> {
         match self.kind {
             ConsentChangeKind::OptIn => {
-                let name = self.options.get("track_event_name").and_then(serde_json::Value::as_str);
+                let name = self
+                    .options
+                    .get("track_event_name")
+                    .and_then(serde_json::Value::as_str);
                 let name = name.filter(|name| !name.is_empty()).unwrap_or("$opt_in");
-                let properties = self.options.get("track_properties").filter(|properties| properties.is_object());
-                let properties = properties.cloned().unwrap_or_else(|| Properties::new().into());
+                let properties = self
+                    .options
+                    .get("track_properties")
+                    .filter(|properties| properties.is_object());
+                let properties = properties
+                    .cloned()
+                    .unwrap_or_else(|| Properties::new().into());
                 Some(Call::new(Method::Track, vec![name.into(), properties]))
             }
             ConsentChangeKind::OptOut => {
-                let deletes = self.options.get("delete_user").and_then(serde_json::Value::as_bool) == Some(true);
+                let deletes = self
+                    .options
+                    .get("delete_user")
+                    .and_then(serde_json::Value::as_bool)
+                    == Some(true);
                 deletes.then(|| Call::new(Method::PeopleDeleteUser, vec![]))
             }
             ConsentChangeKind::Clear => None,

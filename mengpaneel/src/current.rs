@@ -15,8 +15,8 @@ tokio::task_local! {
     static CURRENT: Mixpanel;
 }
 
-/// The recorder of the request, job or script that this code runs in. Outside of any, one that records
-/// nothing; each place that tries is reported once to `on_error`.
+/// The recorder of the request, job or script that this code runs in. Outside of any, one that
+/// records nothing; each place that tries is reported once to `on_error`.
 ///
 /// ```
 /// assert!(!mengpaneel::current().is_recording());
@@ -34,7 +34,9 @@ pub(crate) fn try_current() -> Option<Mixpanel> {
 
 /// The observer of the current recorder: a test that wants to know what is recorded.
 pub(crate) fn observer() -> Option<Arc<Observed>> {
-    CURRENT.try_with(|mixpanel| mixpanel.recorder()?.observer()).ok()?
+    CURRENT
+        .try_with(|mixpanel| mixpanel.recorder()?.observer())
+        .ok()?
 }
 
 impl Mixpanel {
@@ -58,8 +60,8 @@ impl Mixpanel {
     }
 }
 
-/// Recorder of the caller's scope. Outside of any scope, which is reported once for each call site, one that
-/// records nothing.
+/// Recorder of the caller's scope. Outside of any scope, which is reported once for each call site,
+/// one that records nothing.
 #[track_caller]
 fn here(method: &Method) -> Mixpanel {
     let site = Location::caller();
@@ -89,7 +91,11 @@ pub fn track_pageview(properties: impl Serialize) {
 
 /// Records an event that belongs to groups; see [`Mixpanel::track_with_groups`].
 #[track_caller]
-pub fn track_with_groups(event: impl AsRef<str>, properties: impl Serialize, groups: impl Serialize) {
+pub fn track_with_groups(
+    event: impl AsRef<str>,
+    properties: impl Serialize,
+    groups: impl Serialize,
+) {
     here(&Method::TrackWithGroups).track_with_groups(event, properties, groups);
 }
 

@@ -48,7 +48,8 @@ pub enum Reason {
     /// An ID that can be nobody's: empty, or neither text nor a number.
     #[error("{} needs an ID that is a text or a number and not empty: it was left out", one_line(.0))]
     NoId(String),
-    /// An ID that Mixpanel rejects, since many programs write it where no ID is known: `undefined`, `0`.
+    /// An ID that Mixpanel rejects, since many programs write it where no ID is known: `undefined`,
+    /// `0`.
     #[error(
         "{} was given the ID {}, which Mixpanel rejects as a placeholder: it was left out; give an ID only where it is \
          known",
@@ -61,8 +62,8 @@ pub enum Reason {
         /// The ID.
         id: String,
     },
-    /// A super property or group that mixpanel-js could not store: the name is its own, or it would take the
-    /// value for something else.
+    /// A super property or group that mixpanel-js could not store: the name is its own, or it would
+    /// take the value for something else.
     #[error("mixpanel-js cannot store {0}: it was left out; choose another name")]
     Unstorable(String),
     /// A call on the profile of a user whose ID was rejected.
@@ -124,13 +125,21 @@ impl Failure {
     /// A failure that concerns these calls.
     #[must_use]
     pub fn of_calls(reason: Reason, calls: Vec<Call>) -> Self {
-        Self { reason, calls, messages: Vec::new() }
+        Self {
+            reason,
+            calls,
+            messages: Vec::new(),
+        }
     }
 
     /// A failure that concerns these messages.
     #[must_use]
     pub fn of_messages(reason: Reason, messages: Vec<Value>) -> Self {
-        Self { reason, calls: Vec::new(), messages }
+        Self {
+            reason,
+            calls: Vec::new(),
+            messages,
+        }
     }
 }
 
@@ -177,13 +186,19 @@ struct LogWindow {
 }
 
 impl LogWindow {
-    /// Notes a failure. Answers its number in this window, and how many the window before did not log, where one has
-    /// ended.
+    /// Notes a failure. Answers its number in this window, and how many the window before did not
+    /// log, where one has ended.
     fn count(&mut self, now: Instant) -> (usize, usize) {
         let mut unlogged = 0;
-        if self.began.is_none_or(|began| now.duration_since(began) >= WINDOW) {
+        if self
+            .began
+            .is_none_or(|began| now.duration_since(began) >= WINDOW)
+        {
             unlogged = self.failures.saturating_sub(MAX_LOGGED);
-            *self = Self { began: Some(now), failures: 0 };
+            *self = Self {
+                began: Some(now),
+                failures: 0,
+            };
         }
         self.failures += 1;
         (self.failures, unlogged)
@@ -193,12 +208,19 @@ impl LogWindow {
 impl Failures {
     /// Tells `hook` of every failure, after the log.
     pub fn new(hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
-        Self { hook: Some(Arc::new(hook)), ..Self::default() }
+        Self {
+            hook: Some(Arc::new(hook)),
+            ..Self::default()
+        }
     }
 
     /// Logs a failure, within the bound of the log, and hands it to the application.
     pub fn tell(&self, failure: &Failure) {
-        let (number, unlogged) = self.log.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
+        let (number, unlogged) = self
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count(Instant::now());
         if unlogged > 0 {
             tracing::warn!(target: "mengpaneel", unlogged, "failures were not logged: there were too many");
         }
@@ -223,7 +245,11 @@ impl Failures {
 
 impl fmt::Debug for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.hook.is_some() { "Failures(hook)" } else { "Failures(log)" })
+        f.write_str(if self.hook.is_some() {
+            "Failures(hook)"
+        } else {
+            "Failures(log)"
+        })
     }
 }
 
@@ -236,9 +262,15 @@ mod tests {
     fn the_text_of_a_failure_is_one_bounded_line() {
         let text = || format!("a\r\nERROR forged \u{1b}[0m {}", "x".repeat(100_000));
         let reasons = [
-            Reason::NotJson { what: text(), why: text() },
+            Reason::NotJson {
+                what: text(),
+                why: text(),
+            },
             Reason::NoId(text()),
-            Reason::PlaceholderId { what: text(), id: text() },
+            Reason::PlaceholderId {
+                what: text(),
+                id: text(),
+            },
             Reason::UnknownUser(text()),
             Reason::Untranslatable(text()),
             Reason::Cut(text()),
@@ -249,18 +281,28 @@ mod tests {
             Reason::GivenUp(text()),
         ];
         for reason in reasons {
-            let line = Failure::of_calls(reason, vec![Call::new(Method::Track, vec![]); 10_000]).to_string();
+            let line = Failure::of_calls(reason, vec![Call::new(Method::Track, vec![]); 10_000])
+                .to_string();
             assert!(!line.contains(['\r', '\n', '\u{1b}']), "{line}");
-            assert!(line.len() < 1_500 && line.ends_with("; and 9990 more calls"), "{line}");
+            assert!(
+                line.len() < 1_500 && line.ends_with("; and 9990 more calls"),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn its_text_names_the_events() {
         let call = |method, name: &str| Call::new(method, vec![serde_json::json!(name)]);
-        let calls = vec![call(Method::Track, "Sign In\n"), call(Method::Identify, "ada@blog.example")];
+        let calls = vec![
+            call(Method::Track, "Sign In\n"),
+            call(Method::Identify, "ada@blog.example"),
+        ];
         let line = Failure::of_calls(Reason::Refused("no".into()), calls).to_string();
-        assert_eq!(line, r#"Mixpanel refused it: no; track "Sign In\n"; identify"#);
+        assert_eq!(
+            line,
+            r#"Mixpanel refused it: no; track "Sign In\n"; identify"#
+        );
     }
 
     #[test]
@@ -275,7 +317,8 @@ mod tests {
         let told = Arc::new(Mutex::new(0));
         let seen = Arc::clone(&told);
         let failures = Failures::new(move |_| *seen.lock().unwrap() += 1);
-        (0..1_000).for_each(|_| failures.tell(&Failure::of_calls(Reason::GivenUp("a".into()), vec![])));
+        (0..1_000)
+            .for_each(|_| failures.tell(&Failure::of_calls(Reason::GivenUp("a".into()), vec![])));
         assert_eq!(*told.lock().unwrap(), 1_000);
     }
 }

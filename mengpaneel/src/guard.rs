@@ -51,7 +51,9 @@ impl Guard for All {
         self.0.iter().all(|guard| {
             let asked = recorder.map(|recorder| recorder.here());
             let passes = guard.check(ctx);
-            if let (Some(recorder), Some(begin), Some(asked), false) = (recorder, begin, asked, passes) {
+            if let (Some(recorder), Some(begin), Some(asked), false) =
+                (recorder, begin, asked, passes)
+            {
                 recorder.take_back(begin, asked);
             }
             passes

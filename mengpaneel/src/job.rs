@@ -12,20 +12,25 @@ use crate::parcel::Parcel;
 use crate::recorder::{Ending, Extent, Recorder, Settled};
 use crate::visitor::Visitor;
 
-const SUCCEEDED: Ending = Ending { succeeded: true, routed: true, not_found: false };
+const SUCCEEDED: Ending = Ending {
+    succeeded: true,
+    routed: true,
+    not_found: false,
+};
 
 impl Mengpaneel {
-    /// Runs a job, and puts what it recorded into the outbox at its end. Returns the job's own output.
+    /// Runs a job, and puts what it recorded into the outbox at its end. Returns the job's own
+    /// output.
     ///
-    /// Tracking cannot fail the job: what cannot be delivered goes to `on_error`. With `no_outbox()` or a
-    /// full outbox the calls are delivered at once, which takes at most `timeout`. A job that panics or is
-    /// cancelled hands over what it recorded by hand.
+    /// Tracking cannot fail the job: what cannot be delivered goes to `on_error`. With
+    /// `no_outbox()` or a full outbox the calls are delivered at once, which takes at most
+    /// `timeout`. A job that panics or is cancelled hands over what it recorded by hand.
     ///
-    /// A job has no visitor, so the rules of consent do not apply: check consent before recording. A job
-    /// within a request or another job is one of its own, and inherits no identity.
+    /// A job has no visitor, so the rules of consent do not apply: check consent before recording.
+    /// A job within a request or another job is one of its own, and inherits no identity.
     ///
-    /// A program that ends must call [`shutdown`](Self::shutdown): what waits in the memory outbox is lost
-    /// otherwise.
+    /// A program that ends must call [`shutdown`](Self::shutdown): what waits in the memory outbox
+    /// is lost otherwise.
     ///
     /// ```
     /// # use std::io;
@@ -43,7 +48,9 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope<F: Future>(&self, job: F) -> F::Output {
-        let Some(running) = Running::begin(self) else { return Mixpanel::detached().scope(job).await };
+        let Some(running) = Running::begin(self) else {
+            return Mixpanel::detached().scope(job).await;
+        };
         let output = running.mixpanel().scope(job).await;
         if let Some((parcel, post)) = running.settle(true)
             && let Err(declined) = post.enqueue(parcel).await
@@ -53,12 +60,13 @@ impl Mengpaneel {
         output
     }
 
-    /// Runs a job, and delivers what it recorded at once, past the outbox. Returns the job's own output,
-    /// and whether the calls arrived.
+    /// Runs a job, and delivers what it recorded at once, past the outbox. Returns the job's own
+    /// output, and whether the calls arrived.
     ///
-    /// The result tells of messages that were sent and did not arrive, and is for the caller alone: `on_error` is called
-    /// for them only where the caller stopped waiting. Calls that no message can be made of (an event that is too
-    /// large, a profile of nobody) are reported to `on_error` as everywhere, and are not part of the result. All else
+    /// The result tells of messages that were sent and did not arrive, and is for the caller alone:
+    /// `on_error` is called for them only where the caller stopped waiting. Calls that no
+    /// message can be made of (an event that is too large, a profile of nobody) are reported to
+    /// `on_error` as everywhere, and are not part of the result. All else
     /// is as in [`scope`](Self::scope).
     ///
     /// ```
@@ -75,7 +83,9 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope_now<F: Future>(&self, job: F) -> (F::Output, Result<(), UndeliveredError>) {
-        let Some(running) = Running::begin(self) else { return (Mixpanel::detached().scope(job).await, Ok(())) };
+        let Some(running) = Running::begin(self) else {
+            return (Mixpanel::detached().scope(job).await, Ok(()));
+        };
         let output = running.mixpanel().scope(job).await;
         let delivered = match running.settle(true) {
             Some((parcel, post)) => post.deliver(parcel).await,
@@ -87,9 +97,10 @@ impl Mengpaneel {
     /// Returns a handle that records on behalf of one user, outside of any request: for webhooks,
     /// programs of the command line, and events of the past, which are given a `time`.
     ///
-    /// Each call goes into the outbox when it is recorded, and needs no `scope`. What the handle registers
-    /// goes with its later calls. Within a request or a job the handle is independent of both: events have
-    /// neither the visitor's device nor their address, and the rules of consent do not apply.
+    /// Each call goes into the outbox when it is recorded, and needs no `scope`. What the handle
+    /// registers goes with its later calls. Within a request or a job the handle is independent
+    /// of both: events have neither the visitor's device nor their address, and the rules of
+    /// consent do not apply.
     ///
     /// ```
     /// use serde_json::json;
@@ -115,15 +126,21 @@ impl Mengpaneel {
     }
 }
 
-/// A recorder of what belongs to no visitor. Without a token it is a test's, and what it records leaves nowhere.
+/// A recorder of what belongs to no visitor. Without a token it is a test's, and what it records
+/// leaves nowhere.
 fn recorder(on: Option<&Arc<On>>) -> Recorder {
-    let Some(on) = on else { return Recorder::new(Visitor::default, Arc::default()) };
+    let Some(on) = on else {
+        return Recorder::new(Visitor::default, Arc::default());
+    };
     let settings = Arc::clone(&on.means.settings);
-    Recorder::new(move || settings.restrict(Visitor::default()), Arc::clone(&on.shared))
+    Recorder::new(
+        move || settings.restrict(Visitor::default()),
+        Arc::clone(&on.shared),
+    )
 }
 
-/// A job that is running. If dropped before its end (panic, cancellation), it hands over what was recorded by
-/// hand.
+/// A job that is running. If dropped before its end (panic, cancellation), it hands over what was
+/// recorded by hand.
 struct Running {
     recorder: Arc<Recorder>,
     /// `None` without a token, in a test.
@@ -138,7 +155,10 @@ impl Running {
             return None;
         }
         let recorder = Arc::new(recorder(on).observed_by(observer));
-        Some(Self { recorder, post: on.map(|on| Arc::clone(&on.means.post)) })
+        Some(Self {
+            recorder,
+            post: on.map(|on| Arc::clone(&on.means.post)),
+        })
     }
 
     fn mixpanel(&self) -> Mixpanel {
@@ -147,11 +167,24 @@ impl Running {
 
     /// Calls of the job, and who delivers them. `None` if there is nothing but setup.
     fn settle(&self, succeeded: bool) -> Option<(Parcel, &Arc<Post>)> {
-        let settled = self.recorder.settle(Ending { succeeded, ..SUCCEEDED }, Extent::Everything)?;
-        let Settled { mut calls, via_server, .. } = Arc::unwrap_or_clone(settled);
+        let settled = self.recorder.settle(
+            Ending {
+                succeeded,
+                ..SUCCEEDED
+            },
+            Extent::Everything,
+        )?;
+        let Settled {
+            mut calls,
+            via_server,
+            ..
+        } = Arc::unwrap_or_clone(settled);
         calls.append(via_server);
         let parcel = self.recorder.parcel(calls);
-        let parcel = (!parcel.calls.is_setup_only()).then_some(Parcel { via_server: true, ..parcel })?;
+        let parcel = (!parcel.calls.is_setup_only()).then_some(Parcel {
+            via_server: true,
+            ..parcel
+        })?;
         Some((parcel, self.post.as_ref()?))
     }
 }

@@ -14,8 +14,8 @@ pub use table::OPTIONS;
 pub struct JsOption {
     /// Name of the option.
     pub name: &'static str,
-    /// Values that the option takes, where it binds the server too; `None` where it concerns the page
-    /// only.
+    /// Values that the option takes, where it binds the server too; `None` where it concerns the
+    /// page only.
     pub binds_server: Option<Takes>,
     /// Effect on the server, or the part of the page that the option concerns. Shown in the guide.
     pub what: &'static str,
@@ -42,7 +42,9 @@ impl Takes {
             Self::Bool => value.is_boolean(),
             Self::Number => value.is_number(),
             Self::Text => value.is_string() || value.is_null(),
-            Self::Names => value.as_array().is_some_and(|names| names.iter().all(Value::is_string)),
+            Self::Names => value
+                .as_array()
+                .is_some_and(|names| names.iter().all(Value::is_string)),
             Self::OneOf(texts) => value.as_str().is_some_and(|text| texts.contains(&text)),
         }
     }
@@ -64,7 +66,10 @@ impl Takes {
 /// version of mixpanel-js has: a misspelt one protects nobody.
 #[must_use]
 pub fn unusable(config: &Properties) -> Option<(&'static JsOption, Takes)> {
-    for name in config.keys().filter(|name| OPTIONS.iter().all(|option| option.name != *name)) {
+    for name in config
+        .keys()
+        .filter(|name| OPTIONS.iter().all(|option| option.name != *name))
+    {
         tracing::warn!(
             target: "mengpaneel",
             option = name,
@@ -74,7 +79,10 @@ pub fn unusable(config: &Properties) -> Option<(&'static JsOption, Takes)> {
     }
     OPTIONS.iter().find_map(|option| {
         let takes = option.binds_server?;
-        config.get(option.name).is_some_and(|value| !takes.fits(value)).then_some((option, takes))
+        config
+            .get(option.name)
+            .is_some_and(|value| !takes.fits(value))
+            .then_some((option, takes))
     })
 }
 
@@ -93,8 +101,18 @@ pub const CAMPAIGN: [&str; 10] = [
 ];
 
 /// Click IDs that mixpanel-js takes from the URL and does not store.
-pub const CLICK_IDS: [&str; 10] =
-    ["dclid", "fbclid", "gclid", "ko_click_id", "li_fat_id", "msclkid", "sccid", "ttclid", "twclid", "wbraid"];
+pub const CLICK_IDS: [&str; 10] = [
+    "dclid",
+    "fbclid",
+    "gclid",
+    "ko_click_id",
+    "li_fat_id",
+    "msclkid",
+    "sccid",
+    "ttclid",
+    "twclid",
+    "wbraid",
+];
 
 /// Properties that stay: Mixpanel takes no event without them.
 const REQUIRED: [&str; 4] = ["token", "distinct_id", "time", "$insert_id"];
@@ -119,14 +137,31 @@ impl Omitted {
     /// The properties that a configuration of `mixpanel.init` leaves out.
     #[must_use]
     pub fn by(config: &Properties) -> Self {
-        let is_on = |key: &str, default| config.get(key).and_then(Value::as_bool).unwrap_or(default);
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let everywhere = config.get("property_blacklist").and_then(Value::as_array).into_iter().flatten();
+        let is_on =
+            |key: &str, default| config.get(key).and_then(Value::as_bool).unwrap_or(default);
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let everywhere = config
+            .get("property_blacklist")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let (tracks, google) = (is_on("track_marketing", true), is_on("store_google", true));
         let stops = is_on("stop_utm_persistence", false);
-        let mut omitted =
-            Self { everywhere: everywhere.filter_map(Value::as_str).map(str::to_owned).collect(), ..Self::default() };
-        omitted.everywhere.retain(|name| !REQUIRED.contains(&name.as_str()));
+        let mut omitted = Self {
+            everywhere: everywhere
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+            ..Self::default()
+        };
+        omitted
+            .everywhere
+            .retain(|name| !REQUIRED.contains(&name.as_str()));
         if !tracks {
             omitted.in_url = names(&CLICK_IDS);
             // mixpanel-js stores the campaign of the URL, and sends what it stores.
@@ -143,7 +178,11 @@ impl Omitted {
     /// As it travels; `None` where nothing is left out.
     #[must_use]
     pub fn to_text(&self) -> Option<String> {
-        if *self == Self::default() { None } else { serde_json::to_string(self).ok() }
+        if *self == Self::default() {
+            None
+        } else {
+            serde_json::to_string(self).ok()
+        }
     }
 
     /// As it came.
@@ -160,12 +199,16 @@ impl Omitted {
 
     /// Leaves out what no event may have.
     pub fn strip(&self, properties: &mut Properties) {
-        self.everywhere.iter().for_each(|name| drop(properties.remove(name)));
+        self.everywhere
+            .iter()
+            .for_each(|name| drop(properties.remove(name)));
     }
 
     /// Leaves out what mixpanel-js's cookie may not add.
     pub fn strip_cookie(&self, super_properties: &mut Properties) {
-        self.in_cookie.iter().for_each(|name| drop(super_properties.remove(name)));
+        self.in_cookie
+            .iter()
+            .for_each(|name| drop(super_properties.remove(name)));
     }
 
     /// Returns whether a parameter of the URL becomes no property.
@@ -178,7 +221,9 @@ impl Omitted {
     #[cfg(feature = "sidekiq")]
     #[must_use]
     pub fn has_any(&self, properties: &Properties) -> bool {
-        self.everywhere.iter().any(|name| properties.contains_key(name))
+        self.everywhere
+            .iter()
+            .any(|name| properties.contains_key(name))
     }
 }
 

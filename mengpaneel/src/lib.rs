@@ -1,19 +1,20 @@
 //! Mixpanel tracking for Actix Web: annotate handlers, and their events are delivered through the
 //! visitor's browser, or by the server where the browser cannot.
 //!
-//! A handler that redirects, or that answers a script, has no page to put an event in. This crate carries the
-//! event to the visitor's next page, into the response that the script gets, or to Mixpanel's server API.
+//! A handler that redirects, or that answers a script, has no page to put an event in. This crate
+//! carries the event to the visitor's next page, into the response that the script gets, or to
+//! Mixpanel's server API.
 //!
-//! * Calls that one strategy cannot take go to the next; calls that the last one cannot deliver go to
-//!   [`on_error`](Builder::on_error).
+//! * Calls that one strategy cannot take go to the next; calls that the last one cannot deliver go
+//!   to [`on_error`](Builder::on_error).
 //! * Events are counted once: copies share an ID, by which Mixpanel drops all but one.
 //!   `people.increment`, `append`, `union` and `remove` are delivered at most once.
-//! * No failure of tracking breaks a response. A response waits for an outbox in a file or in Redis to take
-//!   its calls, and for `server_side`, [`timeout`](Builder::timeout) at most; while Redis is away, calls
-//!   go that way.
-//! * Lost without an error: calls in a page whose browser blocks mixpanel-js; calls in memory when the
-//!   process is killed (a [file or Redis](guide::outboxes) keeps them). Events of robots are dropped unless
-//!   they are marked `via(server)`; the feature `metrics` counts them.
+//! * No failure of tracking breaks a response. A response waits for an outbox in a file or in Redis
+//!   to take its calls, and for `server_side`, [`timeout`](Builder::timeout) at most; while Redis
+//!   is away, calls go that way.
+//! * Lost without an error: calls in a page whose browser blocks mixpanel-js; calls in memory when
+//!   the process is killed (a [file or Redis](guide::outboxes) keeps them). Events of robots are
+//!   dropped unless they are marked `via(server)`; the feature `metrics` counts them.
 //!
 //! ```
 //! use actix_web::{App, HttpResponse, Responder, post, web};
@@ -48,15 +49,16 @@
 //!
 //! # How a call travels
 //!
-//! * [`Mengpaneel`] is the middleware. It makes a recorder for each request. When the response is a page, it
-//!   replays the calls that an earlier redirect left in a carrier cookie. [`Mengpaneel::with_setup`] runs the
-//!   function that tells who is signed in.
+//! * [`Mengpaneel`] is the middleware. It makes a recorder for each request. When the response is a
+//!   page, it replays the calls that an earlier redirect left in a carrier cookie.
+//!   [`Mengpaneel::with_setup`] runs the function that tells who is signed in.
 //! * The attributes [`track`](macro@track), [`before_setup`](macro@before_setup),
 //!   [`setup`](macro@setup) and [`tracking`](macro@tracking) record calls of mixpanel-js, and so do
-//!   the functions of the same names, and the [`Mixpanel`] extractor, by hand. A call has a [`Mode`]
-//!   that says when it runs.
-//! * When the response is there, the first [`Strategy`] that can takes them all: a carrier cookie, to the
-//!   page after a redirect; the page; a header, for scripts; the outbox; the server, at once.
+//!   the functions of the same names, and the [`Mixpanel`] extractor, by hand. A call has a
+//!   [`Mode`] that says when it runs.
+//! * When the response is there, the first [`Strategy`] that can takes them all: a carrier cookie,
+//!   to the page after a redirect; the page; a header, for scripts; the outbox; the server, at
+//!   once.
 //! * What the server sends waits in an [`Outbox`](outbox::Outbox) until a thread of its own has
 //!   translated and delivered it. A call that could not be delivered is reported as a [`Failure`].
 //!
@@ -109,8 +111,9 @@ pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use config::{BuildError, Builder, Token};
 pub use consent::Consent;
 pub use current::{
-    add_group, alias, before_setup, current, disable, get_group, identify, people, register, register_once,
-    remove_group, reset, set_group, setup, time_event, track, track_pageview, track_with_groups, tracking, unregister,
+    add_group, alias, before_setup, current, disable, get_group, identify, people, register,
+    register_once, remove_group, reset, set_group, setup, time_event, track, track_pageview,
+    track_with_groups, tracking, unregister,
 };
 pub use failure::{Failure, Reason};
 pub use flush::Body;
@@ -130,7 +133,9 @@ pub use parcel::Parcel;
 pub use plan::{Annotation, Plan, Route, plan};
 pub use request::proxies::ProxyHeaders;
 pub use script::{Script, script};
-pub use server::{ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region, UnknownRegionError};
+pub use server::{
+    ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region, UnknownRegionError,
+};
 pub use settings::Loader;
 pub use strategy::Strategy;
 pub use visitor::Visitor;
@@ -143,7 +148,9 @@ pub mod __private {
     pub use crate::__plan as planned;
     pub use crate::attribute::*;
     pub use crate::call::{Method, Mode};
-    pub use crate::plan::{Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site, Value};
+    pub use crate::plan::{
+        Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site, Value,
+    };
     #[cfg(feature = "plan")]
     pub use inventory;
     pub use mengpaneel_macros::attributes;

@@ -8,7 +8,9 @@ pub fn redacted_url(url: &str) -> String {
     let url = url.trim();
     let scheme_end = url.find("://").map_or(0, |at| at + 3);
     let (scheme, mut rest) = url.split_at(scheme_end);
-    let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.:/".contains(&byte));
+    let is_scheme = scheme
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.:/".contains(&byte));
     // What stands before the last `@` may be a password, also where it was not encoded.
     let user = match url.rfind('@') {
         Some(at) if at >= scheme_end => {
@@ -28,8 +30,8 @@ pub fn redacted_url(url: &str) -> String {
 /// Most characters of a foreign text that are shown.
 const MAX_SHOWN: usize = 80;
 
-/// A text that a visitor may have written, in quotes: control characters are escaped, and a long one is shortened. So it
-/// cannot end a line of a log, nor fill it.
+/// A text that a visitor may have written, in quotes: control characters are escaped, and a long
+/// one is shortened. So it cannot end a line of a log, nor fill it.
 #[derive(Clone, Copy, Debug)]
 pub struct Quoted<'a>(pub &'a str);
 
@@ -40,18 +42,24 @@ impl fmt::Display for Quoted<'_> {
         for c in chars.by_ref().take(MAX_SHOWN) {
             match c {
                 '\'' => f.write_char(c)?,
-                // Line and paragraph separators, and what changes the direction of a text, are escaped by `escape_debug`.
+                // Line and paragraph separators, and what changes the direction of a text, are
+                // escaped by `escape_debug`.
                 c => write!(f, "{}", c.escape_debug())?,
             }
         }
-        f.write_str(if chars.next().is_some() { "…\"" } else { "\"" })
+        f.write_str(if chars.next().is_some() {
+            "…\""
+        } else {
+            "\""
+        })
     }
 }
 
 /// Most characters of a line that holds foreign text.
 const MAX_LINE: usize = 400;
 
-/// A text with foreign parts on one line: control characters are escaped, and a long one is shortened.
+/// A text with foreign parts on one line: control characters are escaped, and a long one is
+/// shortened.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut line = String::new();
@@ -76,15 +84,33 @@ mod tests {
     fn a_redacted_url_has_no_user_password_query_or_fragment() {
         for (url, shown) in [
             ("https://api-eu.mixpanel.com", "https://api-eu.mixpanel.com"),
-            ("https://me:s3cret@proxy.example/mp", "https://…@proxy.example/mp"),
-            ("redis+cluster://:s3cret@proxy.example:7000/", "redis+cluster://…@proxy.example:7000/"),
+            (
+                "https://me:s3cret@proxy.example/mp",
+                "https://…@proxy.example/mp",
+            ),
+            (
+                "redis+cluster://:s3cret@proxy.example:7000/",
+                "redis+cluster://…@proxy.example:7000/",
+            ),
             ("//me:s3cret@proxy.example/mp", "…@proxy.example/mp"),
-            ("https://me@s3cret@proxy.example/mp", "https://…@proxy.example/mp"),
-            ("https://me:s3c?ret#@proxy.example", "https://…@proxy.example"),
-            ("https://me:s3c/ret@proxy.example", "https://…@proxy.example"),
+            (
+                "https://me@s3cret@proxy.example/mp",
+                "https://…@proxy.example/mp",
+            ),
+            (
+                "https://me:s3c?ret#@proxy.example",
+                "https://…@proxy.example",
+            ),
+            (
+                "https://me:s3c/ret@proxy.example",
+                "https://…@proxy.example",
+            ),
             ("me:s3cret@proxy.example", "…@proxy.example"),
             ("me:s3cret@https://proxy.example", "https://proxy.example"),
-            (" https://proxy.example/?token=s3cret ", "https://proxy.example/?…"),
+            (
+                " https://proxy.example/?token=s3cret ",
+                "https://proxy.example/?…",
+            ),
             ("https://proxy.example/#s3cret", "https://proxy.example/#…"),
             ("", ""),
         ] {
@@ -96,11 +122,17 @@ mod tests {
     fn foreign_text_stays_on_its_line_and_short() {
         let text = "a\r\nERROR \u{1b}[31m forged \u{2028} \u{202e} \u{0} \"quoted\" it's Zürich";
         for shown in [Quoted(text).to_string(), one_line(text)] {
-            assert!(!shown.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{202e}', '\0']), "{shown}");
+            assert!(
+                !shown.contains(['\r', '\n', '\u{1b}', '\u{2028}', '\u{202e}', '\0']),
+                "{shown}"
+            );
             assert!(shown.contains("it's Zürich"), "{shown}");
         }
         assert_eq!(Quoted("Plan").to_string(), "\"Plan\"");
         let long = "é".repeat(10_000);
-        assert!(Quoted(&long).to_string().chars().count() < 100 && one_line(&long).chars().count() <= MAX_LINE + 1);
+        assert!(
+            Quoted(&long).to_string().chars().count() < 100
+                && one_line(&long).chars().count() <= MAX_LINE + 1
+        );
     }
 }

@@ -13,8 +13,9 @@ use crate::visitor::Visitor;
 
 /// One project of Mixpanel's: the middleware for an app, and the scope for scripts and jobs.
 ///
-/// Cheap to clone; it lives as long as its last clone. [`Mengpaneel::builder`] makes one. An app is wrapped in
-/// [`with_setup`](Self::with_setup), or in a clone where no function tells who is signed in:
+/// Cheap to clone; it lives as long as its last clone. [`Mengpaneel::builder`] makes one. An app is
+/// wrapped in [`with_setup`](Self::with_setup), or in a clone where no function tells who is signed
+/// in:
 ///
 /// ```
 /// # fn main() -> Result<(), mengpaneel::BuildError> {
@@ -31,7 +32,8 @@ use crate::visitor::Visitor;
 pub struct Mengpaneel {
     /// `None` without a token: nothing is recorded, flushed or injected.
     on: Option<Arc<On>>,
-    /// Shared by all clones, also without a token: their address tells one Mengpaneel from another.
+    /// Shared by all clones, also without a token: their address tells one Mengpaneel from
+    /// another.
     settings: Arc<Settings>,
 }
 
@@ -44,7 +46,10 @@ pub(crate) struct On {
 impl Mengpaneel {
     /// A Mengpaneel that is on, or one without a token.
     pub(crate) fn new(settings: Arc<Settings>, on: Option<On>) -> Self {
-        Self { on: on.map(Arc::new), settings }
+        Self {
+            on: on.map(Arc::new),
+            settings,
+        }
     }
 
     pub(crate) fn settings(&self) -> &Arc<Settings> {
@@ -60,11 +65,11 @@ impl Mengpaneel {
         self.on.is_some()
     }
 
-    /// Waits until the server has sent what waits in the outbox, `deadline` at most. Scripts that end and tests need it; a
-    /// server does not.
+    /// Waits until the server has sent what waits in the outbox, `deadline` at most. Scripts that
+    /// end and tests need it; a server does not.
     ///
-    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)), it waits until everything
-    /// recorded is in the outbox.
+    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)), it
+    /// waits until everything recorded is in the outbox.
     ///
     /// # Errors
     /// [`NotSent`]: the number of records that wait still, and the last error of a delivery. Delivery goes on.
@@ -93,9 +98,9 @@ impl Mengpaneel {
     /// Sends what waits, until `deadline` is over; takes nothing more. To be called once the server
     /// has stopped, after `server.await`.
     ///
-    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)), records that wait for them
-    /// are no failure. While Mixpanel is away, attempts go on until the deadline. A request that is under way then is
-    /// waited for, 15 seconds at most.
+    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)),
+    /// records that wait for them are no failure. While Mixpanel is away, attempts go on until
+    /// the deadline. A request that is under way then is waited for, 15 seconds at most.
     ///
     /// # Errors
     /// [`NotSent`]: the number of records that were left, and the last error of a delivery. Those in memory are lost, and
@@ -134,7 +139,10 @@ impl On {
 impl fmt::Debug for On {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Means { settings, post, .. } = &*self.means;
-        f.debug_struct("On").field("settings", settings).field("post", post).finish_non_exhaustive()
+        f.debug_struct("On")
+            .field("settings", settings)
+            .field("post", post)
+            .finish_non_exhaustive()
     }
 }
 

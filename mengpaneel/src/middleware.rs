@@ -34,7 +34,11 @@ pub(crate) use handles::Handles;
 use observed::ObservedRequest;
 
 /// Ending of a request that got no response.
-const FAILED: Ending = Ending { succeeded: false, routed: true, not_found: false };
+const FAILED: Ending = Ending {
+    succeeded: false,
+    routed: true,
+    not_found: false,
+};
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
 where
@@ -65,17 +69,25 @@ pub struct Middleware<S> {
 
 impl<S> Middleware<S> {
     pub(crate) fn around(service: S, mengpaneel: &Mengpaneel) -> Self {
-        Self { service, mengpaneel: mengpaneel.clone(), has_session_inside: is_around_session::<S>() }
+        Self {
+            service,
+            mengpaneel: mengpaneel.clone(),
+            has_session_inside: is_around_session::<S>(),
+        }
     }
 }
 
-/// Returns whether a service has a `SessionMiddleware` of any version around it, with no setup function inside, by its
-/// type's name: for a log line only, since such names are no promise of the compiler's. A session that may be switched
-/// off does not count.
+/// Returns whether a service has a `SessionMiddleware` of any version around it, with no setup
+/// function inside, by its type's name: for a log line only, since such names are no promise of the
+/// compiler's. A session that may be switched off does not count.
 fn is_around_session<S>() -> bool {
     let name = std::any::type_name::<S>();
-    let Some(session) = name.find("actix_session::middleware::") else { return false };
-    let has_function_inside = name.rfind("::BeforeMiddleware<").is_some_and(|function| session < function);
+    let Some(session) = name.find("actix_session::middleware::") else {
+        return false;
+    };
+    let has_function_inside = name
+        .rfind("::BeforeMiddleware<")
+        .is_some_and(|function| session < function);
     !has_function_inside && !name.contains("::ConditionMiddleware<")
 }
 
@@ -106,17 +118,24 @@ where
             };
         };
         let settings = &on.means.settings;
-        let decision = settings.consent.decide(request.request(), &settings.cookies);
+        let decision = settings
+            .consent
+            .decide(request.request(), &settings.cookies);
         let mut state = RequestState::new(on, &request, decision, observer);
         if self.has_session_inside && state.session.is_none() {
-            settings.mistakes.report(&SetupMistake::SessionInside, Some(request.path()));
+            settings
+                .mistakes
+                .report(&SetupMistake::SessionInside, Some(request.path()));
         }
         if state.asked.is_origin_hidden {
-            settings.mistakes.report(&SetupMistake::HostHidden, Some(request.path()));
+            settings
+                .mistakes
+                .report(&SetupMistake::HostHidden, Some(request.path()));
         }
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
         Handles::keep(&request, &self.mengpaneel, &mixpanel);
-        // Routing and its guards run inside of `call` itself, extractors and handlers in its future.
+        // Routing and its guards run inside of `call` itself, extractors and handlers in its
+        // future.
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
             let response = mixpanel.scope(answer).await?;
@@ -163,7 +182,8 @@ where
         })
     }
 
-    /// Passes on a request that the same Mengpaneel records already, wrapped around an outer scope too.
+    /// Passes on a request that the same Mengpaneel records already, wrapped around an outer scope
+    /// too.
     fn call_inner(
         &self,
         request: ServiceRequest,
@@ -184,7 +204,8 @@ pub(crate) fn ending<B>(recorder: &Recorder, response: &ServiceResponse<B>) -> E
 }
 
 /// State of a request in flight. If dropped before the response is ready (panic, disconnect, failed
-/// middleware), it enqueues what was recorded here; delayed calls that the request brought stay where they are.
+/// middleware), it enqueues what was recorded here; delayed calls that the request brought stay
+/// where they are.
 struct RequestState {
     on: Arc<On>,
     asked: Arc<Asked>,
@@ -198,25 +219,50 @@ struct RequestState {
 }
 
 impl RequestState {
-    fn new(on: &Arc<On>, request: &ServiceRequest, decision: Decision, observer: Option<Arc<Observed>>) -> Self {
+    fn new(
+        on: &Arc<On>,
+        request: &ServiceRequest,
+        decision: Decision,
+        observer: Option<Arc<Observed>>,
+    ) -> Self {
         let settings = &on.means.settings;
         let asked = Arc::new(Asked::new(request.request(), settings));
         let session = session_payload::is_present(request).then(|| request.get_session());
-        let has_session = session.as_ref().is_some_and(|session| !session.entries().is_empty());
+        let has_session = session
+            .as_ref()
+            .is_some_and(|session| !session.entries().is_empty());
         let is_granted = decision.now.is_granted;
-        let seeding = settings.seeding.as_ref().filter(|_| is_granted && asked.is_navigation());
+        let seeding = settings
+            .seeding
+            .as_ref()
+            .filter(|_| is_granted && asked.is_navigation());
         let host = || asked.url().and_then(|url| url.host_str());
         let is_new = || asked.cookie(&settings.cookies).is_none();
-        let seed = seeding.filter(|_| is_new()).and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));
+        let seed = seeding
+            .filter(|_| is_new())
+            .and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));
         let seeded = seed.as_ref().map(|seed| seed.value().to_owned());
         let (said, configured) = (Arc::clone(&asked), Arc::clone(settings));
         let recorder = on.recorder_for(decision, observer, move || {
             let visitor = said.visitor(&configured.cookies, has_session);
-            configured.restrict(Visitor { cookie: seeded.or(visitor.cookie), ..visitor })
+            configured.restrict(Visitor {
+                cookie: seeded.or(visitor.cookie),
+                ..visitor
+            })
         });
         let (key, consent) = (&settings.names.session_key, decision.now);
-        let session_payload = session.as_ref().and_then(|session| session_payload::encoded(session, key));
-        Self { on: Arc::clone(on), asked, recorder, session, session_payload, consent, seed }
+        let session_payload = session
+            .as_ref()
+            .and_then(|session| session_payload::encoded(session, key));
+        Self {
+            on: Arc::clone(on),
+            asked,
+            recorder,
+            session,
+            session_payload,
+            consent,
+            seed,
+        }
     }
 
     async fn finish<B>(&mut self, response: ServiceResponse<B>) -> ServiceResponse<Body<B>>
@@ -260,23 +306,40 @@ impl RequestState {
 
 impl Drop for RequestState {
     fn drop(&mut self) {
-        let Some(settled) = self.recorder.settle(FAILED, Extent::RecordedHere) else { return };
-        let Settled { calls, via_server, consent_change, .. } = &*settled;
+        let Some(settled) = self.recorder.settle(FAILED, Extent::RecordedHere) else {
+            return;
+        };
+        let Settled {
+            calls,
+            via_server,
+            consent_change,
+            ..
+        } = &*settled;
         if consent_change.is_some() {
             let path = Quoted(self.asked.url().map(url::Url::path).unwrap_or_default());
             let why = format!(
                 "the response to {} {path} did not reach the visitor, and with it their opt-in or opt-out was not stored",
                 self.asked.method
             );
-            self.recorder.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
+            self.recorder
+                .tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
         }
         let parcel = |calls: &Calls| self.recorder.parcel(calls.clone());
         if !calls.is_setup_only() {
             self.on.means.post.hand_over(parcel(calls));
         }
         if !via_server.is_setup_only() {
-            let context = calls.before_setup.iter().chain(&calls.setup).cloned().collect();
-            self.on.means.post.hand_over(Parcel { context, via_server: true, ..parcel(via_server) });
+            let context = calls
+                .before_setup
+                .iter()
+                .chain(&calls.setup)
+                .cloned()
+                .collect();
+            self.on.means.post.hand_over(Parcel {
+                context,
+                via_server: true,
+                ..parcel(via_server)
+            });
         }
     }
 }

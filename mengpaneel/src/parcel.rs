@@ -10,7 +10,8 @@ use crate::visitor::Visitor;
 /// Calls that the server delivers, and under whom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parcel {
-    /// Names the parcel wherever it waits. Of two that one Mengpaneel made, the later one is the greater.
+    /// Names the parcel wherever it waits. Of two that one Mengpaneel made, the later one is the
+    /// greater.
     pub id: Uuid,
     /// Who was there.
     pub visitor: Visitor,
@@ -30,11 +31,18 @@ impl Parcel {
     /// A parcel of calls recorded under `visitor`.
     #[must_use]
     pub fn new(visitor: Visitor, calls: Calls) -> Self {
-        Self { id: Uuid::now_v7(), visitor, context: Vec::new(), calls, via_server: false }
+        Self {
+            id: Uuid::now_v7(),
+            visitor,
+            context: Vec::new(),
+            calls,
+            via_server: false,
+        }
     }
 }
 
-/// A parcel as it is seen: its parts stand elsewhere, and are taken only where it has to wait for something.
+/// A parcel as it is seen: its parts stand elsewhere, and are taken only where it has to wait for
+/// something.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -49,24 +57,64 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Of a single call.
     pub(crate) fn of_call(id: Uuid, visitor: &'a Visitor, call: &'a Call, mode: Mode) -> Self {
-        let only = |its| if its == mode { std::slice::from_ref(call) } else { &[] };
+        let only = |its| {
+            if its == mode {
+                std::slice::from_ref(call)
+            } else {
+                &[]
+            }
+        };
         let calls = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking].map(only);
-        Self { id, visitor, context: &[], calls, via_server: false }
+        Self {
+            id,
+            visitor,
+            context: &[],
+            calls,
+            via_server: false,
+        }
     }
 
     /// Takes it.
     pub(crate) fn to_parcel(self) -> Parcel {
-        let Self { id, visitor, context, calls, via_server } = self;
+        let Self {
+            id,
+            visitor,
+            context,
+            calls,
+            via_server,
+        } = self;
         let [before_setup, setup, tracking] = calls.map(<[Call]>::to_vec);
-        let calls = Calls { before_setup, setup, tracking };
-        Parcel { id, visitor: visitor.clone(), context: context.to_vec(), calls, via_server }
+        let calls = Calls {
+            before_setup,
+            setup,
+            tracking,
+        };
+        Parcel {
+            id,
+            visitor: visitor.clone(),
+            context: context.to_vec(),
+            calls,
+            via_server,
+        }
     }
 }
 
 impl<'a> From<&'a Parcel> for View<'a> {
     fn from(parcel: &'a Parcel) -> Self {
-        let Parcel { id, visitor, context, calls, via_server } = parcel;
+        let Parcel {
+            id,
+            visitor,
+            context,
+            calls,
+            via_server,
+        } = parcel;
         let calls: [&[Call]; 3] = [&calls.before_setup, &calls.setup, &calls.tracking];
-        Self { id: *id, visitor, context, calls, via_server: *via_server }
+        Self {
+            id: *id,
+            visitor,
+            context,
+            calls,
+            via_server: *via_server,
+        }
     }
 }

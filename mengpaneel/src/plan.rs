@@ -115,14 +115,19 @@ macro_rules! __plan {
 
 impl Plan {
     fn of(planned: impl Iterator<Item = &'static Planned>) -> Self {
-        let mut annotations: Vec<_> = planned.flat_map(|Planned(site)| Annotation::all(site)).collect();
+        let mut annotations: Vec<_> = planned
+            .flat_map(|Planned(site)| Annotation::all(site))
+            .collect();
         annotations.sort_by_key(|annotation| (annotation.file, annotation.line));
         Self(annotations)
     }
 
     /// The names of the events, each once, in alphabetical order.
     pub fn events(&self) -> Vec<&str> {
-        let mut events: Vec<_> = self.iter().filter_map(|annotation| annotation.event.as_deref()).collect();
+        let mut events: Vec<_> = self
+            .iter()
+            .filter_map(|annotation| annotation.event.as_deref())
+            .collect();
         events.sort_unstable();
         events.dedup();
         events

@@ -107,7 +107,12 @@ pub struct Recorder {
 impl Recorder {
     /// An empty recorder for what happens under `visitor`.
     pub fn new(visitor: impl FnOnce() -> Visitor + Send + 'static, shared: Arc<Shared>) -> Self {
-        Self { state: Mutex::default(), visitor: LazyLock::new(Box::new(visitor)), shared, observer: None }
+        Self {
+            state: Mutex::default(),
+            visitor: LazyLock::new(Box::new(visitor)),
+            shared,
+            observer: None,
+        }
     }
 
     /// Who is there.
@@ -133,12 +138,22 @@ impl Recorder {
     /// A parcel of calls that were recorded here.
     pub fn parcel(&self, calls: Calls) -> Parcel {
         let id = self.next_id();
-        Parcel { id, visitor: self.visitor.clone(), context: Vec::new(), calls, via_server: false }
+        Parcel {
+            id,
+            visitor: self.visitor.clone(),
+            context: Vec::new(),
+            calls,
+            via_server: false,
+        }
     }
 
-    /// Reports an ID that is nobody's, once for each place and each Mengpaneel. `call` was not recorded for it.
+    /// Reports an ID that is nobody's, once for each place and each Mengpaneel. `call` was not
+    /// recorded for it.
     pub fn reject(&self, reason: Reason, call: Option<Call>) {
-        if call.as_ref().is_some_and(|call| call.method() == &Method::Identify) {
+        if call
+            .as_ref()
+            .is_some_and(|call| call.method() == &Method::Identify)
+        {
             self.lock().is_user_unknown = true;
         }
         if self.shared.reported.is_new(&reason) {
@@ -146,7 +161,8 @@ impl Recorder {
         }
     }
 
-    /// Removes the IDs of a call that are nobody's. Returns whether there is still something to record.
+    /// Removes the IDs of a call that are nobody's. Returns whether there is still something to
+    /// record.
     fn check(&self, call: &mut Call, place: Option<Place>) -> bool {
         if ids::are_known(call) {
             return true;
@@ -160,24 +176,38 @@ impl Recorder {
         is_left
     }
 
-    /// Puts the calls in place that the last request left. What is replayed later stands behind them.
+    /// Puts the calls in place that the last request left. What is replayed later stands behind
+    /// them.
     pub fn replay(&self, mut calls: Calls) {
         for mode in [Mode::BeforeSetup, Mode::Setup, Mode::Tracking] {
-            calls.mode_mut(mode).retain_mut(|call| self.check(call, None));
+            calls
+                .mode_mut(mode)
+                .retain_mut(|call| self.check(call, None));
         }
         let mut state = self.lock();
         if !calls.setup.is_empty() {
             state.replayed_setup = calls.setup;
         }
-        let modes = [(Mode::BeforeSetup, calls.before_setup), (Mode::Tracking, calls.tracking)];
+        let modes = [
+            (Mode::BeforeSetup, calls.before_setup),
+            (Mode::Tracking, calls.tracking),
+        ];
         for (mode, calls) in modes {
-            state.recorded.extend(calls.into_iter().map(|call| Recorded {
-                entry: Entry { call, mode, via_server: false, condition: Condition::Always, ticket: Some(0) },
-                under: None,
-                replayed: true,
-                change: None,
-                is_change_only: false,
-            }));
+            state
+                .recorded
+                .extend(calls.into_iter().map(|call| Recorded {
+                    entry: Entry {
+                        call,
+                        mode,
+                        via_server: false,
+                        condition: Condition::Always,
+                        ticket: Some(0),
+                    },
+                    under: None,
+                    replayed: true,
+                    change: None,
+                    is_change_only: false,
+                }));
         }
     }
 
@@ -193,7 +223,11 @@ impl Recorder {
             state.spoken = true;
             state.setups.clear();
         }
-        state.setups.push(Setup { condition, identity: None, entries: Vec::new() });
+        state.setups.push(Setup {
+            condition,
+            identity: None,
+            entries: Vec::new(),
+        });
     }
 
     /// Says that this request has its own word on who is there, even where that word is none.
@@ -204,8 +238,14 @@ impl Recorder {
     /// Whether it matters that the request found its way to a handler.
     pub fn asks_for_route(&self) -> bool {
         let state = self.lock();
-        state.setups.iter().any(|setup| setup.condition == Condition::Routed || setup.asks_for_route())
-            || state.recorded.iter().any(|recorded| recorded.entry.condition == Condition::Routed)
+        state
+            .setups
+            .iter()
+            .any(|setup| setup.condition == Condition::Routed || setup.asks_for_route())
+            || state
+                .recorded
+                .iter()
+                .any(|recorded| recorded.entry.condition == Condition::Routed)
     }
 
     /// Asks for a strategy; one that cannot take the calls falls on to the next.
@@ -221,7 +261,10 @@ impl Recorder {
     /// A point in what was recorded so far, for [`take_back`](Self::take_back).
     pub fn here(&self) -> Point {
         let state = self.lock();
-        Point { recorded: state.recorded.len(), setups: state.setups.len() }
+        Point {
+            recorded: state.recorded.len(),
+            setups: state.setups.len(),
+        }
     }
 
     /// Takes back what was recorded from one point to another: by guards whose route was not taken.
@@ -253,8 +296,9 @@ impl Recorder {
         }
     }
 
-    /// Records a call that has its stamp, if it is an event: one of that name. Its IDs are checked only
-    /// where `place` is given: to look for them in each event would take a tenth of what recording takes.
+    /// Records a call that has its stamp, if it is an event: one of that name. Its IDs are checked
+    /// only where `place` is given: to look for them in each event would take a tenth of what
+    /// recording takes.
     pub fn record_stamped(&self, mut entry: Entry, id: Option<Uuid>, place: Option<Place>) {
         if place.is_none() || self.check(&mut entry.call, place) {
             self.record_checked(entry, id, place);
@@ -274,7 +318,10 @@ impl Recorder {
         }
         if state.flushed.is_some() {
             // The function ended after the request did: its calls count as if it had ended before.
-            if state.ending.is_some_and(|ending| !entry.condition.holds(ending)) {
+            if state
+                .ending
+                .is_some_and(|ending| !entry.condition.holds(ending))
+            {
                 return;
             }
             if !state.may_record() && ConsentChange::of(&entry.call).is_none() {
@@ -292,13 +339,20 @@ impl Recorder {
                     "more than {MAX_CONTEXT} calls would be in force for each later one: {}",
                     entry.call.method()
                 );
-                self.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![entry.call.clone()]));
+                self.tell(&Failure::of_calls(
+                    Reason::Untranslatable(why),
+                    vec![entry.call.clone()],
+                ));
             }
             self.tell_observer_of_user(&context, &entry.call);
             if makes_message(entry.call.method()) {
                 let id = id.unwrap_or_else(|| self.next_id());
                 let parcel = View::of_call(id, &self.visitor, &entry.call, entry.mode);
-                (self.shared.late)(View { context: &context, via_server: entry.via_server, ..parcel });
+                (self.shared.late)(View {
+                    context: &context,
+                    via_server: entry.via_server,
+                    ..parcel
+                });
             }
             return;
         }
@@ -307,12 +361,18 @@ impl Recorder {
         } else {
             let under = state.identity().into_user();
             entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
-            state.push(Recorded { entry, under, replayed: false, change: None, is_change_only: false });
+            state.push(Recorded {
+                entry,
+                under,
+                replayed: false,
+                change: None,
+                is_change_only: false,
+            });
         }
     }
 
-    /// Decides what counts and hands it out, once: `None` after that. From here on what is recorded is
-    /// late.
+    /// Decides what counts and hands it out, once: `None` after that. From here on what is recorded
+    /// is late.
     pub fn settle(&self, ending: Ending, extent: Extent) -> Option<Arc<Settled>> {
         let mut state = self.lock();
         if state.flushed.is_some() {

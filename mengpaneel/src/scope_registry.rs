@@ -1,5 +1,5 @@
-//! Reports calls that were recorded outside of any scope: the only state that the whole process shares, since
-//! such a call belongs to no Mengpaneel.
+//! Reports calls that were recorded outside of any scope: the only state that the whole process
+//! shares, since such a call belongs to no Mengpaneel.
 
 use std::collections::HashSet;
 use std::panic::Location;
@@ -22,11 +22,18 @@ pub(crate) fn subscribe(failures: Weak<Failures>) {
 
 /// Reports, once for each place, a call that no Mengpaneel collects.
 pub(crate) fn report(place: &'static Location<'static>, method: &Method) {
-    let is_new = REPORTED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(place);
+    let is_new = REPORTED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert_default()
+        .insert(place);
     if !is_new {
         return;
     }
-    let failure = Failure::of_calls(Reason::NoScope(place), vec![Call::new(method.clone(), vec![])]);
+    let failure = Failure::of_calls(
+        Reason::NoScope(place),
+        vec![Call::new(method.clone(), vec![])],
+    );
     let reporters: Vec<_> = {
         let reporters = REPORTERS.lock().unwrap_or_else(PoisonError::into_inner);
         reporters.iter().filter_map(Weak::upgrade).collect()

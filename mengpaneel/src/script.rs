@@ -26,7 +26,10 @@ const PLAIN: &str = "/mengpaneel.js";
 /// # let _ = app;
 /// ```
 pub fn script() -> Script {
-    let name: String = format!("{:x}", Sha256::digest(SOURCE)).chars().take(16).collect();
+    let name: String = format!("{:x}", Sha256::digest(SOURCE))
+        .chars()
+        .take(16)
+        .collect();
     Script {
         path: format!("/mengpaneel-{name}.js"),
         integrity: format!("sha384-{}", STANDARD.encode(Sha384::digest(SOURCE))),
@@ -53,11 +56,14 @@ impl Script {
 
     /// Script element that loads the file. A Content-Security-Policy must list `'self'` for it.
     pub fn tag(&self) -> String {
-        format!("<script src=\"{}\" integrity=\"{}\"></script>", self.path, self.integrity)
+        format!(
+            "<script src=\"{}\" integrity=\"{}\"></script>",
+            self.path, self.integrity
+        )
     }
 
-    /// Script element that loads the file under a Content-Security-Policy with this nonce, the value without
-    /// `nonce-`.
+    /// Script element that loads the file under a Content-Security-Policy with this nonce, the
+    /// value without `nonce-`.
     ///
     /// ```
     /// let tag = mengpaneel::script().tag_with_nonce("c2VjcmV0");
@@ -88,13 +94,19 @@ impl HttpServiceFactory for Script {
         let paths = [PLAIN.to_owned(), self.path];
         let routes = [web::get(), web::head()].map(|route| route.to(serve));
         let resource = web::resource(paths).name("mengpaneel.js");
-        routes.into_iter().fold(resource, actix_web::Resource::route).register(config);
+        routes
+            .into_iter()
+            .fold(resource, actix_web::Resource::route)
+            .register(config);
     }
 }
 
 async fn serve(request: HttpRequest) -> HttpResponse {
-    let cache =
-        if request.path().ends_with(PLAIN) { "public, max-age=600" } else { "public, max-age=31536000, immutable" };
+    let cache = if request.path().ends_with(PLAIN) {
+        "public, max-age=600"
+    } else {
+        "public, max-age=31536000, immutable"
+    };
     HttpResponse::Ok()
         .content_type(ContentType(TEXT_JAVASCRIPT))
         .insert_header((header::CACHE_CONTROL, cache))
@@ -113,19 +125,37 @@ mod tests {
     #[test]
     fn nonce_cannot_end_its_attribute() {
         let tag = script().tag_with_nonce("a\"><b&");
-        assert!(tag.ends_with(" nonce=\"a&quot;>&lt;b&amp;\"></script>"), "{tag}");
+        assert!(
+            tag.ends_with(" nonce=\"a&quot;>&lt;b&amp;\"></script>"),
+            "{tag}"
+        );
     }
 
     #[actix_web::test]
     async fn the_hashed_name_may_be_kept_for_ever_and_the_plain_one_not() {
         let app = init_service(App::new().service(script())).await;
-        for (path, cache) in [(script().path().to_owned(), "immutable"), (PLAIN.to_owned(), "max-age=600")] {
+        for (path, cache) in [
+            (script().path().to_owned(), "immutable"),
+            (PLAIN.to_owned(), "max-age=600"),
+        ] {
             let answer = call_service(&app, TestRequest::get().uri(&path).to_request()).await;
-            let kept = answer.headers().get(header::CACHE_CONTROL).unwrap().to_str().unwrap().to_owned();
+            let kept = answer
+                .headers()
+                .get(header::CACHE_CONTROL)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             assert!(kept.contains(cache), "{path}: {kept}");
             assert_eq!(read_body(answer).await, SOURCE);
-            let head = TestRequest::default().method(Method::HEAD).uri(&path).to_request();
-            assert!(call_service(&app, head).await.status().is_success(), "HEAD {path}");
+            let head = TestRequest::default()
+                .method(Method::HEAD)
+                .uri(&path)
+                .to_request();
+            assert!(
+                call_service(&app, head).await.status().is_success(),
+                "HEAD {path}"
+            );
         }
     }
 }

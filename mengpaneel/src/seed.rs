@@ -41,17 +41,28 @@ impl CookieAttributes {
     /// The attributes under a configuration of `mixpanel.init`.
     #[must_use]
     pub fn new(js_config: &Properties) -> Self {
-        let default =
-            Self { is_for_subdomains: true, max_age: Some(Duration::days(DEFAULT_EXPIRATION_DAYS)), ..Self::default() };
+        let default = Self {
+            is_for_subdomains: true,
+            max_age: Some(Duration::days(DEFAULT_EXPIRATION_DAYS)),
+            ..Self::default()
+        };
         default.with(js_config)
     }
 
     /// The same attributes, where `options` say nothing else.
     #[must_use]
     pub fn with(&self, options: &Properties) -> Self {
-        let flag = |key: &str, otherwise| options.get(key).and_then(Value::as_bool).unwrap_or(otherwise);
+        let flag = |key: &str, otherwise| {
+            options
+                .get(key)
+                .and_then(Value::as_bool)
+                .unwrap_or(otherwise)
+        };
         let domain = match options.get("cookie_domain") {
-            Some(domain) => domain.as_str().filter(|domain| !domain.is_empty()).map(str::to_owned),
+            Some(domain) => domain
+                .as_str()
+                .filter(|domain| !domain.is_empty())
+                .map(str::to_owned),
             None => self.domain.clone(),
         };
         let max_age = match options.get("cookie_expiration") {
@@ -98,7 +109,12 @@ impl CookieAttributes {
     fn scoped(&self, name: &str, value: String, host: &str) -> Cookie<'static> {
         let mut cookie = Cookie::new(name.to_owned(), value);
         cookie.set_path("/");
-        let guessed = || self.is_for_subdomains.then(|| domain(host)).flatten().map(str::to_owned);
+        let guessed = || {
+            self.is_for_subdomains
+                .then(|| domain(host))
+                .flatten()
+                .map(str::to_owned)
+        };
         if let Some(domain) = self.domain.clone().or_else(guessed) {
             cookie.set_domain(domain);
         }
@@ -118,10 +134,15 @@ impl Seeding {
     #[must_use]
     pub fn new(name: &str, js_config: &Properties) -> Option<Self> {
         let is_on = |key: &str| js_config.get(key).and_then(Value::as_bool) == Some(true);
-        let keeps_cookie = js_config.get("persistence").is_none_or(|kept| kept == "cookie")
+        let keeps_cookie = js_config
+            .get("persistence")
+            .is_none_or(|kept| kept == "cookie")
             && !is_on("disable_persistence")
             && !is_on("disable_cookie");
-        keeps_cookie.then(|| Self { name: name.to_owned(), attributes: CookieAttributes::new(js_config) })
+        keeps_cookie.then(|| Self {
+            name: name.to_owned(),
+            attributes: CookieAttributes::new(js_config),
+        })
     }
 
     /// The cookie of a new device, for who asked this host.
@@ -129,25 +150,33 @@ impl Seeding {
     pub fn cookie(&self, host: &str) -> Cookie<'static> {
         let device = Uuid::new_v4().to_string();
         let stored = json!({"distinct_id": format!("$device:{device}"), "$device_id": device});
-        self.attributes.cookie(&self.name, &stored.to_string(), host)
+        self.attributes
+            .cookie(&self.name, &stored.to_string(), host)
     }
 }
 
 /// The domain that mixpanel-js guesses for a host: often, not always, the one that was registered.
 fn domain(host: &str) -> Option<&str> {
     let last = host.rsplit('.').next()?;
-    let is_simple = last.len() > 4 || last.eq_ignore_ascii_case("com") || last.eq_ignore_ascii_case("org");
+    let is_simple =
+        last.len() > 4 || last.eq_ignore_ascii_case("com") || last.eq_ignore_ascii_case("org");
     let shortest = if is_simple { 1 } else { 2 };
     let fits = |rest: &str| {
         if is_simple {
             !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphabetic())
         } else {
-            (2..=6).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'.')
+            (2..=6).contains(&rest.len())
+                && rest
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphabetic() || byte == b'.')
         }
     };
     host.match_indices('.').find_map(|(dot, _)| {
         let (before, rest) = (host.get(..dot)?, host.get(dot + 1..)?);
-        let label = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next()?.trim_start_matches('-');
+        let label = before
+            .rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+            .next()?
+            .trim_start_matches('-');
         (label.len() >= shortest && fits(rest)).then(|| host.get(dot - label.len()..))?
     })
 }
@@ -158,7 +187,9 @@ mod tests {
     use crate::visitor::Browser;
 
     fn seeding(config: Value) -> Option<Seeding> {
-        let Value::Object(config) = config else { panic!("a configuration is an object") };
+        let Value::Object(config) = config else {
+            panic!("a configuration is an object")
+        };
         Seeding::new("mp_t_mixpanel", &config)
     }
 
@@ -166,7 +197,10 @@ mod tests {
     fn the_cookie_is_one_that_mixpanel_js_could_have_written() {
         let cookie = seeding(json!({})).unwrap().cookie("www.blog.example");
         let browser = Browser::parse(cookie.value()).unwrap();
-        assert_eq!(browser.distinct_id, browser.device_id.map(|device| format!("$device:{device}")));
+        assert_eq!(
+            browser.distinct_id,
+            browser.device_id.map(|device| format!("$device:{device}"))
+        );
         let attributes = cookie.to_string();
         let attributes = attributes.split_once("; ").unwrap().1;
         assert_eq!(attributes, "Path=/; Domain=blog.example; Max-Age=31536000");
@@ -175,12 +209,20 @@ mod tests {
     #[test]
     fn it_is_written_as_mixpanel_js_is_configured() {
         let attributes = |config: Value| {
-            let cookie = seeding(config).unwrap().cookie("www.blog.example").to_string();
+            let cookie = seeding(config)
+                .unwrap()
+                .cookie("www.blog.example")
+                .to_string();
             cookie.split_once("; ").unwrap().1.to_owned()
         };
-        assert_eq!(attributes(json!({"cross_subdomain_cookie": false, "cookie_expiration": 0})), "Path=/");
         assert_eq!(
-            attributes(json!({"cookie_domain": "b.example", "cookie_expiration": 1, "cross_site_cookie": true})),
+            attributes(json!({"cross_subdomain_cookie": false, "cookie_expiration": 0})),
+            "Path=/"
+        );
+        assert_eq!(
+            attributes(
+                json!({"cookie_domain": "b.example", "cookie_expiration": 1, "cross_site_cookie": true})
+            ),
             "SameSite=None; Secure; Path=/; Domain=b.example; Max-Age=86400"
         );
         assert_eq!(seeding(json!({"persistence": "localStorage"})), None);

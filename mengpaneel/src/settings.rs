@@ -16,8 +16,9 @@ use crate::visitor::{CookieNames, Visitor};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loader {
-    /// On every HTML page, calls or not, as the gem does. mixpanel-js then has its cookie from the first page
-    /// on. It sends nothing by itself, unless `js_config` asks for it (`track_pageview`, `autocapture`).
+    /// On every HTML page, calls or not, as the gem does. mixpanel-js then has its cookie from the
+    /// first page on. It sends nothing by itself, unless `js_config` asks for it
+    /// (`track_pageview`, `autocapture`).
     #[default]
     Always,
     /// Only on pages that carry calls.
@@ -72,7 +73,10 @@ pub struct PageSettings {
 impl PageSettings {
     /// Where mixpanel-js in the page delivers.
     pub fn api_host(&self) -> &str {
-        self.config.get("api_host").and_then(Value::as_str).unwrap_or("https://api-js.mixpanel.com")
+        self.config
+            .get("api_host")
+            .and_then(Value::as_str)
+            .unwrap_or("https://api-js.mixpanel.com")
     }
 }
 
@@ -97,14 +101,21 @@ impl Names {
     /// The names of the only Mengpaneel, or of the one of that name: lower-case letters, digits
     /// and `-`. `None` where the name cannot be part of a header's.
     pub fn new(name: Option<&str>) -> Option<Self> {
-        let suffix = |separator: &str| name.map(|name| format!("{separator}{name}")).unwrap_or_default();
+        let suffix = |separator: &str| {
+            name.map(|name| format!("{separator}{name}"))
+                .unwrap_or_default()
+        };
         let fits = |name: &str| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         if !name.is_none_or(fits) {
             return None;
         }
-        let header = |base: &str| HeaderName::from_bytes(format!("{base}{}", suffix("-")).as_bytes()).ok();
+        let header =
+            |base: &str| HeaderName::from_bytes(format!("{base}{}", suffix("-")).as_bytes()).ok();
         Some(Self {
             name: name.map(str::to_owned),
             session_key: format!("mengpaneel_delayed_calls{}", suffix("_")),
@@ -118,13 +129,19 @@ impl Names {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("name", &self.names.name).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("name", &self.names.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl Settings {
     /// A visitor, as far as the configuration lets the server know them.
     pub fn restrict(&self, visitor: Visitor) -> Visitor {
-        Visitor { ip: visitor.ip.filter(|_| self.sends_ip), omitted: self.omitted.clone(), ..visitor }
+        Visitor {
+            ip: visitor.ip.filter(|_| self.sends_ip),
+            omitted: self.omitted.clone(),
+            ..visitor
+        }
     }
 }

@@ -30,7 +30,8 @@ pub(crate) enum SetupMistake {
          Of one project, build one Mengpaneel, outside of the factory of the app, and clone it."
     )]
     SameName,
-    /// The session middleware stands inside, so that a setup function outside of it sees no session.
+    /// The session middleware stands inside, so that a setup function outside of it sees no
+    /// session.
     #[error(
         "SessionMiddleware is wrapped inside of the Mengpaneel, so a setup function reads an empty session and \
          identifies nobody. The last wrap is the outermost; wrap the session after the Mengpaneel:\n    \
@@ -151,8 +152,10 @@ mod tests {
 
     #[test]
     fn each_mistake_has_a_bit_of_its_own() {
-        let failing =
-            SetupMistake::ExtractorFails { status: StatusCode::INTERNAL_SERVER_ERROR, error: "no data".into() };
+        let failing = SetupMistake::ExtractorFails {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            error: "no data".into(),
+        };
         let all = [
             SetupMistake::BeforeOutside,
             SetupMistake::SameName,

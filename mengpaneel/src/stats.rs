@@ -9,13 +9,18 @@ pub fn recorded(calls: usize) {
 
 /// Calls left by a strategy.
 pub fn flushed(strategy: &'static str, calls: usize) {
-    count("mengpaneel_flushed_total", Some(("strategy", strategy)), calls);
+    count(
+        "mengpaneel_flushed_total",
+        Some(("strategy", strategy)),
+        calls,
+    );
 }
 
 /// A strategy declined a set of calls. The label is one of a few.
 pub fn declined(strategy: &'static str, reason: &'static str) {
     #[cfg(feature = "metrics")]
-    metrics::counter!("mengpaneel_declined_total", "strategy" => strategy, "reason" => reason).increment(1);
+    metrics::counter!("mengpaneel_declined_total", "strategy" => strategy, "reason" => reason)
+        .increment(1);
     #[cfg(not(feature = "metrics"))]
     let _ = (strategy, reason);
 }
@@ -32,14 +37,19 @@ pub fn retried(messages: usize) {
 
 /// Messages or calls will not be sent, or not again.
 pub fn dropped(reason: &'static str, count_of_them: usize) {
-    count("mengpaneel_dropped_total", Some(("reason", reason)), count_of_them);
+    count(
+        "mengpaneel_dropped_total",
+        Some(("reason", reason)),
+        count_of_them,
+    );
 }
 
 /// Mixpanel answered for a record that was made at this time, in milliseconds since 1970.
 #[cfg(feature = "metrics")]
 pub fn answered(recorded_ms: Option<u64>) {
     if let Some(recorded) = recorded_ms {
-        let latency = std::time::Duration::from_millis(crate::clock::now_ms().saturating_sub(recorded));
+        let latency =
+            std::time::Duration::from_millis(crate::clock::now_ms().saturating_sub(recorded));
         metrics::histogram!("mengpaneel_delivery_latency_seconds").record(latency.as_secs_f64());
     }
 }
@@ -47,7 +57,8 @@ pub fn answered(recorded_ms: Option<u64>) {
 /// One HTTP request to Mixpanel took this time, answered or not.
 #[cfg(feature = "metrics")]
 pub fn requested(endpoint: &'static str, took: std::time::Duration) {
-    metrics::histogram!("mengpaneel_request_duration_seconds", "endpoint" => endpoint).record(took.as_secs_f64());
+    metrics::histogram!("mengpaneel_request_duration_seconds", "endpoint" => endpoint)
+        .record(took.as_secs_f64());
 }
 
 /// Tells the recorder that is installed by now what each metric is.
@@ -56,14 +67,26 @@ pub fn describe() {
     use metrics::Unit::{Count, Seconds};
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("mengpaneel_recorded_total", Count, "Calls recorded");
-    describe_counter!("mengpaneel_flushed_total", Count, "Calls that left, by strategy");
+    describe_counter!(
+        "mengpaneel_flushed_total",
+        Count,
+        "Calls that left, by strategy"
+    );
     describe_counter!(
         "mengpaneel_declined_total",
         Count,
         "Sets of calls that a strategy declined, by strategy and reason"
     );
-    describe_counter!("mengpaneel_delivered_total", Count, "Messages that the server sent and Mixpanel took");
-    describe_counter!("mengpaneel_retried_total", Count, "Messages to be sent again, counted at each failed attempt");
+    describe_counter!(
+        "mengpaneel_delivered_total",
+        Count,
+        "Messages that the server sent and Mixpanel took"
+    );
+    describe_counter!(
+        "mengpaneel_retried_total",
+        Count,
+        "Messages to be sent again, counted at each failed attempt"
+    );
     describe_counter!(
         "mengpaneel_dropped_total",
         Count,
@@ -79,7 +102,11 @@ pub fn describe() {
         Seconds,
         "Duration of one HTTP request to Mixpanel, by endpoint"
     );
-    describe_gauge!("mengpaneel_queue_depth", Count, "Records that wait in the outbox");
+    describe_gauge!(
+        "mengpaneel_queue_depth",
+        Count,
+        "Records that wait in the outbox"
+    );
     describe_gauge!(
         "mengpaneel_queue_oldest_age_seconds",
         Seconds,
@@ -90,7 +117,8 @@ pub fn describe() {
 /// Sets the number of records that wait, and the age of the oldest.
 #[cfg(feature = "metrics")]
 pub fn queue(waiting: usize, oldest: std::time::Duration) {
-    metrics::gauge!("mengpaneel_queue_depth").set(u32::try_from(waiting).map_or(f64::INFINITY, f64::from));
+    metrics::gauge!("mengpaneel_queue_depth")
+        .set(u32::try_from(waiting).map_or(f64::INFINITY, f64::from));
     metrics::gauge!("mengpaneel_queue_oldest_age_seconds").set(oldest.as_secs_f64());
 }
 

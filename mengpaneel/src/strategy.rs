@@ -17,8 +17,13 @@ pub enum Strategy {
 
 impl Strategy {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Self; 5] =
-        [Self::Delayed, Self::ClientSide, Self::CapableClientSide, Self::AsyncServerSide, Self::ServerSide];
+    pub const ALL: [Self; 5] = [
+        Self::Delayed,
+        Self::ClientSide,
+        Self::CapableClientSide,
+        Self::AsyncServerSide,
+        Self::ServerSide,
+    ];
 
     /// Its name in logs: `capable_client_side`.
     #[must_use]

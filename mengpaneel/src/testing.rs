@@ -11,13 +11,17 @@ use crate::mixpanel::Mixpanel;
 use crate::recorder::{Ending, Extent, Observed, Recorder};
 use crate::visitor::Visitor;
 
-const SUCCEEDED: Ending = Ending { succeeded: true, routed: true, not_found: false };
+const SUCCEEDED: Ending = Ending {
+    succeeded: true,
+    routed: true,
+    not_found: false,
+};
 
 /// Runs `body` and gives what it returned and recorded, `via(server)` calls among the others.
 ///
 /// Jobs that run inside ([`Mengpaneel::scope`](crate::Mengpaneel::scope)), and calls by
-/// [`as_user`](crate::Mengpaneel::as_user), are among them, with or without a token. Each user's calls stand behind
-/// an `identify` of that user.
+/// [`as_user`](crate::Mengpaneel::as_user), are among them, with or without a token. Each user's
+/// calls stand behind an `identify` of that user.
 ///
 /// ```
 /// let ((), calls) = mengpaneel::testing::record(|| mengpaneel::track("Sign In", ()));
@@ -36,13 +40,14 @@ pub async fn record_async<F: Future>(future: F) -> (F::Output, Calls) {
     (returned, all(&recorder, &observed))
 }
 
-/// Runs a request of an app under test, and returns its response and what it recorded. `call` makes its future,
-/// as a service does, and routes it meanwhile.
+/// Runs a request of an app under test, and returns its response and what it recorded. `call` makes
+/// its future, as a service does, and routes it meanwhile.
 ///
-/// Of an app that is wrapped in a [`Mengpaneel`](crate::Mengpaneel), with or without a token, these are the calls
-/// that the middleware counts: by the response's status and route, by the visitor's consent, and with the setup
-/// function. What is recorded outside of that middleware is missing, as it is in production; so are calls that an
-/// earlier request recorded, and those of a body that is streamed. With a token, the request is tracked as ever.
+/// Of an app that is wrapped in a [`Mengpaneel`](crate::Mengpaneel), with or without a token, these
+/// are the calls that the middleware counts: by the response's status and route, by the visitor's
+/// consent, and with the setup function. What is recorded outside of that middleware is missing, as
+/// it is in production; so are calls that an earlier request recorded, and those of a body that is
+/// streamed. With a token, the request is tracked as ever.
 ///
 /// An app that is not wrapped records as if it were.
 ///
@@ -75,7 +80,9 @@ pub async fn record_async<F: Future>(future: F) -> (F::Output, Calls) {
 /// assert_eq!(calls.tracking[0].str_arg(0), Some("Sign In"));
 /// # });
 /// ```
-pub async fn record_request<B, F>(call: impl FnOnce() -> F) -> (Result<ServiceResponse<B>, actix_web::Error>, Calls)
+pub async fn record_request<B, F>(
+    call: impl FnOnce() -> F,
+) -> (Result<ServiceResponse<B>, actix_web::Error>, Calls)
 where
     F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 {
@@ -84,8 +91,16 @@ where
     let future = mixpanel.sync_scope(call);
     let answer = mixpanel.scope(future).await;
     let calls = observed.take().unwrap_or_else(|| {
-        let failed = Ending { succeeded: false, ..SUCCEEDED };
-        settle(&recorder, answer.as_ref().map_or(failed, |answer| ending(&recorder, answer)))
+        let failed = Ending {
+            succeeded: false,
+            ..SUCCEEDED
+        };
+        settle(
+            &recorder,
+            answer
+                .as_ref()
+                .map_or(failed, |answer| ending(&recorder, answer)),
+        )
     });
     (answer, calls)
 }
@@ -93,7 +108,8 @@ where
 /// A test's own recorder, and what learns of the recorders inside.
 fn recorder() -> (Arc<Recorder>, Arc<Observed>) {
     let observed = Arc::<Observed>::default();
-    let recorder = Recorder::new(Visitor::default, Arc::default()).standing_in(Arc::clone(&observed));
+    let recorder =
+        Recorder::new(Visitor::default, Arc::default()).standing_in(Arc::clone(&observed));
     (Arc::new(recorder), observed)
 }
 
@@ -105,6 +121,8 @@ fn all(recorder: &Recorder, observed: &Observed) -> Calls {
 }
 
 fn settle(recorder: &Recorder, ending: Ending) -> Calls {
-    let settled = recorder.settle(ending, Extent::Everything).unwrap_or_default();
+    let settled = recorder
+        .settle(ending, Extent::Everything)
+        .unwrap_or_default();
     settled.recorded_here()
 }

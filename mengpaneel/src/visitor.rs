@@ -29,8 +29,8 @@ pub struct Visitor {
     pub referrer: Option<String>,
     /// Whether the request came with a session that has something in it.
     pub has_session: bool,
-    /// The properties that events do not have, by the configuration of mixpanel-js, as JSON. They stand
-    /// here so that every process that sends the events leaves them out.
+    /// The properties that events do not have, by the configuration of mixpanel-js, as JSON. They
+    /// stand here so that every process that sends the events leaves them out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub omitted: Option<String>,
 }
@@ -55,7 +55,10 @@ impl Visitor {
     /// how mixpanel-js itself takes a broken one.
     #[must_use]
     pub fn browser(&self) -> Browser {
-        self.cookie.as_deref().and_then(Browser::parse).unwrap_or_default()
+        self.cookie
+            .as_deref()
+            .and_then(Browser::parse)
+            .unwrap_or_default()
     }
 
     /// Whether the request shows neither mixpanel-js's cookie nor a session: a machine calls, and
@@ -79,10 +82,15 @@ impl Browser {
             Some(Value::Number(id)) => Some(id.to_string()),
             _ => None,
         };
-        // An ID that is nobody's came from a page that was told so: who was meant is not known any more.
-        let is_somebody = |id: &String| !is_placeholder(id.as_bytes()) && !is_placeholder_device(id);
+        // An ID that is nobody's came from a page that was told so: who was meant is not known any
+        // more.
+        let is_somebody =
+            |id: &String| !is_placeholder(id.as_bytes()) && !is_placeholder_device(id);
         let distinct_id = id("distinct_id")?;
-        let (user_id, device_id) = (id("$user_id").filter(is_somebody), id("$device_id").filter(is_somebody));
+        let (user_id, device_id) = (
+            id("$user_id").filter(is_somebody),
+            id("$device_id").filter(is_somebody),
+        );
         let device = || device_id.as_ref().map(|device| format!("$device:{device}"));
         let distinct_id = Some(distinct_id).filter(is_somebody).or_else(device);
         let timers = match stored.remove("__timers") {
@@ -90,7 +98,13 @@ impl Browser {
             _ => Properties::new(),
         };
         stored.retain(|key, _| !is_reserved(key));
-        Some(Self { user_id, distinct_id, device_id, super_properties: stored, timers })
+        Some(Self {
+            user_id,
+            distinct_id,
+            device_id,
+            super_properties: stored,
+            timers,
+        })
     }
 
     /// Who the browser takes itself for: `$user_id` before `distinct_id`.
@@ -113,13 +127,21 @@ impl CookieNames {
     /// The names for a token, under what `mixpanel.init` is configured with.
     #[must_use]
     pub fn new(token: &str, js_config: &Properties) -> Self {
-        let text = |key: &str| js_config.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |key: &str| {
+            js_config
+                .get(key)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
         let persistence = match text("persistence_name").or(text("cookie_name")) {
             Some(name) => format!("mp_{name}"),
             None => format!("mp_{token}_mixpanel"),
         };
         let prefix = text("opt_out_tracking_cookie_prefix").unwrap_or("__mp_opt_in_out_");
-        Self { persistence, opt_out: format!("{prefix}{token}") }
+        Self {
+            persistence,
+            opt_out: format!("{prefix}{token}"),
+        }
     }
 }
 
@@ -129,11 +151,13 @@ fn cookie<'a>(
     name: &str,
     fits: impl Fn(&str) -> bool,
 ) -> Option<&'a str> {
-    cookies_of(values).find(|(other, value)| *other == name && fits(value)).map(|(_, value)| value)
+    cookies_of(values)
+        .find(|(other, value)| *other == name && fits(value))
+        .map(|(_, value)| value)
 }
 
-/// Returns whether the visitor opted in or out, by mixpanel-js's own cookies; `None` where they say neither.
-/// Of several cookies of one name the first one counts, as in mixpanel-js.
+/// Returns whether the visitor opted in or out, by mixpanel-js's own cookies; `None` where they say
+/// neither. Of several cookies of one name the first one counts, as in mixpanel-js.
 #[must_use]
 pub fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
     let first = |name: &str| cookie(headers.get_all(header::COOKIE), name, |_| true);
@@ -143,14 +167,19 @@ pub fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
         _ => {}
     }
     // The opt-out of mixpanel-js before 2.0, which later versions still read.
-    first("mp_optout").is_some_and(|value| !value.is_empty()).then_some(false)
+    first("mp_optout")
+        .is_some_and(|value| !value.is_empty())
+        .then_some(false)
 }
 
 /// mixpanel-js's cookie, as sent. Browsers may send several of one name, one of them empty: the
 /// first that holds an identity counts.
 #[must_use]
 pub fn persistence_cookie(cookies: &[HeaderValue], names: &CookieNames) -> Option<String> {
-    cookie(cookies, &names.persistence, |value| Browser::parse(value).is_some()).map(str::to_owned)
+    cookie(cookies, &names.persistence, |value| {
+        Browser::parse(value).is_some()
+    })
+    .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -169,7 +198,10 @@ mod tests {
         let browser = Browser::parse(COOKIE).unwrap();
         assert_eq!(browser.current_id(), Some("$device:abc"));
         assert_eq!(browser.device_id.as_deref(), Some("abc"));
-        assert_eq!(Value::Object(browser.super_properties), json!({"Plan": "Pro"}));
+        assert_eq!(
+            Value::Object(browser.super_properties),
+            json!({"Plan": "Pro"})
+        );
         assert_eq!(Value::Object(browser.timers), json!({"Play": 5}));
     }
 
@@ -177,23 +209,60 @@ mod tests {
     fn a_cookie_with_a_placeholder_id_is_read_as_the_device() {
         let parse = |stored: Value| {
             let text = stored.to_string();
-            let cookie = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+            let cookie =
+                percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
             let browser = Browser::parse(&cookie.to_string()).unwrap();
-            assert_eq!(browser.super_properties.get("Plan"), Some(&json!("Pro")), "{text}");
+            assert_eq!(
+                browser.super_properties.get("Plan"),
+                Some(&json!("Pro")),
+                "{text}"
+            );
             (browser.user_id, browser.distinct_id, browser.device_id)
         };
         let device = || Some("abc".to_owned());
-        for id in ["undefined", "Undefined", "NULL", "anonymous", "0", " null ", "$device:undefined"] {
-            let stored = json!({"distinct_id": id, "$user_id": id, "$device_id": "abc", "Plan": "Pro"});
-            assert_eq!(parse(stored), (None, Some("$device:abc".to_owned()), device()), "{id}");
+        for id in [
+            "undefined",
+            "Undefined",
+            "NULL",
+            "anonymous",
+            "0",
+            " null ",
+            "$device:undefined",
+        ] {
+            let stored =
+                json!({"distinct_id": id, "$user_id": id, "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(
+                parse(stored),
+                (None, Some("$device:abc".to_owned()), device()),
+                "{id}"
+            );
             let stored = json!({"distinct_id": "$device:abc", "$user_id": id, "$device_id": "abc", "Plan": "Pro"});
-            assert_eq!(parse(stored), (None, Some("$device:abc".to_owned()), device()), "{id}");
-            let stored = json!({"distinct_id": id, "$user_id": "7", "$device_id": "abc", "Plan": "Pro"});
-            assert_eq!(parse(stored), (Some("7".to_owned()), Some("$device:abc".to_owned()), device()), "{id}");
-            assert_eq!(parse(json!({"distinct_id": id, "$device_id": id, "Plan": "Pro"})), (None, None, None), "{id}");
+            assert_eq!(
+                parse(stored),
+                (None, Some("$device:abc".to_owned()), device()),
+                "{id}"
+            );
+            let stored =
+                json!({"distinct_id": id, "$user_id": "7", "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(
+                parse(stored),
+                (
+                    Some("7".to_owned()),
+                    Some("$device:abc".to_owned()),
+                    device()
+                ),
+                "{id}"
+            );
+            assert_eq!(
+                parse(json!({"distinct_id": id, "$device_id": id, "Plan": "Pro"})),
+                (None, None, None),
+                "{id}"
+            );
         }
         assert_eq!(
-            parse(json!({"distinct_id": 0, "$device_id": "abc", "Plan": "Pro"})).1.as_deref(),
+            parse(json!({"distinct_id": 0, "$device_id": "abc", "Plan": "Pro"}))
+                .1
+                .as_deref(),
             Some("$device:abc")
         );
     }
@@ -226,7 +295,9 @@ mod tests {
             ("mp_optout=1", Some(false)),
             ("mp_optout=1; __mp_opt_in_out_t=1", Some(true)),
         ] {
-            let request = TestRequest::default().insert_header(("cookie", cookies)).to_http_request();
+            let request = TestRequest::default()
+                .insert_header(("cookie", cookies))
+                .to_http_request();
             assert_eq!(opt_in_out(request.headers(), &names), expected, "{cookies}");
         }
     }

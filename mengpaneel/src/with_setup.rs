@@ -13,13 +13,14 @@ use crate::mengpaneel::Mengpaneel;
 use crate::middleware::Middleware;
 
 impl Mengpaneel {
-    /// Tracks an app, a scope or a resource that is wrapped in this, and runs `f` before its handlers: the
-    /// function that tells who is signed in. A session middleware is wrapped outside, so that `f` can read
-    /// the session.
+    /// Tracks an app, a scope or a resource that is wrapped in this, and runs `f` before its
+    /// handlers: the function that tells who is signed in. A session middleware is wrapped
+    /// outside, so that `f` can read the session.
     ///
-    /// `f` takes any extractors; they see an empty body, the handler's stays whole. Where one of them fails,
-    /// `f` does not run, and the request goes on. A function that ran has decided: replayed setup gives
-    /// way to it, even where it recorded none. Without a token, `f` does not run.
+    /// `f` takes any extractors; they see an empty body, the handler's stays whole. Where one of
+    /// them fails, `f` does not run, and the request goes on. A function that ran has decided:
+    /// replayed setup gives way to it, even where it recorded none. Without a token, `f` does
+    /// not run.
     ///
     /// Inside of an app that is wrapped in the same Mengpaneel, this is [`before`](Self::before).
     ///
@@ -43,7 +44,9 @@ impl Mengpaneel {
         F: Handler<Args>,
         Args: FromRequest,
     {
-        WithSetup { before: self.before(f) }
+        WithSetup {
+            before: self.before(f),
+        }
     }
 }
 
@@ -55,7 +58,9 @@ pub struct WithSetup<F, Args> {
 
 impl<F: Clone, Args> Clone for WithSetup<F, Args> {
     fn clone(&self) -> Self {
-        Self { before: self.before.clone() }
+        Self {
+            before: self.before.clone(),
+        }
     }
 }
 
@@ -75,6 +80,9 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Middleware::around(self.before.around(service), self.before.mengpaneel())))
+        ready(Ok(Middleware::around(
+            self.before.around(service),
+            self.before.mengpaneel(),
+        )))
     }
 }

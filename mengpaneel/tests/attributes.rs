@@ -1,5 +1,10 @@
 //! The attributes as the README shows them, on handlers of a running app.
-#![allow(clippy::unused_async, clippy::unused_self, clippy::unnecessary_wraps, reason = "stand-ins")]
+#![allow(
+    clippy::unused_async,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "stand-ins"
+)]
 
 use std::sync::{Arc, Mutex};
 
@@ -34,7 +39,10 @@ macro_rules! app {
 
 /// The calls as words: `identify 1`, `track Sign In`.
 fn said(calls: &Calls) -> Vec<String> {
-    calls.iter().map(|call| format!("{} {}", call.method(), call.str_arg(0).unwrap_or("-"))).collect()
+    calls
+        .iter()
+        .map(|call| format!("{} {}", call.method(), call.str_arg(0).unwrap_or("-")))
+        .collect()
 }
 
 /// The properties of the only event, less what every event has.
@@ -66,7 +74,11 @@ impl Db {
     }
 
     fn mark_paid(&self, id: u32) -> Result<Payment, actix_web::Error> {
-        Ok(Payment { id, user_id: 7, amount: 12.5 })
+        Ok(Payment {
+            id,
+            user_id: 7,
+            amount: 12.5,
+        })
     }
 }
 
@@ -99,7 +111,10 @@ async fn create_post(
 #[mengpaneel::setup(identify(payment.user_id))]
 #[mengpaneel::track("Complete Payment", via(server), "Payment ID" = payment.id, "Amount" = payment.amount)]
 #[post("/payments/notify")]
-async fn payment_notification(form: web::Form<Notice>, db: web::Data<Db>) -> actix_web::Result<&'static str> {
+async fn payment_notification(
+    form: web::Form<Notice>,
+    db: web::Data<Db>,
+) -> actix_web::Result<&'static str> {
     if form.status == "payment_complete" {
         let payment = db.mark_paid(form.payment_id)?;
         assert!(payment.id > 0);
@@ -123,7 +138,9 @@ async fn refused() -> HttpResponse {
 
 async fn create(title: &str) -> (u16, Calls) {
     let (app, seen) = app!(create_post);
-    let request = test::TestRequest::post().uri("/posts").set_form([("title", title)]);
+    let request = test::TestRequest::post()
+        .uri("/posts")
+        .set_form([("title", title)]);
     let response = test::call_service(&app, request.to_request()).await;
     let calls = seen.lock().unwrap().clone();
     (response.status().as_u16(), calls)
@@ -132,7 +149,10 @@ async fn create(title: &str) -> (u16, Calls) {
 #[actix_web::test]
 async fn a_value_is_taken_where_it_comes_to_be() {
     let (status, calls) = create("Hello").await;
-    assert_eq!((status, said(&calls)), (303, vec!["track Create Blog Post".to_owned()]));
+    assert_eq!(
+        (status, said(&calls)),
+        (303, vec!["track Create Blog Post".to_owned()])
+    );
     assert_eq!(Value::from(properties(&calls)), json!({"Title": "Hello"}));
 }
 
@@ -145,15 +165,25 @@ async fn a_handler_that_returns_early_with_err_records_nothing() {
 #[actix_web::test]
 async fn a_binding_that_did_not_run_is_no_event() {
     let (app, seen) = app!(payment_notification);
-    for (state, said_then) in [("pending", vec![]), ("payment_complete", vec!["identify 7", "track Complete Payment"])]
-    {
+    for (state, said_then) in [
+        ("pending", vec![]),
+        (
+            "payment_complete",
+            vec!["identify 7", "track Complete Payment"],
+        ),
+    ] {
         let form = [("status", state), ("payment_id", "3")];
-        let request = test::TestRequest::post().uri("/payments/notify").set_form(form);
+        let request = test::TestRequest::post()
+            .uri("/payments/notify")
+            .set_form(form);
         test::call_service(&app, request.to_request()).await;
         assert_eq!(said(&seen.lock().unwrap()), said_then);
     }
     let calls = seen.lock().unwrap();
-    assert_eq!(Value::from(properties(&calls)), json!({"Payment ID": 3, "Amount": 12.5}));
+    assert_eq!(
+        Value::from(properties(&calls)),
+        json!({"Payment ID": 3, "Amount": 12.5})
+    );
 }
 
 #[actix_web::test]
@@ -184,7 +214,10 @@ async fn signed_in(user: Option<User>) {}
 
 #[actix_web::test]
 async fn setup_under_a_condition_uses_what_its_pattern_binds() {
-    let user = User { id: 1, email: "a@b.c".into() };
+    let user = User {
+        id: 1,
+        email: "a@b.c".into(),
+    };
     let ((), calls) = mengpaneel::testing::record_async(signed_in(Some(user))).await;
     assert_eq!(said(&calls), ["identify 1", "people.set -"]);
     let ((), calls) = mengpaneel::testing::record_async(signed_in(None)).await;
@@ -201,11 +234,19 @@ async fn middle<B: MessageBody>(
 
 #[actix_web::test]
 async fn a_middleware_is_decided_by_the_answer_of_what_it_wraps() {
-    let (app, seen) = app!(web::scope("").wrap(from_fn(middle)).service(refused).service(sign_up));
+    let (app, seen) = app!(
+        web::scope("")
+            .wrap(from_fn(middle))
+            .service(refused)
+            .service(sign_up)
+    );
     test::call_service(&app, test::TestRequest::get().uri("/refused").to_request()).await;
     assert!(seen.lock().unwrap().is_empty());
     test::call_service(&app, test::TestRequest::get().uri("/sign_up").to_request()).await;
-    assert_eq!(said(&seen.lock().unwrap()), ["alias 42", "track Middle", "track Sign Up"]);
+    assert_eq!(
+        said(&seen.lock().unwrap()),
+        ["alias 42", "track Middle", "track Sign Up"]
+    );
 }
 
 #[mengpaneel::setup]
@@ -230,6 +271,9 @@ async fn what_a_bare_setup_wraps_is_not_swallowed_by_its_mode() {
     let (app, seen) = app!(web::scope("").wrap(from_fn(setting_up)).service(by_hand));
     test::call_service(&app, test::TestRequest::get().uri("/by_hand").to_request()).await;
     let calls = seen.lock().unwrap();
-    assert_eq!(said(&calls), ["identify 1", "people.set -", "track By Hand"]);
+    assert_eq!(
+        said(&calls),
+        ["identify 1", "people.set -", "track By Hand"]
+    );
     assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 1));
 }

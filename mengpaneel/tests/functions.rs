@@ -43,7 +43,9 @@ impl Shop {
     #[track("Borrowed")]
     async fn borrowed<'a>(&'a self, other: &'a str) -> Result<&'a str, String> {
         ready(()).await;
-        let found = [self.name.as_str(), other].into_iter().find(|name| name.len() > 3);
+        let found = [self.name.as_str(), other]
+            .into_iter()
+            .find(|name| name.len() > 3);
         found.ok_or("none".to_owned())
     }
 }
@@ -126,19 +128,37 @@ async fn fails() -> Result<(), String> {
 
 #[test]
 fn methods_lifetimes_and_generics_stay_what_they_are() {
-    let mut shop = Shop { name: "shop".into(), sold: 1 };
+    let mut shop = Shop {
+        name: "shop".into(),
+        sold: 1,
+    };
     assert_eq!(said_by(|| assert_eq!(shop.name(), "shop")), ["track Name"]);
     assert_eq!(said_by(|| *shop.sell(2) += 1), ["track Sell"]);
-    assert_eq!(said_by(|| assert_eq!(generic::<_, 2>(&shop.sold), [4, 4])), ["track Generic"]);
-    assert_eq!(said_by(|| assert_eq!(impl_trait(12).count(), 2)), ["track Impl Trait"]);
-    assert_eq!(said_by(|| assert_eq!(mutable(1, (2, 3)), 6)), ["track Mutable"]);
+    assert_eq!(
+        said_by(|| assert_eq!(generic::<_, 2>(&shop.sold), [4, 4])),
+        ["track Generic"]
+    );
+    assert_eq!(
+        said_by(|| assert_eq!(impl_trait(12).count(), 2)),
+        ["track Impl Trait"]
+    );
+    assert_eq!(
+        said_by(|| assert_eq!(mutable(1, (2, 3)), 6)),
+        ["track Mutable"]
+    );
 }
 
 #[actix_web::test]
 async fn async_functions_do_too() {
-    let shop = Shop { name: "shop".into(), sold: 1 };
+    let shop = Shop {
+        name: "shop".into(),
+        sold: 1,
+    };
     let (found, calls) = record_async(shop.borrowed("o")).await;
-    assert_eq!((found, said(&calls)), (Ok("shop"), vec!["track Borrowed".to_owned()]));
+    assert_eq!(
+        (found, said(&calls)),
+        (Ok("shop"), vec!["track Borrowed".to_owned()])
+    );
     assert_eq!(said(&record_async(shop.work()).await.1), ["track Work"]);
     assert_eq!(said(&record_async(shop.close()).await.1), ["track Close"]);
     for (fail, said_then) in [(false, vec!["track Impl In Result"]), (true, vec![])] {
@@ -153,7 +173,13 @@ async fn async_functions_do_too() {
 fn a_future_stays_send() {
     fn is_send(_: &impl Send) {}
     is_send(&text());
-    is_send(&Shop { name: String::new(), sold: 0 }.close());
+    is_send(
+        &Shop {
+            name: String::new(),
+            sold: 0,
+        }
+        .close(),
+    );
 }
 
 #[actix_web::test]
@@ -166,7 +192,12 @@ async fn a_function_that_fails_below_one_that_recovers_records_nothing() {
 fn a_function_that_is_cancelled_did_not_succeed() {
     let ((), calls) = record(|| {
         let mut future = Box::pin(never_ends());
-        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(
+            future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
         drop(future);
     });
     assert_eq!(said(&calls), ["track Cancelled", "track Any"]);
@@ -176,7 +207,13 @@ fn a_function_that_is_cancelled_did_not_succeed() {
 async fn a_function_that_a_timeout_or_a_select_cuts_off_did_not_succeed() {
     let timeout = tokio::time::timeout(std::time::Duration::ZERO, never_ends());
     let (ended, calls) = record_async(timeout).await;
-    assert_eq!((ended.is_err(), said(&calls)), (true, vec!["track Cancelled".to_owned(), "track Any".to_owned()]));
+    assert_eq!(
+        (ended.is_err(), said(&calls)),
+        (
+            true,
+            vec!["track Cancelled".to_owned(), "track Any".to_owned()]
+        )
+    );
     let select = async {
         tokio::select! {
             biased;
@@ -184,14 +221,23 @@ async fn a_function_that_a_timeout_or_a_select_cuts_off_did_not_succeed() {
             () = ready(()) => {}
         }
     };
-    assert_eq!(said(&record_async(select).await.1), ["track Cancelled", "track Any"]);
+    assert_eq!(
+        said(&record_async(select).await.1),
+        ["track Cancelled", "track Any"]
+    );
 }
 
 #[track("Opaque Future", n = n)]
 #[track("Opaque Failed", on(failure))]
 fn opaque(n: u8) -> impl Future<Output = Result<u8, String>> + Send {
     let doubled = n * 2;
-    async move { if doubled > 4 { Err("large".to_owned()) } else { Ok(ready(doubled).await) } }
+    async move {
+        if doubled > 4 {
+            Err("large".to_owned())
+        } else {
+            Ok(ready(doubled).await)
+        }
+    }
 }
 
 #[track("Boxed Future", doubled = doubled)]
@@ -202,11 +248,28 @@ fn boxed_future(n: &u8) -> Pin<Box<dyn Future<Output = u8> + Send + '_>> {
 
 #[actix_web::test]
 async fn a_function_that_returns_a_future_ends_when_that_does() {
-    assert_eq!(said(&record_async(opaque(1)).await.1), Vec::<String>::new(), "called outside of any scope");
-    assert_eq!(said(&record_async(async { opaque(1).await }).await.1), ["track Opaque Future"]);
-    assert_eq!(said(&record_async(async { opaque(3).await }).await.1), ["track Opaque Failed"]);
-    assert_eq!(said_by(|| drop(opaque(1))), ["track Opaque Failed"], "never polled");
-    assert_eq!(said(&record_async(async { boxed_future(&1).await }).await.1), ["track Boxed Future"]);
+    assert_eq!(
+        said(&record_async(opaque(1)).await.1),
+        Vec::<String>::new(),
+        "called outside of any scope"
+    );
+    assert_eq!(
+        said(&record_async(async { opaque(1).await }).await.1),
+        ["track Opaque Future"]
+    );
+    assert_eq!(
+        said(&record_async(async { opaque(3).await }).await.1),
+        ["track Opaque Failed"]
+    );
+    assert_eq!(
+        said_by(|| drop(opaque(1))),
+        ["track Opaque Failed"],
+        "never polled"
+    );
+    assert_eq!(
+        said(&record_async(async { boxed_future(&1).await }).await.1),
+        ["track Boxed Future"]
+    );
 }
 
 #[track("Unwound")]
@@ -253,10 +316,16 @@ fn refused(_: &GuardContext<'_>) -> bool {
 
 /// Two routes for one resource: the first refuses with its last guard.
 fn joined() -> actix_web::Resource {
-    let guards = mengpaneel::guard::all(fn_guard(guard)).and(fn_guard(is_even)).and(fn_guard(refused));
+    let guards = mengpaneel::guard::all(fn_guard(guard))
+        .and(fn_guard(is_even))
+        .and(fn_guard(refused));
     web::resource("/joined/{rest}")
         .route(web::get().guard(guards).to(HttpResponse::Ok))
-        .route(web::get().guard(mengpaneel::guard::all(fn_guard(guard))).to(HttpResponse::Ok))
+        .route(
+            web::get()
+                .guard(mengpaneel::guard::all(fn_guard(guard)))
+                .to(HttpResponse::Ok),
+        )
         .route(web::get().to(HttpResponse::Ok))
 }
 
@@ -267,7 +336,14 @@ async fn answer(uri: &str) -> Vec<String> {
             .service(above)
             .service(joined())
             .route("/responder", web::get().to(responder))
-            .route("/hidden", web::get().to(async || hidden().await.unwrap_or_else(|_| HttpResponse::Ok().finish())))
+            .route(
+                "/hidden",
+                web::get().to(async || {
+                    hidden()
+                        .await
+                        .unwrap_or_else(|_| HttpResponse::Ok().finish())
+                }),
+            )
             .route(
                 "/text",
                 web::get().to(async || {
@@ -275,7 +351,12 @@ async fn answer(uri: &str) -> Vec<String> {
                     HttpResponse::BadRequest().finish()
                 }),
             )
-            .route("/guard/{rest}", web::get().guard(fn_guard(guard)).to(HttpResponse::BadRequest)),
+            .route(
+                "/guard/{rest}",
+                web::get()
+                    .guard(fn_guard(guard))
+                    .to(HttpResponse::BadRequest),
+            ),
     )
     .await;
     let request = web_test::TestRequest::get().uri(uri).to_request();
@@ -306,8 +387,14 @@ async fn a_guard_counts_when_it_lets_the_request_pass() {
 #[actix_web::test]
 async fn guards_of_a_route_that_is_not_taken_record_nothing_where_they_are_joined() {
     // The path is even: two guards let it pass, the third does not, and the next route takes it.
-    assert_eq!(answer("/joined/ok").await, ["track First Route", "track Guarded"]);
+    assert_eq!(
+        answer("/joined/ok").await,
+        ["track First Route", "track Guarded"]
+    );
     // The second refuses already.
     assert_eq!(answer("/joined/1ok").await, ["track Guarded"]);
-    assert_eq!(answer("/joined/no").await, ["track Guard Refused", "track Guard Refused"]);
+    assert_eq!(
+        answer("/joined/no").await,
+        ["track Guard Refused", "track Guard Refused"]
+    );
 }

@@ -21,7 +21,10 @@ struct Order {
     amount: f64,
 }
 
-const ORDER: Order = Order { id: 3, amount: 12.5 };
+const ORDER: Order = Order {
+    id: 3,
+    amount: 12.5,
+};
 
 /// What `body` recorded, as it goes on the wire.
 fn wire(body: impl FnOnce()) -> Value {
@@ -44,7 +47,10 @@ fn keys_are_identifiers_texts_and_constants() {
 #[test]
 fn an_event_may_be_an_expression_and_properties_may_be_spread() {
     assert_eq!(said_by(|| computed(&ORDER)), ["track Event 3"]);
-    assert_eq!(properties_by(|| computed(&ORDER)), [json!({"id": 3, "amount": 12.5, "extra": true})]);
+    assert_eq!(
+        properties_by(|| computed(&ORDER)),
+        [json!({"id": 3, "amount": 12.5, "extra": true})]
+    );
 }
 
 #[tracking(
@@ -98,7 +104,10 @@ fn every_call_that_is_modelled_goes_on_the_wire_as_mixpanel_js_has_it() {
         (&grouped[0], &grouped[1]["n"], &grouped[2]),
         (&json!("Grouped"), &json!(1), &json!({"company": "acme"}))
     );
-    assert_eq!((&calls[0][0], &calls[0][1][0]), (&json!(["time_event"]), &json!("Upload")));
+    assert_eq!(
+        (&calls[0][0], &calls[0][1][0]),
+        (&json!(["time_event"]), &json!("Upload"))
+    );
     let expected = json!([
         [["register"], [{"Plan": "pro"}]],
         [["register_once"], [{"id": 3, "amount": 12.5}]],
@@ -156,8 +165,17 @@ fn first_indexed(orders: &[Order]) {}
 
 #[test]
 fn a_condition_decides_before_anything_is_evaluated() {
-    assert_eq!(properties_by(|| conditional(&ORDER)), [json!({"amount": 12.5})]);
-    assert!(said_by(|| conditional(&Order { amount: 1.0, ..ORDER })).is_empty());
+    assert_eq!(
+        properties_by(|| conditional(&ORDER)),
+        [json!({"amount": 12.5})]
+    );
+    assert!(
+        said_by(|| conditional(&Order {
+            amount: 1.0,
+            ..ORDER
+        }))
+        .is_empty()
+    );
     assert_eq!(properties_by(|| first(&[ORDER])), [json!({"id": 3})]);
     assert!(said_by(|| first(&[Order { id: 0, ..ORDER }])).is_empty());
     assert!(said_by(|| first_indexed(&[])).is_empty());
@@ -171,9 +189,17 @@ fn several(id: u32) {}
 
 #[test]
 fn several_attributes_run_by_mode_and_several_setups_are_one() {
-    assert_eq!(said_by(|| several(9)), ["alias 9", "identify 9", "people.set -", "track Last"]);
+    assert_eq!(
+        said_by(|| several(9)),
+        ["alias 9", "identify 9", "people.set -", "track Last"]
+    );
     let ((), calls) = mengpaneel::testing::record(|| several(9));
-    assert_eq!(calls.tracking[0].properties().and_then(|properties| properties.get("$user_id")), None);
+    assert_eq!(
+        calls.tracking[0]
+            .properties()
+            .and_then(|properties| properties.get("$user_id")),
+        None
+    );
 }
 
 #[track("Fine")]
@@ -205,7 +231,10 @@ async fn bare_async(id: u32) -> u32 {
 #[test]
 fn a_bare_setup_makes_setup_of_what_the_body_records() {
     let (returned, calls) = mengpaneel::testing::record(|| bare(4));
-    assert_eq!((returned, said(&calls), calls.tracking.len()), (5, vec!["identify 4".to_owned()], 0));
+    assert_eq!(
+        (returned, said(&calls), calls.tracking.len()),
+        (5, vec!["identify 4".to_owned()], 0)
+    );
 }
 
 #[actix_web::test]
@@ -244,7 +273,10 @@ fn a_literal_says_what_the_same_value_would() {
     let said = |body: fn()| {
         let mut calls = wire(body);
         for name in ["$insert_id", "time"] {
-            let properties = calls.pointer_mut("/tracking/0/1/1").and_then(Value::as_object_mut).unwrap();
+            let properties = calls
+                .pointer_mut("/tracking/0/1/1")
+                .and_then(Value::as_object_mut)
+                .unwrap();
             assert!(properties.remove(name).is_some());
         }
         calls

@@ -15,8 +15,7 @@ use stand_in::StandIn;
 use uuid::Uuid;
 
 /// `{"distinct_id":"$device:abc","$device_id":"abc"}`
-const ANONYMOUS: &str =
-    "mp_demo_mixpanel=%7B%22distinct_id%22%3A%22%24device%3Aabc%22%2C%22%24device_id%22%3A%22abc%22%7D";
+const ANONYMOUS: &str = "mp_demo_mixpanel=%7B%22distinct_id%22%3A%22%24device%3Aabc%22%2C%22%24device_id%22%3A%22abc%22%7D";
 /// The same of user 42, whose `distinct_id` is still that of the device.
 const KNOWN: &str = "mp_demo_mixpanel=%7B%22distinct_id%22%3A%22%24device%3Aabc%22%2C%22%24device_id%22%3A%22abc%22\
                      %2C%22%24user_id%22%3A%2242%22%7D";
@@ -27,7 +26,8 @@ fn build(stand_in: &StandIn) -> (Mengpaneel, Reports) {
     let reports = Reports::default();
     let hook = Arc::clone(&reports);
     let builder = Mengpaneel::builder("demo").api_host(stand_in.url());
-    let builder = builder.on_error(move |failure| hook.lock().unwrap().push(failure.reason.to_string()));
+    let builder =
+        builder.on_error(move |failure| hook.lock().unwrap().push(failure.reason.to_string()));
     (builder.build().unwrap(), reports)
 }
 
@@ -54,22 +54,42 @@ async fn ids_of_request(request: TestRequest) -> Value {
 
 #[actix_web::test]
 async fn ids_are_those_of_the_cookie_until_somebody_is_identified() {
-    let of = |cookie: &str| ids_of_request(TestRequest::default().insert_header((header::COOKIE, cookie)));
+    let of = |cookie: &str| {
+        ids_of_request(TestRequest::default().insert_header((header::COOKIE, cookie)))
+    };
     let (nobody, forgotten) = (json!([null, null]), json!([null, null]));
     assert_eq!(
         of(ANONYMOUS).await,
-        json!([["$device:abc", "abc"], ["7", "abc"], ["8", "abc"], forgotten]),
+        json!([
+            ["$device:abc", "abc"],
+            ["7", "abc"],
+            ["8", "abc"],
+            forgotten
+        ]),
         "an anonymous visitor"
     );
-    assert_eq!(of(KNOWN).await, json!([["42", "abc"], ["7", "abc"], ["8", "abc"], forgotten]), "a user");
-    assert_eq!(of("other=1").await, json!([nobody, ["7", null], ["8", null], forgotten]), "a first request");
+    assert_eq!(
+        of(KNOWN).await,
+        json!([["42", "abc"], ["7", "abc"], ["8", "abc"], forgotten]),
+        "a user"
+    );
+    assert_eq!(
+        of("other=1").await,
+        json!([nobody, ["7", null], ["8", null], forgotten]),
+        "a first request"
+    );
 }
 
 #[actix_web::test]
 async fn ids_of_a_visitor_without_consent_are_unknown() {
-    let request = TestRequest::default().insert_header((header::COOKIE, KNOWN)).insert_header(("dnt", "1"));
+    let request = TestRequest::default()
+        .insert_header((header::COOKIE, KNOWN))
+        .insert_header(("dnt", "1"));
     let unknown = json!([null, null]);
-    assert_eq!(ids_of_request(request).await, json!([unknown, unknown, unknown, unknown]));
+    assert_eq!(
+        ids_of_request(request).await,
+        json!([unknown, unknown, unknown, unknown])
+    );
 }
 
 #[actix_web::test]
@@ -81,7 +101,10 @@ async fn ids_of_jobs_and_users_are_known_once_they_are_given() {
         mengpaneel::before_setup(|mixpanel| mixpanel.identify(1));
         let before_setup = ids(&mengpaneel::current());
         mengpaneel::setup(|mixpanel| mixpanel.identify(2));
-        (json!([at_first, before_setup, ids(&mengpaneel::current())]), mengpaneel::current())
+        (
+            json!([at_first, before_setup, ids(&mengpaneel::current())]),
+            mengpaneel::current(),
+        )
     };
     let (read, late) = mengpaneel.scope(job).await;
     assert_eq!(read, json!([[null, null], ["1", null], ["2", null]]));
@@ -95,8 +118,16 @@ async fn ids_of_jobs_and_users_are_known_once_they_are_given() {
     assert_eq!(ids(&user), json!([null, null]));
 
     let disabled = Mengpaneel::builder("").build().unwrap();
-    assert_eq!(ids(&disabled.as_user(42)), json!([null, null]), "without a token");
-    assert_eq!(ids(&mengpaneel::current()), json!([null, null]), "outside of any scope");
+    assert_eq!(
+        ids(&disabled.as_user(42)),
+        json!([null, null]),
+        "without a token"
+    );
+    assert_eq!(
+        ids(&mengpaneel::current()),
+        json!([null, null]),
+        "outside of any scope"
+    );
 }
 
 struct AccountId(u64);
@@ -129,7 +160,10 @@ fn by_hand(account: &Account, points: NonZero<u8>) {
         mixpanel.add_group("team", account.key);
     });
     mengpaneel::people().increment("Spent", account.spent);
-    mengpaneel::current().call_method(&["people", "increment"], [json!({"Visits": 1, "Points": points})]);
+    mengpaneel::current().call_method(
+        &["people", "increment"],
+        [json!({"Visits": 1, "Points": points})],
+    );
     mengpaneel::get_group("company", account.company_ids[0]).set(json!({"Plan": "Pro"}));
 }
 
@@ -190,8 +224,12 @@ async fn misuse_in_a_handler() -> HttpResponse {
 /// Lines of this file that the reports name, in their order.
 fn lines(reports: &Reports) -> Vec<u32> {
     let line = |report: &String| {
-        let (_, rest) = report.split_once("tests/identity.rs:").unwrap_or_else(|| panic!("no place: {report}"));
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (_, rest) = report
+            .split_once("tests/identity.rs:")
+            .unwrap_or_else(|| panic!("no place: {report}"));
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         rest[..end].parse().unwrap()
     };
     reports.lock().unwrap().iter().map(line).collect()
@@ -205,8 +243,12 @@ async fn reports_name_the_line_of_the_attribute() {
         misuse_by_attribute("undefined");
         lines(&reports)
     };
-    // Values are captured first. Behind an `identify` that was rejected, profile calls are reported too.
-    assert_eq!(mengpaneel.scope(job).await, [1, 2, 2, 3, 4, 2].map(|line| ATTRIBUTES + line));
+    // Values are captured first. Behind an `identify` that was rejected, profile calls are reported
+    // too.
+    assert_eq!(
+        mengpaneel.scope(job).await,
+        [1, 2, 2, 3, 4, 2].map(|line| ATTRIBUTES + line)
+    );
 }
 
 #[actix_web::test]
@@ -216,7 +258,10 @@ async fn reports_name_the_route_of_the_handler() {
     let app = init_service(App::new().service(misuse_in_a_handler).wrap(mengpaneel)).await;
     call_service(&app, TestRequest::with_uri("/bad/1").to_request()).await;
     let reports = reports.lock().unwrap();
-    assert!(matches!(&reports[..], [report] if report.contains("(GET /bad/{id}) cannot be written")), "{reports:?}");
+    assert!(
+        matches!(&reports[..], [report] if report.contains("(GET /bad/{id}) cannot be written")),
+        "{reports:?}"
+    );
 }
 
 #[actix_web::test]
@@ -247,5 +292,9 @@ async fn reports_name_the_line_of_the_caller() {
         (begin, lines(&reports))
     };
     let (begin, lines) = mengpaneel.scope(job).await;
-    assert_eq!(lines, (begin + 1..=begin + 17).collect::<Vec<_>>(), "{reports:#?}");
+    assert_eq!(
+        lines,
+        (begin + 1..=begin + 17).collect::<Vec<_>>(),
+        "{reports:#?}"
+    );
 }

@@ -14,7 +14,10 @@ struct Post {
 }
 
 fn post(id: u32, title: &str) -> Post {
-    Post { id, title: title.to_owned() }
+    Post {
+        id,
+        title: title.to_owned(),
+    }
 }
 
 fn consume(post: Post) -> u32 {
@@ -168,37 +171,73 @@ async fn an_async_block_that_is_awaited_on_the_spot_is_part_of_the_body() {
 fn a_value_that_is_moved_later_is_taken_before() {
     assert_eq!(properties_by(moved_later), [json!({"Title": "a"})]);
     let given = post(1, "b");
-    assert_eq!(properties_by(|| parameter(given)), [json!({"Title": "b", "Length": 2})]);
-    assert_eq!(properties_by(values_are_taken_each_as_soon_as_it_is_there), [json!({"id": 4, "other": 5})]);
+    assert_eq!(
+        properties_by(|| parameter(given)),
+        [json!({"Title": "b", "Length": 2})]
+    );
+    assert_eq!(
+        properties_by(values_are_taken_each_as_soon_as_it_is_there),
+        [json!({"id": 4, "other": 5})]
+    );
 }
 
 #[test]
 fn the_last_binding_on_the_path_that_ran_counts() {
-    assert_eq!(properties_by(|| shadowed(false)), [json!({"title": "first"})]);
-    assert_eq!(properties_by(|| shadowed(true)), [json!({"title": "second"})]);
-    assert_eq!(properties_by(|| both_branches(true)), [json!({"kind": "big"})]);
+    assert_eq!(
+        properties_by(|| shadowed(false)),
+        [json!({"title": "first"})]
+    );
+    assert_eq!(
+        properties_by(|| shadowed(true)),
+        [json!({"title": "second"})]
+    );
+    assert_eq!(
+        properties_by(|| both_branches(true)),
+        [json!({"kind": "big"})]
+    );
     assert_eq!(properties_by(|| both_branches(false)), [json!({"kind": 0})]);
-    assert_eq!(properties_by(bound_outside_and_in_a_loop), [json!({"n": 1})]);
+    assert_eq!(
+        properties_by(bound_outside_and_in_a_loop),
+        [json!({"n": 1})]
+    );
 }
 
 #[test]
 fn a_parameter_that_the_body_binds_again_is_taken_there() {
-    assert_eq!(properties_by(|| parameter_shadowed(Some("four"))), [json!({"title": 4})]);
+    assert_eq!(
+        properties_by(|| parameter_shadowed(Some("four"))),
+        [json!({"title": 4})]
+    );
     assert!(properties_by(|| parameter_shadowed(None)).is_empty());
 }
 
 #[test]
 fn every_form_of_binding_is_a_place() {
-    assert_eq!(properties_by(|| let_else(Some("a"))), [json!({"title": "a"})]);
+    assert_eq!(
+        properties_by(|| let_else(Some("a"))),
+        [json!({"title": "a"})]
+    );
     assert!(properties_by(|| let_else(None)).is_empty());
     assert_eq!(properties_by(|| if_let(Some("a"))), [json!({"title": "a"})]);
     assert!(properties_by(|| if_let(None)).is_empty());
-    assert_eq!(properties_by(|| chain(Some("7"))), [json!({"title": "7", "n": 7})]);
+    assert_eq!(
+        properties_by(|| chain(Some("7"))),
+        [json!({"title": "7", "n": 7})]
+    );
     assert!(properties_by(|| chain(Some("1"))).is_empty());
-    assert_eq!(properties_by(|| match_arm(Ok("ab"))), [json!({"title": "ab"})]);
+    assert_eq!(
+        properties_by(|| match_arm(Ok("ab"))),
+        [json!({"title": "ab"})]
+    );
     assert!(properties_by(|| match_arm(Ok("a"))).is_empty());
-    assert_eq!(properties_by(|| match_arm(Err("e"))), [json!({"title": "e"})]);
-    assert_eq!(properties_by(destructured), [json!({"id": 3, "title": "c", "first": 1})]);
+    assert_eq!(
+        properties_by(|| match_arm(Err("e"))),
+        [json!({"title": "e"})]
+    );
+    assert_eq!(
+        properties_by(destructured),
+        [json!({"id": 3, "title": "c", "first": 1})]
+    );
     assert_eq!(properties_by(nested), [json!({"a": 1, "b": 2, "Sum": 3})]);
 }
 
@@ -209,6 +248,9 @@ fn names_in_macros_count_and_those_of_closures_do_not() {
 
 #[test]
 fn an_early_return_needs_no_thought() {
-    assert_eq!(properties_by(|| returns_early(false)), [json!({"title": "bound"})]);
+    assert_eq!(
+        properties_by(|| returns_early(false)),
+        [json!({"title": "bound"})]
+    );
     assert!(properties_by(|| returns_early(true)).is_empty());
 }

@@ -1,6 +1,10 @@
 //! The tracking plan of this very program.
 #![deny(warnings, unused, clippy::pedantic)]
-#![allow(missing_docs, dead_code, reason = "what is annotated is listed, whether it runs or not")]
+#![allow(
+    missing_docs,
+    dead_code,
+    reason = "what is annotated is listed, whether it runs or not"
+)]
 
 use actix_web::{HttpResponse, post};
 use mengpaneel::{before_setup, plan, setup, track};
@@ -37,9 +41,22 @@ impl<T: ToString> Generic<T> {
 #[test]
 fn the_plan_lists_every_annotation_with_its_place() {
     let plan = plan();
-    assert_eq!(plan.events(), ["Create Blog Post", "Sign In", "{format! (\"Event {}\", self.0.to_string())}"]);
-    let calls: Vec<_> = plan.iter().map(|annotation| annotation.call.as_str()).collect();
-    assert_eq!(calls, ["track", "identify", "people.set", "alias", "track", "track"]);
+    assert_eq!(
+        plan.events(),
+        [
+            "Create Blog Post",
+            "Sign In",
+            "{format! (\"Event {}\", self.0.to_string())}"
+        ]
+    );
+    let calls: Vec<_> = plan
+        .iter()
+        .map(|annotation| annotation.call.as_str())
+        .collect();
+    assert_eq!(
+        calls,
+        ["track", "identify", "people.set", "alias", "track", "track"]
+    );
     let first = &plan[0];
     assert_eq!(first.properties, ["Title", "..extra"]);
     assert_eq!(first.function, "plan::create_post");
@@ -54,12 +71,27 @@ fn the_plan_lists_every_annotation_with_its_place() {
 fn the_plan_is_a_table_and_schemas_for_the_lexicon() {
     let plan = plan();
     let table = plan.to_string();
-    let line = table.lines().nth(1).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = table
+        .lines()
+        .nth(1)
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     let place = "POST /posts plan::create_post mengpaneel/tests/plan.rs:13";
-    assert_eq!(line, format!("Create Blog Post Title, ..extra tracking {place}"));
-    assert!(plan.to_markdown().contains("| Sign In | Sign In | tracking, via server | POST\\|PUT /session |"));
+    assert_eq!(
+        line,
+        format!("Create Blog Post Title, ..extra tracking {place}")
+    );
+    assert!(
+        plan.to_markdown()
+            .contains("| Sign In | Sign In | tracking, via server | POST\\|PUT /session |")
+    );
     let lexicon = plan.to_lexicon();
     assert_eq!(lexicon["entries"][0]["name"], "Create Blog Post");
-    assert_eq!(lexicon["entries"][0]["schemaJson"]["properties"], json!({"Title": {}}));
+    assert_eq!(
+        lexicon["entries"][0]["schemaJson"]["properties"],
+        json!({"Title": {}})
+    );
     assert_eq!(plan.to_json()[0]["mode"], "tracking");
 }

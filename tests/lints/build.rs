@@ -12,7 +12,15 @@ fn main() {
 
 /// Minor version of the compiler.
 fn minor_version() -> Option<u32> {
-    let output = Command::new(std::env::var_os("RUSTC")?).arg("--version").output().ok()?;
+    let output = Command::new(std::env::var_os("RUSTC")?)
+        .arg("--version")
+        .output()
+        .ok()?;
     let version = String::from_utf8(output.stdout).ok()?;
-    version.strip_prefix("rustc 1.")?.split('.').next()?.parse().ok()
+    version
+        .strip_prefix("rustc 1.")?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
 }

@@ -23,7 +23,11 @@ pub async fn settle(mengpaneel: &Mengpaneel, store: &Store) -> Vec<Received> {
 /// The names of events.
 #[must_use]
 pub fn names(events: &[Received]) -> Vec<&str> {
-    events.iter().map(Received::event).filter(|name| !name.starts_with('$')).collect()
+    events
+        .iter()
+        .map(Received::event)
+        .filter(|name| !name.starts_with('$'))
+        .collect()
 }
 
 /// Every event that pages run and the server sent, as Mixpanel counts them, by name.
@@ -38,12 +42,23 @@ pub fn counted(pages: &[&Page], server: &[Received]) -> Vec<String> {
     };
     for call in pages.iter().flat_map(|page| page.calls()) {
         if let (true, Some(name)) = (call.method().is_track(), call.str_arg(0)) {
-            let of = |key: &str| call.properties().and_then(|own| own.get(key)).cloned().unwrap_or_default();
+            let of = |key: &str| {
+                call.properties()
+                    .and_then(|own| own.get(key))
+                    .cloned()
+                    .unwrap_or_default()
+            };
             count(name, [of("$insert_id"), of("time")]);
         }
     }
     for event in server {
-        count(event.event(), [event.property("$insert_id").clone(), event.property("time").clone()]);
+        count(
+            event.event(),
+            [
+                event.property("$insert_id").clone(),
+                event.property("time").clone(),
+            ],
+        );
     }
     counted.sort();
     counted

@@ -57,8 +57,16 @@ impl Guest {
             .insert_header(("accept", "text/html,*/*;q=0.8"))
             .insert_header(("sec-fetch-mode", mode));
         // As they came, which `TestRequest::cookie` would encode once more.
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if cookies.is_empty() { request } else { request.insert_header((COOKIE, cookies.join("; "))) }
+        let cookies: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if cookies.is_empty() {
+            request
+        } else {
+            request.insert_header((COOKIE, cookies.join("; ")))
+        }
     }
 
     /// Sends a request to the app, and keeps the cookies of its response.
@@ -70,7 +78,10 @@ impl Guest {
         S: Service<R, Response = ServiceResponse<B>, Error = actix_web::Error>,
         B: MessageBody,
     {
-        let response = app.call(request).await.unwrap_or_else(|error| panic!("{error}"));
+        let response = app
+            .call(request)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         self.read(response).await
     }
 
@@ -80,21 +91,34 @@ impl Guest {
     /// If its body fails.
     pub async fn read<B: MessageBody>(&mut self, response: ServiceResponse<B>) -> Page {
         for line in response.headers().get_all(SET_COOKIE) {
-            let cookie = line.to_str().ok().and_then(|line| Cookie::parse(line.to_owned()).ok());
+            let cookie = line
+                .to_str()
+                .ok()
+                .and_then(|line| Cookie::parse(line.to_owned()).ok());
             let Some(cookie) = cookie else { continue };
             let is_removed = cookie.max_age().is_some_and(SignedDuration::is_zero);
             self.cookies.remove(cookie.name());
             if !is_removed {
-                self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
+                self.cookies
+                    .insert(cookie.name().to_owned(), cookie.value().to_owned());
             }
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes())));
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value.as_bytes())));
         let (status, headers) = (response.status().as_u16(), headers.collect());
-        let body = to_bytes(response.into_body()).await.unwrap_or_else(|error| {
-            let error: Box<dyn Error> = error.into();
-            panic!("{error}")
-        });
-        Page { status, headers, body: text(&body) }
+        let body = to_bytes(response.into_body())
+            .await
+            .unwrap_or_else(|error| {
+                let error: Box<dyn Error> = error.into();
+                panic!("{error}")
+            });
+        Page {
+            status,
+            headers,
+            body: text(&body),
+        }
     }
 }

@@ -40,6 +40,11 @@ pub fn blog() -> blog::Blog {
 pub fn blog_of(identity: blog::Identity) -> blog::Blog {
     // Asks no CDN at start-up.
     let lib_url = Some("https://lib.example/mixpanel.js".to_owned());
-    let config = blog::Config { workers: Some(1), lib_url, identity, ..blog::Config::default() };
+    let config = blog::Config {
+        workers: Some(1),
+        lib_url,
+        identity,
+        ..blog::Config::default()
+    };
     blog::Blog::start(config).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -15,7 +15,9 @@ impl Log {
     #[must_use]
     pub fn listen(&self) -> DefaultGuard {
         let log = self.clone();
-        let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("mengpaneel=debug")).with_ansi(false);
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new("mengpaneel=debug"))
+            .with_ansi(false);
         tracing::subscriber::set_default(builder.with_writer(move || log.clone()).finish())
     }
 
@@ -25,7 +27,8 @@ impl Log {
     /// If something else than text was logged.
     #[must_use]
     pub fn lines(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.bytes().clone()).unwrap_or_else(|error| panic!("{error}"));
+        let text =
+            String::from_utf8(self.bytes().clone()).unwrap_or_else(|error| panic!("{error}"));
         let mut entries: Vec<String> = Vec::new();
         for line in text.lines() {
             match entries.last_mut() {

@@ -11,11 +11,11 @@ use crate::workshop::DEADLINE;
 /// Where Debian installs it, which is in the `PATH` of root only.
 const PLACES: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
-/// An nginx with a `proxy_cache` that keeps every response it may keep, whatever the status. It ends
-/// when it is dropped. The response header `X-Cache` tells `HIT` and `MISS`.
+/// An nginx with a `proxy_cache` that keeps every response it may keep, whatever the status. It
+/// ends when it is dropped. The response header `X-Cache` tells `HIT` and `MISS`.
 ///
-/// In nginx 1.22 the first of `Cache-Control: private` and `X-Accel-Expires: 300` decides, and actix-web
-/// sends headers in no particular order: such a response is kept at times.
+/// In nginx 1.22 the first of `Cache-Control: private` and `X-Accel-Expires: 300` decides, and
+/// actix-web sends headers in no particular order: such a response is kept at times.
 #[derive(Debug)]
 pub struct Nginx {
     /// Base URL.
@@ -34,11 +34,16 @@ impl Nginx {
     pub fn start(upstream: &str) -> Self {
         let name = format!("mengpaneel-nginx-{}", uuid::Uuid::new_v4().simple());
         let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        std::fs::create_dir(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         // Another process may take the free port before nginx does.
         for _ in 0..10 {
             if let Some((url, server)) = try_start(&directory, upstream) {
-                return Self { url, server, directory };
+                return Self {
+                    url,
+                    server,
+                    directory,
+                };
             }
         }
         let log = std::fs::read_to_string(directory.join("error.log")).unwrap_or_default();
@@ -56,8 +61,11 @@ impl Drop for Nginx {
 
 /// Returns the URL and the process, or `None` where nginx ended by itself.
 fn try_start(directory: &Path, upstream: &str) -> Option<(String, Child)> {
-    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("no free port: {error}"));
-    let address = free.local_addr().unwrap_or_else(|error| panic!("no free port: {error}"));
+    let free =
+        TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("no free port: {error}"));
+    let address = free
+        .local_addr()
+        .unwrap_or_else(|error| panic!("no free port: {error}"));
     drop(free);
     let config = directory.join("nginx.conf");
     let text = configuration(directory, &address.to_string(), upstream);
@@ -79,7 +87,13 @@ fn try_start(directory: &Path, upstream: &str) -> Option<(String, Child)> {
 fn spawn(directory: &Path, config: &Path) -> Child {
     for program in PLACES {
         let mut command = Command::new(program);
-        command.arg("-p").arg(directory).arg("-e").arg(directory.join("error.log")).arg("-c").arg(config);
+        command
+            .arg("-p")
+            .arg(directory)
+            .arg("-e")
+            .arg(directory.join("error.log"))
+            .arg("-c")
+            .arg(config);
         match command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
             Ok(server) => return server,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -92,7 +106,9 @@ fn spawn(directory: &Path, config: &Path) -> Child {
 /// One process, which writes into `directory` alone: so it runs under any user.
 fn configuration(directory: &Path, listen: &str, upstream: &str) -> String {
     let directory = directory.display();
-    let unused = ["fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {directory}/{name};")).join("\n");
+    let unused = ["fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {directory}/{name};"))
+        .join("\n");
     format!(
         "daemon off;
 master_process off;

@@ -18,7 +18,10 @@ impl Page {
     /// The first header of that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Where it redirects to.
@@ -27,7 +30,8 @@ impl Page {
     /// Where it does not.
     #[must_use]
     pub fn location(&self) -> &str {
-        self.header("location").unwrap_or_else(|| panic!("no redirect: {self:?}"))
+        self.header("location")
+            .unwrap_or_else(|| panic!("no redirect: {self:?}"))
     }
 
     /// The calls that the page runs, or the script that asked for it; in their order.
@@ -52,7 +56,9 @@ impl Page {
     #[must_use]
     pub fn property(&self, event: &str, name: &str) -> Option<Value> {
         let calls = self.calls();
-        let call = calls.iter().find(|call| call.method() == &Method::Track && call.str_arg(0) == Some(event))?;
+        let call = calls
+            .iter()
+            .find(|call| call.method() == &Method::Track && call.str_arg(0) == Some(event))?;
         call.properties()?.get(name).cloned()
     }
 
@@ -68,15 +74,25 @@ impl Page {
 
 /// A call as it stands in a page, one on a line: `this.people.set({"Plan":"Pro"});`.
 fn written(line: &str) -> Option<Call> {
-    let (called, args) = line.trim().strip_prefix("this.")?.strip_suffix(");")?.split_once('(')?;
+    let (called, args) = line
+        .trim()
+        .strip_prefix("this.")?
+        .strip_suffix(");")?
+        .split_once('(')?;
     if called == "get_group" {
         let (group, rest) = args.split_once(").")?;
         let (method, args) = rest.split_once('(')?;
         let args = serde_json::from_str::<Vec<Value>>(&format!("[{group},{args}]")).ok()?;
-        return Some(Call::new(Method::from_path(&["get_group", method])?, without_trailing(args)));
+        return Some(Call::new(
+            Method::from_path(&["get_group", method])?,
+            without_trailing(args),
+        ));
     }
     let path: Vec<&str> = called.split('.').collect();
-    Some(Call::new(Method::from_path(&path)?, serde_json::from_str(&format!("[{args}]")).ok()?))
+    Some(Call::new(
+        Method::from_path(&path)?,
+        serde_json::from_str(&format!("[{args}]")).ok()?,
+    ))
 }
 
 fn without_trailing(mut args: Vec<Value>) -> Vec<Value> {
@@ -106,10 +122,17 @@ mod tests {
 
     #[test]
     fn calls_are_read_as_they_stand_in_a_page() {
-        let group = written("this.get_group(\"company\",\"acme\").set({\"Plan\":\"Pro\"});").unwrap();
-        assert_eq!(group.args(), [json!("company"), json!("acme"), json!({"Plan": "Pro"})]);
+        let group =
+            written("this.get_group(\"company\",\"acme\").set({\"Plan\":\"Pro\"});").unwrap();
+        assert_eq!(
+            group.args(),
+            [json!("company"), json!("acme"), json!({"Plan": "Pro"})]
+        );
         let people = written("this.people.set({\"Plan\":\"Pro\"});").unwrap();
-        assert_eq!(people, Call::new(Method::PeopleSet, vec![json!({"Plan": "Pro"})]));
+        assert_eq!(
+            people,
+            Call::new(Method::PeopleSet, vec![json!({"Plan": "Pro"})])
+        );
         assert_eq!(written("mixpanel.init(\"t\");"), None);
     }
 }

@@ -4,7 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A `redis-server` that listens on a socket in a directory of its own, and ends when it is dropped.
+/// A `redis-server` that listens on a socket in a directory of its own, and ends when it is
+/// dropped.
 #[derive(Debug)]
 pub struct Redis {
     server: Child,
@@ -21,8 +22,12 @@ impl Redis {
     pub fn start() -> Self {
         let name = format!("mengpaneel-{}", uuid::Uuid::new_v4().simple());
         let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
-        Self { server: spawn(&directory), directory }
+        std::fs::create_dir(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        Self {
+            server: spawn(&directory),
+            directory,
+        }
     }
 
     /// Kills it, as a crash does. What it had answered for is on its disk.
@@ -49,15 +54,31 @@ impl Redis {
 
 fn spawn(directory: &Path) -> Child {
     let mut server = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--unixsocket"])
+        .args([
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--unixsocket",
+        ])
         .arg(directory.join("socket"))
         .arg("--dir")
         .arg(directory)
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("redis-server, which this test needs, cannot be started: {error}"));
-    let said = server.stdout.take().map(|out| BufReader::new(out).lines().map_while(Result::ok));
-    let is_ready = said.is_some_and(|mut said| said.any(|line| line.contains("eady to accept connections")));
+        .unwrap_or_else(|error| {
+            panic!("redis-server, which this test needs, cannot be started: {error}")
+        });
+    let said = server
+        .stdout
+        .take()
+        .map(|out| BufReader::new(out).lines().map_while(Result::ok));
+    let is_ready =
+        said.is_some_and(|mut said| said.any(|line| line.contains("eady to accept connections")));
     assert!(is_ready, "redis-server ended before it was ready");
     server
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use actix_session::config::CookieContentSecurity;
 use actix_session::storage::{
-    CookieSessionStore, LoadError, RedisSessionStore, SaveError, SessionKey, SessionStore, UpdateError,
+    CookieSessionStore, LoadError, RedisSessionStore, SaveError, SessionKey, SessionStore,
+    UpdateError,
 };
 use actix_web::cookie::time::Duration;
 
@@ -28,19 +29,28 @@ pub enum Sessions {
 
 impl Sessions {
     pub(crate) fn are_outside(&self) -> bool {
-        matches!(self, Self::Signed | Self::Private | Self::Redis(_) | Self::Failing)
+        matches!(
+            self,
+            Self::Signed | Self::Private | Self::Redis(_) | Self::Failing
+        )
     }
 
     pub(crate) fn security(&self) -> CookieContentSecurity {
-        if self == &Self::Signed { CookieContentSecurity::Signed } else { CookieContentSecurity::Private }
+        if self == &Self::Signed {
+            CookieContentSecurity::Signed
+        } else {
+            CookieContentSecurity::Private
+        }
     }
 
     /// Connects, where there is anything to connect to. Answers what makes stores, one a worker.
     pub(crate) async fn connect(&self) -> impl Fn() -> Store + Clone + Send + use<> {
         let redis = match self {
-            Self::Redis(url) => {
-                Some(RedisSessionStore::new(url).await.unwrap_or_else(|error| panic!("{url}: {error}")))
-            }
+            Self::Redis(url) => Some(
+                RedisSessionStore::new(url)
+                    .await
+                    .unwrap_or_else(|error| panic!("{url}: {error}")),
+            ),
             _ => None,
         };
         let fails = self == &Self::Failing;
@@ -82,7 +92,12 @@ impl SessionStore for Store {
         }
     }
 
-    async fn update(&self, key: SessionKey, state: State, ttl: &Duration) -> Result<SessionKey, UpdateError> {
+    async fn update(
+        &self,
+        key: SessionKey,
+        state: State,
+        ttl: &Duration,
+    ) -> Result<SessionKey, UpdateError> {
         match self {
             Self::Cookie(store) => store.update(key, state, ttl).await,
             Self::Redis(store) => store.update(key, state, ttl).await,

@@ -44,7 +44,10 @@ impl Workshop {
     ///
     /// Where it cannot start.
     #[must_use]
-    pub fn build(routes: fn(&mut web::ServiceConfig), build: impl FnOnce(Builder) -> Builder) -> Self {
+    pub fn build(
+        routes: fn(&mut web::ServiceConfig),
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         Self::with_sessions(&Sessions::default(), routes, build)
     }
 
@@ -74,7 +77,13 @@ impl Workshop {
         routes: fn(&mut web::ServiceConfig),
         build: impl FnOnce(Builder) -> Builder,
     ) -> Self {
-        Self::serve(sessions, key, routes, |builder| build(builder.cookie_key(Key::from(key))), "demo")
+        Self::serve(
+            sessions,
+            key,
+            routes,
+            |builder| build(builder.cookie_key(Key::from(key))),
+            "demo",
+        )
     }
 
     /// Starts one whose Mengpaneel has no `cookie_key`.
@@ -84,7 +93,13 @@ impl Workshop {
     /// Where it cannot start.
     #[must_use]
     pub fn without_cookie_key(sessions: &Sessions, routes: fn(&mut web::ServiceConfig)) -> Self {
-        Self::serve(sessions, Key::generate().master(), routes, |builder| builder, "demo")
+        Self::serve(
+            sessions,
+            Key::generate().master(),
+            routes,
+            |builder| builder,
+            "demo",
+        )
     }
 
     /// Starts one whose Mengpaneel has no token: the application alone.
@@ -94,7 +109,13 @@ impl Workshop {
     /// Where it cannot start.
     #[must_use]
     pub fn disabled(sessions: &Sessions, routes: fn(&mut web::ServiceConfig)) -> Self {
-        Self::serve(sessions, Key::generate().master(), routes, |builder| builder, "")
+        Self::serve(
+            sessions,
+            Key::generate().master(),
+            routes,
+            |builder| builder,
+            "",
+        )
     }
 
     fn serve(
@@ -106,19 +127,27 @@ impl Workshop {
     ) -> Self {
         let (sessions, key) = (sessions.clone(), Key::from(key));
         let stand_in = StandIn::start();
-        let builder = Mengpaneel::builder(token).api_host(stand_in.url()).js_api_host(stand_in.url());
-        let mengpaneel = build(builder).build().unwrap_or_else(|error| panic!("{error}"));
+        let builder = Mengpaneel::builder(token)
+            .api_host(stand_in.url())
+            .js_api_host(stand_in.url());
+        let mengpaneel = build(builder)
+            .build()
+            .unwrap_or_else(|error| panic!("{error}"));
         let (send, receive) = mpsc::channel();
         let shared = mengpaneel.clone();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("{error}"));
-        let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
+        let listener =
+            TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("{error}"));
+        let address = listener
+            .local_addr()
+            .unwrap_or_else(|error| panic!("{error}"));
         let thread = thread::spawn(move || {
             let ended = System::new().block_on(async move {
                 let store = sessions.connect().await;
                 let app = move || {
                     let outside = sessions.are_outside();
                     let session = || {
-                        let builder = SessionMiddleware::builder(store(), key.clone()).cookie_secure(false);
+                        let builder =
+                            SessionMiddleware::builder(store(), key.clone()).cookie_secure(false);
                         builder.cookie_content_security(sessions.security()).build()
                     };
                     App::new()
@@ -127,14 +156,23 @@ impl Workshop {
                         .wrap(shared.clone())
                         .wrap(Condition::new(outside, session()))
                 };
-                let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
+                let server = HttpServer::new(app)
+                    .workers(1)
+                    .disable_signals()
+                    .listen(listener)?
+                    .run();
                 drop(send.send(server.handle()));
                 server.await
             });
             ended.unwrap_or_else(|error| panic!("{error}"));
         });
         let handle = receive.recv().unwrap_or_else(|error| panic!("{error}"));
-        Self { url: format!("http://{address}"), stand_in, mengpaneel, running: Some((handle, thread)) }
+        Self {
+            url: format!("http://{address}"),
+            stand_in,
+            mengpaneel,
+            running: Some((handle, thread)),
+        }
     }
 }
 

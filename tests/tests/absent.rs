@@ -15,20 +15,27 @@ use tokio::net::TcpStream;
 async fn page(name: web::Path<String>) -> HttpResponse {
     mengpaneel::setup(|mixpanel| mixpanel.identify(1));
     let html = format!("<!doctype html><html><head></head><body>{name}</body></html>");
-    HttpResponse::Ok().content_type("text/html").insert_header(("etag", "\"1\"")).body(html)
+    HttpResponse::Ok()
+        .content_type("text/html")
+        .insert_header(("etag", "\"1\""))
+        .body(html)
 }
 
 #[get("/go")]
 async fn go() -> HttpResponse {
     mengpaneel::track("Went", ());
-    HttpResponse::SeeOther().insert_header(("location", "/page/a")).finish()
+    HttpResponse::SeeOther()
+        .insert_header(("location", "/page/a"))
+        .finish()
 }
 
 #[get("/stream")]
 async fn streamed() -> HttpResponse {
-    let parts =
-        ["<!doctype html><head>", "</head><body>"].map(|part| Ok::<_, actix_web::Error>(web::Bytes::from(part)));
-    HttpResponse::Ok().content_type("text/html").streaming(futures_util::stream::iter(parts))
+    let parts = ["<!doctype html><head>", "</head><body>"]
+        .map(|part| Ok::<_, actix_web::Error>(web::Bytes::from(part)));
+    HttpResponse::Ok()
+        .content_type("text/html")
+        .streaming(futures_util::stream::iter(parts))
 }
 
 async fn visit() {
@@ -51,7 +58,8 @@ enum Wrap {
 fn serve(wrap: Wrap) -> std::net::SocketAddr {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
-        let sessions = || SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]));
+        let sessions =
+            || SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]));
         actix_web::rt::System::new().block_on(async move {
             macro_rules! run {
                 ($app:expr) => {{
@@ -64,7 +72,11 @@ fn serve(wrap: Wrap) -> std::net::SocketAddr {
             let app = || App::new().configure(routes);
             let server = match wrap {
                 Wrap::Nothing => run!(app()),
-                Wrap::Clone(mengpaneel) => run!(app().wrap(mengpaneel.before(visit)).wrap(mengpaneel.clone())),
+                Wrap::Clone(mengpaneel) => run!(
+                    app()
+                        .wrap(mengpaneel.before(visit))
+                        .wrap(mengpaneel.clone())
+                ),
                 Wrap::WithSetup(mengpaneel) => run!(app().wrap(mengpaneel.with_setup(visit))),
             };
             server.await.unwrap();
@@ -82,7 +94,10 @@ async fn answer(address: std::net::SocketAddr, request: &str) -> String {
     stream.read_to_end(&mut answer).await.unwrap();
     let text = String::from_utf8(answer).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let mut lines: Vec<_> = head.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
+    let mut lines: Vec<_> = head
+        .split("\r\n")
+        .filter(|line| !line.starts_with("date: "))
+        .collect();
     lines.sort_unstable();
     format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
@@ -90,11 +105,18 @@ async fn answer(address: std::net::SocketAddr, request: &str) -> String {
 #[tokio::test]
 async fn without_a_token_answers_are_byte_for_byte_those_of_the_app_alone() {
     let mengpaneel = Mengpaneel::builder("").build().unwrap();
-    let off = [serve(Wrap::Clone(mengpaneel.clone())), serve(Wrap::WithSetup(mengpaneel))];
+    let off = [
+        serve(Wrap::Clone(mengpaneel.clone())),
+        serve(Wrap::WithSetup(mengpaneel)),
+    ];
     let bare = serve(Wrap::Nothing);
-    for (method, path) in
-        [("GET", "/page/a"), ("HEAD", "/page/a"), ("GET", "/go"), ("GET", "/stream"), ("GET", "/none")]
-    {
+    for (method, path) in [
+        ("GET", "/page/a"),
+        ("HEAD", "/page/a"),
+        ("GET", "/go"),
+        ("GET", "/stream"),
+        ("GET", "/none"),
+    ] {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: blog.example\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\
              X-Mengpaneel-Flush-Capable: true\r\nConnection: close\r\n\r\n"

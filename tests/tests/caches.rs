@@ -34,7 +34,9 @@ fn ok() -> u16 {
 
 /// The user is in the cookie `user`, as a session would have it.
 fn user(request: &HttpRequest) -> Option<String> {
-    request.cookie("user").map(|cookie| cookie.value().to_owned())
+    request
+        .cookie("user")
+        .map(|cookie| cookie.value().to_owned())
 }
 
 async fn page(request: HttpRequest, wanted: web::Query<Wanted>) -> HttpResponse {
@@ -46,7 +48,11 @@ async fn page(request: HttpRequest, wanted: web::Query<Wanted>) -> HttpResponse 
     }
     let mut response = HttpResponseBuilder::new(StatusCode::from_u16(wanted.status).unwrap());
     response.content_type("text/html; charset=utf-8");
-    for (name, value) in wanted.headers.split('|').filter_map(|header| header.split_once(": ")) {
+    for (name, value) in wanted
+        .headers
+        .split('|')
+        .filter_map(|header| header.split_once(": "))
+    {
         response.append_header((name, value));
     }
     response.body(PAGE)
@@ -54,7 +60,10 @@ async fn page(request: HttpRequest, wanted: web::Query<Wanted>) -> HttpResponse 
 
 /// A file that actix-files serves, which answers 304 to who has it.
 async fn file(request: HttpRequest) -> HttpResponse {
-    NamedFile::open_async(path()).await.unwrap().into_response(&request)
+    NamedFile::open_async(path())
+        .await
+        .unwrap()
+        .into_response(&request)
 }
 
 fn path() -> PathBuf {
@@ -75,7 +84,9 @@ async fn increments(request: HttpRequest) -> HttpResponse {
 async fn sign_out(session: Session, next: web::Query<Next>) -> HttpResponse {
     mengpaneel::track("Sign Out", ());
     session.purge();
-    HttpResponse::SeeOther().insert_header(("location", next.into_inner().next)).finish()
+    HttpResponse::SeeOther()
+        .insert_header(("location", next.into_inner().next))
+        .finish()
 }
 
 #[derive(Deserialize)]
@@ -84,12 +95,14 @@ struct Next {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    let signed_in = from_fn(|request: actix_web::dev::ServiceRequest, next: actix_web::middleware::Next<_>| {
-        if let Some(user) = user(request.request()) {
-            mengpaneel::setup(|mixpanel| mixpanel.identify(user));
-        }
-        next.call(request)
-    });
+    let signed_in = from_fn(
+        |request: actix_web::dev::ServiceRequest, next: actix_web::middleware::Next<_>| {
+            if let Some(user) = user(request.request()) {
+                mengpaneel::setup(|mixpanel| mixpanel.identify(user));
+            }
+            next.call(request)
+        },
+    );
     config
         .route("/sign_out", web::get().to(sign_out))
         .route("/page", web::get().to(page))
@@ -121,7 +134,10 @@ async fn ask([first, second]: &mut [Visitor; 2], path: &str) -> [Page; 2] {
 
 fn has_something_of_ours(page: &Page) -> bool {
     let in_headers = page.headers.iter().any(|(name, value)| {
-        name == "set-cookie" && ["mixpanel", "mengpaneel"].iter().any(|ours| value.contains(ours))
+        name == "set-cookie"
+            && ["mixpanel", "mengpaneel"]
+                .iter()
+                .any(|ours| value.contains(ours))
     });
     in_headers || page.body != PAGE
 }
@@ -131,13 +147,26 @@ async fn nginx_shows_nobody_the_page_of_another_visitor() {
     let workshop = Workshop::start(routes);
     let nginx = Nginx::start(&workshop.url);
     let mut visitors = visitors(&nginx.url);
-    for headers in ["x-accel-expires: 300", "cache-control: public", "cache-control: max-age=60"] {
+    for headers in [
+        "x-accel-expires: 300",
+        "cache-control: public",
+        "cache-control: max-age=60",
+    ] {
         let [first, second] = ask(&mut visitors, &query(&[("headers", headers)])).await;
-        assert_eq!((first.header("x-cache"), second.header("x-cache")), (Some("MISS"), Some("HIT")), "{headers}");
+        assert_eq!(
+            (first.header("x-cache"), second.header("x-cache")),
+            (Some("MISS"), Some("HIT")),
+            "{headers}"
+        );
         assert_eq!((&*first.body, &*second.body), (PAGE, PAGE), "{headers}");
     }
-    let private =
-        ["", "x-accel-expires: 0", "x-accel-expires: off", "cache-control: private", "cache-control: no-store"];
+    let private = [
+        "",
+        "x-accel-expires: 0",
+        "x-accel-expires: off",
+        "cache-control: private",
+        "cache-control: no-store",
+    ];
     for headers in private {
         let [first, second] = ask(&mut visitors, &query(&[("headers", headers)])).await;
         assert_eq!(second.header("x-cache"), Some("MISS"), "{headers}");
@@ -154,11 +183,25 @@ async fn nginx_keeps_no_loader_and_no_cookie() {
     let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
     let nginx = Nginx::start(&workshop.url);
     let mut visitors = visitors(&nginx.url);
-    for headers in ["", "x-accel-expires: 300", "cache-control: max-age=60", "expires: Thu, 01 Jan 2099 00:00:00 GMT"] {
-        let [_, second] = ask(&mut visitors, &query(&[("headers", headers), ("quiet", "true")])).await;
+    for headers in [
+        "",
+        "x-accel-expires: 300",
+        "cache-control: max-age=60",
+        "expires: Thu, 01 Jan 2099 00:00:00 GMT",
+    ] {
+        let [_, second] = ask(
+            &mut visitors,
+            &query(&[("headers", headers), ("quiet", "true")]),
+        )
+        .await;
         let is_kept = second.header("x-cache") == Some("HIT");
         assert_eq!(is_kept, !headers.is_empty(), "{headers}");
-        assert_eq!(has_something_of_ours(&second), !is_kept, "{headers}: {}", second.body);
+        assert_eq!(
+            has_something_of_ours(&second),
+            !is_kept,
+            "{headers}: {}",
+            second.body
+        );
     }
 }
 
@@ -167,13 +210,27 @@ async fn page_for_all_leaves_the_cookie_of_delayed_calls() {
     let workshop = Workshop::start(routes);
     let mut visitor = Visitor::browser(&workshop.url);
     visitor.get("/sign_out?next=/page").await_page().await;
-    let waits = |visitor: &Visitor| visitor.cookies.keys().any(|name| name.starts_with("mengpaneel_delayed_calls"));
+    let waits = |visitor: &Visitor| {
+        visitor
+            .cookies
+            .keys()
+            .any(|name| name.starts_with("mengpaneel_delayed_calls"))
+    };
     assert!(waits(&visitor));
-    let for_all = visitor.get(&query(&[("headers", "cache-control: public")])).await_page().await;
-    assert!(!has_something_of_ours(&for_all) && waits(&visitor), "{for_all:?}");
+    let for_all = visitor
+        .get(&query(&[("headers", "cache-control: public")]))
+        .await_page()
+        .await;
+    assert!(
+        !has_something_of_ours(&for_all) && waits(&visitor),
+        "{for_all:?}"
+    );
     let own = visitor.get(&query(&[])).await_page().await;
     let both = ["track Sign Out", "track View"].map(str::to_owned);
-    assert_eq!((own.said().as_slice(), own.header("cache-control")), (&both[..], Some("private")));
+    assert_eq!(
+        (own.said().as_slice(), own.header("cache-control")),
+        (&both[..], Some("private"))
+    );
     assert!(!waits(&visitor));
     let by_server = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     assert_eq!(names(&by_server), ["View"]);
@@ -185,17 +242,27 @@ async fn no_validator_survives_an_insertion() {
     std::fs::write(path(), PAGE).unwrap();
     let mut visitor = signed_in(&workshop.url, "7");
     let first = visitor.get("/file").await_page().await;
-    assert_eq!((first.status, first.said()), (200, vec!["identify 7".to_owned()]));
+    assert_eq!(
+        (first.status, first.said()),
+        (200, vec!["identify 7".to_owned()])
+    );
     for gone in ["etag", "last-modified", "accept-ranges"] {
         assert_eq!(first.header(gone), None, "{gone}");
     }
     // A script has the file as it is, with its validators, which no page of ours made untrue.
-    let by_script = visitor.get("/file").header("sec-fetch-mode", "cors").header("sec-fetch-dest", "empty");
+    let by_script = visitor
+        .get("/file")
+        .header("sec-fetch-mode", "cors")
+        .header("sec-fetch-dest", "empty");
     let untouched = by_script.await_page().await;
     assert!(untouched.header("etag").is_some() && untouched.body == PAGE);
     // It may be shown by them: as it is.
     let etag = untouched.header("etag").unwrap().to_owned();
-    let unchanged = visitor.get("/file").header("if-none-match", &etag).await_page().await;
+    let unchanged = visitor
+        .get("/file")
+        .header("if-none-match", &etag)
+        .await_page()
+        .await;
     assert_eq!((unchanged.status, &*unchanged.body), (304, ""));
     std::fs::remove_file(path()).unwrap();
 }
@@ -203,14 +270,26 @@ async fn no_validator_survives_an_insertion() {
 #[tokio::test]
 async fn increment_of_a_known_user_leaves_by_the_server() {
     let workshop = Workshop::start(routes);
-    let known = signed_in(&workshop.url, "7").get("/increments").await_page().await;
+    let known = signed_in(&workshop.url, "7")
+        .get("/increments")
+        .await_page()
+        .await;
     assert_eq!(known.said(), ["identify 7", "track View"]);
     let received = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     assert_eq!(names(&received), Vec::<&str>::new());
     let profile = workshop.stand_in.profile("7").unwrap();
-    assert_eq!((&profile["Posts"], &profile["Last"]), (&json!(1), &json!("Page")));
-    let unknown = Visitor::browser(&workshop.url).get("/increments").await_page().await;
-    assert_eq!(unknown.said(), ["track View", "people.set", "people.increment"]);
+    assert_eq!(
+        (&profile["Posts"], &profile["Last"]),
+        (&json!(1), &json!("Page"))
+    );
+    let unknown = Visitor::browser(&workshop.url)
+        .get("/increments")
+        .await_page()
+        .await;
+    assert_eq!(
+        unknown.said(),
+        ["track View", "people.set", "people.increment"]
+    );
 }
 
 /// Any headers that a cache may obey, several lines of them, and any status that shows a page.
@@ -228,7 +307,12 @@ fn any_response() -> impl Strategy<Value = (String, u16)> {
         "ext=\"private\"",
         "stale-while-revalidate=60",
     ]);
-    let name = prop::sample::select(vec!["cache-control", "cache-control", "cdn-cache-control", "surrogate-control"]);
+    let name = prop::sample::select(vec![
+        "cache-control",
+        "cache-control",
+        "cdn-cache-control",
+        "surrogate-control",
+    ]);
     let line = prop_oneof![
         4 => (name, prop::collection::vec(directives, 0..3)).prop_map(|(name, words)| (name, words.join(", "))),
         2 => prop::sample::select(vec!["0", "off", "300", "@4000000000", "@1", "@0", "x", "-1"])
@@ -242,7 +326,10 @@ fn any_response() -> impl Strategy<Value = (String, u16)> {
             text
         })
     });
-    (headers, prop::sample::select(vec![200, 201, 203, 400, 403, 404, 410, 500, 503]))
+    (
+        headers,
+        prop::sample::select(vec![200, 201, 203, 400, 403, 404, 410, 500, 503]),
+    )
 }
 
 /// nginx is the judge: what it shows twice has nothing of ours.

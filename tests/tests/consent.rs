@@ -20,7 +20,10 @@ struct Asked {
 
 impl Asked {
     fn answer(&self) -> HttpResponse {
-        let status = self.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
+        let status = self
+            .status
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .unwrap_or(StatusCode::OK);
         let mut response = HttpResponse::build(status);
         if let Some(cache) = &self.cache {
             response.insert_header(("cache-control", cache.as_str()));
@@ -30,7 +33,9 @@ impl Asked {
         }
         match self.kind.as_deref() {
             Some("json") => response.json(json!({"done": true})),
-            _ => response.content_type("text/html; charset=utf-8").body("<!DOCTYPE html><head></head><p>page</p>"),
+            _ => response
+                .content_type("text/html; charset=utf-8")
+                .body("<!DOCTYPE html><head></head><p>page</p>"),
         }
     }
 }
@@ -42,7 +47,11 @@ async fn view(asked: web::Query<Asked>) -> HttpResponse {
 }
 
 #[post("/page/{choice}")]
-async fn choose(asked: web::Query<Asked>, choice: web::Path<String>, mixpanel: Mixpanel) -> HttpResponse {
+async fn choose(
+    asked: web::Query<Asked>,
+    choice: web::Path<String>,
+    mixpanel: Mixpanel,
+) -> HttpResponse {
     mixpanel.track("Before", ());
     match choice.as_str() {
         "in" => mixpanel.opt_in_tracking(),
@@ -72,13 +81,22 @@ async fn broken(mixpanel: Mixpanel) -> HttpResponse {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(view).service(choose).service(agree).service(wrong_prefix).service(broken);
+    config
+        .service(view)
+        .service(choose)
+        .service(agree)
+        .service(wrong_prefix)
+        .service(broken);
 }
 
 const FLAG: &str = "__mp_opt_in_out_demo";
 
 fn set_cookies(page: &Page) -> Vec<&str> {
-    page.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.as_str()).collect()
+    page.headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie")
+        .map(|(_, value)| value.as_str())
+        .collect()
 }
 
 /// Visitors whose signals deny consent.
@@ -87,28 +105,51 @@ fn denied_visitors(url: &str) -> [Visitor; 4] {
     opted_out.cookies.insert(FLAG.into(), "0".into());
     let mut legacy = Visitor::browser(url);
     legacy.cookies.insert("mp_optout".into(), "1".into());
-    [opted_out, legacy, Visitor::browser(url).with("dnt", "1"), Visitor::browser(url).with("sec-gpc", "1")]
+    [
+        opted_out,
+        legacy,
+        Visitor::browser(url).with("dnt", "1"),
+        Visitor::browser(url).with("sec-gpc", "1"),
+    ]
 }
 
 #[tokio::test]
 async fn denied_visitor_leaves_no_trace() {
     let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
     for mut visitor in denied_visitors(&workshop.url) {
-        for path in ["/page", "/page?kind=json", "/page?status=303", "/page?cache=public"] {
+        for path in [
+            "/page",
+            "/page?kind=json",
+            "/page?status=303",
+            "/page?cache=public",
+        ] {
             let answer = visitor.get(path).await_page().await;
-            assert_eq!((answer.calls(), set_cookies(&answer)), (vec![], vec![]), "{path}");
+            assert_eq!(
+                (answer.calls(), set_cookies(&answer)),
+                (vec![], vec![]),
+                "{path}"
+            );
         }
         visitor.get("/page").capable().await_page().await;
         let _ = visitor.get("/broken").send().await;
     }
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), Vec::<&str>::new());
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        Vec::<&str>::new()
+    );
 }
 
 #[tokio::test]
 async fn signal_that_is_switched_off_is_ignored() {
-    let workshop = Workshop::build(routes, |builder| builder.respect_dnt(false).respect_gpc(false));
+    let workshop = Workshop::build(routes, |builder| {
+        builder.respect_dnt(false).respect_gpc(false)
+    });
     for name in ["dnt", "sec-gpc"] {
-        let page = Visitor::browser(&workshop.url).with(name, "1").get("/page").await_page().await;
+        let page = Visitor::browser(&workshop.url)
+            .with(name, "1")
+            .get("/page")
+            .await_page()
+            .await;
         assert_eq!(page.said(), ["track View"], "{name}");
     }
 }
@@ -119,16 +160,30 @@ async fn opt_in_cookie_wins_over_signals_and_the_default() {
     let workshop = Workshop::build(routes, |builder| builder.js_config(by_default));
     let mut visitor = Visitor::browser(&workshop.url);
     visitor.get("/page?kind=json").await_page().await;
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), Vec::<&str>::new());
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        Vec::<&str>::new()
+    );
     visitor.cookies.insert(FLAG.into(), "1".into());
     for signal in ["dnt", "sec-gpc", "x-nothing"] {
-        visitor.get("/page?kind=json").header(signal, "1").await_page().await;
+        visitor
+            .get("/page?kind=json")
+            .header(signal, "1")
+            .await_page()
+            .await;
     }
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["View"; 3]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["View"; 3]
+    );
 }
 
 fn by_header(request: &HttpRequest) -> Consent {
-    match request.headers().get("x-consent").map(HeaderValue::as_bytes) {
+    match request
+        .headers()
+        .get("x-consent")
+        .map(HeaderValue::as_bytes)
+    {
         Some(b"yes") => Consent::Granted,
         Some(b"no") => Consent::Denied,
         _ => Consent::Unknown,
@@ -140,9 +195,25 @@ async fn rule_of_the_application_decides_first() {
     let workshop = Workshop::build(routes, |builder| builder.consent(by_header));
     let mut opted_in = Visitor::browser(&workshop.url);
     opted_in.cookies.insert(FLAG.into(), "1".into());
-    assert!(opted_in.get("/page").header("x-consent", "no").await_page().await.calls().is_empty());
+    assert!(
+        opted_in
+            .get("/page")
+            .header("x-consent", "no")
+            .await_page()
+            .await
+            .calls()
+            .is_empty()
+    );
     for mut visitor in denied_visitors(&workshop.url) {
-        assert_eq!(visitor.get("/page").header("x-consent", "yes").await_page().await.said(), ["track View"]);
+        assert_eq!(
+            visitor
+                .get("/page")
+                .header("x-consent", "yes")
+                .await_page()
+                .await
+                .said(),
+            ["track View"]
+        );
         assert!(visitor.get("/page").await_page().await.calls().is_empty());
     }
 }
@@ -158,7 +229,11 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
         let workshop = Workshop::start(routes);
         for mut visitor in denied_visitors(&workshop.url) {
             let answer = visitor.post(path, &[]).await_page().await;
-            assert_eq!(set_cookies(&answer)[0], "__mp_opt_in_out_demo=1; Path=/; Max-Age=31536000", "{path}");
+            assert_eq!(
+                set_cookies(&answer)[0],
+                "__mp_opt_in_out_demo=1; Path=/; Max-Age=31536000",
+                "{path}"
+            );
             assert_eq!(answer.header("cache-control"), Some("private"), "{path}");
             assert_eq!(visitor.cookies[FLAG], "1");
             assert_eq!(answer.said(), expected, "{path}");
@@ -171,7 +246,13 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
         let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
         assert!(!names(&arrived).contains(&"Before"));
         if path.ends_with("json") {
-            assert_eq!(names(&arrived).iter().filter(|name| **name == "After").count(), 4);
+            assert_eq!(
+                names(&arrived)
+                    .iter()
+                    .filter(|name| **name == "After")
+                    .count(),
+                4
+            );
         }
     }
 }
@@ -180,21 +261,41 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
 async fn opt_in_of_an_attribute_and_of_a_script_counts_too() {
     let workshop = Workshop::start(routes);
     let mut visitor = Visitor::browser(&workshop.url).with("dnt", "1");
-    let answer = visitor.ask(reqwest::Method::POST, "/agree").capable().await_page().await;
+    let answer = visitor
+        .ask(reqwest::Method::POST, "/agree")
+        .capable()
+        .await_page()
+        .await;
     assert_eq!(visitor.cookies[FLAG], "1");
     assert_eq!(answer.said(), ["track $opt_in", "track Agreed"]);
 }
 
 #[tokio::test]
 async fn opt_out_sends_by_the_server_what_came_before() {
-    for path in ["/page/out", "/page/out?kind=json", "/page/out?status=303", "/page/out?cache=no-store"] {
+    for path in [
+        "/page/out",
+        "/page/out?kind=json",
+        "/page/out?status=303",
+        "/page/out?cache=no-store",
+    ] {
         let workshop = Workshop::start(routes);
         let mut visitor = Visitor::browser(&workshop.url);
         let answer = visitor.post(path, &[]).await_page().await;
-        assert_eq!(set_cookies(&answer), ["__mp_opt_in_out_demo=0; Path=/; Max-Age=31536000"], "{path}");
-        assert!(answer.calls().is_empty() && !visitor.cookies.contains_key("id"), "{path}");
+        assert_eq!(
+            set_cookies(&answer),
+            ["__mp_opt_in_out_demo=0; Path=/; Max-Age=31536000"],
+            "{path}"
+        );
+        assert!(
+            answer.calls().is_empty() && !visitor.cookies.contains_key("id"),
+            "{path}"
+        );
         assert!(visitor.get("/page").await_page().await.calls().is_empty());
-        assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Before"], "{path}");
+        assert_eq!(
+            names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+            ["Before"],
+            "{path}"
+        );
     }
 }
 
@@ -215,8 +316,14 @@ async fn clear_removes_the_cookie() {
 #[tokio::test]
 async fn consent_cookie_takes_a_response_out_of_shared_caches() {
     let workshop = Workshop::start(routes);
-    for path in ["/page/in?cache=public,%20max-age=60", "/page/out?status=301&cache=s-maxage=60"] {
-        let answer = Visitor::browser(&workshop.url).post(path, &[]).await_page().await;
+    for path in [
+        "/page/in?cache=public,%20max-age=60",
+        "/page/out?status=301&cache=s-maxage=60",
+    ] {
+        let answer = Visitor::browser(&workshop.url)
+            .post(path, &[])
+            .await_page()
+            .await;
         assert_eq!(set_cookies(&answer).len(), 1, "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     }
@@ -231,24 +338,36 @@ async fn consent_cookie_has_the_attributes_of_mixpanel_js() {
         "opt_out_tracking_cookie_prefix": "consent_",
     });
     let workshop = Workshop::build(routes, |builder| builder.js_config(config));
-    let answer = Visitor::browser(&workshop.url).post("/page/out", &[]).await_page().await;
-    let expected = "consent_demo=0; SameSite=None; Secure; Path=/; Domain=blog.example; Max-Age=2592000";
+    let answer = Visitor::browser(&workshop.url)
+        .post("/page/out", &[])
+        .await_page()
+        .await;
+    let expected =
+        "consent_demo=0; SameSite=None; Secure; Path=/; Domain=blog.example; Max-Age=2592000";
     assert_eq!(set_cookies(&answer), [expected]);
 }
 
 #[tokio::test]
 async fn consent_that_cannot_be_stored_is_reported_with_its_route() {
     let (send, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let workshop =
-        Workshop::build(routes, |builder| builder.on_error(move |failure| drop(send.send(failure.to_string()))));
-    Visitor::browser(&workshop.url).post("/prefix", &[]).await_page().await;
+    let workshop = Workshop::build(routes, |builder| {
+        builder.on_error(move |failure| drop(send.send(failure.to_string())))
+    });
+    Visitor::browser(&workshop.url)
+        .post("/prefix", &[])
+        .await_page()
+        .await;
     let text = told.try_recv().unwrap();
-    assert!(text.contains("POST \"/prefix\"") && text.contains("cannot be the name of a cookie"), "{text}");
+    assert!(
+        text.contains("POST \"/prefix\"") && text.contains("cannot be the name of a cookie"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn options_of_mixpanel_js_bind_the_server() {
-    let config = json!({"property_blacklist": ["$current_url", "$referrer", "Secret"], "ip": false});
+    let config =
+        json!({"property_blacklist": ["$current_url", "$referrer", "Secret"], "ip": false});
     let workshop = Workshop::build(routes, |builder| builder.js_config(config));
     let answer = Visitor::browser(&workshop.url)
         .get("/page?kind=json&token=x")

@@ -30,7 +30,9 @@ async fn refused(mixpanel: Mixpanel) -> HttpResponse {
     mixpanel.force(Strategy::ServerSide);
     mixpanel.track("Taken", ());
     mixpanel.track("Secret", ());
-    let many: serde_json::Map<_, _> = (0..300).map(|number| (number.to_string(), json!(1))).collect();
+    let many: serde_json::Map<_, _> = (0..300)
+        .map(|number| (number.to_string(), json!(1)))
+        .collect();
     mixpanel.track("Too much", many);
     HttpResponse::Ok().finish()
 }
@@ -42,8 +44,9 @@ fn routes(config: &mut web::ServiceConfig) {
 /// A workshop, and what its `on_error` hears.
 fn workshop(build: impl FnOnce(Builder) -> Builder) -> (Workshop, UnboundedReceiver<Failure>) {
     let (send, told) = unbounded_channel();
-    let workshop =
-        Workshop::build(routes, |builder| build(builder).on_error(move |failure| drop(send.send(failure.clone()))));
+    let workshop = Workshop::build(routes, |builder| {
+        build(builder).on_error(move |failure| drop(send.send(failure.clone())))
+    });
     (workshop, told)
 }
 
@@ -56,7 +59,11 @@ async fn ask(workshop: &Workshop, path: &str) {
 async fn the_application_may_change_or_drop_each_message_before_it_is_sent() {
     let (workshop, mut told) = workshop(|builder| {
         builder.before_send(|message| {
-            let holder = if message.endpoint == Endpoint::Events { "properties" } else { "$set" };
+            let holder = if message.endpoint == Endpoint::Events {
+                "properties"
+            } else {
+                "$set"
+            };
             message.body[holder]["Email"] = json!("***");
             message.body["event"] != "Secret"
         })
@@ -66,8 +73,14 @@ async fn the_application_may_change_or_drop_each_message_before_it_is_sent() {
     let events = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     assert_eq!(names(&events), ["Open"]);
     assert_eq!(events[0].property("Email"), "***");
-    assert_eq!(workshop.stand_in.profile("7").unwrap()["Email"], json!("***"));
-    assert!(told.try_recv().is_err(), "what is dropped on purpose is no failure");
+    assert_eq!(
+        workshop.stand_in.profile("7").unwrap()["Email"],
+        json!("***")
+    );
+    assert!(
+        told.try_recv().is_err(),
+        "what is dropped on purpose is no failure"
+    );
 }
 
 #[tokio::test]
@@ -80,7 +93,10 @@ async fn what_the_hook_panics_on_is_told_and_not_sent_and_the_rest_goes_on() {
     });
     ask(&workshop, "/event/Secret").await;
     ask(&workshop, "/event/Open").await;
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Open"]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["Open"]
+    );
     assert_eq!(told.try_recv().unwrap().calls[0].str_arg(0), Some("Secret"));
 }
 
@@ -98,10 +114,16 @@ async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox(
 
     workshop.stand_in.recover();
     workshop.mengpaneel.shutdown(DEADLINE).await.unwrap();
-    assert_eq!(names(&workshop.stand_in.counted()), ["first", "second", "third"]);
+    assert_eq!(
+        names(&workshop.stand_in.counted()),
+        ["first", "second", "third"]
+    );
     assert!(told.try_recv().is_err(), "nothing is lost");
     let health = workshop.mengpaneel.health().await;
-    assert_eq!((health.waiting, health.oldest, health.is_well()), (0, None, true));
+    assert_eq!(
+        (health.waiting, health.oldest, health.is_well()),
+        (0, None, true)
+    );
 }
 
 #[tokio::test]
@@ -116,16 +138,23 @@ async fn what_waits_after_an_attempt_at_once_was_looked_at_and_told_of_once() {
     workshop.stand_in.fail_with(503);
     ask(&workshop, "/refused").await;
     let failure = told.try_recv().unwrap();
-    assert!(matches!(failure.reason, Reason::Untranslatable(_)), "{failure}");
+    assert!(
+        matches!(failure.reason, Reason::Untranslatable(_)),
+        "{failure}"
+    );
     workshop.stand_in.recover();
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Taken"]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["Taken"]
+    );
     assert_eq!(LOOKED_AT.load(Ordering::Relaxed), 2, "each message once");
     assert!(told.try_recv().is_err(), "told once");
 }
 
 #[tokio::test]
 async fn without_an_outbox_a_dead_mixpanel_is_asked_once_and_the_others_do_not_wait_for_it() {
-    let (workshop, mut told) = workshop(|builder| builder.no_outbox().timeout(Duration::from_secs(2)));
+    let (workshop, mut told) =
+        workshop(|builder| builder.no_outbox().timeout(Duration::from_secs(2)));
     workshop.stand_in.stall();
     for name in ["first", "second", "third"] {
         ask(&workshop, &format!("/event/{name}")).await;
@@ -134,7 +163,11 @@ async fn without_an_outbox_a_dead_mixpanel_is_asked_once_and_the_others_do_not_w
         while told.try_recv().is_ok() {}
     }
     // Events and profiles go to their endpoints at the same time.
-    assert!(workshop.stand_in.requests().len() <= 2, "{:?}", workshop.stand_in.requests());
+    assert!(
+        workshop.stand_in.requests().len() <= 2,
+        "{:?}",
+        workshop.stand_in.requests()
+    );
 }
 
 #[tokio::test]
@@ -143,18 +176,31 @@ async fn the_same_profile_is_not_set_again_on_each_request() {
     for name in ["a", "b", "c"] {
         ask(&workshop, &format!("/event/{name}")).await;
     }
-    assert_eq!(settle(&workshop.mengpaneel, &workshop.stand_in).await.len(), 3);
+    assert_eq!(
+        settle(&workshop.mengpaneel, &workshop.stand_in).await.len(),
+        3
+    );
     assert_eq!(workshop.stand_in.profiles().len(), 1);
 }
 
 #[tokio::test]
 async fn many_events_of_many_users_arrive_each_once_and_each_users_in_order() {
     let stand_in = StandIn::start();
-    let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).build().unwrap();
+    let mengpaneel = Mengpaneel::builder("demo")
+        .api_host(stand_in.url())
+        .build()
+        .unwrap();
     let calls = (0..9_000_u32).map(|number| async move {
-        mengpaneel::track("Count", json!({"$user_id": format!("u{}", number % 30), "Number": number}));
+        mengpaneel::track(
+            "Count",
+            json!({"$user_id": format!("u{}", number % 30), "Number": number}),
+        );
     });
-    mengpaneel.scope_now(futures_util::future::join_all(calls)).await.1.unwrap();
+    mengpaneel
+        .scope_now(futures_util::future::join_all(calls))
+        .await
+        .1
+        .unwrap();
     let events = stand_in.events();
     assert_eq!((events.len(), stand_in.counted().len()), (9_000, 9_000));
     for user in 0..30 {

@@ -40,7 +40,10 @@ async fn ten() -> HttpResponse {
 
 #[get("/search")]
 async fn search(query: web::Query<Vec<(String, String)>>) -> HttpResponse {
-    let properties: Map<String, Value> = query.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let properties: Map<String, Value> = query
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
     mengpaneel::track("Search", properties);
     HttpResponse::Ok().json(())
 }
@@ -50,7 +53,9 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 fn encoded(stored: &Value) -> String {
-    url::form_urlencoded::byte_serialize(stored.to_string().as_bytes()).collect::<String>().replace('+', "%20")
+    url::form_urlencoded::byte_serialize(stored.to_string().as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
 }
 
 #[tokio::test]
@@ -58,7 +63,11 @@ async fn what_visitors_write_forges_and_floods_no_log() {
     let log = Log::default();
     let writer = log.clone();
     let filter = tracing_subscriber::EnvFilter::new("mengpaneel=info");
-    tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter).with_writer(move || writer.clone()).init();
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_env_filter(filter)
+        .with_writer(move || writer.clone())
+        .init();
     let told = Arc::<AtomicUsize>::default();
     let seen = Arc::clone(&told);
     let workshop = Workshop::build(routes, |builder| {
@@ -67,28 +76,61 @@ async fn what_visitors_write_forges_and_floods_no_log() {
         })
     });
     let mut visitor = Visitor::browser(&workshop.url);
-    let forged = |number: usize| format!("{number}\nERROR mengpaneel: forged \u{2028}\u{1b}[31m{}", "n".repeat(250));
-    let mut stored: Map<String, Value> = (0..60).map(|number| (forged(number), json!("x".repeat(300)))).collect();
+    let forged = |number: usize| {
+        format!(
+            "{number}\nERROR mengpaneel: forged \u{2028}\u{1b}[31m{}",
+            "n".repeat(250)
+        )
+    };
+    let mut stored: Map<String, Value> = (0..60)
+        .map(|number| (forged(number), json!("x".repeat(300))))
+        .collect();
     stored.extend([
         ("distinct_id".to_owned(), json!("$device:d1")),
         ("$device_id".to_owned(), json!("d1")),
-        ("$initial_referrer".to_owned(), json!(format!("https://example.com/?{}", "r".repeat(400)))),
+        (
+            "$initial_referrer".to_owned(),
+            json!(format!("https://example.com/?{}", "r".repeat(400))),
+        ),
         ("time".to_owned(), json!("never\nERROR forged")),
     ]);
-    visitor.cookies.insert("mp_demo_mixpanel".into(), encoded(&stored.into()));
-    assert_eq!(visitor.get("/ten").header("accept", "application/json").await_page().await.status, 200);
+    visitor
+        .cookies
+        .insert("mp_demo_mixpanel".into(), encoded(&stored.into()));
+    assert_eq!(
+        visitor
+            .get("/ten")
+            .header("accept", "application/json")
+            .await_page()
+            .await
+            .status,
+        200
+    );
     let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     assert_eq!(arrived.len(), 10);
-    assert_eq!((log.take(), told.swap(0, Ordering::Relaxed)), (String::new(), 0), "nothing of what a cookie brought");
+    assert_eq!(
+        (log.take(), told.swap(0, Ordering::Relaxed)),
+        (String::new(), 0),
+        "nothing of what a cookie brought"
+    );
 
     let mut query = url::form_urlencoded::Serializer::new("/search?".to_owned());
     for number in 0..30 {
         query.append_pair(&forged(number), &"y".repeat(300));
     }
-    let asked = visitor.get(&query.finish()).header("accept", "application/json");
+    let asked = visitor
+        .get(&query.finish())
+        .header("accept", "application/json");
     assert_eq!(asked.await_page().await.status, 200);
     settle(&workshop.mengpaneel, &workshop.stand_in).await;
     let lines = log.take();
-    assert_eq!((lines.lines().count(), told.load(Ordering::Relaxed)), (1, 1), "one line, one failure: {lines}");
-    assert!(lines.len() < 1_000 && !lines.contains(['\u{1b}', '\u{2028}']), "{lines}");
+    assert_eq!(
+        (lines.lines().count(), told.load(Ordering::Relaxed)),
+        (1, 1),
+        "one line, one failure: {lines}"
+    );
+    assert!(
+        lines.len() < 1_000 && !lines.contains(['\u{1b}', '\u{2028}']),
+        "{lines}"
+    );
 }

@@ -1,16 +1,22 @@
-//! Nothing that was answered for is lost by a kill, nothing counts twice, and what may have is told.
-//! A few rounds; `cargo run -p mengpaneel-tests --bin kill-nine -- --rounds 10` makes more.
+//! Nothing that was answered for is lost by a kill, nothing counts twice, and what may have is
+//! told. A few rounds; `cargo run -p mengpaneel-tests --bin kill-nine -- --rounds 10` makes more.
 
 use std::process::Command;
 
 fn survives(outbox: &str, victim: &str, what: &str) {
     let seed = std::process::id().to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_kill-nine"))
-        .args(["--outbox", outbox, "--kill", victim, "--what", what, "--rounds", "3", "--seed", &seed])
+        .args([
+            "--outbox", outbox, "--kill", victim, "--what", what, "--rounds", "3", "--seed", &seed,
+        ])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "seed {seed}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "seed {seed}: {said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(said.contains(" 0 lost"), "{said}");
 }
 

@@ -6,12 +6,16 @@ use std::sync::{Arc, Mutex};
 use actix_web::{HttpResponse, get, web};
 use mengpaneel_tests::{Visitor, Workshop, settle};
 use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
 };
 use serde_json::json;
 
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<BTreeMap<String, f64>>>, Arc<Mutex<BTreeSet<String>>>);
+struct Seen(
+    Arc<Mutex<BTreeMap<String, f64>>>,
+    Arc<Mutex<BTreeSet<String>>>,
+);
 
 struct One(Seen, String);
 
@@ -56,8 +60,14 @@ impl Seen {
     }
 
     fn one(&self, key: &Key) -> Arc<One> {
-        let labels: Vec<_> = key.labels().map(|label| format!(" {}={}", label.key(), label.value())).collect();
-        Arc::new(One(self.clone(), format!("{}{}", key.name(), labels.concat())))
+        let labels: Vec<_> = key
+            .labels()
+            .map(|label| format!(" {}={}", label.key(), label.value()))
+            .collect();
+        Arc::new(One(
+            self.clone(),
+            format!("{}{}", key.name(), labels.concat()),
+        ))
     }
 }
 
@@ -102,16 +112,34 @@ fn routes(config: &mut web::ServiceConfig) {
 #[tokio::test]
 async fn what_is_recorded_flushed_delivered_retried_and_dropped_is_counted() {
     let seen = Seen::default();
-    metrics::set_global_recorder(seen.clone()).map_err(|_| "there is one").unwrap();
-    let workshop = Workshop::build(routes, |builder| builder.before_send(|message| message.body["event"] != "Secret"));
+    metrics::set_global_recorder(seen.clone())
+        .map_err(|_| "there is one")
+        .unwrap();
+    let workshop = Workshop::build(routes, |builder| {
+        builder.before_send(|message| message.body["event"] != "Secret")
+    });
     workshop.stand_in.fail_next(1, 503);
-    Visitor::machine(&workshop.url).get("/two").await_page().await;
+    Visitor::machine(&workshop.url)
+        .get("/two")
+        .await_page()
+        .await;
     settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    Visitor::machine(&workshop.url).get("/two").header("user-agent", "Googlebot/2.1").await_page().await;
-    workshop.mengpaneel.shutdown(mengpaneel_tests::DEADLINE).await.unwrap();
+    Visitor::machine(&workshop.url)
+        .get("/two")
+        .header("user-agent", "Googlebot/2.1")
+        .await_page()
+        .await;
+    workshop
+        .mengpaneel
+        .shutdown(mengpaneel_tests::DEADLINE)
+        .await
+        .unwrap();
     let mut counted = seen.0.lock().unwrap().clone();
     let described = seen.1.lock().unwrap().clone();
-    for name in counted.keys().map(|key| key.split(' ').next().unwrap_or_default()) {
+    for name in counted
+        .keys()
+        .map(|key| key.split(' ').next().unwrap_or_default())
+    {
         assert!(described.contains(name), "{name} is not described");
     }
     let age = counted.remove("mengpaneel_queue_oldest_age_seconds");

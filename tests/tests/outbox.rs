@@ -40,13 +40,17 @@ fn routes(config: &mut web::ServiceConfig) {
 /// A workshop, and what its `on_error` hears.
 fn workshop(build: impl FnOnce(Builder) -> Builder) -> (Workshop, UnboundedReceiver<Failure>) {
     let (send, told) = unbounded_channel();
-    let workshop =
-        Workshop::build(routes, |builder| build(builder).on_error(move |failure| drop(send.send(failure.clone()))));
+    let workshop = Workshop::build(routes, |builder| {
+        build(builder).on_error(move |failure| drop(send.send(failure.clone())))
+    });
     (workshop, told)
 }
 
 async fn next(told: &mut UnboundedReceiver<Failure>) -> Failure {
-    tokio::time::timeout(DEADLINE, told.recv()).await.expect("a failure is told").expect("a failure")
+    tokio::time::timeout(DEADLINE, told.recv())
+        .await
+        .expect("a failure is told")
+        .expect("a failure")
 }
 
 async fn ask(workshop: &Workshop, path: &str) {
@@ -58,10 +62,19 @@ async fn wrong_credentials_are_told_once_and_what_waits_is_delivered_when_they_a
     let (workshop, mut told) = workshop(|builder| builder);
     workshop.stand_in.fail_with(401);
     ask(&workshop, "/event/first").await;
-    assert!(matches!(next(&mut told).await.reason, Reason::Unauthorized(_)));
+    assert!(matches!(
+        next(&mut told).await.reason,
+        Reason::Unauthorized(_)
+    ));
     ask(&workshop, "/event/second").await;
     let requests = workshop.stand_in.requests().len();
-    workshop.stand_in.wait_for(DEADLINE, |store| (store.requests().len() > requests).then_some(())).await.unwrap();
+    workshop
+        .stand_in
+        .wait_for(DEADLINE, |store| {
+            (store.requests().len() > requests).then_some(())
+        })
+        .await
+        .unwrap();
     workshop.stand_in.recover();
     let mut arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     arrived.sort_by_key(Received::time);
@@ -71,18 +84,32 @@ async fn wrong_credentials_are_told_once_and_what_waits_is_delivered_when_they_a
 
 async fn a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over(status: u16) {
     // Long, since a busy machine must not leave the increment in doubt.
-    let (workshop, mut told) = workshop(|builder| builder.concurrency(2).timeout(Duration::from_secs(60)));
+    let (workshop, mut told) =
+        workshop(|builder| builder.concurrency(2).timeout(Duration::from_secs(60)));
     workshop.stand_in.fail_with(status);
     ask(&workshop, "/both").await;
-    assert!(matches!(next(&mut told).await.reason, Reason::NotServed(_)), "{status}");
+    assert!(
+        matches!(next(&mut told).await.reason, Reason::NotServed(_)),
+        "{status}"
+    );
     ask(&workshop, "/event/second").await;
     let requests = workshop.stand_in.requests().len();
-    workshop.stand_in.wait_for(DEADLINE, |store| (store.requests().len() > requests).then_some(())).await.unwrap();
+    workshop
+        .stand_in
+        .wait_for(DEADLINE, |store| {
+            (store.requests().len() > requests).then_some(())
+        })
+        .await
+        .unwrap();
     workshop.stand_in.recover();
     let mut arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     arrived.sort_by_key(Received::time);
     assert_eq!(names(&arrived), ["Counted", "second"], "{status}");
-    assert_eq!(workshop.stand_in.profile("7").unwrap()["Posts"], json!(1), "{status}: counted once");
+    assert_eq!(
+        workshop.stand_in.profile("7").unwrap()["Posts"],
+        json!(1),
+        "{status}: counted once"
+    );
     assert_eq!(told.try_recv().ok(), None, "{status}: told once");
 }
 
@@ -112,14 +139,28 @@ async fn events_are_sent_once_though_profiles_fail(outbox: impl Outbox) {
     let (workshop, mut told) = workshop(|builder| builder.outbox(outbox));
     workshop.stand_in.fail_at(Endpoint::Engage, 503);
     ask(&workshop, "/named/Ada").await;
-    let sent = |requests: &[stand_in::Request], to| requests.iter().filter(|one| one.endpoint == to).count();
-    let tried = |store: &stand_in::Store| (sent(&store.requests(), Endpoint::Engage) >= 2).then_some(());
+    let sent = |requests: &[stand_in::Request], to| {
+        requests.iter().filter(|one| one.endpoint == to).count()
+    };
+    let tried =
+        |store: &stand_in::Store| (sent(&store.requests(), Endpoint::Engage) >= 2).then_some(());
     workshop.stand_in.wait_for(DEADLINE, tried).await.unwrap();
     assert_eq!(workshop.stand_in.profile("7"), None);
     workshop.stand_in.recover();
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Named"]);
-    assert_eq!(workshop.stand_in.profile("7").unwrap()["Name"], json!("Ada"));
-    assert_eq!(sent(&workshop.stand_in.requests(), Endpoint::Import), 1, "{:?}", workshop.stand_in.requests());
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["Named"]
+    );
+    assert_eq!(
+        workshop.stand_in.profile("7").unwrap()["Name"],
+        json!("Ada")
+    );
+    assert_eq!(
+        sent(&workshop.stand_in.requests(), Endpoint::Import),
+        1,
+        "{:?}",
+        workshop.stand_in.requests()
+    );
     assert!(told.try_recv().is_err());
 }
 
@@ -171,7 +212,11 @@ async fn what_is_older_than_the_bound_is_given_up_and_told() {
 
 async fn a_dead_letter_is_delivered_once_it_is_put_back(outbox: impl Outbox) {
     let outbox: Arc<dyn Outbox> = Arc::new(outbox);
-    let (workshop, mut told) = workshop(|builder| builder.outbox(Arc::clone(&outbox)).retry_for(Duration::ZERO));
+    let (workshop, mut told) = workshop(|builder| {
+        builder
+            .outbox(Arc::clone(&outbox))
+            .retry_for(Duration::ZERO)
+    });
     workshop.stand_in.fail_with(503);
     ask(&workshop, "/event/old").await;
     assert!(matches!(next(&mut told).await.reason, Reason::GivenUp(_)));
@@ -182,8 +227,13 @@ async fn a_dead_letter_is_delivered_once_it_is_put_back(outbox: impl Outbox) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, requeued).await.expect("there is a dead letter");
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["old"]);
+    tokio::time::timeout(DEADLINE, requeued)
+        .await
+        .expect("there is a dead letter");
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["old"]
+    );
     assert_eq!(outbox.buried(10).await, Ok(vec![]));
     assert!(told.try_recv().is_err());
 }
@@ -207,11 +257,23 @@ async fn no_record_grows_too_old_while_credentials_are_refused() {
     workshop.stand_in.fail_with(401);
     ask(&workshop, "/event/old").await;
     let failure = next(&mut told).await;
-    assert!(matches!(failure.reason, Reason::Unauthorized(_)), "{failure}");
+    assert!(
+        matches!(failure.reason, Reason::Unauthorized(_)),
+        "{failure}"
+    );
     let requests = workshop.stand_in.requests().len();
-    workshop.stand_in.wait_for(DEADLINE, |store| (store.requests().len() > requests).then_some(())).await.unwrap();
+    workshop
+        .stand_in
+        .wait_for(DEADLINE, |store| {
+            (store.requests().len() > requests).then_some(())
+        })
+        .await
+        .unwrap();
     workshop.stand_in.recover();
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["old"]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["old"]
+    );
     assert!(told.try_recv().is_err(), "nothing is given up");
 }
 
@@ -220,16 +282,30 @@ async fn an_old_record_is_not_given_up_at_the_first_error() {
     let place = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
     let outbox = File::at(&place);
     outbox.try_open().unwrap();
-    let call =
-        Call::new(Method::Track, vec![json!("old"), json!({"$insert_id": "old", "time": 1_700_000_000_000_u64})]);
-    let parcel = Parcel::new(mengpaneel::Visitor::default(), Calls { tracking: vec![call], ..Calls::default() });
+    let call = Call::new(
+        Method::Track,
+        vec![
+            json!("old"),
+            json!({"$insert_id": "old", "time": 1_700_000_000_000_u64}),
+        ],
+    );
+    let parcel = Parcel::new(
+        mengpaneel::Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    );
     // Recorded in 2023, as by an application whose worker stood still since.
     let id = uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid();
     outbox.append(Parcel { id, ..parcel }).await.unwrap();
     drop(outbox);
     let (workshop, mut told) = workshop(|builder| builder.outbox(File::at(&place)));
     workshop.stand_in.fail_next(2, 503);
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["old"]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["old"]
+    );
     assert!(told.try_recv().is_err(), "nothing is given up");
     std::fs::remove_file(place).unwrap();
 }
@@ -246,8 +322,15 @@ async fn what_is_not_sent_before_the_deadline_of_a_shutdown_is_told() {
     let (workshop, mut told) = workshop(|builder| builder.timeout(Duration::from_secs(1)));
     workshop.stand_in.fail_with(503);
     ask(&workshop, "/event/left").await;
-    let left = workshop.mengpaneel.shutdown(Duration::from_secs(1)).await.unwrap_err();
+    let left = workshop
+        .mengpaneel
+        .shutdown(Duration::from_secs(1))
+        .await
+        .unwrap_err();
     assert_eq!((left.pending(), left.is_lost()), (1, true));
-    assert!(left.last_error().is_some_and(|error| error.contains("503")), "{left}");
+    assert!(
+        left.last_error().is_some_and(|error| error.contains("503")),
+        "{left}"
+    );
     assert_eq!(next(&mut told).await.calls[0].str_arg(0), Some("left"));
 }

@@ -1,5 +1,10 @@
 //! The code that the README shows, word for word, in an app that runs.
-#![allow(clippy::unused_async, clippy::unused_self, clippy::unnecessary_wraps, reason = "stand-ins")]
+#![allow(
+    clippy::unused_async,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "stand-ins"
+)]
 
 use std::future::{Ready, ready};
 
@@ -66,16 +71,28 @@ struct Db;
 
 impl Db {
     fn insert_post(&self, new: NewPost) -> actix_web::Result<Post> {
-        Ok(Post { id: 1, title: new.title })
+        Ok(Post {
+            id: 1,
+            title: new.title,
+        })
     }
 
     fn insert_user(&self, new: NewUser) -> actix_web::Result<CurrentUser> {
         let created_at = "2014-05-06T07:08:09Z".into();
-        Ok(CurrentUser { id: 42, email: new.email, first_name: "Ada".into(), created_at })
+        Ok(CurrentUser {
+            id: 42,
+            email: new.email,
+            first_name: "Ada".into(),
+            created_at,
+        })
     }
 
     fn mark_paid(&self, id: u64) -> actix_web::Result<Payment> {
-        Ok(Payment { id, user_id: 42, amount: 12.5 })
+        Ok(Payment {
+            id,
+            user_id: 42,
+            amount: 12.5,
+        })
     }
 }
 
@@ -131,19 +148,26 @@ mod shown {
 }
 
 async fn home() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html").body("<!doctype html><html><head></head><body>home</body></html>")
+    HttpResponse::Ok()
+        .content_type("text/html")
+        .body("<!doctype html><html><head></head><body>home</body></html>")
 }
 
 /// Serves the README's app for as long as the test runs.
 fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
     let key = Key::generate();
-    let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).cookie_key(key.clone()).build().unwrap();
+    let mengpaneel = Mengpaneel::builder("demo")
+        .api_host(stand_in.url())
+        .cookie_key(key.clone())
+        .build()
+        .unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     let shared = mengpaneel.clone();
     std::thread::spawn(move || {
         let app = move || {
             let (mengpaneel, key) = (shared.clone(), key.clone());
-            let session = SessionMiddleware::builder(CookieSessionStore::default(), key).cookie_secure(false);
+            let session =
+                SessionMiddleware::builder(CookieSessionStore::default(), key).cookie_secure(false);
             App::new()
                 .app_data(web::Data::new(Db))
                 .route("/", web::get().to(home))
@@ -168,14 +192,22 @@ async fn the_app_of_the_readme_tells_what_happened() {
     let stand_in = StandIn::start();
     let (url, mengpaneel) = serve(&stand_in);
     let mut ada = Visitor::browser(&url);
-    ada.post("/users", &[("email", "ada@blog.example")]).await_page().await;
+    ada.post("/users", &[("email", "ada@blog.example")])
+        .await_page()
+        .await;
     let page = ada.get("/").await_page().await;
     assert_eq!(page.said(), ["identify 42", "people.set", "track Sign Up"]);
 
     ada.post("/posts", &[("title", "Hello")]).await_page().await;
     let page = ada.get("/").await_page().await;
-    assert_eq!(page.said(), ["identify 42", "people.set", "track Create Blog Post"]);
-    assert_eq!(page.property("Create Blog Post", "Title"), Some(json!("Hello")));
+    assert_eq!(
+        page.said(),
+        ["identify 42", "people.set", "track Create Blog Post"]
+    );
+    assert_eq!(
+        page.property("Create Blog Post", "Title"),
+        Some(json!("Hello"))
+    );
 
     ada.post("/session/delete", &[]).await_page().await;
     let page = ada.get("/").await_page().await;
@@ -183,7 +215,13 @@ async fn the_app_of_the_readme_tells_what_happened() {
     assert_eq!(page.property("Sign Out", "$user_id"), Some(json!("42")));
 
     let mut provider = Visitor::machine(&url);
-    provider.post("/payments/notify", &[("status", "payment_complete"), ("payment_id", "3")]).await_page().await;
+    provider
+        .post(
+            "/payments/notify",
+            &[("status", "payment_complete"), ("payment_id", "3")],
+        )
+        .await_page()
+        .await;
     let arrived = settle(&mengpaneel, &stand_in).await;
     assert_eq!(names(&arrived), ["Complete Payment"]);
     assert_eq!(arrived[0].distinct_id(), Some("42"));
@@ -193,21 +231,33 @@ async fn the_app_of_the_readme_tells_what_happened() {
 fn the_same_is_said_by_hand() {
     let ((), calls) = mengpaneel::testing::record(|| shown::by_hand(42));
     let calls: Vec<_> = calls.iter().cloned().collect();
-    assert_eq!(said(&calls), ["identify 42", "track Sign In", "people.increment"]);
+    assert_eq!(
+        said(&calls),
+        ["identify 42", "track Sign In", "people.increment"]
+    );
 }
 
 /// Lines of code without the space around them, and without visibility, which only tests need.
 fn lines(code: &str) -> Vec<String> {
-    let lines = code.lines().map(|line| line.trim().trim_start_matches("pub ").to_owned());
+    let lines = code
+        .lines()
+        .map(|line| line.trim().trim_start_matches("pub ").to_owned());
     lines.filter(|line| !line.is_empty()).collect()
 }
 
 #[test]
 fn readmes_code_stands_in_a_test_or_in_the_blog() {
     let readme = include_str!("../../README.md");
-    let tested = [include_str!("readme.rs"), include_str!("../../examples/blog/src/app.rs")];
+    let tested = [
+        include_str!("readme.rs"),
+        include_str!("../../examples/blog/src/app.rs"),
+    ];
     let tested: Vec<String> = tested.into_iter().flat_map(lines).collect();
-    let blocks: Vec<&str> = readme.split("```rust").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<&str> = readme
+        .split("```rust")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
     assert_eq!(blocks.len(), 4, "a block was added: test it here");
     // The first is a program, which `tests/outside` runs.
     for line in blocks.into_iter().skip(1).flat_map(lines) {
@@ -217,10 +267,23 @@ fn readmes_code_stands_in_a_test_or_in_the_blog() {
 
 #[test]
 fn readme_and_crate_begin_alike() {
-    let paragraph = |text: &str| text.split("\n\n").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-    let readme = include_str!("../../README.md").split_once("# mengpaneel").unwrap().1.trim_start();
+    let paragraph = |text: &str| {
+        text.split("\n\n")
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let readme = include_str!("../../README.md")
+        .split_once("# mengpaneel")
+        .unwrap()
+        .1
+        .trim_start();
     let readme = paragraph(readme).replace("[Actix Web](https://actix.rs)", "Actix Web");
-    let documentation = include_str!("../../mengpaneel/src/lib.rs").lines().map_while(|line| line.strip_prefix("//!"));
+    let documentation = include_str!("../../mengpaneel/src/lib.rs")
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"));
     let documentation: Vec<_> = documentation.map(str::trim).collect();
     assert_eq!(readme, paragraph(&documentation.join("\n")));
 }

@@ -1,4 +1,5 @@
-//! Which request a call belongs to: bodies that record, one Mengpaneel wrapped twice, and no scope at all.
+//! Which request a call belongs to: bodies that record, one Mengpaneel wrapped twice, and no scope
+//! at all.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,17 +25,23 @@ fn pieces(
 
 async fn csv() -> HttpResponse {
     mengpaneel::setup(|mixpanel| mixpanel.identify("42"));
-    HttpResponse::Ok().content_type("text/csv").streaming(pieces("Row", &["a\n", "b\n"]))
+    HttpResponse::Ok()
+        .content_type("text/csv")
+        .streaming(pieces("Row", &["a\n", "b\n"]))
 }
 
 async fn sized() -> HttpResponse {
     mengpaneel::setup(|mixpanel| mixpanel.identify("42"));
-    HttpResponse::Ok().content_type("text/csv").body(SizedStream::new(4, pieces("Sized Row", &["a\n", "b\n"])))
+    HttpResponse::Ok()
+        .content_type("text/csv")
+        .body(SizedStream::new(4, pieces("Sized Row", &["a\n", "b\n"])))
 }
 
 async fn sized_page() -> HttpResponse {
     let body = SizedStream::new(PAGE.len() as u64, pieces("Written", &[PAGE]));
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body)
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(body)
 }
 
 fn bodies(config: &mut web::ServiceConfig) {
@@ -52,13 +59,21 @@ async fn streamed_and_sized_bodies_record_for_their_request() {
     assert_eq!(ada.get("/sized").await_page().await.body, "a\nb\n");
     let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     assert_eq!(names(&arrived), ["Row", "Row", "Sized Row", "Sized Row"]);
-    assert!(arrived.iter().all(|event| event.distinct_id() == Some("42")), "{arrived:?}");
+    assert!(
+        arrived
+            .iter()
+            .all(|event| event.distinct_id() == Some("42")),
+        "{arrived:?}"
+    );
 }
 
 #[tokio::test]
 async fn page_of_known_size_carries_what_its_body_records() {
     let workshop = Workshop::start(bodies);
-    let page = Visitor::browser(&workshop.url).get("/page").await_page().await;
+    let page = Visitor::browser(&workshop.url)
+        .get("/page")
+        .await_page()
+        .await;
     assert_eq!(page.said(), ["track Written"]);
 }
 
@@ -79,13 +94,21 @@ async fn signed_in() {
 #[tokio::test]
 async fn two_wraps_of_one_mengpaneel_act_as_one() {
     let stand_in = StandIn::start();
-    let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).build().unwrap();
+    let mengpaneel = Mengpaneel::builder("demo")
+        .api_host(stand_in.url())
+        .build()
+        .unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     let shared = mengpaneel.clone();
     std::thread::spawn(move || {
         let app = move || {
-            let scope = web::scope("/shop").route("/page", web::get().to(page)).route("/json", web::get().to(json));
-            App::new().service(scope.wrap(shared.clone())).wrap(shared.before(signed_in)).wrap(shared.clone())
+            let scope = web::scope("/shop")
+                .route("/page", web::get().to(page))
+                .route("/json", web::get().to(json));
+            App::new()
+                .service(scope.wrap(shared.clone()))
+                .wrap(shared.before(signed_in))
+                .wrap(shared.clone())
         };
         actix_web::rt::System::new().block_on(async move {
             let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
@@ -97,9 +120,14 @@ async fn two_wraps_of_one_mengpaneel_act_as_one() {
     let shown = ada.get("/shop/page").await_page().await;
     assert_eq!(shown.said(), ["identify 7", "track View"]);
     assert_eq!(shown.body.matches("mixpanel.push(").count(), 1);
-    ada.ask(reqwest::Method::GET, "/shop/json").await_page().await;
+    ada.ask(reqwest::Method::GET, "/shop/json")
+        .await_page()
+        .await;
     let arrived = settle(&mengpaneel, &stand_in).await;
-    assert_eq!((names(&arrived), arrived[0].distinct_id()), (vec!["Call"], Some("7")));
+    assert_eq!(
+        (names(&arrived), arrived[0].distinct_id()),
+        (vec!["Call"], Some("7"))
+    );
 }
 
 #[test]
@@ -108,7 +136,10 @@ fn each_place_outside_of_a_scope_is_reported_with_its_line() {
     let reported = Arc::clone(&places);
     let mengpaneel = Mengpaneel::builder("demo").on_error(move |failure| {
         if let Reason::NoScope(site) = &failure.reason {
-            reported.lock().unwrap().push((site.file().to_owned(), site.line()));
+            reported
+                .lock()
+                .unwrap()
+                .push((site.file().to_owned(), site.line()));
         }
     });
     let mengpaneel = mengpaneel.build().unwrap();
@@ -129,6 +160,9 @@ fn each_place_outside_of_a_scope_is_reported_with_its_line() {
         handle.reset();
     }
     drop(mengpaneel);
-    let expected: Vec<_> = (2..=6).chain(8..=14).map(|below| (file!().to_owned(), line + below)).collect();
+    let expected: Vec<_> = (2..=6)
+        .chain(8..=14)
+        .map(|below| (file!().to_owned(), line + below))
+        .collect();
     assert_eq!(*places.lock().unwrap(), expected);
 }

@@ -1,5 +1,5 @@
-//! Redis goes away and comes back under an application that goes on. Alone in its binary: it listens to what all
-//! threads log.
+//! Redis goes away and comes back under an application that goes on. Alone in its binary: it
+//! listens to what all threads log.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -81,7 +81,11 @@ impl Asking {
     async fn ask(&mut self) -> String {
         let name = format!("event {:05}", self.asked.len());
         let before = Instant::now();
-        let page = self.visitor.get(&format!("/event/{name}")).await_page().await;
+        let page = self
+            .visitor
+            .get(&format!("/event/{name}"))
+            .await_page()
+            .await;
         assert_eq!(page.status, 200);
         self.slowest = self.slowest.max(before.elapsed());
         self.asked.push(name);
@@ -93,14 +97,20 @@ impl Asking {
 #[tokio::test]
 async fn while_redis_is_away_pages_answer_the_server_sends_and_nothing_is_lost_or_doubled() {
     let log = Log::default();
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log.clone())).unwrap();
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log.clone()))
+        .unwrap();
     let absence = std::env::var("REDIS_AWAY_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
     let mut redis = Redis::start();
     // What Redis had handed out when it went, in an answer that never came, comes back after that.
     let outbox = outbox::Redis::at(redis.url()).claim_after(Duration::from_secs(5));
     let workshop = Workshop::build(routes, |builder| builder.outbox(outbox));
     let visitor = Visitor::machine(&workshop.url);
-    let mut asking = Asking { visitor, log: log.clone(), asked: Vec::new(), slowest: Duration::ZERO };
+    let mut asking = Asking {
+        visitor,
+        log: log.clone(),
+        asked: Vec::new(),
+        slowest: Duration::ZERO,
+    };
 
     for _ in 0..100 {
         assert_eq!(asking.ask().await, "async_server_side");
@@ -123,9 +133,19 @@ async fn while_redis_is_away_pages_answer_the_server_sends_and_nothing_is_lost_o
     arrived.sort_unstable();
     assert_eq!(arrived, asking.asked, "each once");
     let lines = std::mem::take(&mut log.0.lock().unwrap().lines);
-    println!("{meanwhile} asked meanwhile, the slowest answer took {:?}; the log: {lines:#?}", asking.slowest);
+    println!(
+        "{meanwhile} asked meanwhile, the slowest answer took {:?}; the log: {lines:#?}",
+        asking.slowest
+    );
     assert_eq!(lines.len(), 2, "{lines:#?}");
-    assert!(lines[0].starts_with("ERROR Redis cannot be reached: "), "{lines:#?}");
+    assert!(
+        lines[0].starts_with("ERROR Redis cannot be reached: "),
+        "{lines:#?}"
+    );
     assert_eq!(lines[1], "INFO Redis is back");
-    assert!(asking.slowest < Duration::from_secs(5), "nobody waits for Redis: {:?}", asking.slowest);
+    assert!(
+        asking.slowest < Duration::from_secs(5),
+        "nobody waits for Redis: {:?}",
+        asking.slowest
+    );
 }

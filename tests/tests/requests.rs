@@ -25,11 +25,15 @@ fn page() -> HttpResponse {
 
 async fn buy() -> HttpResponse {
     mengpaneel::track("Buy", ());
-    HttpResponse::SeeOther().insert_header(("location", "/page")).finish()
+    HttpResponse::SeeOther()
+        .insert_header(("location", "/page"))
+        .finish()
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.route("/page", web::to(async || page())).route("/buy", web::post().to(buy));
+    config
+        .route("/page", web::to(async || page()))
+        .route("/buy", web::post().to(buy));
 }
 
 /// Outcome of a request when calls wait: `replayed`, `page` (its own calls only) or `server`.
@@ -53,7 +57,11 @@ trait AwaitWith {
 
 impl AwaitWith for mengpaneel_tests::Ask<'_> {
     async fn await_with(self, sent: &[(&str, &str)]) -> Vec<String> {
-        sent.iter().fold(self, |ask, (name, value)| ask.header(name, value)).await_page().await.said()
+        sent.iter()
+            .fold(self, |ask, (name, value)| ask.header(name, value))
+            .await_page()
+            .await
+            .said()
     }
 }
 
@@ -73,18 +81,31 @@ async fn one_judgement_decides_replay_and_injection() {
         (&[html, navigate, ("sec-fetch-dest", "embed")], "server"),
         (&[html, ("turbo-frame", "cart")], "server"),
         (&[html, ("x-pjax", "true")], "server"),
-        (&[html, ("hx-request", "true"), ("hx-boosted", "true")], "server"),
+        (
+            &[html, ("hx-request", "true"), ("hx-boosted", "true")],
+            "server",
+        ),
         (&[html, ("x-up-version", "3.15.0")], "server"),
         (&[html, ("x-requested-with", "swup")], "server"),
         (&[html, ("origin", "https://other.example")], "server"),
         (&[("accept", "*/*")], "server"),
         (&[], "server"),
     ] {
-        assert_eq!(answered(&workshop, Method::GET, sent).await, expected, "{sent:?}");
+        assert_eq!(
+            answered(&workshop, Method::GET, sent).await,
+            expected,
+            "{sent:?}"
+        );
         by_server += usize::from(expected == "server");
     }
-    assert_eq!(answered(&workshop, Method::OPTIONS, &[html, navigate]).await, "server");
-    assert_eq!(answered(&workshop, Method::POST, &[html, navigate]).await, "replayed");
+    assert_eq!(
+        answered(&workshop, Method::OPTIONS, &[html, navigate]).await,
+        "server"
+    );
+    assert_eq!(
+        answered(&workshop, Method::POST, &[html, navigate]).await,
+        "replayed"
+    );
     let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     assert_eq!(names(&arrived), vec!["View"; by_server + 1]);
 }
@@ -92,15 +113,21 @@ async fn one_judgement_decides_replay_and_injection() {
 #[tokio::test]
 async fn webhook_goes_by_the_server() {
     let workshop = Workshop::start(routes);
-    let mut stripe = Visitor::machine(&workshop.url).with("user-agent", "Stripe/1.0").with("accept", "*/*");
+    let mut stripe = Visitor::machine(&workshop.url)
+        .with("user-agent", "Stripe/1.0")
+        .with("accept", "*/*");
     let answer = stripe.ask(Method::POST, "/page").await_page().await;
     assert_eq!(answer.body, PAGE);
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["View"]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["View"]
+    );
 }
 
 #[tokio::test]
 async fn amp_document_is_left_as_it_is() {
-    const AMP: &str = "<!doctype html><html ⚡ lang=en><head><title>x</title></head><body>Hello</body></html>";
+    const AMP: &str =
+        "<!doctype html><html ⚡ lang=en><head><title>x</title></head><body>Hello</body></html>";
     let workshop = Workshop::start(|config| {
         config.route(
             "/",
@@ -111,7 +138,10 @@ async fn amp_document_is_left_as_it_is() {
         );
     });
     assert_eq!(Visitor::browser(&workshop.url).visit("/").await.body, AMP);
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["View"]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["View"]
+    );
 }
 
 #[tokio::test]
@@ -133,29 +163,66 @@ async fn policy_that_stops_the_library_sends_calls_by_the_server() {
     for (name, value, runs) in [
         ("cross-origin-embedder-policy", "require-corp", false),
         ("cross-origin-embedder-policy", "credentialless", true),
-        ("cross-origin-embedder-policy-report-only", "require-corp", true),
-        ("document-isolation-policy", "isolate-and-require-corp", false),
+        (
+            "cross-origin-embedder-policy-report-only",
+            "require-corp",
+            true,
+        ),
+        (
+            "document-isolation-policy",
+            "isolate-and-require-corp",
+            false,
+        ),
         ("integrity-policy", "blocked-destinations=(script)", false),
-        ("integrity-policy-report-only", "blocked-destinations=(script)", true),
+        (
+            "integrity-policy-report-only",
+            "blocked-destinations=(script)",
+            true,
+        ),
         ("content-security-policy", "sandbox allow-scripts", false),
-        ("content-security-policy", "sandbox allow-scripts allow-same-origin", true),
-        ("content-security-policy", "script-src 'nonce-ab==cd'", false),
+        (
+            "content-security-policy",
+            "sandbox allow-scripts allow-same-origin",
+            true,
+        ),
+        (
+            "content-security-policy",
+            "script-src 'nonce-ab==cd'",
+            false,
+        ),
         ("content-security-policy", "script-src 'nonce-abcd=='", true),
-        ("content-security-policy", "require-trusted-types-for 'script'", false),
-        ("content-security-policy-report-only", "script-src 'none'", true),
+        (
+            "content-security-policy",
+            "require-trusted-types-for 'script'",
+            false,
+        ),
+        (
+            "content-security-policy-report-only",
+            "script-src 'none'",
+            true,
+        ),
     ] {
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
-        let page = Visitor::browser(&workshop.url).visit(&format!("/?{query}")).await;
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair(name, value)
+            .finish();
+        let page = Visitor::browser(&workshop.url)
+            .visit(&format!("/?{query}"))
+            .await;
         assert_eq!(page.said() == ["track View"], runs, "{name}: {value}");
         count += usize::from(!runs);
     }
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), vec!["View"; count]);
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        vec!["View"; count]
+    );
 }
 
 #[tokio::test]
 async fn trusted_unix_socket_reports_the_client() {
     let stand_in = StandIn::start();
-    let builder = Mengpaneel::builder("demo").api_host(stand_in.url()).trusted_proxies(["unix:"]);
+    let builder = Mengpaneel::builder("demo")
+        .api_host(stand_in.url())
+        .trusted_proxies(["unix:"]);
     let mengpaneel = builder.build().unwrap();
     let path = std::env::temp_dir().join(format!("mengpaneel-{}.socket", std::process::id()));
     let (send, receive) = mpsc::channel();
@@ -163,7 +230,12 @@ async fn trusted_unix_socket_reports_the_client() {
     let server = thread::spawn(move || {
         System::new().block_on(async move {
             let app = move || App::new().configure(routes).wrap(shared.clone());
-            let server = HttpServer::new(app).workers(1).disable_signals().bind_uds(socket).unwrap().run();
+            let server = HttpServer::new(app)
+                .workers(1)
+                .disable_signals()
+                .bind_uds(socket)
+                .unwrap()
+                .run();
             send.send(server.handle()).unwrap();
             server.await.unwrap();
         });
@@ -184,7 +256,10 @@ async fn trusted_unix_socket_reports_the_client() {
     let arrived = settle(&mengpaneel, &stand_in).await;
     assert_eq!(names(&arrived), ["View"]);
     assert_eq!(arrived[0].property("ip"), &json!("203.0.113.7"));
-    assert_eq!(arrived[0].property("$current_url"), &json!("https://blog.example/page"));
+    assert_eq!(
+        arrived[0].property("$current_url"),
+        &json!("https://blog.example/page")
+    );
     drop(handle.stop(false));
     server.join().unwrap();
 }

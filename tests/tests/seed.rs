@@ -8,13 +8,17 @@ use serde_json::json;
 #[get("/page")]
 async fn page(mixpanel: Mixpanel) -> HttpResponse {
     mixpanel.via_server().track("Seen by the server", ());
-    HttpResponse::Ok().content_type("text/html").body("<!DOCTYPE html><head></head>")
+    HttpResponse::Ok()
+        .content_type("text/html")
+        .body("<!DOCTYPE html><head></head>")
 }
 
 /// A page with one header.
 #[get("/shared/{name}/{value}")]
 async fn shared(header: web::Path<(String, String)>) -> HttpResponse {
-    HttpResponse::Ok().insert_header(header.into_inner()).body("for all")
+    HttpResponse::Ok()
+        .insert_header(header.into_inner())
+        .body("for all")
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -35,7 +39,10 @@ async fn the_servers_first_event_is_of_the_device_in_the_cookie_that_the_visitor
     for event in &events {
         let device = event.property("$device_id").as_str().unwrap();
         assert!(cookie.contains(device));
-        assert_eq!(event.property("distinct_id"), &json!(format!("$device:{device}")));
+        assert_eq!(
+            event.property("distinct_id"),
+            &json!(format!("$device:{device}"))
+        );
     }
 }
 
@@ -52,7 +59,11 @@ async fn nobody_else_is_given_a_cookie() {
         "expires/Thu, 01 Jan 2099 00:00:00 GMT",
     ] {
         let for_all = visitor.get(&format!("/shared/{header}")).await_page().await;
-        assert_eq!((for_all.status, for_all.header("set-cookie")), (200, None), "{header}");
+        assert_eq!(
+            (for_all.status, for_all.header("set-cookie")),
+            (200, None),
+            "{header}"
+        );
     }
     let asked_by_a_script = visitor.get("/page").capable().await_page().await;
     assert_eq!(asked_by_a_script.header("set-cookie"), None);
@@ -60,6 +71,9 @@ async fn nobody_else_is_given_a_cookie() {
     assert_eq!(who_opted_out.header("set-cookie"), None);
 
     let workshop = Workshop::start(routes);
-    let without_the_option = Visitor::browser(&workshop.url).get("/page").await_page().await;
+    let without_the_option = Visitor::browser(&workshop.url)
+        .get("/page")
+        .await_page()
+        .await;
     assert_eq!(without_the_option.header("set-cookie"), None);
 }

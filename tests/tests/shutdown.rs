@@ -41,7 +41,11 @@ async fn record(mengpaneel: &Mengpaneel, event: &str) {
 }
 
 async fn shutdown_leaves_records_to_a_worker(outbox: impl Outbox, again: impl Outbox) {
-    let mengpaneel = builder(&nowhere()).outbox(outbox).concurrency(0).build().unwrap();
+    let mengpaneel = builder(&nowhere())
+        .outbox(outbox)
+        .concurrency(0)
+        .build()
+        .unwrap();
     record(&mengpaneel, "left").await;
     let begun = Instant::now();
     mengpaneel.flush(DEADLINE).await.unwrap();
@@ -70,11 +74,18 @@ async fn shutdown_succeeds_where_others_drain_a_file() {
 #[tokio::test]
 async fn flush_ends_when_another_process_drains_the_redis() {
     let (redis, stand_in) = (mengpaneel_tests::Redis::start(), StandIn::start());
-    let web = builder(&nowhere()).outbox(Redis::at(redis.url())).build().unwrap();
+    let web = builder(&nowhere())
+        .outbox(Redis::at(redis.url()))
+        .build()
+        .unwrap();
     record(&web, "shared").await;
-    let worker = builder(&stand_in.url()).outbox(Redis::at(redis.url()).claim_after(Duration::from_millis(200)));
+    let worker = builder(&stand_in.url())
+        .outbox(Redis::at(redis.url()).claim_after(Duration::from_millis(200)));
     let worker = worker.build().unwrap();
-    let (flushed, arrived) = tokio::join!(web.flush(DEADLINE), stand_in.wait_for_event(DEADLINE, "shared"));
+    let (flushed, arrived) = tokio::join!(
+        web.flush(DEADLINE),
+        stand_in.wait_for_event(DEADLINE, "shared")
+    );
     assert_eq!((flushed, arrived.is_ok()), (Ok(()), true));
     drop(worker);
 }
@@ -85,12 +96,21 @@ async fn shutdown_uses_its_time_and_names_the_last_error() {
     let mengpaneel = builder(&url).build().unwrap();
     record(&mengpaneel, "lost").await;
     let begun = Instant::now();
-    let error = mengpaneel.shutdown(Duration::from_secs(3)).await.unwrap_err();
+    let error = mengpaneel
+        .shutdown(Duration::from_secs(3))
+        .await
+        .unwrap_err();
     let took = begun.elapsed();
-    assert!((Duration::from_millis(2_400)..Duration::from_secs(20)).contains(&took), "{took:?}");
+    assert!(
+        (Duration::from_millis(2_400)..Duration::from_secs(20)).contains(&took),
+        "{took:?}"
+    );
     assert_eq!((error.pending(), error.is_lost()), (1, true));
     let text = error.to_string();
-    assert!(text.contains("the outbox in memory") && text.contains(&format!("{url}/import: ")), "{text}");
+    assert!(
+        text.contains("the outbox in memory") && text.contains(&format!("{url}/import: ")),
+        "{text}"
+    );
     assert!(text.to_lowercase().contains("refused"), "{text}");
 }
 
@@ -117,30 +137,58 @@ async fn shutdown_says_that_records_stay_in_the_file() {
     let (place, url) = (Place::new(), nowhere());
     let mengpaneel = builder(&url).outbox(File::at(&place.0)).build().unwrap();
     record(&mengpaneel, "kept").await;
-    let error = mengpaneel.shutdown(Duration::from_secs(1)).await.unwrap_err();
+    let error = mengpaneel
+        .shutdown(Duration::from_secs(1))
+        .await
+        .unwrap_err();
     assert_eq!((error.pending(), error.is_lost()), (1, false));
     let text = error.to_string();
-    let file = format!("they stay in the file {} and are delivered by the next process", place.0.display());
+    let file = format!(
+        "they stay in the file {} and are delivered by the next process",
+        place.0.display()
+    );
     assert!(text.contains(&file) && text.contains(&url), "{text}");
     drop(mengpaneel);
 
     let stand_in = StandIn::start();
-    let next = builder(&stand_in.url()).outbox(File::at(&place.0)).build().unwrap();
+    let next = builder(&stand_in.url())
+        .outbox(File::at(&place.0))
+        .build()
+        .unwrap();
     next.flush(DEADLINE).await.unwrap();
-    assert_eq!(names(&stand_in.counted()), ["kept"], "the next process delivers it");
+    assert_eq!(
+        names(&stand_in.counted()),
+        ["kept"],
+        "the next process delivers it"
+    );
 }
 
 #[tokio::test]
 async fn shutdown_names_a_redis_that_is_away_without_its_password() {
     let address = nowhere().replace("http://", "");
-    let mengpaneel = builder(&nowhere()).outbox(Redis::at(format!("redis://me:s3cret@{address}/"))).build().unwrap();
+    let mengpaneel = builder(&nowhere())
+        .outbox(Redis::at(format!("redis://me:s3cret@{address}/")))
+        .build()
+        .unwrap();
     for error in [
-        mengpaneel.flush(Duration::from_millis(100)).await.unwrap_err(),
-        mengpaneel.shutdown(Duration::from_millis(100)).await.unwrap_err(),
+        mengpaneel
+            .flush(Duration::from_millis(100))
+            .await
+            .unwrap_err(),
+        mengpaneel
+            .shutdown(Duration::from_millis(100))
+            .await
+            .unwrap_err(),
     ] {
         let text = error.to_string();
-        assert!(text.contains(&format!("Redis at {address} could not be asked")), "{text}");
-        assert!(text.to_lowercase().contains("refused") && !text.contains("s3cret"), "{text}");
+        assert!(
+            text.contains(&format!("Redis at {address} could not be asked")),
+            "{text}"
+        );
+        assert!(
+            text.to_lowercase().contains("refused") && !text.contains("s3cret"),
+            "{text}"
+        );
         assert!(!error.is_lost());
     }
 }

@@ -37,14 +37,18 @@ async fn chain(left: web::Path<u32>) -> HttpResponse {
     mengpaneel::track("Hop", json!({"Left": *left}));
     match *left {
         0 => page(),
-        left => HttpResponse::Found().insert_header(("location", format!("/chain/{}", left - 1))).finish(),
+        left => HttpResponse::Found()
+            .insert_header(("location", format!("/chain/{}", left - 1)))
+            .finish(),
     }
 }
 
 #[get("/go")]
 async fn go() -> HttpResponse {
     mengpaneel::track("Went", ());
-    HttpResponse::SeeOther().insert_header(("location", "/page")).finish()
+    HttpResponse::SeeOther()
+        .insert_header(("location", "/page"))
+        .finish()
 }
 
 #[get("/page")]
@@ -53,7 +57,9 @@ async fn shown() -> HttpResponse {
 }
 
 fn page() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html").body("<!doctype html><html><head></head><body>page</body></html>")
+    HttpResponse::Ok()
+        .content_type("text/html")
+        .body("<!doctype html><html><head></head><body>page</body></html>")
 }
 
 /// Never answers: who asks hangs up.
@@ -74,7 +80,10 @@ async fn inner() -> HttpResponse {
 #[get("/both")]
 async fn both() -> HttpResponse {
     mengpaneel::track("Seen", ());
-    mengpaneel::current().via_server().people().increment("Payments", 1);
+    mengpaneel::current()
+        .via_server()
+        .people()
+        .increment("Payments", 1);
     page()
 }
 
@@ -133,17 +142,23 @@ async fn spawned(mixpanel: mengpaneel::Mixpanel) -> HttpResponse {
         drop(answered);
         Ok::<_, Error>(web::Bytes::from_static(b"done"))
     });
-    HttpResponse::Ok().content_type("text/plain").streaming(Box::pin(body))
+    HttpResponse::Ok()
+        .content_type("text/plain")
+        .streaming(Box::pin(body))
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    let failing = web::scope("/failing").service(inner).wrap_fn(|request, service| {
-        let answer = service.call(request);
-        async move {
-            let answer: Result<ServiceResponse, Error> = answer.await;
-            answer.and_then(|_| Err::<ServiceResponse, _>(error::ErrorBadGateway("the middleware inside fails")))
-        }
-    });
+    let failing = web::scope("/failing")
+        .service(inner)
+        .wrap_fn(|request, service| {
+            let answer = service.call(request);
+            async move {
+                let answer: Result<ServiceResponse, Error> = answer.await;
+                answer.and_then(|_| {
+                    Err::<ServiceResponse, _>(error::ErrorBadGateway("the middleware inside fails"))
+                })
+            }
+        });
     config
         .service(failing)
         .service(unprocessable)
@@ -164,11 +179,19 @@ fn routes(config: &mut web::ServiceConfig) {
 
 #[tokio::test]
 async fn what_fails_does_not_send_its_success_and_does_send_what_was_tracked_by_hand() {
-    for (path, status) in [("/unprocessable", Some(422)), ("/err", Some(500)), ("/panic", None)] {
+    for (path, status) in [
+        ("/unprocessable", Some(422)),
+        ("/err", Some(500)),
+        ("/panic", None),
+    ] {
         let workshop = Workshop::start(routes);
         let answer = Visitor::browser(&workshop.url).get(path).send().await;
         assert_eq!(answer.ok().map(|page| page.status), status, "{path}");
-        workshop.stand_in.wait_for_event(DEADLINE, "By Hand").await.unwrap();
+        workshop
+            .stand_in
+            .wait_for_event(DEADLINE, "By Hand")
+            .await
+            .unwrap();
         let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
         assert_eq!(names(&arrived), ["By Hand"], "{path}");
     }
@@ -179,11 +202,22 @@ async fn a_chain_of_redirects_delivers_every_event_once_and_one_setup() {
     let workshop = Workshop::start(routes);
     let mut visitor = Visitor::browser(&workshop.url);
     let last = visitor.visit("/chain/3").await;
-    let setups = last.said().iter().filter(|said| *said == "identify 1").count();
+    let setups = last
+        .said()
+        .iter()
+        .filter(|said| *said == "identify 1")
+        .count();
     assert_eq!(setups, 1);
-    let left: Vec<_> = last.calls().iter().filter_map(|call| call.properties()?.get("Left").cloned()).collect();
+    let left: Vec<_> = last
+        .calls()
+        .iter()
+        .filter_map(|call| call.properties()?.get("Left").cloned())
+        .collect();
     assert_eq!(left, [json!(3), json!(2), json!(1), json!(0)]);
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), Vec::<&str>::new());
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        Vec::<&str>::new()
+    );
 }
 
 #[tokio::test]
@@ -192,21 +226,35 @@ async fn while_mixpanel_is_down_pages_answer_and_what_waits_is_delivered_when_it
     workshop.stand_in.stall();
     let mut visitor = Visitor::browser(&workshop.url);
     for _ in 0..20 {
-        let answered = tokio::time::timeout(Duration::from_secs(5), visitor.get("/unprocessable").send()).await;
+        let answered =
+            tokio::time::timeout(Duration::from_secs(5), visitor.get("/unprocessable").send())
+                .await;
         assert_eq!(answered.expect("it answers at once").unwrap().status, 422);
     }
     workshop.stand_in.close_connections();
     visitor.get("/unprocessable").await_page().await;
     workshop.stand_in.recover();
-    workshop.stand_in.wait_for(DEADLINE, |store| (store.counted().len() == 21).then_some(())).await.unwrap();
-    assert_eq!(settle(&workshop.mengpaneel, &workshop.stand_in).await.len(), 21);
+    workshop
+        .stand_in
+        .wait_for(DEADLINE, |store| {
+            (store.counted().len() == 21).then_some(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        settle(&workshop.mengpaneel, &workshop.stand_in).await.len(),
+        21
+    );
 }
 
 #[tokio::test]
 async fn what_waits_is_sent_at_shutdown() {
     let workshop = Workshop::start(routes);
     workshop.stand_in.fail_next(1, 503);
-    Visitor::browser(&workshop.url).get("/unprocessable").await_page().await;
+    Visitor::browser(&workshop.url)
+        .get("/unprocessable")
+        .await_page()
+        .await;
     workshop.mengpaneel.shutdown(DEADLINE).await.unwrap();
     assert_eq!(names(&workshop.stand_in.counted()), ["By Hand"]);
 }
@@ -215,14 +263,21 @@ async fn what_waits_is_sent_at_shutdown() {
 async fn hang_up(workshop: &Workshop, visitor: &Visitor, path: &str) {
     let address = workshop.url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let cookies: Vec<_> = visitor.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let cookies: Vec<_> = visitor
+        .cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let cookies = cookies.join("; ");
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\nCookie: {cookies}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     // The one thread answers in order: once this is answered, the handler before it waits.
-    Visitor::machine(&workshop.url).get("/favicon.ico").await_page().await;
+    Visitor::machine(&workshop.url)
+        .get("/favicon.ico")
+        .await_page()
+        .await;
     stream.set_zero_linger().unwrap();
     drop(stream);
 }
@@ -233,11 +288,21 @@ async fn who_hangs_up_loses_nothing_and_what_was_replayed_comes_once_later() {
     let mut visitor = Visitor::browser(&workshop.url);
     visitor.get("/go").await_page().await;
     hang_up(&workshop, &visitor, "/hang").await;
-    workshop.stand_in.wait_for_event(DEADLINE, "Before Hanging").await.unwrap();
+    workshop
+        .stand_in
+        .wait_for_event(DEADLINE, "Before Hanging")
+        .await
+        .unwrap();
     let page = visitor.get("/page").await_page().await;
     assert_eq!(page.said(), ["track Went"]);
-    assert_eq!(visitor.get("/page").await_page().await.said(), Vec::<String>::new());
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Before Hanging"]);
+    assert_eq!(
+        visitor.get("/page").await_page().await.said(),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["Before Hanging"]
+    );
 }
 
 #[tokio::test]
@@ -246,10 +311,23 @@ async fn a_middleware_inside_that_fails_loses_nothing_and_what_was_replayed_come
     let mut visitor = Visitor::browser(&workshop.url);
     visitor.get("/go").await_page().await;
     assert_eq!(visitor.get("/failing/inner").await_page().await.status, 502);
-    workshop.stand_in.wait_for_event(DEADLINE, "Inner").await.unwrap();
-    assert_eq!(visitor.get("/page").await_page().await.said(), ["track Went"]);
-    assert_eq!(visitor.get("/page").await_page().await.said(), Vec::<String>::new());
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["Inner"]);
+    workshop
+        .stand_in
+        .wait_for_event(DEADLINE, "Inner")
+        .await
+        .unwrap();
+    assert_eq!(
+        visitor.get("/page").await_page().await.said(),
+        ["track Went"]
+    );
+    assert_eq!(
+        visitor.get("/page").await_page().await.said(),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        ["Inner"]
+    );
 }
 
 #[tokio::test]
@@ -258,18 +336,27 @@ async fn a_handler_that_panics_leaves_what_was_replayed_for_later() {
     let mut visitor = Visitor::browser(&workshop.url);
     visitor.get("/go").await_page().await;
     assert!(visitor.get("/panic").send().await.is_err());
-    assert_eq!(visitor.get("/page").await_page().await.said(), ["track Went"]);
+    assert_eq!(
+        visitor.get("/page").await_page().await.said(),
+        ["track Went"]
+    );
 }
 
 #[tokio::test]
 async fn calls_for_the_server_beside_calls_for_the_browser_leave_once_each() {
     let workshop = Workshop::start(routes);
-    let page = Visitor::browser(&workshop.url).get("/both").await_page().await;
+    let page = Visitor::browser(&workshop.url)
+        .get("/both")
+        .await_page()
+        .await;
     assert_eq!(page.said(), ["identify payer", "track Seen"]);
     let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     assert_eq!(names(&arrived), ["Paid"]);
     assert_eq!(arrived[0].distinct_id(), Some("payer"));
-    assert_eq!(workshop.stand_in.profile("payer").unwrap()["Payments"], json!(1));
+    assert_eq!(
+        workshop.stand_in.profile("payer").unwrap()["Payments"],
+        json!(1)
+    );
     assert_eq!(workshop.stand_in.profiles().len(), 1);
 }
 
@@ -283,15 +370,45 @@ async fn what_shows_no_page_leaves_the_delayed_calls_alone() {
     let before = visitor.cookies.clone();
     let get = reqwest::Method::GET;
     let asks: [(&str, reqwest::Method, Headers); 6] = [
-        ("/favicon.ico", get.clone(), &[("accept", "image/avif,image/webp,*/*"), ("sec-fetch-mode", "no-cors")]),
+        (
+            "/favicon.ico",
+            get.clone(),
+            &[
+                ("accept", "image/avif,image/webp,*/*"),
+                ("sec-fetch-mode", "no-cors"),
+            ],
+        ),
         (
             "/poll",
             get.clone(),
-            &[("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+            &[
+                ("accept", "application/json"),
+                ("sec-fetch-mode", "cors"),
+                ("sec-fetch-dest", "empty"),
+            ],
         ),
-        ("/poll", get.clone(), &[("x-requested-with", "XMLHttpRequest"), ("accept", "text/html, */*")]),
-        ("/page", reqwest::Method::HEAD, &[("accept", "text/html"), ("sec-fetch-mode", "navigate")]),
-        ("/page", get.clone(), &[("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")]),
+        (
+            "/poll",
+            get.clone(),
+            &[
+                ("x-requested-with", "XMLHttpRequest"),
+                ("accept", "text/html, */*"),
+            ],
+        ),
+        (
+            "/page",
+            reqwest::Method::HEAD,
+            &[("accept", "text/html"), ("sec-fetch-mode", "navigate")],
+        ),
+        (
+            "/page",
+            get.clone(),
+            &[
+                ("accept", "text/html"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-purpose", "prefetch"),
+            ],
+        ),
         ("/poll", get, &[]),
     ];
     for (path, method, headers) in asks {
@@ -303,19 +420,25 @@ async fn what_shows_no_page_leaves_the_delayed_calls_alone() {
         assert_eq!(answer.header("set-cookie"), None, "{path} {headers:?}");
     }
     assert_eq!(visitor.cookies, before);
-    assert_eq!(visitor.get("/page").await_page().await.said(), ["track Went"]);
+    assert_eq!(
+        visitor.get("/page").await_page().await.said(),
+        ["track Went"]
+    );
 }
 
 /// Every property value of the hostile events, as calls carry them.
 fn values(page: &Page) -> Vec<String> {
     let calls = page.calls();
-    let texts =
-        calls.iter().zip(HOSTILE).filter_map(|(call, text)| call.properties()?.get(text)?.as_str().map(str::to_owned));
+    let texts = calls
+        .iter()
+        .zip(HOSTILE)
+        .filter_map(|(call, text)| call.properties()?.get(text)?.as_str().map(str::to_owned));
     texts.collect()
 }
 
 #[tokio::test]
-async fn whatever_a_property_holds_is_harmless_in_the_page_ascii_in_the_header_and_exact_at_mixpanel() {
+async fn whatever_a_property_holds_is_harmless_in_the_page_ascii_in_the_header_and_exact_at_mixpanel()
+ {
     let workshop = Workshop::start(routes);
     let mut visitor = Visitor::browser(&workshop.url);
     let page = visitor.get("/hostile").await_page().await;
@@ -324,11 +447,18 @@ async fn whatever_a_property_holds_is_harmless_in_the_page_ascii_in_the_header_a
     assert!(!page.body.contains("<!--") && !page.body.contains('\u{2028}'));
     assert_eq!(values(&page), HOSTILE);
 
-    let by_header = visitor.ask(reqwest::Method::GET, "/hostile.json").capable().await_page().await;
+    let by_header = visitor
+        .ask(reqwest::Method::GET, "/hostile.json")
+        .capable()
+        .await_page()
+        .await;
     assert!(by_header.header("x-mengpaneel-calls").unwrap().is_ascii());
     assert_eq!(values(&by_header), HOSTILE);
 
-    visitor.ask(reqwest::Method::GET, "/hostile.json").await_page().await;
+    visitor
+        .ask(reqwest::Method::GET, "/hostile.json")
+        .await_page()
+        .await;
     let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     for (event, text) in arrived.iter().zip(HOSTILE) {
         assert_eq!((event.event(), event.property(text)), (text, &json!(text)));
@@ -339,35 +469,64 @@ async fn whatever_a_property_holds_is_harmless_in_the_page_ascii_in_the_header_a
 #[tokio::test]
 async fn a_request_can_force_the_server_and_has_arrived_when_it_is_answered() {
     let workshop = Workshop::start(routes);
-    let page = Visitor::browser(&workshop.url).get("/forced").await_page().await;
+    let page = Visitor::browser(&workshop.url)
+        .get("/forced")
+        .await_page()
+        .await;
     assert_eq!(page.said(), Vec::<String>::new());
-    assert!(page.body.contains("window.mixpanel=[]"), "the loader stands on the page all the same");
+    assert!(
+        page.body.contains("window.mixpanel=[]"),
+        "the loader stands on the page all the same"
+    );
     assert_eq!(names(&workshop.stand_in.counted()), ["Forced"]);
 }
 
 #[tokio::test]
 async fn without_an_outbox_the_server_has_delivered_when_it_answers() {
     let workshop = Workshop::build(routes, mengpaneel::Builder::no_outbox);
-    let answer = Visitor::machine(&workshop.url).get("/unprocessable").await_page().await;
-    assert_eq!(counted(&[&answer], &workshop.stand_in.counted()), ["By Hand"]);
+    let answer = Visitor::machine(&workshop.url)
+        .get("/unprocessable")
+        .await_page()
+        .await;
+    assert_eq!(
+        counted(&[&answer], &workshop.stand_in.counted()),
+        ["By Hand"]
+    );
 }
 
 #[tokio::test]
 async fn what_is_recorded_after_the_response_goes_by_the_server_as_its_requests_own() {
     let workshop = Workshop::start(routes);
-    Visitor::browser(&workshop.url).get("/spawned").await_page().await;
-    let event = workshop.stand_in.wait_for_event(DEADLINE, "Afterwards").await.unwrap();
+    Visitor::browser(&workshop.url)
+        .get("/spawned")
+        .await_page()
+        .await;
+    let event = workshop
+        .stand_in
+        .wait_for_event(DEADLINE, "Afterwards")
+        .await
+        .unwrap();
     assert_eq!(event.distinct_id(), Some("5"));
 }
 
 #[tokio::test]
 async fn what_cannot_be_delivered_is_told_with_its_calls() {
     let (send, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let workshop =
-        Workshop::build(routes, move |builder| builder.on_error(move |failure| drop(send.send(failure.clone()))));
+    let workshop = Workshop::build(routes, move |builder| {
+        builder.on_error(move |failure| drop(send.send(failure.clone())))
+    });
     workshop.stand_in.refuse(|_| true);
-    Visitor::machine(&workshop.url).get("/unprocessable").await_page().await;
-    let failure = tokio::time::timeout(DEADLINE, told.recv()).await.unwrap().unwrap();
+    Visitor::machine(&workshop.url)
+        .get("/unprocessable")
+        .await_page()
+        .await;
+    let failure = tokio::time::timeout(DEADLINE, told.recv())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(failure.calls[0].str_arg(0), Some("By Hand"));
-    assert!(matches!(failure.reason, mengpaneel::Reason::Refused(_)), "{failure}");
+    assert!(
+        matches!(failure.reason, mengpaneel::Reason::Refused(_)),
+        "{failure}"
+    );
 }

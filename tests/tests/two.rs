@@ -12,12 +12,16 @@ use stand_in::StandIn;
 async fn go(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
     mengpaneel::track("Product", ());
     marketing.of(&request).track("Marketing", ());
-    HttpResponse::SeeOther().insert_header(("location", "/page")).finish()
+    HttpResponse::SeeOther()
+        .insert_header(("location", "/page"))
+        .finish()
 }
 
 #[get("/page")]
 async fn page() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html").body("<!doctype html><html><head></head><body></body></html>")
+    HttpResponse::Ok()
+        .content_type("text/html")
+        .body("<!doctype html><html><head></head><body></body></html>")
 }
 
 #[get("/json")]
@@ -30,8 +34,14 @@ async fn json(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpRes
 #[tokio::test]
 async fn each_has_its_own_calls_cookies_headers_and_project() {
     let (first, second) = (StandIn::start(), StandIn::start());
-    let product = Mengpaneel::builder("product").api_host(first.url()).cookie_key(Key::from(&[7; 64])).build().unwrap();
-    let marketing = Mengpaneel::builder("marketing").api_host(second.url()).name("marketing");
+    let product = Mengpaneel::builder("product")
+        .api_host(first.url())
+        .cookie_key(Key::from(&[7; 64]))
+        .build()
+        .unwrap();
+    let marketing = Mengpaneel::builder("marketing")
+        .api_host(second.url())
+        .name("marketing");
     let marketing = marketing.cookie_key(Key::from(&[7; 64])).build().unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     let both = (product.clone(), marketing.clone());
@@ -39,7 +49,8 @@ async fn each_has_its_own_calls_cookies_headers_and_project() {
         let key = Key::generate();
         let app = move || {
             let (product, marketing) = both.clone();
-            let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone()).cookie_secure(false);
+            let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+                .cookie_secure(false);
             App::new()
                 .app_data(web::Data::new(marketing.clone()))
                 .service(go)
@@ -64,16 +75,30 @@ async fn each_has_its_own_calls_cookies_headers_and_project() {
     assert_eq!(said, ["track Marketing", "track Product"]);
     assert!(shown.body.contains("mengpaneel_marketing"));
 
-    let headers = ["x-mengpaneel-flush-capable", "x-mengpaneel-flush-capable-marketing"];
+    let headers = [
+        "x-mengpaneel-flush-capable",
+        "x-mengpaneel-flush-capable-marketing",
+    ];
     let mut ask = visitor.ask(reqwest::Method::GET, "/json");
     for header in headers {
         ask = ask.header(header, "true");
     }
     let answer = ask.await_page().await;
-    assert!(answer.header("x-mengpaneel-calls").is_some_and(|calls| calls.contains("Product")));
-    assert!(answer.header("x-mengpaneel-calls-marketing").is_some_and(|calls| calls.contains("Marketing")));
+    assert!(
+        answer
+            .header("x-mengpaneel-calls")
+            .is_some_and(|calls| calls.contains("Product"))
+    );
+    assert!(
+        answer
+            .header("x-mengpaneel-calls-marketing")
+            .is_some_and(|calls| calls.contains("Marketing"))
+    );
 
-    visitor.ask(reqwest::Method::GET, "/json").await_page().await;
+    visitor
+        .ask(reqwest::Method::GET, "/json")
+        .await_page()
+        .await;
     assert_eq!(names(&settle(&product, &first).await), ["Product"]);
     assert_eq!(names(&settle(&marketing, &second).await), ["Marketing"]);
 }

@@ -35,10 +35,15 @@ struct Wish {
 }
 
 async fn act(mixpanel: Mixpanel, wish: web::Query<Wish>) -> HttpResponse {
-    let events = |text: &str| serde_json::from_str::<Vec<(String, Value)>>(text).unwrap_or_default();
+    let events =
+        |text: &str| serde_json::from_str::<Vec<(String, Value)>>(text).unwrap_or_default();
     let setup = events(&wish.setup);
     if !setup.is_empty() {
-        mixpanel.setup(|mixpanel| setup.iter().for_each(|(name, own)| mixpanel.track(name, own)));
+        mixpanel.setup(|mixpanel| {
+            setup
+                .iter()
+                .for_each(|(name, own)| mixpanel.track(name, own))
+        });
     }
     for (name, own) in events(&wish.events) {
         mixpanel.track(name, own);
@@ -56,8 +61,12 @@ async fn act(mixpanel: Mixpanel, wish: web::Query<Wish>) -> HttpResponse {
         response.insert_header(("X-Mengpaneel-Setup", "0123456789abcdef"));
     }
     match wish.answer.as_str() {
-        "page" => response.content_type("text/html; charset=utf-8").body("<!doctype html><title>x</title><body>"),
-        "redirect" => response.insert_header((header::LOCATION, "/act?answer=page")).finish(),
+        "page" => response
+            .content_type("text/html; charset=utf-8")
+            .body("<!doctype html><title>x</title><body>"),
+        "redirect" => response
+            .insert_header((header::LOCATION, "/act?answer=page"))
+            .finish(),
         _ => response.json(json!({})),
     }
 }
@@ -90,7 +99,11 @@ fn run_by_javascript(page: &Page) -> BTreeMap<String, Value> {
         .stdout(Stdio::piped())
         .spawn()
         .expect("node runs");
-    node.stdin.take().unwrap().write_all(page.body.as_bytes()).unwrap();
+    node.stdin
+        .take()
+        .unwrap()
+        .write_all(page.body.as_bytes())
+        .unwrap();
     let output = node.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", page.body);
     let events: Vec<(String, Value)> = serde_json::from_slice(&output.stdout).unwrap();
@@ -99,8 +112,13 @@ fn run_by_javascript(page: &Page) -> BTreeMap<String, Value> {
 
 /// The events in a header, by name.
 fn in_header(page: &Page) -> BTreeMap<String, Value> {
-    let events = page.calls().into_iter().filter(|call| call.method() == &Method::Track);
-    events.map(|call| (call.str_arg(0).unwrap().to_owned(), call.args()[1].clone())).collect()
+    let events = page
+        .calls()
+        .into_iter()
+        .filter(|call| call.method() == &Method::Track);
+    events
+        .map(|call| (call.str_arg(0).unwrap().to_owned(), call.args()[1].clone()))
+        .collect()
 }
 
 /// The value as it is recorded: integers that a browser would round are texts.
@@ -116,7 +134,10 @@ fn recorded(value: &Value) -> Value {
             }
         }
         Value::Array(items) => items.iter().map(recorded).collect(),
-        Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), recorded(value))).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), recorded(value)))
+            .collect(),
         value => value.clone(),
     }
 }
@@ -125,9 +146,13 @@ fn recorded(value: &Value) -> Value {
 fn are_same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| are_same(a, b)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| are_same(a, b))
+        }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| are_same(a, b)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(key, a)| b.get(key).is_some_and(|b| are_same(a, b)))
         }
         (a, b) => a == b,
     }
@@ -137,9 +162,9 @@ fn are_same(a: &Value, b: &Value) -> bool {
 fn is_misread(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(is_misread),
-        Value::Object(members) => members
-            .iter()
-            .any(|(key, value)| key == "__proto__" || (key == "length" && value.is_number()) || is_misread(value)),
+        Value::Object(members) => members.iter().any(|(key, value)| {
+            key == "__proto__" || (key == "length" && value.is_number()) || is_misread(value)
+        }),
         _ => false,
     }
 }
@@ -184,13 +209,17 @@ fn values(count: usize) -> Vec<Value> {
         move |inner| {
             prop_oneof![
                 vec(inner.clone(), 0..4).prop_map(Value::from),
-                btree_map(key.clone(), inner, 0..4).prop_map(|members| members.into_iter().collect()),
+                btree_map(key.clone(), inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
             ]
         }
     });
-    let properties = btree_map(key, nested, 1..5).prop_map(|members| members.into_iter().collect::<Value>());
+    let properties =
+        btree_map(key, nested, 1..5).prop_map(|members| members.into_iter().collect::<Value>());
     let mut runner = TestRunner::deterministic();
-    (0..count).map(|_| properties.new_tree(&mut runner).unwrap().current()).collect()
+    (0..count)
+        .map(|_| properties.new_tree(&mut runner).unwrap().current())
+        .collect()
 }
 
 #[tokio::test]
@@ -205,7 +234,10 @@ async fn a_value_is_the_same_by_page_header_cookie_and_server() {
     let mut came: BTreeMap<String, Value> = BTreeMap::new();
     for (round, batch) in all.chunks(BATCH).enumerate() {
         for way in ["page", "header", "cookie", "server"] {
-            let named = batch.iter().enumerate().map(|(at, own)| (format!("{way} {}", round * BATCH + at), own));
+            let named = batch
+                .iter()
+                .enumerate()
+                .map(|(at, own)| (format!("{way} {}", round * BATCH + at), own));
             let events = serde_json::to_string(&named.collect::<Vec<_>>()).unwrap();
             let answer = match way {
                 "page" => "page",
@@ -237,20 +269,31 @@ async fn a_value_is_the_same_by_page_header_cookie_and_server() {
         let expected = recorded(given);
         for way in ["page", "header", "cookie", "server"] {
             let name = format!("{way} {at}");
-            let found = came.get(&name).unwrap_or_else(|| panic!("{name} is lost: {given}"));
+            let found = came
+                .get(&name)
+                .unwrap_or_else(|| panic!("{name} is lost: {given}"));
             for (key, value) in expected.as_object().unwrap() {
                 let got = found.get(key);
-                assert!(got.is_some_and(|got| are_same(got, value)), "{name}: {key:?}: {value} became {got:?}");
+                assert!(
+                    got.is_some_and(|got| are_same(got, value)),
+                    "{name}: {key:?}: {value} became {got:?}"
+                );
             }
             // What a browser ran has nothing of the server's.
             let is_by_server = found.get("token").is_some();
             // A carrier cookie may have no room.
             let may_have_no_room = way == "cookie" && is_by_server;
-            assert!(may_have_no_room || is_by_server == (way == "server" || is_misread(&expected)), "{name}: {given}");
+            assert!(
+                may_have_no_room || is_by_server == (way == "server" || is_misread(&expected)),
+                "{name}: {given}"
+            );
             in_cookies += usize::from(way == "cookie" && !is_by_server);
         }
     }
-    assert!(by_browser > 240 && in_cookies > 60, "{by_browser} {in_cookies}");
+    assert!(
+        by_browser > 240 && in_cookies > 60,
+        "{by_browser} {in_cookies}"
+    );
 }
 
 #[tokio::test]
@@ -258,10 +301,18 @@ async fn an_event_of_user_7_is_never_sent_as_user_9s() {
     let workshop = workshop();
     let mut browser = Visitor::browser(&workshop.url).with("accept", "text/html");
     let events = r#"[["X",{"__proto__":{"$user_id":"9"},"a":1}],["constructor",{}],["Y",{"length":5}],["Z",{"a":1}]]"#;
-    let page = browser.get(&path(&[("answer", "page"), ("events", events)])).await_page().await;
+    let page = browser
+        .get(&path(&[("answer", "page"), ("events", events)]))
+        .await_page()
+        .await;
     assert_eq!(page.said(), ["track Z"]);
     let sent = settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    assert_eq!(sent.iter().map(stand_in::Received::event).collect::<Vec<_>>(), ["X", "constructor", "Y"]);
+    assert_eq!(
+        sent.iter()
+            .map(stand_in::Received::event)
+            .collect::<Vec<_>>(),
+        ["X", "constructor", "Y"]
+    );
     assert_eq!(sent[0].property("__proto__"), &json!({"$user_id": "9"}));
     assert_eq!(sent[2].property("length"), &json!(5));
 }
@@ -271,7 +322,10 @@ async fn a_large_property_goes_by_the_server() {
     let workshop = workshop();
     let mut browser = Visitor::browser(&workshop.url).with("accept", "text/html");
     for (bytes, is_in_page) in [(10_000, true), (70_000, false), (600_000, false)] {
-        let page = browser.get(&path(&[("answer", "page"), ("large", &bytes.to_string())])).await_page().await;
+        let page = browser
+            .get(&path(&[("answer", "page"), ("large", &bytes.to_string())]))
+            .await_page()
+            .await;
         assert_eq!(page.said().len(), if is_in_page { 2 } else { 0 }, "{bytes}");
         assert!(page.body.len() < 100_000);
     }
@@ -286,34 +340,65 @@ async fn calls_that_the_application_sets_in_a_header_are_removed() {
     let wish = |answer, events| path(&[("answer", answer), ("forged", forged), ("events", events)]);
     let browser = || Visitor::browser(&workshop.url);
     let opted_out = browser().with("dnt", "1");
-    let visitors =
-        [browser(), browser().with("x-mengpaneel-flush-capable", "true"), Visitor::machine(&workshop.url), opted_out];
+    let visitors = [
+        browser(),
+        browser().with("x-mengpaneel-flush-capable", "true"),
+        Visitor::machine(&workshop.url),
+        opted_out,
+    ];
     for mut visitor in visitors {
         for answer in ["page", "json", "redirect"] {
             let page = visitor.get(&wish(answer, "[]")).await_page().await;
             assert_eq!(
-                (page.header("x-mengpaneel-calls"), page.header("x-mengpaneel-setup")),
+                (
+                    page.header("x-mengpaneel-calls"),
+                    page.header("x-mengpaneel-setup")
+                ),
                 (None, None),
                 "{answer}"
             );
         }
     }
-    let page =
-        browser().with("x-mengpaneel-flush-capable", "true").get(&wish("json", r#"[["X",{}]]"#)).await_page().await;
-    assert_eq!((page.said(), page.header("x-mengpaneel-setup")), (vec!["track X".to_owned()], None));
+    let page = browser()
+        .with("x-mengpaneel-flush-capable", "true")
+        .get(&wish("json", r#"[["X",{}]]"#))
+        .await_page()
+        .await;
+    assert_eq!(
+        (page.said(), page.header("x-mengpaneel-setup")),
+        (vec!["track X".to_owned()], None)
+    );
 }
 
 #[tokio::test]
 async fn an_event_of_setup_before_a_redirect_is_delivered() {
     let workshop = workshop();
     let mut browser = Visitor::browser(&workshop.url).with("accept", "text/html");
-    for next in [vec![("answer", "page")], vec![("answer", "page"), ("setup", r#"[["B",{}]]"#)]] {
-        browser.get(&path(&[("answer", "redirect"), ("setup", r#"[["A",{}]]"#)])).await_page().await;
+    for next in [
+        vec![("answer", "page")],
+        vec![("answer", "page"), ("setup", r#"[["B",{}]]"#)],
+    ] {
+        browser
+            .get(&path(&[("answer", "redirect"), ("setup", r#"[["A",{}]]"#)]))
+            .await_page()
+            .await;
         let page = browser.get(&path(&next)).await_page().await;
-        assert!(page.said().contains(&"track A".to_owned()), "{:?}", page.said());
+        assert!(
+            page.said().contains(&"track A".to_owned()),
+            "{:?}",
+            page.said()
+        );
     }
     let mut machine = Visitor::machine(&workshop.url);
-    machine.get(&path(&[("answer", "json"), ("setup", r#"[["C",{}]]"#)])).await_page().await;
+    machine
+        .get(&path(&[("answer", "json"), ("setup", r#"[["C",{}]]"#)]))
+        .await_page()
+        .await;
     let sent = settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    assert_eq!(sent.iter().map(stand_in::Received::event).collect::<Vec<_>>(), ["C"]);
+    assert_eq!(
+        sent.iter()
+            .map(stand_in::Received::event)
+            .collect::<Vec<_>>(),
+        ["C"]
+    );
 }

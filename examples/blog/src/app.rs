@@ -55,7 +55,9 @@ pub enum StartError {
         error: BuildError,
     },
     /// The Redis that keeps sessions does not answer.
-    #[error("SESSION: cannot connect to that Redis ({reason}); start it, or use `cookie` or `none`")]
+    #[error(
+        "SESSION: cannot connect to that Redis ({reason}); start it, or use `cookie` or `none`"
+    )]
     Session {
         /// Reason.
         reason: String,
@@ -71,8 +73,13 @@ impl From<BuildError> for StartError {
             BuildError::JsConfig(_)
             | BuildError::JsOption { .. }
             | BuildError::OptOutStorage
-            | BuildError::PageUrl { option: "js_config", .. } => "JS_CONFIG: ",
-            BuildError::PageUrl { option: "lib_url", .. } => "MIXPANEL_LIB_URL: ",
+            | BuildError::PageUrl {
+                option: "js_config",
+                ..
+            } => "JS_CONFIG: ",
+            BuildError::PageUrl {
+                option: "lib_url", ..
+            } => "MIXPANEL_LIB_URL: ",
             BuildError::PageUrl { .. } => "MIXPANEL_JS_API_HOST: ",
             BuildError::ApiHost(_) => "MIXPANEL_API_HOST: ",
             BuildError::Outbox(_) => "OUTBOX: ",
@@ -114,16 +121,27 @@ impl Blog {
         let demo = Demo::new(&config, &library);
         let notices = demo.notices.clone();
         let shared = Shared::new(mengpaneel.clone(), stand_in.store(), demo);
-        let thread = thread::Builder::new().name("blog".to_owned()).spawn(move || {
-            let started = |address, handle| {
-                let _ = send.send(Ok((address, handle)));
-            };
-            if let Err(error) = System::new().block_on(serve(config, shared, started)) {
-                let _ = send.send(Err(error));
-            }
-        })?;
-        let (address, handle) = receive.recv().map_err(|_| io::Error::other("its thread ended at once"))??;
-        Ok(Self { address, stand_in, library, notices, mengpaneel, running: Some(Running { handle, thread }) })
+        let thread = thread::Builder::new()
+            .name("blog".to_owned())
+            .spawn(move || {
+                let started = |address, handle| {
+                    let _ = send.send(Ok((address, handle)));
+                };
+                if let Err(error) = System::new().block_on(serve(config, shared, started)) {
+                    let _ = send.send(Err(error));
+                }
+            })?;
+        let (address, handle) = receive
+            .recv()
+            .map_err(|_| io::Error::other("its thread ended at once"))??;
+        Ok(Self {
+            address,
+            stand_in,
+            library,
+            notices,
+            mengpaneel,
+            running: Some(Running { handle, thread }),
+        })
     }
 
     /// The address it listens on.
@@ -188,12 +206,17 @@ impl Drop for Blog {
     }
 }
 
-fn mengpaneel(config: &Config, library: &Library, stand_in: &str) -> Result<Mengpaneel, BuildError> {
+fn mengpaneel(
+    config: &Config,
+    library: &Library,
+    stand_in: &str,
+) -> Result<Mengpaneel, BuildError> {
     let mut builder = Mengpaneel::builder(config.token.as_str())
         .api_host(config.api_host.as_deref().unwrap_or(stand_in))
         .js_api_host(config.js_api_host.as_deref().unwrap_or(stand_in))
         .js_config(config.js_config.clone())
-        // Carries the calls of redirects to the next page. A new one at every start: so is the database.
+        // Carries the calls of redirects to the next page. A new one at every start: so is the
+        // database.
         .cookie_key(Key::generate());
     if let Some(url) = library.url() {
         builder = builder.lib_url(url);
@@ -253,7 +276,10 @@ async fn connect(url: &str) -> Result<RedisSessionStore, StartError> {
     let failed = |reason| StartError::Session { reason };
     match rt::time::timeout(SESSION_TIMEOUT, RedisSessionStore::new(url)).await {
         Ok(connected) => connected.map_err(|error| failed(error.to_string())),
-        Err(_) => Err(failed(format!("no answer within {} s", SESSION_TIMEOUT.as_secs()))),
+        Err(_) => Err(failed(format!(
+            "no answer within {} s",
+            SESSION_TIMEOUT.as_secs()
+        ))),
     }
 }
 
@@ -265,13 +291,27 @@ async fn serve_with<S: SessionStore + 'static>(
 ) -> Result<(), StartError> {
     let mengpaneel = shared.mengpaneel.clone();
     let has_sessions = config.session != SessionStorage::None;
-    let login = if has_sessions { LoginStorage::Session } else { LoginStorage::Cookie(shared.key.clone()) };
+    let login = if has_sessions {
+        LoginStorage::Session
+    } else {
+        LoginStorage::Cookie(shared.key.clone())
+    };
     let identity = config.identity;
-    let links = vec![("/", "Blog"), ("/live", "Events received"), ("/plan", "Tracking plan")];
+    let links = vec![
+        ("/", "Blog"),
+        ("/live", "Events received"),
+        ("/plan", "Tracking plan"),
+    ];
     let Demo { notices, elsewhere } = shared.demo.get_ref().clone();
-    let live = LivePage { links, elsewhere, notices };
+    let live = LivePage {
+        links,
+        elsewhere,
+        notices,
+    };
     let app = move || {
-        let sessions = SessionMiddleware::builder(store(), shared.key.clone()).cookie_secure(false).build();
+        let sessions = SessionMiddleware::builder(store(), shared.key.clone())
+            .cookie_secure(false)
+            .build();
         App::new()
             // Lives as long as the worker's thread, whose events it hears.
             .app_data(Rc::new(tracing::dispatcher::set_default(&shared.listener)))
@@ -290,12 +330,21 @@ async fn serve_with<S: SessionStore + 'static>(
                     .wrap(Condition::new(has_sessions, sessions)),
             )
     };
-    let mut server = HttpServer::new(app).disable_signals().shutdown_timeout(PATIENCE);
+    let mut server = HttpServer::new(app)
+        .disable_signals()
+        .shutdown_timeout(PATIENCE);
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
-    let bound = server.bind(&config.bind).map_err(|why| StartError::Bind { address: config.bind.clone(), why })?;
-    let address = bound.addrs().first().copied().ok_or_else(|| io::Error::other("it listens nowhere"))?;
+    let bound = server.bind(&config.bind).map_err(|why| StartError::Bind {
+        address: config.bind.clone(),
+        why,
+    })?;
+    let address = bound
+        .addrs()
+        .first()
+        .copied()
+        .ok_or_else(|| io::Error::other("it listens nowhere"))?;
     let server = bound.run();
     started(address, server.handle());
     server.await?;

@@ -5,8 +5,16 @@ use thiserror::Error;
 
 /// Variables with their defaults and meanings, as `--help` lists them.
 pub const VARIABLES: [Variable; 9] = [
-    Variable { name: "BIND", default: "127.0.0.1:8080", meaning: "address to listen on; port 0 takes a free one" },
-    Variable { name: "MIXPANEL_TOKEN", default: "demo", meaning: "project token; empty: tracking is off" },
+    Variable {
+        name: "BIND",
+        default: "127.0.0.1:8080",
+        meaning: "address to listen on; port 0 takes a free one",
+    },
+    Variable {
+        name: "MIXPANEL_TOKEN",
+        default: "demo",
+        meaning: "project token; empty: tracking is off",
+    },
     Variable {
         name: "MIXPANEL_API_HOST",
         default: "the stand-in inside the example",
@@ -66,8 +74,8 @@ pub struct Config {
     pub api_host: Option<String>,
     /// Base URL that the page's mixpanel-js delivers to. `None`: the stand-in inside the example.
     pub js_api_host: Option<String>,
-    /// URL that pages load mixpanel-js from. `None`: Mixpanel's CDN if the server reaches it at start-up,
-    /// otherwise the stand-in's small library.
+    /// URL that pages load mixpanel-js from. `None`: Mixpanel's CDN if the server reaches it at
+    /// start-up, otherwise the stand-in's small library.
     pub lib_url: Option<String>,
     /// Options for mixpanel-js, a JSON object.
     pub js_config: Value,
@@ -129,7 +137,9 @@ pub enum ConfigError {
     #[error("IDENTITY: {0:?} is no kind of ID merge; use `simplified` or `legacy`")]
     Identity(String),
     /// Options for mixpanel-js that are no JSON object.
-    #[error("JS_CONFIG: {0}; use a JSON object, for example {{\"opt_out_tracking_by_default\":true}}")]
+    #[error(
+        "JS_CONFIG: {0}; use a JSON object, for example {{\"opt_out_tracking_by_default\":true}}"
+    )]
     JsConfig(String),
 }
 
@@ -175,7 +185,8 @@ impl Config {
             api_host: given("MIXPANEL_API_HOST"),
             js_api_host: given("MIXPANEL_JS_API_HOST"),
             lib_url: given("MIXPANEL_LIB_URL"),
-            js_config: given("JS_CONFIG").map_or_else(|| Ok(Value::Object(Map::new())), |json| js_config(&json))?,
+            js_config: given("JS_CONFIG")
+                .map_or_else(|| Ok(Value::Object(Map::new())), |json| js_config(&json))?,
             outbox: given("OUTBOX").map_or(Ok(Outbox::Memory), outbox)?,
             session: given("SESSION").map_or(Ok(SessionStorage::Cookie), session_storage)?,
             identity: given("IDENTITY").map_or(Ok(Identity::Simplified), identity)?,
@@ -188,7 +199,9 @@ fn js_config(json: &str) -> Result<Value, ConfigError> {
     match serde_json::from_str(json) {
         Ok(Value::Object(options)) => Ok(Value::Object(options)),
         Ok(other) => Err(ConfigError::JsConfig(format!("{other} is no JSON object"))),
-        Err(error) => Err(ConfigError::JsConfig(format!("{json:?} is no JSON ({error})"))),
+        Err(error) => Err(ConfigError::JsConfig(format!(
+            "{json:?} is no JSON ({error})"
+        ))),
     }
 }
 
@@ -207,7 +220,10 @@ fn session_storage(value: String) -> Result<SessionStorage, ConfigError> {
     match value.as_str() {
         "cookie" => Ok(SessionStorage::Cookie),
         "none" => Ok(SessionStorage::None),
-        url if ["redis://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) => {
+        url if ["redis://", "redis+unix://", "unix://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme)) =>
+        {
             Ok(SessionStorage::Redis(value))
         }
         other => Err(ConfigError::Session(match other.split_once("://") {
@@ -236,7 +252,10 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::from_variables(|wanted| {
-            variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
+            variables
+                .iter()
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -254,7 +273,13 @@ mod tests {
 
     #[test]
     fn empty_token_stays_empty_and_other_empty_values_are_unset() {
-        let config = read(&[("MIXPANEL_TOKEN", ""), ("BIND", ""), ("SESSION", ""), ("OUTBOX", "none")]).unwrap();
+        let config = read(&[
+            ("MIXPANEL_TOKEN", ""),
+            ("BIND", ""),
+            ("SESSION", ""),
+            ("OUTBOX", "none"),
+        ])
+        .unwrap();
         assert_eq!(config.token, "");
         assert_eq!(config.bind, "127.0.0.1:8080");
         assert_eq!(config.session, SessionStorage::Cookie);
@@ -264,25 +289,61 @@ mod tests {
     #[test]
     fn each_named_choice_is_read() {
         let redis = "redis://localhost";
-        let config = read(&[("OUTBOX", redis), ("SESSION", redis), ("IDENTITY", "legacy")]).unwrap();
+        let config = read(&[
+            ("OUTBOX", redis),
+            ("SESSION", redis),
+            ("IDENTITY", "legacy"),
+        ])
+        .unwrap();
         assert_eq!(config.outbox, Outbox::At(redis.to_owned()));
         assert_eq!(config.session, SessionStorage::Redis(redis.to_owned()));
         assert_eq!(config.identity, Identity::Legacy);
-        let config =
-            read(&[("SESSION", "none"), ("IDENTITY", "simplified"), ("JS_CONFIG", r#"{"ip":false}"#)]).unwrap();
-        assert_eq!((config.session, config.identity), (SessionStorage::None, Identity::Simplified));
+        let config = read(&[
+            ("SESSION", "none"),
+            ("IDENTITY", "simplified"),
+            ("JS_CONFIG", r#"{"ip":false}"#),
+        ])
+        .unwrap();
+        assert_eq!(
+            (config.session, config.identity),
+            (SessionStorage::None, Identity::Simplified)
+        );
         assert_eq!(config.js_config, json!({"ip": false}));
     }
 
     #[test]
     fn unusable_values_name_their_variable_and_what_it_takes() {
         for (name, value, message) in [
-            ("OUTBOX", "kafka://localhost", "OUTBOX: \"kafka\" names no outbox"),
-            ("SESSION", "memcached", "SESSION: \"memcached\" is no session storage; use `cookie`"),
-            ("SESSION", "rediss://me:secret@localhost", "SESSION: \"rediss://…\" is no session storage"),
-            ("IDENTITY", "original", "IDENTITY: \"original\" is no kind of ID merge; use `simplified` or `legacy`"),
-            ("JS_CONFIG", "[1]", "JS_CONFIG: [1] is no JSON object; use a JSON object"),
-            ("JS_CONFIG", "{ip:1}", "JS_CONFIG: \"{ip:1}\" is no JSON (key must be a string"),
+            (
+                "OUTBOX",
+                "kafka://localhost",
+                "OUTBOX: \"kafka\" names no outbox",
+            ),
+            (
+                "SESSION",
+                "memcached",
+                "SESSION: \"memcached\" is no session storage; use `cookie`",
+            ),
+            (
+                "SESSION",
+                "rediss://me:secret@localhost",
+                "SESSION: \"rediss://…\" is no session storage",
+            ),
+            (
+                "IDENTITY",
+                "original",
+                "IDENTITY: \"original\" is no kind of ID merge; use `simplified` or `legacy`",
+            ),
+            (
+                "JS_CONFIG",
+                "[1]",
+                "JS_CONFIG: [1] is no JSON object; use a JSON object",
+            ),
+            (
+                "JS_CONFIG",
+                "{ip:1}",
+                "JS_CONFIG: \"{ip:1}\" is no JSON (key must be a string",
+            ),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}");

@@ -103,13 +103,28 @@ impl Db {
             return Err(Problem::BadEmail);
         }
         let mut tables = self.tables();
-        if tables.users.iter().any(|user| user.email.eq_ignore_ascii_case(&email)) {
+        if tables
+            .users
+            .iter()
+            .any(|user| user.email.eq_ignore_ascii_case(&email))
+        {
             return Err(Problem::TakenEmail);
         }
         let now = now();
         let id = next_id(tables.users.len());
-        let NewUser { first_name, last_name, .. } = new;
-        let user = User { id, email, first_name, last_name, created_at: now, last_login: now };
+        let NewUser {
+            first_name,
+            last_name,
+            ..
+        } = new;
+        let user = User {
+            id,
+            email,
+            first_name,
+            last_name,
+            created_at: now,
+            last_login: now,
+        };
         tables.users.push(user.clone());
         Ok(user)
     }
@@ -121,7 +136,10 @@ impl Db {
     /// The user of that e-mail address, who signs in now.
     pub(crate) fn sign_in(&self, email: &str) -> Result<User, Problem> {
         let mut tables = self.tables();
-        let known = tables.users.iter_mut().find(|user| user.email.eq_ignore_ascii_case(email.trim()));
+        let known = tables
+            .users
+            .iter_mut()
+            .find(|user| user.email.eq_ignore_ascii_case(email.trim()));
         let user = known.ok_or(Problem::UnknownEmail)?;
         user.last_login = now();
         Ok(user.clone())
@@ -134,14 +152,24 @@ impl Db {
         let mut tables = self.tables();
         let id = next_id(tables.posts.len());
         let NewPost { title, body } = new;
-        let post = Post { id, author_id: author.id, author: author.name(), title, body, created_at: now() };
+        let post = Post {
+            id,
+            author_id: author.id,
+            author: author.name(),
+            title,
+            body,
+            created_at: now(),
+        };
         tables.posts.push(post.clone());
         Ok(post)
     }
 
     pub(crate) fn post(&self, id: u64) -> Result<Post, Problem> {
         let tables = self.tables();
-        place(id).and_then(|place| tables.posts.get(place)).cloned().ok_or(Problem::NoSuchPost)
+        place(id)
+            .and_then(|place| tables.posts.get(place))
+            .cloned()
+            .ok_or(Problem::NoSuchPost)
     }
 
     /// All posts, in the order they were written.
@@ -151,17 +179,30 @@ impl Db {
 
     /// The latest posts, the latest first.
     pub(crate) fn latest_posts(&self, count: usize) -> Vec<Post> {
-        self.tables().posts.iter().rev().take(count).cloned().collect()
+        self.tables()
+            .posts
+            .iter()
+            .rev()
+            .take(count)
+            .cloned()
+            .collect()
     }
 
     /// The payment of that ID, now paid. Any ID is known, and belongs to the user of that ID.
     pub(crate) fn mark_paid(&self, payment_id: &str) -> Payment {
-        let id = payment_id.parse().map_or_else(|_| PaymentId::Text(payment_id.to_owned()), PaymentId::Number);
+        let id = payment_id.parse().map_or_else(
+            |_| PaymentId::Text(payment_id.to_owned()),
+            PaymentId::Number,
+        );
         let payer = match id {
             PaymentId::Number(id) => self.user(id).map(|user| user.id),
             PaymentId::Text(_) => None,
         };
-        Payment { id, amount: 12.5, payer }
+        Payment {
+            id,
+            amount: 12.5,
+            payer,
+        }
     }
 }
 
@@ -177,7 +218,8 @@ impl User {
 }
 
 fn is_email(text: &str) -> bool {
-    let well_formed = |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty() && !host.contains('@');
+    let well_formed =
+        |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty() && !host.contains('@');
     let odd = |c: char| c.is_whitespace() || c.is_control();
     text.len() <= 254 && !text.contains(odd) && text.split_once('@').is_some_and(well_formed)
 }
@@ -202,7 +244,11 @@ mod tests {
     use super::*;
 
     fn signed_up(db: &Db, email: &str) -> Result<User, Problem> {
-        db.insert_user(NewUser { email: email.into(), first_name: "Ada".into(), last_name: String::new() })
+        db.insert_user(NewUser {
+            email: email.into(),
+            first_name: "Ada".into(),
+            last_name: String::new(),
+        })
     }
 
     #[test]
@@ -232,7 +278,10 @@ mod tests {
     fn a_post_has_a_title() {
         let db = Db::default();
         let author = signed_up(&db, "a@b.c").unwrap();
-        let new = |title: &str| NewPost { title: title.into(), body: String::new() };
+        let new = |title: &str| NewPost {
+            title: title.into(),
+            body: String::new(),
+        };
         assert_eq!(db.insert_post(&author, new(" ")), Err(Problem::NoTitle));
         let post = db.insert_post(&author, new("One")).unwrap();
         assert_eq!(db.post(1), Ok(post));

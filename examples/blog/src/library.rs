@@ -1,5 +1,5 @@
-//! Choice of the script that pages load as mixpanel-js: by configuration, from Mixpanel's CDN, or from the
-//! stand-in where the CDN cannot be reached.
+//! Choice of the script that pages load as mixpanel-js: by configuration, from Mixpanel's CDN, or
+//! from the stand-in where the CDN cannot be reached.
 
 use std::error::Error;
 use std::io;
@@ -42,7 +42,10 @@ pub(crate) struct Choice(Chosen);
 #[derive(Debug)]
 enum Chosen {
     Already(Library),
-    ByAnswer { answer: Receiver<Result<(), String>>, deadline: Instant },
+    ByAnswer {
+        answer: Receiver<Result<(), String>>,
+        deadline: Instant,
+    },
 }
 
 impl Library {
@@ -68,12 +71,17 @@ impl Choice {
             None => {
                 let (send, answer) = mpsc::channel();
                 // Nobody joins the thread: a look-up of the host's name may outlast the time-out.
-                thread::Builder::new().name("cdn".to_owned()).spawn(move || {
-                    System::new().block_on(async move {
-                        let _ = send.send(reach(CDN_URL, TIMEOUT).await);
-                    });
-                })?;
-                Chosen::ByAnswer { answer, deadline: Instant::now() + TIMEOUT + Duration::from_millis(200) }
+                thread::Builder::new()
+                    .name("cdn".to_owned())
+                    .spawn(move || {
+                        System::new().block_on(async move {
+                            let _ = send.send(reach(CDN_URL, TIMEOUT).await);
+                        });
+                    })?;
+                Chosen::ByAnswer {
+                    answer,
+                    deadline: Instant::now() + TIMEOUT + Duration::from_millis(200),
+                }
             }
         };
         Ok(Self(chosen))
@@ -84,10 +92,14 @@ impl Choice {
         match self.0 {
             Chosen::Already(library) => library,
             Chosen::ByAnswer { answer, deadline } => {
-                let answer = answer.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+                let answer =
+                    answer.recv_timeout(deadline.saturating_duration_since(Instant::now()));
                 match answer.unwrap_or_else(|_| Err(no_answer(TIMEOUT))) {
                     Ok(()) => Library::Cdn,
-                    Err(reason) => Library::Small { url: small_url, reason },
+                    Err(reason) => Library::Small {
+                        url: small_url,
+                        reason,
+                    },
                 }
             }
         }
@@ -97,14 +109,23 @@ impl Choice {
 /// Asks for the head of that script. The error is the reason why a page could not load it either.
 async fn reach(url: &str, timeout: Duration) -> Result<(), String> {
     // Fails on machines without root certificates.
-    let client = Client::builder().timeout(timeout).build().map_err(|error| innermost(&error))?;
-    let response = client
-        .head(url)
-        .send()
-        .await
-        .map_err(|error| if error.is_timeout() { no_answer(timeout) } else { innermost(&error) })?;
+    let client = Client::builder()
+        .timeout(timeout)
+        .build()
+        .map_err(|error| innermost(&error))?;
+    let response = client.head(url).send().await.map_err(|error| {
+        if error.is_timeout() {
+            no_answer(timeout)
+        } else {
+            innermost(&error)
+        }
+    })?;
     let status = response.status();
-    if status.is_success() { Ok(()) } else { Err(format!("status {}", status.as_u16())) }
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("status {}", status.as_u16()))
+    }
 }
 
 fn no_answer(timeout: Duration) -> String {
@@ -135,13 +156,24 @@ mod tests {
         let stand_in = StandIn::start();
         stand_in.serve_library("window.mixpanel = {}");
         assert_eq!(reach(&(stand_in.url() + "/live"), SOON).await, Ok(()));
-        assert_eq!(reach(&(stand_in.url() + "/missing.js"), SOON).await, Err("status 404".to_owned()));
+        assert_eq!(
+            reach(&(stand_in.url() + "/missing.js"), SOON).await,
+            Err("status 404".to_owned())
+        );
     }
 
     #[actix_web::test]
     async fn host_that_is_away_is_not_reached() {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(reach(&format!("http://{address}/"), SOON).await.unwrap_err().contains("refused"));
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        assert!(
+            reach(&format!("http://{address}/"), SOON)
+                .await
+                .unwrap_err()
+                .contains("refused")
+        );
     }
 
     #[actix_web::test]
@@ -154,8 +186,12 @@ mod tests {
 
     #[test]
     fn configured_url_and_missing_token_decide_without_asking() {
-        let choose = |token, url: Option<&str>| Choice::begin(token, url).unwrap().end("small".to_owned());
-        assert_eq!(choose("demo", Some("/lib.js")), Library::Configured("/lib.js".to_owned()));
+        let choose =
+            |token, url: Option<&str>| Choice::begin(token, url).unwrap().end("small".to_owned());
+        assert_eq!(
+            choose("demo", Some("/lib.js")),
+            Library::Configured("/lib.js".to_owned())
+        );
         assert_eq!(choose("", None), Library::None);
     }
 }

@@ -15,7 +15,10 @@ const TARGET: &str = "mengpaneel::flush";
 /// What hears the events of this blog's threads: the store's live page, and the log.
 pub(crate) fn listener(store: Store) -> Dispatch {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let log = fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).with_filter(filter);
+    let log = fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .with_filter(filter);
     Dispatch::new(Registry::default().with(Live(store)).with(log))
 }
 
@@ -55,8 +58,12 @@ impl Fields {
             "path" => self.note.path = value,
             "calls" => self.note.calls = value.parse().unwrap_or_default(),
             "events" => {
-                self.note.events =
-                    value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+                self.note.events = value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect();
             }
             _ => {}
         }
@@ -91,7 +98,11 @@ mod tests {
             tracing::debug!(target: "mengpaneel::flush", "anything else");
             tracing::info!("flushed");
         });
-        let declined = Note { strategy: "delayed".into(), declined: Some("no redirect".into()), ..Note::default() };
+        let declined = Note {
+            strategy: "delayed".into(),
+            declined: Some("no redirect".into()),
+            ..Note::default()
+        };
         let flushed = Note {
             method: "GET".into(),
             path: "/".into(),

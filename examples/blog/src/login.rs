@@ -1,4 +1,5 @@
-//! Sign-in state of a browser: in its session, or in an encrypted cookie where there are no sessions.
+//! Sign-in state of a browser: in its session, or in an encrypted cookie where there are no
+//! sessions.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -34,8 +35,14 @@ pub(crate) struct Login {
 impl Login {
     /// State of the sender of `request`.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        let storage = request.app_data::<LoginStorage>().cloned().unwrap_or(LoginStorage::Session);
-        Self { request: request.clone(), storage }
+        let storage = request
+            .app_data::<LoginStorage>()
+            .cloned()
+            .unwrap_or(LoginStorage::Session);
+        Self {
+            request: request.clone(),
+            storage,
+        }
     }
 
     /// ID of the user who is signed in.
@@ -60,12 +67,16 @@ impl Login {
             LoginStorage::Session => {
                 let session = self.request.get_session();
                 session.renew();
-                session.insert(SESSION_KEY, user_id).map_err(|_| Problem::Broken)
+                session
+                    .insert(SESSION_KEY, user_id)
+                    .map_err(|_| Problem::Broken)
             }
             LoginStorage::Cookie(key) => {
                 let mut jar = CookieJar::new();
                 jar.private_mut(key).add(cookie(user_id.to_string()));
-                jar.delta().try_for_each(|cookie| response.add_cookie(cookie)).map_err(|_| Problem::Broken)
+                jar.delta()
+                    .try_for_each(|cookie| response.add_cookie(cookie))
+                    .map_err(|_| Problem::Broken)
             }
         }
     }
@@ -81,7 +92,9 @@ impl Login {
                 self.request.get_session().purge();
                 Ok(())
             }
-            LoginStorage::Cookie(_) => response.add_removal_cookie(&cookie(String::new())).map_err(|_| Problem::Broken),
+            LoginStorage::Cookie(_) => response
+                .add_removal_cookie(&cookie(String::new()))
+                .map_err(|_| Problem::Broken),
         }
     }
 }
@@ -97,5 +110,9 @@ impl FromRequest for Login {
 
 /// Cookie that no script reads, and that other sites' forms do not send along.
 fn cookie(value: String) -> Cookie<'static> {
-    Cookie::build(COOKIE_NAME, value).path("/").http_only(true).same_site(SameSite::Lax).finish()
+    Cookie::build(COOKIE_NAME, value)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .finish()
 }

@@ -14,7 +14,11 @@ fn main() -> ExitCode {
     command().get_matches();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let ansi = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,16 +29,25 @@ fn main() -> ExitCode {
 }
 
 fn command() -> Command {
-    Command::new("blog").about("Example of mengpaneel: a blog whose visitors are tracked").after_help(help())
+    Command::new("blog")
+        .about("Example of mengpaneel: a blog whose visitors are tracked")
+        .after_help(help())
 }
 
 /// Variables, each with its meaning and its default.
 fn help() -> String {
     let variables = VARIABLES.iter().map(|variable| {
-        format!("  {}\n      {}\n      [default: {}]\n", variable.name, variable.meaning, variable.default)
+        format!(
+            "  {}\n      {}\n      [default: {}]\n",
+            variable.name, variable.meaning, variable.default
+        )
     });
     let log = "  RUST_LOG\n      filter of the log, for example mengpaneel=debug\n      [default: warn]\n".to_owned();
-    ["Environment variables:\n".to_owned()].into_iter().chain(variables).chain([log]).collect()
+    ["Environment variables:\n".to_owned()]
+        .into_iter()
+        .chain(variables)
+        .chain([log])
+        .collect()
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {

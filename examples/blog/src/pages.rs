@@ -27,13 +27,19 @@ pub(crate) enum Wants {
 impl Wants {
     /// The better of the two by `Accept`; where that names neither, what was sent.
     pub(crate) fn of(message: &impl HttpMessage) -> Self {
-        let accepted = Accept::parse(message).map(|accept| accept.ranked()).unwrap_or_default();
+        let accepted = Accept::parse(message)
+            .map(|accept| accept.ranked())
+            .unwrap_or_default();
         let named = accepted.iter().find_map(|kind| match kind.essence_str() {
             "application/json" => Some(Self::Json),
             "text/html" => Some(Self::Html),
             _ => None,
         });
-        let sent = if message.content_type() == "application/json" { Self::Json } else { Self::Html };
+        let sent = if message.content_type() == "application/json" {
+            Self::Json
+        } else {
+            Self::Html
+        };
         named.unwrap_or(sent)
     }
 }
@@ -69,14 +75,18 @@ impl FromRequest for Frame {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self { user: CurrentUser::of(request).ok() }))
+        ready(Ok(Self {
+            user: CurrentUser::of(request).ok(),
+        }))
     }
 }
 
 /// A page with that status.
 pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
     let page = page.render().map_err(|_| Problem::Broken)?;
-    Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page))
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .body(page))
 }
 
 /// The page.
@@ -86,7 +96,9 @@ pub(crate) fn ok(page: &impl Template) -> Result<HttpResponse, Problem> {
 
 /// Sends the browser there, with GET.
 pub(crate) fn see_other(location: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, location)).finish()
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, location))
+        .finish()
 }
 
 #[derive(Template)]
@@ -105,7 +117,11 @@ pub(crate) async fn home(
     demo: web::Data<Demo>,
     db: web::Data<Db>,
 ) -> Result<HttpResponse, Problem> {
-    ok(&Home { frame, demo, posts: db.latest_posts(SHOWN) })
+    ok(&Home {
+        frame,
+        demo,
+        posts: db.latest_posts(SHOWN),
+    })
 }
 
 #[cfg(test)]
@@ -125,14 +141,26 @@ mod tests {
     fn the_better_liked_kind_is_wanted() {
         let form = "application/x-www-form-urlencoded";
         assert_eq!(wants("application/json", form), Wants::Json);
-        assert_eq!(wants("application/json, text/javascript, */*; q=0.01", form), Wants::Json);
-        assert_eq!(wants("text/html,application/xhtml+xml,*/*;q=0.8", form), Wants::Html);
-        assert_eq!(wants("application/json;q=0.5, text/html", form), Wants::Html);
+        assert_eq!(
+            wants("application/json, text/javascript, */*; q=0.01", form),
+            Wants::Json
+        );
+        assert_eq!(
+            wants("text/html,application/xhtml+xml,*/*;q=0.8", form),
+            Wants::Html
+        );
+        assert_eq!(
+            wants("application/json;q=0.5, text/html", form),
+            Wants::Html
+        );
     }
 
     #[test]
     fn who_takes_anything_gets_what_was_sent() {
-        assert_eq!(wants("*/*", "application/x-www-form-urlencoded"), Wants::Html);
+        assert_eq!(
+            wants("*/*", "application/x-www-form-urlencoded"),
+            Wants::Html
+        );
         assert_eq!(wants("*/*", "application/json; charset=utf-8"), Wants::Json);
     }
 }

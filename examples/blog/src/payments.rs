@@ -23,13 +23,20 @@ impl FromRequest for Provider {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+        let header = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|header| header.to_str().ok());
         let sent = header.and_then(|header| header.split_once(' '));
         let decoded = sent
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Basic"))
             .and_then(|(_, credentials)| STANDARD.decode(credentials.trim()).ok());
         let known = decoded.is_some_and(|decoded| decoded == CREDENTIALS.as_bytes());
-        ready(if known { Ok(Self) } else { Err(Problem::NotTheProvider) })
+        ready(if known {
+            Ok(Self)
+        } else {
+            Err(Problem::NotTheProvider)
+        })
     }
 }
 
@@ -45,7 +52,11 @@ struct Notice {
 #[mengpaneel::setup(when(let Some(payer) = payment.payer), identify(payer))]
 #[mengpaneel::track("Complete Payment", via(server), "Payment ID" = payment.id, "Amount" = payment.amount)]
 #[post("/payments/notify")]
-pub(crate) async fn payment_notification(_: Provider, form: web::Form<Notice>, db: web::Data<Db>) -> &'static str {
+pub(crate) async fn payment_notification(
+    _: Provider,
+    form: web::Form<Notice>,
+    db: web::Data<Db>,
+) -> &'static str {
     if form.status == "payment_complete" {
         let payment = db.mark_paid(&form.payment_id);
         tracing::info!("payment {:?} is complete", payment.id);

@@ -10,7 +10,11 @@ use crate::problem::Problem;
 
 /// Mounts the plan, beside what is tracked.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    config.service(table).service(markdown).service(json).service(lexicon);
+    config
+        .service(table)
+        .service(markdown)
+        .service(json)
+        .service(lexicon);
 }
 
 #[derive(Template)]
@@ -30,12 +34,16 @@ fn mode_name(row: &Annotation) -> &'static str {
 
 #[route("/plan", method = "GET", method = "HEAD")]
 async fn table() -> Result<HttpResponse, Problem> {
-    pages::ok(&PlanPage { plan: mengpaneel::plan() })
+    pages::ok(&PlanPage {
+        plan: mengpaneel::plan(),
+    })
 }
 
 #[route("/plan.md", method = "GET", method = "HEAD")]
 async fn markdown() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/markdown; charset=utf-8").body(mengpaneel::plan().to_markdown())
+    HttpResponse::Ok()
+        .content_type("text/markdown; charset=utf-8")
+        .body(mengpaneel::plan().to_markdown())
 }
 
 #[route("/plan.json", method = "GET", method = "HEAD")]

@@ -70,7 +70,10 @@ pub(crate) async fn export_posts(shown: IsShown, db: web::Data<Db>) -> HttpRespo
         let created_at = post.created_at.to_string();
         csv_line(&[&id, &post.title, &post.author, &created_at, &post.body])
     });
-    let file: String = [csv_line(&["ID", "Title", "Author", "Created", "Body"])].into_iter().chain(lines).collect();
+    let file: String = [csv_line(&["ID", "Title", "Author", "Created", "Body"])]
+        .into_iter()
+        .chain(lines)
+        .collect();
     HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header((header::CONTENT_DISPOSITION, attachment))
@@ -78,7 +81,10 @@ pub(crate) async fn export_posts(shown: IsShown, db: web::Data<Db>) -> HttpRespo
 }
 
 fn csv_line(fields: &[&str]) -> String {
-    let quoted: Vec<_> = fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+    let quoted: Vec<_> = fields
+        .iter()
+        .map(|field| format!("\"{}\"", field.replace('"', "\"\"")))
+        .collect();
     quoted.join(",") + "\r\n"
 }
 
@@ -99,13 +105,24 @@ const FEED_END: &str = "</main>\n</body>\n</html>\n";
 /// A page that is sent while it is written.
 #[mengpaneel::track("View Feed", when(shown.0))]
 #[route("/feed", method = "GET", method = "HEAD")]
-pub(crate) async fn feed(shown: IsShown, frame: Frame, db: web::Data<Db>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn feed(
+    shown: IsShown,
+    frame: Frame,
+    db: web::Data<Db>,
+) -> Result<HttpResponse, Problem> {
     let start = FeedStart { frame }.render().map_err(|_| Problem::Broken)?;
     let posts = db.latest_posts(FED);
-    let middle = posts.into_iter().map(|post| FeedPost { post: &post }.render().unwrap_or_default());
-    let parts = [start].into_iter().chain(middle).chain([FEED_END.to_owned()]);
+    let middle = posts
+        .into_iter()
+        .map(|post| FeedPost { post: &post }.render().unwrap_or_default());
+    let parts = [start]
+        .into_iter()
+        .chain(middle)
+        .chain([FEED_END.to_owned()]);
     let parts = parts.map(|part| Ok::<_, Infallible>(web::Bytes::from(part)));
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").streaming(stream::iter(parts)))
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .streaming(stream::iter(parts)))
 }
 
 #[cfg(test)]
@@ -114,6 +131,9 @@ mod tests {
 
     #[test]
     fn any_text_stays_in_its_field() {
-        assert_eq!(csv_line(&["a,b", "say \"hi\"\n"]), "\"a,b\",\"say \"\"hi\"\"\n\"\r\n");
+        assert_eq!(
+            csv_line(&["a,b", "say \"hi\"\n"]),
+            "\"a,b\",\"say \"\"hi\"\"\n\"\r\n"
+        );
     }
 }

@@ -46,7 +46,8 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code()).json(json!({"error": self.to_string()}));
+        let mut response =
+            HttpResponse::build(self.status_code()).json(json!({"error": self.to_string()}));
         if *self == Self::NotTheProvider {
             let asked = HeaderValue::from_static(r#"Basic realm="payments""#);
             response.headers_mut().insert(WWW_AUTHENTICATE, asked);
@@ -73,7 +74,11 @@ pub(crate) async fn explain(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let wants = Wants::of(&request);
     let response = next.call(request).await?;
-    let problem = response.response().error().and_then(Error::as_error::<Problem>).copied();
+    let problem = response
+        .response()
+        .error()
+        .and_then(Error::as_error::<Problem>)
+        .copied();
     match problem {
         Some(problem) if wants == Wants::Html && problem != Problem::NotTheProvider => {
             let page = pages::html(problem.status_code(), &ProblemPage { problem })?;

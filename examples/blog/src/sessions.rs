@@ -19,7 +19,9 @@ pub(crate) struct CurrentUser(User);
 impl CurrentUser {
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let db = request.app_data::<web::Data<Db>>();
-        let user = db.zip(Login::of(request).user_id()).and_then(|(db, id)| db.user(id));
+        let user = db
+            .zip(Login::of(request).user_id())
+            .and_then(|(db, id)| db.user(id));
         user.map(Self).ok_or(Problem::SignedOut)
     }
 }
@@ -78,8 +80,14 @@ struct SignIn {
 }
 
 #[route("/sign_in", method = "GET", method = "HEAD")]
-pub(crate) async fn sign_in_page(frame: Frame, wish: web::Query<Wish>) -> Result<HttpResponse, Problem> {
-    pages::ok(&SignIn { frame, return_to: wish.into_inner().return_to })
+pub(crate) async fn sign_in_page(
+    frame: Frame,
+    wish: web::Query<Wish>,
+) -> Result<HttpResponse, Problem> {
+    pages::ok(&SignIn {
+        frame,
+        return_to: wish.into_inner().return_to,
+    })
 }
 
 #[mengpaneel::setup(identify(user.id))]
@@ -122,7 +130,8 @@ fn signed_out(login: &Login) -> Result<HttpResponse, Problem> {
 /// The path, unless a browser would take it for an address elsewhere.
 fn on_this_site(path: &str) -> Option<&str> {
     let rest = path.strip_prefix('/')?;
-    let elsewhere = rest.starts_with(['/', '\\']) || path.contains(|c: char| c.is_control() || !c.is_ascii());
+    let elsewhere =
+        rest.starts_with(['/', '\\']) || path.contains(|c: char| c.is_control() || !c.is_ascii());
     (!elsewhere).then_some(path)
 }
 
@@ -135,7 +144,15 @@ mod tests {
         for path in ["/", "/posts/1?a=b#c", "/a//b"] {
             assert_eq!(on_this_site(path), Some(path));
         }
-        for path in ["", "posts", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil", "/\n"] {
+        for path in [
+            "",
+            "posts",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\t/evil",
+            "/\n",
+        ] {
             assert_eq!(on_this_site(path), None, "{path}");
         }
     }

@@ -16,5 +16,8 @@ struct Spa {
 
 #[route("/spa", method = "GET", method = "HEAD")]
 pub(crate) async fn page(frame: Frame) -> Result<HttpResponse, Problem> {
-    pages::ok(&Spa { frame, mengpaneel: mengpaneel::script().tag() })
+    pages::ok(&Spa {
+        frame,
+        mengpaneel: mengpaneel::script().tag(),
+    })
 }

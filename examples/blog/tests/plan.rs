@@ -23,7 +23,10 @@ fn the_blog_tracks_these_events_and_no_others() {
             "View Post",
         ]
     );
-    let created = plan.iter().find(|annotation| annotation.event.as_deref() == Some("Create Blog Post")).unwrap();
+    let created = plan
+        .iter()
+        .find(|annotation| annotation.event.as_deref() == Some("Create Blog Post"))
+        .unwrap();
     assert_eq!(created.properties, ["Title"]);
     assert_eq!(created.routes[0].to_string(), "POST /posts");
 }
@@ -31,13 +34,37 @@ fn the_blog_tracks_these_events_and_no_others() {
 #[actix_web::test]
 async fn the_plan_is_served_as_a_table_as_markdown_as_json_and_for_the_lexicon() {
     let blog = Blog::start(common::config()).unwrap();
-    let get = async |path: &str| reqwest::get(blog.url() + path).await.unwrap().text().await.unwrap();
+    let get = async |path: &str| {
+        reqwest::get(blog.url() + path)
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    };
     let table = get("/plan").await;
-    assert!(table.contains("<table>") && table.contains("<th scope=\"col\">Route</th>"), "{table}");
-    assert!(table.contains("<code>POST /posts</code>") && table.contains("<strong>View Home</strong>"), "{table}");
+    assert!(
+        table.contains("<table>") && table.contains("<th scope=\"col\">Route</th>"),
+        "{table}"
+    );
+    assert!(
+        table.contains("<code>POST /posts</code>") && table.contains("<strong>View Home</strong>"),
+        "{table}"
+    );
     assert!(get("/plan.md").await.starts_with("| What |"));
     let json: Value = serde_json::from_str(&get("/plan.json").await).unwrap();
-    assert!(json.as_array().unwrap().iter().any(|annotation| annotation["event"] == "View Home"));
+    assert!(
+        json.as_array()
+            .unwrap()
+            .iter()
+            .any(|annotation| annotation["event"] == "View Home")
+    );
     let lexicon: Value = serde_json::from_str(&get("/plan/lexicon.json").await).unwrap();
-    assert!(lexicon["entries"].as_array().unwrap().iter().any(|entry| entry["name"] == "View Home"));
+    assert!(
+        lexicon["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|entry| entry["name"] == "View Home")
+    );
 }

@@ -15,7 +15,10 @@ const DEADLINE: Duration = Duration::from_secs(30);
 async fn told_to_end_under_load_it_delivers_what_waits_and_what_it_had_begun_to_answer() {
     let mixpanel = StandIn::start();
     let host = mixpanel.url();
-    let mut process = Process::start(&[("MIXPANEL_API_HOST", &host), ("MIXPANEL_JS_API_HOST", &host)]);
+    let mut process = Process::start(&[
+        ("MIXPANEL_API_HOST", &host),
+        ("MIXPANEL_JS_API_HOST", &host),
+    ]);
     let url = process.url.clone();
     // Nothing gets through: all of it waits.
     mixpanel.stall();
@@ -25,14 +28,22 @@ async fn told_to_end_under_load_it_delivers_what_waits_and_what_it_had_begun_to_
         let (url, progress) = (url.clone(), progress.clone());
         asking.push(actix_web::rt::spawn(async move {
             let client = Client::builder().cookie_store(true).build().unwrap();
-            let form = [("email", format!("{visitor}@blog.example")), ("first_name", "Ada".to_owned())];
+            let form = [
+                ("email", format!("{visitor}@blog.example")),
+                ("first_name", "Ada".to_owned()),
+            ];
             let mut created = 0;
             // Until the process takes no more.
             let signed_up = client.post(format!("{url}/users")).form(&form).send().await;
             let mut went_well = signed_up.is_ok_and(|response| response.status().is_success());
             while went_well {
-                let post = client.post(format!("{url}/posts")).header("accept", "application/json");
-                let answer = post.json(&serde_json::json!({"title": "T", "body": "B"})).send().await;
+                let post = client
+                    .post(format!("{url}/posts"))
+                    .header("accept", "application/json");
+                let answer = post
+                    .json(&serde_json::json!({"title": "T", "body": "B"}))
+                    .send()
+                    .await;
                 went_well = answer.is_ok_and(|answer| answer.status() == StatusCode::CREATED);
                 created += usize::from(went_well);
                 let _ = progress.send(());
@@ -52,5 +63,8 @@ async fn told_to_end_under_load_it_delivers_what_waits_and_what_it_had_begun_to_
     let ended = actix_web::web::block(move || process.wait()).await.unwrap();
     assert!(ended.success(), "{ended}");
     let events = mixpanel.counted_as("Create Blog Post").len();
-    assert!(answered > 0 && events >= answered, "{answered} answered, {events} arrived");
+    assert!(
+        answered > 0 && events >= answered,
+        "{answered} answered, {events} arrived"
+    );
 }

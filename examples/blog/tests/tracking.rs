@@ -12,24 +12,48 @@ use reqwest::{Client, Response};
 const SOON: Duration = Duration::from_secs(20);
 
 fn start(token: &str) -> (Blog, Client) {
-    let config = Config { token: token.to_owned(), ..common::config() };
-    let client = Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
+    let config = Config {
+        token: token.to_owned(),
+        ..common::config()
+    };
+    let client = Client::builder()
+        .cookie_store(true)
+        .redirect(Policy::none())
+        .build()
+        .unwrap();
     (Blog::start(config).unwrap(), client)
 }
 
 async fn sign_up(blog: &Blog, client: &Client) -> Response {
     let form = [("email", "ada@blog.example"), ("first_name", "Ada")];
-    client.post(blog.url() + "/users").form(&form).header(ACCEPT, "text/html").send().await.unwrap()
+    client
+        .post(blog.url() + "/users")
+        .form(&form)
+        .header(ACCEPT, "text/html")
+        .send()
+        .await
+        .unwrap()
 }
 
 async fn home(blog: &Blog, client: &Client) -> String {
-    client.get(blog.url()).header(ACCEPT, "text/html").send().await.unwrap().text().await.unwrap()
+    client
+        .get(blog.url())
+        .header(ACCEPT, "text/html")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
 }
 
 /// The strategies that took calls, and the events that each took.
 fn taken(blog: &Blog) -> Vec<(String, Vec<String>)> {
     let notes = blog.stand_in().notes().into_iter();
-    notes.filter(|note| note.declined.is_none()).map(|note| (note.strategy, note.events)).collect()
+    notes
+        .filter(|note| note.declined.is_none())
+        .map(|note| (note.strategy, note.events))
+        .collect()
 }
 
 #[actix_web::test]
@@ -37,12 +61,27 @@ async fn a_sign_up_is_told_by_the_page_that_follows() {
     let (blog, client) = start("demo");
     sign_up(&blog, &client).await;
     let page = home(&blog, &client).await;
-    let position = |call: &str| page.find(call).unwrap_or_else(|| panic!("{call} in {page}"));
-    let calls = ["this.identify(\"1\")", "this.people.set(", "this.track(\"Sign Up\"", "View Home"];
+    let position = |call: &str| {
+        page.find(call)
+            .unwrap_or_else(|| panic!("{call} in {page}"))
+    };
+    let calls = [
+        "this.identify(\"1\")",
+        "this.people.set(",
+        "this.track(\"Sign Up\"",
+        "View Home",
+    ];
     assert!(calls.map(position).is_sorted());
-    let expected = [("delayed", vec!["Sign Up"]), ("client_side", vec!["Sign Up", "View Home"])];
-    let expected =
-        expected.map(|(name, events)| (name.to_owned(), events.into_iter().map(str::to_owned).collect::<Vec<_>>()));
+    let expected = [
+        ("delayed", vec!["Sign Up"]),
+        ("client_side", vec!["Sign Up", "View Home"]),
+    ];
+    let expected = expected.map(|(name, events)| {
+        (
+            name.to_owned(),
+            events.into_iter().map(str::to_owned).collect::<Vec<_>>(),
+        )
+    });
     assert_eq!(taken(&blog), expected);
 }
 
@@ -51,17 +90,29 @@ async fn a_payment_is_the_payers_and_the_server_tells() {
     let (blog, client) = start("demo");
     sign_up(&blog, &client).await;
     let notify = async |id: &'static str, status: &'static str| {
-        let notice = client.post(blog.url() + "/payments/notify").form(&[("payment_id", id), ("status", status)]);
-        notice.basic_auth("payments", Some("ftw")).send().await.unwrap();
+        let notice = client
+            .post(blog.url() + "/payments/notify")
+            .form(&[("payment_id", id), ("status", status)]);
+        notice
+            .basic_auth("payments", Some("ftw"))
+            .send()
+            .await
+            .unwrap();
     };
     notify("1", "payment_failed").await;
     notify("1", "payment_complete").await;
-    let event = blog.stand_in().wait_for_event(SOON, "Complete Payment").await.unwrap();
+    let event = blog
+        .stand_in()
+        .wait_for_event(SOON, "Complete Payment")
+        .await
+        .unwrap();
     assert_eq!(event.distinct_id(), Some("1"));
     assert_eq!(event.property("Payment ID"), 1);
     assert_eq!(event.property("Amount"), 12.5);
     notify("nobody's", "payment_complete").await;
-    let both = |store: &stand_in::Store| Some(store.counted_as("Complete Payment")).filter(|events| events.len() == 2);
+    let both = |store: &stand_in::Store| {
+        Some(store.counted_as("Complete Payment")).filter(|events| events.len() == 2)
+    };
     let events = blog.stand_in().wait_for(SOON, both).await.unwrap();
     assert_eq!(events[1].property("Payment ID"), "nobody's");
     assert!(blog.stand_in().refused().is_empty());
@@ -71,11 +122,17 @@ async fn a_payment_is_the_payers_and_the_server_tells() {
 async fn a_stop_delivers_what_waits() {
     let (blog, client) = start("demo");
     sign_up(&blog, &client).await;
-    let post = client.post(blog.url() + "/posts").header(ACCEPT, "application/json").form(&[("title", "One")]);
+    let post = client
+        .post(blog.url() + "/posts")
+        .header(ACCEPT, "application/json")
+        .form(&[("title", "One")]);
     assert_eq!(post.send().await.unwrap().status(), 201);
     let store = blog.stand_in().store();
     blog.stop();
-    assert_eq!(store.counted_as("Create Blog Post")[0].property("Title"), "One");
+    assert_eq!(
+        store.counted_as("Create Blog Post")[0].property("Title"),
+        "One"
+    );
 }
 
 #[actix_web::test]
@@ -90,10 +147,25 @@ async fn without_a_token_no_page_knows_of_mixpanel() {
 #[actix_web::test]
 async fn the_live_page_stands_beside_what_is_tracked() {
     let (blog, client) = start("demo");
-    let live = client.get(blog.live_url()).header(ACCEPT, "text/html").send().await.unwrap();
+    let live = client
+        .get(blog.live_url())
+        .header(ACCEPT, "text/html")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(live.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
     assert!(!live.text().await.unwrap().contains("window.mixpanel=[]"));
-    assert!(client.get(blog.live_url() + ".json").send().await.unwrap().text().await.unwrap().starts_with('['));
+    assert!(
+        client
+            .get(blog.live_url() + ".json")
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .starts_with('[')
+    );
     assert!(blog.stand_in().notes().is_empty());
 }
 
@@ -101,7 +173,11 @@ async fn the_live_page_stands_beside_what_is_tracked() {
 async fn a_job_puts_its_calls_into_the_outbox() {
     let (blog, _) = start("demo");
     blog::renew_subscription(blog.mengpaneel(), 3, 1).await;
-    let event = blog.stand_in().wait_for_event(SOON, "Renew Subscription").await.unwrap();
+    let event = blog
+        .stand_in()
+        .wait_for_event(SOON, "Renew Subscription")
+        .await
+        .unwrap();
     assert_eq!(event.distinct_id(), Some("1"));
     assert_eq!(event.property("Subscription ID"), 3);
 }

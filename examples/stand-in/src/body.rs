@@ -63,7 +63,10 @@ pub(crate) fn decompress(bytes: &[u8], gzip: bool) -> Result<Vec<u8>, BodyError>
 pub(crate) fn json(plain: &[u8], lines: bool) -> Result<Vec<Value>, BodyError> {
     let malformed = |error: serde_json::Error| BodyError::Malformed(error.to_string());
     let records = if lines {
-        serde_json::Deserializer::from_slice(plain).into_iter().collect::<Result<Vec<Value>, _>>().map_err(malformed)?
+        serde_json::Deserializer::from_slice(plain)
+            .into_iter()
+            .collect::<Result<Vec<Value>, _>>()
+            .map_err(malformed)?
     } else {
         match serde_json::from_slice(plain).map_err(malformed)? {
             Value::Array(records) => records,
@@ -93,7 +96,8 @@ pub(crate) fn form(plain: &[u8]) -> Result<Vec<Value>, BodyError> {
     // A client that forgot to encode its plus signs sent spaces.
     let base64 = data.trim().replace(' ', "+");
     match BASE64.decode(base64) {
-        // mixpanel-js writes what lies beyond the BMP as two halves, which no decoder of UTF-8 takes.
+        // mixpanel-js writes what lies beyond the BMP as two halves, which no decoder of UTF-8
+        // takes.
         Ok(decoded) => json(String::from_utf8_lossy(&decoded).as_bytes(), false),
         Err(_) => records,
     }
@@ -159,7 +163,10 @@ mod tests {
         let event = json!({"event": "naïve + ünïcode 🎉"});
         let text = event.to_string();
         assert_eq!(form(&urlencoded(&text)), Ok(vec![event.clone()]));
-        assert_eq!(form(&urlencoded(&BASE64.encode(&text))), Ok(vec![event.clone()]));
+        assert_eq!(
+            form(&urlencoded(&BASE64.encode(&text))),
+            Ok(vec![event.clone()])
+        );
         let unescaped = format!("data={}", BASE64.encode(&text));
         assert_eq!(form(unescaped.as_bytes()), Ok(vec![event]));
         assert!(matches!(form(b"data=?"), Err(BodyError::Malformed(_))));

@@ -56,7 +56,10 @@ impl Faults {
             self.next = Some((count - 1, status));
             return Some(Fault::Status(status));
         }
-        let here = self.at.filter(|(at, _)| *at == endpoint).map(|(_, status)| Fault::Status(status));
+        let here = self
+            .at
+            .filter(|(at, _)| *at == endpoint)
+            .map(|(_, status)| Fault::Status(status));
         here.or(self.lasting)
     }
 
@@ -77,7 +80,14 @@ mod tests {
         faults.last(Fault::Close);
         faults.fail_next(2, 503);
         let seen: Vec<_> = (0..3).map(|_| faults.next(Endpoint::Import)).collect();
-        assert_eq!(seen, [Some(Fault::Status(503)), Some(Fault::Status(503)), Some(Fault::Close)]);
+        assert_eq!(
+            seen,
+            [
+                Some(Fault::Status(503)),
+                Some(Fault::Status(503)),
+                Some(Fault::Close)
+            ]
+        );
         faults.fail_at(Endpoint::Engage, 500);
         let seen = [Endpoint::Import, Endpoint::Engage].map(|endpoint| faults.next(endpoint));
         assert_eq!(seen, [Some(Fault::Close), Some(Fault::Status(500))]);

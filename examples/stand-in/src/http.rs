@@ -47,8 +47,14 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
             mount(endpoint, &store, config);
         }
         live::configure(store.clone(), &LivePage::default(), config);
-        config.route("/lib.js", web::get().to(move || ready(library(store.library()))));
-        config.route(SMALL_LIBRARY_PATH, web::get().to(|| ready(script(SMALL_LIBRARY))));
+        config.route(
+            "/lib.js",
+            web::get().to(move || ready(library(store.library()))),
+        );
+        config.route(
+            SMALL_LIBRARY_PATH,
+            web::get().to(|| ready(script(SMALL_LIBRARY))),
+        );
     }
 }
 
@@ -58,9 +64,11 @@ fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
     let store = store.clone();
     config.service(
         web::resource([path.to_owned(), format!("{path}/")])
-            .route(web::post().to(move |request: HttpRequest, payload: web::Payload| {
-                receive(endpoint, head(&request), payload, store.clone())
-            }))
+            .route(
+                web::post().to(move |request: HttpRequest, payload: web::Payload| {
+                    receive(endpoint, head(&request), payload, store.clone())
+                }),
+            )
             .wrap(from_fn(across_origins)),
     );
 }
@@ -82,7 +90,12 @@ fn script(source: impl MessageBody + 'static) -> HttpResponse {
         .body(source)
 }
 
-async fn receive(endpoint: Endpoint, head: Head, payload: web::Payload, store: Store) -> Result<HttpResponse, Error> {
+async fn receive(
+    endpoint: Endpoint,
+    head: Head,
+    payload: web::Payload,
+    store: Store,
+) -> Result<HttpResponse, Error> {
     let body = raw_body(payload).await?;
     let at = now();
     let head = Arc::new(head);
@@ -102,23 +115,35 @@ async fn receive(endpoint: Endpoint, head: Head, payload: web::Payload, store: S
             (Some(answer.status), response(&answer))
         }
     };
-    store.add([Entry::Request(Request { endpoint, head, bytes: body.len(), at, status })]);
+    store.add([Entry::Request(Request {
+        endpoint,
+        head,
+        bytes: body.len(),
+        at,
+        status,
+    })]);
     Ok(response)
 }
 
 /// Reads a body as the client sent it.
 ///
-/// The extractor `Bytes` decompresses where one of actix-web's `compress-*` features is on, as they are by default, and
-/// leaves `Content-Encoding` as it was: the endpoints would decompress a second time.
+/// The extractor `Bytes` decompresses where one of actix-web's `compress-*` features is on, as they
+/// are by default, and leaves `Content-Encoding` as it was: the endpoints would decompress a second
+/// time.
 async fn raw_body(payload: web::Payload) -> Result<Bytes, Error> {
-    payload.to_bytes_limited(MAX_BODY).await.map_err(ErrorPayloadTooLarge)?
+    payload
+        .to_bytes_limited(MAX_BODY)
+        .await
+        .map_err(ErrorPayloadTooLarge)?
 }
 
 fn head(request: &HttpRequest) -> Head {
     let headers = request.headers().iter();
     Head {
         ip: request.peer_addr().map(|peer| peer.ip().to_string()),
-        params: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
+        params: url::form_urlencoded::parse(request.query_string().as_bytes())
+            .into_owned()
+            .collect(),
         headers: headers
             .map(|(name, value)| {
                 let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -134,8 +159,10 @@ fn response(answer: &Answer) -> HttpResponse {
 }
 
 fn failure(status: u16, retry_after: Option<u64>) -> HttpResponse {
-    let answer =
-        Answer { status, body: serde_json::json!({"code": status, "error": "out of order", "status": "Error"}) };
+    let answer = Answer {
+        status,
+        body: serde_json::json!({"code": status, "error": "out of order", "status": "Error"}),
+    };
     let mut response = response(&answer);
     if let Some(seconds) = retry_after {
         let headers = response.headers_mut();
@@ -158,7 +185,10 @@ impl MessageBody for BrokenBody {
         BodySize::Sized(1)
     }
 
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, io::Error>>> {
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, io::Error>>> {
         Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
     }
 }
@@ -170,7 +200,10 @@ async fn across_origins(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let asked = |name: HeaderName| request.headers().get(name).cloned();
     let Some(origin) = asked(header::ORIGIN) else {
-        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+        return next
+            .call(request)
+            .await
+            .map(ServiceResponse::map_into_boxed_body);
     };
     let wanted = asked(header::ACCESS_CONTROL_REQUEST_HEADERS);
     let mut response = if request.method() == Method::OPTIONS {

@@ -36,9 +36,15 @@ pub fn live_page(store: &Store, page: &LivePage) -> impl FnOnce(&mut web::Servic
 
 pub(crate) fn configure(store: Store, page: &LivePage, config: &mut web::ServiceConfig) {
     let html = page.to_html();
-    let page = web::resource("/live").route(web::get().to(show_page)).route(web::head().to(show_page));
-    let json = web::resource("/live.json").route(web::get().to(entries)).route(web::head().to(entries));
-    config.service(page.app_data(web::Data::new(html))).service(json.app_data(web::Data::new(store)));
+    let page = web::resource("/live")
+        .route(web::get().to(show_page))
+        .route(web::head().to(show_page));
+    let json = web::resource("/live.json")
+        .route(web::get().to(entries))
+        .route(web::head().to(entries));
+    config
+        .service(page.app_data(web::Data::new(html)))
+        .service(json.app_data(web::Data::new(store)));
 }
 
 impl LivePage {
@@ -60,7 +66,10 @@ impl LivePage {
         } else {
             format!("<header class=\"bar\"><nav>\n{links}</nav></header>")
         };
-        let notices = self.notices.iter().map(|notice| format!("<p class=\"notice\">{}</p>\n", escaped(notice)));
+        let notices = self
+            .notices
+            .iter()
+            .map(|notice| format!("<p class=\"notice\">{}</p>\n", escaped(notice)));
         let elsewhere: Vec<_> = self.elsewhere.iter().map(|sender| sender.name()).collect();
         PAGE.replace("<!-- style -->", STYLE)
             .replace("<!-- script -->", SCRIPT)
@@ -72,7 +81,10 @@ impl LivePage {
 
 /// Text that is safe between tags and in attributes.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[derive(Deserialize)]
@@ -99,7 +111,9 @@ async fn entries(since: web::Query<Since>, store: web::Data<Store>) -> HttpRespo
     });
     let older = shown.len().saturating_sub(MAX_SHOWN);
     shown.drain(..older);
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(shown)
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(shown)
 }
 
 fn show(entry: &Entry) -> Option<Value> {
@@ -124,9 +138,17 @@ fn show(entry: &Entry) -> Option<Value> {
 
 fn show_received(one: &Received) -> Value {
     let event = matches!(one.endpoint, Endpoint::Track | Endpoint::Import);
-    let what = if event { one.event().to_owned() } else { operations(&one.body) };
+    let what = if event {
+        one.event().to_owned()
+    } else {
+        operations(&one.body)
+    };
     // Who signed in, where the event says so beside the visitor that it began as.
-    let user = if event { one.property("$user_id") } else { &one.body["$user_id"] };
+    let user = if event {
+        one.property("$user_id")
+    } else {
+        &one.body["$user_id"]
+    };
     json!({
         "kind": if event { "event" } else { "profile" },
         "endpoint": one.endpoint.path(),
@@ -142,7 +164,11 @@ fn show_received(one: &Received) -> Value {
 
 /// The operations of a profile's record: `$set`, or `$set, $add`.
 fn operations(record: &Value) -> String {
-    let names = record.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let names = record
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str());
     let about = [
         "$token",
         "$distinct_id",
@@ -158,7 +184,10 @@ fn operations(record: &Value) -> String {
         "$latitude",
         "$longitude",
     ];
-    names.filter(|name| !about.contains(name)).collect::<Vec<_>>().join(", ")
+    names
+        .filter(|name| !about.contains(name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

@@ -45,7 +45,10 @@ pub(crate) fn apply(profile: Option<Profile>, record: &Value) -> Option<Profile>
     record.get("$delete").is_none().then_some(profile)
 }
 
-fn entries<'a>(record: &'a Value, operation: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+fn entries<'a>(
+    record: &'a Value,
+    operation: &str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
     record[operation].as_object().into_iter().flatten()
 }
 
@@ -89,13 +92,19 @@ mod tests {
 
     #[test]
     fn set_writes_over_and_set_once_does_not() {
-        let records = [json!({"$set": {"a": 1, "b": 1}}), json!({"$set": {"a": 2}, "$set_once": {"b": 2, "c": 3}})];
+        let records = [
+            json!({"$set": {"a": 1, "b": 1}}),
+            json!({"$set": {"a": 2}, "$set_once": {"b": 2, "c": 3}}),
+        ];
         assert_eq!(folded(&records), json!({"a": 2, "b": 1, "c": 3}));
     }
 
     #[test]
     fn add_counts_from_zero() {
-        let records = [json!({"$add": {"n": 2, "f": 0.5}}), json!({"$add": {"n": "-3"}})];
+        let records = [
+            json!({"$add": {"n": 2, "f": 0.5}}),
+            json!({"$add": {"n": "-3"}}),
+        ];
         assert_eq!(folded(&records), json!({"n": -1, "f": 0.5}));
     }
 

@@ -94,8 +94,12 @@ impl Head {
     /// by its name, or by the form that mixpanel-js sends.
     #[must_use]
     pub fn via(&self, endpoint: Endpoint) -> Via {
-        let browser = self.header("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
-        let json = self.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+        let browser = self
+            .header("user-agent")
+            .is_some_and(|agent| agent.starts_with("Mozilla/"));
+        let json = self
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("application/json"));
         let server = endpoint == Endpoint::Import || (json && !browser);
         if server { Via::Server } else { Via::Browser }
     }
@@ -135,7 +139,13 @@ impl Received {
     /// A record of a request with that head, come now.
     #[must_use]
     pub fn new(endpoint: Endpoint, head: &Arc<Head>, body: Value) -> Self {
-        Self { endpoint, via: head.via(endpoint), body, at: now(), head: Arc::clone(head) }
+        Self {
+            endpoint,
+            via: head.via(endpoint),
+            body,
+            at: now(),
+            head: Arc::clone(head),
+        }
     }
 
     /// The event's name. Empty for a profile.
@@ -222,5 +232,7 @@ pub struct Note {
 #[must_use]
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }

@@ -54,7 +54,10 @@ pub(crate) struct Broken {
 }
 
 fn broken<T>(field: &str, message: impl Into<String>) -> Result<T, Broken> {
-    Err(Broken { field: field.to_owned(), message: message.into() })
+    Err(Broken {
+        field: field.to_owned(),
+        message: message.into(),
+    })
 }
 
 /// The moment that a `time` property means, in milliseconds since 1970. What would be before 1971
@@ -62,7 +65,11 @@ fn broken<T>(field: &str, message: impl Into<String>) -> Result<T, Broken> {
 #[must_use]
 pub(crate) fn milliseconds(time: &Value) -> Option<i64> {
     let number = time.as_f64()?;
-    let milliseconds = if number.abs() < 31_536_000_000.0 { number * 1_000.0 } else { number };
+    let milliseconds = if number.abs() < 31_536_000_000.0 {
+        number * 1_000.0
+    } else {
+        number
+    };
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and is checked")]
     Some(milliseconds.round() as i64)
 }
@@ -141,7 +148,10 @@ fn event_shape(event: &Value) -> Result<&Map<String, Value>, Broken> {
         broken("event", "is over 1 MB")?;
     }
     if properties.len() > MAX_PROPERTIES {
-        broken("properties", format!("has over {MAX_PROPERTIES} properties"))?;
+        broken(
+            "properties",
+            format!("has over {MAX_PROPERTIES} properties"),
+        )?;
     }
     for (name, value) in properties {
         nested(&format!("properties.{name}"), value, MAX_DEPTH)?;
@@ -162,7 +172,9 @@ fn nested(field: &str, value: &Value, depth: usize) -> Result<(), Broken> {
         broken(field, format!("has {MAX_PROPERTIES} elements or more"))?;
     }
     let depth = depth - usize::from(value.is_object());
-    inner.into_iter().try_for_each(|value| nested(field, value, depth))
+    inner
+        .into_iter()
+        .try_for_each(|value| nested(field, value, depth))
 }
 
 /// Checks an operation on a person's profile, as `/engage` does.
@@ -177,7 +189,16 @@ pub(crate) fn engage(record: &Value) -> Result<(), Broken> {
         }
         id => required("$distinct_id", id)?,
     }
-    let allowed = ["$set", "$set_once", "$add", "$append", "$union", "$remove", "$unset", "$delete"];
+    let allowed = [
+        "$set",
+        "$set_once",
+        "$add",
+        "$append",
+        "$union",
+        "$remove",
+        "$unset",
+        "$delete",
+    ];
     operations(record, &allowed)
 }
 
@@ -192,7 +213,14 @@ pub(crate) fn groups(record: &Value) -> Result<(), Broken> {
         Some(Value::Number(_)) => {}
         id => required("$group_id", id)?,
     }
-    let allowed = ["$set", "$set_once", "$union", "$remove", "$unset", "$delete"];
+    let allowed = [
+        "$set",
+        "$set_once",
+        "$union",
+        "$remove",
+        "$unset",
+        "$delete",
+    ];
     operations(record, &allowed)
 }
 
@@ -208,7 +236,10 @@ fn operations(record: &Value, allowed: &[&str]) -> Result<(), Broken> {
     if record.to_string().len() > MAX_RECORD_BYTES {
         broken("$token", "stands in a record of over 1 MB")?;
     }
-    let found: Vec<(&str, &Value)> = allowed.iter().filter_map(|name| Some((*name, record.get(name)?))).collect();
+    let found: Vec<(&str, &Value)> = allowed
+        .iter()
+        .filter_map(|name| Some((*name, record.get(name)?)))
+        .collect();
     if found.is_empty() {
         return broken("$set", "missing, and so is every other operation");
     }
@@ -217,7 +248,9 @@ fn operations(record: &Value, allowed: &[&str]) -> Result<(), Broken> {
             ("$unset", Value::Array(names)) => names.iter().all(Value::is_string),
             ("$add", Value::Object(entries)) => entries.values().all(is_numeric),
             ("$union", Value::Object(entries)) => entries.values().all(Value::is_array),
-            ("$delete", _) | ("$set" | "$set_once" | "$append" | "$remove", Value::Object(_)) => true,
+            ("$delete", _) | ("$set" | "$set_once" | "$append" | "$remove", Value::Object(_)) => {
+                true
+            }
             _ => false,
         };
         if !fits {

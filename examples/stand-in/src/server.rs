@@ -50,7 +50,11 @@ impl StandIn {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
         let running = Mutex::new(Some(run(listener, &store)?));
-        Ok(Self { store, address, running })
+        Ok(Self {
+            store,
+            address,
+            running,
+        })
     }
 
     /// Its base URL, without a slash at the end.
@@ -73,7 +77,11 @@ impl StandIn {
 
     /// Stops: connections are refused, as those to a machine that is down. What arrived is kept.
     pub fn stop(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(Running { handle, thread }) = running {
             // The command is sent at once; the future only waits for its end, as does the join.
             drop(handle.stop(false));
@@ -99,19 +107,27 @@ impl StandIn {
 fn run(listener: TcpListener, store: &Store) -> io::Result<Running> {
     let (send, receive) = mpsc::channel();
     let store = store.clone();
-    let thread = thread::Builder::new().name("stand-in".to_owned()).spawn(move || {
-        let served = serve(listener, store, |handle| {
-            let _ = send.send(Ok(handle));
-        });
-        if let Err(error) = served {
-            let _ = send.send(Err(error));
-        }
-    })?;
-    let handle = receive.recv().map_err(|_| io::Error::other("its thread ended at once"))??;
+    let thread = thread::Builder::new()
+        .name("stand-in".to_owned())
+        .spawn(move || {
+            let served = serve(listener, store, |handle| {
+                let _ = send.send(Ok(handle));
+            });
+            if let Err(error) = served {
+                let _ = send.send(Err(error));
+            }
+        })?;
+    let handle = receive
+        .recv()
+        .map_err(|_| io::Error::other("its thread ended at once"))??;
     Ok(Running { handle, thread })
 }
 
-fn serve(listener: TcpListener, store: Store, running: impl FnOnce(ServerHandle)) -> io::Result<()> {
+fn serve(
+    listener: TcpListener,
+    store: Store,
+    running: impl FnOnce(ServerHandle),
+) -> io::Result<()> {
     rt::System::new().block_on(async move {
         let server = HttpServer::new(move || App::new().configure(http::configure(&store)))
             .workers(1)

@@ -56,7 +56,11 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { state: Arc::default(), changed: watch::Sender::new(()), changed_too: Arc::default() }
+        Self {
+            state: Arc::default(),
+            changed: watch::Sender::new(()),
+            changed_too: Arc::default(),
+        }
     }
 }
 
@@ -118,7 +122,9 @@ impl Store {
         let mut places = HashMap::new();
         let mut counted = Vec::new();
         for event in self.events() {
-            let known = event.dedupe_key().map(|key| *places.entry(key).or_insert(counted.len()));
+            let known = event
+                .dedupe_key()
+                .map(|key| *places.entry(key).or_insert(counted.len()));
             match known.and_then(|place| counted.get_mut(place)) {
                 Some(copy) => *copy = event,
                 None => counted.push(event),

@@ -1,4 +1,5 @@
-//! A call: `identify(user.id)`, `people.set("$email" = user.email)`, `get_group("company", id).delete()`.
+//! A call: `identify(user.id)`, `people.set("$email" = user.email)`, `get_group("company",
+//! id).delete()`.
 
 use std::collections::HashSet;
 
@@ -21,9 +22,9 @@ pub(super) fn track(items: Vec<Item>, at: Span) -> Result<Call> {
 /// Reads a call.
 pub(super) fn parse(input: ParseStream<'_>) -> Result<Call> {
     if !input.peek(Ident::peek_any) {
-        return Err(
-            input.error("expected a call, such as `identify(user.id)` or `people.set(\"$email\" = user.email)`")
-        );
+        return Err(input.error(
+            "expected a call, such as `identify(user.id)` or `people.set(\"$email\" = user.email)`",
+        ));
     }
     form::refuse_handle(input)?;
     form::refuse_value(input)?;
@@ -45,7 +46,10 @@ pub(super) fn parse(input: ParseStream<'_>) -> Result<Call> {
     let method = method::find(parent.as_ref(), &name)?;
     if method.path.starts_with("get_group.") && group.is_empty() {
         let said = format!("which group? Write `{}`", method.form);
-        return Err(syn::Error::new(parent.as_ref().unwrap_or(&name).span(), said));
+        return Err(syn::Error::new(
+            parent.as_ref().unwrap_or(&name).span(),
+            said,
+        ));
     }
     if !input.peek(token::Paren) {
         let said = format!("`{}` is a call: write `{}`", method.path, method.form);
@@ -72,10 +76,13 @@ fn parse_group(name: &Ident, input: ParseStream<'_>) -> Result<Vec<Arg>> {
     syn::parenthesized!(content in input);
     let mut items = parse_items(&content)?.into_iter();
     match (items.next(), items.next(), items.next()) {
-        (Some(Item::Positional(key)), Some(Item::Positional(id)), None) => Ok(vec![Arg::Text(key.into()), Arg::Id(id)]),
-        _ => {
-            Err(syn::Error::new(name.span(), "a group has a key and an ID: write `get_group(\"company\", company.id)`"))
+        (Some(Item::Positional(key)), Some(Item::Positional(id)), None) => {
+            Ok(vec![Arg::Text(key.into()), Arg::Id(id)])
         }
+        _ => Err(syn::Error::new(
+            name.span(),
+            "a group has a key and an ID: write `get_group(\"company\", company.id)`",
+        )),
     }
 }
 
@@ -92,7 +99,11 @@ fn build(method: &'static Method, name: &Ident, group: Vec<Arg>, items: Vec<Item
     let mut args = group;
     args.extend(given.args()?);
     given.end()?;
-    Ok(Call { path: method.path, variant: method.variant, args })
+    Ok(Call {
+        path: method.path,
+        variant: method.variant,
+        args,
+    })
 }
 
 impl<'a> Given<'a> {
@@ -108,14 +119,22 @@ impl<'a> Given<'a> {
                     if let Property::Pair(Name::Literal(name), _) = &property
                         && !names.insert(name.value())
                     {
-                        let said = format!("`{}` is given twice: drop one, or give it another name", name.value());
+                        let said = format!(
+                            "`{}` is given twice: drop one, or give it another name",
+                            name.value()
+                        );
                         return Err(syn::Error::new(name.span(), said));
                     }
                     properties.push(property);
                 }
             }
         }
-        Ok(Self { method, name, positional: positional.into_iter(), properties })
+        Ok(Self {
+            method,
+            name,
+            positional: positional.into_iter(),
+            properties,
+        })
     }
 
     fn args(&mut self) -> Result<Vec<Arg>> {
@@ -158,7 +177,11 @@ impl<'a> Given<'a> {
             return self.some_properties();
         }
         let name = self.name()?;
-        let value = self.positional.next().or(default).ok_or_else(|| self.wrong())?;
+        let value = self
+            .positional
+            .next()
+            .or(default)
+            .ok_or_else(|| self.wrong())?;
         Ok(Arg::Properties(vec![Property::Pair(name, value)]))
     }
 
@@ -176,15 +199,15 @@ impl<'a> Given<'a> {
 
     fn event(&mut self) -> Result<Name> {
         let said = "the event's name comes first: write";
-        let event = self
-            .positional
-            .next()
-            .ok_or_else(|| syn::Error::new(self.name.span(), format!("{said} `{}`", self.method.form)))?;
+        let event = self.positional.next().ok_or_else(|| {
+            syn::Error::new(self.name.span(), format!("{said} `{}`", self.method.form))
+        })?;
         form::refuse_call_as_event(&event, method::is_method)?;
         match Name::from(event) {
-            Name::Literal(text) if text.value().is_empty() => {
-                Err(syn::Error::new(text.span(), format!("{said} `{}`", self.method.form)))
-            }
+            Name::Literal(text) if text.value().is_empty() => Err(syn::Error::new(
+                text.span(),
+                format!("{said} `{}`", self.method.form),
+            )),
             name => Ok(name),
         }
     }
@@ -211,13 +234,19 @@ impl<'a> Given<'a> {
                 Property::Pair(name, _) => name.span(),
                 Property::Spread(expr) => expr.span(),
             };
-            return Err(syn::Error::new(span, format!("takes no properties: write `{}`", self.method.form)));
+            return Err(syn::Error::new(
+                span,
+                format!("takes no properties: write `{}`", self.method.form),
+            ));
         }
         Ok(())
     }
 
     fn wrong(&self) -> syn::Error {
-        syn::Error::new(self.name.span(), format!("something is missing: write `{}`", self.method.form))
+        syn::Error::new(
+            self.name.span(),
+            format!("something is missing: write `{}`", self.method.form),
+        )
     }
 }
 
@@ -225,19 +254,32 @@ impl<'a> Given<'a> {
 fn no_property(expr: &Expr, method: &Method) -> syn::Error {
     let form = method.form;
     let said = match expr {
-        Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(name), .. }) => {
+        Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(name),
+            ..
+        }) => {
             format!("`{:?}` has no value: write `{0:?} = value`", name.value())
         }
         Expr::Path(path) if path.path.get_ident().is_some() => {
-            let name = path.path.get_ident().map(ToString::to_string).unwrap_or_default();
+            let name = path
+                .path
+                .get_ident()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             match form::option_of(&name) {
-                Some(option) => format!("`{name}` alone is no property: write `{option}` for the option"),
-                None => format!("`{name}` has no value: write `{name} = {name}`, or `..{name}` for all that is in it"),
+                Some(option) => {
+                    format!("`{name}` alone is no property: write `{option}` for the option")
+                }
+                None => format!(
+                    "`{name}` has no value: write `{name} = {name}`, or `..{name}` for all that is in it"
+                ),
             }
         }
-        Expr::Assign(_) => "a property's name is an identifier, a text, or a constant in braces: `title = …`, \
+        Expr::Assign(_) => {
+            "a property's name is an identifier, a text, or a constant in braces: `title = …`, \
                             `\"Title\" = …`, `{TITLE} = …`"
-            .to_owned(),
+                .to_owned()
+        }
         _ => format!("one argument too many: write `{form}`"),
     };
     syn::Error::new(expr.span(), said)

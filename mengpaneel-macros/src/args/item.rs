@@ -19,7 +19,10 @@ impl Item {
         if input.peek(Token![..]) {
             let dots: Token![..] = input.parse()?;
             if input.is_empty() || input.peek(Token![,]) {
-                return Err(syn::Error::new(dots.span(), "nothing to spread: write `..properties`"));
+                return Err(syn::Error::new(
+                    dots.span(),
+                    "nothing to spread: write `..properties`",
+                ));
             }
             return expr::parse(input).map(Property::Spread).map(Self::Property);
         }
@@ -40,7 +43,10 @@ impl Item {
         input.parse::<Token![=]>()?;
         if input.is_empty() || input.peek(Token![,]) {
             let shown = name.shown();
-            return Err(syn::Error::new(name.span(), format!("`{shown}` has no value: write `{shown} = value`")));
+            return Err(syn::Error::new(
+                name.span(),
+                format!("`{shown}` has no value: write `{shown} = value`"),
+            ));
         }
         form::refuse_sigil(input)?;
         if let Some(word) = word {
@@ -68,7 +74,9 @@ fn key(input: ParseStream<'_>) -> Result<Name> {
         return input.parse().map(Name::Literal);
     }
     if input.peek(token::Group) {
-        return expr::parse.parse2(input.parse::<TokenTree>()?.into()).map(Name::from);
+        return expr::parse
+            .parse2(input.parse::<TokenTree>()?.into())
+            .map(Name::from);
     }
     if input.peek(token::Brace) {
         let braced;
@@ -80,11 +88,18 @@ fn key(input: ParseStream<'_>) -> Result<Name> {
         && constant.segments.len() > 1
     {
         input.advance_to(&path);
-        let path = Expr::Path(syn::ExprPath { attrs: vec![], qself: None, path: constant });
+        let path = Expr::Path(syn::ExprPath {
+            attrs: vec![],
+            qself: None,
+            path: constant,
+        });
         return Ok(Name::Computed(path));
     }
     let name = input.call(Ident::parse_any)?;
-    Ok(Name::Literal(LitStr::new(&name.unraw().to_string(), name.span())))
+    Ok(Name::Literal(LitStr::new(
+        &name.unraw().to_string(),
+        name.span(),
+    )))
 }
 
 impl Name {
@@ -100,7 +115,11 @@ impl Name {
         match self {
             Self::Literal(text) => {
                 let name = text.value();
-                if syn::parse_str::<Ident>(&name).is_ok() { name } else { format!("{name:?}") }
+                if syn::parse_str::<Ident>(&name).is_ok() {
+                    name
+                } else {
+                    format!("{name:?}")
+                }
             }
             Self::Computed(_) => "{NAME}".into(),
         }
@@ -109,7 +128,10 @@ impl Name {
 
 impl From<Expr> for Name {
     fn from(expr: Expr) -> Self {
-        if let Expr::Lit(syn::ExprLit { attrs, lit: syn::Lit::Str(text) }) = &expr
+        if let Expr::Lit(syn::ExprLit {
+            attrs,
+            lit: syn::Lit::Str(text),
+        }) = &expr
             && attrs.is_empty()
         {
             return Self::Literal(text.clone());

@@ -103,7 +103,11 @@ impl Annotation {
     /// missing belong.
     pub(crate) fn parse(mode: Mode, args: TokenStream, at: Span) -> Result<Self> {
         let parser = |input: ParseStream<'_>| {
-            if mode == Mode::Track { Self::parse_track(input, at) } else { Self::parse_calls(mode, input, at) }
+            if mode == Mode::Track {
+                Self::parse_track(input, at)
+            } else {
+                Self::parse_calls(mode, input, at)
+            }
         };
         parser.parse2(args)
     }
@@ -144,8 +148,15 @@ impl Annotation {
                  body records",
             ))
         } else {
-            let example = if mode == Mode::BeforeSetup { "alias(user.id)" } else { "track(\"Sign In\")" };
-            Err(syn::Error::new(at, format!("no call: write `#[{name}({example})]`")))
+            let example = if mode == Mode::BeforeSetup {
+                "alias(user.id)"
+            } else {
+                "track(\"Sign In\")"
+            };
+            Err(syn::Error::new(
+                at,
+                format!("no call: write `#[{name}({example})]`"),
+            ))
         }
     }
 }
@@ -156,6 +167,9 @@ fn comma(input: ParseStream<'_>) -> Result<()> {
         return Ok(());
     }
     input.parse::<Token![,]>().map(drop).map_err(|error| {
-        syn::Error::new(error.span(), "expected a comma: pieces look like `\"Title\" = post.title, via(server)`")
+        syn::Error::new(
+            error.span(),
+            "expected a comma: pieces look like `\"Title\" = post.title, via(server)`",
+        )
     })
 }

@@ -35,7 +35,10 @@ const FORMS: [(&str, &str); 4] = [
 ];
 
 fn form(name: &str) -> Option<&'static str> {
-    FORMS.iter().find(|(option, _)| *option == name).map(|(_, form)| *form)
+    FORMS
+        .iter()
+        .find(|(option, _)| *option == name)
+        .map(|(_, form)| *form)
 }
 
 /// The error at what looks like an option and is none.
@@ -58,15 +61,22 @@ impl Options {
     /// Reads an option, if one stands here.
     pub(super) fn parse(&mut self, input: ParseStream<'_>) -> Result<bool> {
         let ahead = input.fork();
-        let Ok(name) = ahead.call(Ident::parse_any) else { return Ok(false) };
-        let Some(form) = form(&name.to_string()) else { return Ok(false) };
+        let Ok(name) = ahead.call(Ident::parse_any) else {
+            return Ok(false);
+        };
+        let Some(form) = form(&name.to_string()) else {
+            return Ok(false);
+        };
         if ahead.peek(token::Paren) {
             input.call(Ident::parse_any)?;
             self.parse_named(&name, form, input)?;
             return Ok(true);
         }
         if ahead.is_empty() || ahead.peek(Token![,]) {
-            return Err(syn::Error::new(name.span(), format!("`{name}` says nothing alone: write `{form}`")));
+            return Err(syn::Error::new(
+                name.span(),
+                format!("`{name}` says nothing alone: write `{form}`"),
+            ));
         }
         Ok(false)
     }
@@ -75,18 +85,31 @@ impl Options {
         let value;
         syn::parenthesized!(value in input);
         if value.is_empty() {
-            return Err(syn::Error::new(name.span(), format!("`{name}` says nothing alone: write `{form}`")));
+            return Err(syn::Error::new(
+                name.span(),
+                format!("`{name}` says nothing alone: write `{form}`"),
+            ));
         }
         let twice = match name.to_string().as_str() {
             "when" => self.when.replace(conjuncts(expr::parse(&value)?)).is_some(),
             "on" => self.on.replace(on(&value)?).is_some(),
             "via" => std::mem::replace(&mut self.via_server, server(&value)?),
-            _ => self.root.replace(value.call(Path::parse_mod_style)?).is_some(),
+            _ => self
+                .root
+                .replace(value.call(Path::parse_mod_style)?)
+                .is_some(),
         };
         if twice {
-            return Err(syn::Error::new(name.span(), format!("`{name}` stands here twice: join the two, or drop one")));
+            return Err(syn::Error::new(
+                name.span(),
+                format!("`{name}` stands here twice: join the two, or drop one"),
+            ));
         }
-        if value.is_empty() { Ok(()) } else { Err(value.error(format!("too much: write `{form}`"))) }
+        if value.is_empty() {
+            Ok(())
+        } else {
+            Err(value.error(format!("too much: write `{form}`")))
+        }
     }
 
     pub(super) fn annotate(self, mode: Mode, calls: Vec<Call>, at: Span) -> Annotation {
@@ -105,7 +128,10 @@ impl Options {
 /// Reads a word; one in quotes is told the form without.
 fn word(option: &str, input: ParseStream<'_>) -> Result<Ident> {
     if let Ok(text) = input.fork().parse::<LitStr>() {
-        let said = format!("`{option}` takes a word without quotes: write `{option}({})`", text.value());
+        let said = format!(
+            "`{option}` takes a word without quotes: write `{option}({})`",
+            text.value()
+        );
         return Err(syn::Error::new(text.span(), said));
     }
     input.call(Ident::parse_any)
@@ -128,10 +154,14 @@ fn on(input: ParseStream<'_>) -> Result<On> {
         "failure" => Ok(On::Failure),
         "always" => Ok(On::Always),
         other => {
-            let near = synonym(other).or_else(|| nearest(other, ["success", "failure", "always"])).unwrap_or("success");
+            let near = synonym(other)
+                .or_else(|| nearest(other, ["success", "failure", "always"]))
+                .unwrap_or("success");
             Err(syn::Error::new(
                 value.span(),
-                format!("no `on({other})`: did you mean `on({near})`? There are `success`, `failure` and `always`"),
+                format!(
+                    "no `on({other})`: did you mean `on({near})`? There are `success`, `failure` and `always`"
+                ),
             ))
         }
     }
@@ -150,7 +180,11 @@ fn server(input: ParseStream<'_>) -> Result<bool> {
 fn conjuncts(condition: Expr) -> Vec<Expr> {
     let mut parts = Vec::new();
     split(condition.clone(), &mut parts);
-    if parts.iter().any(|part| matches!(part, Expr::Let(_))) { parts } else { vec![condition] }
+    if parts.iter().any(|part| matches!(part, Expr::Let(_))) {
+        parts
+    } else {
+        vec![condition]
+    }
 }
 
 fn split(condition: Expr, parts: &mut Vec<Expr>) {
@@ -173,7 +207,10 @@ mod tests {
     #[test]
     fn a_let_chain_has_parts_and_any_other_condition_is_one() {
         let parts = |tokens| conjuncts(syn::parse2(tokens).unwrap()).len();
-        assert_eq!(parts(quote!(let Some(a) = b && a.c && let Some(d) = a.d)), 3);
+        assert_eq!(
+            parts(quote!(let Some(a) = b && a.c && let Some(d) = a.d)),
+            3
+        );
         assert_eq!(parts(quote!(a && b)), 1);
     }
 

@@ -17,7 +17,8 @@ pub(super) enum Driven {
     No,
     /// To its end, before the function goes on, with access to the function's locals.
     Here,
-    /// The same in a call that may want it to own what it uses, as `timeout` or a runtime's `spawn`.
+    /// The same in a call that may want it to own what it uses, as `timeout` or a runtime's
+    /// `spawn`.
     Call,
     /// As [`Call`](Self::Call), and it must own what it uses.
     Spawned,
@@ -26,8 +27,18 @@ pub(super) enum Driven {
 }
 
 /// Functions and methods that hand on the future they are given.
-const WRAPPERS: [&str; 10] =
-    ["pin", "boxed", "boxed_local", "Left", "Right", "left", "right", "left_future", "right_future", "instrument"];
+const WRAPPERS: [&str; 10] = [
+    "pin",
+    "boxed",
+    "boxed_local",
+    "Left",
+    "Right",
+    "left",
+    "right",
+    "left_future",
+    "right_future",
+    "instrument",
+];
 
 impl Driven {
     /// Returns whether a block here needs a handle of its own, or what keeps values from being
@@ -42,9 +53,16 @@ impl Driven {
         }
     }
 
-    /// How an argument runs in a call of this function, where the call stands at a place that runs so.
+    /// How an argument runs in a call of this function, where the call stands at a place that runs
+    /// so.
     pub(super) fn in_call(self, function: Option<&Ident>) -> Self {
-        let Some(function) = function else { return if self == Self::Here { Self::Call } else { Self::No } };
+        let Some(function) = function else {
+            return if self == Self::Here {
+                Self::Call
+            } else {
+                Self::No
+            };
+        };
         if function == "block_on" {
             return Self::Here;
         }
@@ -75,7 +93,11 @@ pub(super) fn closure_called_here(call: &mut syn::ExprCall) -> Option<&mut ExprC
         _ => None,
     };
     match callee {
-        Some(Expr::Closure(closure)) if closure.inputs.is_empty() && closure.asyncness.is_none() => Some(closure),
+        Some(Expr::Closure(closure))
+            if closure.inputs.is_empty() && closure.asyncness.is_none() =>
+        {
+            Some(closure)
+        }
         _ => None,
     }
 }
@@ -89,11 +111,17 @@ pub(super) fn awaited_later(stmts: &[Stmt], tail: Driven) -> BTreeMap<usize, Dri
         if !matches!(&*init.expr, Expr::Async(_)) {
             continue;
         }
-        let Some(name) = bound_name(&local.pat) else { continue };
+        let Some(name) = bound_name(&local.pat) else {
+            continue;
+        };
         let later = || stmts.iter().skip(index + 1);
-        if name == "__tracing_instrument_future" || later().any(|stmt| awaits(stmt.to_token_stream(), &name)) {
+        if name == "__tracing_instrument_future"
+            || later().any(|stmt| awaits(stmt.to_token_stream(), &name))
+        {
             found.insert(index, Driven::Here);
-        } else if tail == Driven::Returned && later().last().is_some_and(|stmt| hands_on(stmt, &name)) {
+        } else if tail == Driven::Returned
+            && later().last().is_some_and(|stmt| hands_on(stmt, &name))
+        {
             found.insert(index, Driven::Returned);
         }
     }
@@ -130,13 +158,17 @@ fn awaits(tokens: TokenStream, name: &str) -> bool {
 fn hands_on(stmt: &Stmt, name: &str) -> bool {
     fn is_name(expr: &Expr, name: &str) -> bool {
         match expr {
-            Expr::Path(path) => path.path.get_ident().is_some_and(|ident| text(ident) == name),
+            Expr::Path(path) => path
+                .path
+                .get_ident()
+                .is_some_and(|ident| text(ident) == name),
             Expr::Call(call) => {
                 Driven::Returned.in_call(called(&call.func)) == Driven::Returned
                     && call.args.iter().any(|arg| is_name(arg, name))
             }
             Expr::MethodCall(call) => {
-                Driven::Returned.in_call(Some(&call.method)) == Driven::Returned && is_name(&call.receiver, name)
+                Driven::Returned.in_call(Some(&call.method)) == Driven::Returned
+                    && is_name(&call.receiver, name)
             }
             _ => false,
         }
@@ -158,11 +190,17 @@ pub(super) fn changed(place: &Expr) -> Option<Change> {
     match place {
         Expr::Path(path) => {
             let name = text(path.path.get_ident()?);
-            Some(Change { name, fields: vec![], is_exact: false })
+            Some(Change {
+                name,
+                fields: vec![],
+                is_exact: false,
+            })
         }
         Expr::Field(field) => {
             let mut change = changed(&field.base)?;
-            change.fields.push(field.member.to_token_stream().to_string());
+            change
+                .fields
+                .push(field.member.to_token_stream().to_string());
             Some(change)
         }
         Expr::Index(index) => changed(&index.expr),
@@ -192,11 +230,22 @@ pub(super) fn changed_by_operator(node: &syn::ExprBinary) -> Option<Change> {
 }
 
 /// Methods of the standard library's collections that add to them.
-const ADDING: [&str; 7] = ["push", "push_str", "push_back", "push_front", "insert", "extend", "append"];
+const ADDING: [&str; 7] = [
+    "push",
+    "push_str",
+    "push_back",
+    "push_front",
+    "insert",
+    "extend",
+    "append",
+];
 
 /// The change of `items.push(…)`.
 pub(super) fn changed_by_call(call: &syn::ExprMethodCall) -> Option<Change> {
     let adds = ADDING.iter().any(|adding| call.method == adding);
     let change = adds.then(|| changed(&call.receiver)).flatten()?;
-    Some(Change { is_exact: true, ..change })
+    Some(Change {
+        is_exact: true,
+        ..change
+    })
 }

@@ -35,7 +35,9 @@ impl Barrier {
                 "`{name}` is bound in a constant, which is computed by the compiler: bind what counts outside of it"
             ),
             Self::NoValue => {
-                format!("`{name}` is declared without a value: bind it with its value, `let {name} = …;`")
+                format!(
+                    "`{name}` is declared without a value: bind it with its value, `let {name} = …;`"
+                )
             }
         }
     }
@@ -53,7 +55,11 @@ pub(super) struct Found {
 
 /// Finds the bindings of `named` in a body.
 pub(super) fn find(stmts: &mut Vec<Stmt>, named: &BTreeSet<String>, around: &Around<'_>) -> Found {
-    let mut pass = Find { found: Found::default(), parameters: around.parameters, last: BTreeMap::new() };
+    let mut pass = Find {
+        found: Found::default(),
+        parameters: around.parameters,
+        last: BTreeMap::new(),
+    };
     Walk::new(&mut pass, named, around.returns_future).stmts(stmts, 0);
     pass.found
 }
@@ -87,8 +93,12 @@ impl Find<'_> {
                 }
                 true
             }
-            std::collections::btree_map::Entry::Vacant(_) if binding.block != 0 && is_parameter => false,
-            std::collections::btree_map::Entry::Vacant(_) if binding.block != 0 && known.is_some() && is_refined => {
+            std::collections::btree_map::Entry::Vacant(_) if binding.block != 0 && is_parameter => {
+                false
+            }
+            std::collections::btree_map::Entry::Vacant(_)
+                if binding.block != 0 && known.is_some() && is_refined =>
+            {
                 false
             }
             std::collections::btree_map::Entry::Vacant(last) => {
@@ -101,7 +111,11 @@ impl Find<'_> {
 
 /// Meaning of a name in the innermost scope that has it.
 fn meaning(scopes: &[Scope], name: &str) -> Option<Meaning> {
-    scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
+    scopes
+        .iter()
+        .rev()
+        .find_map(|scope| scope.get(name))
+        .copied()
 }
 
 impl Pass for Find<'_> {
@@ -109,7 +123,11 @@ impl Pass for Find<'_> {
         let mut meanings = Scope::new();
         for name in binding.names {
             let meaning = if self.is_place(name, binding) {
-                self.found.places.entry(name.clone()).or_default().insert(binding.index);
+                self.found
+                    .places
+                    .entry(name.clone())
+                    .or_default()
+                    .insert(binding.index);
                 Meaning::Place(binding.index)
             } else {
                 Meaning::Other
@@ -129,7 +147,11 @@ impl Pass for Find<'_> {
 impl Found {
     /// The names of a unit at whose bindings it is captured, or the error at a name whose value
     /// cannot be captured for sure.
-    pub(super) fn needed(&self, unit: &Unit, parameters: &BTreeSet<String>) -> syn::Result<BTreeSet<String>> {
+    pub(super) fn needed(
+        &self,
+        unit: &Unit,
+        parameters: &BTreeSet<String>,
+    ) -> syn::Result<BTreeSet<String>> {
         for (name, of) in &unit.uses.uncertain {
             let said = text(name);
             if self.places.contains_key(&said) || self.barred.contains_key(&said) {
@@ -146,7 +168,8 @@ impl Found {
             if let Some(places) = self.places.get(&name).filter(|places| !places.is_empty()) {
                 self.refuse_change(used, places)?;
                 needed.insert(name);
-            } else if let (Some(barrier), false) = (self.barred.get(&name), parameters.contains(&name))
+            } else if let (Some(barrier), false) =
+                (self.barred.get(&name), parameters.contains(&name))
                 && !used.is_called
             {
                 return Err(syn::Error::new(used.name.span(), barrier.explain(&name)));
@@ -158,11 +181,16 @@ impl Found {
     fn refuse_change(&self, used: &Use, places: &BTreeSet<usize>) -> syn::Result<()> {
         let name = text(&used.name);
         let affects = |change: &Change| {
-            let common = change.fields.iter().zip(&used.fields).all(|(changed, read)| changed == read);
+            let common = change
+                .fields
+                .iter()
+                .zip(&used.fields)
+                .all(|(changed, read)| changed == read);
             common && (!change.is_exact || change.fields.len() >= used.fields.len())
         };
-        let changed =
-            self.changes.iter().any(|(index, change)| change.name == name && places.contains(index) && affects(change));
+        let changed = self.changes.iter().any(|(index, change)| {
+            change.name == name && places.contains(index) && affects(change)
+        });
         if changed {
             let said = format!(
                 "`{name}` changes after this is captured, right after its `let`: bind the value that counts under a \
@@ -186,10 +214,21 @@ pub(super) fn fill(
         .iter()
         .flat_map(|(_, unit)| {
             let uncertain = unit.uses.uncertain.iter().map(|(name, _)| text(name));
-            unit.uses.names.iter().map(|used| text(&used.name)).chain(uncertain)
+            unit.uses
+                .names
+                .iter()
+                .map(|used| text(&used.name))
+                .chain(uncertain)
         })
         .collect();
-    let mut pass = Fill { found, units, around, placed: BTreeSet::new(), inserted: 0, error: None };
+    let mut pass = Fill {
+        found,
+        units,
+        around,
+        placed: BTreeSet::new(),
+        inserted: 0,
+        error: None,
+    };
     Walk::new(&mut pass, &named, around.returns_future).stmts(stmts, 0);
     pass.error.map_or(Ok(pass.placed), Err)
 }
@@ -204,9 +243,18 @@ struct Fill<'a> {
 }
 
 impl Fill<'_> {
-    fn refuse_other(&mut self, unit: &Unit, needed: &BTreeSet<String>, scopes: &[Scope], meanings: &Scope) {
+    fn refuse_other(
+        &mut self,
+        unit: &Unit,
+        needed: &BTreeSet<String>,
+        scopes: &[Scope],
+        meanings: &Scope,
+    ) {
         let is_other = |name: &str| {
-            let meaning = meanings.get(name).copied().or_else(|| meaning(scopes, name));
+            let meaning = meanings
+                .get(name)
+                .copied()
+                .or_else(|| meaning(scopes, name));
             meaning == Some(Meaning::Other)
         };
         let other = unit.uses.names.iter().find(|used| {
@@ -228,8 +276,19 @@ impl Pass for Fill<'_> {
     fn bind(&mut self, binding: &Binding<'_>) -> (Scope, Option<TokenStream>) {
         let mut meanings = Scope::new();
         for name in binding.names {
-            let is_place = self.found.places.get(name).is_some_and(|places| places.contains(&binding.index));
-            meanings.insert(name.clone(), if is_place { Meaning::Place(binding.index) } else { Meaning::Other });
+            let is_place = self
+                .found
+                .places
+                .get(name)
+                .is_some_and(|places| places.contains(&binding.index));
+            meanings.insert(
+                name.clone(),
+                if is_place {
+                    Meaning::Place(binding.index)
+                } else {
+                    Meaning::Other
+                },
+            );
         }
         let is_bound_here = |name: &String| matches!(meanings.get(name), Some(Meaning::Place(_)));
         let in_scope = |name: &String| match meanings.get(name) {

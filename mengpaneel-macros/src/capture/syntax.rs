@@ -9,14 +9,23 @@ use crate::names::{bindings, bound_by, text};
 
 /// The statement to insert beside a binding that is compiled under these attributes' conditions.
 pub(super) fn statement(tokens: &TokenStream, attrs: &[Attribute]) -> Stmt {
-    let conditions: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
-    let tokens = if conditions.is_empty() { tokens.clone() } else { quote::quote!(#(#conditions)* { #tokens }) };
+    let conditions: Vec<_> = attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("cfg"))
+        .collect();
+    let tokens = if conditions.is_empty() {
+        tokens.clone()
+    } else {
+        quote::quote!(#(#conditions)* { #tokens })
+    };
     Stmt::Expr(Expr::Verbatim(tokens), None)
 }
 
 pub(super) fn insert_in_arm(arm: &mut Arm, stmt: Stmt) {
     match &mut *arm.body {
-        Expr::Block(node) if node.attrs.is_empty() && node.label.is_none() => node.block.stmts.insert(0, stmt),
+        Expr::Block(node) if node.attrs.is_empty() && node.label.is_none() => {
+            node.block.stmts.insert(0, stmt)
+        }
         body => *body = Expr::Verbatim(quote::quote!({ #stmt #body })),
     }
 }
@@ -39,7 +48,11 @@ pub(super) fn names_in<'a>(patterns: impl IntoIterator<Item = &'a Pat>) -> BTree
     names
 }
 
-pub(super) fn mentioned(tokens: TokenStream, named: &BTreeSet<String>, found: &mut BTreeSet<String>) {
+pub(super) fn mentioned(
+    tokens: TokenStream,
+    named: &BTreeSet<String>,
+    found: &mut BTreeSet<String>,
+) {
     for token in tokens {
         match token {
             TokenTree::Ident(ident) if named.contains(&text(&ident)) => {

@@ -8,7 +8,9 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Local, Pat, Stmt};
 
 use super::driven::{self, Driven};
-use super::syntax::{bound_by_condition, insert_in_arm, is_generated, mentioned, names_in, statement};
+use super::syntax::{
+    bound_by_condition, insert_in_arm, is_generated, mentioned, names_in, statement,
+};
 use crate::names::bound_by;
 
 /// A construct that keeps a binding from being a place to capture values at.
@@ -83,8 +85,22 @@ pub(super) struct Walk<'a, P> {
 
 impl<'a, P: Pass> Walk<'a, P> {
     pub(super) fn new(pass: &'a mut P, named: &'a BTreeSet<String>, returns_future: bool) -> Self {
-        let driven = if returns_future { Driven::Returned } else { Driven::No };
-        Self { pass, named, barrier: None, scopes: vec![], bindings: 0, blocks: 0, block: 0, driven, returns_future }
+        let driven = if returns_future {
+            Driven::Returned
+        } else {
+            Driven::No
+        };
+        Self {
+            pass,
+            named,
+            barrier: None,
+            scopes: vec![],
+            bindings: 0,
+            blocks: 0,
+            block: 0,
+            driven,
+            returns_future,
+        }
     }
 
     /// Walks the statements of a block that is number `block`.
@@ -96,7 +112,11 @@ impl<'a, P: Pass> Walk<'a, P> {
         let last = all.len();
         for (index, mut stmt) in all.into_iter().enumerate() {
             let is_tail = index + 1 == last && matches!(stmt, Stmt::Expr(_, None));
-            self.driven = if is_tail { driven } else { futures.get(&index).copied().unwrap_or(Driven::No) };
+            self.driven = if is_tail {
+                driven
+            } else {
+                futures.get(&index).copied().unwrap_or(Driven::No)
+            };
             let mut inserted = match &mut stmt {
                 Stmt::Local(local) => self.local(local),
                 stmt => {
@@ -117,8 +137,13 @@ impl<'a, P: Pass> Walk<'a, P> {
 
     fn local(&mut self, local: &mut Local) -> Option<Stmt> {
         let names = names_in([&local.pat]);
-        let init = local.init.as_ref().filter(|_| !names.is_disjoint(self.named));
-        let from = init.map(|init| self.mentioned(&init.expr)).unwrap_or_default();
+        let init = local
+            .init
+            .as_ref()
+            .filter(|_| !names.is_disjoint(self.named));
+        let from = init
+            .map(|init| self.mentioned(&init.expr))
+            .unwrap_or_default();
         match &mut local.init {
             // The user's own block, as `#[async_trait]` leaves it.
             Some(init) if self.block == 0 && is_generated(&local.pat) => match &mut *init.expr {
@@ -137,7 +162,8 @@ impl<'a, P: Pass> Walk<'a, P> {
             self.behind(Barrier::NoValue, |walk| drop(walk.bind(&names, &from)));
             return None;
         }
-        self.bind(&names, &from).map(|tokens| statement(&tokens, &local.attrs))
+        self.bind(&names, &from)
+            .map(|tokens| statement(&tokens, &local.attrs))
     }
 
     fn mentioned(&self, tokens: &impl ToTokens) -> BTreeSet<String> {
@@ -153,7 +179,14 @@ impl<'a, P: Pass> Walk<'a, P> {
         }
         let (index, block) = (self.bindings, self.block);
         self.bindings += 1;
-        let binding = Binding { index, names: &names, from, block, barrier: self.barrier, scopes: &self.scopes };
+        let binding = Binding {
+            index,
+            names: &names,
+            from,
+            block,
+            barrier: self.barrier,
+            scopes: &self.scopes,
+        };
         // What is inserted stands in the scope of the binding itself.
         let (meanings, inserted) = self.pass.bind(&binding);
         if let Some(scope) = self.scopes.last_mut() {
@@ -163,7 +196,10 @@ impl<'a, P: Pass> Walk<'a, P> {
     }
 
     fn behind<R>(&mut self, barrier: Barrier, visit: impl FnOnce(&mut Self) -> R) -> R {
-        let (outer, driven) = (self.barrier, std::mem::replace(&mut self.driven, Driven::No));
+        let (outer, driven) = (
+            self.barrier,
+            std::mem::replace(&mut self.driven, Driven::No),
+        );
         self.barrier = outer.or(Some(barrier));
         let visited = visit(self);
         (self.barrier, self.driven) = (outer, driven);
@@ -225,7 +261,9 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
                 let owns = node.capture.is_some();
                 let before = self.pass.inserted();
                 match driven.of_block(owns) {
-                    Err(barrier) => self.behind(barrier, |walk| visit_mut::visit_expr_async_mut(walk, node)),
+                    Err(barrier) => {
+                        self.behind(barrier, |walk| visit_mut::visit_expr_async_mut(walk, node))
+                    }
                     Ok(_) => self.body(&mut node.block, Driven::No),
                 }
                 if driven.of_block(owns) == Ok(true) {
@@ -237,7 +275,11 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
             Expr::Paren(node) => return self.visit_expr_mut(&mut node.expr),
             Expr::Group(node) => return self.visit_expr_mut(&mut node.expr),
             Expr::Return(node) => {
-                let driven = if self.returns_future && self.barrier.is_none() { Driven::Returned } else { Driven::No };
+                let driven = if self.returns_future && self.barrier.is_none() {
+                    Driven::Returned
+                } else {
+                    Driven::No
+                };
                 if let Some(value) = &mut node.expr {
                     self.driven(driven, value);
                 }
@@ -249,7 +291,9 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
                 }
                 let driven = driven.in_call(driven::called(&node.func));
                 self.undriven(&mut node.func);
-                node.args.iter_mut().for_each(|arg| self.driven(driven, arg));
+                node.args
+                    .iter_mut()
+                    .for_each(|arg| self.driven(driven, arg));
                 return;
             }
             Expr::MethodCall(node) => {
@@ -258,7 +302,9 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
                 }
                 let driven = driven.in_call(Some(&node.method));
                 self.driven(driven, &mut node.receiver);
-                node.args.iter_mut().for_each(|arg| self.driven(driven, arg));
+                node.args
+                    .iter_mut()
+                    .for_each(|arg| self.driven(driven, arg));
                 return;
             }
             Expr::If(_) | Expr::Match(_) | Expr::Block(_) | Expr::Unsafe(_) => {}
@@ -288,10 +334,19 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
     fn visit_expr_if_mut(&mut self, branches: &mut syn::ExprIf) {
         let bound = bound_by_condition(&branches.cond);
         let binds = !bound.is_disjoint(self.named);
-        let from = if binds { self.mentioned(&branches.cond) } else { BTreeSet::new() };
+        let from = if binds {
+            self.mentioned(&branches.cond)
+        } else {
+            BTreeSet::new()
+        };
         self.undriven(&mut branches.cond);
-        let inserted = self.branch(&bound, &from, |walk| walk.visit_block_mut(&mut branches.then_branch));
-        branches.then_branch.stmts.splice(0..0, inserted.map(|tokens| statement(&tokens, &[])));
+        let inserted = self.branch(&bound, &from, |walk| {
+            walk.visit_block_mut(&mut branches.then_branch)
+        });
+        branches
+            .then_branch
+            .stmts
+            .splice(0..0, inserted.map(|tokens| statement(&tokens, &[])));
         if let Some((_, otherwise)) = &mut branches.else_branch {
             self.visit_expr_mut(otherwise);
         }
@@ -307,7 +362,9 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
                 bound.extend(bound_by_condition(&guarded.guard));
                 from.extend(self.mentioned(&guarded.guard));
             }
-            if let Some(tokens) = self.branch(&bound, &from, |walk| walk.visit_expr_mut(&mut arm.body)) {
+            if let Some(tokens) =
+                self.branch(&bound, &from, |walk| walk.visit_expr_mut(&mut arm.body))
+            {
                 insert_in_arm(arm, statement(&tokens, &[]));
             }
         }
@@ -317,7 +374,9 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
         let bound = bound_by_condition(&node.cond);
         self.behind(Barrier::Loop, |walk| {
             walk.visit_expr_mut(&mut node.cond);
-            walk.branch(&bound, &BTreeSet::new(), |walk| walk.visit_block_mut(&mut node.body));
+            walk.branch(&bound, &BTreeSet::new(), |walk| {
+                walk.visit_block_mut(&mut node.body)
+            });
         });
     }
 
@@ -325,7 +384,9 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
         self.undriven(&mut node.expr);
         self.behind(Barrier::Loop, |walk| {
             let bound = names_in([&*node.pat]);
-            walk.branch(&bound, &BTreeSet::new(), |walk| walk.visit_block_mut(&mut node.body));
+            walk.branch(&bound, &BTreeSet::new(), |walk| {
+                walk.visit_block_mut(&mut node.body)
+            });
         });
     }
 
@@ -336,12 +397,16 @@ impl<P: Pass> VisitMut for Walk<'_, P> {
     fn visit_expr_closure_mut(&mut self, node: &mut syn::ExprClosure) {
         self.behind(Barrier::Closure, |walk| {
             let bound = names_in(&node.inputs);
-            walk.branch(&bound, &BTreeSet::new(), |walk| walk.visit_expr_mut(&mut node.body));
+            walk.branch(&bound, &BTreeSet::new(), |walk| {
+                walk.visit_expr_mut(&mut node.body)
+            });
         });
     }
 
     fn visit_expr_const_mut(&mut self, node: &mut syn::ExprConst) {
-        self.behind(Barrier::Constant, |walk| walk.visit_block_mut(&mut node.block));
+        self.behind(Barrier::Constant, |walk| {
+            walk.visit_block_mut(&mut node.block)
+        });
     }
 
     fn visit_item_mut(&mut self, _: &mut syn::Item) {}

@@ -1,7 +1,7 @@
 //! Ways in which a body may leave its function or wait, as far as its tokens tell.
 //!
-//! A body that can only run to its end needs neither a closure nor an async block around it, so that the
-//! compiler and its lints see it as they see it without the attribute.
+//! A body that can only run to its end needs neither a closure nor an async block around it, so
+//! that the compiler and its lints see it as they see it without the attribute.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
@@ -17,7 +17,8 @@ pub(super) struct Exits {
 }
 
 impl Exits {
-    /// Reads the tokens of a body. Those of its async blocks do not count, which are left by themselves.
+    /// Reads the tokens of a body. Those of its async blocks do not count, which are left by
+    /// themselves.
     pub(super) fn of(body: TokenStream) -> Self {
         let mut exits = Self::default();
         exits.read(body);
@@ -39,7 +40,9 @@ impl Exits {
                 TokenTree::Group(group) => {
                     match last {
                         Last::Async if group.delimiter() == Delimiter::Brace => {}
-                        Last::Macro(name) if !is_keyword(&name) && !names::is_well_known(&name) => self.anything(),
+                        Last::Macro(name) if !is_keyword(&name) && !names::is_well_known(&name) => {
+                            self.anything()
+                        }
                         _ => self.read(group.stream()),
                     }
                     Last::Other
@@ -64,7 +67,10 @@ impl Exits {
 
     /// Where an unknown macro stands, there may be anything.
     fn anything(&mut self) {
-        *self = Self { early: true, awaits: true };
+        *self = Self {
+            early: true,
+            awaits: true,
+        };
     }
 }
 
@@ -80,7 +86,11 @@ enum Last {
 
 /// Returns whether a word before `!` is no macro's name: `if !(a || b)`.
 fn is_keyword(word: &Ident) -> bool {
-    ["if", "while", "match", "return", "break", "in", "else", "move"].iter().any(|keyword| word == keyword)
+    [
+        "if", "while", "match", "return", "break", "in", "else", "move",
+    ]
+    .iter()
+    .any(|keyword| word == keyword)
 }
 
 #[cfg(test)]
@@ -89,8 +99,14 @@ mod tests {
 
     use super::*;
 
-    const RUNS_TO_ITS_END: Exits = Exits { early: false, awaits: false };
-    const ANYTHING: Exits = Exits { early: true, awaits: true };
+    const RUNS_TO_ITS_END: Exits = Exits {
+        early: false,
+        awaits: false,
+    };
+    const ANYTHING: Exits = Exits {
+        early: true,
+        awaits: true,
+    };
 
     #[test]
     fn body_without_exits_runs_to_its_end() {
@@ -109,16 +125,31 @@ mod tests {
 
     #[test]
     fn body_that_may_leave_early_is_known() {
-        let early = Exits { early: true, awaits: false };
-        for body in [quote!(let n = a?; n), quote!(if a { return 1 } 2), quote!(assert!(n? > 1)), quote!(return !(a))] {
+        let early = Exits {
+            early: true,
+            awaits: false,
+        };
+        for body in [
+            quote!(let n = a?; n),
+            quote!(if a { return 1 } 2),
+            quote!(assert!(n? > 1)),
+            quote!(return !(a)),
+        ] {
             assert_eq!(Exits::of(body.clone()), early, "{body}");
         }
     }
 
     #[test]
     fn body_that_awaits_is_known() {
-        let awaits = Exits { early: false, awaits: true };
-        for body in [quote!(a.await), quote!(vec![a.await]), quote!(async { 1 }.await)] {
+        let awaits = Exits {
+            early: false,
+            awaits: true,
+        };
+        for body in [
+            quote!(a.await),
+            quote!(vec![a.await]),
+            quote!(async { 1 }.await),
+        ] {
             assert_eq!(Exits::of(body.clone()), awaits, "{body}");
         }
         assert_eq!(Exits::of(quote!(a.await?)), ANYTHING);

@@ -28,7 +28,11 @@ struct Take {
 
 impl Spec {
     pub(super) fn new(generics: BTreeSet<String>) -> Self {
-        Self { generics, calls: Vec::new(), slots: 0 }
+        Self {
+            generics,
+            calls: Vec::new(),
+            slots: 0,
+        }
     }
 
     /// The constant part of every call, and how many slots there are.
@@ -40,13 +44,18 @@ impl Spec {
     pub(super) fn add(&mut self, annotation: &Annotation) -> syn::Result<Vec<Unit>> {
         let line = quote_spanned!(annotation.at=> ::core::line!());
         if annotation.calls.is_empty() {
-            self.calls.push(quote!(__mengpaneel::Annotated::bare(#line)));
+            self.calls
+                .push(quote!(__mengpaneel::Annotated::bare(#line)));
             return Ok(vec![]);
         }
         let when = (!annotation.when.is_empty()).then(|| self.slot());
         let mut takes = Vec::new();
         for call in &annotation.calls {
-            let args: Vec<_> = call.args.iter().map(|arg| self.argument(call, arg, &mut takes)).collect();
+            let args: Vec<_> = call
+                .args
+                .iter()
+                .map(|arg| self.argument(call, arg, &mut takes))
+                .collect();
             let call = Self::call(annotation, call, &line, when, &args);
             self.calls.push(call);
         }
@@ -102,11 +111,15 @@ impl Spec {
                 quote!(__mengpaneel::Argument::Name(#slot, #label))
             }
             Arg::List(names) => {
-                let items: Vec<_> =
-                    names.iter().map(|name| self.argument(call, &Arg::Text(name.clone()), takes)).collect();
+                let items: Vec<_> = names
+                    .iter()
+                    .map(|name| self.argument(call, &Arg::Text(name.clone()), takes))
+                    .collect();
                 quote!(__mengpaneel::Argument::List(&[#(#items),*]))
             }
-            Arg::Id(Expr::Lit(ExprLit { lit: Lit::Str(id), .. })) if !id.value().is_empty() => {
+            Arg::Id(Expr::Lit(ExprLit {
+                lit: Lit::Str(id), ..
+            })) if !id.value().is_empty() => {
                 quote!(__mengpaneel::Argument::Text(#id))
             }
             Arg::Id(expr) => {
@@ -127,8 +140,10 @@ impl Spec {
                 quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Properties(properties) => {
-                let properties: Vec<_> =
-                    properties.iter().map(|property| self.property(path, property, takes)).collect();
+                let properties: Vec<_> = properties
+                    .iter()
+                    .map(|property| self.property(path, property, takes))
+                    .collect();
                 quote!(__mengpaneel::Argument::Properties(&[#(#properties),*]))
             }
         }
@@ -160,7 +175,8 @@ impl Spec {
         }
     }
 
-    /// A computed name as the plan can know it: a constant's value, or how the expression is written.
+    /// A computed name as the plan can know it: a constant's value, or how the expression is
+    /// written.
     fn label(&self, expr: &Expr) -> TokenStream {
         if self.is_constant(expr) {
             let text = local("text");
@@ -175,11 +191,14 @@ impl Spec {
         quote!(__mengpaneel::Label::Text(#written))
     }
 
-    /// Returns whether this is a path by convention a constant's, with the same meaning outside of the function.
+    /// Returns whether this is a path by convention a constant's, with the same meaning outside of
+    /// the function.
     fn is_constant(&self, expr: &Expr) -> bool {
         let Expr::Path(path) = expr else { return false };
         let segments = &path.path.segments;
-        let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return false };
+        let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
+            return false;
+        };
         let (first, last) = (names::text(&first.ident), names::text(&last.ident));
         // The `T` of an `impl<T>` around the function cannot be seen from here.
         let is_generic = self.generics.contains(&first) || (segments.len() > 1 && first.len() == 1);
@@ -198,12 +217,22 @@ impl Spec {
             Name::Computed(name) => (path.to_owned(), name.span()),
         };
         let shown = LitStr::new(&shown, Span::mixed_site());
-        let (by, span) = if takes_amounts(path) { ("amount", expr.span()) } else { ("value", span) };
+        let (by, span) = if takes_amounts(path) {
+            ("amount", expr.span())
+        } else {
+            ("value", span)
+        };
         let borrow = quote_spanned!(span=> &);
         self.take_by(&local(by), &quote!(#shown,), &borrow, expr, takes)
     }
 
-    fn take(&mut self, by: &str, what: Option<TokenStream>, expr: &Expr, takes: &mut Vec<Take>) -> usize {
+    fn take(
+        &mut self,
+        by: &str,
+        what: Option<TokenStream>,
+        expr: &Expr,
+        takes: &mut Vec<Take>,
+    ) -> usize {
         let what = what.map(|what| quote!(#what,)).unwrap_or_default();
         let borrow = quote_spanned!(expr.span()=> &);
         self.take_by(&local(by), &what, &borrow, expr, takes)
@@ -224,7 +253,10 @@ impl Spec {
         } else {
             quote!(let _ = #borrow #value;)
         };
-        takes.push(Take { statement, exprs: vec![expr.clone()] });
+        takes.push(Take {
+            statement,
+            exprs: vec![expr.clone()],
+        });
         slot
     }
 }
@@ -235,18 +267,30 @@ fn takes_amounts(path: &str) -> bool {
 }
 
 fn is_integer(expr: &Expr) -> bool {
-    matches!(expr, Expr::Lit(ExprLit { lit: Lit::Int(_), .. }))
+    matches!(
+        expr,
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(_),
+            ..
+        })
+    )
 }
 
 /// A value that need not be taken, since it stands in the attribute.
 fn literal(expr: &Expr) -> Option<TokenStream> {
-    let Expr::Lit(ExprLit { lit, .. }) = expr else { return None };
+    let Expr::Lit(ExprLit { lit, .. }) = expr else {
+        return None;
+    };
     match lit {
         Lit::Str(text) => Some(quote!(Text(#text))),
         Lit::Bool(truth) => Some(quote!(Bool(#truth))),
-        // A suffix stays where the compiler sees it: it may not be one, or too small for the number.
+        // A suffix stays where the compiler sees it: it may not be one, or too small for the
+        // number.
         Lit::Int(number) if number.suffix().is_empty() => {
-            let natural: u64 = number.base10_parse().ok().filter(|natural| *natural <= MAX_UNTYPED)?;
+            let natural: u64 = number
+                .base10_parse()
+                .ok()
+                .filter(|natural| *natural <= MAX_UNTYPED)?;
             Some(quote!(Natural(#natural)))
         }
         _ => None,
@@ -300,20 +344,34 @@ impl Take {
 fn conditional(annotation: &Annotation, slot: usize, takes: &[Take]) -> syn::Result<Unit> {
     let values = local("values");
     let mut reader = Reader::default();
-    annotation.when.iter().for_each(|part| reader.condition(part));
-    takes.iter().flat_map(|take| &take.exprs).for_each(|expr| reader.expr(expr));
+    annotation
+        .when
+        .iter()
+        .for_each(|part| reader.condition(part));
+    takes
+        .iter()
+        .flat_map(|take| &take.exprs)
+        .for_each(|expr| reader.expr(expr));
     let statements = takes.iter().map(|take| &take.statement);
     let when = |met: bool| super::IS_ON.then(|| quote!(#values.when(#slot, #met);));
     let (met, unmet) = (when(true), when(false));
     let inner = quote!(#met #(#statements)*);
-    let nested = annotation.when.iter().rev().fold(inner, |inner, part| quote!(if #part { #inner }));
+    let nested = annotation
+        .when
+        .iter()
+        .rev()
+        .fold(inner, |inner, part| quote!(if #part { #inner }));
     unit(reader, quote!(#unmet #nested))
 }
 
-/// Values that are captured by these statements. Where a macro may hide a `return`, a closure keeps it
-/// from ending the function.
+/// Values that are captured by these statements. Where a macro may hide a `return`, a closure keeps
+/// it from ending the function.
 fn unit(reader: Reader, take: TokenStream) -> syn::Result<Unit> {
     let uses = reader.finish()?;
-    let take = if uses.hides { quote!((|| { #take })();) } else { take };
+    let take = if uses.hides {
+        quote!((|| { #take })();)
+    } else {
+        take
+    };
     Ok(Unit { uses, take })
 }

@@ -1,4 +1,5 @@
-//! What typical uses expand to. `INSTA_UPDATE=always cargo test -p mengpaneel-macros` writes them anew.
+//! What typical uses expand to. `INSTA_UPDATE=always cargo test -p mengpaneel-macros` writes them
+//! anew.
 
 use quote::quote;
 
@@ -118,7 +119,12 @@ fn a_bare_setup_of_a_middleware() {
 fn a_spread_and_computed_names() {
     insta::assert_snapshot!(expanded(
         Mode::Track,
-        quote!(events::ORDER, ..order, keys::PLAN = plan, { key(1) } = 1 + 1),
+        quote!(
+            events::ORDER,
+            ..order,
+            keys::PLAN = plan,
+            { key(1) } = 1 + 1
+        ),
         quote!(
             pub(crate) fn order(order: &Order, plan: &str) {
                 place(order);
@@ -131,9 +137,15 @@ fn a_spread_and_computed_names() {
 fn an_impl_trait_behind_a_method() {
     insta::assert_snapshot!(expanded(
         Mode::Tracking,
-        quote!(people.increment("Reads"), get_group("company", self.company).set("Plan", "pro")),
         quote!(
-            async fn read<'a, T: Read>(&'a mut self, from: T) -> Result<impl Iterator<Item = &'a str>, T::Error> {
+            people.increment("Reads"),
+            get_group("company", self.company).set("Plan", "pro")
+        ),
+        quote!(
+            async fn read<'a, T: Read>(
+                &'a mut self,
+                from: T,
+            ) -> Result<impl Iterator<Item = &'a str>, T::Error> {
                 self.lines(from).await
             }
         ),

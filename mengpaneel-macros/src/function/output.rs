@@ -30,7 +30,9 @@ pub(crate) enum Output {
 impl Function {
     /// Return type of the function.
     pub(crate) fn output(&self) -> Output {
-        let ReturnType::Type(_, output) = &self.sig.output else { return Output::Unit };
+        let ReturnType::Type(_, output) = &self.sig.output else {
+            return Output::Unit;
+        };
         let declared = ungrouped(output);
         match declared {
             Type::Tuple(tuple) if tuple.elems.is_empty() => return Output::Unit,
@@ -45,7 +47,10 @@ impl Function {
         }
         match closure_bounds(declared, &self.generics()) {
             Some(bounds) => Output::Closure { ty, bounds },
-            None => Output::Hidden { ty, is_opaque: is_opaque(declared) },
+            None => Output::Hidden {
+                ty,
+                is_opaque: is_opaque(declared),
+            },
         }
     }
 }
@@ -53,15 +58,22 @@ impl Function {
 /// The bounds of `impl Fn(&str) -> &str`, unless they name what only the signature knows.
 fn closure_bounds(ty: &Type, generics: &BTreeSet<String>) -> Option<TokenStream> {
     let Type::ImplTrait(ty) = ty else { return None };
-    let bounds: Vec<_> = ty.bounds.iter().filter(|bound| is_function(bound)).collect();
+    let bounds: Vec<_> = ty
+        .bounds
+        .iter()
+        .filter(|bound| is_function(bound))
+        .collect();
     let bounds = quote::quote!(#(#bounds)+*);
     (!bounds.is_empty() && !needs_signature(bounds.clone(), generics)).then_some(bounds)
 }
 
-/// Returns whether there is a lifetime, a generic parameter, `Self` or another `impl` in these tokens.
+/// Returns whether there is a lifetime, a generic parameter, `Self` or another `impl` in these
+/// tokens.
 fn needs_signature(tokens: TokenStream, generics: &BTreeSet<String>) -> bool {
     tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == "Self" || ident == "impl" || generics.contains(&text(&ident)),
+        TokenTree::Ident(ident) => {
+            ident == "Self" || ident == "impl" || generics.contains(&text(&ident))
+        }
         TokenTree::Punct(punct) => punct.as_char() == '\'',
         TokenTree::Group(group) => needs_signature(group.stream(), generics),
         TokenTree::Literal(_) => false,

@@ -10,7 +10,9 @@ pub(super) fn names(text: &str, mut found: impl FnMut(&str)) {
             continue;
         }
         let Some(close) = after.find('}') else { return };
-        let (argument, spec) = after[..close].split_once(':').unwrap_or((&after[..close], ""));
+        let (argument, spec) = after[..close]
+            .split_once(':')
+            .unwrap_or((&after[..close], ""));
         name(argument.trim(), &mut found);
         counts(spec, &mut found);
         rest = &after[close + 1..];
@@ -24,8 +26,14 @@ fn counts(spec: &str, found: &mut impl FnMut(&str)) {
         if pieces.peek().is_none() {
             return;
         }
-        let begin = piece.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        let begin = if piece.is_char_boundary(begin) { begin } else { piece.len() };
+        let begin = piece
+            .rfind(|c: char| !c.is_alphanumeric() && c != '_')
+            .map_or(0, |at| at + 1);
+        let begin = if piece.is_char_boundary(begin) {
+            begin
+        } else {
+            piece.len()
+        };
         // The flag `0` may stand before the name.
         name(piece[begin..].trim_start_matches('0'), found);
     }

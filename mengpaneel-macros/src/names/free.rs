@@ -39,7 +39,8 @@ pub(crate) struct Reader {
     scopes: Vec<BTreeSet<String>>,
     pub(super) uses: Uses,
     errors: Option<syn::Error>,
-    /// Where a `return`, `?` or `.await` belongs, and which loops and labels are the expression's own.
+    /// Where a `return`, `?` or `.await` belongs, and which loops and labels are the expression's
+    /// own.
     around: Around,
 }
 
@@ -95,7 +96,11 @@ impl Reader {
 
     pub(super) fn name(&mut self, name: &Ident, is_called: bool, fields: Vec<String>) {
         if !self.is_bound(name) {
-            self.uses.names.push(Use { name: name.clone(), is_called, fields });
+            self.uses.names.push(Use {
+                name: name.clone(),
+                is_called,
+                fields,
+            });
         }
     }
 
@@ -115,14 +120,25 @@ impl Reader {
 
     /// Visits what has a body of its own: its `return` is not the function's.
     fn in_body(&mut self, is_async: bool, visit: impl FnOnce(&mut Self)) {
-        let own = Around { in_body: true, in_async: is_async, ..Around::default() };
+        let own = Around {
+            in_body: true,
+            in_async: is_async,
+            ..Around::default()
+        };
         self.around(own, visit);
     }
 
-    fn in_loop(&mut self, label: Option<&syn::Label>, is_loop: bool, visit: impl FnOnce(&mut Self)) {
+    fn in_loop(
+        &mut self,
+        label: Option<&syn::Label>,
+        is_loop: bool,
+        visit: impl FnOnce(&mut Self),
+    ) {
         let mut around = self.around.clone();
         around.in_loop |= is_loop;
-        around.labels.extend(label.map(|label| label.name.ident.to_string()));
+        around
+            .labels
+            .extend(label.map(|label| label.name.ident.to_string()));
         self.around(around, visit);
     }
 
@@ -206,7 +222,9 @@ impl VisitMut for Reader {
             }
             _ => self.visit_expr_mut(&mut call.func),
         }
-        call.args.iter_mut().for_each(|arg| self.visit_expr_mut(arg));
+        call.args
+            .iter_mut()
+            .for_each(|arg| self.visit_expr_mut(arg));
     }
 
     fn visit_expr_let_mut(&mut self, condition: &mut syn::ExprLet) {
@@ -250,11 +268,15 @@ impl VisitMut for Reader {
     }
 
     fn visit_expr_loop_mut(&mut self, node: &mut syn::ExprLoop) {
-        self.in_loop(node.label.as_ref(), true, |reader| reader.visit_block_mut(&mut node.body));
+        self.in_loop(node.label.as_ref(), true, |reader| {
+            reader.visit_block_mut(&mut node.body)
+        });
     }
 
     fn visit_expr_block_mut(&mut self, node: &mut syn::ExprBlock) {
-        self.in_loop(node.label.as_ref(), false, |reader| reader.visit_block_mut(&mut node.block));
+        self.in_loop(node.label.as_ref(), false, |reader| {
+            reader.visit_block_mut(&mut node.block)
+        });
     }
 
     fn visit_expr_closure_mut(&mut self, closure: &mut syn::ExprClosure) {
@@ -286,7 +308,11 @@ impl VisitMut for Reader {
     fn visit_expr_try_mut(&mut self, node: &mut syn::ExprTry) {
         self.visit_expr_mut(&mut node.expr);
         if !self.around.in_body {
-            self.refuse(node.question_token.span(), "?", "say what an error comes to, such as with `.ok()`");
+            self.refuse(
+                node.question_token.span(),
+                "?",
+                "say what an error comes to, such as with `.ok()`",
+            );
         }
     }
 
@@ -325,5 +351,9 @@ impl VisitMut for Reader {
 
     fn visit_type_mut(&mut self, _: &mut syn::Type) {}
 
-    fn visit_angle_bracketed_generic_arguments_mut(&mut self, _: &mut syn::AngleBracketedGenericArguments) {}
+    fn visit_angle_bracketed_generic_arguments_mut(
+        &mut self,
+        _: &mut syn::AngleBracketedGenericArguments,
+    ) {
+    }
 }

@@ -25,15 +25,15 @@ enum Grammar {
 
 fn grammar(name: &str) -> Option<Grammar> {
     Some(match name {
-        "format" | "format_args" | "print" | "println" | "eprint" | "eprintln" | "panic" | "todo" | "unimplemented"
-        | "unreachable" => Grammar::Format(0),
+        "format" | "format_args" | "print" | "println" | "eprint" | "eprintln" | "panic"
+        | "todo" | "unimplemented" | "unreachable" => Grammar::Format(0),
         "write" | "writeln" | "assert" | "debug_assert" => Grammar::Format(1),
         "assert_eq" | "assert_ne" | "debug_assert_eq" | "debug_assert_ne" => Grammar::Format(2),
         "vec" | "dbg" => Grammar::List,
         "matches" => Grammar::Matches,
         "json" => Grammar::Json,
-        "cfg" | "column" | "concat" | "env" | "file" | "include_bytes" | "include_str" | "line" | "module_path"
-        | "option_env" | "stringify" => Grammar::Nothing,
+        "cfg" | "column" | "concat" | "env" | "file" | "include_bytes" | "include_str" | "line"
+        | "module_path" | "option_env" | "stringify" => Grammar::Nothing,
         _ => return None,
     })
 }
@@ -46,16 +46,27 @@ pub(crate) fn is_well_known(name: &Ident) -> bool {
 impl Reader {
     /// Reads a macro's tokens by its grammar; those of an unknown one, token by token.
     pub(super) fn known_or_not(&mut self, mac: &syn::Macro) {
-        let name = mac.path.segments.last().map(|segment| text(&segment.ident)).unwrap_or_default();
+        let name = mac
+            .path
+            .segments
+            .last()
+            .map(|segment| text(&segment.ident))
+            .unwrap_or_default();
         let tokens = mac.tokens.clone();
         let parsed = match grammar(&name) {
-            Some(Grammar::Format(at)) => (|input: ParseStream<'_>| formatted(input, at)).parse2(tokens.clone()),
+            Some(Grammar::Format(at)) => {
+                (|input: ParseStream<'_>| formatted(input, at)).parse2(tokens.clone())
+            }
             Some(Grammar::List) => list.parse2(tokens.clone()),
             Some(Grammar::Matches) => matches.parse2(tokens.clone()),
             Some(Grammar::Json) => (|input: ParseStream<'_>| {
                 let mut pieces = Vec::new();
                 json(input, &mut pieces)?;
-                if input.is_empty() { Ok(pieces) } else { Err(input.error("expected one value")) }
+                if input.is_empty() {
+                    Ok(pieces)
+                } else {
+                    Err(input.error("expected one value"))
+                }
             })
             .parse2(tokens.clone()),
             Some(Grammar::Nothing) => return,
@@ -83,7 +94,15 @@ impl Reader {
         let mut named = BTreeMap::new();
         mentioned(tokens.clone(), &mut named);
         let scan = Scan::of_stream(tokens.clone());
-        for (name, Mention { ident, is_called, in_text }) in named {
+        for (
+            name,
+            Mention {
+                ident,
+                is_called,
+                in_text,
+            },
+        ) in named
+        {
             if self.is_bound(&ident) {
                 continue;
             }
@@ -112,13 +131,20 @@ fn formatted(input: ParseStream<'_>, format: usize) -> Result<Vec<Piece>> {
         if input.is_empty() {
             break;
         }
-        if index > format && input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+        if index > format
+            && input.peek(Ident::peek_any)
+            && input.peek2(Token![=])
+            && !input.peek2(Token![==])
+        {
             arguments.insert(text(&input.call(Ident::parse_any)?));
             input.parse::<Token![=]>()?;
         }
         let expr: Expr = input.parse()?;
         match &expr {
-            Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) if index == format => string = Some(text.clone()),
+            Expr::Lit(syn::ExprLit {
+                lit: syn::Lit::Str(text),
+                ..
+            }) if index == format => string = Some(text.clone()),
             _ => pieces.push(Piece::Expr(expr)),
         }
         if !input.is_empty() {
@@ -142,7 +168,9 @@ fn identifier(name: &str, span: Span) -> Ident {
             ident.set_span(span);
             ident
         }
-        Err(_) if matches!(name, "self" | "Self" | "super" | "crate" | "_") => Ident::new(name, span),
+        Err(_) if matches!(name, "self" | "Self" | "super" | "crate" | "_") => {
+            Ident::new(name, span)
+        }
         Err(_) => Ident::new_raw(name, span),
     }
 }
@@ -164,13 +192,20 @@ fn list(input: ParseStream<'_>) -> Result<Vec<Piece>> {
 fn matches(input: ParseStream<'_>) -> Result<Vec<Piece>> {
     let value = input.parse()?;
     input.parse::<Token![,]>()?;
-    let mut pieces = vec![Piece::Expr(value), Piece::Pattern(Pat::parse_multi_with_leading_vert(input)?)];
+    let mut pieces = vec![
+        Piece::Expr(value),
+        Piece::Pattern(Pat::parse_multi_with_leading_vert(input)?),
+    ];
     if input.peek(Token![if]) {
         input.parse::<Token![if]>()?;
         pieces.push(Piece::Condition(input.parse()?));
     }
     input.parse::<Option<Token![,]>>()?;
-    if input.is_empty() { Ok(pieces) } else { Err(input.error("expected nothing more")) }
+    if input.is_empty() {
+        Ok(pieces)
+    } else {
+        Err(input.error("expected nothing more"))
+    }
 }
 
 /// A value of `json!`: an object, an array, `null`, or an expression.
@@ -201,7 +236,12 @@ fn json(input: ParseStream<'_>, pieces: &mut Vec<Piece>) -> Result<()> {
             json(&array, pieces)?;
             array.parse::<Option<Token![,]>>()?;
         }
-    } else if input.fork().call(Ident::parse_any).is_ok_and(|word| word == "null") && is_alone(input) {
+    } else if input
+        .fork()
+        .call(Ident::parse_any)
+        .is_ok_and(|word| word == "null")
+        && is_alone(input)
+    {
         input.call(Ident::parse_any)?;
     } else {
         pieces.push(Piece::Expr(input.parse()?));
@@ -235,12 +275,17 @@ fn mentioned(tokens: TokenStream, named: &mut BTreeMap<String, Mention>) {
                 let is_path = before == (':', ':') || after == (':', ':');
                 let is_key = (after.0 == ':' || after.0 == '=') && !matches!(after.1, '=' | '>');
                 let is_other = after.0 == '!' || before.1 == '\'';
-                let is_word = syn::parse_str::<Ident>(&ident.to_string()).is_err() && ident != "self";
+                let is_word =
+                    syn::parse_str::<Ident>(&ident.to_string()).is_err() && ident != "self";
                 if is_member || is_path || is_key || is_other || is_word {
                     continue;
                 }
                 let is_called = matches!(tokens.get(index + 1), Some(TokenTree::Group(group)) if group.delimiter() == proc_macro2::Delimiter::Parenthesis);
-                let mention = Mention { ident: ident.clone(), is_called, in_text: false };
+                let mention = Mention {
+                    ident: ident.clone(),
+                    is_called,
+                    in_text: false,
+                };
                 named.entry(text(ident)).or_insert(mention);
             }
         }
@@ -248,9 +293,15 @@ fn mentioned(tokens: TokenStream, named: &mut BTreeMap<String, Mention>) {
 }
 
 fn in_text(literal: &Literal, named: &mut BTreeMap<String, Mention>) {
-    let Ok(string) = syn::parse2::<LitStr>(TokenTree::Literal(literal.clone()).into()) else { return };
+    let Ok(string) = syn::parse2::<LitStr>(TokenTree::Literal(literal.clone()).into()) else {
+        return;
+    };
     format::names(&string.value(), |name| {
-        let mention = Mention { ident: identifier(name, literal.span()), is_called: false, in_text: true };
+        let mention = Mention {
+            ident: identifier(name, literal.span()),
+            is_called: false,
+            in_text: true,
+        };
         named.entry(name.to_owned()).or_insert(mention);
     });
 }

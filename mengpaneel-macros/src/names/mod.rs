@@ -66,7 +66,9 @@ impl VisitMut for Bound<'_> {
 
 /// The name among `known` that was probably meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|candidate| (distance(name, candidate), candidate));
+    let scored = known
+        .into_iter()
+        .map(|candidate| (distance(name, candidate), candidate));
     let (distance, best) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + name.len() / 4).then_some(best)
 }
@@ -79,7 +81,9 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, from) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, to) in b.iter().enumerate() {
-            let mut best = (last[j] + usize::from(from != to)).min(last[j + 1] + 1).min(row[j] + 1);
+            let mut best = (last[j] + usize::from(from != to))
+                .min(last[j + 1] + 1)
+                .min(row[j] + 1);
             if i > 0 && j > 0 && from == &b[j - 1] && &a[i - 1] == to {
                 best = best.min(before_last[j - 1] + 1);
             }

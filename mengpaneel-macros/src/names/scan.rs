@@ -41,7 +41,11 @@ impl Scan {
 
     /// Returns whether the name stands in these tokens, a text to be formatted included.
     pub(crate) fn mentions(&self, name: &str) -> bool {
-        self.mentioned.contains(name) || self.formats.iter().any(|text| text.contains(&format!("{{{name}")))
+        self.mentioned.contains(name)
+            || self
+                .formats
+                .iter()
+                .any(|text| text.contains(&format!("{{{name}")))
     }
 
     /// Reads the tokens of one group, and returns the names in them.
@@ -68,10 +72,15 @@ impl Scan {
             } else if let Some((mark, rest)) = tokens.punct() {
                 punct = mark.as_char();
                 if last == '=' && punct == '>' {
-                    self.may_be_bound.extend(names.iter().skip(before_arrow).cloned());
+                    self.may_be_bound
+                        .extend(names.iter().skip(before_arrow).cloned());
                     before_arrow = names.len();
                 }
-                in_pattern = if punct == '|' { !in_pattern } else { in_pattern && !matches!(punct, '=' | ';') };
+                in_pattern = if punct == '|' {
+                    !in_pattern
+                } else {
+                    in_pattern && !matches!(punct, '=' | ';')
+                };
                 tokens = rest;
             } else if let Some((literal, rest)) = tokens.literal() {
                 let literal = literal.to_string();
@@ -80,7 +89,9 @@ impl Scan {
                 }
                 tokens = rest;
             } else {
-                let Some((_, rest)) = tokens.token_tree() else { break };
+                let Some((_, rest)) = tokens.token_tree() else {
+                    break;
+                };
                 tokens = rest;
             }
             if in_pattern {

@@ -15,7 +15,11 @@ fn read(tokens: TokenStream) -> Uses {
 }
 
 fn free(tokens: TokenStream) -> Vec<String> {
-    let names: BTreeSet<String> = read(tokens).names.iter().map(|used| text(&used.name)).collect();
+    let names: BTreeSet<String> = read(tokens)
+        .names
+        .iter()
+        .map(|used| text(&used.name))
+        .collect();
     names.into_iter().collect()
 }
 
@@ -105,7 +109,13 @@ free_names! {
 
 #[test]
 fn unknown_macros_make_names_uncertain_that_they_may_bind() {
-    let uncertain = |tokens| read(tokens).uncertain.iter().map(|(name, _)| text(name)).collect::<Vec<_>>();
+    let uncertain = |tokens| {
+        read(tokens)
+            .uncertain
+            .iter()
+            .map(|(name, _)| text(name))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(uncertain(quote!(my!(|x| x + y))), ["x"]);
     assert_eq!(
         uncertain(quote!(my!(match a {
@@ -235,7 +245,8 @@ impl Made {
                 quote!({ let #bound = #value; #rest })
             }
             Self::Match(value, bound, arm, other) => {
-                let (value, bound, arm, other) = (value.tokens(), name(*bound), arm.tokens(), other.tokens());
+                let (value, bound, arm, other) =
+                    (value.tokens(), name(*bound), arm.tokens(), other.tokens());
                 quote!(match #value { Some(#bound) if #bound > 0 => #arm, _ => #other })
             }
             Self::IfLet(bound, value, then, otherwise) => {
@@ -285,7 +296,9 @@ impl Made {
             Self::Field(a) => a.free(),
             Self::Add(a, b) | Self::Json(a, b) | Self::Vec(a, b) => join(vec![a.free(), b.free()]),
             Self::Let(bound, value, rest) => join(vec![value.free(), without(rest, *bound)]),
-            Self::Match(value, bound, arm, other) => join(vec![value.free(), without(arm, *bound), other.free()]),
+            Self::Match(value, bound, arm, other) => {
+                join(vec![value.free(), without(arm, *bound), other.free()])
+            }
             Self::IfLet(bound, value, then, otherwise) => {
                 join(vec![value.free(), without(then, *bound), otherwise.free()])
             }

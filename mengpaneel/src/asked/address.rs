@@ -18,8 +18,17 @@ pub struct Address {
 
 impl Address {
     /// Of scheme and host, and what stands behind them.
-    pub fn new(scheme: impl Into<Cow<'static, str>>, host: String, path: Option<PathAndQuery>) -> Self {
-        Self { scheme: scheme.into(), host, path, url: OnceLock::new() }
+    pub fn new(
+        scheme: impl Into<Cow<'static, str>>,
+        host: String,
+        path: Option<PathAndQuery>,
+    ) -> Self {
+        Self {
+            scheme: scheme.into(),
+            host,
+            path,
+            url: OnceLock::new(),
+        }
     }
 
     /// It, with its parts.
@@ -31,11 +40,18 @@ impl Address {
     pub fn text(&self) -> Option<String> {
         let (host, path) = self.parts();
         let is_plain = is_plain_origin(&self.scheme, host) && is_plain_path(path);
-        if is_plain { Some(self.joined()) } else { self.url().map(ToString::to_string) }
+        if is_plain {
+            Some(self.joined())
+        } else {
+            self.url().map(ToString::to_string)
+        }
     }
 
     fn parts(&self) -> (&str, &str) {
-        (&self.host, self.path.as_ref().map_or("/", PathAndQuery::as_str))
+        (
+            &self.host,
+            self.path.as_ref().map_or("/", PathAndQuery::as_str),
+        )
     }
 
     fn joined(&self) -> String {
@@ -48,7 +64,10 @@ impl Address {
         if path.starts_with('/') && !host.ends_with(['/', '?', '#']) {
             return Url::parse(&self.joined()).ok();
         }
-        Url::parse(&[&*self.scheme, "://", host].concat()).ok()?.join(path).ok()
+        Url::parse(&[&*self.scheme, "://", host].concat())
+            .ok()?
+            .join(path)
+            .ok()
     }
 }
 
@@ -64,17 +83,27 @@ fn is_plain_origin(scheme: &str, host: &str) -> bool {
         Some((host, port)) => (host, Some(port)),
         None => (host, None),
     };
-    let is_port = |port: &str| port != default && !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok();
-    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let is_port = |port: &str| {
+        port != default && !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok()
+    };
+    let is_letter = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-')
+    };
     let last = host.rsplit('.').next().unwrap_or_default();
-    // What ends in a number is an address, or is to be refused; what is not ASCII has rules of its own.
-    let is_name = !last.is_empty() && !last.starts_with(|c: char| c.is_ascii_digit()) && !host.contains("xn--");
-    host.bytes().all(is_letter) && port.is_none_or(is_port) && (is_name || host.parse::<Ipv4Addr>().is_ok())
+    // What ends in a number is an address, or is to be refused; what is not ASCII has rules of its
+    // own.
+    let is_name = !last.is_empty()
+        && !last.starts_with(|c: char| c.is_ascii_digit())
+        && !host.contains("xn--");
+    host.bytes().all(is_letter)
+        && port.is_none_or(is_port)
+        && (is_name || host.parse::<Ipv4Addr>().is_ok())
 }
 
 fn is_plain_path(path: &str) -> bool {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.' | b'/');
+    let is_letter =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.' | b'/');
     let in_query = |byte: u8| is_letter(byte) || matches!(byte, b'=' | b'&' | b'%' | b'+');
     let is_resolved = path.starts_with('/') && !path.contains("/.");
     is_resolved && path.bytes().all(is_letter) && query.bytes().all(in_query)

@@ -16,7 +16,11 @@ fn settings(trusted: &[&str]) -> Settings {
         token: "t".into(),
         names: Names::new(None).unwrap(),
         cookies: CookieNames::new("t", &config),
-        page: PageSettings { loader: Loader::Always, lib_url: String::new(), config: json!({}) },
+        page: PageSettings {
+            loader: Loader::Always,
+            lib_url: String::new(),
+            config: json!({}),
+        },
         seeding: None,
         max_header: 4096,
         inject_into_streams: false,
@@ -31,11 +35,22 @@ fn settings(trusted: &[&str]) -> Settings {
 }
 
 fn asked(request: TestRequest) -> Asked {
-    Asked::new(&request.insert_header(("host", "blog.example")).to_http_request(), &settings(&[]))
+    Asked::new(
+        &request
+            .insert_header(("host", "blog.example"))
+            .to_http_request(),
+        &settings(&[]),
+    )
 }
 
 fn get(headers: &[(&str, &str)]) -> Asked {
-    asked(headers.iter().fold(TestRequest::get().uri("/a/b?c"), |request, header| request.insert_header(*header)))
+    asked(
+        headers
+            .iter()
+            .fold(TestRequest::get().uri("/a/b?c"), |request, header| {
+                request.insert_header(*header)
+            }),
+    )
 }
 
 #[test]
@@ -60,7 +75,13 @@ fn origin_that_a_proxy_hides_is_found() {
 fn a_page_that_a_person_sees_is_a_navigation() {
     assert!(get(&[("sec-fetch-mode", "navigate")]).can_replay());
     assert!(get(&[("accept", "text/html,*/*")]).can_replay());
-    assert!(get(&[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch;prerender")]).can_replay());
+    assert!(
+        get(&[
+            ("sec-fetch-mode", "navigate"),
+            ("sec-purpose", "prefetch;prerender")
+        ])
+        .can_replay()
+    );
 }
 
 #[test]
@@ -69,7 +90,9 @@ fn response_that_nobody_is_shown_replays_nothing() {
     assert!(!get(&[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")]).can_replay());
     assert!(!get(&[("accept", "text/html"), ("x-pjax", "true")]).can_replay());
     assert!(!get(&[("accept", "text/html"), ("origin", "http://evil.example")]).can_replay());
-    let head = TestRequest::default().method(Method::HEAD).insert_header(("accept", "text/html"));
+    let head = TestRequest::default()
+        .method(Method::HEAD)
+        .insert_header(("accept", "text/html"));
     assert!(!asked(head).can_replay());
 }
 
@@ -87,7 +110,11 @@ fn a_capable_client_says_so_in_two_ways() {
         (",", false),
         ("true, false", false),
     ] {
-        assert_eq!(get(&[("x-mengpaneel-flush-capable", value)]).is_capable, capable, "{value}");
+        assert_eq!(
+            get(&[("x-mengpaneel-flush-capable", value)]).is_capable,
+            capable,
+            "{value}"
+        );
     }
     let twice = TestRequest::get().append_header(("x-mengpaneel-flush-capable", "true"));
     assert!(asked(twice.append_header(("x-mengpaneel-flush-capable", "true"))).is_capable);
@@ -96,7 +123,10 @@ fn a_capable_client_says_so_in_two_ways() {
 #[test]
 fn setup_sent_by_two_scripts_counts_once() {
     let known = |value| get(&[("x-mengpaneel-setup", value)]).setup_name;
-    assert_eq!(known("9f86d081884c7d65, 9f86d081884c7d65").as_deref(), Some("9f86d081884c7d65"));
+    assert_eq!(
+        known("9f86d081884c7d65, 9f86d081884c7d65").as_deref(),
+        Some("9f86d081884c7d65")
+    );
     assert_eq!(known("9f86, 884c").as_deref(), Some("9f86, 884c"));
 }
 
@@ -112,17 +142,28 @@ fn bytes_outside_of_ascii_hide_nothing_else() {
         ("x-requested-with", b"\xFF"),
         ("x-custom", b"\xFF"),
         ("purpose", b"\xFF"),
-        ("cookie", b"city=M\xFCnchen; mp_t_mixpanel=%7B%22distinct_id%22%3A%2242%22%7D"),
+        (
+            "cookie",
+            b"city=M\xFCnchen; mp_t_mixpanel=%7B%22distinct_id%22%3A%2242%22%7D",
+        ),
     ];
-    let request = sent.iter().fold(TestRequest::get(), |request, (name, value)| {
-        request.insert_header((HeaderName::from_bytes(name.as_bytes()).unwrap(), bytes(value)))
-    });
+    let request = sent
+        .iter()
+        .fold(TestRequest::get(), |request, (name, value)| {
+            request.insert_header((
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                bytes(value),
+            ))
+        });
     let (asked, settings) = (asked(request), settings(&[]));
     assert!(asked.can_replay());
     let visitor = asked.visitor(&settings.cookies, false);
     assert_eq!(visitor.browser().current_id(), Some("42"));
     assert_eq!(visitor.user_agent.as_deref(), Some("Mozilla é"));
-    assert_eq!(visitor.referrer.as_deref(), Some("http://blog.example/café"));
+    assert_eq!(
+        visitor.referrer.as_deref(),
+        Some("http://blog.example/café")
+    );
 }
 
 #[test]
@@ -133,19 +174,31 @@ fn bytes_before_a_proxys_entry_do_not_hide_it() {
         .insert_header(("host", "inner"))
         .insert_header(("x-forwarded-for", forwarded));
     let settings = settings(&["10.0.0.0/8"]);
-    let visitor = Asked::new(&request.to_http_request(), &settings).visitor(&settings.cookies, false);
+    let visitor =
+        Asked::new(&request.to_http_request(), &settings).visitor(&settings.cookies, false);
     assert_eq!(visitor.ip.as_deref(), Some("203.0.113.7"));
 }
 
 #[test]
 fn a_location_is_on_this_origin_as_a_browser_resolves_it() {
     let asked = get(&[]);
-    for here in ["/", "posts/1", "?x", "http://blog.example/x", "https://blog.example/", "//blog.example/"] {
+    for here in [
+        "/",
+        "posts/1",
+        "?x",
+        "http://blog.example/x",
+        "https://blog.example/",
+        "//blog.example/",
+    ] {
         assert!(asked.is_same_origin(here), "{here}");
     }
-    for there in
-        ["//evil.example/", "http://blog.example:81/", "https://blog.example:444/", "/\\evil.example", "mailto:a"]
-    {
+    for there in [
+        "//evil.example/",
+        "http://blog.example:81/",
+        "https://blog.example:444/",
+        "/\\evil.example",
+        "mailto:a",
+    ] {
         assert!(!asked.is_same_origin(there), "{there}");
     }
 }
@@ -170,7 +223,8 @@ fn what_a_proxy_says_counts_only_where_it_is_trusted() {
             .insert_header(("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"))
             .to_http_request()
     };
-    let seen = |settings: &Settings| Asked::new(&request(), settings).visitor(&settings.cookies, false);
+    let seen =
+        |settings: &Settings| Asked::new(&request(), settings).visitor(&settings.cookies, false);
     let trusted = seen(&settings(&["10.0.0.0/8"]));
     assert_eq!(trusted.ip.as_deref(), Some("203.0.113.7"));
     assert_eq!(trusted.url.as_deref(), Some("https://blog.example/x"));

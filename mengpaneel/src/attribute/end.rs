@@ -11,12 +11,18 @@ pub(super) fn condition(on: On, kind: Kind, outcome: Outcome) -> Option<Conditio
         (_, outcome) => outcome,
     };
     let ended = match (on, outcome) {
-        (On::Always, _) | (On::Success, Outcome::Returned) | (On::Failure, Outcome::Failed) => Condition::Always,
+        (On::Always, _) | (On::Success, Outcome::Returned) | (On::Failure, Outcome::Failed) => {
+            Condition::Always
+        }
         (On::Success, Outcome::Answered) => Condition::Response,
         (On::Success, Outcome::Absent) => Condition::Found,
         (On::Failure, Outcome::Absent) => Condition::NotFound,
         (On::Failure, Outcome::Answered) => Condition::FailedResponse,
         (On::Success, Outcome::Failed) | (On::Failure, Outcome::Returned) => return None,
     };
-    Some(if kind == Kind::Guard { Condition::Routed } else { ended })
+    Some(if kind == Kind::Guard {
+        Condition::Routed
+    } else {
+        ended
+    })
 }

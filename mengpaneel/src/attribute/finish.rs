@@ -24,8 +24,11 @@ macro_rules! __finished {
             AsFuture as _, AsOtherFuture as _, AsResponse as _, AsTask as _, AsValue as _,
         };
         // Where the value is of another type, the compiler says so, and need say no more.
-        (&&&&&$crate::__private::outcome::Probe::<$ty>::of(&$returned))
-            .finish($frame, $returned, |returned| $crate::__private::ended!(returned))
+        (&&&&&$crate::__private::outcome::Probe::<$ty>::of(&$returned)).finish(
+            $frame,
+            $returned,
+            |returned| $crate::__private::ended!(returned),
+        )
     }};
 }
 
@@ -34,9 +37,14 @@ macro_rules! __finished {
 #[macro_export]
 macro_rules! __finished_opaque {
     ($frame:ident, $returned:ident) => {{
-        use $crate::__private::finish::{AsBoxed as _, AsOpaque as _, AsResponse as _, AsTask as _, AsValue as _};
-        (&&&&&$crate::__private::outcome::Probe::of(&$returned))
-            .finish($frame, $returned, |returned| $crate::__private::ended!(returned))
+        use $crate::__private::finish::{
+            AsBoxed as _, AsOpaque as _, AsResponse as _, AsTask as _, AsValue as _,
+        };
+        (&&&&&$crate::__private::outcome::Probe::of(&$returned)).finish(
+            $frame,
+            $returned,
+            |returned| $crate::__private::ended!(returned),
+        )
     }};
 }
 
@@ -206,7 +214,11 @@ pin_project! {
 
 impl<F: Future> Ending<F> {
     fn new(future: F, frame: Frame, outcome: fn(&F::Output) -> Outcome) -> Self {
-        Self { future, frame: Some(frame), outcome }
+        Self {
+            future,
+            frame: Some(frame),
+            outcome,
+        }
     }
 }
 

@@ -89,10 +89,18 @@ impl Frame {
             }
             return Self(None);
         };
-        let Some(recorder) = mixpanel.recorder() else { return Self(None) };
+        let Some(recorder) = mixpanel.recorder() else {
+            return Self(None);
+        };
         let entered = recorder.ticket();
         let slots = Mutex::new(Slots::new(site.slots));
-        Self(Some(Arc::new(Live { mixpanel, site, entered, slots, limit: None })))
+        Self(Some(Arc::new(Live {
+            mixpanel,
+            site,
+            entered,
+            slots,
+            limit: None,
+        })))
     }
 
     /// Limits a bare `#[setup]` to these lines, where the function may pass the request on.
@@ -106,11 +114,14 @@ impl Frame {
     /// Where to put the values that can be captured at the start; `None` where nothing is recorded.
     pub fn entry(&self) -> Option<Values<'_>> {
         let live = self.0.as_deref()?;
-        Some(Values { live, ticket: live.entered })
+        Some(Values {
+            live,
+            ticket: live.entered,
+        })
     }
 
-    /// Where to put the values that can be captured at this point; `None` where nothing is recorded,
-    /// so that nothing is evaluated either.
+    /// Where to put the values that can be captured at this point; `None` where nothing is
+    /// recorded, so that nothing is evaluated either.
     pub fn values(&self) -> Option<Values<'_>> {
         self.0.as_deref()?.values()
     }
@@ -138,11 +149,16 @@ impl Frame {
         self.begin_setup().scope(body)
     }
 
-    /// As [`run_in_setup`](Self::run_in_setup), for a guard, whose setup counts if it passes and the
-    /// request is routed.
+    /// As [`run_in_setup`](Self::run_in_setup), for a guard, whose setup counts if it passes and
+    /// the request is routed.
     pub fn guard_in_setup(&self, body: impl FnOnce() -> bool) -> bool {
-        let Some(recorder) = self.0.as_ref().and_then(|live| live.mixpanel.recorder()) else { return body() };
-        let taking_back = TakingBack { recorder, from: recorder.here() };
+        let Some(recorder) = self.0.as_ref().and_then(|live| live.mixpanel.recorder()) else {
+            return body();
+        };
+        let taking_back = TakingBack {
+            recorder,
+            from: recorder.here(),
+        };
         let passed = self.begin_setup().sync_scope(body);
         if passed {
             std::mem::forget(taking_back);
@@ -159,7 +175,9 @@ impl Frame {
     }
 
     fn begin_setup(&self) -> Mixpanel {
-        let Some(live) = self.0.as_deref() else { return current() };
+        let Some(live) = self.0.as_deref() else {
+            return current();
+        };
         if let Some(recorder) = live.mixpanel.recorder() {
             recorder.begin_setup(live.setup_condition());
         }
@@ -208,7 +226,11 @@ impl Live {
 
     /// The place of an attribute on this line.
     fn place(&self, line: u32) -> Place {
-        Place { file: self.site.file, line, route: self.site.routes().first() }
+        Place {
+            file: self.site.file,
+            line,
+            route: self.site.routes().first(),
+        }
     }
 
     fn is_bare(&self) -> bool {
@@ -217,7 +239,11 @@ impl Live {
 
     /// Condition under which the setup of a bare `#[setup]` counts.
     fn setup_condition(&self) -> Condition {
-        if self.site.kind == Kind::Guard { Condition::Routed } else { Condition::Always }
+        if self.site.kind == Kind::Guard {
+            Condition::Routed
+        } else {
+            Condition::Always
+        }
     }
 
     fn in_setup(&self) -> Mixpanel {
@@ -230,14 +256,25 @@ impl Live {
 
     /// Records, in the order of the modes, the calls whose condition and values are there.
     fn record(&self, outcome: Outcome) {
-        let Some(recorder) = self.mixpanel.recorder() else { return };
+        let Some(recorder) = self.mixpanel.recorder() else {
+            return;
+        };
         let slots = std::mem::replace(&mut *self.slots(), Slots::new(0));
         let kind = self.site.kind();
         let ended = |annotated: &'static Annotated| {
             let condition = condition(annotated.on, kind, outcome)?;
             let when = slots.met(annotated);
-            let arguments = if when == When::True { slots.arguments(annotated, recorder) } else { None };
-            Some(Ended { annotated, condition, when, arguments })
+            let arguments = if when == When::True {
+                slots.arguments(annotated, recorder)
+            } else {
+                None
+            };
+            Some(Ended {
+                annotated,
+                condition,
+                when,
+                arguments,
+            })
         };
         let mut calls: Vec<Ended> = self.site.calls.iter().filter_map(ended).collect();
         self.record_mode(Mode::BeforeSetup, &mut calls);
@@ -248,9 +285,14 @@ impl Live {
 
     /// All setup of one function is one setup; one whose `when` was false has spoken.
     fn begin_setups(&self, calls: &[Ended]) {
-        let Some(recorder) = self.mixpanel.recorder() else { return };
+        let Some(recorder) = self.mixpanel.recorder() else {
+            return;
+        };
         let mut begun = None;
-        for call in calls.iter().filter(|call| call.annotated.mode == Mode::Setup) {
+        for call in calls
+            .iter()
+            .filter(|call| call.annotated.mode == Mode::Setup)
+        {
             match call.when {
                 When::False => recorder.speak(),
                 When::NeverReached => {}
@@ -269,15 +311,38 @@ impl Live {
     }
 
     fn record_mode(&self, mode: Mode, calls: &mut [Ended]) {
-        let Some(recorder) = self.mixpanel.recorder() else { return };
-        for call in calls.iter_mut().filter(|call| call.annotated.mode == mode && !call.annotated.bare) {
-            let Ended { annotated, condition, .. } = *call;
-            let Some(Arguments { args, ticket, stamp, may_have_id }) = call.arguments.take() else { continue };
+        let Some(recorder) = self.mixpanel.recorder() else {
+            return;
+        };
+        for call in calls
+            .iter_mut()
+            .filter(|call| call.annotated.mode == mode && !call.annotated.bare)
+        {
+            let Ended {
+                annotated,
+                condition,
+                ..
+            } = *call;
+            let Some(Arguments {
+                args,
+                ticket,
+                stamp,
+                may_have_id,
+            }) = call.arguments.take()
+            else {
+                continue;
+            };
             let via_server = annotated.via_server || self.mixpanel.is_via_server();
             let ticket = Some(ticket.unwrap_or(self.entered));
             let place = self.place(annotated.line);
             let call = Call::with(annotated.method.clone(), args);
-            let entry = Entry { call, mode, via_server, condition, ticket };
+            let entry = Entry {
+                call,
+                mode,
+                via_server,
+                condition,
+                ticket,
+            };
             match stamp {
                 Some(_) => recorder.record_stamped(entry, stamp, may_have_id.then_some(place)),
                 None => recorder.record_at(entry, place),
@@ -320,7 +385,9 @@ impl Values<'_> {
 
     /// The amount by which the property of this name is changed.
     pub fn amount<T: Amount>(&self, slot: usize, name: &str, amount: &T) {
-        self.put(slot, |mixpanel, to| mixpanel.amount(name, &|| self.place(slot), amount, to));
+        self.put(slot, |mixpanel, to| {
+            mixpanel.amount(name, &|| self.place(slot), amount, to)
+        });
     }
 
     /// The name of an event, of a property, or of a list.
@@ -350,10 +417,13 @@ impl Values<'_> {
     /// The place of the attribute that takes this value.
     fn place(&self, slot: usize) -> Place {
         let call = self.live.site.calls.iter().find(|call| call.has_slot(slot));
-        self.live.place(call.map(|call| call.line).unwrap_or_default())
+        self.live
+            .place(call.map(|call| call.line).unwrap_or_default())
     }
 
     fn put(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {
-        self.live.slots().put(slot, self.ticket, |to| write(&self.live.mixpanel, to));
+        self.live
+            .slots()
+            .put(slot, self.ticket, |to| write(&self.live.mixpanel, to));
     }
 }

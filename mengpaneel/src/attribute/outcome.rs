@@ -160,5 +160,9 @@ impl<R> Ask<R> for Probe<R> {
 }
 
 fn ok<T, E>(result: &Result<T, E>, outcome: Outcome) -> Outcome {
-    if result.is_ok() { outcome } else { Outcome::Failed }
+    if result.is_ok() {
+        outcome
+    } else {
+        Outcome::Failed
+    }
 }

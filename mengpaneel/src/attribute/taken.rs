@@ -35,14 +35,27 @@ pub(super) enum When {
 impl Slots {
     /// Room for so many.
     pub(super) fn new(count: usize) -> Self {
-        Self { written: Vec::with_capacity(16 * count), slots: vec![Slot::default(); count] }
+        Self {
+            written: Vec::with_capacity(16 * count),
+            slots: vec![Slot::default(); count],
+        }
     }
 
     /// Puts the value there that is written so, in the place of the one that was taken before.
-    pub(super) fn put(&mut self, index: usize, ticket: u64, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) {
+    pub(super) fn put(
+        &mut self,
+        index: usize,
+        ticket: u64,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+    ) {
         let before = self.slots.get_mut(index).and_then(|slot| slot.own.take());
         if let Some(gone) = before {
-            for own in self.slots.iter_mut().filter_map(|slot| slot.own.as_mut()).filter(|own| own.start >= gone.end) {
+            for own in self
+                .slots
+                .iter_mut()
+                .filter_map(|slot| slot.own.as_mut())
+                .filter(|own| own.start >= gone.end)
+            {
                 *own = own.start - gone.len()..own.end - gone.len();
             }
             self.written.drain(gone);
@@ -63,7 +76,9 @@ impl Slots {
 
     /// Whether the call's `when` was there, and what it said.
     pub(super) fn met(&self, annotated: &Annotated) -> When {
-        let Some(slot) = annotated.when else { return When::True };
+        let Some(slot) = annotated.when else {
+            return When::True;
+        };
         match self.slots.get(slot).and_then(|slot| self.of(slot)) {
             Some(b"t") => When::True,
             Some(_) => When::False,
@@ -71,14 +86,25 @@ impl Slots {
         }
     }
 
-    /// What a call is called with; `None` where a value is missing. An event is given a stamp by `recorder`.
-    pub(super) fn arguments(&self, annotated: &Annotated, recorder: &Recorder) -> Option<Arguments> {
-        let mut taken = Taken { slots: self, last: None };
+    /// What a call is called with; `None` where a value is missing. An event is given a stamp by
+    /// `recorder`.
+    pub(super) fn arguments(
+        &self,
+        annotated: &Annotated,
+        recorder: &Recorder,
+    ) -> Option<Arguments> {
+        let mut taken = Taken {
+            slots: self,
+            last: None,
+        };
         if let Some(slot) = annotated.when {
             taken.slot(slot)?;
         }
         let (mut args, mut stamp, mut may_have_id) = (Args::with_room(), None, false);
-        let properties_of_event = annotated.method.properties_at().filter(|_| annotated.method.is_track());
+        let properties_of_event = annotated
+            .method
+            .properties_at()
+            .filter(|_| annotated.method.is_track());
         for (index, argument) in annotated.args.iter().enumerate() {
             match argument {
                 Argument::Properties(properties) if properties_of_event == Some(index) => {
@@ -91,7 +117,12 @@ impl Slots {
                 argument => args.try_push(|to| taken.argument(argument, to))?,
             }
         }
-        Some(Arguments { args, ticket: taken.last, stamp: stamp.map(|stamp| stamp.id), may_have_id })
+        Some(Arguments {
+            args,
+            ticket: taken.last,
+            stamp: stamp.map(|stamp| stamp.id),
+            may_have_id,
+        })
     }
 }
 
@@ -122,7 +153,9 @@ impl<'a> Taken<'a> {
     fn argument(&mut self, argument: &Argument, to: &mut Vec<u8>) -> Option<()> {
         match argument {
             Argument::Text(text) => write_text_value(text, to),
-            Argument::Taken(index) | Argument::Name(index, _) => to.extend_from_slice(self.slot(*index)?),
+            Argument::Taken(index) | Argument::Name(index, _) => {
+                to.extend_from_slice(self.slot(*index)?)
+            }
             Argument::List(items) => {
                 to.push(b'a');
                 write_len(items.len(), to);
@@ -130,22 +163,36 @@ impl<'a> Taken<'a> {
             }
             Argument::KeepUser => {
                 let mut object = Object::begin(to);
-                object.member(to, |to| write_text("delete_user", to), |to| write_bool(false, to));
+                object.member(
+                    to,
+                    |to| write_text("delete_user", to),
+                    |to| write_bool(false, to),
+                );
                 object.end(to);
             }
-            Argument::Properties(properties) => return self.properties(&[], properties, to).map(drop),
+            Argument::Properties(properties) => {
+                return self.properties(&[], properties, to).map(drop);
+            }
         }
         Some(())
     }
 
-    /// Writes properties, with what they have from the start. Returns whether they may have an ID among them.
-    fn properties(&mut self, first: &[(&str, Seen<'_>)], properties: &[Property], to: &mut Vec<u8>) -> Option<bool> {
+    /// Writes properties, with what they have from the start. Returns whether they may have an ID
+    /// among them.
+    fn properties(
+        &mut self,
+        first: &[(&str, Seen<'_>)],
+        properties: &[Property],
+        to: &mut Vec<u8>,
+    ) -> Option<bool> {
         let mut object = Object::begin_with(first, to);
         for property in properties {
             match property {
                 Property::Named(name, value) => self.property(&mut object, name, value, to)?,
                 Property::Computed(name, value, _) => {
-                    let name = Reader::of(self.slot(*name)?).seen().and_then(Seen::as_text)?;
+                    let name = Reader::of(self.slot(*name)?)
+                        .seen()
+                        .and_then(Seen::as_text)?;
                     self.property(&mut object, name, value, to)?;
                 }
                 Property::Spread(value, _) => {
@@ -155,7 +202,11 @@ impl<'a> Taken<'a> {
                     }
                     for _ in 0..members.len()? {
                         let (name, value) = (members.text()?, members.pass()?);
-                        object.member(to, |to| write_text(name, to), |to| to.extend_from_slice(value));
+                        object.member(
+                            to,
+                            |to| write_text(name, to),
+                            |to| to.extend_from_slice(value),
+                        );
                     }
                 }
             }
@@ -165,8 +216,18 @@ impl<'a> Taken<'a> {
         Some(may_have_id)
     }
 
-    fn property(&mut self, object: &mut Object, name: &str, value: &Value, to: &mut Vec<u8>) -> Option<()> {
-        let own = if let Value::Taken(slot) = value { self.slot(*slot)? } else { &[] };
+    fn property(
+        &mut self,
+        object: &mut Object,
+        name: &str,
+        value: &Value,
+        to: &mut Vec<u8>,
+    ) -> Option<()> {
+        let own = if let Value::Taken(slot) = value {
+            self.slot(*slot)?
+        } else {
+            &[]
+        };
         object.member(
             to,
             |to| write_text(name, to),

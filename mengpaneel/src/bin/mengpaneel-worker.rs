@@ -1,5 +1,8 @@
 //! Drains an outbox: delivers to Mixpanel what web processes left in it.
-#![allow(rustdoc::bare_urls, reason = "what is said of an option is shown on a terminal, as it stands")]
+#![allow(
+    rustdoc::bare_urls,
+    reason = "what is said of an option is shown on a terminal, as it stands"
+)]
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
@@ -14,14 +17,23 @@ use tracing_subscriber::EnvFilter;
 
 /// Drains an outbox: delivers to Mixpanel what web processes left in it.
 #[derive(Parser)]
-#[expect(clippy::doc_markdown, reason = "what is said of an option is shown on a terminal, as it stands")]
+#[expect(
+    clippy::doc_markdown,
+    reason = "what is said of an option is shown on a terminal, as it stands"
+)]
 #[command(name = "mengpaneel-worker", version)]
 struct Options {
     /// The outbox: file:PATH, redis://HOST, rediss://HOST, redis+cluster://HOST.
     #[arg(env = "OUTBOX", hide_env_values = true)]
     outbox: String,
     /// The project's token.
-    #[arg(long, env = "MIXPANEL_TOKEN", hide_env_values = true, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        env = "MIXPANEL_TOKEN",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     token: String,
     /// Region that the project's data lives in: us, eu or in.
     #[arg(long, env = "MIXPANEL_REGION")]
@@ -41,8 +53,9 @@ struct Options {
     /// End when nothing waits any more.
     #[arg(long)]
     once: bool,
-    /// Seconds without progress after which --once fails, while the outbox or Mixpanel cannot be reached. With --dead
-    /// and --requeue: how long to wait for a file that another process has open.
+    /// Seconds without progress after which --once fails, while the outbox or Mixpanel cannot be
+    /// reached. With --dead and --requeue: how long to wait for a file that another process
+    /// has open.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
     /// Show what was given up, the latest first, one JSON object a line, and end.
@@ -65,8 +78,14 @@ const LOOK: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let worked = runtime.map_err(Into::into).and_then(|runtime| {
         runtime.block_on(async {
             if options.dead {
@@ -89,9 +108,14 @@ fn main() -> ExitCode {
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
-/// The outbox whose dead letters are wanted. A file is that file, and not one beside it as where records are drained.
+/// The outbox whose dead letters are wanted. A file is that file, and not one beside it as where
+/// records are drained.
 fn outbox_of_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxError> {
-    let outbox = match options.outbox.strip_prefix("file:").filter(|path| !path.is_empty()) {
+    let outbox = match options
+        .outbox
+        .strip_prefix("file:")
+        .filter(|path| !path.is_empty())
+    {
         Some(path) => {
             let patience = Duration::from_secs(options.timeout);
             Box::new(outbox::File::at(path).when_locked(outbox::Locked::Wait(patience)))
@@ -148,14 +172,21 @@ async fn drain(options: &Options) -> Done {
     Ok(ended?)
 }
 
-/// Waits until nothing waits. Fails where nothing was delivered for as long as `patience`, nor taken by another worker.
+/// Waits until nothing waits. Fails where nothing was delivered for as long as `patience`, nor
+/// taken by another worker.
 async fn drain_once(mengpaneel: &Mengpaneel, patience: Duration) -> Result<(), NotSent> {
     let (mut done, mut waiting, mut since) = (0, usize::MAX, Instant::now());
     loop {
-        let Err(not_sent) = mengpaneel.flush(LOOK.min(patience)).await else { return Ok(()) };
+        let Err(not_sent) = mengpaneel.flush(LOOK.min(patience)).await else {
+            return Ok(());
+        };
         let health = mengpaneel.health().await;
         // An outbox that is away counts none that wait.
-        let left = if health.waiting == 0 { waiting } else { health.waiting };
+        let left = if health.waiting == 0 {
+            waiting
+        } else {
+            health.waiting
+        };
         if health.done > done || left < waiting {
             since = Instant::now();
         } else if since.elapsed() >= patience {
@@ -171,15 +202,23 @@ fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
     }
     let outbox = outbox::at(&options.outbox)?;
     if !outbox.is_durable() || options.outbox.starts_with("sidekiq+") {
-        return Err("this outbox is nothing that a worker could drain: name a file: or a redis:".into());
+        return Err(
+            "this outbox is nothing that a worker could drain: name a file: or a redis:".into(),
+        );
     }
     let mut builder = Mengpaneel::builder(options.token.as_str())
         .outbox(outbox)
         .concurrency(options.concurrency.max(1))
         .max_deliveries(options.max_deliveries);
-    if let Some(region) = options.region.as_deref().map(str::trim).filter(|region| !region.is_empty()) {
-        let region: Region =
-            region.parse().map_err(|error: UnknownRegionError| format!("--region or MIXPANEL_REGION: {error}"))?;
+    if let Some(region) = options
+        .region
+        .as_deref()
+        .map(str::trim)
+        .filter(|region| !region.is_empty())
+    {
+        let region: Region = region
+            .parse()
+            .map_err(|error: UnknownRegionError| format!("--region or MIXPANEL_REGION: {error}"))?;
         builder = builder.api_host(region);
     }
     if let Some(host) = options.api_host.as_deref().filter(|host| !host.is_empty()) {
@@ -205,7 +244,12 @@ async fn report(mengpaneel: &Mengpaneel) {
         ticks.tick().await;
         let now = mengpaneel.health().await;
         let said = if on_terminal {
-            write!(stderr(), "\r\x1b[2K{} done, {} waiting", now.done, now.waiting)
+            write!(
+                stderr(),
+                "\r\x1b[2K{} done, {} waiting",
+                now.done,
+                now.waiting
+            )
         } else if last != Some((now.done, now.waiting)) {
             writeln!(stderr(), "{} done, {} waiting", now.done, now.waiting)
         } else {

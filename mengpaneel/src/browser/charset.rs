@@ -1,9 +1,9 @@
 //! Character encodings in which the bytes of a block mean what they mean in ASCII.
 //!
-//! A block is ASCII only, and relies on its escapes: where a page is decoded so that `\"` reads `¥"`, a
-//! property can end its string. Safe is an encoding only if the standard's decoder maps every ASCII byte to
-//! itself, whatever stands before it: all but ISO-2022-JP, UTF-16 and the replacement encoding
-//! (<https://encoding.spec.whatwg.org/#names-and-labels>). After a lone lead byte, the decoders of `Shift_JIS`,
+//! A block is ASCII only, and relies on its escapes: where a page is decoded so that `\"` reads
+//! `¥"`, a property can end its string. Safe is an encoding only if the standard's decoder maps
+//! every ASCII byte to itself, whatever stands before it: all but ISO-2022-JP, UTF-16 and the
+//! replacement encoding (<https://encoding.spec.whatwg.org/#names-and-labels>). After a lone lead byte, the decoders of `Shift_JIS`,
 //! EUC, GBK and Big5 give back an ASCII byte that is no trail byte, and `<` is none in any of them.
 
 use encoding_rs::Encoding;
@@ -20,13 +20,15 @@ pub(crate) enum Declared {
     Unsafe,
 }
 
-/// Reads the `charset` parameters of a `Content-Type`. Browsers differ in which of several counts: all are
-/// to be safe.
+/// Reads the `charset` parameters of a `Content-Type`. Browsers differ in which of several counts:
+/// all are to be safe.
 pub(crate) fn declared(content_type: &str) -> Declared {
     let content_type = content_type.to_ascii_lowercase();
     let mut labels = 0;
     for parameter in content_type.split(';').skip(1) {
-        let Some((name, label)) = parameter.split_once('=') else { continue };
+        let Some((name, label)) = parameter.split_once('=') else {
+            continue;
+        };
         if name.trim() == "charset" {
             labels += 1;
             if !is_safe(label.trim_matches(['"', '\'', ' ', '\t']).as_bytes()) {
@@ -57,8 +59,14 @@ pub(crate) fn is_declared_unsafe(attributes: &[(Vec<u8>, Vec<u8>)]) -> bool {
                 // A character reference may hide what it is.
                 value.trim_ascii().eq_ignore_ascii_case(b"content-type") || value.contains(&b'&')
             };
-            attributes.iter().any(|(name, value)| name == b"http-equiv" && is_type(value))
-                && (content.contains('&') || content.split("charset").skip(1).any(|rest| !is_safe(label(rest))))
+            attributes
+                .iter()
+                .any(|(name, value)| name == b"http-equiv" && is_type(value))
+                && (content.contains('&')
+                    || content
+                        .split("charset")
+                        .skip(1)
+                        .any(|rest| !is_safe(label(rest))))
         }
         _ => false,
     })
@@ -66,13 +74,21 @@ pub(crate) fn is_declared_unsafe(attributes: &[(Vec<u8>, Vec<u8>)]) -> bool {
 
 /// The label behind `charset` in a `meta` tag's content.
 fn label(rest: &str) -> &[u8] {
-    let rest = rest.trim_start().strip_prefix('=').unwrap_or_default().trim_start();
-    let label = rest.trim_start_matches(['"', '\'']).split(['"', '\'', ';', ' ', '\t', '\n', '\x0c', '\r']).next();
+    let rest = rest
+        .trim_start()
+        .strip_prefix('=')
+        .unwrap_or_default()
+        .trim_start();
+    let label = rest
+        .trim_start_matches(['"', '\''])
+        .split(['"', '\'', ';', ' ', '\t', '\n', '\x0c', '\r'])
+        .next();
     label.unwrap_or_default().as_bytes()
 }
 
-/// Returns whether bytes could shift a decoder into another set of characters (ESC), or belong to UTF-16 (NUL). In a
-/// page that declares no encoding a browser may guess either: Chromium detects ISO-2022-JP by its escapes.
+/// Returns whether bytes could shift a decoder into another set of characters (ESC), or belong to
+/// UTF-16 (NUL). In a page that declares no encoding a browser may guess either: Chromium detects
+/// ISO-2022-JP by its escapes.
 pub(crate) fn may_shift(bytes: &[u8]) -> bool {
     memchr2(0x1B, 0, bytes).is_some()
 }
@@ -165,10 +181,22 @@ mod tests {
             ("text/html; Charset = utf-8", Declared::Safe),
             ("text/html; charset='utf-8'", Declared::Safe),
             ("text/html; charset=ISO-2022-JP", Declared::Unsafe),
-            ("text/html; charset=utf-8; charset=iso-2022-jp", Declared::Unsafe),
-            ("text/html; charset=iso-2022-jp; charset=utf-8", Declared::Unsafe),
-            ("text/html; a=\"; charset=utf-8\"; charset=utf-7", Declared::Unsafe),
-            ("text/html, text/html; charset=utf-8, charset=iso-2022-jp", Declared::Unsafe),
+            (
+                "text/html; charset=utf-8; charset=iso-2022-jp",
+                Declared::Unsafe,
+            ),
+            (
+                "text/html; charset=iso-2022-jp; charset=utf-8",
+                Declared::Unsafe,
+            ),
+            (
+                "text/html; a=\"; charset=utf-8\"; charset=utf-7",
+                Declared::Unsafe,
+            ),
+            (
+                "text/html, text/html; charset=utf-8, charset=iso-2022-jp",
+                Declared::Unsafe,
+            ),
             ("text/html charset=iso-2022-jp", Declared::Unsafe),
             ("text/html; charset", Declared::Unsafe),
             ("text/html; charset=", Declared::Unsafe),
@@ -181,18 +209,35 @@ mod tests {
     #[test]
     fn meta_tags_declare_by_charset_or_content_type() {
         let tag = |attributes: &[(&str, &str)]| {
-            let owned = attributes.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+            let owned = attributes
+                .iter()
+                .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
             is_declared_unsafe(&owned.collect::<Vec<_>>())
         };
         assert!(!tag(&[("charset", "utf-8")]));
         assert!(!tag(&[("charset", " UTF-8 ")]));
         assert!(!tag(&[("name", "x"), ("content", "charset=iso-2022-jp")]));
-        assert!(!tag(&[("http-equiv", "Content-Type"), ("content", "text/html; charset=utf-8")]));
-        assert!(!tag(&[("http-equiv", "refresh"), ("content", "1; url=/?charset=x")]));
+        assert!(!tag(&[
+            ("http-equiv", "Content-Type"),
+            ("content", "text/html; charset=utf-8")
+        ]));
+        assert!(!tag(&[
+            ("http-equiv", "refresh"),
+            ("content", "1; url=/?charset=x")
+        ]));
         assert!(tag(&[("charset", "iso-2022-jp")]));
         assert!(tag(&[("charset", "iso-2022&#45;jp")]));
-        assert!(tag(&[("http-equiv", "content-type"), ("content", "text/html;charset='ISO-2022-JP'")]));
-        assert!(tag(&[("content", "text/html; charset = hz-gb-2312;x"), ("http-equiv", "Content-Type")]));
-        assert!(tag(&[("http-equiv", "content&#45;type"), ("content", "text/html; ch&#97;rset=iso-2022-jp")]));
+        assert!(tag(&[
+            ("http-equiv", "content-type"),
+            ("content", "text/html;charset='ISO-2022-JP'")
+        ]));
+        assert!(tag(&[
+            ("content", "text/html; charset = hz-gb-2312;x"),
+            ("http-equiv", "Content-Type")
+        ]));
+        assert!(tag(&[
+            ("http-equiv", "content&#45;type"),
+            ("content", "text/html; ch&#97;rset=iso-2022-jp")
+        ]));
     }
 }

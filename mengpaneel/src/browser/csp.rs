@@ -76,7 +76,9 @@ impl Needs<'_> {
     fn source(&self, url: &str) -> String {
         let page = self.page();
         match page.as_ref().and_then(|page| page.join(url).ok()) {
-            Some(url) if page.is_some_and(|page| page.origin() == url.origin()) => "'self'".to_owned(),
+            Some(url) if page.is_some_and(|page| page.origin() == url.origin()) => {
+                "'self'".to_owned()
+            }
             Some(url) => url.origin().ascii_serialization(),
             None => "its host".to_owned(),
         }
@@ -92,18 +94,28 @@ impl Needs<'_> {
 /// in `meta` tags. Reports are nobody's business here: a Report-Only policy forbids nothing.
 pub(crate) fn check(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Verdict {
     let mut nonces: Option<Vec<String>> = None;
-    let sent =
-        headers.get_all(CONTENT_SECURITY_POLICY).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let sent = headers
+        .get_all(CONTENT_SECURITY_POLICY)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let sent: Vec<String> = sent.collect();
-    let sent = sent.iter().flat_map(|header| header.split(',')).map(Policy::parse);
-    let declared = declared.iter().flat_map(|header| header.split(',')).map(Policy::declared);
+    let sent = sent
+        .iter()
+        .flat_map(|header| header.split(','))
+        .map(Policy::parse);
+    let declared = declared
+        .iter()
+        .flat_map(|header| header.split(','))
+        .map(Policy::declared);
     for policy in sent.chain(declared) {
         match policy.admits(needs) {
             Ok(None) => {}
             Ok(Some((directive, offered))) => {
                 let both: Vec<String> = match nonces {
                     None => offered,
-                    Some(known) => known.into_iter().filter(|it| offered.contains(it)).collect(),
+                    Some(known) => known
+                        .into_iter()
+                        .filter(|it| offered.contains(it))
+                        .collect(),
                 };
                 if both.is_empty() {
                     let remedy = "give all policies of the page the same nonce".to_owned();
@@ -173,9 +185,10 @@ impl<'p> Policy<'p> {
             (None, scripts) => scripts.map_err(Obstacle::from),
             (Some(connecting), Ok(_)) => Err(connecting.into()),
             // Both are told at once, so that nobody mends the first and waits for the second.
-            (Some(Missing { directive, remedy }), Err(scripts)) => {
-                Err(Obstacle::Directive { directive, remedy: format!("{remedy}; {}", scripts.remedy) })
-            }
+            (Some(Missing { directive, remedy }), Err(scripts)) => Err(Obstacle::Directive {
+                directive,
+                remedy: format!("{remedy}; {}", scripts.remedy),
+            }),
         }
     }
 
@@ -187,7 +200,8 @@ impl<'p> Policy<'p> {
     }
 
     fn admits_scripts(&self, needs: &Needs<'_>) -> Result<Offer<'static>, Missing> {
-        let Some((name, sources)) = self.first(&["script-src-elem", "script-src", "default-src"]) else {
+        let Some((name, sources)) = self.first(&["script-src-elem", "script-src", "default-src"])
+        else {
             return Ok(None);
         };
         let nonces: Vec<String> = sources.iter().filter_map(|source| nonce(source)).collect();
@@ -195,10 +209,15 @@ impl<'p> Policy<'p> {
             // What the loader adds carries the nonce too, so that it needs no place in the list.
             return Ok(Some((name, nonces)));
         }
-        let strict = has(sources, "'strict-dynamic'") || sources.iter().any(|it| is_nonce_or_hash(it));
+        let strict =
+            has(sources, "'strict-dynamic'") || sources.iter().any(|it| is_nonce_or_hash(it));
         let runs = has(sources, "'unsafe-inline'") && !strict;
         if !runs {
-            return Err(Missing::new(name, "script-src", "'nonce-…' (a new one for each response)"));
+            return Err(Missing::new(
+                name,
+                "script-src",
+                "'nonce-…' (a new one for each response)",
+            ));
         }
         match needs.script.filter(|url| !lists(sources, url, needs)) {
             Some(url) => Err(Missing::new(name, "script-src", &needs.source(url))),
@@ -231,7 +250,9 @@ impl From<Missing> for Obstacle {
 }
 
 fn has(sources: &[&str], keyword: &str) -> bool {
-    sources.iter().any(|source| source.eq_ignore_ascii_case(keyword))
+    sources
+        .iter()
+        .any(|source| source.eq_ignore_ascii_case(keyword))
 }
 
 /// The inside of `'name-…'`, whose prefix is not case-sensitive and whose value is.
@@ -247,20 +268,27 @@ fn nonce(source: &str) -> Option<String> {
     let value = quoted(source, "nonce")?;
     let digits = value.trim_end_matches('=');
     let is_digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
-    let is_valid = !digits.is_empty() && value.len() - digits.len() <= 2 && digits.chars().all(is_digit);
+    let is_valid =
+        !digits.is_empty() && value.len() - digits.len() <= 2 && digits.chars().all(is_digit);
     is_valid.then(|| value.to_owned())
 }
 
-/// Returns whether a source is a nonce or a hash, valid or not: some browsers ignore `'unsafe-inline'`
-/// beside an invalid one, others do not.
+/// Returns whether a source is a nonce or a hash, valid or not: some browsers ignore
+/// `'unsafe-inline'` beside an invalid one, others do not.
 fn is_nonce_or_hash(source: &str) -> bool {
-    ["nonce", "sha256", "sha384", "sha512"].iter().any(|prefix| quoted(source, prefix).is_some())
+    ["nonce", "sha256", "sha384", "sha512"]
+        .iter()
+        .any(|prefix| quoted(source, prefix).is_some())
 }
 
 /// Whether the list names this address. An address that cannot be read is not named.
 fn lists(sources: &[&str], url: &str, needs: &Needs<'_>) -> bool {
-    let Some(page) = needs.page() else { return false };
-    let Ok(url) = page.join(url) else { return false };
+    let Some(page) = needs.page() else {
+        return false;
+    };
+    let Ok(url) = page.join(url) else {
+        return false;
+    };
     sources.iter().any(|source| names(source, &url, &page))
 }
 
@@ -274,7 +302,9 @@ fn names(source: &str, url: &Url, page: &Url) -> bool {
     if let Some(scheme) = source.strip_suffix(':') {
         return fits_scheme(scheme, url);
     }
-    let (scheme, rest) = source.split_once("://").unwrap_or_else(|| (page.scheme(), source));
+    let (scheme, rest) = source
+        .split_once("://")
+        .unwrap_or_else(|| (page.scheme(), source));
     let (authority, path) = match rest.find('/') {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
@@ -286,7 +316,12 @@ fn names(source: &str, url: &Url, page: &Url) -> bool {
     let actual = url.host_str().unwrap_or_default();
     let same_host = match host.strip_prefix('*') {
         Some("") => true,
-        Some(suffix) => suffix.starts_with('.') && actual.to_ascii_lowercase().ends_with(&suffix.to_ascii_lowercase()),
+        Some(suffix) => {
+            suffix.starts_with('.')
+                && actual
+                    .to_ascii_lowercase()
+                    .ends_with(&suffix.to_ascii_lowercase())
+        }
         None => host.eq_ignore_ascii_case(actual),
     };
     let same_port = match port {
@@ -307,5 +342,6 @@ fn names(source: &str, url: &Url, page: &Url) -> bool {
 
 /// A secure address satisfies an insecure source.
 fn fits_scheme(scheme: &str, url: &Url) -> bool {
-    scheme.eq_ignore_ascii_case(url.scheme()) || (scheme.eq_ignore_ascii_case("http") && url.scheme() == "https")
+    scheme.eq_ignore_ascii_case(url.scheme())
+        || (scheme.eq_ignore_ascii_case("http") && url.scheme() == "https")
 }

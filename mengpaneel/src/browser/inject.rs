@@ -53,7 +53,9 @@ impl Scanner {
             let mut passed = self.tokens.pass(rest, self.rules.text_is_idle());
             if passed == 0 && *byte == b'<' {
                 let rules = &mut self.rules;
-                passed = self.tokens.glance(rest, |tokens, token| rules.token(tokens, token));
+                passed = self
+                    .tokens
+                    .glance(rest, |tokens, token| rules.token(tokens, token));
             }
             if passed == 0 {
                 self.byte(*byte);
@@ -80,7 +82,9 @@ impl Scanner {
     /// Whether a block may be appended after the last byte read: it would be read as content of the
     /// body, not as text, an attribute, or a part of something that is not displayed.
     pub(crate) fn in_body_content(&self) -> bool {
-        matches!(self.rules.head, Head::EndsAt(_)) && self.tokens.in_data() && self.rules.in_content()
+        matches!(self.rules.head, Head::EndsAt(_))
+            && self.tokens.in_data()
+            && self.rules.in_content()
     }
 
     /// How many of the bytes read can be let go while the head is open: it cannot end before there,
@@ -99,7 +103,8 @@ impl Scanner {
         self.rules.head == Head::Amp
     }
 
-    /// Returns whether a `meta` tag of the head declares an encoding in which a block could be misread.
+    /// Returns whether a `meta` tag of the head declares an encoding in which a block could be
+    /// misread.
     pub(crate) fn has_unsafe_charset(&self) -> bool {
         self.rules.declared.has_unsafe_charset
     }
@@ -112,7 +117,8 @@ impl Scanner {
             return;
         }
         let rules = &mut self.rules;
-        self.tokens.push(byte, |tokens, token| rules.token(tokens, token));
+        self.tokens
+            .push(byte, |tokens, token| rules.token(tokens, token));
     }
 
     /// Where the head ends in a page that ends within it.
@@ -166,7 +172,10 @@ impl Injected {
 
     /// The piece that leaves next.
     pub(crate) fn next(&mut self) -> Option<Bytes> {
-        self.0.iter_mut().find(|piece| !piece.is_empty()).map(std::mem::take)
+        self.0
+            .iter_mut()
+            .find(|piece| !piece.is_empty())
+            .map(std::mem::take)
     }
 
     /// All in one, for who wants the whole page.

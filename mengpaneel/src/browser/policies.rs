@@ -11,14 +11,26 @@ static EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embed
 static ISOLATION_POLICY: HeaderName = HeaderName::from_static("document-isolation-policy");
 static INTEGRITY_POLICY: HeaderName = HeaderName::from_static("integrity-policy");
 
-/// Returns whether there is anything to judge, which needs the page's URL. For most pages there is not.
+/// Returns whether there is anything to judge, which needs the page's URL. For most pages there is
+/// not.
 pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> bool {
-    let is_insecure = |url: &str| url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+    let is_insecure = |url: &str| {
+        url.get(..5)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+    };
     !declared.is_empty()
-        || [&CONTENT_SECURITY_POLICY, &EMBEDDER_POLICY, &ISOLATION_POLICY, &INTEGRITY_POLICY]
-            .iter()
-            .any(|name| headers.contains_key(*name))
-        || [needs.script, needs.connect].into_iter().flatten().any(is_insecure)
+        || [
+            &CONTENT_SECURITY_POLICY,
+            &EMBEDDER_POLICY,
+            &ISOLATION_POLICY,
+            &INTEGRITY_POLICY,
+        ]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+        || [needs.script, needs.connect]
+            .into_iter()
+            .flatten()
+            .any(is_insecure)
 }
 
 /// Judges the policies of a response, and those that the page itself declares in `meta` tags.
@@ -32,7 +44,10 @@ pub(crate) fn judge(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>)
 /// Returns the policy that stops mixpanel-js, apart from a Content-Security-Policy.
 fn stopped(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Option<Obstacle> {
     let page = needs.page()?;
-    let insecure = [needs.script, needs.connect].into_iter().flatten().find(|url| is_mixed_content(&page, url));
+    let insecure = [needs.script, needs.connect]
+        .into_iter()
+        .flatten()
+        .find(|url| is_mixed_content(&page, url));
     if let Some(url) = insecure
         && !upgrades(headers, declared)
     {
@@ -42,7 +57,9 @@ fn stopped(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Optio
     if blocks_scripts(headers) {
         return Some(Obstacle::Integrity);
     }
-    let is_own = page.join(script).is_ok_and(|url| url.origin() == page.origin());
+    let is_own = page
+        .join(script)
+        .is_ok_and(|url| url.origin() == page.origin());
     if is_own {
         return None;
     }
@@ -57,8 +74,13 @@ fn stopped(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Optio
 
 /// Returns whether a header has this value, parameters aside.
 fn requires(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
-    headers::list(headers.get_all(name))
-        .any(|item| item.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(value))
+    headers::list(headers.get_all(name)).any(|item| {
+        item.split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .eq_ignore_ascii_case(value)
+    })
 }
 
 /// Returns whether `Integrity-Policy` blocks scripts without integrity metadata:
@@ -66,16 +88,22 @@ fn requires(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
 fn blocks_scripts(headers: &HeaderMap) -> bool {
     headers.get_all(&INTEGRITY_POLICY).any(|value| {
         let policy = headers::text(value).to_ascii_lowercase();
-        let Some((_, rest)) = policy.split_once("blocked-destinations") else { return false };
+        let Some((_, rest)) = policy.split_once("blocked-destinations") else {
+            return false;
+        };
         let inside = rest.split(')').next().unwrap_or_default();
-        inside.split(|c: char| !c.is_ascii_alphanumeric()).any(|destination| destination == "script")
+        inside
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|destination| destination == "script")
     })
 }
 
-/// Returns whether a page of `https:` would use a URL of `http:`, which browsers block unless it is this
-/// machine's: <https://www.w3.org/TR/mixed-content/>.
+/// Returns whether a page of `https:` would use a URL of `http:`, which browsers block unless it is
+/// this machine's: <https://www.w3.org/TR/mixed-content/>.
 fn is_mixed_content(page: &Url, url: &str) -> bool {
-    let Ok(url) = page.join(url) else { return false };
+    let Ok(url) = page.join(url) else {
+        return false;
+    };
     let is_this_machine = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -87,9 +115,15 @@ fn is_mixed_content(page: &Url, url: &str) -> bool {
 
 /// Returns whether the browser asks for `https:` in the place of `http:`.
 fn upgrades(headers: &HeaderMap, declared: &[String]) -> bool {
-    let says = |policy: &str| policy.to_ascii_lowercase().contains("upgrade-insecure-requests");
+    let says = |policy: &str| {
+        policy
+            .to_ascii_lowercase()
+            .contains("upgrade-insecure-requests")
+    };
     declared.iter().any(|policy| says(policy))
-        || headers.get_all(CONTENT_SECURITY_POLICY).any(|policy| says(&headers::text(policy)))
+        || headers
+            .get_all(CONTENT_SECURITY_POLICY)
+            .any(|policy| says(&headers::text(policy)))
 }
 
 #[cfg(test)]
@@ -107,7 +141,10 @@ mod tests {
     fn verdict(sent: &[(&'static str, &str)], needs: &Needs<'_>) -> Verdict {
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            );
         }
         judge(&headers, &[], needs)
     }
@@ -115,14 +152,27 @@ mod tests {
     #[test]
     fn isolation_blocks_the_library_of_another_origin() {
         let (coep, dip) = ("cross-origin-embedder-policy", "document-isolation-policy");
-        for (name, value) in
-            [(coep, "require-corp"), (coep, "require-corp; report-to=\"x\""), (dip, "isolate-and-require-corp")]
-        {
+        for (name, value) in [
+            (coep, "require-corp"),
+            (coep, "require-corp; report-to=\"x\""),
+            (dip, "isolate-and-require-corp"),
+        ] {
             let forbidden = verdict(&[(name, value)], &NEEDS);
-            assert!(matches!(forbidden, Verdict::Forbidden(Obstacle::Isolation(_))), "{name}: {value}");
-            for script in [Some("/mixpanel.js"), Some("https://app.example.com/mixpanel.js"), None] {
+            assert!(
+                matches!(forbidden, Verdict::Forbidden(Obstacle::Isolation(_))),
+                "{name}: {value}"
+            );
+            for script in [
+                Some("/mixpanel.js"),
+                Some("https://app.example.com/mixpanel.js"),
+                None,
+            ] {
                 let needs = Needs { script, ..NEEDS };
-                assert_eq!(verdict(&[(name, value)], &needs), Verdict::Allowed, "{name}: {value} {script:?}");
+                assert_eq!(
+                    verdict(&[(name, value)], &needs),
+                    Verdict::Allowed,
+                    "{name}: {value} {script:?}"
+                );
             }
         }
         for sent in [
@@ -138,33 +188,90 @@ mod tests {
 
     #[test]
     fn integrity_policy_blocks_the_loader() {
-        for value in ["blocked-destinations=(script)", "blocked-destinations=(style script), endpoints=(x)"] {
+        for value in [
+            "blocked-destinations=(script)",
+            "blocked-destinations=(style script), endpoints=(x)",
+        ] {
             let forbidden = Verdict::Forbidden(Obstacle::Integrity);
-            assert_eq!(verdict(&[("integrity-policy", value)], &NEEDS), forbidden, "{value}");
-            let own = Needs { script: Some("/mixpanel.js"), ..NEEDS };
-            assert_eq!(verdict(&[("integrity-policy", value)], &own), forbidden, "{value}");
-            let loaded = Needs { script: None, ..NEEDS };
-            assert_eq!(verdict(&[("integrity-policy", value)], &loaded), Verdict::Allowed, "{value}");
-            assert_eq!(verdict(&[("integrity-policy-report-only", value)], &NEEDS), Verdict::Allowed, "{value}");
+            assert_eq!(
+                verdict(&[("integrity-policy", value)], &NEEDS),
+                forbidden,
+                "{value}"
+            );
+            let own = Needs {
+                script: Some("/mixpanel.js"),
+                ..NEEDS
+            };
+            assert_eq!(
+                verdict(&[("integrity-policy", value)], &own),
+                forbidden,
+                "{value}"
+            );
+            let loaded = Needs {
+                script: None,
+                ..NEEDS
+            };
+            assert_eq!(
+                verdict(&[("integrity-policy", value)], &loaded),
+                Verdict::Allowed,
+                "{value}"
+            );
+            assert_eq!(
+                verdict(&[("integrity-policy-report-only", value)], &NEEDS),
+                Verdict::Allowed,
+                "{value}"
+            );
         }
         for value in ["blocked-destinations=(style)", "endpoints=(script)", ""] {
-            assert_eq!(verdict(&[("integrity-policy", value)], &NEEDS), Verdict::Allowed, "{value}");
+            assert_eq!(
+                verdict(&[("integrity-policy", value)], &NEEDS),
+                Verdict::Allowed,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn page_of_https_loads_nothing_from_http() {
-        let insecure = Needs { connect: Some("http://mp.example"), ..NEEDS };
+        let insecure = Needs {
+            connect: Some("http://mp.example"),
+            ..NEEDS
+        };
         let forbidden = Verdict::Forbidden(Obstacle::MixedContent("http://mp.example".into()));
         assert_eq!(verdict(&[], &insecure), forbidden);
         let upgrade = ("content-security-policy", "upgrade-insecure-requests");
         assert_eq!(verdict(&[upgrade], &insecure), Verdict::Allowed);
-        let script = Needs { script: Some("http://mp.example/mixpanel.js"), ..NEEDS };
-        assert!(matches!(verdict(&[], &script), Verdict::Forbidden(Obstacle::MixedContent(_))));
-        for here in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:1", "/mp", "//mp.example"] {
-            assert_eq!(verdict(&[], &Needs { connect: Some(here), ..NEEDS }), Verdict::Allowed, "{here}");
+        let script = Needs {
+            script: Some("http://mp.example/mixpanel.js"),
+            ..NEEDS
+        };
+        assert!(matches!(
+            verdict(&[], &script),
+            Verdict::Forbidden(Obstacle::MixedContent(_))
+        ));
+        for here in [
+            "http://127.0.0.1:8080",
+            "http://localhost",
+            "http://[::1]:1",
+            "/mp",
+            "//mp.example",
+        ] {
+            assert_eq!(
+                verdict(
+                    &[],
+                    &Needs {
+                        connect: Some(here),
+                        ..NEEDS
+                    }
+                ),
+                Verdict::Allowed,
+                "{here}"
+            );
         }
-        let plain = Needs { origin: Some("http://app.example.com"), ..insecure };
+        let plain = Needs {
+            origin: Some("http://app.example.com"),
+            ..insecure
+        };
         assert_eq!(verdict(&[], &plain), Verdict::Allowed);
     }
 }

@@ -22,8 +22,8 @@ const VISIT: &str = include_str!("visit.min.js");
 const SILENT: &str = include_str!("silent.min.js");
 
 const OPEN: &str = "<script>\ntry {\n";
-/// Opts in under the name of the other cookie, without an event: an opt-out cookie of mixpanel-js before
-/// 2.0 would count else.
+/// Opts in under the name of the other cookie, without an event: an opt-out cookie of mixpanel-js
+/// before 2.0 would count else.
 const OVERRULE: &str = "mixpanel.push(function () {\n\
     if (this.get_config(\"opt_out_tracking_cookie_prefix\") === \"__mengpaneel_overruled_\") \
     this.opt_in_tracking({track: null});\n});\n";
@@ -56,14 +56,15 @@ pub(crate) enum Audience {
     Granted,
     /// A visitor with consent by the application's rule or by an opt-in: mixpanel-js ignores `DNT`.
     GrantedExplicitly,
-    /// A visitor who opted out, with consent by the application's rule: mixpanel-js reads another cookie.
+    /// A visitor who opted out, with consent by the application's rule: mixpanel-js reads another
+    /// cookie.
     GrantedByOverruling,
     /// A visitor without consent.
     Denied,
 }
 
-/// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function. What
-/// does not change from page to page is written once.
+/// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function.
+/// What does not change from page to page is written once.
 #[derive(Debug)]
 pub(crate) struct Block {
     loader: Loader,
@@ -94,9 +95,16 @@ impl Audience {
     /// The audience of a page that only this visitor is given.
     pub(crate) fn of(status: ConsentStatus) -> Self {
         match status {
-            ConsentStatus { is_granted: false, .. } => Self::Denied,
-            ConsentStatus { overrules_cookie: true, .. } => Self::GrantedByOverruling,
-            ConsentStatus { is_explicit: true, .. } => Self::GrantedExplicitly,
+            ConsentStatus {
+                is_granted: false, ..
+            } => Self::Denied,
+            ConsentStatus {
+                overrules_cookie: true,
+                ..
+            } => Self::GrantedByOverruling,
+            ConsentStatus {
+                is_explicit: true, ..
+            } => Self::GrantedExplicitly,
             ConsentStatus { .. } => Self::Granted,
         }
     }
@@ -105,24 +113,49 @@ impl Audience {
 impl Block {
     /// The block of pages that have this in common.
     pub(crate) fn new(common: &Common<'_>) -> Self {
-        let Common { token, config, lib_url, instance, loader, ignore_dnt } = *common;
-        let own = instance.map_or_else(|| String::from("mengpaneel"), |name| format!("mengpaneel_{name}"));
+        let Common {
+            token,
+            config,
+            lib_url,
+            instance,
+            loader,
+            ignore_dnt,
+        } = *common;
+        let own = instance.map_or_else(
+            || String::from("mengpaneel"),
+            |name| format!("mengpaneel_{name}"),
+        );
         let name = text(&own);
         let open = format!("{OPEN}let own = {VISIT}({name});\n");
         let queue = "let mixpanel = own.queue = own.queue || window.mixpanel || [];\n".to_owned();
-        let with = |config: &Value| format!("({}, {}, {}, {name})", text(lib_url), text(token), as_script(config));
+        let with = |config: &Value| {
+            format!(
+                "({}, {}, {}, {name})",
+                text(lib_url),
+                text(token),
+                as_script(config)
+            )
+        };
         let load = |config: &Value| match loader {
             Loader::Never => queue.clone(),
-            Loader::Always | Loader::WithCalls => format!("let mixpanel = own.queue = {LOADER}{};\n", with(config)),
+            Loader::Always | Loader::WithCalls => {
+                format!("let mixpanel = own.queue = {LOADER}{};\n", with(config))
+            }
         };
-        let [granted, explicitly, by_overruling] =
-            [Audience::Granted, Audience::GrantedExplicitly, Audience::GrantedByOverruling]
-                .map(|audience| page_config(audience, config, ignore_dnt));
+        let [granted, explicitly, by_overruling] = [
+            Audience::Granted,
+            Audience::GrantedExplicitly,
+            Audience::GrantedByOverruling,
+        ]
+        .map(|audience| page_config(audience, config, ignore_dnt));
         let calls = "let calls = own.visit(function () {\n";
         let check = if loader == Loader::Never {
             String::new()
         } else {
-            format!("if (this.get_config(\"token\") !== {}) return;\n", text(token))
+            format!(
+                "if (this.get_config(\"token\") !== {}) return;\n",
+                text(token)
+            )
         };
         let silent = format!("{SILENT}{};\n", with(&granted));
         Self {
@@ -138,10 +171,10 @@ impl Block {
         }
     }
 
-    /// Returns the block of one page under the nonce that its policy asks for, or `None` where the page
-    /// needs none. Beside the calls stands the ID of the page view: the browser runs the calls of an ID
-    /// once, and a page from a cache has the ID of the response that was kept. The block comes in two
-    /// pieces, since what each page begins it with is not copied.
+    /// Returns the block of one page under the nonce that its policy asks for, or `None` where the
+    /// page needs none. Beside the calls stands the ID of the page view: the browser runs the
+    /// calls of an ID once, and a page from a cache has the ID of the response that was kept.
+    /// The block comes in two pieces, since what each page begins it with is not copied.
     pub(crate) fn of(
         &self,
         audience: Audience,
@@ -162,13 +195,21 @@ impl Block {
         self.setups.of(setup, || {
             let (name, mut script) = (setup_name(setup), Script { text: Vec::new() });
             script.setup(setup, &name);
-            Setup { name, script: script.text }
+            Setup {
+                name,
+                script: script.text,
+            }
         })
     }
 
     /// A second block, for the end of a streamed page: what was recorded after the head had passed.
     /// `None` where that is nothing.
-    pub(crate) fn late(&self, calls: &Calls, page_view: Uuid, nonce: Option<&str>) -> Option<[Bytes; 2]> {
+    pub(crate) fn late(
+        &self,
+        calls: &Calls,
+        page_view: Uuid,
+        nonce: Option<&str>,
+    ) -> Option<[Bytes; 2]> {
         let is_needed = !calls.is_empty();
         is_needed.then(|| self.write(Part::Late, Some((calls, page_view)), nonce))
     }
@@ -181,7 +222,9 @@ impl Block {
             Part::Late => (&self.begin_late, &self.end_late),
         };
         // With room for some calls: a script that grows is copied each time.
-        let mut script = Script { text: Vec::with_capacity(1_000) };
+        let mut script = Script {
+            text: Vec::with_capacity(1_000),
+        };
         if let Some((calls, page_view)) = calls {
             let setup = (!calls.setup.is_empty()).then(|| self.setup(&calls.setup));
             script.modes(calls, setup.as_deref());
@@ -204,7 +247,10 @@ pub(crate) fn page_config(audience: Audience, config: &Value, ignore_dnt: bool) 
             config.insert("ignore_dnt".into(), true.into());
         }
         if audience == Audience::GrantedByOverruling {
-            config.insert("opt_out_tracking_cookie_prefix".into(), OVERRULED_PREFIX.into());
+            config.insert(
+                "opt_out_tracking_cookie_prefix".into(),
+                OVERRULED_PREFIX.into(),
+            );
         }
     }
     config
@@ -217,9 +263,14 @@ fn under_any(nonce: Option<&str>, script: &Bytes) -> Bytes {
 
 /// A script's begin, under a nonce.
 fn under(nonce: &str, begin: &[u8]) -> Bytes {
-    let nonce = nonce.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let nonce = nonce
+        .replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;");
     let rest = begin.strip_prefix(b"<script").unwrap_or_default();
-    [b"<script nonce=\"", nonce.as_bytes(), b"\"", rest].concat().into()
+    [b"<script nonce=\"", nonce.as_bytes(), b"\"", rest]
+        .concat()
+        .into()
 }
 
 /// Hands the calls to mixpanel-js, under the condition that `check` leaves standing.
@@ -234,13 +285,19 @@ fn end(check: &str) -> String {
 /// ASCII.
 pub(crate) fn header(calls: &Calls, with_setup: bool) -> String {
     let mut wire = Vec::with_capacity(512);
-    let sent = calls.before_setup.iter().chain(calls.setup.iter().filter(|_| with_setup)).chain(&calls.tracking);
+    let sent = calls
+        .before_setup
+        .iter()
+        .chain(calls.setup.iter().filter(|_| with_setup))
+        .chain(&calls.tracking);
     for call in sent {
         wire.push(if wire.is_empty() { b'[' } else { b',' });
         write_wire(call, &mut wire);
     }
     wire.extend_from_slice(if wire.is_empty() { b"[]" } else { b"]" });
-    escape(&String::from_utf8_lossy(&wire), |c| !(' '..='~').contains(&c))
+    escape(&String::from_utf8_lossy(&wire), |c| {
+        !(' '..='~').contains(&c)
+    })
 }
 
 /// The name of a setup: 16 hex digits over its method paths and arguments, the same in every
@@ -255,7 +312,11 @@ fn setup_name(setup: &[Call]) -> String {
     }
     let mut name = String::with_capacity(16);
     for byte in hash.finalize().iter().take(8) {
-        name.extend([byte >> 4, byte & 15].iter().filter_map(|digit| char::from_digit((*digit).into(), 16)));
+        name.extend(
+            [byte >> 4, byte & 15]
+                .iter()
+                .filter_map(|digit| char::from_digit((*digit).into(), 16)),
+        );
     }
     name
 }
@@ -322,7 +383,11 @@ impl Script {
     /// Ends the function that makes the calls, and names its page view: the arguments of `visit` in
     /// `visit.js`.
     fn page_view(&mut self, id: Uuid, part: Part) {
-        self.push(&format!("}}, \"{}\"{}", id.simple(), if part == Part::Late { ", 1" } else { "" }));
+        self.push(&format!(
+            "}}, \"{}\"{}",
+            id.simple(),
+            if part == Part::Late { ", 1" } else { "" }
+        ));
     }
 
     fn forget_setup(&mut self) {
@@ -340,7 +405,10 @@ impl Script {
     /// `this.people.set({…})`, `this.get_group("company", "acme").set({…})`.
     fn call(&mut self, call: &Call) {
         let args = call.written();
-        let (mut left, mut reader) = (args.len(), args.reader_at(0).unwrap_or_else(|| Reader::of(&[])));
+        let (mut left, mut reader) = (
+            args.len(),
+            args.reader_at(0).unwrap_or_else(|| Reader::of(&[])),
+        );
         let name = call.method().name();
         let mut name = &*name;
         self.push("this.");

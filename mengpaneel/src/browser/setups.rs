@@ -83,23 +83,40 @@ mod tests {
         let name = |id: usize| {
             let write = || {
                 written.set(written.get() + 1);
-                Setup { name: id.to_string(), script: Vec::new() }
+                Setup {
+                    name: id.to_string(),
+                    script: Vec::new(),
+                }
             };
             setups.of(&identify(id), write).name.clone()
         };
         assert_eq!([name(1), name(2), name(1), name(2)], ["1", "2", "1", "2"]);
         assert_eq!(written.get(), 2);
         let after = (0..2 * MOST).map(name).collect::<Vec<_>>();
-        assert!(after.iter().enumerate().all(|(id, name)| *name == id.to_string()));
+        assert!(
+            after
+                .iter()
+                .enumerate()
+                .all(|(id, name)| *name == id.to_string())
+        );
         assert!(setups.known.lock().unwrap().len() <= MOST);
     }
 
     #[test]
     fn a_setup_with_an_event_is_not_kept() {
         let setups = Setups::default();
-        let write = || Setup { name: "viewed".to_owned(), script: Vec::new() };
-        let viewed = Call::new(Method::Track, vec![json!("View"), json!({"$insert_id": "1"})]);
-        assert_eq!(setups.of(&[identify(1), vec![viewed]].concat(), write).name, "viewed");
+        let write = || Setup {
+            name: "viewed".to_owned(),
+            script: Vec::new(),
+        };
+        let viewed = Call::new(
+            Method::Track,
+            vec![json!("View"), json!({"$insert_id": "1"})],
+        );
+        assert_eq!(
+            setups.of(&[identify(1), vec![viewed]].concat(), write).name,
+            "viewed"
+        );
         assert!(setups.known.lock().unwrap().is_empty());
     }
 }

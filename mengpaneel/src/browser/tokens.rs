@@ -141,10 +141,14 @@ impl Tokenizer {
         &self.attributes
     }
 
-    /// Before which byte nothing can change its meaning any more: the start of a token that is being
-    /// read, unless that is raw text.
+    /// Before which byte nothing can change its meaning any more: the start of a token that is
+    /// being read, unless that is raw text.
     pub(super) fn settled(&self) -> usize {
-        if matches!(self.state, State::Data | State::Raw) { self.position } else { self.start }
+        if matches!(self.state, State::Data | State::Raw) {
+            self.position
+        } else {
+            self.start
+        }
     }
 
     /// Whether the next byte would be read as ordinary content.
@@ -210,9 +214,11 @@ impl Tokenizer {
         match self.state {
             State::Data => self.data(byte),
             State::CharRef => self.char_ref(byte),
-            State::Markup | State::Comment(..) | State::CommentBang | State::Bogus(_) | State::Doctype => {
-                self.markup(byte)
-            }
+            State::Markup
+            | State::Comment(..)
+            | State::CommentBang
+            | State::Bogus(_)
+            | State::Doctype => self.markup(byte),
             State::Raw
             | State::RawLess
             | State::RawEnd(_)
@@ -290,6 +296,12 @@ fn reference(name: &[u8], semicolon: bool) -> Token {
         [b'x' | b'X', hex @ ..] => (hex, 16),
         decimal => (decimal, 10),
     };
-    let code = std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, radix).ok());
-    if code.is_some_and(is_space) { Token::Space } else { Token::Text }
+    let code = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| u8::from_str_radix(digits, radix).ok());
+    if code.is_some_and(is_space) {
+        Token::Space
+    } else {
+        Token::Text
+    }
 }

@@ -27,19 +27,30 @@ impl From<Vec<Value>> for Args {
         for value in &values {
             write_value(value, &mut written);
         }
-        Self { len: values.len(), written, values: OnceLock::from(values) }
+        Self {
+            len: values.len(),
+            written,
+            values: OnceLock::from(values),
+        }
     }
 }
 
 impl Args {
     /// None yet, with room for a few.
     pub fn with_room() -> Self {
-        Self { written: Vec::with_capacity(320), ..Self::default() }
+        Self {
+            written: Vec::with_capacity(320),
+            ..Self::default()
+        }
     }
 
     /// What was written as so many values.
     pub fn of_written(len: usize, written: &[u8]) -> Self {
-        Self { len, written: written.to_vec(), values: OnceLock::new() }
+        Self {
+            len,
+            written: written.to_vec(),
+            values: OnceLock::new(),
+        }
     }
 
     /// Adds one, which is written by that. It must write one value.
@@ -105,13 +116,20 @@ impl Args {
         None
     }
 
-    /// Adds members to the object at `index`, whose names it does not have; they are to be in the order
-    /// of their names. It is put there if it is absent; anything else in that place stays as it is.
-    pub fn default_members<const N: usize>(&mut self, index: usize, members: &[(&str, Seen<'_>); N]) {
+    /// Adds members to the object at `index`, whose names it does not have; they are to be in the
+    /// order of their names. It is put there if it is absent; anything else in that place stays
+    /// as it is.
+    pub fn default_members<const N: usize>(
+        &mut self,
+        index: usize,
+        members: &[(&str, Seen<'_>); N],
+    ) {
         while self.len <= index {
             self.push(|to| to.push(b'0'));
         }
-        let Some(mut reader) = self.reader_at(index) else { return };
+        let Some(mut reader) = self.reader_at(index) else {
+            return;
+        };
         let at = self.written.len() - reader.left();
         let is_absent = reader.byte() == Some(b'0');
         self.values.take();

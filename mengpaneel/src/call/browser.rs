@@ -1,9 +1,9 @@
-//! Names and values that mixpanel-js would lose or take for something else: seen with version 2.82.1, by
-//! `tests/js-parity/names.mjs`.
+//! Names and values that mixpanel-js would lose or take for something else: seen with version
+//! 2.82.1, by `tests/js-parity/names.mjs`.
 //!
-//! It copies objects member by member into new ones, so that a member called `__proto__` sets the prototype
-//! of the copy. An object whose `length` is a number is a list to it. It looks event names and profile
-//! properties up in plain objects, which inherit `constructor` and their like.
+//! It copies objects member by member into new ones, so that a member called `__proto__` sets the
+//! prototype of the copy. An object whose `length` is a number is a list to it. It looks event
+//! names and profile properties up in plain objects, which inherit `constructor` and their like.
 
 use super::{Call, Method};
 use crate::written::Reader;
@@ -27,7 +27,8 @@ fn is_inherited(name: &[u8]) -> bool {
     )
 }
 
-/// Returns whether mixpanel-js stores something of its own under that name, and never sends it as a property.
+/// Returns whether mixpanel-js stores something of its own under that name, and never sends it as a
+/// property.
 pub fn is_reserved(name: &str) -> bool {
     matches!(
         name,
@@ -45,13 +46,15 @@ pub fn is_reserved(name: &str) -> bool {
     )
 }
 
-/// Returns whether mixpanel-js could not store a super property of that name, or only by losing others.
+/// Returns whether mixpanel-js could not store a super property of that name, or only by losing
+/// others.
 pub fn is_unstorable(name: &str) -> bool {
     // It calls `hasOwnProperty` on what it stores: every later page of the visitor would throw.
     is_reserved(name) || matches!(name, "__proto__" | "hasOwnProperty")
 }
 
-/// Returns whether the value that follows holds, at any depth, an object that mixpanel-js would not copy whole.
+/// Returns whether the value that follows holds, at any depth, an object that mixpanel-js would not
+/// copy whole.
 pub fn is_value_misread(reader: &mut Reader<'_>) -> Option<bool> {
     match reader.tag()? {
         b'a' => {
@@ -79,8 +82,8 @@ pub fn is_value_misread(reader: &mut Reader<'_>) -> Option<bool> {
 }
 
 impl Call {
-    /// Returns whether mixpanel-js would lose this call, or a part of it, or take it for something else. The server
-    /// can send it as it was meant.
+    /// Returns whether mixpanel-js would lose this call, or a part of it, or take it for something
+    /// else. The server can send it as it was meant.
     pub(crate) fn is_misread_by_browsers(&self) -> bool {
         let text = |index| self.str_arg(index).unwrap_or_default().as_bytes();
         let is_name_misread = match self.method() {
@@ -114,14 +117,20 @@ impl Call {
 
     fn has_misread_value(&self) -> bool {
         let args = self.written();
-        let Some(mut reader) = args.reader_at(0) else { return false };
+        let Some(mut reader) = args.reader_at(0) else {
+            return false;
+        };
         (0..args.len()).any(|_| is_value_misread(&mut reader).unwrap_or_default())
     }
 
-    /// Returns whether a property to change has the name of something that every object has, be it a member of an
-    /// object or one of a list.
+    /// Returns whether a property to change has the name of something that every object has, be it
+    /// a member of an object or one of a list.
     fn has_inherited_property(&self) -> bool {
-        let Some(mut reader) = self.method().properties_at().and_then(|index| self.written().reader_at(index)) else {
+        let Some(mut reader) = self
+            .method()
+            .properties_at()
+            .and_then(|index| self.written().reader_at(index))
+        else {
             return false;
         };
         let mut find = || match reader.byte()? {
@@ -136,7 +145,11 @@ impl Call {
             }
             b'a' => {
                 for _ in 0..reader.len()? {
-                    if reader.seen()?.as_text().is_some_and(|name| is_inherited(name.as_bytes())) {
+                    if reader
+                        .seen()?
+                        .as_text()
+                        .is_some_and(|name| is_inherited(name.as_bytes()))
+                    {
                         return Some(true);
                     }
                 }
@@ -155,19 +168,43 @@ mod tests {
     use super::*;
 
     fn call(method: Method, args: Value) -> Call {
-        let Value::Array(args) = args else { panic!("arguments are a list") };
+        let Value::Array(args) = args else {
+            panic!("arguments are a list")
+        };
         Call::new(method, args)
     }
 
     #[test]
     fn objects_that_mixpanel_js_does_not_copy_whole_are_found_at_every_depth() {
-        let proto: Value = serde_json::from_str(r#"{"__proto__": {"$user_id": "9"}, "a": 1}"#).unwrap();
-        for value in [proto, json!({"length": 5}), json!({"length": 0.5}), json!({"length": -1, "a": 1})] {
-            for wrapped in [value.clone(), json!({"b": value}), json!({"b": [1, "x", {"c": [value]}], "z": 1})] {
-                assert!(call(Method::Track, json!(["E", wrapped])).is_misread_by_browsers(), "{wrapped}");
-                assert!(call(Method::PeopleSet, json!([wrapped])).is_misread_by_browsers(), "{wrapped}");
-                assert!(call(Method::GroupSet, json!(["company", "a", wrapped])).is_misread_by_browsers());
-                assert!(call(Method::TrackWithGroups, json!(["E", {}, wrapped])).is_misread_by_browsers());
+        let proto: Value =
+            serde_json::from_str(r#"{"__proto__": {"$user_id": "9"}, "a": 1}"#).unwrap();
+        for value in [
+            proto,
+            json!({"length": 5}),
+            json!({"length": 0.5}),
+            json!({"length": -1, "a": 1}),
+        ] {
+            for wrapped in [
+                value.clone(),
+                json!({"b": value}),
+                json!({"b": [1, "x", {"c": [value]}], "z": 1}),
+            ] {
+                assert!(
+                    call(Method::Track, json!(["E", wrapped])).is_misread_by_browsers(),
+                    "{wrapped}"
+                );
+                assert!(
+                    call(Method::PeopleSet, json!([wrapped])).is_misread_by_browsers(),
+                    "{wrapped}"
+                );
+                assert!(
+                    call(Method::GroupSet, json!(["company", "a", wrapped]))
+                        .is_misread_by_browsers()
+                );
+                assert!(
+                    call(Method::TrackWithGroups, json!(["E", {}, wrapped]))
+                        .is_misread_by_browsers()
+                );
                 let other = Method::from_path(&["name_tag"]).unwrap();
                 assert!(call(other, json!([1, wrapped])).is_misread_by_browsers());
             }
@@ -176,12 +213,34 @@ mod tests {
 
     #[test]
     fn names_that_objects_inherit_are_misread_as_events_and_profile_properties() {
-        for name in ["constructor", "toString", "hasOwnProperty", "__proto__", "valueOf", "__defineGetter__"] {
-            assert!(call(Method::Track, json!([name, {}])).is_misread_by_browsers(), "{name}");
-            assert!(call(Method::AddGroup, json!([name, "a"])).is_misread_by_browsers(), "{name}");
-            assert!(call(Method::PeopleUnset, json!([["a", name]])).is_misread_by_browsers(), "{name}");
-            assert!(call(Method::PeopleIncrement, json!([name, 1])).is_misread_by_browsers(), "{name}");
-            assert!(call(Method::GroupUnion, json!(["company", "a", name, 1])).is_misread_by_browsers(), "{name}");
+        for name in [
+            "constructor",
+            "toString",
+            "hasOwnProperty",
+            "__proto__",
+            "valueOf",
+            "__defineGetter__",
+        ] {
+            assert!(
+                call(Method::Track, json!([name, {}])).is_misread_by_browsers(),
+                "{name}"
+            );
+            assert!(
+                call(Method::AddGroup, json!([name, "a"])).is_misread_by_browsers(),
+                "{name}"
+            );
+            assert!(
+                call(Method::PeopleUnset, json!([["a", name]])).is_misread_by_browsers(),
+                "{name}"
+            );
+            assert!(
+                call(Method::PeopleIncrement, json!([name, 1])).is_misread_by_browsers(),
+                "{name}"
+            );
+            assert!(
+                call(Method::GroupUnion, json!(["company", "a", name, 1])).is_misread_by_browsers(),
+                "{name}"
+            );
         }
         assert!(call(Method::PeopleSetOnce, json!([{"toString": 1}])).is_misread_by_browsers());
         assert!(call(Method::Track, json!(["", {}])).is_misread_by_browsers());
@@ -189,12 +248,22 @@ mod tests {
 
     #[test]
     fn other_calls_are_read_as_they_are_meant() {
-        for value in
-            [json!({"constructor": 1, "toString": {"valueOf": null}}), json!({"length": "5", "b": {"length": null}})]
-        {
-            assert!(!call(Method::Track, json!(["E", value])).is_misread_by_browsers(), "{value}");
+        for value in [
+            json!({"constructor": 1, "toString": {"valueOf": null}}),
+            json!({"length": "5", "b": {"length": null}}),
+        ] {
+            assert!(
+                !call(Method::Track, json!(["E", value])).is_misread_by_browsers(),
+                "{value}"
+            );
         }
-        assert!(!call(Method::Track, json!(["length", {"a": "__proto__", "size": 5}])).is_misread_by_browsers());
+        assert!(
+            !call(
+                Method::Track,
+                json!(["length", {"a": "__proto__", "size": 5}])
+            )
+            .is_misread_by_browsers()
+        );
         assert!(!call(Method::TimeEvent, json!(["toString"])).is_misread_by_browsers());
         assert!(!call(Method::Reset, json!([])).is_misread_by_browsers());
         assert!(!call(Method::TrackPageview, json!([])).is_misread_by_browsers());

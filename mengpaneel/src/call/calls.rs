@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::{Call, Method};
 
 /// When a call runs: everything of one mode before anything of the next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Before `identify`, while the browser still knows the anonymous visitor: the place of `alias`.
+    /// Before `identify`, while the browser still knows the anonymous visitor: the place of
+    /// `alias`.
     BeforeSetup,
     /// Who is there: `identify`, `people.set`, `register`. A setup replaces the one before it.
     Setup,
@@ -19,8 +22,8 @@ pub enum Mode {
 
 /// The calls of one request, by mode, in the order in which they run.
 ///
-/// The JSON form is that of a carrier cookie: `{"before_setup":[…],"setup":[…],"tracking":[…]}`, modes
-/// without calls absent.
+/// The JSON form is that of a carrier cookie: `{"before_setup":[…],"setup":[…],"tracking":[…]}`,
+/// modes without calls absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Calls {
@@ -42,7 +45,8 @@ impl Calls {
         self.before_setup.is_empty() && self.setup.is_empty() && self.tracking.is_empty()
     }
 
-    /// Returns whether nothing but setup is there, without an event: not worth a message of the server's.
+    /// Returns whether nothing but setup is there, without an event: not worth a message of the
+    /// server's.
     #[must_use]
     pub fn is_setup_only(&self) -> bool {
         let is_event = |call: &Call| call.method().is_track();
@@ -51,7 +55,10 @@ impl Calls {
 
     /// All calls, in the order in which they run.
     pub fn iter(&self) -> impl Iterator<Item = &Call> {
-        self.before_setup.iter().chain(&self.setup).chain(&self.tracking)
+        self.before_setup
+            .iter()
+            .chain(&self.setup)
+            .chain(&self.tracking)
     }
 
     /// The calls of one mode.

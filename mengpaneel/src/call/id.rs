@@ -43,20 +43,30 @@ pub fn is_blank(id: &str) -> bool {
     id.trim().is_empty()
 }
 
-/// Returns whether Mixpanel rejects an ID as a placeholder, in whatever case and with white space around it.
+/// Returns whether Mixpanel rejects an ID as a placeholder, in whatever case and with white space
+/// around it.
 pub fn is_placeholder(id: &[u8]) -> bool {
     let mut id = id.trim_ascii();
-    // Only where something else than ASCII stands at an end can there be white space of other scripts.
-    if id.first().is_some_and(|byte| !byte.is_ascii()) || id.last().is_some_and(|byte| !byte.is_ascii()) {
-        id = std::str::from_utf8(id).unwrap_or_default().trim().as_bytes();
+    // Only where something else than ASCII stands at an end can there be white space of other
+    // scripts.
+    if id.first().is_some_and(|byte| !byte.is_ascii())
+        || id.last().is_some_and(|byte| !byte.is_ascii())
+    {
+        id = std::str::from_utf8(id)
+            .unwrap_or_default()
+            .trim()
+            .as_bytes();
     }
     id.len() <= LONGEST_PLACEHOLDER
-        && PLACEHOLDERS.iter().any(|placeholder| placeholder.as_bytes().eq_ignore_ascii_case(id))
+        && PLACEHOLDERS
+            .iter()
+            .any(|placeholder| placeholder.as_bytes().eq_ignore_ascii_case(id))
 }
 
 /// Returns whether an ID names a device that is a placeholder: `$device:undefined`.
 pub fn is_placeholder_device(id: &str) -> bool {
-    id.strip_prefix("$device:").is_some_and(|device| is_blank(device) || is_placeholder(device.as_bytes()))
+    id.strip_prefix("$device:")
+        .is_some_and(|device| is_blank(device) || is_placeholder(device.as_bytes()))
 }
 
 /// The text of a value that was given as an ID but is a placeholder, without white space around it.

@@ -19,17 +19,32 @@ fn a_call_is_a_path_and_arguments() {
 
 #[test]
 fn a_path_that_reaches_beyond_mixpanel_is_no_call() {
-    for path in [json!(["constructor"]), json!(["people", "__proto__"]), json!([]), json!(["a", "b"]), json!(["push"])]
-    {
+    for path in [
+        json!(["constructor"]),
+        json!(["people", "__proto__"]),
+        json!([]),
+        json!(["a", "b"]),
+        json!(["push"]),
+    ] {
         assert!(serde_json::from_value::<Call>(json!([path, []])).is_err());
     }
-    for path in [json!(["name_tag"]), json!(["people", "clear_charges"]), json!(["flags", "get_variant"])] {
+    for path in [
+        json!(["name_tag"]),
+        json!(["people", "clear_charges"]),
+        json!(["flags", "get_variant"]),
+    ] {
         assert!(serde_json::from_value::<Call>(json!([path, []])).is_ok());
     }
 }
 
 #[test]
 fn calls_leave_out_the_modes_that_have_none() {
-    let calls = Calls { tracking: vec![Call::new(Method::Track, vec![json!("Sign In")])], ..Calls::default() };
-    assert_eq!(serde_json::to_value(&calls).unwrap(), json!({"tracking": [[["track"], ["Sign In"]]]}));
+    let calls = Calls {
+        tracking: vec![Call::new(Method::Track, vec![json!("Sign In")])],
+        ..Calls::default()
+    };
+    assert_eq!(
+        serde_json::to_value(&calls).unwrap(),
+        json!({"tracking": [[["track"], ["Sign In"]]]})
+    );
 }

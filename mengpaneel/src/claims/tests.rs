@@ -5,9 +5,18 @@ use crate::call::Method;
 use crate::visitor::Visitor;
 
 fn parcel(events: &[serde_json::Value]) -> Parcel {
-    let tracking = events.iter().map(|own| Call::new(Method::Track, vec![json!("Sign In"), own.clone()]));
+    let tracking = events
+        .iter()
+        .map(|own| Call::new(Method::Track, vec![json!("Sign In"), own.clone()]));
     let setup = vec![Call::new(Method::Identify, vec![json!("42")])];
-    Parcel::new(Visitor::default(), Calls { setup, tracking: tracking.collect(), ..Calls::default() })
+    Parcel::new(
+        Visitor::default(),
+        Calls {
+            setup,
+            tracking: tracking.collect(),
+            ..Calls::default()
+        },
+    )
 }
 
 fn aside(claims: &Claims) -> Uuid {
@@ -88,7 +97,9 @@ fn beside_another_process_only_events_that_tell_whose_they_are_go_by_the_server(
     claims.keep_aside(id, parcel(&[json!({"$user_id": "42"}), json!({})]));
     let other = aside(&claims);
     drop(claims.claim(Uuid::now_v7()));
-    let Unclaimed::Copy(copy) = claims.unclaimed(id) else { panic!("no copy") };
+    let Unclaimed::Copy(copy) = claims.unclaimed(id) else {
+        panic!("no copy")
+    };
     assert_eq!(copy.calls.tracking.len(), 1);
     assert_eq!(copy.context.len(), 1);
     assert!(copy.calls.setup.is_empty());
@@ -98,9 +109,17 @@ fn beside_another_process_only_events_that_tell_whose_they_are_go_by_the_server(
 #[test]
 fn what_is_left_at_the_end_can_be_told_from_what_the_next_process_says() {
     let claims = Claims::default();
-    claims.keep_aside(Uuid::now_v7(), parcel(&[json!({"$user_id": "42"}), json!({})]));
+    claims.keep_aside(
+        Uuid::now_v7(),
+        parcel(&[json!({"$user_id": "42"}), json!({})]),
+    );
     aside(&claims);
     let left = claims.leave();
-    assert_eq!(left.iter().map(|parcel| parcel.calls.tracking.len()).collect::<Vec<_>>(), [1]);
+    assert_eq!(
+        left.iter()
+            .map(|parcel| parcel.calls.tracking.len())
+            .collect::<Vec<_>>(),
+        [1]
+    );
     assert!(claims.leave().is_empty());
 }

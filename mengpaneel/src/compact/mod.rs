@@ -1,6 +1,6 @@
 //! Compact parcels: how they wait. One text is a fifth of what the same takes as values, what the
-//! request's thread allocated it frees itself, and what is plain is read from it without being taken
-//! apart.
+//! request's thread allocated it frees itself, and what is plain is read from it without being
+//! taken apart.
 
 mod read;
 #[cfg(test)]
@@ -39,8 +39,22 @@ static NUMBERED: [Method; 12] = [
 
 /// Appends a parcel to what is written.
 pub fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
-    let View { id, visitor, context, calls, via_server } = parcel.into();
-    let Visitor { cookie, ip, user_agent, url, referrer, has_session, omitted } = visitor;
+    let View {
+        id,
+        visitor,
+        context,
+        calls,
+        via_server,
+    } = parcel.into();
+    let Visitor {
+        cookie,
+        ip,
+        user_agent,
+        url,
+        referrer,
+        has_session,
+        omitted,
+    } = visitor;
     to.extend_from_slice(id.as_bytes());
     to.push(u8::from(via_server) | u8::from(*has_session) << 1 | u8::from(omitted.is_some()) << 2);
     for text in [cookie, ip, user_agent, url, referrer] {
@@ -70,7 +84,10 @@ fn write_calls(calls: &[&[Call]], to: &mut Vec<u8>) {
 
 fn write_call(call: &Call, to: &mut Vec<u8>) {
     let known = NUMBERED.iter().position(|method| method == call.method());
-    if let Some(number) = known.and_then(|number| u8::try_from(number).ok()).filter(|number| *number < OTHER) {
+    if let Some(number) = known
+        .and_then(|number| u8::try_from(number).ok())
+        .filter(|number| *number < OTHER)
+    {
         to.push(number);
     } else {
         to.push(OTHER);

@@ -27,7 +27,11 @@ pub fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
         referrer: reader.optional_text()?,
         has_session: flags & 2 != 0,
         via_server: flags & 1 != 0,
-        omitted: if flags & 4 == 0 { None } else { Some(reader.text()?) },
+        omitted: if flags & 4 == 0 {
+            None
+        } else {
+            Some(reader.text()?)
+        },
     };
     Some((id, visit, reader))
 }
@@ -54,11 +58,20 @@ pub fn read(written: &[u8]) -> Option<Parcel> {
         setup: reader.many(Reader::call)?,
         tracking: reader.many(Reader::call)?,
     };
-    Some(Parcel { id, visitor: visit.to_visitor(), context, calls, via_server: visit.via_server })
+    Some(Parcel {
+        id,
+        visitor: visit.to_visitor(),
+        context,
+        calls,
+        via_server: visit.via_server,
+    })
 }
 
 impl<'a> Reader<'a> {
-    #[expect(clippy::option_option, reason = "there may be none, or nothing that can be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "there may be none, or nothing that can be read"
+    )]
     fn optional_text(&mut self) -> Option<Option<&'a str>> {
         match self.len()?.checked_sub(1) {
             Some(len) => Some(Some(self.take(len)?)),
@@ -66,7 +79,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The method of the call that follows, if it is a common one; then the number of its arguments.
+    /// The method of the call that follows, if it is a common one; then the number of its
+    /// arguments.
     pub fn seen_method(&mut self) -> Option<&'static Method> {
         NUMBERED.get(usize::from(self.byte()?))
     }
@@ -97,6 +111,9 @@ impl<'a> Reader<'a> {
         }
         // Written by a build whose JSON keeps names as they come.
         let mut values = Reader::of(written);
-        Some(Call::new(method, (0..len).map(|_| values.value()).collect::<Option<_>>()?))
+        Some(Call::new(
+            method,
+            (0..len).map(|_| values.value()).collect::<Option<_>>()?,
+        ))
     }
 }

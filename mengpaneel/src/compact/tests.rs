@@ -26,27 +26,45 @@ fn values() -> impl Strategy<Value = Value> {
 fn calls() -> impl Strategy<Value = Vec<Call>> {
     let other = Method::from_path(&["name_tag"]).unwrap();
     let methods = prop::sample::select([Method::ALL, &[other]].concat());
-    let call = (methods, prop::collection::vec(values(), 0..4)).prop_map(|(method, args)| Call::new(method, args));
+    let call = (methods, prop::collection::vec(values(), 0..4))
+        .prop_map(|(method, args)| Call::new(method, args));
     prop::collection::vec(call, 0..4)
 }
 
 fn parcels() -> impl Strategy<Value = Parcel> {
     let text = || prop::option::of("\\PC{0,200}");
-    let visitor = (text(), text(), text(), text(), text(), any::<bool>(), text()).prop_map(
-        |(cookie, ip, user_agent, url, referrer, has_session, omitted)| Visitor {
-            cookie,
-            ip,
-            user_agent,
-            url,
-            referrer,
-            has_session,
-            omitted,
-        },
-    );
+    let visitor = (
+        text(),
+        text(),
+        text(),
+        text(),
+        text(),
+        any::<bool>(),
+        text(),
+    )
+        .prop_map(
+            |(cookie, ip, user_agent, url, referrer, has_session, omitted)| Visitor {
+                cookie,
+                ip,
+                user_agent,
+                url,
+                referrer,
+                has_session,
+                omitted,
+            },
+        );
     (visitor, calls(), calls(), calls(), calls(), any::<bool>()).prop_map(
         |(visitor, context, before_setup, setup, tracking, via_server)| {
-            let calls = Calls { before_setup, setup, tracking };
-            Parcel { context, via_server, ..Parcel::new(visitor, calls) }
+            let calls = Calls {
+                before_setup,
+                setup,
+                tracking,
+            };
+            Parcel {
+                context,
+                via_server,
+                ..Parcel::new(visitor, calls)
+            }
         },
     )
 }
@@ -69,8 +87,17 @@ proptest! {
 
 #[test]
 fn it_is_small() {
-    let call = Call::new(Method::Track, vec![json!("Sign In"), json!({"Plan": "Pro", "Seats": 3})]);
-    let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() });
+    let call = Call::new(
+        Method::Track,
+        vec![json!("Sign In"), json!({"Plan": "Pro", "Seats": 3})],
+    );
+    let parcel = Parcel::new(
+        Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    );
     let mut written = Vec::new();
     write(&parcel, &mut written);
     assert!(written.len() < 80);

@@ -39,7 +39,16 @@ impl<'a> Visit<'a> {
     }
 
     pub(super) fn to_visitor(self) -> Visitor {
-        let Self { cookie, ip, user_agent, url, referrer, has_session, omitted, .. } = self;
+        let Self {
+            cookie,
+            ip,
+            user_agent,
+            url,
+            referrer,
+            has_session,
+            omitted,
+            ..
+        } = self;
         Visitor {
             cookie: cookie.map(str::to_owned),
             ip: ip.map(str::to_owned),

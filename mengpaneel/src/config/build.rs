@@ -35,12 +35,19 @@ impl Builder {
             return Err(bad.into());
         }
         if self.require_token && self.token.0.is_none() {
-            return Err(BuildError::NoToken { variable: env::TOKEN });
+            return Err(BuildError::NoToken {
+                variable: env::TOKEN,
+            });
         }
         let settings = Arc::new(self.settings()?);
         self.api_host.url()?;
         check_drained(self.outbox.as_deref(), self.concurrency)?;
-        if self.before_send.is_some() && self.outbox.as_ref().is_some_and(|outbox| !outbox.is_translated_here()) {
+        if self.before_send.is_some()
+            && self
+                .outbox
+                .as_ref()
+                .is_some_and(|outbox| !outbox.is_translated_here())
+        {
             return Err(BuildError::BeforeSend);
         }
         let Some(token) = self.token.0 else {
@@ -48,16 +55,28 @@ impl Builder {
             return Ok(Mengpaneel::new(settings, None));
         };
         let credentials = match self.service_account {
-            Some((user, secret, project_id)) => Credentials::ServiceAccount { user, secret, project_id },
+            Some((user, secret, project_id)) => Credentials::ServiceAccount {
+                user,
+                secret,
+                project_id,
+            },
             None => Credentials::Token,
         };
         #[cfg(feature = "metrics")]
         crate::stats::describe();
         let (api_host, timeout) = (self.api_host, self.timeout);
-        let delivery = Delivery::new(DeliveryConfig { token: token.clone(), api_host, credentials, timeout })?;
+        let delivery = Delivery::new(DeliveryConfig {
+            token: token.clone(),
+            api_host,
+            credentials,
+            timeout,
+        })?;
         let failures = Arc::new(self.failures);
         scope_registry::subscribe(Arc::downgrade(&failures));
-        let Opened { outbox, is_fallback } = open(self.outbox, self.or_memory)?;
+        let Opened {
+            outbox,
+            is_fallback,
+        } = open(self.outbox, self.or_memory)?;
         let post = Post::start(PostConfig {
             token,
             delivery,
@@ -67,7 +86,11 @@ impl Builder {
             retry_for: self.retry_for,
             shutdown_timeout: self.shutdown_timeout,
             // No other process reaches the memory that took over.
-            concurrency: if is_fallback { self.concurrency.max(1) } else { self.concurrency },
+            concurrency: if is_fallback {
+                self.concurrency.max(1)
+            } else {
+                self.concurrency
+            },
             max_deliveries: self.max_deliveries,
         })?;
         let post = Arc::new(post);
@@ -89,9 +112,16 @@ impl Builder {
             let post = Arc::clone(&post);
             Arc::new(move |parcel| post.hand_over_seen(parcel))
         };
-        let carrier = self.cookie_key.as_ref().map(|key| Carrier::new(&settings.names.cookie, key));
+        let carrier = self
+            .cookie_key
+            .as_ref()
+            .map(|key| Carrier::new(&settings.names.cookie, key));
         let on = On {
-            shared: Arc::new(Shared { failures, late, ..Shared::default() }),
+            shared: Arc::new(Shared {
+                failures,
+                late,
+                ..Shared::default()
+            }),
             means: Arc::new(Means {
                 settings: Arc::clone(&settings),
                 block: Arc::new(block),
@@ -106,15 +136,22 @@ impl Builder {
     /// Checked settings.
     pub(crate) fn settings(&self) -> Result<Settings, BuildError> {
         let token = self.token.0.clone().unwrap_or_default();
-        let names =
-            Names::new(self.name.as_deref()).ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
+        let names = Names::new(self.name.as_deref())
+            .ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
         let config = self.page_config()?;
         if let Some((option, takes)) = js_options::unusable(&config) {
             let JsOption { name, what, .. } = *option;
             let value = config.get(name).map(Value::to_string).unwrap_or_default();
-            return Err(BuildError::JsOption { option: name, expected: takes.in_words(), value, server: what });
+            return Err(BuildError::JsOption {
+                option: name,
+                expected: takes.in_words(),
+                value,
+                server: what,
+            });
         }
-        let stores_in_cookie = config.get("opt_out_tracking_persistence_type").is_none_or(|kind| kind == "cookie");
+        let stores_in_cookie = config
+            .get("opt_out_tracking_persistence_type")
+            .is_none_or(|kind| kind == "cookie");
         if !stores_in_cookie && self.consent.is_none() {
             return Err(BuildError::OptOutStorage);
         }
@@ -141,7 +178,11 @@ impl Builder {
             seeding: seeding.filter(|_| self.seed_cookie),
             token,
             names,
-            page: PageSettings { loader: self.loader, lib_url: self.lib_url.clone(), config: Value::Object(config) },
+            page: PageSettings {
+                loader: self.loader,
+                lib_url: self.lib_url.clone(),
+                config: Value::Object(config),
+            },
             max_header: self.max_header,
             inject_into_streams: self.inject_into_streams,
             consent,
@@ -160,7 +201,10 @@ impl Builder {
             return Err(BuildError::JsConfig(self.js_config.to_string()));
         };
         let mut config = Properties::new();
-        config.insert("opt_out_tracking_persistence_type".into(), Value::from("cookie"));
+        config.insert(
+            "opt_out_tracking_persistence_type".into(),
+            Value::from("cookie"),
+        );
         config.insert("api_payload_format".into(), Value::from("json"));
         if let Some(url) = &self.js_api_host {
             check_page_url("js_api_host", url)?;
@@ -169,9 +213,17 @@ impl Builder {
             config.insert("api_host".into(), Value::from(url));
         }
         config.extend(own.clone());
-        if let Some((key, url)) = config.iter().find_map(|(key, value)| Some((key, credentials_in(value)?))) {
-            let why = format!("its {key} has a user name or password, and every page would show it");
-            return Err(BuildError::PageUrl { option: "js_config", url: redacted_url(url), why });
+        if let Some((key, url)) = config
+            .iter()
+            .find_map(|(key, value)| Some((key, credentials_in(value)?)))
+        {
+            let why =
+                format!("its {key} has a user name or password, and every page would show it");
+            return Err(BuildError::PageUrl {
+                option: "js_config",
+                url: redacted_url(url),
+                why,
+            });
         }
         if !self.ip {
             config.insert("ip".into(), false.into());
@@ -200,12 +252,23 @@ struct Opened {
 
 /// Makes the outbox ready, or takes memory in its place where that may be.
 fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Opened, OutboxError> {
-    let Some(outbox) = outbox else { return Ok(Opened { outbox: None, is_fallback: false }) };
+    let Some(outbox) = outbox else {
+        return Ok(Opened {
+            outbox: None,
+            is_fallback: false,
+        });
+    };
     match outbox.open() {
-        Ok(()) => Ok(Opened { outbox: Some(outbox), is_fallback: false }),
+        Ok(()) => Ok(Opened {
+            outbox: Some(outbox),
+            is_fallback: false,
+        }),
         Err(error) if or_memory => {
             tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead, and are delivered by this process");
-            Ok(Opened { outbox: Some(Arc::new(Memory::default())), is_fallback: true })
+            Ok(Opened {
+                outbox: Some(Arc::new(Memory::default())),
+                is_fallback: true,
+            })
         }
         Err(error) => Err(error),
     }
@@ -214,17 +277,25 @@ fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Opened, Outb
 /// A page can load from `https://…`, `//…` and `/…`.
 fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
     let base = url::Url::parse("https://page.example/");
-    let parsed = base.and_then(|base| base.join(url)).map_err(|error| error.to_string());
+    let parsed = base
+        .and_then(|base| base.join(url))
+        .map_err(|error| error.to_string());
     let checked = match parsed {
         _ if url.is_empty() => Err("it is empty".to_owned()),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => Err(format!("its scheme is {}", url.scheme())),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Err(format!("its scheme is {}", url.scheme()))
+        }
         Ok(url) if has_credentials(&url) => {
             Err("it has a user name or password, and every page would show it".to_owned())
         }
         Ok(_) => Ok(()),
         Err(why) => Err(why),
     };
-    checked.map_err(|why| BuildError::PageUrl { option, url: redacted_url(url), why })
+    checked.map_err(|why| BuildError::PageUrl {
+        option,
+        url: redacted_url(url),
+        why,
+    })
 }
 
 fn has_credentials(url: &url::Url) -> bool {
@@ -236,7 +307,9 @@ fn credentials_in(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => {
             let page = url::Url::parse("https://page.example/").ok()?;
-            page.join(text).is_ok_and(|url| has_credentials(&url)).then_some(text)
+            page.join(text)
+                .is_ok_and(|url| has_credentials(&url))
+                .then_some(text)
         }
         Value::Array(values) => values.iter().find_map(credentials_in),
         Value::Object(members) => members.values().find_map(credentials_in),

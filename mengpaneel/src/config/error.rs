@@ -41,7 +41,9 @@ pub enum BuildError {
     #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
     JsConfig(String),
     /// An option of mixpanel-js has a value that the server cannot follow.
-    #[error("js_config: {option} takes {expected}, not {value}; the server follows this option too: {server}")]
+    #[error(
+        "js_config: {option} takes {expected}, not {value}; the server follows this option too: {server}"
+    )]
     JsOption {
         /// The option.
         option: &'static str,
@@ -72,10 +74,14 @@ pub enum BuildError {
         why: String,
     },
     /// A trusted proxy is neither an address nor a network, nor `unix:`.
-    #[error("trusted_proxies: {0:?} is no address (`10.0.0.1`), no network (`10.0.0.0/8`) and not `unix:`")]
+    #[error(
+        "trusted_proxies: {0:?} is no address (`10.0.0.1`), no network (`10.0.0.0/8`) and not `unix:`"
+    )]
     Proxy(String),
     /// There is no cookie to be given to visitors.
-    #[error("seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)")]
+    #[error(
+        "seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)"
+    )]
     SeedCookie,
     /// The hook cannot look at what another program translates.
     #[error(

@@ -4,7 +4,12 @@ use super::*;
 
 #[test]
 fn without_a_token_tracking_is_off() {
-    for token in [Token::from(""), Token::from(" "), Token::from(None::<&str>), Token::from(Err::<String, _>(()))] {
+    for token in [
+        Token::from(""),
+        Token::from(" "),
+        Token::from(None::<&str>),
+        Token::from(Err::<String, _>(())),
+    ] {
         assert!(!Mengpaneel::builder(token).build().unwrap().is_on());
     }
     assert!(Mengpaneel::builder(Some("t")).build().unwrap().is_on());
@@ -18,7 +23,9 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(refused(builder().js_config(json!(1))).contains("js_config"));
     assert!(refused(builder().api_host("nowhere")).contains("api_host"));
     assert!(refused(builder().lib_url("javascript:1")).contains("lib_url"));
-    let no_cookie = builder().seed_cookie(true).js_config(json!({"persistence": "localStorage"}));
+    let no_cookie = builder()
+        .seed_cookie(true)
+        .js_config(json!({"persistence": "localStorage"}));
     assert!(refused(no_cookie).contains("seed_cookie"));
     assert!(refused(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));
 }
@@ -26,13 +33,27 @@ fn what_cannot_be_is_refused_by_name() {
 #[test]
 fn an_outbox_that_nobody_drains_is_refused() {
     for (builder, problem) in [
-        (Mengpaneel::builder("t"), "the outbox in memory ends with this process"),
-        (Mengpaneel::builder(""), "the outbox in memory ends with this process"),
-        (Mengpaneel::builder("t").outbox(Arc::new(Memory::default()) as Arc<dyn Outbox>), "the outbox in memory"),
+        (
+            Mengpaneel::builder("t"),
+            "the outbox in memory ends with this process",
+        ),
+        (
+            Mengpaneel::builder(""),
+            "the outbox in memory ends with this process",
+        ),
+        (
+            Mengpaneel::builder("t").outbox(Arc::new(Memory::default()) as Arc<dyn Outbox>),
+            "the outbox in memory",
+        ),
         (Mengpaneel::builder("t").no_outbox(), "there is no outbox"),
     ] {
         let error = builder.concurrency(0).build().unwrap_err().to_string();
-        assert!(error.starts_with("concurrency(0)") && error.contains(problem) && error.contains("`Redis`"), "{error}");
+        assert!(
+            error.starts_with("concurrency(0)")
+                && error.contains(problem)
+                && error.contains("`Redis`"),
+            "{error}"
+        );
     }
 }
 
@@ -54,14 +75,23 @@ fn credentials_that_pages_would_publish_are_refused_and_not_shown() {
         assert!(!shown.contains("s3cret"), "{shown}");
         assert!(shown.contains("user name"), "{shown}");
     }
-    let account = builder().service_account("me", "s3cret", "7").cookie_key(Key::from(&[b's'; 64]));
+    let account = builder()
+        .service_account("me", "s3cret", "7")
+        .cookie_key(Key::from(&[b's'; 64]));
     assert!(!format!("{account:?}").contains("s3cret"));
-    assert!(builder().js_api_host("/mp?to=a@b").lib_url("https://cdn.example/@1/m.js").build().is_ok());
+    assert!(
+        builder()
+            .js_api_host("/mp?to=a@b")
+            .lib_url("https://cdn.example/@1/m.js")
+            .build()
+            .is_ok()
+    );
 }
 
 #[test]
 fn the_page_is_told_our_defaults_and_the_applications_own_over_them() {
-    let builder = Mengpaneel::builder("t").js_config(json!({"api_payload_format": "base64", "debug": true}));
+    let builder =
+        Mengpaneel::builder("t").js_config(json!({"api_payload_format": "base64", "debug": true}));
     let config = builder.page_config().unwrap();
     assert_eq!(config["api_payload_format"], "base64");
     assert_eq!(config["debug"], true);

@@ -30,7 +30,8 @@ use crate::call::Calls;
 /// The JSON form is the calls by mode, as the original gem stores them, and the payload's ID.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DelayedPayload {
-    /// ID of the payload. Two requests that bring the same payload are told apart from two payloads by it.
+    /// ID of the payload. Two requests that bring the same payload are told apart from two
+    /// payloads by it.
     #[serde(default = "Uuid::nil")]
     pub(crate) id: Uuid,
     /// Calls by mode.
@@ -62,7 +63,11 @@ impl DelayedPayload {
     /// [`DecodeError::Json`] or [`DecodeError::Empty`].
     pub(crate) fn decode(json: &str) -> Result<Self, DecodeError> {
         let payload: Self = serde_json::from_str(json)?;
-        if payload.calls.is_empty() { Err(DecodeError::Empty) } else { Ok(payload) }
+        if payload.calls.is_empty() {
+            Err(DecodeError::Empty)
+        } else {
+            Ok(payload)
+        }
     }
 }
 
@@ -75,8 +80,17 @@ mod tests {
     use crate::call::{Call, Method};
 
     fn payload(events: usize) -> DelayedPayload {
-        let call = Call::new(Method::Track, vec![json!("Sign In"), json!({"</script>": "ü \u{2028}"})]);
-        DelayedPayload { id: Uuid::now_v7(), calls: Calls { tracking: vec![call; events], ..Calls::default() } }
+        let call = Call::new(
+            Method::Track,
+            vec![json!("Sign In"), json!({"</script>": "ü \u{2028}"})],
+        );
+        DelayedPayload {
+            id: Uuid::now_v7(),
+            calls: Calls {
+                tracking: vec![call; events],
+                ..Calls::default()
+            },
+        }
     }
 
     #[test]
@@ -84,7 +98,8 @@ mod tests {
         let wire = serde_json::to_value(payload(1)).unwrap();
         let keys: Vec<&String> = wire.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["id", "tracking"]);
-        let without_id: DelayedPayload = serde_json::from_value(json!({"setup": [[["identify"], ["1"]]]})).unwrap();
+        let without_id: DelayedPayload =
+            serde_json::from_value(json!({"setup": [[["identify"], ["1"]]]})).unwrap();
         assert_eq!(without_id.calls.identity(), Some("1"));
     }
 
@@ -111,7 +126,11 @@ mod tests {
 
     #[test]
     fn decode_refuses_other_formats_and_unknown_methods() {
-        let deep = format!("{{\"tracking\": [[[\"track\"], [{}1{}]]]}}", "[".repeat(500), "]".repeat(500));
+        let deep = format!(
+            "{{\"tracking\": [[[\"track\"], [{}1{}]]]}}",
+            "[".repeat(500),
+            "]".repeat(500)
+        );
         let written = serde_json::to_string(&payload(1)).unwrap();
         let bad = [
             r#"{"tracking": 1}"#,

@@ -1,4 +1,5 @@
-//! Payload that an earlier version left in the application's session. Nothing is written there any more.
+//! Payload that an earlier version left in the application's session. Nothing is written there any
+//! more.
 
 use actix_session::{Session, SessionExt as _, SessionStatus};
 use actix_web::HttpMessage as _;
@@ -7,11 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{DecodeError, DelayedPayload};
 
-/// Returns whether a `SessionMiddleware` of the actix-session that we are built with stands outside of ours.
+/// Returns whether a `SessionMiddleware` of the actix-session that we are built with stands outside
+/// of ours.
 ///
-/// The session that such a middleware put in place survives having the request's extensions swapped; the
-/// empty one that `get_session` makes does not. That one stays in the request, so that a second Mengpaneel goes by
-/// what the first one found; a session middleware between the two would load its state into it.
+/// The session that such a middleware put in place survives having the request's extensions
+/// swapped; the empty one that `get_session` makes does not. That one stays in the request, so that
+/// a second Mengpaneel goes by what the first one found; a session middleware between the two would
+/// load its state into it.
 pub(crate) fn is_present(request: &ServiceRequest) -> bool {
     if request.extensions().contains::<Absent>() {
         return !request.get_session().entries().is_empty();
@@ -35,8 +38,9 @@ pub(crate) fn encoded(session: &Session, key: &str) -> Option<String> {
     session.entries().get(key).cloned()
 }
 
-/// Decodes a payload. One without an ID, as the original gem writes it, has an ID that follows from its
-/// content: it stays in the session, and each request that brings it must claim the same payload.
+/// Decodes a payload. One without an ID, as the original gem writes it, has an ID that follows from
+/// its content: it stays in the session, and each request that brings it must claim the same
+/// payload.
 ///
 /// # Errors
 /// As [`DelayedPayload::decode`].
@@ -45,18 +49,25 @@ pub(crate) fn decode(encoded: &str) -> Result<DelayedPayload, DecodeError> {
     if payload.id.is_nil() {
         let hash = Sha256::digest(encoded.as_bytes());
         let mut bytes = [0; 16];
-        bytes.iter_mut().zip(hash).for_each(|(byte, of_hash)| *byte = of_hash);
+        bytes
+            .iter_mut()
+            .zip(hash)
+            .for_each(|(byte, of_hash)| *byte = of_hash);
         payload.id = uuid::Builder::from_random_bytes(bytes).into_uuid();
     }
     Ok(payload)
 }
 
-/// Removes a payload that was replayed, if the application writes the session in this request anyway.
+/// Removes a payload that was replayed, if the application writes the session in this request
+/// anyway.
 ///
-/// A write of our own would store the state that this request loaded over what a parallel request stored
-/// since. A payload that stays is not replayed again: its claim is remembered.
+/// A write of our own would store the state that this request loaded over what a parallel request
+/// stored since. A payload that stays is not replayed again: its claim is remembered.
 pub(crate) fn remove_if_written(session: &Session, key: &str) {
-    if matches!(session.status(), SessionStatus::Changed | SessionStatus::Renewed) {
+    if matches!(
+        session.status(),
+        SessionStatus::Changed | SessionStatus::Renewed
+    ) {
         session.remove(key);
     }
 }
@@ -81,7 +92,10 @@ mod tests {
 
     #[test]
     fn payload_without_an_id_has_the_same_id_each_time() {
-        let (one, other) = (r#"{"tracking":[[["track"],["A"]]]}"#, r#"{"tracking":[[["track"],["B"]]]}"#);
+        let (one, other) = (
+            r#"{"tracking":[[["track"],["A"]]]}"#,
+            r#"{"tracking":[[["track"],["B"]]]}"#,
+        );
         assert_eq!(decode(one).unwrap().id, decode(one).unwrap().id);
         assert_ne!(decode(one).unwrap().id, decode(other).unwrap().id);
     }

@@ -49,10 +49,14 @@ impl<B: MessageBody> Body<B> {
         Self::new(Content::Own { body }, None, scope)
     }
 
-    /// Body that carries what was claimed, polled inside of `scope` if there is one. An empty body is never
-    /// read, only dropped: its claim is committed at once.
+    /// Body that carries what was claimed, polled inside of `scope` if there is one. An empty body
+    /// is never read, only dropped: its claim is committed at once.
     pub(crate) fn new(content: Content<B>, claim: Option<Claim>, scope: Option<Mixpanel>) -> Self {
-        let mut body = Self { content, claim, scope };
+        let mut body = Self {
+            content,
+            claim,
+            scope,
+        };
         if matches!(body.size(), BodySize::None | BodySize::Sized(0))
             && let Some(claim) = body.claim.take()
         {
@@ -77,18 +81,22 @@ where
         }
     }
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.project();
         if let Some(claim) = this.claim.take() {
             claim.keep();
         }
         match this.content.project() {
-            ContentProjection::Own { body } => {
-                poll_in(this.scope.as_ref(), body, cx).map(|next| next.map(|read| read.map_err(Into::into)))
-            }
-            ContentProjection::Streamed { body, streaming, is_over } => {
-                stream(body, streaming, this.scope.as_ref(), is_over, cx)
-            }
+            ContentProjection::Own { body } => poll_in(this.scope.as_ref(), body, cx)
+                .map(|next| next.map(|read| read.map_err(Into::into))),
+            ContentProjection::Streamed {
+                body,
+                streaming,
+                is_over,
+            } => stream(body, streaming, this.scope.as_ref(), is_over, cx),
             ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
             ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             ContentProjection::Injected { page } => Poll::Ready(page.next().map(Ok)),
@@ -97,7 +105,11 @@ where
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
-        let Self { content, claim, scope } = self;
+        let Self {
+            content,
+            claim,
+            scope,
+        } = self;
         let bytes = match content {
             Content::Whole { bytes } => Ok(bytes),
             Content::Injected { page } => Ok(page.join()),
@@ -111,7 +123,11 @@ where
                 }
                 Ok(bytes)
             }
-            Err(content) => Err(Self { content, claim, scope }),
+            Err(content) => Err(Self {
+                content,
+                claim,
+                scope,
+            }),
         }
     }
 }
@@ -168,7 +184,13 @@ mod tests {
 
     fn injected() -> Body<BoxBody> {
         let page = Bytes::from_static(b"<head></head>");
-        Body::new(Content::Injected { page: insert(&page, 6, ["blo".into(), "ck".into()]) }, None, None)
+        Body::new(
+            Content::Injected {
+                page: insert(&page, 6, ["blo".into(), "ck".into()]),
+            },
+            None,
+            None,
+        )
     }
 
     #[test]

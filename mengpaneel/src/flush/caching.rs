@@ -1,9 +1,9 @@
-//! Caching: a snippet belongs to one page view, so no cache in front may keep a response that carries
-//! one.
+//! Caching: a snippet belongs to one page view, so no cache in front may keep a response that
+//! carries one.
 //!
-//! Every response header that a cache in front may obey is read. Each of them must keep shared caches
-//! away; an absent header says nothing. The rule for a header is the only one that its documentation
-//! allows; whatever else it holds counts as "may be shared".
+//! Every response header that a cache in front may obey is read. Each of them must keep shared
+//! caches away; an absent header says nothing. The rule for a header is the only one that its
+//! documentation allows; whatever else it holds counts as "may be shared".
 //!
 //! | header | read by | keeps shared caches away |
 //! | --- | --- | --- |
@@ -53,7 +53,10 @@ static BODY_HEADERS: [HeaderName; 10] = [
 pub fn may_be_shared(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         rule_of(name, headers).is_some_and(|rule| {
-            let lines: Option<Vec<&str>> = headers.get_all(name).map(|value| value.to_str().ok()).collect();
+            let lines: Option<Vec<&str>> = headers
+                .get_all(name)
+                .map(|value| value.to_str().ok())
+                .collect();
             !lines.is_some_and(|lines| rule(&lines))
         })
     })
@@ -62,13 +65,17 @@ pub fn may_be_shared(headers: &HeaderMap) -> bool {
 /// Returns the rule for a header, or `None` where no cache obeys it in this response.
 fn rule_of(name: &HeaderName, headers: &HeaderMap) -> Option<Rule> {
     if name == header::EXPIRES {
-        let is_overridden = headers.contains_key(header::CACHE_CONTROL) && !headers.contains_key(X_ACCEL_EXPIRES);
+        let is_overridden =
+            headers.contains_key(header::CACHE_CONTROL) && !headers.contains_key(X_ACCEL_EXPIRES);
         return (!is_overridden).then_some(is_expired as Rule);
     }
     if name.as_str().ends_with("cache-control") {
         return Some(is_private);
     }
-    VENDOR_HEADERS.iter().find(|(known, _)| *known == name.as_str()).map(|(_, rule)| *rule)
+    VENDOR_HEADERS
+        .iter()
+        .find(|(known, _)| *known == name.as_str())
+        .map(|(_, rule)| *rule)
 }
 
 /// One directive of a header such as `Cache-Control`.
@@ -88,9 +95,14 @@ impl Directives {
         let mut directives = Vec::new();
         for line in lines {
             for text in split_unquoted(line)? {
-                let (name, argument) = text.split_once('=').map_or((text, None), |(name, rest)| (name, Some(rest)));
+                let (name, argument) = text
+                    .split_once('=')
+                    .map_or((text, None), |(name, rest)| (name, Some(rest)));
                 let name = name.trim_matches([' ', '\t']).to_ascii_lowercase();
-                directives.push(Directive { name, has_argument: argument.is_some() });
+                directives.push(Directive {
+                    name,
+                    has_argument: argument.is_some(),
+                });
             }
         }
         Some(Self(directives))
@@ -103,17 +115,21 @@ impl Directives {
 
     /// Returns whether the directive is there without an argument.
     fn has_bare(&self, name: &str) -> bool {
-        self.0.iter().any(|directive| directive.name == name && !directive.has_argument)
+        self.0
+            .iter()
+            .any(|directive| directive.name == name && !directive.has_argument)
     }
 
     /// Returns whether a directive that lets caches in front keep the response is there.
     fn has_lifetime(&self) -> bool {
-        ["public", "shared", "s-maxage", "max-age", "cache-maxage"].iter().any(|name| self.has(name))
+        ["public", "shared", "s-maxage", "max-age", "cache-maxage"]
+            .iter()
+            .any(|name| self.has(name))
     }
 }
 
-/// Splits a header at the commas that stand outside of quoted strings. Returns `None` where a quoted
-/// string does not end.
+/// Splits a header at the commas that stand outside of quoted strings. Returns `None` where a
+/// quoted string does not end.
 fn split_unquoted(line: &str) -> Option<Vec<&str>> {
     let (mut pieces, mut start) = (Vec::new(), 0);
     let (mut is_quoted, mut is_escaped) = (false, false);
@@ -138,14 +154,17 @@ fn split_unquoted(line: &str) -> Option<Vec<&str>> {
 fn is_private(lines: &[&str]) -> bool {
     Directives::parse(lines).is_some_and(|directives| {
         let is_unstored = directives.has_bare("no-store") && !directives.has("must-understand");
-        let is_for_all = ["public", "shared", "s-maxage"].iter().any(|name| directives.has(name));
+        let is_for_all = ["public", "shared", "s-maxage"]
+            .iter()
+            .any(|name| directives.has(name));
         (directives.has_bare("private") || is_unstored) && !is_for_all
     })
 }
 
 /// Rule of `Surrogate-Control`. It has no `private`, and `no-store;name` is for one cache alone.
 fn is_surrogate_unstored(lines: &[&str]) -> bool {
-    Directives::parse(lines).is_some_and(|directives| directives.has_bare("no-store") && !directives.has_lifetime())
+    Directives::parse(lines)
+        .is_some_and(|directives| directives.has_bare("no-store") && !directives.has_lifetime())
 }
 
 /// Rule of `Edge-Control`, where `!no-store` cancels `no-store`.
@@ -157,26 +176,32 @@ fn is_edge_unstored(lines: &[&str]) -> bool {
     })
 }
 
-/// Rule of `X-Accel-Expires`. nginx ignores `off`, and obeys `Cache-Control` then. After `@`, even a
-/// time in the past overrides `Cache-Control`, and the page may be shown as a stale one.
+/// Rule of `X-Accel-Expires`. nginx ignores `off`, and obeys `Cache-Control` then. After `@`, even
+/// a time in the past overrides `Cache-Control`, and the page may be shown as a stale one.
 fn is_accel_off(lines: &[&str]) -> bool {
-    lines.iter().all(|line| line.trim().eq_ignore_ascii_case("off") || is_zero(&[line]))
+    lines
+        .iter()
+        .all(|line| line.trim().eq_ignore_ascii_case("off") || is_zero(&[line]))
 }
 
 /// Rule of headers that hold a lifetime in seconds.
 fn is_zero(lines: &[&str]) -> bool {
-    lines.iter().all(|line| line.trim().parse::<u64>() == Ok(0) && !line.contains('+'))
+    lines
+        .iter()
+        .all(|line| line.trim().parse::<u64>() == Ok(0) && !line.contains('+'))
 }
 
 /// Rule of `Expires`. What is no date is in the past
 /// ([RFC 9111, 5.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.3)).
 fn is_expired(lines: &[&str]) -> bool {
     let now = SystemTime::now();
-    lines.iter().all(|line| HttpDate::from_str(line.trim()).map_or(true, |date| SystemTime::from(date) <= now))
+    lines.iter().all(|line| {
+        HttpDate::from_str(line.trim()).map_or(true, |date| SystemTime::from(date) <= now)
+    })
 }
 
-/// Marks a response that carries anything of ours as its visitor's alone, unless the application has
-/// said so itself.
+/// Marks a response that carries anything of ours as its visitor's alone, unless the application
+/// has said so itself.
 pub fn make_private(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
@@ -191,7 +216,11 @@ pub fn make_unstored(headers: &mut HeaderMap) {
 /// Takes a response out of all caches, also where the application addresses one of them by its own
 /// header.
 pub fn forbid_storing(headers: &mut HeaderMap) {
-    let obeyed = headers.keys().filter(|name| rule_of(name, headers).is_some()).cloned().collect::<Vec<_>>();
+    let obeyed = headers
+        .keys()
+        .filter(|name| rule_of(name, headers).is_some())
+        .cloned()
+        .collect::<Vec<_>>();
     for name in &obeyed {
         headers.remove(name);
     }

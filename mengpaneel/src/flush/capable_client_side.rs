@@ -14,10 +14,15 @@ use crate::call::Calls;
 const SETUP_AND_CACHING_BYTES: usize = 80;
 
 /// Puts the calls in a header. Gives those that are another user's.
-pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
+pub(super) fn flush<B: MessageBody>(
+    exchange: &mut Exchange<B>,
+    calls: &Calls,
+) -> Result<Calls, Declined> {
     is_read(exchange)?;
     if split::is_too_old(calls) {
-        return Err(DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers"));
+        return Err(
+            DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers")
+        );
     }
     let visitor = exchange.recorder.visitor();
     let (mut ours, foreign) = split::foreign(calls, || visitor.browser());
@@ -43,15 +48,19 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     let names = &exchange.means.settings.names;
     let calls_bytes = head::line_bytes(names.calls.as_str().len(), value.len());
     exchange.check_head(calls_bytes + SETUP_AND_CACHING_BYTES)?;
-    let value =
-        HeaderValue::from_str(&value).map_err(|_| DeclineReason::TooLarge.because("calls that no header can hold"))?;
+    let value = HeaderValue::from_str(&value)
+        .map_err(|_| DeclineReason::TooLarge.because("calls that no header can hold"))?;
     let headers = exchange.response.headers_mut();
     headers.insert(names.calls.clone(), value);
     if let (true, Ok(name)) = (with_setup, HeaderValue::from_str(name)) {
         headers.insert(names.setup.clone(), name);
     }
     caching::make_unstored(headers);
-    exchange.response.request().extensions_mut().insert(OwnCalls);
+    exchange
+        .response
+        .request()
+        .extensions_mut()
+        .insert(OwnCalls);
     Ok(foreign)
 }
 
@@ -65,7 +74,8 @@ pub(super) fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     } else if status.is_informational() || status.is_redirection() {
         Err(DeclineReason::NotCapable.because("scripts do not see the headers of such a status"))
     } else if caching::may_be_shared(exchange.response.headers()) {
-        Err(DeclineReason::SharedCache.because("a shared cache may keep the response: say Cache-Control: private"))
+        Err(DeclineReason::SharedCache
+            .because("a shared cache may keep the response: say Cache-Control: private"))
     } else {
         Ok(())
     }

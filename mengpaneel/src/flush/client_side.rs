@@ -32,18 +32,23 @@ enum Place {
 /// The type of most pages, as Actix writes it.
 const USUAL: &str = "text/html; charset=utf-8";
 
-/// Number of bytes that the arguments of the calls in a page may take: a page is to stay small, whatever an
-/// application puts in a property. Beyond it the calls go by the server.
+/// Number of bytes that the arguments of the calls in a page may take: a page is to stay small,
+/// whatever an application puts in a property. Beyond it the calls go by the server.
 pub(super) const MAX_SNIPPET_BYTES: usize = 64 * 1024;
 
 /// Why a page is declined whose bytes may not be read as ASCII.
-const UNSAFE_CHARSET: &str = "its encoding may read ASCII differently: set charset=utf-8 in its Content-Type";
+const UNSAFE_CHARSET: &str =
+    "its encoding may read ASCII differently: set charset=utf-8 in its Content-Type";
 
 /// Whether the response may be a page, by its head alone: then its body is worth reading.
 pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let (asked, head) = (&exchange.asked, exchange.response.headers());
     let status = exchange.response.status();
-    let no_page = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::PARTIAL_CONTENT];
+    let no_page = [
+        StatusCode::NO_CONTENT,
+        StatusCode::RESET_CONTENT,
+        StatusCode::PARTIAL_CONTENT,
+    ];
     let text = |name| head.get(name).map(headers::text).unwrap_or_default();
     let (content_type, encoding) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING));
     let is_usual = content_type == USUAL;
@@ -52,7 +57,12 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
         (DeclineReason::NotAPage, "a status that shows no page")
     } else if !is_usual
-        && !content_type.split(';').next().unwrap_or_default().trim_end().eq_ignore_ascii_case("text/html")
+        && !content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim_end()
+            .eq_ignore_ascii_case("text/html")
     {
         (DeclineReason::NotAPage, "no text/html")
     } else if asked.is_capable {
@@ -62,7 +72,10 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     } else if begins(&text(header::CONTENT_DISPOSITION), "attachment") {
         (DeclineReason::NotAPage, "an attachment")
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-        (DeclineReason::Encoded, "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel")
+        (
+            DeclineReason::Encoded,
+            "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel",
+        )
     } else if charset_of(head) == Declared::Unsafe {
         (DeclineReason::Charset, UNSAFE_CHARSET)
     } else {
@@ -73,10 +86,12 @@ pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
 
 /// Whether a text begins so, in whatever case.
 fn begins(text: &str, with: &str) -> bool {
-    text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+    text.get(..with.len())
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(with))
 }
 
-/// Says what the response's head declares of the encoding. Of several types it is unclear which counts.
+/// Says what the response's head declares of the encoding. Of several types it is unclear which
+/// counts.
 fn charset_of(headers: &HeaderMap) -> Declared {
     let mut types = headers.get_all(header::CONTENT_TYPE);
     match (types.next(), types.next()) {
@@ -86,27 +101,34 @@ fn charset_of(headers: &HeaderMap) -> Declared {
     }
 }
 
-/// Puts the calls in the page. Returns the calls of another user, and those that a page might repeat.
-pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
+/// Puts the calls in the page. Returns the calls of another user, and those that a page might
+/// repeat.
+pub(super) fn flush<B: MessageBody>(
+    exchange: &mut Exchange<B>,
+    calls: &Calls,
+) -> Result<Calls, Declined> {
     let place = place(exchange)?;
     if caching::may_be_shared(exchange.response.headers()) {
         return Err(DeclineReason::SharedCache
             .because("a cache in front may keep the page: set Cache-Control: private, and nothing for proxies"));
     }
     if split::is_too_old(calls) {
-        return Err(DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers"));
+        return Err(
+            DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers")
+        );
     }
     let bytes = split::bytes(calls);
     if bytes > MAX_SNIPPET_BYTES {
-        let text = format!("{bytes} bytes of calls are more than a page is to carry ({MAX_SNIPPET_BYTES})");
+        let text = format!(
+            "{bytes} bytes of calls are more than a page is to carry ({MAX_SNIPPET_BYTES})"
+        );
         return Err(DeclineReason::TooLarge.because(text));
     }
     let recorder = Arc::clone(&exchange.recorder);
     let (ours, others) = split::for_page(calls, || recorder.visitor());
     if ours.is_empty() {
-        return Err(
-            DeclineReason::ServerOnly.because("nothing that may stand in a page: the server can send it once and now")
-        );
+        return Err(DeclineReason::ServerOnly
+            .because("nothing that may stand in a page: the server can send it once and now"));
     }
     write(exchange, place, Some(&ours));
     Ok(others)
@@ -117,8 +139,8 @@ pub(super) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
     place(exchange).is_ok()
 }
 
-/// Puts the loader alone in the page, where there is a page that no cache in front may keep, and the
-/// loader is wanted on each. A visitor without consent gets the silent mixpanel in its place.
+/// Puts the loader alone in the page, where there is a page that no cache in front may keep, and
+/// the loader is wanted on each. A visitor without consent gets the silent mixpanel in its place.
 pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
     if exchange.means.settings.page.loader == Loader::Always
         && !caching::may_be_shared(exchange.response.headers())
@@ -138,11 +160,17 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
         Some(Content::Whole { bytes }) => bytes,
         Some(Content::Own { .. }) if exchange.means.settings.inject_into_streams => {
             return match judged(headers, &[], &exchange.means.settings, &exchange.asked) {
-                Verdict::Forbidden(obstacle) => Err(DeclineReason::Policy.because(obstacle.to_string())),
+                Verdict::Forbidden(obstacle) => {
+                    Err(DeclineReason::Policy.because(obstacle.to_string()))
+                }
                 Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
             };
         }
-        _ => return Err(DeclineReason::Streamed.because("its body is streamed: see inject_into_streams")),
+        _ => {
+            return Err(
+                DeclineReason::Streamed.because("its body is streamed: see inject_into_streams")
+            );
+        }
     };
     let mut scanner = Scanner::default();
     let Some(at) = scan(&mut scanner, bytes) else {
@@ -157,7 +185,12 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     {
         return Err(DeclineReason::Charset.because(UNSAFE_CHARSET));
     }
-    match judged(headers, scanner.policies(), &exchange.means.settings, &exchange.asked) {
+    match judged(
+        headers,
+        scanner.policies(),
+        &exchange.means.settings,
+        &exchange.asked,
+    ) {
         Verdict::Allowed => Ok(Place::At(at, None)),
         Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
         Verdict::Forbidden(obstacle) => Err(DeclineReason::Policy.because(obstacle.to_string())),
@@ -168,12 +201,23 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
 fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, asked: &Asked) -> Verdict {
     let page = &settings.page;
     let script = (page.loader != Loader::Never).then_some(page.lib_url.as_str());
-    let needs = Needs { origin: None, script, connect: Some(page.api_host()) };
+    let needs = Needs {
+        origin: None,
+        script,
+        connect: Some(page.api_host()),
+    };
     if !policies::has_any(headers, declared, &needs) {
         return Verdict::Allowed;
     }
     let origin = asked.url().map(|url| url.origin().ascii_serialization());
-    policies::judge(headers, declared, &Needs { origin: origin.as_deref(), ..needs })
+    policies::judge(
+        headers,
+        declared,
+        &Needs {
+            origin: origin.as_deref(),
+            ..needs
+        },
+    )
 }
 
 fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<&Calls>) {
@@ -181,8 +225,14 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option
         (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
             let calls = calls.map(|calls| (calls, exchange.recorder.next_id()));
             let audience = Audience::of(exchange.consent);
-            let block = exchange.means.block.of(audience, calls, nonce.as_deref()).unwrap_or_default();
-            Content::Injected { page: insert(&bytes, at, block) }
+            let block = exchange
+                .means
+                .block
+                .of(audience, calls, nonce.as_deref())
+                .unwrap_or_default();
+            Content::Injected {
+                page: insert(&bytes, at, block),
+            }
         }
         (Place::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
         (_, other) => {
@@ -201,7 +251,10 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let calls = calls.cloned();
     let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
     let parcel = parcel.map(|calls| exchange.recorder.parcel(calls));
-    let (headers, asked) = (exchange.response.headers().clone(), Arc::clone(&exchange.asked));
+    let (headers, asked) = (
+        exchange.response.headers().clone(),
+        Arc::clone(&exchange.asked),
+    );
     let settings = Arc::clone(&exchange.means.settings);
     let is_declared = charset_of(&headers) == Declared::Safe;
     let path = exchange.response.request().path().to_owned();
@@ -214,9 +267,17 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
         verdict
     });
     let (page_view, audience) = (exchange.recorder.next_id(), Audience::of(exchange.consent));
-    let write: Write =
-        Box::new(move |block, nonce| block.of(audience, calls.as_ref().map(|calls| (calls, page_view)), nonce));
-    let (recorder, block) = (Arc::clone(&exchange.recorder), Arc::clone(&exchange.means.block));
+    let write: Write = Box::new(move |block, nonce| {
+        block.of(
+            audience,
+            calls.as_ref().map(|calls| (calls, page_view)),
+            nonce,
+        )
+    });
+    let (recorder, block) = (
+        Arc::clone(&exchange.recorder),
+        Arc::clone(&exchange.means.block),
+    );
     let streaming = Streaming::new(
         (judge, write, is_declared),
         (block, page_view),
@@ -224,5 +285,9 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
         Arc::clone(&exchange.means.post),
         parcel,
     );
-    Content::Streamed { body, streaming: Box::new(streaming), is_over: false }
+    Content::Streamed {
+        body,
+        streaming: Box::new(streaming),
+        is_over: false,
+    }
 }

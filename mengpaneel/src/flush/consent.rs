@@ -8,29 +8,42 @@ use crate::failure::{Failure, Reason};
 use crate::log_text::Quoted;
 use crate::setup_mistake::SetupMistake;
 
-/// Sets or removes mixpanel-js's consent cookie. The change is the application's explicit wish, so a
-/// response that a shared cache may store is taken out of caches, since its cookie is one visitor's.
+/// Sets or removes mixpanel-js's consent cookie. The change is the application's explicit wish, so
+/// a response that a shared cache may store is taken out of caches, since its cookie is one
+/// visitor's.
 pub(super) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) {
     let settings = &exchange.means.settings;
     let attributes = settings.cookie_attributes.with(&change.options);
-    let prefix = change.options.get("cookie_prefix").and_then(serde_json::Value::as_str);
+    let prefix = change
+        .options
+        .get("cookie_prefix")
+        .and_then(serde_json::Value::as_str);
     let name = match prefix.filter(|prefix| !prefix.is_empty()) {
         Some(prefix) => format!("{prefix}{}", settings.token),
         None => settings.cookies.opt_out.clone(),
     };
-    let host = exchange.asked.url().and_then(|url| url.host_str()).unwrap_or_default();
+    let host = exchange
+        .asked
+        .url()
+        .and_then(|url| url.host_str())
+        .unwrap_or_default();
     let cookie = match change.kind {
         ConsentChangeKind::OptIn => attributes.cookie(&name, "1", host),
         ConsentChangeKind::OptOut => attributes.cookie(&name, "0", host),
         ConsentChangeKind::Clear => attributes.removal(&name, host),
     };
     let Ok(value) = HeaderValue::try_from(cookie.to_string()) else {
-        let (method, path) = (&exchange.asked.method, Quoted(exchange.response.request().path()));
+        let (method, path) = (
+            &exchange.asked.method,
+            Quoted(exchange.response.request().path()),
+        );
         let why = format!(
             "{method} {path}: {} cannot be the name of a cookie, so the visitor's choice is not stored",
             Quoted(&name)
         );
-        exchange.recorder.tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
+        exchange
+            .recorder
+            .tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
         return;
     };
     let headers = exchange.response.headers_mut();

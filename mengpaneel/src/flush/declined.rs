@@ -19,8 +19,8 @@ impl Declined {
         self.reason.label()
     }
 
-    /// Wrong set-up of the application that makes this strategy decline. A response without an event loses nothing
-    /// in a cache.
+    /// Wrong set-up of the application that makes this strategy decline. A response without an
+    /// event loses nothing in a cache.
     pub fn mistake(&self, calls: &Calls) -> Option<SetupMistake> {
         match self.reason {
             DeclineReason::Encoded => Some(SetupMistake::Encoded),
@@ -82,7 +82,10 @@ pub enum DeclineReason {
 impl DeclineReason {
     /// A refusal for this reason; the text is for the log.
     pub fn because(self, text: impl Into<Cow<'static, str>>) -> Declined {
-        Declined { reason: self, text: text.into() }
+        Declined {
+            reason: self,
+            text: text.into(),
+        }
     }
 
     fn label(self) -> &'static str {

@@ -12,7 +12,10 @@ use crate::parcel::Parcel;
 const CACHING_BYTES: usize = 32;
 
 /// Puts the calls in a carrier cookie. Gives those that must not wait.
-pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -> Result<Calls, Declined> {
+pub(super) fn flush<B: MessageBody>(
+    exchange: &mut Exchange<B>,
+    calls: &Calls,
+) -> Result<Calls, Declined> {
     let calls = &*split::keep_events_of_setup(calls);
     if calls.is_setup_only() {
         return Err(DeclineReason::SetupOnly.because("nothing but setup"));
@@ -23,26 +26,42 @@ pub(super) fn flush<B: MessageBody>(exchange: &mut Exchange<B>, calls: &Calls) -
     };
     let (mut delayed, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());
     if delayed.is_setup_only() {
-        return Err(DeclineReason::ServerOnly.because("nothing that may wait: the server can send it once and now"));
+        return Err(DeclineReason::ServerOnly
+            .because("nothing that may wait: the server can send it once and now"));
     }
     split::stamp(&mut delayed, exchange.recorder.visitor());
-    let payload = DelayedPayload { id: uuid::Uuid::now_v7(), calls: delayed };
-    let is_secure = exchange.asked.url().is_some_and(|url| url.scheme() == "https");
+    let payload = DelayedPayload {
+        id: uuid::Uuid::now_v7(),
+        calls: delayed,
+    };
+    let is_secure = exchange
+        .asked
+        .url()
+        .is_some_and(|url| url.scheme() == "https");
     let cookie = carrier
         .cookie(&payload, exchange.asked.cookies(), is_secure)
         .map_err(|error| DeclineReason::TooLarge.because(error.to_string()))?;
     exchange.check_head(head::line_bytes("set-cookie".len(), cookie.len()) + CACHING_BYTES)?;
     exchange.set_cookie(Some(cookie));
     let DelayedPayload { id, calls } = payload;
-    exchange.aside = Some(Box::new(Parcel { id, ..exchange.recorder.parcel(calls) }));
+    exchange.aside = Some(Box::new(Parcel {
+        id,
+        ..exchange.recorder.parcel(calls)
+    }));
     Ok(at_once)
 }
 
 /// Keeps a fallback copy, which the server delivers if no page claims the payload in time.
 pub(super) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
-    let Some(copy) = exchange.aside.take() else { return };
+    let Some(copy) = exchange.aside.take() else {
+        return;
+    };
     let after = exchange.means.settings.unclaimed_after;
-    exchange.means.post.keep_aside(&exchange.means.claims, *copy, after).await;
+    exchange
+        .means
+        .post
+        .keep_aside(&exchange.means.claims, *copy, after)
+        .await;
 }
 
 /// Checks that the browser will come back to this origin, with the cookie that it is given.
@@ -58,11 +77,14 @@ fn check_return<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         return Err(DeclineReason::NoRedirect.because("no redirect"));
     }
     let location = exchange.response.headers().get(header::LOCATION);
-    let Some(location) = location.and_then(|location| std::str::from_utf8(location.as_bytes()).ok()) else {
+    let Some(location) =
+        location.and_then(|location| std::str::from_utf8(location.as_bytes()).ok())
+    else {
         return Err(DeclineReason::NoRedirect.because("a redirect without a Location"));
     };
     if location.trim().is_empty() {
-        return Err(DeclineReason::NoRedirect.because("a redirect with an empty Location, which no browser follows"));
+        return Err(DeclineReason::NoRedirect
+            .because("a redirect with an empty Location, which no browser follows"));
     }
     if !exchange.asked.is_same_origin(location) {
         return Err(DeclineReason::OtherOrigin.because("a redirect to another origin"));
@@ -71,19 +93,23 @@ fn check_return<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         return Err(DeclineReason::NoCookies.because("the client shows no sign of keeping cookies"));
     }
     if caching::may_be_shared(exchange.response.headers()) {
-        return Err(
-            DeclineReason::SharedCache.because("a shared cache may keep the redirect: say Cache-Control: private")
-        );
+        return Err(DeclineReason::SharedCache
+            .because("a shared cache may keep the redirect: say Cache-Control: private"));
     }
     if exchange.asked.is_cross_site && is_anonymous(exchange) {
-        return Err(DeclineReason::CrossSite
-            .because("another site's page caused the request, and the visitor's own cookies were held back"));
+        return Err(DeclineReason::CrossSite.because(
+            "another site's page caused the request, and the visitor's own cookies were held back",
+        ));
     }
     Ok(())
 }
 
-/// Returns whether the request brought neither a cookie nor, where there is a session, anything in it.
+/// Returns whether the request brought neither a cookie nor, where there is a session, anything in
+/// it.
 fn is_anonymous<B>(exchange: &Exchange<B>) -> bool {
-    let has_session = exchange.session.as_ref().is_some_and(|session| !session.entries().is_empty());
+    let has_session = exchange
+        .session
+        .as_ref()
+        .is_some_and(|session| !session.entries().is_empty());
     exchange.asked.cookies().is_empty() || (exchange.session.is_some() && !has_session)
 }

@@ -1,5 +1,5 @@
-//! Size of a response's head, which a reverse proxy bounds: nginx answers 502 where the head is larger than
-//! its `proxy_buffer_size` (one memory page, 4 or 8 KB, by default).
+//! Size of a response's head, which a reverse proxy bounds: nginx answers 502 where the head is
+//! larger than its `proxy_buffer_size` (one memory page, 4 or 8 KB, by default).
 
 use actix_session::{Session, SessionStatus};
 use actix_web::cookie::Cookie;
@@ -14,12 +14,21 @@ const SESSION_KEY_BYTES: usize = 320;
 /// Most state that actix-session's cookie store takes. More of it is in another store.
 const MAX_COOKIE_STATE: usize = 4_064;
 
-/// Upper bound of the bytes in the response's head, as it is now and with the session cookie that an outer
-/// `SessionMiddleware` may add.
-pub(super) fn bytes(response: &ServiceResponse<()>, session: Option<&Session>, request_cookie_bytes: usize) -> usize {
+/// Upper bound of the bytes in the response's head, as it is now and with the session cookie that
+/// an outer `SessionMiddleware` may add.
+pub(super) fn bytes(
+    response: &ServiceResponse<()>,
+    session: Option<&Session>,
+    request_cookie_bytes: usize,
+) -> usize {
     let reason = response.status().canonical_reason().map_or(0, str::len);
-    let headers = response.headers().iter().map(|(name, value)| line_bytes(name.as_str().len(), value.len()));
-    let session = session.map_or(0, |session| session_cookie_bytes(session, request_cookie_bytes));
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| line_bytes(name.as_str().len(), value.len()));
+    let session = session.map_or(0, |session| {
+        session_cookie_bytes(session, request_cookie_bytes)
+    });
     FIXED_BYTES + reason + headers.sum::<usize>() + session
 }
 
@@ -30,8 +39,9 @@ pub(super) fn line_bytes(name: usize, value: usize) -> usize {
 
 /// Bytes of the `Set-Cookie` line that actix-session may write after us.
 ///
-/// A session that nobody changed can be written too, to prolong it. Which store holds the state is not known
-/// here; a state that is longer than all cookies of the request, or than a cookie can be, is not in a cookie.
+/// A session that nobody changed can be written too, to prolong it. Which store holds the state is
+/// not known here; a state that is longer than all cookies of the request, or than a cookie can be,
+/// is not in a cookie.
 fn session_cookie_bytes(session: &Session, request_cookie_bytes: usize) -> usize {
     let status = session.status();
     if status == SessionStatus::Purged {
@@ -74,21 +84,38 @@ mod tests {
     fn head_counts_status_headers_and_the_session_cookie() {
         let request = TestRequest::default().to_http_request();
         let session = request.get_session();
-        let response = HttpResponse::SeeOther().insert_header(("location", "/")).finish().drop_body();
+        let response = HttpResponse::SeeOther()
+            .insert_header(("location", "/"))
+            .finish()
+            .drop_body();
         let response = ServiceResponse::new(request, response);
         let alone = bytes(&response, Some(&session), 0);
-        assert_eq!(alone, FIXED_BYTES + "See Other".len() + "location: /\r\n".len());
+        assert_eq!(
+            alone,
+            FIXED_BYTES + "See Other".len() + "location: /\r\n".len()
+        );
         session.insert("own", "x".repeat(2_000)).unwrap();
         assert!(bytes(&response, Some(&session), 0) > alone + 2_600);
         session.insert("own", "x".repeat(9_000)).unwrap();
-        assert_eq!(bytes(&response, Some(&session), 0), alone + SESSION_KEY_BYTES);
+        assert_eq!(
+            bytes(&response, Some(&session), 0),
+            alone + SESSION_KEY_BYTES
+        );
         session.purge();
-        assert_eq!(bytes(&response, Some(&session), 0), alone + SESSION_KEY_BYTES);
+        assert_eq!(
+            bytes(&response, Some(&session), 0),
+            alone + SESSION_KEY_BYTES
+        );
     }
 
     #[test]
     fn estimate_is_never_below_a_cookie_of_actix_session() {
-        let states = ["x".repeat(2_900), "{\"a\":1}".repeat(200), "ü".repeat(900), "Sign In, ".repeat(300)];
+        let states = [
+            "x".repeat(2_900),
+            "{\"a\":1}".repeat(200),
+            "ü".repeat(900),
+            "Sign In, ".repeat(300),
+        ];
         let key = Key::generate();
         for state in states {
             let estimate = cookie_value_bytes(&state);

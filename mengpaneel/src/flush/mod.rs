@@ -94,7 +94,10 @@ pub(crate) struct Exchange<B> {
 impl<B> Exchange<B> {
     /// Reports a wrong set-up that this request met.
     fn report(&self, mistake: &SetupMistake) {
-        self.means.settings.mistakes.report(mistake, Some(self.response.request().path()));
+        self.means
+            .settings
+            .mistakes
+            .report(mistake, Some(self.response.request().path()));
     }
 }
 
@@ -121,10 +124,14 @@ where
     /// The page, where it is to be read piece by piece.
     fn unread_page(&mut self) -> Option<B> {
         client_side::is_page(self).ok()?;
-        let Some(Content::Own { body }) = self.body.take() else { return None };
+        let Some(Content::Own { body }) = self.body.take() else {
+            return None;
+        };
         self.body = Some(match body.try_into_bytes() {
             Ok(bytes) => Content::Whole { bytes },
-            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => return Some(body),
+            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => {
+                return Some(body);
+            }
             Err(body) => Content::Own { body },
         });
         None
@@ -136,7 +143,8 @@ where
         if bytes <= bound {
             return Ok(());
         }
-        let text = format!("the response's head would have {bytes} bytes, more than max_header ({bound})");
+        let text =
+            format!("the response's head would have {bytes} bytes, more than max_header ({bound})");
         Err(DeclineReason::TooLarge.because(text))
     }
 
@@ -151,13 +159,24 @@ where
         self.drop_headers_of_others();
         let mut shipments = Vec::new();
         let nothing = Settled::default();
-        let Settled { calls, via_server, forced, consent, consent_change, .. } = settled.unwrap_or(&nothing);
+        let Settled {
+            calls,
+            via_server,
+            forced,
+            consent,
+            consent_change,
+            ..
+        } = settled.unwrap_or(&nothing);
         if let Some(change) = consent_change {
             consent::set_cookie(self, change);
         }
         self.consent = consent.unwrap_or(self.consent);
         let is_granted = self.consent.is_granted;
-        let forced = if is_granted { *forced } else { (*forced).max(Some(Strategy::AsyncServerSide)) };
+        let forced = if is_granted {
+            *forced
+        } else {
+            (*forced).max(Some(Strategy::AsyncServerSide))
+        };
         let left = self.flush_calls(calls, forced, &mut shipments);
         if !left.in_page {
             client_side::stand(self);
@@ -168,7 +187,10 @@ where
         if is_granted {
             self.give_seed();
         }
-        Waiting { means: Arc::clone(&self.means), shipments: shipments.into() }
+        Waiting {
+            means: Arc::clone(&self.means),
+            shipments: shipments.into(),
+        }
     }
 
     /// Scope of the request, in which its body is polled.
@@ -176,7 +198,8 @@ where
         Mixpanel::new(Arc::clone(&self.recorder))
     }
 
-    /// Removes headers with which an application, or a server behind it, would have the client run calls.
+    /// Removes headers with which an application, or a server behind it, would have the client run
+    /// calls.
     fn drop_headers_of_others(&mut self) {
         if !self.response.request().extensions().contains::<OwnCalls>() {
             drop_calls(self.response.headers_mut(), &self.means.settings.names);
@@ -199,11 +222,23 @@ where
     /// Gives the response.
     pub fn respond(self) -> ServiceResponse<Body<B>> {
         let scope = Some(self.scope());
-        let Self { response, body, claim, .. } = self;
-        response.map_body(|_, ()| Body::new(body.unwrap_or(Content::Broken { error: None }), claim, scope))
+        let Self {
+            response,
+            body,
+            claim,
+            ..
+        } = self;
+        response.map_body(|_, ()| {
+            Body::new(
+                body.unwrap_or(Content::Broken { error: None }),
+                claim,
+                scope,
+            )
+        })
     }
 
-    /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its own.
+    /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its
+    /// own.
     fn give_seed(&mut self) {
         let Some(seed) = self.seed.take() else { return };
         if !caching::may_be_shared(self.response.headers()) {
@@ -212,12 +247,20 @@ where
     }
 
     /// Tries the strategies in their order.
-    fn flush_calls(&mut self, calls: &Calls, forced: Option<Strategy>, shipments: &mut Vec<Shipment>) -> Left {
+    fn flush_calls(
+        &mut self,
+        calls: &Calls,
+        forced: Option<Strategy>,
+        shipments: &mut Vec<Shipment>,
+    ) -> Left {
         if calls.is_empty() {
             return Left::default();
         }
         let from = forced.unwrap_or(Strategy::Delayed);
-        for strategy in Strategy::ALL.into_iter().filter(|strategy| *strategy >= from) {
+        for strategy in Strategy::ALL
+            .into_iter()
+            .filter(|strategy| *strategy >= from)
+        {
             let taken = match strategy {
                 Strategy::Delayed => delayed::flush(self, calls),
                 Strategy::ClientSide => client_side::flush(self, calls),
@@ -228,10 +271,19 @@ where
                 Ok(others) => {
                     self.tell_flushed(strategy, calls);
                     if !others.is_setup_only() || !others.setup.is_empty() {
-                        let parcel = Parcel { context: context_of(calls, &others), ..self.parcel(others) };
-                        shipments.push(Shipment { parcel, forced: None });
+                        let parcel = Parcel {
+                            context: context_of(calls, &others),
+                            ..self.parcel(others)
+                        };
+                        shipments.push(Shipment {
+                            parcel,
+                            forced: None,
+                        });
                     }
-                    return Left { somehow: true, in_page: strategy == Strategy::ClientSide };
+                    return Left {
+                        somehow: true,
+                        in_page: strategy == Strategy::ClientSide,
+                    };
                 }
                 Err(declined) => {
                     self.tell_declined(strategy, &declined);
@@ -244,8 +296,14 @@ where
         if calls.is_setup_only() {
             return Left::default();
         }
-        shipments.push(Shipment { parcel: self.parcel(calls.clone()), forced });
-        Left { somehow: true, in_page: false }
+        shipments.push(Shipment {
+            parcel: self.parcel(calls.clone()),
+            forced,
+        });
+        Left {
+            somehow: true,
+            in_page: false,
+        }
     }
 
     /// What the application wants sent by the server. Setup's own profile calls go with it unless
@@ -256,12 +314,21 @@ where
         }
         let mut via_server = via_server.clone();
         let context: Vec<Call> = if setup_left {
-            calls.before_setup.iter().chain(&calls.setup).cloned().collect()
+            calls
+                .before_setup
+                .iter()
+                .chain(&calls.setup)
+                .cloned()
+                .collect()
         } else {
             via_server.setup.splice(0..0, calls.setup.iter().cloned());
             Vec::new()
         };
-        Some(Parcel { context, via_server: true, ..self.parcel(via_server) })
+        Some(Parcel {
+            context,
+            via_server: true,
+            ..self.parcel(via_server)
+        })
     }
 
     async fn ship(&self, Shipment { parcel, forced }: Shipment) {
@@ -273,7 +340,10 @@ where
             match async_server_side::flush(&self.means.post, parcel).await {
                 Ok(()) => return self.tell_flushed(Strategy::AsyncServerSide, &calls),
                 Err(declined) => {
-                    self.tell_declined(Strategy::AsyncServerSide, &DeclineReason::Outbox.because(declined.reason));
+                    self.tell_declined(
+                        Strategy::AsyncServerSide,
+                        &DeclineReason::Outbox.because(declined.reason),
+                    );
                     *declined.parcel
                 }
             }
@@ -292,7 +362,11 @@ where
             return;
         }
         let (method, path) = (&self.asked.method, self.response.request().path());
-        let events: Vec<&str> = calls.iter().filter(|call| call.method().is_track()).filter_map(event_name).collect();
+        let events: Vec<&str> = calls
+            .iter()
+            .filter(|call| call.method().is_track())
+            .filter_map(event_name)
+            .collect();
         tracing::debug!(
             target: "mengpaneel::flush",
             strategy = strategy.name(), %method, path, calls = calls.iter().count(), events = events.join(", "),
@@ -321,10 +395,12 @@ impl Drop for Waiting {
     }
 }
 
-/// Marks a request whose response carries calls of ours: they stay where another Mengpaneel stands outside.
+/// Marks a request whose response carries calls of ours: they stay where another Mengpaneel stands
+/// outside.
 pub(crate) struct OwnCalls;
 
-/// Removes the headers that carry calls, where we did not set them: a client would run what they say.
+/// Removes the headers that carry calls, where we did not set them: a client would run what they
+/// say.
 fn drop_calls(headers: &mut HeaderMap, names: &Names) {
     for name in [&names.calls, &names.setup] {
         if headers.contains_key(name) {
@@ -346,15 +422,23 @@ where
 {
     match to_bytes_limited(body, usize::try_from(MAX_PAGE).unwrap_or(usize::MAX)).await {
         Ok(Ok(bytes)) => Content::Whole { bytes },
-        Ok(Err(error)) => Content::Broken { error: Some(error.into()) },
-        Err(error) => Content::Broken { error: Some(error.into()) },
+        Ok(Err(error)) => Content::Broken {
+            error: Some(error.into()),
+        },
+        Err(error) => Content::Broken {
+            error: Some(error.into()),
+        },
     }
 }
 
 /// The calls under which `others` were recorded: all that are not among them.
 fn context_of(calls: &Calls, others: &Calls) -> Vec<Call> {
     let others: Vec<&Call> = others.iter().collect();
-    calls.iter().filter(|call| !call.method().is_track() && !others.contains(call)).cloned().collect()
+    calls
+        .iter()
+        .filter(|call| !call.method().is_track() && !others.contains(call))
+        .cloned()
+        .collect()
 }
 
 fn event_name(call: &Call) -> Option<&str> {

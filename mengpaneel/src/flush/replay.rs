@@ -1,5 +1,5 @@
-//! Replay: takes delayed calls that the request brought into its own set, where the browser runs what this
-//! response carries. Every other request leaves them where they are.
+//! Replay: takes delayed calls that the request brought into its own set, where the browser runs
+//! what this response carries. Every other request leaves them where they are.
 
 use std::error::Error;
 
@@ -36,7 +36,8 @@ where
     /// Returns whether the request brought anything to replay. Looks at names only.
     pub fn has_incoming(&self) -> bool {
         let carrier = self.means.carrier.as_ref();
-        self.session_payload.is_some() || carrier.is_some_and(|carrier| carrier.is_brought(self.asked.cookies()))
+        self.session_payload.is_some()
+            || carrier.is_some_and(|carrier| carrier.is_brought(self.asked.cookies()))
     }
 
     /// Claims what the request brought, and hands it to the recorder, if the browser runs it.
@@ -46,9 +47,17 @@ where
         let mut incoming = Vec::new();
         if self.runs_calls() {
             incoming.extend(self.incoming_cookies());
-            incoming.extend(self.session_payload.take().map(|encoded| incoming_session(&encoded)));
+            incoming.extend(
+                self.session_payload
+                    .take()
+                    .map(|encoded| incoming_session(&encoded)),
+            );
         } else if self.is_session_payload_lost() {
-            incoming.extend(self.session_payload.take().map(|encoded| incoming_session(&encoded)));
+            incoming.extend(
+                self.session_payload
+                    .take()
+                    .map(|encoded| incoming_session(&encoded)),
+            );
         }
         for Incoming { origin, payload } in incoming {
             match payload {
@@ -70,7 +79,8 @@ where
         }
     }
 
-    /// Discards what the request brought, fallback copies included: the visitor may no longer be tracked.
+    /// Discards what the request brought, fallback copies included: the visitor may no longer be
+    /// tracked.
     pub async fn discard(&mut self) {
         if caching::may_be_shared(self.response.headers()) {
             return;
@@ -98,19 +108,27 @@ where
     }
 
     fn incoming_cookies(&self) -> Vec<Incoming> {
-        let Some(carrier) = &self.means.carrier else { return Vec::new() };
+        let Some(carrier) = &self.means.carrier else {
+            return Vec::new();
+        };
         let read = carrier.read(self.asked.cookies()).into_iter();
-        read.map(|cookie| Incoming { origin: Origin::Cookie(cookie.name), payload: cookie.payload }).collect()
+        read.map(|cookie| Incoming {
+            origin: Origin::Cookie(cookie.name),
+            payload: cookie.payload,
+        })
+        .collect()
     }
 
     /// Returns whether the handler threw the session away, and a payload with it.
     fn is_session_payload_lost(&self) -> bool {
         let key = &self.means.settings.names.session_key;
-        self.session.as_ref().is_some_and(|session| !session.contains_key(key))
+        self.session
+            .as_ref()
+            .is_some_and(|session| !session.contains_key(key))
     }
 
-    /// Claims a payload here, and where the outbox outlives this process, against other processes and the
-    /// server.
+    /// Claims a payload here, and where the outbox outlives this process, against other processes
+    /// and the server.
     async fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
         let mut claim = self.means.claims.claim(id)?;
         let error = match self.means.post.claim(id).await {
@@ -130,18 +148,27 @@ where
             Origin::Cookie(name) => self.remove_cookie(name),
             Origin::Session => {
                 if let Some(session) = &self.session {
-                    session_payload::remove_if_written(session, &self.means.settings.names.session_key);
+                    session_payload::remove_if_written(
+                        session,
+                        &self.means.settings.names.session_key,
+                    );
                 }
             }
         }
     }
 
-    /// Takes a carrier cookie from the browser, if that fits in the response's head. One that stays is not
-    /// replayed again, and a later page removes it.
+    /// Takes a carrier cookie from the browser, if that fits in the response's head. One that stays
+    /// is not replayed again, and a later page removes it.
     fn remove_cookie(&mut self, name: &str) {
-        let Some(line) = carrier::removal(name) else { return };
-        let session = self.session.as_ref().filter(|session| session.status() != SessionStatus::Unchanged);
-        let head = head::bytes(&self.response, session, 0) + head::line_bytes("set-cookie".len(), line.len());
+        let Some(line) = carrier::removal(name) else {
+            return;
+        };
+        let session = self
+            .session
+            .as_ref()
+            .filter(|session| session.status() != SessionStatus::Unchanged);
+        let head = head::bytes(&self.response, session, 0)
+            + head::line_bytes("set-cookie".len(), line.len());
         if head <= self.means.settings.max_header {
             self.set_cookie(Some(line));
         }
@@ -157,5 +184,8 @@ where
 }
 
 fn incoming_session(encoded: &str) -> Incoming {
-    Incoming { origin: Origin::Session, payload: session_payload::decode(encoded) }
+    Incoming {
+        origin: Origin::Session,
+        payload: session_payload::decode(encoded),
+    }
 }

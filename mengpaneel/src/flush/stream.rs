@@ -1,5 +1,5 @@
-//! A page that is written while it leaves: the block goes in as the head passes by, and a second one
-//! after the last byte, with what was recorded meanwhile.
+//! A page that is written while it leaves: the block goes in as the head passes by, and a second
+//! one after the last byte, with what was recorded meanwhile.
 
 use std::sync::Arc;
 
@@ -112,18 +112,28 @@ impl Streaming {
             },
             State::Written | State::Declined => Bytes::new(),
         };
-        let Some((late, context)) = self.recorder.take_late() else { return rest };
+        let Some((late, context)) = self.recorder.take_late() else {
+            return rest;
+        };
         let is_large = split::bytes(&late) > MAX_SNIPPET_BYTES;
-        if self.state != State::Written || is_large || self.may_shift || !self.scanner.in_body_content() {
+        if self.state != State::Written
+            || is_large
+            || self.may_shift
+            || !self.scanner.in_body_content()
+        {
             self.send(late, context);
             return rest;
         }
         let (late, others) = split::for_late_block(late, &context, || self.recorder.visitor());
-        let block = self.block.late(&late, self.page_view, self.nonce.as_deref());
+        let block = self
+            .block
+            .late(&late, self.page_view, self.nonce.as_deref());
         if !others.is_empty() {
             self.send(others, context);
         }
-        block.map_or(rest.clone(), |[begin, end]| [rest, begin, end].concat().into())
+        block.map_or(rest.clone(), |[begin, end]| {
+            [rest, begin, end].concat().into()
+        })
     }
 
     fn put_block(&mut self, at: usize) -> Bytes {
@@ -136,7 +146,9 @@ impl Streaming {
             Verdict::Forbidden(_) => return self.decline(),
         };
         let block = (self.write)(&self.block, nonce.as_deref());
-        let (Some(place), Some([begin, end])) = (at.checked_sub(self.sent), block) else { return self.decline() };
+        let (Some(place), Some([begin, end])) = (at.checked_sub(self.sent), block) else {
+            return self.decline();
+        };
         self.nonce = nonce;
         self.state = State::Written;
         self.parcel = None;
@@ -160,13 +172,18 @@ impl Streaming {
     }
 
     fn send(&self, calls: Calls, context: Vec<crate::call::Call>) {
-        self.post.hand_over(Parcel { context, ..self.recorder.parcel(calls) });
+        self.post.hand_over(Parcel {
+            context,
+            ..self.recorder.parcel(calls)
+        });
     }
 }
 
 impl std::fmt::Debug for Streaming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Streaming").field("sent", &self.sent).finish_non_exhaustive()
+        f.debug_struct("Streaming")
+            .field("sent", &self.sent)
+            .finish_non_exhaustive()
     }
 }
 

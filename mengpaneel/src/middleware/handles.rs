@@ -21,24 +21,41 @@ pub(crate) struct Handles {
 }
 
 impl Handles {
-    /// Adds the innermost handle of a request. Its Mengpaneel must differ from those outside of it by name.
+    /// Adds the innermost handle of a request. Its Mengpaneel must differ from those outside of it
+    /// by name.
     pub(super) fn keep(request: &ServiceRequest, mengpaneel: &Mengpaneel, mixpanel: &Mixpanel) {
         let mut extensions = request.extensions_mut();
         let outer = extensions.remove::<Self>().map(Box::new);
         let settings = Arc::clone(mengpaneel.settings());
-        if outer.as_ref().is_some_and(|outer| outer.has_name(settings.names.name.as_deref())) {
-            settings.mistakes.report(&SetupMistake::SameName, Some(request.path()));
+        if outer
+            .as_ref()
+            .is_some_and(|outer| outer.has_name(settings.names.name.as_deref()))
+        {
+            settings
+                .mistakes
+                .report(&SetupMistake::SameName, Some(request.path()));
         }
-        extensions.insert(Self { settings, mixpanel: mixpanel.clone(), outer });
+        extensions.insert(Self {
+            settings,
+            mixpanel: mixpanel.clone(),
+            outer,
+        });
     }
 
     /// Returns the handle of that Mengpaneel, or `None` where it is not wrapped around the caller.
     pub(crate) fn find(request: &HttpRequest, mengpaneel: &Mengpaneel) -> Option<Mixpanel> {
-        request.extensions().get::<Self>()?.of(mengpaneel.settings())
+        request
+            .extensions()
+            .get::<Self>()?
+            .of(mengpaneel.settings())
     }
 
     fn has_name(&self, name: Option<&str>) -> bool {
-        self.settings.names.name.as_deref() == name || self.outer.as_ref().is_some_and(|outer| outer.has_name(name))
+        self.settings.names.name.as_deref() == name
+            || self
+                .outer
+                .as_ref()
+                .is_some_and(|outer| outer.has_name(name))
     }
 
     fn of(&self, settings: &Arc<Settings>) -> Option<Mixpanel> {
@@ -64,13 +81,19 @@ impl Mengpaneel {
     /// }
     /// ```
     pub fn of(&self, request: &HttpRequest) -> Mixpanel {
-        let without = || if self.is_on() { Mixpanel::outside() } else { Mixpanel::detached() };
+        let without = || {
+            if self.is_on() {
+                Mixpanel::outside()
+            } else {
+                Mixpanel::detached()
+            }
+        };
         Handles::find(request, self).unwrap_or_else(without)
     }
 }
 
-/// The handle of the request. Where the middleware is missing, one that records nothing; each place that
-/// tries is reported once to `on_error`.
+/// The handle of the request. Where the middleware is missing, one that records nothing; each place
+/// that tries is reported once to `on_error`.
 impl FromRequest for Mixpanel {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

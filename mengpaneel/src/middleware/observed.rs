@@ -1,5 +1,5 @@
-//! Request of an app under test whose Mengpaneel has no token: the test learns what it records, and nothing is
-//! flushed.
+//! Request of an app under test whose Mengpaneel has no token: the test learns what it records, and
+//! nothing is flushed.
 
 use std::sync::Arc;
 
@@ -10,19 +10,28 @@ use crate::asked::Asked;
 use crate::recorder::{Extent, Observed, Recorder, Shared};
 use crate::settings::Settings;
 
-/// State of such a request in flight. If dropped before the response is ready, it settles as failed.
+/// State of such a request in flight. If dropped before the response is ready, it settles as
+/// failed.
 pub(super) struct ObservedRequest {
     recorder: Arc<Recorder>,
 }
 
 impl ObservedRequest {
-    pub(super) fn new(request: &ServiceRequest, settings: &Arc<Settings>, observed: Arc<Observed>) -> Self {
-        let decision = settings.consent.decide(request.request(), &settings.cookies);
+    pub(super) fn new(
+        request: &ServiceRequest,
+        settings: &Arc<Settings>,
+        observed: Arc<Observed>,
+    ) -> Self {
+        let decision = settings
+            .consent
+            .decide(request.request(), &settings.cookies);
         let asked = Asked::new(request.request(), settings);
         let settings = Arc::clone(settings);
         let visitor = move || settings.restrict(asked.visitor(&settings.cookies, false));
         let recorder = Recorder::new(visitor, Arc::<Shared>::default()).with_consent(decision);
-        Self { recorder: Arc::new(recorder.observed_by(Some(observed))) }
+        Self {
+            recorder: Arc::new(recorder.observed_by(Some(observed))),
+        }
     }
 
     pub(super) fn recorder(&self) -> &Arc<Recorder> {
@@ -30,7 +39,8 @@ impl ObservedRequest {
     }
 
     pub(super) fn finish<B>(&self, response: &ServiceResponse<B>) {
-        self.recorder.settle(ending(&self.recorder, response), Extent::Everything);
+        self.recorder
+            .settle(ending(&self.recorder, response), Extent::Everything);
     }
 }
 

@@ -39,7 +39,9 @@ impl Group {
     /// `get_group(…).unset`: removes a property.
     #[track_caller]
     pub fn unset(&self, property: impl AsRef<str>) {
-        self.call(Method::GroupUnset, |_, _, args| args.push_text(property.as_ref()));
+        self.call(Method::GroupUnset, |_, _, args| {
+            args.push_text(property.as_ref())
+        });
     }
 
     /// `get_group(…).union`: adds values to a list that are not in it yet.

@@ -10,8 +10,8 @@ use uuid::fmt::Hyphenated;
 
 /// ID of a user or a group: text, an integer or a UUID, by value or by reference.
 ///
-/// On every wire an ID is a string, so that `7` and `"7"` are the same user. A UUID is written in lower case with
-/// hyphens.
+/// On every wire an ID is a string, so that `7` and `"7"` are the same user. A UUID is written in
+/// lower case with hyphens.
 ///
 /// A newtype is passed as what it wraps, `user.id.0`, or implements this trait:
 ///
@@ -117,7 +117,9 @@ macro_rules! integers {
     )*};
 }
 
-integers!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
+integers!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
+);
 
 macro_rules! pointers {
     ($($pointer:ty),*) => {$(
@@ -174,7 +176,11 @@ macro_rules! lists {
 lists!([] [T], [] &[T], [] Vec<T>, [] &Vec<T>, [] Box<[T]>, [const N: usize] [T; N], [const N: usize] &[T; N]);
 
 #[cfg(test)]
-#[expect(clippy::needless_borrows_for_generic_args, clippy::needless_pass_by_value, reason = "what is tested")]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    clippy::needless_pass_by_value,
+    reason = "what is tested"
+)]
 mod tests {
     use super::*;
 

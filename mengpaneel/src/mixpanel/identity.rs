@@ -6,27 +6,30 @@ use crate::call::{Args, Method};
 impl Mixpanel {
     /// `mixpanel.identify`: who is there, by an [`Id`].
     ///
-    /// Mixpanel rejects IDs that programs write where none is known, such as `undefined`, `null`, `0` or
-    /// `anonymous`. Such an ID is left out, here and everywhere else, and reported to `on_error` once for
-    /// each place in the code.
+    /// Mixpanel rejects IDs that programs write where none is known, such as `undefined`, `null`,
+    /// `0` or `anonymous`. Such an ID is left out, here and everywhere else, and reported to
+    /// `on_error` once for each place in the code.
     #[track_caller]
     pub fn identify(&self, id: impl Id) {
         self.with_id(Method::Identify, id);
     }
 
-    /// `mixpanel.alias`: the visitor known so far is the user of this ID. For projects with Mixpanel's legacy identity
-    /// management: once, at sign-up, in [`before_setup`](Self::before_setup). All others need
-    /// [`identify`](Self::identify) alone.
+    /// `mixpanel.alias`: the visitor known so far is the user of this ID. For projects with
+    /// Mixpanel's legacy identity management: once, at sign-up, in
+    /// [`before_setup`](Self::before_setup). All others need [`identify`](Self::identify)
+    /// alone.
     #[track_caller]
     pub fn alias(&self, alias: impl Id) {
         self.with_id(Method::Alias, alias);
     }
 
-    /// Returns the ID that Mixpanel would count the visitor as by now: who was identified so far in this request or
-    /// job, else who mixpanel-js's cookie names. For an anonymous visitor it begins with `$device:`.
+    /// Returns the ID that Mixpanel would count the visitor as by now: who was identified so far in
+    /// this request or job, else who mixpanel-js's cookie names. For an anonymous visitor it
+    /// begins with `$device:`.
     ///
-    /// `None` where nobody knows, and for visitors without consent: on a visitor's first request, after
-    /// [`reset`](Self::reset), where mixpanel-js keeps its state out of cookies, and without a token.
+    /// `None` where nobody knows, and for visitors without consent: on a visitor's first request,
+    /// after [`reset`](Self::reset), where mixpanel-js keeps its state out of cookies, and
+    /// without a token.
     ///
     /// ```
     /// # async fn pay(mixpanel: mengpaneel::Mixpanel) -> Option<String> {
@@ -38,8 +41,9 @@ impl Mixpanel {
         self.recorder.as_ref()?.distinct_id()
     }
 
-    /// Returns the device of mixpanel-js's cookie, a UUID. `None` where [`distinct_id`](Self::distinct_id) knows
-    /// nothing of the browser: also in a job and with [`as_user`](crate::Mengpaneel::as_user).
+    /// Returns the device of mixpanel-js's cookie, a UUID. `None` where
+    /// [`distinct_id`](Self::distinct_id) knows nothing of the browser: also in a job and with
+    /// [`as_user`](crate::Mengpaneel::as_user).
     pub fn device_id(&self) -> Option<String> {
         self.recorder.as_ref()?.device_id()
     }
@@ -52,7 +56,10 @@ impl Mixpanel {
 
     /// `mixpanel.set_group`: the visitor belongs to this group, or to each of a list.
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "taken as other IDs are, by value or by reference")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "taken as other IDs are, by value or by reference"
+    )]
     pub fn set_group(&self, key: impl AsRef<str>, ids: impl Ids) {
         let mut args = Args::with_room();
         args.push_text(key.as_ref());

@@ -48,7 +48,8 @@ pub(crate) use writing::{ID_PROPERTIES, write_id, write_ids};
 #[derive(Clone)]
 pub struct Mixpanel {
     recorder: Option<Arc<Recorder>>,
-    /// True for a handle that was taken outside of any scope: each place that records by it is reported.
+    /// True for a handle that was taken outside of any scope: each place that records by it is
+    /// reported.
     is_outside: bool,
     mode: Mode,
     via_server: bool,
@@ -83,9 +84,13 @@ impl Mixpanel {
         }
     }
 
-    /// A handle that was taken outside of any scope: it records nothing and reports each place that tries.
+    /// A handle that was taken outside of any scope: it records nothing and reports each place that
+    /// tries.
     pub(crate) fn outside() -> Self {
-        Self { is_outside: true, ..Self::detached() }
+        Self {
+            is_outside: true,
+            ..Self::detached()
+        }
     }
 
     /// Reports the caller's place, if this handle was taken outside of any scope.
@@ -100,10 +105,12 @@ impl Mixpanel {
         self.recorder.as_ref()
     }
 
-    /// Returns whether calls are recorded. Not so without a token, for a visitor without consent, and where
-    /// the middleware is missing. Opt-in and opt-out calls take effect all the same.
+    /// Returns whether calls are recorded. Not so without a token, for a visitor without consent,
+    /// and where the middleware is missing. Opt-in and opt-out calls take effect all the same.
     pub fn is_recording(&self) -> bool {
-        self.recorder.as_ref().is_some_and(|recorder| recorder.is_recording())
+        self.recorder
+            .as_ref()
+            .is_some_and(|recorder| recorder.is_recording())
     }
 
     /// The mode in which this handle records.
@@ -114,29 +121,46 @@ impl Mixpanel {
     /// The same recorder, in another mode.
     #[must_use]
     pub fn in_mode(&self, mode: Mode) -> Self {
-        Self { mode, ..self.clone() }
+        Self {
+            mode,
+            ..self.clone()
+        }
     }
 
-    /// The same recorder for a bare `#[setup]`, whose calls count under `condition`; in the lines of
-    /// one function alone, where there is a limit.
+    /// The same recorder for a bare `#[setup]`, whose calls count under `condition`; in the lines
+    /// of one function alone, where there is a limit.
     pub(crate) fn in_setup(&self, condition: Condition, limit: Option<Lines>) -> Self {
-        Self { mode: Mode::Setup, condition, limit, ..self.clone() }
+        Self {
+            mode: Mode::Setup,
+            condition,
+            limit,
+            ..self.clone()
+        }
     }
 
     /// The handle for a call site: outside of the function that limits the mode, in tracking mode.
     pub(crate) fn at(self, site: &Location<'_>) -> Self {
         match self.limit {
-            Some(limit) if !limit.contain(site) => {
-                Self { mode: Mode::Tracking, condition: Condition::Always, limit: None, ..self }
-            }
-            _ => Self { limit: None, ..self },
+            Some(limit) if !limit.contain(site) => Self {
+                mode: Mode::Tracking,
+                condition: Condition::Always,
+                limit: None,
+                ..self
+            },
+            _ => Self {
+                limit: None,
+                ..self
+            },
         }
     }
 
     /// The same recorder, for calls that only the server may send: `via(server)`.
     #[must_use]
     pub fn via_server(&self) -> Self {
-        Self { via_server: true, ..self.clone() }
+        Self {
+            via_server: true,
+            ..self.clone()
+        }
     }
 
     pub(crate) fn is_via_server(&self) -> bool {
@@ -184,8 +208,14 @@ impl Mixpanel {
             let mut may_have_id = false;
             let place = Place::of_caller();
             let members = stamp.members();
-            args.push(|to| may_have_id = self.properties_with(&members, event, &|| place, properties, to));
-            recorder.record_stamped(self.entry(Method::Track, args), Some(stamp.id), may_have_id.then_some(place));
+            args.push(|to| {
+                may_have_id = self.properties_with(&members, event, &|| place, properties, to)
+            });
+            recorder.record_stamped(
+                self.entry(Method::Track, args),
+                Some(stamp.id),
+                may_have_id.then_some(place),
+            );
         } else {
             self.report_outside(&Method::Track);
         }
@@ -202,7 +232,12 @@ impl Mixpanel {
 
     /// `mixpanel.track_with_groups`: an event that belongs to groups, `{"company": "acme"}`.
     #[track_caller]
-    pub fn track_with_groups(&self, event: impl AsRef<str>, properties: impl Serialize, groups: impl Serialize) {
+    pub fn track_with_groups(
+        &self,
+        event: impl AsRef<str>,
+        properties: impl Serialize,
+        groups: impl Serialize,
+    ) {
         let (event, place) = (event.as_ref(), Place::of_caller());
         let mut args = Args::with_room();
         args.push_text(event);
@@ -238,14 +273,21 @@ impl Mixpanel {
     /// `mixpanel.disable`: no events of these names from here on; all of them with an empty list.
     #[track_caller]
     pub fn disable<I: IntoIterator<Item: AsRef<str>>>(&self, events: I) {
-        let events: Vec<Value> = events.into_iter().map(|event| Value::from(event.as_ref())).collect();
-        let args = if events.is_empty() { vec![] } else { vec![Value::from(events)] };
+        let events: Vec<Value> = events
+            .into_iter()
+            .map(|event| Value::from(event.as_ref()))
+            .collect();
+        let args = if events.is_empty() {
+            vec![]
+        } else {
+            vec![Value::from(events)]
+        };
         self.call(Method::Disable, args);
     }
 
-    /// `mixpanel.opt_in_tracking`: the visitor agreed to be tracked. The response sets mixpanel-js's
-    /// cookie, and what this request records from here on is delivered, first of all the event
-    /// `$opt_in`, as mixpanel-js has it.
+    /// `mixpanel.opt_in_tracking`: the visitor agreed to be tracked. The response sets
+    /// mixpanel-js's cookie, and what this request records from here on is delivered, first of
+    /// all the event `$opt_in`, as mixpanel-js has it.
     #[track_caller]
     pub fn opt_in_tracking(&self) {
         self.call(Method::OptInTracking, vec![]);
@@ -256,7 +298,10 @@ impl Mixpanel {
     /// it records from here on is dropped. The profile is kept: `{"delete_user": false}`.
     #[track_caller]
     pub fn opt_out_tracking(&self) {
-        self.call(Method::OptOutTracking, vec![serde_json::json!({"delete_user": false})]);
+        self.call(
+            Method::OptOutTracking,
+            vec![serde_json::json!({"delete_user": false})],
+        );
     }
 
     /// `mixpanel.clear_opt_in_out_tracking`: as if the visitor had never been asked. The response
@@ -326,7 +371,13 @@ impl Mixpanel {
     fn entry(&self, method: Method, args: Args) -> Entry {
         let (mode, via_server, condition) = (self.mode, self.via_server, self.condition);
         let call = Call::with(method, args);
-        Entry { call, mode, via_server, condition, ticket: None }
+        Entry {
+            call,
+            mode,
+            via_server,
+            condition,
+            ticket: None,
+        }
     }
 
     pub(crate) fn tell(&self, reason: Reason) {

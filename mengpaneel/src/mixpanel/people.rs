@@ -35,7 +35,10 @@ impl People {
     /// `people.unset`: removes a property.
     #[track_caller]
     pub fn unset(&self, property: impl AsRef<str>) {
-        self.0.call(Method::PeopleUnset, vec![Value::from(vec![property.as_ref()])]);
+        self.0.call(
+            Method::PeopleUnset,
+            vec![Value::from(vec![property.as_ref()])],
+        );
     }
 
     /// `people.increment`: adds an [`Amount`] to a number. Delivered at most once.
@@ -76,15 +79,18 @@ impl People {
         self.with_one(Method::PeopleUnion, list, values);
     }
 
-    /// `people.track_charge`: appends a charge to `$transactions`, as Mixpanel's libraries for servers
-    /// do. mixpanel-js itself ignores it since 2.65, so the server says it, whatever way the
-    /// other calls take.
+    /// `people.track_charge`: appends a charge to `$transactions`, as Mixpanel's libraries for
+    /// servers do. mixpanel-js itself ignores it since 2.65, so the server says it, whatever
+    /// way the other calls take.
     #[track_caller]
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
         let place = Place::of_caller();
         let mut args = Args::with_room();
         args.push(|to| write_value(&Value::from(amount), to));
-        args.push(|to| self.0.properties("people.track_charge", &|| place, properties, to));
+        args.push(|to| {
+            self.0
+                .properties("people.track_charge", &|| place, properties, to)
+        });
         self.0.call_written(Method::PeopleTrackCharge, args);
     }
 
@@ -111,7 +117,11 @@ impl People {
         let mut args = Args::with_room();
         args.push(|to| {
             let mut object = Object::begin(to);
-            object.member(to, |to| write_text(property, to), |to| self.0.value(property, &|| place, value, to));
+            object.member(
+                to,
+                |to| write_text(property, to),
+                |to| self.0.value(property, &|| place, value, to),
+            );
             object.end(to);
         });
         self.0.call_written(method, args);

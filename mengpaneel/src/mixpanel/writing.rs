@@ -23,7 +23,8 @@ fn caught<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Resul
     }
 }
 
-/// Place of a call in the source code, for reports: looked up only where there is something to report.
+/// Place of a call in the source code, for reports: looked up only where there is something to
+/// report.
 pub(crate) type At<'a> = &'a dyn Fn() -> Place;
 
 impl Mixpanel {
@@ -38,8 +39,8 @@ impl Mixpanel {
         self.value_with(&[], what, at, value, to);
     }
 
-    /// Writes a value with the members that an object has from the start. Returns whether it may have a
-    /// property that is an ID.
+    /// Writes a value with the members that an object has from the start. Returns whether it may
+    /// have a property that is an ID.
     fn value_with(
         &self,
         first: &[(&str, Seen<'_>)],
@@ -58,13 +59,17 @@ impl Mixpanel {
             Err(why) => {
                 to.truncate(begin);
                 write_value(&Value::Null, to);
-                self.tell(Reason::NotJson { what: format!("{what} at {}", at()), why });
+                self.tell(Reason::NotJson {
+                    what: format!("{what} at {}", at()),
+                    why,
+                });
                 false
             }
         }
     }
 
-    /// Writes properties as an object; an empty one where there are none, or they cannot be written.
+    /// Writes properties as an object; an empty one where there are none, or they cannot be
+    /// written.
     pub(crate) fn properties(
         &self,
         what: &(impl fmt::Display + ?Sized),
@@ -75,7 +80,8 @@ impl Mixpanel {
         self.properties_with(&[], what, at, properties, to);
     }
 
-    /// The same, with what they have from the start. Returns whether they may have an ID among them.
+    /// The same, with what they have from the start. Returns whether they may have an ID among
+    /// them.
     pub(super) fn properties_with(
         &self,
         first: &[(&str, Seen<'_>)],
@@ -95,25 +101,37 @@ impl Mixpanel {
         Object::begin_with(first, to).end(to);
         if let Some(other) = other {
             let what = format!("the properties of {what} at {}", at());
-            self.tell(Reason::NotJson { what, why: format!("{other} is no object") });
+            self.tell(Reason::NotJson {
+                what,
+                why: format!("{other} is no object"),
+            });
         }
         false
     }
 
     /// Writes an amount; `None` where it is none, which is reported.
-    pub(crate) fn amount(&self, what: &str, at: At<'_>, amount: &impl Amount, to: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn amount(
+        &self,
+        what: &str,
+        at: At<'_>,
+        amount: &impl Amount,
+        to: &mut Vec<u8>,
+    ) -> Option<()> {
         let number = amount.number();
         if number.is_none() {
             let why = "the amount is not a finite number".to_owned();
-            self.tell(Reason::NotJson { what: format!("{what} at {}", at()), why });
+            self.tell(Reason::NotJson {
+                what: format!("{what} at {}", at()),
+                why,
+            });
         }
         write_value(&Value::Number(number?), to);
         Some(())
     }
 }
 
-/// Writes an ID as text. A wrong one is found when its call is recorded; one whose own code panics is written as an
-/// empty text, which is wrong too.
+/// Writes an ID as text. A wrong one is found when its call is recorded; one whose own code panics
+/// is written as an empty text, which is wrong too.
 pub(crate) fn write_id(id: &(impl Id + ?Sized), to: &mut Vec<u8>) {
     write_or_empty(to, |to| id.visit(&mut |text| write_text_value(text, to)));
 }

@@ -1,4 +1,5 @@
-//! Copies kept aside: of calls that wait in a carrier cookie, for the server to say if no page does.
+//! Copies kept aside: of calls that wait in a carrier cookie, for the server to say if no page
+//! does.
 
 use std::time::Duration;
 

@@ -23,11 +23,17 @@ impl<'a> Batch<'a> {
     /// Nothing of so many yet; it is written in the place of what stands in `lanes`.
     pub(super) fn new(sender: &'a Sender, records: usize, mut lanes: Lanes) -> Self {
         lanes.open(records, Endpoint::Events);
-        Self { sender, apart: sender.to_take_apart(), said: Vec::with_capacity(records), lanes, oldest: None }
+        Self {
+            sender,
+            apart: sender.to_take_apart(),
+            said: Vec::with_capacity(records),
+            lanes,
+            oldest: None,
+        }
     }
 
-    /// Adds what is to be said of a record, which stands at that place. What may have arrived already,
-    /// and would count twice, is told of instead.
+    /// Adds what is to be said of a record, which stands at that place. What may have arrived
+    /// already, and would count twice, is told of instead.
     pub(super) fn add(&mut self, owner: usize, record: &mut Taken) {
         let id = record.parcel_id();
         if self.oldest.is_none() || id < self.oldest {
@@ -39,7 +45,10 @@ impl<'a> Batch<'a> {
         let Some(lease) = record.open() else { return };
         lease.attempts += 1;
         let mut said = match lease.remaining.take() {
-            Some(left) => left.into_iter().map(|message| Said::Message(Box::new(message))).collect(),
+            Some(left) => left
+                .into_iter()
+                .map(|message| Said::Message(Box::new(message)))
+                .collect(),
             None => self.sender.said(&lease.parcel, &mut self.lanes),
         };
         lease.remaining = Some(Vec::new());
@@ -55,7 +64,9 @@ impl<'a> Batch<'a> {
 
     /// The same of one that need not be taken apart; `None` where it must be.
     fn add_sealed(&mut self, owner: usize, record: &Taken) -> Option<()> {
-        let Taken::Sealed(sealed) = record else { return None };
+        let Taken::Sealed(sealed) = record else {
+            return None;
+        };
         if self.apart.has(sealed.written()) {
             return None;
         }
@@ -65,7 +76,12 @@ impl<'a> Batch<'a> {
         if added.is_none() {
             self.said.truncate(before);
         }
-        self.lanes.take(self.said.iter_mut().skip(before).filter_map(|(_, said)| said.as_written_mut()));
+        self.lanes.take(
+            self.said
+                .iter_mut()
+                .skip(before)
+                .filter_map(|(_, said)| said.as_written_mut()),
+        );
         added
     }
 }

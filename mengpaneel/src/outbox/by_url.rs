@@ -36,7 +36,10 @@ pub fn at(url: &str) -> Result<Box<dyn Outbox>, OutboxError> {
         return Ok(Box::new(super::Redis::at(url)));
     }
     #[cfg(feature = "sidekiq")]
-    if let Some(url) = url.strip_prefix("sidekiq+").filter(|url| url.starts_with("redis")) {
+    if let Some(url) = url
+        .strip_prefix("sidekiq+")
+        .filter(|url| url.starts_with("redis"))
+    {
         return Ok(Box::new(super::Sidekiq::at(url)));
     }
     let known = [
@@ -47,7 +50,10 @@ pub fn at(url: &str) -> Result<Box<dyn Outbox>, OutboxError> {
     ];
     let known: Vec<_> = known.into_iter().flatten().collect();
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
-    Err(OutboxError(format!("{scheme:?} names no outbox of this program, which has {}", known.join(", "))))
+    Err(OutboxError(format!(
+        "{scheme:?} names no outbox of this program, which has {}",
+        known.join(", ")
+    )))
 }
 
 macro_rules! delegate {
@@ -85,7 +91,10 @@ macro_rules! delegate {
                 (**self).lease_sealed(limit)
             }
 
-            fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+            fn mark_sending<'a>(
+                &'a self,
+                leases: &'a [Lease],
+            ) -> BoxFuture<'a, Result<(), OutboxError>> {
                 (**self).mark_sending(leases)
             }
 
@@ -93,7 +102,10 @@ macro_rules! delegate {
                 (**self).acknowledge(ids)
             }
 
-            fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
+            fn acknowledge_taken<'a>(
+                &'a self,
+                taken: &'a [Taken],
+            ) -> BoxFuture<'a, Result<(), OutboxError>> {
                 (**self).acknowledge_taken(taken)
             }
 
@@ -101,7 +113,11 @@ macro_rules! delegate {
                 (**self).take_back(taken);
             }
 
-            fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
+            fn retry_later(
+                &self,
+                leases: Vec<Lease>,
+                delay: Duration,
+            ) -> BoxFuture<'_, Result<(), OutboxError>> {
                 (**self).retry_later(leases, delay)
             }
 
@@ -117,7 +133,11 @@ macro_rules! delegate {
                 (**self).requeue(limit)
             }
 
-            fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+            fn keep_aside(
+                &self,
+                parcel: Parcel,
+                after: Duration,
+            ) -> BoxFuture<'_, Result<(), Declined>> {
                 (**self).keep_aside(parcel, after)
             }
 
@@ -146,7 +166,10 @@ mod tests {
     #[test]
     fn what_is_unknown_is_told_with_what_is_known_and_nothing_secret() {
         let error = at("kafka://user:secret@host").err().unwrap().to_string();
-        assert!(error.contains("\"kafka\" names no outbox") && error.contains("memory"), "{error}");
+        assert!(
+            error.contains("\"kafka\" names no outbox") && error.contains("memory"),
+            "{error}"
+        );
         assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -30,7 +30,11 @@ pub(super) struct Leave<'a>(&'a Circuit);
 
 impl Circuit {
     pub(super) fn new(backoff: Backoff) -> Self {
-        Self(Mutex::new(State { backoff, away: None, is_probing: false }))
+        Self(Mutex::new(State {
+            backoff,
+            away: None,
+            is_probing: false,
+        }))
     }
 
     /// Leave to send, or why there is no sense in it.
@@ -73,7 +77,10 @@ impl Circuit {
             return away.until - now;
         }
         let wait = state.backoff.after(after);
-        state.away = Some(Away { until: now + wait, why: why.to_owned() });
+        state.away = Some(Away {
+            until: now + wait,
+            why: why.to_owned(),
+        });
         wait
     }
 

@@ -35,7 +35,9 @@ impl Closing {
     /// Asks the worker to end by then; the first deadline counts.
     pub(super) fn ask(&self, deadline: Duration) {
         // Past what a clock can say, a deadline is none that anybody lives to see.
-        let until = Instant::now().checked_add(deadline).unwrap_or_else(|| Instant::now() + FOREVER);
+        let until = Instant::now()
+            .checked_add(deadline)
+            .unwrap_or_else(|| Instant::now() + FOREVER);
         self.lock().get_or_insert(until);
         self.is_asked.store(true, Ordering::Release);
         self.wake.notify_waiters();

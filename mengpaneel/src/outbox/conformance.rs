@@ -72,8 +72,17 @@ fn opened<O: Outbox>(make: impl Fn() -> O) -> O {
 
 /// A parcel of one event of that name.
 fn parcel(event: &str) -> Parcel {
-    let call = Call::new(Method::Track, vec![json!(event), json!({"$insert_id": event})]);
-    Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() })
+    let call = Call::new(
+        Method::Track,
+        vec![json!(event), json!({"$insert_id": event})],
+    );
+    Parcel::new(
+        Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    )
 }
 
 async fn fill(outbox: &impl Outbox, events: &[&str]) {
@@ -87,8 +96,15 @@ async fn fill(outbox: &impl Outbox, events: &[&str]) {
 async fn lease(outbox: &impl Outbox, limit: usize) -> Vec<Lease> {
     match timeout(SOON, outbox.lease(limit)).await {
         Ok(Ok(leases)) => {
-            assert!(!leases.is_empty(), "a lease gave nothing: it must wait until there is a record");
-            assert!(leases.len() <= limit, "{} records were leased where {limit} were asked for", leases.len());
+            assert!(
+                !leases.is_empty(),
+                "a lease gave nothing: it must wait until there is a record"
+            );
+            assert!(
+                leases.len() <= limit,
+                "{} records were leased where {limit} were asked for",
+                leases.len()
+            );
             leases
         }
         Ok(Err(error)) => panic!("a record waits but cannot be leased: {error}"),
@@ -112,7 +128,11 @@ async fn nothing_is_due(outbox: &impl Outbox, why: &str) {
 }
 
 fn events(leases: &[Lease]) -> Vec<&str> {
-    leases.iter().flat_map(|lease| lease.parcel.calls.iter()).filter_map(|call| call.str_arg(0)).collect()
+    leases
+        .iter()
+        .flat_map(|lease| lease.parcel.calls.iter())
+        .filter_map(|call| call.str_arg(0))
+        .collect()
 }
 
 fn ids(leases: &[Lease]) -> Vec<LeaseId> {
@@ -139,8 +159,16 @@ async fn waiting(outbox: &impl Outbox) -> usize {
 async fn what_was_appended_first_is_leased_first(outbox: &impl Outbox) {
     fill(outbox, &["a", "b", "c"]).await;
     assert_eq!(waiting(outbox).await, 3, "three wait");
-    assert_eq!(events(&lease_all(outbox, 2).await), ["a", "b"], "what was appended first is leased first");
-    assert_eq!(events(&lease(outbox, 2).await), ["c"], "what was appended last is leased last");
+    assert_eq!(
+        events(&lease_all(outbox, 2).await),
+        ["a", "b"],
+        "what was appended first is leased first"
+    );
+    assert_eq!(
+        events(&lease(outbox, 2).await),
+        ["c"],
+        "what was appended last is leased last"
+    );
     assert_eq!(waiting(outbox).await, 3, "what is leased is waiting still");
 }
 
@@ -150,25 +178,53 @@ async fn a_lease_waits_for_what_comes_later(outbox: &impl Outbox) {
 }
 
 async fn a_lease_that_nobody_waits_for_takes_nothing_away(outbox: &impl Outbox) {
-    assert!(outbox.lease(1).now_or_never().is_none(), "nothing waits: a lease is to wait too");
+    assert!(
+        outbox.lease(1).now_or_never().is_none(),
+        "nothing waits: a lease is to wait too"
+    );
     fill(outbox, &["a"]).await;
     // Given up at the moment when it may be about to answer.
     if let Some(leased) = outbox.lease(1).now_or_never() {
-        return assert_eq!(leased.map(|leases| events(&leases).join(" ")).ok().as_deref(), Some("a"));
+        return assert_eq!(
+            leased
+                .map(|leases| events(&leases).join(" "))
+                .ok()
+                .as_deref(),
+            Some("a")
+        );
     }
-    assert_eq!(events(&lease(outbox, 1).await), ["a"], "a lease was dropped, and its record with it");
+    assert_eq!(
+        events(&lease(outbox, 1).await),
+        ["a"],
+        "a lease was dropped, and its record with it"
+    );
 }
 
 async fn what_is_leased_is_nobody_elses(outbox: &impl Outbox) {
     let names: Vec<String> = (0..100).map(|number| format!("e{number}")).collect();
-    join_all(names.iter().map(|name| async move { fill(outbox, &[name]).await })).await;
+    join_all(
+        names
+            .iter()
+            .map(|name| async move { fill(outbox, &[name]).await }),
+    )
+    .await;
     let mut leased = BTreeSet::new();
     let mut count = 0;
     while count < names.len() {
-        let (one, other) = (timeout(A_WHILE, outbox.lease(7)), timeout(A_WHILE, outbox.lease(5)));
+        let (one, other) = (
+            timeout(A_WHILE, outbox.lease(7)),
+            timeout(A_WHILE, outbox.lease(5)),
+        );
         let (one, other) = join(one, other).await;
-        let came: Vec<_> = [one, other].into_iter().filter_map(|leased| leased.ok()?.ok()).collect();
-        assert!(!came.is_empty(), "only {count} of {} records were leased, and nobody has the others", names.len());
+        let came: Vec<_> = [one, other]
+            .into_iter()
+            .filter_map(|leased| leased.ok()?.ok())
+            .collect();
+        assert!(
+            !came.is_empty(),
+            "only {count} of {} records were leased, and nobody has the others",
+            names.len()
+        );
         for leases in came {
             count += leases.len();
             leased.extend(events(&leases).into_iter().map(str::to_owned));
@@ -182,14 +238,22 @@ async fn what_is_acknowledged_is_gone(outbox: &impl Outbox) {
     fill(outbox, &["a"]).await;
     let leases = lease(outbox, 1).await;
     acknowledge(outbox, &leases).await;
-    assert_eq!(waiting(outbox).await, 0, "what is acknowledged does not wait");
+    assert_eq!(
+        waiting(outbox).await,
+        0,
+        "what is acknowledged does not wait"
+    );
     nothing_is_due(outbox, "all was acknowledged").await;
     acknowledge(outbox, &leases).await;
 }
 
 fn message(event: &str) -> Message {
     let call = Call::new(Method::PeopleIncrement, vec![json!({event: 1})]);
-    Message { endpoint: Endpoint::People, body: json!({"$add": {event: 1}}), call }
+    Message {
+        endpoint: Endpoint::People,
+        body: json!({"$add": {event: 1}}),
+        call,
+    }
 }
 
 async fn what_is_retried_comes_again_as_it_was_left(outbox: &impl Outbox) {
@@ -203,7 +267,11 @@ async fn what_is_retried_comes_again_as_it_was_left(outbox: &impl Outbox) {
     done(outbox.retry_later(leases, Duration::ZERO).await, "put off");
     let again = lease(outbox, 1).await;
     let Some(one) = again.first() else { return };
-    assert_eq!(one.remaining, Some(vec![message("left")]), "what is left of a record is kept");
+    assert_eq!(
+        one.remaining,
+        Some(vec![message("left")]),
+        "what is left of a record is kept"
+    );
     assert_eq!(one.attempts, 1, "how often it was tried is kept");
     assert!(!one.in_doubt, "what was given back is not in doubt");
     assert_eq!(one.abandoned, 0, "what was given back was not abandoned");
@@ -214,12 +282,18 @@ async fn what_is_retried_is_not_due_before_its_time(outbox: &impl Outbox) {
     fill(outbox, &["a"]).await;
     let delay = Duration::from_millis(400);
     let before = Instant::now();
-    done(outbox.retry_later(lease(outbox, 1).await, delay).await, "put off");
+    done(
+        outbox.retry_later(lease(outbox, 1).await, delay).await,
+        "put off",
+    );
     nothing_is_due(outbox, "all was put off").await;
     assert_eq!(waiting(outbox).await, 1, "what is put off waits");
     assert_eq!(events(&lease(outbox, 1).await), ["a"]);
     // Clocks count in milliseconds, most of them.
-    assert!(before.elapsed() + Duration::from_millis(5) >= delay, "what is put off is not due before its time");
+    assert!(
+        before.elapsed() + Duration::from_millis(5) >= delay,
+        "what is put off is not due before its time"
+    );
 }
 
 async fn an_append_that_nobody_waits_for_is_kept_once_or_not_at_all(outbox: &impl Outbox) {
@@ -231,7 +305,10 @@ async fn an_append_that_nobody_waits_for_is_kept_once_or_not_at_all(outbox: &imp
     let count = waiting(outbox).await;
     let leases = lease_all(outbox, count).await;
     let names = events(&leases);
-    assert!(names == ["a", "b"] || names == ["b"], "an append was dropped, and then {names:?} waited");
+    assert!(
+        names == ["a", "b"] || names == ["b"],
+        "an append was dropped, and then {names:?} waited"
+    );
 }
 
 /// Keeps a copy aside; `None` where this engine keeps none.
@@ -251,19 +328,30 @@ async fn claim(outbox: &impl Outbox, id: Uuid) -> Aside {
 async fn a_copy_that_nobody_claims_is_due_in_its_time(outbox: &impl Outbox) {
     let after = Duration::from_millis(400);
     let before = Instant::now();
-    let Some(id) = aside(outbox, "a", after).await else { return };
+    let Some(id) = aside(outbox, "a", after).await else {
+        return;
+    };
     assert_eq!(waiting(outbox).await, 0, "what is kept aside does not wait");
     nothing_is_due(outbox, "all is kept aside").await;
     let leases = lease(outbox, 1).await;
     assert_eq!(events(&leases), ["a"]);
-    assert!(before.elapsed() + Duration::from_millis(5) >= after, "a copy is not due before its time");
-    assert_eq!(claim(outbox, id).await, Aside::Said, "the server is about to say it");
+    assert!(
+        before.elapsed() + Duration::from_millis(5) >= after,
+        "a copy is not due before its time"
+    );
+    assert_eq!(
+        claim(outbox, id).await,
+        Aside::Said,
+        "the server is about to say it"
+    );
     acknowledge(outbox, &leases).await;
     assert_eq!(claim(outbox, id).await, Aside::Said, "the server said it");
 }
 
 async fn a_copy_is_claimed_by_one_until_that_is_settled(outbox: &impl Outbox) {
-    let Some(id) = aside(outbox, "a", Duration::from_millis(1)).await else { return };
+    let Some(id) = aside(outbox, "a", Duration::from_millis(1)).await else {
+        return;
+    };
     let claimed = claim(outbox, id).await;
     if claimed == Aside::Said {
         // It was due already.
@@ -273,7 +361,11 @@ async fn a_copy_is_claimed_by_one_until_that_is_settled(outbox: &impl Outbox) {
     assert_eq!(claim(outbox, id).await, Aside::Elsewhere);
     nothing_is_due(outbox, "a copy that is claimed is not due").await;
     done(outbox.settle(id, false).await, "given back");
-    assert_eq!(claim(outbox, id).await, Aside::Yours, "what was given back is claimed again");
+    assert_eq!(
+        claim(outbox, id).await,
+        Aside::Yours,
+        "what was given back is claimed again"
+    );
     done(outbox.settle(id, true).await, "settled");
     assert_eq!(claim(outbox, id).await, Aside::Said);
     nothing_is_due(outbox, "what was said is not due").await;
@@ -284,17 +376,30 @@ async fn a_copy_is_kept_and_known_after_the_end<O: Outbox>(make: impl Fn() -> O)
     let long = Duration::from_secs(600);
     let (said, claimed, left) = {
         let outbox = opened(&make);
-        let Some(said) = aside(&outbox, "said", long).await else { return };
+        let Some(said) = aside(&outbox, "said", long).await else {
+            return;
+        };
         done(outbox.settle(said, true).await, "settled");
         let claimed = aside(&outbox, "claimed", Duration::from_millis(1)).await;
         let left = aside(&outbox, "left", Duration::from_millis(1)).await;
         (said, claimed, left)
     };
     let again = opened(&make);
-    assert_eq!(claim(&again, said).await, Aside::Said, "that a copy was said is known after the end");
-    assert!(claimed.is_some() && left.is_some(), "there is room for three copies");
+    assert_eq!(
+        claim(&again, said).await,
+        Aside::Said,
+        "that a copy was said is known after the end"
+    );
+    assert!(
+        claimed.is_some() && left.is_some(),
+        "there is room for three copies"
+    );
     let leases = lease_all(&again, 2).await;
-    assert_eq!(events(&leases), ["claimed", "left"], "copies are due after the end");
+    assert_eq!(
+        events(&leases),
+        ["claimed", "left"],
+        "copies are due after the end"
+    );
     acknowledge(&again, &leases).await;
 }
 
@@ -302,8 +407,15 @@ async fn what_waited_waits_after_the_end<O: Outbox>(make: impl Fn() -> O) {
     fill(&opened(&make), &["a", "b"]).await;
     let again = opened(&make);
     let leases = lease_all(&again, 2).await;
-    assert_eq!(events(&leases), ["a", "b"], "what waited waits after the end of its process");
-    assert!(leases.iter().all(|lease| lease.abandoned == 0), "nobody had it in hand");
+    assert_eq!(
+        events(&leases),
+        ["a", "b"],
+        "what waited waits after the end of its process"
+    );
+    assert!(
+        leases.iter().all(|lease| lease.abandoned == 0),
+        "nobody had it in hand"
+    );
     acknowledge(&again, &leases).await;
 }
 
@@ -316,8 +428,17 @@ async fn what_was_in_hand_is_handed_out_again<O: Outbox>(make: impl Fn() -> O) {
     }
     let again = opened(&make);
     let leases = lease(&again, 10).await;
-    assert_eq!(events(&leases), ["b"], "what was in hand is handed out again, what was acknowledged is not");
-    assert!(leases.iter().all(|lease| lease.abandoned == 1 && !lease.in_doubt), "it was abandoned once: {leases:?}");
+    assert_eq!(
+        events(&leases),
+        ["b"],
+        "what was in hand is handed out again, what was acknowledged is not"
+    );
+    assert!(
+        leases
+            .iter()
+            .all(|lease| lease.abandoned == 1 && !lease.in_doubt),
+        "it was abandoned once: {leases:?}"
+    );
     acknowledge(&again, &leases).await;
 }
 
@@ -326,12 +447,21 @@ async fn what_was_being_sent_is_in_doubt<O: Outbox>(make: impl Fn() -> O) {
         let outbox = opened(&make);
         fill(&outbox, &["a", "b"]).await;
         let leases = lease_all(&outbox, 2).await;
-        done(outbox.mark_sending(leases.get(..1).unwrap_or_default()).await, "marked");
+        done(
+            outbox
+                .mark_sending(leases.get(..1).unwrap_or_default())
+                .await,
+            "marked",
+        );
     }
     let again = opened(&make);
     let leases = lease_all(&again, 2).await;
     let in_doubt: Vec<bool> = leases.iter().map(|lease| lease.in_doubt).collect();
-    assert_eq!((events(&leases), in_doubt), (vec!["a", "b"], vec![true, false]), "what was being sent is in doubt");
+    assert_eq!(
+        (events(&leases), in_doubt),
+        (vec!["a", "b"], vec![true, false]),
+        "what was being sent is in doubt"
+    );
     acknowledge(&again, &leases).await;
 }
 
@@ -342,8 +472,16 @@ async fn what_was_abandoned_twice_comes_alone<O: Outbox>(make: impl Fn() -> O) {
     }
     let again = opened(&make);
     let first = lease(&again, 2).await;
-    assert_eq!(events(&first), ["a"], "what was abandoned twice comes alone");
-    assert_eq!(first.first().map(|lease| lease.abandoned), Some(2), "how often it was abandoned is kept");
+    assert_eq!(
+        events(&first),
+        ["a"],
+        "what was abandoned twice comes alone"
+    );
+    assert_eq!(
+        first.first().map(|lease| lease.abandoned),
+        Some(2),
+        "how often it was abandoned is kept"
+    );
     let second = lease(&again, 2).await;
     assert_eq!(events(&second), ["b"]);
     acknowledge(&again, &first).await;
@@ -366,7 +504,11 @@ async fn what_was_left_of_a_record_is_left_after_the_end<O: Outbox>(make: impl F
     let leases = lease(&again, 10).await;
     assert_eq!(events(&leases), ["a"], "what was buried is not handed out");
     let left = leases.first().and_then(|lease| lease.remaining.clone());
-    assert_eq!(left, Some(vec![message("left")]), "what was left of a record is kept");
+    assert_eq!(
+        left,
+        Some(vec![message("left")]),
+        "what was left of a record is kept"
+    );
     acknowledge(&again, &leases).await;
     match again.buried(10).await {
         Ok(buried) => assert_eq!(events(&buried), ["b"], "what was buried can be looked at"),

@@ -38,7 +38,9 @@ impl LastSets {
     /// Whether a message says of its user what was said last. It is remembered; any other operation
     /// on the user's profile makes that forgotten.
     pub(super) fn is_repeated(&self, message: &Message) -> bool {
-        let Some(user) = user(message) else { return false };
+        let Some(user) = user(message) else {
+            return false;
+        };
         if message.call.method() != &Method::PeopleSet {
             self.forget(message);
             return false;
@@ -46,13 +48,25 @@ impl LastSets {
         let fingerprint = self.fingerprint(message);
         let now = Instant::now();
         let mut state = self.lock();
-        if state.sets.get(user).is_some_and(|set| set.fingerprint == fingerprint && now < set.at + MAX_AGE) {
+        if state
+            .sets
+            .get(user)
+            .is_some_and(|set| set.fingerprint == fingerprint && now < set.at + MAX_AGE)
+        {
             return true;
         }
-        state.sets.insert(user.to_owned(), Set { fingerprint, at: now });
+        state.sets.insert(
+            user.to_owned(),
+            Set {
+                fingerprint,
+                at: now,
+            },
+        );
         state.order.push_back((user.to_owned(), now));
         while state.order.len() > MAX_USERS {
-            let Some((user, at)) = state.order.pop_front() else { break };
+            let Some((user, at)) = state.order.pop_front() else {
+                break;
+            };
             if state.sets.get(&user).is_some_and(|set| set.at == at) {
                 state.sets.remove(&user);
             }
@@ -94,14 +108,23 @@ mod tests {
 
     fn message(user: &str, method: Method, value: &Value) -> Message {
         let body = json!({"$distinct_id": user, "$time": Value::Null, "$set": value});
-        Message { endpoint: Endpoint::People, body, call: Call::new(method, vec![]) }
+        Message {
+            endpoint: Endpoint::People,
+            body,
+            call: Call::new(method, vec![]),
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_set_last_is_not_set_again_for_a_while() {
         let sets = LastSets::default();
-        let set = |user: &str, plan: &str| sets.is_repeated(&message(user, Method::PeopleSet, &json!({"Plan": plan})));
-        assert_eq!([set("1", "Pro"), set("1", "Pro"), set("2", "Pro")], [false, true, false]);
+        let set = |user: &str, plan: &str| {
+            sets.is_repeated(&message(user, Method::PeopleSet, &json!({"Plan": plan})))
+        };
+        assert_eq!(
+            [set("1", "Pro"), set("1", "Pro"), set("2", "Pro")],
+            [false, true, false]
+        );
         assert_eq!([set("1", "Free"), set("1", "Pro")], [false, false]);
         tokio::time::advance(MAX_AGE).await;
         assert!(!set("1", "Pro"));
@@ -122,7 +145,13 @@ mod tests {
     #[test]
     fn only_so_many_users_are_remembered() {
         let sets = LastSets::default();
-        let set = |user: usize| sets.is_repeated(&message(&user.to_string(), Method::PeopleSet, &json!({"a": 1})));
+        let set = |user: usize| {
+            sets.is_repeated(&message(
+                &user.to_string(),
+                Method::PeopleSet,
+                &json!({"a": 1}),
+            ))
+        };
         assert!((0..=MAX_USERS).all(|user| !set(user)));
         assert!(set(MAX_USERS) && !set(0));
         assert!(sets.lock().sets.len() <= MAX_USERS);

@@ -42,12 +42,20 @@ struct State {
 
 impl Link {
     pub(super) fn new(server: Server, patience: Duration) -> Self {
-        Self { server, patience, state: Mutex::default(), outage: Arc::default() }
+        Self {
+            server,
+            patience,
+            state: Mutex::default(),
+            outage: Arc::default(),
+        }
     }
 
     /// A second connection to the same server.
     pub(super) fn beside(&self) -> Self {
-        Self { outage: Arc::clone(&self.outage), ..Self::new(self.server.clone(), self.patience) }
+        Self {
+            outage: Arc::clone(&self.outage),
+            ..Self::new(self.server.clone(), self.patience)
+        }
     }
 
     /// Host and port, or the path of a socket.
@@ -61,16 +69,27 @@ impl Link {
     }
 
     /// One command that Redis may take `longer` for.
-    pub(super) async fn ask_for<T: FromRedisValue>(&self, command: &Cmd, longer: Duration) -> Result<T, Trouble> {
+    pub(super) async fn ask_for<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        longer: Duration,
+    ) -> Result<T, Trouble> {
         self.request(Request::One(command), longer).await
     }
 
     /// Several commands in one round trip.
-    pub(super) async fn ask_all<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Trouble> {
+    pub(super) async fn ask_all<T: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<T, Trouble> {
         self.request(Request::All(pipeline), Duration::ZERO).await
     }
 
-    async fn request<T: FromRedisValue>(&self, request: Request<'_>, longer: Duration) -> Result<T, Trouble> {
+    async fn request<T: FromRedisValue>(
+        &self,
+        request: Request<'_>,
+        longer: Duration,
+    ) -> Result<T, Trouble> {
         let (mut is_new, mut is_again) = (false, false);
         loop {
             let mut connection = self.connection(&mut is_new).await?;
@@ -90,7 +109,8 @@ impl Link {
                     self.state.lock().await.connection = None;
                     return Err(Trouble::Unknown(why));
                 }
-                // The connection may be older than the failover that made another server the primary.
+                // The connection may be older than the failover that made another server the
+                // primary.
                 Meaning::NotNow(true) if !is_new && !is_again => {
                     is_again = true;
                     self.state.lock().await.connection = None;
@@ -146,7 +166,12 @@ impl Link {
     }
 
     /// Leaves Redis alone for a while, and says why.
-    async fn rest(&self, why: String, drops_connection: bool, request: Option<Request<'_>>) -> Trouble {
+    async fn rest(
+        &self,
+        why: String,
+        drops_connection: bool,
+        request: Option<Request<'_>>,
+    ) -> Trouble {
         let mut state = self.state.lock().await;
         state.rest_until = Some(Instant::now() + REST);
         state.last.clone_from(&why);
@@ -169,8 +194,8 @@ struct Outage {
 
 struct Failed {
     at: Instant,
-    /// Which request failed; `None` where there was no connection. A replica answers reads, so that only the same
-    /// request tells that Redis is back.
+    /// Which request failed; `None` where there was no connection. A replica answers reads, so
+    /// that only the same request tells that Redis is back.
     request: Option<Vec<u8>>,
 }
 
@@ -179,7 +204,10 @@ const QUIET: Duration = Duration::from_secs(30);
 
 impl Outage {
     fn failed(&self, trouble: &Trouble, request: Option<Request<'_>>) {
-        let failed = Failed { at: Instant::now(), request: request.map(Request::name) };
+        let failed = Failed {
+            at: Instant::now(),
+            request: request.map(Request::name),
+        };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
         if !self.is_away.swap(true, Ordering::Relaxed) {
             tracing::error!(target: "mengpaneel", "{trouble}; calls go the next way until it is back");
@@ -193,7 +221,11 @@ impl Outage {
         let is_back = {
             let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             last.as_ref().is_none_or(|failed| {
-                failed.at.elapsed() > QUIET || failed.request.as_ref().is_none_or(|name| *name == request.name())
+                failed.at.elapsed() > QUIET
+                    || failed
+                        .request
+                        .as_ref()
+                        .is_none_or(|name| *name == request.name())
             })
         };
         if is_back && self.is_away.swap(false, Ordering::Relaxed) {

@@ -80,7 +80,10 @@ impl Memory {
     /// How many records may wait: one is what one request recorded.
     #[must_use]
     pub fn max_records(self, max_records: usize) -> Self {
-        Self { max_records, ..self }
+        Self {
+            max_records,
+            ..self
+        }
     }
 
     /// How many bytes may wait, counted on the calls and what is known of the visitor.
@@ -103,7 +106,10 @@ impl Memory {
         // Behind others it is taken by whoever was woken for them.
         let is_first = !state.is_ready();
         let full = if state.records >= self.max_records {
-            Some(format!("{} records wait in memory, its bound (`max_records`)", self.max_records))
+            Some(format!(
+                "{} records wait in memory, its bound (`max_records`)",
+                self.max_records
+            ))
         } else {
             let room = self.max_bytes.saturating_sub(state.bytes + BESIDE);
             let too_many = state.push(parcel, room).err();
@@ -185,16 +191,19 @@ impl State {
     fn push(&mut self, parcel: View<'_>, room: usize) -> Result<(), usize> {
         if self.ready.back().is_none_or(Chunk::is_full) {
             let memory = self.spare.pop();
-            self.ready.push_back(memory.map_or_else(Chunk::with_room, Chunk::in_place_of));
+            self.ready
+                .push_back(memory.map_or_else(Chunk::with_room, Chunk::in_place_of));
         }
-        let Some(chunk) = self.ready.back_mut() else { return Err(0) };
+        let Some(chunk) = self.ready.back_mut() else {
+            return Err(0);
+        };
         self.bytes += chunk.push(parcel, room)? + BESIDE;
         self.records += 1;
         Ok(())
     }
 
-    /// Whether there are records that nobody had in hand yet. A chunk whose first record was too large
-    /// is empty.
+    /// Whether there are records that nobody had in hand yet. A chunk whose first record was too
+    /// large is empty.
     fn is_ready(&self) -> bool {
         self.ready.front().is_some_and(|chunk| chunk.len() > 0)
     }
@@ -234,7 +243,10 @@ impl Outbox for Memory {
     }
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
-        let kept = self.keep(View::from(&parcel)).map_err(|reason| Declined { parcel: Box::new(parcel), reason });
+        let kept = self.keep(View::from(&parcel)).map_err(|reason| Declined {
+            parcel: Box::new(parcel),
+            reason,
+        });
         ready(kept).boxed()
     }
 
@@ -276,19 +288,30 @@ impl Outbox for Memory {
         ready(Ok(())).boxed()
     }
 
-    fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
+    fn acknowledge_taken<'a>(
+        &'a self,
+        taken: &'a [Taken],
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         self.forget(taken.iter().map(Taken::number));
         ready(Ok(())).boxed()
     }
 
     fn take_back(&self, taken: Vec<Taken>) {
-        let memory: Vec<_> = taken.into_iter().filter_map(Taken::into_memory).filter(Chunk::fits).collect();
+        let memory: Vec<_> = taken
+            .into_iter()
+            .filter_map(Taken::into_memory)
+            .filter(Chunk::fits)
+            .collect();
         let mut state = self.lock();
         let room = MAX_SPARE.saturating_sub(state.spare.len());
         state.spare.extend(memory.into_iter().take(room));
     }
 
-    fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn retry_later(
+        &self,
+        leases: Vec<Lease>,
+        delay: Duration,
+    ) -> BoxFuture<'_, Result<(), OutboxError>> {
         let due = Instant::now() + delay;
         let taken = self.take_out(leases.iter().map(|lease| number(&lease.id)));
         let mut state = self.lock();

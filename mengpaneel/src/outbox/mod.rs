@@ -69,7 +69,6 @@ pub use taken::Taken;
 /// be dropped, and no record may be lost by that.
 ///
 /// The suite `outbox::conformance`, behind the feature `testing`, checks an engine for all of this.
-///
 #[doc = include_str!("example.md")]
 pub trait Outbox: Send + Sync + 'static {
     /// Makes it ready; called once, when the Mengpaneel is built. What cannot be mended by waiting
@@ -86,13 +85,15 @@ pub trait Outbox: Send + Sync + 'static {
         true
     }
 
-    /// Name of the outbox in logs and errors, without secrets: `Redis at cache.example:6379`. Default: `the outbox`.
+    /// Name of the outbox in logs and errors, without secrets: `Redis at cache.example:6379`.
+    /// Default: `the outbox`.
     fn description(&self) -> String {
         "the outbox".to_owned()
     }
 
-    /// Returns whether this library translates what waits here, in this process or another. `false` where a foreign program does:
-    /// then [`before_send`](crate::Builder::before_send) cannot be applied, and building fails with both.
+    /// Returns whether this library translates what waits here, in this process or another. `false`
+    /// where a foreign program does: then [`before_send`](crate::Builder::before_send) cannot
+    /// be applied, and building fails with both.
     fn is_translated_here(&self) -> bool {
         true
     }
@@ -115,7 +116,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// As [`lease`](Self::lease), for the worker, which need not take records apart to send them.
     #[doc(hidden)]
     fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
-        self.lease(limit).map_ok(|leases| leases.into_iter().map(Taken::from).collect()).boxed()
+        self.lease(limit)
+            .map_ok(|leases| leases.into_iter().map(Taken::from).collect())
+            .boxed()
     }
 
     /// Notes that these records are being sent right now, before they are: when they are leased
@@ -128,7 +131,10 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// As [`acknowledge`](Self::acknowledge), for the worker.
     #[doc(hidden)]
-    fn acknowledge_taken<'a>(&'a self, taken: &'a [Taken]) -> BoxFuture<'a, Result<(), OutboxError>> {
+    fn acknowledge_taken<'a>(
+        &'a self,
+        taken: &'a [Taken],
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         self.acknowledge(taken.iter().map(Taken::id).collect())
     }
 
@@ -140,7 +146,11 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// These are due again after `delay`, as they are now: what was delivered of them is gone from
     /// [`Lease::remaining`], and nothing of it is in doubt.
-    fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>>;
+    fn retry_later(
+        &self,
+        leases: Vec<Lease>,
+        delay: Duration,
+    ) -> BoxFuture<'_, Result<(), OutboxError>>;
 
     /// These are given up, and kept where a person can look at them, if the engine can.
     fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>>;
@@ -151,11 +161,12 @@ pub trait Outbox: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// Puts up to `limit` dead letters back among the records that wait; returns how many. Those that were buried first
-    /// come first. Each is due at once, as if nobody had had it in hand; one that was in doubt still is.
+    /// Puts up to `limit` dead letters back among the records that wait; returns how many. Those
+    /// that were buried first come first. Each is due at once, as if nobody had had it in hand;
+    /// one that was in doubt still is.
     ///
-    /// The outbox's bounds hold: a record without room stays a dead letter. An engine that keeps no dead letters has
-    /// none to put back, as by default.
+    /// The outbox's bounds hold: a record without room stays a dead letter. An engine that keeps no
+    /// dead letters has none to put back, as by default.
     ///
     /// # Errors
     /// Where the outbox cannot be reached. Some records may have been put back by then.
@@ -164,14 +175,17 @@ pub trait Outbox: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(0)))
     }
 
-    /// Keeps a copy of calls that wait in a carrier cookie, under the parcel's [`id`](Parcel::id): a
-    /// record like any other `after` this time, unless they were said in a page by then. Copies are
-    /// not counted among those [waiting](Self::waiting). An engine may keep none, as by default:
-    /// this process keeps them in memory then. One that does not know whether it kept it hands back
-    /// what may be there twice: the events that tell whose they are.
+    /// Keeps a copy of calls that wait in a carrier cookie, under the parcel's [`id`](Parcel::id):
+    /// a record like any other `after` this time, unless they were said in a page by then.
+    /// Copies are not counted among those [waiting](Self::waiting). An engine may keep none, as
+    /// by default: this process keeps them in memory then. One that does not know whether it
+    /// kept it hands back what may be there twice: the events that tell whose they are.
     fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
         let _ = after;
-        let declined = Declined { parcel: Box::new(parcel), reason: "this outbox keeps no copies aside".into() };
+        let declined = Declined {
+            parcel: Box::new(parcel),
+            reason: "this outbox keeps no copies aside".into(),
+        };
         Box::pin(std::future::ready(Err(declined)))
     }
 
@@ -218,7 +232,14 @@ impl Lease {
     /// A record that nobody had in hand before.
     #[must_use]
     pub fn new(id: LeaseId, parcel: Parcel) -> Self {
-        Self { id, parcel, remaining: None, attempts: 0, abandoned: 0, in_doubt: false }
+        Self {
+            id,
+            parcel,
+            remaining: None,
+            attempts: 0,
+            abandoned: 0,
+            in_doubt: false,
+        }
     }
 }
 

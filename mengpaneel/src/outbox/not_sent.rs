@@ -7,7 +7,8 @@ use thiserror::Error;
 /// Records that were not delivered within the time that [`flush`](crate::Mengpaneel::flush) or
 /// [`shutdown`](crate::Mengpaneel::shutdown) was given.
 ///
-/// The text names the outbox, what becomes of the records, and the last error of a delivery with its URL.
+/// The text names the outbox, what becomes of the records, and the last error of a delivery with
+/// its URL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct NotSent {
     pub(super) pending: usize,
@@ -37,14 +38,14 @@ impl NotSent {
         self.pending
     }
 
-    /// Returns whether the records end with this process. Those in a file or in Redis are delivered by the next process
-    /// that drains it.
+    /// Returns whether the records end with this process. Those in a file or in Redis are delivered
+    /// by the next process that drains it.
     pub fn is_lost(&self) -> bool {
         self.fate == Fate::Lost
     }
 
-    /// Last error of a delivery, or of the outbox where that could not be asked. `None` where all was well and only the
-    /// time was too short.
+    /// Last error of a delivery, or of the outbox where that could not be asked. `None` where all
+    /// was well and only the time was too short.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }
@@ -52,10 +53,18 @@ impl NotSent {
 
 impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pending, outbox, fate, last_error } = self;
+        let Self {
+            pending,
+            outbox,
+            fate,
+            last_error,
+        } = self;
         let records = if *pending == 1 { "record" } else { "records" };
         match fate {
-            Fate::Waiting => write!(f, "{pending} {records} not delivered before the deadline; they wait in {outbox}"),
+            Fate::Waiting => write!(
+                f,
+                "{pending} {records} not delivered before the deadline; they wait in {outbox}"
+            ),
             Fate::Kept => write!(
                 f,
                 "{pending} {records} not delivered before the deadline; they stay in {outbox} and are delivered by the \
@@ -66,8 +75,14 @@ impl fmt::Display for NotSent {
                 "{pending} {records} not delivered before the deadline, and lost with {outbox}; `on_error` was called \
                  for each"
             ),
-            Fate::Unknown => write!(f, "{outbox} could not be asked which records wait in it; it keeps them"),
-            Fate::UnderWay => write!(f, "requests to Mixpanel were not answered before the deadline"),
+            Fate::Unknown => write!(
+                f,
+                "{outbox} could not be asked which records wait in it; it keeps them"
+            ),
+            Fate::UnderWay => write!(
+                f,
+                "requests to Mixpanel were not answered before the deadline"
+            ),
         }?;
         match last_error {
             Some(error) => write!(f, "; last error: {error}"),
@@ -84,7 +99,13 @@ mod tests {
     fn its_text_names_outbox_fate_and_last_error() {
         let error = |pending, fate, last_error: Option<&str>| {
             let outbox = "the file /var/lib/outbox".to_owned();
-            NotSent { pending, outbox, fate, last_error: last_error.map(str::to_owned) }.to_string()
+            NotSent {
+                pending,
+                outbox,
+                fate,
+                last_error: last_error.map(str::to_owned),
+            }
+            .to_string()
         };
         for (shown, expected) in [
             (

@@ -30,7 +30,8 @@ mod kept;
 /// Time that the worker itself may need after its deadline and [`GRACE`].
 const END: Duration = Duration::from_secs(1);
 
-/// Interval at which a flush looks whether others drained what waited: their progress wakes nobody here.
+/// Interval at which a flush looks whether others drained what waited: their progress wakes nobody
+/// here.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Why nothing waits.
@@ -72,12 +73,13 @@ pub(crate) struct PostConfig {
 pub struct Health {
     /// How many records wait for the server to send them.
     pub waiting: usize,
-    /// How many records this process took out of the outbox and brought to their end: delivered, or
-    /// refused and told of.
+    /// How many records this process took out of the outbox and brought to their end: delivered,
+    /// or refused and told of.
     pub done: usize,
     /// How long the oldest of those that were tried last has waited; `None` where nothing is late.
     pub oldest: Option<Duration>,
-    /// What is wrong: Mixpanel is away or refuses the credentials, or the outbox cannot be reached.
+    /// What is wrong: Mixpanel is away or refuses the credentials, or the outbox cannot be
+    /// reached.
     pub trouble: Option<String>,
 }
 
@@ -92,10 +94,25 @@ impl Health {
 impl Post {
     /// Starts the thread. Fails where the system gives none.
     pub(crate) fn start(config: PostConfig) -> std::io::Result<Self> {
-        let PostConfig { token, delivery, outbox, failures, before_send, retry_for, shutdown_timeout, .. } = config;
+        let PostConfig {
+            token,
+            delivery,
+            outbox,
+            failures,
+            before_send,
+            retry_for,
+            shutdown_timeout,
+            ..
+        } = config;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let sender = Arc::new(Sender::new(token, delivery, failures, retry_for, before_send));
+        let sender = Arc::new(Sender::new(
+            token,
+            delivery,
+            failures,
+            retry_for,
+            before_send,
+        ));
         let closing = Arc::<Closing>::default();
         let drains = config.concurrency > 0;
         let worker = Worker {
@@ -105,9 +122,19 @@ impl Post {
             concurrency: config.concurrency,
             max_deliveries: config.max_deliveries,
         };
-        thread::Builder::new().name("mengpaneel".into()).spawn(move || runtime.block_on(worker.run()))?;
+        thread::Builder::new()
+            .name("mengpaneel".into())
+            .spawn(move || runtime.block_on(worker.run()))?;
         let settling = AtomicUsize::new(0);
-        Ok(Self { outbox, drains, sender, runtime: handle, closing, shutdown_timeout, settling })
+        Ok(Self {
+            outbox,
+            drains,
+            sender,
+            runtime: handle,
+            closing,
+            shutdown_timeout,
+            settling,
+        })
     }
 
     /// Puts a parcel in the outbox, or says why not. Where the caller stops waiting, the post goes
@@ -115,7 +142,10 @@ impl Post {
     pub(crate) async fn enqueue(self: &Arc<Self>, parcel: Parcel) -> Result<(), Declined> {
         match self.append_now(View::from(&parcel)) {
             Appended::Kept => Ok(()),
-            Appended::Declined(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+            Appended::Declined(reason) => Err(Declined {
+                parcel: Box::new(parcel),
+                reason,
+            }),
             Appended::Later => Appending::new(self, parcel).await,
         }
     }
@@ -139,7 +169,11 @@ impl Post {
         }
     }
 
-    async fn try_now(&self, parcel: Parcel, otherwise: Option<Arc<dyn Outbox>>) -> Result<(), UndeliveredError> {
+    async fn try_now(
+        &self,
+        parcel: Parcel,
+        otherwise: Option<Arc<dyn Outbox>>,
+    ) -> Result<(), UndeliveredError> {
         let calls = parcel.calls.iter().cloned().collect();
         let (answer, answered) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
@@ -158,12 +192,21 @@ impl Post {
                 sender.tell(failure);
             }
         });
-        let mut answer = Answer { failed: answered, sender: Arc::clone(&self.sender) };
+        let mut answer = Answer {
+            failed: answered,
+            sender: Arc::clone(&self.sender),
+        };
         let failed = match spawned {
-            Ok(()) => (&mut answer.failed).await.unwrap_or_else(|_| vec![closed(calls)]),
+            Ok(()) => (&mut answer.failed)
+                .await
+                .unwrap_or_else(|_| vec![closed(calls)]),
             Err(reason) => vec![Failure::of_calls(reason, calls)],
         };
-        if failed.is_empty() { Ok(()) } else { Err(UndeliveredError(failed)) }
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(UndeliveredError(failed))
+        }
     }
 
     /// Takes a parcel from where nobody can wait: the drop of a request.
@@ -205,7 +248,10 @@ impl Post {
         let calls: Vec<_> = parcel.calls.iter().cloned().collect();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let mut unfinished = Unfinished { sender: &sender, calls: parcel.calls.iter().cloned().collect() };
+            let mut unfinished = Unfinished {
+                sender: &sender,
+                calls: parcel.calls.iter().cloned().collect(),
+            };
             sender.send_or_tell(&parcel).await;
             unfinished.calls.clear();
         });
@@ -274,7 +320,9 @@ impl Post {
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
         self.closing.ask(deadline);
         // The worker keeps the deadline itself; this guards against one that is stuck.
-        let ended = timeout(deadline.saturating_add(GRACE + END), self.closing.ended()).await.is_ok();
+        let ended = timeout(deadline.saturating_add(GRACE + END), self.closing.ended())
+            .await
+            .is_ok();
         let is_kept = self.outbox.as_ref().is_some_and(Outbox::is_durable);
         match self.pending().await {
             Ok(0) if ended && self.closing.in_hand() == 0 => Ok(()),
@@ -283,14 +331,22 @@ impl Post {
     }
 
     fn not_sent(&self, pending: Result<usize, OutboxError>, fate: Fate) -> NotSent {
-        let outbox = self.outbox.as_ref().map_or_else(String::new, Outbox::description);
+        let outbox = self
+            .outbox
+            .as_ref()
+            .map_or_else(String::new, Outbox::description);
         let trouble = self.sender.circuit.trouble();
         let (pending, fate, last_error) = match pending {
             Ok(0) => (self.closing.in_hand(), Fate::UnderWay, trouble),
             Ok(pending) => (pending + self.closing.in_hand(), fate, trouble),
             Err(error) => (0, Fate::Unknown, Some(error.to_string())),
         };
-        NotSent { pending, outbox, fate, last_error }
+        NotSent {
+            pending,
+            outbox,
+            fate,
+            last_error,
+        }
     }
 
     /// Number of records in the outbox that this process is to deliver.
@@ -319,7 +375,9 @@ impl Post {
             return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
         }
         let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
-        in_hand.ok_or_else(|| Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already")))
+        in_hand.ok_or_else(|| {
+            Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already"))
+        })
     }
 }
 
@@ -336,10 +394,16 @@ impl Appending {
         let append = async move {
             match outbox {
                 Some(outbox) => outbox.append(parcel).await,
-                None => Err(Declined { parcel: Box::new(parcel), reason: NO_OUTBOX.into() }),
+                None => Err(Declined {
+                    parcel: Box::new(parcel),
+                    reason: NO_OUTBOX.into(),
+                }),
             }
         };
-        Self { post: Arc::clone(post), append: Some(append.boxed()) }
+        Self {
+            post: Arc::clone(post),
+            append: Some(append.boxed()),
+        }
     }
 }
 
@@ -347,7 +411,9 @@ impl Future for Appending {
     type Output = Result<(), Declined>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(append) = &mut self.append else { return Poll::Pending };
+        let Some(append) = &mut self.append else {
+            return Poll::Pending;
+        };
         let answer = ready!(append.poll_unpin(context));
         self.append = None;
         Poll::Ready(answer)
@@ -356,9 +422,13 @@ impl Future for Appending {
 
 impl Drop for Appending {
     fn drop(&mut self) {
-        let Some(append) = self.append.take() else { return };
+        let Some(append) = self.append.take() else {
+            return;
+        };
         let post = Arc::clone(&self.post);
-        let Some(in_hand) = post.closing.take_in_hand(usize::MAX) else { return };
+        let Some(in_hand) = post.closing.take_in_hand(usize::MAX) else {
+            return;
+        };
         let runtime = post.runtime.clone();
         runtime.spawn(async move {
             if let Err(declined) = append.await {
@@ -377,10 +447,15 @@ impl Drop for Post {
 
 impl std::fmt::Debug for Post {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Post").field("has_outbox", &self.outbox.is_some()).finish_non_exhaustive()
+        f.debug_struct("Post")
+            .field("has_outbox", &self.outbox.is_some())
+            .finish_non_exhaustive()
     }
 }
 
 fn closed(calls: Vec<Call>) -> Failure {
-    Failure::of_calls(Reason::GivenUp("the Mengpaneel was shut down".into()), calls)
+    Failure::of_calls(
+        Reason::GivenUp("the Mengpaneel was shut down".into()),
+        calls,
+    )
 }

@@ -51,27 +51,52 @@ pub(super) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
 
 /// The compact parcel that a record is, where it is a whole one.
 pub(super) fn sealed(written: &[u8]) -> Option<&[u8]> {
-    written.strip_prefix(&[COMPACT]).filter(|parcel| compact::is_whole(parcel))
+    written
+        .strip_prefix(&[COMPACT])
+        .filter(|parcel| compact::is_whole(parcel))
 }
 
 /// A lease as it is written again: with what is left of it.
 pub(super) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
-    let Lease { parcel, remaining, attempts, in_doubt, .. } = lease;
+    let Lease {
+        parcel,
+        remaining,
+        attempts,
+        in_doubt,
+        ..
+    } = lease;
     let (attempts, in_doubt) = (*attempts, *in_doubt);
-    serde_json::to_vec(&Written { parcel, remaining: remaining.as_deref(), attempts, in_doubt })
+    serde_json::to_vec(&Written {
+        parcel,
+        remaining: remaining.as_deref(),
+        attempts,
+        in_doubt,
+    })
 }
 
 /// What was written, as a lease of that name.
 pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
     if let Some(parcel) = written.strip_prefix(&[COMPACT]) {
-        let parcel = compact::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
+        let parcel =
+            compact::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
         return Ok(Lease::new(id, parcel));
     }
-    let Read { parcel, remaining, attempts, in_doubt } = serde_json::from_slice(written)?;
-    Ok(Lease { remaining, attempts, in_doubt, ..Lease::new(id, parcel) })
+    let Read {
+        parcel,
+        remaining,
+        attempts,
+        in_doubt,
+    } = serde_json::from_slice(written)?;
+    Ok(Lease {
+        remaining,
+        attempts,
+        in_doubt,
+        ..Lease::new(id, parcel)
+    })
 }
 
-/// Of a parcel as it was first written, what may be said twice: see [`told_apart`](claims::told_apart).
+/// Of a parcel as it was first written, what may be said twice: see
+/// [`told_apart`](claims::told_apart).
 #[cfg(feature = "file")]
 pub(super) fn told_apart(written: &[u8]) -> Option<Vec<u8>> {
     let lease = read(LeaseId(String::new()), written).ok()?;
@@ -87,8 +112,17 @@ mod tests {
     use crate::visitor::Visitor;
 
     fn lease() -> Lease {
-        let call = Call::new(Method::Track, vec![json!("Sign In"), json!({"Plan": "Pro"})]);
-        let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() });
+        let call = Call::new(
+            Method::Track,
+            vec![json!("Sign In"), json!({"Plan": "Pro"})],
+        );
+        let parcel = Parcel::new(
+            Visitor::default(),
+            Calls {
+                tracking: vec![call],
+                ..Calls::default()
+            },
+        );
         Lease::new(LeaseId("1".into()), parcel)
     }
 
@@ -99,7 +133,12 @@ mod tests {
         assert!(sealed(&first).is_some());
         assert_eq!(read(lease.id.clone(), &first).unwrap(), lease);
 
-        let tried = Lease { attempts: 2, remaining: Some(vec![]), in_doubt: true, ..lease };
+        let tried = Lease {
+            attempts: 2,
+            remaining: Some(vec![]),
+            in_doubt: true,
+            ..lease
+        };
         let again = of_lease(&tried).unwrap();
         assert!(again.starts_with(b"{") && sealed(&again).is_none());
         assert_eq!(read(tried.id.clone(), &again).unwrap(), tried);

@@ -22,7 +22,13 @@ impl Server {
         let (port, folder) = (free_port(), folder());
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
         let child = spawn(port, &folder, &options);
-        Self { port, folder, options, is_tls: false, child }
+        Self {
+            port,
+            folder,
+            options,
+            is_tls: false,
+            child,
+        }
     }
 
     /// One that speaks TLS only, and the certificate of the CA that signed its own.
@@ -30,21 +36,44 @@ impl Server {
         let (port, folder) = (free_port(), folder());
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let authority =
+            CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let own = CertificateParams::new(["127.0.0.1".to_owned()])
+            .unwrap()
+            .signed_by(&key, &authority)
+            .unwrap();
         let file = |name: &str, pem: &str| {
             let path = folder.join(name);
             fs::write(&path, pem).unwrap();
             path.to_str().unwrap().to_owned()
         };
-        let (key, own) = (file("key.pem", &key.serialize_pem()), file("own.pem", &own.pem()));
+        let (key, own) = (
+            file("key.pem", &key.serialize_pem()),
+            file("own.pem", &own.pem()),
+        );
         let port_option = port.to_string();
-        let options = ["--tls-port", &port_option, "--tls-cert-file", &own, "--tls-key-file", &key];
+        let options = [
+            "--tls-port",
+            &port_option,
+            "--tls-cert-file",
+            &own,
+            "--tls-key-file",
+            &key,
+        ];
         let mut options = options.map(str::to_owned).to_vec();
         options.extend(["--tls-auth-clients", "no"].map(str::to_owned));
         let child = spawn(0, &folder, &options);
-        (Self { port, folder, options, is_tls: true, child }, authority.pem())
+        (
+            Self {
+                port,
+                folder,
+                options,
+                is_tls: true,
+                child,
+            },
+            authority.pem(),
+        )
     }
 
     pub(super) fn url(&self) -> String {
@@ -69,7 +98,11 @@ impl Server {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn folder() -> PathBuf {
@@ -80,7 +113,15 @@ fn folder() -> PathBuf {
 
 fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
     let mut child = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir"])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--dir",
+        ])
         .arg(folder)
         .args(options)
         .stdout(Stdio::piped())

@@ -15,7 +15,9 @@ use crate::clock::now_ms;
 use crate::compact;
 use crate::failure::{Failure, Failures, Reason};
 use crate::parcel::Parcel;
-use crate::server::{Backoff, Delivery, Interpreter, Lanes, Message, NotTaken, Said, Translation, Written};
+use crate::server::{
+    Backoff, Delivery, Interpreter, Lanes, Message, NotTaken, Said, Translation, Written,
+};
 use crate::stats;
 
 use super::circuit::Circuit;
@@ -61,15 +63,19 @@ pub(super) struct Away {
     /// True if Mixpanel named that time itself.
     pub(super) is_asked_for: bool,
     pub(super) why: String,
-    /// Time since it went away. `None` where records do not grow old by it: the credentials are refused, or it is the
-    /// outbox that failed.
+    /// Time since it went away. `None` where records do not grow old by it: the credentials are
+    /// refused, or it is the outbox that failed.
     pub(super) lasts: Option<Duration>,
 }
 
 impl Standstill {
     /// Time since Mixpanel went away, as far as records grow old by it.
     fn lasts(&mut self, ages: bool) -> Option<Duration> {
-        self.away_since = if ages { self.away_since.or_else(|| Some(Instant::now())) } else { None };
+        self.away_since = if ages {
+            self.away_since.or_else(|| Some(Instant::now()))
+        } else {
+            None
+        };
         self.away_since.map(|since| since.elapsed())
     }
 }
@@ -87,7 +93,9 @@ impl ToTakeApart {
     pub(super) fn has(&self, parcel: &[u8]) -> bool {
         match self {
             Self::All => true,
-            Self::These(ids) => !ids.is_empty() && compact::id(parcel).is_none_or(|id| ids.contains(&id)),
+            Self::These(ids) => {
+                !ids.is_empty() && compact::id(parcel).is_none_or(|id| ids.contains(&id))
+            }
         }
     }
 }
@@ -105,7 +113,11 @@ impl UndeliveredError {
 }
 
 fn count(messages: usize) -> String {
-    if messages == 1 { "a message was".to_owned() } else { format!("{messages} messages were") }
+    if messages == 1 {
+        "a message was".to_owned()
+    } else {
+        format!("{messages} messages were")
+    }
 }
 
 impl Sender {
@@ -120,14 +132,29 @@ impl Sender {
         let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
         let interpreter = Interpreter::new(token);
         let (tried, standstill) = (Mutex::default(), Mutex::default());
-        Self { interpreter, delivery, failures, retry_for, before_send, circuit, last_sets, tried, oldest, standstill }
+        Self {
+            interpreter,
+            delivery,
+            failures,
+            retry_for,
+            before_send,
+            circuit,
+            last_sets,
+            tried,
+            oldest,
+            standstill,
+        }
     }
 
-    /// Translates; what cannot be said is told, and the application looks at what can. Where it does
-    /// not, what is plain is written in `lanes`.
+    /// Translates; what cannot be said is told, and the application looks at what can. Where it
+    /// does not, what is plain is written in `lanes`.
     pub(super) fn said(&self, parcel: &Parcel, lanes: &mut Lanes) -> Vec<Said> {
-        let as_messages =
-            |messages: Vec<Message>| messages.into_iter().map(|one| Said::Message(Box::new(one))).collect();
+        let as_messages = |messages: Vec<Message>| {
+            messages
+                .into_iter()
+                .map(|one| Said::Message(Box::new(one)))
+                .collect()
+        };
         let tried = self.tried().remove(&parcel.id);
         let mut said: Vec<Said> = match (tried, &self.before_send) {
             (Some(tried), _) => as_messages(tried),
@@ -139,7 +166,9 @@ impl Sender {
             }
         };
         lanes.take(said.iter_mut().filter_map(Said::as_written_mut));
-        said.retain(|one| !matches!(one, Said::Message(message) if self.last_sets.is_repeated(message)));
+        said.retain(
+            |one| !matches!(one, Said::Message(message) if self.last_sets.is_repeated(message)),
+        );
         said
     }
 
@@ -151,9 +180,14 @@ impl Sender {
         }
     }
 
-    /// What a compact parcel comes to, where it need not be taken apart for that; else `None`, and what
-    /// `say` was given does not count.
-    pub(super) fn sealed(&self, parcel: &[u8], text: &mut Vec<u8>, say: impl FnMut(Written)) -> Option<()> {
+    /// What a compact parcel comes to, where it need not be taken apart for that; else `None`, and
+    /// what `say` was given does not count.
+    pub(super) fn sealed(
+        &self,
+        parcel: &[u8],
+        text: &mut Vec<u8>,
+        say: impl FnMut(Written),
+    ) -> Option<()> {
         self.interpreter.sealed(parcel, text, say)
     }
 
@@ -217,8 +251,8 @@ impl Sender {
         self.attempt(parcel).await.0
     }
 
-    /// One attempt; gives what did not arrive, and where that is all of it, what it was, so that the
-    /// parcel can be tried again as it is. While Mixpanel is away nothing is sent.
+    /// One attempt; gives what did not arrive, and where that is all of it, what it was, so that
+    /// the parcel can be tried again as it is. While Mixpanel is away nothing is sent.
     pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, Option<Vec<Message>>) {
         let mut lanes = Lanes::default();
         let said = self.said(parcel, &mut lanes);
@@ -242,8 +276,9 @@ impl Sender {
         if not_taken.is_empty() {
             stats::answered(crate::clock::ms_of(parcel.id));
         }
-        let is_retry =
-            |(_, why): &(usize, NotTaken)| matches!(why, NotTaken::Retry { .. } | NotTaken::NotServed { .. });
+        let is_retry = |(_, why): &(usize, NotTaken)| {
+            matches!(why, NotTaken::Retry { .. } | NotTaken::NotServed { .. })
+        };
         let is_untouched = not_taken.len() == said.len() && not_taken.iter().all(is_retry);
         let failed = those(said, not_taken).map(|(one, why)| {
             self.forget(&one);
@@ -253,7 +288,12 @@ impl Sender {
             return self.untouched(parcel, failed);
         }
         let mut again = Again::new(self);
-        (failed.map(|(one, reason)| again.failure(parcel, one, reason)).collect(), None)
+        (
+            failed
+                .map(|(one, reason)| again.failure(parcel, one, reason))
+                .collect(),
+            None,
+        )
     }
 
     fn untouched(
@@ -262,35 +302,56 @@ impl Sender {
         failed: impl Iterator<Item = (Said, Reason)>,
     ) -> (Vec<Failure>, Option<Vec<Message>>) {
         let mut again = Again::new(self);
-        let failed: Vec<_> = failed.filter_map(|(one, reason)| Some((again.message(parcel, one)?, reason))).collect();
+        let failed: Vec<_> = failed
+            .filter_map(|(one, reason)| Some((again.message(parcel, one)?, reason)))
+            .collect();
         let messages = failed.iter().map(|(message, _)| message.clone()).collect();
-        (failed.into_iter().map(|(message, reason)| failure(message, reason)).collect(), Some(messages))
+        (
+            failed
+                .into_iter()
+                .map(|(message, reason)| failure(message, reason))
+                .collect(),
+            Some(messages),
+        )
     }
 
-    /// Keeps the circuit and the counters, once so many were sent. Answers how long to leave Mixpanel
-    /// alone, and why.
+    /// Keeps the circuit and the counters, once so many were sent. Answers how long to leave
+    /// Mixpanel alone, and why.
     pub(super) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<Away> {
         stats::delivered(sent.saturating_sub(not_taken.len()));
         let away = not_taken.iter().find_map(|(_, why)| match why {
-            NotTaken::Retry { after, reason } | NotTaken::NotServed { after, reason } => Some((*after, reason)),
+            NotTaken::Retry { after, reason } | NotTaken::NotServed { after, reason } => {
+                Some((*after, reason))
+            }
             NotTaken::Unauthorized(why) => Some((None, why)),
             _ => None,
         });
         let Some((after, why)) = away else {
             if sent > 0 {
                 self.circuit.worked();
-                *self.standstill() = Standstill { worked: Some(Instant::now()), ..Standstill::default() };
+                *self.standstill() = Standstill {
+                    worked: Some(Instant::now()),
+                    ..Standstill::default()
+                };
             }
             return None;
         };
-        let is_unauthorized = not_taken.iter().any(|(_, why)| matches!(why, NotTaken::Unauthorized(_)));
+        let is_unauthorized = not_taken
+            .iter()
+            .any(|(_, why)| matches!(why, NotTaken::Unauthorized(_)));
         let delay = self.circuit.failed(after, why);
         let lasts = self.standstill().lasts(!is_unauthorized);
-        Some(Away { delay, is_asked_for: after.is_some(), why: why.clone(), lasts })
+        Some(Away {
+            delay,
+            is_asked_for: after.is_some(),
+            why: why.clone(),
+            lasts,
+        })
     }
 
-    /// Tells once that nothing gets through until a person changes something, as an answer says to what was sent at that
-    /// time. The answer to a request of before may come after Mixpanel took another: that tells nothing any more.
+    /// Tells once that nothing gets through until a person changes something, as an answer says to
+    /// what was sent at that time. The answer to a request of before may come after Mixpanel
+    /// took another: that tells nothing any more.
     pub(super) fn tell_standstill(&self, why: &NotTaken, sent: Instant) {
         let mut standstill = self.standstill();
         let is_over = standstill.worked.is_some_and(|worked| worked >= sent);
@@ -302,7 +363,9 @@ impl Sender {
     }
 
     fn standstill(&self) -> MutexGuard<'_, Standstill> {
-        self.standstill.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standstill
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It did not arrive: the next that says the same is no repetition.
@@ -325,8 +388,8 @@ impl Sender {
     }
 }
 
-/// What was said, as messages again: for what was written and did not arrive. A parcel is translated
-/// once for all that is of it.
+/// What was said, as messages again: for what was written and did not arrive. A parcel is
+/// translated once for all that is of it.
 pub(super) struct Again<'a> {
     sender: &'a Sender,
     last: Option<(Uuid, Vec<Option<Message>>)>,
@@ -343,8 +406,18 @@ impl<'a> Again<'a> {
             Said::Written(event) => event.index,
         };
         let last = self.last.take().filter(|(id, _)| *id == parcel.id);
-        let translated = || self.sender.interpreter.messages(parcel).messages.into_iter().map(Some).collect();
-        let (_, messages) = self.last.insert(last.unwrap_or_else(|| (parcel.id, translated())));
+        let translated = || {
+            self.sender
+                .interpreter
+                .messages(parcel)
+                .messages
+                .into_iter()
+                .map(Some)
+                .collect()
+        };
+        let (_, messages) = self
+            .last
+            .insert(last.unwrap_or_else(|| (parcel.id, translated())));
         messages.get_mut(index)?.take()
     }
 
@@ -363,17 +436,29 @@ const MAX_FAILURES: usize = 20;
 /// A failure for each call; from a bound on, one for the others.
 fn bounded(mut calls: Vec<(Call, String)>, reason: fn(String) -> Reason) -> Vec<Failure> {
     let rest = calls.split_off(calls.len().min(MAX_FAILURES - 1));
-    let each = calls.into_iter().map(|(call, why)| Failure::of_calls(reason(why), vec![call]));
+    let each = calls
+        .into_iter()
+        .map(|(call, why)| Failure::of_calls(reason(why), vec![call]));
     let mut failures: Vec<Failure> = each.collect();
     if let Some((_, why)) = rest.first() {
-        let why = if rest.len() > 1 { format!("{why} (the first of {} such calls)", rest.len()) } else { why.clone() };
-        failures.push(Failure::of_calls(reason(why), rest.into_iter().map(|(call, _)| call).collect()));
+        let why = if rest.len() > 1 {
+            format!("{why} (the first of {} such calls)", rest.len())
+        } else {
+            why.clone()
+        };
+        failures.push(Failure::of_calls(
+            reason(why),
+            rest.into_iter().map(|(call, _)| call).collect(),
+        ));
     }
     failures
 }
 
 /// Those that were not taken, of all that was sent, and why.
-pub(super) fn those<T>(sent: Vec<T>, not_taken: Vec<(usize, NotTaken)>) -> impl Iterator<Item = (T, NotTaken)> {
+pub(super) fn those<T>(
+    sent: Vec<T>,
+    not_taken: Vec<(usize, NotTaken)>,
+) -> impl Iterator<Item = (T, NotTaken)> {
     let (mut sent, mut passed) = (sent.into_iter(), 0);
     not_taken.into_iter().filter_map(move |(place, why)| {
         let one = sent.nth(place - passed)?;
@@ -394,5 +479,9 @@ pub(super) fn reason(why: NotTaken) -> Reason {
 }
 
 pub(super) fn failure(message: Message, reason: Reason) -> Failure {
-    Failure { reason, calls: vec![message.call], messages: vec![message.body] }
+    Failure {
+        reason,
+        calls: vec![message.call],
+        messages: vec![message.body],
+    }
 }

@@ -53,7 +53,11 @@ impl Name {
 impl Sealed {
     /// What stands at `own` must be a compact parcel.
     pub(super) fn new(id: Name, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
-        Self { id, all: Arc::clone(all), own }
+        Self {
+            id,
+            all: Arc::clone(all),
+            own,
+        }
     }
 
     pub(super) fn written(&self) -> &[u8] {
@@ -90,14 +94,19 @@ impl Found {
         abandoned: u32,
         in_doubt: bool,
     ) -> Result<(), serde_json::Error> {
-        let one = if let Some(parcel) = record::sealed(written).filter(|_| abandoned == 0 && !in_doubt) {
-            let start = self.all.len();
-            self.all.extend_from_slice(parcel);
-            Ok((id, start..self.all.len()))
-        } else {
-            let lease = record::read(id, written)?;
-            Err(Lease { abandoned, in_doubt: in_doubt || lease.in_doubt, ..lease })
-        };
+        let one =
+            if let Some(parcel) = record::sealed(written).filter(|_| abandoned == 0 && !in_doubt) {
+                let start = self.all.len();
+                self.all.extend_from_slice(parcel);
+                Ok((id, start..self.all.len()))
+            } else {
+                let lease = record::read(id, written)?;
+                Err(Lease {
+                    abandoned,
+                    in_doubt: in_doubt || lease.in_doubt,
+                    ..lease
+                })
+            };
         self.records.push(one);
         Ok(())
     }
@@ -128,7 +137,10 @@ impl Taken {
     pub(super) fn number(&self) -> Option<u64> {
         match self {
             Self::Open(lease) => lease.id.0.parse().ok(),
-            Self::Sealed(Sealed { id: Name::Number(number), .. }) => Some(*number),
+            Self::Sealed(Sealed {
+                id: Name::Number(number),
+                ..
+            }) => Some(*number),
             #[cfg(any(feature = "file", feature = "redis"))]
             Self::Sealed(_) => None,
         }
@@ -172,7 +184,10 @@ impl Taken {
     /// Whether something of it is to be sent again.
     pub(super) fn is_unfinished(&self) -> bool {
         match self {
-            Self::Open(lease) => lease.remaining.as_ref().is_some_and(|left| !left.is_empty()),
+            Self::Open(lease) => lease
+                .remaining
+                .as_ref()
+                .is_some_and(|left| !left.is_empty()),
             Self::Sealed(_) => false,
         }
     }
@@ -202,7 +217,9 @@ pub(super) fn calls_of(lease: &Lease) -> Vec<Call> {
 
 /// It was tried, and is left of its record.
 pub(super) fn keep(records: &mut [Taken], owner: usize, said: Said, again: &mut Again<'_>) {
-    let Some(record) = records.get_mut(owner) else { return };
+    let Some(record) = records.get_mut(owner) else {
+        return;
+    };
     let is_first = matches!(record, Taken::Sealed(_));
     let Some(lease) = record.open() else { return };
     lease.attempts += u32::from(is_first);

@@ -18,19 +18,30 @@ pub(super) struct Wait {
 
 impl From<Duration> for Wait {
     fn from(delay: Duration) -> Self {
-        Self { delay, is_asked_for: false }
+        Self {
+            delay,
+            is_asked_for: false,
+        }
     }
 }
 
 impl Wait {
-    /// Returns the wait where the end is `left` away; `None` where there is no time for another attempt.
+    /// Returns the wait where the end is `left` away; `None` where there is no time for another
+    /// attempt.
     ///
-    /// Half of the time that is left, at most: a host that comes back shortly before the end is found in time. A time that
-    /// Mixpanel asked for is kept, but for one attempt at the end.
+    /// Half of the time that is left, at most: a host that comes back shortly before the end is
+    /// found in time. A time that Mixpanel asked for is kept, but for one attempt at the end.
     pub(super) fn before_end(self, left: Duration) -> Option<Duration> {
-        let Self { delay, is_asked_for } = self;
+        let Self {
+            delay,
+            is_asked_for,
+        } = self;
         let wait = if is_asked_for {
-            if delay < left { delay } else { left.saturating_sub(LAST_ATTEMPT) }
+            if delay < left {
+                delay
+            } else {
+                left.saturating_sub(LAST_ATTEMPT)
+            }
         } else {
             delay.min((left / 2).max(SHORTEST))
         };
@@ -55,12 +66,18 @@ mod tests {
             left -= delay;
         }
         assert_eq!(waits, [1_500, 750, 375, 250]);
-        assert_eq!(Wait::from(seconds(1.0)).before_end(seconds(10.0)), Some(seconds(1.0)));
+        assert_eq!(
+            Wait::from(seconds(1.0)).before_end(seconds(10.0)),
+            Some(seconds(1.0))
+        );
     }
 
     #[test]
     fn a_time_that_was_asked_for_is_kept_but_for_one_attempt() {
-        let wait = Wait { delay: seconds(60.0), is_asked_for: true };
+        let wait = Wait {
+            delay: seconds(60.0),
+            is_asked_for: true,
+        };
         assert_eq!(wait.before_end(seconds(100.0)), Some(seconds(60.0)));
         assert_eq!(wait.before_end(seconds(10.0)), Some(seconds(9.5)));
         assert_eq!(wait.before_end(seconds(0.5)), None);

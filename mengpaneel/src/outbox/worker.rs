@@ -23,8 +23,8 @@ use crate::stats;
 
 /// As many records are leased at once as fill the requests that are under way together.
 const BATCH: usize = 4 * 2_000;
-/// With fewer, the next ones are given a moment to gather: a request for each of them would cost more
-/// than they do, and whoever appends would wake the worker each time.
+/// With fewer, the next ones are given a moment to gather: a request for each of them would cost
+/// more than they do, and whoever appends would wake the worker each time.
 const FILLING: usize = 2_000;
 const MOMENT: Duration = Duration::from_millis(20);
 /// As many while Mixpanel is away: one small request tells whether it is back.
@@ -36,8 +36,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A few minutes of them.
 const QUIET_ATTEMPTS: u32 = 30;
 
-/// A record that is older than `retry_for` is tried for this long all the same once Mixpanel is away: a worker that stood
-/// still for a month does not give up all that it finds at the first error.
+/// A record that is older than `retry_for` is tried for this long all the same once Mixpanel is
+/// away: a worker that stood still for a month does not give up all that it finds at the first
+/// error.
 const LAST_CHANCE: Duration = Duration::from_secs(60 * 60);
 
 /// What drains an outbox, and what waits for deliveries past it.
@@ -58,7 +59,11 @@ impl Worker {
             let hands = (0..self.concurrency.max(1)).map(|number| Hand {
                 outbox: &**outbox,
                 worker: &self,
-                backoff: Backoff::between(FIRST_WAIT, LONGEST_WAIT, now_ms().wrapping_add(number as u64)),
+                backoff: Backoff::between(
+                    FIRST_WAIT,
+                    LONGEST_WAIT,
+                    now_ms().wrapping_add(number as u64),
+                ),
                 is_outbox_away: false,
                 lanes: Lanes::default(),
             });
@@ -74,7 +79,9 @@ impl Worker {
     /// What is left when time is over is told of; a durable outbox keeps it.
     async fn give_up(&self, outbox: &dyn Outbox) {
         loop {
-            let Ok(leases) = timeout(Duration::ZERO, outbox.lease(BATCH)).await else { return };
+            let Ok(leases) = timeout(Duration::ZERO, outbox.lease(BATCH)).await else {
+                return;
+            };
             let Ok(leases) = leases else { return };
             for lease in &leases {
                 let reason = match self.sender.circuit.trouble() {
@@ -82,12 +89,14 @@ impl Worker {
                     None => "the time to shut down was over".into(),
                 };
                 let reason = Reason::GivenUp(reason);
-                self.sender.tell(&Failure::of_calls(reason, calls_of(lease)));
+                self.sender
+                    .tell(&Failure::of_calls(reason, calls_of(lease)));
             }
         }
     }
 
-    /// Waits for the deliveries past the outbox, past the deadline too: a request to Mixpanel is not cut off.
+    /// Waits for the deliveries past the outbox, past the deadline too: a request to Mixpanel is
+    /// not cut off.
     async fn wait_for_hands(&self) {
         loop {
             let mut wake = pin!(self.closing.woken());
@@ -129,8 +138,8 @@ impl Hand<'_> {
     async fn drain(mut self) {
         let mut batch = BATCH;
         while let Some(leases) = self.next(batch).await {
-            // A delivery past the outbox may have found out that Mixpanel is away. At the end there is
-            // one more attempt all the same.
+            // A delivery past the outbox may have found out that Mixpanel is away. At the end there
+            // is one more attempt all the same.
             if !self.worker.closing.is_asked()
                 && let Some(wait) = self.worker.sender.circuit.wait()
                 && !self.pause(wait).await
@@ -143,7 +152,8 @@ impl Hand<'_> {
                 Round::Answered => {
                     batch = BATCH;
                     // Where time is over, what waits is taken up no more than it would be anyway.
-                    let _ = is_filling || self.worker.closing.is_asked() || self.pause(MOMENT).await;
+                    let _ =
+                        is_filling || self.worker.closing.is_asked() || self.pause(MOMENT).await;
                 }
                 Round::Away(delay) => {
                     batch = PROBE;
@@ -167,7 +177,10 @@ impl Hand<'_> {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return None;
             }
-            if deadline.is_some() && closing.in_hand() == 0 && self.outbox.waiting().await.is_ok_and(|left| left == 0) {
+            if deadline.is_some()
+                && closing.in_hand() == 0
+                && self.outbox.waiting().await.is_ok_and(|left| left == 0)
+            {
                 return None;
             }
             let leased = tokio::select! {
@@ -197,8 +210,8 @@ impl Hand<'_> {
         }
     }
 
-    /// Waits, unless time is over before: `false` then. Closing cuts the wait short; from then on the time that is left
-    /// is shared out among further attempts.
+    /// Waits, unless time is over before: `false` then. Closing cuts the wait short; from then on
+    /// the time that is left is shared out among further attempts.
     async fn pause(&self, wait: impl Into<Wait>) -> bool {
         let (closing, wait) = (&self.worker.closing, wait.into());
         let until = Instant::now() + wait.delay;
@@ -207,7 +220,10 @@ impl Hand<'_> {
             wake.as_mut().enable();
             match closing.deadline() {
                 Some(deadline) => {
-                    let Some(delay) = wait.before_end(deadline.duration_since(Instant::now())) else { return false };
+                    let Some(delay) = wait.before_end(deadline.duration_since(Instant::now()))
+                    else {
+                        return false;
+                    };
                     sleep(delay).await;
                     return true;
                 }
@@ -222,17 +238,42 @@ impl Hand<'_> {
     /// One attempt at everything that was leased.
     async fn deliver(&mut self, mut records: Vec<Taken>) -> Round {
         let (worker, max) = (self.worker, self.worker.max_deliveries);
-        let poison = records.extract_if(.., |record| record.abandoned() >= max).filter_map(Taken::into_lease).collect();
-        self.bury(poison, |lease| format!("taken up {} times, and whoever did never came back", lease.abandoned)).await;
-        let mut batch = Batch::new(&worker.sender, records.len(), std::mem::take(&mut self.lanes));
+        let poison = records
+            .extract_if(.., |record| record.abandoned() >= max)
+            .filter_map(Taken::into_lease)
+            .collect();
+        self.bury(poison, |lease| {
+            format!(
+                "taken up {} times, and whoever did never came back",
+                lease.abandoned
+            )
+        })
+        .await;
+        let mut batch = Batch::new(
+            &worker.sender,
+            records.len(),
+            std::mem::take(&mut self.lanes),
+        );
         for (owner, record) in records.iter_mut().enumerate() {
             batch.add(owner, record);
         }
-        let Batch { said: mut batch, mut lanes, oldest, .. } = batch;
-        worker.sender.oldest.store(oldest.and_then(ms_of).unwrap_or_default(), Ordering::Relaxed);
+        let Batch {
+            said: mut batch,
+            mut lanes,
+            oldest,
+            ..
+        } = batch;
+        worker.sender.oldest.store(
+            oldest.and_then(ms_of).unwrap_or_default(),
+            Ordering::Relaxed,
+        );
         let unmarked = self.mark(&mut records, &mut batch).await;
         let sent = std::time::Instant::now();
-        let not_taken = worker.sender.delivery.deliver(batch.iter().map(|(_, said)| said), &mut lanes).await;
+        let not_taken = worker
+            .sender
+            .delivery
+            .deliver(batch.iter().map(|(_, said)| said), &mut lanes)
+            .await;
         if records.len() >= FILLING {
             self.lanes = lanes;
         }
@@ -248,13 +289,17 @@ impl Hand<'_> {
                 }
                 why => {
                     if let Some(lease) = records.get_mut(owner).and_then(Taken::open) {
-                        worker.sender.tell(&again.failure(&lease.parcel, said, reason(why)));
+                        worker
+                            .sender
+                            .tell(&again.failure(&lease.parcel, said, reason(why)));
                     }
                 }
             }
         }
-        let unfinished =
-            records.extract_if(.., |record| record.is_unfinished()).filter_map(Taken::into_lease).collect();
+        let unfinished = records
+            .extract_if(.., |record| record.is_unfinished())
+            .filter_map(Taken::into_lease)
+            .collect();
         let count = records.len();
         #[cfg(feature = "metrics")]
         for record in &records {
@@ -276,21 +321,36 @@ impl Hand<'_> {
 
     /// Marks the records that hold what would count twice. Where they cannot be marked, that part
     /// of them is not sent.
-    async fn mark(&mut self, records: &mut [Taken], batch: &mut Vec<(usize, Said)>) -> Option<Away> {
-        let mut delicate: Vec<usize> =
-            batch.iter().filter(|(_, said)| !said.is_repeatable()).map(|(owner, _)| *owner).collect();
+    async fn mark(
+        &mut self,
+        records: &mut [Taken],
+        batch: &mut Vec<(usize, Said)>,
+    ) -> Option<Away> {
+        let mut delicate: Vec<usize> = batch
+            .iter()
+            .filter(|(_, said)| !said.is_repeatable())
+            .map(|(owner, _)| *owner)
+            .collect();
         delicate.dedup();
         if delicate.is_empty() {
             return None;
         }
-        let marked: Vec<Lease> = delicate.iter().filter_map(|owner| records.get_mut(*owner)?.open().cloned()).collect();
+        let marked: Vec<Lease> = delicate
+            .iter()
+            .filter_map(|owner| records.get_mut(*owner)?.open().cloned())
+            .collect();
         let error = self.outbox.mark_sending(&marked).await.err()?;
         tracing::error!(target: "mengpaneel", "{error}; what would count twice is not sent for now");
         let mut again = Again::new(&self.worker.sender);
         for (owner, said) in batch.extract_if(.., |(_, said)| !said.is_repeatable()) {
             keep(records, owner, said, &mut again);
         }
-        Some(Away { delay: self.backoff.after(None), is_asked_for: false, why: error.to_string(), lasts: None })
+        Some(Away {
+            delay: self.backoff.after(None),
+            is_asked_for: false,
+            why: error.to_string(),
+            lasts: None,
+        })
     }
 
     /// These are done with. What cannot be acknowledged would be sent again, and so is tried
@@ -314,17 +374,35 @@ impl Hand<'_> {
 
     /// What was not delivered waits on, if it is not too old.
     async fn put_back(&mut self, unfinished: Vec<Lease>, away: Option<Away>) -> Round {
-        let Some(Away { delay, is_asked_for, why, lasts }) = away else {
+        let Some(Away {
+            delay,
+            is_asked_for,
+            why,
+            lasts,
+        }) = away
+        else {
             return Round::Answered;
         };
-        let is_over = lasts.is_some_and(|lasts| lasts >= LAST_CHANCE.min(self.worker.sender.retry_for));
-        let (old, young): (Vec<_>, Vec<_>) =
-            unfinished.into_iter().partition(|lease| is_over && self.is_too_old(&lease.parcel));
-        self.bury(old, |_| format!("older than `retry_for`; last: {why}")).await;
-        stats::retried(young.iter().flat_map(|lease| &lease.remaining).map(Vec::len).sum());
+        let is_over =
+            lasts.is_some_and(|lasts| lasts >= LAST_CHANCE.min(self.worker.sender.retry_for));
+        let (old, young): (Vec<_>, Vec<_>) = unfinished
+            .into_iter()
+            .partition(|lease| is_over && self.is_too_old(&lease.parcel));
+        self.bury(old, |_| format!("older than `retry_for`; last: {why}"))
+            .await;
+        stats::retried(
+            young
+                .iter()
+                .flat_map(|lease| &lease.remaining)
+                .map(Vec::len)
+                .sum(),
+        );
         tracing::warn!(target: "mengpaneel", waiting = young.len(), ?delay, "Mixpanel is away: {why}");
         self.retry(young).await;
-        Round::Away(Wait { delay, is_asked_for })
+        Round::Away(Wait {
+            delay,
+            is_asked_for,
+        })
     }
 
     /// These are due again at once: it is the worker that waits.
@@ -342,7 +420,10 @@ impl Hand<'_> {
         for lease in &leases {
             let reason = Reason::GivenUp(why(lease));
             let told = match &lease.remaining {
-                Some(left) => left.iter().map(|message| failure(message.clone(), reason.clone())).collect(),
+                Some(left) => left
+                    .iter()
+                    .map(|message| failure(message.clone(), reason.clone()))
+                    .collect(),
                 None => vec![Failure::of_calls(reason, calls_of(lease))],
             };
             for failure in &told {

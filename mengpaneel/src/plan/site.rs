@@ -27,7 +27,11 @@ pub struct Site {
 impl Site {
     /// Returns the kind of the function.
     pub(crate) fn kind(&self) -> Kind {
-        if self.kind == Kind::Handler && !self.is_route() { Kind::Function } else { self.kind }
+        if self.kind == Kind::Handler && !self.is_route() {
+            Kind::Function
+        } else {
+            self.kind
+        }
     }
 
     /// Returns the routes of the function.
@@ -35,10 +39,11 @@ impl Site {
         if self.is_route() { self.routes } else { &[] }
     }
 
-    /// Returns whether Actix's route attribute made the function a part of the service that it writes.
-    /// Attributes of other crates have the same names, such as `#[get]` and `#[trace]`.
+    /// Returns whether Actix's route attribute made the function a part of the service that it
+    /// writes. Attributes of other crates have the same names, such as `#[get]` and `#[trace]`.
     fn is_route(&self) -> bool {
-        self.inside.is_some_and(|inside| inside().contains("HttpServiceFactory>::register::"))
+        self.inside
+            .is_some_and(|inside| inside().contains("HttpServiceFactory>::register::"))
     }
 }
 
@@ -67,7 +72,16 @@ impl Annotated {
     /// A call that counts after success.
     #[must_use]
     pub const fn new(line: u32, mode: Mode, method: Method, args: &'static [Argument]) -> Self {
-        Self { line, method, mode, on: On::Success, via_server: false, bare: false, when: None, args }
+        Self {
+            line,
+            method,
+            mode,
+            on: On::Success,
+            via_server: false,
+            bare: false,
+            when: None,
+            args,
+        }
     }
 
     /// Returns whether this slot holds a value of the call.
@@ -127,7 +141,9 @@ impl Argument {
         match self {
             Self::Name(own, _) | Self::Taken(own) => *own == slot,
             Self::List(items) => items.iter().any(|item| item.has_slot(slot)),
-            Self::Properties(properties) => properties.iter().any(|property| property.has_slot(slot)),
+            Self::Properties(properties) => {
+                properties.iter().any(|property| property.has_slot(slot))
+            }
             Self::Text(_) | Self::KeepUser => false,
         }
     }
@@ -137,7 +153,9 @@ impl Property {
     fn has_slot(&self, slot: usize) -> bool {
         match self {
             Self::Named(_, Value::Taken(own)) | Self::Spread(own, _) => *own == slot,
-            Self::Computed(name, value, _) => *name == slot || matches!(value, Value::Taken(own) if *own == slot),
+            Self::Computed(name, value, _) => {
+                *name == slot || matches!(value, Value::Taken(own) if *own == slot)
+            }
             Self::Named(..) => false,
         }
     }

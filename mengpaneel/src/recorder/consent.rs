@@ -13,13 +13,14 @@ impl Recorder {
         self
     }
 
-    /// Returns whether a call that is recorded now would count, as far as is known before the request ends.
+    /// Returns whether a call that is recorded now would count, as far as is known before the
+    /// request ends.
     pub fn is_recording(&self) -> bool {
         self.lock().may_record()
     }
 
-    /// Records an opt-in or opt-out call. In a request the server sets mixpanel-js's cookie for it, so
-    /// that what is left to record is what mixpanel-js sends along with it.
+    /// Records an opt-in or opt-out call. In a request the server sets mixpanel-js's cookie for it,
+    /// so that what is left to record is what mixpanel-js sends along with it.
     pub(super) fn record_change(&self, mut entry: Entry, change: ConsentChange) {
         let mut state = self.lock();
         let Some(consent) = &mut state.consent else {
@@ -43,7 +44,13 @@ impl Recorder {
         }
         let under = state.identity().into_user();
         entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
-        state.push(Recorded { entry, under, replayed: false, change: Some(change), is_change_only });
+        state.push(Recorded {
+            entry,
+            under,
+            replayed: false,
+            change: Some(change),
+            is_change_only,
+        });
     }
 }
 
@@ -53,9 +60,9 @@ impl State {
         self.consent.is_none_or(|consent| consent.now.is_granted)
     }
 
-    /// Applies the opt-in and opt-out calls that count, in their order among all calls, and drops what
-    /// was recorded without consent. Setup says who is there, not what happened: a later opt-in keeps
-    /// it.
+    /// Applies the opt-in and opt-out calls that count, in their order among all calls, and drops
+    /// what was recorded without consent. Setup says who is there, not what happened: a later
+    /// opt-in keeps it.
     pub(super) fn apply_consent(
         &mut self,
         settled: &mut Settled,
@@ -63,12 +70,16 @@ impl State {
         recorded: &mut Vec<Recorded>,
         ending: Ending,
     ) {
-        let Some(state) = &mut self.consent else { return };
+        let Some(state) = &mut self.consent else {
+            return;
+        };
         *state = state.restarted();
         let mut statuss = vec![(None, state.now.is_granted)];
         recorded.retain_mut(|recorded| {
             let before = state.now.is_granted;
-            let Some(change) = recorded.change.take() else { return before };
+            let Some(change) = recorded.change.take() else {
+                return before;
+            };
             if !recorded.entry.condition.holds(ending) {
                 return false;
             }
@@ -79,8 +90,11 @@ impl State {
         });
         settled.consent = Some(state.now);
         if let Some(setup) = setup.filter(|_| !state.now.is_granted) {
-            let granted_at = |ticket: Option<u64>| statuss.iter().rfind(|(from, _)| *from <= ticket);
-            setup.entries.retain(|entry| granted_at(entry.ticket).is_some_and(|(_, is_granted)| *is_granted));
+            let granted_at =
+                |ticket: Option<u64>| statuss.iter().rfind(|(from, _)| *from <= ticket);
+            setup.entries.retain(|entry| {
+                granted_at(entry.ticket).is_some_and(|(_, is_granted)| *is_granted)
+            });
         }
     }
 }

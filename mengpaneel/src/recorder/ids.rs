@@ -1,5 +1,5 @@
-//! IDs that belong to nobody are removed when they are recorded: Mixpanel would reject every event that
-//! carries one, and mixpanel-js would store it in the visitor's cookie.
+//! IDs that belong to nobody are removed when they are recorded: Mixpanel would reject every event
+//! that carries one, and mixpanel-js would store it in the visitor's cookie.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::call::{
-    Call, Method, Properties, id_string, is_blank, is_placeholder, is_placeholder_device, is_unstorable,
-    is_value_misread, placeholder_in,
+    Call, Method, Properties, id_string, is_blank, is_placeholder, is_placeholder_device,
+    is_unstorable, is_value_misread, placeholder_in,
 };
 use crate::failure::Reason;
 use crate::plan::Route;
@@ -19,7 +19,8 @@ use crate::written::{Reader, Seen, write_value};
 /// Properties of an event, and super properties, that say whose it is.
 const ID_PROPERTIES: [&str; 3] = ["$device_id", "$user_id", "distinct_id"];
 
-/// Number of different problems that one Mengpaneel reports: what names a problem can come from outside.
+/// Number of different problems that one Mengpaneel reports: what names a problem can come from
+/// outside.
 const MAX_REPORTED: usize = 1_000;
 
 /// Place in the source code where a call was recorded.
@@ -38,7 +39,11 @@ impl Place {
     #[track_caller]
     pub fn of_caller() -> Self {
         let location = Location::caller();
-        Self { file: location.file(), line: location.line(), route: None }
+        Self {
+            file: location.file(),
+            line: location.line(),
+            route: None,
+        }
     }
 }
 
@@ -64,11 +69,14 @@ impl Reported {
     }
 }
 
-/// Returns whether nothing is wrong with the IDs of a call. Looks at the bytes only: most calls pass.
+/// Returns whether nothing is wrong with the IDs of a call. Looks at the bytes only: most calls
+/// pass.
 pub fn are_known(call: &Call) -> bool {
     let is_id = |index| {
         let id = call.str_arg(index);
-        id.is_some_and(|id| !is_blank(id) && !is_placeholder(id.as_bytes()) && !is_placeholder_device(id))
+        id.is_some_and(|id| {
+            !is_blank(id) && !is_placeholder(id.as_bytes()) && !is_placeholder_device(id)
+        })
     };
     match call.method() {
         Method::Identify => is_id(0),
@@ -77,19 +85,22 @@ pub fn are_known(call: &Call) -> bool {
             is_id(1) && !call.str_arg(0).is_some_and(is_unstorable)
         }
         Method::Register | Method::RegisterOnce => {
-            ID_PROPERTIES.iter().all(|name| call.property(name).is_none()) && call.is_storable()
+            ID_PROPERTIES
+                .iter()
+                .all(|name| call.property(name).is_none())
+                && call.is_storable()
         }
         Method::TrackWithGroups => false,
         method if method.is_group() => is_id(1),
-        method if method.is_track() => {
-            ID_PROPERTIES.iter().all(|name| call.property(name).is_none_or(|id| is_known_id(name, id)))
-        }
+        method if method.is_track() => ID_PROPERTIES
+            .iter()
+            .all(|name| call.property(name).is_none_or(|id| is_known_id(name, id))),
         _ => true,
     }
 }
 
-/// Returns whether an event's ID property is a text that can be somebody's. An event without a user says so with
-/// an empty `distinct_id`.
+/// Returns whether an event's ID property is a text that can be somebody's. An event without a user
+/// says so with an empty `distinct_id`.
 fn is_known_id(name: &str, id: Seen<'_>) -> bool {
     id.as_text().is_some_and(|id| {
         let is_userless = id.is_empty() && name == "distinct_id";
@@ -97,18 +108,26 @@ fn is_known_id(name: &str, id: Seen<'_>) -> bool {
     })
 }
 
-/// Removes the IDs of a call that are nobody's, each of which `report` is told. Returns whether there is
-/// still something to record.
+/// Removes the IDs of a call that are nobody's, each of which `report` is told. Returns whether
+/// there is still something to record.
 pub fn check(call: &mut Call, place: Option<Place>, report: impl FnMut(Reason)) -> bool {
     let method = call.method().clone();
-    let mut ids = Ids { subject: method.to_string(), place, report };
+    let mut ids = Ids {
+        subject: method.to_string(),
+        place,
+        report,
+    };
     match method {
         Method::Identify if call.args().first().is_none_or(Value::is_null) => true,
         Method::Identify => ids.check_args(call, 0..1),
-        Method::Alias if call.args().get(1).is_none_or(Value::is_null) => ids.check_args(call, 0..1),
+        Method::Alias if call.args().get(1).is_none_or(Value::is_null) => {
+            ids.check_args(call, 0..1)
+        }
         Method::Alias => ids.check_args(call, 0..2),
         Method::SetGroup => ids.check_group_key(call) && ids.check_list(call, 1),
-        Method::AddGroup | Method::RemoveGroup => ids.check_group_key(call) && ids.check_args(call, 1..2),
+        Method::AddGroup | Method::RemoveGroup => {
+            ids.check_group_key(call) && ids.check_args(call, 1..2)
+        }
         Method::Register | Method::RegisterOnce => {
             ids.check_properties(call);
             ids.check_stored(call);
@@ -157,15 +176,17 @@ impl<R: FnMut(Reason)> Ids<R> {
         let mut args = call.args().to_vec();
         for place in places {
             let id = self.id(args.get(place).unwrap_or(&Value::Null));
-            let (Some(id), Some(arg)) = (id, args.get_mut(place)) else { return false };
+            let (Some(id), Some(arg)) = (id, args.get_mut(place)) else {
+                return false;
+            };
             *arg = id;
         }
         replace(call, args);
         true
     }
 
-    /// Checks an argument that is one ID or a list of IDs. Returns whether any is left; an empty list
-    /// says that there are none.
+    /// Checks an argument that is one ID or a list of IDs. Returns whether any is left; an empty
+    /// list says that there are none.
     fn check_list(&mut self, call: &mut Call, place: usize) -> bool {
         let Some(Value::Array(given)) = call.args().get(place) else {
             return self.check_args(call, place..place + 1);
@@ -184,14 +205,19 @@ impl<R: FnMut(Reason)> Ids<R> {
 
     /// Removes the ID properties that are nobody's.
     fn check_properties(&mut self, call: &mut Call) {
-        let Some(place) = call.method().properties_at() else { return };
+        let Some(place) = call.method().properties_at() else {
+            return;
+        };
         let site = self.place;
-        let event = call.str_arg(0).filter(|_| call.method().is_track() && place > 0);
+        let event = call
+            .str_arg(0)
+            .filter(|_| call.method().is_track() && place > 0);
         let of = event.map_or_else(|| self.subject.clone(), |event| format!("{event:?}"));
         self.check_members(call, place, |key, value| {
             // An event without a user says so with an empty `distinct_id`.
-            let is_nobody =
-                value.as_str().is_some_and(|id| id.trim().is_empty() && (key != "distinct_id" || !id.is_empty()));
+            let is_nobody = value
+                .as_str()
+                .is_some_and(|id| id.trim().is_empty() && (key != "distinct_id" || !id.is_empty()));
             let is_id = ID_PROPERTIES.contains(&key);
             let what = || what(&format!("{key} of {of}"), site);
             match placeholder_in(value) {
@@ -213,12 +239,16 @@ impl<R: FnMut(Reason)> Ids<R> {
         is_storable
     }
 
-    /// Removes the super properties that mixpanel-js could not store, or that would hide the others.
+    /// Removes the super properties that mixpanel-js could not store, or that would hide the
+    /// others.
     fn check_stored(&mut self, call: &mut Call) {
         let (subject, site) = (self.subject.clone(), self.place);
         self.check_members(call, 0, |key, value| {
             let mut written = Vec::new();
-            write_value(&Value::from(Properties::from_iter([(key.to_owned(), value.clone())])), &mut written);
+            write_value(
+                &Value::from(Properties::from_iter([(key.to_owned(), value.clone())])),
+                &mut written,
+            );
             let is_misread = is_value_misread(&mut Reader::of(&written)).unwrap_or_default();
             let is_unstorable = is_unstorable(key) || is_misread;
             is_unstorable.then(|| Reason::Unstorable(what(&format!("{key} of {subject}"), site)))
@@ -230,15 +260,27 @@ impl<R: FnMut(Reason)> Ids<R> {
         let (subject, site) = (self.subject.clone(), self.place);
         self.check_members(call, place, |key, value| {
             let id = placeholder_in(value)?;
-            Some(Reason::PlaceholderId { what: what(&format!("the group {key} of {subject}"), site), id })
+            Some(Reason::PlaceholderId {
+                what: what(&format!("the group {key} of {subject}"), site),
+                id,
+            })
         });
     }
 
     /// Removes the members of an argument for which there is a reason.
-    fn check_members(&mut self, call: &mut Call, place: usize, reason: impl Fn(&str, &Value) -> Option<Reason>) {
-        let Some(Value::Object(members)) = call.args().get(place) else { return };
-        let reasons: Vec<(String, Reason)> =
-            members.iter().filter_map(|(key, value)| Some((key.clone(), reason(key, value)?))).collect();
+    fn check_members(
+        &mut self,
+        call: &mut Call,
+        place: usize,
+        reason: impl Fn(&str, &Value) -> Option<Reason>,
+    ) {
+        let Some(Value::Object(members)) = call.args().get(place) else {
+            return;
+        };
+        let reasons: Vec<(String, Reason)> = members
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), reason(key, value)?)))
+            .collect();
         if reasons.is_empty() {
             return;
         }

@@ -1,5 +1,5 @@
-//! Calls after the flush. Each leaves by itself, together with the calls on which it depends: who is
-//! there, and what goes with each event.
+//! Calls after the flush. Each leaves by itself, together with the calls on which it depends: who
+//! is there, and what goes with each event.
 
 use std::sync::Arc;
 
@@ -26,14 +26,19 @@ impl State {
     /// Returns the calls on which a call of now depends.
     pub(super) fn context(&mut self) -> Arc<Vec<Call>> {
         let flushed = self.flushed.as_deref();
-        Arc::clone(self.context.get_or_insert_with(|| Arc::new(flushed.map(context_of).unwrap_or_default())))
+        Arc::clone(
+            self.context
+                .get_or_insert_with(|| Arc::new(flushed.map(context_of).unwrap_or_default())),
+        )
     }
 
-    /// Keeps a call on which later ones depend, in the place of those that it makes obsolete. Returns
-    /// false where there is no room for it.
+    /// Keeps a call on which later ones depend, in the place of those that it makes obsolete.
+    /// Returns false where there is no room for it.
     pub(super) fn keep_for_later(&mut self, call: &Call) -> bool {
         self.context();
-        let Some(context) = &mut self.context else { return true };
+        let Some(context) = &mut self.context else {
+            return true;
+        };
         let is_kept = is_in_force(call.method());
         if is_kept || context.iter().any(|kept| is_obsolete(kept, call)) {
             keep(Arc::make_mut(context), call);
@@ -48,8 +53,16 @@ impl State {
 
 /// Returns the calls of a flush that are in force behind it.
 fn context_of(settled: &Settled) -> Vec<Call> {
-    let Settled { calls, via_server, .. } = settled;
-    let modes = [&calls.before_setup, &calls.setup, &via_server.setup, &calls.tracking, &via_server.tracking];
+    let Settled {
+        calls, via_server, ..
+    } = settled;
+    let modes = [
+        &calls.before_setup,
+        &calls.setup,
+        &via_server.setup,
+        &calls.tracking,
+        &via_server.tracking,
+    ];
     let mut context = Vec::new();
     for call in modes.into_iter().flatten() {
         keep(&mut context, call);
@@ -70,9 +83,18 @@ fn keep(context: &mut Vec<Call>, call: &Call) {
 
 /// Returns whether a call changes what later ones come to.
 fn is_in_force(method: &Method) -> bool {
-    let is_identity =
-        matches!(method, Method::Identify | Method::Alias | Method::SetGroup | Method::AddGroup | Method::RemoveGroup);
-    let is_consent = matches!(method, Method::OptInTracking | Method::OptOutTracking | Method::ClearOptInOutTracking);
+    let is_identity = matches!(
+        method,
+        Method::Identify
+            | Method::Alias
+            | Method::SetGroup
+            | Method::AddGroup
+            | Method::RemoveGroup
+    );
+    let is_consent = matches!(
+        method,
+        Method::OptInTracking | Method::OptOutTracking | Method::ClearOptInOutTracking
+    );
     is_identity || is_consent || !makes_message(method)
 }
 
@@ -83,16 +105,24 @@ fn is_obsolete(kept: &Call, call: &Call) -> bool {
         // What is disabled stays so, and so does consent.
         Method::Reset => !matches!(
             kept.method(),
-            Method::Disable | Method::OptInTracking | Method::OptOutTracking | Method::ClearOptInOutTracking
+            Method::Disable
+                | Method::OptInTracking
+                | Method::OptOutTracking
+                | Method::ClearOptInOutTracking
         ),
         Method::Identify => is_same(),
         Method::TimeEvent => is_same() && kept.str_arg(0) == call.str_arg(0),
         Method::Register => {
-            let names = |call: &Call| call.properties().map(|own| own.keys().cloned().collect::<Vec<_>>());
+            let names = |call: &Call| {
+                call.properties()
+                    .map(|own| own.keys().cloned().collect::<Vec<_>>())
+            };
             is_same() && names(kept) == names(call)
         }
         // An event stops its clock.
-        method if method.is_track() => kept.method() == &Method::TimeEvent && kept.str_arg(0) == call.str_arg(0),
+        method if method.is_track() => {
+            kept.method() == &Method::TimeEvent && kept.str_arg(0) == call.str_arg(0)
+        }
         _ => kept == call,
     }
 }

@@ -16,7 +16,11 @@ impl Observed {
     }
 
     fn add(&self, calls: Calls) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().append(calls);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_default()
+            .append(calls);
     }
 
     /// Adds a call of a user, behind the `identify` that says whose it is.
@@ -51,19 +55,28 @@ impl Recorder {
     /// The same recorder, as the test's own.
     #[must_use]
     pub fn standing_in(self, observed: Arc<Observed>) -> Self {
-        Self { observer: Some(Observer::StandIn(observed)), ..self }
+        Self {
+            observer: Some(Observer::StandIn(observed)),
+            ..self
+        }
     }
 
     /// The same recorder, as a middleware's, which a test may observe.
     #[must_use]
     pub fn observed_by(self, observed: Option<Arc<Observed>>) -> Self {
-        Self { observer: observed.map(Observer::Middleware), ..self }
+        Self {
+            observer: observed.map(Observer::Middleware),
+            ..self
+        }
     }
 
     /// The same recorder, as that of a user's handle, which a test may observe.
     #[must_use]
     pub fn observed_for_user(self, observed: Option<Arc<Observed>>) -> Self {
-        Self { observer: observed.map(Observer::User), ..self }
+        Self {
+            observer: observed.map(Observer::User),
+            ..self
+        }
     }
 
     /// Returns whether a test's own recorder stands in for a middleware.
@@ -74,9 +87,9 @@ impl Recorder {
     /// Returns the observer, which the recorders of middlewares further inside have too.
     pub fn observer(&self) -> Option<Arc<Observed>> {
         match self.observer.as_ref()? {
-            Observer::StandIn(observed) | Observer::Middleware(observed) | Observer::User(observed) => {
-                Some(Arc::clone(observed))
-            }
+            Observer::StandIn(observed)
+            | Observer::Middleware(observed)
+            | Observer::User(observed) => Some(Arc::clone(observed)),
         }
     }
 
@@ -91,7 +104,10 @@ impl Recorder {
     pub(super) fn tell_observer_of_user(&self, context: &[Call], call: &Call) {
         if let Some(Observer::User(observed)) = &self.observer {
             let own = Some(call).filter(|call| is_identity(call));
-            observed.add_of_user(own.or_else(|| context.iter().rfind(|call| is_identity(call))), call);
+            observed.add_of_user(
+                own.or_else(|| context.iter().rfind(|call| is_identity(call))),
+                call,
+            );
         }
     }
 }

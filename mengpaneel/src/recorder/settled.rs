@@ -34,7 +34,12 @@ pub struct Replayed {
 impl Settled {
     /// Calls that this request recorded itself, `via(server)` calls among the others.
     pub fn recorded_here(&self) -> Calls {
-        let Self { calls, via_server, replayed, .. } = self;
+        let Self {
+            calls,
+            via_server,
+            replayed,
+            ..
+        } = self;
         let own = |calls: &[Call], replayed: usize| calls.iter().skip(replayed).cloned().collect();
         let mut own = Calls {
             before_setup: own(&calls.before_setup, replayed.before_setup),
@@ -62,7 +67,11 @@ impl Settled {
     }
 
     pub(super) fn put(&mut self, entry: Entry) {
-        let calls = if entry.via_server { &mut self.via_server } else { &mut self.calls };
+        let calls = if entry.via_server {
+            &mut self.via_server
+        } else {
+            &mut self.calls
+        };
         calls.mode_mut(entry.mode).push(entry.call);
     }
 }

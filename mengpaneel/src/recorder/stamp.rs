@@ -1,5 +1,5 @@
-//! What is written on an event when it is recorded: by what it is told apart, when it was, and whose
-//! it is.
+//! What is written on an event when it is recorded: by what it is told apart, when it was, and
+//! whose it is.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -27,7 +27,10 @@ impl Stamp {
 
     /// What an event has of it, unless the caller says otherwise; in the order of their names.
     pub fn members(self) -> [(&'static str, Seen<'static>); 2] {
-        [("$insert_id", Seen::Name(self.id)), ("time", Seen::Natural(self.time))]
+        [
+            ("$insert_id", Seen::Name(self.id)),
+            ("time", Seen::Natural(self.time)),
+        ]
     }
 }
 
@@ -36,7 +39,10 @@ pub(super) fn stamp(call: &mut Call, names: &Sequence) -> Option<Uuid> {
     if call.method() == &Method::TimeEvent && call.args().len() == 1 {
         // A browser starts the clock when it makes the call, and ignores when that was.
         let event = call.args().to_vec();
-        *call = Call::new(Method::TimeEvent, [event, vec![Value::from(now_ms())]].concat());
+        *call = Call::new(
+            Method::TimeEvent,
+            [event, vec![Value::from(now_ms())]].concat(),
+        );
     }
     if !call.method().is_track() {
         return None;

@@ -12,18 +12,20 @@ use crate::strategy::Strategy;
 pub(super) struct State {
     /// `before_setup` and `tracking`, replayed ones first.
     pub(super) recorded: Vec<Recorded>,
-    /// The calls among them that say who is there, replayed ones excepted: each call is recorded under the last.
+    /// The calls among them that say who is there, replayed ones excepted: each call is recorded
+    /// under the last.
     identified: Vec<Identified>,
     pub(super) setups: Vec<Setup>,
     pub(super) replayed_setup: Vec<Call>,
     /// Somebody said who is there, or that nobody is: replayed setup gives way.
     pub(super) spoken: bool,
-    /// The last `identify` was rejected: profile calls behind it are not those of the visitor's last user.
+    /// The last `identify` was rejected: profile calls behind it are not those of the visitor's
+    /// last user.
     pub(super) is_user_unknown: bool,
     pub(super) forced: Option<Strategy>,
     pub(super) tickets: u64,
-    /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out call
-    /// left it. `None` for a job: its consent calls are recorded as any other.
+    /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out
+    /// call left it. `None` for a job: its consent calls are recorded as any other.
     pub(super) consent: Option<ConsentState>,
     /// End of the request, once it was flushed.
     pub(super) ending: Option<Ending>,
@@ -93,7 +95,9 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn asks_for_route(&self) -> bool {
-        self.entries.iter().any(|entry| entry.condition == Condition::Routed)
+        self.entries
+            .iter()
+            .any(|entry| entry.condition == Condition::Routed)
     }
 }
 
@@ -103,7 +107,8 @@ impl State {
         self.tickets
     }
 
-    /// Returns whether it is known whose a call is, after an `identify` that was rejected. The next one ends that.
+    /// Returns whether it is known whose a call is, after an `identify` that was rejected. The next
+    /// one ends that.
     pub(super) fn knows_user(&mut self, call: &Call) -> bool {
         self.is_user_unknown = !matches!(call.method(), Method::Identify | Method::Reset);
         !(self.is_user_unknown && call.method().is_people())
@@ -113,7 +118,11 @@ impl State {
     pub(super) fn push(&mut self, recorded: Recorded) {
         if let Some(identity) = Identity::said_by(&recorded.entry.call) {
             let (index, mode) = (self.recorded.len(), recorded.entry.mode);
-            self.identified.push(Identified { index, mode, identity });
+            self.identified.push(Identified {
+                index,
+                mode,
+                identity,
+            });
         }
         self.recorded.push(recorded);
     }
@@ -134,7 +143,11 @@ impl State {
         entry.ticket = entry.ticket.or_else(|| Some(self.ticket()));
         self.spoken |= entry.condition == Condition::Always;
         if self.setups.is_empty() {
-            self.setups.push(Setup { condition: entry.condition, identity: None, entries: Vec::new() });
+            self.setups.push(Setup {
+                condition: entry.condition,
+                identity: None,
+                entries: Vec::new(),
+            });
         }
         if let Some(setup) = self.setups.last_mut() {
             if entry.call.method() == &Method::Identify {
@@ -144,24 +157,49 @@ impl State {
         }
     }
 
-    /// Returns what was recorded so far of who is there: when tracking, else by the last setup, else before it.
+    /// Returns what was recorded so far of who is there: when tracking, else by the last setup,
+    /// else before it.
     pub(super) fn identity(&mut self) -> Identity {
         if self.flushed.is_some() {
-            return self.context().iter().rev().find_map(Identity::said_by).unwrap_or_default();
+            return self
+                .context()
+                .iter()
+                .rev()
+                .find_map(Identity::said_by)
+                .unwrap_or_default();
         }
         let last = |is_tracking: bool| {
             let mut latest_first = self.identified.iter().rev();
-            let found = latest_first.find(|identified| (identified.mode == Mode::Tracking) == is_tracking);
+            let found =
+                latest_first.find(|identified| (identified.mode == Mode::Tracking) == is_tracking);
             found.map(|identified| identified.identity.clone())
         };
-        let set_up = || self.setups.last().and_then(|setup| setup.identity.clone()).map(Identity::User);
-        last(true).or_else(set_up).or_else(|| last(false)).unwrap_or_default()
+        let set_up = || {
+            self.setups
+                .last()
+                .and_then(|setup| setup.identity.clone())
+                .map(Identity::User)
+        };
+        last(true)
+            .or_else(set_up)
+            .or_else(|| last(false))
+            .unwrap_or_default()
     }
 
-    pub(super) fn settle(&mut self, ending: Ending, extent: Extent, visitor: &LateVisitor) -> Settled {
-        let mut settled = Settled { forced: self.forced, ..Settled::default() };
+    pub(super) fn settle(
+        &mut self,
+        ending: Ending,
+        extent: Extent,
+        visitor: &LateVisitor,
+    ) -> Settled {
+        let mut settled = Settled {
+            forced: self.forced,
+            ..Settled::default()
+        };
         let setups = std::mem::take(&mut self.setups);
-        let mut setup = setups.into_iter().rfind(|setup| setup.condition.holds(ending));
+        let mut setup = setups
+            .into_iter()
+            .rfind(|setup| setup.condition.holds(ending));
         let mut recorded = std::mem::take(&mut self.recorded);
         recorded.sort_by_key(|recorded| recorded.entry.ticket);
         self.apply_consent(&mut settled, setup.as_mut(), &mut recorded, ending);
@@ -170,15 +208,22 @@ impl State {
         let replayed = std::mem::take(&mut self.replayed_setup);
         match setup {
             Some(setup) => {
-                for mut entry in setup.entries.into_iter().filter(|entry| entry.condition.holds(ending)) {
+                for mut entry in setup
+                    .entries
+                    .into_iter()
+                    .filter(|entry| entry.condition.holds(ending))
+                {
                     entry.via_server &= !is_job;
                     settled.put(entry);
                 }
             }
-            None if !self.spoken && extent == Extent::Everything => settled.put_replayed_setup(replayed),
+            None if !self.spoken && extent == Extent::Everything => {
+                settled.put_replayed_setup(replayed)
+            }
             None => {}
         }
-        // Calls `via(server)` are a set of their own, under setup and what that set itself says of who is there.
+        // Calls `via(server)` are a set of their own, under setup and what that set itself says of
+        // who is there.
         let set_up = settled.calls.identity().map(Arc::<str>::from);
         let mut effective = [set_up.clone(), set_up];
         recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.ticket));
@@ -196,7 +241,10 @@ impl State {
                 Method::Reset => *effective = None,
                 _ => {}
             }
-            if let Some(under) = recorded.under.filter(|under| Some(under) != effective.as_ref()) {
+            if let Some(under) = recorded
+                .under
+                .filter(|under| Some(under) != effective.as_ref())
+            {
                 stamp::identity(&mut recorded.entry.call, &under, visitor);
             }
             if recorded.replayed {

@@ -1,10 +1,10 @@
 //! Client address, host and scheme of a request: the one place that decides what a proxy's headers
 //! count for.
 //!
-//! Each trusted proxy adds an element at the end of the headers of its family. Walking back from the
-//! connection's peer, the first address that is no trusted proxy's is the client's; the proxy that
-//! reported it is the outermost trusted one. Host, scheme and port are those of its element. Where
-//! it reports none, the next proxy inwards counts, and at last the request itself. Everything
+//! Each trusted proxy adds an element at the end of the headers of its family. Walking back from
+//! the connection's peer, the first address that is no trusted proxy's is the client's; the proxy
+//! that reported it is the outermost trusted one. Host, scheme and port are those of its element.
+//! Where it reports none, the next proxy inwards counts, and at last the request itself. Everything
 //! farther out was sent by the client, and is ignored; so is the family that is not configured.
 
 use std::borrow::Cow;
@@ -56,10 +56,20 @@ impl Connection {
     /// Reads the connection of a request.
     #[must_use]
     pub fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
-        let peer = request.peer_addr().map(|address| address.ip().to_canonical());
-        let scheme = if request.app_config().secure() { "https" } else { "http" };
+        let peer = request
+            .peer_addr()
+            .map(|address| address.ip().to_canonical());
+        let scheme = if request.app_config().secure() {
+            "https"
+        } else {
+            "http"
+        };
         if !proxies.trusts(peer) {
-            return Self { ip: peer, scheme, host: own_host(request) };
+            return Self {
+                ip: peer,
+                scheme,
+                host: own_host(request),
+            };
         }
         let chain = match proxies.headers() {
             ProxyHeaders::XForwarded => x_forwarded(request.headers()),
@@ -73,13 +83,19 @@ impl Connection {
             }
         }
         let believed = || chain.reports.iter().take(outermost + 1).rev();
-        let scheme = believed().find_map(|report| report.scheme).unwrap_or(scheme);
+        let scheme = believed()
+            .find_map(|report| report.scheme)
+            .unwrap_or(scheme);
         let host = match believed().find_map(|report| report.host.as_deref()) {
             Some(host) => valid(host),
             None => own_host(request),
         };
         let port = believed().find_map(|report| report.port);
-        Self { ip, scheme, host: host.map(|host| with_port(host, port)) }
+        Self {
+            ip,
+            scheme,
+            host: host.map(|host| with_port(host, port)),
+        }
     }
 }
 
@@ -90,8 +106,14 @@ fn x_forwarded(all: &HeaderMap) -> Chain<'_> {
         elements.reverse();
         elements
     };
-    let peers = nearest_first(&X_FORWARDED_FOR).iter().map(|peer| address(peer)).collect();
-    let (hosts, schemes) = (nearest_first(&X_FORWARDED_HOST), nearest_first(&X_FORWARDED_PROTO));
+    let peers = nearest_first(&X_FORWARDED_FOR)
+        .iter()
+        .map(|peer| address(peer))
+        .collect();
+    let (hosts, schemes) = (
+        nearest_first(&X_FORWARDED_HOST),
+        nearest_first(&X_FORWARDED_PROTO),
+    );
     let ports = nearest_first(&X_FORWARDED_PORT);
     let count = hosts.len().max(schemes.len()).max(ports.len());
     let mut hosts = hosts.into_iter();
@@ -100,7 +122,10 @@ fn x_forwarded(all: &HeaderMap) -> Chain<'_> {
         scheme: schemes.get(place).and_then(|name| scheme(name)),
         port: ports.get(place).and_then(|port| port.parse().ok()),
     });
-    Chain { peers, reports: reports.collect() }
+    Chain {
+        peers,
+        reports: reports.collect(),
+    }
 }
 
 /// Returns the scheme of that name; `ws` and `wss` are those of a page's sockets.
@@ -119,7 +144,8 @@ pub fn scheme(name: &str) -> Option<&'static str> {
 /// for `unknown`, an obfuscated identifier such as `_hidden`, and anything else.
 pub fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches('"').trim();
-    let is_port = |port: &str| port.starts_with('_') || port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port =
+        |port: &str| port.starts_with('_') || port.bytes().all(|byte| byte.is_ascii_digit());
     let bare = if let Some(rest) = text.strip_prefix('[') {
         let (inside, after) = rest.split_once(']')?;
         let is_end = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
@@ -131,31 +157,43 @@ pub fn address(text: &str) -> Option<IpAddr> {
         }
     };
     let without_zone = bare.split_once('%').map_or(bare, |(address, _)| address);
-    without_zone.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    without_zone
+        .parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
 }
 
-/// Returns the host of the request itself. The authority of its target comes first (RFC 9112, 3.2.2);
-/// several `Host` headers are an error (RFC 9112, 3.2).
+/// Returns the host of the request itself. The authority of its target comes first (RFC 9112,
+/// 3.2.2); several `Host` headers are an error (RFC 9112, 3.2).
 fn own_host(request: &HttpRequest) -> Option<String> {
     if let Some(authority) = request.uri().authority() {
         return valid(authority.as_str());
     }
     let mut hosts = request.headers().get_all(header::HOST);
     let host = hosts.next()?;
-    if hosts.next().is_some() { None } else { valid(&headers::text(host)) }
+    if hosts.next().is_some() {
+        None
+    } else {
+        valid(&headers::text(host))
+    }
 }
 
 /// Returns a host that a browser could have written: ASCII letters, digits and the signs of names,
 /// addresses and ports. What remains malformed is refused when the URL is parsed.
 fn valid(host: &str) -> Option<String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let fits = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+    };
     (!host.is_empty() && host.bytes().all(fits)).then(|| host.to_owned())
 }
 
 /// Adds the port to a host that has none. 80 and 443 are left to the scheme: behind a proxy that
 /// speaks TLS, an inner one often reports its own port 80 together with `https`.
 fn with_port(host: String, port: Option<u16>) -> String {
-    let has_port = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+    let has_port = host
+        .rsplit(']')
+        .next()
+        .is_some_and(|rest| rest.contains(':'));
     match port {
         Some(port) if !has_port && !matches!(port, 0 | 80 | 443) => format!("{host}:{port}"),
         _ => host,

@@ -12,10 +12,15 @@ pub fn chain(all: &HeaderMap) -> Chain<'_> {
     let mut chain = Chain::default();
     for line in all.get_all(header::FORWARDED) {
         let line = headers::text(line);
-        for element in split(&line, ',').into_iter().filter(|element| !element.trim().is_empty()) {
+        for element in split(&line, ',')
+            .into_iter()
+            .filter(|element| !element.trim().is_empty())
+        {
             let (mut peer, mut report) = (None, Report::default());
             for pair in split(element, ';') {
-                let Some((name, value)) = pair.split_once('=') else { continue };
+                let Some((name, value)) = pair.split_once('=') else {
+                    continue;
+                };
                 let (name, value) = (name.trim(), unquoted(value.trim()));
                 if name.eq_ignore_ascii_case("for") {
                     peer = peer.or_else(|| address(&value));
@@ -60,7 +65,10 @@ fn split(text: &str, separator: char) -> Vec<&str> {
 
 /// Removes the quotes around a value, and the backslashes in it.
 fn unquoted(value: &str) -> String {
-    let Some(inside) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+    let Some(inside) = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+    else {
         return value.to_owned();
     };
     let mut is_escaped = false;

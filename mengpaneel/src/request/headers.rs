@@ -21,7 +21,9 @@ pub fn text(value: &HeaderValue) -> Cow<'_, str> {
 
 /// Returns the elements of a comma-separated header, in order, over all its lines. An element that
 /// is not UTF-8 is read as Latin-1; empty elements are left out.
-pub fn list<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = Cow<'a, str>> {
+pub fn list<'a>(
+    values: impl IntoIterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = Cow<'a, str>> {
     values
         .into_iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
@@ -37,14 +39,21 @@ pub fn list<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> impl Itera
 /// pair without a name, or that is not UTF-8, is left out; the others stay.
 ///
 /// Values are not percent-decoded.
-pub fn cookies_of<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = (&'a str, &'a str)> {
-    values.into_iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';')).filter_map(pair)
+pub fn cookies_of<'a>(
+    values: impl IntoIterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    values
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(pair)
 }
 
 fn pair(pair: &[u8]) -> Option<(&str, &str)> {
     let at = memchr::memchr(b'=', pair)?;
     let (name, value) = pair.split_at(at);
-    let name = std::str::from_utf8(trim(name)).ok().filter(|name| !name.is_empty())?;
+    let name = std::str::from_utf8(trim(name))
+        .ok()
+        .filter(|name| !name.is_empty())?;
     let value = std::str::from_utf8(trim(value.get(1..)?)).ok()?;
     Some((name, value))
 }
@@ -99,12 +108,16 @@ mod tests {
     #[test]
     fn broken_cookie_is_left_out_alone() {
         let headers = sent(&[b"\xFF=1; =2; 3; city=M\xFCnchen; a=M\xC3\xBCnchen"]);
-        assert_eq!(cookies_of(headers.get_all(header::COOKIE)).collect::<Vec<_>>(), [("a", "München")]);
+        assert_eq!(
+            cookies_of(headers.get_all(header::COOKIE)).collect::<Vec<_>>(),
+            [("a", "München")]
+        );
     }
 
     /// Bytes that a header may hold, but no `;`, and no name of ours.
     fn noise() -> impl Strategy<Value = Vec<u8>> {
-        let byte = prop_oneof![Just(b'\t'), 0x20..=0x7E_u8, 0x80..=0xFF_u8].prop_filter("ends a pair", |b| *b != b';');
+        let byte = prop_oneof![Just(b'\t'), 0x20..=0x7E_u8, 0x80..=0xFF_u8]
+            .prop_filter("ends a pair", |b| *b != b';');
         let pair = prop::collection::vec(byte, 0..12);
         let ours = |pair: &Vec<u8>| pair.windows(4).any(|name| name == b"ours");
         pair.prop_filter("is ours", move |pair| !ours(pair))

@@ -44,7 +44,9 @@ impl<'a> Signals<'a> {
             "sec-purpose" | "x-sec-purpose" | "purpose" | "x-moz" | "x-purpose" => {
                 self.is_prefetch |= is_prefetch(value);
             }
-            "x-requested-with" if is_script(value) => self.by_script = self.by_script.or(Some(BY_SCRIPT)),
+            "x-requested-with" if is_script(value) => {
+                self.by_script = self.by_script.or(Some(BY_SCRIPT))
+            }
             name if is_library(name) => self.by_script = Some(PART),
             _ => {}
         }
@@ -66,7 +68,10 @@ impl<'a> Signals<'a> {
     pub fn kind(&self, method: &Method, is_cross_origin: bool) -> Kind {
         let (mode, dest) = (self.mode.map(headers::text), self.dest.map(headers::text));
         let shows = |dest: &str| matches!(dest, "document" | "iframe" | "frame");
-        let refused = if matches!(*method, Method::HEAD | Method::OPTIONS | Method::TRACE | Method::CONNECT) {
+        let refused = if matches!(
+            *method,
+            Method::HEAD | Method::OPTIONS | Method::TRACE | Method::CONNECT
+        ) {
             Some("no browser shows what this method is answered")
         } else if self.by_script.is_some() {
             self.by_script
@@ -96,7 +101,10 @@ fn accepts_html(accept: &HeaderValue) -> bool {
     headers::list([accept]).any(|range| {
         let (name, parameters) = range.split_once(';').unwrap_or((&range, ""));
         let is_refused = parameters.split(';').any(|parameter| {
-            let weight = parameter.trim().strip_prefix("q=").and_then(|weight| weight.trim().parse::<f32>().ok());
+            let weight = parameter
+                .trim()
+                .strip_prefix("q=")
+                .and_then(|weight| weight.trim().parse::<f32>().ok());
             weight.is_some_and(|weight| weight <= 0.0)
         });
         let is_html = |html: &str| name.trim().eq_ignore_ascii_case(html);
@@ -104,8 +112,8 @@ fn accepts_html(accept: &HeaderValue) -> bool {
     })
 }
 
-/// Returns whether `X-Requested-With` names a script (`XMLHttpRequest`, `swup`). Android's `WebView` sends
-/// the name of its application, such as `com.example.app`, with navigations too.
+/// Returns whether `X-Requested-With` names a script (`XMLHttpRequest`, `swup`). Android's
+/// `WebView` sends the name of its application, such as `com.example.app`, with navigations too.
 fn is_script(with: &HeaderValue) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     headers::list([with]).any(|name| name.bytes().all(is_letter))
@@ -113,8 +121,8 @@ fn is_script(with: &HeaderValue) -> bool {
 
 /// Returns whether a library that replaces parts of a page sends this header.
 ///
-/// Some of them fetch a fragment (Turbo frames, htmx, Livewire), some a whole page of which they take
-/// the body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a
+/// Some of them fetch a fragment (Turbo frames, htmx, Livewire), some a whole page of which they
+/// take the body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a
 /// document of its own, and most run no script of its head.
 ///
 /// Sources: Turbo `src/http/fetch.js`, <https://htmx.org/reference/#request_headers>,
@@ -151,7 +159,8 @@ fn is_library(name: &str) -> bool {
     )
 }
 
-/// Returns whether a page may never be shown. One that is prerendered runs its calls when it is shown.
+/// Returns whether a page may never be shown. One that is prerendered runs its calls when it is
+/// shown.
 fn is_prefetch(purpose: &HeaderValue) -> bool {
     let purpose = headers::text(purpose).to_ascii_lowercase();
     (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
@@ -164,9 +173,11 @@ mod tests {
     use super::*;
 
     fn kind(method: &Method, is_cross_origin: bool, sent: &[(&str, &str)]) -> Kind {
-        let request = sent.iter().fold(TestRequest::default(), |request, (name, value)| {
-            request.append_header((*name, HeaderValue::from_bytes(value.as_bytes()).unwrap()))
-        });
+        let request = sent
+            .iter()
+            .fold(TestRequest::default(), |request, (name, value)| {
+                request.append_header((*name, HeaderValue::from_bytes(value.as_bytes()).unwrap()))
+            });
         let request = request.to_http_request();
         let mut signals = Signals::default();
         for (name, value) in request.headers() {
@@ -186,14 +197,29 @@ mod tests {
     fn navigation_is_a_page() {
         assert_eq!(get(&[NAVIGATE]), Kind::Page);
         for dest in ["document", "empty", "iframe", "frame"] {
-            assert_eq!(get(&[NAVIGATE, ("sec-fetch-dest", dest)]), Kind::Page, "{dest}");
+            assert_eq!(
+                get(&[NAVIGATE, ("sec-fetch-dest", dest)]),
+                Kind::Page,
+                "{dest}"
+            );
         }
         assert_eq!(get(&[("sec-fetch-dest", "document")]), Kind::Page);
-        for accept in [HTML.1, "TEXT/HTML", "application/xhtml+xml", "*/*, text/html;level=1;q=0.1"] {
+        for accept in [
+            HTML.1,
+            "TEXT/HTML",
+            "application/xhtml+xml",
+            "*/*, text/html;level=1;q=0.1",
+        ] {
             assert_eq!(get(&[("accept", accept)]), Kind::Page, "{accept}");
         }
-        assert_eq!(get(&[("accept", "*/*"), ("accept", "text/html")]), Kind::Page);
-        assert_eq!(get(&[HTML, ("x-requested-with", "com.example.app")]), Kind::Page);
+        assert_eq!(
+            get(&[("accept", "*/*"), ("accept", "text/html")]),
+            Kind::Page
+        );
+        assert_eq!(
+            get(&[HTML, ("x-requested-with", "com.example.app")]),
+            Kind::Page
+        );
         assert_eq!(get(&[HTML, ("x-requested-with", "")]), Kind::Page);
         assert_eq!(get(&[HTML, ("x-requested-with", "\u{fc}")]), Kind::Page);
         assert_eq!(kind(&Method::POST, false, &[HTML]), Kind::Page);
@@ -202,11 +228,27 @@ mod tests {
 
     #[test]
     fn prefetched_navigation_is_no_page_yet() {
-        for purpose in ["sec-purpose", "x-sec-purpose", "purpose", "x-moz", "x-purpose"] {
-            assert_eq!(get(&[HTML, (purpose, "prefetch")]), Kind::Prefetch, "{purpose}");
+        for purpose in [
+            "sec-purpose",
+            "x-sec-purpose",
+            "purpose",
+            "x-moz",
+            "x-purpose",
+        ] {
+            assert_eq!(
+                get(&[HTML, (purpose, "prefetch")]),
+                Kind::Prefetch,
+                "{purpose}"
+            );
         }
-        assert_eq!(get(&[NAVIGATE, ("sec-purpose", "prefetch;prerender")]), Kind::Page);
-        assert!(matches!(get(&[("accept", "*/*"), ("purpose", "prefetch")]), Kind::Other(_)));
+        assert_eq!(
+            get(&[NAVIGATE, ("sec-purpose", "prefetch;prerender")]),
+            Kind::Page
+        );
+        assert!(matches!(
+            get(&[("accept", "*/*"), ("purpose", "prefetch")]),
+            Kind::Other(_)
+        ));
     }
 
     #[test]
@@ -219,10 +261,22 @@ mod tests {
             &[("accept", "text/htmlx")],
             &[HTML, ("x-requested-with", "XMLHttpRequest")],
             &[HTML, ("x-requested-with", "swup")],
-            &[HTML, ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+            &[
+                HTML,
+                ("sec-fetch-mode", "cors"),
+                ("sec-fetch-dest", "empty"),
+            ],
             &[HTML, ("sec-fetch-mode", "same-origin")],
-            &[HTML, ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
-            &[HTML, ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "document")],
+            &[
+                HTML,
+                ("sec-fetch-mode", "no-cors"),
+                ("sec-fetch-dest", "image"),
+            ],
+            &[
+                HTML,
+                ("sec-fetch-mode", "no-cors"),
+                ("sec-fetch-dest", "document"),
+            ],
             &[HTML, ("sec-fetch-dest", "empty")],
             &[HTML, NAVIGATE, ("sec-fetch-dest", "object")],
             &[HTML, NAVIGATE, ("sec-fetch-dest", "embed")],
@@ -260,7 +314,10 @@ mod tests {
     #[test]
     fn method_without_a_body_to_show_is_no_page() {
         for method in [Method::HEAD, Method::OPTIONS, Method::TRACE] {
-            assert!(matches!(kind(&method, false, &[HTML, NAVIGATE]), Kind::Other(_)));
+            assert!(matches!(
+                kind(&method, false, &[HTML, NAVIGATE]),
+                Kind::Other(_)
+            ));
         }
     }
 }

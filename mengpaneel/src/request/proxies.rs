@@ -17,8 +17,8 @@ use ipnet::{IpNet, Ipv4Net};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeaders {
-    /// `X-Forwarded-For`, `X-Forwarded-Host`, `X-Forwarded-Proto` and `X-Forwarded-Port`, which most
-    /// proxies send.
+    /// `X-Forwarded-For`, `X-Forwarded-Host`, `X-Forwarded-Proto` and `X-Forwarded-Port`, which
+    /// most proxies send.
     #[default]
     XForwarded,
     /// `Forwarded` of RFC 7239.
@@ -39,15 +39,23 @@ impl TrustedProxies {
     /// # Errors
     /// The first entry that is none of these.
     pub fn new(entries: &[String], headers: ProxyHeaders) -> Result<Self, &str> {
-        let mut proxies = Self { headers, ..Self::default() };
+        let mut proxies = Self {
+            headers,
+            ..Self::default()
+        };
         for entry in entries {
             let text = entry.trim();
             if text == "unix:" {
                 proxies.unix = true;
                 continue;
             }
-            let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse());
-            proxies.networks.push(canonical(network.map_err(|_| &**entry)?));
+            let network = text
+                .parse::<IpAddr>()
+                .map(IpNet::from)
+                .or_else(|_| text.parse());
+            proxies
+                .networks
+                .push(canonical(network.map_err(|_| &**entry)?));
         }
         Ok(proxies)
     }
@@ -57,10 +65,14 @@ impl TrustedProxies {
         self.headers
     }
 
-    /// Returns whether this canonical address is a trusted proxy's; `None` is a peer on a Unix socket.
+    /// Returns whether this canonical address is a trusted proxy's; `None` is a peer on a Unix
+    /// socket.
     pub fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {
-            Some(address) => self.networks.iter().any(|network| network.contains(&address)),
+            Some(address) => self
+                .networks
+                .iter()
+                .any(|network| network.contains(&address)),
             None => self.unix,
         }
     }
@@ -68,9 +80,16 @@ impl TrustedProxies {
 
 /// Returns the IPv4 network that an IPv4-mapped IPv6 network stands for, any other as it is.
 fn canonical(network: IpNet) -> IpNet {
-    let IpNet::V6(v6) = network else { return network };
-    let mapped = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
-    mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
+    let IpNet::V6(v6) = network else {
+        return network;
+    };
+    let mapped = v6
+        .addr()
+        .to_ipv4_mapped()
+        .zip(v6.prefix_len().checked_sub(96));
+    mapped
+        .and_then(|(address, length)| Ipv4Net::new(address, length).ok())
+        .map_or(network, IpNet::V4)
 }
 
 #[cfg(test)]
@@ -98,8 +117,18 @@ mod tests {
 
     #[test]
     fn entry_of_another_form_is_refused() {
-        for entry in ["", "unix", "10.0.0", "localhost", "10.0.0.0/33", "unix:/run/app.sock"] {
-            assert_eq!(TrustedProxies::new(&[entry.to_owned()], ProxyHeaders::default()).unwrap_err(), entry);
+        for entry in [
+            "",
+            "unix",
+            "10.0.0",
+            "localhost",
+            "10.0.0.0/33",
+            "unix:/run/app.sock",
+        ] {
+            assert_eq!(
+                TrustedProxies::new(&[entry.to_owned()], ProxyHeaders::default()).unwrap_err(),
+                entry
+            );
         }
     }
 }

@@ -46,7 +46,9 @@ pub struct ApiHost(String);
 
 impl fmt::Debug for ApiHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ApiHost").field(&redacted_url(&self.0)).finish()
+        f.debug_tuple("ApiHost")
+            .field(&redacted_url(&self.0))
+            .finish()
     }
 }
 
@@ -55,7 +57,9 @@ impl fmt::Debug for ApiHost {
 #[non_exhaustive]
 pub enum ApiHostError {
     /// It cannot be read as a URL.
-    #[error("the API host {host:?} is no URL ({reason}): write it like https://api-eu.mixpanel.com, or name a Region")]
+    #[error(
+        "the API host {host:?} is no URL ({reason}): write it like https://api-eu.mixpanel.com, or name a Region"
+    )]
     NotAUrl {
         /// URL that was given, without user, password, query and fragment.
         host: String,
@@ -93,7 +97,10 @@ impl ApiHost {
     /// Where what was given is no base URL to which HTTP requests can be sent.
     pub fn url(&self) -> Result<Url, ApiHostError> {
         let host = || redacted_url(&self.0);
-        let mut url = Url::parse(self.0.trim()).map_err(|reason| ApiHostError::NotAUrl { host: host(), reason })?;
+        let mut url = Url::parse(self.0.trim()).map_err(|reason| ApiHostError::NotAUrl {
+            host: host(),
+            reason,
+        })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(ApiHostError::NotHttp { host: host() });
         }
@@ -149,7 +156,10 @@ mod tests {
             (ApiHost::from(Region::Us), "https://api.mixpanel.com/"),
             (ApiHost::from(Region::Eu), "https://api-eu.mixpanel.com/"),
             (ApiHost::from(Region::In), "https://api-in.mixpanel.com/"),
-            ("http://127.0.0.1:8080/mp".into(), "http://127.0.0.1:8080/mp/"),
+            (
+                "http://127.0.0.1:8080/mp".into(),
+                "http://127.0.0.1:8080/mp/",
+            ),
             (" https://proxy.example ".into(), "https://proxy.example/"),
         ] {
             assert_eq!(host.url().unwrap().as_str(), url);

@@ -28,7 +28,10 @@ pub struct Lanes {
 impl Default for Lanes {
     /// A single one.
     fn default() -> Self {
-        Self { desk: Vec::new(), lanes: vec![Vec::new()] }
+        Self {
+            desk: Vec::new(),
+            lanes: vec![Vec::new()],
+        }
     }
 }
 
@@ -36,7 +39,10 @@ impl Lanes {
     /// Takes everything away that is written, and opens as many lanes as that many records need.
     pub fn open(&mut self, records: usize, endpoint: Endpoint) {
         self.desk.clear();
-        self.lanes.resize_with(records.div_ceil(max_items(endpoint)).clamp(1, LANES), Vec::new);
+        self.lanes.resize_with(
+            records.div_ceil(max_items(endpoint)).clamp(1, LANES),
+            Vec::new,
+        );
         self.lanes.iter_mut().for_each(Vec::clear);
     }
 
@@ -59,7 +65,9 @@ impl Lanes {
     /// Adds what is written so to the lane of whose it is. Tells where it stands in it.
     pub(super) fn add(&mut self, owner: u64, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
         let number = self.number_of(owner);
-        let Some(lane) = self.lanes.get_mut(number) else { return 0..0 };
+        let Some(lane) = self.lanes.get_mut(number) else {
+            return 0..0;
+        };
         lane.push(b',');
         let start = lane.len();
         write(lane);
@@ -89,8 +97,14 @@ mod tests {
         let mut events = Vec::new();
         for number in 0..70 {
             let start = lanes.desk().len();
-            lanes.desk().extend_from_slice(format!("{number:02}").as_bytes());
-            events.push(Written { json: start..start + 2, owner: (number % 7) << 61, index: 0 });
+            lanes
+                .desk()
+                .extend_from_slice(format!("{number:02}").as_bytes());
+            events.push(Written {
+                json: start..start + 2,
+                owner: (number % 7) << 61,
+                index: 0,
+            });
         }
         lanes.take(events.iter_mut());
         assert!(lanes.desk().is_empty());
@@ -102,7 +116,13 @@ mod tests {
             assert_eq!(lane[json.start - 1], b',');
         }
         for owner in (0..7).map(|number| number << 61) {
-            assert!(events.iter().filter(|event| event.owner == owner).map(|event| event.json.start).is_sorted());
+            assert!(
+                events
+                    .iter()
+                    .filter(|event| event.owner == owner)
+                    .map(|event| event.json.start)
+                    .is_sorted()
+            );
         }
     }
 

@@ -25,7 +25,12 @@ impl Backoff {
     /// With other bounds; the jitter grows and shrinks with `initial`.
     #[must_use]
     pub fn between(initial: Duration, longest: Duration, seed: u64) -> Self {
-        Self { initial, longest, next: initial.min(longest), random: seed }
+        Self {
+            initial,
+            longest,
+            next: initial.min(longest),
+            random: seed,
+        }
     }
 
     /// How long to wait after one more failure, which may have named a time itself (`Retry-After`).
@@ -44,7 +49,10 @@ impl Backoff {
     /// From half of the first wait to two and a half of it: 1 to 5 seconds.
     fn jitter(&mut self) -> Duration {
         let share = u32::try_from(self.random() >> 32).unwrap_or_default();
-        self.initial / 2 + self.initial.mul_f64(2.0 * f64::from(share) / f64::from(u32::MAX))
+        self.initial / 2
+            + self
+                .initial
+                .mul_f64(2.0 * f64::from(share) / f64::from(u32::MAX))
     }
 
     /// `SplitMix64`.

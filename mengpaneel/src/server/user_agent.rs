@@ -1,5 +1,6 @@
 //! The `User-Agent` header in mixpanel-js's own vocabulary: its names for browsers, systems and
-//! devices, so that what the server saw and what a browser says of itself are one value in Mixpanel.
+//! devices, so that what the server saw and what a browser says of itself are one value in
+//! Mixpanel.
 
 use serde_json::{Number, Value};
 
@@ -69,12 +70,14 @@ fn has_any(text: &str, names: &[&str]) -> bool {
 
 fn has_any_case(text: &str, names: &[&str]) -> bool {
     let text = text.to_ascii_lowercase();
-    names.iter().any(|name| text.contains(&name.to_ascii_lowercase()))
+    names
+        .iter()
+        .any(|name| text.contains(&name.to_ascii_lowercase()))
 }
 
 /// mixpanel-js asks `navigator.vendor`, which no header carries: Apple's browsers are those with
-/// `AppleWebKit` and a `Version/`, or the former on Apple's mobile devices. Old Android browsers have a
-/// `Version/` too, but say Android.
+/// `AppleWebKit` and a `Version/`, or the former on Apple's mobile devices. Old Android browsers
+/// have a `Version/` too, but say Android.
 fn is_apples(text: &str) -> bool {
     text.contains("AppleWebKit")
         && !text.contains("Android")
@@ -85,7 +88,11 @@ fn is_apples(text: &str) -> bool {
 fn browser(text: &str) -> Option<&'static str> {
     let has = |names: &[&str]| has_any(text, names);
     let name = if has(&[" OPR/"]) || text.starts_with("Opera/") {
-        if text.contains("Mini") { "Opera Mini" } else { "Opera" }
+        if text.contains("Mini") {
+            "Opera Mini"
+        } else {
+            "Opera"
+        }
     } else if has_any_case(text, &["BlackBerry", "PlayBook", "BB10"]) {
         "BlackBerry"
     } else if has(&["IEMobile", "WPDesktop"]) {
@@ -107,7 +114,11 @@ fn browser(text: &str) -> Option<&'static str> {
     } else if has(&["FxiOS"]) {
         "Firefox iOS"
     } else if is_apples(text) {
-        if text.contains("Mobile") { "Mobile Safari" } else { "Safari" }
+        if text.contains("Mobile") {
+            "Mobile Safari"
+        } else {
+            "Safari"
+        }
     } else if has(&["Android"]) {
         "Android Mobile"
     } else if has(&["Konqueror"]) {
@@ -170,7 +181,11 @@ fn leading_number(text: &str) -> Option<Value> {
 
 fn os(text: &str) -> Option<&'static str> {
     let name = if has_any_case(text, &["Windows"]) {
-        if has_any(text, &["Phone", "WPDesktop"]) { "Windows Phone" } else { "Windows" }
+        if has_any(text, &["Phone", "WPDesktop"]) {
+            "Windows Phone"
+        } else {
+            "Windows"
+        }
     } else if has_any(text, &["iPhone", "iPad", "iPod"]) {
         "iOS"
     } else if has_any(text, &["Android"]) {
@@ -225,8 +240,16 @@ mod tests {
             ("Chrome/17.", Some("Chrome"), json!(17)),
             ("Chrome/x Chrome/3.2", Some("Chrome"), json!(3.2)),
             ("Chrome/99999999999999999999", Some("Chrome"), json!(null)),
-            ("Opera/9.80 (Windows) Presto/2.12", Some("Opera"), json!(9.8)),
-            ("Opera/9.80 (J2ME/MIDP; Opera Mini/7.1)", Some("Opera Mini"), json!(null)),
+            (
+                "Opera/9.80 (Windows) Presto/2.12",
+                Some("Opera"),
+                json!(9.8),
+            ),
+            (
+                "Opera/9.80 (J2ME/MIDP; Opera Mini/7.1)",
+                Some("Opera Mini"),
+                json!(null),
+            ),
             ("curl/8.5.0", None, json!(null)),
             ("", None, json!(null)),
         ] {
@@ -238,7 +261,9 @@ mod tests {
 
     #[test]
     fn robots_are_known_in_any_case() {
-        assert!(is_robot("Mozilla/5.0 (compatible; GoogleBot/2.1; +http://www.google.com/bot.html)"));
+        assert!(is_robot(
+            "Mozilla/5.0 (compatible; GoogleBot/2.1; +http://www.google.com/bot.html)"
+        ));
         assert!(!is_robot("curl/8.5.0"));
     }
 

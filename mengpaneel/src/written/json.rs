@@ -90,13 +90,15 @@ fn escaped_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
     number(&*String::from_utf8_lossy(text), to);
     if style == Style::Script {
         let json = to.split_off(begin);
-        let escaped = escape(&String::from_utf8_lossy(&json), |c| !c.is_ascii() || matches!(c, '<' | '>' | '&'));
+        let escaped = escape(&String::from_utf8_lossy(&json), |c| {
+            !c.is_ascii() || matches!(c, '<' | '>' | '&')
+        });
         to.extend_from_slice(escaped.as_bytes());
     }
 }
 
-/// Whether JSON that was put together from texts as they are says what they say: it has so many quotes,
-/// those around them, and nothing else that would have to be escaped.
+/// Whether JSON that was put together from texts as they are says what they say: it has so many
+/// quotes, those around them, and nothing else that would have to be escaped.
 pub fn stands_as_it_is(json: &[u8], quotes: usize) -> bool {
     let (mut found, mut is_plain) = (0, true);
     // Sixteen bytes are looked at together, as many quotes counted as a byte can tell.
@@ -133,7 +135,9 @@ impl Style {
 #[inline]
 fn any(text: &[u8], find: fn(u64) -> u64) -> u64 {
     let (words, rest) = text.as_chunks();
-    let found = words.iter().fold(0, |found, word| found | find(u64::from_le_bytes(*word)));
+    let found = words
+        .iter()
+        .fold(0, |found, word| found | find(u64::from_le_bytes(*word)));
     if rest.is_empty() {
         return found;
     }
@@ -142,19 +146,25 @@ fn any(text: &[u8], find: fn(u64) -> u64) -> u64 {
         return found | find(u64::from_le_bytes(*last));
     }
     if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
-        return find(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
+        return find(
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+        );
     }
-    find(rest.iter().fold(every(b' '), |word, byte| word << 8 | u64::from(*byte)))
+    find(
+        rest.iter()
+            .fold(every(b' '), |word, byte| word << 8 | u64::from(*byte)),
+    )
 }
 
-/// Has the sign of a byte if there is one that must be escaped in JSON. A byte that borrowed may give
-/// its own to the next: only whether there is any counts.
+/// Has the sign of a byte if there is one that must be escaped in JSON. A byte that borrowed may
+/// give its own to the next: only whether there is any counts.
 #[inline]
 fn in_json(word: u64) -> u64 {
     below(word, 0x20) | below(word ^ every(b'\\'), 1) | below(word ^ every(b'"'), 1)
 }
 
-/// The same in a script. `"` and `&`, `<` and `>` differ in one bit; what is not ASCII has its sign.
+/// The same in a script. `"` and `&`, `<` and `>` differ in one bit; what is not ASCII has its
+/// sign.
 #[inline]
 fn in_script(word: u64) -> u64 {
     let quotes = below((word | every(0x04)) ^ every(b'&'), 1);
@@ -173,7 +183,8 @@ const fn every(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Writes these characters of a JSON text as their UTF-16 units, `\u003c`: they stand in texts only.
+/// Writes these characters of a JSON text as their UTF-16 units, `\u003c`: they stand in texts
+/// only.
 pub fn escape(json: &str, which: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(json.len() + 16);
     for c in json.chars() {

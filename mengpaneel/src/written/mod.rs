@@ -1,5 +1,5 @@
-//! Values as they are written when they are recorded: in few bytes, one behind the other. Nothing is
-//! allocated for each of them, and who wants JSON writes it from here.
+//! Values as they are written when they are recorded: in few bytes, one behind the other. Nothing
+//! is allocated for each of them, and who wants JSON writes it from here.
 //!
 //! The members of an object stand in the order of their names, and no name twice: what is equal is
 //! written equally.
@@ -53,7 +53,9 @@ pub fn is_too_deep(value: &Value) -> bool {
     fn exceeds(value: &Value, left: usize) -> bool {
         match value {
             Value::Array(items) => left == 0 || items.iter().any(|item| exceeds(item, left - 1)),
-            Value::Object(entries) => left == 0 || entries.values().any(|value| exceeds(value, left - 1)),
+            Value::Object(entries) => {
+                left == 0 || entries.values().any(|value| exceeds(value, left - 1))
+            }
             _ => false,
         }
     }
@@ -65,7 +67,10 @@ fn write_number(number: &Number, to: &mut Vec<u8>) {
         write_natural(natural, to);
     } else if let Some(integer) = number.as_i64() {
         write_negative(integer, to);
-    } else if let Some(float) = number.as_f64().filter(|float| Number::from_f64(*float).as_ref() == Some(number)) {
+    } else if let Some(float) = number
+        .as_f64()
+        .filter(|float| Number::from_f64(*float).as_ref() == Some(number))
+    {
         to.push(b'd');
         to.extend_from_slice(&float.to_le_bytes());
     } else {

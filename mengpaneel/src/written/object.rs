@@ -10,8 +10,8 @@ use super::{set_len, write_len, write_text};
 /// Of so many members the order is known while they are written.
 const FEW: usize = 12;
 
-/// An object that is being written: once it is, its members stand in the order of their names, and of
-/// one name the last.
+/// An object that is being written: once it is, its members stand in the order of their names, and
+/// of one name the last.
 #[derive(Debug, Default)]
 pub struct Object {
     /// Where the number of its members stands.
@@ -50,7 +50,12 @@ impl Object {
     }
 
     /// Adds a member.
-    pub fn member(&mut self, to: &mut Vec<u8>, name: impl FnOnce(&mut Vec<u8>), value: impl FnOnce(&mut Vec<u8>)) {
+    pub fn member(
+        &mut self,
+        to: &mut Vec<u8>,
+        name: impl FnOnce(&mut Vec<u8>),
+        value: impl FnOnce(&mut Vec<u8>),
+    ) {
         let begin = to.len();
         name(to);
         value(to);
@@ -71,11 +76,17 @@ impl Object {
         u16::try_from(to.len() - self.at).ok()
     }
 
-    /// Returns whether it may have a member whose name begins with one of these eight bytes, once it is
-    /// written. Looks only at what the few were put in order by.
+    /// Returns whether it may have a member whose name begins with one of these eight bytes, once
+    /// it is written. Looks only at what the few were put in order by.
     pub fn may_have<const N: usize>(&self, begins: [&[u8; 8]; N], to: &[u8]) -> bool {
         let begins = begins.map(|begin| u64::from_be_bytes(*begin));
-        let Some(keys) = self.keys.get(..self.count).filter(|_| self.end_in(to).is_some()) else { return true };
+        let Some(keys) = self
+            .keys
+            .get(..self.count)
+            .filter(|_| self.end_in(to).is_some())
+        else {
+            return true;
+        };
         keys.iter().any(|key| begins.contains(key))
     }
 
@@ -84,7 +95,10 @@ impl Object {
         let (mut place, last) = (self.count.min(FEW - 1), self.count);
         while place > 0 {
             let before = self.keys[place - 1];
-            if before < key || (before == key && self.is_not_behind(usize::from(self.order[place - 1]), last, to)) {
+            if before < key
+                || (before == key
+                    && self.is_not_behind(usize::from(self.order[place - 1]), last, to))
+            {
                 break;
             }
             self.is_mixed = true;
@@ -111,7 +125,8 @@ impl Object {
 
     /// Where one of the few begins.
     fn begin_of(&self, one: usize) -> usize {
-        one.checked_sub(1).map_or(self.at + 1, |before| self.end_of(before))
+        one.checked_sub(1)
+            .map_or(self.at + 1, |before| self.end_of(before))
     }
 
     /// Where it ends.
@@ -121,7 +136,10 @@ impl Object {
 
     /// All members are there.
     pub fn end(&self, to: &mut Vec<u8>) {
-        let few = self.order.get(..self.count).filter(|_| self.end_in(to).is_some());
+        let few = self
+            .order
+            .get(..self.count)
+            .filter(|_| self.end_in(to).is_some());
         let count = match few {
             Some(_) if !self.is_mixed => self.count,
             Some(order) => self.put_in_order(order, to),
@@ -130,13 +148,14 @@ impl Object {
         set_len(self.at, count, to);
     }
 
-    /// Writes the few in their order, in the place of those that were written. Tells how many are left.
+    /// Writes the few in their order, in the place of those that were written. Tells how many are
+    /// left.
     fn put_in_order(&self, order: &[u8], to: &mut Vec<u8>) -> usize {
         let (end, mut count) = (to.len(), 0);
         for (place, one) in order.iter().map(|one| usize::from(*one)).enumerate() {
             let is_next = |next: &u8| self.name_of(usize::from(*next), to) == self.name_of(one, to);
-            let is_followed =
-                self.keys.get(place + 1) == self.keys.get(place) && order.get(place + 1).is_some_and(is_next);
+            let is_followed = self.keys.get(place + 1) == self.keys.get(place)
+                && order.get(place + 1).is_some_and(is_next);
             if !is_followed {
                 to.extend_from_within(self.begin_of(one)..self.end_of(one));
                 count += 1;
@@ -147,8 +166,8 @@ impl Object {
     }
 }
 
-/// Puts members in the order of their names that stand from there to the end, of one name the last, and
-/// tells how many are left.
+/// Puts members in the order of their names that stand from there to the end, of one name the last,
+/// and tells how many are left.
 fn put_in_order(start: usize, count: usize, to: &mut Vec<u8>) -> Option<usize> {
     let end = to.len();
     let mut reader = Reader::of(to.get(start..)?);
@@ -191,10 +210,15 @@ fn key(name: &[u8]) -> u64 {
     }
     if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
         // Of up to seven, the last four overlap the first.
-        let (first, last) = (u64::from(u32::from_be_bytes(*first)), u64::from(u32::from_be_bytes(*last)));
+        let (first, last) = (
+            u64::from(u32::from_be_bytes(*first)),
+            u64::from(u32::from_be_bytes(*last)),
+        );
         return first << 32 | last << (64 - 8 * name.len());
     }
-    name.iter().rev().fold(0, |key, byte| key >> 8 | u64::from(*byte) << 56)
+    name.iter()
+        .rev()
+        .fold(0, |key, byte| key >> 8 | u64::from(*byte) << 56)
 }
 
 /// The name of the member that begins there.
@@ -207,9 +231,13 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.first().cmp(&b.first()).then_with(|| a.cmp(b))
 }
 
-/// Adds members to the object that stands at `at` among what is written, whose names it does not have.
-/// They are to be in the order of their names. `None` where no object stands there.
-pub fn add_missing<const N: usize>(members: &[(&str, Seen<'_>); N], at: usize, to: &mut Vec<u8>) -> Option<()> {
+/// Adds members to the object that stands at `at` among what is written, whose names it does not
+/// have. They are to be in the order of their names. `None` where no object stands there.
+pub fn add_missing<const N: usize>(
+    members: &[(&str, Seen<'_>); N],
+    at: usize,
+    to: &mut Vec<u8>,
+) -> Option<()> {
     let end = to.len();
     let mut reader = Reader::of(to.get(at..)?);
     if reader.byte()? != b'o' {
@@ -249,7 +277,9 @@ pub fn add_missing<const N: usize>(members: &[(&str, Seen<'_>); N], at: usize, t
         value.write(to);
         count += 1;
     }
-    let Some(start) = places.into_iter().flatten().next() else { return Some(()) };
+    let Some(start) = places.into_iter().flatten().next() else {
+        return Some(());
+    };
     to.extend_from_within(copied.unwrap_or(start)..end);
     drop_before(end, start, to);
     if let (true, [low, ..]) = (first == begin + 1 && count <= 0x7f, count.to_le_bytes()) {

@@ -1,6 +1,9 @@
 //! Reading what was written: as values, or only looking.
 
-#![expect(clippy::inline_always, reason = "what a function answers is copied through memory where it is called")]
+#![expect(
+    clippy::inline_always,
+    reason = "what a function answers is copied through memory where it is called"
+)]
 
 use serde_json::{Map, Number, Value};
 
@@ -154,8 +157,8 @@ impl<'a> Reader<'a> {
         Some(all)
     }
 
-    /// Passes the value that follows, if it is one that can be read. Tells whether its names stand in
-    /// their order, as we write them.
+    /// Passes the value that follows, if it is one that can be read. Tells whether its names stand
+    /// in their order, as we write them.
     pub fn pass_value(&mut self) -> Option<bool> {
         let before = self.0;
         match self.byte()? {

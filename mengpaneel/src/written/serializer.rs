@@ -10,8 +10,9 @@ use super::{write_bool, write_natural, write_negative, write_text, write_text_va
 
 mod compound;
 
-/// Number of lists and objects that a value may be nested in. With what stands around it, a value of that
-/// depth is below the bounds of everything that reads it: 100 in Ruby's JSON, 128 in `serde_json`.
+/// Number of lists and objects that a value may be nested in. With what stands around it, a value
+/// of that depth is below the bounds of everything that reads it: 100 in Ruby's JSON, 128 in
+/// `serde_json`.
 pub const MAX_DEPTH: usize = 64;
 
 /// Beyond it a browser rounds an integer.
@@ -36,13 +37,20 @@ fn write_at(
     to: &mut Vec<u8>,
 ) -> Result<(), Error> {
     if depth > MAX_DEPTH {
-        return Err(Error::custom(format_args!("it is nested more than {MAX_DEPTH} deep")));
+        return Err(Error::custom(format_args!(
+            "it is nested more than {MAX_DEPTH} deep"
+        )));
     }
-    value.serialize(Writer { to, first, room: &mut None, depth })
+    value.serialize(Writer {
+        to,
+        first,
+        room: &mut None,
+        depth,
+    })
 }
 
-/// Writes a value. If it is an object, it has these members too, unless it says them itself. Returns
-/// whether it may have a member whose name begins with one of `begins`.
+/// Writes a value. If it is an object, it has these members too, unless it says them itself.
+/// Returns whether it may have a member whose name begins with one of `begins`.
 ///
 /// # Errors
 /// As [`write`].
@@ -53,13 +61,23 @@ pub fn write_with<const N: usize>(
     to: &mut Vec<u8>,
 ) -> Result<bool, Error> {
     let mut room = None;
-    value.serialize(Writer { to, first, room: &mut room, depth: 0 })?;
+    value.serialize(Writer {
+        to,
+        first,
+        room: &mut room,
+        depth: 0,
+    })?;
     // An enum's only member, and what stands for JSON, have an object of their own.
     Ok(room.is_none_or(|object: Object| object.may_have(begins, to)))
 }
 
 /// Writes a value of `serde_json`'s, which may serialise as what it is read from.
-fn write_own(depth: usize, value: &Value, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Result<(), Error> {
+fn write_own(
+    depth: usize,
+    value: &Value,
+    first: &[(&str, Seen<'_>)],
+    to: &mut Vec<u8>,
+) -> Result<(), Error> {
     match value {
         Value::Number(number) => {
             let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
@@ -94,13 +112,25 @@ impl<'a> Writer<'a> {
     fn list(self) -> List<'a> {
         self.to.push(b'a');
         self.to.push(0);
-        List { at: self.to.len() - 1, to: self.to, len: 0, depth: self.depth + 1, variant: None }
+        List {
+            at: self.to.len() - 1,
+            to: self.to,
+            len: 0,
+            depth: self.depth + 1,
+            variant: None,
+        }
     }
 
     fn members(self) -> Members<'a> {
         let object = self.room.get_or_insert_default();
         object.open(self.first, self.to);
-        Members { to: self.to, object, begin: None, depth: self.depth + 1, variant: None }
+        Members {
+            to: self.to,
+            object,
+            begin: None,
+            depth: self.depth + 1,
+            variant: None,
+        }
     }
 
     /// An object whose only own member has this name.
@@ -108,7 +138,14 @@ impl<'a> Writer<'a> {
         let object = Object::begin_with(self.first, self.to);
         let begin = self.to.len();
         write_text(name, self.to);
-        (Self { first: &[], depth: self.depth + 1, ..self }, Variant { object, begin })
+        (
+            Self {
+                first: &[],
+                depth: self.depth + 1,
+                ..self
+            },
+            Variant { object, begin },
+        )
     }
 }
 
@@ -143,7 +180,9 @@ impl<'a> Serializer for Writer<'a> {
     fn serialize_i64(self, integer: i64) -> Result<(), Error> {
         match u64::try_from(integer) {
             Ok(natural) => return self.serialize_u64(natural),
-            Err(_) if integer.unsigned_abs() > EXACT => write_text_value(&integer.to_string(), self.to),
+            Err(_) if integer.unsigned_abs() > EXACT => {
+                write_text_value(&integer.to_string(), self.to)
+            }
             Err(_) => write_negative(integer, self.to),
         }
         Ok(())
@@ -227,11 +266,20 @@ impl<'a> Serializer for Writer<'a> {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Error> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Error> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         value.serialize(self)
     }
 
@@ -268,7 +316,10 @@ impl<'a> Serializer for Writer<'a> {
         _: usize,
     ) -> Result<List<'a>, Error> {
         let (writer, variant) = self.variant(variant);
-        Ok(List { variant: Some(Box::new(variant)), ..writer.list() })
+        Ok(List {
+            variant: Some(Box::new(variant)),
+            ..writer.list()
+        })
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Members<'a>, Error> {
@@ -291,6 +342,9 @@ impl<'a> Serializer for Writer<'a> {
         _: usize,
     ) -> Result<Members<'a>, Error> {
         let (writer, variant) = self.variant(variant);
-        Ok(Members { variant: Some(Box::new(variant)), ..writer.members() })
+        Ok(Members {
+            variant: Some(Box::new(variant)),
+            ..writer.members()
+        })
     }
 }

@@ -52,7 +52,11 @@ fn object(members: &[(String, u64)]) -> Vec<u8> {
     let mut to = Vec::new();
     let mut object = Object::begin(&mut to);
     for (name, value) in members {
-        object.member(&mut to, |to| write_text(name, to), |to| write_natural(*value, to));
+        object.member(
+            &mut to,
+            |to| write_text(name, to),
+            |to| write_natural(*value, to),
+        );
     }
     object.end(&mut to);
     to
@@ -180,21 +184,45 @@ struct Flat<'a> {
 
 #[test]
 fn whatever_serialises_is_written_as_serde_json_takes_it() {
-    let flat = Flat { z: "ü", rest: BTreeMap::from([("y", 1.0), ("B", f64::NAN)]), a: (1, Kind::Pair(2, true)) };
+    let flat = Flat {
+        z: "ü",
+        rest: BTreeMap::from([("y", 1.0), ("B", f64::NAN)]),
+        a: (1, Kind::Pair(2, true)),
+    };
     assert_eq!(by_writing(&flat), Ok(json!(flat)));
-    assert_eq!(by_writing(&(Unit, New("n"), Pair(1, 'é'), ())), Ok(json!((Unit, New("n"), Pair(1, 'é'), ()))));
-    let kinds = [Kind::Unit, Kind::New(-1), Kind::Pair(0, false), Kind::Named { z: 1, a: None }];
+    assert_eq!(
+        by_writing(&(Unit, New("n"), Pair(1, 'é'), ())),
+        Ok(json!((Unit, New("n"), Pair(1, 'é'), ())))
+    );
+    let kinds = [
+        Kind::Unit,
+        Kind::New(-1),
+        Kind::Pair(0, false),
+        Kind::Named { z: 1, a: None },
+    ];
     assert_eq!(by_writing(&kinds), Ok(json!(kinds)));
     assert_eq!(by_writing(&Some("x".to_owned())), Ok(json!("x")));
-    assert_eq!(by_writing(&std::net::Ipv4Addr::LOCALHOST), Ok(json!("127.0.0.1")));
+    assert_eq!(
+        by_writing(&std::net::Ipv4Addr::LOCALHOST),
+        Ok(json!("127.0.0.1"))
+    );
 }
 
 #[test]
 fn a_key_that_is_no_text_becomes_one_where_serde_json_makes_it_one() {
-    assert_eq!(by_writing(&HashMap::from([(7, "a")])), Ok(json!({"7": "a"})));
+    assert_eq!(
+        by_writing(&HashMap::from([(7, "a")])),
+        Ok(json!({"7": "a"}))
+    );
     assert_eq!(by_writing(&HashMap::from([('c', 1)])), Ok(json!({"c": 1})));
-    assert_eq!(by_writing(&HashMap::from([(true, 1)])), Ok(json!({"true": 1})));
-    assert_eq!(by_writing(&HashMap::from([(Kind::Unit, 1)])), Ok(json!({"Unit": 1})));
+    assert_eq!(
+        by_writing(&HashMap::from([(true, 1)])),
+        Ok(json!({"true": 1}))
+    );
+    assert_eq!(
+        by_writing(&HashMap::from([(Kind::Unit, 1)])),
+        Ok(json!({"Unit": 1}))
+    );
     assert!(by_writing(&HashMap::from([(Kind::New(1), 1)])).is_err());
     assert!(by_writing(&HashMap::from([((1, 2), 1)])).is_err());
 }
@@ -246,14 +274,23 @@ fn what_fails_half_way_leaves_nothing() {
 #[test]
 fn a_key_may_have_more_digits_than_a_value() {
     let large = BTreeMap::from([(u128::MAX, 1), (7, 2)]);
-    assert_eq!(by_writing(&large), Ok(json!({"340282366920938463463374607431768211455": 1, "7": 2})));
-    assert_eq!(by_writing(&u128::MAX).is_ok(), serde_json::to_value(u128::MAX).is_ok());
+    assert_eq!(
+        by_writing(&large),
+        Ok(json!({"340282366920938463463374607431768211455": 1, "7": 2}))
+    );
+    assert_eq!(
+        by_writing(&u128::MAX).is_ok(),
+        serde_json::to_value(u128::MAX).is_ok()
+    );
 }
 
 #[test]
 fn large_integers_become_texts_at_any_depth() {
     let value = json!({"a": [9_007_199_254_740_993_u64, 7], "b": {"c": i64::MIN}});
-    assert_eq!(by_writing(&value), Ok(json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}})));
+    assert_eq!(
+        by_writing(&value),
+        Ok(json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}}))
+    );
     assert_eq!(by_writing(&(1_u64 << 53)), Ok(json!(1_u64 << 53)));
     assert_eq!(by_writing(&u64::MAX), Ok(json!("18446744073709551615")));
 }

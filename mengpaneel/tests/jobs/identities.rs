@@ -24,7 +24,15 @@ async fn job_keeps_the_order_of_identities_and_events() {
     mengpaneel.flush(SOON).await.unwrap();
     let mut seen = arrived(&stand_in);
     seen.retain(|(_, event)| !event.starts_with('$'));
-    assert_eq!(seen, pairs(&[("1", "Renewed"), ("1", "Seen"), ("2", "Renewed"), ("2", "Seen")]));
+    assert_eq!(
+        seen,
+        pairs(&[
+            ("1", "Renewed"),
+            ("1", "Seen"),
+            ("2", "Renewed"),
+            ("2", "Seen")
+        ])
+    );
 }
 
 #[mengpaneel::track("Found", "Name" = name)]
@@ -51,5 +59,8 @@ async fn conditions_hold_for_calls_of_a_users_handle() {
         })
         .await;
     mengpaneel.flush(SOON).await.unwrap();
-    assert_eq!(arrived(&stand_in), pairs(&[("7", "Found"), ("7", "Missing"), ("7", "Found Page")]));
+    assert_eq!(
+        arrived(&stand_in),
+        pairs(&[("7", "Found"), ("7", "Missing"), ("7", "Found Page")])
+    );
 }

@@ -24,10 +24,15 @@ type Failures = Arc<Mutex<Vec<(Reason, Vec<String>)>>>;
 fn build(stand_in: &StandIn, build: impl FnOnce(Builder) -> Builder) -> (Mengpaneel, Failures) {
     let failures = Failures::default();
     let hook = Arc::clone(&failures);
-    let builder = build(Mengpaneel::builder("demo").api_host(stand_in.url())).on_error(move |failure| {
-        let texts = failure.calls.iter().map(|call| call.str_arg(0).unwrap_or_default().to_owned()).collect();
-        hook.lock().unwrap().push((failure.reason.clone(), texts));
-    });
+    let builder =
+        build(Mengpaneel::builder("demo").api_host(stand_in.url())).on_error(move |failure| {
+            let texts = failure
+                .calls
+                .iter()
+                .map(|call| call.str_arg(0).unwrap_or_default().to_owned())
+                .collect();
+            hook.lock().unwrap().push((failure.reason.clone(), texts));
+        });
     (builder.build().unwrap(), failures)
 }
 
@@ -36,17 +41,32 @@ fn told(failures: &Failures) -> Vec<(Reason, Vec<String>)> {
 }
 
 fn imports(stand_in: &StandIn) -> usize {
-    stand_in.requests().iter().filter(|request| request.endpoint == Endpoint::Import).count()
+    stand_in
+        .requests()
+        .iter()
+        .filter(|request| request.endpoint == Endpoint::Import)
+        .count()
 }
 
 /// Users and names of the events that arrived, as Mixpanel counts them.
 fn arrived(stand_in: &StandIn) -> Vec<(String, String)> {
     let events = stand_in.counted();
-    events.iter().map(|event| (event.distinct_id().unwrap_or_default().to_owned(), event.event().to_owned())).collect()
+    events
+        .iter()
+        .map(|event| {
+            (
+                event.distinct_id().unwrap_or_default().to_owned(),
+                event.event().to_owned(),
+            )
+        })
+        .collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-    expected.iter().map(|(user, event)| ((*user).to_owned(), (*event).to_owned())).collect()
+    expected
+        .iter()
+        .map(|(user, event)| ((*user).to_owned(), (*event).to_owned()))
+        .collect()
 }
 
 #[expect(clippy::unused_async, reason = "a job")]
@@ -96,7 +116,10 @@ async fn many_calls_of_users_leave_in_a_handful_of_requests() {
         mengpaneel.as_user(number + 1).track("Renew", ());
     }
     mengpaneel.flush(SOON).await.unwrap();
-    let users: BTreeSet<String> = arrived(&stand_in).into_iter().map(|(user, _)| user).collect();
+    let users: BTreeSet<String> = arrived(&stand_in)
+        .into_iter()
+        .map(|(user, _)| user)
+        .collect();
     assert_eq!((users.len(), stand_in.counted().len()), (JOBS, JOBS));
     eprintln!("{JOBS} calls made {} requests", imports(&stand_in));
     assert!(imports(&stand_in) <= JOBS / 100, "{}", imports(&stand_in));
@@ -113,8 +136,12 @@ async fn jobs_of_a_host_without_mixpanel_leave_by_the_worker() {
     let stand_in = StandIn::start();
     let outbox = || File::at(&path).when_locked(Locked::Wait(SOON));
     // Nothing listens there.
-    let (mengpaneel, failures) =
-        build(&stand_in, |builder| builder.api_host("http://127.0.0.1:9").outbox(outbox()).concurrency(0));
+    let (mengpaneel, failures) = build(&stand_in, |builder| {
+        builder
+            .api_host("http://127.0.0.1:9")
+            .outbox(outbox())
+            .concurrency(0)
+    });
     // At once, so that they share the file's commits.
     let jobs = (0..JOBS).map(|number| mengpaneel.scope(renew(number)));
     assert_eq!(join_all(jobs).await.len(), JOBS);
@@ -158,7 +185,10 @@ async fn scope_delivers_at_once_where_no_outbox_takes_the_calls() {
         stand_in.fail_with(503);
         assert_eq!(mengpaneel.scope(renew(7)).await, 7, "the job does not fail");
         let told = told(&failures);
-        assert!(matches!(&told[..], [(Reason::GivenUp(_), calls)] if calls == &["Renew"]), "{told:?}");
+        assert!(
+            matches!(&told[..], [(Reason::GivenUp(_), calls)] if calls == &["Renew"]),
+            "{told:?}"
+        );
     }
 }
 
@@ -172,7 +202,10 @@ async fn scope_now_delivers_before_it_returns() {
     stand_in.fail_with(503);
     let (output, delivered) = mengpaneel.scope_now(renew(7)).await;
     assert_eq!(output, 7);
-    assert_eq!(delivered.unwrap_err().failures()[0].calls[0].str_arg(0), Some("Renew"));
+    assert_eq!(
+        delivered.unwrap_err().failures()[0].calls[0].str_arg(0),
+        Some("Renew")
+    );
     assert_eq!(told(&failures), [], "the result tells the caller");
 }
 
@@ -181,8 +214,9 @@ async fn scope_now_reports_to_on_error_when_nobody_waits() {
     // Takes requests, and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let (mengpaneel, failures) =
-        build(&StandIn::start(), |builder| builder.api_host(url).timeout(Duration::from_secs(1)));
+    let (mengpaneel, failures) = build(&StandIn::start(), |builder| {
+        builder.api_host(url).timeout(Duration::from_secs(1))
+    });
     let job = mengpaneel.scope_now(async {
         mengpaneel::setup(|mixpanel| mixpanel.identify(1));
         mengpaneel::people().increment("Renewals", 1);
@@ -242,16 +276,33 @@ async fn a_handle_of_a_user_records_events_profiles_and_groups() {
     user.track("First", json!({"time": 1_767_225_600_000_u64}));
     user.people().set(json!({"Plan": "Pro"}));
     user.people().increment("Renewals", 2);
-    user.get_group("company", "acme").set(json!({"Plan": "Team"}));
+    user.get_group("company", "acme")
+        .set(json!({"Plan": "Team"}));
     user.track("Second", ());
     mengpaneel.flush(SOON).await.unwrap();
-    assert_eq!(arrived(&stand_in), pairs(&[("42", "First"), ("42", "Second")]));
+    assert_eq!(
+        arrived(&stand_in),
+        pairs(&[("42", "First"), ("42", "Second")])
+    );
     let first = &stand_in.counted()[0];
     assert_eq!(first.property("time"), &json!(1_767_225_600_000_u64));
-    assert_eq!((first.property("$user_id"), first.property("ip")), (&json!("42"), &Value::Null));
+    assert_eq!(
+        (first.property("$user_id"), first.property("ip")),
+        (&json!("42"), &Value::Null)
+    );
     let profile = stand_in.profile("42").unwrap();
-    assert_eq!((&profile["Plan"], &profile["Renewals"]), (&json!("Pro"), &json!(2)));
-    assert_eq!(stand_in.requests().iter().filter(|request| request.endpoint == Endpoint::Groups).count(), 1);
+    assert_eq!(
+        (&profile["Plan"], &profile["Renewals"]),
+        (&json!("Pro"), &json!(2))
+    );
+    assert_eq!(
+        stand_in
+            .requests()
+            .iter()
+            .filter(|request| request.endpoint == Endpoint::Groups)
+            .count(),
+        1
+    );
     assert_eq!(told(&failures), []);
 }
 
@@ -276,11 +327,31 @@ async fn calls_of_a_handle_depend_on_what_it_registered() {
     mengpaneel.flush(SOON).await.unwrap();
     let of = |event: &str| stand_in.counted_as(event);
     let imports = of("Import");
-    assert_eq!((imports[0].property("Source"), imports[0].property("company")), (&json!("CLI"), &json!(["acme"])));
-    assert!(imports[0].property("$duration").is_number() && imports[1].property("$duration").is_null());
+    assert_eq!(
+        (
+            imports[0].property("Source"),
+            imports[0].property("company")
+        ),
+        (&json!("CLI"), &json!(["acme"]))
+    );
+    assert!(
+        imports[0].property("$duration").is_number() && imports[1].property("$duration").is_null()
+    );
     assert_eq!(of("Row")[0].property("Row"), &json!(999));
-    assert_eq!((of("Other")[0].distinct_id(), of("Other")[0].property("Source")), (Some("43"), &json!("CLI")));
-    assert_eq!((of("Nobody")[0].distinct_id(), of("Nobody")[0].property("Source")), (Some(""), &Value::Null));
+    assert_eq!(
+        (
+            of("Other")[0].distinct_id(),
+            of("Other")[0].property("Source")
+        ),
+        (Some("43"), &json!("CLI"))
+    );
+    assert_eq!(
+        (
+            of("Nobody")[0].distinct_id(),
+            of("Nobody")[0].property("Source")
+        ),
+        (Some(""), &Value::Null)
+    );
     assert_eq!(stand_in.profile("42").unwrap()["company"], json!(["acme"]));
     assert_eq!(told(&failures), []);
 }
@@ -313,12 +384,20 @@ async fn an_inner_job_or_user_is_independent_of_the_outer_job() {
             mengpaneel::setup(|mixpanel| mixpanel.identify(1));
             inner.scope(async { mengpaneel::track("Inner", ()) }).await;
             inner.as_user(2).track("User", ());
-            inner.as_user(3).scope(async { mengpaneel::track("Scope Of User", ()) }).await;
+            inner
+                .as_user(3)
+                .scope(async { mengpaneel::track("Scope Of User", ()) })
+                .await;
             mengpaneel::track("Outer", ());
         })
         .await;
     mengpaneel.flush(SOON).await.unwrap();
-    let expected = [("", "Inner"), ("2", "User"), ("3", "Scope Of User"), ("1", "Outer")];
+    let expected = [
+        ("", "Inner"),
+        ("2", "User"),
+        ("3", "Scope Of User"),
+        ("1", "Outer"),
+    ];
     let mut arrived = arrived(&stand_in);
     arrived.sort();
     let mut expected = pairs(&expected);
@@ -342,14 +421,20 @@ async fn late_calls_of_a_job_belong_to_whom_it_identified_last() {
     mixpanel.track("Late", ());
     mengpaneel.flush(SOON).await.unwrap();
     let late = &stand_in.counted_as("Late")[0];
-    assert_eq!((late.distinct_id(), late.property("Source")), (Some("2"), &json!("job")));
+    assert_eq!(
+        (late.distinct_id(), late.property("Source")),
+        (Some("2"), &json!("job"))
+    );
     assert_eq!(told(&failures), []);
 }
 
 #[tokio::test]
 async fn tests_see_what_jobs_record_with_or_without_a_token() {
     let stand_in = StandIn::start();
-    for mengpaneel in [build(&stand_in, |builder| builder).0, Mengpaneel::builder("").build().unwrap()] {
+    for mengpaneel in [
+        build(&stand_in, |builder| builder).0,
+        Mengpaneel::builder("").build().unwrap(),
+    ] {
         let run = async {
             let number = mengpaneel.scope(renew(6)).await;
             let (ada, bob) = (mengpaneel.as_user(1), mengpaneel.as_user(2));
@@ -363,9 +448,19 @@ async fn tests_see_what_jobs_record_with_or_without_a_token() {
         let (number, calls) = mengpaneel::testing::record_async(run).await;
         assert_eq!(number, 6);
         let said = |call: &Call| format!("{} {}", call.method(), call.str_arg(0).unwrap_or("-"));
-        let expected = ["identify 7", "track Renew", "identify 1", "track A", "identify 2", "track B"];
+        let expected = [
+            "identify 7",
+            "track Renew",
+            "identify 1",
+            "track A",
+            "identify 2",
+            "track B",
+        ];
         let more = ["identify 1", "people.increment -", "identify 3", "track D"];
-        assert_eq!(calls.iter().map(said).collect::<Vec<_>>(), [&expected[..], &more[..]].concat());
+        assert_eq!(
+            calls.iter().map(said).collect::<Vec<_>>(),
+            [&expected[..], &more[..]].concat()
+        );
     }
 }
 

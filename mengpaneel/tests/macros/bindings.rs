@@ -179,7 +179,10 @@ struct Post {
 
 #[track("Post", "Title" = post.title)]
 fn changes_another_field() -> u32 {
-    let mut post = Post { title: "t".into(), views: 0 };
+    let mut post = Post {
+        title: "t".into(),
+        views: 0,
+    };
     post.views += 1;
     post.views
 }
@@ -196,7 +199,10 @@ fn binds_the_final_value(xs: &[u32]) -> u32 {
 
 #[track("Mutable", "Title" = post.title)]
 fn is_borrowed_mutably_later() -> u32 {
-    let mut post = Post { title: "t".into(), views: 0 };
+    let mut post = Post {
+        title: "t".into(),
+        views: 0,
+    };
     view(&mut post);
     post.views
 }
@@ -235,9 +241,15 @@ fn binding_under_cfg_is_captured_under_the_same_cfg() {
 
 #[test]
 fn binding_in_an_arm_is_captured_in_it() {
-    assert_eq!(properties_by(|| guard_of_arm(Some("12"))), [json!({"n": 12})]);
+    assert_eq!(
+        properties_by(|| guard_of_arm(Some("12"))),
+        [json!({"n": 12})]
+    );
     assert!(properties_by(|| guard_of_arm(None)).is_empty());
-    assert_eq!(properties_by(|| arm_on_one_line(Some(4))), [json!({"p": 4})]);
+    assert_eq!(
+        properties_by(|| arm_on_one_line(Some(4))),
+        [json!({"p": 4})]
+    );
 }
 
 #[test]
@@ -246,56 +258,107 @@ fn parameter_is_meant_where_only_branches_bind_its_name() {
         let recorded = properties_by(|| parameter_bound_anew_in_a_branch(Some(1), greets));
         assert_eq!(recorded, [json!({"logged_in": true})]);
     }
-    assert_eq!(properties_by(|| parameter_unwrapped_by_match(None)), [json!({"logged_in": false})]);
-    assert_eq!(properties_by(|| parameter_unwrapped_in_a_block(Some(1))), [json!({"logged_in": true})]);
+    assert_eq!(
+        properties_by(|| parameter_unwrapped_by_match(None)),
+        [json!({"logged_in": false})]
+    );
+    assert_eq!(
+        properties_by(|| parameter_unwrapped_in_a_block(Some(1))),
+        [json!({"logged_in": true})]
+    );
     for again in [false, true] {
-        assert_eq!(properties_by(|| parameter_shadowed_in_one_branch(3, again)), [json!({"n": 3})]);
+        assert_eq!(
+            properties_by(|| parameter_shadowed_in_one_branch(3, again)),
+            [json!({"n": 3})]
+        );
     }
 }
 
 #[test]
 fn local_is_meant_where_a_branch_unwraps_it() {
-    assert_eq!(properties_by(|| local_unwrapped_by_match(3)), [json!({"logged_in": true})]);
-    assert_eq!(properties_by(|| local_unwrapped_by_match(0)), [json!({"logged_in": false})]);
+    assert_eq!(
+        properties_by(|| local_unwrapped_by_match(3)),
+        [json!({"logged_in": true})]
+    );
+    assert_eq!(
+        properties_by(|| local_unwrapped_by_match(0)),
+        [json!({"logged_in": false})]
+    );
 }
 
 #[test]
 fn refined_local_is_captured_once_it_is_refined() {
-    assert_eq!(properties_by(|| local_refined_in_its_own_block(Some(7))), [json!({"id": "7"})]);
+    assert_eq!(
+        properties_by(|| local_refined_in_its_own_block(Some(7))),
+        [json!({"id": "7"})]
+    );
     assert!(properties_by(|| local_refined_in_its_own_block(None)).is_empty());
-    assert_eq!(properties_by(|| parameter_refined_by_let_else(Some("abc"))), [json!({"id": 3})]);
+    assert_eq!(
+        properties_by(|| parameter_refined_by_let_else(Some("abc"))),
+        [json!({"id": 3})]
+    );
 }
 
 #[test]
 fn constants_bind_names_of_their_own() {
     assert_eq!(properties_by(beside_a_constant), [json!({"n": 1})]);
-    assert_eq!(properties_by(|| parameter_beside_a_constant(2)), [json!({"n": 2})]);
+    assert_eq!(
+        properties_by(|| parameter_beside_a_constant(2)),
+        [json!({"n": 2})]
+    );
 }
 
 #[test]
 fn futures_that_the_body_awaits_are_part_of_it() {
     assert_eq!(properties_of_future(bound_in_a_task), [json!({"n": 5})]);
-    assert_eq!(properties_of_future(bound_in_an_awaited_call), [json!({"n": 6})]);
-    assert_eq!(properties_of_future(bound_in_a_block_that_is_awaited_later), [json!({"n": 7})]);
+    assert_eq!(
+        properties_of_future(bound_in_an_awaited_call),
+        [json!({"n": 6})]
+    );
+    assert_eq!(
+        properties_of_future(bound_in_a_block_that_is_awaited_later),
+        [json!({"n": 7})]
+    );
 }
 
 #[test]
 fn blocks_and_closures_that_run_here_are_part_of_the_body() {
-    assert_eq!(properties_by(bound_in_a_closure_called_here), [json!({"n": 8})]);
-    assert_eq!(properties_by(|| bound_in_a_labelled_block(false)), [json!({"n": 9})]);
+    assert_eq!(
+        properties_by(bound_in_a_closure_called_here),
+        [json!({"n": 8})]
+    );
+    assert_eq!(
+        properties_by(|| bound_in_a_labelled_block(false)),
+        [json!({"n": 9})]
+    );
     assert!(properties_by(|| bound_in_a_labelled_block(true)).is_empty());
 }
 
 #[test]
 fn changes_that_do_not_concern_the_value_are_allowed() {
-    assert_eq!(properties_by(changes_another_field), [json!({"Title": "t"})]);
-    assert_eq!(properties_by(|| binds_the_final_value(&[1, 2])), [json!({"total": 3})]);
-    assert_eq!(properties_by(is_borrowed_mutably_later), [json!({"Title": "t"})]);
+    assert_eq!(
+        properties_by(changes_another_field),
+        [json!({"Title": "t"})]
+    );
+    assert_eq!(
+        properties_by(|| binds_the_final_value(&[1, 2])),
+        [json!({"total": 3})]
+    );
+    assert_eq!(
+        properties_by(is_borrowed_mutably_later),
+        [json!({"Title": "t"})]
+    );
 }
 
 #[test]
 fn patterns_of_every_kind_bind() {
     assert_eq!(properties_by(with_a_type_and_a_pattern), [json!({"n": 1})]);
-    assert_eq!(properties_by(|| bound_by_reference(&(4, "x".into()))), [json!({"n": 4})]);
-    assert_eq!(properties_by(|| bound_in_a_chain("5")), [json!({"a": 5, "b": 4})]);
+    assert_eq!(
+        properties_by(|| bound_by_reference(&(4, "x".into()))),
+        [json!({"n": 4})]
+    );
+    assert_eq!(
+        properties_by(|| bound_in_a_chain("5")),
+        [json!({"a": 5, "b": 4})]
+    );
 }

@@ -16,7 +16,9 @@ fn chain_of_let_else(text: Option<&str>) -> u32 {
     let Ok(a) = text.parse::<u32>() else {
         return 1;
     };
-    let (Some(b), true) = (a.checked_sub(1), a > 1) else { return 2 };
+    let (Some(b), true) = (a.checked_sub(1), a > 1) else {
+        return 2;
+    };
     a + b
 }
 
@@ -210,7 +212,10 @@ fn hides_a_lifetime(cell: &RefCell<u32>) -> std::cell::Ref<u32> {
 
 #[track("E", n = n)]
 #[allow(elided_lifetimes_in_paths, mismatched_lifetime_syntaxes)]
-fn hides_a_lifetime_and_leaves_early(list: &mut Vec<u32>, n: Option<usize>) -> Option<std::vec::Drain<u32>> {
+fn hides_a_lifetime_and_leaves_early(
+    list: &mut Vec<u32>,
+    n: Option<usize>,
+) -> Option<std::vec::Drain<u32>> {
     let to = n?;
     Some(list.drain(..to))
 }
@@ -248,7 +253,10 @@ fn moves_a_part(pair: (String, String)) -> Option<String> {
 }
 
 #[track("E")]
-fn calls_what_it_was_given(once: impl FnOnce(u32) -> Option<u32>, mut often: impl FnMut(u32)) -> Option<u32> {
+fn calls_what_it_was_given(
+    once: impl FnOnce(u32) -> Option<u32>,
+    mut often: impl FnMut(u32),
+) -> Option<u32> {
     often(1);
     let n = once(2)?;
     often(n);
@@ -257,13 +265,16 @@ fn calls_what_it_was_given(once: impl FnOnce(u32) -> Option<u32>, mut often: imp
 
 #[track("E", n = n)]
 fn gives_to_a_thread(n: u32, text: String) -> Result<usize, String> {
-    let len = std::thread::spawn(move || text.len()).join().map_err(|_| "panicked")?;
+    let len = std::thread::spawn(move || text.len())
+        .join()
+        .map_err(|_| "panicked")?;
     Ok(len + n as usize)
 }
 
 #[track("E", n = n)]
 fn borrows_in_a_scope(n: u32, text: String) -> Result<usize, String> {
-    let len = std::thread::scope(|scope| scope.spawn(|| text.len()).join()).map_err(|_| "panicked")?;
+    let len =
+        std::thread::scope(|scope| scope.spawn(|| text.len()).join()).map_err(|_| "panicked")?;
     Ok(len + n as usize)
 }
 
@@ -289,7 +300,11 @@ fn knows_its_place() -> usize {
 
 #[track("E", n = n)]
 #[track("Again", n = n, m = m)]
-#[cfg_attr(all(), mengpaneel::setup(identify(m)), mengpaneel::before_setup(alias(m)))]
+#[cfg_attr(
+    all(),
+    mengpaneel::setup(identify(m)),
+    mengpaneel::before_setup(alias(m))
+)]
 fn attribute_under_cfg(n: u32) -> u32 {
     let m = n + 1;
     m
@@ -399,7 +414,10 @@ fn binding_of_a_condition_is_captured_where_it_holds() {
 fn attribute_under_cfg_attr_finds_the_bindings() {
     let said = said_by(|| attribute_under_cfg(1));
     assert_eq!(said, ["alias 2", "identify 2", "track E", "track Again"]);
-    assert_eq!(said_by(|| attribute_under_cfg_of_unit(1)), ["identify 2", "track E"]);
+    assert_eq!(
+        said_by(|| attribute_under_cfg_of_unit(1)),
+        ["identify 2", "track E"]
+    );
     let said = crate::said_by_future(|| attribute_under_cfg_of_async(1));
     assert_eq!(said, ["identify 2", "track E"]);
 }

@@ -20,7 +20,11 @@ impl Drop for Noted {
 
 fn dropped(run: impl FnOnce(Noted, Noted, Noted)) -> Vec<&'static str> {
     let order = Order::default();
-    run(Noted("first", order.clone()), Noted("second", order.clone()), Noted("third", order.clone()));
+    run(
+        Noted("first", order.clone()),
+        Noted("second", order.clone()),
+        Noted("third", order.clone()),
+    );
     let noted = order.0.lock().unwrap();
     noted.clone()
 }

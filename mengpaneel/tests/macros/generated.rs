@@ -39,7 +39,11 @@ macro_rules! expression {
 }
 
 expression!(expression_with_a_question_mark, given, Some(given? + 1));
-expression!(expression_with_a_return, given, if given.is_none() { return None } else { given });
+expression!(
+    expression_with_a_return,
+    given,
+    if given.is_none() { return None } else { given }
+);
 expression!(expression_without_exits, given, given.or(Some(1)));
 
 macro_rules! pattern {
@@ -130,7 +134,11 @@ macro_rules! inner {
     };
 }
 
-outer!(attribute_that_is_passed, n, mengpaneel::track("Passed", n = n));
+outer!(
+    attribute_that_is_passed,
+    n,
+    mengpaneel::track("Passed", n = n)
+);
 
 macro_rules! asynchronous {
     ($name:ident, $param:ident, $body:block) => {
@@ -199,12 +207,18 @@ fn events_of_a_macro_keep_their_names() {
 
 #[test]
 fn expression_of_a_macro_that_leaves_early_ends_the_function() {
-    assert_eq!(properties_by(|| expression_with_a_question_mark(None)), [json!({"n": null})]);
+    assert_eq!(
+        properties_by(|| expression_with_a_question_mark(None)),
+        [json!({"n": null})]
+    );
     assert!(crate::said_by_future(|| async_block(None)).is_empty());
 }
 
 #[test]
 fn condition_of_a_macro_holds_as_a_whole() {
-    assert_eq!(said_by(|| condition_that_is_passed(2)), ["track E", "track Let"]);
+    assert_eq!(
+        said_by(|| condition_that_is_passed(2)),
+        ["track E", "track Let"]
+    );
     assert_eq!(said_by(|| condition_that_is_passed(1)), ["track E"]);
 }

@@ -58,5 +58,7 @@ fn properties_of_future<F: Future>(future: impl FnOnce() -> F) -> Vec<serde_json
 
 fn recorded<F: Future>(future: impl FnOnce() -> F) -> mengpaneel::Calls {
     let runtime = actix_web::rt::Runtime::new().unwrap();
-    runtime.block_on(mengpaneel::testing::record_async(async { future().await })).1
+    runtime
+        .block_on(mengpaneel::testing::record_async(async { future().await }))
+        .1
 }

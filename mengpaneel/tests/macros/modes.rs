@@ -102,7 +102,9 @@ async fn in_a_block<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> A
         next.call(request).await
     };
     let answer = answer.await;
-    mengpaneel::current().people().set(serde_json::json!({"Plan": "pro"}));
+    mengpaneel::current()
+        .people()
+        .set(serde_json::json!({"Plan": "pro"}));
     answer
 }
 
@@ -171,13 +173,22 @@ where
 async fn service_that_wraps_another_keeps_to_its_own_lines() {
     let inner = actix_web::dev::fn_service(|request: ServiceRequest| {
         mengpaneel::track("By Hand", ());
-        ready(Ok::<_, Error>(request.into_response(HttpResponse::Ok().finish())))
+        ready(Ok::<_, Error>(
+            request.into_response(HttpResponse::Ok().finish()),
+        ))
     });
-    let service = Wrapped { inner: actix_web::dev::ServiceFactory::new_service(&inner, ()).await.unwrap() };
+    let service = Wrapped {
+        inner: actix_web::dev::ServiceFactory::new_service(&inner, ())
+            .await
+            .unwrap(),
+    };
     let request = web_test::TestRequest::default().to_srv_request();
     let (answer, calls) = record_request(|| service.call(request)).await;
     assert!(answer.is_ok());
-    assert_eq!(said(&calls), ["identify 1", "people.set -", "track By Hand"]);
+    assert_eq!(
+        said(&calls),
+        ["identify 1", "people.set -", "track By Hand"]
+    );
     assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 1));
 }
 
@@ -268,10 +279,15 @@ impl Sets for Site {
 
 #[test]
 fn returned_future_is_covered_by_the_mode() {
-    for calls in
-        [recorded(|| returns_a_boxed_future(4)), recorded(|| returns_an_opaque_future(4)), recorded(|| Site.sets(4))]
-    {
-        assert_eq!((said(&calls), calls.setup.len()), (vec!["identify 4".to_owned()], 1));
+    for calls in [
+        recorded(|| returns_a_boxed_future(4)),
+        recorded(|| returns_an_opaque_future(4)),
+        recorded(|| Site.sets(4)),
+    ] {
+        assert_eq!(
+            (said(&calls), calls.setup.len()),
+            (vec!["identify 4".to_owned()], 1)
+        );
     }
 }
 
@@ -307,5 +323,8 @@ fn calls_around_a_bare_setup_keep_their_mode() {
         calls_a_helper(6);
         mengpaneel::track("After", ());
     });
-    assert_eq!(said(&calls), ["identify 6", "people.set -", "track Before", "track After"]);
+    assert_eq!(
+        said(&calls),
+        ["identify 6", "people.set -", "track Before", "track After"]
+    );
 }

@@ -11,7 +11,10 @@ struct User {
 }
 
 fn user(id: u32) -> User {
-    User { id, email: format!("{id}@b.c") }
+    User {
+        id,
+        email: format!("{id}@b.c"),
+    }
 }
 
 // A2: the property binds the name as well as the body does, in a branch that is not taken.

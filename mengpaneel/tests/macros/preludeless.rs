@@ -28,7 +28,13 @@ fn sets() {
 
 #[test]
 fn attributes_need_no_prelude() {
-    assert_eq!(crate::support::said_by(|| records(2)), vec!["identify 2", "track Preludeless"]);
-    assert_eq!(crate::said_by_future(records_later), vec!["track Preludeless"]);
+    assert_eq!(
+        crate::support::said_by(|| records(2)),
+        vec!["identify 2", "track Preludeless"]
+    );
+    assert_eq!(
+        crate::said_by_future(records_later),
+        vec!["track Preludeless"]
+    );
     assert_eq!(crate::support::said_by(sets), vec!["identify 1"]);
 }

@@ -53,7 +53,9 @@ impl Counter {
 
     #[track("E", n = n, ..json!({"m": Self::LIMIT}))]
     fn associated(n: u32) -> Self {
-        Self { n: n.min(Self::LIMIT) }
+        Self {
+            n: n.min(Self::LIMIT),
+        }
     }
 
     const LIMIT: u32 = 3;
@@ -159,17 +161,29 @@ records! {
 
 #[test]
 fn provided_methods_record_for_each_type() {
-    assert_eq!(said_by(|| 5_u32.provided()), ["track Named Number", "track Id", "track Id"]);
-    assert_eq!(said_by(|| vec![5_u32].provided()), ["track Named Number", "track Vec", "track Vec"]);
+    assert_eq!(
+        said_by(|| 5_u32.provided()),
+        ["track Named Number", "track Id", "track Id"]
+    );
+    assert_eq!(
+        said_by(|| vec![5_u32].provided()),
+        ["track Named Number", "track Vec", "track Vec"]
+    );
 }
 
 #[test]
 fn iterator_records_each_item() {
     let recorded = properties_by(|| Counter { n: 2 }.count());
-    assert_eq!(recorded, [json!({"n": 2}), json!({"n": 1}), json!({"n": 0})]);
+    assert_eq!(
+        recorded,
+        [json!({"n": 2}), json!({"n": 1}), json!({"n": 0})]
+    );
 }
 
 #[test]
 fn shared_receiver_is_read_later() {
-    assert_eq!(properties_of_future(|| Arc::new(Counter { n: 2 }).shared_later()), [json!({"n": 2})]);
+    assert_eq!(
+        properties_of_future(|| Arc::new(Counter { n: 2 }).shared_later()),
+        [json!({"n": 2})]
+    );
 }

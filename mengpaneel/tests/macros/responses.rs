@@ -62,7 +62,9 @@ async fn charges() -> HttpResponse {
 }
 
 async fn finds_nothing() -> actix_web::Result<String> {
-    text_of(true).filter(|text| text.len() > 10).ok_or_else(|| ErrorNotFound("nothing"))
+    text_of(true)
+        .filter(|text| text.len() > 10)
+        .ok_or_else(|| ErrorNotFound("nothing"))
 }
 
 async fn answer(uri: &str) -> Vec<String> {
@@ -77,7 +79,10 @@ async fn answer(uri: &str) -> Vec<String> {
             .route("/otherwise", web::get().to(answers_otherwise))
             .route("/charges", web::get().to(charges))
             .route("/nothing", web::get().to(finds_nothing))
-            .route("/traced", web::get().to(async || traced(1).map_or("no", |_| "yes"))),
+            .route(
+                "/traced",
+                web::get().to(async || traced(1).map_or("no", |_| "yes")),
+            ),
     )
     .await;
     let request = web_test::TestRequest::get().uri(uri).to_request();
@@ -116,12 +121,17 @@ async fn guard_of_a_scope_in_which_nothing_matches_records_nothing() {
     }
 
     let scope = || {
-        web::scope("/scope").guard(actix_web::guard::fn_guard(of_scope)).route("/in", web::get().to(HttpResponse::Ok))
+        web::scope("/scope")
+            .guard(actix_web::guard::fn_guard(of_scope))
+            .route("/in", web::get().to(HttpResponse::Ok))
     };
     let app = web_test::init_service(App::new().service(scope())).await;
     for (uri, expected) in [("/scope/in", vec!["track Scope"]), ("/scope/out", vec![])] {
         let request = web_test::TestRequest::get().uri(uri).to_request();
-        assert_eq!(said(&record_request(|| app.call(request)).await.1), expected);
+        assert_eq!(
+            said(&record_request(|| app.call(request)).await.1),
+            expected
+        );
     }
 }
 
@@ -169,7 +179,12 @@ async fn foreign_attribute_that_looks_like_a_route_is_none() {
     .await;
     let request = web_test::TestRequest::default().to_request();
     let calls = record_request(|| app.call(request)).await.1;
-    let expected = ["track Looks Like A Route", "track Looks Imported", "track Looks Absent", "track Looks Late"];
+    let expected = [
+        "track Looks Like A Route",
+        "track Looks Imported",
+        "track Looks Absent",
+        "track Looks Late",
+    ];
     assert_eq!(said(&calls), expected);
 }
 
@@ -177,11 +192,23 @@ async fn foreign_attribute_that_looks_like_a_route_is_none() {
 fn plan_has_the_routes_of_actix_alone() {
     let plan = mengpaneel::plan();
     let routes = |event: &str| {
-        let annotation = plan.iter().find(|annotation| annotation.event.as_deref() == Some(event)).unwrap();
-        annotation.routes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let annotation = plan
+            .iter()
+            .find(|annotation| annotation.event.as_deref() == Some(event))
+            .unwrap();
+        annotation
+            .routes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(routes("Above"), ["GET /above"]);
-    for event in ["Looks Like A Route", "Looks Imported", "Looks Absent", "Looks Late"] {
+    for event in [
+        "Looks Like A Route",
+        "Looks Imported",
+        "Looks Absent",
+        "Looks Late",
+    ] {
         assert!(routes(event).is_empty(), "{event}");
     }
 }

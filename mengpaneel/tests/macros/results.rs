@@ -36,31 +36,53 @@ type Extracted<T> = Result<T, actix_web::Error>;
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
 fn check<T>(known: bool, value: T) -> Extracted<T> {
-    if known { Ok(value) } else { Err(ErrorUnauthorized("who?")) }
+    if known {
+        Ok(value)
+    } else {
+        Err(ErrorUnauthorized("who?"))
+    }
 }
 
-extractor!(ByReady, Ready<Extracted<Self>>, |known| ready(check(known, Self)));
-extractor!(ByFuturesReady, futures_util::future::Ready<Extracted<Self>>, |known| {
-    futures_util::future::ready(check(known, Self))
-});
-extractor!(ByBox, Pin<Box<dyn Future<Output = Extracted<Self>>>>, |known| {
-    Box::pin(async move {
-        ready(()).await;
-        check(known, Self)
-    })
-});
-extractor!(ByAlias, Boxed<Extracted<Self>>, |known| Box::pin(async move { check(known, Self) }));
-extractor!(BySendBox, futures_util::future::BoxFuture<'static, Extracted<Self>>, |known| {
-    Box::pin(async move { check(known, Self) })
-});
-extractor!(ByLocalBox, futures_util::future::LocalBoxFuture<'static, Extracted<Self>>, |known| {
-    Box::pin(async move { check(known, Self) })
-});
-extractor!(ByEither, futures_util::future::Either<Ready<Extracted<Self>>, Boxed<Extracted<Self>>>, |known| if known {
-    futures_util::future::Either::Left(ready(check(known, Self)))
-} else {
-    futures_util::future::Either::Right(Box::pin(async move { check(known, Self) }) as Boxed<_>)
-});
+extractor!(ByReady, Ready<Extracted<Self>>, |known| ready(check(
+    known, Self
+)));
+extractor!(
+    ByFuturesReady,
+    futures_util::future::Ready<Extracted<Self>>,
+    |known| { futures_util::future::ready(check(known, Self)) }
+);
+extractor!(
+    ByBox,
+    Pin<Box<dyn Future<Output = Extracted<Self>>>>,
+    |known| {
+        Box::pin(async move {
+            ready(()).await;
+            check(known, Self)
+        })
+    }
+);
+extractor!(ByAlias, Boxed<Extracted<Self>>, |known| Box::pin(
+    async move { check(known, Self) }
+));
+extractor!(
+    BySendBox,
+    futures_util::future::BoxFuture<'static, Extracted<Self>>,
+    |known| { Box::pin(async move { check(known, Self) }) }
+);
+extractor!(
+    ByLocalBox,
+    futures_util::future::LocalBoxFuture<'static, Extracted<Self>>,
+    |known| { Box::pin(async move { check(known, Self) }) }
+);
+extractor!(
+    ByEither,
+    futures_util::future::Either<Ready<Extracted<Self>>, Boxed<Extracted<Self>>>,
+    |known| if known {
+        futures_util::future::Either::Left(ready(check(known, Self)))
+    } else {
+        futures_util::future::Either::Right(Box::pin(async move { check(known, Self) }) as Boxed<_>)
+    }
+);
 
 macro_rules! ends_with_its_future {
     ($($test:ident: $extractor:ident;)*) => {$(
@@ -150,7 +172,9 @@ impl Finds for Index {
     #[track("Found", id = found, last = self.last, asked = id)]
     #[track("Missing", asked = id, on(failure))]
     async fn finds(&self, id: u32) -> Result<u32, String> {
-        let found = ready(Some(id).filter(|id| *id < 5)).await.ok_or("missing")?;
+        let found = ready(Some(id).filter(|id| *id < 5))
+            .await
+            .ok_or("missing")?;
         Ok(found)
     }
 
@@ -165,14 +189,22 @@ impl Finds for Index {
 #[async_recursion::async_recursion]
 async fn counts_above(n: u32) -> u32 {
     let rest = n.saturating_sub(1);
-    if n == 0 { 0 } else { counts_above(rest).await + 1 }
+    if n == 0 {
+        0
+    } else {
+        counts_above(rest).await + 1
+    }
 }
 
 #[async_recursion::async_recursion]
 #[track("Counted", rest = rest)]
 async fn counts_below(n: u32) -> u32 {
     let rest = n.saturating_sub(1);
-    if n == 0 { 0 } else { counts_below(rest).await + 1 }
+    if n == 0 {
+        0
+    } else {
+        counts_below(rest).await + 1
+    }
 }
 
 #[actix_web::main]
@@ -187,8 +219,14 @@ fn bindings_in_async_traits_are_captured() {
     let index = Index { last: 3 };
     let recorded = properties_of_future(|| index.finds(4));
     assert_eq!(recorded, [json!({"id": 4, "last": 3, "asked": 4})]);
-    assert_eq!(properties_of_future(|| index.finds(9)), [json!({"asked": 9})]);
-    assert_eq!(properties_of_future(|| async { Index { last: 0 }.tells(2).await }), [json!({"doubled": 4})]);
+    assert_eq!(
+        properties_of_future(|| index.finds(9)),
+        [json!({"asked": 9})]
+    );
+    assert_eq!(
+        properties_of_future(|| async { Index { last: 0 }.tells(2).await }),
+        [json!({"doubled": 4})]
+    );
 }
 
 #[test]
@@ -258,9 +296,15 @@ fn attributes_of_other_crates_keep_their_work() {
     assert_eq!(properties_by(|| below_instrument("1")), [json!({"n": 1})]);
     assert!(properties_by(|| below_instrument("x")).is_empty());
     assert_eq!(properties_by(|| above_instrument("1")), [json!({"n": 1})]);
-    assert_eq!(properties_of_future(|| async_below_instrument("1")), [json!({"n": 1})]);
+    assert_eq!(
+        properties_of_future(|| async_below_instrument("1")),
+        [json!({"n": 1})]
+    );
     assert_eq!(said_by(|| with_another_crates_setup(1)), ["track Set Up"]);
-    assert_eq!(said_by(|| between_other_attributes(1)), ["alias 2", "track Set Up"]);
+    assert_eq!(
+        said_by(|| between_other_attributes(1)),
+        ["alias 2", "track Set Up"]
+    );
 }
 
 // B6: under any path, attributes of ours find each other.
@@ -287,8 +331,14 @@ fn under_mixed_paths(given: u32) -> u32 {
 
 #[test]
 fn attributes_under_any_path_are_read_together() {
-    assert_eq!(said_by(|| under_other_paths(1)), ["alias 2", "identify 2", "track Path"]);
-    assert_eq!(said_by(|| under_mixed_paths(1)), ["identify 2", "people.set -", "track First", "track Second"]);
+    assert_eq!(
+        said_by(|| under_other_paths(1)),
+        ["alias 2", "identify 2", "track Path"]
+    );
+    assert_eq!(
+        said_by(|| under_mixed_paths(1)),
+        ["identify 2", "people.set -", "track First", "track Second"]
+    );
 }
 
 #[track("Traced", n = n)]
@@ -334,7 +384,11 @@ macro_rules! returning {
 
 returning!(returns_unit, (), ());
 returning!(returns_result, Result<u8, &'static str>, Err("no"));
-returning!(returns_future, Boxed<Checked>, Box::pin(async { Err("no") }));
+returning!(
+    returns_future,
+    Boxed<Checked>,
+    Box::pin(async { Err("no") })
+);
 
 #[test]
 fn type_that_a_macro_passes_on_decides() {

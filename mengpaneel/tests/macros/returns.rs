@@ -36,5 +36,8 @@ fn function_without_a_return_type_may_return_early() {
         assert_eq!(said_by(|| runs(stops)), ["track Ran"]);
         assert_eq!(said_by_future(|| runs_later(stops)), ["track Ran"]);
     }
-    assert_eq!(said_by(|| returns_unit_expression(&mut vec![])), ["track Ran"]);
+    assert_eq!(
+        said_by(|| returns_unit_expression(&mut vec![])),
+        ["track Ran"]
+    );
 }

@@ -128,7 +128,11 @@ fn parameters_under_cfg(#[cfg(any())] gone: Missing, #[cfg(not(any()))] n: u32, 
 }
 
 #[setup]
-async fn parameters_under_cfg_of_setup(#[cfg(any())] gone: Missing, #[cfg(not(any()))] n: u32, text: String) -> usize {
+async fn parameters_under_cfg_of_setup(
+    #[cfg(any())] gone: Missing,
+    #[cfg(not(any()))] n: u32,
+    text: String,
+) -> usize {
     #[cfg(any())]
     drop(gone);
     mengpaneel::identify(n);
@@ -171,7 +175,11 @@ fn inferred_by_the_caller<T: Default + From<u8>>(n: u8) -> T {
 }
 
 #[track("E", n = n)]
-fn captures_precisely<'a, T: Display>(text: &'a str, other: &T, n: u32) -> impl Display + use<'a, T> {
+fn captures_precisely<'a, T: Display>(
+    text: &'a str,
+    other: &T,
+    n: u32,
+) -> impl Display + use<'a, T> {
     format!("{text}{other}{n}")
 }
 
@@ -186,7 +194,9 @@ fn opaque_in_a_vec(n: u32) -> Vec<impl Fn(u32) -> u32> {
 }
 
 #[track("E")]
-fn nested_box(n: u32) -> Option<Box<dyn FnOnce() -> Result<u32, Box<dyn std::error::Error + Send + Sync>>>> {
+fn nested_box(
+    n: u32,
+) -> Option<Box<dyn FnOnce() -> Result<u32, Box<dyn std::error::Error + Send + Sync>>>> {
     let doubled = n.checked_mul(2)?;
     Some(Box::new(move || Ok(doubled)))
 }
@@ -256,10 +266,19 @@ fn nested_functions_record_apart() {
 
 #[test]
 fn async_signatures_record() {
-    assert_eq!(properties_of_future(|| async { drop(impl_argument_of_async("x").await) }), [json!({"text": "x"})]);
-    assert_eq!(properties_of_future(|| async { future_of_a_future(1).await.await }), [json!({"n": 1})]);
+    assert_eq!(
+        properties_of_future(|| async { drop(impl_argument_of_async("x").await) }),
+        [json!({"text": "x"})]
+    );
+    assert_eq!(
+        properties_of_future(|| async { future_of_a_future(1).await.await }),
+        [json!({"n": 1})]
+    );
     let calls = crate::recorded(|| parameters_under_cfg_of_setup(1, String::new()));
-    assert_eq!((crate::support::said(&calls), calls.setup.len()), (vec!["identify 1".to_owned()], 1));
+    assert_eq!(
+        (crate::support::said(&calls), calls.setup.len()),
+        (vec!["identify 1".to_owned()], 1)
+    );
 }
 
 #[test]
@@ -277,11 +296,17 @@ fn function_that_never_returns_fails() {
 fn recursive_functions_record_each_call() {
     let counted = properties_by(|| recursive(2));
     assert_eq!(counted, [json!({"n": 2}), json!({"n": 1}), json!({"n": 0})]);
-    assert_eq!(said_by(|| is_even(2)), ["track Even", "track Odd", "track Even"]);
+    assert_eq!(
+        said_by(|| is_even(2)),
+        ["track Even", "track Odd", "track Even"]
+    );
 }
 
 #[test]
 fn plan_names_a_raw_function_without_its_prefix() {
     let plan = plan();
-    assert!(plan.iter().any(|annotation| annotation.function.ends_with("signatures::match")));
+    assert!(
+        plan.iter()
+            .any(|annotation| annotation.function.ends_with("signatures::match"))
+    );
 }

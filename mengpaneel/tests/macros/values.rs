@@ -95,15 +95,26 @@ macro_rules! events {
     };
 }
 
-events!("Create Literal", "Create Expression", "Literal Name", "Expression Name");
+events!(
+    "Create Literal",
+    "Create Expression",
+    "Literal Name",
+    "Expression Name"
+);
 
 #[test]
 fn literals_of_a_macro_are_literals_in_the_plan() {
     by_literal();
     by_expression();
     let plan = plan();
-    let of = |event: &str| plan.iter().find(|annotation| annotation.event.as_deref() == Some(event));
-    assert_eq!(of("Create Literal").map(|annotation| annotation.properties.clone()), Some(vec!["Literal Name".into()]));
+    let of = |event: &str| {
+        plan.iter()
+            .find(|annotation| annotation.event.as_deref() == Some(event))
+    };
+    assert_eq!(
+        of("Create Literal").map(|annotation| annotation.properties.clone()),
+        Some(vec!["Literal Name".into()])
+    );
     assert_eq!(
         of("Create Expression").map(|annotation| annotation.properties.clone()),
         Some(vec!["Expression Name".into()])
@@ -140,8 +151,14 @@ impl<T: HasEvent> Holder<T> {
 fn event_may_be_a_constant_of_a_type_parameter() {
     assert_eq!(said_by(generic_event::<Order>), ["track Generic Event"]);
     assert_eq!(said_by(qualified_event::<Order>), ["track Generic Event"]);
-    assert_eq!(said_by(|| _ = Holder(Order).event_of_the_impl()), ["track Generic Event"]);
-    assert_eq!(properties_by(generic_event::<Order>), [json!({"Generic Event": 1})]);
+    assert_eq!(
+        said_by(|| _ = Holder(Order).event_of_the_impl()),
+        ["track Generic Event"]
+    );
+    assert_eq!(
+        properties_by(generic_event::<Order>),
+        [json!({"Generic Event": 1})]
+    );
 }
 
 struct Panics;
@@ -182,12 +199,24 @@ async fn panicking_value_of_async(value: u32) -> u32 {
 #[test]
 fn panic_in_serialize_leaves_the_function_alone() {
     let (returned, calls) = mengpaneel::testing::record(panicking_value);
-    assert_eq!((returned, crate::support::properties(&calls)), (7, vec![json!({"value": null, "fine": 1})]));
+    assert_eq!(
+        (returned, crate::support::properties(&calls)),
+        (7, vec![json!({"value": null, "fine": 1})])
+    );
     let (returned, calls) = mengpaneel::testing::record(panicking_id);
-    assert_eq!((returned, crate::support::said(&calls)), (8, vec!["track Fine".to_owned()]));
+    assert_eq!(
+        (returned, crate::support::said(&calls)),
+        (8, vec!["track Fine".to_owned()])
+    );
     let (returned, calls) = mengpaneel::testing::record(panicking_spread);
-    assert_eq!((returned, crate::support::properties(&calls)), (9, vec![json!({})]));
-    assert_eq!(properties_of_future(|| panicking_value_of_async(1)), [json!({"value": null})]);
+    assert_eq!(
+        (returned, crate::support::properties(&calls)),
+        (9, vec![json!({})])
+    );
+    assert_eq!(
+        properties_of_future(|| panicking_value_of_async(1)),
+        [json!({"value": null})]
+    );
 }
 
 thread_local! {

@@ -6,7 +6,10 @@ use serde_json::Value;
 
 /// The calls as words: `identify 1`, `track Sign In`.
 pub(crate) fn said(calls: &Calls) -> Vec<String> {
-    calls.iter().map(|call| format!("{} {}", call.method(), call.str_arg(0).unwrap_or("-"))).collect()
+    calls
+        .iter()
+        .map(|call| format!("{} {}", call.method(), call.str_arg(0).unwrap_or("-")))
+        .collect()
 }
 
 /// What `body` recorded, as words.
@@ -21,7 +24,12 @@ pub(crate) fn properties(calls: &Calls) -> Vec<Value> {
         properties.retain(|name, _| name != "$insert_id" && name != "time");
         Value::from(properties)
     };
-    calls.tracking.iter().filter_map(|call| call.properties()).map(own).collect()
+    calls
+        .tracking
+        .iter()
+        .filter_map(|call| call.properties())
+        .map(own)
+        .collect()
 }
 
 /// The properties of the events that `body` recorded.

@@ -30,7 +30,11 @@ pub struct Properties {
 
 /// The properties of one of them.
 pub fn properties(number: usize) -> Properties {
-    Properties { title: "A post about something", number, plan: "Pro" }
+    Properties {
+        title: "A post about something",
+        number,
+        plan: "Pro",
+    }
 }
 
 /// Whose event it is: one of a thousand.
@@ -47,14 +51,19 @@ pub struct Sink {
 impl Sink {
     /// The sink of another process, whose CPU and memory are not counted here.
     pub fn named() -> Self {
-        let url = std::env::args().nth(1).expect("the sink's URL is the first argument");
+        let url = std::env::args()
+            .nth(1)
+            .expect("the sink's URL is the first argument");
         Self { url }
     }
 
     /// Serves on a free port, for ever.
     pub fn serve(started: impl FnOnce(String)) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        started(format!("http://{}", listener.local_addr().expect("an address")));
+        started(format!(
+            "http://{}",
+            listener.local_addr().expect("an address")
+        ));
         let events = Arc::new(AtomicUsize::new(0));
         for stream in listener.incoming().flatten() {
             let events = Arc::clone(&events);
@@ -66,10 +75,16 @@ impl Sink {
     pub fn count(&self) -> usize {
         let address = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("the sink is there");
-        stream.write_all(b"GET /count HTTP/1.1\r\nconnection: close\r\n\r\n").expect("it listens");
+        stream
+            .write_all(b"GET /count HTTP/1.1\r\nconnection: close\r\n\r\n")
+            .expect("it listens");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
-        answer.rsplit('\n').next().and_then(|count| count.parse().ok()).expect("a number")
+        answer
+            .rsplit('\n')
+            .next()
+            .and_then(|count| count.parse().ok())
+            .expect("a number")
     }
 }
 
@@ -78,7 +93,10 @@ fn serve(stream: &TcpStream, events: &AtomicUsize) -> Option<()> {
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     loop {
         let mut first = String::new();
-        reader.read_line(&mut first).ok().filter(|length| *length > 0)?;
+        reader
+            .read_line(&mut first)
+            .ok()
+            .filter(|length| *length > 0)?;
         let (mut length, mut is_gzip, mut line) = (0, false, String::new());
         loop {
             line.clear();
@@ -108,11 +126,19 @@ fn serve(stream: &TcpStream, events: &AtomicUsize) -> Option<()> {
             events.fetch_add(count(&body), Ordering::SeqCst);
             // What Mixpanel and PostHog say to what they take; `/track` says less unless it is asked for more.
             let is_terse = first.contains("verbose=0");
-            if is_terse { "1".to_owned() } else { r#"{"code":200,"status":1}"#.to_owned() }
+            if is_terse {
+                "1".to_owned()
+            } else {
+                r#"{"code":200,"status":1}"#.to_owned()
+            }
         };
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
-        writer.write_all(format!("{head}{answer}").as_bytes()).ok()?;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
+        );
+        writer
+            .write_all(format!("{head}{answer}").as_bytes())
+            .ok()?;
         if first.starts_with("GET /count") {
             return None;
         }
@@ -142,7 +168,12 @@ pub struct Run {
 impl Run {
     /// Begins.
     pub fn begin(name: &'static str) -> Self {
-        Self { name, begun: Instant::now(), cpu: cpu(), enqueued: None }
+        Self {
+            name,
+            begun: Instant::now(),
+            cpu: cpu(),
+            enqueued: None,
+        }
     }
 
     /// The last event was handed in.
@@ -154,7 +185,9 @@ impl Run {
     pub fn end(self, sink: &Sink, sent: usize) {
         let (took, used) = (self.begun.elapsed(), cpu() - self.cpu);
         let each = |time: Duration| time.as_secs_f64() * 1e6 / sent as f64;
-        let enqueue = self.enqueued.map_or("-".to_owned(), |time| format!("{:.2} µs", each(time)));
+        let enqueue = self
+            .enqueued
+            .map_or("-".to_owned(), |time| format!("{:.2} µs", each(time)));
         let arrived = sink.count();
         println!(
             "| {} | {enqueue} | {:.0} | {:.2} µs | {} MiB | {arrived} |",
@@ -176,5 +209,6 @@ fn cpu() -> Duration {
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).expect("a peak")
+    peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok())
+        .expect("a peak")
 }

@@ -1,6 +1,9 @@
 //! Each function has something to complain of, or expects a complaint.
 #![warn(clippy::pedantic, clippy::nursery)]
-#![allow(clippy::missing_const_for_fn, reason = "a function that records anything is none")]
+#![allow(
+    clippy::missing_const_for_fn,
+    reason = "a function that records anything is none"
+)]
 
 pub mod of_clippy;
 pub mod of_exits;

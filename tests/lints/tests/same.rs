@@ -1,5 +1,5 @@
-//! The compiler and Clippy say the same, at the same places, with the attributes and without; and no less than
-//! with `tracing::instrument`.
+//! The compiler and Clippy say the same, at the same places, with the attributes and without; and
+//! no less than with `tracing::instrument`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,35 @@ use serde_json::Value;
 
 /// Lints that an attribute hides, and the functions in which it does.
 const HIDDEN: [(&str, &[&str]); 5] = [
-    // The lint reads the `Some` at the end of the function, where the frame ends with an attribute.
+    // The lint reads the `Some` at the end of the function, where the frame ends with an
+    // attribute.
     (
         "clippy::unnecessary_wraps",
-        &["unnecessary_wraps", "unnecessary_wraps_of_result", "unnecessary_wraps_of_unit", "panics_in_a_result"],
+        &[
+            "unnecessary_wraps",
+            "unnecessary_wraps_of_result",
+            "unnecessary_wraps_of_unit",
+            "panics_in_a_result",
+        ],
     ),
     // The lint wants a function that is one async block and nothing else.
-    ("clippy::manual_async_fn", &["manual_async", "manual_async_of_unit"]),
+    (
+        "clippy::manual_async_fn",
+        &["manual_async", "manual_async_of_unit"],
+    ),
     // A body that `return` or `?` may leave, or whose value may borrow, stands in a closure.
-    ("unconditional_recursion", &["recursion_before_an_exit", "recursion_of_a_borrow"]),
-    // Where the value may borrow, or several parameters are dropped in their order, the closure owns what it uses.
+    (
+        "unconditional_recursion",
+        &["recursion_before_an_exit", "recursion_of_a_borrow"],
+    ),
+    // Where the value may borrow, or several parameters are dropped in their order, the closure
+    // owns what it uses.
     (
         "clippy::needless_pass_by_value",
-        &["needless_pass_by_value_beside_a_borrow", "needless_pass_by_value_of_several_before_an_exit"],
+        &[
+            "needless_pass_by_value_beside_a_borrow",
+            "needless_pass_by_value_of_several_before_an_exit",
+        ],
     ),
     // A macro of unknown making may await.
     ("clippy::unused_async", &["unused_async_beside_a_macro"]),
@@ -30,8 +46,14 @@ const HIDDEN: [(&str, &[&str]); 5] = [
 
 /// Lints among [`HIDDEN`] that `instrument` shows, in functions in which the attributes hide them.
 const SHOWN_BY_INSTRUMENT: [(&str, &str); 2] = [
-    ("clippy::needless_pass_by_value", "needless_pass_by_value_beside_a_borrow"),
-    ("clippy::needless_pass_by_value", "needless_pass_by_value_of_several_before_an_exit"),
+    (
+        "clippy::needless_pass_by_value",
+        "needless_pass_by_value_beside_a_borrow",
+    ),
+    (
+        "clippy::needless_pass_by_value",
+        "needless_pass_by_value_of_several_before_an_exit",
+    ),
 ];
 
 /// Mistakes that the compiler tells with another code, at the same line.
@@ -46,7 +68,8 @@ const TOLD_OTHERWISE: [(&str, &str); 4] = [
     ("E0283", "reads_before_it_is_bound"),
 ];
 
-/// A mistake that the compiler tells at the return type, which is written out in the body, and not at the value.
+/// A mistake that the compiler tells at the return type, which is written out in the body, and not
+/// at the value.
 const TOLD_AT_THE_TYPE: &str = "boxes_a_borrow";
 
 /// A complaint and its place.
@@ -69,17 +92,35 @@ fn complaints(cfgs: &[&str]) -> Complaints {
     // Cargo takes warnings from its cache unless the file is newer.
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
     let now = std::time::SystemTime::now();
-    std::fs::File::options().append(true).open(source).unwrap().set_modified(now).unwrap();
+    std::fs::File::options()
+        .append(true)
+        .open(source)
+        .unwrap()
+        .set_modified(now)
+        .unwrap();
     let mut clippy = Command::new(env!("CARGO"));
-    let args = ["clippy", "--quiet", "-p", env!("CARGO_PKG_NAME"), "--lib", "--message-format=json"];
+    let args = [
+        "clippy",
+        "--quiet",
+        "-p",
+        env!("CARGO_PKG_NAME"),
+        "--lib",
+        "--message-format=json",
+    ];
     clippy.args(args).args(["--", "--cap-lints=warn"]);
     for cfg in cfgs {
         clippy.args(["--cfg", cfg]);
     }
-    let output = clippy.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let output = clippy
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
     let messages = String::from_utf8(output.stdout).unwrap();
     let mut complaints = Complaints::new();
-    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+    for message in messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    {
         if let Some(complaint) = complaint(&message["message"]) {
             *complaints.entry(complaint).or_default() += 1;
         }
@@ -88,11 +129,22 @@ fn complaints(cfgs: &[&str]) -> Complaints {
 }
 
 fn complaint(message: &Value) -> Option<Complaint> {
-    let code = message["code"]["code"].as_str().or(message["message"].as_str())?.to_owned();
-    let span = message["spans"].as_array()?.iter().find(|span| span["is_primary"] == true)?;
+    let code = message["code"]["code"]
+        .as_str()
+        .or(message["message"].as_str())?
+        .to_owned();
+    let span = message["spans"]
+        .as_array()?
+        .iter()
+        .find(|span| span["is_primary"] == true)?;
     let (line, column) = (span["line_start"].as_u64()?, span["column_start"].as_u64()?);
     let function = function(&workspace().join(span["file_name"].as_str()?), line);
-    Some(Complaint { code, function, line, column })
+    Some(Complaint {
+        code,
+        function,
+        line,
+        column,
+    })
 }
 
 fn workspace() -> PathBuf {
@@ -105,31 +157,53 @@ fn function(file: &Path, line: u64) -> String {
     let lines: Vec<&str> = source.lines().collect();
     let declared = |line: &&str| {
         let (_, declared) = line.trim_start().split_once("fn ")?;
-        (!line.starts_with("        ")).then(|| declared.split(['(', '<']).next().unwrap_or_default().to_owned())
+        (!line.starts_with("        ")).then(|| {
+            declared
+                .split(['(', '<'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
     };
     let (before, after) = lines.split_at(usize::try_from(line).unwrap().min(lines.len()));
-    let is_attribute = before.last().is_some_and(|line| line.trim_start().starts_with("#["));
-    let found = if is_attribute { after.iter().find_map(declared) } else { before.iter().rev().find_map(declared) };
+    let is_attribute = before
+        .last()
+        .is_some_and(|line| line.trim_start().starts_with("#["));
+    let found = if is_attribute {
+        after.iter().find_map(declared)
+    } else {
+        before.iter().rev().find_map(declared)
+    };
     found.unwrap_or_else(|| file.display().to_string())
 }
 
 /// The complaints of `one` that `other` has not, or not as often.
 fn missing(one: &Complaints, other: &Complaints) -> Vec<Complaint> {
-    let is_missing =
-        |(complaint, count): &(&Complaint, &usize)| other.get(*complaint).is_none_or(|other| other < *count);
-    one.iter().filter(is_missing).map(|(complaint, _)| complaint.clone()).collect()
+    let is_missing = |(complaint, count): &(&Complaint, &usize)| {
+        other.get(*complaint).is_none_or(|other| other < *count)
+    };
+    one.iter()
+        .filter(is_missing)
+        .map(|(complaint, _)| complaint.clone())
+        .collect()
 }
 
 /// The code and the function of each complaint, once.
 fn functions(complaints: Vec<Complaint>) -> Vec<(String, String)> {
-    let mut functions: Vec<_> = complaints.into_iter().map(|found| (found.code, found.function)).collect();
+    let mut functions: Vec<_> = complaints
+        .into_iter()
+        .map(|found| (found.code, found.function))
+        .collect();
     functions.sort();
     functions.dedup();
     functions
 }
 
 fn owned(listed: impl IntoIterator<Item = (&'static str, &'static str)>) -> Vec<(String, String)> {
-    let mut owned: Vec<_> = listed.into_iter().map(|(code, function)| (code.to_owned(), function.to_owned())).collect();
+    let mut owned: Vec<_> = listed
+        .into_iter()
+        .map(|(code, function)| (code.to_owned(), function.to_owned()))
+        .collect();
     owned.sort();
     owned
 }
@@ -139,28 +213,50 @@ fn attributes_add_no_lint_and_hide_those_that_are_listed() {
     let plain = complaints(&["complaints"]);
     let annotated = complaints(&["complaints", "annotated"]);
     let instrumented = complaints(&["complaints", "instrumented"]);
-    for (of, all) in [("plain", &plain), ("annotated", &annotated), ("instrumented", &instrumented)] {
+    for (of, all) in [
+        ("plain", &plain),
+        ("annotated", &annotated),
+        ("instrumented", &instrumented),
+    ] {
         assert!(all.len() > 200, "{of}: {all:#?}");
-        assert!(all.keys().all(|complaint| !complaint.code.starts_with("E0")), "{of}: {all:#?}");
+        assert!(
+            all.keys()
+                .all(|complaint| !complaint.code.starts_with("E0")),
+            "{of}: {all:#?}"
+        );
     }
     assert_eq!(missing(&annotated, &plain), []);
     let hidden = functions(missing(&plain, &annotated));
-    let listed =
-        HIDDEN.into_iter().flat_map(|(lint, functions)| functions.iter().map(move |function| (lint, *function)));
+    let listed = HIDDEN
+        .into_iter()
+        .flat_map(|(lint, functions)| functions.iter().map(move |function| (lint, *function)));
     assert_eq!(hidden, owned(listed));
 
     let hidden_by_instrument = functions(missing(&plain, &instrumented));
-    let shown: Vec<_> = hidden.into_iter().filter(|hidden| !hidden_by_instrument.contains(hidden)).collect();
+    let shown: Vec<_> = hidden
+        .into_iter()
+        .filter(|hidden| !hidden_by_instrument.contains(hidden))
+        .collect();
     assert_eq!(shown, owned(SHOWN_BY_INSTRUMENT));
 }
 
-/// What the compiler says of mistakes, without columns: that of a missing value is its block, where without an
-/// attribute it is the return type before.
+/// What the compiler says of mistakes, without columns: that of a missing value is its block, where
+/// without an attribute it is the return type before.
 fn mistakes(cfgs: &[&str]) -> Complaints {
     let mut by_line = Complaints::new();
     for (mistake, count) in complaints(cfgs) {
-        let code = if mistake.code.starts_with("aborting due to") { continue } else { mistake.code.clone() };
-        *by_line.entry(Complaint { code, column: 0, ..mistake }).or_default() += count;
+        let code = if mistake.code.starts_with("aborting due to") {
+            continue;
+        } else {
+            mistake.code.clone()
+        };
+        *by_line
+            .entry(Complaint {
+                code,
+                column: 0,
+                ..mistake
+            })
+            .or_default() += count;
     }
     by_line
 }
@@ -173,8 +269,11 @@ fn attributes_leave_every_mistake_at_its_line() {
         assert!(plain.len() > 25, "{plain:#?}");
         let is_listed = |mistake: &Complaint| {
             let at_line = |all: &Complaints| all.keys().any(|other| other.line == mistake.line);
-            let listed = TOLD_OTHERWISE.iter().any(|(_, function)| *function == mistake.function);
-            (listed && at_line(&plain) && at_line(&annotated)) || mistake.function == TOLD_AT_THE_TYPE
+            let listed = TOLD_OTHERWISE
+                .iter()
+                .any(|(_, function)| *function == mistake.function);
+            (listed && at_line(&plain) && at_line(&annotated))
+                || mistake.function == TOLD_AT_THE_TYPE
         };
         let mut differs = missing(&plain, &annotated);
         differs.extend(missing(&annotated, &plain));

@@ -1,5 +1,5 @@
-//! A server whose visitors may or may not be tracked: mixpanel-js is configured as `JS_CONFIG` says, and
-//! the cookie `rule` is the application's own rule where `RULE` is set.
+//! A server whose visitors may or may not be tracked: mixpanel-js is configured as `JS_CONFIG`
+//! says, and the cookie `rule` is the application's own rule where `RULE` is set.
 
 use std::io::Read as _;
 
@@ -11,10 +11,17 @@ use mengpaneel_tests::Workshop;
 
 fn main() {
     let variable = |name| std::env::var(name).unwrap_or_default();
-    let config = serde_json::from_str(&variable("JS_CONFIG")).unwrap_or_else(|_| serde_json::json!({}));
+    let config =
+        serde_json::from_str(&variable("JS_CONFIG")).unwrap_or_else(|_| serde_json::json!({}));
     let workshop = Workshop::build(routes, |builder| {
-        let builder = builder.lib_url(variable("CDN") + "/mixpanel.js").js_config(config);
-        if variable("RULE").is_empty() { builder } else { builder.consent(rule) }
+        let builder = builder
+            .lib_url(variable("CDN") + "/mixpanel.js")
+            .js_config(config);
+        if variable("RULE").is_empty() {
+            builder
+        } else {
+            builder.consent(rule)
+        }
     });
     println!("mixpanel on {}", workshop.stand_in.url());
     println!("listening on {}", workshop.url);
@@ -38,11 +45,13 @@ fn routes(config: &mut web::ServiceConfig) {
 #[mengpaneel::track("View")]
 #[get("/page")]
 async fn view() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(
-        "<!doctype html><html><head></head><body><script>mixpanel.track('Own');</script>\
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(
+            "<!doctype html><html><head></head><body><script>mixpanel.track('Own');</script>\
          <form method=post action=/choose/in><button id=in>in</button></form>\
          <form method=post action=/choose/out><button id=out>out</button></form></body></html>",
-    )
+        )
 }
 
 #[post("/choose/{choice}")]
@@ -54,5 +63,7 @@ async fn choose(choice: web::Path<String>, mixpanel: Mixpanel) -> HttpResponse {
         mixpanel.opt_out_tracking();
     }
     mixpanel.track("After", ());
-    HttpResponse::SeeOther().insert_header((LOCATION, "/page")).finish()
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, "/page"))
+        .finish()
 }

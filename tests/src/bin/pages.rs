@@ -6,8 +6,8 @@ use std::io::Read as _;
 
 use actix_web::cookie::Cookie;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, HeaderName, IF_MODIFIED_SINCE,
-    LAST_MODIFIED, LOCATION,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, HeaderName,
+    IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION,
 };
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use futures_util::{StreamExt as _, stream};
@@ -16,7 +16,11 @@ use serde::Deserialize;
 
 fn main() {
     let cdn = cdn();
-    let workshop = Workshop::build(routes, |builder| builder.lib_url(cdn + "/mixpanel.js").inject_into_streams(true));
+    let workshop = Workshop::build(routes, |builder| {
+        builder
+            .lib_url(cdn + "/mixpanel.js")
+            .inject_into_streams(true)
+    });
     println!("mixpanel on {}", workshop.stand_in.url());
     println!("listening on {}", workshop.url);
     // Until whoever started it closes its input, or ends it.
@@ -52,7 +56,9 @@ fn routes(config: &mut web::ServiceConfig) {
 fn page(head: &str, body: &str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .body(format!("<!doctype html><html><head>{head}</head><body>{body}</body></html>"))
+        .body(format!(
+            "<!doctype html><html><head>{head}</head><body>{body}</body></html>"
+        ))
 }
 
 #[derive(Deserialize)]
@@ -74,19 +80,32 @@ struct Policies {
 async fn policy(asked: web::Query<Policies>) -> HttpResponse {
     let asked = asked.into_inner();
     let mut head = asked.meta.map_or_else(String::new, |policy| {
-        format!("<meta http-equiv=Content-Security-Policy content=\"{}\">", policy.replace('"', "&quot;"))
+        format!(
+            "<meta http-equiv=Content-Security-Policy content=\"{}\">",
+            policy.replace('"', "&quot;")
+        )
     });
     if let Some(nonce) = asked.script {
         let script = mengpaneel::script();
-        head.push_str(&if nonce.is_empty() { script.tag() } else { script.tag_with_nonce(&nonce) });
+        head.push_str(&if nonce.is_empty() {
+            script.tag()
+        } else {
+            script.tag_with_nonce(&nonce)
+        });
     }
     let mut page = page(&head, "");
     let policies = [
         (CONTENT_SECURITY_POLICY, asked.policy),
         (CONTENT_SECURITY_POLICY, asked.second),
         (CONTENT_SECURITY_POLICY_REPORT_ONLY, asked.report_only),
-        (HeaderName::from_static("cross-origin-embedder-policy"), asked.embedder),
-        (HeaderName::from_static("document-isolation-policy"), asked.isolation),
+        (
+            HeaderName::from_static("cross-origin-embedder-policy"),
+            asked.embedder,
+        ),
+        (
+            HeaderName::from_static("document-isolation-policy"),
+            asked.isolation,
+        ),
         (HeaderName::from_static("integrity-policy"), asked.integrity),
     ];
     for (name, value) in policies {
@@ -101,7 +120,10 @@ async fn policy(asked: web::Query<Policies>) -> HttpResponse {
 #[mengpaneel::track("View Installed")]
 #[get("/installed")]
 async fn installed() -> HttpResponse {
-    page("<script>navigator.serviceWorker.register('/worker.js')</script>", "")
+    page(
+        "<script>navigator.serviceWorker.register('/worker.js')</script>",
+        "",
+    )
 }
 
 /// The service worker of [`installed`].
@@ -138,37 +160,52 @@ async fn library(path: web::Path<(String, u32)>) -> HttpResponse {
 #[mengpaneel::track("Part")]
 #[post("/part")]
 async fn part() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body("<b>done</b>")
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body("<b>done</b>")
 }
 
 /// A redirect, after which a page is shown.
 #[mengpaneel::track("Moved")]
 #[post("/moved/{name}")]
 async fn moved(name: web::Path<String>) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((LOCATION, format!("/library/{name}/7"))).finish()
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, format!("/library/{name}/7")))
+        .finish()
 }
 
 /// A page that flows, and records on the way.
 #[mengpaneel::track("View Stream")]
 #[get("/streamed")]
 async fn streamed() -> HttpResponse {
-    let parts = ["<!doctype html><html><he", "ad><title>x</title></he", "ad><body>one ", "two</body></html>"];
+    let parts = [
+        "<!doctype html><html><he",
+        "ad><title>x</title></he",
+        "ad><body>one ",
+        "two</body></html>",
+    ];
     let parts = stream::iter(parts).map(|piece| {
         if piece.starts_with("two") {
             mengpaneel::track("Late", ());
         }
         Ok::<_, Infallible>(web::Bytes::from_static(piece.as_bytes()))
     });
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").streaming(parts)
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .streaming(parts)
 }
 
 /// A page that has another one prerendered, and goes there after a while.
 #[get("/prerenders")]
 async fn prerenders() -> HttpResponse {
-    let rules = r#"{"prerender": [{"source": "list", "urls": ["/shown"], "eagerness": "immediate"}]}"#;
+    let rules =
+        r#"{"prerender": [{"source": "list", "urls": ["/shown"], "eagerness": "immediate"}]}"#;
     let head = format!("<script type=speculationrules>{rules}</script>");
     // Long enough for mixpanel-js to send what it was told: each five seconds.
-    page(&head, "<script>setTimeout(function () { location.href = '/shown'; }, 7000);</script>")
+    page(
+        &head,
+        "<script>setTimeout(function () { location.href = '/shown'; }, 7000);</script>",
+    )
 }
 
 #[mengpaneel::track("Shown")]
@@ -188,7 +225,8 @@ struct Back {
     after: u32,
 }
 
-/// A page that goes to another one, which goes back; and that says so once it is shown again as it was.
+/// A page that goes to another one, which goes back; and that says so once it is shown again as it
+/// was.
 #[mengpaneel::track("Leaves")]
 #[get("/leaves")]
 async fn leaves(back: web::Query<Back>) -> HttpResponse {
@@ -213,7 +251,13 @@ async fn comes_back(back: web::Query<Back>) -> HttpResponse {
     } else {
         ""
     };
-    page(head, &format!("<script>setTimeout(function () {{ history.back(); }}, {});</script>", back.after))
+    page(
+        head,
+        &format!(
+            "<script>setTimeout(function () {{ history.back(); }}, {});</script>",
+            back.after
+        ),
+    )
 }
 
 #[mengpaneel::track("Restored")]
@@ -234,7 +278,10 @@ async fn kept(request: HttpRequest) -> HttpResponse {
     mengpaneel::register(serde_json::json!({"Kept": true}));
     mengpaneel::people().increment("Views", 1);
     let mut page = page("", "kept");
-    page.headers_mut().insert(CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("private, max-age=600"));
+    page.headers_mut().insert(
+        CACHE_CONTROL,
+        actix_web::http::header::HeaderValue::from_static("private, max-age=600"),
+    );
     page
 }
 
@@ -271,8 +318,12 @@ async fn sign(user: web::Path<String>) -> HttpResponse {
 /// A page without calls that has another one fetched ahead.
 #[get("/prefetches")]
 async fn prefetches() -> HttpResponse {
-    let rules = r#"{"prefetch": [{"source": "list", "urls": ["/kept/9"], "eagerness": "immediate"}]}"#;
-    page(&format!("<script type=speculationrules>{rules}</script>"), "<a href=/kept/9>next</a>")
+    let rules =
+        r#"{"prefetch": [{"source": "list", "urls": ["/kept/9"], "eagerness": "immediate"}]}"#;
+    page(
+        &format!("<script type=speculationrules>{rules}</script>"),
+        "<a href=/kept/9>next</a>",
+    )
 }
 
 #[mengpaneel::track("Activated")]

@@ -13,11 +13,16 @@ struct Browser {
 
 impl Browser {
     fn new(workshop: &Workshop) -> Self {
-        Self { visitor: Visitor::browser(&workshop.url), js: Js::new("d1") }
+        Self {
+            visitor: Visitor::browser(&workshop.url),
+            js: Js::new("d1"),
+        }
     }
 
     async fn visit(&mut self, path: &str) {
-        self.visitor.cookies.insert("mp_demo_mixpanel".into(), self.js.cookie());
+        self.visitor
+            .cookies
+            .insert("mp_demo_mixpanel".into(), self.js.cookie());
         let page = self.visitor.get(path).await_page().await;
         self.js.run(&page);
     }
@@ -36,7 +41,10 @@ async fn in_every_order_each_event_is_its_users_own_and_counted_once() {
     let keyed = workshop();
     for first in STEPS {
         for second in STEPS.into_iter().filter(|second| second.0 != first.0) {
-            for third in STEPS.into_iter().filter(|third| third.0 != first.0 && third.0 != second.0) {
+            for third in STEPS
+                .into_iter()
+                .filter(|third| third.0 != first.0 && third.0 != second.0)
+            {
                 for pages_between in [false, true] {
                     let order = [first, second, third];
                     let mut browser = Browser::new(&keyed);
@@ -45,7 +53,9 @@ async fn in_every_order_each_event_is_its_users_own_and_counted_once() {
                         browser.visit(&format!("/?{wish}&then=/")).await;
                         if pages_between {
                             // Who signed out sees a page of nobody's.
-                            browser.visit(&format!("/?who={}", if name == "out" { "-" } else { who })).await;
+                            browser
+                                .visit(&format!("/?who={}", if name == "out" { "-" } else { who }))
+                                .await;
                         }
                     }
                     browser.visit("/").await;
@@ -73,8 +83,14 @@ async fn another_users_event_goes_by_the_server_as_their_own() {
     assert_eq!(js::names(&js::all([&browser.js], &[])), ["Sign In"]);
     let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     let event = &arrived[0];
-    assert_eq!((event.event(), event.distinct_id()), ("Sign Out", Some("42")));
-    assert_eq!((event.property("$user_id"), event.property("$device_id")), (&"42".into(), &"d1".into()));
+    assert_eq!(
+        (event.event(), event.distinct_id()),
+        ("Sign Out", Some("42"))
+    );
+    assert_eq!(
+        (event.property("$user_id"), event.property("$device_id")),
+        (&"42".into(), &"d1".into())
+    );
 }
 
 #[tokio::test]
@@ -84,19 +100,37 @@ async fn an_event_of_nobody_yet_is_theirs_whom_the_next_page_identifies() {
     browser.visit("/?track=Ask+For+Account&then=/").await;
     browser.visit("/?alias=42&who=42").await;
     let sent = js::all([&browser.js], &[]);
-    assert_eq!((sent[0].name.as_str(), sent[0].user_id.as_deref()), ("Ask For Account", Some("42")));
+    assert_eq!(
+        (sent[0].name.as_str(), sent[0].user_id.as_deref()),
+        ("Ask For Account", Some("42"))
+    );
 }
 
 #[tokio::test]
 async fn an_event_says_whose_it_is_under_both_of_mixpanels_identity_systems() {
     let workshop = workshop();
     let mut browser = Browser::new(&workshop);
-    browser.visitor.cookies.insert("mp_demo_mixpanel".into(), browser.js.cookie());
-    browser.visitor.get("/?alias=42&who=42&track=Sign+Up&then=/").await_page().await;
+    browser
+        .visitor
+        .cookies
+        .insert("mp_demo_mixpanel".into(), browser.js.cookie());
+    browser
+        .visitor
+        .get("/?alias=42&who=42&track=Sign+Up&then=/")
+        .await_page()
+        .await;
     let page = browser.visitor.get("/?who=42").await_page().await;
     assert_eq!(page.said(), ["alias 42", "identify 42", "track Sign Up"]);
-    for (property, value) in [("$user_id", "42"), ("distinct_id", "42"), ("$device_id", "d1")] {
-        assert_eq!(page.property("Sign Up", property), Some(value.into()), "{property}");
+    for (property, value) in [
+        ("$user_id", "42"),
+        ("distinct_id", "42"),
+        ("$device_id", "d1"),
+    ] {
+        assert_eq!(
+            page.property("Sign Up", property),
+            Some(value.into()),
+            "{property}"
+        );
     }
 }
 
@@ -104,24 +138,43 @@ async fn an_event_says_whose_it_is_under_both_of_mixpanels_identity_systems() {
 async fn a_profile_that_a_known_user_changes_does_not_wait_for_anothers_page() {
     let workshop = workshop();
     let mut browser = Browser::new(&workshop);
-    browser.visit("/?who=42&track=Buy&set=Plan&increment=Posts&then=/").await;
+    browser
+        .visit("/?who=42&track=Buy&set=Plan&increment=Posts&then=/")
+        .await;
     let page = browser.visitor.get("/?who=43").await_page().await;
     assert_eq!(page.said(), ["identify 43"]);
     settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    let owners: Vec<_> = workshop.stand_in.profiles().iter().map(|one| one.distinct_id().map(str::to_owned)).collect();
+    let owners: Vec<_> = workshop
+        .stand_in
+        .profiles()
+        .iter()
+        .map(|one| one.distinct_id().map(str::to_owned))
+        .collect();
     assert_eq!(owners, [Some("42".to_owned()), Some("42".to_owned())]);
 }
 
 #[tokio::test]
 async fn setup_that_waited_gives_way_to_the_pages_own_and_to_its_silence() {
     for (says, expected) in [
-        ("", vec!["alias 42", "identify 42", "track Buy", "track View"]),
+        (
+            "",
+            vec!["alias 42", "identify 42", "track Buy", "track View"],
+        ),
         ("&who=43", vec!["alias 42", "identify 43", "track View"]),
         ("&who=-", vec!["alias 42", "track Buy", "track View"]),
     ] {
         let workshop = workshop();
         let mut ada = Visitor::browser(&workshop.url);
-        ada.get("/?alias=42&who=42&track=Buy&then=/").await_page().await;
-        assert_eq!(ada.get(&format!("/?track=View{says}")).await_page().await.said(), expected, "{says}");
+        ada.get("/?alias=42&who=42&track=Buy&then=/")
+            .await_page()
+            .await;
+        assert_eq!(
+            ada.get(&format!("/?track=View{says}"))
+                .await_page()
+                .await
+                .said(),
+            expected,
+            "{says}"
+        );
     }
 }

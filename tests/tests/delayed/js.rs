@@ -35,7 +35,14 @@ pub(crate) struct Js {
 impl Js {
     pub(crate) fn new(device: &str) -> Self {
         let distinct = format!("$device:{device}");
-        Self { device: device.into(), user: None, alias: None, distinct, sent: BTreeMap::new(), increments: vec![] }
+        Self {
+            device: device.into(),
+            user: None,
+            alias: None,
+            distinct,
+            sent: BTreeMap::new(),
+            increments: vec![],
+        }
     }
 
     /// Runs the calls of a page, or of a header.
@@ -60,7 +67,11 @@ impl Js {
                 let mut properties = serde_json::Map::new();
                 properties.insert("distinct_id".into(), json!(self.distinct));
                 properties.insert("$device_id".into(), json!(self.device));
-                properties.extend(self.user.iter().map(|user| ("$user_id".to_owned(), json!(user))));
+                properties.extend(
+                    self.user
+                        .iter()
+                        .map(|user| ("$user_id".to_owned(), json!(user))),
+                );
                 properties.extend(call.properties().cloned().unwrap_or_default());
                 let (key, sent) = counted(call.str_arg(0).unwrap(), &Value::Object(properties));
                 self.sent.insert(key, sent);
@@ -81,18 +92,42 @@ impl Js {
 
 fn counted(name: &str, properties: &Value) -> (Key, Sent) {
     let of = |name: &str| properties[name].clone();
-    let merged = if of("$user_id").is_null() { of("$device_id") } else { of("$user_id") };
-    let key = json!([name, of("time"), of("distinct_id"), merged, of("$insert_id")]).to_string();
+    let merged = if of("$user_id").is_null() {
+        of("$device_id")
+    } else {
+        of("$user_id")
+    };
+    let key = json!([
+        name,
+        of("time"),
+        of("distinct_id"),
+        merged,
+        of("$insert_id")
+    ])
+    .to_string();
     let text = |name: &str| properties[name].as_str().map(str::to_owned);
     let distinct_id = text("distinct_id").unwrap_or_default();
-    (key, Sent { name: name.into(), at: of("At"), distinct_id, user_id: text("$user_id") })
+    (
+        key,
+        Sent {
+            name: name.into(),
+            at: of("At"),
+            distinct_id,
+            user_id: text("$user_id"),
+        },
+    )
 }
 
 /// Everything that is counted: what browsers sent, and what the server did.
-pub(crate) fn all<'a>(browsers: impl IntoIterator<Item = &'a Js>, server: &[Received]) -> Vec<Sent> {
+pub(crate) fn all<'a>(
+    browsers: impl IntoIterator<Item = &'a Js>,
+    server: &[Received],
+) -> Vec<Sent> {
     let mut sent: BTreeMap<Key, Sent> = BTreeMap::new();
     sent.extend(browsers.into_iter().flat_map(|js| js.sent.clone()));
-    let events = server.iter().filter(|event| !event.event().starts_with('$'));
+    let events = server
+        .iter()
+        .filter(|event| !event.event().starts_with('$'));
     sent.extend(events.map(|event| counted(event.event(), &event.body["properties"])));
     sent.into_values().collect()
 }

@@ -1,5 +1,5 @@
-//! Random sequences of requests, against a model of what Mixpanel must have counted at the end: each
-//! event once, and as its user's. `PROPTEST_CASES` says how many sequences.
+//! Random sequences of requests, against a model of what Mixpanel must have counted at the end:
+//! each event once, and as its user's. `PROPTEST_CASES` says how many sequences.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
@@ -53,22 +53,49 @@ enum Way {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let way = select(vec![Way::Navigation, Way::Navigation, Way::Navigation, Way::Capable, Way::Fetch, Way::Image]);
+    let way = select(vec![
+        Way::Navigation,
+        Way::Navigation,
+        Way::Navigation,
+        Way::Capable,
+        Way::Fetch,
+        Way::Image,
+    ]);
     let who = select(vec!["", "", "-", "1", "1", "2", "3"]);
     let session = select(vec!["", "", "", "own", "renew", "purge", "clear"]);
-    let answer = select(vec!["page", "page", "/", "/", "/", "json", "panic", "err", "failing", "https://pay.example/"]);
+    let answer = select(vec![
+        "page",
+        "page",
+        "/",
+        "/",
+        "/",
+        "json",
+        "panic",
+        "err",
+        "failing",
+        "https://pay.example/",
+    ]);
     let events = prop_oneof![4 => 0..3_usize, 1 => 3..25_usize];
-    (way, who, any::<bool>(), session, events, any::<bool>(), answer).prop_map(
-        |(way, who, alias, session, events, increment, answer)| Request {
-            way,
-            who,
-            alias,
-            session,
-            events,
-            increment: increment && answer.starts_with('/'),
-            answer,
-        },
+    (
+        way,
+        who,
+        any::<bool>(),
+        session,
+        events,
+        any::<bool>(),
+        answer,
     )
+        .prop_map(
+            |(way, who, alias, session, events, increment, answer)| Request {
+                way,
+                who,
+                alias,
+                session,
+                events,
+                increment: increment && answer.starts_with('/'),
+                answer,
+            },
+        )
 }
 
 /// A browser of one user who signed up in it, or of several who did elsewhere: mixpanel-js itself
@@ -76,7 +103,9 @@ fn request() -> impl Strategy<Value = Request> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     (any::<bool>(), vec(step(), 1..25)).prop_map(|(is_one_user, mut steps)| {
         for step in &mut steps {
-            let (Step::Ask(request) | Step::Begin(request)) = step else { continue };
+            let (Step::Ask(request) | Step::Begin(request)) = step else {
+                continue;
+            };
             match request.who {
                 "" | "-" => request.alias = false,
                 _ if is_one_user => request.who = "1",
@@ -99,14 +128,24 @@ fn step() -> impl Strategy<Value = Step> {
 
 impl Request {
     fn path(&self, at: usize, gate: &str) -> String {
-        let Self { who, session, events, answer, .. } = self;
+        let Self {
+            who,
+            session,
+            events,
+            answer,
+            ..
+        } = self;
         let (base, then) = match *answer {
             "failing" => ("/failing", ""),
             "page" => ("/", ""),
             other => ("/", other),
         };
         let alias = if self.alias { who } else { "" };
-        let track = if *events == 0 { String::new() } else { format!("E{at}*{events}") };
+        let track = if *events == 0 {
+            String::new()
+        } else {
+            format!("E{at}*{events}")
+        };
         let increment = if self.increment { "Posts" } else { "" };
         format!(
             "{base}?who={who}&alias={alias}&session={session}&track={track}&increment={increment}&gate={gate}&then={then}"
@@ -117,8 +156,12 @@ impl Request {
         let ask = match self.way {
             Way::Navigation => visitor.get(path),
             Way::Capable => visitor.ask(Method::GET, path).capable(),
-            Way::Fetch => visitor.ask(Method::GET, path).header("sec-fetch-dest", "empty"),
-            Way::Image => visitor.ask(Method::GET, path).header("sec-fetch-mode", "no-cors"),
+            Way::Fetch => visitor
+                .ask(Method::GET, path)
+                .header("sec-fetch-dest", "empty"),
+            Way::Image => visitor
+                .ask(Method::GET, path)
+                .header("sec-fetch-mode", "no-cors"),
         };
         ask.send().await.ok()
     }
@@ -146,7 +189,9 @@ struct Run {
 impl Run {
     fn new(sessions: &Sessions, outbox: impl Outbox) -> Self {
         let workshop = Workshop::with_sessions(sessions, routes::routes, |builder| {
-            builder.unclaimed_after(Duration::from_millis(60)).outbox(outbox)
+            builder
+                .unclaimed_after(Duration::from_millis(60))
+                .outbox(outbox)
         });
         Self {
             visitor: Visitor::browser(&workshop.url),
@@ -162,14 +207,18 @@ impl Run {
     }
 
     async fn step(&mut self, at: usize, step: Step) {
-        self.visitor.cookies.insert("mp_demo_mixpanel".into(), self.js.cookie());
+        self.visitor
+            .cookies
+            .insert("mp_demo_mixpanel".into(), self.js.cookie());
         self.cookies.push(self.visitor.cookies.clone());
         self.twin.cookies.push(self.twin.visitor.cookies.clone());
         match step {
             Step::Ask(request) => {
                 self.expect(at, &request);
                 let page = request.send(&mut self.visitor, &request.path(at, "")).await;
-                let other = request.send(&mut self.twin.visitor, &request.path(at, "")).await;
+                let other = request
+                    .send(&mut self.twin.visitor, &request.path(at, ""))
+                    .await;
                 self.compare(page.as_ref(), other.as_ref());
                 self.show(&request, page);
             }
@@ -181,9 +230,16 @@ impl Run {
                     (&self.visitor, &self.workshop, &mut self.slow),
                     (&self.twin.visitor, &self.twin.workshop, &mut self.twin.slow),
                 ] {
-                    let (mut visitor, path, request) = (visitor.clone(), path.clone(), request.clone());
-                    let asked = tokio::spawn(async move { (request.send(&mut visitor, &path).await, request) });
-                    gatekeeper(workshop).get(&format!("/reached/{gate}")).await_page().await;
+                    let (mut visitor, path, request) =
+                        (visitor.clone(), path.clone(), request.clone());
+                    let asked =
+                        tokio::spawn(
+                            async move { (request.send(&mut visitor, &path).await, request) },
+                        );
+                    gatekeeper(workshop)
+                        .get(&format!("/reached/{gate}"))
+                        .await_page()
+                        .await;
                     slow.push_back((gate.clone(), asked));
                 }
             }
@@ -207,26 +263,47 @@ impl Run {
     fn expect(&mut self, at: usize, request: &Request) {
         let whose = Some(request.who.to_owned()).filter(|who| !matches!(who.as_str(), "" | "-"));
         for place in 1..=request.events {
-            self.expected.insert((format!("E{at}"), place as u64), whose.clone());
+            self.expected
+                .insert((format!("E{at}"), place as u64), whose.clone());
         }
         // One of nobody's is dropped where nobody is identified after it, as in mixpanel-js.
-        let (least, most) = (usize::from(request.increment && whose.is_some()), usize::from(request.increment));
+        let (least, most) = (
+            usize::from(request.increment && whose.is_some()),
+            usize::from(request.increment),
+        );
         self.increments = self.increments.start() + least..=self.increments.end() + most;
     }
 
     async fn finish(&mut self) {
-        let Some((page, request)) = finish(&self.workshop, &mut self.slow, &mut self.visitor).await else { return };
-        let other = finish(&self.twin.workshop, &mut self.twin.slow, &mut self.twin.visitor).await;
+        let Some((page, request)) = finish(&self.workshop, &mut self.slow, &mut self.visitor).await
+        else {
+            return;
+        };
+        let other = finish(
+            &self.twin.workshop,
+            &mut self.twin.slow,
+            &mut self.twin.visitor,
+        )
+        .await;
         self.compare(page.as_ref(), other.and_then(|(page, _)| page).as_ref());
         self.show(&request, page);
     }
 
     /// Notes where the application answers otherwise than it would without tracking.
     fn compare(&mut self, page: Option<&Page>, other: Option<&Page>) {
-        let seen = |page: &Page| (page.status, page.headers.iter().any(|(_, value)| value.starts_with("id=")));
+        let seen = |page: &Page| {
+            (
+                page.status,
+                page.headers
+                    .iter()
+                    .any(|(_, value)| value.starts_with("id=")),
+            )
+        };
         let (page, other) = (page.map(seen), other.map(seen));
         if page != other {
-            self.twin.differences.push(format!("{page:?} with tracking, {other:?} without"));
+            self.twin
+                .differences
+                .push(format!("{page:?} with tracking, {other:?} without"));
         }
     }
 
@@ -238,7 +315,10 @@ impl Run {
     }
 
     fn show(&mut self, request: &Request, page: Option<Page>) {
-        let Some(page) = page.filter(|_| matches!(request.way, Way::Navigation | Way::Capable)) else { return };
+        let Some(page) = page.filter(|_| matches!(request.way, Way::Navigation | Way::Capable))
+        else {
+            return;
+        };
         self.js.run(&page);
         let repeats = page.said().iter().any(|said| said.contains("increment"));
         if request.way == Way::Navigation && page.status == 200 && !repeats {
@@ -254,11 +334,14 @@ impl Run {
         let [with, without] = self.sessions().await;
         let (js, store) = (&self.js, &self.workshop.stand_in);
         let all_there = |sent: &[js::Sent]| {
-            self.expected.keys().all(|(name, place)| sent.iter().any(|one| &one.name == name && one.at == *place))
+            self.expected
+                .keys()
+                .all(|(name, place)| sent.iter().any(|one| &one.name == name && one.at == *place))
         };
         let increments = || js.increments.len() + increments_by_server(store);
         let waited = store.wait_for(DEADLINE / 6, |store| {
-            (all_there(&js::all([js], &store.events())) && increments() >= *self.increments.start()).then_some(())
+            (all_there(&js::all([js], &store.events())) && increments() >= *self.increments.start())
+                .then_some(())
         });
         let came = waited.await.map_err(|_| "lost").err();
         if let Err(error) = self.workshop.mengpaneel.shutdown(DEADLINE).await {
@@ -268,10 +351,15 @@ impl Run {
         let mut wrong = Vec::from_iter(came.map(str::to_owned));
         wrong.append(&mut self.twin.differences);
         if with != without {
-            wrong.push(format!("the session is {with}, and {without} without tracking"));
+            wrong.push(format!(
+                "the session is {with}, and {without} without tracking"
+            ));
         }
         for ((name, place), whose) in &self.expected {
-            let copies: Vec<_> = sent.iter().filter(|one| &one.name == name && one.at == *place).collect();
+            let copies: Vec<_> = sent
+                .iter()
+                .filter(|one| &one.name == name && one.at == *place)
+                .collect();
             match copies[..] {
                 [one] if whose.is_none() || &one.user_id == whose => {}
                 [one] => wrong.push(format!("{name} is {whose:?}'s, not {one:?}")),
@@ -282,9 +370,17 @@ impl Run {
             wrong.push(format!("{} events of {}", sent.len(), self.expected.len()));
         }
         if !self.increments.contains(&increments()) {
-            wrong.push(format!("{} increments of {:?}", increments(), self.increments));
+            wrong.push(format!(
+                "{} increments of {:?}",
+                increments(),
+                self.increments
+            ));
         }
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(wrong.join("\n"))
+        }
     }
 }
 
@@ -301,7 +397,13 @@ impl Twin {
     fn new(sessions: &Sessions) -> Self {
         let workshop = Workshop::disabled(sessions, routes::routes);
         let visitor = Visitor::browser(&workshop.url);
-        Self { workshop, visitor, cookies: Vec::new(), slow: VecDeque::new(), differences: Vec::new() }
+        Self {
+            workshop,
+            visitor,
+            cookies: Vec::new(),
+            slow: VecDeque::new(),
+            differences: Vec::new(),
+        }
     }
 }
 
@@ -316,7 +418,10 @@ async fn finish(
     visitor: &mut Visitor,
 ) -> Option<(Option<Page>, Request)> {
     let (gate, asked) = slow.pop_front()?;
-    gatekeeper(workshop).get(&format!("/open/{gate}")).await_page().await;
+    gatekeeper(workshop)
+        .get(&format!("/open/{gate}"))
+        .await_page()
+        .await;
     let (page, request) = asked.await.unwrap();
     if let Some(page) = &page {
         visitor.keep(page);
@@ -325,29 +430,58 @@ async fn finish(
 }
 
 fn increments_by_server(store: &stand_in::Store) -> usize {
-    store.profiles().iter().filter(|one| one.body.get("$add").is_some()).count()
+    store
+        .profiles()
+        .iter()
+        .filter(|one| one.body.get("$add").is_some())
+        .count()
 }
 
 #[test]
 fn whatever_a_browser_does_each_event_is_counted_once_as_its_users() {
     let redis = Redis::start();
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
-    let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let sessions = select(vec![Sessions::Signed, Sessions::Private, Sessions::Redis(redis.url())]);
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(24);
+    let config = Config {
+        cases,
+        max_shrink_iters: 300,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let sessions = select(vec![
+        Sessions::Signed,
+        Sessions::Private,
+        Sessions::Redis(redis.url()),
+    ]);
     let folder = std::env::temp_dir().join(format!("mengpaneel-model-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
-    let ran = TestRunner::new(config).run(&(sessions, any::<bool>(), steps()), |(sessions, is_durable, steps)| {
-        let verdict = runtime.block_on(async {
-            let file = format!("file:{}", folder.join(uuid::Uuid::new_v4().to_string()).display());
-            let mut run = Run::new(&sessions, outbox::at(if is_durable { &file } else { "memory" }).unwrap());
-            for (at, step) in steps.into_iter().enumerate() {
-                run.step(at, step).await;
-            }
-            run.verdict().await
-        });
-        verdict.map_err(TestCaseError::fail)
-    });
+    let ran = TestRunner::new(config).run(
+        &(sessions, any::<bool>(), steps()),
+        |(sessions, is_durable, steps)| {
+            let verdict = runtime.block_on(async {
+                let file = format!(
+                    "file:{}",
+                    folder.join(uuid::Uuid::new_v4().to_string()).display()
+                );
+                let mut run = Run::new(
+                    &sessions,
+                    outbox::at(if is_durable { &file } else { "memory" }).unwrap(),
+                );
+                for (at, step) in steps.into_iter().enumerate() {
+                    run.step(at, step).await;
+                }
+                run.verdict().await
+            });
+            verdict.map_err(TestCaseError::fail)
+        },
+    );
     std::fs::remove_dir_all(folder).unwrap();
     ran.unwrap_or_else(|error| panic!("{error}"));
 }

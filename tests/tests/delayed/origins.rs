@@ -8,23 +8,42 @@ use crate::{routes, workshop};
 async fn ask(ada: &mut Visitor, location: &str, status: u16, headers: &[(&str, &str)]) -> Page {
     let location: String = url::form_urlencoded::byte_serialize(location.as_bytes()).collect();
     let path = format!("/?who=42&track=Buy&status={status}&then={location}");
-    headers.iter().fold(ada.get(&path), |ask, (name, value)| ask.header(name, value)).await_page().await
+    headers
+        .iter()
+        .fold(ada.get(&path), |ask, (name, value)| ask.header(name, value))
+        .await_page()
+        .await
 }
 
 fn waits(page: &Page) -> bool {
-    page.header("set-cookie").is_some_and(|cookie| cookie.starts_with("mengpaneel_delayed_calls."))
+    page.header("set-cookie")
+        .is_some_and(|cookie| cookie.starts_with("mengpaneel_delayed_calls."))
 }
 
 #[tokio::test]
 async fn calls_wait_where_the_location_is_on_this_origin() {
     let workshop = workshop();
     let host = workshop.url.strip_prefix("http://").unwrap().to_owned();
-    let here = ["/", "?x=1", "posts/1", "../up", &format!("http://{host}/x"), &format!("//{host}/"), "/#part"];
+    let here = [
+        "/",
+        "?x=1",
+        "posts/1",
+        "../up",
+        &format!("http://{host}/x"),
+        &format!("//{host}/"),
+        "/#part",
+    ];
     for location in here {
         let mut ada = Visitor::browser(&workshop.url);
-        assert!(waits(&ask(&mut ada, location, 303, &[]).await), "{location}");
+        assert!(
+            waits(&ask(&mut ada, location, 303, &[]).await),
+            "{location}"
+        );
     }
-    assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), Vec::<&str>::new());
+    assert_eq!(
+        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        Vec::<&str>::new()
+    );
 }
 
 #[tokio::test]
@@ -45,9 +64,15 @@ async fn calls_do_not_wait_for_another_origin_or_where_there_is_no_location() {
     ];
     for location in there {
         let mut ada = Visitor::browser(&workshop.url);
-        assert!(!waits(&ask(&mut ada, location, 303, &[]).await), "{location}");
+        assert!(
+            !waits(&ask(&mut ada, location, 303, &[]).await),
+            "{location}"
+        );
     }
-    assert_eq!(settle(&workshop.mengpaneel, &workshop.stand_in).await.len(), there.len());
+    assert_eq!(
+        settle(&workshop.mengpaneel, &workshop.stand_in).await.len(),
+        there.len()
+    );
 }
 
 #[tokio::test]
@@ -66,21 +91,39 @@ async fn calls_wait_only_at_a_status_that_browsers_follow() {
         (201, false),
     ] {
         let mut ada = Visitor::browser(&workshop.url);
-        assert_eq!(waits(&ask(&mut ada, "/", status, &[]).await), follows, "{status}");
+        assert_eq!(
+            waits(&ask(&mut ada, "/", status, &[]).await),
+            follows,
+            "{status}"
+        );
     }
-    assert_eq!(settle(&workshop.mengpaneel, &workshop.stand_in).await.len(), 5);
+    assert_eq!(
+        settle(&workshop.mengpaneel, &workshop.stand_in).await.len(),
+        5
+    );
 }
 
 #[tokio::test]
 async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
     let evil = ("forwarded", "for=6.6.6.6;host=evil.example;proto=https");
     let families: [(ProxyHeaders, &[(&str, &str)]); 2] = [
-        (ProxyHeaders::XForwarded, &[("x-forwarded-host", "blog.example"), ("x-forwarded-proto", "https"), evil]),
-        (ProxyHeaders::Forwarded, &[("forwarded", "for=203.0.113.7;host=blog.example;proto=https")]),
+        (
+            ProxyHeaders::XForwarded,
+            &[
+                ("x-forwarded-host", "blog.example"),
+                ("x-forwarded-proto", "https"),
+                evil,
+            ],
+        ),
+        (
+            ProxyHeaders::Forwarded,
+            &[("forwarded", "for=203.0.113.7;host=blog.example;proto=https")],
+        ),
     ];
     for (family, forwarded) in families {
-        let trusting =
-            Workshop::build(routes::routes, |builder| builder.trusted_proxies(["127.0.0.1"]).proxy_headers(family));
+        let trusting = Workshop::build(routes::routes, |builder| {
+            builder.trusted_proxies(["127.0.0.1"]).proxy_headers(family)
+        });
         for (location, is_here) in [
             ("/", true),
             ("https://blog.example/", true),
@@ -91,7 +134,11 @@ async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
             (&*trusting.url, false),
         ] {
             let mut ada = Visitor::browser(&trusting.url);
-            assert_eq!(waits(&ask(&mut ada, location, 303, forwarded).await), is_here, "{location} {forwarded:?}");
+            assert_eq!(
+                waits(&ask(&mut ada, location, 303, forwarded).await),
+                is_here,
+                "{location} {forwarded:?}"
+            );
         }
     }
 }
@@ -99,8 +146,13 @@ async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
 #[tokio::test]
 async fn what_a_proxy_says_that_nobody_trusts_is_not_believed() {
     let workshop = workshop();
-    let forwarded = [("x-forwarded-host", "evil.example"), ("forwarded", "host=evil.example")];
+    let forwarded = [
+        ("x-forwarded-host", "evil.example"),
+        ("forwarded", "host=evil.example"),
+    ];
     let mut ada = Visitor::browser(&workshop.url);
-    assert!(!waits(&ask(&mut ada, "http://evil.example/", 303, &forwarded).await));
+    assert!(!waits(
+        &ask(&mut ada, "http://evil.example/", 303, &forwarded).await
+    ));
     assert!(waits(&ask(&mut ada, "/", 303, &forwarded).await));
 }

@@ -54,8 +54,16 @@ struct Gate {
 
 impl Gates {
     fn gate(&self, name: &str) -> Gate {
-        let gate = || Gate { reached: Arc::new(Semaphore::new(0)), opened: Arc::new(Semaphore::new(0)) };
-        self.0.lock().unwrap().entry(name.to_owned()).or_insert_with(gate).clone()
+        let gate = || Gate {
+            reached: Arc::new(Semaphore::new(0)),
+            opened: Arc::new(Semaphore::new(0)),
+        };
+        self.0
+            .lock()
+            .unwrap()
+            .entry(name.to_owned())
+            .or_insert_with(gate)
+            .clone()
     }
 }
 
@@ -73,7 +81,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                     async move {
                         let response: Result<ServiceResponse, Error> = answer.await;
                         drop(response?);
-                        Err::<ServiceResponse, Error>(error::ErrorBadGateway("the middleware failed"))
+                        Err::<ServiceResponse, Error>(error::ErrorBadGateway(
+                            "the middleware failed",
+                        ))
                     }
                 })
                 .service(web::resource("").to(wish)),
@@ -90,7 +100,11 @@ async fn open(name: web::Path<String>, gates: web::Data<Gates>) -> &'static str 
     "open"
 }
 
-async fn wish(wish: web::Query<Wish>, session: Session, gates: web::Data<Gates>) -> Result<HttpResponse, Error> {
+async fn wish(
+    wish: web::Query<Wish>,
+    session: Session,
+    gates: web::Data<Gates>,
+) -> Result<HttpResponse, Error> {
     if !wish.alias.is_empty() {
         mengpaneel::before_setup(|mixpanel| mixpanel.alias(&wish.alias));
     }
@@ -127,15 +141,21 @@ async fn wish(wish: web::Query<Wish>, session: Session, gates: web::Data<Gates>)
         gate.reached.add_permits(1);
         gate.opened.acquire().await.unwrap().forget();
     }
-    let status = wish.status.map(|status| StatusCode::from_u16(status).unwrap());
+    let status = wish
+        .status
+        .map(|status| StatusCode::from_u16(status).unwrap());
     let mut response = match wish.then.as_str() {
         "panic" => panic!("on purpose"),
         "err" => return Err(error::ErrorInternalServerError("on purpose")),
         "json" => HttpResponse::Ok().json(json!({"own": session.get::<String>("own")?})),
-        "" => HttpResponse::build(status.unwrap_or(StatusCode::OK)).content_type("text/html").body(PAGE),
+        "" => HttpResponse::build(status.unwrap_or(StatusCode::OK))
+            .content_type("text/html")
+            .body(PAGE),
         location => {
             let location = if location == "-" { "" } else { location };
-            HttpResponse::build(status.unwrap_or(StatusCode::SEE_OTHER)).insert_header(("location", location)).finish()
+            HttpResponse::build(status.unwrap_or(StatusCode::SEE_OTHER))
+                .insert_header(("location", location))
+                .finish()
         }
     };
     if !wish.cache.is_empty() {
@@ -143,7 +163,9 @@ async fn wish(wish: web::Query<Wish>, session: Session, gates: web::Data<Gates>)
         response.headers_mut().insert(header::CACHE_CONTROL, value);
     }
     if wish.cookie > 0 {
-        response.add_cookie(&Cookie::new("application", "x".repeat(wish.cookie))).map_err(error::ErrorBadRequest)?;
+        response
+            .add_cookie(&Cookie::new("application", "x".repeat(wish.cookie)))
+            .map_err(error::ErrorBadRequest)?;
     }
     Ok(response)
 }

@@ -15,14 +15,20 @@ use crate::workshop;
 async fn leave(workshop: &Workshop, left: &str) -> Visitor {
     let mut ada = Visitor::browser(&workshop.url);
     let left: String = url::form_urlencoded::byte_serialize(left.as_bytes()).collect();
-    ada.get(&format!("/?session=own&left={left}")).await_page().await;
+    ada.get(&format!("/?session=own&left={left}"))
+        .await_page()
+        .await;
     ada
 }
 
 #[tokio::test]
 async fn a_payload_that_cannot_be_read_is_ignored_and_the_rest_of_the_session_kept() {
     let workshop = workshop();
-    let deep = format!("{{\"tracking\":[[[\"track\"],[{}{}]]]}}", "[".repeat(200), "]".repeat(200));
+    let deep = format!(
+        "{{\"tracking\":[[[\"track\"],[{}{}]]]}}",
+        "[".repeat(200),
+        "]".repeat(200)
+    );
     let bad = [
         r#"{"tracking":[[["track"],["Sign In"]]"#,
         r#"{"tracking":[[["constructor"],["alert(1)"]]]}"#,
@@ -37,37 +43,60 @@ async fn a_payload_that_cannot_be_read_is_ignored_and_the_rest_of_the_session_ke
     for bad in bad {
         let mut ada = leave(&workshop, bad).await;
         let page = ada.get("/?track=View").await_page().await;
-        assert_eq!((page.status, page.said()), (200, vec!["track View".to_owned()]), "{bad}");
-        assert_eq!(ada.get("/?then=json").await_page().await.json()["own"], "own", "{bad}");
+        assert_eq!(
+            (page.status, page.said()),
+            (200, vec!["track View".to_owned()]),
+            "{bad}"
+        );
+        assert_eq!(
+            ada.get("/?then=json").await_page().await.json()["own"],
+            "own",
+            "{bad}"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_the_original_gem_left_in_a_session_is_told() {
     let workshop = workshop();
-    let left = r#"{"before_setup":[[["alias"],["42"]]],"tracking":[[["track"],["Sign Up",{"ID":42}]]]}"#;
+    let left =
+        r#"{"before_setup":[[["alias"],["42"]]],"tracking":[[["track"],["Sign Up",{"ID":42}]]]}"#;
     let mut ada = leave(&workshop, left).await;
-    assert_eq!(ada.get("/?who=42").await_page().await.said(), ["alias 42", "identify 42", "track Sign Up"]);
+    assert_eq!(
+        ada.get("/?who=42").await_page().await.said(),
+        ["alias 42", "identify 42", "track Sign Up"]
+    );
 }
 
 #[tokio::test]
 async fn changed_cookies_are_refused_and_removed() {
     let workshop = workshop();
     let mut ada = Visitor::browser(&workshop.url);
-    ada.get("/?who=42&session=own&track=Buy&then=/").await_page().await;
+    ada.get("/?who=42&session=own&track=Buy&then=/")
+        .await_page()
+        .await;
     for value in ada.cookies.values_mut() {
         value.replace_range(..1, if value.starts_with('A') { "B" } else { "A" });
     }
     let page = ada.get("/?track=View").await_page().await;
-    assert_eq!((page.status, page.said()), (200, vec!["track View".to_owned()]));
-    assert!(!ada.cookies.keys().any(|name| name.starts_with("mengpaneel_delayed_calls")));
+    assert_eq!(
+        (page.status, page.said()),
+        (200, vec!["track View".to_owned()])
+    );
+    assert!(
+        !ada.cookies
+            .keys()
+            .any(|name| name.starts_with("mengpaneel_delayed_calls"))
+    );
 }
 
 #[tokio::test]
 async fn what_waited_longer_than_four_days_goes_by_the_server() {
     let workshop = workshop();
     let days_ago = |days: u64| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
         u64::try_from(now.as_millis()).unwrap() - days * 24 * 3_600_000
     };
     for (days, by_page) in [(3, true), (5, false), (30, false)] {
@@ -77,7 +106,11 @@ async fn what_waited_longer_than_four_days_goes_by_the_server() {
         }]]]});
         let mut ada = leave(&workshop, &left.to_string()).await;
         let page = ada.get("/?who=42").await_page().await;
-        assert_eq!(page.said().contains(&"track Old".to_owned()), by_page, "{days}");
+        assert_eq!(
+            page.said().contains(&"track Old".to_owned()),
+            by_page,
+            "{days}"
+        );
         let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
         assert_eq!(arrived.len(), usize::from(!by_page), "{days}");
     }
@@ -92,23 +125,48 @@ async fn a_replay_that_panics_or_fails_in_an_inner_middleware_leaves_the_calls_w
         let cookies = ada.cookies.clone();
         drop(ada.get(fails).send().await);
         assert_eq!(ada.cookies, cookies, "{fails}");
-        assert_eq!(names(&settle(&workshop.mengpaneel, &workshop.stand_in).await), ["View"], "{fails}");
-        assert_eq!(ada.get("/").await_page().await.said(), ["identify 42", "track Buy"], "{fails}");
-        assert_eq!(ada.get("/").await_page().await.said(), Vec::<String>::new(), "{fails}");
+        assert_eq!(
+            names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+            ["View"],
+            "{fails}"
+        );
+        assert_eq!(
+            ada.get("/").await_page().await.said(),
+            ["identify 42", "track Buy"],
+            "{fails}"
+        );
+        assert_eq!(
+            ada.get("/").await_page().await.said(),
+            Vec::<String>::new(),
+            "{fails}"
+        );
     }
 }
 
 #[tokio::test]
 async fn answer_that_is_no_page_leaves_the_calls_waiting() {
-    for (path, status) in [("/?then=err", 500), ("/?then=json", 200), ("/?status=304", 304), ("/?then=/", 303)] {
+    for (path, status) in [
+        ("/?then=err", 500),
+        ("/?then=json", 200),
+        ("/?status=304", 304),
+        ("/?then=/", 303),
+    ] {
         let workshop = workshop();
         let mut ada = Visitor::browser(&workshop.url);
         ada.get("/?who=42&track=Buy&then=/").await_page().await;
         let cookies = ada.cookies.clone();
         assert_eq!(ada.get(path).await_page().await.status, status);
         assert_eq!(ada.cookies, cookies, "{path}");
-        assert_eq!(ada.get("/").await_page().await.said(), ["identify 42", "track Buy"], "{path}");
-        assert_eq!(ada.get("/").await_page().await.said(), Vec::<String>::new(), "{path}");
+        assert_eq!(
+            ada.get("/").await_page().await.said(),
+            ["identify 42", "track Buy"],
+            "{path}"
+        );
+        assert_eq!(
+            ada.get("/").await_page().await.said(),
+            Vec::<String>::new(),
+            "{path}"
+        );
     }
 }
 
@@ -117,7 +175,10 @@ async fn error_page_replays_like_any_page() {
     let workshop = workshop();
     let mut ada = Visitor::browser(&workshop.url);
     ada.get("/?who=42&track=Buy&then=/").await_page().await;
-    assert_eq!(ada.get("/?status=500").await_page().await.said(), ["identify 42", "track Buy"]);
+    assert_eq!(
+        ada.get("/?status=500").await_page().await.said(),
+        ["identify 42", "track Buy"]
+    );
     assert_eq!(ada.get("/").await_page().await.said(), Vec::<String>::new());
 }
 
@@ -128,7 +189,10 @@ async fn page_that_a_shared_cache_may_keep_leaves_calls_waiting() {
     ada.get("/?who=42&track=Buy&then=/").await_page().await;
     let page = ada.get("/?cache=public,max-age=60").await_page().await;
     assert_eq!((page.said(), page.header("set-cookie")), (vec![], None));
-    assert_eq!(ada.get("/").await_page().await.said(), ["identify 42", "track Buy"]);
+    assert_eq!(
+        ada.get("/").await_page().await.said(),
+        ["identify 42", "track Buy"]
+    );
 }
 
 #[tokio::test]
@@ -138,18 +202,32 @@ async fn a_replay_whose_client_hangs_up_leaves_the_calls_where_they_were() {
     ada.get("/?who=42&track=Buy&then=/").await_page().await;
     let address = workshop.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let cookie: Vec<_> = ada.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let cookie: Vec<_> = ada
+        .cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let cookie = cookie.join("; ");
     let head = format!(
         "GET /?track=View&gate=never HTTP/1.1\r\nhost: {address}\r\naccept: text/html\r\ncookie: {cookie}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    Visitor::machine(&workshop.url).get("/reached/never").await_page().await;
+    Visitor::machine(&workshop.url)
+        .get("/reached/never")
+        .await_page()
+        .await;
     // A reset, which drops the handler where it waits; a plain close would let it finish.
     stream.set_zero_linger().unwrap();
     drop(stream);
-    workshop.stand_in.wait_for_event(mengpaneel_tests::DEADLINE, "View").await.unwrap();
-    assert_eq!(ada.get("/").await_page().await.said(), ["identify 42", "track Buy"]);
+    workshop
+        .stand_in
+        .wait_for_event(mengpaneel_tests::DEADLINE, "View")
+        .await
+        .unwrap();
+    assert_eq!(
+        ada.get("/").await_page().await.said(),
+        ["identify 42", "track Buy"]
+    );
 }
 
 #[actix_web::test]
@@ -158,22 +236,37 @@ async fn one_warning_tells_that_redirects_need_a_key() {
         let log = Log::default();
         let _listening = log.listen();
         let builder = Mengpaneel::builder("demo");
-        let builder = if has_key { builder.cookie_key(Key::from(&[7; 64])) } else { builder };
+        let builder = if has_key {
+            builder.cookie_key(Key::from(&[7; 64]))
+        } else {
+            builder
+        };
         let mengpaneel = builder.build().unwrap();
         let go = || async {
             mengpaneel::track("Buy", ());
-            HttpResponse::SeeOther().insert_header(("location", "/")).finish()
+            HttpResponse::SeeOther()
+                .insert_header(("location", "/"))
+                .finish()
         };
         for _worker in 0..2 {
-            let app = App::new().default_service(web::to(go)).wrap(mengpaneel.clone());
+            let app = App::new()
+                .default_service(web::to(go))
+                .wrap(mengpaneel.clone());
             let app = test::init_service(app).await;
             for _ in 0..2 {
                 let request = test::TestRequest::get().insert_header(("host", "a.example"));
-                test::call_service(&app, request.insert_header(("accept", "text/html")).to_request()).await;
+                test::call_service(
+                    &app,
+                    request.insert_header(("accept", "text/html")).to_request(),
+                )
+                .await;
             }
         }
         let warnings = log.lines("WARN");
-        let warnings: Vec<_> = warnings.iter().filter(|line| line.contains(".cookie_key(key)")).collect();
+        let warnings: Vec<_> = warnings
+            .iter()
+            .filter(|line| line.contains(".cookie_key(key)"))
+            .collect();
         assert_eq!(warnings.len(), expected, "{warnings:?}");
     }
 }
@@ -184,22 +277,35 @@ async fn one_line_tells_why_a_session_payload_is_ignored() {
     let _listening = log.listen();
     let mengpaneel = Mengpaneel::builder("demo").build().unwrap();
     let left = |session: actix_session::Session| async move {
-        session.insert("mengpaneel_delayed_calls", Value::from(7)).unwrap();
+        session
+            .insert("mengpaneel_delayed_calls", Value::from(7))
+            .unwrap();
         HttpResponse::Ok().finish()
     };
     let app = App::new()
         .route("/leave", web::get().to(left))
         .default_service(web::to(|| async {
-            HttpResponse::Ok().content_type("text/html").body("<!doctype html><head>")
+            HttpResponse::Ok()
+                .content_type("text/html")
+                .body("<!doctype html><head>")
         }))
         .wrap(mengpaneel)
-        .wrap(SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64])));
+        .wrap(SessionMiddleware::new(
+            CookieSessionStore::default(),
+            Key::from(&[7; 64]),
+        ));
     let app = test::init_service(app).await;
-    let answer = test::call_service(&app, test::TestRequest::get().uri("/leave").to_request()).await;
+    let answer =
+        test::call_service(&app, test::TestRequest::get().uri("/leave").to_request()).await;
     let cookie = answer.response().cookies().next().unwrap().into_owned();
-    let page = test::TestRequest::get().cookie(cookie).insert_header(("accept", "text/html"));
+    let page = test::TestRequest::get()
+        .cookie(cookie)
+        .insert_header(("accept", "text/html"));
     test::call_service(&app, page.insert_header(("host", "a.example")).to_request()).await;
     let lines = log.lines("DEBUG");
-    let lines: Vec<_> = lines.iter().filter(|line| line.contains("ignored delayed calls")).collect();
+    let lines: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("ignored delayed calls"))
+        .collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
 }

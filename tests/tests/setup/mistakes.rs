@@ -14,12 +14,16 @@ use crate::{PAGE, build};
 
 async fn page() -> HttpResponse {
     mengpaneel::track("View", ());
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(PAGE)
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(PAGE)
 }
 
 async fn go() -> HttpResponse {
     mengpaneel::track("Go", ());
-    HttpResponse::SeeOther().insert_header(("location", "/")).finish()
+    HttpResponse::SeeOther()
+        .insert_header(("location", "/"))
+        .finish()
 }
 
 async fn user() {
@@ -27,7 +31,9 @@ async fn user() {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.route("/", web::get().to(page)).route("/go", web::get().to(go));
+    config
+        .route("/", web::get().to(page))
+        .route("/go", web::get().to(go));
 }
 
 fn session() -> SessionMiddleware<CookieSessionStore> {
@@ -42,7 +48,9 @@ macro_rules! messages {
         for _worker in 0..2 {
             let app = init_service($app).await;
             for path in $paths.iter().chain(&$paths) {
-                let request = TestRequest::get().uri(path).insert_header(("host", "blog.example"));
+                let request = TestRequest::get()
+                    .uri(path)
+                    .insert_header(("host", "blog.example"));
                 let request = request.insert_header(("accept", "text/html")).to_request();
                 read_body(call_service(&app, request).await).await;
             }
@@ -55,7 +63,9 @@ macro_rules! messages {
 /// Checks that there is one message, of this level, with these lines to write.
 #[track_caller]
 fn assert_one(messages: &[String], level: &str, parts: &[&str]) {
-    let [message] = messages else { panic!("{messages:#?}") };
+    let [message] = messages else {
+        panic!("{messages:#?}")
+    };
     for part in [level].iter().chain(parts) {
         assert!(message.contains(part), "{part} is not in {message}");
     }
@@ -66,24 +76,49 @@ async fn setup_function_outside_of_its_mengpaneel_is_an_error() {
     let stand_in = StandIn::start();
     for token in ["demo", ""] {
         let built = |options: fn(Builder) -> Builder| {
-            options(Mengpaneel::builder(token).api_host(stand_in.url()).cookie_key(Key::from(&[7; 64])))
-                .build()
-                .unwrap()
+            options(
+                Mengpaneel::builder(token)
+                    .api_host(stand_in.url())
+                    .cookie_key(Key::from(&[7; 64])),
+            )
+            .build()
+            .unwrap()
         };
-        let lines = ["ERROR", "path=\"/\"", ".wrap(mengpaneel.with_setup(signed_in))", ".wrap(mengpaneel.before("];
+        let lines = [
+            "ERROR",
+            "path=\"/\"",
+            ".wrap(mengpaneel.with_setup(signed_in))",
+            ".wrap(mengpaneel.before(",
+        ];
 
         let mengpaneel = built(|builder| builder);
-        let outside =
-            messages!(App::new().configure(routes).wrap(mengpaneel.clone()).wrap(mengpaneel.before(user)), ["/"]);
+        let outside = messages!(
+            App::new()
+                .configure(routes)
+                .wrap(mengpaneel.clone())
+                .wrap(mengpaneel.before(user)),
+            ["/"]
+        );
         assert_one(&outside, "ERROR", &lines);
 
         let mengpaneel = built(|builder| builder);
-        let alone = messages!(App::new().configure(routes).wrap(mengpaneel.before(user)), ["/none"]);
+        let alone = messages!(
+            App::new().configure(routes).wrap(mengpaneel.before(user)),
+            ["/none"]
+        );
         assert_one(&alone, "ERROR", &lines[2..]);
 
-        let (mengpaneel, other) = (built(|builder| builder), built(|builder| builder.name("other")));
-        let in_another =
-            messages!(App::new().configure(routes).wrap(mengpaneel.before(user)).wrap(other.clone()), ["/"]);
+        let (mengpaneel, other) = (
+            built(|builder| builder),
+            built(|builder| builder.name("other")),
+        );
+        let in_another = messages!(
+            App::new()
+                .configure(routes)
+                .wrap(mengpaneel.before(user))
+                .wrap(other.clone()),
+            ["/"]
+        );
         assert_one(&in_another, "ERROR", &lines);
     }
 }
@@ -91,28 +126,65 @@ async fn setup_function_outside_of_its_mengpaneel_is_an_error() {
 #[actix_web::test]
 async fn two_mengpaneels_of_one_name_are_an_error() {
     let stand_in = StandIn::start();
-    let (product, marketing) = (build(&stand_in, |builder| builder), build(&stand_in, |builder| builder));
-    let messages = messages!(App::new().configure(routes).wrap(product.clone()).wrap(marketing.clone()), ["/"]);
-    assert_one(&messages, "ERROR", &["Mengpaneel::builder(token).name(\"marketing\")"]);
+    let (product, marketing) = (
+        build(&stand_in, |builder| builder),
+        build(&stand_in, |builder| builder),
+    );
+    let messages = messages!(
+        App::new()
+            .configure(routes)
+            .wrap(product.clone())
+            .wrap(marketing.clone()),
+        ["/"]
+    );
+    assert_one(
+        &messages,
+        "ERROR",
+        &["Mengpaneel::builder(token).name(\"marketing\")"],
+    );
 }
 
 #[actix_web::test]
 async fn session_inside_of_the_mengpaneel_is_a_warning() {
     let stand_in = StandIn::start();
     let signed_in = |session: Session| async move { drop(session) };
-    let lines = [".wrap(mengpaneel.with_setup(signed_in))", ".wrap(SessionMiddleware::new(store, key))"];
+    let lines = [
+        ".wrap(mengpaneel.with_setup(signed_in))",
+        ".wrap(SessionMiddleware::new(store, key))",
+    ];
     let mengpaneel = build(&stand_in, |builder| builder);
-    let one_wrap =
-        messages!(App::new().configure(routes).wrap(session()).wrap(mengpaneel.with_setup(signed_in)), ["/", "/go"]);
+    let one_wrap = messages!(
+        App::new()
+            .configure(routes)
+            .wrap(session())
+            .wrap(mengpaneel.with_setup(signed_in)),
+        ["/", "/go"]
+    );
     assert_one(&one_wrap, "WARN", &lines);
     let mengpaneel = build(&stand_in, |builder| builder);
-    let clone = messages!(App::new().configure(routes).wrap(session()).wrap(mengpaneel.clone()), ["/", "/go"]);
+    let clone = messages!(
+        App::new()
+            .configure(routes)
+            .wrap(session())
+            .wrap(mengpaneel.clone()),
+        ["/", "/go"]
+    );
     assert_one(&clone, "WARN", &lines);
     let mengpaneel = build(&stand_in, |builder| builder);
     let (before, around) = (mengpaneel.before(signed_in), mengpaneel.clone());
-    let inside =
-        messages!(App::new().configure(routes).wrap(before.clone()).wrap(session()).wrap(around.clone()), ["/", "/go"]);
-    assert_eq!(inside, Vec::<String>::new(), "the function reads the session");
+    let inside = messages!(
+        App::new()
+            .configure(routes)
+            .wrap(before.clone())
+            .wrap(session())
+            .wrap(around.clone()),
+        ["/", "/go"]
+    );
+    assert_eq!(
+        inside,
+        Vec::<String>::new(),
+        "the function reads the session"
+    );
 }
 
 #[actix_web::test]
@@ -120,10 +192,24 @@ async fn extractor_that_fails_is_a_warning_and_one_that_refuses_is_none() {
     let stand_in = StandIn::start();
     let mengpaneel = build(&stand_in, |builder| builder);
     let by_data = |_: web::Data<u8>| async {};
-    let failing = messages!(App::new().configure(routes).wrap(mengpaneel.with_setup(by_data)), ["/"]);
-    assert_one(&failing, "WARN", &["status 500", "App::new().app_data(web::Data::new(db))"]);
+    let failing = messages!(
+        App::new()
+            .configure(routes)
+            .wrap(mengpaneel.with_setup(by_data)),
+        ["/"]
+    );
+    assert_one(
+        &failing,
+        "WARN",
+        &["status 500", "App::new().app_data(web::Data::new(db))"],
+    );
     let by_form = |_: web::Form<[u8; 2]>| async {};
-    let refusing = messages!(App::new().configure(routes).wrap(mengpaneel.with_setup(by_form)), ["/"]);
+    let refusing = messages!(
+        App::new()
+            .configure(routes)
+            .wrap(mengpaneel.with_setup(by_form)),
+        ["/"]
+    );
     assert_eq!(refusing, Vec::<String>::new());
 }
 
@@ -131,14 +217,28 @@ async fn extractor_that_fails_is_a_warning_and_one_that_refuses_is_none() {
 async fn redirects_without_a_carrier_are_a_warning() {
     let stand_in = StandIn::start();
     for has_session in [false, true] {
-        let mengpaneel = Mengpaneel::builder("demo").api_host(stand_in.url()).build().unwrap();
-        let app = || App::new().configure(routes).wrap(mengpaneel.with_setup(user));
-        let messages =
-            if has_session { messages!(app().wrap(session()), ["/", "/go"]) } else { messages!(app(), ["/", "/go"]) };
+        let mengpaneel = Mengpaneel::builder("demo")
+            .api_host(stand_in.url())
+            .build()
+            .unwrap();
+        let app = || {
+            App::new()
+                .configure(routes)
+                .wrap(mengpaneel.with_setup(user))
+        };
+        let messages = if has_session {
+            messages!(app().wrap(session()), ["/", "/go"])
+        } else {
+            messages!(app(), ["/", "/go"])
+        };
         assert_one(
             &messages,
             "WARN",
-            &["path=\"/go\"", "No session carries them", "Mengpaneel::builder(token).cookie_key(key)"],
+            &[
+                "path=\"/go\"",
+                "No session carries them",
+                "Mengpaneel::builder(token).cookie_key(key)",
+            ],
         );
     }
 }
@@ -148,7 +248,10 @@ async fn page_with(headers: &[(&'static str, &'static str)]) -> HttpResponse {
     let mut page = page().await;
     for (name, value) in headers {
         let name = actix_web::http::header::HeaderName::from_static(name);
-        page.headers_mut().append(name, actix_web::http::header::HeaderValue::from_static(value));
+        page.headers_mut().append(
+            name,
+            actix_web::http::header::HeaderValue::from_static(value),
+        );
     }
     page
 }
@@ -157,13 +260,25 @@ async fn page_with(headers: &[(&'static str, &'static str)]) -> HttpResponse {
 async fn proxy_that_hides_the_host_is_a_warning() {
     let stand_in = StandIn::start();
     for (trusted, expected) in [(false, 1), (true, 0)] {
-        let mengpaneel =
-            build(&stand_in, |builder| if trusted { builder.trusted_proxies(["127.0.0.1"]) } else { builder });
+        let mengpaneel = build(&stand_in, |builder| {
+            if trusted {
+                builder.trusted_proxies(["127.0.0.1"])
+            } else {
+                builder
+            }
+        });
         let log = Log::default();
         let _listening = log.listen();
-        let app = init_service(App::new().configure(routes).wrap(mengpaneel.with_setup(user))).await;
+        let app = init_service(
+            App::new()
+                .configure(routes)
+                .wrap(mengpaneel.with_setup(user)),
+        )
+        .await;
         for _ in 0..2 {
-            let request = TestRequest::get().uri("/").peer_addr("127.0.0.1:1".parse().unwrap());
+            let request = TestRequest::get()
+                .uri("/")
+                .peer_addr("127.0.0.1:1".parse().unwrap());
             let headers = [
                 ("host", "127.0.0.1:8080"),
                 ("x-forwarded-host", "blog.example"),
@@ -171,12 +286,19 @@ async fn proxy_that_hides_the_host_is_a_warning() {
                 ("origin", "https://blog.example"),
                 ("sec-fetch-site", "same-origin"),
             ];
-            let request = headers.into_iter().fold(request, TestRequest::insert_header);
+            let request = headers
+                .into_iter()
+                .fold(request, TestRequest::insert_header);
             call_service(&app, request.to_request()).await;
         }
         let warnings = log.lines("WARN");
         assert_eq!(warnings.len(), expected, "{warnings:?}");
-        assert!(warnings.iter().all(|warning| warning.contains(".trusted_proxies([")), "{warnings:?}");
+        assert!(
+            warnings
+                .iter()
+                .all(|warning| warning.contains(".trusted_proxies([")),
+            "{warnings:?}"
+        );
     }
 }
 
@@ -185,9 +307,21 @@ async fn page_that_is_encoded_inside_is_a_warning() {
     let stand_in = StandIn::start();
     let mengpaneel = build(&stand_in, |builder| builder);
     let compressed = || page_with(&[("content-encoding", "gzip")]);
-    let app = || App::new().route("/", web::get().to(compressed)).wrap(mengpaneel.with_setup(user));
+    let app = || {
+        App::new()
+            .route("/", web::get().to(compressed))
+            .wrap(mengpaneel.with_setup(user))
+    };
     let messages = messages!(app(), ["/", "/none"]);
-    assert_one(&messages, "WARN", &["path=\"/\"", ".wrap(mengpaneel.with_setup", ".wrap(Compress::default())"]);
+    assert_one(
+        &messages,
+        "WARN",
+        &[
+            "path=\"/\"",
+            ".wrap(mengpaneel.with_setup",
+            ".wrap(Compress::default())",
+        ],
+    );
 }
 
 #[actix_web::test]
@@ -197,17 +331,46 @@ async fn policy_that_stops_the_scripts_is_a_warning() {
         (
             "content-security-policy",
             "default-src 'self'",
-            &["default-src", "add a connect-src", "add a script-src", "'nonce-…'"][..],
+            &[
+                "default-src",
+                "add a connect-src",
+                "add a script-src",
+                "'nonce-…'",
+            ][..],
         ),
-        ("content-security-policy", "script-src 'self'", &["add 'nonce-…'", "to script-src"]),
-        ("content-security-policy", "connect-src 'self'", &["to connect-src"]),
-        ("content-security-policy", "sandbox", &["allow-scripts and allow-same-origin"]),
-        ("cross-origin-embedder-policy", "require-corp", &["Cross-Origin-Embedder-Policy", "lib_url"]),
-        ("integrity-policy", "blocked-destinations=(script)", &["loader(Loader::Never)"]),
+        (
+            "content-security-policy",
+            "script-src 'self'",
+            &["add 'nonce-…'", "to script-src"],
+        ),
+        (
+            "content-security-policy",
+            "connect-src 'self'",
+            &["to connect-src"],
+        ),
+        (
+            "content-security-policy",
+            "sandbox",
+            &["allow-scripts and allow-same-origin"],
+        ),
+        (
+            "cross-origin-embedder-policy",
+            "require-corp",
+            &["Cross-Origin-Embedder-Policy", "lib_url"],
+        ),
+        (
+            "integrity-policy",
+            "blocked-destinations=(script)",
+            &["loader(Loader::Never)"],
+        ),
     ] {
         let mengpaneel = build(&stand_in, |builder| builder);
         let page = move || async move { page_with(&[(name, value)]).await };
-        let app = || App::new().route("/", web::get().to(page)).wrap(mengpaneel.with_setup(user));
+        let app = || {
+            App::new()
+                .route("/", web::get().to(page))
+                .wrap(mengpaneel.with_setup(user))
+        };
         assert_one(&messages!(app(), ["/"]), "WARN", parts);
     }
 }
@@ -218,13 +381,25 @@ async fn policy_in_a_streamed_page_is_a_warning() {
     let mengpaneel = build(&stand_in, |builder| builder.inject_into_streams(true));
     let streamed = || async {
         mengpaneel::track("View", ());
-        let parts =
-            ["<!doctype html><head><meta http-equiv=content-security-policy content=\"script-src 'self'\">", "</head>"];
+        let parts = [
+            "<!doctype html><head><meta http-equiv=content-security-policy content=\"script-src 'self'\">",
+            "</head>",
+        ];
         let parts = parts.map(|part| Ok::<_, actix_web::Error>(web::Bytes::from(part)));
-        HttpResponse::Ok().content_type("text/html; charset=utf-8").streaming(futures_util::stream::iter(parts))
+        HttpResponse::Ok()
+            .content_type("text/html; charset=utf-8")
+            .streaming(futures_util::stream::iter(parts))
     };
-    let app = || App::new().route("/", web::get().to(streamed)).wrap(mengpaneel.with_setup(user));
-    assert_one(&messages!(app(), ["/"]), "WARN", &["path=\"/\"", "to script-src"]);
+    let app = || {
+        App::new()
+            .route("/", web::get().to(streamed))
+            .wrap(mengpaneel.with_setup(user))
+    };
+    assert_one(
+        &messages!(app(), ["/"]),
+        "WARN",
+        &["path=\"/\"", "to script-src"],
+    );
 }
 
 #[actix_web::test]
@@ -233,8 +408,16 @@ async fn tracked_response_for_shared_caches_is_a_warning() {
     for value in ["public, max-age=60", "s-maxage=60"] {
         let mengpaneel = build(&stand_in, |builder| builder);
         let page = move || async move { page_with(&[("cache-control", value)]).await };
-        let app = || App::new().route("/", web::get().to(page)).wrap(mengpaneel.with_setup(user));
-        assert_one(&messages!(app(), ["/"]), "WARN", &["insert_header((\"Cache-Control\", \"private\"))"]);
+        let app = || {
+            App::new()
+                .route("/", web::get().to(page))
+                .wrap(mengpaneel.with_setup(user))
+        };
+        assert_one(
+            &messages!(app(), ["/"]),
+            "WARN",
+            &["insert_header((\"Cache-Control\", \"private\"))"],
+        );
     }
 }
 
@@ -242,9 +425,17 @@ async fn tracked_response_for_shared_caches_is_a_warning() {
 async fn response_for_shared_caches_that_tracks_nothing_is_correct() {
     let stand_in = StandIn::start();
     let mengpaneel = build(&stand_in, |builder| builder);
-    let page =
-        || async { HttpResponse::Ok().content_type("text/html").insert_header(("cache-control", "public")).body(PAGE) };
-    let app = || App::new().route("/", web::get().to(page)).wrap(mengpaneel.with_setup(user));
+    let page = || async {
+        HttpResponse::Ok()
+            .content_type("text/html")
+            .insert_header(("cache-control", "public"))
+            .body(PAGE)
+    };
+    let app = || {
+        App::new()
+            .route("/", web::get().to(page))
+            .wrap(mengpaneel.with_setup(user))
+    };
     assert_eq!(messages!(app(), ["/"]), Vec::<String>::new());
 }
 
@@ -254,12 +445,25 @@ async fn consent_in_a_shared_response_is_a_warning() {
     let mengpaneel = build(&stand_in, |builder| builder);
     let agree = || async {
         mengpaneel::current().opt_in_tracking();
-        HttpResponse::Ok().insert_header(("cache-control", "public")).json(())
+        HttpResponse::Ok()
+            .insert_header(("cache-control", "public"))
+            .json(())
     };
-    let app = || App::new().route("/agree", web::get().to(agree)).wrap(mengpaneel.clone());
+    let app = || {
+        App::new()
+            .route("/agree", web::get().to(agree))
+            .wrap(mengpaneel.clone())
+    };
     let messages = messages!(app(), ["/agree"]);
-    let messages: Vec<_> = messages.into_iter().filter(|message| message.contains("opt-in")).collect();
-    assert_one(&messages, "WARN", &["insert_header((\"Cache-Control\", \"no-store\"))"]);
+    let messages: Vec<_> = messages
+        .into_iter()
+        .filter(|message| message.contains("opt-in"))
+        .collect();
+    assert_one(
+        &messages,
+        "WARN",
+        &["insert_header((\"Cache-Control\", \"no-store\"))"],
+    );
 }
 
 #[actix_web::test]
@@ -269,27 +473,62 @@ async fn correct_applications_get_no_message() {
     let paths = ["/", "/go", "/scope/", "/none"];
     let one_wrap = build();
     let scope = || web::scope("/scope").configure(routes);
-    let app = || App::new().service(scope().wrap(one_wrap.before(user))).configure(routes);
+    let app = || {
+        App::new()
+            .service(scope().wrap(one_wrap.before(user)))
+            .configure(routes)
+    };
     let mut messages = messages!(app().wrap(one_wrap.with_setup(user)).wrap(session()), paths);
     let by_hand = build();
-    let app = || App::new().configure(routes).wrap(by_hand.before(user)).wrap(by_hand.clone());
+    let app = || {
+        App::new()
+            .configure(routes)
+            .wrap(by_hand.before(user))
+            .wrap(by_hand.clone())
+    };
     messages.extend(messages!(app(), paths));
     let scoped = build();
-    messages.extend(messages!(App::new().service(scope().wrap(scoped.with_setup(user))), paths));
+    messages.extend(messages!(
+        App::new().service(scope().wrap(scoped.with_setup(user))),
+        paths
+    ));
     let nested = build();
-    let app = || App::new().service(scope().wrap(nested.with_setup(user))).configure(routes);
+    let app = || {
+        App::new()
+            .service(scope().wrap(nested.with_setup(user)))
+            .configure(routes)
+    };
     messages.extend(messages!(app().wrap(nested.with_setup(user)), paths));
     let (product, marketing) = (build(), build_named(&stand_in));
-    let app = || App::new().configure(routes).wrap(product.with_setup(user)).wrap(marketing.with_setup(user));
+    let app = || {
+        App::new()
+            .configure(routes)
+            .wrap(product.with_setup(user))
+            .wrap(marketing.with_setup(user))
+    };
     messages.extend(messages!(app().wrap(session()), paths));
     let normalized = build();
-    let app = || App::new().configure(routes).wrap(NormalizePath::trim()).wrap(normalized.with_setup(user));
+    let app = || {
+        App::new()
+            .configure(routes)
+            .wrap(NormalizePath::trim())
+            .wrap(normalized.with_setup(user))
+    };
     messages.extend(messages!(app().wrap(NormalizePath::trim()), paths));
     let conditional = build();
-    let app = || App::new().configure(routes).wrap(Condition::new(false, session()));
+    let app = || {
+        App::new()
+            .configure(routes)
+            .wrap(Condition::new(false, session()))
+    };
     messages.extend(messages!(app().wrap(conditional.with_setup(user)), paths));
     let without_token = Mengpaneel::builder("").build().unwrap();
-    messages.extend(messages!(App::new().configure(routes).wrap(without_token.with_setup(user)), paths));
+    messages.extend(messages!(
+        App::new()
+            .configure(routes)
+            .wrap(without_token.with_setup(user)),
+        paths
+    ));
     assert_eq!(messages, Vec::<String>::new());
 }
 

@@ -22,7 +22,10 @@ async fn page() -> HttpResponse {
 async fn sign_in(session: Session) -> HttpResponse {
     session.insert("user", 7).unwrap();
     mengpaneel::track("Sign In", ());
-    HttpResponse::SeeOther().insert_header(("location", "/")).cookie(Cookie::new("user", "7")).finish()
+    HttpResponse::SeeOther()
+        .insert_header(("location", "/"))
+        .cookie(Cookie::new("user", "7"))
+        .finish()
 }
 
 /// Identifies the user of the session.
@@ -34,25 +37,41 @@ async fn by_session(session: Session) {}
 async fn by_cookie(request: HttpRequest) {}
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.route("/", web::get().to(page)).route("/in", web::post().to(sign_in));
+    config
+        .route("/", web::get().to(page))
+        .route("/in", web::post().to(sign_in));
 }
 
 #[actix_web::test]
 async fn with_setup_identifies_and_replays_with_a_session() {
     let mengpaneel = build(&StandIn::start(), |builder| builder);
     let session = SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[8; 64]));
-    let app = App::new().configure(routes).wrap(mengpaneel.with_setup(by_session)).wrap(session);
+    let app = App::new()
+        .configure(routes)
+        .wrap(mengpaneel.with_setup(by_session))
+        .wrap(session);
     let (app, mut ada) = (init_service(app).await, Guest::default());
-    assert_eq!(ada.send(&app, ada.post("/in").to_request()).await.status, 303);
+    assert_eq!(
+        ada.send(&app, ada.post("/in").to_request()).await.status,
+        303
+    );
     let shown = ada.send(&app, ada.get("/").to_request()).await;
     assert_eq!(shown.said(), ["identify 7", "track Sign In", "track View"]);
-    assert_eq!(ada.send(&app, ada.get("/").to_request()).await.said(), ["identify 7", "track View"]);
+    assert_eq!(
+        ada.send(&app, ada.get("/").to_request()).await.said(),
+        ["identify 7", "track View"]
+    );
 }
 
 #[actix_web::test]
 async fn with_setup_identifies_and_replays_without_a_session() {
     let mengpaneel = build(&StandIn::start(), |builder| builder);
-    let app = init_service(App::new().configure(routes).wrap(mengpaneel.with_setup(by_cookie))).await;
+    let app = init_service(
+        App::new()
+            .configure(routes)
+            .wrap(mengpaneel.with_setup(by_cookie)),
+    )
+    .await;
     let mut ada = Guest::default();
     ada.send(&app, ada.post("/in").to_request()).await;
     let shown = ada.send(&app, ada.get("/").to_request()).await;
@@ -75,7 +94,9 @@ async fn with_setup_around_a_scope_replaces_the_setup_of_its_app() {
         };
         let app = init_service(app.wrap(mengpaneel.with_setup(visitor))).await;
         let mut ada = Guest::default();
-        let inside = ada.send(&app, ada.get(&format!("{path}/page")).to_request()).await;
+        let inside = ada
+            .send(&app, ada.get(&format!("{path}/page")).to_request())
+            .await;
         assert_eq!(inside.said(), ["identify admin", "track View"], "{path}");
         assert_eq!(inside.body.matches("mixpanel.push(").count(), 1, "{path}");
         let outside = ada.send(&app, ada.get("/page").to_request()).await;
@@ -92,11 +113,21 @@ async fn setup_function_does_not_run_without_a_token() {
             counted.fetch_add(1, Ordering::Relaxed);
             async {}
         };
-        let mengpaneel = Mengpaneel::builder(token).api_host(StandIn::start().url()).build().unwrap();
-        let scope = web::scope("/scope").route("/page", web::get().to(page)).wrap(mengpaneel.before(count.clone()));
+        let mengpaneel = Mengpaneel::builder(token)
+            .api_host(StandIn::start().url())
+            .build()
+            .unwrap();
+        let scope = web::scope("/scope")
+            .route("/page", web::get().to(page))
+            .wrap(mengpaneel.before(count.clone()));
         let app = init_service(App::new().service(scope).wrap(mengpaneel.with_setup(count))).await;
         let mut ada = Guest::default();
-        assert_eq!(ada.send(&app, ada.get("/scope/page").to_request()).await.status, 200);
+        assert_eq!(
+            ada.send(&app, ada.get("/scope/page").to_request())
+                .await
+                .status,
+            200
+        );
         assert_eq!(runs.load(Ordering::Relaxed), expected, "{token:?}");
     }
 }
@@ -108,9 +139,16 @@ async fn body_stays_whole_for_the_handler() {
         mengpaneel::setup(|mixpanel| mixpanel.register(serde_json::json!({"Bytes": body.len()})));
     };
     let echo = web::post().to(|body: String| async { body });
-    let app = init_service(App::new().route("/", echo).wrap(mengpaneel.with_setup(setup))).await;
+    let app = init_service(
+        App::new()
+            .route("/", echo)
+            .wrap(mengpaneel.with_setup(setup)),
+    )
+    .await;
     let mut ada = Guest::default();
-    let answer = ada.send(&app, ada.post("/").set_payload("whole").to_request()).await;
+    let answer = ada
+        .send(&app, ada.post("/").set_payload("whole").to_request())
+        .await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "whole"));
 }
 
@@ -126,15 +164,23 @@ async fn setup_function_records_for_its_own_mengpaneel() {
         marketing.of(&request).track("Reach", ());
         "text"
     };
-    let scope = web::scope("/scope").route("/read", web::get().to(read)).wrap(marketing.before(lead));
-    let app = App::new().app_data(web::Data::new(marketing.clone())).service(scope);
+    let scope = web::scope("/scope")
+        .route("/read", web::get().to(read))
+        .wrap(marketing.before(lead));
+    let app = App::new()
+        .app_data(web::Data::new(marketing.clone()))
+        .service(scope);
     let app = init_service(app.wrap(product.with_setup(user)).wrap(marketing.clone())).await;
     let mut ada = Guest::default();
     ada.send(&app, ada.fetch("/scope/read").to_request()).await;
-    for (mengpaneel, stand_in, event, user) in
-        [(&product, &first, "Read", "user"), (&marketing, &second, "Reach", "lead")]
-    {
+    for (mengpaneel, stand_in, event, user) in [
+        (&product, &first, "Read", "user"),
+        (&marketing, &second, "Reach", "lead"),
+    ] {
         let arrived = settle(mengpaneel, stand_in).await;
-        assert_eq!((names(&arrived), arrived[0].distinct_id()), (vec![event], Some(user)));
+        assert_eq!(
+            (names(&arrived), arrived[0].distinct_id()),
+            (vec![event], Some(user))
+        );
     }
 }

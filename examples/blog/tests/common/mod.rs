@@ -15,7 +15,11 @@ pub const LIB_URL: &str = "https://lib.example/mixpanel.js";
 
 /// One thread, and nothing outside of this machine.
 pub fn config() -> Config {
-    Config { workers: Some(1), lib_url: Some(LIB_URL.to_owned()), ..Config::default() }
+    Config {
+        workers: Some(1),
+        lib_url: Some(LIB_URL.to_owned()),
+        ..Config::default()
+    }
 }
 
 /// A blog and a visitor who keeps cookies and follows no redirects.
@@ -31,12 +35,18 @@ impl Visitor {
 
     pub fn of(config: Config) -> Self {
         let blog = Blog::start(config).unwrap();
-        let client = Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
+        let client = Client::builder()
+            .cookie_store(true)
+            .redirect(Policy::none())
+            .build()
+            .unwrap();
         Self { blog, client }
     }
 
     pub fn get(&self, path: &str) -> RequestBuilder {
-        self.client.get(self.blog.url() + path).header(ACCEPT, "text/html")
+        self.client
+            .get(self.blog.url() + path)
+            .header(ACCEPT, "text/html")
     }
 
     pub fn post(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
@@ -45,11 +55,16 @@ impl Visitor {
 
     /// Sends a form as a browser does.
     pub async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Response {
-        self.post(path, form).header(ACCEPT, "text/html").send().await.unwrap()
+        self.post(path, form)
+            .header(ACCEPT, "text/html")
+            .send()
+            .await
+            .unwrap()
     }
 
     pub async fn sign_up(&self, email: &str) -> Response {
-        self.submit("/users", &[("email", email), ("first_name", "Ada")]).await
+        self.submit("/users", &[("email", email), ("first_name", "Ada")])
+            .await
     }
 
     pub async fn page(&self, path: &str) -> String {
@@ -62,7 +77,10 @@ impl Visitor {
 /// Runs the program to its end.
 pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blog"));
-    command.args(arguments).env("BIND", "127.0.0.1:0").env("MIXPANEL_LIB_URL", LIB_URL);
+    command
+        .args(arguments)
+        .env("BIND", "127.0.0.1:0")
+        .env("MIXPANEL_LIB_URL", LIB_URL);
     command.envs(variables.iter().copied()).output().unwrap()
 }
 
@@ -83,9 +101,13 @@ impl RedisServer {
             .arg(&directory)
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("redis-server, which this test needs, cannot be started: {error}"));
+            .unwrap_or_else(|error| {
+                panic!("redis-server, which this test needs, cannot be started: {error}")
+            });
         let lines = BufReader::new(server.stdout.take().unwrap()).lines();
-        let is_ready = lines.map_while(Result::ok).any(|line| line.contains("eady to accept connections"));
+        let is_ready = lines
+            .map_while(Result::ok)
+            .any(|line| line.contains("eady to accept connections"));
         assert!(is_ready, "redis-server did not start");
         Self { server, directory }
     }
@@ -112,10 +134,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the program on a free port, and waits until it listens. An empty value unsets a variable.
+    /// Starts the program on a free port, and waits until it listens. An empty value unsets a
+    /// variable.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blog"));
-        command.env("BIND", "127.0.0.1:0").env("MIXPANEL_LIB_URL", LIB_URL).envs(variables.iter().copied());
+        command
+            .env("BIND", "127.0.0.1:0")
+            .env("MIXPANEL_LIB_URL", LIB_URL)
+            .envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
@@ -136,7 +162,10 @@ impl Process {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 

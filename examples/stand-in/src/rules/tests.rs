@@ -29,7 +29,10 @@ fn without(name: &str) -> Value {
 
 #[track_caller]
 fn refused_for(event: &Value, field: &str) {
-    assert_eq!(import(event, NOW).map_err(|broken| broken.field), Err(field.to_owned()));
+    assert_eq!(
+        import(event, NOW).map_err(|broken| broken.field),
+        Err(field.to_owned())
+    );
 }
 
 #[test]
@@ -59,8 +62,13 @@ fn what_import_requires_must_be_there() {
 
 #[test]
 fn a_time_is_a_number_of_seconds_or_milliseconds() {
-    for time in [json!(NOW), json!(NOW / 1_000), json!(1_789_999_999.123), json!(31_536_000), json!(31_536_000_000_i64)]
-    {
+    for time in [
+        json!(NOW),
+        json!(NOW / 1_000),
+        json!(1_789_999_999.123),
+        json!(31_536_000),
+        json!(31_536_000_000_i64),
+    ] {
         assert_eq!(import(&with("time", time), NOW), Ok(()));
     }
     assert_eq!(milliseconds(&json!(1_789_999_999.123)), Some(NOW - 877));
@@ -68,7 +76,14 @@ fn a_time_is_a_number_of_seconds_or_milliseconds() {
 
 #[test]
 fn a_time_before_1971_or_over_an_hour_ahead_is_refused() {
-    for time in [json!(0), json!(-1), json!(31_535_999), json!(NOW + HOUR + 1), json!("now"), json!(NOW.to_string())] {
+    for time in [
+        json!(0),
+        json!(-1),
+        json!(31_535_999),
+        json!(NOW + HOUR + 1),
+        json!("now"),
+        json!(NOW.to_string()),
+    ] {
         refused_for(&with("time", time), "properties.time");
     }
     assert_eq!(import(&with("time", json!(NOW + HOUR)), NOW), Ok(()));
@@ -81,7 +96,10 @@ fn an_insert_id_has_at_most_36_letters_digits_and_dashes() {
         refused_for(&with("$insert_id", json!(id)), "properties.$insert_id");
     }
     refused_for(&with("$insert_id", json!(7)), "properties.$insert_id");
-    assert_eq!(import(&with("$insert_id", json!("a".repeat(36))), NOW), Ok(()));
+    assert_eq!(
+        import(&with("$insert_id", json!("a".repeat(36))), NOW),
+        Ok(())
+    );
 }
 
 #[test]

@@ -9,11 +9,17 @@ use super::*;
 use crate::received::{Endpoint, Via, now};
 
 const SOON: Duration = Duration::from_secs(10);
-const EVENT: &str = r#"{"event":"A","properties":{"token":"t","distinct_id":"7","$insert_id":"x"}}"#;
+const EVENT: &str =
+    r#"{"event":"A","properties":{"token":"t","distinct_id":"7","$insert_id":"x"}}"#;
 
 fn send(stand_in: &StandIn, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(stand_in.address).unwrap();
-    write!(stream, "{head}\r\nHost: stand-in\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    write!(
+        stream,
+        "{head}\r\nHost: stand-in\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
     stream.write_all(body).unwrap();
     answer(stream)
 }
@@ -21,7 +27,11 @@ fn send(stand_in: &StandIn, head: &str, body: &[u8]) -> String {
 fn open(stand_in: &StandIn, head: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(stand_in.address).unwrap();
     let length = body.len();
-    write!(stream, "{head}\r\nHost: stand-in\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    write!(
+        stream,
+        "{head}\r\nHost: stand-in\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
     stream
 }
 
@@ -48,12 +58,15 @@ fn it_runs_without_a_runtime_and_keeps_what_came() {
     assert_eq!(requests[0].status, Some(200));
 }
 
-/// Held also with actix-web's default features: `cargo test -p stand-in --features actix-web/compress-gzip`.
+/// Held also with actix-web's default features: `cargo test -p stand-in --features
+/// actix-web/compress-gzip`.
 #[test]
 fn a_compressed_import_is_read_once() {
     let stand_in = StandIn::start();
     let time = now();
-    let event = format!(r#"[{{"event":"A","properties":{{"time":{time},"distinct_id":"7","$insert_id":"x"}}}}]"#);
+    let event = format!(
+        r#"[{{"event":"A","properties":{{"time":{time},"distinct_id":"7","$insert_id":"x"}}}}]"#
+    );
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(event.as_bytes()).unwrap();
     let body = encoder.finish().unwrap();
@@ -78,7 +91,8 @@ async fn it_runs_beside_another_runtime() {
 #[test]
 fn a_browser_may_send_from_any_page() {
     let stand_in = StandIn::start();
-    let head = "OPTIONS /engage/ HTTP/1.1\r\nOrigin: http://blog\r\nAccess-Control-Request-Headers: x";
+    let head =
+        "OPTIONS /engage/ HTTP/1.1\r\nOrigin: http://blog\r\nAccess-Control-Request-Headers: x";
     let preflight = answer(open(&stand_in, head, "")).to_lowercase();
     assert!(preflight.starts_with("http/1.1 204"));
     assert!(preflight.contains("access-control-allow-origin: http://blog"));
@@ -121,7 +135,12 @@ async fn a_stalled_request_goes_on_when_all_is_well() {
     let stand_in = StandIn::start();
     stand_in.stall();
     let stalled = open(&stand_in, "POST /track HTTP/1.1", EVENT);
-    assert!(stand_in.wait_for_event(Duration::from_millis(100), "A").await.is_err());
+    assert!(
+        stand_in
+            .wait_for_event(Duration::from_millis(100), "A")
+            .await
+            .is_err()
+    );
     stand_in.recover();
     assert!(stand_in.wait_for_event(SOON, "A").await.is_ok());
     drop(stalled);
@@ -168,7 +187,11 @@ fn it_serves_mixpanel_js_where_it_was_given_it() {
     assert!(library().starts_with("HTTP/1.1 404"));
     stand_in.serve_library("window.mixpanel = {}");
     let served = library();
-    assert!(served.to_lowercase().contains("content-type: text/javascript"));
+    assert!(
+        served
+            .to_lowercase()
+            .contains("content-type: text/javascript")
+    );
     assert!(served.ends_with("window.mixpanel = {}"));
 }
 

@@ -59,12 +59,26 @@ fn a_profile_is_the_sum_of_its_operations() {
     let store = Store::default();
     let head = Arc::new(Head::default());
     let operations = [
-        (Endpoint::Engage, json!({"$distinct_id": "7", "$set": {"a": 1}})),
-        (Endpoint::Engage, json!({"$distinct_id": "8", "$set": {"a": 2}})),
-        (Endpoint::Engage, json!({"$distinct_id": "7", "$add": {"a": 2}})),
-        (Endpoint::Groups, json!({"$group_key": "company", "$group_id": 12, "$set": {"b": 1}})),
+        (
+            Endpoint::Engage,
+            json!({"$distinct_id": "7", "$set": {"a": 1}}),
+        ),
+        (
+            Endpoint::Engage,
+            json!({"$distinct_id": "8", "$set": {"a": 2}}),
+        ),
+        (
+            Endpoint::Engage,
+            json!({"$distinct_id": "7", "$add": {"a": 2}}),
+        ),
+        (
+            Endpoint::Groups,
+            json!({"$group_key": "company", "$group_id": 12, "$set": {"b": 1}}),
+        ),
     ];
-    store.add(operations.map(|(endpoint, body)| Entry::Received(Received::new(endpoint, &head, body))));
+    store.add(
+        operations.map(|(endpoint, body)| Entry::Received(Received::new(endpoint, &head, body))),
+    );
     let seven = store.profile("7").map(Value::Object);
     assert_eq!(seven, Some(json!({"a": 3})));
     assert_eq!(store.profile("9"), None);

@@ -39,7 +39,9 @@ impl Store {
                 let _ = changes.changed().await;
             }
         };
-        tokio::time::timeout(deadline, found).await.map_err(|_| self.timed_out(deadline))
+        tokio::time::timeout(deadline, found)
+            .await
+            .map_err(|_| self.timed_out(deadline))
     }
 
     /// As [`wait_for`](Self::wait_for), for tests without a runtime: this thread waits.
@@ -62,7 +64,9 @@ impl Store {
             if left.is_zero() {
                 return Err(self.timed_out(deadline));
             }
-            let woken = self.changed_too.wait_timeout_while(self.lock(), left, |state| state.changes == seen);
+            let woken = self
+                .changed_too
+                .wait_timeout_while(self.lock(), left, |state| state.changes == seen);
             drop(woken);
         }
     }
@@ -72,20 +76,31 @@ impl Store {
     /// # Errors
     ///
     /// [`TimedOut`] when that takes longer than `deadline`.
-    pub async fn wait_for_event(&self, deadline: Duration, name: &str) -> Result<Received, TimedOut> {
-        self.wait_for(deadline, |store| store.counted_as(name).into_iter().next()).await
+    pub async fn wait_for_event(
+        &self,
+        deadline: Duration,
+        name: &str,
+    ) -> Result<Received, TimedOut> {
+        self.wait_for(deadline, |store| store.counted_as(name).into_iter().next())
+            .await
     }
 
     fn timed_out(&self, deadline: Duration) -> TimedOut {
-        TimedOut { deadline, came: self.collect(|(_, entry)| describe(entry)) }
+        TimedOut {
+            deadline,
+            came: self.collect(|(_, entry)| describe(entry)),
+        }
     }
 }
 
 fn describe(entry: &Entry) -> Option<String> {
     match entry {
-        Entry::Received(one) => {
-            Some(format!("{} {} of {:?}", one.endpoint, one.event(), one.distinct_id().unwrap_or_default()))
-        }
+        Entry::Received(one) => Some(format!(
+            "{} {} of {:?}",
+            one.endpoint,
+            one.event(),
+            one.distinct_id().unwrap_or_default()
+        )),
         Entry::Refused(one) => Some(format!("{} refused: {}", one.endpoint, one.message)),
         Entry::Request(one) => Some(format!("{} answered {:?}", one.endpoint, one.status)),
         Entry::Note(..) => None,

@@ -28,7 +28,11 @@ pub(super) fn import(head: &Arc<Head>, bytes: &[u8], store: &Store) -> Answer {
     for (index, event) in events.into_iter().enumerate() {
         match check(&event, now, store) {
             Ok(()) => {
-                entries.push(Entry::Received(Received::new(Endpoint::Import, head, event)));
+                entries.push(Entry::Received(Received::new(
+                    Endpoint::Import,
+                    head,
+                    event,
+                )));
             }
             Err(broken) => {
                 failures.push(json!({
@@ -53,7 +57,10 @@ pub(super) fn import(head: &Arc<Head>, bytes: &[u8], store: &Store) -> Answer {
 fn answer(count: usize, failures: &[Value], strict: bool) -> Answer {
     let imported = count - failures.len();
     if failures.is_empty() || !strict {
-        return Answer { status: 200, body: json!({"code": 200, "num_records_imported": imported, "status": "OK"}) };
+        return Answer {
+            status: 200,
+            body: json!({"code": 200, "num_records_imported": imported, "status": "OK"}),
+        };
     }
     Answer {
         status: 400,
@@ -68,7 +75,10 @@ fn answer(count: usize, failures: &[Value], strict: bool) -> Answer {
 }
 
 fn failed(status: u16, name: &str, error: &str) -> Answer {
-    Answer { status, body: json!({"code": status, "error": error, "status": name}) }
+    Answer {
+        status,
+        body: json!({"code": status, "error": error, "status": name}),
+    }
 }
 
 /// The project's token without a password, or a service account with the project's ID.
@@ -77,7 +87,9 @@ fn authorized(head: &Head) -> Result<(), &'static str> {
     match credentials {
         Some((user, _)) if user.is_empty() => Err("the user of the credentials is empty"),
         Some((_, password)) if password.is_empty() => Ok(()),
-        Some(_) if head.param("project_id").is_none() => Err("a service account needs the parameter project_id"),
+        Some(_) if head.param("project_id").is_none() => {
+            Err("a service account needs the parameter project_id")
+        }
         Some(_) => Ok(()),
         None => Err("no credentials, or none of the scheme Basic"),
     }
@@ -97,7 +109,10 @@ fn events(head: &Head, bytes: &[u8]) -> Result<Vec<Value>, BodyError> {
 fn check(event: &Value, now: i64, store: &Store) -> Result<(), Broken> {
     rules::import(event, now)?;
     if store.refuses(event) {
-        return Err(Broken { field: "event".to_owned(), message: "is refused".to_owned() });
+        return Err(Broken {
+            field: "event".to_owned(),
+            message: "is refused".to_owned(),
+        });
     }
     Ok(())
 }

@@ -26,7 +26,8 @@ pub(crate) fn take(endpoint: Endpoint, head: &Arc<Head>, bytes: &[u8], store: &S
 }
 
 fn is_gzip(head: &Head) -> bool {
-    head.header("content-encoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("gzip"))
+    head.header("content-encoding")
+        .is_some_and(|encoding| encoding.eq_ignore_ascii_case("gzip"))
 }
 
 fn milliseconds_now() -> i64 {

@@ -15,7 +15,11 @@ pub(super) fn objects(endpoint: Endpoint, head: &Arc<Head>, bytes: &[u8], store:
     let records = match records(endpoint, head, bytes) {
         Ok(records) => records,
         Err(error) => {
-            let status = if error == BodyError::TooLarge { 413 } else { 200 };
+            let status = if error == BodyError::TooLarge {
+                413
+            } else {
+                200
+            };
             return answer(head, status, Some(&error.to_string()));
         }
     };
@@ -35,7 +39,11 @@ pub(super) fn objects(endpoint: Endpoint, head: &Arc<Head>, bytes: &[u8], store:
         good += usize::from(refused.is_none());
         entries.push(match refused {
             None => Entry::Received(Received::new(endpoint, head, record)),
-            Some(message) => Entry::Refused(Refused { endpoint, body: record, message }),
+            Some(message) => Entry::Refused(Refused {
+                endpoint,
+                body: record,
+                message,
+            }),
         });
     }
     store.add(entries);
@@ -70,6 +78,10 @@ fn check(endpoint: Endpoint, record: &Value, now: i64, store: &Store) -> Result<
 fn answer(head: &Head, status: u16, error: Option<&str>) -> Answer {
     let good = u8::from(error.is_none());
     let verbose = matches!(head.param("verbose"), Some("1" | "2"));
-    let body = if verbose { json!({"status": good, "error": error}) } else { json!(good) };
+    let body = if verbose {
+        json!({"status": good, "error": error})
+    } else {
+        json!(good)
+    };
     Answer { status, body }
 }

@@ -10,15 +10,24 @@ use super::*;
 
 fn head(headers: &[(&str, &str)], params: &[(&str, &str)]) -> Arc<Head> {
     let owned = |pairs: &[(&str, &str)]| {
-        let pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let pairs = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         pairs.collect()
     };
-    Arc::new(Head { ip: None, params: owned(params), headers: owned(headers) })
+    Arc::new(Head {
+        ip: None,
+        params: owned(params),
+        headers: owned(headers),
+    })
 }
 
 fn importing(user: &str, params: &[(&str, &str)], more: &[(&str, &str)]) -> Arc<Head> {
     let basic = format!("Basic {}", BASE64_STANDARD.encode(user));
-    let mut headers = vec![("authorization", basic.as_str()), ("content-type", "application/json")];
+    let mut headers = vec![
+        ("authorization", basic.as_str()),
+        ("content-type", "application/json"),
+    ];
     headers.extend(more);
     head(&headers, params)
 }
@@ -47,10 +56,16 @@ fn import(head: &Arc<Head>, body: &Value) -> (Answer, Store) {
 fn import_takes_a_token_or_a_service_account_with_its_project() {
     let status = |head: &Arc<Head>| import(head, &json!([event("x")])).0.status;
     assert_eq!(status(&importing("token:", &[], &[])), 200);
-    assert_eq!(status(&importing("user:secret", &[("project_id", "1")], &[])), 200);
+    assert_eq!(
+        status(&importing("user:secret", &[("project_id", "1")], &[])),
+        200
+    );
     assert_eq!(status(&importing("user:secret", &[], &[])), 401);
     assert_eq!(status(&importing(":", &[], &[])), 401);
-    assert_eq!(status(&head(&[("content-type", "application/json")], &[])), 401);
+    assert_eq!(
+        status(&head(&[("content-type", "application/json")], &[])),
+        401
+    );
 }
 
 #[test]
@@ -98,7 +113,10 @@ fn import_takes_gzip_and_lines() {
 #[test]
 fn import_says_413_to_too_much_and_400_to_what_it_cannot_read() {
     let strict = importing("token:", &[("strict", "1")], &[]);
-    assert_eq!(import(&strict, &json!(vec![event("a"); 2_001])).0.status, 413);
+    assert_eq!(
+        import(&strict, &json!(vec![event("a"); 2_001])).0.status,
+        413
+    );
     let store = Store::default();
     let status = |bytes: &[u8]| take(Endpoint::Import, &strict, bytes, &store).status;
     assert_eq!(status(&vec![b' '; 10_000_001]), 413);
@@ -123,8 +141,9 @@ fn what_a_test_refuses_fails_by_itself() {
 #[test]
 fn track_answers_one_where_anything_was_good() {
     let store = Store::default();
-    let track =
-        |body: &str, params: &[(&str, &str)]| take(Endpoint::Track, &head(&[], params), body.as_bytes(), &store);
+    let track = |body: &str, params: &[(&str, &str)]| {
+        take(Endpoint::Track, &head(&[], params), body.as_bytes(), &store)
+    };
     let both = json!([event("a"), {"event": ""}]).to_string();
     assert_eq!(track(&both, &[]).body, json!(1));
     assert_eq!(track("data=%7B%7D", &[]).body, json!(0));
@@ -156,8 +175,14 @@ fn profiles_answer_200_even_to_what_is_invalid_and_take_no_gzip() {
         let answer = take(endpoint, head, bytes, &store);
         (answer.status, answer.body)
     };
-    assert_eq!(status(Endpoint::Engage, &plain, good.as_bytes()), (200, json!(1)));
-    assert_eq!(status(Endpoint::Groups, &plain, good.as_bytes()), (200, json!(0)));
+    assert_eq!(
+        status(Endpoint::Engage, &plain, good.as_bytes()),
+        (200, json!(1))
+    );
+    assert_eq!(
+        status(Endpoint::Groups, &plain, good.as_bytes()),
+        (200, json!(0))
+    );
     assert_eq!(status(Endpoint::Engage, &plain, b"[{}]"), (200, json!(0)));
     let zipped = head(&[("content-encoding", "gzip")], &[]);
     let bytes = gzip(good.as_bytes());

@@ -12,7 +12,10 @@ const NEEDS: Needs<'static> = Needs {
 fn verdict(policies: &[&str]) -> Verdict {
     let mut headers = HeaderMap::new();
     for policy in policies {
-        headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_str(policy).unwrap());
+        headers.append(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_str(policy).unwrap(),
+        );
     }
     check(&headers, &[], &NEEDS)
 }
@@ -38,14 +41,24 @@ fn what_a_policy_does_not_speak_of_is_allowed() {
 fn a_nonce_is_the_way_in() {
     for (policies, nonce) in [
         (&["script-src 'nonce-aB+/-_=='"][..], "aB+/-_=="),
-        (&["script-src 'unsafe-inline' 'NONCE-x' 'strict-dynamic'"], "x"),
+        (
+            &["script-src 'unsafe-inline' 'NONCE-x' 'strict-dynamic'"],
+            "x",
+        ),
         (&["default-src 'nonce-x' https://api-js.mixpanel.com"], "x"),
-        (&["script-src 'nonce-x' 'nonce-y'", "script-src 'nonce-y'"], "y"),
+        (
+            &["script-src 'nonce-x' 'nonce-y'", "script-src 'nonce-y'"],
+            "y",
+        ),
         (&["script-src 'unsafe-inline' *, script-src 'nonce-y'"], "y"),
         (&["script-src-elem 'nonce-e'; script-src 'nonce-s'"], "e"),
         (&["script-src 'nonce-1'; script-src 'nonce-2'"], "1"),
     ] {
-        assert_eq!(verdict(policies), Verdict::Nonce(nonce.into()), "{policies:?}");
+        assert_eq!(
+            verdict(policies),
+            Verdict::Nonce(nonce.into()),
+            "{policies:?}"
+        );
     }
 }
 
@@ -55,23 +68,47 @@ fn anything_else_names_the_directive_that_forbids_it() {
         (&["script-src 'self'"][..], "script-src"),
         (&["default-src 'self'; connect-src *"], "default-src"),
         (&["default-src 'self' 'unsafe-inline'"], "default-src"),
-        (&["script-src 'unsafe-inline' 'sha256-abc=' *"], "script-src"),
-        (&["script-src 'unsafe-inline' 'strict-dynamic' *"], "script-src"),
+        (
+            &["script-src 'unsafe-inline' 'sha256-abc=' *"],
+            "script-src",
+        ),
+        (
+            &["script-src 'unsafe-inline' 'strict-dynamic' *"],
+            "script-src",
+        ),
         (&["script-src 'unsafe-inline' 'self'"], "script-src"),
-        (&["script-src 'unsafe-inline' cdn.mxpnl.com/other/"], "script-src"),
-        (&["script-src 'unsafe-inline' *.cdn.mxpnl.com"], "script-src"),
-        (&["script-src 'unsafe-inline' cdn.mxpnl.com:8443"], "script-src"),
+        (
+            &["script-src 'unsafe-inline' cdn.mxpnl.com/other/"],
+            "script-src",
+        ),
+        (
+            &["script-src 'unsafe-inline' *.cdn.mxpnl.com"],
+            "script-src",
+        ),
+        (
+            &["script-src 'unsafe-inline' cdn.mxpnl.com:8443"],
+            "script-src",
+        ),
         (&["script-src 'nonce-'"], "script-src"),
         (&["script-src 'none'"], "script-src"),
-        (&["script-src 'nonce-x'", "script-src 'nonce-y'"], "script-src"),
+        (
+            &["script-src 'nonce-x'", "script-src 'nonce-y'"],
+            "script-src",
+        ),
         (&["script-src 'nonce-x'; connect-src 'self'"], "connect-src"),
         (&["script-src 'nonce-ab==cd'"], "script-src"),
         (&["script-src 'nonce-ab==='"], "script-src"),
         (&["script-src 'nonce-=='"], "script-src"),
         (&["script-src 'nonce-a.b'"], "script-src"),
-        (&["script-src 'unsafe-inline' 'nonce-ab==cd' *"], "script-src"),
+        (
+            &["script-src 'unsafe-inline' 'nonce-ab==cd' *"],
+            "script-src",
+        ),
     ] {
-        let Verdict::Forbidden(Obstacle::Directive { directive: found, .. }) = verdict(policies) else {
+        let Verdict::Forbidden(Obstacle::Directive {
+            directive: found, ..
+        }) = verdict(policies)
+        else {
             panic!("{policies:?}");
         };
         assert_eq!(found, directive, "{policies:?}");
@@ -80,28 +117,60 @@ fn anything_else_names_the_directive_that_forbids_it() {
 
 #[test]
 fn sandbox_and_trusted_types_stop_the_loader() {
-    for policy in ["sandbox", "sandbox allow-forms", "sandbox allow-scripts", "sandbox allow-same-origin"] {
-        assert_eq!(verdict(&[policy]), Verdict::Forbidden(Obstacle::Sandbox), "{policy}");
-        assert_eq!(check(&HeaderMap::new(), &[policy.to_owned()], &NEEDS), Verdict::Allowed, "{policy}");
+    for policy in [
+        "sandbox",
+        "sandbox allow-forms",
+        "sandbox allow-scripts",
+        "sandbox allow-same-origin",
+    ] {
+        assert_eq!(
+            verdict(&[policy]),
+            Verdict::Forbidden(Obstacle::Sandbox),
+            "{policy}"
+        );
+        assert_eq!(
+            check(&HeaderMap::new(), &[policy.to_owned()], &NEEDS),
+            Verdict::Allowed,
+            "{policy}"
+        );
     }
     let trusted_types = "require-trusted-types-for 'script'; trusted-types x";
-    assert_eq!(verdict(&[trusted_types]), Verdict::Forbidden(Obstacle::TrustedTypes));
+    assert_eq!(
+        verdict(&[trusted_types]),
+        Verdict::Forbidden(Obstacle::TrustedTypes)
+    );
     assert_eq!(verdict(&["trusted-types x"]), Verdict::Allowed);
 }
 
 #[test]
 fn invalid_nonce_beside_a_valid_one_is_ignored() {
-    assert_eq!(verdict(&["script-src 'nonce-ab==cd' 'nonce-x'"]), Verdict::Nonce("x".into()));
-    assert_eq!(verdict(&["script-src 'nonce-aB==' 'strict-dynamic'"]), Verdict::Nonce("aB==".into()));
+    assert_eq!(
+        verdict(&["script-src 'nonce-ab==cd' 'nonce-x'"]),
+        Verdict::Nonce("x".into())
+    );
+    assert_eq!(
+        verdict(&["script-src 'nonce-aB==' 'strict-dynamic'"]),
+        Verdict::Nonce("aB==".into())
+    );
 }
 
 #[test]
 fn a_page_may_host_the_library_itself() {
-    let needs = Needs { script: Some("/mixpanel.js"), connect: Some("/mp"), ..NEEDS };
+    let needs = Needs {
+        script: Some("/mixpanel.js"),
+        connect: Some("/mp"),
+        ..NEEDS
+    };
     let declared = [String::from("default-src 'self' 'unsafe-inline'")];
-    assert_eq!(check(&HeaderMap::new(), &declared, &needs), Verdict::Allowed);
+    assert_eq!(
+        check(&HeaderMap::new(), &declared, &needs),
+        Verdict::Allowed
+    );
     let declared = [String::from("default-src 'self'")];
-    assert_ne!(check(&HeaderMap::new(), &declared, &needs), Verdict::Allowed);
+    assert_ne!(
+        check(&HeaderMap::new(), &declared, &needs),
+        Verdict::Allowed
+    );
 }
 
 #[test]
@@ -116,7 +185,11 @@ fn a_policy_that_only_reports_forbids_nothing() {
 
 #[test]
 fn remedy_names_each_source_to_add() {
-    let own = Needs { script: Some("/mixpanel.js"), connect: Some("/mp"), ..NEEDS };
+    let own = Needs {
+        script: Some("/mixpanel.js"),
+        connect: Some("/mp"),
+        ..NEEDS
+    };
     for (policy, needs, remedy) in [
         (
             "script-src 'self'; connect-src 'self'",
@@ -128,14 +201,30 @@ fn remedy_names_each_source_to_add() {
             &NEEDS,
             "add a connect-src with the sources of default-src and https://api-js.mixpanel.com",
         ),
-        ("script-src 'unsafe-inline'", &NEEDS, "add https://cdn.mxpnl.com to script-src"),
+        (
+            "script-src 'unsafe-inline'",
+            &NEEDS,
+            "add https://cdn.mxpnl.com to script-src",
+        ),
         ("connect-src 'none'", &own, "add 'self' to connect-src"),
-        ("script-src 'nonce-x', script-src 'nonce-y'", &NEEDS, "give all policies of the page the same nonce"),
+        (
+            "script-src 'nonce-x', script-src 'nonce-y'",
+            &NEEDS,
+            "give all policies of the page the same nonce",
+        ),
     ] {
         let mut headers = HeaderMap::new();
-        headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_str(policy).unwrap());
-        let Verdict::Forbidden(obstacle) = check(&headers, &[], needs) else { panic!("{policy}") };
-        assert!(obstacle.to_string().ends_with(remedy), "{policy}: {obstacle}");
+        headers.append(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_str(policy).unwrap(),
+        );
+        let Verdict::Forbidden(obstacle) = check(&headers, &[], needs) else {
+            panic!("{policy}")
+        };
+        assert!(
+            obstacle.to_string().ends_with(remedy),
+            "{policy}: {obstacle}"
+        );
     }
 }
 

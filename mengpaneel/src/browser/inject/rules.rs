@@ -5,8 +5,17 @@ use crate::browser::charset;
 use crate::browser::tokens::{Raw, Token, Tokenizer};
 
 /// Elements whose content is raw text to a browser that runs scripts.
-const RAW: [&[u8]; 9] =
-    [b"title", b"textarea", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript", b"script"];
+const RAW: [&[u8]; 9] = [
+    b"title",
+    b"textarea",
+    b"style",
+    b"xmp",
+    b"iframe",
+    b"noembed",
+    b"noframes",
+    b"noscript",
+    b"script",
+];
 /// Elements of SVG and `MathML` in which HTML may stand.
 const HTML_IN_FOREIGN: [&[u8]; 6] = [b"desc", b"mi", b"mn", b"mo", b"ms", b"mtext"];
 /// Deeper nesting of special elements is not followed.
@@ -29,7 +38,8 @@ pub(super) struct Rules {
     pub(super) document: bool,
     /// Whether the head element is open.
     pub(super) in_head: bool,
-    /// Where a `template` or raw text of the head began: the last place that is surely in the head.
+    /// Where a `template` or raw text of the head began: the last place that is surely in the
+    /// head.
     pub(super) unclosed: Option<usize>,
     special: Vec<Special>,
     /// An element that must hold text only, or it is unclear how its content is read.
@@ -101,7 +111,8 @@ impl Rules {
             b"head" => self.document = true,
             b"base" | b"basefont" | b"bgsound" | b"link" => {}
             b"meta" => {
-                self.declared.has_unsafe_charset |= charset::is_declared_unsafe(tokens.attributes());
+                self.declared.has_unsafe_charset |=
+                    charset::is_declared_unsafe(tokens.attributes());
                 if let Some(policy) = policy(tokens) {
                     self.declared.policies.push(policy);
                 }
@@ -126,7 +137,11 @@ impl Rules {
     }
 
     fn head_ends(&mut self, at: usize) {
-        self.head = if self.document { Head::EndsAt(at) } else { Head::Fragment };
+        self.head = if self.document {
+            Head::EndsAt(at)
+        } else {
+            Head::Fragment
+        };
     }
 
     fn content_token(&mut self, tokens: &mut Tokenizer, token: Token) {
@@ -202,12 +217,16 @@ fn special(name: &[u8]) -> Option<Special> {
 }
 
 fn enter_raw(tokens: &mut Tokenizer) {
-    let raw = if tokens.name() == b"script" { Raw::Script } else { Raw::Text };
+    let raw = if tokens.name() == b"script" {
+        Raw::Script
+    } else {
+        Raw::Text
+    };
     tokens.enter(raw);
 }
 
-/// Returns whether the attributes of an `html` tag declare AMP, for pages, advertisements or e-mails:
-/// <https://amp.dev/documentation/guides-and-tutorials/learn/spec/amphtml/#required-markup>.
+/// Returns whether the attributes of an `html` tag declare AMP, for pages, advertisements or
+/// e-mails: <https://amp.dev/documentation/guides-and-tutorials/learn/spec/amphtml/#required-markup>.
 fn is_amp(tokens: &Tokenizer) -> bool {
     const BOLT: &[u8] = "\u{26A1}".as_bytes();
     const EMOJI_STYLE: &[u8] = "\u{FE0F}".as_bytes();
@@ -223,7 +242,10 @@ fn is_amp(tokens: &Tokenizer) -> bool {
 /// The policy that a `meta` tag declares, if it is such a tag.
 fn policy(tokens: &Tokenizer) -> Option<String> {
     let value = |wanted: &[u8]| {
-        let (_, value) = tokens.attributes().iter().find(|(name, _)| name == wanted)?;
+        let (_, value) = tokens
+            .attributes()
+            .iter()
+            .find(|(name, _)| name == wanted)?;
         Some(unescape(&String::from_utf8_lossy(value)))
     };
     let declares = value(b"http-equiv")?.eq_ignore_ascii_case("content-security-policy");
@@ -259,13 +281,19 @@ fn reference(text: &str) -> Option<(char, usize)> {
         ("&comma;", ','),
     ];
     let Some(number) = text.strip_prefix("&#") else {
-        return NAMED.iter().find(|(name, _)| text.starts_with(name)).map(|(name, c)| (*c, name.len()));
+        return NAMED
+            .iter()
+            .find(|(name, _)| text.starts_with(name))
+            .map(|(name, c)| (*c, name.len()));
     };
     let (digits, radix) = match number.strip_prefix(['x', 'X']) {
         Some(hexadecimal) => (hexadecimal, 16),
         None => (number, 10),
     };
-    let count = digits.bytes().take_while(|digit| char::from(*digit).is_digit(radix)).count();
+    let count = digits
+        .bytes()
+        .take_while(|digit| char::from(*digit).is_digit(radix))
+        .count();
     let c = char::from_u32(u32::from_str_radix(digits.get(..count)?, radix).ok()?)?;
     let rest = digits.get(count..)?;
     let rest = rest.strip_prefix(';').unwrap_or(rest);
@@ -279,9 +307,15 @@ mod tests {
     #[test]
     fn references_in_a_policy_are_decoded() {
         for (written, read) in [
-            ("script-src &#39;self&#x27; https:&#x2F;&#47;a&sol;b", "script-src 'self' https://a/b"),
+            (
+                "script-src &#39;self&#x27; https:&#x2F;&#47;a&sol;b",
+                "script-src 'self' https://a/b",
+            ),
             ("&#39nonce-a&#x3D;&quot;&amp;&apos;", "'nonce-a=\"&'"),
-            ("report-uri /r?a=1&b=2&#; &#x; &", "report-uri /r?a=1&b=2&#; &#x; &"),
+            (
+                "report-uri /r?a=1&b=2&#; &#x; &",
+                "report-uri /r?a=1&b=2&#; &#x; &",
+            ),
             ("&amp;#39;", "&#39;"),
         ] {
             assert_eq!(unescape(written), read);

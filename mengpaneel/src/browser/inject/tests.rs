@@ -12,7 +12,9 @@ mod html5lib;
 const BLOCK: &str = "<script id=mp></script>";
 
 fn parse(html: &[u8]) -> RcDom {
-    html5ever::parse_document(RcDom::default(), html5ever::ParseOpts::default()).from_utf8().one(html)
+    html5ever::parse_document(RcDom::default(), html5ever::ParseOpts::default())
+        .from_utf8()
+        .one(html)
 }
 
 /// One line a node; our own script is left out and counted, with its parent's name.
@@ -25,12 +27,20 @@ fn outline(node: &Handle, depth: usize, out: &mut Vec<String>, ours: &mut Vec<St
         NodeData::Text { contents } => format!("{:?}", contents.borrow()),
         NodeData::Comment { contents } => format!("<!--{contents}-->"),
         NodeData::ProcessingInstruction { target, .. } => format!("<?{target}>"),
-        NodeData::Element { name, attrs, template_contents, .. } => {
+        NodeData::Element {
+            name,
+            attrs,
+            template_contents,
+            ..
+        } => {
             if let Some(contents) = template_contents.borrow().as_ref() {
                 children.push(contents.clone());
             }
-            let mut attrs: Vec<String> =
-                attrs.borrow().iter().map(|attr| format!("{}={}", attr.name.local, attr.value)).collect();
+            let mut attrs: Vec<String> = attrs
+                .borrow()
+                .iter()
+                .map(|attr| format!("{}={}", attr.name.local, attr.value))
+                .collect();
             attrs.sort();
             format!("{} {}", name.local, attrs.join(" "))
         }
@@ -73,7 +83,12 @@ fn tree(html: &[u8]) -> (String, Vec<String>) {
 }
 
 fn inserted(html: &[u8], at: usize) -> Bytes {
-    insert(&Bytes::copy_from_slice(html), at, [BLOCK.into(), Bytes::new()]).join()
+    insert(
+        &Bytes::copy_from_slice(html),
+        at,
+        [BLOCK.into(), Bytes::new()],
+    )
+    .join()
 }
 
 /// Asks html5ever about the place that we found, and about the end, if we say that it is content.
@@ -87,18 +102,25 @@ fn judge(html: &[u8]) -> Result<Option<usize>, String> {
         Head::Open | Head::Fragment | Head::Amp => None,
     };
     if head_end(html) != at {
-        return Err(format!("in pieces {at:?}, at once {:?}: {shown}", head_end(html)));
+        return Err(format!(
+            "in pieces {at:?}, at once {:?}: {shown}",
+            head_end(html)
+        ));
     }
     let Some(at) = at else { return Ok(None) };
     let (before, _) = tree(html);
     let (after, ours) = tree(&inserted(html, at));
     if !matches!(&*ours, [parent] if parent.starts_with("head ")) || after != before {
-        return Err(format!("at {at} in {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"));
+        return Err(format!(
+            "at {at} in {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"
+        ));
     }
     if scanner.in_body_content() {
         let (after, ours) = tree(&inserted(html, html.len()));
         if ours.len() != 1 || after != before {
-            return Err(format!("at the end of {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"));
+            return Err(format!(
+                "at the end of {shown}, where it stands in {ours:?} of {after}\ninstead of {before}"
+            ));
         }
     }
     Ok(Some(at))
@@ -366,9 +388,18 @@ proptest! {
 
 #[test]
 fn amp_document_takes_no_script() {
-    for attribute in
-        ["amp", "AMP", "amp=\"\"", "lang=en amp", "⚡", "⚡️", "⚡4ads", "amp4ads", "amp4email", "⚡4email lang=en"]
-    {
+    for attribute in [
+        "amp",
+        "AMP",
+        "amp=\"\"",
+        "lang=en amp",
+        "⚡",
+        "⚡️",
+        "⚡4ads",
+        "amp4ads",
+        "amp4email",
+        "⚡4email lang=en",
+    ] {
         let page = format!("<!doctype html><html {attribute}><head><title>x</title></head><body>");
         let mut scanner = Scanner::default();
         assert_eq!(scan(&mut scanner, page.as_bytes()), None, "{attribute}");
@@ -379,7 +410,14 @@ fn amp_document_takes_no_script() {
         }
         assert_eq!(head, Head::Amp, "{attribute}");
     }
-    for attribute in ["", "lang=amp", "data-amp", "ampere", "amp5", "class=\"amp\""] {
+    for attribute in [
+        "",
+        "lang=amp",
+        "data-amp",
+        "ampere",
+        "amp5",
+        "class=\"amp\"",
+    ] {
         let page = format!("<!doctype html><html {attribute}><head><title>x</title></head><body>");
         assert!(head_end(page.as_bytes()).is_some(), "{attribute}");
     }

@@ -47,7 +47,9 @@ fn block(page: &Page<'_>) -> Option<String> {
 fn late_block(calls: &Calls, nonce: Option<&str>) -> Option<String> {
     let config = json!({});
     let block = Block::new(&page(&config, None).common);
-    block.late(calls, page_view(), nonce).map(|block| String::from_utf8(block.concat()).unwrap())
+    block
+        .late(calls, page_view(), nonce)
+        .map(|block| String::from_utf8(block.concat()).unwrap())
 }
 
 fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
@@ -59,14 +61,21 @@ fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
         loader: Loader::Always,
         ignore_dnt: false,
     };
-    Page { common, calls, nonce: None }
+    Page {
+        common,
+        calls,
+        nonce: None,
+    }
 }
 
 #[test]
 fn calls_stand_in_their_order_one_on_a_line() {
     let (config, calls) = (json!({}), signed_up());
     let block = block(&page(&config, Some(&calls))).unwrap();
-    let lines: Vec<&str> = block.lines().filter(|line| line.starts_with("this.")).collect();
+    let lines: Vec<&str> = block
+        .lines()
+        .filter(|line| line.starts_with("this."))
+        .collect();
     assert_eq!(
         lines,
         [
@@ -89,30 +98,80 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
     let served = page(&config, Some(&calls)).with(|common| common.lib_url = "/mixpanel.js");
     let mut stored_in_cookies = config.clone();
     stored_in_cookies["opt_out_tracking_persistence_type"] = "cookie".into();
-    let consenting = Page { calls: None, ..served }.with(|common| common.config = &stored_in_cookies);
+    let consenting = Page {
+        calls: None,
+        ..served
+    }
+    .with(|common| common.config = &stored_in_cookies);
     let billing = consenting.with(|common| {
         common.token = "B";
         common.instance = Some("billing");
     });
     for (name, written) in [
         ("sign_up.html", block(&served)),
-        ("loader_only.html", block(&Page { calls: None, ..served })),
-        ("nonce.html", block(&Page { nonce: Some("n0nce"), ..served })),
-        ("never.html", block(&served.with(|common| common.loader = Loader::Never))),
+        (
+            "loader_only.html",
+            block(&Page {
+                calls: None,
+                ..served
+            }),
+        ),
+        (
+            "nonce.html",
+            block(&Page {
+                nonce: Some("n0nce"),
+                ..served
+            }),
+        ),
+        (
+            "never.html",
+            block(&served.with(|common| common.loader = Loader::Never)),
+        ),
         ("late.html", late_block(&calls, None)),
-        ("sign_out.html", block(&Page { calls: Some(&sign_out), ..served })),
+        (
+            "sign_out.html",
+            block(&Page {
+                calls: Some(&sign_out),
+                ..served
+            }),
+        ),
         ("silent.html", block_for(Audience::Denied, &consenting)),
-        ("silent_nonce.html", block_for(Audience::Denied, &Page { nonce: Some("n0nce"), ..consenting })),
-        ("overruled.html", block_for(Audience::GrantedByOverruling, &consenting)),
-        ("billing_loader.html", block(&Page { calls: None, ..billing })),
+        (
+            "silent_nonce.html",
+            block_for(
+                Audience::Denied,
+                &Page {
+                    nonce: Some("n0nce"),
+                    ..consenting
+                },
+            ),
+        ),
+        (
+            "overruled.html",
+            block_for(Audience::GrantedByOverruling, &consenting),
+        ),
+        (
+            "billing_loader.html",
+            block(&Page {
+                calls: None,
+                ..billing
+            }),
+        ),
         ("billing_silent.html", block_for(Audience::Denied, &billing)),
-        ("billing.html", block(&served.with(|common| common.instance = Some("billing")))),
+        (
+            "billing.html",
+            block(&served.with(|common| common.instance = Some("billing"))),
+        ),
     ] {
         let (file, written) = (format!("{folder}/{name}"), written.unwrap());
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&file, &written).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), written, "{name}: run with BLESS=1");
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap(),
+            written,
+            "{name}: run with BLESS=1"
+        );
     }
 }
 
@@ -130,23 +189,42 @@ fn page_is_told_nothing_that_contradicts_the_decision() {
         serde_json::from_str::<Value>(config.split_once(", \"mengpaneel\"").unwrap().0).unwrap()
     };
     let common = page(&config, None);
-    assert_eq!(config_of(block_for(Audience::Granted, &common).unwrap()), json!({}));
+    assert_eq!(
+        config_of(block_for(Audience::Granted, &common).unwrap()),
+        json!({})
+    );
     let explicitly = config_of(block_for(Audience::GrantedExplicitly, &common).unwrap());
     assert_eq!(explicitly, json!({"ignore_dnt": true}));
     let ignoring = common.with(|common| common.ignore_dnt = true);
-    assert_eq!(config_of(block_for(Audience::Granted, &ignoring).unwrap()), json!({"ignore_dnt": true}));
+    assert_eq!(
+        config_of(block_for(Audience::Granted, &ignoring).unwrap()),
+        json!({"ignore_dnt": true})
+    );
 }
 
 #[test]
 fn visitor_without_consent_gets_the_silent_mixpanel_alone() {
     let config = json!({});
     let calls = signed_up();
-    let denied = block_for(Audience::Denied, &Page { nonce: Some("n"), ..page(&config, Some(&calls)) }).unwrap();
+    let denied = block_for(
+        Audience::Denied,
+        &Page {
+            nonce: Some("n"),
+            ..page(&config, Some(&calls))
+        },
+    )
+    .unwrap();
     assert!(denied.starts_with("<script nonce=\"n\">\ntry {\n"));
     assert!(denied.contains(SILENT) && !denied.contains(LOADER) && !denied.contains(VISIT));
     assert!(!denied.contains("this.alias"));
     for loader in [Loader::WithCalls, Loader::Never] {
-        assert_eq!(block_for(Audience::Denied, &page(&config, None).with(|common| common.loader = loader)), None);
+        assert_eq!(
+            block_for(
+                Audience::Denied,
+                &page(&config, None).with(|common| common.loader = loader)
+            ),
+            None
+        );
     }
 }
 
@@ -166,7 +244,8 @@ fn a_page_without_calls_has_the_loader_alone_or_nothing() {
 #[test]
 fn without_a_loader_the_calls_wait_for_the_applications_own() {
     let (config, calls) = (json!({}), signed_up());
-    let block = block(&page(&config, Some(&calls)).with(|common| common.loader = Loader::Never)).unwrap();
+    let block =
+        block(&page(&config, Some(&calls)).with(|common| common.loader = Loader::Never)).unwrap();
     assert!(!block.contains("mixpanel-2-latest"));
     assert!(block.contains("own.queue || window.mixpanel || []"));
 }
@@ -175,7 +254,8 @@ fn without_a_loader_the_calls_wait_for_the_applications_own() {
 fn only_what_a_page_forgets_is_repeated_on_every_page() {
     let (config, calls) = (json!({}), signed_up());
     let block = block(&page(&config, Some(&calls))).unwrap();
-    let guarded = "if (!known) {\ntry {\nthis.people.set({\"$email\":\"a@b.c\"});\n} catch (e) {}\n}\n";
+    let guarded =
+        "if (!known) {\ntry {\nthis.people.set({\"$email\":\"a@b.c\"});\n} catch (e) {}\n}\n";
     assert!(block.contains(guarded), "{block}");
     let name = setup_name(&calls.setup);
     assert!(block.contains(&format!("let known = own.knows(\"{name}\");")));
@@ -187,10 +267,25 @@ fn only_a_block_with_calls_names_its_page_view() {
     let (config, calls) = (json!({}), signed_up());
     let page = page(&config, Some(&calls));
     let id = page_view().simple().to_string();
-    assert!(block(&page).unwrap().contains(&format!("\n}}, \"{id}\");\nmixpanel.push(")));
-    assert!(late_block(&calls, None).unwrap().contains(&format!("\n}}, \"{id}\", 1);\nmixpanel.push(")));
-    let without_calls = block(&Page { calls: None, ..page }).unwrap();
-    assert!(!without_calls.contains(&id) && without_calls.contains("function () {\n});\nmixpanel.push("));
+    assert!(
+        block(&page)
+            .unwrap()
+            .contains(&format!("\n}}, \"{id}\");\nmixpanel.push("))
+    );
+    assert!(
+        late_block(&calls, None)
+            .unwrap()
+            .contains(&format!("\n}}, \"{id}\", 1);\nmixpanel.push("))
+    );
+    let without_calls = block(&Page {
+        calls: None,
+        ..page
+    })
+    .unwrap();
+    assert!(
+        !without_calls.contains(&id)
+            && without_calls.contains("function () {\n});\nmixpanel.push(")
+    );
 }
 
 #[test]
@@ -205,7 +300,9 @@ fn a_reset_forgets_the_setup() {
 #[test]
 fn a_second_mengpaneel_has_names_of_its_own() {
     let (config, calls) = (json!({}), signed_up());
-    let block = block(&page(&config, Some(&calls)).with(|common| common.instance = Some("billing"))).unwrap();
+    let block =
+        block(&page(&config, Some(&calls)).with(|common| common.instance = Some("billing")))
+            .unwrap();
     assert!(block.contains(r#")("mengpaneel_billing");"#));
     assert!(block.contains(r#"{}, "mengpaneel_billing");"#));
 }
@@ -213,9 +310,17 @@ fn a_second_mengpaneel_has_names_of_its_own() {
 #[test]
 fn scripts_carry_the_nonce() {
     let (config, calls) = (json!({}), signed_up());
-    let block = block(&Page { nonce: Some("a+/b\""), ..page(&config, Some(&calls)) }).unwrap();
+    let block = block(&Page {
+        nonce: Some("a+/b\""),
+        ..page(&config, Some(&calls))
+    })
+    .unwrap();
     assert!(block.starts_with("<script nonce=\"a+/b&quot;\">\n"));
-    assert!(late_block(&calls, Some("n")).unwrap().starts_with("<script nonce=\"n\">\n"));
+    assert!(
+        late_block(&calls, Some("n"))
+            .unwrap()
+            .starts_with("<script nonce=\"n\">\n")
+    );
     assert_eq!(late_block(&Calls::default(), None), None);
 }
 
@@ -240,7 +345,10 @@ fn the_header_leaves_out_a_setup_that_the_client_has() {
 #[test]
 fn the_header_is_ascii() {
     let calls = calls(json!({"tracking": [[["track"], ["é\u{7f}\n😀"]]]}));
-    assert_eq!(header(&calls, true), r#"[[["track"],["\u00e9\u007f\n\ud83d\ude00"]]]"#);
+    assert_eq!(
+        header(&calls, true),
+        r#"[[["track"],["\u00e9\u007f\n\ud83d\ude00"]]]"#
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -248,8 +356,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<String>(),
         prop::collection::vec(
             prop::sample::select(vec![
-                "</script", "<!--", "<script", "-->", "]]>", "&lt;", "\u{2028}", "\u{2029}", "\\", "\"", "\n",
-                "\u{7f}", "😀",
+                "</script", "<!--", "<script", "-->", "]]>", "&lt;", "\u{2028}", "\u{2029}", "\\",
+                "\"", "\n", "\u{7f}", "😀",
             ]),
             0..4
         )

@@ -28,7 +28,9 @@ const PLAIN: [bool; 256] = {
 
 /// How many of these bytes are plain, if one follows that is not.
 fn plain(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| !PLAIN.get(usize::from(*byte)).copied().unwrap_or_default())
+    bytes
+        .iter()
+        .position(|byte| !PLAIN.get(usize::from(*byte)).copied().unwrap_or_default())
 }
 
 impl<'t> Plain<'t> {
@@ -46,9 +48,21 @@ impl<'t> Plain<'t> {
         let mut at = from + name.len();
         loop {
             match *ahead.get(at)? {
-                b'>' => return Some(Self { name, end_tag, self_closing: false, length: at + 1 }),
+                b'>' => {
+                    return Some(Self {
+                        name,
+                        end_tag,
+                        self_closing: false,
+                        length: at + 1,
+                    });
+                }
                 b'/' if *ahead.get(at + 1)? == b'>' => {
-                    return Some(Self { name, end_tag, self_closing: true, length: at + 2 });
+                    return Some(Self {
+                        name,
+                        end_tag,
+                        self_closing: true,
+                        length: at + 2,
+                    });
                 }
                 byte if is_space(byte) => {
                     at += 1;
@@ -63,8 +77,8 @@ impl<'t> Plain<'t> {
     }
 }
 
-/// Returns how the attribute begins for whose sake a tag is read byte by byte; of an AMP document it
-/// is `amp`, `amp4ads` or `amp4email`.
+/// Returns how the attribute begins for whose sake a tag is read byte by byte; of an AMP document
+/// it is `amp`, `amp4ads` or `amp4email`.
 fn wanted(tag: &[u8]) -> Option<&'static [u8]> {
     if tag.eq_ignore_ascii_case(b"meta") {
         Some(b"http-equiv")
@@ -80,12 +94,16 @@ fn wanted(tag: &[u8]) -> Option<&'static [u8]> {
 fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
     let name = plain(ahead)?;
     if let Some(wanted) = wanted
-        && ahead.get(..name)?.get(..wanted.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(wanted))
+        && ahead
+            .get(..name)?
+            .get(..wanted.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(wanted))
     {
         return None;
     }
     let is_meta = wanted == Some(b"http-equiv");
-    let is_charset = is_meta && name == b"charset".len() && ahead.get(..name)?.eq_ignore_ascii_case(b"charset");
+    let is_charset =
+        is_meta && name == b"charset".len() && ahead.get(..name)?.eq_ignore_ascii_case(b"charset");
     if *ahead.get(name)? != b'=' {
         return Some(name).filter(|_| !is_charset);
     }
@@ -97,7 +115,13 @@ fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
     // Any other charset is looked at with the tag's attributes.
     let is_usual = || {
         let label = value.get(..length).unwrap_or_default();
-        label.trim_ascii_start().strip_prefix(b"\"").unwrap_or(label).get(..5).is_some_and(is_utf_8) && length <= 7
+        label
+            .trim_ascii_start()
+            .strip_prefix(b"\"")
+            .unwrap_or(label)
+            .get(..5)
+            .is_some_and(is_utf_8)
+            && length <= 7
     };
     (!is_charset || is_usual()).then_some(name + 1 + length)
 }
@@ -110,13 +134,19 @@ fn is_utf_8(label: &[u8]) -> bool {
 /// Where the quote is. Most values are short: those are looked through before a search is set up.
 fn closing(quote: u8, value: &[u8]) -> Option<usize> {
     let near = value.get(..16).unwrap_or(value);
-    near.iter().position(|byte| *byte == quote).or_else(|| memchr(quote, value))
+    near.iter()
+        .position(|byte| *byte == quote)
+        .or_else(|| memchr(quote, value))
 }
 
 impl Tokenizer {
     /// Reads the tag that begins here in one go, where it is written as almost all are. Tells `on`
     /// of it, and how many bytes that were.
-    pub(in crate::browser) fn glance(&mut self, ahead: &[u8], mut on: impl FnMut(&mut Self, Token)) -> usize {
+    pub(in crate::browser) fn glance(
+        &mut self,
+        ahead: &[u8],
+        mut on: impl FnMut(&mut Self, Token),
+    ) -> usize {
         if let Some(length) = self.doctype(ahead) {
             on(self, Token::Doctype);
             self.position += length;
@@ -124,7 +154,8 @@ impl Tokenizer {
         }
         let Some(tag) = (match self.state {
             State::Data => Plain::read(ahead),
-            State::Raw => Plain::read(ahead).filter(|tag| tag.end_tag && tag.name.eq_ignore_ascii_case(&self.element)),
+            State::Raw => Plain::read(ahead)
+                .filter(|tag| tag.end_tag && tag.name.eq_ignore_ascii_case(&self.element)),
             _ => None,
         }) else {
             return 0;

@@ -36,7 +36,10 @@ impl Tokenizer {
             self.go(State::Doctype)
         } else if seen == b"[cdata[" {
             self.go(State::Bogus(Token::Cdata))
-        } else if [&b"--"[..], b"doctype", b"[cdata["].iter().any(|known| known.starts_with(seen)) {
+        } else if [&b"--"[..], b"doctype", b"[cdata["]
+            .iter()
+            .any(|known| known.starts_with(seen))
+        {
             None
         } else {
             self.go(State::Bogus(Token::Comment))

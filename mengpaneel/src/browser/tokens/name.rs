@@ -25,7 +25,10 @@ impl Name {
 
     /// A name in lower case.
     pub(super) fn lower(name: &[u8]) -> Self {
-        let mut lower = Self { length: name.len().min(LONGEST_NAME), ..Self::default() };
+        let mut lower = Self {
+            length: name.len().min(LONGEST_NAME),
+            ..Self::default()
+        };
         for (to, from) in lower.bytes.iter_mut().zip(name) {
             *to = from.to_ascii_lowercase();
         }

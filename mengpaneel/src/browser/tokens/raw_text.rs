@@ -71,10 +71,18 @@ impl Tokenizer {
                 self.self_closing = false;
                 self.attributes.clear();
                 self.state = state;
-                return if byte == b'>' { Some(self.emit()) } else { None };
+                return if byte == b'>' {
+                    Some(self.emit())
+                } else {
+                    None
+                };
             }
         }
-        self.again(if escaped { State::Escaped(0, false) } else { State::Raw })
+        self.again(if escaped {
+            State::Escaped(0, false)
+        } else {
+            State::Raw
+        })
     }
 
     /// `<script` in escaped script data escapes it doubly, `</script` undoes that.

@@ -113,13 +113,21 @@ impl Tokenizer {
     }
 
     pub(super) fn emit(&mut self) -> Token {
-        let token = if self.end_tag { Token::End } else { Token::Start };
+        let token = if self.end_tag {
+            Token::End
+        } else {
+            Token::Start
+        };
         self.done(token)
     }
 
     fn attribute(&mut self, byte: u8) -> Option<Token> {
-        if matches!(&*self.name, b"meta" | b"html") && !self.end_tag && self.attributes.len() < MOST_ATTRIBUTES {
-            self.attributes.push((vec![byte.to_ascii_lowercase()], Vec::new()));
+        if matches!(&*self.name, b"meta" | b"html")
+            && !self.end_tag
+            && self.attributes.len() < MOST_ATTRIBUTES
+        {
+            self.attributes
+                .push((vec![byte.to_ascii_lowercase()], Vec::new()));
         } else if let Some(last) = self.attributes.last_mut() {
             last.0 = vec![0];
         }

@@ -8,7 +8,10 @@ const PAST: &str = "Tue, 15 Nov 1994 12:45:26 GMT";
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
-        headers.append(name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        headers.append(
+            name.parse().unwrap(),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
     }
     headers
 }
@@ -20,7 +23,11 @@ fn is_shared(lines: &[(&str, &str)]) -> bool {
 #[test]
 fn page_without_caching_headers_is_not_shared() {
     assert!(!is_shared(&[]));
-    assert!(!is_shared(&[("content-type", "text/html"), ("vary", "*"), ("x-cache", "public")]));
+    assert!(!is_shared(&[
+        ("content-type", "text/html"),
+        ("vary", "*"),
+        ("x-cache", "public")
+    ]));
 }
 
 #[test]
@@ -71,9 +78,18 @@ fn only_private_and_no_store_keep_shared_caches_away() {
 
 #[test]
 fn each_line_of_a_header_counts() {
-    assert!(!is_shared(&[("cache-control", "max-age=600"), ("cache-control", "private")]));
-    assert!(is_shared(&[("cache-control", "private"), ("cache-control", "public")]));
-    assert!(is_shared(&[("x-accel-expires", "0"), ("x-accel-expires", "300")]));
+    assert!(!is_shared(&[
+        ("cache-control", "max-age=600"),
+        ("cache-control", "private")
+    ]));
+    assert!(is_shared(&[
+        ("cache-control", "private"),
+        ("cache-control", "public")
+    ]));
+    assert!(is_shared(&[
+        ("x-accel-expires", "0"),
+        ("x-accel-expires", "300")
+    ]));
     assert!(is_shared(&[("expires", PAST), ("expires", FUTURE)]));
 }
 
@@ -88,13 +104,28 @@ fn each_header_that_ends_in_cache_control_counts() {
         "x-litespeed-cache-control",
         "example-cache-control",
     ] {
-        for value in ["max-age=60", "public", "", "shared, private", "private=\"a\""] {
-            assert!(is_shared(&[("cache-control", "private"), (name, value)]), "{name}: {value}");
+        for value in [
+            "max-age=60",
+            "public",
+            "",
+            "shared, private",
+            "private=\"a\"",
+        ] {
+            assert!(
+                is_shared(&[("cache-control", "private"), (name, value)]),
+                "{name}: {value}"
+            );
         }
         for value in ["private", "no-store", "No-Store, max-age=0"] {
-            assert!(!is_shared(&[("cache-control", "private"), (name, value)]), "{name}: {value}");
+            assert!(
+                !is_shared(&[("cache-control", "private"), (name, value)]),
+                "{name}: {value}"
+            );
             assert!(!is_shared(&[(name, value)]), "{name}: {value}");
-            assert!(is_shared(&[("cache-control", "max-age=60"), (name, value)]), "{name}: {value}");
+            assert!(
+                is_shared(&[("cache-control", "max-age=60"), (name, value)]),
+                "{name}: {value}"
+            );
         }
     }
 }
@@ -125,7 +156,10 @@ fn vendor_headers_count_as_documented() {
         ("x-reverse-proxy-ttl", "60"),
         ("x-vc-ttl", "60"),
     ] {
-        assert!(is_shared(&[("cache-control", "private"), (name, value)]), "{name}: {value}");
+        assert!(
+            is_shared(&[("cache-control", "private"), (name, value)]),
+            "{name}: {value}"
+        );
     }
     for (name, value) in [
         ("surrogate-control", "no-store"),
@@ -138,7 +172,10 @@ fn vendor_headers_count_as_documented() {
         ("x-reverse-proxy-ttl", "0"),
         ("x-vc-ttl", "0"),
     ] {
-        assert!(!is_shared(&[("cache-control", "private"), (name, value)]), "{name}: {value}");
+        assert!(
+            !is_shared(&[("cache-control", "private"), (name, value)]),
+            "{name}: {value}"
+        );
         assert!(!is_shared(&[(name, value)]), "{name}: {value}");
     }
 }
@@ -146,12 +183,26 @@ fn vendor_headers_count_as_documented() {
 #[test]
 fn expires_counts_unless_cache_control_overrides_it() {
     assert!(is_shared(&[("expires", FUTURE)]));
-    assert!(is_shared(&[("expires", FUTURE), ("cdn-cache-control", "private")]));
+    assert!(is_shared(&[
+        ("expires", FUTURE),
+        ("cdn-cache-control", "private")
+    ]));
     assert!(is_shared(&[("expires", "\u{e4}")]));
-    assert!(!is_shared(&[("expires", FUTURE), ("cache-control", "private")]));
+    assert!(!is_shared(&[
+        ("expires", FUTURE),
+        ("cache-control", "private")
+    ]));
     // Seen in nginx 1.22, where `Expires` comes first.
-    assert!(is_shared(&[("expires", FUTURE), ("x-accel-expires", "off"), ("cache-control", "private")]));
-    assert!(!is_shared(&[("expires", PAST), ("x-accel-expires", "off"), ("cache-control", "private")]));
+    assert!(is_shared(&[
+        ("expires", FUTURE),
+        ("x-accel-expires", "off"),
+        ("cache-control", "private")
+    ]));
+    assert!(!is_shared(&[
+        ("expires", PAST),
+        ("x-accel-expires", "off"),
+        ("cache-control", "private")
+    ]));
     for past in [PAST, "0", "-1", "", "soon"] {
         assert!(!is_shared(&[("expires", past)]), "{past}");
     }
@@ -168,20 +219,27 @@ fn insertion_leaves_no_header_that_describes_the_old_body() {
     assert_eq!(kept.len(), before);
 }
 
-/// Models of caches for a response that `make_private` has seen, written from their documentation and
-/// sources, and without anything of this module.
+/// Models of caches for a response that `make_private` has seen, written from their documentation
+/// and sources, and without anything of this module.
 mod caches {
     pub struct Response(pub Vec<(String, String)>);
 
     impl Response {
         fn lines(&self, name: &str) -> impl Iterator<Item = String> {
             let name = name.to_owned();
-            self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.to_ascii_lowercase())
+            self.0
+                .iter()
+                .filter(move |(known, _)| *known == name)
+                .map(|(_, value)| value.to_ascii_lowercase())
         }
 
         fn words(&self, name: &str) -> Vec<String> {
             let joined = self.lines(name).collect::<Vec<_>>().join(",");
-            joined.split([',', ' ', '\t']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+            joined
+                .split([',', ' ', '\t'])
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect()
         }
 
         fn says(&self, name: &str, word: &str) -> bool {
@@ -194,7 +252,8 @@ mod caches {
             !forbids && !self.says(name, "private")
         }
 
-        /// nginx with `proxy_cache_valid any`: `ngx_http_upstream_process_accel_expires` goes first.
+        /// nginx with `proxy_cache_valid any`: `ngx_http_upstream_process_accel_expires` goes
+        /// first.
         fn may_be_stored_by_nginx(&self) -> bool {
             match self.lines("x-accel-expires").last().as_deref() {
                 Some("0") => return false,
@@ -202,15 +261,21 @@ mod caches {
                 _ => {}
             }
             let value = self.lines("cache-control").collect::<Vec<_>>().join(", ");
-            !["no-cache", "no-store", "private"].iter().any(|word| value.contains(word))
+            !["no-cache", "no-store", "private"]
+                .iter()
+                .any(|word| value.contains(word))
         }
 
         /// A CDN that prefers its own header: the first that is there decides alone.
         fn may_be_stored_by_cdn(&self, own: &[&str]) -> bool {
-            own.iter().find(|name| self.lines(name).next().is_some()).is_some_and(|name| {
-                let stops = ["no-store", "private", "bypass-cache"].iter().any(|word| self.says(name, word));
-                !stops || (*name == "edge-control" && self.says(name, "!no-store"))
-            })
+            own.iter()
+                .find(|name| self.lines(name).next().is_some())
+                .is_some_and(|name| {
+                    let stops = ["no-store", "private", "bypass-cache"]
+                        .iter()
+                        .any(|word| self.says(name, word));
+                    !stops || (*name == "edge-control" && self.says(name, "!no-store"))
+                })
         }
 
         pub fn may_be_stored(&self) -> bool {
@@ -252,7 +317,8 @@ fn any_headers() -> impl Strategy<Value = Vec<(String, String)>> {
         "!no-store",
         "",
     ]);
-    let directives = (name, prop::collection::vec(word, 0..4)).prop_map(|(name, words)| (name, words.join(", ")));
+    let directives = (name, prop::collection::vec(word, 0..4))
+        .prop_map(|(name, words)| (name, words.join(", ")));
     let accel = prop::sample::select(vec!["0", "off", "300", "@4000000000", "@1", "x"]);
     let expires = prop::sample::select(vec![FUTURE, PAST, "0"]);
     let line = prop_oneof![
@@ -260,7 +326,10 @@ fn any_headers() -> impl Strategy<Value = Vec<(String, String)>> {
         1 => accel.prop_map(|value| ("x-accel-expires", value.to_owned())),
         1 => expires.prop_map(|value| ("expires", value.to_owned())),
     ];
-    prop::collection::vec(line.prop_map(|(name, value)| (name.to_owned(), value)), 0..4)
+    prop::collection::vec(
+        line.prop_map(|(name, value)| (name.to_owned(), value)),
+        0..4,
+    )
 }
 
 proptest! {

@@ -14,8 +14,7 @@ use crate::settings::Loader;
 use crate::visitor::Visitor;
 
 const BLOCK: &str = "<script>block</script>";
-const PAGE: &str =
-    "<!doctype html><html><head><title>a</head></title><!-- </head> --></head><body><p>b</p></body></html>";
+const PAGE: &str = "<!doctype html><html><head><title>a</head></title><!-- </head> --></head><body><p>b</p></body></html>";
 
 /// A page that flows, and where its calls go if it is none. The worker is stopped: what it is
 /// handed stays in the outbox.
@@ -29,14 +28,26 @@ struct Flow {
 fn block() -> Arc<Block> {
     let (config, lib_url) = (json!({}), "/mixpanel.js");
     let loader = Loader::Always;
-    Arc::new(Block::new(&Common { token: "t", config: &config, lib_url, instance: None, loader, ignore_dnt: false }))
+    Arc::new(Block::new(&Common {
+        token: "t",
+        config: &config,
+        lib_url,
+        instance: None,
+        loader,
+        ignore_dnt: false,
+    }))
 }
 
 impl Flow {
     fn new(verdict: Verdict) -> Self {
         let api_host = ApiHost::from("http://127.0.0.1:1");
         let timeout = Duration::from_secs(1);
-        let config = DeliveryConfig { token: "t".into(), api_host, credentials: Credentials::Token, timeout };
+        let config = DeliveryConfig {
+            token: "t".into(),
+            api_host,
+            credentials: Credentials::Token,
+            timeout,
+        };
         let waiting: Arc<dyn Outbox> = Arc::new(Memory::default());
         let delivery = Delivery::new(config).unwrap();
         let post = Post::start(PostConfig {
@@ -52,10 +63,24 @@ impl Flow {
         });
         let post = Arc::new(post.unwrap());
         let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()));
-        recorder.settle(Ending { succeeded: true, routed: true, not_found: false }, Extent::Everything);
+        recorder.settle(
+            Ending {
+                succeeded: true,
+                routed: true,
+                not_found: false,
+            },
+            Extent::Everything,
+        );
         let judge: Judge = Box::new(move |_| verdict.clone());
-        let write: Write = Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
-        let parcel = Parcel::new(Visitor::default(), Calls { tracking: vec![event("early")], ..Calls::default() });
+        let write: Write =
+            Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
+        let parcel = Parcel::new(
+            Visitor::default(),
+            Calls {
+                tracking: vec![event("early")],
+                ..Calls::default()
+            },
+        );
         let streaming = Streaming::new(
             (judge, write, true),
             (block(), Uuid::nil()),
@@ -63,7 +88,12 @@ impl Flow {
             Arc::clone(&post),
             Some(parcel),
         );
-        Self { streaming, recorder, post, waiting }
+        Self {
+            streaming,
+            recorder,
+            post,
+            waiting,
+        }
     }
 
     fn read(&mut self, page: &str, size: usize) -> String {
@@ -77,12 +107,20 @@ impl Flow {
 
     fn record(&self, name: &str) {
         let (call, mode) = (event(name), Mode::Tracking);
-        self.recorder.record(Entry { call, mode, via_server: false, condition: Condition::Always, ticket: None });
+        self.recorder.record(Entry {
+            call,
+            mode,
+            via_server: false,
+            condition: Condition::Always,
+            ticket: None,
+        });
     }
 
     /// What was handed to the server. A worker that has it in its hands counts too.
     fn handed_over(&self) -> usize {
-        futures_util::future::FutureExt::now_or_never(self.waiting.waiting()).unwrap().unwrap()
+        futures_util::future::FutureExt::now_or_never(self.waiting.waiting())
+            .unwrap()
+            .unwrap()
     }
 }
 
@@ -104,7 +142,9 @@ fn the_block_stands_at_the_end_of_the_head_wherever_the_page_is_cut() {
 #[test]
 fn nothing_but_a_cut_tag_is_held_back() {
     let mut flow = Flow::new(Verdict::Allowed);
-    let leaves = flow.streaming.piece(Bytes::from_static(b"<!doctype html><html><head><meta name=a></he"));
+    let leaves = flow.streaming.piece(Bytes::from_static(
+        b"<!doctype html><html><head><meta name=a></he",
+    ));
     assert_eq!(leaves, "<!doctype html><html><head><meta name=a>");
     let leaves = flow.streaming.piece(Bytes::from_static(b"ad><body>"));
     assert_eq!(leaves, format!("{BLOCK}</head><body>"));
@@ -128,12 +168,18 @@ fn a_policy_in_the_page_that_forbids_the_block_sends_its_calls_by_the_server() {
 fn what_is_recorded_while_the_page_flows_stands_after_its_last_byte() {
     let mut flow = Flow::new(Verdict::Nonce("n".into()));
     let page = "<!doctype html><head></head><body><p>b</p>";
-    let mut out = flow.streaming.piece(Bytes::from_static(page.as_bytes())).to_vec();
+    let mut out = flow
+        .streaming
+        .piece(Bytes::from_static(page.as_bytes()))
+        .to_vec();
     flow.record("late");
     out.extend_from_slice(&flow.streaming.end());
     let out = String::from_utf8(out).unwrap();
     let last = out.rsplit_once("<p>b</p>").unwrap().1;
-    assert!(last.starts_with("<script nonce=\"n\">") && last.contains("late"), "{out}");
+    assert!(
+        last.starts_with("<script nonce=\"n\">") && last.contains("late"),
+        "{out}"
+    );
     assert_eq!(flow.handed_over(), 0);
 }
 
@@ -141,7 +187,10 @@ fn what_is_recorded_while_the_page_flows_stands_after_its_last_byte() {
 fn where_the_end_is_no_place_for_a_script_the_server_sends_what_came_late() {
     let mut flow = Flow::new(Verdict::Allowed);
     let page = "<!doctype html><head></head><body><textarea>not closed";
-    let mut out = flow.streaming.piece(Bytes::from_static(page.as_bytes())).to_vec();
+    let mut out = flow
+        .streaming
+        .piece(Bytes::from_static(page.as_bytes()))
+        .to_vec();
     flow.record("late");
     out.extend_from_slice(&flow.streaming.end());
     assert!(!String::from_utf8(out).unwrap().contains("late"));
@@ -154,6 +203,9 @@ fn a_page_that_nobody_reads_hands_everything_over() {
     flow.record("late");
     let (waiting, post) = (Arc::clone(&flow.waiting), Arc::clone(&flow.post));
     drop(flow);
-    assert_eq!(futures_util::future::FutureExt::now_or_never(waiting.waiting()), Some(Ok(2)));
+    assert_eq!(
+        futures_util::future::FutureExt::now_or_never(waiting.waiting()),
+        Some(Ok(2))
+    );
     drop(post);
 }

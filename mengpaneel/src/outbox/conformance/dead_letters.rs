@@ -1,6 +1,8 @@
 //! Dead letters: buried, looked at, and put back.
 
-use super::{acknowledge, done, events, fill, lease, lease_all, message, nothing_is_due, opened, waiting};
+use super::{
+    acknowledge, done, events, fill, lease, lease_all, message, nothing_is_due, opened, waiting,
+};
 use crate::outbox::Outbox;
 
 pub(super) async fn what_is_buried_does_not_come_again(outbox: &impl Outbox) {
@@ -30,29 +32,62 @@ pub(super) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbo
         lease.remaining = Some(vec![message("left")]);
     }
     done(outbox.bury(leases).await, "buried");
-    let keeps_dead_letters = outbox.buried(10).await.is_ok_and(|buried| !buried.is_empty());
+    let keeps_dead_letters = outbox
+        .buried(10)
+        .await
+        .is_ok_and(|buried| !buried.is_empty());
     if !keeps_dead_letters {
-        return assert_eq!(requeue(outbox, 10).await, 0, "an outbox without dead letters puts none back");
+        return assert_eq!(
+            requeue(outbox, 10).await,
+            0,
+            "an outbox without dead letters puts none back"
+        );
     }
     for event in ["a", "b"] {
-        assert_eq!(requeue(outbox, 1).await, 1, "as many are put back as were asked for");
+        assert_eq!(
+            requeue(outbox, 1).await,
+            1,
+            "as many are put back as were asked for"
+        );
         assert_eq!(waiting(outbox).await, 1, "what is put back waits");
         let leases = lease(outbox, 10).await;
-        assert_eq!(events(&leases), [event], "what was buried first is put back first");
+        assert_eq!(
+            events(&leases),
+            [event],
+            "what was buried first is put back first"
+        );
         let Some(one) = leases.first() else { return };
-        assert_eq!(one.remaining, Some(vec![message("left")]), "what is left of a record is kept");
-        assert_eq!((one.abandoned, one.in_doubt), (0, false), "what is put back is as new");
+        assert_eq!(
+            one.remaining,
+            Some(vec![message("left")]),
+            "what is left of a record is kept"
+        );
+        assert_eq!(
+            (one.abandoned, one.in_doubt),
+            (0, false),
+            "what is put back is as new"
+        );
         acknowledge(outbox, &leases).await;
     }
-    assert_eq!(requeue(outbox, 10).await, 0, "what was put back is no dead letter any more");
-    assert_eq!(outbox.buried(10).await.map(|buried| buried.len()).ok(), Some(0));
+    assert_eq!(
+        requeue(outbox, 10).await,
+        0,
+        "what was put back is no dead letter any more"
+    );
+    assert_eq!(
+        outbox.buried(10).await.map(|buried| buried.len()).ok(),
+        Some(0)
+    );
 }
 
 pub(super) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(make: impl Fn() -> O) {
     {
         let outbox = opened(&make);
         fill(&outbox, &["a"]).await;
-        done(outbox.mark_sending(&lease(&outbox, 1).await).await, "marked");
+        done(
+            outbox.mark_sending(&lease(&outbox, 1).await).await,
+            "marked",
+        );
     }
     {
         let outbox = opened(&make);
@@ -60,14 +95,23 @@ pub(super) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(mak
         done(outbox.bury(leases).await, "buried");
     }
     let again = opened(&make);
-    let keeps_dead_letters = again.buried(10).await.is_ok_and(|buried| events(&buried).contains(&"a"));
+    let keeps_dead_letters = again
+        .buried(10)
+        .await
+        .is_ok_and(|buried| events(&buried).contains(&"a"));
     if !keeps_dead_letters {
         return;
     }
     while requeue(&again, 10).await > 0 {}
     let leases = lease_all(&again, waiting(&again).await).await;
-    let one = leases.iter().find(|lease| events(std::slice::from_ref(lease)) == ["a"]);
+    let one = leases
+        .iter()
+        .find(|lease| events(std::slice::from_ref(lease)) == ["a"]);
     let facts = one.map(|lease| (lease.abandoned, lease.in_doubt));
-    assert_eq!(facts, Some((0, true)), "what may have been sent already is in doubt after it was put back");
+    assert_eq!(
+        facts,
+        Some((0, true)),
+        "what may have been sent already is in doubt after it was put back"
+    );
     acknowledge(&again, &leases).await;
 }

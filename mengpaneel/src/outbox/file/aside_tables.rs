@@ -1,8 +1,8 @@
 //! What stands in the file of copies kept aside.
 
 use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition,
-    WriteTransaction,
+    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, Table,
+    TableDefinition, WriteTransaction,
 };
 
 use crate::clock::now_ms;
@@ -27,7 +27,10 @@ pub(super) struct AsideTables<'t> {
 
 impl<'t> AsideTables<'t> {
     pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
-        Ok(Self { aside: transaction.open_table(ASIDE)?, said: transaction.open_table(SAID)? })
+        Ok(Self {
+            aside: transaction.open_table(ASIDE)?,
+            said: transaction.open_table(SAID)?,
+        })
     }
 
     pub(super) fn len(&self) -> Result<u64, redb::Error> {
@@ -35,7 +38,12 @@ impl<'t> AsideTables<'t> {
     }
 
     /// Keeps a copy; gives the bytes of the one that stood there under its name.
-    pub(super) fn keep(&mut self, id: u128, due: u64, record: &[u8]) -> Result<Option<usize>, redb::Error> {
+    pub(super) fn keep(
+        &mut self,
+        id: u128,
+        due: u64,
+        record: &[u8],
+    ) -> Result<Option<usize>, redb::Error> {
         let before = self.aside.insert(id, (due, record))?;
         Ok(before.map(|row| row.value().1.len()))
     }
@@ -47,7 +55,10 @@ impl<'t> AsideTables<'t> {
         // An ID begins with the time when it was made.
         let forget = u128::from(now_ms().saturating_sub(ms(MEMORY))) << 80;
         for _ in 0..FORGOTTEN_AT_ONCE {
-            let is_old = self.said.first()?.is_some_and(|(first, _)| first.value() < forget);
+            let is_old = self
+                .said
+                .first()?
+                .is_some_and(|(first, _)| first.value() < forget);
             if !is_old && self.said.len()? <= MAX_SAID {
                 break;
             }
@@ -62,7 +73,13 @@ impl<'t> AsideTables<'t> {
 
     /// When each copy is due.
     pub(super) fn dues(&self) -> Result<Vec<(u128, u64)>, redb::Error> {
-        self.aside.iter()?.map(|row| row.map(|(id, copy)| (id.value(), copy.value().0)).map_err(Into::into)).collect()
+        self.aside
+            .iter()?
+            .map(|row| {
+                row.map(|(id, copy)| (id.value(), copy.value().0))
+                    .map_err(Into::into)
+            })
+            .collect()
     }
 
     /// Takes the first of what another file keeps aside.

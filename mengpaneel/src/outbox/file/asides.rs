@@ -22,7 +22,13 @@ impl Asides {
     pub(super) fn put(&mut self, id: u128, due: u64) {
         self.remove(id);
         self.due.insert((due, id));
-        self.copies.insert(id, Copy { due, claimed_until: 0 });
+        self.copies.insert(
+            id,
+            Copy {
+                due,
+                claimed_until: 0,
+            },
+        );
     }
 
     pub(super) fn remove(&mut self, id: u128) {
@@ -55,7 +61,9 @@ impl Asides {
             && at <= now
         {
             self.due.remove(&(at, id));
-            let Some(copy) = self.copies.get_mut(&id) else { continue };
+            let Some(copy) = self.copies.get_mut(&id) else {
+                continue;
+            };
             // Looked at again when the claim is over.
             copy.due = copy.claimed_until.max(now);
             if copy.claimed_until <= now {

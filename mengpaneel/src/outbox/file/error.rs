@@ -39,7 +39,10 @@ pub enum FileError {
         why: String,
     },
     /// Another version wrote it.
-    #[error("{path} has format {found}, this version reads {}: drain it with the version that wrote it", super::FORMAT)]
+    #[error(
+        "{path} has format {found}, this version reads {}: drain it with the version that wrote it",
+        super::FORMAT
+    )]
     Format {
         /// The file.
         path: PathBuf,
@@ -61,53 +64,91 @@ impl FileError {
         let path = path.to_owned();
         match error {
             DatabaseError::DatabaseAlreadyOpen => Self::Locked(path),
-            DatabaseError::UpgradeRequired(found) => {
-                Self::Corrupt { path, why: format!("redb's own format {found} is not read any more") }
-            }
-            DatabaseError::RepairAborted => Self::Corrupt { path, why: "it could not be repaired".into() },
+            DatabaseError::UpgradeRequired(found) => Self::Corrupt {
+                path,
+                why: format!("redb's own format {found} is not read any more"),
+            },
+            DatabaseError::RepairAborted => Self::Corrupt {
+                path,
+                why: "it could not be repaired".into(),
+            },
             DatabaseError::Storage(error) => Self::of_storage(&path, error),
-            other => Self::Other { path, why: other.to_string() },
+            other => Self::Other {
+                path,
+                why: other.to_string(),
+            },
         }
     }
 
     pub(super) fn of(path: &Path, error: impl Into<redb::Error>) -> Self {
         match error.into() {
             redb::Error::Io(error) => Self::of_io(path, error),
-            redb::Error::Corrupted(why) => Self::Corrupt { path: path.to_owned(), why },
-            error @ (redb::Error::TableTypeMismatch { .. } | redb::Error::TypeDefinitionChanged { .. }) => {
-                Self::Corrupt { path: path.to_owned(), why: error.to_string() }
-            }
-            other => Self::Other { path: path.to_owned(), why: other.to_string() },
+            redb::Error::Corrupted(why) => Self::Corrupt {
+                path: path.to_owned(),
+                why,
+            },
+            error @ (redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TypeDefinitionChanged { .. }) => Self::Corrupt {
+                path: path.to_owned(),
+                why: error.to_string(),
+            },
+            other => Self::Other {
+                path: path.to_owned(),
+                why: other.to_string(),
+            },
         }
     }
 
     fn of_storage(path: &Path, error: StorageError) -> Self {
         match error {
             StorageError::Io(error) => Self::of_io(path, error),
-            StorageError::Corrupted(why) => Self::Corrupt { path: path.to_owned(), why },
-            other => Self::Other { path: path.to_owned(), why: other.to_string() },
+            StorageError::Corrupted(why) => Self::Corrupt {
+                path: path.to_owned(),
+                why,
+            },
+            other => Self::Other {
+                path: path.to_owned(),
+                why: other.to_string(),
+            },
         }
     }
 
     fn of_io(path: &Path, why: io::Error) -> Self {
         let path = path.to_owned();
         match why.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path, why },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::DiskFull(path)
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::ReadOnly { path, why }
             }
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt { path, why: why.to_string() },
-            _ => Self::Other { path, why: why.to_string() },
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::DiskFull(path),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt {
+                path,
+                why: why.to_string(),
+            },
+            _ => Self::Other {
+                path,
+                why: why.to_string(),
+            },
         }
     }
 }
 
 /// Does something with the file. redb asserts what it expects of a file's content: a panic of its
 /// means that the file is broken.
-pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
+pub(super) fn guarded<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, FileError>,
+) -> Result<T, FileError> {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(FileError::Corrupt { path: path.to_owned(), why: said.unwrap_or("redb gave up on it").to_owned() })
+        let said = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or(panic.downcast_ref::<&str>().copied());
+        Err(FileError::Corrupt {
+            path: path.to_owned(),
+            why: said.unwrap_or("redb gave up on it").to_owned(),
+        })
     })
 }
 

@@ -85,11 +85,22 @@ impl Keeper {
 
     /// The next order, or the time to look at something else.
     fn wait(&self) -> Result<Order, RecvTimeoutError> {
-        let aside = self.store.until_aside().map(|left| Instant::now() + Duration::from_millis(left));
+        let aside = self
+            .store
+            .until_aside()
+            .map(|left| Instant::now() + Duration::from_millis(left));
         let aside = aside.map(|due| due.max(self.rest_until));
-        let due = [self.store.next_due(), aside].into_iter().flatten().min().filter(|_| !self.asked.is_empty());
+        let due = [self.store.next_due(), aside]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| !self.asked.is_empty());
         let until = due.map_or(self.next_look, |due| due.min(self.next_look));
-        let patience = if self.left.is_some() { Duration::ZERO } else { until.duration_since(Instant::now()) };
+        let patience = if self.left.is_some() {
+            Duration::ZERO
+        } else {
+            until.duration_since(Instant::now())
+        };
         self.orders.recv_timeout(patience)
     }
 
@@ -109,13 +120,23 @@ impl Keeper {
                 }
                 Order::Lease(limit, answer) => self.asked.push_back((limit, answer)),
                 Order::TakeBack(leases) => self.store.take_back(&leases),
-                Order::Claim(id, answer) => drop(answer.send(self.store.claim(id).map_err(Into::into))),
+                Order::Claim(id, answer) => {
+                    drop(answer.send(self.store.claim(id).map_err(Into::into)))
+                }
                 Order::GiveBack(id) => self.store.give_back(id),
-                Order::Buried(limit, answer) => drop(answer.send(self.store.buried(limit).map_err(Into::into))),
-                Order::Requeue(limit, answer) => drop(answer.send(self.store.requeue(limit).map_err(Into::into))),
+                Order::Buried(limit, answer) => {
+                    drop(answer.send(self.store.buried(limit).map_err(Into::into)))
+                }
+                Order::Requeue(limit, answer) => {
+                    drop(answer.send(self.store.requeue(limit).map_err(Into::into)))
+                }
                 Order::Waiting(answer) => drop(answer.send(Ok(self.store.len()))),
             }
-            order = if changes.len() < MAX_GROUP { self.orders.try_recv().ok() } else { None };
+            order = if changes.len() < MAX_GROUP {
+                self.orders.try_recv().ok()
+            } else {
+                None
+            };
         }
         if changes.is_empty() {
             return;
@@ -132,7 +153,12 @@ impl Keeper {
                 self.failed(&error);
                 refuse(done.into_iter().flatten(), &error);
                 // Whoever gave records back has forgotten them.
-                changes.retain(|change| matches!(change, Change::Retry(..) | Change::Bury(_) | Change::Said(_)));
+                changes.retain(|change| {
+                    matches!(
+                        change,
+                        Change::Retry(..) | Change::Bury(_) | Change::Said(_)
+                    )
+                });
                 self.unwritten = changes;
             }
         }
@@ -144,7 +170,8 @@ impl Keeper {
 
     /// Hands records to those who wait for them.
     fn hand_out(&mut self) {
-        if !self.asked.is_empty() && self.store.has_due_aside() && Instant::now() >= self.rest_until {
+        if !self.asked.is_empty() && self.store.has_due_aside() && Instant::now() >= self.rest_until
+        {
             let is_alone = self.is_alone();
             if let Err(error) = self.store.wake_asides(is_alone) {
                 self.failed(&error);
@@ -178,7 +205,9 @@ impl Keeper {
             self.left = self.find_left();
             self.next_look = Instant::now() + LOOK;
         }
-        let Some((path, database)) = self.left.take() else { return };
+        let Some((path, database)) = self.left.take() else {
+            return;
+        };
         match self.store.adopt(&database, MOVED_AT_ONCE) {
             Ok(0) => {
                 drop(database);
@@ -198,22 +227,26 @@ impl Keeper {
 
     /// A file beside ours that nobody has open, and that changed since it was empty.
     fn find_left(&self) -> Option<(PathBuf, Database)> {
-        place::names(&self.name).filter(|path| path != self.store.path()).find_map(|path| {
-            let changed = path.metadata().and_then(|file| file.modified()).ok()?;
-            if self.empty.get(&path) == Some(&changed) {
-                return None;
-            }
-            place::open_left(&path).map(|database| (path, database))
-        })
+        place::names(&self.name)
+            .filter(|path| path != self.store.path())
+            .find_map(|path| {
+                let changed = path.metadata().and_then(|file| file.modified()).ok()?;
+                if self.empty.get(&path) == Some(&changed) {
+                    return None;
+                }
+                place::open_left(&path).map(|database| (path, database))
+            })
     }
 
     /// Whether no other process has, or had and left, a file beside ours in which it may have noted
     /// what it said.
     fn is_alone(&self) -> bool {
-        place::names(&self.name).filter(|path| path != self.store.path()).all(|path| {
-            let changed = path.metadata().and_then(|file| file.modified());
-            changed.map_or(true, |changed| self.empty.get(&path) == Some(&changed))
-        })
+        place::names(&self.name)
+            .filter(|path| path != self.store.path())
+            .all(|path| {
+                let changed = path.metadata().and_then(|file| file.modified());
+                changed.map_or(true, |changed| self.empty.get(&path) == Some(&changed))
+            })
     }
 
     fn failed(&mut self, error: &FileError) {

@@ -44,8 +44,9 @@ const MAX_PENDING: usize = 10_000;
 /// turn of the disk at most. A file is one process's: see [`Locked`] for what a second one does.
 /// Records are delivered in the order in which they were recorded, as long as there is one file.
 ///
-/// Records hold what was recorded of visitors. A file that is made can be opened by its owner only (mode 0600, whatever
-/// the umask). One that was there keeps its rights; where others may open it, the log says so once.
+/// Records hold what was recorded of visitors. A file that is made can be opened by its owner only
+/// (mode 0600, whatever the umask). One that was there keeps its rights; where others may open it,
+/// the log says so once.
 ///
 /// ```
 /// use mengpaneel::outbox::File;
@@ -74,8 +75,16 @@ impl File {
     /// An outbox in this file, which is made if it is not there: ten million records or 8 GiB.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        let bounds = Bounds { records: 10_000_000, bytes: 8 << 30 };
-        Self { path: path.into(), bounds, locked: Locked::default(), desk: OnceLock::new() }
+        let bounds = Bounds {
+            records: 10_000_000,
+            bytes: 8 << 30,
+        };
+        Self {
+            path: path.into(),
+            bounds,
+            locked: Locked::default(),
+            desk: OnceLock::new(),
+        }
     }
 
     /// How many records may wait: one is what one request recorded.
@@ -122,7 +131,9 @@ impl File {
     ) -> BoxFuture<'_, Result<T, OutboxError>> {
         let (answer, answered) = oneshot::channel();
         match self.send(order(answer)) {
-            Ok(()) => answered.map(|answer| answer.unwrap_or_else(|_| Err(self.ended()))).boxed(),
+            Ok(()) => answered
+                .map(|answer| answer.unwrap_or_else(|_| Err(self.ended())))
+                .boxed(),
             Err(error) => ready(Err(error)).boxed(),
         }
     }
@@ -132,11 +143,16 @@ impl File {
         if let Err(error) = self.send(Order::Write(change, answer)) {
             return ready(Err(error)).boxed();
         }
-        answered.map(|answer| answer.map_err(|_| self.ended())?.map_err(OutboxError)).boxed()
+        answered
+            .map(|answer| answer.map_err(|_| self.ended())?.map_err(OutboxError))
+            .boxed()
     }
 
     fn ended(&self) -> OutboxError {
-        OutboxError(format!("the thread that has {} has ended", self.description()))
+        OutboxError(format!(
+            "the thread that has {} has ended",
+            self.description()
+        ))
     }
 
     fn unopened(&self) -> String {
@@ -144,7 +160,10 @@ impl File {
     }
 
     fn send(&self, order: Order) -> Result<(), OutboxError> {
-        let desk = self.desk.get().ok_or_else(|| OutboxError(self.unopened()))?;
+        let desk = self
+            .desk
+            .get()
+            .ok_or_else(|| OutboxError(self.unopened()))?;
         let orders = desk.orders.as_ref().ok_or_else(|| self.ended())?;
         orders.send(order).map_err(|_| self.ended())
     }
@@ -159,9 +178,17 @@ impl Desk {
         let thread = thread::Builder::new()
             .name("mengpaneel-file".into())
             .spawn(move || keeper.run())
-            .map_err(|error| FileError::Other { path: path.to_owned(), why: error.to_string() })?;
+            .map_err(|error| FileError::Other {
+                path: path.to_owned(),
+                why: error.to_string(),
+            })?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { orders: Some(orders), path: open_path, pending: AtomicUsize::new(0), thread })
+        Ok(Self {
+            orders: Some(orders),
+            path: open_path,
+            pending: AtomicUsize::new(0),
+            thread,
+        })
     }
 }
 
@@ -169,7 +196,12 @@ impl Drop for Desk {
     /// Ends when all that was ordered is done; the file is free then.
     fn drop(&mut self) {
         self.orders = None;
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(thread) = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             drop(thread.join());
         }
     }
@@ -181,7 +213,10 @@ impl Outbox for File {
     }
 
     fn description(&self) -> String {
-        format!("the file {}", self.open_path().unwrap_or(&self.path).display())
+        format!(
+            "the file {}",
+            self.open_path().unwrap_or(&self.path).display()
+        )
     }
 
     fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
@@ -196,15 +231,25 @@ impl Outbox for File {
         let (answer, answered) = oneshot::channel();
         match self.send(Order::Lease(limit, answer)) {
             Ok(()) => {
-                let mut leasing = Leasing { file: self, answered };
-                async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(self.ended())) }.boxed()
+                let mut leasing = Leasing {
+                    file: self,
+                    answered,
+                };
+                async move {
+                    (&mut leasing.answered)
+                        .await
+                        .unwrap_or_else(|_| Err(self.ended()))
+                }
+                .boxed()
             }
             Err(error) => ready(Err(error)).boxed(),
         }
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.write(Change::Mark(leases.iter().filter_map(|lease| id_of(&lease.id)).collect()))
+        self.write(Change::Mark(
+            leases.iter().filter_map(|lease| id_of(&lease.id)).collect(),
+        ))
     }
 
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
@@ -214,7 +259,11 @@ impl Outbox for File {
         self.write(Change::Acknowledge(ids.iter().filter_map(id_of).collect()))
     }
 
-    fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn retry_later(
+        &self,
+        leases: Vec<Lease>,
+        delay: Duration,
+    ) -> BoxFuture<'_, Result<(), OutboxError>> {
         if leases.is_empty() {
             return ready(Ok(())).boxed();
         }
@@ -244,7 +293,8 @@ impl Outbox for File {
 
     fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
         let due = now_ms().saturating_add(ms(after));
-        self.put(parcel, move |id, record| Change::Keep(id, due, record)).boxed()
+        self.put(parcel, move |id, record| Change::Keep(id, due, record))
+            .boxed()
     }
 
     fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
@@ -264,14 +314,28 @@ impl Outbox for File {
 }
 
 impl File {
-    async fn put(&self, parcel: Parcel, change: impl FnOnce(u128, Vec<u8>) -> Change) -> Result<(), Declined> {
-        let decline = |parcel, reason| Err(Declined { parcel: Box::new(parcel), reason });
+    async fn put(
+        &self,
+        parcel: Parcel,
+        change: impl FnOnce(u128, Vec<u8>) -> Change,
+    ) -> Result<(), Declined> {
+        let decline = |parcel, reason| {
+            Err(Declined {
+                parcel: Box::new(parcel),
+                reason,
+            })
+        };
         let record = record::of_parcel(&parcel);
-        let Some(desk) = self.desk.get() else { return decline(parcel, self.unopened()) };
+        let Some(desk) = self.desk.get() else {
+            return decline(parcel, self.unopened());
+        };
         let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
             return decline(
                 parcel,
-                format!("{MAX_PENDING} parcels wait for the disk of {} already", desk.path.display()),
+                format!(
+                    "{MAX_PENDING} parcels wait for the disk of {} already",
+                    desk.path.display()
+                ),
             );
         };
         match self.write(change(parcel.id.as_u128(), record)).await {
@@ -298,8 +362,12 @@ impl Drop for Leasing<'_> {
 }
 
 fn written(leases: &[Lease]) -> Result<Vec<(u128, Vec<u8>)>, OutboxError> {
-    let records = leases.iter().filter_map(|lease| Some((id_of(&lease.id)?, record::of_lease(lease))));
-    records.map(|(id, record)| Ok((id, record.map_err(|error| OutboxError(error.to_string()))?))).collect()
+    let records = leases
+        .iter()
+        .filter_map(|lease| Some((id_of(&lease.id)?, record::of_lease(lease))));
+    records
+        .map(|(id, record)| Ok((id, record.map_err(|error| OutboxError(error.to_string()))?)))
+        .collect()
 }
 
 /// The parcel that a lease's name names.

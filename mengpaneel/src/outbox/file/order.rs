@@ -70,7 +70,10 @@ impl Change {
             Self::Keep(id, due, record) => return keep(*id, *due, record, tables, bounds, changed),
             Self::Said(id) => {
                 let before = tables.asides()?.said(*id)?;
-                changed.size.bytes = changed.size.bytes.saturating_sub(before.map_or(0, |copy| len(&copy)));
+                changed.size.bytes = changed
+                    .size
+                    .bytes
+                    .saturating_sub(before.map_or(0, |copy| len(&copy)));
                 changed.said.push(*id);
             }
             Self::Mark(ids) => {
@@ -88,7 +91,8 @@ impl Change {
                     tables.give_back(*id)?;
                     let before = tables.put(*id, record)?;
                     changed.size.records += u64::from(before.is_none());
-                    changed.size.bytes = (changed.size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
+                    changed.size.bytes =
+                        (changed.size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
                     changed.later.push((*delay, *id));
                 }
             }
@@ -112,11 +116,16 @@ fn append(
 ) -> Result<Result<(), String>, redb::Error> {
     let size = &mut changed.size;
     if size.records >= bounds.records {
-        return Ok(Err(format!("{} records wait in the file, its bound", size.records)));
+        return Ok(Err(format!(
+            "{} records wait in the file, its bound",
+            size.records
+        )));
     }
     if size.bytes + len(record) > bounds.bytes {
         let (waiting, more) = (size.bytes, record.len());
-        return Ok(Err(format!("{waiting} bytes wait in the file, and {more} more would pass its bound")));
+        return Ok(Err(format!(
+            "{waiting} bytes wait in the file, and {more} more would pass its bound"
+        )));
     }
     let before = tables.put(id, record)?;
     size.records += u64::from(before.is_none());
@@ -136,11 +145,16 @@ fn keep(
     let asides = tables.asides()?;
     let kept = asides.len()?;
     if kept >= bounds.records {
-        return Ok(Err(format!("{kept} copies are kept aside in the file, its bound")));
+        return Ok(Err(format!(
+            "{kept} copies are kept aside in the file, its bound"
+        )));
     }
     let size = &mut changed.size;
     if size.bytes + len(record) > bounds.bytes {
-        return Ok(Err(format!("{} bytes wait in the file, and a copy would pass its bound", size.bytes)));
+        return Ok(Err(format!(
+            "{} bytes wait in the file, and a copy would pass its bound",
+            size.bytes
+        )));
     }
     let before = asides.keep(id, due, record)?;
     size.bytes = (size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));

@@ -46,7 +46,8 @@ pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Opens the file, or another one where it is locked. Says so where others than its owner may read it.
+/// Opens the file, or another one where it is locked. Says so where others than its owner may read
+/// it.
 pub(super) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileError> {
     let opened = open_first(path, locked)?;
     if let Some(mode) = rights_of_others(&opened.0) {
@@ -92,19 +93,23 @@ fn open_first(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileEr
 /// Opens a file, new or of our format.
 pub(super) fn open(path: &Path) -> Result<Database, FileError> {
     guarded(path, || {
-        let file = open_private(path).map_err(|error| FileError::of(path, redb::Error::Io(error)))?;
+        let file =
+            open_private(path).map_err(|error| FileError::of(path, redb::Error::Io(error)))?;
         let opened = Database::builder().set_cache_size(CACHE).create_file(file);
         let database = opened.map_err(|error| FileError::of_opening(path, error))?;
         let format = format(&database).map_err(|error| FileError::of(path, error))?;
         if format != FORMAT {
-            return Err(FileError::Format { path: path.to_owned(), found: format });
+            return Err(FileError::Format {
+                path: path.to_owned(),
+                found: format,
+            });
         }
         Ok(database)
     })
 }
 
-/// Opens a file to read and write. Where it is made, only its owner may do so, whatever the umask: it holds what was
-/// recorded of visitors.
+/// Opens a file to read and write. Where it is made, only its owner may do so, whatever the umask:
+/// it holds what was recorded of visitors.
 fn open_private(path: &Path) -> io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

@@ -40,7 +40,11 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(path: PathBuf, database: Database, bounds: Bounds) -> Result<Self, FileError> {
+    pub(super) fn new(
+        path: PathBuf,
+        database: Database,
+        bounds: Bounds,
+    ) -> Result<Self, FileError> {
         let (size, pasts, asides) = look(&database).map_err(|error| FileError::of(&path, error))?;
         Ok(Self {
             path,
@@ -71,11 +75,19 @@ impl Store {
     }
 
     /// Makes changes with one commit, and gives the answer to each.
-    pub(super) fn write(&mut self, changes: &[Change]) -> Result<Vec<Result<(), String>>, FileError> {
-        let mut outcome = Changed { size: self.size, ..Changed::default() };
+    pub(super) fn write(
+        &mut self,
+        changes: &[Change],
+    ) -> Result<Vec<Result<(), String>>, FileError> {
+        let mut outcome = Changed {
+            size: self.size,
+            ..Changed::default()
+        };
         let bounds = self.bounds;
         let answers = self.commit(|tables| {
-            let answers = changes.iter().map(|change| change.make(tables, bounds, &mut outcome));
+            let answers = changes
+                .iter()
+                .map(|change| change.make(tables, bounds, &mut outcome));
             let answers = answers.collect::<Result<Vec<_>, _>>()?;
             tables.set_bytes(outcome.size.bytes)?;
             Ok(answers)
@@ -128,17 +140,30 @@ impl Store {
             if let Err(error) = found.add(lease_id(id), written, past.abandoned, past.in_doubt) {
                 broken.push((id, written.to_owned(), error.to_string()));
             } else {
-                handed_out.push((id, Past { abandoned: past.abandoned + 1, ..past }));
+                handed_out.push((
+                    id,
+                    Past {
+                        abandoned: past.abandoned + 1,
+                        ..past
+                    },
+                ));
             }
             !alone && found.len() < limit
         };
         let first = self.first;
-        guarded(&path, || tables::read_from(database, first, &mut look).map_err(|error| FileError::of(&path, error)))?;
+        guarded(&path, || {
+            tables::read_from(database, first, &mut look)
+                .map_err(|error| FileError::of(&path, error))
+        })?;
         self.set_aside(broken)?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        self.commit(|tables| handed_out.iter().try_for_each(|(id, past)| tables.hand_out(*id, *past)))?;
+        self.commit(|tables| {
+            handed_out
+                .iter()
+                .try_for_each(|(id, past)| tables.hand_out(*id, *past))
+        })?;
         // All before the last are in hand, put off or gone.
         self.first = last;
         self.in_hand.extend(handed_out.iter().map(|(id, _)| *id));
@@ -147,7 +172,10 @@ impl Store {
 
     /// Takes back what was handed out to somebody who was not there any more.
     pub(super) fn take_back(&mut self, records: &[Taken]) {
-        for id in records.iter().filter_map(|record| super::id_of(&record.id())) {
+        for id in records
+            .iter()
+            .filter_map(|record| super::id_of(&record.id()))
+        {
             self.in_hand.remove(&id);
             self.first = self.first.min(id);
         }
@@ -157,7 +185,9 @@ impl Store {
         let path = self.path.clone();
         let rows = tables::read_buried(reopened(&mut self.database, &path)?, limit);
         let rows = rows.map_err(|error| FileError::of(&path, error))?;
-        let leases = rows.into_iter().map(|(id, written)| record::read(lease_id(id), &written));
+        let leases = rows
+            .into_iter()
+            .map(|(id, written)| record::read(lease_id(id), &written));
         Ok(leases.filter_map(Result::ok).collect())
     }
 
@@ -171,7 +201,9 @@ impl Store {
         {
             let mut tables = Tables::of(&theirs).map_err(failed)?;
             while moved.len() < limit {
-                let Some(row) = tables.take_first().map_err(failed)? else { break };
+                let Some(row) = tables.take_first().map_err(failed)? else {
+                    break;
+                };
                 moved.push(row);
             }
             if moved.len() < limit {
@@ -209,10 +241,15 @@ impl Store {
 
     /// Records that cannot be read are buried, so that they do not stand in the way.
     fn set_aside(&mut self, broken: Vec<(u128, Vec<u8>, String)>) -> Result<(), FileError> {
-        let Some((_, _, why)) = broken.first() else { return Ok(()) };
+        let Some((_, _, why)) = broken.first() else {
+            return Ok(());
+        };
         let (path, why) = (self.path.display(), one_line(why));
         tracing::error!(target: "mengpaneel", "{path}: {} records cannot be read ({why}): buried", broken.len());
-        let records = broken.into_iter().map(|(id, written, _)| (id, written)).collect();
+        let records = broken
+            .into_iter()
+            .map(|(id, written, _)| (id, written))
+            .collect();
         self.write(&[Change::Bury(records)]).map(drop)
     }
 
@@ -229,10 +266,15 @@ impl Store {
     }
 
     /// One transaction. A disk that failed is opened anew by the next one.
-    fn commit<T>(&mut self, work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>) -> Result<T, FileError> {
+    fn commit<T>(
+        &mut self,
+        work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
+    ) -> Result<T, FileError> {
         let database = reopened(&mut self.database, &self.path)?;
         let path = &self.path;
-        let done = guarded(path, || transact(database, work).map_err(|error| FileError::of(path, error)));
+        let done = guarded(path, || {
+            transact(database, work).map_err(|error| FileError::of(path, error))
+        });
         if done.is_err() {
             self.database = None;
         }
@@ -242,7 +284,12 @@ impl Store {
 
 /// The name of a record, from what it stands under.
 fn lease_id(id: u128) -> LeaseId {
-    LeaseId(Uuid::from_u128(id).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned())
+    LeaseId(
+        Uuid::from_u128(id)
+            .hyphenated()
+            .encode_lower(&mut Uuid::encode_buffer())
+            .to_owned(),
+    )
 }
 
 fn transact<T>(
@@ -255,7 +302,10 @@ fn transact<T>(
     Ok(done)
 }
 
-fn reopened<'d>(database: &'d mut Option<Database>, path: &Path) -> Result<&'d Database, FileError> {
+fn reopened<'d>(
+    database: &'d mut Option<Database>,
+    path: &Path,
+) -> Result<&'d Database, FileError> {
     let opened = match database.take() {
         Some(database) => database,
         None => place::open(path)?,
@@ -265,7 +315,9 @@ fn reopened<'d>(database: &'d mut Option<Database>, path: &Path) -> Result<&'d D
 
 fn look(database: &Database) -> Result<(Size, HashMap<u128, Past>, Asides), redb::Error> {
     let pasts = tables::pasts(database)?.into_iter().collect();
-    let (size, dues) = transact(database, |tables| Ok((tables.size()?, tables.asides()?.dues()?)))?;
+    let (size, dues) = transact(database, |tables| {
+        Ok((tables.size()?, tables.asides()?.dues()?))
+    })?;
     let mut asides = Asides::default();
     for (id, due) in dues {
         asides.put(id, due);

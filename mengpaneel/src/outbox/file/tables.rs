@@ -1,7 +1,8 @@
 //! What stands in the file: the records, who has them in hand, and those that were given up.
 
 use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction,
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+    WriteTransaction,
 };
 
 use super::aside_tables::AsideTables;
@@ -30,7 +31,10 @@ pub(super) struct Past {
 
 impl Past {
     fn read(number: u32) -> Self {
-        Self { abandoned: number / 2, in_doubt: number % 2 == 1 }
+        Self {
+            abandoned: number / 2,
+            in_doubt: number % 2 == 1,
+        }
     }
 
     fn write(self) -> u32 {
@@ -93,7 +97,10 @@ impl<'t> Tables<'t> {
 
     pub(super) fn size(&self) -> Result<Size, redb::Error> {
         let bytes = self.numbers.get("bytes")?.map_or(0, |bytes| bytes.value());
-        Ok(Size { records: self.records.len()?, bytes })
+        Ok(Size {
+            records: self.records.len()?,
+            bytes,
+        })
     }
 
     pub(super) fn set_bytes(&mut self, bytes: u64) -> Result<(), redb::Error> {
@@ -126,8 +133,18 @@ impl<'t> Tables<'t> {
 
     /// Notes that a record in hand is being sent.
     pub(super) fn mark(&mut self, id: u128) -> Result<(), redb::Error> {
-        let past = self.handed_out.get(id)?.map(|past| Past::read(past.value())).unwrap_or_default();
-        self.hand_out(id, Past { in_doubt: true, ..past })
+        let past = self
+            .handed_out
+            .get(id)?
+            .map(|past| Past::read(past.value()))
+            .unwrap_or_default();
+        self.hand_out(
+            id,
+            Past {
+                in_doubt: true,
+                ..past
+            },
+        )
     }
 
     /// Keeps a record that was given up.
@@ -167,11 +184,17 @@ impl<'t> Tables<'t> {
 
     /// Takes the first of what another file holds.
     pub(super) fn take_first(&mut self) -> Result<Option<Row>, redb::Error> {
-        let Some((id, record)) = self.records.pop_first()?.map(|(id, record)| (id.value(), record.value().to_owned()))
+        let Some((id, record)) = self
+            .records
+            .pop_first()?
+            .map(|(id, record)| (id.value(), record.value().to_owned()))
         else {
             return Ok(None);
         };
-        let past = self.handed_out.remove(id)?.map(|past| Past::read(past.value()));
+        let past = self
+            .handed_out
+            .remove(id)?
+            .map(|past| Past::read(past.value()));
         Ok(Some((id, record, past)))
     }
 }
@@ -206,9 +229,16 @@ pub(super) fn read_from(
 }
 
 /// The latest of those that were given up.
-pub(super) fn read_buried(database: &Database, limit: usize) -> Result<Vec<(u128, Vec<u8>)>, redb::Error> {
+pub(super) fn read_buried(
+    database: &Database,
+    limit: usize,
+) -> Result<Vec<(u128, Vec<u8>)>, redb::Error> {
     let transaction = database.begin_read()?;
     let buried = transaction.open_table(BURIED)?;
     let rows = buried.iter()?.rev().take(limit);
-    rows.map(|row| row.map(|(key, record)| (key.value().1, record.value().to_owned())).map_err(Into::into)).collect()
+    rows.map(|row| {
+        row.map(|(key, record)| (key.value().1, record.value().to_owned()))
+            .map_err(Into::into)
+    })
+    .collect()
 }

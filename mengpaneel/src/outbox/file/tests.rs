@@ -33,7 +33,13 @@ impl Drop for Folder {
 
 fn parcel(event: &str) -> Parcel {
     let call = Call::new(Method::Track, vec![json!(event)]);
-    Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() })
+    Parcel::new(
+        Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    )
 }
 
 fn opened(path: &Path) -> File {
@@ -44,14 +50,24 @@ fn opened(path: &Path) -> File {
 
 async fn events(outbox: &File, limit: usize) -> Vec<String> {
     let leases = outbox.lease(limit).await.unwrap();
-    leases.iter().filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0)).map(str::to_owned).collect()
+    leases
+        .iter()
+        .filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[tokio::test]
 async fn it_holds_what_every_outbox_must() {
     let folder = Folder::new();
     let number = AtomicUsize::new(0);
-    let make = || File::at(folder.0.join(format!("outbox-{}", number.fetch_add(1, Ordering::Relaxed))));
+    let make = || {
+        File::at(
+            folder
+                .0
+                .join(format!("outbox-{}", number.fetch_add(1, Ordering::Relaxed))),
+        )
+    };
     conformance::check(make).await;
 }
 
@@ -69,7 +85,13 @@ async fn it_keeps_copies_aside_within_its_bounds() {
     let late = Duration::from_secs(600);
     outbox.keep_aside(parcel("a"), late).await.unwrap();
     let declined = outbox.keep_aside(parcel("b"), late).await.unwrap_err();
-    assert!(declined.reason.contains("1 copies are kept aside in the file, its bound"), "{}", declined.reason);
+    assert!(
+        declined
+            .reason
+            .contains("1 copies are kept aside in the file, its bound"),
+        "{}",
+        declined.reason
+    );
 }
 
 #[tokio::test]
@@ -85,7 +107,14 @@ async fn past_its_bounds_it_hands_the_parcel_back() {
 
     let small = File::at(folder.file()).max_bytes(40);
     small.try_open().unwrap();
-    assert!(small.append(parcel("a")).await.unwrap_err().reason.contains("bytes"));
+    assert!(
+        small
+            .append(parcel("a"))
+            .await
+            .unwrap_err()
+            .reason
+            .contains("bytes")
+    );
 }
 
 #[tokio::test]
@@ -104,7 +133,10 @@ async fn a_second_process_takes_another_name_and_what_the_first_leaves_is_taken_
     let first = opened(&folder.file());
     first.append(parcel("a")).await.unwrap();
     let second = opened(&folder.file());
-    assert_eq!(second.open_path(), Some(folder.0.join("outbox.1").as_path()));
+    assert_eq!(
+        second.open_path(),
+        Some(folder.0.join("outbox.1").as_path())
+    );
     second.append(parcel("b")).await.unwrap();
     drop(second);
     drop(first);
@@ -142,19 +174,33 @@ fn a_file_that_is_made_is_its_owners_alone() {
     let first = opened(&folder.file());
     let second = opened(&folder.file());
     assert_eq!(mode(first.open_path().unwrap()), 0o600);
-    assert_eq!(mode(second.open_path().unwrap()), 0o600, "the one beside it too");
-    let files = fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().path());
+    assert_eq!(
+        mode(second.open_path().unwrap()),
+        0o600,
+        "the one beside it too"
+    );
+    let files = fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|file| file.unwrap().path());
     assert!(files.into_iter().all(|path| mode(&path) == 0o600));
     drop((first, second));
     fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o640)).unwrap();
     drop(opened(&folder.file()));
-    assert_eq!(mode(&folder.file()), 0o640, "rights that somebody gave are theirs to take");
+    assert_eq!(
+        mode(&folder.file()),
+        0o640,
+        "rights that somebody gave are theirs to take"
+    );
 }
 
 #[test]
 fn what_is_no_outbox_is_told_and_left_as_it_is() {
     let folder = Folder::new();
-    for content in [b"not an outbox at all".to_vec(), vec![0; 4096], vec![0x72; 100_000]] {
+    for content in [
+        b"not an outbox at all".to_vec(),
+        vec![0; 4096],
+        vec![0x72; 100_000],
+    ] {
         fs::write(folder.file(), &content).unwrap();
         let error = File::at(folder.file()).try_open().unwrap_err();
         assert!(matches!(error, FileError::Corrupt { .. }), "{error}");
@@ -179,18 +225,33 @@ fn another_format_is_told_by_its_number() {
     let database = redb::Database::create(folder.file()).unwrap();
     let transaction = database.begin_write().unwrap();
     let numbers = redb::TableDefinition::<&str, u64>::new("numbers");
-    transaction.open_table(numbers).unwrap().insert("format", 7).unwrap();
+    transaction
+        .open_table(numbers)
+        .unwrap()
+        .insert("format", 7)
+        .unwrap();
     transaction.commit().unwrap();
     drop(database);
     let error = File::at(folder.file()).try_open().unwrap_err();
-    assert!(matches!(error, FileError::Format { found: 7, .. }), "{error}");
-    assert!(error.to_string().contains("has format 7, this version reads 1"), "{error}");
+    assert!(
+        matches!(error, FileError::Format { found: 7, .. }),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("has format 7, this version reads 1"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_place_that_cannot_be_written_is_told() {
     let error = File::at("/proc/mengpaneel-outbox").try_open().unwrap_err();
-    assert!(error.to_string().contains("/proc/mengpaneel-outbox"), "{error}");
+    assert!(
+        error.to_string().contains("/proc/mengpaneel-outbox"),
+        "{error}"
+    );
     let error = File::at("/dev/full").try_open().unwrap_err();
     assert!(error.to_string().contains("/dev/full"), "{error}");
 }
@@ -198,10 +259,21 @@ fn a_place_that_cannot_be_written_is_told() {
 #[test]
 fn a_full_disk_and_a_read_only_one_are_told_by_name() {
     use std::io;
-    let of = |kind: io::ErrorKind| FileError::of(Path::new("outbox"), redb::Error::Io(io::Error::from(kind)));
-    assert!(matches!(of(io::ErrorKind::StorageFull), FileError::DiskFull(_)));
-    assert!(matches!(of(io::ErrorKind::ReadOnlyFilesystem), FileError::ReadOnly { .. }));
-    assert!(matches!(of(io::ErrorKind::PermissionDenied), FileError::ReadOnly { .. }));
+    let of = |kind: io::ErrorKind| {
+        FileError::of(Path::new("outbox"), redb::Error::Io(io::Error::from(kind)))
+    };
+    assert!(matches!(
+        of(io::ErrorKind::StorageFull),
+        FileError::DiskFull(_)
+    ));
+    assert!(matches!(
+        of(io::ErrorKind::ReadOnlyFilesystem),
+        FileError::ReadOnly { .. }
+    ));
+    assert!(matches!(
+        of(io::ErrorKind::PermissionDenied),
+        FileError::ReadOnly { .. }
+    ));
 }
 
 #[test]
@@ -218,7 +290,9 @@ fn a_mengpaneel_is_not_built_on_a_broken_file_unless_memory_may_take_over() {
 async fn memory_that_took_over_is_drained_by_this_process() {
     let (folder, stand_in) = (Folder::new(), stand_in::StandIn::start());
     fs::write(folder.file(), "not an outbox").unwrap();
-    let builder = crate::Mengpaneel::builder("t").api_host(stand_in.url()).outbox(File::at(folder.file()));
+    let builder = crate::Mengpaneel::builder("t")
+        .api_host(stand_in.url())
+        .outbox(File::at(folder.file()));
     let mengpaneel = builder.or_memory().concurrency(0).build().unwrap();
     let mixpanel = mengpaneel.scope(async { crate::current() }).await;
     mixpanel.track("a", ());
@@ -262,14 +336,29 @@ async fn each_refusal_names_the_file() {
     let path = folder.file().display().to_string();
     let closed = File::at(folder.file());
     let unopened = closed.append(parcel("a")).await.unwrap_err().reason;
-    assert!(unopened.contains(&path) && closed.waiting().await.unwrap_err().to_string().contains(&path), "{unopened}");
+    assert!(
+        unopened.contains(&path)
+            && closed
+                .waiting()
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains(&path),
+        "{unopened}"
+    );
     let full = File::at(folder.file()).max_records(0);
     full.try_open().unwrap();
     for reason in [
         full.append(parcel("a")).await.unwrap_err().reason,
-        full.keep_aside(parcel("a"), Duration::ZERO).await.unwrap_err().reason,
+        full.keep_aside(parcel("a"), Duration::ZERO)
+            .await
+            .unwrap_err()
+            .reason,
     ] {
-        assert!(reason.starts_with(&path) && reason.contains("its bound"), "{reason}");
+        assert!(
+            reason.starts_with(&path) && reason.contains("its bound"),
+            "{reason}"
+        );
     }
     assert_eq!(full.description(), format!("the file {path}"));
 }
@@ -280,15 +369,29 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     let outbox = opened(&folder.file());
     for number in 0..10 {
         let appends = (0..1_000).map(|more| outbox.append(parcel(&format!("{number} {more}"))));
-        assert!(futures_util::future::join_all(appends).await.iter().all(Result::is_ok));
+        assert!(
+            futures_util::future::join_all(appends)
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
     }
     let leases = outbox.lease(10_000).await.unwrap();
-    outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
+    outbox
+        .retry_later(leases, Duration::from_millis(1))
+        .await
+        .unwrap();
     let mut seen = std::collections::HashSet::new();
     while seen.len() < 10_000 {
         let leases = outbox.lease(10_000).await.unwrap();
-        assert!(leases.iter().all(|lease| seen.insert(lease.parcel.id)), "each once");
-        outbox.acknowledge(leases.into_iter().map(|lease| lease.id).collect()).await.unwrap();
+        assert!(
+            leases.iter().all(|lease| seen.insert(lease.parcel.id)),
+            "each once"
+        );
+        outbox
+            .acknowledge(leases.into_iter().map(|lease| lease.id).collect())
+            .await
+            .unwrap();
     }
     assert_eq!(outbox.waiting().await, Ok(0));
 }

@@ -1,4 +1,5 @@
-//! True if Redis takes records: a server that is there and refuses them is asked once in a while, not by every request.
+//! True if Redis takes records: a server that is there and refuses them is asked once in a while,
+//! not by every request.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +27,8 @@ impl Intake {
             .map(|refusal| Trouble::Refused(refusal.why.clone()))
     }
 
-    /// Notes what the Redis at that address answered. Whether it can be reached is the link's to tell.
+    /// Notes what the Redis at that address answered. Whether it can be reached is the link's to
+    /// tell.
     pub(in crate::outbox) fn note<T>(&self, answer: &Result<T, Trouble>, address: &str) {
         match answer {
             Ok(_) => {
@@ -35,7 +37,10 @@ impl Intake {
                 }
             }
             Err(trouble @ Trouble::Refused(why)) => {
-                let refusal = Refusal { until: Instant::now() + REST, why: why.clone() };
+                let refusal = Refusal {
+                    until: Instant::now() + REST,
+                    why: why.clone(),
+                };
                 if self.lock().replace(refusal).is_none() {
                     tracing::error!(target: "mengpaneel", "{trouble}; calls go the next way until it takes records again");
                 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, TlsCertificates, aio,
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    TlsCertificates, aio,
 };
 
 use crate::log_text::redacted_url;
@@ -28,20 +29,38 @@ enum Clients {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
 impl Server {
-    /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it is to be known by
-    /// one of these root certificates (PEM), or by the system's.
-    pub(in crate::outbox) fn at(url: &str, patience: Duration, roots: Option<&[u8]>) -> Result<Self, OutboxError> {
-        let told = |error: RedisError| OutboxError(format!("{} is no URL of a Redis: {error}", redacted_url(url)));
+    /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it
+    /// is to be known by one of these root certificates (PEM), or by the system's.
+    pub(in crate::outbox) fn at(
+        url: &str,
+        patience: Duration,
+        roots: Option<&[u8]>,
+    ) -> Result<Self, OutboxError> {
+        let told = |error: RedisError| {
+            OutboxError(format!(
+                "{} is no URL of a Redis: {error}",
+                redacted_url(url)
+            ))
+        };
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        if roots.is_some_and(|roots| memchr::memmem::find(roots, b"-----BEGIN CERTIFICATE-----").is_none()) {
-            return Err(OutboxError("root_certificates: there is no certificate in it, which would be PEM".into()));
+        if roots.is_some_and(|roots| {
+            memchr::memmem::find(roots, b"-----BEGIN CERTIFICATE-----").is_none()
+        }) {
+            return Err(OutboxError(
+                "root_certificates: there is no certificate in it, which would be PEM".into(),
+            ));
         }
-        let roots = roots.map(|roots| TlsCertificates { client_tls: None, root_cert: Some(roots.to_owned()) });
+        let roots = roots.map(|roots| TlsCertificates {
+            client_tls: None,
+            root_cert: Some(roots.to_owned()),
+        });
         let Some(scheme) = scheme.strip_suffix("+cluster") else {
             let client = match roots {
                 Some(roots) => Client::build_with_tls(url, roots),
@@ -49,7 +68,10 @@ impl Server {
             };
             let client = client.map_err(told)?;
             let address = client.get_connection_info().addr().to_string();
-            return Ok(Self { address, client: Clients::One(Box::new(client)) });
+            return Ok(Self {
+                address,
+                client: Clients::One(Box::new(client)),
+            });
         };
         let node = format!("{scheme}://{rest}");
         let address = match node.as_str().into_connection_info() {
@@ -65,7 +87,10 @@ impl Server {
             builder = builder.certs(roots);
         }
         let client = builder.build().map_err(told)?;
-        Ok(Self { address, client: Clients::Cluster(Box::new(client)) })
+        Ok(Self {
+            address,
+            client: Clients::Cluster(Box::new(client)),
+        })
     }
 
     /// Host and port, or the path of a socket.
@@ -76,8 +101,14 @@ impl Server {
     pub(super) async fn connect(&self) -> Result<Connection, RedisError> {
         Ok(match &self.client {
             Clients::One(client) => {
-                let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-                Connection::One(client.get_multiplexed_async_connection_with_config(&config).await?)
+                let config = AsyncConnectionConfig::new()
+                    .set_response_timeout(None)
+                    .set_connection_timeout(None);
+                Connection::One(
+                    client
+                        .get_multiplexed_async_connection_with_config(&config)
+                        .await?,
+                )
             }
             Clients::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
         })
@@ -114,12 +145,21 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    pub(super) async fn ask<T: FromRedisValue>(&mut self, request: Request<'_>) -> Result<T, RedisError> {
+    pub(super) async fn ask<T: FromRedisValue>(
+        &mut self,
+        request: Request<'_>,
+    ) -> Result<T, RedisError> {
         match (self, request) {
             (Self::One(connection), Request::One(command)) => command.query_async(connection).await,
-            (Self::One(connection), Request::All(pipeline)) => pipeline.query_async(connection).await,
-            (Self::Cluster(connection), Request::One(command)) => command.query_async(connection).await,
-            (Self::Cluster(connection), Request::All(pipeline)) => pipeline.query_async(connection).await,
+            (Self::One(connection), Request::All(pipeline)) => {
+                pipeline.query_async(connection).await
+            }
+            (Self::Cluster(connection), Request::One(command)) => {
+                command.query_async(connection).await
+            }
+            (Self::Cluster(connection), Request::All(pipeline)) => {
+                pipeline.query_async(connection).await
+            }
         }
     }
 }
@@ -135,15 +175,24 @@ mod tests {
             ("redis://:s3cret@cache.example:7000/2", "cache.example:7000"),
             ("rediss://me:s3cret@cache.example", "cache.example:6379"),
             ("redis://cache.example/", "cache.example:6379"),
-            ("redis+unix:///run/redis.sock?pass=s3cret", "/run/redis.sock"),
-            ("redis+cluster://me:s3cret@cache.example:7000/?pass=s3cret", "cache.example:7000"),
+            (
+                "redis+unix:///run/redis.sock?pass=s3cret",
+                "/run/redis.sock",
+            ),
+            (
+                "redis+cluster://me:s3cret@cache.example:7000/?pass=s3cret",
+                "cache.example:7000",
+            ),
         ] {
             let server = Server::at(url, patience, None).unwrap();
             assert_eq!(server.address(), address);
             assert!(!format!("{server:?}").contains("s3cret"));
         }
-        for url in ["http://me:s3cret@cache.example/", "me:s3cret@cache.example", "redis://me:s3c@s3cret@:x/?a=s3cret"]
-        {
+        for url in [
+            "http://me:s3cret@cache.example/",
+            "me:s3cret@cache.example",
+            "redis://me:s3c@s3cret@:x/?a=s3cret",
+        ] {
             let error = Server::at(url, patience, None).unwrap_err().to_string();
             assert!(!error.contains("s3c"), "{error}");
         }

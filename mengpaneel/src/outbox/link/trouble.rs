@@ -8,11 +8,19 @@ use crate::outbox::OutboxError;
 
 /// Answers that say "not now": nothing was done, and waiting mends it.
 /// <https://github.com/redis/redis/blob/7.2.4/src/server.c> lists them under `createSharedObjects`.
-const NOT_NOW: [&str; 8] =
-    ["READONLY", "UNBLOCKED", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN", "BUSY"];
+const NOT_NOW: [&str; 8] = [
+    "READONLY",
+    "UNBLOCKED",
+    "LOADING",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOREPLICAS",
+    "TRYAGAIN",
+    "BUSY",
+];
 
-/// Answers of a server that is no primary any more: behind its address another one may be by now, which a new
-/// connection reaches.
+/// Answers of a server that is no primary any more: behind its address another one may be by now,
+/// which a new connection reaches.
 const WRONG_SERVER: [&str; 2] = ["READONLY", "UNBLOCKED"];
 
 /// Why Redis did not do what it was asked.
@@ -69,14 +77,18 @@ impl Meaning {
     }
 }
 
-/// Returns whether an error has this code: itself, as one of a transaction's, or inside a script's, where Redis before 7.0
-/// quotes it (`ERR Error running script …: -READONLY …`).
+/// Returns whether an error has this code: itself, as one of a transaction's, or inside a script's,
+/// where Redis before 7.0 quotes it (`ERR Error running script …: -READONLY …`).
 fn has_code(error: &RedisError, code: &str) -> bool {
     let errors = error.clone().into_server_errors();
     let is_it = |found: &str, detail: Option<&str>| {
         found == code || detail.is_some_and(|detail| detail.contains(&format!("-{code} ")))
     };
-    errors.is_some_and(|errors| errors.iter().any(|(_, error)| is_it(error.code(), error.details())))
+    errors.is_some_and(|errors| {
+        errors
+            .iter()
+            .any(|(_, error)| is_it(error.code(), error.details()))
+    })
 }
 
 #[cfg(test)]
@@ -88,24 +100,63 @@ mod tests {
     #[test]
     fn an_answer_means_wait_reconnect_or_refusal() {
         for (code, detail, expected) in [
-            ("READONLY", "You can't write against a read only replica.", Meaning::NotNow(true)),
+            (
+                "READONLY",
+                "You can't write against a read only replica.",
+                Meaning::NotNow(true),
+            ),
             ("UNBLOCKED", "instance state changed", Meaning::NotNow(true)),
-            ("ERR", "Error running script (f_1): @user_script:7: -READONLY You can't write", Meaning::NotNow(true)),
-            ("LOADING", "Redis is loading the dataset in memory", Meaning::NotNow(false)),
-            ("MASTERDOWN", "Link with MASTER is down", Meaning::NotNow(false)),
+            (
+                "ERR",
+                "Error running script (f_1): @user_script:7: -READONLY You can't write",
+                Meaning::NotNow(true),
+            ),
+            (
+                "LOADING",
+                "Redis is loading the dataset in memory",
+                Meaning::NotNow(false),
+            ),
+            (
+                "MASTERDOWN",
+                "Link with MASTER is down",
+                Meaning::NotNow(false),
+            ),
             ("CLUSTERDOWN", "The cluster is down", Meaning::NotNow(false)),
-            ("NOREPLICAS", "Not enough good replicas to write.", Meaning::NotNow(false)),
-            ("TRYAGAIN", "Multiple keys request during rehashing of slot", Meaning::NotNow(false)),
-            ("BUSY", "Redis is busy running a script.", Meaning::NotNow(false)),
+            (
+                "NOREPLICAS",
+                "Not enough good replicas to write.",
+                Meaning::NotNow(false),
+            ),
+            (
+                "TRYAGAIN",
+                "Multiple keys request during rehashing of slot",
+                Meaning::NotNow(false),
+            ),
+            (
+                "BUSY",
+                "Redis is busy running a script.",
+                Meaning::NotNow(false),
+            ),
             ("NOAUTH", "Authentication required.", Meaning::Refusal),
             ("NOPERM", "this user has no permissions", Meaning::Refusal),
-            ("WRONGTYPE", "Operation against a key holding the wrong kind of value", Meaning::Refusal),
-            ("OOM", "command not allowed when used memory > 'maxmemory'.", Meaning::Refusal),
+            (
+                "WRONGTYPE",
+                "Operation against a key holding the wrong kind of value",
+                Meaning::Refusal,
+            ),
+            (
+                "OOM",
+                "command not allowed when used memory > 'maxmemory'.",
+                Meaning::Refusal,
+            ),
             ("ERR", "unknown command", Meaning::Refusal),
         ] {
             let error = make_extension_error(code.to_owned(), Some(detail.to_owned()));
             assert_eq!(Meaning::of(&error), expected, "{code} {detail}");
         }
-        assert_eq!(Meaning::of(&RedisError::from((ErrorKind::Io, "broken pipe"))), Meaning::NoAnswer);
+        assert_eq!(
+            Meaning::of(&RedisError::from((ErrorKind::Io, "broken pipe"))),
+            Meaning::NoAnswer
+        );
     }
 }

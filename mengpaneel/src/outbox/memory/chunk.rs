@@ -26,13 +26,19 @@ pub(super) struct Chunk {
 impl Chunk {
     /// An empty one.
     pub(super) fn with_room() -> Self {
-        Self { written: Vec::with_capacity(ROOM), ..Self::default() }
+        Self {
+            written: Vec::with_capacity(ROOM),
+            ..Self::default()
+        }
     }
 
     /// An empty one, in memory that fits.
     pub(super) fn in_place_of(mut memory: Vec<u8>) -> Self {
         memory.clear();
-        Self { written: memory, ..Self::default() }
+        Self {
+            written: memory,
+            ..Self::default()
+        }
     }
 
     /// Whether memory is of the size that a chunk is given: not cut, and not grown.
@@ -67,7 +73,9 @@ impl Chunk {
     /// Where each stands.
     pub(super) fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
         let (all, mut begin) = (Arc::new(self.written), self.begin);
-        self.ends.into_iter().map(move |end| (Arc::clone(&all), std::mem::replace(&mut begin, end)..end))
+        self.ends
+            .into_iter()
+            .map(move |end| (Arc::clone(&all), std::mem::replace(&mut begin, end)..end))
     }
 
     /// Takes out the first so many.
@@ -76,6 +84,10 @@ impl Chunk {
         let end = ends.back().copied().unwrap_or(self.begin);
         let written = self.written.get(..end).unwrap_or_default().to_vec();
         let begin = std::mem::replace(&mut self.begin, end);
-        Self { written, ends, begin }
+        Self {
+            written,
+            ends,
+            begin,
+        }
     }
 }

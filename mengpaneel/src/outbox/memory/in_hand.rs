@@ -60,7 +60,10 @@ mod tests {
         in_hand.add(9, Vec::new());
         let taken = [4, 6, 6, 8, 8, 9].map(|number| in_hand.take_out(number));
         assert_eq!(taken, [None, Some(60), None, Some(80), None, None]);
-        assert_eq!([5, 7].map(|number| in_hand.take_out(number)), [Some(50), Some(70)]);
+        assert_eq!(
+            [5, 7].map(|number| in_hand.take_out(number)),
+            [Some(50), Some(70)]
+        );
         assert!(in_hand.runs.is_empty());
     }
 
@@ -72,7 +75,10 @@ mod tests {
             let bytes = in_hand.take_out(number).unwrap();
             in_hand.add_again(number, bytes);
         }
-        assert_eq!([7, 6, 5, 5].map(|number| in_hand.take_out(number)), [Some(70), Some(60), Some(50), None]);
+        assert_eq!(
+            [7, 6, 5, 5].map(|number| in_hand.take_out(number)),
+            [Some(70), Some(60), Some(50), None]
+        );
         assert!(in_hand.runs.is_empty() && in_hand.again.is_empty());
     }
 }

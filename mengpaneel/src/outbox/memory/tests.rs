@@ -6,11 +6,20 @@ use crate::visitor::Visitor;
 
 fn parcel(event: &str) -> Parcel {
     let call = Call::new(Method::Track, vec![json!(event)]);
-    Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() })
+    Parcel::new(
+        Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    )
 }
 
 fn events(leases: &[Lease]) -> Vec<&str> {
-    leases.iter().filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0)).collect()
+    leases
+        .iter()
+        .filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0))
+        .collect()
 }
 
 #[tokio::test]
@@ -43,7 +52,10 @@ async fn what_is_to_be_retried_is_due_after_its_delay_and_not_before() {
     let outbox = Memory::default();
     outbox.append(parcel("a")).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
-    outbox.retry_later(leases, Duration::from_secs(5)).await.unwrap();
+    outbox
+        .retry_later(leases, Duration::from_secs(5))
+        .await
+        .unwrap();
     let before = Instant::now();
     assert_eq!(events(&outbox.lease(1).await.unwrap()), ["a"]);
     assert!(before.elapsed() >= Duration::from_secs(5));
@@ -78,8 +90,11 @@ async fn all_who_wait_are_woken_as_long_as_there_is_more() {
             outbox.append(parcel(event)).await.unwrap();
         }
     };
-    let (one, two, three, ()) = tokio::join!(outbox.lease(1), outbox.lease(1), outbox.lease(1), append);
-    let mut leased: Vec<_> = [one, two, three].map(|leases| events(&leases.unwrap()).concat()).to_vec();
+    let (one, two, three, ()) =
+        tokio::join!(outbox.lease(1), outbox.lease(1), outbox.lease(1), append);
+    let mut leased: Vec<_> = [one, two, three]
+        .map(|leases| events(&leases.unwrap()).concat())
+        .to_vec();
     leased.sort_unstable();
     assert_eq!(leased, ["a", "b", "c"]);
 }
@@ -112,15 +127,29 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     let outbox = Memory::default();
     for number in 0..10 {
         let appends = (0..1_000).map(|more| outbox.append(parcel(&format!("{number} {more}"))));
-        assert!(futures_util::future::join_all(appends).await.iter().all(Result::is_ok));
+        assert!(
+            futures_util::future::join_all(appends)
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
     }
     let leases = outbox.lease(10_000).await.unwrap();
-    outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
+    outbox
+        .retry_later(leases, Duration::from_millis(1))
+        .await
+        .unwrap();
     let mut seen = std::collections::HashSet::new();
     while seen.len() < 10_000 {
         let leases = outbox.lease(10_000).await.unwrap();
-        assert!(leases.iter().all(|lease| seen.insert(lease.parcel.id)), "each once");
-        outbox.acknowledge(leases.into_iter().map(|lease| lease.id).collect()).await.unwrap();
+        assert!(
+            leases.iter().all(|lease| seen.insert(lease.parcel.id)),
+            "each once"
+        );
+        outbox
+            .acknowledge(leases.into_iter().map(|lease| lease.id).collect())
+            .await
+            .unwrap();
     }
     assert_eq!(outbox.waiting().await, Ok(0));
 }

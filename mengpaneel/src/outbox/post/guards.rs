@@ -8,7 +8,8 @@ use crate::call::Call;
 use crate::failure::{Failure, Reason};
 use crate::outbox::sender::Sender;
 
-/// Calls of a delivery that nobody waits for. If dropped before its end (the process shuts down), they are reported.
+/// Calls of a delivery that nobody waits for. If dropped before its end (the process shuts down),
+/// they are reported.
 pub(super) struct Unfinished<'a> {
     pub(super) sender: &'a Sender,
     pub(super) calls: Vec<Call>,
@@ -17,14 +18,16 @@ pub(super) struct Unfinished<'a> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if !self.calls.is_empty() {
-            let reason = Reason::InDoubt("the time to shut down was over before Mixpanel answered".into());
-            self.sender.tell(&Failure::of_calls(reason, std::mem::take(&mut self.calls)));
+            let reason =
+                Reason::InDoubt("the time to shut down was over before Mixpanel answered".into());
+            self.sender
+                .tell(&Failure::of_calls(reason, std::mem::take(&mut self.calls)));
         }
     }
 }
 
-/// Answer to a delivery that is waited for: what did not reach Mixpanel. If dropped before it was read (the request or
-/// job was cancelled), that is reported.
+/// Answer to a delivery that is waited for: what did not reach Mixpanel. If dropped before it was
+/// read (the request or job was cancelled), that is reported.
 pub(super) struct Answer {
     pub(super) failed: oneshot::Receiver<Vec<Failure>>,
     pub(super) sender: Arc<Sender>,

@@ -28,8 +28,15 @@ const MAX_SETTLING: usize = 10_000;
 impl Post {
     /// Keeps a copy of delayed calls, for the time when no page fetched them for so long: in the
     /// outbox if it outlives this process, else in memory.
-    pub(crate) async fn keep_aside(self: &Arc<Self>, claims: &Claims, copy: Parcel, after: Duration) {
-        let Some(outbox) = self.durable() else { return self.remember(claims, copy, after) };
+    pub(crate) async fn keep_aside(
+        self: &Arc<Self>,
+        claims: &Claims,
+        copy: Parcel,
+        after: Duration,
+    ) {
+        let Some(outbox) = self.durable() else {
+            return self.remember(claims, copy, after);
+        };
         claims.kept_elsewhere(copy.id);
         let (post, claims) = (Arc::clone(self), claims.clone());
         // Goes on where the caller stops waiting: the response may be on its way already.
@@ -52,7 +59,9 @@ impl Post {
     /// Claims delayed calls where a copy may be kept that outlives processes. Where that cannot be
     /// asked nothing is known.
     pub(crate) async fn claim(&self, id: Uuid) -> Aside {
-        let Some(outbox) = self.durable() else { return Aside::Unknown };
+        let Some(outbox) = self.durable() else {
+            return Aside::Unknown;
+        };
         let why = match timeout(PATIENCE, outbox.claim(id)).await {
             Ok(Ok(claimed)) => return claimed,
             Ok(Err(error)) => error.to_string(),
@@ -92,7 +101,10 @@ impl Post {
 
     /// The outbox, if it outlives this process.
     fn durable(&self) -> Option<Arc<dyn Outbox>> {
-        self.outbox.as_ref().filter(|outbox| outbox.is_durable()).cloned()
+        self.outbox
+            .as_ref()
+            .filter(|outbox| outbox.is_durable())
+            .cloned()
     }
 
     /// Takes a delayed payload's copy once it was not claimed for so long.

@@ -75,7 +75,12 @@ pub(super) struct AsideKeys {
 
 impl AsideKeys {
     pub(super) fn new(of: impl Fn(&str) -> String) -> Self {
-        Self { dues: of("aside"), claims: of("claimed"), said: of("said"), copies: of("copies") }
+        Self {
+            dues: of("aside"),
+            claims: of("claimed"),
+            said: of("said"),
+            copies: of("copies"),
+        }
     }
 }
 
@@ -99,7 +104,9 @@ pub(super) async fn claim(link: &Link, keys: &AsideKeys, id: Uuid) -> Result<Asi
     let (id, now) = (id.to_string(), now_ms());
     let (until, now) = (now.saturating_add(ms(CLAIM)).to_string(), now.to_string());
     let args = [id.as_bytes(), now.as_bytes(), until.as_bytes()];
-    let claimed: String = CLAIM_ONE.run(link, &[&keys.dues, &keys.claims, &keys.said], &args).await?;
+    let claimed: String = CLAIM_ONE
+        .run(link, &[&keys.dues, &keys.claims, &keys.said], &args)
+        .await?;
     Ok(match claimed.as_str() {
         "said" => Aside::Said,
         "yours" => Aside::Yours,
@@ -108,24 +115,60 @@ pub(super) async fn claim(link: &Link, keys: &AsideKeys, id: Uuid) -> Result<Asi
     })
 }
 
-pub(super) async fn settle(link: &Link, keys: &AsideKeys, id: Uuid, is_said: bool) -> Result<(), Trouble> {
+pub(super) async fn settle(
+    link: &Link,
+    keys: &AsideKeys,
+    id: Uuid,
+    is_said: bool,
+) -> Result<(), Trouble> {
     let id = id.to_string();
     if !is_said {
         let mut give_back = redis::cmd("ZREM");
         return link.ask(give_back.arg(&keys.claims).arg(&id)).await;
     }
     let now = now_ms();
-    let (forget, now, most) = (now.saturating_sub(ms(MEMORY)).to_string(), now.to_string(), MAX_SAID.to_string());
+    let (forget, now, most) = (
+        now.saturating_sub(ms(MEMORY)).to_string(),
+        now.to_string(),
+        MAX_SAID.to_string(),
+    );
     let names = [keys.dues.as_str(), &keys.claims, &keys.said, &keys.copies];
-    let _: usize = SAID.run(link, &names, &[id.as_bytes(), now.as_bytes(), forget.as_bytes(), most.as_bytes()]).await?;
+    let _: usize = SAID
+        .run(
+            link,
+            &names,
+            &[
+                id.as_bytes(),
+                now.as_bytes(),
+                forget.as_bytes(),
+                most.as_bytes(),
+            ],
+        )
+        .await?;
     Ok(())
 }
 
 /// Makes records of the copies that are due.
 pub(super) async fn wake(link: &Link, keys: &Keys) -> Result<(), Trouble> {
     let aside = &keys.aside;
-    let names = [aside.dues.as_str(), &aside.claims, &aside.said, &aside.copies, &keys.calls];
-    let (now, count, most) = (now_ms().to_string(), MAX_AT_ONCE.to_string(), MAX_SAID.to_string());
-    let _: usize = WAKE.run(link, &names, &[now.as_bytes(), count.as_bytes(), most.as_bytes()]).await?;
+    let names = [
+        aside.dues.as_str(),
+        &aside.claims,
+        &aside.said,
+        &aside.copies,
+        &keys.calls,
+    ];
+    let (now, count, most) = (
+        now_ms().to_string(),
+        MAX_AT_ONCE.to_string(),
+        MAX_SAID.to_string(),
+    );
+    let _: usize = WAKE
+        .run(
+            link,
+            &names,
+            &[now.as_bytes(), count.as_bytes(), most.as_bytes()],
+        )
+        .await?;
     Ok(())
 }

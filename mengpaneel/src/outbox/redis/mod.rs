@@ -109,39 +109,62 @@ impl Redis {
     /// `mengpaneel`.
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> Self {
-        Self { key: key.into(), ..self }
+        Self {
+            key: key.into(),
+            ..self
+        }
     }
 
     /// How many records may wait: one is what one request recorded.
     #[must_use]
     pub fn max_records(self, max_records: u64) -> Self {
-        Self { max_records, ..self }
+        Self {
+            max_records,
+            ..self
+        }
     }
 
     /// After which time another worker takes what one has in hand. Longer than a delivery takes.
     /// Default: one minute.
     #[must_use]
     pub fn claim_after(self, claim_after: Duration) -> Self {
-        Self { claim_after, ..self }
+        Self {
+            claim_after,
+            ..self
+        }
     }
 
-    /// By which certificates (PEM, one or several) a `rediss://` server is to be known: a private CA's. Default: those
-    /// that the system trusts, or those that `SSL_CERT_FILE` names.
+    /// By which certificates (PEM, one or several) a `rediss://` server is to be known: a private
+    /// CA's. Default: those that the system trusts, or those that `SSL_CERT_FILE` names.
     #[must_use]
     pub fn root_certificates(self, pem: impl Into<Vec<u8>>) -> Self {
-        Self { roots: Some(pem.into()), ..self }
+        Self {
+            roots: Some(pem.into()),
+            ..self
+        }
     }
 
     fn desk(&self) -> Result<&Desk, OutboxError> {
-        self.desk.get().ok_or_else(|| OutboxError(format!("{} was not opened: call `open` first", self.description())))
+        self.desk.get().ok_or_else(|| {
+            OutboxError(format!(
+                "{} was not opened: call `open` first",
+                self.description()
+            ))
+        })
     }
 
     fn ended(&self) -> OutboxError {
-        OutboxError(format!("the thread that has the connections to {} has ended", self.description()))
+        OutboxError(format!(
+            "the thread that has the connections to {} has ended",
+            self.description()
+        ))
     }
 
     /// Does something on the thread that has the connections.
-    fn work<T, F>(&self, work: impl FnOnce(Arc<Reader>) -> F) -> BoxFuture<'_, Result<T, OutboxError>>
+    fn work<T, F>(
+        &self,
+        work: impl FnOnce(Arc<Reader>) -> F,
+    ) -> BoxFuture<'_, Result<T, OutboxError>>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Trouble>> + Send + 'static,
@@ -151,7 +174,9 @@ impl Redis {
             Err(error) => return ready(Err(error)).boxed(),
         };
         let working = desk.runtime.spawn(work(Arc::clone(&desk.reader)));
-        working.map(|done| Ok(done.map_err(|_| self.ended())??)).boxed()
+        working
+            .map(|done| Ok(done.map_err(|_| self.ended())??))
+            .boxed()
     }
 
     /// Gives records back by a script, as they are now.
@@ -162,7 +187,9 @@ impl Redis {
         third_key: fn(&Keys) -> &str,
         argument: Vec<u8>,
     ) -> BoxFuture<'_, Result<(), OutboxError>> {
-        let written = leases.iter().map(|lease| Ok([lease.id.0.clone().into_bytes(), record::of_lease(lease)?]));
+        let written = leases
+            .iter()
+            .map(|lease| Ok([lease.id.0.clone().into_bytes(), record::of_lease(lease)?]));
         let written: Result<Vec<_>, serde_json::Error> = written.collect();
         let written = match written {
             Ok(written) => written,
@@ -185,17 +212,34 @@ impl Desk {
     fn open(redis: &Redis) -> Result<Self, OutboxError> {
         let server = Server::at(&redis.url, PATIENCE, redis.roots.as_deref())?;
         let failed = |error: std::io::Error| {
-            OutboxError(format!("the thread for {} cannot start: {error}", redis.description()))
+            OutboxError(format!(
+                "the thread for {} cannot start: {error}",
+                redis.description()
+            ))
         };
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
         let handle = runtime.handle().clone();
         let keys = Arc::new(Keys::new(&redis.key));
         let link = Arc::new(Link::new(server, PATIENCE));
         let (appends, appended) = mpsc::unbounded_channel();
-        let writer = Writer::new(Arc::clone(&link), Arc::clone(&keys), appended, redis.max_records);
+        let writer = Writer::new(
+            Arc::clone(&link),
+            Arc::clone(&keys),
+            appended,
+            redis.max_records,
+        );
         let consumer = format!("{}-{}", std::process::id(), Uuid::new_v4());
         let waiting = link.beside();
-        let reader = Arc::new(Reader::new(link, waiting, keys, consumer, redis.claim_after));
+        let reader = Arc::new(Reader::new(
+            link,
+            waiting,
+            keys,
+            consumer,
+            redis.claim_after,
+        ));
         let (end, ended) = oneshot::channel::<()>();
         let serve = move || {
             runtime.block_on(async {
@@ -205,8 +249,17 @@ impl Desk {
                 drop(appending.await);
             });
         };
-        thread::Builder::new().name("mengpaneel-redis".into()).spawn(serve).map_err(failed)?;
-        Ok(Self { appends, pending: AtomicUsize::new(0), reader, runtime: handle, _end: end })
+        thread::Builder::new()
+            .name("mengpaneel-redis".into())
+            .spawn(serve)
+            .map_err(failed)?;
+        Ok(Self {
+            appends,
+            pending: AtomicUsize::new(0),
+            reader,
+            runtime: handle,
+            _end: end,
+        })
     }
 }
 
@@ -229,7 +282,10 @@ impl Outbox for Redis {
         async move {
             match self.try_append(&parcel).await {
                 Ok(()) => Ok(()),
-                Err(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+                Err(reason) => Err(Declined {
+                    parcel: Box::new(parcel),
+                    reason,
+                }),
             }
         }
         .boxed()
@@ -246,9 +302,18 @@ impl Outbox for Redis {
         };
         let (answer, answered) = oneshot::channel();
         let reader = Arc::clone(&desk.reader);
-        desk.runtime.spawn(async move { reader.lease(limit, answer).await });
-        let mut leasing = Leasing { reader: &desk.reader, answered };
-        async move { (&mut leasing.answered).await.unwrap_or_else(|_| Err(self.ended())) }.boxed()
+        desk.runtime
+            .spawn(async move { reader.lease(limit, answer).await });
+        let mut leasing = Leasing {
+            reader: &desk.reader,
+            answered,
+        };
+        async move {
+            (&mut leasing.answered)
+                .await
+                .unwrap_or_else(|_| Err(self.ended()))
+        }
+        .boxed()
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
@@ -272,16 +337,31 @@ impl Outbox for Redis {
             for some in ids.chunks(MAX_AT_ONCE) {
                 let mut args = vec![keys.group.as_bytes()];
                 args.extend(some.iter().map(|id| id.0.as_bytes()));
-                let _: usize = ACKNOWLEDGE.run(reader.link(), &[&keys.calls, &keys.sending], &args).await?;
+                let _: usize = ACKNOWLEDGE
+                    .run(reader.link(), &[&keys.calls, &keys.sending], &args)
+                    .await?;
             }
             Ok(())
         })
     }
 
-    fn retry_later(&self, leases: Vec<Lease>, delay: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn retry_later(
+        &self,
+        leases: Vec<Lease>,
+        delay: Duration,
+    ) -> BoxFuture<'_, Result<(), OutboxError>> {
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        let due = if delay == 0 { 0 } else { now_ms().saturating_add(delay) };
-        self.give_back(&leases, &RETRY, |keys| &keys.later, due.to_string().into_bytes())
+        let due = if delay == 0 {
+            0
+        } else {
+            now_ms().saturating_add(delay)
+        };
+        self.give_back(
+            &leases,
+            &RETRY,
+            |keys| &keys.later,
+            due.to_string().into_bytes(),
+        )
     }
 
     fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
@@ -294,7 +374,9 @@ impl Outbox for Redis {
 
     fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
         let bound = self.max_records;
-        self.work(async move |reader| dead::requeue(reader.link(), reader.keys(), limit, bound).await)
+        self.work(async move |reader| {
+            dead::requeue(reader.link(), reader.keys(), limit, bound).await
+        })
     }
 
     fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
@@ -303,9 +385,19 @@ impl Outbox for Redis {
                 Ok(()) => Ok(()),
                 Err((reason, is_known)) => {
                     // A second copy may only hold what Mixpanel tells from the first.
-                    let nothing = Parcel { calls: Calls::default(), ..parcel.clone() };
-                    let parcel = if is_known { parcel } else { told_apart(parcel).unwrap_or(nothing) };
-                    Err(Declined { parcel: Box::new(parcel), reason })
+                    let nothing = Parcel {
+                        calls: Calls::default(),
+                        ..parcel.clone()
+                    };
+                    let parcel = if is_known {
+                        parcel
+                    } else {
+                        told_apart(parcel).unwrap_or(nothing)
+                    };
+                    Err(Declined {
+                        parcel: Box::new(parcel),
+                        reason,
+                    })
                 }
             }
         }
@@ -317,7 +409,9 @@ impl Outbox for Redis {
     }
 
     fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.work(async move |reader| asides::settle(reader.link(), &reader.keys().aside, id, is_said).await)
+        self.work(async move |reader| {
+            asides::settle(reader.link(), &reader.keys().aside, id, is_said).await
+        })
     }
 
     fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
@@ -334,12 +428,23 @@ impl Redis {
         loop {
             let record = Arc::clone(&record);
             let keep = async move |reader: Arc<Reader>| {
-                Ok(asides::keep(reader.link(), &reader.keys().aside, id, after, &record, bound).await)
+                Ok(asides::keep(
+                    reader.link(),
+                    &reader.keys().aside,
+                    id,
+                    after,
+                    &record,
+                    bound,
+                )
+                .await)
             };
             match self.work(keep).await.map_err(|error| (error.0, true))? {
                 Ok(true) => return Ok(()),
                 Ok(false) => {
-                    let reason = format!("as many copies are kept aside in {} as may ({bound})", self.description());
+                    let reason = format!(
+                        "as many copies are kept aside in {} as may ({bound})",
+                        self.description()
+                    );
                     return Err((reason, true));
                 }
                 // Asked again it does nothing new.
@@ -356,10 +461,20 @@ impl Redis {
         let desk = self.desk().map_err(|error| error.0)?;
         let record = record::of_parcel(parcel);
         let is_delicate = parcel.calls.iter().any(|call| call.method().counts_twice());
-        let _turn = Turn::take(&desk.pending, MAX_PENDING)
-            .ok_or_else(|| format!("{MAX_PENDING} parcels are on their way to {} already", self.description()))?;
+        let _turn = Turn::take(&desk.pending, MAX_PENDING).ok_or_else(|| {
+            format!(
+                "{MAX_PENDING} parcels are on their way to {} already",
+                self.description()
+            )
+        })?;
         let (answer, answered) = oneshot::channel();
-        desk.appends.send(Append { record, is_delicate, answer }).map_err(|_| self.ended().0)?;
+        desk.appends
+            .send(Append {
+                record,
+                is_delicate,
+                answer,
+            })
+            .map_err(|_| self.ended().0)?;
         answered.await.map_err(|_| self.ended().0)?
     }
 }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::streams::{StreamClaimReply, StreamId, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadReply};
+use redis::streams::{
+    StreamClaimReply, StreamId, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadReply,
+};
 use redis::{Cmd, FromRedisValue, cmd};
 use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, timeout};
@@ -72,16 +74,31 @@ impl Reader {
         claim_after: Duration,
     ) -> Self {
         let (turn, returned) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { link, waiting, keys, consumer, claim_after, turn, returned }
+        Self {
+            link,
+            waiting,
+            keys,
+            consumer,
+            claim_after,
+            turn,
+            returned,
+        }
     }
 
     /// Takes back what was handed to somebody who was not there any more.
     pub(super) fn take_back(&self, leases: Vec<Taken>) {
-        self.returned.lock().unwrap_or_else(PoisonError::into_inner).extend(leases);
+        self.returned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(leases);
     }
 
     /// Answers with what is due, as long as somebody waits for it.
-    pub(super) async fn lease(&self, limit: usize, mut answer: Sender<Result<Vec<Taken>, OutboxError>>) {
+    pub(super) async fn lease(
+        &self,
+        limit: usize,
+        mut answer: Sender<Result<Vec<Taken>, OutboxError>>,
+    ) {
         let mut turn = self.turn.lock().await;
         let leased = loop {
             if answer.is_closed() {
@@ -91,7 +108,9 @@ impl Reader {
                 Ok(leases) if leases.is_empty() => {}
                 Err(Trouble::Refused(why)) if why.contains("NOGROUP") => turn.has_group = false,
                 // The link says so, once: what waits there is handed out when it is back.
-                Err(Trouble::Unreachable(_) | Trouble::Unknown(_)) => drop(timeout(LOOK, answer.closed()).await),
+                Err(Trouble::Unreachable(_) | Trouble::Unknown(_)) => {
+                    drop(timeout(LOOK, answer.closed()).await)
+                }
                 done => break done,
             }
         };
@@ -118,7 +137,8 @@ impl Reader {
                 return Ok(claimed);
             }
             // There may be more only once this look found none.
-            turn.next_look = Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
+            turn.next_look =
+                Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
         }
         if turn.next_aside.is_none_or(|at| Instant::now() >= at) {
             turn.next_aside = Some(Instant::now() + WAIT);
@@ -134,20 +154,35 @@ impl Reader {
             turn.is_aside_stuck = is_stuck.is_some();
         }
         let next_due = self.wake().await?;
-        let until = turn.next_look.map_or(WAIT, |at| at.duration_since(Instant::now())).min(next_due).min(WAIT);
+        let until = turn
+            .next_look
+            .map_or(WAIT, |at| at.duration_since(Instant::now()))
+            .min(next_due)
+            .min(WAIT);
         self.read(limit, until).await
     }
 
     async fn make_group(&self) -> Result<(), Trouble> {
         let mut create = cmd("XGROUP");
-        create.arg("CREATE").arg(&self.keys.calls).arg(&self.keys.group).arg("0").arg("MKSTREAM");
+        create
+            .arg("CREATE")
+            .arg(&self.keys.calls)
+            .arg(&self.keys.group)
+            .arg("0")
+            .arg("MKSTREAM");
         match self.link.ask::<()>(&create).await {
             Err(Trouble::Refused(why)) if why.contains("BUSYGROUP") => {}
             Err(trouble) => return Err(trouble),
             Ok(()) => {}
         }
         let age = LONG_GONE_MS.to_string();
-        FORGET.run(&self.link, &[&self.keys.calls], &[self.keys.group.as_bytes(), age.as_bytes()]).await
+        FORGET
+            .run(
+                &self.link,
+                &[&self.keys.calls],
+                &[self.keys.group.as_bytes(), age.as_bytes()],
+            )
+            .await
     }
 
     /// Takes what others had in hand for too long.
@@ -165,7 +200,10 @@ impl Reader {
                 break;
             }
             claim.arg(&one.id);
-            claimed.insert(one.id, u32::try_from(one.times_delivered).unwrap_or(u32::MAX));
+            claimed.insert(
+                one.id,
+                u32::try_from(one.times_delivered).unwrap_or(u32::MAX),
+            );
             if is_alone {
                 break;
             }
@@ -184,7 +222,9 @@ impl Reader {
             return Ok(Vec::new());
         }
         let mut marks = cmd("HMGET");
-        marks.arg(&self.keys.sending).arg(ids.iter().map(|one| one.id.as_str()).collect::<Vec<_>>());
+        marks
+            .arg(&self.keys.sending)
+            .arg(ids.iter().map(|one| one.id.as_str()).collect::<Vec<_>>());
         let marks: Vec<Option<u8>> = self.link.ask(&marks).await?;
         Ok(marks.iter().map(Option::is_some).collect())
     }
@@ -193,12 +233,19 @@ impl Reader {
     async fn wake(&self) -> Result<Duration, Trouble> {
         let (now, count) = (now_ms().to_string(), MAX_WOKEN.to_string());
         let keys = [self.keys.calls.as_str(), &self.keys.later];
-        let _: usize = WAKE.run(&self.link, &keys, &[now.as_bytes(), count.as_bytes()]).await?;
+        let _: usize = WAKE
+            .run(&self.link, &keys, &[now.as_bytes(), count.as_bytes()])
+            .await?;
         let mut next = cmd("ZRANGE");
         next.arg(&self.keys.later).arg(0).arg(0).arg("WITHSCORES");
         let next: Vec<(Vec<u8>, f64)> = self.link.ask(&next).await?;
-        let Some((_, due)) = next.first() else { return Ok(WAIT) };
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in a float")]
+        let Some((_, due)) = next.first() else {
+            return Ok(WAIT);
+        };
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds since 1970 are exact in a float"
+        )]
         let left = (due - now_ms() as f64).max(1.0);
         Ok(Duration::try_from_secs_f64(left / 1_000.0).unwrap_or(WAIT))
     }
@@ -208,15 +255,33 @@ impl Reader {
         let mut read = cmd("XREADGROUP");
         // To wait for 0 milliseconds is to wait for ever.
         let block = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-        read.arg("GROUP").arg(&self.keys.group).arg(&self.consumer).arg("COUNT").arg(limit);
-        read.arg("BLOCK").arg(block).arg("STREAMS").arg(&self.keys.calls).arg(">");
+        read.arg("GROUP")
+            .arg(&self.keys.group)
+            .arg(&self.consumer)
+            .arg("COUNT")
+            .arg(limit);
+        read.arg("BLOCK")
+            .arg(block)
+            .arg("STREAMS")
+            .arg(&self.keys.calls)
+            .arg(">");
         let reply: Option<StreamReadReply> = self.waiting.ask_for(&read, wait).await?;
-        let ids = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids).collect();
+        let ids = reply
+            .into_iter()
+            .flat_map(|reply| reply.keys)
+            .flat_map(|key| key.ids)
+            .collect();
         self.found(ids, &Claimed::new(), &[]).await
     }
 
-    /// What stands in the stream. What cannot be read is buried, so that it does not stand in the way.
-    async fn found(&self, ids: Vec<StreamId>, claimed: &Claimed, marked: &[bool]) -> Result<Vec<Taken>, Trouble> {
+    /// What stands in the stream. What cannot be read is buried, so that it does not stand in the
+    /// way.
+    async fn found(
+        &self,
+        ids: Vec<StreamId>,
+        claimed: &Claimed,
+        marked: &[bool],
+    ) -> Result<Vec<Taken>, Trouble> {
         let mut found = Found::default();
         let marked = marked.iter().copied().chain(std::iter::repeat(false));
         for (mut one, in_doubt) in ids.into_iter().zip(marked) {
@@ -225,11 +290,23 @@ impl Reader {
                 _ => Vec::new(),
             };
             let abandoned = claimed.get(&one.id).copied().unwrap_or_default();
-            let Err(error) = found.add(LeaseId(one.id.clone()), &written, abandoned, in_doubt) else { continue };
+            let Err(error) = found.add(LeaseId(one.id.clone()), &written, abandoned, in_doubt)
+            else {
+                continue;
+            };
             let error = one_line(&error.to_string());
             tracing::error!(target: "mengpaneel", "a record in Redis at {} cannot be read ({error}): buried", self.link.address());
-            let keys = [self.keys.calls.as_str(), &self.keys.sending, &self.keys.buried];
-            let args = [self.keys.group.as_bytes(), MAX_BURIED, one.id.as_bytes(), &written];
+            let keys = [
+                self.keys.calls.as_str(),
+                &self.keys.sending,
+                &self.keys.buried,
+            ];
+            let args = [
+                self.keys.group.as_bytes(),
+                MAX_BURIED,
+                one.id.as_bytes(),
+                &written,
+            ];
             let _: usize = BURY.run(&self.link, &keys, &args).await?;
         }
         Ok(found.into_taken())
@@ -240,9 +317,17 @@ impl Reader {
         let count = async |name: &str, key: &str| self.link.ask::<usize>(cmd(name).arg(key)).await;
         let all = count("XLEN", &self.keys.calls).await? + count("ZCARD", &self.keys.later).await?;
         let mut consumers = cmd("XINFO");
-        consumers.arg("CONSUMERS").arg(&self.keys.calls).arg(&self.keys.group);
+        consumers
+            .arg("CONSUMERS")
+            .arg(&self.keys.calls)
+            .arg(&self.keys.group);
         let others = match self.link.ask::<StreamInfoConsumersReply>(&consumers).await {
-            Ok(reply) => reply.consumers.iter().filter(|one| one.name != self.consumer).map(|one| one.pending).sum(),
+            Ok(reply) => reply
+                .consumers
+                .iter()
+                .filter(|one| one.name != self.consumer)
+                .map(|one| one.pending)
+                .sum(),
             // Nobody read yet.
             Err(Trouble::Refused(_)) => 0,
             Err(trouble) => return Err(trouble),

@@ -22,7 +22,10 @@ pub(super) use text;
 
 impl Text {
     pub(super) const fn new(text: &'static str, script: fn() -> Script) -> Self {
-        Self { text, script: LazyLock::new(script) }
+        Self {
+            text,
+            script: LazyLock::new(script),
+        }
     }
 
     pub(super) async fn run<T: FromRedisValue>(
@@ -35,9 +38,9 @@ impl Text {
     }
 }
 
-/// Appends all records, or none where there is no room for them; gives how many. Keys: the stream, what is put off, the
-/// writer. Arguments: the number of the writer's batch, the bound, the records. A batch whose
-/// answer got lost is asked for again by its number.
+/// Appends all records, or none where there is no room for them; gives how many. Keys: the stream,
+/// what is put off, the writer. Arguments: the number of the writer's batch, the bound, the
+/// records. A batch whose answer got lost is asked for again by its number.
 pub(super) static APPEND: Text = text!(
     r"local last = redis.call('GET', KEYS[3])
 if last then
@@ -82,8 +85,8 @@ end
 return 0"
 );
 
-/// Buries records. Keys: the stream, the marks, the buried. Arguments: the group, how many are kept,
-/// and for each its ID and what it is now.
+/// Buries records. Keys: the stream, the marks, the buried. Arguments: the group, how many are
+/// kept, and for each its ID and what it is now.
 pub(super) static BURY: Text = text!(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
@@ -95,8 +98,8 @@ end
 return 0"
 );
 
-/// Puts dead letters back at the end of the stream, as long as there is room; gives how many. Keys: the stream, what is
-/// put off, the buried. Arguments: the bound, the IDs.
+/// Puts dead letters back at the end of the stream, as long as there is room; gives how many. Keys:
+/// the stream, what is put off, the buried. Arguments: the bound, the IDs.
 pub(super) static REQUEUE: Text = text!(
     r"local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
 local moved = 0

@@ -13,7 +13,13 @@ use crate::visitor::Visitor;
 
 fn parcel(method: Method, name: &str) -> Parcel {
     let call = Call::new(method, vec![json!(name)]);
-    Parcel::new(Visitor::default(), Calls { tracking: vec![call], ..Calls::default() })
+    Parcel::new(
+        Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    )
 }
 
 fn event(name: &str) -> Parcel {
@@ -27,7 +33,10 @@ fn opened(url: &str) -> Redis {
 }
 
 fn names(leases: &[Lease]) -> Vec<&str> {
-    leases.iter().filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0)).collect()
+    leases
+        .iter()
+        .filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0))
+        .collect()
 }
 
 async fn lease_all(outbox: &Redis, count: usize) -> Vec<Lease> {
@@ -51,28 +60,43 @@ async fn append(outbox: &Redis, name: &str) {
 async fn it_holds_what_every_outbox_must() {
     let server = Server::start(&[]);
     let number = AtomicUsize::new(0);
-    let make = || Redis::at(server.url()).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)));
+    let make =
+        || Redis::at(server.url()).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)));
     conformance::check(make).await;
 }
 
 #[tokio::test]
 async fn it_holds_what_every_durable_outbox_must() {
     let server = Server::start(&[]);
-    conformance::check_durable(|| Redis::at(server.url()).claim_after(Duration::from_millis(500))).await;
+    conformance::check_durable(|| Redis::at(server.url()).claim_after(Duration::from_millis(500)))
+        .await;
 }
 
 #[tokio::test]
 async fn a_cluster_is_an_outbox_too() {
     let server = Server::start(&["--cluster-enabled", "yes"]);
-    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
-    node.ask::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383)).await.unwrap();
-    let is_whole = async || node.ask::<String>(cmd("CLUSTER").arg("INFO")).await.unwrap().contains("cluster_state:ok");
+    let node = Link::new(
+        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        PATIENCE,
+    );
+    node.ask::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383))
+        .await
+        .unwrap();
+    let is_whole = async || {
+        node.ask::<String>(cmd("CLUSTER").arg("INFO"))
+            .await
+            .unwrap()
+            .contains("cluster_state:ok")
+    };
     while !is_whole().await {
         tokio::task::yield_now().await;
     }
     let number = AtomicUsize::new(0);
     let url = server.url().replace("redis://", "redis+cluster://");
-    conformance::check(|| Redis::at(&url).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)))).await;
+    conformance::check(|| {
+        Redis::at(&url).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -87,15 +111,31 @@ async fn over_tls_it_is_known_by_a_private_ca_and_by_no_other() {
     assert_eq!(names(&lease_all(&outbox, 2).await), ["a", "b"]);
 
     let (_other, others) = Server::with_tls();
-    for stranger in [Redis::at(server.url()), Redis::at(server.url()).root_certificates(others)] {
+    for stranger in [
+        Redis::at(server.url()),
+        Redis::at(server.url()).root_certificates(others),
+    ] {
         stranger.open().unwrap();
         let declined = stranger.append(event("c")).await.unwrap_err();
-        assert!(declined.reason.contains("certificate"), "{}", declined.reason);
+        assert!(
+            declined.reason.contains("certificate"),
+            "{}",
+            declined.reason
+        );
     }
-    let plain = Redis::at("redis://127.0.0.1/").root_certificates(authority).open().unwrap_err();
+    let plain = Redis::at("redis://127.0.0.1/")
+        .root_certificates(authority)
+        .open()
+        .unwrap_err();
     assert!(plain.to_string().contains("rediss"), "{plain}");
-    let none = Redis::at(server.url()).root_certificates("/etc/ca.pem").open().unwrap_err();
-    assert!(none.to_string().contains("no certificate"), "a path is none: {none}");
+    let none = Redis::at(server.url())
+        .root_certificates("/etc/ca.pem")
+        .open()
+        .unwrap_err();
+    assert!(
+        none.to_string().contains("no certificate"),
+        "a path is none: {none}"
+    );
 }
 
 #[tokio::test]
@@ -126,11 +166,21 @@ async fn past_its_bound_it_hands_the_parcel_back_and_trims_nothing() {
         outbox.append(event(name)).await.unwrap();
     }
     let declined = outbox.append(event("c")).await.unwrap_err();
-    assert!(declined.reason.contains("as many records wait"), "{}", declined.reason);
+    assert!(
+        declined.reason.contains("as many records wait"),
+        "{}",
+        declined.reason
+    );
     let leases = lease_all(&outbox, 2).await;
     assert_eq!(names(&leases), ["a", "b"]);
-    outbox.retry_later(leases, Duration::from_secs(60)).await.unwrap();
-    assert!(outbox.append(event("c")).await.is_err(), "what is put off counts");
+    outbox
+        .retry_later(leases, Duration::from_secs(60))
+        .await
+        .unwrap();
+    assert!(
+        outbox.append(event("c")).await.is_err(),
+        "what is put off counts"
+    );
 }
 
 #[tokio::test]
@@ -138,17 +188,35 @@ async fn dead_letters_are_put_back_within_the_bound_and_unreadable_ones_stay() {
     let server = Server::start(&[]);
     let outbox = Redis::at(server.url()).max_records(1);
     outbox.open().unwrap();
-    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
-    let broken = cmd("XADD").arg("{mengpaneel}:buried").arg("*").arg("r").arg("no record").to_owned();
+    let node = Link::new(
+        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        PATIENCE,
+    );
+    let broken = cmd("XADD")
+        .arg("{mengpaneel}:buried")
+        .arg("*")
+        .arg("r")
+        .arg("no record")
+        .to_owned();
     node.ask::<String>(&broken).await.unwrap();
     for name in ["a", "b"] {
         append(&outbox, name).await;
         outbox.bury(lease_all(&outbox, 1).await).await.unwrap();
     }
-    assert_eq!(outbox.requeue(usize::MAX).await, Ok(1), "there is room for one");
+    assert_eq!(
+        outbox.requeue(usize::MAX).await,
+        Ok(1),
+        "there is room for one"
+    );
     assert_eq!(names(&lease_all(&outbox, 1).await), ["a"]);
     assert_eq!(outbox.buried(usize::MAX).await.unwrap().len(), 1);
-    assert_eq!(node.ask::<usize>(cmd("XLEN").arg("{mengpaneel}:buried")).await.unwrap(), 2, "the unreadable one stays");
+    assert_eq!(
+        node.ask::<usize>(cmd("XLEN").arg("{mengpaneel}:buried"))
+            .await
+            .unwrap(),
+        2,
+        "the unreadable one stays"
+    );
 }
 
 #[tokio::test]
@@ -162,13 +230,25 @@ async fn each_error_names_the_redis_without_its_password() {
         unopened,
         outbox.description(),
         outbox.append(event("a")).await.unwrap_err().reason,
-        outbox.keep_aside(event("a"), Duration::ZERO).await.unwrap_err().reason,
+        outbox
+            .keep_aside(event("a"), Duration::ZERO)
+            .await
+            .unwrap_err()
+            .reason,
         outbox.waiting().await.unwrap_err().to_string(),
         outbox.buried(1).await.unwrap_err().to_string(),
         outbox.requeue(1).await.unwrap_err().to_string(),
-        outbox.acknowledge(vec![LeaseId("1-1".into())]).await.unwrap_err().to_string(),
+        outbox
+            .acknowledge(vec![LeaseId("1-1".into())])
+            .await
+            .unwrap_err()
+            .to_string(),
         outbox.claim(Uuid::nil()).await.unwrap_err().to_string(),
-        outbox.settle(Uuid::nil(), true).await.unwrap_err().to_string(),
+        outbox
+            .settle(Uuid::nil(), true)
+            .await
+            .unwrap_err()
+            .to_string(),
     ] {
         assert!(text.contains(address) && !text.contains("s3cret"), "{text}");
     }
@@ -182,9 +262,16 @@ async fn a_full_redis_is_named_with_its_bound() {
     let address = format!("127.0.0.1:{}", server.port());
     for reason in [
         outbox.append(event("a")).await.unwrap_err().reason,
-        outbox.keep_aside(event("a"), Duration::ZERO).await.unwrap_err().reason,
+        outbox
+            .keep_aside(event("a"), Duration::ZERO)
+            .await
+            .unwrap_err()
+            .reason,
     ] {
-        assert!(reason.contains(&address) && reason.contains("(0)"), "{reason}");
+        assert!(
+            reason.contains(&address) && reason.contains("(0)"),
+            "{reason}"
+        );
     }
 }
 
@@ -201,7 +288,8 @@ async fn a_redis_that_is_away_is_declined_at_once_and_used_again_when_it_is_back
     assert_eq!(names(&lease_all(&outbox, 2).await), ["a", "c"]);
 }
 
-/// One address in front of several servers: new connections reach the one that is named, old ones stay where they are.
+/// One address in front of several servers: new connections reach the one that is named, old ones
+/// stay where they are.
 async fn address_of(target: Arc<AtomicU16>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("redis://{}/", listener.local_addr().unwrap());
@@ -218,8 +306,13 @@ async fn address_of(target: Arc<AtomicU16>) -> String {
 }
 
 async fn replicate(of: &Server, from: &Server) {
-    let node = Link::new(super::Server::at(&of.url(), PATIENCE, None).unwrap(), PATIENCE);
-    node.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(from.port())).await.unwrap();
+    let node = Link::new(
+        super::Server::at(&of.url(), PATIENCE, None).unwrap(),
+        PATIENCE,
+    );
+    node.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(from.port()))
+        .await
+        .unwrap();
     let is_there = async || {
         let info: String = node.ask(cmd("INFO").arg("replication")).await.unwrap();
         info.contains("master_link_status:up")
@@ -230,8 +323,13 @@ async fn replicate(of: &Server, from: &Server) {
 }
 
 async fn promote(server: &Server) {
-    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
-    node.ask::<()>(cmd("REPLICAOF").arg("NO").arg("ONE")).await.unwrap();
+    let node = Link::new(
+        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        PATIENCE,
+    );
+    node.ask::<()>(cmd("REPLICAOF").arg("NO").arg("ONE"))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -244,15 +342,26 @@ async fn a_failover_behind_one_address_is_followed_at_once() {
     assert_eq!(names(&lease_all(&outbox, 1).await), ["before"]);
     append(&outbox, "waits").await;
     // `WAIT` would wait for the writes of its own connection only.
-    let node = Link::new(super::Server::at(&new.url(), PATIENCE, None).unwrap(), PATIENCE);
-    while node.ask::<usize>(cmd("XLEN").arg("{mengpaneel}:calls")).await.unwrap() < 2 {
+    let node = Link::new(
+        super::Server::at(&new.url(), PATIENCE, None).unwrap(),
+        PATIENCE,
+    );
+    while node
+        .ask::<usize>(cmd("XLEN").arg("{mengpaneel}:calls"))
+        .await
+        .unwrap()
+        < 2
+    {
         tokio::task::yield_now().await;
     }
     promote(&new).await;
     target.store(new.port(), Ordering::Relaxed);
     // Its connections stay open, as those of a demoted primary in a managed Redis do.
     replicate(&old, &new).await;
-    outbox.append(event("after")).await.expect("the new primary is asked at once");
+    outbox
+        .append(event("after"))
+        .await
+        .expect("the new primary is asked at once");
     let mut left = HashSet::from(["before".to_owned(), "waits".to_owned(), "after".to_owned()]);
     while !left.is_empty() {
         for lease in outbox.lease(10).await.unwrap() {
@@ -268,16 +377,27 @@ async fn while_there_is_no_primary_appends_are_declined_and_workers_wait() {
     append(&outbox, "a").await;
     replicate(&replica, &primary).await;
     let declined = outbox.append(event("b")).await.unwrap_err();
-    assert!(declined.reason.to_lowercase().contains("read"), "{}", declined.reason);
+    assert!(
+        declined.reason.to_lowercase().contains("read"),
+        "{}",
+        declined.reason
+    );
     let mut leasing = outbox.lease(10);
     assert!(timeout(Duration::ZERO, &mut leasing).await.is_err());
     for _ in 0..1_000 {
         outbox.append(event("c")).await.unwrap_err();
     }
-    assert!(timeout(Duration::ZERO, &mut leasing).await.is_err(), "it waits, and fails not");
+    assert!(
+        timeout(Duration::ZERO, &mut leasing).await.is_err(),
+        "it waits, and fails not"
+    );
     promote(&replica).await;
     append(&outbox, "d").await;
-    assert_eq!(names(&leasing.await.unwrap()), ["d"], "replication took the rest away");
+    assert_eq!(
+        names(&leasing.await.unwrap()),
+        ["d"],
+        "replication took the rest away"
+    );
 }
 
 #[tokio::test]
@@ -286,14 +406,24 @@ async fn what_would_count_twice_is_not_handed_back_while_nobody_knows_whether_it
     let outbox = opened(&server.url());
     append(&outbox, "a").await;
     // Takes the command, and answers after the patience of whoever asks.
-    let node = Link::new(super::Server::at(&server.url(), PATIENCE, None).unwrap(), PATIENCE);
-    node.ask::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE")).await.unwrap();
+    let node = Link::new(
+        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        PATIENCE,
+    );
+    node.ask::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE"))
+        .await
+        .unwrap();
     let delicate = parcel(Method::PeopleIncrement, "b");
     let (kept, declined) = tokio::join!(outbox.append(delicate), outbox.append(event("c")));
     assert!(kept.is_ok(), "it stays with the outbox until it is known");
     assert!(declined.is_err(), "what can be sent twice goes another way");
     let leases = lease_all(&outbox, 2).await;
-    let of = |name: &str| names(&leases).iter().filter(|found| **found == name).count();
+    let of = |name: &str| {
+        names(&leases)
+            .iter()
+            .filter(|found| **found == name)
+            .count()
+    };
     assert_eq!((of("a"), of("b")), (1, 1), "{:?}", names(&leases));
 }
 
@@ -307,16 +437,31 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     let appended = futures_util::future::join_all(appends).await;
     assert!(appended.iter().all(Result::is_ok));
     let leases = lease_all(&outbox, 10_000).await;
-    outbox.retry_later(leases, Duration::from_millis(1)).await.unwrap();
+    outbox
+        .retry_later(leases, Duration::from_millis(1))
+        .await
+        .unwrap();
     let leases = lease_all(&outbox, 10_000).await;
-    assert_eq!(leases.iter().map(|lease| lease.parcel.id).collect::<HashSet<_>>().len(), 10_000);
+    assert_eq!(
+        leases
+            .iter()
+            .map(|lease| lease.parcel.id)
+            .collect::<HashSet<_>>()
+            .len(),
+        10_000
+    );
 }
 
 #[test]
 fn debug_output_has_no_password() {
-    let redis = Redis::at("rediss://me:s3cret@redis.example:7000/0").key("shop").root_certificates("PEM s3cret");
+    let redis = Redis::at("rediss://me:s3cret@redis.example:7000/0")
+        .key("shop")
+        .root_certificates("PEM s3cret");
     let shown = format!("{redis:?}");
-    assert!(shown.contains("redis.example:7000") && shown.contains("shop") && !shown.contains("s3cret"), "{shown}");
+    assert!(
+        shown.contains("redis.example:7000") && shown.contains("shop") && !shown.contains("s3cret"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
@@ -324,12 +469,18 @@ async fn what_a_cluster_says_of_itself_has_no_password() {
     let outbox = Redis::at("redis+cluster://me:s3cret@127.0.0.1:1/");
     outbox.open().unwrap();
     let reason = outbox.append(event("a")).await.unwrap_err().reason;
-    assert!(reason.contains("127.0.0.1:1") && !reason.contains("s3cret"), "{reason}");
+    assert!(
+        reason.contains("127.0.0.1:1") && !reason.contains("s3cret"),
+        "{reason}"
+    );
 }
 
 #[test]
 fn what_is_no_url_of_a_redis_is_told_without_its_password() {
     let error = Redis::at("http://user:secret@host/").open().unwrap_err();
-    assert!(error.to_string().contains("host/ is no URL of a Redis"), "{error}");
+    assert!(
+        error.to_string().contains("host/ is no URL of a Redis"),
+        "{error}"
+    );
     assert!(!error.to_string().contains("secret"), "{error}");
 }

@@ -48,9 +48,22 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(link: Arc<Link>, keys: Arc<Keys>, appends: UnboundedReceiver<Append>, max_records: u64) -> Self {
+    pub(super) fn new(
+        link: Arc<Link>,
+        keys: Arc<Keys>,
+        appends: UnboundedReceiver<Append>,
+        max_records: u64,
+    ) -> Self {
         let own_key = keys.writer(Uuid::new_v4());
-        Self { link, keys, appends, own_key, max_records, number: 0, intake: Intake::default() }
+        Self {
+            link,
+            keys,
+            appends,
+            own_key,
+            max_records,
+            number: 0,
+            intake: Intake::default(),
+        }
     }
 
     /// Works until nobody can append any more.
@@ -93,11 +106,16 @@ impl Writer {
     }
 
     fn full(&self) -> String {
-        format!("as many records wait in Redis at {} as may ({})", self.link.address(), self.max_records)
+        format!(
+            "as many records wait in Redis at {} as may ({})",
+            self.link.address(),
+            self.max_records
+        )
     }
 
     /// A batch was sent and no answer came: asks again, by its number. Who waits is let go after a
-    /// while: what can be sent twice goes another way then, what cannot stays here until it is known.
+    /// while: what can be sent twice goes another way then, what cannot stays here until it is
+    /// known.
     async fn find_out(&mut self, group: Vec<Append>) {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
@@ -107,12 +125,23 @@ impl Writer {
                 Err(_) => self.pause().await,
             }
         }
-        let (delicate, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(|append| append.is_delicate);
-        decline(rest, &Trouble::Unknown(format!("{}: whether it was kept is not known yet", self.link.address())));
+        let (delicate, rest): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(|append| append.is_delicate);
+        decline(
+            rest,
+            &Trouble::Unknown(format!(
+                "{}: whether it was kept is not known yet",
+                self.link.address()
+            )),
+        );
         let mut kept = Vec::new();
         for append in delicate {
             let (answer, _) = tokio::sync::oneshot::channel();
-            kept.push(Append { record: append.record, is_delicate: true, answer });
+            kept.push(Append {
+                record: append.record,
+                is_delicate: true,
+                answer,
+            });
             drop(append.answer.send(Ok(())));
         }
         loop {

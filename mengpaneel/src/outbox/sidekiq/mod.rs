@@ -28,18 +28,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A queue of Sidekiq's, whose workers run the original gem: it takes what the gem itself would
 /// have put there, and this process delivers nothing from it.
 ///
-/// A set of calls is declined, and goes the next way, where the gem's worker would do something else than this process:
-/// raise (methods that mixpanel-ruby lacks), pass over it (`alias`; calls without any in tracking mode), count it again
-/// on a retry (`people.increment` and its kin), or send what this process drops, cuts or reports (bots, placeholder IDs,
-/// profiles of the anonymous, events older than four days, whatever is past a limit of Mixpanel's). What the worker cannot know of the visitor is
-/// written into the events: `distinct_id`, `$device_id`, `$user_id`, and `$identify` where somebody signed in. Browser,
-/// page and super properties of the visitor's cookie are not sent, as the gem sends none.
+/// A set of calls is declined, and goes the next way, where the gem's worker would do something
+/// else than this process: raise (methods that mixpanel-ruby lacks), pass over it (`alias`; calls
+/// without any in tracking mode), count it again on a retry (`people.increment` and its kin), or
+/// send what this process drops, cuts or reports (bots, placeholder IDs, profiles of the anonymous,
+/// events older than four days, whatever is past a limit of Mixpanel's). What the worker cannot
+/// know of the visitor is written into the events: `distinct_id`, `$device_id`, `$user_id`, and
+/// `$identify` where somebody signed in. Browser, page and super properties of the visitor's cookie
+/// are not sent, as the gem sends none.
 ///
-/// [`before_send`](crate::Builder::before_send) cannot look at what another program translates: with both,
-/// [`build`](crate::Builder::build) fails.
+/// [`before_send`](crate::Builder::before_send) cannot look at what another program translates:
+/// with both, [`build`](crate::Builder::build) fails.
 ///
-/// While Redis refuses jobs (`OOM`, `NOAUTH`, `READONLY` …) or is away, calls go the next way at once; the log has one
-/// line when that begins and one when it is over.
+/// While Redis refuses jobs (`OOM`, `NOAUTH`, `READONLY` …) or is away, calls go the next way at
+/// once; the log has one line when that begins and one when it is over.
 ///
 /// ```
 /// use mengpaneel::outbox::Sidekiq;
@@ -90,11 +92,14 @@ impl Sidekiq {
     /// Another queue.
     #[must_use]
     pub fn queue(self, queue: impl Into<String>) -> Self {
-        Self { queue: queue.into(), ..self }
+        Self {
+            queue: queue.into(),
+            ..self
+        }
     }
 
-    /// The namespace of the fleet, where it has one (`namespace: "app"` in its Redis configuration, by the gem
-    /// redis-namespace): `app:` stands before all keys then. Default: none.
+    /// The namespace of the fleet, where it has one (`namespace: "app"` in its Redis configuration,
+    /// by the gem redis-namespace): `app:` stands before all keys then. Default: none.
     #[must_use]
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         let namespace = Some(namespace.into()).filter(|namespace| !namespace.is_empty());
@@ -109,8 +114,10 @@ impl Sidekiq {
     }
 
     async fn enqueue(&self, parcel: &Parcel) -> Result<(), String> {
-        let desk =
-            self.desk.get().ok_or_else(|| format!("{} was not opened: call `open` first", self.description()))?;
+        let desk = self
+            .desk
+            .get()
+            .ok_or_else(|| format!("{} was not opened: call `open` first", self.description()))?;
         let job = job::job(parcel, &self.queue, now_ms(), &self.interpreter)?;
         if let Some(refusal) = desk.intake.refusal() {
             return Err(refusal.to_string());
@@ -118,25 +125,41 @@ impl Sidekiq {
         // A transaction: a job is not pushed where its queue could not be named.
         let mut pipeline = redis::pipe();
         pipeline.atomic().ignore_errors();
-        pipeline.cmd("SADD").arg(self.key("queues")).arg(&self.queue);
-        pipeline.cmd("LPUSH").arg(self.key(&format!("queue:{}", self.queue))).arg(job);
+        pipeline
+            .cmd("SADD")
+            .arg(self.key("queues"))
+            .arg(&self.queue);
+        pipeline
+            .cmd("LPUSH")
+            .arg(self.key(&format!("queue:{}", self.queue)))
+            .arg(job);
         let (link, intake) = (Arc::clone(&desk.link), Arc::clone(&desk.intake));
-        let pushed = desk.runtime.spawn(async move { push(&link, &intake, &pipeline).await });
+        let pushed = desk
+            .runtime
+            .spawn(async move { push(&link, &intake, &pipeline).await });
         match pushed.await {
             Ok(pushed) => pushed.map_err(|trouble: Trouble| trouble.to_string()),
-            Err(_) => Err(format!("the thread that has the connection to {} has ended", self.description())),
+            Err(_) => Err(format!(
+                "the thread that has the connection to {} has ended",
+                self.description()
+            )),
         }
     }
 }
 
 /// Names the queue and pushes the job.
 async fn push(link: &Link, intake: &Intake, pipeline: &Pipeline) -> Result<(), Trouble> {
-    let answers: Result<Vec<Result<redis::Value, RedisError>>, Trouble> = link.ask_all(pipeline).await;
-    let answers = answers.inspect_err(|trouble| intake.note::<()>(&Err(trouble.clone()), link.address()))?;
+    let answers: Result<Vec<Result<redis::Value, RedisError>>, Trouble> =
+        link.ask_all(pipeline).await;
+    let answers =
+        answers.inspect_err(|trouble| intake.note::<()>(&Err(trouble.clone()), link.address()))?;
     let refused = |error: &RedisError| Trouble::Refused(format!("{}: {error}", link.address()));
-    let all = answers.iter().try_for_each(|answer| answer.as_ref().map(drop).map_err(refused));
+    let all = answers
+        .iter()
+        .try_for_each(|answer| answer.as_ref().map(drop).map_err(refused));
     intake.note(&all, link.address());
-    // Where only the name was refused the job is there all the same: handed back, it would be delivered twice.
+    // Where only the name was refused the job is there all the same: handed back, it would be
+    // delivered twice.
     match answers.last() {
         Some(Ok(_)) => Ok(()),
         _ => all,
@@ -148,23 +171,47 @@ impl Outbox for Sidekiq {
         if self.desk.get().is_some() {
             return Ok(());
         }
-        if self.url.split("://").next().is_some_and(|scheme| scheme.ends_with("+cluster")) {
+        if self
+            .url
+            .split("://")
+            .next()
+            .is_some_and(|scheme| scheme.ends_with("+cluster"))
+        {
             let url = redacted_url(&self.url);
-            return Err(OutboxError(format!("{url}: Sidekiq keeps no queues in a Redis Cluster: name its own Redis")));
+            return Err(OutboxError(format!(
+                "{url}: Sidekiq keeps no queues in a Redis Cluster: name its own Redis"
+            )));
         }
         if self.queue.is_empty() {
             let url = redacted_url(&self.url);
-            return Err(OutboxError(format!("{url}: a queue of Sidekiq's needs a name, such as `default`")));
+            return Err(OutboxError(format!(
+                "{url}: a queue of Sidekiq's needs a name, such as `default`"
+            )));
         }
         let link = Arc::new(Link::new(Server::at(&self.url, PATIENCE, None)?, PATIENCE));
-        let failed =
-            |error: std::io::Error| OutboxError(format!("the thread for {} cannot start: {error}", self.description()));
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let failed = |error: std::io::Error| {
+            OutboxError(format!(
+                "the thread for {} cannot start: {error}",
+                self.description()
+            ))
+        };
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         let serve = move || drop(runtime.block_on(ended));
-        thread::Builder::new().name("mengpaneel-sidekiq".into()).spawn(serve).map_err(failed)?;
-        drop(self.desk.set(Desk { link, intake: Arc::default(), runtime: handle, _end: end }));
+        thread::Builder::new()
+            .name("mengpaneel-sidekiq".into())
+            .spawn(serve)
+            .map_err(failed)?;
+        drop(self.desk.set(Desk {
+            link,
+            intake: Arc::default(),
+            runtime: handle,
+            _end: end,
+        }));
         Ok(())
     }
 
@@ -184,7 +231,10 @@ impl Outbox for Sidekiq {
         async move {
             match self.enqueue(&parcel).await {
                 Ok(()) => Ok(()),
-                Err(reason) => Err(Declined { parcel: Box::new(parcel), reason }),
+                Err(reason) => Err(Declined {
+                    parcel: Box::new(parcel),
+                    reason,
+                }),
             }
         }
         .boxed()

@@ -42,8 +42,14 @@ fn recorder() -> (Arc<Recorder>, Told) {
     let told = Told::default();
     let hook = Arc::clone(&told);
     let failures = Failures::new(move |failure| hook.lock().unwrap().push(failure.reason.clone()));
-    let shared = Shared { failures: Arc::new(failures), ..Shared::default() };
-    (Arc::new(Recorder::new(Visitor::default, Arc::new(shared))), told)
+    let shared = Shared {
+        failures: Arc::new(failures),
+        ..Shared::default()
+    };
+    (
+        Arc::new(Recorder::new(Visitor::default, Arc::new(shared))),
+        told,
+    )
 }
 
 /// Calls that `record` records, and the problems that were reported.
@@ -67,33 +73,69 @@ fn placeholder_ids_are_reported_and_not_recorded() {
     let methods: [(&str, Record); 8] = [
         ("identify", |mixpanel, id| mixpanel.identify(id)),
         ("alias", |mixpanel, id| mixpanel.alias(id)),
-        ("set_group", |mixpanel, id| mixpanel.set_group("company", id)),
-        ("add_group", |mixpanel, id| mixpanel.add_group("company", id)),
-        ("remove_group", |mixpanel, id| mixpanel.remove_group("company", id)),
-        ("get_group", |mixpanel, id| mixpanel.get_group("company", id).set(json!({"a": 1}))),
-        ("setup", |mixpanel, id| mixpanel.setup(|mixpanel| mixpanel.identify(id))),
-        ("call", |mixpanel, id| mixpanel.call_method(&["identify"], [id])),
+        ("set_group", |mixpanel, id| {
+            mixpanel.set_group("company", id)
+        }),
+        ("add_group", |mixpanel, id| {
+            mixpanel.add_group("company", id)
+        }),
+        ("remove_group", |mixpanel, id| {
+            mixpanel.remove_group("company", id)
+        }),
+        ("get_group", |mixpanel, id| {
+            mixpanel.get_group("company", id).set(json!({"a": 1}))
+        }),
+        ("setup", |mixpanel, id| {
+            mixpanel.setup(|mixpanel| mixpanel.identify(id))
+        }),
+        ("call", |mixpanel, id| {
+            mixpanel.call_method(&["identify"], [id])
+        }),
     ];
     for id in PLACEHOLDERS {
         for (name, method) in methods {
             let (calls, told) = recorded(|mixpanel| method(mixpanel, id));
             assert!(calls.is_empty(), "{name} {id:?}: {calls:?}");
-            assert!(matches!(&told[..], [Reason::PlaceholderId { .. }]), "{name} {id:?}: {told:?}");
+            assert!(
+                matches!(&told[..], [Reason::PlaceholderId { .. }]),
+                "{name} {id:?}: {told:?}"
+            );
         }
     }
 }
 
 #[test]
 fn values_that_are_no_ids_are_not_recorded() {
-    for id in [json!(0), json!(-1), json!(true), json!([]), json!({}), json!(""), json!(" \n"), json!([1])] {
+    for id in [
+        json!(0),
+        json!(-1),
+        json!(true),
+        json!([]),
+        json!({}),
+        json!(""),
+        json!(" \n"),
+        json!([1]),
+    ] {
         let (calls, told) = recorded(|mixpanel| mixpanel.call(Method::Identify, vec![id.clone()]));
-        assert!(calls.is_empty() && told.len() == 1, "{id}: {calls:?} {told:?}");
+        assert!(
+            calls.is_empty() && told.len() == 1,
+            "{id}: {calls:?} {told:?}"
+        );
     }
 }
 
 #[test]
 fn other_ids_are_recorded_as_given() {
-    for id in ["42", " 42 ", "nobody", "0x0", "undefined@example.com", "00", "ü", "\u{2028}1"] {
+    for id in [
+        "42",
+        " 42 ",
+        "nobody",
+        "0x0",
+        "undefined@example.com",
+        "00",
+        "ü",
+        "\u{2028}1",
+    ] {
         let (calls, told) = recorded(|mixpanel| mixpanel.identify(id));
         assert_eq!((calls.identity(), &told[..]), (Some(id), &[][..]));
     }
@@ -102,10 +144,19 @@ fn other_ids_are_recorded_as_given() {
 #[test]
 fn id_properties_of_events_are_removed_where_they_are_placeholders() {
     for key in ["$user_id", "distinct_id", "$device_id"] {
-        for id in PLACEHOLDERS.map(Value::from).into_iter().chain([json!(0), json!(false), json!([])]) {
+        for id in
+            PLACEHOLDERS
+                .map(Value::from)
+                .into_iter()
+                .chain([json!(0), json!(false), json!([])])
+        {
             let properties = json!({key: id, "Plan": "Pro", "Zoo": null});
             let (calls, told) = recorded(|mixpanel| mixpanel.track("Buy", &properties));
-            assert_eq!(Value::from(own_properties(&calls)), json!({"Plan": "Pro", "Zoo": null}), "{properties}");
+            assert_eq!(
+                Value::from(own_properties(&calls)),
+                json!({"Plan": "Pro", "Zoo": null}),
+                "{properties}"
+            );
             assert_eq!(told.len(), 1, "{properties}: {told:?}");
         }
     }
@@ -118,11 +169,18 @@ fn id_properties_are_found_among_many_and_in_every_form() {
         #[serde(rename = "$user_id")]
         User(&'static str),
     }
-    let mut many: Properties = (0..40).map(|key| (format!("key {key}"), json!(key))).collect();
+    let mut many: Properties = (0..40)
+        .map(|key| (format!("key {key}"), json!(key)))
+        .collect();
     many.insert("$user_id".into(), "undefined".into());
     let large = json!({"a": "x".repeat(70_000), "$user_id": "undefined"});
     let raw = json!({"$user_id": "undefined"});
-    for value in [serde_json::to_value(Only::User("undefined")).unwrap(), many.into(), large, raw] {
+    for value in [
+        serde_json::to_value(Only::User("undefined")).unwrap(),
+        many.into(),
+        large,
+        raw,
+    ] {
         let (calls, told) = recorded(|mixpanel| mixpanel.track("Buy", &value));
         assert!(!own_properties(&calls).contains_key("$user_id"));
         assert_eq!(told.len(), 1);
@@ -133,20 +191,35 @@ fn id_properties_are_found_among_many_and_in_every_form() {
 
 #[test]
 fn an_empty_distinct_id_stays_and_means_no_user() {
-    let (calls, told) = recorded(|mixpanel| mixpanel.track("Buy", json!({"distinct_id": "", "$user_id": null})));
-    assert_eq!(Value::from(own_properties(&calls)), json!({"distinct_id": "", "$user_id": null}));
+    let (calls, told) =
+        recorded(|mixpanel| mixpanel.track("Buy", json!({"distinct_id": "", "$user_id": null})));
+    assert_eq!(
+        Value::from(own_properties(&calls)),
+        json!({"distinct_id": "", "$user_id": null})
+    );
     assert!(told.is_empty());
 }
 
 #[test]
 fn super_properties_and_groups_lose_placeholder_ids() {
-    let (calls, told) = recorded(|mixpanel| mixpanel.register(json!({"distinct_id": "null", "Plan": "Pro"})));
-    assert_eq!((calls.tracking[0].args(), told.len()), (&[json!({"Plan": "Pro"})][..], 1));
     let (calls, told) =
-        recorded(|mixpanel| mixpanel.track_with_groups("Buy", (), json!({"company": "undefined", "team": "a"})));
-    assert_eq!((calls.tracking[0].args().get(2), told.len()), (Some(&json!({"team": "a"})), 1));
+        recorded(|mixpanel| mixpanel.register(json!({"distinct_id": "null", "Plan": "Pro"})));
+    assert_eq!(
+        (calls.tracking[0].args(), told.len()),
+        (&[json!({"Plan": "Pro"})][..], 1)
+    );
+    let (calls, told) = recorded(|mixpanel| {
+        mixpanel.track_with_groups("Buy", (), json!({"company": "undefined", "team": "a"}))
+    });
+    assert_eq!(
+        (calls.tracking[0].args().get(2), told.len()),
+        (Some(&json!({"team": "a"})), 1)
+    );
     let (calls, told) = recorded(|mixpanel| mixpanel.set_group("company", ["acme", "null", "b"]));
-    assert_eq!((calls.tracking[0].args().get(1), told.len()), (Some(&json!(["acme", "b"])), 1));
+    assert_eq!(
+        (calls.tracking[0].args().get(1), told.len()),
+        (Some(&json!(["acme", "b"])), 1)
+    );
     let (calls, told) = recorded(|mixpanel| mixpanel.set_group("company", ["null"]));
     assert!(calls.is_empty() && told.len() == 1);
 }
@@ -167,7 +240,11 @@ fn a_problem_is_reported_once_for_each_place() {
         mixpanel.identify("undefined");
     });
     assert_eq!((calls.tracking.len(), told.len()), (100, 3), "{told:?}");
-    assert!(told.iter().all(|reason| reason.to_string().contains("recorder/tests/ids.rs:")), "{told:?}");
+    assert!(
+        told.iter()
+            .all(|reason| reason.to_string().contains("recorder/tests/ids.rs:")),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -193,7 +270,10 @@ fn profile_calls_behind_a_rejected_identify_are_left_out() {
             mixpanel.identify("42");
             mixpanel.people().increment("Posts", 2);
         });
-        assert_eq!(super::said(&calls), ["register -", "identify 42", "people.increment -"]);
+        assert_eq!(
+            super::said(&calls),
+            ["register -", "identify 42", "people.increment -"]
+        );
         assert_eq!(told.len(), 3, "{told:?}");
     }
 }
@@ -202,8 +282,17 @@ fn profile_calls_behind_a_rejected_identify_are_left_out() {
 fn replayed_calls_lose_placeholder_ids() {
     let (recorder, told) = recorder();
     let identify = entry(Mode::Setup, Method::Identify, vec![json!("undefined")]).call;
-    let event = entry(Mode::Tracking, Method::Track, vec![json!("Buy"), json!({"distinct_id": "null"})]).call;
-    recorder.replay(Calls { setup: vec![identify], tracking: vec![event], ..Calls::default() });
+    let event = entry(
+        Mode::Tracking,
+        Method::Track,
+        vec![json!("Buy"), json!({"distinct_id": "null"})],
+    )
+    .call;
+    recorder.replay(Calls {
+        setup: vec![identify],
+        tracking: vec![event],
+        ..Calls::default()
+    });
     let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
     assert_eq!(super::said(&settled.calls), ["track Buy"]);
     assert!(own_properties(&settled.calls).is_empty());
@@ -213,16 +302,36 @@ fn replayed_calls_lose_placeholder_ids() {
 #[test]
 fn super_properties_that_mixpanel_js_cannot_store_are_left_out() {
     let proto: Value = serde_json::from_str(r#"{"__proto__": 1, "Plan": "Pro"}"#).unwrap();
-    let nested: Value = serde_json::from_str(r#"{"a": [{"__proto__": 1}], "Plan": "Pro"}"#).unwrap();
-    let others = ["length", "hasOwnProperty", "__timers", "__alias", "__mps", "$people_distinct_id"];
+    let nested: Value =
+        serde_json::from_str(r#"{"a": [{"__proto__": 1}], "Plan": "Pro"}"#).unwrap();
+    let others = [
+        "length",
+        "hasOwnProperty",
+        "__timers",
+        "__alias",
+        "__mps",
+        "$people_distinct_id",
+    ];
     let others = others.map(|name| json!({name: 5, "Plan": "Pro"}));
-    for properties in [proto, nested, json!({"a": {"length": 1}, "Plan": "Pro"})].into_iter().chain(others) {
-        let record: [fn(&Mixpanel, &Value); 2] =
-            [|mixpanel, all| mixpanel.register(all), |mixpanel, all| mixpanel.register_once(all)];
+    for properties in [proto, nested, json!({"a": {"length": 1}, "Plan": "Pro"})]
+        .into_iter()
+        .chain(others)
+    {
+        let record: [fn(&Mixpanel, &Value); 2] = [
+            |mixpanel, all| mixpanel.register(all),
+            |mixpanel, all| mixpanel.register_once(all),
+        ];
         for record in record {
             let (calls, told) = recorded(|mixpanel| record(mixpanel, &properties));
-            assert_eq!(calls.tracking[0].args(), [json!({"Plan": "Pro"})], "{properties}");
-            assert!(matches!(&told[..], [Reason::Unstorable(_)]), "{properties}: {told:?}");
+            assert_eq!(
+                calls.tracking[0].args(),
+                [json!({"Plan": "Pro"})],
+                "{properties}"
+            );
+            assert!(
+                matches!(&told[..], [Reason::Unstorable(_)]),
+                "{properties}: {told:?}"
+            );
         }
     }
     for key in ["__proto__", "hasOwnProperty", "__timers"] {
@@ -233,19 +342,31 @@ fn super_properties_that_mixpanel_js_cannot_store_are_left_out() {
         });
         assert!(calls.is_empty() && told.len() == 3, "{key}: {told:?}");
     }
-    let (calls, told) = recorded(|mixpanel| mixpanel.register(json!({"length": "5", "constructor": 1})));
-    assert_eq!((calls.tracking[0].args(), told.len()), (&[json!({"length": "5", "constructor": 1})][..], 0));
+    let (calls, told) =
+        recorded(|mixpanel| mixpanel.register(json!({"length": "5", "constructor": 1})));
+    assert_eq!(
+        (calls.tracking[0].args(), told.len()),
+        (&[json!({"length": "5", "constructor": 1})][..], 0)
+    );
 }
 
 #[test]
 fn values_nested_too_deep_are_reported_when_they_are_recorded() {
     let nested = |depth: usize| {
-        (1..depth).fold(json!({}), |value, at| if at % 2 == 0 { json!({"a": value}) } else { json!([value]) })
+        (1..depth).fold(json!({}), |value, at| {
+            if at % 2 == 0 {
+                json!({"a": value})
+            } else {
+                json!([value])
+            }
+        })
     };
     // The object of the properties is the first.
-    let (calls, told) = recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(64), "a": 1})));
+    let (calls, told) =
+        recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(64), "a": 1})));
     assert_eq!((own_properties(&calls).len(), told.len()), (2, 0));
-    let (calls, told) = recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(65), "a": 1})));
+    let (calls, told) =
+        recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(65), "a": 1})));
     assert_eq!((own_properties(&calls).len(), told.len()), (0, 1));
     for depth in [66, 120, 127, 500] {
         let (calls, told) = recorded(|mixpanel| {
@@ -253,7 +374,11 @@ fn values_nested_too_deep_are_reported_when_they_are_recorded() {
             mixpanel.people().append("deep", nested(depth));
             mixpanel.call(Method::Track, vec![json!("Deep"), nested(depth)]);
         });
-        assert_eq!((calls.tracking.len(), told.len()), (2, 3), "{depth}: {told:?}");
+        assert_eq!(
+            (calls.tracking.len(), told.len()),
+            (2, 3),
+            "{depth}: {told:?}"
+        );
         let wire = serde_json::to_string(&calls).unwrap();
         assert_eq!(serde_json::from_str::<Calls>(&wire).unwrap(), calls);
     }

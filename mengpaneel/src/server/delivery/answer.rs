@@ -25,12 +25,24 @@ pub(super) enum Verdict {
     /// More than Mixpanel takes at once.
     TooLarge,
     /// None taken yet.
-    NotNow { after: Option<Duration>, reason: String },
+    NotNow {
+        after: Option<Duration>,
+        reason: String,
+    },
     /// Taken or not, nobody knows. If not even an answer came, sending more now is futile.
-    Unknown { after: Option<Duration>, reason: String, is_answered: bool },
-    /// Another than Mixpanel answered. None taken, if the answer says so; a page with status 200 does not, since a
-    /// proxy may have passed the request on and put the page in place of Mixpanel's answer.
-    NotServed { after: Option<Duration>, reason: String, is_untaken: bool },
+    Unknown {
+        after: Option<Duration>,
+        reason: String,
+        is_answered: bool,
+    },
+    /// Another than Mixpanel answered. None taken, if the answer says so; a page with status 200
+    /// does not, since a proxy may have passed the request on and put the page in place of
+    /// Mixpanel's answer.
+    NotServed {
+        after: Option<Duration>,
+        reason: String,
+        is_untaken: bool,
+    },
     /// None taken, whatever is sent.
     Unauthorized(String),
 }
@@ -49,9 +61,15 @@ impl Verdict {
         match status {
             200..=299 if is_elsewhere(&said, body) => {
                 let reason = format!("that was no answer of Mixpanel's: {}", reason());
-                Self::NotServed { after, reason, is_untaken: false }
+                Self::NotServed {
+                    after,
+                    reason,
+                    is_untaken: false,
+                }
             }
-            200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => Self::Refused(reason()),
+            200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => {
+                Self::Refused(reason())
+            }
             200..=299 => Self::Taken,
             400 if endpoint == Endpoint::Events => match failed(&said, batch, text) {
                 failed if failed.is_empty() => Self::Refused(reason()),
@@ -60,13 +78,27 @@ impl Verdict {
             401 | 403 => Self::Unauthorized(reason()),
             413 => Self::TooLarge,
             // Both say that the request was not dealt with.
-            408 | 425 | 429 => Self::NotNow { after, reason: reason() },
-            503 if after.is_some() => Self::NotNow { after, reason: reason() },
-            500.. => Self::Unknown { after, reason: reason(), is_answered: true },
+            408 | 425 | 429 => Self::NotNow {
+                after,
+                reason: reason(),
+            },
+            503 if after.is_some() => Self::NotNow {
+                after,
+                reason: reason(),
+            },
+            500.. => Self::Unknown {
+                after,
+                reason: reason(),
+                is_answered: true,
+            },
             400 | 422 => Self::Refused(reason()),
-            // Mixpanel's API answers none of these: something else stands in its place, and nothing was done. The data is
-            // not at fault.
-            _ => Self::NotServed { after, reason: reason(), is_untaken: true },
+            // Mixpanel's API answers none of these: something else stands in its place, and nothing
+            // was done. The data is not at fault.
+            _ => Self::NotServed {
+                after,
+                reason: reason(),
+                is_untaken: true,
+            },
         }
     }
 
@@ -78,9 +110,16 @@ impl Verdict {
         if error.is_builder() {
             Self::Refused(reason)
         } else if error.is_connect() {
-            Self::NotNow { after: None, reason }
+            Self::NotNow {
+                after: None,
+                reason,
+            }
         } else {
-            Self::Unknown { after: None, reason, is_answered: false }
+            Self::Unknown {
+                after: None,
+                reason,
+                is_answered: false,
+            }
         }
     }
 
@@ -89,15 +128,35 @@ impl Verdict {
         let about = |reason: String| format!("{url}: {reason}");
         match self {
             Self::Taken | Self::TooLarge => self,
-            Self::TakenBut(failed) => {
-                Self::TakenBut(failed.into_iter().map(|(position, reason)| (position, about(reason))).collect())
-            }
+            Self::TakenBut(failed) => Self::TakenBut(
+                failed
+                    .into_iter()
+                    .map(|(position, reason)| (position, about(reason)))
+                    .collect(),
+            ),
             Self::Refused(reason) => Self::Refused(about(reason)),
-            Self::NotNow { after, reason } => Self::NotNow { after, reason: about(reason) },
-            Self::Unknown { after, reason, is_answered } => Self::Unknown { after, reason: about(reason), is_answered },
-            Self::NotServed { after, reason, is_untaken } => {
-                Self::NotServed { after, reason: about(reason), is_untaken }
-            }
+            Self::NotNow { after, reason } => Self::NotNow {
+                after,
+                reason: about(reason),
+            },
+            Self::Unknown {
+                after,
+                reason,
+                is_answered,
+            } => Self::Unknown {
+                after,
+                reason: about(reason),
+                is_answered,
+            },
+            Self::NotServed {
+                after,
+                reason,
+                is_untaken,
+            } => Self::NotServed {
+                after,
+                reason: about(reason),
+                is_untaken,
+            },
             Self::Unauthorized(reason) => Self::Unauthorized(about(reason)),
         }
     }
@@ -109,13 +168,22 @@ impl Verdict {
             Self::TakenBut(failed) => NotTaken::Refused(failed.get(&position)?.clone()),
             Self::Refused(reason) => NotTaken::Refused(reason.clone()),
             Self::TooLarge => NotTaken::Refused("larger than Mixpanel takes (413)".to_owned()),
-            Self::Unknown { reason, .. } | Self::NotServed { reason, is_untaken: false, .. } if !item.is_repeatable => {
-                NotTaken::InDoubt(reason.clone())
-            }
+            Self::Unknown { reason, .. }
+            | Self::NotServed {
+                reason,
+                is_untaken: false,
+                ..
+            } if !item.is_repeatable => NotTaken::InDoubt(reason.clone()),
             Self::NotNow { after, reason } | Self::Unknown { after, reason, .. } => {
-                NotTaken::Retry { after: *after, reason: reason.clone() }
+                NotTaken::Retry {
+                    after: *after,
+                    reason: reason.clone(),
+                }
             }
-            Self::NotServed { after, reason, .. } => NotTaken::NotServed { after: *after, reason: reason.clone() },
+            Self::NotServed { after, reason, .. } => NotTaken::NotServed {
+                after: *after,
+                reason: reason.clone(),
+            },
             Self::Unauthorized(reason) => NotTaken::Unauthorized(reason.clone()),
         })
     }
@@ -123,12 +191,19 @@ impl Verdict {
     /// For what would have been sent next, if it is of no use to send it now.
     pub(super) fn for_those_not_sent(&self) -> Option<NotTaken> {
         match self {
-            Self::NotNow { after, reason } | Self::Unknown { after, reason, is_answered: false } => {
-                Some(NotTaken::Retry { after: *after, reason: reason.clone() })
-            }
-            Self::NotServed { after, reason, .. } => {
-                Some(NotTaken::NotServed { after: *after, reason: reason.clone() })
-            }
+            Self::NotNow { after, reason }
+            | Self::Unknown {
+                after,
+                reason,
+                is_answered: false,
+            } => Some(NotTaken::Retry {
+                after: *after,
+                reason: reason.clone(),
+            }),
+            Self::NotServed { after, reason, .. } => Some(NotTaken::NotServed {
+                after: *after,
+                reason: reason.clone(),
+            }),
             Self::Unauthorized(reason) => Some(NotTaken::Unauthorized(reason.clone())),
             _ => None,
         }
@@ -185,8 +260,10 @@ fn failed(said: &Value, batch: &[Item], text: &[u8]) -> BTreeMap<usize, String> 
             let id = said("insert_id").or(said("$insert_id"))?;
             by_insert_id.get(id).copied()
         };
-        let position =
-            by_index.and_then(|index| usize::try_from(index).ok()).filter(|index| *index < batch.len()).or_else(by_id);
+        let position = by_index
+            .and_then(|index| usize::try_from(index).ok())
+            .filter(|index| *index < batch.len())
+            .or_else(by_id);
         if let Some(position) = position {
             let message = said("message").unwrap_or("no reason given");
             let reason = match said("field").filter(|field| !field.is_empty()) {
@@ -204,7 +281,10 @@ fn positions(batch: &[Item], text: &[u8]) -> HashMap<String, usize> {
     let mut positions = HashMap::new();
     for (position, item) in batch.iter().enumerate() {
         let record = serde_json::from_slice::<Value>(item.json(text)).unwrap_or_default();
-        if let Some(id) = record.get("properties").and_then(|own| own.get("$insert_id")?.as_str()) {
+        if let Some(id) = record
+            .get("properties")
+            .and_then(|own| own.get("$insert_id")?.as_str())
+        {
             positions.entry(id.to_owned()).or_insert(position);
         }
     }

@@ -34,22 +34,42 @@ impl<'l> Load<'l> {
     /// Nothing yet, of about so many.
     pub(super) fn new(lanes: &'l mut Lanes, count: usize) -> Self {
         let lane_count = lanes.texts().len();
-        let room = if lane_count > 1 { count / lane_count * 5 / 4 } else { count };
+        let room = if lane_count > 1 {
+            count / lane_count * 5 / 4
+        } else {
+            count
+        };
         let items = (0..lane_count).map(|_| Vec::with_capacity(room)).collect();
         Self { lanes, items }
     }
 
     /// Adds an event that stands in its lane.
     pub(super) fn written(&mut self, index: usize, event: &Written) {
-        self.put(event.owner, Item { index, json: event.json.clone(), is_repeatable: true });
+        self.put(
+            event.owner,
+            Item {
+                index,
+                json: event.json.clone(),
+                is_repeatable: true,
+            },
+        );
     }
 
     /// Adds a message.
     pub(super) fn message(&mut self, index: usize, message: &Message) {
         let owner = owner_of(message);
         // Writing to memory does not fail, and values are JSON.
-        let json = self.lanes.add(owner, |lane| drop(serde_json::to_writer(lane, &message.body)));
-        self.put(owner, Item { index, json, is_repeatable: message.is_repeatable() });
+        let json = self.lanes.add(owner, |lane| {
+            drop(serde_json::to_writer(lane, &message.body))
+        });
+        self.put(
+            owner,
+            Item {
+                index,
+                json,
+                is_repeatable: message.is_repeatable(),
+            },
+        );
     }
 
     fn put(&mut self, owner: u64, item: Item) {
@@ -66,7 +86,10 @@ impl<'l> Load<'l> {
 
 fn owner_of(message: &Message) -> u64 {
     let id = match message.endpoint {
-        Endpoint::Events => message.body.get("properties").and_then(|own| own.get("distinct_id")),
+        Endpoint::Events => message
+            .body
+            .get("properties")
+            .and_then(|own| own.get("distinct_id")),
         Endpoint::People => message.body.get("$distinct_id"),
         Endpoint::Groups => message.body.get("$group_id"),
     };
@@ -105,10 +128,17 @@ pub(super) fn halves(Range { start, end }: Range<usize>) -> [Range<usize>; 2] {
 pub(super) fn json<'t>(batch: &[Item], text: &'t [u8]) -> Vec<Cow<'t, [u8]>> {
     let follow = |pair: &[Item]| matches!(pair, [a, b] if a.json.end + 1 == b.json.start);
     let records = match (batch.first(), batch.last()) {
-        (Some(first), Some(last)) if batch.windows(2).all(follow) => {
-            Cow::Borrowed(text.get(first.json.start..last.json.end).unwrap_or_default())
-        }
-        _ => Cow::Owned(batch.iter().map(|item| item.json(text)).collect::<Vec<_>>().join(&b',')),
+        (Some(first), Some(last)) if batch.windows(2).all(follow) => Cow::Borrowed(
+            text.get(first.json.start..last.json.end)
+                .unwrap_or_default(),
+        ),
+        _ => Cow::Owned(
+            batch
+                .iter()
+                .map(|item| item.json(text))
+                .collect::<Vec<_>>()
+                .join(&b','),
+        ),
     };
     vec![Cow::Borrowed(b"["), records, Cow::Borrowed(b"]")]
 }
@@ -118,13 +148,22 @@ mod tests {
     use super::*;
 
     fn items(count: usize, bytes: usize) -> Vec<Item> {
-        (0..count).map(|index| Item { index, json: index * bytes..(index + 1) * bytes, is_repeatable: true }).collect()
+        (0..count)
+            .map(|index| Item {
+                index,
+                json: index * bytes..(index + 1) * bytes,
+                is_repeatable: true,
+            })
+            .collect()
     }
 
     fn sizes(items: &[Item], endpoint: Endpoint) -> Vec<usize> {
         let batches = batches(items, endpoint);
         for batch in &batches {
-            let bytes: usize = items[batch.clone()].iter().map(|item| item.json.len() + 1).sum();
+            let bytes: usize = items[batch.clone()]
+                .iter()
+                .map(|item| item.json.len() + 1)
+                .sum();
             assert!(batch.len() == 1 || bytes < MAX_BYTES);
         }
         batches.iter().map(Range::len).collect()
@@ -143,13 +182,29 @@ mod tests {
     #[test]
     fn what_stands_together_is_not_copied() {
         let text = b",{1},{2},{3},{4}";
-        let all: Vec<Item> =
-            (0..4).map(|index| Item { index, json: index * 4 + 1..index * 4 + 4, is_repeatable: true }).collect();
-        let body = |batch: &[Item]| (json(batch, text).concat(), matches!(json(batch, text)[1], Cow::Borrowed(_)));
+        let all: Vec<Item> = (0..4)
+            .map(|index| Item {
+                index,
+                json: index * 4 + 1..index * 4 + 4,
+                is_repeatable: true,
+            })
+            .collect();
+        let body = |batch: &[Item]| {
+            (
+                json(batch, text).concat(),
+                matches!(json(batch, text)[1], Cow::Borrowed(_)),
+            )
+        };
         assert_eq!(body(&all), (b"[{1},{2},{3},{4}]".to_vec(), true));
         assert_eq!(body(&all[1..3]), (b"[{2},{3}]".to_vec(), true));
-        assert_eq!(body(&[all[0].clone(), all[2].clone()]), (b"[{1},{3}]".to_vec(), false));
-        assert_eq!(body(&[all[3].clone(), all[2].clone()]), (b"[{4},{3}]".to_vec(), false));
+        assert_eq!(
+            body(&[all[0].clone(), all[2].clone()]),
+            (b"[{1},{3}]".to_vec(), false)
+        );
+        assert_eq!(
+            body(&[all[3].clone(), all[2].clone()]),
+            (b"[{4},{3}]".to_vec(), false)
+        );
     }
 
     #[test]

@@ -36,7 +36,12 @@ impl Gzip {
 }
 
 /// Compresses a piece, to its end.
-fn add(kit: &mut Compress, mut piece: &[u8], flush: FlushCompress, body: &mut Vec<u8>) -> Result<(), CompressError> {
+fn add(
+    kit: &mut Compress,
+    mut piece: &[u8],
+    flush: FlushCompress,
+    body: &mut Vec<u8>,
+) -> Result<(), CompressError> {
     let is_last = matches!(flush, FlushCompress::Finish);
     loop {
         let before = kit.total_in();
@@ -68,8 +73,14 @@ mod tests {
     fn each_body_is_compressed_by_itself() {
         let gzip = Gzip::default();
         // What cannot be compressed needs more room than is given at first.
-        let noise = (0..MUCH as u64).flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes());
-        let bodies = [noise.collect(), b"[]".repeat(MUCH), Vec::new(), b"[{}]".to_vec()];
+        let noise = (0..MUCH as u64)
+            .flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes());
+        let bodies = [
+            noise.collect(),
+            b"[]".repeat(MUCH),
+            Vec::new(),
+            b"[{}]".to_vec(),
+        ];
         for body in [&bodies[..], &bodies[..]].concat() {
             let (first, rest) = body.split_at(body.len().min(1));
             let compressed = gzip.of(&[first, rest, b"]"]).unwrap();

@@ -88,13 +88,16 @@ pub enum DeliveryError {
 /// Most redirects that one request follows.
 const MAX_REDIRECTS: usize = 3;
 
-/// Follows a redirect that keeps method and body (307, 308) to the same scheme, host and port, as from a path with a
-/// slash to one without. Any other is an answer like others: credentials go to no other place than the one that was
-/// configured.
+/// Follows a redirect that keeps method and body (307, 308) to the same scheme, host and port, as
+/// from a path with a slash to one without. Any other is an answer like others: credentials go to
+/// no other place than the one that was configured.
 fn same_origin() -> Policy {
     Policy::custom(|attempt| {
         let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
-        let is_same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
+        let is_same = attempt
+            .previous()
+            .last()
+            .is_some_and(|from| from.origin() == attempt.url().origin());
         if keeps_method && is_same && attempt.previous().len() <= MAX_REDIRECTS {
             attempt.follow()
         } else {
@@ -103,7 +106,8 @@ fn same_origin() -> Policy {
     })
 }
 
-/// The HTTP client. A host that is reached by `http:` needs no certificates, which a bare container lacks.
+/// The HTTP client. A host that is reached by `http:` needs no certificates, which a bare container
+/// lacks.
 fn client(base: &Url, timeout: Duration) -> Result<reqwest::Client, DeliveryError> {
     let builder = || {
         reqwest::Client::builder()
@@ -126,7 +130,10 @@ fn client(base: &Url, timeout: Duration) -> Result<reqwest::Client, DeliveryErro
         Err(_) if base.scheme() == "http" => builder().tls_certs_only([]).build(),
         built => built,
     };
-    built.map_err(|error| DeliveryError::Client { host: base.to_string(), problem: answer::with_sources(&error) })
+    built.map_err(|error| DeliveryError::Client {
+        host: base.to_string(),
+        problem: answer::with_sources(&error),
+    })
 }
 
 /// Last part of an endpoint's path.
@@ -149,8 +156,8 @@ fn shown(url: &Url) -> String {
 /// Most bytes that are read of an answer. Mixpanel's longest names 2,000 refused records.
 const MAX_ANSWER_BYTES: usize = 1_000_000;
 
-/// The body of an answer; empty where it is longer than any of Mixpanel's, so that the status decides. What is left of it
-/// is not read: the connection is closed.
+/// The body of an answer; empty where it is longer than any of Mixpanel's, so that the status
+/// decides. What is left of it is not read: the connection is closed.
 async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -181,17 +188,24 @@ impl Delivery {
         let base = config.api_host.url()?;
         let client = client(&base, config.timeout)?;
         let gzip = Arc::default();
-        Ok(Self { client, base, token: config.token, credentials: config.credentials, gzip })
+        Ok(Self {
+            client,
+            base,
+            token: config.token,
+            credentials: config.credentials,
+            gzip,
+        })
     }
 
-    /// Tries each once. What is written stands in `lanes`. Gives those that Mixpanel did not take, by
-    /// their places, in order.
+    /// Tries each once. What is written stands in `lanes`. Gives those that Mixpanel did not take,
+    /// by their places, in order.
     pub async fn deliver<'s>(
         &self,
         said: impl ExactSizeIterator<Item = &'s Said>,
         lanes: &mut Lanes,
     ) -> Vec<(usize, NotTaken)> {
-        let (mut events, mut people, mut groups) = (Load::new(lanes, said.len()), Vec::new(), Vec::new());
+        let (mut events, mut people, mut groups) =
+            (Load::new(lanes, said.len()), Vec::new(), Vec::new());
         for (index, one) in said.enumerate() {
             match one {
                 Said::Written(event) => events.written(index, event),
@@ -213,7 +227,11 @@ impl Delivery {
         not_taken
     }
 
-    async fn send_profiles(&self, endpoint: Endpoint, messages: Vec<(usize, &Message)>) -> Vec<(usize, NotTaken)> {
+    async fn send_profiles(
+        &self,
+        endpoint: Endpoint,
+        messages: Vec<(usize, &Message)>,
+    ) -> Vec<(usize, NotTaken)> {
         let mut lanes = Lanes::default();
         lanes.open(messages.len(), endpoint);
         let mut load = Load::new(&mut lanes, messages.len());
@@ -224,11 +242,18 @@ impl Delivery {
     }
 
     async fn send(&self, endpoint: Endpoint, load: Load<'_>) -> Vec<(usize, NotTaken)> {
-        let lanes = load.lanes().map(|(items, text)| self.send_in_order(endpoint, items, text));
+        let lanes = load
+            .lanes()
+            .map(|(items, text)| self.send_in_order(endpoint, items, text));
         join_all(lanes).await.concat()
     }
 
-    async fn send_in_order(&self, endpoint: Endpoint, items: &[Item], text: &[u8]) -> Vec<(usize, NotTaken)> {
+    async fn send_in_order(
+        &self,
+        endpoint: Endpoint,
+        items: &[Item],
+        text: &[u8],
+    ) -> Vec<(usize, NotTaken)> {
         let mut not_taken = Vec::new();
         let mut waiting: VecDeque<Range<usize>> = batches(items, endpoint).into();
         while let Some(places) = waiting.pop_front() {
@@ -241,7 +266,9 @@ impl Delivery {
                 continue;
             }
             let by_position = batch.iter().enumerate();
-            not_taken.extend(by_position.filter_map(|(at, item)| Some((item.index, verdict.of_item(at, item)?))));
+            not_taken.extend(
+                by_position.filter_map(|(at, item)| Some((item.index, verdict.of_item(at, item)?))),
+            );
             if let Some(reason) = verdict.for_those_not_sent() {
                 let unsent = items.get(places.end..).unwrap_or_default();
                 not_taken.extend(unsent.iter().map(|item| (item.index, reason.clone())));
@@ -318,13 +345,19 @@ impl Delivery {
         url.set_query(Some("strict=1"));
         let (user, secret) = match &self.credentials {
             Credentials::Token => (self.token.as_str(), ""),
-            Credentials::ServiceAccount { user, secret, project_id } => {
+            Credentials::ServiceAccount {
+                user,
+                secret,
+                project_id,
+            } => {
                 url.query_pairs_mut().append_pair("project_id", project_id);
                 (user.as_str(), secret.as_str())
             }
         };
-        let body =
-            self.gzip.of(&json(batch, text)).map_err(|error| format!("the events could not be compressed: {error}"))?;
+        let body = self
+            .gzip
+            .of(&json(batch, text))
+            .map_err(|error| format!("the events could not be compressed: {error}"))?;
         let request = self.client.post(url);
         Ok(request
             .basic_auth(user, Some(secret))

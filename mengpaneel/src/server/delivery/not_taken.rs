@@ -16,8 +16,9 @@ pub enum NotTaken {
     },
     /// Nobody knows whether Mixpanel has it, and sending it again could count it twice.
     InDoubt(String),
-    /// The host that answered does not serve Mixpanel's API, as when a proxy is being deployed. Nothing was done: to send it again
-    /// does no harm, and helps once somebody has mended that.
+    /// The host that answered does not serve Mixpanel's API, as when a proxy is being deployed.
+    /// Nothing was done: to send it again does no harm, and helps once somebody has mended
+    /// that.
     NotServed {
         /// How long it asked to be left alone.
         after: Option<Duration>,

@@ -56,13 +56,23 @@ impl Agent {
             ("$browser_version", read.version),
             ("$os", read.os.map(Value::from)),
         ];
-        let profile: Properties = facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        let profile: Properties = facts
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect();
         let mut event = profile.clone();
         if let Some(device) = read.device {
             event.insert("$device".into(), device.into());
         }
-        let members = event.iter().map(|(key, value)| format!(",{}:{value}", Value::from(key.as_str())));
+        let members = event
+            .iter()
+            .map(|(key, value)| format!(",{}:{value}", Value::from(key.as_str())));
         let written = members.collect::<String>().into_bytes();
-        Self { profile, event, written, is_robot: is_robot(text) }
+        Self {
+            profile,
+            event,
+            written,
+            is_robot: is_robot(text),
+        }
     }
 }

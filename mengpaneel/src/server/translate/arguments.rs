@@ -29,7 +29,10 @@ pub(super) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
             let value = call.args().get(index + 1).cloned().unwrap_or(Value::Null);
             Ok(Map::from_iter([(name.clone(), value)]))
         }
-        _ => Err(format!("{} takes an object of properties, or a name and a value", call.method())),
+        _ => Err(format!(
+            "{} takes an object of properties, or a name and a value",
+            call.method()
+        )),
     }
 }
 

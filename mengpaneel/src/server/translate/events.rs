@@ -23,7 +23,13 @@ pub(super) fn milliseconds(time: Option<&Value>) -> Option<f64> {
 
 /// The record of an event. From low to high in rank: facts of the request, super properties, what
 /// the caller says; only the token cannot be chosen.
-pub(super) fn event(name: &str, own: Properties, state: &mut State, facts: &Facts<'_>, stamp: Stamp<'_>) -> Value {
+pub(super) fn event(
+    name: &str,
+    own: Properties,
+    state: &mut State,
+    facts: &Facts<'_>,
+    stamp: Stamp<'_>,
+) -> Value {
     let mut properties = facts.event().clone();
     properties.insert("mp_lib".into(), "mengpaneel".into());
     properties.insert("$lib_version".into(), env!("CARGO_PKG_VERSION").into());
@@ -52,8 +58,14 @@ pub(super) fn event(name: &str, own: Properties, state: &mut State, facts: &Fact
 /// Who it is, as every event and profile of the browser says.
 fn identity(state: &State) -> Properties {
     let mut ids = Map::new();
-    ids.insert("distinct_id".into(), state.distinct_id.as_deref().unwrap_or_default().into());
-    for (key, id) in [("$device_id", &state.device_id), ("$user_id", &state.user_id)] {
+    ids.insert(
+        "distinct_id".into(),
+        state.distinct_id.as_deref().unwrap_or_default().into(),
+    );
+    for (key, id) in [
+        ("$device_id", &state.device_id),
+        ("$user_id", &state.user_id),
+    ] {
         if let Some(id) = id {
             ids.insert(key.into(), id.as_str().into());
         }
@@ -63,8 +75,13 @@ fn identity(state: &State) -> Properties {
 
 /// Whose event it says it is, if that is somebody else than who is there.
 fn stranger(own: &Properties, state: &State) -> Option<String> {
-    let id = own.get("$user_id").or(own.get("distinct_id")).and_then(id_string)?;
-    let is_known = [&state.user_id, &state.distinct_id].iter().any(|known| known.as_deref() == Some(&id));
+    let id = own
+        .get("$user_id")
+        .or(own.get("distinct_id"))
+        .and_then(id_string)?;
+    let is_known = [&state.user_id, &state.distinct_id]
+        .iter()
+        .any(|known| known.as_deref() == Some(&id));
     (!is_known).then_some(id)
 }
 

@@ -47,7 +47,10 @@ impl<'a> Facts<'a> {
     pub(super) fn of(visit: &Visit<'a>, agents: &Agents) -> Self {
         let omitted = visit.omitted.map(Omitted::of_text).unwrap_or_default();
         if visit.via_server && visit.is_machine() {
-            return Self { omitted, ..Self::default() };
+            return Self {
+                omitted,
+                ..Self::default()
+            };
         }
         let agent = visit.user_agent.map(|text| agents.read(text));
         Self {
@@ -80,18 +83,25 @@ impl<'a> Facts<'a> {
 
     /// What the browser says of itself, as members of a JSON object.
     pub(super) fn written_agent(&self) -> (usize, &[u8]) {
-        self.agent.as_ref().map_or((0, &[]), |agent| (agent.event.len(), &agent.written))
+        self.agent
+            .as_ref()
+            .map_or((0, &[]), |agent| (agent.event.len(), &agent.written))
     }
 
     /// The host in the referrer, as mixpanel-js finds it.
     pub(super) fn referring_domain(&self) -> Option<&'a str> {
-        self.referrer?.split('/').nth(2).filter(|text| !text.is_empty())
+        self.referrer?
+            .split('/')
+            .nth(2)
+            .filter(|text| !text.is_empty())
     }
 
     /// Whether the URL can name a campaign.
     pub(super) fn may_have_campaign(&self) -> bool {
         let Some(url) = self.url else { return false };
-        let Some((_, query)) = url.split_once('?') else { return false };
+        let Some((_, query)) = url.split_once('?') else {
+            return false;
+        };
         // In a URL such characters are skipped, so that a name may be put together from two parts.
         url.bytes().any(|byte| byte <= b' ')
             || form_urlencoded::parse(query.as_bytes()).any(|(key, _)| is_campaign(&key))
@@ -124,17 +134,22 @@ impl<'a> Facts<'a> {
 
     /// Whether a property is what the request adds, and not what the application says.
     pub(super) fn has(&self, key: &str, value: &Value) -> bool {
-        [self.event(), self.page(), self.profile()].iter().any(|facts| facts.get(key) == Some(value))
+        [self.event(), self.page(), self.profile()]
+            .iter()
+            .any(|facts| facts.get(key) == Some(value))
     }
 
-    /// Returns whether a property is what the visitor's own browser says: what the request adds, or what their cookie brought.
-    /// Nobody needs to be told of that, and whoever writes a cookie could fill the log.
+    /// Returns whether a property is what the visitor's own browser says: what the request adds, or
+    /// what their cookie brought. Nobody needs to be told of that, and whoever writes a cookie
+    /// could fill the log.
     pub(super) fn is_visitors(&self, key: &str, value: &Value) -> bool {
         self.has(key, value) || {
             let brought = self.brought();
             let ids = [&brought.distinct_id, &brought.user_id, &brought.device_id];
             brought.super_properties.get(key) == Some(value)
-                || value.as_str().is_some_and(|text| ids.iter().any(|id| id.as_deref() == Some(text)))
+                || value
+                    .as_str()
+                    .is_some_and(|text| ids.iter().any(|id| id.as_deref() == Some(text)))
         }
     }
 
@@ -144,15 +159,17 @@ impl<'a> Facts<'a> {
     }
 
     fn brought(&self) -> &Browser {
-        self.brought.get_or_init(|| Box::new(self.cookie.and_then(Browser::parse).unwrap_or_default()))
+        self.brought
+            .get_or_init(|| Box::new(self.cookie.and_then(Browser::parse).unwrap_or_default()))
     }
 
-    /// Returns whether a property is what the request adds, where the value may have been cut since.
+    /// Returns whether a property is what the request adds, where the value may have been cut
+    /// since.
     pub(super) fn is_added(&self, key: &str, properties: &Properties) -> bool {
         let is_cut = |value: &Value| value.as_str().is_some_and(|text| text.len() >= 255);
-        properties
-            .get(key)
-            .is_some_and(|value| self.has(key, value) || (is_cut(value) && self.event().contains_key(key)))
+        properties.get(key).is_some_and(|value| {
+            self.has(key, value) || (is_cut(value) && self.event().contains_key(key))
+        })
     }
 }
 
@@ -169,12 +186,18 @@ impl Whole {
             }
         }
         let page = [
-            ("current_domain", url.host_str().unwrap_or_default().to_owned()),
+            (
+                "current_domain",
+                url.host_str().unwrap_or_default().to_owned(),
+            ),
             ("current_url_path", url.path().to_owned()),
             ("current_url_protocol", format!("{}:", url.scheme())),
             (
                 "current_url_search",
-                url.query().filter(|query| !query.is_empty()).map(|query| format!("?{query}")).unwrap_or_default(),
+                url.query()
+                    .filter(|query| !query.is_empty())
+                    .map(|query| format!("?{query}"))
+                    .unwrap_or_default(),
             ),
         ];
         for (key, value) in page {

@@ -8,14 +8,20 @@ use crate::call::{Call, Method};
 /// The record that a call on a group asks for.
 pub(super) fn record(call: &Call, token: &str, time: Option<u64>) -> Result<Value, String> {
     let (Some(Value::String(key)), Some(id)) = (given(call, 0), given(call, 1)) else {
-        return Err(format!("{} takes the key and the ID of a group", call.method()));
+        return Err(format!(
+            "{} takes the key and the ID of a group",
+            call.method()
+        ));
     };
     let (name, value) = match call.method() {
         Method::GroupSet => ("$set", pairs(call, 2)?.into()),
         Method::GroupSetOnce => ("$set_once", pairs(call, 2)?.into()),
         Method::GroupUnset => ("$unset", names(call, 2)?.into()),
         Method::GroupUnion => {
-            let lists = pairs(call, 2)?.into_iter().map(|(key, value)| (key, list(value).into())).collect();
+            let lists = pairs(call, 2)?
+                .into_iter()
+                .map(|(key, value)| (key, list(value).into()))
+                .collect();
             ("$union", Value::Object(lists))
         }
         Method::GroupRemove => ("$remove", pairs(call, 2)?.into()),

@@ -23,13 +23,19 @@ pub struct Translation<T = Message> {
     pub refused: Vec<(Call, String)>,
     /// Calls that are said, but not whole, and what of them was past a limit of Mixpanel's.
     pub cut: Vec<(Call, String)>,
-    /// Number of events that are not sent because mixpanel-js ignores the visitor's browser, a robot.
+    /// Number of events that are not sent because mixpanel-js ignores the visitor's browser, a
+    /// robot.
     pub ignored: usize,
 }
 
 impl<T> Default for Translation<T> {
     fn default() -> Self {
-        Self { messages: Vec::new(), refused: Vec::new(), cut: Vec::new(), ignored: 0 }
+        Self {
+            messages: Vec::new(),
+            refused: Vec::new(),
+            cut: Vec::new(),
+            ignored: 0,
+        }
     }
 }
 
@@ -37,8 +43,8 @@ impl<T> Default for Translation<T> {
 #[cfg(feature = "sidekiq")]
 #[derive(Clone, Debug)]
 pub struct ByCall {
-    /// The messages of each call, in the order in which the calls run. A call that waits for `identify` has none; its
-    /// message is among those of that.
+    /// The messages of each call, in the order in which the calls run. A call that waits for
+    /// `identify` has none; its message is among those of that.
     pub messages: Vec<Vec<Message>>,
     /// The first call that is not sent as it is, and why.
     pub problem: Option<(Call, String)>,
@@ -62,18 +68,36 @@ impl Interpreter {
     #[must_use]
     pub fn new(token: String) -> Self {
         let opening = plain::opening(&token);
-        Self { token, opening, agents: Agents::default(), nobody: State::default() }
+        Self {
+            token,
+            opening,
+            agents: Agents::default(),
+            nobody: State::default(),
+        }
     }
 
     /// As messages, for whoever looks at them.
     #[must_use]
     pub fn messages(&self, parcel: &Parcel) -> Translation<Message> {
-        let Translation { messages, refused, cut, ignored } = self.translate(parcel, None, |_| {});
-        Translation { messages: messages.into_iter().filter_map(Said::into_message).collect(), refused, cut, ignored }
+        let Translation {
+            messages,
+            refused,
+            cut,
+            ignored,
+        } = self.translate(parcel, None, |_| {});
+        Translation {
+            messages: messages
+                .into_iter()
+                .filter_map(Said::into_message)
+                .collect(),
+            refused,
+            cut,
+            ignored,
+        }
     }
 
-    /// As little as has to be said: what is plain is written at the end of `text`. The message of what is written already stands in
-    /// [`messages`](Self::messages), at its index.
+    /// As little as has to be said: what is plain is written at the end of `text`. The message of
+    /// what is written already stands in [`messages`](Self::messages), at its index.
     #[must_use]
     pub fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Translation<Said> {
         self.translate(parcel, Some(text), |_| {})
@@ -85,7 +109,12 @@ impl Interpreter {
     pub fn by_call(&self, parcel: &Parcel) -> ByCall {
         let is_robot = Facts::of(&Visit::of(parcel), &self.agents).is_robot;
         let mut ends = Vec::new();
-        let Translation { messages, refused, cut, .. } = self.translate(parcel, None, |end| ends.push(end));
+        let Translation {
+            messages,
+            refused,
+            cut,
+            ..
+        } = self.translate(parcel, None, |end| ends.push(end));
         let mut messages = messages.into_iter().filter_map(Said::into_message);
         let mut start = 0;
         let messages = ends.into_iter().map(|end| {
@@ -93,7 +122,11 @@ impl Interpreter {
             messages.by_ref().take(count).collect()
         });
         let problem = refused.into_iter().chain(cut).next();
-        ByCall { messages: messages.collect(), problem, is_robot }
+        ByCall {
+            messages: messages.collect(),
+            problem,
+            is_robot,
+        }
     }
 
     /// Calls `after_each` with the number of messages there are after each call.

@@ -1,5 +1,5 @@
-//! Limits: what Mixpanel takes. What is past one is cut, left out or refused, and told, unless it came from the
-//! visitor's own browser only.
+//! Limits: what Mixpanel takes. What is past one is cut, left out or refused, and told, unless it
+//! came from the visitor's own browser only.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -29,7 +29,9 @@ const MAX_INSERT_ID: usize = 36;
 
 /// Why an ID that is nobody's is refused.
 pub(super) fn placeholder(id: &str) -> String {
-    format!("{id:?} is nobody's ID to Mixpanel, which refuses it: many programs write it where they know none")
+    format!(
+        "{id:?} is nobody's ID to Mixpanel, which refuses it: many programs write it where they know none"
+    )
 }
 
 /// Whether a value in an event fits as it is, as almost all do.
@@ -41,7 +43,9 @@ pub(super) fn is_plain(value: &Value) -> bool {
     };
     match value {
         Value::Array(items) => {
-            items.len() < MAX_ELEMENTS && items.iter().all(is_short) && weight(value) * 6 <= MAX_BYTES
+            items.len() < MAX_ELEMENTS
+                && items.iter().all(is_short)
+                && weight(value) * 6 <= MAX_BYTES
         }
         Value::Object(_) => false,
         value => is_short(value),
@@ -76,7 +80,9 @@ pub(super) fn fit(
     time: Option<u64>,
 ) -> Result<Vec<String>, String> {
     let mut told = Vec::new();
-    let Value::Object(record) = body else { return Ok(told) };
+    let Value::Object(record) = body else {
+        return Ok(told);
+    };
     for (key, value) in record.iter_mut() {
         match value {
             Value::Object(properties) => {
@@ -84,7 +90,8 @@ pub(super) fn fit(
                 if !is_profile {
                     make_room(properties, own, facts);
                 }
-                *properties = fit_properties(std::mem::take(properties), is_profile, facts, &mut told);
+                *properties =
+                    fit_properties(std::mem::take(properties), is_profile, facts, &mut told);
                 if is_profile && properties.len() > MAX_PROFILE_PROPERTIES {
                     return Err(format!(
                         "{key} of {} properties: Mixpanel takes {MAX_PROFILE_PROPERTIES}",
@@ -98,7 +105,9 @@ pub(super) fn fit(
         }
     }
     match record.get_mut("properties").and_then(Value::as_object_mut) {
-        Some(properties) if endpoint == Endpoint::Events => fit_event(properties, facts, time, &mut told)?,
+        Some(properties) if endpoint == Endpoint::Events => {
+            fit_event(properties, facts, time, &mut told)?
+        }
         _ => {}
     }
     if let Some(Value::String(id)) = record.get("$distinct_id")
@@ -110,18 +119,29 @@ pub(super) fn fit(
     if weight(body) * 6 > MAX_RECORD_BYTES {
         let bytes = body.to_string().len();
         if bytes > MAX_RECORD_BYTES {
-            return Err(format!("{bytes} bytes are more than Mixpanel takes of one record, {MAX_RECORD_BYTES}"));
+            return Err(format!(
+                "{bytes} bytes are more than Mixpanel takes of one record, {MAX_RECORD_BYTES}"
+            ));
         }
     }
     Ok(told)
 }
 
-/// Leaves out as many super properties of the visitor's cookie as an event has too many: what the application
-/// says of the event (`own`) is worth more, and the visitor can put anything in the cookie.
+/// Leaves out as many super properties of the visitor's cookie as an event has too many: what the
+/// application says of the event (`own`) is worth more, and the visitor can put anything in the
+/// cookie.
 fn make_room(properties: &mut Properties, own: Option<&Properties>, facts: &Facts<'_>) {
-    let Some(too_many) = properties.len().checked_sub(MAX_PROPERTIES).filter(|count| *count > 0) else { return };
+    let Some(too_many) = properties
+        .len()
+        .checked_sub(MAX_PROPERTIES)
+        .filter(|count| *count > 0)
+    else {
+        return;
+    };
     let is_own = |key: &str| own.is_some_and(|own| own.contains_key(key));
-    let stored = properties.iter().filter(|(key, value)| !is_own(key) && facts.is_stored(key, value));
+    let stored = properties
+        .iter()
+        .filter(|(key, value)| !is_own(key) && facts.is_stored(key, value));
     let stored: Vec<String> = stored.map(|(key, _)| key.clone()).take(too_many).collect();
     for key in stored {
         properties.remove(&key);
@@ -152,9 +172,14 @@ fn fit_event(
         }
         properties.insert("time".into(), recorded.into());
     }
-    if let Some((given, id)) = properties.get("$insert_id").and_then(|given| Some((given, fitting_insert_id(given)?))) {
+    if let Some((given, id)) = properties
+        .get("$insert_id")
+        .and_then(|given| Some((given, fitting_insert_id(given)?)))
+    {
         if !facts.is_visitors("$insert_id", given) {
-            told.push(format!("$insert_id is up to {MAX_INSERT_ID} letters, digits and dashes: it became {id}"));
+            told.push(format!(
+                "$insert_id is up to {MAX_INSERT_ID} letters, digits and dashes: it became {id}"
+            ));
         }
         properties.insert("$insert_id".into(), id.into());
     }
@@ -162,13 +187,23 @@ fn fit_event(
         return Ok(());
     }
     // What the application says is worth more than what the request adds.
-    let added: Vec<String> = properties.keys().filter(|key| facts.is_added(key, properties)).cloned().collect();
+    let added: Vec<String> = properties
+        .keys()
+        .filter(|key| facts.is_added(key, properties))
+        .cloned()
+        .collect();
     for key in added.into_iter().take(properties.len() - MAX_PROPERTIES) {
         properties.remove(&key);
-        told.push(format!("{} was left out: Mixpanel takes {MAX_PROPERTIES} properties of an event", Quoted(&key)));
+        told.push(format!(
+            "{} was left out: Mixpanel takes {MAX_PROPERTIES} properties of an event",
+            Quoted(&key)
+        ));
     }
     if properties.len() > MAX_PROPERTIES {
-        return Err(format!("{} properties: Mixpanel takes {MAX_PROPERTIES} of an event", properties.len()));
+        return Err(format!(
+            "{} properties: Mixpanel takes {MAX_PROPERTIES} of an event",
+            properties.len()
+        ));
     }
     Ok(())
 }
@@ -184,7 +219,11 @@ fn fitting_insert_id(given: &Value) -> Option<String> {
     }
     let digest = Sha256::digest(id.as_bytes());
     let bytes = digest.first_chunk::<16>()?;
-    Some(uuid::Builder::from_custom_bytes(*bytes).into_uuid().to_string())
+    Some(
+        uuid::Builder::from_custom_bytes(*bytes)
+            .into_uuid()
+            .to_string(),
+    )
 }
 
 fn fit_properties(
@@ -195,9 +234,15 @@ fn fit_properties(
 ) -> Properties {
     // What the visitor's browser says is cut by mixpanel-js without a word.
     let mut renamed = Vec::new();
-    let long: Vec<String> = properties.keys().filter(|key| key.len() > LONGEST).cloned().collect();
+    let long: Vec<String> = properties
+        .keys()
+        .filter(|key| key.len() > LONGEST)
+        .cloned()
+        .collect();
     for mut key in long {
-        let Some(value) = properties.remove(&key) else { continue };
+        let Some(value) = properties.remove(&key) else {
+            continue;
+        };
         let is_visitors = facts.is_visitors(&key, &value);
         if !cut(&mut key) {
             properties.insert(key, value);
@@ -206,7 +251,11 @@ fn fit_properties(
         let is_taken = properties.contains_key(&key);
         if !is_visitors {
             let key = Quoted(&key);
-            let left_out = if is_taken { ", of which there is one already: it was left out" } else { "" };
+            let left_out = if is_taken {
+                ", of which there is one already: it was left out"
+            } else {
+                ""
+            };
             told.push(format!("a name was cut to {key}{left_out}"));
         }
         if !is_taken {
@@ -236,7 +285,12 @@ fn fit_properties(
 pub(super) fn summary(told: &[String]) -> Option<String> {
     /// Most changes that are told by name.
     const MAX_TOLD: usize = 3;
-    let text = told.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let text = told
+        .iter()
+        .take(MAX_TOLD)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("; ");
     match told.len() {
         0 => None,
         count if count > MAX_TOLD => Some(format!("{text}; and {} more", count - MAX_TOLD)),
@@ -245,8 +299,17 @@ pub(super) fn summary(told: &[String]) -> Option<String> {
 }
 
 /// Shortens a list that is too long. Answers why the property must be left out, where it must.
-fn fit_lists(key: &str, value: &mut Value, is_profile: bool, told: &mut Vec<String>) -> Option<String> {
-    let most = if is_profile { MAX_PROFILE_BYTES } else { MAX_BYTES };
+fn fit_lists(
+    key: &str,
+    value: &mut Value,
+    is_profile: bool,
+    told: &mut Vec<String>,
+) -> Option<String> {
+    let most = if is_profile {
+        MAX_PROFILE_BYTES
+    } else {
+        MAX_BYTES
+    };
     if let Value::Array(items) = value {
         let before = items.len();
         if !is_profile {
@@ -255,10 +318,16 @@ fn fit_lists(key: &str, value: &mut Value, is_profile: bool, told: &mut Vec<Stri
         shorten(items, most);
         if items.len() < before {
             let key = Quoted(key);
-            told.push(format!("{key}: a list of {before} was cut to {}", items.len()));
+            told.push(format!(
+                "{key}: a list of {before} was cut to {}",
+                items.len()
+            ));
         }
     } else if value.is_object() && is_heavier(value, most) {
-        return Some(format!("{} was left out: Mixpanel takes {most} bytes of an object", Quoted(key)));
+        return Some(format!(
+            "{} was left out: Mixpanel takes {most} bytes of an object",
+            Quoted(key)
+        ));
     }
     let is_too_deep = !is_profile && !is_within(value, MAX_DEPTH);
     is_too_deep.then(|| {
@@ -289,9 +358,13 @@ fn is_heavier(value: &Value, most: usize) -> bool {
 fn is_within(value: &Value, depth: usize) -> bool {
     match value {
         Value::Object(entries) => {
-            depth > 0 && entries.len() < MAX_ELEMENTS && entries.values().all(|value| is_within(value, depth - 1))
+            depth > 0
+                && entries.len() < MAX_ELEMENTS
+                && entries.values().all(|value| is_within(value, depth - 1))
         }
-        Value::Array(items) => items.len() < MAX_ELEMENTS && items.iter().all(|item| is_within(item, depth)),
+        Value::Array(items) => {
+            items.len() < MAX_ELEMENTS && items.iter().all(|item| is_within(item, depth))
+        }
         _ => true,
     }
 }
@@ -301,7 +374,12 @@ fn weight(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => 2 + items.iter().map(|item| weight(item) + 1).sum::<usize>(),
-        Value::Object(entries) => 2 + entries.iter().map(|(key, value)| key.len() + weight(value) + 4).sum::<usize>(),
+        Value::Object(entries) => {
+            2 + entries
+                .iter()
+                .map(|(key, value)| key.len() + weight(value) + 4)
+                .sum::<usize>()
+        }
         _ => 8,
     }
 }
@@ -324,7 +402,10 @@ fn cut_strings(key: &str, value: &mut Value, told: &mut Vec<String>) {
         _ => false,
     };
     if is_cut {
-        told.push(format!("{}: a text was cut to {LONGEST} characters", Quoted(key)));
+        told.push(format!(
+            "{}: a text was cut to {LONGEST} characters",
+            Quoted(key)
+        ));
     }
 }
 

@@ -35,17 +35,34 @@ use crate::written::Reader;
 fn translate(token: &str, parcel: &crate::parcel::Parcel) -> Translation {
     let interpreter = Interpreter::new(token.to_owned());
     let mut text = Vec::new();
-    let (translation, written) = (interpreter.messages(parcel), interpreter.said(parcel, &mut text));
+    let (translation, written) = (
+        interpreter.messages(parcel),
+        interpreter.said(parcel, &mut text),
+    );
     sealed::agrees(&interpreter, parcel, &translation);
-    assert_eq!((&written.refused, &written.cut), (&translation.refused, &translation.cut));
+    assert_eq!(
+        (&written.refused, &written.cut),
+        (&translation.refused, &translation.cut)
+    );
     assert_eq!(written.messages.len(), translation.messages.len());
-    for (index, (said, message)) in written.messages.into_iter().zip(&translation.messages).enumerate() {
+    for (index, (said, message)) in written
+        .messages
+        .into_iter()
+        .zip(&translation.messages)
+        .enumerate()
+    {
         match said {
             Said::Message(said) => assert_eq!(&*said, message),
             Said::Written(event) => {
-                assert_eq!(serde_json::from_slice::<Value>(&text[event.json]).unwrap(), message.body);
+                assert_eq!(
+                    serde_json::from_slice::<Value>(&text[event.json]).unwrap(),
+                    message.body
+                );
                 let owner_of = message.body["properties"]["distinct_id"].as_str();
-                assert_eq!((event.index, event.owner), (index, super::said::owner(owner_of.map(str::as_bytes))));
+                assert_eq!(
+                    (event.index, event.owner),
+                    (index, super::said::owner(owner_of.map(str::as_bytes)))
+                );
             }
         }
     }
@@ -127,7 +144,9 @@ impl Translator<'_> {
                 let mut page = self.facts.page().clone();
                 page.extend(own);
                 own = page;
-                given(call, 1).and_then(|options| options.get("event_name")?.as_str()).unwrap_or("$mp_web_page_view")
+                given(call, 1)
+                    .and_then(|options| options.get("event_name")?.as_str())
+                    .unwrap_or("$mp_web_page_view")
             }
             _ => event_name(call)?,
         };
@@ -174,7 +193,10 @@ impl Translator<'_> {
         let original = id(call, 1).or_else(|| self.state.distinct_id.clone());
         if let Some(original) = original.filter(|original| original != &alias) {
             self.state.alias(&alias);
-            let own = Map::from_iter([("alias".to_owned(), alias.into()), ("distinct_id".to_owned(), original.into())]);
+            let own = Map::from_iter([
+                ("alias".to_owned(), alias.into()),
+                ("distinct_id".to_owned(), original.into()),
+            ]);
             self.event(call, "$create_alias", own);
         }
         self.identify(call, true)
@@ -202,7 +224,10 @@ impl Translator<'_> {
     /// The visitor's groups, which go with each event, and into their profile if there is one.
     fn membership(&mut self, call: &Call) -> Result<(), String> {
         let (Some(Value::String(key)), Some(ids)) = (given(call, 0), given(call, 1)) else {
-            return Err(format!("{} takes the key and the ID of a group", call.method()));
+            return Err(format!(
+                "{} takes the key and the ID of a group",
+                call.method()
+            ));
         };
         let mut properties = Map::new();
         let (operation, value) = match call.method() {
@@ -235,19 +260,37 @@ impl Translator<'_> {
             (Method::Track, None) => Own::nothing(Reader::of(&[])),
             _ => return None,
         };
-        if self.is_silent || self.state.opted_out || self.facts.is_robot || self.state.is_disabled(name) {
+        if self.is_silent
+            || self.state.opted_out
+            || self.facts.is_robot
+            || self.state.is_disabled(name)
+        {
             return None;
         }
         let (parcel, index) = (self.parcel, self.done.messages.len());
-        let common = Common { opening: self.opening, parcel: self.parcel };
+        let common = Common {
+            opening: self.opening,
+            parcel: self.parcel,
+        };
         let text = self.text.as_deref_mut()?;
         let start = text.len();
-        let written =
-            plain::write(text, name.as_bytes(), own, &self.state, &self.facts, &common, || insert_id(parcel, index));
+        let written = plain::write(
+            text,
+            name.as_bytes(),
+            own,
+            &self.state,
+            &self.facts,
+            &common,
+            || insert_id(parcel, index),
+        );
         if written.is_none() {
             text.truncate(start);
         }
-        Some(Written { json: start..text.len(), owner: written?.0, index })
+        Some(Written {
+            json: start..text.len(),
+            owner: written?.0,
+            index,
+        })
     }
 
     fn event(&mut self, call: &Call, name: &str, own: Properties) {
@@ -256,7 +299,11 @@ impl Translator<'_> {
             return;
         }
         let insert_id = insert_id(self.parcel, self.done.messages.len());
-        let stamp = Stamp { token: self.token, insert_id: &insert_id, time: self.time };
+        let stamp = Stamp {
+            token: self.token,
+            insert_id: &insert_id,
+            time: self.time,
+        };
         let record = events::event(name, own, &mut self.state, &self.facts, stamp);
         self.send(Endpoint::Events, record, call);
     }
@@ -279,10 +326,22 @@ impl Translator<'_> {
         if self.is_silent || self.state.opted_out {
             return;
         }
-        match limits::fit(endpoint, &mut body, call.properties(), &self.facts, self.time) {
+        match limits::fit(
+            endpoint,
+            &mut body,
+            call.properties(),
+            &self.facts,
+            self.time,
+        ) {
             Ok(cut) => {
-                self.done.cut.extend(limits::summary(&cut).map(|what| (call.clone(), what)));
-                let message = Message { endpoint, body, call: call.clone() };
+                self.done
+                    .cut
+                    .extend(limits::summary(&cut).map(|what| (call.clone(), what)));
+                let message = Message {
+                    endpoint,
+                    body,
+                    call: call.clone(),
+                };
                 self.done.messages.push(Said::Message(Box::new(message)));
             }
             Err(why) => self.done.refused.push((call.clone(), why)),
@@ -306,5 +365,8 @@ fn insert_id(parcel: Uuid, index: usize) -> String {
 }
 
 fn consent(call: &Call) -> String {
-    format!("{} is kept by the visitor's browser, out of a server's reach", call.method())
+    format!(
+        "{} is kept by the visitor's browser, out of a server's reach",
+        call.method()
+    )
 }

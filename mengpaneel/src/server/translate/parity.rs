@@ -30,12 +30,20 @@ struct Sent {
 }
 
 /// What `record.mjs` takes where a scenario does not say.
-const CHROME: &str =
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
 
 /// What each side has its own value for, or only the server says.
-const OWN: [&str; 9] =
-    ["$insert_id", "time", "mp_lib", "$lib_version", "ip", "$ip", "$time", "$identified_id", "$anon_id"];
+const OWN: [&str; 9] = [
+    "$insert_id",
+    "time",
+    "mp_lib",
+    "$lib_version",
+    "ip",
+    "$ip",
+    "$time",
+    "$identified_id",
+    "$anon_id",
+];
 
 impl Scenario {
     fn parcel(&self) -> Parcel {
@@ -44,12 +52,21 @@ impl Scenario {
             cookie: Some(utf8_percent_encode(&cookie, NON_ALPHANUMERIC).to_string()),
             ip: Some("203.0.113.7".into()),
             user_agent: self.user_agent.clone().or(Some(CHROME.into())),
-            url: self.url.clone().or(Some("https://example.com/posts?a=b".into())),
+            url: self
+                .url
+                .clone()
+                .or(Some("https://example.com/posts?a=b".into())),
             referrer: self.referrer.clone(),
             ..Visitor::default()
         };
         let tracking = self.calls.clone();
-        Parcel::new(visitor, Calls { tracking, ..Calls::default() })
+        Parcel::new(
+            visitor,
+            Calls {
+                tracking,
+                ..Calls::default()
+            },
+        )
     }
 }
 
@@ -67,10 +84,16 @@ fn comparable(message: &Message, theirs: Option<&Sent>) -> Sent {
         Endpoint::People => "engage",
         Endpoint::Groups => "groups",
     };
-    let mut ours = Sent { endpoint: endpoint.into(), body: message.body.clone() };
-    let said = theirs.cloned().map(|mut theirs| properties(&mut theirs).clone());
-    properties(&mut ours)
-        .retain(|key, _| !OWN.contains(&key.as_str()) || said.as_ref().is_some_and(|said| said.contains_key(key)));
+    let mut ours = Sent {
+        endpoint: endpoint.into(),
+        body: message.body.clone(),
+    };
+    let said = theirs
+        .cloned()
+        .map(|mut theirs| properties(&mut theirs).clone());
+    properties(&mut ours).retain(|key, _| {
+        !OWN.contains(&key.as_str()) || said.as_ref().is_some_and(|said| said.contains_key(key))
+    });
     ours
 }
 
@@ -99,7 +122,13 @@ fn the_server_says_what_mixpanel_js_says() {
             .collect();
         assert_eq!(
             json!(ours.iter().map(|sent| &sent.body).collect::<Vec<_>>()),
-            json!(scenario.sent.iter().map(|sent| &sent.body).collect::<Vec<_>>()),
+            json!(
+                scenario
+                    .sent
+                    .iter()
+                    .map(|sent| &sent.body)
+                    .collect::<Vec<_>>()
+            ),
             "{}",
             scenario.name
         );

@@ -9,7 +9,11 @@ use super::state::State;
 use crate::call::{Call, Method, Properties};
 
 /// The operation that a call asks for, as `{"$set": {…}}`.
-pub(super) fn operation(call: &Call, facts: &Facts<'_>, time: Option<u64>) -> Result<Properties, String> {
+pub(super) fn operation(
+    call: &Call,
+    facts: &Facts<'_>,
+    time: Option<u64>,
+) -> Result<Properties, String> {
     let (name, value) = match call.method() {
         Method::PeopleSet => {
             let mut properties = facts.profile().clone();
@@ -48,7 +52,10 @@ pub(super) fn record(
     let mut record = Map::new();
     record.insert("$token".into(), token.into());
     record.insert("$distinct_id".into(), id.as_str().into());
-    for (key, id) in [("$device_id", &state.device_id), ("$user_id", &state.user_id)] {
+    for (key, id) in [
+        ("$device_id", &state.device_id),
+        ("$user_id", &state.user_id),
+    ] {
         if let Some(id) = id {
             record.insert(key.into(), id.as_str().into());
         }
@@ -66,7 +73,10 @@ pub(super) fn record(
 fn own(call: &Call) -> Result<Properties, String> {
     let mut properties = pairs(call, 0)?;
     properties.retain(|key, _| {
-        !matches!(key.as_str(), "$distinct_id" | "$token" | "$device_id" | "$user_id" | "$had_persisted_distinct_id")
+        !matches!(
+            key.as_str(),
+            "$distinct_id" | "$token" | "$device_id" | "$user_id" | "$had_persisted_distinct_id"
+        )
     });
     Ok(properties)
 }
@@ -77,7 +87,10 @@ fn increments(call: &Call) -> Result<Properties, String> {
     if given(call, 0).is_some_and(Value::is_string) && given(call, 1).is_none() {
         properties.values_mut().for_each(|by| *by = json!(1));
     }
-    let numbers: Properties = properties.into_iter().filter_map(|(key, by)| Some((key, number(by)?))).collect();
+    let numbers: Properties = properties
+        .into_iter()
+        .filter_map(|(key, by)| Some((key, number(by)?)))
+        .collect();
     if numbers.is_empty() {
         return Err("people.increment takes numbers".into());
     }
@@ -87,7 +100,10 @@ fn increments(call: &Call) -> Result<Properties, String> {
 /// A charge, as Mixpanel's libraries for servers still append it; it happened when it was recorded,
 /// not when it arrives.
 fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
-    let amount = given(call, 0).cloned().and_then(number).ok_or("people.track_charge takes an amount")?;
+    let amount = given(call, 0)
+        .cloned()
+        .and_then(number)
+        .ok_or("people.track_charge takes an amount")?;
     let mut charge = match given(call, 1) {
         Some(Value::Object(properties)) => properties.clone(),
         Some(_) => return Err("the properties of people.track_charge are no object".into()),
@@ -104,7 +120,12 @@ fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
 fn date(milliseconds: u64) -> Option<String> {
     let at = OffsetDateTime::from_unix_timestamp(i64::try_from(milliseconds / 1_000).ok()?).ok()?;
     let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
-    Some(format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second()))
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+        at.hour(),
+        at.minute(),
+        at.second()
+    ))
 }
 
 fn number(value: Value) -> Option<Value> {
@@ -121,5 +142,8 @@ fn number(value: Value) -> Option<Value> {
 
 /// Every value as a list.
 pub(super) fn unions(properties: Properties) -> Properties {
-    properties.into_iter().map(|(key, value)| (key, list(value).into())).collect()
+    properties
+        .into_iter()
+        .map(|(key, value)| (key, list(value).into()))
+        .collect()
 }

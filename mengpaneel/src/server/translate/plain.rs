@@ -1,7 +1,10 @@
 //! Plain events: nothing of them is past a limit, and nobody said twice what they have. Almost all
 //! are. They are written as JSON at once, to the same effect as by way of values.
 
-#![expect(clippy::inline_always, reason = "what a function answers is copied through memory where it is called")]
+#![expect(
+    clippy::inline_always,
+    reason = "what a function answers is copied through memory where it is called"
+)]
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -49,14 +52,20 @@ pub(super) struct Own<'a> {
 impl<'a> Own<'a> {
     /// Nothing, before what follows.
     pub(super) fn nothing(reader: Reader<'a>) -> Self {
-        Self { count: 0, members: reader }
+        Self {
+            count: 0,
+            members: reader,
+        }
     }
 
     /// Of the object that follows; `None` where something else does.
     pub(super) fn of(mut reader: Reader<'a>) -> Option<Self> {
         let is_object = reader.byte()? == b'o';
         let count = reader.len().filter(|_| is_object)?;
-        Some(Self { count, members: reader })
+        Some(Self {
+            count,
+            members: reader,
+        })
     }
 
     /// The next member, and its value.
@@ -72,8 +81,8 @@ impl<'a> Own<'a> {
     }
 }
 
-/// Writes an event at the end of `text`, if it is plain; gives whose it is, and what follows what the
-/// application says. Where it is not plain, what was written of it is to be taken away.
+/// Writes an event at the end of `text`, if it is plain; gives whose it is, and what follows what
+/// the application says. Where it is not plain, what was written of it is to be taken away.
 pub(super) fn write<'a>(
     text: &mut Vec<u8>,
     name: &[u8],
@@ -86,11 +95,18 @@ pub(super) fn write<'a>(
     if facts.omitted.is_everywhere() {
         return None;
     }
-    if !is_short(name) || !is_short(common.opening) || state.is_timing() || facts.may_have_campaign() {
+    if !is_short(name)
+        || !is_short(common.opening)
+        || state.is_timing()
+        || facts.may_have_campaign()
+    {
         return None;
     }
     let start = text.len();
-    let mut record = Record { json: text, count: 1 };
+    let mut record = Record {
+        json: text,
+        count: 1,
+    };
     record.json.extend_from_slice(b"{\"event\":");
     record.quoted(name);
     record.json.extend_from_slice(common.opening);
@@ -107,7 +123,12 @@ pub(super) fn write<'a>(
         record.text(",\"$insert_id\":", insert_id().as_bytes())?;
     }
     record.json.extend_from_slice(
-        concat!(",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"", env!("CARGO_PKG_VERSION"), "\"").as_bytes(),
+        concat!(
+            ",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"",
+            env!("CARGO_PKG_VERSION"),
+            "\""
+        )
+        .as_bytes(),
     );
     record.count += 2;
     record.facts(facts)?;
@@ -126,9 +147,9 @@ impl<'a> Brought<'a> {
             (b"time", time) if time.is_number() => self.time = true,
             (b"$insert_id", Seen::Text(id)) if is_insert_id(id) => self.insert_id = true,
             (
-                b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib" | b"$lib_version" | b"ip"
-                | b"$referrer" | b"$referring_domain" | b"$current_url" | b"$browser" | b"$browser_version" | b"$os"
-                | b"$device",
+                b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib"
+                | b"$lib_version" | b"ip" | b"$referrer" | b"$referring_domain" | b"$current_url"
+                | b"$browser" | b"$browser_version" | b"$os" | b"$device",
                 _,
             ) => return None,
             _ => {}
@@ -177,7 +198,8 @@ impl Record<'_> {
                 quotes += self.as_it_is(key, value)?;
             }
         }
-        // Texts hardly ever hold anything to escape: they are looked at together, once they are written.
+        // Texts hardly ever hold anything to escape: they are looked at together, once they are
+        // written.
         if !stands_as_it_is(self.json.get(begin..)?, quotes) {
             self.json.truncate(begin);
             self.count = count;
@@ -254,13 +276,21 @@ impl Record<'_> {
     fn identity<'a>(
         &mut self,
         own: Own<'_>,
-        Brought { user, distinct, device, .. }: Brought<'a>,
+        Brought {
+            user,
+            distinct,
+            device,
+            ..
+        }: Brought<'a>,
         state: &'a State,
     ) -> Option<&'a [u8]> {
         let [user_id, distinct_id, device_id] =
-            [&state.user_id, &state.distinct_id, &state.device_id].map(|id| id.as_deref().map(str::as_bytes));
+            [&state.user_id, &state.distinct_id, &state.device_id]
+                .map(|id| id.as_deref().map(str::as_bytes));
         let is_known = |id: &[u8]| user_id == Some(id) || distinct_id == Some(id);
-        let somebody_else = user.or(distinct).filter(|id| !id.is_empty() && !is_known(id));
+        let somebody_else = user
+            .or(distinct)
+            .filter(|id| !id.is_empty() && !is_known(id));
         let id = somebody_else.or(distinct_id).unwrap_or_default();
         if distinct.is_none() {
             if is_placeholder(id) {

@@ -1,8 +1,8 @@
 //! Lists and objects while they are written.
 
 use serde::ser::{
-    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 use serde_json::{Error, Value};
 
@@ -178,7 +178,11 @@ impl SerializeStructVariant for Members<'_> {
     type Ok = ();
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         self.field(name, value)
     }
 
@@ -192,8 +196,9 @@ impl SerializeStructVariant for Members<'_> {
 pub enum Fields<'a> {
     /// As an object.
     Members(Members<'a>),
-    /// It stands for JSON of `serde_json`'s own, which its only field holds as a text; and what that
-    /// has from the start, if it is an object; and the number of lists and objects around it.
+    /// It stands for JSON of `serde_json`'s own, which its only field holds as a text; and what
+    /// that has from the start, if it is an object; and the number of lists and objects around
+    /// it.
     Json(&'a mut Vec<u8>, &'a [(&'a str, Seen<'a>)], usize),
 }
 
@@ -201,11 +206,17 @@ impl SerializeStruct for Fields<'_> {
     type Ok = ();
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         match self {
             Self::Members(members) => members.field(name, value),
             Self::Json(to, first, depth) => match serde_json::to_value(value)? {
-                Value::String(json) => write_own(*depth, &serde_json::from_str::<Value>(&json)?, first, to),
+                Value::String(json) => {
+                    write_own(*depth, &serde_json::from_str::<Value>(&json)?, first, to)
+                }
                 other => write_own(*depth, &other, first, to),
             },
         }

@@ -15,7 +15,11 @@ fn main() {
     let client = reqwest::blocking::Client::new();
     let run = Run::begin("floor");
     for _ in 0..EVENTS / 2_000 {
-        let answer = client.post(format!("{}/import", sink.url)).json(&batch).send().expect("an answer");
+        let answer = client
+            .post(format!("{}/import", sink.url))
+            .json(&batch)
+            .send()
+            .expect("an answer");
         assert!(answer.status().is_success());
     }
     run.end(&sink, EVENTS);

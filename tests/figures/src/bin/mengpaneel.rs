@@ -24,16 +24,34 @@ struct Said {
 async fn main() {
     let sink = Sink::named();
     let outbox = Memory::default().max_records(EVENTS * 2).max_bytes(1 << 30);
-    let mengpaneel =
-        Mengpaneel::builder("token").api_host(sink.url.as_str()).outbox(outbox).build().expect("it is built");
+    let mengpaneel = Mengpaneel::builder("token")
+        .api_host(sink.url.as_str())
+        .outbox(outbox)
+        .build()
+        .expect("it is built");
     // What is recorded after its scope has ended goes to the outbox by itself.
     let mixpanel = mengpaneel.scope(async { mengpaneel::current() }).await;
     let mut run = Run::begin("mengpaneel");
     for number in 0..EVENTS {
-        let Properties { title, number, plan } = properties(number);
-        mixpanel.track("Create Blog Post", Said { user: user(number), title, number, plan });
+        let Properties {
+            title,
+            number,
+            plan,
+        } = properties(number);
+        mixpanel.track(
+            "Create Blog Post",
+            Said {
+                user: user(number),
+                title,
+                number,
+                plan,
+            },
+        );
     }
     run.enqueued();
-    mengpaneel.flush(Duration::from_secs(300)).await.expect("all is delivered");
+    mengpaneel
+        .flush(Duration::from_secs(300))
+        .await
+        .expect("all is delivered");
     run.end(&sink, EVENTS);
 }

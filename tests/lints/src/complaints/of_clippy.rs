@@ -297,7 +297,11 @@ pub fn never_loops(list: Vec<u32>) -> u32 {
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
 pub fn only_used_in_recursion(n: u32, unused: u32) -> u32 {
-    if n == 0 { 0 } else { only_used_in_recursion(n - 1, unused) }
+    if n == 0 {
+        0
+    } else {
+        only_used_in_recursion(n - 1, unused)
+    }
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]

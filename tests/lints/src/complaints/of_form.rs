@@ -1,4 +1,5 @@
-//! Complaints about the form of a function, by lints that look at its end, its parameters, or all of it.
+//! Complaints about the form of a function, by lints that look at its end, its parameters, or all
+//! of it.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
@@ -153,12 +154,18 @@ pub fn manual_async_of_unit() -> impl std::future::Future<Output = ()> {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn needless_pass_by_value_of_several_before_an_exit(text: String, other: Vec<u32>) -> Option<usize> {
+pub fn needless_pass_by_value_of_several_before_an_exit(
+    text: String,
+    other: Vec<u32>,
+) -> Option<usize> {
     text.len().checked_sub(*other.first()? as usize)
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn needless_pass_by_value_beside_a_number_before_an_exit(text: String, n: usize) -> Option<usize> {
+pub fn needless_pass_by_value_beside_a_number_before_an_exit(
+    text: String,
+    n: usize,
+) -> Option<usize> {
     text.len().checked_sub(n.checked_mul(2)?)
 }

@@ -41,7 +41,11 @@ fn only_one_arm_has_a_guard(text: Option<&str>) -> usize {
 
 /// Property of each event.
 fn recorded<R>((_, calls): (R, Calls)) -> Vec<Value> {
-    calls.tracking.iter().map(|call| call.properties().unwrap()["n"].clone()).collect()
+    calls
+        .tracking
+        .iter()
+        .map(|call| call.properties().unwrap()["n"].clone())
+        .collect()
 }
 
 fn recorded_later(text: Option<&str>) -> Vec<Value> {
@@ -56,7 +60,10 @@ fn recorded_later(text: Option<&str>) -> Vec<Value> {
 fn binding_of_a_guard_is_captured_in_its_arm() {
     assert_eq!(recorded(record(|| guard_that_binds(Some("12")))), [12]);
     assert_eq!(recorded(record(|| guard_that_binds(Some("x3")))), [3]);
-    assert_eq!(recorded(record(|| only_one_arm_has_a_guard(Some("a-b")))), ["a"]);
+    assert_eq!(
+        recorded(record(|| only_one_arm_has_a_guard(Some("a-b")))),
+        ["a"]
+    );
     assert_eq!(recorded_later(Some("12")), [12]);
 }
 

@@ -44,8 +44,11 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
         // Whoever started this reads what was lost.
         .on_error(|failure| {
             for message in &failure.messages {
-                let line =
-                    format!("told: {} {}\n", message["$distinct_id"].as_str().unwrap_or("nobody"), failure.reason);
+                let line = format!(
+                    "told: {} {}\n",
+                    message["$distinct_id"].as_str().unwrap_or("nobody"),
+                    failure.reason
+                );
                 drop(std::io::stdout().lock().write_all(line.as_bytes()));
             }
         })
@@ -56,14 +59,18 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
 /// The outbox; what a Redis has of a worker that died is claimed soon.
 fn outbox(url: &str) -> Result<Box<dyn outbox::Outbox>, String> {
     if url.starts_with("redis") {
-        return Ok(Box::new(outbox::Redis::at(url).claim_after(Duration::from_secs(3))));
+        return Ok(Box::new(
+            outbox::Redis::at(url).claim_after(Duration::from_secs(3)),
+        ));
     }
     outbox::at(url).map_err(|error| error.to_string())
 }
 
 /// `serve --outbox URL --api-host URL --concurrency N`: says its address, then serves.
 pub(crate) fn web(args: &[String]) -> Result<(), String> {
-    let concurrency = option(args, "--concurrency", "1").parse().map_err(|error| format!("--concurrency: {error}"))?;
+    let concurrency = option(args, "--concurrency", "1")
+        .parse()
+        .map_err(|error| format!("--concurrency: {error}"))?;
     let mengpaneel = mengpaneel(args, concurrency)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -71,7 +78,11 @@ pub(crate) fn web(args: &[String]) -> Result<(), String> {
         let key = Key::generate();
         let server = HttpServer::new(move || {
             let session = SessionMiddleware::new(CookieSessionStore::default(), key.clone());
-            App::new().service(now).service(delayed).wrap(mengpaneel.clone()).wrap(session)
+            App::new()
+                .service(now)
+                .service(delayed)
+                .wrap(mengpaneel.clone())
+                .wrap(session)
         });
         let server = server.workers(1).listen(listener)?.run();
         println!("listening on http://{address}");

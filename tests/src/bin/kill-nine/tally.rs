@@ -37,17 +37,27 @@ impl Tally {
         enough: usize,
         then: impl FnOnce() -> Result<(), String>,
     ) -> Result<usize, String> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).redirect(Policy::none()).build();
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .redirect(Policy::none())
+            .build();
         let http = http.map_err(|error| error.to_string())?;
         let (answered, reached) = (AtomicUsize::new(0), Notify::new());
         let client = async || {
             while answered.load(Ordering::Relaxed) < enough + AFTER {
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
-                let asked = http.post(format!("{url}/{number}")).header("accept", "text/html").send().await;
+                let asked = http
+                    .post(format!("{url}/{number}"))
+                    .header("accept", "text/html")
+                    .send()
+                    .await;
                 if !asked.is_ok_and(|answer| answer.error_for_status().is_ok()) {
                     break;
                 }
-                self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+                self.answered
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(number);
                 if answered.fetch_add(1, Ordering::Relaxed) + 1 == enough {
                     reached.notify_one();
                 }
@@ -65,7 +75,11 @@ impl Tally {
 
     /// Waits until everything arrived that can, and compares.
     pub(crate) async fn judge(&self, stand_in: &StandIn, scene: &mut Scene) -> Verdict {
-        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let answered = self
+            .answered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let until = Instant::now() + PATIENCE;
         loop {
             let verdict = Verdict::of(&answered, stand_in, scene);
@@ -97,10 +111,19 @@ impl Verdict {
         let arrived: BTreeSet<u64> = stand_in.counted().iter().filter_map(number).collect();
         let mut increments = BTreeMap::<String, usize>::new();
         for profile in stand_in.profiles() {
-            *increments.entry(profile.distinct_id().unwrap_or_default().to_owned()).or_default() += 1;
+            *increments
+                .entry(profile.distinct_id().unwrap_or_default().to_owned())
+                .or_default() += 1;
         }
-        let told = scene.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let told: BTreeSet<&str> = told.iter().filter_map(|line| line.split(' ').next()).collect();
+        let told = scene
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let told: BTreeSet<&str> = told
+            .iter()
+            .filter_map(|line| line.split(' ').next())
+            .collect();
         let missing = || {
             let people = answered.iter().map(|number| format!("person-{number}"));
             people.filter(|person| !increments.contains_key(person))
@@ -111,8 +134,12 @@ impl Verdict {
             unique: arrived.len(),
             lost: answered.difference(&arrived).count(),
             doubled: increments.values().filter(|count| **count > 1).count(),
-            in_doubt: missing().filter(|person| told.contains(person.as_str())).count(),
-            silent: missing().filter(|person| !told.contains(person.as_str())).count(),
+            in_doubt: missing()
+                .filter(|person| told.contains(person.as_str()))
+                .count(),
+            silent: missing()
+                .filter(|person| !told.contains(person.as_str()))
+                .count(),
         }
     }
 
@@ -124,8 +151,22 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { recorded, delivered, unique, lost, doubled, in_doubt, silent } = self;
-        writeln!(f, "events: {recorded} recorded, {delivered} delivered, {unique} unique, {lost} lost")?;
-        write!(f, "increments: {doubled} twice, {in_doubt} in doubt and reported, {silent} missing in silence")
+        let Self {
+            recorded,
+            delivered,
+            unique,
+            lost,
+            doubled,
+            in_doubt,
+            silent,
+        } = self;
+        writeln!(
+            f,
+            "events: {recorded} recorded, {delivered} delivered, {unique} unique, {lost} lost"
+        )?;
+        write!(
+            f,
+            "increments: {doubled} twice, {in_doubt} in doubt and reported, {silent} missing in silence"
+        )
     }
 }

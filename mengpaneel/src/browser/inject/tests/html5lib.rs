@@ -15,20 +15,27 @@ impl Case {
     /// parser, which may read that as text.
     fn is_document(&self) -> bool {
         let data = self.data.to_ascii_lowercase();
-        ["<!doctype", "<html", "<head", "<body"]
-            .iter()
-            .any(|tag| data.windows(tag.len()).any(|window| window == tag.as_bytes()))
+        ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| {
+            data.windows(tag.len())
+                .any(|window| window == tag.as_bytes())
+        })
     }
 
     fn is_frameset(&self) -> bool {
-        tree(&self.data).0.lines().any(|line| line.trim_start() == "frameset ")
+        tree(&self.data)
+            .0
+            .lines()
+            .any(|line| line.trim_start() == "frameset ")
     }
 }
 
 /// Every case that is a page, not the content of an element.
 fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/html5lib-tests");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
     files.sort();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "dat"));
     assert!(!files.is_empty());
@@ -46,7 +53,10 @@ fn read(file: &Path) -> Vec<Case> {
             (b"#errors\n", Some(_)) => {
                 let mut data = data.take().unwrap_or_default();
                 data.pop();
-                cases.push(Case { file: name.clone().into_owned(), data });
+                cases.push(Case {
+                    file: name.clone().into_owned(),
+                    data,
+                });
             }
             (_, Some(data)) => data.extend_from_slice(line),
             (b"#document-fragment\n", None) => drop(cases.pop()),
@@ -69,7 +79,11 @@ fn no_case_of_html5lib_is_disagreed_on() {
             documents += 1;
             injected += usize::from(matches!(verdict, Ok(Some(_))));
             if let Ok(None) = verdict {
-                declined.push(format!("{}: {:?}", case.file, String::from_utf8_lossy(&case.data)));
+                declined.push(format!(
+                    "{}: {:?}",
+                    case.file,
+                    String::from_utf8_lossy(&case.data)
+                ));
             }
         }
         wrong.extend(verdict.err().map(|why| format!("{}: {why}", case.file)));
@@ -82,7 +96,11 @@ fn no_case_of_html5lib_is_disagreed_on() {
     println!("declined:\n{}", declined.join("\n"));
     assert!(cases.len() > 1000, "{} cases", cases.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    assert!(injected * 100 >= documents * 95, "{injected} of {documents}:\n{}", declined.join("\n"));
+    assert!(
+        injected * 100 >= documents * 95,
+        "{injected} of {documents}:\n{}",
+        declined.join("\n")
+    );
 }
 
 /// Nor does it matter to a case where the network cuts it.
@@ -98,8 +116,17 @@ fn every_case_of_html5lib_may_be_cut_anywhere() {
             scanner.feed(first);
             scanner.feed(second);
             let found = scanner.finish();
-            assert_eq!(found, expected, "{file}, cut at {cut}: {:?}", String::from_utf8_lossy(&data));
-            assert_eq!(scanner.in_body_content(), whole.in_body_content(), "{file}, cut at {cut}");
+            assert_eq!(
+                found,
+                expected,
+                "{file}, cut at {cut}: {:?}",
+                String::from_utf8_lossy(&data)
+            );
+            assert_eq!(
+                scanner.in_body_content(),
+                whole.in_body_content(),
+                "{file}, cut at {cut}"
+            );
         }
     }
 }

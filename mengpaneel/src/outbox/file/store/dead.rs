@@ -1,4 +1,5 @@
-//! Dead letters in the store: put back among the records, and taken over from files that were left behind.
+//! Dead letters in the store: put back among the records, and taken over from files that were left
+//! behind.
 
 use redb::Database;
 
@@ -7,8 +8,8 @@ use crate::outbox::file::tables::Tables;
 use crate::outbox::record;
 
 impl Store {
-    /// Puts dead letters back among the records, oldest first, as long as there is room; gives how many. One that cannot
-    /// be read stays.
+    /// Puts dead letters back among the records, oldest first, as long as there is room; gives how
+    /// many. One that cannot be read stays.
     pub(in crate::outbox::file) fn requeue(&mut self, limit: usize) -> Result<usize, FileError> {
         let (mut size, bounds) = (self.size, self.bounds);
         let moved = self.commit(|tables| {
@@ -16,7 +17,8 @@ impl Store {
             let is_readable = |written: &[u8]| record::read(lease_id(0), written).is_ok();
             for (key, written) in tables.dead_letters(limit, is_readable)? {
                 let bytes = u64::try_from(written.len()).unwrap_or(u64::MAX);
-                if size.records >= bounds.records || size.bytes.saturating_add(bytes) > bounds.bytes {
+                if size.records >= bounds.records || size.bytes.saturating_add(bytes) > bounds.bytes
+                {
                     break;
                 }
                 let (_, id) = key;
@@ -37,8 +39,13 @@ impl Store {
         Ok(moved.len())
     }
 
-    /// Moves dead letters of another file into ours; gives how many. Ours is committed first, as with records.
-    pub(super) fn adopt_buried(&mut self, left: &Database, limit: usize) -> Result<usize, FileError> {
+    /// Moves dead letters of another file into ours; gives how many. Ours is committed first, as
+    /// with records.
+    pub(super) fn adopt_buried(
+        &mut self,
+        left: &Database,
+        limit: usize,
+    ) -> Result<usize, FileError> {
         let path = self.path.clone();
         let failed = |error: redb::Error| FileError::of(&path, error);
         let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
@@ -47,11 +54,16 @@ impl Store {
             rows.iter().try_for_each(|(key, _)| tables.exhume(*key))?;
             Ok(rows)
         };
-        let rows = guarded(&path, || take(&mut Tables::of(&theirs).map_err(failed)?).map_err(failed))?;
+        let rows = guarded(&path, || {
+            take(&mut Tables::of(&theirs).map_err(failed)?).map_err(failed)
+        })?;
         if rows.is_empty() {
             return Ok(0);
         }
-        self.commit(|tables| rows.iter().try_for_each(|((_, id), written)| tables.bury(*id, written)))?;
+        self.commit(|tables| {
+            rows.iter()
+                .try_for_each(|((_, id), written)| tables.bury(*id, written))
+        })?;
         theirs.commit().map_err(|error| failed(error.into()))?;
         Ok(rows.len())
     }

@@ -20,9 +20,14 @@ impl Store {
         }
         let path = self.path.clone();
         let database = reopened(&mut self.database, &path)?;
-        let was_said =
-            guarded(&path, || aside_tables::was_said(database, id).map_err(|error| FileError::of(&path, error)))?;
-        Ok(if was_said { Aside::Said } else { Aside::Unknown })
+        let was_said = guarded(&path, || {
+            aside_tables::was_said(database, id).map_err(|error| FileError::of(&path, error))
+        })?;
+        Ok(if was_said {
+            Aside::Said
+        } else {
+            Aside::Unknown
+        })
     }
 
     pub(in crate::outbox::file) fn give_back(&mut self, id: u128) {
@@ -31,7 +36,9 @@ impl Store {
 
     /// How long it is until the next copy is due, in milliseconds.
     pub(in crate::outbox::file) fn until_aside(&self) -> Option<u64> {
-        self.asides.next_due().map(|due| due.saturating_sub(now_ms()))
+        self.asides
+            .next_due()
+            .map(|due| due.saturating_sub(now_ms()))
     }
 
     /// Whether a copy is due now.
@@ -50,10 +57,14 @@ impl Store {
         let woken = self.commit(|tables| {
             let mut woken = Vec::new();
             for id in &due {
-                let Some(mut copy) = tables.asides()?.said(*id)? else { continue };
+                let Some(mut copy) = tables.asides()?.said(*id)? else {
+                    continue;
+                };
                 size.bytes = size.bytes.saturating_sub(bytes(&copy));
                 if !is_alone {
-                    let Some(rest) = record::told_apart(&copy) else { continue };
+                    let Some(rest) = record::told_apart(&copy) else {
+                        continue;
+                    };
                     copy = rest;
                 }
                 let before = tables.put(*id, &copy)?;
@@ -76,11 +87,17 @@ impl Store {
     }
 
     /// Moves what another file keeps aside into ours; gives how many.
-    pub(super) fn adopt_asides(&mut self, left: &Database, limit: usize) -> Result<usize, FileError> {
+    pub(super) fn adopt_asides(
+        &mut self,
+        left: &Database,
+        limit: usize,
+    ) -> Result<usize, FileError> {
         let path = self.path.clone();
         let failed = |error: redb::Error| FileError::of(&path, error);
         let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
-        let (copies, said) = guarded(&path, || take(&mut Tables::of(&theirs).map_err(failed)?, limit).map_err(failed))?;
+        let (copies, said) = guarded(&path, || {
+            take(&mut Tables::of(&theirs).map_err(failed)?, limit).map_err(failed)
+        })?;
         let mut size = self.size;
         let kept = self.commit(|tables| {
             let asides = tables.asides()?;
@@ -94,7 +111,9 @@ impl Store {
             }
             for id in &said {
                 let before = asides.said(*id)?;
-                size.bytes = size.bytes.saturating_sub(before.map_or(0, |copy| bytes(&copy)));
+                size.bytes = size
+                    .bytes
+                    .saturating_sub(before.map_or(0, |copy| bytes(&copy)));
             }
             tables.set_bytes(size.bytes)?;
             Ok(kept)

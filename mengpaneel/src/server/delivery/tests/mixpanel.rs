@@ -45,19 +45,28 @@ impl Drop for Mixpanel {
 
 impl Mixpanel {
     pub(super) fn answering(answers: Vec<Answer>) -> Self {
-        Self::start(Script { answers: Mutex::new(answers.into()), ..Script::default() })
+        Self::start(Script {
+            answers: Mutex::new(answers.into()),
+            ..Script::default()
+        })
     }
 
     /// Takes no more than so many at once.
     pub(super) fn limited(limit: usize) -> Self {
-        Self::start(Script { limit: Some(limit), ..Script::default() })
+        Self::start(Script {
+            limit: Some(limit),
+            ..Script::default()
+        })
     }
 
     fn start(script: Script) -> Self {
         let script = Arc::new(script);
         let data = Data::from(script.clone());
         let server = HttpServer::new(move || {
-            App::new().app_data(data.clone()).app_data(PayloadConfig::new(20_000_000)).default_service(web::to(answer))
+            App::new()
+                .app_data(data.clone())
+                .app_data(PayloadConfig::new(20_000_000))
+                .default_service(web::to(answer))
         })
         .workers(1)
         .disable_signals()
@@ -67,7 +76,11 @@ impl Mixpanel {
         let server = server.run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { script, url, handle }
+        Self {
+            script,
+            url,
+            handle,
+        }
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {

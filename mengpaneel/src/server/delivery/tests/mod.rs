@@ -28,13 +28,24 @@ async fn deliver_as(
     timeout: Duration,
     messages: Vec<Message>,
 ) -> Vec<Option<NotTaken>> {
-    let delivery =
-        Delivery::new(DeliveryConfig { token: "t0ken".into(), api_host: url.into(), credentials, timeout }).unwrap();
-    let said: Vec<Said> = messages.into_iter().map(|message| Said::Message(Box::new(message))).collect();
+    let delivery = Delivery::new(DeliveryConfig {
+        token: "t0ken".into(),
+        api_host: url.into(),
+        credentials,
+        timeout,
+    })
+    .unwrap();
+    let said: Vec<Said> = messages
+        .into_iter()
+        .map(|message| Said::Message(Box::new(message)))
+        .collect();
     let mut lanes = Lanes::default();
     lanes.open(said.len(), Endpoint::Events);
     let not_taken = delivery.deliver(said.iter(), &mut lanes).await;
-    assert!(not_taken.is_sorted_by(|(a, _), (b, _)| a < b), "each once, in order");
+    assert!(
+        not_taken.is_sorted_by(|(a, _), (b, _)| a < b),
+        "each once, in order"
+    );
     let mut outcomes = vec![None; said.len()];
     for (index, why) in not_taken {
         outcomes[index] = Some(why);
@@ -67,7 +78,10 @@ fn increment() -> Message {
 }
 
 fn group() -> Message {
-    Message { endpoint: Endpoint::Groups, ..people(Method::GroupSet, "$set") }
+    Message {
+        endpoint: Endpoint::Groups,
+        ..people(Method::GroupSet, "$set")
+    }
 }
 
 /// What an outcome is, without its words.
@@ -83,13 +97,18 @@ fn kind(outcome: Option<&NotTaken>) -> &'static str {
 }
 
 fn kinds(outcomes: &[Option<NotTaken>]) -> Vec<&'static str> {
-    outcomes.iter().map(|outcome| kind(outcome.as_ref())).collect()
+    outcomes
+        .iter()
+        .map(|outcome| kind(outcome.as_ref()))
+        .collect()
 }
 
 #[actix_web::test]
 async fn each_endpoint_gets_its_messages_in_its_own_form() {
     let mixpanel = Mixpanel::answering(vec![]);
-    let outcomes = mixpanel.deliver(vec![set(), event(1), group(), event(2)]).await;
+    let outcomes = mixpanel
+        .deliver(vec![set(), event(1), group(), event(2)])
+        .await;
     assert_eq!(outcomes, vec![None; 4]);
 
     let mut seen = mixpanel.seen().clone();
@@ -113,10 +132,20 @@ async fn each_endpoint_gets_its_messages_in_its_own_form() {
 #[actix_web::test]
 async fn a_service_account_names_its_project() {
     let mixpanel = Mixpanel::answering(vec![]);
-    let account = Credentials::ServiceAccount { user: "me".into(), secret: "s3cret".into(), project_id: "7&8".into() };
+    let account = Credentials::ServiceAccount {
+        user: "me".into(),
+        secret: "s3cret".into(),
+        project_id: "7&8".into(),
+    };
     assert!(!format!("{account:?}").contains("s3cret"));
     let timeout = Duration::from_secs(30);
-    deliver_as(account, &format!("{}/mp", mixpanel.url), timeout, vec![event(1)]).await;
+    deliver_as(
+        account,
+        &format!("{}/mp", mixpanel.url),
+        timeout,
+        vec![event(1)],
+    )
+    .await;
     let seen = mixpanel.seen().clone();
     assert_eq!(seen[0].path, "/mp/import?strict=1&project_id=7%268");
     // `me:s3cret` in base64.
@@ -125,16 +154,27 @@ async fn a_service_account_names_its_project() {
 
 #[actix_web::test]
 async fn each_refusal_names_the_url_that_answered() {
-    for (status, message, path) in
-        [(401, event(1), "import"), (404, set(), "engage"), (400, group(), "groups"), (500, increment(), "engage")]
-    {
+    for (status, message, path) in [
+        (401, event(1), "import"),
+        (404, set(), "engage"),
+        (400, group(), "groups"),
+        (500, increment(), "engage"),
+    ] {
         let mixpanel = Mixpanel::answering(vec![(status, None, json!({"error": "no"}))]);
         let url = format!("{}/mp", mixpanel.url);
-        let account =
-            Credentials::ServiceAccount { user: "me".into(), secret: "s3cret".into(), project_id: "7".into() };
-        let outcome = deliver_as(account, &url, Duration::from_secs(30), vec![message]).await.remove(0);
+        let account = Credentials::ServiceAccount {
+            user: "me".into(),
+            secret: "s3cret".into(),
+            project_id: "7".into(),
+        };
+        let outcome = deliver_as(account, &url, Duration::from_secs(30), vec![message])
+            .await
+            .remove(0);
         let shown = format!("{outcome:?}");
-        assert!(shown.contains(&format!("\"{url}/{path}: status {status}: no\"")), "{shown}");
+        assert!(
+            shown.contains(&format!("\"{url}/{path}: status {status}: no\"")),
+            "{shown}"
+        );
     }
 }
 
@@ -157,7 +197,13 @@ async fn of_a_batch_with_bad_events_the_others_are_delivered() {
     )]);
     let outcomes = mixpanel.deliver((1..=5).map(event).collect()).await;
     let refused = |why: &str| Some(NotTaken::Refused(format!("{}/import: {why}", mixpanel.url)));
-    let expected = [None, refused("properties.time: too far in the future"), None, refused("bad"), None];
+    let expected = [
+        None,
+        refused("properties.time: too far in the future"),
+        None,
+        refused("bad"),
+        None,
+    ];
     assert_eq!(outcomes, expected);
 }
 
@@ -167,7 +213,10 @@ async fn what_is_too_large_is_halved_and_what_cannot_be_halved_is_refused() {
     let outcomes = mixpanel.deliver((0..7).map(event).collect()).await;
     assert_eq!(outcomes, vec![None; 7]);
     let seen = mixpanel.seen().clone();
-    let sizes: Vec<usize> = seen.iter().map(|seen| seen.body.as_array().unwrap().len()).collect();
+    let sizes: Vec<usize> = seen
+        .iter()
+        .map(|seen| seen.body.as_array().unwrap().len())
+        .collect();
     assert_eq!(sizes, [7, 3, 1, 2, 4, 2, 2]);
 
     let mixpanel = Mixpanel::limited(0);
@@ -181,7 +230,12 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
     let refusal = json!({"status": 0, "error": "data, missing or empty"});
     let table = [
         // status, Retry-After, body: an event, a set, an increment
-        (200, None, json!({"code": 200, "status": "OK"}), ["delivered"; 3]),
+        (
+            200,
+            None,
+            json!({"code": 200, "status": "OK"}),
+            ["delivered"; 3],
+        ),
         (200, None, json!(1), ["delivered"; 3]),
         (200, None, json!(""), ["delivered"; 3]),
         (200, None, refusal, ["delivered", "refused", "refused"]),
@@ -193,10 +247,20 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
         (307, None, none.clone(), ["not served"; 3]),
         (308, None, none.clone(), ["not served"; 3]),
         (400, None, json!({"error": "no JSON"}), ["refused"; 3]),
-        (401, None, json!({"error": "Invalid credentials"}), ["unauthorized"; 3]),
+        (
+            401,
+            None,
+            json!({"error": "Invalid credentials"}),
+            ["unauthorized"; 3],
+        ),
         (403, None, none.clone(), ["unauthorized"; 3]),
         (404, None, none.clone(), ["not served"; 3]),
-        (404, Some("3"), json!({"error": "no such path"}), ["not served"; 3]),
+        (
+            404,
+            Some("3"),
+            json!({"error": "no such path"}),
+            ["not served"; 3],
+        ),
         (405, None, none.clone(), ["not served"; 3]),
         (407, None, none.clone(), ["not served"; 3]),
         (410, None, none.clone(), ["not served"; 3]),
@@ -219,7 +283,11 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
             let mixpanel = Mixpanel::answering(vec![(status, retry_after, body.clone())]);
             outcomes.extend(mixpanel.deliver(vec![message]).await);
         }
-        assert_eq!(kinds(&outcomes), expected, "{status} {retry_after:?} {body}");
+        assert_eq!(
+            kinds(&outcomes),
+            expected,
+            "{status} {retry_after:?} {body}"
+        );
     }
 }
 
@@ -228,7 +296,10 @@ async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
     let mixpanel = Mixpanel::answering(vec![(429, Some("7"), json!({"error": "slow down"}))]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
     let reason = format!("{}/import: status 429: slow down", mixpanel.url);
-    let expected = Some(NotTaken::Retry { after: Some(Duration::from_secs(7)), reason });
+    let expected = Some(NotTaken::Retry {
+        after: Some(Duration::from_secs(7)),
+        reason,
+    });
     assert_eq!(outcomes, vec![expected; 2_001]);
     assert_eq!(mixpanel.seen().len(), 1);
 }
@@ -249,9 +320,12 @@ async fn what_was_never_sent_can_be_sent_again() {
     let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1), increment()]).await;
     assert_eq!(kinds(&outcomes), ["retry"; 2]);
     for (outcome, path) in outcomes.into_iter().zip(["import", "engage"]) {
-        let Some(NotTaken::Retry { reason, .. }) = outcome else { panic!("{outcome:?}") };
+        let Some(NotTaken::Retry { reason, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert!(
-            reason.starts_with(&format!("{url}/{path}: ")) && reason.to_lowercase().contains("refused"),
+            reason.starts_with(&format!("{url}/{path}: "))
+                && reason.to_lowercase().contains("refused"),
             "{reason}"
         );
     }
@@ -296,7 +370,10 @@ async fn http_2_is_offered() {
         stream.read_exact(&mut hello).await.unwrap();
         hello
     };
-    let (hello, _) = tokio::join!(hello, deliver(&url, Duration::from_secs(30), vec![event(1)]));
+    let (hello, _) = tokio::join!(
+        hello,
+        deliver(&url, Duration::from_secs(30), vec![event(1)])
+    );
     let offers = |protocol: &[u8]| hello.windows(protocol.len()).any(|some| some == protocol);
     assert!(offers(b"\x02h2\x08http/1.1"), "in the order of preference");
 }

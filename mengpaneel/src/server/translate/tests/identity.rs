@@ -6,14 +6,20 @@ use super::*;
 
 #[test]
 fn identifying_the_anonymous_links_them_and_keeps_the_device() {
-    let translation = said(anonymous(), json!([[["identify"], ["42"]], [["track"], ["E"]]]));
+    let translation = said(
+        anonymous(),
+        json!([[["identify"], ["42"]], [["track"], ["E"]]]),
+    );
     let anonymous = format!("$device:{DEVICE}");
     let me = json!({"distinct_id": "42", "$user_id": "42"});
     let mut identify = me.clone();
     identify["$anon_distinct_id"] = json!(anonymous);
     identify["$identified_id"] = json!("42");
     identify["$anon_id"] = json!(DEVICE);
-    assert_eq!(bodies(&translation), [event("$identify", identify), event("E", me)]);
+    assert_eq!(
+        bodies(&translation),
+        [event("$identify", identify), event("E", me)]
+    );
     for message in &translation.messages {
         assert_eq!(message.body["properties"]["$device_id"], DEVICE);
     }
@@ -28,37 +34,62 @@ fn the_profile_of_who_was_given_an_alias_is_the_users() {
 
 #[test]
 fn an_alias_names_the_anonymous_and_later_events_stay_with_them() {
-    let calls = json!([[["alias"], ["42"]], [["identify"], ["42"]], [["track"], ["Sign Up"]]]);
+    let calls = json!([
+        [["alias"], ["42"]],
+        [["identify"], ["42"]],
+        [["track"], ["Sign Up"]]
+    ]);
     let translation = said(anonymous(), calls);
     let told: Vec<(&str, &str)> = translation
         .messages
         .iter()
         .map(|message| {
             let id = &message.body["properties"]["distinct_id"];
-            (message.body["event"].as_str().unwrap(), id.as_str().unwrap())
+            (
+                message.body["event"].as_str().unwrap(),
+                id.as_str().unwrap(),
+            )
         })
         .collect();
     let anonymous = format!("$device:{DEVICE}");
     let anonymous = anonymous.as_str();
-    assert_eq!(told, [("$create_alias", anonymous), ("$identify", "42"), ("Sign Up", anonymous)]);
+    assert_eq!(
+        told,
+        [
+            ("$create_alias", anonymous),
+            ("$identify", "42"),
+            ("Sign Up", anonymous)
+        ]
+    );
     assert_eq!(translation.messages[0].body["properties"]["alias"], "42");
     assert_eq!(translation.messages[2].body["properties"]["$user_id"], "42");
 }
 
 #[test]
 fn an_alias_where_nobody_is_known_is_who_it_is() {
-    let translation = said(Visitor::default(), json!([[["alias"], ["42"]], [["track"], ["E"]]]));
+    let translation = said(
+        Visitor::default(),
+        json!([[["alias"], ["42"]], [["track"], ["E"]]]),
+    );
     let me = json!({"distinct_id": "42", "$user_id": "42"});
     assert_eq!(bodies(&translation), [event("E", me)]);
 }
 
 #[test]
 fn after_an_alias_the_cookie_still_says_who_it_is() {
-    let visitor = visitor(&json!({"distinct_id": "$device:x", "$user_id": "42", "$device_id": "x"}));
-    let calls = json!([[["identify"], ["42"]], [["track"], ["E"]], [["people", "set"], ["a", 1]]]);
+    let visitor =
+        visitor(&json!({"distinct_id": "$device:x", "$user_id": "42", "$device_id": "x"}));
+    let calls = json!([
+        [["identify"], ["42"]],
+        [["track"], ["E"]],
+        [["people", "set"], ["a", 1]]
+    ]);
     let translation = said(visitor, calls);
     assert_eq!(translation.messages.len(), 2);
-    assert_eq!(translation.messages[0].body["properties"]["distinct_id"], "42");
+    assert_eq!(
+        translation.messages[0].body["properties"]["distinct_id"],
+        "42"
+    );
     assert_eq!(translation.messages[1].body["$distinct_id"], "42");
 }
 
@@ -70,7 +101,10 @@ fn a_profile_waits_for_who_is_identified_and_the_anonymous_have_none() {
     assert_eq!(translation.messages[0].body["$distinct_id"], "42");
 
     for visitor in [anonymous(), Visitor::default()] {
-        let translation = said(visitor, json!([[["people", "set"], ["a", 1]], [["set_group"], ["g", "1"]]]));
+        let translation = said(
+            visitor,
+            json!([[["people", "set"], ["a", 1]], [["set_group"], ["g", "1"]]]),
+        );
         assert_eq!(translation.messages, []);
         assert_eq!(translation.refused.len(), 1);
     }
@@ -79,7 +113,10 @@ fn a_profile_waits_for_who_is_identified_and_the_anonymous_have_none() {
 #[test]
 fn with_no_identity_at_all_an_event_is_nobodys() {
     let translation = said(Visitor::default(), json!([[["track"], ["E"]]]));
-    assert_eq!(bodies(&translation), [event("E", json!({"distinct_id": ""}))]);
+    assert_eq!(
+        bodies(&translation),
+        [event("E", json!({"distinct_id": ""}))]
+    );
 }
 
 #[test]
@@ -97,7 +134,9 @@ fn the_cookie_lends_super_properties_and_timers() {
 fn what_an_event_was_stamped_with_stays() {
     let stamps = json!({"distinct_id": "41", "$user_id": "41", "$device_id": "other", "$insert_id": "i", "time": 7});
     let mut visitor = user("42");
-    visitor.cookie = Some(cookie(&json!({"distinct_id": "42", "$user_id": "42", "$device_id": DEVICE, "Plan": "Pro"})));
+    visitor.cookie = Some(cookie(
+        &json!({"distinct_id": "42", "$user_id": "42", "$device_id": DEVICE, "Plan": "Pro"}),
+    ));
     let translation = said(visitor.clone(), json!([[["track"], ["E", stamps.clone()]]]));
     let properties = &translation.messages[0].body["properties"];
     for (key, value) in stamps.as_object().unwrap() {

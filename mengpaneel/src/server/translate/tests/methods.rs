@@ -46,13 +46,22 @@ fn a_track_says_an_event() {
     check([
         (json!([[["track"], ["E"]]]), json!([e(json!({}))])),
         (json!([[["track"], ["E", null]]]), json!([e(json!({}))])),
-        (json!([[["track"], ["E", {"token": "x"}]]]), json!([e(json!({}))])),
+        (
+            json!([[["track"], ["E", {"token": "x"}]]]),
+            json!([e(json!({}))]),
+        ),
         (
             json!([[["track_with_groups"], ["E", {"a": 1}, {"company": ["acme"], "x": null}]]]),
             json!([e(json!({"a": 1, "company": ["acme"]}))]),
         ),
-        (json!([[["track_pageview"], []]]), json!([event("$mp_web_page_view", with(json!({})))])),
-        (json!([[["track_pageview"], [{"a": 1}, {"event_name": "E"}]]]), json!([e(json!({"a": 1}))])),
+        (
+            json!([[["track_pageview"], []]]),
+            json!([event("$mp_web_page_view", with(json!({})))]),
+        ),
+        (
+            json!([[["track_pageview"], [{"a": 1}, {"event_name": "E"}]]]),
+            json!([e(json!({"a": 1}))]),
+        ),
         (
             json!([[["time_event"], ["E", 1000]], [["track"], ["E", {"time": 2500}]], [["track"], ["E"]]]),
             json!([e(json!({"$duration": 1500.0})), e(json!({}))]),
@@ -72,21 +81,40 @@ fn super_properties_go_with_each_event_unless_it_is_disabled() {
                    [["register_once"], [{"c": 3}, 0]], [["track"], ["E"]]]),
             json!([e(json!({"a": 1, "b": 2, "c": 3, "d": 2}))]),
         ),
-        (json!([[["register"], [{"a": 1}]], [["unregister"], ["a"]], [["track"], ["E"]]]), json!([e(json!({}))])),
+        (
+            json!([[["register"], [{"a": 1}]], [["unregister"], ["a"]], [["track"], ["E"]]]),
+            json!([e(json!({}))]),
+        ),
         (json!([[["disable"], []], [["track"], ["E"]]]), json!([])),
-        (json!([[["disable"], [["E"]]], [["track"], ["E"]], [["track"], ["F"]]]), json!([event("F", with(json!({})))])),
+        (
+            json!([
+                [["disable"], [["E"]]],
+                [["track"], ["E"]],
+                [["track"], ["F"]]
+            ]),
+            json!([event("F", with(json!({})))]),
+        ),
     ]);
 }
 
 #[test]
 fn an_event_is_of_who_is_identified() {
     check([
-        (json!([[["identify"], ["42"]], [["track"], ["E"]]]), json!([e(json!({}))])),
+        (
+            json!([[["identify"], ["42"]], [["track"], ["E"]]]),
+            json!([e(json!({}))]),
+        ),
         (
             json!([[["identify"], ["43"]]]),
-            json!([event("$identify", json!({"distinct_id": "43", "$user_id": "43", "$anon_distinct_id": "42"}))]),
+            json!([event(
+                "$identify",
+                json!({"distinct_id": "43", "$user_id": "43", "$anon_distinct_id": "42"})
+            )]),
         ),
-        (json!([[["reset"], []], [["track"], ["E"]]]), json!([event("E", json!({"distinct_id": ""}))])),
+        (
+            json!([[["reset"], []], [["track"], ["E"]]]),
+            json!([event("E", json!({"distinct_id": ""}))]),
+        ),
         (
             json!([[["reset"], []], [["identify"], ["43"]], [["track"], ["E"]]]),
             json!([event("E", json!({"distinct_id": "43", "$user_id": "43"}))]),
@@ -99,7 +127,10 @@ fn a_users_groups_go_with_each_event_and_into_the_profile() {
     check([
         (
             json!([[["set_group"], ["company", "acme"]], [["track"], ["E"]]]),
-            json!([profile("$set", json!({"company": ["acme"]})), e(json!({"company": ["acme"]}))]),
+            json!([
+                profile("$set", json!({"company": ["acme"]})),
+                e(json!({"company": ["acme"]}))
+            ]),
         ),
         (
             json!([
@@ -121,25 +152,58 @@ fn a_users_groups_go_with_each_event_and_into_the_profile() {
 #[test]
 fn a_profile_is_changed_by_one_operation_a_call() {
     check([
-        (json!([[["people", "set"], [{"a": 1, "$token": "x"}]]]), json!([profile("$set", json!({"a": 1}))])),
-        (json!([[["people", "set"], ["a", 1]]]), json!([profile("$set", json!({"a": 1}))])),
-        (json!([[["people", "set_once"], ["a", 1]]]), json!([profile("$set_once", json!({"a": 1}))])),
-        (json!([[["people", "unset"], ["a"]]]), json!([profile("$unset", json!(["a"]))])),
-        (json!([[["people", "unset"], [["a", "b"]]]]), json!([profile("$unset", json!(["a", "b"]))])),
-        (json!([[["people", "increment"], ["a"]]]), json!([profile("$add", json!({"a": 1}))])),
-        (json!([[["people", "increment"], ["a", -2.5]]]), json!([profile("$add", json!({"a": -2.5}))])),
+        (
+            json!([[["people", "set"], [{"a": 1, "$token": "x"}]]]),
+            json!([profile("$set", json!({"a": 1}))]),
+        ),
+        (
+            json!([[["people", "set"], ["a", 1]]]),
+            json!([profile("$set", json!({"a": 1}))]),
+        ),
+        (
+            json!([[["people", "set_once"], ["a", 1]]]),
+            json!([profile("$set_once", json!({"a": 1}))]),
+        ),
+        (
+            json!([[["people", "unset"], ["a"]]]),
+            json!([profile("$unset", json!(["a"]))]),
+        ),
+        (
+            json!([[["people", "unset"], [["a", "b"]]]]),
+            json!([profile("$unset", json!(["a", "b"]))]),
+        ),
+        (
+            json!([[["people", "increment"], ["a"]]]),
+            json!([profile("$add", json!({"a": 1}))]),
+        ),
+        (
+            json!([[["people", "increment"], ["a", -2.5]]]),
+            json!([profile("$add", json!({"a": -2.5}))]),
+        ),
         (
             json!([[["people", "increment"], [{"a": 1, "b": "2", "c": "x"}]]]),
             json!([profile("$add", json!({"a": 1, "b": 2}))]),
         ),
-        (json!([[["people", "append"], ["a", 1]]]), json!([profile("$append", json!({"a": 1}))])),
-        (json!([[["people", "remove"], [{"a": 1}]]]), json!([profile("$remove", json!({"a": 1}))])),
+        (
+            json!([[["people", "append"], ["a", 1]]]),
+            json!([profile("$append", json!({"a": 1}))]),
+        ),
+        (
+            json!([[["people", "remove"], [{"a": 1}]]]),
+            json!([profile("$remove", json!({"a": 1}))]),
+        ),
         (
             json!([[["people", "union"], [{"a": 1, "b": [1, 2]}]]]),
             json!([profile("$union", json!({"a": [1], "b": [1, 2]}))]),
         ),
-        (json!([[["people", "clear_charges"], []]]), json!([profile("$set", json!({"$transactions": []}))])),
-        (json!([[["people", "delete_user"], []]]), json!([profile("$delete", json!(""))])),
+        (
+            json!([[["people", "clear_charges"], []]]),
+            json!([profile("$set", json!({"$transactions": []}))]),
+        ),
+        (
+            json!([[["people", "delete_user"], []]]),
+            json!([profile("$delete", json!(""))]),
+        ),
     ]);
 }
 
@@ -149,11 +213,15 @@ fn a_charge_is_appended_as_of_when_it_was_recorded() {
     check([
         (
             json!([[["people", "track_charge"], [12.5]]]),
-            json!([charge(json!({"$amount": 12.5, "$time": "2024-03-09T16:14:23"}))]),
+            json!([charge(
+                json!({"$amount": 12.5, "$time": "2024-03-09T16:14:23"})
+            )]),
         ),
         (
             json!([[["people", "track_charge"], ["5", {"$time": "2020-02-29T00:00:00", "SKU": "a"}]]]),
-            json!([charge(json!({"$amount": 5, "$time": "2020-02-29T00:00:00", "SKU": "a"}))]),
+            json!([charge(
+                json!({"$amount": 5, "$time": "2020-02-29T00:00:00", "SKU": "a"})
+            )]),
         ),
     ]);
 }
@@ -161,16 +229,34 @@ fn a_charge_is_appended_as_of_when_it_was_recorded() {
 #[test]
 fn a_group_is_changed_by_one_operation_a_call() {
     check([
-        (json!([[["get_group", "set"], ["company", "acme", {"a": 1}]]]), json!([group("$set", json!({"a": 1}))])),
-        (json!([[["get_group", "set"], ["company", "acme", "a", 1]]]), json!([group("$set", json!({"a": 1}))])),
+        (
+            json!([[["get_group", "set"], ["company", "acme", {"a": 1}]]]),
+            json!([group("$set", json!({"a": 1}))]),
+        ),
+        (
+            json!([[["get_group", "set"], ["company", "acme", "a", 1]]]),
+            json!([group("$set", json!({"a": 1}))]),
+        ),
         (
             json!([[["get_group", "set_once"], ["company", "acme", {"a": 1}]]]),
             json!([group("$set_once", json!({"a": 1}))]),
         ),
-        (json!([[["get_group", "unset"], ["company", "acme", "a"]]]), json!([group("$unset", json!(["a"]))])),
-        (json!([[["get_group", "union"], ["company", "acme", "a", 1]]]), json!([group("$union", json!({"a": [1]}))])),
-        (json!([[["get_group", "remove"], ["company", "acme", "a", 1]]]), json!([group("$remove", json!({"a": 1}))])),
-        (json!([[["get_group", "delete"], ["company", "acme"]]]), json!([group("$delete", json!(""))])),
+        (
+            json!([[["get_group", "unset"], ["company", "acme", "a"]]]),
+            json!([group("$unset", json!(["a"]))]),
+        ),
+        (
+            json!([[["get_group", "union"], ["company", "acme", "a", 1]]]),
+            json!([group("$union", json!({"a": [1]}))]),
+        ),
+        (
+            json!([[["get_group", "remove"], ["company", "acme", "a", 1]]]),
+            json!([group("$remove", json!({"a": 1}))]),
+        ),
+        (
+            json!([[["get_group", "delete"], ["company", "acme"]]]),
+            json!([group("$delete", json!(""))]),
+        ),
     ]);
 }
 

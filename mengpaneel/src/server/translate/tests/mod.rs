@@ -20,8 +20,7 @@ use crate::visitor::Visitor;
 const PARCEL: &str = "018e23fe-7a7b-7000-8000-000000000001";
 const PARCEL_TIME: u64 = 0x018e_23fe_7a7b;
 const DEVICE: &str = "6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f";
-const CHROME: &str =
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
 
 fn cookie(stored: &Value) -> String {
     utf8_percent_encode(&stored.to_string(), NON_ALPHANUMERIC).to_string()
@@ -36,12 +35,20 @@ fn user(id: &str) -> Visitor {
 }
 
 fn visitor(stored: &Value) -> Visitor {
-    Visitor { cookie: Some(cookie(stored)), ..Visitor::default() }
+    Visitor {
+        cookie: Some(cookie(stored)),
+        ..Visitor::default()
+    }
 }
 
 fn parcel(visitor: Visitor, tracking: Value) -> Parcel {
-    let mut parcel =
-        Parcel::new(visitor, Calls { tracking: serde_json::from_value(tracking).unwrap(), ..Calls::default() });
+    let mut parcel = Parcel::new(
+        visitor,
+        Calls {
+            tracking: serde_json::from_value(tracking).unwrap(),
+            ..Calls::default()
+        },
+    );
     parcel.id = Uuid::parse_str(PARCEL).unwrap();
     parcel
 }
@@ -52,7 +59,17 @@ fn said(visitor: Visitor, tracking: Value) -> Translation {
 
 /// What each message adds to what every message has.
 fn bodies(translation: &Translation) -> Vec<Value> {
-    let usual = ["token", "$token", "mp_lib", "$lib_version", "$insert_id", "time", "$time", "$device_id", "$ip"];
+    let usual = [
+        "token",
+        "$token",
+        "mp_lib",
+        "$lib_version",
+        "$insert_id",
+        "time",
+        "$time",
+        "$device_id",
+        "$ip",
+    ];
     let mut bodies = Vec::new();
     for message in &translation.messages {
         let mut body = message.body.clone();

@@ -43,19 +43,31 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<i16>().prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
         ".{0,12}".prop_map(Value::from),
-        select(vec!["7", "8", "$device:x", "undefined", "0", "", "1700000000", DEVICE]).prop_map(Value::from),
+        select(vec![
+            "7",
+            "8",
+            "$device:x",
+            "undefined",
+            "0",
+            "",
+            "1700000000",
+            DEVICE
+        ])
+        .prop_map(Value::from),
         (250..260_usize).prop_map(|long| Value::from("ä".repeat(long))),
     ];
     leaf.prop_recursive(2, 12, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec((key(), inner), 0..4).prop_map(|entries| Value::from(entries.into_iter().collect::<Map<_, _>>())),
+            vec((key(), inner), 0..4)
+                .prop_map(|entries| Value::from(entries.into_iter().collect::<Map<_, _>>())),
         ]
     })
 }
 
 fn properties() -> impl Strategy<Value = Value> {
-    vec((key(), value()), 0..6).prop_map(|entries| Value::from(entries.into_iter().collect::<Map<_, _>>()))
+    vec((key(), value()), 0..6)
+        .prop_map(|entries| Value::from(entries.into_iter().collect::<Map<_, _>>()))
 }
 
 fn call() -> impl Strategy<Value = Value> {
@@ -76,21 +88,51 @@ fn call() -> impl Strategy<Value = Value> {
 }
 
 fn somebody() -> impl Strategy<Value = Visitor> {
-    let text = |texts: Vec<Option<&'static str>>| select(texts).prop_map(|text| text.map(str::to_owned));
-    let urls = vec![None, Some("https://a.b/c?d=e"), Some("https://a.b/?utm_source=x&utm_source=y"), Some("no url")];
+    let text =
+        |texts: Vec<Option<&'static str>>| select(texts).prop_map(|text| text.map(str::to_owned));
+    let urls = vec![
+        None,
+        Some("https://a.b/c?d=e"),
+        Some("https://a.b/?utm_source=x&utm_source=y"),
+        Some("no url"),
+    ];
     let referrers = vec![None, Some(""), Some("https://c.d/e"), Some("nowhere")];
     let agents = vec![None, Some(CHROME), Some("Googlebot/2.1"), Some("")];
-    let ids = select(vec![json!("7"), json!(format!("$device:{DEVICE}")), json!("undefined"), Value::Null]);
-    (ids, properties(), any::<bool>(), text(urls), text(referrers), text(agents), text(vec![None, Some("192.0.2.7")]))
-        .prop_map(|(id, mut stored, is_known, url, referrer, user_agent, ip)| {
-            stored["distinct_id"] = id.clone();
-            stored["$device_id"] = DEVICE.into();
-            if is_known {
-                stored["$user_id"] = id;
-            }
-            let cookie = visitor(&stored).cookie.filter(|_| !stored["distinct_id"].is_null());
-            Visitor { cookie, ip, user_agent, url, referrer, ..Visitor::default() }
-        })
+    let ids = select(vec![
+        json!("7"),
+        json!(format!("$device:{DEVICE}")),
+        json!("undefined"),
+        Value::Null,
+    ]);
+    (
+        ids,
+        properties(),
+        any::<bool>(),
+        text(urls),
+        text(referrers),
+        text(agents),
+        text(vec![None, Some("192.0.2.7")]),
+    )
+        .prop_map(
+            |(id, mut stored, is_known, url, referrer, user_agent, ip)| {
+                stored["distinct_id"] = id.clone();
+                stored["$device_id"] = DEVICE.into();
+                if is_known {
+                    stored["$user_id"] = id;
+                }
+                let cookie = visitor(&stored)
+                    .cookie
+                    .filter(|_| !stored["distinct_id"].is_null());
+                Visitor {
+                    cookie,
+                    ip,
+                    user_agent,
+                    url,
+                    referrer,
+                    ..Visitor::default()
+                }
+            },
+        )
 }
 
 proptest! {

@@ -11,7 +11,10 @@ fn an_event_carries_what_a_browser_would_have_added() {
     visitor.user_agent = Some(CHROME.into());
     visitor.url = Some("https://example.com/posts?utm_source=news+letter&gclid=x&a=b".into());
     visitor.referrer = Some("https://search.example:8080/?q=1".into());
-    let translation = said(visitor, json!([[["track"], ["Play", {"Song": "Blue", "$os": "mine"}]]]));
+    let translation = said(
+        visitor,
+        json!([[["track"], ["Play", {"Song": "Blue", "$os": "mine"}]]]),
+    );
     assert_eq!(
         translation.messages[0].body,
         event(
@@ -64,7 +67,11 @@ fn a_machine_lends_no_address_browser_or_url() {
         referrer: Some("https://example.com/".into()),
         ..Visitor::default()
     };
-    let calls = json!([[["identify"], ["42"]], [["track"], ["E"]], [["people", "set"], ["a", 1]]]);
+    let calls = json!([
+        [["identify"], ["42"]],
+        [["track"], ["E"]],
+        [["people", "set"], ["a", 1]]
+    ]);
     let mut parcel = parcel(visitor, calls);
     parcel.via_server = true;
     let translation = translate("t", &parcel);
@@ -75,15 +82,22 @@ fn a_machine_lends_no_address_browser_or_url() {
 
     parcel.visitor.has_session = true;
     let translation = translate("t", &parcel);
-    assert_eq!(translation.messages[0].body["properties"]["ip"], "203.0.113.7");
+    assert_eq!(
+        translation.messages[0].body["properties"]["ip"],
+        "203.0.113.7"
+    );
     assert_eq!(translation.messages[1].body["$ip"], "203.0.113.7");
     assert_eq!(translation.messages[1].body["$set"]["$browser"], "Chrome");
 }
 
 #[test]
 fn a_visitor_who_opts_out_is_left_alone_from_then_on() {
-    let calls =
-        json!([[["track"], ["E"]], [["opt_out_tracking"], []], [["track"], ["F"]], [["people", "set"], ["a", 1]]]);
+    let calls = json!([
+        [["track"], ["E"]],
+        [["opt_out_tracking"], []],
+        [["track"], ["F"]],
+        [["people", "set"], ["a", 1]]
+    ]);
     let translation = said(user("42"), calls);
     assert_eq!(translation.messages.len(), 1);
     assert_eq!(translation.refused.len(), 1);
@@ -91,10 +105,20 @@ fn a_visitor_who_opts_out_is_left_alone_from_then_on() {
 
 #[test]
 fn translating_twice_says_the_same() {
-    let parcel = parcel(anonymous(), json!([[["identify"], ["42"]], [["track"], ["E"]], [["track"], ["E"]]]));
+    let parcel = parcel(
+        anonymous(),
+        json!([
+            [["identify"], ["42"]],
+            [["track"], ["E"]],
+            [["track"], ["E"]]
+        ]),
+    );
     let translation = translate("t", &parcel);
     assert_eq!(translation, translate("t", &parcel));
-    let ids: std::collections::HashSet<String> =
-        translation.messages.iter().map(|message| message.body["properties"]["$insert_id"].to_string()).collect();
+    let ids: std::collections::HashSet<String> = translation
+        .messages
+        .iter()
+        .map(|message| message.body["properties"]["$insert_id"].to_string())
+        .collect();
     assert_eq!(ids.len(), 3);
 }

@@ -15,14 +15,24 @@ const SAME: &str = "the same";
 /// The calls of the user 42, what the browser sends for them, and why the server differs.
 fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
     vec![
-        (Method::Track, json!([[["track"], ["E", {"a": 1}]]]), SAME, ""),
+        (
+            Method::Track,
+            json!([[["track"], ["E", {"a": 1}]]]),
+            SAME,
+            "",
+        ),
         (
             Method::TrackPageview,
             json!([[["track_pageview"], []]]),
             "the same, and `current_page_title`",
             "a server does not know the title",
         ),
-        (Method::TrackWithGroups, json!([[["track_with_groups"], ["E", {"a": 1}, {"company": "acme"}]]]), SAME, ""),
+        (
+            Method::TrackWithGroups,
+            json!([[["track_with_groups"], ["E", {"a": 1}, {"company": "acme"}]]]),
+            SAME,
+            "",
+        ),
         (
             Method::TimeEvent,
             json!([[["time_event"], ["E", 1_000]], [["track"], ["E", {"time": 2_500}]]]),
@@ -35,7 +45,12 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             SAME,
             "for this request: a server writes no cookie",
         ),
-        (Method::RegisterOnce, json!([[["register_once"], [{"a": 1}]], [["track"], ["E"]]]), SAME, "as `register`"),
+        (
+            Method::RegisterOnce,
+            json!([[["register_once"], [{"a": 1}]], [["track"], ["E"]]]),
+            SAME,
+            "as `register`",
+        ),
         (
             Method::Unregister,
             json!([[["register"], [{"a": 1}]], [["unregister"], ["a"]], [["track"], ["E"]]]),
@@ -60,7 +75,12 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             "the event, of a new device",
             "a server cannot know the device that the browser makes up: the event is nobody's",
         ),
-        (Method::SetGroup, json!([[["set_group"], ["company", "acme"]], [["track"], ["E"]]]), SAME, ""),
+        (
+            Method::SetGroup,
+            json!([[["set_group"], ["company", "acme"]], [["track"], ["E"]]]),
+            SAME,
+            "",
+        ),
         (
             Method::AddGroup,
             json!([[["add_group"], ["company", "acme"]], [["track"], ["E"]]]),
@@ -73,7 +93,16 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             "the same for the profile; events keep the group",
             "mixpanel-js registers a property `group_key` by mistake",
         ),
-        (Method::Disable, json!([[["disable"], [["E"]]], [["track"], ["E"]], [["track"], ["F"]]]), SAME, ""),
+        (
+            Method::Disable,
+            json!([
+                [["disable"], [["E"]]],
+                [["track"], ["E"]],
+                [["track"], ["F"]]
+            ]),
+            SAME,
+            "",
+        ),
         (
             Method::OptOutTracking,
             json!([[["opt_out_tracking"], []], [["track"], ["E"]]]),
@@ -98,7 +127,9 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
 /// The same, for what changes profiles.
 fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
     let group = |method: &str, rest: Value| {
-        let Value::Array(rest) = rest else { panic!("arguments are a list") };
+        let Value::Array(rest) = rest else {
+            panic!("arguments are a list")
+        };
         let args = [vec![json!("company"), json!("acme")], rest].concat();
         json!([[["get_group", method], args]])
     };
@@ -110,7 +141,12 @@ fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
             SAME,
             "said again with nothing in between it is not sent again for 15 minutes",
         ),
-        (Method::PeopleSetOnce, people("set_once", json!([{"a": 1}])), SAME, ""),
+        (
+            Method::PeopleSetOnce,
+            people("set_once", json!([{"a": 1}])),
+            SAME,
+            "",
+        ),
         (Method::PeopleUnset, people("unset", json!(["a"])), SAME, ""),
         (
             Method::PeopleIncrement,
@@ -118,16 +154,36 @@ fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
             SAME,
             "a number written as text is sent as a number",
         ),
-        (Method::PeopleAppend, people("append", json!(["a", 1])), SAME, ""),
-        (Method::PeopleRemove, people("remove", json!(["a", 1])), SAME, ""),
-        (Method::PeopleUnion, people("union", json!(["a", 1])), SAME, ""),
+        (
+            Method::PeopleAppend,
+            people("append", json!(["a", 1])),
+            SAME,
+            "",
+        ),
+        (
+            Method::PeopleRemove,
+            people("remove", json!(["a", 1])),
+            SAME,
+            "",
+        ),
+        (
+            Method::PeopleUnion,
+            people("union", json!(["a", 1])),
+            SAME,
+            "",
+        ),
         (
             Method::PeopleTrackCharge,
             people("track_charge", json!([12.5])),
             "nothing",
             "mixpanel-js ignores it since 2.65; Mixpanel's libraries for servers do not. A page's charges go by the server",
         ),
-        (Method::PeopleClearCharges, people("clear_charges", json!([])), SAME, ""),
+        (
+            Method::PeopleClearCharges,
+            people("clear_charges", json!([])),
+            SAME,
+            "",
+        ),
         (
             Method::PeopleDeleteUser,
             people("delete_user", json!([])),
@@ -135,10 +191,25 @@ fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
             "Mixpanel does not look at the value",
         ),
         (Method::GroupSet, group("set", json!([{"a": 1}])), SAME, ""),
-        (Method::GroupSetOnce, group("set_once", json!([{"a": 1}])), SAME, ""),
+        (
+            Method::GroupSetOnce,
+            group("set_once", json!([{"a": 1}])),
+            SAME,
+            "",
+        ),
         (Method::GroupUnset, group("unset", json!(["a"])), SAME, ""),
-        (Method::GroupUnion, group("union", json!(["a", 1])), SAME, ""),
-        (Method::GroupRemove, group("remove", json!(["a", 1])), SAME, ""),
+        (
+            Method::GroupUnion,
+            group("union", json!(["a", 1])),
+            SAME,
+            "",
+        ),
+        (
+            Method::GroupRemove,
+            group("remove", json!(["a", 1])),
+            SAME,
+            "",
+        ),
         (Method::GroupDelete, group("delete", json!([])), SAME, ""),
     ]
 }
@@ -153,7 +224,11 @@ fn written(calls: &Value) -> String {
     let written = calls.iter().map(|call| {
         let args: Vec<String> = call.args().iter().map(Value::to_string).collect();
         match call.method().path().as_slice() {
-            ["get_group", method] => format!("`get_group({}).{method}({})`", args[..2].join(","), args[2..].join(",")),
+            ["get_group", method] => format!(
+                "`get_group({}).{method}({})`",
+                args[..2].join(","),
+                args[2..].join(",")
+            ),
             path => format!("`{}({})`", path.join("."), args.join(",")),
         }
     });
@@ -165,9 +240,16 @@ fn sent(calls: &Value) -> String {
     let translation = said(user("42"), calls.clone());
     let mut bodies = bodies(&translation);
     for body in &mut bodies {
-        let ids = if body.get("event").is_some() { &mut body["properties"] } else { &mut *body };
+        let ids = if body.get("event").is_some() {
+            &mut body["properties"]
+        } else {
+            &mut *body
+        };
         ids.as_object_mut().unwrap().retain(|key, value| {
-            !matches!((key.as_str(), value.as_str()), ("$user_id" | "distinct_id" | "$distinct_id", Some("42")))
+            !matches!(
+                (key.as_str(), value.as_str()),
+                ("$user_id" | "distinct_id" | "$distinct_id", Some("42"))
+            )
         });
     }
     let messages: Vec<String> = bodies.iter().map(|body| format!("`{body}`")).collect();
@@ -179,11 +261,14 @@ fn sent(calls: &Value) -> String {
 }
 
 fn table() -> String {
-    let head =
-        "| calls | what the browser sends | what the server sends | why it differs |\n| --- | --- | --- | --- |\n";
-    let rows = rows()
-        .into_iter()
-        .map(|(_, calls, browser, why)| format!("| {} | {browser} | {} | {why} |\n", written(&calls), sent(&calls)));
+    let head = "| calls | what the browser sends | what the server sends | why it differs |\n| --- | --- | --- | --- |\n";
+    let rows = rows().into_iter().map(|(_, calls, browser, why)| {
+        format!(
+            "| {} | {browser} | {} | {why} |\n",
+            written(&calls),
+            sent(&calls)
+        )
+    });
     std::iter::once(head.to_owned()).chain(rows).collect()
 }
 
@@ -191,7 +276,11 @@ fn table() -> String {
 fn each_method_has_its_row_and_the_guide_has_the_table() {
     let shown: Vec<Method> = rows().into_iter().map(|(method, ..)| method).collect();
     for method in Method::ALL {
-        assert_eq!(shown.iter().filter(|shown| *shown == method).count(), 1, "{method}");
+        assert_eq!(
+            shown.iter().filter(|shown| *shown == method).count(),
+            1,
+            "{method}"
+        );
     }
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/translation.md");
     let text = std::fs::read_to_string(&page).unwrap();
@@ -201,7 +290,11 @@ fn each_method_has_its_row_and_the_guide_has_the_table() {
     if std::env::var_os("MAKE_GUIDE").is_some() {
         std::fs::write(&page, &made).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&page).unwrap(), made, "MAKE_GUIDE=1 makes it anew");
+    assert_eq!(
+        std::fs::read_to_string(&page).unwrap(),
+        made,
+        "MAKE_GUIDE=1 makes it anew"
+    );
 }
 
 #[test]

@@ -41,7 +41,9 @@ impl Drop for Redis {
 #[tokio::main]
 async fn main() {
     let mut redis = Command::new("redis-server");
-    redis.args(["--port", PORT, "--save", "", "--appendonly", "no"]).stdout(Stdio::null());
+    redis
+        .args(["--port", PORT, "--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null());
     let _redis = Redis(redis.spawn().expect("redis-server"));
     let url = format!("redis://127.0.0.1:{PORT}/");
     let connection = loop {
@@ -50,7 +52,8 @@ async fn main() {
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
-    let storage: RedisStorage<Event> = RedisStorage::new(connection).with_config(Config::default().batch_size(1_000));
+    let storage: RedisStorage<Event> =
+        RedisStorage::new(connection).with_config(Config::default().batch_size(1_000));
 
     let began = Instant::now();
     let pushers: Vec<_> = (0..AT_ONCE)
@@ -59,7 +62,11 @@ async fn main() {
             tokio::spawn(async move {
                 for number in (pusher..JOBS).step_by(AT_ONCE) {
                     let properties = serde_json::to_value(properties(number)).expect("JSON");
-                    let event = Event { name: "Create Blog Post".into(), user: user(number), properties };
+                    let event = Event {
+                        name: "Create Blog Post".into(),
+                        user: user(number),
+                        properties,
+                    };
                     storage.push(event).await.expect("it is pushed");
                 }
             })
@@ -71,12 +78,19 @@ async fn main() {
     let pushed = began.elapsed();
 
     let began = Instant::now();
-    let worker = WorkerBuilder::new("figures").backend(storage).concurrency(1_000).build(deliver);
+    let worker = WorkerBuilder::new("figures")
+        .backend(storage)
+        .concurrency(1_000)
+        .build(deliver);
     tokio::spawn(worker.run());
     while DONE.load(Ordering::Relaxed) < JOBS {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let drained = began.elapsed();
     let each = |took: Duration| took.as_secs_f64() * 1e6 / JOBS as f64;
-    println!("apalis 1 on Redis: {:.2} µs to push one, {:.0} drained a second", each(pushed), 1e6 / each(drained));
+    println!(
+        "apalis 1 on Redis: {:.2} µs to push one, {:.0} drained a second",
+        each(pushed),
+        1e6 / each(drained)
+    );
 }

@@ -20,7 +20,9 @@ async fn main() {
         let mut event = Event::new("Create Blog Post".to_owned(), user(number));
         let properties = properties(number);
         event.insert_prop("Title", properties.title).expect("JSON");
-        event.insert_prop("Number", properties.number).expect("JSON");
+        event
+            .insert_prop("Number", properties.number)
+            .expect("JSON");
         event.insert_prop("Plan", properties.plan).expect("JSON");
         client.capture(event);
     }
