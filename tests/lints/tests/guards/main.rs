@@ -1,5 +1,4 @@
 //! Guards of arms that bind, which Rust has since 1.95. An older compiler must not even read them.
 
 #[cfg(guards_bind)]
-#[path = "guards/binding.rs"]
 mod binding;

@@ -17,9 +17,9 @@ use crate::written::{Reader, Style, escape, json, text_as_json, write_value};
 mod tests;
 
 // What `npm run minify` in `js/` makes of the scripts beside them: each page carries these.
-const LOADER: &str = include_str!("loader.min.js");
-const VISIT: &str = include_str!("visit.min.js");
-const SILENT: &str = include_str!("silent.min.js");
+const LOADER: &str = include_str!("../loader.min.js");
+const VISIT: &str = include_str!("../visit.min.js");
+const SILENT: &str = include_str!("../silent.min.js");
 
 const OPEN: &str = "<script>\ntry {\n";
 /// Opts in under the name of the other cookie, without an event: an opt-out cookie of mixpanel-js
