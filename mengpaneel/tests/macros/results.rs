@@ -67,12 +67,12 @@ extractor!(ByAlias, Boxed<Extracted<Self>>, |known| Box::pin(
 extractor!(
     BySendBox,
     futures_util::future::BoxFuture<'static, Extracted<Self>>,
-    |known| { Box::pin(async move { check(known, Self) }) }
+    |known| Box::pin(async move { check(known, Self) })
 );
 extractor!(
     ByLocalBox,
     futures_util::future::LocalBoxFuture<'static, Extracted<Self>>,
-    |known| { Box::pin(async move { check(known, Self) }) }
+    |known| Box::pin(async move { check(known, Self) })
 );
 extractor!(
     ByEither,
