@@ -49,7 +49,7 @@ extractor!(ByReady, Ready<Extracted<Self>>, |known| ready(check(
 extractor!(
     ByFuturesReady,
     futures_util::future::Ready<Extracted<Self>>,
-    |known| { futures_util::future::ready(check(known, Self)) }
+    |known| futures_util::future::ready(check(known, Self))
 );
 extractor!(
     ByBox,
