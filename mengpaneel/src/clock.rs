@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::{Builder, Uuid};
 
 /// Milliseconds since 1970.
-pub fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -14,7 +14,7 @@ pub fn now_ms() -> u64 {
 }
 
 /// When a name was given, in milliseconds since 1970.
-pub fn ms_of(name: Uuid) -> Option<u64> {
+pub(crate) fn ms_of(name: Uuid) -> Option<u64> {
     let (seconds, nanoseconds) = name.get_timestamp()?.to_unix();
     Some(seconds * 1_000 + u64::from(nanoseconds) / 1_000_000)
 }
@@ -24,7 +24,7 @@ pub fn ms_of(name: Uuid) -> Option<u64> {
 /// What is random in them is drawn once: no two sequences give the same name, and names that leave
 /// together are short once they are compressed.
 #[derive(Debug)]
-pub struct Sequence {
+pub(crate) struct Sequence {
     random: [u8; 8],
     /// Of the last one: milliseconds since 1970, and behind them its number within the
     /// millisecond.
@@ -47,7 +47,7 @@ impl Default for Sequence {
 impl Sequence {
     /// The next one, and what the clock says: a name's own time never goes back, as the clock does
     /// where it was wrong.
-    pub fn next(&self) -> (Uuid, u64) {
+    pub(crate) fn next(&self) -> (Uuid, u64) {
         let now = now_ms();
         let next = |last: u64| (last + 1).max(now << NUMBER);
         let last = self

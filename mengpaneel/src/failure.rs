@@ -166,7 +166,7 @@ impl std::error::Error for Failure {}
 
 /// Where failures are told: one log line each, then the application's own `on_error`.
 #[derive(Clone, Default)]
-pub struct Failures {
+pub(crate) struct Failures {
     hook: Option<Hook>,
     log: Arc<Mutex<LogWindow>>,
 }
@@ -207,7 +207,7 @@ impl LogWindow {
 
 impl Failures {
     /// Tells `hook` of every failure, after the log.
-    pub fn new(hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self {
             hook: Some(Arc::new(hook)),
             ..Self::default()
@@ -215,7 +215,7 @@ impl Failures {
     }
 
     /// Logs a failure, within the bound of the log, and hands it to the application.
-    pub fn tell(&self, failure: &Failure) {
+    pub(crate) fn tell(&self, failure: &Failure) {
         let (number, unlogged) = self
             .log
             .lock()

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 /// A URL without user, password, query and fragment, whether or not it can be parsed.
 #[must_use]
-pub fn redacted_url(url: &str) -> String {
+pub(crate) fn redacted_url(url: &str) -> String {
     let url = url.trim();
     let scheme_end = url.find("://").map_or(0, |at| at + 3);
     let (scheme, mut rest) = url.split_at(scheme_end);
@@ -33,7 +33,7 @@ const MAX_SHOWN: usize = 80;
 /// A text that a visitor may have written, in quotes: control characters are escaped, and a long
 /// one is shortened. So it cannot end a line of a log, nor fill it.
 #[derive(Clone, Copy, Debug)]
-pub struct Quoted<'a>(pub &'a str);
+pub(crate) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,7 +61,7 @@ const MAX_LINE: usize = 400;
 /// A text with foreign parts on one line: control characters are escaped, and a long one is
 /// shortened.
 #[must_use]
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::new();
     let mut chars = text.trim().chars();
     for c in chars.by_ref().take(MAX_LINE) {

@@ -28,7 +28,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 /// Attributes with which mixpanel-js writes its cookies. A cookie with other attributes would stand
 /// beside mixpanel-js's own and hide it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CookieAttributes {
+pub(crate) struct CookieAttributes {
     domain: Option<String>,
     is_for_subdomains: bool,
     is_secure: bool,
@@ -40,7 +40,7 @@ pub struct CookieAttributes {
 impl CookieAttributes {
     /// The attributes under a configuration of `mixpanel.init`.
     #[must_use]
-    pub fn new(js_config: &Properties) -> Self {
+    pub(crate) fn new(js_config: &Properties) -> Self {
         let default = Self {
             is_for_subdomains: true,
             max_age: Some(Duration::days(DEFAULT_EXPIRATION_DAYS)),
@@ -51,7 +51,7 @@ impl CookieAttributes {
 
     /// The same attributes, where `options` say nothing else.
     #[must_use]
-    pub fn with(&self, options: &Properties) -> Self {
+    pub(crate) fn with(&self, options: &Properties) -> Self {
         let flag = |key: &str, otherwise| {
             options
                 .get(key)
@@ -83,7 +83,7 @@ impl CookieAttributes {
 
     /// A cookie with these attributes, for a request to this host.
     #[must_use]
-    pub fn cookie(&self, name: &str, value: &str, host: &str) -> Cookie<'static> {
+    pub(crate) fn cookie(&self, name: &str, value: &str, host: &str) -> Cookie<'static> {
         let mut cookie = self.scoped(name, utf8_percent_encode(value, ESCAPED).to_string(), host);
         if let Some(max_age) = self.max_age {
             cookie.set_max_age(max_age);
@@ -99,7 +99,7 @@ impl CookieAttributes {
 
     /// A cookie that removes the one of that name.
     #[must_use]
-    pub fn removal(&self, name: &str, host: &str) -> Cookie<'static> {
+    pub(crate) fn removal(&self, name: &str, host: &str) -> Cookie<'static> {
         let mut cookie = self.scoped(name, String::new(), host);
         cookie.set_max_age(Duration::ZERO);
         cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
@@ -124,7 +124,7 @@ impl CookieAttributes {
 
 /// The cookie that a first-time visitor is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seeding {
+pub(crate) struct Seeding {
     name: String,
     attributes: CookieAttributes,
 }
@@ -132,7 +132,7 @@ pub struct Seeding {
 impl Seeding {
     /// As `mixpanel.init` is configured. `None` where mixpanel-js keeps no cookie.
     #[must_use]
-    pub fn new(name: &str, js_config: &Properties) -> Option<Self> {
+    pub(crate) fn new(name: &str, js_config: &Properties) -> Option<Self> {
         let is_on = |key: &str| js_config.get(key).and_then(Value::as_bool) == Some(true);
         let keeps_cookie = js_config
             .get("persistence")
@@ -147,7 +147,7 @@ impl Seeding {
 
     /// The cookie of a new device, for who asked this host.
     #[must_use]
-    pub fn cookie(&self, host: &str) -> Cookie<'static> {
+    pub(crate) fn cookie(&self, host: &str) -> Cookie<'static> {
         let device = Uuid::new_v4().to_string();
         let stored = json!({"distinct_id": format!("$device:{device}"), "$device_id": device});
         self.attributes

@@ -28,7 +28,7 @@ pub enum Loader {
 }
 
 /// What a Mengpaneel was built with.
-pub struct Settings {
+pub(crate) struct Settings {
     /// The project's token; never empty.
     pub token: String,
     /// The names that travel, which a second Mengpaneel on one app suffixes.
@@ -61,7 +61,7 @@ pub struct Settings {
 
 /// What the page is told.
 #[derive(Clone, Debug)]
-pub struct PageSettings {
+pub(crate) struct PageSettings {
     /// When it gets the loader.
     pub loader: Loader,
     /// Where mixpanel-js is loaded from.
@@ -72,7 +72,7 @@ pub struct PageSettings {
 
 impl PageSettings {
     /// Where mixpanel-js in the page delivers.
-    pub fn api_host(&self) -> &str {
+    pub(crate) fn api_host(&self) -> &str {
         self.config
             .get("api_host")
             .and_then(Value::as_str)
@@ -82,7 +82,7 @@ impl PageSettings {
 
 /// The names under which things travel.
 #[derive(Clone, Debug)]
-pub struct Names {
+pub(crate) struct Names {
     /// The suffix of a second Mengpaneel, if this is one.
     pub name: Option<String>,
     /// Key under which an earlier version left delayed calls in the session.
@@ -100,7 +100,7 @@ pub struct Names {
 impl Names {
     /// The names of the only Mengpaneel, or of the one of that name: lower-case letters, digits
     /// and `-`. `None` where the name cannot be part of a header's.
-    pub fn new(name: Option<&str>) -> Option<Self> {
+    pub(crate) fn new(name: Option<&str>) -> Option<Self> {
         let suffix = |separator: &str| {
             name.map(|name| format!("{separator}{name}"))
                 .unwrap_or_default()
@@ -137,7 +137,7 @@ impl fmt::Debug for Settings {
 
 impl Settings {
     /// A visitor, as far as the configuration lets the server know them.
-    pub fn restrict(&self, visitor: Visitor) -> Visitor {
+    pub(crate) fn restrict(&self, visitor: Visitor) -> Visitor {
         Visitor {
             ip: visitor.ip.filter(|_| self.sends_ip),
             omitted: self.omitted.clone(),

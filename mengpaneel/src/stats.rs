@@ -3,12 +3,12 @@
 //! The names stand in the guide's page on operation.
 
 /// Calls were recorded.
-pub fn recorded(calls: usize) {
+pub(crate) fn recorded(calls: usize) {
     count("mengpaneel_recorded_total", None, calls);
 }
 
 /// Calls left by a strategy.
-pub fn flushed(strategy: &'static str, calls: usize) {
+pub(crate) fn flushed(strategy: &'static str, calls: usize) {
     count(
         "mengpaneel_flushed_total",
         Some(("strategy", strategy)),
@@ -17,7 +17,7 @@ pub fn flushed(strategy: &'static str, calls: usize) {
 }
 
 /// A strategy declined a set of calls. The label is one of a few.
-pub fn declined(strategy: &'static str, reason: &'static str) {
+pub(crate) fn declined(strategy: &'static str, reason: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("mengpaneel_declined_total", "strategy" => strategy, "reason" => reason)
         .increment(1);
@@ -26,17 +26,17 @@ pub fn declined(strategy: &'static str, reason: &'static str) {
 }
 
 /// Mixpanel has messages.
-pub fn delivered(messages: usize) {
+pub(crate) fn delivered(messages: usize) {
     count("mengpaneel_delivered_total", None, messages);
 }
 
 /// Messages are sent again later.
-pub fn retried(messages: usize) {
+pub(crate) fn retried(messages: usize) {
     count("mengpaneel_retried_total", None, messages);
 }
 
 /// Messages or calls will not be sent, or not again.
-pub fn dropped(reason: &'static str, count_of_them: usize) {
+pub(crate) fn dropped(reason: &'static str, count_of_them: usize) {
     count(
         "mengpaneel_dropped_total",
         Some(("reason", reason)),
@@ -46,7 +46,7 @@ pub fn dropped(reason: &'static str, count_of_them: usize) {
 
 /// Mixpanel answered for a record that was made at this time, in milliseconds since 1970.
 #[cfg(feature = "metrics")]
-pub fn answered(recorded_ms: Option<u64>) {
+pub(crate) fn answered(recorded_ms: Option<u64>) {
     if let Some(recorded) = recorded_ms {
         let latency =
             std::time::Duration::from_millis(crate::clock::now_ms().saturating_sub(recorded));
@@ -56,14 +56,14 @@ pub fn answered(recorded_ms: Option<u64>) {
 
 /// One HTTP request to Mixpanel took this time, answered or not.
 #[cfg(feature = "metrics")]
-pub fn requested(endpoint: &'static str, took: std::time::Duration) {
+pub(crate) fn requested(endpoint: &'static str, took: std::time::Duration) {
     metrics::histogram!("mengpaneel_request_duration_seconds", "endpoint" => endpoint)
         .record(took.as_secs_f64());
 }
 
 /// Tells the recorder that is installed by now what each metric is.
 #[cfg(feature = "metrics")]
-pub fn describe() {
+pub(crate) fn describe() {
     use metrics::Unit::{Count, Seconds};
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("mengpaneel_recorded_total", Count, "Calls recorded");
@@ -116,7 +116,7 @@ pub fn describe() {
 
 /// Sets the number of records that wait, and the age of the oldest.
 #[cfg(feature = "metrics")]
-pub fn queue(waiting: usize, oldest: std::time::Duration) {
+pub(crate) fn queue(waiting: usize, oldest: std::time::Duration) {
     metrics::gauge!("mengpaneel_queue_depth")
         .set(u32::try_from(waiting).map_or(f64::INFINITY, f64::from));
     metrics::gauge!("mengpaneel_queue_oldest_age_seconds").set(oldest.as_secs_f64());

@@ -116,7 +116,7 @@ impl Browser {
 
 /// The names under which mixpanel-js keeps its cookies, as its configuration implies them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CookieNames {
+pub(crate) struct CookieNames {
     /// Identity and super properties: `mp_<token>_mixpanel`.
     pub persistence: String,
     /// `0` when the visitor opted out: `__mp_opt_in_out_<token>`.
@@ -126,7 +126,7 @@ pub struct CookieNames {
 impl CookieNames {
     /// The names for a token, under what `mixpanel.init` is configured with.
     #[must_use]
-    pub fn new(token: &str, js_config: &Properties) -> Self {
+    pub(crate) fn new(token: &str, js_config: &Properties) -> Self {
         let text = |key: &str| {
             js_config
                 .get(key)
@@ -159,7 +159,7 @@ fn cookie<'a>(
 /// Returns whether the visitor opted in or out, by mixpanel-js's own cookies; `None` where they say
 /// neither. Of several cookies of one name the first one counts, as in mixpanel-js.
 #[must_use]
-pub fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
+pub(crate) fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
     let first = |name: &str| cookie(headers.get_all(header::COOKIE), name, |_| true);
     match first(&names.opt_out) {
         Some("1") => return Some(true),
@@ -175,7 +175,7 @@ pub fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
 /// mixpanel-js's cookie, as sent. Browsers may send several of one name, one of them empty: the
 /// first that holds an identity counts.
 #[must_use]
-pub fn persistence_cookie(cookies: &[HeaderValue], names: &CookieNames) -> Option<String> {
+pub(crate) fn persistence_cookie(cookies: &[HeaderValue], names: &CookieNames) -> Option<String> {
     cookie(cookies, &names.persistence, |value| {
         Browser::parse(value).is_some()
     })

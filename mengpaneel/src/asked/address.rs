@@ -9,7 +9,7 @@ use url::Url;
 
 /// The URL that was asked for, as far as it is one: the parts of the request that say so.
 #[derive(Clone, Debug)]
-pub struct Address {
+pub(crate) struct Address {
     scheme: Cow<'static, str>,
     host: String,
     path: Option<PathAndQuery>,
@@ -18,7 +18,7 @@ pub struct Address {
 
 impl Address {
     /// Of scheme and host, and what stands behind them.
-    pub fn new(
+    pub(crate) fn new(
         scheme: impl Into<Cow<'static, str>>,
         host: String,
         path: Option<PathAndQuery>,
@@ -32,12 +32,12 @@ impl Address {
     }
 
     /// It, with its parts.
-    pub fn url(&self) -> Option<&Url> {
+    pub(crate) fn url(&self) -> Option<&Url> {
         self.url.get_or_init(|| self.parse()).as_ref()
     }
 
     /// It, as a browser writes it.
-    pub fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         let (host, path) = self.parts();
         let is_plain = is_plain_origin(&self.scheme, host) && is_plain_path(path);
         if is_plain {

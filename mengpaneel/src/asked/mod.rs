@@ -20,7 +20,7 @@ use crate::visitor::{CookieNames, Visitor, persistence_cookie};
 /// The facts of one request.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "facts, each its own")]
-pub struct Asked {
+pub(crate) struct Asked {
     /// `GET`, `POST` …
     pub method: Method,
     /// The URL that was asked for, where the request says enough for one.
@@ -57,7 +57,7 @@ struct Client {
 
 impl Asked {
     /// Reads a request.
-    pub fn new(request: &HttpRequest, settings: &Settings) -> Self {
+    pub(crate) fn new(request: &HttpRequest, settings: &Settings) -> Self {
         let said = Said::by(request.headers(), settings);
         let Connection { ip, scheme, host } = Connection::of(request, &settings.trusted_proxies);
         let address =
@@ -85,40 +85,40 @@ impl Asked {
     }
 
     /// Returns whether a browser shows the response now: what is replayed can run there.
-    pub fn is_navigation(&self) -> bool {
+    pub(crate) fn is_navigation(&self) -> bool {
         !self.is_capable && self.kind == Kind::Page
     }
 
     /// The URL that was asked for, where the request says enough for one.
-    pub fn url(&self) -> Option<&Url> {
+    pub(crate) fn url(&self) -> Option<&Url> {
         self.address.as_ref()?.url()
     }
 
     /// Whether the client can run what the last request left.
-    pub fn can_replay(&self) -> bool {
+    pub(crate) fn can_replay(&self) -> bool {
         let by_script = self.is_capable && !self.is_cross_origin && !self.is_prefetch;
         self.is_navigation() || (by_script && !is_speculative_method(&self.method))
     }
 
     /// Whether a `Location` stays on this origin, as a browser resolves it. A proxy may speak TLS
     /// for us, hence `https` where we were asked by `http`.
-    pub fn is_same_origin(&self, location: &str) -> bool {
+    pub(crate) fn is_same_origin(&self, location: &str) -> bool {
         let Some(url) = self.url() else { return false };
         url.join(location).is_ok_and(|to| same_origin(url, &to))
     }
 
     /// `Cookie` headers, as sent.
-    pub fn cookies(&self) -> &[HeaderValue] {
+    pub(crate) fn cookies(&self) -> &[HeaderValue] {
         &self.client.cookies
     }
 
     /// mixpanel-js's cookie.
-    pub fn cookie(&self, names: &CookieNames) -> Option<String> {
+    pub(crate) fn cookie(&self, names: &CookieNames) -> Option<String> {
         persistence_cookie(&self.client.cookies, names)
     }
 
     /// Who is there, as the request says it that asked this.
-    pub fn visitor(&self, cookies: &CookieNames, has_session: bool) -> Visitor {
+    pub(crate) fn visitor(&self, cookies: &CookieNames, has_session: bool) -> Visitor {
         let client = &self.client;
         let owned = |value: &Option<HeaderValue>| text(value.as_ref()).map(Cow::into_owned);
         Visitor {

@@ -5,7 +5,7 @@ use crate::plan::{Kind, On};
 use crate::recorder::Condition;
 
 /// The condition under which a call counts; `None` where it does not.
-pub(super) fn condition(on: On, kind: Kind, outcome: Outcome) -> Option<Condition> {
+pub(crate) fn condition(on: On, kind: Kind, outcome: Outcome) -> Option<Condition> {
     let outcome = match (kind, outcome) {
         (Kind::Handler, Outcome::Returned | Outcome::Absent) => Outcome::Answered,
         (_, outcome) => outcome,

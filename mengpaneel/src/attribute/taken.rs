@@ -12,7 +12,7 @@ use crate::written::{Object, Reader, Seen, write_bool, write_len, write_text, wr
 
 /// Values as they were taken, written one behind the other.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     written: Vec<u8>,
     slots: Vec<Slot>,
 }
@@ -26,7 +26,7 @@ struct Slot {
 
 /// Whether what a call waits for was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(crate) enum When {
     NeverReached,
     False,
     True,
@@ -34,7 +34,7 @@ pub(super) enum When {
 
 impl Slots {
     /// Room for so many.
-    pub(super) fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         Self {
             written: Vec::with_capacity(16 * count),
             slots: vec![Slot::default(); count],
@@ -42,7 +42,7 @@ impl Slots {
     }
 
     /// Puts the value there that is written so, in the place of the one that was taken before.
-    pub(super) fn put(
+    pub(crate) fn put(
         &mut self,
         index: usize,
         ticket: u64,
@@ -75,7 +75,7 @@ impl Slots {
     }
 
     /// Whether the call's `when` was there, and what it said.
-    pub(super) fn met(&self, annotated: &Annotated) -> When {
+    pub(crate) fn met(&self, annotated: &Annotated) -> When {
         let Some(slot) = annotated.when else {
             return When::True;
         };
@@ -88,7 +88,7 @@ impl Slots {
 
     /// What a call is called with; `None` where a value is missing. An event is given a stamp by
     /// `recorder`.
-    pub(super) fn arguments(
+    pub(crate) fn arguments(
         &self,
         annotated: &Annotated,
         recorder: &Recorder,
@@ -127,14 +127,14 @@ impl Slots {
 }
 
 /// What a call is called with.
-pub(super) struct Arguments {
-    pub(super) args: Args,
+pub(crate) struct Arguments {
+    pub(crate) args: Args,
     /// The place of the last value among them.
-    pub(super) ticket: Option<u64>,
+    pub(crate) ticket: Option<u64>,
     /// The name of the stamp that an event has by now.
-    pub(super) stamp: Option<Uuid>,
+    pub(crate) stamp: Option<Uuid>,
     /// True if an event may have a property that is an ID.
-    pub(super) may_have_id: bool,
+    pub(crate) may_have_id: bool,
 }
 
 /// Reads slots, and remembers when the last of them was taken.

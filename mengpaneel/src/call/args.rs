@@ -9,7 +9,7 @@ use crate::written::{Reader, Seen, add_missing, write_text_value, write_value};
 
 /// The arguments of a call, in order.
 #[derive(Clone, Debug, Default)]
-pub struct Args {
+pub(crate) struct Args {
     len: usize,
     written: Vec<u8>,
     values: OnceLock<Vec<Value>>,
@@ -37,7 +37,7 @@ impl From<Vec<Value>> for Args {
 
 impl Args {
     /// None yet, with room for a few.
-    pub fn with_room() -> Self {
+    pub(crate) fn with_room() -> Self {
         Self {
             written: Vec::with_capacity(320),
             ..Self::default()
@@ -45,7 +45,7 @@ impl Args {
     }
 
     /// What was written as so many values.
-    pub fn of_written(len: usize, written: &[u8]) -> Self {
+    pub(crate) fn of_written(len: usize, written: &[u8]) -> Self {
         Self {
             len,
             written: written.to_vec(),
@@ -54,14 +54,17 @@ impl Args {
     }
 
     /// Adds one, which is written by that. It must write one value.
-    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.values.take();
         self.len += 1;
         write(&mut self.written);
     }
 
     /// Adds one, where there is one to write; else nothing is left of it.
-    pub fn try_push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
+    pub(crate) fn try_push(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+    ) -> Option<()> {
         let begin = self.written.len();
         let pushed = write(&mut self.written);
         match pushed {
@@ -72,22 +75,22 @@ impl Args {
     }
 
     /// Adds a text.
-    pub fn push_text(&mut self, text: &str) {
+    pub(crate) fn push_text(&mut self, text: &str) {
         self.push(|to| write_text_value(text, to));
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// As they are written, one behind the other.
-    pub fn written(&self) -> &[u8] {
+    pub(crate) fn written(&self) -> &[u8] {
         &self.written
     }
 
     /// As values.
-    pub fn values(&self) -> &[Value] {
+    pub(crate) fn values(&self) -> &[Value] {
         self.values.get_or_init(|| {
             let mut reader = Reader::of(&self.written);
             (0..self.len).map_while(|_| reader.value()).collect()
@@ -95,12 +98,12 @@ impl Args {
     }
 
     /// The one at `index`, as it is seen.
-    pub fn seen(&self, index: usize) -> Option<Seen<'_>> {
+    pub(crate) fn seen(&self, index: usize) -> Option<Seen<'_>> {
         self.reader_at(index)?.seen()
     }
 
     /// The member of that name, of the object at `index`.
-    pub fn member(&self, index: usize, name: &str) -> Option<Seen<'_>> {
+    pub(crate) fn member(&self, index: usize, name: &str) -> Option<Seen<'_>> {
         let mut reader = self.reader_at(index)?;
         if reader.byte()? != b'o' {
             return None;
@@ -119,7 +122,7 @@ impl Args {
     /// Adds members to the object at `index`, whose names it does not have; they are to be in the
     /// order of their names. It is put there if it is absent; anything else in that place stays
     /// as it is.
-    pub fn default_members<const N: usize>(
+    pub(crate) fn default_members<const N: usize>(
         &mut self,
         index: usize,
         members: &[(&str, Seen<'_>); N],
@@ -140,7 +143,7 @@ impl Args {
     }
 
     /// What is left to be read from the one at `index` on.
-    pub fn reader_at(&self, index: usize) -> Option<Reader<'_>> {
+    pub(crate) fn reader_at(&self, index: usize) -> Option<Reader<'_>> {
         let mut reader = Reader::of(&self.written);
         for _ in 0..index {
             reader.skip()?;

@@ -29,7 +29,7 @@ fn is_inherited(name: &[u8]) -> bool {
 
 /// Returns whether mixpanel-js stores something of its own under that name, and never sends it as a
 /// property.
-pub fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     matches!(
         name,
         "__mps"
@@ -48,14 +48,14 @@ pub fn is_reserved(name: &str) -> bool {
 
 /// Returns whether mixpanel-js could not store a super property of that name, or only by losing
 /// others.
-pub fn is_unstorable(name: &str) -> bool {
+pub(crate) fn is_unstorable(name: &str) -> bool {
     // It calls `hasOwnProperty` on what it stores: every later page of the visitor would throw.
     is_reserved(name) || matches!(name, "__proto__" | "hasOwnProperty")
 }
 
 /// Returns whether the value that follows holds, at any depth, an object that mixpanel-js would not
 /// copy whole.
-pub fn is_value_misread(reader: &mut Reader<'_>) -> Option<bool> {
+pub(crate) fn is_value_misread(reader: &mut Reader<'_>) -> Option<bool> {
     match reader.tag()? {
         b'a' => {
             reader.byte()?;

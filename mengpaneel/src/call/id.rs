@@ -30,7 +30,7 @@ const PLACEHOLDERS: [&str; 17] = [
 /// An ID as every wire carries it: a string, since a browser rounds large integers and tells `7`
 /// from `"7"`. `None` where the value can be nobody's ID.
 #[must_use]
-pub fn id_string(value: &Value) -> Option<String> {
+pub(crate) fn id_string(value: &Value) -> Option<String> {
     match value {
         Value::String(id) if !is_blank(id) => Some(id.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -39,13 +39,13 @@ pub fn id_string(value: &Value) -> Option<String> {
 }
 
 /// Returns whether an ID consists of white space only, or of nothing.
-pub fn is_blank(id: &str) -> bool {
+pub(crate) fn is_blank(id: &str) -> bool {
     id.trim().is_empty()
 }
 
 /// Returns whether Mixpanel rejects an ID as a placeholder, in whatever case and with white space
 /// around it.
-pub fn is_placeholder(id: &[u8]) -> bool {
+pub(crate) fn is_placeholder(id: &[u8]) -> bool {
     let mut id = id.trim_ascii();
     // Only where something else than ASCII stands at an end can there be white space of other
     // scripts.
@@ -64,13 +64,13 @@ pub fn is_placeholder(id: &[u8]) -> bool {
 }
 
 /// Returns whether an ID names a device that is a placeholder: `$device:undefined`.
-pub fn is_placeholder_device(id: &str) -> bool {
+pub(crate) fn is_placeholder_device(id: &str) -> bool {
     id.strip_prefix("$device:")
         .is_some_and(|device| is_blank(device) || is_placeholder(device.as_bytes()))
 }
 
 /// The text of a value that was given as an ID but is a placeholder, without white space around it.
-pub fn placeholder_in(value: &Value) -> Option<String> {
+pub(crate) fn placeholder_in(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
         Value::Null => return None,

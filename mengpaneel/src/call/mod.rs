@@ -15,10 +15,10 @@ mod browser;
 mod calls;
 mod id;
 
-pub use args::Args;
-pub use browser::{is_reserved, is_unstorable, is_value_misread};
+pub(crate) use args::Args;
+pub(crate) use browser::{is_reserved, is_unstorable, is_value_misread};
 pub use calls::{Calls, Mode};
-pub use id::{id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in};
+pub(crate) use id::{id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in};
 
 /// The properties of an event, a profile or a group: a JSON object.
 pub type Properties = Map<String, Value>;

@@ -20,11 +20,11 @@ const SIBLING: Duration = Duration::from_secs(60 * 60);
 
 /// Hears how a claim ended on a payload whose copy is kept elsewhere: whether its calls are on
 /// their way.
-pub type Told = Box<dyn Fn(Uuid, bool) + Send + Sync>;
+pub(crate) type Told = Box<dyn Fn(Uuid, bool) + Send + Sync>;
 
 /// What became of the payloads of late.
 #[derive(Clone, Debug)]
-pub struct Claims(Arc<Shared>);
+pub(crate) struct Claims(Arc<Shared>);
 
 struct Shared {
     known: Mutex<Known>,
@@ -59,7 +59,7 @@ type Copy = Option<Box<Parcel>>;
 
 /// Reason why a payload cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimError {
+pub(crate) enum ClaimError {
     /// Another request holds it and may still fail.
     HeldElsewhere,
     /// Its calls are on their way already.
@@ -68,7 +68,7 @@ pub enum ClaimError {
 
 /// What became of a payload that was kept aside.
 #[derive(Debug)]
-pub enum Unclaimed {
+pub(crate) enum Unclaimed {
     /// Nobody claimed it: here is what the server is to say.
     Copy(Box<Parcel>),
     /// A request has it, and may fail still.
@@ -85,12 +85,12 @@ impl Default for Claims {
 
 impl Claims {
     /// Claims that keep up to `max_aside` copies.
-    pub fn new(max_aside: usize) -> Self {
+    pub(crate) fn new(max_aside: usize) -> Self {
         Self::telling(max_aside, None)
     }
 
     /// Claims that keep up to `max_aside` copies, and tell how those ended that are kept elsewhere.
-    pub fn telling(max_aside: usize, told: Option<Told>) -> Self {
+    pub(crate) fn telling(max_aside: usize, told: Option<Told>) -> Self {
         Self(Arc::new(Shared {
             known: Mutex::default(),
             max_aside,
@@ -100,12 +100,12 @@ impl Claims {
     }
 
     /// Remembers a payload that is on its way to the browser, and whose copy is kept elsewhere.
-    pub fn kept_elsewhere(&self, id: Uuid) {
+    pub(crate) fn kept_elsewhere(&self, id: Uuid) {
         self.lock().put(id, Payload::Waiting(None));
     }
 
     /// Keeps a copy of a payload that is on its way to the browser. Answers whether there was room.
-    pub fn keep_aside(&self, id: Uuid, parcel: Parcel) -> bool {
+    pub(crate) fn keep_aside(&self, id: Uuid, parcel: Parcel) -> bool {
         let mut known = self.lock();
         let has_room = known.aside < self.0.max_aside;
         known.aside += usize::from(has_room);
@@ -117,7 +117,7 @@ impl Claims {
     ///
     /// # Errors
     /// Who has it instead.
-    pub fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
+    pub(crate) fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
         let mut known = self.lock();
         match known.payloads.get_mut(&id) {
             Some(Payload::Done) => return Err(ClaimError::Done),
@@ -142,7 +142,7 @@ impl Claims {
     }
 
     /// Takes the copy of a payload that was not claimed in time; a later claim finds it done.
-    pub fn unclaimed(&self, id: Uuid) -> Unclaimed {
+    pub(crate) fn unclaimed(&self, id: Uuid) -> Unclaimed {
         let mut known = self.lock();
         let copy = match known.payloads.get_mut(&id) {
             Some(Payload::Claimed(Some(_))) => return Unclaimed::InUse,
@@ -160,7 +160,7 @@ impl Claims {
     }
 
     /// At the end: the copies that may go out though the next process may be brought the payload.
-    pub fn leave(&self) -> Vec<Parcel> {
+    pub(crate) fn leave(&self) -> Vec<Parcel> {
         let mut known = self.lock();
         known.aside = 0;
         let copies: Vec<_> = known
@@ -223,7 +223,7 @@ impl Payload {
 
 /// What may be said twice, here and by who is brought the payload: events that tell whose they are,
 /// since Mixpanel counts such copies once. The rest of the calls only say under what.
-pub fn told_apart(parcel: Parcel) -> Option<Parcel> {
+pub(crate) fn told_apart(parcel: Parcel) -> Option<Parcel> {
     let Parcel { calls, context, .. } = parcel;
     let is_told = |call: &Call| call.method().is_track() && call.property("$user_id").is_some();
     let (tracking, rest): (Vec<_>, Vec<_>) = calls.tracking.into_iter().partition(is_told);
@@ -244,7 +244,7 @@ pub fn told_apart(parcel: Parcel) -> Option<Parcel> {
 /// A claim, given back when it is dropped before it was kept.
 #[derive(Debug)]
 #[must_use = "a claim that is dropped is given back"]
-pub struct Claim {
+pub(crate) struct Claim {
     claims: Claims,
     ids: Vec<Uuid>,
     /// Those of them whose copies are kept elsewhere, and claimed there too.
@@ -254,7 +254,7 @@ pub struct Claim {
 
 impl Claim {
     /// One claim on what two were on.
-    pub fn join(first: Option<Self>, mut second: Self) -> Self {
+    pub(crate) fn join(first: Option<Self>, mut second: Self) -> Self {
         if let Some(mut first) = first {
             second.ids.append(&mut first.ids);
             second.elsewhere.append(&mut first.elsewhere);
@@ -263,18 +263,18 @@ impl Claim {
     }
 
     /// This one was claimed where its copy is kept, and is settled there too.
-    pub fn also_elsewhere(&mut self, id: Uuid) {
+    pub(crate) fn also_elsewhere(&mut self, id: Uuid) {
         self.elsewhere.push(id);
     }
 
     /// Lets go of one payload: another process has it, and may fail still, or is done with it.
-    pub fn lose(&mut self, id: Uuid, error: ClaimError) {
+    pub(crate) fn lose(&mut self, id: Uuid, error: ClaimError) {
         self.ids.retain(|own| *own != id);
         self.claims.lock().settle(id, error == ClaimError::Done);
     }
 
     /// The calls are on their way: copies of them are dropped from here on.
-    pub fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.kept = true;
     }
 }

@@ -13,9 +13,9 @@ use crate::visitor::Visitor;
 use crate::written::{write_len, write_text};
 
 #[cfg(any(test, feature = "file", feature = "redis"))]
-pub use read::is_whole;
-pub use read::{begin, id, read};
-pub use visit::Visit;
+pub(crate) use read::is_whole;
+pub(crate) use read::{begin, id, read};
+pub(crate) use visit::Visit;
 
 /// In place of a method's number, where it has none: its path follows.
 const OTHER: u8 = u8::MAX;
@@ -38,7 +38,7 @@ static NUMBERED: [Method; 12] = [
 ];
 
 /// Appends a parcel to what is written.
-pub fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
+pub(crate) fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
     let View {
         id,
         visitor,

@@ -9,13 +9,13 @@ use crate::parcel::Parcel;
 use crate::written::Reader;
 
 /// The name of the parcel that was written.
-pub fn id(written: &[u8]) -> Option<Uuid> {
+pub(crate) fn id(written: &[u8]) -> Option<Uuid> {
     written.first_chunk().copied().map(Uuid::from_bytes)
 }
 
 /// What was written, from its begin: name and visit, then calls: of the context, of each mode, each
 /// behind their number.
-pub fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
+pub(crate) fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
     let mut reader = Reader::of(written);
     let id = Uuid::from_bytes(reader.bytes()?);
     let flags = reader.byte()?;
@@ -38,7 +38,7 @@ pub fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
 
 /// Whether it is a parcel that was written, and nothing else.
 #[cfg(any(test, feature = "file", feature = "redis"))]
-pub fn is_whole(written: &[u8]) -> bool {
+pub(crate) fn is_whole(written: &[u8]) -> bool {
     let whole = || {
         let (_, _, mut reader) = begin(written)?;
         for _ in 0..4 {
@@ -50,7 +50,7 @@ pub fn is_whole(written: &[u8]) -> bool {
 }
 
 /// The parcel that was written. `None` only where something else was.
-pub fn read(written: &[u8]) -> Option<Parcel> {
+pub(crate) fn read(written: &[u8]) -> Option<Parcel> {
     let (id, visit, mut reader) = begin(written)?;
     let context = reader.many(Reader::call)?;
     let calls = Calls {
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
 
     /// The method of the call that follows, if it is a common one; then the number of its
     /// arguments.
-    pub fn seen_method(&mut self) -> Option<&'static Method> {
+    pub(crate) fn seen_method(&mut self) -> Option<&'static Method> {
         NUMBERED.get(usize::from(self.byte()?))
     }
 

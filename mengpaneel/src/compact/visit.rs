@@ -5,7 +5,7 @@ use crate::visitor::Visitor;
 
 /// What a request says of who is there, as it is seen.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Visit<'a> {
+pub(crate) struct Visit<'a> {
     pub cookie: Option<&'a str>,
     pub ip: Option<&'a str>,
     pub user_agent: Option<&'a str>,
@@ -19,7 +19,7 @@ pub struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     /// Of a parcel that was taken apart.
-    pub fn of(parcel: &'a Parcel) -> Self {
+    pub(crate) fn of(parcel: &'a Parcel) -> Self {
         let visitor = &parcel.visitor;
         Self {
             cookie: visitor.cookie.as_deref(),
@@ -34,11 +34,11 @@ impl<'a> Visit<'a> {
     }
 
     /// As [`Visitor::is_machine`].
-    pub fn is_machine(&self) -> bool {
+    pub(crate) fn is_machine(&self) -> bool {
         self.cookie.is_none() && !self.has_session
     }
 
-    pub(super) fn to_visitor(self) -> Visitor {
+    pub(crate) fn to_visitor(self) -> Visitor {
         let Self {
             cookie,
             ip,

@@ -196,7 +196,7 @@ impl Builder {
     }
 
     /// What `mixpanel.init` gets: our defaults, where it delivers, and the application's own.
-    pub(super) fn page_config(&self) -> Result<Properties, BuildError> {
+    pub(crate) fn page_config(&self) -> Result<Properties, BuildError> {
         let Value::Object(own) = &self.js_config else {
             return Err(BuildError::JsConfig(self.js_config.to_string()));
         };

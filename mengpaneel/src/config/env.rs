@@ -8,13 +8,13 @@ use crate::server::{ApiHost, Region};
 use super::{BuildError, Builder};
 
 /// Name of the variable with the project's token.
-pub(super) const TOKEN: &str = "MIXPANEL_TOKEN";
+pub(crate) const TOKEN: &str = "MIXPANEL_TOKEN";
 const REGION: &str = "MIXPANEL_REGION";
 const API_HOST: &str = "MIXPANEL_API_HOST";
 
 /// A variable whose value cannot be used. It is kept until [`Builder::build`].
 #[derive(Clone, Debug)]
-pub(super) struct BadVariable {
+pub(crate) struct BadVariable {
     name: &'static str,
     problem: String,
 }

@@ -4,7 +4,7 @@
 ///
 /// Made from text, from `Option`al text and from the result of [`std::env::var`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Token(pub(super) Option<String>);
+pub struct Token(pub(crate) Option<String>);
 
 impl From<&str> for Token {
     fn from(token: &str) -> Self {

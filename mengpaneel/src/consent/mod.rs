@@ -29,13 +29,13 @@ pub enum Consent {
 }
 
 /// An application's own consent rule.
-pub type ConsentRule = Arc<dyn Fn(&HttpRequest) -> Consent + Send + Sync>;
+pub(crate) type ConsentRule = Arc<dyn Fn(&HttpRequest) -> Consent + Send + Sync>;
 
 static SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
 /// The configured rules of consent.
 #[derive(Default)]
-pub struct ConsentPolicy {
+pub(crate) struct ConsentPolicy {
     /// The application's own rule.
     pub rule: Option<ConsentRule>,
     /// True if `DNT: 1` denies consent.
@@ -48,7 +48,7 @@ pub struct ConsentPolicy {
 
 /// Consent of one visitor, and what decided it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConsentStatus {
+pub(crate) struct ConsentStatus {
     /// True if this visitor may be tracked.
     pub is_granted: bool,
     /// True if the application's rule or an opt-in decided. `DNT` no longer matters then, and the
@@ -62,7 +62,7 @@ pub struct ConsentStatus {
 impl ConsentStatus {
     /// The status after an opt-in or opt-out.
     #[must_use]
-    pub fn chosen(is_granted: bool) -> Self {
+    pub(crate) fn chosen(is_granted: bool) -> Self {
         Self {
             is_granted,
             is_explicit: true,
@@ -73,7 +73,7 @@ impl ConsentStatus {
 
 /// The decision for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// The status on the request as it came.
     pub now: ConsentStatus,
     /// The status without mixpanel-js's opt-in or opt-out cookie.
@@ -82,7 +82,7 @@ pub struct Decision {
 
 impl ConsentPolicy {
     /// Decides whether the sender of a request may be tracked.
-    pub fn decide(&self, request: &HttpRequest, cookies: &CookieNames) -> Decision {
+    pub(crate) fn decide(&self, request: &HttpRequest, cookies: &CookieNames) -> Decision {
         let rule = self
             .rule
             .as_ref()
@@ -130,7 +130,7 @@ impl fmt::Debug for ConsentPolicy {
 
 /// The state of consent while calls are recorded and settled.
 #[derive(Clone, Copy, Debug)]
-pub struct ConsentState {
+pub(crate) struct ConsentState {
     decision: Decision,
     /// The status from here on.
     pub now: ConsentStatus,
@@ -139,7 +139,7 @@ pub struct ConsentState {
 impl ConsentState {
     /// Begins with the request's decision.
     #[must_use]
-    pub fn new(decision: Decision) -> Self {
+    pub(crate) fn new(decision: Decision) -> Self {
         Self {
             decision,
             now: decision.now,
@@ -148,12 +148,12 @@ impl ConsentState {
 
     /// The state as the request came.
     #[must_use]
-    pub fn restarted(self) -> Self {
+    pub(crate) fn restarted(self) -> Self {
         Self::new(self.decision)
     }
 
     /// Applies an opt-in or opt-out call.
-    pub fn apply(&mut self, kind: ConsentChangeKind) {
+    pub(crate) fn apply(&mut self, kind: ConsentChangeKind) {
         self.now = match kind {
             ConsentChangeKind::OptIn => ConsentStatus::chosen(true),
             ConsentChangeKind::OptOut => ConsentStatus::chosen(false),
@@ -164,7 +164,7 @@ impl ConsentState {
 
 /// Effect of a consent call on mixpanel-js's cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsentChangeKind {
+pub(crate) enum ConsentChangeKind {
     /// Sets the cookie to `1`.
     OptIn,
     /// Sets the cookie to `0`.
@@ -175,7 +175,7 @@ pub enum ConsentChangeKind {
 
 /// A recorded consent call.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ConsentChange {
+pub(crate) struct ConsentChange {
     /// Effect of the call on the cookie.
     pub kind: ConsentChangeKind,
     /// The call's own options, as mixpanel-js takes them: they win over the configuration.
@@ -185,7 +185,7 @@ pub struct ConsentChange {
 impl ConsentChange {
     /// The change that a call makes; `None` where the call does not concern consent.
     #[must_use]
-    pub fn of(call: &Call) -> Option<Self> {
+    pub(crate) fn of(call: &Call) -> Option<Self> {
         let kind = match call.method() {
             Method::OptInTracking => ConsentChangeKind::OptIn,
             Method::OptOutTracking => ConsentChangeKind::OptOut,
@@ -203,7 +203,7 @@ impl ConsentChange {
     /// The call that mixpanel-js makes along with the change, if it makes one: the event `$opt_in`,
     /// or the deletion of the profile where the caller asked for it.
     #[must_use]
-    pub fn companion(&self) -> Option<Call> {
+    pub(crate) fn companion(&self) -> Option<Call> {
         match self.kind {
             ConsentChangeKind::OptIn => {
                 let name = self

@@ -6,6 +6,6 @@ use crate::outbox::{Declined, Post};
 use crate::parcel::Parcel;
 
 /// Puts a parcel in the outbox, or hands it back.
-pub(super) async fn flush(post: &Arc<Post>, parcel: Parcel) -> Result<(), Declined> {
+pub(crate) async fn flush(post: &Arc<Post>, parcel: Parcel) -> Result<(), Declined> {
     post.enqueue(parcel).await
 }

@@ -14,7 +14,7 @@ use crate::call::Calls;
 const SETUP_AND_CACHING_BYTES: usize = 80;
 
 /// Puts the calls in a header. Gives those that are another user's.
-pub(super) fn flush<B: MessageBody>(
+pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
 ) -> Result<Calls, Declined> {
@@ -65,7 +65,7 @@ pub(super) fn flush<B: MessageBody>(
 }
 
 /// Whether a script of ours will see the header.
-pub(super) fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+pub(crate) fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let status = exchange.response.status();
     if !exchange.asked.is_capable {
         Err(DeclineReason::NotCapable.because("the client does not say that it can"))

@@ -34,14 +34,14 @@ const USUAL: &str = "text/html; charset=utf-8";
 
 /// Number of bytes that the arguments of the calls in a page may take: a page is to stay small,
 /// whatever an application puts in a property. Beyond it the calls go by the server.
-pub(super) const MAX_SNIPPET_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_SNIPPET_BYTES: usize = 64 * 1024;
 
 /// Why a page is declined whose bytes may not be read as ASCII.
 const UNSAFE_CHARSET: &str =
     "its encoding may read ASCII differently: set charset=utf-8 in its Content-Type";
 
 /// Whether the response may be a page, by its head alone: then its body is worth reading.
-pub(super) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     let (asked, head) = (&exchange.asked, exchange.response.headers());
     let status = exchange.response.status();
     let no_page = [
@@ -103,7 +103,7 @@ fn charset_of(headers: &HeaderMap) -> Declared {
 
 /// Puts the calls in the page. Returns the calls of another user, and those that a page might
 /// repeat.
-pub(super) fn flush<B: MessageBody>(
+pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
 ) -> Result<Calls, Declined> {
@@ -135,13 +135,13 @@ pub(super) fn flush<B: MessageBody>(
 }
 
 /// Returns whether the response is a page whose scripts a browser runs.
-pub(super) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
+pub(crate) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
     place(exchange).is_ok()
 }
 
 /// Puts the loader alone in the page, where there is a page that no cache in front may keep, and
 /// the loader is wanted on each. A visitor without consent gets the silent mixpanel in its place.
-pub(super) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
+pub(crate) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
     if exchange.means.settings.page.loader == Loader::Always
         && !caching::may_be_shared(exchange.response.headers())
         && let Ok(place) = place(exchange)

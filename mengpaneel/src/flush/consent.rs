@@ -11,7 +11,7 @@ use crate::setup_mistake::SetupMistake;
 /// Sets or removes mixpanel-js's consent cookie. The change is the application's explicit wish, so
 /// a response that a shared cache may store is taken out of caches, since its cookie is one
 /// visitor's.
-pub(super) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) {
+pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) {
     let settings = &exchange.means.settings;
     let attributes = settings.cookie_attributes.with(&change.options);
     let prefix = change

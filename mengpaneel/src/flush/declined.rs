@@ -8,20 +8,20 @@ use crate::setup_mistake::SetupMistake;
 
 /// Reason for which a strategy does not take the calls.
 #[derive(Debug)]
-pub struct Declined {
+pub(crate) struct Declined {
     reason: DeclineReason,
     text: Cow<'static, str>,
 }
 
 impl Declined {
     /// Label in metrics, one of a few.
-    pub fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         self.reason.label()
     }
 
     /// Wrong set-up of the application that makes this strategy decline. A response without an
     /// event loses nothing in a cache.
-    pub fn mistake(&self, calls: &Calls) -> Option<SetupMistake> {
+    pub(crate) fn mistake(&self, calls: &Calls) -> Option<SetupMistake> {
         match self.reason {
             DeclineReason::Encoded => Some(SetupMistake::Encoded),
             DeclineReason::Policy => Some(SetupMistake::Policy(self.text.clone())),
@@ -40,7 +40,7 @@ impl fmt::Display for Declined {
 
 /// Kinds of refusal. The guide's page on operation lists their labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeclineReason {
+pub(crate) enum DeclineReason {
     /// The response is not shown as a page.
     NotAPage,
     /// `Content-Encoding` hides the page.
@@ -81,7 +81,7 @@ pub enum DeclineReason {
 
 impl DeclineReason {
     /// A refusal for this reason; the text is for the log.
-    pub fn because(self, text: impl Into<Cow<'static, str>>) -> Declined {
+    pub(crate) fn because(self, text: impl Into<Cow<'static, str>>) -> Declined {
         Declined {
             reason: self,
             text: text.into(),

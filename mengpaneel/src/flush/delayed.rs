@@ -12,7 +12,7 @@ use crate::parcel::Parcel;
 const CACHING_BYTES: usize = 32;
 
 /// Puts the calls in a carrier cookie. Gives those that must not wait.
-pub(super) fn flush<B: MessageBody>(
+pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
 ) -> Result<Calls, Declined> {
@@ -52,7 +52,7 @@ pub(super) fn flush<B: MessageBody>(
 }
 
 /// Keeps a fallback copy, which the server delivers if no page claims the payload in time.
-pub(super) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
+pub(crate) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
     let Some(copy) = exchange.aside.take() else {
         return;
     };

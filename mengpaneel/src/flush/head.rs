@@ -16,7 +16,7 @@ const MAX_COOKIE_STATE: usize = 4_064;
 
 /// Upper bound of the bytes in the response's head, as it is now and with the session cookie that
 /// an outer `SessionMiddleware` may add.
-pub(super) fn bytes(
+pub(crate) fn bytes(
     response: &ServiceResponse<()>,
     session: Option<&Session>,
     request_cookie_bytes: usize,
@@ -33,7 +33,7 @@ pub(super) fn bytes(
 }
 
 /// Bytes of one header line.
-pub(super) fn line_bytes(name: usize, value: usize) -> usize {
+pub(crate) fn line_bytes(name: usize, value: usize) -> usize {
     name + ": \r\n".len() + value
 }
 

@@ -114,7 +114,7 @@ where
 {
     /// Reads the page into memory, if it is one, so that strategies need not wait. To be done
     /// before calls are settled: a client that hangs up meanwhile loses none.
-    pub async fn read_page(&mut self) {
+    pub(crate) async fn read_page(&mut self) {
         if let Some(body) = self.unread_page() {
             // Boxed, so that the future of the other requests stays small.
             self.body = Some(Box::pin(self.scope().scope(read(body))).await);
@@ -155,7 +155,7 @@ where
     }
 
     /// Puts everything on its way; what is left is to be waited for.
-    pub fn flush(&mut self, settled: Option<&Settled>) -> Waiting {
+    pub(crate) fn flush(&mut self, settled: Option<&Settled>) -> Waiting {
         self.drop_headers_of_others();
         let mut shipments = Vec::new();
         let nothing = Settled::default();
@@ -207,12 +207,12 @@ where
     }
 
     /// Whether something is to be waited for before the response may leave.
-    pub fn waits(&self, waiting: &Waiting) -> bool {
+    pub(crate) fn waits(&self, waiting: &Waiting) -> bool {
         self.aside.is_some() || !waiting.shipments.is_empty()
     }
 
     /// Waits for what is on its way.
-    pub async fn wait(&mut self, mut waiting: Waiting) {
+    pub(crate) async fn wait(&mut self, mut waiting: Waiting) {
         delayed::keep_aside(self).await;
         while let Some(shipment) = waiting.shipments.pop_front() {
             self.ship(shipment).await;
@@ -220,7 +220,7 @@ where
     }
 
     /// Gives the response.
-    pub fn respond(self) -> ServiceResponse<Body<B>> {
+    pub(crate) fn respond(self) -> ServiceResponse<Body<B>> {
         let scope = Some(self.scope());
         let Self {
             response,

@@ -34,7 +34,7 @@ where
     B::Error: Into<Box<dyn Error>>,
 {
     /// Returns whether the request brought anything to replay. Looks at names only.
-    pub fn has_incoming(&self) -> bool {
+    pub(crate) fn has_incoming(&self) -> bool {
         let carrier = self.means.carrier.as_ref();
         self.session_payload.is_some()
             || carrier.is_some_and(|carrier| carrier.is_brought(self.asked.cookies()))
@@ -43,7 +43,7 @@ where
     /// Claims what the request brought, and hands it to the recorder, if the browser runs it.
     ///
     /// Dropped before it is done, every claim is released.
-    pub async fn replay(&mut self) {
+    pub(crate) async fn replay(&mut self) {
         let mut incoming = Vec::new();
         if self.runs_calls() {
             incoming.extend(self.incoming_cookies());
@@ -81,7 +81,7 @@ where
 
     /// Discards what the request brought, fallback copies included: the visitor may no longer be
     /// tracked.
-    pub async fn discard(&mut self) {
+    pub(crate) async fn discard(&mut self) {
         if caching::may_be_shared(self.response.headers()) {
             return;
         }
@@ -175,7 +175,7 @@ where
     }
 
     /// Adds a cookie of one visitor's to a response that no shared cache may keep.
-    pub(super) fn set_cookie(&mut self, line: Option<HeaderValue>) {
+    pub(crate) fn set_cookie(&mut self, line: Option<HeaderValue>) {
         let Some(line) = line else { return };
         let headers = self.response.headers_mut();
         headers.append(header::SET_COOKIE, line);

@@ -6,6 +6,6 @@ use crate::outbox::Post;
 use crate::parcel::Parcel;
 
 /// Delivers a parcel, keeps it, or tells of it.
-pub(super) async fn flush(post: &Post, parcel: Parcel) {
+pub(crate) async fn flush(post: &Post, parcel: Parcel) {
     post.deliver_or_tell(parcel).await;
 }

@@ -26,7 +26,7 @@ fn split(calls: &Calls, is_other: impl Fn(&Call) -> bool) -> (Calls, Calls) {
 /// Takes out what would count twice if the browser or a cookie repeated it, and what would change
 /// the profile of whoever is there next, where it is known whose it is: the server can send that at
 /// once. After an `alias`, which only the browser can make, a profile waits for it.
-pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
+pub(crate) fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let is_known = calls.identity().is_some() || visitor.browser().user_id.is_some();
     let aliases = calls
         .before_setup
@@ -43,7 +43,7 @@ pub fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
 /// Takes out what a page cannot make, or might make twice: a page that comes from a cache may meet
 /// a browser that has forgotten it. The second set is for the server, under the identity of
 /// `calls`.
-pub fn for_page<'a, 'v>(
+pub(crate) fn for_page<'a, 'v>(
     calls: &'a Calls,
     visitor: impl Fn() -> &'v Visitor,
 ) -> (Cow<'a, Calls>, Calls) {
@@ -62,7 +62,7 @@ pub fn for_page<'a, 'v>(
 
 /// Does the same for calls that were recorded after the head of a streamed page had left, under the
 /// identity of `context`.
-pub fn for_late_block<'a>(
+pub(crate) fn for_late_block<'a>(
     late: Calls,
     context: &[Call],
     visitor: impl Fn() -> &'a Visitor,
@@ -83,7 +83,7 @@ pub fn for_late_block<'a>(
 /// Takes out what the browser would not say as it was meant: the events of another than whom it
 /// will take itself for, charges, which mixpanel-js ignores, and what it would misread. Mostly that
 /// is nothing.
-pub fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'_, Calls>, Calls) {
+pub(crate) fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'_, Calls>, Calls) {
     let told = |call: &Call| call.method().is_track() && owner(call).is_some();
     let is_unknown =
         |call: &Call| call.method() == &Method::PeopleTrackCharge || call.is_misread_by_browsers();
@@ -108,7 +108,7 @@ fn owner(call: &Call) -> Option<Seen<'_>> {
 }
 
 /// Writes on each event whose it is, as of now: the page that runs it may be another user's.
-pub fn stamp(calls: &mut Calls, visitor: &Visitor) {
+pub(crate) fn stamp(calls: &mut Calls, visitor: &Visitor) {
     let mut identity = calls
         .before_setup
         .iter()
@@ -131,7 +131,7 @@ fn identified(known: Option<String>, call: &Call) -> Option<String> {
 }
 
 /// Number of bytes that the arguments of the calls take, as they were recorded.
-pub fn bytes(calls: &Calls) -> usize {
+pub(crate) fn bytes(calls: &Calls) -> usize {
     calls
         .iter()
         .map(|call| call.written().written().len())
@@ -140,7 +140,7 @@ pub fn bytes(calls: &Calls) -> usize {
 
 /// Moves the events of setup to the events that were tracked, in front of them: setup may be
 /// replaced by another before it runs, or left out, and an event is to be delivered all the same.
-pub fn keep_events_of_setup(calls: &Calls) -> Cow<'_, Calls> {
+pub(crate) fn keep_events_of_setup(calls: &Calls) -> Cow<'_, Calls> {
     if !calls.setup.iter().any(|call| call.method().is_track()) {
         return Cow::Borrowed(calls);
     }
@@ -158,7 +158,7 @@ pub fn keep_events_of_setup(calls: &Calls) -> Cow<'_, Calls> {
 }
 
 /// Whether an event is older than Mixpanel takes from a browser.
-pub fn is_too_old(calls: &Calls) -> bool {
+pub(crate) fn is_too_old(calls: &Calls) -> bool {
     let now = now_ms();
     calls
         .tracking

@@ -7,11 +7,11 @@ use crate::call::Properties;
 
 mod table;
 
-pub use table::OPTIONS;
+pub(crate) use table::OPTIONS;
 
 /// An option of `mixpanel.init`.
 #[derive(Clone, Copy, Debug)]
-pub struct JsOption {
+pub(crate) struct JsOption {
     /// Name of the option.
     pub name: &'static str,
     /// Values that the option takes, where it binds the server too; `None` where it concerns the
@@ -23,7 +23,7 @@ pub struct JsOption {
 
 /// Values that an option takes.
 #[derive(Clone, Copy, Debug)]
-pub enum Takes {
+pub(crate) enum Takes {
     /// `true` or `false`.
     Bool,
     /// A number.
@@ -51,7 +51,7 @@ impl Takes {
 
     /// The values in words.
     #[must_use]
-    pub fn in_words(self) -> String {
+    pub(crate) fn in_words(self) -> String {
         match self {
             Self::Bool => "true or false".to_owned(),
             Self::Number => "a number".to_owned(),
@@ -65,7 +65,7 @@ impl Takes {
 /// Finds the first option whose value the server could not follow. Warns of options that no known
 /// version of mixpanel-js has: a misspelt one protects nobody.
 #[must_use]
-pub fn unusable(config: &Properties) -> Option<(&'static JsOption, Takes)> {
+pub(crate) fn unusable(config: &Properties) -> Option<(&'static JsOption, Takes)> {
     for name in config
         .keys()
         .filter(|name| OPTIONS.iter().all(|option| option.name != *name))
@@ -87,7 +87,7 @@ pub fn unusable(config: &Properties) -> Option<(&'static JsOption, Takes)> {
 }
 
 /// Campaign properties that mixpanel-js takes from the URL and stores.
-pub const CAMPAIGN: [&str; 10] = [
+pub(crate) const CAMPAIGN: [&str; 10] = [
     "utm_source",
     "utm_medium",
     "utm_campaign",
@@ -101,7 +101,7 @@ pub const CAMPAIGN: [&str; 10] = [
 ];
 
 /// Click IDs that mixpanel-js takes from the URL and does not store.
-pub const CLICK_IDS: [&str; 10] = [
+pub(crate) const CLICK_IDS: [&str; 10] = [
     "dclid",
     "fbclid",
     "gclid",
@@ -121,7 +121,7 @@ const REQUIRED: [&str; 4] = ["token", "distinct_id", "time", "$insert_id"];
 /// visitor, so that a worker in another process leaves them out too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Omitted {
+pub(crate) struct Omitted {
     /// Left out, whoever says them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     everywhere: Vec<String>,
@@ -136,7 +136,7 @@ pub struct Omitted {
 impl Omitted {
     /// The properties that a configuration of `mixpanel.init` leaves out.
     #[must_use]
-    pub fn by(config: &Properties) -> Self {
+    pub(crate) fn by(config: &Properties) -> Self {
         let is_on =
             |key: &str, default| config.get(key).and_then(Value::as_bool).unwrap_or(default);
         let names = |names: &[&str]| {
@@ -177,7 +177,7 @@ impl Omitted {
 
     /// As it travels; `None` where nothing is left out.
     #[must_use]
-    pub fn to_text(&self) -> Option<String> {
+    pub(crate) fn to_text(&self) -> Option<String> {
         if *self == Self::default() {
             None
         } else {
@@ -187,25 +187,25 @@ impl Omitted {
 
     /// As it came.
     #[must_use]
-    pub fn of_text(text: &str) -> Self {
+    pub(crate) fn of_text(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
 
     /// Returns whether an event must be looked at: a property may be left out, whoever says it.
     #[must_use]
-    pub fn is_everywhere(&self) -> bool {
+    pub(crate) fn is_everywhere(&self) -> bool {
         !self.everywhere.is_empty()
     }
 
     /// Leaves out what no event may have.
-    pub fn strip(&self, properties: &mut Properties) {
+    pub(crate) fn strip(&self, properties: &mut Properties) {
         self.everywhere
             .iter()
             .for_each(|name| drop(properties.remove(name)));
     }
 
     /// Leaves out what mixpanel-js's cookie may not add.
-    pub fn strip_cookie(&self, super_properties: &mut Properties) {
+    pub(crate) fn strip_cookie(&self, super_properties: &mut Properties) {
         self.in_cookie
             .iter()
             .for_each(|name| drop(super_properties.remove(name)));
@@ -213,14 +213,14 @@ impl Omitted {
 
     /// Returns whether a parameter of the URL becomes no property.
     #[must_use]
-    pub fn has_parameter(&self, name: &str) -> bool {
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
         self.in_url.iter().any(|omitted| omitted == name)
     }
 
     /// Returns whether any of these properties may not be sent.
     #[cfg(feature = "sidekiq")]
     #[must_use]
-    pub fn has_any(&self, properties: &Properties) -> bool {
+    pub(crate) fn has_any(&self, properties: &Properties) -> bool {
         self.everywhere
             .iter()
             .any(|name| properties.contains_key(name))

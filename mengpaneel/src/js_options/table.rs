@@ -4,7 +4,7 @@ use super::JsOption;
 use super::Takes::{Bool, Names, Number, OneOf, Text};
 
 /// Options of mixpanel-js, by name.
-pub const OPTIONS: [JsOption; 81] = [
+pub(crate) const OPTIONS: [JsOption; 81] = [
     JsOption {
         name: "api_extra_query_params",
         binds_server: None,

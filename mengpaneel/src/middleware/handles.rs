@@ -23,7 +23,7 @@ pub(crate) struct Handles {
 impl Handles {
     /// Adds the innermost handle of a request. Its Mengpaneel must differ from those outside of it
     /// by name.
-    pub(super) fn keep(request: &ServiceRequest, mengpaneel: &Mengpaneel, mixpanel: &Mixpanel) {
+    pub(crate) fn keep(request: &ServiceRequest, mengpaneel: &Mengpaneel, mixpanel: &Mixpanel) {
         let mut extensions = request.extensions_mut();
         let outer = extensions.remove::<Self>().map(Box::new);
         let settings = Arc::clone(mengpaneel.settings());

@@ -12,12 +12,12 @@ use crate::settings::Settings;
 
 /// State of such a request in flight. If dropped before the response is ready, it settles as
 /// failed.
-pub(super) struct ObservedRequest {
+pub(crate) struct ObservedRequest {
     recorder: Arc<Recorder>,
 }
 
 impl ObservedRequest {
-    pub(super) fn new(
+    pub(crate) fn new(
         request: &ServiceRequest,
         settings: &Arc<Settings>,
         observed: Arc<Observed>,
@@ -34,11 +34,11 @@ impl ObservedRequest {
         }
     }
 
-    pub(super) fn recorder(&self) -> &Arc<Recorder> {
+    pub(crate) fn recorder(&self) -> &Arc<Recorder> {
         &self.recorder
     }
 
-    pub(super) fn finish<B>(&self, response: &ServiceResponse<B>) {
+    pub(crate) fn finish<B>(&self, response: &ServiceResponse<B>) {
         self.recorder
             .settle(ending(&self.recorder, response), Extent::Everything);
     }

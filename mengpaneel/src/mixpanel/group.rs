@@ -16,7 +16,7 @@ pub struct Group {
 }
 
 impl Group {
-    pub(super) fn new(mixpanel: Mixpanel, group: Args) -> Self {
+    pub(crate) fn new(mixpanel: Mixpanel, group: Args) -> Self {
         Self { mixpanel, group }
     }
 

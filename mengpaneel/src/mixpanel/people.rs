@@ -16,7 +16,7 @@ use crate::written::{Object, write_text, write_value};
 pub struct People(Mixpanel);
 
 impl People {
-    pub(super) fn new(mixpanel: Mixpanel) -> Self {
+    pub(crate) fn new(mixpanel: Mixpanel) -> Self {
         Self(mixpanel)
     }
 

@@ -82,7 +82,7 @@ impl Mixpanel {
 
     /// The same, with what they have from the start. Returns whether they may have an ID among
     /// them.
-    pub(super) fn properties_with(
+    pub(crate) fn properties_with(
         &self,
         first: &[(&str, Seen<'_>)],
         what: &(impl fmt::Display + ?Sized),

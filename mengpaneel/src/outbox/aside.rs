@@ -19,18 +19,18 @@ pub enum Aside {
 }
 
 /// How long a claim holds that nobody settles: its process died.
-pub(super) const CLAIM: Duration = Duration::from_secs(60);
+pub(crate) const CLAIM: Duration = Duration::from_secs(60);
 
 /// How long it is known that a copy's calls were said.
 #[cfg(any(feature = "file", feature = "redis"))]
-pub(super) const MEMORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const MEMORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// As many of these are known at once: the oldest are forgotten first.
 #[cfg(any(feature = "file", feature = "redis"))]
-pub(super) const MAX_SAID: u64 = 100_000;
+pub(crate) const MAX_SAID: u64 = 100_000;
 
 /// A time in milliseconds.
 #[cfg(any(feature = "file", feature = "redis"))]
-pub(super) fn ms(time: Duration) -> u64 {
+pub(crate) fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,20 +8,20 @@ use crate::failure::Reason;
 use crate::server::{Endpoint, Lanes, Said};
 
 /// What is to be said of some records.
-pub(super) struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     sender: &'a Sender,
     apart: ToTakeApart,
     /// Each behind the place of its record.
-    pub(super) said: Vec<(usize, Said)>,
+    pub(crate) said: Vec<(usize, Said)>,
     /// Where what is written stands.
-    pub(super) lanes: Lanes,
+    pub(crate) lanes: Lanes,
     /// The name of the oldest record: names are in the order of time.
-    pub(super) oldest: Option<Uuid>,
+    pub(crate) oldest: Option<Uuid>,
 }
 
 impl<'a> Batch<'a> {
     /// Nothing of so many yet; it is written in the place of what stands in `lanes`.
-    pub(super) fn new(sender: &'a Sender, records: usize, mut lanes: Lanes) -> Self {
+    pub(crate) fn new(sender: &'a Sender, records: usize, mut lanes: Lanes) -> Self {
         lanes.open(records, Endpoint::Events);
         Self {
             sender,
@@ -34,7 +34,7 @@ impl<'a> Batch<'a> {
 
     /// Adds what is to be said of a record, which stands at that place. What may have arrived
     /// already, and would count twice, is told of instead.
-    pub(super) fn add(&mut self, owner: usize, record: &mut Taken) {
+    pub(crate) fn add(&mut self, owner: usize, record: &mut Taken) {
         let id = record.parcel_id();
         if self.oldest.is_none() || id < self.oldest {
             self.oldest = id;

@@ -10,7 +10,7 @@ use crate::server::Backoff;
 
 /// Open while Mixpanel is away: then nothing is sent but, once the wait is over, one probe.
 #[derive(Debug)]
-pub(super) struct Circuit(Mutex<State>);
+pub(crate) struct Circuit(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -26,10 +26,10 @@ struct Away {
 }
 
 /// Leave to send: what came of it is to be told by [`Circuit::worked`] or [`Circuit::failed`].
-pub(super) struct Leave<'a>(&'a Circuit);
+pub(crate) struct Leave<'a>(&'a Circuit);
 
 impl Circuit {
-    pub(super) fn new(backoff: Backoff) -> Self {
+    pub(crate) fn new(backoff: Backoff) -> Self {
         Self(Mutex::new(State {
             backoff,
             away: None,
@@ -38,7 +38,7 @@ impl Circuit {
     }
 
     /// Leave to send, or why there is no sense in it.
-    pub(super) fn enter(&self) -> Result<Leave<'_>, String> {
+    pub(crate) fn enter(&self) -> Result<Leave<'_>, String> {
         let mut state = self.lock();
         if let Some(away) = &state.away {
             if state.is_probing || Instant::now() < away.until {
@@ -50,19 +50,19 @@ impl Circuit {
     }
 
     /// How long there is no sense in sending.
-    pub(super) fn wait(&self) -> Option<Duration> {
+    pub(crate) fn wait(&self) -> Option<Duration> {
         let away = self.lock().away.clone()?;
         let wait = away.until.saturating_duration_since(Instant::now());
         (!wait.is_zero()).then_some(wait)
     }
 
     /// Why Mixpanel is away, where it is.
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         self.lock().away.as_ref().map(|away| away.why.clone())
     }
 
     /// Mixpanel answered.
-    pub(super) fn worked(&self) {
+    pub(crate) fn worked(&self) {
         let mut state = self.lock();
         state.away = None;
         state.backoff.reset();
@@ -70,7 +70,7 @@ impl Circuit {
 
     /// Mixpanel did not, or asked to be left alone. Answers how long that is. Of several that fail
     /// together the first counts.
-    pub(super) fn failed(&self, after: Option<Duration>, why: &str) -> Duration {
+    pub(crate) fn failed(&self, after: Option<Duration>, why: &str) -> Duration {
         let mut state = self.lock();
         let now = Instant::now();
         if let Some(away) = state.away.as_ref().filter(|away| away.until > now) {

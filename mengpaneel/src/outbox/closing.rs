@@ -10,14 +10,14 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 /// Time after the deadline in which requests to Mixpanel may end that are under way.
-pub(super) const GRACE: Duration = Duration::from_secs(15);
+pub(crate) const GRACE: Duration = Duration::from_secs(15);
 
 /// Longest deadline.
 const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// When it is to end, and whether it has.
 #[derive(Default)]
-pub(super) struct Closing {
+pub(crate) struct Closing {
     deadline: Mutex<Option<Instant>>,
     /// Whether there is a deadline: whoever hands something in asks for no more.
     is_asked: AtomicBool,
@@ -33,7 +33,7 @@ pub(super) struct Closing {
 
 impl Closing {
     /// Asks the worker to end by then; the first deadline counts.
-    pub(super) fn ask(&self, deadline: Duration) {
+    pub(crate) fn ask(&self, deadline: Duration) {
         // Past what a clock can say, a deadline is none that anybody lives to see.
         let until = Instant::now()
             .checked_add(deadline)
@@ -43,12 +43,12 @@ impl Closing {
         self.wake.notify_waiters();
     }
 
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.is_asked.load(Ordering::Acquire)
     }
 
     /// Resolves once the worker has ended.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         loop {
             let mut end = pin!(self.end.notified());
             end.as_mut().enable();
@@ -60,51 +60,51 @@ impl Closing {
     }
 
     /// It has ended.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.end.notify_waiters();
     }
 
     /// Resolves when there is something to look at again: closing is asked for, or somebody is
     /// done. To be enabled before that is looked at.
-    pub(super) fn woken(&self) -> Notified<'_> {
+    pub(crate) fn woken(&self) -> Notified<'_> {
         self.wake.notified()
     }
 
     /// Has everybody look again.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.wake.notify_waiters();
     }
 
     /// How many records were delivered, or refused and reported.
-    pub(super) fn delivered(&self) -> usize {
+    pub(crate) fn delivered(&self) -> usize {
         self.delivered.load(Ordering::Relaxed)
     }
 
     /// So many more were.
-    pub(super) fn progressed(&self, records: usize) {
+    pub(crate) fn progressed(&self, records: usize) {
         self.delivered.fetch_add(records, Ordering::Relaxed);
         self.progress.notify_waiters();
     }
 
     /// Resolves at the next delivery. To be enabled before what it is waited for is looked at.
-    pub(super) fn progress(&self) -> Notified<'_> {
+    pub(crate) fn progress(&self) -> Notified<'_> {
         self.progress.notified()
     }
 
     /// Deliveries past the outbox that are under way.
-    pub(super) fn in_hand(&self) -> usize {
+    pub(crate) fn in_hand(&self) -> usize {
         self.in_hand.load(Ordering::Acquire)
     }
 
     /// Counts one more of them; `None` where there are `bound` already.
-    pub(super) fn take_in_hand(self: &Arc<Self>, bound: usize) -> Option<InHand> {
+    pub(crate) fn take_in_hand(self: &Arc<Self>, bound: usize) -> Option<InHand> {
         let taken = self.in_hand.fetch_add(1, Ordering::AcqRel);
         let in_hand = InHand(Arc::clone(self));
         (taken < bound).then_some(in_hand)
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         *self.lock()
     }
 
@@ -114,7 +114,7 @@ impl Closing {
 }
 
 /// One delivery past the outbox.
-pub(super) struct InHand(Arc<Closing>);
+pub(crate) struct InHand(Arc<Closing>);
 
 impl Drop for InHand {
     fn drop(&mut self) {

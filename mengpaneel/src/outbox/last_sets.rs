@@ -16,7 +16,7 @@ const MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// Fingerprints of what was last set.
 #[derive(Debug, Default)]
-pub(super) struct LastSets {
+pub(crate) struct LastSets {
     hasher: RandomState,
     state: Mutex<State>,
 }
@@ -37,7 +37,7 @@ struct Set {
 impl LastSets {
     /// Whether a message says of its user what was said last. It is remembered; any other operation
     /// on the user's profile makes that forgotten.
-    pub(super) fn is_repeated(&self, message: &Message) -> bool {
+    pub(crate) fn is_repeated(&self, message: &Message) -> bool {
         let Some(user) = user(message) else {
             return false;
         };
@@ -75,7 +75,7 @@ impl LastSets {
     }
 
     /// It did not arrive: the next that says the same is no repetition.
-    pub(super) fn forget(&self, message: &Message) {
+    pub(crate) fn forget(&self, message: &Message) {
         if let Some(user) = user(message) {
             self.lock().sets.remove(user);
         }

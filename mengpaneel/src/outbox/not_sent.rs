@@ -11,15 +11,15 @@ use thiserror::Error;
 /// its URL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct NotSent {
-    pub(super) pending: usize,
-    pub(super) outbox: String,
-    pub(super) fate: Fate,
-    pub(super) last_error: Option<String>,
+    pub(crate) pending: usize,
+    pub(crate) outbox: String,
+    pub(crate) fate: Fate,
+    pub(crate) last_error: Option<String>,
 }
 
 /// Fate of the records after the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// Delivery goes on.
     Waiting,
     /// They outlive this process.

@@ -42,7 +42,7 @@ fn is_zero(attempts: &u32) -> bool {
 const COMPACT: u8 = 1;
 
 /// A parcel as it is first written.
-pub(super) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
+pub(crate) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
     let mut written = Vec::with_capacity(512);
     written.push(COMPACT);
     compact::write(parcel, &mut written);
@@ -50,14 +50,14 @@ pub(super) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
 }
 
 /// The compact parcel that a record is, where it is a whole one.
-pub(super) fn sealed(written: &[u8]) -> Option<&[u8]> {
+pub(crate) fn sealed(written: &[u8]) -> Option<&[u8]> {
     written
         .strip_prefix(&[COMPACT])
         .filter(|parcel| compact::is_whole(parcel))
 }
 
 /// A lease as it is written again: with what is left of it.
-pub(super) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
     let Lease {
         parcel,
         remaining,
@@ -75,7 +75,7 @@ pub(super) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
 }
 
 /// What was written, as a lease of that name.
-pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
+pub(crate) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
     if let Some(parcel) = written.strip_prefix(&[COMPACT]) {
         let parcel =
             compact::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
@@ -98,7 +98,7 @@ pub(super) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
 /// Of a parcel as it was first written, what may be said twice: see
 /// [`told_apart`](claims::told_apart).
 #[cfg(feature = "file")]
-pub(super) fn told_apart(written: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn told_apart(written: &[u8]) -> Option<Vec<u8>> {
     let lease = read(LeaseId(String::new()), written).ok()?;
     claims::told_apart(lease.parcel).map(|parcel| of_parcel(&parcel))
 }

@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use uuid::Uuid;
 
 /// A Redis of its own, on a free port; killed when it is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     port: u16,
     folder: PathBuf,
     options: Vec<String>,
@@ -18,7 +18,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let (port, folder) = (free_port(), folder());
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
         let child = spawn(port, &folder, &options);
@@ -32,7 +32,7 @@ impl Server {
     }
 
     /// One that speaks TLS only, and the certificate of the CA that signed its own.
-    pub(super) fn with_tls() -> (Self, String) {
+    pub(crate) fn with_tls() -> (Self, String) {
         let (port, folder) = (free_port(), folder());
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -76,22 +76,22 @@ impl Server {
         )
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let scheme = if self.is_tls { "rediss" } else { "redis" };
         format!("{scheme}://127.0.0.1:{}/", self.port)
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// As `kill -9`.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         let plain = if self.is_tls { 0 } else { self.port };
         self.child = spawn(plain, &self.folder, &self.options);
     }

@@ -30,18 +30,18 @@ pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 const MAX_TRIED: usize = 1_000;
 
 /// What it takes to send.
-pub(super) struct Sender {
-    pub(super) interpreter: Interpreter,
-    pub(super) delivery: Delivery,
-    pub(super) failures: Failures,
-    pub(super) retry_for: Duration,
-    pub(super) before_send: Option<BeforeSend>,
-    pub(super) circuit: Circuit,
-    pub(super) last_sets: LastSets,
+pub(crate) struct Sender {
+    pub(crate) interpreter: Interpreter,
+    pub(crate) delivery: Delivery,
+    pub(crate) failures: Failures,
+    pub(crate) retry_for: Duration,
+    pub(crate) before_send: Option<BeforeSend>,
+    pub(crate) circuit: Circuit,
+    pub(crate) last_sets: LastSets,
     /// What was tried at once and waits in the outbox now: it was told of and looked at already.
     tried: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
-    pub(super) oldest: AtomicU64,
+    pub(crate) oldest: AtomicU64,
     standstill: Mutex<Standstill>,
 }
 
@@ -57,15 +57,15 @@ struct Standstill {
 }
 
 /// Mixpanel takes nothing for now.
-pub(super) struct Away {
+pub(crate) struct Away {
     /// Time to leave it alone.
-    pub(super) delay: Duration,
+    pub(crate) delay: Duration,
     /// True if Mixpanel named that time itself.
-    pub(super) is_asked_for: bool,
-    pub(super) why: String,
+    pub(crate) is_asked_for: bool,
+    pub(crate) why: String,
     /// Time since it went away. `None` where records do not grow old by it: the credentials are
     /// refused, or it is the outbox that failed.
-    pub(super) lasts: Option<Duration>,
+    pub(crate) lasts: Option<Duration>,
 }
 
 impl Standstill {
@@ -81,7 +81,7 @@ impl Standstill {
 }
 
 /// Which records must be taken apart to be said.
-pub(super) enum ToTakeApart {
+pub(crate) enum ToTakeApart {
     /// The application looks at each message.
     All,
     /// They were tried before, and it is known what they came to.
@@ -90,7 +90,7 @@ pub(super) enum ToTakeApart {
 
 impl ToTakeApart {
     /// Whether this compact parcel must.
-    pub(super) fn has(&self, parcel: &[u8]) -> bool {
+    pub(crate) fn has(&self, parcel: &[u8]) -> bool {
         match self {
             Self::All => true,
             Self::These(ids) => {
@@ -103,7 +103,7 @@ impl ToTakeApart {
 /// Calls that did not reach Mixpanel in one attempt.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("{} not delivered; the first: {}", count(.0.len()), .0.first().map(ToString::to_string).unwrap_or_default())]
-pub struct UndeliveredError(pub(super) Vec<Failure>);
+pub struct UndeliveredError(pub(crate) Vec<Failure>);
 
 impl UndeliveredError {
     /// Returns why each message was not delivered, with its calls.
@@ -121,7 +121,7 @@ fn count(messages: usize) -> String {
 }
 
 impl Sender {
-    pub(super) fn new(
+    pub(crate) fn new(
         token: String,
         delivery: Delivery,
         failures: Failures,
@@ -148,7 +148,7 @@ impl Sender {
 
     /// Translates; what cannot be said is told, and the application looks at what can. Where it
     /// does not, what is plain is written in `lanes`.
-    pub(super) fn said(&self, parcel: &Parcel, lanes: &mut Lanes) -> Vec<Said> {
+    pub(crate) fn said(&self, parcel: &Parcel, lanes: &mut Lanes) -> Vec<Said> {
         let as_messages = |messages: Vec<Message>| {
             messages
                 .into_iter()
@@ -173,7 +173,7 @@ impl Sender {
     }
 
     /// Which of the records that are in hand by now must be taken apart to be said.
-    pub(super) fn to_take_apart(&self) -> ToTakeApart {
+    pub(crate) fn to_take_apart(&self) -> ToTakeApart {
         match self.before_send {
             Some(_) => ToTakeApart::All,
             None => ToTakeApart::These(self.tried().keys().copied().collect()),
@@ -182,7 +182,7 @@ impl Sender {
 
     /// What a compact parcel comes to, where it need not be taken apart for that; else `None`, and
     /// what `say` was given does not count.
-    pub(super) fn sealed(
+    pub(crate) fn sealed(
         &self,
         parcel: &[u8],
         text: &mut Vec<u8>,
@@ -193,7 +193,7 @@ impl Sender {
 
     /// Keeps what a parcel came to, for when it comes back from the outbox. Where it does not come
     /// back to this process it is translated once more.
-    pub(super) fn keep_tried(&self, id: Uuid, messages: Vec<Message>) {
+    pub(crate) fn keep_tried(&self, id: Uuid, messages: Vec<Message>) {
         let mut tried = self.tried();
         // Another process may have what does not come back.
         if tried.len() >= MAX_TRIED {
@@ -203,7 +203,7 @@ impl Sender {
     }
 
     /// The outbox did not take that parcel.
-    pub(super) fn forget_tried(&self, id: Uuid) {
+    pub(crate) fn forget_tried(&self, id: Uuid) {
         self.tried().remove(&id);
     }
 
@@ -240,20 +240,20 @@ impl Sender {
     }
 
     /// One attempt; what did not arrive is told.
-    pub(super) async fn send_or_tell(&self, parcel: &Parcel) {
+    pub(crate) async fn send_or_tell(&self, parcel: &Parcel) {
         for failure in self.send_once(parcel).await {
             self.tell(&failure);
         }
     }
 
     /// One attempt; gives what did not arrive.
-    pub(super) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
+    pub(crate) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
         self.attempt(parcel).await.0
     }
 
     /// One attempt; gives what did not arrive, and where that is all of it, what it was, so that
     /// the parcel can be tried again as it is. While Mixpanel is away nothing is sent.
-    pub(super) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, Option<Vec<Message>>) {
+    pub(crate) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, Option<Vec<Message>>) {
         let mut lanes = Lanes::default();
         let said = self.said(parcel, &mut lanes);
         if said.is_empty() {
@@ -317,7 +317,7 @@ impl Sender {
 
     /// Keeps the circuit and the counters, once so many were sent. Answers how long to leave
     /// Mixpanel alone, and why.
-    pub(super) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<Away> {
+    pub(crate) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<Away> {
         stats::delivered(sent.saturating_sub(not_taken.len()));
         let away = not_taken.iter().find_map(|(_, why)| match why {
             NotTaken::Retry { after, reason } | NotTaken::NotServed { after, reason } => {
@@ -352,7 +352,7 @@ impl Sender {
     /// Tells once that nothing gets through until a person changes something, as an answer says to
     /// what was sent at that time. The answer to a request of before may come after Mixpanel
     /// took another: that tells nothing any more.
-    pub(super) fn tell_standstill(&self, why: &NotTaken, sent: Instant) {
+    pub(crate) fn tell_standstill(&self, why: &NotTaken, sent: Instant) {
         let mut standstill = self.standstill();
         let is_over = standstill.worked.is_some_and(|worked| worked >= sent);
         if is_over || standstill.told.replace(discriminant(why)) == Some(discriminant(why)) {
@@ -369,20 +369,20 @@ impl Sender {
     }
 
     /// It did not arrive: the next that says the same is no repetition.
-    pub(super) fn forget(&self, said: &Said) {
+    pub(crate) fn forget(&self, said: &Said) {
         if let Said::Message(message) = said {
             self.last_sets.forget(message);
         }
     }
 
     /// Tells of what is lost.
-    pub(super) fn tell(&self, failure: &Failure) {
+    pub(crate) fn tell(&self, failure: &Failure) {
         stats::dropped(failure.reason.name(), failure.calls.len());
         self.failures.tell(failure);
     }
 
     /// How long the oldest of what waits has waited.
-    pub(super) fn oldest_age(&self) -> Option<Duration> {
+    pub(crate) fn oldest_age(&self) -> Option<Duration> {
         let oldest = self.oldest.load(Ordering::Relaxed);
         (oldest > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest)))
     }
@@ -390,17 +390,17 @@ impl Sender {
 
 /// What was said, as messages again: for what was written and did not arrive. A parcel is
 /// translated once for all that is of it.
-pub(super) struct Again<'a> {
+pub(crate) struct Again<'a> {
     sender: &'a Sender,
     last: Option<(Uuid, Vec<Option<Message>>)>,
 }
 
 impl<'a> Again<'a> {
-    pub(super) fn new(sender: &'a Sender) -> Self {
+    pub(crate) fn new(sender: &'a Sender) -> Self {
         Self { sender, last: None }
     }
 
-    pub(super) fn message(&mut self, parcel: &Parcel, said: Said) -> Option<Message> {
+    pub(crate) fn message(&mut self, parcel: &Parcel, said: Said) -> Option<Message> {
         let index = match said {
             Said::Message(message) => return Some(*message),
             Said::Written(event) => event.index,
@@ -422,7 +422,7 @@ impl<'a> Again<'a> {
     }
 
     /// Why it is lost.
-    pub(super) fn failure(&mut self, parcel: &Parcel, said: Said, reason: Reason) -> Failure {
+    pub(crate) fn failure(&mut self, parcel: &Parcel, said: Said, reason: Reason) -> Failure {
         match self.message(parcel, said) {
             Some(message) => failure(message, reason),
             None => Failure::of_calls(reason, parcel.calls.iter().cloned().collect()),
@@ -455,7 +455,7 @@ fn bounded(mut calls: Vec<(Call, String)>, reason: fn(String) -> Reason) -> Vec<
 }
 
 /// Those that were not taken, of all that was sent, and why.
-pub(super) fn those<T>(
+pub(crate) fn those<T>(
     sent: Vec<T>,
     not_taken: Vec<(usize, NotTaken)>,
 ) -> impl Iterator<Item = (T, NotTaken)> {
@@ -468,7 +468,7 @@ pub(super) fn those<T>(
 }
 
 /// Why a message is lost that was not taken.
-pub(super) fn reason(why: NotTaken) -> Reason {
+pub(crate) fn reason(why: NotTaken) -> Reason {
     match why {
         NotTaken::Refused(why) => Reason::Refused(why),
         NotTaken::Retry { reason, .. } => Reason::GivenUp(reason),
@@ -478,7 +478,7 @@ pub(super) fn reason(why: NotTaken) -> Reason {
     }
 }
 
-pub(super) fn failure(message: Message, reason: Reason) -> Failure {
+pub(crate) fn failure(message: Message, reason: Reason) -> Failure {
     Failure {
         reason,
         calls: vec![message.call],

@@ -32,7 +32,7 @@ pub struct Sealed {
 
 /// What a lease is called: a number is made a text only where somebody asks.
 #[derive(Clone, Debug)]
-pub(super) enum Name {
+pub(crate) enum Name {
     /// In memory.
     Number(u64),
     /// Elsewhere.
@@ -52,7 +52,7 @@ impl Name {
 
 impl Sealed {
     /// What stands at `own` must be a compact parcel.
-    pub(super) fn new(id: Name, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
+    pub(crate) fn new(id: Name, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
         Self {
             id,
             all: Arc::clone(all),
@@ -60,7 +60,7 @@ impl Sealed {
         }
     }
 
-    pub(super) fn written(&self) -> &[u8] {
+    pub(crate) fn written(&self) -> &[u8] {
         self.all.get(self.own.clone()).unwrap_or_default()
     }
 }
@@ -68,7 +68,7 @@ impl Sealed {
 /// Records that were found written, on their way to the worker.
 #[cfg(any(feature = "file", feature = "redis"))]
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// The sealed ones, one behind the other.
     all: Vec<u8>,
     records: Vec<Result<(LeaseId, Range<usize>), Lease>>,
@@ -77,17 +77,17 @@ pub(super) struct Found {
 #[cfg(any(feature = "file", feature = "redis"))]
 impl Found {
     #[cfg(feature = "file")]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
     #[cfg(feature = "file")]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
     /// Adds one, sealed if it is new and can be.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         id: LeaseId,
         written: &[u8],
@@ -111,7 +111,7 @@ impl Found {
         Ok(())
     }
 
-    pub(super) fn into_taken(self) -> Vec<Taken> {
+    pub(crate) fn into_taken(self) -> Vec<Taken> {
         let all = Arc::new(self.all);
         let taken = |one| match one {
             Ok((id, own)) => Taken::Sealed(Sealed::new(Name::Text(id), &all, own)),
@@ -122,11 +122,11 @@ impl Found {
 }
 
 impl Taken {
-    pub(super) fn into_leases(records: Vec<Self>) -> Vec<Lease> {
+    pub(crate) fn into_leases(records: Vec<Self>) -> Vec<Lease> {
         records.into_iter().filter_map(Self::into_lease).collect()
     }
 
-    pub(super) fn id(&self) -> LeaseId {
+    pub(crate) fn id(&self) -> LeaseId {
         match self {
             Self::Open(lease) => lease.id.clone(),
             Self::Sealed(sealed) => sealed.id.clone().into_id(),
@@ -134,7 +134,7 @@ impl Taken {
     }
 
     /// Its number, where it was leased from memory.
-    pub(super) fn number(&self) -> Option<u64> {
+    pub(crate) fn number(&self) -> Option<u64> {
         match self {
             Self::Open(lease) => lease.id.0.parse().ok(),
             Self::Sealed(Sealed {
@@ -146,7 +146,7 @@ impl Taken {
         }
     }
 
-    pub(super) fn abandoned(&self) -> u32 {
+    pub(crate) fn abandoned(&self) -> u32 {
         match self {
             Self::Open(lease) => lease.abandoned,
             Self::Sealed(_) => 0,
@@ -154,7 +154,7 @@ impl Taken {
     }
 
     /// The name of its parcel.
-    pub(super) fn parcel_id(&self) -> Option<Uuid> {
+    pub(crate) fn parcel_id(&self) -> Option<Uuid> {
         match self {
             Self::Open(lease) => Some(lease.parcel.id),
             Self::Sealed(sealed) => compact::id(sealed.written()),
@@ -162,7 +162,7 @@ impl Taken {
     }
 
     /// Takes it apart; `None` only where it was no record.
-    pub(super) fn open(&mut self) -> Option<&mut Lease> {
+    pub(crate) fn open(&mut self) -> Option<&mut Lease> {
         if let Self::Sealed(sealed) = self {
             let parcel = compact::read(sealed.written())?;
             *self = Self::Open(Box::new(Lease::new(sealed.id.clone().into_id(), parcel)));
@@ -174,7 +174,7 @@ impl Taken {
     }
 
     /// The memory that it stands in, if nothing else does any more.
-    pub(super) fn into_memory(self) -> Option<Vec<u8>> {
+    pub(crate) fn into_memory(self) -> Option<Vec<u8>> {
         match self {
             Self::Open(_) => None,
             Self::Sealed(sealed) => Arc::into_inner(sealed.all),
@@ -182,7 +182,7 @@ impl Taken {
     }
 
     /// Whether something of it is to be sent again.
-    pub(super) fn is_unfinished(&self) -> bool {
+    pub(crate) fn is_unfinished(&self) -> bool {
         match self {
             Self::Open(lease) => lease
                 .remaining
@@ -192,7 +192,7 @@ impl Taken {
         }
     }
 
-    pub(super) fn into_lease(mut self) -> Option<Lease> {
+    pub(crate) fn into_lease(mut self) -> Option<Lease> {
         self.open()?;
         match self {
             Self::Open(lease) => Some(*lease),
@@ -208,7 +208,7 @@ impl From<Lease> for Taken {
 }
 
 /// The calls that are left of a record.
-pub(super) fn calls_of(lease: &Lease) -> Vec<Call> {
+pub(crate) fn calls_of(lease: &Lease) -> Vec<Call> {
     match &lease.remaining {
         Some(left) => left.iter().map(|message| message.call.clone()).collect(),
         None => lease.parcel.calls.iter().cloned().collect(),
@@ -216,7 +216,7 @@ pub(super) fn calls_of(lease: &Lease) -> Vec<Call> {
 }
 
 /// It was tried, and is left of its record.
-pub(super) fn keep(records: &mut [Taken], owner: usize, said: Said, again: &mut Again<'_>) {
+pub(crate) fn keep(records: &mut [Taken], owner: usize, said: Said, again: &mut Again<'_>) {
     let Some(record) = records.get_mut(owner) else {
         return;
     };

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A place among those on their way.
-pub(super) struct Turn<'a>(&'a AtomicUsize);
+pub(crate) struct Turn<'a>(&'a AtomicUsize);
 
 impl<'a> Turn<'a> {
     /// A place, where fewer than `max` are taken.
-    pub(super) fn take(pending: &'a AtomicUsize, max: usize) -> Option<Self> {
+    pub(crate) fn take(pending: &'a AtomicUsize, max: usize) -> Option<Self> {
         let before = pending.fetch_add(1, Ordering::AcqRel);
         let turn = Self(pending);
         (before < max).then_some(turn)

@@ -10,10 +10,10 @@ const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// Wait before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wait {
-    pub(super) delay: Duration,
+pub(crate) struct Wait {
+    pub(crate) delay: Duration,
     /// True if Mixpanel named that time itself (`Retry-After`).
-    pub(super) is_asked_for: bool,
+    pub(crate) is_asked_for: bool,
 }
 
 impl From<Duration> for Wait {
@@ -31,7 +31,7 @@ impl Wait {
     ///
     /// Half of the time that is left, at most: a host that comes back shortly before the end is
     /// found in time. A time that Mixpanel asked for is kept, but for one attempt at the end.
-    pub(super) fn before_end(self, left: Duration) -> Option<Duration> {
+    pub(crate) fn before_end(self, left: Duration) -> Option<Duration> {
         let Self {
             delay,
             is_asked_for,

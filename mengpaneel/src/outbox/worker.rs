@@ -42,19 +42,19 @@ const QUIET_ATTEMPTS: u32 = 30;
 const LAST_CHANCE: Duration = Duration::from_secs(60 * 60);
 
 /// What drains an outbox, and what waits for deliveries past it.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     /// What to drain, if anything.
-    pub(super) outbox: Option<Arc<dyn Outbox>>,
-    pub(super) sender: Arc<Sender>,
-    pub(super) closing: Arc<Closing>,
+    pub(crate) outbox: Option<Arc<dyn Outbox>>,
+    pub(crate) sender: Arc<Sender>,
+    pub(crate) closing: Arc<Closing>,
     /// As many batches are on their way at once.
-    pub(super) concurrency: usize,
+    pub(crate) concurrency: usize,
     /// A record that was abandoned as often is buried.
-    pub(super) max_deliveries: u32,
+    pub(crate) max_deliveries: u32,
 }
 
 impl Worker {
-    pub(super) async fn run(self) {
+    pub(crate) async fn run(self) {
         if let Some(outbox) = &self.outbox {
             let hands = (0..self.concurrency.max(1)).map(|number| Hand {
                 outbox: &**outbox,

@@ -217,7 +217,7 @@ pub enum Label {
 }
 
 impl Label {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Text(text) => (*text).to_owned(),
             Self::Constant(read) => read(),

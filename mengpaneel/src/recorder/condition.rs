@@ -2,7 +2,7 @@
 
 /// Condition under which a recorded call counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// Counts always.
     #[default]
     Always,
@@ -21,7 +21,7 @@ pub enum Condition {
 
 /// How the request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// True if the request was answered with a status below 400.
     pub succeeded: bool,
     /// True if the request was routed to a handler.
@@ -31,7 +31,7 @@ pub struct Ending {
 }
 
 impl Condition {
-    pub(super) fn holds(self, ending: Ending) -> bool {
+    pub(crate) fn holds(self, ending: Ending) -> bool {
         match self {
             Self::Always => true,
             Self::Response => ending.succeeded,

@@ -8,20 +8,20 @@ impl Recorder {
     /// The same recorder for a visitor who may or may not be tracked. Calls count while consent is
     /// granted; opt-in and opt-out calls always do.
     #[must_use]
-    pub fn with_consent(self, decision: Decision) -> Self {
+    pub(crate) fn with_consent(self, decision: Decision) -> Self {
         self.lock().consent = Some(ConsentState::new(decision));
         self
     }
 
     /// Returns whether a call that is recorded now would count, as far as is known before the
     /// request ends.
-    pub fn is_recording(&self) -> bool {
+    pub(crate) fn is_recording(&self) -> bool {
         self.lock().may_record()
     }
 
     /// Records an opt-in or opt-out call. In a request the server sets mixpanel-js's cookie for it,
     /// so that what is left to record is what mixpanel-js sends along with it.
-    pub(super) fn record_change(&self, mut entry: Entry, change: ConsentChange) {
+    pub(crate) fn record_change(&self, mut entry: Entry, change: ConsentChange) {
         let mut state = self.lock();
         let Some(consent) = &mut state.consent else {
             drop(state);
@@ -56,14 +56,14 @@ impl Recorder {
 
 impl State {
     /// Returns whether a call that is recorded now would count, as far as is known by now.
-    pub(super) fn may_record(&self) -> bool {
+    pub(crate) fn may_record(&self) -> bool {
         self.consent.is_none_or(|consent| consent.now.is_granted)
     }
 
     /// Applies the opt-in and opt-out calls that count, in their order among all calls, and drops
     /// what was recorded without consent. Setup says who is there, not what happened: a later
     /// opt-in keeps it.
-    pub(super) fn apply_consent(
+    pub(crate) fn apply_consent(
         &mut self,
         settled: &mut Settled,
         setup: Option<&mut Setup>,

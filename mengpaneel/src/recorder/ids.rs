@@ -25,7 +25,7 @@ const MAX_REPORTED: usize = 1_000;
 
 /// Place in the source code where a call was recorded.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// Path of the file, as the compiler was given it.
     pub file: &'static str,
     /// Line in the file.
@@ -37,7 +37,7 @@ pub struct Place {
 impl Place {
     /// The place that called the function that calls this one, where both are `#[track_caller]`.
     #[track_caller]
-    pub fn of_caller() -> Self {
+    pub(crate) fn of_caller() -> Self {
         let location = Location::caller();
         Self {
             file: location.file(),
@@ -59,11 +59,11 @@ impl fmt::Display for Place {
 
 /// Problems that were reported, each of which is reported once.
 #[derive(Debug, Default)]
-pub struct Reported(Mutex<HashSet<String>>);
+pub(crate) struct Reported(Mutex<HashSet<String>>);
 
 impl Reported {
     /// Returns whether a problem is to be reported: it is new, and there is room to remember it.
-    pub fn is_new(&self, reason: &Reason) -> bool {
+    pub(crate) fn is_new(&self, reason: &Reason) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reported.len() < MAX_REPORTED && reported.insert(reason.to_string())
     }
@@ -71,7 +71,7 @@ impl Reported {
 
 /// Returns whether nothing is wrong with the IDs of a call. Looks at the bytes only: most calls
 /// pass.
-pub fn are_known(call: &Call) -> bool {
+pub(crate) fn are_known(call: &Call) -> bool {
     let is_id = |index| {
         let id = call.str_arg(index);
         id.is_some_and(|id| {
@@ -110,7 +110,7 @@ fn is_known_id(name: &str, id: Seen<'_>) -> bool {
 
 /// Removes the IDs of a call that are nobody's, each of which `report` is told. Returns whether
 /// there is still something to record.
-pub fn check(call: &mut Call, place: Option<Place>, report: impl FnMut(Reason)) -> bool {
+pub(crate) fn check(call: &mut Call, place: Option<Place>, report: impl FnMut(Reason)) -> bool {
     let method = call.method().clone();
     let mut ids = Ids {
         subject: method.to_string(),
@@ -296,7 +296,7 @@ impl<R: FnMut(Reason)> Ids<R> {
 }
 
 /// Returns the subject that an ID was given to, with the place where that is known.
-pub fn what(subject: &str, place: Option<Place>) -> String {
+pub(crate) fn what(subject: &str, place: Option<Place>) -> String {
     match place {
         Some(place) => format!("{subject} at {place}"),
         None => subject.to_owned(),

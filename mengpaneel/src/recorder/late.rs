@@ -7,10 +7,10 @@ use super::{Settled, State};
 use crate::call::{Call, Method};
 
 /// Number of calls that may be in force for each later one: all of them travel with it.
-pub(super) const MAX_CONTEXT: usize = 256;
+pub(crate) const MAX_CONTEXT: usize = 256;
 
 /// Returns whether the server has something to send for a call by itself.
-pub(super) fn makes_message(method: &Method) -> bool {
+pub(crate) fn makes_message(method: &Method) -> bool {
     !matches!(
         method,
         Method::Reset
@@ -24,7 +24,7 @@ pub(super) fn makes_message(method: &Method) -> bool {
 
 impl State {
     /// Returns the calls on which a call of now depends.
-    pub(super) fn context(&mut self) -> Arc<Vec<Call>> {
+    pub(crate) fn context(&mut self) -> Arc<Vec<Call>> {
         let flushed = self.flushed.as_deref();
         Arc::clone(
             self.context
@@ -34,7 +34,7 @@ impl State {
 
     /// Keeps a call on which later ones depend, in the place of those that it makes obsolete.
     /// Returns false where there is no room for it.
-    pub(super) fn keep_for_later(&mut self, call: &Call) -> bool {
+    pub(crate) fn keep_for_later(&mut self, call: &Call) -> bool {
         self.context();
         let Some(context) = &mut self.context else {
             return true;

@@ -28,15 +28,15 @@ use crate::visitor::Visitor;
 use self::late::{MAX_CONTEXT, makes_message};
 use self::observer::Observer;
 use self::state::{Identity, Recorded, Setup, State};
-pub use condition::{Condition, Ending};
-pub use ids::Place;
-pub use observer::Observed;
-pub use settled::Settled;
-pub use stamp::{Stamp, identity as stamp_identity};
+pub(crate) use condition::{Condition, Ending};
+pub(crate) use ids::Place;
+pub(crate) use observer::Observed;
+pub(crate) use settled::Settled;
+pub(crate) use stamp::{Stamp, identity as stamp_identity};
 
 /// Which of the recorded calls are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Extent {
     /// All.
     Everything,
     /// Only what was recorded here: what was replayed stays where it waited.
@@ -45,7 +45,7 @@ pub enum Extent {
 
 /// A call, and how it was recorded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// What was called.
     pub call: Call,
     /// When it runs.
@@ -60,7 +60,7 @@ pub struct Entry {
 
 /// A point in what was recorded.
 #[derive(Clone, Copy, Debug)]
-pub struct Point {
+pub(crate) struct Point {
     recorded: usize,
     setups: usize,
 }
@@ -69,10 +69,10 @@ pub struct Point {
 type LateVisitor = LazyLock<Visitor, Box<dyn FnOnce() -> Visitor + Send>>;
 
 /// Where a parcel goes that was recorded after its request was flushed.
-pub type Late = Arc<dyn Fn(View<'_>) + Send + Sync>;
+pub(crate) type Late = Arc<dyn Fn(View<'_>) + Send + Sync>;
 
 /// What the recorders of one Mengpaneel share.
-pub struct Shared {
+pub(crate) struct Shared {
     /// Where failures of recording are told.
     pub failures: Arc<Failures>,
     /// Where what is recorded late goes.
@@ -96,7 +96,7 @@ impl Default for Shared {
 }
 
 /// Collects the calls of one request, job or script.
-pub struct Recorder {
+pub(crate) struct Recorder {
     state: Mutex<State>,
     visitor: LateVisitor,
     shared: Arc<Shared>,
@@ -106,7 +106,10 @@ pub struct Recorder {
 
 impl Recorder {
     /// An empty recorder for what happens under `visitor`.
-    pub fn new(visitor: impl FnOnce() -> Visitor + Send + 'static, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        visitor: impl FnOnce() -> Visitor + Send + 'static,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             state: Mutex::default(),
             visitor: LazyLock::new(Box::new(visitor)),
@@ -116,27 +119,27 @@ impl Recorder {
     }
 
     /// Who is there.
-    pub fn visitor(&self) -> &Visitor {
+    pub(crate) fn visitor(&self) -> &Visitor {
         &self.visitor
     }
 
     /// Where failures of recording are told.
-    pub fn tell(&self, failure: &Failure) {
+    pub(crate) fn tell(&self, failure: &Failure) {
         self.shared.failures.tell(failure);
     }
 
     /// A stamp for an event that is recorded now.
-    pub fn stamp(&self) -> Stamp {
+    pub(crate) fn stamp(&self) -> Stamp {
         Stamp::now(&self.shared.names)
     }
 
     /// Returns a new ID, greater than every ID before it.
-    pub fn next_id(&self) -> Uuid {
+    pub(crate) fn next_id(&self) -> Uuid {
         self.shared.names.next().0
     }
 
     /// A parcel of calls that were recorded here.
-    pub fn parcel(&self, calls: Calls) -> Parcel {
+    pub(crate) fn parcel(&self, calls: Calls) -> Parcel {
         let id = self.next_id();
         Parcel {
             id,
@@ -149,7 +152,7 @@ impl Recorder {
 
     /// Reports an ID that is nobody's, once for each place and each Mengpaneel. `call` was not
     /// recorded for it.
-    pub fn reject(&self, reason: Reason, call: Option<Call>) {
+    pub(crate) fn reject(&self, reason: Reason, call: Option<Call>) {
         if call
             .as_ref()
             .is_some_and(|call| call.method() == &Method::Identify)
@@ -178,7 +181,7 @@ impl Recorder {
 
     /// Puts the calls in place that the last request left. What is replayed later stands behind
     /// them.
-    pub fn replay(&self, mut calls: Calls) {
+    pub(crate) fn replay(&self, mut calls: Calls) {
         for mode in [Mode::BeforeSetup, Mode::Setup, Mode::Tracking] {
             calls
                 .mode_mut(mode)
@@ -213,7 +216,7 @@ impl Recorder {
 
     /// Enters setup: what was set up before is dropped if `condition` turns out to hold, and so is
     /// setup that was replayed.
-    pub fn begin_setup(&self, condition: Condition) {
+    pub(crate) fn begin_setup(&self, condition: Condition) {
         let mut state = self.lock();
         state.is_user_unknown = false;
         if state.flushed.is_some() {
@@ -231,12 +234,12 @@ impl Recorder {
     }
 
     /// Says that this request has its own word on who is there, even where that word is none.
-    pub fn speak(&self) {
+    pub(crate) fn speak(&self) {
         self.lock().spoken = true;
     }
 
     /// Whether it matters that the request found its way to a handler.
-    pub fn asks_for_route(&self) -> bool {
+    pub(crate) fn asks_for_route(&self) -> bool {
         let state = self.lock();
         state
             .setups
@@ -249,17 +252,17 @@ impl Recorder {
     }
 
     /// Asks for a strategy; one that cannot take the calls falls on to the next.
-    pub fn force(&self, strategy: Strategy) {
+    pub(crate) fn force(&self, strategy: Strategy) {
         self.lock().forced = Some(strategy);
     }
 
     /// A place among the calls, for one that is recorded later and belongs here.
-    pub fn ticket(&self) -> u64 {
+    pub(crate) fn ticket(&self) -> u64 {
         self.lock().ticket()
     }
 
     /// A point in what was recorded so far, for [`take_back`](Self::take_back).
-    pub fn here(&self) -> Point {
+    pub(crate) fn here(&self) -> Point {
         let state = self.lock();
         Point {
             recorded: state.recorded.len(),
@@ -268,7 +271,7 @@ impl Recorder {
     }
 
     /// Takes back what was recorded from one point to another: by guards whose route was not taken.
-    pub fn take_back(&self, from: Point, to: Point) {
+    pub(crate) fn take_back(&self, from: Point, to: Point) {
         let mut state = self.lock();
         let within = |from: usize, to: usize, len: usize| from.min(to).min(len)..to.min(len);
         let recorded = within(from.recorded, to.recorded, state.recorded.len());
@@ -280,12 +283,12 @@ impl Recorder {
 
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     #[track_caller]
-    pub fn record(&self, entry: Entry) {
+    pub(crate) fn record(&self, entry: Entry) {
         self.record_at(entry, Place::of_caller());
     }
 
     /// Records a call that was called at a place.
-    pub fn record_at(&self, mut entry: Entry, place: Place) {
+    pub(crate) fn record_at(&self, mut entry: Entry, place: Place) {
         if !self.check(&mut entry.call, Some(place)) {
             return;
         }
@@ -299,7 +302,7 @@ impl Recorder {
     /// Records a call that has its stamp, if it is an event: one of that name. Its IDs are checked
     /// only where `place` is given: to look for them in each event would take a tenth of what
     /// recording takes.
-    pub fn record_stamped(&self, mut entry: Entry, id: Option<Uuid>, place: Option<Place>) {
+    pub(crate) fn record_stamped(&self, mut entry: Entry, id: Option<Uuid>, place: Option<Place>) {
         if place.is_none() || self.check(&mut entry.call, place) {
             self.record_checked(entry, id, place);
         }
@@ -373,7 +376,7 @@ impl Recorder {
 
     /// Decides what counts and hands it out, once: `None` after that. From here on what is recorded
     /// is late.
-    pub fn settle(&self, ending: Ending, extent: Extent) -> Option<Arc<Settled>> {
+    pub(crate) fn settle(&self, ending: Ending, extent: Extent) -> Option<Arc<Settled>> {
         let mut state = self.lock();
         if state.flushed.is_some() {
             return None;
@@ -387,7 +390,7 @@ impl Recorder {
     }
 
     /// Returns the ID that Mixpanel would count the visitor as by now.
-    pub fn distinct_id(&self) -> Option<String> {
+    pub(crate) fn distinct_id(&self) -> Option<String> {
         // Whoever the rejected `identify` meant, it is not the cookie's user.
         if self.lock().is_user_unknown {
             return None;
@@ -400,7 +403,7 @@ impl Recorder {
     }
 
     /// Returns the ID of the visitor's browser, as far as the server can know it.
-    pub fn device_id(&self) -> Option<String> {
+    pub(crate) fn device_id(&self) -> Option<String> {
         match self.identity()? {
             Identity::Reset => None,
             Identity::User(_) | Identity::Unchanged => self.visitor.browser().device_id,
@@ -414,13 +417,13 @@ impl Recorder {
     }
 
     /// Keeps late calls for a page that is still being written, until they are taken.
-    pub fn hold_late(&self) {
+    pub(crate) fn hold_late(&self) {
         self.lock().held = Some(Calls::default());
     }
 
     /// The late calls that were kept, with those of the flush that decide whose they are. From here
     /// on late calls go to the server again.
-    pub fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
+    pub(crate) fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
         let mut state = self.lock();
         let held = state.held.take().filter(|held| !held.is_empty())?;
         let context = state.context().to_vec();

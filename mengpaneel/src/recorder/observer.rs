@@ -7,11 +7,11 @@ use crate::call::{Call, Calls, Method};
 
 /// Calls that were settled by the recorders of an app under test.
 #[derive(Debug, Default)]
-pub struct Observed(Mutex<Option<Calls>>);
+pub(crate) struct Observed(Mutex<Option<Calls>>);
 
 impl Observed {
     /// Takes the calls, or `None` if no Mengpaneel recorded a request.
-    pub fn take(&self) -> Option<Calls> {
+    pub(crate) fn take(&self) -> Option<Calls> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -38,7 +38,7 @@ impl Observed {
 
 /// Part of a recorder in a test.
 #[derive(Clone)]
-pub(super) enum Observer {
+pub(crate) enum Observer {
     /// Stands in for the middleware of an app that is not wrapped in one.
     StandIn(Arc<Observed>),
     /// Belongs to a middleware or a job, and tells the test what it settles.
@@ -54,7 +54,7 @@ fn is_identity(call: &Call) -> bool {
 impl Recorder {
     /// The same recorder, as the test's own.
     #[must_use]
-    pub fn standing_in(self, observed: Arc<Observed>) -> Self {
+    pub(crate) fn standing_in(self, observed: Arc<Observed>) -> Self {
         Self {
             observer: Some(Observer::StandIn(observed)),
             ..self
@@ -63,7 +63,7 @@ impl Recorder {
 
     /// The same recorder, as a middleware's, which a test may observe.
     #[must_use]
-    pub fn observed_by(self, observed: Option<Arc<Observed>>) -> Self {
+    pub(crate) fn observed_by(self, observed: Option<Arc<Observed>>) -> Self {
         Self {
             observer: observed.map(Observer::Middleware),
             ..self
@@ -72,7 +72,7 @@ impl Recorder {
 
     /// The same recorder, as that of a user's handle, which a test may observe.
     #[must_use]
-    pub fn observed_for_user(self, observed: Option<Arc<Observed>>) -> Self {
+    pub(crate) fn observed_for_user(self, observed: Option<Arc<Observed>>) -> Self {
         Self {
             observer: observed.map(Observer::User),
             ..self
@@ -80,12 +80,12 @@ impl Recorder {
     }
 
     /// Returns whether a test's own recorder stands in for a middleware.
-    pub fn stands_in(&self) -> bool {
+    pub(crate) fn stands_in(&self) -> bool {
         matches!(self.observer, Some(Observer::StandIn(_)))
     }
 
     /// Returns the observer, which the recorders of middlewares further inside have too.
-    pub fn observer(&self) -> Option<Arc<Observed>> {
+    pub(crate) fn observer(&self) -> Option<Arc<Observed>> {
         match self.observer.as_ref()? {
             Observer::StandIn(observed)
             | Observer::Middleware(observed)
@@ -94,14 +94,14 @@ impl Recorder {
     }
 
     /// Tells a test what was recorded here. Replayed calls were recorded by another request.
-    pub(super) fn tell_observer(&self, settled: &Settled) {
+    pub(crate) fn tell_observer(&self, settled: &Settled) {
         if let Some(Observer::Middleware(observed)) = &self.observer {
             observed.add(settled.recorded_here());
         }
     }
 
     /// Tells a test of a call by a user's handle. `context` is in force for it.
-    pub(super) fn tell_observer_of_user(&self, context: &[Call], call: &Call) {
+    pub(crate) fn tell_observer_of_user(&self, context: &[Call], call: &Call) {
         if let Some(Observer::User(observed)) = &self.observer {
             let own = Some(call).filter(|call| is_identity(call));
             observed.add_of_user(

@@ -7,7 +7,7 @@ use crate::strategy::Strategy;
 
 /// The calls that count, by the way they take.
 #[derive(Clone, Debug, Default)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// For the best strategy there is.
     pub calls: Calls,
     /// For the server, because the application asked for it.
@@ -25,7 +25,7 @@ pub struct Settled {
 
 /// Number of replayed calls of each mode.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Replayed {
+pub(crate) struct Replayed {
     before_setup: usize,
     setup: usize,
     tracking: usize,
@@ -33,7 +33,7 @@ pub struct Replayed {
 
 impl Settled {
     /// Calls that this request recorded itself, `via(server)` calls among the others.
-    pub fn recorded_here(&self) -> Calls {
+    pub(crate) fn recorded_here(&self) -> Calls {
         let Self {
             calls,
             via_server,
@@ -51,13 +51,13 @@ impl Settled {
     }
 
     /// Puts the setup in place that the last request left.
-    pub(super) fn put_replayed_setup(&mut self, setup: Vec<Call>) {
+    pub(crate) fn put_replayed_setup(&mut self, setup: Vec<Call>) {
         self.replayed.setup = setup.len();
         self.calls.setup = setup;
     }
 
     /// Puts a call in place that the last request left.
-    pub(super) fn put_replayed(&mut self, entry: Entry) {
+    pub(crate) fn put_replayed(&mut self, entry: Entry) {
         match entry.mode {
             Mode::BeforeSetup => self.replayed.before_setup += 1,
             Mode::Setup => self.replayed.setup += 1,
@@ -66,7 +66,7 @@ impl Settled {
         self.put(entry);
     }
 
-    pub(super) fn put(&mut self, entry: Entry) {
+    pub(crate) fn put(&mut self, entry: Entry) {
         let calls = if entry.via_server {
             &mut self.via_server
         } else {

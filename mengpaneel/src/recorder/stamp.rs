@@ -11,7 +11,7 @@ use crate::written::Seen;
 
 /// What Mixpanel tells copies of an event by, and when it was.
 #[derive(Clone, Copy, Debug)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// Its name, which no other has.
     pub id: Uuid,
     /// In milliseconds since 1970.
@@ -20,13 +20,13 @@ pub struct Stamp {
 
 impl Stamp {
     /// A new one.
-    pub(super) fn now(names: &Sequence) -> Self {
+    pub(crate) fn now(names: &Sequence) -> Self {
         let (id, time) = names.next();
         Self { id, time }
     }
 
     /// What an event has of it, unless the caller says otherwise; in the order of their names.
-    pub fn members(self) -> [(&'static str, Seen<'static>); 2] {
+    pub(crate) fn members(self) -> [(&'static str, Seen<'static>); 2] {
         [
             ("$insert_id", Seen::Name(self.id)),
             ("time", Seen::Natural(self.time)),
@@ -35,7 +35,7 @@ impl Stamp {
 }
 
 /// Gives an event its stamp, unless the caller did. The stamp's name is given back.
-pub(super) fn stamp(call: &mut Call, names: &Sequence) -> Option<Uuid> {
+pub(crate) fn stamp(call: &mut Call, names: &Sequence) -> Option<Uuid> {
     if call.method() == &Method::TimeEvent && call.args().len() == 1 {
         // A browser starts the clock when it makes the call, and ignores when that was.
         let event = call.args().to_vec();
@@ -53,7 +53,7 @@ pub(super) fn stamp(call: &mut Call, names: &Sequence) -> Option<Uuid> {
 }
 
 /// Writes down whose event it was, since another will be identified when it is sent.
-pub fn identity(call: &mut Call, identity: &str, visitor: &Visitor) {
+pub(crate) fn identity(call: &mut Call, identity: &str, visitor: &Visitor) {
     let tells = |name| call.property(name).is_some();
     if !call.method().is_track() || tells("$user_id") || tells("distinct_id") {
         return;

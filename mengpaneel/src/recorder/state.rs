@@ -9,43 +9,43 @@ use crate::consent::{ConsentChange, ConsentState};
 use crate::strategy::Strategy;
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// `before_setup` and `tracking`, replayed ones first.
-    pub(super) recorded: Vec<Recorded>,
+    pub(crate) recorded: Vec<Recorded>,
     /// The calls among them that say who is there, replayed ones excepted: each call is recorded
     /// under the last.
     identified: Vec<Identified>,
-    pub(super) setups: Vec<Setup>,
-    pub(super) replayed_setup: Vec<Call>,
+    pub(crate) setups: Vec<Setup>,
+    pub(crate) replayed_setup: Vec<Call>,
     /// Somebody said who is there, or that nobody is: replayed setup gives way.
-    pub(super) spoken: bool,
+    pub(crate) spoken: bool,
     /// The last `identify` was rejected: profile calls behind it are not those of the visitor's
     /// last user.
-    pub(super) is_user_unknown: bool,
-    pub(super) forced: Option<Strategy>,
-    pub(super) tickets: u64,
+    pub(crate) is_user_unknown: bool,
+    pub(crate) forced: Option<Strategy>,
+    pub(crate) tickets: u64,
     /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out
     /// call left it. `None` for a job: its consent calls are recorded as any other.
-    pub(super) consent: Option<ConsentState>,
+    pub(crate) consent: Option<ConsentState>,
     /// End of the request, once it was flushed.
-    pub(super) ending: Option<Ending>,
+    pub(crate) ending: Option<Ending>,
     /// Calls that left when the request was flushed: late calls belong to them.
-    pub(super) flushed: Option<Arc<Settled>>,
+    pub(crate) flushed: Option<Arc<Settled>>,
     /// Calls on which late calls depend, once there is a late call.
-    pub(super) context: Option<Arc<Vec<Call>>>,
+    pub(crate) context: Option<Arc<Vec<Call>>>,
     /// Late calls that a page which is still being written may take along.
-    pub(super) held: Option<Calls>,
+    pub(crate) held: Option<Calls>,
 }
 
-pub(super) struct Recorded {
-    pub(super) entry: Entry,
+pub(crate) struct Recorded {
+    pub(crate) entry: Entry,
     /// User who was identified when the call was recorded.
-    pub(super) under: Option<Arc<str>>,
-    pub(super) replayed: bool,
+    pub(crate) under: Option<Arc<str>>,
+    pub(crate) replayed: bool,
     /// The opt-in or opt-out that the call makes.
-    pub(super) change: Option<ConsentChange>,
+    pub(crate) change: Option<ConsentChange>,
     /// True if the entry is nothing but that change.
-    pub(super) is_change_only: bool,
+    pub(crate) is_change_only: bool,
 }
 
 /// A recorded call that says who is there.
@@ -58,7 +58,7 @@ struct Identified {
 
 /// What the calls of a request say of who is there.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Identity {
+pub(crate) enum Identity {
     /// Nothing: who was there before.
     #[default]
     Unchanged,
@@ -79,7 +79,7 @@ impl Identity {
     }
 
     /// The user who is identified.
-    pub(super) fn into_user(self) -> Option<Arc<str>> {
+    pub(crate) fn into_user(self) -> Option<Arc<str>> {
         match self {
             Self::User(id) => Some(id),
             Self::Unchanged | Self::Reset => None,
@@ -87,14 +87,14 @@ impl Identity {
     }
 }
 
-pub(super) struct Setup {
-    pub(super) condition: Condition,
-    pub(super) identity: Option<Arc<str>>,
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct Setup {
+    pub(crate) condition: Condition,
+    pub(crate) identity: Option<Arc<str>>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 impl Setup {
-    pub(super) fn asks_for_route(&self) -> bool {
+    pub(crate) fn asks_for_route(&self) -> bool {
         self.entries
             .iter()
             .any(|entry| entry.condition == Condition::Routed)
@@ -102,20 +102,20 @@ impl Setup {
 }
 
 impl State {
-    pub(super) fn ticket(&mut self) -> u64 {
+    pub(crate) fn ticket(&mut self) -> u64 {
         self.tickets += 1;
         self.tickets
     }
 
     /// Returns whether it is known whose a call is, after an `identify` that was rejected. The next
     /// one ends that.
-    pub(super) fn knows_user(&mut self, call: &Call) -> bool {
+    pub(crate) fn knows_user(&mut self, call: &Call) -> bool {
         self.is_user_unknown = !matches!(call.method(), Method::Identify | Method::Reset);
         !(self.is_user_unknown && call.method().is_people())
     }
 
     /// Adds a call of this request.
-    pub(super) fn push(&mut self, recorded: Recorded) {
+    pub(crate) fn push(&mut self, recorded: Recorded) {
         if let Some(identity) = Identity::said_by(&recorded.entry.call) {
             let (index, mode) = (self.recorded.len(), recorded.entry.mode);
             self.identified.push(Identified {
@@ -128,7 +128,7 @@ impl State {
     }
 
     /// Removes calls as if they had not been recorded.
-    pub(super) fn remove(&mut self, range: Range<usize>) {
+    pub(crate) fn remove(&mut self, range: Range<usize>) {
         self.identified.retain_mut(|identified| {
             let is_kept = !range.contains(&identified.index);
             if identified.index >= range.end {
@@ -139,7 +139,7 @@ impl State {
         self.recorded.drain(range);
     }
 
-    pub(super) fn record_setup(&mut self, mut entry: Entry) {
+    pub(crate) fn record_setup(&mut self, mut entry: Entry) {
         entry.ticket = entry.ticket.or_else(|| Some(self.ticket()));
         self.spoken |= entry.condition == Condition::Always;
         if self.setups.is_empty() {
@@ -159,7 +159,7 @@ impl State {
 
     /// Returns what was recorded so far of who is there: when tracking, else by the last setup,
     /// else before it.
-    pub(super) fn identity(&mut self) -> Identity {
+    pub(crate) fn identity(&mut self) -> Identity {
         if self.flushed.is_some() {
             return self
                 .context()
@@ -186,7 +186,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
         ending: Ending,
         extent: Extent,

@@ -8,7 +8,7 @@ use super::connection::{Chain, Report, address, scheme};
 use super::headers;
 
 /// Returns the elements of all `Forwarded` headers, the nearest proxy's first.
-pub fn chain(all: &HeaderMap) -> Chain<'_> {
+pub(crate) fn chain(all: &HeaderMap) -> Chain<'_> {
     let mut chain = Chain::default();
     for line in all.get_all(header::FORWARDED) {
         let line = headers::text(line);

@@ -11,7 +11,7 @@ use actix_web::http::header::HeaderValue;
 /// Returns the text of a header value, without white space around it. A value that is not UTF-8 is
 /// read as Latin-1, as browsers and servers do: <https://fetch.spec.whatwg.org/#concept-header-value>.
 #[must_use]
-pub fn text(value: &HeaderValue) -> Cow<'_, str> {
+pub(crate) fn text(value: &HeaderValue) -> Cow<'_, str> {
     let bytes = trim(value.as_bytes());
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -21,7 +21,7 @@ pub fn text(value: &HeaderValue) -> Cow<'_, str> {
 
 /// Returns the elements of a comma-separated header, in order, over all its lines. An element that
 /// is not UTF-8 is read as Latin-1; empty elements are left out.
-pub fn list<'a>(
+pub(crate) fn list<'a>(
     values: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> impl Iterator<Item = Cow<'a, str>> {
     values
@@ -39,7 +39,7 @@ pub fn list<'a>(
 /// pair without a name, or that is not UTF-8, is left out; the others stay.
 ///
 /// Values are not percent-decoded.
-pub fn cookies_of<'a>(
+pub(crate) fn cookies_of<'a>(
     values: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
     values

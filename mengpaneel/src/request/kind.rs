@@ -8,7 +8,7 @@ use super::headers;
 
 /// Kind of request, by what becomes of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A browser shows it as a page, whose scripts run.
     Page,
     /// A browser keeps it as a page that it may show later, or never.
@@ -22,7 +22,7 @@ const PART: &str = "a script asked for it, to put a part of it in its page";
 
 /// The headers of a request that show its kind.
 #[derive(Debug, Default)]
-pub struct Signals<'a> {
+pub(crate) struct Signals<'a> {
     mode: Option<&'a HeaderValue>,
     dest: Option<&'a HeaderValue>,
     by_script: Option<&'static str>,
@@ -32,7 +32,7 @@ pub struct Signals<'a> {
 
 impl<'a> Signals<'a> {
     /// Takes a header into account.
-    pub fn take(&mut self, name: &HeaderName, value: &'a HeaderValue) {
+    pub(crate) fn take(&mut self, name: &HeaderName, value: &'a HeaderValue) {
         if *name == header::ACCEPT {
             self.accepts_html |= accepts_html(value);
             return;
@@ -53,19 +53,19 @@ impl<'a> Signals<'a> {
     }
 
     /// Returns whether the client asks for HTML.
-    pub fn accepts_html(&self) -> bool {
+    pub(crate) fn accepts_html(&self) -> bool {
         self.accepts_html
     }
 
     /// Returns whether the response may never be shown.
-    pub fn is_prefetch(&self) -> bool {
+    pub(crate) fn is_prefetch(&self) -> bool {
         self.is_prefetch
     }
 
     /// Returns the kind of the request. Browsers send fetch metadata (`Sec-Fetch-*`) to `https` and
     /// to `localhost` only; without it, who accepts `text/html` navigates, unless another origin
     /// asked, which may be a script that reads the response.
-    pub fn kind(&self, method: &Method, is_cross_origin: bool) -> Kind {
+    pub(crate) fn kind(&self, method: &Method, is_cross_origin: bool) -> Kind {
         let (mode, dest) = (self.mode.map(headers::text), self.dest.map(headers::text));
         let shows = |dest: &str| matches!(dest, "document" | "iframe" | "frame");
         let refused = if matches!(

@@ -1,7 +1,7 @@
 //! Facts of one HTTP request.
 
-pub mod connection;
+pub(crate) mod connection;
 mod forwarded;
-pub mod headers;
-pub mod kind;
-pub mod proxies;
+pub(crate) mod headers;
+pub(crate) mod kind;
+pub(crate) mod proxies;

@@ -27,7 +27,7 @@ pub enum ProxyHeaders {
 
 /// Peers whose [`ProxyHeaders`] are believed.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies {
+pub(crate) struct TrustedProxies {
     networks: Vec<IpNet>,
     unix: bool,
     headers: ProxyHeaders,
@@ -38,7 +38,7 @@ impl TrustedProxies {
     ///
     /// # Errors
     /// The first entry that is none of these.
-    pub fn new(entries: &[String], headers: ProxyHeaders) -> Result<Self, &str> {
+    pub(crate) fn new(entries: &[String], headers: ProxyHeaders) -> Result<Self, &str> {
         let mut proxies = Self {
             headers,
             ..Self::default()
@@ -61,13 +61,13 @@ impl TrustedProxies {
     }
 
     /// Returns the headers that the proxies send.
-    pub fn headers(&self) -> ProxyHeaders {
+    pub(crate) fn headers(&self) -> ProxyHeaders {
         self.headers
     }
 
     /// Returns whether this canonical address is a trusted proxy's; `None` is a peer on a Unix
     /// socket.
-    pub fn trusts(&self, address: Option<IpAddr>) -> bool {
+    pub(crate) fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {
             Some(address) => self
                 .networks

@@ -9,7 +9,7 @@ use super::said::Written;
 const LANES: usize = 4;
 
 /// As many go into one request. Mixpanel takes 2,000 of each; for profiles it advises 200.
-pub(super) fn max_items(endpoint: Endpoint) -> usize {
+pub(crate) fn max_items(endpoint: Endpoint) -> usize {
     match endpoint {
         Endpoint::Events => 2_000,
         Endpoint::People | Endpoint::Groups => 200,
@@ -19,7 +19,7 @@ pub(super) fn max_items(endpoint: Endpoint) -> usize {
 /// Records that stand written, as they leave: what is of one user is in one lane, in order, a comma
 /// before each.
 #[derive(Debug)]
-pub struct Lanes {
+pub(crate) struct Lanes {
     /// Where events are written before it is known whose they are.
     desk: Vec<u8>,
     lanes: Vec<Vec<u8>>,
@@ -37,7 +37,7 @@ impl Default for Lanes {
 
 impl Lanes {
     /// Takes everything away that is written, and opens as many lanes as that many records need.
-    pub fn open(&mut self, records: usize, endpoint: Endpoint) {
+    pub(crate) fn open(&mut self, records: usize, endpoint: Endpoint) {
         self.desk.clear();
         self.lanes.resize_with(
             records.div_ceil(max_items(endpoint)).clamp(1, LANES),
@@ -47,12 +47,12 @@ impl Lanes {
     }
 
     /// Where events are written.
-    pub fn desk(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn desk(&mut self) -> &mut Vec<u8> {
         &mut self.desk
     }
 
     /// Brings events from the desk to their lanes, and clears it.
-    pub fn take<'e>(&mut self, events: impl Iterator<Item = &'e mut Written>) {
+    pub(crate) fn take<'e>(&mut self, events: impl Iterator<Item = &'e mut Written>) {
         let desk = std::mem::take(&mut self.desk);
         for event in events {
             let json = desk.get(event.json.clone()).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Lanes {
     }
 
     /// Adds what is written so to the lane of whose it is. Tells where it stands in it.
-    pub(super) fn add(&mut self, owner: u64, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+    pub(crate) fn add(&mut self, owner: u64, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
         let number = self.number_of(owner);
         let Some(lane) = self.lanes.get_mut(number) else {
             return 0..0;
@@ -75,13 +75,13 @@ impl Lanes {
     }
 
     /// Which lane is whose: each has an equal share of all numbers.
-    pub(super) fn number_of(&self, owner: u64) -> usize {
+    pub(crate) fn number_of(&self, owner: u64) -> usize {
         let place = u128::from(owner) * self.lanes.len() as u128;
         usize::try_from(place >> u64::BITS).unwrap_or_default()
     }
 
     /// What stands in each.
-    pub(super) fn texts(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    pub(crate) fn texts(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.lanes.iter().map(Vec::as_slice)
     }
 }

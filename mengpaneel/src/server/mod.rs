@@ -9,10 +9,11 @@ mod said;
 mod translate;
 mod user_agent;
 
-pub use delivery::{Credentials, Delivery, DeliveryConfig, DeliveryError, NotTaken};
+pub use delivery::DeliveryError;
+pub(crate) use delivery::{Credentials, Delivery, DeliveryConfig, NotTaken};
 pub use host::{ApiHost, ApiHostError, Region, UnknownRegionError};
-pub use lanes::Lanes;
+pub(crate) use lanes::Lanes;
 pub use message::{Endpoint, Message};
-pub use retry::Backoff;
-pub use said::{Said, Written};
-pub use translate::{Interpreter, Translation};
+pub(crate) use retry::Backoff;
+pub(crate) use said::{Said, Written};
+pub(crate) use translate::{Interpreter, Translation};

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The wait between attempts: 2 seconds, doubling to a minute, and 1 to 5 seconds on top so that
 /// many machines do not come back at once. What Mixpanel asks of those whom it turned away.
 #[derive(Clone, Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     initial: Duration,
     longest: Duration,
     next: Duration,
@@ -18,13 +18,13 @@ const LONGEST_ASKED_FOR: Duration = Duration::from_secs(15 * 60);
 impl Backoff {
     /// The same seed gives the same waits.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self::between(Duration::from_secs(2), Duration::from_secs(60), seed)
     }
 
     /// With other bounds; the jitter grows and shrinks with `initial`.
     #[must_use]
-    pub fn between(initial: Duration, longest: Duration, seed: u64) -> Self {
+    pub(crate) fn between(initial: Duration, longest: Duration, seed: u64) -> Self {
         Self {
             initial,
             longest,
@@ -34,7 +34,7 @@ impl Backoff {
     }
 
     /// How long to wait after one more failure, which may have named a time itself (`Retry-After`).
-    pub fn after(&mut self, asked_for: Option<Duration>) -> Duration {
+    pub(crate) fn after(&mut self, asked_for: Option<Duration>) -> Duration {
         let asked_for = asked_for.unwrap_or_default().min(LONGEST_ASKED_FOR);
         let wait = self.next.max(asked_for) + self.jitter();
         self.next = self.next.saturating_mul(2).min(self.longest);
@@ -42,7 +42,7 @@ impl Backoff {
     }
 
     /// It worked: the next failure is a first one.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = self.initial.min(self.longest);
     }
 

@@ -7,7 +7,7 @@ use super::message::Message;
 
 /// What is to be said.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
+pub(crate) enum Said {
     /// As values, for whoever looks at it before it leaves.
     Message(Box<Message>),
     /// As text: nobody looks at it.
@@ -16,7 +16,7 @@ pub enum Said {
 
 /// A plain event as JSON.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Written {
+pub(crate) struct Written {
     /// Where the record stands: on the desk, and then in its [lane](super::Lanes).
     pub json: Range<usize>,
     /// The same for all that is of one user.
@@ -28,7 +28,7 @@ pub struct Written {
 impl Said {
     /// The message, where it is one.
     #[must_use]
-    pub fn into_message(self) -> Option<Message> {
+    pub(crate) fn into_message(self) -> Option<Message> {
         match self {
             Self::Message(message) => Some(*message),
             Self::Written(_) => None,
@@ -36,7 +36,7 @@ impl Said {
     }
 
     /// The event, where it stands written.
-    pub fn as_written_mut(&mut self) -> Option<&mut Written> {
+    pub(crate) fn as_written_mut(&mut self) -> Option<&mut Written> {
         match self {
             Self::Message(_) => None,
             Self::Written(event) => Some(event),
@@ -45,7 +45,7 @@ impl Said {
 
     /// Whether sending it once more changes nothing.
     #[must_use]
-    pub fn is_repeatable(&self) -> bool {
+    pub(crate) fn is_repeatable(&self) -> bool {
         match self {
             Self::Message(message) => message.is_repeatable(),
             Self::Written(_) => true,
@@ -54,6 +54,6 @@ impl Said {
 }
 
 /// Whose it is, as a number: of a user's or a group's ID.
-pub(super) fn owner(id: Option<&[u8]>) -> u64 {
+pub(crate) fn owner(id: Option<&[u8]>) -> u64 {
     foldhash::fast::FixedState::default().hash_one(id)
 }

@@ -6,20 +6,20 @@ use serde_json::{Number, Value};
 
 /// What mixpanel-js would say of the browser; `None` where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct UserAgent {
+pub(crate) struct UserAgent {
     /// `$browser`
-    pub(super) browser: Option<&'static str>,
+    pub(crate) browser: Option<&'static str>,
     /// `$browser_version`: a number, so that `17.10` is `17.1`.
-    pub(super) version: Option<Value>,
+    pub(crate) version: Option<Value>,
     /// `$os`
-    pub(super) os: Option<&'static str>,
+    pub(crate) os: Option<&'static str>,
     /// `$device`
-    pub(super) device: Option<&'static str>,
+    pub(crate) device: Option<&'static str>,
 }
 
 impl UserAgent {
     /// Reads the header's value.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let browser = browser(text);
         Self {
             browser,
@@ -59,7 +59,7 @@ const ROBOTS: [&str; 24] = [
 ];
 
 /// Whether mixpanel-js takes it for a robot, whose events it drops.
-pub(super) fn is_robot(text: &str) -> bool {
+pub(crate) fn is_robot(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ROBOTS.iter().any(|robot| text.contains(robot))
 }

@@ -9,7 +9,7 @@ use super::seen::Seen;
 
 /// What the JSON is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// To be sent.
     Plain,
     /// To stand in a script: it cannot end that, is one line of JavaScript, and reads the same in
@@ -18,7 +18,7 @@ pub enum Style {
 }
 
 /// Writes the next value as JSON. `None` only where none was written.
-pub fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> Option<()> {
     let before = *reader;
     match reader.byte()? {
         b'a' => {
@@ -67,13 +67,13 @@ fn number(number: &(impl Serialize + ?Sized), to: &mut Vec<u8>) {
 }
 
 /// Writes a text as JSON, with its quotes. Few have anything to escape.
-pub fn text_as_json(text: &str, style: Style, to: &mut Vec<u8>) {
+pub(crate) fn text_as_json(text: &str, style: Style, to: &mut Vec<u8>) {
     bytes_as_json(text.as_bytes(), style, to);
 }
 
 /// The same of a text's bytes.
 #[inline]
-pub fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
+pub(crate) fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
     if !style.must_escape(text) {
         to.reserve(text.len() + 2);
         to.push(b'"');
@@ -99,7 +99,7 @@ fn escaped_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
 
 /// Whether JSON that was put together from texts as they are says what they say: it has so many
 /// quotes, those around them, and nothing else that would have to be escaped.
-pub fn stands_as_it_is(json: &[u8], quotes: usize) -> bool {
+pub(crate) fn stands_as_it_is(json: &[u8], quotes: usize) -> bool {
     let (mut found, mut is_plain) = (0, true);
     // Sixteen bytes are looked at together, as many quotes counted as a byte can tell.
     for part in json.chunks(16 * 128) {
@@ -185,7 +185,7 @@ const fn every(byte: u8) -> u64 {
 
 /// Writes these characters of a JSON text as their UTF-16 units, `\u003c`: they stand in texts
 /// only.
-pub fn escape(json: &str, which: impl Fn(char) -> bool) -> String {
+pub(crate) fn escape(json: &str, which: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         if which(c) {

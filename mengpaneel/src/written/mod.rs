@@ -16,16 +16,16 @@ use serde_json::{Number, Value};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-pub use json::{Style, bytes_as_json, escape, json, stands_as_it_is, text_as_json};
-pub use object::{Object, add_missing};
-pub use read::Reader;
-pub use seen::Seen;
+pub(crate) use json::{Style, bytes_as_json, escape, json, stands_as_it_is, text_as_json};
+pub(crate) use object::{Object, add_missing};
+pub(crate) use read::Reader;
+pub(crate) use seen::Seen;
 #[cfg(test)]
-pub use serializer::write;
-pub use serializer::{MAX_DEPTH, write_with};
+pub(crate) use serializer::write;
+pub(crate) use serializer::{MAX_DEPTH, write_with};
 
 /// Writes a value as it stands.
-pub fn write_value(value: &Value, to: &mut Vec<u8>) {
+pub(crate) fn write_value(value: &Value, to: &mut Vec<u8>) {
     match value {
         Value::Null => to.push(b'0'),
         Value::Bool(truth) => write_bool(*truth, to),
@@ -49,7 +49,7 @@ pub fn write_value(value: &Value, to: &mut Vec<u8>) {
 }
 
 /// Returns whether a value is nested deeper than [`MAX_DEPTH`].
-pub fn is_too_deep(value: &Value) -> bool {
+pub(crate) fn is_too_deep(value: &Value) -> bool {
     fn exceeds(value: &Value, left: usize) -> bool {
         match value {
             Value::Array(items) => left == 0 || items.iter().any(|item| exceeds(item, left - 1)),
@@ -81,12 +81,12 @@ fn write_number(number: &Number, to: &mut Vec<u8>) {
 }
 
 /// Writes a truth.
-pub fn write_bool(truth: bool, to: &mut Vec<u8>) {
+pub(crate) fn write_bool(truth: bool, to: &mut Vec<u8>) {
     to.push(if truth { b't' } else { b'f' });
 }
 
 /// Writes a number.
-pub fn write_natural(natural: u64, to: &mut Vec<u8>) {
+pub(crate) fn write_natural(natural: u64, to: &mut Vec<u8>) {
     to.push(b'u');
     to.extend_from_slice(&natural.to_le_bytes());
 }
@@ -98,7 +98,7 @@ fn write_negative(integer: i64, to: &mut Vec<u8>) {
 }
 
 /// Writes a text that is a value.
-pub fn write_text_value(text: &str, to: &mut Vec<u8>) {
+pub(crate) fn write_text_value(text: &str, to: &mut Vec<u8>) {
     to.push(b's');
     write_text(text, to);
 }
@@ -115,7 +115,7 @@ fn write_name(name: Uuid, to: &mut Vec<u8>) {
 }
 
 /// Writes a text that is no value by itself: a name, or the part of something.
-pub fn write_text(text: &str, to: &mut Vec<u8>) {
+pub(crate) fn write_text(text: &str, to: &mut Vec<u8>) {
     write_bytes(text.as_bytes(), to);
 }
 
@@ -126,7 +126,7 @@ fn write_bytes(text: &[u8], to: &mut Vec<u8>) {
 }
 
 /// Writes how many follow. Seven bits in each byte; all but the last have the eighth too.
-pub fn write_len(mut len: usize, to: &mut Vec<u8>) {
+pub(crate) fn write_len(mut len: usize, to: &mut Vec<u8>) {
     loop {
         let [low, ..] = len.to_le_bytes();
         if len <= 0x7f {

@@ -13,7 +13,7 @@ const FEW: usize = 12;
 /// An object that is being written: once it is, its members stand in the order of their names, and
 /// of one name the last.
 #[derive(Debug, Default)]
-pub struct Object {
+pub(crate) struct Object {
     /// Where the number of its members stands.
     at: usize,
     count: usize,
@@ -29,19 +29,19 @@ pub struct Object {
 
 impl Object {
     /// Begins one.
-    pub fn begin(to: &mut Vec<u8>) -> Self {
+    pub(crate) fn begin(to: &mut Vec<u8>) -> Self {
         Self::begin_with(&[], to)
     }
 
     /// Begins one with these members, in the place of which the same names may come again.
-    pub fn begin_with(first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Self {
+    pub(crate) fn begin_with(first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Self {
         let mut object = Self::default();
         object.open(first, to);
         object
     }
 
     /// The same in its place, where nothing was begun yet.
-    pub fn open(&mut self, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) {
+    pub(crate) fn open(&mut self, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) {
         to.extend_from_slice(b"o\0");
         self.at = to.len() - 1;
         for (name, value) in first {
@@ -50,7 +50,7 @@ impl Object {
     }
 
     /// Adds a member.
-    pub fn member(
+    pub(crate) fn member(
         &mut self,
         to: &mut Vec<u8>,
         name: impl FnOnce(&mut Vec<u8>),
@@ -63,7 +63,7 @@ impl Object {
     }
 
     /// A member was written behind the others, from there on.
-    pub fn put(&mut self, begin: usize, to: &[u8]) {
+    pub(crate) fn put(&mut self, begin: usize, to: &[u8]) {
         if let (true, Some(end)) = (self.count < FEW, self.end_in(to)) {
             self.ends[self.count] = end;
             self.find_place(name(to, begin).map_or(0, key), to);
@@ -78,7 +78,7 @@ impl Object {
 
     /// Returns whether it may have a member whose name begins with one of these eight bytes, once
     /// it is written. Looks only at what the few were put in order by.
-    pub fn may_have<const N: usize>(&self, begins: [&[u8; 8]; N], to: &[u8]) -> bool {
+    pub(crate) fn may_have<const N: usize>(&self, begins: [&[u8; 8]; N], to: &[u8]) -> bool {
         let begins = begins.map(|begin| u64::from_be_bytes(*begin));
         let Some(keys) = self
             .keys
@@ -135,7 +135,7 @@ impl Object {
     }
 
     /// All members are there.
-    pub fn end(&self, to: &mut Vec<u8>) {
+    pub(crate) fn end(&self, to: &mut Vec<u8>) {
         let few = self
             .order
             .get(..self.count)
@@ -233,7 +233,7 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
 
 /// Adds members to the object that stands at `at` among what is written, whose names it does not
 /// have. They are to be in the order of their names. `None` where no object stands there.
-pub fn add_missing<const N: usize>(
+pub(crate) fn add_missing<const N: usize>(
     members: &[(&str, Seen<'_>); N],
     at: usize,
     to: &mut Vec<u8>,

@@ -11,28 +11,28 @@ use super::seen::Seen;
 
 /// What is left to be read.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Of what was written there.
-    pub fn of(written: &'a [u8]) -> Self {
+    pub(crate) fn of(written: &'a [u8]) -> Self {
         Self(written)
     }
 
     /// How many bytes are left.
-    pub fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.0.len()
     }
 
     /// The first byte of the value that follows, which says what it is; it is read again.
     #[inline]
-    pub fn tag(&self) -> Option<u8> {
+    pub(crate) fn tag(&self) -> Option<u8> {
         self.0.first().copied()
     }
 
     /// The next byte.
     #[inline]
-    pub fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
 
     /// The next so many bytes.
     #[inline]
-    pub fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*first)
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
 
     /// How many follow.
     #[inline(always)]
-    pub fn len(&mut self) -> Option<usize> {
+    pub(crate) fn len(&mut self) -> Option<usize> {
         match self.0.split_first()? {
             (first, rest) if first & 0x80 == 0 => {
                 self.0 = rest;
@@ -73,26 +73,26 @@ impl<'a> Reader<'a> {
 
     /// The next so many bytes.
     #[inline]
-    pub fn take_bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take_bytes(&mut self, len: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(bytes)
     }
 
     /// The text of so many bytes.
-    pub fn take(&mut self, len: usize) -> Option<&'a str> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a str> {
         std::str::from_utf8(self.take_bytes(len)?).ok()
     }
 
     /// The text that follows, behind its length.
-    pub fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         let len = self.len()?;
         self.take(len)
     }
 
     /// The value that follows.
     #[inline(always)]
-    pub fn seen(&mut self) -> Option<Seen<'a>> {
+    pub(crate) fn seen(&mut self) -> Option<Seen<'a>> {
         let before = self.0;
         Some(match self.byte()? {
             b'0' => Seen::Null,
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes of the value that follows.
-    pub fn pass(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn pass(&mut self) -> Option<&'a [u8]> {
         let before = self.0;
         self.skip()?;
         before.get(..before.len() - self.0.len())
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
 
     /// Passes the value that follows, without a look at what it holds.
     #[inline]
-    pub fn skip(&mut self) -> Option<()> {
+    pub(crate) fn skip(&mut self) -> Option<()> {
         let (tag, rest) = self.0.split_first()?;
         let len = match (tag, rest.first()) {
             (b's', Some(len)) if len & 0x80 == 0 => usize::from(*len) + 1,
@@ -141,13 +141,13 @@ impl<'a> Reader<'a> {
 
     /// The bytes of the name that follows. What we wrote is text: it is not looked at again.
     #[inline]
-    pub fn name(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn name(&mut self) -> Option<&'a [u8]> {
         let len = self.len()?;
         self.take_bytes(len)
     }
 
     /// As many as there are, each behind the other.
-    pub fn many<T>(&mut self, one: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    pub(crate) fn many<T>(&mut self, one: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let len = self.len()?;
         // What was not written by us may say that any number follows.
         let mut all = Vec::with_capacity(len.min(64));
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
 
     /// Passes the value that follows, if it is one that can be read. Tells whether its names stand
     /// in their order, as we write them.
-    pub fn pass_value(&mut self) -> Option<bool> {
+    pub(crate) fn pass_value(&mut self) -> Option<bool> {
         let before = self.0;
         match self.byte()? {
             b'a' => {
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value that follows.
-    pub fn value(&mut self) -> Option<Value> {
+    pub(crate) fn value(&mut self) -> Option<Value> {
         Some(match self.byte()? {
             b'0' => Value::Null,
             b'f' => Value::Bool(false),

@@ -7,7 +7,7 @@ use super::{write_bool, write_bytes, write_name, write_natural, write_value};
 
 /// A value as it is seen.
 #[derive(Clone, Copy, Debug)]
-pub enum Seen<'a> {
+pub(crate) enum Seen<'a> {
     /// `null`
     Null,
     /// A truth.
@@ -39,7 +39,7 @@ impl<'a> From<&'a Value> for Seen<'a> {
 
 impl<'a> Seen<'a> {
     /// The text, where it is one.
-    pub fn as_text(self) -> Option<&'a str> {
+    pub(crate) fn as_text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) => std::str::from_utf8(text).ok(),
             _ => None,
@@ -47,7 +47,7 @@ impl<'a> Seen<'a> {
     }
 
     /// The number, where it is one without a fraction and not below zero.
-    pub fn as_natural(self) -> Option<u64> {
+    pub(crate) fn as_natural(self) -> Option<u64> {
         match self {
             Self::Natural(number) => Some(number),
             Self::Value(value) => value.as_u64(),
@@ -56,7 +56,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Writes it.
-    pub fn write(self, to: &mut Vec<u8>) {
+    pub(crate) fn write(self, to: &mut Vec<u8>) {
         match self {
             Self::Text(text) => {
                 to.push(b's');
@@ -74,7 +74,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Whether it is a number.
-    pub fn is_number(self) -> bool {
+    pub(crate) fn is_number(self) -> bool {
         match self {
             Self::Natural(_) | Self::Integer(_) | Self::Float(_) => true,
             Self::Value(value) => value.is_number(),

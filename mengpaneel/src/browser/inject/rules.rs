@@ -32,45 +32,45 @@ enum Special {
 
 /// What the tree builder would do.
 #[derive(Debug, Default)]
-pub(super) struct Rules {
-    pub(super) head: Head,
+pub(crate) struct Rules {
+    pub(crate) head: Head,
     /// Whether a doctype, `<html`, `<head` or `<body` came by.
-    pub(super) document: bool,
+    pub(crate) document: bool,
     /// Whether the head element is open.
-    pub(super) in_head: bool,
+    pub(crate) in_head: bool,
     /// Where a `template` or raw text of the head began: the last place that is surely in the
     /// head.
-    pub(super) unclosed: Option<usize>,
+    pub(crate) unclosed: Option<usize>,
     special: Vec<Special>,
     /// An element that must hold text only, or it is unclear how its content is read.
     text_only: Option<Vec<u8>>,
     /// Where tags could be read in two ways.
     unclear: bool,
-    pub(super) declared: Declared,
+    pub(crate) declared: Declared,
 }
 
 /// Declarations in the `meta` tags of the head.
 #[derive(Debug, Default)]
-pub(super) struct Declared {
+pub(crate) struct Declared {
     /// Content-Security-Policies.
-    pub(super) policies: Vec<String>,
+    pub(crate) policies: Vec<String>,
     /// True if one of them is an encoding in which a block could be misread.
-    pub(super) has_unsafe_charset: bool,
+    pub(crate) has_unsafe_charset: bool,
 }
 
 impl Rules {
     /// Whether tags now mean what they mean in the body.
-    pub(super) fn in_content(&self) -> bool {
+    pub(crate) fn in_content(&self) -> bool {
         self.special.is_empty() && self.text_only.is_none() && !self.unclear
     }
 
     /// Whether text is read past: it neither ends the head nor means anything.
-    pub(super) fn text_is_idle(&self) -> bool {
+    pub(crate) fn text_is_idle(&self) -> bool {
         self.head != Head::Open || !self.special.is_empty() || self.unclear
     }
 
     /// Takes the next token.
-    pub(super) fn token(&mut self, tokens: &mut Tokenizer, token: Token) {
+    pub(crate) fn token(&mut self, tokens: &mut Tokenizer, token: Token) {
         if self.unclear {
             return;
         }

@@ -142,11 +142,7 @@ fn closing(quote: u8, value: &[u8]) -> Option<usize> {
 impl Tokenizer {
     /// Reads the tag that begins here in one go, where it is written as almost all are. Tells `on`
     /// of it, and how many bytes that were.
-    pub(in crate::browser) fn glance(
-        &mut self,
-        ahead: &[u8],
-        mut on: impl FnMut(&mut Self, Token),
-    ) -> usize {
+    pub(crate) fn glance(&mut self, ahead: &[u8], mut on: impl FnMut(&mut Self, Token)) -> usize {
         if let Some(length) = self.doctype(ahead) {
             on(self, Token::Doctype);
             self.position += length;

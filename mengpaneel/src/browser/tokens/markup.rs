@@ -3,7 +3,7 @@
 use super::{State, Token, Tokenizer};
 
 impl Tokenizer {
-    pub(super) fn markup(&mut self, byte: u8) -> Option<Token> {
+    pub(crate) fn markup(&mut self, byte: u8) -> Option<Token> {
         match self.state {
             State::Markup => self.markup_begins(byte),
             State::Comment(dashes, opening) => match byte {

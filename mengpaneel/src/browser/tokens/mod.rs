@@ -12,7 +12,7 @@ use name::Name;
 
 /// What a byte completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// Text that is white space, to the tree builder.
     Space,
     /// Any other text.
@@ -28,7 +28,7 @@ pub(super) enum Token {
 
 /// How the content of an element is read, up to its own end tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Raw {
+pub(crate) enum Raw {
     /// `title`, `style`, `textarea` and their like.
     #[default]
     Text,
@@ -70,7 +70,7 @@ enum State {
 }
 
 /// An attribute of a `meta` or `html` tag, the only tags whose attributes are kept.
-pub(super) type Attribute = (Vec<u8>, Vec<u8>);
+pub(crate) type Attribute = (Vec<u8>, Vec<u8>);
 
 /// No name that matters is longer.
 const LONGEST_NAME: usize = 16;
@@ -79,7 +79,7 @@ const LONGEST_VALUE: usize = 64 * 1024;
 
 /// The tokenizer's state between two bytes.
 #[derive(Debug, Default)]
-pub(super) struct Tokenizer {
+pub(crate) struct Tokenizer {
     state: State,
     raw: Raw,
     position: usize,
@@ -97,32 +97,32 @@ pub(super) struct Tokenizer {
 
 impl Tokenizer {
     /// Where the token that was just completed, or is being read, begins.
-    pub(super) fn start(&self) -> usize {
+    pub(crate) fn start(&self) -> usize {
         self.start
     }
 
     /// The tag's name in lower case, cut where it is longer than any that matters.
-    pub(super) fn name(&self) -> &[u8] {
+    pub(crate) fn name(&self) -> &[u8] {
         &self.name
     }
 
     /// Takes a byte as not there.
-    pub(super) fn skip(&mut self) {
+    pub(crate) fn skip(&mut self) {
         self.position += 1;
     }
 
     /// Whether no token is being read.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.state == State::Data
     }
 
     /// How many bytes were read.
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.position
     }
 
     /// What the end of the document makes of the token that is being read.
-    pub(super) fn at_end(&self) -> Option<Token> {
+    pub(crate) fn at_end(&self) -> Option<Token> {
         match self.state {
             State::CharRef => Some(reference(&self.name, false)),
             State::TagOpen | State::EndTagOpen => Some(Token::Text),
@@ -133,17 +133,17 @@ impl Tokenizer {
         }
     }
 
-    pub(super) fn self_closing(&self) -> bool {
+    pub(crate) fn self_closing(&self) -> bool {
         self.self_closing
     }
 
-    pub(super) fn attributes(&self) -> &[Attribute] {
+    pub(crate) fn attributes(&self) -> &[Attribute] {
         &self.attributes
     }
 
     /// Before which byte nothing can change its meaning any more: the start of a token that is
     /// being read, unless that is raw text.
-    pub(super) fn settled(&self) -> usize {
+    pub(crate) fn settled(&self) -> usize {
         if matches!(self.state, State::Data | State::Raw) {
             self.position
         } else {
@@ -152,12 +152,12 @@ impl Tokenizer {
     }
 
     /// Whether the next byte would be read as ordinary content.
-    pub(super) fn in_data(&self) -> bool {
+    pub(crate) fn in_data(&self) -> bool {
         matches!(self.state, State::Data | State::CharRef)
     }
 
     /// Reads what follows the start tag just completed as raw text.
-    pub(super) fn enter(&mut self, raw: Raw) {
+    pub(crate) fn enter(&mut self, raw: Raw) {
         self.raw = raw;
         self.element = self.name;
         self.state = State::Raw;
@@ -165,7 +165,7 @@ impl Tokenizer {
 
     /// Passes over the bytes ahead that change nothing, and tells how many there were. Text changes
     /// nothing where `text_is_idle`, and white space never does.
-    pub(super) fn pass(&mut self, ahead: &[u8], text_is_idle: bool) -> usize {
+    pub(crate) fn pass(&mut self, ahead: &[u8], text_is_idle: bool) -> usize {
         let until = |found: Option<usize>| found.unwrap_or(ahead.len());
         let count = match self.state {
             State::Data if text_is_idle => until(memchr(b'<', ahead)),
@@ -186,7 +186,7 @@ impl Tokenizer {
     }
 
     /// Reads one byte and tells `on` what it completed.
-    pub(super) fn push(&mut self, byte: u8, mut on: impl FnMut(&mut Self, Token)) {
+    pub(crate) fn push(&mut self, byte: u8, mut on: impl FnMut(&mut Self, Token)) {
         loop {
             self.again = false;
             if let Some(token) = self.step(byte) {

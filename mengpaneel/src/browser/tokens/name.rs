@@ -6,17 +6,17 @@ use super::LONGEST_NAME;
 
 /// A short name in place. What is longer is cut: no name that matters is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Name {
+pub(crate) struct Name {
     bytes: [u8; LONGEST_NAME],
     length: usize,
 }
 
 impl Name {
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    pub(super) fn push(&mut self, byte: u8) {
+    pub(crate) fn push(&mut self, byte: u8) {
         if let Some(place) = self.bytes.get_mut(self.length) {
             *place = byte;
             self.length += 1;
@@ -24,7 +24,7 @@ impl Name {
     }
 
     /// A name in lower case.
-    pub(super) fn lower(name: &[u8]) -> Self {
+    pub(crate) fn lower(name: &[u8]) -> Self {
         let mut lower = Self {
             length: name.len().min(LONGEST_NAME),
             ..Self::default()

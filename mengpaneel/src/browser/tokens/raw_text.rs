@@ -4,7 +4,7 @@
 use super::{Raw, State, Token, Tokenizer, is_space};
 
 impl Tokenizer {
-    pub(super) fn raw(&mut self, byte: u8) -> Option<Token> {
+    pub(crate) fn raw(&mut self, byte: u8) -> Option<Token> {
         match self.state {
             State::RawLess => match byte {
                 b'/' => self.raw_end(false),

@@ -7,7 +7,7 @@ const MOST_ATTRIBUTES: usize = 32;
 
 impl Tokenizer {
     /// From the `<` on.
-    pub(super) fn tag(&mut self, byte: u8) -> Option<Token> {
+    pub(crate) fn tag(&mut self, byte: u8) -> Option<Token> {
         let space = is_space(byte);
         match self.state {
             State::TagOpen => match byte {
@@ -112,7 +112,7 @@ impl Tokenizer {
         self.go(State::TagName)
     }
 
-    pub(super) fn emit(&mut self) -> Token {
+    pub(crate) fn emit(&mut self) -> Token {
         let token = if self.end_tag {
             Token::End
         } else {
@@ -139,7 +139,7 @@ impl Tokenizer {
     }
 
     /// Of an attribute that is kept, what fits.
-    pub(super) fn values(&mut self, bytes: &[u8]) {
+    pub(crate) fn values(&mut self, bytes: &[u8]) {
         if let Some((_, value)) = self.attributes.last_mut() {
             let room = LONGEST_VALUE.saturating_sub(value.len()).min(bytes.len());
             value.extend_from_slice(bytes.get(..room).unwrap_or_default());

@@ -50,7 +50,7 @@ static BODY_HEADERS: [HeaderName; 10] = [
 /// Returns whether a cache that several visitors share may keep the response. A header that is not
 /// visible ASCII counts as "may be shared". Without any of these headers the answer is no, since
 /// whatever is put into such a response also makes it [`private`](make_private).
-pub fn may_be_shared(headers: &HeaderMap) -> bool {
+pub(crate) fn may_be_shared(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         rule_of(name, headers).is_some_and(|rule| {
             let lines: Option<Vec<&str>> = headers
@@ -202,20 +202,20 @@ fn is_expired(lines: &[&str]) -> bool {
 
 /// Marks a response that carries anything of ours as its visitor's alone, unless the application
 /// has said so itself.
-pub fn make_private(headers: &mut HeaderMap) {
+pub(crate) fn make_private(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
 }
 
 /// Marks a response with calls in its header as one that no cache keeps.
-pub fn make_unstored(headers: &mut HeaderMap) {
+pub(crate) fn make_unstored(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// Takes a response out of all caches, also where the application addresses one of them by its own
 /// header.
-pub fn forbid_storing(headers: &mut HeaderMap) {
+pub(crate) fn forbid_storing(headers: &mut HeaderMap) {
     let obeyed = headers
         .keys()
         .filter(|name| rule_of(name, headers).is_some())
@@ -229,7 +229,7 @@ pub fn forbid_storing(headers: &mut HeaderMap) {
 
 /// Removes the headers that an insertion made untrue. Without a validator the browser cannot ask
 /// whether the page has changed, so no 304 brings back a snippet of an earlier page view.
-pub fn drop_validators(headers: &mut HeaderMap) {
+pub(crate) fn drop_validators(headers: &mut HeaderMap) {
     // Most pages have none of them, which a look at the names shows faster than ten removals.
     if headers.keys().any(|name| BODY_HEADERS.contains(name)) {
         for name in &BODY_HEADERS {

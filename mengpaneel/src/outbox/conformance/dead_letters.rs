@@ -5,7 +5,7 @@ use super::{
 };
 use crate::outbox::Outbox;
 
-pub(super) async fn what_is_buried_does_not_come_again(outbox: &impl Outbox) {
+pub(crate) async fn what_is_buried_does_not_come_again(outbox: &impl Outbox) {
     fill(outbox, &["a"]).await;
     done(outbox.bury(lease(outbox, 1).await).await, "buried");
     assert_eq!(waiting(outbox).await, 0, "what is buried does not wait");
@@ -24,7 +24,7 @@ async fn requeue(outbox: &impl Outbox, limit: usize) -> usize {
     }
 }
 
-pub(super) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbox) {
+pub(crate) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbox) {
     assert_eq!(requeue(outbox, 10).await, 0, "nothing was buried");
     fill(outbox, &["a", "b"]).await;
     let mut leases = lease_all(outbox, 2).await;
@@ -80,7 +80,7 @@ pub(super) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbo
     );
 }
 
-pub(super) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(make: impl Fn() -> O) {
+pub(crate) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(make: impl Fn() -> O) {
     {
         let outbox = opened(&make);
         fill(&outbox, &["a"]).await;

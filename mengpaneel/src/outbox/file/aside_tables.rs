@@ -17,28 +17,28 @@ const SAID: TableDefinition<'_, u128, ()> = TableDefinition::new("said");
 const FORGOTTEN_AT_ONCE: usize = 8;
 
 /// A copy, by its name, and when it is due.
-pub(super) type Copy = (u128, u64, Vec<u8>);
+pub(crate) type Copy = (u128, u64, Vec<u8>);
 
 /// The tables of one transaction that writes.
-pub(super) struct AsideTables<'t> {
+pub(crate) struct AsideTables<'t> {
     aside: Table<'t, u128, (u64, &'static [u8])>,
     said: Table<'t, u128, ()>,
 }
 
 impl<'t> AsideTables<'t> {
-    pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
+    pub(crate) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
             aside: transaction.open_table(ASIDE)?,
             said: transaction.open_table(SAID)?,
         })
     }
 
-    pub(super) fn len(&self) -> Result<u64, redb::Error> {
+    pub(crate) fn len(&self) -> Result<u64, redb::Error> {
         Ok(self.aside.len()?)
     }
 
     /// Keeps a copy; gives the bytes of the one that stood there under its name.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &mut self,
         id: u128,
         due: u64,
@@ -49,7 +49,7 @@ impl<'t> AsideTables<'t> {
     }
 
     /// Takes a copy away, whose calls were said or are about to be; gives what it is.
-    pub(super) fn said(&mut self, id: u128) -> Result<Option<Vec<u8>>, redb::Error> {
+    pub(crate) fn said(&mut self, id: u128) -> Result<Option<Vec<u8>>, redb::Error> {
         let record = self.aside.remove(id)?.map(|row| row.value().1.to_owned());
         self.said.insert(id, ())?;
         // An ID begins with the time when it was made.
@@ -67,12 +67,12 @@ impl<'t> AsideTables<'t> {
         Ok(record)
     }
 
-    pub(super) fn was_said(&self, id: u128) -> Result<bool, redb::Error> {
+    pub(crate) fn was_said(&self, id: u128) -> Result<bool, redb::Error> {
         Ok(self.said.get(id)?.is_some())
     }
 
     /// When each copy is due.
-    pub(super) fn dues(&self) -> Result<Vec<(u128, u64)>, redb::Error> {
+    pub(crate) fn dues(&self) -> Result<Vec<(u128, u64)>, redb::Error> {
         self.aside
             .iter()?
             .map(|row| {
@@ -83,19 +83,19 @@ impl<'t> AsideTables<'t> {
     }
 
     /// Takes the first of what another file keeps aside.
-    pub(super) fn take_first(&mut self) -> Result<Option<Copy>, redb::Error> {
+    pub(crate) fn take_first(&mut self) -> Result<Option<Copy>, redb::Error> {
         let first = self.aside.pop_first()?;
         Ok(first.map(|(id, copy)| (id.value(), copy.value().0, copy.value().1.to_owned())))
     }
 
     /// Takes the first that another file knows was said.
-    pub(super) fn take_first_said(&mut self) -> Result<Option<u128>, redb::Error> {
+    pub(crate) fn take_first_said(&mut self) -> Result<Option<u128>, redb::Error> {
         Ok(self.said.pop_first()?.map(|(id, _)| id.value()))
     }
 }
 
 /// Whether a copy's calls were said.
-pub(super) fn was_said(database: &Database, id: u128) -> Result<bool, redb::Error> {
+pub(crate) fn was_said(database: &Database, id: u128) -> Result<bool, redb::Error> {
     let transaction = database.begin_read()?;
     Ok(transaction.open_table(SAID)?.get(id)?.is_some())
 }

@@ -7,7 +7,7 @@ use crate::outbox::aside::{CLAIM, ms};
 
 /// Times are in milliseconds since 1970.
 #[derive(Default)]
-pub(super) struct Asides {
+pub(crate) struct Asides {
     due: BTreeSet<(u64, u128)>,
     copies: HashMap<u128, Copy>,
 }
@@ -19,7 +19,7 @@ struct Copy {
 }
 
 impl Asides {
-    pub(super) fn put(&mut self, id: u128, due: u64) {
+    pub(crate) fn put(&mut self, id: u128, due: u64) {
         self.remove(id);
         self.due.insert((due, id));
         self.copies.insert(
@@ -31,14 +31,14 @@ impl Asides {
         );
     }
 
-    pub(super) fn remove(&mut self, id: u128) {
+    pub(crate) fn remove(&mut self, id: u128) {
         if let Some(copy) = self.copies.remove(&id) {
             self.due.remove(&(copy.due, id));
         }
     }
 
     /// Claims a copy; `None` where there is none.
-    pub(super) fn claim(&mut self, id: u128, now: u64) -> Option<Aside> {
+    pub(crate) fn claim(&mut self, id: u128, now: u64) -> Option<Aside> {
         let copy = self.copies.get_mut(&id)?;
         if copy.claimed_until > now {
             return Some(Aside::Elsewhere);
@@ -47,14 +47,14 @@ impl Asides {
         Some(Aside::Yours)
     }
 
-    pub(super) fn give_back(&mut self, id: u128) {
+    pub(crate) fn give_back(&mut self, id: u128) {
         if let Some(copy) = self.copies.get_mut(&id) {
             copy.claimed_until = 0;
         }
     }
 
     /// Up to `limit` that are due and that nobody has claimed.
-    pub(super) fn due(&mut self, now: u64, limit: usize) -> Vec<u128> {
+    pub(crate) fn due(&mut self, now: u64, limit: usize) -> Vec<u128> {
         let mut due = Vec::new();
         while due.len() < limit
             && let Some(&(at, id)) = self.due.first()
@@ -78,7 +78,7 @@ impl Asides {
     }
 
     /// When the next is due.
-    pub(super) fn next_due(&self) -> Option<u64> {
+    pub(crate) fn next_due(&self) -> Option<u64> {
         self.due.first().map(|(due, _)| *due)
     }
 }

@@ -60,7 +60,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    pub(super) fn of_opening(path: &Path, error: DatabaseError) -> Self {
+    pub(crate) fn of_opening(path: &Path, error: DatabaseError) -> Self {
         let path = path.to_owned();
         match error {
             DatabaseError::DatabaseAlreadyOpen => Self::Locked(path),
@@ -80,7 +80,7 @@ impl FileError {
         }
     }
 
-    pub(super) fn of(path: &Path, error: impl Into<redb::Error>) -> Self {
+    pub(crate) fn of(path: &Path, error: impl Into<redb::Error>) -> Self {
         match error.into() {
             redb::Error::Io(error) => Self::of_io(path, error),
             redb::Error::Corrupted(why) => Self::Corrupt {
@@ -136,7 +136,7 @@ impl FileError {
 
 /// Does something with the file. redb asserts what it expects of a file's content: a panic of its
 /// means that the file is broken.
-pub(super) fn guarded<T>(
+pub(crate) fn guarded<T>(
     path: &Path,
     work: impl FnOnce() -> Result<T, FileError>,
 ) -> Result<T, FileError> {

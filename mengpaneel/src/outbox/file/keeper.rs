@@ -30,7 +30,7 @@ const REST: Duration = Duration::from_secs(5);
 type Asked = (usize, Sender<Result<Vec<Taken>, OutboxError>>);
 
 /// What the thread has in mind.
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     store: Store,
     /// The name that was given: the files beside it are ours to take over.
     name: PathBuf,
@@ -52,7 +52,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(store: Store, name: PathBuf, orders: Receiver<Order>) -> Self {
+    pub(crate) fn new(store: Store, name: PathBuf, orders: Receiver<Order>) -> Self {
         Self {
             store,
             name,
@@ -69,7 +69,7 @@ impl Keeper {
     }
 
     /// Works until nobody can ask any more.
-    pub(super) fn run(mut self) {
+    pub(crate) fn run(mut self) {
         self.take_over();
         loop {
             let first = match self.wait() {

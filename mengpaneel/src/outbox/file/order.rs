@@ -9,10 +9,10 @@ use super::tables::{Size, Tables};
 use crate::outbox::{Aside, Lease, OutboxError, Taken};
 
 /// An answer to those that ask for a change.
-pub(super) type Done = Sender<Result<(), String>>;
+pub(crate) type Done = Sender<Result<(), String>>;
 
 /// What is asked of the file.
-pub(super) enum Order {
+pub(crate) enum Order {
     /// A change: many of them share one commit.
     Write(Change, Done),
     Lease(usize, Sender<Result<Vec<Taken>, OutboxError>>),
@@ -27,7 +27,7 @@ pub(super) enum Order {
 }
 
 /// A change of what stands in the file.
-pub(super) enum Change {
+pub(crate) enum Change {
     Append(u128, Vec<u8>),
     Mark(Vec<u128>),
     Acknowledge(Vec<u128>),
@@ -41,25 +41,25 @@ pub(super) enum Change {
 
 /// The most that may wait.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Bounds {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
 }
 
 /// What a transaction changes, for the thread's own memory once it is committed.
 #[derive(Default)]
-pub(super) struct Changed {
-    pub(super) size: Size,
-    pub(super) appended: Vec<u128>,
-    pub(super) given_back: Vec<u128>,
-    pub(super) later: Vec<(Duration, u128)>,
-    pub(super) kept: Vec<(u128, u64)>,
-    pub(super) said: Vec<u128>,
+pub(crate) struct Changed {
+    pub(crate) size: Size,
+    pub(crate) appended: Vec<u128>,
+    pub(crate) given_back: Vec<u128>,
+    pub(crate) later: Vec<(Duration, u128)>,
+    pub(crate) kept: Vec<(u128, u64)>,
+    pub(crate) said: Vec<u128>,
 }
 
 impl Change {
     /// Makes the change, or refuses it with a reason.
-    pub(super) fn make(
+    pub(crate) fn make(
         &self,
         tables: &mut Tables<'_>,
         bounds: Bounds,
@@ -180,7 +180,7 @@ fn bytes(count: usize) -> u64 {
 }
 
 /// Tells everybody who asked that it cannot be done.
-pub(super) fn refuse(orders: impl IntoIterator<Item = Done>, error: &FileError) {
+pub(crate) fn refuse(orders: impl IntoIterator<Item = Done>, error: &FileError) {
     for done in orders {
         // Nobody waits any more where the request was given up.
         drop(done.send(Err(error.to_string())));

@@ -34,7 +34,7 @@ pub enum Locked {
 }
 
 /// The given name, and those that stand beside it.
-pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
+pub(crate) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
     let path = path.to_owned();
     (0..MAX_NAMES).map(move |number| {
         if number == 0 {
@@ -48,7 +48,7 @@ pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Opens the file, or another one where it is locked. Says so where others than its owner may read
 /// it.
-pub(super) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileError> {
+pub(crate) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileError> {
     let opened = open_first(path, locked)?;
     if let Some(mode) = rights_of_others(&opened.0) {
         tracing::warn!(
@@ -91,7 +91,7 @@ fn open_first(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileEr
 }
 
 /// Opens a file, new or of our format.
-pub(super) fn open(path: &Path) -> Result<Database, FileError> {
+pub(crate) fn open(path: &Path) -> Result<Database, FileError> {
     guarded(path, || {
         let file =
             open_private(path).map_err(|error| FileError::of(path, redb::Error::Io(error)))?;
@@ -131,7 +131,7 @@ fn rights_of_others(_: &Path) -> Option<u32> {
 }
 
 /// Opens a file that is there and that nobody has open, to take it over.
-pub(super) fn open_left(path: &Path) -> Option<Database> {
+pub(crate) fn open_left(path: &Path) -> Option<Database> {
     match open(path) {
         Ok(database) => Some(database),
         Err(FileError::Locked(_)) => None,

@@ -8,7 +8,7 @@ use redb::{
 use super::aside_tables::AsideTables;
 
 /// The format that this version writes; a file says its own.
-pub(super) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// As many that were given up are kept; the oldest go.
 const MAX_BURIED: u64 = 10_000;
@@ -24,9 +24,9 @@ const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
 /// Who had a record in hand before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Past {
-    pub(super) abandoned: u32,
-    pub(super) in_doubt: bool,
+pub(crate) struct Past {
+    pub(crate) abandoned: u32,
+    pub(crate) in_doubt: bool,
 }
 
 impl Past {
@@ -43,20 +43,20 @@ impl Past {
 }
 
 /// A record, by its name, and who had it in hand.
-pub(super) type Row = (u128, Vec<u8>, Option<Past>);
+pub(crate) type Row = (u128, Vec<u8>, Option<Past>);
 
 /// A dead letter, by its key: its number among them, and the name of its record.
-pub(super) type DeadLetter = ((u64, u128), Vec<u8>);
+pub(crate) type DeadLetter = ((u64, u128), Vec<u8>);
 
 /// What is known of the whole.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Size {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Size {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
 }
 
 /// The tables of one transaction that writes.
-pub(super) struct Tables<'t> {
+pub(crate) struct Tables<'t> {
     transaction: &'t WriteTransaction,
     asides: Option<AsideTables<'t>>,
     records: Table<'t, u128, &'static [u8]>,
@@ -66,7 +66,7 @@ pub(super) struct Tables<'t> {
 }
 
 impl<'t> Tables<'t> {
-    pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
+    pub(crate) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
             transaction,
             asides: None,
@@ -78,7 +78,7 @@ impl<'t> Tables<'t> {
     }
 
     /// What is kept aside; opened by the few that ask.
-    pub(super) fn asides(&mut self) -> Result<&mut AsideTables<'t>, redb::Error> {
+    pub(crate) fn asides(&mut self) -> Result<&mut AsideTables<'t>, redb::Error> {
         let asides = match self.asides.take() {
             Some(asides) => asides,
             None => AsideTables::of(self.transaction)?,
@@ -87,7 +87,7 @@ impl<'t> Tables<'t> {
     }
 
     /// The format of the file; a new one gets ours.
-    pub(super) fn format(&mut self) -> Result<u64, redb::Error> {
+    pub(crate) fn format(&mut self) -> Result<u64, redb::Error> {
         let found = self.numbers.get("format")?.map(|format| format.value());
         if found.is_none() {
             self.numbers.insert("format", FORMAT)?;
@@ -95,7 +95,7 @@ impl<'t> Tables<'t> {
         Ok(found.unwrap_or(FORMAT))
     }
 
-    pub(super) fn size(&self) -> Result<Size, redb::Error> {
+    pub(crate) fn size(&self) -> Result<Size, redb::Error> {
         let bytes = self.numbers.get("bytes")?.map_or(0, |bytes| bytes.value());
         Ok(Size {
             records: self.records.len()?,
@@ -103,36 +103,36 @@ impl<'t> Tables<'t> {
         })
     }
 
-    pub(super) fn set_bytes(&mut self, bytes: u64) -> Result<(), redb::Error> {
+    pub(crate) fn set_bytes(&mut self, bytes: u64) -> Result<(), redb::Error> {
         self.numbers.insert("bytes", bytes)?;
         Ok(())
     }
 
     /// Puts a record there; gives the bytes of the one that stood there under its name.
-    pub(super) fn put(&mut self, id: u128, record: &[u8]) -> Result<Option<usize>, redb::Error> {
+    pub(crate) fn put(&mut self, id: u128, record: &[u8]) -> Result<Option<usize>, redb::Error> {
         let before = self.records.insert(id, record)?;
         Ok(before.map(|before| before.value().len()))
     }
 
     /// Takes a record away; gives its bytes, if it was there.
-    pub(super) fn remove(&mut self, id: u128) -> Result<Option<usize>, redb::Error> {
+    pub(crate) fn remove(&mut self, id: u128) -> Result<Option<usize>, redb::Error> {
         let removed = self.records.remove(id)?.map(|record| record.value().len());
         self.give_back(id)?;
         Ok(removed)
     }
 
-    pub(super) fn give_back(&mut self, id: u128) -> Result<(), redb::Error> {
+    pub(crate) fn give_back(&mut self, id: u128) -> Result<(), redb::Error> {
         self.handed_out.remove(id)?;
         Ok(())
     }
 
-    pub(super) fn hand_out(&mut self, id: u128, past: Past) -> Result<(), redb::Error> {
+    pub(crate) fn hand_out(&mut self, id: u128, past: Past) -> Result<(), redb::Error> {
         self.handed_out.insert(id, past.write())?;
         Ok(())
     }
 
     /// Notes that a record in hand is being sent.
-    pub(super) fn mark(&mut self, id: u128) -> Result<(), redb::Error> {
+    pub(crate) fn mark(&mut self, id: u128) -> Result<(), redb::Error> {
         let past = self
             .handed_out
             .get(id)?
@@ -148,7 +148,7 @@ impl<'t> Tables<'t> {
     }
 
     /// Keeps a record that was given up.
-    pub(super) fn bury(&mut self, id: u128, record: &[u8]) -> Result<(), redb::Error> {
+    pub(crate) fn bury(&mut self, id: u128, record: &[u8]) -> Result<(), redb::Error> {
         let last = self.buried.last()?.map_or(0, |(key, _)| key.value().0);
         self.buried.insert((last + 1, id), record)?;
         while self.buried.len()? > MAX_BURIED {
@@ -158,7 +158,7 @@ impl<'t> Tables<'t> {
     }
 
     /// Up to `limit` dead letters that `is_wanted` accepts, oldest first, under their keys.
-    pub(super) fn dead_letters(
+    pub(crate) fn dead_letters(
         &self,
         limit: usize,
         is_wanted: impl Fn(&[u8]) -> bool,
@@ -177,13 +177,13 @@ impl<'t> Tables<'t> {
     }
 
     /// Removes a dead letter.
-    pub(super) fn exhume(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
+    pub(crate) fn exhume(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
         self.buried.remove(key)?;
         Ok(())
     }
 
     /// Takes the first of what another file holds.
-    pub(super) fn take_first(&mut self) -> Result<Option<Row>, redb::Error> {
+    pub(crate) fn take_first(&mut self) -> Result<Option<Row>, redb::Error> {
         let Some((id, record)) = self
             .records
             .pop_first()?
@@ -200,7 +200,7 @@ impl<'t> Tables<'t> {
 }
 
 /// Who had which record in hand when the file was last closed.
-pub(super) fn pasts(database: &Database) -> Result<Vec<(u128, Past)>, redb::Error> {
+pub(crate) fn pasts(database: &Database) -> Result<Vec<(u128, Past)>, redb::Error> {
     let transaction = database.begin_read()?;
     let handed_out = transaction.open_table(HANDED_OUT)?;
     let mut pasts = Vec::new();
@@ -212,7 +212,7 @@ pub(super) fn pasts(database: &Database) -> Result<Vec<(u128, Past)>, redb::Erro
 }
 
 /// Reads records from `first` on, as long as `wanted` says so.
-pub(super) fn read_from(
+pub(crate) fn read_from(
     database: &Database,
     first: u128,
     mut wanted: impl FnMut(u128, &[u8]) -> bool,
@@ -229,7 +229,7 @@ pub(super) fn read_from(
 }
 
 /// The latest of those that were given up.
-pub(super) fn read_buried(
+pub(crate) fn read_buried(
     database: &Database,
     limit: usize,
 ) -> Result<Vec<(u128, Vec<u8>)>, redb::Error> {

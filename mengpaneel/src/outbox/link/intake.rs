@@ -9,7 +9,7 @@ use super::{REST, Trouble};
 
 /// True if Redis takes records, as far as is known; logged when it changes.
 #[derive(Debug, Default)]
-pub(in crate::outbox) struct Intake(Mutex<Option<Refusal>>);
+pub(crate) struct Intake(Mutex<Option<Refusal>>);
 
 #[derive(Debug)]
 struct Refusal {
@@ -19,7 +19,7 @@ struct Refusal {
 
 impl Intake {
     /// Why there is no sense in asking right now, if there is none.
-    pub(in crate::outbox) fn refusal(&self) -> Option<Trouble> {
+    pub(crate) fn refusal(&self) -> Option<Trouble> {
         let refusal = self.lock();
         refusal
             .as_ref()
@@ -29,7 +29,7 @@ impl Intake {
 
     /// Notes what the Redis at that address answered. Whether it can be reached is the link's to
     /// tell.
-    pub(in crate::outbox) fn note<T>(&self, answer: &Result<T, Trouble>, address: &str) {
+    pub(crate) fn note<T>(&self, answer: &Result<T, Trouble>, address: &str) {
         match answer {
             Ok(_) => {
                 if self.lock().take().is_some() {

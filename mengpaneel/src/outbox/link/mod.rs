@@ -13,9 +13,9 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-pub(super) use self::intake::Intake;
-pub(super) use self::server::Server;
-pub(super) use self::trouble::Trouble;
+pub(crate) use self::intake::Intake;
+pub(crate) use self::server::Server;
+pub(crate) use self::trouble::Trouble;
 
 use self::server::{Connection, Request};
 use self::trouble::Meaning;
@@ -25,7 +25,7 @@ use self::trouble::Meaning;
 const REST: Duration = Duration::from_millis(500);
 
 /// One connection to Redis, made when it is needed.
-pub(super) struct Link {
+pub(crate) struct Link {
     server: Server,
     patience: Duration,
     state: Mutex<State>,
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl Link {
-    pub(super) fn new(server: Server, patience: Duration) -> Self {
+    pub(crate) fn new(server: Server, patience: Duration) -> Self {
         Self {
             server,
             patience,
@@ -51,7 +51,7 @@ impl Link {
     }
 
     /// A second connection to the same server.
-    pub(super) fn beside(&self) -> Self {
+    pub(crate) fn beside(&self) -> Self {
         Self {
             outage: Arc::clone(&self.outage),
             ..Self::new(self.server.clone(), self.patience)
@@ -59,17 +59,17 @@ impl Link {
     }
 
     /// Host and port, or the path of a socket.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.server.address()
     }
 
     /// One command.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
         self.ask_for(command, Duration::ZERO).await
     }
 
     /// One command that Redis may take `longer` for.
-    pub(super) async fn ask_for<T: FromRedisValue>(
+    pub(crate) async fn ask_for<T: FromRedisValue>(
         &self,
         command: &Cmd,
         longer: Duration,
@@ -78,7 +78,7 @@ impl Link {
     }
 
     /// Several commands in one round trip.
-    pub(super) async fn ask_all<T: FromRedisValue>(
+    pub(crate) async fn ask_all<T: FromRedisValue>(
         &self,
         pipeline: &Pipeline,
     ) -> Result<T, Trouble> {
@@ -123,7 +123,7 @@ impl Link {
     }
 
     /// A script, sent whole only where Redis does not know it yet.
-    pub(super) async fn run<T: FromRedisValue>(
+    pub(crate) async fn run<T: FromRedisValue>(
         &self,
         script: &Script,
         text: &str,

@@ -15,7 +15,7 @@ use crate::outbox::OutboxError;
 
 /// A Redis, or a cluster of them.
 #[derive(Clone)]
-pub(in crate::outbox) struct Server {
+pub(crate) struct Server {
     /// Host and port, or the path of a socket: what logs and errors call it.
     address: String,
     client: Clients,
@@ -38,7 +38,7 @@ impl fmt::Debug for Server {
 impl Server {
     /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it
     /// is to be known by one of these root certificates (PEM), or by the system's.
-    pub(in crate::outbox) fn at(
+    pub(crate) fn at(
         url: &str,
         patience: Duration,
         roots: Option<&[u8]>,
@@ -94,11 +94,11 @@ impl Server {
     }
 
     /// Host and port, or the path of a socket.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection, RedisError> {
+    pub(crate) async fn connect(&self) -> Result<Connection, RedisError> {
         Ok(match &self.client {
             Clients::One(client) => {
                 let config = AsyncConnectionConfig::new()
@@ -117,14 +117,14 @@ impl Server {
 
 /// Commands that Redis runs at once.
 #[derive(Clone, Copy)]
-pub(super) enum Request<'a> {
+pub(crate) enum Request<'a> {
     One(&'a Cmd),
     All(&'a Pipeline),
 }
 
 impl Request<'_> {
     /// The first words of the (last) command: what tells one kind of request from another.
-    pub(super) fn name(self) -> Vec<u8> {
+    pub(crate) fn name(self) -> Vec<u8> {
         let command = match self {
             Self::One(command) => Some(command),
             Self::All(pipeline) => pipeline.cmd_iter().last(),
@@ -139,13 +139,13 @@ impl Request<'_> {
 }
 
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     One(aio::MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
 impl Connection {
-    pub(super) async fn ask<T: FromRedisValue>(
+    pub(crate) async fn ask<T: FromRedisValue>(
         &mut self,
         request: Request<'_>,
     ) -> Result<T, RedisError> {

@@ -25,7 +25,7 @@ const WRONG_SERVER: [&str; 2] = ["READONLY", "UNBLOCKED"];
 
 /// Why Redis did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::outbox) enum Trouble {
+pub(crate) enum Trouble {
     /// Redis could not be reached, or cannot work for now: nothing was done.
     Unreachable(String),
     /// Redis was asked, and did not answer: it may have been done.
@@ -52,7 +52,7 @@ impl From<Trouble> for OutboxError {
 
 /// Meaning of one request's error for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// No answer came: whether it was done is unknown.
     NoAnswer,
     /// Redis cannot do it for now. With `true`, another connection may reach a server that can.
@@ -62,7 +62,7 @@ pub(super) enum Meaning {
 }
 
 impl Meaning {
-    pub(super) fn of(error: &RedisError) -> Self {
+    pub(crate) fn of(error: &RedisError) -> Self {
         if !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
             return Self::NoAnswer;
         }

@@ -15,7 +15,7 @@ const ROOM: usize = 64 << 10;
 
 /// Records one behind the other.
 #[derive(Debug, Default)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     written: Vec<u8>,
     /// Where each ends.
     ends: VecDeque<usize>,
@@ -25,7 +25,7 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// An empty one.
-    pub(super) fn with_room() -> Self {
+    pub(crate) fn with_room() -> Self {
         Self {
             written: Vec::with_capacity(ROOM),
             ..Self::default()
@@ -33,7 +33,7 @@ impl Chunk {
     }
 
     /// An empty one, in memory that fits.
-    pub(super) fn in_place_of(mut memory: Vec<u8>) -> Self {
+    pub(crate) fn in_place_of(mut memory: Vec<u8>) -> Self {
         memory.clear();
         Self {
             written: memory,
@@ -42,22 +42,22 @@ impl Chunk {
     }
 
     /// Whether memory is of the size that a chunk is given: not cut, and not grown.
-    pub(super) fn fits(memory: &Vec<u8>) -> bool {
+    pub(crate) fn fits(memory: &Vec<u8>) -> bool {
         (ROOM..=2 * ROOM).contains(&memory.capacity())
     }
 
     /// How many records it holds.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// Whether the next record goes to another.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.written.len() >= FULL
     }
 
     /// Writes a record behind the others, if it takes no more than `room`. Says what it takes.
-    pub(super) fn push(&mut self, parcel: View<'_>, room: usize) -> Result<usize, usize> {
+    pub(crate) fn push(&mut self, parcel: View<'_>, room: usize) -> Result<usize, usize> {
         let begin = self.written.len();
         compact::write(parcel, &mut self.written);
         let bytes = self.written.len() - begin;
@@ -71,7 +71,7 @@ impl Chunk {
     }
 
     /// Where each stands.
-    pub(super) fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
+    pub(crate) fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
         let (all, mut begin) = (Arc::new(self.written), self.begin);
         self.ends
             .into_iter()
@@ -79,7 +79,7 @@ impl Chunk {
     }
 
     /// Takes out the first so many.
-    pub(super) fn split(&mut self, count: usize) -> Self {
+    pub(crate) fn split(&mut self, count: usize) -> Self {
         let ends: VecDeque<usize> = self.ends.drain(..count.min(self.ends.len())).collect();
         let end = ends.back().copied().unwrap_or(self.begin);
         let written = self.written.get(..end).unwrap_or_default().to_vec();

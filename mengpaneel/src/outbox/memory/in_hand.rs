@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// How many bytes each takes that was leased and not given back yet.
 #[derive(Debug, Default)]
-pub(super) struct InHand {
+pub(crate) struct InHand {
     /// What was leased together has numbers that follow each other; by the first.
     runs: BTreeMap<u64, Run>,
     /// What was leased once more, under the number that it has.
@@ -20,7 +20,7 @@ struct Run {
 
 impl InHand {
     /// These were leased: the first has this number, and each the one after.
-    pub(super) fn add(&mut self, first: u64, bytes: Vec<Option<usize>>) {
+    pub(crate) fn add(&mut self, first: u64, bytes: Vec<Option<usize>>) {
         let left = bytes.len();
         if left > 0 {
             self.runs.insert(first, Run { bytes, left });
@@ -28,12 +28,12 @@ impl InHand {
     }
 
     /// This one was leased once more.
-    pub(super) fn add_again(&mut self, number: u64, bytes: usize) {
+    pub(crate) fn add_again(&mut self, number: u64, bytes: usize) {
         self.again.insert(number, bytes);
     }
 
     /// This one is in hand no more. Gives its bytes, if it was.
-    pub(super) fn take_out(&mut self, number: u64) -> Option<usize> {
+    pub(crate) fn take_out(&mut self, number: u64) -> Option<usize> {
         if let Some(bytes) = self.again.remove(&number) {
             return Some(bytes);
         }

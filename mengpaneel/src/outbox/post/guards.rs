@@ -10,9 +10,9 @@ use crate::outbox::sender::Sender;
 
 /// Calls of a delivery that nobody waits for. If dropped before its end (the process shuts down),
 /// they are reported.
-pub(super) struct Unfinished<'a> {
-    pub(super) sender: &'a Sender,
-    pub(super) calls: Vec<Call>,
+pub(crate) struct Unfinished<'a> {
+    pub(crate) sender: &'a Sender,
+    pub(crate) calls: Vec<Call>,
 }
 
 impl Drop for Unfinished<'_> {
@@ -28,9 +28,9 @@ impl Drop for Unfinished<'_> {
 
 /// Answer to a delivery that is waited for: what did not reach Mixpanel. If dropped before it was
 /// read (the request or job was cancelled), that is reported.
-pub(super) struct Answer {
-    pub(super) failed: oneshot::Receiver<Vec<Failure>>,
-    pub(super) sender: Arc<Sender>,
+pub(crate) struct Answer {
+    pub(crate) failed: oneshot::Receiver<Vec<Failure>>,
+    pub(crate) sender: Arc<Sender>,
 }
 
 impl Drop for Answer {

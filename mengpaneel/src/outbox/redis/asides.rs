@@ -66,7 +66,7 @@ return #due"
 );
 
 /// The names of what is kept aside.
-pub(super) struct AsideKeys {
+pub(crate) struct AsideKeys {
     dues: String,
     claims: String,
     said: String,
@@ -74,7 +74,7 @@ pub(super) struct AsideKeys {
 }
 
 impl AsideKeys {
-    pub(super) fn new(of: impl Fn(&str) -> String) -> Self {
+    pub(crate) fn new(of: impl Fn(&str) -> String) -> Self {
         Self {
             dues: of("aside"),
             claims: of("claimed"),
@@ -85,7 +85,7 @@ impl AsideKeys {
 }
 
 /// Keeps a copy; `false` where as many are kept as may.
-pub(super) async fn keep(
+pub(crate) async fn keep(
     link: &Link,
     keys: &AsideKeys,
     id: Uuid,
@@ -100,7 +100,7 @@ pub(super) async fn keep(
     Ok(kept > 0)
 }
 
-pub(super) async fn claim(link: &Link, keys: &AsideKeys, id: Uuid) -> Result<Aside, Trouble> {
+pub(crate) async fn claim(link: &Link, keys: &AsideKeys, id: Uuid) -> Result<Aside, Trouble> {
     let (id, now) = (id.to_string(), now_ms());
     let (until, now) = (now.saturating_add(ms(CLAIM)).to_string(), now.to_string());
     let args = [id.as_bytes(), now.as_bytes(), until.as_bytes()];
@@ -115,7 +115,7 @@ pub(super) async fn claim(link: &Link, keys: &AsideKeys, id: Uuid) -> Result<Asi
     })
 }
 
-pub(super) async fn settle(
+pub(crate) async fn settle(
     link: &Link,
     keys: &AsideKeys,
     id: Uuid,
@@ -149,7 +149,7 @@ pub(super) async fn settle(
 }
 
 /// Makes records of the copies that are due.
-pub(super) async fn wake(link: &Link, keys: &Keys) -> Result<(), Trouble> {
+pub(crate) async fn wake(link: &Link, keys: &Keys) -> Result<(), Trouble> {
     let aside = &keys.aside;
     let names = [
         aside.dues.as_str(),

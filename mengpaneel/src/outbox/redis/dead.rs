@@ -12,7 +12,7 @@ use crate::outbox::{Lease, LeaseId, record};
 const MAX_SHOWN: usize = 1_000_000;
 
 /// Dead letters, the latest first. Those that cannot be read are left out.
-pub(super) async fn buried(link: &Link, keys: &Keys, limit: usize) -> Result<Vec<Lease>, Trouble> {
+pub(crate) async fn buried(link: &Link, keys: &Keys, limit: usize) -> Result<Vec<Lease>, Trouble> {
     let mut range = cmd("XREVRANGE");
     range
         .arg(&keys.buried)
@@ -26,7 +26,7 @@ pub(super) async fn buried(link: &Link, keys: &Keys, limit: usize) -> Result<Vec
 
 /// Puts dead letters back, oldest first, as long as there is room; gives how many. Those that
 /// cannot be read stay.
-pub(super) async fn requeue(
+pub(crate) async fn requeue(
     link: &Link,
     keys: &Keys,
     limit: usize,

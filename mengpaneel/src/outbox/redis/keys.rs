@@ -5,18 +5,18 @@ use uuid::Uuid;
 use super::asides::AsideKeys;
 
 /// The names of what is kept in Redis. The braces keep them on one node of a cluster.
-pub(super) struct Keys {
-    pub(super) prefix: String,
-    pub(super) group: String,
-    pub(super) calls: String,
-    pub(super) later: String,
-    pub(super) sending: String,
-    pub(super) buried: String,
-    pub(super) aside: AsideKeys,
+pub(crate) struct Keys {
+    pub(crate) prefix: String,
+    pub(crate) group: String,
+    pub(crate) calls: String,
+    pub(crate) later: String,
+    pub(crate) sending: String,
+    pub(crate) buried: String,
+    pub(crate) aside: AsideKeys,
 }
 
 impl Keys {
-    pub(super) fn new(key: &str) -> Self {
+    pub(crate) fn new(key: &str) -> Self {
         let of = |what: &str| format!("{{{key}}}:{what}");
         Self {
             prefix: of("writer"),
@@ -29,7 +29,7 @@ impl Keys {
         }
     }
 
-    pub(super) fn writer(&self, id: Uuid) -> String {
+    pub(crate) fn writer(&self, id: Uuid) -> String {
         format!("{}:{id}", self.prefix)
     }
 }

@@ -35,10 +35,10 @@ const ALONE: usize = 2;
 const LONG_GONE_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// As many that were buried are kept, about.
-pub(super) const MAX_BURIED: &[u8] = b"10000";
+pub(crate) const MAX_BURIED: &[u8] = b"10000";
 
 /// What hands out records.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// For commands that are answered at once.
     link: Arc<Link>,
     /// For the one that waits.
@@ -66,7 +66,7 @@ struct Turn {
 type Claimed = HashMap<String, u32>;
 
 impl Reader {
-    pub(super) fn new(
+    pub(crate) fn new(
         link: Arc<Link>,
         waiting: Link,
         keys: Arc<Keys>,
@@ -86,7 +86,7 @@ impl Reader {
     }
 
     /// Takes back what was handed to somebody who was not there any more.
-    pub(super) fn take_back(&self, leases: Vec<Taken>) {
+    pub(crate) fn take_back(&self, leases: Vec<Taken>) {
         self.returned
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -94,7 +94,7 @@ impl Reader {
     }
 
     /// Answers with what is due, as long as somebody waits for it.
-    pub(super) async fn lease(
+    pub(crate) async fn lease(
         &self,
         limit: usize,
         mut answer: Sender<Result<Vec<Taken>, OutboxError>>,
@@ -313,7 +313,7 @@ impl Reader {
     }
 
     /// How many wait that nobody else has in hand.
-    pub(super) async fn count(&self) -> Result<usize, Trouble> {
+    pub(crate) async fn count(&self) -> Result<usize, Trouble> {
         let count = async |name: &str, key: &str| self.link.ask::<usize>(cmd(name).arg(key)).await;
         let all = count("XLEN", &self.keys.calls).await? + count("ZCARD", &self.keys.later).await?;
         let mut consumers = cmd("XINFO");
@@ -343,15 +343,15 @@ impl Reader {
     }
 
     /// One command that is answered at once.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
         self.link.ask(command).await
     }
 
-    pub(super) fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &Link {
         &self.link
     }
 
-    pub(super) fn keys(&self) -> &Keys {
+    pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
 }

@@ -8,7 +8,7 @@ use redis::{FromRedisValue, Script};
 use crate::outbox::link::{Link, Trouble};
 
 /// A script, by its text.
-pub(super) struct Text {
+pub(crate) struct Text {
     text: &'static str,
     script: LazyLock<Script>,
 }
@@ -18,17 +18,17 @@ macro_rules! text {
         $crate::outbox::redis::scripts::Text::new($text, || redis::Script::new($text))
     };
 }
-pub(super) use text;
+pub(crate) use text;
 
 impl Text {
-    pub(super) const fn new(text: &'static str, script: fn() -> Script) -> Self {
+    pub(crate) const fn new(text: &'static str, script: fn() -> Script) -> Self {
         Self {
             text,
             script: LazyLock::new(script),
         }
     }
 
-    pub(super) async fn run<T: FromRedisValue>(
+    pub(crate) async fn run<T: FromRedisValue>(
         &self,
         link: &Link,
         keys: &[&str],
@@ -41,7 +41,7 @@ impl Text {
 /// Appends all records, or none where there is no room for them; gives how many. Keys: the stream,
 /// what is put off, the writer. Arguments: the number of the writer's batch, the bound, the
 /// records. A batch whose answer got lost is asked for again by its number.
-pub(super) static APPEND: Text = text!(
+pub(crate) static APPEND: Text = text!(
     r"local last = redis.call('GET', KEYS[3])
 if last then
   local number, count = string.match(last, '^(%d+) (%d+)$')
@@ -58,7 +58,7 @@ return count"
 );
 
 /// Removes what is done with. Keys: the stream, the marks. Arguments: the group, the IDs.
-pub(super) static ACKNOWLEDGE: Text = text!(
+pub(crate) static ACKNOWLEDGE: Text = text!(
     r"for i = 2, #ARGV do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -70,7 +70,7 @@ return 0"
 
 /// Puts records off. Keys: the stream, the marks, what is put off. Arguments: the group, when they
 /// are due (0: now), and for each its ID and what it is now.
-pub(super) static RETRY: Text = text!(
+pub(crate) static RETRY: Text = text!(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -87,7 +87,7 @@ return 0"
 
 /// Buries records. Keys: the stream, the marks, the buried. Arguments: the group, how many are
 /// kept, and for each its ID and what it is now.
-pub(super) static BURY: Text = text!(
+pub(crate) static BURY: Text = text!(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -100,7 +100,7 @@ return 0"
 
 /// Puts dead letters back at the end of the stream, as long as there is room; gives how many. Keys:
 /// the stream, what is put off, the buried. Arguments: the bound, the IDs.
-pub(super) static REQUEUE: Text = text!(
+pub(crate) static REQUEUE: Text = text!(
     r"local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
 local moved = 0
 for i = 2, #ARGV do
@@ -117,7 +117,7 @@ return moved"
 
 /// Moves what is due now back to the stream; gives how many. Keys: the stream, what is put off.
 /// Arguments: the time, how many at most.
-pub(super) static WAKE: Text = text!(
+pub(crate) static WAKE: Text = text!(
     r"local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, record in ipairs(due) do
   redis.call('XADD', KEYS[1], '*', 'r', record)
@@ -128,7 +128,7 @@ return #due"
 
 /// Forgets consumers that are long gone and have nothing in hand. Keys: the stream. Arguments: the
 /// group, and after how many milliseconds.
-pub(super) static FORGET: Text = text!(
+pub(crate) static FORGET: Text = text!(
     r"for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local of = {}
   for i = 1, #consumer, 2 do of[consumer[i]] = consumer[i + 1] end

@@ -22,11 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A record on its way.
-pub(super) struct Append {
-    pub(super) record: Vec<u8>,
+pub(crate) struct Append {
+    pub(crate) record: Vec<u8>,
     /// Whether it holds what would count twice.
-    pub(super) is_delicate: bool,
-    pub(super) answer: Sender<Result<(), String>>,
+    pub(crate) is_delicate: bool,
+    pub(crate) answer: Sender<Result<(), String>>,
 }
 
 impl Append {
@@ -37,7 +37,7 @@ impl Append {
 }
 
 /// What appends.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     link: Arc<Link>,
     keys: Arc<Keys>,
     appends: UnboundedReceiver<Append>,
@@ -48,7 +48,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
+    pub(crate) fn new(
         link: Arc<Link>,
         keys: Arc<Keys>,
         appends: UnboundedReceiver<Append>,
@@ -67,7 +67,7 @@ impl Writer {
     }
 
     /// Works until nobody can append any more.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         while let Some(first) = self.appends.recv().await {
             let mut group = vec![first];
             while group.len() < MAX_GROUP

@@ -23,7 +23,7 @@ static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port"
 
 /// The connection of a client to the outermost trusted proxy, or to the application itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// The client's canonical address. `None` where a proxy hides it, or on a Unix socket.
     pub ip: Option<IpAddr>,
     /// `http` or `https`.
@@ -34,7 +34,7 @@ pub struct Connection {
 
 /// Report of one proxy about the request that it received.
 #[derive(Debug, Default)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// Host, with or without a port.
     pub host: Option<Cow<'a, str>>,
     /// Scheme.
@@ -45,7 +45,7 @@ pub struct Report<'a> {
 
 /// Reports of the proxies, the one nearest to the application first.
 #[derive(Debug, Default)]
-pub struct Chain<'a> {
+pub(crate) struct Chain<'a> {
     /// The address of each proxy's peer; `None` for one that is hidden or malformed.
     pub peers: Vec<Option<IpAddr>>,
     /// Scheme and host that each reports.
@@ -55,7 +55,7 @@ pub struct Chain<'a> {
 impl Connection {
     /// Reads the connection of a request.
     #[must_use]
-    pub fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
+    pub(crate) fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
         let peer = request
             .peer_addr()
             .map(|address| address.ip().to_canonical());
@@ -129,7 +129,7 @@ fn x_forwarded(all: &HeaderMap) -> Chain<'_> {
 }
 
 /// Returns the scheme of that name; `ws` and `wss` are those of a page's sockets.
-pub fn scheme(name: &str) -> Option<&'static str> {
+pub(crate) fn scheme(name: &str) -> Option<&'static str> {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     if is("https") || is("wss") {
         Some("https")
@@ -142,7 +142,7 @@ pub fn scheme(name: &str) -> Option<&'static str> {
 
 /// Returns the canonical form of an address with or without quotes, brackets, zone and port; `None`
 /// for `unknown`, an obfuscated identifier such as `_hidden`, and anything else.
-pub fn address(text: &str) -> Option<IpAddr> {
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches('"').trim();
     let is_port =
         |port: &str| port.starts_with('_') || port.bytes().all(|byte| byte.is_ascii_digit());

@@ -15,7 +15,7 @@ use crate::server::message::Endpoint;
 
 /// What one request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// All taken.
     Taken,
     /// Taken, but for these positions.
@@ -49,7 +49,7 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// Of an answer that has come.
-    pub(super) fn of_response(
+    pub(crate) fn of_response(
         endpoint: Endpoint,
         status: u16,
         after: Option<Duration>,
@@ -103,7 +103,7 @@ impl Verdict {
     }
 
     /// Of an answer that never came.
-    pub(super) fn of_error(error: reqwest::Error) -> Self {
+    pub(crate) fn of_error(error: reqwest::Error) -> Self {
         // The URL is told by `at`, without its query.
         let error = error.without_url();
         let reason = with_sources(&error);
@@ -124,7 +124,7 @@ impl Verdict {
     }
 
     /// Names the URL that answered, or that did not.
-    pub(super) fn at(self, url: &str) -> Self {
+    pub(crate) fn at(self, url: &str) -> Self {
         let about = |reason: String| format!("{url}: {reason}");
         match self {
             Self::Taken | Self::TooLarge => self,
@@ -162,7 +162,7 @@ impl Verdict {
     }
 
     /// Why the item at that position of the batch was not taken, if it was not.
-    pub(super) fn of_item(&self, position: usize, item: &Item) -> Option<NotTaken> {
+    pub(crate) fn of_item(&self, position: usize, item: &Item) -> Option<NotTaken> {
         Some(match self {
             Self::Taken => return None,
             Self::TakenBut(failed) => NotTaken::Refused(failed.get(&position)?.clone()),
@@ -189,7 +189,7 @@ impl Verdict {
     }
 
     /// For what would have been sent next, if it is of no use to send it now.
-    pub(super) fn for_those_not_sent(&self) -> Option<NotTaken> {
+    pub(crate) fn for_those_not_sent(&self) -> Option<NotTaken> {
         match self {
             Self::NotNow { after, reason }
             | Self::Unknown {
@@ -211,7 +211,7 @@ impl Verdict {
 }
 
 /// An error with its sources, on one line.
-pub(super) fn with_sources(error: &dyn Error) -> String {
+pub(crate) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -222,7 +222,7 @@ pub(super) fn with_sources(error: &dyn Error) -> String {
 }
 
 /// `Retry-After`: seconds, or a date.
-pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

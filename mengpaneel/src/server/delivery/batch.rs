@@ -9,22 +9,22 @@ use crate::server::said::{Written, owner};
 
 /// A message on its way: where its record stands in the text, and where it stood among those given.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) index: usize,
-    pub(super) json: Range<usize>,
-    pub(super) is_repeatable: bool,
+pub(crate) struct Item {
+    pub(crate) index: usize,
+    pub(crate) json: Range<usize>,
+    pub(crate) is_repeatable: bool,
 }
 
 impl Item {
     /// Its record.
-    pub(super) fn json<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+    pub(crate) fn json<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         text.get(self.json.clone()).unwrap_or_default()
     }
 }
 
 /// What is on its way to one endpoint, by lanes whose requests can be under way at once.
 #[derive(Debug)]
-pub(super) struct Load<'l> {
+pub(crate) struct Load<'l> {
     lanes: &'l mut Lanes,
     /// What stands in each.
     items: Vec<Vec<Item>>,
@@ -32,7 +32,7 @@ pub(super) struct Load<'l> {
 
 impl<'l> Load<'l> {
     /// Nothing yet, of about so many.
-    pub(super) fn new(lanes: &'l mut Lanes, count: usize) -> Self {
+    pub(crate) fn new(lanes: &'l mut Lanes, count: usize) -> Self {
         let lane_count = lanes.texts().len();
         let room = if lane_count > 1 {
             count / lane_count * 5 / 4
@@ -44,7 +44,7 @@ impl<'l> Load<'l> {
     }
 
     /// Adds an event that stands in its lane.
-    pub(super) fn written(&mut self, index: usize, event: &Written) {
+    pub(crate) fn written(&mut self, index: usize, event: &Written) {
         self.put(
             event.owner,
             Item {
@@ -56,7 +56,7 @@ impl<'l> Load<'l> {
     }
 
     /// Adds a message.
-    pub(super) fn message(&mut self, index: usize, message: &Message) {
+    pub(crate) fn message(&mut self, index: usize, message: &Message) {
         let owner = owner_of(message);
         // Writing to memory does not fail, and values are JSON.
         let json = self.lanes.add(owner, |lane| {
@@ -79,7 +79,7 @@ impl<'l> Load<'l> {
     }
 
     /// What stands in each lane, and its text.
-    pub(super) fn lanes(&self) -> impl Iterator<Item = (&[Item], &[u8])> {
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = (&[Item], &[u8])> {
         self.items.iter().map(Vec::as_slice).zip(self.lanes.texts())
     }
 }
@@ -100,7 +100,7 @@ fn owner_of(message: &Message) -> u64 {
 const MAX_BYTES: usize = 10_000_000;
 
 /// In order, each within the bounds; what is too large by itself stands alone.
-pub(super) fn batches(items: &[Item], endpoint: Endpoint) -> Vec<Range<usize>> {
+pub(crate) fn batches(items: &[Item], endpoint: Endpoint) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     let (mut start, mut bytes) = (0, 2);
     for (place, item) in items.iter().enumerate() {
@@ -119,13 +119,13 @@ pub(super) fn batches(items: &[Item], endpoint: Endpoint) -> Vec<Range<usize>> {
 }
 
 /// The two halves of a batch that was too large.
-pub(super) fn halves(Range { start, end }: Range<usize>) -> [Range<usize>; 2] {
+pub(crate) fn halves(Range { start, end }: Range<usize>) -> [Range<usize>; 2] {
     let middle = start + (end - start) / 2;
     [start..middle, middle..end]
 }
 
 /// The request's body, a JSON array, in pieces. What stands together in the text is not copied.
-pub(super) fn json<'t>(batch: &[Item], text: &'t [u8]) -> Vec<Cow<'t, [u8]>> {
+pub(crate) fn json<'t>(batch: &[Item], text: &'t [u8]) -> Vec<Cow<'t, [u8]>> {
     let follow = |pair: &[Item]| matches!(pair, [a, b] if a.json.end + 1 == b.json.start);
     let records = match (batch.first(), batch.last()) {
         (Some(first), Some(last)) if batch.windows(2).all(follow) => Cow::Borrowed(

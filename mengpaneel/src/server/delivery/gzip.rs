@@ -9,11 +9,11 @@ const MUCH: usize = 100_000;
 
 /// Compresses bodies, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Gzip(Mutex<Option<Compress>>);
+pub(crate) struct Gzip(Mutex<Option<Compress>>);
 
 impl Gzip {
     /// The body of these pieces, compressed.
-    pub(super) fn of(&self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
+    pub(crate) fn of(&self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
         // The fastest level, and the window that every reader of gzip has.
         let new = || Compress::new_gzip(Compression::fast(), 15);
         let mut kit = self.kept().take().unwrap_or_else(new);

@@ -21,7 +21,7 @@ use url::Url;
 use self::answer::Verdict;
 use self::batch::{Item, Load, batches, halves, json};
 use self::gzip::Gzip;
-pub use self::not_taken::NotTaken;
+pub(crate) use self::not_taken::NotTaken;
 use super::host::{ApiHost, ApiHostError};
 use super::lanes::Lanes;
 use super::message::{Endpoint, Message};
@@ -29,7 +29,7 @@ use super::said::Said;
 
 /// Who imports events.
 #[derive(Clone)]
-pub enum Credentials {
+pub(crate) enum Credentials {
     /// The project's token, which is no secret.
     Token,
     /// A service account of the project's.
@@ -54,7 +54,7 @@ impl fmt::Debug for Credentials {
 
 /// What a [`Delivery`] needs to know.
 #[derive(Clone, Debug)]
-pub struct DeliveryConfig {
+pub(crate) struct DeliveryConfig {
     /// The project's token.
     pub token: String,
     /// Where Mixpanel is.
@@ -171,7 +171,7 @@ async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::E
 
 /// Delivers messages to Mixpanel. It knows no retries: that is up to who has the time.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     client: reqwest::Client,
     base: Url,
     token: String,
@@ -184,7 +184,7 @@ impl Delivery {
     ///
     /// # Errors
     /// Where the API host is no base URL, or the client cannot be set up.
-    pub fn new(config: DeliveryConfig) -> Result<Self, DeliveryError> {
+    pub(crate) fn new(config: DeliveryConfig) -> Result<Self, DeliveryError> {
         let base = config.api_host.url()?;
         let client = client(&base, config.timeout)?;
         let gzip = Arc::default();
@@ -199,7 +199,7 @@ impl Delivery {
 
     /// Tries each once. What is written stands in `lanes`. Gives those that Mixpanel did not take,
     /// by their places, in order.
-    pub async fn deliver<'s>(
+    pub(crate) async fn deliver<'s>(
         &self,
         said: impl ExactSizeIterator<Item = &'s Said>,
         lanes: &mut Lanes,

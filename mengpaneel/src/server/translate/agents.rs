@@ -16,23 +16,23 @@ const LONGEST: usize = 1_024;
 
 /// What a `User-Agent` says.
 #[derive(Debug, Default)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     /// What `people.set` adds.
-    pub(super) profile: Properties,
+    pub(crate) profile: Properties,
     /// What an event has.
-    pub(super) event: Properties,
+    pub(crate) event: Properties,
     /// The same, as members of a JSON object, each behind a comma.
-    pub(super) written: Vec<u8>,
+    pub(crate) written: Vec<u8>,
     /// mixpanel-js drops the events of such a browser.
-    pub(super) is_robot: bool,
+    pub(crate) is_robot: bool,
 }
 
 /// Agents that were seen before.
 #[derive(Debug, Default)]
-pub(super) struct Agents(Mutex<HashMap<String, Arc<Agent>>>);
+pub(crate) struct Agents(Mutex<HashMap<String, Arc<Agent>>>);
 
 impl Agents {
-    pub(super) fn read(&self, text: &str) -> Arc<Agent> {
+    pub(crate) fn read(&self, text: &str) -> Arc<Agent> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(agent) = seen.get(text) {
             return Arc::clone(agent);

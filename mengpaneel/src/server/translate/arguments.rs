@@ -5,24 +5,24 @@ use serde_json::{Map, Value};
 use crate::call::{Call, Properties, id_string};
 
 /// The ID at `index`.
-pub(super) fn id(call: &Call, index: usize) -> Option<String> {
+pub(crate) fn id(call: &Call, index: usize) -> Option<String> {
     call.args().get(index).and_then(id_string)
 }
 
 /// The argument at `index`, where it is one.
-pub(super) fn given(call: &Call, index: usize) -> Option<&Value> {
+pub(crate) fn given(call: &Call, index: usize) -> Option<&Value> {
     call.args().get(index).filter(|value| !value.is_null())
 }
 
 /// The event's name.
-pub(super) fn event_name(call: &Call) -> Result<&str, String> {
+pub(crate) fn event_name(call: &Call) -> Result<&str, String> {
     call.str_arg(0)
         .filter(|name| !name.is_empty())
         .ok_or_else(|| format!("{} takes the name of an event", call.method()))
 }
 
 /// An object from `index`: given whole, or as a name and a value.
-pub(super) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
+pub(crate) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
     match given(call, index) {
         Some(Value::Object(properties)) => Ok(properties.clone()),
         Some(Value::String(name)) => {
@@ -37,7 +37,7 @@ pub(super) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
 }
 
 /// One name or several, from `index`.
-pub(super) fn names(call: &Call, index: usize) -> Result<Vec<Value>, String> {
+pub(crate) fn names(call: &Call, index: usize) -> Result<Vec<Value>, String> {
     let names = match given(call, index) {
         Some(Value::Array(names)) => names.clone(),
         Some(name @ Value::String(_)) => vec![name.clone()],
@@ -50,7 +50,7 @@ pub(super) fn names(call: &Call, index: usize) -> Result<Vec<Value>, String> {
 }
 
 /// A value as a list: itself if it is one.
-pub(super) fn list(value: Value) -> Vec<Value> {
+pub(crate) fn list(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
         item => vec![item],
@@ -58,7 +58,7 @@ pub(super) fn list(value: Value) -> Vec<Value> {
 }
 
 /// The optional properties of an event.
-pub(super) fn properties(call: &Call) -> Result<Properties, String> {
+pub(crate) fn properties(call: &Call) -> Result<Properties, String> {
     let index = call.method().properties_at().unwrap_or_default();
     match given(call, index) {
         None => Ok(Properties::new()),

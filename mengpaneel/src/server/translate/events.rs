@@ -8,22 +8,22 @@ use crate::call::{Properties, id_string};
 
 /// What an event falls back on, if it was not stamped when it was recorded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp<'a> {
-    pub(super) token: &'a str,
-    pub(super) insert_id: &'a str,
+pub(crate) struct Stamp<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) insert_id: &'a str,
     /// Milliseconds since 1970.
-    pub(super) time: Option<u64>,
+    pub(crate) time: Option<u64>,
 }
 
 /// An event's time in milliseconds; seconds are taken for seconds.
-pub(super) fn milliseconds(time: Option<&Value>) -> Option<f64> {
+pub(crate) fn milliseconds(time: Option<&Value>) -> Option<f64> {
     let time = time?.as_f64()?;
     Some(if time < 1e11 { time * 1000.0 } else { time })
 }
 
 /// The record of an event. From low to high in rank: facts of the request, super properties, what
 /// the caller says; only the token cannot be chosen.
-pub(super) fn event(
+pub(crate) fn event(
     name: &str,
     own: Properties,
     state: &mut State,
@@ -87,7 +87,7 @@ fn stranger(own: &Properties, state: &State) -> Option<String> {
 
 /// The properties of `$identify`: in the form of mixpanel-js, and in that of the API for servers
 /// where the anonymous ID is what that asks for.
-pub(super) fn identified(id: &str, previous: &str) -> Properties {
+pub(crate) fn identified(id: &str, previous: &str) -> Properties {
     let mut properties = Map::new();
     properties.insert("distinct_id".into(), id.into());
     properties.insert("$anon_distinct_id".into(), previous.into());

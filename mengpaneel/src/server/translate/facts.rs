@@ -20,15 +20,15 @@ fn is_campaign(name: &str) -> bool {
 /// The facts of one request. Empty where the application called on behalf of somebody who is not
 /// there: a machine's address, browser and URL are nobody's.
 #[derive(Debug, Default)]
-pub(super) struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     agent: Option<Arc<Agent>>,
-    pub(super) ip: Option<&'a str>,
-    pub(super) referrer: Option<&'a str>,
-    pub(super) url: Option<&'a str>,
+    pub(crate) ip: Option<&'a str>,
+    pub(crate) referrer: Option<&'a str>,
+    pub(crate) url: Option<&'a str>,
     /// mixpanel-js drops the events of such a browser.
-    pub(super) is_robot: bool,
+    pub(crate) is_robot: bool,
     /// Properties that events do not have.
-    pub(super) omitted: Omitted,
+    pub(crate) omitted: Omitted,
     whole: OnceCell<Whole>,
     /// The value of mixpanel-js's cookie.
     cookie: Option<&'a str>,
@@ -44,7 +44,7 @@ struct Whole {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(visit: &Visit<'a>, agents: &Agents) -> Self {
+    pub(crate) fn of(visit: &Visit<'a>, agents: &Agents) -> Self {
         let omitted = visit.omitted.map(Omitted::of_text).unwrap_or_default();
         if visit.via_server && visit.is_machine() {
             return Self {
@@ -67,29 +67,29 @@ impl<'a> Facts<'a> {
     }
 
     /// What each event has, low in rank: what the caller says wins.
-    pub(super) fn event(&self) -> &Properties {
+    pub(crate) fn event(&self) -> &Properties {
         &self.whole().event
     }
 
     /// What `people.set` adds.
-    pub(super) fn profile(&self) -> &Properties {
+    pub(crate) fn profile(&self) -> &Properties {
         &self.whole().profile
     }
 
     /// What `track_pageview` adds.
-    pub(super) fn page(&self) -> &Properties {
+    pub(crate) fn page(&self) -> &Properties {
         &self.whole().page
     }
 
     /// What the browser says of itself, as members of a JSON object.
-    pub(super) fn written_agent(&self) -> (usize, &[u8]) {
+    pub(crate) fn written_agent(&self) -> (usize, &[u8]) {
         self.agent
             .as_ref()
             .map_or((0, &[]), |agent| (agent.event.len(), &agent.written))
     }
 
     /// The host in the referrer, as mixpanel-js finds it.
-    pub(super) fn referring_domain(&self) -> Option<&'a str> {
+    pub(crate) fn referring_domain(&self) -> Option<&'a str> {
         self.referrer?
             .split('/')
             .nth(2)
@@ -97,7 +97,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the URL can name a campaign.
-    pub(super) fn may_have_campaign(&self) -> bool {
+    pub(crate) fn may_have_campaign(&self) -> bool {
         let Some(url) = self.url else { return false };
         let Some((_, query)) = url.split_once('?') else {
             return false;
@@ -133,7 +133,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether a property is what the request adds, and not what the application says.
-    pub(super) fn has(&self, key: &str, value: &Value) -> bool {
+    pub(crate) fn has(&self, key: &str, value: &Value) -> bool {
         [self.event(), self.page(), self.profile()]
             .iter()
             .any(|facts| facts.get(key) == Some(value))
@@ -142,7 +142,7 @@ impl<'a> Facts<'a> {
     /// Returns whether a property is what the visitor's own browser says: what the request adds, or
     /// what their cookie brought. Nobody needs to be told of that, and whoever writes a cookie
     /// could fill the log.
-    pub(super) fn is_visitors(&self, key: &str, value: &Value) -> bool {
+    pub(crate) fn is_visitors(&self, key: &str, value: &Value) -> bool {
         self.has(key, value) || {
             let brought = self.brought();
             let ids = [&brought.distinct_id, &brought.user_id, &brought.device_id];
@@ -154,7 +154,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Returns whether a property is a super property of the visitor's cookie.
-    pub(super) fn is_stored(&self, key: &str, value: &Value) -> bool {
+    pub(crate) fn is_stored(&self, key: &str, value: &Value) -> bool {
         self.brought().super_properties.get(key) == Some(value)
     }
 
@@ -165,7 +165,7 @@ impl<'a> Facts<'a> {
 
     /// Returns whether a property is what the request adds, where the value may have been cut
     /// since.
-    pub(super) fn is_added(&self, key: &str, properties: &Properties) -> bool {
+    pub(crate) fn is_added(&self, key: &str, properties: &Properties) -> bool {
         let is_cut = |value: &Value| value.as_str().is_some_and(|text| text.len() >= 255);
         properties.get(key).is_some_and(|value| {
             self.has(key, value) || (is_cut(value) && self.event().contains_key(key))

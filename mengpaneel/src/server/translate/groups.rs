@@ -6,7 +6,7 @@ use super::arguments::{given, list, names, pairs};
 use crate::call::{Call, Method};
 
 /// The record that a call on a group asks for.
-pub(super) fn record(call: &Call, token: &str, time: Option<u64>) -> Result<Value, String> {
+pub(crate) fn record(call: &Call, token: &str, time: Option<u64>) -> Result<Value, String> {
     let (Some(Value::String(key)), Some(id)) = (given(call, 0), given(call, 1)) else {
         return Err(format!(
             "{} takes the key and the ID of a group",

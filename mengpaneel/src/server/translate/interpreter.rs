@@ -16,7 +16,7 @@ use crate::server::said::Said;
 
 /// What a parcel comes to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Translation<T = Message> {
+pub(crate) struct Translation<T = Message> {
     /// What Mixpanel is to be told, in order.
     pub messages: Vec<T>,
     /// Calls that cannot be said by a server, and why.
@@ -42,7 +42,7 @@ impl<T> Default for Translation<T> {
 /// Messages that each call of a parcel comes to.
 #[cfg(feature = "sidekiq")]
 #[derive(Clone, Debug)]
-pub struct ByCall {
+pub(crate) struct ByCall {
     /// The messages of each call, in the order in which the calls run. A call that waits for
     /// `identify` has none; its message is among those of that.
     pub messages: Vec<Vec<Message>>,
@@ -54,19 +54,19 @@ pub struct ByCall {
 
 /// Says parcels' calls as the visitors' own browsers would have.
 #[derive(Debug)]
-pub struct Interpreter {
-    pub(super) token: String,
+pub(crate) struct Interpreter {
+    pub(crate) token: String,
     /// What begins the properties of an event that is written.
-    pub(super) opening: Vec<u8>,
-    pub(super) agents: Agents,
+    pub(crate) opening: Vec<u8>,
+    pub(crate) agents: Agents,
     /// Whoever is there of whom nothing is known.
-    pub(super) nobody: State,
+    pub(crate) nobody: State,
 }
 
 impl Interpreter {
     /// Says them to the project of this token.
     #[must_use]
-    pub fn new(token: String) -> Self {
+    pub(crate) fn new(token: String) -> Self {
         let opening = plain::opening(&token);
         Self {
             token,
@@ -78,7 +78,7 @@ impl Interpreter {
 
     /// As messages, for whoever looks at them.
     #[must_use]
-    pub fn messages(&self, parcel: &Parcel) -> Translation<Message> {
+    pub(crate) fn messages(&self, parcel: &Parcel) -> Translation<Message> {
         let Translation {
             messages,
             refused,
@@ -99,14 +99,14 @@ impl Interpreter {
     /// As little as has to be said: what is plain is written at the end of `text`. The message of
     /// what is written already stands in [`messages`](Self::messages), at its index.
     #[must_use]
-    pub fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Translation<Said> {
+    pub(crate) fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Translation<Said> {
         self.translate(parcel, Some(text), |_| {})
     }
 
     /// As messages, call by call: for an outbox whose calls another program translates.
     #[cfg(feature = "sidekiq")]
     #[must_use]
-    pub fn by_call(&self, parcel: &Parcel) -> ByCall {
+    pub(crate) fn by_call(&self, parcel: &Parcel) -> ByCall {
         let is_robot = Facts::of(&Visit::of(parcel), &self.agents).is_robot;
         let mut ends = Vec::new();
         let Translation {

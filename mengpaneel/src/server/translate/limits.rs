@@ -28,14 +28,14 @@ const MAX_RECORD_BYTES: usize = 1_000_000;
 const MAX_INSERT_ID: usize = 36;
 
 /// Why an ID that is nobody's is refused.
-pub(super) fn placeholder(id: &str) -> String {
+pub(crate) fn placeholder(id: &str) -> String {
     format!(
         "{id:?} is nobody's ID to Mixpanel, which refuses it: many programs write it where they know none"
     )
 }
 
 /// Whether a value in an event fits as it is, as almost all do.
-pub(super) fn is_plain(value: &Value) -> bool {
+pub(crate) fn is_plain(value: &Value) -> bool {
     let is_short = |item: &Value| match item {
         Value::String(text) => text.len() <= LONGEST,
         Value::Array(_) | Value::Object(_) => false,
@@ -53,17 +53,17 @@ pub(super) fn is_plain(value: &Value) -> bool {
 }
 
 /// Whether a text fits as it is: a name, an ID, or what the request adds.
-pub(super) fn is_short(text: &[u8]) -> bool {
+pub(crate) fn is_short(text: &[u8]) -> bool {
     text.len() <= LONGEST
 }
 
 /// Whether a record of so many properties and bytes is taken.
-pub(super) fn is_taken(properties: usize, bytes: usize) -> bool {
+pub(crate) fn is_taken(properties: usize, bytes: usize) -> bool {
     properties <= MAX_PROPERTIES && bytes <= MAX_RECORD_BYTES
 }
 
 /// Whether Mixpanel takes an `$insert_id` as it is.
-pub(super) fn is_insert_id(id: &[u8]) -> bool {
+pub(crate) fn is_insert_id(id: &[u8]) -> bool {
     !id.is_empty()
         && id.len() <= MAX_INSERT_ID
         // Without a way out, so that many bytes are looked at together.
@@ -72,7 +72,7 @@ pub(super) fn is_insert_id(id: &[u8]) -> bool {
 }
 
 /// Makes a record fit. Answers what was changed for that, or why it cannot be sent at all.
-pub(super) fn fit(
+pub(crate) fn fit(
     endpoint: Endpoint,
     body: &mut Value,
     own: Option<&Properties>,
@@ -282,7 +282,7 @@ fn fit_properties(
 }
 
 /// Summary of the changes to a record, in one text.
-pub(super) fn summary(told: &[String]) -> Option<String> {
+pub(crate) fn summary(told: &[String]) -> Option<String> {
     /// Most changes that are told by name.
     const MAX_TOLD: usize = 3;
     let text = told

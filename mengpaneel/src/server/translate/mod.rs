@@ -22,7 +22,7 @@ use uuid::Uuid;
 use self::arguments::{event_name, given, id, list, names, properties};
 use self::events::Stamp;
 use self::facts::Facts;
-pub use self::interpreter::{Interpreter, Translation};
+pub(crate) use self::interpreter::{Interpreter, Translation};
 use self::plain::{Common, Own};
 use self::state::State;
 use super::message::{Endpoint, Message};

@@ -9,7 +9,7 @@ use super::state::State;
 use crate::call::{Call, Method, Properties};
 
 /// The operation that a call asks for, as `{"$set": {…}}`.
-pub(super) fn operation(
+pub(crate) fn operation(
     call: &Call,
     facts: &Facts<'_>,
     time: Option<u64>,
@@ -40,7 +40,7 @@ pub(super) fn operation(
 }
 
 /// The record that applies an operation to the profile of who is there.
-pub(super) fn record(
+pub(crate) fn record(
     operation: Properties,
     state: &State,
     facts: &Facts<'_>,
@@ -141,7 +141,7 @@ fn number(value: Value) -> Option<Value> {
 }
 
 /// Every value as a list.
-pub(super) fn unions(properties: Properties) -> Properties {
+pub(crate) fn unions(properties: Properties) -> Properties {
     properties
         .into_iter()
         .map(|(key, value)| (key, list(value).into()))

@@ -18,18 +18,18 @@ use crate::server::said::owner;
 use crate::written::{Reader, Seen, Style, bytes_as_json, stands_as_it_is};
 
 /// What begins the properties of every event: the token.
-pub(super) fn opening(token: &str) -> Vec<u8> {
+pub(crate) fn opening(token: &str) -> Vec<u8> {
     let mut opening = b",\"properties\":{\"token\":".to_vec();
     bytes_as_json(token.as_bytes(), Style::Plain, &mut opening);
     opening
 }
 
 /// What every event of a parcel has.
-pub(super) struct Common<'a> {
+pub(crate) struct Common<'a> {
     /// Of this token.
-    pub(super) opening: &'a [u8],
+    pub(crate) opening: &'a [u8],
     /// The parcel's name, which tells when it was closed.
-    pub(super) parcel: Uuid,
+    pub(crate) parcel: Uuid,
 }
 
 /// The members that an event has from elsewhere, of those that it brings itself.
@@ -44,14 +44,14 @@ struct Brought<'a> {
 
 /// What the application says of an event: so many members, as they are written.
 #[derive(Clone, Copy)]
-pub(super) struct Own<'a> {
+pub(crate) struct Own<'a> {
     count: usize,
     members: Reader<'a>,
 }
 
 impl<'a> Own<'a> {
     /// Nothing, before what follows.
-    pub(super) fn nothing(reader: Reader<'a>) -> Self {
+    pub(crate) fn nothing(reader: Reader<'a>) -> Self {
         Self {
             count: 0,
             members: reader,
@@ -59,7 +59,7 @@ impl<'a> Own<'a> {
     }
 
     /// Of the object that follows; `None` where something else does.
-    pub(super) fn of(mut reader: Reader<'a>) -> Option<Self> {
+    pub(crate) fn of(mut reader: Reader<'a>) -> Option<Self> {
         let is_object = reader.byte()? == b'o';
         let count = reader.len().filter(|_| is_object)?;
         Some(Self {
@@ -83,7 +83,7 @@ impl<'a> Own<'a> {
 
 /// Writes an event at the end of `text`, if it is plain; gives whose it is, and what follows what
 /// the application says. Where it is not plain, what was written of it is to be taken away.
-pub(super) fn write<'a>(
+pub(crate) fn write<'a>(
     text: &mut Vec<u8>,
     name: &[u8],
     own: Own<'a>,

@@ -14,7 +14,7 @@ use crate::written::{Reader, Seen};
 impl Interpreter {
     /// What a compact parcel comes to, written at the end of `text`. `None` where it has to be
     /// taken apart for that: what `say` was given till then does not count.
-    pub fn sealed(
+    pub(crate) fn sealed(
         &self,
         parcel: &[u8],
         text: &mut Vec<u8>,
@@ -100,7 +100,7 @@ fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a [u8], Own<'a>)> {
 
 /// Holds what is said of a sealed parcel against what is said of it otherwise.
 #[cfg(test)]
-pub(super) fn agrees(
+pub(crate) fn agrees(
     interpreter: &Interpreter,
     parcel: &crate::parcel::Parcel,
     otherwise: &super::Translation,

@@ -9,18 +9,18 @@ use crate::visitor::Browser;
 
 /// The state of mixpanel-js's instance, as the visitor's cookie left it.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) distinct_id: Option<String>,
-    pub(super) user_id: Option<String>,
-    pub(super) device_id: Option<String>,
+pub(crate) struct State {
+    pub(crate) distinct_id: Option<String>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) device_id: Option<String>,
     /// The last `alias`: identifying it does not change the distinct ID.
     alias: Option<String>,
     /// `identify` was called, with an ID or without.
     is_identified: bool,
-    pub(super) super_properties: Properties,
+    pub(crate) super_properties: Properties,
     timers: Map<String, Value>,
     disabled: Disabled,
-    pub(super) opted_out: bool,
+    pub(crate) opted_out: bool,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Disabled {
 }
 
 impl State {
-    pub(super) fn of(visit: &Visit<'_>) -> Self {
+    pub(crate) fn of(visit: &Visit<'_>) -> Self {
         let mut browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
         if let Some(omitted) = visit.omitted {
             Omitted::of_text(omitted).strip_cookie(&mut browser.super_properties);
@@ -48,12 +48,12 @@ impl State {
     }
 
     /// Whether there is somebody to whom a profile can belong.
-    pub(super) fn has_profile(&self) -> bool {
+    pub(crate) fn has_profile(&self) -> bool {
         self.distinct_id.is_some() && (self.user_id.is_some() || self.is_identified)
     }
 
     /// Becomes `id`, or stays who it is. Answers who it was, if it became somebody else.
-    pub(super) fn identify(&mut self, id: Option<&str>) -> Option<String> {
+    pub(crate) fn identify(&mut self, id: Option<&str>) -> Option<String> {
         self.is_identified = true;
         let id = id?;
         if self.user_id.as_deref() == Some(id) {
@@ -73,25 +73,25 @@ impl State {
         previous.filter(|previous| previous != id)
     }
 
-    pub(super) fn alias(&mut self, alias: &str) {
+    pub(crate) fn alias(&mut self, alias: &str) {
         self.alias = Some(alias.to_owned());
     }
 
     /// Forgets everything. The browser makes up a new device, which the server cannot know.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let forgotten = std::mem::take(self);
         self.disabled = forgotten.disabled;
         self.opted_out = forgotten.opted_out;
     }
 
-    pub(super) fn register(&mut self, properties: &Properties) {
+    pub(crate) fn register(&mut self, properties: &Properties) {
         for (key, value) in properties {
             self.set(key, value.clone());
         }
     }
 
     /// Sets what is not there yet, or still has the default.
-    pub(super) fn register_once(&mut self, properties: &Properties, default: &Value) {
+    pub(crate) fn register_once(&mut self, properties: &Properties, default: &Value) {
         for (key, value) in properties {
             if self.get(key).is_none_or(|current| &current == default) {
                 self.set(key, value.clone());
@@ -99,7 +99,7 @@ impl State {
         }
     }
 
-    pub(super) fn unregister(&mut self, key: &str) {
+    pub(crate) fn unregister(&mut self, key: &str) {
         match self.identity(key) {
             Some(id) => *id = None,
             None => {
@@ -134,11 +134,11 @@ impl State {
         }
     }
 
-    pub(super) fn set_group(&mut self, key: &str, ids: &[Value]) {
+    pub(crate) fn set_group(&mut self, key: &str, ids: &[Value]) {
         self.super_properties.insert(key.to_owned(), json!(ids));
     }
 
-    pub(super) fn add_group(&mut self, key: &str, id: &Value) {
+    pub(crate) fn add_group(&mut self, key: &str, id: &Value) {
         let mut ids = self.groups(key);
         if !ids.contains(id) {
             ids.push(id.clone());
@@ -146,7 +146,7 @@ impl State {
         self.set_group(key, &ids);
     }
 
-    pub(super) fn remove_group(&mut self, key: &str, id: &Value) {
+    pub(crate) fn remove_group(&mut self, key: &str, id: &Value) {
         let mut ids = self.groups(key);
         ids.retain(|member| member != id);
         if ids.is_empty() {
@@ -165,24 +165,24 @@ impl State {
     }
 
     /// Starts the timer of an event, at a time in milliseconds.
-    pub(super) fn start_timer(&mut self, event: &str, at: Option<f64>) {
+    pub(crate) fn start_timer(&mut self, event: &str, at: Option<f64>) {
         self.timers.insert(event.to_owned(), json!(at));
     }
 
     /// The seconds since the event's timer was started, which stops it.
-    pub(super) fn stop_timer(&mut self, event: &str, at: Option<f64>) -> Option<f64> {
+    pub(crate) fn stop_timer(&mut self, event: &str, at: Option<f64>) -> Option<f64> {
         let started = self.timers.remove(event)?.as_f64()?;
         let seconds = (at? - started).max(0.0) / 1000.0;
         Some((seconds * 1000.0).round() / 1000.0)
     }
 
     /// Whether a timer runs.
-    pub(super) fn is_timing(&self) -> bool {
+    pub(crate) fn is_timing(&self) -> bool {
         !self.timers.is_empty()
     }
 
     /// Disables these events, or all.
-    pub(super) fn disable(&mut self, events: Option<&Vec<Value>>) {
+    pub(crate) fn disable(&mut self, events: Option<&Vec<Value>>) {
         match events {
             None => self.disabled.all = true,
             Some(events) => {
@@ -192,7 +192,7 @@ impl State {
         }
     }
 
-    pub(super) fn is_disabled(&self, event: &str) -> bool {
+    pub(crate) fn is_disabled(&self, event: &str) -> bool {
         self.disabled.all || self.disabled.events.iter().any(|name| name == event)
     }
 }

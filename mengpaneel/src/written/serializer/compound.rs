@@ -12,13 +12,13 @@ use crate::written::seen::Seen;
 use crate::written::{set_len, write_text};
 
 /// An object of one member, which is being written.
-pub(super) struct Variant {
-    pub(super) object: Object,
-    pub(super) begin: usize,
+pub(crate) struct Variant {
+    pub(crate) object: Object,
+    pub(crate) begin: usize,
 }
 
 impl Variant {
-    pub(super) fn end(self, to: &mut Vec<u8>) {
+    pub(crate) fn end(self, to: &mut Vec<u8>) {
         let Self { mut object, begin } = self;
         object.put(begin, to);
         object.end(to);
@@ -26,14 +26,14 @@ impl Variant {
 }
 
 /// A list that is being written.
-pub struct List<'a> {
-    pub(super) to: &'a mut Vec<u8>,
+pub(crate) struct List<'a> {
+    pub(crate) to: &'a mut Vec<u8>,
     /// Where its length stands.
-    pub(super) at: usize,
-    pub(super) len: usize,
+    pub(crate) at: usize,
+    pub(crate) len: usize,
     /// Number of lists and objects around its items.
-    pub(super) depth: usize,
-    pub(super) variant: Option<Box<Variant>>,
+    pub(crate) depth: usize,
+    pub(crate) variant: Option<Box<Variant>>,
 }
 
 impl SerializeSeq for List<'_> {
@@ -101,14 +101,14 @@ impl SerializeTupleVariant for List<'_> {
 }
 
 /// An object that is being written.
-pub struct Members<'a> {
-    pub(super) to: &'a mut Vec<u8>,
-    pub(super) object: &'a mut Object,
+pub(crate) struct Members<'a> {
+    pub(crate) to: &'a mut Vec<u8>,
+    pub(crate) object: &'a mut Object,
     /// Where the member begins whose value is to come.
-    pub(super) begin: Option<usize>,
+    pub(crate) begin: Option<usize>,
     /// Number of lists and objects around its values.
-    pub(super) depth: usize,
-    pub(super) variant: Option<Box<Variant>>,
+    pub(crate) depth: usize,
+    pub(crate) variant: Option<Box<Variant>>,
 }
 
 impl Members<'_> {
@@ -193,7 +193,7 @@ impl SerializeStructVariant for Members<'_> {
 }
 
 /// A struct that is being written.
-pub enum Fields<'a> {
+pub(crate) enum Fields<'a> {
     /// As an object.
     Members(Members<'a>),
     /// It stands for JSON of `serde_json`'s own, which its only field holds as a text; and what

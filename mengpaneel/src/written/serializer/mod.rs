@@ -13,7 +13,7 @@ mod compound;
 /// Number of lists and objects that a value may be nested in. With what stands around it, a value
 /// of that depth is below the bounds of everything that reads it: 100 in Ruby's JSON, 128 in
 /// `serde_json`.
-pub const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Beyond it a browser rounds an integer.
 const EXACT: u64 = 1 << 53;
@@ -25,7 +25,7 @@ const OWN: &str = "$serde_json::private::";
 ///
 /// # Errors
 /// Where it is nothing that JSON can say. What was written of it is to be taken away.
-pub fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), Error> {
+pub(crate) fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), Error> {
     write_at(0, value, &[], to)
 }
 
@@ -54,7 +54,7 @@ fn write_at(
 ///
 /// # Errors
 /// As [`write`].
-pub fn write_with<const N: usize>(
+pub(crate) fn write_with<const N: usize>(
     value: &(impl Serialize + ?Sized),
     first: &[(&str, Seen<'_>)],
     begins: [&[u8; 8]; N],

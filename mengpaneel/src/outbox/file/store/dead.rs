@@ -10,7 +10,7 @@ use crate::outbox::record;
 impl Store {
     /// Puts dead letters back among the records, oldest first, as long as there is room; gives how
     /// many. One that cannot be read stays.
-    pub(in crate::outbox::file) fn requeue(&mut self, limit: usize) -> Result<usize, FileError> {
+    pub(crate) fn requeue(&mut self, limit: usize) -> Result<usize, FileError> {
         let (mut size, bounds) = (self.size, self.bounds);
         let moved = self.commit(|tables| {
             let mut moved = Vec::new();
@@ -41,7 +41,7 @@ impl Store {
 
     /// Moves dead letters of another file into ours; gives how many. Ours is committed first, as
     /// with records.
-    pub(super) fn adopt_buried(
+    pub(crate) fn adopt_buried(
         &mut self,
         left: &Database,
         limit: usize,

@@ -14,7 +14,7 @@ const MAX_AT_ONCE: usize = 1_000;
 
 impl Store {
     /// Claims a copy.
-    pub(in crate::outbox::file) fn claim(&mut self, id: u128) -> Result<Aside, FileError> {
+    pub(crate) fn claim(&mut self, id: u128) -> Result<Aside, FileError> {
         if let Some(claimed) = self.asides.claim(id, now_ms()) {
             return Ok(claimed);
         }
@@ -30,25 +30,25 @@ impl Store {
         })
     }
 
-    pub(in crate::outbox::file) fn give_back(&mut self, id: u128) {
+    pub(crate) fn give_back(&mut self, id: u128) {
         self.asides.give_back(id);
     }
 
     /// How long it is until the next copy is due, in milliseconds.
-    pub(in crate::outbox::file) fn until_aside(&self) -> Option<u64> {
+    pub(crate) fn until_aside(&self) -> Option<u64> {
         self.asides
             .next_due()
             .map(|due| due.saturating_sub(now_ms()))
     }
 
     /// Whether a copy is due now.
-    pub(in crate::outbox::file) fn has_due_aside(&self) -> bool {
+    pub(crate) fn has_due_aside(&self) -> bool {
         self.until_aside() == Some(0)
     }
 
     /// Makes records of the copies that are due. Where another process may have said one, and has a
     /// file of its own to note it in, only that goes out which Mixpanel tells from what was said.
-    pub(in crate::outbox::file) fn wake_asides(&mut self, is_alone: bool) -> Result<(), FileError> {
+    pub(crate) fn wake_asides(&mut self, is_alone: bool) -> Result<(), FileError> {
         let due = self.asides.due(now_ms(), MAX_AT_ONCE);
         if due.is_empty() {
             return Ok(());
@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// Moves what another file keeps aside into ours; gives how many.
-    pub(super) fn adopt_asides(
+    pub(crate) fn adopt_asides(
         &mut self,
         left: &Database,
         limit: usize,

@@ -23,7 +23,7 @@ mod kept;
 const ALONE: u32 = 2;
 
 /// One file, and what is remembered of it.
-pub(super) struct Store {
+pub(crate) struct Store {
     path: PathBuf,
     /// `None` after a failure of the disk, until it is opened again.
     database: Option<Database>,
@@ -40,7 +40,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(
+    pub(crate) fn new(
         path: PathBuf,
         database: Database,
         bounds: Bounds,
@@ -61,21 +61,21 @@ impl Store {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         usize::try_from(self.size.records).unwrap_or(usize::MAX)
     }
 
     /// When the next record is due that was put off.
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         self.later.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// Makes changes with one commit, and gives the answer to each.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         changes: &[Change],
     ) -> Result<Vec<Result<(), String>>, FileError> {
@@ -118,7 +118,7 @@ impl Store {
     }
 
     /// Hands out what is due, the oldest first.
-    pub(super) fn lease(&mut self, limit: usize) -> Result<Vec<Taken>, FileError> {
+    pub(crate) fn lease(&mut self, limit: usize) -> Result<Vec<Taken>, FileError> {
         self.wake_due();
         let mut found = Found::default();
         let mut handed_out = Vec::new();
@@ -171,7 +171,7 @@ impl Store {
     }
 
     /// Takes back what was handed out to somebody who was not there any more.
-    pub(super) fn take_back(&mut self, records: &[Taken]) {
+    pub(crate) fn take_back(&mut self, records: &[Taken]) {
         for id in records
             .iter()
             .filter_map(|record| super::id_of(&record.id()))
@@ -181,7 +181,7 @@ impl Store {
         }
     }
 
-    pub(super) fn buried(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
+    pub(crate) fn buried(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
         let path = self.path.clone();
         let rows = tables::read_buried(reopened(&mut self.database, &path)?, limit);
         let rows = rows.map_err(|error| FileError::of(&path, error))?;
@@ -193,7 +193,7 @@ impl Store {
 
     /// Moves up to `limit` records out of a file that was left behind; whether there may be more.
     /// Ours is committed first: a crash leaves a copy under the same name, never a hole.
-    pub(super) fn adopt(&mut self, left: &Database, limit: usize) -> Result<usize, FileError> {
+    pub(crate) fn adopt(&mut self, left: &Database, limit: usize) -> Result<usize, FileError> {
         let path = self.path.clone();
         let failed = |error: redb::Error| FileError::of(&path, error);
         let theirs = left.begin_write().map_err(|error| failed(error.into()))?;

@@ -22,7 +22,7 @@ const CLASS: &str = "Mengpaneel::Strategy::AsyncServerSide::Worker";
 const MAX_NESTING: usize = 100;
 
 /// A parcel as the JSON of a job, or why the gem's worker could not do it.
-pub(super) fn job(
+pub(crate) fn job(
     parcel: &Parcel,
     queue: &str,
     now_ms: u64,

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 /// One request, as it arrived.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) path: String,
-    pub(super) authorization: Option<String>,
-    pub(super) encoding: Option<String>,
-    pub(super) body: Value,
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) encoding: Option<String>,
+    pub(crate) body: Value,
 }
 
 #[derive(Default)]
@@ -28,12 +28,12 @@ struct Script {
     limit: Option<usize>,
 }
 
-pub(super) type Answer = (u16, Option<&'static str>, Value);
+pub(crate) type Answer = (u16, Option<&'static str>, Value);
 
 /// Answers as it was told, and with 200 once that is said.
-pub(super) struct Mixpanel {
+pub(crate) struct Mixpanel {
     script: Arc<Script>,
-    pub(super) url: String,
+    pub(crate) url: String,
     handle: ServerHandle,
 }
 
@@ -44,7 +44,7 @@ impl Drop for Mixpanel {
 }
 
 impl Mixpanel {
-    pub(super) fn answering(answers: Vec<Answer>) -> Self {
+    pub(crate) fn answering(answers: Vec<Answer>) -> Self {
         Self::start(Script {
             answers: Mutex::new(answers.into()),
             ..Script::default()
@@ -52,7 +52,7 @@ impl Mixpanel {
     }
 
     /// Takes no more than so many at once.
-    pub(super) fn limited(limit: usize) -> Self {
+    pub(crate) fn limited(limit: usize) -> Self {
         Self::start(Script {
             limit: Some(limit),
             ..Script::default()
@@ -83,7 +83,7 @@ impl Mixpanel {
         }
     }
 
-    pub(super) fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
         self.script.seen.lock().unwrap()
     }
 }
