@@ -25,7 +25,7 @@ mod browser {
 use browser::inject::{Injected, Scanner, insert, scan};
 
 /// A setup, three calls and the loader, as the library writes them.
-const BLOCK: &str = include_str!("../src/browser/script/pages/sign_up.html");
+const BLOCK: &str = include_str!("../src/browser/snippet/pages/sign_up.html");
 
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">

@@ -66,89 +66,70 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod asked;
-mod attribute;
-mod before;
 mod browser;
 mod call;
-mod claims;
-mod clock;
-mod compact;
 mod config;
-mod consent;
-mod current;
 mod delayed;
-mod failure;
+mod deliver;
+mod error;
 mod flush;
-pub mod guard;
 pub mod guide;
-mod job;
-mod js_options;
-mod log_text;
+mod id;
 mod mengpaneel;
+mod metrics;
 mod middleware;
-mod mixpanel;
 pub mod outbox;
-mod parcel;
-mod plan;
-mod recorder;
+mod record;
 mod request;
-mod scope_registry;
-mod script;
-mod seed;
-mod server;
 mod settings;
-mod setup_mistake;
-mod stats;
-mod strategy;
 pub mod testing;
-mod visitor;
-mod with_setup;
-mod written;
+mod translate;
 
-pub use before::{Before, BeforeMiddleware};
-pub use call::{Call, Calls, Method, Mode, OtherMethod, Properties};
-pub use config::{BuildError, Builder, Token};
-pub use consent::Consent;
-pub use current::{
+pub use crate::call::{Call, Calls, Method, Mode, OtherMethod, Properties};
+pub use crate::config::{BuildError, Builder, Token};
+pub use crate::deliver::dispatcher::Health;
+pub use crate::deliver::flush_timeout::NotSent;
+pub use crate::deliver::http::DeliveryError;
+pub use crate::deliver::http::host::{ApiHost, ApiHostError, Region, UnknownRegionError};
+pub use crate::deliver::sender::UndeliveredError;
+pub use crate::error::{Failure, Reason};
+pub use crate::flush::Body;
+pub use crate::mengpaneel::Mengpaneel;
+pub use crate::middleware::before::{Before, BeforeMiddleware};
+pub use crate::middleware::script::{Script, script};
+pub use crate::middleware::with_setup::WithSetup;
+pub use crate::middleware::{Middleware, guard};
+pub use crate::record::current::{
     add_group, alias, before_setup, current, disable, get_group, identify, people, register,
     register_once, remove_group, reset, set_group, setup, time_event, track, track_pageview,
     track_with_groups, tracking, unregister,
 };
-pub use failure::{Failure, Reason};
-pub use flush::Body;
-pub use mengpaneel::Mengpaneel;
-#[doc = include_str!("attribute/before_setup.md")]
+pub use crate::record::envelope::Parcel;
+pub use crate::record::mixpanel::{Amount, Group, Id, Ids, Mixpanel, People};
+pub use crate::record::plan::{Annotation, Plan, Route, plan};
+pub use crate::record::strategy::Strategy;
+pub use crate::record::visitor::Visitor;
+pub use crate::settings::Loader;
+pub use crate::settings::consent::Consent;
+pub use crate::settings::proxies::ProxyHeaders;
+pub use crate::translate::message::{Endpoint, Message};
+#[doc = include_str!("record/attribute/before_setup.md")]
 pub use mengpaneel_macros::before_setup;
-#[doc = include_str!("attribute/setup.md")]
+#[doc = include_str!("record/attribute/setup.md")]
 pub use mengpaneel_macros::setup;
-#[doc = include_str!("attribute/track.md")]
+#[doc = include_str!("record/attribute/track.md")]
 pub use mengpaneel_macros::track;
-#[doc = include_str!("attribute/tracking.md")]
+#[doc = include_str!("record/attribute/tracking.md")]
 pub use mengpaneel_macros::tracking;
-pub use middleware::Middleware;
-pub use mixpanel::{Amount, Group, Id, Ids, Mixpanel, People};
-pub use outbox::{Health, NotSent, UndeliveredError};
-pub use parcel::Parcel;
-pub use plan::{Annotation, Plan, Route, plan};
-pub use request::proxies::ProxyHeaders;
-pub use script::{Script, script};
-pub use server::{
-    ApiHost, ApiHostError, DeliveryError, Endpoint, Message, Region, UnknownRegionError,
-};
-pub use settings::Loader;
-pub use strategy::Strategy;
-pub use visitor::Visitor;
-pub use with_setup::WithSetup;
 
 /// What the attributes expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__passes_on as passes_on;
     pub use crate::__plan as planned;
-    pub use crate::attribute::*;
     pub use crate::call::{Method, Mode};
-    pub use crate::plan::{
+    pub use crate::record::attribute::*;
+    pub use crate::record::plan::{
         Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site, Value,
     };
     #[cfg(feature = "plan")]

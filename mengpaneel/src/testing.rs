@@ -7,9 +7,9 @@ use actix_web::dev::ServiceResponse;
 
 use crate::call::Calls;
 use crate::middleware::ending;
-use crate::mixpanel::Mixpanel;
-use crate::recorder::{Ending, Extent, Observed, Recorder};
-use crate::visitor::Visitor;
+use crate::record::mixpanel::Mixpanel;
+use crate::record::recorder::{Ending, Extent, Observed, Recorder};
+use crate::record::visitor::Visitor;
 
 const SUCCEEDED: Ending = Ending {
     succeeded: true,

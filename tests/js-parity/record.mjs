@@ -1,5 +1,5 @@
 // Runs the real mixpanel-js over sequences of calls and records what it sends, for
-// mengpaneel/src/server/translate/parity.rs to compare with what the server would send.
+// mengpaneel/src/translate/parity.rs to compare with what the server would send.
 // The browser around it is the least that mixpanel-js asks for.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ const source = readFileSync(
   createRequire(import.meta.url).resolve('mixpanel-browser/dist/mixpanel.globals.js'),
   'utf8',
 );
-const target = new URL('../../mengpaneel/src/server/translate/parity.json', import.meta.url);
+const target = new URL('../../mengpaneel/src/translate/parity.json', import.meta.url);
 
 const DEVICE = '6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f';
 const anonymous = { distinct_id: `$device:${DEVICE}`, $device_id: DEVICE };

@@ -4,6 +4,6 @@ pub(crate) mod charset;
 pub(crate) mod csp;
 pub(crate) mod inject;
 pub(crate) mod policies;
-pub(crate) mod script;
-mod setups;
+pub(crate) mod setup_cache;
+pub(crate) mod snippet;
 mod tokens;

@@ -4,7 +4,8 @@
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderName};
 use url::{Host, Url};
 
-use super::csp::{self, Needs, Obstacle, Verdict};
+use crate::browser::csp;
+use crate::browser::csp::{Needs, Obstacle, Verdict};
 use crate::request::headers;
 
 static EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::written::{Reader, Seen, add_missing, write_text_value, write_value};
+use crate::call::value::{Reader, Seen, add_missing, write_text_value, write_value};
 
 /// The arguments of a call, in order.
 #[derive(Clone, Debug, Default)]

@@ -5,8 +5,8 @@
 //! prototype of the copy. An object whose `length` is a number is a list to it. It looks event
 //! names and profile properties up in plain objects, which inherit `constructor` and their like.
 
-use super::{Call, Method};
-use crate::written::Reader;
+use crate::call::value::Reader;
+use crate::call::{Call, Method};
 
 /// Returns whether a name is a member of every JavaScript object.
 fn is_inherited(name: &[u8]) -> bool {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Method};
+use crate::call::{Call, Method};
 
 /// When a call runs: everything of one mode before anything of the next.
 #[derive(

@@ -1,5 +1,6 @@
 //! A call: one recorded call of a mixpanel-js method, and the wire form that it has everywhere.
 
+pub(crate) mod value;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -8,17 +9,19 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::written::Seen;
+use crate::call::value::Seen;
 
 mod args;
 mod browser;
 mod calls;
 mod id;
 
-pub(crate) use args::Args;
-pub(crate) use browser::{is_reserved, is_unstorable, is_value_misread};
-pub use calls::{Calls, Mode};
-pub(crate) use id::{id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in};
+pub(crate) use crate::call::args::Args;
+pub(crate) use crate::call::browser::{is_reserved, is_unstorable, is_value_misread};
+pub use crate::call::calls::{Calls, Mode};
+pub(crate) use crate::call::id::{
+    id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in,
+};
 
 /// The properties of an event, a profile or a group: a JSON object.
 pub type Properties = Map<String, Value>;

@@ -4,26 +4,27 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::browser::script::{Block, Common};
+use crate::browser::snippet::{Block, Common};
 use crate::call::Properties;
-use crate::claims::Claims;
-use crate::consent::ConsentPolicy;
 use crate::delayed::carrier::Carrier;
+use crate::delayed::fallback::Fallback;
+use crate::deliver::dispatcher::{Post, PostConfig};
+use crate::deliver::http::{Credentials, Delivery, DeliveryConfig};
+use crate::error::log_text::redacted_url;
+use crate::error::setup_mistake::SetupMistakes;
 use crate::flush::Means;
-use crate::js_options::{self, JsOption, Omitted};
-use crate::log_text::redacted_url;
 use crate::mengpaneel::{Mengpaneel, On};
-use crate::outbox::{Memory, Outbox, OutboxError, Post, PostConfig};
-use crate::recorder::{Late, Shared};
-use crate::request::proxies::TrustedProxies;
-use crate::scope_registry;
-use crate::seed::{CookieAttributes, Seeding};
-use crate::server::{Credentials, Delivery, DeliveryConfig};
+use crate::outbox::{Memory, Outbox, OutboxError};
+use crate::record::recorder::{Late, Shared};
+use crate::record::scope_registry;
+use crate::settings::consent::ConsentPolicy;
+use crate::settings::cookies::{CookieAttributes, CookieNames, Seeding};
+use crate::settings::js_options;
+use crate::settings::js_options::{JsOption, Omitted};
+use crate::settings::proxies::TrustedProxies;
 use crate::settings::{Names, PageSettings, Settings};
-use crate::setup_mistake::SetupMistakes;
-use crate::visitor::CookieNames;
 
-use super::{BuildError, Builder, env};
+use crate::config::{BuildError, Builder, env};
 
 impl Builder {
     /// Checks what was configured, and starts the thread that delivers.
@@ -63,7 +64,7 @@ impl Builder {
             None => Credentials::Token,
         };
         #[cfg(feature = "metrics")]
-        crate::stats::describe();
+        crate::metrics::describe();
         let (api_host, timeout) = (self.api_host, self.timeout);
         let delivery = Delivery::new(DeliveryConfig {
             token: token.clone(),
@@ -94,12 +95,6 @@ impl Builder {
             max_deliveries: self.max_deliveries,
         })?;
         let post = Arc::new(post);
-        let settling = Arc::downgrade(&post);
-        let told = Box::new(move |id, is_said| {
-            if let Some(post) = settling.upgrade() {
-                post.settle(id, is_said);
-            }
-        });
         let block = Block::new(&Common {
             token: &settings.token,
             config: &settings.page.config,
@@ -125,8 +120,8 @@ impl Builder {
             means: Arc::new(Means {
                 settings: Arc::clone(&settings),
                 block: Arc::new(block),
+                fallback: Fallback::new(&post, self.max_unclaimed),
                 post,
-                claims: Claims::telling(self.max_unclaimed, Some(told)),
                 carrier,
             }),
         };

@@ -2,10 +2,10 @@
 
 use std::env::{self, VarError};
 
+use crate::deliver::http::host::{ApiHost, Region};
 use crate::mengpaneel::Mengpaneel;
-use crate::server::{ApiHost, Region};
 
-use super::{BuildError, Builder};
+use crate::config::{BuildError, Builder};
 
 /// Name of the variable with the project's token.
 pub(crate) const TOKEN: &str = "MIXPANEL_TOKEN";

@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
+use crate::deliver::http::DeliveryError;
+use crate::deliver::http::host::ApiHostError;
 use crate::outbox::OutboxError;
-use crate::server::{ApiHostError, DeliveryError};
 
 /// Why a Mengpaneel could not be built.
 #[derive(Debug, Error)]

@@ -9,22 +9,24 @@ use actix_web::cookie::Key;
 use serde_json::Value;
 
 use crate::call::Properties;
-use crate::consent::{Consent, ConsentRule};
-use crate::failure::{Failure, Failures};
+use crate::deliver::http::host::{ApiHost, Region};
+use crate::deliver::sender::BeforeSend;
+use crate::error::{Failure, Failures};
 use crate::mengpaneel::Mengpaneel;
-use crate::outbox::{BeforeSend, Memory, Outbox};
-use crate::request::proxies::ProxyHeaders;
-use crate::server::{ApiHost, Message, Region};
+use crate::outbox::{Memory, Outbox};
 use crate::settings::Loader;
+use crate::settings::consent::{Consent, ConsentRule};
+use crate::settings::proxies::ProxyHeaders;
+use crate::translate::message::Message;
 
 mod build;
 mod env;
 mod error;
 mod token;
 
-use env::BadVariable;
-pub use error::BuildError;
-pub use token::Token;
+use crate::config::env::BadVariable;
+pub use crate::config::error::BuildError;
+pub use crate::config::token::Token;
 
 /// Where Mixpanel publishes mixpanel-js.
 const LIB_URL: &str = "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js";

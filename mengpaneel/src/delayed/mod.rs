@@ -17,6 +17,8 @@
 //! * `claims.rs` decides which request may replay a payload, and holds the fallback copies.
 
 pub(crate) mod carrier;
+pub(crate) mod claims;
+pub(crate) mod fallback;
 pub(crate) mod session_payload;
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use actix_web::HttpMessage as _;
 use actix_web::dev::ServiceRequest;
 use sha2::{Digest as _, Sha256};
 
-use super::{DecodeError, DelayedPayload};
+use crate::delayed::{DecodeError, DelayedPayload};
 
 /// Returns whether a `SessionMiddleware` of the actix-session that we are built with stands outside
 /// of ours.

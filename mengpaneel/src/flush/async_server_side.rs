@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::outbox::{Declined, Post};
-use crate::parcel::Parcel;
+use crate::deliver::dispatcher::Post;
+use crate::outbox::Declined;
+use crate::record::envelope::Parcel;
 
 /// Puts a parcel in the outbox, or hands it back.
 pub(crate) async fn flush(post: &Arc<Post>, parcel: Parcel) -> Result<(), Declined> {

@@ -8,10 +8,10 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 use pin_project_lite::pin_project;
 
-use super::stream::Streaming;
 use crate::browser::inject::Injected;
-use crate::claims::Claim;
-use crate::mixpanel::Mixpanel;
+use crate::delayed::claims::Claim;
+use crate::flush::stream::Streaming;
+use crate::record::mixpanel::Mixpanel;
 
 pin_project! {
     /// Body of a response, with the claim on the delayed calls that it carries, which is released if nobody
@@ -60,7 +60,7 @@ impl<B: MessageBody> Body<B> {
         if matches!(body.size(), BodySize::None | BodySize::Sized(0))
             && let Some(claim) = body.claim.take()
         {
-            claim.keep();
+            claim.commit();
         }
         body
     }
@@ -87,7 +87,7 @@ where
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.project();
         if let Some(claim) = this.claim.take() {
-            claim.keep();
+            claim.commit();
         }
         match this.content.project() {
             ContentProjection::Own { body } => poll_in(this.scope.as_ref(), body, cx)
@@ -119,7 +119,7 @@ where
         match bytes {
             Ok(bytes) => {
                 if let Some(claim) = claim {
-                    claim.keep();
+                    claim.commit();
                 }
                 Ok(bytes)
             }

@@ -6,9 +6,9 @@ use actix_web::HttpMessage as _;
 use actix_web::body::MessageBody;
 use actix_web::http::header::HeaderValue;
 
-use super::{DeclineReason, Declined, Exchange, OwnCalls, caching, head, split};
-use crate::browser::script;
+use crate::browser::snippet;
 use crate::call::Calls;
+use crate::flush::{DeclineReason, Declined, Exchange, OwnCalls, caching, head, split};
 
 /// Bytes of the headers that go with the calls: the setup's ID and `Cache-Control`.
 const SETUP_AND_CACHING_BYTES: usize = 80;
@@ -44,7 +44,7 @@ pub(crate) fn flush<B: MessageBody>(
         // It is not told who is there, and takes itself for another: the events say it themselves.
         split::stamp(ours.to_mut(), visitor);
     }
-    let value = script::header(&ours, with_setup);
+    let value = snippet::header(&ours, with_setup);
     let names = &exchange.means.settings.names;
     let calls_bytes = head::line_bytes(names.calls.as_str().len(), value.len());
     exchange.check_head(calls_bytes + SETUP_AND_CACHING_BYTES)?;

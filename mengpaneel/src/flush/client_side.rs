@@ -6,20 +6,22 @@ use actix_web::body::MessageBody;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 
-use super::body::Content;
-use super::stream::{Judge, Streaming, Write};
-use super::{DeclineReason, Declined, Exchange, caching, split};
-use crate::asked::Asked;
-use crate::browser::charset::{self, Declared};
+use crate::browser::charset;
+use crate::browser::charset::Declared;
 use crate::browser::csp::{Needs, Verdict};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::browser::policies;
-use crate::browser::script::Audience;
+use crate::browser::snippet::Audience;
 use crate::call::Calls;
+use crate::error::setup_mistake::SetupMistake;
+use crate::flush::body::Content;
+use crate::flush::split::MAX_SNIPPET_BYTES;
+use crate::flush::stream::{Judge, Streaming, Write};
+use crate::flush::{DeclineReason, Declined, Exchange, caching, split};
 use crate::request::headers;
+use crate::request::info::Asked;
 use crate::request::kind::Kind;
 use crate::settings::{Loader, Settings};
-use crate::setup_mistake::SetupMistake;
 
 /// Where the block stands.
 enum Place {
@@ -31,10 +33,6 @@ enum Place {
 
 /// The type of most pages, as Actix writes it.
 const USUAL: &str = "text/html; charset=utf-8";
-
-/// Number of bytes that the arguments of the calls in a page may take: a page is to stay small,
-/// whatever an application puts in a property. Beyond it the calls go by the server.
-pub(crate) const MAX_SNIPPET_BYTES: usize = 64 * 1024;
 
 /// Why a page is declined whose bytes may not be read as ASCII.
 const UNSAFE_CHARSET: &str =

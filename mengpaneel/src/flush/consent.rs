@@ -2,11 +2,11 @@
 
 use actix_web::http::header::{self, HeaderValue};
 
-use super::{Exchange, caching};
-use crate::consent::{ConsentChange, ConsentChangeKind};
-use crate::failure::{Failure, Reason};
-use crate::log_text::Quoted;
-use crate::setup_mistake::SetupMistake;
+use crate::error::log_text::Quoted;
+use crate::error::setup_mistake::SetupMistake;
+use crate::error::{Failure, Reason};
+use crate::flush::{Exchange, caching};
+use crate::record::consent::{ConsentChange, ConsentChangeKind};
 
 /// Sets or removes mixpanel-js's consent cookie. The change is the application's explicit wish, so
 /// a response that a shared cache may store is taken out of caches, since its cookie is one

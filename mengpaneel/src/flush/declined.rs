@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::call::Calls;
-use crate::setup_mistake::SetupMistake;
+use crate::error::setup_mistake::SetupMistake;
 
 /// Reason for which a strategy does not take the calls.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use actix_web::body::MessageBody;
 use actix_web::http::{StatusCode, header};
 
-use super::{DeclineReason, Declined, Exchange, caching, head, split};
 use crate::call::Calls;
 use crate::delayed::DelayedPayload;
-use crate::parcel::Parcel;
+use crate::flush::{DeclineReason, Declined, Exchange, caching, head, split};
+use crate::record::envelope::Parcel;
 
 /// Bytes of the `Cache-Control` line that goes with the cookie.
 const CACHING_BYTES: usize = 32;
@@ -44,7 +44,7 @@ pub(crate) fn flush<B: MessageBody>(
     exchange.check_head(head::line_bytes("set-cookie".len(), cookie.len()) + CACHING_BYTES)?;
     exchange.set_cookie(Some(cookie));
     let DelayedPayload { id, calls } = payload;
-    exchange.aside = Some(Box::new(Parcel {
+    exchange.fallback_copy = Some(Box::new(Parcel {
         id,
         ..exchange.recorder.parcel(calls)
     }));
@@ -52,16 +52,12 @@ pub(crate) fn flush<B: MessageBody>(
 }
 
 /// Keeps a fallback copy, which the server delivers if no page claims the payload in time.
-pub(crate) async fn keep_aside<B>(exchange: &mut Exchange<B>) {
-    let Some(copy) = exchange.aside.take() else {
+pub(crate) async fn schedule_fallback<B>(exchange: &mut Exchange<B>) {
+    let Some(copy) = exchange.fallback_copy.take() else {
         return;
     };
     let after = exchange.means.settings.unclaimed_after;
-    exchange
-        .means
-        .post
-        .keep_aside(&exchange.means.claims, *copy, after)
-        .await;
+    exchange.means.fallback.schedule(*copy, after).await;
 }
 
 /// Checks that the browser will come back to this origin, with the cookie that it is given.

@@ -29,24 +29,25 @@ use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 
-use crate::asked::Asked;
-use crate::browser::script::Block;
+use crate::browser::snippet::Block;
 use crate::call::{Call, Calls, Method};
-use crate::claims::{Claim, Claims};
-use crate::consent::ConsentStatus;
 use crate::delayed::carrier::Carrier;
-use crate::mixpanel::Mixpanel;
-use crate::outbox::Post;
-use crate::parcel::Parcel;
-use crate::recorder::{Recorder, Settled};
+use crate::delayed::claims::Claim;
+use crate::delayed::fallback::Fallback;
+use crate::deliver::dispatcher::Post;
+use crate::error::setup_mistake::SetupMistake;
+use crate::metrics;
+use crate::record::consent::ConsentStatus;
+use crate::record::envelope::Parcel;
+use crate::record::mixpanel::Mixpanel;
+use crate::record::recorder::{Recorder, Settled};
+use crate::record::strategy::Strategy;
+use crate::request::info::Asked;
 use crate::settings::{Names, Settings};
-use crate::setup_mistake::SetupMistake;
-use crate::stats;
-use crate::strategy::Strategy;
 
-pub use body::Body;
-pub(crate) use body::Content;
-use declined::{DeclineReason, Declined};
+pub use crate::flush::body::Body;
+pub(crate) use crate::flush::body::Content;
+use crate::flush::declined::{DeclineReason, Declined};
 
 /// A page that is not in memory but tells its size is read up to this many bytes.
 const MAX_PAGE: u64 = 4 << 20;
@@ -59,8 +60,8 @@ pub(crate) struct Means {
     pub block: Arc<Block>,
     /// Where what goes by the server is handed in.
     pub post: Arc<Post>,
-    /// Where copies of what is delayed are kept aside.
-    pub claims: Claims,
+    /// Fallback copies of delayed calls.
+    pub fallback: Fallback,
     /// Writes and reads carrier cookies. `None` without a `cookie_key`.
     pub carrier: Option<Carrier>,
 }
@@ -76,7 +77,7 @@ pub(crate) struct Exchange<B> {
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
     /// The copy that is to be kept, of what was delayed here.
-    pub aside: Option<Box<Parcel>>,
+    pub fallback_copy: Option<Box<Parcel>>,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
     /// Encoded payload that an earlier version left in the session.
@@ -208,12 +209,12 @@ where
 
     /// Whether something is to be waited for before the response may leave.
     pub(crate) fn waits(&self, waiting: &Waiting) -> bool {
-        self.aside.is_some() || !waiting.shipments.is_empty()
+        self.fallback_copy.is_some() || !waiting.shipments.is_empty()
     }
 
     /// Waits for what is on its way.
     pub(crate) async fn wait(&mut self, mut waiting: Waiting) {
-        delayed::keep_aside(self).await;
+        delayed::schedule_fallback(self).await;
         while let Some(shipment) = waiting.shipments.pop_front() {
             self.ship(shipment).await;
         }
@@ -357,7 +358,7 @@ where
     }
 
     fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {
-        stats::flushed(strategy.name(), calls.iter().count());
+        metrics::flushed(strategy.name(), calls.iter().count());
         if !tracing::enabled!(target: "mengpaneel::flush", tracing::Level::DEBUG) {
             return;
         }
@@ -375,7 +376,7 @@ where
     }
 
     fn tell_declined(&self, strategy: Strategy, reason: &Declined) {
-        stats::declined(strategy.name(), reason.label());
+        metrics::declined(strategy.name(), reason.label());
         let (method, path) = (&self.asked.method, self.response.request().path());
         tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
     }

@@ -6,12 +6,10 @@ use std::error::Error;
 use actix_session::SessionStatus;
 use actix_web::body::MessageBody;
 use actix_web::http::header::{self, HeaderValue};
-use uuid::Uuid;
 
-use super::{Exchange, caching, capable_client_side, client_side, head};
-use crate::claims::{Claim, ClaimError};
+use crate::delayed::claims::{Claim, ClaimError};
 use crate::delayed::{DecodeError, DelayedPayload, carrier, session_payload};
-use crate::outbox::Aside;
+use crate::flush::{Exchange, caching, capable_client_side, client_side, head};
 
 /// Place where a payload waits.
 #[derive(Debug)]
@@ -61,7 +59,7 @@ where
         }
         for Incoming { origin, payload } in incoming {
             match payload {
-                Ok(DelayedPayload { id, calls }) => match self.claim(id).await {
+                Ok(DelayedPayload { id, calls }) => match self.means.fallback.claim(id).await {
                     Ok(claim) => {
                         self.claim = Some(Claim::join(self.claim.take(), claim));
                         self.recorder.replay(calls);
@@ -87,9 +85,9 @@ where
         }
         for Incoming { origin, payload } in self.incoming_cookies() {
             if let Ok(DelayedPayload { id, .. }) = payload
-                && let Ok(claim) = self.claim(id).await
+                && let Ok(claim) = self.means.fallback.claim(id).await
             {
-                claim.keep();
+                claim.commit();
             }
             self.remove(&origin);
         }
@@ -125,22 +123,6 @@ where
         self.session
             .as_ref()
             .is_some_and(|session| !session.contains_key(key))
-    }
-
-    /// Claims a payload here, and where the outbox outlives this process, against other processes
-    /// and the server.
-    async fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
-        let mut claim = self.means.claims.claim(id)?;
-        let error = match self.means.post.claim(id).await {
-            Aside::Yours | Aside::Unknown => {
-                claim.also_elsewhere(id);
-                return Ok(claim);
-            }
-            Aside::Elsewhere => ClaimError::HeldElsewhere,
-            Aside::Said => ClaimError::Done,
-        };
-        claim.lose(id, error);
-        Err(error)
     }
 
     fn remove(&mut self, origin: &Origin) {

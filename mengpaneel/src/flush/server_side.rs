@@ -2,8 +2,8 @@
 //! time-out at most. The last way: what it cannot deliver waits in the
 //! outbox, if that has room by then, or is told.
 
-use crate::outbox::Post;
-use crate::parcel::Parcel;
+use crate::deliver::dispatcher::Post;
+use crate::record::envelope::Parcel;
 
 /// Delivers a parcel, keeps it, or tells of it.
 pub(crate) async fn flush(post: &Post, parcel: Parcel) {

@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
+use crate::call::value::Seen;
 use crate::call::{Call, Calls, Method, Mode};
-use crate::clock::now_ms;
-use crate::recorder::stamp_identity;
-use crate::visitor::{Browser, Visitor};
-use crate::written::Seen;
+use crate::id::now_ms;
+use crate::record::recorder::event_meta::identity as stamp_identity;
+use crate::record::visitor::{Browser, Visitor};
+
+/// Number of bytes that the arguments of the calls in a page may take: a page is to stay small,
+/// whatever an application puts in a property. Beyond it the calls go by the server.
+pub(crate) const MAX_SNIPPET_BYTES: usize = 64 * 1024;
 
 const MODES: [Mode; 3] = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking];
 /// `/track` drops what is older than five days in silence; a day is left for it to arrive.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use crate::current;
+use crate::error::setup_mistake::SetupMistake;
 use crate::mengpaneel::Mengpaneel;
-use crate::mixpanel::Mixpanel;
+use crate::record::current;
+use crate::record::mixpanel::Mixpanel;
 use crate::settings::Settings;
-use crate::setup_mistake::SetupMistake;
 
 /// Handle of the innermost Mengpaneel, and those of the ones outside of it.
 pub(crate) struct Handles {

@@ -1,7 +1,11 @@
 //! The middleware: one request, from what the last one left to what this one leaves.
 
+pub(crate) mod before;
+pub mod guard;
 mod handles;
 mod observed;
+pub(crate) mod script;
+pub(crate) mod with_setup;
 
 use std::error::Error;
 use std::future::{Ready, ready};
@@ -15,23 +19,23 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::StatusCode;
 use futures_util::future::LocalBoxFuture;
 
-use crate::asked::Asked;
 use crate::call::Calls;
-use crate::consent::{ConsentStatus, Decision};
-use crate::current;
 use crate::delayed::session_payload;
-use crate::failure::{Failure, Reason};
+use crate::error::log_text::Quoted;
+use crate::error::setup_mistake::SetupMistake;
+use crate::error::{Failure, Reason};
 use crate::flush::{Body, Content, Exchange};
-use crate::log_text::Quoted;
 use crate::mengpaneel::{Mengpaneel, On};
-use crate::mixpanel::Mixpanel;
-use crate::parcel::Parcel;
-use crate::recorder::{Ending, Extent, Observed, Recorder, Settled};
-use crate::setup_mistake::SetupMistake;
-use crate::visitor::Visitor;
+use crate::record::consent::{ConsentStatus, Decision};
+use crate::record::current;
+use crate::record::envelope::Parcel;
+use crate::record::mixpanel::Mixpanel;
+use crate::record::recorder::{Ending, Extent, Observed, Recorder, Settled};
+use crate::record::visitor::Visitor;
+use crate::request::info::Asked;
 
-pub(crate) use handles::Handles;
-use observed::ObservedRequest;
+pub(crate) use crate::middleware::handles::Handles;
+use crate::middleware::observed::ObservedRequest;
 
 /// Ending of a request that got no response.
 const FAILED: Ending = Ending {
@@ -245,10 +249,11 @@ impl RequestState {
         let (said, configured) = (Arc::clone(&asked), Arc::clone(settings));
         let recorder = on.recorder_for(decision, observer, move || {
             let visitor = said.visitor(&configured.cookies, has_session);
-            configured.restrict(Visitor {
+            let visitor = Visitor {
                 cookie: seeded.or(visitor.cookie),
                 ..visitor
-            })
+            };
+            visitor.restricted(&configured)
         });
         let (key, consent) = (&settings.names.session_key, decision.now);
         let session_payload = session
@@ -277,7 +282,7 @@ impl RequestState {
             asked: Arc::clone(&self.asked),
             recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
-            aside: None,
+            fallback_copy: None,
             claim: None,
             session_payload: self.session_payload.take(),
             consent: self.consent,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 
-use super::{FAILED, ending};
-use crate::asked::Asked;
-use crate::recorder::{Extent, Observed, Recorder, Shared};
+use crate::middleware::{FAILED, ending};
+use crate::record::recorder::{Extent, Observed, Recorder, Shared};
+use crate::request::info::Asked;
 use crate::settings::Settings;
 
 /// State of such a request in flight. If dropped before the response is ready, it settles as
@@ -27,7 +27,11 @@ impl ObservedRequest {
             .decide(request.request(), &settings.cookies);
         let asked = Asked::new(request.request(), settings);
         let settings = Arc::clone(settings);
-        let visitor = move || settings.restrict(asked.visitor(&settings.cookies, false));
+        let visitor = move || {
+            asked
+                .visitor(&settings.cookies, false)
+                .restricted(&settings)
+        };
         let recorder = Recorder::new(visitor, Arc::<Shared>::default()).with_consent(decision);
         Self {
             recorder: Arc::new(recorder.observed_by(Some(observed))),

@@ -1,37 +1,19 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
-mod aside;
-mod batch;
-mod by_url;
-mod circuit;
-mod closing;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+pub(crate) mod fallback;
 #[cfg(feature = "file")]
 mod file;
-mod last_sets;
-#[cfg(any(feature = "redis", feature = "sidekiq"))]
-#[cfg_attr(
-    not(all(feature = "redis", feature = "sidekiq")),
-    expect(dead_code, reason = "each of the two outboxes uses its own part")
-)]
-mod link;
+mod from_url;
+pub(crate) mod leased;
 mod memory;
-mod not_sent;
-mod post;
 #[cfg(any(feature = "file", feature = "redis"))]
 mod record;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sidekiq"))]
 mod redis;
-#[cfg(all(test, feature = "redis"))]
-mod redis_server;
-mod sender;
 #[cfg(feature = "sidekiq")]
 mod sidekiq;
-mod taken;
-mod turn;
-mod wait;
-mod worker;
 
 use std::time::Duration;
 
@@ -40,25 +22,20 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::parcel::{Parcel, View};
+use crate::record::envelope::{Parcel, View};
+use crate::translate::message::Message;
 
-#[cfg(feature = "redis")]
-pub use self::redis::Redis;
-pub use crate::server::{Endpoint, Message};
-pub use aside::Aside;
-pub use by_url::at;
+pub use crate::outbox::fallback::Aside;
 #[cfg(feature = "file")]
-pub use file::{File, FileError, Locked};
-pub use memory::Memory;
-pub use not_sent::NotSent;
-pub use post::Health;
-pub(crate) use post::{Post, PostConfig};
-pub(crate) use sender::BeforeSend;
-pub use sender::UndeliveredError;
-#[cfg(feature = "sidekiq")]
-pub use sidekiq::Sidekiq;
+pub use crate::outbox::file::{File, FileError, Locked};
+pub use crate::outbox::from_url::at;
 #[doc(hidden)]
-pub use taken::Taken;
+pub use crate::outbox::leased::Taken;
+pub use crate::outbox::memory::Memory;
+#[cfg(feature = "redis")]
+pub use crate::outbox::redis::Redis;
+#[cfg(feature = "sidekiq")]
+pub use crate::outbox::sidekiq::Sidekiq;
 
 /// Where calls wait until the server delivers them.
 ///

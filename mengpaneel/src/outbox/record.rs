@@ -3,12 +3,10 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Lease, LeaseId};
-#[cfg(feature = "file")]
-use crate::claims;
-use crate::compact;
-use crate::parcel::Parcel;
-use crate::server::Message;
+use crate::outbox::{Lease, LeaseId};
+use crate::record::envelope::Parcel;
+use crate::record::envelope::codec;
+use crate::translate::message::Message;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -45,7 +43,7 @@ const COMPACT: u8 = 1;
 pub(crate) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
     let mut written = Vec::with_capacity(512);
     written.push(COMPACT);
-    compact::write(parcel, &mut written);
+    codec::write(parcel, &mut written);
     written
 }
 
@@ -53,7 +51,7 @@ pub(crate) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
 pub(crate) fn sealed(written: &[u8]) -> Option<&[u8]> {
     written
         .strip_prefix(&[COMPACT])
-        .filter(|parcel| compact::is_whole(parcel))
+        .filter(|parcel| codec::is_whole(parcel))
 }
 
 /// A lease as it is written again: with what is left of it.
@@ -78,7 +76,7 @@ pub(crate) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
 pub(crate) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
     if let Some(parcel) = written.strip_prefix(&[COMPACT]) {
         let parcel =
-            compact::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
+            codec::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
         return Ok(Lease::new(id, parcel));
     }
     let Read {
@@ -95,12 +93,15 @@ pub(crate) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
     })
 }
 
-/// Of a parcel as it was first written, what may be said twice: see
-/// [`told_apart`](claims::told_apart).
+/// Returns an encoded envelope with only what may be delivered twice; see
+/// [`retain_deduplicable`](Parcel::retain_deduplicable).
 #[cfg(feature = "file")]
-pub(crate) fn told_apart(written: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn retain_deduplicable(written: &[u8]) -> Option<Vec<u8>> {
     let lease = read(LeaseId(String::new()), written).ok()?;
-    claims::told_apart(lease.parcel).map(|parcel| of_parcel(&parcel))
+    lease
+        .parcel
+        .retain_deduplicable()
+        .map(|parcel| of_parcel(&parcel))
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::call::{Call, Calls, Method};
-    use crate::visitor::Visitor;
+    use crate::record::visitor::Visitor;
 
     fn lease() -> Lease {
         let call = Call::new(

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use actix_web::http::header::{self, HeaderMap};
 
-use super::connection::{Chain, Report, address, scheme};
-use super::headers;
+use crate::request::headers;
+use crate::request::proxy_chain::{Chain, Report, address, scheme};
 
 /// Returns the elements of all `Forwarded` headers, the nearest proxy's first.
 pub(crate) fn chain(all: &HeaderMap) -> Chain<'_> {

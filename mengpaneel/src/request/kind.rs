@@ -4,7 +4,7 @@
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
-use super::headers;
+use crate::request::headers;
 
 /// Kind of request, by what becomes of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

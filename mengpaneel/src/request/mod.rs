@@ -1,7 +1,11 @@
 //! Facts of one HTTP request.
 
 pub(crate) mod connection;
+pub(crate) mod consent;
+pub(crate) mod cookies;
 mod forwarded;
 pub(crate) mod headers;
+pub(crate) mod info;
 pub(crate) mod kind;
-pub(crate) mod proxies;
+mod proxy_chain;
+pub(crate) mod url;

@@ -2,11 +2,11 @@
 
 use actix_web::web::Bytes;
 
-use super::tokens::{Token, Tokenizer};
+use crate::browser::tokens::{Token, Tokenizer};
 
 mod rules;
 
-use rules::Rules;
+use crate::browser::inject::rules::Rules;
 
 #[cfg(test)]
 mod tests;

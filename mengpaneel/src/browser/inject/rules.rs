@@ -1,7 +1,7 @@
 //! What the tree builder makes of the tokens, as far as the end of the head depends on it.
 
-use super::Head;
 use crate::browser::charset;
+use crate::browser::inject::Head;
 use crate::browser::tokens::{Raw, Token, Tokenizer};
 
 /// Elements whose content is raw text to a browser that runs scripts.

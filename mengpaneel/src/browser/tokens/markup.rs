@@ -1,6 +1,6 @@
 //! What begins with `<!` or `<?`: comments, doctypes, and what becomes a comment.
 
-use super::{State, Token, Tokenizer};
+use crate::browser::tokens::{State, Token, Tokenizer};
 
 impl Tokenizer {
     pub(crate) fn markup(&mut self, byte: u8) -> Option<Token> {

@@ -1,14 +1,14 @@
 //! HTML tokens, one byte at a time: enough of the standard's tokenizer to know what is a tag.
 
+pub(crate) mod fast_path;
 use memchr::{memchr, memchr2};
 
-mod glance;
 mod markup;
 mod name;
 mod raw_text;
 mod tag;
 
-use name::Name;
+use crate::browser::tokens::name::Name;
 
 /// What a byte completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

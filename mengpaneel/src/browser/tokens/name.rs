@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::LONGEST_NAME;
+use crate::browser::tokens::LONGEST_NAME;
 
 /// A short name in place. What is longer is cut: no name that matters is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

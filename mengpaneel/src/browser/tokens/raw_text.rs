@@ -1,7 +1,7 @@
 //! Raw text: what stands in `title`, `style`, `script` and their like, where no tag is one but the
 //! element's own end tag.
 
-use super::{Raw, State, Token, Tokenizer, is_space};
+use crate::browser::tokens::{Raw, State, Token, Tokenizer, is_space};
 
 impl Tokenizer {
     pub(crate) fn raw(&mut self, byte: u8) -> Option<Token> {

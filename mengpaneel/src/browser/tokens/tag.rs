@@ -1,6 +1,8 @@
 //! Tags: their names and attributes, of which only those of `meta` and `html` tags are kept.
 
-use super::{LONGEST_NAME, LONGEST_VALUE, State, Token, Tokenizer, is_space, keep};
+use crate::browser::tokens::{
+    LONGEST_NAME, LONGEST_VALUE, State, Token, Tokenizer, is_space, keep,
+};
 
 /// A tag with more attributes is not looked at further.
 const MOST_ATTRIBUTES: usize = 32;

@@ -20,8 +20,8 @@ use sha2::{Digest as _, Sha512};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{DecodeError, DelayedPayload};
-use crate::clock::now_ms;
+use crate::delayed::{DecodeError, DelayedPayload};
+use crate::id::now_ms;
 use crate::request::headers::cookies_of;
 
 /// Number of names, and so of cookies that a visitor can hold.

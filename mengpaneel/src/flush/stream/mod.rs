@@ -6,16 +6,15 @@ use std::sync::Arc;
 use actix_web::web::{Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::client_side::MAX_SNIPPET_BYTES;
-use super::split;
 use crate::browser::charset;
 use crate::browser::csp::Verdict;
 use crate::browser::inject::{Head, Scanner};
-use crate::browser::script::Block;
+use crate::browser::snippet::Block;
 use crate::call::Calls;
-use crate::outbox::Post;
-use crate::parcel::Parcel;
-use crate::recorder::Recorder;
+use crate::deliver::dispatcher::Post;
+use crate::flush::split;
+use crate::record::envelope::Parcel;
+use crate::record::recorder::Recorder;
 
 /// What becomes of a page's policy once the head's own `meta` tags are known too.
 pub(crate) type Judge = Box<dyn Fn(&[String]) -> Verdict>;
@@ -115,7 +114,7 @@ impl Streaming {
         let Some((late, context)) = self.recorder.take_late() else {
             return rest;
         };
-        let is_large = split::bytes(&late) > MAX_SNIPPET_BYTES;
+        let is_large = split::bytes(&late) > split::MAX_SNIPPET_BYTES;
         if self.state != State::Written
             || is_large
             || self.may_shift

@@ -4,14 +4,16 @@ use serde_json::json;
 
 use super::*;
 use crate::browser::csp::Obstacle;
-use crate::browser::script::Common;
+use crate::browser::snippet::Common;
 use crate::call::{Call, Method, Mode};
-use crate::failure::Failures;
-use crate::outbox::{Memory, Outbox, PostConfig};
-use crate::recorder::{Condition, Ending, Entry, Extent};
-use crate::server::{ApiHost, Credentials, Delivery, DeliveryConfig};
+use crate::deliver::dispatcher::PostConfig;
+use crate::deliver::http::host::ApiHost;
+use crate::deliver::http::{Credentials, Delivery, DeliveryConfig};
+use crate::error::Failures;
+use crate::outbox::{Memory, Outbox};
+use crate::record::recorder::{Condition, Ending, Entry, Extent};
+use crate::record::visitor::Visitor;
 use crate::settings::Loader;
-use crate::visitor::Visitor;
 
 const BLOCK: &str = "<script>block</script>";
 const PAGE: &str = "<!doctype html><html><head><title>a</head></title><!-- </head> --></head><body><p>b</p></body></html>";

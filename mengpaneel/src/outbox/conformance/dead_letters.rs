@@ -1,9 +1,9 @@
 //! Dead letters: buried, looked at, and put back.
 
-use super::{
+use crate::outbox::Outbox;
+use crate::outbox::conformance::{
     acknowledge, done, events, fill, lease, lease_all, message, nothing_is_due, opened, waiting,
 };
-use crate::outbox::Outbox;
 
 pub(crate) async fn what_is_buried_does_not_come_again(outbox: &impl Outbox) {
     fill(outbox, &["a"]).await;

@@ -11,15 +11,15 @@ use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use self::dead_letters::{
+use crate::call::{Call, Calls, Method};
+use crate::outbox::conformance::dead_letters::{
     what_is_buried_does_not_come_again, what_was_buried_in_doubt_is_put_back_in_doubt,
     what_was_buried_is_put_back_in_its_order,
 };
-use super::{Aside, Lease, LeaseId, Outbox};
-use crate::call::{Call, Calls, Method};
-use crate::parcel::Parcel;
-use crate::server::{Endpoint, Message};
-use crate::visitor::Visitor;
+use crate::outbox::{Aside, Lease, LeaseId, Outbox};
+use crate::record::envelope::Parcel;
+use crate::record::visitor::Visitor;
+use crate::translate::message::{Endpoint, Message};
 
 /// How long what must happen may take.
 const SOON: Duration = Duration::from_secs(10);

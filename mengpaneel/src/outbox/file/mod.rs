@@ -1,38 +1,37 @@
 //! The outbox in a file: embedded, and still there after a kill.
 
-mod aside_tables;
-mod asides;
+pub(crate) mod actor;
+pub(crate) mod command;
 mod error;
-mod keeper;
-mod order;
-mod place;
+pub(crate) mod fallback_index;
+pub(crate) mod fallback_tables;
+pub(crate) mod lock;
 mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-pub use self::error::FileError;
-use self::keeper::Keeper;
-use self::order::{Bounds, Change, Order};
-pub use self::place::Locked;
-use self::store::Store;
-use self::tables::FORMAT;
-use super::aside::ms;
-use super::turn::Turn;
-use super::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
-use crate::clock::now_ms;
-use crate::parcel::Parcel;
+use crate::id::now_ms;
+use crate::outbox::fallback::ms;
+use crate::outbox::file::actor::Keeper;
+use crate::outbox::file::command::{Bounds, Change, Order};
+pub use crate::outbox::file::error::FileError;
+pub use crate::outbox::file::lock::Locked;
+use crate::outbox::file::store::Store;
+use crate::outbox::file::tables::FORMAT;
+use crate::outbox::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
+use crate::record::envelope::Parcel;
 
 /// As many parcels may wait for the disk at once.
 const MAX_PENDING: usize = 10_000;
@@ -67,7 +66,7 @@ pub struct File {
 struct Desk {
     orders: Option<Sender<Order>>,
     path: PathBuf,
-    pending: AtomicUsize,
+    permits: Semaphore,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -171,7 +170,7 @@ impl File {
 
 impl Desk {
     fn open(path: &Path, bounds: Bounds, locked: Locked) -> Result<Self, FileError> {
-        let (open_path, database) = place::open_any(path, locked)?;
+        let (open_path, database) = lock::open_any(path, locked)?;
         let store = Store::new(open_path.clone(), database, bounds)?;
         let (orders, ordered) = mpsc::channel();
         let keeper = Keeper::new(store, path.to_owned(), ordered);
@@ -186,7 +185,7 @@ impl Desk {
         Ok(Self {
             orders: Some(orders),
             path: open_path,
-            pending: AtomicUsize::new(0),
+            permits: Semaphore::new(MAX_PENDING),
             thread,
         })
     }
@@ -329,7 +328,7 @@ impl File {
         let Some(desk) = self.desk.get() else {
             return decline(parcel, self.unopened());
         };
-        let Some(_turn) = Turn::take(&desk.pending, MAX_PENDING) else {
+        let Ok(_permit) = desk.permits.try_acquire() else {
             return decline(
                 parcel,
                 format!(

@@ -5,7 +5,7 @@ use redb::{
     WriteTransaction,
 };
 
-use super::aside_tables::AsideTables;
+use crate::outbox::file::fallback_tables::AsideTables;
 
 /// The format that this version writes; a file says its own.
 pub(crate) const FORMAT: u64 = 1;

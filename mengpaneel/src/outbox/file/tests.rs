@@ -1,5 +1,5 @@
 use std::fs;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::call::{Call, Calls, Method};
 use crate::outbox::conformance;
-use crate::visitor::Visitor;
+use crate::record::visitor::Visitor;
 
 /// A folder of its own, gone when it is dropped.
 struct Folder(PathBuf);
@@ -280,9 +280,12 @@ fn a_full_disk_and_a_read_only_one_are_told_by_name() {
 fn a_mengpaneel_is_not_built_on_a_broken_file_unless_memory_may_take_over() {
     let folder = Folder::new();
     fs::write(folder.file(), "not an outbox").unwrap();
-    let builder = || crate::Mengpaneel::builder("t").outbox(File::at(folder.file()));
+    let builder = || crate::mengpaneel::Mengpaneel::builder("t").outbox(File::at(folder.file()));
     let error = builder().build().unwrap_err();
-    assert!(matches!(&error, crate::BuildError::Outbox(_)), "{error}");
+    assert!(
+        matches!(&error, crate::config::BuildError::Outbox(_)),
+        "{error}"
+    );
     assert!(builder().or_memory().build().is_ok());
 }
 
@@ -290,11 +293,13 @@ fn a_mengpaneel_is_not_built_on_a_broken_file_unless_memory_may_take_over() {
 async fn memory_that_took_over_is_drained_by_this_process() {
     let (folder, stand_in) = (Folder::new(), stand_in::StandIn::start());
     fs::write(folder.file(), "not an outbox").unwrap();
-    let builder = crate::Mengpaneel::builder("t")
+    let builder = crate::mengpaneel::Mengpaneel::builder("t")
         .api_host(stand_in.url())
         .outbox(File::at(folder.file()));
     let mengpaneel = builder.or_memory().concurrency(0).build().unwrap();
-    let mixpanel = mengpaneel.scope(async { crate::current() }).await;
+    let mixpanel = mengpaneel
+        .scope(async { crate::record::current::current() })
+        .await;
     mixpanel.track("a", ());
     mengpaneel.shutdown(Duration::from_secs(30)).await.unwrap();
     assert_eq!(stand_in.counted_as("a").len(), 1);

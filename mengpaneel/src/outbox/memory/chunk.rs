@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::compact;
-use crate::parcel::View;
+use crate::record::envelope::View;
+use crate::record::envelope::codec;
 
 /// A chunk that is longer is full.
 const FULL: usize = 60 << 10;
@@ -59,7 +59,7 @@ impl Chunk {
     /// Writes a record behind the others, if it takes no more than `room`. Says what it takes.
     pub(crate) fn push(&mut self, parcel: View<'_>, room: usize) -> Result<usize, usize> {
         let begin = self.written.len();
-        compact::write(parcel, &mut self.written);
+        codec::write(parcel, &mut self.written);
         let bytes = self.written.len() - begin;
         if bytes > room {
             self.written.truncate(begin);

@@ -1,7 +1,7 @@
 //! The outbox in memory: the default. What waits in it is gone if the process is killed.
 
 mod chunk;
-mod in_hand;
+pub(crate) mod leases;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +13,11 @@ use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::chunk::Chunk;
-use self::in_hand::InHand;
-use super::taken::{Name, Sealed, Taken};
-use super::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
-use crate::parcel::{Parcel, View};
+use crate::outbox::leased::{Name, Sealed, Taken};
+use crate::outbox::memory::chunk::Chunk;
+use crate::outbox::memory::leases::InHand;
+use crate::outbox::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
+use crate::record::envelope::{Parcel, View};
 
 /// What a record takes beside its own bytes, about.
 const BESIDE: usize = 128;

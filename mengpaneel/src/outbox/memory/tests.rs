@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::call::{Call, Calls, Method};
-use crate::visitor::Visitor;
+use crate::record::visitor::Visitor;
 
 fn parcel(event: &str) -> Parcel {
     let call = Call::new(Method::Track, vec![json!(event)]);

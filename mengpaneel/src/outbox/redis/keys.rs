@@ -2,8 +2,6 @@
 
 use uuid::Uuid;
 
-use super::asides::AsideKeys;
-
 /// The names of what is kept in Redis. The braces keep them on one node of a cluster.
 pub(crate) struct Keys {
     pub(crate) prefix: String,
@@ -31,5 +29,24 @@ impl Keys {
 
     pub(crate) fn writer(&self, id: Uuid) -> String {
         format!("{}:{id}", self.prefix)
+    }
+}
+
+/// The names of what is kept aside.
+pub(crate) struct AsideKeys {
+    pub(crate) dues: String,
+    pub(crate) claims: String,
+    pub(crate) said: String,
+    pub(crate) copies: String,
+}
+
+impl AsideKeys {
+    pub(crate) fn new(of: impl Fn(&str) -> String) -> Self {
+        Self {
+            dues: of("aside"),
+            claims: of("claimed"),
+            said: of("said"),
+            copies: of("copies"),
+        }
     }
 }

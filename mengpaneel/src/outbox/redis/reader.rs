@@ -11,12 +11,13 @@ use redis::{Cmd, FromRedisValue, cmd};
 use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, timeout};
 
-use super::scripts::{BURY, FORGET, WAKE};
-use super::{Keys, asides};
-use crate::clock::now_ms;
-use crate::log_text::one_line;
-use crate::outbox::link::{Link, Trouble};
-use crate::outbox::taken::{Found, Taken};
+use crate::error::log_text::one_line;
+use crate::id::now_ms;
+use crate::outbox::leased::{Found, Taken};
+use crate::outbox::redis::connection::{Link, Trouble};
+use crate::outbox::redis::fallback;
+use crate::outbox::redis::keys::Keys;
+use crate::outbox::redis::scripts::{BURY, FORGET, WAKE};
 use crate::outbox::{LeaseId, OutboxError};
 
 /// How long Redis is asked to wait for a record.
@@ -142,7 +143,7 @@ impl Reader {
         }
         if turn.next_aside.is_none_or(|at| Instant::now() >= at) {
             turn.next_aside = Some(Instant::now() + WAIT);
-            let is_stuck = match asides::wake(&self.link, &self.keys).await {
+            let is_stuck = match fallback::wake(&self.link, &self.keys).await {
                 Ok(()) => None,
                 // A Redis that is full adds nothing; what it has is to be delivered all the same.
                 Err(Trouble::Refused(why)) => Some(why),

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 
 use redis::{FromRedisValue, Script};
 
-use crate::outbox::link::{Link, Trouble};
+use crate::outbox::redis::connection::{Link, Trouble};
+
+/// Most records per call of a script: Redis runs one script at a time.
+pub(crate) const MAX_PER_CALL: usize = 1_000;
 
 /// A script, by its text.
 pub(crate) struct Text {

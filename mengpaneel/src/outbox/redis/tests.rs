@@ -1,15 +1,22 @@
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use redis::cmd;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use uuid::Uuid;
 
-use super::*;
 use crate::call::{Call, Calls, Method};
 use crate::outbox::conformance;
-use crate::outbox::redis_server::Server;
-use crate::visitor::Visitor;
+use crate::outbox::redis::connection::{Link, Server as Address};
+use crate::outbox::redis::engine::{PATIENCE, Redis};
+use crate::outbox::redis::test_server::Server;
+use crate::outbox::{Lease, LeaseId, Outbox};
+use crate::record::envelope::Parcel;
+use crate::record::visitor::Visitor;
 
 fn parcel(method: Method, name: &str) -> Parcel {
     let call = Call::new(method, vec![json!(name)]);
@@ -76,7 +83,7 @@ async fn it_holds_what_every_durable_outbox_must() {
 async fn a_cluster_is_an_outbox_too() {
     let server = Server::start(&["--cluster-enabled", "yes"]);
     let node = Link::new(
-        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        Address::at(&server.url(), PATIENCE, None).unwrap(),
         PATIENCE,
     );
     node.ask::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383))
@@ -189,7 +196,7 @@ async fn dead_letters_are_put_back_within_the_bound_and_unreadable_ones_stay() {
     let outbox = Redis::at(server.url()).max_records(1);
     outbox.open().unwrap();
     let node = Link::new(
-        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        Address::at(&server.url(), PATIENCE, None).unwrap(),
         PATIENCE,
     );
     let broken = cmd("XADD")
@@ -306,10 +313,7 @@ async fn address_of(target: Arc<AtomicU16>) -> String {
 }
 
 async fn replicate(of: &Server, from: &Server) {
-    let node = Link::new(
-        super::Server::at(&of.url(), PATIENCE, None).unwrap(),
-        PATIENCE,
-    );
+    let node = Link::new(Address::at(&of.url(), PATIENCE, None).unwrap(), PATIENCE);
     node.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(from.port()))
         .await
         .unwrap();
@@ -324,7 +328,7 @@ async fn replicate(of: &Server, from: &Server) {
 
 async fn promote(server: &Server) {
     let node = Link::new(
-        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        Address::at(&server.url(), PATIENCE, None).unwrap(),
         PATIENCE,
     );
     node.ask::<()>(cmd("REPLICAOF").arg("NO").arg("ONE"))
@@ -342,10 +346,7 @@ async fn a_failover_behind_one_address_is_followed_at_once() {
     assert_eq!(names(&lease_all(&outbox, 1).await), ["before"]);
     append(&outbox, "waits").await;
     // `WAIT` would wait for the writes of its own connection only.
-    let node = Link::new(
-        super::Server::at(&new.url(), PATIENCE, None).unwrap(),
-        PATIENCE,
-    );
+    let node = Link::new(Address::at(&new.url(), PATIENCE, None).unwrap(), PATIENCE);
     while node
         .ask::<usize>(cmd("XLEN").arg("{mengpaneel}:calls"))
         .await
@@ -407,7 +408,7 @@ async fn what_would_count_twice_is_not_handed_back_while_nobody_knows_whether_it
     append(&outbox, "a").await;
     // Takes the command, and answers after the patience of whoever asks.
     let node = Link::new(
-        super::Server::at(&server.url(), PATIENCE, None).unwrap(),
+        Address::at(&server.url(), PATIENCE, None).unwrap(),
         PATIENCE,
     );
     node.ask::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE"))

@@ -8,9 +8,9 @@ use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::Keys;
-use super::scripts::APPEND;
-use crate::outbox::link::{Intake, Link, Trouble};
+use crate::outbox::redis::connection::{Intake, Link, Trouble};
+use crate::outbox::redis::keys::Keys;
+use crate::outbox::redis::scripts::APPEND;
 
 /// As many records share one script at most.
 const MAX_GROUP: usize = 500;

@@ -15,12 +15,12 @@ use redis::{Pipeline, RedisError};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::link::{Intake, Link, Server, Trouble};
-use super::{Declined, Lease, LeaseId, Outbox, OutboxError};
-use crate::clock::now_ms;
-use crate::log_text::redacted_url;
-use crate::parcel::Parcel;
-use crate::server::Interpreter;
+use crate::error::log_text::redacted_url;
+use crate::id::now_ms;
+use crate::outbox::redis::connection::{Intake, Link, Server, Trouble};
+use crate::outbox::{Declined, Lease, LeaseId, Outbox, OutboxError};
+use crate::record::envelope::Parcel;
+use crate::translate::interpreter::Interpreter;
 
 /// How long Redis may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::outbox::redis_server::Server as Running;
-use crate::visitor::Visitor;
+use crate::outbox::redis::test_server::Server as Running;
+use crate::record::visitor::Visitor;
 
 fn parcel(calls: Value) -> Parcel {
     Parcel::new(Visitor::default(), serde_json::from_value(calls).unwrap())
@@ -198,7 +198,8 @@ fn a_queue_that_cannot_be_is_refused_when_it_is_opened() {
         .unwrap_err();
     assert!(cluster.to_string().contains("Cluster"), "{cluster}");
     assert!(Sidekiq::at("redis://127.0.0.1/").queue("").open().is_err());
-    let builder = crate::Mengpaneel::builder("token").outbox(Sidekiq::at("redis://127.0.0.1/"));
+    let builder =
+        crate::mengpaneel::Mengpaneel::builder("token").outbox(Sidekiq::at("redis://127.0.0.1/"));
     let error = builder.before_send(|_| true).build().unwrap_err();
     assert!(error.to_string().contains("before_send"), "{error}");
 }

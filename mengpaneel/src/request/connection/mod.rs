@@ -13,8 +13,9 @@ use std::net::IpAddr;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-use super::proxies::{ProxyHeaders, TrustedProxies};
-use super::{forwarded, headers};
+use crate::request::proxy_chain::{Chain, Report, address, scheme};
+use crate::request::{forwarded, headers};
+use crate::settings::proxies::{ProxyHeaders, TrustedProxies};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -30,26 +31,6 @@ pub(crate) struct Connection {
     pub scheme: &'static str,
     /// Host and port that were asked for. `None` where they are missing or malformed.
     pub host: Option<String>,
-}
-
-/// Report of one proxy about the request that it received.
-#[derive(Debug, Default)]
-pub(crate) struct Report<'a> {
-    /// Host, with or without a port.
-    pub host: Option<Cow<'a, str>>,
-    /// Scheme.
-    pub scheme: Option<&'static str>,
-    /// Port.
-    pub port: Option<u16>,
-}
-
-/// Reports of the proxies, the one nearest to the application first.
-#[derive(Debug, Default)]
-pub(crate) struct Chain<'a> {
-    /// The address of each proxy's peer; `None` for one that is hidden or malformed.
-    pub peers: Vec<Option<IpAddr>>,
-    /// Scheme and host that each reports.
-    pub reports: Vec<Report<'a>>,
 }
 
 impl Connection {
@@ -126,41 +107,6 @@ fn x_forwarded(all: &HeaderMap) -> Chain<'_> {
         peers,
         reports: reports.collect(),
     }
-}
-
-/// Returns the scheme of that name; `ws` and `wss` are those of a page's sockets.
-pub(crate) fn scheme(name: &str) -> Option<&'static str> {
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
-    if is("https") || is("wss") {
-        Some("https")
-    } else if is("http") || is("ws") {
-        Some("http")
-    } else {
-        None
-    }
-}
-
-/// Returns the canonical form of an address with or without quotes, brackets, zone and port; `None`
-/// for `unknown`, an obfuscated identifier such as `_hidden`, and anything else.
-pub(crate) fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim_matches('"').trim();
-    let is_port =
-        |port: &str| port.starts_with('_') || port.bytes().all(|byte| byte.is_ascii_digit());
-    let bare = if let Some(rest) = text.strip_prefix('[') {
-        let (inside, after) = rest.split_once(']')?;
-        let is_end = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
-        is_end.then_some(inside)?
-    } else {
-        match text.split_once(':') {
-            Some((address, port)) if is_port(port) => address,
-            _ => text,
-        }
-    };
-    let without_zone = bare.split_once('%').map_or(bare, |(address, _)| address);
-    without_zone
-        .parse::<IpAddr>()
-        .ok()
-        .map(|address| address.to_canonical())
 }
 
 /// Returns the host of the request itself. The authority of its target comes first (RFC 9112,

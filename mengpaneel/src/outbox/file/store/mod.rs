@@ -1,5 +1,7 @@
 //! The store: one file and what is remembered of it, for the one thread that has it.
 
+pub(crate) mod dead_letters;
+pub(crate) mod fallback;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -7,17 +9,15 @@ use std::time::Instant;
 use redb::Database;
 use uuid::Uuid;
 
-use super::asides::Asides;
-use super::error::{FileError, guarded};
-use super::order::{Bounds, Change, Changed};
-use super::place;
-use super::tables::{self, Past, Size, Tables};
-use crate::log_text::one_line;
-use crate::outbox::taken::{Found, Taken};
+use crate::error::log_text::one_line;
+use crate::outbox::file::command::{Bounds, Change, Changed};
+use crate::outbox::file::error::{FileError, guarded};
+use crate::outbox::file::fallback_index::Asides;
+use crate::outbox::file::lock;
+use crate::outbox::file::tables;
+use crate::outbox::file::tables::{Past, Size, Tables};
+use crate::outbox::leased::{Found, Taken};
 use crate::outbox::{Lease, LeaseId, record};
-
-mod dead;
-mod kept;
 
 /// A record that was abandoned as often is handed out alone.
 const ALONE: u32 = 2;
@@ -308,7 +308,7 @@ fn reopened<'d>(
 ) -> Result<&'d Database, FileError> {
     let opened = match database.take() {
         Some(database) => database,
-        None => place::open(path)?,
+        None => lock::open(path)?,
     };
     Ok(database.insert(opened))
 }

@@ -8,11 +8,12 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::call::value::Seen;
 use crate::call::{Call, Calls, Method, Mode};
-use crate::js_options::Omitted;
-use crate::parcel::Parcel;
-use crate::server::{Endpoint, Interpreter, Message};
-use crate::written::Seen;
+use crate::record::envelope::Parcel;
+use crate::settings::js_options::Omitted;
+use crate::translate::interpreter::Interpreter;
+use crate::translate::message::{Endpoint, Message};
 
 /// The class of the gem's worker.
 const CLASS: &str = "Mengpaneel::Strategy::AsyncServerSide::Worker";

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::visitor::Visitor;
+use crate::record::visitor::Visitor;
 
 const DEVICE: &str =
     "%7B%22distinct_id%22%3A%22%24device%3Ad1%22%2C%22%24device_id%22%3A%22d1%22%7D";

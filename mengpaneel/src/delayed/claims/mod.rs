@@ -1,0 +1,281 @@
+//! Claims: the exclusive right of one request to replay a delayed payload.
+//!
+//! Two tabs that send one cookie bring one payload twice. The second tab drops its copy, unless the
+//! response that carried the first copy was never sent. A payload that no request brings back (the
+//! visitor left, another redirect overwrote the cookie) has a fallback copy here.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::record::envelope::Parcel;
+
+/// Number of payloads that are remembered; the oldest are forgotten first.
+const CAPACITY: usize = 65_536;
+/// Time for which another process counts as running after a payload of it was seen.
+const SIBLING_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// Called when a claim ends on a payload whose fallback copy is in the outbox, with `true` if the
+/// calls were sent.
+pub(crate) type OnFinish = Box<dyn Fn(Uuid, bool) + Send + Sync>;
+
+/// State of the recent payloads of one `Mengpaneel`. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Claims(Arc<Inner>);
+
+struct Inner {
+    table: Mutex<Table>,
+    /// Most fallback copies in memory.
+    max_copies: usize,
+    on_finish: Option<OnFinish>,
+    /// A payload ID made after this one, and not known here, comes from another process.
+    started: Uuid,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    payloads: HashMap<Uuid, PayloadState>,
+    order: VecDeque<Uuid>,
+    copies: usize,
+    sibling_seen: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum PayloadState {
+    /// In a carrier cookie, or released by the request that claimed it.
+    Pending(FallbackCopy),
+    /// Claimed by a request whose response is not sent yet.
+    Claimed(FallbackCopy),
+    /// The calls were sent.
+    Done,
+}
+
+/// Fallback copy in memory. `None` without room, or where the outbox has the copy.
+type FallbackCopy = Option<Box<Parcel>>;
+
+/// Reason why a payload cannot be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimError {
+    /// Another request holds the payload and may still fail.
+    HeldElsewhere,
+    /// The calls were already sent.
+    Done,
+}
+
+/// State of a fallback copy when its time is over.
+#[derive(Debug)]
+pub(crate) enum Expiry {
+    /// No request claimed the payload: the server delivers this copy.
+    Deliver(Box<Parcel>),
+    /// A request holds the payload and may still fail.
+    InUse,
+    /// Nothing is left to deliver.
+    Done,
+}
+
+impl Claims {
+    /// Creates an empty table for up to `max_copies` fallback copies in memory. `on_finish` is
+    /// called for payloads whose copy is in the outbox.
+    pub(crate) fn new(max_copies: usize, on_finish: Option<OnFinish>) -> Self {
+        Self(Arc::new(Inner {
+            table: Mutex::default(),
+            max_copies,
+            on_finish,
+            started: Uuid::now_v7(),
+        }))
+    }
+
+    /// Adds a payload whose fallback copy is in the outbox.
+    pub(crate) fn track_remote(&self, id: Uuid) {
+        self.lock().insert(id, PayloadState::Pending(None));
+    }
+
+    /// Adds a payload with its fallback copy. Returns `false` if there was no room for the copy.
+    pub(crate) fn insert(&self, copy: Parcel) -> bool {
+        let mut table = self.lock();
+        let has_room = table.copies < self.0.max_copies;
+        table.copies += usize::from(has_room);
+        let id = copy.id;
+        table.insert(id, PayloadState::Pending(has_room.then(|| Box::new(copy))));
+        has_room
+    }
+
+    /// Claims a payload that a request brought.
+    ///
+    /// # Errors
+    /// [`ClaimError`] if another request holds the payload or has sent its calls.
+    pub(crate) fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
+        let mut table = self.lock();
+        match table.payloads.get_mut(&id) {
+            Some(PayloadState::Done) => return Err(ClaimError::Done),
+            Some(PayloadState::Claimed(_)) => return Err(ClaimError::HeldElsewhere),
+            Some(pending) => {
+                let copy = pending.take_copy();
+                *pending = PayloadState::Claimed(copy);
+            }
+            None => {
+                if id.get_version_num() == 7 && id > self.0.started {
+                    table.sibling_seen = Some(Instant::now());
+                }
+                table.insert(id, PayloadState::Claimed(None));
+            }
+        }
+        Ok(Claim {
+            claims: self.clone(),
+            ids: vec![id],
+            remote: Vec::new(),
+            is_committed: false,
+        })
+    }
+
+    /// Takes the fallback copy of a payload that was not claimed in time. A later claim finds the
+    /// payload done.
+    pub(crate) fn expire(&self, id: Uuid) -> Expiry {
+        let mut table = self.lock();
+        let copy = match table.payloads.get_mut(&id) {
+            Some(PayloadState::Claimed(Some(_))) => return Expiry::InUse,
+            Some(pending @ PayloadState::Pending(Some(_))) => pending.mark_done(),
+            _ => None,
+        };
+        table.copies -= usize::from(copy.is_some());
+        let is_alone = table
+            .sibling_seen
+            .is_none_or(|seen| seen.elapsed() > SIBLING_TTL);
+        let copy = match copy {
+            Some(copy) if is_alone => Some(copy),
+            // Another process may replay the same payload.
+            Some(copy) => copy.retain_deduplicable().map(Box::new),
+            None => None,
+        };
+        copy.map_or(Expiry::Done, Expiry::Deliver)
+    }
+
+    /// Takes all fallback copies at shutdown, without the calls that would count twice if the next
+    /// process replays the payload.
+    pub(crate) fn drain(&self) -> Vec<Parcel> {
+        let mut table = self.lock();
+        table.copies = 0;
+        let copies: Vec<_> = table
+            .payloads
+            .values_mut()
+            .filter_map(PayloadState::take_copy)
+            .collect();
+        drop(table);
+        copies
+            .into_iter()
+            .filter_map(|copy| copy.retain_deduplicable())
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn insert(&mut self, id: Uuid, state: PayloadState) {
+        self.payloads.insert(id, state);
+        self.order.push_back(id);
+        if self.order.len() > CAPACITY
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(mut forgotten) = self.payloads.remove(&oldest)
+        {
+            self.copies -= usize::from(forgotten.take_copy().is_some());
+        }
+    }
+
+    /// Ends a claim: the calls were sent, or the payload is pending again.
+    fn finish(&mut self, id: Uuid, is_sent: bool) {
+        let Some(state) = self.payloads.get_mut(&id) else {
+            return;
+        };
+        if is_sent {
+            let copy = state.mark_done();
+            self.copies -= usize::from(copy.is_some());
+        } else {
+            let copy = state.take_copy();
+            *state = PayloadState::Pending(copy);
+        }
+    }
+}
+
+impl PayloadState {
+    fn take_copy(&mut self) -> FallbackCopy {
+        match self {
+            Self::Pending(copy) | Self::Claimed(copy) => copy.take(),
+            Self::Done => None,
+        }
+    }
+
+    fn mark_done(&mut self) -> FallbackCopy {
+        let copy = self.take_copy();
+        *self = Self::Done;
+        copy
+    }
+}
+
+/// Claim on one or more payloads. Dropped before [`commit`](Self::commit), it releases them.
+#[derive(Debug)]
+#[must_use = "a claim that is dropped releases its payloads"]
+pub(crate) struct Claim {
+    claims: Claims,
+    ids: Vec<Uuid>,
+    /// Those of the payloads whose fallback copy is claimed in the outbox too.
+    remote: Vec<Uuid>,
+    is_committed: bool,
+}
+
+impl Claim {
+    /// Joins two claims into one.
+    pub(crate) fn join(first: Option<Self>, mut second: Self) -> Self {
+        if let Some(mut first) = first {
+            second.ids.append(&mut first.ids);
+            second.remote.append(&mut first.remote);
+        }
+        second
+    }
+
+    /// Notes that the outbox's copy of a payload is claimed too, and must be finished there.
+    pub(crate) fn finish_remote(&mut self, id: Uuid) {
+        self.remote.push(id);
+    }
+
+    /// Removes one payload: another process holds it and may still fail, or has sent its calls.
+    pub(crate) fn forget(&mut self, id: Uuid, error: ClaimError) {
+        self.ids.retain(|own| *own != id);
+        self.claims.lock().finish(id, error == ClaimError::Done);
+    }
+
+    /// Marks the calls as sent: later copies of the payloads are dropped.
+    pub(crate) fn commit(mut self) {
+        self.is_committed = true;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut table = self.claims.lock();
+        for id in &self.ids {
+            table.finish(*id, self.is_committed);
+        }
+        drop(table);
+        if let Some(on_finish) = &self.claims.0.on_finish {
+            self.remote
+                .iter()
+                .for_each(|id| on_finish(*id, self.is_committed));
+        }
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claims")
+            .field("max_copies", &self.max_copies)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Fallback copies of delayed calls: delivered by the server if no page claims the calls in time.
+//!
+//! A copy is in the outbox if the outbox outlives the process, otherwise in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+use crate::delayed::claims::{Claim, ClaimError, Claims, Expiry};
+use crate::deliver::dispatcher::Post;
+use crate::deliver::http::retry::Backoff;
+use crate::id::now_ms;
+use crate::outbox::fallback::CLAIM;
+use crate::outbox::{Aside, Outbox};
+use crate::record::envelope::Parcel;
+
+/// Longest time that a response waits for the outbox to store or claim a copy.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// First delay before the outbox is told again that calls were sent.
+const MIN_FINISH_BACKOFF: Duration = Duration::from_millis(200);
+
+/// Most copies that wait at once for the outbox to record that their calls were sent.
+const MAX_FINISHING: usize = 10_000;
+
+/// Fallback copies of one `Mengpaneel`, and the claims on their payloads.
+#[derive(Debug)]
+pub(crate) struct Fallback {
+    claims: Claims,
+    dispatcher: Arc<Post>,
+}
+
+impl Fallback {
+    /// Creates the table for up to `max_copies` copies in memory.
+    pub(crate) fn new(dispatcher: &Arc<Post>, max_copies: usize) -> Self {
+        // Timers on the delivery thread hold the claims: a strong reference would keep it alive.
+        let weak = Arc::downgrade(dispatcher);
+        let permits = Arc::new(Semaphore::new(MAX_FINISHING));
+        let on_finish = Box::new(move |id, is_sent| {
+            if let Some(dispatcher) = weak.upgrade() {
+                finish_remote(dispatcher, Arc::clone(&permits), id, is_sent);
+            }
+        });
+        Self {
+            claims: Claims::new(max_copies, Some(on_finish)),
+            dispatcher: Arc::clone(dispatcher),
+        }
+    }
+
+    /// Stores a copy, which the server delivers unless a page claims the payload within `after`.
+    ///
+    /// Waits half a second at most. If dropped, or after that time, storing goes on.
+    pub(crate) async fn schedule(&self, copy: Parcel, after: Duration) {
+        let Some(outbox) = self.dispatcher.durable_outbox() else {
+            return schedule_in_memory(&self.dispatcher, &self.claims, copy, after);
+        };
+        self.claims.track_remote(copy.id);
+        let (dispatcher, claims) = (Arc::clone(&self.dispatcher), self.claims.clone());
+        let stored = self.dispatcher.go_on(async move {
+            if let Err(declined) = outbox.keep_aside(copy, after).await {
+                tracing::debug!(target: "mengpaneel", reason = declined.reason, "the outbox did not store a fallback copy; it is kept in memory");
+                schedule_in_memory(&dispatcher, &claims, *declined.parcel, after);
+            }
+        });
+        drop(timeout(TIMEOUT, stored).await);
+    }
+
+    /// Claims a payload in this process and, where the outbox outlives the process, against other
+    /// processes and the worker. If the outbox does not answer, the claim of this process counts.
+    ///
+    /// # Errors
+    /// [`ClaimError`] if somebody else holds the payload or has sent its calls.
+    pub(crate) async fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
+        let mut claim = self.claims.claim(id)?;
+        let error = match self.claim_remote(id).await {
+            Aside::Yours | Aside::Unknown => {
+                claim.finish_remote(id);
+                return Ok(claim);
+            }
+            Aside::Elsewhere => ClaimError::HeldElsewhere,
+            Aside::Said => ClaimError::Done,
+        };
+        claim.forget(id, error);
+        Err(error)
+    }
+
+    async fn claim_remote(&self, id: Uuid) -> Aside {
+        let Some(outbox) = self.dispatcher.durable_outbox() else {
+            return Aside::Unknown;
+        };
+        let error = match timeout(TIMEOUT, outbox.claim(id)).await {
+            Ok(Ok(result)) => return result,
+            Ok(Err(error)) => error.to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        tracing::debug!(target: "mengpaneel", %id, error, "the outbox did not answer a claim on delayed calls; this process replays them");
+        Aside::Unknown
+    }
+
+    /// Enqueues the copies in memory: after a shutdown no timer would.
+    pub(crate) fn enqueue_all(&self) {
+        for copy in self.claims.drain() {
+            self.dispatcher.hand_over(copy);
+        }
+    }
+}
+
+fn schedule_in_memory(dispatcher: &Arc<Post>, claims: &Claims, copy: Parcel, after: Duration) {
+    let id = copy.id;
+    if !claims.insert(copy) {
+        return;
+    }
+    let (weak, claims) = (Arc::downgrade(dispatcher), claims.clone());
+    dispatcher.spawn_untracked(async move {
+        loop {
+            sleep(after).await;
+            let Some(dispatcher) = weak.upgrade() else {
+                return;
+            };
+            match claims.expire(id) {
+                Expiry::Deliver(copy) => return dispatcher.hand_over(*copy),
+                Expiry::InUse => {}
+                Expiry::Done => return,
+            }
+        }
+    });
+}
+
+/// Ends a claim in the outbox: the copy is removed, or due again.
+fn finish_remote(dispatcher: Arc<Post>, permits: Arc<Semaphore>, id: Uuid, is_sent: bool) {
+    let Some(outbox) = dispatcher.durable_outbox() else {
+        return;
+    };
+    let retry = Arc::clone(&dispatcher);
+    drop(dispatcher.go_on(async move {
+        // A copy that was released is due again without this.
+        if outbox.settle(id, is_sent).await.is_err() && is_sent {
+            let dispatcher = Arc::clone(&retry);
+            retry.spawn_untracked(async move {
+                retry_finish(&dispatcher, &permits, &*outbox, id).await;
+            });
+        }
+    }));
+}
+
+/// Records in the outbox that calls were sent, for as long as the claim holds: after that the
+/// worker delivers the copy. Neither deliveries nor a shutdown wait for this.
+async fn retry_finish(dispatcher: &Post, permits: &Semaphore, outbox: &dyn Outbox, id: Uuid) {
+    let until = Instant::now() + CLAIM;
+    let mut backoff = Backoff::between(MIN_FINISH_BACKOFF, CLAIM / 4, now_ms());
+    if let Ok(_permit) = permits.try_acquire() {
+        while Instant::now() < until && !dispatcher.is_closed() {
+            sleep(backoff.after(None)).await;
+            if outbox.settle(id, true).await.is_ok() {
+                return;
+            }
+        }
+    }
+    tracing::debug!(target: "mengpaneel", %id, "could not record that delayed calls were sent; the outbox will deliver them again");
+}

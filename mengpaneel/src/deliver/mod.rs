@@ -1,0 +1,14 @@
+//! Delivery by the server: a thread of its own takes records out of the outbox, translates their
+//! calls, and sends the messages to Mixpanel.
+
+pub(crate) mod batch;
+pub(crate) mod circuit_breaker;
+pub(crate) mod dispatcher;
+pub(crate) mod flush_timeout;
+pub(crate) mod http;
+pub(crate) mod partitions;
+pub(crate) mod profile_dedup;
+pub(crate) mod retry_wait;
+pub(crate) mod sender;
+pub(crate) mod shutdown;
+pub(crate) mod worker;

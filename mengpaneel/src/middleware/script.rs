@@ -1,0 +1,161 @@
+//! `mengpaneel.js`, served by the application itself.
+
+use std::fmt::{self, Write as _};
+
+use actix_web::dev::{AppService, HttpServiceFactory};
+use actix_web::http::header::{self, ContentType};
+use actix_web::mime::TEXT_JAVASCRIPT;
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256, Sha384};
+
+const SOURCE: &str = include_str!("../mengpaneel.js");
+const PLAIN: &str = "/mengpaneel.js";
+
+/// `mengpaneel.js` as a service: it marks a page's own requests as capable, and runs the calls that
+/// their answers bring. At `/mengpaneel.js`, and at a hashed name that may be kept for ever.
+///
+/// ```
+/// use actix_web::App;
+///
+/// let script = mengpaneel::script();
+/// let tag = script.tag(); // for the page's templates
+/// assert!(tag.contains("integrity="));
+/// let app = App::new().service(script);
+/// # let _ = app;
+/// ```
+pub fn script() -> Script {
+    let name: String = format!("{:x}", Sha256::digest(SOURCE))
+        .chars()
+        .take(16)
+        .collect();
+    Script {
+        path: format!("/mengpaneel-{name}.js"),
+        integrity: format!("sha384-{}", STANDARD.encode(Sha384::digest(SOURCE))),
+    }
+}
+
+/// What [`script`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    path: String,
+    integrity: String,
+}
+
+impl Script {
+    /// The hashed path, under which the file never changes: `/mengpaneel-0123456789abcdef.js`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The file's integrity value: `sha384-…`.
+    pub fn integrity(&self) -> &str {
+        &self.integrity
+    }
+
+    /// Script element that loads the file. A Content-Security-Policy must list `'self'` for it.
+    pub fn tag(&self) -> String {
+        format!(
+            "<script src=\"{}\" integrity=\"{}\"></script>",
+            self.path, self.integrity
+        )
+    }
+
+    /// Script element that loads the file under a Content-Security-Policy with this nonce, the
+    /// value without `nonce-`.
+    ///
+    /// ```
+    /// let tag = mengpaneel::script().tag_with_nonce("c2VjcmV0");
+    /// assert!(tag.contains(r#" nonce="c2VjcmV0""#));
+    /// ```
+    pub fn tag_with_nonce(&self, nonce: &str) -> String {
+        let (path, integrity, nonce) = (&self.path, &self.integrity, EscapedAttribute(nonce));
+        format!("<script src=\"{path}\" integrity=\"{integrity}\" nonce=\"{nonce}\"></script>")
+    }
+}
+
+/// Text in a double-quoted attribute of HTML.
+struct EscapedAttribute<'a>(&'a str);
+
+impl fmt::Display for EscapedAttribute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '"' => f.write_str("&quot;"),
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            c => f.write_char(c),
+        })
+    }
+}
+
+impl HttpServiceFactory for Script {
+    fn register(self, config: &mut AppService) {
+        let paths = [PLAIN.to_owned(), self.path];
+        let routes = [web::get(), web::head()].map(|route| route.to(serve));
+        let resource = web::resource(paths).name("mengpaneel.js");
+        routes
+            .into_iter()
+            .fold(resource, actix_web::Resource::route)
+            .register(config);
+    }
+}
+
+async fn serve(request: HttpRequest) -> HttpResponse {
+    let cache = if request.path().ends_with(PLAIN) {
+        "public, max-age=600"
+    } else {
+        "public, max-age=31536000, immutable"
+    };
+    HttpResponse::Ok()
+        .content_type(ContentType(TEXT_JAVASCRIPT))
+        .insert_header((header::CACHE_CONTROL, cache))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(SOURCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::http::Method;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+
+    use super::*;
+
+    #[test]
+    fn nonce_cannot_end_its_attribute() {
+        let tag = script().tag_with_nonce("a\"><b&");
+        assert!(
+            tag.ends_with(" nonce=\"a&quot;>&lt;b&amp;\"></script>"),
+            "{tag}"
+        );
+    }
+
+    #[actix_web::test]
+    async fn the_hashed_name_may_be_kept_for_ever_and_the_plain_one_not() {
+        let app = init_service(App::new().service(script())).await;
+        for (path, cache) in [
+            (script().path().to_owned(), "immutable"),
+            (PLAIN.to_owned(), "max-age=600"),
+        ] {
+            let answer = call_service(&app, TestRequest::get().uri(&path).to_request()).await;
+            let kept = answer
+                .headers()
+                .get(header::CACHE_CONTROL)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            assert!(kept.contains(cache), "{path}: {kept}");
+            assert_eq!(read_body(answer).await, SOURCE);
+            let head = TestRequest::default()
+                .method(Method::HEAD)
+                .uri(&path)
+                .to_request();
+            assert!(
+                call_service(&app, head).await.status().is_success(),
+                "HEAD {path}"
+            );
+        }
+    }
+}

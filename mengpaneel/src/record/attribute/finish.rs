@@ -1,0 +1,241 @@
+//! The end of a function that is not async itself, decided by the type of what it returned.
+//!
+//! A future ends the function when it is ready, not when it is returned. Method lookup takes the
+//! first implementation below that fits; each stands one reference nearer to the receiver than the
+//! next, as in [`outcome`](super::outcome).
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use pin_project_lite::pin_project;
+use tokio::task::JoinHandle;
+
+use crate::record::attribute::Frame;
+use crate::record::attribute::outcome::{Outcome, Probe};
+
+/// Ends a frame with what the function returned, and gives that back.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __finished {
+    ($frame:ident, $returned:ident: $ty:ty) => {{
+        use $crate::__private::finish::{
+            AsFuture as _, AsOtherFuture as _, AsResponse as _, AsTask as _, AsValue as _,
+        };
+        // Where the value is of another type, the compiler says so, and need say no more.
+        (&&&&&$crate::__private::outcome::Probe::<$ty>::of(&$returned)).finish(
+            $frame,
+            $returned,
+            |returned| $crate::__private::ended!(returned),
+        )
+    }};
+}
+
+/// The same where the signature hides the type: any future can stand in for the one returned.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __finished_opaque {
+    ($frame:ident, $returned:ident) => {{
+        use $crate::__private::finish::{
+            AsBoxed as _, AsOpaque as _, AsResponse as _, AsTask as _, AsValue as _,
+        };
+        (&&&&&$crate::__private::outcome::Probe::of(&$returned)).finish(
+            $frame,
+            $returned,
+            |returned| $crate::__private::ended!(returned),
+        )
+    }};
+}
+
+/// A response, which is no future here even where its type can be awaited.
+pub trait AsResponse<R> {
+    /// Ends the frame.
+    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R) -> Outcome) -> R {
+        frame.end(outcome(&returned));
+        returned
+    }
+}
+
+impl AsResponse<HttpResponse> for &&&&Probe<HttpResponse> {}
+
+impl AsResponse<HttpResponseBuilder> for &&&&Probe<HttpResponseBuilder> {}
+
+/// A task that runs by itself, whether anybody awaits its handle or not.
+pub trait AsTask<R> {
+    /// Ends the frame.
+    fn finish(&self, frame: Frame, returned: R, _: fn(&R) -> Outcome) -> R {
+        frame.end(Outcome::Returned);
+        returned
+    }
+}
+
+impl<T> AsTask<JoinHandle<T>> for &&&Probe<JoinHandle<T>> {}
+
+/// A future that can be handed on under its own type.
+pub trait AsFuture<R: EndsLater> {
+    /// Ends the frame when the future is ready.
+    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R::Output) -> Outcome) -> R {
+        returned.end_later(frame, outcome)
+    }
+}
+
+impl<R: EndsLater> AsFuture<R> for &&Probe<R> {}
+
+/// A future in a box that the signature hides.
+pub trait AsBoxed<F: Future> {
+    /// Ends the frame when the future is ready.
+    fn finish(
+        &self,
+        frame: Frame,
+        returned: Pin<Box<F>>,
+        outcome: fn(&F::Output) -> Outcome,
+    ) -> Pin<Box<Ending<Pin<Box<F>>>>> {
+        Box::pin(Ending::new(returned, frame, outcome))
+    }
+}
+
+impl<F: Future> AsBoxed<F> for &&Probe<Pin<Box<F>>> {}
+
+/// A future that the signature hides.
+pub trait AsOpaque<F: Future> {
+    /// Ends the frame when the future is ready.
+    fn finish(&self, frame: Frame, returned: F, outcome: fn(&F::Output) -> Outcome) -> Ending<F> {
+        Ending::new(returned, frame, outcome)
+    }
+}
+
+impl<F: Future> AsOpaque<F> for &Probe<F> {}
+
+/// A future of a type that nothing else can have.
+pub trait AsOtherFuture<R: Future> {
+    /// Fails to compile.
+    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R::Output) -> Outcome) -> R
+    where
+        R: EndsLater,
+    {
+        returned.end_later(frame, outcome)
+    }
+}
+
+impl<R: Future> AsOtherFuture<R> for &Probe<R> {}
+
+/// Anything else.
+pub trait AsValue<R> {
+    /// Ends the frame.
+    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R) -> Outcome) -> R {
+        frame.end(outcome(&returned));
+        returned
+    }
+}
+
+impl<R> AsValue<R> for Probe<R> {}
+
+/// A future that can end a frame and keep its type.
+#[diagnostic::on_unimplemented(
+    message = "mengpaneel's attributes cannot await a `{Self}` for the function that returns it",
+    label = "whether it succeeds cannot be told before it is handed on",
+    note = "return `impl Future`, `Pin<Box<dyn Future>>` (such as `LocalBoxFuture`) or `Ready`, or annotate the `async fn` \
+            that the future is made of"
+)]
+pub trait EndsLater: Future + Sized {
+    /// The same future, which ends `frame` when it is ready.
+    #[must_use]
+    fn end_later(self, frame: Frame, outcome: fn(&Self::Output) -> Outcome) -> Self;
+}
+
+macro_rules! ends_later_in_a_box {
+    ($($future:ty => $pack:expr),* $(,)?) => {$(
+        impl<'a, T: 'a> EndsLater for $future {
+            fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+                $pack(Ending::new(self, frame, outcome))
+            }
+        }
+    )*};
+}
+
+ends_later_in_a_box! {
+    Pin<Box<dyn Future<Output = T> + 'a>> => Box::pin,
+    Pin<Box<dyn Future<Output = T> + Send + 'a>> => Box::pin,
+    Pin<Box<dyn Future<Output = T> + Send + Sync + 'a>> => Box::pin,
+    Box<dyn Future<Output = T> + Unpin + 'a> => Box::new,
+    Box<dyn Future<Output = T> + Unpin + Send + 'a> => Box::new,
+    Box<dyn Future<Output = T> + Unpin + Send + Sync + 'a> => Box::new,
+}
+
+impl<T> EndsLater for Ready<T> {
+    fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+        let value = self.into_inner();
+        frame.end(outcome(&value));
+        ready(value)
+    }
+}
+
+impl<T> EndsLater for futures_util::future::Ready<T> {
+    fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+        let value = self.into_inner();
+        frame.end(outcome(&value));
+        futures_util::future::ready(value)
+    }
+}
+
+#[expect(deprecated, reason = "applications still return it")]
+impl<T> EndsLater for actix_utils::future::Ready<T> {
+    fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+        let value = self.into_inner();
+        frame.end(outcome(&value));
+        actix_utils::future::ready(value)
+    }
+}
+
+impl<A, B> EndsLater for futures_util::future::Either<A, B>
+where
+    A: EndsLater,
+    B: EndsLater<Output = A::Output>,
+{
+    fn end_later(self, frame: Frame, outcome: fn(&A::Output) -> Outcome) -> Self {
+        match self {
+            Self::Left(future) => Self::Left(future.end_later(frame, outcome)),
+            Self::Right(future) => Self::Right(future.end_later(frame, outcome)),
+        }
+    }
+}
+
+pin_project! {
+    /// A returned future that ends the frame of its function when it is ready.
+    #[derive(Debug)]
+    pub struct Ending<F: Future> {
+        #[pin]
+        future: F,
+        frame: Option<Frame>,
+        outcome: fn(&F::Output) -> Outcome,
+    }
+}
+
+impl<F: Future> Ending<F> {
+    fn new(future: F, frame: Frame, outcome: fn(&F::Output) -> Outcome) -> Self {
+        Self {
+            future,
+            frame: Some(frame),
+            outcome,
+        }
+    }
+}
+
+impl<F: Future> Future for Ending<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = match &*this.frame {
+            Some(frame) => frame.poll_in_mode(|| this.future.poll(context)),
+            None => this.future.poll(context),
+        };
+        if let Poll::Ready(value) = &polled
+            && let Some(frame) = this.frame.take()
+        {
+            frame.end((this.outcome)(value));
+        }
+        polled
+    }
+}

@@ -1,0 +1,215 @@
+//! The current recorder: which request, job or script the code that runs now belongs to.
+
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::call::Method;
+use crate::record::mixpanel::{Group, Id, Ids, Mixpanel, People};
+use crate::record::recorder::Observed;
+use crate::record::scope_registry;
+
+tokio::task_local! {
+    static CURRENT: Mixpanel;
+}
+
+/// The recorder of the request, job or script that this code runs in. Outside of any, one that
+/// records nothing; each place that tries is reported once to `on_error`.
+///
+/// ```
+/// assert!(!mengpaneel::current().is_recording());
+/// ```
+#[track_caller]
+pub fn current() -> Mixpanel {
+    let site = Location::caller();
+    try_current().map_or_else(Mixpanel::outside, |mixpanel| mixpanel.at(site))
+}
+
+/// The current recorder, or `None` outside of any scope.
+pub(crate) fn try_current() -> Option<Mixpanel> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+/// The observer of the current recorder: a test that wants to know what is recorded.
+pub(crate) fn observer() -> Option<Arc<Observed>> {
+    CURRENT
+        .try_with(|mixpanel| mixpanel.recorder()?.observer())
+        .ok()?
+}
+
+impl Mixpanel {
+    /// Runs `future` as part of the same request, job or script: what it records in free
+    /// functions and attributes goes where this handle's calls go. For spawned tasks, which do
+    /// not inherit it.
+    ///
+    /// ```
+    /// # async fn demo() {
+    /// let mixpanel = mengpaneel::current();
+    /// tokio::spawn(mixpanel.scope(async { mengpaneel::track("Mail Sent", ()) }));
+    /// # }
+    /// ```
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        CURRENT.scope(self.clone(), future)
+    }
+
+    /// As [`scope`](Self::scope), for code that is not async: the body of a `web::block`.
+    pub fn sync_scope<R>(&self, body: impl FnOnce() -> R) -> R {
+        CURRENT.sync_scope(self.clone(), body)
+    }
+}
+
+/// Recorder of the caller's scope. Outside of any scope, which is reported once for each call site,
+/// one that records nothing.
+#[track_caller]
+fn here(method: &Method) -> Mixpanel {
+    let site = Location::caller();
+    let Some(mixpanel) = try_current() else {
+        scope_registry::report(site, method);
+        return Mixpanel::detached();
+    };
+    mixpanel.at(site)
+}
+
+/// Records an event of the current request; see [`Mixpanel::track`].
+///
+/// ```
+/// mengpaneel::track("Sign In", ());
+/// mengpaneel::track("Buy", serde_json::json!({"Amount": 12.5}));
+/// ```
+#[track_caller]
+pub fn track(event: impl AsRef<str>, properties: impl Serialize) {
+    here(&Method::Track).track(event, properties);
+}
+
+/// Records a page view; see [`Mixpanel::track_pageview`].
+#[track_caller]
+pub fn track_pageview(properties: impl Serialize) {
+    here(&Method::TrackPageview).track_pageview(properties);
+}
+
+/// Records an event that belongs to groups; see [`Mixpanel::track_with_groups`].
+#[track_caller]
+pub fn track_with_groups(
+    event: impl AsRef<str>,
+    properties: impl Serialize,
+    groups: impl Serialize,
+) {
+    here(&Method::TrackWithGroups).track_with_groups(event, properties, groups);
+}
+
+/// Starts an event's clock; see [`Mixpanel::time_event`].
+#[track_caller]
+pub fn time_event(event: impl AsRef<str>) {
+    here(&Method::TimeEvent).time_event(event);
+}
+
+/// Says who is there; see [`Mixpanel::identify`].
+#[track_caller]
+pub fn identify(id: impl Id) {
+    here(&Method::Identify).identify(id);
+}
+
+/// Says that the visitor known so far is this user; see [`Mixpanel::alias`].
+#[track_caller]
+pub fn alias(alias: impl Id) {
+    here(&Method::Alias).alias(alias);
+}
+
+/// Forgets who was identified; see [`Mixpanel::reset`].
+#[track_caller]
+pub fn reset() {
+    here(&Method::Reset).reset();
+}
+
+/// Properties for every later event; see [`Mixpanel::register`].
+#[track_caller]
+pub fn register(properties: impl Serialize) {
+    here(&Method::Register).register(properties);
+}
+
+/// Properties for every later event, where there is none yet; see [`Mixpanel::register_once`].
+#[track_caller]
+pub fn register_once(properties: impl Serialize) {
+    here(&Method::RegisterOnce).register_once(properties);
+}
+
+/// A property that no longer goes with every event; see [`Mixpanel::unregister`].
+#[track_caller]
+pub fn unregister(property: impl AsRef<str>) {
+    here(&Method::Unregister).unregister(property);
+}
+
+/// The visitor belongs to this group, or these; see [`Mixpanel::set_group`].
+#[track_caller]
+pub fn set_group(key: impl AsRef<str>, ids: impl Ids) {
+    here(&Method::SetGroup).set_group(key, ids);
+}
+
+/// The visitor belongs to this group too; see [`Mixpanel::add_group`].
+#[track_caller]
+pub fn add_group(key: impl AsRef<str>, id: impl Id) {
+    here(&Method::AddGroup).add_group(key, id);
+}
+
+/// The visitor no longer belongs to this group; see [`Mixpanel::remove_group`].
+#[track_caller]
+pub fn remove_group(key: impl AsRef<str>, id: impl Id) {
+    here(&Method::RemoveGroup).remove_group(key, id);
+}
+
+/// No events of these names from here on; see [`Mixpanel::disable`].
+#[track_caller]
+pub fn disable<I: IntoIterator<Item: AsRef<str>>>(events: I) {
+    here(&Method::Disable).disable(events);
+}
+
+/// The profile of who is identified; see [`Mixpanel::people`].
+///
+/// ```
+/// mengpaneel::people().increment("Posts", 1);
+/// ```
+#[track_caller]
+pub fn people() -> People {
+    here(&Method::PeopleSet).people()
+}
+
+/// The profile of a group; see [`Mixpanel::get_group`].
+///
+/// ```
+/// mengpaneel::get_group("company", "acme").set(serde_json::json!({"Plan": "Pro"}));
+/// ```
+#[track_caller]
+pub fn get_group(key: impl AsRef<str>, id: impl Id) -> Group {
+    here(&Method::GroupSet).get_group(key, id)
+}
+
+/// Records setup in the place of all setup before it; see [`Mixpanel::setup`].
+///
+/// ```
+/// mengpaneel::setup(|mixpanel| mixpanel.identify(42));
+/// ```
+#[track_caller]
+pub fn setup(calls: impl FnOnce(&Mixpanel)) {
+    let mixpanel = here(&Method::Identify);
+    mixpanel.setup(|setup| setup.sync_scope(|| calls(setup)));
+}
+
+/// Records before setup; see [`Mixpanel::before_setup`].
+///
+/// ```
+/// mengpaneel::before_setup(|mixpanel| mixpanel.alias(42));
+/// ```
+#[track_caller]
+pub fn before_setup(calls: impl FnOnce(&Mixpanel)) {
+    let mixpanel = here(&Method::Alias);
+    mixpanel.before_setup(|before| before.sync_scope(|| calls(before)));
+}
+
+/// Records in tracking mode, inside a block of another; see [`Mixpanel::tracking`].
+#[track_caller]
+pub fn tracking(calls: impl FnOnce(&Mixpanel)) {
+    let mixpanel = here(&Method::Track);
+    mixpanel.tracking(|tracking| tracking.sync_scope(|| calls(tracking)));
+}

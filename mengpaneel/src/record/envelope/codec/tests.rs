@@ -1,0 +1,104 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::call::Calls;
+use crate::record::envelope::Parcel;
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,200}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map("\\PC{0,10}", inner, 0..6)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let other = Method::from_path(&["name_tag"]).unwrap();
+    let methods = prop::sample::select([Method::ALL, &[other]].concat());
+    let call = (methods, prop::collection::vec(values(), 0..4))
+        .prop_map(|(method, args)| Call::new(method, args));
+    prop::collection::vec(call, 0..4)
+}
+
+fn parcels() -> impl Strategy<Value = Parcel> {
+    let text = || prop::option::of("\\PC{0,200}");
+    let visitor = (
+        text(),
+        text(),
+        text(),
+        text(),
+        text(),
+        any::<bool>(),
+        text(),
+    )
+        .prop_map(
+            |(cookie, ip, user_agent, url, referrer, has_session, omitted)| Visitor {
+                cookie,
+                ip,
+                user_agent,
+                url,
+                referrer,
+                has_session,
+                omitted,
+            },
+        );
+    (visitor, calls(), calls(), calls(), calls(), any::<bool>()).prop_map(
+        |(visitor, context, before_setup, setup, tracking, via_server)| {
+            let calls = Calls {
+                before_setup,
+                setup,
+                tracking,
+            };
+            Parcel {
+                context,
+                via_server,
+                ..Parcel::new(visitor, calls)
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_parcel_comes_out_as_it_went_in(parcel in parcels()) {
+        let mut written = Vec::new();
+        write(&parcel, &mut written);
+        prop_assert!(is_whole(&written) && !is_whole(&written[..written.len() - 1]));
+        prop_assert_eq!(read(&written), Some(parcel));
+    }
+
+    #[test]
+    fn what_was_not_written_is_refused_and_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(!is_whole(&bytes) || read(&bytes).is_some());
+        let _ = read(&bytes);
+    }
+}
+
+#[test]
+fn it_is_small() {
+    let call = Call::new(
+        Method::Track,
+        vec![json!("Sign In"), json!({"Plan": "Pro", "Seats": 3})],
+    );
+    let parcel = Parcel::new(
+        Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    );
+    let mut written = Vec::new();
+    write(&parcel, &mut written);
+    assert!(written.len() < 80);
+}

@@ -1,0 +1,62 @@
+//! What stands at the begin of a compact parcel, as it is seen: without being taken.
+
+use crate::record::envelope::Parcel;
+use crate::record::visitor::Visitor;
+
+/// What a request says of who is there, as it is seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Visit<'a> {
+    pub cookie: Option<&'a str>,
+    pub ip: Option<&'a str>,
+    pub user_agent: Option<&'a str>,
+    pub url: Option<&'a str>,
+    pub referrer: Option<&'a str>,
+    pub has_session: bool,
+    pub via_server: bool,
+    /// As [`Visitor::omitted`].
+    pub omitted: Option<&'a str>,
+}
+
+impl<'a> Visit<'a> {
+    /// Of a parcel that was taken apart.
+    pub(crate) fn of(parcel: &'a Parcel) -> Self {
+        let visitor = &parcel.visitor;
+        Self {
+            cookie: visitor.cookie.as_deref(),
+            ip: visitor.ip.as_deref(),
+            user_agent: visitor.user_agent.as_deref(),
+            url: visitor.url.as_deref(),
+            referrer: visitor.referrer.as_deref(),
+            has_session: visitor.has_session,
+            via_server: parcel.via_server,
+            omitted: visitor.omitted.as_deref(),
+        }
+    }
+
+    /// As [`Visitor::is_machine`].
+    pub(crate) fn is_machine(&self) -> bool {
+        self.cookie.is_none() && !self.has_session
+    }
+
+    pub(crate) fn to_visitor(self) -> Visitor {
+        let Self {
+            cookie,
+            ip,
+            user_agent,
+            url,
+            referrer,
+            has_session,
+            omitted,
+            ..
+        } = self;
+        Visitor {
+            cookie: cookie.map(str::to_owned),
+            ip: ip.map(str::to_owned),
+            user_agent: user_agent.map(str::to_owned),
+            url: url.map(str::to_owned),
+            referrer: referrer.map(str::to_owned),
+            has_session,
+            omitted: omitted.map(str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The plan as a table, as Markdown, as JSON, and as schemas for Mixpanel's Lexicon.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::record::plan::{Annotation, Plan};
+
+const HEADINGS: [&str; 6] = ["What", "Properties", "Mode", "Route", "Function", "Place"];
+
+impl Plan {
+    /// As a table in Markdown.
+    pub fn to_markdown(&self) -> String {
+        let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let rule = "| --- ".repeat(HEADINGS.len()) + "|\n";
+        let rows = self
+            .iter()
+            .map(|annotation| row(&annotation.cells().map(|cell| cell.replace('|', "\\|"))));
+        row(&HEADINGS.map(str::to_owned)) + &rule + &rows.collect::<String>()
+    }
+
+    /// As JSON: an array of [annotations](Annotation).
+    pub fn to_json(&self) -> Value {
+        json!(self)
+    }
+
+    /// As the body of Mixpanel's `POST /api/app/projects/{id}/schemas`: one schema for each event,
+    /// with the properties that any annotation gives it. Types are not known, so none are claimed.
+    pub fn to_lexicon(&self) -> Value {
+        let mut events: BTreeMap<&str, (Map<String, Value>, Vec<&str>)> = BTreeMap::new();
+        for annotation in self.iter() {
+            let Some(event) = annotation
+                .event
+                .as_deref()
+                .filter(|event| !event.starts_with('{'))
+            else {
+                continue;
+            };
+            let (properties, functions) = events.entry(event).or_default();
+            let named = annotation
+                .properties
+                .iter()
+                .filter(|name| !name.starts_with("..") && !name.starts_with('{'));
+            properties.extend(named.map(|name| (name.clone(), json!({}))));
+            if !functions.contains(&annotation.function.as_str()) {
+                functions.push(&annotation.function);
+            }
+        }
+        let entries: Vec<_> = events
+            .into_iter()
+            .map(|(name, (properties, functions))| {
+                json!({
+                    "entityType": "event",
+                    "name": name,
+                    "schemaJson": {
+                        "$schema": "http://json-schema.org/draft-07/schema",
+                        "description": format!("Tracked by {}", functions.join(", ")),
+                        "additionalProperties": true,
+                        "properties": properties,
+                    },
+                })
+            })
+            .collect();
+        json!({"entries": entries, "truncate": false})
+    }
+}
+
+impl Annotation {
+    fn cells(&self) -> [String; 6] {
+        let what = match &self.event {
+            Some(event) => event.clone(),
+            None => format!("{}(…)", self.call),
+        };
+        let mode = match self.mode {
+            crate::call::Mode::BeforeSetup => "before_setup",
+            crate::call::Mode::Setup => "setup",
+            crate::call::Mode::Tracking => "tracking",
+        };
+        let mode = if self.via_server {
+            format!("{mode}, via server")
+        } else {
+            mode.to_owned()
+        };
+        let routes: Vec<_> = self.routes.iter().map(ToString::to_string).collect();
+        let place = format!("{}:{}", self.file, self.line);
+        [
+            what,
+            self.properties.join(", "),
+            mode,
+            routes.join(", "),
+            self.function.clone(),
+            place,
+        ]
+    }
+}
+
+/// A table, its columns as wide as they must be.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<_> = std::iter::once(HEADINGS.map(str::to_owned))
+            .chain(self.iter().map(Annotation::cells))
+            .collect();
+        let width = |column: usize| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        let widths: [usize; 6] = std::array::from_fn(width);
+        for row in &rows {
+            let cells: Vec<_> = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            writeln!(f, "{}", cells.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! The visitor: what a request says of who is there.
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::call::{Properties, is_blank, is_placeholder, is_placeholder_device, is_reserved};
+use crate::settings::Settings;
+
+/// What one request says of who is there, kept as it was sent and read only where it is needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Visitor {
+    /// The value of mixpanel-js's cookie, as the browser sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
+    /// The client's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The `User-Agent` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The full URL that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The `Referer` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<String>,
+    /// Whether the request came with a session that has something in it.
+    pub has_session: bool,
+    /// The properties that events do not have, by the configuration of mixpanel-js, as JSON. They
+    /// stand here so that every process that sends the events leaves them out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<String>,
+}
+
+/// What mixpanel-js keeps of a visitor in its cookie.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Browser {
+    /// `$user_id`: who was identified.
+    pub user_id: Option<String>,
+    /// `distinct_id`, which after `alias` stays the anonymous one for ever.
+    pub distinct_id: Option<String>,
+    /// `$device_id`: the browser.
+    pub device_id: Option<String>,
+    /// Everything that goes with each event: super properties, campaign, first referrer.
+    pub super_properties: Properties,
+    /// `__timers`: when `time_event` was called, by event, in milliseconds since 1970.
+    pub timers: Properties,
+}
+
+impl Visitor {
+    /// Removes what the configuration keeps from the server.
+    pub(crate) fn restricted(self, settings: &Settings) -> Self {
+        Self {
+            ip: self.ip.filter(|_| settings.sends_ip),
+            omitted: settings.omitted.clone(),
+            ..self
+        }
+    }
+
+    /// What mixpanel-js's cookie says; nothing where there is none, or it cannot be read, which is
+    /// how mixpanel-js itself takes a broken one.
+    #[must_use]
+    pub fn browser(&self) -> Browser {
+        self.cookie
+            .as_deref()
+            .and_then(Browser::parse)
+            .unwrap_or_default()
+    }
+
+    /// Whether the request shows neither mixpanel-js's cookie nor a session: a machine calls, and
+    /// its address, browser and URL are nobody's.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.cookie.is_none() && !self.has_session
+    }
+}
+
+impl Browser {
+    /// Reads the cookie's value, percent-encoded JSON. `None` where it has no `distinct_id`.
+    #[must_use]
+    pub fn parse(cookie: &str) -> Option<Self> {
+        let decoded = percent_decode_str(cookie).decode_utf8().ok()?;
+        let Ok(Value::Object(mut stored)) = serde_json::from_str(&decoded) else {
+            return None;
+        };
+        let mut id = |key: &str| match stored.remove(key) {
+            Some(Value::String(id)) if !is_blank(&id) => Some(id),
+            Some(Value::Number(id)) => Some(id.to_string()),
+            _ => None,
+        };
+        // An ID that is nobody's came from a page that was told so: who was meant is not known any
+        // more.
+        let is_somebody =
+            |id: &String| !is_placeholder(id.as_bytes()) && !is_placeholder_device(id);
+        let distinct_id = id("distinct_id")?;
+        let (user_id, device_id) = (
+            id("$user_id").filter(is_somebody),
+            id("$device_id").filter(is_somebody),
+        );
+        let device = || device_id.as_ref().map(|device| format!("$device:{device}"));
+        let distinct_id = Some(distinct_id).filter(is_somebody).or_else(device);
+        let timers = match stored.remove("__timers") {
+            Some(Value::Object(timers)) => timers,
+            _ => Properties::new(),
+        };
+        stored.retain(|key, _| !is_reserved(key));
+        Some(Self {
+            user_id,
+            distinct_id,
+            device_id,
+            super_properties: stored,
+            timers,
+        })
+    }
+
+    /// Who the browser takes itself for: `$user_id` before `distinct_id`.
+    #[must_use]
+    pub fn current_id(&self) -> Option<&str> {
+        self.user_id.as_deref().or(self.distinct_id.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COOKIE: &str = "%7B%22distinct_id%22%3A%22%24device%3Aabc%22%2C%22%24device_id%22%3A%22abc%22%2C\
+                          %22Plan%22%3A%22Pro%22%2C%22__timers%22%3A%7B%22Play%22%3A5%7D%2C%22__mps%22%3A%7B%7D%7D";
+
+    #[test]
+    fn the_cookie_tells_who_the_browser_takes_itself_for() {
+        let browser = Browser::parse(COOKIE).unwrap();
+        assert_eq!(browser.current_id(), Some("$device:abc"));
+        assert_eq!(browser.device_id.as_deref(), Some("abc"));
+        assert_eq!(
+            Value::Object(browser.super_properties),
+            json!({"Plan": "Pro"})
+        );
+        assert_eq!(Value::Object(browser.timers), json!({"Play": 5}));
+    }
+
+    #[test]
+    fn a_cookie_with_a_placeholder_id_is_read_as_the_device() {
+        let parse = |stored: Value| {
+            let text = stored.to_string();
+            let cookie =
+                percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+            let browser = Browser::parse(&cookie.to_string()).unwrap();
+            assert_eq!(
+                browser.super_properties.get("Plan"),
+                Some(&json!("Pro")),
+                "{text}"
+            );
+            (browser.user_id, browser.distinct_id, browser.device_id)
+        };
+        let device = || Some("abc".to_owned());
+        for id in [
+            "undefined",
+            "Undefined",
+            "NULL",
+            "anonymous",
+            "0",
+            " null ",
+            "$device:undefined",
+        ] {
+            let stored =
+                json!({"distinct_id": id, "$user_id": id, "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(
+                parse(stored),
+                (None, Some("$device:abc".to_owned()), device()),
+                "{id}"
+            );
+            let stored = json!({"distinct_id": "$device:abc", "$user_id": id, "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(
+                parse(stored),
+                (None, Some("$device:abc".to_owned()), device()),
+                "{id}"
+            );
+            let stored =
+                json!({"distinct_id": id, "$user_id": "7", "$device_id": "abc", "Plan": "Pro"});
+            assert_eq!(
+                parse(stored),
+                (
+                    Some("7".to_owned()),
+                    Some("$device:abc".to_owned()),
+                    device()
+                ),
+                "{id}"
+            );
+            assert_eq!(
+                parse(json!({"distinct_id": id, "$device_id": id, "Plan": "Pro"})),
+                (None, None, None),
+                "{id}"
+            );
+        }
+        assert_eq!(
+            parse(json!({"distinct_id": 0, "$device_id": "abc", "Plan": "Pro"}))
+                .1
+                .as_deref(),
+            Some("$device:abc")
+        );
+    }
+
+    #[test]
+    fn a_broken_cookie_is_no_cookie() {
+        for broken in ["", "%", "%FF", "[]", "%7B%7D", "null"] {
+            assert_eq!(Browser::parse(broken), None, "{broken}");
+        }
+    }
+}

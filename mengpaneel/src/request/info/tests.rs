@@ -1,0 +1,242 @@
+use actix_web::test::TestRequest;
+use serde_json::json;
+
+use super::*;
+use crate::error::setup_mistake::SetupMistakes;
+use crate::settings::consent::ConsentPolicy;
+use crate::settings::cookies::CookieAttributes;
+use crate::settings::cookies::CookieNames;
+use crate::settings::proxies::{ProxyHeaders, TrustedProxies};
+use crate::settings::{Loader, Names, PageSettings};
+
+fn settings(trusted: &[&str]) -> Settings {
+    let config = json!({}).as_object().cloned().unwrap_or_default();
+    let proxies: Vec<String> = trusted.iter().map(|proxy| (*proxy).to_owned()).collect();
+    Settings {
+        token: "t".into(),
+        names: Names::new(None).unwrap(),
+        cookies: CookieNames::new("t", &config),
+        page: PageSettings {
+            loader: Loader::Always,
+            lib_url: String::new(),
+            config: json!({}),
+        },
+        seeding: None,
+        max_header: 4096,
+        inject_into_streams: false,
+        consent: ConsentPolicy::default(),
+        sends_ip: true,
+        omitted: None,
+        cookie_attributes: CookieAttributes::default(),
+        trusted_proxies: TrustedProxies::new(&proxies, ProxyHeaders::default()).unwrap(),
+        unclaimed_after: std::time::Duration::from_secs(300),
+        mistakes: SetupMistakes::default(),
+    }
+}
+
+fn asked(request: TestRequest) -> Asked {
+    Asked::new(
+        &request
+            .insert_header(("host", "blog.example"))
+            .to_http_request(),
+        &settings(&[]),
+    )
+}
+
+fn get(headers: &[(&str, &str)]) -> Asked {
+    asked(
+        headers
+            .iter()
+            .fold(TestRequest::get().uri("/a/b?c"), |request, header| {
+                request.insert_header(*header)
+            }),
+    )
+}
+
+#[test]
+fn origin_that_a_proxy_hides_is_found() {
+    for (origin, site, expected) in [
+        ("https://public.example", "same-origin", true),
+        ("http://blog.example:8080", "same-origin", true),
+        ("http://blog.example", "same-origin", false),
+        ("https://blog.example", "same-origin", false),
+        ("https://public.example", "cross-site", false),
+        ("https://public.example", "same-site", false),
+        ("null", "same-origin", false),
+        ("", "same-origin", false),
+    ] {
+        let asked = get(&[("origin", origin), ("sec-fetch-site", site)]);
+        assert_eq!(asked.is_origin_hidden, expected, "{origin} {site}");
+    }
+    assert!(!get(&[("origin", "https://public.example")]).is_origin_hidden);
+}
+
+#[test]
+fn a_page_that_a_person_sees_is_a_navigation() {
+    assert!(get(&[("sec-fetch-mode", "navigate")]).can_replay());
+    assert!(get(&[("accept", "text/html,*/*")]).can_replay());
+    assert!(
+        get(&[
+            ("sec-fetch-mode", "navigate"),
+            ("sec-purpose", "prefetch;prerender")
+        ])
+        .can_replay()
+    );
+}
+
+#[test]
+fn response_that_nobody_is_shown_replays_nothing() {
+    assert!(!get(&[("accept", "image/avif,*/*")]).can_replay());
+    assert!(!get(&[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")]).can_replay());
+    assert!(!get(&[("accept", "text/html"), ("x-pjax", "true")]).can_replay());
+    assert!(!get(&[("accept", "text/html"), ("origin", "http://evil.example")]).can_replay());
+    let head = TestRequest::default()
+        .method(Method::HEAD)
+        .insert_header(("accept", "text/html"));
+    assert!(!asked(head).can_replay());
+}
+
+#[test]
+fn a_capable_client_says_so_in_two_ways() {
+    for (value, capable) in [
+        ("true", true),
+        ("1", true),
+        (" 1 ", true),
+        ("true, true", true),
+        ("1,true", true),
+        ("True", false),
+        ("yes", false),
+        ("", false),
+        (",", false),
+        ("true, false", false),
+    ] {
+        assert_eq!(
+            get(&[("x-mengpaneel-flush-capable", value)]).is_capable,
+            capable,
+            "{value}"
+        );
+    }
+    let twice = TestRequest::get().append_header(("x-mengpaneel-flush-capable", "true"));
+    assert!(asked(twice.append_header(("x-mengpaneel-flush-capable", "true"))).is_capable);
+}
+
+#[test]
+fn setup_sent_by_two_scripts_counts_once() {
+    let known = |value| get(&[("x-mengpaneel-setup", value)]).setup_name;
+    assert_eq!(
+        known("9f86d081884c7d65, 9f86d081884c7d65").as_deref(),
+        Some("9f86d081884c7d65")
+    );
+    assert_eq!(known("9f86, 884c").as_deref(), Some("9f86, 884c"));
+}
+
+/// The same request with bytes outside of ASCII in every header that a client fills.
+#[test]
+fn bytes_outside_of_ascii_hide_nothing_else() {
+    let bytes = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap();
+    let sent: [(&str, &[u8]); 8] = [
+        ("accept", b"text/html;caf\xE9=1"),
+        ("accept-language", b"\xFF"),
+        ("user-agent", b"Mozilla \xE9"),
+        ("referer", b"http://blog.example/caf\xC3\xA9"),
+        ("x-requested-with", b"\xFF"),
+        ("x-custom", b"\xFF"),
+        ("purpose", b"\xFF"),
+        (
+            "cookie",
+            b"city=M\xFCnchen; mp_t_mixpanel=%7B%22distinct_id%22%3A%2242%22%7D",
+        ),
+    ];
+    let request = sent
+        .iter()
+        .fold(TestRequest::get(), |request, (name, value)| {
+            request.insert_header((
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                bytes(value),
+            ))
+        });
+    let (asked, settings) = (asked(request), settings(&[]));
+    assert!(asked.can_replay());
+    let visitor = asked.visitor(&settings.cookies, false);
+    assert_eq!(visitor.browser().current_id(), Some("42"));
+    assert_eq!(visitor.user_agent.as_deref(), Some("Mozilla é"));
+    assert_eq!(
+        visitor.referrer.as_deref(),
+        Some("http://blog.example/café")
+    );
+}
+
+#[test]
+fn bytes_before_a_proxys_entry_do_not_hide_it() {
+    let forwarded = HeaderValue::from_bytes(b"\xFF\xE9, 203.0.113.7").unwrap();
+    let request = TestRequest::get()
+        .peer_addr("10.0.0.1:9".parse().unwrap())
+        .insert_header(("host", "inner"))
+        .insert_header(("x-forwarded-for", forwarded));
+    let settings = settings(&["10.0.0.0/8"]);
+    let visitor =
+        Asked::new(&request.to_http_request(), &settings).visitor(&settings.cookies, false);
+    assert_eq!(visitor.ip.as_deref(), Some("203.0.113.7"));
+}
+
+#[test]
+fn a_location_is_on_this_origin_as_a_browser_resolves_it() {
+    let asked = get(&[]);
+    for here in [
+        "/",
+        "posts/1",
+        "?x",
+        "http://blog.example/x",
+        "https://blog.example/",
+        "//blog.example/",
+    ] {
+        assert!(asked.is_same_origin(here), "{here}");
+    }
+    for there in [
+        "//evil.example/",
+        "http://blog.example:81/",
+        "https://blog.example:444/",
+        "/\\evil.example",
+        "mailto:a",
+    ] {
+        assert!(!asked.is_same_origin(there), "{there}");
+    }
+}
+
+#[test]
+fn a_script_of_another_origin_is_known_by_its_origin() {
+    assert!(!get(&[]).is_cross_origin);
+    assert!(!get(&[("origin", "http://blog.example")]).is_cross_origin);
+    assert!(get(&[("origin", "http://evil.example")]).is_cross_origin);
+    assert!(get(&[("origin", "null")]).is_cross_origin);
+}
+
+#[test]
+fn what_a_proxy_says_counts_only_where_it_is_trusted() {
+    let request = || {
+        TestRequest::get()
+            .uri("/x")
+            .peer_addr("10.0.0.1:9".parse().unwrap())
+            .insert_header(("host", "inner"))
+            .insert_header(("x-forwarded-host", "blog.example"))
+            .insert_header(("x-forwarded-proto", "https"))
+            .insert_header(("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"))
+            .to_http_request()
+    };
+    let seen =
+        |settings: &Settings| Asked::new(&request(), settings).visitor(&settings.cookies, false);
+    let trusted = seen(&settings(&["10.0.0.0/8"]));
+    assert_eq!(trusted.ip.as_deref(), Some("203.0.113.7"));
+    assert_eq!(trusted.url.as_deref(), Some("https://blog.example/x"));
+    let untrusted = seen(&settings(&[]));
+    assert_eq!(untrusted.ip.as_deref(), Some("10.0.0.1"));
+    assert_eq!(untrusted.url.as_deref(), Some("http://inner/x"));
+}
+
+/// Turbo's own name for it: scripts may not set the browser's.
+#[test]
+fn what_a_script_fetches_ahead_replays_nothing() {
+    let capable = ("x-mengpaneel-flush-capable", "true");
+    assert!(get(&[capable]).can_replay());
+    assert!(!get(&[capable, ("x-sec-purpose", "prefetch")]).can_replay());
+}

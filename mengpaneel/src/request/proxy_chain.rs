@@ -1,0 +1,59 @@
+//! Reports of the proxies before the application, as their headers give them.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// Report of one proxy about the request that it received.
+#[derive(Debug, Default)]
+pub(crate) struct Report<'a> {
+    /// Host, with or without a port.
+    pub host: Option<Cow<'a, str>>,
+    /// Scheme.
+    pub scheme: Option<&'static str>,
+    /// Port.
+    pub port: Option<u16>,
+}
+
+/// Reports of the proxies, the one nearest to the application first.
+#[derive(Debug, Default)]
+pub(crate) struct Chain<'a> {
+    /// The address of each proxy's peer; `None` for one that is hidden or malformed.
+    pub peers: Vec<Option<IpAddr>>,
+    /// Scheme and host that each reports.
+    pub reports: Vec<Report<'a>>,
+}
+
+/// Returns the scheme of that name; `ws` and `wss` are those of a page's sockets.
+pub(crate) fn scheme(name: &str) -> Option<&'static str> {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    if is("https") || is("wss") {
+        Some("https")
+    } else if is("http") || is("ws") {
+        Some("http")
+    } else {
+        None
+    }
+}
+
+/// Returns the canonical form of an address with or without quotes, brackets, zone and port; `None`
+/// for `unknown`, an obfuscated identifier such as `_hidden`, and anything else.
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim_matches('"').trim();
+    let is_port =
+        |port: &str| port.starts_with('_') || port.bytes().all(|byte| byte.is_ascii_digit());
+    let bare = if let Some(rest) = text.strip_prefix('[') {
+        let (inside, after) = rest.split_once(']')?;
+        let is_end = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
+        is_end.then_some(inside)?
+    } else {
+        match text.split_once(':') {
+            Some((address, port)) if is_port(port) => address,
+            _ => text,
+        }
+    };
+    let without_zone = bare.split_once('%').map_or(bare, |(address, _)| address);
+    without_zone
+        .parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
+}

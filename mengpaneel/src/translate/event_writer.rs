@@ -1,0 +1,348 @@
+//! Plain events: nothing of them is past a limit, and nobody said twice what they have. Almost all
+//! are. They are written as JSON at once, to the same effect as by way of values.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what a function answers is copied through memory where it is called"
+)]
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::call::is_placeholder;
+use crate::call::value::{Reader, Seen, Style, bytes_as_json, stands_as_it_is};
+use crate::id::ms_of;
+use crate::translate::facts::Facts;
+use crate::translate::limits::{is_insert_id, is_plain, is_short, is_taken};
+use crate::translate::outgoing::owner;
+use crate::translate::state::State;
+
+/// What begins the properties of every event: the token.
+pub(crate) fn opening(token: &str) -> Vec<u8> {
+    let mut opening = b",\"properties\":{\"token\":".to_vec();
+    bytes_as_json(token.as_bytes(), Style::Plain, &mut opening);
+    opening
+}
+
+/// What every event of a parcel has.
+pub(crate) struct Common<'a> {
+    /// Of this token.
+    pub(crate) opening: &'a [u8],
+    /// The parcel's name, which tells when it was closed.
+    pub(crate) parcel: Uuid,
+}
+
+/// The members that an event has from elsewhere, of those that it brings itself.
+#[derive(Clone, Copy, Default)]
+struct Brought<'a> {
+    user: Option<&'a [u8]>,
+    distinct: Option<&'a [u8]>,
+    device: bool,
+    time: bool,
+    insert_id: bool,
+}
+
+/// What the application says of an event: so many members, as they are written.
+#[derive(Clone, Copy)]
+pub(crate) struct Own<'a> {
+    count: usize,
+    members: Reader<'a>,
+}
+
+impl<'a> Own<'a> {
+    /// Nothing, before what follows.
+    pub(crate) fn nothing(reader: Reader<'a>) -> Self {
+        Self {
+            count: 0,
+            members: reader,
+        }
+    }
+
+    /// Of the object that follows; `None` where something else does.
+    pub(crate) fn of(mut reader: Reader<'a>) -> Option<Self> {
+        let is_object = reader.byte()? == b'o';
+        let count = reader.len().filter(|_| is_object)?;
+        Some(Self {
+            count,
+            members: reader,
+        })
+    }
+
+    /// The next member, and its value.
+    #[inline(always)]
+    fn next(&mut self) -> Option<(&'a [u8], Seen<'a>)> {
+        self.count = self.count.checked_sub(1)?;
+        Some((self.members.name()?, self.members.seen()?))
+    }
+
+    /// Whether there is one of that name.
+    fn has(mut self, name: &[u8]) -> bool {
+        std::iter::from_fn(|| self.next()).any(|(own, _)| own == name)
+    }
+}
+
+/// Writes an event at the end of `text`, if it is plain; gives whose it is, and what follows what
+/// the application says. Where it is not plain, what was written of it is to be taken away.
+pub(crate) fn write<'a>(
+    text: &mut Vec<u8>,
+    name: &[u8],
+    own: Own<'a>,
+    state: &State,
+    facts: &Facts<'_>,
+    common: &Common<'_>,
+    insert_id: impl FnOnce() -> String,
+) -> Option<(u64, Reader<'a>)> {
+    if facts.omitted.is_everywhere() {
+        return None;
+    }
+    if !is_short(name)
+        || !is_short(common.opening)
+        || state.is_timing()
+        || facts.may_have_campaign()
+    {
+        return None;
+    }
+    let start = text.len();
+    let mut record = Record {
+        json: text,
+        count: 1,
+    };
+    record.json.extend_from_slice(b"{\"event\":");
+    record.quoted(name);
+    record.json.extend_from_slice(common.opening);
+    let (brought, behind) = record.own_members(own)?;
+    let id = record.identity(own, brought, state)?;
+    if !brought.time
+        && let Some(time) = ms_of(common.parcel)
+    {
+        record.json.extend_from_slice(b",\"time\":");
+        record.count += 1;
+        record.value(&time)?;
+    }
+    if !brought.insert_id {
+        record.text(",\"$insert_id\":", insert_id().as_bytes())?;
+    }
+    record.json.extend_from_slice(
+        concat!(
+            ",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"",
+            env!("CARGO_PKG_VERSION"),
+            "\""
+        )
+        .as_bytes(),
+    );
+    record.count += 2;
+    record.facts(facts)?;
+    record.json.extend_from_slice(b"}}");
+    is_taken(record.count, record.json.len() - start).then(|| (owner(Some(id)), behind))
+}
+
+impl<'a> Brought<'a> {
+    /// Notes this member; `None` where it needs a look.
+    #[inline(always)]
+    fn note(&mut self, key: &[u8], value: Seen<'a>) -> Option<()> {
+        match (key, value) {
+            (b"distinct_id", Seen::Text(id)) if !is_placeholder(id) => self.distinct = Some(id),
+            (b"$user_id", Seen::Text(id)) if !is_placeholder(id) => self.user = Some(id),
+            (b"$device_id", _) => self.device = true,
+            (b"time", time) if time.is_number() => self.time = true,
+            (b"$insert_id", Seen::Text(id)) if is_insert_id(id) => self.insert_id = true,
+            (
+                b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib"
+                | b"$lib_version" | b"ip" | b"$referrer" | b"$referring_domain" | b"$current_url"
+                | b"$browser" | b"$browser_version" | b"$os" | b"$device",
+                _,
+            ) => return None,
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// A record that is being written.
+struct Record<'t> {
+    json: &'t mut Vec<u8>,
+    /// How many properties it has.
+    count: usize,
+}
+
+impl Record<'_> {
+    fn value(&mut self, value: &(impl Serialize + ?Sized)) -> Option<()> {
+        serde_json::to_writer(&mut *self.json, value).ok()
+    }
+
+    fn quoted(&mut self, text: &[u8]) {
+        bytes_as_json(text, Style::Plain, self.json);
+    }
+
+    /// A member whose key stands written: behind a comma, with its quotes and its colon.
+    #[inline]
+    fn text(&mut self, key: &'static str, text: &[u8]) -> Option<()> {
+        if !is_short(text) {
+            return None;
+        }
+        self.json.extend_from_slice(key.as_bytes());
+        self.count += 1;
+        self.quoted(text);
+        Some(())
+    }
+
+    /// What the application says. Gives what of that stands elsewhere too, and what follows it.
+    #[inline(always)]
+    fn own_members<'a>(&mut self, own: Own<'a>) -> Option<(Brought<'a>, Reader<'a>)> {
+        let (begin, count) = (self.json.len(), self.count);
+        let (mut brought, mut left, mut quotes) = (Brought::default(), own, 0);
+        while left.count > 0 {
+            let (key, value) = left.next()?;
+            if key != b"token" {
+                brought.note(key, value)?;
+                quotes += self.as_it_is(key, value)?;
+            }
+        }
+        // Texts hardly ever hold anything to escape: they are looked at together, once they are
+        // written.
+        if !stands_as_it_is(self.json.get(begin..)?, quotes) {
+            self.json.truncate(begin);
+            self.count = count;
+            self.escaped(own)?;
+        }
+        Some((brought, left.members))
+    }
+
+    /// A member as if nothing in it had to be escaped. Gives the number of its quotes.
+    #[inline(always)]
+    fn as_it_is(&mut self, key: &[u8], value: Seen<'_>) -> Option<usize> {
+        self.count += 1;
+        self.json.extend_from_slice(b",\"");
+        self.json.extend_from_slice(key);
+        match value {
+            Seen::Text(text) if is_short(key) && is_short(text) => {
+                self.json.extend_from_slice(b"\":\"");
+                self.json.extend_from_slice(text);
+                self.json.push(b'"');
+                Some(4)
+            }
+            value if is_short(key) => {
+                self.json.extend_from_slice(b"\":");
+                self.other(value)?;
+                Some(2)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, where something has to be escaped.
+    #[cold]
+    fn escaped(&mut self, mut own: Own<'_>) -> Option<()> {
+        while own.count > 0 {
+            let (key, value) = own.next()?;
+            if key != b"token" {
+                self.member(key, value)?;
+            }
+        }
+        Some(())
+    }
+
+    /// A member.
+    fn member(&mut self, key: &[u8], value: Seen<'_>) -> Option<()> {
+        if !is_short(key) {
+            return None;
+        }
+        self.count += 1;
+        self.json.push(b',');
+        self.quoted(key);
+        self.json.push(b':');
+        match value {
+            Seen::Text(text) if is_short(text) => self.quoted(text),
+            value => self.other(value)?,
+        }
+        Some(())
+    }
+
+    /// A value that is no text.
+    #[inline(always)]
+    fn other(&mut self, value: Seen<'_>) -> Option<()> {
+        match value {
+            Seen::Null => self.value(&()),
+            Seen::Bool(truth) => self.value(&truth),
+            Seen::Natural(number) => self.value(&number),
+            Seen::Integer(number) => self.value(&number),
+            Seen::Float(number) => self.value(&number),
+            Seen::Value(value) if is_plain(value) => self.value(value),
+            Seen::Text(_) | Seen::Name(_) | Seen::Value(_) | Seen::Nested(_) => None,
+        }
+    }
+
+    /// Who it is, and what goes with each event of theirs. Gives the distinct ID.
+    fn identity<'a>(
+        &mut self,
+        own: Own<'_>,
+        Brought {
+            user,
+            distinct,
+            device,
+            ..
+        }: Brought<'a>,
+        state: &'a State,
+    ) -> Option<&'a [u8]> {
+        let [user_id, distinct_id, device_id] =
+            [&state.user_id, &state.distinct_id, &state.device_id]
+                .map(|id| id.as_deref().map(str::as_bytes));
+        let is_known = |id: &[u8]| user_id == Some(id) || distinct_id == Some(id);
+        let somebody_else = user
+            .or(distinct)
+            .filter(|id| !id.is_empty() && !is_known(id));
+        let id = somebody_else.or(distinct_id).unwrap_or_default();
+        if distinct.is_none() {
+            if is_placeholder(id) {
+                return None;
+            }
+            self.text(",\"distinct_id\":", id)?;
+        }
+        if somebody_else.is_none() {
+            if let Some(device_id) = device_id.filter(|_| !device) {
+                self.text(",\"$device_id\":", device_id)?;
+            }
+            if let Some(user) = user_id.filter(|_| user.is_none()) {
+                if is_placeholder(user) {
+                    return None;
+                }
+                self.text(",\"$user_id\":", user)?;
+            }
+            for (key, value) in &state.super_properties {
+                let key = key.as_bytes();
+                if is_added_elsewhere(key) {
+                    return None;
+                }
+                if !own.has(key) {
+                    self.member(key, value.into())?;
+                }
+            }
+        }
+        Some(distinct.unwrap_or(id))
+    }
+
+    /// What the request adds.
+    fn facts(&mut self, facts: &Facts<'_>) -> Option<()> {
+        let texts = [
+            (",\"$referrer\":", facts.referrer),
+            (",\"$referring_domain\":", facts.referring_domain()),
+            (",\"ip\":", facts.ip),
+            (",\"$current_url\":", facts.url),
+        ];
+        for (key, text) in texts {
+            if let Some(text) = text {
+                self.text(key, text.as_bytes())?;
+            }
+        }
+        let (count, agent) = facts.written_agent();
+        self.count += count;
+        self.json.extend_from_slice(agent);
+        Some(())
+    }
+}
+
+/// Whether a super property has the name of something that stands in each event anyway.
+fn is_added_elsewhere(key: &[u8]) -> bool {
+    let mut brought = Brought::default();
+    key == b"token" || brought.note(key, Seen::Null).is_none() || brought.device
+}

@@ -1,0 +1,198 @@
+//! What mixpanel-js keeps between calls: who is there, what goes with each event, which timers run.
+
+use serde_json::{Map, Value, json};
+
+use crate::call::{Properties, id_string};
+use crate::record::envelope::codec::Visit;
+use crate::record::visitor::Browser;
+use crate::settings::js_options::Omitted;
+
+/// The state of mixpanel-js's instance, as the visitor's cookie left it.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) distinct_id: Option<String>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) device_id: Option<String>,
+    /// The last `alias`: identifying it does not change the distinct ID.
+    alias: Option<String>,
+    /// `identify` was called, with an ID or without.
+    is_identified: bool,
+    pub(crate) super_properties: Properties,
+    timers: Map<String, Value>,
+    disabled: Disabled,
+    pub(crate) opted_out: bool,
+}
+
+#[derive(Debug, Default)]
+struct Disabled {
+    all: bool,
+    events: Vec<String>,
+}
+
+impl State {
+    pub(crate) fn of(visit: &Visit<'_>) -> Self {
+        let mut browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
+        if let Some(omitted) = visit.omitted {
+            Omitted::of_text(omitted).strip_cookie(&mut browser.super_properties);
+        }
+        Self {
+            // After an alias the cookie's distinct ID stays anonymous for ever: the user ID is who
+            // it is.
+            distinct_id: browser.current_id().map(str::to_owned),
+            user_id: browser.user_id,
+            device_id: browser.device_id,
+            super_properties: browser.super_properties,
+            timers: browser.timers,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is somebody to whom a profile can belong.
+    pub(crate) fn has_profile(&self) -> bool {
+        self.distinct_id.is_some() && (self.user_id.is_some() || self.is_identified)
+    }
+
+    /// Becomes `id`, or stays who it is. Answers who it was, if it became somebody else.
+    pub(crate) fn identify(&mut self, id: Option<&str>) -> Option<String> {
+        self.is_identified = true;
+        let id = id?;
+        if self.user_id.as_deref() == Some(id) {
+            return None;
+        }
+        let previous = self.distinct_id.clone();
+        if previous.as_deref() != Some(id) {
+            self.user_id = Some(id.to_owned());
+        }
+        if self.device_id.is_none() {
+            self.device_id = previous.clone().filter(|previous| previous != id);
+        }
+        if self.alias.as_deref() != Some(id) || previous.is_none() {
+            self.alias = None;
+            self.distinct_id = Some(id.to_owned());
+        }
+        previous.filter(|previous| previous != id)
+    }
+
+    pub(crate) fn alias(&mut self, alias: &str) {
+        self.alias = Some(alias.to_owned());
+    }
+
+    /// Forgets everything. The browser makes up a new device, which the server cannot know.
+    pub(crate) fn reset(&mut self) {
+        let forgotten = std::mem::take(self);
+        self.disabled = forgotten.disabled;
+        self.opted_out = forgotten.opted_out;
+    }
+
+    pub(crate) fn register(&mut self, properties: &Properties) {
+        for (key, value) in properties {
+            self.set(key, value.clone());
+        }
+    }
+
+    /// Sets what is not there yet, or still has the default.
+    pub(crate) fn register_once(&mut self, properties: &Properties, default: &Value) {
+        for (key, value) in properties {
+            if self.get(key).is_none_or(|current| &current == default) {
+                self.set(key, value.clone());
+            }
+        }
+    }
+
+    pub(crate) fn unregister(&mut self, key: &str) {
+        match self.identity(key) {
+            Some(id) => *id = None,
+            None => {
+                self.super_properties.remove(key);
+            }
+        }
+    }
+
+    /// mixpanel-js keeps the identity among the super properties, so these can change it.
+    fn identity(&mut self, key: &str) -> Option<&mut Option<String>> {
+        match key {
+            "distinct_id" => Some(&mut self.distinct_id),
+            "$user_id" => Some(&mut self.user_id),
+            "$device_id" => Some(&mut self.device_id),
+            _ => None,
+        }
+    }
+
+    fn get(&mut self, key: &str) -> Option<Value> {
+        match self.identity(key) {
+            Some(id) => id.clone().map(Value::from),
+            None => self.super_properties.get(key).cloned(),
+        }
+    }
+
+    fn set(&mut self, key: &str, value: Value) {
+        match self.identity(key) {
+            Some(id) => *id = id_string(&value),
+            None => {
+                self.super_properties.insert(key.to_owned(), value);
+            }
+        }
+    }
+
+    pub(crate) fn set_group(&mut self, key: &str, ids: &[Value]) {
+        self.super_properties.insert(key.to_owned(), json!(ids));
+    }
+
+    pub(crate) fn add_group(&mut self, key: &str, id: &Value) {
+        let mut ids = self.groups(key);
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+        self.set_group(key, &ids);
+    }
+
+    pub(crate) fn remove_group(&mut self, key: &str, id: &Value) {
+        let mut ids = self.groups(key);
+        ids.retain(|member| member != id);
+        if ids.is_empty() {
+            self.super_properties.remove(key);
+        } else {
+            self.set_group(key, &ids);
+        }
+    }
+
+    fn groups(&self, key: &str) -> Vec<Value> {
+        match self.super_properties.get(key) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(ids)) => ids.clone(),
+            Some(id) => vec![id.clone()],
+        }
+    }
+
+    /// Starts the timer of an event, at a time in milliseconds.
+    pub(crate) fn start_timer(&mut self, event: &str, at: Option<f64>) {
+        self.timers.insert(event.to_owned(), json!(at));
+    }
+
+    /// The seconds since the event's timer was started, which stops it.
+    pub(crate) fn stop_timer(&mut self, event: &str, at: Option<f64>) -> Option<f64> {
+        let started = self.timers.remove(event)?.as_f64()?;
+        let seconds = (at? - started).max(0.0) / 1000.0;
+        Some((seconds * 1000.0).round() / 1000.0)
+    }
+
+    /// Whether a timer runs.
+    pub(crate) fn is_timing(&self) -> bool {
+        !self.timers.is_empty()
+    }
+
+    /// Disables these events, or all.
+    pub(crate) fn disable(&mut self, events: Option<&Vec<Value>>) {
+        match events {
+            None => self.disabled.all = true,
+            Some(events) => {
+                let names = events.iter().filter_map(Value::as_str).map(str::to_owned);
+                self.disabled.events.extend(names);
+            }
+        }
+    }
+
+    pub(crate) fn is_disabled(&self, event: &str) -> bool {
+        self.disabled.all || self.disabled.events.iter().any(|name| name == event)
+    }
+}

@@ -1,0 +1,88 @@
+mod identity;
+mod limits;
+mod methods;
+mod plain;
+mod request;
+mod table;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::call::Calls;
+use crate::record::envelope::Parcel;
+use crate::record::visitor::Visitor;
+use crate::translate::Translation;
+use crate::translate::message::Endpoint;
+use crate::translate::translate;
+
+/// 2024-03-09T16:14:23.867Z as a UUID v7.
+const PARCEL: &str = "018e23fe-7a7b-7000-8000-000000000001";
+const PARCEL_TIME: u64 = 0x018e_23fe_7a7b;
+const DEVICE: &str = "6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f";
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+
+fn cookie(stored: &Value) -> String {
+    utf8_percent_encode(&stored.to_string(), NON_ALPHANUMERIC).to_string()
+}
+
+fn anonymous() -> Visitor {
+    visitor(&json!({"distinct_id": format!("$device:{DEVICE}"), "$device_id": DEVICE}))
+}
+
+fn user(id: &str) -> Visitor {
+    visitor(&json!({"distinct_id": id, "$user_id": id, "$device_id": DEVICE}))
+}
+
+fn visitor(stored: &Value) -> Visitor {
+    Visitor {
+        cookie: Some(cookie(stored)),
+        ..Visitor::default()
+    }
+}
+
+fn parcel(visitor: Visitor, tracking: Value) -> Parcel {
+    let mut parcel = Parcel::new(
+        visitor,
+        Calls {
+            tracking: serde_json::from_value(tracking).unwrap(),
+            ..Calls::default()
+        },
+    );
+    parcel.id = Uuid::parse_str(PARCEL).unwrap();
+    parcel
+}
+
+fn said(visitor: Visitor, tracking: Value) -> Translation {
+    translate("t", &parcel(visitor, tracking))
+}
+
+/// What each message adds to what every message has.
+fn bodies(translation: &Translation) -> Vec<Value> {
+    let usual = [
+        "token",
+        "$token",
+        "mp_lib",
+        "$lib_version",
+        "$insert_id",
+        "time",
+        "$time",
+        "$device_id",
+        "$ip",
+    ];
+    let mut bodies = Vec::new();
+    for message in &translation.messages {
+        let mut body = message.body.clone();
+        let properties = match message.endpoint {
+            Endpoint::Events => body["properties"].as_object_mut().unwrap(),
+            _ => body.as_object_mut().unwrap(),
+        };
+        properties.retain(|key, _| !usual.contains(&key.as_str()));
+        bodies.push(body);
+    }
+    bodies
+}
+
+fn event(name: &str, properties: impl Into<Value>) -> Value {
+    json!({"event": name, "properties": properties.into()})
+}

@@ -1,0 +1,145 @@
+//! What is written as JSON at once is what would have been sent by way of values: `said` holds each
+//! translation to that. Here, for whatever is said.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+
+use crate::record::visitor::Visitor;
+use crate::translate::tests::{CHROME, DEVICE, said, visitor};
+
+/// Names that mean something in an event, and others.
+fn key() -> impl Strategy<Value = String> {
+    let known = vec![
+        "distinct_id",
+        "$user_id",
+        "$device_id",
+        "token",
+        "time",
+        "$insert_id",
+        "mp_lib",
+        "$lib_version",
+        "ip",
+        "$referrer",
+        "$referring_domain",
+        "$current_url",
+        "$browser",
+        "$browser_version",
+        "$os",
+        "$device",
+        "utm_source",
+        "gclid",
+        "Plan",
+        "$duration",
+    ];
+    prop_oneof![3 => select(known).prop_map(str::to_owned), 3 => "[A-Z][a-z]{0,4}", 1 => ".{0,8}", 1 => Just("k".repeat(260))]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i16>().prop_map(|quarters| Value::from(f64::from(quarters) / 4.0)),
+        ".{0,12}".prop_map(Value::from),
+        select(vec![
+            "7",
+            "8",
+            "$device:x",
+            "undefined",
+            "0",
+            "",
+            "1700000000",
+            DEVICE
+        ])
+        .prop_map(Value::from),
+        (250..260_usize).prop_map(|long| Value::from("ä".repeat(long))),
+    ];
+    leaf.prop_recursive(2, 12, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((key(), inner), 0..4)
+                .prop_map(|entries| Value::from(entries.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn properties() -> impl Strategy<Value = Value> {
+    vec((key(), value()), 0..6)
+        .prop_map(|entries| Value::from(entries.into_iter().collect::<Map<_, _>>()))
+}
+
+fn call() -> impl Strategy<Value = Value> {
+    let event = || select(vec!["Buy", "Sell", "", "$mp_web_page_view"]);
+    let id = || select(vec!["7", "8", "$device:x"]);
+    prop_oneof![
+        8 => (event(), properties()).prop_map(|(event, own)| json!([["track"], [event, own]])),
+        1 => event().prop_map(|event| json!([["track"], [event]])),
+        1 => id().prop_map(|id| json!([["identify"], [id]])),
+        1 => id().prop_map(|id| json!([["alias"], [id]])),
+        1 => properties().prop_map(|own| json!([["register"], [own]])),
+        1 => event().prop_map(|event| json!([["time_event"], [event]])),
+        1 => event().prop_map(|event| json!([["disable"], [[event]]])),
+        1 => Just(json!([["reset"], []])),
+        1 => (key(), value()).prop_map(|(key, value)| json!([["set_group"], [key, value]])),
+        1 => Just(json!([["opt_out_tracking"], []])),
+    ]
+}
+
+fn somebody() -> impl Strategy<Value = Visitor> {
+    let text =
+        |texts: Vec<Option<&'static str>>| select(texts).prop_map(|text| text.map(str::to_owned));
+    let urls = vec![
+        None,
+        Some("https://a.b/c?d=e"),
+        Some("https://a.b/?utm_source=x&utm_source=y"),
+        Some("no url"),
+    ];
+    let referrers = vec![None, Some(""), Some("https://c.d/e"), Some("nowhere")];
+    let agents = vec![None, Some(CHROME), Some("Googlebot/2.1"), Some("")];
+    let ids = select(vec![
+        json!("7"),
+        json!(format!("$device:{DEVICE}")),
+        json!("undefined"),
+        Value::Null,
+    ]);
+    (
+        ids,
+        properties(),
+        any::<bool>(),
+        text(urls),
+        text(referrers),
+        text(agents),
+        text(vec![None, Some("192.0.2.7")]),
+    )
+        .prop_map(
+            |(id, mut stored, is_known, url, referrer, user_agent, ip)| {
+                stored["distinct_id"] = id.clone();
+                stored["$device_id"] = DEVICE.into();
+                if is_known {
+                    stored["$user_id"] = id;
+                }
+                let cookie = visitor(&stored)
+                    .cookie
+                    .filter(|_| !stored["distinct_id"].is_null());
+                Visitor {
+                    cookie,
+                    ip,
+                    user_agent,
+                    url,
+                    referrer,
+                    ..Visitor::default()
+                }
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_said_is_written_as_it_would_be_sent(visitor in somebody(), calls in vec(call(), 1..5)) {
+        said(visitor, Value::from(calls));
+    }
+}
