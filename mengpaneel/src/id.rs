@@ -14,7 +14,7 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 /// When a name was given, in milliseconds since 1970.
-pub(crate) fn ms_of(name: Uuid) -> Option<u64> {
+pub(crate) fn timestamp_ms(name: Uuid) -> Option<u64> {
     let (seconds, nanoseconds) = name.get_timestamp()?.to_unix();
     Some(seconds * 1_000 + u64::from(nanoseconds) / 1_000_000)
 }
@@ -24,7 +24,7 @@ pub(crate) fn ms_of(name: Uuid) -> Option<u64> {
 /// What is random in them is drawn once: no two sequences give the same name, and names that leave
 /// together are short once they are compressed.
 #[derive(Debug)]
-pub(crate) struct Sequence {
+pub(crate) struct IdGenerator {
     random: [u8; 8],
     /// Of the last one: milliseconds since 1970, and behind them its number within the
     /// millisecond.
@@ -32,9 +32,9 @@ pub(crate) struct Sequence {
 }
 
 /// How many bits the number has.
-const NUMBER: u32 = 12;
+const COUNTER_BITS: u32 = 12;
 
-impl Default for Sequence {
+impl Default for IdGenerator {
     fn default() -> Self {
         let (_, random) = Uuid::new_v4().as_u64_pair();
         Self {
@@ -44,12 +44,12 @@ impl Default for Sequence {
     }
 }
 
-impl Sequence {
+impl IdGenerator {
     /// The next one, and what the clock says: a name's own time never goes back, as the clock does
     /// where it was wrong.
     pub(crate) fn next(&self) -> (Uuid, u64) {
         let now = now_ms();
-        let next = |last: u64| (last + 1).max(now << NUMBER);
+        let next = |last: u64| (last + 1).max(now << COUNTER_BITS);
         let last = self
             .last
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
@@ -62,7 +62,7 @@ impl Sequence {
         behind[..2].copy_from_slice(&[high, low]);
         behind[2..].copy_from_slice(&self.random);
         (
-            Builder::from_unix_timestamp_millis(place >> NUMBER, &behind).into_uuid(),
+            Builder::from_unix_timestamp_millis(place >> COUNTER_BITS, &behind).into_uuid(),
             now,
         )
     }
@@ -74,31 +74,31 @@ mod tests {
 
     #[test]
     fn names_are_in_order_and_tell_when_they_were_given() {
-        let (names, before) = (Sequence::default(), now_ms());
+        let (names, before) = (IdGenerator::default(), now_ms());
         let given: Vec<(Uuid, u64)> = (0..10_000).map(|_| names.next()).collect();
         assert!(given.is_sorted_by(|(a, _), (b, _)| a < b));
         assert!(given.iter().all(|(name, now)| name.get_version_num() == 7 && (before..=now_ms()).contains(now)));
-        assert_eq!(ms_of(given[0].0), Some(given[0].1));
+        assert_eq!(timestamp_ms(given[0].0), Some(given[0].1));
     }
 
     #[test]
     fn names_stay_in_order_where_the_clock_goes_back() {
         let hour = now_ms() + 3_600_000;
-        let names = Sequence {
-            last: AtomicU64::new((hour << NUMBER) + 4_094),
-            ..Sequence::default()
+        let names = IdGenerator {
+            last: AtomicU64::new((hour << COUNTER_BITS) + 4_094),
+            ..IdGenerator::default()
         };
         let given = [names.next().0, names.next().0, names.next().0];
         assert!(given.is_sorted());
         assert_eq!(
-            given.map(ms_of),
+            given.map(timestamp_ms),
             [Some(hour), Some(hour + 1), Some(hour + 1)]
         );
     }
 
     #[test]
     fn two_that_give_names_do_not_give_the_same() {
-        let (one, other) = (Sequence::default(), Sequence::default());
+        let (one, other) = (IdGenerator::default(), IdGenerator::default());
         let mut given: Vec<Uuid> = (0..1_000)
             .flat_map(|_| [one.next().0, other.next().0])
             .collect();

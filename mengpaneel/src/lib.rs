@@ -88,7 +88,7 @@ mod translate;
 pub use crate::call::{Call, Calls, Method, Mode, OtherMethod, Properties};
 pub use crate::config::{BuildError, Builder, Token};
 pub use crate::deliver::dispatcher::Health;
-pub use crate::deliver::flush_timeout::NotSent;
+pub use crate::deliver::flush_timeout::FlushTimeoutError;
 pub use crate::deliver::http::DeliveryError;
 pub use crate::deliver::http::host::{ApiHost, ApiHostError, Region, UnknownRegionError};
 pub use crate::deliver::sender::UndeliveredError;
@@ -104,7 +104,7 @@ pub use crate::record::current::{
     register_once, remove_group, reset, set_group, setup, time_event, track, track_pageview,
     track_with_groups, tracking, unregister,
 };
-pub use crate::record::envelope::Parcel;
+pub use crate::record::envelope::Envelope;
 pub use crate::record::mixpanel::{Amount, Group, Id, Ids, Mixpanel, People};
 pub use crate::record::plan::{Annotation, Plan, Route, plan};
 pub use crate::record::strategy::Strategy;
@@ -130,7 +130,8 @@ pub mod __private {
     pub use crate::call::{Method, Mode};
     pub use crate::record::attribute::*;
     pub use crate::record::plan::{
-        Annotated, Argument, Kind, Label, On, Planned, Property, Route, Site, Value,
+        AnnotationSite, Argument, CallSpec, Kind, LabelText, Property, Registered, Route, Trigger,
+        Value,
     };
     #[cfg(feature = "plan")]
     pub use inventory;

@@ -8,10 +8,10 @@ use actix_web::dev::ServiceResponse;
 use crate::call::Calls;
 use crate::middleware::ending;
 use crate::record::mixpanel::Mixpanel;
-use crate::record::recorder::{Ending, Extent, Observed, Recorder};
+use crate::record::recorder::{Include, Observed, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
 
-const SUCCEEDED: Ending = Ending {
+const SUCCEEDED: RequestOutcome = RequestOutcome {
     succeeded: true,
     routed: true,
     not_found: false,
@@ -91,11 +91,11 @@ where
     let future = mixpanel.sync_scope(call);
     let answer = mixpanel.scope(future).await;
     let calls = observed.take().unwrap_or_else(|| {
-        let failed = Ending {
+        let failed = RequestOutcome {
             succeeded: false,
             ..SUCCEEDED
         };
-        settle(
+        finalize(
             &recorder,
             answer
                 .as_ref()
@@ -115,14 +115,12 @@ fn recorder() -> (Arc<Recorder>, Arc<Observed>) {
 
 /// Calls of a test's own recorder, then those of the recorders inside.
 fn all(recorder: &Recorder, observed: &Observed) -> Calls {
-    let mut calls = settle(recorder, SUCCEEDED);
+    let mut calls = finalize(recorder, SUCCEEDED);
     calls.append(observed.take().unwrap_or_default());
     calls
 }
 
-fn settle(recorder: &Recorder, ending: Ending) -> Calls {
-    let settled = recorder
-        .settle(ending, Extent::Everything)
-        .unwrap_or_default();
+fn finalize(recorder: &Recorder, ending: RequestOutcome) -> Calls {
+    let settled = recorder.finalize(ending, Include::All).unwrap_or_default();
     settled.recorded_here()
 }

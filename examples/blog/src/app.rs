@@ -223,7 +223,7 @@ fn mengpaneel(
     }
     match &config.outbox {
         Outbox::Memory => builder,
-        Outbox::At(url) => builder.outbox(mengpaneel::outbox::at(url)?),
+        Outbox::At(url) => builder.outbox(mengpaneel::outbox::from_url(url)?),
         Outbox::None => builder.no_outbox(),
     }
     .build()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use mengpaneel::outbox::{Outbox, OutboxError};
-use mengpaneel::{Mengpaneel, NotSent, Region, UnknownRegionError, outbox};
+use mengpaneel::{FlushTimeoutError, Mengpaneel, Region, UnknownRegionError, outbox};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing_subscriber::EnvFilter;
@@ -118,9 +118,9 @@ fn outbox_of_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxEr
     {
         Some(path) => {
             let patience = Duration::from_secs(options.timeout);
-            Box::new(outbox::File::at(path).when_locked(outbox::Locked::Wait(patience)))
+            Box::new(outbox::File::new(path).on_locked(outbox::OnLocked::Wait(patience)))
         }
-        None => outbox::at(&options.outbox)?,
+        None => outbox::from_url(&options.outbox)?,
     };
     outbox.open()?;
     Ok(outbox)
@@ -130,7 +130,7 @@ async fn requeue(options: &Options) -> Done {
     let outbox = outbox_of_dead_letters(options)?;
     let count = outbox.requeue(options.limit.unwrap_or(usize::MAX)).await?;
     tracing::info!("put {count} dead letters back in {}", outbox.description());
-    let left = outbox.buried(1).await?.len();
+    let left = outbox.dead_letters(1).await?.len();
     if left > 0 && options.limit.is_none() {
         let why = "it has no more room, or others are given up meanwhile; see them with --dead, and try again";
         return Err(format!("dead letters are left in {}: {why}", outbox.description()).into());
@@ -141,7 +141,7 @@ async fn requeue(options: &Options) -> Done {
 async fn show_dead(options: &Options) -> Done {
     let outbox = outbox_of_dead_letters(options)?;
     let mut out = stdout().lock();
-    for lease in outbox.buried(options.limit.unwrap_or(SHOWN)).await? {
+    for lease in outbox.dead_letters(options.limit.unwrap_or(SHOWN)).await? {
         writeln!(out, "{}", serde_json::to_string(&lease)?)?;
     }
     Ok(())
@@ -168,13 +168,13 @@ async fn drain(options: &Options) -> Done {
     // What waits goes on waiting; only what is in hand is brought to its end.
     let _ = mengpaneel.shutdown(Duration::ZERO).await;
     let health = mengpaneel.health().await;
-    tracing::info!("{} records done, {} wait", health.done, health.waiting);
+    tracing::info!("{} records done, {} wait", health.delivered, health.pending);
     Ok(ended?)
 }
 
 /// Waits until nothing waits. Fails where nothing was delivered for as long as `patience`, nor
 /// taken by another worker.
-async fn drain_once(mengpaneel: &Mengpaneel, patience: Duration) -> Result<(), NotSent> {
+async fn drain_once(mengpaneel: &Mengpaneel, patience: Duration) -> Result<(), FlushTimeoutError> {
     let (mut done, mut waiting, mut since) = (0, usize::MAX, Instant::now());
     loop {
         let Err(not_sent) = mengpaneel.flush(LOOK.min(patience)).await else {
@@ -182,17 +182,17 @@ async fn drain_once(mengpaneel: &Mengpaneel, patience: Duration) -> Result<(), N
         };
         let health = mengpaneel.health().await;
         // An outbox that is away counts none that wait.
-        let left = if health.waiting == 0 {
+        let left = if health.pending == 0 {
             waiting
         } else {
-            health.waiting
+            health.pending
         };
-        if health.done > done || left < waiting {
+        if health.delivered > done || left < waiting {
             since = Instant::now();
         } else if since.elapsed() >= patience {
             return Err(not_sent);
         }
-        (done, waiting) = (health.done, left);
+        (done, waiting) = (health.delivered, left);
     }
 }
 
@@ -200,7 +200,7 @@ fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
     if options.token.trim().is_empty() {
         return Err("the project's token is needed: --token or MIXPANEL_TOKEN".into());
     }
-    let outbox = outbox::at(&options.outbox)?;
+    let outbox = outbox::from_url(&options.outbox)?;
     if !outbox.is_durable() || options.outbox.starts_with("sidekiq+") {
         return Err(
             "this outbox is nothing that a worker could drain: name a file: or a redis:".into(),
@@ -209,7 +209,7 @@ fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
     let mut builder = Mengpaneel::builder(options.token.as_str())
         .outbox(outbox)
         .concurrency(options.concurrency.max(1))
-        .max_deliveries(options.max_deliveries);
+        .max_delivery_attempts(options.max_deliveries);
     if let Some(region) = options
         .region
         .as_deref()
@@ -247,11 +247,11 @@ async fn report(mengpaneel: &Mengpaneel) {
             write!(
                 stderr(),
                 "\r\x1b[2K{} done, {} waiting",
-                now.done,
-                now.waiting
+                now.delivered,
+                now.pending
             )
-        } else if last != Some((now.done, now.waiting)) {
-            writeln!(stderr(), "{} done, {} waiting", now.done, now.waiting)
+        } else if last != Some((now.delivered, now.pending)) {
+            writeln!(stderr(), "{} done, {} waiting", now.delivered, now.pending)
         } else {
             Ok(())
         };
@@ -259,6 +259,6 @@ async fn report(mengpaneel: &Mengpaneel) {
             // Nobody listens; the work goes on.
             std::future::pending::<()>().await;
         }
-        last = Some((now.done, now.waiting));
+        last = Some((now.delivered, now.pending));
     }
 }

@@ -5,7 +5,7 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderName};
 use url::{Host, Url};
 
 use crate::browser::csp;
-use crate::browser::csp::{Needs, Obstacle, Verdict};
+use crate::browser::csp::{CspResult, Obstacle, Requirements};
 use crate::request::headers;
 
 static EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");
@@ -14,7 +14,7 @@ static INTEGRITY_POLICY: HeaderName = HeaderName::from_static("integrity-policy"
 
 /// Returns whether there is anything to judge, which needs the page's URL. For most pages there is
 /// not.
-pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> bool {
+pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Requirements<'_>) -> bool {
     let is_insecure = |url: &str| {
         url.get(..5)
             .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
@@ -35,15 +35,19 @@ pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Needs<'_
 }
 
 /// Judges the policies of a response, and those that the page itself declares in `meta` tags.
-pub(crate) fn judge(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Verdict {
+pub(crate) fn judge(
+    headers: &HeaderMap,
+    declared: &[String],
+    needs: &Requirements<'_>,
+) -> CspResult {
     match stopped(headers, declared, needs) {
-        Some(obstacle) => Verdict::Forbidden(obstacle),
+        Some(obstacle) => CspResult::Forbidden(obstacle),
         None => csp::check(headers, declared, needs),
     }
 }
 
 /// Returns the policy that stops mixpanel-js, apart from a Content-Security-Policy.
-fn stopped(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Option<Obstacle> {
+fn stopped(headers: &HeaderMap, declared: &[String], needs: &Requirements<'_>) -> Option<Obstacle> {
     let page = needs.page()?;
     let insecure = [needs.script, needs.connect]
         .into_iter()
@@ -133,13 +137,13 @@ mod tests {
 
     use super::*;
 
-    const NEEDS: Needs<'static> = Needs {
+    const NEEDS: Requirements<'static> = Requirements {
         origin: Some("https://app.example.com"),
         script: Some("https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js"),
         connect: Some("https://api-js.mixpanel.com"),
     };
 
-    fn verdict(sent: &[(&'static str, &str)], needs: &Needs<'_>) -> Verdict {
+    fn verdict(sent: &[(&'static str, &str)], needs: &Requirements<'_>) -> CspResult {
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
             headers.append(
@@ -160,7 +164,7 @@ mod tests {
         ] {
             let forbidden = verdict(&[(name, value)], &NEEDS);
             assert!(
-                matches!(forbidden, Verdict::Forbidden(Obstacle::Isolation(_))),
+                matches!(forbidden, CspResult::Forbidden(Obstacle::Isolation(_))),
                 "{name}: {value}"
             );
             for script in [
@@ -168,10 +172,10 @@ mod tests {
                 Some("https://app.example.com/mixpanel.js"),
                 None,
             ] {
-                let needs = Needs { script, ..NEEDS };
+                let needs = Requirements { script, ..NEEDS };
                 assert_eq!(
                     verdict(&[(name, value)], &needs),
-                    Verdict::Allowed,
+                    CspResult::Allowed,
                     "{name}: {value} {script:?}"
                 );
             }
@@ -183,7 +187,7 @@ mod tests {
             ("cross-origin-embedder-policy-report-only", "require-corp"),
             ("cross-origin-opener-policy", "same-origin"),
         ] {
-            assert_eq!(verdict(&[sent], &NEEDS), Verdict::Allowed, "{sent:?}");
+            assert_eq!(verdict(&[sent], &NEEDS), CspResult::Allowed, "{sent:?}");
         }
     }
 
@@ -193,13 +197,13 @@ mod tests {
             "blocked-destinations=(script)",
             "blocked-destinations=(style script), endpoints=(x)",
         ] {
-            let forbidden = Verdict::Forbidden(Obstacle::Integrity);
+            let forbidden = CspResult::Forbidden(Obstacle::Integrity);
             assert_eq!(
                 verdict(&[("integrity-policy", value)], &NEEDS),
                 forbidden,
                 "{value}"
             );
-            let own = Needs {
+            let own = Requirements {
                 script: Some("/mixpanel.js"),
                 ..NEEDS
             };
@@ -208,25 +212,25 @@ mod tests {
                 forbidden,
                 "{value}"
             );
-            let loaded = Needs {
+            let loaded = Requirements {
                 script: None,
                 ..NEEDS
             };
             assert_eq!(
                 verdict(&[("integrity-policy", value)], &loaded),
-                Verdict::Allowed,
+                CspResult::Allowed,
                 "{value}"
             );
             assert_eq!(
                 verdict(&[("integrity-policy-report-only", value)], &NEEDS),
-                Verdict::Allowed,
+                CspResult::Allowed,
                 "{value}"
             );
         }
         for value in ["blocked-destinations=(style)", "endpoints=(script)", ""] {
             assert_eq!(
                 verdict(&[("integrity-policy", value)], &NEEDS),
-                Verdict::Allowed,
+                CspResult::Allowed,
                 "{value}"
             );
         }
@@ -234,21 +238,21 @@ mod tests {
 
     #[test]
     fn page_of_https_loads_nothing_from_http() {
-        let insecure = Needs {
+        let insecure = Requirements {
             connect: Some("http://mp.example"),
             ..NEEDS
         };
-        let forbidden = Verdict::Forbidden(Obstacle::MixedContent("http://mp.example".into()));
+        let forbidden = CspResult::Forbidden(Obstacle::MixedContent("http://mp.example".into()));
         assert_eq!(verdict(&[], &insecure), forbidden);
         let upgrade = ("content-security-policy", "upgrade-insecure-requests");
-        assert_eq!(verdict(&[upgrade], &insecure), Verdict::Allowed);
-        let script = Needs {
+        assert_eq!(verdict(&[upgrade], &insecure), CspResult::Allowed);
+        let script = Requirements {
             script: Some("http://mp.example/mixpanel.js"),
             ..NEEDS
         };
         assert!(matches!(
             verdict(&[], &script),
-            Verdict::Forbidden(Obstacle::MixedContent(_))
+            CspResult::Forbidden(Obstacle::MixedContent(_))
         ));
         for here in [
             "http://127.0.0.1:8080",
@@ -260,19 +264,19 @@ mod tests {
             assert_eq!(
                 verdict(
                     &[],
-                    &Needs {
+                    &Requirements {
                         connect: Some(here),
                         ..NEEDS
                     }
                 ),
-                Verdict::Allowed,
+                CspResult::Allowed,
                 "{here}"
             );
         }
-        let plain = Needs {
+        let plain = Requirements {
             origin: Some("http://app.example.com"),
             ..insecure
         };
-        assert_eq!(verdict(&[], &plain), Verdict::Allowed);
+        assert_eq!(verdict(&[], &plain), CspResult::Allowed);
     }
 }

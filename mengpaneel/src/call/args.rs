@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::call::value::{Reader, Seen, add_missing, write_text_value, write_value};
+use crate::call::value::{Decoder, ValueRef, insert_defaults, write_text_value, write_value};
 
 /// The arguments of a call, in order.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl From<Vec<Value>> for Args {
 
 impl Args {
     /// None yet, with room for a few.
-    pub(crate) fn with_room() -> Self {
+    pub(crate) fn with_capacity() -> Self {
         Self {
             written: Vec::with_capacity(320),
             ..Self::default()
@@ -45,7 +45,7 @@ impl Args {
     }
 
     /// What was written as so many values.
-    pub(crate) fn of_written(len: usize, written: &[u8]) -> Self {
+    pub(crate) fn from_encoded(len: usize, written: &[u8]) -> Self {
         Self {
             len,
             written: written.to_vec(),
@@ -85,26 +85,26 @@ impl Args {
     }
 
     /// As they are written, one behind the other.
-    pub(crate) fn written(&self) -> &[u8] {
+    pub(crate) fn as_encoded(&self) -> &[u8] {
         &self.written
     }
 
     /// As values.
     pub(crate) fn values(&self) -> &[Value] {
         self.values.get_or_init(|| {
-            let mut reader = Reader::of(&self.written);
+            let mut reader = Decoder::new(&self.written);
             (0..self.len).map_while(|_| reader.value()).collect()
         })
     }
 
     /// The one at `index`, as it is seen.
-    pub(crate) fn seen(&self, index: usize) -> Option<Seen<'_>> {
-        self.reader_at(index)?.seen()
+    pub(crate) fn get(&self, index: usize) -> Option<ValueRef<'_>> {
+        self.decoder_at(index)?.read()
     }
 
     /// The member of that name, of the object at `index`.
-    pub(crate) fn member(&self, index: usize, name: &str) -> Option<Seen<'_>> {
-        let mut reader = self.reader_at(index)?;
+    pub(crate) fn member(&self, index: usize, name: &str) -> Option<ValueRef<'_>> {
+        let mut reader = self.decoder_at(index)?;
         if reader.byte()? != b'o' {
             return None;
         }
@@ -112,7 +112,7 @@ impl Args {
             // They stand in the order of their names.
             match reader.name()?.cmp(name.as_bytes()) {
                 Ordering::Less => reader.skip()?,
-                Ordering::Equal => return reader.seen(),
+                Ordering::Equal => return reader.read(),
                 Ordering::Greater => return None,
             }
         }
@@ -125,26 +125,26 @@ impl Args {
     pub(crate) fn default_members<const N: usize>(
         &mut self,
         index: usize,
-        members: &[(&str, Seen<'_>); N],
+        members: &[(&str, ValueRef<'_>); N],
     ) {
         while self.len <= index {
             self.push(|to| to.push(b'0'));
         }
-        let Some(mut reader) = self.reader_at(index) else {
+        let Some(mut reader) = self.decoder_at(index) else {
             return;
         };
-        let at = self.written.len() - reader.left();
+        let at = self.written.len() - reader.remaining();
         let is_absent = reader.byte() == Some(b'0');
         self.values.take();
         if is_absent {
             self.written.splice(at..=at, [b'o', 0]);
         }
-        add_missing(members, at, &mut self.written);
+        insert_defaults(members, at, &mut self.written);
     }
 
     /// What is left to be read from the one at `index` on.
-    pub(crate) fn reader_at(&self, index: usize) -> Option<Reader<'_>> {
-        let mut reader = Reader::of(&self.written);
+    pub(crate) fn decoder_at(&self, index: usize) -> Option<Decoder<'_>> {
+        let mut reader = Decoder::new(&self.written);
         for _ in 0..index {
             reader.skip()?;
         }

@@ -5,7 +5,7 @@
 //! prototype of the copy. An object whose `length` is a number is a list to it. It looks event
 //! names and profile properties up in plain objects, which inherit `constructor` and their like.
 
-use crate::call::value::Reader;
+use crate::call::value::Decoder;
 use crate::call::{Call, Method};
 
 /// Returns whether a name is a member of every JavaScript object.
@@ -55,7 +55,7 @@ pub(crate) fn is_unstorable(name: &str) -> bool {
 
 /// Returns whether the value that follows holds, at any depth, an object that mixpanel-js would not
 /// copy whole.
-pub(crate) fn is_value_misread(reader: &mut Reader<'_>) -> Option<bool> {
+pub(crate) fn is_value_misread(reader: &mut Decoder<'_>) -> Option<bool> {
     match reader.tag()? {
         b'a' => {
             reader.byte()?;
@@ -100,7 +100,7 @@ impl Call {
     /// Returns whether mixpanel-js can store each super property that this call gives.
     pub(crate) fn is_storable(&self) -> bool {
         let has_unstorable_name = || {
-            let mut reader = self.written().reader_at(0)?;
+            let mut reader = self.as_encoded().decoder_at(0)?;
             if reader.byte()? != b'o' {
                 return Some(false);
             }
@@ -116,8 +116,8 @@ impl Call {
     }
 
     fn has_misread_value(&self) -> bool {
-        let args = self.written();
-        let Some(mut reader) = args.reader_at(0) else {
+        let args = self.as_encoded();
+        let Some(mut reader) = args.decoder_at(0) else {
             return false;
         };
         (0..args.len()).any(|_| is_value_misread(&mut reader).unwrap_or_default())
@@ -128,8 +128,8 @@ impl Call {
     fn has_inherited_property(&self) -> bool {
         let Some(mut reader) = self
             .method()
-            .properties_at()
-            .and_then(|index| self.written().reader_at(index))
+            .properties_index()
+            .and_then(|index| self.as_encoded().decoder_at(index))
         else {
             return false;
         };
@@ -146,7 +146,7 @@ impl Call {
             b'a' => {
                 for _ in 0..reader.len()? {
                     if reader
-                        .seen()?
+                        .read()?
                         .as_text()
                         .is_some_and(|name| is_inherited(name.as_bytes()))
                     {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The longest entry of [`PLACEHOLDERS`], in bytes.
-const LONGEST_PLACEHOLDER: usize = 36;
+const MAX_PLACEHOLDER_LEN: usize = 36;
 
 /// IDs that Mixpanel rejects: many programs write them where no ID is known.
 /// <https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-simplified>
@@ -57,7 +57,7 @@ pub(crate) fn is_placeholder(id: &[u8]) -> bool {
             .trim()
             .as_bytes();
     }
-    id.len() <= LONGEST_PLACEHOLDER
+    id.len() <= MAX_PLACEHOLDER_LEN
         && PLACEHOLDERS
             .iter()
             .any(|placeholder| placeholder.as_bytes().eq_ignore_ascii_case(id))

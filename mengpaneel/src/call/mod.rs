@@ -9,7 +9,7 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::call::value::Seen;
+use crate::call::value::ValueRef;
 
 mod args;
 mod browser;
@@ -169,7 +169,7 @@ impl Method {
     /// Whether a second delivery would change the result: `increment`, `append`, and `union` and
     /// `remove` in their way. Mixpanel has no key to tell such a copy from a second call.
     #[must_use]
-    pub fn counts_twice(&self) -> bool {
+    pub fn is_idempotent(&self) -> bool {
         matches!(
             self,
             Self::PeopleIncrement
@@ -184,7 +184,7 @@ impl Method {
 
     /// Which argument holds the properties, where the method takes an object of them.
     #[must_use]
-    pub fn properties_at(&self) -> Option<usize> {
+    pub fn properties_index(&self) -> Option<usize> {
         match self {
             Self::TrackPageview | Self::Register | Self::RegisterOnce => Some(0),
             Self::Track | Self::TrackWithGroups => Some(1),
@@ -275,25 +275,27 @@ impl Call {
     }
 
     /// The arguments, as they are written.
-    pub(crate) fn written(&self) -> &Args {
+    pub(crate) fn as_encoded(&self) -> &Args {
         &self.args
     }
 
     /// The argument at `index`, where it is a string.
     #[must_use]
     pub fn str_arg(&self, index: usize) -> Option<&str> {
-        self.args.seen(index)?.as_text()
+        self.args.get(index)?.as_text()
     }
 
     /// The properties argument, where there is one and it is an object.
     #[must_use]
     pub fn properties(&self) -> Option<&Properties> {
-        self.args().get(self.method.properties_at()?)?.as_object()
+        self.args()
+            .get(self.method.properties_index()?)?
+            .as_object()
     }
 
     /// A property, where there is one of that name.
-    pub(crate) fn property(&self, name: &str) -> Option<Seen<'_>> {
-        self.args.member(self.method.properties_at()?, name)
+    pub(crate) fn property(&self, name: &str) -> Option<ValueRef<'_>> {
+        self.args.member(self.method.properties_index()?, name)
     }
 
     /// Adds properties that it does not have yet, in the order of their names. Nothing where the
@@ -301,9 +303,9 @@ impl Call {
     /// value)`).
     pub(crate) fn default_properties<const N: usize>(
         &mut self,
-        properties: &[(&str, Seen<'_>); N],
+        properties: &[(&str, ValueRef<'_>); N],
     ) {
-        if let Some(index) = self.method.properties_at() {
+        if let Some(index) = self.method.properties_index() {
             self.args.default_members(index, properties);
         }
     }

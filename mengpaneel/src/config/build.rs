@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::browser::snippet::{Block, Common};
+use crate::browser::snippet::{Snippet, SnippetConfig};
 use crate::call::Properties;
 use crate::delayed::carrier::Carrier;
 use crate::delayed::fallback::Fallback;
-use crate::deliver::dispatcher::{Post, PostConfig};
-use crate::deliver::http::{Credentials, Delivery, DeliveryConfig};
+use crate::deliver::dispatcher::{Dispatcher, DispatcherConfig};
+use crate::deliver::http::{Credentials, HttpClient, HttpConfig};
 use crate::error::log_text::redacted_url;
 use crate::error::setup_mistake::SetupMistakes;
-use crate::flush::Means;
-use crate::mengpaneel::{Mengpaneel, On};
+use crate::flush::Services;
+use crate::mengpaneel::{Inner, Mengpaneel};
 use crate::outbox::{Memory, Outbox, OutboxError};
-use crate::record::recorder::{Late, Shared};
+use crate::record::recorder::{LateSink, RecorderContext};
 use crate::record::scope_registry;
 use crate::settings::consent::ConsentPolicy;
-use crate::settings::cookies::{CookieAttributes, CookieNames, Seeding};
+use crate::settings::cookies::{CookieAttributes, CookieNames, DeviceCookie};
 use crate::settings::js_options;
 use crate::settings::js_options::{JsOption, Omitted};
 use crate::settings::proxies::TrustedProxies;
-use crate::settings::{Names, PageSettings, Settings};
+use crate::settings::{KeyNames, PageSettings, Settings};
 
 use crate::config::{BuildError, Builder, env};
 
@@ -66,7 +66,7 @@ impl Builder {
         #[cfg(feature = "metrics")]
         crate::metrics::describe();
         let (api_host, timeout) = (self.api_host, self.timeout);
-        let delivery = Delivery::new(DeliveryConfig {
+        let delivery = HttpClient::new(HttpConfig {
             token: token.clone(),
             api_host,
             credentials,
@@ -77,8 +77,8 @@ impl Builder {
         let Opened {
             outbox,
             is_fallback,
-        } = open(self.outbox, self.or_memory)?;
-        let post = Post::start(PostConfig {
+        } = open(self.outbox, self.failover_to_memory)?;
+        let post = Dispatcher::start(DispatcherConfig {
             token,
             delivery,
             outbox,
@@ -92,10 +92,10 @@ impl Builder {
             } else {
                 self.concurrency
             },
-            max_deliveries: self.max_deliveries,
+            max_deliveries: self.max_delivery_attempts,
         })?;
         let post = Arc::new(post);
-        let block = Block::new(&Common {
+        let block = Snippet::new(&SnippetConfig {
             token: &settings.token,
             config: &settings.page.config,
             lib_url: &settings.page.lib_url,
@@ -103,25 +103,25 @@ impl Builder {
             loader: settings.page.loader,
             ignore_dnt: !settings.consent.respect_dnt,
         });
-        let late: Late = {
+        let late: LateSink = {
             let post = Arc::clone(&post);
-            Arc::new(move |parcel| post.hand_over_seen(parcel))
+            Arc::new(move |parcel| post.enqueue_ref_detached(parcel))
         };
         let carrier = self
             .cookie_key
             .as_ref()
             .map(|key| Carrier::new(&settings.names.cookie, key));
-        let on = On {
-            shared: Arc::new(Shared {
-                failures,
-                late,
-                ..Shared::default()
+        let on = Inner {
+            shared: Arc::new(RecorderContext {
+                reporter: failures,
+                late_sink: late,
+                ..RecorderContext::default()
             }),
-            means: Arc::new(Means {
+            services: Arc::new(Services {
                 settings: Arc::clone(&settings),
-                block: Arc::new(block),
-                fallback: Fallback::new(&post, self.max_unclaimed),
-                post,
+                snippet: Arc::new(block),
+                fallback: Fallback::new(&post, self.max_fallback_copies),
+                dispatcher: post,
                 carrier,
             }),
         };
@@ -131,7 +131,7 @@ impl Builder {
     /// Checked settings.
     pub(crate) fn settings(&self) -> Result<Settings, BuildError> {
         let token = self.token.0.clone().unwrap_or_default();
-        let names = Names::new(self.name.as_deref())
+        let names = KeyNames::new(self.name.as_deref())
             .ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
         let config = self.page_config()?;
         if let Some((option, takes)) = js_options::unusable(&config) {
@@ -152,8 +152,8 @@ impl Builder {
         }
         check_page_url("lib_url", &self.lib_url)?;
         let cookies = CookieNames::new(&token, &config);
-        let seeding = Seeding::new(&cookies.persistence, &config);
-        if self.seed_cookie && seeding.is_none() {
+        let seeding = DeviceCookie::new(&cookies.persistence, &config);
+        if self.set_device_cookie && seeding.is_none() {
             return Err(BuildError::SeedCookie);
         }
         let cookie_attributes = CookieAttributes::new(&config);
@@ -170,7 +170,7 @@ impl Builder {
             .map_err(|entry| BuildError::Proxy(entry.to_owned()))?;
         Ok(Settings {
             cookies,
-            seeding: seeding.filter(|_| self.seed_cookie),
+            device_cookie: seeding.filter(|_| self.set_device_cookie),
             token,
             names,
             page: PageSettings {
@@ -178,14 +178,14 @@ impl Builder {
                 lib_url: self.lib_url.clone(),
                 config: Value::Object(config),
             },
-            max_header: self.max_header,
+            max_header_bytes: self.max_header_bytes,
             inject_into_streams: self.inject_into_streams,
             consent,
-            sends_ip,
+            sends_ip: sends_ip,
             omitted,
             cookie_attributes,
             trusted_proxies,
-            unclaimed_after: self.unclaimed_after,
+            fallback_after: self.fallback_after,
             mistakes: SetupMistakes::default(),
         })
     }

@@ -191,8 +191,8 @@ mod tests {
                 .require_token()
                 .build()
                 .unwrap()
-                .is_on()
+                .is_enabled()
         );
-        assert!(!Mengpaneel::builder("").build().unwrap().is_on());
+        assert!(!Mengpaneel::builder("").build().unwrap().is_enabled());
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::call::Properties;
 use crate::deliver::http::host::{ApiHost, Region};
 use crate::deliver::sender::BeforeSend;
-use crate::error::{Failure, Failures};
+use crate::error::{ErrorReporter, Failure};
 use crate::mengpaneel::Mengpaneel;
 use crate::outbox::{Memory, Outbox};
 use crate::settings::Loader;
@@ -61,11 +61,11 @@ pub struct Builder {
     js_config: Value,
     loader: Loader,
     outbox: Option<Arc<dyn Outbox>>,
-    or_memory: bool,
+    failover_to_memory: bool,
     concurrency: usize,
-    max_deliveries: u32,
+    max_delivery_attempts: u32,
     service_account: Option<(String, String, String)>,
-    max_header: usize,
+    max_header_bytes: usize,
     timeout: Duration,
     shutdown_timeout: Duration,
     retry_for: Duration,
@@ -77,11 +77,11 @@ pub struct Builder {
     trusted_proxies: Vec<String>,
     proxy_headers: ProxyHeaders,
     cookie_key: Option<Key>,
-    unclaimed_after: Duration,
-    max_unclaimed: usize,
-    seed_cookie: bool,
+    fallback_after: Duration,
+    max_fallback_copies: usize,
+    set_device_cookie: bool,
     before_send: Option<BeforeSend>,
-    failures: Failures,
+    failures: ErrorReporter,
 }
 
 impl Mengpaneel {
@@ -99,11 +99,11 @@ impl Mengpaneel {
             js_config: Value::Object(Properties::new()),
             loader: Loader::default(),
             outbox: Some(Arc::new(Memory::default())),
-            or_memory: false,
+            failover_to_memory: false,
             concurrency: 1,
-            max_deliveries: 10,
+            max_delivery_attempts: 10,
             service_account: None,
-            max_header: 4 * 1024,
+            max_header_bytes: 4 * 1024,
             timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
             retry_for: Duration::from_secs(30 * 24 * 60 * 60),
@@ -115,11 +115,11 @@ impl Mengpaneel {
             trusted_proxies: Vec::new(),
             proxy_headers: ProxyHeaders::default(),
             cookie_key: None,
-            unclaimed_after: Duration::from_secs(5 * 60),
-            max_unclaimed: 10_000,
-            seed_cookie: false,
+            fallback_after: Duration::from_secs(5 * 60),
+            max_fallback_copies: 10_000,
+            set_device_cookie: false,
             before_send: None,
-            failures: Failures::default(),
+            failures: ErrorReporter::default(),
         }
     }
 }
@@ -204,9 +204,9 @@ impl Builder {
 
     /// Where the outbox cannot be opened (a file that is broken, a disk that is full), memory takes
     /// over, and a log line says so. Without this, [`build`](Self::build) fails.
-    pub fn or_memory(self) -> Self {
+    pub fn failover_to_memory(self) -> Self {
         Self {
-            or_memory: true,
+            failover_to_memory: true,
             ..self
         }
     }
@@ -224,9 +224,9 @@ impl Builder {
 
     /// How often a record may be taken out of the outbox by a process that dies before it gives it
     /// back; then it is buried and told of, since it may be what kills them. Default: 10.
-    pub fn max_deliveries(self, deliveries: u32) -> Self {
+    pub fn max_delivery_attempts(self, deliveries: u32) -> Self {
         Self {
-            max_deliveries: deliveries,
+            max_delivery_attempts: deliveries,
             ..self
         }
     }
@@ -248,9 +248,9 @@ impl Builder {
     /// All headers count, and the session cookie that an outer middleware may add. Default:
     /// 4,096, since nginx answers 502 where the head is larger than its `proxy_buffer_size`.
     /// What is longer goes by the server.
-    pub fn max_header(self, bytes: usize) -> Self {
+    pub fn max_header_bytes(self, bytes: usize) -> Self {
         Self {
-            max_header: bytes,
+            max_header_bytes: bytes,
             ..self
         }
     }
@@ -389,18 +389,18 @@ impl Builder {
     /// of the process loses it. Where a second process answers the same visitors and shares no
     /// Redis with this one, and of memory at an orderly end, only that is said which Mixpanel
     /// can tell from the page's own copy: events of visitors who were identified.
-    pub fn unclaimed_after(self, time: Duration) -> Self {
+    pub fn fallback_after(self, time: Duration) -> Self {
         Self {
-            unclaimed_after: time,
+            fallback_after: time,
             ..self
         }
     }
 
     /// For how many redirects such a copy is kept in memory at once. Default: 10,000. What is past
     /// that is said by the page only.
-    pub fn max_unclaimed(self, copies: usize) -> Self {
+    pub fn max_fallback_copies(self, copies: usize) -> Self {
         Self {
-            max_unclaimed: copies,
+            max_fallback_copies: copies,
             ..self
         }
     }
@@ -408,9 +408,9 @@ impl Builder {
     /// Gives a first-time visitor mixpanel-js's cookie with the page that they ask for, so that
     /// what the server says of their first request is of the same device as what their browser
     /// says. Default: no; mixpanel-js writes it itself, later.
-    pub fn seed_cookie(self, seed: bool) -> Self {
+    pub fn set_device_cookie(self, seed: bool) -> Self {
         Self {
-            seed_cookie: seed,
+            set_device_cookie: seed,
             ..self
         }
     }
@@ -444,7 +444,7 @@ impl Builder {
     /// consent.
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self {
-            failures: Failures::new(hook),
+            failures: ErrorReporter::new(hook),
             ..self
         }
     }

@@ -10,9 +10,9 @@ fn without_a_token_tracking_is_off() {
         Token::from(None::<&str>),
         Token::from(Err::<String, _>(())),
     ] {
-        assert!(!Mengpaneel::builder(token).build().unwrap().is_on());
+        assert!(!Mengpaneel::builder(token).build().unwrap().is_enabled());
     }
-    assert!(Mengpaneel::builder(Some("t")).build().unwrap().is_on());
+    assert!(Mengpaneel::builder(Some("t")).build().unwrap().is_enabled());
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(refused(builder().api_host("nowhere")).contains("api_host"));
     assert!(refused(builder().lib_url("javascript:1")).contains("lib_url"));
     let no_cookie = builder()
-        .seed_cookie(true)
+        .set_device_cookie(true)
         .js_config(json!({"persistence": "localStorage"}));
     assert!(refused(no_cookie).contains("seed_cookie"));
     assert!(refused(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));

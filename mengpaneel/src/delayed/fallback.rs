@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::delayed::claims::{Claim, ClaimError, Claims, Expiry};
-use crate::deliver::dispatcher::Post;
+use crate::deliver::dispatcher::Dispatcher;
 use crate::deliver::http::retry::Backoff;
 use crate::id::now_ms;
-use crate::outbox::fallback::CLAIM;
-use crate::outbox::{Aside, Outbox};
-use crate::record::envelope::Parcel;
+use crate::outbox::fallback::CLAIM_TTL;
+use crate::outbox::{ClaimResult, Outbox};
+use crate::record::envelope::Envelope;
 
 /// Longest time that a response waits for the outbox to store or claim a copy.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -30,12 +30,12 @@ const MAX_FINISHING: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Fallback {
     claims: Claims,
-    dispatcher: Arc<Post>,
+    dispatcher: Arc<Dispatcher>,
 }
 
 impl Fallback {
     /// Creates the table for up to `max_copies` copies in memory.
-    pub(crate) fn new(dispatcher: &Arc<Post>, max_copies: usize) -> Self {
+    pub(crate) fn new(dispatcher: &Arc<Dispatcher>, max_copies: usize) -> Self {
         // Timers on the delivery thread hold the claims: a strong reference would keep it alive.
         let weak = Arc::downgrade(dispatcher);
         let permits = Arc::new(Semaphore::new(MAX_FINISHING));
@@ -53,16 +53,16 @@ impl Fallback {
     /// Stores a copy, which the server delivers unless a page claims the payload within `after`.
     ///
     /// Waits half a second at most. If dropped, or after that time, storing goes on.
-    pub(crate) async fn schedule(&self, copy: Parcel, after: Duration) {
+    pub(crate) async fn schedule(&self, copy: Envelope, after: Duration) {
         let Some(outbox) = self.dispatcher.durable_outbox() else {
             return schedule_in_memory(&self.dispatcher, &self.claims, copy, after);
         };
         self.claims.track_remote(copy.id);
         let (dispatcher, claims) = (Arc::clone(&self.dispatcher), self.claims.clone());
-        let stored = self.dispatcher.go_on(async move {
-            if let Err(declined) = outbox.keep_aside(copy, after).await {
+        let stored = self.dispatcher.spawn_tracked(async move {
+            if let Err(declined) = outbox.schedule_fallback(copy, after).await {
                 tracing::debug!(target: "mengpaneel", reason = declined.reason, "the outbox did not store a fallback copy; it is kept in memory");
-                schedule_in_memory(&dispatcher, &claims, *declined.parcel, after);
+                schedule_in_memory(&dispatcher, &claims, *declined.envelope, after);
             }
         });
         drop(timeout(TIMEOUT, stored).await);
@@ -76,39 +76,44 @@ impl Fallback {
     pub(crate) async fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
         let mut claim = self.claims.claim(id)?;
         let error = match self.claim_remote(id).await {
-            Aside::Yours | Aside::Unknown => {
+            ClaimResult::Acquired | ClaimResult::NotFound => {
                 claim.finish_remote(id);
                 return Ok(claim);
             }
-            Aside::Elsewhere => ClaimError::HeldElsewhere,
-            Aside::Said => ClaimError::Done,
+            ClaimResult::Held => ClaimError::HeldElsewhere,
+            ClaimResult::Delivered => ClaimError::Done,
         };
         claim.forget(id, error);
         Err(error)
     }
 
-    async fn claim_remote(&self, id: Uuid) -> Aside {
+    async fn claim_remote(&self, id: Uuid) -> ClaimResult {
         let Some(outbox) = self.dispatcher.durable_outbox() else {
-            return Aside::Unknown;
+            return ClaimResult::NotFound;
         };
-        let error = match timeout(TIMEOUT, outbox.claim(id)).await {
+        let error = match timeout(TIMEOUT, outbox.claim_fallback(id)).await {
             Ok(Ok(result)) => return result,
             Ok(Err(error)) => error.to_string(),
             Err(elapsed) => elapsed.to_string(),
         };
         tracing::debug!(target: "mengpaneel", %id, error, "the outbox did not answer a claim on delayed calls; this process replays them");
-        Aside::Unknown
+        ClaimResult::NotFound
     }
 
     /// Enqueues the copies in memory: after a shutdown no timer would.
     pub(crate) fn enqueue_all(&self) {
         for copy in self.claims.drain() {
-            self.dispatcher.hand_over(copy);
+            self.dispatcher.enqueue_detached(copy);
         }
     }
 }
 
-fn schedule_in_memory(dispatcher: &Arc<Post>, claims: &Claims, copy: Parcel, after: Duration) {
+fn schedule_in_memory(
+    dispatcher: &Arc<Dispatcher>,
+    claims: &Claims,
+    copy: Envelope,
+    after: Duration,
+) {
     let id = copy.id;
     if !claims.insert(copy) {
         return;
@@ -121,7 +126,7 @@ fn schedule_in_memory(dispatcher: &Arc<Post>, claims: &Claims, copy: Parcel, aft
                 return;
             };
             match claims.expire(id) {
-                Expiry::Deliver(copy) => return dispatcher.hand_over(*copy),
+                Expiry::Deliver(copy) => return dispatcher.enqueue_detached(*copy),
                 Expiry::InUse => {}
                 Expiry::Done => return,
             }
@@ -130,14 +135,14 @@ fn schedule_in_memory(dispatcher: &Arc<Post>, claims: &Claims, copy: Parcel, aft
 }
 
 /// Ends a claim in the outbox: the copy is removed, or due again.
-fn finish_remote(dispatcher: Arc<Post>, permits: Arc<Semaphore>, id: Uuid, is_sent: bool) {
+fn finish_remote(dispatcher: Arc<Dispatcher>, permits: Arc<Semaphore>, id: Uuid, is_sent: bool) {
     let Some(outbox) = dispatcher.durable_outbox() else {
         return;
     };
     let retry = Arc::clone(&dispatcher);
-    drop(dispatcher.go_on(async move {
+    drop(dispatcher.spawn_tracked(async move {
         // A copy that was released is due again without this.
-        if outbox.settle(id, is_sent).await.is_err() && is_sent {
+        if outbox.finish_fallback(id, is_sent).await.is_err() && is_sent {
             let dispatcher = Arc::clone(&retry);
             retry.spawn_untracked(async move {
                 retry_finish(&dispatcher, &permits, &*outbox, id).await;
@@ -148,13 +153,13 @@ fn finish_remote(dispatcher: Arc<Post>, permits: Arc<Semaphore>, id: Uuid, is_se
 
 /// Records in the outbox that calls were sent, for as long as the claim holds: after that the
 /// worker delivers the copy. Neither deliveries nor a shutdown wait for this.
-async fn retry_finish(dispatcher: &Post, permits: &Semaphore, outbox: &dyn Outbox, id: Uuid) {
-    let until = Instant::now() + CLAIM;
-    let mut backoff = Backoff::between(MIN_FINISH_BACKOFF, CLAIM / 4, now_ms());
+async fn retry_finish(dispatcher: &Dispatcher, permits: &Semaphore, outbox: &dyn Outbox, id: Uuid) {
+    let until = Instant::now() + CLAIM_TTL;
+    let mut backoff = Backoff::between(MIN_FINISH_BACKOFF, CLAIM_TTL / 4, now_ms());
     if let Ok(_permit) = permits.try_acquire() {
         while Instant::now() < until && !dispatcher.is_closed() {
-            sleep(backoff.after(None)).await;
-            if outbox.settle(id, true).await.is_ok() {
+            sleep(backoff.next_delay(None)).await;
+            if outbox.finish_fallback(id, true).await.is_ok() {
                 return;
             }
         }

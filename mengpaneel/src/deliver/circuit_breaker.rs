@@ -10,74 +10,74 @@ use crate::deliver::http::retry::Backoff;
 
 /// Open while Mixpanel is away: then nothing is sent but, once the wait is over, one probe.
 #[derive(Debug)]
-pub(crate) struct Circuit(Mutex<State>);
+pub(crate) struct CircuitBreaker(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     backoff: Backoff,
-    away: Option<Away>,
+    open: Option<Open>,
     is_probing: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Away {
+struct Open {
     until: Instant,
     why: String,
 }
 
 /// Leave to send: what came of it is to be told by [`Circuit::worked`] or [`Circuit::failed`].
-pub(crate) struct Leave<'a>(&'a Circuit);
+pub(crate) struct Permit<'a>(&'a CircuitBreaker);
 
-impl Circuit {
+impl CircuitBreaker {
     pub(crate) fn new(backoff: Backoff) -> Self {
         Self(Mutex::new(State {
             backoff,
-            away: None,
+            open: None,
             is_probing: false,
         }))
     }
 
     /// Leave to send, or why there is no sense in it.
-    pub(crate) fn enter(&self) -> Result<Leave<'_>, String> {
+    pub(crate) fn try_acquire(&self) -> Result<Permit<'_>, String> {
         let mut state = self.lock();
-        if let Some(away) = &state.away {
+        if let Some(away) = &state.open {
             if state.is_probing || Instant::now() < away.until {
                 return Err(away.why.clone());
             }
             state.is_probing = true;
         }
-        Ok(Leave(self))
+        Ok(Permit(self))
     }
 
     /// How long there is no sense in sending.
-    pub(crate) fn wait(&self) -> Option<Duration> {
-        let away = self.lock().away.clone()?;
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let away = self.lock().open.clone()?;
         let wait = away.until.saturating_duration_since(Instant::now());
         (!wait.is_zero()).then_some(wait)
     }
 
     /// Why Mixpanel is away, where it is.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.lock().away.as_ref().map(|away| away.why.clone())
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.lock().open.as_ref().map(|away| away.why.clone())
     }
 
     /// Mixpanel answered.
-    pub(crate) fn worked(&self) {
+    pub(crate) fn record_success(&self) {
         let mut state = self.lock();
-        state.away = None;
+        state.open = None;
         state.backoff.reset();
     }
 
     /// Mixpanel did not, or asked to be left alone. Answers how long that is. Of several that fail
     /// together the first counts.
-    pub(crate) fn failed(&self, after: Option<Duration>, why: &str) -> Duration {
+    pub(crate) fn record_failure(&self, after: Option<Duration>, why: &str) -> Duration {
         let mut state = self.lock();
         let now = Instant::now();
-        if let Some(away) = state.away.as_ref().filter(|away| away.until > now) {
+        if let Some(away) = state.open.as_ref().filter(|away| away.until > now) {
             return away.until - now;
         }
-        let wait = state.backoff.after(after);
-        state.away = Some(Away {
+        let wait = state.backoff.next_delay(after);
+        state.open = Some(Open {
             until: now + wait,
             why: why.to_owned(),
         });
@@ -89,7 +89,7 @@ impl Circuit {
     }
 }
 
-impl Drop for Leave<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.0.lock().is_probing = false;
     }
@@ -101,25 +101,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn while_mixpanel_is_away_one_probe_is_sent_once_the_wait_is_over() {
-        let circuit = Circuit::new(Backoff::new(1));
-        let together = [circuit.enter().unwrap(), circuit.enter().unwrap()];
-        let wait = circuit.failed(None, "no route");
-        assert!(circuit.failed(None, "the second of them") <= wait);
+        let circuit = CircuitBreaker::new(Backoff::new(1));
+        let together = [
+            circuit.try_acquire().unwrap(),
+            circuit.try_acquire().unwrap(),
+        ];
+        let wait = circuit.record_failure(None, "no route");
+        assert!(circuit.record_failure(None, "the second of them") <= wait);
         drop(together);
-        assert_eq!(circuit.enter().err().as_deref(), Some("no route"));
+        assert_eq!(circuit.try_acquire().err().as_deref(), Some("no route"));
 
         tokio::time::advance(wait).await;
-        assert_eq!(circuit.wait(), None);
-        let probe = circuit.enter().unwrap();
-        assert!(circuit.enter().is_err());
-        let longer = circuit.failed(None, "still none");
+        assert_eq!(circuit.remaining(), None);
+        let probe = circuit.try_acquire().unwrap();
+        assert!(circuit.try_acquire().is_err());
+        let longer = circuit.record_failure(None, "still none");
         drop(probe);
-        assert!(longer > Duration::from_secs(4) && circuit.enter().is_err());
+        assert!(longer > Duration::from_secs(4) && circuit.try_acquire().is_err());
 
         tokio::time::advance(longer).await;
-        let probe = circuit.enter().unwrap();
-        circuit.worked();
+        let probe = circuit.try_acquire().unwrap();
+        circuit.record_success();
         drop(probe);
-        assert!(circuit.trouble().is_none() && circuit.enter().is_ok() && circuit.enter().is_ok());
+        assert!(
+            circuit.last_error().is_none()
+                && circuit.try_acquire().is_ok()
+                && circuit.try_acquire().is_ok()
+        );
     }
 }

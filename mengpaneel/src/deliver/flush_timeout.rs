@@ -10,7 +10,7 @@ use thiserror::Error;
 /// The text names the outbox, what becomes of the records, and the last error of a delivery with
 /// its URL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub struct NotSent {
+pub struct FlushTimeoutError {
     pub(crate) pending: usize,
     pub(crate) outbox: String,
     pub(crate) fate: Fate,
@@ -32,7 +32,7 @@ pub(crate) enum Fate {
     UnderWay,
 }
 
-impl NotSent {
+impl FlushTimeoutError {
     /// Number of records that were not delivered; 0 where the outbox could not be asked.
     pub fn pending(&self) -> usize {
         self.pending
@@ -51,7 +51,7 @@ impl NotSent {
     }
 }
 
-impl fmt::Display for NotSent {
+impl fmt::Display for FlushTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             pending,
@@ -99,7 +99,7 @@ mod tests {
     fn its_text_names_outbox_fate_and_last_error() {
         let error = |pending, fate, last_error: Option<&str>| {
             let outbox = "the file /var/lib/outbox".to_owned();
-            NotSent {
+            FlushTimeoutError {
                 pending,
                 outbox,
                 fate,
@@ -127,6 +127,6 @@ mod tests {
     #[test]
     fn it_can_be_boxed_and_sent_between_threads() {
         fn is_error<E: std::error::Error + Send + Sync + 'static>() {}
-        is_error::<NotSent>();
+        is_error::<FlushTimeoutError>();
     }
 }

@@ -16,25 +16,25 @@ const MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// Fingerprints of what was last set.
 #[derive(Debug, Default)]
-pub(crate) struct LastSets {
+pub(crate) struct ProfileDedup {
     hasher: RandomState,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    sets: HashMap<String, Set>,
+    sets: HashMap<String, LastSet>,
     /// The same users, those that were set first before the others; some of them long forgotten.
     order: VecDeque<(String, Instant)>,
 }
 
 #[derive(Debug)]
-struct Set {
+struct LastSet {
     fingerprint: u64,
     at: Instant,
 }
 
-impl LastSets {
+impl ProfileDedup {
     /// Whether a message says of its user what was said last. It is remembered; any other operation
     /// on the user's profile makes that forgotten.
     pub(crate) fn is_repeated(&self, message: &Message) -> bool {
@@ -57,7 +57,7 @@ impl LastSets {
         }
         state.sets.insert(
             user.to_owned(),
-            Set {
+            LastSet {
                 fingerprint,
                 at: now,
             },
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_set_last_is_not_set_again_for_a_while() {
-        let sets = LastSets::default();
+        let sets = ProfileDedup::default();
         let set = |user: &str, plan: &str| {
             sets.is_repeated(&message(user, Method::PeopleSet, &json!({"Plan": plan})))
         };
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn after_any_other_change_or_a_failure_it_is_set_again() {
-        let sets = LastSets::default();
+        let sets = ProfileDedup::default();
         let set = message("1", Method::PeopleSet, &json!({"a": 1}));
         assert!(!sets.is_repeated(&set));
         assert!(!sets.is_repeated(&message("1", Method::PeopleUnset, &json!(["a"]))));
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn only_so_many_users_are_remembered() {
-        let sets = LastSets::default();
+        let sets = ProfileDedup::default();
         let set = |user: usize| {
             sets.is_repeated(&message(
                 &user.to_string(),

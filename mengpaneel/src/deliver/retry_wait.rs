@@ -3,29 +3,29 @@
 use std::time::Duration;
 
 /// Shortest wait between two attempts before the end.
-const SHORTEST: Duration = Duration::from_millis(250);
+const MIN_WAIT: Duration = Duration::from_millis(250);
 
 /// An attempt begins this long before the end, where Mixpanel asked to be left alone for longer.
-const LAST_ATTEMPT: Duration = Duration::from_millis(500);
+const LAST_ATTEMPT_BEFORE_END: Duration = Duration::from_millis(500);
 
 /// Wait before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wait {
+pub(crate) struct RetryWait {
     pub(crate) delay: Duration,
     /// True if Mixpanel named that time itself (`Retry-After`).
-    pub(crate) is_asked_for: bool,
+    pub(crate) is_requested: bool,
 }
 
-impl From<Duration> for Wait {
+impl From<Duration> for RetryWait {
     fn from(delay: Duration) -> Self {
         Self {
             delay,
-            is_asked_for: false,
+            is_requested: false,
         }
     }
 }
 
-impl Wait {
+impl RetryWait {
     /// Returns the wait where the end is `left` away; `None` where there is no time for another
     /// attempt.
     ///
@@ -34,16 +34,16 @@ impl Wait {
     pub(crate) fn before_end(self, left: Duration) -> Option<Duration> {
         let Self {
             delay,
-            is_asked_for,
+            is_requested: is_asked_for,
         } = self;
         let wait = if is_asked_for {
             if delay < left {
                 delay
             } else {
-                left.saturating_sub(LAST_ATTEMPT)
+                left.saturating_sub(LAST_ATTEMPT_BEFORE_END)
             }
         } else {
-            delay.min((left / 2).max(SHORTEST))
+            delay.min((left / 2).max(MIN_WAIT))
         };
         (!wait.is_zero() && wait < left).then_some(wait)
     }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn waits_share_the_time_that_is_left() {
-        let wait = Wait::from(seconds(60.0));
+        let wait = RetryWait::from(seconds(60.0));
         let (mut left, mut waits) = (seconds(3.0), Vec::new());
         while let Some(delay) = wait.before_end(left) {
             waits.push(delay.as_millis());
@@ -67,16 +67,16 @@ mod tests {
         }
         assert_eq!(waits, [1_500, 750, 375, 250]);
         assert_eq!(
-            Wait::from(seconds(1.0)).before_end(seconds(10.0)),
+            RetryWait::from(seconds(1.0)).before_end(seconds(10.0)),
             Some(seconds(1.0))
         );
     }
 
     #[test]
     fn a_time_that_was_asked_for_is_kept_but_for_one_attempt() {
-        let wait = Wait {
+        let wait = RetryWait {
             delay: seconds(60.0),
-            is_asked_for: true,
+            is_requested: true,
         };
         assert_eq!(wait.before_end(seconds(100.0)), Some(seconds(60.0)));
         assert_eq!(wait.before_end(seconds(10.0)), Some(seconds(9.5)));

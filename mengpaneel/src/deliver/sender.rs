@@ -11,39 +11,39 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::deliver::http::Delivery;
+use crate::deliver::http::HttpClient;
 use crate::deliver::http::retry::Backoff;
-use crate::deliver::http::send_error::NotTaken;
-use crate::deliver::partitions::Lanes;
-use crate::error::{Failure, Failures, Reason};
+use crate::deliver::http::send_error::SendError;
+use crate::deliver::partitions::Partitions;
+use crate::error::{ErrorReporter, Failure, Reason};
 use crate::id::now_ms;
 use crate::metrics;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::envelope::codec;
-use crate::translate::interpreter::{Interpreter, Translation};
+use crate::translate::interpreter::{Translation, Translator};
 use crate::translate::message::Message;
-use crate::translate::outgoing::{Said, Written};
+use crate::translate::outgoing::{EncodedEvent, Outgoing};
 
-use crate::deliver::circuit_breaker::Circuit;
-use crate::deliver::profile_dedup::LastSets;
+use crate::deliver::circuit_breaker::CircuitBreaker;
+use crate::deliver::profile_dedup::ProfileDedup;
 
 /// The application's word on each message before it is sent: whether it is, and how.
 pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 
 /// As many parcels are kept at once that were tried.
-const MAX_TRIED: usize = 1_000;
+const MAX_CACHED: usize = 1_000;
 
 /// What it takes to send.
 pub(crate) struct Sender {
-    pub(crate) interpreter: Interpreter,
-    pub(crate) delivery: Delivery,
-    pub(crate) failures: Failures,
+    pub(crate) translator: Translator,
+    pub(crate) http: HttpClient,
+    pub(crate) reporter: ErrorReporter,
     pub(crate) retry_for: Duration,
     pub(crate) before_send: Option<BeforeSend>,
-    pub(crate) circuit: Circuit,
-    pub(crate) last_sets: LastSets,
+    pub(crate) circuit_breaker: CircuitBreaker,
+    pub(crate) profile_dedup: ProfileDedup,
     /// What was tried at once and waits in the outbox now: it was told of and looked at already.
-    tried: Mutex<HashMap<Uuid, Vec<Message>>>,
+    cached: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// When the oldest of what waits was recorded, in milliseconds since 1970; 0 where none waits.
     pub(crate) oldest: AtomicU64,
     standstill: Mutex<Standstill>,
@@ -53,7 +53,7 @@ pub(crate) struct Sender {
 #[derive(Debug, Default)]
 struct Standstill {
     /// Kind of refusal that was reported, and is not over.
-    told: Option<Discriminant<NotTaken>>,
+    reported: Option<Discriminant<SendError>>,
     /// When Mixpanel took something last.
     worked: Option<Instant>,
     /// Since when Mixpanel has been away, other than by refusing the credentials.
@@ -61,7 +61,7 @@ struct Standstill {
 }
 
 /// Mixpanel takes nothing for now.
-pub(crate) struct Away {
+pub(crate) struct Unavailable {
     /// Time to leave it alone.
     pub(crate) delay: Duration,
     /// True if Mixpanel named that time itself.
@@ -85,19 +85,19 @@ impl Standstill {
 }
 
 /// Which records must be taken apart to be said.
-pub(crate) enum ToTakeApart {
+pub(crate) enum DecodePolicy {
     /// The application looks at each message.
     All,
     /// They were tried before, and it is known what they came to.
-    These(HashSet<Uuid>),
+    Cached(HashSet<Uuid>),
 }
 
-impl ToTakeApart {
+impl DecodePolicy {
     /// Whether this compact parcel must.
-    pub(crate) fn has(&self, parcel: &[u8]) -> bool {
+    pub(crate) fn must_decode(&self, parcel: &[u8]) -> bool {
         match self {
             Self::All => true,
-            Self::These(ids) => {
+            Self::Cached(ids) => {
                 !ids.is_empty() && codec::id(parcel).is_none_or(|id| ids.contains(&id))
             }
         }
@@ -127,24 +127,24 @@ fn count(messages: usize) -> String {
 impl Sender {
     pub(crate) fn new(
         token: String,
-        delivery: Delivery,
-        failures: Failures,
+        delivery: HttpClient,
+        failures: ErrorReporter,
         retry_for: Duration,
         before_send: Option<BeforeSend>,
     ) -> Self {
-        let circuit = Circuit::new(Backoff::default());
-        let (last_sets, oldest) = (LastSets::default(), AtomicU64::new(0));
-        let interpreter = Interpreter::new(token);
+        let circuit = CircuitBreaker::new(Backoff::default());
+        let (last_sets, oldest) = (ProfileDedup::default(), AtomicU64::new(0));
+        let interpreter = Translator::new(token);
         let (tried, standstill) = (Mutex::default(), Mutex::default());
         Self {
-            interpreter,
-            delivery,
-            failures,
+            translator: interpreter,
+            http: delivery,
+            reporter: failures,
             retry_for,
             before_send,
-            circuit,
-            last_sets,
-            tried,
+            circuit_breaker: circuit,
+            profile_dedup: last_sets,
+            cached: tried,
             oldest,
             standstill,
         }
@@ -152,76 +152,78 @@ impl Sender {
 
     /// Translates; what cannot be said is told, and the application looks at what can. Where it
     /// does not, what is plain is written in `lanes`.
-    pub(crate) fn said(&self, parcel: &Parcel, lanes: &mut Lanes) -> Vec<Said> {
+    pub(crate) fn translate(&self, parcel: &Envelope, lanes: &mut Partitions) -> Vec<Outgoing> {
         let as_messages = |messages: Vec<Message>| {
             messages
                 .into_iter()
-                .map(|one| Said::Message(Box::new(one)))
+                .map(|one| Outgoing::Message(Box::new(one)))
                 .collect()
         };
-        let tried = self.tried().remove(&parcel.id);
-        let mut said: Vec<Said> = match (tried, &self.before_send) {
+        let tried = self.cached().remove(&parcel.id);
+        let mut said: Vec<Outgoing> = match (tried, &self.before_send) {
             (Some(tried), _) => as_messages(tried),
-            (None, None) => self.translated(self.interpreter.said(parcel, lanes.desk())),
+            (None, None) => {
+                self.translated(self.translator.translate_encoded(parcel, lanes.staging()))
+            }
             (None, Some(hook)) => {
-                let mut messages = self.translated(self.interpreter.messages(parcel));
+                let mut messages = self.translated(self.translator.translate(parcel));
                 messages.retain_mut(|message| self.is_wanted(hook, message));
                 as_messages(messages)
             }
         };
-        lanes.take(said.iter_mut().filter_map(Said::as_written_mut));
+        lanes.distribute(said.iter_mut().filter_map(Outgoing::as_encoded_mut));
         said.retain(
-            |one| !matches!(one, Said::Message(message) if self.last_sets.is_repeated(message)),
+            |one| !matches!(one, Outgoing::Message(message) if self.profile_dedup.is_repeated(message)),
         );
         said
     }
 
     /// Which of the records that are in hand by now must be taken apart to be said.
-    pub(crate) fn to_take_apart(&self) -> ToTakeApart {
+    pub(crate) fn decode_policy(&self) -> DecodePolicy {
         match self.before_send {
-            Some(_) => ToTakeApart::All,
-            None => ToTakeApart::These(self.tried().keys().copied().collect()),
+            Some(_) => DecodePolicy::All,
+            None => DecodePolicy::Cached(self.cached().keys().copied().collect()),
         }
     }
 
     /// What a compact parcel comes to, where it need not be taken apart for that; else `None`, and
     /// what `say` was given does not count.
-    pub(crate) fn sealed(
+    pub(crate) fn translate_record(
         &self,
         parcel: &[u8],
         text: &mut Vec<u8>,
-        say: impl FnMut(Written),
+        say: impl FnMut(EncodedEvent),
     ) -> Option<()> {
-        self.interpreter.sealed(parcel, text, say)
+        self.translator.translate_record(parcel, text, say)
     }
 
     /// Keeps what a parcel came to, for when it comes back from the outbox. Where it does not come
     /// back to this process it is translated once more.
-    pub(crate) fn keep_tried(&self, id: Uuid, messages: Vec<Message>) {
-        let mut tried = self.tried();
+    pub(crate) fn cache_messages(&self, id: Uuid, messages: Vec<Message>) {
+        let mut tried = self.cached();
         // Another process may have what does not come back.
-        if tried.len() >= MAX_TRIED {
+        if tried.len() >= MAX_CACHED {
             tried.clear();
         }
         tried.insert(id, messages);
     }
 
     /// The outbox did not take that parcel.
-    pub(crate) fn forget_tried(&self, id: Uuid) {
-        self.tried().remove(&id);
+    pub(crate) fn forget_messages(&self, id: Uuid) {
+        self.cached().remove(&id);
     }
 
-    fn tried(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn translated<T>(&self, translation: Translation<T>) -> Vec<T> {
-        for failure in bounded(translation.refused, Reason::Untranslatable) {
-            self.tell(&failure);
+        for failure in bounded(translation.refused, Reason::Unsupported) {
+            self.report(&failure);
         }
         // These are sent, so that they do not count as dropped.
-        for failure in bounded(translation.cut, Reason::Cut) {
-            self.failures.tell(&failure);
+        for failure in bounded(translation.cut, Reason::Truncated) {
+            self.reporter.report(&failure);
         }
         metrics::dropped("bot", translation.ignored);
         translation.messages
@@ -236,62 +238,63 @@ impl Sender {
             }
             // What it would have taken out must not leave.
             Err(_) => {
-                let reason = Reason::GivenUp("the `before_send` hook panicked on it".into());
-                self.tell(&failure(message.clone(), reason));
+                let reason = Reason::Abandoned("the `before_send` hook panicked on it".into());
+                self.report(&failure(message.clone(), reason));
                 false
             }
         }
     }
 
     /// One attempt; what did not arrive is told.
-    pub(crate) async fn send_or_tell(&self, parcel: &Parcel) {
+    pub(crate) async fn send_or_report(&self, parcel: &Envelope) {
         for failure in self.send_once(parcel).await {
-            self.tell(&failure);
+            self.report(&failure);
         }
     }
 
     /// One attempt; gives what did not arrive.
-    pub(crate) async fn send_once(&self, parcel: &Parcel) -> Vec<Failure> {
+    pub(crate) async fn send_once(&self, parcel: &Envelope) -> Vec<Failure> {
         self.attempt(parcel).await.0
     }
 
     /// One attempt; gives what did not arrive, and where that is all of it, what it was, so that
     /// the parcel can be tried again as it is. While Mixpanel is away nothing is sent.
-    pub(crate) async fn attempt(&self, parcel: &Parcel) -> (Vec<Failure>, Option<Vec<Message>>) {
-        let mut lanes = Lanes::default();
-        let said = self.said(parcel, &mut lanes);
+    pub(crate) async fn attempt(&self, parcel: &Envelope) -> (Vec<Failure>, Option<Vec<Message>>) {
+        let mut lanes = Partitions::default();
+        let said = self.translate(parcel, &mut lanes);
         if said.is_empty() {
             return (Vec::new(), None);
         }
-        let leave = match self.circuit.enter() {
+        let leave = match self.circuit_breaker.try_acquire() {
             Ok(leave) => leave,
             Err(why) => {
                 for one in &said {
                     self.forget(one);
                 }
-                let reason = Reason::GivenUp(format!("Mixpanel is away: {why}"));
-                return self.untouched(parcel, said.into_iter().map(|one| (one, reason.clone())));
+                let reason = Reason::Abandoned(format!("Mixpanel is away: {why}"));
+                return self
+                    .all_undelivered(parcel, said.into_iter().map(|one| (one, reason.clone())));
             }
         };
-        let not_taken = self.delivery.deliver(said.iter(), &mut lanes).await;
-        self.note(said.len(), &not_taken);
+        let not_taken = self.http.deliver(said.iter(), &mut lanes).await;
+        self.record_result(said.len(), &not_taken);
         drop(leave);
         #[cfg(feature = "metrics")]
         if not_taken.is_empty() {
-            metrics::answered(crate::id::ms_of(parcel.id));
+            metrics::answered(crate::id::timestamp_ms(parcel.id));
         }
-        let is_retry = |(_, why): &(usize, NotTaken)| {
-            matches!(why, NotTaken::Retry { .. } | NotTaken::NotServed { .. })
+        let is_retry = |(_, why): &(usize, SendError)| {
+            matches!(why, SendError::Retry { .. } | SendError::NotServed { .. })
         };
         let is_untouched = not_taken.len() == said.len() && not_taken.iter().all(is_retry);
-        let failed = those(said, not_taken).map(|(one, why)| {
+        let failed = select_failed(said, not_taken).map(|(one, why)| {
             self.forget(&one);
             (one, reason(why))
         });
         if is_untouched {
-            return self.untouched(parcel, failed);
+            return self.all_undelivered(parcel, failed);
         }
-        let mut again = Again::new(self);
+        let mut again = Retranslator::new(self);
         (
             failed
                 .map(|(one, reason)| again.failure(parcel, one, reason))
@@ -300,12 +303,12 @@ impl Sender {
         )
     }
 
-    fn untouched(
+    fn all_undelivered(
         &self,
-        parcel: &Parcel,
-        failed: impl Iterator<Item = (Said, Reason)>,
+        parcel: &Envelope,
+        failed: impl Iterator<Item = (Outgoing, Reason)>,
     ) -> (Vec<Failure>, Option<Vec<Message>>) {
-        let mut again = Again::new(self);
+        let mut again = Retranslator::new(self);
         let failed: Vec<_> = failed
             .filter_map(|(one, reason)| Some((again.message(parcel, one)?, reason)))
             .collect();
@@ -321,18 +324,22 @@ impl Sender {
 
     /// Keeps the circuit and the counters, once so many were sent. Answers how long to leave
     /// Mixpanel alone, and why.
-    pub(crate) fn note(&self, sent: usize, not_taken: &[(usize, NotTaken)]) -> Option<Away> {
+    pub(crate) fn record_result(
+        &self,
+        sent: usize,
+        not_taken: &[(usize, SendError)],
+    ) -> Option<Unavailable> {
         metrics::delivered(sent.saturating_sub(not_taken.len()));
         let away = not_taken.iter().find_map(|(_, why)| match why {
-            NotTaken::Retry { after, reason } | NotTaken::NotServed { after, reason } => {
+            SendError::Retry { after, reason } | SendError::NotServed { after, reason } => {
                 Some((*after, reason))
             }
-            NotTaken::Unauthorized(why) => Some((None, why)),
+            SendError::Unauthorized(why) => Some((None, why)),
             _ => None,
         });
         let Some((after, why)) = away else {
             if sent > 0 {
-                self.circuit.worked();
+                self.circuit_breaker.record_success();
                 *self.standstill() = Standstill {
                     worked: Some(Instant::now()),
                     ..Standstill::default()
@@ -342,10 +349,10 @@ impl Sender {
         };
         let is_unauthorized = not_taken
             .iter()
-            .any(|(_, why)| matches!(why, NotTaken::Unauthorized(_)));
-        let delay = self.circuit.failed(after, why);
+            .any(|(_, why)| matches!(why, SendError::Unauthorized(_)));
+        let delay = self.circuit_breaker.record_failure(after, why);
         let lasts = self.standstill().lasts(!is_unauthorized);
-        Some(Away {
+        Some(Unavailable {
             delay,
             is_asked_for: after.is_some(),
             why: why.clone(),
@@ -356,14 +363,14 @@ impl Sender {
     /// Tells once that nothing gets through until a person changes something, as an answer says to
     /// what was sent at that time. The answer to a request of before may come after Mixpanel
     /// took another: that tells nothing any more.
-    pub(crate) fn tell_standstill(&self, why: &NotTaken, sent: Instant) {
+    pub(crate) fn report_standstill(&self, why: &SendError, sent: Instant) {
         let mut standstill = self.standstill();
         let is_over = standstill.worked.is_some_and(|worked| worked >= sent);
-        if is_over || standstill.told.replace(discriminant(why)) == Some(discriminant(why)) {
+        if is_over || standstill.reported.replace(discriminant(why)) == Some(discriminant(why)) {
             return;
         }
         drop(standstill);
-        self.tell(&Failure::of_calls(reason(why.clone()), vec![]));
+        self.report(&Failure::for_calls(reason(why.clone()), vec![]));
     }
 
     fn standstill(&self) -> MutexGuard<'_, Standstill> {
@@ -373,16 +380,16 @@ impl Sender {
     }
 
     /// It did not arrive: the next that says the same is no repetition.
-    pub(crate) fn forget(&self, said: &Said) {
-        if let Said::Message(message) = said {
-            self.last_sets.forget(message);
+    pub(crate) fn forget(&self, said: &Outgoing) {
+        if let Outgoing::Message(message) = said {
+            self.profile_dedup.forget(message);
         }
     }
 
     /// Tells of what is lost.
-    pub(crate) fn tell(&self, failure: &Failure) {
+    pub(crate) fn report(&self, failure: &Failure) {
         metrics::dropped(failure.reason.name(), failure.calls.len());
-        self.failures.tell(failure);
+        self.reporter.report(failure);
     }
 
     /// How long the oldest of what waits has waited.
@@ -394,26 +401,26 @@ impl Sender {
 
 /// What was said, as messages again: for what was written and did not arrive. A parcel is
 /// translated once for all that is of it.
-pub(crate) struct Again<'a> {
+pub(crate) struct Retranslator<'a> {
     sender: &'a Sender,
     last: Option<(Uuid, Vec<Option<Message>>)>,
 }
 
-impl<'a> Again<'a> {
+impl<'a> Retranslator<'a> {
     pub(crate) fn new(sender: &'a Sender) -> Self {
         Self { sender, last: None }
     }
 
-    pub(crate) fn message(&mut self, parcel: &Parcel, said: Said) -> Option<Message> {
+    pub(crate) fn message(&mut self, parcel: &Envelope, said: Outgoing) -> Option<Message> {
         let index = match said {
-            Said::Message(message) => return Some(*message),
-            Said::Written(event) => event.index,
+            Outgoing::Message(message) => return Some(*message),
+            Outgoing::Encoded(event) => event.index,
         };
         let last = self.last.take().filter(|(id, _)| *id == parcel.id);
         let translated = || {
             self.sender
-                .interpreter
-                .messages(parcel)
+                .translator
+                .translate(parcel)
                 .messages
                 .into_iter()
                 .map(Some)
@@ -426,10 +433,10 @@ impl<'a> Again<'a> {
     }
 
     /// Why it is lost.
-    pub(crate) fn failure(&mut self, parcel: &Parcel, said: Said, reason: Reason) -> Failure {
+    pub(crate) fn failure(&mut self, parcel: &Envelope, said: Outgoing, reason: Reason) -> Failure {
         match self.message(parcel, said) {
             Some(message) => failure(message, reason),
-            None => Failure::of_calls(reason, parcel.calls.iter().cloned().collect()),
+            None => Failure::for_calls(reason, parcel.calls.iter().cloned().collect()),
         }
     }
 }
@@ -442,7 +449,7 @@ fn bounded(mut calls: Vec<(Call, String)>, reason: fn(String) -> Reason) -> Vec<
     let rest = calls.split_off(calls.len().min(MAX_FAILURES - 1));
     let each = calls
         .into_iter()
-        .map(|(call, why)| Failure::of_calls(reason(why), vec![call]));
+        .map(|(call, why)| Failure::for_calls(reason(why), vec![call]));
     let mut failures: Vec<Failure> = each.collect();
     if let Some((_, why)) = rest.first() {
         let why = if rest.len() > 1 {
@@ -450,7 +457,7 @@ fn bounded(mut calls: Vec<(Call, String)>, reason: fn(String) -> Reason) -> Vec<
         } else {
             why.clone()
         };
-        failures.push(Failure::of_calls(
+        failures.push(Failure::for_calls(
             reason(why),
             rest.into_iter().map(|(call, _)| call).collect(),
         ));
@@ -459,10 +466,10 @@ fn bounded(mut calls: Vec<(Call, String)>, reason: fn(String) -> Reason) -> Vec<
 }
 
 /// Those that were not taken, of all that was sent, and why.
-pub(crate) fn those<T>(
+pub(crate) fn select_failed<T>(
     sent: Vec<T>,
-    not_taken: Vec<(usize, NotTaken)>,
-) -> impl Iterator<Item = (T, NotTaken)> {
+    not_taken: Vec<(usize, SendError)>,
+) -> impl Iterator<Item = (T, SendError)> {
     let (mut sent, mut passed) = (sent.into_iter(), 0);
     not_taken.into_iter().filter_map(move |(place, why)| {
         let one = sent.nth(place - passed)?;
@@ -472,13 +479,13 @@ pub(crate) fn those<T>(
 }
 
 /// Why a message is lost that was not taken.
-pub(crate) fn reason(why: NotTaken) -> Reason {
+pub(crate) fn reason(why: SendError) -> Reason {
     match why {
-        NotTaken::Refused(why) => Reason::Refused(why),
-        NotTaken::Retry { reason, .. } => Reason::GivenUp(reason),
-        NotTaken::InDoubt(why) => Reason::InDoubt(why),
-        NotTaken::NotServed { reason, .. } => Reason::NotServed(reason),
-        NotTaken::Unauthorized(why) => Reason::Unauthorized(why),
+        SendError::Refused(why) => Reason::Rejected(why),
+        SendError::Retry { reason, .. } => Reason::Abandoned(reason),
+        SendError::InDoubt(why) => Reason::InDoubt(why),
+        SendError::NotServed { reason, .. } => Reason::NotServed(reason),
+        SendError::Unauthorized(why) => Reason::Unauthorized(why),
     }
 }
 

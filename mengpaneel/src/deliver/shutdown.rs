@@ -10,49 +10,49 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 /// Time after the deadline in which requests to Mixpanel may end that are under way.
-pub(crate) const GRACE: Duration = Duration::from_secs(15);
+pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 
 /// Longest deadline.
 const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// When it is to end, and whether it has.
 #[derive(Default)]
-pub(crate) struct Closing {
+pub(crate) struct Shutdown {
     deadline: Mutex<Option<Instant>>,
     /// Whether there is a deadline: whoever hands something in asks for no more.
-    is_asked: AtomicBool,
+    is_requested: AtomicBool,
     /// Woken when closing is asked for, and when a delivery past the outbox is done.
-    wake: Notify,
+    notify: Notify,
     /// Woken when something was delivered.
     progress: Notify,
-    ended: AtomicBool,
-    end: Notify,
-    in_hand: AtomicUsize,
+    is_finished: AtomicBool,
+    finish: Notify,
+    in_flight: AtomicUsize,
     delivered: AtomicUsize,
 }
 
-impl Closing {
+impl Shutdown {
     /// Asks the worker to end by then; the first deadline counts.
-    pub(crate) fn ask(&self, deadline: Duration) {
+    pub(crate) fn request(&self, deadline: Duration) {
         // Past what a clock can say, a deadline is none that anybody lives to see.
         let until = Instant::now()
             .checked_add(deadline)
             .unwrap_or_else(|| Instant::now() + FOREVER);
         self.lock().get_or_insert(until);
-        self.is_asked.store(true, Ordering::Release);
-        self.wake.notify_waiters();
+        self.is_requested.store(true, Ordering::Release);
+        self.notify.notify_waiters();
     }
 
-    pub(crate) fn is_asked(&self) -> bool {
-        self.is_asked.load(Ordering::Acquire)
+    pub(crate) fn is_requested(&self) -> bool {
+        self.is_requested.load(Ordering::Acquire)
     }
 
     /// Resolves once the worker has ended.
-    pub(crate) async fn ended(&self) {
+    pub(crate) async fn finished(&self) {
         loop {
-            let mut end = pin!(self.end.notified());
+            let mut end = pin!(self.finish.notified());
             end.as_mut().enable();
-            if self.ended.load(Ordering::Acquire) {
+            if self.is_finished.load(Ordering::Acquire) {
                 return;
             }
             end.await;
@@ -60,20 +60,20 @@ impl Closing {
     }
 
     /// It has ended.
-    pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-        self.end.notify_waiters();
+    pub(crate) fn finish(&self) {
+        self.is_finished.store(true, Ordering::Release);
+        self.finish.notify_waiters();
     }
 
     /// Resolves when there is something to look at again: closing is asked for, or somebody is
     /// done. To be enabled before that is looked at.
-    pub(crate) fn woken(&self) -> Notified<'_> {
-        self.wake.notified()
+    pub(crate) fn notified(&self) -> Notified<'_> {
+        self.notify.notified()
     }
 
     /// Has everybody look again.
-    pub(crate) fn wake(&self) {
-        self.wake.notify_waiters();
+    pub(crate) fn notify(&self) {
+        self.notify.notify_waiters();
     }
 
     /// How many records were delivered, or refused and reported.
@@ -82,7 +82,7 @@ impl Closing {
     }
 
     /// So many more were.
-    pub(crate) fn progressed(&self, records: usize) {
+    pub(crate) fn record_progress(&self, records: usize) {
         self.delivered.fetch_add(records, Ordering::Relaxed);
         self.progress.notify_waiters();
     }
@@ -93,14 +93,14 @@ impl Closing {
     }
 
     /// Deliveries past the outbox that are under way.
-    pub(crate) fn in_hand(&self) -> usize {
-        self.in_hand.load(Ordering::Acquire)
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
     }
 
     /// Counts one more of them; `None` where there are `bound` already.
-    pub(crate) fn take_in_hand(self: &Arc<Self>, bound: usize) -> Option<InHand> {
-        let taken = self.in_hand.fetch_add(1, Ordering::AcqRel);
-        let in_hand = InHand(Arc::clone(self));
+    pub(crate) fn track(self: &Arc<Self>, bound: usize) -> Option<InFlightGuard> {
+        let taken = self.in_flight.fetch_add(1, Ordering::AcqRel);
+        let in_hand = InFlightGuard(Arc::clone(self));
         (taken < bound).then_some(in_hand)
     }
 
@@ -114,12 +114,12 @@ impl Closing {
 }
 
 /// One delivery past the outbox.
-pub(crate) struct InHand(Arc<Closing>);
+pub(crate) struct InFlightGuard(Arc<Shutdown>);
 
-impl Drop for InHand {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.in_hand.fetch_sub(1, Ordering::AcqRel);
-        self.0.wake.notify_waiters();
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.0.notify.notify_waiters();
         self.0.progress.notify_waiters();
     }
 }

@@ -34,14 +34,14 @@ pub enum Reason {
         "recorded at {0} outside of any scope: wrap the app in the Mengpaneel middleware, or the work in \
          `mengpaneel.scope(…)`; take a request's `Mixpanel` into a spawned task with `mixpanel.scope(…)`"
     )]
-    NoScope(&'static Location<'static>),
+    OutsideScope(&'static Location<'static>),
     /// A value could not be made JSON; the call was recorded without it.
     #[error(
         "{} cannot be written as JSON ({}): it was left out; pass a map or struct with string keys",
         one_line(what),
         one_line(why)
     )]
-    NotJson {
+    NotSerializable {
         /// What the value was for.
         what: String,
         /// What serde said.
@@ -49,7 +49,7 @@ pub enum Reason {
     },
     /// An ID that can be nobody's: empty, or neither text nor a number.
     #[error("{} needs an ID that is a text or a number and not empty: it was left out", one_line(.0))]
-    NoId(String),
+    InvalidId(String),
     /// An ID that Mixpanel rejects, since many programs write it where no ID is known: `undefined`,
     /// `0`.
     #[error(
@@ -76,13 +76,13 @@ pub enum Reason {
     UnknownUser(String),
     /// A call that cannot be said by the server.
     #[error("the server cannot say this: {}", one_line(.0))]
-    Untranslatable(String),
+    Unsupported(String),
     /// Past a limit of Mixpanel's: the call was sent without that.
     #[error("sent, but not whole: {}", one_line(.0))]
-    Cut(String),
+    Truncated(String),
     /// Mixpanel refused the message.
     #[error("Mixpanel refused it: {}", one_line(.0))]
-    Refused(String),
+    Rejected(String),
     /// The credentials were refused: nothing gets through until they are right.
     #[error("Mixpanel refused the credentials ({}): check the token and the service account", one_line(.0))]
     Unauthorized(String),
@@ -98,7 +98,7 @@ pub enum Reason {
     InDoubt(String),
     /// Tried until the limit of age, or of time at shutdown.
     #[error("given up: {}", one_line(.0))]
-    GivenUp(String),
+    Abandoned(String),
 }
 
 impl Reason {
@@ -106,19 +106,19 @@ impl Reason {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::NoScope(_) => "no_scope",
-            Self::NotJson { .. } => "not_json",
-            Self::NoId(_) => "no_id",
+            Self::OutsideScope(_) => "no_scope",
+            Self::NotSerializable { .. } => "not_json",
+            Self::InvalidId(_) => "no_id",
             Self::PlaceholderId { .. } => "placeholder_id",
             Self::Unstorable(_) => "unstorable",
             Self::UnknownUser(_) => "unknown_user",
-            Self::Untranslatable(_) => "untranslatable",
-            Self::Cut(_) => "cut",
-            Self::Refused(_) => "refused",
+            Self::Unsupported(_) => "untranslatable",
+            Self::Truncated(_) => "cut",
+            Self::Rejected(_) => "refused",
             Self::Unauthorized(_) => "unauthorized",
             Self::NotServed(_) => "not_served",
             Self::InDoubt(_) => "in_doubt",
-            Self::GivenUp(_) => "given_up",
+            Self::Abandoned(_) => "given_up",
         }
     }
 }
@@ -126,7 +126,7 @@ impl Reason {
 impl Failure {
     /// A failure that concerns these calls.
     #[must_use]
-    pub fn of_calls(reason: Reason, calls: Vec<Call>) -> Self {
+    pub fn for_calls(reason: Reason, calls: Vec<Call>) -> Self {
         Self {
             reason,
             calls,
@@ -136,7 +136,7 @@ impl Failure {
 
     /// A failure that concerns these messages.
     #[must_use]
-    pub fn of_messages(reason: Reason, messages: Vec<Value>) -> Self {
+    pub fn for_messages(reason: Reason, messages: Vec<Value>) -> Self {
         Self {
             reason,
             calls: Vec::new(),
@@ -168,7 +168,7 @@ impl std::error::Error for Failure {}
 
 /// Where failures are told: one log line each, then the application's own `on_error`.
 #[derive(Clone, Default)]
-pub(crate) struct Failures {
+pub(crate) struct ErrorReporter {
     hook: Option<Hook>,
     log: Arc<Mutex<LogWindow>>,
 }
@@ -207,7 +207,7 @@ impl LogWindow {
     }
 }
 
-impl Failures {
+impl ErrorReporter {
     /// Tells `hook` of every failure, after the log.
     pub(crate) fn new(hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self {
@@ -217,7 +217,7 @@ impl Failures {
     }
 
     /// Logs a failure, within the bound of the log, and hands it to the application.
-    pub(crate) fn tell(&self, failure: &Failure) {
+    pub(crate) fn report(&self, failure: &Failure) {
         let (number, unlogged) = self
             .log
             .lock()
@@ -245,7 +245,7 @@ impl Failures {
     }
 }
 
-impl fmt::Debug for Failures {
+impl fmt::Debug for ErrorReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.hook.is_some() {
             "Failures(hook)"
@@ -264,26 +264,26 @@ mod tests {
     fn the_text_of_a_failure_is_one_bounded_line() {
         let text = || format!("a\r\nERROR forged \u{1b}[0m {}", "x".repeat(100_000));
         let reasons = [
-            Reason::NotJson {
+            Reason::NotSerializable {
                 what: text(),
                 why: text(),
             },
-            Reason::NoId(text()),
+            Reason::InvalidId(text()),
             Reason::PlaceholderId {
                 what: text(),
                 id: text(),
             },
             Reason::UnknownUser(text()),
-            Reason::Untranslatable(text()),
-            Reason::Cut(text()),
-            Reason::Refused(text()),
+            Reason::Unsupported(text()),
+            Reason::Truncated(text()),
+            Reason::Rejected(text()),
             Reason::Unauthorized(text()),
             Reason::NotServed(text()),
             Reason::InDoubt(text()),
-            Reason::GivenUp(text()),
+            Reason::Abandoned(text()),
         ];
         for reason in reasons {
-            let line = Failure::of_calls(reason, vec![Call::new(Method::Track, vec![]); 10_000])
+            let line = Failure::for_calls(reason, vec![Call::new(Method::Track, vec![]); 10_000])
                 .to_string();
             assert!(!line.contains(['\r', '\n', '\u{1b}']), "{line}");
             assert!(
@@ -300,7 +300,7 @@ mod tests {
             call(Method::Track, "Sign In\n"),
             call(Method::Identify, "ada@blog.example"),
         ];
-        let line = Failure::of_calls(Reason::Refused("no".into()), calls).to_string();
+        let line = Failure::for_calls(Reason::Rejected("no".into()), calls).to_string();
         assert_eq!(
             line,
             r#"Mixpanel refused it: no; track "Sign In\n"; identify"#
@@ -318,9 +318,10 @@ mod tests {
 
         let told = Arc::new(Mutex::new(0));
         let seen = Arc::clone(&told);
-        let failures = Failures::new(move |_| *seen.lock().unwrap() += 1);
-        (0..1_000)
-            .for_each(|_| failures.tell(&Failure::of_calls(Reason::GivenUp("a".into()), vec![])));
+        let failures = ErrorReporter::new(move |_| *seen.lock().unwrap() += 1);
+        (0..1_000).for_each(|_| {
+            failures.report(&Failure::for_calls(Reason::Abandoned("a".into()), vec![]))
+        });
         assert_eq!(*told.lock().unwrap(), 1_000);
     }
 }

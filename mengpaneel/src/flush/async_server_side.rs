@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::deliver::dispatcher::Post;
-use crate::outbox::Declined;
-use crate::record::envelope::Parcel;
+use crate::deliver::dispatcher::Dispatcher;
+use crate::outbox::AppendError;
+use crate::record::envelope::Envelope;
 
 /// Puts a parcel in the outbox, or hands it back.
-pub(crate) async fn flush(post: &Arc<Post>, parcel: Parcel) -> Result<(), Declined> {
+pub(crate) async fn flush(post: &Arc<Dispatcher>, parcel: Envelope) -> Result<(), AppendError> {
     post.enqueue(parcel).await
 }

@@ -162,10 +162,10 @@ where
         let leaves = match poll_in(scope, body.as_mut(), cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
-            Poll::Ready(Some(Ok(piece))) => streaming.piece(piece),
+            Poll::Ready(Some(Ok(piece))) => streaming.push(piece),
             Poll::Ready(None) => {
                 *is_over = true;
-                streaming.end()
+                streaming.finish()
             }
         };
         if !leaves.is_empty() {

@@ -8,7 +8,9 @@ use actix_web::http::header::HeaderValue;
 
 use crate::browser::snippet;
 use crate::call::Calls;
-use crate::flush::{DeclineReason, Declined, Exchange, OwnCalls, caching, head, split};
+use crate::flush::{
+    DeclineReason, Exchange, OwnCallsHeader, StrategyDeclined, caching, head, split,
+};
 
 /// Bytes of the headers that go with the calls: the setup's ID and `Cache-Control`.
 const SETUP_AND_CACHING_BYTES: usize = 80;
@@ -17,35 +19,35 @@ const SETUP_AND_CACHING_BYTES: usize = 80;
 pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
-) -> Result<Calls, Declined> {
-    is_read(exchange)?;
+) -> Result<Calls, StrategyDeclined> {
+    can_read_header(exchange)?;
     if split::is_too_old(calls) {
         return Err(
             DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers")
         );
     }
     let visitor = exchange.recorder.visitor();
-    let (mut ours, foreign) = split::foreign(calls, || visitor.browser());
-    let setup = exchange.means.block.setup(&ours.setup);
+    let (mut ours, foreign) = split::take_foreign(calls, || visitor.browser());
+    let setup = exchange.services.snippet.setup(&ours.setup);
     let name = &setup.name;
     let with_setup = !ours.setup.is_empty()
-        && match &exchange.asked.setup_name {
+        && match &exchange.info.setup_id {
             Some(known) => known != name,
             None => !ours.before_setup.is_empty(),
         };
-    if !with_setup && let Cow::Owned(kept) = split::keep_events_of_setup(&ours) {
+    if !with_setup && let Cow::Owned(kept) = split::retain_setup_events(&ours) {
         ours = Cow::Owned(kept);
     }
     if ours.is_setup_only() && !with_setup {
         return Err(DeclineReason::SetupOnly.because("nothing that the client would run"));
     }
     let knows_who = visitor.browser().user_id.as_deref() == ours.identity();
-    if !with_setup && exchange.asked.setup_name.is_none() && !knows_who {
+    if !with_setup && exchange.info.setup_id.is_none() && !knows_who {
         // It is not told who is there, and takes itself for another: the events say it themselves.
-        split::stamp(ours.to_mut(), visitor);
+        split::add_identity(ours.to_mut(), visitor);
     }
     let value = snippet::header(&ours, with_setup);
-    let names = &exchange.means.settings.names;
+    let names = &exchange.services.settings.names;
     let calls_bytes = head::line_bytes(names.calls.as_str().len(), value.len());
     exchange.check_head(calls_bytes + SETUP_AND_CACHING_BYTES)?;
     let value = HeaderValue::from_str(&value)
@@ -60,16 +62,16 @@ pub(crate) fn flush<B: MessageBody>(
         .response
         .request()
         .extensions_mut()
-        .insert(OwnCalls);
+        .insert(OwnCallsHeader);
     Ok(foreign)
 }
 
 /// Whether a script of ours will see the header.
-pub(crate) fn is_read<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
+pub(crate) fn can_read_header<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
     let status = exchange.response.status();
-    if !exchange.asked.is_capable {
+    if !exchange.info.is_capable {
         Err(DeclineReason::NotCapable.because("the client does not say that it can"))
-    } else if exchange.asked.is_cross_origin {
+    } else if exchange.info.is_cross_origin {
         Err(DeclineReason::OtherOrigin.because("a script of another origin asks"))
     } else if status.is_informational() || status.is_redirection() {
         Err(DeclineReason::NotCapable.because("scripts do not see the headers of such a status"))

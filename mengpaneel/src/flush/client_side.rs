@@ -8,7 +8,7 @@ use actix_web::http::{Method, StatusCode};
 
 use crate::browser::charset;
 use crate::browser::charset::Declared;
-use crate::browser::csp::{Needs, Verdict};
+use crate::browser::csp::{CspResult, Requirements};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::browser::policies;
 use crate::browser::snippet::Audience;
@@ -16,15 +16,15 @@ use crate::call::Calls;
 use crate::error::setup_mistake::SetupMistake;
 use crate::flush::body::Content;
 use crate::flush::split::MAX_SNIPPET_BYTES;
-use crate::flush::stream::{Judge, Streaming, Write};
-use crate::flush::{DeclineReason, Declined, Exchange, caching, split};
+use crate::flush::stream::{CheckPolicy, RenderSnippet, Streaming};
+use crate::flush::{DeclineReason, Exchange, StrategyDeclined, caching, split};
 use crate::request::headers;
-use crate::request::info::Asked;
+use crate::request::info::RequestInfo;
 use crate::request::kind::Kind;
 use crate::settings::{Loader, Settings};
 
 /// Where the block stands.
-enum Place {
+enum InsertionPoint {
     /// Before this byte, under this nonce.
     At(usize, Option<String>),
     /// Where the end of the head comes by.
@@ -32,15 +32,15 @@ enum Place {
 }
 
 /// The type of most pages, as Actix writes it.
-const USUAL: &str = "text/html; charset=utf-8";
+const DEFAULT_CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
 /// Why a page is declined whose bytes may not be read as ASCII.
 const UNSAFE_CHARSET: &str =
     "its encoding may read ASCII differently: set charset=utf-8 in its Content-Type";
 
 /// Whether the response may be a page, by its head alone: then its body is worth reading.
-pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
-    let (asked, head) = (&exchange.asked, exchange.response.headers());
+pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
+    let (asked, head) = (&exchange.info, exchange.response.headers());
     let status = exchange.response.status();
     let no_page = [
         StatusCode::NO_CONTENT,
@@ -49,7 +49,7 @@ pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
     ];
     let text = |name| head.get(name).map(headers::text).unwrap_or_default();
     let (content_type, encoding) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING));
-    let is_usual = content_type == USUAL;
+    let is_usual = content_type == DEFAULT_CONTENT_TYPE;
     let (reason, text) = if asked.method == Method::HEAD {
         (DeclineReason::NotAPage, "an answer to HEAD has no body")
     } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
@@ -67,7 +67,7 @@ pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         (DeclineReason::NotAPage, "a script asked for it")
     } else if let Kind::Other(why) = asked.kind {
         (DeclineReason::NotAPage, why)
-    } else if begins(&text(header::CONTENT_DISPOSITION), "attachment") {
+    } else if begins_document(&text(header::CONTENT_DISPOSITION), "attachment") {
         (DeclineReason::NotAPage, "an attachment")
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         (
@@ -83,7 +83,7 @@ pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
 }
 
 /// Whether a text begins so, in whatever case.
-fn begins(text: &str, with: &str) -> bool {
+fn begins_document(text: &str, with: &str) -> bool {
     text.get(..with.len())
         .is_some_and(|begin| begin.eq_ignore_ascii_case(with))
 }
@@ -93,7 +93,7 @@ fn begins(text: &str, with: &str) -> bool {
 fn charset_of(headers: &HeaderMap) -> Declared {
     let mut types = headers.get_all(header::CONTENT_TYPE);
     match (types.next(), types.next()) {
-        (Some(only), None) if only.as_bytes() == USUAL.as_bytes() => Declared::Safe,
+        (Some(only), None) if only.as_bytes() == DEFAULT_CONTENT_TYPE.as_bytes() => Declared::Safe,
         (Some(only), None) => charset::declared(&headers::text(only)),
         _ => Declared::Unsafe,
     }
@@ -104,8 +104,8 @@ fn charset_of(headers: &HeaderMap) -> Declared {
 pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
-) -> Result<Calls, Declined> {
-    let place = place(exchange)?;
+) -> Result<Calls, StrategyDeclined> {
+    let place = insertion_point(exchange)?;
     if caching::may_be_shared(exchange.response.headers()) {
         return Err(DeclineReason::SharedCache
             .because("a cache in front may keep the page: set Cache-Control: private, and nothing for proxies"));
@@ -134,21 +134,23 @@ pub(crate) fn flush<B: MessageBody>(
 
 /// Returns whether the response is a page whose scripts a browser runs.
 pub(crate) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
-    place(exchange).is_ok()
+    insertion_point(exchange).is_ok()
 }
 
 /// Puts the loader alone in the page, where there is a page that no cache in front may keep, and
 /// the loader is wanted on each. A visitor without consent gets the silent mixpanel in its place.
-pub(crate) fn stand<B: MessageBody>(exchange: &mut Exchange<B>) {
-    if exchange.means.settings.page.loader == Loader::Always
+pub(crate) fn inject_loader<B: MessageBody>(exchange: &mut Exchange<B>) {
+    if exchange.services.settings.page.loader == Loader::Always
         && !caching::may_be_shared(exchange.response.headers())
-        && let Ok(place) = place(exchange)
+        && let Ok(place) = insertion_point(exchange)
     {
         write(exchange, place, None);
     }
 }
 
-fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
+fn insertion_point<B: MessageBody>(
+    exchange: &Exchange<B>,
+) -> Result<InsertionPoint, StrategyDeclined> {
     // What is in memory was found to be one before it was read.
     if !matches!(exchange.body, Some(Content::Whole { .. })) {
         is_page(exchange)?;
@@ -156,12 +158,12 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     let headers = exchange.response.headers();
     let bytes = match &exchange.body {
         Some(Content::Whole { bytes }) => bytes,
-        Some(Content::Own { .. }) if exchange.means.settings.inject_into_streams => {
-            return match judged(headers, &[], &exchange.means.settings, &exchange.asked) {
-                Verdict::Forbidden(obstacle) => {
+        Some(Content::Own { .. }) if exchange.services.settings.inject_into_streams => {
+            return match check_policy(headers, &[], &exchange.services.settings, &exchange.info) {
+                CspResult::Forbidden(obstacle) => {
                     Err(DeclineReason::Policy.because(obstacle.to_string()))
                 }
-                Verdict::Allowed | Verdict::Nonce(_) => Ok(Place::InStream),
+                CspResult::Allowed | CspResult::Nonce(_) => Ok(InsertionPoint::InStream),
             };
         }
         _ => {
@@ -183,56 +185,61 @@ fn place<B: MessageBody>(exchange: &Exchange<B>) -> Result<Place, Declined> {
     {
         return Err(DeclineReason::Charset.because(UNSAFE_CHARSET));
     }
-    match judged(
+    match check_policy(
         headers,
         scanner.policies(),
-        &exchange.means.settings,
-        &exchange.asked,
+        &exchange.services.settings,
+        &exchange.info,
     ) {
-        Verdict::Allowed => Ok(Place::At(at, None)),
-        Verdict::Nonce(nonce) => Ok(Place::At(at, Some(nonce))),
-        Verdict::Forbidden(obstacle) => Err(DeclineReason::Policy.because(obstacle.to_string())),
+        CspResult::Allowed => Ok(InsertionPoint::At(at, None)),
+        CspResult::Nonce(nonce) => Ok(InsertionPoint::At(at, Some(nonce))),
+        CspResult::Forbidden(obstacle) => Err(DeclineReason::Policy.because(obstacle.to_string())),
     }
 }
 
 /// Verdict of the response's policies, together with those that the page itself declares.
-fn judged(headers: &HeaderMap, declared: &[String], settings: &Settings, asked: &Asked) -> Verdict {
+fn check_policy(
+    headers: &HeaderMap,
+    declared: &[String],
+    settings: &Settings,
+    asked: &RequestInfo,
+) -> CspResult {
     let page = &settings.page;
     let script = (page.loader != Loader::Never).then_some(page.lib_url.as_str());
-    let needs = Needs {
+    let needs = Requirements {
         origin: None,
         script,
         connect: Some(page.api_host()),
     };
     if !policies::has_any(headers, declared, &needs) {
-        return Verdict::Allowed;
+        return CspResult::Allowed;
     }
     let origin = asked.url().map(|url| url.origin().ascii_serialization());
     policies::judge(
         headers,
         declared,
-        &Needs {
+        &Requirements {
             origin: origin.as_deref(),
             ..needs
         },
     )
 }
 
-fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: Place, calls: Option<&Calls>) {
+fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: InsertionPoint, calls: Option<&Calls>) {
     let content = match (place, exchange.body.take()) {
-        (Place::At(at, nonce), Some(Content::Whole { bytes })) => {
+        (InsertionPoint::At(at, nonce), Some(Content::Whole { bytes })) => {
             let calls = calls.map(|calls| (calls, exchange.recorder.next_id()));
-            let audience = Audience::of(exchange.consent);
+            let audience = Audience::render(exchange.consent);
             let block = exchange
-                .means
-                .block
+                .services
+                .snippet
                 .of(audience, calls, nonce.as_deref())
                 .unwrap_or_default();
             Content::Injected {
                 page: insert(&bytes, at, block),
             }
         }
-        (Place::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
+        (InsertionPoint::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
         (_, other) => {
             exchange.body = other;
             return;
@@ -251,21 +258,24 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     let parcel = parcel.map(|calls| exchange.recorder.parcel(calls));
     let (headers, asked) = (
         exchange.response.headers().clone(),
-        Arc::clone(&exchange.asked),
+        Arc::clone(&exchange.info),
     );
-    let settings = Arc::clone(&exchange.means.settings);
+    let settings = Arc::clone(&exchange.services.settings);
     let is_declared = charset_of(&headers) == Declared::Safe;
     let path = exchange.response.request().path().to_owned();
-    let judge: Judge = Box::new(move |declared| {
-        let verdict = judged(&headers, declared, &settings, &asked);
-        if let Verdict::Forbidden(obstacle) = &verdict {
+    let judge: CheckPolicy = Box::new(move |declared| {
+        let verdict = check_policy(&headers, declared, &settings, &asked);
+        if let CspResult::Forbidden(obstacle) = &verdict {
             let mistake = SetupMistake::Policy(obstacle.to_string().into());
             settings.mistakes.report(&mistake, Some(&path));
         }
         verdict
     });
-    let (page_view, audience) = (exchange.recorder.next_id(), Audience::of(exchange.consent));
-    let write: Write = Box::new(move |block, nonce| {
+    let (page_view, audience) = (
+        exchange.recorder.next_id(),
+        Audience::render(exchange.consent),
+    );
+    let write: RenderSnippet = Box::new(move |block, nonce| {
         block.of(
             audience,
             calls.as_ref().map(|calls| (calls, page_view)),
@@ -274,13 +284,13 @@ fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Conte
     });
     let (recorder, block) = (
         Arc::clone(&exchange.recorder),
-        Arc::clone(&exchange.means.block),
+        Arc::clone(&exchange.services.snippet),
     );
     let streaming = Streaming::new(
         (judge, write, is_declared),
         (block, page_view),
         recorder,
-        Arc::clone(&exchange.means.post),
+        Arc::clone(&exchange.services.dispatcher),
         parcel,
     );
     Content::Streamed {

@@ -12,7 +12,7 @@ use crate::record::consent::{ConsentChange, ConsentChangeKind};
 /// a response that a shared cache may store is taken out of caches, since its cookie is one
 /// visitor's.
 pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) {
-    let settings = &exchange.means.settings;
+    let settings = &exchange.services.settings;
     let attributes = settings.cookie_attributes.with(&change.options);
     let prefix = change
         .options
@@ -23,7 +23,7 @@ pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) 
         None => settings.cookies.opt_out.clone(),
     };
     let host = exchange
-        .asked
+        .info
         .url()
         .and_then(|url| url.host_str())
         .unwrap_or_default();
@@ -34,7 +34,7 @@ pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) 
     };
     let Ok(value) = HeaderValue::try_from(cookie.to_string()) else {
         let (method, path) = (
-            &exchange.asked.method,
+            &exchange.info.method,
             Quoted(exchange.response.request().path()),
         );
         let why = format!(
@@ -43,7 +43,7 @@ pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) 
         );
         exchange
             .recorder
-            .tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
+            .report(&Failure::for_calls(Reason::Unsupported(why), vec![]));
         return;
     };
     let headers = exchange.response.headers_mut();

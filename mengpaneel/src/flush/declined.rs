@@ -8,12 +8,12 @@ use crate::error::setup_mistake::SetupMistake;
 
 /// Reason for which a strategy does not take the calls.
 #[derive(Debug)]
-pub(crate) struct Declined {
+pub(crate) struct StrategyDeclined {
     reason: DeclineReason,
     text: Cow<'static, str>,
 }
 
-impl Declined {
+impl StrategyDeclined {
     /// Label in metrics, one of a few.
     pub(crate) fn label(&self) -> &'static str {
         self.reason.label()
@@ -32,7 +32,7 @@ impl Declined {
     }
 }
 
-impl fmt::Display for Declined {
+impl fmt::Display for StrategyDeclined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -81,8 +81,8 @@ pub(crate) enum DeclineReason {
 
 impl DeclineReason {
     /// A refusal for this reason; the text is for the log.
-    pub(crate) fn because(self, text: impl Into<Cow<'static, str>>) -> Declined {
-        Declined {
+    pub(crate) fn because(self, text: impl Into<Cow<'static, str>>) -> StrategyDeclined {
+        StrategyDeclined {
             reason: self,
             text: text.into(),
         }

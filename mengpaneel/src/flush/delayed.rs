@@ -5,8 +5,8 @@ use actix_web::http::{StatusCode, header};
 
 use crate::call::Calls;
 use crate::delayed::DelayedPayload;
-use crate::flush::{DeclineReason, Declined, Exchange, caching, head, split};
-use crate::record::envelope::Parcel;
+use crate::flush::{DeclineReason, Exchange, StrategyDeclined, caching, head, split};
+use crate::record::envelope::Envelope;
 
 /// Bytes of the `Cache-Control` line that goes with the cookie.
 const CACHING_BYTES: usize = 32;
@@ -15,36 +15,36 @@ const CACHING_BYTES: usize = 32;
 pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
-) -> Result<Calls, Declined> {
-    let calls = &*split::keep_events_of_setup(calls);
+) -> Result<Calls, StrategyDeclined> {
+    let calls = &*split::retain_setup_events(calls);
     if calls.is_setup_only() {
         return Err(DeclineReason::SetupOnly.because("nothing but setup"));
     }
-    check_return(exchange)?;
-    let Some(carrier) = &exchange.means.carrier else {
+    check_will_follow(exchange)?;
+    let Some(carrier) = &exchange.services.carrier else {
         return Err(DeclineReason::NoCookieKey.because("no cookie_key is configured"));
     };
-    let (mut delayed, at_once) = split::unrepeatable(calls, exchange.recorder.visitor());
+    let (mut delayed, at_once) = split::take_non_idempotent(calls, exchange.recorder.visitor());
     if delayed.is_setup_only() {
         return Err(DeclineReason::ServerOnly
             .because("nothing that may wait: the server can send it once and now"));
     }
-    split::stamp(&mut delayed, exchange.recorder.visitor());
+    split::add_identity(&mut delayed, exchange.recorder.visitor());
     let payload = DelayedPayload {
         id: uuid::Uuid::now_v7(),
         calls: delayed,
     };
     let is_secure = exchange
-        .asked
+        .info
         .url()
         .is_some_and(|url| url.scheme() == "https");
     let cookie = carrier
-        .cookie(&payload, exchange.asked.cookies(), is_secure)
+        .cookie(&payload, exchange.info.cookies(), is_secure)
         .map_err(|error| DeclineReason::TooLarge.because(error.to_string()))?;
     exchange.check_head(head::line_bytes("set-cookie".len(), cookie.len()) + CACHING_BYTES)?;
     exchange.set_cookie(Some(cookie));
     let DelayedPayload { id, calls } = payload;
-    exchange.fallback_copy = Some(Box::new(Parcel {
+    exchange.fallback_copy = Some(Box::new(Envelope {
         id,
         ..exchange.recorder.parcel(calls)
     }));
@@ -56,20 +56,20 @@ pub(crate) async fn schedule_fallback<B>(exchange: &mut Exchange<B>) {
     let Some(copy) = exchange.fallback_copy.take() else {
         return;
     };
-    let after = exchange.means.settings.unclaimed_after;
-    exchange.means.fallback.schedule(*copy, after).await;
+    let after = exchange.services.settings.fallback_after;
+    exchange.services.fallback.schedule(*copy, after).await;
 }
 
 /// Checks that the browser will come back to this origin, with the cookie that it is given.
-fn check_return<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
-    const FOLLOWED: [StatusCode; 5] = [
+fn check_will_follow<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
+    const REDIRECTS: [StatusCode; 5] = [
         StatusCode::MOVED_PERMANENTLY,
         StatusCode::FOUND,
         StatusCode::SEE_OTHER,
         StatusCode::TEMPORARY_REDIRECT,
         StatusCode::PERMANENT_REDIRECT,
     ];
-    if !FOLLOWED.contains(&exchange.response.status()) {
+    if !REDIRECTS.contains(&exchange.response.status()) {
         return Err(DeclineReason::NoRedirect.because("no redirect"));
     }
     let location = exchange.response.headers().get(header::LOCATION);
@@ -82,17 +82,17 @@ fn check_return<B>(exchange: &Exchange<B>) -> Result<(), Declined> {
         return Err(DeclineReason::NoRedirect
             .because("a redirect with an empty Location, which no browser follows"));
     }
-    if !exchange.asked.is_same_origin(location) {
+    if !exchange.info.is_same_origin(location) {
         return Err(DeclineReason::OtherOrigin.because("a redirect to another origin"));
     }
-    if !exchange.asked.keeps_cookies {
+    if !exchange.info.supports_cookies {
         return Err(DeclineReason::NoCookies.because("the client shows no sign of keeping cookies"));
     }
     if caching::may_be_shared(exchange.response.headers()) {
         return Err(DeclineReason::SharedCache
             .because("a shared cache may keep the redirect: say Cache-Control: private"));
     }
-    if exchange.asked.is_cross_site && is_anonymous(exchange) {
+    if exchange.info.is_cross_site && is_anonymous(exchange) {
         return Err(DeclineReason::CrossSite.because(
             "another site's page caused the request, and the visitor's own cookies were held back",
         ));
@@ -107,5 +107,5 @@ fn is_anonymous<B>(exchange: &Exchange<B>) -> bool {
         .session
         .as_ref()
         .is_some_and(|session| !session.entries().is_empty());
-    exchange.asked.cookies().is_empty() || (exchange.session.is_some() && !has_session)
+    exchange.info.cookies().is_empty() || (exchange.session.is_some() && !has_session)
 }

@@ -29,37 +29,37 @@ use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 
-use crate::browser::snippet::Block;
+use crate::browser::snippet::Snippet;
 use crate::call::{Call, Calls, Method};
 use crate::delayed::carrier::Carrier;
 use crate::delayed::claims::Claim;
 use crate::delayed::fallback::Fallback;
-use crate::deliver::dispatcher::Post;
+use crate::deliver::dispatcher::Dispatcher;
 use crate::error::setup_mistake::SetupMistake;
 use crate::metrics;
 use crate::record::consent::ConsentStatus;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::mixpanel::Mixpanel;
-use crate::record::recorder::{Recorder, Settled};
+use crate::record::recorder::{FinalCalls, Recorder};
 use crate::record::strategy::Strategy;
-use crate::request::info::Asked;
-use crate::settings::{Names, Settings};
+use crate::request::info::RequestInfo;
+use crate::settings::{KeyNames, Settings};
 
 pub use crate::flush::body::Body;
 pub(crate) use crate::flush::body::Content;
-use crate::flush::declined::{DeclineReason, Declined};
+use crate::flush::declined::{DeclineReason, StrategyDeclined};
 
 /// A page that is not in memory but tells its size is read up to this many bytes.
-const MAX_PAGE: u64 = 4 << 20;
+const MAX_PAGE_BYTES: u64 = 4 << 20;
 
 /// What a Mengpaneel gives each request for its way.
-pub(crate) struct Means {
+pub(crate) struct Services {
     /// What was configured.
     pub settings: Arc<Settings>,
     /// What is written into pages.
-    pub block: Arc<Block>,
+    pub snippet: Arc<Snippet>,
     /// Where what goes by the server is handed in.
-    pub post: Arc<Post>,
+    pub dispatcher: Arc<Dispatcher>,
     /// Fallback copies of delayed calls.
     pub fallback: Fallback,
     /// Writes and reads carrier cookies. `None` without a `cookie_key`.
@@ -69,15 +69,15 @@ pub(crate) struct Means {
 /// A request and its response, while calls are put on their way.
 pub(crate) struct Exchange<B> {
     /// What the ways there are built of.
-    pub means: Arc<Means>,
+    pub services: Arc<Services>,
     /// What was asked.
-    pub asked: Arc<Asked>,
+    pub info: Arc<RequestInfo>,
     /// What recorded, under whom; and records on, while a page is still being written.
     pub recorder: Arc<Recorder>,
     /// The session, where a `SessionMiddleware` stands outside of us.
     pub session: Option<Session>,
     /// The copy that is to be kept, of what was delayed here.
-    pub fallback_copy: Option<Box<Parcel>>,
+    pub fallback_copy: Option<Box<Envelope>>,
     /// On what the last request left, if this one replays that.
     pub claim: Option<Claim>,
     /// Encoded payload that an earlier version left in the session.
@@ -85,7 +85,7 @@ pub(crate) struct Exchange<B> {
     /// True if the visitor may be tracked.
     pub consent: ConsentStatus,
     /// mixpanel-js's cookie, for who has none yet.
-    pub seed: Option<Box<Cookie<'static>>>,
+    pub device_cookie: Option<Box<Cookie<'static>>>,
     /// The response's head.
     pub response: ServiceResponse<()>,
     /// Its body; always there between two strategies.
@@ -95,7 +95,7 @@ pub(crate) struct Exchange<B> {
 impl<B> Exchange<B> {
     /// Reports a wrong set-up that this request met.
     fn report(&self, mistake: &SetupMistake) {
-        self.means
+        self.services
             .settings
             .mistakes
             .report(mistake, Some(self.response.request().path()));
@@ -103,8 +103,8 @@ impl<B> Exchange<B> {
 }
 
 /// Calls on their way through the server.
-struct Shipment {
-    parcel: Parcel,
+struct Dispatch {
+    parcel: Envelope,
     forced: Option<Strategy>,
 }
 
@@ -130,7 +130,7 @@ where
         };
         self.body = Some(match body.try_into_bytes() {
             Ok(bytes) => Content::Whole { bytes },
-            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE) => {
+            Err(body) if matches!(body.size(), BodySize::Sized(size) if size <= MAX_PAGE_BYTES) => {
                 return Some(body);
             }
             Err(body) => Content::Own { body },
@@ -139,8 +139,11 @@ where
     }
 
     /// Checks that `added` bytes fit in the response's head.
-    fn check_head(&self, added: usize) -> Result<(), Declined> {
-        let (bytes, bound) = (self.head_bytes() + added, self.means.settings.max_header);
+    fn check_head(&self, added: usize) -> Result<(), StrategyDeclined> {
+        let (bytes, bound) = (
+            self.head_bytes() + added,
+            self.services.settings.max_header_bytes,
+        );
         if bytes <= bound {
             return Ok(());
         }
@@ -151,16 +154,16 @@ where
 
     /// Upper bound of the bytes in the response's head, as it is now.
     fn head_bytes(&self) -> usize {
-        let request_cookie_bytes = self.asked.cookies().iter().map(HeaderValue::len).sum();
+        let request_cookie_bytes = self.info.cookies().iter().map(HeaderValue::len).sum();
         head::bytes(&self.response, self.session.as_ref(), request_cookie_bytes)
     }
 
     /// Puts everything on its way; what is left is to be waited for.
-    pub(crate) fn flush(&mut self, settled: Option<&Settled>) -> Waiting {
-        self.drop_headers_of_others();
+    pub(crate) fn flush(&mut self, settled: Option<&FinalCalls>) -> PendingDispatch {
+        self.remove_foreign_calls();
         let mut shipments = Vec::new();
-        let nothing = Settled::default();
-        let Settled {
+        let nothing = FinalCalls::default();
+        let FinalCalls {
             calls,
             via_server,
             forced,
@@ -180,17 +183,17 @@ where
         };
         let left = self.flush_calls(calls, forced, &mut shipments);
         if !left.in_page {
-            client_side::stand(self);
+            client_side::inject_loader(self);
         }
         if let Some(parcel) = self.via_server(calls, via_server, left.somehow) {
-            shipments.push(Shipment { parcel, forced });
+            shipments.push(Dispatch { parcel, forced });
         }
         if is_granted {
-            self.give_seed();
+            self.set_device_cookie();
         }
-        Waiting {
-            means: Arc::clone(&self.means),
-            shipments: shipments.into(),
+        PendingDispatch {
+            means: Arc::clone(&self.services),
+            dispatches: shipments.into(),
         }
     }
 
@@ -201,22 +204,27 @@ where
 
     /// Removes headers with which an application, or a server behind it, would have the client run
     /// calls.
-    fn drop_headers_of_others(&mut self) {
-        if !self.response.request().extensions().contains::<OwnCalls>() {
-            drop_calls(self.response.headers_mut(), &self.means.settings.names);
+    fn remove_foreign_calls(&mut self) {
+        if !self
+            .response
+            .request()
+            .extensions()
+            .contains::<OwnCallsHeader>()
+        {
+            remove_calls(self.response.headers_mut(), &self.services.settings.names);
         }
     }
 
     /// Whether something is to be waited for before the response may leave.
-    pub(crate) fn waits(&self, waiting: &Waiting) -> bool {
-        self.fallback_copy.is_some() || !waiting.shipments.is_empty()
+    pub(crate) fn waits(&self, waiting: &PendingDispatch) -> bool {
+        self.fallback_copy.is_some() || !waiting.dispatches.is_empty()
     }
 
     /// Waits for what is on its way.
-    pub(crate) async fn wait(&mut self, mut waiting: Waiting) {
+    pub(crate) async fn wait(&mut self, mut waiting: PendingDispatch) {
         delayed::schedule_fallback(self).await;
-        while let Some(shipment) = waiting.shipments.pop_front() {
-            self.ship(shipment).await;
+        while let Some(shipment) = waiting.dispatches.pop_front() {
+            self.dispatch(shipment).await;
         }
     }
 
@@ -240,8 +248,10 @@ where
 
     /// A cookie is one visitor's: where others may be shown the response, mixpanel-js makes its
     /// own.
-    fn give_seed(&mut self) {
-        let Some(seed) = self.seed.take() else { return };
+    fn set_device_cookie(&mut self) {
+        let Some(seed) = self.device_cookie.take() else {
+            return;
+        };
         if !caching::may_be_shared(self.response.headers()) {
             self.set_cookie(HeaderValue::try_from(seed.to_string()).ok());
         }
@@ -252,10 +262,10 @@ where
         &mut self,
         calls: &Calls,
         forced: Option<Strategy>,
-        shipments: &mut Vec<Shipment>,
-    ) -> Left {
+        shipments: &mut Vec<Dispatch>,
+    ) -> Flushed {
         if calls.is_empty() {
-            return Left::default();
+            return Flushed::default();
         }
         let from = forced.unwrap_or(Strategy::Delayed);
         for strategy in Strategy::ALL
@@ -270,24 +280,24 @@ where
             };
             match taken {
                 Ok(others) => {
-                    self.tell_flushed(strategy, calls);
+                    self.report_flushed(strategy, calls);
                     if !others.is_setup_only() || !others.setup.is_empty() {
-                        let parcel = Parcel {
+                        let parcel = Envelope {
                             context: context_of(calls, &others),
                             ..self.parcel(others)
                         };
-                        shipments.push(Shipment {
+                        shipments.push(Dispatch {
                             parcel,
                             forced: None,
                         });
                     }
-                    return Left {
+                    return Flushed {
                         somehow: true,
                         in_page: strategy == Strategy::ClientSide,
                     };
                 }
                 Err(declined) => {
-                    self.tell_declined(strategy, &declined);
+                    self.report_declined(strategy, &declined);
                     if let Some(mistake) = declined.mistake(calls) {
                         self.report(&mistake);
                     }
@@ -295,13 +305,13 @@ where
             }
         }
         if calls.is_setup_only() {
-            return Left::default();
+            return Flushed::default();
         }
-        shipments.push(Shipment {
+        shipments.push(Dispatch {
             parcel: self.parcel(calls.clone()),
             forced,
         });
-        Left {
+        Flushed {
             somehow: true,
             in_page: false,
         }
@@ -309,7 +319,7 @@ where
 
     /// What the application wants sent by the server. Setup's own profile calls go with it unless
     /// they leave with the other calls.
-    fn via_server(&self, calls: &Calls, via_server: &Calls, setup_left: bool) -> Option<Parcel> {
+    fn via_server(&self, calls: &Calls, via_server: &Calls, setup_left: bool) -> Option<Envelope> {
         if via_server.is_setup_only() {
             return None;
         }
@@ -325,44 +335,45 @@ where
             via_server.setup.splice(0..0, calls.setup.iter().cloned());
             Vec::new()
         };
-        Some(Parcel {
+        Some(Envelope {
             context,
             via_server: true,
             ..self.parcel(via_server)
         })
     }
 
-    async fn ship(&self, Shipment { parcel, forced }: Shipment) {
+    async fn dispatch(&self, Dispatch { parcel, forced }: Dispatch) {
         let calls = parcel.calls.clone();
         // Where Mixpanel is away, what was to be said at once waits for it.
-        let parcel = if forced == Some(Strategy::ServerSide) && !self.means.post.is_away() {
+        let parcel = if forced == Some(Strategy::ServerSide) && !self.services.dispatcher.is_away()
+        {
             parcel
         } else {
-            match async_server_side::flush(&self.means.post, parcel).await {
-                Ok(()) => return self.tell_flushed(Strategy::AsyncServerSide, &calls),
+            match async_server_side::flush(&self.services.dispatcher, parcel).await {
+                Ok(()) => return self.report_flushed(Strategy::AsyncServerSide, &calls),
                 Err(declined) => {
-                    self.tell_declined(
+                    self.report_declined(
                         Strategy::AsyncServerSide,
                         &DeclineReason::Outbox.because(declined.reason),
                     );
-                    *declined.parcel
+                    *declined.envelope
                 }
             }
         };
-        server_side::flush(&self.means.post, parcel).await;
-        self.tell_flushed(Strategy::ServerSide, &calls);
+        server_side::flush(&self.services.dispatcher, parcel).await;
+        self.report_flushed(Strategy::ServerSide, &calls);
     }
 
-    fn parcel(&self, calls: Calls) -> Parcel {
+    fn parcel(&self, calls: Calls) -> Envelope {
         self.recorder.parcel(calls)
     }
 
-    fn tell_flushed(&self, strategy: Strategy, calls: &Calls) {
+    fn report_flushed(&self, strategy: Strategy, calls: &Calls) {
         metrics::flushed(strategy.name(), calls.iter().count());
         if !tracing::enabled!(target: "mengpaneel::flush", tracing::Level::DEBUG) {
             return;
         }
-        let (method, path) = (&self.asked.method, self.response.request().path());
+        let (method, path) = (&self.info.method, self.response.request().path());
         let events: Vec<&str> = calls
             .iter()
             .filter(|call| call.method().is_track())
@@ -375,34 +386,34 @@ where
         );
     }
 
-    fn tell_declined(&self, strategy: Strategy, reason: &Declined) {
+    fn report_declined(&self, strategy: Strategy, reason: &StrategyDeclined) {
         metrics::declined(strategy.name(), reason.label());
-        let (method, path) = (&self.asked.method, self.response.request().path());
+        let (method, path) = (&self.info.method, self.response.request().path());
         tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
     }
 }
 
 /// Shipments that wait for the one before them. A client that hangs up meanwhile loses none.
-pub(crate) struct Waiting {
-    means: Arc<Means>,
-    shipments: VecDeque<Shipment>,
+pub(crate) struct PendingDispatch {
+    means: Arc<Services>,
+    dispatches: VecDeque<Dispatch>,
 }
 
-impl Drop for Waiting {
+impl Drop for PendingDispatch {
     fn drop(&mut self) {
-        for Shipment { parcel, .. } in self.shipments.drain(..) {
-            self.means.post.hand_over(parcel);
+        for Dispatch { parcel, .. } in self.dispatches.drain(..) {
+            self.means.dispatcher.enqueue_detached(parcel);
         }
     }
 }
 
 /// Marks a request whose response carries calls of ours: they stay where another Mengpaneel stands
 /// outside.
-pub(crate) struct OwnCalls;
+pub(crate) struct OwnCallsHeader;
 
 /// Removes the headers that carry calls, where we did not set them: a client would run what they
 /// say.
-fn drop_calls(headers: &mut HeaderMap, names: &Names) {
+fn remove_calls(headers: &mut HeaderMap, names: &KeyNames) {
     for name in [&names.calls, &names.setup] {
         if headers.contains_key(name) {
             headers.remove(name);
@@ -412,7 +423,7 @@ fn drop_calls(headers: &mut HeaderMap, names: &Names) {
 
 /// How a set of calls left.
 #[derive(Clone, Copy, Default)]
-struct Left {
+struct Flushed {
     somehow: bool,
     in_page: bool,
 }
@@ -421,7 +432,7 @@ async fn read<B: MessageBody>(body: B) -> Content<B>
 where
     B::Error: Into<Box<dyn Error>>,
 {
-    match to_bytes_limited(body, usize::try_from(MAX_PAGE).unwrap_or(usize::MAX)).await {
+    match to_bytes_limited(body, usize::try_from(MAX_PAGE_BYTES).unwrap_or(usize::MAX)).await {
         Ok(Ok(bytes)) => Content::Whole { bytes },
         Ok(Err(error)) => Content::Broken {
             error: Some(error.into()),

@@ -33,9 +33,9 @@ where
 {
     /// Returns whether the request brought anything to replay. Looks at names only.
     pub(crate) fn has_incoming(&self) -> bool {
-        let carrier = self.means.carrier.as_ref();
+        let carrier = self.services.carrier.as_ref();
         self.session_payload.is_some()
-            || carrier.is_some_and(|carrier| carrier.is_brought(self.asked.cookies()))
+            || carrier.is_some_and(|carrier| carrier.is_brought(self.info.cookies()))
     }
 
     /// Claims what the request brought, and hands it to the recorder, if the browser runs it.
@@ -59,7 +59,7 @@ where
         }
         for Incoming { origin, payload } in incoming {
             match payload {
-                Ok(DelayedPayload { id, calls }) => match self.means.fallback.claim(id).await {
+                Ok(DelayedPayload { id, calls }) => match self.services.fallback.claim(id).await {
                     Ok(claim) => {
                         self.claim = Some(Claim::join(self.claim.take(), claim));
                         self.recorder.replay(calls);
@@ -85,7 +85,7 @@ where
         }
         for Incoming { origin, payload } in self.incoming_cookies() {
             if let Ok(DelayedPayload { id, .. }) = payload
-                && let Ok(claim) = self.means.fallback.claim(id).await
+                && let Ok(claim) = self.services.fallback.claim(id).await
             {
                 claim.commit();
             }
@@ -96,20 +96,20 @@ where
     /// Returns whether the browser runs the calls that this response carries.
     fn runs_calls(&self) -> bool {
         let is_read = || {
-            if self.asked.is_capable {
-                capable_client_side::is_read(self).is_ok()
+            if self.info.is_capable {
+                capable_client_side::can_read_header(self).is_ok()
             } else {
                 client_side::can_carry(self)
             }
         };
-        self.asked.can_replay() && !caching::may_be_shared(self.response.headers()) && is_read()
+        self.info.can_replay() && !caching::may_be_shared(self.response.headers()) && is_read()
     }
 
     fn incoming_cookies(&self) -> Vec<Incoming> {
-        let Some(carrier) = &self.means.carrier else {
+        let Some(carrier) = &self.services.carrier else {
             return Vec::new();
         };
-        let read = carrier.read(self.asked.cookies()).into_iter();
+        let read = carrier.read(self.info.cookies()).into_iter();
         read.map(|cookie| Incoming {
             origin: Origin::Cookie(cookie.name),
             payload: cookie.payload,
@@ -119,7 +119,7 @@ where
 
     /// Returns whether the handler threw the session away, and a payload with it.
     fn is_session_payload_lost(&self) -> bool {
-        let key = &self.means.settings.names.session_key;
+        let key = &self.services.settings.names.session_key;
         self.session
             .as_ref()
             .is_some_and(|session| !session.contains_key(key))
@@ -132,7 +132,7 @@ where
                 if let Some(session) = &self.session {
                     session_payload::remove_if_written(
                         session,
-                        &self.means.settings.names.session_key,
+                        &self.services.settings.names.session_key,
                     );
                 }
             }
@@ -151,7 +151,7 @@ where
             .filter(|session| session.status() != SessionStatus::Unchanged);
         let head = head::bytes(&self.response, session, 0)
             + head::line_bytes("set-cookie".len(), line.len());
-        if head <= self.means.settings.max_header {
+        if head <= self.services.settings.max_header_bytes {
             self.set_cookie(Some(line));
         }
     }

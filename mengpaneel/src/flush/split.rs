@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::call::value::Seen;
+use crate::call::value::ValueRef;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::id::now_ms;
-use crate::record::recorder::event_meta::identity as stamp_identity;
+use crate::record::recorder::event_meta::add_identity as stamp_identity;
 use crate::record::visitor::{Browser, Visitor};
 
 /// Number of bytes that the arguments of the calls in a page may take: a page is to stay small,
@@ -30,15 +30,15 @@ fn split(calls: &Calls, is_other: impl Fn(&Call) -> bool) -> (Calls, Calls) {
 /// Takes out what would count twice if the browser or a cookie repeated it, and what would change
 /// the profile of whoever is there next, where it is known whose it is: the server can send that at
 /// once. After an `alias`, which only the browser can make, a profile waits for it.
-pub(crate) fn unrepeatable(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
+pub(crate) fn take_non_idempotent(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let is_known = calls.identity().is_some() || visitor.browser().user_id.is_some();
     let aliases = calls
         .before_setup
         .iter()
         .any(|call| call.method() == &Method::Alias);
-    let (mut rest, mut others) = split(calls, |call| is_known && call.method().counts_twice());
+    let (mut rest, mut others) = split(calls, |call| is_known && !call.method().is_idempotent());
     if is_known && !aliases {
-        let is_theirs = |call: &Call| call.method().counts_twice() || call.method().is_people();
+        let is_theirs = |call: &Call| !call.method().is_idempotent() || call.method().is_people();
         (others.tracking, rest.tracking) = calls.tracking.iter().cloned().partition(is_theirs);
     }
     (rest, others)
@@ -51,11 +51,11 @@ pub(crate) fn for_page<'a, 'v>(
     calls: &'a Calls,
     visitor: impl Fn() -> &'v Visitor,
 ) -> (Cow<'a, Calls>, Calls) {
-    let (ours, foreign) = foreign(calls, || visitor().browser());
-    if !ours.iter().any(|call| call.method().counts_twice()) {
+    let (ours, foreign) = take_foreign(calls, || visitor().browser());
+    if ours.iter().all(|call| call.method().is_idempotent()) {
         return (ours, foreign);
     }
-    let (ours, mut others) = unrepeatable(&ours, visitor());
+    let (ours, mut others) = take_non_idempotent(&ours, visitor());
     for mode in MODES {
         others
             .mode_mut(mode)
@@ -87,8 +87,11 @@ pub(crate) fn for_late_block<'a>(
 /// Takes out what the browser would not say as it was meant: the events of another than whom it
 /// will take itself for, charges, which mixpanel-js ignores, and what it would misread. Mostly that
 /// is nothing.
-pub(crate) fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<'_, Calls>, Calls) {
-    let told = |call: &Call| call.method().is_track() && owner(call).is_some();
+pub(crate) fn take_foreign(
+    calls: &Calls,
+    visitor: impl FnOnce() -> Browser,
+) -> (Cow<'_, Calls>, Calls) {
+    let told = |call: &Call| call.method().is_track() && user_id(call).is_some();
     let is_unknown =
         |call: &Call| call.method() == &Method::PeopleTrackCharge || call.is_misread_by_browsers();
     let may_be_foreign = |call: &Call| told(call) || is_unknown(call);
@@ -100,19 +103,19 @@ pub(crate) fn foreign(calls: &Calls, visitor: impl FnOnce() -> Browser) -> (Cow<
     let is_foreign = |call: &Call| {
         call.method().is_track()
             && here.is_some()
-            && owner(call).is_some_and(|owner| owner.as_text() != here)
+            && user_id(call).is_some_and(|owner| owner.as_text() != here)
     };
     let (ours, foreign) = split(calls, |call| is_foreign(call) || is_unknown(call));
     (Cow::Owned(ours), foreign)
 }
 
 /// Whose event it says it is.
-fn owner(call: &Call) -> Option<Seen<'_>> {
+fn user_id(call: &Call) -> Option<ValueRef<'_>> {
     call.property("$user_id")
 }
 
 /// Writes on each event whose it is, as of now: the page that runs it may be another user's.
-pub(crate) fn stamp(calls: &mut Calls, visitor: &Visitor) {
+pub(crate) fn add_identity(calls: &mut Calls, visitor: &Visitor) {
     let mut identity = calls
         .before_setup
         .iter()
@@ -138,13 +141,13 @@ fn identified(known: Option<String>, call: &Call) -> Option<String> {
 pub(crate) fn bytes(calls: &Calls) -> usize {
     calls
         .iter()
-        .map(|call| call.written().written().len())
+        .map(|call| call.as_encoded().as_encoded().len())
         .sum()
 }
 
 /// Moves the events of setup to the events that were tracked, in front of them: setup may be
 /// replaced by another before it runs, or left out, and an event is to be delivered all the same.
-pub(crate) fn keep_events_of_setup(calls: &Calls) -> Cow<'_, Calls> {
+pub(crate) fn retain_setup_events(calls: &Calls) -> Cow<'_, Calls> {
     if !calls.setup.iter().any(|call| call.method().is_track()) {
         return Cow::Borrowed(calls);
     }
@@ -173,7 +176,7 @@ pub(crate) fn is_too_old(calls: &Calls) -> bool {
 
 /// When an event happened. Mixpanel takes seconds and milliseconds, and tells them by size.
 fn time_ms(call: &Call) -> Option<u64> {
-    let time = call.property("time")?.as_natural()?;
+    let time = call.property("time")?.as_u64()?;
     Some(if time < 100_000_000_000 {
         time * 1_000
     } else {
@@ -208,14 +211,18 @@ mod tests {
             tracking: vec![increment],
             ..identified_calls("1")
         };
-        let (rest, now) = unrepeatable(&calls, &Visitor::default());
+        let (rest, now) = take_non_idempotent(&calls, &Visitor::default());
         assert!(rest.tracking.is_empty() && rest.setup.len() == 1);
         assert_eq!(now.tracking.len(), 1);
         let of_nobody = Calls {
             setup: vec![],
             ..calls
         };
-        assert!(unrepeatable(&of_nobody, &Visitor::default()).1.is_empty());
+        assert!(
+            take_non_idempotent(&of_nobody, &Visitor::default())
+                .1
+                .is_empty()
+        );
     }
 
     #[test]
@@ -226,7 +233,7 @@ mod tests {
             tracking: vec![theirs.clone(), ours.clone()],
             ..identified_calls("2")
         };
-        let (rest, foreign_calls) = foreign(&calls, Browser::default);
+        let (rest, foreign_calls) = take_foreign(&calls, Browser::default);
         assert_eq!(
             (rest.into_owned().tracking, foreign_calls.tracking),
             (vec![ours], vec![theirs])
@@ -240,7 +247,7 @@ mod tests {
             tracking: vec![charge.clone()],
             ..identified_calls("2")
         };
-        let (rest, by_server) = foreign(&calls, Browser::default);
+        let (rest, by_server) = take_foreign(&calls, Browser::default);
         assert_eq!(
             (rest.into_owned().tracking, by_server.tracking),
             (vec![], vec![charge])
@@ -259,7 +266,7 @@ mod tests {
             ],
             ..identified_calls("1")
         };
-        stamp(&mut calls, &Visitor::default());
+        add_identity(&mut calls, &Visitor::default());
         let owners: Vec<_> = [0, 2, 4]
             .map(|at| {
                 calls.tracking[at]

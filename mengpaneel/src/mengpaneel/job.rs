@@ -4,16 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::call::Mode;
-use crate::deliver::dispatcher::Post;
+use crate::deliver::dispatcher::Dispatcher;
 use crate::deliver::sender::UndeliveredError;
-use crate::mengpaneel::{Mengpaneel, On};
+use crate::mengpaneel::{Inner, Mengpaneel};
 use crate::record::current;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::mixpanel::{Id, Mixpanel};
-use crate::record::recorder::{Ending, Extent, Recorder, Settled};
+use crate::record::recorder::{FinalCalls, Include, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
 
-const SUCCEEDED: Ending = Ending {
+const SUCCEEDED: RequestOutcome = RequestOutcome {
     succeeded: true,
     routed: true,
     not_found: false,
@@ -49,14 +49,14 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope<F: Future>(&self, job: F) -> F::Output {
-        let Some(running) = Running::begin(self) else {
+        let Some(running) = JobGuard::begin(self) else {
             return Mixpanel::detached().scope(job).await;
         };
         let output = running.mixpanel().scope(job).await;
-        if let Some((parcel, post)) = running.settle(true)
+        if let Some((parcel, post)) = running.finish(true)
             && let Err(declined) = post.enqueue(parcel).await
         {
-            post.deliver_or_tell(*declined.parcel).await;
+            post.deliver_or_report(*declined.envelope).await;
         }
         output
     }
@@ -84,11 +84,11 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope_now<F: Future>(&self, job: F) -> (F::Output, Result<(), UndeliveredError>) {
-        let Some(running) = Running::begin(self) else {
+        let Some(running) = JobGuard::begin(self) else {
             return (Mixpanel::detached().scope(job).await, Ok(()));
         };
         let output = running.mixpanel().scope(job).await;
-        let delivered = match running.settle(true) {
+        let delivered = match running.finish(true) {
             Some((parcel, post)) => post.deliver(parcel).await,
             None => Ok(()),
         };
@@ -115,25 +115,25 @@ impl Mengpaneel {
     #[track_caller]
     pub fn as_user(&self, id: impl Id) -> Mixpanel {
         let observer = current::observer();
-        if self.on().is_none() && observer.is_none() {
+        if self.inner().is_none() && observer.is_none() {
             return Mixpanel::detached();
         }
-        let recorder = Arc::new(recorder(self.on()).observed_for_user(observer));
+        let recorder = Arc::new(recorder(self.inner()).observed_for_user(observer));
         let mixpanel = Mixpanel::new(Arc::clone(&recorder)).via_server();
         mixpanel.in_mode(Mode::Setup).identify(id);
         // Whatever is recorded from here on leaves by itself.
-        drop(recorder.settle(SUCCEEDED, Extent::Everything));
+        drop(recorder.finalize(SUCCEEDED, Include::All));
         mixpanel
     }
 }
 
 /// A recorder of what belongs to no visitor. Without a token it is a test's, and what it records
 /// leaves nowhere.
-fn recorder(on: Option<&Arc<On>>) -> Recorder {
+fn recorder(on: Option<&Arc<Inner>>) -> Recorder {
     let Some(on) = on else {
         return Recorder::new(Visitor::default, Arc::default());
     };
-    let settings = Arc::clone(&on.means.settings);
+    let settings = Arc::clone(&on.services.settings);
     Recorder::new(
         move || Visitor::default().restricted(&settings),
         Arc::clone(&on.shared),
@@ -142,23 +142,23 @@ fn recorder(on: Option<&Arc<On>>) -> Recorder {
 
 /// A job that is running. If dropped before its end (panic, cancellation), it hands over what was
 /// recorded by hand.
-struct Running {
+struct JobGuard {
     recorder: Arc<Recorder>,
     /// `None` without a token, in a test.
-    post: Option<Arc<Post>>,
+    post: Option<Arc<Dispatcher>>,
 }
 
-impl Running {
+impl JobGuard {
     /// Begins a job; `None` where nobody wants to know what it records.
     fn begin(mengpaneel: &Mengpaneel) -> Option<Self> {
-        let (on, observer) = (mengpaneel.on(), current::observer());
+        let (on, observer) = (mengpaneel.inner(), current::observer());
         if on.is_none() && observer.is_none() {
             return None;
         }
         let recorder = Arc::new(recorder(on).observed_by(observer));
         Some(Self {
             recorder,
-            post: on.map(|on| Arc::clone(&on.means.post)),
+            post: on.map(|on| Arc::clone(&on.services.dispatcher)),
         })
     }
 
@@ -167,22 +167,22 @@ impl Running {
     }
 
     /// Calls of the job, and who delivers them. `None` if there is nothing but setup.
-    fn settle(&self, succeeded: bool) -> Option<(Parcel, &Arc<Post>)> {
-        let settled = self.recorder.settle(
-            Ending {
+    fn finish(&self, succeeded: bool) -> Option<(Envelope, &Arc<Dispatcher>)> {
+        let settled = self.recorder.finalize(
+            RequestOutcome {
                 succeeded,
                 ..SUCCEEDED
             },
-            Extent::Everything,
+            Include::All,
         )?;
-        let Settled {
+        let FinalCalls {
             mut calls,
             via_server,
             ..
         } = Arc::unwrap_or_clone(settled);
         calls.append(via_server);
         let parcel = self.recorder.parcel(calls);
-        let parcel = (!parcel.calls.is_setup_only()).then_some(Parcel {
+        let parcel = (!parcel.calls.is_setup_only()).then_some(Envelope {
             via_server: true,
             ..parcel
         })?;
@@ -190,10 +190,10 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for JobGuard {
     fn drop(&mut self) {
-        if let Some((parcel, post)) = self.settle(false) {
-            post.hand_over(parcel);
+        if let Some((parcel, post)) = self.finish(false) {
+            post.enqueue_detached(parcel);
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deliver::dispatcher::Health;
-use crate::deliver::flush_timeout::NotSent;
-use crate::flush::Means;
+use crate::deliver::flush_timeout::FlushTimeoutError;
+use crate::flush::Services;
 use crate::record::consent::Decision;
-use crate::record::recorder::{Observed, Recorder, Shared};
+use crate::record::recorder::{Observed, Recorder, RecorderContext};
 use crate::record::visitor::Visitor;
 use crate::settings::Settings;
 
@@ -33,23 +33,23 @@ use crate::settings::Settings;
 #[derive(Clone, Debug)]
 pub struct Mengpaneel {
     /// `None` without a token: nothing is recorded, flushed or injected.
-    on: Option<Arc<On>>,
+    inner: Option<Arc<Inner>>,
     /// Shared by all clones, also without a token: their address tells one Mengpaneel from
     /// another.
     settings: Arc<Settings>,
 }
 
 /// A Mengpaneel that has a token.
-pub(crate) struct On {
-    pub(crate) means: Arc<Means>,
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct Inner {
+    pub(crate) services: Arc<Services>,
+    pub(crate) shared: Arc<RecorderContext>,
 }
 
 impl Mengpaneel {
     /// A Mengpaneel that is on, or one without a token.
-    pub(crate) fn new(settings: Arc<Settings>, on: Option<On>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, on: Option<Inner>) -> Self {
         Self {
-            on: on.map(Arc::new),
+            inner: on.map(Arc::new),
             settings,
         }
     }
@@ -58,13 +58,13 @@ impl Mengpaneel {
         &self.settings
     }
 
-    pub(crate) fn on(&self) -> Option<&Arc<On>> {
-        self.on.as_ref()
+    pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
+        self.inner.as_ref()
     }
 
     /// Whether there is a token, and so anything to do.
-    pub fn is_on(&self) -> bool {
-        self.on.is_some()
+    pub fn is_enabled(&self) -> bool {
+        self.inner.is_some()
     }
 
     /// Waits until the server has sent what waits in the outbox, `deadline` at most. Scripts that
@@ -75,9 +75,9 @@ impl Mengpaneel {
     ///
     /// # Errors
     /// [`NotSent`]: the number of records that wait still, and the last error of a delivery. Delivery goes on.
-    pub async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
-        match &self.on {
-            Some(on) => on.means.post.flush(deadline).await,
+    pub async fn flush(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+        match &self.inner {
+            Some(on) => on.services.dispatcher.flush(deadline).await,
             None => Ok(()),
         }
     }
@@ -91,8 +91,8 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn health(&self) -> Health {
-        match &self.on {
-            Some(on) => on.means.post.health().await,
+        match &self.inner {
+            Some(on) => on.services.dispatcher.health().await,
             None => Health::default(),
         }
     }
@@ -107,18 +107,18 @@ impl Mengpaneel {
     /// # Errors
     /// [`NotSent`]: the number of records that were left, and the last error of a delivery. Those in memory are lost, and
     /// `on_error` is called for each; those in a file or in Redis stay there for the next process.
-    pub async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
-        match &self.on {
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+        match &self.inner {
             Some(on) => {
-                on.means.fallback.enqueue_all();
-                on.means.post.shutdown(deadline).await
+                on.services.fallback.enqueue_all();
+                on.services.dispatcher.shutdown(deadline).await
             }
             None => Ok(()),
         }
     }
 }
 
-impl On {
+impl Inner {
     /// A recorder for a visitor on whose consent that was decided. Late calls go to the server.
     pub(crate) fn recorder_for(
         &self,
@@ -131,9 +131,13 @@ impl On {
     }
 }
 
-impl fmt::Debug for On {
+impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Means { settings, post, .. } = &*self.means;
+        let Services {
+            settings,
+            dispatcher: post,
+            ..
+        } = &*self.services;
         f.debug_struct("On")
             .field("settings", settings)
             .field("post", post)
@@ -141,8 +145,8 @@ impl fmt::Debug for On {
     }
 }
 
-impl Drop for On {
+impl Drop for Inner {
     fn drop(&mut self) {
-        self.means.fallback.enqueue_all();
+        self.services.fallback.enqueue_all();
     }
 }

@@ -12,7 +12,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::error::log_text::one_line;
 use crate::error::setup_mistake::SetupMistake;
 use crate::mengpaneel::Mengpaneel;
-use crate::middleware::Handles;
+use crate::middleware::ProjectHandles;
 use crate::record::current::try_current;
 use crate::record::mixpanel::Mixpanel;
 
@@ -178,7 +178,7 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let found = Handles::find(request.request(), &self.before.mengpaneel);
+        let found = ProjectHandles::get(request.request(), &self.before.mengpaneel);
         let Some(mixpanel) = found.or_else(test_stand_in) else {
             self.before.report(&SetupMistake::BeforeOutside, &request);
             return Box::pin(self.service.call(request));
@@ -190,7 +190,7 @@ where
         Box::pin(async move {
             // Another Mengpaneel may stand between this function and its own.
             if mixpanel.scope(before.run(&request)).await {
-                recorder.speak();
+                recorder.mark_setup_decided();
             }
             service.call(request).await
         })

@@ -47,14 +47,14 @@ impl Guard for All {
     fn check(&self, ctx: &GuardContext<'_>) -> bool {
         let mixpanel = try_current();
         let recorder = mixpanel.as_ref().and_then(|mixpanel| mixpanel.recorder());
-        let begin = recorder.map(|recorder| recorder.here());
+        let begin = recorder.map(|recorder| recorder.checkpoint());
         self.0.iter().all(|guard| {
-            let asked = recorder.map(|recorder| recorder.here());
+            let asked = recorder.map(|recorder| recorder.checkpoint());
             let passes = guard.check(ctx);
             if let (Some(recorder), Some(begin), Some(asked), false) =
                 (recorder, begin, asked, passes)
             {
-                recorder.take_back(begin, asked);
+                recorder.rollback(begin, asked);
             }
             passes
         })

@@ -14,16 +14,16 @@ use crate::record::mixpanel::Mixpanel;
 use crate::settings::Settings;
 
 /// Handle of the innermost Mengpaneel, and those of the ones outside of it.
-pub(crate) struct Handles {
+pub(crate) struct ProjectHandles {
     settings: Arc<Settings>,
     mixpanel: Mixpanel,
-    outer: Option<Box<Handles>>,
+    outer: Option<Box<ProjectHandles>>,
 }
 
-impl Handles {
+impl ProjectHandles {
     /// Adds the innermost handle of a request. Its Mengpaneel must differ from those outside of it
     /// by name.
-    pub(crate) fn keep(request: &ServiceRequest, mengpaneel: &Mengpaneel, mixpanel: &Mixpanel) {
+    pub(crate) fn insert(request: &ServiceRequest, mengpaneel: &Mengpaneel, mixpanel: &Mixpanel) {
         let mut extensions = request.extensions_mut();
         let outer = extensions.remove::<Self>().map(Box::new);
         let settings = Arc::clone(mengpaneel.settings());
@@ -43,7 +43,7 @@ impl Handles {
     }
 
     /// Returns the handle of that Mengpaneel, or `None` where it is not wrapped around the caller.
-    pub(crate) fn find(request: &HttpRequest, mengpaneel: &Mengpaneel) -> Option<Mixpanel> {
+    pub(crate) fn get(request: &HttpRequest, mengpaneel: &Mengpaneel) -> Option<Mixpanel> {
         request
             .extensions()
             .get::<Self>()?
@@ -80,15 +80,15 @@ impl Mengpaneel {
     ///     "thank you"
     /// }
     /// ```
-    pub fn of(&self, request: &HttpRequest) -> Mixpanel {
+    pub fn for_request(&self, request: &HttpRequest) -> Mixpanel {
         let without = || {
-            if self.is_on() {
+            if self.is_enabled() {
                 Mixpanel::outside()
             } else {
                 Mixpanel::detached()
             }
         };
-        Handles::find(request, self).unwrap_or_else(without)
+        ProjectHandles::get(request, self).unwrap_or_else(without)
     }
 }
 

@@ -25,20 +25,20 @@ use crate::error::log_text::Quoted;
 use crate::error::setup_mistake::SetupMistake;
 use crate::error::{Failure, Reason};
 use crate::flush::{Body, Content, Exchange};
-use crate::mengpaneel::{Mengpaneel, On};
+use crate::mengpaneel::{Inner, Mengpaneel};
 use crate::record::consent::{ConsentStatus, Decision};
 use crate::record::current;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::mixpanel::Mixpanel;
-use crate::record::recorder::{Ending, Extent, Observed, Recorder, Settled};
+use crate::record::recorder::{FinalCalls, Include, Observed, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
-use crate::request::info::Asked;
+use crate::request::info::RequestInfo;
 
-pub(crate) use crate::middleware::handles::Handles;
+pub(crate) use crate::middleware::handles::ProjectHandles;
 use crate::middleware::observed::ObservedRequest;
 
 /// Ending of a request that got no response.
-const FAILED: Ending = Ending {
+const FAILED: RequestOutcome = RequestOutcome {
     succeeded: false,
     routed: true,
     not_found: false,
@@ -111,17 +111,17 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        if Handles::find(request.request(), &self.mengpaneel).is_some() {
+        if ProjectHandles::get(request.request(), &self.mengpaneel).is_some() {
             return self.call_inner(request);
         }
         let observer = current::observer();
-        let Some(on) = self.mengpaneel.on() else {
+        let Some(on) = self.mengpaneel.inner() else {
             return match observer {
                 Some(test) => self.observe(request, test),
-                None => self.pass(request),
+                None => self.bypass(request),
             };
         };
-        let settings = &on.means.settings;
+        let settings = &on.services.settings;
         let decision = settings
             .consent
             .decide(request.request(), &settings.cookies);
@@ -137,7 +137,7 @@ where
                 .report(&SetupMistake::HostHidden, Some(request.path()));
         }
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
-        Handles::keep(&request, &self.mengpaneel, &mixpanel);
+        ProjectHandles::insert(&request, &self.mengpaneel, &mixpanel);
         // Routing and its guards run inside of `call` itself, extractors and handlers in its
         // future.
         let answer = mixpanel.sync_scope(|| self.service.call(request));
@@ -156,12 +156,12 @@ where
     B::Error: Into<Box<dyn Error>>,
 {
     /// Lets a request through as if the Mengpaneel were not there: it has no token.
-    fn pass(
+    fn bypass(
         &self,
         request: ServiceRequest,
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let mixpanel = Mixpanel::detached();
-        Handles::keep(&request, &self.mengpaneel, &mixpanel);
+        ProjectHandles::insert(&request, &self.mengpaneel, &mixpanel);
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
             let response = mixpanel.scope(answer).await?;
@@ -177,7 +177,7 @@ where
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let state = ObservedRequest::new(&request, self.mengpaneel.settings(), observed);
         let mixpanel = Mixpanel::new(Arc::clone(state.recorder()));
-        Handles::keep(&request, &self.mengpaneel, &mixpanel);
+        ProjectHandles::insert(&request, &self.mengpaneel, &mixpanel);
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
             let response = mixpanel.scope(answer).await?;
@@ -198,11 +198,11 @@ where
 }
 
 /// Ending of a request, by its response. A guard's calls count only where a route was found.
-pub(crate) fn ending<B>(recorder: &Recorder, response: &ServiceResponse<B>) -> Ending {
+pub(crate) fn ending<B>(recorder: &Recorder, response: &ServiceResponse<B>) -> RequestOutcome {
     let status = response.status();
-    Ending {
+    RequestOutcome {
         succeeded: !status.is_client_error() && !status.is_server_error(),
-        routed: !recorder.asks_for_route() || response.request().match_pattern().is_some(),
+        routed: !recorder.needs_route_outcome() || response.request().match_pattern().is_some(),
         not_found: status == StatusCode::NOT_FOUND,
     }
 }
@@ -211,8 +211,8 @@ pub(crate) fn ending<B>(recorder: &Recorder, response: &ServiceResponse<B>) -> E
 /// middleware), it enqueues what was recorded here; delayed calls that the request brought stay
 /// where they are.
 struct RequestState {
-    on: Arc<On>,
-    asked: Arc<Asked>,
+    on: Arc<Inner>,
+    asked: Arc<RequestInfo>,
     recorder: Arc<Recorder>,
     session: Option<Session>,
     /// Encoded payload that an earlier version left in the session.
@@ -224,20 +224,20 @@ struct RequestState {
 
 impl RequestState {
     fn new(
-        on: &Arc<On>,
+        on: &Arc<Inner>,
         request: &ServiceRequest,
         decision: Decision,
         observer: Option<Arc<Observed>>,
     ) -> Self {
-        let settings = &on.means.settings;
-        let asked = Arc::new(Asked::new(request.request(), settings));
+        let settings = &on.services.settings;
+        let asked = Arc::new(RequestInfo::new(request.request(), settings));
         let session = session_payload::is_present(request).then(|| request.get_session());
         let has_session = session
             .as_ref()
             .is_some_and(|session| !session.entries().is_empty());
         let is_granted = decision.now.is_granted;
         let seeding = settings
-            .seeding
+            .device_cookie
             .as_ref()
             .filter(|_| is_granted && asked.is_navigation());
         let host = || asked.url().and_then(|url| url.host_str());
@@ -278,15 +278,15 @@ impl RequestState {
         let mut body = None;
         let response = response.map_body(|_, own| body = Some(Content::Own { body: own }));
         let mut exchange = Exchange {
-            means: Arc::clone(&self.on.means),
-            asked: Arc::clone(&self.asked),
+            services: Arc::clone(&self.on.services),
+            info: Arc::clone(&self.asked),
             recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
             fallback_copy: None,
             claim: None,
             session_payload: self.session_payload.take(),
             consent: self.consent,
-            seed: self.seed.take(),
+            device_cookie: self.seed.take(),
             response,
             body,
         };
@@ -300,7 +300,7 @@ impl RequestState {
                 Box::pin(exchange.discard()).await;
             }
         }
-        let settled = self.recorder.settle(ending, Extent::Everything);
+        let settled = self.recorder.finalize(ending, Include::All);
         let waiting = exchange.flush(settled.as_deref());
         if exchange.waits(&waiting) {
             Box::pin(exchange.wait(waiting)).await;
@@ -311,10 +311,10 @@ impl RequestState {
 
 impl Drop for RequestState {
     fn drop(&mut self) {
-        let Some(settled) = self.recorder.settle(FAILED, Extent::RecordedHere) else {
+        let Some(settled) = self.recorder.finalize(FAILED, Include::RecordedOnly) else {
             return;
         };
-        let Settled {
+        let FinalCalls {
             calls,
             via_server,
             consent_change,
@@ -327,11 +327,11 @@ impl Drop for RequestState {
                 self.asked.method
             );
             self.recorder
-                .tell(&Failure::of_calls(Reason::Untranslatable(why), vec![]));
+                .report(&Failure::for_calls(Reason::Unsupported(why), vec![]));
         }
         let parcel = |calls: &Calls| self.recorder.parcel(calls.clone());
         if !calls.is_setup_only() {
-            self.on.means.post.hand_over(parcel(calls));
+            self.on.services.dispatcher.enqueue_detached(parcel(calls));
         }
         if !via_server.is_setup_only() {
             let context = calls
@@ -340,7 +340,7 @@ impl Drop for RequestState {
                 .chain(&calls.setup)
                 .cloned()
                 .collect();
-            self.on.means.post.hand_over(Parcel {
+            self.on.services.dispatcher.enqueue_detached(Envelope {
                 context,
                 via_server: true,
                 ..parcel(via_server)

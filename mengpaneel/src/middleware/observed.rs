@@ -6,8 +6,8 @@ use std::sync::Arc;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 
 use crate::middleware::{FAILED, ending};
-use crate::record::recorder::{Extent, Observed, Recorder, Shared};
-use crate::request::info::Asked;
+use crate::record::recorder::{Include, Observed, Recorder, RecorderContext};
+use crate::request::info::RequestInfo;
 use crate::settings::Settings;
 
 /// State of such a request in flight. If dropped before the response is ready, it settles as
@@ -25,14 +25,15 @@ impl ObservedRequest {
         let decision = settings
             .consent
             .decide(request.request(), &settings.cookies);
-        let asked = Asked::new(request.request(), settings);
+        let asked = RequestInfo::new(request.request(), settings);
         let settings = Arc::clone(settings);
         let visitor = move || {
             asked
                 .visitor(&settings.cookies, false)
                 .restricted(&settings)
         };
-        let recorder = Recorder::new(visitor, Arc::<Shared>::default()).with_consent(decision);
+        let recorder =
+            Recorder::new(visitor, Arc::<RecorderContext>::default()).with_consent(decision);
         Self {
             recorder: Arc::new(recorder.observed_by(Some(observed))),
         }
@@ -44,12 +45,12 @@ impl ObservedRequest {
 
     pub(crate) fn finish<B>(&self, response: &ServiceResponse<B>) {
         self.recorder
-            .settle(ending(&self.recorder, response), Extent::Everything);
+            .finalize(ending(&self.recorder, response), Include::All);
     }
 }
 
 impl Drop for ObservedRequest {
     fn drop(&mut self) {
-        self.recorder.settle(FAILED, Extent::RecordedHere);
+        self.recorder.finalize(FAILED, Include::RecordedOnly);
     }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256, Sha384};
 
 const SOURCE: &str = include_str!("../mengpaneel.js");
-const PLAIN: &str = "/mengpaneel.js";
+const UNHASHED_PATH: &str = "/mengpaneel.js";
 
 /// `mengpaneel.js` as a service: it marks a page's own requests as capable, and runs the calls that
 /// their answers bring. At `/mengpaneel.js`, and at a hashed name that may be kept for ever.
@@ -91,7 +91,7 @@ impl fmt::Display for EscapedAttribute<'_> {
 
 impl HttpServiceFactory for Script {
     fn register(self, config: &mut AppService) {
-        let paths = [PLAIN.to_owned(), self.path];
+        let paths = [UNHASHED_PATH.to_owned(), self.path];
         let routes = [web::get(), web::head()].map(|route| route.to(serve));
         let resource = web::resource(paths).name("mengpaneel.js");
         routes
@@ -102,7 +102,7 @@ impl HttpServiceFactory for Script {
 }
 
 async fn serve(request: HttpRequest) -> HttpResponse {
-    let cache = if request.path().ends_with(PLAIN) {
+    let cache = if request.path().ends_with(UNHASHED_PATH) {
         "public, max-age=600"
     } else {
         "public, max-age=31536000, immutable"
@@ -136,7 +136,7 @@ mod tests {
         let app = init_service(App::new().service(script())).await;
         for (path, cache) in [
             (script().path().to_owned(), "immutable"),
-            (PLAIN.to_owned(), "max-age=600"),
+            (UNHASHED_PATH.to_owned(), "max-age=600"),
         ] {
             let answer = call_service(&app, TestRequest::get().uri(&path).to_request()).await;
             let kept = answer

@@ -7,9 +7,9 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::outbox::{
-    Appended, Aside, Declined, Lease, LeaseId, Memory, Outbox, OutboxError, Taken,
+    AppendError, ClaimResult, Lease, LeaseId, LeasedRecord, Memory, Outbox, OutboxError, TryAppend,
 };
-use crate::record::envelope::{Parcel, View};
+use crate::record::envelope::{Envelope, EnvelopeRef};
 
 /// The outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
 /// and their `+cluster` forms (feature `redis`); `sidekiq+redis://…` (feature `sidekiq`).
@@ -25,24 +25,24 @@ use crate::record::envelope::{Parcel, View};
 /// # Ok(())
 /// # }
 /// ```
-pub fn at(url: &str) -> Result<Box<dyn Outbox>, OutboxError> {
+pub fn from_url(url: &str) -> Result<Box<dyn Outbox>, OutboxError> {
     if url == "memory" {
         return Ok(Box::new(Memory::default()));
     }
     #[cfg(feature = "file")]
     if let Some(path) = url.strip_prefix("file:").filter(|path| !path.is_empty()) {
-        return Ok(Box::new(super::File::at(path)));
+        return Ok(Box::new(super::File::new(path)));
     }
     #[cfg(feature = "redis")]
     if url.starts_with("redis") && url.contains("://") {
-        return Ok(Box::new(super::Redis::at(url)));
+        return Ok(Box::new(super::Redis::new(url)));
     }
     #[cfg(feature = "sidekiq")]
     if let Some(url) = url
         .strip_prefix("sidekiq+")
         .filter(|url| url.starts_with("redis"))
     {
-        return Ok(Box::new(super::Sidekiq::at(url)));
+        return Ok(Box::new(super::Sidekiq::new(url)));
     }
     let known = [
         Some("memory"),
@@ -77,20 +77,23 @@ macro_rules! delegate {
                 (**self).is_translated_here()
             }
 
-            fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
+            fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
                 (**self).append(parcel)
             }
 
-            fn append_now(&self, parcel: View<'_>) -> Appended {
-                (**self).append_now(parcel)
+            fn try_append(&self, parcel: EnvelopeRef<'_>) -> TryAppend {
+                (**self).try_append(parcel)
             }
 
             fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
                 (**self).lease(limit)
             }
 
-            fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
-                (**self).lease_sealed(limit)
+            fn lease_records(
+                &self,
+                limit: usize,
+            ) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
+                (**self).lease_records(limit)
             }
 
             fn mark_sending<'a>(
@@ -104,15 +107,15 @@ macro_rules! delegate {
                 (**self).acknowledge(ids)
             }
 
-            fn acknowledge_taken<'a>(
+            fn acknowledge_records<'a>(
                 &'a self,
-                taken: &'a [Taken],
+                taken: &'a [LeasedRecord],
             ) -> BoxFuture<'a, Result<(), OutboxError>> {
-                (**self).acknowledge_taken(taken)
+                (**self).acknowledge_records(taken)
             }
 
-            fn take_back(&self, taken: Vec<Taken>) {
-                (**self).take_back(taken);
+            fn recycle(&self, taken: Vec<LeasedRecord>) {
+                (**self).recycle(taken);
             }
 
             fn retry_later(
@@ -123,36 +126,40 @@ macro_rules! delegate {
                 (**self).retry_later(leases, delay)
             }
 
-            fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
-                (**self).bury(leases)
+            fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+                (**self).dead_letter(leases)
             }
 
-            fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-                (**self).buried(limit)
+            fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+                (**self).dead_letters(limit)
             }
 
             fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
                 (**self).requeue(limit)
             }
 
-            fn keep_aside(
+            fn schedule_fallback(
                 &self,
-                parcel: Parcel,
+                parcel: Envelope,
                 after: Duration,
-            ) -> BoxFuture<'_, Result<(), Declined>> {
-                (**self).keep_aside(parcel, after)
+            ) -> BoxFuture<'_, Result<(), AppendError>> {
+                (**self).schedule_fallback(parcel, after)
             }
 
-            fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
-                (**self).claim(id)
+            fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
+                (**self).claim_fallback(id)
             }
 
-            fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
-                (**self).settle(id, is_said)
+            fn finish_fallback(
+                &self,
+                id: Uuid,
+                is_said: bool,
+            ) -> BoxFuture<'_, Result<(), OutboxError>> {
+                (**self).finish_fallback(id, is_said)
             }
 
-            fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-                (**self).waiting()
+            fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+                (**self).pending()
             }
         }
     };
@@ -167,7 +174,10 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_told_with_what_is_known_and_nothing_secret() {
-        let error = at("kafka://user:secret@host").err().unwrap().to_string();
+        let error = from_url("kafka://user:secret@host")
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
             error.contains("\"kafka\" names no outbox") && error.contains("memory"),
             "{error}"

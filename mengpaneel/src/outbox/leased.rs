@@ -12,24 +12,24 @@ use crate::record::envelope::codec;
 
 /// A record in the worker's hands. Most are never taken apart: what is plain is said as it stands.
 #[derive(Debug)]
-pub enum Taken {
+pub enum LeasedRecord {
     /// Taken apart.
-    Open(Box<Lease>),
+    Decoded(Box<Lease>),
     /// As it stands written, for the first time.
-    Sealed(Sealed),
+    Encoded(EncodedRecord),
 }
 
 /// A record as it stands written, among others.
 #[derive(Debug)]
-pub struct Sealed {
-    id: Name,
-    all: Arc<Vec<u8>>,
-    own: Range<usize>,
+pub struct EncodedRecord {
+    id: LeaseKey,
+    bytes: Arc<Vec<u8>>,
+    range: Range<usize>,
 }
 
 /// What a lease is called: a number is made a text only where somebody asks.
 #[derive(Clone, Debug)]
-pub(crate) enum Name {
+pub(crate) enum LeaseKey {
     /// In memory.
     Number(u64),
     /// Elsewhere.
@@ -37,7 +37,7 @@ pub(crate) enum Name {
     Text(LeaseId),
 }
 
-impl Name {
+impl LeaseKey {
     fn into_id(self) -> LeaseId {
         match self {
             Self::Number(number) => LeaseId(number.to_string()),
@@ -47,32 +47,32 @@ impl Name {
     }
 }
 
-impl Sealed {
+impl EncodedRecord {
     /// What stands at `own` must be a compact parcel.
-    pub(crate) fn new(id: Name, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
+    pub(crate) fn new(id: LeaseKey, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
         Self {
             id,
-            all: Arc::clone(all),
-            own,
+            bytes: Arc::clone(all),
+            range: own,
         }
     }
 
-    pub(crate) fn written(&self) -> &[u8] {
-        self.all.get(self.own.clone()).unwrap_or_default()
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.range.clone()).unwrap_or_default()
     }
 }
 
 /// Records that were found written, on their way to the worker.
 #[cfg(any(feature = "file", feature = "redis"))]
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct LeaseBatch {
     /// The sealed ones, one behind the other.
-    all: Vec<u8>,
+    bytes: Vec<u8>,
     records: Vec<Result<(LeaseId, Range<usize>), Lease>>,
 }
 
 #[cfg(any(feature = "file", feature = "redis"))]
-impl Found {
+impl LeaseBatch {
     #[cfg(feature = "file")]
     pub(crate) fn len(&self) -> usize {
         self.records.len()
@@ -91,115 +91,118 @@ impl Found {
         abandoned: u32,
         in_doubt: bool,
     ) -> Result<(), serde_json::Error> {
-        let one =
-            if let Some(parcel) = record::sealed(written).filter(|_| abandoned == 0 && !in_doubt) {
-                let start = self.all.len();
-                self.all.extend_from_slice(parcel);
-                Ok((id, start..self.all.len()))
-            } else {
-                let lease = record::read(id, written)?;
-                Err(Lease {
-                    abandoned,
-                    in_doubt: in_doubt || lease.in_doubt,
-                    ..lease
-                })
-            };
+        let one = if let Some(parcel) =
+            record::as_encoded_envelope(written).filter(|_| abandoned == 0 && !in_doubt)
+        {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(parcel);
+            Ok((id, start..self.bytes.len()))
+        } else {
+            let lease = record::decode(id, written)?;
+            Err(Lease {
+                redeliveries: abandoned,
+                in_doubt: in_doubt || lease.in_doubt,
+                ..lease
+            })
+        };
         self.records.push(one);
         Ok(())
     }
 
-    pub(crate) fn into_taken(self) -> Vec<Taken> {
-        let all = Arc::new(self.all);
+    pub(crate) fn into_records(self) -> Vec<LeasedRecord> {
+        let all = Arc::new(self.bytes);
         let taken = |one| match one {
-            Ok((id, own)) => Taken::Sealed(Sealed::new(Name::Text(id), &all, own)),
-            Err(lease) => Taken::from(lease),
+            Ok((id, own)) => {
+                LeasedRecord::Encoded(EncodedRecord::new(LeaseKey::Text(id), &all, own))
+            }
+            Err(lease) => LeasedRecord::from(lease),
         };
         self.records.into_iter().map(taken).collect()
     }
 }
 
-impl Taken {
+impl LeasedRecord {
     pub(crate) fn into_leases(records: Vec<Self>) -> Vec<Lease> {
         records.into_iter().filter_map(Self::into_lease).collect()
     }
 
     pub(crate) fn id(&self) -> LeaseId {
         match self {
-            Self::Open(lease) => lease.id.clone(),
-            Self::Sealed(sealed) => sealed.id.clone().into_id(),
+            Self::Decoded(lease) => lease.id.clone(),
+            Self::Encoded(sealed) => sealed.id.clone().into_id(),
         }
     }
 
     /// Its number, where it was leased from memory.
     pub(crate) fn number(&self) -> Option<u64> {
         match self {
-            Self::Open(lease) => lease.id.0.parse().ok(),
-            Self::Sealed(Sealed {
-                id: Name::Number(number),
+            Self::Decoded(lease) => lease.id.0.parse().ok(),
+            Self::Encoded(EncodedRecord {
+                id: LeaseKey::Number(number),
                 ..
             }) => Some(*number),
             #[cfg(any(feature = "file", feature = "redis"))]
-            Self::Sealed(_) => None,
+            Self::Encoded(_) => None,
         }
     }
 
-    pub(crate) fn abandoned(&self) -> u32 {
+    pub(crate) fn redeliveries(&self) -> u32 {
         match self {
-            Self::Open(lease) => lease.abandoned,
-            Self::Sealed(_) => 0,
+            Self::Decoded(lease) => lease.redeliveries,
+            Self::Encoded(_) => 0,
         }
     }
 
     /// The name of its parcel.
-    pub(crate) fn parcel_id(&self) -> Option<Uuid> {
+    pub(crate) fn envelope_id(&self) -> Option<Uuid> {
         match self {
-            Self::Open(lease) => Some(lease.parcel.id),
-            Self::Sealed(sealed) => codec::id(sealed.written()),
+            Self::Decoded(lease) => Some(lease.envelope.id),
+            Self::Encoded(sealed) => codec::id(sealed.as_bytes()),
         }
     }
 
     /// Takes it apart; `None` only where it was no record.
-    pub(crate) fn open(&mut self) -> Option<&mut Lease> {
-        if let Self::Sealed(sealed) = self {
-            let parcel = codec::read(sealed.written())?;
-            *self = Self::Open(Box::new(Lease::new(sealed.id.clone().into_id(), parcel)));
+    pub(crate) fn decode(&mut self) -> Option<&mut Lease> {
+        if let Self::Encoded(sealed) = self {
+            let parcel = codec::decode(sealed.as_bytes())?;
+            *self = Self::Decoded(Box::new(Lease::new(sealed.id.clone().into_id(), parcel)));
         }
         match self {
-            Self::Open(lease) => Some(lease),
-            Self::Sealed(_) => None,
+            Self::Decoded(lease) => Some(lease),
+            Self::Encoded(_) => None,
         }
     }
 
     /// The memory that it stands in, if nothing else does any more.
-    pub(crate) fn into_memory(self) -> Option<Vec<u8>> {
+    pub(crate) fn into_buffer(self) -> Option<Vec<u8>> {
         match self {
-            Self::Open(_) => None,
-            Self::Sealed(sealed) => Arc::into_inner(sealed.all),
+            Self::Decoded(_) => None,
+            Self::Encoded(sealed) => Arc::into_inner(sealed.bytes),
         }
     }
 
     /// Whether something of it is to be sent again.
     pub(crate) fn is_unfinished(&self) -> bool {
         match self {
-            Self::Open(lease) => lease
+            Self::Decoded(lease) => lease
                 .remaining
                 .as_ref()
                 .is_some_and(|left| !left.is_empty()),
-            Self::Sealed(_) => false,
+            Self::Encoded(_) => false,
         }
     }
 
     pub(crate) fn into_lease(mut self) -> Option<Lease> {
-        self.open()?;
+        self.decode()?;
         match self {
-            Self::Open(lease) => Some(*lease),
-            Self::Sealed(_) => None,
+            Self::Decoded(lease) => Some(*lease),
+            Self::Encoded(_) => None,
         }
     }
 }
 
-impl From<Lease> for Taken {
+impl From<Lease> for LeasedRecord {
     fn from(lease: Lease) -> Self {
-        Self::Open(Box::new(lease))
+        Self::Decoded(Box::new(lease))
     }
 }

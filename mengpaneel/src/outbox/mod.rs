@@ -22,15 +22,15 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::record::envelope::{Parcel, View};
+use crate::record::envelope::{Envelope, EnvelopeRef};
 use crate::translate::message::Message;
 
-pub use crate::outbox::fallback::Aside;
+pub use crate::outbox::fallback::ClaimResult;
 #[cfg(feature = "file")]
-pub use crate::outbox::file::{File, FileError, Locked};
-pub use crate::outbox::from_url::at;
+pub use crate::outbox::file::{File, FileError, OnLocked};
+pub use crate::outbox::from_url::from_url;
 #[doc(hidden)]
-pub use crate::outbox::leased::Taken;
+pub use crate::outbox::leased::LeasedRecord;
 pub use crate::outbox::memory::Memory;
 #[cfg(feature = "redis")]
 pub use crate::outbox::redis::Redis;
@@ -77,13 +77,13 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Keeps a parcel, or hands it back: full, or unreachable. A parcel of the same
     /// [`id`](Parcel::id) is the same one, and may be kept once.
-    fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>>;
+    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>>;
 
     /// As [`append`](Self::append), where nothing is to be waited for.
     #[doc(hidden)]
-    fn append_now(&self, parcel: View<'_>) -> Appended {
+    fn try_append(&self, parcel: EnvelopeRef<'_>) -> TryAppend {
         let _ = parcel;
-        Appended::Later
+        TryAppend::Later
     }
 
     /// Up to `limit` records that are due, oldest first; waits until there is one. What was
@@ -92,9 +92,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// As [`lease`](Self::lease), for the worker, which need not take records apart to send them.
     #[doc(hidden)]
-    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
+    fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
         self.lease(limit)
-            .map_ok(|leases| leases.into_iter().map(Taken::from).collect())
+            .map_ok(|leases| leases.into_iter().map(LeasedRecord::from).collect())
             .boxed()
     }
 
@@ -108,16 +108,16 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// As [`acknowledge`](Self::acknowledge), for the worker.
     #[doc(hidden)]
-    fn acknowledge_taken<'a>(
+    fn acknowledge_records<'a>(
         &'a self,
-        taken: &'a [Taken],
+        taken: &'a [LeasedRecord],
     ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.acknowledge(taken.iter().map(Taken::id).collect())
+        self.acknowledge(taken.iter().map(LeasedRecord::id).collect())
     }
 
     /// The worker does not need these any more, whatever became of them.
     #[doc(hidden)]
-    fn take_back(&self, taken: Vec<Taken>) {
+    fn recycle(&self, taken: Vec<LeasedRecord>) {
         drop(taken);
     }
 
@@ -130,10 +130,10 @@ pub trait Outbox: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<(), OutboxError>>;
 
     /// These are given up, and kept where a person can look at them, if the engine can.
-    fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>>;
+    fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
     /// Up to `limit` of those that were buried, the latest first.
-    fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
         let _ = limit;
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
@@ -157,10 +157,14 @@ pub trait Outbox: Send + Sync + 'static {
     /// Copies are not counted among those [waiting](Self::waiting). An engine may keep none, as
     /// by default: this process keeps them in memory then. One that does not know whether it
     /// kept it hands back what may be there twice: the events that tell whose they are.
-    fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+    fn schedule_fallback(
+        &self,
+        parcel: Envelope,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<(), AppendError>> {
         let _ = after;
-        let declined = Declined {
-            parcel: Box::new(parcel),
+        let declined = AppendError {
+            envelope: Box::new(parcel),
             reason: "this outbox keeps no copies aside".into(),
         };
         Box::pin(std::future::ready(Err(declined)))
@@ -168,20 +172,20 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Claims a copy, before its calls are said in a page: it is not due as long as it is claimed,
     /// a minute at most.
-    fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
+    fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
         let _ = id;
-        Box::pin(std::future::ready(Ok(Aside::Unknown)))
+        Box::pin(std::future::ready(Ok(ClaimResult::NotFound)))
     }
 
     /// Ends a claim: the calls were said, and the copy goes; or they were not, and it waits on.
-    fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn finish_fallback(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
         let _ = (id, is_said);
         Box::pin(std::future::ready(Ok(())))
     }
 
     /// How many records wait, leased ones included; those that another process has in hand are
     /// not counted.
-    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>>;
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>>;
 }
 
 /// Names a leased record in its outbox.
@@ -194,13 +198,13 @@ pub struct Lease {
     /// Its name in the outbox.
     pub id: LeaseId,
     /// What is to be delivered.
-    pub parcel: Parcel,
+    pub envelope: Envelope,
     /// What is left of it once a part was delivered; `None` before the first attempt.
     pub remaining: Option<Vec<Message>>,
     /// How often it was tried.
     pub attempts: u32,
     /// How often it was leased and given back by nobody, as when the process died of it.
-    pub abandoned: u32,
+    pub redeliveries: u32,
     /// Whether it was marked as being sent when it was abandoned: it may have arrived.
     pub in_doubt: bool,
 }
@@ -208,13 +212,13 @@ pub struct Lease {
 impl Lease {
     /// A record that nobody had in hand before.
     #[must_use]
-    pub fn new(id: LeaseId, parcel: Parcel) -> Self {
+    pub fn new(id: LeaseId, parcel: Envelope) -> Self {
         Self {
             id,
-            parcel,
+            envelope: parcel,
             remaining: None,
             attempts: 0,
-            abandoned: 0,
+            redeliveries: 0,
             in_doubt: false,
         }
     }
@@ -223,9 +227,9 @@ impl Lease {
 /// An outbox that does not take a parcel: it comes back, for the next strategy.
 #[derive(Debug, Error)]
 #[error("the outbox did not take the calls: {reason}")]
-pub struct Declined {
+pub struct AppendError {
     /// The parcel, unchanged.
-    pub parcel: Box<Parcel>,
+    pub envelope: Box<Envelope>,
     /// Why.
     pub reason: String,
 }
@@ -233,9 +237,9 @@ pub struct Declined {
 /// What became of a parcel that was to be kept at once.
 #[doc(hidden)]
 #[derive(Debug)]
-pub enum Appended {
+pub enum TryAppend {
     /// It is kept.
-    Kept,
+    Stored,
     /// It is not, for this reason.
     Declined(String),
     /// It takes waiting.

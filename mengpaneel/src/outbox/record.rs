@@ -4,13 +4,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::outbox::{Lease, LeaseId};
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::envelope::codec;
 use crate::translate::message::Message;
 
 #[derive(Serialize)]
-struct Written<'a> {
-    parcel: &'a Parcel,
+struct RecordRef<'a> {
+    parcel: &'a Envelope,
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<&'a [Message]>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -21,8 +21,8 @@ struct Written<'a> {
 }
 
 #[derive(Deserialize)]
-struct Read {
-    parcel: Parcel,
+struct RecordOwned {
+    parcel: Envelope,
     #[serde(default)]
     remaining: Option<Vec<Message>>,
     #[serde(default)]
@@ -37,34 +37,34 @@ fn is_zero(attempts: &u32) -> bool {
 }
 
 /// The first byte of a record that is a compact parcel; one of JSON begins with a brace.
-const COMPACT: u8 = 1;
+const VERSION_BINARY: u8 = 1;
 
 /// A parcel as it is first written.
-pub(crate) fn of_parcel(parcel: &Parcel) -> Vec<u8> {
+pub(crate) fn encode_envelope(parcel: &Envelope) -> Vec<u8> {
     let mut written = Vec::with_capacity(512);
-    written.push(COMPACT);
+    written.push(VERSION_BINARY);
     codec::write(parcel, &mut written);
     written
 }
 
 /// The compact parcel that a record is, where it is a whole one.
-pub(crate) fn sealed(written: &[u8]) -> Option<&[u8]> {
+pub(crate) fn as_encoded_envelope(written: &[u8]) -> Option<&[u8]> {
     written
-        .strip_prefix(&[COMPACT])
-        .filter(|parcel| codec::is_whole(parcel))
+        .strip_prefix(&[VERSION_BINARY])
+        .filter(|parcel| codec::validate(parcel))
 }
 
 /// A lease as it is written again: with what is left of it.
-pub(crate) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn encode_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
     let Lease {
-        parcel,
+        envelope: parcel,
         remaining,
         attempts,
         in_doubt,
         ..
     } = lease;
     let (attempts, in_doubt) = (*attempts, *in_doubt);
-    serde_json::to_vec(&Written {
+    serde_json::to_vec(&RecordRef {
         parcel,
         remaining: remaining.as_deref(),
         attempts,
@@ -73,13 +73,13 @@ pub(crate) fn of_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
 }
 
 /// What was written, as a lease of that name.
-pub(crate) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
-    if let Some(parcel) = written.strip_prefix(&[COMPACT]) {
+pub(crate) fn decode(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
+    if let Some(parcel) = written.strip_prefix(&[VERSION_BINARY]) {
         let parcel =
-            codec::read(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
+            codec::decode(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
         return Ok(Lease::new(id, parcel));
     }
-    let Read {
+    let RecordOwned {
         parcel,
         remaining,
         attempts,
@@ -97,11 +97,11 @@ pub(crate) fn read(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
 /// [`retain_deduplicable`](Parcel::retain_deduplicable).
 #[cfg(feature = "file")]
 pub(crate) fn retain_deduplicable(written: &[u8]) -> Option<Vec<u8>> {
-    let lease = read(LeaseId(String::new()), written).ok()?;
+    let lease = decode(LeaseId(String::new()), written).ok()?;
     lease
-        .parcel
+        .envelope
         .retain_deduplicable()
-        .map(|parcel| of_parcel(&parcel))
+        .map(|parcel| encode_envelope(&parcel))
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
             Method::Track,
             vec![json!("Sign In"), json!({"Plan": "Pro"})],
         );
-        let parcel = Parcel::new(
+        let parcel = Envelope::new(
             Visitor::default(),
             Calls {
                 tracking: vec![call],
@@ -130,9 +130,9 @@ mod tests {
     #[test]
     fn what_was_not_tried_is_compact_and_what_was_is_json() {
         let lease = lease();
-        let first = of_parcel(&lease.parcel);
-        assert!(sealed(&first).is_some());
-        assert_eq!(read(lease.id.clone(), &first).unwrap(), lease);
+        let first = encode_envelope(&lease.envelope);
+        assert!(as_encoded_envelope(&first).is_some());
+        assert_eq!(decode(lease.id.clone(), &first).unwrap(), lease);
 
         let tried = Lease {
             attempts: 2,
@@ -140,17 +140,17 @@ mod tests {
             in_doubt: true,
             ..lease
         };
-        let again = of_lease(&tried).unwrap();
-        assert!(again.starts_with(b"{") && sealed(&again).is_none());
-        assert_eq!(read(tried.id.clone(), &again).unwrap(), tried);
+        let again = encode_lease(&tried).unwrap();
+        assert!(again.starts_with(b"{") && as_encoded_envelope(&again).is_none());
+        assert_eq!(decode(tried.id.clone(), &again).unwrap(), tried);
     }
 
     #[test]
     fn what_is_cut_off_is_refused() {
-        let written = of_parcel(&lease().parcel);
+        let written = encode_envelope(&lease().envelope);
         for end in 0..written.len() {
-            assert!(sealed(&written[..end]).is_none());
-            assert!(read(LeaseId("1".into()), &written[..end]).is_err());
+            assert!(as_encoded_envelope(&written[..end]).is_none());
+            assert!(decode(LeaseId("1".into()), &written[..end]).is_err());
         }
     }
 }

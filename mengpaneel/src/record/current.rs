@@ -63,7 +63,7 @@ impl Mixpanel {
 /// Recorder of the caller's scope. Outside of any scope, which is reported once for each call site,
 /// one that records nothing.
 #[track_caller]
-fn here(method: &Method) -> Mixpanel {
+fn current_or_warn(method: &Method) -> Mixpanel {
     let site = Location::caller();
     let Some(mixpanel) = try_current() else {
         scope_registry::report(site, method);
@@ -80,13 +80,13 @@ fn here(method: &Method) -> Mixpanel {
 /// ```
 #[track_caller]
 pub fn track(event: impl AsRef<str>, properties: impl Serialize) {
-    here(&Method::Track).track(event, properties);
+    current_or_warn(&Method::Track).track(event, properties);
 }
 
 /// Records a page view; see [`Mixpanel::track_pageview`].
 #[track_caller]
 pub fn track_pageview(properties: impl Serialize) {
-    here(&Method::TrackPageview).track_pageview(properties);
+    current_or_warn(&Method::TrackPageview).track_pageview(properties);
 }
 
 /// Records an event that belongs to groups; see [`Mixpanel::track_with_groups`].
@@ -96,73 +96,73 @@ pub fn track_with_groups(
     properties: impl Serialize,
     groups: impl Serialize,
 ) {
-    here(&Method::TrackWithGroups).track_with_groups(event, properties, groups);
+    current_or_warn(&Method::TrackWithGroups).track_with_groups(event, properties, groups);
 }
 
 /// Starts an event's clock; see [`Mixpanel::time_event`].
 #[track_caller]
 pub fn time_event(event: impl AsRef<str>) {
-    here(&Method::TimeEvent).time_event(event);
+    current_or_warn(&Method::TimeEvent).time_event(event);
 }
 
 /// Says who is there; see [`Mixpanel::identify`].
 #[track_caller]
 pub fn identify(id: impl Id) {
-    here(&Method::Identify).identify(id);
+    current_or_warn(&Method::Identify).identify(id);
 }
 
 /// Says that the visitor known so far is this user; see [`Mixpanel::alias`].
 #[track_caller]
 pub fn alias(alias: impl Id) {
-    here(&Method::Alias).alias(alias);
+    current_or_warn(&Method::Alias).alias(alias);
 }
 
 /// Forgets who was identified; see [`Mixpanel::reset`].
 #[track_caller]
 pub fn reset() {
-    here(&Method::Reset).reset();
+    current_or_warn(&Method::Reset).reset();
 }
 
 /// Properties for every later event; see [`Mixpanel::register`].
 #[track_caller]
 pub fn register(properties: impl Serialize) {
-    here(&Method::Register).register(properties);
+    current_or_warn(&Method::Register).register(properties);
 }
 
 /// Properties for every later event, where there is none yet; see [`Mixpanel::register_once`].
 #[track_caller]
 pub fn register_once(properties: impl Serialize) {
-    here(&Method::RegisterOnce).register_once(properties);
+    current_or_warn(&Method::RegisterOnce).register_once(properties);
 }
 
 /// A property that no longer goes with every event; see [`Mixpanel::unregister`].
 #[track_caller]
 pub fn unregister(property: impl AsRef<str>) {
-    here(&Method::Unregister).unregister(property);
+    current_or_warn(&Method::Unregister).unregister(property);
 }
 
 /// The visitor belongs to this group, or these; see [`Mixpanel::set_group`].
 #[track_caller]
 pub fn set_group(key: impl AsRef<str>, ids: impl Ids) {
-    here(&Method::SetGroup).set_group(key, ids);
+    current_or_warn(&Method::SetGroup).set_group(key, ids);
 }
 
 /// The visitor belongs to this group too; see [`Mixpanel::add_group`].
 #[track_caller]
 pub fn add_group(key: impl AsRef<str>, id: impl Id) {
-    here(&Method::AddGroup).add_group(key, id);
+    current_or_warn(&Method::AddGroup).add_group(key, id);
 }
 
 /// The visitor no longer belongs to this group; see [`Mixpanel::remove_group`].
 #[track_caller]
 pub fn remove_group(key: impl AsRef<str>, id: impl Id) {
-    here(&Method::RemoveGroup).remove_group(key, id);
+    current_or_warn(&Method::RemoveGroup).remove_group(key, id);
 }
 
 /// No events of these names from here on; see [`Mixpanel::disable`].
 #[track_caller]
 pub fn disable<I: IntoIterator<Item: AsRef<str>>>(events: I) {
-    here(&Method::Disable).disable(events);
+    current_or_warn(&Method::Disable).disable(events);
 }
 
 /// The profile of who is identified; see [`Mixpanel::people`].
@@ -172,7 +172,7 @@ pub fn disable<I: IntoIterator<Item: AsRef<str>>>(events: I) {
 /// ```
 #[track_caller]
 pub fn people() -> People {
-    here(&Method::PeopleSet).people()
+    current_or_warn(&Method::PeopleSet).people()
 }
 
 /// The profile of a group; see [`Mixpanel::get_group`].
@@ -182,7 +182,7 @@ pub fn people() -> People {
 /// ```
 #[track_caller]
 pub fn get_group(key: impl AsRef<str>, id: impl Id) -> Group {
-    here(&Method::GroupSet).get_group(key, id)
+    current_or_warn(&Method::GroupSet).get_group(key, id)
 }
 
 /// Records setup in the place of all setup before it; see [`Mixpanel::setup`].
@@ -192,7 +192,7 @@ pub fn get_group(key: impl AsRef<str>, id: impl Id) -> Group {
 /// ```
 #[track_caller]
 pub fn setup(calls: impl FnOnce(&Mixpanel)) {
-    let mixpanel = here(&Method::Identify);
+    let mixpanel = current_or_warn(&Method::Identify);
     mixpanel.setup(|setup| setup.sync_scope(|| calls(setup)));
 }
 
@@ -203,13 +203,13 @@ pub fn setup(calls: impl FnOnce(&Mixpanel)) {
 /// ```
 #[track_caller]
 pub fn before_setup(calls: impl FnOnce(&Mixpanel)) {
-    let mixpanel = here(&Method::Alias);
+    let mixpanel = current_or_warn(&Method::Alias);
     mixpanel.before_setup(|before| before.sync_scope(|| calls(before)));
 }
 
 /// Records in tracking mode, inside a block of another; see [`Mixpanel::tracking`].
 #[track_caller]
 pub fn tracking(calls: impl FnOnce(&Mixpanel)) {
-    let mixpanel = here(&Method::Track);
+    let mixpanel = current_or_warn(&Method::Track);
     mixpanel.tracking(|tracking| tracking.sync_scope(|| calls(tracking)));
 }

@@ -6,15 +6,15 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError, Weak};
 
 use crate::call::{Call, Method};
-use crate::error::{Failure, Failures, Reason};
+use crate::error::{ErrorReporter, Failure, Reason};
 
 /// Reporters of every Mengpaneel that lives.
-static REPORTERS: Mutex<Vec<Weak<Failures>>> = Mutex::new(Vec::new());
+static REPORTERS: Mutex<Vec<Weak<ErrorReporter>>> = Mutex::new(Vec::new());
 /// Places that were reported. Bounded by the places in the program's code.
-static REPORTED: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
+static REPORTED_AT: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
 
 /// Has a Mengpaneel's `on_error` called for each place that records outside of any scope.
-pub(crate) fn subscribe(failures: Weak<Failures>) {
+pub(crate) fn subscribe(failures: Weak<ErrorReporter>) {
     let mut reporters = REPORTERS.lock().unwrap_or_else(PoisonError::into_inner);
     reporters.retain(|reporter| reporter.strong_count() > 0);
     reporters.push(failures);
@@ -22,7 +22,7 @@ pub(crate) fn subscribe(failures: Weak<Failures>) {
 
 /// Reports, once for each place, a call that no Mengpaneel collects.
 pub(crate) fn report(place: &'static Location<'static>, method: &Method) {
-    let is_new = REPORTED
+    let is_new = REPORTED_AT
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get_or_insert_default()
@@ -30,8 +30,8 @@ pub(crate) fn report(place: &'static Location<'static>, method: &Method) {
     if !is_new {
         return;
     }
-    let failure = Failure::of_calls(
-        Reason::NoScope(place),
+    let failure = Failure::for_calls(
+        Reason::OutsideScope(place),
         vec![Call::new(method.clone(), vec![])],
     );
     let reporters: Vec<_> = {
@@ -39,9 +39,9 @@ pub(crate) fn report(place: &'static Location<'static>, method: &Method) {
         reporters.iter().filter_map(Weak::upgrade).collect()
     };
     if reporters.is_empty() {
-        Failures::default().tell(&failure);
+        ErrorReporter::default().report(&failure);
     }
     for reporter in reporters {
-        reporter.tell(&failure);
+        reporter.report(&failure);
     }
 }

@@ -72,7 +72,7 @@ impl Visitor {
     /// Whether the request shows neither mixpanel-js's cookie nor a session: a machine calls, and
     /// its address, browser and URL are nobody's.
     #[must_use]
-    pub fn is_machine(&self) -> bool {
+    pub fn is_server_to_server(&self) -> bool {
         self.cookie.is_none() && !self.has_session
     }
 }

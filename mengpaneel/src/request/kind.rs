@@ -17,8 +17,8 @@ pub(crate) enum Kind {
     Other(&'static str),
 }
 
-const BY_SCRIPT: &str = "a script asked for it";
-const PART: &str = "a script asked for it, to put a part of it in its page";
+const SCRIPT_HEADERS: &str = "a script asked for it";
+const PARTIAL_PAGE_HEADERS: &str = "a script asked for it, to put a part of it in its page";
 
 /// The headers of a request that show its kind.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct Signals<'a> {
 
 impl<'a> Signals<'a> {
     /// Takes a header into account.
-    pub(crate) fn take(&mut self, name: &HeaderName, value: &'a HeaderValue) {
+    pub(crate) fn observe(&mut self, name: &HeaderName, value: &'a HeaderValue) {
         if *name == header::ACCEPT {
             self.accepts_html |= accepts_html(value);
             return;
@@ -45,9 +45,9 @@ impl<'a> Signals<'a> {
                 self.is_prefetch |= is_prefetch(value);
             }
             "x-requested-with" if is_script(value) => {
-                self.by_script = self.by_script.or(Some(BY_SCRIPT))
+                self.by_script = self.by_script.or(Some(SCRIPT_HEADERS))
             }
-            name if is_library(name) => self.by_script = Some(PART),
+            name if is_library(name) => self.by_script = Some(PARTIAL_PAGE_HEADERS),
             _ => {}
         }
     }
@@ -84,7 +84,7 @@ impl<'a> Signals<'a> {
                 (None, None) if self.accepts_html => Some("another origin asked for it"),
                 (None, None) => Some("the client does not ask for text/html"),
                 (Some("navigate"), _) => Some("it is embedded in a page"),
-                (_, Some("empty") | None) => Some(BY_SCRIPT),
+                (_, Some("empty") | None) => Some(SCRIPT_HEADERS),
                 _ => Some("it is a part of a page"),
             }
         };
@@ -181,7 +181,7 @@ mod tests {
         let request = request.to_http_request();
         let mut signals = Signals::default();
         for (name, value) in request.headers() {
-            signals.take(name, value);
+            signals.observe(name, value);
         }
         signals.kind(method, is_cross_origin)
     }
@@ -307,7 +307,11 @@ mod tests {
             ("x-alpine-request", "true"),
             ("datastar-request", "true"),
         ] {
-            assert_eq!(get(&[HTML, header]), Kind::Other(PART), "{header:?}");
+            assert_eq!(
+                get(&[HTML, header]),
+                Kind::Other(PARTIAL_PAGE_HEADERS),
+                "{header:?}"
+            );
         }
     }
 

@@ -9,14 +9,14 @@ use url::Url;
 
 /// The URL that was asked for, as far as it is one: the parts of the request that say so.
 #[derive(Clone, Debug)]
-pub(crate) struct Address {
+pub(crate) struct RequestUrl {
     scheme: Cow<'static, str>,
     host: String,
     path: Option<PathAndQuery>,
     url: OnceLock<Option<Url>>,
 }
 
-impl Address {
+impl RequestUrl {
     /// Of scheme and host, and what stands behind them.
     pub(crate) fn new(
         scheme: impl Into<Cow<'static, str>>,
@@ -115,8 +115,8 @@ mod tests {
 
     use super::*;
 
-    fn address(scheme: &str, host: &str, path: &str) -> Address {
-        Address::new(scheme.to_owned(), host.to_owned(), path.parse().ok())
+    fn address(scheme: &str, host: &str, path: &str) -> RequestUrl {
+        RequestUrl::new(scheme.to_owned(), host.to_owned(), path.parse().ok())
     }
 
     proptest! {

@@ -14,7 +14,7 @@ const DEFAULT_EXPIRATION_DAYS: i64 = 365;
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
 /// What `encodeURIComponent` leaves as it is, as mixpanel-js writes its cookie.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
@@ -115,7 +115,11 @@ impl CookieAttributes {
     /// A cookie with these attributes, for a request to this host.
     #[must_use]
     pub(crate) fn cookie(&self, name: &str, value: &str, host: &str) -> Cookie<'static> {
-        let mut cookie = self.scoped(name, utf8_percent_encode(value, ESCAPED).to_string(), host);
+        let mut cookie = self.scoped(
+            name,
+            utf8_percent_encode(value, URI_COMPONENT).to_string(),
+            host,
+        );
         if let Some(max_age) = self.max_age {
             cookie.set_max_age(max_age);
         }
@@ -155,12 +159,12 @@ impl CookieAttributes {
 
 /// The cookie that a first-time visitor is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seeding {
+pub(crate) struct DeviceCookie {
     name: String,
     attributes: CookieAttributes,
 }
 
-impl Seeding {
+impl DeviceCookie {
     /// As `mixpanel.init` is configured. `None` where mixpanel-js keeps no cookie.
     #[must_use]
     pub(crate) fn new(name: &str, js_config: &Properties) -> Option<Self> {
@@ -217,11 +221,11 @@ mod tests {
     use super::*;
     use crate::record::visitor::Browser;
 
-    fn seeding(config: Value) -> Option<Seeding> {
+    fn seeding(config: Value) -> Option<DeviceCookie> {
         let Value::Object(config) = config else {
             panic!("a configuration is an object")
         };
-        Seeding::new("mp_t_mixpanel", &config)
+        DeviceCookie::new("mp_t_mixpanel", &config)
     }
 
     #[test]

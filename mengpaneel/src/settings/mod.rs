@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::error::setup_mistake::SetupMistakes;
 use crate::settings::consent::ConsentPolicy;
-use crate::settings::cookies::{CookieAttributes, CookieNames, Seeding};
+use crate::settings::cookies::{CookieAttributes, CookieNames, DeviceCookie};
 use crate::settings::proxies::TrustedProxies;
 
 /// When the page gets the code that loads mixpanel-js.
@@ -35,15 +35,15 @@ pub(crate) struct Settings {
     /// The project's token; never empty.
     pub token: String,
     /// The names that travel, which a second Mengpaneel on one app suffixes.
-    pub names: Names,
+    pub names: KeyNames,
     /// What the page is told.
     pub page: PageSettings,
     /// Under which names mixpanel-js keeps its cookies.
     pub cookies: CookieNames,
     /// How a first-time visitor is given mixpanel-js's cookie, if that is wanted.
-    pub seeding: Option<Seeding>,
+    pub device_cookie: Option<DeviceCookie>,
     /// Most bytes that a response's head may have, all headers counted.
-    pub max_header: usize,
+    pub max_header_bytes: usize,
     /// Whether a body that is streamed is injected into.
     pub inject_into_streams: bool,
     /// The rules by which a visitor may be tracked.
@@ -57,7 +57,7 @@ pub(crate) struct Settings {
     /// The proxies whose headers are believed, and which headers those are.
     pub trusted_proxies: TrustedProxies,
     /// How long delayed calls wait for their page before the server says them.
-    pub unclaimed_after: Duration,
+    pub fallback_after: Duration,
     /// Wrong set-ups of the application that were reported.
     pub mistakes: SetupMistakes,
 }
@@ -85,7 +85,7 @@ impl PageSettings {
 
 /// The names under which things travel.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub(crate) struct KeyNames {
     /// The suffix of a second Mengpaneel, if this is one.
     pub name: Option<String>,
     /// Key under which an earlier version left delayed calls in the session.
@@ -100,7 +100,7 @@ pub(crate) struct Names {
     pub setup: HeaderName,
 }
 
-impl Names {
+impl KeyNames {
     /// The names of the only Mengpaneel, or of the one of that name: lower-case letters, digits
     /// and `-`. `None` where the name cannot be part of a header's.
     pub(crate) fn new(name: Option<&str>) -> Option<Self> {

@@ -12,11 +12,11 @@ use crate::translate::user_agent::{UserAgent, is_robot};
 const MAX_AGENTS: usize = 1_000;
 
 /// A longer one is nobody's.
-const LONGEST: usize = 1_024;
+const MAX_LEN: usize = 1_024;
 
 /// What a `User-Agent` says.
 #[derive(Debug, Default)]
-pub(crate) struct Agent {
+pub(crate) struct CachedUserAgent {
     /// What `people.set` adds.
     pub(crate) profile: Properties,
     /// What an event has.
@@ -29,16 +29,16 @@ pub(crate) struct Agent {
 
 /// Agents that were seen before.
 #[derive(Debug, Default)]
-pub(crate) struct Agents(Mutex<HashMap<String, Arc<Agent>>>);
+pub(crate) struct UserAgentCache(Mutex<HashMap<String, Arc<CachedUserAgent>>>);
 
-impl Agents {
-    pub(crate) fn read(&self, text: &str) -> Arc<Agent> {
+impl UserAgentCache {
+    pub(crate) fn read(&self, text: &str) -> Arc<CachedUserAgent> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(agent) = seen.get(text) {
             return Arc::clone(agent);
         }
-        let agent = Arc::new(Agent::read(text));
-        if text.len() <= LONGEST {
+        let agent = Arc::new(CachedUserAgent::read(text));
+        if text.len() <= MAX_LEN {
             if seen.len() >= MAX_AGENTS {
                 seen.clear();
             }
@@ -48,7 +48,7 @@ impl Agents {
     }
 }
 
-impl Agent {
+impl CachedUserAgent {
     fn read(text: &str) -> Self {
         let read = UserAgent::parse(text);
         let facts = [

@@ -10,7 +10,7 @@ pub(crate) fn id(call: &Call, index: usize) -> Option<String> {
 }
 
 /// The argument at `index`, where it is one.
-pub(crate) fn given(call: &Call, index: usize) -> Option<&Value> {
+pub(crate) fn arg(call: &Call, index: usize) -> Option<&Value> {
     call.args().get(index).filter(|value| !value.is_null())
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn event_name(call: &Call) -> Result<&str, String> {
 
 /// An object from `index`: given whole, or as a name and a value.
 pub(crate) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
-    match given(call, index) {
+    match arg(call, index) {
         Some(Value::Object(properties)) => Ok(properties.clone()),
         Some(Value::String(name)) => {
             let value = call.args().get(index + 1).cloned().unwrap_or(Value::Null);
@@ -38,7 +38,7 @@ pub(crate) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
 
 /// One name or several, from `index`.
 pub(crate) fn names(call: &Call, index: usize) -> Result<Vec<Value>, String> {
-    let names = match given(call, index) {
+    let names = match arg(call, index) {
         Some(Value::Array(names)) => names.clone(),
         Some(name @ Value::String(_)) => vec![name.clone()],
         _ => Vec::new(),
@@ -59,8 +59,8 @@ pub(crate) fn list(value: Value) -> Vec<Value> {
 
 /// The optional properties of an event.
 pub(crate) fn properties(call: &Call) -> Result<Properties, String> {
-    let index = call.method().properties_at().unwrap_or_default();
-    match given(call, index) {
+    let index = call.method().properties_index().unwrap_or_default();
+    match arg(call, index) {
         None => Ok(Properties::new()),
         Some(Value::Object(properties)) => Ok(properties.clone()),
         Some(_) => Err(format!("the properties of {} are no object", call.method())),

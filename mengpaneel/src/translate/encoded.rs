@@ -1,43 +1,43 @@
 //! Sealed parcels: those whose calls are an identity and plain events are said as they stand
 //! written, without being taken apart.
 
-use crate::call::value::{Reader, Seen};
+use crate::call::value::{Decoder, ValueRef};
 use crate::call::{Method, is_placeholder};
 use crate::record::envelope::codec;
 use crate::translate::event_writer;
-use crate::translate::event_writer::{Common, Own};
-use crate::translate::facts::Facts;
+use crate::translate::event_writer::{EventTemplate, OwnProperties};
+use crate::translate::facts::RequestProperties;
 use crate::translate::insert_id;
-use crate::translate::interpreter::Interpreter;
-use crate::translate::outgoing::Written;
+use crate::translate::interpreter::Translator;
+use crate::translate::outgoing::EncodedEvent;
 use crate::translate::state::State;
 
-impl Interpreter {
+impl Translator {
     /// What a compact parcel comes to, written at the end of `text`. `None` where it has to be
     /// taken apart for that: what `say` was given till then does not count.
-    pub(crate) fn sealed(
+    pub(crate) fn translate_record(
         &self,
         parcel: &[u8],
         text: &mut Vec<u8>,
-        say: impl FnMut(Written),
+        say: impl FnMut(EncodedEvent),
     ) -> Option<()> {
         let start = text.len();
-        let said = self.try_sealed(parcel, text, say);
+        let said = self.try_translate_record(parcel, text, say);
         if said.is_none() {
             text.truncate(start);
         }
         said
     }
 
-    fn try_sealed(
+    fn try_translate_record(
         &self,
         parcel: &[u8],
         text: &mut Vec<u8>,
-        mut say: impl FnMut(Written),
+        mut say: impl FnMut(EncodedEvent),
     ) -> Option<()> {
-        let (id, visit, mut calls) = codec::begin(parcel)?;
-        let facts = Facts::of(&visit, &self.agents);
-        let common = Common {
+        let (id, visit, mut calls) = codec::decode_header(parcel)?;
+        let facts = RequestProperties::of(&visit, &self.agents);
+        let common = EventTemplate {
             opening: &self.opening,
             parcel: id,
         };
@@ -46,7 +46,7 @@ impl Interpreter {
             return None;
         }
         let setup = calls.len()?;
-        let mut known = (setup > 0 || visit.cookie.is_some()).then(|| State::of(&visit));
+        let mut known = (setup > 0 || visit.cookie.is_some()).then(|| State::new(&visit));
         for _ in 0..setup {
             identify(&mut calls, known.as_mut()?)?;
         }
@@ -59,9 +59,9 @@ impl Interpreter {
                     insert_id(id, index)
                 })?;
             calls = behind;
-            say(Written {
+            say(EncodedEvent {
                 json: start..text.len(),
-                owner,
+                partition_key: owner,
                 index,
             });
         }
@@ -70,18 +70,18 @@ impl Interpreter {
 }
 
 /// Identifies who is there, where that makes no event.
-fn identify(calls: &mut Reader<'_>, state: &mut State) -> Option<()> {
+fn identify(calls: &mut Decoder<'_>, state: &mut State) -> Option<()> {
     if calls.seen_method()? != &Method::Identify || calls.len()? != 1 {
         return None;
     }
-    let id = calls.seen()?.as_text().filter(|id| {
+    let id = calls.read()?.as_text().filter(|id| {
         !id.is_empty() && !id.starts_with("$device:") && !is_placeholder(id.as_bytes())
     })?;
     state.identify(Some(id)).is_none().then_some(())
 }
 
 /// An event's name, and what the application says of it, up to which it is read.
-fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a [u8], Own<'a>)> {
+fn track<'a>(calls: &mut Decoder<'a>) -> Option<(&'a [u8], OwnProperties<'a>)> {
     if calls.seen_method()? != &Method::Track {
         return None;
     }
@@ -89,13 +89,13 @@ fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a [u8], Own<'a>)> {
     if args == 0 || args > 2 {
         return None;
     }
-    let Seen::Text(name @ [_, ..]) = calls.seen()? else {
+    let ValueRef::Text(name @ [_, ..]) = calls.read()? else {
         return None;
     };
     let own = if args == 2 {
-        Own::of(*calls)?
+        OwnProperties::of(*calls)?
     } else {
-        Own::nothing(*calls)
+        OwnProperties::none(*calls)
     };
     Some((name, own))
 }
@@ -103,14 +103,14 @@ fn track<'a>(calls: &mut Reader<'a>) -> Option<(&'a [u8], Own<'a>)> {
 /// Holds what is said of a sealed parcel against what is said of it otherwise.
 #[cfg(test)]
 pub(crate) fn agrees(
-    interpreter: &Interpreter,
-    parcel: &crate::record::envelope::Parcel,
+    interpreter: &Translator,
+    parcel: &crate::record::envelope::Envelope,
     otherwise: &super::Translation,
 ) {
     let (mut sealed, mut text, mut said) = (Vec::new(), Vec::new(), Vec::new());
     codec::write(parcel, &mut sealed);
     if interpreter
-        .sealed(&sealed, &mut text, |event| said.push(event))
+        .translate_record(&sealed, &mut text, |event| said.push(event))
         .is_none()
     {
         assert!(text.is_empty());
@@ -125,8 +125,8 @@ pub(crate) fn agrees(
         let body: serde_json::Value = serde_json::from_slice(&text[event.json]).unwrap();
         assert_eq!((event.index, &body), (index, &message.body));
         assert_eq!(
-            event.owner,
-            crate::translate::outgoing::owner(
+            event.partition_key,
+            crate::translate::outgoing::partition_key(
                 body["properties"]["distinct_id"]
                     .as_str()
                     .map(str::as_bytes)

@@ -10,22 +10,22 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::call::is_placeholder;
-use crate::call::value::{Reader, Seen, Style, bytes_as_json, stands_as_it_is};
-use crate::id::ms_of;
-use crate::translate::facts::Facts;
-use crate::translate::limits::{is_insert_id, is_plain, is_short, is_taken};
-use crate::translate::outgoing::owner;
+use crate::call::value::{Decoder, Escape, ValueRef, bytes_as_json, needs_no_escaping};
+use crate::id::timestamp_ms;
+use crate::translate::facts::RequestProperties;
+use crate::translate::limits::{is_accepted_key, is_insert_id, is_plain, is_short};
+use crate::translate::outgoing::partition_key;
 use crate::translate::state::State;
 
 /// What begins the properties of every event: the token.
 pub(crate) fn opening(token: &str) -> Vec<u8> {
     let mut opening = b",\"properties\":{\"token\":".to_vec();
-    bytes_as_json(token.as_bytes(), Style::Plain, &mut opening);
+    bytes_as_json(token.as_bytes(), Escape::Plain, &mut opening);
     opening
 }
 
 /// What every event of a parcel has.
-pub(crate) struct Common<'a> {
+pub(crate) struct EventTemplate<'a> {
     /// Of this token.
     pub(crate) opening: &'a [u8],
     /// The parcel's name, which tells when it was closed.
@@ -34,7 +34,7 @@ pub(crate) struct Common<'a> {
 
 /// The members that an event has from elsewhere, of those that it brings itself.
 #[derive(Clone, Copy, Default)]
-struct Brought<'a> {
+struct Overrides<'a> {
     user: Option<&'a [u8]>,
     distinct: Option<&'a [u8]>,
     device: bool,
@@ -44,14 +44,14 @@ struct Brought<'a> {
 
 /// What the application says of an event: so many members, as they are written.
 #[derive(Clone, Copy)]
-pub(crate) struct Own<'a> {
+pub(crate) struct OwnProperties<'a> {
     count: usize,
-    members: Reader<'a>,
+    members: Decoder<'a>,
 }
 
-impl<'a> Own<'a> {
+impl<'a> OwnProperties<'a> {
     /// Nothing, before what follows.
-    pub(crate) fn nothing(reader: Reader<'a>) -> Self {
+    pub(crate) fn none(reader: Decoder<'a>) -> Self {
         Self {
             count: 0,
             members: reader,
@@ -59,7 +59,7 @@ impl<'a> Own<'a> {
     }
 
     /// Of the object that follows; `None` where something else does.
-    pub(crate) fn of(mut reader: Reader<'a>) -> Option<Self> {
+    pub(crate) fn of(mut reader: Decoder<'a>) -> Option<Self> {
         let is_object = reader.byte()? == b'o';
         let count = reader.len().filter(|_| is_object)?;
         Some(Self {
@@ -70,9 +70,9 @@ impl<'a> Own<'a> {
 
     /// The next member, and its value.
     #[inline(always)]
-    fn next(&mut self) -> Option<(&'a [u8], Seen<'a>)> {
+    fn next(&mut self) -> Option<(&'a [u8], ValueRef<'a>)> {
         self.count = self.count.checked_sub(1)?;
-        Some((self.members.name()?, self.members.seen()?))
+        Some((self.members.name()?, self.members.read()?))
     }
 
     /// Whether there is one of that name.
@@ -86,12 +86,12 @@ impl<'a> Own<'a> {
 pub(crate) fn write<'a>(
     text: &mut Vec<u8>,
     name: &[u8],
-    own: Own<'a>,
+    own: OwnProperties<'a>,
     state: &State,
-    facts: &Facts<'_>,
-    common: &Common<'_>,
+    facts: &RequestProperties<'_>,
+    common: &EventTemplate<'_>,
     insert_id: impl FnOnce() -> String,
-) -> Option<(u64, Reader<'a>)> {
+) -> Option<(u64, Decoder<'a>)> {
     if facts.omitted.is_everywhere() {
         return None;
     }
@@ -103,17 +103,17 @@ pub(crate) fn write<'a>(
         return None;
     }
     let start = text.len();
-    let mut record = Record {
+    let mut record = EventWriter {
         json: text,
         count: 1,
     };
     record.json.extend_from_slice(b"{\"event\":");
     record.quoted(name);
     record.json.extend_from_slice(common.opening);
-    let (brought, behind) = record.own_members(own)?;
-    let id = record.identity(own, brought, state)?;
+    let (brought, behind) = record.write_own_members(own)?;
+    let id = record.write_identity(own, brought, state)?;
     if !brought.time
-        && let Some(time) = ms_of(common.parcel)
+        && let Some(time) = timestamp_ms(common.parcel)
     {
         record.json.extend_from_slice(b",\"time\":");
         record.count += 1;
@@ -131,21 +131,22 @@ pub(crate) fn write<'a>(
         .as_bytes(),
     );
     record.count += 2;
-    record.facts(facts)?;
+    record.write_request_properties(facts)?;
     record.json.extend_from_slice(b"}}");
-    is_taken(record.count, record.json.len() - start).then(|| (owner(Some(id)), behind))
+    is_accepted_key(record.count, record.json.len() - start)
+        .then(|| (partition_key(Some(id)), behind))
 }
 
-impl<'a> Brought<'a> {
+impl<'a> Overrides<'a> {
     /// Notes this member; `None` where it needs a look.
     #[inline(always)]
-    fn note(&mut self, key: &[u8], value: Seen<'a>) -> Option<()> {
+    fn record_override(&mut self, key: &[u8], value: ValueRef<'a>) -> Option<()> {
         match (key, value) {
-            (b"distinct_id", Seen::Text(id)) if !is_placeholder(id) => self.distinct = Some(id),
-            (b"$user_id", Seen::Text(id)) if !is_placeholder(id) => self.user = Some(id),
+            (b"distinct_id", ValueRef::Text(id)) if !is_placeholder(id) => self.distinct = Some(id),
+            (b"$user_id", ValueRef::Text(id)) if !is_placeholder(id) => self.user = Some(id),
             (b"$device_id", _) => self.device = true,
             (b"time", time) if time.is_number() => self.time = true,
-            (b"$insert_id", Seen::Text(id)) if is_insert_id(id) => self.insert_id = true,
+            (b"$insert_id", ValueRef::Text(id)) if is_insert_id(id) => self.insert_id = true,
             (
                 b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib"
                 | b"$lib_version" | b"ip" | b"$referrer" | b"$referring_domain" | b"$current_url"
@@ -159,19 +160,19 @@ impl<'a> Brought<'a> {
 }
 
 /// A record that is being written.
-struct Record<'t> {
+struct EventWriter<'t> {
     json: &'t mut Vec<u8>,
     /// How many properties it has.
     count: usize,
 }
 
-impl Record<'_> {
+impl EventWriter<'_> {
     fn value(&mut self, value: &(impl Serialize + ?Sized)) -> Option<()> {
         serde_json::to_writer(&mut *self.json, value).ok()
     }
 
     fn quoted(&mut self, text: &[u8]) {
-        bytes_as_json(text, Style::Plain, self.json);
+        bytes_as_json(text, Escape::Plain, self.json);
     }
 
     /// A member whose key stands written: behind a comma, with its quotes and its colon.
@@ -188,19 +189,22 @@ impl Record<'_> {
 
     /// What the application says. Gives what of that stands elsewhere too, and what follows it.
     #[inline(always)]
-    fn own_members<'a>(&mut self, own: Own<'a>) -> Option<(Brought<'a>, Reader<'a>)> {
+    fn write_own_members<'a>(
+        &mut self,
+        own: OwnProperties<'a>,
+    ) -> Option<(Overrides<'a>, Decoder<'a>)> {
         let (begin, count) = (self.json.len(), self.count);
-        let (mut brought, mut left, mut quotes) = (Brought::default(), own, 0);
+        let (mut brought, mut left, mut quotes) = (Overrides::default(), own, 0);
         while left.count > 0 {
             let (key, value) = left.next()?;
             if key != b"token" {
-                brought.note(key, value)?;
-                quotes += self.as_it_is(key, value)?;
+                brought.record_override(key, value)?;
+                quotes += self.write_unescaped(key, value)?;
             }
         }
         // Texts hardly ever hold anything to escape: they are looked at together, once they are
         // written.
-        if !stands_as_it_is(self.json.get(begin..)?, quotes) {
+        if !needs_no_escaping(self.json.get(begin..)?, quotes) {
             self.json.truncate(begin);
             self.count = count;
             self.escaped(own)?;
@@ -210,12 +214,12 @@ impl Record<'_> {
 
     /// A member as if nothing in it had to be escaped. Gives the number of its quotes.
     #[inline(always)]
-    fn as_it_is(&mut self, key: &[u8], value: Seen<'_>) -> Option<usize> {
+    fn write_unescaped(&mut self, key: &[u8], value: ValueRef<'_>) -> Option<usize> {
         self.count += 1;
         self.json.extend_from_slice(b",\"");
         self.json.extend_from_slice(key);
         match value {
-            Seen::Text(text) if is_short(key) && is_short(text) => {
+            ValueRef::Text(text) if is_short(key) && is_short(text) => {
                 self.json.extend_from_slice(b"\":\"");
                 self.json.extend_from_slice(text);
                 self.json.push(b'"');
@@ -223,7 +227,7 @@ impl Record<'_> {
             }
             value if is_short(key) => {
                 self.json.extend_from_slice(b"\":");
-                self.other(value)?;
+                self.write_other(value)?;
                 Some(2)
             }
             _ => None,
@@ -232,7 +236,7 @@ impl Record<'_> {
 
     /// The same, where something has to be escaped.
     #[cold]
-    fn escaped(&mut self, mut own: Own<'_>) -> Option<()> {
+    fn escaped(&mut self, mut own: OwnProperties<'_>) -> Option<()> {
         while own.count > 0 {
             let (key, value) = own.next()?;
             if key != b"token" {
@@ -243,7 +247,7 @@ impl Record<'_> {
     }
 
     /// A member.
-    fn member(&mut self, key: &[u8], value: Seen<'_>) -> Option<()> {
+    fn member(&mut self, key: &[u8], value: ValueRef<'_>) -> Option<()> {
         if !is_short(key) {
             return None;
         }
@@ -252,36 +256,38 @@ impl Record<'_> {
         self.quoted(key);
         self.json.push(b':');
         match value {
-            Seen::Text(text) if is_short(text) => self.quoted(text),
-            value => self.other(value)?,
+            ValueRef::Text(text) if is_short(text) => self.quoted(text),
+            value => self.write_other(value)?,
         }
         Some(())
     }
 
     /// A value that is no text.
     #[inline(always)]
-    fn other(&mut self, value: Seen<'_>) -> Option<()> {
+    fn write_other(&mut self, value: ValueRef<'_>) -> Option<()> {
         match value {
-            Seen::Null => self.value(&()),
-            Seen::Bool(truth) => self.value(&truth),
-            Seen::Natural(number) => self.value(&number),
-            Seen::Integer(number) => self.value(&number),
-            Seen::Float(number) => self.value(&number),
-            Seen::Value(value) if is_plain(value) => self.value(value),
-            Seen::Text(_) | Seen::Name(_) | Seen::Value(_) | Seen::Nested(_) => None,
+            ValueRef::Null => self.value(&()),
+            ValueRef::Bool(truth) => self.value(&truth),
+            ValueRef::Natural(number) => self.value(&number),
+            ValueRef::Integer(number) => self.value(&number),
+            ValueRef::Float(number) => self.value(&number),
+            ValueRef::Value(value) if is_plain(value) => self.value(value),
+            ValueRef::Text(_) | ValueRef::Name(_) | ValueRef::Value(_) | ValueRef::Nested(_) => {
+                None
+            }
         }
     }
 
     /// Who it is, and what goes with each event of theirs. Gives the distinct ID.
-    fn identity<'a>(
+    fn write_identity<'a>(
         &mut self,
-        own: Own<'_>,
-        Brought {
+        own: OwnProperties<'_>,
+        Overrides {
             user,
             distinct,
             device,
             ..
-        }: Brought<'a>,
+        }: Overrides<'a>,
         state: &'a State,
     ) -> Option<&'a [u8]> {
         let [user_id, distinct_id, device_id] =
@@ -322,7 +328,7 @@ impl Record<'_> {
     }
 
     /// What the request adds.
-    fn facts(&mut self, facts: &Facts<'_>) -> Option<()> {
+    fn write_request_properties(&mut self, facts: &RequestProperties<'_>) -> Option<()> {
         let texts = [
             (",\"$referrer\":", facts.referrer),
             (",\"$referring_domain\":", facts.referring_domain()),
@@ -343,6 +349,6 @@ impl Record<'_> {
 
 /// Whether a super property has the name of something that stands in each event anyway.
 fn is_added_elsewhere(key: &[u8]) -> bool {
-    let mut brought = Brought::default();
-    key == b"token" || brought.note(key, Seen::Null).is_none() || brought.device
+    let mut brought = Overrides::default();
+    key == b"token" || brought.record_override(key, ValueRef::Null).is_none() || brought.device
 }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::call::{Properties, id_string};
-use crate::translate::facts::Facts;
+use crate::translate::facts::RequestProperties;
 use crate::translate::state::State;
 
 /// What an event falls back on, if it was not stamped when it was recorded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp<'a> {
+pub(crate) struct FallbackMeta<'a> {
     pub(crate) token: &'a str,
     pub(crate) insert_id: &'a str,
     /// Milliseconds since 1970.
@@ -27,8 +27,8 @@ pub(crate) fn event(
     name: &str,
     own: Properties,
     state: &mut State,
-    facts: &Facts<'_>,
-    stamp: Stamp<'_>,
+    facts: &RequestProperties<'_>,
+    stamp: FallbackMeta<'_>,
 ) -> Value {
     let mut properties = facts.event().clone();
     properties.insert("mp_lib".into(), "mengpaneel".into());
@@ -41,7 +41,7 @@ pub(crate) fn event(
     if let Some(duration) = state.stop_timer(name, at) {
         properties.insert("$duration".into(), json!(duration));
     }
-    if let Some(id) = stranger(&own, state) {
+    if let Some(id) = anonymous(&own, state) {
         // Somebody else's event, recorded while they were here: this browser's user, device and
         // super properties are not theirs.
         properties.insert("distinct_id".into(), id.into());
@@ -74,7 +74,7 @@ fn identity(state: &State) -> Properties {
 }
 
 /// Whose event it says it is, if that is somebody else than who is there.
-fn stranger(own: &Properties, state: &State) -> Option<String> {
+fn anonymous(own: &Properties, state: &State) -> Option<String> {
     let id = own
         .get("$user_id")
         .or(own.get("distinct_id"))

@@ -7,10 +7,10 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use crate::call::Properties;
-use crate::record::envelope::codec::Visit;
+use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
 use crate::settings::js_options::{CAMPAIGN, CLICK_IDS, Omitted};
-use crate::translate::agents::{Agent, Agents};
+use crate::translate::agents::{CachedUserAgent, UserAgentCache};
 
 /// Returns whether mixpanel-js makes a parameter of the URL a property.
 fn is_campaign(name: &str) -> bool {
@@ -20,8 +20,8 @@ fn is_campaign(name: &str) -> bool {
 /// The facts of one request. Empty where the application called on behalf of somebody who is not
 /// there: a machine's address, browser and URL are nobody's.
 #[derive(Debug, Default)]
-pub(crate) struct Facts<'a> {
-    agent: Option<Arc<Agent>>,
+pub(crate) struct RequestProperties<'a> {
+    agent: Option<Arc<CachedUserAgent>>,
     pub(crate) ip: Option<&'a str>,
     pub(crate) referrer: Option<&'a str>,
     pub(crate) url: Option<&'a str>,
@@ -29,7 +29,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) is_robot: bool,
     /// Properties that events do not have.
     pub(crate) omitted: Omitted,
-    whole: OnceCell<Whole>,
+    whole: OnceCell<AllProperties>,
     /// The value of mixpanel-js's cookie.
     cookie: Option<&'a str>,
     brought: OnceCell<Box<Browser>>,
@@ -37,14 +37,14 @@ pub(crate) struct Facts<'a> {
 
 /// What only those events need that are not plain.
 #[derive(Debug, Default)]
-struct Whole {
+struct AllProperties {
     event: Properties,
     profile: Properties,
     page: Properties,
 }
 
-impl<'a> Facts<'a> {
-    pub(crate) fn of(visit: &Visit<'a>, agents: &Agents) -> Self {
+impl<'a> RequestProperties<'a> {
+    pub(crate) fn of(visit: &VisitorRef<'a>, agents: &UserAgentCache) -> Self {
         let omitted = visit.omitted.map(Omitted::of_text).unwrap_or_default();
         if visit.via_server && visit.is_machine() {
             return Self {
@@ -107,9 +107,9 @@ impl<'a> Facts<'a> {
             || form_urlencoded::parse(query.as_bytes()).any(|(key, _)| is_campaign(&key))
     }
 
-    fn whole(&self) -> &Whole {
+    fn whole(&self) -> &AllProperties {
         self.whole.get_or_init(|| {
-            let mut whole = Whole::default();
+            let mut whole = AllProperties::default();
             if let Some(agent) = &self.agent {
                 whole.profile.clone_from(&agent.profile);
                 whole.event.clone_from(&agent.event);
@@ -173,7 +173,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-impl Whole {
+impl AllProperties {
     fn add_url(&mut self, url: &Url, omitted: &Omitted) {
         for (key, value) in url.query_pairs() {
             // The first of a name counts, as in mixpanel-js.

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Method};
-use crate::translate::args::{given, list, names, pairs};
+use crate::translate::args::{arg, list, names, pairs};
 
 /// The record that a call on a group asks for.
 pub(crate) fn record(call: &Call, token: &str, time: Option<u64>) -> Result<Value, String> {
-    let (Some(Value::String(key)), Some(id)) = (given(call, 0), given(call, 1)) else {
+    let (Some(Value::String(key)), Some(id)) = (arg(call, 0), arg(call, 1)) else {
         return Err(format!(
             "{} takes the key and the ID of a group",
             call.method()

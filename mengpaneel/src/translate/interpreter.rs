@@ -1,18 +1,18 @@
 //! The interpreter: what a parcel comes to, for whoever delivers it.
 
-use crate::translate::Translator;
+use crate::translate::TranslationRun;
 
-use crate::translate::agents::Agents;
+use crate::translate::agents::UserAgentCache;
 use crate::translate::event_writer;
-use crate::translate::facts::Facts;
+use crate::translate::facts::RequestProperties;
 use crate::translate::state::State;
 
 use crate::call::Call;
-use crate::id::ms_of;
-use crate::record::envelope::Parcel;
-use crate::record::envelope::codec::Visit;
+use crate::id::timestamp_ms;
+use crate::record::envelope::Envelope;
+use crate::record::envelope::codec::VisitorRef;
 use crate::translate::message::Message;
-use crate::translate::outgoing::Said;
+use crate::translate::outgoing::Outgoing;
 
 /// What a parcel comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,16 +54,16 @@ pub(crate) struct ByCall {
 
 /// Says parcels' calls as the visitors' own browsers would have.
 #[derive(Debug)]
-pub(crate) struct Interpreter {
+pub(crate) struct Translator {
     pub(crate) token: String,
     /// What begins the properties of an event that is written.
     pub(crate) opening: Vec<u8>,
-    pub(crate) agents: Agents,
+    pub(crate) agents: UserAgentCache,
     /// Whoever is there of whom nothing is known.
     pub(crate) nobody: State,
 }
 
-impl Interpreter {
+impl Translator {
     /// Says them to the project of this token.
     #[must_use]
     pub(crate) fn new(token: String) -> Self {
@@ -71,24 +71,24 @@ impl Interpreter {
         Self {
             token,
             opening,
-            agents: Agents::default(),
+            agents: UserAgentCache::default(),
             nobody: State::default(),
         }
     }
 
     /// As messages, for whoever looks at them.
     #[must_use]
-    pub(crate) fn messages(&self, parcel: &Parcel) -> Translation<Message> {
+    pub(crate) fn translate(&self, parcel: &Envelope) -> Translation<Message> {
         let Translation {
             messages,
             refused,
             cut,
             ignored,
-        } = self.translate(parcel, None, |_| {});
+        } = self.run(parcel, None, |_| {});
         Translation {
             messages: messages
                 .into_iter()
-                .filter_map(Said::into_message)
+                .filter_map(Outgoing::into_message)
                 .collect(),
             refused,
             cut,
@@ -99,23 +99,27 @@ impl Interpreter {
     /// As little as has to be said: what is plain is written at the end of `text`. The message of
     /// what is written already stands in [`messages`](Self::messages), at its index.
     #[must_use]
-    pub(crate) fn said(&self, parcel: &Parcel, text: &mut Vec<u8>) -> Translation<Said> {
-        self.translate(parcel, Some(text), |_| {})
+    pub(crate) fn translate_encoded(
+        &self,
+        parcel: &Envelope,
+        text: &mut Vec<u8>,
+    ) -> Translation<Outgoing> {
+        self.run(parcel, Some(text), |_| {})
     }
 
     /// As messages, call by call: for an outbox whose calls another program translates.
     #[cfg(feature = "sidekiq")]
     #[must_use]
-    pub(crate) fn by_call(&self, parcel: &Parcel) -> ByCall {
-        let is_robot = Facts::of(&Visit::of(parcel), &self.agents).is_robot;
+    pub(crate) fn translate_by_call(&self, parcel: &Envelope) -> ByCall {
+        let is_robot = RequestProperties::of(&VisitorRef::of(parcel), &self.agents).is_robot;
         let mut ends = Vec::new();
         let Translation {
             messages,
             refused,
             cut,
             ..
-        } = self.translate(parcel, None, |end| ends.push(end));
-        let mut messages = messages.into_iter().filter_map(Said::into_message);
+        } = self.run(parcel, None, |end| ends.push(end));
+        let mut messages = messages.into_iter().filter_map(Outgoing::into_message);
         let mut start = 0;
         let messages = ends.into_iter().map(|end| {
             let count = end - std::mem::replace(&mut start, end);
@@ -130,20 +134,20 @@ impl Interpreter {
     }
 
     /// Calls `after_each` with the number of messages there are after each call.
-    fn translate<'a>(
+    fn run<'a>(
         &'a self,
-        parcel: &'a Parcel,
+        parcel: &'a Envelope,
         text: Option<&'a mut Vec<u8>>,
         mut after_each: impl FnMut(usize),
-    ) -> Translation<Said> {
-        let visit = Visit::of(parcel);
-        let mut translator = Translator {
+    ) -> Translation<Outgoing> {
+        let visit = VisitorRef::of(parcel);
+        let mut translator = TranslationRun {
             token: &self.token,
             opening: &self.opening,
             parcel: parcel.id,
-            time: ms_of(parcel.id),
-            facts: Facts::of(&visit, &self.agents),
-            state: State::of(&visit),
+            time: timestamp_ms(parcel.id),
+            facts: RequestProperties::of(&visit, &self.agents),
+            state: State::new(&visit),
             waiting: Vec::new(),
             is_silent: true,
             text,
@@ -151,16 +155,16 @@ impl Interpreter {
         };
         for call in &parcel.context {
             // What becomes of it is told where it is delivered.
-            let _ = translator.perform(call);
+            let _ = translator.apply(call);
         }
         translator.is_silent = false;
         for call in parcel.calls.iter() {
-            if let Err(reason) = translator.perform(call) {
+            if let Err(reason) = translator.apply(call) {
                 translator.done.refused.push((call.clone(), reason));
             }
             after_each(translator.done.messages.len());
         }
-        translator.refuse_waiting();
+        translator.reject_pending();
         translator.done
     }
 }

@@ -6,11 +6,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::call::{Properties, is_placeholder};
 use crate::error::log_text::Quoted;
-use crate::translate::facts::Facts;
+use crate::translate::facts::RequestProperties;
 use crate::translate::message::Endpoint;
 
 /// Of a text in UTF-16 units: mixpanel-js and Mixpanel cut values there, and Mixpanel names.
-const LONGEST: usize = 255;
+const MAX_TEXT_UTF16: usize = 255;
 /// Of an event.
 const MAX_PROPERTIES: usize = 255;
 /// A list or an object in an event has fewer.
@@ -37,7 +37,7 @@ pub(crate) fn placeholder(id: &str) -> String {
 /// Whether a value in an event fits as it is, as almost all do.
 pub(crate) fn is_plain(value: &Value) -> bool {
     let is_short = |item: &Value| match item {
-        Value::String(text) => text.len() <= LONGEST,
+        Value::String(text) => text.len() <= MAX_TEXT_UTF16,
         Value::Array(_) | Value::Object(_) => false,
         _ => true,
     };
@@ -54,11 +54,11 @@ pub(crate) fn is_plain(value: &Value) -> bool {
 
 /// Whether a text fits as it is: a name, an ID, or what the request adds.
 pub(crate) fn is_short(text: &[u8]) -> bool {
-    text.len() <= LONGEST
+    text.len() <= MAX_TEXT_UTF16
 }
 
 /// Whether a record of so many properties and bytes is taken.
-pub(crate) fn is_taken(properties: usize, bytes: usize) -> bool {
+pub(crate) fn is_accepted_key(properties: usize, bytes: usize) -> bool {
     properties <= MAX_PROPERTIES && bytes <= MAX_RECORD_BYTES
 }
 
@@ -72,11 +72,11 @@ pub(crate) fn is_insert_id(id: &[u8]) -> bool {
 }
 
 /// Makes a record fit. Answers what was changed for that, or why it cannot be sent at all.
-pub(crate) fn fit(
+pub(crate) fn truncate(
     endpoint: Endpoint,
     body: &mut Value,
     own: Option<&Properties>,
-    facts: &Facts<'_>,
+    facts: &RequestProperties<'_>,
     time: Option<u64>,
 ) -> Result<Vec<String>, String> {
     let mut told = Vec::new();
@@ -130,7 +130,7 @@ pub(crate) fn fit(
 /// Leaves out as many super properties of the visitor's cookie as an event has too many: what the
 /// application says of the event (`own`) is worth more, and the visitor can put anything in the
 /// cookie.
-fn make_room(properties: &mut Properties, own: Option<&Properties>, facts: &Facts<'_>) {
+fn make_room(properties: &mut Properties, own: Option<&Properties>, facts: &RequestProperties<'_>) {
     let Some(too_many) = properties
         .len()
         .checked_sub(MAX_PROPERTIES)
@@ -151,7 +151,7 @@ fn make_room(properties: &mut Properties, own: Option<&Properties>, facts: &Fact
 /// What an event must have, and how much of it.
 fn fit_event(
     properties: &mut Properties,
-    facts: &Facts<'_>,
+    facts: &RequestProperties<'_>,
     time: Option<u64>,
     told: &mut Vec<String>,
 ) -> Result<(), String> {
@@ -229,14 +229,14 @@ fn fitting_insert_id(given: &Value) -> Option<String> {
 fn fit_properties(
     mut properties: Properties,
     is_profile: bool,
-    facts: &Facts<'_>,
+    facts: &RequestProperties<'_>,
     told: &mut Vec<String>,
 ) -> Properties {
     // What the visitor's browser says is cut by mixpanel-js without a word.
     let mut renamed = Vec::new();
     let long: Vec<String> = properties
         .keys()
-        .filter(|key| key.len() > LONGEST)
+        .filter(|key| key.len() > MAX_TEXT_UTF16)
         .cloned()
         .collect();
     for mut key in long {
@@ -284,16 +284,18 @@ fn fit_properties(
 /// Summary of the changes to a record, in one text.
 pub(crate) fn summary(told: &[String]) -> Option<String> {
     /// Most changes that are told by name.
-    const MAX_TOLD: usize = 3;
+    const MAX_REPORTED_LEN: usize = 3;
     let text = told
         .iter()
-        .take(MAX_TOLD)
+        .take(MAX_REPORTED_LEN)
         .map(String::as_str)
         .collect::<Vec<_>>()
         .join("; ");
     match told.len() {
         0 => None,
-        count if count > MAX_TOLD => Some(format!("{text}; and {} more", count - MAX_TOLD)),
+        count if count > MAX_REPORTED_LEN => {
+            Some(format!("{text}; and {} more", count - MAX_REPORTED_LEN))
+        }
         _ => Some(text),
     }
 }
@@ -403,7 +405,7 @@ fn cut_strings(key: &str, value: &mut Value, told: &mut Vec<String>) {
     };
     if is_cut {
         told.push(format!(
-            "{}: a text was cut to {LONGEST} characters",
+            "{}: a text was cut to {MAX_TEXT_UTF16} characters",
             Quoted(key)
         ));
     }
@@ -411,13 +413,13 @@ fn cut_strings(key: &str, value: &mut Value, told: &mut Vec<String>) {
 
 /// Cuts a text between characters, as mixpanel-js counts them. Answers whether it had to.
 fn cut(text: &mut String) -> bool {
-    if text.len() <= LONGEST {
+    if text.len() <= MAX_TEXT_UTF16 {
         return false;
     }
     let mut units = 0;
     let end = text.char_indices().find_map(|(at, c)| {
         units += c.len_utf16();
-        (units > LONGEST).then_some(at)
+        (units > MAX_TEXT_UTF16).then_some(at)
     });
     end.inspect(|end| text.truncate(*end)).is_some()
 }

@@ -32,8 +32,8 @@ impl Message {
     /// Whether sending it once more changes nothing: an event has its `$insert_id`, a `$set` sets
     /// the same value again; what adds or appends does so each time.
     #[must_use]
-    pub fn is_repeatable(&self) -> bool {
-        !self.call.method().counts_twice()
+    pub fn is_idempotent(&self) -> bool {
+        self.call.method().is_idempotent()
     }
 }
 
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn what_adds_is_not_repeatable() {
-        assert!(message(Method::PeopleSet).is_repeatable());
-        assert!(!message(Method::PeopleIncrement).is_repeatable());
+        assert!(message(Method::PeopleSet).is_idempotent());
+        assert!(!message(Method::PeopleIncrement).is_idempotent());
     }
 
     #[test]

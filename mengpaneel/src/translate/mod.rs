@@ -22,25 +22,25 @@ pub(crate) mod user_agent;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::call::value::Reader;
+use crate::call::value::Decoder;
 use crate::call::{Call, Method, Properties, is_placeholder};
-use crate::translate::args::{event_name, given, id, list, names, properties};
-use crate::translate::event_writer::{Common, Own};
-use crate::translate::events::Stamp;
-use crate::translate::facts::Facts;
+use crate::translate::args::{arg, event_name, id, list, names, properties};
+use crate::translate::event_writer::{EventTemplate, OwnProperties};
+use crate::translate::events::FallbackMeta;
+use crate::translate::facts::RequestProperties;
 use crate::translate::interpreter::Translation;
 use crate::translate::message::{Endpoint, Message};
-use crate::translate::outgoing::{Said, Written};
+use crate::translate::outgoing::{EncodedEvent, Outgoing};
 use crate::translate::state::State;
 
 /// As messages; held to be the same as what is written.
 #[cfg(test)]
-fn translate(token: &str, parcel: &crate::record::envelope::Parcel) -> Translation {
-    let interpreter = crate::translate::interpreter::Interpreter::new(token.to_owned());
+fn translate(token: &str, parcel: &crate::record::envelope::Envelope) -> Translation {
+    let interpreter = crate::translate::interpreter::Translator::new(token.to_owned());
     let mut text = Vec::new();
     let (translation, written) = (
-        interpreter.messages(parcel),
-        interpreter.said(parcel, &mut text),
+        interpreter.translate(parcel),
+        interpreter.translate_encoded(parcel, &mut text),
     );
     encoded::agrees(&interpreter, parcel, &translation);
     assert_eq!(
@@ -55,18 +55,18 @@ fn translate(token: &str, parcel: &crate::record::envelope::Parcel) -> Translati
         .enumerate()
     {
         match said {
-            Said::Message(said) => assert_eq!(&*said, message),
-            Said::Written(event) => {
+            Outgoing::Message(said) => assert_eq!(&*said, message),
+            Outgoing::Encoded(event) => {
                 assert_eq!(
                     serde_json::from_slice::<Value>(&text[event.json]).unwrap(),
                     message.body
                 );
                 let owner_of = message.body["properties"]["distinct_id"].as_str();
                 assert_eq!(
-                    (event.index, event.owner),
+                    (event.index, event.partition_key),
                     (
                         index,
-                        crate::translate::outgoing::owner(owner_of.map(str::as_bytes))
+                        crate::translate::outgoing::partition_key(owner_of.map(str::as_bytes))
                     )
                 );
             }
@@ -76,13 +76,13 @@ fn translate(token: &str, parcel: &crate::record::envelope::Parcel) -> Translati
 }
 
 /// What the calls of one parcel do, one after the other.
-struct Translator<'a> {
+struct TranslationRun<'a> {
     token: &'a str,
     opening: &'a [u8],
     parcel: Uuid,
     /// When the parcel was closed, in milliseconds.
     time: Option<u64>,
-    facts: Facts<'a>,
+    facts: RequestProperties<'a>,
     state: State,
     /// Operations on a profile that wait for `identify`, as they do in mixpanel-js.
     waiting: Vec<(Call, Properties)>,
@@ -90,31 +90,31 @@ struct Translator<'a> {
     is_silent: bool,
     /// Where plain events are written at once, if they are.
     text: Option<&'a mut Vec<u8>>,
-    done: Translation<Said>,
+    done: Translation<Outgoing>,
 }
 
-impl Translator<'_> {
-    fn perform(&mut self, call: &Call) -> Result<(), String> {
+impl TranslationRun<'_> {
+    fn apply(&mut self, call: &Call) -> Result<(), String> {
         match call.method() {
             method if method.is_track() => self.track(call),
-            Method::Identify => self.identify(call, given(call, 0).is_some()),
+            Method::Identify => self.identify(call, arg(call, 0).is_some()),
             Method::Alias => self.alias(call),
             Method::Reset => {
-                self.refuse_waiting();
+                self.reject_pending();
                 self.state.reset();
                 Ok(())
             }
             Method::TimeEvent => {
                 let event = event_name(call)?;
                 let parcel = self.time.map(Value::from);
-                let at = events::milliseconds(given(call, 1).or(parcel.as_ref()));
+                let at = events::milliseconds(arg(call, 1).or(parcel.as_ref()));
                 self.state.start_timer(event, at);
                 Ok(())
             }
             Method::Register | Method::RegisterOnce | Method::Unregister => self.register(call),
             Method::SetGroup | Method::AddGroup | Method::RemoveGroup => self.membership(call),
             Method::Disable => {
-                self.state.disable(given(call, 0).and_then(Value::as_array));
+                self.state.disable(arg(call, 0).and_then(Value::as_array));
                 Ok(())
             }
             Method::OptOutTracking => {
@@ -140,8 +140,8 @@ impl Translator<'_> {
     }
 
     fn track(&mut self, call: &Call) -> Result<(), String> {
-        if let Some(event) = self.plain(call) {
-            self.done.messages.push(Said::Written(event));
+        if let Some(event) = self.try_fast_path(call) {
+            self.done.messages.push(Outgoing::Encoded(event));
             return Ok(());
         }
         let mut own = properties(call)?;
@@ -150,14 +150,14 @@ impl Translator<'_> {
                 let mut page = self.facts.page().clone();
                 page.extend(own);
                 own = page;
-                given(call, 1)
+                arg(call, 1)
                     .and_then(|options| options.get("event_name")?.as_str())
                     .unwrap_or("$mp_web_page_view")
             }
             _ => event_name(call)?,
         };
         if call.method() == &Method::TrackWithGroups
-            && let Some(Value::Object(groups)) = given(call, 2)
+            && let Some(Value::Object(groups)) = arg(call, 2)
         {
             let groups = groups.iter().filter(|(_, ids)| !ids.is_null());
             own.extend(groups.map(|(key, ids)| (key.clone(), ids.clone())));
@@ -221,7 +221,7 @@ impl Translator<'_> {
         if call.method() == &Method::Register {
             self.state.register(properties);
         } else {
-            let default = given(call, 1).cloned().unwrap_or_else(|| "None".into());
+            let default = arg(call, 1).cloned().unwrap_or_else(|| "None".into());
             self.state.register_once(properties, &default);
         }
         Ok(())
@@ -229,7 +229,7 @@ impl Translator<'_> {
 
     /// The visitor's groups, which go with each event, and into their profile if there is one.
     fn membership(&mut self, call: &Call) -> Result<(), String> {
-        let (Some(Value::String(key)), Some(ids)) = (given(call, 0), given(call, 1)) else {
+        let (Some(Value::String(key)), Some(ids)) = (arg(call, 0), arg(call, 1)) else {
             return Err(format!(
                 "{} takes the key and the ID of a group",
                 call.method()
@@ -259,11 +259,11 @@ impl Translator<'_> {
     }
 
     /// An event that needs no look, as it is said.
-    fn plain(&mut self, call: &Call) -> Option<Written> {
+    fn try_fast_path(&mut self, call: &Call) -> Option<EncodedEvent> {
         let name = event_name(call).ok()?;
-        let own = match (call.method(), call.written().reader_at(1)) {
-            (Method::Track, Some(own)) => Own::of(own)?,
-            (Method::Track, None) => Own::nothing(Reader::of(&[])),
+        let own = match (call.method(), call.as_encoded().decoder_at(1)) {
+            (Method::Track, Some(own)) => OwnProperties::of(own)?,
+            (Method::Track, None) => OwnProperties::none(Decoder::new(&[])),
             _ => return None,
         };
         if self.is_silent
@@ -274,7 +274,7 @@ impl Translator<'_> {
             return None;
         }
         let (parcel, index) = (self.parcel, self.done.messages.len());
-        let common = Common {
+        let common = EventTemplate {
             opening: self.opening,
             parcel: self.parcel,
         };
@@ -292,9 +292,9 @@ impl Translator<'_> {
         if written.is_none() {
             text.truncate(start);
         }
-        Some(Written {
+        Some(EncodedEvent {
             json: start..text.len(),
-            owner: written?.0,
+            partition_key: written?.0,
             index,
         })
     }
@@ -305,7 +305,7 @@ impl Translator<'_> {
             return;
         }
         let insert_id = insert_id(self.parcel, self.done.messages.len());
-        let stamp = Stamp {
+        let stamp = FallbackMeta {
             token: self.token,
             insert_id: &insert_id,
             time: self.time,
@@ -332,7 +332,7 @@ impl Translator<'_> {
         if self.is_silent || self.state.opted_out {
             return;
         }
-        match limits::fit(
+        match limits::truncate(
             endpoint,
             &mut body,
             call.properties(),
@@ -348,13 +348,15 @@ impl Translator<'_> {
                     body,
                     call: call.clone(),
                 };
-                self.done.messages.push(Said::Message(Box::new(message)));
+                self.done
+                    .messages
+                    .push(Outgoing::Message(Box::new(message)));
             }
             Err(why) => self.done.refused.push((call.clone(), why)),
         }
     }
 
-    fn refuse_waiting(&mut self) {
+    fn reject_pending(&mut self) {
         for (call, _) in std::mem::take(&mut self.waiting) {
             // The groups of the anonymous are in force all the same: they go with each event.
             if call.method().is_people() {

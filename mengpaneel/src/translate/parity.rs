@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::{Call, Calls};
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::translate;
@@ -46,7 +46,7 @@ const OWN: [&str; 9] = [
 ];
 
 impl Scenario {
-    fn parcel(&self) -> Parcel {
+    fn parcel(&self) -> Envelope {
         let cookie = self.stored.to_string();
         let visitor = Visitor {
             cookie: Some(utf8_percent_encode(&cookie, NON_ALPHANUMERIC).to_string()),
@@ -60,7 +60,7 @@ impl Scenario {
             ..Visitor::default()
         };
         let tracking = self.calls.clone();
-        Parcel::new(
+        Envelope::new(
             visitor,
             Calls {
                 tracking,

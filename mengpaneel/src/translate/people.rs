@@ -4,14 +4,14 @@ use actix_web::cookie::time::OffsetDateTime;
 use serde_json::{Map, Value, json};
 
 use crate::call::{Call, Method, Properties};
-use crate::translate::args::{given, list, names, pairs};
-use crate::translate::facts::Facts;
+use crate::translate::args::{arg, list, names, pairs};
+use crate::translate::facts::RequestProperties;
 use crate::translate::state::State;
 
 /// The operation that a call asks for, as `{"$set": {…}}`.
 pub(crate) fn operation(
     call: &Call,
-    facts: &Facts<'_>,
+    facts: &RequestProperties<'_>,
     time: Option<u64>,
 ) -> Result<Properties, String> {
     let (name, value) = match call.method() {
@@ -43,7 +43,7 @@ pub(crate) fn operation(
 pub(crate) fn record(
     operation: Properties,
     state: &State,
-    facts: &Facts<'_>,
+    facts: &RequestProperties<'_>,
     token: &str,
     time: Option<u64>,
 ) -> Option<Value> {
@@ -84,7 +84,7 @@ fn own(call: &Call) -> Result<Properties, String> {
 /// What to add: by one if nothing is said, and only numbers.
 fn increments(call: &Call) -> Result<Properties, String> {
     let mut properties = own(call)?;
-    if given(call, 0).is_some_and(Value::is_string) && given(call, 1).is_none() {
+    if arg(call, 0).is_some_and(Value::is_string) && arg(call, 1).is_none() {
         properties.values_mut().for_each(|by| *by = json!(1));
     }
     let numbers: Properties = properties
@@ -100,11 +100,11 @@ fn increments(call: &Call) -> Result<Properties, String> {
 /// A charge, as Mixpanel's libraries for servers still append it; it happened when it was recorded,
 /// not when it arrives.
 fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
-    let amount = given(call, 0)
+    let amount = arg(call, 0)
         .cloned()
         .and_then(number)
         .ok_or("people.track_charge takes an amount")?;
-    let mut charge = match given(call, 1) {
+    let mut charge = match arg(call, 1) {
         Some(Value::Object(properties)) => properties.clone(),
         Some(_) => return Err("the properties of people.track_charge are no object".into()),
         None => Properties::new(),

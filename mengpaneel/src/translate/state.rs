@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::call::{Properties, id_string};
-use crate::record::envelope::codec::Visit;
+use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
 use crate::settings::js_options::Omitted;
 
@@ -30,7 +30,7 @@ struct Disabled {
 }
 
 impl State {
-    pub(crate) fn of(visit: &Visit<'_>) -> Self {
+    pub(crate) fn new(visit: &VisitorRef<'_>) -> Self {
         let mut browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
         if let Some(omitted) = visit.omitted {
             Omitted::of_text(omitted).strip_cookie(&mut browser.super_properties);

@@ -12,7 +12,7 @@ mod tests;
 
 /// Whether our block can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum CspResult {
     /// As it is.
     Allowed,
     /// With this nonce.
@@ -62,7 +62,7 @@ pub(crate) enum Obstacle {
 
 /// What the block needs besides running.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Needs<'a> {
+pub(crate) struct Requirements<'a> {
     /// The page's own origin, which `'self'` stands for.
     pub(crate) origin: Option<&'a str>,
     /// Where mixpanel-js is loaded from, if the block loads it.
@@ -71,7 +71,7 @@ pub(crate) struct Needs<'a> {
     pub(crate) connect: Option<&'a str>,
 }
 
-impl Needs<'_> {
+impl Requirements<'_> {
     /// Source that lists a URL.
     fn source(&self, url: &str) -> String {
         let page = self.page();
@@ -92,7 +92,11 @@ impl Needs<'_> {
 
 /// What all policies together say: those of the headers, and those that the page itself declares
 /// in `meta` tags. Reports are nobody's business here: a Report-Only policy forbids nothing.
-pub(crate) fn check(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>) -> Verdict {
+pub(crate) fn check(
+    headers: &HeaderMap,
+    declared: &[String],
+    needs: &Requirements<'_>,
+) -> CspResult {
     let mut nonces: Option<Vec<String>> = None;
     let sent = headers
         .get_all(CONTENT_SECURITY_POLICY)
@@ -119,21 +123,21 @@ pub(crate) fn check(headers: &HeaderMap, declared: &[String], needs: &Needs<'_>)
                 };
                 if both.is_empty() {
                     let remedy = "give all policies of the page the same nonce".to_owned();
-                    return Verdict::Forbidden(Obstacle::Directive { directive, remedy });
+                    return CspResult::Forbidden(Obstacle::Directive { directive, remedy });
                 }
                 nonces = Some(both);
             }
-            Err(obstacle) => return Verdict::Forbidden(obstacle),
+            Err(obstacle) => return CspResult::Forbidden(obstacle),
         }
     }
     match nonces.and_then(|nonces| nonces.into_iter().next()) {
-        Some(nonce) => Verdict::Nonce(nonce),
-        None => Verdict::Allowed,
+        Some(nonce) => CspResult::Nonce(nonce),
+        None => CspResult::Allowed,
     }
 }
 
 /// The directive that decides, and the nonces that it offers.
-type Offer<'p> = Option<(&'p str, Vec<String>)>;
+type Candidates<'p> = Option<(&'p str, Vec<String>)>;
 
 /// One policy: its directives, names in lower case.
 struct Policy<'p>(Vec<(String, Vec<&'p str>)>);
@@ -168,7 +172,7 @@ impl<'p> Policy<'p> {
         })
     }
 
-    fn admits(&self, needs: &Needs<'_>) -> Result<Offer<'static>, Obstacle> {
+    fn admits(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Obstacle> {
         // Without its origin a page has no cookies and no storage, and mixpanel-js throws.
         if let Some((_, tokens)) = self.first(&["sandbox"])
             && !(has(tokens, "allow-scripts") && has(tokens, "allow-same-origin"))
@@ -193,13 +197,13 @@ impl<'p> Policy<'p> {
     }
 
     /// Returns what the policy lacks for mixpanel-js to send anything.
-    fn stops_connecting(&self, needs: &Needs<'_>) -> Option<Missing> {
+    fn stops_connecting(&self, needs: &Requirements<'_>) -> Option<Missing> {
         let (name, sources) = self.first(&["connect-src", "default-src"])?;
         let url = needs.connect.filter(|url| !lists(sources, url, needs))?;
         Some(Missing::new(name, "connect-src", &needs.source(url)))
     }
 
-    fn admits_scripts(&self, needs: &Needs<'_>) -> Result<Offer<'static>, Missing> {
+    fn admits_scripts(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Missing> {
         let Some((name, sources)) = self.first(&["script-src-elem", "script-src", "default-src"])
         else {
             return Ok(None);
@@ -282,7 +286,7 @@ fn is_nonce_or_hash(source: &str) -> bool {
 }
 
 /// Whether the list names this address. An address that cannot be read is not named.
-fn lists(sources: &[&str], url: &str, needs: &Needs<'_>) -> bool {
+fn lists(sources: &[&str], url: &str, needs: &Requirements<'_>) -> bool {
     let Some(page) = needs.page() else {
         return false;
     };

@@ -3,13 +3,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NEEDS: Needs<'static> = Needs {
+const NEEDS: Requirements<'static> = Requirements {
     origin: Some("https://app.example.com"),
     script: Some("//cdn.mxpnl.com/libs/mixpanel-2-latest.min.js"),
     connect: Some("https://api-js.mixpanel.com"),
 };
 
-fn verdict(policies: &[&str]) -> Verdict {
+fn verdict(policies: &[&str]) -> CspResult {
     let mut headers = HeaderMap::new();
     for policy in policies {
         headers.append(
@@ -33,7 +33,7 @@ fn what_a_policy_does_not_speak_of_is_allowed() {
         &["script-src 'unsafe-inline' http://cdn.mxpnl.com:*"],
         &["sandbox allow-scripts allow-same-origin"],
     ] {
-        assert_eq!(verdict(policies), Verdict::Allowed, "{policies:?}");
+        assert_eq!(verdict(policies), CspResult::Allowed, "{policies:?}");
     }
 }
 
@@ -56,7 +56,7 @@ fn a_nonce_is_the_way_in() {
     ] {
         assert_eq!(
             verdict(policies),
-            Verdict::Nonce(nonce.into()),
+            CspResult::Nonce(nonce.into()),
             "{policies:?}"
         );
     }
@@ -105,7 +105,7 @@ fn anything_else_names_the_directive_that_forbids_it() {
             "script-src",
         ),
     ] {
-        let Verdict::Forbidden(Obstacle::Directive {
+        let CspResult::Forbidden(Obstacle::Directive {
             directive: found, ..
         }) = verdict(policies)
         else {
@@ -125,38 +125,38 @@ fn sandbox_and_trusted_types_stop_the_loader() {
     ] {
         assert_eq!(
             verdict(&[policy]),
-            Verdict::Forbidden(Obstacle::Sandbox),
+            CspResult::Forbidden(Obstacle::Sandbox),
             "{policy}"
         );
         assert_eq!(
             check(&HeaderMap::new(), &[policy.to_owned()], &NEEDS),
-            Verdict::Allowed,
+            CspResult::Allowed,
             "{policy}"
         );
     }
     let trusted_types = "require-trusted-types-for 'script'; trusted-types x";
     assert_eq!(
         verdict(&[trusted_types]),
-        Verdict::Forbidden(Obstacle::TrustedTypes)
+        CspResult::Forbidden(Obstacle::TrustedTypes)
     );
-    assert_eq!(verdict(&["trusted-types x"]), Verdict::Allowed);
+    assert_eq!(verdict(&["trusted-types x"]), CspResult::Allowed);
 }
 
 #[test]
 fn invalid_nonce_beside_a_valid_one_is_ignored() {
     assert_eq!(
         verdict(&["script-src 'nonce-ab==cd' 'nonce-x'"]),
-        Verdict::Nonce("x".into())
+        CspResult::Nonce("x".into())
     );
     assert_eq!(
         verdict(&["script-src 'nonce-aB==' 'strict-dynamic'"]),
-        Verdict::Nonce("aB==".into())
+        CspResult::Nonce("aB==".into())
     );
 }
 
 #[test]
 fn a_page_may_host_the_library_itself() {
-    let needs = Needs {
+    let needs = Requirements {
         script: Some("/mixpanel.js"),
         connect: Some("/mp"),
         ..NEEDS
@@ -164,12 +164,12 @@ fn a_page_may_host_the_library_itself() {
     let declared = [String::from("default-src 'self' 'unsafe-inline'")];
     assert_eq!(
         check(&HeaderMap::new(), &declared, &needs),
-        Verdict::Allowed
+        CspResult::Allowed
     );
     let declared = [String::from("default-src 'self'")];
     assert_ne!(
         check(&HeaderMap::new(), &declared, &needs),
-        Verdict::Allowed
+        CspResult::Allowed
     );
 }
 
@@ -180,12 +180,12 @@ fn a_policy_that_only_reports_forbids_nothing() {
         actix_web::http::header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
         HeaderValue::from_static("script-src 'none'"),
     );
-    assert_eq!(check(&headers, &[], &NEEDS), Verdict::Allowed);
+    assert_eq!(check(&headers, &[], &NEEDS), CspResult::Allowed);
 }
 
 #[test]
 fn remedy_names_each_source_to_add() {
-    let own = Needs {
+    let own = Requirements {
         script: Some("/mixpanel.js"),
         connect: Some("/mp"),
         ..NEEDS
@@ -218,7 +218,7 @@ fn remedy_names_each_source_to_add() {
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_str(policy).unwrap(),
         );
-        let Verdict::Forbidden(obstacle) = check(&headers, &[], needs) else {
+        let CspResult::Forbidden(obstacle) = check(&headers, &[], needs) else {
             panic!("{policy}")
         };
         assert!(
@@ -266,11 +266,11 @@ proptest! {
     /// Another policy can only forbid more, in whichever order they come.
     #[test]
     fn second_policy_never_allows_more(first in policy(), second in policy()) {
-        let is_forbidden = |policies: &[&str]| matches!(verdict(policies), Verdict::Forbidden(_));
+        let is_forbidden = |policies: &[&str]| matches!(verdict(policies), CspResult::Forbidden(_));
         let (alone, both, turned) = (verdict(&[&first]), verdict(&[&first, &second]), verdict(&[&second, &first]));
         if is_forbidden(&[&first]) {
-            prop_assert!(matches!(both, Verdict::Forbidden(_)), "{alone:?} {both:?}");
+            prop_assert!(matches!(both, CspResult::Forbidden(_)), "{alone:?} {both:?}");
         }
-        prop_assert_eq!(matches!(both, Verdict::Forbidden(_)), matches!(turned, Verdict::Forbidden(_)));
+        prop_assert_eq!(matches!(both, CspResult::Forbidden(_)), matches!(turned, CspResult::Forbidden(_)));
     }
 }

@@ -13,7 +13,7 @@ mod tests;
 
 /// What is known of the end of the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Head {
+pub(crate) enum HeadEnd {
     /// It has not been read yet.
     #[default]
     Open,
@@ -41,7 +41,7 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     /// Reads the next piece of the page.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Head {
+    pub(crate) fn feed(&mut self, piece: &[u8]) -> HeadEnd {
         self.read(piece, false);
         self.rules.head
     }
@@ -55,13 +55,13 @@ impl Scanner {
                 let rules = &mut self.rules;
                 passed = self
                     .tokens
-                    .glance(rest, |tokens, token| rules.token(tokens, token));
+                    .try_whole_tag(rest, |tokens, token| rules.token(tokens, token));
             }
             if passed == 0 {
                 self.byte(*byte);
                 passed = 1;
             }
-            if head_only && self.rules.head != Head::Open {
+            if head_only && self.rules.head != HeadEnd::Open {
                 break;
             }
             rest = rest.get(passed..).unwrap_or_default();
@@ -69,11 +69,11 @@ impl Scanner {
     }
 
     /// What is known of the end of the head, now that the page ended: never [`Head::Open`].
-    pub(crate) fn finish(&mut self) -> Head {
-        if self.rules.head == Head::Open {
-            self.rules.head = match self.last_place() {
-                Some(at) if self.rules.document => Head::EndsAt(at),
-                _ => Head::Fragment,
+    pub(crate) fn finish(&mut self) -> HeadEnd {
+        if self.rules.head == HeadEnd::Open {
+            self.rules.head = match self.last_insertion_point() {
+                Some(at) if self.rules.document => HeadEnd::EndsAt(at),
+                _ => HeadEnd::Fragment,
             };
         }
         self.rules.head
@@ -82,7 +82,7 @@ impl Scanner {
     /// Whether a block may be appended after the last byte read: it would be read as content of the
     /// body, not as text, an attribute, or a part of something that is not displayed.
     pub(crate) fn in_body_content(&self) -> bool {
-        matches!(self.rules.head, Head::EndsAt(_))
+        matches!(self.rules.head, HeadEnd::EndsAt(_))
             && self.tokens.in_data()
             && self.rules.in_content()
     }
@@ -100,7 +100,7 @@ impl Scanner {
 
     /// Returns whether the document declares itself AMP.
     pub(crate) fn is_amp(&self) -> bool {
-        self.rules.head == Head::Amp
+        self.rules.head == HeadEnd::Amp
     }
 
     /// Returns whether a `meta` tag of the head declares an encoding in which a block could be
@@ -110,8 +110,8 @@ impl Scanner {
     }
 
     fn byte(&mut self, byte: u8) {
-        const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
-        if self.mark == self.tokens.position() && MARK.get(self.mark) == Some(&byte) {
+        const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+        if self.mark == self.tokens.position() && BYTE_ORDER_MARK.get(self.mark) == Some(&byte) {
             self.mark += 1;
             self.tokens.skip();
             return;
@@ -122,7 +122,7 @@ impl Scanner {
     }
 
     /// Where the head ends in a page that ends within it.
-    fn last_place(&self) -> Option<usize> {
+    fn last_insertion_point(&self) -> Option<usize> {
         if let Some(at) = self.rules.unclosed {
             return Some(at);
         }
@@ -149,8 +149,8 @@ pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
 pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     scanner.read(html, true);
     match scanner.finish() {
-        Head::EndsAt(at) => Some(at),
-        Head::Open | Head::Fragment | Head::Amp => None,
+        HeadEnd::EndsAt(at) => Some(at),
+        HeadEnd::Open | HeadEnd::Fragment | HeadEnd::Amp => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the tree builder makes of the tokens, as far as the end of the head depends on it.
 
 use crate::browser::charset;
-use crate::browser::inject::Head;
+use crate::browser::inject::HeadEnd;
 use crate::browser::tokens::{Raw, Token, Tokenizer};
 
 /// Elements whose content is raw text to a browser that runs scripts.
@@ -33,7 +33,7 @@ enum Special {
 /// What the tree builder would do.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
-    pub(crate) head: Head,
+    pub(crate) head: HeadEnd,
     /// Whether a doctype, `<html`, `<head` or `<body` came by.
     pub(crate) document: bool,
     /// Whether the head element is open.
@@ -66,7 +66,7 @@ impl Rules {
 
     /// Whether text is read past: it neither ends the head nor means anything.
     pub(crate) fn text_is_idle(&self) -> bool {
-        self.head != Head::Open || !self.special.is_empty() || self.unclear
+        self.head != HeadEnd::Open || !self.special.is_empty() || self.unclear
     }
 
     /// Takes the next token.
@@ -74,11 +74,11 @@ impl Rules {
         if self.unclear {
             return;
         }
-        if self.head == Head::Open && self.special.is_empty() {
+        if self.head == HeadEnd::Open && self.special.is_empty() {
             self.head_token(tokens, token);
         } else {
             self.content_token(tokens, token);
-            if self.head == Head::Open && self.special.is_empty() {
+            if self.head == HeadEnd::Open && self.special.is_empty() {
                 self.unclosed = None;
             }
         }
@@ -104,7 +104,7 @@ impl Rules {
             b"html" => {
                 self.document = true;
                 if is_amp(tokens) {
-                    self.head = Head::Amp;
+                    self.head = HeadEnd::Amp;
                 }
                 return;
             }
@@ -138,9 +138,9 @@ impl Rules {
 
     fn head_ends(&mut self, at: usize) {
         self.head = if self.document {
-            Head::EndsAt(at)
+            HeadEnd::EndsAt(at)
         } else {
-            Head::Fragment
+            HeadEnd::Fragment
         };
     }
 
@@ -200,7 +200,7 @@ impl Rules {
     /// From here on it is unclear what is a tag: no place behind this one is taken.
     fn give_up(&mut self) {
         self.unclear = true;
-        if let (Head::Open, Some(at)) = (self.head, self.unclosed) {
+        if let (HeadEnd::Open, Some(at)) = (self.head, self.unclosed) {
             self.head_ends(at);
         }
     }

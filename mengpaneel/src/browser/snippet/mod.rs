@@ -7,8 +7,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::browser::setup_cache::{Setup, Setups};
-use crate::call::value::{Reader, Style, escape, json, text_as_json, write_value};
+use crate::browser::setup_cache::{CachedSetup, SetupCache};
+use crate::call::value::{Decoder, Escape, escape, json, text_as_json, write_value};
 use crate::call::{Call, Calls, Method};
 use crate::record::consent::ConsentStatus;
 use crate::settings::Loader;
@@ -31,7 +31,7 @@ const CLOSE: &str = "} catch (e) {}\n</script>\n";
 
 /// What stands in the block of every page.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Common<'a> {
+pub(crate) struct SnippetConfig<'a> {
     /// The project's token.
     pub(crate) token: &'a str,
     /// The configuration that `mixpanel.init` is given.
@@ -66,7 +66,7 @@ pub(crate) enum Audience {
 /// The block at the end of the head: the loader, `mixpanel.init`, and the calls as one function.
 /// What does not change from page to page is written once.
 #[derive(Debug)]
-pub(crate) struct Block {
+pub(crate) struct Snippet {
     loader: Loader,
     /// Up to the calls.
     begin: Bytes,
@@ -81,7 +81,7 @@ pub(crate) struct Block {
     /// Behind the calls and the page view's ID.
     end: String,
     end_late: String,
-    setups: Setups,
+    setups: SetupCache,
 }
 
 /// Which block of a page.
@@ -93,7 +93,7 @@ enum Part {
 
 impl Audience {
     /// The audience of a page that only this visitor is given.
-    pub(crate) fn of(status: ConsentStatus) -> Self {
+    pub(crate) fn render(status: ConsentStatus) -> Self {
         match status {
             ConsentStatus {
                 is_granted: false, ..
@@ -110,10 +110,10 @@ impl Audience {
     }
 }
 
-impl Block {
+impl Snippet {
     /// The block of pages that have this in common.
-    pub(crate) fn new(common: &Common<'_>) -> Self {
-        let Common {
+    pub(crate) fn new(common: &SnippetConfig<'_>) -> Self {
+        let SnippetConfig {
             token,
             config,
             lib_url,
@@ -167,7 +167,7 @@ impl Block {
             begin_late: format!("{open}{queue}{calls}").into(),
             end: end(&check),
             end_late: end("if (own.instance && this !== own.instance) return;\n"),
-            setups: Setups::default(),
+            setups: SetupCache::default(),
         }
     }
 
@@ -185,17 +185,17 @@ impl Block {
         let is_needed = calls.is_some() || self.loader == Loader::Always;
         if audience == Audience::Denied {
             let is_wanted = self.loader == Loader::Always;
-            return is_wanted.then(|| [under_any(nonce, &self.silent), Bytes::new()]);
+            return is_wanted.then(|| [with_optional_nonce(nonce, &self.silent), Bytes::new()]);
         }
         is_needed.then(|| self.write(Part::Head(audience), calls, nonce))
     }
 
     /// The name of a setup, and its calls as a script.
-    pub(crate) fn setup(&self, setup: &[Call]) -> Arc<Setup> {
-        self.setups.of(setup, || {
-            let (name, mut script) = (setup_name(setup), Script { text: Vec::new() });
+    pub(crate) fn setup(&self, setup: &[Call]) -> Arc<CachedSetup> {
+        self.setups.get_or_render(setup, || {
+            let (name, mut script) = (setup_id(setup), JsWriter { text: Vec::new() });
             script.setup(setup, &name);
-            Setup {
+            CachedSetup {
                 name,
                 script: script.text,
             }
@@ -222,7 +222,7 @@ impl Block {
             Part::Late => (&self.begin_late, &self.end_late),
         };
         // With room for some calls: a script that grows is copied each time.
-        let mut script = Script {
+        let mut script = JsWriter {
             text: Vec::with_capacity(1_000),
         };
         if let Some((calls, page_view)) = calls {
@@ -233,7 +233,7 @@ impl Block {
             script.push("}");
         }
         script.push(end);
-        [under_any(nonce, begin), script.text.into()]
+        [with_optional_nonce(nonce, begin), script.text.into()]
     }
 }
 
@@ -257,12 +257,12 @@ pub(crate) fn page_config(audience: Audience, config: &Value, ignore_dnt: bool) 
 }
 
 /// A script, under a nonce if there is one.
-fn under_any(nonce: Option<&str>, script: &Bytes) -> Bytes {
-    nonce.map_or_else(|| script.clone(), |nonce| under(nonce, script))
+fn with_optional_nonce(nonce: Option<&str>, script: &Bytes) -> Bytes {
+    nonce.map_or_else(|| script.clone(), |nonce| with_nonce(nonce, script))
 }
 
 /// A script's begin, under a nonce.
-fn under(nonce: &str, begin: &[u8]) -> Bytes {
+fn with_nonce(nonce: &str, begin: &[u8]) -> Bytes {
     let nonce = nonce
         .replace('&', "&amp;")
         .replace('"', "&quot;")
@@ -302,7 +302,7 @@ pub(crate) fn header(calls: &Calls, with_setup: bool) -> String {
 
 /// The name of a setup: 16 hex digits over its method paths and arguments, the same in every
 /// process and release.
-fn setup_name(setup: &[Call]) -> String {
+fn setup_id(setup: &[Call]) -> String {
     let (mut hash, mut wire) = (Sha256::new(), Vec::with_capacity(256));
     for call in setup {
         wire.clear();
@@ -326,33 +326,33 @@ fn write_wire(call: &Call, to: &mut Vec<u8>) {
     to.push(b'[');
     for (place, name) in call.method().name().split('.').enumerate() {
         to.push(if place == 0 { b'[' } else { b',' });
-        text_as_json(name, Style::Plain, to);
+        text_as_json(name, Escape::Plain, to);
     }
     to.extend_from_slice(b"],[");
-    let args = call.written();
-    if let Some(mut reader) = args.reader_at(0) {
+    let args = call.as_encoded();
+    if let Some(mut reader) = args.decoder_at(0) {
         for place in 0..args.len() {
             if place > 0 {
                 to.push(b',');
             }
             // What is recorded is whole.
-            let _ = json(&mut reader, Style::Plain, to);
+            let _ = json(&mut reader, Escape::Plain, to);
         }
     }
     to.extend_from_slice(b"]]");
 }
 
 /// A script that is being written.
-struct Script {
+struct JsWriter {
     text: Vec<u8>,
 }
 
-impl Script {
+impl JsWriter {
     fn push(&mut self, text: &str) {
         self.text.extend_from_slice(text.as_bytes());
     }
 
-    fn modes(&mut self, calls: &Calls, setup: Option<&Setup>) {
+    fn modes(&mut self, calls: &Calls, setup: Option<&CachedSetup>) {
         self.each(&calls.before_setup);
         if resets(&calls.before_setup) {
             self.forget_setup();
@@ -404,10 +404,10 @@ impl Script {
 
     /// `this.people.set({…})`, `this.get_group("company", "acme").set({…})`.
     fn call(&mut self, call: &Call) {
-        let args = call.written();
+        let args = call.as_encoded();
         let (mut left, mut reader) = (
             args.len(),
-            args.reader_at(0).unwrap_or_else(|| Reader::of(&[])),
+            args.decoder_at(0).unwrap_or_else(|| Decoder::new(&[])),
         );
         let name = call.method().name();
         let mut name = &*name;
@@ -423,11 +423,11 @@ impl Script {
         self.list(&mut reader, left);
     }
 
-    fn list(&mut self, reader: &mut Reader<'_>, count: usize) {
+    fn list(&mut self, reader: &mut Decoder<'_>, count: usize) {
         for place in 0..count {
             self.push(if place == 0 { "(" } else { ", " });
             // What is recorded is whole.
-            let _ = json(reader, Style::Script, &mut self.text);
+            let _ = json(reader, Escape::Script, &mut self.text);
         }
         self.push(if count == 0 { "()" } else { ")" });
     }
@@ -447,7 +447,7 @@ fn every_page(call: &Call) -> bool {
 /// A text as JavaScript.
 fn text(value: &str) -> String {
     let mut out = Vec::new();
-    text_as_json(value, Style::Script, &mut out);
+    text_as_json(value, Escape::Script, &mut out);
     String::from_utf8(out).unwrap_or_default()
 }
 
@@ -455,6 +455,6 @@ fn text(value: &str) -> String {
 fn as_script(value: &Value) -> String {
     let (mut written, mut out) = (Vec::new(), Vec::new());
     write_value(value, &mut written);
-    let _ = json(&mut Reader::of(&written), Style::Script, &mut out);
+    let _ = json(&mut Decoder::new(&written), Escape::Script, &mut out);
     String::from_utf8(out).unwrap_or_default()
 }

@@ -23,13 +23,13 @@ fn signed_up() -> Calls {
 /// One page, and what its block is.
 #[derive(Clone, Copy)]
 struct Page<'a> {
-    common: Common<'a>,
+    common: SnippetConfig<'a>,
     calls: Option<&'a Calls>,
     nonce: Option<&'a str>,
 }
 
 impl<'a> Page<'a> {
-    fn with(self, change: impl FnOnce(&mut Common<'a>)) -> Self {
+    fn with(self, change: impl FnOnce(&mut SnippetConfig<'a>)) -> Self {
         let mut common = self.common;
         change(&mut common);
         Self { common, ..self }
@@ -46,14 +46,14 @@ fn block(page: &Page<'_>) -> Option<String> {
 
 fn late_block(calls: &Calls, nonce: Option<&str>) -> Option<String> {
     let config = json!({});
-    let block = Block::new(&page(&config, None).common);
+    let block = Snippet::new(&page(&config, None).common);
     block
         .late(calls, page_view(), nonce)
         .map(|block| String::from_utf8(block.concat()).unwrap())
 }
 
 fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
-    let common = Common {
+    let common = SnippetConfig {
         token: "T",
         config,
         lib_url: "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js",
@@ -177,7 +177,7 @@ fn the_browsers_test_runs_the_blocks_that_are_written_now() {
 
 fn block_for(audience: Audience, page: &Page<'_>) -> Option<String> {
     let calls = page.calls.map(|calls| (calls, page_view()));
-    let block = Block::new(&page.common).of(audience, calls, page.nonce)?;
+    let block = Snippet::new(&page.common).of(audience, calls, page.nonce)?;
     Some(String::from_utf8(block.concat()).unwrap())
 }
 
@@ -257,7 +257,7 @@ fn only_what_a_page_forgets_is_repeated_on_every_page() {
     let guarded =
         "if (!known) {\ntry {\nthis.people.set({\"$email\":\"a@b.c\"});\n} catch (e) {}\n}\n";
     assert!(block.contains(guarded), "{block}");
-    let name = setup_name(&calls.setup);
+    let name = setup_id(&calls.setup);
     assert!(block.contains(&format!("let known = own.knows(\"{name}\");")));
     assert!(block.contains(&format!("own.ran(\"{name}\");")));
 }
@@ -327,9 +327,9 @@ fn scripts_carry_the_nonce() {
 #[test]
 fn the_name_of_a_setup_never_changes() {
     let calls = signed_up();
-    assert_eq!(setup_name(&calls.setup), "5d6328c55b917353");
-    assert_ne!(setup_name(&calls.setup), setup_name(&calls.setup[..1]));
-    assert_eq!(setup_name(&[]).len(), 16);
+    assert_eq!(setup_id(&calls.setup), "5d6328c55b917353");
+    assert_ne!(setup_id(&calls.setup), setup_id(&calls.setup[..1]));
+    assert_eq!(setup_id(&[]).len(), 16);
 }
 
 #[test]

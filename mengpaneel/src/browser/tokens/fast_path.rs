@@ -7,7 +7,7 @@ use crate::browser::tokens::name::Name;
 use crate::browser::tokens::{LONGEST_NAME, State, Token, Tokenizer, is_space};
 
 /// A tag as almost all are written, that lies whole before us.
-struct Plain<'t> {
+struct SimpleTag<'t> {
     name: &'t [u8],
     end_tag: bool,
     self_closing: bool,
@@ -15,7 +15,7 @@ struct Plain<'t> {
 }
 
 /// The bytes of which names are made, and values that need no quotes.
-const PLAIN: [bool; 256] = {
+const SIMPLE_TAGS: [bool; 256] = {
     let all = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut plain = [false; 256];
     let mut place = 0;
@@ -27,13 +27,16 @@ const PLAIN: [bool; 256] = {
 };
 
 /// How many of these bytes are plain, if one follows that is not.
-fn plain(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .iter()
-        .position(|byte| !PLAIN.get(usize::from(*byte)).copied().unwrap_or_default())
+fn simple_tag(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| {
+        !SIMPLE_TAGS
+            .get(usize::from(*byte))
+            .copied()
+            .unwrap_or_default()
+    })
 }
 
-impl<'t> Plain<'t> {
+impl<'t> SimpleTag<'t> {
     /// Reads what begins with `<`. `None` where a byte asks for more than a glance, or a tag's
     /// attributes are wanted.
     fn read(ahead: &'t [u8]) -> Option<Self> {
@@ -43,8 +46,8 @@ impl<'t> Plain<'t> {
         if !rest.first()?.is_ascii_alphabetic() {
             return None;
         }
-        let name = rest.get(..plain(rest)?)?;
-        let wanted = wanted(name);
+        let name = rest.get(..simple_tag(rest)?)?;
+        let wanted = is_needed(name);
         let mut at = from + name.len();
         loop {
             match *ahead.get(at)? {
@@ -79,7 +82,7 @@ impl<'t> Plain<'t> {
 
 /// Returns how the attribute begins for whose sake a tag is read byte by byte; of an AMP document
 /// it is `amp`, `amp4ads` or `amp4email`.
-fn wanted(tag: &[u8]) -> Option<&'static [u8]> {
+fn is_needed(tag: &[u8]) -> Option<&'static [u8]> {
     if tag.eq_ignore_ascii_case(b"meta") {
         Some(b"http-equiv")
     } else if tag.eq_ignore_ascii_case(b"html") {
@@ -92,7 +95,7 @@ fn wanted(tag: &[u8]) -> Option<&'static [u8]> {
 /// How long the attribute is that begins here: `name`, `name=value` or `name="value"`. `None` where
 /// it is the wanted one.
 fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
-    let name = plain(ahead)?;
+    let name = simple_tag(ahead)?;
     if let Some(wanted) = wanted
         && ahead
             .get(..name)?
@@ -110,7 +113,7 @@ fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
     let value = ahead.get(name + 1..)?;
     let length = match *value.first()? {
         quote @ (b'"' | b'\'') => closing(quote, value.get(1..)?)? + 2,
-        _ => plain(value).filter(|length| *length > 0)?,
+        _ => simple_tag(value).filter(|length| *length > 0)?,
     };
     // Any other charset is looked at with the tag's attributes.
     let is_usual = || {
@@ -142,15 +145,19 @@ fn closing(quote: u8, value: &[u8]) -> Option<usize> {
 impl Tokenizer {
     /// Reads the tag that begins here in one go, where it is written as almost all are. Tells `on`
     /// of it, and how many bytes that were.
-    pub(crate) fn glance(&mut self, ahead: &[u8], mut on: impl FnMut(&mut Self, Token)) -> usize {
+    pub(crate) fn try_whole_tag(
+        &mut self,
+        ahead: &[u8],
+        mut on: impl FnMut(&mut Self, Token),
+    ) -> usize {
         if let Some(length) = self.doctype(ahead) {
             on(self, Token::Doctype);
             self.position += length;
             return length;
         }
         let Some(tag) = (match self.state {
-            State::Data => Plain::read(ahead),
-            State::Raw => Plain::read(ahead)
+            State::Data => SimpleTag::read(ahead),
+            State::Raw => SimpleTag::read(ahead)
                 .filter(|tag| tag.end_tag && tag.name.eq_ignore_ascii_case(&self.element)),
             _ => None,
         }) else {

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::call::value::read::Reader;
-use crate::call::value::seen::Seen;
+use crate::call::value::read::Decoder;
+use crate::call::value::seen::ValueRef;
 
 /// What the JSON is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
+pub(crate) enum Escape {
     /// To be sent.
     Plain,
     /// To stand in a script: it cannot end that, is one line of JavaScript, and reads the same in
@@ -18,7 +18,7 @@ pub(crate) enum Style {
 }
 
 /// Writes the next value as JSON. `None` only where none was written.
-pub(crate) fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn json(reader: &mut Decoder<'_>, style: Escape, to: &mut Vec<u8>) -> Option<()> {
     let before = *reader;
     match reader.byte()? {
         b'a' => {
@@ -47,14 +47,14 @@ pub(crate) fn json(reader: &mut Reader<'_>, style: Style, to: &mut Vec<u8>) -> O
         b's' => bytes_as_json(reader.name()?, style, to),
         _ => {
             *reader = before;
-            match reader.seen()? {
-                Seen::Null => to.extend_from_slice(b"null"),
-                Seen::Bool(truth) => number(&truth, to),
-                Seen::Natural(natural) => number(&natural, to),
-                Seen::Integer(integer) => number(&integer, to),
-                Seen::Float(float) => number(&float, to),
-                Seen::Text(text) => bytes_as_json(text, style, to),
-                Seen::Name(_) | Seen::Nested(_) | Seen::Value(_) => return None,
+            match reader.read()? {
+                ValueRef::Null => to.extend_from_slice(b"null"),
+                ValueRef::Bool(truth) => number(&truth, to),
+                ValueRef::Natural(natural) => number(&natural, to),
+                ValueRef::Integer(integer) => number(&integer, to),
+                ValueRef::Float(float) => number(&float, to),
+                ValueRef::Text(text) => bytes_as_json(text, style, to),
+                ValueRef::Name(_) | ValueRef::Nested(_) | ValueRef::Value(_) => return None,
             }
         }
     }
@@ -67,13 +67,13 @@ fn number(number: &(impl Serialize + ?Sized), to: &mut Vec<u8>) {
 }
 
 /// Writes a text as JSON, with its quotes. Few have anything to escape.
-pub(crate) fn text_as_json(text: &str, style: Style, to: &mut Vec<u8>) {
+pub(crate) fn text_as_json(text: &str, style: Escape, to: &mut Vec<u8>) {
     bytes_as_json(text.as_bytes(), style, to);
 }
 
 /// The same of a text's bytes.
 #[inline]
-pub(crate) fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
+pub(crate) fn bytes_as_json(text: &[u8], style: Escape, to: &mut Vec<u8>) {
     if !style.must_escape(text) {
         to.reserve(text.len() + 2);
         to.push(b'"');
@@ -85,10 +85,10 @@ pub(crate) fn bytes_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
 }
 
 #[cold]
-fn escaped_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
+fn escaped_as_json(text: &[u8], style: Escape, to: &mut Vec<u8>) {
     let begin = to.len();
     number(&*String::from_utf8_lossy(text), to);
-    if style == Style::Script {
+    if style == Escape::Script {
         let json = to.split_off(begin);
         let escaped = escape(&String::from_utf8_lossy(&json), |c| {
             !c.is_ascii() || matches!(c, '<' | '>' | '&')
@@ -99,7 +99,7 @@ fn escaped_as_json(text: &[u8], style: Style, to: &mut Vec<u8>) {
 
 /// Whether JSON that was put together from texts as they are says what they say: it has so many
 /// quotes, those around them, and nothing else that would have to be escaped.
-pub(crate) fn stands_as_it_is(json: &[u8], quotes: usize) -> bool {
+pub(crate) fn needs_no_escaping(json: &[u8], quotes: usize) -> bool {
     let (mut found, mut is_plain) = (0, true);
     // Sixteen bytes are looked at together, as many quotes counted as a byte can tell.
     for part in json.chunks(16 * 128) {
@@ -119,7 +119,7 @@ pub(crate) fn stands_as_it_is(json: &[u8], quotes: usize) -> bool {
     is_plain && found == quotes
 }
 
-impl Style {
+impl Escape {
     /// Whether something in a text cannot stand as it is. Eight bytes are looked at together.
     #[inline]
     fn must_escape(self, text: &[u8]) -> bool {

@@ -17,11 +17,11 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 pub(crate) use crate::call::value::json::{
-    Style, bytes_as_json, escape, json, stands_as_it_is, text_as_json,
+    Escape, bytes_as_json, escape, json, needs_no_escaping, text_as_json,
 };
-pub(crate) use crate::call::value::object::{Object, add_missing};
-pub(crate) use crate::call::value::read::Reader;
-pub(crate) use crate::call::value::seen::Seen;
+pub(crate) use crate::call::value::object::{ObjectEncoder, insert_defaults};
+pub(crate) use crate::call::value::read::Decoder;
+pub(crate) use crate::call::value::seen::ValueRef;
 #[cfg(test)]
 pub(crate) use crate::call::value::serializer::write;
 pub(crate) use crate::call::value::serializer::{MAX_DEPTH, write_with};
@@ -41,7 +41,7 @@ pub(crate) fn write_value(value: &Value, to: &mut Vec<u8>) {
             }
         }
         Value::Object(entries) => {
-            let mut object = Object::begin(to);
+            let mut object = ObjectEncoder::begin(to);
             for (name, value) in entries {
                 object.member(to, |to| write_text(name, to), |to| write_value(value, to));
             }
@@ -66,7 +66,7 @@ pub(crate) fn is_too_deep(value: &Value) -> bool {
 
 fn write_number(number: &Number, to: &mut Vec<u8>) {
     if let Some(natural) = number.as_u64() {
-        write_natural(natural, to);
+        write_u64(natural, to);
     } else if let Some(integer) = number.as_i64() {
         write_negative(integer, to);
     } else if let Some(float) = number
@@ -88,7 +88,7 @@ pub(crate) fn write_bool(truth: bool, to: &mut Vec<u8>) {
 }
 
 /// Writes a number.
-pub(crate) fn write_natural(natural: u64, to: &mut Vec<u8>) {
+pub(crate) fn write_u64(natural: u64, to: &mut Vec<u8>) {
     to.push(b'u');
     to.extend_from_slice(&natural.to_le_bytes());
 }

@@ -3,45 +3,45 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::call::value::read::Reader;
-use crate::call::value::seen::Seen;
+use crate::call::value::read::Decoder;
+use crate::call::value::seen::ValueRef;
 use crate::call::value::{set_len, write_len, write_text};
 
 /// Of so many members the order is known while they are written.
-const FEW: usize = 12;
+const INDEXED: usize = 12;
 
 /// An object that is being written: once it is, its members stand in the order of their names, and
 /// of one name the last.
 #[derive(Debug, Default)]
-pub(crate) struct Object {
+pub(crate) struct ObjectEncoder {
     /// Where the number of its members stands.
     at: usize,
     count: usize,
     /// The first few were not written in the order of their names, each another.
     is_mixed: bool,
     /// How far behind the number each of the first few ends, as they were written.
-    ends: [u16; FEW],
+    ends: [u16; INDEXED],
     /// The same few in the order of their names.
-    order: [u8; FEW],
+    order: [u8; INDEXED],
     /// The begins of those names in that order: they mostly tell.
-    keys: [u64; FEW],
+    keys: [u64; INDEXED],
 }
 
-impl Object {
+impl ObjectEncoder {
     /// Begins one.
     pub(crate) fn begin(to: &mut Vec<u8>) -> Self {
         Self::begin_with(&[], to)
     }
 
     /// Begins one with these members, in the place of which the same names may come again.
-    pub(crate) fn begin_with(first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) -> Self {
+    pub(crate) fn begin_with(first: &[(&str, ValueRef<'_>)], to: &mut Vec<u8>) -> Self {
         let mut object = Self::default();
         object.open(first, to);
         object
     }
 
     /// The same in its place, where nothing was begun yet.
-    pub(crate) fn open(&mut self, first: &[(&str, Seen<'_>)], to: &mut Vec<u8>) {
+    pub(crate) fn open(&mut self, first: &[(&str, ValueRef<'_>)], to: &mut Vec<u8>) {
         to.extend_from_slice(b"o\0");
         self.at = to.len() - 1;
         for (name, value) in first {
@@ -64,9 +64,9 @@ impl Object {
 
     /// A member was written behind the others, from there on.
     pub(crate) fn put(&mut self, begin: usize, to: &[u8]) {
-        if let (true, Some(end)) = (self.count < FEW, self.end_in(to)) {
+        if let (true, Some(end)) = (self.count < INDEXED, self.end_in(to)) {
             self.ends[self.count] = end;
-            self.find_place(name(to, begin).map_or(0, key), to);
+            self.find_index(name(to, begin).map_or(0, key), to);
         }
         self.count += 1;
     }
@@ -78,7 +78,7 @@ impl Object {
 
     /// Returns whether it may have a member whose name begins with one of these eight bytes, once
     /// it is written. Looks only at what the few were put in order by.
-    pub(crate) fn may_have<const N: usize>(&self, begins: [&[u8; 8]; N], to: &[u8]) -> bool {
+    pub(crate) fn may_contain<const N: usize>(&self, begins: [&[u8; 8]; N], to: &[u8]) -> bool {
         let begins = begins.map(|begin| u64::from_be_bytes(*begin));
         let Some(keys) = self
             .keys
@@ -91,13 +91,12 @@ impl Object {
     }
 
     /// Puts the last in its place among the few.
-    fn find_place(&mut self, key: u64, to: &[u8]) {
-        let (mut place, last) = (self.count.min(FEW - 1), self.count);
+    fn find_index(&mut self, key: u64, to: &[u8]) {
+        let (mut place, last) = (self.count.min(INDEXED - 1), self.count);
         while place > 0 {
             let before = self.keys[place - 1];
             if before < key
-                || (before == key
-                    && self.is_not_behind(usize::from(self.order[place - 1]), last, to))
+                || (before == key && self.is_in_order(usize::from(self.order[place - 1]), last, to))
             {
                 break;
             }
@@ -112,7 +111,7 @@ impl Object {
 
     /// Whether one of the few may stand before the last, whose name begins with the same bytes.
     #[cold]
-    fn is_not_behind(&mut self, before: usize, last: usize, to: &[u8]) -> bool {
+    fn is_in_order(&mut self, before: usize, last: usize, to: &[u8]) -> bool {
         let order = self.name_of(before, to).cmp(&self.name_of(last, to));
         self.is_mixed |= order == Ordering::Equal;
         order != Ordering::Greater
@@ -142,7 +141,7 @@ impl Object {
             .filter(|_| self.end_in(to).is_some());
         let count = match few {
             Some(_) if !self.is_mixed => self.count,
-            Some(order) => self.put_in_order(order, to),
+            Some(order) => self.sort_members(order, to),
             None => put_in_order(self.at + 1, self.count, to).unwrap_or_default(),
         };
         set_len(self.at, count, to);
@@ -150,7 +149,7 @@ impl Object {
 
     /// Writes the few in their order, in the place of those that were written. Tells how many are
     /// left.
-    fn put_in_order(&self, order: &[u8], to: &mut Vec<u8>) -> usize {
+    fn sort_members(&self, order: &[u8], to: &mut Vec<u8>) -> usize {
         let (end, mut count) = (to.len(), 0);
         for (place, one) in order.iter().map(|one| usize::from(*one)).enumerate() {
             let is_next = |next: &u8| self.name_of(usize::from(*next), to) == self.name_of(one, to);
@@ -170,13 +169,13 @@ impl Object {
 /// and tells how many are left.
 fn put_in_order(start: usize, count: usize, to: &mut Vec<u8>) -> Option<usize> {
     let end = to.len();
-    let mut reader = Reader::of(to.get(start..)?);
+    let mut reader = Decoder::new(to.get(start..)?);
     let mut members = Vec::with_capacity(count);
     for _ in 0..count {
-        let begin = end - reader.left();
+        let begin = end - reader.remaining();
         reader.name()?;
         reader.skip()?;
-        members.push(begin..end - reader.left());
+        members.push(begin..end - reader.remaining());
     }
     let own = |member: &Range<usize>| name(to, member.start);
     if members.is_sorted_by(|a, b| own(a) < own(b)) {
@@ -223,7 +222,7 @@ fn key(name: &[u8]) -> u64 {
 
 /// The name of the member that begins there.
 fn name(to: &[u8], begin: usize) -> Option<&[u8]> {
-    Reader::of(to.get(begin..)?).name()
+    Decoder::new(to.get(begin..)?).name()
 }
 
 /// The order of two names. Mostly the first byte tells.
@@ -233,23 +232,23 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
 
 /// Adds members to the object that stands at `at` among what is written, whose names it does not
 /// have. They are to be in the order of their names. `None` where no object stands there.
-pub(crate) fn add_missing<const N: usize>(
-    members: &[(&str, Seen<'_>); N],
+pub(crate) fn insert_defaults<const N: usize>(
+    members: &[(&str, ValueRef<'_>); N],
     at: usize,
     to: &mut Vec<u8>,
 ) -> Option<()> {
     let end = to.len();
-    let mut reader = Reader::of(to.get(at..)?);
+    let mut reader = Decoder::new(to.get(at..)?);
     if reader.byte()? != b'o' {
         return None;
     }
-    let begin = end - reader.left();
-    let (mut count, first) = (reader.len()?, end - reader.left());
+    let begin = end - reader.remaining();
+    let (mut count, first) = (reader.len()?, end - reader.remaining());
     // Before which member each goes, if it goes anywhere.
     let mut places = [None; N];
     let mut wanted = members.iter().zip(&mut places).peekable();
     for _ in 0..count {
-        let before = end - reader.left();
+        let before = end - reader.remaining();
         let name = reader.name()?;
         while let Some(((wanted_name, _), _)) = wanted.peek() {
             let order = order(wanted_name.as_bytes(), name);
@@ -263,7 +262,7 @@ pub(crate) fn add_missing<const N: usize>(
         }
         reader.skip()?;
     }
-    let behind = end - reader.left();
+    let behind = end - reader.remaining();
     for (_, place) in wanted {
         *place = Some(behind);
     }

@@ -7,20 +7,20 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::call::value::seen::Seen;
+use crate::call::value::seen::ValueRef;
 
 /// What is left to be read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Decoder<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> Decoder<'a> {
     /// Of what was written there.
-    pub(crate) fn of(written: &'a [u8]) -> Self {
+    pub(crate) fn new(written: &'a [u8]) -> Self {
         Self(written)
     }
 
     /// How many bytes are left.
-    pub(crate) fn left(&self) -> usize {
+    pub(crate) fn remaining(&self) -> usize {
         self.0.len()
     }
 
@@ -92,25 +92,25 @@ impl<'a> Reader<'a> {
 
     /// The value that follows.
     #[inline(always)]
-    pub(crate) fn seen(&mut self) -> Option<Seen<'a>> {
+    pub(crate) fn read(&mut self) -> Option<ValueRef<'a>> {
         let before = self.0;
         Some(match self.byte()? {
-            b'0' => Seen::Null,
-            b'f' => Seen::Bool(false),
-            b't' => Seen::Bool(true),
-            b'u' => Seen::Natural(u64::from_le_bytes(self.bytes()?)),
-            b'i' => Seen::Integer(i64::from_le_bytes(self.bytes()?)),
-            b'd' => Seen::Float(f64::from_le_bytes(self.bytes()?)),
-            b's' => Seen::Text(self.name()?),
+            b'0' => ValueRef::Null,
+            b'f' => ValueRef::Bool(false),
+            b't' => ValueRef::Bool(true),
+            b'u' => ValueRef::Natural(u64::from_le_bytes(self.bytes()?)),
+            b'i' => ValueRef::Integer(i64::from_le_bytes(self.bytes()?)),
+            b'd' => ValueRef::Float(f64::from_le_bytes(self.bytes()?)),
+            b's' => ValueRef::Text(self.name()?),
             _ => {
                 self.0 = before;
-                Seen::Nested(self.pass()?)
+                ValueRef::Nested(self.take_raw()?)
             }
         })
     }
 
     /// The bytes of the value that follows.
-    pub(crate) fn pass(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn take_raw(&mut self) -> Option<&'a [u8]> {
         let before = self.0;
         self.skip()?;
         before.get(..before.len() - self.0.len())
@@ -159,13 +159,13 @@ impl<'a> Reader<'a> {
 
     /// Passes the value that follows, if it is one that can be read. Tells whether its names stand
     /// in their order, as we write them.
-    pub(crate) fn pass_value(&mut self) -> Option<bool> {
+    pub(crate) fn take_raw_value(&mut self) -> Option<bool> {
         let before = self.0;
         match self.byte()? {
             b'a' => {
                 let mut is_ordered = true;
                 for _ in 0..self.len()? {
-                    is_ordered &= self.pass_value()?;
+                    is_ordered &= self.take_raw_value()?;
                 }
                 Some(is_ordered)
             }
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
                     let name = Some(self.text()?);
                     is_ordered &= last < name;
                     last = name;
-                    is_ordered &= self.pass_value()?;
+                    is_ordered &= self.take_raw_value()?;
                 }
                 Some(is_ordered)
             }
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
             b's' => self.text().map(|_| true),
             _ => {
                 self.0 = before;
-                match self.seen()? {
-                    Seen::Float(float) => float.is_finite().then_some(true),
+                match self.read()? {
+                    ValueRef::Float(float) => float.is_finite().then_some(true),
                     _ => Some(true),
                 }
             }

@@ -3,11 +3,11 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::call::value::{write_bool, write_bytes, write_name, write_natural, write_value};
+use crate::call::value::{write_bool, write_bytes, write_name, write_u64, write_value};
 
 /// A value as it is seen.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Seen<'a> {
+pub(crate) enum ValueRef<'a> {
     /// `null`
     Null,
     /// A truth.
@@ -28,7 +28,7 @@ pub(crate) enum Seen<'a> {
     Value(&'a Value),
 }
 
-impl<'a> From<&'a Value> for Seen<'a> {
+impl<'a> From<&'a Value> for ValueRef<'a> {
     fn from(value: &'a Value) -> Self {
         match value {
             Value::String(text) => Self::Text(text.as_bytes()),
@@ -37,7 +37,7 @@ impl<'a> From<&'a Value> for Seen<'a> {
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ValueRef<'a> {
     /// The text, where it is one.
     pub(crate) fn as_text(self) -> Option<&'a str> {
         match self {
@@ -47,7 +47,7 @@ impl<'a> Seen<'a> {
     }
 
     /// The number, where it is one without a fraction and not below zero.
-    pub(crate) fn as_natural(self) -> Option<u64> {
+    pub(crate) fn as_u64(self) -> Option<u64> {
         match self {
             Self::Natural(number) => Some(number),
             Self::Value(value) => value.as_u64(),
@@ -67,7 +67,7 @@ impl<'a> Seen<'a> {
             Self::Value(value) => write_value(value, to),
             Self::Null => to.push(b'0'),
             Self::Bool(truth) => write_bool(truth, to),
-            Self::Natural(number) => write_natural(number, to),
+            Self::Natural(number) => write_u64(number, to),
             Self::Integer(number) => write_value(&number.into(), to),
             Self::Float(number) => write_value(&number.into(), to),
         }

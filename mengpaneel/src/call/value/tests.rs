@@ -35,27 +35,27 @@ fn written(value: &Value) -> Vec<u8> {
 fn by_writing(value: &impl Serialize) -> Result<Value, String> {
     let mut to = Vec::new();
     write(value, &mut to).map_err(|error| error.to_string())?;
-    let mut reader = Reader::of(&to);
-    assert_eq!(reader.pass_value(), Some(true), "names in order");
-    assert_eq!(reader.left(), 0);
-    Ok(Reader::of(&to).value().unwrap())
+    let mut reader = Decoder::new(&to);
+    assert_eq!(reader.take_raw_value(), Some(true), "names in order");
+    assert_eq!(reader.remaining(), 0);
+    Ok(Decoder::new(&to).value().unwrap())
 }
 
-fn as_json(written: &[u8], style: Style) -> String {
+fn as_json(written: &[u8], style: Escape) -> String {
     let mut out = Vec::new();
-    json(&mut Reader::of(written), style, &mut out).unwrap();
+    json(&mut Decoder::new(written), style, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 /// An object, with its members added one by one.
 fn object(members: &[(String, u64)]) -> Vec<u8> {
     let mut to = Vec::new();
-    let mut object = Object::begin(&mut to);
+    let mut object = ObjectEncoder::begin(&mut to);
     for (name, value) in members {
         object.member(
             &mut to,
             |to| write_text(name, to),
-            |to| write_natural(*value, to),
+            |to| write_u64(*value, to),
         );
     }
     object.end(&mut to);
@@ -66,17 +66,17 @@ proptest! {
     #[test]
     fn a_value_is_read_as_it_was_written(value in values()) {
         let to = written(&value);
-        prop_assert_eq!(Reader::of(&to).value(), Some(value));
-        let mut reader = Reader::of(&to);
-        prop_assert_eq!(reader.pass(), Some(&to[..]));
-        prop_assert_eq!(Reader::of(&to).pass_value(), Some(true));
+        prop_assert_eq!(Decoder::new(&to).value(), Some(value));
+        let mut reader = Decoder::new(&to);
+        prop_assert_eq!(reader.take_raw(), Some(&to[..]));
+        prop_assert_eq!(Decoder::new(&to).take_raw_value(), Some(true));
     }
 
     #[test]
     fn its_json_is_what_serde_json_writes(value in values()) {
         let to = written(&value);
-        prop_assert_eq!(as_json(&to, Style::Plain), value.to_string());
-        let script = as_json(&to, Style::Script);
+        prop_assert_eq!(as_json(&to, Escape::Plain), value.to_string());
+        let script = as_json(&to, Escape::Script);
         prop_assert!(script.is_ascii() && !script.contains(['<', '>', '&', '\n']));
         // `serde_json` reads a float's last digit not always as it wrote it.
         let again = |json: &str| serde_json::from_str::<Value>(json).unwrap();
@@ -89,7 +89,7 @@ proptest! {
     ) {
         let as_they_are: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
         let escaped: Vec<String> = texts.iter().map(|text| json!(text).to_string()).collect();
-        let stands = stands_as_it_is(as_they_are.concat().as_bytes(), 2 * texts.len());
+        let stands = needs_no_escaping(as_they_are.concat().as_bytes(), 2 * texts.len());
         prop_assert_eq!(stands, as_they_are == escaped);
     }
 
@@ -106,8 +106,8 @@ proptest! {
         // Whatever is added to an object that is there already.
         let mut more = to;
         more.extend_from_slice(b"behind");
-        let missing = [("", Seen::Natural(1)), ("b", Seen::Bool(true)), ("bb", Seen::Text(b"x")), ("z", Seen::Null)];
-        prop_assert_eq!(add_missing(&missing, 0, &mut more), Some(()));
+        let missing = [("", ValueRef::Natural(1)), ("b", ValueRef::Bool(true)), ("bb", ValueRef::Text(b"x")), ("z", ValueRef::Null)];
+        prop_assert_eq!(insert_defaults(&missing, 0, &mut more), Some(()));
         let mut expected = expected.into_iter().map(|(name, value)| (name, json!(value))).collect::<BTreeMap<_, _>>();
         for (name, value) in [("", json!(1)), ("b", json!(true)), ("bb", json!("x")), ("z", json!(null))] {
             expected.entry(name.to_owned()).or_insert(value);
@@ -119,7 +119,7 @@ proptest! {
     fn what_an_object_has_from_the_start_gives_way_to_what_is_said(
         said in prop::collection::btree_map("[a-c]{1,2}", any::<u64>(), 0..20)
     ) {
-        let first = [("a", Seen::Natural(1)), ("b", Seen::Text(b"x"))];
+        let first = [("a", ValueRef::Natural(1)), ("b", ValueRef::Text(b"x"))];
         let mut expected = BTreeMap::from([("a".to_owned(), json!(1)), ("b".to_owned(), json!("x"))]);
         expected.extend(said.iter().map(|(name, value)| (name.clone(), json!(value.to_string()))));
         let said: BTreeMap<_, _> = said.into_iter().map(|(name, value)| (name, value.to_string())).collect();
@@ -132,10 +132,10 @@ proptest! {
     fn whatever_must_be_escaped_is_found(one in prop::char::range('\0', 'ÿ'), before in 0_usize..20, after in 0_usize..20) {
         let text = format!("{}{one}{}", "a".repeat(before), "~".repeat(after));
         let mut plain = Vec::new();
-        text_as_json(&text, Style::Plain, &mut plain);
+        text_as_json(&text, Escape::Plain, &mut plain);
         prop_assert_eq!(plain, serde_json::to_vec(&text).unwrap());
         let mut script = Vec::new();
-        text_as_json(&text, Style::Script, &mut script);
+        text_as_json(&text, Escape::Script, &mut script);
         prop_assert!(script.is_ascii() && !script.iter().any(|byte| matches!(byte, 0..0x20 | b'<' | b'>' | b'&')));
     }
 
@@ -149,10 +149,10 @@ proptest! {
 
     #[test]
     fn nothing_that_is_read_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Reader::of(&bytes).value();
-        let _ = Reader::of(&bytes).pass();
-        let _ = Reader::of(&bytes).pass_value();
-        let _ = json(&mut Reader::of(&bytes), Style::Script, &mut Vec::new());
+        let _ = Decoder::new(&bytes).value();
+        let _ = Decoder::new(&bytes).take_raw();
+        let _ = Decoder::new(&bytes).take_raw_value();
+        let _ = json(&mut Decoder::new(&bytes), Escape::Script, &mut Vec::new());
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 
 /// Number of payloads that are remembered; the oldest are forgotten first.
 const CAPACITY: usize = 65_536;
@@ -53,7 +53,7 @@ enum PayloadState {
 }
 
 /// Fallback copy in memory. `None` without room, or where the outbox has the copy.
-type FallbackCopy = Option<Box<Parcel>>;
+type FallbackCopy = Option<Box<Envelope>>;
 
 /// Reason why a payload cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) enum ClaimError {
 #[derive(Debug)]
 pub(crate) enum Expiry {
     /// No request claimed the payload: the server delivers this copy.
-    Deliver(Box<Parcel>),
+    Deliver(Box<Envelope>),
     /// A request holds the payload and may still fail.
     InUse,
     /// Nothing is left to deliver.
@@ -93,7 +93,7 @@ impl Claims {
     }
 
     /// Adds a payload with its fallback copy. Returns `false` if there was no room for the copy.
-    pub(crate) fn insert(&self, copy: Parcel) -> bool {
+    pub(crate) fn insert(&self, copy: Envelope) -> bool {
         let mut table = self.lock();
         let has_room = table.copies < self.0.max_copies;
         table.copies += usize::from(has_room);
@@ -154,7 +154,7 @@ impl Claims {
 
     /// Takes all fallback copies at shutdown, without the calls that would count twice if the next
     /// process replays the payload.
-    pub(crate) fn drain(&self) -> Vec<Parcel> {
+    pub(crate) fn drain(&self) -> Vec<Envelope> {
         let mut table = self.lock();
         table.copies = 0;
         let copies: Vec<_> = table

@@ -4,12 +4,12 @@ use super::*;
 use crate::call::{Call, Calls, Method};
 use crate::record::visitor::Visitor;
 
-fn parcel(events: &[serde_json::Value]) -> Parcel {
+fn parcel(events: &[serde_json::Value]) -> Envelope {
     let tracking = events
         .iter()
         .map(|own| Call::new(Method::Track, vec![json!("Sign In"), own.clone()]));
     let setup = vec![Call::new(Method::Identify, vec![json!("42")])];
-    Parcel::new(
+    Envelope::new(
         Visitor::default(),
         Calls {
             setup,
@@ -21,7 +21,7 @@ fn parcel(events: &[serde_json::Value]) -> Parcel {
 
 fn insert(claims: &Claims) -> Uuid {
     let id = Uuid::now_v7();
-    assert!(claims.insert(Parcel {
+    assert!(claims.insert(Envelope {
         id,
         ..parcel(&[json!({})])
     }));
@@ -87,7 +87,7 @@ fn only_so_many_copies_are_kept_aside() {
     let claims = Claims::new(1, None);
     let first = insert(&claims);
     let second = Uuid::now_v7();
-    assert!(!claims.insert(Parcel {
+    assert!(!claims.insert(Envelope {
         id: second,
         ..parcel(&[])
     }));
@@ -100,7 +100,7 @@ fn only_so_many_copies_are_kept_aside() {
 fn beside_another_process_only_events_that_tell_whose_they_are_go_by_the_server() {
     let claims = Claims::new(10_000, None);
     let id = Uuid::now_v7();
-    claims.insert(Parcel {
+    claims.insert(Envelope {
         id,
         ..parcel(&[json!({"$user_id": "42"}), json!({})])
     });

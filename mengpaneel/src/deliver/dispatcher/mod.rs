@@ -12,49 +12,49 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::call::Call;
-use crate::deliver::flush_timeout::{Fate, NotSent};
-use crate::deliver::http::Delivery;
+use crate::deliver::flush_timeout::{Fate, FlushTimeoutError};
+use crate::deliver::http::HttpClient;
 use crate::deliver::sender::{BeforeSend, Sender, UndeliveredError};
-use crate::deliver::shutdown::{Closing, GRACE, InHand};
+use crate::deliver::shutdown::{InFlightGuard, SHUTDOWN_GRACE, Shutdown};
 use crate::deliver::worker::Worker;
-use crate::error::{Failure, Failures, Reason};
-use crate::outbox::{Appended, Declined, Outbox, OutboxError};
-use crate::record::envelope::{Parcel, View};
+use crate::error::{ErrorReporter, Failure, Reason};
+use crate::outbox::{AppendError, Outbox, OutboxError, TryAppend};
+use crate::record::envelope::{Envelope, EnvelopeRef};
 
-use crate::deliver::dispatcher::guards::{Answer, Unfinished};
+use crate::deliver::dispatcher::guards::{ResultGuard, UnfinishedGuard};
 
 mod guards;
 
 /// Time that the worker itself may need after its deadline and [`GRACE`].
-const END: Duration = Duration::from_secs(1);
+const WORKER_GRACE: Duration = Duration::from_secs(1);
 
 /// Interval at which a flush looks whether others drained what waited: their progress wakes nobody
 /// here.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why nothing waits.
 const NO_OUTBOX: &str = "none is configured";
 
 /// As many parcels may be on their way past the outbox at once.
-const MAX_IN_HAND: usize = 10_000;
+const MAX_IN_FLIGHT: usize = 10_000;
 
 /// Where parcels are handed in: for the outbox, or for delivery right now.
-pub(crate) struct Post {
+pub(crate) struct Dispatcher {
     outbox: Option<Arc<dyn Outbox>>,
     /// True if this process delivers what waits in the outbox.
-    drains: bool,
+    is_consumer: bool,
     sender: Arc<Sender>,
     runtime: Handle,
-    closing: Arc<Closing>,
+    shutdown: Arc<Shutdown>,
     shutdown_timeout: Duration,
 }
 
 /// What a [`Post`] needs to know.
-pub(crate) struct PostConfig {
+pub(crate) struct DispatcherConfig {
     pub(crate) token: String,
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: HttpClient,
     pub(crate) outbox: Option<Arc<dyn Outbox>>,
-    pub(crate) failures: Failures,
+    pub(crate) failures: ErrorReporter,
     pub(crate) before_send: Option<BeforeSend>,
     pub(crate) retry_for: Duration,
     pub(crate) shutdown_timeout: Duration,
@@ -68,29 +68,29 @@ pub(crate) struct PostConfig {
 #[non_exhaustive]
 pub struct Health {
     /// How many records wait for the server to send them.
-    pub waiting: usize,
+    pub pending: usize,
     /// How many records this process took out of the outbox and brought to their end: delivered,
     /// or refused and told of.
-    pub done: usize,
+    pub delivered: usize,
     /// How long the oldest of those that were tried last has waited; `None` where nothing is late.
-    pub oldest: Option<Duration>,
+    pub oldest_age: Option<Duration>,
     /// What is wrong: Mixpanel is away or refuses the credentials, or the outbox cannot be
     /// reached.
-    pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
 impl Health {
     /// Whether what is recorded gets through. Where it does not it waits, and the app works all the
     /// same: a probe that takes instances out of service should not hang on this alone.
-    pub fn is_well(&self) -> bool {
-        self.trouble.is_none()
+    pub fn is_healthy(&self) -> bool {
+        self.error.is_none()
     }
 }
 
-impl Post {
+impl Dispatcher {
     /// Starts the thread. Fails where the system gives none.
-    pub(crate) fn start(config: PostConfig) -> std::io::Result<Self> {
-        let PostConfig {
+    pub(crate) fn start(config: DispatcherConfig) -> std::io::Result<Self> {
+        let DispatcherConfig {
             token,
             delivery,
             outbox,
@@ -109,12 +109,12 @@ impl Post {
             retry_for,
             before_send,
         ));
-        let closing = Arc::<Closing>::default();
+        let closing = Arc::<Shutdown>::default();
         let drains = config.concurrency > 0;
         let worker = Worker {
             outbox: outbox.clone().filter(|_| drains),
             sender: Arc::clone(&sender),
-            closing: Arc::clone(&closing),
+            shutdown: Arc::clone(&closing),
             concurrency: config.concurrency,
             max_deliveries: config.max_deliveries,
         };
@@ -123,49 +123,49 @@ impl Post {
             .spawn(move || runtime.block_on(worker.run()))?;
         Ok(Self {
             outbox,
-            drains,
+            is_consumer: drains,
             sender,
             runtime: handle,
-            closing,
+            shutdown: closing,
             shutdown_timeout,
         })
     }
 
     /// Puts a parcel in the outbox, or says why not. Where the caller stops waiting, the post goes
     /// on by itself.
-    pub(crate) async fn enqueue(self: &Arc<Self>, parcel: Parcel) -> Result<(), Declined> {
-        match self.append_now(View::from(&parcel)) {
-            Appended::Kept => Ok(()),
-            Appended::Declined(reason) => Err(Declined {
-                parcel: Box::new(parcel),
+    pub(crate) async fn enqueue(self: &Arc<Self>, parcel: Envelope) -> Result<(), AppendError> {
+        match self.append_now(EnvelopeRef::from(&parcel)) {
+            TryAppend::Stored => Ok(()),
+            TryAppend::Declined(reason) => Err(AppendError {
+                envelope: Box::new(parcel),
                 reason,
             }),
-            Appended::Later => Appending::new(self, parcel).await,
+            TryAppend::Later => PendingAppend::new(self, parcel).await,
         }
     }
 
     /// Delivers a parcel now, in one attempt. Goes on where the caller stops waiting.
-    pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), UndeliveredError> {
-        self.try_now(parcel, None).await
+    pub(crate) async fn deliver(&self, parcel: Envelope) -> Result<(), UndeliveredError> {
+        self.deliver_now(parcel, None).await
     }
 
     /// Delivers a parcel now; where that cannot be, it waits in the outbox.
-    async fn deliver_or_keep(&self, parcel: Parcel) -> Result<(), UndeliveredError> {
-        self.try_now(parcel, self.outbox.clone()).await
+    async fn deliver_or_enqueue(&self, parcel: Envelope) -> Result<(), UndeliveredError> {
+        self.deliver_now(parcel, self.outbox.clone()).await
     }
 
     /// Delivers a parcel now; where that cannot be, it waits in the outbox, or is told.
-    pub(crate) async fn deliver_or_tell(&self, parcel: Parcel) {
-        if let Err(undelivered) = self.deliver_or_keep(parcel).await {
+    pub(crate) async fn deliver_or_report(&self, parcel: Envelope) {
+        if let Err(undelivered) = self.deliver_or_enqueue(parcel).await {
             for failure in &undelivered.0 {
-                self.tell(failure);
+                self.report(failure);
             }
         }
     }
 
-    async fn try_now(
+    async fn deliver_now(
         &self,
-        parcel: Parcel,
+        parcel: Envelope,
         otherwise: Option<Arc<dyn Outbox>>,
     ) -> Result<(), UndeliveredError> {
         let calls = parcel.calls.iter().cloned().collect();
@@ -175,18 +175,18 @@ impl Post {
             let (mut failed, untouched) = sender.attempt(&parcel).await;
             if let (Some(messages), Some(outbox)) = (untouched, otherwise) {
                 let id = parcel.id;
-                sender.keep_tried(id, messages);
+                sender.cache_messages(id, messages);
                 match outbox.append(parcel).await {
                     Ok(()) => failed.clear(),
-                    Err(_) => sender.forget_tried(id),
+                    Err(_) => sender.forget_messages(id),
                 }
             }
             // Nobody waits for the answer where the request or job was cancelled.
             for failure in answer.send(failed).err().iter().flatten() {
-                sender.tell(failure);
+                sender.report(failure);
             }
         });
-        let mut answer = Answer {
+        let mut answer = ResultGuard {
             failed: answered,
             sender: Arc::clone(&self.sender),
         };
@@ -194,7 +194,7 @@ impl Post {
             Ok(()) => (&mut answer.failed)
                 .await
                 .unwrap_or_else(|_| vec![closed(calls)]),
-            Err(reason) => vec![Failure::of_calls(reason, calls)],
+            Err(reason) => vec![Failure::for_calls(reason, calls)],
         };
         if failed.is_empty() {
             Ok(())
@@ -204,62 +204,62 @@ impl Post {
     }
 
     /// Takes a parcel from where nobody can wait: the drop of a request.
-    pub(crate) fn hand_over(self: &Arc<Self>, parcel: Parcel) {
-        match self.append_now(View::from(&parcel)) {
-            Appended::Kept => {}
-            Appended::Declined(_) => self.send_on(parcel),
-            Appended::Later => self.append_later(parcel),
+    pub(crate) fn enqueue_detached(self: &Arc<Self>, parcel: Envelope) {
+        match self.append_now(EnvelopeRef::from(&parcel)) {
+            TryAppend::Stored => {}
+            TryAppend::Declined(_) => self.deliver_detached(parcel),
+            TryAppend::Later => self.append_detached(parcel),
         }
     }
 
     /// The same of one that is made up only where it has to wait: a call after the flush.
-    pub(crate) fn hand_over_seen(self: &Arc<Self>, parcel: View<'_>) {
+    pub(crate) fn enqueue_ref_detached(self: &Arc<Self>, parcel: EnvelopeRef<'_>) {
         match self.append_now(parcel) {
-            Appended::Kept => {}
-            Appended::Declined(_) => self.send_on(parcel.to_parcel()),
-            Appended::Later => self.append_later(parcel.to_parcel()),
+            TryAppend::Stored => {}
+            TryAppend::Declined(_) => self.deliver_detached(parcel.to_envelope()),
+            TryAppend::Later => self.append_detached(parcel.to_envelope()),
         }
     }
 
-    fn append_now(&self, parcel: View<'_>) -> Appended {
+    fn append_now(&self, parcel: EnvelopeRef<'_>) -> TryAppend {
         match &self.outbox {
-            _ if self.is_closed() => Appended::Declined("the Mengpaneel was shut down".into()),
-            None => Appended::Declined(NO_OUTBOX.into()),
-            Some(outbox) => outbox.append_now(parcel),
+            _ if self.is_closed() => TryAppend::Declined("the Mengpaneel was shut down".into()),
+            None => TryAppend::Declined(NO_OUTBOX.into()),
+            Some(outbox) => outbox.try_append(parcel),
         }
     }
 
     /// Puts a parcel in the outbox, where nobody waits for that.
-    fn append_later(self: &Arc<Self>, parcel: Parcel) {
+    fn append_detached(self: &Arc<Self>, parcel: Envelope) {
         // Where it is not taken at once, the post goes on by itself.
-        if let Some(Err(declined)) = Appending::new(self, parcel).now_or_never() {
-            self.send_on(*declined.parcel);
+        if let Some(Err(declined)) = PendingAppend::new(self, parcel).now_or_never() {
+            self.deliver_detached(*declined.envelope);
         }
     }
 
     /// Delivers a parcel that nobody waits for; what does not arrive is told.
-    fn send_on(&self, parcel: Parcel) {
+    fn deliver_detached(&self, parcel: Envelope) {
         let calls: Vec<_> = parcel.calls.iter().cloned().collect();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let mut unfinished = Unfinished {
+            let mut unfinished = UnfinishedGuard {
                 sender: &sender,
                 calls: parcel.calls.iter().cloned().collect(),
             };
-            sender.send_or_tell(&parcel).await;
+            sender.send_or_report(&parcel).await;
             unfinished.calls.clear();
         });
         if let Err(reason) = spawned {
-            self.tell(&Failure::of_calls(reason, calls));
+            self.report(&Failure::for_calls(reason, calls));
         }
     }
 
     /// Does something on the post's own thread, whether or not somebody waits for it.
-    pub(crate) fn go_on(
+    pub(crate) fn spawn_tracked(
         &self,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> oneshot::Receiver<()> {
-        let in_hand = self.closing.take_in_hand(usize::MAX);
+        let in_hand = self.shutdown.track(usize::MAX);
         let (done, is_done) = oneshot::channel::<()>();
         self.runtime.spawn(async move {
             work.await;
@@ -283,75 +283,80 @@ impl Post {
 
     /// Whether Mixpanel is away, so that it is of use to let calls wait for it.
     pub(crate) fn is_away(&self) -> bool {
-        self.outbox.is_some() && self.sender.circuit.trouble().is_some()
+        self.outbox.is_some() && self.sender.circuit_breaker.last_error().is_some()
     }
 
     /// How it goes.
     pub(crate) async fn health(&self) -> Health {
         let (waiting, unreachable) = match &self.outbox {
-            Some(outbox) => match outbox.waiting().await {
+            Some(outbox) => match outbox.pending().await {
                 Ok(waiting) => (waiting, None),
                 Err(error) => (0, Some(error.to_string())),
             },
             None => (0, None),
         };
         Health {
-            waiting: waiting + self.closing.in_hand(),
-            done: self.closing.delivered(),
-            oldest: self.sender.oldest_age(),
-            trouble: unreachable.or_else(|| self.sender.circuit.trouble()),
+            pending: waiting + self.shutdown.in_flight(),
+            delivered: self.shutdown.delivered(),
+            oldest_age: self.sender.oldest_age(),
+            error: unreachable.or_else(|| self.sender.circuit_breaker.last_error()),
         }
     }
 
     /// Tells the application of what was lost.
-    pub(crate) fn tell(&self, failure: &Failure) {
-        self.sender.tell(failure);
+    pub(crate) fn report(&self, failure: &Failure) {
+        self.sender.report(failure);
     }
 
     /// Waits until nothing waits any more that this process is to deliver, `deadline` at most.
-    pub(crate) async fn flush(&self, deadline: Duration) -> Result<(), NotSent> {
+    pub(crate) async fn flush(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
         let flushed = async {
             loop {
-                let mut progress = pin!(self.closing.progress());
+                let mut progress = pin!(self.shutdown.progress());
                 progress.as_mut().enable();
-                if self.closing.in_hand() == 0 && self.pending().await == Ok(0) {
+                if self.shutdown.in_flight() == 0 && self.pending().await == Ok(0) {
                     return;
                 }
-                drop(timeout(LOOK, progress).await);
+                drop(timeout(POLL_INTERVAL, progress).await);
             }
         };
         match timeout(deadline, flushed).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.not_sent(self.pending().await, Fate::Waiting)),
+            Err(_) => Err(self.timeout_error(self.pending().await, Fate::Waiting)),
         }
     }
 
     /// Takes nothing more, and sends what waits, until `deadline` is over.
-    pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), NotSent> {
-        self.closing.ask(deadline);
+    pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+        self.shutdown.request(deadline);
         // The worker keeps the deadline itself; this guards against one that is stuck.
-        let ended = timeout(deadline.saturating_add(GRACE + END), self.closing.ended())
-            .await
-            .is_ok();
+        let ended = timeout(
+            deadline.saturating_add(SHUTDOWN_GRACE + WORKER_GRACE),
+            self.shutdown.finished(),
+        )
+        .await
+        .is_ok();
         let is_kept = self.outbox.as_ref().is_some_and(Outbox::is_durable);
         match self.pending().await {
-            Ok(0) if ended && self.closing.in_hand() == 0 => Ok(()),
-            pending => Err(self.not_sent(pending, if is_kept { Fate::Kept } else { Fate::Lost })),
+            Ok(0) if ended && self.shutdown.in_flight() == 0 => Ok(()),
+            pending => {
+                Err(self.timeout_error(pending, if is_kept { Fate::Kept } else { Fate::Lost }))
+            }
         }
     }
 
-    fn not_sent(&self, pending: Result<usize, OutboxError>, fate: Fate) -> NotSent {
+    fn timeout_error(&self, pending: Result<usize, OutboxError>, fate: Fate) -> FlushTimeoutError {
         let outbox = self
             .outbox
             .as_ref()
             .map_or_else(String::new, Outbox::description);
-        let trouble = self.sender.circuit.trouble();
+        let trouble = self.sender.circuit_breaker.last_error();
         let (pending, fate, last_error) = match pending {
-            Ok(0) => (self.closing.in_hand(), Fate::UnderWay, trouble),
-            Ok(pending) => (pending + self.closing.in_hand(), fate, trouble),
+            Ok(0) => (self.shutdown.in_flight(), Fate::UnderWay, trouble),
+            Ok(pending) => (pending + self.shutdown.in_flight(), fate, trouble),
             Err(error) => (0, Fate::Unknown, Some(error.to_string())),
         };
-        NotSent {
+        FlushTimeoutError {
             pending,
             outbox,
             fate,
@@ -362,17 +367,17 @@ impl Post {
     /// Number of records in the outbox that this process is to deliver.
     async fn pending(&self) -> Result<usize, OutboxError> {
         match &self.outbox {
-            Some(outbox) if self.drains => outbox.waiting().await,
+            Some(outbox) if self.is_consumer => outbox.pending().await,
             _ => Ok(0),
         }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closing.is_asked()
+        self.shutdown.is_requested()
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Reason> {
-        let in_hand = self.take_in_hand()?;
+        let in_hand = self.track()?;
         self.runtime.spawn(async move {
             work.await;
             drop(in_hand);
@@ -380,45 +385,47 @@ impl Post {
         Ok(())
     }
 
-    fn take_in_hand(&self) -> Result<InHand, Reason> {
+    fn track(&self) -> Result<InFlightGuard, Reason> {
         if self.is_closed() {
-            return Err(Reason::GivenUp("the Mengpaneel was shut down".into()));
+            return Err(Reason::Abandoned("the Mengpaneel was shut down".into()));
         }
-        let in_hand = self.closing.take_in_hand(MAX_IN_HAND);
+        let in_hand = self.shutdown.track(MAX_IN_FLIGHT);
         in_hand.ok_or_else(|| {
-            Reason::GivenUp(format!("{MAX_IN_HAND} deliveries are on their way already"))
+            Reason::Abandoned(format!(
+                "{MAX_IN_FLIGHT} deliveries are on their way already"
+            ))
         })
     }
 }
 
 /// A parcel on its way into the outbox. Dropped half-way, it goes on without its caller: whether it
 /// was taken is not known before the outbox has answered.
-struct Appending {
-    post: Arc<Post>,
-    append: Option<BoxFuture<'static, Result<(), Declined>>>,
+struct PendingAppend {
+    dispatcher: Arc<Dispatcher>,
+    append: Option<BoxFuture<'static, Result<(), AppendError>>>,
 }
 
-impl Appending {
-    fn new(post: &Arc<Post>, parcel: Parcel) -> Self {
+impl PendingAppend {
+    fn new(post: &Arc<Dispatcher>, parcel: Envelope) -> Self {
         let outbox = post.outbox.clone();
         let append = async move {
             match outbox {
                 Some(outbox) => outbox.append(parcel).await,
-                None => Err(Declined {
-                    parcel: Box::new(parcel),
+                None => Err(AppendError {
+                    envelope: Box::new(parcel),
                     reason: NO_OUTBOX.into(),
                 }),
             }
         };
         Self {
-            post: Arc::clone(post),
+            dispatcher: Arc::clone(post),
             append: Some(append.boxed()),
         }
     }
 }
 
-impl Future for Appending {
-    type Output = Result<(), Declined>;
+impl Future for PendingAppend {
+    type Output = Result<(), AppendError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(append) = &mut self.append else {
@@ -430,32 +437,32 @@ impl Future for Appending {
     }
 }
 
-impl Drop for Appending {
+impl Drop for PendingAppend {
     fn drop(&mut self) {
         let Some(append) = self.append.take() else {
             return;
         };
-        let post = Arc::clone(&self.post);
-        let Some(in_hand) = post.closing.take_in_hand(usize::MAX) else {
+        let post = Arc::clone(&self.dispatcher);
+        let Some(in_hand) = post.shutdown.track(usize::MAX) else {
             return;
         };
         let runtime = post.runtime.clone();
         runtime.spawn(async move {
             if let Err(declined) = append.await {
-                post.send_on(*declined.parcel);
+                post.deliver_detached(*declined.envelope);
             }
             drop(in_hand);
         });
     }
 }
 
-impl Drop for Post {
+impl Drop for Dispatcher {
     fn drop(&mut self) {
-        self.closing.ask(self.shutdown_timeout);
+        self.shutdown.request(self.shutdown_timeout);
     }
 }
 
-impl std::fmt::Debug for Post {
+impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Post")
             .field("has_outbox", &self.outbox.is_some())
@@ -464,8 +471,8 @@ impl std::fmt::Debug for Post {
 }
 
 fn closed(calls: Vec<Call>) -> Failure {
-    Failure::of_calls(
-        Reason::GivenUp("the Mengpaneel was shut down".into()),
+    Failure::for_calls(
+        Reason::Abandoned("the Mengpaneel was shut down".into()),
         calls,
     )
 }

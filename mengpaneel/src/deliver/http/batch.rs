@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::deliver::partitions::{Lanes, max_items};
+use crate::deliver::partitions::{Partitions, max_items};
 use crate::translate::message::{Endpoint, Message};
-use crate::translate::outgoing::{Written, owner};
+use crate::translate::outgoing::{EncodedEvent, partition_key};
 
 /// A message on its way: where its record stands in the text, and where it stood among those given.
 #[derive(Clone, Debug)]
@@ -24,15 +24,15 @@ impl Item {
 
 /// What is on its way to one endpoint, by lanes whose requests can be under way at once.
 #[derive(Debug)]
-pub(crate) struct Load<'l> {
-    lanes: &'l mut Lanes,
+pub(crate) struct RequestBatch<'l> {
+    lanes: &'l mut Partitions,
     /// What stands in each.
     items: Vec<Vec<Item>>,
 }
 
-impl<'l> Load<'l> {
+impl<'l> RequestBatch<'l> {
     /// Nothing yet, of about so many.
-    pub(crate) fn new(lanes: &'l mut Lanes, count: usize) -> Self {
+    pub(crate) fn new(lanes: &'l mut Partitions, count: usize) -> Self {
         let lane_count = lanes.texts().len();
         let room = if lane_count > 1 {
             count / lane_count * 5 / 4
@@ -44,9 +44,9 @@ impl<'l> Load<'l> {
     }
 
     /// Adds an event that stands in its lane.
-    pub(crate) fn written(&mut self, index: usize, event: &Written) {
+    pub(crate) fn written(&mut self, index: usize, event: &EncodedEvent) {
         self.put(
-            event.owner,
+            event.partition_key,
             Item {
                 index,
                 json: event.json.clone(),
@@ -67,13 +67,13 @@ impl<'l> Load<'l> {
             Item {
                 index,
                 json,
-                is_repeatable: message.is_repeatable(),
+                is_repeatable: message.is_idempotent(),
             },
         );
     }
 
     fn put(&mut self, owner: u64, item: Item) {
-        if let Some(items) = self.items.get_mut(self.lanes.number_of(owner)) {
+        if let Some(items) = self.items.get_mut(self.lanes.partition_of(owner)) {
             items.push(item);
         }
     }
@@ -93,7 +93,7 @@ fn owner_of(message: &Message) -> u64 {
         Endpoint::People => message.body.get("$distinct_id"),
         Endpoint::Groups => message.body.get("$group_id"),
     };
-    owner(id.and_then(|id| id.as_str()).map(str::as_bytes))
+    partition_key(id.and_then(|id| id.as_str()).map(str::as_bytes))
 }
 
 /// Of one request's body, before compression.

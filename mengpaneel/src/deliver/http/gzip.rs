@@ -5,15 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use flate2::{Compress, CompressError, Compression, FlushCompress, Status};
 
 /// From so many bytes on, what it took to compress a body is kept for the next: there is much.
-const MUCH: usize = 100_000;
+const KEEP_ABOVE: usize = 100_000;
 
 /// Compresses bodies, one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Gzip(Mutex<Option<Compress>>);
+pub(crate) struct Compressor(Mutex<Option<Compress>>);
 
-impl Gzip {
+impl Compressor {
     /// The body of these pieces, compressed.
-    pub(crate) fn of(&self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
+    pub(crate) fn compress(&self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
         // The fastest level, and the window that every reader of gzip has.
         let new = || Compress::new_gzip(Compression::fast(), 15);
         let mut kit = self.kept().take().unwrap_or_else(new);
@@ -24,7 +24,7 @@ impl Gzip {
             add(&mut kit, piece.as_ref(), FlushCompress::None, &mut body)?;
         }
         add(&mut kit, &[], FlushCompress::Finish, &mut body)?;
-        if plain >= MUCH {
+        if plain >= KEEP_ABOVE {
             *self.kept() = Some(kit);
         }
         Ok(body)
@@ -71,19 +71,19 @@ mod tests {
 
     #[test]
     fn each_body_is_compressed_by_itself() {
-        let gzip = Gzip::default();
+        let gzip = Compressor::default();
         // What cannot be compressed needs more room than is given at first.
-        let noise = (0..MUCH as u64)
+        let noise = (0..KEEP_ABOVE as u64)
             .flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes());
         let bodies = [
             noise.collect(),
-            b"[]".repeat(MUCH),
+            b"[]".repeat(KEEP_ABOVE),
             Vec::new(),
             b"[{}]".to_vec(),
         ];
         for body in [&bodies[..], &bodies[..]].concat() {
             let (first, rest) = body.split_at(body.len().min(1));
-            let compressed = gzip.of(&[first, rest, b"]"]).unwrap();
+            let compressed = gzip.compress(&[first, rest, b"]"]).unwrap();
             assert!(plain(&compressed) == [&body[..], b"]"].concat());
         }
         assert!(gzip.kept().is_none(), "the last was small");

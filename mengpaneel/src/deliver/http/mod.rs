@@ -20,14 +20,14 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::deliver::http::batch::{Item, Load, batches, halves, json};
-use crate::deliver::http::gzip::Gzip;
+use crate::deliver::http::batch::{Item, RequestBatch, batches, halves, json};
+use crate::deliver::http::gzip::Compressor;
 use crate::deliver::http::host::{ApiHost, ApiHostError};
-use crate::deliver::http::response::Verdict;
-pub(crate) use crate::deliver::http::send_error::NotTaken;
-use crate::deliver::partitions::Lanes;
+use crate::deliver::http::response::BatchOutcome;
+pub(crate) use crate::deliver::http::send_error::SendError;
+use crate::deliver::partitions::Partitions;
 use crate::translate::message::{Endpoint, Message};
-use crate::translate::outgoing::Said;
+use crate::translate::outgoing::Outgoing;
 
 /// Who imports events.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl fmt::Debug for Credentials {
 
 /// What a [`Delivery`] needs to know.
 #[derive(Clone, Debug)]
-pub(crate) struct DeliveryConfig {
+pub(crate) struct HttpConfig {
     /// The project's token.
     pub token: String,
     /// Where Mixpanel is.
@@ -156,14 +156,14 @@ fn shown(url: &Url) -> String {
 }
 
 /// Most bytes that are read of an answer. Mixpanel's longest names 2,000 refused records.
-const MAX_ANSWER_BYTES: usize = 1_000_000;
+const MAX_RESPONSE_BYTES: usize = 1_000_000;
 
 /// The body of an answer; empty where it is longer than any of Mixpanel's, so that the status
 /// decides. What is left of it is not read: the connection is closed.
 async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
             return Ok(Vec::new());
         }
         body.extend_from_slice(&chunk);
@@ -173,20 +173,20 @@ async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::E
 
 /// Delivers messages to Mixpanel. It knows no retries: that is up to who has the time.
 #[derive(Clone, Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct HttpClient {
     client: reqwest::Client,
     base: Url,
     token: String,
     credentials: Credentials,
-    gzip: Arc<Gzip>,
+    gzip: Arc<Compressor>,
 }
 
-impl Delivery {
+impl HttpClient {
     /// Sets up the HTTP client; nothing is sent yet.
     ///
     /// # Errors
     /// Where the API host is no base URL, or the client cannot be set up.
-    pub(crate) fn new(config: DeliveryConfig) -> Result<Self, DeliveryError> {
+    pub(crate) fn new(config: HttpConfig) -> Result<Self, DeliveryError> {
         let base = config.api_host.url()?;
         let client = client(&base, config.timeout)?;
         let gzip = Arc::default();
@@ -203,15 +203,15 @@ impl Delivery {
     /// by their places, in order.
     pub(crate) async fn deliver<'s>(
         &self,
-        said: impl ExactSizeIterator<Item = &'s Said>,
-        lanes: &mut Lanes,
-    ) -> Vec<(usize, NotTaken)> {
+        said: impl ExactSizeIterator<Item = &'s Outgoing>,
+        lanes: &mut Partitions,
+    ) -> Vec<(usize, SendError)> {
         let (mut events, mut people, mut groups) =
-            (Load::new(lanes, said.len()), Vec::new(), Vec::new());
+            (RequestBatch::new(lanes, said.len()), Vec::new(), Vec::new());
         for (index, one) in said.enumerate() {
             match one {
-                Said::Written(event) => events.written(index, event),
-                Said::Message(message) => match message.endpoint {
+                Outgoing::Encoded(event) => events.written(index, event),
+                Outgoing::Message(message) => match message.endpoint {
                     Endpoint::Events => events.message(index, message),
                     Endpoint::People => people.push((index, &**message)),
                     Endpoint::Groups => groups.push((index, &**message)),
@@ -233,17 +233,17 @@ impl Delivery {
         &self,
         endpoint: Endpoint,
         messages: Vec<(usize, &Message)>,
-    ) -> Vec<(usize, NotTaken)> {
-        let mut lanes = Lanes::default();
-        lanes.open(messages.len(), endpoint);
-        let mut load = Load::new(&mut lanes, messages.len());
+    ) -> Vec<(usize, SendError)> {
+        let mut lanes = Partitions::default();
+        lanes.reset(messages.len(), endpoint);
+        let mut load = RequestBatch::new(&mut lanes, messages.len());
         for (index, message) in messages {
             load.message(index, message);
         }
         self.send(endpoint, load).await
     }
 
-    async fn send(&self, endpoint: Endpoint, load: Load<'_>) -> Vec<(usize, NotTaken)> {
+    async fn send(&self, endpoint: Endpoint, load: RequestBatch<'_>) -> Vec<(usize, SendError)> {
         let lanes = load
             .lanes()
             .map(|(items, text)| self.send_in_order(endpoint, items, text));
@@ -255,13 +255,13 @@ impl Delivery {
         endpoint: Endpoint,
         items: &[Item],
         text: &[u8],
-    ) -> Vec<(usize, NotTaken)> {
+    ) -> Vec<(usize, SendError)> {
         let mut not_taken = Vec::new();
         let mut waiting: VecDeque<Range<usize>> = batches(items, endpoint).into();
         while let Some(places) = waiting.pop_front() {
             let batch = items.get(places.clone()).unwrap_or_default();
             let verdict = self.post(endpoint, batch, text).await;
-            if verdict == Verdict::TooLarge && batch.len() > 1 {
+            if verdict == BatchOutcome::TooLarge && batch.len() > 1 {
                 for half in halves(places).into_iter().rev() {
                     waiting.push_front(half);
                 }
@@ -271,7 +271,7 @@ impl Delivery {
             not_taken.extend(
                 by_position.filter_map(|(at, item)| Some((item.index, verdict.of_item(at, item)?))),
             );
-            if let Some(reason) = verdict.for_those_not_sent() {
+            if let Some(reason) = verdict.for_unsent() {
                 let unsent = items.get(places.end..).unwrap_or_default();
                 not_taken.extend(unsent.iter().map(|item| (item.index, reason.clone())));
                 break;
@@ -280,33 +280,35 @@ impl Delivery {
         not_taken
     }
 
-    async fn post(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> Verdict {
+    async fn post(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> BatchOutcome {
         let url = self.url(endpoint);
         let place = shown(&url);
         let request = match self.request(endpoint, url, batch, text) {
             Ok(request) => request,
-            Err(reason) => return Verdict::Refused(reason),
+            Err(reason) => return BatchOutcome::Refused(reason),
         };
         #[cfg(feature = "metrics")]
         let begun = std::time::Instant::now();
-        let verdict = self.answer(endpoint, request, &place, batch, text).await;
+        let verdict = self
+            .handle_response(endpoint, request, &place, batch, text)
+            .await;
         #[cfg(feature = "metrics")]
         crate::metrics::requested(path(endpoint), begun.elapsed());
         verdict
     }
 
     /// Sends a request, and tells what became of it, with the URL that answered.
-    async fn answer(
+    async fn handle_response(
         &self,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
         place: &str,
         batch: &[Item],
         text: &[u8],
-    ) -> Verdict {
+    ) -> BatchOutcome {
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Verdict::of_error(error).at(place),
+            Err(error) => return BatchOutcome::of_error(error).at(place),
         };
         // After a redirect it is another than was asked.
         let place = shown(response.url());
@@ -317,10 +319,12 @@ impl Delivery {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| response::retry_after(value, SystemTime::now()));
         let verdict = match body_of(&mut response).await {
-            Ok(body) => Verdict::of_response(endpoint, status, retry_after, &body, (batch, text)),
+            Ok(body) => {
+                BatchOutcome::of_response(endpoint, status, retry_after, &body, (batch, text))
+            }
             // The head of an answer has come, which says most of it.
-            Err(error) if status == 200 => Verdict::of_error(error),
-            Err(_) => Verdict::of_response(endpoint, status, retry_after, b"", (batch, text)),
+            Err(error) if status == 200 => BatchOutcome::of_error(error),
+            Err(_) => BatchOutcome::of_response(endpoint, status, retry_after, b"", (batch, text)),
         };
         verdict.at(&place)
     }
@@ -358,7 +362,7 @@ impl Delivery {
         };
         let body = self
             .gzip
-            .of(&json(batch, text))
+            .compress(&json(batch, text))
             .map_err(|error| format!("the events could not be compressed: {error}"))?;
         let request = self.client.post(url);
         Ok(request

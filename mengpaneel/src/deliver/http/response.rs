@@ -9,15 +9,15 @@ use actix_web::http::header::HttpDate;
 use serde_json::Value;
 
 use crate::deliver::http::batch::Item;
-use crate::deliver::http::send_error::NotTaken;
+use crate::deliver::http::send_error::SendError;
 use crate::error::log_text::one_line;
 use crate::translate::message::Endpoint;
 
 /// What one request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum BatchOutcome {
     /// All taken.
-    Taken,
+    Accepted,
     /// Taken, but for these positions.
     TakenBut(BTreeMap<usize, String>),
     /// None taken, none ever will be.
@@ -47,7 +47,7 @@ pub(crate) enum Verdict {
     Unauthorized(String),
 }
 
-impl Verdict {
+impl BatchOutcome {
     /// Of an answer that has come.
     pub(crate) fn of_response(
         endpoint: Endpoint,
@@ -70,7 +70,7 @@ impl Verdict {
             200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => {
                 Self::Refused(reason())
             }
-            200..=299 => Self::Taken,
+            200..=299 => Self::Accepted,
             400 if endpoint == Endpoint::Events => match failed(&said, batch, text) {
                 failed if failed.is_empty() => Self::Refused(reason()),
                 failed => Self::TakenBut(failed),
@@ -127,7 +127,7 @@ impl Verdict {
     pub(crate) fn at(self, url: &str) -> Self {
         let about = |reason: String| format!("{url}: {reason}");
         match self {
-            Self::Taken | Self::TooLarge => self,
+            Self::Accepted | Self::TooLarge => self,
             Self::TakenBut(failed) => Self::TakenBut(
                 failed
                     .into_iter()
@@ -162,49 +162,49 @@ impl Verdict {
     }
 
     /// Why the item at that position of the batch was not taken, if it was not.
-    pub(crate) fn of_item(&self, position: usize, item: &Item) -> Option<NotTaken> {
+    pub(crate) fn of_item(&self, position: usize, item: &Item) -> Option<SendError> {
         Some(match self {
-            Self::Taken => return None,
-            Self::TakenBut(failed) => NotTaken::Refused(failed.get(&position)?.clone()),
-            Self::Refused(reason) => NotTaken::Refused(reason.clone()),
-            Self::TooLarge => NotTaken::Refused("larger than Mixpanel takes (413)".to_owned()),
+            Self::Accepted => return None,
+            Self::TakenBut(failed) => SendError::Refused(failed.get(&position)?.clone()),
+            Self::Refused(reason) => SendError::Refused(reason.clone()),
+            Self::TooLarge => SendError::Refused("larger than Mixpanel takes (413)".to_owned()),
             Self::Unknown { reason, .. }
             | Self::NotServed {
                 reason,
                 is_untaken: false,
                 ..
-            } if !item.is_repeatable => NotTaken::InDoubt(reason.clone()),
+            } if !item.is_repeatable => SendError::InDoubt(reason.clone()),
             Self::NotNow { after, reason } | Self::Unknown { after, reason, .. } => {
-                NotTaken::Retry {
+                SendError::Retry {
                     after: *after,
                     reason: reason.clone(),
                 }
             }
-            Self::NotServed { after, reason, .. } => NotTaken::NotServed {
+            Self::NotServed { after, reason, .. } => SendError::NotServed {
                 after: *after,
                 reason: reason.clone(),
             },
-            Self::Unauthorized(reason) => NotTaken::Unauthorized(reason.clone()),
+            Self::Unauthorized(reason) => SendError::Unauthorized(reason.clone()),
         })
     }
 
     /// For what would have been sent next, if it is of no use to send it now.
-    pub(crate) fn for_those_not_sent(&self) -> Option<NotTaken> {
+    pub(crate) fn for_unsent(&self) -> Option<SendError> {
         match self {
             Self::NotNow { after, reason }
             | Self::Unknown {
                 after,
                 reason,
                 is_answered: false,
-            } => Some(NotTaken::Retry {
+            } => Some(SendError::Retry {
                 after: *after,
                 reason: reason.clone(),
             }),
-            Self::NotServed { after, reason, .. } => Some(NotTaken::NotServed {
+            Self::NotServed { after, reason, .. } => Some(SendError::NotServed {
                 after: *after,
                 reason: reason.clone(),
             }),
-            Self::Unauthorized(reason) => Some(NotTaken::Unauthorized(reason.clone())),
+            Self::Unauthorized(reason) => Some(SendError::Unauthorized(reason.clone())),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Backoff {
 }
 
 /// No longer than this, whatever `Retry-After` says: past it, looking again is cheap.
-const LONGEST_ASKED_FOR: Duration = Duration::from_secs(15 * 60);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
 impl Backoff {
     /// The same seed gives the same waits.
@@ -34,8 +34,8 @@ impl Backoff {
     }
 
     /// How long to wait after one more failure, which may have named a time itself (`Retry-After`).
-    pub(crate) fn after(&mut self, asked_for: Option<Duration>) -> Duration {
-        let asked_for = asked_for.unwrap_or_default().min(LONGEST_ASKED_FOR);
+    pub(crate) fn next_delay(&mut self, asked_for: Option<Duration>) -> Duration {
+        let asked_for = asked_for.unwrap_or_default().min(MAX_RETRY_AFTER);
         let wait = self.next.max(asked_for) + self.jitter();
         self.next = self.next.saturating_mul(2).min(self.longest);
         wait
@@ -84,27 +84,29 @@ mod tests {
         let mut backoff = Backoff::new(7);
         for wait in [2, 4, 8, 16, 32, 60, 60] {
             let range = seconds(Duration::from_secs(wait));
-            let wait = backoff.after(None);
+            let wait = backoff.next_delay(None);
             assert!(range.contains(&wait), "{wait:?} {range:?}");
         }
         backoff.reset();
-        assert!(seconds(Duration::from_secs(2)).contains(&backoff.after(None)));
+        assert!(seconds(Duration::from_secs(2)).contains(&backoff.next_delay(None)));
     }
 
     #[test]
     fn a_longer_wait_that_was_asked_for_is_kept_within_reason() {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let mut backoff = Backoff::new(7);
-        assert!(seconds(minutes(5)).contains(&backoff.after(Some(minutes(5)))));
-        assert!(seconds(minutes(15)).contains(&backoff.after(Some(Duration::MAX))));
-        assert!(seconds(Duration::from_secs(8)).contains(&backoff.after(Some(Duration::ZERO))));
+        assert!(seconds(minutes(5)).contains(&backoff.next_delay(Some(minutes(5)))));
+        assert!(seconds(minutes(15)).contains(&backoff.next_delay(Some(Duration::MAX))));
+        assert!(
+            seconds(Duration::from_secs(8)).contains(&backoff.next_delay(Some(Duration::ZERO)))
+        );
     }
 
     #[test]
     fn the_same_seed_gives_the_same_waits_and_another_gives_others() {
         let waits = |seed: u64| -> Vec<Duration> {
             let mut backoff = Backoff::new(seed);
-            (0..5).map(|_| backoff.after(None)).collect()
+            (0..5).map(|_| backoff.next_delay(None)).collect()
         };
         assert_eq!(waits(1), waits(1));
         assert_ne!(waits(1), waits(2));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why Mixpanel did not take a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NotTaken {
+pub(crate) enum SendError {
     /// Mixpanel will never take it, for this reason.
     Refused(String),
     /// Mixpanel does not have it, or it does no harm to send it again.

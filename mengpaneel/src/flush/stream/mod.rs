@@ -7,19 +7,19 @@ use actix_web::web::{Bytes, BytesMut};
 use uuid::Uuid;
 
 use crate::browser::charset;
-use crate::browser::csp::Verdict;
-use crate::browser::inject::{Head, Scanner};
-use crate::browser::snippet::Block;
+use crate::browser::csp::CspResult;
+use crate::browser::inject::{HeadEnd, Scanner};
+use crate::browser::snippet::Snippet;
 use crate::call::Calls;
-use crate::deliver::dispatcher::Post;
+use crate::deliver::dispatcher::Dispatcher;
 use crate::flush::split;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::recorder::Recorder;
 
 /// What becomes of a page's policy once the head's own `meta` tags are known too.
-pub(crate) type Judge = Box<dyn Fn(&[String]) -> Verdict>;
+pub(crate) type CheckPolicy = Box<dyn Fn(&[String]) -> CspResult>;
 /// The block under a nonce.
-pub(crate) type Write = Box<dyn Fn(&Block, Option<&str>) -> Option<[Bytes; 2]>>;
+pub(crate) type RenderSnippet = Box<dyn Fn(&Snippet, Option<&str>) -> Option<[Bytes; 2]>>;
 
 /// Injects into a page that flows by. Holds back no more than a tag that is cut.
 pub(crate) struct Streaming {
@@ -33,16 +33,16 @@ pub(crate) struct Streaming {
     is_declared: bool,
     /// True if the page holds bytes that could make a browser guess another encoding.
     may_shift: bool,
-    judge: Judge,
-    write: Write,
+    judge: CheckPolicy,
+    write: RenderSnippet,
     nonce: Option<String>,
-    block: Arc<Block>,
+    block: Arc<Snippet>,
     /// ID of the page view that both blocks belong to.
     page_view: Uuid,
     recorder: Arc<Recorder>,
-    post: Arc<Post>,
+    post: Arc<Dispatcher>,
     /// Goes by the server where the page turns out to be none.
-    parcel: Option<Parcel>,
+    parcel: Option<Envelope>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,13 +58,13 @@ enum State {
 impl Streaming {
     /// Of `calls`, `parcel` is what the server is to say where the page cannot.
     pub(crate) fn new(
-        (judge, write, is_declared): (Judge, Write, bool),
-        (block, page_view): (Arc<Block>, Uuid),
+        (judge, write, is_declared): (CheckPolicy, RenderSnippet, bool),
+        (block, page_view): (Arc<Snippet>, Uuid),
         recorder: Arc<Recorder>,
-        post: Arc<Post>,
-        parcel: Option<Parcel>,
+        post: Arc<Dispatcher>,
+        parcel: Option<Envelope>,
     ) -> Self {
-        recorder.hold_late();
+        recorder.buffer_late_calls();
         Self {
             scanner: Scanner::default(),
             held: BytesMut::new(),
@@ -84,7 +84,7 @@ impl Streaming {
     }
 
     /// Takes the next piece of the page, and gives what can leave.
-    pub(crate) fn piece(&mut self, piece: Bytes) -> Bytes {
+    pub(crate) fn push(&mut self, piece: Bytes) -> Bytes {
         self.may_shift |= !self.is_declared && charset::may_shift(&piece);
         match self.state {
             State::Declined => return piece,
@@ -96,22 +96,22 @@ impl Streaming {
         }
         self.held.extend_from_slice(&piece);
         match self.scanner.feed(&piece) {
-            Head::Open => self.let_go(self.scanner.settled()),
-            Head::EndsAt(at) => self.put_block(at),
-            Head::Fragment | Head::Amp => self.decline(),
+            HeadEnd::Open => self.release(self.scanner.settled()),
+            HeadEnd::EndsAt(at) => self.insert_snippet(at),
+            HeadEnd::Fragment | HeadEnd::Amp => self.decline(),
         }
     }
 
     /// The page ended. Gives what is still to leave.
-    pub(crate) fn end(&mut self) -> Bytes {
+    pub(crate) fn finish(&mut self) -> Bytes {
         let rest = match self.state {
             State::Open => match self.scanner.finish() {
-                Head::EndsAt(at) => self.put_block(at),
-                Head::Open | Head::Fragment | Head::Amp => self.decline(),
+                HeadEnd::EndsAt(at) => self.insert_snippet(at),
+                HeadEnd::Open | HeadEnd::Fragment | HeadEnd::Amp => self.decline(),
             },
             State::Written | State::Declined => Bytes::new(),
         };
-        let Some((late, context)) = self.recorder.take_late() else {
+        let Some((late, context)) = self.recorder.take_late_calls() else {
             return rest;
         };
         let is_large = split::bytes(&late) > split::MAX_SNIPPET_BYTES;
@@ -135,14 +135,14 @@ impl Streaming {
         })
     }
 
-    fn put_block(&mut self, at: usize) -> Bytes {
+    fn insert_snippet(&mut self, at: usize) -> Bytes {
         if self.may_shift || (!self.is_declared && self.scanner.has_unsafe_charset()) {
             return self.decline();
         }
         let nonce = match (self.judge)(self.scanner.policies()) {
-            Verdict::Allowed => None,
-            Verdict::Nonce(nonce) => Some(nonce),
-            Verdict::Forbidden(_) => return self.decline(),
+            CspResult::Allowed => None,
+            CspResult::Nonce(nonce) => Some(nonce),
+            CspResult::Forbidden(_) => return self.decline(),
         };
         let block = (self.write)(&self.block, nonce.as_deref());
         let (Some(place), Some([begin, end])) = (at.checked_sub(self.sent), block) else {
@@ -159,19 +159,19 @@ impl Streaming {
     fn decline(&mut self) -> Bytes {
         self.state = State::Declined;
         if let Some(parcel) = self.parcel.take() {
-            self.post.hand_over(parcel);
+            self.post.enqueue_detached(parcel);
         }
         self.held.split().freeze()
     }
 
-    fn let_go(&mut self, until: usize) -> Bytes {
+    fn release(&mut self, until: usize) -> Bytes {
         let count = until.saturating_sub(self.sent).min(self.held.len());
         self.sent += count;
         self.held.split_to(count).freeze()
     }
 
     fn send(&self, calls: Calls, context: Vec<crate::call::Call>) {
-        self.post.hand_over(Parcel {
+        self.post.enqueue_detached(Envelope {
             context,
             ..self.recorder.parcel(calls)
         });
@@ -190,9 +190,9 @@ impl std::fmt::Debug for Streaming {
 impl Drop for Streaming {
     fn drop(&mut self) {
         if let Some(parcel) = self.parcel.take() {
-            self.post.hand_over(parcel);
+            self.post.enqueue_detached(parcel);
         }
-        if let Some((late, context)) = self.recorder.take_late() {
+        if let Some((late, context)) = self.recorder.take_late_calls() {
             self.send(late, context);
         }
     }

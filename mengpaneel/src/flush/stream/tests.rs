@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::*;
 use crate::browser::csp::Obstacle;
-use crate::browser::snippet::Common;
+use crate::browser::snippet::SnippetConfig;
 use crate::call::{Call, Method, Mode};
-use crate::deliver::dispatcher::PostConfig;
+use crate::deliver::dispatcher::DispatcherConfig;
 use crate::deliver::http::host::ApiHost;
-use crate::deliver::http::{Credentials, Delivery, DeliveryConfig};
-use crate::error::Failures;
+use crate::deliver::http::{Credentials, HttpClient, HttpConfig};
+use crate::error::ErrorReporter;
 use crate::outbox::{Memory, Outbox};
-use crate::record::recorder::{Condition, Ending, Entry, Extent};
+use crate::record::recorder::{Condition, Entry, Include, RequestOutcome};
 use crate::record::visitor::Visitor;
 use crate::settings::Loader;
 
@@ -23,14 +23,14 @@ const PAGE: &str = "<!doctype html><html><head><title>a</head></title><!-- </hea
 struct Flow {
     streaming: Streaming,
     recorder: Arc<Recorder>,
-    post: Arc<Post>,
+    post: Arc<Dispatcher>,
     waiting: Arc<dyn Outbox>,
 }
 
-fn block() -> Arc<Block> {
+fn block() -> Arc<Snippet> {
     let (config, lib_url) = (json!({}), "/mixpanel.js");
     let loader = Loader::Always;
-    Arc::new(Block::new(&Common {
+    Arc::new(Snippet::new(&SnippetConfig {
         token: "t",
         config: &config,
         lib_url,
@@ -41,22 +41,22 @@ fn block() -> Arc<Block> {
 }
 
 impl Flow {
-    fn new(verdict: Verdict) -> Self {
+    fn new(verdict: CspResult) -> Self {
         let api_host = ApiHost::from("http://127.0.0.1:1");
         let timeout = Duration::from_secs(1);
-        let config = DeliveryConfig {
+        let config = HttpConfig {
             token: "t".into(),
             api_host,
             credentials: Credentials::Token,
             timeout,
         };
         let waiting: Arc<dyn Outbox> = Arc::new(Memory::default());
-        let delivery = Delivery::new(config).unwrap();
-        let post = Post::start(PostConfig {
+        let delivery = HttpClient::new(config).unwrap();
+        let post = Dispatcher::start(DispatcherConfig {
             token: "t".into(),
             delivery,
             outbox: Some(Arc::clone(&waiting)),
-            failures: Failures::default(),
+            failures: ErrorReporter::default(),
             before_send: None,
             retry_for: timeout,
             shutdown_timeout: timeout,
@@ -65,18 +65,18 @@ impl Flow {
         });
         let post = Arc::new(post.unwrap());
         let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()));
-        recorder.settle(
-            Ending {
+        recorder.finalize(
+            RequestOutcome {
                 succeeded: true,
                 routed: true,
                 not_found: false,
             },
-            Extent::Everything,
+            Include::All,
         );
-        let judge: Judge = Box::new(move |_| verdict.clone());
-        let write: Write =
+        let judge: CheckPolicy = Box::new(move |_| verdict.clone());
+        let write: RenderSnippet =
             Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
-        let parcel = Parcel::new(
+        let parcel = Envelope::new(
             Visitor::default(),
             Calls {
                 tracking: vec![event("early")],
@@ -101,9 +101,9 @@ impl Flow {
     fn read(&mut self, page: &str, size: usize) -> String {
         let mut out = Vec::new();
         for piece in page.as_bytes().chunks(size) {
-            out.extend_from_slice(&self.streaming.piece(Bytes::copy_from_slice(piece)));
+            out.extend_from_slice(&self.streaming.push(Bytes::copy_from_slice(piece)));
         }
-        out.extend_from_slice(&self.streaming.end());
+        out.extend_from_slice(&self.streaming.finish());
         String::from_utf8(out).unwrap()
     }
 
@@ -114,13 +114,13 @@ impl Flow {
             mode,
             via_server: false,
             condition: Condition::Always,
-            ticket: None,
+            seq: None,
         });
     }
 
     /// What was handed to the server. A worker that has it in its hands counts too.
     fn handed_over(&self) -> usize {
-        futures_util::future::FutureExt::now_or_never(self.waiting.waiting())
+        futures_util::future::FutureExt::now_or_never(self.waiting.pending())
             .unwrap()
             .unwrap()
     }
@@ -135,7 +135,7 @@ fn the_block_stands_at_the_end_of_the_head_wherever_the_page_is_cut() {
     let (before, after) = PAGE.split_once("</head><body>").unwrap();
     let expected = format!("{before}{BLOCK}</head><body>{after}");
     for size in 1..PAGE.len() {
-        let mut flow = Flow::new(Verdict::Allowed);
+        let mut flow = Flow::new(CspResult::Allowed);
         assert_eq!(flow.read(PAGE, size), expected, "in pieces of {size}");
         assert_eq!(flow.handed_over(), 0);
     }
@@ -143,39 +143,39 @@ fn the_block_stands_at_the_end_of_the_head_wherever_the_page_is_cut() {
 
 #[test]
 fn nothing_but_a_cut_tag_is_held_back() {
-    let mut flow = Flow::new(Verdict::Allowed);
-    let leaves = flow.streaming.piece(Bytes::from_static(
+    let mut flow = Flow::new(CspResult::Allowed);
+    let leaves = flow.streaming.push(Bytes::from_static(
         b"<!doctype html><html><head><meta name=a></he",
     ));
     assert_eq!(leaves, "<!doctype html><html><head><meta name=a>");
-    let leaves = flow.streaming.piece(Bytes::from_static(b"ad><body>"));
+    let leaves = flow.streaming.push(Bytes::from_static(b"ad><body>"));
     assert_eq!(leaves, format!("{BLOCK}</head><body>"));
 }
 
 #[test]
 fn a_page_that_is_none_leaves_as_it_is_and_its_calls_go_by_the_server() {
-    let mut flow = Flow::new(Verdict::Allowed);
+    let mut flow = Flow::new(CspResult::Allowed);
     assert_eq!(flow.read("<p>only a part</p>", 3), "<p>only a part</p>");
     assert_eq!(flow.handed_over(), 1);
 }
 
 #[test]
 fn a_policy_in_the_page_that_forbids_the_block_sends_its_calls_by_the_server() {
-    let mut flow = Flow::new(Verdict::Forbidden(Obstacle::Sandbox));
+    let mut flow = Flow::new(CspResult::Forbidden(Obstacle::Sandbox));
     assert_eq!(flow.read(PAGE, 10), PAGE);
     assert_eq!(flow.handed_over(), 1);
 }
 
 #[test]
 fn what_is_recorded_while_the_page_flows_stands_after_its_last_byte() {
-    let mut flow = Flow::new(Verdict::Nonce("n".into()));
+    let mut flow = Flow::new(CspResult::Nonce("n".into()));
     let page = "<!doctype html><head></head><body><p>b</p>";
     let mut out = flow
         .streaming
-        .piece(Bytes::from_static(page.as_bytes()))
+        .push(Bytes::from_static(page.as_bytes()))
         .to_vec();
     flow.record("late");
-    out.extend_from_slice(&flow.streaming.end());
+    out.extend_from_slice(&flow.streaming.finish());
     let out = String::from_utf8(out).unwrap();
     let last = out.rsplit_once("<p>b</p>").unwrap().1;
     assert!(
@@ -187,26 +187,26 @@ fn what_is_recorded_while_the_page_flows_stands_after_its_last_byte() {
 
 #[test]
 fn where_the_end_is_no_place_for_a_script_the_server_sends_what_came_late() {
-    let mut flow = Flow::new(Verdict::Allowed);
+    let mut flow = Flow::new(CspResult::Allowed);
     let page = "<!doctype html><head></head><body><textarea>not closed";
     let mut out = flow
         .streaming
-        .piece(Bytes::from_static(page.as_bytes()))
+        .push(Bytes::from_static(page.as_bytes()))
         .to_vec();
     flow.record("late");
-    out.extend_from_slice(&flow.streaming.end());
+    out.extend_from_slice(&flow.streaming.finish());
     assert!(!String::from_utf8(out).unwrap().contains("late"));
     assert_eq!(flow.handed_over(), 1);
 }
 
 #[test]
 fn a_page_that_nobody_reads_hands_everything_over() {
-    let flow = Flow::new(Verdict::Allowed);
+    let flow = Flow::new(CspResult::Allowed);
     flow.record("late");
     let (waiting, post) = (Arc::clone(&flow.waiting), Arc::clone(&flow.post));
     drop(flow);
     assert_eq!(
-        futures_util::future::FutureExt::now_or_never(waiting.waiting()),
+        futures_util::future::FutureExt::now_or_never(waiting.pending()),
         Some(Ok(2))
     );
     drop(post);

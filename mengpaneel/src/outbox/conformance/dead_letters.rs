@@ -2,15 +2,16 @@
 
 use crate::outbox::Outbox;
 use crate::outbox::conformance::{
-    acknowledge, done, events, fill, lease, lease_all, message, nothing_is_due, opened, waiting,
+    acknowledge, events, expect_ok, fill, lease, lease_all, message, nothing_is_due, opened,
+    waiting,
 };
 
 pub(crate) async fn what_is_buried_does_not_come_again(outbox: &impl Outbox) {
     fill(outbox, &["a"]).await;
-    done(outbox.bury(lease(outbox, 1).await).await, "buried");
+    expect_ok(outbox.dead_letter(lease(outbox, 1).await).await, "buried");
     assert_eq!(waiting(outbox).await, 0, "what is buried does not wait");
     nothing_is_due(outbox, "all was buried").await;
-    if let Ok(buried) = outbox.buried(10).await
+    if let Ok(buried) = outbox.dead_letters(10).await
         && !buried.is_empty()
     {
         assert_eq!(events(&buried), ["a"], "what is buried can be looked at");
@@ -31,9 +32,9 @@ pub(crate) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbo
     for lease in &mut leases {
         lease.remaining = Some(vec![message("left")]);
     }
-    done(outbox.bury(leases).await, "buried");
+    expect_ok(outbox.dead_letter(leases).await, "buried");
     let keeps_dead_letters = outbox
-        .buried(10)
+        .dead_letters(10)
         .await
         .is_ok_and(|buried| !buried.is_empty());
     if !keeps_dead_letters {
@@ -63,7 +64,7 @@ pub(crate) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbo
             "what is left of a record is kept"
         );
         assert_eq!(
-            (one.abandoned, one.in_doubt),
+            (one.redeliveries, one.in_doubt),
             (0, false),
             "what is put back is as new"
         );
@@ -75,7 +76,11 @@ pub(crate) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbo
         "what was put back is no dead letter any more"
     );
     assert_eq!(
-        outbox.buried(10).await.map(|buried| buried.len()).ok(),
+        outbox
+            .dead_letters(10)
+            .await
+            .map(|buried| buried.len())
+            .ok(),
         Some(0)
     );
 }
@@ -84,7 +89,7 @@ pub(crate) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(mak
     {
         let outbox = opened(&make);
         fill(&outbox, &["a"]).await;
-        done(
+        expect_ok(
             outbox.mark_sending(&lease(&outbox, 1).await).await,
             "marked",
         );
@@ -92,11 +97,11 @@ pub(crate) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(mak
     {
         let outbox = opened(&make);
         let leases = lease(&outbox, 1).await;
-        done(outbox.bury(leases).await, "buried");
+        expect_ok(outbox.dead_letter(leases).await, "buried");
     }
     let again = opened(&make);
     let keeps_dead_letters = again
-        .buried(10)
+        .dead_letters(10)
         .await
         .is_ok_and(|buried| events(&buried).contains(&"a"));
     if !keeps_dead_letters {
@@ -107,7 +112,7 @@ pub(crate) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(mak
     let one = leases
         .iter()
         .find(|lease| events(std::slice::from_ref(lease)) == ["a"]);
-    let facts = one.map(|lease| (lease.abandoned, lease.in_doubt));
+    let facts = one.map(|lease| (lease.redeliveries, lease.in_doubt));
     assert_eq!(
         facts,
         Some((0, true)),

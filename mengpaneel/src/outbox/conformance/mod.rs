@@ -16,16 +16,16 @@ use crate::outbox::conformance::dead_letters::{
     what_is_buried_does_not_come_again, what_was_buried_in_doubt_is_put_back_in_doubt,
     what_was_buried_is_put_back_in_its_order,
 };
-use crate::outbox::{Aside, Lease, LeaseId, Outbox};
-use crate::record::envelope::Parcel;
+use crate::outbox::{ClaimResult, Lease, LeaseId, Outbox};
+use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::translate::message::{Endpoint, Message};
 
 /// How long what must happen may take.
-const SOON: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long what must not happen is waited for.
-const A_WHILE: Duration = Duration::from_millis(100);
+const QUIET_PERIOD: Duration = Duration::from_millis(100);
 
 /// Holds an outbox against what [`Outbox`] promises; each one that is made must be new and empty.
 ///
@@ -71,12 +71,12 @@ fn opened<O: Outbox>(make: impl Fn() -> O) -> O {
 }
 
 /// A parcel of one event of that name.
-fn parcel(event: &str) -> Parcel {
+fn parcel(event: &str) -> Envelope {
     let call = Call::new(
         Method::Track,
         vec![json!(event), json!({"$insert_id": event})],
     );
-    Parcel::new(
+    Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -94,7 +94,7 @@ async fn fill(outbox: &impl Outbox, events: &[&str]) {
 }
 
 async fn lease(outbox: &impl Outbox, limit: usize) -> Vec<Lease> {
-    match timeout(SOON, outbox.lease(limit)).await {
+    match timeout(TIMEOUT, outbox.lease(limit)).await {
         Ok(Ok(leases)) => {
             assert!(
                 !leases.is_empty(),
@@ -108,7 +108,7 @@ async fn lease(outbox: &impl Outbox, limit: usize) -> Vec<Lease> {
             leases
         }
         Ok(Err(error)) => panic!("a record waits but cannot be leased: {error}"),
-        Err(late) => panic!("a record waits but was not leased within {SOON:?}: {late}"),
+        Err(late) => panic!("a record waits but was not leased within {TIMEOUT:?}: {late}"),
     }
 }
 
@@ -122,7 +122,7 @@ async fn lease_all(outbox: &impl Outbox, count: usize) -> Vec<Lease> {
 }
 
 async fn nothing_is_due(outbox: &impl Outbox, why: &str) {
-    if let Ok(Ok(leases)) = timeout(A_WHILE, outbox.lease(10)).await {
+    if let Ok(Ok(leases)) = timeout(QUIET_PERIOD, outbox.lease(10)).await {
         panic!("{why}, but {:?} was leased", events(&leases));
     }
 }
@@ -130,7 +130,7 @@ async fn nothing_is_due(outbox: &impl Outbox, why: &str) {
 fn events(leases: &[Lease]) -> Vec<&str> {
     leases
         .iter()
-        .flat_map(|lease| lease.parcel.calls.iter())
+        .flat_map(|lease| lease.envelope.calls.iter())
         .filter_map(|call| call.str_arg(0))
         .collect()
 }
@@ -140,17 +140,17 @@ fn ids(leases: &[Lease]) -> Vec<LeaseId> {
 }
 
 async fn acknowledge(outbox: &impl Outbox, leases: &[Lease]) {
-    done(outbox.acknowledge(ids(leases)).await, "acknowledged");
+    expect_ok(outbox.acknowledge(ids(leases)).await, "acknowledged");
 }
 
-fn done<E: std::fmt::Display>(result: Result<(), E>, what: &str) {
+fn expect_ok<E: std::fmt::Display>(result: Result<(), E>, what: &str) {
     if let Err(error) = result {
         panic!("a leased record cannot be {what}: {error}");
     }
 }
 
 async fn waiting(outbox: &impl Outbox) -> usize {
-    match outbox.waiting().await {
+    match outbox.pending().await {
         Ok(waiting) => waiting,
         Err(error) => panic!("it cannot be said how many wait: {error}"),
     }
@@ -212,8 +212,8 @@ async fn what_is_leased_is_nobody_elses(outbox: &impl Outbox) {
     let mut count = 0;
     while count < names.len() {
         let (one, other) = (
-            timeout(A_WHILE, outbox.lease(7)),
-            timeout(A_WHILE, outbox.lease(5)),
+            timeout(QUIET_PERIOD, outbox.lease(7)),
+            timeout(QUIET_PERIOD, outbox.lease(5)),
         );
         let (one, other) = join(one, other).await;
         let came: Vec<_> = [one, other]
@@ -263,8 +263,8 @@ async fn what_is_retried_comes_again_as_it_was_left(outbox: &impl Outbox) {
         lease.remaining = Some(vec![message("left")]);
         lease.attempts += 1;
     }
-    done(outbox.mark_sending(&leases).await, "marked");
-    done(outbox.retry_later(leases, Duration::ZERO).await, "put off");
+    expect_ok(outbox.mark_sending(&leases).await, "marked");
+    expect_ok(outbox.retry_later(leases, Duration::ZERO).await, "put off");
     let again = lease(outbox, 1).await;
     let Some(one) = again.first() else { return };
     assert_eq!(
@@ -274,7 +274,7 @@ async fn what_is_retried_comes_again_as_it_was_left(outbox: &impl Outbox) {
     );
     assert_eq!(one.attempts, 1, "how often it was tried is kept");
     assert!(!one.in_doubt, "what was given back is not in doubt");
-    assert_eq!(one.abandoned, 0, "what was given back was not abandoned");
+    assert_eq!(one.redeliveries, 0, "what was given back was not abandoned");
     assert_eq!(waiting(outbox).await, 1);
 }
 
@@ -282,7 +282,7 @@ async fn what_is_retried_is_not_due_before_its_time(outbox: &impl Outbox) {
     fill(outbox, &["a"]).await;
     let delay = Duration::from_millis(400);
     let before = Instant::now();
-    done(
+    expect_ok(
         outbox.retry_later(lease(outbox, 1).await, delay).await,
         "put off",
     );
@@ -315,11 +315,15 @@ async fn an_append_that_nobody_waits_for_is_kept_once_or_not_at_all(outbox: &imp
 async fn aside(outbox: &impl Outbox, event: &str, after: Duration) -> Option<Uuid> {
     let copy = parcel(event);
     let id = copy.id;
-    outbox.keep_aside(copy, after).await.is_ok().then_some(id)
+    outbox
+        .schedule_fallback(copy, after)
+        .await
+        .is_ok()
+        .then_some(id)
 }
 
-async fn claim(outbox: &impl Outbox, id: Uuid) -> Aside {
-    match outbox.claim(id).await {
+async fn claim(outbox: &impl Outbox, id: Uuid) -> ClaimResult {
+    match outbox.claim_fallback(id).await {
         Ok(claimed) => claimed,
         Err(error) => panic!("a copy cannot be claimed: {error}"),
     }
@@ -341,11 +345,15 @@ async fn a_copy_that_nobody_claims_is_due_in_its_time(outbox: &impl Outbox) {
     );
     assert_eq!(
         claim(outbox, id).await,
-        Aside::Said,
+        ClaimResult::Delivered,
         "the server is about to say it"
     );
     acknowledge(outbox, &leases).await;
-    assert_eq!(claim(outbox, id).await, Aside::Said, "the server said it");
+    assert_eq!(
+        claim(outbox, id).await,
+        ClaimResult::Delivered,
+        "the server said it"
+    );
 }
 
 async fn a_copy_is_claimed_by_one_until_that_is_settled(outbox: &impl Outbox) {
@@ -353,23 +361,23 @@ async fn a_copy_is_claimed_by_one_until_that_is_settled(outbox: &impl Outbox) {
         return;
     };
     let claimed = claim(outbox, id).await;
-    if claimed == Aside::Said {
+    if claimed == ClaimResult::Delivered {
         // It was due already.
         return;
     }
-    assert_eq!(claimed, Aside::Yours);
-    assert_eq!(claim(outbox, id).await, Aside::Elsewhere);
+    assert_eq!(claimed, ClaimResult::Acquired);
+    assert_eq!(claim(outbox, id).await, ClaimResult::Held);
     nothing_is_due(outbox, "a copy that is claimed is not due").await;
-    done(outbox.settle(id, false).await, "given back");
+    expect_ok(outbox.finish_fallback(id, false).await, "given back");
     assert_eq!(
         claim(outbox, id).await,
-        Aside::Yours,
+        ClaimResult::Acquired,
         "what was given back is claimed again"
     );
-    done(outbox.settle(id, true).await, "settled");
-    assert_eq!(claim(outbox, id).await, Aside::Said);
+    expect_ok(outbox.finish_fallback(id, true).await, "settled");
+    assert_eq!(claim(outbox, id).await, ClaimResult::Delivered);
     nothing_is_due(outbox, "what was said is not due").await;
-    assert_eq!(claim(outbox, Uuid::now_v7()).await, Aside::Unknown);
+    assert_eq!(claim(outbox, Uuid::now_v7()).await, ClaimResult::NotFound);
 }
 
 async fn a_copy_is_kept_and_known_after_the_end<O: Outbox>(make: impl Fn() -> O) {
@@ -379,7 +387,7 @@ async fn a_copy_is_kept_and_known_after_the_end<O: Outbox>(make: impl Fn() -> O)
         let Some(said) = aside(&outbox, "said", long).await else {
             return;
         };
-        done(outbox.settle(said, true).await, "settled");
+        expect_ok(outbox.finish_fallback(said, true).await, "settled");
         let claimed = aside(&outbox, "claimed", Duration::from_millis(1)).await;
         let left = aside(&outbox, "left", Duration::from_millis(1)).await;
         (said, claimed, left)
@@ -387,7 +395,7 @@ async fn a_copy_is_kept_and_known_after_the_end<O: Outbox>(make: impl Fn() -> O)
     let again = opened(&make);
     assert_eq!(
         claim(&again, said).await,
-        Aside::Said,
+        ClaimResult::Delivered,
         "that a copy was said is known after the end"
     );
     assert!(
@@ -413,7 +421,7 @@ async fn what_waited_waits_after_the_end<O: Outbox>(make: impl Fn() -> O) {
         "what waited waits after the end of its process"
     );
     assert!(
-        leases.iter().all(|lease| lease.abandoned == 0),
+        leases.iter().all(|lease| lease.redeliveries == 0),
         "nobody had it in hand"
     );
     acknowledge(&again, &leases).await;
@@ -436,7 +444,7 @@ async fn what_was_in_hand_is_handed_out_again<O: Outbox>(make: impl Fn() -> O) {
     assert!(
         leases
             .iter()
-            .all(|lease| lease.abandoned == 1 && !lease.in_doubt),
+            .all(|lease| lease.redeliveries == 1 && !lease.in_doubt),
         "it was abandoned once: {leases:?}"
     );
     acknowledge(&again, &leases).await;
@@ -447,7 +455,7 @@ async fn what_was_being_sent_is_in_doubt<O: Outbox>(make: impl Fn() -> O) {
         let outbox = opened(&make);
         fill(&outbox, &["a", "b"]).await;
         let leases = lease_all(&outbox, 2).await;
-        done(
+        expect_ok(
             outbox
                 .mark_sending(leases.get(..1).unwrap_or_default())
                 .await,
@@ -478,7 +486,7 @@ async fn what_was_abandoned_twice_comes_alone<O: Outbox>(make: impl Fn() -> O) {
         "what was abandoned twice comes alone"
     );
     assert_eq!(
-        first.first().map(|lease| lease.abandoned),
+        first.first().map(|lease| lease.redeliveries),
         Some(2),
         "how often it was abandoned is kept"
     );
@@ -494,11 +502,11 @@ async fn what_was_left_of_a_record_is_left_after_the_end<O: Outbox>(make: impl F
         let outbox = opened(&make);
         fill(&outbox, &["a", "b"]).await;
         let mut leases = lease_all(&outbox, 2).await;
-        done(outbox.bury(leases.split_off(1)).await, "buried");
+        expect_ok(outbox.dead_letter(leases.split_off(1)).await, "buried");
         for lease in &mut leases {
             lease.remaining = Some(vec![message("left")]);
         }
-        done(outbox.retry_later(leases, Duration::ZERO).await, "put off");
+        expect_ok(outbox.retry_later(leases, Duration::ZERO).await, "put off");
     }
     let again = opened(&make);
     let leases = lease(&again, 10).await;
@@ -510,7 +518,7 @@ async fn what_was_left_of_a_record_is_left_after_the_end<O: Outbox>(make: impl F
         "what was left of a record is kept"
     );
     acknowledge(&again, &leases).await;
-    match again.buried(10).await {
+    match again.dead_letters(10).await {
         Ok(buried) => assert_eq!(events(&buried), ["b"], "what was buried can be looked at"),
         Err(error) => panic!("what was buried cannot be looked at: {error}"),
     }

@@ -6,37 +6,37 @@ use tokio::sync::oneshot::Sender;
 
 use crate::outbox::file::error::FileError;
 use crate::outbox::file::tables::{Size, Tables};
-use crate::outbox::{Aside, Lease, OutboxError, Taken};
+use crate::outbox::{ClaimResult, Lease, LeasedRecord, OutboxError};
 
 /// An answer to those that ask for a change.
-pub(crate) type Done = Sender<Result<(), String>>;
+pub(crate) type Reply = Sender<Result<(), String>>;
 
 /// What is asked of the file.
-pub(crate) enum Order {
+pub(crate) enum Command {
     /// A change: many of them share one commit.
-    Write(Change, Done),
-    Lease(usize, Sender<Result<Vec<Taken>, OutboxError>>),
+    Write(Mutation, Reply),
+    Lease(usize, Sender<Result<Vec<LeasedRecord>, OutboxError>>),
     /// Records that were handed out to somebody who was not there any more.
-    TakeBack(Vec<Taken>),
-    Buried(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    Unlease(Vec<LeasedRecord>),
+    DeadLetters(usize, Sender<Result<Vec<Lease>, OutboxError>>),
     Requeue(usize, Sender<Result<usize, OutboxError>>),
-    Claim(u128, Sender<Result<Aside, OutboxError>>),
+    ClaimFallback(u128, Sender<Result<ClaimResult, OutboxError>>),
     /// Calls that were claimed and not said.
-    GiveBack(u128),
-    Waiting(Sender<Result<usize, OutboxError>>),
+    ReleaseFallback(u128),
+    Pending(Sender<Result<usize, OutboxError>>),
 }
 
 /// A change of what stands in the file.
-pub(crate) enum Change {
+pub(crate) enum Mutation {
     Append(u128, Vec<u8>),
     Mark(Vec<u128>),
     Acknowledge(Vec<u128>),
     Retry(Vec<(u128, Vec<u8>)>, Duration),
-    Bury(Vec<(u128, Vec<u8>)>),
+    DeadLetter(Vec<(u128, Vec<u8>)>),
     /// Keeps a copy aside, until this time.
-    Keep(u128, u64, Vec<u8>),
+    StoreFallback(u128, u64, Vec<u8>),
     /// A copy's calls were said.
-    Said(u128),
+    FinishFallback(u128),
 }
 
 /// The most that may wait.
@@ -48,33 +48,35 @@ pub(crate) struct Bounds {
 
 /// What a transaction changes, for the thread's own memory once it is committed.
 #[derive(Default)]
-pub(crate) struct Changed {
+pub(crate) struct Delta {
     pub(crate) size: Size,
     pub(crate) appended: Vec<u128>,
-    pub(crate) given_back: Vec<u128>,
+    pub(crate) released: Vec<u128>,
     pub(crate) later: Vec<(Duration, u128)>,
-    pub(crate) kept: Vec<(u128, u64)>,
-    pub(crate) said: Vec<u128>,
+    pub(crate) stored_fallbacks: Vec<(u128, u64)>,
+    pub(crate) finished_fallbacks: Vec<u128>,
 }
 
-impl Change {
+impl Mutation {
     /// Makes the change, or refuses it with a reason.
-    pub(crate) fn make(
+    pub(crate) fn apply(
         &self,
         tables: &mut Tables<'_>,
         bounds: Bounds,
-        changed: &mut Changed,
+        changed: &mut Delta,
     ) -> Result<Result<(), String>, redb::Error> {
         match self {
             Self::Append(id, record) => return append(*id, record, tables, bounds, changed),
-            Self::Keep(id, due, record) => return keep(*id, *due, record, tables, bounds, changed),
-            Self::Said(id) => {
-                let before = tables.asides()?.said(*id)?;
+            Self::StoreFallback(id, due, record) => {
+                return store_fallback(*id, *due, record, tables, bounds, changed);
+            }
+            Self::FinishFallback(id) => {
+                let before = tables.fallbacks()?.finish(*id)?;
                 changed.size.bytes = changed
                     .size
                     .bytes
                     .saturating_sub(before.map_or(0, |copy| len(&copy)));
-                changed.said.push(*id);
+                changed.finished_fallbacks.push(*id);
             }
             Self::Mark(ids) => {
                 for id in ids {
@@ -88,7 +90,7 @@ impl Change {
             }
             Self::Retry(records, delay) => {
                 for (id, record) in records {
-                    tables.give_back(*id)?;
+                    tables.unlease(*id)?;
                     let before = tables.put(*id, record)?;
                     changed.size.records += u64::from(before.is_none());
                     changed.size.bytes =
@@ -96,10 +98,10 @@ impl Change {
                     changed.later.push((*delay, *id));
                 }
             }
-            Self::Bury(records) => {
+            Self::DeadLetter(records) => {
                 for (id, record) in records {
                     remove(*id, tables, changed)?;
-                    tables.bury(*id, record)?;
+                    tables.dead_letter(*id, record)?;
                 }
             }
         }
@@ -112,7 +114,7 @@ fn append(
     record: &[u8],
     tables: &mut Tables<'_>,
     bounds: Bounds,
-    changed: &mut Changed,
+    changed: &mut Delta,
 ) -> Result<Result<(), String>, redb::Error> {
     let size = &mut changed.size;
     if size.records >= bounds.records {
@@ -134,15 +136,15 @@ fn append(
     Ok(Ok(()))
 }
 
-fn keep(
+fn store_fallback(
     id: u128,
     due: u64,
     record: &[u8],
     tables: &mut Tables<'_>,
     bounds: Bounds,
-    changed: &mut Changed,
+    changed: &mut Delta,
 ) -> Result<Result<(), String>, redb::Error> {
-    let asides = tables.asides()?;
+    let asides = tables.fallbacks()?;
     let kept = asides.len()?;
     if kept >= bounds.records {
         return Ok(Err(format!(
@@ -156,18 +158,18 @@ fn keep(
             size.bytes
         )));
     }
-    let before = asides.keep(id, due, record)?;
+    let before = asides.insert(id, due, record)?;
     size.bytes = (size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
-    changed.kept.push((id, due));
+    changed.stored_fallbacks.push((id, due));
     Ok(Ok(()))
 }
 
-fn remove(id: u128, tables: &mut Tables<'_>, changed: &mut Changed) -> Result<(), redb::Error> {
+fn remove(id: u128, tables: &mut Tables<'_>, changed: &mut Delta) -> Result<(), redb::Error> {
     if let Some(removed) = tables.remove(id)? {
         changed.size.records = changed.size.records.saturating_sub(1);
         changed.size.bytes = changed.size.bytes.saturating_sub(bytes(removed));
     }
-    changed.given_back.push(id);
+    changed.released.push(id);
     Ok(())
 }
 
@@ -180,7 +182,7 @@ fn bytes(count: usize) -> u64 {
 }
 
 /// Tells everybody who asked that it cannot be done.
-pub(crate) fn refuse(orders: impl IntoIterator<Item = Done>, error: &FileError) {
+pub(crate) fn refuse(orders: impl IntoIterator<Item = Reply>, error: &FileError) {
     for done in orders {
         // Nobody waits any more where the request was given up.
         drop(done.send(Err(error.to_string())));

@@ -2,29 +2,29 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::outbox::Aside;
-use crate::outbox::fallback::{CLAIM, ms};
+use crate::outbox::ClaimResult;
+use crate::outbox::fallback::{CLAIM_TTL, ms};
 
 /// Times are in milliseconds since 1970.
 #[derive(Default)]
-pub(crate) struct Asides {
+pub(crate) struct FallbackIndex {
     due: BTreeSet<(u64, u128)>,
-    copies: HashMap<u128, Copy>,
+    copies: HashMap<u128, FallbackCopy>,
 }
 
 #[derive(Clone, Copy)]
-struct Copy {
+struct FallbackCopy {
     due: u64,
     claimed_until: u64,
 }
 
-impl Asides {
+impl FallbackIndex {
     pub(crate) fn put(&mut self, id: u128, due: u64) {
         self.remove(id);
         self.due.insert((due, id));
         self.copies.insert(
             id,
-            Copy {
+            FallbackCopy {
                 due,
                 claimed_until: 0,
             },
@@ -38,16 +38,16 @@ impl Asides {
     }
 
     /// Claims a copy; `None` where there is none.
-    pub(crate) fn claim(&mut self, id: u128, now: u64) -> Option<Aside> {
+    pub(crate) fn claim(&mut self, id: u128, now: u64) -> Option<ClaimResult> {
         let copy = self.copies.get_mut(&id)?;
         if copy.claimed_until > now {
-            return Some(Aside::Elsewhere);
+            return Some(ClaimResult::Held);
         }
-        copy.claimed_until = now.saturating_add(ms(CLAIM));
-        Some(Aside::Yours)
+        copy.claimed_until = now.saturating_add(ms(CLAIM_TTL));
+        Some(ClaimResult::Acquired)
     }
 
-    pub(crate) fn give_back(&mut self, id: u128) {
+    pub(crate) fn release(&mut self, id: u128) {
         if let Some(copy) = self.copies.get_mut(&id) {
             copy.claimed_until = 0;
         }
@@ -89,15 +89,15 @@ mod tests {
 
     #[test]
     fn a_copy_is_due_in_its_time_unless_it_is_claimed() {
-        let mut asides = Asides::default();
+        let mut asides = FallbackIndex::default();
         asides.put(1, 10);
         asides.put(2, 20);
         assert!(asides.due(9, 10).is_empty());
-        assert_eq!(asides.claim(1, 9), Some(Aside::Yours));
-        assert_eq!(asides.claim(1, 9), Some(Aside::Elsewhere));
+        assert_eq!(asides.claim(1, 9), Some(ClaimResult::Acquired));
+        assert_eq!(asides.claim(1, 9), Some(ClaimResult::Held));
         assert_eq!(asides.due(20, 10), [2]);
         asides.remove(2);
-        let over = 9 + ms(CLAIM);
+        let over = 9 + ms(CLAIM_TTL);
         assert_eq!(asides.next_due(), Some(over));
         assert_eq!(asides.due(over, 10), [1], "who had claimed it died");
         assert_eq!(asides.claim(3, 0), None);
@@ -105,10 +105,10 @@ mod tests {
 
     #[test]
     fn a_copy_that_is_given_back_is_due_as_before() {
-        let mut asides = Asides::default();
+        let mut asides = FallbackIndex::default();
         asides.put(1, 10);
         asides.claim(1, 5);
-        asides.give_back(1);
+        asides.release(1);
         assert_eq!(asides.due(10, 10), [1]);
         assert_eq!(asides.due(10, 10), [1], "it was not moved");
         asides.remove(1);

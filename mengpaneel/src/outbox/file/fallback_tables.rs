@@ -6,30 +6,30 @@ use redb::{
 };
 
 use crate::id::now_ms;
-use crate::outbox::fallback::{MAX_SAID, MEMORY, ms};
+use crate::outbox::fallback::{DELIVERED_TTL, MAX_DELIVERED, ms};
 
 /// A copy by its parcel's ID, and when it is due, in milliseconds since 1970.
-const ASIDE: TableDefinition<'_, u128, (u64, &[u8])> = TableDefinition::new("aside");
+const FALLBACK: TableDefinition<'_, u128, (u64, &[u8])> = TableDefinition::new("aside");
 /// The copies whose calls were said.
-const SAID: TableDefinition<'_, u128, ()> = TableDefinition::new("said");
+const DELIVERED: TableDefinition<'_, u128, ()> = TableDefinition::new("said");
 
 /// As many that are older than it is to be remembered are forgotten with each new one.
-const FORGOTTEN_AT_ONCE: usize = 8;
+const FORGET_BATCH: usize = 8;
 
 /// A copy, by its name, and when it is due.
-pub(crate) type Copy = (u128, u64, Vec<u8>);
+pub(crate) type FallbackCopy = (u128, u64, Vec<u8>);
 
 /// The tables of one transaction that writes.
-pub(crate) struct AsideTables<'t> {
+pub(crate) struct FallbackTables<'t> {
     aside: Table<'t, u128, (u64, &'static [u8])>,
     said: Table<'t, u128, ()>,
 }
 
-impl<'t> AsideTables<'t> {
+impl<'t> FallbackTables<'t> {
     pub(crate) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
-            aside: transaction.open_table(ASIDE)?,
-            said: transaction.open_table(SAID)?,
+            aside: transaction.open_table(FALLBACK)?,
+            said: transaction.open_table(DELIVERED)?,
         })
     }
 
@@ -38,7 +38,7 @@ impl<'t> AsideTables<'t> {
     }
 
     /// Keeps a copy; gives the bytes of the one that stood there under its name.
-    pub(crate) fn keep(
+    pub(crate) fn insert(
         &mut self,
         id: u128,
         due: u64,
@@ -49,17 +49,17 @@ impl<'t> AsideTables<'t> {
     }
 
     /// Takes a copy away, whose calls were said or are about to be; gives what it is.
-    pub(crate) fn said(&mut self, id: u128) -> Result<Option<Vec<u8>>, redb::Error> {
+    pub(crate) fn finish(&mut self, id: u128) -> Result<Option<Vec<u8>>, redb::Error> {
         let record = self.aside.remove(id)?.map(|row| row.value().1.to_owned());
         self.said.insert(id, ())?;
         // An ID begins with the time when it was made.
-        let forget = u128::from(now_ms().saturating_sub(ms(MEMORY))) << 80;
-        for _ in 0..FORGOTTEN_AT_ONCE {
+        let forget = u128::from(now_ms().saturating_sub(ms(DELIVERED_TTL))) << 80;
+        for _ in 0..FORGET_BATCH {
             let is_old = self
                 .said
                 .first()?
                 .is_some_and(|(first, _)| first.value() < forget);
-            if !is_old && self.said.len()? <= MAX_SAID {
+            if !is_old && self.said.len()? <= MAX_DELIVERED {
                 break;
             }
             self.said.pop_first()?;
@@ -67,7 +67,7 @@ impl<'t> AsideTables<'t> {
         Ok(record)
     }
 
-    pub(crate) fn was_said(&self, id: u128) -> Result<bool, redb::Error> {
+    pub(crate) fn is_finished(&self, id: u128) -> Result<bool, redb::Error> {
         Ok(self.said.get(id)?.is_some())
     }
 
@@ -83,13 +83,13 @@ impl<'t> AsideTables<'t> {
     }
 
     /// Takes the first of what another file keeps aside.
-    pub(crate) fn take_first(&mut self) -> Result<Option<Copy>, redb::Error> {
+    pub(crate) fn take_first(&mut self) -> Result<Option<FallbackCopy>, redb::Error> {
         let first = self.aside.pop_first()?;
         Ok(first.map(|(id, copy)| (id.value(), copy.value().0, copy.value().1.to_owned())))
     }
 
     /// Takes the first that another file knows was said.
-    pub(crate) fn take_first_said(&mut self) -> Result<Option<u128>, redb::Error> {
+    pub(crate) fn take_first_finished(&mut self) -> Result<Option<u128>, redb::Error> {
         Ok(self.said.pop_first()?.map(|(id, _)| id.value()))
     }
 }
@@ -97,5 +97,5 @@ impl<'t> AsideTables<'t> {
 /// Whether a copy's calls were said.
 pub(crate) fn was_said(database: &Database, id: u128) -> Result<bool, redb::Error> {
     let transaction = database.begin_read()?;
-    Ok(transaction.open_table(SAID)?.get(id)?.is_some())
+    Ok(transaction.open_table(DELIVERED)?.get(id)?.is_some())
 }

@@ -13,30 +13,30 @@ use crate::outbox::file::error::{FileError, guarded};
 use crate::outbox::file::tables::{FORMAT, Tables};
 
 /// As many processes can have a file each at once.
-const MAX_NAMES: usize = 16;
+const MAX_SIBLINGS: usize = 16;
 
 /// Pages that are kept in memory.
-const CACHE: usize = 32 << 20;
+const CACHE_BYTES: usize = 32 << 20;
 
 /// How long a start waits between two looks at a file that is locked.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a process does whose file another one has open, as in a rolling restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Locked {
+pub enum OnLocked {
     /// Takes the same name with `.1` (or `.2` …) at its end and says so. What is left in such files
     /// is taken over by whoever has one open, once nobody else has.
     #[default]
-    TakeAnother,
+    UseSibling,
     /// Waits for it, as long as this at most; then it fails.
     Wait(Duration),
 }
 
 /// The given name, and those that stand beside it.
-pub(crate) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
+pub(crate) fn sibling_paths(path: &Path) -> impl Iterator<Item = PathBuf> {
     let path = path.to_owned();
-    (0..MAX_NAMES).map(move |number| {
+    (0..MAX_SIBLINGS).map(move |number| {
         if number == 0 {
             return path.clone();
         }
@@ -48,7 +48,7 @@ pub(crate) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Opens the file, or another one where it is locked. Says so where others than its owner may read
 /// it.
-pub(crate) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileError> {
+pub(crate) fn open_any(path: &Path, locked: OnLocked) -> Result<(PathBuf, Database), FileError> {
     let opened = open_first(path, locked)?;
     if let Some(mode) = rights_of_others(&opened.0) {
         tracing::warn!(
@@ -61,19 +61,21 @@ pub(crate) fn open_any(path: &Path, locked: Locked) -> Result<(PathBuf, Database
     Ok(opened)
 }
 
-fn open_first(path: &Path, locked: Locked) -> Result<(PathBuf, Database), FileError> {
+fn open_first(path: &Path, locked: OnLocked) -> Result<(PathBuf, Database), FileError> {
     match locked {
-        Locked::Wait(patience) => {
+        OnLocked::Wait(patience) => {
             let until = Instant::now() + patience;
             loop {
                 match open(path) {
-                    Err(FileError::Locked(_)) if Instant::now() < until => thread::sleep(LOOK),
+                    Err(FileError::Locked(_)) if Instant::now() < until => {
+                        thread::sleep(POLL_INTERVAL)
+                    }
                     opened => return opened.map(|database| (path.to_owned(), database)),
                 }
             }
         }
-        Locked::TakeAnother => {
-            for name in names(path) {
+        OnLocked::UseSibling => {
+            for name in sibling_paths(path) {
                 match open(&name) {
                     Err(FileError::Locked(_)) => {}
                     opened => {
@@ -95,7 +97,9 @@ pub(crate) fn open(path: &Path) -> Result<Database, FileError> {
     guarded(path, || {
         let file =
             open_private(path).map_err(|error| FileError::of(path, redb::Error::Io(error)))?;
-        let opened = Database::builder().set_cache_size(CACHE).create_file(file);
+        let opened = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create_file(file);
         let database = opened.map_err(|error| FileError::of_opening(path, error))?;
         let format = format(&database).map_err(|error| FileError::of(path, error))?;
         if format != FORMAT {
@@ -131,7 +135,7 @@ fn rights_of_others(_: &Path) -> Option<u32> {
 }
 
 /// Opens a file that is there and that nobody has open, to take it over.
-pub(crate) fn open_left(path: &Path) -> Option<Database> {
+pub(crate) fn open_abandoned(path: &Path) -> Option<Database> {
     match open(path) {
         Ok(database) => Some(database),
         Err(FileError::Locked(_)) => None,

@@ -24,14 +24,16 @@ use uuid::Uuid;
 
 use crate::id::now_ms;
 use crate::outbox::fallback::ms;
-use crate::outbox::file::actor::Keeper;
-use crate::outbox::file::command::{Bounds, Change, Order};
+use crate::outbox::file::actor::FileActor;
+use crate::outbox::file::command::{Bounds, Command, Mutation};
 pub use crate::outbox::file::error::FileError;
-pub use crate::outbox::file::lock::Locked;
+pub use crate::outbox::file::lock::OnLocked;
 use crate::outbox::file::store::Store;
 use crate::outbox::file::tables::FORMAT;
-use crate::outbox::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
-use crate::record::envelope::Parcel;
+use crate::outbox::{
+    AppendError, ClaimResult, Lease, LeaseId, LeasedRecord, Outbox, OutboxError, record,
+};
+use crate::record::envelope::Envelope;
 
 /// As many parcels may wait for the disk at once.
 const MAX_PENDING: usize = 10_000;
@@ -57,14 +59,14 @@ const MAX_PENDING: usize = 10_000;
 pub struct File {
     path: PathBuf,
     bounds: Bounds,
-    locked: Locked,
-    desk: OnceLock<Desk>,
+    locked: OnLocked,
+    handle: OnceLock<FileHandle>,
 }
 
 /// Where the thread that has the file takes orders.
 #[derive(Debug)]
-struct Desk {
-    orders: Option<Sender<Order>>,
+struct FileHandle {
+    orders: Option<Sender<Command>>,
     path: PathBuf,
     permits: Semaphore,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -73,7 +75,7 @@ struct Desk {
 impl File {
     /// An outbox in this file, which is made if it is not there: ten million records or 8 GiB.
     #[must_use]
-    pub fn at(path: impl Into<PathBuf>) -> Self {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
         let bounds = Bounds {
             records: 10_000_000,
             bytes: 8 << 30,
@@ -81,8 +83,8 @@ impl File {
         Self {
             path: path.into(),
             bounds,
-            locked: Locked::default(),
-            desk: OnceLock::new(),
+            locked: OnLocked::default(),
+            handle: OnceLock::new(),
         }
     }
 
@@ -102,7 +104,7 @@ impl File {
 
     /// What to do where another process has the file open. Default: [`Locked::TakeAnother`].
     #[must_use]
-    pub fn when_locked(self, locked: Locked) -> Self {
+    pub fn on_locked(self, locked: OnLocked) -> Self {
         Self { locked, ..self }
     }
 
@@ -112,21 +114,21 @@ impl File {
     /// # Errors
     /// What is wrong with the file, and what to do.
     pub fn try_open(&self) -> Result<(), FileError> {
-        if self.desk.get().is_none() {
-            let desk = Desk::open(&self.path, self.bounds, self.locked)?;
-            drop(self.desk.set(desk));
+        if self.handle.get().is_none() {
+            let desk = FileHandle::open(&self.path, self.bounds, self.locked)?;
+            drop(self.handle.set(desk));
         }
         Ok(())
     }
 
     /// The file that is open: the one that was named, or one beside it.
     pub fn open_path(&self) -> Option<&Path> {
-        self.desk.get().map(|desk| desk.path.as_path())
+        self.handle.get().map(|desk| desk.path.as_path())
     }
 
-    fn order<T: Send + 'static>(
+    fn command<T: Send + 'static>(
         &self,
-        order: impl FnOnce(oneshot::Sender<Result<T, OutboxError>>) -> Order,
+        order: impl FnOnce(oneshot::Sender<Result<T, OutboxError>>) -> Command,
     ) -> BoxFuture<'_, Result<T, OutboxError>> {
         let (answer, answered) = oneshot::channel();
         match self.send(order(answer)) {
@@ -137,9 +139,9 @@ impl File {
         }
     }
 
-    fn write(&self, change: Change) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn write(&self, change: Mutation) -> BoxFuture<'_, Result<(), OutboxError>> {
         let (answer, answered) = oneshot::channel();
-        if let Err(error) = self.send(Order::Write(change, answer)) {
+        if let Err(error) = self.send(Command::Write(change, answer)) {
             return ready(Err(error)).boxed();
         }
         answered
@@ -158,9 +160,9 @@ impl File {
         format!("{} was not opened: call `open` first", self.description())
     }
 
-    fn send(&self, order: Order) -> Result<(), OutboxError> {
+    fn send(&self, order: Command) -> Result<(), OutboxError> {
         let desk = self
-            .desk
+            .handle
             .get()
             .ok_or_else(|| OutboxError(self.unopened()))?;
         let orders = desk.orders.as_ref().ok_or_else(|| self.ended())?;
@@ -168,12 +170,12 @@ impl File {
     }
 }
 
-impl Desk {
-    fn open(path: &Path, bounds: Bounds, locked: Locked) -> Result<Self, FileError> {
+impl FileHandle {
+    fn open(path: &Path, bounds: Bounds, locked: OnLocked) -> Result<Self, FileError> {
         let (open_path, database) = lock::open_any(path, locked)?;
         let store = Store::new(open_path.clone(), database, bounds)?;
         let (orders, ordered) = mpsc::channel();
-        let keeper = Keeper::new(store, path.to_owned(), ordered);
+        let keeper = FileActor::new(store, path.to_owned(), ordered);
         let thread = thread::Builder::new()
             .name("mengpaneel-file".into())
             .spawn(move || keeper.run())
@@ -191,7 +193,7 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
+impl Drop for FileHandle {
     /// Ends when all that was ordered is done; the file is free then.
     fn drop(&mut self) {
         self.orders = None;
@@ -218,19 +220,21 @@ impl Outbox for File {
         )
     }
 
-    fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
-        self.put(parcel, Change::Append).boxed()
+    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+        self.put(parcel, Mutation::Append).boxed()
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.lease_sealed(limit).map_ok(Taken::into_leases).boxed()
+        self.lease_records(limit)
+            .map_ok(LeasedRecord::into_leases)
+            .boxed()
     }
 
-    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
+    fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
         let (answer, answered) = oneshot::channel();
-        match self.send(Order::Lease(limit, answer)) {
+        match self.send(Command::Lease(limit, answer)) {
             Ok(()) => {
-                let mut leasing = Leasing {
+                let mut leasing = LeaseGuard {
                     file: self,
                     answered,
                 };
@@ -246,7 +250,7 @@ impl Outbox for File {
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.write(Change::Mark(
+        self.write(Mutation::Mark(
             leases.iter().filter_map(|lease| id_of(&lease.id)).collect(),
         ))
     }
@@ -255,7 +259,9 @@ impl Outbox for File {
         if ids.is_empty() {
             return ready(Ok(())).boxed();
         }
-        self.write(Change::Acknowledge(ids.iter().filter_map(id_of).collect()))
+        self.write(Mutation::Acknowledge(
+            ids.iter().filter_map(id_of).collect(),
+        ))
     }
 
     fn retry_later(
@@ -267,65 +273,71 @@ impl Outbox for File {
             return ready(Ok(())).boxed();
         }
         match written(&leases) {
-            Ok(records) => self.write(Change::Retry(records, delay)),
+            Ok(records) => self.write(Mutation::Retry(records, delay)),
             Err(error) => ready(Err(error)).boxed(),
         }
     }
 
-    fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
         if leases.is_empty() {
             return ready(Ok(())).boxed();
         }
         match written(&leases) {
-            Ok(records) => self.write(Change::Bury(records)),
+            Ok(records) => self.write(Mutation::DeadLetter(records)),
             Err(error) => ready(Err(error)).boxed(),
         }
     }
 
-    fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.order(|answer| Order::Buried(limit, answer))
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        self.command(|answer| Command::DeadLetters(limit, answer))
     }
 
     fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.order(|answer| Order::Requeue(limit, answer))
+        self.command(|answer| Command::Requeue(limit, answer))
     }
 
-    fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+    fn schedule_fallback(
+        &self,
+        parcel: Envelope,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<(), AppendError>> {
         let due = now_ms().saturating_add(ms(after));
-        self.put(parcel, move |id, record| Change::Keep(id, due, record))
-            .boxed()
+        self.put(parcel, move |id, record| {
+            Mutation::StoreFallback(id, due, record)
+        })
+        .boxed()
     }
 
-    fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
-        self.order(|answer| Order::Claim(id.as_u128(), answer))
+    fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
+        self.command(|answer| Command::ClaimFallback(id.as_u128(), answer))
     }
 
-    fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn finish_fallback(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
         if is_said {
-            return self.write(Change::Said(id.as_u128()));
+            return self.write(Mutation::FinishFallback(id.as_u128()));
         }
-        ready(self.send(Order::GiveBack(id.as_u128()))).boxed()
+        ready(self.send(Command::ReleaseFallback(id.as_u128()))).boxed()
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.order(Order::Waiting)
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        self.command(Command::Pending)
     }
 }
 
 impl File {
     async fn put(
         &self,
-        parcel: Parcel,
-        change: impl FnOnce(u128, Vec<u8>) -> Change,
-    ) -> Result<(), Declined> {
+        parcel: Envelope,
+        change: impl FnOnce(u128, Vec<u8>) -> Mutation,
+    ) -> Result<(), AppendError> {
         let decline = |parcel, reason| {
-            Err(Declined {
-                parcel: Box::new(parcel),
+            Err(AppendError {
+                envelope: Box::new(parcel),
                 reason,
             })
         };
-        let record = record::of_parcel(&parcel);
-        let Some(desk) = self.desk.get() else {
+        let record = record::encode_envelope(&parcel);
+        let Some(desk) = self.handle.get() else {
             return decline(parcel, self.unopened());
         };
         let Ok(_permit) = desk.permits.try_acquire() else {
@@ -345,17 +357,17 @@ impl File {
 }
 
 /// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
-struct Leasing<'a> {
+struct LeaseGuard<'a> {
     file: &'a File,
-    answered: oneshot::Receiver<Result<Vec<Taken>, OutboxError>>,
+    answered: oneshot::Receiver<Result<Vec<LeasedRecord>, OutboxError>>,
 }
 
-impl Drop for Leasing<'_> {
+impl Drop for LeaseGuard<'_> {
     fn drop(&mut self) {
         self.answered.close();
         if let Ok(Ok(leases)) = self.answered.try_recv() {
             // Only fails with the thread, and then there is nobody to hand them out.
-            drop(self.file.send(Order::TakeBack(leases)));
+            drop(self.file.send(Command::Unlease(leases)));
         }
     }
 }
@@ -363,7 +375,7 @@ impl Drop for Leasing<'_> {
 fn written(leases: &[Lease]) -> Result<Vec<(u128, Vec<u8>)>, OutboxError> {
     let records = leases
         .iter()
-        .filter_map(|lease| Some((id_of(&lease.id)?, record::of_lease(lease))));
+        .filter_map(|lease| Some((id_of(&lease.id)?, record::encode_lease(lease))));
     records
         .map(|(id, record)| Ok((id, record.map_err(|error| OutboxError(error.to_string()))?)))
         .collect()

@@ -5,31 +5,31 @@ use redb::{
     WriteTransaction,
 };
 
-use crate::outbox::file::fallback_tables::AsideTables;
+use crate::outbox::file::fallback_tables::FallbackTables;
 
 /// The format that this version writes; a file says its own.
 pub(crate) const FORMAT: u64 = 1;
 
 /// As many that were given up are kept; the oldest go.
-const MAX_BURIED: u64 = 10_000;
+const MAX_DEAD_LETTERS: u64 = 10_000;
 
 /// A record by its parcel's ID, whose first part is a time: the oldest stands first.
 const RECORDS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("records");
 /// Twice how often a record was taken out and not given back; plus one if it was being sent.
-const HANDED_OUT: TableDefinition<'_, u128, u32> = TableDefinition::new("handed_out");
+const LEASED: TableDefinition<'_, u128, u32> = TableDefinition::new("handed_out");
 /// Records that were given up, in the order in which they were.
-const BURIED: TableDefinition<'_, (u64, u128), &[u8]> = TableDefinition::new("buried");
+const DEAD_LETTERS: TableDefinition<'_, (u64, u128), &[u8]> = TableDefinition::new("buried");
 /// Numbers about the whole: its format, and the bytes of all records.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
 /// Who had a record in hand before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Past {
+pub(crate) struct LeaseHistory {
     pub(crate) abandoned: u32,
     pub(crate) in_doubt: bool,
 }
 
-impl Past {
+impl LeaseHistory {
     fn read(number: u32) -> Self {
         Self {
             abandoned: number / 2,
@@ -43,7 +43,7 @@ impl Past {
 }
 
 /// A record, by its name, and who had it in hand.
-pub(crate) type Row = (u128, Vec<u8>, Option<Past>);
+pub(crate) type Row = (u128, Vec<u8>, Option<LeaseHistory>);
 
 /// A dead letter, by its key: its number among them, and the name of its record.
 pub(crate) type DeadLetter = ((u64, u128), Vec<u8>);
@@ -58,7 +58,7 @@ pub(crate) struct Size {
 /// The tables of one transaction that writes.
 pub(crate) struct Tables<'t> {
     transaction: &'t WriteTransaction,
-    asides: Option<AsideTables<'t>>,
+    asides: Option<FallbackTables<'t>>,
     records: Table<'t, u128, &'static [u8]>,
     handed_out: Table<'t, u128, u32>,
     buried: Table<'t, (u64, u128), &'static [u8]>,
@@ -71,17 +71,17 @@ impl<'t> Tables<'t> {
             transaction,
             asides: None,
             records: transaction.open_table(RECORDS)?,
-            handed_out: transaction.open_table(HANDED_OUT)?,
-            buried: transaction.open_table(BURIED)?,
+            handed_out: transaction.open_table(LEASED)?,
+            buried: transaction.open_table(DEAD_LETTERS)?,
             numbers: transaction.open_table(NUMBERS)?,
         })
     }
 
     /// What is kept aside; opened by the few that ask.
-    pub(crate) fn asides(&mut self) -> Result<&mut AsideTables<'t>, redb::Error> {
+    pub(crate) fn fallbacks(&mut self) -> Result<&mut FallbackTables<'t>, redb::Error> {
         let asides = match self.asides.take() {
             Some(asides) => asides,
-            None => AsideTables::of(self.transaction)?,
+            None => FallbackTables::of(self.transaction)?,
         };
         Ok(self.asides.insert(asides))
     }
@@ -117,16 +117,16 @@ impl<'t> Tables<'t> {
     /// Takes a record away; gives its bytes, if it was there.
     pub(crate) fn remove(&mut self, id: u128) -> Result<Option<usize>, redb::Error> {
         let removed = self.records.remove(id)?.map(|record| record.value().len());
-        self.give_back(id)?;
+        self.unlease(id)?;
         Ok(removed)
     }
 
-    pub(crate) fn give_back(&mut self, id: u128) -> Result<(), redb::Error> {
+    pub(crate) fn unlease(&mut self, id: u128) -> Result<(), redb::Error> {
         self.handed_out.remove(id)?;
         Ok(())
     }
 
-    pub(crate) fn hand_out(&mut self, id: u128, past: Past) -> Result<(), redb::Error> {
+    pub(crate) fn lease(&mut self, id: u128, past: LeaseHistory) -> Result<(), redb::Error> {
         self.handed_out.insert(id, past.write())?;
         Ok(())
     }
@@ -136,11 +136,11 @@ impl<'t> Tables<'t> {
         let past = self
             .handed_out
             .get(id)?
-            .map(|past| Past::read(past.value()))
+            .map(|past| LeaseHistory::read(past.value()))
             .unwrap_or_default();
-        self.hand_out(
+        self.lease(
             id,
-            Past {
+            LeaseHistory {
                 in_doubt: true,
                 ..past
             },
@@ -148,10 +148,10 @@ impl<'t> Tables<'t> {
     }
 
     /// Keeps a record that was given up.
-    pub(crate) fn bury(&mut self, id: u128, record: &[u8]) -> Result<(), redb::Error> {
+    pub(crate) fn dead_letter(&mut self, id: u128, record: &[u8]) -> Result<(), redb::Error> {
         let last = self.buried.last()?.map_or(0, |(key, _)| key.value().0);
         self.buried.insert((last + 1, id), record)?;
-        while self.buried.len()? > MAX_BURIED {
+        while self.buried.len()? > MAX_DEAD_LETTERS {
             self.buried.pop_first()?;
         }
         Ok(())
@@ -177,7 +177,7 @@ impl<'t> Tables<'t> {
     }
 
     /// Removes a dead letter.
-    pub(crate) fn exhume(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
+    pub(crate) fn take_dead_letter(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
         self.buried.remove(key)?;
         Ok(())
     }
@@ -194,19 +194,21 @@ impl<'t> Tables<'t> {
         let past = self
             .handed_out
             .remove(id)?
-            .map(|past| Past::read(past.value()));
+            .map(|past| LeaseHistory::read(past.value()));
         Ok(Some((id, record, past)))
     }
 }
 
 /// Who had which record in hand when the file was last closed.
-pub(crate) fn pasts(database: &Database) -> Result<Vec<(u128, Past)>, redb::Error> {
+pub(crate) fn lease_histories(
+    database: &Database,
+) -> Result<Vec<(u128, LeaseHistory)>, redb::Error> {
     let transaction = database.begin_read()?;
-    let handed_out = transaction.open_table(HANDED_OUT)?;
+    let handed_out = transaction.open_table(LEASED)?;
     let mut pasts = Vec::new();
     for row in handed_out.iter()? {
         let (id, past) = row?;
-        pasts.push((id.value(), Past::read(past.value())));
+        pasts.push((id.value(), LeaseHistory::read(past.value())));
     }
     Ok(pasts)
 }
@@ -229,12 +231,12 @@ pub(crate) fn read_from(
 }
 
 /// The latest of those that were given up.
-pub(crate) fn read_buried(
+pub(crate) fn read_dead_letters(
     database: &Database,
     limit: usize,
 ) -> Result<Vec<(u128, Vec<u8>)>, redb::Error> {
     let transaction = database.begin_read()?;
-    let buried = transaction.open_table(BURIED)?;
+    let buried = transaction.open_table(DEAD_LETTERS)?;
     let rows = buried.iter()?.rev().take(limit);
     rows.map(|row| {
         row.map(|(key, record)| (key.value().1, record.value().to_owned()))

@@ -31,9 +31,9 @@ impl Drop for Folder {
     }
 }
 
-fn parcel(event: &str) -> Parcel {
+fn parcel(event: &str) -> Envelope {
     let call = Call::new(Method::Track, vec![json!(event)]);
-    Parcel::new(
+    Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -43,7 +43,7 @@ fn parcel(event: &str) -> Parcel {
 }
 
 fn opened(path: &Path) -> File {
-    let file = File::at(path);
+    let file = File::new(path);
     file.try_open().unwrap();
     file
 }
@@ -52,7 +52,7 @@ async fn events(outbox: &File, limit: usize) -> Vec<String> {
     let leases = outbox.lease(limit).await.unwrap();
     leases
         .iter()
-        .filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0))
+        .filter_map(|lease| lease.envelope.calls.tracking[0].str_arg(0))
         .map(str::to_owned)
         .collect()
 }
@@ -62,7 +62,7 @@ async fn it_holds_what_every_outbox_must() {
     let folder = Folder::new();
     let number = AtomicUsize::new(0);
     let make = || {
-        File::at(
+        File::new(
             folder
                 .0
                 .join(format!("outbox-{}", number.fetch_add(1, Ordering::Relaxed))),
@@ -74,17 +74,20 @@ async fn it_holds_what_every_outbox_must() {
 #[tokio::test]
 async fn it_holds_what_every_durable_outbox_must() {
     let folder = Folder::new();
-    conformance::check_durable(|| File::at(folder.file())).await;
+    conformance::check_durable(|| File::new(folder.file())).await;
 }
 
 #[tokio::test]
 async fn it_keeps_copies_aside_within_its_bounds() {
     let folder = Folder::new();
-    let outbox = File::at(folder.file()).max_records(1);
+    let outbox = File::new(folder.file()).max_records(1);
     outbox.try_open().unwrap();
     let late = Duration::from_secs(600);
-    outbox.keep_aside(parcel("a"), late).await.unwrap();
-    let declined = outbox.keep_aside(parcel("b"), late).await.unwrap_err();
+    outbox.schedule_fallback(parcel("a"), late).await.unwrap();
+    let declined = outbox
+        .schedule_fallback(parcel("b"), late)
+        .await
+        .unwrap_err();
     assert!(
         declined
             .reason
@@ -97,15 +100,15 @@ async fn it_keeps_copies_aside_within_its_bounds() {
 #[tokio::test]
 async fn past_its_bounds_it_hands_the_parcel_back() {
     let folder = Folder::new();
-    let outbox = File::at(folder.file()).max_records(1);
+    let outbox = File::new(folder.file()).max_records(1);
     outbox.try_open().unwrap();
     outbox.append(parcel("a")).await.unwrap();
     let declined = outbox.append(parcel("b")).await.unwrap_err();
     assert!(declined.reason.contains("its bound"), "{}", declined.reason);
-    assert_eq!(declined.parcel.calls.tracking[0].str_arg(0), Some("b"));
+    assert_eq!(declined.envelope.calls.tracking[0].str_arg(0), Some("b"));
     drop(outbox);
 
-    let small = File::at(folder.file()).max_bytes(40);
+    let small = File::new(folder.file()).max_bytes(40);
     small.try_open().unwrap();
     assert!(
         small
@@ -124,7 +127,7 @@ async fn a_parcel_that_is_appended_twice_is_kept_once() {
     let parcel = parcel("a");
     outbox.append(parcel.clone()).await.unwrap();
     outbox.append(parcel).await.unwrap();
-    assert_eq!(outbox.waiting().await, Ok(1));
+    assert_eq!(outbox.pending().await, Ok(1));
 }
 
 #[tokio::test]
@@ -154,9 +157,9 @@ async fn a_second_process_takes_another_name_and_what_the_first_leaves_is_taken_
 fn a_second_process_can_wait_for_the_file() {
     let folder = Folder::new();
     let first = opened(&folder.file());
-    let impatient = File::at(folder.file()).when_locked(Locked::Wait(Duration::ZERO));
+    let impatient = File::new(folder.file()).on_locked(OnLocked::Wait(Duration::ZERO));
     assert!(matches!(impatient.try_open(), Err(FileError::Locked(_))));
-    let second = File::at(folder.file()).when_locked(Locked::Wait(Duration::from_secs(10)));
+    let second = File::new(folder.file()).on_locked(OnLocked::Wait(Duration::from_secs(10)));
     thread::scope(|scope| {
         let waiting = scope.spawn(|| second.try_open());
         drop(first);
@@ -202,7 +205,7 @@ fn what_is_no_outbox_is_told_and_left_as_it_is() {
         vec![0x72; 100_000],
     ] {
         fs::write(folder.file(), &content).unwrap();
-        let error = File::at(folder.file()).try_open().unwrap_err();
+        let error = File::new(folder.file()).try_open().unwrap_err();
         assert!(matches!(error, FileError::Corrupt { .. }), "{error}");
         assert!(error.to_string().contains("move it away"), "{error}");
         assert_eq!(fs::read(folder.file()).unwrap(), content);
@@ -215,7 +218,7 @@ fn a_file_that_was_cut_off_is_told() {
     drop(opened(&folder.file()));
     let whole = fs::read(folder.file()).unwrap();
     fs::write(folder.file(), &whole[..whole.len() / 2]).unwrap();
-    let error = File::at(folder.file()).try_open().unwrap_err();
+    let error = File::new(folder.file()).try_open().unwrap_err();
     assert!(matches!(error, FileError::Corrupt { .. }), "{error}");
 }
 
@@ -232,7 +235,7 @@ fn another_format_is_told_by_its_number() {
         .unwrap();
     transaction.commit().unwrap();
     drop(database);
-    let error = File::at(folder.file()).try_open().unwrap_err();
+    let error = File::new(folder.file()).try_open().unwrap_err();
     assert!(
         matches!(error, FileError::Format { found: 7, .. }),
         "{error}"
@@ -247,12 +250,12 @@ fn another_format_is_told_by_its_number() {
 
 #[test]
 fn a_place_that_cannot_be_written_is_told() {
-    let error = File::at("/proc/mengpaneel-outbox").try_open().unwrap_err();
+    let error = File::new("/proc/mengpaneel-outbox").try_open().unwrap_err();
     assert!(
         error.to_string().contains("/proc/mengpaneel-outbox"),
         "{error}"
     );
-    let error = File::at("/dev/full").try_open().unwrap_err();
+    let error = File::new("/dev/full").try_open().unwrap_err();
     assert!(error.to_string().contains("/dev/full"), "{error}");
 }
 
@@ -280,13 +283,13 @@ fn a_full_disk_and_a_read_only_one_are_told_by_name() {
 fn a_mengpaneel_is_not_built_on_a_broken_file_unless_memory_may_take_over() {
     let folder = Folder::new();
     fs::write(folder.file(), "not an outbox").unwrap();
-    let builder = || crate::mengpaneel::Mengpaneel::builder("t").outbox(File::at(folder.file()));
+    let builder = || crate::mengpaneel::Mengpaneel::builder("t").outbox(File::new(folder.file()));
     let error = builder().build().unwrap_err();
     assert!(
         matches!(&error, crate::config::BuildError::Outbox(_)),
         "{error}"
     );
-    assert!(builder().or_memory().build().is_ok());
+    assert!(builder().failover_to_memory().build().is_ok());
 }
 
 #[tokio::test]
@@ -295,8 +298,8 @@ async fn memory_that_took_over_is_drained_by_this_process() {
     fs::write(folder.file(), "not an outbox").unwrap();
     let builder = crate::mengpaneel::Mengpaneel::builder("t")
         .api_host(stand_in.url())
-        .outbox(File::at(folder.file()));
-    let mengpaneel = builder.or_memory().concurrency(0).build().unwrap();
+        .outbox(File::new(folder.file()));
+    let mengpaneel = builder.failover_to_memory().concurrency(0).build().unwrap();
     let mixpanel = mengpaneel
         .scope(async { crate::record::current::current() })
         .await;
@@ -308,15 +311,18 @@ async fn memory_that_took_over_is_drained_by_this_process() {
 #[tokio::test]
 async fn dead_letters_are_put_back_within_the_bounds() {
     let folder = Folder::new();
-    let outbox = File::at(folder.file()).max_records(1);
+    let outbox = File::new(folder.file()).max_records(1);
     outbox.try_open().unwrap();
     for event in ["a", "b"] {
         outbox.append(parcel(event)).await.unwrap();
-        outbox.bury(outbox.lease(1).await.unwrap()).await.unwrap();
+        outbox
+            .dead_letter(outbox.lease(1).await.unwrap())
+            .await
+            .unwrap();
     }
     assert_eq!(outbox.requeue(10).await, Ok(1), "there is room for one");
     assert_eq!(events(&outbox, 10).await, ["a"]);
-    assert_eq!(outbox.buried(10).await.unwrap().len(), 1);
+    assert_eq!(outbox.dead_letters(10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -324,7 +330,10 @@ async fn dead_letters_of_a_file_that_was_left_are_taken_over() {
     let folder = Folder::new();
     let (first, second) = (opened(&folder.file()), opened(&folder.file()));
     second.append(parcel("a")).await.unwrap();
-    second.bury(second.lease(1).await.unwrap()).await.unwrap();
+    second
+        .dead_letter(second.lease(1).await.unwrap())
+        .await
+        .unwrap();
     drop((first, second));
     let third = opened(&folder.file());
     let until = std::time::Instant::now() + Duration::from_secs(30);
@@ -339,23 +348,23 @@ async fn dead_letters_of_a_file_that_was_left_are_taken_over() {
 async fn each_refusal_names_the_file() {
     let folder = Folder::new();
     let path = folder.file().display().to_string();
-    let closed = File::at(folder.file());
+    let closed = File::new(folder.file());
     let unopened = closed.append(parcel("a")).await.unwrap_err().reason;
     assert!(
         unopened.contains(&path)
             && closed
-                .waiting()
+                .pending()
                 .await
                 .unwrap_err()
                 .to_string()
                 .contains(&path),
         "{unopened}"
     );
-    let full = File::at(folder.file()).max_records(0);
+    let full = File::new(folder.file()).max_records(0);
     full.try_open().unwrap();
     for reason in [
         full.append(parcel("a")).await.unwrap_err().reason,
-        full.keep_aside(parcel("a"), Duration::ZERO)
+        full.schedule_fallback(parcel("a"), Duration::ZERO)
             .await
             .unwrap_err()
             .reason,
@@ -390,7 +399,7 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     while seen.len() < 10_000 {
         let leases = outbox.lease(10_000).await.unwrap();
         assert!(
-            leases.iter().all(|lease| seen.insert(lease.parcel.id)),
+            leases.iter().all(|lease| seen.insert(lease.envelope.id)),
             "each once"
         );
         outbox
@@ -398,5 +407,5 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
             .await
             .unwrap();
     }
-    assert_eq!(outbox.waiting().await, Ok(0));
+    assert_eq!(outbox.pending().await, Ok(0));
 }

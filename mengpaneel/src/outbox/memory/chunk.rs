@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::record::envelope::View;
+use crate::record::envelope::EnvelopeRef;
 use crate::record::envelope::codec;
 
 /// A chunk that is longer is full.
-const FULL: usize = 60 << 10;
+const MAX_FILL: usize = 60 << 10;
 
 /// What a chunk is given at once: what grows is copied each time.
-const ROOM: usize = 64 << 10;
+const CAPACITY: usize = 64 << 10;
 
 /// Records one behind the other.
 #[derive(Debug, Default)]
@@ -25,15 +25,15 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     /// An empty one.
-    pub(crate) fn with_room() -> Self {
+    pub(crate) fn with_capacity() -> Self {
         Self {
-            written: Vec::with_capacity(ROOM),
+            written: Vec::with_capacity(CAPACITY),
             ..Self::default()
         }
     }
 
     /// An empty one, in memory that fits.
-    pub(crate) fn in_place_of(mut memory: Vec<u8>) -> Self {
+    pub(crate) fn reuse(mut memory: Vec<u8>) -> Self {
         memory.clear();
         Self {
             written: memory,
@@ -43,7 +43,7 @@ impl Chunk {
 
     /// Whether memory is of the size that a chunk is given: not cut, and not grown.
     pub(crate) fn fits(memory: &Vec<u8>) -> bool {
-        (ROOM..=2 * ROOM).contains(&memory.capacity())
+        (CAPACITY..=2 * CAPACITY).contains(&memory.capacity())
     }
 
     /// How many records it holds.
@@ -53,17 +53,17 @@ impl Chunk {
 
     /// Whether the next record goes to another.
     pub(crate) fn is_full(&self) -> bool {
-        self.written.len() >= FULL
+        self.written.len() >= MAX_FILL
     }
 
     /// Writes a record behind the others, if it takes no more than `room`. Says what it takes.
-    pub(crate) fn push(&mut self, parcel: View<'_>, room: usize) -> Result<usize, usize> {
+    pub(crate) fn push(&mut self, parcel: EnvelopeRef<'_>, room: usize) -> Result<usize, usize> {
         let begin = self.written.len();
         codec::write(parcel, &mut self.written);
         let bytes = self.written.len() - begin;
         if bytes > room {
             self.written.truncate(begin);
-            self.written.shrink_to(ROOM);
+            self.written.shrink_to(CAPACITY);
             return Err(bytes);
         }
         self.ends.push_back(self.written.len());

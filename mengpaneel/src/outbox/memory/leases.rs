@@ -4,26 +4,26 @@ use std::collections::BTreeMap;
 
 /// How many bytes each takes that was leased and not given back yet.
 #[derive(Debug, Default)]
-pub(crate) struct InHand {
+pub(crate) struct LeaseTable {
     /// What was leased together has numbers that follow each other; by the first.
-    runs: BTreeMap<u64, Run>,
+    runs: BTreeMap<u64, LeaseRange>,
     /// What was leased once more, under the number that it has.
     again: BTreeMap<u64, usize>,
 }
 
 #[derive(Debug)]
-struct Run {
+struct LeaseRange {
     /// Of each; `None` once it is back.
     bytes: Vec<Option<usize>>,
     left: usize,
 }
 
-impl InHand {
+impl LeaseTable {
     /// These were leased: the first has this number, and each the one after.
     pub(crate) fn add(&mut self, first: u64, bytes: Vec<Option<usize>>) {
         let left = bytes.len();
         if left > 0 {
-            self.runs.insert(first, Run { bytes, left });
+            self.runs.insert(first, LeaseRange { bytes, left });
         }
     }
 
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn each_is_taken_out_once() {
-        let mut in_hand = InHand::default();
+        let mut in_hand = LeaseTable::default();
         in_hand.add(5, vec![Some(50), Some(60), Some(70)]);
         in_hand.add(8, vec![Some(80)]);
         in_hand.add(9, Vec::new());
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn what_is_leased_once_more_does_not_hide_those_that_were_leased_with_it() {
-        let mut in_hand = InHand::default();
+        let mut in_hand = LeaseTable::default();
         in_hand.add(5, vec![Some(50), Some(60), Some(70)]);
         for number in [5, 6] {
             let bytes = in_hand.take_out(number).unwrap();

@@ -13,17 +13,17 @@ use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::outbox::leased::{Name, Sealed, Taken};
+use crate::outbox::leased::{EncodedRecord, LeaseKey, LeasedRecord};
 use crate::outbox::memory::chunk::Chunk;
-use crate::outbox::memory::leases::InHand;
-use crate::outbox::{Appended, Declined, Lease, LeaseId, Outbox, OutboxError};
-use crate::record::envelope::{Parcel, View};
+use crate::outbox::memory::leases::LeaseTable;
+use crate::outbox::{AppendError, Lease, LeaseId, Outbox, OutboxError, TryAppend};
+use crate::record::envelope::{Envelope, EnvelopeRef};
 
 /// What a record takes beside its own bytes, about.
-const BESIDE: usize = 128;
+const RECORD_OVERHEAD: usize = 128;
 
 /// As many chunks' memory is kept for those to come: 2 MiB.
-const MAX_SPARE: usize = 32;
+const MAX_SPARE_CHUNKS: usize = 32;
 
 /// An outbox in memory, bounded by records and by bytes.
 ///
@@ -39,18 +39,18 @@ pub struct Memory {
     max_bytes: usize,
     state: Mutex<State>,
     /// Bytes of what the worker has in its hands. Not among the rest: requests do not wait for it.
-    in_hand: Mutex<InHand>,
+    leases: Mutex<LeaseTable>,
     due: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// What comes before all that is in chunks: it was tried already.
-    first: VecDeque<Waiting>,
+    first: VecDeque<ScheduledRecord>,
     ready: VecDeque<Chunk>,
     /// What chunks stood in that are gone, for those to come.
     spare: Vec<Vec<u8>>,
-    later: BTreeMap<(Instant, u64), Waiting>,
+    later: BTreeMap<(Instant, u64), ScheduledRecord>,
     /// Of all, leased ones included.
     records: usize,
     bytes: usize,
@@ -58,7 +58,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct ScheduledRecord {
     lease: Lease,
     bytes: usize,
 }
@@ -70,7 +70,7 @@ impl Default for Memory {
             max_records: 100_000,
             max_bytes: 64 << 20,
             state: Mutex::default(),
-            in_hand: Mutex::default(),
+            leases: Mutex::default(),
             due: Notify::new(),
         }
     }
@@ -96,12 +96,12 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_hand(&self) -> MutexGuard<'_, InHand> {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_hand(&self) -> MutexGuard<'_, LeaseTable> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a parcel behind the others, or says why not.
-    fn keep(&self, parcel: View<'_>) -> Result<(), String> {
+    fn store(&self, parcel: EnvelopeRef<'_>) -> Result<(), String> {
         let mut state = self.lock();
         // Behind others it is taken by whoever was woken for them.
         let is_first = !state.is_ready();
@@ -111,13 +111,13 @@ impl Memory {
                 self.max_records
             ))
         } else {
-            let room = self.max_bytes.saturating_sub(state.bytes + BESIDE);
+            let room = self.max_bytes.saturating_sub(state.bytes + RECORD_OVERHEAD);
             let too_many = state.push(parcel, room).err();
             too_many.map(|bytes| {
                 format!(
                     "{} bytes wait in memory, and {} more would pass its bound (`max_bytes`)",
                     state.bytes,
-                    bytes + BESIDE
+                    bytes + RECORD_OVERHEAD
                 )
             })
         };
@@ -132,11 +132,11 @@ impl Memory {
     }
 
     /// What is due now, and when the next is.
-    fn take(&self, limit: usize) -> (Vec<Taken>, Option<Instant>) {
+    fn take(&self, limit: usize) -> (Vec<LeasedRecord>, Option<Instant>) {
         let mut state = self.lock();
-        state.wake();
+        state.promote_due();
         let count = limit.min(state.first.len());
-        let first: Vec<Waiting> = state.first.drain(..count).collect();
+        let first: Vec<ScheduledRecord> = state.first.drain(..count).collect();
         let chunks = state.take(limit - count);
         let taken: usize = chunks.iter().map(Chunk::len).sum();
         let begin = state.next + 1;
@@ -149,17 +149,21 @@ impl Memory {
         }
         let mut records = Vec::with_capacity(count + taken);
         let mut in_hand = self.in_hand();
-        for Waiting { lease, bytes } in first {
+        for ScheduledRecord { lease, bytes } in first {
             if let Some(number) = number(&lease.id) {
                 in_hand.add_again(number, bytes);
             }
-            records.push(Taken::from(lease));
+            records.push(LeasedRecord::from(lease));
         }
         let mut bytes = Vec::with_capacity(taken);
         let chunks = chunks.into_iter().map(Chunk::into_records);
         for (number, (all, own)) in (begin..).zip(chunks.flatten()) {
-            bytes.push(Some(own.len() + BESIDE));
-            records.push(Taken::Sealed(Sealed::new(Name::Number(number), &all, own)));
+            bytes.push(Some(own.len() + RECORD_OVERHEAD));
+            records.push(LeasedRecord::Encoded(EncodedRecord::new(
+                LeaseKey::Number(number),
+                &all,
+                own,
+            )));
         }
         in_hand.add(begin, bytes);
         (records, next)
@@ -188,16 +192,16 @@ fn number(id: &LeaseId) -> Option<u64> {
 
 impl State {
     /// Writes a record behind the others, if it takes no more than `room`; else says what it takes.
-    fn push(&mut self, parcel: View<'_>, room: usize) -> Result<(), usize> {
+    fn push(&mut self, parcel: EnvelopeRef<'_>, room: usize) -> Result<(), usize> {
         if self.ready.back().is_none_or(Chunk::is_full) {
             let memory = self.spare.pop();
             self.ready
-                .push_back(memory.map_or_else(Chunk::with_room, Chunk::in_place_of));
+                .push_back(memory.map_or_else(Chunk::with_capacity, Chunk::reuse));
         }
         let Some(chunk) = self.ready.back_mut() else {
             return Err(0);
         };
-        self.bytes += chunk.push(parcel, room)? + BESIDE;
+        self.bytes += chunk.push(parcel, room)? + RECORD_OVERHEAD;
         self.records += 1;
         Ok(())
     }
@@ -209,7 +213,7 @@ impl State {
     }
 
     /// What was put off and is due is older than what came since.
-    fn wake(&mut self) {
+    fn promote_due(&mut self) {
         let not_due = self.later.split_off(&(Instant::now(), u64::MAX));
         let due = std::mem::replace(&mut self.later, not_due);
         for waiting in due.into_values().rev() {
@@ -242,26 +246,30 @@ impl Outbox for Memory {
         "the outbox in memory".to_owned()
     }
 
-    fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
-        let kept = self.keep(View::from(&parcel)).map_err(|reason| Declined {
-            parcel: Box::new(parcel),
-            reason,
-        });
+    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+        let kept = self
+            .store(EnvelopeRef::from(&parcel))
+            .map_err(|reason| AppendError {
+                envelope: Box::new(parcel),
+                reason,
+            });
         ready(kept).boxed()
     }
 
-    fn append_now(&self, parcel: View<'_>) -> Appended {
-        match self.keep(parcel) {
-            Ok(()) => Appended::Kept,
-            Err(reason) => Appended::Declined(reason),
+    fn try_append(&self, parcel: EnvelopeRef<'_>) -> TryAppend {
+        match self.store(parcel) {
+            Ok(()) => TryAppend::Stored,
+            Err(reason) => TryAppend::Declined(reason),
         }
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.lease_sealed(limit).map_ok(Taken::into_leases).boxed()
+        self.lease_records(limit)
+            .map_ok(LeasedRecord::into_leases)
+            .boxed()
     }
 
-    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
+    fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
         async move {
             loop {
                 let arrival = self.due.notified();
@@ -288,22 +296,22 @@ impl Outbox for Memory {
         ready(Ok(())).boxed()
     }
 
-    fn acknowledge_taken<'a>(
+    fn acknowledge_records<'a>(
         &'a self,
-        taken: &'a [Taken],
+        taken: &'a [LeasedRecord],
     ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.forget(taken.iter().map(Taken::number));
+        self.forget(taken.iter().map(LeasedRecord::number));
         ready(Ok(())).boxed()
     }
 
-    fn take_back(&self, taken: Vec<Taken>) {
+    fn recycle(&self, taken: Vec<LeasedRecord>) {
         let memory: Vec<_> = taken
             .into_iter()
-            .filter_map(Taken::into_memory)
+            .filter_map(LeasedRecord::into_buffer)
             .filter(Chunk::fits)
             .collect();
         let mut state = self.lock();
-        let room = MAX_SPARE.saturating_sub(state.spare.len());
+        let room = MAX_SPARE_CHUNKS.saturating_sub(state.spare.len());
         state.spare.extend(memory.into_iter().take(room));
     }
 
@@ -319,7 +327,7 @@ impl Outbox for Memory {
             if let Some(bytes) = bytes {
                 state.next += 1;
                 let place = (due, state.next);
-                state.later.insert(place, Waiting { lease, bytes });
+                state.later.insert(place, ScheduledRecord { lease, bytes });
             }
         }
         drop(state);
@@ -327,11 +335,11 @@ impl Outbox for Memory {
         ready(Ok(())).boxed()
     }
 
-    fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
         self.acknowledge(leases.into_iter().map(|lease| lease.id).collect())
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         ready(Ok(self.lock().records)).boxed()
     }
 }

@@ -4,9 +4,9 @@ use super::*;
 use crate::call::{Call, Calls, Method};
 use crate::record::visitor::Visitor;
 
-fn parcel(event: &str) -> Parcel {
+fn parcel(event: &str) -> Envelope {
     let call = Call::new(Method::Track, vec![json!(event)]);
-    Parcel::new(
+    Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -18,7 +18,7 @@ fn parcel(event: &str) -> Parcel {
 fn events(leases: &[Lease]) -> Vec<&str> {
     leases
         .iter()
-        .filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0))
+        .filter_map(|lease| lease.envelope.calls.tracking[0].str_arg(0))
         .collect()
 }
 
@@ -30,7 +30,7 @@ async fn what_was_appended_first_is_leased_first() {
     }
     assert_eq!(events(&outbox.lease(2).await.unwrap()), ["a", "b"]);
     assert_eq!(events(&outbox.lease(2).await.unwrap()), ["c"]);
-    assert_eq!(outbox.waiting().await, Ok(3));
+    assert_eq!(outbox.pending().await, Ok(3));
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn past_its_bounds_it_hands_the_parcel_back() {
     outbox.append(parcel("a")).await.unwrap();
     let lease = outbox.lease(1).await.unwrap();
     let declined = outbox.append(parcel("b")).await.unwrap_err();
-    assert_eq!(declined.parcel.calls.tracking[0].str_arg(0), Some("b"));
+    assert_eq!(declined.envelope.calls.tracking[0].str_arg(0), Some("b"));
     outbox.acknowledge(vec![lease[0].id.clone()]).await.unwrap();
     outbox.append(parcel("b")).await.unwrap();
 
@@ -105,14 +105,14 @@ async fn memory_is_used_again() {
     let mut seen = Vec::new();
     for event in ["a", "b", "c"] {
         outbox.append(parcel(event)).await.unwrap();
-        let taken = outbox.lease_sealed(1).await.unwrap();
+        let taken = outbox.lease_records(1).await.unwrap();
         let memory = taken.iter().map(|taken| match taken {
-            Taken::Sealed(sealed) => sealed.written().as_ptr() as usize,
-            Taken::Open(_) => 0,
+            LeasedRecord::Encoded(sealed) => sealed.as_bytes().as_ptr() as usize,
+            LeasedRecord::Decoded(_) => 0,
         });
         seen.extend(memory);
-        outbox.acknowledge_taken(&taken).await.unwrap();
-        outbox.take_back(taken);
+        outbox.acknowledge_records(&taken).await.unwrap();
+        outbox.recycle(taken);
     }
     assert_eq!(seen, [seen[0]; 3]);
 }
@@ -143,7 +143,7 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     while seen.len() < 10_000 {
         let leases = outbox.lease(10_000).await.unwrap();
         assert!(
-            leases.iter().all(|lease| seen.insert(lease.parcel.id)),
+            leases.iter().all(|lease| seen.insert(lease.envelope.id)),
             "each once"
         );
         outbox
@@ -151,5 +151,5 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
             .await
             .unwrap();
     }
-    assert_eq!(outbox.waiting().await, Ok(0));
+    assert_eq!(outbox.pending().await, Ok(0));
 }

@@ -15,20 +15,22 @@ use uuid::Uuid;
 use crate::call::Calls;
 use crate::error::log_text::redacted_url;
 use crate::id::now_ms;
-use crate::outbox::redis::connection::{Link, Server, Trouble};
+use crate::outbox::redis::connection::{QueryError, RedisAddr, RedisConnection};
 use crate::outbox::redis::keys::Keys;
-use crate::outbox::redis::reader::{MAX_BURIED, Reader};
-use crate::outbox::redis::scripts::{ACKNOWLEDGE, BURY, MAX_PER_CALL, RETRY, Text};
+use crate::outbox::redis::reader::{MAX_DEAD_LETTERS, Reader};
+use crate::outbox::redis::scripts::{ACKNOWLEDGE, DEAD_LETTER, LuaScript, MAX_PER_CALL, RETRY};
 use crate::outbox::redis::writer::{Append, Writer};
 use crate::outbox::redis::{dead_letters, fallback};
-use crate::outbox::{Aside, Declined, Lease, LeaseId, Outbox, OutboxError, Taken, record};
-use crate::record::envelope::Parcel;
+use crate::outbox::{
+    AppendError, ClaimResult, Lease, LeaseId, LeasedRecord, Outbox, OutboxError, record,
+};
+use crate::record::envelope::Envelope;
 
 /// As many parcels may be on their way to Redis at once.
 const MAX_PENDING: usize = 10_000;
 
 /// How long Redis may take for an answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An outbox in Redis: many processes fill it, and many drain it.
 ///
@@ -52,11 +54,11 @@ pub struct Redis {
     max_records: u64,
     claim_after: Duration,
     roots: Option<Vec<u8>>,
-    desk: OnceLock<Desk>,
+    handle: OnceLock<RedisHandle>,
 }
 
 /// What is there once it is open.
-struct Desk {
+struct RedisHandle {
     appends: mpsc::UnboundedSender<Append>,
     permits: Semaphore,
     reader: Arc<Reader>,
@@ -80,14 +82,14 @@ impl Redis {
     /// An outbox in this Redis: `redis://`, `rediss://` (TLS), `redis+cluster://` or
     /// `rediss+cluster://`, then `user:password@host:port/database`. One million records may wait.
     #[must_use]
-    pub fn at(url: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             key: "mengpaneel".to_owned(),
             max_records: 1_000_000,
             claim_after: Duration::from_secs(60),
             roots: None,
-            desk: OnceLock::new(),
+            handle: OnceLock::new(),
         }
     }
 
@@ -130,8 +132,8 @@ impl Redis {
         }
     }
 
-    fn desk(&self) -> Result<&Desk, OutboxError> {
-        self.desk.get().ok_or_else(|| {
+    fn handle(&self) -> Result<&RedisHandle, OutboxError> {
+        self.handle.get().ok_or_else(|| {
             OutboxError(format!(
                 "{} was not opened: call `open` first",
                 self.description()
@@ -153,9 +155,9 @@ impl Redis {
     ) -> BoxFuture<'_, Result<T, OutboxError>>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Trouble>> + Send + 'static,
+        F: Future<Output = Result<T, QueryError>> + Send + 'static,
     {
-        let desk = match self.desk() {
+        let desk = match self.handle() {
             Ok(desk) => desk,
             Err(error) => return ready(Err(error)).boxed(),
         };
@@ -166,16 +168,19 @@ impl Redis {
     }
 
     /// Gives records back by a script, as they are now.
-    fn give_back(
+    fn run_return_script(
         &self,
         leases: &[Lease],
-        script: &'static Text,
+        script: &'static LuaScript,
         third_key: fn(&Keys) -> &str,
         argument: Vec<u8>,
     ) -> BoxFuture<'_, Result<(), OutboxError>> {
-        let written = leases
-            .iter()
-            .map(|lease| Ok([lease.id.0.clone().into_bytes(), record::of_lease(lease)?]));
+        let written = leases.iter().map(|lease| {
+            Ok([
+                lease.id.0.clone().into_bytes(),
+                record::encode_lease(lease)?,
+            ])
+        });
         let written: Result<Vec<_>, serde_json::Error> = written.collect();
         let written = match written {
             Ok(written) => written,
@@ -186,17 +191,17 @@ impl Redis {
             for some in written.chunks(MAX_PER_CALL) {
                 let mut args = vec![keys.group.as_bytes(), argument.as_slice()];
                 args.extend(some.iter().flatten().map(Vec::as_slice));
-                let names = [keys.calls.as_str(), &keys.sending, third_key(keys)];
-                let _: usize = script.run(reader.link(), &names, &args).await?;
+                let names = [keys.stream.as_str(), &keys.sending, third_key(keys)];
+                let _: usize = script.run(reader.connection(), &names, &args).await?;
             }
             Ok(())
         })
     }
 }
 
-impl Desk {
+impl RedisHandle {
     fn open(redis: &Redis) -> Result<Self, OutboxError> {
-        let server = Server::at(&redis.url, PATIENCE, redis.roots.as_deref())?;
+        let server = RedisAddr::parse(&redis.url, QUERY_TIMEOUT, redis.roots.as_deref())?;
         let failed = |error: std::io::Error| {
             OutboxError(format!(
                 "the thread for {} cannot start: {error}",
@@ -209,7 +214,7 @@ impl Desk {
             .map_err(failed)?;
         let handle = runtime.handle().clone();
         let keys = Arc::new(Keys::new(&redis.key));
-        let link = Arc::new(Link::new(server, PATIENCE));
+        let link = Arc::new(RedisConnection::new(server, QUERY_TIMEOUT));
         let (appends, appended) = mpsc::unbounded_channel();
         let writer = Writer::new(
             Arc::clone(&link),
@@ -218,7 +223,7 @@ impl Desk {
             redis.max_records,
         );
         let consumer = format!("{}-{}", std::process::id(), Uuid::new_v4());
-        let waiting = link.beside();
+        let waiting = link.duplicate();
         let reader = Arc::new(Reader::new(
             link,
             waiting,
@@ -251,25 +256,25 @@ impl Desk {
 
 impl Outbox for Redis {
     fn open(&self) -> Result<(), OutboxError> {
-        if self.desk.get().is_none() {
-            drop(self.desk.set(Desk::open(self)?));
+        if self.handle.get().is_none() {
+            drop(self.handle.set(RedisHandle::open(self)?));
         }
         Ok(())
     }
 
     fn description(&self) -> String {
-        match self.desk.get() {
-            Some(desk) => format!("Redis at {}", desk.reader.link().address()),
+        match self.handle.get() {
+            Some(desk) => format!("Redis at {}", desk.reader.connection().address()),
             None => format!("Redis at {}", redacted_url(&self.url)),
         }
     }
 
-    fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
+    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
             match self.try_append(&parcel).await {
                 Ok(()) => Ok(()),
-                Err(reason) => Err(Declined {
-                    parcel: Box::new(parcel),
+                Err(reason) => Err(AppendError {
+                    envelope: Box::new(parcel),
                     reason,
                 }),
             }
@@ -278,11 +283,13 @@ impl Outbox for Redis {
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.lease_sealed(limit).map_ok(Taken::into_leases).boxed()
+        self.lease_records(limit)
+            .map_ok(LeasedRecord::into_leases)
+            .boxed()
     }
 
-    fn lease_sealed(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Taken>, OutboxError>> {
-        let desk = match self.desk() {
+    fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
+        let desk = match self.handle() {
             Ok(desk) => desk,
             Err(error) => return ready(Err(error)).boxed(),
         };
@@ -290,7 +297,7 @@ impl Outbox for Redis {
         let reader = Arc::clone(&desk.reader);
         desk.runtime
             .spawn(async move { reader.lease(limit, answer).await });
-        let mut leasing = Leasing {
+        let mut leasing = LeaseGuard {
             reader: &desk.reader,
             answered,
         };
@@ -311,7 +318,7 @@ impl Outbox for Redis {
                 for id in some {
                     mark.arg(id).arg(1);
                 }
-                reader.ask::<()>(&mark).await?;
+                reader.query::<()>(&mark).await?;
             }
             Ok(())
         })
@@ -324,7 +331,7 @@ impl Outbox for Redis {
                 let mut args = vec![keys.group.as_bytes()];
                 args.extend(some.iter().map(|id| id.0.as_bytes()));
                 let _: usize = ACKNOWLEDGE
-                    .run(reader.link(), &[&keys.calls, &keys.sending], &args)
+                    .run(reader.connection(), &[&keys.stream, &keys.sending], &args)
                     .await?;
             }
             Ok(())
@@ -342,38 +349,47 @@ impl Outbox for Redis {
         } else {
             now_ms().saturating_add(delay)
         };
-        self.give_back(
+        self.run_return_script(
             &leases,
             &RETRY,
-            |keys| &keys.later,
+            |keys| &keys.scheduled,
             due.to_string().into_bytes(),
         )
     }
 
-    fn bury(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.give_back(&leases, &BURY, |keys| &keys.buried, MAX_BURIED.to_vec())
+    fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+        self.run_return_script(
+            &leases,
+            &DEAD_LETTER,
+            |keys| &keys.dead_letters,
+            MAX_DEAD_LETTERS.to_vec(),
+        )
     }
 
-    fn buried(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
         self.work(async move |reader| {
-            dead_letters::buried(reader.link(), reader.keys(), limit).await
+            dead_letters::list(reader.connection(), reader.keys(), limit).await
         })
     }
 
     fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
         let bound = self.max_records;
         self.work(async move |reader| {
-            dead_letters::requeue(reader.link(), reader.keys(), limit, bound).await
+            dead_letters::requeue(reader.connection(), reader.keys(), limit, bound).await
         })
     }
 
-    fn keep_aside(&self, parcel: Parcel, after: Duration) -> BoxFuture<'_, Result<(), Declined>> {
+    fn schedule_fallback(
+        &self,
+        parcel: Envelope,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
-            match self.try_keep_aside(&parcel, after).await {
+            match self.try_schedule_fallback(&parcel, after).await {
                 Ok(()) => Ok(()),
                 Err((reason, is_known)) => {
                     // A second copy may only hold what Mixpanel tells from the first.
-                    let nothing = Parcel {
+                    let nothing = Envelope {
                         calls: Calls::default(),
                         ..parcel.clone()
                     };
@@ -382,8 +398,8 @@ impl Outbox for Redis {
                     } else {
                         parcel.retain_deduplicable().unwrap_or(nothing)
                     };
-                    Err(Declined {
-                        parcel: Box::new(parcel),
+                    Err(AppendError {
+                        envelope: Box::new(parcel),
                         reason,
                     })
                 }
@@ -392,35 +408,39 @@ impl Outbox for Redis {
         .boxed()
     }
 
-    fn claim(&self, id: Uuid) -> BoxFuture<'_, Result<Aside, OutboxError>> {
+    fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
         self.work(async move |reader| {
-            fallback::claim(reader.link(), &reader.keys().aside, id).await
+            fallback::claim(reader.connection(), &reader.keys().fallback, id).await
         })
     }
 
-    fn settle(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn finish_fallback(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
         self.work(async move |reader| {
-            fallback::settle(reader.link(), &reader.keys().aside, id, is_said).await
+            fallback::finish(reader.connection(), &reader.keys().fallback, id, is_said).await
         })
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         self.work(async move |reader| reader.count().await)
     }
 }
 
 impl Redis {
     /// Says why not, and whether it is known that no copy was kept.
-    async fn try_keep_aside(&self, parcel: &Parcel, after: Duration) -> Result<(), (String, bool)> {
-        let record: Arc<[u8]> = record::of_parcel(parcel).into();
+    async fn try_schedule_fallback(
+        &self,
+        parcel: &Envelope,
+        after: Duration,
+    ) -> Result<(), (String, bool)> {
+        let record: Arc<[u8]> = record::encode_envelope(parcel).into();
         let (id, bound) = (parcel.id, self.max_records);
         let mut tries = 0;
         loop {
             let record = Arc::clone(&record);
             let keep = async move |reader: Arc<Reader>| {
-                Ok(fallback::keep(
-                    reader.link(),
-                    &reader.keys().aside,
+                Ok(fallback::store(
+                    reader.connection(),
+                    &reader.keys().fallback,
                     id,
                     after,
                     &record,
@@ -438,19 +458,22 @@ impl Redis {
                     return Err((reason, true));
                 }
                 // Asked again it does nothing new.
-                Err(Trouble::Unknown(_)) if tries < 3 => tries += 1,
+                Err(QueryError::Unknown(_)) if tries < 3 => tries += 1,
                 Err(trouble) => {
-                    let is_known = tries == 0 && !matches!(trouble, Trouble::Unknown(_));
+                    let is_known = tries == 0 && !matches!(trouble, QueryError::Unknown(_));
                     return Err((trouble.to_string(), is_known));
                 }
             }
         }
     }
 
-    async fn try_append(&self, parcel: &Parcel) -> Result<(), String> {
-        let desk = self.desk().map_err(|error| error.0)?;
-        let record = record::of_parcel(parcel);
-        let is_delicate = parcel.calls.iter().any(|call| call.method().counts_twice());
+    async fn try_append(&self, parcel: &Envelope) -> Result<(), String> {
+        let desk = self.handle().map_err(|error| error.0)?;
+        let record = record::encode_envelope(parcel);
+        let is_delicate = parcel
+            .calls
+            .iter()
+            .any(|call| !call.method().is_idempotent());
         let _permit = desk.permits.try_acquire().map_err(|_| {
             format!(
                 "{MAX_PENDING} parcels are on their way to {} already",
@@ -470,16 +493,16 @@ impl Redis {
 }
 
 /// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
-struct Leasing<'a> {
+struct LeaseGuard<'a> {
     reader: &'a Reader,
-    answered: oneshot::Receiver<Result<Vec<Taken>, OutboxError>>,
+    answered: oneshot::Receiver<Result<Vec<LeasedRecord>, OutboxError>>,
 }
 
-impl Drop for Leasing<'_> {
+impl Drop for LeaseGuard<'_> {
     fn drop(&mut self) {
         self.answered.close();
         if let Ok(Ok(leases)) = self.answered.try_recv() {
-            self.reader.take_back(leases);
+            self.reader.unlease(leases);
         }
     }
 }

@@ -6,11 +6,11 @@ use uuid::Uuid;
 pub(crate) struct Keys {
     pub(crate) prefix: String,
     pub(crate) group: String,
-    pub(crate) calls: String,
-    pub(crate) later: String,
+    pub(crate) stream: String,
+    pub(crate) scheduled: String,
     pub(crate) sending: String,
-    pub(crate) buried: String,
-    pub(crate) aside: AsideKeys,
+    pub(crate) dead_letters: String,
+    pub(crate) fallback: FallbackKeys,
 }
 
 impl Keys {
@@ -19,11 +19,11 @@ impl Keys {
         Self {
             prefix: of("writer"),
             group: "mengpaneel".to_owned(),
-            calls: of("calls"),
-            later: of("later"),
+            stream: of("calls"),
+            scheduled: of("later"),
             sending: of("sending"),
-            buried: of("buried"),
-            aside: AsideKeys::new(of),
+            dead_letters: of("buried"),
+            fallback: FallbackKeys::new(of),
         }
     }
 
@@ -33,19 +33,19 @@ impl Keys {
 }
 
 /// The names of what is kept aside.
-pub(crate) struct AsideKeys {
+pub(crate) struct FallbackKeys {
     pub(crate) dues: String,
     pub(crate) claims: String,
-    pub(crate) said: String,
+    pub(crate) delivered: String,
     pub(crate) copies: String,
 }
 
-impl AsideKeys {
+impl FallbackKeys {
     pub(crate) fn new(of: impl Fn(&str) -> String) -> Self {
         Self {
             dues: of("aside"),
             claims: of("claimed"),
-            said: of("said"),
+            delivered: of("said"),
             copies: of("copies"),
         }
     }

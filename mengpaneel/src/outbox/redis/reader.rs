@@ -13,47 +13,47 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::log_text::one_line;
 use crate::id::now_ms;
-use crate::outbox::leased::{Found, Taken};
-use crate::outbox::redis::connection::{Link, Trouble};
+use crate::outbox::leased::{LeaseBatch, LeasedRecord};
+use crate::outbox::redis::connection::{QueryError, RedisConnection};
 use crate::outbox::redis::fallback;
 use crate::outbox::redis::keys::Keys;
-use crate::outbox::redis::scripts::{BURY, FORGET, WAKE};
+use crate::outbox::redis::scripts::{DEAD_LETTER, FORGET, PROMOTE};
 use crate::outbox::{LeaseId, OutboxError};
 
 /// How long Redis is asked to wait for a record.
-const WAIT: Duration = Duration::from_secs(1);
+const BLOCK_TIME: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether Redis is back.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// As many records that were put off wake at once at most.
-const MAX_WOKEN: usize = 1_000;
+const PROMOTE_BATCH: usize = 1_000;
 
 /// A record that was abandoned as often is handed out alone.
-const ALONE: usize = 2;
+const ISOLATE_AFTER: usize = 2;
 
 /// A consumer that has nothing in hand is forgotten after a day.
-const LONG_GONE_MS: u64 = 24 * 60 * 60 * 1_000;
+const CONSUMER_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// As many that were buried are kept, about.
-pub(crate) const MAX_BURIED: &[u8] = b"10000";
+pub(crate) const MAX_DEAD_LETTERS: &[u8] = b"10000";
 
 /// What hands out records.
 pub(crate) struct Reader {
     /// For commands that are answered at once.
-    link: Arc<Link>,
+    link: Arc<RedisConnection>,
     /// For the one that waits.
-    waiting: Link,
+    waiting: RedisConnection,
     keys: Arc<Keys>,
     consumer: String,
     claim_after: Duration,
-    turn: tokio::sync::Mutex<Turn>,
+    turn: tokio::sync::Mutex<PollState>,
     /// What was handed to somebody who was not there any more.
-    returned: Mutex<Vec<Taken>>,
+    returned: Mutex<Vec<LeasedRecord>>,
 }
 
 #[derive(Default)]
-struct Turn {
+struct PollState {
     /// The group is there, as far as is known.
     has_group: bool,
     next_look: Option<Instant>,
@@ -64,12 +64,12 @@ struct Turn {
 }
 
 /// The IDs of records, with how often each was abandoned.
-type Claimed = HashMap<String, u32>;
+type Redeliveries = HashMap<String, u32>;
 
 impl Reader {
     pub(crate) fn new(
-        link: Arc<Link>,
-        waiting: Link,
+        link: Arc<RedisConnection>,
+        waiting: RedisConnection,
         keys: Arc<Keys>,
         consumer: String,
         claim_after: Duration,
@@ -87,7 +87,7 @@ impl Reader {
     }
 
     /// Takes back what was handed to somebody who was not there any more.
-    pub(crate) fn take_back(&self, leases: Vec<Taken>) {
+    pub(crate) fn unlease(&self, leases: Vec<LeasedRecord>) {
         self.returned
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -98,29 +98,33 @@ impl Reader {
     pub(crate) async fn lease(
         &self,
         limit: usize,
-        mut answer: Sender<Result<Vec<Taken>, OutboxError>>,
+        mut answer: Sender<Result<Vec<LeasedRecord>, OutboxError>>,
     ) {
         let mut turn = self.turn.lock().await;
         let leased = loop {
             if answer.is_closed() {
                 return;
             }
-            match self.look(limit, &mut turn).await {
+            match self.poll(limit, &mut turn).await {
                 Ok(leases) if leases.is_empty() => {}
-                Err(Trouble::Refused(why)) if why.contains("NOGROUP") => turn.has_group = false,
+                Err(QueryError::Refused(why)) if why.contains("NOGROUP") => turn.has_group = false,
                 // The link says so, once: what waits there is handed out when it is back.
-                Err(Trouble::Unreachable(_) | Trouble::Unknown(_)) => {
-                    drop(timeout(LOOK, answer.closed()).await)
+                Err(QueryError::Unreachable(_) | QueryError::Unknown(_)) => {
+                    drop(timeout(POLL_INTERVAL, answer.closed()).await)
                 }
                 done => break done,
             }
         };
         if let Err(Ok(leases)) = answer.send(leased.map_err(Into::into)) {
-            self.take_back(leases);
+            self.unlease(leases);
         }
     }
 
-    async fn look(&self, limit: usize, turn: &mut Turn) -> Result<Vec<Taken>, Trouble> {
+    async fn poll(
+        &self,
+        limit: usize,
+        turn: &mut PollState,
+    ) -> Result<Vec<LeasedRecord>, QueryError> {
         {
             let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
             if !returned.is_empty() {
@@ -142,11 +146,11 @@ impl Reader {
                 Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
         }
         if turn.next_aside.is_none_or(|at| Instant::now() >= at) {
-            turn.next_aside = Some(Instant::now() + WAIT);
-            let is_stuck = match fallback::wake(&self.link, &self.keys).await {
+            turn.next_aside = Some(Instant::now() + BLOCK_TIME);
+            let is_stuck = match fallback::promote_due(&self.link, &self.keys).await {
                 Ok(()) => None,
                 // A Redis that is full adds nothing; what it has is to be delivered all the same.
-                Err(Trouble::Refused(why)) => Some(why),
+                Err(QueryError::Refused(why)) => Some(why),
                 Err(trouble) => return Err(trouble),
             };
             if let (Some(why), false) = (&is_stuck, turn.is_aside_stuck) {
@@ -154,49 +158,49 @@ impl Reader {
             }
             turn.is_aside_stuck = is_stuck.is_some();
         }
-        let next_due = self.wake().await?;
+        let next_due = self.promote_due().await?;
         let until = turn
             .next_look
-            .map_or(WAIT, |at| at.duration_since(Instant::now()))
+            .map_or(BLOCK_TIME, |at| at.duration_since(Instant::now()))
             .min(next_due)
-            .min(WAIT);
+            .min(BLOCK_TIME);
         self.read(limit, until).await
     }
 
-    async fn make_group(&self) -> Result<(), Trouble> {
+    async fn make_group(&self) -> Result<(), QueryError> {
         let mut create = cmd("XGROUP");
         create
             .arg("CREATE")
-            .arg(&self.keys.calls)
+            .arg(&self.keys.stream)
             .arg(&self.keys.group)
             .arg("0")
             .arg("MKSTREAM");
-        match self.link.ask::<()>(&create).await {
-            Err(Trouble::Refused(why)) if why.contains("BUSYGROUP") => {}
+        match self.link.query::<()>(&create).await {
+            Err(QueryError::Refused(why)) if why.contains("BUSYGROUP") => {}
             Err(trouble) => return Err(trouble),
             Ok(()) => {}
         }
-        let age = LONG_GONE_MS.to_string();
+        let age = CONSUMER_TTL_MS.to_string();
         FORGET
             .run(
                 &self.link,
-                &[&self.keys.calls],
+                &[&self.keys.stream],
                 &[self.keys.group.as_bytes(), age.as_bytes()],
             )
             .await
     }
 
     /// Takes what others had in hand for too long.
-    async fn claim(&self, limit: usize) -> Result<Vec<Taken>, Trouble> {
+    async fn claim(&self, limit: usize) -> Result<Vec<LeasedRecord>, QueryError> {
         let idle = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
         let mut pending = self.command("XPENDING");
         pending.arg("IDLE").arg(idle).arg("-").arg("+").arg(limit);
-        let pending: StreamPendingCountReply = self.link.ask(&pending).await?;
-        let mut claimed = Claimed::new();
+        let pending: StreamPendingCountReply = self.link.query(&pending).await?;
+        let mut claimed = Redeliveries::new();
         let mut claim = self.command("XCLAIM");
         claim.arg(&self.consumer).arg(idle);
         for one in pending.ids {
-            let is_alone = one.times_delivered >= ALONE;
+            let is_alone = one.times_delivered >= ISOLATE_AFTER;
             if is_alone && !claimed.is_empty() {
                 break;
             }
@@ -212,13 +216,13 @@ impl Reader {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let StreamClaimReply { ids, .. } = self.link.ask(&claim).await?;
+        let StreamClaimReply { ids, .. } = self.link.query(&claim).await?;
         let marked = self.marked(&ids).await?;
         self.found(ids, &claimed, &marked).await
     }
 
     /// Which of these were being sent.
-    async fn marked(&self, ids: &[StreamId]) -> Result<Vec<bool>, Trouble> {
+    async fn marked(&self, ids: &[StreamId]) -> Result<Vec<bool>, QueryError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -226,33 +230,36 @@ impl Reader {
         marks
             .arg(&self.keys.sending)
             .arg(ids.iter().map(|one| one.id.as_str()).collect::<Vec<_>>());
-        let marks: Vec<Option<u8>> = self.link.ask(&marks).await?;
+        let marks: Vec<Option<u8>> = self.link.query(&marks).await?;
         Ok(marks.iter().map(Option::is_some).collect())
     }
 
     /// Wakes what was put off and is due; gives how long it is to the next.
-    async fn wake(&self) -> Result<Duration, Trouble> {
-        let (now, count) = (now_ms().to_string(), MAX_WOKEN.to_string());
-        let keys = [self.keys.calls.as_str(), &self.keys.later];
-        let _: usize = WAKE
+    async fn promote_due(&self) -> Result<Duration, QueryError> {
+        let (now, count) = (now_ms().to_string(), PROMOTE_BATCH.to_string());
+        let keys = [self.keys.stream.as_str(), &self.keys.scheduled];
+        let _: usize = PROMOTE
             .run(&self.link, &keys, &[now.as_bytes(), count.as_bytes()])
             .await?;
         let mut next = cmd("ZRANGE");
-        next.arg(&self.keys.later).arg(0).arg(0).arg("WITHSCORES");
-        let next: Vec<(Vec<u8>, f64)> = self.link.ask(&next).await?;
+        next.arg(&self.keys.scheduled)
+            .arg(0)
+            .arg(0)
+            .arg("WITHSCORES");
+        let next: Vec<(Vec<u8>, f64)> = self.link.query(&next).await?;
         let Some((_, due)) = next.first() else {
-            return Ok(WAIT);
+            return Ok(BLOCK_TIME);
         };
         #[expect(
             clippy::cast_precision_loss,
             reason = "milliseconds since 1970 are exact in a float"
         )]
         let left = (due - now_ms() as f64).max(1.0);
-        Ok(Duration::try_from_secs_f64(left / 1_000.0).unwrap_or(WAIT))
+        Ok(Duration::try_from_secs_f64(left / 1_000.0).unwrap_or(BLOCK_TIME))
     }
 
     /// Waits for what nobody had in hand.
-    async fn read(&self, limit: usize, wait: Duration) -> Result<Vec<Taken>, Trouble> {
+    async fn read(&self, limit: usize, wait: Duration) -> Result<Vec<LeasedRecord>, QueryError> {
         let mut read = cmd("XREADGROUP");
         // To wait for 0 milliseconds is to wait for ever.
         let block = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -264,15 +271,15 @@ impl Reader {
         read.arg("BLOCK")
             .arg(block)
             .arg("STREAMS")
-            .arg(&self.keys.calls)
+            .arg(&self.keys.stream)
             .arg(">");
-        let reply: Option<StreamReadReply> = self.waiting.ask_for(&read, wait).await?;
+        let reply: Option<StreamReadReply> = self.waiting.query_for(&read, wait).await?;
         let ids = reply
             .into_iter()
             .flat_map(|reply| reply.keys)
             .flat_map(|key| key.ids)
             .collect();
-        self.found(ids, &Claimed::new(), &[]).await
+        self.found(ids, &Redeliveries::new(), &[]).await
     }
 
     /// What stands in the stream. What cannot be read is buried, so that it does not stand in the
@@ -280,10 +287,10 @@ impl Reader {
     async fn found(
         &self,
         ids: Vec<StreamId>,
-        claimed: &Claimed,
+        claimed: &Redeliveries,
         marked: &[bool],
-    ) -> Result<Vec<Taken>, Trouble> {
-        let mut found = Found::default();
+    ) -> Result<Vec<LeasedRecord>, QueryError> {
+        let mut found = LeaseBatch::default();
         let marked = marked.iter().copied().chain(std::iter::repeat(false));
         for (mut one, in_doubt) in ids.into_iter().zip(marked) {
             let written = match one.map.remove("r") {
@@ -298,31 +305,37 @@ impl Reader {
             let error = one_line(&error.to_string());
             tracing::error!(target: "mengpaneel", "a record in Redis at {} cannot be read ({error}): buried", self.link.address());
             let keys = [
-                self.keys.calls.as_str(),
+                self.keys.stream.as_str(),
                 &self.keys.sending,
-                &self.keys.buried,
+                &self.keys.dead_letters,
             ];
             let args = [
                 self.keys.group.as_bytes(),
-                MAX_BURIED,
+                MAX_DEAD_LETTERS,
                 one.id.as_bytes(),
                 &written,
             ];
-            let _: usize = BURY.run(&self.link, &keys, &args).await?;
+            let _: usize = DEAD_LETTER.run(&self.link, &keys, &args).await?;
         }
-        Ok(found.into_taken())
+        Ok(found.into_records())
     }
 
     /// How many wait that nobody else has in hand.
-    pub(crate) async fn count(&self) -> Result<usize, Trouble> {
-        let count = async |name: &str, key: &str| self.link.ask::<usize>(cmd(name).arg(key)).await;
-        let all = count("XLEN", &self.keys.calls).await? + count("ZCARD", &self.keys.later).await?;
+    pub(crate) async fn count(&self) -> Result<usize, QueryError> {
+        let count =
+            async |name: &str, key: &str| self.link.query::<usize>(cmd(name).arg(key)).await;
+        let all =
+            count("XLEN", &self.keys.stream).await? + count("ZCARD", &self.keys.scheduled).await?;
         let mut consumers = cmd("XINFO");
         consumers
             .arg("CONSUMERS")
-            .arg(&self.keys.calls)
+            .arg(&self.keys.stream)
             .arg(&self.keys.group);
-        let others = match self.link.ask::<StreamInfoConsumersReply>(&consumers).await {
+        let others = match self
+            .link
+            .query::<StreamInfoConsumersReply>(&consumers)
+            .await
+        {
             Ok(reply) => reply
                 .consumers
                 .iter()
@@ -330,7 +343,7 @@ impl Reader {
                 .map(|one| one.pending)
                 .sum(),
             // Nobody read yet.
-            Err(Trouble::Refused(_)) => 0,
+            Err(QueryError::Refused(_)) => 0,
             Err(trouble) => return Err(trouble),
         };
         Ok(all.saturating_sub(others))
@@ -339,16 +352,16 @@ impl Reader {
     /// A command about the group.
     fn command(&self, name: &str) -> Cmd {
         let mut command = cmd(name);
-        command.arg(&self.keys.calls).arg(&self.keys.group);
+        command.arg(&self.keys.stream).arg(&self.keys.group);
         command
     }
 
     /// One command that is answered at once.
-    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
-        self.link.ask(command).await
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueryError> {
+        self.link.query(command).await
     }
 
-    pub(crate) fn link(&self) -> &Link {
+    pub(crate) fn connection(&self) -> &RedisConnection {
         &self.link
     }
 

@@ -5,25 +5,25 @@ use std::sync::LazyLock;
 
 use redis::{FromRedisValue, Script};
 
-use crate::outbox::redis::connection::{Link, Trouble};
+use crate::outbox::redis::connection::{QueryError, RedisConnection};
 
 /// Most records per call of a script: Redis runs one script at a time.
 pub(crate) const MAX_PER_CALL: usize = 1_000;
 
-/// A script, by its text.
-pub(crate) struct Text {
+/// Lua script that Redis runs atomically.
+pub(crate) struct LuaScript {
     text: &'static str,
     script: LazyLock<Script>,
 }
 
-macro_rules! text {
+macro_rules! script {
     ($text:literal) => {
-        $crate::outbox::redis::scripts::Text::new($text, || redis::Script::new($text))
+        $crate::outbox::redis::scripts::LuaScript::new($text, || redis::Script::new($text))
     };
 }
-pub(crate) use text;
+pub(crate) use script;
 
-impl Text {
+impl LuaScript {
     pub(crate) const fn new(text: &'static str, script: fn() -> Script) -> Self {
         Self {
             text,
@@ -33,10 +33,10 @@ impl Text {
 
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
-        link: &Link,
+        link: &RedisConnection,
         keys: &[&str],
         args: &[&[u8]],
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, QueryError> {
         link.run(&self.script, self.text, keys, args).await
     }
 }
@@ -44,7 +44,7 @@ impl Text {
 /// Appends all records, or none where there is no room for them; gives how many. Keys: the stream,
 /// what is put off, the writer. Arguments: the number of the writer's batch, the bound, the
 /// records. A batch whose answer got lost is asked for again by its number.
-pub(crate) static APPEND: Text = text!(
+pub(crate) static APPEND: LuaScript = script!(
     r"local last = redis.call('GET', KEYS[3])
 if last then
   local number, count = string.match(last, '^(%d+) (%d+)$')
@@ -61,7 +61,7 @@ return count"
 );
 
 /// Removes what is done with. Keys: the stream, the marks. Arguments: the group, the IDs.
-pub(crate) static ACKNOWLEDGE: Text = text!(
+pub(crate) static ACKNOWLEDGE: LuaScript = script!(
     r"for i = 2, #ARGV do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -73,7 +73,7 @@ return 0"
 
 /// Puts records off. Keys: the stream, the marks, what is put off. Arguments: the group, when they
 /// are due (0: now), and for each its ID and what it is now.
-pub(crate) static RETRY: Text = text!(
+pub(crate) static RETRY: LuaScript = script!(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -90,7 +90,7 @@ return 0"
 
 /// Buries records. Keys: the stream, the marks, the buried. Arguments: the group, how many are
 /// kept, and for each its ID and what it is now.
-pub(crate) static BURY: Text = text!(
+pub(crate) static DEAD_LETTER: LuaScript = script!(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -103,7 +103,7 @@ return 0"
 
 /// Puts dead letters back at the end of the stream, as long as there is room; gives how many. Keys:
 /// the stream, what is put off, the buried. Arguments: the bound, the IDs.
-pub(crate) static REQUEUE: Text = text!(
+pub(crate) static REQUEUE: LuaScript = script!(
     r"local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
 local moved = 0
 for i = 2, #ARGV do
@@ -120,7 +120,7 @@ return moved"
 
 /// Moves what is due now back to the stream; gives how many. Keys: the stream, what is put off.
 /// Arguments: the time, how many at most.
-pub(crate) static WAKE: Text = text!(
+pub(crate) static PROMOTE: LuaScript = script!(
     r"local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, record in ipairs(due) do
   redis.call('XADD', KEYS[1], '*', 'r', record)
@@ -131,7 +131,7 @@ return #due"
 
 /// Forgets consumers that are long gone and have nothing in hand. Keys: the stream. Arguments: the
 /// group, and after how many milliseconds.
-pub(crate) static FORGET: Text = text!(
+pub(crate) static FORGET: LuaScript = script!(
     r"for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local of = {}
   for i = 1, #consumer, 2 do of[consumer[i]] = consumer[i + 1] end

@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use uuid::Uuid;
 
 /// A Redis of its own, on a free port; killed when it is dropped.
-pub(crate) struct Server {
+pub(crate) struct TestRedis {
     port: u16,
     folder: PathBuf,
     options: Vec<String>,
@@ -17,7 +17,7 @@ pub(crate) struct Server {
     child: Child,
 }
 
-impl Server {
+impl TestRedis {
     pub(crate) fn start(options: &[&str]) -> Self {
         let (port, folder) = (free_port(), folder());
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
@@ -137,7 +137,7 @@ fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
     child
 }
 
-impl Drop for Server {
+impl Drop for TestRedis {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

@@ -11,16 +11,16 @@ use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method};
 use crate::outbox::conformance;
-use crate::outbox::redis::connection::{Link, Server as Address};
-use crate::outbox::redis::engine::{PATIENCE, Redis};
-use crate::outbox::redis::test_server::Server;
+use crate::outbox::redis::connection::{RedisAddr as Address, RedisConnection};
+use crate::outbox::redis::engine::{QUERY_TIMEOUT, Redis};
+use crate::outbox::redis::test_server::TestRedis;
 use crate::outbox::{Lease, LeaseId, Outbox};
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 
-fn parcel(method: Method, name: &str) -> Parcel {
+fn parcel(method: Method, name: &str) -> Envelope {
     let call = Call::new(method, vec![json!(name)]);
-    Parcel::new(
+    Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -29,12 +29,12 @@ fn parcel(method: Method, name: &str) -> Parcel {
     )
 }
 
-fn event(name: &str) -> Parcel {
+fn event(name: &str) -> Envelope {
     parcel(Method::Track, name)
 }
 
 fn opened(url: &str) -> Redis {
-    let redis = Redis::at(url).claim_after(Duration::from_secs(1));
+    let redis = Redis::new(url).claim_after(Duration::from_secs(1));
     redis.open().unwrap();
     redis
 }
@@ -42,7 +42,7 @@ fn opened(url: &str) -> Redis {
 fn names(leases: &[Lease]) -> Vec<&str> {
     leases
         .iter()
-        .filter_map(|lease| lease.parcel.calls.tracking[0].str_arg(0))
+        .filter_map(|lease| lease.envelope.calls.tracking[0].str_arg(0))
         .collect()
 }
 
@@ -58,39 +58,39 @@ async fn lease_all(outbox: &Redis, count: usize) -> Vec<Lease> {
 async fn append(outbox: &Redis, name: &str) {
     let mut parcel = event(name);
     while let Err(declined) = outbox.append(parcel).await {
-        parcel = *declined.parcel;
+        parcel = *declined.envelope;
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
 async fn it_holds_what_every_outbox_must() {
-    let server = Server::start(&[]);
+    let server = TestRedis::start(&[]);
     let number = AtomicUsize::new(0);
     let make =
-        || Redis::at(server.url()).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)));
+        || Redis::new(server.url()).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)));
     conformance::check(make).await;
 }
 
 #[tokio::test]
 async fn it_holds_what_every_durable_outbox_must() {
-    let server = Server::start(&[]);
-    conformance::check_durable(|| Redis::at(server.url()).claim_after(Duration::from_millis(500)))
+    let server = TestRedis::start(&[]);
+    conformance::check_durable(|| Redis::new(server.url()).claim_after(Duration::from_millis(500)))
         .await;
 }
 
 #[tokio::test]
 async fn a_cluster_is_an_outbox_too() {
-    let server = Server::start(&["--cluster-enabled", "yes"]);
-    let node = Link::new(
-        Address::at(&server.url(), PATIENCE, None).unwrap(),
-        PATIENCE,
+    let server = TestRedis::start(&["--cluster-enabled", "yes"]);
+    let node = RedisConnection::new(
+        Address::parse(&server.url(), QUERY_TIMEOUT, None).unwrap(),
+        QUERY_TIMEOUT,
     );
-    node.ask::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383))
+    node.query::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(0).arg(16383))
         .await
         .unwrap();
     let is_whole = async || {
-        node.ask::<String>(cmd("CLUSTER").arg("INFO"))
+        node.query::<String>(cmd("CLUSTER").arg("INFO"))
             .await
             .unwrap()
             .contains("cluster_state:ok")
@@ -101,15 +101,15 @@ async fn a_cluster_is_an_outbox_too() {
     let number = AtomicUsize::new(0);
     let url = server.url().replace("redis://", "redis+cluster://");
     conformance::check(|| {
-        Redis::at(&url).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)))
+        Redis::new(&url).key(format!("of-{}", number.fetch_add(1, Ordering::Relaxed)))
     })
     .await;
 }
 
 #[tokio::test]
 async fn over_tls_it_is_known_by_a_private_ca_and_by_no_other() {
-    let (mut server, authority) = Server::with_tls();
-    let outbox = Redis::at(server.url()).root_certificates(authority.as_str());
+    let (mut server, authority) = TestRedis::with_tls();
+    let outbox = Redis::new(server.url()).root_certificates(authority.as_str());
     outbox.open().unwrap();
     append(&outbox, "a").await;
     server.kill();
@@ -117,10 +117,10 @@ async fn over_tls_it_is_known_by_a_private_ca_and_by_no_other() {
     append(&outbox, "b").await;
     assert_eq!(names(&lease_all(&outbox, 2).await), ["a", "b"]);
 
-    let (_other, others) = Server::with_tls();
+    let (_other, others) = TestRedis::with_tls();
     for stranger in [
-        Redis::at(server.url()),
-        Redis::at(server.url()).root_certificates(others),
+        Redis::new(server.url()),
+        Redis::new(server.url()).root_certificates(others),
     ] {
         stranger.open().unwrap();
         let declined = stranger.append(event("c")).await.unwrap_err();
@@ -130,12 +130,12 @@ async fn over_tls_it_is_known_by_a_private_ca_and_by_no_other() {
             declined.reason
         );
     }
-    let plain = Redis::at("redis://127.0.0.1/")
+    let plain = Redis::new("redis://127.0.0.1/")
         .root_certificates(authority)
         .open()
         .unwrap_err();
     assert!(plain.to_string().contains("rediss"), "{plain}");
-    let none = Redis::at(server.url())
+    let none = Redis::new(server.url())
         .root_certificates("/etc/ca.pem")
         .open()
         .unwrap_err();
@@ -147,13 +147,13 @@ async fn over_tls_it_is_known_by_a_private_ca_and_by_no_other() {
 
 #[tokio::test]
 async fn what_one_worker_left_is_claimed_by_another_and_nobody_elses() {
-    let server = Server::start(&[]);
+    let server = TestRedis::start(&[]);
     let (web, dying) = (opened(&server.url()), opened(&server.url()));
     for name in ["a", "b"] {
         append(&web, name).await;
     }
     assert_eq!(names(&lease_all(&dying, 2).await), ["a", "b"]);
-    assert_eq!(web.waiting().await, Ok(0), "another has them in hand");
+    assert_eq!(web.pending().await, Ok(0), "another has them in hand");
     drop(dying);
     let (one, other) = (opened(&server.url()), opened(&server.url()));
     let leased = tokio::select! {
@@ -161,13 +161,13 @@ async fn what_one_worker_left_is_claimed_by_another_and_nobody_elses() {
         leased = other.lease(10) => leased.unwrap(),
     };
     assert_eq!(names(&leased), ["a", "b"]);
-    assert!(leased.iter().all(|lease| lease.abandoned == 1));
+    assert!(leased.iter().all(|lease| lease.redeliveries == 1));
 }
 
 #[tokio::test]
 async fn past_its_bound_it_hands_the_parcel_back_and_trims_nothing() {
-    let server = Server::start(&[]);
-    let outbox = Redis::at(server.url()).max_records(2);
+    let server = TestRedis::start(&[]);
+    let outbox = Redis::new(server.url()).max_records(2);
     outbox.open().unwrap();
     for name in ["a", "b"] {
         outbox.append(event(name)).await.unwrap();
@@ -192,12 +192,12 @@ async fn past_its_bound_it_hands_the_parcel_back_and_trims_nothing() {
 
 #[tokio::test]
 async fn dead_letters_are_put_back_within_the_bound_and_unreadable_ones_stay() {
-    let server = Server::start(&[]);
-    let outbox = Redis::at(server.url()).max_records(1);
+    let server = TestRedis::start(&[]);
+    let outbox = Redis::new(server.url()).max_records(1);
     outbox.open().unwrap();
-    let node = Link::new(
-        Address::at(&server.url(), PATIENCE, None).unwrap(),
-        PATIENCE,
+    let node = RedisConnection::new(
+        Address::parse(&server.url(), QUERY_TIMEOUT, None).unwrap(),
+        QUERY_TIMEOUT,
     );
     let broken = cmd("XADD")
         .arg("{mengpaneel}:buried")
@@ -205,10 +205,13 @@ async fn dead_letters_are_put_back_within_the_bound_and_unreadable_ones_stay() {
         .arg("r")
         .arg("no record")
         .to_owned();
-    node.ask::<String>(&broken).await.unwrap();
+    node.query::<String>(&broken).await.unwrap();
     for name in ["a", "b"] {
         append(&outbox, name).await;
-        outbox.bury(lease_all(&outbox, 1).await).await.unwrap();
+        outbox
+            .dead_letter(lease_all(&outbox, 1).await)
+            .await
+            .unwrap();
     }
     assert_eq!(
         outbox.requeue(usize::MAX).await,
@@ -216,9 +219,9 @@ async fn dead_letters_are_put_back_within_the_bound_and_unreadable_ones_stay() {
         "there is room for one"
     );
     assert_eq!(names(&lease_all(&outbox, 1).await), ["a"]);
-    assert_eq!(outbox.buried(usize::MAX).await.unwrap().len(), 1);
+    assert_eq!(outbox.dead_letters(usize::MAX).await.unwrap().len(), 1);
     assert_eq!(
-        node.ask::<usize>(cmd("XLEN").arg("{mengpaneel}:buried"))
+        node.query::<usize>(cmd("XLEN").arg("{mengpaneel}:buried"))
             .await
             .unwrap(),
         2,
@@ -229,8 +232,8 @@ async fn dead_letters_are_put_back_within_the_bound_and_unreadable_ones_stay() {
 #[tokio::test]
 async fn each_error_names_the_redis_without_its_password() {
     let address = "127.0.0.1:1";
-    let outbox = Redis::at(format!("redis://me:s3cret@{address}/"));
-    let unopened = outbox.waiting().await.unwrap_err().to_string();
+    let outbox = Redis::new(format!("redis://me:s3cret@{address}/"));
+    let unopened = outbox.pending().await.unwrap_err().to_string();
     assert!(unopened.contains(address), "{unopened}");
     outbox.open().unwrap();
     for text in [
@@ -238,21 +241,25 @@ async fn each_error_names_the_redis_without_its_password() {
         outbox.description(),
         outbox.append(event("a")).await.unwrap_err().reason,
         outbox
-            .keep_aside(event("a"), Duration::ZERO)
+            .schedule_fallback(event("a"), Duration::ZERO)
             .await
             .unwrap_err()
             .reason,
-        outbox.waiting().await.unwrap_err().to_string(),
-        outbox.buried(1).await.unwrap_err().to_string(),
+        outbox.pending().await.unwrap_err().to_string(),
+        outbox.dead_letters(1).await.unwrap_err().to_string(),
         outbox.requeue(1).await.unwrap_err().to_string(),
         outbox
             .acknowledge(vec![LeaseId("1-1".into())])
             .await
             .unwrap_err()
             .to_string(),
-        outbox.claim(Uuid::nil()).await.unwrap_err().to_string(),
         outbox
-            .settle(Uuid::nil(), true)
+            .claim_fallback(Uuid::nil())
+            .await
+            .unwrap_err()
+            .to_string(),
+        outbox
+            .finish_fallback(Uuid::nil(), true)
             .await
             .unwrap_err()
             .to_string(),
@@ -263,14 +270,14 @@ async fn each_error_names_the_redis_without_its_password() {
 
 #[tokio::test]
 async fn a_full_redis_is_named_with_its_bound() {
-    let server = Server::start(&[]);
-    let outbox = Redis::at(server.url()).max_records(0);
+    let server = TestRedis::start(&[]);
+    let outbox = Redis::new(server.url()).max_records(0);
     outbox.open().unwrap();
     let address = format!("127.0.0.1:{}", server.port());
     for reason in [
         outbox.append(event("a")).await.unwrap_err().reason,
         outbox
-            .keep_aside(event("a"), Duration::ZERO)
+            .schedule_fallback(event("a"), Duration::ZERO)
             .await
             .unwrap_err()
             .reason,
@@ -284,7 +291,7 @@ async fn a_full_redis_is_named_with_its_bound() {
 
 #[tokio::test]
 async fn a_redis_that_is_away_is_declined_at_once_and_used_again_when_it_is_back() {
-    let mut server = Server::start(&[]);
+    let mut server = TestRedis::start(&[]);
     let outbox = opened(&server.url());
     append(&outbox, "a").await;
     server.kill();
@@ -312,13 +319,16 @@ async fn address_of(target: Arc<AtomicU16>) -> String {
     url
 }
 
-async fn replicate(of: &Server, from: &Server) {
-    let node = Link::new(Address::at(&of.url(), PATIENCE, None).unwrap(), PATIENCE);
-    node.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(from.port()))
+async fn replicate(of: &TestRedis, from: &TestRedis) {
+    let node = RedisConnection::new(
+        Address::parse(&of.url(), QUERY_TIMEOUT, None).unwrap(),
+        QUERY_TIMEOUT,
+    );
+    node.query::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(from.port()))
         .await
         .unwrap();
     let is_there = async || {
-        let info: String = node.ask(cmd("INFO").arg("replication")).await.unwrap();
+        let info: String = node.query(cmd("INFO").arg("replication")).await.unwrap();
         info.contains("master_link_status:up")
     };
     while !is_there().await {
@@ -326,19 +336,19 @@ async fn replicate(of: &Server, from: &Server) {
     }
 }
 
-async fn promote(server: &Server) {
-    let node = Link::new(
-        Address::at(&server.url(), PATIENCE, None).unwrap(),
-        PATIENCE,
+async fn promote(server: &TestRedis) {
+    let node = RedisConnection::new(
+        Address::parse(&server.url(), QUERY_TIMEOUT, None).unwrap(),
+        QUERY_TIMEOUT,
     );
-    node.ask::<()>(cmd("REPLICAOF").arg("NO").arg("ONE"))
+    node.query::<()>(cmd("REPLICAOF").arg("NO").arg("ONE"))
         .await
         .unwrap();
 }
 
 #[tokio::test]
 async fn a_failover_behind_one_address_is_followed_at_once() {
-    let (old, new) = (Server::start(&[]), Server::start(&[]));
+    let (old, new) = (TestRedis::start(&[]), TestRedis::start(&[]));
     replicate(&new, &old).await;
     let target = Arc::new(AtomicU16::new(old.port()));
     let outbox = opened(&address_of(Arc::clone(&target)).await);
@@ -346,9 +356,12 @@ async fn a_failover_behind_one_address_is_followed_at_once() {
     assert_eq!(names(&lease_all(&outbox, 1).await), ["before"]);
     append(&outbox, "waits").await;
     // `WAIT` would wait for the writes of its own connection only.
-    let node = Link::new(Address::at(&new.url(), PATIENCE, None).unwrap(), PATIENCE);
+    let node = RedisConnection::new(
+        Address::parse(&new.url(), QUERY_TIMEOUT, None).unwrap(),
+        QUERY_TIMEOUT,
+    );
     while node
-        .ask::<usize>(cmd("XLEN").arg("{mengpaneel}:calls"))
+        .query::<usize>(cmd("XLEN").arg("{mengpaneel}:calls"))
         .await
         .unwrap()
         < 2
@@ -366,14 +379,14 @@ async fn a_failover_behind_one_address_is_followed_at_once() {
     let mut left = HashSet::from(["before".to_owned(), "waits".to_owned(), "after".to_owned()]);
     while !left.is_empty() {
         for lease in outbox.lease(10).await.unwrap() {
-            left.remove(lease.parcel.calls.tracking[0].str_arg(0).unwrap());
+            left.remove(lease.envelope.calls.tracking[0].str_arg(0).unwrap());
         }
     }
 }
 
 #[tokio::test]
 async fn while_there_is_no_primary_appends_are_declined_and_workers_wait() {
-    let (primary, replica) = (Server::start(&[]), Server::start(&[]));
+    let (primary, replica) = (TestRedis::start(&[]), TestRedis::start(&[]));
     let outbox = opened(&replica.url());
     append(&outbox, "a").await;
     replicate(&replica, &primary).await;
@@ -403,15 +416,15 @@ async fn while_there_is_no_primary_appends_are_declined_and_workers_wait() {
 
 #[tokio::test]
 async fn what_would_count_twice_is_not_handed_back_while_nobody_knows_whether_it_was_kept() {
-    let server = Server::start(&[]);
+    let server = TestRedis::start(&[]);
     let outbox = opened(&server.url());
     append(&outbox, "a").await;
     // Takes the command, and answers after the patience of whoever asks.
-    let node = Link::new(
-        Address::at(&server.url(), PATIENCE, None).unwrap(),
-        PATIENCE,
+    let node = RedisConnection::new(
+        Address::parse(&server.url(), QUERY_TIMEOUT, None).unwrap(),
+        QUERY_TIMEOUT,
     );
-    node.ask::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE"))
+    node.query::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE"))
         .await
         .unwrap();
     let delicate = parcel(Method::PeopleIncrement, "b");
@@ -430,9 +443,9 @@ async fn what_would_count_twice_is_not_handed_back_while_nobody_knows_whether_it
 
 #[tokio::test]
 async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
-    let server = Server::start(&[]);
+    let server = TestRedis::start(&[]);
     // On a busy machine they are in hand for longer than those of the other tests.
-    let outbox = Redis::at(server.url()).claim_after(Duration::from_secs(60));
+    let outbox = Redis::new(server.url()).claim_after(Duration::from_secs(60));
     outbox.open().unwrap();
     let appends = (0..10_000).map(|number| outbox.append(event(&number.to_string())));
     let appended = futures_util::future::join_all(appends).await;
@@ -446,7 +459,7 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
     assert_eq!(
         leases
             .iter()
-            .map(|lease| lease.parcel.id)
+            .map(|lease| lease.envelope.id)
             .collect::<HashSet<_>>()
             .len(),
         10_000
@@ -455,7 +468,7 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
 
 #[test]
 fn debug_output_has_no_password() {
-    let redis = Redis::at("rediss://me:s3cret@redis.example:7000/0")
+    let redis = Redis::new("rediss://me:s3cret@redis.example:7000/0")
         .key("shop")
         .root_certificates("PEM s3cret");
     let shown = format!("{redis:?}");
@@ -467,7 +480,7 @@ fn debug_output_has_no_password() {
 
 #[tokio::test]
 async fn what_a_cluster_says_of_itself_has_no_password() {
-    let outbox = Redis::at("redis+cluster://me:s3cret@127.0.0.1:1/");
+    let outbox = Redis::new("redis+cluster://me:s3cret@127.0.0.1:1/");
     outbox.open().unwrap();
     let reason = outbox.append(event("a")).await.unwrap_err().reason;
     assert!(
@@ -478,7 +491,7 @@ async fn what_a_cluster_says_of_itself_has_no_password() {
 
 #[test]
 fn what_is_no_url_of_a_redis_is_told_without_its_password() {
-    let error = Redis::at("http://user:secret@host/").open().unwrap_err();
+    let error = Redis::new("http://user:secret@host/").open().unwrap_err();
     assert!(
         error.to_string().contains("host/ is no URL of a Redis"),
         "{error}"

@@ -8,7 +8,7 @@ use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::outbox::redis::connection::{Intake, Link, Trouble};
+use crate::outbox::redis::connection::{Intake, QueryError, RedisConnection};
 use crate::outbox::redis::keys::Keys;
 use crate::outbox::redis::scripts::APPEND;
 
@@ -16,10 +16,10 @@ use crate::outbox::redis::scripts::APPEND;
 const MAX_GROUP: usize = 500;
 
 /// How long a request waits for Redis to come back in the middle of an append.
-const PATIENCE: Duration = Duration::from_secs(1);
+const APPEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether it is back.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A record on its way.
 pub(crate) struct Append {
@@ -38,7 +38,7 @@ impl Append {
 
 /// What appends.
 pub(crate) struct Writer {
-    link: Arc<Link>,
+    link: Arc<RedisConnection>,
     keys: Arc<Keys>,
     appends: UnboundedReceiver<Append>,
     own_key: String,
@@ -49,7 +49,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(
-        link: Arc<Link>,
+        link: Arc<RedisConnection>,
         keys: Arc<Keys>,
         appends: UnboundedReceiver<Append>,
         max_records: u64,
@@ -82,17 +82,21 @@ impl Writer {
             self.number += 1;
             match self.try_append(&group).await {
                 Ok(count) => self.answer(group, count),
-                Err(Trouble::Unknown(_)) => self.find_out(group).await,
+                Err(QueryError::Unknown(_)) => self.find_out(group).await,
                 Err(trouble) => decline(group, &trouble),
             }
         }
     }
 
-    async fn try_append(&self, group: &[Append]) -> Result<usize, Trouble> {
+    async fn try_append(&self, group: &[Append]) -> Result<usize, QueryError> {
         let (number, bound) = (self.number.to_string(), self.max_records.to_string());
         let mut args = vec![number.as_bytes(), bound.as_bytes()];
         args.extend(group.iter().map(|append| append.record.as_slice()));
-        let keys = [self.keys.calls.as_str(), &self.keys.later, &self.own_key];
+        let keys = [
+            self.keys.stream.as_str(),
+            &self.keys.scheduled,
+            &self.own_key,
+        ];
         let appended = APPEND.run(&self.link, &keys, &args).await;
         self.intake.note(&appended, self.link.address());
         appended
@@ -117,11 +121,11 @@ impl Writer {
     /// while: what can be sent twice goes another way then, what cannot stays here until it is
     /// known.
     async fn find_out(&mut self, group: Vec<Append>) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + APPEND_TIMEOUT;
         while Instant::now() < until {
             match self.try_append(&group).await {
                 Ok(count) => return self.answer(group, count),
-                Err(Trouble::Refused(why)) => return decline(group, &Trouble::Refused(why)),
+                Err(QueryError::Refused(why)) => return decline(group, &QueryError::Refused(why)),
                 Err(_) => self.pause().await,
             }
         }
@@ -129,7 +133,7 @@ impl Writer {
             group.into_iter().partition(|append| append.is_delicate);
         decline(
             rest,
-            &Trouble::Unknown(format!(
+            &QueryError::Unknown(format!(
                 "{}: whether it was kept is not known yet",
                 self.link.address()
             )),
@@ -168,13 +172,13 @@ impl Writer {
 
     /// Waits a little. What comes meanwhile is declined at once.
     async fn pause(&mut self) {
-        let mut over = std::pin::pin!(sleep(LOOK));
+        let mut over = std::pin::pin!(sleep(POLL_INTERVAL));
         loop {
             tokio::select! {
                 () = &mut over => return,
                 next = self.appends.recv() => match next {
                     Some(append) => {
-                        decline(vec![append], &Trouble::Unreachable(format!("{}: it went away", self.link.address())));
+                        decline(vec![append], &QueryError::Unreachable(format!("{}: it went away", self.link.address())));
                     }
                     None => return over.await,
                 },
@@ -183,7 +187,7 @@ impl Writer {
     }
 }
 
-fn decline(group: Vec<Append>, trouble: &Trouble) {
+fn decline(group: Vec<Append>, trouble: &QueryError) {
     for append in group {
         append.answer(Err(trouble.to_string()));
     }

@@ -17,13 +17,13 @@ use tokio::sync::oneshot;
 
 use crate::error::log_text::redacted_url;
 use crate::id::now_ms;
-use crate::outbox::redis::connection::{Intake, Link, Server, Trouble};
-use crate::outbox::{Declined, Lease, LeaseId, Outbox, OutboxError};
-use crate::record::envelope::Parcel;
-use crate::translate::interpreter::Interpreter;
+use crate::outbox::redis::connection::{Intake, QueryError, RedisAddr, RedisConnection};
+use crate::outbox::{AppendError, Lease, LeaseId, Outbox, OutboxError};
+use crate::record::envelope::Envelope;
+use crate::translate::interpreter::Translator;
 
 /// How long Redis may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A queue of Sidekiq's, whose workers run the original gem: it takes what the gem itself would
 /// have put there, and this process delivers nothing from it.
@@ -54,12 +54,12 @@ pub struct Sidekiq {
     queue: String,
     namespace: Option<String>,
     /// Translator that tells whether the worker would send the same. The token is the fleet's.
-    interpreter: Interpreter,
-    desk: OnceLock<Desk>,
+    interpreter: Translator,
+    handle: OnceLock<SidekiqHandle>,
 }
 
-struct Desk {
-    link: Arc<Link>,
+struct SidekiqHandle {
+    link: Arc<RedisConnection>,
     intake: Arc<Intake>,
     runtime: Handle,
     /// Ends the thread when it is dropped.
@@ -79,13 +79,13 @@ impl fmt::Debug for Sidekiq {
 impl Sidekiq {
     /// The queue `default` in this Redis.
     #[must_use]
-    pub fn at(url: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             queue: "default".to_owned(),
             namespace: None,
-            interpreter: Interpreter::new(String::new()),
-            desk: OnceLock::new(),
+            interpreter: Translator::new(String::new()),
+            handle: OnceLock::new(),
         }
     }
 
@@ -113,9 +113,9 @@ impl Sidekiq {
         }
     }
 
-    async fn enqueue(&self, parcel: &Parcel) -> Result<(), String> {
+    async fn enqueue(&self, parcel: &Envelope) -> Result<(), String> {
         let desk = self
-            .desk
+            .handle
             .get()
             .ok_or_else(|| format!("{} was not opened: call `open` first", self.description()))?;
         let job = job::job(parcel, &self.queue, now_ms(), &self.interpreter)?;
@@ -138,7 +138,7 @@ impl Sidekiq {
             .runtime
             .spawn(async move { push(&link, &intake, &pipeline).await });
         match pushed.await {
-            Ok(pushed) => pushed.map_err(|trouble: Trouble| trouble.to_string()),
+            Ok(pushed) => pushed.map_err(|trouble: QueryError| trouble.to_string()),
             Err(_) => Err(format!(
                 "the thread that has the connection to {} has ended",
                 self.description()
@@ -148,12 +148,16 @@ impl Sidekiq {
 }
 
 /// Names the queue and pushes the job.
-async fn push(link: &Link, intake: &Intake, pipeline: &Pipeline) -> Result<(), Trouble> {
-    let answers: Result<Vec<Result<redis::Value, RedisError>>, Trouble> =
-        link.ask_all(pipeline).await;
+async fn push(
+    link: &RedisConnection,
+    intake: &Intake,
+    pipeline: &Pipeline,
+) -> Result<(), QueryError> {
+    let answers: Result<Vec<Result<redis::Value, RedisError>>, QueryError> =
+        link.query_pipeline(pipeline).await;
     let answers =
         answers.inspect_err(|trouble| intake.note::<()>(&Err(trouble.clone()), link.address()))?;
-    let refused = |error: &RedisError| Trouble::Refused(format!("{}: {error}", link.address()));
+    let refused = |error: &RedisError| QueryError::Refused(format!("{}: {error}", link.address()));
     let all = answers
         .iter()
         .try_for_each(|answer| answer.as_ref().map(drop).map_err(refused));
@@ -168,7 +172,7 @@ async fn push(link: &Link, intake: &Intake, pipeline: &Pipeline) -> Result<(), T
 
 impl Outbox for Sidekiq {
     fn open(&self) -> Result<(), OutboxError> {
-        if self.desk.get().is_some() {
+        if self.handle.get().is_some() {
             return Ok(());
         }
         if self
@@ -188,7 +192,10 @@ impl Outbox for Sidekiq {
                 "{url}: a queue of Sidekiq's needs a name, such as `default`"
             )));
         }
-        let link = Arc::new(Link::new(Server::at(&self.url, PATIENCE, None)?, PATIENCE));
+        let link = Arc::new(RedisConnection::new(
+            RedisAddr::parse(&self.url, QUERY_TIMEOUT, None)?,
+            QUERY_TIMEOUT,
+        ));
         let failed = |error: std::io::Error| {
             OutboxError(format!(
                 "the thread for {} cannot start: {error}",
@@ -206,7 +213,7 @@ impl Outbox for Sidekiq {
             .name("mengpaneel-sidekiq".into())
             .spawn(serve)
             .map_err(failed)?;
-        drop(self.desk.set(Desk {
+        drop(self.handle.set(SidekiqHandle {
             link,
             intake: Arc::default(),
             runtime: handle,
@@ -216,7 +223,7 @@ impl Outbox for Sidekiq {
     }
 
     fn description(&self) -> String {
-        let address = match self.desk.get() {
+        let address = match self.handle.get() {
             Some(desk) => desk.link.address().to_owned(),
             None => redacted_url(&self.url),
         };
@@ -227,12 +234,12 @@ impl Outbox for Sidekiq {
         false
     }
 
-    fn append(&self, parcel: Parcel) -> BoxFuture<'_, Result<(), Declined>> {
+    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
             match self.enqueue(&parcel).await {
                 Ok(()) => Ok(()),
-                Err(reason) => Err(Declined {
-                    parcel: Box::new(parcel),
+                Err(reason) => Err(AppendError {
+                    envelope: Box::new(parcel),
                     reason,
                 }),
             }
@@ -257,11 +264,11 @@ impl Outbox for Sidekiq {
         ready(Ok(())).boxed()
     }
 
-    fn bury(&self, _: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn dead_letter(&self, _: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
         ready(Ok(())).boxed()
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         ready(Ok(0)).boxed()
     }
 }

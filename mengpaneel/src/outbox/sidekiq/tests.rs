@@ -1,42 +1,45 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::outbox::redis::test_server::Server as Running;
+use crate::outbox::redis::test_server::TestRedis as Running;
 use crate::record::visitor::Visitor;
 
-fn parcel(calls: Value) -> Parcel {
-    Parcel::new(Visitor::default(), serde_json::from_value(calls).unwrap())
+fn parcel(calls: Value) -> Envelope {
+    Envelope::new(Visitor::default(), serde_json::from_value(calls).unwrap())
 }
 
-fn event() -> Parcel {
+fn event() -> Envelope {
     parcel(json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]}))
 }
 
-fn link(redis: &Running) -> Link {
-    Link::new(Server::at(&redis.url(), PATIENCE, None).unwrap(), PATIENCE)
+fn link(redis: &Running) -> RedisConnection {
+    RedisConnection::new(
+        RedisAddr::parse(&redis.url(), QUERY_TIMEOUT, None).unwrap(),
+        QUERY_TIMEOUT,
+    )
 }
 
-async fn run(link: &Link, words: &[&str]) {
+async fn run(link: &RedisConnection, words: &[&str]) {
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
-    let _: redis::Value = link.ask(&command).await.unwrap();
+    let _: redis::Value = link.query(&command).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
     let redis = Running::start(&[]);
-    let sidekiq = Sidekiq::at(redis.url()).queue("analytics");
+    let sidekiq = Sidekiq::new(redis.url()).queue("analytics");
     sidekiq.open().unwrap();
     let calls = json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]});
     sidekiq.append(parcel(calls.clone())).await.unwrap();
     let link = link(&redis);
     let queues: Vec<String> = link
-        .ask(redis::cmd("SMEMBERS").arg("queues"))
+        .query(redis::cmd("SMEMBERS").arg("queues"))
         .await
         .unwrap();
     assert_eq!(queues, ["analytics"]);
     let job: String = link
-        .ask(redis::cmd("RPOP").arg("queue:analytics"))
+        .query(redis::cmd("RPOP").arg("queue:analytics"))
         .await
         .unwrap();
     let job: Value = serde_json::from_str(&job).unwrap();
@@ -46,7 +49,7 @@ async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
         "Mengpaneel::Strategy::AsyncServerSide::Worker"
     );
     let commands: String = link
-        .ask(redis::cmd("INFO").arg("commandstats"))
+        .query(redis::cmd("INFO").arg("commandstats"))
         .await
         .unwrap();
     assert!(
@@ -58,7 +61,7 @@ async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
 #[tokio::test]
 async fn each_error_names_the_redis_without_its_password() {
     let address = "127.0.0.1:1";
-    let at = |scheme: &str| Sidekiq::at(format!("{scheme}://me:s3cret@{address}/"));
+    let at = |scheme: &str| Sidekiq::new(format!("{scheme}://me:s3cret@{address}/"));
     let sidekiq = at("redis");
     let unopened = sidekiq.append(event()).await.unwrap_err().reason;
     sidekiq.open().unwrap();
@@ -76,15 +79,15 @@ async fn each_error_names_the_redis_without_its_password() {
 #[tokio::test]
 async fn a_fleet_with_a_namespace_finds_its_jobs() {
     let redis = Running::start(&[]);
-    let sidekiq = Sidekiq::at(redis.url()).namespace("app");
+    let sidekiq = Sidekiq::new(redis.url()).namespace("app");
     sidekiq.open().unwrap();
     sidekiq.append(event()).await.unwrap();
     let link = link(&redis);
-    let mut keys: Vec<String> = link.ask(redis::cmd("KEYS").arg("*")).await.unwrap();
+    let mut keys: Vec<String> = link.query(redis::cmd("KEYS").arg("*")).await.unwrap();
     keys.sort();
     assert_eq!(keys, ["app:queue:default", "app:queues"]);
     let queues: Vec<String> = link
-        .ask(redis::cmd("SMEMBERS").arg("app:queues"))
+        .query(redis::cmd("SMEMBERS").arg("app:queues"))
         .await
         .unwrap();
     assert_eq!(queues, ["default"], "its name has no namespace");
@@ -93,7 +96,7 @@ async fn a_fleet_with_a_namespace_finds_its_jobs() {
 #[tokio::test]
 async fn what_the_gem_cannot_do_comes_back_and_so_does_everything_while_redis_is_away() {
     let mut redis = Running::start(&[]);
-    let sidekiq = Sidekiq::at(redis.url());
+    let sidekiq = Sidekiq::new(redis.url());
     sidekiq.open().unwrap();
     let declined = sidekiq
         .append(parcel(json!({"tracking": [[["reset"], []]]})))
@@ -115,7 +118,7 @@ async fn append(sidekiq: &Sidekiq) {
 #[tokio::test]
 async fn a_redis_that_refuses_jobs_is_asked_once_in_a_while() {
     let redis = Running::start(&[]);
-    let sidekiq = Sidekiq::at(redis.url());
+    let sidekiq = Sidekiq::new(redis.url());
     sidekiq.open().unwrap();
     let link = link(&redis);
     for (refuse, allow, code) in [
@@ -156,7 +159,7 @@ async fn a_redis_that_refuses_jobs_is_asked_once_in_a_while() {
             assert!(is_told, "{code}: {}", declined.reason);
         }
         let commands: String = link
-            .ask(redis::cmd("INFO").arg("commandstats"))
+            .query(redis::cmd("INFO").arg("commandstats"))
             .await
             .unwrap();
         let asked = commands
@@ -169,7 +172,7 @@ async fn a_redis_that_refuses_jobs_is_asked_once_in_a_while() {
         run(&link, allow).await;
         append(&sidekiq).await;
         let jobs: u32 = link
-            .ask(redis::cmd("LLEN").arg("queue:default"))
+            .query(redis::cmd("LLEN").arg("queue:default"))
             .await
             .unwrap();
         assert_eq!(jobs, 1, "{code}: what was declined is not there");
@@ -179,13 +182,13 @@ async fn a_redis_that_refuses_jobs_is_asked_once_in_a_while() {
 #[tokio::test]
 async fn a_job_whose_queue_could_not_be_named_is_not_handed_back() {
     let redis = Running::start(&[]);
-    let sidekiq = Sidekiq::at(redis.url());
+    let sidekiq = Sidekiq::new(redis.url());
     sidekiq.open().unwrap();
     let link = link(&redis);
     run(&link, &["SET", "queues", "x"]).await;
     sidekiq.append(event()).await.unwrap();
     let jobs: u32 = link
-        .ask(redis::cmd("LLEN").arg("queue:default"))
+        .query(redis::cmd("LLEN").arg("queue:default"))
         .await
         .unwrap();
     assert_eq!(jobs, 1);
@@ -193,20 +196,20 @@ async fn a_job_whose_queue_could_not_be_named_is_not_handed_back() {
 
 #[test]
 fn a_queue_that_cannot_be_is_refused_when_it_is_opened() {
-    let cluster = Sidekiq::at("redis+cluster://127.0.0.1/")
+    let cluster = Sidekiq::new("redis+cluster://127.0.0.1/")
         .open()
         .unwrap_err();
     assert!(cluster.to_string().contains("Cluster"), "{cluster}");
-    assert!(Sidekiq::at("redis://127.0.0.1/").queue("").open().is_err());
+    assert!(Sidekiq::new("redis://127.0.0.1/").queue("").open().is_err());
     let builder =
-        crate::mengpaneel::Mengpaneel::builder("token").outbox(Sidekiq::at("redis://127.0.0.1/"));
+        crate::mengpaneel::Mengpaneel::builder("token").outbox(Sidekiq::new("redis://127.0.0.1/"));
     let error = builder.before_send(|_| true).build().unwrap_err();
     assert!(error.to_string().contains("before_send"), "{error}");
 }
 
 #[test]
 fn debug_output_has_no_password() {
-    let sidekiq = Sidekiq::at("redis://me:s3cret@redis.example:7000/0").namespace("app");
+    let sidekiq = Sidekiq::new("redis://me:s3cret@redis.example:7000/0").namespace("app");
     let shown = format!("{sidekiq:?}");
     assert!(
         shown.contains("redis.example:7000") && !shown.contains("s3cret"),
@@ -222,8 +225,8 @@ async fn a_password_that_is_missing_or_wrong_is_told_with_the_server_and_no_secr
         redis.url().replace("redis://", "redis://:wr0ng@"),
     ] {
         let outboxes: [Box<dyn Outbox>; 2] = [
-            Box::new(Sidekiq::at(&*url)),
-            Box::new(crate::outbox::Redis::at(&*url)),
+            Box::new(Sidekiq::new(&*url)),
+            Box::new(crate::outbox::Redis::new(&*url)),
         ];
         for outbox in outboxes {
             outbox.open().unwrap();
@@ -238,7 +241,7 @@ async fn a_password_that_is_missing_or_wrong_is_told_with_the_server_and_no_secr
             );
         }
     }
-    let known = Sidekiq::at(redis.url().replace("redis://", "redis://:s3cret@"));
+    let known = Sidekiq::new(redis.url().replace("redis://", "redis://:s3cret@"));
     known.open().unwrap();
     known.append(event()).await.unwrap();
 }

@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 use crate::call::Args;
 use crate::call::value::{
-    Object, Reader, Seen, write_bool, write_len, write_text, write_text_value,
+    Decoder, ObjectEncoder, ValueRef, write_bool, write_len, write_text, write_text_value,
 };
 use crate::record::mixpanel::ID_PROPERTIES;
-use crate::record::plan::{Annotated, Argument, Property, Value};
+use crate::record::plan::{Argument, CallSpec, Property, Value};
 use crate::record::recorder::Recorder;
 
 /// Values as they were taken, written one behind the other.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub(crate) struct Captured {
     written: Vec<u8>,
     slots: Vec<Slot>,
 }
@@ -34,7 +34,7 @@ pub(crate) enum When {
     True,
 }
 
-impl Slots {
+impl Captured {
     /// Room for so many.
     pub(crate) fn new(count: usize) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Slots {
     }
 
     /// Whether the call's `when` was there, and what it said.
-    pub(crate) fn met(&self, annotated: &Annotated) -> When {
+    pub(crate) fn met(&self, annotated: &CallSpec) -> When {
         let Some(slot) = annotated.when else {
             return When::True;
         };
@@ -90,27 +90,23 @@ impl Slots {
 
     /// What a call is called with; `None` where a value is missing. An event is given a stamp by
     /// `recorder`.
-    pub(crate) fn arguments(
-        &self,
-        annotated: &Annotated,
-        recorder: &Recorder,
-    ) -> Option<Arguments> {
-        let mut taken = Taken {
+    pub(crate) fn arguments(&self, annotated: &CallSpec, recorder: &Recorder) -> Option<Arguments> {
+        let mut taken = SlotReader {
             slots: self,
             last: None,
         };
         if let Some(slot) = annotated.when {
             taken.slot(slot)?;
         }
-        let (mut args, mut stamp, mut may_have_id) = (Args::with_room(), None, false);
+        let (mut args, mut stamp, mut may_have_id) = (Args::with_capacity(), None, false);
         let properties_of_event = annotated
             .method
-            .properties_at()
+            .properties_index()
             .filter(|_| annotated.method.is_track());
         for (index, argument) in annotated.args.iter().enumerate() {
             match argument {
                 Argument::Properties(properties) if properties_of_event == Some(index) => {
-                    let stamp = stamp.insert(recorder.stamp());
+                    let stamp = stamp.insert(recorder.event_meta());
                     args.try_push(|to| {
                         may_have_id = taken.properties(&stamp.members(), properties, to)?;
                         Some(())
@@ -140,12 +136,12 @@ pub(crate) struct Arguments {
 }
 
 /// Reads slots, and remembers when the last of them was taken.
-struct Taken<'a> {
-    slots: &'a Slots,
+struct SlotReader<'a> {
+    slots: &'a Captured,
     last: Option<u64>,
 }
 
-impl<'a> Taken<'a> {
+impl<'a> SlotReader<'a> {
     fn slot(&mut self, index: usize) -> Option<&'a [u8]> {
         let slot = self.slots.slots.get(index)?;
         self.last = self.last.max(Some(slot.ticket));
@@ -155,7 +151,7 @@ impl<'a> Taken<'a> {
     fn argument(&mut self, argument: &Argument, to: &mut Vec<u8>) -> Option<()> {
         match argument {
             Argument::Text(text) => write_text_value(text, to),
-            Argument::Taken(index) | Argument::Name(index, _) => {
+            Argument::Runtime(index) | Argument::Name(index, _) => {
                 to.extend_from_slice(self.slot(*index)?)
             }
             Argument::List(items) => {
@@ -164,7 +160,7 @@ impl<'a> Taken<'a> {
                 return items.iter().try_for_each(|item| self.argument(item, to));
             }
             Argument::KeepUser => {
-                let mut object = Object::begin(to);
+                let mut object = ObjectEncoder::begin(to);
                 object.member(
                     to,
                     |to| write_text("delete_user", to),
@@ -183,27 +179,27 @@ impl<'a> Taken<'a> {
     /// among them.
     fn properties(
         &mut self,
-        first: &[(&str, Seen<'_>)],
+        first: &[(&str, ValueRef<'_>)],
         properties: &[Property],
         to: &mut Vec<u8>,
     ) -> Option<bool> {
-        let mut object = Object::begin_with(first, to);
+        let mut object = ObjectEncoder::begin_with(first, to);
         for property in properties {
             match property {
                 Property::Named(name, value) => self.property(&mut object, name, value, to)?,
                 Property::Computed(name, value, _) => {
-                    let name = Reader::of(self.slot(*name)?)
-                        .seen()
-                        .and_then(Seen::as_text)?;
+                    let name = Decoder::new(self.slot(*name)?)
+                        .read()
+                        .and_then(ValueRef::as_text)?;
                     self.property(&mut object, name, value, to)?;
                 }
                 Property::Spread(value, _) => {
-                    let mut members = Reader::of(self.slot(*value)?);
+                    let mut members = Decoder::new(self.slot(*value)?);
                     if members.byte()? != b'o' {
                         return None;
                     }
                     for _ in 0..members.len()? {
-                        let (name, value) = (members.text()?, members.pass()?);
+                        let (name, value) = (members.text()?, members.take_raw()?);
                         object.member(
                             to,
                             |to| write_text(name, to),
@@ -213,14 +209,14 @@ impl<'a> Taken<'a> {
                 }
             }
         }
-        let may_have_id = object.may_have(ID_PROPERTIES, to);
+        let may_have_id = object.may_contain(ID_PROPERTIES, to);
         object.end(to);
         Some(may_have_id)
     }
 
     fn property(
         &mut self,
-        object: &mut Object,
+        object: &mut ObjectEncoder,
         name: &str,
         value: &Value,
         to: &mut Vec<u8>,
@@ -237,7 +233,7 @@ impl<'a> Taken<'a> {
                 Value::Taken(_) => to.extend_from_slice(own),
                 Value::Text(text) => write_text_value(text, to),
                 Value::Bool(truth) => write_bool(*truth, to),
-                Value::Natural(natural) => Seen::Natural(*natural).write(to),
+                Value::Natural(natural) => ValueRef::Natural(*natural).write(to),
             },
         );
         Some(())

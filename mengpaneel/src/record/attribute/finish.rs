@@ -12,8 +12,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use crate::record::attribute::Frame;
-use crate::record::attribute::outcome::{Outcome, Probe};
+use crate::record::attribute::CallGuard;
+use crate::record::attribute::outcome::{Outcome, TypeProbe};
 
 /// Ends a frame with what the function returned, and gives that back.
 #[doc(hidden)]
@@ -51,43 +51,43 @@ macro_rules! __finished_opaque {
 /// A response, which is no future here even where its type can be awaited.
 pub trait AsResponse<R> {
     /// Ends the frame.
-    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R) -> Outcome) -> R {
-        frame.end(outcome(&returned));
+    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R) -> Outcome) -> R {
+        frame.finish(outcome(&returned));
         returned
     }
 }
 
-impl AsResponse<HttpResponse> for &&&&Probe<HttpResponse> {}
+impl AsResponse<HttpResponse> for &&&&TypeProbe<HttpResponse> {}
 
-impl AsResponse<HttpResponseBuilder> for &&&&Probe<HttpResponseBuilder> {}
+impl AsResponse<HttpResponseBuilder> for &&&&TypeProbe<HttpResponseBuilder> {}
 
 /// A task that runs by itself, whether anybody awaits its handle or not.
 pub trait AsTask<R> {
     /// Ends the frame.
-    fn finish(&self, frame: Frame, returned: R, _: fn(&R) -> Outcome) -> R {
-        frame.end(Outcome::Returned);
+    fn finish(&self, frame: CallGuard, returned: R, _: fn(&R) -> Outcome) -> R {
+        frame.finish(Outcome::Returned);
         returned
     }
 }
 
-impl<T> AsTask<JoinHandle<T>> for &&&Probe<JoinHandle<T>> {}
+impl<T> AsTask<JoinHandle<T>> for &&&TypeProbe<JoinHandle<T>> {}
 
 /// A future that can be handed on under its own type.
 pub trait AsFuture<R: EndsLater> {
     /// Ends the frame when the future is ready.
-    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R::Output) -> Outcome) -> R {
+    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R {
         returned.end_later(frame, outcome)
     }
 }
 
-impl<R: EndsLater> AsFuture<R> for &&Probe<R> {}
+impl<R: EndsLater> AsFuture<R> for &&TypeProbe<R> {}
 
 /// A future in a box that the signature hides.
 pub trait AsBoxed<F: Future> {
     /// Ends the frame when the future is ready.
     fn finish(
         &self,
-        frame: Frame,
+        frame: CallGuard,
         returned: Pin<Box<F>>,
         outcome: fn(&F::Output) -> Outcome,
     ) -> Pin<Box<Ending<Pin<Box<F>>>>> {
@@ -95,22 +95,27 @@ pub trait AsBoxed<F: Future> {
     }
 }
 
-impl<F: Future> AsBoxed<F> for &&Probe<Pin<Box<F>>> {}
+impl<F: Future> AsBoxed<F> for &&TypeProbe<Pin<Box<F>>> {}
 
 /// A future that the signature hides.
 pub trait AsOpaque<F: Future> {
     /// Ends the frame when the future is ready.
-    fn finish(&self, frame: Frame, returned: F, outcome: fn(&F::Output) -> Outcome) -> Ending<F> {
+    fn finish(
+        &self,
+        frame: CallGuard,
+        returned: F,
+        outcome: fn(&F::Output) -> Outcome,
+    ) -> Ending<F> {
         Ending::new(returned, frame, outcome)
     }
 }
 
-impl<F: Future> AsOpaque<F> for &Probe<F> {}
+impl<F: Future> AsOpaque<F> for &TypeProbe<F> {}
 
 /// A future of a type that nothing else can have.
 pub trait AsOtherFuture<R: Future> {
     /// Fails to compile.
-    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R::Output) -> Outcome) -> R
+    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R
     where
         R: EndsLater,
     {
@@ -118,18 +123,18 @@ pub trait AsOtherFuture<R: Future> {
     }
 }
 
-impl<R: Future> AsOtherFuture<R> for &Probe<R> {}
+impl<R: Future> AsOtherFuture<R> for &TypeProbe<R> {}
 
 /// Anything else.
 pub trait AsValue<R> {
     /// Ends the frame.
-    fn finish(&self, frame: Frame, returned: R, outcome: fn(&R) -> Outcome) -> R {
-        frame.end(outcome(&returned));
+    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R) -> Outcome) -> R {
+        frame.finish(outcome(&returned));
         returned
     }
 }
 
-impl<R> AsValue<R> for Probe<R> {}
+impl<R> AsValue<R> for TypeProbe<R> {}
 
 /// A future that can end a frame and keep its type.
 #[diagnostic::on_unimplemented(
@@ -141,13 +146,13 @@ impl<R> AsValue<R> for Probe<R> {}
 pub trait EndsLater: Future + Sized {
     /// The same future, which ends `frame` when it is ready.
     #[must_use]
-    fn end_later(self, frame: Frame, outcome: fn(&Self::Output) -> Outcome) -> Self;
+    fn end_later(self, frame: CallGuard, outcome: fn(&Self::Output) -> Outcome) -> Self;
 }
 
 macro_rules! ends_later_in_a_box {
     ($($future:ty => $pack:expr),* $(,)?) => {$(
         impl<'a, T: 'a> EndsLater for $future {
-            fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+            fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
                 $pack(Ending::new(self, frame, outcome))
             }
         }
@@ -164,26 +169,26 @@ ends_later_in_a_box! {
 }
 
 impl<T> EndsLater for Ready<T> {
-    fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+    fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
         let value = self.into_inner();
-        frame.end(outcome(&value));
+        frame.finish(outcome(&value));
         ready(value)
     }
 }
 
 impl<T> EndsLater for futures_util::future::Ready<T> {
-    fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+    fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
         let value = self.into_inner();
-        frame.end(outcome(&value));
+        frame.finish(outcome(&value));
         futures_util::future::ready(value)
     }
 }
 
 #[expect(deprecated, reason = "applications still return it")]
 impl<T> EndsLater for actix_utils::future::Ready<T> {
-    fn end_later(self, frame: Frame, outcome: fn(&T) -> Outcome) -> Self {
+    fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
         let value = self.into_inner();
-        frame.end(outcome(&value));
+        frame.finish(outcome(&value));
         actix_utils::future::ready(value)
     }
 }
@@ -193,7 +198,7 @@ where
     A: EndsLater,
     B: EndsLater<Output = A::Output>,
 {
-    fn end_later(self, frame: Frame, outcome: fn(&A::Output) -> Outcome) -> Self {
+    fn end_later(self, frame: CallGuard, outcome: fn(&A::Output) -> Outcome) -> Self {
         match self {
             Self::Left(future) => Self::Left(future.end_later(frame, outcome)),
             Self::Right(future) => Self::Right(future.end_later(frame, outcome)),
@@ -207,13 +212,13 @@ pin_project! {
     pub struct Ending<F: Future> {
         #[pin]
         future: F,
-        frame: Option<Frame>,
+        frame: Option<CallGuard>,
         outcome: fn(&F::Output) -> Outcome,
     }
 }
 
 impl<F: Future> Ending<F> {
-    fn new(future: F, frame: Frame, outcome: fn(&F::Output) -> Outcome) -> Self {
+    fn new(future: F, frame: CallGuard, outcome: fn(&F::Output) -> Outcome) -> Self {
         Self {
             future,
             frame: Some(frame),
@@ -234,7 +239,7 @@ impl<F: Future> Future for Ending<F> {
         if let Poll::Ready(value) = &polled
             && let Some(frame) = this.frame.take()
         {
-            frame.end((this.outcome)(value));
+            frame.finish((this.outcome)(value));
         }
         polled
     }

@@ -16,11 +16,11 @@ use crate::call::value::{write_bool, write_text_value};
 use crate::call::{Call, Mode};
 use crate::record::current::{current, try_current};
 use crate::record::mixpanel::{Amount, Id, Ids, Mixpanel, write_id, write_ids};
-use crate::record::plan::{Annotated, Kind, Site};
-use crate::record::recorder::{Condition, Entry, Place, Point, Recorder};
+use crate::record::plan::{AnnotationSite, CallSpec, Kind};
+use crate::record::recorder::{CallSite, Checkpoint, Condition, Entry, Recorder};
 use crate::record::scope_registry;
 
-use crate::record::attribute::captured::{Arguments, Slots, When};
+use crate::record::attribute::captured::{Arguments, Captured, When};
 use crate::record::attribute::end::condition;
 pub use crate::record::attribute::outcome::Outcome;
 pub use crate::record::mixpanel::Lines;
@@ -52,37 +52,37 @@ pub const fn nothing<R>() -> Option<R> {
 /// unwound: it did not succeed.
 #[derive(Debug)]
 #[must_use]
-pub struct Frame(Option<Arc<Live>>);
+pub struct CallGuard(Option<Arc<ActiveCall>>);
 
 /// Access to a frame from a future that may outlive the function's own locals.
 #[derive(Clone, Debug)]
-pub struct Shared(Option<Arc<Live>>);
+pub struct SharedCaptures(Option<Arc<ActiveCall>>);
 
 /// The state of a frame where calls are recorded at all.
 #[derive(Debug)]
-struct Live {
+struct ActiveCall {
     mixpanel: Mixpanel,
-    site: &'static Site,
+    site: &'static AnnotationSite,
     /// The place of calls that take no value from the body.
     entered: u64,
-    slots: Mutex<Slots>,
+    slots: Mutex<Captured>,
     /// The lines to which a bare `#[setup]` is limited.
     limit: Option<Lines>,
 }
 
 /// A call whose function ended in the way for it.
-struct Ended {
-    annotated: &'static Annotated,
+struct PendingCall {
+    annotated: &'static CallSpec,
     condition: Condition,
     when: When,
     /// What it is called with; `None` where a value is missing.
     arguments: Option<Arguments>,
 }
 
-impl Frame {
+impl CallGuard {
     /// Begins a call of this function.
     #[track_caller]
-    pub fn enter(site: &'static Site) -> Self {
+    pub fn enter(site: &'static AnnotationSite) -> Self {
         let Some(mixpanel) = try_current() else {
             if let Some(first) = site.calls.first() {
                 scope_registry::report(Location::caller(), &first.method);
@@ -92,9 +92,9 @@ impl Frame {
         let Some(recorder) = mixpanel.recorder() else {
             return Self(None);
         };
-        let entered = recorder.ticket();
-        let slots = Mutex::new(Slots::new(site.slots));
-        Self(Some(Arc::new(Live {
+        let entered = recorder.reserve_seq();
+        let slots = Mutex::new(Captured::new(site.slots));
+        Self(Some(Arc::new(ActiveCall {
             mixpanel,
             site,
             entered,
@@ -112,9 +112,9 @@ impl Frame {
     }
 
     /// Where to put the values that can be captured at the start; `None` where nothing is recorded.
-    pub fn entry(&self) -> Option<Values<'_>> {
+    pub fn entry(&self) -> Option<Captures<'_>> {
         let live = self.0.as_deref()?;
-        Some(Values {
+        Some(Captures {
             live,
             ticket: live.entered,
         })
@@ -122,18 +122,18 @@ impl Frame {
 
     /// Where to put the values that can be captured at this point; `None` where nothing is
     /// recorded, so that nothing is evaluated either.
-    pub fn values(&self) -> Option<Values<'_>> {
+    pub fn values(&self) -> Option<Captures<'_>> {
         self.0.as_deref()?.values()
     }
 
     /// Access to the frame for an async block that owns what it uses.
     #[must_use]
-    pub fn share(&self) -> Shared {
-        Shared(self.0.clone())
+    pub fn share(&self) -> SharedCaptures {
+        SharedCaptures(self.0.clone())
     }
 
     /// The function ended like this.
-    pub fn end(mut self, outcome: Outcome) {
+    pub fn finish(mut self, outcome: Outcome) {
         if let Some(live) = self.0.take() {
             live.record(outcome);
         }
@@ -155,9 +155,9 @@ impl Frame {
         let Some(recorder) = self.0.as_ref().and_then(|live| live.mixpanel.recorder()) else {
             return body();
         };
-        let taking_back = TakingBack {
+        let taking_back = RollbackGuard {
             recorder,
-            from: recorder.here(),
+            from: recorder.checkpoint(),
         };
         let passed = self.begin_setup().sync_scope(body);
         if passed {
@@ -185,9 +185,9 @@ impl Frame {
     }
 }
 
-impl Shared {
+impl SharedCaptures {
     /// As [`Frame::values`].
-    pub fn values(&self) -> Option<Values<'_>> {
+    pub fn values(&self) -> Option<Captures<'_>> {
         self.0.as_deref()?.values()
     }
 
@@ -199,18 +199,19 @@ impl Shared {
 }
 
 /// Takes back the setup of a guard that did not let the request pass.
-struct TakingBack<'a> {
+struct RollbackGuard<'a> {
     recorder: &'a Recorder,
-    from: Point,
+    from: Checkpoint,
 }
 
-impl Drop for TakingBack<'_> {
+impl Drop for RollbackGuard<'_> {
     fn drop(&mut self) {
-        self.recorder.take_back(self.from, self.recorder.here());
+        self.recorder
+            .rollback(self.from, self.recorder.checkpoint());
     }
 }
 
-impl Drop for Frame {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         if let Some(live) = self.0.take() {
             live.record(Outcome::Failed);
@@ -218,15 +219,15 @@ impl Drop for Frame {
     }
 }
 
-impl Live {
-    fn values(&self) -> Option<Values<'_>> {
-        let ticket = self.mixpanel.recorder()?.ticket();
-        Some(Values { live: self, ticket })
+impl ActiveCall {
+    fn values(&self) -> Option<Captures<'_>> {
+        let ticket = self.mixpanel.recorder()?.reserve_seq();
+        Some(Captures { live: self, ticket })
     }
 
     /// The place of an attribute on this line.
-    fn place(&self, line: u32) -> Place {
-        Place {
+    fn place(&self, line: u32) -> CallSite {
+        CallSite {
             file: self.site.file,
             line,
             route: self.site.routes().first(),
@@ -250,7 +251,7 @@ impl Live {
         self.mixpanel.in_setup(self.setup_condition(), self.limit)
     }
 
-    fn slots(&self) -> MutexGuard<'_, Slots> {
+    fn slots(&self) -> MutexGuard<'_, Captured> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -259,9 +260,9 @@ impl Live {
         let Some(recorder) = self.mixpanel.recorder() else {
             return;
         };
-        let slots = std::mem::replace(&mut *self.slots(), Slots::new(0));
+        let slots = std::mem::replace(&mut *self.slots(), Captured::new(0));
         let kind = self.site.kind();
-        let ended = |annotated: &'static Annotated| {
+        let ended = |annotated: &'static CallSpec| {
             let condition = condition(annotated.on, kind, outcome)?;
             let when = slots.met(annotated);
             let arguments = if when == When::True {
@@ -269,14 +270,14 @@ impl Live {
             } else {
                 None
             };
-            Some(Ended {
+            Some(PendingCall {
                 annotated,
                 condition,
                 when,
                 arguments,
             })
         };
-        let mut calls: Vec<Ended> = self.site.calls.iter().filter_map(ended).collect();
+        let mut calls: Vec<PendingCall> = self.site.calls.iter().filter_map(ended).collect();
         self.record_mode(Mode::BeforeSetup, &mut calls);
         self.begin_setups(&calls);
         self.record_mode(Mode::Setup, &mut calls);
@@ -284,7 +285,7 @@ impl Live {
     }
 
     /// All setup of one function is one setup; one whose `when` was false has spoken.
-    fn begin_setups(&self, calls: &[Ended]) {
+    fn begin_setups(&self, calls: &[PendingCall]) {
         let Some(recorder) = self.mixpanel.recorder() else {
             return;
         };
@@ -294,7 +295,7 @@ impl Live {
             .filter(|call| call.annotated.mode == Mode::Setup)
         {
             match call.when {
-                When::False => recorder.speak(),
+                When::False => recorder.mark_setup_decided(),
                 When::NeverReached => {}
                 When::True if call.arguments.is_none() => {}
                 When::True => {
@@ -310,7 +311,7 @@ impl Live {
         }
     }
 
-    fn record_mode(&self, mode: Mode, calls: &mut [Ended]) {
+    fn record_mode(&self, mode: Mode, calls: &mut [PendingCall]) {
         let Some(recorder) = self.mixpanel.recorder() else {
             return;
         };
@@ -318,7 +319,7 @@ impl Live {
             .iter_mut()
             .filter(|call| call.annotated.mode == mode && !call.annotated.bare)
         {
-            let Ended {
+            let PendingCall {
                 annotated,
                 condition,
                 ..
@@ -341,10 +342,10 @@ impl Live {
                 mode,
                 via_server,
                 condition,
-                ticket,
+                seq: ticket,
             };
             match stamp {
-                Some(_) => recorder.record_stamped(entry, stamp, may_have_id.then_some(place)),
+                Some(_) => recorder.record_with_meta(entry, stamp, may_have_id.then_some(place)),
                 None => recorder.record_at(entry, place),
             }
         }
@@ -353,12 +354,12 @@ impl Live {
 
 /// Takes values at one point of a function.
 #[derive(Clone, Copy, Debug)]
-pub struct Values<'a> {
-    live: &'a Live,
+pub struct Captures<'a> {
+    live: &'a ActiveCall,
     ticket: u64,
 }
 
-impl Values<'_> {
+impl Captures<'_> {
     /// The value of the property of this name.
     pub fn value<T: Serialize + ?Sized>(&self, slot: usize, name: &str, value: &T) {
         self.put(slot, |mixpanel, to| {
@@ -415,7 +416,7 @@ impl Values<'_> {
     }
 
     /// The place of the attribute that takes this value.
-    fn place(&self, slot: usize) -> Place {
+    fn place(&self, slot: usize) -> CallSite {
         let call = self.live.site.calls.iter().find(|call| call.has_slot(slot));
         self.live
             .place(call.map(|call| call.line).unwrap_or_default())

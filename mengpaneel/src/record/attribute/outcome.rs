@@ -19,7 +19,7 @@ pub enum Outcome {
     /// With a result that is nobody's response.
     Returned,
     /// With a response, whose status is yet to be seen.
-    Answered,
+    Response,
     /// With `None`, which is status 404 where it is the response, and nobody's response elsewhere.
     Absent,
 }
@@ -44,9 +44,9 @@ macro_rules! __outcome {
 
 /// Carries the type of what a function returned.
 #[derive(Debug)]
-pub struct Probe<R: ?Sized>(PhantomData<fn(&R)>);
+pub struct TypeProbe<R: ?Sized>(PhantomData<fn(&R)>);
 
-impl<R> Probe<R> {
+impl<R> TypeProbe<R> {
     /// Of the type of this value.
     pub fn of(_: &R) -> Self {
         Self(PhantomData)
@@ -61,7 +61,7 @@ pub trait PassesOn {
     }
 }
 
-impl PassesOn for &Probe<ServiceRequest> {}
+impl PassesOn for &TypeProbe<ServiceRequest> {}
 
 /// Any other value.
 pub trait StaysHere {
@@ -71,89 +71,93 @@ pub trait StaysHere {
     }
 }
 
-impl<R> StaysHere for Probe<R> {}
+impl<R> StaysHere for TypeProbe<R> {}
 
 /// A text, bytes, or nothing: what any function returns, and a handler may.
-pub trait Text {
+pub trait PlainBody {
     /// How a function ended that returned this.
     fn outcome(&self) -> Outcome {
         Outcome::Returned
     }
 }
 
-impl Text for () {}
-impl Text for String {}
-impl Text for &str {}
-impl Text for &String {}
-impl Text for Cow<'_, str> {}
-impl Text for Vec<u8> {}
-impl Text for &[u8] {}
-impl Text for Bytes {}
-impl Text for BytesMut {}
+impl PlainBody for () {}
+impl PlainBody for String {}
+impl PlainBody for &str {}
+impl PlainBody for &String {}
+impl PlainBody for Cow<'_, str> {}
+impl PlainBody for Vec<u8> {}
+impl PlainBody for &[u8] {}
+impl PlainBody for Bytes {}
+impl PlainBody for BytesMut {}
 
-impl<T: Text> Text for Option<T> {
+impl<T: PlainBody> PlainBody for Option<T> {
     fn outcome(&self) -> Outcome {
-        self.as_ref().map_or(Outcome::Absent, Text::outcome)
+        self.as_ref().map_or(Outcome::Absent, PlainBody::outcome)
     }
 }
 
 /// Tells how the function ended that returned `R`.
-pub trait Ask<R> {
+pub trait ClassifyOutcome<R> {
     /// How the function ended that returned this.
     fn outcome(&self, returned: &R) -> Outcome;
 }
 
 /// A text, or nothing, in a result.
-impl<T: Text, E> Ask<Result<T, E>> for &&&&&&Probe<Result<T, E>> {
+impl<T: PlainBody, E> ClassifyOutcome<Result<T, E>> for &&&&&&TypeProbe<Result<T, E>> {
     fn outcome(&self, returned: &Result<T, E>) -> Outcome {
-        returned.as_ref().map_or(Outcome::Failed, Text::outcome)
+        returned
+            .as_ref()
+            .map_or(Outcome::Failed, PlainBody::outcome)
     }
 }
 
 /// A text, or nothing.
-impl<T: Text> Ask<T> for &&&&&Probe<T> {
+impl<T: PlainBody> ClassifyOutcome<T> for &&&&&TypeProbe<T> {
     fn outcome(&self, returned: &T) -> Outcome {
         returned.outcome()
     }
 }
 
 /// A response in a result.
-impl<T: Responder, E> Ask<Result<T, E>> for &&&&Probe<Result<T, E>> {
+impl<T: Responder, E> ClassifyOutcome<Result<T, E>> for &&&&TypeProbe<Result<T, E>> {
     fn outcome(&self, returned: &Result<T, E>) -> Outcome {
-        ok(returned, Outcome::Answered)
+        ok(returned, Outcome::Response)
     }
 }
 
 /// The answer of a middleware.
-impl<B, E> Ask<Result<ServiceResponse<B>, E>> for &&Probe<Result<ServiceResponse<B>, E>> {
+impl<B, E> ClassifyOutcome<Result<ServiceResponse<B>, E>>
+    for &&TypeProbe<Result<ServiceResponse<B>, E>>
+{
     fn outcome(&self, returned: &Result<ServiceResponse<B>, E>) -> Outcome {
-        ok(returned, Outcome::Answered)
+        ok(returned, Outcome::Response)
     }
 }
 
 /// The same, which did not fail.
-impl<B> Ask<ServiceResponse<B>> for &&Probe<ServiceResponse<B>> {
+impl<B> ClassifyOutcome<ServiceResponse<B>> for &&TypeProbe<ServiceResponse<B>> {
     fn outcome(&self, _: &ServiceResponse<B>) -> Outcome {
-        Outcome::Answered
+        Outcome::Response
     }
 }
 
 /// A response.
-impl<T: Responder> Ask<T> for &&&Probe<T> {
+impl<T: Responder> ClassifyOutcome<T> for &&&TypeProbe<T> {
     fn outcome(&self, _: &T) -> Outcome {
-        Outcome::Answered
+        Outcome::Response
     }
 }
 
 /// Any other result.
-impl<T, E> Ask<Result<T, E>> for &Probe<Result<T, E>> {
+impl<T, E> ClassifyOutcome<Result<T, E>> for &TypeProbe<Result<T, E>> {
     fn outcome(&self, returned: &Result<T, E>) -> Outcome {
         ok(returned, Outcome::Returned)
     }
 }
 
 /// Anything else.
-impl<R> Ask<R> for Probe<R> {
+impl<R> ClassifyOutcome<R> for TypeProbe<R> {
     fn outcome(&self, _: &R) -> Outcome {
         Outcome::Returned
     }

@@ -10,7 +10,7 @@ use crate::record::visitor::Visitor;
 
 /// Calls that the server delivers, and under whom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Parcel {
+pub struct Envelope {
     /// Names the parcel wherever it waits. Of two that one Mengpaneel made, the later one is the
     /// greater.
     pub id: Uuid,
@@ -28,7 +28,7 @@ pub struct Parcel {
     pub via_server: bool,
 }
 
-impl Parcel {
+impl Envelope {
     /// A parcel of calls recorded under `visitor`.
     #[must_use]
     pub fn new(visitor: Visitor, calls: Calls) -> Self {
@@ -71,7 +71,7 @@ impl Parcel {
 /// something.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct EnvelopeRef<'a> {
     pub(crate) id: Uuid,
     pub(crate) visitor: &'a Visitor,
     pub(crate) context: &'a [Call],
@@ -80,9 +80,9 @@ pub struct View<'a> {
     pub(crate) via_server: bool,
 }
 
-impl<'a> View<'a> {
+impl<'a> EnvelopeRef<'a> {
     /// Of a single call.
-    pub(crate) fn of_call(id: Uuid, visitor: &'a Visitor, call: &'a Call, mode: Mode) -> Self {
+    pub(crate) fn from_call(id: Uuid, visitor: &'a Visitor, call: &'a Call, mode: Mode) -> Self {
         let only = |its| {
             if its == mode {
                 std::slice::from_ref(call)
@@ -101,7 +101,7 @@ impl<'a> View<'a> {
     }
 
     /// Takes it.
-    pub(crate) fn to_parcel(self) -> Parcel {
+    pub(crate) fn to_envelope(self) -> Envelope {
         let Self {
             id,
             visitor,
@@ -115,7 +115,7 @@ impl<'a> View<'a> {
             setup,
             tracking,
         };
-        Parcel {
+        Envelope {
             id,
             visitor: visitor.clone(),
             context: context.to_vec(),
@@ -125,9 +125,9 @@ impl<'a> View<'a> {
     }
 }
 
-impl<'a> From<&'a Parcel> for View<'a> {
-    fn from(parcel: &'a Parcel) -> Self {
-        let Parcel {
+impl<'a> From<&'a Envelope> for EnvelopeRef<'a> {
+    fn from(parcel: &'a Envelope) -> Self {
+        let Envelope {
             id,
             visitor,
             context,

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use serde_json::Number;
 
 /// Beyond it a browser rounds an integer.
-const EXACT: u64 = 1 << 53;
+const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
 /// Amount by which a number is changed: an integer or a float, by value or by reference.
 ///
@@ -33,7 +33,7 @@ macro_rules! integers {
         impl Amount for $integer {
             fn number(&self) -> Option<Number> {
                 match i64::try_from(*self) {
-                    Ok(number) if number.unsigned_abs() <= EXACT => Some(number.into()),
+                    Ok(number) if number.unsigned_abs() <= MAX_EXACT_INTEGER => Some(number.into()),
                     #[allow(
                         clippy::cast_precision_loss,
                         clippy::cast_lossless,

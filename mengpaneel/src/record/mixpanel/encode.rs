@@ -7,17 +7,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::call::value;
-use crate::call::value::{Object, Reader, Seen, write_len, write_text_value, write_value};
+use crate::call::value::{
+    Decoder, ObjectEncoder, ValueRef, write_len, write_text_value, write_value,
+};
 use crate::error::Reason;
 use crate::record::mixpanel::{Amount, Id, Ids, Mixpanel};
-use crate::record::recorder::Place;
+use crate::record::recorder::CallSite;
 
 /// First bytes of the properties that say whose an event is: `$device_id`, `$user_id`,
 /// `distinct_id`.
 pub(crate) const ID_PROPERTIES: [&[u8; 8]; 3] = [b"$device_", b"$user_id", b"distinct"];
 
 /// Runs a value's `Serialize`, whose panic is an error as any other: no tracking may end a request.
-fn caught<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+fn catch_panic<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(serialize)) {
         Ok(written) => written.map_err(|error| error.to_string()),
         Err(_) => Err("its Serialize panicked".to_owned()),
@@ -26,7 +28,7 @@ fn caught<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Resul
 
 /// Place of a call in the source code, for reports: looked up only where there is something to
 /// report.
-pub(crate) type At<'a> = &'a dyn Fn() -> Place;
+pub(crate) type At<'a> = &'a dyn Fn() -> CallSite;
 
 impl Mixpanel {
     /// Writes a value; `null` where it cannot be written, which is reported.
@@ -44,7 +46,7 @@ impl Mixpanel {
     /// have a property that is an ID.
     fn value_with(
         &self,
-        first: &[(&str, Seen<'_>)],
+        first: &[(&str, ValueRef<'_>)],
         what: &(impl fmt::Display + ?Sized),
         at: At<'_>,
         value: impl Serialize,
@@ -55,12 +57,12 @@ impl Mixpanel {
             write_value(&Value::Null, to);
             return false;
         }
-        match caught(|| value::write_with(&value, first, ID_PROPERTIES, to)) {
+        match catch_panic(|| value::write_with(&value, first, ID_PROPERTIES, to)) {
             Ok(may_have_id) => may_have_id,
             Err(why) => {
                 to.truncate(begin);
                 write_value(&Value::Null, to);
-                self.tell(Reason::NotJson {
+                self.report(Reason::NotSerializable {
                     what: format!("{what} at {}", at()),
                     why,
                 });
@@ -85,7 +87,7 @@ impl Mixpanel {
     /// them.
     pub(crate) fn properties_with(
         &self,
-        first: &[(&str, Seen<'_>)],
+        first: &[(&str, ValueRef<'_>)],
         what: &(impl fmt::Display + ?Sized),
         at: At<'_>,
         properties: impl Serialize,
@@ -96,13 +98,13 @@ impl Mixpanel {
         let other = match to.get(begin) {
             Some(b'o') => return may_have_id,
             Some(b'0') => None,
-            _ => Reader::of(to.get(begin..).unwrap_or_default()).value(),
+            _ => Decoder::new(to.get(begin..).unwrap_or_default()).value(),
         };
         to.truncate(begin);
-        Object::begin_with(first, to).end(to);
+        ObjectEncoder::begin_with(first, to).end(to);
         if let Some(other) = other {
             let what = format!("the properties of {what} at {}", at());
-            self.tell(Reason::NotJson {
+            self.report(Reason::NotSerializable {
                 what,
                 why: format!("{other} is no object"),
             });
@@ -121,7 +123,7 @@ impl Mixpanel {
         let number = amount.number();
         if number.is_none() {
             let why = "the amount is not a finite number".to_owned();
-            self.tell(Reason::NotJson {
+            self.report(Reason::NotSerializable {
                 what: format!("{what} at {}", at()),
                 why,
             });

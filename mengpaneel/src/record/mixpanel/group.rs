@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::call::{Args, Method};
 use crate::record::mixpanel::Mixpanel;
 use crate::record::mixpanel::encode::At;
-use crate::record::recorder::Place;
+use crate::record::recorder::CallSite;
 
 /// The profile of a group; [`Mixpanel::get_group`] gives it. Nobody need be identified.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl Group {
 
     #[track_caller]
     fn call(&self, method: Method, push: impl FnOnce(&Mixpanel, At<'_>, &mut Args)) {
-        let place = Place::of_caller();
+        let place = CallSite::of_caller();
         let mut args = self.group.clone();
         push(&self.mixpanel, &|| place, &mut args);
         self.mixpanel.call_written(method, args);

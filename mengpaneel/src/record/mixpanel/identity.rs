@@ -61,7 +61,7 @@ impl Mixpanel {
         reason = "taken as other IDs are, by value or by reference"
     )]
     pub fn set_group(&self, key: impl AsRef<str>, ids: impl Ids) {
-        let mut args = Args::with_room();
+        let mut args = Args::with_capacity();
         args.push_text(key.as_ref());
         args.push(|to| write_ids(&ids, to));
         self.call_written(Method::SetGroup, args);
@@ -81,14 +81,14 @@ impl Mixpanel {
 
     #[track_caller]
     fn with_id(&self, method: Method, id: impl Id) {
-        let mut args = Args::with_room();
+        let mut args = Args::with_capacity();
         args.push(|to| write_id(&id, to));
         self.call_written(method, args);
     }
 
     #[track_caller]
     fn with_key_and_id(&self, method: Method, key: impl AsRef<str>, id: impl Id) {
-        let mut args = Args::with_room();
+        let mut args = Args::with_capacity();
         args.push_text(key.as_ref());
         args.push(|to| write_id(&id, to));
         self.call_written(method, args);

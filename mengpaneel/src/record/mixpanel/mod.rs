@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::call::value::{MAX_DEPTH, is_too_deep};
 use crate::call::{Args, Call, Method, Mode};
 use crate::error::{Failure, Reason};
-use crate::record::recorder::{Condition, Entry, Place, Recorder};
+use crate::record::recorder::{CallSite, Condition, Entry, Recorder};
 use crate::record::scope_registry;
 use crate::record::strategy::Strategy;
 
@@ -191,9 +191,9 @@ impl Mixpanel {
 
     /// Asks that this request's calls leave by `strategy`. If that cannot take them, the ones
     /// after it are tried.
-    pub fn force(&self, strategy: Strategy) {
+    pub fn prefer(&self, strategy: Strategy) {
         if let Some(recorder) = &self.recorder {
-            recorder.force(strategy);
+            recorder.prefer(strategy);
         }
     }
 
@@ -202,16 +202,16 @@ impl Mixpanel {
     #[track_caller]
     pub fn track(&self, event: impl AsRef<str>, properties: impl Serialize) {
         if let Some(recorder) = &self.recorder {
-            let (event, stamp) = (event.as_ref(), recorder.stamp());
-            let mut args = Args::with_room();
+            let (event, stamp) = (event.as_ref(), recorder.event_meta());
+            let mut args = Args::with_capacity();
             args.push_text(event);
             let mut may_have_id = false;
-            let place = Place::of_caller();
+            let place = CallSite::of_caller();
             let members = stamp.members();
             args.push(|to| {
                 may_have_id = self.properties_with(&members, event, &|| place, properties, to)
             });
-            recorder.record_stamped(
+            recorder.record_with_meta(
                 self.entry(Method::Track, args),
                 Some(stamp.id),
                 may_have_id.then_some(place),
@@ -224,8 +224,8 @@ impl Mixpanel {
     /// `mixpanel.track_pageview`: the event `$mp_web_page_view`.
     #[track_caller]
     pub fn track_pageview(&self, properties: impl Serialize) {
-        let place = Place::of_caller();
-        let mut args = Args::with_room();
+        let place = CallSite::of_caller();
+        let mut args = Args::with_capacity();
         args.push(|to| self.properties("track_pageview", &|| place, properties, to));
         self.call_written(Method::TrackPageview, args);
     }
@@ -238,8 +238,8 @@ impl Mixpanel {
         properties: impl Serialize,
         groups: impl Serialize,
     ) {
-        let (event, place) = (event.as_ref(), Place::of_caller());
-        let mut args = Args::with_room();
+        let (event, place) = (event.as_ref(), CallSite::of_caller());
+        let mut args = Args::with_capacity();
         args.push_text(event);
         args.push(|to| self.properties(event, &|| place, properties, to));
         args.push(|to| self.properties("groups", &|| place, groups, to));
@@ -318,7 +318,7 @@ impl Mixpanel {
 
     /// `mixpanel.get_group`: the profile of a group.
     pub fn get_group(&self, key: impl AsRef<str>, id: impl Id) -> Group {
-        let mut group = Args::with_room();
+        let mut group = Args::with_capacity();
         group.push_text(key.as_ref());
         group.push(|to| write_id(&id, to));
         Group::new(self.clone(), group)
@@ -334,14 +334,14 @@ impl Mixpanel {
     /// ```
     #[track_caller]
     pub fn call_method<A: Serialize>(&self, path: &[&str], args: impl IntoIterator<Item = A>) {
-        let place = Place::of_caller();
-        let mut written = Args::with_room();
+        let place = CallSite::of_caller();
+        let mut written = Args::with_capacity();
         for arg in args {
             written.push(|to| self.value(&path.join("."), &|| place, arg, to));
         }
         match Method::from_path(path) {
             Some(method) => self.call_written(method, written),
-            None => self.tell(Reason::Untranslatable(format!(
+            None => self.report(Reason::Unsupported(format!(
                 "{} at {place} cannot be a method of mixpanel-js: write it as [\"name\"] or [\"people\", \"name\"]",
                 path.join(".")
             ))),
@@ -353,8 +353,8 @@ impl Mixpanel {
     pub fn call(&self, method: Method, args: Vec<Value>) {
         if args.iter().any(is_too_deep) {
             let why = format!("it is nested more than {MAX_DEPTH} deep");
-            let what = format!("an argument of {method} at {}", Place::of_caller());
-            return self.tell(Reason::NotJson { what, why });
+            let what = format!("an argument of {method} at {}", CallSite::of_caller());
+            return self.report(Reason::NotSerializable { what, why });
         }
         self.call_written(method, args.into());
     }
@@ -376,21 +376,21 @@ impl Mixpanel {
             mode,
             via_server,
             condition,
-            ticket: None,
+            seq: None,
         }
     }
 
-    pub(crate) fn tell(&self, reason: Reason) {
+    pub(crate) fn report(&self, reason: Reason) {
         if let Some(recorder) = &self.recorder {
-            recorder.tell(&Failure::of_calls(reason, vec![]));
+            recorder.report(&Failure::for_calls(reason, vec![]));
         }
     }
 
     #[track_caller]
     pub(crate) fn with_properties(&self, method: Method, properties: impl Serialize) {
         if self.recorder.is_some() {
-            let place = Place::of_caller();
-            let mut args = Args::with_room();
+            let place = CallSite::of_caller();
+            let mut args = Args::with_capacity();
             args.push(|to| self.properties(&method, &|| place, properties, to));
             self.call_written(method, args);
         } else {

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::value::{Object, write_text, write_value};
+use crate::call::value::{ObjectEncoder, write_text, write_value};
 use crate::call::{Args, Method};
 use crate::record::mixpanel::{Amount, Mixpanel};
-use crate::record::recorder::Place;
+use crate::record::recorder::CallSite;
 
 /// The profile of who is identified; [`Mixpanel::people`] gives it.
 ///
@@ -46,10 +46,10 @@ impl People {
     /// An amount that is infinite or not a number is left out and reported.
     #[track_caller]
     pub fn increment(&self, property: impl AsRef<str>, by: impl Amount) {
-        let (property, place) = (property.as_ref(), Place::of_caller());
-        let mut args = Args::with_room();
+        let (property, place) = (property.as_ref(), CallSite::of_caller());
+        let mut args = Args::with_capacity();
         let is_amount = args.try_push(|to| {
-            let mut object = Object::begin(to);
+            let mut object = ObjectEncoder::begin(to);
             let mut is_amount = None;
             let write = |to: &mut Vec<u8>| is_amount = self.0.amount(property, &|| place, &by, to);
             object.member(to, |to| write_text(property, to), write);
@@ -84,8 +84,8 @@ impl People {
     /// way the other calls take.
     #[track_caller]
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
-        let place = Place::of_caller();
-        let mut args = Args::with_room();
+        let place = CallSite::of_caller();
+        let mut args = Args::with_capacity();
         args.push(|to| write_value(&Value::from(amount), to));
         args.push(|to| {
             self.0
@@ -113,10 +113,10 @@ impl People {
 
     #[track_caller]
     fn with_one(&self, method: Method, property: impl AsRef<str>, value: impl Serialize) {
-        let (property, place) = (property.as_ref(), Place::of_caller());
-        let mut args = Args::with_room();
+        let (property, place) = (property.as_ref(), CallSite::of_caller());
+        let mut args = Args::with_capacity();
         args.push(|to| {
-            let mut object = Object::begin(to);
+            let mut object = ObjectEncoder::begin(to);
             object.member(
                 to,
                 |to| write_text(property, to),

@@ -14,7 +14,9 @@ use serde::Serialize;
 
 use crate::call::{Method, Mode};
 
-pub use crate::record::plan::site::{Annotated, Argument, Kind, Label, On, Property, Site, Value};
+pub use crate::record::plan::site::{
+    AnnotationSite, Argument, CallSpec, Kind, LabelText, Property, Trigger, Value,
+};
 
 /// Lists every call that an attribute in this program, or in a crate that it uses, records.
 ///
@@ -34,12 +36,12 @@ pub fn plan() -> Plan {
 }
 
 #[cfg(feature = "plan")]
-fn registered() -> impl Iterator<Item = &'static Planned> {
-    inventory::iter::<Planned>()
+fn registered() -> impl Iterator<Item = &'static Registered> {
+    inventory::iter::<Registered>()
 }
 
 #[cfg(not(feature = "plan"))]
-fn registered() -> impl Iterator<Item = &'static Planned> {
+fn registered() -> impl Iterator<Item = &'static Registered> {
     std::iter::empty()
 }
 
@@ -90,10 +92,10 @@ impl fmt::Display for Route {
 
 /// What a function with attributes registers.
 #[derive(Debug)]
-pub struct Planned(pub &'static Site);
+pub struct Registered(pub &'static AnnotationSite);
 
 #[cfg(feature = "plan")]
-inventory::collect!(Planned);
+inventory::collect!(Registered);
 
 /// Registers a function for the plan.
 #[cfg(feature = "plan")]
@@ -114,9 +116,9 @@ macro_rules! __plan {
 }
 
 impl Plan {
-    fn of(planned: impl Iterator<Item = &'static Planned>) -> Self {
+    fn of(planned: impl Iterator<Item = &'static Registered>) -> Self {
         let mut annotations: Vec<_> = planned
-            .flat_map(|Planned(site)| Annotation::all(site))
+            .flat_map(|Registered(site)| Annotation::all(site))
             .collect();
         annotations.sort_by_key(|annotation| (annotation.file, annotation.line));
         Self(annotations)
@@ -153,7 +155,7 @@ impl IntoIterator for Plan {
 
 impl Annotation {
     /// The calls of one function.
-    fn all(site: &'static Site) -> impl Iterator<Item = Self> {
+    fn all(site: &'static AnnotationSite) -> impl Iterator<Item = Self> {
         let calls = site.calls.iter().filter(|call| !call.bare);
         calls.map(|call| Self {
             event: call.event(),
@@ -169,7 +171,7 @@ impl Annotation {
     }
 }
 
-impl Annotated {
+impl CallSpec {
     fn event(&self) -> Option<String> {
         if !matches!(self.method, Method::Track | Method::TrackWithGroups) {
             return None;

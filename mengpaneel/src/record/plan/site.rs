@@ -5,11 +5,11 @@ use crate::record::plan::Route;
 
 /// An annotated function.
 #[derive(Debug)]
-pub struct Site {
+pub struct AnnotationSite {
     /// What kind of function it is, as far as the names of its attributes tell.
     pub kind: Kind,
     /// The calls of all its attributes.
-    pub calls: &'static [Annotated],
+    pub calls: &'static [CallSpec],
     /// How many values they take.
     pub slots: usize,
     /// Its name.
@@ -24,7 +24,7 @@ pub struct Site {
     pub inside: Option<fn() -> &'static str>,
 }
 
-impl Site {
+impl AnnotationSite {
     /// Returns the kind of the function.
     pub(crate) fn kind(&self) -> Kind {
         if self.kind == Kind::Handler && !self.is_route() {
@@ -49,7 +49,7 @@ impl Site {
 
 /// A call in an attribute.
 #[derive(Debug)]
-pub struct Annotated {
+pub struct CallSpec {
     /// Where it stands.
     pub line: u32,
     /// What is called.
@@ -57,7 +57,7 @@ pub struct Annotated {
     /// When it runs.
     pub mode: Mode,
     /// After which end of the function it counts.
-    pub on: On,
+    pub on: Trigger,
     /// Whether only the server may send it.
     pub via_server: bool,
     /// Whether it stands for what the body records, and is no call itself.
@@ -68,7 +68,7 @@ pub struct Annotated {
     pub args: &'static [Argument],
 }
 
-impl Annotated {
+impl CallSpec {
     /// A call that counts after success.
     #[must_use]
     pub const fn new(line: u32, mode: Mode, method: Method, args: &'static [Argument]) -> Self {
@@ -76,7 +76,7 @@ impl Annotated {
             line,
             method,
             mode,
-            on: On::Success,
+            on: Trigger::Success,
             via_server: false,
             bare: false,
             when: None,
@@ -99,7 +99,7 @@ impl Annotated {
 
     /// `on(…)`
     #[must_use]
-    pub const fn on(mut self, on: On) -> Self {
+    pub const fn on(mut self, on: Trigger) -> Self {
         self.on = on;
         self
     }
@@ -125,9 +125,9 @@ pub enum Argument {
     /// A text that stands in the attribute.
     Text(&'static str),
     /// The text in this slot, and what the plan calls it.
-    Name(usize, Label),
+    Name(usize, LabelText),
     /// The value in this slot.
-    Taken(usize),
+    Runtime(usize),
     /// A list.
     List(&'static [Argument]),
     /// An object.
@@ -139,7 +139,7 @@ pub enum Argument {
 impl Argument {
     fn has_slot(&self, slot: usize) -> bool {
         match self {
-            Self::Name(own, _) | Self::Taken(own) => *own == slot,
+            Self::Name(own, _) | Self::Runtime(own) => *own == slot,
             Self::List(items) => items.iter().any(|item| item.has_slot(slot)),
             Self::Properties(properties) => {
                 properties.iter().any(|property| property.has_slot(slot))
@@ -167,7 +167,7 @@ pub enum Property {
     /// A name that stands in the attribute, and its value.
     Named(&'static str, Value),
     /// The slot of its name, its value, and what the plan calls it.
-    Computed(usize, Value, Label),
+    Computed(usize, Value, LabelText),
     /// The slot of a map whose entries are properties, and how that is written.
     Spread(usize, &'static str),
 }
@@ -198,7 +198,7 @@ pub enum Kind {
 
 /// After which end of the function a call counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum On {
+pub enum Trigger {
     /// It ended and did not fail.
     Success,
     /// It failed.
@@ -209,14 +209,14 @@ pub enum On {
 
 /// A name that an attribute computes, as the plan can know it.
 #[derive(Debug)]
-pub enum Label {
+pub enum LabelText {
     /// As it is written.
     Text(&'static str),
     /// A constant, read when the plan is listed.
     Constant(fn() -> String),
 }
 
-impl Label {
+impl LabelText {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Text(text) => (*text).to_owned(),

@@ -21,7 +21,7 @@ pub(crate) enum Condition {
 
 /// How the request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ending {
+pub(crate) struct RequestOutcome {
     /// True if the request was answered with a status below 400.
     pub succeeded: bool,
     /// True if the request was routed to a handler.
@@ -31,7 +31,7 @@ pub(crate) struct Ending {
 }
 
 impl Condition {
-    pub(crate) fn holds(self, ending: Ending) -> bool {
+    pub(crate) fn holds(self, ending: RequestOutcome) -> bool {
         match self {
             Self::Always => true,
             Self::Response => ending.succeeded,

@@ -3,7 +3,7 @@
 use crate::metrics;
 use crate::record::consent::{ConsentChange, ConsentState, Decision};
 use crate::record::recorder::{
-    Ending, Entry, Mode, Recorded, Recorder, Settled, Setup, State, event_meta,
+    Entry, FinalCalls, Mode, Recorded, Recorder, RequestOutcome, SetupBlock, State, event_meta,
 };
 
 impl Recorder {
@@ -39,16 +39,16 @@ impl Recorder {
         let companion = change.companion();
         let is_change_only = companion.is_none();
         if let Some(mut companion) = companion {
-            event_meta::stamp(&mut companion, &self.shared.names);
+            event_meta::add_event_meta(&mut companion, &self.shared.ids);
             entry.call = companion;
             entry.mode = Mode::Tracking;
             metrics::recorded(1);
         }
         let under = state.identity().into_user();
-        entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
+        entry.seq = entry.seq.or_else(|| Some(state.reserve_seq()));
         state.push(Recorded {
             entry,
-            under,
+            identity: under,
             replayed: false,
             change: Some(change),
             is_change_only,
@@ -67,10 +67,10 @@ impl State {
     /// opt-in keeps it.
     pub(crate) fn apply_consent(
         &mut self,
-        settled: &mut Settled,
-        setup: Option<&mut Setup>,
+        settled: &mut FinalCalls,
+        setup: Option<&mut SetupBlock>,
         recorded: &mut Vec<Recorded>,
-        ending: Ending,
+        ending: RequestOutcome,
     ) {
         let Some(state) = &mut self.consent else {
             return;
@@ -86,7 +86,7 @@ impl State {
                 return false;
             }
             state.apply(change.kind);
-            statuss.push((recorded.entry.ticket, state.now.is_granted));
+            statuss.push((recorded.entry.seq, state.now.is_granted));
             settled.consent_change = Some(change);
             !recorded.is_change_only && (before || state.now.is_granted)
         });
@@ -94,9 +94,9 @@ impl State {
         if let Some(setup) = setup.filter(|_| !state.now.is_granted) {
             let granted_at =
                 |ticket: Option<u64>| statuss.iter().rfind(|(from, _)| *from <= ticket);
-            setup.entries.retain(|entry| {
-                granted_at(entry.ticket).is_some_and(|(_, is_granted)| *is_granted)
-            });
+            setup
+                .entries
+                .retain(|entry| granted_at(entry.seq).is_some_and(|(_, is_granted)| *is_granted));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::record::strategy::Strategy;
 
 /// The calls that count, by the way they take.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Settled {
+pub(crate) struct FinalCalls {
     /// For the best strategy there is.
     pub calls: Calls,
     /// For the server, because the application asked for it.
@@ -20,18 +20,18 @@ pub(crate) struct Settled {
     /// The last opt-in or opt-out that counts.
     pub consent_change: Option<ConsentChange>,
     /// Number of calls of each mode that were replayed: they stand first.
-    pub replayed: Replayed,
+    pub replayed: ReplayedCalls,
 }
 
 /// Number of replayed calls of each mode.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Replayed {
+pub(crate) struct ReplayedCalls {
     before_setup: usize,
     setup: usize,
     tracking: usize,
 }
 
-impl Settled {
+impl FinalCalls {
     /// Calls that this request recorded itself, `via(server)` calls among the others.
     pub(crate) fn recorded_here(&self) -> Calls {
         let Self {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::call::value::{Reader, Seen, write_value};
+use crate::call::value::{Decoder, ValueRef, write_value};
 use crate::call::{
     Call, Method, Properties, id_string, is_blank, is_placeholder, is_placeholder_device,
     is_unstorable, is_value_misread, placeholder_in,
@@ -25,7 +25,7 @@ const MAX_REPORTED: usize = 1_000;
 
 /// Place in the source code where a call was recorded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct CallSite {
     /// Path of the file, as the compiler was given it.
     pub file: &'static str,
     /// Line in the file.
@@ -34,7 +34,7 @@ pub(crate) struct Place {
     pub route: Option<&'static Route>,
 }
 
-impl Place {
+impl CallSite {
     /// The place that called the function that calls this one, where both are `#[track_caller]`.
     #[track_caller]
     pub(crate) fn of_caller() -> Self {
@@ -47,7 +47,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CallSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)?;
         match self.route {
@@ -101,7 +101,7 @@ pub(crate) fn are_known(call: &Call) -> bool {
 
 /// Returns whether an event's ID property is a text that can be somebody's. An event without a user
 /// says so with an empty `distinct_id`.
-fn is_known_id(name: &str, id: Seen<'_>) -> bool {
+fn is_known_id(name: &str, id: ValueRef<'_>) -> bool {
     id.as_text().is_some_and(|id| {
         let is_userless = id.is_empty() && name == "distinct_id";
         is_userless || !(is_blank(id) || is_placeholder(id.as_bytes()) || is_placeholder_device(id))
@@ -110,9 +110,9 @@ fn is_known_id(name: &str, id: Seen<'_>) -> bool {
 
 /// Removes the IDs of a call that are nobody's, each of which `report` is told. Returns whether
 /// there is still something to record.
-pub(crate) fn check(call: &mut Call, place: Option<Place>, report: impl FnMut(Reason)) -> bool {
+pub(crate) fn check(call: &mut Call, place: Option<CallSite>, report: impl FnMut(Reason)) -> bool {
     let method = call.method().clone();
-    let mut ids = Ids {
+    let mut ids = IdChecker {
         subject: method.to_string(),
         place,
         report,
@@ -148,25 +148,25 @@ pub(crate) fn check(call: &mut Call, place: Option<Place>, report: impl FnMut(Re
 }
 
 /// A check of one call.
-struct Ids<R> {
+struct IdChecker<R> {
     /// Name of the method, for reports.
     subject: String,
-    place: Option<Place>,
+    place: Option<CallSite>,
     report: R,
 }
 
-impl<R: FnMut(Reason)> Ids<R> {
+impl<R: FnMut(Reason)> IdChecker<R> {
     /// The text of an ID; `None` where it is nobody's, which is reported.
     fn id(&mut self, value: &Value) -> Option<Value> {
         if let Some(id) = placeholder_in(value) {
-            let what = what(&self.subject, self.place);
+            let what = describe(&self.subject, self.place);
             (self.report)(Reason::PlaceholderId { what, id });
             return None;
         }
         let id = id_string(value);
         if id.is_none() {
-            let what = what(&self.subject, self.place);
-            (self.report)(Reason::NoId(what));
+            let what = describe(&self.subject, self.place);
+            (self.report)(Reason::InvalidId(what));
         }
         id.map(Value::from)
     }
@@ -205,7 +205,7 @@ impl<R: FnMut(Reason)> Ids<R> {
 
     /// Removes the ID properties that are nobody's.
     fn check_properties(&mut self, call: &mut Call) {
-        let Some(place) = call.method().properties_at() else {
+        let Some(place) = call.method().properties_index() else {
             return;
         };
         let site = self.place;
@@ -219,11 +219,11 @@ impl<R: FnMut(Reason)> Ids<R> {
                 .as_str()
                 .is_some_and(|id| id.trim().is_empty() && (key != "distinct_id" || !id.is_empty()));
             let is_id = ID_PROPERTIES.contains(&key);
-            let what = || what(&format!("{key} of {of}"), site);
+            let what = || describe(&format!("{key} of {of}"), site);
             match placeholder_in(value) {
                 _ if !is_id => None,
                 Some(id) => Some(Reason::PlaceholderId { what: what(), id }),
-                None => is_nobody.then(|| Reason::NoId(what())),
+                None => is_nobody.then(|| Reason::InvalidId(what())),
             }
         });
     }
@@ -233,7 +233,7 @@ impl<R: FnMut(Reason)> Ids<R> {
         let key = call.str_arg(0).unwrap_or_default();
         let is_storable = !is_unstorable(key);
         if !is_storable {
-            let what = what(&format!("the group {key} of {}", self.subject), self.place);
+            let what = describe(&format!("the group {key} of {}", self.subject), self.place);
             (self.report)(Reason::Unstorable(what));
         }
         is_storable
@@ -249,9 +249,10 @@ impl<R: FnMut(Reason)> Ids<R> {
                 &Value::from(Properties::from_iter([(key.to_owned(), value.clone())])),
                 &mut written,
             );
-            let is_misread = is_value_misread(&mut Reader::of(&written)).unwrap_or_default();
+            let is_misread = is_value_misread(&mut Decoder::new(&written)).unwrap_or_default();
             let is_unstorable = is_unstorable(key) || is_misread;
-            is_unstorable.then(|| Reason::Unstorable(what(&format!("{key} of {subject}"), site)))
+            is_unstorable
+                .then(|| Reason::Unstorable(describe(&format!("{key} of {subject}"), site)))
         });
     }
 
@@ -261,7 +262,7 @@ impl<R: FnMut(Reason)> Ids<R> {
         self.check_members(call, place, |key, value| {
             let id = placeholder_in(value)?;
             Some(Reason::PlaceholderId {
-                what: what(&format!("the group {key} of {subject}"), site),
+                what: describe(&format!("the group {key} of {subject}"), site),
                 id,
             })
         });
@@ -296,7 +297,7 @@ impl<R: FnMut(Reason)> Ids<R> {
 }
 
 /// Returns the subject that an ID was given to, with the place where that is known.
-pub(crate) fn what(subject: &str, place: Option<Place>) -> String {
+pub(crate) fn describe(subject: &str, place: Option<CallSite>) -> String {
     match place {
         Some(place) => format!("{subject} at {place}"),
         None => subject.to_owned(),

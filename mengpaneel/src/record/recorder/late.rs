@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::call::{Call, Method};
-use crate::record::recorder::{Settled, State};
+use crate::record::recorder::{FinalCalls, State};
 
 /// Number of calls that may be in force for each later one: all of them travel with it.
 pub(crate) const MAX_CONTEXT: usize = 256;
@@ -52,8 +52,8 @@ impl State {
 }
 
 /// Returns the calls of a flush that are in force behind it.
-fn context_of(settled: &Settled) -> Vec<Call> {
-    let Settled {
+fn context_of(settled: &FinalCalls) -> Vec<Call> {
+    let FinalCalls {
         calls, via_server, ..
     } = settled;
     let modes = [

@@ -17,30 +17,30 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method, Mode};
-use crate::error::{Failure, Failures, Reason};
-use crate::id::Sequence;
+use crate::error::{ErrorReporter, Failure, Reason};
+use crate::id::IdGenerator;
 use crate::metrics;
 use crate::record::consent::ConsentChange;
-use crate::record::envelope::{Parcel, View};
+use crate::record::envelope::{Envelope, EnvelopeRef};
 use crate::record::strategy::Strategy;
 use crate::record::visitor::Visitor;
 
-pub(crate) use crate::record::recorder::condition::{Condition, Ending};
-pub(crate) use crate::record::recorder::event_meta::Stamp;
-pub(crate) use crate::record::recorder::final_calls::Settled;
-pub(crate) use crate::record::recorder::ids::Place;
+pub(crate) use crate::record::recorder::condition::{Condition, RequestOutcome};
+pub(crate) use crate::record::recorder::event_meta::EventMeta;
+pub(crate) use crate::record::recorder::final_calls::FinalCalls;
+pub(crate) use crate::record::recorder::ids::CallSite;
 use crate::record::recorder::late::{MAX_CONTEXT, makes_message};
 pub(crate) use crate::record::recorder::observer::Observed;
 use crate::record::recorder::observer::Observer;
-use crate::record::recorder::state::{Identity, Recorded, Setup, State};
+use crate::record::recorder::state::{Identity, Recorded, SetupBlock, State};
 
 /// Which of the recorded calls are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum Include {
     /// All.
-    Everything,
+    All,
     /// Only what was recorded here: what was replayed stays where it waited.
-    RecordedHere,
+    RecordedOnly,
 }
 
 /// A call, and how it was recorded.
@@ -55,12 +55,12 @@ pub(crate) struct Entry {
     /// What decides whether it counts.
     pub condition: Condition,
     /// Its place among the calls of its mode, where that is not the end; see [`Recorder::ticket`].
-    pub ticket: Option<u64>,
+    pub seq: Option<u64>,
 }
 
 /// A point in what was recorded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Point {
+pub(crate) struct Checkpoint {
     recorded: usize,
     setups: usize,
 }
@@ -69,27 +69,27 @@ pub(crate) struct Point {
 type LateVisitor = LazyLock<Visitor, Box<dyn FnOnce() -> Visitor + Send>>;
 
 /// Where a parcel goes that was recorded after its request was flushed.
-pub(crate) type Late = Arc<dyn Fn(View<'_>) + Send + Sync>;
+pub(crate) type LateSink = Arc<dyn Fn(EnvelopeRef<'_>) + Send + Sync>;
 
 /// What the recorders of one Mengpaneel share.
-pub(crate) struct Shared {
+pub(crate) struct RecorderContext {
     /// Where failures of recording are told.
-    pub failures: Arc<Failures>,
+    pub reporter: Arc<ErrorReporter>,
     /// Where what is recorded late goes.
-    pub late: Late,
+    pub late_sink: LateSink,
     /// What gives events and parcels their names.
-    pub names: Sequence,
+    pub ids: IdGenerator,
     /// Problems with IDs that were reported.
     pub reported: ids::Reported,
 }
 
-impl Default for Shared {
+impl Default for RecorderContext {
     /// Late calls go nowhere.
     fn default() -> Self {
         Self {
-            failures: Arc::default(),
-            late: Arc::new(|_| {}),
-            names: Sequence::default(),
+            reporter: Arc::default(),
+            late_sink: Arc::new(|_| {}),
+            ids: IdGenerator::default(),
             reported: ids::Reported::default(),
         }
     }
@@ -99,7 +99,7 @@ impl Default for Shared {
 pub(crate) struct Recorder {
     state: Mutex<State>,
     visitor: LateVisitor,
-    shared: Arc<Shared>,
+    shared: Arc<RecorderContext>,
     /// Test that observes what is recorded.
     observer: Option<Observer>,
 }
@@ -108,7 +108,7 @@ impl Recorder {
     /// An empty recorder for what happens under `visitor`.
     pub(crate) fn new(
         visitor: impl FnOnce() -> Visitor + Send + 'static,
-        shared: Arc<Shared>,
+        shared: Arc<RecorderContext>,
     ) -> Self {
         Self {
             state: Mutex::default(),
@@ -124,24 +124,24 @@ impl Recorder {
     }
 
     /// Where failures of recording are told.
-    pub(crate) fn tell(&self, failure: &Failure) {
-        self.shared.failures.tell(failure);
+    pub(crate) fn report(&self, failure: &Failure) {
+        self.shared.reporter.report(failure);
     }
 
     /// A stamp for an event that is recorded now.
-    pub(crate) fn stamp(&self) -> Stamp {
-        Stamp::now(&self.shared.names)
+    pub(crate) fn event_meta(&self) -> EventMeta {
+        EventMeta::now(&self.shared.ids)
     }
 
     /// Returns a new ID, greater than every ID before it.
     pub(crate) fn next_id(&self) -> Uuid {
-        self.shared.names.next().0
+        self.shared.ids.next().0
     }
 
     /// A parcel of calls that were recorded here.
-    pub(crate) fn parcel(&self, calls: Calls) -> Parcel {
+    pub(crate) fn parcel(&self, calls: Calls) -> Envelope {
         let id = self.next_id();
-        Parcel {
+        Envelope {
             id,
             visitor: self.visitor.clone(),
             context: Vec::new(),
@@ -160,13 +160,13 @@ impl Recorder {
             self.lock().is_user_unknown = true;
         }
         if self.shared.reported.is_new(&reason) {
-            self.tell(&Failure::of_calls(reason, call.into_iter().collect()));
+            self.report(&Failure::for_calls(reason, call.into_iter().collect()));
         }
     }
 
     /// Removes the IDs of a call that are nobody's. Returns whether there is still something to
     /// record.
-    fn check(&self, call: &mut Call, place: Option<Place>) -> bool {
+    fn check(&self, call: &mut Call, place: Option<CallSite>) -> bool {
         if ids::are_known(call) {
             return true;
         }
@@ -204,9 +204,9 @@ impl Recorder {
                         mode,
                         via_server: false,
                         condition: Condition::Always,
-                        ticket: Some(0),
+                        seq: Some(0),
                     },
-                    under: None,
+                    identity: None,
                     replayed: true,
                     change: None,
                     is_change_only: false,
@@ -223,10 +223,10 @@ impl Recorder {
             return;
         }
         if condition == Condition::Always {
-            state.spoken = true;
+            state.setup_decided = true;
             state.setups.clear();
         }
-        state.setups.push(Setup {
+        state.setups.push(SetupBlock {
             condition,
             identity: None,
             entries: Vec::new(),
@@ -234,17 +234,17 @@ impl Recorder {
     }
 
     /// Says that this request has its own word on who is there, even where that word is none.
-    pub(crate) fn speak(&self) {
-        self.lock().spoken = true;
+    pub(crate) fn mark_setup_decided(&self) {
+        self.lock().setup_decided = true;
     }
 
     /// Whether it matters that the request found its way to a handler.
-    pub(crate) fn asks_for_route(&self) -> bool {
+    pub(crate) fn needs_route_outcome(&self) -> bool {
         let state = self.lock();
         state
             .setups
             .iter()
-            .any(|setup| setup.condition == Condition::Routed || setup.asks_for_route())
+            .any(|setup| setup.condition == Condition::Routed || setup.needs_route_outcome())
             || state
                 .recorded
                 .iter()
@@ -252,26 +252,26 @@ impl Recorder {
     }
 
     /// Asks for a strategy; one that cannot take the calls falls on to the next.
-    pub(crate) fn force(&self, strategy: Strategy) {
+    pub(crate) fn prefer(&self, strategy: Strategy) {
         self.lock().forced = Some(strategy);
     }
 
     /// A place among the calls, for one that is recorded later and belongs here.
-    pub(crate) fn ticket(&self) -> u64 {
-        self.lock().ticket()
+    pub(crate) fn reserve_seq(&self) -> u64 {
+        self.lock().reserve_seq()
     }
 
     /// A point in what was recorded so far, for [`take_back`](Self::take_back).
-    pub(crate) fn here(&self) -> Point {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
         let state = self.lock();
-        Point {
+        Checkpoint {
             recorded: state.recorded.len(),
             setups: state.setups.len(),
         }
     }
 
     /// Takes back what was recorded from one point to another: by guards whose route was not taken.
-    pub(crate) fn take_back(&self, from: Point, to: Point) {
+    pub(crate) fn rollback(&self, from: Checkpoint, to: Checkpoint) {
         let mut state = self.lock();
         let within = |from: usize, to: usize, len: usize| from.min(to).min(len)..to.min(len);
         let recorded = within(from.recorded, to.recorded, state.recorded.len());
@@ -284,15 +284,15 @@ impl Recorder {
     /// Records a call. After the flush it goes to the server, under its request's visitor.
     #[track_caller]
     pub(crate) fn record(&self, entry: Entry) {
-        self.record_at(entry, Place::of_caller());
+        self.record_at(entry, CallSite::of_caller());
     }
 
     /// Records a call that was called at a place.
-    pub(crate) fn record_at(&self, mut entry: Entry, place: Place) {
+    pub(crate) fn record_at(&self, mut entry: Entry, place: CallSite) {
         if !self.check(&mut entry.call, Some(place)) {
             return;
         }
-        let stamp = event_meta::stamp(&mut entry.call, &self.shared.names);
+        let stamp = event_meta::add_event_meta(&mut entry.call, &self.shared.ids);
         match ConsentChange::of(&entry.call) {
             Some(change) => self.record_change(entry, change),
             None => self.record_checked(entry, stamp, Some(place)),
@@ -302,21 +302,26 @@ impl Recorder {
     /// Records a call that has its stamp, if it is an event: one of that name. Its IDs are checked
     /// only where `place` is given: to look for them in each event would take a tenth of what
     /// recording takes.
-    pub(crate) fn record_stamped(&self, mut entry: Entry, id: Option<Uuid>, place: Option<Place>) {
+    pub(crate) fn record_with_meta(
+        &self,
+        mut entry: Entry,
+        id: Option<Uuid>,
+        place: Option<CallSite>,
+    ) {
         if place.is_none() || self.check(&mut entry.call, place) {
             self.record_checked(entry, id, place);
         }
     }
 
     /// Records a call whose IDs were checked.
-    fn record_checked(&self, mut entry: Entry, id: Option<Uuid>, place: Option<Place>) {
+    fn record_checked(&self, mut entry: Entry, id: Option<Uuid>, place: Option<CallSite>) {
         let mut state = self.lock();
         if state.may_record() {
             metrics::recorded(1);
         }
         if state.is_user_unknown && !state.knows_user(&entry.call) {
             drop(state);
-            let what = ids::what(entry.call.method().name().as_ref(), place);
+            let what = ids::describe(entry.call.method().name().as_ref(), place);
             return self.reject(Reason::UnknownUser(what), Some(entry.call));
         }
         if state.flushed.is_some() {
@@ -330,7 +335,7 @@ impl Recorder {
             if !state.may_record() && ConsentChange::of(&entry.call).is_none() {
                 return;
             }
-            if let (Some(held), false) = (&mut state.held, entry.via_server) {
+            if let (Some(held), false) = (&mut state.late_buffer, entry.via_server) {
                 held.mode_mut(entry.mode).push(entry.call);
                 return;
             }
@@ -342,16 +347,16 @@ impl Recorder {
                     "more than {MAX_CONTEXT} calls would be in force for each later one: {}",
                     entry.call.method()
                 );
-                self.tell(&Failure::of_calls(
-                    Reason::Untranslatable(why),
+                self.report(&Failure::for_calls(
+                    Reason::Unsupported(why),
                     vec![entry.call.clone()],
                 ));
             }
-            self.tell_observer_of_user(&context, &entry.call);
+            self.notify_observer_of_user(&context, &entry.call);
             if makes_message(entry.call.method()) {
                 let id = id.unwrap_or_else(|| self.next_id());
-                let parcel = View::of_call(id, &self.visitor, &entry.call, entry.mode);
-                (self.shared.late)(View {
+                let parcel = EnvelopeRef::from_call(id, &self.visitor, &entry.call, entry.mode);
+                (self.shared.late_sink)(EnvelopeRef {
                     context: &context,
                     via_server: entry.via_server,
                     ..parcel
@@ -363,10 +368,10 @@ impl Recorder {
             state.record_setup(entry);
         } else {
             let under = state.identity().into_user();
-            entry.ticket = entry.ticket.or_else(|| Some(state.ticket()));
+            entry.seq = entry.seq.or_else(|| Some(state.reserve_seq()));
             state.push(Recorded {
                 entry,
-                under,
+                identity: under,
                 replayed: false,
                 change: None,
                 is_change_only: false,
@@ -376,16 +381,20 @@ impl Recorder {
 
     /// Decides what counts and hands it out, once: `None` after that. From here on what is recorded
     /// is late.
-    pub(crate) fn settle(&self, ending: Ending, extent: Extent) -> Option<Arc<Settled>> {
+    pub(crate) fn finalize(
+        &self,
+        ending: RequestOutcome,
+        extent: Include,
+    ) -> Option<Arc<FinalCalls>> {
         let mut state = self.lock();
         if state.flushed.is_some() {
             return None;
         }
-        let settled = Arc::new(state.settle(ending, extent, &self.visitor));
+        let settled = Arc::new(state.finalize(ending, extent, &self.visitor));
         state.ending = Some(ending);
         state.flushed = Some(Arc::clone(&settled));
         drop(state);
-        self.tell_observer(&settled);
+        self.notify_observer(&settled);
         Some(settled)
     }
 
@@ -417,15 +426,15 @@ impl Recorder {
     }
 
     /// Keeps late calls for a page that is still being written, until they are taken.
-    pub(crate) fn hold_late(&self) {
-        self.lock().held = Some(Calls::default());
+    pub(crate) fn buffer_late_calls(&self) {
+        self.lock().late_buffer = Some(Calls::default());
     }
 
     /// The late calls that were kept, with those of the flush that decide whose they are. From here
     /// on late calls go to the server again.
-    pub(crate) fn take_late(&self) -> Option<(Calls, Vec<Call>)> {
+    pub(crate) fn take_late_calls(&self) -> Option<(Calls, Vec<Call>)> {
         let mut state = self.lock();
-        let held = state.held.take().filter(|held| !held.is_empty())?;
+        let held = state.late_buffer.take().filter(|held| !held.is_empty())?;
         let context = state.context().to_vec();
         for call in held.iter() {
             state.keep_for_later(call);

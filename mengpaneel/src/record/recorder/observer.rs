@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::{Call, Calls, Method};
-use crate::record::recorder::{Recorder, Settled};
+use crate::record::recorder::{FinalCalls, Recorder};
 
 /// Calls that were settled by the recorders of an app under test.
 #[derive(Debug, Default)]
@@ -94,14 +94,14 @@ impl Recorder {
     }
 
     /// Tells a test what was recorded here. Replayed calls were recorded by another request.
-    pub(crate) fn tell_observer(&self, settled: &Settled) {
+    pub(crate) fn notify_observer(&self, settled: &FinalCalls) {
         if let Some(Observer::Middleware(observed)) = &self.observer {
             observed.add(settled.recorded_here());
         }
     }
 
     /// Tells a test of a call by a user's handle. `context` is in force for it.
-    pub(crate) fn tell_observer_of_user(&self, context: &[Call], call: &Call) {
+    pub(crate) fn notify_observer_of_user(&self, context: &[Call], call: &Call) {
         if let Some(Observer::User(observed)) = &self.observer {
             let own = Some(call).filter(|call| is_identity(call));
             observed.add_of_user(

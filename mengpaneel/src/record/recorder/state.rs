@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::call::{Call, Calls, Method, Mode};
 use crate::record::consent::{ConsentChange, ConsentState};
-use crate::record::recorder::{Condition, Ending, Entry, Extent, LateVisitor, Settled, event_meta};
+use crate::record::recorder::{
+    Condition, Entry, FinalCalls, Include, LateVisitor, RequestOutcome, event_meta,
+};
 use crate::record::strategy::Strategy;
 
 #[derive(Default)]
@@ -15,10 +17,10 @@ pub(crate) struct State {
     /// The calls among them that say who is there, replayed ones excepted: each call is recorded
     /// under the last.
     identified: Vec<Identified>,
-    pub(crate) setups: Vec<Setup>,
+    pub(crate) setups: Vec<SetupBlock>,
     pub(crate) replayed_setup: Vec<Call>,
     /// Somebody said who is there, or that nobody is: replayed setup gives way.
-    pub(crate) spoken: bool,
+    pub(crate) setup_decided: bool,
     /// The last `identify` was rejected: profile calls behind it are not those of the visitor's
     /// last user.
     pub(crate) is_user_unknown: bool,
@@ -28,19 +30,19 @@ pub(crate) struct State {
     /// call left it. `None` for a job: its consent calls are recorded as any other.
     pub(crate) consent: Option<ConsentState>,
     /// End of the request, once it was flushed.
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<RequestOutcome>,
     /// Calls that left when the request was flushed: late calls belong to them.
-    pub(crate) flushed: Option<Arc<Settled>>,
+    pub(crate) flushed: Option<Arc<FinalCalls>>,
     /// Calls on which late calls depend, once there is a late call.
     pub(crate) context: Option<Arc<Vec<Call>>>,
     /// Late calls that a page which is still being written may take along.
-    pub(crate) held: Option<Calls>,
+    pub(crate) late_buffer: Option<Calls>,
 }
 
 pub(crate) struct Recorded {
     pub(crate) entry: Entry,
     /// User who was identified when the call was recorded.
-    pub(crate) under: Option<Arc<str>>,
+    pub(crate) identity: Option<Arc<str>>,
     pub(crate) replayed: bool,
     /// The opt-in or opt-out that the call makes.
     pub(crate) change: Option<ConsentChange>,
@@ -70,7 +72,7 @@ pub(crate) enum Identity {
 
 impl Identity {
     /// What a single call says; `None` where that is nothing.
-    fn said_by(call: &Call) -> Option<Self> {
+    fn set_by(call: &Call) -> Option<Self> {
         match call.method() {
             Method::Identify => call.str_arg(0).map(|id| Self::User(id.into())),
             Method::Reset => Some(Self::Reset),
@@ -87,14 +89,14 @@ impl Identity {
     }
 }
 
-pub(crate) struct Setup {
+pub(crate) struct SetupBlock {
     pub(crate) condition: Condition,
     pub(crate) identity: Option<Arc<str>>,
     pub(crate) entries: Vec<Entry>,
 }
 
-impl Setup {
-    pub(crate) fn asks_for_route(&self) -> bool {
+impl SetupBlock {
+    pub(crate) fn needs_route_outcome(&self) -> bool {
         self.entries
             .iter()
             .any(|entry| entry.condition == Condition::Routed)
@@ -102,7 +104,7 @@ impl Setup {
 }
 
 impl State {
-    pub(crate) fn ticket(&mut self) -> u64 {
+    pub(crate) fn reserve_seq(&mut self) -> u64 {
         self.tickets += 1;
         self.tickets
     }
@@ -116,7 +118,7 @@ impl State {
 
     /// Adds a call of this request.
     pub(crate) fn push(&mut self, recorded: Recorded) {
-        if let Some(identity) = Identity::said_by(&recorded.entry.call) {
+        if let Some(identity) = Identity::set_by(&recorded.entry.call) {
             let (index, mode) = (self.recorded.len(), recorded.entry.mode);
             self.identified.push(Identified {
                 index,
@@ -140,10 +142,10 @@ impl State {
     }
 
     pub(crate) fn record_setup(&mut self, mut entry: Entry) {
-        entry.ticket = entry.ticket.or_else(|| Some(self.ticket()));
-        self.spoken |= entry.condition == Condition::Always;
+        entry.seq = entry.seq.or_else(|| Some(self.reserve_seq()));
+        self.setup_decided |= entry.condition == Condition::Always;
         if self.setups.is_empty() {
-            self.setups.push(Setup {
+            self.setups.push(SetupBlock {
                 condition: entry.condition,
                 identity: None,
                 entries: Vec::new(),
@@ -165,7 +167,7 @@ impl State {
                 .context()
                 .iter()
                 .rev()
-                .find_map(Identity::said_by)
+                .find_map(Identity::set_by)
                 .unwrap_or_default();
         }
         let last = |is_tracking: bool| {
@@ -186,22 +188,22 @@ impl State {
             .unwrap_or_default()
     }
 
-    pub(crate) fn settle(
+    pub(crate) fn finalize(
         &mut self,
-        ending: Ending,
-        extent: Extent,
+        ending: RequestOutcome,
+        extent: Include,
         visitor: &LateVisitor,
-    ) -> Settled {
-        let mut settled = Settled {
+    ) -> FinalCalls {
+        let mut settled = FinalCalls {
             forced: self.forced,
-            ..Settled::default()
+            ..FinalCalls::default()
         };
         let setups = std::mem::take(&mut self.setups);
         let mut setup = setups
             .into_iter()
             .rfind(|setup| setup.condition.holds(ending));
         let mut recorded = std::mem::take(&mut self.recorded);
-        recorded.sort_by_key(|recorded| recorded.entry.ticket);
+        recorded.sort_by_key(|recorded| recorded.entry.seq);
         self.apply_consent(&mut settled, setup.as_mut(), &mut recorded, ending);
         // All calls of a job go by the server, as one set in their order.
         let is_job = self.consent.is_none();
@@ -217,7 +219,7 @@ impl State {
                     settled.put(entry);
                 }
             }
-            None if !self.spoken && extent == Extent::Everything => {
+            None if !self.setup_decided && extent == Include::All => {
                 settled.put_replayed_setup(replayed)
             }
             None => {}
@@ -226,9 +228,9 @@ impl State {
         // who is there.
         let set_up = settled.calls.identity().map(Arc::<str>::from);
         let mut effective = [set_up.clone(), set_up];
-        recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.ticket));
+        recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.seq));
         let counts = |recorded: &Recorded| {
-            let is_asked_for = extent == Extent::Everything || !recorded.replayed;
+            let is_asked_for = extent == Include::All || !recorded.replayed;
             is_asked_for && recorded.entry.condition.holds(ending)
         };
         for mut recorded in recorded.into_iter().filter(counts) {
@@ -242,10 +244,10 @@ impl State {
                 _ => {}
             }
             if let Some(under) = recorded
-                .under
+                .identity
                 .filter(|under| Some(under) != effective.as_ref())
             {
-                event_meta::identity(&mut recorded.entry.call, &under, visitor);
+                event_meta::add_identity(&mut recorded.entry.call, &under, visitor);
             }
             if recorded.replayed {
                 settled.put_replayed(recorded.entry);

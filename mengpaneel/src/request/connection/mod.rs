@@ -36,7 +36,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Reads the connection of a request.
     #[must_use]
-    pub(crate) fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
+    pub(crate) fn from_request(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
         let peer = request
             .peer_addr()
             .map(|address| address.ip().to_canonical());

@@ -21,7 +21,7 @@ fn request(peer: Option<&str>, sent: &[(&'static str, &str)]) -> HttpRequest {
 
 fn connection(trusted: &[&str], speak: ProxyHeaders, request: &HttpRequest) -> Connection {
     let entries: Vec<String> = trusted.iter().map(|entry| (*entry).to_owned()).collect();
-    Connection::of(request, &TrustedProxies::new(&entries, speak).unwrap())
+    Connection::from_request(request, &TrustedProxies::new(&entries, speak).unwrap())
 }
 
 /// Address and URL as behind the proxies 10.0.0.0/8 and a Unix socket, of which one connects.

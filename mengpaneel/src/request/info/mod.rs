@@ -13,18 +13,18 @@ use crate::request::connection::Connection;
 use crate::request::cookies::persistence_cookie;
 use crate::request::headers;
 use crate::request::kind::{Kind, Signals};
-use crate::request::url::Address;
+use crate::request::url::RequestUrl;
 use crate::settings::Settings;
 use crate::settings::cookies::CookieNames;
 
 /// The facts of one request.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "facts, each its own")]
-pub(crate) struct Asked {
+pub(crate) struct RequestInfo {
     /// `GET`, `POST` …
     pub method: Method,
     /// The URL that was asked for, where the request says enough for one.
-    address: Option<Address>,
+    request_url: Option<RequestUrl>,
     /// Kind of request: it decides what becomes of the response.
     pub kind: Kind,
     /// The response may never be shown.
@@ -32,7 +32,7 @@ pub(crate) struct Asked {
     /// The client runs calls from a header: `X-Mengpaneel-Flush-Capable`.
     pub is_capable: bool,
     /// The client may keep cookies: it sent one, or asks for pages.
-    pub keeps_cookies: bool,
+    pub supports_cookies: bool,
     /// A script of another origin asked.
     pub is_cross_origin: bool,
     /// True if a browser says that this origin asked, and the request names another host: a proxy
@@ -41,27 +41,28 @@ pub(crate) struct Asked {
     /// A page of another site caused the request: a browser then holds `SameSite` cookies back.
     pub is_cross_site: bool,
     /// The setup that the client has run already, by the name that we gave it.
-    pub setup_name: Option<String>,
+    pub setup_id: Option<String>,
     /// Who asked, as it was sent: looked into only where somebody wants to know.
-    client: Client,
+    visitor_headers: VisitorHeaders,
 }
 
 /// What a request says of who is there.
 #[derive(Clone, Debug)]
-struct Client {
+struct VisitorHeaders {
     cookies: Vec<HeaderValue>,
     ip: Option<IpAddr>,
     user_agent: Option<HeaderValue>,
     referrer: Option<HeaderValue>,
 }
 
-impl Asked {
+impl RequestInfo {
     /// Reads a request.
     pub(crate) fn new(request: &HttpRequest, settings: &Settings) -> Self {
-        let said = Said::by(request.headers(), settings);
-        let Connection { ip, scheme, host } = Connection::of(request, &settings.trusted_proxies);
+        let said = RequestHeaders::parse(request.headers(), settings);
+        let Connection { ip, scheme, host } =
+            Connection::from_request(request, &settings.trusted_proxies);
         let address =
-            host.map(|host| Address::new(scheme, host, request.uri().path_and_query().cloned()));
+            host.map(|host| RequestUrl::new(scheme, host, request.uri().path_and_query().cloned()));
         let is_cross_origin = said.is_cross_origin(address.as_ref());
         let signals = &said.signals;
         Self {
@@ -69,18 +70,18 @@ impl Asked {
             kind: signals.kind(request.method(), is_cross_origin),
             is_prefetch: signals.is_prefetch(),
             is_capable: said.is_capable == Some(true),
-            keeps_cookies: signals.accepts_html() || !said.cookies.is_empty(),
+            supports_cookies: signals.accepts_html() || !said.cookies.is_empty(),
             is_cross_origin,
             is_origin_hidden: is_cross_origin && said.is_origin_hidden(address.as_ref()),
             is_cross_site: said.is_cross_site(address.as_ref()),
-            setup_name: said.setup.map(setup_name),
-            client: Client {
+            setup_id: said.setup.map(parse_setup_id),
+            visitor_headers: VisitorHeaders {
                 ip,
                 user_agent: said.user_agent.cloned(),
                 referrer: said.referrer.cloned(),
                 cookies: said.cookies,
             },
-            address,
+            request_url: address,
         }
     }
 
@@ -91,7 +92,7 @@ impl Asked {
 
     /// The URL that was asked for, where the request says enough for one.
     pub(crate) fn url(&self) -> Option<&Url> {
-        self.address.as_ref()?.url()
+        self.request_url.as_ref()?.url()
     }
 
     /// Whether the client can run what the last request left.
@@ -109,23 +110,23 @@ impl Asked {
 
     /// `Cookie` headers, as sent.
     pub(crate) fn cookies(&self) -> &[HeaderValue] {
-        &self.client.cookies
+        &self.visitor_headers.cookies
     }
 
     /// mixpanel-js's cookie.
     pub(crate) fn cookie(&self, names: &CookieNames) -> Option<String> {
-        persistence_cookie(&self.client.cookies, names)
+        persistence_cookie(&self.visitor_headers.cookies, names)
     }
 
     /// Who is there, as the request says it that asked this.
     pub(crate) fn visitor(&self, cookies: &CookieNames, has_session: bool) -> Visitor {
-        let client = &self.client;
+        let client = &self.visitor_headers;
         let owned = |value: &Option<HeaderValue>| text(value.as_ref()).map(Cow::into_owned);
         Visitor {
             cookie: self.cookie(cookies),
             ip: client.ip.map(|ip| ip.to_string()),
             user_agent: owned(&client.user_agent),
-            url: self.address.as_ref().and_then(Address::text),
+            url: self.request_url.as_ref().and_then(RequestUrl::text),
             referrer: owned(&client.referrer),
             has_session,
             omitted: None,
@@ -137,7 +138,7 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The headers that matter, found in one pass: of each its first value.
 #[derive(Default)]
-struct Said<'a> {
+struct RequestHeaders<'a> {
     signals: Signals<'a>,
     is_capable: Option<bool>,
     origin: Option<&'a HeaderValue>,
@@ -148,24 +149,24 @@ struct Said<'a> {
     cookies: Vec<HeaderValue>,
 }
 
-impl<'a> Said<'a> {
-    fn by(headers: &'a HeaderMap, settings: &Settings) -> Self {
+impl<'a> RequestHeaders<'a> {
+    fn parse(headers: &'a HeaderMap, settings: &Settings) -> Self {
         let mut said = Self::default();
         for (name, value) in headers {
-            if let Some(place) = said.place(name, settings) {
+            if let Some(place) = said.slot_of(name, settings) {
                 place.get_or_insert(value);
             } else if *name == header::COOKIE {
                 said.cookies.push(value.clone());
             } else if *name == settings.names.capable {
-                said.is_capable = Some(said.is_capable.unwrap_or(true) && is_capable(value));
+                said.is_capable = Some(said.is_capable.unwrap_or(true) && parse_capable(value));
             } else {
-                said.signals.take(name, value);
+                said.signals.observe(name, value);
             }
         }
         said
     }
 
-    fn place(
+    fn slot_of(
         &mut self,
         name: &HeaderName,
         settings: &Settings,
@@ -180,7 +181,7 @@ impl<'a> Said<'a> {
         })
     }
 
-    fn is_cross_site(&self, address: Option<&Address>) -> bool {
+    fn is_cross_site(&self, address: Option<&RequestUrl>) -> bool {
         match text(self.site) {
             Some(site) => site.eq_ignore_ascii_case("cross-site"),
             None => self.is_cross_origin(address),
@@ -189,21 +190,21 @@ impl<'a> Said<'a> {
 
     /// Returns whether a browser, which alone can send `Sec-Fetch-Site`, sees another host than the
     /// request names. An opaque origin (`null`) names none.
-    fn is_origin_hidden(&self, address: Option<&Address>) -> bool {
+    fn is_origin_hidden(&self, address: Option<&RequestUrl>) -> bool {
         let is_own = text(self.site).is_some_and(|site| site.eq_ignore_ascii_case("same-origin"));
         let origin = self
             .origin
             .and_then(|origin| Url::parse(&headers::text(origin)).ok());
         is_own
             && origin.is_some_and(|origin| origin.has_host())
-            && address.and_then(Address::url).is_some()
+            && address.and_then(RequestUrl::url).is_some()
     }
 
-    fn is_cross_origin(&self, address: Option<&Address>) -> bool {
+    fn is_cross_origin(&self, address: Option<&RequestUrl>) -> bool {
         let Some(origin) = self.origin else {
             return false;
         };
-        let url = address.and_then(Address::url);
+        let url = address.and_then(RequestUrl::url);
         let origin = Url::parse(&headers::text(origin)).ok();
         !matches!((origin, url), (Some(origin), Some(url)) if same_origin(url, &origin))
     }
@@ -215,13 +216,13 @@ fn text(value: Option<&HeaderValue>) -> Option<Cow<'_, str>> {
 
 /// Returns whether every element is `true` or `1`: two scripts that both mark an `XMLHttpRequest`
 /// send `true, true`.
-fn is_capable(value: &HeaderValue) -> bool {
+fn parse_capable(value: &HeaderValue) -> bool {
     let mut elements = headers::list([value]).peekable();
     elements.peek().is_some() && elements.all(|element| matches!(&*element, "true" | "1"))
 }
 
 /// Returns the setup that a client has run; where two scripts send the same one, that.
-fn setup_name(value: &HeaderValue) -> String {
+fn parse_setup_id(value: &HeaderValue) -> String {
     let names: Vec<_> = headers::list([value]).collect();
     match names.split_first() {
         Some((first, others)) if others.iter().all(|other| other == first) => {

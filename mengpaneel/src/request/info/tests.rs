@@ -7,35 +7,35 @@ use crate::settings::consent::ConsentPolicy;
 use crate::settings::cookies::CookieAttributes;
 use crate::settings::cookies::CookieNames;
 use crate::settings::proxies::{ProxyHeaders, TrustedProxies};
-use crate::settings::{Loader, Names, PageSettings};
+use crate::settings::{KeyNames, Loader, PageSettings};
 
 fn settings(trusted: &[&str]) -> Settings {
     let config = json!({}).as_object().cloned().unwrap_or_default();
     let proxies: Vec<String> = trusted.iter().map(|proxy| (*proxy).to_owned()).collect();
     Settings {
         token: "t".into(),
-        names: Names::new(None).unwrap(),
+        names: KeyNames::new(None).unwrap(),
         cookies: CookieNames::new("t", &config),
         page: PageSettings {
             loader: Loader::Always,
             lib_url: String::new(),
             config: json!({}),
         },
-        seeding: None,
-        max_header: 4096,
+        device_cookie: None,
+        max_header_bytes: 4096,
         inject_into_streams: false,
         consent: ConsentPolicy::default(),
         sends_ip: true,
         omitted: None,
         cookie_attributes: CookieAttributes::default(),
         trusted_proxies: TrustedProxies::new(&proxies, ProxyHeaders::default()).unwrap(),
-        unclaimed_after: std::time::Duration::from_secs(300),
+        fallback_after: std::time::Duration::from_secs(300),
         mistakes: SetupMistakes::default(),
     }
 }
 
-fn asked(request: TestRequest) -> Asked {
-    Asked::new(
+fn asked(request: TestRequest) -> RequestInfo {
+    RequestInfo::new(
         &request
             .insert_header(("host", "blog.example"))
             .to_http_request(),
@@ -43,7 +43,7 @@ fn asked(request: TestRequest) -> Asked {
     )
 }
 
-fn get(headers: &[(&str, &str)]) -> Asked {
+fn get(headers: &[(&str, &str)]) -> RequestInfo {
     asked(
         headers
             .iter()
@@ -122,7 +122,7 @@ fn a_capable_client_says_so_in_two_ways() {
 
 #[test]
 fn setup_sent_by_two_scripts_counts_once() {
-    let known = |value| get(&[("x-mengpaneel-setup", value)]).setup_name;
+    let known = |value| get(&[("x-mengpaneel-setup", value)]).setup_id;
     assert_eq!(
         known("9f86d081884c7d65, 9f86d081884c7d65").as_deref(),
         Some("9f86d081884c7d65")
@@ -175,7 +175,7 @@ fn bytes_before_a_proxys_entry_do_not_hide_it() {
         .insert_header(("x-forwarded-for", forwarded));
     let settings = settings(&["10.0.0.0/8"]);
     let visitor =
-        Asked::new(&request.to_http_request(), &settings).visitor(&settings.cookies, false);
+        RequestInfo::new(&request.to_http_request(), &settings).visitor(&settings.cookies, false);
     assert_eq!(visitor.ip.as_deref(), Some("203.0.113.7"));
 }
 
@@ -223,8 +223,9 @@ fn what_a_proxy_says_counts_only_where_it_is_trusted() {
             .insert_header(("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"))
             .to_http_request()
     };
-    let seen =
-        |settings: &Settings| Asked::new(&request(), settings).visitor(&settings.cookies, false);
+    let seen = |settings: &Settings| {
+        RequestInfo::new(&request(), settings).visitor(&settings.cookies, false)
+    };
     let trusted = seen(&settings(&["10.0.0.0/8"]));
     assert_eq!(trusted.ip.as_deref(), Some("203.0.113.7"));
     assert_eq!(trusted.url.as_deref(), Some("https://blog.example/x"));

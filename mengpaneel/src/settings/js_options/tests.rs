@@ -3,10 +3,10 @@ use serde_json::json;
 use super::*;
 use crate::call::Calls;
 use crate::mengpaneel::Mengpaneel;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::settings::Settings;
-use crate::translate::interpreter::Interpreter;
+use crate::translate::interpreter::Translator;
 
 const URL: &str = "https://blog.example/reset?token=x&utm_source=ads&gclid=7";
 
@@ -45,20 +45,20 @@ fn sent(config: Value) -> (Properties, Properties) {
         [["people", "set"], [{"Secret": 1}]],
     ]});
     let calls: Calls = serde_json::from_value(calls).unwrap();
-    let parcel = Parcel::new(visitor(&settings(config)), calls);
-    let interpreter = Interpreter::new("t".to_owned());
-    let translation = interpreter.messages(&parcel);
+    let parcel = Envelope::new(visitor(&settings(config)), calls);
+    let interpreter = Translator::new("t".to_owned());
+    let translation = interpreter.translate(&parcel);
     assert!(translation.refused.is_empty(), "{:?}", translation.refused);
     // As a worker in another process reads it.
     let mut written = Vec::new();
     crate::record::envelope::codec::write(&parcel, &mut written);
     assert_eq!(
-        interpreter.messages(&crate::record::envelope::codec::read(&written).unwrap()),
+        interpreter.translate(&crate::record::envelope::codec::decode(&written).unwrap()),
         translation
     );
     assert!(
         interpreter
-            .sealed(&written, &mut Vec::new(), |_| {})
+            .translate_record(&written, &mut Vec::new(), |_| {})
             .is_none(),
         "a profile is never sealed"
     );
@@ -93,7 +93,7 @@ fn cookie(config: Value) -> String {
 
 fn is_seeded(config: Value) -> bool {
     Mengpaneel::builder("t")
-        .seed_cookie(true)
+        .set_device_cookie(true)
         .js_config(config)
         .settings()
         .is_ok()

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::call::Calls;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::translate::Translation;
 use crate::translate::message::Endpoint;
@@ -41,8 +41,8 @@ fn visitor(stored: &Value) -> Visitor {
     }
 }
 
-fn parcel(visitor: Visitor, tracking: Value) -> Parcel {
-    let mut parcel = Parcel::new(
+fn parcel(visitor: Visitor, tracking: Value) -> Envelope {
+    let mut parcel = Envelope::new(
         visitor,
         Calls {
             tracking: serde_json::from_value(tracking).unwrap(),

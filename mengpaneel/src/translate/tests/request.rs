@@ -49,7 +49,7 @@ fn a_robots_events_are_dropped_unless_the_application_asked_for_the_server() {
     visitor.user_agent = Some("Googlebot/2.1".into());
     let calls = json!([[["track"], ["E"]], [["people", "set"], ["a", 1]]]);
     let mut parcel = parcel(visitor, calls);
-    let endpoints = |parcel: &Parcel| -> Vec<Endpoint> {
+    let endpoints = |parcel: &Envelope| -> Vec<Endpoint> {
         let messages = translate("t", parcel).messages;
         messages.iter().map(|message| message.endpoint).collect()
     };

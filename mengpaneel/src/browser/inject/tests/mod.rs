@@ -98,8 +98,8 @@ fn judge(html: &[u8]) -> Result<Option<usize>, String> {
     let mut scanner = Scanner::default();
     scanner.feed(html);
     let at = match scanner.finish() {
-        Head::EndsAt(at) => Some(at),
-        Head::Open | Head::Fragment | Head::Amp => None,
+        HeadEnd::EndsAt(at) => Some(at),
+        HeadEnd::Open | HeadEnd::Fragment | HeadEnd::Amp => None,
     };
     if head_end(html) != at {
         return Err(format!(
@@ -404,11 +404,11 @@ fn amp_document_takes_no_script() {
         let mut scanner = Scanner::default();
         assert_eq!(scan(&mut scanner, page.as_bytes()), None, "{attribute}");
         assert!(scanner.is_amp(), "{attribute}");
-        let (mut in_pieces, mut head) = (Scanner::default(), Head::Open);
+        let (mut in_pieces, mut head) = (Scanner::default(), HeadEnd::Open);
         for byte in page.bytes() {
             head = in_pieces.feed(&[byte]);
         }
-        assert_eq!(head, Head::Amp, "{attribute}");
+        assert_eq!(head, HeadEnd::Amp, "{attribute}");
     }
     for attribute in [
         "",

@@ -6,18 +6,18 @@ use serde::ser::{
 };
 use serde_json::{Error, Value};
 
-use crate::call::value::object::Object;
-use crate::call::value::seen::Seen;
+use crate::call::value::object::ObjectEncoder;
+use crate::call::value::seen::ValueRef;
 use crate::call::value::serializer::{write, write_at, write_own};
 use crate::call::value::{set_len, write_text};
 
 /// An object of one member, which is being written.
-pub(crate) struct Variant {
-    pub(crate) object: Object,
+pub(crate) struct VariantEncoder {
+    pub(crate) object: ObjectEncoder,
     pub(crate) begin: usize,
 }
 
-impl Variant {
+impl VariantEncoder {
     pub(crate) fn end(self, to: &mut Vec<u8>) {
         let Self { mut object, begin } = self;
         object.put(begin, to);
@@ -26,17 +26,17 @@ impl Variant {
 }
 
 /// A list that is being written.
-pub(crate) struct List<'a> {
+pub(crate) struct SeqSerializer<'a> {
     pub(crate) to: &'a mut Vec<u8>,
     /// Where its length stands.
     pub(crate) at: usize,
     pub(crate) len: usize,
     /// Number of lists and objects around its items.
     pub(crate) depth: usize,
-    pub(crate) variant: Option<Box<Variant>>,
+    pub(crate) variant: Option<Box<VariantEncoder>>,
 }
 
-impl SerializeSeq for List<'_> {
+impl SerializeSeq for SeqSerializer<'_> {
     type Ok = ();
     type Error = Error;
 
@@ -61,7 +61,7 @@ impl SerializeSeq for List<'_> {
     }
 }
 
-impl SerializeTuple for List<'_> {
+impl SerializeTuple for SeqSerializer<'_> {
     type Ok = ();
     type Error = Error;
 
@@ -74,7 +74,7 @@ impl SerializeTuple for List<'_> {
     }
 }
 
-impl SerializeTupleStruct for List<'_> {
+impl SerializeTupleStruct for SeqSerializer<'_> {
     type Ok = ();
     type Error = Error;
 
@@ -87,7 +87,7 @@ impl SerializeTupleStruct for List<'_> {
     }
 }
 
-impl SerializeTupleVariant for List<'_> {
+impl SerializeTupleVariant for SeqSerializer<'_> {
     type Ok = ();
     type Error = Error;
 
@@ -101,17 +101,17 @@ impl SerializeTupleVariant for List<'_> {
 }
 
 /// An object that is being written.
-pub(crate) struct Members<'a> {
+pub(crate) struct MapSerializer<'a> {
     pub(crate) to: &'a mut Vec<u8>,
-    pub(crate) object: &'a mut Object,
+    pub(crate) object: &'a mut ObjectEncoder,
     /// Where the member begins whose value is to come.
     pub(crate) begin: Option<usize>,
     /// Number of lists and objects around its values.
     pub(crate) depth: usize,
-    pub(crate) variant: Option<Box<Variant>>,
+    pub(crate) variant: Option<Box<VariantEncoder>>,
 }
 
-impl Members<'_> {
+impl MapSerializer<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
         let begin = self.to.len();
         write_text(name, self.to);
@@ -140,7 +140,7 @@ impl Members<'_> {
     }
 }
 
-impl SerializeMap for Members<'_> {
+impl SerializeMap for MapSerializer<'_> {
     type Ok = ();
     type Error = Error;
 
@@ -169,12 +169,12 @@ impl SerializeMap for Members<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        Members::end(self);
+        MapSerializer::end(self);
         Ok(())
     }
 }
 
-impl SerializeStructVariant for Members<'_> {
+impl SerializeStructVariant for MapSerializer<'_> {
     type Ok = ();
     type Error = Error;
 
@@ -187,22 +187,22 @@ impl SerializeStructVariant for Members<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        Members::end(self);
+        MapSerializer::end(self);
         Ok(())
     }
 }
 
 /// A struct that is being written.
-pub(crate) enum Fields<'a> {
+pub(crate) enum StructSerializer<'a> {
     /// As an object.
-    Members(Members<'a>),
+    Members(MapSerializer<'a>),
     /// It stands for JSON of `serde_json`'s own, which its only field holds as a text; and what
     /// that has from the start, if it is an object; and the number of lists and objects around
     /// it.
-    Json(&'a mut Vec<u8>, &'a [(&'a str, Seen<'a>)], usize),
+    Json(&'a mut Vec<u8>, &'a [(&'a str, ValueRef<'a>)], usize),
 }
 
-impl SerializeStruct for Fields<'_> {
+impl SerializeStruct for StructSerializer<'_> {
     type Ok = ();
     type Error = Error;
 
@@ -232,15 +232,15 @@ impl SerializeStruct for Fields<'_> {
 
 /// The name that `serde_json` makes of a key that is no text, if it does.
 fn name(key: &(impl Serialize + ?Sized)) -> Result<String, Error> {
-    struct Key<'a, K: ?Sized>(&'a K);
+    struct KeySerializer<'a, K: ?Sized>(&'a K);
 
-    impl<K: Serialize + ?Sized> Serialize for Key<'_, K> {
+    impl<K: Serialize + ?Sized> Serialize for KeySerializer<'_, K> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             serializer.collect_map([(self.0, ())])
         }
     }
 
-    match serde_json::to_value(Key(key))? {
+    match serde_json::to_value(KeySerializer(key))? {
         Value::Object(entries) => entries.into_iter().next().map(|(name, _)| name),
         _ => None,
     }

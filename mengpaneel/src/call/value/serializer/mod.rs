@@ -3,11 +3,13 @@
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::{Error, Value};
 
-use crate::call::value::object::Object;
-use crate::call::value::seen::Seen;
-use crate::call::value::serializer::compound::{Fields, List, Members, Variant};
+use crate::call::value::object::ObjectEncoder;
+use crate::call::value::seen::ValueRef;
+use crate::call::value::serializer::compound::{
+    MapSerializer, SeqSerializer, StructSerializer, VariantEncoder,
+};
 use crate::call::value::{
-    write_bool, write_natural, write_negative, write_text, write_text_value, write_value,
+    write_bool, write_negative, write_text, write_text_value, write_u64, write_value,
 };
 
 mod compound;
@@ -18,10 +20,10 @@ mod compound;
 pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Beyond it a browser rounds an integer.
-const EXACT: u64 = 1 << 53;
+const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
 /// As `serde_json` names what stands for JSON of its own.
-const OWN: &str = "$serde_json::private::";
+const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
 
 /// Writes a value. An integer beyond ±2^53 becomes a text, at any depth: a browser would round it.
 ///
@@ -35,7 +37,7 @@ pub(crate) fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Resu
 fn write_at(
     depth: usize,
     value: &(impl Serialize + ?Sized),
-    first: &[(&str, Seen<'_>)],
+    first: &[(&str, ValueRef<'_>)],
     to: &mut Vec<u8>,
 ) -> Result<(), Error> {
     if depth > MAX_DEPTH {
@@ -43,7 +45,7 @@ fn write_at(
             "it is nested more than {MAX_DEPTH} deep"
         )));
     }
-    value.serialize(Writer {
+    value.serialize(ValueSerializer {
         to,
         first,
         room: &mut None,
@@ -58,32 +60,33 @@ fn write_at(
 /// As [`write`].
 pub(crate) fn write_with<const N: usize>(
     value: &(impl Serialize + ?Sized),
-    first: &[(&str, Seen<'_>)],
+    first: &[(&str, ValueRef<'_>)],
     begins: [&[u8; 8]; N],
     to: &mut Vec<u8>,
 ) -> Result<bool, Error> {
     let mut room = None;
-    value.serialize(Writer {
+    value.serialize(ValueSerializer {
         to,
         first,
         room: &mut room,
         depth: 0,
     })?;
     // An enum's only member, and what stands for JSON, have an object of their own.
-    Ok(room.is_none_or(|object: Object| object.may_have(begins, to)))
+    Ok(room.is_none_or(|object: ObjectEncoder| object.may_contain(begins, to)))
 }
 
 /// Writes a value of `serde_json`'s, which may serialise as what it is read from.
 fn write_own(
     depth: usize,
     value: &Value,
-    first: &[(&str, Seen<'_>)],
+    first: &[(&str, ValueRef<'_>)],
     to: &mut Vec<u8>,
 ) -> Result<(), Error> {
     match value {
         Value::Number(number) => {
             let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-            let is_exact = number.is_f64() || exact.is_some_and(|magnitude| magnitude <= EXACT);
+            let is_exact =
+                number.is_f64() || exact.is_some_and(|magnitude| magnitude <= MAX_EXACT_INTEGER);
             if is_exact {
                 write_value(value, to);
             } else {
@@ -95,26 +98,26 @@ fn write_own(
     }
 }
 
-struct Writer<'a> {
+struct ValueSerializer<'a> {
     to: &'a mut Vec<u8>,
     /// What an object has from the start.
-    first: &'a [(&'a str, Seen<'a>)],
+    first: &'a [(&'a str, ValueRef<'a>)],
     /// Where the object is, if it is one: it would be copied from hand to hand otherwise.
-    room: &'a mut Option<Object>,
+    room: &'a mut Option<ObjectEncoder>,
     /// Number of lists and objects around the value.
     depth: usize,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> ValueSerializer<'a> {
     /// A number that has more digits than most: `serde_json` knows whether it is one.
     fn large(self, number: impl Serialize) -> Result<(), Error> {
         write_own(self.depth, &serde_json::to_value(number)?, &[], self.to)
     }
 
-    fn list(self) -> List<'a> {
+    fn list(self) -> SeqSerializer<'a> {
         self.to.push(b'a');
         self.to.push(0);
-        List {
+        SeqSerializer {
             at: self.to.len() - 1,
             to: self.to,
             len: 0,
@@ -123,10 +126,10 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn members(self) -> Members<'a> {
+    fn members(self) -> MapSerializer<'a> {
         let object = self.room.get_or_insert_default();
         object.open(self.first, self.to);
-        Members {
+        MapSerializer {
             to: self.to,
             object,
             begin: None,
@@ -136,8 +139,8 @@ impl<'a> Writer<'a> {
     }
 
     /// An object whose only own member has this name.
-    fn variant(self, name: &str) -> (Self, Variant) {
-        let object = Object::begin_with(self.first, self.to);
+    fn variant(self, name: &str) -> (Self, VariantEncoder) {
+        let object = ObjectEncoder::begin_with(self.first, self.to);
         let begin = self.to.len();
         write_text(name, self.to);
         (
@@ -146,21 +149,21 @@ impl<'a> Writer<'a> {
                 depth: self.depth + 1,
                 ..self
             },
-            Variant { object, begin },
+            VariantEncoder { object, begin },
         )
     }
 }
 
-impl<'a> Serializer for Writer<'a> {
+impl<'a> Serializer for ValueSerializer<'a> {
     type Ok = ();
     type Error = Error;
-    type SerializeSeq = List<'a>;
-    type SerializeTuple = List<'a>;
-    type SerializeTupleStruct = List<'a>;
-    type SerializeTupleVariant = List<'a>;
-    type SerializeMap = Members<'a>;
-    type SerializeStruct = Fields<'a>;
-    type SerializeStructVariant = Members<'a>;
+    type SerializeSeq = SeqSerializer<'a>;
+    type SerializeTuple = SeqSerializer<'a>;
+    type SerializeTupleStruct = SeqSerializer<'a>;
+    type SerializeTupleVariant = SeqSerializer<'a>;
+    type SerializeMap = MapSerializer<'a>;
+    type SerializeStruct = StructSerializer<'a>;
+    type SerializeStructVariant = MapSerializer<'a>;
 
     fn serialize_bool(self, truth: bool) -> Result<(), Error> {
         write_bool(truth, self.to);
@@ -182,7 +185,7 @@ impl<'a> Serializer for Writer<'a> {
     fn serialize_i64(self, integer: i64) -> Result<(), Error> {
         match u64::try_from(integer) {
             Ok(natural) => return self.serialize_u64(natural),
-            Err(_) if integer.unsigned_abs() > EXACT => {
+            Err(_) if integer.unsigned_abs() > MAX_EXACT_INTEGER => {
                 write_text_value(&integer.to_string(), self.to)
             }
             Err(_) => write_negative(integer, self.to),
@@ -213,10 +216,10 @@ impl<'a> Serializer for Writer<'a> {
     }
 
     fn serialize_u64(self, natural: u64) -> Result<(), Error> {
-        if natural > EXACT {
+        if natural > MAX_EXACT_INTEGER {
             write_text_value(&natural.to_string(), self.to);
         } else {
-            write_natural(natural, self.to);
+            write_u64(natural, self.to);
         }
         Ok(())
     }
@@ -298,15 +301,15 @@ impl<'a> Serializer for Writer<'a> {
         Ok(())
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, Error> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<SeqSerializer<'a>, Error> {
         Ok(self.list())
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<List<'a>, Error> {
+    fn serialize_tuple(self, _: usize) -> Result<SeqSerializer<'a>, Error> {
         Ok(self.list())
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a>, Error> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<SeqSerializer<'a>, Error> {
         Ok(self.list())
     }
 
@@ -316,23 +319,23 @@ impl<'a> Serializer for Writer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<List<'a>, Error> {
+    ) -> Result<SeqSerializer<'a>, Error> {
         let (writer, variant) = self.variant(variant);
-        Ok(List {
+        Ok(SeqSerializer {
             variant: Some(Box::new(variant)),
             ..writer.list()
         })
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Members<'a>, Error> {
+    fn serialize_map(self, _: Option<usize>) -> Result<MapSerializer<'a>, Error> {
         Ok(self.members())
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Error> {
-        Ok(if name.starts_with(OWN) {
-            Fields::Json(self.to, self.first, self.depth)
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<StructSerializer<'a>, Error> {
+        Ok(if name.starts_with(SERDE_JSON_PRIVATE) {
+            StructSerializer::Json(self.to, self.first, self.depth)
         } else {
-            Fields::Members(self.members())
+            StructSerializer::Members(self.members())
         })
     }
 
@@ -342,9 +345,9 @@ impl<'a> Serializer for Writer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Members<'a>, Error> {
+    ) -> Result<MapSerializer<'a>, Error> {
         let (writer, variant) = self.variant(variant);
-        Ok(Members {
+        Ok(MapSerializer {
             variant: Some(Box::new(variant)),
             ..writer.members()
         })

@@ -9,18 +9,18 @@ use tokio::net::TcpListener;
 
 use crate::call::{Call, Method};
 use crate::deliver::http::tests::mixpanel::Mixpanel;
-use crate::deliver::http::{Credentials, Delivery, DeliveryConfig, NotTaken};
-use crate::deliver::partitions::Lanes;
+use crate::deliver::http::{Credentials, HttpClient, HttpConfig, SendError};
+use crate::deliver::partitions::Partitions;
 use crate::translate::message::{Endpoint, Message};
-use crate::translate::outgoing::Said;
+use crate::translate::outgoing::Outgoing;
 
 impl Mixpanel {
-    async fn deliver(&self, messages: Vec<Message>) -> Vec<Option<NotTaken>> {
+    async fn deliver(&self, messages: Vec<Message>) -> Vec<Option<SendError>> {
         deliver(&self.url, Duration::from_secs(30), messages).await
     }
 }
 
-async fn deliver(url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Option<NotTaken>> {
+async fn deliver(url: &str, timeout: Duration, messages: Vec<Message>) -> Vec<Option<SendError>> {
     deliver_as(Credentials::Token, url, timeout, messages).await
 }
 
@@ -29,20 +29,20 @@ async fn deliver_as(
     url: &str,
     timeout: Duration,
     messages: Vec<Message>,
-) -> Vec<Option<NotTaken>> {
-    let delivery = Delivery::new(DeliveryConfig {
+) -> Vec<Option<SendError>> {
+    let delivery = HttpClient::new(HttpConfig {
         token: "t0ken".into(),
         api_host: url.into(),
         credentials,
         timeout,
     })
     .unwrap();
-    let said: Vec<Said> = messages
+    let said: Vec<Outgoing> = messages
         .into_iter()
-        .map(|message| Said::Message(Box::new(message)))
+        .map(|message| Outgoing::Message(Box::new(message)))
         .collect();
-    let mut lanes = Lanes::default();
-    lanes.open(said.len(), Endpoint::Events);
+    let mut lanes = Partitions::default();
+    lanes.reset(said.len(), Endpoint::Events);
     let not_taken = delivery.deliver(said.iter(), &mut lanes).await;
     assert!(
         not_taken.is_sorted_by(|(a, _), (b, _)| a < b),
@@ -87,18 +87,18 @@ fn group() -> Message {
 }
 
 /// What an outcome is, without its words.
-fn kind(outcome: Option<&NotTaken>) -> &'static str {
+fn kind(outcome: Option<&SendError>) -> &'static str {
     match outcome {
         None => "delivered",
-        Some(NotTaken::Refused(_)) => "refused",
-        Some(NotTaken::Retry { .. }) => "retry",
-        Some(NotTaken::NotServed { .. }) => "not served",
-        Some(NotTaken::InDoubt(_)) => "in doubt",
-        Some(NotTaken::Unauthorized(_)) => "unauthorized",
+        Some(SendError::Refused(_)) => "refused",
+        Some(SendError::Retry { .. }) => "retry",
+        Some(SendError::NotServed { .. }) => "not served",
+        Some(SendError::InDoubt(_)) => "in doubt",
+        Some(SendError::Unauthorized(_)) => "unauthorized",
     }
 }
 
-fn kinds(outcomes: &[Option<NotTaken>]) -> Vec<&'static str> {
+fn kinds(outcomes: &[Option<SendError>]) -> Vec<&'static str> {
     outcomes
         .iter()
         .map(|outcome| kind(outcome.as_ref()))
@@ -198,7 +198,12 @@ async fn of_a_batch_with_bad_events_the_others_are_delivered() {
         ]}),
     )]);
     let outcomes = mixpanel.deliver((1..=5).map(event).collect()).await;
-    let refused = |why: &str| Some(NotTaken::Refused(format!("{}/import: {why}", mixpanel.url)));
+    let refused = |why: &str| {
+        Some(SendError::Refused(format!(
+            "{}/import: {why}",
+            mixpanel.url
+        )))
+    };
     let expected = [
         None,
         refused("properties.time: too far in the future"),
@@ -298,7 +303,7 @@ async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
     let mixpanel = Mixpanel::answering(vec![(429, Some("7"), json!({"error": "slow down"}))]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
     let reason = format!("{}/import: status 429: slow down", mixpanel.url);
-    let expected = Some(NotTaken::Retry {
+    let expected = Some(SendError::Retry {
         after: Some(Duration::from_secs(7)),
         reason,
     });
@@ -322,7 +327,7 @@ async fn what_was_never_sent_can_be_sent_again() {
     let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1), increment()]).await;
     assert_eq!(kinds(&outcomes), ["retry"; 2]);
     for (outcome, path) in outcomes.into_iter().zip(["import", "engage"]) {
-        let Some(NotTaken::Retry { reason, .. }) = outcome else {
+        let Some(SendError::Retry { reason, .. }) = outcome else {
             panic!("{outcome:?}")
         };
         assert!(
@@ -382,12 +387,12 @@ async fn http_2_is_offered() {
 
 #[test]
 fn a_host_that_is_none_is_told_when_it_is_given() {
-    let config = DeliveryConfig {
+    let config = HttpConfig {
         token: "t".into(),
         api_host: "api-eu.mixpanel.com".into(),
         credentials: Credentials::Token,
         timeout: Duration::from_secs(1),
     };
-    let error = Delivery::new(config).unwrap_err().to_string();
+    let error = HttpClient::new(config).unwrap_err().to_string();
     assert!(error.contains("api-eu.mixpanel.com"), "{error}");
 }

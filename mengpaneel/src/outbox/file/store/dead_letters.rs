@@ -14,7 +14,7 @@ impl Store {
         let (mut size, bounds) = (self.size, self.bounds);
         let moved = self.commit(|tables| {
             let mut moved = Vec::new();
-            let is_readable = |written: &[u8]| record::read(lease_id(0), written).is_ok();
+            let is_readable = |written: &[u8]| record::decode(lease_id(0), written).is_ok();
             for (key, written) in tables.dead_letters(limit, is_readable)? {
                 let bytes = u64::try_from(written.len()).unwrap_or(u64::MAX);
                 if size.records >= bounds.records || size.bytes.saturating_add(bytes) > bounds.bytes
@@ -23,7 +23,7 @@ impl Store {
                 }
                 let (_, id) = key;
                 let before = tables.put(id, &written)?;
-                tables.exhume(key)?;
+                tables.take_dead_letter(key)?;
                 size.records += u64::from(before.is_none());
                 let replaced = before.map_or(0, |before| u64::try_from(before).unwrap_or(u64::MAX));
                 size.bytes = (size.bytes + bytes).saturating_sub(replaced);
@@ -41,7 +41,7 @@ impl Store {
 
     /// Moves dead letters of another file into ours; gives how many. Ours is committed first, as
     /// with records.
-    pub(crate) fn adopt_buried(
+    pub(crate) fn import_dead_letters(
         &mut self,
         left: &Database,
         limit: usize,
@@ -51,7 +51,8 @@ impl Store {
         let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
         let take = |tables: &mut Tables<'_>| {
             let rows = tables.dead_letters(limit, |_| true)?;
-            rows.iter().try_for_each(|(key, _)| tables.exhume(*key))?;
+            rows.iter()
+                .try_for_each(|(key, _)| tables.take_dead_letter(*key))?;
             Ok(rows)
         };
         let rows = guarded(&path, || {
@@ -62,7 +63,7 @@ impl Store {
         }
         self.commit(|tables| {
             rows.iter()
-                .try_for_each(|((_, id), written)| tables.bury(*id, written))
+                .try_for_each(|((_, id), written)| tables.dead_letter(*id, written))
         })?;
         theirs.commit().map_err(|error| failed(error.into()))?;
         Ok(rows.len())

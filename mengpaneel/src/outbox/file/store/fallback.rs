@@ -5,18 +5,18 @@ use uuid::Uuid;
 
 use crate::id::now_ms;
 use crate::outbox::file::fallback_tables;
-use crate::outbox::file::fallback_tables::Copy;
+use crate::outbox::file::fallback_tables::FallbackCopy;
 use crate::outbox::file::store::{FileError, Store, guarded, reopened};
 use crate::outbox::file::tables::Tables;
-use crate::outbox::{Aside, record};
+use crate::outbox::{ClaimResult, record};
 
 /// As many copies become records with one commit at most.
-const MAX_AT_ONCE: usize = 1_000;
+const PROMOTE_BATCH: usize = 1_000;
 
 impl Store {
     /// Claims a copy.
-    pub(crate) fn claim(&mut self, id: u128) -> Result<Aside, FileError> {
-        if let Some(claimed) = self.asides.claim(id, now_ms()) {
+    pub(crate) fn claim(&mut self, id: u128) -> Result<ClaimResult, FileError> {
+        if let Some(claimed) = self.fallbacks.claim(id, now_ms()) {
             return Ok(claimed);
         }
         let path = self.path.clone();
@@ -25,32 +25,32 @@ impl Store {
             fallback_tables::was_said(database, id).map_err(|error| FileError::of(&path, error))
         })?;
         Ok(if was_said {
-            Aside::Said
+            ClaimResult::Delivered
         } else {
-            Aside::Unknown
+            ClaimResult::NotFound
         })
     }
 
-    pub(crate) fn give_back(&mut self, id: u128) {
-        self.asides.give_back(id);
+    pub(crate) fn release(&mut self, id: u128) {
+        self.fallbacks.release(id);
     }
 
     /// How long it is until the next copy is due, in milliseconds.
-    pub(crate) fn until_aside(&self) -> Option<u64> {
-        self.asides
+    pub(crate) fn until_next_fallback(&self) -> Option<u64> {
+        self.fallbacks
             .next_due()
             .map(|due| due.saturating_sub(now_ms()))
     }
 
     /// Whether a copy is due now.
-    pub(crate) fn has_due_aside(&self) -> bool {
-        self.until_aside() == Some(0)
+    pub(crate) fn has_due_fallback(&self) -> bool {
+        self.until_next_fallback() == Some(0)
     }
 
     /// Makes records of the copies that are due. Where another process may have said one, and has a
     /// file of its own to note it in, only that goes out which Mixpanel tells from what was said.
-    pub(crate) fn wake_asides(&mut self, is_alone: bool) -> Result<(), FileError> {
-        let due = self.asides.due(now_ms(), MAX_AT_ONCE);
+    pub(crate) fn promote_due_fallbacks(&mut self, is_alone: bool) -> Result<(), FileError> {
+        let due = self.fallbacks.due(now_ms(), PROMOTE_BATCH);
         if due.is_empty() {
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl Store {
         let woken = self.commit(|tables| {
             let mut woken = Vec::new();
             for id in &due {
-                let Some(mut copy) = tables.asides()?.said(*id)? else {
+                let Some(mut copy) = tables.fallbacks()?.finish(*id)? else {
                     continue;
                 };
                 size.bytes = size.bytes.saturating_sub(bytes(&copy));
@@ -78,7 +78,7 @@ impl Store {
         })?;
         self.size = size;
         for id in due {
-            self.asides.remove(id);
+            self.fallbacks.remove(id);
         }
         for id in woken {
             tracing::debug!(target: "mengpaneel", id = %Uuid::from_u128(id), "delayed calls that no page fetched go out");
@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// Moves what another file keeps aside into ours; gives how many.
-    pub(crate) fn adopt_asides(
+    pub(crate) fn import_fallbacks(
         &mut self,
         left: &Database,
         limit: usize,
@@ -101,17 +101,17 @@ impl Store {
         })?;
         let mut size = self.size;
         let kept = self.commit(|tables| {
-            let asides = tables.asides()?;
+            let asides = tables.fallbacks()?;
             let mut kept = Vec::new();
             for (id, due, copy) in &copies {
-                if !asides.was_said(*id)? {
-                    asides.keep(*id, *due, copy)?;
+                if !asides.is_finished(*id)? {
+                    asides.insert(*id, *due, copy)?;
                     size.bytes += bytes(copy);
                     kept.push((*id, *due));
                 }
             }
             for id in &said {
-                let before = asides.said(*id)?;
+                let before = asides.finish(*id)?;
                 size.bytes = size
                     .bytes
                     .saturating_sub(before.map_or(0, |copy| bytes(&copy)));
@@ -122,17 +122,20 @@ impl Store {
         self.size = size;
         theirs.commit().map_err(|error| failed(error.into()))?;
         for (id, due) in kept {
-            self.asides.put(id, due);
+            self.fallbacks.put(id, due);
         }
         for id in &said {
-            self.asides.remove(*id);
+            self.fallbacks.remove(*id);
         }
         Ok(copies.len() + said.len())
     }
 }
 
-fn take(tables: &mut Tables<'_>, limit: usize) -> Result<(Vec<Copy>, Vec<u128>), redb::Error> {
-    let asides = tables.asides()?;
+fn take(
+    tables: &mut Tables<'_>,
+    limit: usize,
+) -> Result<(Vec<FallbackCopy>, Vec<u128>), redb::Error> {
+    let asides = tables.fallbacks()?;
     let (mut copies, mut said) = (Vec::new(), Vec::new());
     while copies.len() < limit
         && let Some(copy) = asides.take_first()?
@@ -140,7 +143,7 @@ fn take(tables: &mut Tables<'_>, limit: usize) -> Result<(Vec<Copy>, Vec<u128>),
         copies.push(copy);
     }
     while copies.len() + said.len() < limit
-        && let Some(id) = asides.take_first_said()?
+        && let Some(id) = asides.take_first_finished()?
     {
         said.push(id);
     }

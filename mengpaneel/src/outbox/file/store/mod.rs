@@ -10,17 +10,17 @@ use redb::Database;
 use uuid::Uuid;
 
 use crate::error::log_text::one_line;
-use crate::outbox::file::command::{Bounds, Change, Changed};
+use crate::outbox::file::command::{Bounds, Delta, Mutation};
 use crate::outbox::file::error::{FileError, guarded};
-use crate::outbox::file::fallback_index::Asides;
+use crate::outbox::file::fallback_index::FallbackIndex;
 use crate::outbox::file::lock;
 use crate::outbox::file::tables;
-use crate::outbox::file::tables::{Past, Size, Tables};
-use crate::outbox::leased::{Found, Taken};
+use crate::outbox::file::tables::{LeaseHistory, Size, Tables};
+use crate::outbox::leased::{LeaseBatch, LeasedRecord};
 use crate::outbox::{Lease, LeaseId, record};
 
 /// A record that was abandoned as often is handed out alone.
-const ALONE: u32 = 2;
+const ISOLATE_AFTER: u32 = 2;
 
 /// One file, and what is remembered of it.
 pub(crate) struct Store {
@@ -31,12 +31,12 @@ pub(crate) struct Store {
     size: Size,
     /// No record that can be handed out stands before this one.
     first: u128,
-    in_hand: HashSet<u128>,
+    leased: HashSet<u128>,
     later: BTreeMap<(Instant, u64), u128>,
     waits: HashSet<u128>,
     ticket: u64,
-    pasts: HashMap<u128, Past>,
-    asides: Asides,
+    histories: HashMap<u128, LeaseHistory>,
+    fallbacks: FallbackIndex,
 }
 
 impl Store {
@@ -52,12 +52,12 @@ impl Store {
             bounds,
             size,
             first: 0,
-            in_hand: HashSet::new(),
+            leased: HashSet::new(),
             later: BTreeMap::new(),
             waits: HashSet::new(),
             ticket: 0,
-            pasts,
-            asides,
+            histories: pasts,
+            fallbacks: asides,
         })
     }
 
@@ -77,39 +77,39 @@ impl Store {
     /// Makes changes with one commit, and gives the answer to each.
     pub(crate) fn write(
         &mut self,
-        changes: &[Change],
+        changes: &[Mutation],
     ) -> Result<Vec<Result<(), String>>, FileError> {
-        let mut outcome = Changed {
+        let mut outcome = Delta {
             size: self.size,
-            ..Changed::default()
+            ..Delta::default()
         };
         let bounds = self.bounds;
         let answers = self.commit(|tables| {
             let answers = changes
                 .iter()
-                .map(|change| change.make(tables, bounds, &mut outcome));
+                .map(|change| change.apply(tables, bounds, &mut outcome));
             let answers = answers.collect::<Result<Vec<_>, _>>()?;
             tables.set_bytes(outcome.size.bytes)?;
             Ok(answers)
         })?;
         self.size = outcome.size;
-        for id in outcome.given_back {
-            self.in_hand.remove(&id);
-            self.pasts.remove(&id);
+        for id in outcome.released {
+            self.leased.remove(&id);
+            self.histories.remove(&id);
         }
         for id in outcome.appended {
             self.first = self.first.min(id);
         }
-        for (id, due) in outcome.kept {
-            self.asides.put(id, due);
+        for (id, due) in outcome.stored_fallbacks {
+            self.fallbacks.put(id, due);
         }
-        for id in outcome.said {
-            self.asides.remove(id);
+        for id in outcome.finished_fallbacks {
+            self.fallbacks.remove(id);
         }
         let now = Instant::now();
         for (delay, id) in outcome.later {
-            self.in_hand.remove(&id);
-            self.pasts.remove(&id);
+            self.leased.remove(&id);
+            self.histories.remove(&id);
             self.ticket += 1;
             self.later.insert((now + delay, self.ticket), id);
             self.waits.insert(id);
@@ -118,14 +118,14 @@ impl Store {
     }
 
     /// Hands out what is due, the oldest first.
-    pub(crate) fn lease(&mut self, limit: usize) -> Result<Vec<Taken>, FileError> {
-        self.wake_due();
-        let mut found = Found::default();
+    pub(crate) fn lease(&mut self, limit: usize) -> Result<Vec<LeasedRecord>, FileError> {
+        self.promote_due();
+        let mut found = LeaseBatch::default();
         let mut handed_out = Vec::new();
         let mut broken = Vec::new();
         let mut last = self.first;
         let path = self.path.clone();
-        let (in_hand, waits, pasts) = (&self.in_hand, &self.waits, &self.pasts);
+        let (in_hand, waits, pasts) = (&self.leased, &self.waits, &self.histories);
         let database = reopened(&mut self.database, &path)?;
         let mut look = |id, written: &[u8]| {
             last = id;
@@ -133,7 +133,7 @@ impl Store {
                 return true;
             }
             let past = pasts.get(&id).copied().unwrap_or_default();
-            let alone = past.abandoned >= ALONE;
+            let alone = past.abandoned >= ISOLATE_AFTER;
             if alone && !found.is_empty() {
                 return false;
             }
@@ -142,7 +142,7 @@ impl Store {
             } else {
                 handed_out.push((
                     id,
-                    Past {
+                    LeaseHistory {
                         abandoned: past.abandoned + 1,
                         ..past
                     },
@@ -155,45 +155,49 @@ impl Store {
             tables::read_from(database, first, &mut look)
                 .map_err(|error| FileError::of(&path, error))
         })?;
-        self.set_aside(broken)?;
+        self.defer(broken)?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
         self.commit(|tables| {
             handed_out
                 .iter()
-                .try_for_each(|(id, past)| tables.hand_out(*id, *past))
+                .try_for_each(|(id, past)| tables.lease(*id, *past))
         })?;
         // All before the last are in hand, put off or gone.
         self.first = last;
-        self.in_hand.extend(handed_out.iter().map(|(id, _)| *id));
-        Ok(found.into_taken())
+        self.leased.extend(handed_out.iter().map(|(id, _)| *id));
+        Ok(found.into_records())
     }
 
     /// Takes back what was handed out to somebody who was not there any more.
-    pub(crate) fn take_back(&mut self, records: &[Taken]) {
+    pub(crate) fn unlease(&mut self, records: &[LeasedRecord]) {
         for id in records
             .iter()
             .filter_map(|record| super::id_of(&record.id()))
         {
-            self.in_hand.remove(&id);
+            self.leased.remove(&id);
             self.first = self.first.min(id);
         }
     }
 
-    pub(crate) fn buried(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
+    pub(crate) fn dead_letters(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
         let path = self.path.clone();
-        let rows = tables::read_buried(reopened(&mut self.database, &path)?, limit);
+        let rows = tables::read_dead_letters(reopened(&mut self.database, &path)?, limit);
         let rows = rows.map_err(|error| FileError::of(&path, error))?;
         let leases = rows
             .into_iter()
-            .map(|(id, written)| record::read(lease_id(id), &written));
+            .map(|(id, written)| record::decode(lease_id(id), &written));
         Ok(leases.filter_map(Result::ok).collect())
     }
 
     /// Moves up to `limit` records out of a file that was left behind; whether there may be more.
     /// Ours is committed first: a crash leaves a copy under the same name, never a hole.
-    pub(crate) fn adopt(&mut self, left: &Database, limit: usize) -> Result<usize, FileError> {
+    pub(crate) fn import_from(
+        &mut self,
+        left: &Database,
+        limit: usize,
+    ) -> Result<usize, FileError> {
         let path = self.path.clone();
         let failed = |error: redb::Error| FileError::of(&path, error);
         let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
@@ -217,7 +221,7 @@ impl Store {
                 size.records += u64::from(before.is_none());
                 size.bytes += u64::try_from(written.len()).unwrap_or(u64::MAX);
                 if let Some(past) = past {
-                    tables.hand_out(*id, *past)?;
+                    tables.lease(*id, *past)?;
                 }
             }
             tables.set_bytes(size.bytes)
@@ -227,20 +231,20 @@ impl Store {
         for (id, _, past) in &moved {
             self.first = self.first.min(*id);
             if let Some(past) = past {
-                self.pasts.insert(*id, *past);
+                self.histories.insert(*id, *past);
             }
         }
         if !moved.is_empty() {
             return Ok(moved.len());
         }
-        match self.adopt_asides(left, limit)? {
-            0 => self.adopt_buried(left, limit),
+        match self.import_fallbacks(left, limit)? {
+            0 => self.import_dead_letters(left, limit),
             moved => Ok(moved),
         }
     }
 
     /// Records that cannot be read are buried, so that they do not stand in the way.
-    fn set_aside(&mut self, broken: Vec<(u128, Vec<u8>, String)>) -> Result<(), FileError> {
+    fn defer(&mut self, broken: Vec<(u128, Vec<u8>, String)>) -> Result<(), FileError> {
         let Some((_, _, why)) = broken.first() else {
             return Ok(());
         };
@@ -250,10 +254,10 @@ impl Store {
             .into_iter()
             .map(|(id, written, _)| (id, written))
             .collect();
-        self.write(&[Change::Bury(records)]).map(drop)
+        self.write(&[Mutation::DeadLetter(records)]).map(drop)
     }
 
-    fn wake_due(&mut self) {
+    fn promote_due(&mut self) {
         let now = Instant::now();
         while let Some(entry) = self.later.first_entry() {
             if entry.key().0 > now {
@@ -313,12 +317,14 @@ fn reopened<'d>(
     Ok(database.insert(opened))
 }
 
-fn look(database: &Database) -> Result<(Size, HashMap<u128, Past>, Asides), redb::Error> {
-    let pasts = tables::pasts(database)?.into_iter().collect();
+fn look(
+    database: &Database,
+) -> Result<(Size, HashMap<u128, LeaseHistory>, FallbackIndex), redb::Error> {
+    let pasts = tables::lease_histories(database)?.into_iter().collect();
     let (size, dues) = transact(database, |tables| {
-        Ok((tables.size()?, tables.asides()?.dues()?))
+        Ok((tables.size()?, tables.fallbacks()?.dues()?))
     })?;
-    let mut asides = Asides::default();
+    let mut asides = FallbackIndex::default();
     for (id, due) in dues {
         asides.put(id, due);
     }

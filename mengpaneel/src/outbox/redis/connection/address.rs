@@ -15,7 +15,7 @@ use crate::outbox::OutboxError;
 
 /// A Redis, or a cluster of them.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub(crate) struct RedisAddr {
     /// Host and port, or the path of a socket: what logs and errors call it.
     address: String,
     client: Clients,
@@ -27,7 +27,7 @@ enum Clients {
     Cluster(Box<ClusterClient>),
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for RedisAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("address", &self.address)
@@ -35,10 +35,10 @@ impl fmt::Debug for Server {
     }
 }
 
-impl Server {
+impl RedisAddr {
     /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it
     /// is to be known by one of these root certificates (PEM), or by the system's.
-    pub(crate) fn at(
+    pub(crate) fn parse(
         url: &str,
         patience: Duration,
         roots: Option<&[u8]>,
@@ -145,7 +145,7 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    pub(crate) async fn ask<T: FromRedisValue>(
+    pub(crate) async fn query<T: FromRedisValue>(
         &mut self,
         request: Request<'_>,
     ) -> Result<T, RedisError> {
@@ -184,7 +184,7 @@ mod tests {
                 "cache.example:7000",
             ),
         ] {
-            let server = Server::at(url, patience, None).unwrap();
+            let server = RedisAddr::parse(url, patience, None).unwrap();
             assert_eq!(server.address(), address);
             assert!(!format!("{server:?}").contains("s3cret"));
         }
@@ -193,7 +193,9 @@ mod tests {
             "me:s3cret@cache.example",
             "redis://me:s3c@s3cret@:x/?a=s3cret",
         ] {
-            let error = Server::at(url, patience, None).unwrap_err().to_string();
+            let error = RedisAddr::parse(url, patience, None)
+                .unwrap_err()
+                .to_string();
             assert!(!error.contains("s3c"), "{error}");
         }
     }

@@ -25,7 +25,7 @@ const WRONG_SERVER: [&str; 2] = ["READONLY", "UNBLOCKED"];
 
 /// Why Redis did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum QueryError {
     /// Redis could not be reached, or cannot work for now: nothing was done.
     Unreachable(String),
     /// Redis was asked, and did not answer: it may have been done.
@@ -34,7 +34,7 @@ pub(crate) enum Trouble {
     Refused(String),
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => write!(f, "Redis cannot be reached: {why}"),
@@ -44,15 +44,15 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl From<Trouble> for OutboxError {
-    fn from(trouble: Trouble) -> Self {
+impl From<QueryError> for OutboxError {
+    fn from(trouble: QueryError) -> Self {
         Self(trouble.to_string())
     }
 }
 
 /// Meaning of one request's error for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub(crate) enum ErrorClass {
     /// No answer came: whether it was done is unknown.
     NoAnswer,
     /// Redis cannot do it for now. With `true`, another connection may reach a server that can.
@@ -61,7 +61,7 @@ pub(crate) enum Meaning {
     Refusal,
 }
 
-impl Meaning {
+impl ErrorClass {
     pub(crate) fn of(error: &RedisError) -> Self {
         if !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
             return Self::NoAnswer;
@@ -103,60 +103,72 @@ mod tests {
             (
                 "READONLY",
                 "You can't write against a read only replica.",
-                Meaning::NotNow(true),
+                ErrorClass::NotNow(true),
             ),
-            ("UNBLOCKED", "instance state changed", Meaning::NotNow(true)),
+            (
+                "UNBLOCKED",
+                "instance state changed",
+                ErrorClass::NotNow(true),
+            ),
             (
                 "ERR",
                 "Error running script (f_1): @user_script:7: -READONLY You can't write",
-                Meaning::NotNow(true),
+                ErrorClass::NotNow(true),
             ),
             (
                 "LOADING",
                 "Redis is loading the dataset in memory",
-                Meaning::NotNow(false),
+                ErrorClass::NotNow(false),
             ),
             (
                 "MASTERDOWN",
                 "Link with MASTER is down",
-                Meaning::NotNow(false),
+                ErrorClass::NotNow(false),
             ),
-            ("CLUSTERDOWN", "The cluster is down", Meaning::NotNow(false)),
+            (
+                "CLUSTERDOWN",
+                "The cluster is down",
+                ErrorClass::NotNow(false),
+            ),
             (
                 "NOREPLICAS",
                 "Not enough good replicas to write.",
-                Meaning::NotNow(false),
+                ErrorClass::NotNow(false),
             ),
             (
                 "TRYAGAIN",
                 "Multiple keys request during rehashing of slot",
-                Meaning::NotNow(false),
+                ErrorClass::NotNow(false),
             ),
             (
                 "BUSY",
                 "Redis is busy running a script.",
-                Meaning::NotNow(false),
+                ErrorClass::NotNow(false),
             ),
-            ("NOAUTH", "Authentication required.", Meaning::Refusal),
-            ("NOPERM", "this user has no permissions", Meaning::Refusal),
+            ("NOAUTH", "Authentication required.", ErrorClass::Refusal),
+            (
+                "NOPERM",
+                "this user has no permissions",
+                ErrorClass::Refusal,
+            ),
             (
                 "WRONGTYPE",
                 "Operation against a key holding the wrong kind of value",
-                Meaning::Refusal,
+                ErrorClass::Refusal,
             ),
             (
                 "OOM",
                 "command not allowed when used memory > 'maxmemory'.",
-                Meaning::Refusal,
+                ErrorClass::Refusal,
             ),
-            ("ERR", "unknown command", Meaning::Refusal),
+            ("ERR", "unknown command", ErrorClass::Refusal),
         ] {
             let error = make_extension_error(code.to_owned(), Some(detail.to_owned()));
-            assert_eq!(Meaning::of(&error), expected, "{code} {detail}");
+            assert_eq!(ErrorClass::of(&error), expected, "{code} {detail}");
         }
         assert_eq!(
-            Meaning::of(&RedisError::from((ErrorKind::Io, "broken pipe"))),
-            Meaning::NoAnswer
+            ErrorClass::of(&RedisError::from((ErrorKind::Io, "broken pipe"))),
+            ErrorClass::NoAnswer
         );
     }
 }

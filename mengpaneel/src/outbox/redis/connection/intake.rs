@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::outbox::redis::connection::{REST, Trouble};
+use crate::outbox::redis::connection::{QueryError, RECONNECT_BACKOFF};
 
 /// True if Redis takes records, as far as is known; logged when it changes.
 #[derive(Debug, Default)]
@@ -19,26 +19,26 @@ struct Refusal {
 
 impl Intake {
     /// Why there is no sense in asking right now, if there is none.
-    pub(crate) fn refusal(&self) -> Option<Trouble> {
+    pub(crate) fn refusal(&self) -> Option<QueryError> {
         let refusal = self.lock();
         refusal
             .as_ref()
             .filter(|refusal| Instant::now() < refusal.until)
-            .map(|refusal| Trouble::Refused(refusal.why.clone()))
+            .map(|refusal| QueryError::Refused(refusal.why.clone()))
     }
 
     /// Notes what the Redis at that address answered. Whether it can be reached is the link's to
     /// tell.
-    pub(crate) fn note<T>(&self, answer: &Result<T, Trouble>, address: &str) {
+    pub(crate) fn note<T>(&self, answer: &Result<T, QueryError>, address: &str) {
         match answer {
             Ok(_) => {
                 if self.lock().take().is_some() {
                     tracing::info!(target: "mengpaneel", address, "Redis takes records again");
                 }
             }
-            Err(trouble @ Trouble::Refused(why)) => {
+            Err(trouble @ QueryError::Refused(why)) => {
                 let refusal = Refusal {
-                    until: Instant::now() + REST,
+                    until: Instant::now() + RECONNECT_BACKOFF,
                     why: why.clone(),
                 };
                 if self.lock().replace(refusal).is_none() {

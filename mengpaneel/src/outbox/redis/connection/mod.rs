@@ -13,20 +13,20 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-pub(crate) use crate::outbox::redis::connection::address::Server;
-pub(crate) use crate::outbox::redis::connection::error::Trouble;
+pub(crate) use crate::outbox::redis::connection::address::RedisAddr;
+pub(crate) use crate::outbox::redis::connection::error::QueryError;
 pub(crate) use crate::outbox::redis::connection::intake::Intake;
 
 use crate::outbox::redis::connection::address::{Connection, Request};
-use crate::outbox::redis::connection::error::Meaning;
+use crate::outbox::redis::connection::error::ErrorClass;
 
 /// How long Redis is left alone after it could not be reached: what comes meanwhile is declined
 /// at once.
-const REST: Duration = Duration::from_millis(500);
+const RECONNECT_BACKOFF: Duration = Duration::from_millis(500);
 
 /// One connection to Redis, made when it is needed.
-pub(crate) struct Link {
-    server: Server,
+pub(crate) struct RedisConnection {
+    server: RedisAddr,
     patience: Duration,
     state: Mutex<State>,
     /// Shared by all links to one server.
@@ -40,8 +40,8 @@ struct State {
     last: String,
 }
 
-impl Link {
-    pub(crate) fn new(server: Server, patience: Duration) -> Self {
+impl RedisConnection {
+    pub(crate) fn new(server: RedisAddr, patience: Duration) -> Self {
         Self {
             server,
             patience,
@@ -51,7 +51,7 @@ impl Link {
     }
 
     /// A second connection to the same server.
-    pub(crate) fn beside(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         Self {
             outage: Arc::clone(&self.outage),
             ..Self::new(self.server.clone(), self.patience)
@@ -64,24 +64,24 @@ impl Link {
     }
 
     /// One command.
-    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
-        self.ask_for(command, Duration::ZERO).await
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueryError> {
+        self.query_for(command, Duration::ZERO).await
     }
 
     /// One command that Redis may take `longer` for.
-    pub(crate) async fn ask_for<T: FromRedisValue>(
+    pub(crate) async fn query_for<T: FromRedisValue>(
         &self,
         command: &Cmd,
         longer: Duration,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, QueryError> {
         self.request(Request::One(command), longer).await
     }
 
     /// Several commands in one round trip.
-    pub(crate) async fn ask_all<T: FromRedisValue>(
+    pub(crate) async fn query_pipeline<T: FromRedisValue>(
         &self,
         pipeline: &Pipeline,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, QueryError> {
         self.request(Request::All(pipeline), Duration::ZERO).await
     }
 
@@ -89,11 +89,11 @@ impl Link {
         &self,
         request: Request<'_>,
         longer: Duration,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, QueryError> {
         let (mut is_new, mut is_again) = (false, false);
         loop {
             let mut connection = self.connection(&mut is_new).await?;
-            let asked = timeout(self.patience + longer, connection.ask(request)).await;
+            let asked = timeout(self.patience + longer, connection.query(request)).await;
             let error = match asked {
                 Ok(Ok(answer)) => {
                     self.outage.worked(request, self.address());
@@ -103,19 +103,19 @@ impl Link {
                 Err(_) => RedisError::from((ErrorKind::Io, "no answer in time")),
             };
             let why = format!("{}: {error}", self.address());
-            match Meaning::of(&error) {
-                Meaning::Refusal => return Err(Trouble::Refused(why)),
-                Meaning::NoAnswer => {
+            match ErrorClass::of(&error) {
+                ErrorClass::Refusal => return Err(QueryError::Refused(why)),
+                ErrorClass::NoAnswer => {
                     self.state.lock().await.connection = None;
-                    return Err(Trouble::Unknown(why));
+                    return Err(QueryError::Unknown(why));
                 }
                 // The connection may be older than the failover that made another server the
                 // primary.
-                Meaning::NotNow(true) if !is_new && !is_again => {
+                ErrorClass::NotNow(true) if !is_new && !is_again => {
                     is_again = true;
                     self.state.lock().await.connection = None;
                 }
-                Meaning::NotNow(is_wrong_server) => {
+                ErrorClass::NotNow(is_wrong_server) => {
                     return Err(self.rest(why, is_wrong_server, Some(request)).await);
                 }
             }
@@ -129,25 +129,27 @@ impl Link {
         text: &str,
         keys: &[&str],
         args: &[&[u8]],
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, QueryError> {
         let command = |name: &str, script: &str| {
             let mut command = redis::cmd(name);
             command.arg(script).arg(keys.len()).arg(keys).arg(args);
             command
         };
-        match self.ask(&command("EVALSHA", script.get_hash())).await {
-            Err(Trouble::Refused(why)) if why.contains("NOSCRIPT") || why.contains("NoScript") => {
-                self.ask(&command("EVAL", text)).await
+        match self.query(&command("EVALSHA", script.get_hash())).await {
+            Err(QueryError::Refused(why))
+                if why.contains("NOSCRIPT") || why.contains("NoScript") =>
+            {
+                self.query(&command("EVAL", text)).await
             }
             answer => answer,
         }
     }
 
     /// The connection there is, or a new one: `is_new` says so then.
-    async fn connection(&self, is_new: &mut bool) -> Result<Connection, Trouble> {
+    async fn connection(&self, is_new: &mut bool) -> Result<Connection, QueryError> {
         let mut state = self.state.lock().await;
         if state.rest_until.is_some_and(|until| Instant::now() < until) {
-            return Err(Trouble::Unreachable(state.last.clone()));
+            return Err(QueryError::Unreachable(state.last.clone()));
         }
         if let Some(connection) = &state.connection {
             return Ok(connection.clone());
@@ -171,15 +173,15 @@ impl Link {
         why: String,
         drops_connection: bool,
         request: Option<Request<'_>>,
-    ) -> Trouble {
+    ) -> QueryError {
         let mut state = self.state.lock().await;
-        state.rest_until = Some(Instant::now() + REST);
+        state.rest_until = Some(Instant::now() + RECONNECT_BACKOFF);
         state.last.clone_from(&why);
         if drops_connection {
             state.connection = None;
         }
         drop(state);
-        let trouble = Trouble::Unreachable(why);
+        let trouble = QueryError::Unreachable(why);
         self.outage.failed(&trouble, request);
         trouble
     }
@@ -203,7 +205,7 @@ struct Failed {
 const QUIET: Duration = Duration::from_secs(30);
 
 impl Outage {
-    fn failed(&self, trouble: &Trouble, request: Option<Request<'_>>) {
+    fn failed(&self, trouble: &QueryError, request: Option<Request<'_>>) {
         let failed = Failed {
             at: Instant::now(),
             request: request.map(Request::name),

@@ -8,11 +8,11 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::call::value::Seen;
+use crate::call::value::ValueRef;
 use crate::call::{Call, Calls, Method, Mode};
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::settings::js_options::Omitted;
-use crate::translate::interpreter::Interpreter;
+use crate::translate::interpreter::Translator;
 use crate::translate::message::{Endpoint, Message};
 
 /// The class of the gem's worker.
@@ -24,10 +24,10 @@ const MAX_NESTING: usize = 100;
 
 /// A parcel as the JSON of a job, or why the gem's worker could not do it.
 pub(crate) fn job(
-    parcel: &Parcel,
+    parcel: &Envelope,
     queue: &str,
     now_ms: u64,
-    interpreter: &Interpreter,
+    interpreter: &Translator,
 ) -> Result<String, String> {
     let omitted = parcel
         .visitor
@@ -47,7 +47,7 @@ pub(crate) fn job(
         );
     }
     let calls = job_calls(parcel, now_ms, interpreter)?;
-    let ip = (!parcel.via_server || !parcel.visitor.is_machine())
+    let ip = (!parcel.via_server || !parcel.visitor.is_server_to_server())
         .then_some(parcel.visitor.ip.as_deref())
         .flatten();
     // Seconds with a fraction: Sidekiq 8 writes whole milliseconds, and takes a float for seconds
@@ -85,11 +85,11 @@ fn job_id() -> String {
 }
 
 /// The calls that make the worker send what this process would send itself.
-fn job_calls(parcel: &Parcel, now_ms: u64, interpreter: &Interpreter) -> Result<Calls, String> {
+fn job_calls(parcel: &Envelope, now_ms: u64, interpreter: &Translator) -> Result<Calls, String> {
     if parcel.calls.tracking.is_empty() {
         return Err("the gem's worker does nothing where no call is in tracking mode".into());
     }
-    let translated = interpreter.by_call(parcel);
+    let translated = interpreter.translate_by_call(parcel);
     if translated.is_robot && parcel.calls.iter().any(|call| call.method().is_track()) {
         return Err(
             "mixpanel-js sends no events of this browser, a bot's, and the gem's worker would"
@@ -113,7 +113,7 @@ fn job_calls(parcel: &Parcel, now_ms: u64, interpreter: &Interpreter) -> Result<
                 .into(),
         );
     }
-    let mut script = Script::default();
+    let mut script = JobCalls::default();
     let first = if parcel.calls.before_setup.is_empty() {
         Mode::Setup
     } else {
@@ -157,12 +157,12 @@ fn is_too_old(event: &Message, now_ms: u64) -> bool {
 
 /// Calls for the worker, and the user whom it has identified so far.
 #[derive(Default)]
-struct Script {
+struct JobCalls {
     calls: Calls,
     identity: Option<String>,
 }
 
-impl Script {
+impl JobCalls {
     /// Adds a call that is in force, but delivered elsewhere.
     fn add_context(&mut self, call: &Call, mode: Mode) -> Result<(), String> {
         let method = call.method();
@@ -214,12 +214,12 @@ impl Script {
         let mut call = message.call.clone();
         let id = text("distinct_id").unwrap_or_default();
         if id != self.identity.as_deref().unwrap_or_default() {
-            call.default_properties(&[("distinct_id", Seen::Text(id.as_bytes()))]);
+            call.default_properties(&[("distinct_id", ValueRef::Text(id.as_bytes()))]);
         }
         if let Some(device) = text("$device_id") {
-            call.default_properties(&[("$device_id", Seen::Text(device.as_bytes()))]);
+            call.default_properties(&[("$device_id", ValueRef::Text(device.as_bytes()))]);
             if let Some(user) = text("$user_id") {
-                call.default_properties(&[("$user_id", Seen::Text(user.as_bytes()))]);
+                call.default_properties(&[("$user_id", ValueRef::Text(user.as_bytes()))]);
             }
         }
         self.push(call, mode);
@@ -287,7 +287,7 @@ fn objection(call: &Call) -> Option<&'static str> {
         }
         Method::Disable => matches!(args, [Value::Array(_)]),
         Method::Alias => return Some("passes over this in silence"),
-        method if method.counts_twice() => {
+        method if !method.is_idempotent() => {
             return Some("would count this again when it retries a job");
         }
         _ => return Some("does not know this"),

@@ -7,26 +7,26 @@ const DEVICE: &str =
     "%7B%22distinct_id%22%3A%22%24device%3Ad1%22%2C%22%24device_id%22%3A%22d1%22%7D";
 const USER: &str = "%7B%22distinct_id%22%3A%22%24device%3Ad1%22%2C%22%24device_id%22%3A%22d1%22%2C%22%24user_id%22%3A%2242%22%7D";
 
-fn parcel(calls: Value) -> Parcel {
+fn parcel(calls: Value) -> Envelope {
     let visitor = Visitor {
         ip: Some("203.0.113.7".into()),
         ..Visitor::default()
     };
-    Parcel::new(visitor, serde_json::from_value(calls).unwrap())
+    Envelope::new(visitor, serde_json::from_value(calls).unwrap())
 }
 
-fn with_cookie(cookie: &str, calls: Value) -> Parcel {
+fn with_cookie(cookie: &str, calls: Value) -> Envelope {
     let mut parcel = parcel(calls);
     parcel.visitor.cookie = Some(cookie.into());
     parcel
 }
 
-fn job_of(parcel: &Parcel) -> Result<Value, String> {
+fn job_of(parcel: &Envelope) -> Result<Value, String> {
     let job = job(
         parcel,
         "default",
         1_400_000_000_500,
-        &Interpreter::new(String::new()),
+        &Translator::new(String::new()),
     )?;
     Ok(serde_json::from_str(&job).unwrap())
 }
@@ -96,7 +96,7 @@ fn job_times_are_floats_also_at_a_full_second() {
         &parcel,
         "default",
         1_400_000_000_000,
-        &Interpreter::new(String::new()),
+        &Translator::new(String::new()),
     )
     .unwrap();
     assert!(

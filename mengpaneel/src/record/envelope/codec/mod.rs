@@ -9,20 +9,20 @@ pub(crate) mod visitor_ref;
 
 use crate::call::value::{write_len, write_text};
 use crate::call::{Call, Method};
-use crate::record::envelope::View;
+use crate::record::envelope::EnvelopeRef;
 use crate::record::visitor::Visitor;
 
 #[cfg(any(test, feature = "file", feature = "redis"))]
-pub(crate) use crate::record::envelope::codec::read::is_whole;
-pub(crate) use crate::record::envelope::codec::read::{begin, id, read};
-pub(crate) use crate::record::envelope::codec::visitor_ref::Visit;
+pub(crate) use crate::record::envelope::codec::read::validate;
+pub(crate) use crate::record::envelope::codec::read::{decode, decode_header, id};
+pub(crate) use crate::record::envelope::codec::visitor_ref::VisitorRef;
 
 /// In place of a method's number, where it has none: its path follows.
-const OTHER: u8 = u8::MAX;
+const CUSTOM_METHOD: u8 = u8::MAX;
 
 /// Methods that have a number. It stands in files that other versions read: what comes is added at
 /// the end.
-static NUMBERED: [Method; 12] = [
+static METHOD_CODES: [Method; 12] = [
     Method::Track,
     Method::Identify,
     Method::PeopleSet,
@@ -38,8 +38,8 @@ static NUMBERED: [Method; 12] = [
 ];
 
 /// Appends a parcel to what is written.
-pub(crate) fn write<'a>(parcel: impl Into<View<'a>>, to: &mut Vec<u8>) {
-    let View {
+pub(crate) fn write<'a>(parcel: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) {
+    let EnvelopeRef {
         id,
         visitor,
         context,
@@ -83,20 +83,22 @@ fn write_calls(calls: &[&[Call]], to: &mut Vec<u8>) {
 }
 
 fn write_call(call: &Call, to: &mut Vec<u8>) {
-    let known = NUMBERED.iter().position(|method| method == call.method());
+    let known = METHOD_CODES
+        .iter()
+        .position(|method| method == call.method());
     if let Some(number) = known
         .and_then(|number| u8::try_from(number).ok())
-        .filter(|number| *number < OTHER)
+        .filter(|number| *number < CUSTOM_METHOD)
     {
         to.push(number);
     } else {
-        to.push(OTHER);
+        to.push(CUSTOM_METHOD);
         let path = call.method().path();
         write_len(path.len(), to);
         for name in path {
             write_text(name, to);
         }
     }
-    write_len(call.written().len(), to);
-    to.extend_from_slice(call.written().written());
+    write_len(call.as_encoded().len(), to);
+    to.extend_from_slice(call.as_encoded().as_encoded());
 }

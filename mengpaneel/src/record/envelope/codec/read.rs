@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use crate::call::value::Reader;
+use crate::call::value::Decoder;
 use crate::call::{Args, Call, Calls, Method};
-use crate::record::envelope::Parcel;
-use crate::record::envelope::codec::visitor_ref::Visit;
-use crate::record::envelope::codec::{NUMBERED, OTHER};
+use crate::record::envelope::Envelope;
+use crate::record::envelope::codec::visitor_ref::VisitorRef;
+use crate::record::envelope::codec::{CUSTOM_METHOD, METHOD_CODES};
 
 /// The name of the parcel that was written.
 pub(crate) fn id(written: &[u8]) -> Option<Uuid> {
@@ -15,11 +15,11 @@ pub(crate) fn id(written: &[u8]) -> Option<Uuid> {
 
 /// What was written, from its begin: name and visit, then calls: of the context, of each mode, each
 /// behind their number.
-pub(crate) fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
-    let mut reader = Reader::of(written);
+pub(crate) fn decode_header(written: &[u8]) -> Option<(Uuid, VisitorRef<'_>, Decoder<'_>)> {
+    let mut reader = Decoder::new(written);
     let id = Uuid::from_bytes(reader.bytes()?);
     let flags = reader.byte()?;
-    let visit = Visit {
+    let visit = VisitorRef {
         cookie: reader.optional_text()?,
         ip: reader.optional_text()?,
         user_agent: reader.optional_text()?,
@@ -38,27 +38,27 @@ pub(crate) fn begin(written: &[u8]) -> Option<(Uuid, Visit<'_>, Reader<'_>)> {
 
 /// Whether it is a parcel that was written, and nothing else.
 #[cfg(any(test, feature = "file", feature = "redis"))]
-pub(crate) fn is_whole(written: &[u8]) -> bool {
+pub(crate) fn validate(written: &[u8]) -> bool {
     let whole = || {
-        let (_, _, mut reader) = begin(written)?;
+        let (_, _, mut reader) = decode_header(written)?;
         for _ in 0..4 {
             (0..reader.len()?).try_for_each(|_| reader.skip_call())?;
         }
-        (reader.left() == 0).then_some(())
+        (reader.remaining() == 0).then_some(())
     };
     whole().is_some()
 }
 
 /// The parcel that was written. `None` only where something else was.
-pub(crate) fn read(written: &[u8]) -> Option<Parcel> {
-    let (id, visit, mut reader) = begin(written)?;
-    let context = reader.many(Reader::call)?;
+pub(crate) fn decode(written: &[u8]) -> Option<Envelope> {
+    let (id, visit, mut reader) = decode_header(written)?;
+    let context = reader.many(Decoder::call)?;
     let calls = Calls {
-        before_setup: reader.many(Reader::call)?,
-        setup: reader.many(Reader::call)?,
-        tracking: reader.many(Reader::call)?,
+        before_setup: reader.many(Decoder::call)?,
+        setup: reader.many(Decoder::call)?,
+        tracking: reader.many(Decoder::call)?,
     };
-    Some(Parcel {
+    Some(Envelope {
         id,
         visitor: visit.to_visitor(),
         context,
@@ -67,7 +67,7 @@ pub(crate) fn read(written: &[u8]) -> Option<Parcel> {
     })
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Decoder<'a> {
     #[expect(
         clippy::option_option,
         reason = "there may be none, or nothing that can be read"
@@ -82,35 +82,35 @@ impl<'a> Reader<'a> {
     /// The method of the call that follows, if it is a common one; then the number of its
     /// arguments.
     pub(crate) fn seen_method(&mut self) -> Option<&'static Method> {
-        NUMBERED.get(usize::from(self.byte()?))
+        METHOD_CODES.get(usize::from(self.byte()?))
     }
 
     #[cfg(any(test, feature = "file", feature = "redis"))]
     fn skip_call(&mut self) -> Option<()> {
         match self.byte()? {
-            OTHER => Method::from_path(&self.many(Self::text)?).map(drop)?,
-            number => NUMBERED.get(usize::from(number)).map(drop)?,
+            CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?).map(drop)?,
+            number => METHOD_CODES.get(usize::from(number)).map(drop)?,
         }
-        (0..self.len()?).try_for_each(|_| self.pass_value().map(drop))
+        (0..self.len()?).try_for_each(|_| self.take_raw_value().map(drop))
     }
 
     fn call(&mut self) -> Option<Call> {
         let method = match self.byte()? {
-            OTHER => Method::from_path(&self.many(Self::text)?)?,
-            number => NUMBERED.get(usize::from(number))?.clone(),
+            CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?)?,
+            number => METHOD_CODES.get(usize::from(number))?.clone(),
         };
         let len = self.len()?;
         let (args, mut is_ordered) = (*self, true);
         for _ in 0..len {
-            is_ordered &= self.pass_value()?;
+            is_ordered &= self.take_raw_value()?;
         }
         let mut args = args;
-        let written = args.take_bytes(args.left() - self.left())?;
+        let written = args.take_bytes(args.remaining() - self.remaining())?;
         if is_ordered {
-            return Some(Call::with(method, Args::of_written(len, written)));
+            return Some(Call::with(method, Args::from_encoded(len, written)));
         }
         // Written by a build whose JSON keeps names as they come.
-        let mut values = Reader::of(written);
+        let mut values = Decoder::new(written);
         Some(Call::new(
             method,
             (0..len).map(|_| values.value()).collect::<Option<_>>()?,

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::call::Calls;
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -31,7 +31,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     prop::collection::vec(call, 0..4)
 }
 
-fn parcels() -> impl Strategy<Value = Parcel> {
+fn parcels() -> impl Strategy<Value = Envelope> {
     let text = || prop::option::of("\\PC{0,200}");
     let visitor = (
         text(),
@@ -60,10 +60,10 @@ fn parcels() -> impl Strategy<Value = Parcel> {
                 setup,
                 tracking,
             };
-            Parcel {
+            Envelope {
                 context,
                 via_server,
-                ..Parcel::new(visitor, calls)
+                ..Envelope::new(visitor, calls)
             }
         },
     )
@@ -74,14 +74,14 @@ proptest! {
     fn a_parcel_comes_out_as_it_went_in(parcel in parcels()) {
         let mut written = Vec::new();
         write(&parcel, &mut written);
-        prop_assert!(is_whole(&written) && !is_whole(&written[..written.len() - 1]));
-        prop_assert_eq!(read(&written), Some(parcel));
+        prop_assert!(validate(&written) && !validate(&written[..written.len() - 1]));
+        prop_assert_eq!(decode(&written), Some(parcel));
     }
 
     #[test]
     fn what_was_not_written_is_refused_and_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(!is_whole(&bytes) || read(&bytes).is_some());
-        let _ = read(&bytes);
+        prop_assert!(!validate(&bytes) || decode(&bytes).is_some());
+        let _ = decode(&bytes);
     }
 }
 
@@ -91,7 +91,7 @@ fn it_is_small() {
         Method::Track,
         vec![json!("Sign In"), json!({"Plan": "Pro", "Seats": 3})],
     );
-    let parcel = Parcel::new(
+    let parcel = Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],

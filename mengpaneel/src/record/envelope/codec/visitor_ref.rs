@@ -1,11 +1,11 @@
 //! What stands at the begin of a compact parcel, as it is seen: without being taken.
 
-use crate::record::envelope::Parcel;
+use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 
 /// What a request says of who is there, as it is seen.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Visit<'a> {
+pub(crate) struct VisitorRef<'a> {
     pub cookie: Option<&'a str>,
     pub ip: Option<&'a str>,
     pub user_agent: Option<&'a str>,
@@ -17,9 +17,9 @@ pub(crate) struct Visit<'a> {
     pub omitted: Option<&'a str>,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> VisitorRef<'a> {
     /// Of a parcel that was taken apart.
-    pub(crate) fn of(parcel: &'a Parcel) -> Self {
+    pub(crate) fn of(parcel: &'a Envelope) -> Self {
         let visitor = &parcel.visitor;
         Self {
             cookie: visitor.cookie.as_deref(),

@@ -41,10 +41,11 @@ type Told = Arc<Mutex<Vec<Reason>>>;
 fn recorder() -> (Arc<Recorder>, Told) {
     let told = Told::default();
     let hook = Arc::clone(&told);
-    let failures = Failures::new(move |failure| hook.lock().unwrap().push(failure.reason.clone()));
-    let shared = Shared {
-        failures: Arc::new(failures),
-        ..Shared::default()
+    let failures =
+        ErrorReporter::new(move |failure| hook.lock().unwrap().push(failure.reason.clone()));
+    let shared = RecorderContext {
+        reporter: Arc::new(failures),
+        ..RecorderContext::default()
     };
     (
         Arc::new(Recorder::new(Visitor::default, Arc::new(shared))),
@@ -56,7 +57,7 @@ fn recorder() -> (Arc<Recorder>, Told) {
 fn recorded(record: impl FnOnce(&Mixpanel)) -> (Calls, Vec<Reason>) {
     let (recorder, told) = recorder();
     record(&Mixpanel::new(Arc::clone(&recorder)));
-    let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
     let told = told.lock().unwrap().clone();
     (settled.calls.clone(), told)
 }
@@ -293,7 +294,7 @@ fn replayed_calls_lose_placeholder_ids() {
         tracking: vec![event],
         ..Calls::default()
     });
-    let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
     assert_eq!(super::said(&settled.calls), ["track Buy"]);
     assert!(own_properties(&settled.calls).is_empty());
     assert_eq!(told.lock().unwrap().len(), 2);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::record::consent::{ConsentStatus, Decision};
 
-const ANSWERED: Ending = Ending {
+const ANSWERED: RequestOutcome = RequestOutcome {
     succeeded: true,
     routed: true,
     not_found: false,
@@ -31,7 +31,7 @@ fn entry(mode: Mode, method: Method, args: Vec<Value>) -> Entry {
         mode,
         via_server: false,
         condition: Condition::Always,
-        ticket: None,
+        seq: None,
     }
 }
 
@@ -64,13 +64,13 @@ fn identity_that_is_taken_back_holds_for_no_later_call() {
     let tracked = |method: Method, id: &str| entry(Mode::Tracking, method, vec![json!(id)]);
     let recorder = recorder();
     recorder.record(tracked(Method::Identify, "1"));
-    let before = recorder.here();
+    let before = recorder.checkpoint();
     recorder.record(tracked(Method::Identify, "2"));
-    let after = recorder.here();
+    let after = recorder.checkpoint();
     recorder.record(tracked(Method::Identify, "3"));
-    recorder.take_back(before, after);
+    recorder.rollback(before, after);
     assert_eq!(recorder.distinct_id().as_deref(), Some("3"));
-    recorder.take_back(before, recorder.here());
+    recorder.rollback(before, recorder.checkpoint());
     assert_eq!(recorder.distinct_id().as_deref(), Some("1"));
 }
 
@@ -83,7 +83,7 @@ fn event_for_the_server_keeps_the_user_it_was_recorded_under() {
         ..event("Sign In")
     });
     recorder.record(event("View"));
-    let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
     assert_eq!(
         property(&settled.via_server, "Sign In", "$user_id"),
         Some(json!("7"))
@@ -102,7 +102,7 @@ fn calls_run_by_mode_then_as_recorded() {
     recorder.record(identify("7"));
     recorder.record(entry(Mode::BeforeSetup, Method::Alias, vec![json!("7")]));
     recorder.record(event("second"));
-    let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
     assert_eq!(
         said(&settled.calls),
         ["alias 7", "identify 7", "track first", "track second"]
@@ -113,13 +113,13 @@ fn calls_run_by_mode_then_as_recorded() {
 fn a_call_with_a_ticket_takes_the_place_that_it_reserved() {
     let recorder = recorder();
     recorder.record(event("first"));
-    let ticket = recorder.ticket();
+    let ticket = recorder.reserve_seq();
     recorder.record(event("third"));
     recorder.record(Entry {
-        ticket: Some(ticket),
+        seq: Some(ticket),
         ..event("second")
     });
-    let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
     assert_eq!(
         said(&settled.calls),
         ["track first", "track second", "track third"]
@@ -134,14 +134,14 @@ fn a_setup_replaces_the_setup_before_it() {
     recorder.begin_setup(Condition::Always);
     recorder.record(identify("new"));
     assert_eq!(
-        said(&recorder.settle(ANSWERED, Extent::Everything).unwrap().calls),
+        said(&recorder.finalize(ANSWERED, Include::All).unwrap().calls),
         ["identify new"]
     );
 }
 
 #[test]
 fn a_setup_whose_condition_fails_leaves_the_one_before_it() {
-    let failed = Ending {
+    let failed = RequestOutcome {
         succeeded: false,
         routed: true,
         not_found: false,
@@ -154,7 +154,7 @@ fn a_setup_whose_condition_fails_leaves_the_one_before_it() {
         ..identify("new")
     });
     assert_eq!(
-        said(&recorder.settle(failed, Extent::Everything).unwrap().calls),
+        said(&recorder.finalize(failed, Include::All).unwrap().calls),
         ["identify old"]
     );
 }
@@ -168,16 +168,16 @@ fn replayed_setup_runs_only_where_nobody_else_speaks() {
     let silent = recorder();
     silent.replay(replayed());
     assert_eq!(
-        said(&silent.settle(ANSWERED, Extent::Everything).unwrap().calls),
+        said(&silent.finalize(ANSWERED, Include::All).unwrap().calls),
         ["identify 1"]
     );
 
     let spoken = recorder();
     spoken.replay(replayed());
-    spoken.speak();
+    spoken.mark_setup_decided();
     assert!(
         spoken
-            .settle(ANSWERED, Extent::Everything)
+            .finalize(ANSWERED, Include::All)
             .unwrap()
             .calls
             .is_empty()
@@ -195,7 +195,7 @@ fn where_the_response_fails_what_was_replayed_stays_behind() {
     assert_eq!(
         said(
             &recorder
-                .settle(ANSWERED, Extent::RecordedHere)
+                .finalize(ANSWERED, Include::RecordedOnly)
                 .unwrap()
                 .calls
         ),
@@ -212,7 +212,7 @@ fn replayed_calls_come_before_those_of_this_request() {
     });
     recorder.record(event("here"));
     assert_eq!(
-        said(&recorder.settle(ANSWERED, Extent::Everything).unwrap().calls),
+        said(&recorder.finalize(ANSWERED, Include::All).unwrap().calls),
         ["track replayed", "track here"]
     );
 }
@@ -228,7 +228,7 @@ fn every_event_gets_what_copies_are_told_by_unless_the_caller_gave_it() {
         vec![json!("theirs"), own],
     ));
     let calls = recorder
-        .settle(ANSWERED, Extent::Everything)
+        .finalize(ANSWERED, Include::All)
         .unwrap()
         .calls
         .clone();
@@ -253,7 +253,7 @@ fn an_event_belongs_to_who_was_identified_when_it_was_recorded() {
     recorder.record(identify("2"));
     recorder.record(event("Sign In"));
     let calls = recorder
-        .settle(ANSWERED, Extent::Everything)
+        .finalize(ANSWERED, Include::All)
         .unwrap()
         .calls
         .clone();
@@ -271,7 +271,7 @@ fn an_event_of_nobody_yet_goes_to_whom_the_same_request_identifies() {
     recorder.record(event("Sign Up"));
     recorder.record(identify("1"));
     let calls = recorder
-        .settle(ANSWERED, Extent::Everything)
+        .finalize(ANSWERED, Include::All)
         .unwrap()
         .calls
         .clone();
@@ -287,25 +287,26 @@ fn calls_for_the_server_are_a_set_of_their_own() {
         ..event("Complete Payment")
     });
     recorder.record(event("View"));
-    let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
     assert_eq!(said(&settled.calls), ["identify 1", "track View"]);
     assert_eq!(said(&settled.via_server), ["track Complete Payment"]);
 }
 
 #[test]
 fn what_is_recorded_after_the_flush_goes_to_the_server_under_its_setup() {
-    let late: Arc<Mutex<Vec<Parcel>>> = Arc::default();
+    let late: Arc<Mutex<Vec<Envelope>>> = Arc::default();
     let sink = Arc::clone(&late);
-    let late_sink: Late = Arc::new(move |parcel| sink.lock().unwrap().push(parcel.to_parcel()));
+    let late_sink: LateSink =
+        Arc::new(move |parcel| sink.lock().unwrap().push(parcel.to_envelope()));
     let recorder = Recorder::new(
         Visitor::default,
-        Arc::new(Shared {
-            late: late_sink,
-            ..Shared::default()
+        Arc::new(RecorderContext {
+            late_sink,
+            ..RecorderContext::default()
         }),
     );
     recorder.record(identify("1"));
-    recorder.settle(ANSWERED, Extent::Everything).unwrap();
+    recorder.finalize(ANSWERED, Include::All).unwrap();
     recorder.record(event("Mail Sent"));
     let parcels = late.lock().unwrap();
     assert_eq!(said(&parcels[0].calls), ["track Mail Sent"]);
@@ -337,7 +338,7 @@ mod consent {
 
     /// Settles, and gives the calls as words and the status at the end.
     fn settled(recorder: &Recorder) -> (Vec<String>, bool, Option<ConsentChangeKind>) {
-        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
         let change = settled.consent_change.as_ref().map(|change| change.kind);
         (
             said(&settled.calls),
@@ -356,7 +357,7 @@ mod consent {
             ..event("Via Server")
         });
         assert!(!recorder.is_recording());
-        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
         assert!(settled.calls.is_empty() && settled.via_server.is_empty());
     }
 
@@ -410,15 +411,15 @@ mod consent {
     #[test]
     fn ticket_of_an_opt_in_decides_what_comes_after_it() {
         let recorder = asked(false);
-        let before = recorder.ticket();
-        let opted_in = recorder.ticket();
+        let before = recorder.reserve_seq();
+        let opted_in = recorder.reserve_seq();
         recorder.record(event("After"));
         recorder.record(Entry {
-            ticket: Some(before),
+            seq: Some(before),
             ..event("Before")
         });
         recorder.record(Entry {
-            ticket: Some(opted_in),
+            seq: Some(opted_in),
             ..opt(Method::OptInTracking)
         });
         let expected = ["track $opt_in", "track After"].map(String::from).to_vec();
@@ -450,7 +451,7 @@ mod consent {
         let recorder = asked(false);
         let options = json!({"track_event_name": "Agreed", "track_properties": {"a": 1}, "cookie_expiration": 7});
         recorder.record(entry(Mode::Tracking, Method::OptInTracking, vec![options]));
-        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
         assert_eq!(property(&settled.calls, "Agreed", "a"), Some(json!(1)));
         assert!(property(&settled.calls, "Agreed", "$insert_id").is_some());
         assert_eq!(
@@ -480,24 +481,24 @@ mod consent {
         for is_granted in [true, false] {
             let late = Arc::new(Mutex::new(Vec::new()));
             let heard = Arc::clone(&late);
-            let sink: Late = Arc::new(move |view| {
+            let sink: LateSink = Arc::new(move |view| {
                 heard
                     .lock()
                     .unwrap()
-                    .push(said(&view.to_parcel().calls).concat())
+                    .push(said(&view.to_envelope().calls).concat())
             });
             let recorder = Recorder::new(
                 Visitor::default,
-                Arc::new(Shared {
-                    late: sink,
-                    ..Shared::default()
+                Arc::new(RecorderContext {
+                    late_sink: sink,
+                    ..RecorderContext::default()
                 }),
             );
             let recorder = recorder.with_consent(Decision {
                 now: status(is_granted),
                 without_cookie: status(true),
             });
-            recorder.settle(ANSWERED, Extent::Everything);
+            recorder.finalize(ANSWERED, Include::All);
             recorder.record(event("Late"));
             recorder.record(opt(Method::OptOutTracking));
             recorder.record(event("Later"));
@@ -514,7 +515,7 @@ mod consent {
     fn job_keeps_consent_calls_as_they_are() {
         let recorder = recorder();
         recorder.record(opt(Method::OptInTracking));
-        let settled = recorder.settle(ANSWERED, Extent::Everything).unwrap();
+        let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
         assert_eq!(said(&settled.calls), ["opt_in_tracking -"]);
         assert_eq!(
             (settled.consent, settled.consent_change.clone()),
