@@ -1,4 +1,4 @@
-//! The blog as a whole: its routes, its threads, and the stand-in beside it.
+//! The blog's server: routes, threads, and the stand-in for Mixpanel.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,40 +21,40 @@ use thiserror::Error;
 use crate::config::{Config, Outbox, SessionStorage};
 use crate::db::Db;
 use crate::demo::Demo;
-use crate::library::{Choice, Library};
+use crate::library::{Library, LibraryChoice};
 use crate::login::LoginStorage;
-use crate::{live, pages, payments, plan, posts, problem, sessions, spa, users};
+use crate::{error, live, pages, payments, plan, posts, sessions, spa, users};
 
-/// How long a stop waits for requests that are being answered, in seconds.
-const PATIENCE: u64 = 10;
+/// Longest wait for requests in flight at shutdown, in seconds.
+const SHUTDOWN_TIMEOUT_SECS: u64 = 10;
 
-/// How long a stop waits for Mixpanel.
-const DELIVERY: Duration = Duration::from_secs(10);
+/// Longest wait for deliveries to Mixpanel at shutdown.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest wait for the Redis that keeps sessions.
+/// Longest wait for a connection to the Redis that stores sessions.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the blog did not start.
+/// Error of [`Blog::start`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address is taken or is none.
-    #[error("cannot listen on {address}: {why}; choose another with BIND")]
+    /// The address is in use or invalid.
+    #[error("cannot listen on {address}: {reason}; choose another address with BIND")]
     Bind {
-        /// The address.
+        /// Address, as configured.
         address: String,
-        /// What the system said.
-        why: io::Error,
+        /// Error of the operating system.
+        reason: io::Error,
     },
-    /// A value that the library refuses.
+    /// The library rejects a value.
     #[error("{variable}{error}")]
     Mengpaneel {
-        /// Variable that holds the value, with a colon; empty where no variable holds it.
+        /// Variable that holds the value, with a colon. Empty if no variable holds it.
         variable: &'static str,
         /// Reason.
         error: BuildError,
     },
-    /// The Redis that keeps sessions does not answer.
+    /// The Redis that stores sessions does not respond.
     #[error(
         "SESSION: cannot connect to that Redis ({reason}); start it, or use `cookie` or `none`"
     )]
@@ -62,9 +62,9 @@ pub enum StartError {
         /// Reason.
         reason: String,
     },
-    /// The machine has no thread or port left.
+    /// The machine has no free thread or port.
     #[error("cannot start: {0}")]
-    Machine(#[from] io::Error),
+    Io(#[from] io::Error),
 }
 
 impl From<BuildError> for StartError {
@@ -89,7 +89,7 @@ impl From<BuildError> for StartError {
     }
 }
 
-/// A running blog, on threads of its own.
+/// Blog that runs on its own threads. Dropping it stops it without waiting for requests.
 #[derive(Debug)]
 pub struct Blog {
     address: SocketAddr,
@@ -97,66 +97,66 @@ pub struct Blog {
     library: Library,
     notices: Vec<String>,
     mengpaneel: Mengpaneel,
-    running: Option<Running>,
+    server: Option<ServerThread>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct ServerThread {
     handle: ServerHandle,
     thread: JoinHandle<()>,
 }
 
 impl Blog {
-    /// Starts it.
+    /// Starts the blog and waits until it listens.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what is in the way.
+    /// [`StartError`] names the reason.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let choice = Choice::begin(&config.token, config.lib_url.as_deref())?;
+        let choice = LibraryChoice::start(&config.token, config.lib_url.as_deref())?;
         let stand_in = StandIn::try_start()?;
-        let library = choice.end(stand_in.small_library_url());
+        let library = choice.finish(stand_in.small_library_url());
         let (send, receive) = mpsc::channel();
         let mengpaneel = mengpaneel(&config, &library, &stand_in.url())?;
         let demo = Demo::new(&config, &library);
         let notices = demo.notices.clone();
-        let shared = Shared::new(mengpaneel.clone(), stand_in.store(), demo);
+        let state = AppState::new(mengpaneel.clone(), stand_in.store(), demo);
         let thread = thread::Builder::new()
             .name("blog".to_owned())
             .spawn(move || {
-                let started = |address, handle| {
+                let on_start = |address, handle| {
                     let _ = send.send(Ok((address, handle)));
                 };
-                if let Err(error) = System::new().block_on(serve(config, shared, started)) {
+                if let Err(error) = System::new().block_on(serve(config, state, on_start)) {
                     let _ = send.send(Err(error));
                 }
             })?;
         let (address, handle) = receive
             .recv()
-            .map_err(|_| io::Error::other("its thread ended at once"))??;
+            .map_err(|_| io::Error::other("the server's thread ended during startup"))??;
         Ok(Self {
             address,
             stand_in,
             library,
             notices,
             mengpaneel,
-            running: Some(Running { handle, thread }),
+            server: Some(ServerThread { handle, thread }),
         })
     }
 
-    /// The address it listens on.
+    /// Address that the blog listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its base URL, without a slash at the end.
+    /// Base URL, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The stand-in for Mixpanel, which hears what no other host was named for.
+    /// Stand-in for Mixpanel. It receives everything unless the configuration names another host.
     #[must_use]
     pub fn stand_in(&self) -> &StandIn {
         &self.stand_in
@@ -168,32 +168,33 @@ impl Blog {
         &self.library
     }
 
-    /// Sentences about what differs from the plain demo, or what is missing on this machine.
+    /// Notices about unusual configuration and about limits of this machine.
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices
     }
 
-    /// What delivers to Mixpanel, for jobs.
+    /// Tracking handle, for jobs.
     #[must_use]
     pub fn mengpaneel(&self) -> &Mengpaneel {
         &self.mengpaneel
     }
 
-    /// The page that shows what arrived.
+    /// URL of the page that shows the received events.
     #[must_use]
     pub fn live_url(&self) -> String {
         self.url() + "/live"
     }
 
-    /// Answers what was asked, delivers what waits, and ends.
+    /// Finishes requests in flight, delivers pending calls, and stops.
     pub fn stop(mut self) {
-        self.end(true);
+        self.shut_down(true);
     }
 
-    fn end(&mut self, graceful: bool) {
-        if let Some(Running { handle, thread }) = self.running.take() {
-            // The command is sent at once; the future only waits for its end, as does the join.
+    fn shut_down(&mut self, graceful: bool) {
+        if let Some(ServerThread { handle, thread }) = self.server.take() {
+            // `stop` sends its command before it returns. `join` waits for the end, so that the
+            // future is not needed.
             drop(handle.stop(graceful));
             let _ = thread.join();
         }
@@ -202,7 +203,7 @@ impl Blog {
 
 impl Drop for Blog {
     fn drop(&mut self) {
-        self.end(false);
+        self.shut_down(false);
     }
 }
 
@@ -215,40 +216,40 @@ fn mengpaneel(
         .api_host(config.api_host.as_deref().unwrap_or(stand_in))
         .js_api_host(config.js_api_host.as_deref().unwrap_or(stand_in))
         .js_config(config.js_config.clone())
-        // Carries the calls of redirects to the next page. A new one at every start: so is the
-        // database.
+        // Encrypts the cookie that carries calls from a redirect to the next page. New at every
+        // start, like the database.
         .cookie_key(Key::generate());
     if let Some(url) = library.url() {
         builder = builder.lib_url(url);
     }
     match &config.outbox {
         Outbox::Memory => builder,
-        Outbox::At(url) => builder.outbox(mengpaneel::outbox::from_url(url)?),
+        Outbox::Url(url) => builder.outbox(mengpaneel::outbox::at(url)?),
         Outbox::None => builder.no_outbox(),
     }
     .build()
 }
 
-/// What the threads share.
+/// State that the server's worker threads share.
 #[derive(Clone)]
-struct Shared {
+struct AppState {
     db: web::Data<Db>,
     key: Key,
     mengpaneel: Mengpaneel,
     store: Store,
     demo: web::Data<Demo>,
-    listener: tracing::Dispatch,
+    dispatch: tracing::Dispatch,
 }
 
-impl Shared {
+impl AppState {
     fn new(mengpaneel: Mengpaneel, store: Store, demo: Demo) -> Self {
         Self {
             db: web::Data::new(Db::default()),
-            // A new one at every start: whom it would remember, the tables have forgotten.
+            // New at every start, like the database: sessions of earlier runs become invalid.
             key: Key::generate(),
             mengpaneel,
             demo: web::Data::new(demo),
-            listener: live::listener(store.clone()),
+            dispatch: live::dispatch(store.clone()),
             store,
         }
     }
@@ -256,28 +257,28 @@ impl Shared {
 
 async fn serve(
     config: Config,
-    shared: Shared,
-    started: impl FnOnce(SocketAddr, ServerHandle),
+    state: AppState,
+    on_start: impl FnOnce(SocketAddr, ServerHandle),
 ) -> Result<(), StartError> {
     match &config.session {
         SessionStorage::Redis(url) => {
             let store = connect(url).await?;
-            serve_with(config, shared, move || store.clone(), started).await
+            serve_with(config, state, move || store.clone(), on_start).await
         }
-        // Where there are no sessions, the store stays unused.
+        // Without sessions, the store is unused.
         SessionStorage::Cookie | SessionStorage::None => {
-            serve_with(config, shared, CookieSessionStore::default, started).await
+            serve_with(config, state, CookieSessionStore::default, on_start).await
         }
     }
 }
 
-/// Connects to the Redis that keeps sessions.
+/// Connects to the Redis that stores sessions.
 async fn connect(url: &str) -> Result<RedisSessionStore, StartError> {
     let failed = |reason| StartError::Session { reason };
     match rt::time::timeout(SESSION_TIMEOUT, RedisSessionStore::new(url)).await {
         Ok(connected) => connected.map_err(|error| failed(error.to_string())),
         Err(_) => Err(failed(format!(
-            "no answer within {} s",
+            "no response within {} s",
             SESSION_TIMEOUT.as_secs()
         ))),
     }
@@ -285,16 +286,16 @@ async fn connect(url: &str) -> Result<RedisSessionStore, StartError> {
 
 async fn serve_with<S: SessionStore + 'static>(
     config: Config,
-    shared: Shared,
+    state: AppState,
     store: impl Fn() -> S + Clone + Send + 'static,
-    started: impl FnOnce(SocketAddr, ServerHandle),
+    on_start: impl FnOnce(SocketAddr, ServerHandle),
 ) -> Result<(), StartError> {
-    let mengpaneel = shared.mengpaneel.clone();
+    let mengpaneel = state.mengpaneel.clone();
     let has_sessions = config.session != SessionStorage::None;
     let login = if has_sessions {
         LoginStorage::Session
     } else {
-        LoginStorage::Cookie(shared.key.clone())
+        LoginStorage::Cookie(state.key.clone())
     };
     let identity = config.identity;
     let links = vec![
@@ -302,53 +303,58 @@ async fn serve_with<S: SessionStore + 'static>(
         ("/live", "Events received"),
         ("/plan", "Tracking plan"),
     ];
-    let Demo { notices, elsewhere } = shared.demo.get_ref().clone();
+    let Demo {
+        notices,
+        external_senders,
+    } = state.demo.get_ref().clone();
     let live = LivePage {
         links,
-        elsewhere,
+        external_senders,
         notices,
     };
     let app = move || {
-        let sessions = SessionMiddleware::builder(store(), shared.key.clone())
+        let sessions = SessionMiddleware::builder(store(), state.key.clone())
             .cookie_secure(false)
             .build();
         App::new()
-            // Lives as long as the worker's thread, whose events it hears.
-            .app_data(Rc::new(tracing::dispatcher::set_default(&shared.listener)))
-            .app_data(shared.db.clone())
-            .app_data(shared.demo.clone())
+            // Stays in force for the lifetime of the worker's thread.
+            .app_data(Rc::new(tracing::dispatcher::set_default(&state.dispatch)))
+            .app_data(state.db.clone())
+            .app_data(state.demo.clone())
             .app_data(login.clone())
             .app_data(identity)
-            // Beside what is tracked: it shows what the rest does.
-            .configure(stand_in::live_page(&shared.store, &live))
+            // Outside of the middleware: views of these pages are not tracked.
+            .configure(stand_in::live_page(&state.store, &live))
             .configure(plan::routes)
             .service(
                 web::scope("")
                     .configure(routes)
-                    .wrap(from_fn(problem::explain))
-                    .wrap(shared.mengpaneel.with_setup(sessions::signed_in))
+                    .wrap(from_fn(error::render_errors))
+                    .wrap(state.mengpaneel.with_setup(sessions::signed_in))
                     .wrap(Condition::new(has_sessions, sessions)),
             )
     };
     let mut server = HttpServer::new(app)
         .disable_signals()
-        .shutdown_timeout(PATIENCE);
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS);
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
-    let bound = server.bind(&config.bind).map_err(|why| StartError::Bind {
-        address: config.bind.clone(),
-        why,
-    })?;
+    let bound = server
+        .bind(&config.bind)
+        .map_err(|reason| StartError::Bind {
+            address: config.bind.clone(),
+            reason,
+        })?;
     let address = bound
         .addrs()
         .first()
         .copied()
-        .ok_or_else(|| io::Error::other("it listens nowhere"))?;
+        .ok_or_else(|| io::Error::other("the server has no address"))?;
     let server = bound.run();
-    started(address, server.handle());
+    on_start(address, server.handle());
     server.await?;
-    if let Err(error) = mengpaneel.shutdown(DELIVERY).await {
+    if let Err(error) = mengpaneel.shutdown(DELIVERY_TIMEOUT).await {
         tracing::error!("{error}");
     }
     Ok(())
@@ -370,5 +376,5 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(payments::payment_notification)
         .service(spa::page)
         .service(mengpaneel::script())
-        .default_service(web::to(problem::no_such_page));
+        .default_service(web::to(error::page_not_found));
 }

@@ -1,14 +1,14 @@
-//! Variables that the blog is started with.
+//! Configuration from environment variables.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// Variables with their defaults and meanings, as `--help` lists them.
+/// Environment variables with their defaults and meanings, as `--help` lists them.
 pub const VARIABLES: [Variable; 9] = [
     Variable {
         name: "BIND",
         default: "127.0.0.1:8080",
-        meaning: "address to listen on; port 0 takes a free one",
+        meaning: "address to listen on; port 0 selects a free port",
     },
     Variable {
         name: "MIXPANEL_TOKEN",
@@ -33,17 +33,17 @@ pub const VARIABLES: [Variable; 9] = [
     Variable {
         name: "OUTBOX",
         default: "memory",
-        meaning: "memory, file:PATH, redis://…, sidekiq+redis://… or none: where calls wait for the server",
+        meaning: "storage of calls for the server: memory, file:PATH, redis://…, sidekiq+redis://…, or none to deliver before responding",
     },
     Variable {
         name: "SESSION",
         default: "cookie",
-        meaning: "cookie, redis://… or none: where sessions are kept; none: an encrypted sign-in cookie instead",
+        meaning: "storage of sessions: cookie, redis://…, or none to keep users signed in by an encrypted cookie",
     },
     Variable {
         name: "IDENTITY",
         default: "simplified",
-        meaning: "simplified or legacy: the project's ID merge; legacy: sign-up also records alias(id)",
+        meaning: "ID merge of the Mixpanel project: simplified, or legacy, where sign-up also records alias(id)",
     },
     Variable {
         name: "JS_CONFIG",
@@ -57,7 +57,7 @@ pub const VARIABLES: [Variable; 9] = [
 pub struct Variable {
     /// Name in the environment.
     pub name: &'static str,
-    /// Value, or its description, where the variable is not set.
+    /// Default value, or its description.
     pub default: &'static str,
     /// Meaning, in one line.
     pub meaning: &'static str,
@@ -66,7 +66,7 @@ pub struct Variable {
 /// Configuration of a blog.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address and port; port 0 takes a free one.
+    /// Address and port. Port 0 selects a free port.
     pub bind: String,
     /// Mixpanel's token; empty: tracking is off.
     pub token: String,
@@ -75,29 +75,29 @@ pub struct Config {
     /// Base URL that the page's mixpanel-js delivers to. `None`: the stand-in inside the example.
     pub js_api_host: Option<String>,
     /// URL that pages load mixpanel-js from. `None`: Mixpanel's CDN if the server reaches it at
-    /// start-up, otherwise the stand-in's small library.
+    /// startup, otherwise the stand-in's small library.
     pub lib_url: Option<String>,
     /// Options for mixpanel-js, a JSON object.
     pub js_config: Value,
-    /// Storage of calls that wait for the server.
+    /// Storage of calls that the server delivers.
     pub outbox: Outbox,
     /// Storage of sessions.
     pub session: SessionStorage,
     /// ID merge of the Mixpanel project.
     pub identity: Identity,
-    /// Number of threads that answer requests. `None`: one a core.
+    /// Number of worker threads. `None`: one for each core.
     pub workers: Option<usize>,
 }
 
-/// Where calls wait.
+/// Storage of calls that the server delivers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Outbox {
-    /// In this process.
+    /// Memory of this process.
     #[default]
     Memory,
-    /// Where this URL says: a file, a Redis, a queue of Sidekiq's.
-    At(String),
-    /// Nowhere: they are delivered while the request waits.
+    /// Storage at this URL: a file, Redis, or a queue of Sidekiq.
+    Url(String),
+    /// No storage: the server delivers before it responds.
     None,
 }
 
@@ -109,7 +109,7 @@ pub enum SessionStorage {
     Cookie,
     /// Redis at this URL.
     Redis(String),
-    /// No session middleware: an encrypted cookie of the blog's own holds the user's ID.
+    /// No session middleware: an encrypted cookie of the blog stores the user's ID.
     None,
 }
 
@@ -123,7 +123,7 @@ pub enum Identity {
     Legacy,
 }
 
-/// Variable whose value the blog cannot use.
+/// Error: a variable has an unusable value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -131,12 +131,12 @@ pub enum ConfigError {
     #[error("OUTBOX: {0}, and `none`")]
     Outbox(String),
     /// Unknown session storage.
-    #[error("SESSION: {0:?} is no session storage; use `cookie`, `redis://HOST:PORT` or `none`")]
+    #[error("SESSION: {0:?} is not a session storage; use `cookie`, `redis://HOST:PORT` or `none`")]
     Session(String),
     /// Unknown ID merge.
-    #[error("IDENTITY: {0:?} is no kind of ID merge; use `simplified` or `legacy`")]
+    #[error("IDENTITY: {0:?} is not a kind of ID merge; use `simplified` or `legacy`")]
     Identity(String),
-    /// Options for mixpanel-js that are no JSON object.
+    /// Options for mixpanel-js that are not a JSON object.
     #[error(
         "JS_CONFIG: {0}; use a JSON object, for example {{\"opt_out_tracking_by_default\":true}}"
     )]
@@ -144,7 +144,7 @@ pub enum ConfigError {
 }
 
 impl Default for Config {
-    /// Listens on a free port of this machine; the rest is as without variables.
+    /// Defaults of the variables, except that the port is a free one.
     fn default() -> Self {
         Self {
             bind: "127.0.0.1:0".to_owned(),
@@ -171,25 +171,25 @@ impl Config {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// Reads variables by name. Except for the token, an empty value counts as not set.
+    /// Reads variables with a lookup by name. Empty values, except for the token, count as unset.
     ///
     /// # Errors
     ///
     /// As [`from_env`](Self::from_env).
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let non_empty = |name: &str| variable(name).filter(|value| !value.is_empty());
         Ok(Self {
-            bind: given("BIND").unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
-            // An empty token is a value: tracking is off.
+            bind: non_empty("BIND").unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+            // An empty token is valid: it turns tracking off.
             token: variable("MIXPANEL_TOKEN").unwrap_or_else(|| "demo".to_owned()),
-            api_host: given("MIXPANEL_API_HOST"),
-            js_api_host: given("MIXPANEL_JS_API_HOST"),
-            lib_url: given("MIXPANEL_LIB_URL"),
-            js_config: given("JS_CONFIG")
+            api_host: non_empty("MIXPANEL_API_HOST"),
+            js_api_host: non_empty("MIXPANEL_JS_API_HOST"),
+            lib_url: non_empty("MIXPANEL_LIB_URL"),
+            js_config: non_empty("JS_CONFIG")
                 .map_or_else(|| Ok(Value::Object(Map::new())), |json| js_config(&json))?,
-            outbox: given("OUTBOX").map_or(Ok(Outbox::Memory), outbox)?,
-            session: given("SESSION").map_or(Ok(SessionStorage::Cookie), session_storage)?,
-            identity: given("IDENTITY").map_or(Ok(Identity::Simplified), identity)?,
+            outbox: non_empty("OUTBOX").map_or(Ok(Outbox::Memory), outbox)?,
+            session: non_empty("SESSION").map_or(Ok(SessionStorage::Cookie), session_storage)?,
+            identity: non_empty("IDENTITY").map_or(Ok(Identity::Simplified), identity)?,
             workers: None,
         })
     }
@@ -198,9 +198,11 @@ impl Config {
 fn js_config(json: &str) -> Result<Value, ConfigError> {
     match serde_json::from_str(json) {
         Ok(Value::Object(options)) => Ok(Value::Object(options)),
-        Ok(other) => Err(ConfigError::JsConfig(format!("{other} is no JSON object"))),
+        Ok(other) => Err(ConfigError::JsConfig(format!(
+            "{other} is not a JSON object"
+        ))),
         Err(error) => Err(ConfigError::JsConfig(format!(
-            "{json:?} is no JSON ({error})"
+            "{json:?} is not valid JSON ({error})"
         ))),
     }
 }
@@ -209,8 +211,8 @@ fn outbox(value: String) -> Result<Outbox, ConfigError> {
     match value.as_str() {
         "memory" => Ok(Outbox::Memory),
         "none" => Ok(Outbox::None),
-        url => match mengpaneel::outbox::from_url(url) {
-            Ok(_) => Ok(Outbox::At(value)),
+        url => match mengpaneel::outbox::at(url) {
+            Ok(_) => Ok(Outbox::Url(value)),
             Err(error) => Err(ConfigError::Outbox(error.0)),
         },
     }
@@ -227,7 +229,7 @@ fn session_storage(value: String) -> Result<SessionStorage, ConfigError> {
             Ok(SessionStorage::Redis(value))
         }
         other => Err(ConfigError::Session(match other.split_once("://") {
-            // The rest may hold a password.
+            // The rest may contain a password.
             Some((scheme, _)) => format!("{scheme}://…"),
             None => other.to_owned(),
         })),
@@ -251,16 +253,16 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::from_variables(|wanted| {
+        Config::from_variables(|requested| {
             variables
                 .iter()
-                .find(|(name, _)| *name == wanted)
+                .find(|(name, _)| *name == requested)
                 .map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
-    fn config_without_variables_tracks_to_the_stand_in() {
+    fn config_defaults_to_the_stand_in() {
         let config = read(&[]).unwrap();
         assert_eq!(config.bind, "127.0.0.1:8080");
         assert_eq!(config.token, "demo");
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_token_stays_empty_and_other_empty_values_are_unset() {
+    fn empty_values_are_unset_except_the_token() {
         let config = read(&[
             ("MIXPANEL_TOKEN", ""),
             ("BIND", ""),
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn each_named_choice_is_read() {
+    fn variables_select_each_storage_and_id_merge() {
         let redis = "redis://localhost";
         let config = read(&[
             ("OUTBOX", redis),
@@ -295,7 +297,7 @@ mod tests {
             ("IDENTITY", "legacy"),
         ])
         .unwrap();
-        assert_eq!(config.outbox, Outbox::At(redis.to_owned()));
+        assert_eq!(config.outbox, Outbox::Url(redis.to_owned()));
         assert_eq!(config.session, SessionStorage::Redis(redis.to_owned()));
         assert_eq!(config.identity, Identity::Legacy);
         let config = read(&[
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn unusable_values_name_their_variable_and_what_it_takes() {
+    fn errors_name_the_variable_and_its_valid_values() {
         for (name, value, message) in [
             (
                 "OUTBOX",
@@ -322,27 +324,27 @@ mod tests {
             (
                 "SESSION",
                 "memcached",
-                "SESSION: \"memcached\" is no session storage; use `cookie`",
+                "SESSION: \"memcached\" is not a session storage; use `cookie`",
             ),
             (
                 "SESSION",
                 "rediss://me:secret@localhost",
-                "SESSION: \"rediss://…\" is no session storage",
+                "SESSION: \"rediss://…\" is not a session storage",
             ),
             (
                 "IDENTITY",
                 "original",
-                "IDENTITY: \"original\" is no kind of ID merge; use `simplified` or `legacy`",
+                "IDENTITY: \"original\" is not a kind of ID merge; use `simplified` or `legacy`",
             ),
             (
                 "JS_CONFIG",
                 "[1]",
-                "JS_CONFIG: [1] is no JSON object; use a JSON object",
+                "JS_CONFIG: [1] is not a JSON object; use a JSON object",
             ),
             (
                 "JS_CONFIG",
                 "{ip:1}",
-                "JS_CONFIG: \"{ip:1}\" is no JSON (key must be a string",
+                "JS_CONFIG: \"{ip:1}\" is not valid JSON (key must be a string",
             ),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
@@ -351,15 +353,15 @@ mod tests {
     }
 
     #[test]
-    fn help_lists_exactly_the_variables_that_are_read() {
-        let asked = RefCell::new(Vec::new());
+    fn help_lists_exactly_the_variables_read() {
+        let read = RefCell::new(Vec::new());
         let _ = Config::from_variables(|name| {
-            asked.borrow_mut().push(name.to_owned());
+            read.borrow_mut().push(name.to_owned());
             None
         });
         let mut listed = VARIABLES.map(|variable| variable.name).to_vec();
         listed.sort_unstable();
-        asked.borrow_mut().sort_unstable();
-        assert_eq!(*asked.borrow(), listed);
+        read.borrow_mut().sort_unstable();
+        assert_eq!(*read.borrow(), listed);
     }
 }

@@ -1,68 +1,68 @@
-//! The tables, in memory. IDs count from 1.
+//! In-memory database. IDs count from 1.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
-use crate::problem::Problem;
+use crate::error::BlogError;
 
-/// Somebody who signed up.
+/// User who signed up.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct User {
-    /// Counts from 1.
+    /// ID, counting from 1.
     pub id: u64,
-    /// Nobody else has it.
+    /// Unique e-mail address, ignoring case.
     pub email: String,
-    /// As given, which may be anything.
+    /// First name. May be empty or contain any text.
     pub first_name: String,
-    /// As given, which may be anything.
+    /// Last name. May be empty or contain any text.
     pub last_name: String,
-    /// When they signed up.
+    /// Time of the sign-up.
     pub created_at: Timestamp,
-    /// When they last signed in.
+    /// Time of the latest sign-in.
     pub last_login: Timestamp,
 }
 
-/// What one of them wrote.
+/// Post of a user.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Post {
-    /// Counts from 1.
+    /// ID, counting from 1.
     pub id: u64,
-    /// The ID of the user who wrote it.
+    /// ID of the user who wrote the post.
     pub author_id: u64,
-    /// What the author is called.
+    /// Name of the author.
     pub author: String,
-    /// Never empty.
+    /// Title. Never empty.
     pub title: String,
-    /// May be empty.
+    /// Text. May be empty.
     pub body: String,
-    /// When it was written.
+    /// Time of creation.
     pub created_at: Timestamp,
 }
 
-/// A payment that the provider reported.
+/// Payment that the provider reported.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Payment {
-    /// As the provider names it.
+    /// ID at the provider.
     pub id: PaymentId,
-    /// In our currency.
+    /// Amount in the blog's currency.
     pub amount: f64,
-    /// The user who paid, if there is one.
+    /// ID of the user who paid. `None` if no user has the payment's ID.
     pub payer: Option<u64>,
 }
 
-/// A payment's ID: that of the user who pays, or any other text.
+/// ID of a payment: the ID of the user who pays, or any other text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum PaymentId {
-    /// May be a user's.
+    /// Number, which may be the ID of a user.
     Number(u64),
-    /// Is nobody's.
+    /// Text, which is no user's ID.
     Text(String),
 }
 
-/// What is asked at sign-up.
+/// Form of a sign-up.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewUser {
     #[serde(default)]
@@ -73,7 +73,7 @@ pub(crate) struct NewUser {
     pub(crate) last_name: String,
 }
 
-/// What is asked of an author.
+/// Form or JSON of a new post.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewPost {
     #[serde(default)]
@@ -82,7 +82,7 @@ pub(crate) struct NewPost {
     pub(crate) body: String,
 }
 
-/// The tables.
+/// Database of users and posts.
 #[derive(Debug, Default)]
 pub(crate) struct Db(Mutex<Tables>);
 
@@ -97,10 +97,10 @@ impl Db {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert_user(&self, new: NewUser) -> Result<User, Problem> {
+    pub(crate) fn insert_user(&self, new: NewUser) -> Result<User, BlogError> {
         let email = new.email.trim().to_owned();
         if !is_email(&email) {
-            return Err(Problem::BadEmail);
+            return Err(BlogError::InvalidEmail);
         }
         let mut tables = self.tables();
         if tables
@@ -108,7 +108,7 @@ impl Db {
             .iter()
             .any(|user| user.email.eq_ignore_ascii_case(&email))
         {
-            return Err(Problem::TakenEmail);
+            return Err(BlogError::DuplicateEmail);
         }
         let now = now();
         let id = next_id(tables.users.len());
@@ -130,24 +130,24 @@ impl Db {
     }
 
     pub(crate) fn user(&self, id: u64) -> Option<User> {
-        self.tables().users.get(place(id)?).cloned()
+        self.tables().users.get(row_index(id)?).cloned()
     }
 
-    /// The user of that e-mail address, who signs in now.
-    pub(crate) fn sign_in(&self, email: &str) -> Result<User, Problem> {
+    /// Signs in the user with that e-mail address: returns the user with an updated `last_login`.
+    pub(crate) fn sign_in(&self, email: &str) -> Result<User, BlogError> {
         let mut tables = self.tables();
-        let known = tables
+        let user = tables
             .users
             .iter_mut()
             .find(|user| user.email.eq_ignore_ascii_case(email.trim()));
-        let user = known.ok_or(Problem::UnknownEmail)?;
+        let user = user.ok_or(BlogError::UnknownEmail)?;
         user.last_login = now();
         Ok(user.clone())
     }
 
-    pub(crate) fn insert_post(&self, author: &User, new: NewPost) -> Result<Post, Problem> {
+    pub(crate) fn insert_post(&self, author: &User, new: NewPost) -> Result<Post, BlogError> {
         if new.title.trim().is_empty() {
-            return Err(Problem::NoTitle);
+            return Err(BlogError::MissingTitle);
         }
         let mut tables = self.tables();
         let id = next_id(tables.posts.len());
@@ -164,20 +164,20 @@ impl Db {
         Ok(post)
     }
 
-    pub(crate) fn post(&self, id: u64) -> Result<Post, Problem> {
+    pub(crate) fn post(&self, id: u64) -> Result<Post, BlogError> {
         let tables = self.tables();
-        place(id)
-            .and_then(|place| tables.posts.get(place))
+        row_index(id)
+            .and_then(|index| tables.posts.get(index))
             .cloned()
-            .ok_or(Problem::NoSuchPost)
+            .ok_or(BlogError::PostNotFound)
     }
 
-    /// All posts, in the order they were written.
+    /// All posts, oldest first.
     pub(crate) fn posts(&self) -> Vec<Post> {
         self.tables().posts.clone()
     }
 
-    /// The latest posts, the latest first.
+    /// At most `count` posts, newest first.
     pub(crate) fn latest_posts(&self, count: usize) -> Vec<Post> {
         self.tables()
             .posts
@@ -188,7 +188,8 @@ impl Db {
             .collect()
     }
 
-    /// The payment of that ID, now paid. Any ID is known, and belongs to the user of that ID.
+    /// Records that a payment is complete. Every ID is valid. The payer is the user with the same
+    /// ID.
     pub(crate) fn mark_paid(&self, payment_id: &str) -> Payment {
         let id = payment_id.parse().map_or_else(
             |_| PaymentId::Text(payment_id.to_owned()),
@@ -207,33 +208,35 @@ impl Db {
 }
 
 impl User {
-    /// What others see.
+    /// Name that other users see.
     pub(crate) fn name(&self) -> String {
         let name = format!("{} {}", self.first_name, self.last_name);
         match name.trim() {
-            "" => "somebody".to_owned(),
+            "" => "Anonymous".to_owned(),
             name => name.to_owned(),
         }
     }
 }
 
 fn is_email(text: &str) -> bool {
-    let well_formed =
+    let is_well_formed =
         |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty() && !host.contains('@');
-    let odd = |c: char| c.is_whitespace() || c.is_control();
-    text.len() <= 254 && !text.contains(odd) && text.split_once('@').is_some_and(well_formed)
+    let is_forbidden = |c: char| c.is_whitespace() || c.is_control();
+    text.len() <= 254
+        && !text.contains(is_forbidden)
+        && text.split_once('@').is_some_and(is_well_formed)
 }
 
 fn next_id(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or(u64::MAX).saturating_add(1)
 }
 
-/// Where the row of that ID stands.
-fn place(id: u64) -> Option<usize> {
+/// Index of the row with that ID.
+fn row_index(id: u64) -> Option<usize> {
     usize::try_from(id.checked_sub(1)?).ok()
 }
 
-/// Now, in whole seconds, as pages show it.
+/// Current time, rounded to seconds.
 fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Second).unwrap_or(now)
@@ -243,7 +246,7 @@ fn now() -> Timestamp {
 mod tests {
     use super::*;
 
-    fn signed_up(db: &Db, email: &str) -> Result<User, Problem> {
+    fn sign_up(db: &Db, email: &str) -> Result<User, BlogError> {
         db.insert_user(NewUser {
             email: email.into(),
             first_name: "Ada".into(),
@@ -254,8 +257,8 @@ mod tests {
     #[test]
     fn ids_count_from_one() {
         let db = Db::default();
-        let first = signed_up(&db, "a@b.c").unwrap();
-        let second = signed_up(&db, "b@b.c").unwrap();
+        let first = sign_up(&db, "a@b.c").unwrap();
+        let second = sign_up(&db, "b@b.c").unwrap();
         assert_eq!((first.id, second.id), (1, 2));
         assert_eq!(db.user(2), Some(second));
         assert_eq!(db.user(0), None);
@@ -263,37 +266,40 @@ mod tests {
     }
 
     #[test]
-    fn an_email_is_well_formed_and_nobody_elses() {
+    fn email_must_be_valid_and_unique() {
         let db = Db::default();
         for bad in ["", "a", "@b.c", "a@", "a@b@c", "a b@c", "a@b\u{7}"] {
-            assert_eq!(signed_up(&db, bad), Err(Problem::BadEmail), "{bad}");
+            assert_eq!(sign_up(&db, bad), Err(BlogError::InvalidEmail), "{bad}");
         }
-        signed_up(&db, " a@b.c ").unwrap();
-        assert_eq!(signed_up(&db, "A@b.c"), Err(Problem::TakenEmail));
+        sign_up(&db, " a@b.c ").unwrap();
+        assert_eq!(sign_up(&db, "A@b.c"), Err(BlogError::DuplicateEmail));
         assert_eq!(db.sign_in("a@B.c").map(|user| user.id), Ok(1));
-        assert_eq!(db.sign_in("x@b.c"), Err(Problem::UnknownEmail));
+        assert_eq!(db.sign_in("x@b.c"), Err(BlogError::UnknownEmail));
     }
 
     #[test]
-    fn a_post_has_a_title() {
+    fn post_must_have_a_title() {
         let db = Db::default();
-        let author = signed_up(&db, "a@b.c").unwrap();
+        let author = sign_up(&db, "a@b.c").unwrap();
         let new = |title: &str| NewPost {
             title: title.into(),
             body: String::new(),
         };
-        assert_eq!(db.insert_post(&author, new(" ")), Err(Problem::NoTitle));
+        assert_eq!(
+            db.insert_post(&author, new(" ")),
+            Err(BlogError::MissingTitle)
+        );
         let post = db.insert_post(&author, new("One")).unwrap();
         assert_eq!(db.post(1), Ok(post));
-        assert_eq!(db.post(2), Err(Problem::NoSuchPost));
+        assert_eq!(db.post(2), Err(BlogError::PostNotFound));
         db.insert_post(&author, new("Two")).unwrap();
         assert_eq!(db.latest_posts(1)[0].title, "Two");
     }
 
     #[test]
-    fn a_payment_is_of_the_user_of_its_id() {
+    fn payment_belongs_to_the_user_with_its_id() {
         let db = Db::default();
-        signed_up(&db, "a@b.c").unwrap();
+        sign_up(&db, "a@b.c").unwrap();
         assert_eq!(db.mark_paid("1").payer, Some(1));
         assert_eq!(db.mark_paid("2").payer, None);
         assert_eq!(db.mark_paid("2").id, PaymentId::Number(2));

@@ -1,4 +1,4 @@
-//! Facts about this demo that its pages show.
+//! Notices about the demo's configuration, which its pages show.
 
 use std::net::SocketAddr;
 
@@ -7,21 +7,22 @@ use stand_in::Via;
 use crate::config::Config;
 use crate::library::Library;
 
-/// Facts that the home page and the live page show.
+/// Notices for the home page and the live page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Demo {
-    /// Sentences about what differs from the plain demo, or what is missing on this machine.
+    /// Notices about unusual configuration and about limits of this machine.
     pub(crate) notices: Vec<String>,
-    /// Senders that send to another Mixpanel than the stand-in.
-    pub(crate) elsewhere: Vec<Via>,
+    /// Senders that send to another host than the stand-in.
+    pub(crate) external_senders: Vec<Via>,
 }
 
 impl Demo {
     pub(crate) fn new(config: &Config, library: &Library) -> Self {
-        let (mut notices, mut elsewhere) = (Vec::new(), Vec::new());
+        let (mut notices, mut external_senders) = (Vec::new(), Vec::new());
         if config.token.is_empty() {
             notices.push(
-                "Tracking is off, since MIXPANEL_TOKEN is empty: no event is recorded.".to_owned(),
+                "Tracking is off because MIXPANEL_TOKEN is empty. No events are recorded."
+                    .to_owned(),
             );
         }
         if let Library::Small { reason, .. } = library {
@@ -39,11 +40,10 @@ impl Demo {
             ),
         ] {
             if let Some(host) = host {
-                let place = "“Events received” does not show them";
                 notices.push(format!(
-                    "The {name} sends its events to {host}, as {variable} says; {place}."
+                    "The {name} sends its events to {host}, as set in {variable}. “Events received” does not show them."
                 ));
-                elsewhere.push(sender);
+                external_senders.push(sender);
             }
         }
         let is_local = config
@@ -52,12 +52,15 @@ impl Demo {
             .is_ok_and(|address: SocketAddr| address.ip().is_loopback());
         if !is_local && !config.bind.starts_with("localhost:") && config.js_api_host.is_none() {
             notices.push(
-                "Only browsers on this machine can reach the stand-in, which listens on 127.0.0.1; events of other \
-                 machines' browsers do not arrive."
+                "Only browsers on this machine can reach the stand-in, which listens on 127.0.0.1. Events from \
+                 browsers on other machines are lost."
                     .to_owned(),
             );
         }
-        Self { notices, elsewhere }
+        Self {
+            notices,
+            external_senders,
+        }
     }
 }
 
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_demo_needs_no_notice() {
+    fn default_configuration_has_no_notices() {
         assert!(
             Demo::new(&Config::default(), &Library::Cdn)
                 .notices
@@ -75,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn each_difference_from_the_plain_demo_is_a_notice() {
+    fn unusual_configuration_has_notices() {
         let host = Some("https://eu.example".to_owned());
         let config = Config {
             token: String::new(),

@@ -1,11 +1,12 @@
-//! The example of mengpaneel: people sign up, in and out, write posts as HTML or JSON, and a
-//! payment provider reports payments. `cargo run -p blog` starts it, together with a stand-in for
-//! Mixpanel whose live page shows what arrived there and by which strategy.
+//! Example application of mengpaneel: a blog with sign-up, posts (as HTML, JSON and CSV) and
+//! payments. `cargo run -p blog` starts it together with a stand-in for Mixpanel. The stand-in's
+//! live page shows the received events and the strategy that delivered each of them.
 
 mod app;
 mod config;
 mod db;
 mod demo;
+mod error;
 mod jobs;
 mod library;
 mod live;
@@ -14,7 +15,6 @@ mod pages;
 mod payments;
 mod plan;
 mod posts;
-mod problem;
 mod sessions;
 mod spa;
 mod users;

@@ -1,4 +1,5 @@
-//! Tells the live page by which strategy calls left: the library says so in `tracing` events.
+//! Forwards the delivery strategy of each set of calls to the live page. `mengpaneel` reports the
+//! strategies in `tracing` events.
 
 use std::fmt::Debug;
 use std::io::IsTerminal;
@@ -9,23 +10,24 @@ use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
-/// What the library calls the events that tell of strategies.
+/// Target of the `tracing` events that report strategies.
 const TARGET: &str = "mengpaneel::flush";
 
-/// What hears the events of this blog's threads: the store's live page, and the log.
-pub(crate) fn listener(store: Store) -> Dispatch {
+/// Creates the dispatcher of the blog's threads. It forwards events to the live page's store and to
+/// the log.
+pub(crate) fn dispatch(store: Store) -> Dispatch {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let log = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_filter(filter);
-    Dispatch::new(Registry::default().with(Live(store)).with(log))
+    Dispatch::new(Registry::default().with(LiveLayer(store)).with(log))
 }
 
-/// Notes which strategy took the calls, and which declined them.
-struct Live(Store);
+/// Layer that records which strategy accepted the calls and which strategies declined them.
+struct LiveLayer(Store);
 
-impl<S: Subscriber> Layer<S> for Live {
+impl<S: Subscriber> Layer<S> for LiveLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() != TARGET {
             return;
@@ -75,7 +77,7 @@ impl Visit for Fields {
         self.set(field.name(), value.to_owned());
     }
 
-    /// Numbers too, and what is recorded with `%`.
+    /// Also called for numbers and for values recorded with `%`.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.set(field.name(), format!("{value:?}"));
     }
@@ -86,9 +88,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strategy_becomes_a_note() {
+    fn strategy_events_become_notes() {
         let store = Store::default();
-        tracing::dispatcher::with_default(&listener(store.clone()), || {
+        tracing::dispatcher::with_default(&dispatch(store.clone()), || {
             tracing::debug!(target: "mengpaneel::flush", strategy = "delayed", reason = %"no redirect", "declined");
             let calls = 3_usize;
             tracing::debug!(

@@ -1,5 +1,4 @@
-//! Sign-in state of a browser: in its session, or in an encrypted cookie where there are no
-//! sessions.
+//! Sign-in state of a browser, stored in its session or, without sessions, in an encrypted cookie.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -9,20 +8,20 @@ use actix_web::cookie::{Cookie, CookieJar, Key, SameSite};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
-use crate::problem::Problem;
+use crate::error::BlogError;
 
 /// Key of the user's ID in a session.
 const SESSION_KEY: &str = "user_id";
 
-/// Cookie that holds the user's ID where there are no sessions.
+/// Cookie that holds the user's ID if there are no sessions.
 const COOKIE_NAME: &str = "blog_user_id";
 
-/// Storage of sign-in states, part of the application's data.
+/// Storage of sign-in states. Part of the application's data.
 #[derive(Clone)]
 pub(crate) enum LoginStorage {
-    /// The session that a `SessionMiddleware` provides.
+    /// Session of a `SessionMiddleware`.
     Session,
-    /// A cookie that is encrypted with this key.
+    /// Cookie, encrypted with this key.
     Cookie(Key),
 }
 
@@ -33,8 +32,8 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// State of the sender of `request`.
-    pub(crate) fn of(request: &HttpRequest) -> Self {
+    /// Reads the sign-in state lazily from `request`.
+    pub(crate) fn new(request: &HttpRequest) -> Self {
         let storage = request
             .app_data::<LoginStorage>()
             .cloned()
@@ -45,7 +44,7 @@ impl Login {
         }
     }
 
-    /// ID of the user who is signed in.
+    /// ID of the signed-in user.
     pub(crate) fn user_id(&self) -> Option<u64> {
         match &self.storage {
             LoginStorage::Session => self.request.get_session().get(SESSION_KEY).ok().flatten(),
@@ -57,36 +56,40 @@ impl Login {
         }
     }
 
-    /// Signs that user in, by a renewed session or by a cookie of the response.
+    /// Signs a user in: renews the session, or sets a cookie on the response.
     ///
     /// # Errors
     ///
-    /// [`Problem::Broken`] where the state cannot be written.
-    pub(crate) fn sign_in(&self, user_id: u64, response: &mut HttpResponse) -> Result<(), Problem> {
+    /// [`BlogError::Internal`] if the state cannot be stored.
+    pub(crate) fn sign_in(
+        &self,
+        user_id: u64,
+        response: &mut HttpResponse,
+    ) -> Result<(), BlogError> {
         match &self.storage {
             LoginStorage::Session => {
                 let session = self.request.get_session();
                 session.renew();
                 session
                     .insert(SESSION_KEY, user_id)
-                    .map_err(|_| Problem::Broken)
+                    .map_err(|_| BlogError::Internal)
             }
             LoginStorage::Cookie(key) => {
                 let mut jar = CookieJar::new();
                 jar.private_mut(key).add(cookie(user_id.to_string()));
                 jar.delta()
                     .try_for_each(|cookie| response.add_cookie(cookie))
-                    .map_err(|_| Problem::Broken)
+                    .map_err(|_| BlogError::Internal)
             }
         }
     }
 
-    /// Signs out, by purging the session or by removing the cookie.
+    /// Signs the user out: purges the session, or removes the cookie.
     ///
     /// # Errors
     ///
     /// As [`sign_in`](Self::sign_in).
-    pub(crate) fn sign_out(&self, response: &mut HttpResponse) -> Result<(), Problem> {
+    pub(crate) fn sign_out(&self, response: &mut HttpResponse) -> Result<(), BlogError> {
         match &self.storage {
             LoginStorage::Session => {
                 self.request.get_session().purge();
@@ -94,7 +97,7 @@ impl Login {
             }
             LoginStorage::Cookie(_) => response
                 .add_removal_cookie(&cookie(String::new()))
-                .map_err(|_| Problem::Broken),
+                .map_err(|_| BlogError::Internal),
         }
     }
 }
@@ -104,11 +107,11 @@ impl FromRequest for Login {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(request)))
+        ready(Ok(Self::new(request)))
     }
 }
 
-/// Cookie that no script reads, and that other sites' forms do not send along.
+/// Builds a cookie that scripts cannot read and that forms on other sites do not send.
 fn cookie(value: String) -> Cookie<'static> {
     Cookie::build(COOKIE_NAME, value)
         .path("/")

@@ -1,4 +1,4 @@
-//! Runs the blog until SIGTERM or Ctrl-C, and then delivers the pending calls.
+//! Runs the blog until SIGTERM or Ctrl-C, then delivers the pending calls.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    // Ends the process for `--help` and for unknown arguments.
+    // Exits the process for `--help` and for unknown arguments.
     command().get_matches();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let ansi = std::io::stderr().is_terminal();
@@ -30,11 +30,11 @@ fn main() -> ExitCode {
 
 fn command() -> Command {
     Command::new("blog")
-        .about("Example of mengpaneel: a blog whose visitors are tracked")
+        .about("Example of mengpaneel: a blog that tracks its visitors with Mixpanel")
         .after_help(help())
 }
 
-/// Variables, each with its meaning and its default.
+/// Environment variables, each with its meaning and default.
 fn help() -> String {
     let variables = VARIABLES.iter().map(|variable| {
         format!(
@@ -42,7 +42,8 @@ fn help() -> String {
             variable.name, variable.meaning, variable.default
         )
     });
-    let log = "  RUST_LOG\n      filter of the log, for example mengpaneel=debug\n      [default: warn]\n".to_owned();
+    let log = "  RUST_LOG\n      log filter, for example mengpaneel=debug\n      [default: warn]\n"
+        .to_owned();
     ["Environment variables:\n".to_owned()]
         .into_iter()
         .chain(variables)
@@ -54,16 +55,17 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
     let blog = Blog::start(config)?;
     println!("listening on {}", blog.url());
-    println!("open it in a browser; events received: {}", blog.live_url());
+    println!("events received: {}", blog.live_url());
     for notice in blog.notices() {
         println!("note: {notice}");
     }
-    System::new().block_on(told_to_stop())?;
+    System::new().block_on(stop_signal())?;
     blog.stop();
     Ok(())
 }
 
-async fn told_to_stop() -> std::io::Result<()> {
+/// Waits for SIGTERM or Ctrl-C.
+async fn stop_signal() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

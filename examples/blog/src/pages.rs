@@ -1,4 +1,4 @@
-//! What all pages share: who is signed in, what the client wants, and the home page.
+//! Parts that all pages share: layout and response format. Also the home page.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -11,52 +11,53 @@ use askama::Template;
 
 use crate::db::{Db, Post};
 use crate::demo::Demo;
-use crate::problem::Problem;
+use crate::error::BlogError;
 use crate::sessions::CurrentUser;
 
-/// How many posts the home page shows.
-const SHOWN: usize = 20;
+/// Number of posts on the home page.
+const HOME_POSTS: usize = 20;
 
-/// What the client wants to read.
+/// Format of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wants {
+pub(crate) enum ResponseFormat {
     Html,
     Json,
 }
 
-impl Wants {
-    /// The better of the two by `Accept`; where that names neither, what was sent.
-    pub(crate) fn of(message: &impl HttpMessage) -> Self {
+impl ResponseFormat {
+    /// Preferred format by `Accept`. If that header names neither format, the format of the
+    /// request's body decides.
+    pub(crate) fn preferred_by(message: &impl HttpMessage) -> Self {
         let accepted = Accept::parse(message)
             .map(|accept| accept.ranked())
             .unwrap_or_default();
-        let named = accepted.iter().find_map(|kind| match kind.essence_str() {
+        let by_accept = accepted.iter().find_map(|kind| match kind.essence_str() {
             "application/json" => Some(Self::Json),
             "text/html" => Some(Self::Html),
             _ => None,
         });
-        let sent = if message.content_type() == "application/json" {
+        let by_content_type = if message.content_type() == "application/json" {
             Self::Json
         } else {
             Self::Html
         };
-        named.unwrap_or(sent)
+        by_accept.unwrap_or(by_content_type)
     }
 }
 
-impl FromRequest for Wants {
+impl FromRequest for ResponseFormat {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(request)))
+        ready(Ok(Self::preferred_by(request)))
     }
 }
 
-/// True if the answer is shown to somebody: `HEAD` asks for the head alone, and is no view.
-pub(crate) struct IsShown(pub(crate) bool);
+/// True if a visitor sees the response: a `HEAD` request is not a page view.
+pub(crate) struct IsPageView(pub(crate) bool);
 
-impl FromRequest for IsShown {
+impl FromRequest for IsPageView {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
@@ -65,36 +66,39 @@ impl FromRequest for IsShown {
     }
 }
 
-/// What stands around every page.
-pub(crate) struct Frame {
+/// Data of the layout around every page.
+pub(crate) struct Layout {
     pub(crate) user: Option<CurrentUser>,
 }
 
-impl FromRequest for Frame {
+impl FromRequest for Layout {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Ok(Self {
-            user: CurrentUser::of(request).ok(),
+            user: CurrentUser::load(request).ok(),
         }))
     }
 }
 
-/// A page with that status.
-pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
-    let page = page.render().map_err(|_| Problem::Broken)?;
+/// Renders a page with that status.
+pub(crate) fn render_with_status(
+    status: StatusCode,
+    page: &impl Template,
+) -> Result<HttpResponse, BlogError> {
+    let page = page.render().map_err(|_| BlogError::Internal)?;
     Ok(HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
         .body(page))
 }
 
-/// The page.
-pub(crate) fn ok(page: &impl Template) -> Result<HttpResponse, Problem> {
-    html(StatusCode::OK, page)
+/// Renders a page with status 200.
+pub(crate) fn render(page: &impl Template) -> Result<HttpResponse, BlogError> {
+    render_with_status(StatusCode::OK, page)
 }
 
-/// Sends the browser there, with GET.
+/// Redirects the browser to `location`, with GET.
 pub(crate) fn see_other(location: &str) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, location))
@@ -104,23 +108,23 @@ pub(crate) fn see_other(location: &str) -> HttpResponse {
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home {
-    frame: Frame,
+    layout: Layout,
     demo: web::Data<Demo>,
     posts: Vec<Post>,
 }
 
-#[mengpaneel::track("View Home", when(shown.0))]
+#[mengpaneel::track("View Home", when(page_view.0))]
 #[route("/", method = "GET", method = "HEAD")]
 pub(crate) async fn home(
-    shown: IsShown,
-    frame: Frame,
+    page_view: IsPageView,
+    layout: Layout,
     demo: web::Data<Demo>,
     db: web::Data<Db>,
-) -> Result<HttpResponse, Problem> {
-    ok(&Home {
-        frame,
+) -> Result<HttpResponse, BlogError> {
+    render(&Home {
+        layout,
         demo,
-        posts: db.latest_posts(SHOWN),
+        posts: db.latest_posts(HOME_POSTS),
     })
 }
 
@@ -130,37 +134,40 @@ mod tests {
 
     use super::*;
 
-    fn wants(accept: &str, content_type: &str) -> Wants {
+    fn preferred(accept: &str, content_type: &str) -> ResponseFormat {
         let request = TestRequest::default()
             .insert_header((header::ACCEPT, accept))
             .insert_header((header::CONTENT_TYPE, content_type));
-        Wants::of(&request.to_http_request())
+        ResponseFormat::preferred_by(&request.to_http_request())
     }
 
     #[test]
-    fn the_better_liked_kind_is_wanted() {
+    fn accept_decides_by_quality() {
         let form = "application/x-www-form-urlencoded";
-        assert_eq!(wants("application/json", form), Wants::Json);
+        assert_eq!(preferred("application/json", form), ResponseFormat::Json);
         assert_eq!(
-            wants("application/json, text/javascript, */*; q=0.01", form),
-            Wants::Json
+            preferred("application/json, text/javascript, */*; q=0.01", form),
+            ResponseFormat::Json
         );
         assert_eq!(
-            wants("text/html,application/xhtml+xml,*/*;q=0.8", form),
-            Wants::Html
+            preferred("text/html,application/xhtml+xml,*/*;q=0.8", form),
+            ResponseFormat::Html
         );
         assert_eq!(
-            wants("application/json;q=0.5, text/html", form),
-            Wants::Html
+            preferred("application/json;q=0.5, text/html", form),
+            ResponseFormat::Html
         );
     }
 
     #[test]
-    fn who_takes_anything_gets_what_was_sent() {
+    fn body_format_decides_without_accept() {
         assert_eq!(
-            wants("*/*", "application/x-www-form-urlencoded"),
-            Wants::Html
+            preferred("*/*", "application/x-www-form-urlencoded"),
+            ResponseFormat::Html
         );
-        assert_eq!(wants("*/*", "application/json; charset=utf-8"), Wants::Json);
+        assert_eq!(
+            preferred("*/*", "application/json; charset=utf-8"),
+            ResponseFormat::Json
+        );
     }
 }

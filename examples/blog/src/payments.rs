@@ -1,4 +1,4 @@
-//! What the payment provider reports.
+//! Notifications of the payment provider.
 
 use std::future::{Ready, ready};
 
@@ -10,56 +10,56 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::db::Db;
-use crate::problem::Problem;
+use crate::error::BlogError;
 
-/// The user and password that the provider was given.
+/// Provider's user and password.
 const CREDENTIALS: &str = "payments:ftw";
 
-/// The provider sent the request.
-pub(crate) struct Provider;
+/// Proof that a request carries the provider's credentials.
+pub(crate) struct PaymentProvider;
 
-impl FromRequest for Provider {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+impl FromRequest for PaymentProvider {
+    type Error = BlogError;
+    type Future = Ready<Result<Self, BlogError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let header = request
             .headers()
             .get(AUTHORIZATION)
             .and_then(|header| header.to_str().ok());
-        let sent = header.and_then(|header| header.split_once(' '));
-        let decoded = sent
+        let authorization = header.and_then(|header| header.split_once(' '));
+        let credentials = authorization
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Basic"))
-            .and_then(|(_, credentials)| STANDARD.decode(credentials.trim()).ok());
-        let known = decoded.is_some_and(|decoded| decoded == CREDENTIALS.as_bytes());
-        ready(if known {
+            .and_then(|(_, encoded)| STANDARD.decode(encoded.trim()).ok());
+        let is_provider = credentials.is_some_and(|sent| sent == CREDENTIALS.as_bytes());
+        ready(if is_provider {
             Ok(Self)
         } else {
-            Err(Problem::NotTheProvider)
+            Err(BlogError::NotPaymentProvider)
         })
     }
 }
 
 #[derive(Deserialize)]
-struct Notice {
+struct PaymentNotification {
     #[serde(default)]
     status: String,
     #[serde(default)]
     payment_id: String,
 }
 
-/// The provider calls; the event is the payer's.
+/// Handles the provider's notification of a payment. The event belongs to the payer.
 #[mengpaneel::setup(when(let Some(payer) = payment.payer), identify(payer))]
 #[mengpaneel::track("Complete Payment", via(server), "Payment ID" = payment.id, "Amount" = payment.amount)]
 #[post("/payments/notify")]
 pub(crate) async fn payment_notification(
-    _: Provider,
-    form: web::Form<Notice>,
+    _: PaymentProvider,
+    form: web::Form<PaymentNotification>,
     db: web::Data<Db>,
 ) -> &'static str {
     if form.status == "payment_complete" {
         let payment = db.mark_paid(&form.payment_id);
-        tracing::info!("payment {:?} is complete", payment.id);
+        tracing::info!("completed payment {:?}", payment.id);
     }
     "[accepted]"
 }

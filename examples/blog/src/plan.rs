@@ -1,14 +1,13 @@
-//! The tracking plan: what the blog's attributes say that it tracks, for people and for Mixpanel's
-//! Lexicon.
+//! Tracking plan of the blog's attributes, for people and for Mixpanel's Lexicon.
 
 use actix_web::{HttpResponse, route, web};
 use askama::Template;
 use mengpaneel::{Annotation, Mode, Plan};
 
+use crate::error::BlogError;
 use crate::pages;
-use crate::problem::Problem;
 
-/// Mounts the plan, beside what is tracked.
+/// Mounts the plan's pages. They belong outside of the middleware, which does not track them.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(table)
@@ -23,7 +22,7 @@ struct PlanPage {
     plan: Plan,
 }
 
-/// Name of a row's mode in attributes.
+/// Name of a row's mode, as in the attributes.
 fn mode_name(row: &Annotation) -> &'static str {
     match row.mode {
         Mode::BeforeSetup => "before_setup",
@@ -33,8 +32,8 @@ fn mode_name(row: &Annotation) -> &'static str {
 }
 
 #[route("/plan", method = "GET", method = "HEAD")]
-async fn table() -> Result<HttpResponse, Problem> {
-    pages::ok(&PlanPage {
+async fn table() -> Result<HttpResponse, BlogError> {
+    pages::render(&PlanPage {
         plan: mengpaneel::plan(),
     })
 }

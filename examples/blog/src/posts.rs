@@ -1,4 +1,4 @@
-//! Posts: written and read, as HTML, JSON and CSV.
+//! Posts: creation and display, as HTML, JSON and CSV.
 
 use std::convert::Infallible;
 
@@ -8,58 +8,58 @@ use askama::Template;
 use futures_util::stream;
 
 use crate::db::{Db, NewPost, Post};
-use crate::pages::{self, Frame, IsShown, Wants};
-use crate::problem::Problem;
+use crate::error::BlogError;
+use crate::pages::{self, IsPageView, Layout, ResponseFormat};
 use crate::sessions::CurrentUser;
 
-/// How many posts the feed shows.
-const FED: usize = 100;
+/// Number of posts in the feed.
+const FEED_POSTS: usize = 100;
 
 #[mengpaneel::track("Create Blog Post", "Title" = post.title)]
 #[post("/posts")]
 pub(crate) async fn create_post(
     author: CurrentUser,
     new: Either<web::Form<NewPost>, web::Json<NewPost>>,
-    wants: Wants,
+    format: ResponseFormat,
     db: web::Data<Db>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<HttpResponse, BlogError> {
     let new = match new {
         Either::Left(form) => form.into_inner(),
         Either::Right(json) => json.into_inner(),
     };
     let post = db.insert_post(&author, new)?;
-    Ok(match wants {
-        Wants::Json => HttpResponse::Created().json(post),
-        Wants::Html => pages::see_other(&format!("/posts/{}", post.id)),
+    Ok(match format {
+        ResponseFormat::Json => HttpResponse::Created().json(post),
+        ResponseFormat::Html => pages::see_other(&format!("/posts/{}", post.id)),
     })
 }
 
 #[derive(Template)]
 #[template(path = "post.html")]
 struct PostPage {
-    frame: Frame,
+    layout: Layout,
     post: Post,
 }
 
-#[mengpaneel::track("View Post", when(shown.0), "ID" = post.id, "Title" = post.title)]
+#[mengpaneel::track("View Post", when(page_view.0), "ID" = post.id, "Title" = post.title)]
 #[route("/posts/{id}", method = "GET", method = "HEAD")]
 pub(crate) async fn show_post(
-    shown: IsShown,
+    page_view: IsPageView,
     id: web::Path<u64>,
-    wants: Wants,
-    frame: Frame,
+    format: ResponseFormat,
+    layout: Layout,
     db: web::Data<Db>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<HttpResponse, BlogError> {
     let post = db.post(*id)?;
-    match wants {
-        Wants::Json => Ok(HttpResponse::Ok().json(post)),
-        Wants::Html => pages::ok(&PostPage { frame, post }),
+    match format {
+        ResponseFormat::Json => Ok(HttpResponse::Ok().json(post)),
+        ResponseFormat::Html => pages::render(&PostPage { layout, post }),
     }
 }
 
-#[mengpaneel::track("Export Posts", when(shown.0), "Count" = posts.len())]
+#[mengpaneel::track("Export Posts", when(page_view.0), "Count" = posts.len())]
 #[route("/posts.csv", method = "GET", method = "HEAD")]
-pub(crate) async fn export_posts(shown: IsShown, db: web::Data<Db>) -> HttpResponse {
+pub(crate) async fn export_posts(page_view: IsPageView, db: web::Data<Db>) -> HttpResponse {
     let posts = db.posts();
     let attachment = ContentDisposition {
         disposition: DispositionType::Attachment,
@@ -91,7 +91,7 @@ fn csv_line(fields: &[&str]) -> String {
 #[derive(Template)]
 #[template(path = "feed_start.html")]
 struct FeedStart {
-    frame: Frame,
+    layout: Layout,
 }
 
 #[derive(Template)]
@@ -102,16 +102,18 @@ struct FeedPost<'a> {
 
 const FEED_END: &str = "</main>\n</body>\n</html>\n";
 
-/// A page that is sent while it is written.
-#[mengpaneel::track("View Feed", when(shown.0))]
+/// Streams a page.
+#[mengpaneel::track("View Feed", when(page_view.0))]
 #[route("/feed", method = "GET", method = "HEAD")]
 pub(crate) async fn feed(
-    shown: IsShown,
-    frame: Frame,
+    page_view: IsPageView,
+    layout: Layout,
     db: web::Data<Db>,
-) -> Result<HttpResponse, Problem> {
-    let start = FeedStart { frame }.render().map_err(|_| Problem::Broken)?;
-    let posts = db.latest_posts(FED);
+) -> Result<HttpResponse, BlogError> {
+    let start = FeedStart { layout }
+        .render()
+        .map_err(|_| BlogError::Internal)?;
+    let posts = db.latest_posts(FEED_POSTS);
     let middle = posts
         .into_iter()
         .map(|post| FeedPost { post: &post }.render().unwrap_or_default());
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_text_stays_in_its_field() {
+    fn csv_fields_are_quoted_and_escaped() {
         assert_eq!(
             csv_line(&["a,b", "say \"hi\"\n"]),
             "\"a,b\",\"say \"\"hi\"\"\n\"\r\n"

@@ -1,4 +1,4 @@
-//! Who is signed in.
+//! Sign-in and sign-out.
 
 use std::future::{Ready, ready};
 use std::ops::Deref;
@@ -9,20 +9,25 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::db::{Db, User};
+use crate::error::BlogError;
 use crate::login::Login;
-use crate::pages::{self, Frame, Wants};
-use crate::problem::Problem;
+use crate::pages::{self, Layout, ResponseFormat};
 
-/// The user who sent the request; as an `Option`, nobody for who is signed out.
+/// Signed-in user. Handlers that also serve signed-out visitors extract an `Option`.
 pub(crate) struct CurrentUser(User);
 
 impl CurrentUser {
-    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+    /// Loads the user who sent `request`.
+    ///
+    /// # Errors
+    ///
+    /// [`BlogError::NotSignedIn`] if no known user is signed in.
+    pub(crate) fn load(request: &HttpRequest) -> Result<Self, BlogError> {
         let db = request.app_data::<web::Data<Db>>();
         let user = db
-            .zip(Login::of(request).user_id())
+            .zip(Login::new(request).user_id())
             .and_then(|(db, id)| db.user(id));
-        user.map(Self).ok_or(Problem::SignedOut)
+        user.map(Self).ok_or(BlogError::NotSignedIn)
     }
 }
 
@@ -35,15 +40,15 @@ impl Deref for CurrentUser {
 }
 
 impl FromRequest for CurrentUser {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Error = BlogError;
+    type Future = Ready<Result<Self, BlogError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request))
+        ready(Self::load(request))
     }
 }
 
-/// Who is signed in: the one place that tells Mixpanel about them.
+/// Setup function: identifies the signed-in user and sets the properties of the profile.
 #[mengpaneel::setup(
     when(let Some(user) = &user),
     identify(user.id),
@@ -59,7 +64,7 @@ impl FromRequest for CurrentUser {
 pub(crate) async fn signed_in(user: Option<CurrentUser>) {}
 
 #[derive(Deserialize)]
-struct Credentials {
+struct SignInForm {
     #[serde(default)]
     email: String,
     #[serde(default)]
@@ -67,26 +72,26 @@ struct Credentials {
 }
 
 #[derive(Deserialize)]
-struct Wish {
+struct SignInQuery {
     #[serde(default)]
     return_to: String,
 }
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignIn {
-    frame: Frame,
+struct SignInPage {
+    layout: Layout,
     return_to: String,
 }
 
 #[route("/sign_in", method = "GET", method = "HEAD")]
 pub(crate) async fn sign_in_page(
-    frame: Frame,
-    wish: web::Query<Wish>,
-) -> Result<HttpResponse, Problem> {
-    pages::ok(&SignIn {
-        frame,
-        return_to: wish.into_inner().return_to,
+    layout: Layout,
+    query: web::Query<SignInQuery>,
+) -> Result<HttpResponse, BlogError> {
+    pages::render(&SignInPage {
+        layout,
+        return_to: query.into_inner().return_to,
     })
 }
 
@@ -94,15 +99,15 @@ pub(crate) async fn sign_in_page(
 #[mengpaneel::track("Sign In")]
 #[post("/session")]
 pub(crate) async fn sign_in(
-    credentials: web::Form<Credentials>,
-    wants: Wants,
+    form: web::Form<SignInForm>,
+    format: ResponseFormat,
     login: Login,
     db: web::Data<Db>,
-) -> Result<HttpResponse, Problem> {
-    let user = db.sign_in(&credentials.email)?;
-    let mut response = match wants {
-        Wants::Json => HttpResponse::Ok().json(&user),
-        Wants::Html => pages::see_other(on_this_site(&credentials.return_to).unwrap_or("/")),
+) -> Result<HttpResponse, BlogError> {
+    let user = db.sign_in(&form.email)?;
+    let mut response = match format {
+        ResponseFormat::Json => HttpResponse::Ok().json(&user),
+        ResponseFormat::Html => pages::see_other(local_path(&form.return_to).unwrap_or("/")),
     };
     login.sign_in(user.id, &mut response)?;
     Ok(response)
@@ -110,29 +115,29 @@ pub(crate) async fn sign_in(
 
 #[mengpaneel::track("Sign Out")]
 #[delete("/session")]
-pub(crate) async fn sign_out(login: Login) -> Result<HttpResponse, Problem> {
-    signed_out(&login)
+pub(crate) async fn sign_out(login: Login) -> Result<HttpResponse, BlogError> {
+    sign_out_response(&login)
 }
 
-/// Sign-out for forms, which cannot send DELETE.
+/// Signs out by form, because forms cannot send `DELETE`.
 #[mengpaneel::track("Sign Out")]
 #[post("/session/delete")]
-pub(crate) async fn sign_out_by_form(login: Login) -> Result<HttpResponse, Problem> {
-    signed_out(&login)
+pub(crate) async fn sign_out_by_form(login: Login) -> Result<HttpResponse, BlogError> {
+    sign_out_response(&login)
 }
 
-fn signed_out(login: &Login) -> Result<HttpResponse, Problem> {
+fn sign_out_response(login: &Login) -> Result<HttpResponse, BlogError> {
     let mut response = pages::see_other("/");
     login.sign_out(&mut response)?;
     Ok(response)
 }
 
-/// The path, unless a browser would take it for an address elsewhere.
-fn on_this_site(path: &str) -> Option<&str> {
+/// Returns the path, unless a browser might resolve it to another site.
+fn local_path(path: &str) -> Option<&str> {
     let rest = path.strip_prefix('/')?;
-    let elsewhere =
+    let is_external =
         rest.starts_with(['/', '\\']) || path.contains(|c: char| c.is_control() || !c.is_ascii());
-    (!elsewhere).then_some(path)
+    (!is_external).then_some(path)
 }
 
 #[cfg(test)]
@@ -140,9 +145,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_of_this_site_are_returned_to() {
+    fn return_to_accepts_only_local_paths() {
         for path in ["/", "/posts/1?a=b#c", "/a//b"] {
-            assert_eq!(on_this_site(path), Some(path));
+            assert_eq!(local_path(path), Some(path));
         }
         for path in [
             "",
@@ -153,7 +158,7 @@ mod tests {
             "/\t/evil",
             "/\n",
         ] {
-            assert_eq!(on_this_site(path), None, "{path}");
+            assert_eq!(local_path(path), None, "{path}");
         }
     }
 }

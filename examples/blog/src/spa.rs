@@ -1,23 +1,23 @@
-//! A page whose buttons call the other routes by script.
+//! Page whose buttons send AJAX requests to the other routes.
 
 use actix_web::{HttpResponse, route};
 use askama::Template;
 
-use crate::pages::{self, Frame};
-use crate::problem::Problem;
+use crate::error::BlogError;
+use crate::pages::{self, Layout};
 
 #[derive(Template)]
 #[template(path = "spa.html")]
-struct Spa {
-    frame: Frame,
-    /// Loads mengpaneel.js, which runs what the answers to scripts bring.
+struct SpaPage {
+    layout: Layout,
+    /// Script tag of mengpaneel.js, which runs the calls in responses to AJAX requests.
     mengpaneel: String,
 }
 
 #[route("/spa", method = "GET", method = "HEAD")]
-pub(crate) async fn page(frame: Frame) -> Result<HttpResponse, Problem> {
-    pages::ok(&Spa {
-        frame,
+pub(crate) async fn page(layout: Layout) -> Result<HttpResponse, BlogError> {
+    pages::render(&SpaPage {
+        layout,
         mengpaneel: mengpaneel::script().tag(),
     })
 }

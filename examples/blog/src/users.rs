@@ -1,4 +1,4 @@
-//! Signing up.
+//! Sign-up.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -9,22 +9,22 @@ use askama::Template;
 
 use crate::config::Identity;
 use crate::db::{Db, NewUser};
+use crate::error::BlogError;
 use crate::login::Login;
-use crate::pages::{self, Frame, Wants};
-use crate::problem::Problem;
+use crate::pages::{self, Layout, ResponseFormat};
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
-struct SignUp {
-    frame: Frame,
+struct SignUpPage {
+    layout: Layout,
 }
 
 #[route("/sign_up", method = "GET", method = "HEAD")]
-pub(crate) async fn sign_up_page(frame: Frame) -> Result<HttpResponse, Problem> {
-    pages::ok(&SignUp { frame })
+pub(crate) async fn sign_up_page(layout: Layout) -> Result<HttpResponse, BlogError> {
+    pages::render(&SignUpPage { layout })
 }
 
-/// True for Mixpanel projects of legacy identity management, which need `alias` at sign-up.
+/// True for Mixpanel projects with legacy identity management, which need `alias` at sign-up.
 pub(crate) struct NeedsAlias(bool);
 
 impl FromRequest for NeedsAlias {
@@ -48,15 +48,15 @@ impl FromRequest for NeedsAlias {
 #[post("/users")]
 pub(crate) async fn sign_up(
     form: web::Form<NewUser>,
-    wants: Wants,
+    format: ResponseFormat,
     login: Login,
     needs_alias: NeedsAlias,
     db: web::Data<Db>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<HttpResponse, BlogError> {
     let user = db.insert_user(form.into_inner())?;
-    let mut response = match wants {
-        Wants::Json => HttpResponse::Created().json(&user),
-        Wants::Html => pages::see_other("/"),
+    let mut response = match format {
+        ResponseFormat::Json => HttpResponse::Created().json(&user),
+        ResponseFormat::Html => pages::see_other("/"),
     };
     login.sign_in(user.id, &mut response)?;
     Ok(response)

@@ -1,5 +1,5 @@
-//! Machines without a network or without root certificates: pages load the small library of the
-//! stand-in.
+//! Startup on machines without a network or without root certificates: pages load the stand-in's
+//! small library.
 
 mod common;
 
@@ -7,18 +7,18 @@ use std::net::TcpListener;
 
 use common::Process;
 
-/// A process that looks for the CDN, and finds it only through this proxy.
-fn behind_proxy(proxy: &str, variables: &[(&str, &str)]) -> Process {
-    let mut all = vec![
+/// Starts a process that can reach the CDN only through `proxy`.
+fn start_behind_proxy(proxy: &str, variables: &[(&str, &str)]) -> Process {
+    let mut all_variables = vec![
         ("MIXPANEL_LIB_URL", ""),
         ("HTTPS_PROXY", proxy),
         ("NO_PROXY", ""),
     ];
-    all.extend(variables);
-    Process::start(&all)
+    all_variables.extend(variables);
+    Process::start(&all_variables)
 }
 
-/// Expects a page that loads the small library, and start-up lines that say so with that reason.
+/// Asserts that pages load the small library and that the output names the reason.
 async fn assert_uses_small_library(mut process: Process, reason: &str) {
     let page = process.home().await;
     assert!(page.contains("/mixpanel-small.js\""), "{page}");
@@ -33,32 +33,40 @@ async fn assert_uses_small_library(mut process: Process, reason: &str) {
 }
 
 #[actix_web::test]
-async fn pages_load_the_small_library_where_the_cdn_is_away() {
-    let away = TcpListener::bind("127.0.0.1:0")
+async fn small_library_replaces_an_unreachable_cdn() {
+    let unused = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    assert_uses_small_library(behind_proxy(&format!("http://{away}"), &[]), "refused").await;
+    assert_uses_small_library(
+        start_behind_proxy(&format!("http://{unused}"), &[]),
+        "refused",
+    )
+    .await;
 }
 
 #[actix_web::test]
-async fn pages_load_the_small_library_where_the_cdn_does_not_answer() {
+async fn small_library_replaces_a_silent_cdn() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("http://{}", silent.local_addr().unwrap());
-    assert_uses_small_library(behind_proxy(&proxy, &[]), "no answer within 1.5 s").await;
+    assert_uses_small_library(start_behind_proxy(&proxy, &[]), "no response within 1.5 s").await;
 }
 
 #[actix_web::test]
 async fn blog_starts_without_root_certificates() {
-    let bare = [
+    let no_certificates = [
         ("SSL_CERT_FILE", "/nonexistent.pem"),
         ("SSL_CERT_DIR", "/nonexistent"),
     ];
-    assert_uses_small_library(behind_proxy("http://127.0.0.1:9", &bare), "ertificate").await;
+    assert_uses_small_library(
+        start_behind_proxy("http://127.0.0.1:9", &no_certificates),
+        "ertificate",
+    )
+    .await;
 }
 
 #[actix_web::test]
-async fn configured_library_is_used_without_a_substitute() {
+async fn configured_library_has_no_substitute() {
     let mut process = Process::start(&[
         ("MIXPANEL_LIB_URL", "https://127.0.0.1:9/lib.js"),
         ("MIXPANEL_TOKEN", "t"),

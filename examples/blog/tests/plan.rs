@@ -1,4 +1,4 @@
-//! What the blog tracks, held by a test: an event that is renamed by accident fails here.
+//! Tracking plan of the blog: an event that is renamed by accident fails this test.
 
 mod common;
 
@@ -6,7 +6,7 @@ use blog::Blog;
 use serde_json::Value;
 
 #[test]
-fn the_blog_tracks_these_events_and_no_others() {
+fn plan_lists_exactly_the_events_of_the_blog() {
     let plan = mengpaneel::plan();
     assert_eq!(
         plan.events(),
@@ -32,7 +32,7 @@ fn the_blog_tracks_these_events_and_no_others() {
 }
 
 #[actix_web::test]
-async fn the_plan_is_served_as_a_table_as_markdown_as_json_and_for_the_lexicon() {
+async fn plan_is_served_in_every_format() {
     let blog = Blog::start(common::config()).unwrap();
     let get = async |path: &str| {
         reqwest::get(blog.url() + path)

@@ -1,4 +1,4 @@
-//! Every route of the blog over HTTP, whatever is tracked.
+//! Routes of the blog over HTTP, regardless of tracking.
 
 mod common;
 
@@ -23,7 +23,7 @@ async fn json_of(request: RequestBuilder, status: StatusCode) -> Value {
 }
 
 #[actix_web::test]
-async fn who_signs_up_is_signed_in_until_they_sign_out() {
+async fn sign_up_signs_in_until_sign_out() {
     let visitor = Visitor::new();
     assert!(
         visitor
@@ -40,7 +40,7 @@ async fn who_signs_up_is_signed_in_until_they_sign_out() {
 }
 
 #[actix_web::test]
-async fn signing_in_goes_back_to_where_it_was_asked_but_never_elsewhere() {
+async fn sign_in_redirects_only_to_local_paths() {
     let visitor = Visitor::new();
     visitor.sign_up("ada@blog.example").await;
     let sign_in = async |return_to| {
@@ -67,7 +67,7 @@ async fn signing_in_goes_back_to_where_it_was_asked_but_never_elsewhere() {
 }
 
 #[actix_web::test]
-async fn programs_get_users_as_json() {
+async fn users_are_returned_as_json_on_request() {
     let visitor = Visitor::new();
     let form = [
         ("email", "ada@blog.example"),
@@ -77,14 +77,14 @@ async fn programs_get_users_as_json() {
     let user = json_of(visitor.post("/users", &form), StatusCode::CREATED).await;
     assert_eq!(user["id"], 1);
     assert_eq!(user["last_name"], "L");
-    let taken = json_of(
+    let duplicate = json_of(
         visitor.post("/users", &form),
         StatusCode::UNPROCESSABLE_ENTITY,
     )
     .await;
     assert_eq!(
-        taken,
-        json!({"error": "Somebody has signed up with this e-mail address already."})
+        duplicate,
+        json!({"error": "This e-mail address is already in use."})
     );
     let signed_in = json_of(visitor.post("/session", &form[..1]), StatusCode::OK).await;
     assert_eq!(signed_in["id"], 1);
@@ -96,28 +96,28 @@ async fn programs_get_users_as_json() {
 }
 
 #[actix_web::test]
-async fn people_get_problems_as_a_page() {
+async fn errors_are_pages_for_browsers() {
     let visitor = Visitor::new();
-    let refused = visitor
+    let rejected = visitor
         .post("/users", &[])
         .header(ACCEPT, "text/html")
         .send()
         .await
         .unwrap();
-    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    let page = refused.text().await.unwrap();
-    assert!(page.starts_with("<!doctype html>") && page.contains("That is not an e-mail address."));
+    assert_eq!(rejected.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = rejected.text().await.unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("Enter a valid e-mail address."));
 }
 
 #[actix_web::test]
-async fn posts_are_written_by_form_and_by_json_and_read_as_both() {
+async fn posts_accept_and_return_forms_html_and_json() {
     let visitor = Visitor::new();
-    let nobody = visitor
+    let signed_out = visitor
         .post("/posts", &[("title", "T")])
         .send()
         .await
         .unwrap();
-    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(signed_out.status(), StatusCode::UNAUTHORIZED);
     visitor.sign_up("ada@blog.example").await;
     let untitled = visitor
         .post("/posts", &[("title", " ")])
@@ -125,12 +125,12 @@ async fn posts_are_written_by_form_and_by_json_and_read_as_both() {
         .await
         .unwrap();
     assert_eq!(untitled.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    let written = visitor
+    let by_form = visitor
         .post("/posts", &[("title", "<b>One</b>")])
         .send()
         .await
         .unwrap();
-    assert_eq!(location(&written), "/posts/1");
+    assert_eq!(location(&by_form), "/posts/1");
     let by_json = visitor
         .client
         .post(visitor.blog.url() + "/posts")
@@ -154,7 +154,7 @@ async fn posts_are_written_by_form_and_by_json_and_read_as_both() {
 }
 
 #[actix_web::test]
-async fn posts_are_exported_and_fed() {
+async fn posts_are_exported_as_csv_and_streamed_as_feed() {
     let visitor = Visitor::new();
     visitor.sign_up("ada@blog.example").await;
     visitor
@@ -175,7 +175,7 @@ async fn posts_are_exported_and_fed() {
             .contains("\"1\",\"One\",\"Ada\"")
     );
     let feed = visitor.get("/feed").send().await.unwrap();
-    assert_eq!(feed.content_length(), None, "it is streamed");
+    assert_eq!(feed.content_length(), None, "the response is streamed");
     let feed = feed.text().await.unwrap();
     assert!(
         feed.starts_with("<!doctype html>")
@@ -186,16 +186,16 @@ async fn posts_are_exported_and_fed() {
 }
 
 #[actix_web::test]
-async fn only_the_provider_reports_payments() {
+async fn payments_require_the_providers_credentials() {
     let visitor = Visitor::new();
     let notice = [("status", "payment_complete"), ("payment_id", "1")];
-    let stranger = visitor
+    let without_credentials = visitor
         .post("/payments/notify", &notice)
         .send()
         .await
         .unwrap();
-    assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED);
-    assert!(stranger.headers().contains_key(WWW_AUTHENTICATE));
+    assert_eq!(without_credentials.status(), StatusCode::UNAUTHORIZED);
+    assert!(without_credentials.headers().contains_key(WWW_AUTHENTICATE));
     let provider = visitor
         .post("/payments/notify", &notice)
         .basic_auth("payments", Some("ftw"));
@@ -217,7 +217,7 @@ async fn only_the_provider_reports_payments() {
 }
 
 #[actix_web::test]
-async fn a_stopped_blog_listens_no_more() {
+async fn stopped_blog_refuses_connections() {
     let visitor = Visitor::new();
     let url = visitor.blog.url();
     visitor.page("/").await;
@@ -226,7 +226,7 @@ async fn a_stopped_blog_listens_no_more() {
 }
 
 #[actix_web::test]
-async fn head_answers_as_get_without_a_body_and_tracks_nothing() {
+async fn head_matches_get_without_body_or_tracking() {
     let visitor = Visitor::new();
     visitor.sign_up("ada@blog.example").await;
     visitor
@@ -280,7 +280,7 @@ async fn head_answers_as_get_without_a_body_and_tracks_nothing() {
 }
 
 #[actix_web::test]
-async fn unknown_paths_are_explained_as_page_and_as_json() {
+async fn unknown_paths_return_an_error_page_or_json() {
     let visitor = Visitor::new();
     let missing = visitor.get("/missing").send().await.unwrap();
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
@@ -289,18 +289,18 @@ async fn unknown_paths_are_explained_as_page_and_as_json() {
             .text()
             .await
             .unwrap()
-            .contains("<h1>There is no such page.</h1>")
+            .contains("<h1>Page not found.</h1>")
     );
     let missing = json_of(
         visitor.client.get(visitor.blog.url() + "/missing"),
         StatusCode::NOT_FOUND,
     )
     .await;
-    assert_eq!(missing, json!({"error": "There is no such page."}));
+    assert_eq!(missing, json!({"error": "Page not found."}));
 }
 
 #[actix_web::test]
-async fn home_page_says_what_it_shows_and_what_to_click() {
+async fn home_page_has_its_headings_and_links() {
     let visitor = Visitor::new();
     let page = visitor.page("/").await;
     for part in [

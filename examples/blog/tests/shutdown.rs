@@ -1,4 +1,4 @@
-//! The blog's process, told to end while it works.
+//! Shutdown of the blog's process under load.
 
 mod common;
 
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 #[actix_web::test]
-async fn told_to_end_under_load_it_delivers_what_waits_and_what_it_had_begun_to_answer() {
+async fn sigterm_under_load_delivers_all_recorded_events() {
     let mixpanel = StandIn::start();
     let host = mixpanel.url();
     let mut process = Process::start(&[
@@ -20,51 +20,53 @@ async fn told_to_end_under_load_it_delivers_what_waits_and_what_it_had_begun_to_
         ("MIXPANEL_JS_API_HOST", &host),
     ]);
     let url = process.url.clone();
-    // Nothing gets through: all of it waits.
+    // The stand-in holds all deliveries.
     mixpanel.stall();
-    let (progress, mut made) = unbounded_channel();
-    let mut asking = Vec::new();
+    let (progress, mut created_posts) = unbounded_channel();
+    let mut visitors = Vec::new();
     for visitor in 0..8 {
         let (url, progress) = (url.clone(), progress.clone());
-        asking.push(actix_web::rt::spawn(async move {
+        visitors.push(actix_web::rt::spawn(async move {
             let client = Client::builder().cookie_store(true).build().unwrap();
             let form = [
                 ("email", format!("{visitor}@blog.example")),
                 ("first_name", "Ada".to_owned()),
             ];
             let mut created = 0;
-            // Until the process takes no more.
+            // Repeats until the process refuses requests.
             let signed_up = client.post(format!("{url}/users")).form(&form).send().await;
-            let mut went_well = signed_up.is_ok_and(|response| response.status().is_success());
-            while went_well {
+            let mut succeeded = signed_up.is_ok_and(|response| response.status().is_success());
+            while succeeded {
                 let post = client
                     .post(format!("{url}/posts"))
                     .header("accept", "application/json");
-                let answer = post
+                let response = post
                     .json(&serde_json::json!({"title": "T", "body": "B"}))
                     .send()
                     .await;
-                went_well = answer.is_ok_and(|answer| answer.status() == StatusCode::CREATED);
-                created += usize::from(went_well);
+                succeeded = response.is_ok_and(|response| response.status() == StatusCode::CREATED);
+                created += usize::from(succeeded);
                 let _ = progress.send(());
             }
             created
         }));
     }
     for _ in 0..40 {
-        tokio::time::timeout(DEADLINE, made.recv()).await.unwrap();
+        tokio::time::timeout(DEADLINE, created_posts.recv())
+            .await
+            .unwrap();
     }
     process.terminate();
     mixpanel.recover();
-    let mut answered = 0;
-    for visitor in asking {
-        answered += visitor.await.unwrap();
+    let mut created = 0;
+    for visitor in visitors {
+        created += visitor.await.unwrap();
     }
-    let ended = actix_web::web::block(move || process.wait()).await.unwrap();
-    assert!(ended.success(), "{ended}");
+    let exit_status = actix_web::web::block(move || process.wait()).await.unwrap();
+    assert!(exit_status.success(), "{exit_status}");
     let events = mixpanel.counted_as("Create Blog Post").len();
     assert!(
-        answered > 0 && events >= answered,
-        "{answered} answered, {events} arrived"
+        created > 0 && events >= created,
+        "{created} posts created, {events} events received"
     );
 }

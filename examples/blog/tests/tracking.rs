@@ -1,4 +1,4 @@
-//! What the blog's visitors do reaches the stand-in, and the live page knows by which strategy.
+//! Events of the blog at the stand-in, and the strategies that delivered them.
 
 mod common;
 
@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn start(token: &str) -> (Blog, Client) {
     let config = Config {
@@ -47,8 +47,8 @@ async fn home(blog: &Blog, client: &Client) -> String {
         .unwrap()
 }
 
-/// The strategies that took calls, and the events that each took.
-fn taken(blog: &Blog) -> Vec<(String, Vec<String>)> {
+/// Strategies that accepted calls, each with the events of those calls.
+fn accepted_by(blog: &Blog) -> Vec<(String, Vec<String>)> {
     let notes = blog.stand_in().notes().into_iter();
     notes
         .filter(|note| note.declined.is_none())
@@ -57,7 +57,7 @@ fn taken(blog: &Blog) -> Vec<(String, Vec<String>)> {
 }
 
 #[actix_web::test]
-async fn a_sign_up_is_told_by_the_page_that_follows() {
+async fn sign_up_is_delivered_by_the_next_page() {
     let (blog, client) = start("demo");
     sign_up(&blog, &client).await;
     let page = home(&blog, &client).await;
@@ -82,11 +82,11 @@ async fn a_sign_up_is_told_by_the_page_that_follows() {
             events.into_iter().map(str::to_owned).collect::<Vec<_>>(),
         )
     });
-    assert_eq!(taken(&blog), expected);
+    assert_eq!(accepted_by(&blog), expected);
 }
 
 #[actix_web::test]
-async fn a_payment_is_the_payers_and_the_server_tells() {
+async fn payment_belongs_to_the_payer_and_uses_the_server() {
     let (blog, client) = start("demo");
     sign_up(&blog, &client).await;
     let notify = async |id: &'static str, status: &'static str| {
@@ -103,7 +103,7 @@ async fn a_payment_is_the_payers_and_the_server_tells() {
     notify("1", "payment_complete").await;
     let event = blog
         .stand_in()
-        .wait_for_event(SOON, "Complete Payment")
+        .wait_for_event(TIMEOUT, "Complete Payment")
         .await
         .unwrap();
     assert_eq!(event.distinct_id(), Some("1"));
@@ -113,13 +113,13 @@ async fn a_payment_is_the_payers_and_the_server_tells() {
     let both = |store: &stand_in::Store| {
         Some(store.counted_as("Complete Payment")).filter(|events| events.len() == 2)
     };
-    let events = blog.stand_in().wait_for(SOON, both).await.unwrap();
+    let events = blog.stand_in().wait_for(TIMEOUT, both).await.unwrap();
     assert_eq!(events[1].property("Payment ID"), "nobody's");
     assert!(blog.stand_in().refused().is_empty());
 }
 
 #[actix_web::test]
-async fn a_stop_delivers_what_waits() {
+async fn stop_delivers_pending_events() {
     let (blog, client) = start("demo");
     sign_up(&blog, &client).await;
     let post = client
@@ -136,16 +136,16 @@ async fn a_stop_delivers_what_waits() {
 }
 
 #[actix_web::test]
-async fn without_a_token_no_page_knows_of_mixpanel() {
+async fn pages_do_not_mention_mixpanel_without_a_token() {
     let (blog, client) = start("");
     let signed_up = sign_up(&blog, &client).await;
     assert_eq!(signed_up.status(), 303);
     assert!(!home(&blog, &client).await.contains("mixpanel."));
-    assert!(taken(&blog).is_empty());
+    assert!(accepted_by(&blog).is_empty());
 }
 
 #[actix_web::test]
-async fn the_live_page_stands_beside_what_is_tracked() {
+async fn live_page_is_not_tracked() {
     let (blog, client) = start("demo");
     let live = client
         .get(blog.live_url())
@@ -170,12 +170,12 @@ async fn the_live_page_stands_beside_what_is_tracked() {
 }
 
 #[actix_web::test]
-async fn a_job_puts_its_calls_into_the_outbox() {
+async fn job_delivers_its_event_through_the_outbox() {
     let (blog, _) = start("demo");
     blog::renew_subscription(blog.mengpaneel(), 3, 1).await;
     let event = blog
         .stand_in()
-        .wait_for_event(SOON, "Renew Subscription")
+        .wait_for_event(TIMEOUT, "Renew Subscription")
         .await
         .unwrap();
     assert_eq!(event.distinct_id(), Some("1"));

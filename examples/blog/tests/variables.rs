@@ -1,5 +1,4 @@
-//! Variables of the blog: session storages, ID merge, options for mixpanel-js, and the command
-//! line.
+//! Environment variables and command line: session storage, ID merge, and options for mixpanel-js.
 
 mod common;
 
@@ -7,10 +6,9 @@ use blog::{Blog, Config, Identity, SessionStorage};
 use common::{RedisServer, Visitor, run};
 use serde_json::json;
 
-/// Signs up, reads the page, signs out and in again, and expects the same from every session
-/// storage.
-async fn assert_that_visitors_stay_signed_in(config: Config) -> Visitor {
-    let visitor = Visitor::of(config);
+/// Asserts that sign-up, sign-out and sign-in persist across requests.
+async fn assert_sign_in_persists(config: Config) -> Visitor {
+    let visitor = Visitor::with_config(config);
     visitor.sign_up("ada@blog.example").await;
     assert!(visitor.page("/").await.contains("Ada"));
     visitor.submit("/session/delete", &[]).await;
@@ -31,12 +29,12 @@ async fn assert_that_visitors_stay_signed_in(config: Config) -> Visitor {
 }
 
 #[actix_web::test]
-async fn session_none_keeps_visitors_signed_in_by_an_encrypted_cookie() {
+async fn session_none_uses_an_encrypted_sign_in_cookie() {
     let config = Config {
         session: SessionStorage::None,
         ..common::config()
     };
-    let visitor = assert_that_visitors_stay_signed_in(config).await;
+    let visitor = assert_sign_in_persists(config).await;
     let signed_in = visitor
         .submit("/session", &[("email", "ada@blog.example")])
         .await;
@@ -48,10 +46,10 @@ async fn session_none_keeps_visitors_signed_in_by_an_encrypted_cookie() {
         .iter()
         .find(|(name, _)| name == "blog_user_id")
         .unwrap();
-    assert!(value.len() > 20, "the ID stands open in {value}");
+    assert!(value.len() > 20, "{value} is not encrypted");
     assert!(
         cookies.iter().all(|(name, _)| name != "id"),
-        "no cookie of actix-session in {cookies:?}"
+        "unexpected actix-session cookie in {cookies:?}"
     );
 
     let forged = reqwest::Client::new()
@@ -70,8 +68,8 @@ async fn session_none_keeps_visitors_signed_in_by_an_encrypted_cookie() {
 }
 
 #[actix_web::test]
-async fn session_none_delivers_calls_of_redirects_with_the_next_page() {
-    let visitor = Visitor::of(Config {
+async fn session_none_delivers_redirect_calls_on_the_next_page() {
+    let visitor = Visitor::with_config(Config {
         session: SessionStorage::None,
         ..common::config()
     });
@@ -86,21 +84,21 @@ async fn session_none_delivers_calls_of_redirects_with_the_next_page() {
 
 #[actix_web::test]
 async fn session_cookie_keeps_visitors_signed_in() {
-    assert_that_visitors_stay_signed_in(common::config()).await;
+    assert_sign_in_persists(common::config()).await;
 }
 
 #[actix_web::test]
-async fn session_in_redis_keeps_visitors_signed_in() {
+async fn session_redis_keeps_visitors_signed_in() {
     let redis = RedisServer::start();
     let config = Config {
         session: SessionStorage::Redis(redis.url()),
         ..common::config()
     };
-    assert_that_visitors_stay_signed_in(config).await;
+    assert_sign_in_persists(config).await;
 }
 
 #[test]
-fn session_redis_that_does_not_answer_is_named_at_start() {
+fn unreachable_session_redis_is_a_start_error() {
     let config = Config {
         session: SessionStorage::Redis("redis://me:secret@127.0.0.1:1".into()),
         ..common::config()
@@ -116,7 +114,7 @@ fn session_redis_that_does_not_answer_is_named_at_start() {
 #[actix_web::test]
 async fn sign_up_records_alias_only_with_legacy_identity() {
     for (identity, has_alias) in [(Identity::Simplified, false), (Identity::Legacy, true)] {
-        let visitor = Visitor::of(Config {
+        let visitor = Visitor::with_config(Config {
             identity,
             ..common::config()
         });
@@ -128,16 +126,16 @@ async fn sign_up_records_alias_only_with_legacy_identity() {
             "this.track(\"Sign Up\"",
             "this.track(\"View Home\"",
         ];
-        let places = expected.map(|call| {
+        let positions = expected.map(|call| {
             home.find(call)
                 .unwrap_or_else(|| panic!("{call} in {home}"))
         });
-        assert!(places.is_sorted());
+        assert!(positions.is_sorted());
         let alias = home.find("this.alias(\"1\")");
         assert_eq!(alias.is_some(), has_alias);
         assert!(
-            alias.is_none_or(|place| place < places[0]),
-            "alias comes before identify"
+            alias.is_none_or(|position| position < positions[0]),
+            "alias precedes identify"
         );
     }
 }
@@ -145,7 +143,7 @@ async fn sign_up_records_alias_only_with_legacy_identity() {
 #[actix_web::test]
 async fn js_config_reaches_the_page_and_the_consent_rule() {
     let js_config = json!({"cross_subdomain_cookie": false});
-    let visitor = Visitor::of(Config {
+    let visitor = Visitor::with_config(Config {
         js_config,
         ..common::config()
     });
@@ -157,7 +155,7 @@ async fn js_config_reaches_the_page_and_the_consent_rule() {
     );
 
     let js_config = json!({"opt_out_tracking_by_default": true});
-    let visitor = Visitor::of(Config {
+    let visitor = Visitor::with_config(Config {
         js_config,
         ..common::config()
     });
@@ -165,7 +163,7 @@ async fn js_config_reaches_the_page_and_the_consent_rule() {
 }
 
 #[test]
-fn unusable_values_end_the_process_and_name_the_variable() {
+fn unusable_values_exit_and_name_the_variable() {
     for (name, value) in [
         ("JS_CONFIG", "{"),
         ("JS_CONFIG", r#"{"ip":"no"}"#),
@@ -185,12 +183,15 @@ fn unusable_values_end_the_process_and_name_the_variable() {
                 .any(|line| line.starts_with(&format!("blog: {name}: "))),
             "{message}"
         );
-        assert!(output.stdout.is_empty(), "it listened before it failed");
+        assert!(
+            output.stdout.is_empty(),
+            "the blog listened before it failed"
+        );
     }
 }
 
 #[test]
-fn help_lists_the_variables_and_unknown_arguments_are_errors() {
+fn help_lists_variables_and_arguments_are_checked() {
     let help = run(&["--help"], &[]);
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
     assert!(help.status.success());

@@ -1,4 +1,4 @@
-//! The bytes of a body, read as a client may write them.
+//! Request bodies: decompression and parsing of the encodings that clients use.
 
 use std::io::Read;
 
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::rules::{MAX_BYTES, MAX_RECORDS};
 
-/// Padding is not insisted on, and what a last character holds too much is not looked at.
+/// Lenient base64: padding is optional, and surplus bits in the last character are ignored.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -19,31 +19,31 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Why a body could not be read.
+/// Error of reading a body.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BodyError {
-    /// More bytes, or more records, than one request may hold.
+    /// Number of bytes or records exceeds the limit of one request.
     #[error("request exceeds max limit of {MAX_BYTES} bytes or {MAX_RECORDS} records")]
     TooLarge,
-    /// It says that it is gzip and is not.
+    /// Body is declared as gzip but is not.
     #[error("gzip could not be decoded")]
     NotGzip,
-    /// It is neither JSON nor a form with `data`.
+    /// Body is neither JSON nor a form with `data`.
     #[error("data, missing or malformed: {0}")]
     Malformed(String),
 }
 
-/// Undoes the compression.
+/// Decompresses a body if it is gzip.
 ///
 /// # Errors
 ///
-/// [`BodyError::NotGzip`], or [`BodyError::TooLarge`] for what comes out.
+/// [`BodyError::NotGzip`], or [`BodyError::TooLarge`] for the decompressed size.
 pub(crate) fn decompress(bytes: &[u8], gzip: bool) -> Result<Vec<u8>, BodyError> {
     let mut plain = Vec::new();
     if gzip {
-        let bound = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+        let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
         MultiGzDecoder::new(bytes)
-            .take(bound.saturating_add(1))
+            .take(limit.saturating_add(1))
             .read_to_end(&mut plain)
             .map_err(|_| BodyError::NotGzip)?;
     } else {
@@ -55,11 +55,11 @@ pub(crate) fn decompress(bytes: &[u8], gzip: bool) -> Result<Vec<u8>, BodyError>
     Ok(plain)
 }
 
-/// The records of a JSON body: those of an array, one object, or one object a line.
+/// Parses the records of a JSON body: an array, one object, or one object on each line.
 ///
 /// # Errors
 ///
-/// [`BodyError::Malformed`] for what is no JSON, [`BodyError::TooLarge`] for too many.
+/// [`BodyError::Malformed`] for invalid JSON, [`BodyError::TooLarge`] for too many records.
 pub(crate) fn json(plain: &[u8], lines: bool) -> Result<Vec<Value>, BodyError> {
     let malformed = |error: serde_json::Error| BodyError::Malformed(error.to_string());
     let records = if lines {
@@ -79,11 +79,11 @@ pub(crate) fn json(plain: &[u8], lines: bool) -> Result<Vec<Value>, BodyError> {
     Ok(records)
 }
 
-/// The records of a form's `data`: JSON, or JSON in base64. Any other body is read as JSON.
+/// Parses the records in a form's `data`: JSON, or JSON in base64. Parses any other body as JSON.
 ///
 /// # Errors
 ///
-/// As those of [`json`].
+/// Same as [`json`].
 pub(crate) fn form(plain: &[u8]) -> Result<Vec<Value>, BodyError> {
     let data = url::form_urlencoded::parse(plain).find(|(name, _)| name == "data");
     let Some((_, data)) = data else {
@@ -93,17 +93,16 @@ pub(crate) fn form(plain: &[u8]) -> Result<Vec<Value>, BodyError> {
     if !matches!(records, Err(BodyError::Malformed(_))) {
         return records;
     }
-    // A client that forgot to encode its plus signs sent spaces.
+    // A client that did not percent-encode its plus signs sent spaces.
     let base64 = data.trim().replace(' ', "+");
     match BASE64.decode(base64) {
-        // mixpanel-js writes what lies beyond the BMP as two halves, which no decoder of UTF-8
-        // takes.
+        // mixpanel-js encodes characters beyond the BMP as two surrogates, which is invalid UTF-8.
         Ok(decoded) => json(String::from_utf8_lossy(&decoded).as_bytes(), false),
         Err(_) => records,
     }
 }
 
-/// The user and the password of an `Authorization: Basic` header.
+/// Decodes user and password of an `Authorization: Basic` header.
 #[must_use]
 pub(crate) fn basic(header: &str) -> Option<(String, String)> {
     let (scheme, credentials) = header.split_once(' ')?;
@@ -138,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_stopped_at_the_limit() {
-        let bomb = gzip(&vec![b' '; MAX_BYTES + 1]);
-        assert_eq!(decompress(&bomb, true), Err(BodyError::TooLarge));
+    fn decompression_stops_at_the_size_limit() {
+        let oversized = gzip(&vec![b' '; MAX_BYTES + 1]);
+        assert_eq!(decompress(&oversized, true), Err(BodyError::TooLarge));
         assert_eq!(decompress(b"{}", true), Err(BodyError::NotGzip));
     }
 
     #[test]
-    fn records_stand_in_an_array_alone_or_on_lines() {
+    fn json_parses_arrays_objects_and_lines() {
         let both = vec![json!({"a": 1}), json!({"a": 2})];
         assert_eq!(json(br#"[{"a":1},{"a":2}]"#, false), Ok(both.clone()));
         assert_eq!(json(b"{\"a\":1}\n\n{\"a\":2}\n", true), Ok(both));
@@ -153,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn more_than_two_thousand_records_are_too_many() {
+    fn json_rejects_more_than_2000_records() {
         let many = serde_json::to_vec(&vec![json!({}); MAX_RECORDS + 1]).unwrap();
         assert_eq!(json(&many, false), Err(BodyError::TooLarge));
     }
 
     #[test]
-    fn a_form_holds_json_or_base64() {
+    fn form_parses_json_and_base64() {
         let event = json!({"event": "naïve + ünïcode 🎉"});
         let text = event.to_string();
         assert_eq!(form(&urlencoded(&text)), Ok(vec![event.clone()]));
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_a_user_and_a_password() {
+    fn basic_decodes_user_and_password() {
         let header = format!("basic {}", BASE64.encode("token:"));
         assert_eq!(basic(&header), Some(("token".into(), String::new())));
         assert_eq!(basic("Bearer abc"), None);
@@ -182,14 +181,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_read_or_refused(bytes: Vec<u8>) {
+        fn parsers_never_panic(bytes: Vec<u8>) {
             let _ = form(&bytes);
             let _ = json(&bytes, true);
             let _ = decompress(&bytes, true);
         }
 
         #[test]
-        fn any_text_survives_a_form(text: String) {
+        fn form_keeps_any_text(text: String) {
             let event = json!({"event": text});
             prop_assert_eq!(form(&urlencoded(&event.to_string())), Ok(vec![event]));
         }

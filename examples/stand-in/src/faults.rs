@@ -1,47 +1,49 @@
-//! What can be wrong with Mixpanel, for tests of what happens then.
+//! Faults that tests inject.
 
 use crate::received::Endpoint;
 
-/// What is wrong with the answer to one request.
+/// Fault that affects one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Nothing is taken; this status is the answer.
+    /// Rejects the request with this status and stores nothing.
     Status(u16),
-    /// Nothing happens before all is well again; then the request goes on.
+    /// Holds the request until the faults are cleared, then handles it.
     Stall,
-    /// Nothing is taken; the connection is closed without an answer.
+    /// Closes the connection without a response and stores nothing.
     Close,
-    /// Everything is taken; the connection is closed without an answer.
-    LoseAnswer,
+    /// Stores the records, then closes the connection without a response.
+    LoseResponse,
 }
 
-/// What is wrong now.
+/// Faults in force.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    lasting: Option<Fault>,
+    /// Fault of every request.
+    permanent: Option<Fault>,
+    /// Number of requests that still fail, and their status.
     next: Option<(usize, u16)>,
-    /// This endpoint alone gets this status.
-    at: Option<(Endpoint, u16)>,
+    /// Status of every request to one endpoint.
+    endpoint: Option<(Endpoint, u16)>,
     retry_after: Option<u64>,
 }
 
 impl Faults {
-    /// This is wrong until all is well again.
-    pub(crate) fn last(&mut self, fault: Fault) {
-        self.lasting = Some(fault);
+    /// Applies `fault` to every request.
+    pub(crate) fn set_permanent(&mut self, fault: Fault) {
+        self.permanent = Some(fault);
     }
 
-    /// The next `count` requests get this status.
+    /// Fails the next `count` requests with this status.
     pub(crate) fn fail_next(&mut self, count: usize, status: u16) {
         self.next = Some((count, status));
     }
 
-    /// Every request to this endpoint gets this status.
+    /// Fails every request to one endpoint with this status.
     pub(crate) fn fail_at(&mut self, endpoint: Endpoint, status: u16) {
-        self.at = Some((endpoint, status));
+        self.endpoint = Some((endpoint, status));
     }
 
-    /// Answers with a status of [`Fault::Status`] say `Retry-After`.
+    /// Adds `Retry-After` to responses of [`Fault::Status`].
     pub(crate) fn set_retry_after(&mut self, seconds: u64) {
         self.retry_after = Some(seconds);
     }
@@ -50,22 +52,22 @@ impl Faults {
         self.retry_after
     }
 
-    /// What is wrong with the request to `endpoint` that comes now.
-    pub(crate) fn next(&mut self, endpoint: Endpoint) -> Option<Fault> {
+    /// Returns the fault of a new request to `endpoint`, and counts it.
+    pub(crate) fn next_for(&mut self, endpoint: Endpoint) -> Option<Fault> {
         if let Some((count, status)) = self.next.take().filter(|(count, _)| *count > 0) {
             self.next = Some((count - 1, status));
             return Some(Fault::Status(status));
         }
-        let here = self
-            .at
-            .filter(|(at, _)| *at == endpoint)
+        let of_endpoint = self
+            .endpoint
+            .filter(|(failing, _)| *failing == endpoint)
             .map(|(_, status)| Fault::Status(status));
-        here.or(self.lasting)
+        of_endpoint.or(self.permanent)
     }
 
-    /// Whether requests wait.
+    /// Returns true if requests are held.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.lasting == Some(Fault::Stall)
+        self.permanent == Some(Fault::Stall)
     }
 }
 
@@ -74,12 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_failures_come_before_the_lasting_fault() {
+    fn next_failures_precede_the_permanent_fault() {
         let mut faults = Faults::default();
-        assert_eq!(faults.next(Endpoint::Import), None);
-        faults.last(Fault::Close);
+        assert_eq!(faults.next_for(Endpoint::Import), None);
+        faults.set_permanent(Fault::Close);
         faults.fail_next(2, 503);
-        let seen: Vec<_> = (0..3).map(|_| faults.next(Endpoint::Import)).collect();
+        let seen: Vec<_> = (0..3).map(|_| faults.next_for(Endpoint::Import)).collect();
         assert_eq!(
             seen,
             [
@@ -89,7 +91,7 @@ mod tests {
             ]
         );
         faults.fail_at(Endpoint::Engage, 500);
-        let seen = [Endpoint::Import, Endpoint::Engage].map(|endpoint| faults.next(endpoint));
+        let seen = [Endpoint::Import, Endpoint::Engage].map(|endpoint| faults.next_for(endpoint));
         assert_eq!(seen, [Some(Fault::Close), Some(Fault::Status(500))]);
     }
 }

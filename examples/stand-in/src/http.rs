@@ -1,4 +1,4 @@
-//! The endpoints over HTTP, for servers and, across origins, for browsers.
+//! HTTP server of the endpoints, with CORS for browsers.
 
 use std::future::ready;
 use std::io;
@@ -15,14 +15,14 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpRequest, HttpResponse};
 
+use crate::endpoints::{self, ApiResponse};
 use crate::faults::Fault;
 use crate::live::{self, LivePage};
 use crate::received::{Endpoint, Head, Request, now};
 use crate::store::{Entry, Store};
-use crate::take::{self, Answer};
 
-/// Largest body in bytes that is read; the endpoints' own limits are smaller.
-const MAX_BODY: usize = 64 << 20;
+/// Largest request body in bytes. The limits of the endpoints are smaller.
+const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// Path of the small library.
 pub(crate) const SMALL_LIBRARY_PATH: &str = "/mixpanel-small.js";
@@ -30,7 +30,7 @@ pub(crate) const SMALL_LIBRARY_PATH: &str = "/mixpanel-small.js";
 /// Replacement for mixpanel-js, for pages that cannot load it from Mixpanel.
 const SMALL_LIBRARY: &str = include_str!("mixpanel-small.js");
 
-/// Mounts the endpoints and the live page (`/live`) in an application, under its scope's prefix:
+/// Mounts the endpoints and the live page (`/live`) in an application or in a scope:
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -58,7 +58,7 @@ pub fn configure(store: &Store) -> impl FnOnce(&mut web::ServiceConfig) + use<> 
     }
 }
 
-/// Mounts an endpoint, with and without a slash at its end, as mixpanel-js sends.
+/// Mounts an endpoint with and without a trailing slash, because mixpanel-js sends one.
 fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
     let path = endpoint.path();
     let store = store.clone();
@@ -69,19 +69,20 @@ fn mount(endpoint: Endpoint, store: &Store, config: &mut web::ServiceConfig) {
                     receive(endpoint, head(&request), payload, store.clone())
                 }),
             )
-            .wrap(from_fn(across_origins)),
+            .wrap(from_fn(allow_cors)),
     );
 }
 
-/// mixpanel-js itself, where there is one to serve.
+/// Serves mixpanel-js if a test provided it.
 fn library(source: Option<Bytes>) -> HttpResponse {
     match source {
         Some(source) => script(source),
-        None => HttpResponse::NotFound().body("no mixpanel-js was given to this stand-in"),
+        None => HttpResponse::NotFound()
+            .body("this stand-in has no mixpanel-js; call `serve_library` first"),
     }
 }
 
-/// A script that pages of any origin may load.
+/// Serves a script that pages of any origin can load.
 fn script(source: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/javascript; charset=utf-8")
@@ -101,18 +102,18 @@ async fn receive(
     let head = Arc::new(head);
     let fault = store.next_fault(endpoint);
     if fault == Some(Fault::Stall) {
-        store.stalled().await;
+        store.wait_while_stalled().await;
     }
     let (status, response) = match fault {
-        Some(Fault::Status(status)) => (Some(status), failure(status, store.retry_after_now())),
-        Some(Fault::Close) => (None, no_answer()),
-        Some(Fault::LoseAnswer) => {
-            take::take(endpoint, &head, &body, &store);
-            (None, no_answer())
+        Some(Fault::Status(status)) => (Some(status), failure(status, store.retry_after_seconds())),
+        Some(Fault::Close) => (None, broken_response()),
+        Some(Fault::LoseResponse) => {
+            endpoints::handle(endpoint, &head, &body, &store);
+            (None, broken_response())
         }
         Some(Fault::Stall) | None => {
-            let answer = take::take(endpoint, &head, &body, &store);
-            (Some(answer.status), response(&answer))
+            let answered = endpoints::handle(endpoint, &head, &body, &store);
+            (Some(answered.status), response(&answered))
         }
     };
     store.add([Entry::Request(Request {
@@ -125,14 +126,13 @@ async fn receive(
     Ok(response)
 }
 
-/// Reads a body as the client sent it.
+/// Reads a body as sent, without decompression.
 ///
-/// The extractor `Bytes` decompresses where one of actix-web's `compress-*` features is on, as they
-/// are by default, and leaves `Content-Encoding` as it was: the endpoints would decompress a second
-/// time.
+/// The extractor `Bytes` decompresses if one of actix-web's `compress-*` features is on, as they are
+/// by default. It leaves `Content-Encoding` in place, so that the endpoints would decompress again.
 async fn raw_body(payload: web::Payload) -> Result<Bytes, Error> {
     payload
-        .to_bytes_limited(MAX_BODY)
+        .to_bytes_limited(MAX_BODY_BYTES)
         .await
         .map_err(ErrorPayloadTooLarge)?
 }
@@ -153,17 +153,17 @@ fn head(request: &HttpRequest) -> Head {
     }
 }
 
-fn response(answer: &Answer) -> HttpResponse {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status).json(&answer.body)
+fn response(response: &ApiResponse) -> HttpResponse {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    HttpResponse::build(status).json(&response.body)
 }
 
 fn failure(status: u16, retry_after: Option<u64>) -> HttpResponse {
-    let answer = Answer {
+    let response_body = ApiResponse {
         status,
-        body: serde_json::json!({"code": status, "error": "out of order", "status": "Error"}),
+        body: serde_json::json!({"code": status, "error": "injected failure", "status": "Error"}),
     };
-    let mut response = response(&answer);
+    let mut response = response(&response_body);
     if let Some(seconds) = retry_after {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -171,8 +171,9 @@ fn failure(status: u16, retry_after: Option<u64>) -> HttpResponse {
     response
 }
 
-/// A response that breaks before its first byte: the server then closes the connection.
-fn no_answer() -> HttpResponse {
+/// Builds a response whose body fails before its first byte, so that the server closes the
+/// connection.
+fn broken_response() -> HttpResponse {
     HttpResponse::with_body(StatusCode::OK, BoxBody::new(BrokenBody))
 }
 
@@ -193,36 +194,40 @@ impl MessageBody for BrokenBody {
     }
 }
 
-/// Lets scripts of any page send here, with cookies, as mixpanel-js does.
-async fn across_origins(
+/// Allows cross-origin requests with credentials from any origin, as mixpanel-js sends them.
+async fn allow_cors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let asked = |name: HeaderName| request.headers().get(name).cloned();
-    let Some(origin) = asked(header::ORIGIN) else {
+    let header = |name: HeaderName| request.headers().get(name).cloned();
+    let Some(origin) = header(header::ORIGIN) else {
         return next
             .call(request)
             .await
             .map(ServiceResponse::map_into_boxed_body);
     };
-    let wanted = asked(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let requested_headers = header(header::ACCESS_CONTROL_REQUEST_HEADERS);
     let mut response = if request.method() == Method::OPTIONS {
         request.into_response(HttpResponse::NoContent())
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
-    allow(response.headers_mut(), origin, wanted);
+    set_cors_headers(response.headers_mut(), origin, requested_headers);
     Ok(response)
 }
 
-fn allow(headers: &mut HeaderMap, origin: HeaderValue, wanted: Option<HeaderValue>) {
+fn set_cors_headers(
+    headers: &mut HeaderMap,
+    origin: HeaderValue,
+    requested_headers: Option<HeaderValue>,
+) {
     let methods = HeaderValue::from_static("POST, OPTIONS");
-    let yes = HeaderValue::from_static("true");
+    let allowed = HeaderValue::from_static("true");
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed);
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(wanted) = wanted {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    if let Some(requested) = requested_headers {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested);
     }
 }

@@ -1,29 +1,30 @@
-//! A stand-in for Mixpanel: it takes what Mixpanel takes, refuses what Mixpanel refuses, and shows
-//! both, to a test or on a page.
+//! Stand-in for Mixpanel's API. It accepts and rejects the same records as Mixpanel, and shows both
+//! to tests and on a page.
 //!
 //! ```
 //! use stand_in::StandIn;
 //!
 //! let mixpanel = StandIn::start();
-//! // … something sends to `mixpanel.url()` …
+//! // … an application sends events to `mixpanel.url()` …
 //! assert!(mixpanel.counted().is_empty());
 //!
-//! mixpanel.fail_with(503); // and for tests of bad days
+//! mixpanel.fail_with(503); // fault injection
 //! mixpanel.recover();
 //! ```
 //!
-//! | endpoint | takes |
+//! | endpoint | purpose |
 //! | --- | --- |
-//! | `/import` | events of servers, as `strict=1` checks them; of a bad batch the good ones |
-//! | `/track` | events of browsers; what is older than five days disappears |
-//! | `/engage`, `/groups` | operations on profiles; 200 even where all are invalid |
-//! | `/live` | nothing: it is the page that shows what came |
-//! | `/lib.js` | nothing: it is mixpanel-js, where a test gave one |
-//! | `/mixpanel-small.js` | nothing: it is a small replacement for mixpanel-js, for machines without a network |
+//! | `/import` | events from servers, checked as with `strict=1`; valid events of a batch are accepted |
+//! | `/track` | events from browsers; events older than five days are dropped silently |
+//! | `/engage`, `/groups` | profile operations; status 200 even if all of them are invalid |
+//! | `/live` | page that shows the received events |
+//! | `/lib.js` | mixpanel-js, if a test provided it |
+//! | `/mixpanel-small.js` | small replacement for mixpanel-js, for machines without a network |
 //!
-//! Where Mixpanel's documentation says two things, the stricter one holds here.
+//! If Mixpanel's documentation contradicts itself, the stand-in applies the stricter rule.
 
 mod body;
+mod endpoints;
 mod faults;
 mod http;
 mod live;
@@ -32,7 +33,6 @@ mod received;
 mod rules;
 mod server;
 mod store;
-mod take;
 
 pub use http::configure;
 pub use live::{LivePage, STYLE, live_page};

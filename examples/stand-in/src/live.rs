@@ -1,4 +1,4 @@
-//! The live page: events and profiles as they arrive, and the events that are still to arrive.
+//! Live page: received events and profile updates, and pending events.
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
@@ -8,27 +8,27 @@ use serde_json::{Value, json};
 use crate::received::{Endpoint, Received, Via};
 use crate::store::{Entry, Store};
 
-/// The most entries in one answer; of older ones only the latest are shown.
-const MAX_SHOWN: usize = 300;
+/// Maximum number of entries in one response. Older entries are left out.
+const MAX_ENTRIES: usize = 300;
 
 const PAGE: &str = include_str!("live.html");
 const SCRIPT: &str = include_str!("live.js");
 
-/// Style sheet of the live page, for pages beside it.
+/// Style sheet of the live page, which the application's own pages can use too.
 pub const STYLE: &str = include_str!("style.css");
 
-/// Parts of the live page that the application around it knows.
+/// Parts of the live page that the application provides.
 #[derive(Clone, Debug, Default)]
 pub struct LivePage {
-    /// Links to the application's own pages: paths and texts. The first one is its home.
+    /// Links to the application's pages, as paths and texts. The first link is the home page.
     pub links: Vec<(&'static str, &'static str)>,
-    /// Senders that send to another Mixpanel: the page does not wait for their events.
-    pub elsewhere: Vec<Via>,
-    /// Sentences at the top of the page.
+    /// Senders that send to another host. The page does not show their events as pending.
+    pub external_senders: Vec<Via>,
+    /// Notices at the top of the page.
     pub notices: Vec<String>,
 }
 
-/// Mounts the live page alone (`/live`), in an application that has the stand-in elsewhere.
+/// Mounts only the live page (`/live`), for an application whose stand-in is a separate server.
 pub fn live_page(store: &Store, page: &LivePage) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let (store, page) = (store.clone(), page.clone());
     move |config| configure(store, &page, config)
@@ -49,9 +49,9 @@ pub(crate) fn configure(store: Store, page: &LivePage, config: &mut web::Service
 
 impl LivePage {
     fn to_html(&self) -> String {
-        let links = self.links.iter().enumerate().map(|(place, (path, text))| {
-            let (path, text) = (escaped(path), escaped(text));
-            let attribute = if place == 0 {
+        let links = self.links.iter().enumerate().map(|(index, (path, text))| {
+            let (path, text) = (escape_html(path), escape_html(text));
+            let attribute = if index == 0 {
                 " class=\"brand\""
             } else if path == "/live" {
                 " aria-current=\"page\""
@@ -69,18 +69,22 @@ impl LivePage {
         let notices = self
             .notices
             .iter()
-            .map(|notice| format!("<p class=\"notice\">{}</p>\n", escaped(notice)));
-        let elsewhere: Vec<_> = self.elsewhere.iter().map(|sender| sender.name()).collect();
+            .map(|notice| format!("<p class=\"notice\">{}</p>\n", escape_html(notice)));
+        let external_senders: Vec<_> = self
+            .external_senders
+            .iter()
+            .map(|sender| sender.name())
+            .collect();
         PAGE.replace("<!-- style -->", STYLE)
             .replace("<!-- script -->", SCRIPT)
-            .replace("<!-- elsewhere -->", &elsewhere.join(" "))
+            .replace("<!-- external senders -->", &external_senders.join(" "))
             .replace("<!-- bar -->", &bar)
             .replace("<!-- notices -->", &notices.collect::<String>())
     }
 }
 
-/// Text that is safe between tags and in attributes.
-fn escaped(text: &str) -> String {
+/// Escapes text for use between tags and in attributes.
+fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -88,7 +92,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[derive(Deserialize)]
-struct Since {
+struct EntriesQuery {
     #[serde(default)]
     after: u64,
 }
@@ -104,72 +108,74 @@ async fn show_page(page: web::Data<String>) -> HttpResponse {
         .body(page.get_ref().clone())
 }
 
-async fn entries(since: web::Query<Since>, store: web::Data<Store>) -> HttpResponse {
-    let mut shown = store.collect(|(number, entry)| {
-        let shown = (*number > since.after).then(|| show(entry)).flatten()?;
-        Some(json!([number, shown]))
+async fn entries(query: web::Query<EntriesQuery>, store: web::Data<Store>) -> HttpResponse {
+    let mut entries = store.collect(|(number, entry)| {
+        let json = (*number > query.after)
+            .then(|| entry_json(entry))
+            .flatten()?;
+        Some(json!([number, json]))
     });
-    let older = shown.len().saturating_sub(MAX_SHOWN);
-    shown.drain(..older);
+    let surplus = entries.len().saturating_sub(MAX_ENTRIES);
+    entries.drain(..surplus);
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(shown)
+        .json(entries)
 }
 
-fn show(entry: &Entry) -> Option<Value> {
+fn entry_json(entry: &Entry) -> Option<Value> {
     match entry {
-        Entry::Received(one) => Some(show_received(one)),
-        Entry::Refused(one) => Some(json!({
+        Entry::Received(received) => Some(received_json(received)),
+        Entry::Refused(refused) => Some(json!({
             "kind": "refused",
-            "endpoint": one.endpoint.path(),
-            "what": one.body["event"],
-            "message": one.message,
-            "details": one.body,
+            "endpoint": refused.endpoint.path(),
+            "what": refused.body["event"],
+            "message": refused.message,
+            "details": refused.body,
         })),
         Entry::Note(note, at) => Some(json!({"kind": "note", "at": at, "note": note})),
-        Entry::Request(one) if one.status == Some(200) => None,
-        Entry::Request(one) => Some(json!({
+        Entry::Request(request) if request.status == Some(200) => None,
+        Entry::Request(request) => Some(json!({
             "kind": "trouble",
-            "endpoint": one.endpoint.path(),
-            "status": one.status,
+            "endpoint": request.endpoint.path(),
+            "status": request.status,
         })),
     }
 }
 
-fn show_received(one: &Received) -> Value {
-    let event = matches!(one.endpoint, Endpoint::Track | Endpoint::Import);
-    let what = if event {
-        one.event().to_owned()
+fn received_json(received: &Received) -> Value {
+    let is_event = matches!(received.endpoint, Endpoint::Track | Endpoint::Import);
+    let title = if is_event {
+        received.event().to_owned()
     } else {
-        operations(&one.body)
+        operations(&received.body)
     };
-    // Who signed in, where the event says so beside the visitor that it began as.
-    let user = if event {
-        one.property("$user_id")
+    // `$user_id` takes precedence: `distinct_id` may still be the anonymous device.
+    let user = if is_event {
+        received.property("$user_id")
     } else {
-        &one.body["$user_id"]
+        &received.body["$user_id"]
     };
     json!({
-        "kind": if event { "event" } else { "profile" },
-        "endpoint": one.endpoint.path(),
-        "via": one.via,
-        "at": one.at,
-        "time": one.time(),
-        "what": what,
-        "whom": user.as_str().or(one.distinct_id()),
-        "insert_id": one.insert_id(),
-        "details": if event { &one.body["properties"] } else { &one.body },
+        "kind": if is_event { "event" } else { "profile" },
+        "endpoint": received.endpoint.path(),
+        "via": received.via,
+        "at": received.at,
+        "time": received.time(),
+        "what": title,
+        "whom": user.as_str().or(received.distinct_id()),
+        "insert_id": received.insert_id(),
+        "details": if is_event { &received.body["properties"] } else { &received.body },
     })
 }
 
-/// The operations of a profile's record: `$set`, or `$set, $add`.
+/// Names the operations of a profile's record, for example `$set, $add`.
 fn operations(record: &Value) -> String {
     let names = record
         .as_object()
         .into_iter()
         .flatten()
         .map(|(name, _)| name.as_str());
-    let about = [
+    let metadata = [
         "$token",
         "$distinct_id",
         "$device_id",
@@ -185,7 +191,7 @@ fn operations(record: &Value) -> String {
         "$longitude",
     ];
     names
-        .filter(|name| !about.contains(name))
+        .filter(|name| !metadata.contains(name))
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -195,19 +201,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn page_is_filled_and_shows_notices_as_text() {
+    fn page_has_no_placeholders_and_escapes_notices() {
         let page = LivePage {
             links: vec![("/", "Blog"), ("/live", "Live")],
-            elsewhere: vec![Via::Server],
+            external_senders: vec![Via::Server],
             notices: vec!["5 < 6 & \"so\"".to_owned()],
         };
         let page = page.to_html();
-        assert!(page.contains(r#"data-elsewhere="server""#));
+        assert!(page.contains(r#"data-external-senders="server""#));
         assert!(page.contains(r#"<a class="brand" href="/">Blog</a>"#));
         assert!(page.contains(r#"<a aria-current="page" href="/live">Live</a>"#));
         assert!(page.contains("<p class=\"notice\">5 &lt; 6 &amp; &quot;so&quot;</p>"));
-        assert!(page.contains("--paper:") && page.contains("look();"));
-        assert!(!page.contains("<!-- "), "a placeholder is left");
+        assert!(page.contains("--paper:") && page.contains("poll();"));
+        assert!(!page.contains("<!-- "), "a placeholder remains");
         assert!(!LivePage::default().to_html().contains("class=\"bar\""));
     }
 }

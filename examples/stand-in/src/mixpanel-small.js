@@ -1,9 +1,9 @@
-// Small replacement for mixpanel-js, for machines that cannot reach Mixpanel's CDN. Speaks the protocol of
-// mixpanel-js 2 as far as the example needs it: the loader's queue, `init`, the cookie
-// `mp_<token>_mixpanel`, events, super properties, identity, profiles, groups and consent.
-//   Each call is one request that outlives the page: there are no batches. Neither are there hooks, flags,
-// recordings, automatic events or facts about the browser. Profile operations before `identify` wait in the
-// page only.
+// Small replacement for mixpanel-js, for machines that cannot reach Mixpanel's CDN. Implements the parts of
+// mixpanel-js 2 that the example needs: the loader's queue, `init`, the cookie `mp_<token>_mixpanel`, events,
+// super properties, identity, profiles, groups and consent.
+//   Each call sends one request that outlives the page. Not implemented: batches, hooks, flags, session
+// recordings, automatic events and browser properties. Profile operations before `identify` are queued in
+// memory only.
 (function (window) {
   "use strict";
 
@@ -11,9 +11,9 @@
   const MAIN = "mixpanel";
   const DEVICE_PREFIX = "$device:";
   const ALIAS = "__alias";
-  // Keys in the cookie that are no super properties.
+  // Keys of the cookie that are not super properties.
   const RESERVED = ["__mps", "__mpso", "__mpus", "__mpa", "__mpap", "__mpr", "__mpu", "$people_distinct_id", ALIAS, "__timers"];
-  // Browsers bound the bodies that outlive a page.
+  // Browsers limit the bodies of `keepalive` requests to 64 KiB.
   const MAX_KEEPALIVE_BYTES = 60_000;
   const DEFAULTS = {
     api_host: "https://api-js.mixpanel.com",
@@ -27,15 +27,15 @@
     save_referrer: true
   };
 
-  function attempt(something) {
+  function attempt(action) {
     try {
-      return something();
+      return action();
     } catch (error) {
       return undefined;
     }
   }
 
-  // `crypto.randomUUID` is missing on plain http.
+  // `crypto.randomUUID` is unavailable on plain HTTP.
   function uuid() {
     const bytes = window.crypto.getRandomValues(new Uint8Array(16));
     bytes[6] = (bytes[6] & 15) | 64;
@@ -44,7 +44,7 @@
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   }
 
-  // What `set("a", 1)` and `set({a: 1})` have in common.
+  // Normalizes the arguments of `set("a", 1)` and `set({a: 1})` to an object.
   const asObject = (name, value) => (typeof name === "object" ? name : { [name]: value });
 
   const asList = (value) => (Array.isArray(value) ? value : [value]);
@@ -77,7 +77,7 @@
 
   const domainOf = (url) => attempt(() => new URL(url).hostname);
 
-  // Properties of every event that are facts about the page; undefined ones are left out as JSON.
+  // Page properties of every event. JSON omits undefined properties.
   const pageProperties = () => ({
     $referrer: document.referrer || undefined,
     $referring_domain: domainOf(document.referrer),
@@ -90,14 +90,14 @@
     time: Date.now() / 1000
   });
 
-  // Makes a call `[name, ...arguments]`, or a chain of such calls.
+  // Runs a call `[name, ...arguments]`, or a chain of such calls.
   function run(target, call) {
     const chain = Array.isArray(call[0]) ? call : [call];
-    attempt(() => chain.reduce((on, [name, ...args]) => on[name](...args), target));
+    attempt(() => chain.reduce((object, [name, ...args]) => object[name](...args), target));
   }
 
-  // Operations of people's and groups' profiles. Copied into both prototypes: the client script calls a
-  // prototype's own methods only.
+  // Operations of user and group profiles. They are copied into both prototypes, because mengpaneel.js only
+  // calls a prototype's own methods.
   const operations = {
     set(name, value, done) {
       return this._send({ $set: asObject(name, value) }, done);
@@ -120,7 +120,7 @@
   class People {
     constructor(mixpanel) {
       this._mixpanel = mixpanel;
-      this._waiting = [];
+      this._queue = [];
     }
     increment(name, by, done) {
       return this._send({ $add: asObject(name, by === undefined ? 1 : by) }, done);
@@ -135,7 +135,7 @@
       const mixpanel = this._mixpanel;
       if (mixpanel.has_opted_out_tracking()) return undefined;
       if (!mixpanel._isIdentified) {
-        this._waiting.push([operation, done]);
+        this._queue.push([operation, done]);
         return undefined;
       }
       const record = {
@@ -150,7 +150,7 @@
       return record;
     }
     _flush() {
-      for (const [operation, done] of this._waiting.splice(0)) this._send(operation, done);
+      for (const [operation, done] of this._queue.splice(0)) this._send(operation, done);
     }
   }
   Object.assign(People.prototype, operations);
@@ -192,7 +192,7 @@
       }
     }
 
-    // The loader's queue: functions and calls that were pushed before this library came.
+    // Accepts items of the loader's queue: functions, and calls made before this library loaded.
     push(item) {
       this._runAll([item]);
     }
@@ -225,19 +225,19 @@
     }
 
     identify(id) {
-      const before = this.get_distinct_id();
-      if (id && id !== before) {
+      const previous = this.get_distinct_id();
+      if (id && id !== previous) {
         if (typeof id === "string" && id.startsWith(DEVICE_PREFIX)) return -1;
         this.register({ $user_id: id });
       }
-      if (!this.get_property("$device_id")) this.register_once({ $had_persisted_distinct_id: true, $device_id: before }, "");
-      if (id !== before && id !== this.get_property(ALIAS)) {
+      if (!this.get_property("$device_id")) this.register_once({ $had_persisted_distinct_id: true, $device_id: previous }, "");
+      if (id !== previous && id !== this.get_property(ALIAS)) {
         this.unregister(ALIAS);
         this.register({ distinct_id: id });
       }
       this._isIdentified = true;
       this.people._flush();
-      if (id !== before) this.track("$identify", { distinct_id: id, $anon_distinct_id: before });
+      if (id !== previous) this.track("$identify", { distinct_id: id, $anon_distinct_id: previous });
       return undefined;
     }
     alias(alias, original = this.get_distinct_id()) {
@@ -290,9 +290,9 @@
       return this._consent() === "1";
     }
     has_opted_out_tracking() {
-      const asked = [navigator.doNotTrack, navigator.msDoNotTrack, window.doNotTrack];
-      const isAsked = asked.some((value) => [true, 1, "1", "yes"].includes(value));
-      return (isAsked && !this._config.ignore_dnt) || this._consent() === "0";
+      const signals = [navigator.doNotTrack, navigator.msDoNotTrack, window.doNotTrack];
+      const hasSignal = signals.some((value) => [true, 1, "1", "yes"].includes(value));
+      return (hasSignal && !this._config.ignore_dnt) || this._consent() === "0";
     }
     opt_in_tracking(options) {
       this._setConsent("1");
@@ -373,7 +373,7 @@
     }
   }
 
-  // Array that the page's loader left in the place of the library.
+  // Queue of the page's loader.
   const stub = window.mixpanel;
 
   function create(token, config, name) {
@@ -387,7 +387,7 @@
   }
 
   if (!stub || !Array.isArray(stub._i)) {
-    console.error("mixpanel-small.js: this page has no loader of mixpanel-js, so that nothing is tracked");
+    console.error("mixpanel-small.js: this page has no loader of mixpanel-js, so nothing is tracked");
     return;
   }
   const instances = stub._i.map((item) => [item[2], create(...item)]);

@@ -1,12 +1,12 @@
-//! The state of a profile: its operations, one after the other.
+//! State of a profile, computed from its operations.
 
 use serde_json::{Map, Number, Value};
 
-/// The properties of a profile.
+/// Properties of a profile.
 pub type Profile = Map<String, Value>;
 
-/// Applies one record to the profile that it is about, in the order in which Mixpanel names the
-/// operations. `None` is a profile that does not exist, or no longer.
+/// Applies one record to a profile. The operations of a record apply in the order of Mixpanel's
+/// documentation. `None` is a profile that does not exist or was deleted.
 #[must_use]
 pub(crate) fn apply(profile: Option<Profile>, record: &Value) -> Option<Profile> {
     let mut profile = profile.unwrap_or_default();
@@ -17,8 +17,8 @@ pub(crate) fn apply(profile: Option<Profile>, record: &Value) -> Option<Profile>
         profile.entry(name.clone()).or_insert_with(|| value.clone());
     }
     for (name, value) in entries(record, "$add") {
-        let known = profile.get(name).map_or(0.0, number);
-        profile.insert(name.clone(), sum(known, number(value)));
+        let current = profile.get(name).map_or(0.0, number);
+        profile.insert(name.clone(), sum(current, number(value)));
     }
     for (name, value) in entries(record, "$append") {
         edit(&mut profile, name, |list| list.push(value.clone()));
@@ -52,7 +52,7 @@ fn entries<'a>(
     record[operation].as_object().into_iter().flatten()
 }
 
-/// Has `change` edit a list, which is empty where there was none.
+/// Edits a list property. A property that is missing or not a list starts empty.
 fn edit(profile: &mut Profile, name: &str, change: impl FnOnce(&mut Vec<Value>)) {
     let mut items = match profile.remove(name) {
         Some(Value::Array(items)) => items,
@@ -70,9 +70,9 @@ fn number(value: &Value) -> f64 {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only where it is whole")]
-fn sum(known: f64, more: f64) -> Value {
-    let sum = known + more;
+#[expect(clippy::cast_possible_truncation, reason = "the sum is an integer")]
+fn sum(current: f64, increment: f64) -> Value {
+    let sum = current + increment;
     if sum.fract() == 0.0 && sum.abs() < 9e15 {
         return Value::from(sum as i64);
     }
@@ -85,47 +85,47 @@ mod tests {
 
     use super::*;
 
-    fn folded(records: &[Value]) -> Value {
+    fn profile_of(records: &[Value]) -> Value {
         let profile = records.iter().fold(None, apply);
         profile.map_or(Value::Null, Value::Object)
     }
 
     #[test]
-    fn set_writes_over_and_set_once_does_not() {
+    fn set_overwrites_and_set_once_does_not() {
         let records = [
             json!({"$set": {"a": 1, "b": 1}}),
             json!({"$set": {"a": 2}, "$set_once": {"b": 2, "c": 3}}),
         ];
-        assert_eq!(folded(&records), json!({"a": 2, "b": 1, "c": 3}));
+        assert_eq!(profile_of(&records), json!({"a": 2, "b": 1, "c": 3}));
     }
 
     #[test]
-    fn add_counts_from_zero() {
+    fn add_starts_at_zero() {
         let records = [
             json!({"$add": {"n": 2, "f": 0.5}}),
             json!({"$add": {"n": "-3"}}),
         ];
-        assert_eq!(folded(&records), json!({"n": -1, "f": 0.5}));
+        assert_eq!(profile_of(&records), json!({"n": -1, "f": 0.5}));
     }
 
     #[test]
-    fn lists_grow_by_append_and_union_and_shrink_by_remove() {
+    fn append_union_and_remove_edit_lists() {
         let records = [
             json!({"$append": {"l": "a"}}),
             json!({"$append": {"l": "a"}}),
             json!({"$union": {"l": ["a", "b"]}}),
             json!({"$remove": {"l": "a", "none": 1}}),
         ];
-        assert_eq!(folded(&records), json!({"l": ["b"]}));
+        assert_eq!(profile_of(&records), json!({"l": ["b"]}));
     }
 
     #[test]
-    fn unset_takes_a_property_and_delete_the_profile() {
+    fn unset_removes_properties_and_delete_the_profile() {
         let mut records = vec![json!({"$set": {"a": 1, "b": 2}}), json!({"$unset": ["a"]})];
-        assert_eq!(folded(&records), json!({"b": 2}));
+        assert_eq!(profile_of(&records), json!({"b": 2}));
         records.push(json!({"$delete": ""}));
-        assert_eq!(folded(&records), Value::Null);
+        assert_eq!(profile_of(&records), Value::Null);
         records.push(json!({"$set": {"c": 1}}));
-        assert_eq!(folded(&records), json!({"c": 1}));
+        assert_eq!(profile_of(&records), json!({"c": 1}));
     }
 }

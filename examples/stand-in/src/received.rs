@@ -1,4 +1,4 @@
-//! What arrives: the endpoint, the head of its request, and one record of its body.
+//! Received data: endpoint, request head, and one record of the body.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,25 +10,25 @@ use serde_json::Value;
 
 use crate::rules;
 
-/// One of Mixpanel's endpoints.
+/// Endpoint of Mixpanel's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// `/track`: events, as a browser sends them.
+    /// `/track`: events from browsers.
     Track,
-    /// `/import`: events, as a server sends them.
+    /// `/import`: events from servers.
     Import,
-    /// `/engage`: profiles of people.
+    /// `/engage`: user profiles.
     Engage,
-    /// `/groups`: profiles of groups.
+    /// `/groups`: group profiles.
     Groups,
 }
 
 impl Endpoint {
-    /// All of them.
+    /// All endpoints.
     pub const ALL: [Self; 4] = [Self::Track, Self::Import, Self::Engage, Self::Groups];
 
-    /// Its path under the base URL.
+    /// Path under the base URL.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
@@ -46,13 +46,13 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Who sent it.
+/// Sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
-    /// mixpanel-js, in the visitor's browser.
+    /// mixpanel-js in the visitor's browser.
     Browser,
-    /// A program.
+    /// Server.
     Server,
 }
 
@@ -66,77 +66,77 @@ impl Via {
     }
 }
 
-/// What a request says before its body.
+/// Head of a request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Head {
-    /// The address that the request came from.
+    /// IP address of the client.
     pub ip: Option<String>,
-    /// The query string, decoded.
+    /// Decoded parameters of the query string.
     pub params: BTreeMap<String, String>,
-    /// The headers, names in lower case. The last of those with one name.
+    /// Headers, with names in lower case. Of repeated headers, the last value.
     pub headers: BTreeMap<String, String>,
 }
 
 impl Head {
-    /// A header by its name in lower case.
+    /// Returns a header by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// A parameter of the query string.
+    /// Returns a parameter of the query string.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.get(name).map(String::as_str)
     }
 
-    /// Who sends to `endpoint` with such a head. Only servers import; elsewhere a browser is known
-    /// by its name, or by the form that mixpanel-js sends.
+    /// Guesses the sender of a request to `endpoint`. Only servers use `/import`. At other endpoints,
+    /// browsers are recognised by the user agent, or by the form encoding of mixpanel-js.
     #[must_use]
     pub fn via(&self, endpoint: Endpoint) -> Via {
-        let browser = self
+        let is_browser = self
             .header("user-agent")
             .is_some_and(|agent| agent.starts_with("Mozilla/"));
-        let json = self
+        let is_json = self
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("application/json"));
-        let server = endpoint == Endpoint::Import || (json && !browser);
-        if server { Via::Server } else { Via::Browser }
+        let is_server = endpoint == Endpoint::Import || (is_json && !is_browser);
+        if is_server { Via::Server } else { Via::Browser }
     }
 }
 
-/// One request, whatever became of it.
+/// Request to an endpoint, with any outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// Where it was sent.
+    /// Endpoint.
     pub endpoint: Endpoint,
-    /// What it said before its body.
+    /// Head of the request.
     pub head: Arc<Head>,
-    /// How many bytes its body had on the wire.
+    /// Size of the body on the wire, in bytes.
     pub bytes: usize,
-    /// When it came, in milliseconds since 1970.
+    /// Time of arrival, in milliseconds since 1970.
     pub at: u64,
-    /// The status of the answer. `None` where there was none: stalled, closed, lost.
+    /// Status of the response. `None` if an injected fault closed the connection.
     pub status: Option<u16>,
 }
 
-/// One record that was taken: an event, or an operation on a profile.
+/// Accepted record: an event, or an operation on a profile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Received {
-    /// Where it was sent.
+    /// Endpoint.
     pub endpoint: Endpoint,
-    /// Who sent it.
+    /// Sender of the request.
     pub via: Via,
-    /// The record itself, as it was sent.
+    /// Record, as sent.
     pub body: Value,
-    /// When it came, in milliseconds since 1970.
+    /// Time of arrival, in milliseconds since 1970.
     pub at: u64,
-    /// What its request said before the body.
+    /// Head of the request.
     pub head: Arc<Head>,
 }
 
 impl Received {
-    /// A record of a request with that head, come now.
+    /// Creates a record that arrives now, in a request with this head.
     #[must_use]
     pub fn new(endpoint: Endpoint, head: &Arc<Head>, body: Value) -> Self {
         Self {
@@ -148,19 +148,19 @@ impl Received {
         }
     }
 
-    /// The event's name. Empty for a profile.
+    /// Name of the event. Empty for a profile operation.
     #[must_use]
     pub fn event(&self) -> &str {
         self.body["event"].as_str().unwrap_or_default()
     }
 
-    /// A property of the event; null where it has none of that name.
+    /// Returns a property of the event, or null.
     #[must_use]
     pub fn property(&self, name: &str) -> &Value {
         &self.body["properties"][name]
     }
 
-    /// Whom it is about: `distinct_id`, `$distinct_id`, or `$group_id`.
+    /// ID of the user or group: `distinct_id`, `$distinct_id`, or `$group_id`.
     #[must_use]
     pub fn distinct_id(&self) -> Option<&str> {
         let id = match self.endpoint {
@@ -171,21 +171,22 @@ impl Received {
         id.as_str()
     }
 
-    /// The event's key against double counting.
+    /// ID that identifies copies of the event.
     #[must_use]
     pub fn insert_id(&self) -> Option<&str> {
         self.property("$insert_id").as_str()
     }
 
-    /// When the event happened, in milliseconds since 1970.
+    /// Time of the event, in milliseconds since 1970.
     #[must_use]
     pub fn time(&self) -> Option<i64> {
         rules::milliseconds(self.property("time"))
     }
 
-    /// What Mixpanel compares to see that two events are one: event, time, distinct ID and insert
-    /// ID. A project with Simplified ID Merge takes the distinct ID from `$user_id` or
-    /// `$device_id`; copies count once here only if both kinds of project would say so.
+    /// Key by which Mixpanel drops copies: event, time, distinct ID and insert ID.
+    ///
+    /// A project with Simplified ID Merge gets the distinct ID from `$user_id` or `$device_id`. The
+    /// key holds both distinct IDs, so that only copies in both kinds of project count as copies.
     pub(crate) fn dedupe_key(&self) -> Option<String> {
         let insert_id = self.insert_id()?;
         let merged = [self.property("$user_id"), self.property("$device_id")]
@@ -199,36 +200,37 @@ impl Received {
     }
 }
 
-/// A record that was refused.
+/// Rejected record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
-    /// Where it was sent.
+    /// Endpoint.
     pub endpoint: Endpoint,
-    /// The record itself, as it was sent.
+    /// Record, as sent.
     pub body: Value,
-    /// Why.
+    /// Reason.
     pub message: String,
 }
 
-/// What the application says of one of its requests: by which strategy its calls left, or which
-/// declined. Mixpanel cannot know; the live page shows it beside what arrived.
+/// Application's note about one of its requests: the strategy that accepted or declined its calls.
+///
+/// Mixpanel does not receive such notes. The live page shows them next to the received events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Note {
-    /// The request's method.
+    /// Method of the request.
     pub method: String,
-    /// The request's path.
+    /// Path of the request.
     pub path: String,
-    /// The strategy.
+    /// Name of the strategy.
     pub strategy: String,
-    /// Why it declined. `None` where it took the calls.
+    /// Reason why the strategy declined. `None` if it accepted the calls.
     pub declined: Option<String>,
-    /// How many calls there were.
+    /// Number of calls.
     pub calls: u64,
-    /// The names of the events among them, by which a note finds its events.
+    /// Names of the events among the calls. The live page matches notes and events by name.
     pub events: Vec<String>,
 }
 
-/// Now, in milliseconds since 1970.
+/// Current time, in milliseconds since 1970.
 #[must_use]
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

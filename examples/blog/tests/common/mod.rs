@@ -1,5 +1,5 @@
-//! A visitor over HTTP, and the programs around the blog.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+//! HTTP client of the blog, and processes of the blog and of Redis.
+#![allow(dead_code, reason = "each test binary uses only some items")]
 
 use std::io::{BufRead as _, BufReader, Lines};
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use reqwest::header::ACCEPT;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
-/// URL of a library that no test loads; with it the blog asks no CDN at start-up.
+/// URL of a library that no test loads. With it the blog does not contact the CDN at startup.
 pub const LIB_URL: &str = "https://lib.example/mixpanel.js";
 
-/// One thread, and nothing outside of this machine.
+/// Configuration with one worker thread and no network access.
 pub fn config() -> Config {
     Config {
         workers: Some(1),
@@ -22,7 +22,7 @@ pub fn config() -> Config {
     }
 }
 
-/// A blog and a visitor who keeps cookies and follows no redirects.
+/// Blog, and an HTTP client that stores cookies and does not follow redirects.
 pub struct Visitor {
     pub blog: Blog,
     pub client: Client,
@@ -30,10 +30,10 @@ pub struct Visitor {
 
 impl Visitor {
     pub fn new() -> Self {
-        Self::of(config())
+        Self::with_config(config())
     }
 
-    pub fn of(config: Config) -> Self {
+    pub fn with_config(config: Config) -> Self {
         let blog = Blog::start(config).unwrap();
         let client = Client::builder()
             .cookie_store(true)
@@ -53,7 +53,7 @@ impl Visitor {
         self.client.post(self.blog.url() + path).form(form)
     }
 
-    /// Sends a form as a browser does.
+    /// Sends a form, as a browser does.
     pub async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Response {
         self.post(path, form)
             .header(ACCEPT, "text/html")
@@ -74,7 +74,7 @@ impl Visitor {
     }
 }
 
-/// Runs the program to its end.
+/// Runs the blog's program until it exits.
 pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blog"));
     command
@@ -84,7 +84,7 @@ pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command.envs(variables.iter().copied()).output().unwrap()
 }
 
-/// A `redis-server` on a socket in a directory of its own, which ends when it is dropped.
+/// `redis-server` on a socket in a temporary directory. Dropping it stops the server.
 pub struct RedisServer {
     server: Child,
     directory: PathBuf,
@@ -102,7 +102,7 @@ impl RedisServer {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("redis-server, which this test needs, cannot be started: {error}")
+                panic!("cannot start redis-server, which this test needs: {error}")
             });
         let lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let is_ready = lines
@@ -125,17 +125,16 @@ impl Drop for RedisServer {
     }
 }
 
-/// The program while it runs; killed when it is dropped.
+/// Running process of the blog. Dropping it kills the process.
 pub struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    /// Base URL, from its first line.
+    /// Base URL, from the first line of output.
     pub url: String,
 }
 
 impl Process {
-    /// Starts the program on a free port, and waits until it listens. An empty value unsets a
-    /// variable.
+    /// Starts the blog on a free port and waits until it listens. An empty value unsets a variable.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blog"));
         command
@@ -149,12 +148,12 @@ impl Process {
         Self { child, lines, url }
     }
 
-    /// Next line of its output.
+    /// Reads the next line of output.
     pub fn line(&mut self) -> String {
         self.lines.next().unwrap().unwrap()
     }
 
-    /// The home page, as a browser is given it.
+    /// Fetches the home page, as a browser does.
     pub async fn home(&self) -> String {
         let request = Client::new().get(&self.url).header(ACCEPT, "text/html");
         request.send().await.unwrap().text().await.unwrap()
@@ -169,7 +168,7 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// Waits for its end.
+    /// Waits until the process exits.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }

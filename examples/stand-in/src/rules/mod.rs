@@ -1,19 +1,19 @@
-//! What Mixpanel accepts: of an event, of a profile, of a group.
+//! Mixpanel's validation rules for events, user profiles and group profiles.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// The most records in one request.
+/// Maximum number of records in one request.
 pub(crate) const MAX_RECORDS: usize = 2_000;
-/// The most bytes in one request, uncompressed.
+/// Maximum size of one request in bytes, uncompressed.
 pub(crate) const MAX_BYTES: usize = 10_000_000;
-/// The most bytes in one record.
+/// Maximum size of one record in bytes.
 const MAX_RECORD_BYTES: usize = 1_000_000;
-/// The most properties of an event, and of every object in it.
+/// Maximum number of properties of an event, and of each object in it.
 const MAX_PROPERTIES: usize = 255;
-/// How many objects may stand in each other below the properties.
+/// Maximum nesting of objects below the properties.
 const MAX_DEPTH: usize = 3;
-/// The longest `$insert_id`.
+/// Maximum length of `$insert_id` in bytes.
 const MAX_INSERT_ID: usize = 36;
 
 const SECOND: i64 = 1_000;
@@ -22,7 +22,7 @@ const DAY: i64 = 24 * HOUR;
 /// 1971-01-01, in milliseconds since 1970.
 const YEAR_1971: i64 = 365 * DAY;
 
-/// What programs write where they know no ID.
+/// Placeholders that programs send in place of an unknown ID.
 const PLACEHOLDERS: [&str; 17] = [
     "00000000-0000-0000-0000-000000000000",
     "anon",
@@ -43,25 +43,25 @@ const PLACEHOLDERS: [&str; 17] = [
     "{}",
 ];
 
-/// The rule that a record breaks.
+/// Violation of a rule by a record.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("'{field}' {message}")]
-pub(crate) struct Broken {
-    /// Where in the record, as Mixpanel names it.
+pub(crate) struct RuleViolation {
+    /// Field of the record, as Mixpanel names it.
     pub field: String,
-    /// What is wrong with it.
+    /// Description of the violation.
     pub message: String,
 }
 
-fn broken<T>(field: &str, message: impl Into<String>) -> Result<T, Broken> {
-    Err(Broken {
+fn violation<T>(field: &str, message: impl Into<String>) -> Result<T, RuleViolation> {
+    Err(RuleViolation {
         field: field.to_owned(),
         message: message.into(),
     })
 }
 
-/// The moment that a `time` property means, in milliseconds since 1970. What would be before 1971
-/// as milliseconds is meant as seconds.
+/// Converts a `time` property to milliseconds since 1970. Numbers that would be before 1971 as
+/// milliseconds are seconds.
 #[must_use]
 pub(crate) fn milliseconds(time: &Value) -> Option<i64> {
     let number = time.as_f64()?;
@@ -78,77 +78,80 @@ pub(crate) fn milliseconds(time: &Value) -> Option<i64> {
 ///
 /// # Errors
 ///
-/// The first rule that the event breaks.
-pub(crate) fn import(event: &Value, now: i64) -> Result<(), Broken> {
+/// First rule that the record violates.
+pub(crate) fn import(event: &Value, now: i64) -> Result<(), RuleViolation> {
     let properties = event_shape(event)?;
     match properties.get("time").map(milliseconds) {
-        None => broken("properties.time", "is invalid: is required")?,
-        Some(None) => broken("properties.time", "is invalid: must be a number")?,
+        None => violation("properties.time", "is invalid: is required")?,
+        Some(None) => violation("properties.time", "is invalid: must be a number")?,
         Some(Some(time)) if time < YEAR_1971 => {
-            broken("properties.time", "is invalid: must be after 1971-01-01")?;
+            violation("properties.time", "is invalid: must be after 1971-01-01")?;
         }
         Some(Some(time)) if time > now + HOUR => {
-            broken("properties.time", "is invalid: is over an hour from now")?;
+            violation("properties.time", "is invalid: is over an hour from now")?;
         }
         Some(_) => {}
     }
     match properties.get("distinct_id") {
         Some(Value::String(id)) if is_placeholder(id) => {
-            broken("properties.distinct_id", format!("is invalid: {id}"))?;
+            violation("properties.distinct_id", format!("is invalid: {id}"))?;
         }
         Some(Value::String(_)) => {}
-        Some(_) => broken("properties.distinct_id", "is invalid: must be a string")?,
-        None => broken("properties.distinct_id", "is invalid: is required")?,
+        Some(_) => violation("properties.distinct_id", "is invalid: must be a string")?,
+        None => violation("properties.distinct_id", "is invalid: is required")?,
     }
     insert_id(properties.get("$insert_id"))
 }
 
-fn insert_id(id: Option<&Value>) -> Result<(), Broken> {
+fn insert_id(id: Option<&Value>) -> Result<(), RuleViolation> {
     let field = "properties.$insert_id";
     let Some(id) = id.and_then(Value::as_str).filter(|id| !id.is_empty()) else {
-        return broken(field, "is invalid: must not be missing");
+        return violation(field, "is invalid: must not be missing");
     };
     if id.len() > MAX_INSERT_ID {
-        return broken(field, format!("is invalid: over {MAX_INSERT_ID} bytes"));
+        return violation(field, format!("is invalid: over {MAX_INSERT_ID} bytes"));
     }
     if !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-        return broken(field, "is invalid: must be of letters, digits and dashes");
+        return violation(
+            field,
+            "is invalid: must consist of letters, digits and dashes",
+        );
     }
     if is_placeholder(id) {
-        return broken(field, format!("is invalid: {id} is no ID"));
+        return violation(field, format!("is invalid: {id} is a placeholder"));
     }
     Ok(())
 }
 
-/// Checks an event as `/track` does: `Ok(false)` where it is dropped without a word, for its age.
+/// Checks an event as `/track` does. `Ok(false)` means that it is dropped silently for its age.
 ///
 /// # Errors
 ///
-/// The first rule that the event breaks.
-pub(crate) fn track(event: &Value, now: i64) -> Result<bool, Broken> {
+/// First rule that the record violates.
+pub(crate) fn track(event: &Value, now: i64) -> Result<bool, RuleViolation> {
     let properties = event_shape(event)?;
     if !properties.get("token").is_some_and(is_text) {
-        broken("properties.token", "missing or empty")?;
+        violation("properties.token", "missing or empty")?;
     }
     match properties.get("time").map(milliseconds) {
-        Some(None) => broken("properties.time", "is invalid: must be a number"),
+        Some(None) => violation("properties.time", "is invalid: must be a number"),
         Some(Some(time)) => Ok(time >= now - 5 * DAY),
         None => Ok(true),
     }
 }
 
-fn event_shape(event: &Value) -> Result<&Map<String, Value>, Broken> {
+fn event_shape(event: &Value) -> Result<&Map<String, Value>, RuleViolation> {
     if !event.get("event").is_some_and(is_text) {
-        broken("event", "missing or empty")?;
+        violation("event", "missing or empty")?;
     }
     let Some(properties) = event.get("properties").and_then(Value::as_object) else {
-        return broken("properties", "missing or not an object");
+        return violation("properties", "missing or not an object");
     };
     if event.to_string().len() > MAX_RECORD_BYTES {
-        broken("event", "is over 1 MB")?;
+        violation("event", "is over 1 MB")?;
     }
     if properties.len() > MAX_PROPERTIES {
-        broken(
+        violation(
             "properties",
             format!("has over {MAX_PROPERTIES} properties"),
         )?;
@@ -159,17 +162,17 @@ fn event_shape(event: &Value) -> Result<&Map<String, Value>, Broken> {
     Ok(properties)
 }
 
-fn nested(field: &str, value: &Value, depth: usize) -> Result<(), Broken> {
+fn nested(field: &str, value: &Value, depth: usize) -> Result<(), RuleViolation> {
     let (count, inner): (usize, Vec<&Value>) = match value {
         Value::Object(_) if depth == 0 => {
-            return broken(field, format!("is nested deeper than {MAX_DEPTH}"));
+            return violation(field, format!("is nested deeper than {MAX_DEPTH}"));
         }
         Value::Object(entries) => (entries.len(), entries.values().collect()),
         Value::Array(items) => (items.len(), items.iter().collect()),
         _ => return Ok(()),
     };
     if count >= MAX_PROPERTIES {
-        broken(field, format!("has {MAX_PROPERTIES} elements or more"))?;
+        violation(field, format!("has {MAX_PROPERTIES} elements or more"))?;
     }
     let depth = depth - usize::from(value.is_object());
     inner
@@ -177,15 +180,15 @@ fn nested(field: &str, value: &Value, depth: usize) -> Result<(), Broken> {
         .try_for_each(|value| nested(field, value, depth))
 }
 
-/// Checks an operation on a person's profile, as `/engage` does.
+/// Checks an operation on a user's profile, as `/engage` does.
 ///
 /// # Errors
 ///
-/// The first rule that the operation breaks.
-pub(crate) fn engage(record: &Value) -> Result<(), Broken> {
+/// First rule that the record violates.
+pub(crate) fn engage(record: &Value) -> Result<(), RuleViolation> {
     match record.get("$distinct_id") {
         Some(Value::String(id)) if is_placeholder(id) => {
-            broken("$distinct_id", format!("is invalid: {id}"))?;
+            violation("$distinct_id", format!("is invalid: {id}"))?;
         }
         id => required("$distinct_id", id)?,
     }
@@ -206,8 +209,8 @@ pub(crate) fn engage(record: &Value) -> Result<(), Broken> {
 ///
 /// # Errors
 ///
-/// The first rule that the operation breaks.
-pub(crate) fn groups(record: &Value) -> Result<(), Broken> {
+/// First rule that the record violates.
+pub(crate) fn groups(record: &Value) -> Result<(), RuleViolation> {
     required("$group_key", record.get("$group_key"))?;
     match record.get("$group_id") {
         Some(Value::Number(_)) => {}
@@ -224,24 +227,24 @@ pub(crate) fn groups(record: &Value) -> Result<(), Broken> {
     operations(record, &allowed)
 }
 
-fn required(field: &str, value: Option<&Value>) -> Result<(), Broken> {
+fn required(field: &str, value: Option<&Value>) -> Result<(), RuleViolation> {
     match value {
         Some(value) if is_text(value) => Ok(()),
-        _ => broken(field, "missing or empty"),
+        _ => violation(field, "missing or empty"),
     }
 }
 
-fn operations(record: &Value, allowed: &[&str]) -> Result<(), Broken> {
+fn operations(record: &Value, allowed: &[&str]) -> Result<(), RuleViolation> {
     required("$token", record.get("$token"))?;
     if record.to_string().len() > MAX_RECORD_BYTES {
-        broken("$token", "stands in a record of over 1 MB")?;
+        violation("$token", "is in a record of over 1 MB")?;
     }
     let found: Vec<(&str, &Value)> = allowed
         .iter()
         .filter_map(|name| Some((*name, record.get(name)?)))
         .collect();
     if found.is_empty() {
-        return broken("$set", "missing, and so is every other operation");
+        return violation("$set", "missing, and so is every other operation");
     }
     for (name, value) in found {
         let fits = match (name, value) {
@@ -254,7 +257,7 @@ fn operations(record: &Value, allowed: &[&str]) -> Result<(), Broken> {
             _ => false,
         };
         if !fits {
-            broken(name, format!("has an invalid value: {value}"))?;
+            violation(name, format!("has an invalid value: {value}"))?;
         }
     }
     Ok(())
@@ -265,7 +268,9 @@ fn is_text(value: &Value) -> bool {
 }
 
 fn is_placeholder(id: &str) -> bool {
-    PLACEHOLDERS.iter().any(|no| id.eq_ignore_ascii_case(no))
+    PLACEHOLDERS
+        .iter()
+        .any(|placeholder| id.eq_ignore_ascii_case(placeholder))
 }
 
 fn is_numeric(value: &Value) -> bool {

@@ -28,40 +28,40 @@ fn without(name: &str) -> Value {
 }
 
 #[track_caller]
-fn refused_for(event: &Value, field: &str) {
+fn assert_rejected(event: &Value, field: &str) {
     assert_eq!(
-        import(event, NOW).map_err(|broken| broken.field),
+        import(event, NOW).map_err(|violation| violation.field),
         Err(field.to_owned())
     );
 }
 
 #[test]
-fn a_whole_event_is_imported() {
+fn import_accepts_a_complete_event() {
     assert_eq!(import(&event(), NOW), Ok(()));
 }
 
 #[test]
-fn an_event_of_nobody_is_imported() {
+fn import_accepts_an_empty_distinct_id() {
     assert_eq!(import(&with("distinct_id", json!("")), NOW), Ok(()));
 }
 
 #[test]
-fn an_event_without_a_name_or_properties_is_refused() {
-    refused_for(&json!({"properties": {}}), "event");
-    refused_for(&json!({"event": "", "properties": {}}), "event");
-    refused_for(&json!({"event": "A"}), "properties");
-    refused_for(&json!("A"), "event");
+fn import_requires_a_name_and_properties() {
+    assert_rejected(&json!({"properties": {}}), "event");
+    assert_rejected(&json!({"event": "", "properties": {}}), "event");
+    assert_rejected(&json!({"event": "A"}), "properties");
+    assert_rejected(&json!("A"), "event");
 }
 
 #[test]
-fn what_import_requires_must_be_there() {
+fn import_requires_time_distinct_id_and_insert_id() {
     for name in ["time", "distinct_id", "$insert_id"] {
-        refused_for(&without(name), &format!("properties.{name}"));
+        assert_rejected(&without(name), &format!("properties.{name}"));
     }
 }
 
 #[test]
-fn a_time_is_a_number_of_seconds_or_milliseconds() {
+fn import_accepts_seconds_and_milliseconds() {
     for time in [
         json!(NOW),
         json!(NOW / 1_000),
@@ -75,7 +75,7 @@ fn a_time_is_a_number_of_seconds_or_milliseconds() {
 }
 
 #[test]
-fn a_time_before_1971_or_over_an_hour_ahead_is_refused() {
+fn import_rejects_times_out_of_range() {
     for time in [
         json!(0),
         json!(-1),
@@ -84,18 +84,18 @@ fn a_time_before_1971_or_over_an_hour_ahead_is_refused() {
         json!("now"),
         json!(NOW.to_string()),
     ] {
-        refused_for(&with("time", time), "properties.time");
+        assert_rejected(&with("time", time), "properties.time");
     }
     assert_eq!(import(&with("time", json!(NOW + HOUR)), NOW), Ok(()));
 }
 
 #[test]
-fn an_insert_id_has_at_most_36_letters_digits_and_dashes() {
+fn import_rejects_invalid_insert_ids() {
     let long = "a".repeat(37);
     for id in ["", "a_b", "a:b", "ä", "anonymous", "NULL", "-1", &long] {
-        refused_for(&with("$insert_id", json!(id)), "properties.$insert_id");
+        assert_rejected(&with("$insert_id", json!(id)), "properties.$insert_id");
     }
-    refused_for(&with("$insert_id", json!(7)), "properties.$insert_id");
+    assert_rejected(&with("$insert_id", json!(7)), "properties.$insert_id");
     assert_eq!(
         import(&with("$insert_id", json!("a".repeat(36))), NOW),
         Ok(())
@@ -103,36 +103,36 @@ fn an_insert_id_has_at_most_36_letters_digits_and_dashes() {
 }
 
 #[test]
-fn an_id_is_a_string_and_no_placeholder() {
+fn import_rejects_placeholders_and_non_string_ids() {
     for id in [json!(7), json!(null), json!("undefined"), json!("0")] {
-        refused_for(&with("distinct_id", id), "properties.distinct_id");
+        assert_rejected(&with("distinct_id", id), "properties.distinct_id");
     }
 }
 
 #[test]
-fn properties_are_bounded_in_number_and_depth() {
+fn import_limits_number_and_depth_of_properties() {
     let mut event = event();
     for index in 0..253 {
         event["properties"][format!("p{index}")] = json!(index);
     }
-    refused_for(&event, "properties");
+    assert_rejected(&event, "properties");
     event["properties"].as_object_mut().unwrap().remove("p0");
     assert_eq!(import(&event, NOW), Ok(()));
 
     let three = json!({"a": {"b": {"c": 1}}});
     assert_eq!(import(&with("deep", three.clone()), NOW), Ok(()));
-    refused_for(&with("deep", json!({"z": three})), "properties.deep");
-    refused_for(&with("long", json!(vec![0; 255])), "properties.long");
+    assert_rejected(&with("deep", json!({"z": three})), "properties.deep");
+    assert_rejected(&with("long", json!(vec![0; 255])), "properties.long");
     assert_eq!(import(&with("long", json!(vec![0; 254])), NOW), Ok(()));
 }
 
 #[test]
-fn an_event_of_over_a_megabyte_is_refused() {
-    refused_for(&with("text", json!("a".repeat(1_000_000))), "event");
+fn import_rejects_events_over_a_megabyte() {
+    assert_rejected(&with("text", json!("a".repeat(1_000_000))), "event");
 }
 
 #[test]
-fn track_wants_a_token_and_drops_what_is_older_than_five_days() {
+fn track_requires_a_token_and_drops_old_events() {
     assert!(track(&event(), NOW).is_err());
     let tracked = |time| {
         let mut event = with("token", json!("demo"));
@@ -145,7 +145,7 @@ fn track_wants_a_token_and_drops_what_is_older_than_five_days() {
 }
 
 #[test]
-fn a_profile_has_a_token_an_id_and_an_operation() {
+fn engage_requires_a_token_an_id_and_an_operation() {
     let good = json!({"$token": "t", "$distinct_id": "7", "$set": {"a": 1}});
     assert_eq!(engage(&good), Ok(()));
     for name in ["$token", "$distinct_id", "$set"] {
@@ -156,7 +156,7 @@ fn a_profile_has_a_token_an_id_and_an_operation() {
 }
 
 #[test]
-fn an_operation_has_a_value_of_its_kind() {
+fn engage_checks_the_type_of_each_operation() {
     let check = |name: &str, value: Value| {
         let mut record = json!({"$token": "t", "$distinct_id": "7"});
         record[name] = value;
@@ -174,7 +174,7 @@ fn an_operation_has_a_value_of_its_kind() {
 }
 
 #[test]
-fn a_group_has_a_key_and_an_id_and_cannot_add() {
+fn groups_require_a_key_and_reject_add() {
     let mut group = json!({"$token": "t", "$group_key": "company", "$group_id": 12});
     group["$add"] = json!({"a": 1});
     assert!(groups(&group).is_err());

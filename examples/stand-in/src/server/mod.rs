@@ -1,4 +1,4 @@
-//! A stand-in that runs by itself, whatever runtime the caller has, or none.
+//! Stand-in as a server on its own thread, independent of the caller's async runtime.
 
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Deref;
@@ -12,39 +12,39 @@ use actix_web::{App, HttpServer, rt};
 use crate::http;
 use crate::store::Store;
 
-/// A running stand-in, on a free port of this machine. It stops when it is dropped.
+/// Running stand-in on a free port of this machine. Dropping it stops the server.
 ///
-/// What arrived is asked of its [`Store`], to which it dereferences.
+/// Dereferences to its [`Store`], which holds the received data.
 pub struct StandIn {
     store: Store,
     address: SocketAddr,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<ServerThread>>,
 }
 
-struct Running {
+struct ServerThread {
     handle: ServerHandle,
     thread: JoinHandle<()>,
 }
 
 impl StandIn {
-    /// Starts one.
+    /// Starts a stand-in.
     ///
     /// # Panics
     ///
-    /// Where this machine has no free port or thread: see [`try_start`](Self::try_start).
+    /// Panics if this machine has no free port or thread. See [`try_start`](Self::try_start).
     #[must_use]
     pub fn start() -> Self {
         match Self::try_start() {
             Ok(started) => started,
-            Err(error) => panic!("the stand-in for Mixpanel could not start: {error}"),
+            Err(error) => panic!("the stand-in for Mixpanel cannot start: {error}"),
         }
     }
 
-    /// Starts one, or says why it could not.
+    /// Starts a stand-in.
     ///
     /// # Errors
     ///
-    /// Where this machine has no free port or thread.
+    /// Fails if this machine has no free port or thread.
     pub fn try_start() -> io::Result<Self> {
         let store = Store::default();
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
@@ -57,43 +57,44 @@ impl StandIn {
         })
     }
 
-    /// Its base URL, without a slash at the end.
+    /// Base URL, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// URL of the small library, which pages can load in the place of mixpanel-js.
+    /// URL of the small library, which pages can load instead of mixpanel-js.
     #[must_use]
     pub fn small_library_url(&self) -> String {
         self.url() + http::SMALL_LIBRARY_PATH
     }
 
-    /// What arrived, to keep.
+    /// Returns the store, which outlives the server.
     #[must_use]
     pub fn store(&self) -> Store {
         self.store.clone()
     }
 
-    /// Stops: connections are refused, as those to a machine that is down. What arrived is kept.
+    /// Stops the server, so that connections are refused. Keeps the received data.
     pub fn stop(&self) {
         let running = self
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(Running { handle, thread }) = running {
-            // The command is sent at once; the future only waits for its end, as does the join.
+        if let Some(ServerThread { handle, thread }) = running {
+            // `stop` sends its command before it returns. `join` waits for the end, so that the
+            // future is not needed.
             drop(handle.stop(false));
             let _ = thread.join();
         }
     }
 
-    /// Starts at the same address after a [`stop`](Self::stop).
+    /// Starts the server at the same address again, after a [`stop`](Self::stop).
     ///
     /// # Errors
     ///
-    /// Where another program took the port.
+    /// Fails if another program uses the port.
     pub fn start_again(&self) -> io::Result<()> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_none() {
@@ -103,8 +104,8 @@ impl StandIn {
     }
 }
 
-/// Serves on a thread of its own, and returns when it does.
-fn run(listener: TcpListener, store: &Store) -> io::Result<Running> {
+/// Starts a server thread and waits until it serves.
+fn run(listener: TcpListener, store: &Store) -> io::Result<ServerThread> {
     let (send, receive) = mpsc::channel();
     let store = store.clone();
     let thread = thread::Builder::new()
@@ -119,14 +120,14 @@ fn run(listener: TcpListener, store: &Store) -> io::Result<Running> {
         })?;
     let handle = receive
         .recv()
-        .map_err(|_| io::Error::other("its thread ended at once"))??;
-    Ok(Running { handle, thread })
+        .map_err(|_| io::Error::other("the server's thread ended during startup"))??;
+    Ok(ServerThread { handle, thread })
 }
 
 fn serve(
     listener: TcpListener,
     store: Store,
-    running: impl FnOnce(ServerHandle),
+    on_start: impl FnOnce(ServerHandle),
 ) -> io::Result<()> {
     rt::System::new().block_on(async move {
         let server = HttpServer::new(move || App::new().configure(http::configure(&store)))
@@ -134,7 +135,7 @@ fn serve(
             .disable_signals()
             .listen(listener)?
             .run();
-        running(server.handle());
+        on_start(server.handle());
         server.await
     })
 }

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use super::*;
 use crate::received::{Endpoint, Via, now};
 
-const SOON: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const EVENT: &str =
     r#"{"event":"A","properties":{"token":"t","distinct_id":"7","$insert_id":"x"}}"#;
 
@@ -21,7 +21,7 @@ fn send(stand_in: &StandIn, head: &str, body: &[u8]) -> String {
     )
     .unwrap();
     stream.write_all(body).unwrap();
-    answer(stream)
+    read_response(stream)
 }
 
 fn open(stand_in: &StandIn, head: &str, body: &str) -> TcpStream {
@@ -35,18 +35,18 @@ fn open(stand_in: &StandIn, head: &str, body: &str) -> TcpStream {
     stream
 }
 
-fn answer(mut stream: TcpStream) -> String {
-    let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer);
-    answer
+fn read_response(mut stream: TcpStream) -> String {
+    let mut response = String::new();
+    let _ = stream.read_to_string(&mut response);
+    response
 }
 
 fn track(stand_in: &StandIn) -> String {
-    answer(open(stand_in, "POST /track/?ip=1&_=1 HTTP/1.1", EVENT))
+    read_response(open(stand_in, "POST /track/?ip=1&_=1 HTTP/1.1", EVENT))
 }
 
 #[test]
-fn it_runs_without_a_runtime_and_keeps_what_came() {
+fn stand_in_runs_without_a_runtime() {
     let stand_in = StandIn::start();
     assert!(track(&stand_in).starts_with("HTTP/1.1 200"));
     let events = stand_in.events();
@@ -58,10 +58,10 @@ fn it_runs_without_a_runtime_and_keeps_what_came() {
     assert_eq!(requests[0].status, Some(200));
 }
 
-/// Held also with actix-web's default features: `cargo test -p stand-in --features
+/// Also holds with actix-web's default features: `cargo test -p stand-in --features
 /// actix-web/compress-gzip`.
 #[test]
-fn a_compressed_import_is_read_once() {
+fn compressed_import_is_decompressed_once() {
     let stand_in = StandIn::start();
     let time = now();
     let event = format!(
@@ -73,38 +73,38 @@ fn a_compressed_import_is_read_once() {
 
     let head = "POST /import?strict=1 HTTP/1.1\r\nAuthorization: Basic dG9rZW46\r\nContent-Type: application/json\r\n\
                 Content-Encoding: gzip";
-    let answered = send(&stand_in, head, &body);
-    assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+    let response = send(&stand_in, head, &body);
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     assert_eq!(stand_in.events().len(), 1);
     assert_eq!(stand_in.requests()[0].bytes, body.len());
 }
 
 #[actix_web::test]
-async fn it_runs_beside_another_runtime() {
+async fn stand_in_runs_next_to_another_runtime() {
     let stand_in = StandIn::start();
     let stream = open(&stand_in, "POST /track HTTP/1.1", EVENT);
-    let event = stand_in.wait_for_event(SOON, "A").await.unwrap();
+    let event = stand_in.wait_for_event(TIMEOUT, "A").await.unwrap();
     assert_eq!(event.distinct_id(), Some("7"));
     drop(stream);
 }
 
 #[test]
-fn a_browser_may_send_from_any_page() {
+fn cors_allows_every_origin() {
     let stand_in = StandIn::start();
     let head =
         "OPTIONS /engage/ HTTP/1.1\r\nOrigin: http://blog\r\nAccess-Control-Request-Headers: x";
-    let preflight = answer(open(&stand_in, head, "")).to_lowercase();
+    let preflight = read_response(open(&stand_in, head, "")).to_lowercase();
     assert!(preflight.starts_with("http/1.1 204"));
     assert!(preflight.contains("access-control-allow-origin: http://blog"));
     assert!(preflight.contains("access-control-allow-credentials: true"));
     assert!(preflight.contains("access-control-allow-headers: x"));
     let head = "POST /track/ HTTP/1.1\r\nOrigin: http://blog";
-    let sent = answer(open(&stand_in, head, EVENT)).to_lowercase();
+    let sent = read_response(open(&stand_in, head, EVENT)).to_lowercase();
     assert!(sent.contains("access-control-allow-origin: http://blog"));
 }
 
 #[test]
-fn failures_say_their_status_and_take_nothing() {
+fn injected_failures_respond_and_store_nothing() {
     let stand_in = StandIn::start();
     stand_in.retry_after(7);
     stand_in.fail_next(1, 429);
@@ -119,7 +119,7 @@ fn failures_say_their_status_and_take_nothing() {
 }
 
 #[test]
-fn a_closed_connection_answers_no_byte() {
+fn closed_connections_send_no_byte() {
     let stand_in = StandIn::start();
     stand_in.close_connections();
     assert_eq!(track(&stand_in), "");
@@ -131,7 +131,7 @@ fn a_closed_connection_answers_no_byte() {
 }
 
 #[actix_web::test]
-async fn a_stalled_request_goes_on_when_all_is_well() {
+async fn stalled_request_continues_after_recovery() {
     let stand_in = StandIn::start();
     stand_in.stall();
     let stalled = open(&stand_in, "POST /track HTTP/1.1", EVENT);
@@ -142,23 +142,23 @@ async fn a_stalled_request_goes_on_when_all_is_well() {
             .is_err()
     );
     stand_in.recover();
-    assert!(stand_in.wait_for_event(SOON, "A").await.is_ok());
+    assert!(stand_in.wait_for_event(TIMEOUT, "A").await.is_ok());
     drop(stalled);
 }
 
 #[test]
-fn the_live_page_shows_what_came_since() {
+fn live_json_returns_entries_after_a_number() {
     let stand_in = StandIn::start();
-    assert!(answer(open(&stand_in, "GET /live HTTP/1.1", "")).contains("<!doctype html>"));
+    assert!(read_response(open(&stand_in, "GET /live HTTP/1.1", "")).contains("<!doctype html>"));
     track(&stand_in);
-    let all = answer(open(&stand_in, "GET /live.json HTTP/1.1", ""));
+    let all = read_response(open(&stand_in, "GET /live.json HTTP/1.1", ""));
     assert!(all.contains(r#""what":"A""#));
-    let later = answer(open(&stand_in, "GET /live.json?after=2 HTTP/1.1", ""));
+    let later = read_response(open(&stand_in, "GET /live.json?after=2 HTTP/1.1", ""));
     assert!(later.ends_with("[]"));
 }
 
 #[test]
-fn dropping_it_frees_its_port() {
+fn drop_frees_the_port() {
     let stand_in = StandIn::start();
     let address = stand_in.address;
     stand_in.stall();
@@ -169,7 +169,7 @@ fn dropping_it_frees_its_port() {
 }
 
 #[test]
-fn it_stops_and_starts_again_where_it_was() {
+fn restart_keeps_address_and_data() {
     let stand_in = StandIn::start();
     assert!(track(&stand_in).starts_with("HTTP/1.1 200"));
     stand_in.stop();
@@ -177,13 +177,13 @@ fn it_stops_and_starts_again_where_it_was() {
     assert!(TcpStream::connect(stand_in.address).is_err());
     stand_in.start_again().unwrap();
     assert!(track(&stand_in).starts_with("HTTP/1.1 200"));
-    assert_eq!(stand_in.events().len(), 2, "what came before is kept");
+    assert_eq!(stand_in.events().len(), 2, "earlier events are kept");
 }
 
 #[test]
-fn it_serves_mixpanel_js_where_it_was_given_it() {
+fn lib_js_serves_the_provided_library() {
     let stand_in = StandIn::start();
-    let library = || answer(open(&stand_in, "GET /lib.js HTTP/1.1", ""));
+    let library = || read_response(open(&stand_in, "GET /lib.js HTTP/1.1", ""));
     assert!(library().starts_with("HTTP/1.1 404"));
     stand_in.serve_library("window.mixpanel = {}");
     let served = library();
@@ -196,10 +196,10 @@ fn it_serves_mixpanel_js_where_it_was_given_it() {
 }
 
 #[test]
-fn small_library_is_served_as_a_script_for_pages_of_any_origin() {
+fn small_library_is_a_script_for_any_origin() {
     let stand_in = StandIn::start();
     let path = stand_in.small_library_url().replace(&stand_in.url(), "");
-    let served = answer(open(&stand_in, &format!("GET {path} HTTP/1.1"), ""));
+    let served = read_response(open(&stand_in, &format!("GET {path} HTTP/1.1"), ""));
     let lower = served.to_lowercase();
     assert!(lower.starts_with("http/1.1 200"), "{served}");
     assert!(lower.contains("content-type: text/javascript"));

@@ -1,7 +1,7 @@
-//! Everything that arrived, in its order, for tests to look at and to wait for.
+//! Log of received data, which tests inspect and wait for.
 
-mod trouble;
-mod waiting;
+mod faults;
+mod wait;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,25 +15,25 @@ use crate::faults::Faults;
 use crate::profile::{self, Profile};
 use crate::received::{Endpoint, Note, Received, Refused, Request, now};
 
-pub use waiting::TimedOut;
+pub use wait::TimedOut;
 
-/// The most entries that are kept; the oldest go.
+/// Maximum number of entries. The oldest tenth is dropped when the log is full.
 const MAX_ENTRIES: usize = 100_000;
 
-/// One line of the log.
+/// Entry of the log.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
-    /// A request was answered, or not.
+    /// Request, with or without a response.
     Request(Request),
-    /// A record was taken.
+    /// Accepted record.
     Received(Received),
-    /// A record was refused, or dropped without a word.
+    /// Rejected or silently dropped record.
     Refused(Refused),
-    /// The application said something, at that time.
+    /// Note of the application, with its time in milliseconds since 1970.
     Note(Note, u64),
 }
 
-type Refusal = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
+type RejectRule = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -42,16 +42,17 @@ struct State {
     changes: u64,
     library: Option<Bytes>,
     faults: Faults,
-    refuse: Option<Refusal>,
+    reject: Option<RejectRule>,
 }
 
-/// What arrived at one stand-in, and what is wrong with it. Clones share.
+/// Received data and injected faults of one stand-in. Clones share their state.
 #[derive(Clone)]
 pub struct Store {
     state: Arc<Mutex<State>>,
-    /// Wakes those that wait in tasks, and those that wait in threads.
+    /// Wakes waiting tasks.
     changed: watch::Sender<()>,
-    changed_too: Arc<Condvar>,
+    /// Wakes waiting threads.
+    changed_condvar: Arc<Condvar>,
 }
 
 impl Default for Store {
@@ -59,7 +60,7 @@ impl Default for Store {
         Self {
             state: Arc::default(),
             changed: watch::Sender::new(()),
-            changed_too: Arc::default(),
+            changed_condvar: Arc::default(),
         }
     }
 }
@@ -76,14 +77,14 @@ impl Store {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = {
+        let result = {
             let mut state = self.lock();
             state.changes += 1;
             change(&mut state)
         };
         self.changed.send_replace(());
-        self.changed_too.notify_all();
-        changed
+        self.changed_condvar.notify_all();
+        result
     }
 
     pub(crate) fn add(&self, entries: impl IntoIterator<Item = Entry>) {
@@ -98,42 +99,42 @@ impl Store {
         });
     }
 
-    /// What `pick` makes of the entries, in order.
-    pub(crate) fn collect<T>(&self, pick: impl FnMut(&(u64, Entry)) -> Option<T>) -> Vec<T> {
-        self.lock().log.iter().filter_map(pick).collect()
+    /// Filters and maps the entries, in order.
+    pub(crate) fn collect<T>(&self, filter_map: impl FnMut(&(u64, Entry)) -> Option<T>) -> Vec<T> {
+        self.lock().log.iter().filter_map(filter_map).collect()
     }
 
-    fn received(&self, fits: impl Fn(&Received) -> bool) -> Vec<Received> {
+    fn received(&self, matches: impl Fn(&Received) -> bool) -> Vec<Received> {
         self.collect(|(_, entry)| match entry {
-            Entry::Received(received) if fits(received) => Some(received.clone()),
+            Entry::Received(received) if matches(received) => Some(received.clone()),
             _ => None,
         })
     }
 
-    /// The events that were taken, copies and all.
+    /// Accepted events, including copies.
     #[must_use]
     pub fn events(&self) -> Vec<Received> {
-        self.received(|one| matches!(one.endpoint, Endpoint::Track | Endpoint::Import))
+        self.received(|received| matches!(received.endpoint, Endpoint::Track | Endpoint::Import))
     }
 
-    /// The events as Mixpanel counts them: of copies only the latest, in the place of the first.
+    /// Events as Mixpanel counts them. Of copies, the latest counts, at the position of the first.
     #[must_use]
     pub fn counted(&self) -> Vec<Received> {
-        let mut places = HashMap::new();
+        let mut positions = HashMap::new();
         let mut counted = Vec::new();
         for event in self.events() {
-            let known = event
+            let position = event
                 .dedupe_key()
-                .map(|key| *places.entry(key).or_insert(counted.len()));
-            match known.and_then(|place| counted.get_mut(place)) {
-                Some(copy) => *copy = event,
+                .map(|key| *positions.entry(key).or_insert(counted.len()));
+            match position.and_then(|position| counted.get_mut(position)) {
+                Some(earlier) => *earlier = event,
                 None => counted.push(event),
             }
         }
         counted
     }
 
-    /// The counted events of one name.
+    /// Counted events with one name.
     #[must_use]
     pub fn counted_as(&self, name: &str) -> Vec<Received> {
         let mut counted = self.counted();
@@ -141,37 +142,43 @@ impl Store {
         counted
     }
 
-    /// The operations on people's profiles.
+    /// Operations on user profiles.
     #[must_use]
     pub fn profiles(&self) -> Vec<Received> {
-        self.received(|one| one.endpoint == Endpoint::Engage)
+        self.received(|received| received.endpoint == Endpoint::Engage)
     }
 
-    /// The operations on groups' profiles.
+    /// Operations on group profiles.
     #[must_use]
     pub fn groups(&self) -> Vec<Received> {
-        self.received(|one| one.endpoint == Endpoint::Groups)
+        self.received(|received| received.endpoint == Endpoint::Groups)
     }
 
-    /// A person's profile, after all operations.
+    /// Profile of a user, after all operations.
     #[must_use]
     pub fn profile(&self, distinct_id: &str) -> Option<Profile> {
         self.profiles()
             .iter()
-            .filter(|one| one.distinct_id() == Some(distinct_id))
-            .fold(None, |profile, one| profile::apply(profile, &one.body))
+            .filter(|received| received.distinct_id() == Some(distinct_id))
+            .fold(None, |profile, received| {
+                profile::apply(profile, &received.body)
+            })
     }
 
-    /// A group's profile, after all operations.
+    /// Profile of a group, after all operations.
     #[must_use]
     pub fn group(&self, key: &str, id: &Value) -> Option<Profile> {
         self.groups()
             .iter()
-            .filter(|one| one.body["$group_key"] == key && one.body["$group_id"] == *id)
-            .fold(None, |profile, one| profile::apply(profile, &one.body))
+            .filter(|received| {
+                received.body["$group_key"] == key && received.body["$group_id"] == *id
+            })
+            .fold(None, |profile, received| {
+                profile::apply(profile, &received.body)
+            })
     }
 
-    /// The records that were refused, or dropped for their age.
+    /// Records that were rejected, or dropped for their age.
     #[must_use]
     pub fn refused(&self) -> Vec<Refused> {
         self.collect(|(_, entry)| match entry {
@@ -180,7 +187,7 @@ impl Store {
         })
     }
 
-    /// Every request to an endpoint, whatever became of it.
+    /// All requests to the endpoints, with any outcome.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.collect(|(_, entry)| match entry {
@@ -189,7 +196,7 @@ impl Store {
         })
     }
 
-    /// What the application said of its requests.
+    /// Notes of the application about its requests.
     #[must_use]
     pub fn notes(&self) -> Vec<Note> {
         self.collect(|(_, entry)| match entry {
@@ -198,12 +205,12 @@ impl Store {
         })
     }
 
-    /// Adds what the application says of one of its requests.
+    /// Adds a note of the application about one of its requests.
     pub fn note(&self, note: Note) {
         self.add([Entry::Note(note, now())]);
     }
 
-    /// Serves this script as `/lib.js`, for pages to load mixpanel-js from here.
+    /// Serves this script as `/lib.js`, so that pages can load mixpanel-js from the stand-in.
     pub fn serve_library(&self, script: impl Into<Vec<u8>>) {
         let script = Bytes::from(script.into());
         self.change(|state| state.library = Some(script));
@@ -213,7 +220,7 @@ impl Store {
         self.lock().library.clone()
     }
 
-    /// Forgets what arrived; what is wrong stays.
+    /// Clears the log. Injected faults stay in force.
     pub fn clear(&self) {
         self.change(|state| state.log.clear());
     }

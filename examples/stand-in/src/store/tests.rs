@@ -21,7 +21,7 @@ fn counted(copies: [Value; 2]) -> usize {
 }
 
 #[test]
-fn copies_count_once_by_whatever_way_they_came() {
+fn copies_from_both_endpoints_count_once() {
     let store = Store::default();
     let properties = |more| json!({"time": 1, "distinct_id": "7", "$insert_id": "x", "more": more});
     store.add([
@@ -31,12 +31,12 @@ fn copies_count_once_by_whatever_way_they_came() {
     ]);
     let counted = store.counted();
     assert_eq!(counted.len(), 2);
-    assert_eq!(counted[0].property("more"), 2, "the latest is shown");
+    assert_eq!(counted[0].property("more"), 2, "the latest copy counts");
     assert_eq!(counted[0].endpoint, Endpoint::Import);
 }
 
 #[test]
-fn events_of_another_time_or_person_or_without_a_key_are_no_copies() {
+fn events_that_differ_or_lack_an_insert_id_all_count() {
     let one = json!({"time": 1, "distinct_id": "7", "$insert_id": "x"});
     for (name, value) in [
         ("time", json!(2)),
@@ -55,7 +55,7 @@ fn events_of_another_time_or_person_or_without_a_key_are_no_copies() {
 }
 
 #[test]
-fn a_profile_is_the_sum_of_its_operations() {
+fn profile_applies_all_its_operations() {
     let store = Store::default();
     let head = Arc::new(Head::default());
     let operations = [
@@ -87,7 +87,7 @@ fn a_profile_is_the_sum_of_its_operations() {
 }
 
 #[actix_web::test]
-async fn waiting_ends_when_what_is_waited_for_arrives() {
+async fn wait_ends_when_the_event_arrives() {
     let store = Store::default();
     let sender = store.clone();
     rt::spawn(async move {
@@ -100,7 +100,7 @@ async fn waiting_ends_when_what_is_waited_for_arrives() {
 }
 
 #[actix_web::test]
-async fn waiting_in_vain_says_what_came_instead() {
+async fn timeout_lists_the_received_events() {
     let store = Store::default();
     store.add([event(Endpoint::Import, &json!({"distinct_id": "7"}))]);
     let waited = store.wait_for_event(Duration::ZERO, "B").await;
@@ -108,7 +108,7 @@ async fn waiting_in_vain_says_what_came_instead() {
 }
 
 #[test]
-fn a_thread_waits_without_a_runtime() {
+fn thread_waits_without_a_runtime() {
     let store = Store::default();
     let sender = store.clone();
     let sending = thread::spawn(move || {

@@ -1,17 +1,17 @@
-//! `/import`: credentials, then every event by itself; the good ones of a bad batch are taken.
+//! `/import`: checks the credentials, then each event. Valid events of a batch are accepted.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, is_gzip, milliseconds_now};
+use super::{ApiResponse, is_gzip, milliseconds_now};
 use crate::body::{self, BodyError};
 use crate::received::{Endpoint, Head, Received, Refused};
-use crate::rules::{self, Broken};
+use crate::rules::{self, RuleViolation};
 use crate::store::{Entry, Store};
 
-pub(super) fn import(head: &Arc<Head>, bytes: &[u8], store: &Store) -> Answer {
-    if let Err(message) = authorized(head) {
+pub(super) fn import(head: &Arc<Head>, bytes: &[u8], store: &Store) -> ApiResponse {
+    if let Err(message) = authorize(head) {
         return failed(401, "Unauthorized", message);
     }
     let events = match events(head, bytes) {
@@ -34,35 +34,35 @@ pub(super) fn import(head: &Arc<Head>, bytes: &[u8], store: &Store) -> Answer {
                     event,
                 )));
             }
-            Err(broken) => {
+            Err(violation) => {
                 failures.push(json!({
                     "index": index,
                     "insert_id": event["properties"]["$insert_id"],
-                    "field": broken.field,
-                    "message": broken.to_string(),
+                    "field": violation.field,
+                    "message": violation.to_string(),
                 }));
                 entries.push(Entry::Refused(Refused {
                     endpoint: Endpoint::Import,
                     body: event,
-                    message: broken.to_string(),
+                    message: violation.to_string(),
                 }));
             }
         }
     }
     store.add(entries);
-    answer(count, &failures, head.param("strict") == Some("1"))
+    response(count, &failures, head.param("strict") == Some("1"))
 }
 
-/// Without `strict`, what is invalid disappears without a word.
-fn answer(count: usize, failures: &[Value], strict: bool) -> Answer {
+/// Builds the response. Without `strict`, it does not mention invalid events.
+fn response(count: usize, failures: &[Value], strict: bool) -> ApiResponse {
     let imported = count - failures.len();
     if failures.is_empty() || !strict {
-        return Answer {
+        return ApiResponse {
             status: 200,
             body: json!({"code": 200, "num_records_imported": imported, "status": "OK"}),
         };
     }
-    Answer {
+    ApiResponse {
         status: 400,
         body: json!({
             "code": 400,
@@ -74,15 +74,16 @@ fn answer(count: usize, failures: &[Value], strict: bool) -> Answer {
     }
 }
 
-fn failed(status: u16, name: &str, error: &str) -> Answer {
-    Answer {
+fn failed(status: u16, name: &str, error: &str) -> ApiResponse {
+    ApiResponse {
         status,
         body: json!({"code": status, "error": error, "status": name}),
     }
 }
 
-/// The project's token without a password, or a service account with the project's ID.
-fn authorized(head: &Head) -> Result<(), &'static str> {
+/// Checks the credentials: a project token without a password, or a service account with
+/// `project_id`.
+fn authorize(head: &Head) -> Result<(), &'static str> {
     let credentials = head.header("authorization").and_then(body::basic);
     match credentials {
         Some((user, _)) if user.is_empty() => Err("the user of the credentials is empty"),
@@ -91,7 +92,7 @@ fn authorized(head: &Head) -> Result<(), &'static str> {
             Err("a service account needs the parameter project_id")
         }
         Some(_) => Ok(()),
-        None => Err("no credentials, or none of the scheme Basic"),
+        None => Err("Basic credentials are missing"),
     }
 }
 
@@ -106,12 +107,12 @@ fn events(head: &Head, bytes: &[u8]) -> Result<Vec<Value>, BodyError> {
     body::json(&body::decompress(bytes, is_gzip(head))?, lines)
 }
 
-fn check(event: &Value, now: i64, store: &Store) -> Result<(), Broken> {
+fn check(event: &Value, now: i64, store: &Store) -> Result<(), RuleViolation> {
     rules::import(event, now)?;
-    if store.refuses(event) {
-        return Err(Broken {
+    if store.rejects(event) {
+        return Err(RuleViolation {
             field: "event".to_owned(),
-            message: "is refused".to_owned(),
+            message: "is rejected by the test".to_owned(),
         });
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! What each endpoint does with a request: the records it takes, and its answer.
+//! Endpoints of Mixpanel's API: validation, storage and response.
 
 mod import;
-mod objects;
+mod records;
 
 use std::sync::Arc;
 
@@ -10,18 +10,23 @@ use serde_json::Value;
 use crate::received::{Endpoint, Head};
 use crate::store::Store;
 
-/// The answer to a request.
+/// Response of an endpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) body: Value,
 }
 
-/// Takes what is to be taken of a request.
-pub(crate) fn take(endpoint: Endpoint, head: &Arc<Head>, bytes: &[u8], store: &Store) -> Answer {
+/// Validates a request's records, stores them, and returns the response.
+pub(crate) fn handle(
+    endpoint: Endpoint,
+    head: &Arc<Head>,
+    bytes: &[u8],
+    store: &Store,
+) -> ApiResponse {
     match endpoint {
         Endpoint::Import => import::import(head, bytes, store),
-        other => objects::objects(other, head, bytes, store),
+        other => records::records(other, head, bytes, store),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for what is to arrive, in tests with a runtime and without.
+//! Waiting for received data, in tests with or without an async runtime.
 
 use std::time::{Duration, Instant};
 
@@ -7,22 +7,22 @@ use thiserror::Error;
 use super::{Entry, Store};
 use crate::received::Received;
 
-/// What was waited for did not come.
+/// Error: the expected data did not arrive in time.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("nothing that fits came within {deadline:?}; what came: {came:?}")]
+#[error("no match within {deadline:?}; received: {came:?}")]
 pub struct TimedOut {
-    /// How long was waited.
+    /// Duration of the wait.
     pub deadline: Duration,
-    /// What arrived instead, one line each.
+    /// Descriptions of the log's entries.
     pub came: Vec<String>,
 }
 
 impl Store {
-    /// Waits until `look` finds what it looks for; it looks again whenever something arrives.
+    /// Waits until `look` returns `Some`. It is called at once and after every change.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`] when that takes longer than `deadline`.
+    /// [`TimedOut`] after `deadline`.
     pub async fn wait_for<T>(
         &self,
         deadline: Duration,
@@ -35,7 +35,7 @@ impl Store {
                 if let Some(found) = look(self) {
                     return found;
                 }
-                // Never an error: the sender is in `self`.
+                // Cannot fail: `self` owns the sender.
                 let _ = changes.changed().await;
             }
         };
@@ -44,11 +44,11 @@ impl Store {
             .map_err(|_| self.timed_out(deadline))
     }
 
-    /// As [`wait_for`](Self::wait_for), for tests without a runtime: this thread waits.
+    /// Blocking variant of [`wait_for`](Self::wait_for), for tests without an async runtime.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`] when that takes longer than `deadline`.
+    /// [`TimedOut`] after `deadline`.
     pub fn wait_blocking<T>(
         &self,
         deadline: Duration,
@@ -60,22 +60,22 @@ impl Store {
             if let Some(found) = look(self) {
                 return Ok(found);
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let remaining = until.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
                 return Err(self.timed_out(deadline));
             }
-            let woken = self
-                .changed_too
-                .wait_timeout_while(self.lock(), left, |state| state.changes == seen);
-            drop(woken);
+            let guard = self
+                .changed_condvar
+                .wait_timeout_while(self.lock(), remaining, |state| state.changes == seen);
+            drop(guard);
         }
     }
 
-    /// Waits for the first counted event of that name.
+    /// Waits for the first counted event with that name.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`] when that takes longer than `deadline`.
+    /// [`TimedOut`] after `deadline`.
     pub async fn wait_for_event(
         &self,
         deadline: Duration,
@@ -95,14 +95,19 @@ impl Store {
 
 fn describe(entry: &Entry) -> Option<String> {
     match entry {
-        Entry::Received(one) => Some(format!(
+        Entry::Received(received) => Some(format!(
             "{} {} of {:?}",
-            one.endpoint,
-            one.event(),
-            one.distinct_id().unwrap_or_default()
+            received.endpoint,
+            received.event(),
+            received.distinct_id().unwrap_or_default()
         )),
-        Entry::Refused(one) => Some(format!("{} refused: {}", one.endpoint, one.message)),
-        Entry::Request(one) => Some(format!("{} answered {:?}", one.endpoint, one.status)),
+        Entry::Refused(refused) => Some(format!(
+            "{} rejected: {}",
+            refused.endpoint, refused.message
+        )),
+        Entry::Request(request) => {
+            Some(format!("{} status {:?}", request.endpoint, request.status))
+        }
         Entry::Note(..) => None,
     }
 }
