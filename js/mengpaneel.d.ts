@@ -1,10 +1,10 @@
 /**
- * Hands over a mixpanel-js that the application loaded and initialised itself: what the page was
- * given to run runs now, and requests to this origin carry calls back.
+ * Uses a mixpanel-js that the application loaded and initialised itself. Runs the page's queued
+ * calls, and lets responses to requests to this origin carry calls.
  *
- * Only needed where Mengpaneel was built with `loader(Never)`.
+ * Only needed if Mengpaneel was built with `loader(Never)`.
  *
- * @param mixpanel an initialised mixpanel-js
- * @param name the name of a second Mengpaneel
+ * @param mixpanel initialised mixpanel-js
+ * @param name name of a second Mengpaneel
  */
 export declare function start(mixpanel: object, name?: string): void;

@@ -10,46 +10,46 @@ const CALLS = JSON.stringify([
   [["get_group", "set"], ["company", "acme", { Plan: "Pro" }]],
   [["track"], ["Sign In", { a: 1 }]],
 ]);
-const RAN = [
+const LOGGED_CALLS = [
   ["identify", "42"],
   ["people.set", { Plan: "Pro" }],
   ["get_group.set", "company/acme", { Plan: "Pro" }],
   ["track", "Sign In", { a: 1 }],
 ];
 
-function started(options) {
-  const it = page(options);
+function startedPage(options) {
+  const simulated = page(options);
   const mixpanel = new Mixpanel();
-  it.window.mengpaneel.start(mixpanel);
-  return { ...it, mixpanel };
+  simulated.window.mengpaneel.start(mixpanel);
+  return { ...simulated, mixpanel };
 }
 
-test("calls of a response run in their order, each on its own", async () => {
-  const { window, requests, mixpanel } = started({ answer: { "X-Mengpaneel-Calls": CALLS } });
+test("calls of a response run in order, and errors are isolated", async () => {
+  const { window, requests, mixpanel } = startedPage({ responseHeaders: { "X-Mengpaneel-Calls": CALLS } });
   await window.fetch("/x");
   assert.equal(requests[0].headers.get("X-Mengpaneel-Flush-Capable"), "true");
-  assert.deepEqual(mixpanel.log, RAN);
+  assert.deepEqual(mixpanel.log, LOGGED_CALLS);
 });
 
-test("nothing is claimed before mixpanel is there, nor for a visitor who opted out", async () => {
+test("requests are unmarked without mixpanel or after an opt-out", async () => {
   const { window, requests } = page();
   await window.fetch("/x");
   const mixpanel = new Mixpanel();
-  mixpanel.out = true;
+  mixpanel.optedOut = true;
   window.mengpaneel.start(mixpanel);
   await window.fetch("/x");
   for (const { headers } of requests) assert.deepEqual([...headers], []);
 });
 
-test("a queue that nobody took over claims nothing", async () => {
+test("requests are unmarked while mixpanel is only a queue", async () => {
   const { window, requests } = page();
   window.mengpaneel.start(Object.assign([], { people: [] }));
   await window.fetch("/x");
   assert.deepEqual([...requests[0].headers], []);
 });
 
-test("another origin is left alone, whatever its answer carries", async () => {
-  const { window, requests, mixpanel } = started({ answer: { "X-Mengpaneel-Calls": CALLS } });
+test("requests to other origins are unchanged", async () => {
+  const { window, requests, mixpanel } = startedPage({ responseHeaders: { "X-Mengpaneel-Calls": CALLS } });
   for (const url of ["https://other.example/", "//other.example/", "blob:https://app.example/1"]) {
     const init = {};
     await window.fetch(url, init);
@@ -58,26 +58,26 @@ test("another origin is left alone, whatever its answer carries", async () => {
   assert.deepEqual(mixpanel.log, []);
 });
 
-test("an answer that came from another origin is not run", async () => {
-  const { window, mixpanel } = started({ answer: { "X-Mengpaneel-Calls": CALLS }, type: "cors" });
+test("calls from another origin's response do not run", async () => {
+  const { window, mixpanel } = startedPage({ responseHeaders: { "X-Mengpaneel-Calls": CALLS }, type: "cors" });
   await window.fetch("/x");
   assert.deepEqual(mixpanel.log, []);
 });
 
-test("the setup's name is sent back until a reset", async () => {
-  const answer = { "X-Mengpaneel-Calls": "[]", "X-Mengpaneel-Setup": "0123456789abcdef" };
-  const { window, requests, stored, mixpanel } = started({ answer });
+test("setup header is sent back until a reset", async () => {
+  const responseHeaders = { "X-Mengpaneel-Calls": "[]", "X-Mengpaneel-Setup": "0123456789abcdef" };
+  const { window, requests, stored, mixpanel } = startedPage({ responseHeaders });
   stored.set("mengpaneel_setup", "0123456789abcdef");
   await window.fetch("/x");
   await window.fetch("/x");
   mixpanel.reset();
   assert.equal(stored.size, 0);
   await window.fetch("/x");
-  const names = requests.map(({ headers }) => headers.get("X-Mengpaneel-Setup"));
-  assert.deepEqual(names, [null, "0123456789abcdef", null]);
+  const setups = requests.map(({ headers }) => headers.get("X-Mengpaneel-Setup"));
+  assert.deepEqual(setups, [null, "0123456789abcdef", null]);
 });
 
-test("only methods of mixpanel can be named", async () => {
+test("only methods of mixpanel can be called", async () => {
   const calls = [
     [["init"], ["evil"]],
     [["constructor"], ["evil"]],
@@ -94,13 +94,13 @@ test("only methods of mixpanel can be named", async () => {
     null,
     [["track"], ["good"]],
   ];
-  const { window, mixpanel } = started({ answer: { "X-Mengpaneel-Calls": JSON.stringify(calls) } });
+  const { window, mixpanel } = startedPage({ responseHeaders: { "X-Mengpaneel-Calls": JSON.stringify(calls) } });
   await window.fetch("/x");
   assert.deepEqual(mixpanel.log, [["track", "good"]]);
 });
 
-test("a request keeps its headers and options", async () => {
-  const { window, requests } = started();
+test("request keeps its headers and options", async () => {
+  const { window, requests } = startedPage();
   const request = new Request("https://app.example/x", {
     method: "POST",
     body: "{}",
@@ -115,31 +115,31 @@ test("a request keeps its headers and options", async () => {
   assert.equal(requests[1].headers.get("X-B"), "2");
 });
 
-test("what fetch returned is what the page gets", async () => {
+test("fetch returns the original promise", async () => {
   const promise = Promise.resolve({ type: "basic", headers: new Headers({ "X-Mengpaneel-Calls": "?" }) });
-  const { window, mixpanel } = started({ fetch: () => promise });
+  const { window, mixpanel } = startedPage({ fetch: () => promise });
   assert.equal(window.fetch("/x"), promise);
   await promise;
   assert.deepEqual(mixpanel.log, []);
 
-  const failed = Promise.reject(new TypeError("no network"));
-  const offline = started({ fetch: () => failed });
-  assert.equal(offline.window.fetch("/x"), failed);
-  await assert.rejects(failed, TypeError);
+  const rejected = Promise.reject(new TypeError("no network"));
+  const offline = startedPage({ fetch: () => rejected });
+  assert.equal(offline.window.fetch("/x"), rejected);
+  await assert.rejects(rejected, TypeError);
 });
 
-test("XMLHttpRequest carries calls too, once", () => {
-  const { window, mixpanel } = started();
+test("XMLHttpRequest runs the calls of its response once", () => {
+  const { window, mixpanel } = startedPage();
   const request = new window.XMLHttpRequest();
   request.open("GET", "/x");
   request.send();
   assert.equal(request.sent["X-Mengpaneel-Flush-Capable"], "true");
   request.respond({ "X-Mengpaneel-Calls": CALLS });
-  assert.deepEqual(mixpanel.log, RAN);
+  assert.deepEqual(mixpanel.log, LOGGED_CALLS);
 });
 
-test("XMLHttpRequest to, or answered by, another origin is left alone", () => {
-  const { window, mixpanel } = started();
+test("XMLHttpRequest ignores other origins", () => {
+  const { window, mixpanel } = startedPage();
   const other = new window.XMLHttpRequest();
   other.open("GET", "https://other.example/");
   other.send();
@@ -151,26 +151,26 @@ test("XMLHttpRequest to, or answered by, another origin is left alone", () => {
   assert.deepEqual(mixpanel.log, []);
 });
 
-test("what the page was given waits for the mixpanel that is handed over", () => {
-  const seen = [];
+test("start runs the queued functions", () => {
+  const instances = [];
   const queue = [
-    () => { throw new Error("as asked"); },
-    function () { seen.push(this); },
+    () => { throw new Error("simulated failure"); },
+    function () { instances.push(this); },
   ];
   const { window } = page({ state: { queue } });
   const mixpanel = new Mixpanel();
   window.mengpaneel.start(mixpanel);
-  assert.deepEqual(seen, [mixpanel]);
+  assert.deepEqual(instances, [mixpanel]);
   assert.equal(window.mengpaneel.queue, mixpanel);
 });
 
-test("a mixpanel that the page's block made known is used", async () => {
+test("instance set by the page's snippet is used", async () => {
   const { window, requests } = page({ state: { instance: new Mixpanel(), setup: "a" } });
   await window.fetch("/x");
   assert.equal(requests[0].headers.get("X-Mengpaneel-Setup"), "a");
 });
 
-test("a second Mengpaneel has names of its own", async () => {
+test("second Mengpaneel uses its own header names", async () => {
   const { window, requests } = page({ name: "billing" });
   window.mengpaneel_billing.start(new Mixpanel());
   await window.fetch("/x");
@@ -178,12 +178,12 @@ test("a second Mengpaneel has names of its own", async () => {
   assert.equal(requests[0].headers.get("X-Mengpaneel-Flush-Capable"), null);
 });
 
-test("on a server it does nothing", async () => {
+test("start does nothing outside of a browser", async () => {
   const { start } = await import("../mengpaneel.mjs");
   start({});
 });
 
-test("it is small", async () => {
+test("gzipped script is smaller than 2 KiB", async () => {
   const { gzipSync } = await import("node:zlib");
   const { readFileSync } = await import("node:fs");
   const size = gzipSync(readFileSync(new URL("../mengpaneel.js", import.meta.url))).length;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { kept, minified, SCRIPTS } from "../minify.mjs";
+import { committed, minifyScript, SCRIPTS } from "../minify.mjs";
 
 for (const name of SCRIPTS) {
-  test(`${name}.min.js is ${name}.js, made small`, async () => {
-    assert.equal(kept(name), await minified(name), "say `npm run minify`");
+  test(`${name}.min.js is up to date with ${name}.js`, async () => {
+    assert.equal(committed(name), await minifyScript(name), "run `npm run minify`");
   });
 }

@@ -1,4 +1,4 @@
-// The guide lists every option that the real mixpanel-js has.
+// Completeness of the guide's table of mixpanel-js options.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

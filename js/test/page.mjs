@@ -1,4 +1,4 @@
-// A page as far as mengpaneel.js sees it: a window with fetch, XMLHttpRequest and a mixpanel.
+// Simulated page for mengpaneel.js: a window with fetch and XMLHttpRequest, and a fake mixpanel-js.
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
@@ -27,19 +27,19 @@ export class Mixpanel {
   constructor() {
     this.log = [];
     this.people = new People(this.log);
-    this.out = false;
+    this.optedOut = false;
   }
   get_distinct_id() {
     return "1";
   }
   has_opted_out_tracking() {
-    return this.out;
+    return this.optedOut;
   }
   get_group(key, id) {
     return new Group(this.log, `${key}/${id}`);
   }
   track(...args) {
-    if (args[0] === "throw") throw new Error("as asked");
+    if (args[0] === "throw") throw new Error("simulated failure");
     this.log.push(["track", ...args]);
   }
   identify(...args) {
@@ -69,14 +69,14 @@ class Xhr {
     this.listeners.push(listener);
   }
   removeEventListener(event, listener) {
-    this.listeners = this.listeners.filter((known) => known !== listener);
+    this.listeners = this.listeners.filter((other) => other !== listener);
   }
   getResponseHeader(name) {
-    return this.answer[name] ?? null;
+    return this.responseHeaders[name] ?? null;
   }
   send() {}
-  respond(answer, url = "https://app.example/x") {
-    this.answer = answer;
+  respond(responseHeaders, url = "https://app.example/x") {
+    this.responseHeaders = responseHeaders;
     this.responseURL = url;
     for (this.readyState = 2; this.readyState <= 4; this.readyState++) {
       for (const listener of [...this.listeners]) listener();
@@ -84,7 +84,7 @@ class Xhr {
   }
 }
 
-export function page({ name, state, fetch, answer = {}, type = "basic" } = {}) {
+export function page({ name, state, fetch, responseHeaders = {}, type = "basic" } = {}) {
   const requests = [];
   const stored = new Map();
   const window = {
@@ -99,7 +99,7 @@ export function page({ name, state, fetch, answer = {}, type = "basic" } = {}) {
       fetch ??
       (async (input, init) => {
         requests.push({ input, init, headers: new Headers(init?.headers) });
-        return { type, headers: new Headers(answer) };
+        return { type, headers: new Headers(responseHeaders) };
       }),
   };
   for (const method of ["open", "send"]) {
@@ -107,7 +107,7 @@ export function page({ name, state, fetch, answer = {}, type = "basic" } = {}) {
   }
   if (state) window.mengpaneel = state;
   const context = { window, URL, Headers, Request, WeakMap };
-  // One realm, so that an object of the test is a plain object to the script.
+  // Runs in the test's realm, so that the test's objects are plain objects for the script.
   vm.runInThisContext(`(function ({ ${Object.keys(context)} }) { ${source} })`)(context);
   return { window, requests, stored };
 }

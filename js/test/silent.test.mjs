@@ -1,5 +1,5 @@
-// A real browser runs the blocks of visitors without consent, with the real mixpanel-js at hand.
-// Needs Chromium: at /usr/bin/chromium, or where CHROMIUM says.
+// Snippets for visitors without consent, in a real browser with the real mixpanel-js.
+// Needs Chromium at /usr/bin/chromium, or at the path in CHROMIUM.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -12,33 +12,33 @@ const userAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, li
 const DEADLINE = 20_000;
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
-const block = (name) => read(`../../mengpaneel/src/browser/snippet/pages/${name}.html`);
+const snippet = (name) => read(`../../mengpaneel/src/browser/script/pages/${name}.html`);
 const library = read("../node_modules/mixpanel-browser/dist/mixpanel.min.js");
-const snippet = read("../node_modules/mixpanel-browser/dist/mixpanel-jslib-snippet.min.js");
+const officialSnippet = read("../node_modules/mixpanel-browser/dist/mixpanel-jslib-snippet.min.js");
 
 const html = (head, body = "") => `<!DOCTYPE html><html><head>${head}</head><body>${body}</body></html>`;
-const SNIPPET = `<script>MIXPANEL_CUSTOM_LIB_URL = "/mixpanel.js";</script><script>${snippet}</script>`;
+const OFFICIAL_SNIPPET = `<script>MIXPANEL_CUSTOM_LIB_URL = "/mixpanel.js";</script><script>${officialSnippet}</script>`;
 const init = (token, more = "") =>
   `<script>mixpanel.init("${token}", {api_host: "/mp", api_payload_format: "json", batch_requests: false${more}});</script>`;
-const track = (on, event) => `<script>${on}.track("${event}");</script>`;
-const THEIRS = SNIPPET + init("OTHER") + track("mixpanel", "Theirs");
+const track = (instance, event) => `<script>${instance}.track("${event}");</script>`;
+const OTHER_MIXPANEL = OFFICIAL_SNIPPET + init("OTHER") + track("mixpanel", "Other Event");
 
 const pages = {
-  "/silent": html(block("silent")),
-  "/nonce": html(block("silent_nonce")),
-  "/loader": html(block("loader_only")),
-  "/overruled": html(block("overruled"), track("mixpanel", "By The Page")),
-  "/other_before": html(THEIRS + block("silent")),
-  "/other_loaded": html(`${SNIPPET}${init("OTHER")}<script src="/mixpanel.js"></script>${track("mixpanel", "Theirs")}${block("silent")}`),
-  "/other_after": html(block("silent") + THEIRS),
-  "/same_after": html(block("silent") + SNIPPET + init("T", ", loaded: function (m) { window.told = m; }")),
+  "/silent": html(snippet("silent")),
+  "/nonce": html(snippet("silent_nonce")),
+  "/loader": html(snippet("loader_only")),
+  "/overruled": html(snippet("overruled"), track("mixpanel", "From The Page")),
+  "/other_before": html(OTHER_MIXPANEL + snippet("silent")),
+  "/other_loaded": html(`${OFFICIAL_SNIPPET}${init("OTHER")}<script src="/mixpanel.js"></script>${track("mixpanel", "Other Event")}${snippet("silent")}`),
+  "/other_after": html(snippet("silent") + OTHER_MIXPANEL),
+  "/same_after": html(snippet("silent") + OFFICIAL_SNIPPET + init("T", ", loaded: function (m) { window.loadedInstance = m; }")),
   "/named_after": html(
-    `${block("silent")}<script>mixpanel.init("OTHER", {api_host: "/mp", api_payload_format: "json", batch_requests: false}, "second");</script>` +
-      track("mixpanel.second", "Theirs") + track("mixpanel", "Ours"),
+    `${snippet("silent")}<script>mixpanel.init("OTHER", {api_host: "/mp", api_payload_format: "json", batch_requests: false}, "second");</script>` +
+      track("mixpanel.second", "Other Event") + track("mixpanel", "Suppressed"),
   ),
-  "/silent_and_granted": html(block("silent") + block("billing_loader") + track("mixpanel.mengpaneel_billing", "Theirs")),
-  "/granted_and_silent": html(block("loader_only") + block("billing_silent") + track("mixpanel", "Theirs")),
-  "/silent_and_silent": html(block("silent") + block("billing_silent")),
+  "/silent_and_granted": html(snippet("silent") + snippet("billing_loader") + track("mixpanel.mengpaneel_billing", "Other Event")),
+  "/granted_and_silent": html(snippet("loader_only") + snippet("billing_silent") + track("mixpanel", "Other Event")),
+  "/silent_and_silent": html(snippet("silent") + snippet("billing_silent")),
 };
 
 let server, browser, origin;
@@ -68,7 +68,7 @@ after(async () => {
   server?.close();
 });
 
-// A new visitor on a page; what was sent, as "T Event"; whether mixpanel-js was asked for.
+// Opens a page as a new visitor. Collects the sent events, as "T Event", and the requests for mixpanel-js.
 async function open(path, { cookies = [], script } = {}) {
   const context = await browser.newContext({ userAgent });
   await context.addCookies(cookies.map(([name, value]) => ({ name, value, url: origin })));
@@ -83,10 +83,10 @@ async function open(path, { cookies = [], script } = {}) {
     if (message.event) sent.push(`${message.properties.token} ${message.event}`);
   });
   await page.goto(origin + path, { waitUntil: "networkidle" });
-  const has = async (event) => {
-    const until = Date.now() + DEADLINE;
+  const waitFor = async (event) => {
+    const deadline = Date.now() + DEADLINE;
     while (!sent.includes(event)) {
-      if (Date.now() > until) throw new Error(`${event} is not among ${JSON.stringify(sent)}; errors: ${errors}`);
+      if (Date.now() > deadline) throw new Error(`${event} is not among ${JSON.stringify(sent)}; errors: ${errors}`);
       await page.waitForTimeout(20);
     }
   };
@@ -95,21 +95,21 @@ async function open(path, { cookies = [], script } = {}) {
     assert.deepEqual(errors, []);
     await context.close();
   };
-  const kept = async () => ({
+  const stored = async () => ({
     cookies: (await context.cookies()).map(({ name }) => name),
-    stored: await page.evaluate(() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)]),
+    keys: await page.evaluate(() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)]),
   });
-  return { page, context, sent, loads, has, close, kept };
+  return { page, context, sent, loads, waitFor, close, stored };
 }
 
-test("silent mixpanel has every method of mixpanel-js, and does nothing", async () => {
+test("stub has every method of mixpanel-js and sends nothing", async () => {
   const real = await open("/loader");
   await real.page.waitForFunction(() => window.mixpanel.get_distinct_id);
   const names = await real.page.evaluate(() => {
     const methods = (object) => {
       const found = new Set();
-      for (let at = object; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
-        Object.getOwnPropertyNames(at).forEach((name) => found.add(name));
+      for (let level = object; level && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+        Object.getOwnPropertyNames(level).forEach((name) => found.add(name));
       }
       return [...found].filter((name) => /^[a-z][a-z_]{2,}$/.test(name) && typeof object[name] === "function");
     };
@@ -123,19 +123,19 @@ test("silent mixpanel has every method of mixpanel-js, and does nothing", async 
   await real.close();
   assert.ok(names.mixpanel.length > 40 && names.people.length >= 10 && names.group.length >= 6);
 
-  const { page, sent, loads, close, kept } = await open("/silent");
+  const { page, sent, loads, close, stored } = await open("/silent");
   const missing = await page.evaluate((names) => {
     const missing = [];
-    const use = (of, object, list) => {
+    const callAll = (owner, object, list) => {
       for (const name of list.filter((name) => !/^(init|opt_in_tracking|constructor)$/.test(name))) {
-        if (typeof object[name] !== "function") missing.push(`${of}.${name}`);
+        if (typeof object[name] !== "function") missing.push(`${owner}.${name}`);
         else object[name]("a", { a: 1 }, () => {});
       }
     };
-    use("mixpanel", mixpanel, names.mixpanel);
-    use("people", mixpanel.people, names.people);
-    use("group", mixpanel.get_group("a", "b"), names.group);
-    use("flags", mixpanel.flags, names.flags.filter((name) => !/^_/.test(name) && mixpanel.flags[name]));
+    callAll("mixpanel", mixpanel, names.mixpanel);
+    callAll("people", mixpanel.people, names.people);
+    callAll("group", mixpanel.get_group("a", "b"), names.group);
+    callAll("flags", mixpanel.flags, names.flags.filter((name) => !/^_/.test(name) && mixpanel.flags[name]));
     mixpanel.init("T", {}, "again");
     mixpanel.again.people.set("a", 1);
     mixpanel.push(["track", "Pushed"]);
@@ -144,7 +144,7 @@ test("silent mixpanel has every method of mixpanel-js, and does nothing", async 
     });
     return missing;
   }, names);
-  // Of mixpanel-js's own making, not documented.
+  // Undocumented internals of mixpanel-js.
   assert.deepEqual(missing.filter((name) => !/report_error|init_batchers|are_batchers_initialized|get_batcher|group_/.test(name)), []);
   const answers = await page.evaluate(() => [
     mixpanel.has_opted_out_tracking(),
@@ -153,145 +153,145 @@ test("silent mixpanel has every method of mixpanel-js, and does nothing", async 
     mixpanel.get_config("token"),
   ]);
   assert.deepEqual(answers, [true, false, "", "T"]);
-  assert.deepEqual([sent, loads, await kept()], [[], [], { cookies: [], stored: [] }]);
+  assert.deepEqual([sent, loads, await stored()], [[], [], { cookies: [], keys: [] }]);
   await close();
 });
 
 for (const path of ["/silent", "/nonce"]) {
-  test(`opt-in turns the silent mixpanel into mixpanel-js: ${path}`, async () => {
-    const { page, context, sent, has, close } = await open(path, { cookies: [["__mp_opt_in_out_T", "0"]] });
+  test(`opt-in replaces the stub by mixpanel-js: ${path}`, async () => {
+    const { page, context, sent, waitFor, close } = await open(path, { cookies: [["__mp_opt_in_out_T", "0"]] });
     await page.evaluate(() => {
-      window.before = mixpanel;
+      window.oldInstance = mixpanel;
       mixpanel.track("Before");
       mixpanel.opt_in_tracking();
       mixpanel.track("After");
       mixpanel.get_group("company", "acme").set({ a: 1 });
       mixpanel.get_distinct_id().slice(1);
     });
-    await has("T After");
-    await page.waitForFunction(() => window.mixpanel !== window.before);
-    await page.evaluate(() => window.before.track("By An Old Reference"));
-    await has("T By An Old Reference");
-    assert.deepEqual([...sent].sort(), ["T $opt_in", "T After", "T By An Old Reference"]);
+    await waitFor("T After");
+    await page.waitForFunction(() => window.mixpanel !== window.oldInstance);
+    await page.evaluate(() => window.oldInstance.track("From An Old Reference"));
+    await waitFor("T From An Old Reference");
+    assert.deepEqual([...sent].sort(), ["T $opt_in", "T After", "T From An Old Reference"]);
     assert.equal((await context.cookies()).find(({ name }) => name === "__mp_opt_in_out_T").value, "1");
     assert.equal(await page.evaluate(() => mixpanel.has_opted_out_tracking()), false);
     await close();
   });
 }
 
-test("opt-in counts though the browser sends Do Not Track", async () => {
+test("opt-in overrides Do Not Track", async () => {
   const script = () => Object.defineProperty(Navigator.prototype, "doNotTrack", { get: () => "1" });
-  const { page, sent, has, close } = await open("/silent", { script });
+  const { page, sent, waitFor, close } = await open("/silent", { script });
   assert.deepEqual(sent, []);
   await page.evaluate(() => {
     mixpanel.opt_in_tracking({ track_event_name: "Agreed" });
     mixpanel.track("After");
   });
-  await has("T After");
+  await waitFor("T After");
   assert.deepEqual([...sent].sort(), ["T After", "T Agreed"]);
   await close();
 });
 
 for (const path of ["/other_before", "/other_loaded", "/other_after"]) {
-  test(`beside a mixpanel of another token only ours is silent: ${path}`, async () => {
-    const { page, sent, has, close } = await open(path);
-    await has("OTHER Theirs");
+  test(`mixpanel of another token is not silenced: ${path}`, async () => {
+    const { page, sent, waitFor, close } = await open(path);
+    await waitFor("OTHER Other Event");
     await page.evaluate(() => {
-      mixpanel.track("Theirs Too");
-      mixpanel.mengpaneel.track("Ours");
+      mixpanel.track("Other Event 2");
+      mixpanel.mengpaneel.track("Suppressed");
     });
-    await has("OTHER Theirs Too");
+    await waitFor("OTHER Other Event 2");
     await page.evaluate(() => {
       mixpanel.mengpaneel.opt_in_tracking();
       mixpanel.mengpaneel.track("After");
     });
-    await has("T After");
-    assert.deepEqual([...sent].sort(), ["OTHER Theirs", "OTHER Theirs Too", "T $opt_in", "T After"]);
+    await waitFor("T After");
+    assert.deepEqual([...sent].sort(), ["OTHER Other Event", "OTHER Other Event 2", "T $opt_in", "T After"]);
     await close();
   });
 }
 
-test("the page's own snippet of our token stays silent and is told that it loaded", async () => {
+test("official snippet of our token stays silent and calls loaded", async () => {
   const { page, sent, loads, close } = await open("/same_after");
-  assert.equal(await page.evaluate(() => window.told === window.mixpanel), true);
-  await page.evaluate(() => mixpanel.track("Ours"));
+  assert.equal(await page.evaluate(() => window.loadedInstance === window.mixpanel), true);
+  await page.evaluate(() => mixpanel.track("Suppressed"));
   assert.deepEqual([sent, loads], [[], []]);
   await close();
 });
 
-test("a named mixpanel of another token runs beside the silent one", async () => {
-  const { page, sent, has, close } = await open("/named_after");
-  await has("OTHER Theirs");
+test("named mixpanel of another token runs next to the stub", async () => {
+  const { page, sent, waitFor, close } = await open("/named_after");
+  await waitFor("OTHER Other Event");
   await page.evaluate(() => {
-    mixpanel.track("Ours");
-    mixpanel.second.track("Theirs Too");
+    mixpanel.track("Suppressed");
+    mixpanel.second.track("Other Event 2");
   });
-  await has("OTHER Theirs Too");
-  assert.deepEqual(sent, ["OTHER Theirs", "OTHER Theirs Too"]);
-  await page.evaluate(() => {
-    mixpanel.opt_in_tracking();
-    mixpanel.track("After");
-    mixpanel.second.track("Theirs Still");
-  });
-  await Promise.all([has("T After"), has("OTHER Theirs Still")]);
-  assert.ok(!sent.includes("T Ours"));
-  await close();
-});
-
-test("a second Mengpaneel with consent runs beside a silent one", async () => {
-  const { page, sent, has, close } = await open("/silent_and_granted");
-  await has("B Theirs");
-  await page.evaluate(() => mixpanel.track("Ours"));
+  await waitFor("OTHER Other Event 2");
+  assert.deepEqual(sent, ["OTHER Other Event", "OTHER Other Event 2"]);
   await page.evaluate(() => {
     mixpanel.opt_in_tracking();
     mixpanel.track("After");
+    mixpanel.second.track("Other Event 3");
   });
-  await has("T After");
-  await page.evaluate(() => mixpanel.mengpaneel_billing.track("Theirs Still"));
-  await has("B Theirs Still");
-  assert.ok(!sent.includes("T Ours"));
+  await Promise.all([waitFor("T After"), waitFor("OTHER Other Event 3")]);
+  assert.ok(!sent.includes("T Suppressed"));
   await close();
 });
 
-test("a silent second Mengpaneel stands beside one with consent", async () => {
-  const { page, sent, has, close } = await open("/granted_and_silent");
-  await has("T Theirs");
-  await page.evaluate(() => mixpanel.mengpaneel_billing.track("Ours"));
+test("second Mengpaneel with consent runs next to a stub", async () => {
+  const { page, sent, waitFor, close } = await open("/silent_and_granted");
+  await waitFor("B Other Event");
+  await page.evaluate(() => mixpanel.track("Suppressed"));
+  await page.evaluate(() => {
+    mixpanel.opt_in_tracking();
+    mixpanel.track("After");
+  });
+  await waitFor("T After");
+  await page.evaluate(() => mixpanel.mengpaneel_billing.track("Other Event 3"));
+  await waitFor("B Other Event 3");
+  assert.ok(!sent.includes("T Suppressed"));
+  await close();
+});
+
+test("stub of a second Mengpaneel runs next to mixpanel-js", async () => {
+  const { page, sent, waitFor, close } = await open("/granted_and_silent");
+  await waitFor("T Other Event");
+  await page.evaluate(() => mixpanel.mengpaneel_billing.track("Suppressed"));
   await page.evaluate(() => {
     mixpanel.mengpaneel_billing.opt_in_tracking();
     mixpanel.mengpaneel_billing.track("After");
   });
-  await has("B After");
-  assert.deepEqual([...sent].sort(), ["B $opt_in", "B After", "T Theirs"]);
+  await waitFor("B After");
+  assert.deepEqual([...sent].sort(), ["B $opt_in", "B After", "T Other Event"]);
   await close();
 });
 
-test("of two silent Mengpaneels each opts in for itself", async () => {
-  const { page, sent, loads, has, close } = await open("/silent_and_silent");
+test("stubs of two Mengpaneels opt in separately", async () => {
+  const { page, sent, loads, waitFor, close } = await open("/silent_and_silent");
   assert.deepEqual(loads, []);
   await page.evaluate(() => {
     mixpanel.opt_in_tracking();
     mixpanel.track("After");
-    mixpanel.mengpaneel_billing.track("Ours");
+    mixpanel.mengpaneel_billing.track("Suppressed");
   });
-  await has("T After");
+  await waitFor("T After");
   await page.waitForFunction(() => window.mixpanel.persistence);
   await page.evaluate(() => {
-    mixpanel.mengpaneel_billing.track("Ours");
+    mixpanel.mengpaneel_billing.track("Suppressed");
     mixpanel.mengpaneel_billing.opt_in_tracking();
     mixpanel.mengpaneel_billing.track("After");
   });
-  await has("B After");
+  await waitFor("B After");
   assert.deepEqual([...sent].sort(), ["B $opt_in", "B After", "T $opt_in", "T After"]);
   await close();
 });
 
 const dnt = () => Object.defineProperty(Navigator.prototype, "doNotTrack", { get: () => "1" });
 for (const cookies of [[["__mp_opt_in_out_T", "0"]], [["mp_optout", "1"]]]) {
-  test(`the application's rule overrules ${cookies[0][0]} and leaves it as it is`, async () => {
-    const { context, sent, has, close } = await open("/overruled", { cookies, script: dnt });
-    await has("T By The Page");
-    assert.deepEqual(sent, ["T By The Page"]);
+  test(`application's rule overrides ${cookies[0][0]}, unchanged`, async () => {
+    const { context, sent, waitFor, close } = await open("/overruled", { cookies, script: dnt });
+    await waitFor("T From The Page");
+    assert.deepEqual(sent, ["T From The Page"]);
     const flag = (await context.cookies()).find(({ name }) => name === "__mp_opt_in_out_T");
     assert.equal(flag?.value, cookies[0][0] === "mp_optout" ? undefined : "0");
     await close();

@@ -1,4 +1,4 @@
-// Told function by function in README.md.
+// README.md describes each function.
 (function (window) {
   "use strict";
   if (!window || !window.document) return;
@@ -7,34 +7,34 @@
   var location = window.location;
 
   function attach(name) {
-    var own = name ? "mengpaneel_" + name : "mengpaneel";
+    var key = name ? "mengpaneel_" + name : "mengpaneel";
     var suffix = name ? "-" + name : "";
     var CAPABLE = "X-Mengpaneel-Flush-Capable" + suffix;
     var CALLS = "X-Mengpaneel-Calls" + suffix;
     var SETUP = "X-Mengpaneel-Setup" + suffix;
-    var page = (window[own] = window[own] || {});
+    var page = (window[key] = window[key] || {});
     if (page.start) return page;
 
     var mixpanel;
-    var given = page.instance;
+    var instance = page.instance;
     Object.defineProperty(page, "instance", {
       get: function () {
         return mixpanel;
       },
       set: function (instance) {
-        if (instance && instance !== mixpanel) ["reset", "opt_out_tracking"].forEach(forgetAt, instance);
+        if (instance && instance !== mixpanel) ["reset", "opt_out_tracking"].forEach(forgetSetupOn, instance);
         mixpanel = instance;
       }
     });
-    if (given) page.instance = given;
+    if (instance) page.instance = instance;
 
-    function forgetAt(name) {
+    function forgetSetupOn(name) {
       var method = this[name];
       if (typeof method !== "function") return;
       this[name] = function () {
         attempt(function () {
           delete page.setup;
-          window.sessionStorage.removeItem(own + "_setup");
+          window.sessionStorage.removeItem(key + "_setup");
         });
         return method.apply(this, arguments);
       };
@@ -68,22 +68,22 @@
         if (!calls || !mixpanel) return;
         var setup = header(SETUP);
         var list = JSON.parse(calls);
-        function all() {
+        function runAll() {
           list.forEach(function (call) {
             attempt(function () {
               run(call);
             });
           });
         }
-        if (page.visit) page.visit(all)(mixpanel);
-        else all();
+        if (page.visit) page.visit(runAll)(mixpanel);
+        else runAll();
         if (!setup) return;
         if (page.ran) page.ran(setup);
         else page.setup = setup;
       });
     }
 
-    function mark(set) {
+    function addHeaders(set) {
       set(CAPABLE, "true");
       if (page.setup && (!page.knows || page.knows(page.setup))) set(SETUP, page.setup);
     }
@@ -91,46 +91,46 @@
     function patchFetch(fetch) {
       window.fetch = function (input, init) {
         var args = arguments;
-        var marked = attempt(function () {
-          return isCapable() && withHeaders(input, init, mark);
+        var changed = attempt(function () {
+          return isCapable() && withHeaders(input, init, addHeaders);
         });
-        var response = fetch.apply(this, marked || args);
-        if (marked) {
-          response
-            .then(function (answer) {
-              if (answer.type !== "basic") return;
+        var promise = fetch.apply(this, changed || args);
+        if (changed) {
+          promise
+            .then(function (response) {
+              if (response.type !== "basic") return;
               function read() {
-                receive(answer.headers.get.bind(answer.headers));
+                receive(response.headers.get.bind(response.headers));
               }
-              if (marked[1].headers.get("X-Sec-Purpose") === "prefetch") onceShown(answer.url, read);
+              if (changed[1].headers.get("X-Sec-Purpose") === "prefetch") whenShown(response.url, read);
               else read();
             })
             .catch(function () {});
         }
-        return response;
+        return promise;
       };
     }
 
     function patchXhr(xhr) {
       var open = xhr.open;
       var send = xhr.send;
-      var ours = new WeakMap();
+      var sameOrigin = new WeakMap();
       xhr.open = function (method, url) {
         var request = this;
         attempt(function () {
-          ours.set(request, isOurs(url));
+          sameOrigin.set(request, isSameOrigin(url));
         });
         return open.apply(this, arguments);
       };
       xhr.send = function () {
         var request = this;
         attempt(function () {
-          if (ours.get(request) && isCapable()) {
-            mark(request.setRequestHeader.bind(request));
+          if (sameOrigin.get(request) && isCapable()) {
+            addHeaders(request.setRequestHeader.bind(request));
             request.addEventListener("readystatechange", function read() {
               if (request.readyState < 2) return;
               request.removeEventListener("readystatechange", read);
-              if (isOurs(request.responseURL)) receive(request.getResponseHeader.bind(request));
+              if (isSameOrigin(request.responseURL)) receive(request.getResponseHeader.bind(request));
             });
           }
         });
@@ -138,12 +138,12 @@
       };
     }
 
-    page.start = function (instance, other) {
-      if (other) return attach(other).start(instance);
-      var waiting = page.queue;
+    page.start = function (instance, name) {
+      if (name) return attach(name).start(instance);
+      var queue = page.queue;
       page.instance = page.queue = instance;
-      if (Array.isArray(waiting) && waiting !== instance) {
-        waiting.forEach(function (item) {
+      if (Array.isArray(queue) && queue !== instance) {
+        queue.forEach(function (item) {
           attempt(function () {
             if (typeof item === "function") item.call(instance);
           });
@@ -156,15 +156,15 @@
     return page;
   }
 
-  function attempt(something) {
+  function attempt(action) {
     try {
-      return something();
+      return action();
     } catch (e) {
       return undefined;
     }
   }
 
-  function onceShown(url, then) {
+  function whenShown(url, then) {
     var fetched = Date.now();
     document.addEventListener("turbo:load", function shown() {
       var late = Date.now() - fetched > 1e4;
@@ -182,17 +182,17 @@
     );
   }
 
-  function isOurs(url) {
+  function isSameOrigin(url) {
     var address = new URL(url, document.baseURI);
     return address.protocol === location.protocol && address.origin === location.origin;
   }
 
-  function withHeaders(input, init, mark) {
+  function withHeaders(input, init, addHeaders) {
     var isRequest = typeof Request === "function" && input instanceof Request;
-    if (!isOurs(isRequest ? input.url : input)) return undefined;
+    if (!isSameOrigin(isRequest ? input.url : input)) return undefined;
     if (init && Object.getPrototypeOf(init) !== Object.prototype) return undefined;
     var headers = new Headers((init && init.headers) || (isRequest ? input.headers : undefined));
-    mark(headers.set.bind(headers));
+    addHeaders(headers.set.bind(headers));
     return [input, Object.assign({}, init, { headers: headers })];
   }
 
