@@ -1,108 +1,21 @@
-// Runs the real mixpanel-js over sequences of calls and records what it sends, for
-// mengpaneel/src/translate/parity.rs to compare with what the server would send.
-// The browser around it is the least that mixpanel-js asks for.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import vm from 'node:vm';
+// Records the messages that the real mixpanel-js sends for sequences of calls.
+// mengpaneel/src/server/translate/parity.rs compares them with the messages that the server would send.
+// Run `npm ci && npm run record`.
+import { writeFileSync } from 'node:fs';
 
-const source = readFileSync(
-  createRequire(import.meta.url).resolve('mixpanel-browser/dist/mixpanel.globals.js'),
-  'utf8',
-);
-const target = new URL('../../mengpaneel/src/translate/parity.json', import.meta.url);
+import { fakeBrowser, loadMixpanel } from './fake-browser.mjs';
+
+const target = new URL('../../mengpaneel/src/server/translate/parity.json', import.meta.url);
 
 const DEVICE = '6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f';
 const anonymous = { distinct_id: `$device:${DEVICE}`, $device_id: DEVICE };
 const user = { distinct_id: '42', $user_id: '42', $device_id: DEVICE };
-const CHROME =
-  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36';
 
-function browser({ stored, userAgent, vendor, url, referrer, sent }) {
-  const location = new URL(url);
-  let jar = stored ? `mp_t_mixpanel=${encodeURIComponent(JSON.stringify(stored))}` : '';
-  const storage = () => {
-    const kept = new Map();
-    return {
-      getItem: (key) => kept.get(key) ?? null,
-      setItem: (key, value) => kept.set(key, String(value)),
-      removeItem: (key) => kept.delete(key),
-    };
-  };
-  class XMLHttpRequest {
-    withCredentials = true;
-
-    open(_, url) {
-      this.path = new URL(url).pathname.replaceAll('/', '');
-    }
-    setRequestHeader() {}
-    send(body) {
-      sent.push([this.path, JSON.parse(new URLSearchParams(body).get('data'))]);
-      this.readyState = 4;
-      this.status = 200;
-      this.responseText = '1';
-      this.onreadystatechange?.();
-    }
-  }
-  const document = {
-    get cookie() {
-      return jar;
-    },
-    set cookie(text) {
-      if (text.startsWith('mp_t_mixpanel=')) jar = text.split(';')[0];
-    },
-    referrer,
-    URL: url,
-    location,
-    title: '',
-    readyState: 'complete',
-    addEventListener() {},
-    createElement: () => ({ style: {} }),
-    getElementsByTagName: () => [],
-    documentElement: {},
-  };
-  const window = {
-    document,
-    location,
-    navigator: { userAgent, vendor, onLine: true, doNotTrack: null, cookieEnabled: true },
-    screen: { width: 1, height: 1 },
-    localStorage: storage(),
-    sessionStorage: storage(),
-    XMLHttpRequest,
-    URL,
-    console: { log() {}, error() {}, warn() {} },
-    setTimeout,
-    clearTimeout,
-    setInterval,
-    clearInterval,
-    crypto: globalThis.crypto,
-    addEventListener() {},
-    removeEventListener() {},
-    dispatchEvent() {},
-    CustomEvent: class {},
-  };
-  window.window = window;
-  window.self = window;
-  return window;
-}
-
+// Runs the calls of a scenario, and returns the messages that mixpanel-js sends.
 async function record(scenario) {
   const sent = [];
-  const window = browser({
-    userAgent: CHROME,
-    vendor: 'Google Inc.',
-    url: 'https://example.com/posts?a=b',
-    referrer: '',
-    ...scenario,
-    sent,
-  });
-  vm.runInContext(
-    `window.mixpanel = []; mixpanel.__SV = 1.2; mixpanel._i = [['t', {
-       api_payload_format: 'json', batch_requests: false, track_pageview: false, debug: false,
-       cross_subdomain_cookie: false,
-     }, 'mixpanel']]; mixpanel.people = [];`,
-    vm.createContext(window),
-  );
-  vm.runInContext(source, window);
+  const window = fakeBrowser({ url: 'https://example.com/posts?a=b', ...scenario, sent });
+  loadMixpanel(window);
   const { mixpanel } = window;
   for (const [path, args] of scenario.calls) {
     if (path[0] === 'people') mixpanel.people[path[1]](...args);
@@ -112,16 +25,16 @@ async function record(scenario) {
   }
   return sent
     .filter(([, body]) => !body.$set_once?.$initial_referrer)
-    .map(([endpoint, body]) => ({ endpoint, body: lasting(body, scenario.calls) }));
+    .map(([endpoint, body]) => ({ endpoint, body: withoutVariableProperties(body, scenario.calls) }));
 }
 
-// What is not another value each time, nor the page's own: unless a call said it.
-function lasting(body, calls) {
-  const own = ['$insert_id', 'time', '$screen_height', '$screen_width', 'mp_lib', '$lib_version',
+// Removes properties that differ in each run or belong to the fake browser, unless a call sets them.
+function withoutVariableProperties(body, calls) {
+  const variable = ['$insert_id', 'time', '$screen_height', '$screen_width', 'mp_lib', '$lib_version',
     '$initial_referrer', '$initial_referring_domain'];
-  const said = JSON.stringify(calls);
+  const callsJson = JSON.stringify(calls);
   const properties = body.properties ?? {};
-  for (const key of own) if (!said.includes(`"${key}"`)) delete properties[key];
+  for (const key of variable) if (!callsJson.includes(`"${key}"`)) delete properties[key];
   return body;
 }
 
