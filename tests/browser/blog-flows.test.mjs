@@ -1,8 +1,8 @@
-// The blog with the real mixpanel-js.
+// Flows of the blog with the real mixpanel-js.
 import { after } from "node:test";
 
-import { startCdn } from "./blog.mjs";
-import { testFlows } from "./flows.mjs";
+import { startCdn } from "./site.mjs";
+import { testFlows } from "./blog-flows.mjs";
 
 let cdn;
 

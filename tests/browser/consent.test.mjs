@@ -1,15 +1,15 @@
-// Consent in a real browser: what the server decides is what mixpanel-js in the page does.
+// Consent in a real browser: server and mixpanel-js come to the same decision.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { start, startCdn } from "./blog.mjs";
-import { launch, visitor } from "./visitor.mjs";
+import { start, startCdn } from "./site.mjs";
+import { launch, newVisitor } from "./visitor.mjs";
 
 const SITES = {
   "no configuration": {},
   "opt-out by default": { JS_CONFIG: '{"opt_out_tracking_by_default": true}' },
   "DNT ignored": { JS_CONFIG: '{"ignore_dnt": true}' },
-  "a rule": { RULE: "1" },
+  "application rule": { RULE: "1" },
 };
 
 const sites = {};
@@ -29,15 +29,15 @@ after(async () => {
 });
 
 const FLAG = "__mp_opt_in_out_demo";
-// The signals as the browser sends them and as its pages see them.
+// Privacy signals: header that the browser sends, and property that its pages see.
 const SIGNALS = {
   dnt: ["DNT", () => Object.defineProperty(Navigator.prototype, "doNotTrack", { get: () => "1" })],
   gpc: ["Sec-GPC", () => Object.defineProperty(Navigator.prototype, "globalPrivacyControl", { get: () => true })],
 };
 
-// A visitor who sends these signals and has these cookies.
-async function someone(site, { signals = [], cookies = {} }) {
-  const { context, page, leave } = await visitor(browser, site.url);
+// Creates a visitor with these signals and cookies.
+async function visitorWith(site, { signals = [], cookies = {} }) {
+  const { context, page, leave } = await newVisitor(browser, site.url);
   await context.setExtraHTTPHeaders(Object.fromEntries(signals.map((signal) => [SIGNALS[signal][0], "1"])));
   for (const signal of signals) await context.addInitScript(SIGNALS[signal][1]);
   const list = Object.entries(cookies).map(([name, value]) => ({ name, value, url: site.url }));
@@ -58,60 +58,60 @@ const MATRIX = [
   ["opt-out by default", { cookies: { [FLAG]: "1" } }, true],
   ["DNT ignored", { signals: ["dnt"] }, true],
   ["DNT ignored", { signals: ["dnt", "gpc"] }, false],
-  ["a rule", { signals: ["dnt", "gpc"], cookies: { rule: "yes" } }, true],
-  ["a rule", { cookies: { rule: "yes", [FLAG]: "0" } }, true],
-  ["a rule", { cookies: { rule: "no", [FLAG]: "1" } }, false],
-  ["a rule", { cookies: { rule: "unknown" }, signals: ["dnt"] }, false],
+  ["application rule", { signals: ["dnt", "gpc"], cookies: { rule: "yes" } }, true],
+  ["application rule", { cookies: { rule: "yes", [FLAG]: "0" } }, true],
+  ["application rule", { cookies: { rule: "no", [FLAG]: "1" } }, false],
+  ["application rule", { cookies: { rule: "unknown" }, signals: ["dnt"] }, false],
 ];
 
-for (const [name, who, is_granted] of MATRIX) {
-  test(`page and server ${is_granted ? "track" : "leave alone"} under ${name}: ${JSON.stringify(who)}`, async () => {
+for (const [name, visitor, isGranted] of MATRIX) {
+  test(`page and server ${isGranted ? "track" : "do not track"} with ${name}: ${JSON.stringify(visitor)}`, async () => {
     const site = sites[name];
-    await site.forget();
-    const { context, page, leave, loads } = await someone(site, who);
+    await site.ignoreEarlier();
+    const { context, page, leave, loads } = await visitorWith(site, visitor);
     await page.goto("/page", { waitUntil: "networkidle" });
-    if (is_granted) {
+    if (isGranted) {
       await page.waitForFunction(() => window.mengpaneel?.instance?.get_distinct_id);
-      await site.await_events(["View", "Own"], leave);
+      await site.waitForEvents(["View", "Own"], leave);
       return;
     }
-    const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, mixpanel.has_opted_out_tracking()]);
-    assert.deepEqual(kept, [0, 0, true]);
-    assert.deepEqual((await context.cookies()).map(({ name }) => name).sort(), Object.keys(who.cookies ?? {}).sort());
+    const state = await page.evaluate(() => [localStorage.length, sessionStorage.length, mixpanel.has_opted_out_tracking()]);
+    assert.deepEqual(state, [0, 0, true]);
+    assert.deepEqual((await context.cookies()).map(({ name }) => name).sort(), Object.keys(visitor.cookies ?? {}).sort());
     assert.deepEqual(loads, []);
     await leave();
     assert.deepEqual(await site.events(), []);
   });
 }
 
-test("an opt-in on the server opens the next page, an opt-out closes it", async () => {
+test("server-side opt-in and opt-out apply to the next page", async () => {
   const site = sites["opt-out by default"];
-  await site.forget();
-  const { context, page, leave } = await someone(site, { signals: ["dnt", "gpc"] });
+  await site.ignoreEarlier();
+  const { context, page, leave } = await visitorWith(site, { signals: ["dnt", "gpc"] });
   const flag = async () => (await context.cookies()).find(({ name }) => name === FLAG)?.value;
   await page.goto("/page");
   await Promise.all([page.waitForURL("**/page"), page.click("#in")]);
   await page.waitForFunction(() => window.mengpaneel?.instance?.get_distinct_id);
   assert.equal(await flag(), "1");
-  await site.await_events(["After", "View", "Own"]);
+  await site.waitForEvents(["After", "View", "Own"]);
   await Promise.all([page.waitForURL("**/page"), page.click("#out")]);
   await page.waitForFunction(() => mixpanel.has_opted_out_tracking());
   assert.equal(await flag(), "0");
-  const events = await site.await_events(["After", "View", "Own", "Before"], leave);
+  const events = await site.waitForEvents(["After", "View", "Own", "Before"], leave);
   assert.equal(events.find(({ what }) => what === "Before").endpoint, "/import");
 });
 
-test("an opt-in in the page opens that page and the next one", async () => {
+test("opt-in in the page applies to it and to the next page", async () => {
   const site = sites["opt-out by default"];
-  await site.forget();
-  const { page, leave } = await someone(site, { signals: ["gpc"] });
+  await site.ignoreEarlier();
+  const { page, leave } = await visitorWith(site, { signals: ["gpc"] });
   await page.goto("/page");
   await page.evaluate(() => {
     mixpanel.opt_in_tracking();
     mixpanel.track("In The Page");
   });
   await page.waitForFunction(() => mixpanel.persistence);
-  await site.await_events(["In The Page"]);
+  await site.waitForEvents(["In The Page"]);
   await page.goto("/page");
-  await site.await_events(["In The Page", "View", "Own"], leave);
+  await site.waitForEvents(["In The Page", "View", "Own"], leave);
 });
