@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mengpaneel::outbox::{File, Memory, OnLocked, Outbox};
-use mengpaneel::{Call, Calls, Envelope, Mengpaneel, Method, Reason, Visitor};
+use mengpaneel::outbox::{File, Locked, Memory, Outbox};
+use mengpaneel::{Call, Calls, Mengpaneel, Method, Parcel, Reason, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
 
@@ -22,7 +22,7 @@ impl Place {
 
     fn outbox(&self) -> File {
         // Whoever drained it may not have let go of it yet.
-        let file = File::new(&self.0).on_locked(OnLocked::Wait(SOON));
+        let file = File::at(&self.0).when_locked(Locked::Wait(SOON));
         file.try_open().unwrap();
         file
     }
@@ -46,8 +46,8 @@ async fn drain(
     let hook = Arc::clone(&told);
     let mengpaneel = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
-        .outbox(File::new(&place.0).on_locked(OnLocked::Wait(SOON)))
-        .max_delivery_attempts(max_deliveries)
+        .outbox(File::at(&place.0).when_locked(Locked::Wait(SOON)))
+        .max_deliveries(max_deliveries)
         .on_error(move |failure| {
             let methods = failure
                 .calls
@@ -64,7 +64,7 @@ async fn drain(
 }
 
 /// An event, a `$set`, and an operation that would count twice.
-fn parcel() -> Envelope {
+fn parcel() -> Parcel {
     let calls = json!({
         "setup": [[["identify"], ["42"]]],
         "tracking": [
@@ -78,7 +78,7 @@ fn parcel() -> Envelope {
         calls.tracking[2],
         Call::new(Method::PeopleIncrement, vec![json!({"Visits": 1})])
     );
-    Envelope::new(Visitor::default(), calls)
+    Parcel::new(Visitor::default(), calls)
 }
 
 #[tokio::test]
@@ -127,14 +127,14 @@ async fn what_kills_whoever_takes_it_is_buried_and_told() {
         drop(place.outbox().lease(1).await.unwrap());
     }
     let told = drain(&place, &stand_in, 3).await;
-    let [(Reason::Abandoned(why), calls)] = &told[..] else {
+    let [(Reason::GivenUp(why), calls)] = &told[..] else {
         panic!("{told:?}")
     };
     assert!(why.contains("taken up 3 times"), "{why}");
     assert_eq!(calls.len(), 4);
     let outbox = place.outbox();
-    assert_eq!(outbox.pending().await, Ok(0));
-    assert_eq!(outbox.dead_letters(10).await.unwrap().len(), 1);
+    assert_eq!(outbox.waiting().await, Ok(0));
+    assert_eq!(outbox.buried(10).await.unwrap().len(), 1);
     assert_eq!(stand_in.events().len(), 0);
 }
 
@@ -149,7 +149,7 @@ async fn what_was_buried_in_doubt_counts_once_after_it_was_put_back() {
     }
     let told = drain(&place, &stand_in, 2).await;
     assert!(
-        matches!(&told[..], [(Reason::Abandoned(_), calls)] if calls.len() == 4),
+        matches!(&told[..], [(Reason::GivenUp(_), calls)] if calls.len() == 4),
         "{told:?}"
     );
     assert_eq!(place.outbox().requeue(10).await, Ok(1));
@@ -164,14 +164,14 @@ async fn what_was_buried_in_doubt_counts_once_after_it_was_put_back() {
         1,
         "what was set is set, what was added may have been"
     );
-    assert_eq!(place.outbox().pending().await, Ok(0));
+    assert_eq!(place.outbox().waiting().await, Ok(0));
 }
 
 #[tokio::test]
 async fn what_is_recorded_late_arrives_as_its_setup_says_whether_or_not_its_outbox_takes_waiting() {
     let place = Place::new();
     let outboxes: [Box<dyn Outbox>; 2] =
-        [Box::new(Memory::default()), Box::new(File::new(&place.0))];
+        [Box::new(Memory::default()), Box::new(File::at(&place.0))];
     for outbox in outboxes {
         let stand_in = StandIn::start();
         let mengpaneel = Mengpaneel::builder("demo")

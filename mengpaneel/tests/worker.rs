@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use mengpaneel::outbox::{File, Outbox as _};
-use mengpaneel::{Call, Calls, Envelope, Method, Visitor};
+use mengpaneel::{Call, Calls, Method, Parcel, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
 
@@ -18,7 +18,7 @@ impl Place {
     }
 
     fn outbox(&self) -> File {
-        let file = File::new(&self.0);
+        let file = File::at(&self.0);
         file.try_open().unwrap();
         file
     }
@@ -45,7 +45,7 @@ fn worker(args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn event(name: &str) -> Envelope {
+fn event(name: &str) -> Parcel {
     let call = Call::new(
         Method::Track,
         vec![
@@ -53,7 +53,7 @@ fn event(name: &str) -> Envelope {
             json!({"$insert_id": name, "time": 1_700_000_000_000_u64}),
         ],
     );
-    Envelope::new(
+    Parcel::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -87,7 +87,7 @@ async fn once_it_delivers_what_waits_and_ends() {
         .map(|event| event.event().to_owned())
         .collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(place.outbox().pending().await, Ok(0));
+    assert_eq!(place.outbox().waiting().await, Ok(0));
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn it_shows_what_was_given_up() {
     let outbox = place.outbox();
     outbox.append(event("poison")).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
-    outbox.dead_letter(leases).await.unwrap();
+    outbox.bury(leases).await.unwrap();
     drop(outbox);
     let output = worker(&[&place.url(), "--dead"]);
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -111,7 +111,7 @@ async fn it_puts_back_what_was_given_up() {
         outbox.append(event(name)).await.unwrap();
     }
     let leases = outbox.lease(2).await.unwrap();
-    outbox.dead_letter(leases).await.unwrap();
+    outbox.bury(leases).await.unwrap();
     // A process that has it open is waited for, and named.
     let locked = worker(&[&place.url(), "--requeue", "--timeout", "0"]);
     let said = String::from_utf8_lossy(&locked.stderr);
@@ -200,7 +200,7 @@ async fn once_it_fails_where_mixpanel_cannot_be_reached_and_keeps_what_waits() {
         last.contains("http://127.0.0.1:1/import") && last.contains("1 record not delivered"),
         "{said}"
     );
-    assert_eq!(place.outbox().pending().await, Ok(1));
+    assert_eq!(place.outbox().waiting().await, Ok(1));
 }
 
 #[test]

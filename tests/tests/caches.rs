@@ -180,7 +180,7 @@ async fn nginx_shows_nobody_the_page_of_another_visitor() {
 
 #[tokio::test]
 async fn nginx_keeps_no_loader_and_no_cookie() {
-    let workshop = Workshop::build(routes, |builder| builder.set_device_cookie(true));
+    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
     let nginx = Nginx::start(&workshop.url);
     let mut visitors = visitors(&nginx.url);
     for headers in [

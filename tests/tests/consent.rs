@@ -115,7 +115,7 @@ fn denied_visitors(url: &str) -> [Visitor; 4] {
 
 #[tokio::test]
 async fn denied_visitor_leaves_no_trace() {
-    let workshop = Workshop::build(routes, |builder| builder.set_device_cookie(true));
+    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
     for mut visitor in denied_visitors(&workshop.url) {
         for path in [
             "/page",

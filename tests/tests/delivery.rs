@@ -20,14 +20,14 @@ async fn event(name: web::Path<String>) -> HttpResponse {
 
 #[get("/at_once/{name}")]
 async fn at_once(name: web::Path<String>, mixpanel: Mixpanel) -> HttpResponse {
-    mixpanel.prefer(Strategy::ServerSide);
+    mixpanel.force(Strategy::ServerSide);
     mixpanel.track(name.as_str(), ());
     HttpResponse::Ok().finish()
 }
 
 #[get("/refused")]
 async fn refused(mixpanel: Mixpanel) -> HttpResponse {
-    mixpanel.prefer(Strategy::ServerSide);
+    mixpanel.force(Strategy::ServerSide);
     mixpanel.track("Taken", ());
     mixpanel.track("Secret", ());
     let many: serde_json::Map<_, _> = (0..300)
@@ -109,8 +109,8 @@ async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox(
     }
     assert_eq!(workshop.stand_in.requests().len(), 1, "one probe");
     let health = workshop.mengpaneel.health().await;
-    assert!(!health.is_healthy() && health.error.is_some_and(|why| why.contains("503")));
-    assert_eq!(health.pending, 3);
+    assert!(!health.is_well() && health.trouble.is_some_and(|why| why.contains("503")));
+    assert_eq!(health.waiting, 3);
 
     workshop.stand_in.recover();
     workshop.mengpaneel.shutdown(DEADLINE).await.unwrap();
@@ -121,7 +121,7 @@ async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox(
     assert!(told.try_recv().is_err(), "nothing is lost");
     let health = workshop.mengpaneel.health().await;
     assert_eq!(
-        (health.pending, health.oldest_age, health.is_healthy()),
+        (health.waiting, health.oldest, health.is_well()),
         (0, None, true)
     );
 }
@@ -139,7 +139,7 @@ async fn what_waits_after_an_attempt_at_once_was_looked_at_and_told_of_once() {
     ask(&workshop, "/refused").await;
     let failure = told.try_recv().unwrap();
     assert!(
-        matches!(failure.reason, Reason::Unsupported(_)),
+        matches!(failure.reason, Reason::Untranslatable(_)),
         "{failure}"
     );
     workshop.stand_in.recover();
@@ -159,7 +159,7 @@ async fn without_an_outbox_a_dead_mixpanel_is_asked_once_and_the_others_do_not_w
     for name in ["first", "second", "third"] {
         ask(&workshop, &format!("/event/{name}")).await;
         let failure = told.try_recv().unwrap();
-        assert!(matches!(failure.reason, Reason::Abandoned(_)), "{failure}");
+        assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
         while told.try_recv().is_ok() {}
     }
     // Events and profiles go to their endpoints at the same time.

@@ -23,11 +23,11 @@ fn without_certificates_on_the_machine_building_is_an_error_that_says_so() {
                 .api_host("http://127.0.0.1:1")
                 .build()
                 .unwrap()
-                .is_enabled(),
+                .is_on(),
             "http: needs none"
         );
         assert!(
-            !Mengpaneel::builder("").build().unwrap().is_enabled(),
+            !Mengpaneel::builder("").build().unwrap().is_on(),
             "without a token none are needed"
         );
         println!("told: {error}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
 use mengpaneel::outbox::{File, Memory, Outbox, Redis};
-use mengpaneel::{Builder, Call, Calls, Failure, Method, Envelope, Reason};
+use mengpaneel::{Builder, Call, Calls, Failure, Method, Parcel, Reason};
 use mengpaneel_tests::{DEADLINE, Visitor, Workshop, names, settle};
 use serde_json::json;
 use stand_in::{Endpoint, Received};
@@ -173,14 +173,14 @@ async fn what_went_to_import_is_not_sent_again_from_memory_because_engage_failed
 async fn what_went_to_import_is_not_sent_again_from_a_file_because_engage_failed() {
     let folder = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
-    events_are_sent_once_though_profiles_fail(File::new(folder.join("outbox"))).await;
+    events_are_sent_once_though_profiles_fail(File::at(folder.join("outbox"))).await;
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]
 async fn what_went_to_import_is_not_sent_again_from_redis_because_engage_failed() {
     let redis = mengpaneel_tests::Redis::start();
-    events_are_sent_once_though_profiles_fail(Redis::new(redis.url())).await;
+    events_are_sent_once_though_profiles_fail(Redis::at(redis.url())).await;
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn of_a_bad_batch_the_good_events_count_and_the_bad_one_is_told() {
         ask(&workshop, &format!("/event/{name}")).await;
     }
     let failure = next(&mut told).await;
-    assert!(matches!(failure.reason, Reason::Rejected(_)), "{failure}");
+    assert!(matches!(failure.reason, Reason::Refused(_)), "{failure}");
     assert_eq!(failure.calls[0].str_arg(0), Some("bad"));
     let mut arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
     arrived.sort_by_key(Received::time);
@@ -206,7 +206,7 @@ async fn what_is_older_than_the_bound_is_given_up_and_told() {
     workshop.stand_in.fail_with(503);
     ask(&workshop, "/event/old").await;
     let failure = next(&mut told).await;
-    assert!(matches!(failure.reason, Reason::Abandoned(_)), "{failure}");
+    assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
     assert_eq!(failure.calls[0].str_arg(0), Some("old"));
 }
 
@@ -219,7 +219,7 @@ async fn a_dead_letter_is_delivered_once_it_is_put_back(outbox: impl Outbox) {
     });
     workshop.stand_in.fail_with(503);
     ask(&workshop, "/event/old").await;
-    assert!(matches!(next(&mut told).await.reason, Reason::Abandoned(_)));
+    assert!(matches!(next(&mut told).await.reason, Reason::GivenUp(_)));
     workshop.stand_in.recover();
     let requeued = async {
         // It is reported before it is buried.
@@ -234,21 +234,21 @@ async fn a_dead_letter_is_delivered_once_it_is_put_back(outbox: impl Outbox) {
         names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
         ["old"]
     );
-    assert_eq!(outbox.dead_letters(10).await, Ok(vec![]));
+    assert_eq!(outbox.buried(10).await, Ok(vec![]));
     assert!(told.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn a_dead_letter_of_a_file_is_delivered_once_it_is_put_back() {
     let place = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    a_dead_letter_is_delivered_once_it_is_put_back(File::new(&place)).await;
+    a_dead_letter_is_delivered_once_it_is_put_back(File::at(&place)).await;
     std::fs::remove_file(place).unwrap();
 }
 
 #[tokio::test]
 async fn a_dead_letter_of_redis_is_delivered_once_it_is_put_back() {
     let redis = mengpaneel_tests::Redis::start();
-    a_dead_letter_is_delivered_once_it_is_put_back(Redis::new(redis.url())).await;
+    a_dead_letter_is_delivered_once_it_is_put_back(Redis::at(redis.url())).await;
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn no_record_grows_too_old_while_credentials_are_refused() {
 #[tokio::test]
 async fn an_old_record_is_not_given_up_at_the_first_error() {
     let place = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    let outbox = File::new(&place);
+    let outbox = File::at(&place);
     outbox.try_open().unwrap();
     let call = Call::new(
         Method::Track,
@@ -289,7 +289,7 @@ async fn an_old_record_is_not_given_up_at_the_first_error() {
             json!({"$insert_id": "old", "time": 1_700_000_000_000_u64}),
         ],
     );
-    let parcel = Envelope::new(
+    let parcel = Parcel::new(
         mengpaneel::Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -298,9 +298,9 @@ async fn an_old_record_is_not_given_up_at_the_first_error() {
     );
     // Recorded in 2023, as by an application whose worker stood still since.
     let id = uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid();
-    outbox.append(Envelope { id, ..parcel }).await.unwrap();
+    outbox.append(Parcel { id, ..parcel }).await.unwrap();
     drop(outbox);
-    let (workshop, mut told) = workshop(|builder| builder.outbox(File::new(&place)));
+    let (workshop, mut told) = workshop(|builder| builder.outbox(File::at(&place)));
     workshop.stand_in.fail_next(2, 503);
     assert_eq!(
         names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),

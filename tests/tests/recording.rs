@@ -135,7 +135,7 @@ fn each_place_outside_of_a_scope_is_reported_with_its_line() {
     let places = Arc::new(Mutex::new(Vec::new()));
     let reported = Arc::clone(&places);
     let mengpaneel = Mengpaneel::builder("demo").on_error(move |failure| {
-        if let Reason::OutsideScope(site) = &failure.reason {
+        if let Reason::NoScope(site) = &failure.reason {
             reported
                 .lock()
                 .unwrap()

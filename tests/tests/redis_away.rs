@@ -102,7 +102,7 @@ async fn while_redis_is_away_pages_answer_the_server_sends_and_nothing_is_lost_o
     let absence = std::env::var("REDIS_AWAY_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
     let mut redis = Redis::start();
     // What Redis had handed out when it went, in an answer that never came, comes back after that.
-    let outbox = outbox::Redis::new(redis.url()).claim_after(Duration::from_secs(5));
+    let outbox = outbox::Redis::at(redis.url()).claim_after(Duration::from_secs(5));
     let workshop = Workshop::build(routes, |builder| builder.outbox(outbox));
     let visitor = Visitor::machine(&workshop.url);
     let mut asking = Asking {

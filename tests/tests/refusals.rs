@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mengpaneel::outbox::{self, Outbox};
-use mengpaneel::{Call, Calls, Method, Envelope, Visitor};
+use mengpaneel::{Call, Calls, Method, Parcel, Visitor};
 use mengpaneel_tests::{DEADLINE, Redis};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -61,9 +61,9 @@ fn run(redis: &Redis, words: &[&str]) {
     );
 }
 
-fn event() -> Envelope {
+fn event() -> Parcel {
     let call = Call::new(Method::Track, vec!["A".into()]);
-    Envelope::new(
+    Parcel::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -125,8 +125,8 @@ async fn a_refusal_is_logged_once_and_its_end_once() {
             .success()
     );
     let outboxes: [Box<dyn Outbox>; 2] = [
-        Box::new(outbox::Sidekiq::new(redis.url())),
-        Box::new(outbox::Redis::new(redis.url())),
+        Box::new(outbox::Sidekiq::at(redis.url())),
+        Box::new(outbox::Redis::at(redis.url())),
     ];
     for outbox in &outboxes {
         outbox.open().unwrap();

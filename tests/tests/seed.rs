@@ -27,7 +27,7 @@ fn routes(config: &mut web::ServiceConfig) {
 
 #[tokio::test]
 async fn the_servers_first_event_is_of_the_device_in_the_cookie_that_the_visitor_gets() {
-    let workshop = Workshop::build(routes, |builder| builder.set_device_cookie(true));
+    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
     let mut visitor = Visitor::browser(&workshop.url);
     let first = visitor.get("/page").await_page().await;
     assert_eq!(first.header("cache-control"), Some("private"));
@@ -48,7 +48,7 @@ async fn the_servers_first_event_is_of_the_device_in_the_cookie_that_the_visitor
 
 #[tokio::test]
 async fn nobody_else_is_given_a_cookie() {
-    let workshop = Workshop::build(routes, |builder| builder.set_device_cookie(true));
+    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
     let mut visitor = Visitor::browser(&workshop.url);
     for header in [
         "cache-control/public",

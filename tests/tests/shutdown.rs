@@ -62,25 +62,25 @@ async fn shutdown_leaves_records_to_a_worker(outbox: impl Outbox, again: impl Ou
 #[tokio::test]
 async fn shutdown_succeeds_where_others_drain_a_redis() {
     let redis = mengpaneel_tests::Redis::start();
-    shutdown_leaves_records_to_a_worker(Redis::new(redis.url()), Redis::new(redis.url())).await;
+    shutdown_leaves_records_to_a_worker(Redis::at(redis.url()), Redis::at(redis.url())).await;
 }
 
 #[tokio::test]
 async fn shutdown_succeeds_where_others_drain_a_file() {
     let place = Place::new();
-    shutdown_leaves_records_to_a_worker(File::new(&place.0), File::new(&place.0)).await;
+    shutdown_leaves_records_to_a_worker(File::at(&place.0), File::at(&place.0)).await;
 }
 
 #[tokio::test]
 async fn flush_ends_when_another_process_drains_the_redis() {
     let (redis, stand_in) = (mengpaneel_tests::Redis::start(), StandIn::start());
     let web = builder(&nowhere())
-        .outbox(Redis::new(redis.url()))
+        .outbox(Redis::at(redis.url()))
         .build()
         .unwrap();
     record(&web, "shared").await;
     let worker = builder(&stand_in.url())
-        .outbox(Redis::new(redis.url()).claim_after(Duration::from_millis(200)));
+        .outbox(Redis::at(redis.url()).claim_after(Duration::from_millis(200)));
     let worker = worker.build().unwrap();
     let (flushed, arrived) = tokio::join!(
         web.flush(DEADLINE),
@@ -122,7 +122,7 @@ async fn shutdown_delivers_to_a_host_that_comes_back_in_time() {
     record(&mengpaneel, "late").await;
     let comes_back = async {
         // Not before the worker has been turned away.
-        while mengpaneel.health().await.is_healthy() {
+        while mengpaneel.health().await.is_well() {
             tokio::task::yield_now().await;
         }
         stand_in.start_again().unwrap();
@@ -135,7 +135,7 @@ async fn shutdown_delivers_to_a_host_that_comes_back_in_time() {
 #[tokio::test]
 async fn shutdown_says_that_records_stay_in_the_file() {
     let (place, url) = (Place::new(), nowhere());
-    let mengpaneel = builder(&url).outbox(File::new(&place.0)).build().unwrap();
+    let mengpaneel = builder(&url).outbox(File::at(&place.0)).build().unwrap();
     record(&mengpaneel, "kept").await;
     let error = mengpaneel
         .shutdown(Duration::from_secs(1))
@@ -152,7 +152,7 @@ async fn shutdown_says_that_records_stay_in_the_file() {
 
     let stand_in = StandIn::start();
     let next = builder(&stand_in.url())
-        .outbox(File::new(&place.0))
+        .outbox(File::at(&place.0))
         .build()
         .unwrap();
     next.flush(DEADLINE).await.unwrap();
@@ -167,7 +167,7 @@ async fn shutdown_says_that_records_stay_in_the_file() {
 async fn shutdown_names_a_redis_that_is_away_without_its_password() {
     let address = nowhere().replace("http://", "");
     let mengpaneel = builder(&nowhere())
-        .outbox(Redis::new(format!("redis://me:s3cret@{address}/")))
+        .outbox(Redis::at(format!("redis://me:s3cret@{address}/")))
         .build()
         .unwrap();
     for error in [

@@ -124,7 +124,7 @@ async fn hostile_json() -> HttpResponse {
 
 #[get("/forced")]
 async fn forced(mixpanel: mengpaneel::Mixpanel) -> HttpResponse {
-    mixpanel.prefer(mengpaneel::Strategy::ServerSide);
+    mixpanel.force(mengpaneel::Strategy::ServerSide);
     mixpanel.track("Forced", ());
     page()
 }
@@ -526,7 +526,7 @@ async fn what_cannot_be_delivered_is_told_with_its_calls() {
         .unwrap();
     assert_eq!(failure.calls[0].str_arg(0), Some("By Hand"));
     assert!(
-        matches!(failure.reason, mengpaneel::Reason::Rejected(_)),
+        matches!(failure.reason, mengpaneel::Reason::Refused(_)),
         "{failure}"
     );
 }

@@ -11,7 +11,7 @@ use stand_in::StandIn;
 #[get("/go")]
 async fn go(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
     mengpaneel::track("Product", ());
-    marketing.for_request(&request).track("Marketing", ());
+    marketing.of(&request).track("Marketing", ());
     HttpResponse::SeeOther()
         .insert_header(("location", "/page"))
         .finish()
@@ -27,7 +27,7 @@ async fn page() -> HttpResponse {
 #[get("/json")]
 async fn json(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
     mengpaneel::track("Product", ());
-    marketing.for_request(&request).track("Marketing", ());
+    marketing.of(&request).track("Marketing", ());
     HttpResponse::Ok().json(())
 }
 

@@ -76,7 +76,7 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 fn workshop() -> Workshop {
-    Workshop::build(routes, |builder| builder.max_header_bytes(1 << 20))
+    Workshop::build(routes, |builder| builder.max_header(1 << 20))
 }
 
 fn path(wish: &[(&str, &str)]) -> String {

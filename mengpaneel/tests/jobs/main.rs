@@ -130,11 +130,11 @@ async fn many_calls_of_users_leave_in_a_handful_of_requests() {
 #[tokio::test]
 async fn jobs_of_a_host_without_mixpanel_leave_by_the_worker() {
     use futures_util::future::join_all;
-    use mengpaneel::outbox::{File, OnLocked};
+    use mengpaneel::outbox::{File, Locked};
 
     let path = std::env::temp_dir().join(format!("mengpaneel-jobs-{}", uuid::Uuid::new_v4()));
     let stand_in = StandIn::start();
-    let outbox = || File::new(&path).on_locked(OnLocked::Wait(SOON));
+    let outbox = || File::at(&path).when_locked(Locked::Wait(SOON));
     // Nothing listens there.
     let (mengpaneel, failures) = build(&stand_in, |builder| {
         builder
@@ -150,7 +150,7 @@ async fn jobs_of_a_host_without_mixpanel_leave_by_the_worker() {
     user.people().increment("Imports", 2);
     // An append that waits for the disk is in hand until it is there.
     let is_written = async {
-        while mengpaneel.health().await.pending < JOBS + 2 {
+        while mengpaneel.health().await.waiting < JOBS + 2 {
             tokio::task::yield_now().await;
         }
     };
@@ -186,7 +186,7 @@ async fn scope_delivers_at_once_where_no_outbox_takes_the_calls() {
         assert_eq!(mengpaneel.scope(renew(7)).await, 7, "the job does not fail");
         let told = told(&failures);
         assert!(
-            matches!(&told[..], [(Reason::Abandoned(_), calls)] if calls == &["Renew"]),
+            matches!(&told[..], [(Reason::GivenUp(_), calls)] if calls == &["Renew"]),
             "{told:?}"
         );
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use mengpaneel::outbox::{self, Outbox};
-use mengpaneel::{Call, Calls, Mengpaneel, Method, Envelope, Visitor};
+use mengpaneel::{Call, Calls, Mengpaneel, Method, Parcel, Visitor};
 use serde_json::json;
 
 type Done<T> = Result<T, Box<dyn std::error::Error>>;
@@ -48,7 +48,7 @@ async fn figures(folder: &Path) -> Done<()> {
         "outbox", "CPU/append", "time/append", "appends/s", "drained/s"
     );
     for url in urls {
-        let outbox = outbox::from_url(&url)?;
+        let outbox = outbox::at(&url)?;
         outbox.open()?;
         let count = 50_000; // as many as memory takes by default, about
         let (cpu, before) = (cpu_time()?, Instant::now());
@@ -79,7 +79,7 @@ async fn append(outbox: &dyn Outbox, count: u32) -> Done<()> {
     Ok(())
 }
 
-fn parcel(number: u32) -> Envelope {
+fn parcel(number: u32) -> Parcel {
     let visitor = Visitor {
         ip: Some("203.0.113.7".into()),
         user_agent: Some(
@@ -91,7 +91,7 @@ fn parcel(number: u32) -> Envelope {
     let identify = Call::new(Method::Identify, vec![json!("42")]);
     let properties = json!({"$insert_id": number.to_string(), "time": 1_700_000_000_000_u64, "Title": "A title", "Words": 250});
     let track = Call::new(Method::Track, vec![json!("Create Blog Post"), properties]);
-    Envelope::new(
+    Parcel::new(
         visitor,
         Calls {
             setup: vec![identify],
@@ -152,7 +152,7 @@ async fn backlog(folder: &Path) -> Done<()> {
         Some((url, _)) => url.clone(),
         None => format!("file:{}", folder.join("outbox").display()),
     };
-    let outbox = outbox::from_url(&url)?;
+    let outbox = outbox::at(&url)?;
     outbox.open()?;
     for hundred_thousand in 0..=10 {
         if hundred_thousand > 0 {
@@ -160,7 +160,7 @@ async fn backlog(folder: &Path) -> Done<()> {
         }
         println!(
             "{:>9} records wait: {:>6} KiB resident",
-            outbox.pending().await?,
+            outbox.waiting().await?,
             resident()?
         );
     }

@@ -302,7 +302,7 @@ async fn two_tabs_that_redirect_at_once_lose_nothing() {
 #[tokio::test]
 async fn fifty_redirects_at_once_leave_few_cookies_and_lose_none() {
     let build = |builder: mengpaneel::Builder| {
-        builder.fallback_after(std::time::Duration::from_millis(300))
+        builder.unclaimed_after(std::time::Duration::from_millis(300))
     };
     let workshop = Workshop::with_sessions(&Sessions::Private, routes::routes, build);
     let mut ada = Visitor::browser(&workshop.url);
@@ -481,7 +481,7 @@ async fn cookie_that_is_sent_twice_replays_once() {
 async fn machines_with_one_key_replay_each_others_cookies() {
     let redis = Redis::start();
     let shared = || {
-        let outbox = mengpaneel::outbox::Redis::new(redis.url());
+        let outbox = mengpaneel::outbox::Redis::at(redis.url());
         Workshop::with_key(&Sessions::Nowhere, &[7; 64], routes::routes, |builder| {
             builder.outbox(outbox)
         })

@@ -126,7 +126,7 @@ async fn a_script_of_another_origin_is_not_told_what_waited() {
 #[tokio::test]
 async fn visitor_who_opts_out_meanwhile_is_not_tracked_at_all() {
     let build = |builder: mengpaneel::Builder| {
-        builder.fallback_after(std::time::Duration::from_millis(300))
+        builder.unclaimed_after(std::time::Duration::from_millis(300))
     };
     let workshop = Workshop::build(routes::routes, build);
     let mut ada = Visitor::browser(&workshop.url);

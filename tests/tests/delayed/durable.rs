@@ -13,10 +13,10 @@ const LATE: Duration = Duration::from_secs(600);
 
 /// A process of an application whose processes share their sessions and their outbox.
 fn process(redis: &Redis, after: Duration) -> Workshop {
-    let outbox = InRedis::new(redis.url());
+    let outbox = InRedis::at(redis.url());
     let sessions = Sessions::Redis(redis.url());
     Workshop::with_key(&sessions, &KEY, routes::routes, |builder| {
-        builder.outbox(outbox).fallback_after(after)
+        builder.outbox(outbox).unclaimed_after(after)
     })
 }
 
@@ -25,7 +25,7 @@ async fn the_next_process_speaks_for_a_visitor_whom_the_last_one_waited_for() {
     let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
     let process = |after| {
         let build =
-            |builder: mengpaneel::Builder| builder.outbox(File::new(&path)).fallback_after(after);
+            |builder: mengpaneel::Builder| builder.outbox(File::at(&path)).unclaimed_after(after);
         Workshop::with_key(&Sessions::Private, &KEY, routes::routes, build)
     };
     let last = process(Duration::from_secs(2));
@@ -65,7 +65,7 @@ async fn of_what_a_process_with_another_file_may_have_told_only_that_is_told_aga
     let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
     let process = |after| {
         let build =
-            |builder: mengpaneel::Builder| builder.outbox(File::new(&path)).fallback_after(after);
+            |builder: mengpaneel::Builder| builder.outbox(File::at(&path)).unclaimed_after(after);
         Workshop::with_key(&Sessions::Private, &KEY, routes::routes, build)
     };
     let (one, two) = (process(Duration::from_secs(1)), process(LATE));
@@ -181,11 +181,11 @@ async fn an_answer_that_fails_gives_back_what_it_claimed_whichever_process_is_as
 #[tokio::test]
 async fn what_a_page_told_while_redis_was_away_is_made_known_when_it_is_back() {
     let mut redis = Redis::start();
-    let outbox = InRedis::new(redis.url());
+    let outbox = InRedis::at(redis.url());
     let workshop = Workshop::with_key(&Sessions::Private, &KEY, routes::routes, |builder| {
         builder
             .outbox(outbox)
-            .fallback_after(Duration::from_secs(2))
+            .unclaimed_after(Duration::from_secs(2))
     });
     let mut ada = Visitor::browser(&workshop.url);
     ada.get("/?track=Told&then=/").await_page().await;

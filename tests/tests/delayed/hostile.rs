@@ -10,7 +10,7 @@ use crate::{routes, with, workshop};
 /// A workshop whose server speaks up soon for who does not return.
 fn impatient(sessions: &Sessions, after: Duration) -> Workshop {
     Workshop::with_sessions(sessions, routes::routes, |builder| {
-        builder.fallback_after(after)
+        builder.unclaimed_after(after)
     })
 }
 
@@ -100,7 +100,7 @@ async fn every_process_says_the_same_of_one_session_and_mixpanel_drops_all_but_o
     let key = [7; 64];
     let shared = || {
         Workshop::with_key(&sessions, &key, routes::routes, |builder| {
-            builder.fallback_after(SOON)
+            builder.unclaimed_after(SOON)
         })
     };
     let (one, two) = (shared(), shared());

@@ -190,7 +190,7 @@ impl Run {
     fn new(sessions: &Sessions, outbox: impl Outbox) -> Self {
         let workshop = Workshop::with_sessions(sessions, routes::routes, |builder| {
             builder
-                .fallback_after(Duration::from_millis(60))
+                .unclaimed_after(Duration::from_millis(60))
                 .outbox(outbox)
         });
         Self {
@@ -472,7 +472,7 @@ fn whatever_a_browser_does_each_event_is_counted_once_as_its_users() {
                 );
                 let mut run = Run::new(
                     &sessions,
-                    outbox::from_url(if is_durable { &file } else { "memory" }).unwrap(),
+                    outbox::at(if is_durable { &file } else { "memory" }).unwrap(),
                 );
                 for (at, step) in steps.into_iter().enumerate() {
                     run.step(at, step).await;

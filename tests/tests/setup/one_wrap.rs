@@ -161,7 +161,7 @@ async fn setup_function_records_for_its_own_mengpaneel() {
     let lead = || async { mengpaneel::setup(|mixpanel| mixpanel.identify("lead")) };
     let read = |request: HttpRequest, marketing: web::Data<Mengpaneel>| async move {
         mengpaneel::track("Read", ());
-        marketing.for_request(&request).track("Reach", ());
+        marketing.of(&request).track("Reach", ());
         "text"
     };
     let scope = web::scope("/scope")

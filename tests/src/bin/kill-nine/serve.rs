@@ -40,7 +40,7 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
         .api_host(option(args, "--api-host", ""))
         .outbox(outbox)
         .concurrency(concurrency)
-        .fallback_after(Duration::from_secs(1))
+        .unclaimed_after(Duration::from_secs(1))
         // Whoever started this reads what was lost.
         .on_error(|failure| {
             for message in &failure.messages {
@@ -60,10 +60,10 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
 fn outbox(url: &str) -> Result<Box<dyn outbox::Outbox>, String> {
     if url.starts_with("redis") {
         return Ok(Box::new(
-            outbox::Redis::new(url).claim_after(Duration::from_secs(3)),
+            outbox::Redis::at(url).claim_after(Duration::from_secs(3)),
         ));
     }
-    outbox::from_url(url).map_err(|error| error.to_string())
+    outbox::at(url).map_err(|error| error.to_string())
 }
 
 /// `serve --outbox URL --api-host URL --concurrency N`: says its address, then serves.
