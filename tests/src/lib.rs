@@ -1,44 +1,44 @@
-//! The blog seen from outside: visitors that ask over HTTP as browsers, scripts and machines do,
-//! and what their pages would run.
+//! Test support: test servers, HTTP clients that behave like browsers, scripts and machines, and
+//! assertions on the calls and events they cause.
 
-mod arrivals;
-mod guest;
+mod assertions;
+mod client;
+mod in_process_client;
 mod log;
 mod nginx;
-mod page;
-mod redis;
-mod sessions;
-mod visitor;
-mod workshop;
+mod response;
+mod session_config;
+mod test_app;
+mod test_redis;
 
-pub use arrivals::{counted, names, settle};
-pub use guest::Guest;
+pub use assertions::{counted_event_names, event_names, flush_and_collect};
+pub use client::{RequestBuilder, TestClient};
+pub use in_process_client::InProcessClient;
 pub use log::Log;
 pub use nginx::Nginx;
-pub use page::{Page, said};
-pub use redis::Redis;
-pub use sessions::Sessions;
-pub use visitor::{Ask, Visitor};
-pub use workshop::{DEADLINE, Workshop};
+pub use response::{TestResponse, summarize};
+pub use session_config::SessionConfig;
+pub use test_app::{TIMEOUT, TestApp};
+pub use test_redis::TestRedis;
 
-/// A blog of one thread, on a free port.
+/// Starts a blog of one thread on a free port.
 ///
 /// # Panics
 ///
-/// Where it cannot start.
+/// If it cannot start.
 #[must_use]
-pub fn blog() -> blog::Blog {
-    blog_of(blog::Identity::Simplified)
+pub fn start_blog() -> blog::Blog {
+    start_blog_with_identity(blog::Identity::Simplified)
 }
 
-/// A blog as [`blog()`] starts it, for a Mixpanel project with that ID merge.
+/// Starts a blog for a Mixpanel project that uses this ID merge.
 ///
 /// # Panics
 ///
-/// Where it cannot start.
+/// If it cannot start.
 #[must_use]
-pub fn blog_of(identity: blog::Identity) -> blog::Blog {
-    // Asks no CDN at start-up.
+pub fn start_blog_with_identity(identity: blog::Identity) -> blog::Blog {
+    // With a given URL, the blog makes no request to a CDN when it starts.
     let lib_url = Some("https://lib.example/mixpanel.js".to_owned());
     let config = blog::Config {
         workers: Some(1),

@@ -1,4 +1,4 @@
-//! Log of a test's own thread.
+//! Captured log of one thread.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 
-/// Log of one thread, from DEBUG upwards.
+/// Captured log of one thread: messages of level `DEBUG` and above.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Listens to the current thread until the guard is dropped.
+    /// Captures the log of the current thread until the guard is dropped.
     #[must_use]
-    pub fn listen(&self) -> DefaultGuard {
+    pub fn capture(&self) -> DefaultGuard {
         let log = self.clone();
         let builder = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new("mengpaneel=debug"))
@@ -21,18 +21,18 @@ impl Log {
         tracing::subscriber::set_default(builder.with_writer(move || log.clone()).finish())
     }
 
-    /// Entries of that level.
+    /// Returns the entries of this level.
     ///
     /// # Panics
-    /// If something else than text was logged.
+    /// If the log is not UTF-8.
     #[must_use]
-    pub fn lines(&self, level: &str) -> Vec<String> {
+    pub fn entries(&self, level: &str) -> Vec<String> {
         let text =
             String::from_utf8(self.bytes().clone()).unwrap_or_else(|error| panic!("{error}"));
         let mut entries: Vec<String> = Vec::new();
         for line in text.lines() {
             match entries.last_mut() {
-                // What follows on further lines is the same entry.
+                // An indented line continues the entry above it.
                 Some(entry) if line.starts_with(' ') => entry.push_str(line),
                 _ => entries.push(line.to_owned()),
             }

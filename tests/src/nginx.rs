@@ -1,4 +1,4 @@
-//! An nginx of one test's own, which caches what stands behind it.
+//! Caching nginx proxy for one test.
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -6,30 +6,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::workshop::DEADLINE;
+use crate::test_app::TIMEOUT;
 
-/// Where Debian installs it, which is in the `PATH` of root only.
-const PLACES: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
+/// Names of the program. Debian installs it in a directory that only root has in the `PATH`.
+const PROGRAMS: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
-/// An nginx with a `proxy_cache` that keeps every response it may keep, whatever the status. It
-/// ends when it is dropped. The response header `X-Cache` tells `HIT` and `MISS`.
+/// nginx with a `proxy_cache` that stores every response it may store, whatever the status.
 ///
-/// In nginx 1.22 the first of `Cache-Control: private` and `X-Accel-Expires: 300` decides, and
-/// actix-web sends headers in no particular order: such a response is kept at times.
+/// The response header `X-Cache` is `HIT` or `MISS`. Dropping the value stops the server.
+///
+/// In nginx 1.22 the first of `Cache-Control: private` and `X-Accel-Expires: 300` wins.
+/// actix-web sends headers in random order, so nginx stores such a response in some runs only.
 #[derive(Debug)]
 pub struct Nginx {
-    /// Base URL.
+    /// Base URL of the proxy.
     pub url: String,
     server: Child,
     directory: PathBuf,
 }
 
 impl Nginx {
-    /// Starts one in front of `upstream`, a base URL, and waits until it answers.
+    /// Starts a proxy of the base URL `upstream`, and waits until it accepts connections.
     ///
     /// # Panics
     ///
-    /// Where nginx is not installed, or does not start.
+    /// If nginx is not installed or does not start.
     #[must_use]
     pub fn start(upstream: &str) -> Self {
         let name = format!("mengpaneel-nginx-{}", uuid::Uuid::new_v4().simple());
@@ -59,7 +60,7 @@ impl Drop for Nginx {
     }
 }
 
-/// Returns the URL and the process, or `None` where nginx ended by itself.
+/// Returns the URL and the process, or `None` if nginx exited.
 fn try_start(directory: &Path, upstream: &str) -> Option<(String, Child)> {
     let free =
         TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("no free port: {error}"));
@@ -71,7 +72,7 @@ fn try_start(directory: &Path, upstream: &str) -> Option<(String, Child)> {
     let text = configuration(directory, &address.to_string(), upstream);
     std::fs::write(&config, text).unwrap_or_else(|error| panic!("{}: {error}", config.display()));
     let mut server = spawn(directory, &config);
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         if TcpStream::connect(address).is_ok() {
             return Some((format!("http://{address}"), server));
@@ -85,7 +86,7 @@ fn try_start(directory: &Path, upstream: &str) -> Option<(String, Child)> {
 }
 
 fn spawn(directory: &Path, config: &Path) -> Child {
-    for program in PLACES {
+    for program in PROGRAMS {
         let mut command = Command::new(program);
         command
             .arg("-p")
@@ -103,7 +104,7 @@ fn spawn(directory: &Path, config: &Path) -> Child {
     panic!("nginx, which this test needs, is not installed: apt-get install nginx");
 }
 
-/// One process, which writes into `directory` alone: so it runs under any user.
+/// Configures one process that writes into `directory` only, so that any user can run it.
 fn configuration(directory: &Path, listen: &str, upstream: &str) -> String {
     let directory = directory.display();
     let unused = ["fastcgi", "uwsgi", "scgi"]
@@ -129,7 +130,7 @@ http {{
             proxy_cache pages;
             proxy_cache_key $request_uri;
             proxy_cache_valid any 10m;
-            # Whoever asks while a response is still being stored waits for it.
+            # A request waits while another one stores the same response.
             proxy_cache_lock on;
             add_header X-Cache $upstream_cache_status always;
         }}

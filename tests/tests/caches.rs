@@ -9,7 +9,7 @@ use actix_session::Session;
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use mengpaneel_tests::{Nginx, Page, Visitor, Workshop, names, settle};
+use mengpaneel_tests::{Nginx, TestApp, TestClient, TestResponse, event_names};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
@@ -116,23 +116,23 @@ fn query(wanted: &[(&str, &str)]) -> String {
     query.finish()
 }
 
-fn signed_in(url: &str, user: &str) -> Visitor {
-    let mut visitor = Visitor::browser(url);
+fn signed_in(url: &str, user: &str) -> TestClient {
+    let mut visitor = TestClient::browser(url);
     visitor.cookies.insert("user".into(), user.into());
     visitor
 }
 
 /// A user and somebody else, who ask the same cache one after the other.
-fn visitors(url: &str) -> [Visitor; 2] {
-    [signed_in(url, "7"), Visitor::browser(url)]
+fn visitors(url: &str) -> [TestClient; 2] {
+    [signed_in(url, "7"), TestClient::browser(url)]
 }
 
-async fn ask([first, second]: &mut [Visitor; 2], path: &str) -> [Page; 2] {
-    let first = first.get(path).await_page().await;
-    [first, second.get(path).await_page().await]
+async fn ask([first, second]: &mut [TestClient; 2], path: &str) -> [TestResponse; 2] {
+    let first = first.get(path).send().await;
+    [first, second.get(path).send().await]
 }
 
-fn has_something_of_ours(page: &Page) -> bool {
+fn has_something_of_ours(page: &TestResponse) -> bool {
     let in_headers = page.headers.iter().any(|(name, value)| {
         name == "set-cookie"
             && ["mixpanel", "mengpaneel"]
@@ -144,8 +144,8 @@ fn has_something_of_ours(page: &Page) -> bool {
 
 #[tokio::test]
 async fn nginx_shows_nobody_the_page_of_another_visitor() {
-    let workshop = Workshop::start(routes);
-    let nginx = Nginx::start(&workshop.url);
+    let app = TestApp::start(routes);
+    let nginx = Nginx::start(&app.url);
     let mut visitors = visitors(&nginx.url);
     for headers in [
         "x-accel-expires: 300",
@@ -170,18 +170,22 @@ async fn nginx_shows_nobody_the_page_of_another_visitor() {
     for headers in private {
         let [first, second] = ask(&mut visitors, &query(&[("headers", headers)])).await;
         assert_eq!(second.header("x-cache"), Some("MISS"), "{headers}");
-        assert_eq!(first.said(), ["identify 7", "track View"], "{headers}");
-        assert_eq!(second.said(), ["track View"], "{headers}");
+        assert_eq!(
+            first.call_summary(),
+            ["identify 7", "track View"],
+            "{headers}"
+        );
+        assert_eq!(second.call_summary(), ["track View"], "{headers}");
     }
-    let by_server = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    let by_server = app.flush_and_collect().await;
     // Once for each response that nginx kept, by the visitor who had it made.
-    assert_eq!(names(&by_server), ["View"; 3]);
+    assert_eq!(event_names(&by_server), ["View"; 3]);
 }
 
 #[tokio::test]
 async fn nginx_keeps_no_loader_and_no_cookie() {
-    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
-    let nginx = Nginx::start(&workshop.url);
+    let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
+    let nginx = Nginx::start(&app.url);
     let mut visitors = visitors(&nginx.url);
     for headers in [
         "",
@@ -207,10 +211,10 @@ async fn nginx_keeps_no_loader_and_no_cookie() {
 
 #[tokio::test]
 async fn page_for_all_leaves_the_cookie_of_delayed_calls() {
-    let workshop = Workshop::start(routes);
-    let mut visitor = Visitor::browser(&workshop.url);
-    visitor.get("/sign_out?next=/page").await_page().await;
-    let waits = |visitor: &Visitor| {
+    let app = TestApp::start(routes);
+    let mut visitor = TestClient::browser(&app.url);
+    visitor.get("/sign_out?next=/page").send().await;
+    let waits = |visitor: &TestClient| {
         visitor
             .cookies
             .keys()
@@ -219,31 +223,31 @@ async fn page_for_all_leaves_the_cookie_of_delayed_calls() {
     assert!(waits(&visitor));
     let for_all = visitor
         .get(&query(&[("headers", "cache-control: public")]))
-        .await_page()
+        .send()
         .await;
     assert!(
         !has_something_of_ours(&for_all) && waits(&visitor),
         "{for_all:?}"
     );
-    let own = visitor.get(&query(&[])).await_page().await;
+    let own = visitor.get(&query(&[])).send().await;
     let both = ["track Sign Out", "track View"].map(str::to_owned);
     assert_eq!(
-        (own.said().as_slice(), own.header("cache-control")),
+        (own.call_summary().as_slice(), own.header("cache-control")),
         (&both[..], Some("private"))
     );
     assert!(!waits(&visitor));
-    let by_server = settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    assert_eq!(names(&by_server), ["View"]);
+    let by_server = app.flush_and_collect().await;
+    assert_eq!(event_names(&by_server), ["View"]);
 }
 
 #[tokio::test]
 async fn no_validator_survives_an_insertion() {
-    let workshop = Workshop::build(routes, |builder| builder.inject_into_streams(true));
+    let app = TestApp::build(routes, |builder| builder.inject_into_streams(true));
     std::fs::write(path(), PAGE).unwrap();
-    let mut visitor = signed_in(&workshop.url, "7");
-    let first = visitor.get("/file").await_page().await;
+    let mut visitor = signed_in(&app.url, "7");
+    let first = visitor.get("/file").send().await;
     assert_eq!(
-        (first.status, first.said()),
+        (first.status, first.call_summary()),
         (200, vec!["identify 7".to_owned()])
     );
     for gone in ["etag", "last-modified", "accept-ranges"] {
@@ -254,14 +258,14 @@ async fn no_validator_survives_an_insertion() {
         .get("/file")
         .header("sec-fetch-mode", "cors")
         .header("sec-fetch-dest", "empty");
-    let untouched = by_script.await_page().await;
+    let untouched = by_script.send().await;
     assert!(untouched.header("etag").is_some() && untouched.body == PAGE);
     // It may be shown by them: as it is.
     let etag = untouched.header("etag").unwrap().to_owned();
     let unchanged = visitor
         .get("/file")
         .header("if-none-match", &etag)
-        .await_page()
+        .send()
         .await;
     assert_eq!((unchanged.status, &*unchanged.body), (304, ""));
     std::fs::remove_file(path()).unwrap();
@@ -269,25 +273,22 @@ async fn no_validator_survives_an_insertion() {
 
 #[tokio::test]
 async fn increment_of_a_known_user_leaves_by_the_server() {
-    let workshop = Workshop::start(routes);
-    let known = signed_in(&workshop.url, "7")
-        .get("/increments")
-        .await_page()
-        .await;
-    assert_eq!(known.said(), ["identify 7", "track View"]);
-    let received = settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    assert_eq!(names(&received), Vec::<&str>::new());
-    let profile = workshop.stand_in.profile("7").unwrap();
+    let app = TestApp::start(routes);
+    let known = signed_in(&app.url, "7").get("/increments").send().await;
+    assert_eq!(known.call_summary(), ["identify 7", "track View"]);
+    let received = app.flush_and_collect().await;
+    assert_eq!(event_names(&received), Vec::<&str>::new());
+    let profile = app.stand_in.profile("7").unwrap();
     assert_eq!(
         (&profile["Posts"], &profile["Last"]),
         (&json!(1), &json!("Page"))
     );
-    let unknown = Visitor::browser(&workshop.url)
+    let unknown = TestClient::browser(&app.url)
         .get("/increments")
-        .await_page()
+        .send()
         .await;
     assert_eq!(
-        unknown.said(),
+        unknown.call_summary(),
         ["track View", "people.set", "people.increment"]
     );
 }
@@ -335,8 +336,8 @@ fn any_response() -> impl Strategy<Value = (String, u16)> {
 /// nginx is the judge: what it shows twice has nothing of ours.
 #[test]
 fn nginx_never_keeps_a_page_with_calls() {
-    let workshop = Workshop::start(routes);
-    let nginx = Nginx::start(&workshop.url);
+    let app = TestApp::start(routes);
+    let nginx = Nginx::start(&app.url);
     let visitors = RefCell::new(visitors(&nginx.url));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let number = Cell::new(0);
@@ -349,6 +350,6 @@ fn nginx_never_keeps_a_page_with_calls() {
         let [first, second] = runtime.block_on(ask(&mut visitors.borrow_mut(), &path));
         let is_kept = second.header("x-cache") == Some("HIT");
         prop_assert!(!(is_kept && has_something_of_ours(&first)), "{headers}: {first:?}");
-        prop_assert!(!second.said().contains(&"identify 7".to_owned()), "{headers}: {second:?}");
+        prop_assert!(!second.call_summary().contains(&"identify 7".to_owned()), "{headers}: {second:?}");
     });
 }

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use mengpaneel::{Consent, Mixpanel};
-use mengpaneel_tests::{Page, Visitor, Workshop, names, settle};
+use mengpaneel_tests::{TestApp, TestClient, TestResponse, event_names};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -91,7 +91,7 @@ fn routes(config: &mut web::ServiceConfig) {
 
 const FLAG: &str = "__mp_opt_in_out_demo";
 
-fn set_cookies(page: &Page) -> Vec<&str> {
+fn set_cookies(page: &TestResponse) -> Vec<&str> {
     page.headers
         .iter()
         .filter(|(name, _)| name == "set-cookie")
@@ -100,68 +100,68 @@ fn set_cookies(page: &Page) -> Vec<&str> {
 }
 
 /// Visitors whose signals deny consent.
-fn denied_visitors(url: &str) -> [Visitor; 4] {
-    let mut opted_out = Visitor::browser(url);
+fn denied_visitors(url: &str) -> [TestClient; 4] {
+    let mut opted_out = TestClient::browser(url);
     opted_out.cookies.insert(FLAG.into(), "0".into());
-    let mut legacy = Visitor::browser(url);
+    let mut legacy = TestClient::browser(url);
     legacy.cookies.insert("mp_optout".into(), "1".into());
     [
         opted_out,
         legacy,
-        Visitor::browser(url).with("dnt", "1"),
-        Visitor::browser(url).with("sec-gpc", "1"),
+        TestClient::browser(url).with_header("dnt", "1"),
+        TestClient::browser(url).with_header("sec-gpc", "1"),
     ]
 }
 
 #[tokio::test]
 async fn denied_visitor_leaves_no_trace() {
-    let workshop = Workshop::build(routes, |builder| builder.seed_cookie(true));
-    for mut visitor in denied_visitors(&workshop.url) {
+    let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
+    for mut visitor in denied_visitors(&app.url) {
         for path in [
             "/page",
             "/page?kind=json",
             "/page?status=303",
             "/page?cache=public",
         ] {
-            let answer = visitor.get(path).await_page().await;
+            let answer = visitor.get(path).send().await;
             assert_eq!(
                 (answer.calls(), set_cookies(&answer)),
                 (vec![], vec![]),
                 "{path}"
             );
         }
-        visitor.get("/page").capable().await_page().await;
-        let _ = visitor.get("/broken").send().await;
+        visitor.get("/page").capable().send().await;
+        let _ = visitor.get("/broken").try_send().await;
     }
     assert_eq!(
-        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        event_names(&app.flush_and_collect().await),
         Vec::<&str>::new()
     );
 }
 
 #[tokio::test]
 async fn signal_that_is_switched_off_is_ignored() {
-    let workshop = Workshop::build(routes, |builder| {
+    let app = TestApp::build(routes, |builder| {
         builder.respect_dnt(false).respect_gpc(false)
     });
     for name in ["dnt", "sec-gpc"] {
-        let page = Visitor::browser(&workshop.url)
-            .with(name, "1")
+        let page = TestClient::browser(&app.url)
+            .with_header(name, "1")
             .get("/page")
-            .await_page()
+            .send()
             .await;
-        assert_eq!(page.said(), ["track View"], "{name}");
+        assert_eq!(page.call_summary(), ["track View"], "{name}");
     }
 }
 
 #[tokio::test]
 async fn opt_in_cookie_wins_over_signals_and_the_default() {
     let by_default = json!({"opt_out_tracking_by_default": true});
-    let workshop = Workshop::build(routes, |builder| builder.js_config(by_default));
-    let mut visitor = Visitor::browser(&workshop.url);
-    visitor.get("/page?kind=json").await_page().await;
+    let app = TestApp::build(routes, |builder| builder.js_config(by_default));
+    let mut visitor = TestClient::browser(&app.url);
+    visitor.get("/page?kind=json").send().await;
     assert_eq!(
-        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        event_names(&app.flush_and_collect().await),
         Vec::<&str>::new()
     );
     visitor.cookies.insert(FLAG.into(), "1".into());
@@ -169,13 +169,10 @@ async fn opt_in_cookie_wins_over_signals_and_the_default() {
         visitor
             .get("/page?kind=json")
             .header(signal, "1")
-            .await_page()
+            .send()
             .await;
     }
-    assert_eq!(
-        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
-        ["View"; 3]
-    );
+    assert_eq!(event_names(&app.flush_and_collect().await), ["View"; 3]);
 }
 
 fn by_header(request: &HttpRequest) -> Consent {
@@ -192,29 +189,29 @@ fn by_header(request: &HttpRequest) -> Consent {
 
 #[tokio::test]
 async fn rule_of_the_application_decides_first() {
-    let workshop = Workshop::build(routes, |builder| builder.consent(by_header));
-    let mut opted_in = Visitor::browser(&workshop.url);
+    let app = TestApp::build(routes, |builder| builder.consent(by_header));
+    let mut opted_in = TestClient::browser(&app.url);
     opted_in.cookies.insert(FLAG.into(), "1".into());
     assert!(
         opted_in
             .get("/page")
             .header("x-consent", "no")
-            .await_page()
+            .send()
             .await
             .calls()
             .is_empty()
     );
-    for mut visitor in denied_visitors(&workshop.url) {
+    for mut visitor in denied_visitors(&app.url) {
         assert_eq!(
             visitor
                 .get("/page")
                 .header("x-consent", "yes")
-                .await_page()
+                .send()
                 .await
-                .said(),
+                .call_summary(),
             ["track View"]
         );
-        assert!(visitor.get("/page").await_page().await.calls().is_empty());
+        assert!(visitor.get("/page").send().await.calls().is_empty());
     }
 }
 
@@ -226,9 +223,9 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
         ("/page/in?kind=json", vec![]),
         ("/page/in?status=303", vec![]),
     ] {
-        let workshop = Workshop::start(routes);
-        for mut visitor in denied_visitors(&workshop.url) {
-            let answer = visitor.post(path, &[]).await_page().await;
+        let app = TestApp::start(routes);
+        for mut visitor in denied_visitors(&app.url) {
+            let answer = visitor.post(path, &[]).send().await;
             assert_eq!(
                 set_cookies(&answer)[0],
                 "__mp_opt_in_out_demo=1; Path=/; Max-Age=31536000",
@@ -236,18 +233,24 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
             );
             assert_eq!(answer.header("cache-control"), Some("private"), "{path}");
             assert_eq!(visitor.cookies[FLAG], "1");
-            assert_eq!(answer.said(), expected, "{path}");
-            let next = visitor.get("/page").await_page().await;
-            assert_eq!(next.said().last().map(String::as_str), Some("track View"));
+            assert_eq!(answer.call_summary(), expected, "{path}");
+            let next = visitor.get("/page").send().await;
+            assert_eq!(
+                next.call_summary().last().map(String::as_str),
+                Some("track View")
+            );
             if path.ends_with("303") {
-                assert_eq!(next.said(), ["track $opt_in", "track After", "track View"]);
+                assert_eq!(
+                    next.call_summary(),
+                    ["track $opt_in", "track After", "track View"]
+                );
             }
         }
-        let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
-        assert!(!names(&arrived).contains(&"Before"));
+        let arrived = app.flush_and_collect().await;
+        assert!(!event_names(&arrived).contains(&"Before"));
         if path.ends_with("json") {
             assert_eq!(
-                names(&arrived)
+                event_names(&arrived)
                     .iter()
                     .filter(|name| **name == "After")
                     .count(),
@@ -259,15 +262,15 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
 
 #[tokio::test]
 async fn opt_in_of_an_attribute_and_of_a_script_counts_too() {
-    let workshop = Workshop::start(routes);
-    let mut visitor = Visitor::browser(&workshop.url).with("dnt", "1");
+    let app = TestApp::start(routes);
+    let mut visitor = TestClient::browser(&app.url).with_header("dnt", "1");
     let answer = visitor
-        .ask(reqwest::Method::POST, "/agree")
+        .request(reqwest::Method::POST, "/agree")
         .capable()
-        .await_page()
+        .send()
         .await;
     assert_eq!(visitor.cookies[FLAG], "1");
-    assert_eq!(answer.said(), ["track $opt_in", "track Agreed"]);
+    assert_eq!(answer.call_summary(), ["track $opt_in", "track Agreed"]);
 }
 
 #[tokio::test]
@@ -278,9 +281,9 @@ async fn opt_out_sends_by_the_server_what_came_before() {
         "/page/out?status=303",
         "/page/out?cache=no-store",
     ] {
-        let workshop = Workshop::start(routes);
-        let mut visitor = Visitor::browser(&workshop.url);
-        let answer = visitor.post(path, &[]).await_page().await;
+        let app = TestApp::start(routes);
+        let mut visitor = TestClient::browser(&app.url);
+        let answer = visitor.post(path, &[]).send().await;
         assert_eq!(
             set_cookies(&answer),
             ["__mp_opt_in_out_demo=0; Path=/; Max-Age=31536000"],
@@ -290,9 +293,9 @@ async fn opt_out_sends_by_the_server_what_came_before() {
             answer.calls().is_empty() && !visitor.cookies.contains_key("id"),
             "{path}"
         );
-        assert!(visitor.get("/page").await_page().await.calls().is_empty());
+        assert!(visitor.get("/page").send().await.calls().is_empty());
         assert_eq!(
-            names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+            event_names(&app.flush_and_collect().await),
             ["Before"],
             "{path}"
         );
@@ -301,29 +304,26 @@ async fn opt_out_sends_by_the_server_what_came_before() {
 
 #[tokio::test]
 async fn clear_removes_the_cookie() {
-    let workshop = Workshop::start(routes);
-    let mut visitor = Visitor::browser(&workshop.url);
+    let app = TestApp::start(routes);
+    let mut visitor = TestClient::browser(&app.url);
     visitor.cookies.insert(FLAG.into(), "0".into());
-    let answer = visitor.post("/page/clear", &[]).await_page().await;
+    let answer = visitor.post("/page/clear", &[]).send().await;
     assert_eq!(
         set_cookies(&answer),
         ["__mp_opt_in_out_demo=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"]
     );
     assert!(!visitor.cookies.contains_key(FLAG));
-    assert_eq!(answer.said(), ["track After"]);
+    assert_eq!(answer.call_summary(), ["track After"]);
 }
 
 #[tokio::test]
 async fn consent_cookie_takes_a_response_out_of_shared_caches() {
-    let workshop = Workshop::start(routes);
+    let app = TestApp::start(routes);
     for path in [
         "/page/in?cache=public,%20max-age=60",
         "/page/out?status=301&cache=s-maxage=60",
     ] {
-        let answer = Visitor::browser(&workshop.url)
-            .post(path, &[])
-            .await_page()
-            .await;
+        let answer = TestClient::browser(&app.url).post(path, &[]).send().await;
         assert_eq!(set_cookies(&answer).len(), 1, "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     }
@@ -337,10 +337,10 @@ async fn consent_cookie_has_the_attributes_of_mixpanel_js() {
         "cross_site_cookie": true,
         "opt_out_tracking_cookie_prefix": "consent_",
     });
-    let workshop = Workshop::build(routes, |builder| builder.js_config(config));
-    let answer = Visitor::browser(&workshop.url)
+    let app = TestApp::build(routes, |builder| builder.js_config(config));
+    let answer = TestClient::browser(&app.url)
         .post("/page/out", &[])
-        .await_page()
+        .send()
         .await;
     let expected =
         "consent_demo=0; SameSite=None; Secure; Path=/; Domain=blog.example; Max-Age=2592000";
@@ -350,12 +350,12 @@ async fn consent_cookie_has_the_attributes_of_mixpanel_js() {
 #[tokio::test]
 async fn consent_that_cannot_be_stored_is_reported_with_its_route() {
     let (send, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let workshop = Workshop::build(routes, |builder| {
+    let app = TestApp::build(routes, |builder| {
         builder.on_error(move |failure| drop(send.send(failure.to_string())))
     });
-    Visitor::browser(&workshop.url)
+    TestClient::browser(&app.url)
         .post("/prefix", &[])
-        .await_page()
+        .send()
         .await;
     let text = told.try_recv().unwrap();
     assert!(
@@ -368,15 +368,15 @@ async fn consent_that_cannot_be_stored_is_reported_with_its_route() {
 async fn options_of_mixpanel_js_bind_the_server() {
     let config =
         json!({"property_blacklist": ["$current_url", "$referrer", "Secret"], "ip": false});
-    let workshop = Workshop::build(routes, |builder| builder.js_config(config));
-    let answer = Visitor::browser(&workshop.url)
+    let app = TestApp::build(routes, |builder| builder.js_config(config));
+    let answer = TestClient::browser(&app.url)
         .get("/page?kind=json&token=x")
         .header("referer", "https://search.example/")
-        .await_page()
+        .send()
         .await;
     assert_eq!(answer.status, 200);
-    let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    assert_eq!(names(&arrived), ["View"]);
+    let arrived = app.flush_and_collect().await;
+    assert_eq!(event_names(&arrived), ["View"]);
     for property in ["$current_url", "$referrer", "ip"] {
         assert!(arrived[0].property(property).is_null(), "{property}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
 use mengpaneel::{Builder, Endpoint, Failure, Mengpaneel, Mixpanel, Reason, Strategy};
-use mengpaneel_tests::{DEADLINE, Visitor, Workshop, names, settle};
+use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, event_names};
 use serde_json::json;
 use stand_in::StandIn;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -41,23 +41,23 @@ fn routes(config: &mut web::ServiceConfig) {
     config.service(event).service(at_once).service(refused);
 }
 
-/// A workshop, and what its `on_error` hears.
-fn workshop(build: impl FnOnce(Builder) -> Builder) -> (Workshop, UnboundedReceiver<Failure>) {
+/// A app, and what its `on_error` hears.
+fn start_app(build: impl FnOnce(Builder) -> Builder) -> (TestApp, UnboundedReceiver<Failure>) {
     let (send, told) = unbounded_channel();
-    let workshop = Workshop::build(routes, |builder| {
+    let app = TestApp::build(routes, |builder| {
         build(builder).on_error(move |failure| drop(send.send(failure.clone())))
     });
-    (workshop, told)
+    (app, told)
 }
 
-async fn ask(workshop: &Workshop, path: &str) {
-    let page = Visitor::machine(&workshop.url).get(path).await_page().await;
+async fn ask(app: &TestApp, path: &str) {
+    let page = TestClient::machine(&app.url).get(path).send().await;
     assert_eq!(page.status, 200);
 }
 
 #[tokio::test]
 async fn the_application_may_change_or_drop_each_message_before_it_is_sent() {
-    let (workshop, mut told) = workshop(|builder| {
+    let (app, mut told) = start_app(|builder| {
         builder.before_send(|message| {
             let holder = if message.endpoint == Endpoint::Events {
                 "properties"
@@ -68,15 +68,12 @@ async fn the_application_may_change_or_drop_each_message_before_it_is_sent() {
             message.body["event"] != "Secret"
         })
     });
-    ask(&workshop, "/event/Open").await;
-    ask(&workshop, "/event/Secret").await;
-    let events = settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    assert_eq!(names(&events), ["Open"]);
+    ask(&app, "/event/Open").await;
+    ask(&app, "/event/Secret").await;
+    let events = app.flush_and_collect().await;
+    assert_eq!(event_names(&events), ["Open"]);
     assert_eq!(events[0].property("Email"), "***");
-    assert_eq!(
-        workshop.stand_in.profile("7").unwrap()["Email"],
-        json!("***")
-    );
+    assert_eq!(app.stand_in.profile("7").unwrap()["Email"], json!("***"));
     assert!(
         told.try_recv().is_err(),
         "what is dropped on purpose is no failure"
@@ -85,41 +82,38 @@ async fn the_application_may_change_or_drop_each_message_before_it_is_sent() {
 
 #[tokio::test]
 async fn what_the_hook_panics_on_is_told_and_not_sent_and_the_rest_goes_on() {
-    let (workshop, mut told) = workshop(|builder| {
+    let (app, mut told) = start_app(|builder| {
         builder.before_send(|message| {
             assert!(message.body["event"] != "Secret", "on purpose");
             true
         })
     });
-    ask(&workshop, "/event/Secret").await;
-    ask(&workshop, "/event/Open").await;
-    assert_eq!(
-        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
-        ["Open"]
-    );
+    ask(&app, "/event/Secret").await;
+    ask(&app, "/event/Open").await;
+    assert_eq!(event_names(&app.flush_and_collect().await), ["Open"]);
     assert_eq!(told.try_recv().unwrap().calls[0].str_arg(0), Some("Secret"));
 }
 
 #[tokio::test]
 async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox() {
-    let (workshop, mut told) = workshop(|builder| builder);
-    workshop.stand_in.fail_with(503);
+    let (app, mut told) = start_app(|builder| builder);
+    app.stand_in.fail_with(503);
     for name in ["first", "second", "third"] {
-        ask(&workshop, &format!("/at_once/{name}")).await;
+        ask(&app, &format!("/at_once/{name}")).await;
     }
-    assert_eq!(workshop.stand_in.requests().len(), 1, "one probe");
-    let health = workshop.mengpaneel.health().await;
+    assert_eq!(app.stand_in.requests().len(), 1, "one probe");
+    let health = app.mengpaneel.health().await;
     assert!(!health.is_well() && health.trouble.is_some_and(|why| why.contains("503")));
     assert_eq!(health.waiting, 3);
 
-    workshop.stand_in.recover();
-    workshop.mengpaneel.shutdown(DEADLINE).await.unwrap();
+    app.stand_in.recover();
+    app.mengpaneel.shutdown(TIMEOUT).await.unwrap();
     assert_eq!(
-        names(&workshop.stand_in.counted()),
+        event_names(&app.stand_in.counted()),
         ["first", "second", "third"]
     );
     assert!(told.try_recv().is_err(), "nothing is lost");
-    let health = workshop.mengpaneel.health().await;
+    let health = app.mengpaneel.health().await;
     assert_eq!(
         (health.waiting, health.oldest, health.is_well()),
         (0, None, true)
@@ -129,58 +123,51 @@ async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox(
 #[tokio::test]
 async fn what_waits_after_an_attempt_at_once_was_looked_at_and_told_of_once() {
     static LOOKED_AT: AtomicUsize = AtomicUsize::new(0);
-    let (workshop, mut told) = workshop(|builder| {
+    let (app, mut told) = start_app(|builder| {
         builder.before_send(|message| {
             LOOKED_AT.fetch_add(1, Ordering::Relaxed);
             message.body["event"] != "Secret"
         })
     });
-    workshop.stand_in.fail_with(503);
-    ask(&workshop, "/refused").await;
+    app.stand_in.fail_with(503);
+    ask(&app, "/refused").await;
     let failure = told.try_recv().unwrap();
     assert!(
         matches!(failure.reason, Reason::Untranslatable(_)),
         "{failure}"
     );
-    workshop.stand_in.recover();
-    assert_eq!(
-        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
-        ["Taken"]
-    );
+    app.stand_in.recover();
+    assert_eq!(event_names(&app.flush_and_collect().await), ["Taken"]);
     assert_eq!(LOOKED_AT.load(Ordering::Relaxed), 2, "each message once");
     assert!(told.try_recv().is_err(), "told once");
 }
 
 #[tokio::test]
 async fn without_an_outbox_a_dead_mixpanel_is_asked_once_and_the_others_do_not_wait_for_it() {
-    let (workshop, mut told) =
-        workshop(|builder| builder.no_outbox().timeout(Duration::from_secs(2)));
-    workshop.stand_in.stall();
+    let (app, mut told) = start_app(|builder| builder.no_outbox().timeout(Duration::from_secs(2)));
+    app.stand_in.stall();
     for name in ["first", "second", "third"] {
-        ask(&workshop, &format!("/event/{name}")).await;
+        ask(&app, &format!("/event/{name}")).await;
         let failure = told.try_recv().unwrap();
         assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
         while told.try_recv().is_ok() {}
     }
     // Events and profiles go to their endpoints at the same time.
     assert!(
-        workshop.stand_in.requests().len() <= 2,
+        app.stand_in.requests().len() <= 2,
         "{:?}",
-        workshop.stand_in.requests()
+        app.stand_in.requests()
     );
 }
 
 #[tokio::test]
 async fn the_same_profile_is_not_set_again_on_each_request() {
-    let (workshop, _told) = workshop(|builder| builder);
+    let (app, _told) = start_app(|builder| builder);
     for name in ["a", "b", "c"] {
-        ask(&workshop, &format!("/event/{name}")).await;
+        ask(&app, &format!("/event/{name}")).await;
     }
-    assert_eq!(
-        settle(&workshop.mengpaneel, &workshop.stand_in).await.len(),
-        3
-    );
-    assert_eq!(workshop.stand_in.profiles().len(), 1);
+    assert_eq!(app.flush_and_collect().await.len(), 3);
+    assert_eq!(app.stand_in.profiles().len(), 1);
 }
 
 #[tokio::test]

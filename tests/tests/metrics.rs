@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use actix_web::{HttpResponse, get, web};
-use mengpaneel_tests::{Visitor, Workshop, settle};
+use mengpaneel_tests::{TestApp, TestClient};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
@@ -115,23 +115,19 @@ async fn what_is_recorded_flushed_delivered_retried_and_dropped_is_counted() {
     metrics::set_global_recorder(seen.clone())
         .map_err(|_| "there is one")
         .unwrap();
-    let workshop = Workshop::build(routes, |builder| {
+    let app = TestApp::build(routes, |builder| {
         builder.before_send(|message| message.body["event"] != "Secret")
     });
-    workshop.stand_in.fail_next(1, 503);
-    Visitor::machine(&workshop.url)
-        .get("/two")
-        .await_page()
-        .await;
-    settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    Visitor::machine(&workshop.url)
+    app.stand_in.fail_next(1, 503);
+    TestClient::machine(&app.url).get("/two").send().await;
+    app.flush_and_collect().await;
+    TestClient::machine(&app.url)
         .get("/two")
         .header("user-agent", "Googlebot/2.1")
-        .await_page()
+        .send()
         .await;
-    workshop
-        .mengpaneel
-        .shutdown(mengpaneel_tests::DEADLINE)
+    app.mengpaneel
+        .shutdown(mengpaneel_tests::TIMEOUT)
         .await
         .unwrap();
     let mut counted = seen.0.lock().unwrap().clone();

@@ -15,7 +15,7 @@ use actix_web::dev::Payload;
 use actix_web::web::{Either, Redirect};
 use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer, post, web};
 use mengpaneel::Mengpaneel;
-use mengpaneel_tests::{Visitor, names, said, settle};
+use mengpaneel_tests::{TestClient, event_names, flush_and_collect, summarize};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shown::signed_in;
@@ -191,17 +191,20 @@ fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
 async fn the_app_of_the_readme_tells_what_happened() {
     let stand_in = StandIn::start();
     let (url, mengpaneel) = serve(&stand_in);
-    let mut ada = Visitor::browser(&url);
+    let mut ada = TestClient::browser(&url);
     ada.post("/users", &[("email", "ada@blog.example")])
-        .await_page()
+        .send()
         .await;
-    let page = ada.get("/").await_page().await;
-    assert_eq!(page.said(), ["identify 42", "people.set", "track Sign Up"]);
-
-    ada.post("/posts", &[("title", "Hello")]).await_page().await;
-    let page = ada.get("/").await_page().await;
+    let page = ada.get("/").send().await;
     assert_eq!(
-        page.said(),
+        page.call_summary(),
+        ["identify 42", "people.set", "track Sign Up"]
+    );
+
+    ada.post("/posts", &[("title", "Hello")]).send().await;
+    let page = ada.get("/").send().await;
+    assert_eq!(
+        page.call_summary(),
         ["identify 42", "people.set", "track Create Blog Post"]
     );
     assert_eq!(
@@ -209,21 +212,21 @@ async fn the_app_of_the_readme_tells_what_happened() {
         Some(json!("Hello"))
     );
 
-    ada.post("/session/delete", &[]).await_page().await;
-    let page = ada.get("/").await_page().await;
-    assert_eq!(page.said(), ["track Sign Out", "reset"]);
+    ada.post("/session/delete", &[]).send().await;
+    let page = ada.get("/").send().await;
+    assert_eq!(page.call_summary(), ["track Sign Out", "reset"]);
     assert_eq!(page.property("Sign Out", "$user_id"), Some(json!("42")));
 
-    let mut provider = Visitor::machine(&url);
+    let mut provider = TestClient::machine(&url);
     provider
         .post(
             "/payments/notify",
             &[("status", "payment_complete"), ("payment_id", "3")],
         )
-        .await_page()
+        .send()
         .await;
-    let arrived = settle(&mengpaneel, &stand_in).await;
-    assert_eq!(names(&arrived), ["Complete Payment"]);
+    let arrived = flush_and_collect(&mengpaneel, &stand_in).await;
+    assert_eq!(event_names(&arrived), ["Complete Payment"]);
     assert_eq!(arrived[0].distinct_id(), Some("42"));
 }
 
@@ -232,7 +235,7 @@ fn the_same_is_said_by_hand() {
     let ((), calls) = mengpaneel::testing::record(|| shown::by_hand(42));
     let calls: Vec<_> = calls.iter().cloned().collect();
     assert_eq!(
-        said(&calls),
+        summarize(&calls),
         ["identify 42", "track Sign In", "people.increment"]
     );
 }

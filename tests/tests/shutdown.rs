@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mengpaneel::outbox::{File, Outbox, Redis};
 use mengpaneel::{Builder, Mengpaneel};
-use mengpaneel_tests::{DEADLINE, names};
+use mengpaneel_tests::{TIMEOUT, event_names};
 use stand_in::StandIn;
 
 /// A file of its own, gone when it is dropped.
@@ -48,20 +48,20 @@ async fn shutdown_leaves_records_to_a_worker(outbox: impl Outbox, again: impl Ou
         .unwrap();
     record(&mengpaneel, "left").await;
     let begun = Instant::now();
-    mengpaneel.flush(DEADLINE).await.unwrap();
-    mengpaneel.shutdown(DEADLINE).await.unwrap();
-    assert!(begun.elapsed() < DEADLINE / 2, "it waits for no worker");
+    mengpaneel.flush(TIMEOUT).await.unwrap();
+    mengpaneel.shutdown(TIMEOUT).await.unwrap();
+    assert!(begun.elapsed() < TIMEOUT / 2, "it waits for no worker");
     drop(mengpaneel);
 
     let stand_in = StandIn::start();
     let worker = builder(&stand_in.url()).outbox(again).build().unwrap();
-    worker.flush(DEADLINE).await.unwrap();
-    assert_eq!(names(&stand_in.counted()), ["left"]);
+    worker.flush(TIMEOUT).await.unwrap();
+    assert_eq!(event_names(&stand_in.counted()), ["left"]);
 }
 
 #[tokio::test]
 async fn shutdown_succeeds_where_others_drain_a_redis() {
-    let redis = mengpaneel_tests::Redis::start();
+    let redis = mengpaneel_tests::TestRedis::start();
     shutdown_leaves_records_to_a_worker(Redis::at(redis.url()), Redis::at(redis.url())).await;
 }
 
@@ -73,7 +73,7 @@ async fn shutdown_succeeds_where_others_drain_a_file() {
 
 #[tokio::test]
 async fn flush_ends_when_another_process_drains_the_redis() {
-    let (redis, stand_in) = (mengpaneel_tests::Redis::start(), StandIn::start());
+    let (redis, stand_in) = (mengpaneel_tests::TestRedis::start(), StandIn::start());
     let web = builder(&nowhere())
         .outbox(Redis::at(redis.url()))
         .build()
@@ -83,8 +83,8 @@ async fn flush_ends_when_another_process_drains_the_redis() {
         .outbox(Redis::at(redis.url()).claim_after(Duration::from_millis(200)));
     let worker = worker.build().unwrap();
     let (flushed, arrived) = tokio::join!(
-        web.flush(DEADLINE),
-        stand_in.wait_for_event(DEADLINE, "shared")
+        web.flush(TIMEOUT),
+        stand_in.wait_for_event(TIMEOUT, "shared")
     );
     assert_eq!((flushed, arrived.is_ok()), (Ok(()), true));
     drop(worker);
@@ -129,7 +129,7 @@ async fn shutdown_delivers_to_a_host_that_comes_back_in_time() {
     };
     let (down, ()) = tokio::join!(mengpaneel.shutdown(Duration::from_secs(8)), comes_back);
     assert_eq!(down, Ok(()));
-    assert_eq!(names(&stand_in.counted()), ["late"]);
+    assert_eq!(event_names(&stand_in.counted()), ["late"]);
 }
 
 #[tokio::test]
@@ -155,9 +155,9 @@ async fn shutdown_says_that_records_stay_in_the_file() {
         .outbox(File::at(&place.0))
         .build()
         .unwrap();
-    next.flush(DEADLINE).await.unwrap();
+    next.flush(TIMEOUT).await.unwrap();
     assert_eq!(
-        names(&stand_in.counted()),
+        event_names(&stand_in.counted()),
         ["kept"],
         "the next process delivers it"
     );

@@ -1,5 +1,7 @@
-//! A server whose visitors may or may not be tracked: mixpanel-js is configured as `JS_CONFIG`
-//! says, and the cookie `rule` is the application's own rule where `RULE` is set.
+//! Server for browser tests of consent.
+//!
+//! `JS_CONFIG` holds the configuration of mixpanel-js as JSON. If `RULE` is set, the cookie `rule`
+//! decides first.
 
 use std::io::Read as _;
 
@@ -7,13 +9,13 @@ use actix_web::cookie::Cookie;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use mengpaneel::{Consent, Mixpanel};
-use mengpaneel_tests::Workshop;
+use mengpaneel_tests::TestApp;
 
 fn main() {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let config =
         serde_json::from_str(&variable("JS_CONFIG")).unwrap_or_else(|_| serde_json::json!({}));
-    let workshop = Workshop::build(routes, |builder| {
+    let app = TestApp::build(routes, |builder| {
         let builder = builder
             .lib_url(variable("CDN") + "/mixpanel.js")
             .js_config(config);
@@ -23,9 +25,9 @@ fn main() {
             builder.consent(rule)
         }
     });
-    println!("mixpanel on {}", workshop.stand_in.url());
-    println!("listening on {}", workshop.url);
-    // Until whoever started it closes its input, or ends it.
+    println!("mixpanel on {}", app.stand_in.url());
+    println!("listening on {}", app.url);
+    // The parent process closes standard input to stop the server.
     drop(std::io::stdin().read_to_end(&mut Vec::new()));
 }
 
@@ -41,7 +43,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config.service(view).service(choose);
 }
 
-/// A page that tracks by the server and by a script of its own.
+/// Page that tracks on the server and in a script of its own.
 #[mengpaneel::track("View")]
 #[get("/page")]
 async fn view() -> HttpResponse {

@@ -1,5 +1,6 @@
-//! A server of the pages that the blog does not have: policies, streams, and other people's
-//! libraries. What they are loaded from is in `CDN`.
+//! Server for browser tests of pages that the blog lacks: policies, streams, third-party libraries.
+//!
+//! `CDN` is the base URL of the libraries.
 
 use std::convert::Infallible;
 use std::io::Read as _;
@@ -11,19 +12,19 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use futures_util::{StreamExt as _, stream};
-use mengpaneel_tests::Workshop;
+use mengpaneel_tests::TestApp;
 use serde::Deserialize;
 
 fn main() {
     let cdn = cdn();
-    let workshop = Workshop::build(routes, |builder| {
+    let app = TestApp::build(routes, |builder| {
         builder
             .lib_url(cdn + "/mixpanel.js")
             .inject_into_streams(true)
     });
-    println!("mixpanel on {}", workshop.stand_in.url());
-    println!("listening on {}", workshop.url);
-    // Until whoever started it closes its input, or ends it.
+    println!("mixpanel on {}", app.stand_in.url());
+    println!("listening on {}", app.url);
+    // The parent process closes standard input to stop the server.
     drop(std::io::stdin().read_to_end(&mut Vec::new()));
 }
 
@@ -70,22 +71,22 @@ struct Policies {
     embedder: Option<String>,
     isolation: Option<String>,
     integrity: Option<String>,
-    /// Loads `mengpaneel.js`: under this nonce, or without one where it is empty.
+    /// Nonce of `mengpaneel.js`; empty: loaded without a nonce; absent: not loaded.
     script: Option<String>,
 }
 
-/// A page under whatever policies are asked for.
+/// Page with the policies of the query.
 #[mengpaneel::track("View Policy")]
 #[get("/policy")]
-async fn policy(asked: web::Query<Policies>) -> HttpResponse {
-    let asked = asked.into_inner();
-    let mut head = asked.meta.map_or_else(String::new, |policy| {
+async fn policy(query: web::Query<Policies>) -> HttpResponse {
+    let query = query.into_inner();
+    let mut head = query.meta.map_or_else(String::new, |policy| {
         format!(
             "<meta http-equiv=Content-Security-Policy content=\"{}\">",
             policy.replace('"', "&quot;")
         )
     });
-    if let Some(nonce) = asked.script {
+    if let Some(nonce) = query.script {
         let script = mengpaneel::script();
         head.push_str(&if nonce.is_empty() {
             script.tag()
@@ -95,18 +96,18 @@ async fn policy(asked: web::Query<Policies>) -> HttpResponse {
     }
     let mut page = page(&head, "");
     let policies = [
-        (CONTENT_SECURITY_POLICY, asked.policy),
-        (CONTENT_SECURITY_POLICY, asked.second),
-        (CONTENT_SECURITY_POLICY_REPORT_ONLY, asked.report_only),
+        (CONTENT_SECURITY_POLICY, query.policy),
+        (CONTENT_SECURITY_POLICY, query.second),
+        (CONTENT_SECURITY_POLICY_REPORT_ONLY, query.report_only),
         (
             HeaderName::from_static("cross-origin-embedder-policy"),
-            asked.embedder,
+            query.embedder,
         ),
         (
             HeaderName::from_static("document-isolation-policy"),
-            asked.isolation,
+            query.isolation,
         ),
-        (HeaderName::from_static("integrity-policy"), asked.integrity),
+        (HeaderName::from_static("integrity-policy"), query.integrity),
     ];
     for (name, value) in policies {
         if let Some(value) = value.and_then(|value| value.parse().ok()) {
@@ -116,7 +117,7 @@ async fn policy(asked: web::Query<Policies>) -> HttpResponse {
     page
 }
 
-/// A page of an installed web application: its service worker passes navigations on.
+/// Page of an installed web application, whose service worker forwards navigations.
 #[mengpaneel::track("View Installed")]
 #[get("/installed")]
 async fn installed() -> HttpResponse {
@@ -126,7 +127,7 @@ async fn installed() -> HttpResponse {
     )
 }
 
-/// The service worker of [`installed`].
+/// Service worker of [`installed`].
 #[get("/worker.js")]
 async fn worker() -> HttpResponse {
     HttpResponse::Ok().content_type("text/javascript").body(
@@ -136,7 +137,7 @@ async fn worker() -> HttpResponse {
     )
 }
 
-/// A page of one of the libraries that fetch pages or parts of them.
+/// Page with a library that fetches pages or parts of them.
 #[mengpaneel::track("View Library", "Number" = number)]
 #[get("/library/{name}/{number}")]
 async fn library(path: web::Path<(String, u32)>) -> HttpResponse {
@@ -156,7 +157,7 @@ async fn library(path: web::Path<(String, u32)>) -> HttpResponse {
     page(&head, &body)
 }
 
-/// A part of a page.
+/// Part of a page.
 #[mengpaneel::track("Part")]
 #[post("/part")]
 async fn part() -> HttpResponse {
@@ -165,7 +166,7 @@ async fn part() -> HttpResponse {
         .body("<b>done</b>")
 }
 
-/// A redirect, after which a page is shown.
+/// Redirect to a page.
 #[mengpaneel::track("Moved")]
 #[post("/moved/{name}")]
 async fn moved(name: web::Path<String>) -> HttpResponse {
@@ -174,7 +175,7 @@ async fn moved(name: web::Path<String>) -> HttpResponse {
         .finish()
 }
 
-/// A page that flows, and records on the way.
+/// Streamed page that records an event in its body.
 #[mengpaneel::track("View Stream")]
 #[get("/streamed")]
 async fn streamed() -> HttpResponse {
@@ -195,13 +196,13 @@ async fn streamed() -> HttpResponse {
         .streaming(parts)
 }
 
-/// A page that has another one prerendered, and goes there after a while.
+/// Page that prerenders another one, and navigates to it after seven seconds.
 #[get("/prerenders")]
 async fn prerenders() -> HttpResponse {
     let rules =
         r#"{"prerender": [{"source": "list", "urls": ["/shown"], "eagerness": "immediate"}]}"#;
     let head = format!("<script type=speculationrules>{rules}</script>");
-    // Long enough for mixpanel-js to send what it was told: each five seconds.
+    // Longer than the five seconds after which mixpanel-js sends a batch.
     page(
         &head,
         "<script>setTimeout(function () { location.href = '/shown'; }, 7000);</script>",
@@ -221,12 +222,12 @@ async fn shown() -> HttpResponse {
 
 #[derive(Deserialize)]
 struct Back {
-    /// After how many milliseconds the next page goes back.
+    /// Milliseconds until the next page goes back.
     after: u32,
 }
 
-/// A page that goes to another one, which goes back; and that says so once it is shown again as it
-/// was.
+/// Page that navigates to another one, which goes back. It reports being restored from the
+/// back/forward cache.
 #[mengpaneel::track("Leaves")]
 #[get("/leaves")]
 async fn leaves(back: web::Query<Back>) -> HttpResponse {
@@ -245,7 +246,7 @@ async fn leaves(back: web::Query<Back>) -> HttpResponse {
 #[mengpaneel::track("Comes Back")]
 #[get("/comes_back")]
 async fn comes_back(back: web::Query<Back>) -> HttpResponse {
-    // Where it goes back at once, mixpanel-js has not come: no script that a script asks for does.
+    // If it goes back at once, mixpanel-js must not load: block scripts that scripts insert.
     let head = if back.after == 0 {
         "<script>Object.defineProperty(HTMLScriptElement.prototype, 'src', {set: function () {}});</script>"
     } else {
@@ -266,11 +267,11 @@ async fn restored() -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
-/// Identifies the user in the cookie, as an application does from its session.
+/// Identifies the user in the cookie, as applications do from their sessions.
 #[mengpaneel::setup(when(let Some(user) = request.cookie("user")), identify(user.value()))]
 fn identify(request: &HttpRequest) {}
 
-/// A page that the browser may keep for a while, and show without asking.
+/// Page that the browser may cache, and show without a request.
 #[mengpaneel::track("View Kept")]
 #[get("/kept/{number}")]
 async fn kept(request: HttpRequest) -> HttpResponse {
@@ -285,7 +286,7 @@ async fn kept(request: HttpRequest) -> HttpResponse {
     page
 }
 
-/// A page that the browser may keep, and has to ask for again: as a file is served.
+/// Page that the browser may cache but must revalidate, as for static files.
 #[get("/file")]
 async fn file(request: HttpRequest) -> HttpResponse {
     identify(&request);
@@ -299,23 +300,23 @@ async fn file(request: HttpRequest) -> HttpResponse {
         .body("<!doctype html><html><head></head><body>file</body></html>")
 }
 
-/// Signs a user in, or out: `nobody`.
+/// Signs a user in; `nobody` signs out.
 #[get("/sign/{user}")]
 async fn sign(user: web::Path<String>) -> HttpResponse {
     let cookie = Cookie::build("user", user.clone()).path("/").finish();
     let mut page = page("", "signed");
-    let changed = if *user == "nobody" {
+    let result = if *user == "nobody" {
         mengpaneel::reset();
         page.add_removal_cookie(&cookie)
     } else {
         mengpaneel::setup(|mixpanel| mixpanel.identify(user.into_inner()));
         page.add_cookie(&cookie)
     };
-    drop(changed);
+    drop(result);
     page
 }
 
-/// A page without calls that has another one fetched ahead.
+/// Page without calls that prefetches another one.
 #[get("/prefetches")]
 async fn prefetches() -> HttpResponse {
     let rules =

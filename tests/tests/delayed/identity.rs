@@ -1,21 +1,21 @@
 //! Whose event it was, over every order of sign-up, sign-in, sign-out and switch of user.
 
-use mengpaneel_tests::{Visitor, Workshop, settle};
+use mengpaneel_tests::{TestApp, TestClient};
 
-use crate::js::{self, Js};
-use crate::workshop;
+use crate::fake_mixpanel_js::{self, FakeMixpanelJs};
+use crate::start_app;
 
 /// A browser with its mixpanel-js.
 struct Browser {
-    visitor: Visitor,
-    js: Js,
+    visitor: TestClient,
+    js: FakeMixpanelJs,
 }
 
 impl Browser {
-    fn new(workshop: &Workshop) -> Self {
+    fn new(app: &TestApp) -> Self {
         Self {
-            visitor: Visitor::browser(&workshop.url),
-            js: Js::new("d1"),
+            visitor: TestClient::browser(&app.url),
+            js: FakeMixpanelJs::new("d1"),
         }
     }
 
@@ -23,7 +23,7 @@ impl Browser {
         self.visitor
             .cookies
             .insert("mp_demo_mixpanel".into(), self.js.cookie());
-        let page = self.visitor.get(path).await_page().await;
+        let page = self.visitor.get(path).send().await;
         self.js.run(&page);
     }
 }
@@ -38,7 +38,7 @@ const STEPS: [(&str, &str, &str); 4] = [
 
 #[tokio::test]
 async fn in_every_order_each_event_is_its_users_own_and_counted_once() {
-    let keyed = workshop();
+    let keyed = start_app();
     for first in STEPS {
         for second in STEPS.into_iter().filter(|second| second.0 != first.0) {
             for third in STEPS
@@ -59,8 +59,8 @@ async fn in_every_order_each_event_is_its_users_own_and_counted_once() {
                         }
                     }
                     browser.visit("/").await;
-                    let arrived = settle(&keyed.mengpaneel, &keyed.stand_in).await;
-                    let sent = js::all([&browser.js], &arrived);
+                    let arrived = keyed.flush_and_collect().await;
+                    let sent = fake_mixpanel_js::all([&browser.js], &arrived);
                     assert_eq!(sent.len(), 3, "{order:?} {sent:?}");
                     for (_, wish, who) in order {
                         let name = wish.rsplit('=').next().unwrap();
@@ -75,13 +75,16 @@ async fn in_every_order_each_event_is_its_users_own_and_counted_once() {
 
 #[tokio::test]
 async fn another_users_event_goes_by_the_server_as_their_own() {
-    let workshop = workshop();
-    let mut browser = Browser::new(&workshop);
+    let app = start_app();
+    let mut browser = Browser::new(&app);
     browser.visit("/?who=42&track=Sign+Out&then=/").await;
     browser.visit("/?who=43&track=Sign+In&then=/").await;
     browser.visit("/?who=43").await;
-    assert_eq!(js::names(&js::all([&browser.js], &[])), ["Sign In"]);
-    let arrived = settle(&workshop.mengpaneel, &workshop.stand_in).await;
+    assert_eq!(
+        fake_mixpanel_js::names(&fake_mixpanel_js::all([&browser.js], &[])),
+        ["Sign In"]
+    );
+    let arrived = app.flush_and_collect().await;
     let event = &arrived[0];
     assert_eq!(
         (event.event(), event.distinct_id()),
@@ -95,11 +98,11 @@ async fn another_users_event_goes_by_the_server_as_their_own() {
 
 #[tokio::test]
 async fn an_event_of_nobody_yet_is_theirs_whom_the_next_page_identifies() {
-    let workshop = workshop();
-    let mut browser = Browser::new(&workshop);
+    let app = start_app();
+    let mut browser = Browser::new(&app);
     browser.visit("/?track=Ask+For+Account&then=/").await;
     browser.visit("/?alias=42&who=42").await;
-    let sent = js::all([&browser.js], &[]);
+    let sent = fake_mixpanel_js::all([&browser.js], &[]);
     assert_eq!(
         (sent[0].name.as_str(), sent[0].user_id.as_deref()),
         ("Ask For Account", Some("42"))
@@ -108,8 +111,8 @@ async fn an_event_of_nobody_yet_is_theirs_whom_the_next_page_identifies() {
 
 #[tokio::test]
 async fn an_event_says_whose_it_is_under_both_of_mixpanels_identity_systems() {
-    let workshop = workshop();
-    let mut browser = Browser::new(&workshop);
+    let app = start_app();
+    let mut browser = Browser::new(&app);
     browser
         .visitor
         .cookies
@@ -117,10 +120,13 @@ async fn an_event_says_whose_it_is_under_both_of_mixpanels_identity_systems() {
     browser
         .visitor
         .get("/?alias=42&who=42&track=Sign+Up&then=/")
-        .await_page()
+        .send()
         .await;
-    let page = browser.visitor.get("/?who=42").await_page().await;
-    assert_eq!(page.said(), ["alias 42", "identify 42", "track Sign Up"]);
+    let page = browser.visitor.get("/?who=42").send().await;
+    assert_eq!(
+        page.call_summary(),
+        ["alias 42", "identify 42", "track Sign Up"]
+    );
     for (property, value) in [
         ("$user_id", "42"),
         ("distinct_id", "42"),
@@ -136,15 +142,15 @@ async fn an_event_says_whose_it_is_under_both_of_mixpanels_identity_systems() {
 
 #[tokio::test]
 async fn a_profile_that_a_known_user_changes_does_not_wait_for_anothers_page() {
-    let workshop = workshop();
-    let mut browser = Browser::new(&workshop);
+    let app = start_app();
+    let mut browser = Browser::new(&app);
     browser
         .visit("/?who=42&track=Buy&set=Plan&increment=Posts&then=/")
         .await;
-    let page = browser.visitor.get("/?who=43").await_page().await;
-    assert_eq!(page.said(), ["identify 43"]);
-    settle(&workshop.mengpaneel, &workshop.stand_in).await;
-    let owners: Vec<_> = workshop
+    let page = browser.visitor.get("/?who=43").send().await;
+    assert_eq!(page.call_summary(), ["identify 43"]);
+    app.flush_and_collect().await;
+    let owners: Vec<_> = app
         .stand_in
         .profiles()
         .iter()
@@ -163,16 +169,14 @@ async fn setup_that_waited_gives_way_to_the_pages_own_and_to_its_silence() {
         ("&who=43", vec!["alias 42", "identify 43", "track View"]),
         ("&who=-", vec!["alias 42", "track Buy", "track View"]),
     ] {
-        let workshop = workshop();
-        let mut ada = Visitor::browser(&workshop.url);
-        ada.get("/?alias=42&who=42&track=Buy&then=/")
-            .await_page()
-            .await;
+        let app = start_app();
+        let mut ada = TestClient::browser(&app.url);
+        ada.get("/?alias=42&who=42&track=Buy&then=/").send().await;
         assert_eq!(
             ada.get(&format!("/?track=View{says}"))
-                .await_page()
+                .send()
                 .await
-                .said(),
+                .call_summary(),
             expected,
             "{says}"
         );

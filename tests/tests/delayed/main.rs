@@ -3,21 +3,21 @@
 mod carriers;
 mod clients;
 mod durable;
-mod hostile;
+mod fake_mixpanel_js;
 mod identity;
-mod js;
 mod model;
 mod origins;
+mod races;
 mod routes;
 
-mod trouble;
+mod malformed_payloads;
 
-use mengpaneel_tests::{Sessions, Workshop};
+use mengpaneel_tests::{SessionConfig, TestApp};
 
-fn workshop() -> Workshop {
-    Workshop::start(routes::routes)
+fn start_app() -> TestApp {
+    TestApp::start(routes::routes)
 }
 
-fn with(sessions: &Sessions) -> Workshop {
-    Workshop::with_sessions(sessions, routes::routes, |builder| builder)
+fn with(sessions: &SessionConfig) -> TestApp {
+    TestApp::with_sessions(sessions, routes::routes, |builder| builder)
 }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use mengpaneel::outbox::{self, Outbox};
-use mengpaneel_tests::{DEADLINE, Page, Redis, Sessions, Visitor, Workshop};
+use mengpaneel_tests::{SessionConfig, TIMEOUT, TestApp, TestClient, TestRedis, TestResponse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;
 use tokio::task::JoinHandle;
 
-use crate::js::{self, Js};
+use crate::fake_mixpanel_js::{self, FakeMixpanelJs};
 use crate::routes;
 
 /// What a browser does next.
@@ -152,32 +152,32 @@ impl Request {
         )
     }
 
-    async fn send(&self, visitor: &mut Visitor, path: &str) -> Option<Page> {
+    async fn send(&self, visitor: &mut TestClient, path: &str) -> Option<TestResponse> {
         let ask = match self.way {
             Way::Navigation => visitor.get(path),
-            Way::Capable => visitor.ask(Method::GET, path).capable(),
+            Way::Capable => visitor.request(Method::GET, path).capable(),
             Way::Fetch => visitor
-                .ask(Method::GET, path)
+                .request(Method::GET, path)
                 .header("sec-fetch-dest", "empty"),
             Way::Image => visitor
-                .ask(Method::GET, path)
+                .request(Method::GET, path)
                 .header("sec-fetch-mode", "no-cors"),
         };
-        ask.send().await.ok()
+        ask.try_send().await.ok()
     }
 }
 
 /// An answer that is still to come, and to what.
-type Answer = JoinHandle<(Option<Page>, Request)>;
+type Answer = JoinHandle<(Option<TestResponse>, Request)>;
 
 /// One browser, and what its requests recorded.
 struct Run {
-    workshop: Workshop,
-    visitor: Visitor,
-    js: Js,
+    app: TestApp,
+    visitor: TestClient,
+    js: FakeMixpanelJs,
     cookies: Vec<BTreeMap<String, String>>,
     slow: VecDeque<(String, Answer)>,
-    shown: Option<(Page, String)>,
+    shown: Option<(TestResponse, String)>,
     /// The same application without a token, asked the same.
     twin: Twin,
     /// Events by name and place, and whose they are where somebody was identified.
@@ -187,16 +187,16 @@ struct Run {
 }
 
 impl Run {
-    fn new(sessions: &Sessions, outbox: impl Outbox) -> Self {
-        let workshop = Workshop::with_sessions(sessions, routes::routes, |builder| {
+    fn new(sessions: &SessionConfig, outbox: impl Outbox) -> Self {
+        let app = TestApp::with_sessions(sessions, routes::routes, |builder| {
             builder
                 .unclaimed_after(Duration::from_millis(60))
                 .outbox(outbox)
         });
         Self {
-            visitor: Visitor::browser(&workshop.url),
-            workshop,
-            js: Js::new("d1"),
+            visitor: TestClient::browser(&app.url),
+            app,
+            js: FakeMixpanelJs::new("d1"),
             cookies: Vec::new(),
             slow: VecDeque::new(),
             shown: None,
@@ -226,9 +226,9 @@ impl Run {
                 self.expect(at, &request);
                 let gate = format!("g{at}");
                 let path = request.path(at, &gate);
-                for (visitor, workshop, slow) in [
-                    (&self.visitor, &self.workshop, &mut self.slow),
-                    (&self.twin.visitor, &self.twin.workshop, &mut self.twin.slow),
+                for (visitor, app, slow) in [
+                    (&self.visitor, &self.app, &mut self.slow),
+                    (&self.twin.visitor, &self.twin.app, &mut self.twin.slow),
                 ] {
                     let (mut visitor, path, request) =
                         (visitor.clone(), path.clone(), request.clone());
@@ -236,9 +236,9 @@ impl Run {
                         tokio::spawn(
                             async move { (request.send(&mut visitor, &path).await, request) },
                         );
-                    gatekeeper(workshop)
+                    gatekeeper(app)
                         .get(&format!("/reached/{gate}"))
-                        .await_page()
+                        .send()
                         .await;
                     slow.push_back((gate.clone(), asked));
                 }
@@ -275,23 +275,18 @@ impl Run {
     }
 
     async fn finish(&mut self) {
-        let Some((page, request)) = finish(&self.workshop, &mut self.slow, &mut self.visitor).await
+        let Some((page, request)) = finish(&self.app, &mut self.slow, &mut self.visitor).await
         else {
             return;
         };
-        let other = finish(
-            &self.twin.workshop,
-            &mut self.twin.slow,
-            &mut self.twin.visitor,
-        )
-        .await;
+        let other = finish(&self.twin.app, &mut self.twin.slow, &mut self.twin.visitor).await;
         self.compare(page.as_ref(), other.and_then(|(page, _)| page).as_ref());
         self.show(&request, page);
     }
 
     /// Notes where the application answers otherwise than it would without tracking.
-    fn compare(&mut self, page: Option<&Page>, other: Option<&Page>) {
-        let seen = |page: &Page| {
+    fn compare(&mut self, page: Option<&TestResponse>, other: Option<&TestResponse>) {
+        let seen = |page: &TestResponse| {
             (
                 page.status,
                 page.headers
@@ -309,18 +304,21 @@ impl Run {
 
     /// Content of the session, with tracking and without.
     async fn sessions(&mut self) -> [String; 2] {
-        let with = self.visitor.get("/?then=json").await_page().await;
-        let without = self.twin.visitor.get("/?then=json").await_page().await;
+        let with = self.visitor.get("/?then=json").send().await;
+        let without = self.twin.visitor.get("/?then=json").send().await;
         [with.body, without.body]
     }
 
-    fn show(&mut self, request: &Request, page: Option<Page>) {
+    fn show(&mut self, request: &Request, page: Option<TestResponse>) {
         let Some(page) = page.filter(|_| matches!(request.way, Way::Navigation | Way::Capable))
         else {
             return;
         };
         self.js.run(&page);
-        let repeats = page.said().iter().any(|said| said.contains("increment"));
+        let repeats = page
+            .call_summary()
+            .iter()
+            .any(|said| said.contains("increment"));
         if request.way == Way::Navigation && page.status == 200 && !repeats {
             self.shown = Some((page, self.js.cookie()));
         }
@@ -332,22 +330,23 @@ impl Run {
             self.finish().await;
         }
         let [with, without] = self.sessions().await;
-        let (js, store) = (&self.js, &self.workshop.stand_in);
-        let all_there = |sent: &[js::Sent]| {
+        let (js, store) = (&self.js, &self.app.stand_in);
+        let all_there = |sent: &[fake_mixpanel_js::Sent]| {
             self.expected
                 .keys()
                 .all(|(name, place)| sent.iter().any(|one| &one.name == name && one.at == *place))
         };
         let increments = || js.increments.len() + increments_by_server(store);
-        let waited = store.wait_for(DEADLINE / 6, |store| {
-            (all_there(&js::all([js], &store.events())) && increments() >= *self.increments.start())
-                .then_some(())
+        let waited = store.wait_for(TIMEOUT / 6, |store| {
+            (all_there(&fake_mixpanel_js::all([js], &store.events()))
+                && increments() >= *self.increments.start())
+            .then_some(())
         });
         let came = waited.await.map_err(|_| "lost").err();
-        if let Err(error) = self.workshop.mengpaneel.shutdown(DEADLINE).await {
+        if let Err(error) = self.app.mengpaneel.shutdown(TIMEOUT).await {
             return Err(error.to_string());
         }
-        let sent = js::all([js], &store.events());
+        let sent = fake_mixpanel_js::all([js], &store.events());
         let mut wrong = Vec::from_iter(came.map(str::to_owned));
         wrong.append(&mut self.twin.differences);
         if with != without {
@@ -386,19 +385,19 @@ impl Run {
 
 /// The application without a token, which a run is compared with.
 struct Twin {
-    workshop: Workshop,
-    visitor: Visitor,
+    app: TestApp,
+    visitor: TestClient,
     cookies: Vec<BTreeMap<String, String>>,
     slow: VecDeque<(String, Answer)>,
     differences: Vec<String>,
 }
 
 impl Twin {
-    fn new(sessions: &Sessions) -> Self {
-        let workshop = Workshop::disabled(sessions, routes::routes);
-        let visitor = Visitor::browser(&workshop.url);
+    fn new(sessions: &SessionConfig) -> Self {
+        let app = TestApp::disabled(sessions, routes::routes);
+        let visitor = TestClient::browser(&app.url);
         Self {
-            workshop,
+            app,
             visitor,
             cookies: Vec::new(),
             slow: VecDeque::new(),
@@ -407,24 +406,21 @@ impl Twin {
     }
 }
 
-fn gatekeeper(workshop: &Workshop) -> Visitor {
-    Visitor::machine(&workshop.url)
+fn gatekeeper(app: &TestApp) -> TestClient {
+    TestClient::machine(&app.url)
 }
 
 /// Lets the oldest slow request go on, and keeps the cookies of its answer.
 async fn finish(
-    workshop: &Workshop,
+    app: &TestApp,
     slow: &mut VecDeque<(String, Answer)>,
-    visitor: &mut Visitor,
-) -> Option<(Option<Page>, Request)> {
+    visitor: &mut TestClient,
+) -> Option<(Option<TestResponse>, Request)> {
     let (gate, asked) = slow.pop_front()?;
-    gatekeeper(workshop)
-        .get(&format!("/open/{gate}"))
-        .await_page()
-        .await;
+    gatekeeper(app).get(&format!("/open/{gate}")).send().await;
     let (page, request) = asked.await.unwrap();
     if let Some(page) = &page {
-        visitor.keep(page);
+        visitor.store_cookies(page);
     }
     Some((page, request))
 }
@@ -439,7 +435,7 @@ fn increments_by_server(store: &stand_in::Store) -> usize {
 
 #[test]
 fn whatever_a_browser_does_each_event_is_counted_once_as_its_users() {
-    let redis = Redis::start();
+    let redis = TestRedis::start();
     let cases = std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
@@ -456,9 +452,9 @@ fn whatever_a_browser_does_each_event_is_counted_once_as_its_users() {
         .build()
         .unwrap();
     let sessions = select(vec![
-        Sessions::Signed,
-        Sessions::Private,
-        Sessions::Redis(redis.url()),
+        SessionConfig::SignedCookie,
+        SessionConfig::EncryptedCookie,
+        SessionConfig::Redis(redis.url()),
     ]);
     let folder = std::env::temp_dir().join(format!("mengpaneel-model-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();

@@ -1,29 +1,34 @@
 //! Which redirects the browser comes back from, and which clients do.
 
 use mengpaneel::ProxyHeaders;
-use mengpaneel_tests::{Page, Visitor, Workshop, names, settle};
+use mengpaneel_tests::{TestApp, TestClient, TestResponse, event_names};
 
-use crate::{routes, workshop};
+use crate::{routes, start_app};
 
-async fn ask(ada: &mut Visitor, location: &str, status: u16, headers: &[(&str, &str)]) -> Page {
+async fn ask(
+    ada: &mut TestClient,
+    location: &str,
+    status: u16,
+    headers: &[(&str, &str)],
+) -> TestResponse {
     let location: String = url::form_urlencoded::byte_serialize(location.as_bytes()).collect();
     let path = format!("/?who=42&track=Buy&status={status}&then={location}");
     headers
         .iter()
         .fold(ada.get(&path), |ask, (name, value)| ask.header(name, value))
-        .await_page()
+        .send()
         .await
 }
 
-fn waits(page: &Page) -> bool {
+fn waits(page: &TestResponse) -> bool {
     page.header("set-cookie")
         .is_some_and(|cookie| cookie.starts_with("mengpaneel_delayed_calls."))
 }
 
 #[tokio::test]
 async fn calls_wait_where_the_location_is_on_this_origin() {
-    let workshop = workshop();
-    let host = workshop.url.strip_prefix("http://").unwrap().to_owned();
+    let app = start_app();
+    let host = app.url.strip_prefix("http://").unwrap().to_owned();
     let here = [
         "/",
         "?x=1",
@@ -34,22 +39,22 @@ async fn calls_wait_where_the_location_is_on_this_origin() {
         "/#part",
     ];
     for location in here {
-        let mut ada = Visitor::browser(&workshop.url);
+        let mut ada = TestClient::browser(&app.url);
         assert!(
             waits(&ask(&mut ada, location, 303, &[]).await),
             "{location}"
         );
     }
     assert_eq!(
-        names(&settle(&workshop.mengpaneel, &workshop.stand_in).await),
+        event_names(&app.flush_and_collect().await),
         Vec::<&str>::new()
     );
 }
 
 #[tokio::test]
 async fn calls_do_not_wait_for_another_origin_or_where_there_is_no_location() {
-    let workshop = workshop();
-    let host = workshop.url.strip_prefix("http://").unwrap().to_owned();
+    let app = start_app();
+    let host = app.url.strip_prefix("http://").unwrap().to_owned();
     let name = host.split(':').next().unwrap();
     let there = [
         "https://pay.example/",
@@ -63,21 +68,18 @@ async fn calls_do_not_wait_for_another_origin_or_where_there_is_no_location() {
         "-",
     ];
     for location in there {
-        let mut ada = Visitor::browser(&workshop.url);
+        let mut ada = TestClient::browser(&app.url);
         assert!(
             !waits(&ask(&mut ada, location, 303, &[]).await),
             "{location}"
         );
     }
-    assert_eq!(
-        settle(&workshop.mengpaneel, &workshop.stand_in).await.len(),
-        there.len()
-    );
+    assert_eq!(app.flush_and_collect().await.len(), there.len());
 }
 
 #[tokio::test]
 async fn calls_wait_only_at_a_status_that_browsers_follow() {
-    let workshop = workshop();
+    let app = start_app();
     for (status, follows) in [
         (301, true),
         (302, true),
@@ -90,17 +92,14 @@ async fn calls_wait_only_at_a_status_that_browsers_follow() {
         (306, false),
         (201, false),
     ] {
-        let mut ada = Visitor::browser(&workshop.url);
+        let mut ada = TestClient::browser(&app.url);
         assert_eq!(
             waits(&ask(&mut ada, "/", status, &[]).await),
             follows,
             "{status}"
         );
     }
-    assert_eq!(
-        settle(&workshop.mengpaneel, &workshop.stand_in).await.len(),
-        5
-    );
+    assert_eq!(app.flush_and_collect().await.len(), 5);
 }
 
 #[tokio::test]
@@ -121,7 +120,7 @@ async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
         ),
     ];
     for (family, forwarded) in families {
-        let trusting = Workshop::build(routes::routes, |builder| {
+        let trusting = TestApp::build(routes::routes, |builder| {
             builder.trusted_proxies(["127.0.0.1"]).proxy_headers(family)
         });
         for (location, is_here) in [
@@ -133,7 +132,7 @@ async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
             ("https://blog.example:8443/", false),
             (&*trusting.url, false),
         ] {
-            let mut ada = Visitor::browser(&trusting.url);
+            let mut ada = TestClient::browser(&trusting.url);
             assert_eq!(
                 waits(&ask(&mut ada, location, 303, forwarded).await),
                 is_here,
@@ -145,12 +144,12 @@ async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
 
 #[tokio::test]
 async fn what_a_proxy_says_that_nobody_trusts_is_not_believed() {
-    let workshop = workshop();
+    let app = start_app();
     let forwarded = [
         ("x-forwarded-host", "evil.example"),
         ("forwarded", "host=evil.example"),
     ];
-    let mut ada = Visitor::browser(&workshop.url);
+    let mut ada = TestClient::browser(&app.url);
     assert!(!waits(
         &ask(&mut ada, "http://evil.example/", 303, &forwarded).await
     ));

@@ -1,9 +1,9 @@
 //! Setting up an application: the one wrap, wrong set-ups and their messages, and an application's
 //! own tests.
 
-mod mistakes;
-mod one_wrap;
-mod recorded;
+mod misconfiguration;
+mod record_request;
+mod with_setup;
 
 use actix_web::cookie::Key;
 use mengpaneel::{Builder, Mengpaneel};
