@@ -1,29 +1,37 @@
-//! Who comes back with the cookie, and whose answers a browser runs.
+//! Clients that receive delayed calls, and clients that do not.
 
-use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, event_names};
+use std::time::Duration;
+
+use mengpaneel_tests::{TIMEOUT, TestClient, event_names};
 use reqwest::Method;
 
-use crate::{routes, start_app};
+use crate::scenario::{Scenario, WithScenario as _, navigate, next_page};
+use crate::scenario_app::{start_app, start_with_options};
 
 #[tokio::test]
-async fn a_client_that_shows_no_sign_of_keeping_cookies_is_answered_for() {
+async fn client_without_cookie_support_is_served_by_the_server() {
     let app = start_app();
     let mut machine = TestClient::machine(&app.url);
-    let answer = machine
-        .request(Method::POST, "/?track=Buy&then=/")
+    let scenario = Scenario::redirect().track("Buy");
+    let response = machine
+        .request(Method::POST, "/")
+        .scenario(&scenario)
         .header("accept", "application/json")
         .send()
         .await;
-    assert_eq!((answer.status, answer.header("set-cookie")), (303, None));
+    assert_eq!(
+        (response.status, response.header("set-cookie")),
+        (303, None)
+    );
     assert_eq!(event_names(&app.flush_and_collect().await), ["Buy"]);
 }
 
 #[tokio::test]
-async fn images_polls_heads_and_prefetches_leave_what_waits_where_it_is() {
+async fn request_without_visible_page_leaves_calls_delayed() {
     let app = start_app();
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?who=42&track=Buy&then=/").send().await;
-    let unseen: [(Method, &[(&str, &str)]); 7] = [
+    navigate(&mut ada, Scenario::buy()).await;
+    let requests: [(Method, &[(&str, &str)]); 7] = [
         (
             Method::GET,
             &[
@@ -65,80 +73,66 @@ async fn images_polls_heads_and_prefetches_leave_what_waits_where_it_is() {
         ),
         (Method::GET, &[("accept", "*/*")]),
     ];
-    for (method, headers) in unseen {
-        let ask = headers
-            .iter()
-            .fold(ada.request(method, "/"), |ask, (name, value)| {
-                ask.header(name, value)
-            });
-        let answer = ask.send().await;
-        assert_eq!(answer.header("set-cookie"), None, "{headers:?}");
-        assert_eq!(answer.call_summary(), Vec::<String>::new(), "{headers:?}");
+    for (method, headers) in requests {
+        let response = ada.request(method, "/").headers(headers).send().await;
+        assert_eq!(response.header("set-cookie"), None, "{headers:?}");
+        assert_eq!(response.call_summary(), Vec::<String>::new(), "{headers:?}");
     }
-    assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        ["identify 42", "track Buy"]
-    );
+    assert_eq!(next_page(&mut ada).await, ["identify 42", "track Buy"]);
 }
 
 #[tokio::test]
-async fn a_prerendered_page_and_a_capable_script_are_told_what_waited() {
+async fn prerender_and_capable_script_receive_delayed_calls() {
     let app = start_app();
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?who=42&track=Buy&then=/").send().await;
-    let prerendered = ada
-        .get("/")
-        .header("sec-purpose", "prefetch;prerender")
-        .send()
-        .await;
-    assert_eq!(prerendered.call_summary(), ["identify 42", "track Buy"]);
-    ada.get("/?track=Sell&then=/").send().await;
-    let answer = ada
-        .request(Method::GET, "/?track=Poll&then=json")
+    navigate(&mut ada, Scenario::buy()).await;
+    let prerender = ada.get("/").header("sec-purpose", "prefetch;prerender");
+    assert_eq!(
+        prerender.send().await.call_summary(),
+        ["identify 42", "track Buy"]
+    );
+    navigate(&mut ada, Scenario::redirect().track("Sell")).await;
+    let poll = Scenario::json().track("Poll");
+    let response = ada
+        .request(Method::GET, "/")
+        .scenario(&poll)
         .capable()
         .send()
         .await;
-    assert_eq!(answer.call_summary(), ["track Sell", "track Poll"]);
-    assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        Vec::<String>::new()
-    );
+    assert_eq!(response.call_summary(), ["track Sell", "track Poll"]);
+    assert_eq!(next_page(&mut ada).await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_script_of_another_origin_is_not_told_what_waited() {
+async fn cross_origin_script_receives_no_delayed_calls() {
     let app = start_app();
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?who=42&track=Buy&then=/").send().await;
-    let answer = ada
-        .request(Method::GET, "/?then=json")
+    navigate(&mut ada, Scenario::buy()).await;
+    let response = ada
+        .request(Method::GET, "/")
+        .scenario(&Scenario::json())
         .capable()
         .header("origin", "http://evil.example")
         .send()
         .await;
-    assert_eq!(answer.call_summary(), Vec::<String>::new());
-    assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        ["identify 42", "track Buy"]
-    );
+    assert_eq!(response.call_summary(), Vec::<String>::new());
+    assert_eq!(next_page(&mut ada).await, ["identify 42", "track Buy"]);
 }
 
 #[tokio::test]
-async fn visitor_who_opts_out_meanwhile_is_not_tracked_at_all() {
-    let build = |builder: mengpaneel::Builder| {
-        builder.unclaimed_after(std::time::Duration::from_millis(300))
-    };
-    let app = TestApp::build(routes::routes, build);
+async fn opt_out_discards_delayed_calls() {
+    let app = start_with_options(|builder| builder.unclaimed_after(Duration::from_millis(300)));
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?who=42&track=Buy&then=/").send().await;
-    let page = ada.get("/?track=View").header("dnt", "1").send().await;
+    navigate(&mut ada, Scenario::buy()).await;
+    let view = Scenario::page().track("View");
+    let page = ada.get("/").scenario(&view).header("dnt", "1").send().await;
     assert_eq!(page.call_summary(), Vec::<String>::new());
     assert!(ada.cookies.is_empty(), "{:?}", ada.cookies);
-    // A copy that is due later than the discarded one.
-    TestClient::browser(&app.url)
-        .get("/?who=43&track=Later&then=/")
-        .send()
-        .await;
-    app.stand_in.wait_for_event(TIMEOUT, "Later").await.unwrap();
+    // Its fallback is due after the one that the opt-out discarded.
+    let mut other = TestClient::browser(&app.url);
+    let later = Scenario::redirect().identify("43").track("Later");
+    navigate(&mut other, later).await;
+    let later = app.stand_in.wait_for_event(TIMEOUT, "Later").await;
+    later.unwrap();
     assert_eq!(event_names(&app.stand_in.events()), ["Later"]);
 }

@@ -1,94 +1,87 @@
-//! Copies of what is delayed, in an outbox that outlives the process, or that several share.
+//! Fallback copies of delayed calls in an outbox that survives the process, or that several share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mengpaneel::outbox::{File, Redis};
 use mengpaneel_tests::{SessionConfig, TIMEOUT, TestApp, TestClient, TestRedis, event_names};
 
-use crate::routes;
+use crate::scenario::{HeldRequest, Outcome, Scenario, WithScenario as _, navigate, next_page};
+use crate::scenario_app::routes;
 
 const KEY: [u8; 64] = [7; 64];
 const SOON: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_secs(600);
 
-/// A process of an application whose processes share their sessions and their outbox.
-fn process(redis: &TestRedis, after: Duration) -> TestApp {
+fn track(event: &str) -> Scenario {
+    Scenario::redirect().track(event)
+}
+
+/// Starts a process of an application whose processes share sessions and outbox.
+fn start_with_redis(redis: &TestRedis, fallback_after: Duration) -> TestApp {
     let outbox = Redis::at(redis.url());
     let sessions = SessionConfig::Redis(redis.url());
-    TestApp::with_key(&sessions, &KEY, routes::routes, |builder| {
-        builder.outbox(outbox).unclaimed_after(after)
+    TestApp::with_key(&sessions, &KEY, routes, |builder| {
+        builder.outbox(outbox).unclaimed_after(fallback_after)
     })
 }
 
+/// Starts a process of an application whose processes use outbox files of one name.
+fn start_with_file(path: &PathBuf, fallback_after: Duration) -> TestApp {
+    TestApp::with_key(&SessionConfig::EncryptedCookie, &KEY, routes, |builder| {
+        builder
+            .outbox(File::at(path))
+            .unclaimed_after(fallback_after)
+    })
+}
+
+fn outbox_path() -> PathBuf {
+    std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()))
+}
+
 #[tokio::test]
-async fn the_next_process_speaks_for_a_visitor_whom_the_last_one_waited_for() {
-    let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    let process = |after| {
-        let build =
-            |builder: mengpaneel::Builder| builder.outbox(File::at(&path)).unclaimed_after(after);
-        TestApp::with_key(&SessionConfig::EncryptedCookie, &KEY, routes::routes, build)
-    };
-    let last = process(Duration::from_secs(2));
+async fn next_process_delivers_fallback_of_the_last_one() {
+    let path = outbox_path();
+    let last = start_with_file(&path, Duration::from_secs(2));
     let mut ada = TestClient::browser(&last.url);
-    ada.get("/?who=42&track=Sign+Up&then=/").send().await;
+    navigate(&mut ada, track("Sign Up").identify("42")).await;
     last.mengpaneel.shutdown(TIMEOUT).await.unwrap();
     assert_eq!(
         event_names(&last.stand_in.events()),
         Vec::<String>::new(),
-        "its page may come still"
+        "its page may still be requested"
     );
     drop(last);
-    let next = process(LATE);
-    let event = next
-        .stand_in
-        .wait_for_event(TIMEOUT, "Sign Up")
-        .await
-        .unwrap();
-    assert_eq!(event.distinct_id(), Some("42"));
+    let next = start_with_file(&path, LATE);
+    let event = next.stand_in.wait_for_event(TIMEOUT, "Sign Up").await;
+    assert_eq!(event.unwrap().distinct_id(), Some("42"));
     assert_eq!(
-        ada.with_base_url(&next.url)
-            .get("/")
-            .send()
-            .await
-            .call_summary(),
+        next_page(&mut ada.with_base_url(&next.url)).await,
         Vec::<String>::new(),
-        "the server has said it"
+        "the server has delivered it"
     );
     assert_eq!(event_names(&next.flush_and_collect().await), ["Sign Up"]);
     drop(next);
     std::fs::remove_file(path).unwrap();
 }
 
-/// As in a rolling restart: the second takes a file beside that of the first.
+/// In a rolling restart the second process uses a file beside the first one's.
 #[tokio::test]
-async fn of_what_a_process_with_another_file_may_have_told_only_that_is_told_again_which_mixpanel_drops()
- {
-    let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    let process = |after| {
-        let build =
-            |builder: mengpaneel::Builder| builder.outbox(File::at(&path)).unclaimed_after(after);
-        TestApp::with_key(&SessionConfig::EncryptedCookie, &KEY, routes::routes, build)
-    };
-    let (one, two) = (process(Duration::from_secs(1)), process(LATE));
+async fn process_with_another_file_resends_only_deduplicable_events() {
+    let path = outbox_path();
+    let one = start_with_file(&path, Duration::from_secs(1));
+    let two = start_with_file(&path, LATE);
     let mut ada = TestClient::browser(&one.url);
-    ada.get("/?track=Told&then=/").send().await;
+    navigate(&mut ada, track("Replayed")).await;
     assert_eq!(
-        ada.with_base_url(&two.url)
-            .get("/")
-            .send()
-            .await
-            .call_summary(),
-        ["track Told"]
+        next_page(&mut ada.with_base_url(&two.url)).await,
+        ["track Replayed"]
     );
-    TestClient::browser(&one.url)
-        .get("/?who=42&track=Untold&then=/")
-        .send()
-        .await;
-    one.stand_in
-        .wait_for_event(TIMEOUT, "Untold")
-        .await
-        .unwrap();
-    assert_eq!(event_names(&one.stand_in.events()), ["Untold"]);
+    let mut other = TestClient::browser(&one.url);
+    navigate(&mut other, track("Unclaimed").identify("42")).await;
+    let unclaimed = one.stand_in.wait_for_event(TIMEOUT, "Unclaimed").await;
+    unclaimed.unwrap();
+    assert_eq!(event_names(&one.stand_in.events()), ["Unclaimed"]);
     drop((one, two));
     for end in ["", ".1"] {
         std::fs::remove_file(format!("{}{end}", path.display())).unwrap();
@@ -96,145 +89,122 @@ async fn of_what_a_process_with_another_file_may_have_told_only_that_is_told_aga
 }
 
 #[tokio::test]
-async fn what_a_page_of_another_process_told_no_server_tells_again() {
+async fn replay_by_one_process_prevents_fallback_of_another() {
     let redis = TestRedis::start();
-    let (one, two) = (process(&redis, SOON), process(&redis, SOON));
-    let mut ada = TestClient::browser(&one.url);
-    ada.get("/?track=Told&then=/").send().await;
-    assert_eq!(
-        ada.with_base_url(&two.url)
-            .get("/")
-            .send()
-            .await
-            .call_summary(),
-        ["track Told"]
+    let (one, two) = (
+        start_with_redis(&redis, SOON),
+        start_with_redis(&redis, SOON),
     );
-    ada.with_base_url(&one.url)
-        .get("/?track=Untold&then=/")
-        .send()
-        .await;
-    let untold = async |app: &TestApp| app.stand_in.wait_for_event(TIMEOUT, "Untold").await;
+    let mut ada = TestClient::browser(&one.url);
+    navigate(&mut ada, track("Replayed")).await;
+    assert_eq!(
+        next_page(&mut ada.with_base_url(&two.url)).await,
+        ["track Replayed"]
+    );
+    navigate(&mut ada.with_base_url(&one.url), track("Unclaimed")).await;
+    let unclaimed = async |app: &TestApp| {
+        let event = app.stand_in.wait_for_event(TIMEOUT, "Unclaimed").await;
+        event.unwrap()
+    };
     tokio::select! {
-        event = untold(&one) => event.unwrap(),
-        event = untold(&two) => event.unwrap(),
+        _ = unclaimed(&one) => {}
+        _ = unclaimed(&two) => {}
     };
     let arrived = [one.stand_in.events(), two.stand_in.events()].concat();
-    assert_eq!(event_names(&arrived), ["Untold"]);
+    assert_eq!(event_names(&arrived), ["Unclaimed"]);
     let mut pages = Vec::new();
     for process in [&one, &two] {
-        pages.extend(
-            ada.with_base_url(&process.url)
-                .get("/")
-                .send()
-                .await
-                .call_summary(),
-        );
+        pages.extend(next_page(&mut ada.with_base_url(&process.url)).await);
     }
     assert_eq!(
         pages,
         Vec::<String>::new(),
-        "the server has said it, whichever process is asked"
+        "the server has delivered it, and both processes know"
     );
 }
 
 #[tokio::test]
-async fn of_two_tabs_at_two_processes_one_is_told() {
+async fn two_tabs_at_two_processes_replay_once() {
     let redis = TestRedis::start();
-    let (one, two) = (process(&redis, LATE), process(&redis, LATE));
+    let (one, two) = (
+        start_with_redis(&redis, LATE),
+        start_with_redis(&redis, LATE),
+    );
     let mut first = TestClient::browser(&one.url);
-    first
-        .get("/?who=42&track=Buy&increment=Posts&then=/")
-        .send()
-        .await;
+    navigate(&mut first, Scenario::buy().increment("Posts")).await;
     let mut second = first.with_base_url(&two.url);
-    let (left, right) = tokio::join!(first.get("/").send(), second.get("/").send());
-    let mut said = [left.call_summary(), right.call_summary()].concat();
-    said.sort_unstable();
-    assert_eq!(said, ["identify 42", "track Buy"]);
+    let (left, right) = tokio::join!(next_page(&mut first), next_page(&mut second));
+    let mut calls = [left, right].concat();
+    calls.sort_unstable();
+    assert_eq!(calls, ["identify 42", "track Buy"]);
     for process in [&one, &two] {
         assert_eq!(
-            first
-                .with_base_url(&process.url)
-                .get("/")
-                .send()
-                .await
-                .call_summary(),
+            next_page(&mut first.with_base_url(&process.url)).await,
             Vec::<String>::new()
         );
     }
 }
 
 #[tokio::test]
-async fn who_takes_long_finds_that_another_process_told_it_meanwhile() {
+async fn slow_request_does_not_replay_after_another_process() {
     let redis = TestRedis::start();
-    let (one, two) = (process(&redis, LATE), process(&redis, LATE));
+    let (one, two) = (
+        start_with_redis(&redis, LATE),
+        start_with_redis(&redis, LATE),
+    );
     let mut ada = TestClient::browser(&one.url);
-    ada.get("/?who=42&track=Buy&then=/").send().await;
-    let (mut slow, mut gate) = (ada.clone(), TestClient::machine(&one.url));
-    let answer = tokio::spawn(async move { slow.get("/?gate=slow").send().await.call_summary() });
-    gate.get("/reached/slow").send().await;
+    navigate(&mut ada, Scenario::buy()).await;
+    let slow = HeldRequest::navigate(&one, &ada).await;
     assert_eq!(
-        ada.with_base_url(&two.url)
-            .get("/")
-            .send()
-            .await
-            .call_summary(),
+        next_page(&mut ada.with_base_url(&two.url)).await,
         ["identify 42", "track Buy"]
     );
-    gate.get("/open/slow").send().await;
-    assert_eq!(answer.await.unwrap(), Vec::<String>::new());
+    assert_eq!(slow.response().await.call_summary(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn an_answer_that_fails_gives_back_what_it_claimed_whichever_process_is_asked_next() {
+async fn failed_request_releases_its_claim_for_all_processes() {
     let redis = TestRedis::start();
-    let (one, two) = (process(&redis, LATE), process(&redis, LATE));
+    let (one, two) = (
+        start_with_redis(&redis, LATE),
+        start_with_redis(&redis, LATE),
+    );
     let mut ada = TestClient::browser(&one.url);
-    ada.get("/?who=42&track=Buy&then=/").send().await;
+    navigate(&mut ada, Scenario::buy()).await;
+    let panic = Scenario::ending(Outcome::Panic);
     assert!(
-        ada.get("/?then=panic").try_send().await.is_err(),
-        "the panic was answered"
+        ada.get("/").scenario(&panic).try_send().await.is_err(),
+        "the panicking handler responded"
     );
     assert_eq!(
-        ada.with_base_url(&two.url)
-            .get("/")
-            .send()
-            .await
-            .call_summary(),
+        next_page(&mut ada.with_base_url(&two.url)).await,
         ["identify 42", "track Buy"]
     );
 }
 
 #[tokio::test]
-async fn what_a_page_told_while_redis_was_away_is_made_known_when_it_is_back() {
+async fn replay_during_redis_outage_cancels_fallback_afterwards() {
     let mut redis = TestRedis::start();
     let outbox = Redis::at(redis.url());
-    let app = TestApp::with_key(
-        &SessionConfig::EncryptedCookie,
-        &KEY,
-        routes::routes,
-        |builder| {
-            builder
-                .outbox(outbox)
-                .unclaimed_after(Duration::from_secs(2))
-        },
-    );
+    let app = TestApp::with_key(&SessionConfig::EncryptedCookie, &KEY, routes, |builder| {
+        builder
+            .outbox(outbox)
+            .unclaimed_after(Duration::from_secs(2))
+    });
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?track=Told&then=/").send().await;
+    navigate(&mut ada, track("Replayed")).await;
     redis.kill();
     assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        ["track Told"],
-        "nobody waits for Redis"
+        next_page(&mut ada).await,
+        ["track Replayed"],
+        "no request waits for Redis"
     );
     redis.restart();
-    // The second is kept in Redis, behind the first: what is due before it has come before it.
-    for event in ["Untold", "Last"] {
-        TestClient::browser(&app.url)
-            .get(&format!("/?track={event}&then=/"))
-            .send()
-            .await;
-        app.stand_in.wait_for_event(TIMEOUT, event).await.unwrap();
+    // Fallbacks are delivered in order: when `Last` arrives, `Replayed` would have arrived too.
+    for event in ["Unclaimed", "Last"] {
+        navigate(&mut TestClient::browser(&app.url), track(event)).await;
+        let arrived = app.stand_in.wait_for_event(TIMEOUT, event).await;
+        arrived.unwrap();
     }
-    assert_eq!(event_names(&app.stand_in.events()), ["Untold", "Last"]);
+    assert_eq!(event_names(&app.stand_in.events()), ["Unclaimed", "Last"]);
 }

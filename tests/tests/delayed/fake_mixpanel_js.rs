@@ -1,4 +1,4 @@
-//! mixpanel-js, as far as it takes to count: who the browser takes itself for, and what it sends.
+//! Model of mixpanel-js, as far as counting needs it: identity and sent events.
 
 use std::collections::BTreeMap;
 
@@ -7,71 +7,68 @@ use mengpaneel_tests::TestResponse;
 use serde_json::{Value, json};
 use stand_in::Received;
 
-/// What Mixpanel tells copies by, under both of its identity systems.
-pub(crate) type Key = String;
+/// Values by which Mixpanel recognises duplicates, under both of its identity systems.
+pub(crate) type DedupKey = String;
 
-/// An event as Mixpanel counts it.
+/// Event as Mixpanel counts it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
     pub(crate) name: String,
+    /// Number of the event among those of one name and request.
     pub(crate) at: Value,
     pub(crate) distinct_id: String,
     pub(crate) user_id: Option<String>,
 }
 
-/// One browser's mixpanel-js.
+/// mixpanel-js of one browser.
 #[derive(Clone, Debug)]
 pub(crate) struct FakeMixpanelJs {
-    device: String,
-    user: Option<String>,
+    device_id: String,
+    user_id: Option<String>,
     alias: Option<String>,
-    distinct: String,
-    /// What it sent, copies dropped.
-    pub(crate) sent: BTreeMap<Key, Sent>,
-    /// Operations that count twice, made by whom.
+    distinct_id: String,
+    /// Sent events, without duplicates.
+    pub(crate) sent: BTreeMap<DedupKey, Sent>,
+    /// User of each increment.
     pub(crate) increments: Vec<String>,
 }
 
 impl FakeMixpanelJs {
-    pub(crate) fn new(device: &str) -> Self {
-        let distinct = format!("$device:{device}");
+    pub(crate) fn new(device_id: &str) -> Self {
         Self {
-            device: device.into(),
-            user: None,
+            device_id: device_id.into(),
+            user_id: None,
             alias: None,
-            distinct,
+            distinct_id: format!("$device:{device_id}"),
             sent: BTreeMap::new(),
             increments: vec![],
         }
     }
 
-    /// Runs the calls of a page, or of a header.
-    pub(crate) fn run(&mut self, page: &TestResponse) {
-        for call in page.calls() {
-            self.make(&call);
+    /// Runs the calls of a response, whether in the page or in the header.
+    pub(crate) fn run(&mut self, response: &TestResponse) {
+        for call in response.calls() {
+            self.run_call(&call);
         }
     }
 
-    fn make(&mut self, call: &Call) {
+    fn run_call(&mut self, call: &Call) {
         match call.method() {
             Method::Alias => self.alias = call.str_arg(0).map(str::to_owned),
             Method::Identify => {
-                self.user = call.str_arg(0).map(str::to_owned);
-                if self.user != self.alias {
-                    self.distinct = self.user.clone().unwrap();
+                self.user_id = call.str_arg(0).map(str::to_owned);
+                if self.user_id != self.alias {
+                    self.distinct_id = self.user_id.clone().unwrap();
                 }
             }
-            // Of nobody's, mixpanel-js keeps what it is told until somebody is identified.
-            Method::PeopleIncrement => self.increments.extend(self.user.clone()),
+            // mixpanel-js keeps profile operations back until somebody is identified.
+            Method::PeopleIncrement => self.increments.extend(self.user_id.clone()),
             Method::Track => {
                 let mut properties = serde_json::Map::new();
-                properties.insert("distinct_id".into(), json!(self.distinct));
-                properties.insert("$device_id".into(), json!(self.device));
-                properties.extend(
-                    self.user
-                        .iter()
-                        .map(|user| ("$user_id".to_owned(), json!(user))),
-                );
+                properties.insert("distinct_id".into(), json!(self.distinct_id));
+                properties.insert("$device_id".into(), json!(self.device_id));
+                let user_id = self.user_id.iter();
+                properties.extend(user_id.map(|id| ("$user_id".to_owned(), json!(id))));
                 properties.extend(call.properties().cloned().unwrap_or_default());
                 let (key, sent) = counted(call.str_arg(0).unwrap(), &Value::Object(properties));
                 self.sent.insert(key, sent);
@@ -80,50 +77,46 @@ impl FakeMixpanelJs {
         }
     }
 
-    /// Its cookie.
+    /// Value of the cookie of mixpanel-js.
     pub(crate) fn cookie(&self) -> String {
-        let mut kept = json!({"distinct_id": self.distinct, "$device_id": self.device});
-        if let Some(user) = &self.user {
-            kept["$user_id"] = json!(user);
+        let mut stored = json!({"distinct_id": self.distinct_id, "$device_id": self.device_id});
+        if let Some(id) = &self.user_id {
+            stored["$user_id"] = json!(id);
         }
-        url::form_urlencoded::byte_serialize(kept.to_string().as_bytes()).collect()
+        url::form_urlencoded::byte_serialize(stored.to_string().as_bytes()).collect()
     }
 }
 
-fn counted(name: &str, properties: &Value) -> (Key, Sent) {
-    let of = |name: &str| properties[name].clone();
-    let merged = if of("$user_id").is_null() {
-        of("$device_id")
+fn counted(name: &str, properties: &Value) -> (DedupKey, Sent) {
+    let property = |name: &str| properties[name].clone();
+    let merged_id = if property("$user_id").is_null() {
+        property("$device_id")
     } else {
-        of("$user_id")
+        property("$user_id")
     };
     let key = json!([
         name,
-        of("time"),
-        of("distinct_id"),
-        merged,
-        of("$insert_id")
-    ])
-    .to_string();
+        property("time"),
+        property("distinct_id"),
+        merged_id,
+        property("$insert_id")
+    ]);
     let text = |name: &str| properties[name].as_str().map(str::to_owned);
-    let distinct_id = text("distinct_id").unwrap_or_default();
-    (
-        key,
-        Sent {
-            name: name.into(),
-            at: of("At"),
-            distinct_id,
-            user_id: text("$user_id"),
-        },
-    )
+    let sent = Sent {
+        name: name.into(),
+        at: property("At"),
+        distinct_id: text("distinct_id").unwrap_or_default(),
+        user_id: text("$user_id"),
+    };
+    (key.to_string(), sent)
 }
 
-/// Everything that is counted: what browsers sent, and what the server did.
-pub(crate) fn all<'a>(
+/// Returns the events of browsers and server, without duplicates.
+pub(crate) fn all_sent<'a>(
     browsers: impl IntoIterator<Item = &'a FakeMixpanelJs>,
     server: &[Received],
 ) -> Vec<Sent> {
-    let mut sent: BTreeMap<Key, Sent> = BTreeMap::new();
+    let mut sent: BTreeMap<DedupKey, Sent> = BTreeMap::new();
     sent.extend(browsers.into_iter().flat_map(|js| js.sent.clone()));
     let events = server
         .iter()
@@ -132,8 +125,8 @@ pub(crate) fn all<'a>(
     sent.into_values().collect()
 }
 
-/// The names of what is counted, sorted.
-pub(crate) fn names(sent: &[Sent]) -> Vec<&str> {
+/// Returns the sorted names of events.
+pub(crate) fn sent_names(sent: &[Sent]) -> Vec<&str> {
     let mut names: Vec<_> = sent.iter().map(|sent| sent.name.as_str()).collect();
     names.sort_unstable();
     names

@@ -1,89 +1,115 @@
-//! Whose event it was, over every order of sign-up, sign-in, sign-out and switch of user.
+//! User of each event, over every order of sign-up, sign-in, sign-out and switch of user.
 
-use mengpaneel_tests::{TestApp, TestClient};
+use mengpaneel_tests::{TestApp, TestClient, TestResponse};
 
-use crate::fake_mixpanel_js::{self, FakeMixpanelJs};
-use crate::start_app;
+use crate::fake_mixpanel_js::{FakeMixpanelJs, all_sent, sent_names};
+use crate::scenario::{Scenario, SessionChange, navigate};
+use crate::scenario_app::start_app;
 
-/// A browser with its mixpanel-js.
+/// Browser with its mixpanel-js.
 struct Browser {
-    visitor: TestClient,
+    client: TestClient,
     js: FakeMixpanelJs,
 }
 
 impl Browser {
     fn new(app: &TestApp) -> Self {
         Self {
-            visitor: TestClient::browser(&app.url),
+            client: TestClient::browser(&app.url),
             js: FakeMixpanelJs::new("d1"),
         }
     }
 
-    async fn visit(&mut self, path: &str) {
-        self.visitor
-            .cookies
-            .insert("mp_demo_mixpanel".into(), self.js.cookie());
-        let page = self.visitor.get(path).send().await;
+    /// Navigates with the cookie of mixpanel-js, without running the page's calls.
+    async fn load(&mut self, scenario: Scenario) -> TestResponse {
+        let cookie = self.js.cookie();
+        let cookies = &mut self.client.cookies;
+        cookies.insert("mp_demo_mixpanel".into(), cookie);
+        navigate(&mut self.client, scenario).await
+    }
+
+    /// Navigates, and runs the page's calls.
+    async fn visit(&mut self, scenario: Scenario) {
+        let page = self.load(scenario).await;
         self.js.run(&page);
     }
 }
 
-/// What each step of an order does: the request, and whose its event is.
-const STEPS: [(&str, &str, &str); 4] = [
-    ("up", "alias=1&who=1&session=renew&track=Up", "1"),
-    ("in", "who=2&session=renew&track=In", "2"),
-    ("out", "who=2&session=purge&track=Out", "2"),
-    ("switch", "who=3&session=renew&track=Switch", "3"),
-];
+fn redirect_of(user: &str) -> Scenario {
+    Scenario::redirect().identify(user)
+}
+
+/// Steps that change the user: name of the event, its user, and the scenario that tracks it.
+fn steps() -> [(&'static str, &'static str, Scenario); 4] {
+    [
+        (
+            "Up",
+            "1",
+            redirect_of("1").alias("1").session(SessionChange::Renew),
+        ),
+        ("In", "2", redirect_of("2").session(SessionChange::Renew)),
+        ("Out", "2", redirect_of("2").session(SessionChange::Purge)),
+        (
+            "Switch",
+            "3",
+            redirect_of("3").session(SessionChange::Renew),
+        ),
+    ]
+}
 
 #[tokio::test]
-async fn in_every_order_each_event_is_its_users_own_and_counted_once() {
-    let keyed = start_app();
-    for first in STEPS {
-        for second in STEPS.into_iter().filter(|second| second.0 != first.0) {
-            for third in STEPS
+async fn every_order_of_user_changes_counts_each_users_event_once() {
+    let app = start_app();
+    for first in steps() {
+        for second in steps().into_iter().filter(|second| second.0 != first.0) {
+            for third in steps()
                 .into_iter()
                 .filter(|third| third.0 != first.0 && third.0 != second.0)
             {
                 for pages_between in [false, true] {
-                    let order = [first, second, third];
-                    let mut browser = Browser::new(&keyed);
-                    keyed.stand_in.clear();
-                    for (name, wish, who) in order {
-                        browser.visit(&format!("/?{wish}&then=/")).await;
-                        if pages_between {
-                            // Who signed out sees a page of nobody's.
-                            browser
-                                .visit(&format!("/?who={}", if name == "out" { "-" } else { who }))
-                                .await;
-                        }
-                    }
-                    browser.visit("/").await;
-                    let arrived = keyed.flush_and_collect().await;
-                    let sent = fake_mixpanel_js::all([&browser.js], &arrived);
-                    assert_eq!(sent.len(), 3, "{order:?} {sent:?}");
-                    for (_, wish, who) in order {
-                        let name = wish.rsplit('=').next().unwrap();
-                        let event = sent.iter().find(|sent| sent.name == name).unwrap();
-                        assert_eq!(event.user_id.as_deref(), Some(who), "{order:?} {sent:?}");
-                    }
+                    let order = [first.clone(), second.clone(), third.clone()];
+                    check_order(&app, &order, pages_between).await;
                 }
             }
         }
     }
 }
 
+async fn check_order(app: &TestApp, order: &[(&str, &str, Scenario); 3], pages_between: bool) {
+    let mut browser = Browser::new(app);
+    app.stand_in.clear();
+    for (name, user, scenario) in order {
+        browser.visit(scenario.clone().track(*name)).await;
+        if pages_between {
+            let page = Scenario::page();
+            browser
+                .visit(if *name == "Out" {
+                    page.anonymous()
+                } else {
+                    page.identify(user)
+                })
+                .await;
+        }
+    }
+    browser.visit(Scenario::page()).await;
+    let arrived = app.flush_and_collect().await;
+    let sent = all_sent([&browser.js], &arrived);
+    let names = order.each_ref().map(|(name, ..)| *name);
+    assert_eq!(sent.len(), 3, "{names:?} {sent:?}");
+    for (name, user, _) in order {
+        let event = sent.iter().find(|sent| sent.name == *name).unwrap();
+        assert_eq!(event.user_id.as_deref(), Some(*user), "{names:?} {sent:?}");
+    }
+}
+
 #[tokio::test]
-async fn another_users_event_goes_by_the_server_as_their_own() {
+async fn server_delivers_delayed_event_of_another_user() {
     let app = start_app();
     let mut browser = Browser::new(&app);
-    browser.visit("/?who=42&track=Sign+Out&then=/").await;
-    browser.visit("/?who=43&track=Sign+In&then=/").await;
-    browser.visit("/?who=43").await;
-    assert_eq!(
-        fake_mixpanel_js::names(&fake_mixpanel_js::all([&browser.js], &[])),
-        ["Sign In"]
-    );
+    browser.visit(redirect_of("42").track("Sign Out")).await;
+    browser.visit(redirect_of("43").track("Sign In")).await;
+    browser.visit(Scenario::page().identify("43")).await;
+    assert_eq!(sent_names(&all_sent([&browser.js], &[])), ["Sign In"]);
     let arrived = app.flush_and_collect().await;
     let event = &arrived[0];
     assert_eq!(
@@ -97,12 +123,14 @@ async fn another_users_event_goes_by_the_server_as_their_own() {
 }
 
 #[tokio::test]
-async fn an_event_of_nobody_yet_is_theirs_whom_the_next_page_identifies() {
+async fn anonymous_event_belongs_to_next_identified_user() {
     let app = start_app();
     let mut browser = Browser::new(&app);
-    browser.visit("/?track=Ask+For+Account&then=/").await;
-    browser.visit("/?alias=42&who=42").await;
-    let sent = fake_mixpanel_js::all([&browser.js], &[]);
+    let ask = Scenario::redirect().track("Ask For Account");
+    browser.visit(ask).await;
+    let page = Scenario::page().alias("42").identify("42");
+    browser.visit(page).await;
+    let sent = all_sent([&browser.js], &[]);
     assert_eq!(
         (sent[0].name.as_str(), sent[0].user_id.as_deref()),
         ("Ask For Account", Some("42"))
@@ -110,19 +138,12 @@ async fn an_event_of_nobody_yet_is_theirs_whom_the_next_page_identifies() {
 }
 
 #[tokio::test]
-async fn an_event_says_whose_it_is_under_both_of_mixpanels_identity_systems() {
+async fn delayed_event_has_ids_of_both_identity_systems() {
     let app = start_app();
     let mut browser = Browser::new(&app);
-    browser
-        .visitor
-        .cookies
-        .insert("mp_demo_mixpanel".into(), browser.js.cookie());
-    browser
-        .visitor
-        .get("/?alias=42&who=42&track=Sign+Up&then=/")
-        .send()
-        .await;
-    let page = browser.visitor.get("/?who=42").send().await;
+    let sign_up = redirect_of("42").alias("42").track("Sign Up");
+    browser.load(sign_up).await;
+    let page = navigate(&mut browser.client, Scenario::page().identify("42")).await;
     assert_eq!(
         page.call_summary(),
         ["alias 42", "identify 42", "track Sign Up"]
@@ -141,44 +162,44 @@ async fn an_event_says_whose_it_is_under_both_of_mixpanels_identity_systems() {
 }
 
 #[tokio::test]
-async fn a_profile_that_a_known_user_changes_does_not_wait_for_anothers_page() {
+async fn profile_change_of_known_user_is_not_delayed() {
     let app = start_app();
     let mut browser = Browser::new(&app);
-    browser
-        .visit("/?who=42&track=Buy&set=Plan&increment=Posts&then=/")
-        .await;
-    let page = browser.visitor.get("/?who=43").send().await;
+    let scenario = Scenario::buy().set("Plan").increment("Posts");
+    browser.visit(scenario).await;
+    let page = navigate(&mut browser.client, Scenario::page().identify("43")).await;
     assert_eq!(page.call_summary(), ["identify 43"]);
     app.flush_and_collect().await;
-    let owners: Vec<_> = app
+    let users: Vec<_> = app
         .stand_in
         .profiles()
         .iter()
-        .map(|one| one.distinct_id().map(str::to_owned))
+        .map(|profile| profile.distinct_id().map(str::to_owned))
         .collect();
-    assert_eq!(owners, [Some("42".to_owned()), Some("42".to_owned())]);
+    assert_eq!(users, [Some("42".to_owned()), Some("42".to_owned())]);
 }
 
 #[tokio::test]
-async fn setup_that_waited_gives_way_to_the_pages_own_and_to_its_silence() {
-    for (says, expected) in [
+async fn page_decides_whether_delayed_setup_runs() {
+    let view = || Scenario::page().track("View");
+    for (page, expected) in [
         (
-            "",
+            view(),
             vec!["alias 42", "identify 42", "track Buy", "track View"],
         ),
-        ("&who=43", vec!["alias 42", "identify 43", "track View"]),
-        ("&who=-", vec!["alias 42", "track Buy", "track View"]),
+        (
+            view().identify("43"),
+            vec!["alias 42", "identify 43", "track View"],
+        ),
+        (
+            view().anonymous(),
+            vec!["alias 42", "track Buy", "track View"],
+        ),
     ] {
         let app = start_app();
         let mut ada = TestClient::browser(&app.url);
-        ada.get("/?alias=42&who=42&track=Buy&then=/").send().await;
-        assert_eq!(
-            ada.get(&format!("/?track=View{says}"))
-                .send()
-                .await
-                .call_summary(),
-            expected,
-            "{says}"
-        );
+        navigate(&mut ada, Scenario::buy().alias("42")).await;
+        let shown = navigate(&mut ada, page.clone()).await;
+        assert_eq!(shown.call_summary(), expected, "{page:?}");
     }
 }

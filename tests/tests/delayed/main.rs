@@ -1,23 +1,16 @@
-//! What waits for the next request is never lost, doubled or given to somebody else.
+//! Delayed calls: never lost, duplicated or attributed to another user.
 
 mod carriers;
 mod clients;
+mod cookie_limits;
 mod durable;
+mod failed_replays;
 mod fake_mixpanel_js;
 mod identity;
+mod malformed_payloads;
 mod model;
 mod origins;
 mod races;
-mod routes;
-
-mod malformed_payloads;
-
-use mengpaneel_tests::{SessionConfig, TestApp};
-
-fn start_app() -> TestApp {
-    TestApp::start(routes::routes)
-}
-
-fn with(sessions: &SessionConfig) -> TestApp {
-    TestApp::with_sessions(sessions, routes::routes, |builder| builder)
-}
+mod scenario;
+mod scenario_app;
+mod sessions;

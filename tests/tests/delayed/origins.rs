@@ -1,35 +1,34 @@
-//! Which redirects the browser comes back from, and which clients do.
+//! Redirects that a browser follows to this origin, and those that lead elsewhere.
 
 use mengpaneel::ProxyHeaders;
-use mengpaneel_tests::{TestApp, TestClient, TestResponse, event_names};
+use mengpaneel_tests::{TestClient, TestResponse, event_names};
 
-use crate::{routes, start_app};
+use crate::scenario::{Scenario, WithScenario as _};
+use crate::scenario_app::{start_app, start_with_options};
 
-async fn ask(
-    ada: &mut TestClient,
+/// Tracks an event before a redirect with this location, status and request headers.
+async fn redirect(
+    client: &mut TestClient,
     location: &str,
     status: u16,
     headers: &[(&str, &str)],
 ) -> TestResponse {
-    let location: String = url::form_urlencoded::byte_serialize(location.as_bytes()).collect();
-    let path = format!("/?who=42&track=Buy&status={status}&then={location}");
-    headers
-        .iter()
-        .fold(ada.get(&path), |ask, (name, value)| ask.header(name, value))
-        .send()
-        .await
+    let scenario = Scenario::redirect_to(location).identify("42").track("Buy");
+    let request = client.get("/").scenario(&scenario.status(status));
+    request.headers(headers).send().await
 }
 
-fn waits(page: &TestResponse) -> bool {
-    page.header("set-cookie")
+fn is_delayed(response: &TestResponse) -> bool {
+    response
+        .header("set-cookie")
         .is_some_and(|cookie| cookie.starts_with("mengpaneel_delayed_calls."))
 }
 
 #[tokio::test]
-async fn calls_wait_where_the_location_is_on_this_origin() {
+async fn same_origin_redirect_delays_calls() {
     let app = start_app();
     let host = app.url.strip_prefix("http://").unwrap().to_owned();
-    let here = [
+    let same_origin = [
         "/",
         "?x=1",
         "posts/1",
@@ -38,10 +37,10 @@ async fn calls_wait_where_the_location_is_on_this_origin() {
         &format!("//{host}/"),
         "/#part",
     ];
-    for location in here {
+    for location in same_origin {
         let mut ada = TestClient::browser(&app.url);
         assert!(
-            waits(&ask(&mut ada, location, 303, &[]).await),
+            is_delayed(&redirect(&mut ada, location, 303, &[]).await),
             "{location}"
         );
     }
@@ -52,11 +51,11 @@ async fn calls_wait_where_the_location_is_on_this_origin() {
 }
 
 #[tokio::test]
-async fn calls_do_not_wait_for_another_origin_or_where_there_is_no_location() {
+async fn cross_origin_redirect_delays_no_calls() {
     let app = start_app();
     let host = app.url.strip_prefix("http://").unwrap().to_owned();
     let name = host.split(':').next().unwrap();
-    let there = [
+    let other_origins = [
         "https://pay.example/",
         "//pay.example/",
         "/\\pay.example/",
@@ -65,20 +64,20 @@ async fn calls_do_not_wait_for_another_origin_or_where_there_is_no_location() {
         &format!("ftp://{host}/"),
         "mailto:ada@blog.example",
         "http://[broken/",
-        "-",
+        "",
     ];
-    for location in there {
+    for location in other_origins {
         let mut ada = TestClient::browser(&app.url);
         assert!(
-            !waits(&ask(&mut ada, location, 303, &[]).await),
+            !is_delayed(&redirect(&mut ada, location, 303, &[]).await),
             "{location}"
         );
     }
-    assert_eq!(app.flush_and_collect().await.len(), there.len());
+    assert_eq!(app.flush_and_collect().await.len(), other_origins.len());
 }
 
 #[tokio::test]
-async fn calls_wait_only_at_a_status_that_browsers_follow() {
+async fn only_statuses_that_browsers_follow_delay_calls() {
     let app = start_app();
     for (status, follows) in [
         (301, true),
@@ -94,7 +93,7 @@ async fn calls_wait_only_at_a_status_that_browsers_follow() {
     ] {
         let mut ada = TestClient::browser(&app.url);
         assert_eq!(
-            waits(&ask(&mut ada, "/", status, &[]).await),
+            is_delayed(&redirect(&mut ada, "/", status, &[]).await),
             follows,
             "{status}"
         );
@@ -103,7 +102,7 @@ async fn calls_wait_only_at_a_status_that_browsers_follow() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
+async fn trusted_proxy_headers_decide_the_origin() {
     let evil = ("forwarded", "for=6.6.6.6;host=evil.example;proto=https");
     let families: [(ProxyHeaders, &[(&str, &str)]); 2] = [
         (
@@ -120,22 +119,22 @@ async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
         ),
     ];
     for (family, forwarded) in families {
-        let trusting = TestApp::build(routes::routes, |builder| {
+        let app = start_with_options(|builder| {
             builder.trusted_proxies(["127.0.0.1"]).proxy_headers(family)
         });
-        for (location, is_here) in [
+        for (location, is_same_origin) in [
             ("/", true),
             ("https://blog.example/", true),
             ("//blog.example/", true),
             ("http://blog.example/", false),
             ("https://evil.example/", false),
             ("https://blog.example:8443/", false),
-            (&*trusting.url, false),
+            (&*app.url, false),
         ] {
-            let mut ada = TestClient::browser(&trusting.url);
+            let mut ada = TestClient::browser(&app.url);
             assert_eq!(
-                waits(&ask(&mut ada, location, 303, forwarded).await),
-                is_here,
+                is_delayed(&redirect(&mut ada, location, 303, forwarded).await),
+                is_same_origin,
                 "{location} {forwarded:?}"
             );
         }
@@ -143,15 +142,15 @@ async fn behind_a_trusted_proxy_the_origin_is_the_one_that_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn what_a_proxy_says_that_nobody_trusts_is_not_believed() {
+async fn headers_of_untrusted_proxy_are_ignored() {
     let app = start_app();
     let forwarded = [
         ("x-forwarded-host", "evil.example"),
         ("forwarded", "host=evil.example"),
     ];
     let mut ada = TestClient::browser(&app.url);
-    assert!(!waits(
-        &ask(&mut ada, "http://evil.example/", 303, &forwarded).await
+    assert!(!is_delayed(
+        &redirect(&mut ada, "http://evil.example/", 303, &forwarded).await
     ));
-    assert!(waits(&ask(&mut ada, "/", 303, &forwarded).await));
+    assert!(is_delayed(&redirect(&mut ada, "/", 303, &forwarded).await));
 }

@@ -1,66 +1,63 @@
-//! Timing that is against us: tabs, slow requests, old cookies, and visitors who never return.
+//! Races between tabs, slow requests, old cookies and the fallback timer.
 
 use std::time::Duration;
 
 use mengpaneel_tests::{SessionConfig, TIMEOUT, TestApp, TestClient, TestRedis, event_names};
+use reqwest::Method;
 
-use crate::fake_mixpanel_js::{self, FakeMixpanelJs};
-use crate::{routes, start_app, with};
-
-/// A app whose server speaks up soon for who does not return.
-fn impatient(sessions: &SessionConfig, after: Duration) -> TestApp {
-    TestApp::with_sessions(sessions, routes::routes, |builder| {
-        builder.unclaimed_after(after)
-    })
-}
+use crate::fake_mixpanel_js::{FakeMixpanelJs, all_sent, sent_names};
+use crate::scenario::{HeldRequest, Scenario, navigate, next_page};
+use crate::scenario_app::{routes, start_app, start_with_sessions};
 
 const SOON: Duration = Duration::from_millis(50);
 
+/// Starts a server that delivers the fallback after this time.
+fn start_with_fallback(sessions: &SessionConfig, fallback_after: Duration) -> TestApp {
+    TestApp::with_sessions(sessions, routes, |builder| {
+        builder.unclaimed_after(fallback_after)
+    })
+}
+
+/// Sends a request that holds until the test lets it go on, then writes the session.
+async fn slow_session_write(app: &TestApp, client: &TestClient) -> HeldRequest {
+    let scenario = Scenario::json().insert_session("second");
+    HeldRequest::send(app, client, scenario, |client| {
+        client.request(Method::GET, "/")
+    })
+    .await
+}
+
 #[tokio::test]
-async fn of_two_tabs_that_bring_one_session_one_is_told() {
+async fn two_tabs_with_one_session_replay_once() {
     let redis = TestRedis::start();
     for sessions in [
         SessionConfig::EncryptedCookie,
         SessionConfig::Redis(redis.url()),
     ] {
-        let app = with(&sessions);
+        let app = start_with_sessions(&sessions);
         let mut first = TestClient::browser(&app.url);
-        first
-            .get("/?who=42&track=Buy&increment=Posts&then=/")
-            .send()
-            .await;
+        navigate(&mut first, Scenario::buy().increment("Posts")).await;
         let mut second = first.clone();
-        let (left, right) = tokio::join!(first.get("/").send(), second.get("/").send());
-        let mut said = [left.call_summary(), right.call_summary()].concat();
-        said.sort_unstable();
-        assert_eq!(said, ["identify 42", "track Buy"], "{sessions:?}");
-        assert_eq!(
-            first.get("/").send().await.call_summary(),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            second.get("/").send().await.call_summary(),
-            Vec::<String>::new()
-        );
+        let (left, right) = tokio::join!(next_page(&mut first), next_page(&mut second));
+        let mut calls = [left, right].concat();
+        calls.sort_unstable();
+        assert_eq!(calls, ["identify 42", "track Buy"], "{sessions:?}");
+        assert_eq!(next_page(&mut first).await, Vec::<String>::new());
+        assert_eq!(next_page(&mut second).await, Vec::<String>::new());
     }
 }
 
 #[tokio::test]
-async fn request_claims_only_when_its_answer_is_ready() {
+async fn request_claims_only_when_its_response_is_ready() {
     for sessions in [SessionConfig::SignedCookie, SessionConfig::EncryptedCookie] {
-        let app = with(&sessions);
+        let app = start_with_sessions(&sessions);
         let mut first = TestClient::browser(&app.url);
-        first.get("/?who=42&track=Buy&then=/").send().await;
-        let (mut second, mut gate) = (first.clone(), TestClient::machine(&app.url));
-        let slow = tokio::spawn(async move { first.get("/?gate=slow").send().await });
-        gate.get("/reached/slow").send().await;
+        navigate(&mut first, Scenario::buy()).await;
+        let mut second = first.clone();
+        let slow = HeldRequest::navigate(&app, &first).await;
+        assert_eq!(next_page(&mut second).await, ["identify 42", "track Buy"]);
         assert_eq!(
-            second.get("/").send().await.call_summary(),
-            ["identify 42", "track Buy"]
-        );
-        gate.get("/open/slow").send().await;
-        assert_eq!(
-            slow.await.unwrap().call_summary(),
+            slow.response().await.call_summary(),
             Vec::<String>::new(),
             "the other tab has replayed them"
         );
@@ -68,87 +65,72 @@ async fn request_claims_only_when_its_answer_is_ready() {
 }
 
 #[tokio::test]
-async fn a_browser_that_sends_the_old_cookie_again_is_not_told_twice() {
+async fn old_cookie_sent_again_replays_nothing() {
     let app = start_app();
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?track=Buy&increment=Posts&then=/").send().await;
+    let scenario = Scenario::redirect().track("Buy").increment("Posts");
+    navigate(&mut ada, scenario).await;
     let mut old = ada.clone();
-    assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        ["track Buy", "people.increment"]
-    );
+    assert_eq!(next_page(&mut ada).await, ["track Buy", "people.increment"]);
     for _ in 0..2 {
-        assert_eq!(
-            old.get("/").send().await.call_summary(),
-            Vec::<String>::new()
-        );
+        assert_eq!(next_page(&mut old).await, Vec::<String>::new());
     }
 }
 
 #[tokio::test]
-async fn the_back_button_runs_copies_that_mixpanel_drops() {
+async fn back_button_repeats_only_deduplicable_events() {
     let app = start_app();
     let mut ada = TestClient::browser(&app.url);
     let mut js = FakeMixpanelJs::new("d1");
-    ada.get("/?who=42&track=Buy,Sell&then=/").send().await;
-    let page = ada.get("/?who=42").send().await;
+    navigate(&mut ada, Scenario::buy().track("Sell")).await;
+    let page = navigate(&mut ada, Scenario::page().identify("42")).await;
     js.run(&page);
     js.run(&page);
-    assert_eq!(
-        fake_mixpanel_js::names(&fake_mixpanel_js::all([&js], &[])),
-        ["Buy", "Sell"]
-    );
+    assert_eq!(sent_names(&all_sent([&js], &[])), ["Buy", "Sell"]);
 }
 
 #[tokio::test]
-async fn every_process_says_the_same_of_one_session_and_mixpanel_drops_all_but_one() {
+async fn processes_without_shared_claims_send_equal_copies() {
     let redis = TestRedis::start();
     let sessions = SessionConfig::Redis(redis.url());
-    let key = [7; 64];
-    let shared = || {
-        TestApp::with_key(&sessions, &key, routes::routes, |builder| {
+    let process = || {
+        TestApp::with_key(&sessions, &[7; 64], routes, |builder| {
             builder.unclaimed_after(SOON)
         })
     };
-    let (one, two) = (shared(), shared());
+    let (one, two) = (process(), process());
     let mut ada = TestClient::browser(&one.url);
     let mut js = FakeMixpanelJs::new("d1");
     ada.cookies.insert("mp_demo_mixpanel".into(), js.cookie());
-    ada.get("/?who=42&track=Buy&then=/").send().await;
-    js.run(&ada.with_base_url(&two.url).get("/?who=42").send().await);
+    navigate(&mut ada, Scenario::buy()).await;
+    let page = Scenario::page().identify("42");
+    js.run(&navigate(&mut ada.with_base_url(&two.url), page).await);
     assert_eq!(js.sent.len(), 1);
     let late = one.stand_in.wait_for_event(TIMEOUT, "Buy").await.unwrap();
-    assert_eq!(
-        fake_mixpanel_js::names(&fake_mixpanel_js::all([&js], &[late])),
-        ["Buy"]
-    );
+    assert_eq!(sent_names(&all_sent([&js], &[late])), ["Buy"]);
 }
 
 #[tokio::test]
-async fn the_server_speaks_for_a_visitor_who_never_returns() {
+async fn server_delivers_calls_of_visitor_who_never_returns() {
     let redis = TestRedis::start();
     for sessions in [
         SessionConfig::EncryptedCookie,
         SessionConfig::Redis(redis.url()),
     ] {
-        let app = impatient(&sessions, SOON);
+        let app = start_with_fallback(&sessions, SOON);
         let mut ada = TestClient::browser(&app.url);
-        ada.get("/?alias=42&who=42&track=Sign+Up&then=/")
-            .send()
-            .await;
-        let event = app
-            .stand_in
-            .wait_for_event(TIMEOUT, "Sign Up")
-            .await
-            .unwrap();
+        let sign_up = Scenario::redirect().alias("42").identify("42");
+        navigate(&mut ada, sign_up.track("Sign Up")).await;
+        let event = app.stand_in.wait_for_event(TIMEOUT, "Sign Up").await;
+        let event = event.unwrap();
         assert_eq!(
             (event.distinct_id(), event.property("$user_id")),
             (Some("42"), &"42".into())
         );
         assert_eq!(
-            ada.get("/").send().await.call_summary(),
+            next_page(&mut ada).await,
             Vec::<String>::new(),
-            "the server has said it"
+            "the server has delivered it"
         );
         assert_eq!(
             ada.get("/").send().await.header("set-cookie"),
@@ -160,91 +142,61 @@ async fn the_server_speaks_for_a_visitor_who_never_returns() {
 }
 
 #[tokio::test]
-async fn what_a_page_told_the_server_does_not_tell_again() {
-    let app = impatient(&SessionConfig::EncryptedCookie, Duration::from_secs(2));
+async fn replay_cancels_the_fallback() {
+    let app = start_with_fallback(&SessionConfig::EncryptedCookie, Duration::from_secs(2));
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?who=42&track=Told&then=/").send().await;
-    assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        ["identify 42", "track Told"]
-    );
-    ada.get("/?who=42&track=Untold&then=/").send().await;
-    app.stand_in
-        .wait_for_event(TIMEOUT, "Untold")
-        .await
-        .unwrap();
-    assert_eq!(event_names(&app.stand_in.events()), ["Untold"]);
+    let redirect = |event| Scenario::redirect().identify("42").track(event);
+    navigate(&mut ada, redirect("Replayed")).await;
+    assert_eq!(next_page(&mut ada).await, ["identify 42", "track Replayed"]);
+    navigate(&mut ada, redirect("Unclaimed")).await;
+    let unclaimed = app.stand_in.wait_for_event(TIMEOUT, "Unclaimed").await;
+    unclaimed.unwrap();
+    assert_eq!(event_names(&app.stand_in.events()), ["Unclaimed"]);
 }
 
 #[tokio::test]
-async fn a_slow_request_that_overwrites_the_redirects_cookie_loses_nothing() {
+async fn overwritten_redirect_cookie_loses_no_calls() {
     let redis = TestRedis::start();
     for sessions in [
         SessionConfig::SignedCookie,
         SessionConfig::EncryptedCookie,
         SessionConfig::Redis(redis.url()),
     ] {
-        let app = impatient(&sessions, SOON);
+        let app = start_with_fallback(&sessions, SOON);
         let mut ada = TestClient::browser(&app.url);
-        ada.get("/?session=first").send().await;
-        let (mut slow, mut gate) = (ada.clone(), TestClient::machine(&app.url));
-        let request = tokio::spawn(async move {
-            slow.request(reqwest::Method::GET, "/?gate=slow&session=second&then=json")
-                .send()
-                .await;
-            slow.cookies
-        });
-        gate.get("/reached/slow").send().await;
-        ada.get("/?who=42&track=Buy&then=/").send().await;
-        gate.get("/open/slow").send().await;
-        ada.cookies = request.await.unwrap();
+        navigate(&mut ada, Scenario::page().insert_session("first")).await;
+        let slow = slow_session_write(&app, &ada).await;
+        navigate(&mut ada, Scenario::buy()).await;
+        let (slow_client, response) = slow.finish().await;
+        response.unwrap();
+        ada.cookies = slow_client.cookies;
         app.stand_in.wait_for_event(TIMEOUT, "Buy").await.unwrap();
-        assert_eq!(
-            ada.get("/").send().await.call_summary(),
-            Vec::<String>::new()
-        );
+        assert_eq!(next_page(&mut ada).await, Vec::<String>::new());
         assert_eq!(event_names(&app.stand_in.events()), ["Buy"], "{sessions:?}");
     }
 }
 
 #[tokio::test]
-async fn a_slow_request_that_brings_the_cookie_back_does_not_double_it() {
+async fn restored_redirect_cookie_replays_nothing() {
     let app = start_app();
     let mut ada = TestClient::browser(&app.url);
-    ada.get("/?session=first&track=Buy&increment=Posts&then=/")
-        .send()
-        .await;
-    let (mut slow, mut gate) = (ada.clone(), TestClient::machine(&app.url));
-    let request = tokio::spawn(async move {
-        slow.request(reqwest::Method::GET, "/?gate=slow&session=second&then=json")
-            .send()
-            .await;
-        slow.cookies
-    });
-    gate.get("/reached/slow").send().await;
-    assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        ["track Buy", "people.increment"]
-    );
-    gate.get("/open/slow").send().await;
-    ada.cookies = request.await.unwrap();
-    assert_eq!(
-        ada.get("/").send().await.call_summary(),
-        Vec::<String>::new()
-    );
+    let scenario = Scenario::redirect().insert_session("first").track("Buy");
+    navigate(&mut ada, scenario.increment("Posts")).await;
+    let slow = slow_session_write(&app, &ada).await;
+    assert_eq!(next_page(&mut ada).await, ["track Buy", "people.increment"]);
+    let (slow_client, response) = slow.finish().await;
+    response.unwrap();
+    ada.cookies = slow_client.cookies;
+    assert_eq!(next_page(&mut ada).await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn what_still_waits_when_the_server_stops_is_said_where_mixpanel_can_tell_the_copy() {
+async fn shutdown_delivers_only_deduplicable_delayed_calls() {
     let app = start_app();
-    TestClient::browser(&app.url)
-        .get("/?who=42&track=Known&then=/")
-        .send()
-        .await;
-    TestClient::browser(&app.url)
-        .get("/?track=Unknown&then=/")
-        .send()
-        .await;
+    let known = Scenario::redirect().identify("42").track("Known");
+    navigate(&mut TestClient::browser(&app.url), known).await;
+    let unknown = Scenario::redirect().track("Unknown");
+    navigate(&mut TestClient::browser(&app.url), unknown).await;
     app.mengpaneel.shutdown(TIMEOUT).await.unwrap();
     assert_eq!(event_names(&app.stand_in.events()), ["Known"]);
 }
