@@ -1,81 +1,21 @@
-//! Wrong set-ups: each gets one message with the lines to write. Correct applications get none.
+//! Wrong set-ups, each of which logs one message with a remedy. Correct applications log none.
 
-use actix_session::storage::CookieSessionStore;
-use actix_session::{Session, SessionMiddleware};
+use actix_session::Session;
 use actix_web::cookie::Key;
 use actix_web::middleware::{Condition, NormalizePath};
-use actix_web::test::{TestRequest, call_service, init_service, read_body};
-use actix_web::{App, HttpResponse, web};
+use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::{App, web};
 use mengpaneel::{Builder, Mengpaneel};
 use mengpaneel_tests::Log;
 use stand_in::StandIn;
 
-use crate::{PAGE, build};
-
-async fn page() -> HttpResponse {
-    mengpaneel::track("View", ());
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .body(PAGE)
-}
-
-async fn go() -> HttpResponse {
-    mengpaneel::track("Go", ());
-    HttpResponse::SeeOther()
-        .insert_header(("location", "/"))
-        .finish()
-}
-
-async fn user() {
-    mengpaneel::setup(|mixpanel| mixpanel.identify(7));
-}
-
-fn routes(config: &mut web::ServiceConfig) {
-    config
-        .route("/", web::get().to(page))
-        .route("/go", web::get().to(go));
-}
-
-fn session() -> SessionMiddleware<CookieSessionStore> {
-    SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[8; 64]))
-}
-
-/// Logged messages of WARN and ERROR while two workers of an app answer each path twice.
-macro_rules! messages {
-    ($app:expr, $paths:expr) => {{
-        let log = Log::default();
-        let captured = log.capture();
-        for _worker in 0..2 {
-            let app = init_service($app).await;
-            for path in $paths.iter().chain(&$paths) {
-                let request = TestRequest::get()
-                    .uri(path)
-                    .insert_header(("host", "blog.example"));
-                let request = request.insert_header(("accept", "text/html")).to_request();
-                read_body(call_service(&app, request).await).await;
-            }
-        }
-        drop(captured);
-        [log.entries("WARN"), log.entries("ERROR")].concat()
-    }};
-}
-
-/// Checks that there is one message, of this level, with these lines to write.
-#[track_caller]
-fn assert_one(messages: &[String], level: &str, parts: &[&str]) {
-    let [message] = messages else {
-        panic!("{messages:#?}")
-    };
-    for part in [level].iter().chain(parts) {
-        assert!(message.contains(part), "{part} is not in {message}");
-    }
-}
+use crate::{assert_one, build, identify, routes, session};
 
 #[actix_web::test]
-async fn setup_function_outside_of_its_mengpaneel_is_an_error() {
+async fn setup_function_outside_its_instance_is_an_error() {
     let stand_in = StandIn::start();
     for token in ["demo", ""] {
-        let built = |options: fn(Builder) -> Builder| {
+        let build = |options: fn(Builder) -> Builder| {
             options(
                 Mengpaneel::builder(token)
                     .api_host(stand_in.url())
@@ -91,31 +31,33 @@ async fn setup_function_outside_of_its_mengpaneel_is_an_error() {
             ".wrap(mengpaneel.before(",
         ];
 
-        let mengpaneel = built(|builder| builder);
+        let mengpaneel = build(|builder| builder);
         let outside = messages!(
             App::new()
                 .configure(routes)
                 .wrap(mengpaneel.clone())
-                .wrap(mengpaneel.before(user)),
+                .wrap(mengpaneel.before(identify)),
             ["/"]
         );
         assert_one(&outside, "ERROR", &lines);
 
-        let mengpaneel = built(|builder| builder);
+        let mengpaneel = build(|builder| builder);
         let alone = messages!(
-            App::new().configure(routes).wrap(mengpaneel.before(user)),
+            App::new()
+                .configure(routes)
+                .wrap(mengpaneel.before(identify)),
             ["/none"]
         );
         assert_one(&alone, "ERROR", &lines[2..]);
 
         let (mengpaneel, other) = (
-            built(|builder| builder),
-            built(|builder| builder.name("other")),
+            build(|builder| builder),
+            build(|builder| builder.name("other")),
         );
         let in_another = messages!(
             App::new()
                 .configure(routes)
-                .wrap(mengpaneel.before(user))
+                .wrap(mengpaneel.before(identify))
                 .wrap(other.clone()),
             ["/"]
         );
@@ -124,7 +66,7 @@ async fn setup_function_outside_of_its_mengpaneel_is_an_error() {
 }
 
 #[actix_web::test]
-async fn two_mengpaneels_of_one_name_are_an_error() {
+async fn two_instances_of_one_name_are_an_error() {
     let stand_in = StandIn::start();
     let (product, marketing) = (
         build(&stand_in, |builder| builder),
@@ -145,7 +87,7 @@ async fn two_mengpaneels_of_one_name_are_an_error() {
 }
 
 #[actix_web::test]
-async fn session_inside_of_the_mengpaneel_is_a_warning() {
+async fn session_inside_mengpaneel_is_a_warning() {
     let stand_in = StandIn::start();
     let signed_in = |session: Session| async move { drop(session) };
     let lines = [
@@ -158,7 +100,7 @@ async fn session_inside_of_the_mengpaneel_is_a_warning() {
             .configure(routes)
             .wrap(session())
             .wrap(mengpaneel.with_setup(signed_in)),
-        ["/", "/go"]
+        ["/", "/redirect"]
     );
     assert_one(&one_wrap, "WARN", &lines);
     let mengpaneel = build(&stand_in, |builder| builder);
@@ -167,7 +109,7 @@ async fn session_inside_of_the_mengpaneel_is_a_warning() {
             .configure(routes)
             .wrap(session())
             .wrap(mengpaneel.clone()),
-        ["/", "/go"]
+        ["/", "/redirect"]
     );
     assert_one(&clone, "WARN", &lines);
     let mengpaneel = build(&stand_in, |builder| builder);
@@ -178,7 +120,7 @@ async fn session_inside_of_the_mengpaneel_is_a_warning() {
             .wrap(before.clone())
             .wrap(session())
             .wrap(around.clone()),
-        ["/", "/go"]
+        ["/", "/redirect"]
     );
     assert_eq!(
         inside,
@@ -188,7 +130,7 @@ async fn session_inside_of_the_mengpaneel_is_a_warning() {
 }
 
 #[actix_web::test]
-async fn extractor_that_fails_is_a_warning_and_one_that_refuses_is_none() {
+async fn only_server_error_of_extractor_is_a_warning() {
     let stand_in = StandIn::start();
     let mengpaneel = build(&stand_in, |builder| builder);
     let by_data = |_: web::Data<u8>| async {};
@@ -214,7 +156,7 @@ async fn extractor_that_fails_is_a_warning_and_one_that_refuses_is_none() {
 }
 
 #[actix_web::test]
-async fn redirects_without_a_carrier_are_a_warning() {
+async fn redirect_without_carrier_is_a_warning() {
     let stand_in = StandIn::start();
     for has_session in [false, true] {
         let mengpaneel = Mengpaneel::builder("demo")
@@ -224,36 +166,23 @@ async fn redirects_without_a_carrier_are_a_warning() {
         let app = || {
             App::new()
                 .configure(routes)
-                .wrap(mengpaneel.with_setup(user))
+                .wrap(mengpaneel.with_setup(identify))
         };
         let messages = if has_session {
-            messages!(app().wrap(session()), ["/", "/go"])
+            messages!(app().wrap(session()), ["/", "/redirect"])
         } else {
-            messages!(app(), ["/", "/go"])
+            messages!(app(), ["/", "/redirect"])
         };
         assert_one(
             &messages,
             "WARN",
             &[
-                "path=\"/go\"",
+                "path=\"/redirect\"",
                 "No session carries them",
                 "Mengpaneel::builder(token).cookie_key(key)",
             ],
         );
     }
-}
-
-/// A page with these headers.
-async fn page_with(headers: &[(&'static str, &'static str)]) -> HttpResponse {
-    let mut page = page().await;
-    for (name, value) in headers {
-        let name = actix_web::http::header::HeaderName::from_static(name);
-        page.headers_mut().append(
-            name,
-            actix_web::http::header::HeaderValue::from_static(value),
-        );
-    }
-    page
 }
 
 #[actix_web::test]
@@ -272,7 +201,7 @@ async fn proxy_that_hides_the_host_is_a_warning() {
         let app = init_service(
             App::new()
                 .configure(routes)
-                .wrap(mengpaneel.with_setup(user)),
+                .wrap(mengpaneel.with_setup(identify)),
         )
         .await;
         for _ in 0..2 {
@@ -303,208 +232,47 @@ async fn proxy_that_hides_the_host_is_a_warning() {
 }
 
 #[actix_web::test]
-async fn page_that_is_encoded_inside_is_a_warning() {
-    let stand_in = StandIn::start();
-    let mengpaneel = build(&stand_in, |builder| builder);
-    let compressed = || page_with(&[("content-encoding", "gzip")]);
-    let app = || {
-        App::new()
-            .route("/", web::get().to(compressed))
-            .wrap(mengpaneel.with_setup(user))
-    };
-    let messages = messages!(app(), ["/", "/none"]);
-    assert_one(
-        &messages,
-        "WARN",
-        &[
-            "path=\"/\"",
-            ".wrap(mengpaneel.with_setup",
-            ".wrap(Compress::default())",
-        ],
-    );
-}
-
-#[actix_web::test]
-async fn policy_that_stops_the_scripts_is_a_warning() {
-    let stand_in = StandIn::start();
-    for (name, value, parts) in [
-        (
-            "content-security-policy",
-            "default-src 'self'",
-            &[
-                "default-src",
-                "add a connect-src",
-                "add a script-src",
-                "'nonce-…'",
-            ][..],
-        ),
-        (
-            "content-security-policy",
-            "script-src 'self'",
-            &["add 'nonce-…'", "to script-src"],
-        ),
-        (
-            "content-security-policy",
-            "connect-src 'self'",
-            &["to connect-src"],
-        ),
-        (
-            "content-security-policy",
-            "sandbox",
-            &["allow-scripts and allow-same-origin"],
-        ),
-        (
-            "cross-origin-embedder-policy",
-            "require-corp",
-            &["Cross-Origin-Embedder-Policy", "lib_url"],
-        ),
-        (
-            "integrity-policy",
-            "blocked-destinations=(script)",
-            &["loader(Loader::Never)"],
-        ),
-    ] {
-        let mengpaneel = build(&stand_in, |builder| builder);
-        let page = move || async move { page_with(&[(name, value)]).await };
-        let app = || {
-            App::new()
-                .route("/", web::get().to(page))
-                .wrap(mengpaneel.with_setup(user))
-        };
-        assert_one(&messages!(app(), ["/"]), "WARN", parts);
-    }
-}
-
-#[actix_web::test]
-async fn policy_in_a_streamed_page_is_a_warning() {
-    let stand_in = StandIn::start();
-    let mengpaneel = build(&stand_in, |builder| builder.inject_into_streams(true));
-    let streamed = || async {
-        mengpaneel::track("View", ());
-        let parts = [
-            "<!doctype html><head><meta http-equiv=content-security-policy content=\"script-src 'self'\">",
-            "</head>",
-        ];
-        let parts = parts.map(|part| Ok::<_, actix_web::Error>(web::Bytes::from(part)));
-        HttpResponse::Ok()
-            .content_type("text/html; charset=utf-8")
-            .streaming(futures_util::stream::iter(parts))
-    };
-    let app = || {
-        App::new()
-            .route("/", web::get().to(streamed))
-            .wrap(mengpaneel.with_setup(user))
-    };
-    assert_one(
-        &messages!(app(), ["/"]),
-        "WARN",
-        &["path=\"/\"", "to script-src"],
-    );
-}
-
-#[actix_web::test]
-async fn tracked_response_for_shared_caches_is_a_warning() {
-    let stand_in = StandIn::start();
-    for value in ["public, max-age=60", "s-maxage=60"] {
-        let mengpaneel = build(&stand_in, |builder| builder);
-        let page = move || async move { page_with(&[("cache-control", value)]).await };
-        let app = || {
-            App::new()
-                .route("/", web::get().to(page))
-                .wrap(mengpaneel.with_setup(user))
-        };
-        assert_one(
-            &messages!(app(), ["/"]),
-            "WARN",
-            &["insert_header((\"Cache-Control\", \"private\"))"],
-        );
-    }
-}
-
-#[actix_web::test]
-async fn response_for_shared_caches_that_tracks_nothing_is_correct() {
-    let stand_in = StandIn::start();
-    let mengpaneel = build(&stand_in, |builder| builder);
-    let page = || async {
-        HttpResponse::Ok()
-            .content_type("text/html")
-            .insert_header(("cache-control", "public"))
-            .body(PAGE)
-    };
-    let app = || {
-        App::new()
-            .route("/", web::get().to(page))
-            .wrap(mengpaneel.with_setup(user))
-    };
-    assert_eq!(messages!(app(), ["/"]), Vec::<String>::new());
-}
-
-#[actix_web::test]
-async fn consent_in_a_shared_response_is_a_warning() {
-    let stand_in = StandIn::start();
-    let mengpaneel = build(&stand_in, |builder| builder);
-    let agree = || async {
-        mengpaneel::current().opt_in_tracking();
-        HttpResponse::Ok()
-            .insert_header(("cache-control", "public"))
-            .json(())
-    };
-    let app = || {
-        App::new()
-            .route("/agree", web::get().to(agree))
-            .wrap(mengpaneel.clone())
-    };
-    let messages = messages!(app(), ["/agree"]);
-    let messages: Vec<_> = messages
-        .into_iter()
-        .filter(|message| message.contains("opt-in"))
-        .collect();
-    assert_one(
-        &messages,
-        "WARN",
-        &["insert_header((\"Cache-Control\", \"no-store\"))"],
-    );
-}
-
-#[actix_web::test]
-async fn correct_applications_get_no_message() {
+async fn correct_applications_log_no_message() {
     let stand_in = StandIn::start();
     let build = || build(&stand_in, |builder| builder);
-    let paths = ["/", "/go", "/scope/", "/none"];
+    let paths = ["/", "/redirect", "/scope/", "/none"];
     let one_wrap = build();
     let scope = || web::scope("/scope").configure(routes);
     let app = || {
         App::new()
-            .service(scope().wrap(one_wrap.before(user)))
+            .service(scope().wrap(one_wrap.before(identify)))
             .configure(routes)
     };
-    let mut messages = messages!(app().wrap(one_wrap.with_setup(user)).wrap(session()), paths);
+    let mut messages = messages!(
+        app().wrap(one_wrap.with_setup(identify)).wrap(session()),
+        paths
+    );
     let by_hand = build();
     let app = || {
         App::new()
             .configure(routes)
-            .wrap(by_hand.before(user))
+            .wrap(by_hand.before(identify))
             .wrap(by_hand.clone())
     };
     messages.extend(messages!(app(), paths));
     let scoped = build();
     messages.extend(messages!(
-        App::new().service(scope().wrap(scoped.with_setup(user))),
+        App::new().service(scope().wrap(scoped.with_setup(identify))),
         paths
     ));
     let nested = build();
     let app = || {
         App::new()
-            .service(scope().wrap(nested.with_setup(user)))
+            .service(scope().wrap(nested.with_setup(identify)))
             .configure(routes)
     };
-    messages.extend(messages!(app().wrap(nested.with_setup(user)), paths));
+    messages.extend(messages!(app().wrap(nested.with_setup(identify)), paths));
     let (product, marketing) = (build(), build_named(&stand_in));
     let app = || {
         App::new()
             .configure(routes)
-            .wrap(product.with_setup(user))
-            .wrap(marketing.with_setup(user))
+            .wrap(product.with_setup(identify))
+            .wrap(marketing.with_setup(identify))
     };
     messages.extend(messages!(app().wrap(session()), paths));
     let normalized = build();
@@ -512,7 +280,7 @@ async fn correct_applications_get_no_message() {
         App::new()
             .configure(routes)
             .wrap(NormalizePath::trim())
-            .wrap(normalized.with_setup(user))
+            .wrap(normalized.with_setup(identify))
     };
     messages.extend(messages!(app().wrap(NormalizePath::trim()), paths));
     let conditional = build();
@@ -521,12 +289,15 @@ async fn correct_applications_get_no_message() {
             .configure(routes)
             .wrap(Condition::new(false, session()))
     };
-    messages.extend(messages!(app().wrap(conditional.with_setup(user)), paths));
+    messages.extend(messages!(
+        app().wrap(conditional.with_setup(identify)),
+        paths
+    ));
     let without_token = Mengpaneel::builder("").build().unwrap();
     messages.extend(messages!(
         App::new()
             .configure(routes)
-            .wrap(without_token.with_setup(user)),
+            .wrap(without_token.with_setup(identify)),
         paths
     ));
     assert_eq!(messages, Vec::<String>::new());

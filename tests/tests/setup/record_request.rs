@@ -1,4 +1,4 @@
-//! `testing::record_request`: a test of an application sees what the application tracks.
+//! `testing::record_request`, with which an application tests the calls it records.
 
 use actix_web::dev::Service as _;
 use actix_web::test::{TestRequest, init_service};
@@ -41,7 +41,7 @@ fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// A Mengpaneel with and one without a token.
+/// Creates an instance with a token, and one without.
 fn with_and_without_token(stand_in: &StandIn) -> [Mengpaneel; 2] {
     let consent = |request: &actix_web::HttpRequest| match request.query_string() {
         "denied" => Consent::Denied,
@@ -56,13 +56,13 @@ fn with_and_without_token(stand_in: &StandIn) -> [Mengpaneel; 2] {
     })
 }
 
-fn words(calls: &Calls) -> Vec<String> {
+fn call_summary(calls: &Calls) -> Vec<String> {
     summarize(&calls.iter().cloned().collect::<Vec<_>>())
 }
 
 macro_rules! recorded {
     ($app:expr, $request:expr) => {
-        words(
+        call_summary(
             &testing::record_request(|| $app.call($request.to_request()))
                 .await
                 .1,
@@ -71,7 +71,7 @@ macro_rules! recorded {
 }
 
 #[actix_web::test]
-async fn record_request_sees_what_a_wrapped_app_records() {
+async fn record_request_returns_calls_of_wrapped_app() {
     for mengpaneel in with_and_without_token(&StandIn::start()) {
         let scope = web::scope("/admin")
             .configure(routes)
@@ -103,7 +103,7 @@ async fn record_request_sees_what_a_wrapped_app_records() {
 }
 
 #[actix_web::test]
-async fn record_request_decides_on_consent_as_the_middleware_does() {
+async fn record_request_obeys_consent() {
     for mengpaneel in with_and_without_token(&StandIn::start()) {
         let app = init_service(
             App::new()
@@ -121,7 +121,7 @@ async fn record_request_decides_on_consent_as_the_middleware_does() {
 }
 
 #[actix_web::test]
-async fn record_request_misses_what_a_misplaced_setup_records() {
+async fn record_request_misses_calls_of_misplaced_setup() {
     for mengpaneel in with_and_without_token(&StandIn::start()) {
         let app = App::new()
             .configure(routes)
@@ -136,7 +136,7 @@ async fn record_request_misses_what_a_misplaced_setup_records() {
 }
 
 #[actix_web::test]
-async fn record_request_stands_in_for_the_middleware_of_an_unwrapped_app() {
+async fn record_request_works_for_unwrapped_app() {
     for mengpaneel in with_and_without_token(&StandIn::start()) {
         let app = init_service(App::new().configure(routes).wrap(mengpaneel.before(user))).await;
         assert_eq!(
@@ -147,7 +147,7 @@ async fn record_request_stands_in_for_the_middleware_of_an_unwrapped_app() {
 }
 
 #[actix_web::test]
-async fn record_request_leaves_out_what_an_earlier_request_recorded() {
+async fn record_request_omits_calls_of_earlier_requests() {
     let stand_in = StandIn::start();
     let builder = Mengpaneel::builder("demo").api_host(stand_in.url());
     let mengpaneel = builder
@@ -176,11 +176,14 @@ async fn record_request_leaves_out_what_an_earlier_request_recorded() {
     let request = ada.get("/go").to_request();
     let (response, calls) = testing::record_request(|| app.call(request)).await;
     ada.read_response(response.unwrap()).await;
-    assert_eq!(words(&calls), ["alias 7", "identify 7", "track Sign Up"]);
+    assert_eq!(
+        call_summary(&calls),
+        ["alias 7", "identify 7", "track Sign Up"]
+    );
     let request = ada.get("/").to_request();
     let (response, calls) = testing::record_request(|| app.call(request)).await;
-    assert_eq!(words(&calls), ["track View"]);
-    // The page itself replays them: the middleware works as ever.
+    assert_eq!(call_summary(&calls), ["track View"]);
+    // The page itself replays them, as without `record_request`.
     let shown = ada.read_response(response.unwrap()).await;
     assert_eq!(
         shown.call_summary(),
@@ -189,7 +192,7 @@ async fn record_request_leaves_out_what_an_earlier_request_recorded() {
 }
 
 #[actix_web::test]
-async fn record_request_delivers_as_ever_with_a_token_and_nothing_without() {
+async fn record_request_delivers_only_with_token() {
     let stand_in = StandIn::start();
     for (mengpaneel, expected) in with_and_without_token(&stand_in)
         .iter()

@@ -1,4 +1,4 @@
-//! `with_setup`: one wrap that replays, runs the setup function and flushes.
+//! `with_setup`: one middleware that replays calls, runs the setup function and flushes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,11 +28,11 @@ async fn sign_in(session: Session) -> HttpResponse {
         .finish()
 }
 
-/// Identifies the user of the session.
+/// Identifies the user in the session.
 #[mengpaneel::setup(when(let Some(id) = session.get::<u64>("user").ok().flatten()), identify(id))]
 async fn by_session(session: Session) {}
 
-/// Identifies the user of a cookie, as applications without sessions do.
+/// Identifies the user in a cookie, as applications without sessions do.
 #[mengpaneel::setup(when(let Some(id) = request.cookie("user")), identify(id.value()))]
 async fn by_cookie(request: HttpRequest) {}
 
@@ -87,7 +87,7 @@ async fn with_setup_identifies_and_replays_without_a_session() {
 }
 
 #[actix_web::test]
-async fn with_setup_around_a_scope_replaces_the_setup_of_its_app() {
+async fn with_setup_of_a_scope_replaces_setup_of_its_app() {
     let mengpaneel = build(&StandIn::start(), |builder| builder);
     let visitor = || async { mengpaneel::setup(|mixpanel| mixpanel.identify("visitor")) };
     let admin = || async { mengpaneel::setup(|mixpanel| mixpanel.identify("admin")) };
@@ -121,7 +121,7 @@ async fn with_setup_around_a_scope_replaces_the_setup_of_its_app() {
 }
 
 #[actix_web::test]
-async fn setup_function_does_not_run_without_a_token() {
+async fn setup_function_does_not_run_without_token() {
     let runs = Arc::new(AtomicUsize::new(0));
     for (token, expected) in [("", 0), ("demo", 2)] {
         let counted = Arc::clone(&runs);
@@ -149,7 +149,7 @@ async fn setup_function_does_not_run_without_a_token() {
 }
 
 #[actix_web::test]
-async fn body_stays_whole_for_the_handler() {
+async fn setup_function_leaves_body_to_the_handler() {
     let mengpaneel = build(&StandIn::start(), |builder| builder);
     let setup = |body: String| async move {
         mengpaneel::setup(|mixpanel| mixpanel.register(serde_json::json!({"Bytes": body.len()})));
@@ -162,14 +162,14 @@ async fn body_stays_whole_for_the_handler() {
     )
     .await;
     let mut ada = InProcessClient::default();
-    let answer = ada
+    let response = ada
         .send(&app, ada.post("/").set_payload("whole").to_request())
         .await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "whole"));
+    assert_eq!((response.status, response.body.as_str()), (200, "whole"));
 }
 
 #[actix_web::test]
-async fn setup_function_records_for_its_own_mengpaneel() {
+async fn setup_function_records_for_its_own_instance() {
     let (first, second) = (StandIn::start(), StandIn::start());
     let product = build(&first, |builder| builder);
     let marketing = build(&second, |builder| builder.name("marketing"));
