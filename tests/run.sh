@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every check and every test, or only the parts that are named as arguments.
-# Needs Rust. Installs what else the parts need: Debian's packages, and Node.js from npm (into
-# target/node) where the system's is too old.
+# Runs all checks and tests, or only the parts named as arguments.
+# Needs Rust. Installs the other tools: Debian's packages, and Node.js from npm (into target/node) if
+# the system's is too old.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ needs_of() {
     case $1 in
     fmt) echo rust rustfmt ;;
     clippy) echo rust clippy cc certificates ;;
-    # One test asks clippy, one runs a page's script in Node.js.
+    # One test runs clippy, another runs a page's script in Node.js.
     test) echo rust clippy cc certificates node redis nginx ;;
     doc) echo rust cc certificates ;;
     js) echo node chromium ;;
@@ -29,7 +29,7 @@ is_node_recent() {
     has node && has npm && [ "$(node -p 'parseInt(process.versions.node)')" -ge "$least_node" ]
 }
 
-# Rust is the user's to install: which one, and how, is not for a test to decide.
+# The user installs Rust: the script should choose neither its version nor its installer.
 check_rust() {
     local rustup="see https://rustup.rs" found
     { has cargo && has rustc; } || fail "Rust $least_rust or newer is not installed; $rustup"
@@ -41,18 +41,18 @@ check_component() {
     cargo "${1#rust}" --version >/dev/null 2>&1 || fail "$1 is not installed; run: rustup component add $1"
 }
 
-# Prints the Debian packages that are missing for one need, one a line.
+# Prints the missing Debian packages of one need, one a line.
 missing_for() {
     case $1 in
     cc) has cc || printf '%s\n' gcc libc6-dev ;;
     certificates)
-        # Cargo's downloads, and the tests of Mixpanel's real address. The second is Fedora's.
+        # For cargo's downloads, and tests with Mixpanel's real address. The second path is Fedora's.
         local files=(/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
         [ -n "${SSL_CERT_FILE:-}" ] || [ -e "${files[0]}" ] || [ -e "${files[1]}" ] || echo ca-certificates ;;
     node) { has node && has npm; } || printf '%s\n' nodejs npm ;;
     chromium) [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || echo chromium ;;
     redis) { has redis-server && has redis-cli; } || echo redis-server ;;
-    # Debian has it outside of the PATH of a user who is not root.
+    # Debian installs it outside the PATH of ordinary users.
     nginx) has nginx || [ -x /usr/sbin/nginx ] || echo nginx ;;
     esac
 }
@@ -69,7 +69,8 @@ install_packages() {
         fail "root must run: apt-get update && $install"
 }
 
-# npm's package `node` holds Node.js itself; npm comes along because Debian's works with Debian's Node.js only.
+# npm's package `node` contains Node.js itself. Debian's npm works with Debian's Node.js only, so npm
+# is installed too.
 use_recent_node() {
     if ! is_node_recent && [ ! -x target/node/node_modules/.bin/node ]; then
         echo "installing: node and npm from npm, into target/node"
@@ -81,7 +82,7 @@ use_recent_node() {
 
 prepare() {
     local need part needed needs=() packages=()
-    # Each need once, in the order of the first part that has it.
+    # Lists each need once, in the order of the first part that has it.
     for part in "$@"; do
         needed=$(needs_of "$part")
         for need in $needed; do
@@ -109,9 +110,10 @@ run_clippy() { cargo clippy --workspace --all-targets --all-features -- -D warni
 run_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features; }
 run_test() {
     cargo test --workspace --all-features
-    # Together with the others, the crate always has its feature.
+    # Built together with the other crates, this one always has its feature.
     cargo test -p mengpaneel-macros --no-default-features
-    # Any crate of an application may ask this of serde_json, whose numbers serialise otherwise then.
+    # Any crate of an application may enable this feature of serde_json, which serialises numbers in
+    # another way.
     cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision written
     # The README's program, with the default features of actix-web.
     cargo test --manifest-path tests/outside/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"

@@ -122,7 +122,7 @@ impl TestClient {
         response
     }
 
-    /// Stores and removes cookies as a response asks.
+    /// Stores and removes cookies as a response demands.
     pub fn store_cookies(&mut self, response: &TestResponse) {
         let lines = response.headers.iter();
         for (_, cookie) in lines.filter(|(name, _)| name == "set-cookie") {

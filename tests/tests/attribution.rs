@@ -1,23 +1,23 @@
-//! Who the events belong to where the browser does not speak for itself.
+//! Attribution of events that the server delivers: identity, opt-out and bots.
 
 use mengpaneel_tests::{TestClient, event_names, flush_and_collect, start_blog};
 use serde_json::json;
 
-/// mixpanel-js's cookie of an anonymous visitor.
+/// Cookie in which mixpanel-js stores an anonymous visitor.
 const COOKIE: &str = "%7B%22distinct_id%22%3A%22%24device%3Ad1%22%2C%22%24device_id%22%3A%22d1%22%2C%22Plan%22%3A%22Pro%22%7D";
 
 #[tokio::test]
-async fn an_anonymous_visitors_json_request_is_the_cookies_own() {
+async fn server_event_has_identity_of_mixpanel_cookie() {
     let blog = start_blog();
     let mut visitor = TestClient::browser(blog.url());
     visitor
         .cookies
         .insert("mp_demo_mixpanel".into(), COOKIE.into());
-    let answer = visitor
+    let response = visitor
         .request(reqwest::Method::GET, "/posts.csv")
         .send()
         .await;
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     let arrived = flush_and_collect(blog.mengpaneel(), blog.stand_in()).await;
     assert_eq!(event_names(&arrived), ["Export Posts"]);
     let event = &arrived[0];
@@ -33,7 +33,7 @@ async fn an_anonymous_visitors_json_request_is_the_cookies_own() {
 }
 
 #[tokio::test]
-async fn visitor_who_opted_out_is_recorded_nowhere() {
+async fn opted_out_visitor_is_not_tracked() {
     let blog = start_blog();
     let mut visitor = TestClient::browser(blog.url());
     visitor
@@ -41,8 +41,8 @@ async fn visitor_who_opted_out_is_recorded_nowhere() {
         .insert("__mp_opt_in_out_demo".into(), "0".into());
     let home = visitor.get("/").send().await;
     assert!(home.calls().is_empty(), "{}", home.body);
-    let mut quiet = TestClient::browser(blog.url()).with_header("dnt", "1");
-    quiet
+    let mut dnt_visitor = TestClient::browser(blog.url()).with_header("dnt", "1");
+    dnt_visitor
         .request(reqwest::Method::GET, "/posts.csv")
         .send()
         .await;
@@ -53,12 +53,11 @@ async fn visitor_who_opted_out_is_recorded_nowhere() {
 }
 
 #[tokio::test]
-async fn a_spiders_views_are_not_counted() {
+async fn bot_events_are_not_delivered() {
     let blog = start_blog();
-    let mut spider = TestClient::machine(blog.url())
+    let mut bot = TestClient::machine(blog.url())
         .with_header("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1)");
-    spider
-        .request(reqwest::Method::GET, "/posts.csv")
+    bot.request(reqwest::Method::GET, "/posts.csv")
         .header("user-agent", "Googlebot/2.1")
         .send()
         .await;
@@ -69,33 +68,33 @@ async fn a_spiders_views_are_not_counted() {
 }
 
 #[tokio::test]
-async fn without_a_token_the_blog_answers_as_if_mengpaneel_were_not_there() {
+async fn blog_without_token_tracks_nothing() {
     let config = blog::Config {
         token: String::new(),
         workers: Some(1),
         ..blog::Config::default()
     };
-    let off = blog::Blog::start(config).unwrap();
-    let mut visitor = TestClient::browser(off.url());
-    let answer = visitor
+    let disabled = blog::Blog::start(config).unwrap();
+    let mut visitor = TestClient::browser(disabled.url());
+    let response = visitor
         .post(
             "/users",
             &[("email", "ada@blog.example"), ("first_name", "Ada")],
         )
         .send()
         .await;
-    assert_eq!(answer.status, 303);
+    assert_eq!(response.status, 303);
     let home = visitor.get("/").send().await;
     assert!(!home.body.contains("mixpanel") && home.header("cache-control").is_none());
-    assert_eq!(off.stand_in().requests().len(), 0);
+    assert_eq!(disabled.stand_in().requests().len(), 0);
 }
 
-/// One byte of another cookie used to hide every cookie of the request.
+/// A non-ASCII byte in one cookie once hid all cookies of the request.
 #[tokio::test]
-async fn bytes_in_other_cookies_hide_neither_opt_out_nor_identity() {
+async fn invalid_bytes_in_one_cookie_do_not_hide_others() {
     let blog = start_blog();
     let client = reqwest::Client::new();
-    let ask = async |cookies: Vec<u8>| {
+    let send = async |cookies: Vec<u8>| {
         let cookies = reqwest::header::HeaderValue::from_bytes(&cookies).unwrap();
         let url = format!("{}/posts.csv", blog.url());
         client
@@ -111,8 +110,8 @@ async fn bytes_in_other_cookies_hide_neither_opt_out_nor_identity() {
         b"city=M\xC3\xBCnchen; ",
         b"city; =; \xFF; ",
     ] {
-        ask([city, b"__mp_opt_in_out_demo=0"].concat()).await;
-        ask([city, b"mp_demo_mixpanel=", COOKIE.as_bytes()].concat()).await;
+        send([city, b"__mp_opt_in_out_demo=0"].concat()).await;
+        send([city, b"mp_demo_mixpanel=", COOKIE.as_bytes()].concat()).await;
     }
     let arrived = flush_and_collect(blog.mengpaneel(), blog.stand_in()).await;
     let ids: Vec<_> = arrived.iter().map(|event| event.distinct_id()).collect();

@@ -1,4 +1,4 @@
-//! The gem's own story, on the blog: each step over HTTP, and what Mixpanel hears of it.
+//! Flows of the example blog over HTTP, as in the original gem: sign up, sign in, post, pay.
 
 use mengpaneel_tests::{
     TIMEOUT, TestClient, TestResponse, counted_event_names, event_names, flush_and_collect,
@@ -18,20 +18,20 @@ const BOB: [(&str, &str); 3] = [
 ];
 const POST: [(&str, &str); 2] = [("title", "Hello"), ("body", "World")];
 
-/// Says in order which of `expected` the page runs, leaving the others out.
-fn in_order(page: &TestResponse, expected: &[&str]) -> Vec<String> {
+/// Returns the calls of the page that are in `expected`, in their order.
+fn calls_among(page: &TestResponse, expected: &[&str]) -> Vec<String> {
     page.call_summary()
         .into_iter()
-        .filter(|said| expected.contains(&said.as_str()))
+        .filter(|call| expected.contains(&call.as_str()))
         .collect()
 }
 
 #[tokio::test]
-async fn sign_up_by_form_is_told_by_the_next_page_in_its_order() {
+async fn sign_up_form_is_tracked_by_next_page() {
     let blog = start_blog();
     let mut ada = TestClient::browser(blog.url());
-    let answer = ada.post("/users", &ADA).send().await;
-    assert_eq!((answer.status, answer.location()), (303, "/"));
+    let response = ada.post("/users", &ADA).send().await;
+    assert_eq!((response.status, response.location()), (303, "/"));
 
     let home = ada.get("/").send().await;
     assert_eq!(
@@ -62,19 +62,19 @@ async fn sign_up_by_form_is_told_by_the_next_page_in_its_order() {
 }
 
 #[tokio::test]
-async fn sign_in_returns_to_where_one_wanted_and_is_told_there() {
+async fn sign_in_is_tracked_by_page_it_returns_to() {
     let blog = start_blog();
     TestClient::browser(blog.url())
         .post("/users", &ADA)
         .send()
         .await;
     let mut ada = TestClient::browser(blog.url());
-    let wanted = [
+    let form = [
         ("email", "ada@blog.example"),
         ("return_to", "/sign_up?from=here"),
     ];
-    let answer = ada.post("/session", &wanted).send().await;
-    assert_eq!(answer.location(), "/sign_up?from=here");
+    let response = ada.post("/session", &form).send().await;
+    assert_eq!(response.location(), "/sign_up?from=here");
     let page = ada.get("/sign_up?from=here").send().await;
     assert_eq!(
         page.call_summary(),
@@ -83,7 +83,7 @@ async fn sign_in_returns_to_where_one_wanted_and_is_told_there() {
 }
 
 #[tokio::test]
-async fn sign_out_with_a_purged_session_is_told_by_the_next_page_as_the_users_own() {
+async fn sign_out_is_tracked_as_user_after_purged_session() {
     let blog = start_blog();
     let mut ada = TestClient::browser(blog.url());
     ada.post("/users", &ADA).send().await;
@@ -100,7 +100,7 @@ async fn sign_out_with_a_purged_session_is_told_by_the_next_page_as_the_users_ow
 }
 
 #[tokio::test]
-async fn a_post_is_told_by_page_by_header_or_by_the_server() {
+async fn new_post_is_tracked_by_page_header_or_server() {
     let blog = start_blog();
     let mut ada = TestClient::browser(blog.url());
     ada.post("/users", &ADA).send().await;
@@ -131,11 +131,14 @@ async fn a_post_is_told_by_page_by_header_or_by_the_server() {
     assert_eq!(capable.call_summary(), ["track Create Blog Post"]);
     assert_eq!(capable.header("cache-control"), Some("no-store"));
 
-    let plain = ada
+    let without_script = ada
         .post_json("/posts", &json!({"title": "By program", "body": ""}))
         .send()
         .await;
-    assert_eq!((plain.status, plain.call_summary().len()), (201, 0));
+    assert_eq!(
+        (without_script.status, without_script.call_summary().len()),
+        (201, 0)
+    );
     let arrived = flush_and_collect(blog.mengpaneel(), blog.stand_in()).await;
     assert_eq!(event_names(&arrived), ["Create Blog Post"]);
     assert_eq!(arrived[0].property("Title"), "By program");
@@ -143,37 +146,38 @@ async fn a_post_is_told_by_page_by_header_or_by_the_server() {
 }
 
 #[tokio::test]
-async fn sign_up_by_script_brings_alias_and_setup_along() {
+async fn sign_up_by_script_receives_setup_in_header() {
     let blog = start_blog_with_identity(::blog::Identity::Legacy);
     let mut ada = TestClient::browser(blog.url());
     let sign_up = ada
         .post("/users", &ADA)
         .header("accept", "application/json")
         .capable();
-    let answer = sign_up.send().await;
-    assert_eq!(answer.status, 201);
+    let response = sign_up.send().await;
+    assert_eq!(response.status, 201);
     assert_eq!(
-        in_order(&answer, &["identify 1", "track Sign Up"]),
+        calls_among(&response, &["identify 1", "track Sign Up"]),
         ["identify 1", "track Sign Up"]
     );
-    let name = answer.header("x-mengpaneel-setup").map(str::to_owned);
+    let setup_id = response.header("x-mengpaneel-setup").map(str::to_owned);
     assert!(
-        name.as_deref()
-            .is_some_and(|name| name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit()))
+        setup_id
+            .as_deref()
+            .is_some_and(|id| id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()))
     );
 }
 
-/// Reads the first post as a script does that has run the setup of that name.
-async fn read(visitor: &mut TestClient, setup: &str) -> TestResponse {
-    let ask = visitor
+/// Requests the first post like a script that has run the setup of this ID.
+async fn fetch_post(client: &mut TestClient, setup_id: &str) -> TestResponse {
+    let request = client
         .request(reqwest::Method::GET, "/posts/1")
         .header("accept", "application/json")
         .capable();
-    ask.header("x-mengpaneel-setup", setup).send().await
+    request.header("x-mengpaneel-setup", setup_id).send().await
 }
 
 #[tokio::test]
-async fn a_client_that_has_the_setup_does_not_get_it_again() {
+async fn known_setup_is_not_sent_again() {
     let blog = start_blog();
     let mut ada = TestClient::browser(blog.url());
     ada.post("/users", &ADA).send().await;
@@ -185,9 +189,9 @@ async fn a_client_that_has_the_setup_does_not_get_it_again() {
         .capable()
         .send()
         .await;
-    let same = read(&mut ada, &known).await;
+    let same = fetch_post(&mut ada, &known).await;
     assert_eq!(same.call_summary(), ["track View Post"]);
-    let other = read(&mut ada, "0123456789abcdef").await;
+    let other = fetch_post(&mut ada, "0123456789abcdef").await;
     assert_eq!(
         other.call_summary(),
         ["identify 1", "people.set", "track View Post"]
@@ -196,7 +200,7 @@ async fn a_client_that_has_the_setup_does_not_get_it_again() {
 }
 
 #[tokio::test]
-async fn a_payment_is_the_payers_and_says_nothing_of_the_provider() {
+async fn payment_belongs_to_payer_without_provider_data() {
     let blog = start_blog();
     TestClient::browser(blog.url())
         .post("/users", &ADA)
@@ -204,14 +208,17 @@ async fn a_payment_is_the_payers_and_says_nothing_of_the_provider() {
         .await;
     let mut provider =
         TestClient::machine(blog.url()).with_header("authorization", "Basic cGF5bWVudHM6ZnR3");
-    let answer = provider
+    let response = provider
         .post(
             "/payments/notify",
             &[("status", "payment_complete"), ("payment_id", "1")],
         )
         .send()
         .await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "[accepted]"));
+    assert_eq!(
+        (response.status, response.body.as_str()),
+        (200, "[accepted]")
+    );
     let failed = [("status", "payment_failed"), ("payment_id", "1")];
     provider.post("/payments/notify", &failed).send().await;
 
@@ -229,7 +236,7 @@ async fn a_payment_is_the_payers_and_says_nothing_of_the_provider() {
 }
 
 #[tokio::test]
-async fn scope_now_delivers_a_job_when_it_ends() {
+async fn scope_now_delivers_calls_of_a_job() {
     let blog = start_blog();
     let renewal = async {
         mengpaneel::setup(|mixpanel| mixpanel.identify(7));
@@ -249,7 +256,7 @@ async fn scope_now_delivers_a_job_when_it_ends() {
 }
 
 #[tokio::test]
-async fn scope_now_returns_the_calls_that_it_cannot_deliver() {
+async fn scope_now_returns_undeliverable_calls() {
     let blog = start_blog();
     blog.stand_in().fail_with(503);
     let job = async { mengpaneel::track("Renew Subscription", ()) };
@@ -261,15 +268,15 @@ async fn scope_now_returns_the_calls_that_it_cannot_deliver() {
 }
 
 #[tokio::test]
-async fn what_is_refused_tracks_nothing() {
+async fn failed_requests_track_nothing() {
     let blog = start_blog();
     let mut visitor = TestClient::browser(blog.url());
-    let bad = visitor
+    let invalid = visitor
         .post("/users", &[("email", "")])
         .header("accept", "application/json")
         .send()
         .await;
-    assert_eq!(bad.status, 422);
+    assert_eq!(invalid.status, 422);
     let unknown = visitor
         .post("/session", &[("email", "nobody@blog.example")])
         .header("accept", "application/json");
@@ -286,7 +293,7 @@ async fn what_is_refused_tracks_nothing() {
 }
 
 #[tokio::test]
-async fn sign_out_of_one_and_sign_in_of_another_before_any_page_are_each_ones_own() {
+async fn sign_out_and_sign_in_without_page_keep_their_users() {
     let blog = start_blog();
     TestClient::browser(blog.url())
         .post("/users", &BOB)
@@ -303,7 +310,7 @@ async fn sign_out_of_one_and_sign_in_of_another_before_any_page_are_each_ones_ow
         .await;
     let page = browser.get("/").send().await;
 
-    // Ada's event is not for Bob's page: the server sends it.
+    // The server delivers Ada's event, because the page is Bob's.
     assert_eq!(
         page.call_summary(),
         [
@@ -320,7 +327,7 @@ async fn sign_out_of_one_and_sign_in_of_another_before_any_page_are_each_ones_ow
 }
 
 #[tokio::test]
-async fn an_attachment_and_a_streamed_page_go_by_the_server() {
+async fn server_delivers_events_of_attachment_and_stream() {
     let blog = start_blog();
     let mut visitor = TestClient::browser(blog.url());
     let file = visitor.get("/posts.csv").send().await;

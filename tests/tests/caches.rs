@@ -1,4 +1,4 @@
-//! Caches and pages with a snippet: nginx in front, and the browser's own by validators.
+//! Caches and pages with a snippet: an nginx proxy, and revalidation by the browser.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -16,39 +16,40 @@ use serde_json::json;
 
 const PAGE: &str = "<!doctype html><html><head><title>x</title></head><body>Hello</body></html>";
 
-/// Headers of the response: `headers` as `name: value|name: value`.
+/// Form of the response.
 #[derive(Deserialize)]
-struct Wanted {
+struct ResponseSpec {
     #[serde(default = "ok")]
     status: u16,
+    /// Headers, as `name: value|name: value`.
     #[serde(default)]
     headers: String,
-    /// True if the page has no calls.
+    /// Omits all calls.
     #[serde(default)]
-    quiet: bool,
+    without_calls: bool,
 }
 
 fn ok() -> u16 {
     200
 }
 
-/// The user is in the cookie `user`, as a session would have it.
+/// Returns the signed-in user, who is in the cookie `user`.
 fn user(request: &HttpRequest) -> Option<String> {
     request
         .cookie("user")
         .map(|cookie| cookie.value().to_owned())
 }
 
-async fn page(request: HttpRequest, wanted: web::Query<Wanted>) -> HttpResponse {
-    if !wanted.quiet {
+async fn page(request: HttpRequest, spec: web::Query<ResponseSpec>) -> HttpResponse {
+    if !spec.without_calls {
         if let Some(user) = user(&request) {
             mengpaneel::setup(|mixpanel| mixpanel.identify(user));
         }
         mengpaneel::track("View", ());
     }
-    let mut response = HttpResponseBuilder::new(StatusCode::from_u16(wanted.status).unwrap());
+    let mut response = HttpResponseBuilder::new(StatusCode::from_u16(spec.status).unwrap());
     response.content_type("text/html; charset=utf-8");
-    for (name, value) in wanted
+    for (name, value) in spec
         .headers
         .split('|')
         .filter_map(|header| header.split_once(": "))
@@ -58,7 +59,7 @@ async fn page(request: HttpRequest, wanted: web::Query<Wanted>) -> HttpResponse 
     response.body(PAGE)
 }
 
-/// A file that actix-files serves, which answers 304 to who has it.
+/// File that actix-files serves: it answers revalidations with 304.
 async fn file(request: HttpRequest) -> HttpResponse {
     NamedFile::open_async(path())
         .await
@@ -80,7 +81,7 @@ async fn increments(request: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html").body(PAGE)
 }
 
-/// Signs out: purges the session, and goes on to a page that `next` asks for.
+/// Purges the session, and redirects to `next`.
 async fn sign_out(session: Session, next: web::Query<Next>) -> HttpResponse {
     mengpaneel::track("Sign Out", ());
     session.purge();
@@ -110,9 +111,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/file").wrap(signed_in).get(file));
 }
 
-fn query(wanted: &[(&str, &str)]) -> String {
+fn query(spec: &[(&str, &str)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::from("/page?"));
-    query.extend_pairs(wanted);
+    query.extend_pairs(spec);
     query.finish()
 }
 
@@ -122,28 +123,28 @@ fn signed_in(url: &str, user: &str) -> TestClient {
     visitor
 }
 
-/// A user and somebody else, who ask the same cache one after the other.
+/// Creates a signed-in client and an anonymous one of the same cache.
 fn visitors(url: &str) -> [TestClient; 2] {
     [signed_in(url, "7"), TestClient::browser(url)]
 }
 
-async fn ask([first, second]: &mut [TestClient; 2], path: &str) -> [TestResponse; 2] {
+async fn get_in_turn([first, second]: &mut [TestClient; 2], path: &str) -> [TestResponse; 2] {
     let first = first.get(path).send().await;
     [first, second.get(path).send().await]
 }
 
-fn has_something_of_ours(page: &TestResponse) -> bool {
-    let in_headers = page.headers.iter().any(|(name, value)| {
+fn has_tracking(page: &TestResponse) -> bool {
+    let has_cookie = page.headers.iter().any(|(name, value)| {
         name == "set-cookie"
             && ["mixpanel", "mengpaneel"]
                 .iter()
-                .any(|ours| value.contains(ours))
+                .any(|name| value.contains(name))
     });
-    in_headers || page.body != PAGE
+    has_cookie || page.body != PAGE
 }
 
 #[tokio::test]
-async fn nginx_shows_nobody_the_page_of_another_visitor() {
+async fn nginx_serves_no_page_of_another_visitor() {
     let app = TestApp::start(routes);
     let nginx = Nginx::start(&app.url);
     let mut visitors = visitors(&nginx.url);
@@ -152,7 +153,7 @@ async fn nginx_shows_nobody_the_page_of_another_visitor() {
         "cache-control: public",
         "cache-control: max-age=60",
     ] {
-        let [first, second] = ask(&mut visitors, &query(&[("headers", headers)])).await;
+        let [first, second] = get_in_turn(&mut visitors, &query(&[("headers", headers)])).await;
         assert_eq!(
             (first.header("x-cache"), second.header("x-cache")),
             (Some("MISS"), Some("HIT")),
@@ -168,7 +169,7 @@ async fn nginx_shows_nobody_the_page_of_another_visitor() {
         "cache-control: no-store",
     ];
     for headers in private {
-        let [first, second] = ask(&mut visitors, &query(&[("headers", headers)])).await;
+        let [first, second] = get_in_turn(&mut visitors, &query(&[("headers", headers)])).await;
         assert_eq!(second.header("x-cache"), Some("MISS"), "{headers}");
         assert_eq!(
             first.call_summary(),
@@ -178,12 +179,12 @@ async fn nginx_shows_nobody_the_page_of_another_visitor() {
         assert_eq!(second.call_summary(), ["track View"], "{headers}");
     }
     let by_server = app.flush_and_collect().await;
-    // Once for each response that nginx kept, by the visitor who had it made.
+    // Three for the cached responses, each of the visitor whose request reached the server.
     assert_eq!(event_names(&by_server), ["View"; 3]);
 }
 
 #[tokio::test]
-async fn nginx_keeps_no_loader_and_no_cookie() {
+async fn nginx_stores_no_loader_and_no_cookie() {
     let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
     let nginx = Nginx::start(&app.url);
     let mut visitors = visitors(&nginx.url);
@@ -193,16 +194,16 @@ async fn nginx_keeps_no_loader_and_no_cookie() {
         "cache-control: max-age=60",
         "expires: Thu, 01 Jan 2099 00:00:00 GMT",
     ] {
-        let [_, second] = ask(
+        let [_, second] = get_in_turn(
             &mut visitors,
-            &query(&[("headers", headers), ("quiet", "true")]),
+            &query(&[("headers", headers), ("without_calls", "true")]),
         )
         .await;
-        let is_kept = second.header("x-cache") == Some("HIT");
-        assert_eq!(is_kept, !headers.is_empty(), "{headers}");
+        let is_cached = second.header("x-cache") == Some("HIT");
+        assert_eq!(is_cached, !headers.is_empty(), "{headers}");
         assert_eq!(
-            has_something_of_ours(&second),
-            !is_kept,
+            has_tracking(&second),
+            !is_cached,
             "{headers}: {}",
             second.body
         );
@@ -210,38 +211,41 @@ async fn nginx_keeps_no_loader_and_no_cookie() {
 }
 
 #[tokio::test]
-async fn page_for_all_leaves_the_cookie_of_delayed_calls() {
+async fn cacheable_page_leaves_calls_delayed() {
     let app = TestApp::start(routes);
     let mut visitor = TestClient::browser(&app.url);
     visitor.get("/sign_out?next=/page").send().await;
-    let waits = |visitor: &TestClient| {
+    let has_carrier = |visitor: &TestClient| {
         visitor
             .cookies
             .keys()
             .any(|name| name.starts_with("mengpaneel_delayed_calls"))
     };
-    assert!(waits(&visitor));
-    let for_all = visitor
+    assert!(has_carrier(&visitor));
+    let cacheable = visitor
         .get(&query(&[("headers", "cache-control: public")]))
         .send()
         .await;
     assert!(
-        !has_something_of_ours(&for_all) && waits(&visitor),
-        "{for_all:?}"
+        !has_tracking(&cacheable) && has_carrier(&visitor),
+        "{cacheable:?}"
     );
-    let own = visitor.get(&query(&[])).send().await;
+    let private = visitor.get(&query(&[])).send().await;
     let both = ["track Sign Out", "track View"].map(str::to_owned);
     assert_eq!(
-        (own.call_summary().as_slice(), own.header("cache-control")),
+        (
+            private.call_summary().as_slice(),
+            private.header("cache-control")
+        ),
         (&both[..], Some("private"))
     );
-    assert!(!waits(&visitor));
+    assert!(!has_carrier(&visitor));
     let by_server = app.flush_and_collect().await;
     assert_eq!(event_names(&by_server), ["View"]);
 }
 
 #[tokio::test]
-async fn no_validator_survives_an_insertion() {
+async fn inserted_snippet_removes_validators() {
     let app = TestApp::build(routes, |builder| builder.inject_into_streams(true));
     std::fs::write(path(), PAGE).unwrap();
     let mut visitor = signed_in(&app.url, "7");
@@ -250,29 +254,29 @@ async fn no_validator_survives_an_insertion() {
         (first.status, first.call_summary()),
         (200, vec!["identify 7".to_owned()])
     );
-    for gone in ["etag", "last-modified", "accept-ranges"] {
-        assert_eq!(first.header(gone), None, "{gone}");
+    for removed in ["etag", "last-modified", "accept-ranges"] {
+        assert_eq!(first.header(removed), None, "{removed}");
     }
-    // A script has the file as it is, with its validators, which no page of ours made untrue.
+    // A script receives the unchanged file, whose validators stay valid.
     let by_script = visitor
         .get("/file")
         .header("sec-fetch-mode", "cors")
         .header("sec-fetch-dest", "empty");
     let untouched = by_script.send().await;
     assert!(untouched.header("etag").is_some() && untouched.body == PAGE);
-    // It may be shown by them: as it is.
+    // With the validator of the unchanged file, the browser may show that file.
     let etag = untouched.header("etag").unwrap().to_owned();
-    let unchanged = visitor
+    let revalidated = visitor
         .get("/file")
         .header("if-none-match", &etag)
         .send()
         .await;
-    assert_eq!((unchanged.status, &*unchanged.body), (304, ""));
+    assert_eq!((revalidated.status, &*revalidated.body), (304, ""));
     std::fs::remove_file(path()).unwrap();
 }
 
 #[tokio::test]
-async fn increment_of_a_known_user_leaves_by_the_server() {
+async fn server_delivers_increment_of_identified_user() {
     let app = TestApp::start(routes);
     let known = signed_in(&app.url, "7").get("/increments").send().await;
     assert_eq!(known.call_summary(), ["identify 7", "track View"]);
@@ -293,7 +297,7 @@ async fn increment_of_a_known_user_leaves_by_the_server() {
     );
 }
 
-/// Any headers that a cache may obey, several lines of them, and any status that shows a page.
+/// Any combination of headers that a cache may obey, and any status that shows a page.
 fn any_response() -> impl Strategy<Value = (String, u16)> {
     let directives = prop::sample::select(vec![
         "private",
@@ -333,9 +337,9 @@ fn any_response() -> impl Strategy<Value = (String, u16)> {
     )
 }
 
-/// nginx is the judge: what it shows twice has nothing of ours.
+/// A response that nginx serves twice contains nothing of Mengpaneel.
 #[test]
-fn nginx_never_keeps_a_page_with_calls() {
+fn nginx_never_stores_a_page_with_calls() {
     let app = TestApp::start(routes);
     let nginx = Nginx::start(&app.url);
     let visitors = RefCell::new(visitors(&nginx.url));
@@ -347,9 +351,9 @@ fn nginx_never_keeps_a_page_with_calls() {
         number.set(number.get() + 1);
         let (status, number) = (status.to_string(), number.get().to_string());
         let path = query(&[("headers", &headers), ("status", &status), ("n", &number)]);
-        let [first, second] = runtime.block_on(ask(&mut visitors.borrow_mut(), &path));
-        let is_kept = second.header("x-cache") == Some("HIT");
-        prop_assert!(!(is_kept && has_something_of_ours(&first)), "{headers}: {first:?}");
+        let [first, second] = runtime.block_on(get_in_turn(&mut visitors.borrow_mut(), &path));
+        let is_cached = second.header("x-cache") == Some("HIT");
+        prop_assert!(!(is_cached && has_tracking(&first)), "{headers}: {first:?}");
         prop_assert!(!second.call_summary().contains(&"identify 7".to_owned()), "{headers}: {second:?}");
     });
 }

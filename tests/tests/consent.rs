@@ -1,4 +1,4 @@
-//! Consent: one decision per request, kept by the page and by the server.
+//! Consent: one decision per request, which page and server obey.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 #[derive(Deserialize)]
-struct Asked {
+struct ResponseSpec {
     #[serde(default)]
     cache: Option<String>,
     #[serde(default)]
@@ -18,8 +18,8 @@ struct Asked {
     kind: Option<String>,
 }
 
-impl Asked {
-    fn answer(&self) -> HttpResponse {
+impl ResponseSpec {
+    fn response(&self) -> HttpResponse {
         let status = self
             .status
             .and_then(|status| StatusCode::from_u16(status).ok())
@@ -42,13 +42,13 @@ impl Asked {
 
 #[mengpaneel::track("View")]
 #[get("/page")]
-async fn view(asked: web::Query<Asked>) -> HttpResponse {
-    asked.answer()
+async fn view(spec: web::Query<ResponseSpec>) -> HttpResponse {
+    spec.response()
 }
 
 #[post("/page/{choice}")]
 async fn choose(
-    asked: web::Query<Asked>,
+    spec: web::Query<ResponseSpec>,
     choice: web::Path<String>,
     mixpanel: Mixpanel,
 ) -> HttpResponse {
@@ -59,7 +59,7 @@ async fn choose(
         _ => mixpanel.clear_opt_in_out_tracking(),
     }
     mixpanel.track("After", ());
-    asked.answer()
+    spec.response()
 }
 
 #[mengpaneel::tracking(opt_in_tracking(), track("Agreed"))]
@@ -77,7 +77,7 @@ async fn wrong_prefix(mixpanel: Mixpanel) -> HttpResponse {
 #[get("/broken")]
 async fn broken(mixpanel: Mixpanel) -> HttpResponse {
     mixpanel.track("Broken", ());
-    panic!("a handler that panics");
+    panic!("on purpose");
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -99,7 +99,7 @@ fn set_cookies(page: &TestResponse) -> Vec<&str> {
         .collect()
 }
 
-/// Visitors whose signals deny consent.
+/// Clients whose cookies or headers deny consent.
 fn denied_visitors(url: &str) -> [TestClient; 4] {
     let mut opted_out = TestClient::browser(url);
     opted_out.cookies.insert(FLAG.into(), "0".into());
@@ -114,7 +114,7 @@ fn denied_visitors(url: &str) -> [TestClient; 4] {
 }
 
 #[tokio::test]
-async fn denied_visitor_leaves_no_trace() {
+async fn denied_visitor_is_not_tracked() {
     let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
     for mut visitor in denied_visitors(&app.url) {
         for path in [
@@ -123,9 +123,9 @@ async fn denied_visitor_leaves_no_trace() {
             "/page?status=303",
             "/page?cache=public",
         ] {
-            let answer = visitor.get(path).send().await;
+            let response = visitor.get(path).send().await;
             assert_eq!(
-                (answer.calls(), set_cookies(&answer)),
+                (response.calls(), set_cookies(&response)),
                 (vec![], vec![]),
                 "{path}"
             );
@@ -140,7 +140,7 @@ async fn denied_visitor_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn signal_that_is_switched_off_is_ignored() {
+async fn disabled_privacy_signal_is_ignored() {
     let app = TestApp::build(routes, |builder| {
         builder.respect_dnt(false).respect_gpc(false)
     });
@@ -155,7 +155,7 @@ async fn signal_that_is_switched_off_is_ignored() {
 }
 
 #[tokio::test]
-async fn opt_in_cookie_wins_over_signals_and_the_default() {
+async fn opt_in_cookie_overrides_signals_and_default() {
     let by_default = json!({"opt_out_tracking_by_default": true});
     let app = TestApp::build(routes, |builder| builder.js_config(by_default));
     let mut visitor = TestClient::browser(&app.url);
@@ -188,7 +188,7 @@ fn by_header(request: &HttpRequest) -> Consent {
 }
 
 #[tokio::test]
-async fn rule_of_the_application_decides_first() {
+async fn consent_rule_of_application_decides_first() {
     let app = TestApp::build(routes, |builder| builder.consent(by_header));
     let mut opted_in = TestClient::browser(&app.url);
     opted_in.cookies.insert(FLAG.into(), "1".into());
@@ -216,7 +216,7 @@ async fn rule_of_the_application_decides_first() {
 }
 
 #[tokio::test]
-async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
+async fn opt_in_sets_cookie_and_enables_later_calls() {
     for (path, expected) in [
         ("/page/in", vec!["track $opt_in", "track After"]),
         ("/page/in?status=404", vec!["track $opt_in", "track After"]),
@@ -225,15 +225,15 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
     ] {
         let app = TestApp::start(routes);
         for mut visitor in denied_visitors(&app.url) {
-            let answer = visitor.post(path, &[]).send().await;
+            let response = visitor.post(path, &[]).send().await;
             assert_eq!(
-                set_cookies(&answer)[0],
+                set_cookies(&response)[0],
                 "__mp_opt_in_out_demo=1; Path=/; Max-Age=31536000",
                 "{path}"
             );
-            assert_eq!(answer.header("cache-control"), Some("private"), "{path}");
+            assert_eq!(response.header("cache-control"), Some("private"), "{path}");
             assert_eq!(visitor.cookies[FLAG], "1");
-            assert_eq!(answer.call_summary(), expected, "{path}");
+            assert_eq!(response.call_summary(), expected, "{path}");
             let next = visitor.get("/page").send().await;
             assert_eq!(
                 next.call_summary().last().map(String::as_str),
@@ -261,20 +261,20 @@ async fn opt_in_sets_the_cookie_and_counts_from_there_on() {
 }
 
 #[tokio::test]
-async fn opt_in_of_an_attribute_and_of_a_script_counts_too() {
+async fn opt_in_by_attribute_works_for_capable_script() {
     let app = TestApp::start(routes);
     let mut visitor = TestClient::browser(&app.url).with_header("dnt", "1");
-    let answer = visitor
+    let response = visitor
         .request(reqwest::Method::POST, "/agree")
         .capable()
         .send()
         .await;
     assert_eq!(visitor.cookies[FLAG], "1");
-    assert_eq!(answer.call_summary(), ["track $opt_in", "track Agreed"]);
+    assert_eq!(response.call_summary(), ["track $opt_in", "track Agreed"]);
 }
 
 #[tokio::test]
-async fn opt_out_sends_by_the_server_what_came_before() {
+async fn server_delivers_calls_recorded_before_opt_out() {
     for path in [
         "/page/out",
         "/page/out?kind=json",
@@ -283,14 +283,14 @@ async fn opt_out_sends_by_the_server_what_came_before() {
     ] {
         let app = TestApp::start(routes);
         let mut visitor = TestClient::browser(&app.url);
-        let answer = visitor.post(path, &[]).send().await;
+        let response = visitor.post(path, &[]).send().await;
         assert_eq!(
-            set_cookies(&answer),
+            set_cookies(&response),
             ["__mp_opt_in_out_demo=0; Path=/; Max-Age=31536000"],
             "{path}"
         );
         assert!(
-            answer.calls().is_empty() && !visitor.cookies.contains_key("id"),
+            response.calls().is_empty() && !visitor.cookies.contains_key("id"),
             "{path}"
         );
         assert!(visitor.get("/page").send().await.calls().is_empty());
@@ -303,29 +303,29 @@ async fn opt_out_sends_by_the_server_what_came_before() {
 }
 
 #[tokio::test]
-async fn clear_removes_the_cookie() {
+async fn clear_removes_consent_cookie() {
     let app = TestApp::start(routes);
     let mut visitor = TestClient::browser(&app.url);
     visitor.cookies.insert(FLAG.into(), "0".into());
-    let answer = visitor.post("/page/clear", &[]).send().await;
+    let response = visitor.post("/page/clear", &[]).send().await;
     assert_eq!(
-        set_cookies(&answer),
+        set_cookies(&response),
         ["__mp_opt_in_out_demo=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"]
     );
     assert!(!visitor.cookies.contains_key(FLAG));
-    assert_eq!(answer.call_summary(), ["track After"]);
+    assert_eq!(response.call_summary(), ["track After"]);
 }
 
 #[tokio::test]
-async fn consent_cookie_takes_a_response_out_of_shared_caches() {
+async fn consent_cookie_makes_response_uncacheable() {
     let app = TestApp::start(routes);
     for path in [
         "/page/in?cache=public,%20max-age=60",
         "/page/out?status=301&cache=s-maxage=60",
     ] {
-        let answer = TestClient::browser(&app.url).post(path, &[]).send().await;
-        assert_eq!(set_cookies(&answer).len(), 1, "{path}");
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        let response = TestClient::browser(&app.url).post(path, &[]).send().await;
+        assert_eq!(set_cookies(&response).len(), 1, "{path}");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{path}");
     }
 }
 
@@ -338,18 +338,18 @@ async fn consent_cookie_has_the_attributes_of_mixpanel_js() {
         "opt_out_tracking_cookie_prefix": "consent_",
     });
     let app = TestApp::build(routes, |builder| builder.js_config(config));
-    let answer = TestClient::browser(&app.url)
+    let response = TestClient::browser(&app.url)
         .post("/page/out", &[])
         .send()
         .await;
     let expected =
         "consent_demo=0; SameSite=None; Secure; Path=/; Domain=blog.example; Max-Age=2592000";
-    assert_eq!(set_cookies(&answer), [expected]);
+    assert_eq!(set_cookies(&response), [expected]);
 }
 
 #[tokio::test]
-async fn consent_that_cannot_be_stored_is_reported_with_its_route() {
-    let (send, mut told) = tokio::sync::mpsc::unbounded_channel();
+async fn unstorable_consent_is_reported_with_its_route() {
+    let (send, mut failures) = tokio::sync::mpsc::unbounded_channel();
     let app = TestApp::build(routes, |builder| {
         builder.on_error(move |failure| drop(send.send(failure.to_string())))
     });
@@ -357,7 +357,7 @@ async fn consent_that_cannot_be_stored_is_reported_with_its_route() {
         .post("/prefix", &[])
         .send()
         .await;
-    let text = told.try_recv().unwrap();
+    let text = failures.try_recv().unwrap();
     assert!(
         text.contains("POST \"/prefix\"") && text.contains("cannot be the name of a cookie"),
         "{text}"
@@ -365,16 +365,16 @@ async fn consent_that_cannot_be_stored_is_reported_with_its_route() {
 }
 
 #[tokio::test]
-async fn options_of_mixpanel_js_bind_the_server() {
+async fn options_of_mixpanel_js_apply_to_server() {
     let config =
         json!({"property_blacklist": ["$current_url", "$referrer", "Secret"], "ip": false});
     let app = TestApp::build(routes, |builder| builder.js_config(config));
-    let answer = TestClient::browser(&app.url)
+    let response = TestClient::browser(&app.url)
         .get("/page?kind=json&token=x")
         .header("referer", "https://search.example/")
         .send()
         .await;
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     let arrived = app.flush_and_collect().await;
     assert_eq!(event_names(&arrived), ["View"]);
     for property in ["$current_url", "$referrer", "ip"] {

@@ -1,8 +1,8 @@
 //! Recovery from killed processes: no recorded call is lost, none counts twice, and increments in
 //! doubt are reported.
 //!
-//! Each test runs three rounds; `cargo run -p mengpaneel-tests --bin crash-test -- --rounds 10` runs
-//! more.
+//! Each test runs three rounds. More rounds:
+//! `cargo run -p mengpaneel-tests --bin crash-test -- --rounds 10`.
 
 use std::process::Command;
 

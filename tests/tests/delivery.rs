@@ -1,4 +1,4 @@
-//! What the server delivers: the application's word on it, and what a dead Mixpanel costs.
+//! Delivery by the server: `before_send`, an unavailable Mixpanel, and order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,88 +18,91 @@ async fn event(name: web::Path<String>) -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
-#[get("/at_once/{name}")]
-async fn at_once(name: web::Path<String>, mixpanel: Mixpanel) -> HttpResponse {
+#[get("/synchronous/{name}")]
+async fn synchronous(name: web::Path<String>, mixpanel: Mixpanel) -> HttpResponse {
     mixpanel.force(Strategy::ServerSide);
     mixpanel.track(name.as_str(), ());
     HttpResponse::Ok().finish()
 }
 
-#[get("/refused")]
-async fn refused(mixpanel: Mixpanel) -> HttpResponse {
+#[get("/invalid")]
+async fn invalid(mixpanel: Mixpanel) -> HttpResponse {
     mixpanel.force(Strategy::ServerSide);
-    mixpanel.track("Taken", ());
+    mixpanel.track("Accepted", ());
     mixpanel.track("Secret", ());
-    let many: serde_json::Map<_, _> = (0..300)
+    let properties: serde_json::Map<_, _> = (0..300)
         .map(|number| (number.to_string(), json!(1)))
         .collect();
-    mixpanel.track("Too much", many);
+    mixpanel.track("Too Many Properties", properties);
     HttpResponse::Ok().finish()
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(event).service(at_once).service(refused);
+    config.service(event).service(synchronous).service(invalid);
 }
 
-/// A app, and what its `on_error` hears.
+/// Starts a server, and collects the failures that `on_error` receives.
 fn start_app(build: impl FnOnce(Builder) -> Builder) -> (TestApp, UnboundedReceiver<Failure>) {
-    let (send, told) = unbounded_channel();
+    let (send, failures) = unbounded_channel();
     let app = TestApp::build(routes, |builder| {
         build(builder).on_error(move |failure| drop(send.send(failure.clone())))
     });
-    (app, told)
+    (app, failures)
 }
 
-async fn ask(app: &TestApp, path: &str) {
+async fn get(app: &TestApp, path: &str) {
     let page = TestClient::machine(&app.url).get(path).send().await;
     assert_eq!(page.status, 200);
 }
 
 #[tokio::test]
-async fn the_application_may_change_or_drop_each_message_before_it_is_sent() {
-    let (app, mut told) = start_app(|builder| {
+async fn before_send_changes_and_drops_messages() {
+    let (app, mut failures) = start_app(|builder| {
         builder.before_send(|message| {
-            let holder = if message.endpoint == Endpoint::Events {
+            let field = if message.endpoint == Endpoint::Events {
                 "properties"
             } else {
                 "$set"
             };
-            message.body[holder]["Email"] = json!("***");
+            message.body[field]["Email"] = json!("***");
             message.body["event"] != "Secret"
         })
     });
-    ask(&app, "/event/Open").await;
-    ask(&app, "/event/Secret").await;
+    get(&app, "/event/Open").await;
+    get(&app, "/event/Secret").await;
     let events = app.flush_and_collect().await;
     assert_eq!(event_names(&events), ["Open"]);
     assert_eq!(events[0].property("Email"), "***");
     assert_eq!(app.stand_in.profile("7").unwrap()["Email"], json!("***"));
     assert!(
-        told.try_recv().is_err(),
-        "what is dropped on purpose is no failure"
+        failures.try_recv().is_err(),
+        "a message that `before_send` drops is no failure"
     );
 }
 
 #[tokio::test]
-async fn what_the_hook_panics_on_is_told_and_not_sent_and_the_rest_goes_on() {
-    let (app, mut told) = start_app(|builder| {
+async fn panic_in_before_send_is_reported_and_drops_one_message() {
+    let (app, mut failures) = start_app(|builder| {
         builder.before_send(|message| {
             assert!(message.body["event"] != "Secret", "on purpose");
             true
         })
     });
-    ask(&app, "/event/Secret").await;
-    ask(&app, "/event/Open").await;
+    get(&app, "/event/Secret").await;
+    get(&app, "/event/Open").await;
     assert_eq!(event_names(&app.flush_and_collect().await), ["Open"]);
-    assert_eq!(told.try_recv().unwrap().calls[0].str_arg(0), Some("Secret"));
+    assert_eq!(
+        failures.try_recv().unwrap().calls[0].str_arg(0),
+        Some("Secret")
+    );
 }
 
 #[tokio::test]
-async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox() {
-    let (app, mut told) = start_app(|builder| builder);
+async fn unavailable_mixpanel_moves_sync_calls_to_the_outbox() {
+    let (app, mut failures) = start_app(|builder| builder);
     app.stand_in.fail_with(503);
     for name in ["first", "second", "third"] {
-        ask(&app, &format!("/at_once/{name}")).await;
+        get(&app, &format!("/synchronous/{name}")).await;
     }
     assert_eq!(app.stand_in.requests().len(), 1, "one probe");
     let health = app.mengpaneel.health().await;
@@ -112,7 +115,7 @@ async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox(
         event_names(&app.stand_in.counted()),
         ["first", "second", "third"]
     );
-    assert!(told.try_recv().is_err(), "nothing is lost");
+    assert!(failures.try_recv().is_err(), "nothing is lost");
     let health = app.mengpaneel.health().await;
     assert_eq!(
         (health.waiting, health.oldest, health.is_well()),
@@ -121,38 +124,43 @@ async fn while_mixpanel_is_away_what_was_to_be_sent_at_once_waits_in_the_outbox(
 }
 
 #[tokio::test]
-async fn what_waits_after_an_attempt_at_once_was_looked_at_and_told_of_once() {
-    static LOOKED_AT: AtomicUsize = AtomicUsize::new(0);
-    let (app, mut told) = start_app(|builder| {
+async fn retried_sync_call_is_translated_and_reported_once() {
+    static SEEN_MESSAGES: AtomicUsize = AtomicUsize::new(0);
+    let (app, mut failures) = start_app(|builder| {
         builder.before_send(|message| {
-            LOOKED_AT.fetch_add(1, Ordering::Relaxed);
+            SEEN_MESSAGES.fetch_add(1, Ordering::Relaxed);
             message.body["event"] != "Secret"
         })
     });
     app.stand_in.fail_with(503);
-    ask(&app, "/refused").await;
-    let failure = told.try_recv().unwrap();
+    get(&app, "/invalid").await;
+    let failure = failures.try_recv().unwrap();
     assert!(
         matches!(failure.reason, Reason::Untranslatable(_)),
         "{failure}"
     );
     app.stand_in.recover();
-    assert_eq!(event_names(&app.flush_and_collect().await), ["Taken"]);
-    assert_eq!(LOOKED_AT.load(Ordering::Relaxed), 2, "each message once");
-    assert!(told.try_recv().is_err(), "told once");
+    assert_eq!(event_names(&app.flush_and_collect().await), ["Accepted"]);
+    assert_eq!(
+        SEEN_MESSAGES.load(Ordering::Relaxed),
+        2,
+        "each message once"
+    );
+    assert!(failures.try_recv().is_err(), "reported once");
 }
 
 #[tokio::test]
-async fn without_an_outbox_a_dead_mixpanel_is_asked_once_and_the_others_do_not_wait_for_it() {
-    let (app, mut told) = start_app(|builder| builder.no_outbox().timeout(Duration::from_secs(2)));
+async fn circuit_opens_without_outbox_after_one_timeout() {
+    let (app, mut failures) =
+        start_app(|builder| builder.no_outbox().timeout(Duration::from_secs(2)));
     app.stand_in.stall();
     for name in ["first", "second", "third"] {
-        ask(&app, &format!("/event/{name}")).await;
-        let failure = told.try_recv().unwrap();
+        get(&app, &format!("/event/{name}")).await;
+        let failure = failures.try_recv().unwrap();
         assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
-        while told.try_recv().is_ok() {}
+        while failures.try_recv().is_ok() {}
     }
-    // Events and profiles go to their endpoints at the same time.
+    // Events and profiles are sent to two endpoints at the same time.
     assert!(
         app.stand_in.requests().len() <= 2,
         "{:?}",
@@ -161,17 +169,17 @@ async fn without_an_outbox_a_dead_mixpanel_is_asked_once_and_the_others_do_not_w
 }
 
 #[tokio::test]
-async fn the_same_profile_is_not_set_again_on_each_request() {
-    let (app, _told) = start_app(|builder| builder);
+async fn repeated_profile_is_sent_once() {
+    let (app, _failures) = start_app(|builder| builder);
     for name in ["a", "b", "c"] {
-        ask(&app, &format!("/event/{name}")).await;
+        get(&app, &format!("/event/{name}")).await;
     }
     assert_eq!(app.flush_and_collect().await.len(), 3);
     assert_eq!(app.stand_in.profiles().len(), 1);
 }
 
 #[tokio::test]
-async fn many_events_of_many_users_arrive_each_once_and_each_users_in_order() {
+async fn many_events_arrive_once_and_in_order_per_user() {
     let stand_in = StandIn::start();
     let mengpaneel = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
@@ -192,7 +200,10 @@ async fn many_events_of_many_users_arrive_each_once_and_each_users_in_order() {
     assert_eq!((events.len(), stand_in.counted().len()), (9_000, 9_000));
     for user in 0..30 {
         let id = format!("u{user}");
-        let own = events.iter().filter(|one| one.distinct_id() == Some(&id));
-        assert!(own.map(|one| one.property("Number").as_u64()).is_sorted());
+        let of_user = events
+            .iter()
+            .filter(|received| received.distinct_id() == Some(&id));
+        let numbers = of_user.map(|received| received.property("Number").as_u64());
+        assert!(numbers.is_sorted());
     }
 }

@@ -1,4 +1,4 @@
-//! A first-time visitor, whom browser and server name alike from the first request on.
+//! Device cookie: browser and server use one device ID from the first request on.
 
 use actix_web::{HttpResponse, get, web};
 use mengpaneel::Mixpanel;
@@ -13,12 +13,12 @@ async fn page(mixpanel: Mixpanel) -> HttpResponse {
         .body("<!DOCTYPE html><head></head>")
 }
 
-/// A page with one header.
+/// Response with one header.
 #[get("/shared/{name}/{value}")]
 async fn shared(header: web::Path<(String, String)>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(header.into_inner())
-        .body("for all")
+        .body("shared")
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -26,14 +26,14 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 #[tokio::test]
-async fn the_servers_first_event_is_of_the_device_in_the_cookie_that_the_visitor_gets() {
+async fn first_server_event_has_device_id_of_new_cookie() {
     let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
     let mut visitor = TestClient::browser(&app.url);
     let first = visitor.get("/page").send().await;
     assert_eq!(first.header("cache-control"), Some("private"));
     let cookie = visitor.cookies["mp_demo_mixpanel"].clone();
     let second = visitor.get("/page").send().await;
-    assert_eq!(second.header("set-cookie"), None, "once is enough");
+    assert_eq!(second.header("set-cookie"), None, "the cookie is set once");
     let events = app.flush_and_collect().await;
     assert_eq!(events.len(), 2);
     for event in &events {
@@ -47,7 +47,7 @@ async fn the_servers_first_event_is_of_the_device_in_the_cookie_that_the_visitor
 }
 
 #[tokio::test]
-async fn nobody_else_is_given_a_cookie() {
+async fn cacheable_capable_and_denied_responses_set_no_cookie() {
     let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
     let mut visitor = TestClient::browser(&app.url);
     for header in [
@@ -58,19 +58,19 @@ async fn nobody_else_is_given_a_cookie() {
         "cdn-cache-control/max-age=60",
         "expires/Thu, 01 Jan 2099 00:00:00 GMT",
     ] {
-        let for_all = visitor.get(&format!("/shared/{header}")).send().await;
+        let cacheable = visitor.get(&format!("/shared/{header}")).send().await;
         assert_eq!(
-            (for_all.status, for_all.header("set-cookie")),
+            (cacheable.status, cacheable.header("set-cookie")),
             (200, None),
             "{header}"
         );
     }
-    let asked_by_a_script = visitor.get("/page").capable().send().await;
-    assert_eq!(asked_by_a_script.header("set-cookie"), None);
-    let who_opted_out = visitor.get("/page").header("dnt", "1").send().await;
-    assert_eq!(who_opted_out.header("set-cookie"), None);
+    let capable = visitor.get("/page").capable().send().await;
+    assert_eq!(capable.header("set-cookie"), None);
+    let denied = visitor.get("/page").header("dnt", "1").send().await;
+    assert_eq!(denied.header("set-cookie"), None);
 
     let app = TestApp::start(routes);
-    let without_the_option = TestClient::browser(&app.url).get("/page").send().await;
-    assert_eq!(without_the_option.header("set-cookie"), None);
+    let without_option = TestClient::browser(&app.url).get("/page").send().await;
+    assert_eq!(without_option.header("set-cookie"), None);
 }

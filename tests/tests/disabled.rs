@@ -1,4 +1,4 @@
-//! Without a token, mengpaneel is not there.
+//! Disabled tracking: without a token, Mengpaneel changes no response.
 
 use std::sync::mpsc;
 
@@ -46,7 +46,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config.service(page).service(go).service(streamed);
 }
 
-/// How the routes are wrapped.
+/// Middleware around the routes.
 #[derive(Clone)]
 enum Wrap {
     Nothing,
@@ -85,14 +85,15 @@ fn serve(wrap: Wrap) -> std::net::SocketAddr {
     receive.recv().unwrap()
 }
 
-/// The answer, byte for byte, but for its date, and with its headers sorted: Actix writes them in
-/// an order of chance.
-async fn answer(address: std::net::SocketAddr, request: &str) -> String {
+/// Returns the raw response without its date, with its headers sorted.
+///
+/// actix-web writes headers in random order.
+async fn raw_response(address: std::net::SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    let text = String::from_utf8(answer).unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
+    let text = String::from_utf8(response).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head
         .split("\r\n")
@@ -103,9 +104,9 @@ async fn answer(address: std::net::SocketAddr, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn without_a_token_answers_are_byte_for_byte_those_of_the_app_alone() {
+async fn responses_are_unchanged_without_token() {
     let mengpaneel = Mengpaneel::builder("").build().unwrap();
-    let off = [
+    let disabled = [
         serve(Wrap::Clone(mengpaneel.clone())),
         serve(Wrap::WithSetup(mengpaneel)),
     ];
@@ -121,9 +122,13 @@ async fn without_a_token_answers_are_byte_for_byte_those_of_the_app_alone() {
             "{method} {path} HTTP/1.1\r\nHost: blog.example\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\
              X-Mengpaneel-Flush-Capable: true\r\nConnection: close\r\n\r\n"
         );
-        let without = answer(bare, &request).await;
-        for off in off {
-            assert_eq!(answer(off, &request).await, without, "{method} {path}");
+        let expected = raw_response(bare, &request).await;
+        for address in disabled {
+            assert_eq!(
+                raw_response(address, &request).await,
+                expected,
+                "{method} {path}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Text of a visitor's cookie, and long text of an application, in the log. Alone in its binary: it
-//! listens to what all threads log.
+//! Log injection: text of visitors can neither forge nor flood the log.
+//!
+//! The test has a binary of its own, because it captures the log of all threads.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use actix_web::{HttpResponse, get, web};
 use mengpaneel_tests::{TestApp, TestClient};
 use serde_json::{Map, Value, json};
 
-/// The log, as it would stand in a file.
+/// Captured log, as a file would contain it.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -59,7 +60,7 @@ fn encoded(stored: &Value) -> String {
 }
 
 #[tokio::test]
-async fn what_visitors_write_forges_and_floods_no_log() {
+async fn visitor_text_cannot_forge_or_flood_the_log() {
     let log = Log::default();
     let writer = log.clone();
     let filter = tracing_subscriber::EnvFilter::new("mengpaneel=info");
@@ -68,11 +69,11 @@ async fn what_visitors_write_forges_and_floods_no_log() {
         .with_env_filter(filter)
         .with_writer(move || writer.clone())
         .init();
-    let told = Arc::<AtomicUsize>::default();
-    let seen = Arc::clone(&told);
+    let failures = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&failures);
     let app = TestApp::build(routes, |builder| {
         builder.on_error(move |_| {
-            seen.fetch_add(1, Ordering::Relaxed);
+            counter.fetch_add(1, Ordering::Relaxed);
         })
     });
     let mut visitor = TestClient::browser(&app.url);
@@ -109,25 +110,25 @@ async fn what_visitors_write_forges_and_floods_no_log() {
     let arrived = app.flush_and_collect().await;
     assert_eq!(arrived.len(), 10);
     assert_eq!(
-        (log.take(), told.swap(0, Ordering::Relaxed)),
+        (log.take(), failures.swap(0, Ordering::Relaxed)),
         (String::new(), 0),
-        "nothing of what a cookie brought"
+        "nothing about the cookie is logged or reported"
     );
 
     let mut query = url::form_urlencoded::Serializer::new("/search?".to_owned());
     for number in 0..30 {
         query.append_pair(&forged(number), &"y".repeat(300));
     }
-    let asked = visitor
+    let request = visitor
         .get(&query.finish())
         .header("accept", "application/json");
-    assert_eq!(asked.send().await.status, 200);
+    assert_eq!(request.send().await.status, 200);
     app.flush_and_collect().await;
     let lines = log.take();
     assert_eq!(
-        (lines.lines().count(), told.load(Ordering::Relaxed)),
+        (lines.lines().count(), failures.load(Ordering::Relaxed)),
         (1, 1),
-        "one line, one failure: {lines}"
+        "one line and one failure: {lines}"
     );
     assert!(
         lines.len() < 1_000 && !lines.contains(['\u{1b}', '\u{2028}']),

@@ -1,4 +1,4 @@
-//! What the feature `metrics` counts.
+//! Metrics of the feature `metrics`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -12,22 +12,26 @@ use metrics::{
 use serde_json::json;
 
 #[derive(Clone, Default)]
-struct Seen(
-    Arc<Mutex<BTreeMap<String, f64>>>,
-    Arc<Mutex<BTreeSet<String>>>,
-);
+struct TestRecorder {
+    values: Arc<Mutex<BTreeMap<String, f64>>>,
+    described: Arc<Mutex<BTreeSet<String>>>,
+}
 
-struct One(Seen, String);
+/// One metric with its labels.
+struct Metric {
+    recorder: TestRecorder,
+    key: String,
+}
 
-impl One {
+impl Metric {
     fn change(&self, change: impl FnOnce(f64) -> f64) {
-        let mut seen = self.0.0.lock().unwrap();
-        let value = seen.entry(self.1.clone()).or_default();
+        let mut values = self.recorder.values.lock().unwrap();
+        let value = values.entry(self.key.clone()).or_default();
         *value = change(*value);
     }
 }
 
-impl CounterFn for One {
+impl CounterFn for Metric {
     fn increment(&self, by: u64) {
         self.change(|value| value + f64::from(u32::try_from(by).unwrap()));
     }
@@ -35,7 +39,7 @@ impl CounterFn for One {
     fn absolute(&self, _: u64) {}
 }
 
-impl GaugeFn for One {
+impl GaugeFn for Metric {
     fn increment(&self, _: f64) {}
 
     fn decrement(&self, _: f64) {}
@@ -45,55 +49,58 @@ impl GaugeFn for One {
     }
 }
 
-/// A histogram counts its observations: what they measure is a machine's own.
-impl HistogramFn for One {
+/// Counts the observations, because their values differ from machine to machine.
+impl HistogramFn for Metric {
     fn record(&self, seconds: f64) {
-        assert!((0.0..3_600.0).contains(&seconds), "{}: {seconds}", self.1);
+        assert!((0.0..3_600.0).contains(&seconds), "{}: {seconds}", self.key);
         self.change(|count| count + 1.0);
     }
 }
 
-impl Seen {
-    fn described(&self, name: &KeyName, unit: Option<Unit>, text: &str) {
+impl TestRecorder {
+    fn describe(&self, name: &KeyName, unit: Option<Unit>, text: &str) {
         assert!(unit.is_some() && !text.is_empty(), "{name:?}");
-        self.1.lock().unwrap().insert(name.as_str().to_owned());
+        self.described
+            .lock()
+            .unwrap()
+            .insert(name.as_str().to_owned());
     }
 
-    fn one(&self, key: &Key) -> Arc<One> {
+    fn metric(&self, key: &Key) -> Arc<Metric> {
         let labels: Vec<_> = key
             .labels()
             .map(|label| format!(" {}={}", label.key(), label.value()))
             .collect();
-        Arc::new(One(
-            self.clone(),
-            format!("{}{}", key.name(), labels.concat()),
-        ))
+        Arc::new(Metric {
+            recorder: self.clone(),
+            key: format!("{}{}", key.name(), labels.concat()),
+        })
     }
 }
 
-impl Recorder for Seen {
+impl Recorder for TestRecorder {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
-        self.described(&name, unit, &text);
+        self.describe(&name, unit, &text);
     }
 
     fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
-        self.described(&name, unit, &text);
+        self.describe(&name, unit, &text);
     }
 
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
-        self.described(&name, unit, &text);
+        self.describe(&name, unit, &text);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.one(key))
+        Counter::from_arc(self.metric(key))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.one(key))
+        Gauge::from_arc(self.metric(key))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::from_arc(self.one(key))
+        Histogram::from_arc(self.metric(key))
     }
 }
 
@@ -110,10 +117,10 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 #[tokio::test]
-async fn what_is_recorded_flushed_delivered_retried_and_dropped_is_counted() {
-    let seen = Seen::default();
-    metrics::set_global_recorder(seen.clone())
-        .map_err(|_| "there is one")
+async fn metrics_count_every_stage_of_a_call() {
+    let recorder = TestRecorder::default();
+    metrics::set_global_recorder(recorder.clone())
+        .map_err(|_| "a recorder is installed")
         .unwrap();
     let app = TestApp::build(routes, |builder| {
         builder.before_send(|message| message.body["event"] != "Secret")
@@ -130,8 +137,8 @@ async fn what_is_recorded_flushed_delivered_retried_and_dropped_is_counted() {
         .shutdown(mengpaneel_tests::TIMEOUT)
         .await
         .unwrap();
-    let mut counted = seen.0.lock().unwrap().clone();
-    let described = seen.1.lock().unwrap().clone();
+    let mut counted = recorder.values.lock().unwrap().clone();
+    let described = recorder.described.lock().unwrap().clone();
     for name in counted
         .keys()
         .map(|key| key.split(' ').next().unwrap_or_default())
@@ -139,7 +146,7 @@ async fn what_is_recorded_flushed_delivered_retried_and_dropped_is_counted() {
         assert!(described.contains(name), "{name} is not described");
     }
     let age = counted.remove("mengpaneel_queue_oldest_age_seconds");
-    assert_eq!(age, Some(0.0), "none waits");
+    assert_eq!(age, Some(0.0), "the queue is empty");
     assert_eq!(
         json!(counted),
         json!({
@@ -154,7 +161,7 @@ async fn what_is_recorded_flushed_delivered_retried_and_dropped_is_counted() {
             "mengpaneel_retried_total": 1.0,
             "mengpaneel_dropped_total reason=before_send": 1.0,
             "mengpaneel_dropped_total reason=bot": 2.0,
-            // Nobody is identified: there is no profile.
+            // An anonymous visitor has no profile.
             "mengpaneel_dropped_total reason=untranslatable": 2.0,
             "mengpaneel_queue_depth": 0.0,
         })

@@ -1,14 +1,15 @@
-//! A machine without certificates, as a bare container is. Alone in its binary, which it runs once
-//! more.
+//! Machine without root certificates, such as a minimal container.
+//!
+//! The test has a binary of its own, because it runs that binary again in another environment.
 
 use std::process::Command;
 
 use mengpaneel::{BuildError, Mengpaneel};
 
 #[test]
-fn without_certificates_on_the_machine_building_is_an_error_that_says_so() {
-    let name = "without_certificates_on_the_machine_building_is_an_error_that_says_so";
-    if std::env::var_os("ON_A_BARE_MACHINE").is_some() {
+fn build_fails_with_remedy_without_root_certificates() {
+    let name = "build_fails_with_remedy_without_root_certificates";
+    if std::env::var_os("WITHOUT_CERTIFICATES").is_some() {
         let error = Mengpaneel::builder("t").build().unwrap_err();
         assert!(matches!(error, BuildError::Delivery(_)), "{error:?}");
         let text = error.to_string();
@@ -24,28 +25,28 @@ fn without_certificates_on_the_machine_building_is_an_error_that_says_so() {
                 .build()
                 .unwrap()
                 .is_on(),
-            "http: needs none"
+            "plain HTTP needs no certificates"
         );
         assert!(
             !Mengpaneel::builder("").build().unwrap().is_on(),
-            "without a token none are needed"
+            "disabled tracking needs no certificates"
         );
-        println!("told: {error}");
+        println!("build error: {error}");
         return;
     }
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .envs([
-            ("ON_A_BARE_MACHINE", "1"),
+            ("WITHOUT_CERTIFICATES", "1"),
             ("SSL_CERT_FILE", "/nonexistent.pem"),
             ("SSL_CERT_DIR", "/nonexistent"),
         ])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success() && said.contains("told: "),
-        "{said}{}",
+        output.status.success() && stdout.contains("build error: "),
+        "{stdout}{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

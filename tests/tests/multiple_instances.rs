@@ -1,4 +1,4 @@
-//! Two Mengpaneels on one app, for two projects of Mixpanel's.
+//! Two Mengpaneel instances in one app, for two Mixpanel projects.
 
 use actix_session::SessionMiddleware;
 use actix_session::storage::CookieSessionStore;
@@ -32,7 +32,7 @@ async fn json(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpRes
 }
 
 #[tokio::test]
-async fn each_has_its_own_calls_cookies_headers_and_project() {
+async fn instances_share_no_calls_cookies_or_headers() {
     let (first, second) = (StandIn::start(), StandIn::start());
     let product = Mengpaneel::builder("product")
         .api_host(first.url())
@@ -70,27 +70,27 @@ async fn each_has_its_own_calls_cookies_headers_and_project() {
 
     visitor.get("/go").send().await;
     let shown = visitor.get("/page").send().await;
-    let mut said = shown.call_summary();
-    said.sort();
-    assert_eq!(said, ["track Marketing", "track Product"]);
+    let mut calls = shown.call_summary();
+    calls.sort();
+    assert_eq!(calls, ["track Marketing", "track Product"]);
     assert!(shown.body.contains("mengpaneel_marketing"));
 
     let headers = [
         "x-mengpaneel-flush-capable",
         "x-mengpaneel-flush-capable-marketing",
     ];
-    let mut ask = visitor.request(reqwest::Method::GET, "/json");
+    let mut request = visitor.request(reqwest::Method::GET, "/json");
     for header in headers {
-        ask = ask.header(header, "true");
+        request = request.header(header, "true");
     }
-    let answer = ask.send().await;
+    let response = request.send().await;
     assert!(
-        answer
+        response
             .header("x-mengpaneel-calls")
             .is_some_and(|calls| calls.contains("Product"))
     );
     assert!(
-        answer
+        response
             .header("x-mengpaneel-calls-marketing")
             .is_some_and(|calls| calls.contains("Marketing"))
     );

@@ -1,4 +1,4 @@
-//! What waits in the outbox, on Mixpanel's bad days.
+//! Pending records in the outbox while Mixpanel fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,36 +37,36 @@ fn routes(config: &mut web::ServiceConfig) {
     config.service(event).service(both).service(named);
 }
 
-/// A app, and what its `on_error` hears.
+/// Starts a server, and collects the failures that `on_error` receives.
 fn start_app(build: impl FnOnce(Builder) -> Builder) -> (TestApp, UnboundedReceiver<Failure>) {
-    let (send, told) = unbounded_channel();
+    let (send, failures) = unbounded_channel();
     let app = TestApp::build(routes, |builder| {
         build(builder).on_error(move |failure| drop(send.send(failure.clone())))
     });
-    (app, told)
+    (app, failures)
 }
 
-async fn next(told: &mut UnboundedReceiver<Failure>) -> Failure {
-    tokio::time::timeout(TIMEOUT, told.recv())
+async fn next(failures: &mut UnboundedReceiver<Failure>) -> Failure {
+    tokio::time::timeout(TIMEOUT, failures.recv())
         .await
-        .expect("a failure is told")
+        .expect("a failure is reported")
         .expect("a failure")
 }
 
-async fn ask(app: &TestApp, path: &str) {
+async fn get(app: &TestApp, path: &str) {
     TestClient::machine(&app.url).get(path).send().await;
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_once_and_what_waits_is_delivered_when_they_are_right() {
-    let (app, mut told) = start_app(|builder| builder);
+async fn wrong_credentials_are_reported_once_and_lose_nothing() {
+    let (app, mut failures) = start_app(|builder| builder);
     app.stand_in.fail_with(401);
-    ask(&app, "/event/first").await;
+    get(&app, "/event/first").await;
     assert!(matches!(
-        next(&mut told).await.reason,
+        next(&mut failures).await.reason,
         Reason::Unauthorized(_)
     ));
-    ask(&app, "/event/second").await;
+    get(&app, "/event/second").await;
     let requests = app.stand_in.requests().len();
     app.stand_in
         .wait_for(TIMEOUT, |store| {
@@ -78,20 +78,20 @@ async fn wrong_credentials_are_told_once_and_what_waits_is_delivered_when_they_a
     let mut arrived = app.flush_and_collect().await;
     arrived.sort_by_key(Received::time);
     assert_eq!(event_names(&arrived), ["first", "second"]);
-    assert!(told.try_recv().is_err(), "told once");
+    assert!(failures.try_recv().is_err(), "reported once");
 }
 
-async fn a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over(status: u16) {
-    // Long, since a busy machine must not leave the increment in doubt.
-    let (app, mut told) =
+async fn unexpected_status_is_reported_once_and_loses_nothing(status: u16) {
+    // Long, because a timeout on a busy machine would leave the increment in doubt.
+    let (app, mut failures) =
         start_app(|builder| builder.concurrency(2).timeout(Duration::from_secs(60)));
     app.stand_in.fail_with(status);
-    ask(&app, "/both").await;
+    get(&app, "/both").await;
     assert!(
-        matches!(next(&mut told).await.reason, Reason::NotServed(_)),
+        matches!(next(&mut failures).await.reason, Reason::NotServed(_)),
         "{status}"
     );
-    ask(&app, "/event/second").await;
+    get(&app, "/event/second").await;
     let requests = app.stand_in.requests().len();
     app.stand_in
         .wait_for(TIMEOUT, |store| {
@@ -108,83 +108,84 @@ async fn a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over(statu
         json!(1),
         "{status}: counted once"
     );
-    assert_eq!(told.try_recv().ok(), None, "{status}: told once");
+    assert_eq!(failures.try_recv().ok(), None, "{status}: reported once");
 }
 
 #[tokio::test]
-async fn a_host_that_is_no_mixpanel_for_a_while_loses_nothing() {
+async fn temporarily_wrong_host_loses_nothing() {
     let statuses = [301, 302, 307, 308, 404, 405, 407, 410, 421, 426];
-    let all = statuses.map(a_status_is_told_once_and_what_waits_is_delivered_when_it_is_over);
+    let all = statuses.map(unexpected_status_is_reported_once_and_loses_nothing);
     futures_util::future::join_all(all).await;
 }
 
 #[tokio::test]
-async fn after_an_answer_that_never_came_an_event_is_sent_again_and_an_increment_is_not() {
-    let (app, mut told) = start_app(|builder| builder.timeout(Duration::from_secs(5)));
+async fn lost_response_resends_event_but_not_increment() {
+    let (app, mut failures) = start_app(|builder| builder.timeout(Duration::from_secs(5)));
     app.stand_in.lose_answers();
-    ask(&app, "/both").await;
-    let failure = next(&mut told).await;
+    get(&app, "/both").await;
+    let failure = next(&mut failures).await;
     assert!(matches!(failure.reason, Reason::InDoubt(_)), "{failure}");
     assert_eq!(failure.calls[0].method().to_string(), "people.increment");
     app.stand_in.recover();
     let arrived = app.flush_and_collect().await;
     assert_eq!(event_names(&arrived), ["Counted"], "counted once");
-    assert!(app.stand_in.events().len() > 1, "and sent again");
+    assert!(app.stand_in.events().len() > 1, "and resent");
     assert_eq!(app.stand_in.profile("7").unwrap()["Posts"], json!(1));
 }
 
-async fn events_are_sent_once_though_profiles_fail(outbox: impl Outbox) {
-    let (app, mut told) = start_app(|builder| builder.outbox(outbox));
+async fn engage_failure_resends_no_imported_event(outbox: impl Outbox) {
+    let (app, mut failures) = start_app(|builder| builder.outbox(outbox));
     app.stand_in.fail_at(Endpoint::Engage, 503);
-    ask(&app, "/named/Ada").await;
-    let sent = |requests: &[stand_in::Request], to| {
-        requests.iter().filter(|one| one.endpoint == to).count()
+    get(&app, "/named/Ada").await;
+    let count = |requests: &[stand_in::Request], endpoint| {
+        let requests = requests.iter();
+        requests.filter(|one| one.endpoint == endpoint).count()
     };
-    let tried =
-        |store: &stand_in::Store| (sent(&store.requests(), Endpoint::Engage) >= 2).then_some(());
-    app.stand_in.wait_for(TIMEOUT, tried).await.unwrap();
+    let is_retried =
+        |store: &stand_in::Store| (count(&store.requests(), Endpoint::Engage) >= 2).then_some(());
+    app.stand_in.wait_for(TIMEOUT, is_retried).await.unwrap();
     assert_eq!(app.stand_in.profile("7"), None);
     app.stand_in.recover();
     assert_eq!(event_names(&app.flush_and_collect().await), ["Named"]);
     assert_eq!(app.stand_in.profile("7").unwrap()["Name"], json!("Ada"));
     assert_eq!(
-        sent(&app.stand_in.requests(), Endpoint::Import),
+        count(&app.stand_in.requests(), Endpoint::Import),
         1,
         "{:?}",
         app.stand_in.requests()
     );
-    assert!(told.try_recv().is_err());
+    assert!(failures.try_recv().is_err());
 }
 
 #[tokio::test]
-async fn what_went_to_import_is_not_sent_again_from_memory_because_engage_failed() {
-    events_are_sent_once_though_profiles_fail(Memory::default()).await;
+async fn memory_outbox_resends_no_imported_event() {
+    engage_failure_resends_no_imported_event(Memory::default()).await;
 }
 
 #[tokio::test]
-async fn what_went_to_import_is_not_sent_again_from_a_file_because_engage_failed() {
+async fn file_outbox_resends_no_imported_event() {
     let folder = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
-    events_are_sent_once_though_profiles_fail(File::at(folder.join("outbox"))).await;
+    engage_failure_resends_no_imported_event(File::at(folder.join("outbox"))).await;
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]
-async fn what_went_to_import_is_not_sent_again_from_redis_because_engage_failed() {
+async fn redis_outbox_resends_no_imported_event() {
     let redis = mengpaneel_tests::TestRedis::start();
-    events_are_sent_once_though_profiles_fail(Redis::at(redis.url())).await;
+    engage_failure_resends_no_imported_event(Redis::at(redis.url())).await;
 }
 
 #[tokio::test]
-async fn of_a_bad_batch_the_good_events_count_and_the_bad_one_is_told() {
-    let (app, mut told) = start_app(|builder| builder);
+async fn only_rejected_event_of_a_batch_is_reported() {
+    let (app, mut failures) = start_app(|builder| builder);
     app.stand_in.refuse(|record| record["event"] == "bad");
-    // They wait for each other, and go in one batch.
+    // The failed first request makes the three events leave in one batch.
     app.stand_in.fail_next(1, 503);
     for name in ["good", "bad", "better"] {
-        ask(&app, &format!("/event/{name}")).await;
+        get(&app, &format!("/event/{name}")).await;
     }
-    let failure = next(&mut told).await;
+    let failure = next(&mut failures).await;
     assert!(matches!(failure.reason, Reason::Refused(_)), "{failure}");
     assert_eq!(failure.calls[0].str_arg(0), Some("bad"));
     let mut arrived = app.flush_and_collect().await;
@@ -193,28 +194,31 @@ async fn of_a_bad_batch_the_good_events_count_and_the_bad_one_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_bound_is_given_up_and_told() {
-    let (app, mut told) = start_app(|builder| builder.retry_for(Duration::ZERO));
+async fn expired_record_is_reported() {
+    let (app, mut failures) = start_app(|builder| builder.retry_for(Duration::ZERO));
     app.stand_in.fail_with(503);
-    ask(&app, "/event/old").await;
-    let failure = next(&mut told).await;
+    get(&app, "/event/old").await;
+    let failure = next(&mut failures).await;
     assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
     assert_eq!(failure.calls[0].str_arg(0), Some("old"));
 }
 
-async fn a_dead_letter_is_delivered_once_it_is_put_back(outbox: impl Outbox) {
+async fn requeued_dead_letter_is_delivered(outbox: impl Outbox) {
     let outbox: Arc<dyn Outbox> = Arc::new(outbox);
-    let (app, mut told) = start_app(|builder| {
+    let (app, mut failures) = start_app(|builder| {
         builder
             .outbox(Arc::clone(&outbox))
             .retry_for(Duration::ZERO)
     });
     app.stand_in.fail_with(503);
-    ask(&app, "/event/old").await;
-    assert!(matches!(next(&mut told).await.reason, Reason::GivenUp(_)));
+    get(&app, "/event/old").await;
+    assert!(matches!(
+        next(&mut failures).await.reason,
+        Reason::GivenUp(_)
+    ));
     app.stand_in.recover();
     let requeued = async {
-        // It is reported before it is buried.
+        // The failure is reported before the record becomes a dead letter.
         while outbox.requeue(10).await != Ok(1) {
             tokio::task::yield_now().await;
         }
@@ -224,28 +228,28 @@ async fn a_dead_letter_is_delivered_once_it_is_put_back(outbox: impl Outbox) {
         .expect("there is a dead letter");
     assert_eq!(event_names(&app.flush_and_collect().await), ["old"]);
     assert_eq!(outbox.buried(10).await, Ok(vec![]));
-    assert!(told.try_recv().is_err());
+    assert!(failures.try_recv().is_err());
 }
 
 #[tokio::test]
-async fn a_dead_letter_of_a_file_is_delivered_once_it_is_put_back() {
-    let place = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    a_dead_letter_is_delivered_once_it_is_put_back(File::at(&place)).await;
-    std::fs::remove_file(place).unwrap();
+async fn file_outbox_delivers_requeued_dead_letter() {
+    let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
+    requeued_dead_letter_is_delivered(File::at(&path)).await;
+    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
-async fn a_dead_letter_of_redis_is_delivered_once_it_is_put_back() {
+async fn redis_outbox_delivers_requeued_dead_letter() {
     let redis = mengpaneel_tests::TestRedis::start();
-    a_dead_letter_is_delivered_once_it_is_put_back(Redis::at(redis.url())).await;
+    requeued_dead_letter_is_delivered(Redis::at(redis.url())).await;
 }
 
 #[tokio::test]
-async fn no_record_grows_too_old_while_credentials_are_refused() {
-    let (app, mut told) = start_app(|builder| builder.retry_for(Duration::ZERO));
+async fn no_record_expires_while_credentials_are_wrong() {
+    let (app, mut failures) = start_app(|builder| builder.retry_for(Duration::ZERO));
     app.stand_in.fail_with(401);
-    ask(&app, "/event/old").await;
-    let failure = next(&mut told).await;
+    get(&app, "/event/old").await;
+    let failure = next(&mut failures).await;
     assert!(
         matches!(failure.reason, Reason::Unauthorized(_)),
         "{failure}"
@@ -259,13 +263,13 @@ async fn no_record_grows_too_old_while_credentials_are_refused() {
         .unwrap();
     app.stand_in.recover();
     assert_eq!(event_names(&app.flush_and_collect().await), ["old"]);
-    assert!(told.try_recv().is_err(), "nothing is given up");
+    assert!(failures.try_recv().is_err(), "no record expires");
 }
 
 #[tokio::test]
-async fn an_old_record_is_not_given_up_at_the_first_error() {
-    let place = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    let outbox = File::at(&place);
+async fn old_record_does_not_expire_at_first_error() {
+    let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
+    let outbox = File::at(&path);
     outbox.try_open().unwrap();
     let call = Call::new(
         Method::Track,
@@ -281,38 +285,40 @@ async fn an_old_record_is_not_given_up_at_the_first_error() {
             ..Calls::default()
         },
     );
-    // Recorded in 2023, as by an application whose worker stood still since.
+    // Recorded in 2023, as if no worker had run since.
     let id = uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid();
     outbox.append(Parcel { id, ..parcel }).await.unwrap();
     drop(outbox);
-    let (app, mut told) = start_app(|builder| builder.outbox(File::at(&place)));
+    let (app, mut failures) = start_app(|builder| builder.outbox(File::at(&path)));
     app.stand_in.fail_next(2, 503);
     assert_eq!(event_names(&app.flush_and_collect().await), ["old"]);
-    assert!(told.try_recv().is_err(), "nothing is given up");
-    std::fs::remove_file(place).unwrap();
+    assert!(failures.try_recv().is_err(), "no record expires");
+    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
-async fn past_the_outboxs_bound_the_server_delivers_before_it_answers() {
-    let (app, _told) = start_app(|builder| builder.outbox(Memory::default().max_records(0)));
-    ask(&app, "/event/now").await;
+async fn full_outbox_makes_server_deliver_before_responding() {
+    let (app, _failures) = start_app(|builder| builder.outbox(Memory::default().max_records(0)));
+    get(&app, "/event/now").await;
     assert_eq!(event_names(&app.stand_in.counted()), ["now"]);
 }
 
 #[tokio::test]
-async fn what_is_not_sent_before_the_deadline_of_a_shutdown_is_told() {
-    let (app, mut told) = start_app(|builder| builder.timeout(Duration::from_secs(1)));
+async fn shutdown_reports_calls_pending_at_its_deadline() {
+    let (app, mut failures) = start_app(|builder| builder.timeout(Duration::from_secs(1)));
     app.stand_in.fail_with(503);
-    ask(&app, "/event/left").await;
-    let left = app
+    get(&app, "/event/left").await;
+    let error = app
         .mengpaneel
         .shutdown(Duration::from_secs(1))
         .await
         .unwrap_err();
-    assert_eq!((left.pending(), left.is_lost()), (1, true));
+    assert_eq!((error.pending(), error.is_lost()), (1, true));
     assert!(
-        left.last_error().is_some_and(|error| error.contains("503")),
-        "{left}"
+        error
+            .last_error()
+            .is_some_and(|error| error.contains("503")),
+        "{error}"
     );
-    assert_eq!(next(&mut told).await.calls[0].str_arg(0), Some("left"));
+    assert_eq!(next(&mut failures).await.calls[0].str_arg(0), Some("left"));
 }

@@ -1,9 +1,9 @@
-//! The code that the README shows, word for word, in an app that runs.
+//! Code of the README, word for word, in an app that runs.
 #![allow(
     clippy::unused_async,
     clippy::unused_self,
     clippy::unnecessary_wraps,
-    reason = "stand-ins"
+    reason = "the README's application is incomplete"
 )]
 
 use std::future::{Ready, ready};
@@ -35,7 +35,7 @@ impl FromRequest for CurrentUser {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let user = request.get_session().get("user").ok().flatten();
-        ready(user.ok_or_else(|| actix_web::error::ErrorUnauthorized("nobody")))
+        ready(user.ok_or_else(|| actix_web::error::ErrorUnauthorized("not signed in")))
     }
 }
 
@@ -153,7 +153,7 @@ async fn home() -> HttpResponse {
         .body("<!doctype html><html><head></head><body>home</body></html>")
 }
 
-/// Serves the README's app for as long as the test runs.
+/// Serves the README's app until the test ends.
 fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
     let key = Key::generate();
     let mengpaneel = Mengpaneel::builder("demo")
@@ -188,7 +188,7 @@ fn serve(stand_in: &StandIn) -> (String, Mengpaneel) {
 }
 
 #[tokio::test]
-async fn the_app_of_the_readme_tells_what_happened() {
+async fn readme_app_tracks_sign_up_post_sign_out_and_payment() {
     let stand_in = StandIn::start();
     let (url, mengpaneel) = serve(&stand_in);
     let mut ada = TestClient::browser(&url);
@@ -231,7 +231,7 @@ async fn the_app_of_the_readme_tells_what_happened() {
 }
 
 #[test]
-fn the_same_is_said_by_hand() {
+fn readme_functions_record_calls() {
     let ((), calls) = mengpaneel::testing::record(|| shown::by_hand(42));
     let calls: Vec<_> = calls.iter().cloned().collect();
     assert_eq!(
@@ -240,7 +240,7 @@ fn the_same_is_said_by_hand() {
     );
 }
 
-/// Lines of code without the space around them, and without visibility, which only tests need.
+/// Returns the lines of code without indentation, and without visibility, which only tests need.
 fn lines(code: &str) -> Vec<String> {
     let lines = code
         .lines()
@@ -249,7 +249,7 @@ fn lines(code: &str) -> Vec<String> {
 }
 
 #[test]
-fn readmes_code_stands_in_a_test_or_in_the_blog() {
+fn readme_code_is_part_of_a_test_or_the_blog() {
     let readme = include_str!("../../README.md");
     let tested = [
         include_str!("readme.rs"),
@@ -261,15 +261,15 @@ fn readmes_code_stands_in_a_test_or_in_the_blog() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(blocks.len(), 4, "a block was added: test it here");
-    // The first is a program, which `tests/outside` runs.
+    assert_eq!(blocks.len(), 4, "a block was added: test its code here");
+    // The first block is a program, which `tests/outside` runs.
     for line in blocks.into_iter().skip(1).flat_map(lines) {
         assert!(tested.contains(&line), "not tested: {line}");
     }
 }
 
 #[test]
-fn readme_and_crate_begin_alike() {
+fn readme_and_crate_docs_begin_alike() {
     let paragraph = |text: &str| {
         text.split("\n\n")
             .next()

@@ -1,5 +1,6 @@
-//! Redis goes away and comes back under an application that goes on. Alone in its binary: it
-//! listens to what all threads log.
+//! Outage of Redis under a running application.
+//!
+//! The test has a binary of its own, because it captures the log of all threads.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -13,24 +14,24 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 #[get("/event/{name}")]
-async fn happened(name: web::Path<String>) -> HttpResponse {
+async fn track(name: web::Path<String>) -> HttpResponse {
     mengpaneel::track(name.as_str(), ());
     HttpResponse::Ok().finish()
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(happened);
+    config.service(track);
 }
 
-/// What mengpaneel logged.
+/// Captured log of Mengpaneel.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Logged>>);
 
 #[derive(Default)]
 struct Logged {
-    /// What a person reads: `INFO` and above.
+    /// Messages of level `INFO` and above.
     lines: Vec<String>,
-    /// The strategy by which the latest calls left.
+    /// Strategy of the last flush.
     strategy: String,
 }
 
@@ -68,70 +69,71 @@ impl Visit for Fields {
     }
 }
 
-/// Somebody who asks, one request after the other, and what they asked for.
-struct Asking {
-    visitor: TestClient,
+/// Sequence of requests, each with an event of its own.
+struct Load {
+    client: TestClient,
     log: Log,
-    asked: Vec<String>,
+    events: Vec<String>,
     slowest: Duration,
 }
 
-impl Asking {
-    /// Gives by which strategy the event left.
-    async fn ask(&mut self) -> String {
-        let name = format!("event {:05}", self.asked.len());
+impl Load {
+    /// Sends a request, and returns the strategy by which its event left.
+    async fn send(&mut self) -> String {
+        let name = format!("event {:05}", self.events.len());
         let before = Instant::now();
-        let page = self.visitor.get(&format!("/event/{name}")).send().await;
+        let page = self.client.get(&format!("/event/{name}")).send().await;
         assert_eq!(page.status, 200);
         self.slowest = self.slowest.max(before.elapsed());
-        self.asked.push(name);
+        self.events.push(name);
         std::mem::take(&mut self.log.0.lock().unwrap().strategy)
     }
 }
 
-/// `REDIS_AWAY_SECONDS=60` has Redis stay away for a minute.
+/// `REDIS_OUTAGE_SECONDS=60` makes the outage last one minute instead of two seconds.
 #[tokio::test]
-async fn while_redis_is_away_pages_answer_the_server_sends_and_nothing_is_lost_or_doubled() {
+async fn redis_outage_neither_blocks_pages_nor_loses_events() {
     let log = Log::default();
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log.clone()))
         .unwrap();
-    let absence = std::env::var("REDIS_AWAY_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
+    let outage =
+        std::env::var("REDIS_OUTAGE_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
     let mut redis = TestRedis::start();
-    // What Redis had handed out when it went, in an answer that never came, comes back after that.
+    // Records that Redis leased in a lost response return after this time.
     let outbox = outbox::Redis::at(redis.url()).claim_after(Duration::from_secs(5));
     let app = TestApp::build(routes, |builder| builder.outbox(outbox));
-    let visitor = TestClient::machine(&app.url);
-    let mut asking = Asking {
-        visitor,
+    let client = TestClient::machine(&app.url);
+    let mut load = Load {
+        client,
         log: log.clone(),
-        asked: Vec::new(),
+        events: Vec::new(),
         slowest: Duration::ZERO,
     };
 
     for _ in 0..100 {
-        assert_eq!(asking.ask().await, "async_server_side");
+        assert_eq!(load.send().await, "async_server_side");
     }
     redis.kill();
-    let away = Instant::now();
-    let before = asking.asked.len();
-    while away.elapsed() < Duration::from_secs(absence) {
-        assert_eq!(asking.ask().await, "server_side");
+    let killed = Instant::now();
+    let before = load.events.len();
+    while killed.elapsed() < Duration::from_secs(outage) {
+        assert_eq!(load.send().await, "server_side");
     }
-    let meanwhile = asking.asked.len() - before;
+    let during_outage = load.events.len() - before;
     redis.restart();
-    while asking.ask().await != "async_server_side" {}
+    while load.send().await != "async_server_side" {}
     for _ in 0..100 {
-        assert_eq!(asking.ask().await, "async_server_side");
+        assert_eq!(load.send().await, "async_server_side");
     }
 
     let events = app.flush_and_collect().await;
     let mut arrived = event_names(&events);
     arrived.sort_unstable();
-    assert_eq!(arrived, asking.asked, "each once");
+    assert_eq!(arrived, load.events, "each event once");
     let lines = std::mem::take(&mut log.0.lock().unwrap().lines);
     println!(
-        "{meanwhile} asked meanwhile, the slowest answer took {:?}; the log: {lines:#?}",
-        asking.slowest
+        "{during_outage} requests during the outage, slowest response {:?}, log: {lines:#?}",
+        load.slowest
     );
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(
@@ -140,8 +142,8 @@ async fn while_redis_is_away_pages_answer_the_server_sends_and_nothing_is_lost_o
     );
     assert_eq!(lines[1], "INFO Redis is back");
     assert!(
-        asking.slowest < Duration::from_secs(5),
-        "nobody waits for Redis: {:?}",
-        asking.slowest
+        load.slowest < Duration::from_secs(5),
+        "a request waited for Redis: {:?}",
+        load.slowest
     );
 }

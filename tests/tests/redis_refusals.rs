@@ -1,5 +1,6 @@
-//! A Redis that is there and refuses: one log line when that begins, one when it is over. Alone in
-//! its binary: it listens to what all threads log.
+//! Redis that refuses commands: one log line at the beginning, one at the end.
+//!
+//! The test has a binary of its own, because it captures the log of all threads.
 
 use std::fmt::Debug;
 use std::process::Command;
@@ -13,7 +14,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-/// The lines of mengpaneel's that a person reads: `INFO` and above.
+/// Captured messages of Mengpaneel, of level `INFO` and above.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -37,11 +38,11 @@ impl Visit for Line {
     }
 }
 
-/// Runs a command by `redis-cli`, as somebody who operates the server does.
+/// Runs a command with `redis-cli`, as an operator of the server does.
 fn run(redis: &TestRedis, words: &[&str]) {
     let socket = redis.url().replace("redis+unix://", "");
-    let mut ran = Command::new("redis-cli");
-    ran.args([
+    let mut command = Command::new("redis-cli");
+    command.args([
         "-s",
         &socket,
         "--user",
@@ -50,14 +51,14 @@ fn run(redis: &TestRedis, words: &[&str]) {
         "o",
         "--no-auth-warning",
     ]);
-    let output = ran
+    let output = command
         .args(words)
         .output()
         .expect("redis-cli, which this test needs, cannot be started");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        output.status.success() && !said.contains("ERR"),
-        "{words:?}: {said}"
+        output.status.success() && !output_text.contains("ERR"),
+        "{words:?}: {output_text}"
     );
 }
 
@@ -72,14 +73,15 @@ fn event() -> Parcel {
     )
 }
 
-async fn wait_until_taken(outbox: &dyn Outbox) {
+async fn wait_until_accepted(outbox: &dyn Outbox) {
     let until = Instant::now() + TIMEOUT;
     while outbox.append(event()).await.is_err() {
-        assert!(Instant::now() < until, "it takes nothing");
+        assert!(Instant::now() < until, "the outbox accepts nothing");
         tokio::task::yield_now().await;
     }
 }
 
+/// Error code, and the commands that cause and end it.
 const REFUSALS: [(&str, &[&str], &[&str]); 5] = [
     (
         "OOM",
@@ -109,18 +111,19 @@ const REFUSALS: [(&str, &[&str], &[&str]); 5] = [
 ];
 
 #[tokio::test]
-async fn a_refusal_is_logged_once_and_its_end_once() {
+async fn refusal_and_recovery_are_each_logged_once() {
     let log = Log::default();
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log.clone()))
         .unwrap();
     let redis = TestRedis::start();
     let socket = redis.url().replace("redis+unix://", "");
-    let mut made = Command::new("redis-cli");
-    made.args([
+    let mut create_user = Command::new("redis-cli");
+    create_user.args([
         "-s", &socket, "ACL", "SETUSER", "operator", "on", ">o", "~*", "&*", "+@all",
     ]);
     assert!(
-        made.status()
+        create_user
+            .status()
             .expect("redis-cli, which this test needs, cannot be started")
             .success()
     );
@@ -130,7 +133,7 @@ async fn a_refusal_is_logged_once_and_its_end_once() {
     ];
     for outbox in &outboxes {
         outbox.open().unwrap();
-        wait_until_taken(&**outbox).await;
+        wait_until_accepted(&**outbox).await;
         for (code, refuse, allow) in REFUSALS {
             run(&redis, &["DEL", "queue:default", "{mengpaneel}:calls"]);
             run(&redis, refuse);
@@ -138,15 +141,15 @@ async fn a_refusal_is_logged_once_and_its_end_once() {
                 Duration::ZERO,
                 Instant::now() + Duration::from_millis(1_200),
             );
-            // Long enough for a second and a third question.
+            // Long enough for a second and a third attempt.
             while Instant::now() < until {
-                let asked = Instant::now();
+                let started = Instant::now();
                 outbox.append(event()).await.expect_err(code);
-                slowest = slowest.max(asked.elapsed());
+                slowest = slowest.max(started.elapsed());
                 tokio::task::yield_now().await;
             }
             run(&redis, allow);
-            wait_until_taken(&**outbox).await;
+            wait_until_accepted(&**outbox).await;
             let lines = std::mem::take(&mut *log.0.lock().unwrap());
             assert_eq!(lines.len(), 2, "{code}: {lines:#?}");
             assert!(
@@ -156,7 +159,7 @@ async fn a_refusal_is_logged_once_and_its_end_once() {
             assert!(lines[1].starts_with("INFO Redis "), "{code}: {lines:#?}");
             assert!(
                 slowest < Duration::from_millis(900),
-                "{code}: nobody waits: {slowest:?}"
+                "{code}: an append waited: {slowest:?}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Which responses count as pages that a person looks at, and who is taken for the client.
+//! Kinds of requests and responses: visible pages, other responses, and the client behind a proxy.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -36,13 +36,17 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/buy", web::post().to(buy));
 }
 
-/// Outcome of a request when calls wait: `replayed`, `page` (its own calls only) or `server`.
-async fn answered(app: &TestApp, method: Method, sent: &[(&str, &str)]) -> &'static str {
+/// Sends a request while calls are delayed, and returns the way of its calls.
+///
+/// The way is `replayed` (with the delayed calls), `page` (alone) or `server`.
+async fn delivery_of(app: &TestApp, method: Method, headers: &[(&str, &str)]) -> &'static str {
     let mut ada = TestClient::browser(&app.url);
     assert_eq!(ada.post("/buy", &[]).send().await.status, 303);
-    let ask = ada.clone().request(method, "/page").await_with(sent).await;
+    let mut tab = ada.clone();
+    let request = tab.request(method, "/page").headers(headers);
+    let calls = request.send().await.call_summary();
     let later = ada.visit("/page").await.call_summary();
-    match (&*ask, &*later) {
+    match (&*calls, &*later) {
         ([buy, view], _) if buy == "track Buy" && view == "track View" => "replayed",
         ([view], [buy, ..]) if view == "track View" && buy == "track Buy" => "page",
         ([], [buy, ..]) if buy == "track Buy" => "server",
@@ -50,28 +54,13 @@ async fn answered(app: &TestApp, method: Method, sent: &[(&str, &str)]) -> &'sta
     }
 }
 
-/// Asks with these headers, and gives the calls of the answer.
-trait AwaitWith {
-    async fn await_with(self, sent: &[(&str, &str)]) -> Vec<String>;
-}
-
-impl AwaitWith for mengpaneel_tests::RequestBuilder<'_> {
-    async fn await_with(self, sent: &[(&str, &str)]) -> Vec<String> {
-        sent.iter()
-            .fold(self, |ask, (name, value)| ask.header(name, value))
-            .send()
-            .await
-            .call_summary()
-    }
-}
-
 #[tokio::test]
-async fn one_judgement_decides_replay_and_injection() {
+async fn request_kind_decides_replay_and_injection() {
     let app = TestApp::start(routes);
     let html = ("accept", "text/html,*/*;q=0.8");
     let navigate = ("sec-fetch-mode", "navigate");
     let mut by_server = 0;
-    for (sent, expected) in [
+    for (headers, expected) in [
         (&[html, navigate][..], "replayed"),
         (&[html, navigate, ("sec-fetch-dest", "empty")], "replayed"),
         (&[html, navigate, ("sec-fetch-dest", "iframe")], "replayed"),
@@ -92,18 +81,18 @@ async fn one_judgement_decides_replay_and_injection() {
         (&[], "server"),
     ] {
         assert_eq!(
-            answered(&app, Method::GET, sent).await,
+            delivery_of(&app, Method::GET, headers).await,
             expected,
-            "{sent:?}"
+            "{headers:?}"
         );
         by_server += usize::from(expected == "server");
     }
     assert_eq!(
-        answered(&app, Method::OPTIONS, &[html, navigate]).await,
+        delivery_of(&app, Method::OPTIONS, &[html, navigate]).await,
         "server"
     );
     assert_eq!(
-        answered(&app, Method::POST, &[html, navigate]).await,
+        delivery_of(&app, Method::POST, &[html, navigate]).await,
         "replayed"
     );
     let arrived = app.flush_and_collect().await;
@@ -111,18 +100,18 @@ async fn one_judgement_decides_replay_and_injection() {
 }
 
 #[tokio::test]
-async fn webhook_goes_by_the_server() {
+async fn server_delivers_event_of_webhook() {
     let app = TestApp::start(routes);
     let mut stripe = TestClient::machine(&app.url)
         .with_header("user-agent", "Stripe/1.0")
         .with_header("accept", "*/*");
-    let answer = stripe.request(Method::POST, "/page").send().await;
-    assert_eq!(answer.body, PAGE);
+    let response = stripe.request(Method::POST, "/page").send().await;
+    assert_eq!(response.body, PAGE);
     assert_eq!(event_names(&app.flush_and_collect().await), ["View"]);
 }
 
 #[tokio::test]
-async fn amp_document_is_left_as_it_is() {
+async fn amp_document_is_unchanged() {
     const AMP: &str =
         "<!doctype html><html ⚡ lang=en><head><title>x</title></head><body>Hello</body></html>";
     let app = TestApp::start(|config| {
@@ -139,7 +128,7 @@ async fn amp_document_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn policy_that_stops_the_library_sends_calls_by_the_server() {
+async fn server_delivers_calls_if_policy_blocks_scripts() {
     let app = TestApp::start(|config| {
         config.route(
             "/",
@@ -216,7 +205,7 @@ async fn policy_that_stops_the_library_sends_calls_by_the_server() {
 }
 
 #[tokio::test]
-async fn trusted_unix_socket_reports_the_client() {
+async fn trusted_unix_socket_forwards_client_address() {
     let stand_in = StandIn::start();
     let builder = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
@@ -239,18 +228,18 @@ async fn trusted_unix_socket_reports_the_client() {
         });
     });
     let handle = receive.recv().unwrap();
-    let asked = thread::spawn(move || {
+    let client = thread::spawn(move || {
         let mut stream = UnixStream::connect(path).unwrap();
         let request = "GET /page HTTP/1.1\r\nHost: blog.example\r\nConnection: close\r\nAccept: */*\r\n\
                        Cookie: mp_demo_mixpanel=%7B%22distinct_id%22%3A%2242%22%7D\r\n\
                        X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\
                        Forwarded: for=6.6.6.6;host=evil.example\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     });
-    assert!(asked.join().unwrap().starts_with("HTTP/1.1 200"));
+    assert!(client.join().unwrap().starts_with("HTTP/1.1 200"));
     let arrived = flush_and_collect(&mengpaneel, &stand_in).await;
     assert_eq!(event_names(&arrived), ["View"]);
     assert_eq!(arrived[0].property("ip"), &json!("203.0.113.7"));

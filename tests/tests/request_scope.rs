@@ -1,5 +1,4 @@
-//! Which request a call belongs to: bodies that record, one Mengpaneel wrapped twice, and no scope
-//! at all.
+//! Request scope of calls: bodies that record, nested wraps of one Mengpaneel, and missing scopes.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,14 +11,14 @@ use stand_in::StandIn;
 
 const PAGE: &str = "<!doctype html><html><head></head><body></body></html>";
 
-/// A stream of pieces that records an event with each of them.
-fn pieces(
+/// Creates a stream that records an event with each chunk.
+fn recording_stream(
     event: &'static str,
-    pieces: &'static [&'static str],
+    chunks: &'static [&'static str],
 ) -> impl futures_util::Stream<Item = Result<web::Bytes, Error>> {
-    stream::iter(pieces).map(move |piece| {
+    stream::iter(chunks).map(move |chunk| {
         mengpaneel::track(event, ());
-        Ok(web::Bytes::from_static(piece.as_bytes()))
+        Ok(web::Bytes::from_static(chunk.as_bytes()))
     })
 }
 
@@ -27,18 +26,21 @@ async fn csv() -> HttpResponse {
     mengpaneel::setup(|mixpanel| mixpanel.identify("42"));
     HttpResponse::Ok()
         .content_type("text/csv")
-        .streaming(pieces("Row", &["a\n", "b\n"]))
+        .streaming(recording_stream("Row", &["a\n", "b\n"]))
 }
 
 async fn sized() -> HttpResponse {
     mengpaneel::setup(|mixpanel| mixpanel.identify("42"));
     HttpResponse::Ok()
         .content_type("text/csv")
-        .body(SizedStream::new(4, pieces("Sized Row", &["a\n", "b\n"])))
+        .body(SizedStream::new(
+            4,
+            recording_stream("Sized Row", &["a\n", "b\n"]),
+        ))
 }
 
 async fn sized_page() -> HttpResponse {
-    let body = SizedStream::new(PAGE.len() as u64, pieces("Written", &[PAGE]));
+    let body = SizedStream::new(PAGE.len() as u64, recording_stream("Written", &[PAGE]));
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .body(body)
@@ -52,7 +54,7 @@ fn bodies(config: &mut web::ServiceConfig) {
 }
 
 #[tokio::test]
-async fn streamed_and_sized_bodies_record_for_their_request() {
+async fn streamed_and_sized_bodies_record_in_request_scope() {
     let app = TestApp::start(bodies);
     let mut ada = TestClient::browser(&app.url);
     assert_eq!(ada.get("/csv").send().await.body, "a\nb\n");
@@ -71,7 +73,7 @@ async fn streamed_and_sized_bodies_record_for_their_request() {
 }
 
 #[tokio::test]
-async fn page_of_known_size_carries_what_its_body_records() {
+async fn sized_page_contains_calls_of_its_body() {
     let app = TestApp::start(bodies);
     let page = TestClient::browser(&app.url).get("/page").send().await;
     assert_eq!(page.call_summary(), ["track Written"]);
@@ -92,7 +94,7 @@ async fn signed_in() {
 }
 
 #[tokio::test]
-async fn two_wraps_of_one_mengpaneel_act_as_one() {
+async fn nested_wraps_of_one_instance_act_as_one() {
     let stand_in = StandIn::start();
     let mengpaneel = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
@@ -129,9 +131,9 @@ async fn two_wraps_of_one_mengpaneel_act_as_one() {
 }
 
 #[test]
-fn each_place_outside_of_a_scope_is_reported_with_its_line() {
-    let places = Arc::new(Mutex::new(Vec::new()));
-    let reported = Arc::clone(&places);
+fn each_call_site_without_scope_is_reported_with_its_line() {
+    let sites = Arc::new(Mutex::new(Vec::new()));
+    let reported = Arc::clone(&sites);
     let mengpaneel = Mengpaneel::builder("demo").on_error(move |failure| {
         if let Reason::NoScope(site) = &failure.reason {
             reported
@@ -160,7 +162,7 @@ fn each_place_outside_of_a_scope_is_reported_with_its_line() {
     drop(mengpaneel);
     let expected: Vec<_> = (2..=6)
         .chain(8..=14)
-        .map(|below| (file!().to_owned(), line + below))
+        .map(|offset| (file!().to_owned(), line + offset))
         .collect();
-    assert_eq!(*places.lock().unwrap(), expected);
+    assert_eq!(*sites.lock().unwrap(), expected);
 }

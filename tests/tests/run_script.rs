@@ -1,16 +1,15 @@
-//! `tests/run.sh` on machines that lack something: one line says what, and nothing is begun.
+//! `tests/run.sh` on machines without its tools: one line names the missing tool, and no part runs.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A directory that is the whole `PATH` of a machine.
+/// Fake machine: a directory that is the whole `PATH`.
 struct Machine(PathBuf);
 
 impl Machine {
-    /// A machine of an ordinary user with this version of Rust, and with nothing else to install or
-    /// build with.
+    /// Creates a machine of an ordinary user with this version of Rust, without other tools.
     fn with_rust(version: &str) -> Self {
         let machine = Self::without_rust();
         machine.program("rustc", &format!("echo 'rustc {version} (0 2026-01-01)'"));
@@ -24,9 +23,9 @@ impl Machine {
         fs::create_dir(&directory).unwrap();
         let machine = Self(directory);
         for program in ["cut", "dirname", "sed", "sort"] {
-            let place = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(program));
+            let paths = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(program));
             symlink(
-                place.iter().find(|place| place.exists()).unwrap(),
+                paths.iter().find(|path| path.exists()).unwrap(),
                 machine.0.join(program),
             )
             .unwrap();
@@ -53,15 +52,15 @@ impl Machine {
         bash.output().unwrap()
     }
 
-    /// Returns the one line in which the script says why it does not begin.
-    fn refusal(&self, parts: &[&str]) -> String {
+    /// Returns the one line in which the script explains why it runs no part.
+    fn error_line(&self, parts: &[&str]) -> String {
         let output = self.run(parts);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let (out, error) = (
             String::from_utf8(output.stdout).unwrap(),
             String::from_utf8(output.stderr).unwrap(),
         );
-        assert!(!out.contains("=="), "a part began: {out}");
+        assert!(!out.contains("=="), "a part ran: {out}");
         assert_eq!(error.lines().count(), 1, "{error}");
         error
     }
@@ -74,95 +73,89 @@ impl Drop for Machine {
 }
 
 #[test]
-fn script_asks_for_rust_where_it_is_missing() {
-    let refusal = Machine::without_rust().refusal(&[]);
+fn script_demands_rust_if_it_is_missing() {
+    let line = Machine::without_rust().error_line(&[]);
     assert!(
-        refusal.contains(" or newer is not installed") && refusal.contains("https://rustup.rs"),
-        "{refusal}"
+        line.contains(" or newer is not installed") && line.contains("https://rustup.rs"),
+        "{line}"
     );
 }
 
 #[test]
-fn script_asks_for_newer_rust_where_it_is_old() {
-    let refusal = Machine::with_rust("1.75.0").refusal(&[]);
+fn script_demands_newer_rust_if_it_is_old() {
+    let line = Machine::with_rust("1.75.0").error_line(&[]);
     assert!(
-        refusal.contains("Rust 1.75.0 is too old") && refusal.contains("https://rustup.rs"),
-        "{refusal}"
+        line.contains("Rust 1.75.0 is too old") && line.contains("https://rustup.rs"),
+        "{line}"
     );
 }
 
 #[test]
-fn script_asks_for_missing_components_of_rust() {
+fn script_demands_missing_components_of_rust() {
     let machine = Machine::with_rust("1.99.0");
     machine.program("cargo", "exit 1");
     assert!(
         machine
-            .refusal(&["fmt"])
+            .error_line(&["fmt"])
             .contains("rustup component add rustfmt")
     );
     assert!(
         machine
-            .refusal(&["clippy"])
+            .error_line(&["clippy"])
             .contains("rustup component add clippy")
     );
 }
 
 #[test]
-fn script_says_what_root_must_run_without_sudo() {
+fn script_prints_command_for_root_without_sudo() {
     let machine = Machine::with_rust("1.99.0");
     machine.program("apt-get", "exit 1");
-    let refusal = machine.refusal(&["js"]);
+    let line = machine.error_line(&["js"]);
     assert!(
-        refusal.contains("root must run: apt-get update && apt-get install"),
-        "{refusal}"
+        line.contains("root must run: apt-get update && apt-get install"),
+        "{line}"
     );
-    assert!(
-        refusal.trim_end().ends_with(" nodejs npm chromium"),
-        "{refusal}"
-    );
+    assert!(line.trim_end().ends_with(" nodejs npm chromium"), "{line}");
 }
 
 #[test]
-fn script_installs_by_sudo_for_an_ordinary_user() {
+fn script_installs_packages_with_sudo() {
     let machine = Machine::with_rust("1.99.0");
     machine.program("apt-get", "exit 1");
     machine.program("sudo", "echo \"sudo $*\"");
     let output = machine.run(&["clippy"]);
-    let said = String::from_utf8(output.stdout).unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
     let (installed, checked) = (
-        said.find("sudo env DEBIAN_FRONTEND=noninteractive"),
-        said.find("cargo clippy"),
+        stdout.find("sudo env DEBIAN_FRONTEND=noninteractive"),
+        stdout.find("cargo clippy"),
     );
     assert!(
         output.status.success() && installed.is_some() && installed < checked,
-        "{said}"
+        "{stdout}"
     );
 }
 
 #[test]
-fn script_names_the_packages_without_apt_get() {
-    let refusal = Machine::with_rust("1.99.0").refusal(&["browser"]);
-    assert!(
-        refusal.contains("not installed: gcc libc6-dev"),
-        "{refusal}"
-    );
+fn script_names_missing_packages_without_apt_get() {
+    let line = Machine::with_rust("1.99.0").error_line(&["browser"]);
+    assert!(line.contains("not installed: gcc libc6-dev"), "{line}");
 }
 
 #[test]
-fn formatting_needs_nothing_but_rust() {
+fn formatting_needs_only_rust() {
     let output = Machine::with_rust("1.99.0").run(&["fmt"]);
-    let said = String::from_utf8(output.stdout).unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(
-        output.status.success() && said.contains("cargo fmt --all -- --check"),
-        "{said}"
+        output.status.success() && stdout.contains("cargo fmt --all -- --check"),
+        "{stdout}"
     );
 }
 
 #[test]
-fn script_lists_its_parts_for_an_unknown_one() {
-    let refusal = Machine::with_rust("1.99.0").refusal(&["formatting"]);
+fn script_lists_its_parts_after_unknown_name() {
+    let line = Machine::with_rust("1.99.0").error_line(&["formatting"]);
     assert!(
-        refusal.contains("there are: fmt clippy test doc js browser"),
-        "{refusal}"
+        line.contains("there are: fmt clippy test doc js browser"),
+        "{line}"
     );
 }

@@ -1,4 +1,4 @@
-//! The end of a process: what is delivered till then, what stays, and the error.
+//! Flush and shutdown: delivered records, remaining records, and the error.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -9,23 +9,23 @@ use mengpaneel::{Builder, Mengpaneel};
 use mengpaneel_tests::{TIMEOUT, event_names};
 use stand_in::StandIn;
 
-/// A file of its own, gone when it is dropped.
-struct Place(PathBuf);
+/// Path of an outbox file, which is removed on drop.
+struct OutboxPath(PathBuf);
 
-impl Place {
+impl OutboxPath {
     fn new() -> Self {
         Self(std::env::temp_dir().join(format!("mengpaneel-shutdown-{}", uuid::Uuid::new_v4())))
     }
 }
 
-impl Drop for Place {
+impl Drop for OutboxPath {
     fn drop(&mut self) {
         drop(std::fs::remove_file(&self.0));
     }
 }
 
-/// A URL at which nobody listens.
-fn nowhere() -> String {
+/// Returns a URL that refuses connections.
+fn unreachable_url() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -34,47 +34,53 @@ fn builder(api_host: &str) -> Builder {
     Mengpaneel::builder("demo").api_host(api_host)
 }
 
-/// Leaves one event in the outbox, as a handle does that outlives its scope.
+/// Adds one event to the outbox, by a handle that outlives its scope.
 async fn record(mengpaneel: &Mengpaneel, event: &str) {
     let mixpanel = mengpaneel.scope(async { mengpaneel::current() }).await;
     mixpanel.track(event, ());
 }
 
-async fn shutdown_leaves_records_to_a_worker(outbox: impl Outbox, again: impl Outbox) {
-    let mengpaneel = builder(&nowhere())
+async fn shutdown_leaves_records_to_a_worker(outbox: impl Outbox, same_outbox: impl Outbox) {
+    let mengpaneel = builder(&unreachable_url())
         .outbox(outbox)
         .concurrency(0)
         .build()
         .unwrap();
-    record(&mengpaneel, "left").await;
-    let begun = Instant::now();
+    record(&mengpaneel, "pending").await;
+    let started = Instant::now();
     mengpaneel.flush(TIMEOUT).await.unwrap();
     mengpaneel.shutdown(TIMEOUT).await.unwrap();
-    assert!(begun.elapsed() < TIMEOUT / 2, "it waits for no worker");
+    assert!(
+        started.elapsed() < TIMEOUT / 2,
+        "shutdown waited for a worker"
+    );
     drop(mengpaneel);
 
     let stand_in = StandIn::start();
-    let worker = builder(&stand_in.url()).outbox(again).build().unwrap();
+    let worker = builder(&stand_in.url())
+        .outbox(same_outbox)
+        .build()
+        .unwrap();
     worker.flush(TIMEOUT).await.unwrap();
-    assert_eq!(event_names(&stand_in.counted()), ["left"]);
+    assert_eq!(event_names(&stand_in.counted()), ["pending"]);
 }
 
 #[tokio::test]
-async fn shutdown_succeeds_where_others_drain_a_redis() {
+async fn shutdown_succeeds_if_others_drain_redis() {
     let redis = mengpaneel_tests::TestRedis::start();
     shutdown_leaves_records_to_a_worker(Redis::at(redis.url()), Redis::at(redis.url())).await;
 }
 
 #[tokio::test]
-async fn shutdown_succeeds_where_others_drain_a_file() {
-    let place = Place::new();
-    shutdown_leaves_records_to_a_worker(File::at(&place.0), File::at(&place.0)).await;
+async fn shutdown_succeeds_if_others_drain_file() {
+    let path = OutboxPath::new();
+    shutdown_leaves_records_to_a_worker(File::at(&path.0), File::at(&path.0)).await;
 }
 
 #[tokio::test]
-async fn flush_ends_when_another_process_drains_the_redis() {
+async fn flush_ends_when_another_process_drains_redis() {
     let (redis, stand_in) = (mengpaneel_tests::TestRedis::start(), StandIn::start());
-    let web = builder(&nowhere())
+    let web = builder(&unreachable_url())
         .outbox(Redis::at(redis.url()))
         .build()
         .unwrap();
@@ -91,19 +97,19 @@ async fn flush_ends_when_another_process_drains_the_redis() {
 }
 
 #[tokio::test]
-async fn shutdown_uses_its_time_and_names_the_last_error() {
-    let url = nowhere();
+async fn shutdown_waits_until_timeout_and_names_last_error() {
+    let url = unreachable_url();
     let mengpaneel = builder(&url).build().unwrap();
     record(&mengpaneel, "lost").await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let error = mengpaneel
         .shutdown(Duration::from_secs(3))
         .await
         .unwrap_err();
-    let took = begun.elapsed();
+    let elapsed = started.elapsed();
     assert!(
-        (Duration::from_millis(2_400)..Duration::from_secs(20)).contains(&took),
-        "{took:?}"
+        (Duration::from_millis(2_400)..Duration::from_secs(20)).contains(&elapsed),
+        "{elapsed:?}"
     );
     assert_eq!((error.pending(), error.is_lost()), (1, true));
     let text = error.to_string();
@@ -115,27 +121,27 @@ async fn shutdown_uses_its_time_and_names_the_last_error() {
 }
 
 #[tokio::test]
-async fn shutdown_delivers_to_a_host_that_comes_back_in_time() {
+async fn shutdown_delivers_if_host_recovers_in_time() {
     let stand_in = StandIn::start();
     stand_in.stop();
     let mengpaneel = builder(&stand_in.url()).build().unwrap();
     record(&mengpaneel, "late").await;
-    let comes_back = async {
-        // Not before the worker has been turned away.
+    let recover = async {
+        // Wait until the worker has failed once.
         while mengpaneel.health().await.is_well() {
             tokio::task::yield_now().await;
         }
         stand_in.start_again().unwrap();
     };
-    let (down, ()) = tokio::join!(mengpaneel.shutdown(Duration::from_secs(8)), comes_back);
-    assert_eq!(down, Ok(()));
+    let (result, ()) = tokio::join!(mengpaneel.shutdown(Duration::from_secs(8)), recover);
+    assert_eq!(result, Ok(()));
     assert_eq!(event_names(&stand_in.counted()), ["late"]);
 }
 
 #[tokio::test]
-async fn shutdown_says_that_records_stay_in_the_file() {
-    let (place, url) = (Place::new(), nowhere());
-    let mengpaneel = builder(&url).outbox(File::at(&place.0)).build().unwrap();
+async fn shutdown_error_names_file_with_remaining_records() {
+    let (path, url) = (OutboxPath::new(), unreachable_url());
+    let mengpaneel = builder(&url).outbox(File::at(&path.0)).build().unwrap();
     record(&mengpaneel, "kept").await;
     let error = mengpaneel
         .shutdown(Duration::from_secs(1))
@@ -145,14 +151,14 @@ async fn shutdown_says_that_records_stay_in_the_file() {
     let text = error.to_string();
     let file = format!(
         "they stay in the file {} and are delivered by the next process",
-        place.0.display()
+        path.0.display()
     );
     assert!(text.contains(&file) && text.contains(&url), "{text}");
     drop(mengpaneel);
 
     let stand_in = StandIn::start();
     let next = builder(&stand_in.url())
-        .outbox(File::at(&place.0))
+        .outbox(File::at(&path.0))
         .build()
         .unwrap();
     next.flush(TIMEOUT).await.unwrap();
@@ -164,9 +170,9 @@ async fn shutdown_says_that_records_stay_in_the_file() {
 }
 
 #[tokio::test]
-async fn shutdown_names_a_redis_that_is_away_without_its_password() {
-    let address = nowhere().replace("http://", "");
-    let mengpaneel = builder(&nowhere())
+async fn shutdown_error_names_redis_without_password() {
+    let address = unreachable_url().replace("http://", "");
+    let mengpaneel = builder(&unreachable_url())
         .outbox(Redis::at(format!("redis://me:s3cret@{address}/")))
         .build()
         .unwrap();

@@ -31,7 +31,7 @@ async fn delayed_calls_reach_next_page_with_any_session() {
     for sessions in all {
         let app = start_with_sessions(&sessions);
         let mut ada = TestClient::browser(&app.url);
-        let scenario = Scenario::redirect().identify("42").insert_session("own");
+        let scenario = Scenario::redirect().identify("42").insert_session("value");
         let response = navigate(&mut ada, scenario.track("Sign In").track("Buy")).await;
         assert_eq!(response.status, 303);
         let expected = ["identify 42", "track Sign In", "track Buy", "track View"];
@@ -41,7 +41,7 @@ async fn delayed_calls_reach_next_page_with_any_session() {
         assert_eq!(carrier_count(&ada), 0, "{sessions:?}");
         let page = navigate(&mut ada, view()).await;
         assert_eq!(page.call_summary(), ["track View"], "{sessions:?}");
-        assert_eq!(session_value(&mut ada).await, "own", "{sessions:?}");
+        assert_eq!(session_value(&mut ada).await, "value", "{sessions:?}");
         let arrived = app.flush_and_collect().await;
         assert_eq!(event_names(&arrived), Vec::<&str>::new(), "{sessions:?}");
     }

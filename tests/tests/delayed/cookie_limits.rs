@@ -72,10 +72,10 @@ async fn fifty_parallel_redirects_set_few_cookies_and_lose_none() {
 
 #[tokio::test]
 async fn redirect_chain_bounds_cookies_and_loses_none() {
-    for own in ["own".to_owned(), "x".repeat(2_400)] {
+    for value in ["value".to_owned(), "x".repeat(2_400)] {
         let app = start_app();
         let mut ada = TestClient::browser(&app.url);
-        navigate(&mut ada, Scenario::page().insert_session(own)).await;
+        navigate(&mut ada, Scenario::page().insert_session(value)).await;
         for hop in 0..50 {
             let redirect = Scenario::redirect().identify("42");
             let redirect = redirect.track_times(format!("Hop {hop:02}"), 3);
@@ -99,10 +99,10 @@ async fn redirect_head_stays_below_limit() {
         assert!(head <= MAX_HEAD_BYTES, "{head}");
         assert_eq!(carrier_count(&ada), usize::from(is_delayed), "{cookie}");
     }
-    // actix-session adds its cookie after Mengpaneel has added its own.
+    // actix-session adds its cookie after Mengpaneel has added its cookies.
     let mut ada = TestClient::browser(&app.url);
-    let own = "x".repeat(2_200);
-    let response = navigate(&mut ada, buy().insert_session(own)).await;
+    let value = "x".repeat(2_200);
+    let response = navigate(&mut ada, buy().insert_session(value)).await;
     let head = head_bytes(&response);
     assert!(head <= MAX_HEAD_BYTES, "{head}");
     assert_eq!(event_names(&app.flush_and_collect().await).len(), 6);

@@ -126,8 +126,8 @@ async fn server_delivers_delayed_event_of_another_user() {
 async fn anonymous_event_belongs_to_next_identified_user() {
     let app = start_app();
     let mut browser = Browser::new(&app);
-    let ask = Scenario::redirect().track("Ask For Account");
-    browser.visit(ask).await;
+    let event = Scenario::redirect().track("Ask For Account");
+    browser.visit(event).await;
     let page = Scenario::page().alias("42").identify("42");
     browser.visit(page).await;
     let sent = all_sent([&browser.js], &[]);

@@ -16,7 +16,7 @@ use crate::scenario_app::start_app;
 /// Returns a client whose session has this value under the key of delayed calls.
 async fn client_with_payload(app: &TestApp, payload: &str) -> TestClient {
     let mut ada = TestClient::browser(&app.url);
-    let scenario = Scenario::page().insert_session("own");
+    let scenario = Scenario::page().insert_session("value");
     navigate(&mut ada, scenario.raw_session_value(payload)).await;
     ada
 }
@@ -48,7 +48,7 @@ async fn malformed_payload_is_ignored_and_session_kept() {
             (200, vec!["track View".to_owned()]),
             "{payload}"
         );
-        assert_eq!(session_value(&mut ada).await, "own", "{payload}");
+        assert_eq!(session_value(&mut ada).await, "value", "{payload}");
     }
 }
 
@@ -69,7 +69,7 @@ async fn session_payload_of_the_gem_is_replayed() {
 async fn altered_cookies_are_ignored_and_removed() {
     let app = start_app();
     let mut ada = TestClient::browser(&app.url);
-    navigate(&mut ada, Scenario::buy().insert_session("own")).await;
+    navigate(&mut ada, Scenario::buy().insert_session("value")).await;
     for value in ada.cookies.values_mut() {
         value.replace_range(..1, if value.starts_with('A') { "B" } else { "A" });
     }

@@ -51,7 +51,7 @@ pub(crate) enum SessionChange {
     Renew,
     Clear,
     Purge,
-    /// Stores a value under the key `own`.
+    /// Stores a value under the key `value`.
     Insert(String),
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum Outcome {
     /// HTML page, status 200 by default.
     #[default]
     Page,
-    /// JSON with the session's value `own`.
+    /// JSON with the session's value under the key `value`.
     Json,
     /// Redirect to this location, status 303 by default.
     Redirect(String),
@@ -131,8 +131,8 @@ impl Scenario {
         self
     }
 
-    pub(crate) fn insert_session(self, own: impl Into<String>) -> Self {
-        self.session(SessionChange::Insert(own.into()))
+    pub(crate) fn insert_session(self, value: impl Into<String>) -> Self {
+        self.session(SessionChange::Insert(value.into()))
     }
 
     pub(crate) fn raw_session_value(mut self, value: &str) -> Self {
@@ -217,7 +217,7 @@ pub(crate) async fn next_page(client: &mut TestClient) -> Vec<String> {
 
 /// Value that the application has in its session.
 pub(crate) async fn session_value(client: &mut TestClient) -> serde_json::Value {
-    navigate(client, Scenario::json()).await.json()["own"].clone()
+    navigate(client, Scenario::json()).await.json()["value"].clone()
 }
 
 /// Waits until a handler has reached the gate of this name.

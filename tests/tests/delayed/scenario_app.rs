@@ -128,7 +128,7 @@ fn change_session(session: &Session, scenario: &Scenario) {
         SessionChange::Renew => session.renew(),
         SessionChange::Clear => session.clear(),
         SessionChange::Purge => session.purge(),
-        SessionChange::Insert(own) => session.insert("own", own).unwrap(),
+        SessionChange::Insert(value) => session.insert("value", value).unwrap(),
     }
     if let Some(raw) = &scenario.raw_session_value {
         let value = serde_json::from_str::<Value>(raw).unwrap_or_else(|_| json!(raw));
@@ -143,7 +143,7 @@ fn respond(session: &Session, scenario: &Scenario) -> Result<HttpResponse, Error
     let mut response = match &scenario.outcome {
         Outcome::Panic => panic!("on purpose"),
         Outcome::Error => return Err(error::ErrorInternalServerError("on purpose")),
-        Outcome::Json => HttpResponse::Ok().json(json!({"own": session.get::<String>("own")?})),
+        Outcome::Json => HttpResponse::Ok().json(json!({"value": session.get::<String>("value")?})),
         Outcome::Page => HttpResponse::build(status.unwrap_or(StatusCode::OK))
             .content_type("text/html")
             .body(PAGE),

@@ -107,11 +107,11 @@ async fn delayed_calls_leave_room_for_session_cookie() {
             let redirect = Scenario::redirect().track(format!("Hop {hop}"));
             navigate(&mut ada, redirect).await;
         }
-        let own = "x".repeat(2_500);
-        let scenario = Scenario::json().insert_session(own.as_str());
+        let value = "x".repeat(2_500);
+        let scenario = Scenario::json().insert_session(value.as_str());
         let response = fetch(&mut ada, scenario).await;
         assert_eq!(response.status, 200, "{sessions:?}");
-        assert_eq!(session_value(&mut ada).await, own, "{sessions:?}");
+        assert_eq!(session_value(&mut ada).await, value, "{sessions:?}");
         let counted = counted_events(&app, &mut ada).await;
         assert_eq!(counted.len(), 10, "{sessions:?}");
     }
@@ -158,7 +158,7 @@ async fn delayed_calls_survive_changes_of_the_session() {
         ] {
             let app = start_with_sessions(&sessions);
             let mut ada = TestClient::browser(&app.url);
-            let before = Scenario::redirect().insert_session("own").track("Before");
+            let before = Scenario::redirect().insert_session("value").track("Before");
             navigate(&mut ada, before).await;
             let after = Scenario::redirect().identify("42").track("After");
             navigate(&mut ada, after.session(change.clone())).await;

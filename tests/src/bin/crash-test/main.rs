@@ -1,8 +1,8 @@
 //! Kills its own child processes under load, and counts the events that arrive.
 //!
 //! `crash-test --kill web --outbox file --rounds 10`. With `--outbox redis`, `--kill worker` and
-//! `--kill redis` are possible too. With `--route delayed` the response is a redirect that no client
-//! follows, so that the server delivers the event as a fallback.
+//! `--kill redis` are possible too. With `--route delayed`, responses are redirects that no client
+//! follows, so that the server delivers the events as a fallback.
 
 mod processes;
 mod serve;

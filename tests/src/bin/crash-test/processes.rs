@@ -100,14 +100,14 @@ impl Processes {
         match self.target {
             Target::Web => {
                 (self.web, self.url) =
-                    start_web(&self.outbox, &self.api_host, self.target, &self.undelivered)?
+                    start_web(&self.outbox, &self.api_host, self.target, &self.undelivered)?;
             }
             Target::Worker => {
                 self.worker = Some(start_worker(
                     &self.outbox,
                     &self.api_host,
                     &self.undelivered,
-                )?)
+                )?);
             }
             Target::Redis => {
                 if let Some((port, redis)) = &mut self.redis {

@@ -78,7 +78,7 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let session = prop_oneof![
         3 => Just(SessionChange::Nothing),
-        1 => Just(SessionChange::Insert("own".to_owned())),
+        1 => Just(SessionChange::Insert("value".to_owned())),
         1 => Just(SessionChange::Renew),
         1 => Just(SessionChange::Purge),
         1 => Just(SessionChange::Clear),
@@ -129,9 +129,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
                 continue;
             };
             match request.user {
-                User::Undecided | User::Anonymous => request.alias = false,
                 User::Id(_) if is_one_user => request.user = User::Id("1"),
-                User::Id(_) => request.alias = false,
+                User::Undecided | User::Anonymous | User::Id(_) => request.alias = false,
             }
         }
         steps
