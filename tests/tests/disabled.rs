@@ -21,9 +21,9 @@ async fn page(name: web::Path<String>) -> HttpResponse {
         .body(html)
 }
 
-#[get("/go")]
-async fn go() -> HttpResponse {
-    mengpaneel::track("Went", ());
+#[get("/redirect")]
+async fn redirect() -> HttpResponse {
+    mengpaneel::track("Redirect", ());
     HttpResponse::SeeOther()
         .insert_header(("location", "/page/a"))
         .finish()
@@ -43,7 +43,7 @@ async fn visit() {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(page).service(go).service(streamed);
+    config.service(page).service(redirect).service(streamed);
 }
 
 /// Middleware around the routes.
@@ -114,7 +114,7 @@ async fn responses_are_unchanged_without_token() {
     for (method, path) in [
         ("GET", "/page/a"),
         ("HEAD", "/page/a"),
-        ("GET", "/go"),
+        ("GET", "/redirect"),
         ("GET", "/stream"),
         ("GET", "/none"),
     ] {

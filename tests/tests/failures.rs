@@ -29,16 +29,16 @@ async fn panics() -> HttpResponse {
     panic!("on purpose")
 }
 
-#[get("/go")]
-async fn go() -> HttpResponse {
-    mengpaneel::track("Went", ());
+#[get("/redirect")]
+async fn redirect() -> HttpResponse {
+    mengpaneel::track("Redirect", ());
     HttpResponse::SeeOther()
         .insert_header(("location", "/page"))
         .finish()
 }
 
 #[get("/page")]
-async fn shown() -> HttpResponse {
+async fn show_page() -> HttpResponse {
     page()
 }
 
@@ -83,8 +83,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(unprocessable)
         .service(err)
         .service(panics)
-        .service(go)
-        .service(shown)
+        .service(redirect)
+        .service(show_page)
         .service(hang)
         .service(favicon);
 }
@@ -171,14 +171,14 @@ async fn disconnect(app: &TestApp, client: &TestClient, path: &str) {
 async fn disconnect_loses_no_calls_and_repeats_replay_once() {
     let app = TestApp::start(routes);
     let mut visitor = TestClient::browser(&app.url);
-    visitor.get("/go").send().await;
+    visitor.get("/redirect").send().await;
     disconnect(&app, &visitor, "/hang").await;
     app.stand_in
         .wait_for_event(TIMEOUT, "Before Hanging")
         .await
         .unwrap();
     let page = visitor.get("/page").send().await;
-    assert_eq!(page.call_summary(), ["track Went"]);
+    assert_eq!(page.call_summary(), ["track Redirect"]);
     assert_eq!(
         visitor.get("/page").send().await.call_summary(),
         Vec::<String>::new()
@@ -193,12 +193,12 @@ async fn disconnect_loses_no_calls_and_repeats_replay_once() {
 async fn failing_inner_middleware_loses_no_calls() {
     let app = TestApp::start(routes);
     let mut visitor = TestClient::browser(&app.url);
-    visitor.get("/go").send().await;
+    visitor.get("/redirect").send().await;
     assert_eq!(visitor.get("/failing/inner").send().await.status, 502);
     app.stand_in.wait_for_event(TIMEOUT, "Inner").await.unwrap();
     assert_eq!(
         visitor.get("/page").send().await.call_summary(),
-        ["track Went"]
+        ["track Redirect"]
     );
     assert_eq!(
         visitor.get("/page").send().await.call_summary(),
@@ -211,11 +211,11 @@ async fn failing_inner_middleware_loses_no_calls() {
 async fn panicking_handler_leaves_calls_delayed() {
     let app = TestApp::start(routes);
     let mut visitor = TestClient::browser(&app.url);
-    visitor.get("/go").send().await;
+    visitor.get("/redirect").send().await;
     assert!(visitor.get("/panic").try_send().await.is_err());
     assert_eq!(
         visitor.get("/page").send().await.call_summary(),
-        ["track Went"]
+        ["track Redirect"]
     );
 }
 

@@ -8,8 +8,8 @@ use mengpaneel::Mengpaneel;
 use mengpaneel_tests::{TestClient, event_names, flush_and_collect};
 use stand_in::StandIn;
 
-#[get("/go")]
-async fn go(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
+#[get("/redirect")]
+async fn redirect(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
     mengpaneel::track("Product", ());
     marketing.of(&request).track("Marketing", ());
     HttpResponse::SeeOther()
@@ -53,7 +53,7 @@ async fn instances_share_no_calls_cookies_or_headers() {
                 .cookie_secure(false);
             App::new()
                 .app_data(web::Data::new(marketing.clone()))
-                .service(go)
+                .service(redirect)
                 .service(page)
                 .service(json)
                 .wrap(product)
@@ -68,7 +68,7 @@ async fn instances_share_no_calls_cookies_or_headers() {
     });
     let mut visitor = TestClient::browser(receive.recv().unwrap());
 
-    visitor.get("/go").send().await;
+    visitor.get("/redirect").send().await;
     let shown = visitor.get("/page").send().await;
     let mut calls = shown.call_summary();
     calls.sort();

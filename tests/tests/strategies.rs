@@ -24,16 +24,16 @@ async fn chain(remaining: web::Path<u32>) -> HttpResponse {
     }
 }
 
-#[get("/go")]
-async fn go() -> HttpResponse {
-    mengpaneel::track("Went", ());
+#[get("/redirect")]
+async fn redirect() -> HttpResponse {
+    mengpaneel::track("Redirect", ());
     HttpResponse::SeeOther()
         .insert_header(("location", "/page"))
         .finish()
 }
 
 #[get("/page")]
-async fn shown() -> HttpResponse {
+async fn show_page() -> HttpResponse {
     page()
 }
 
@@ -65,10 +65,10 @@ async fn poll() -> HttpResponse {
     HttpResponse::Ok().json(json!({"news": 0}))
 }
 
-#[get("/forced")]
-async fn forced(mixpanel: mengpaneel::Mixpanel) -> HttpResponse {
+#[get("/preferred")]
+async fn preferred(mixpanel: mengpaneel::Mixpanel) -> HttpResponse {
     mixpanel.force(mengpaneel::Strategy::ServerSide);
-    mixpanel.track("Forced", ());
+    mixpanel.track("Preferred", ());
     page()
 }
 
@@ -94,12 +94,12 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .service(unprocessable)
         .service(chain)
-        .service(go)
-        .service(shown)
+        .service(redirect)
+        .service(show_page)
         .service(both)
         .service(favicon)
         .service(poll)
-        .service(forced)
+        .service(preferred)
         .service(spawned);
 }
 
@@ -145,7 +145,7 @@ type Headers = &'static [(&'static str, &'static str)];
 async fn request_without_page_leaves_carrier_cookies_unchanged() {
     let app = TestApp::start(routes);
     let mut visitor = TestClient::browser(&app.url);
-    visitor.get("/go").send().await;
+    visitor.get("/redirect").send().await;
     let before = visitor.cookies.clone();
     let get = reqwest::Method::GET;
     let requests: [(&str, reqwest::Method, Headers); 6] = [
@@ -198,20 +198,20 @@ async fn request_without_page_leaves_carrier_cookies_unchanged() {
     assert_eq!(visitor.cookies, before);
     assert_eq!(
         visitor.get("/page").send().await.call_summary(),
-        ["track Went"]
+        ["track Redirect"]
     );
 }
 
 #[tokio::test]
 async fn preferred_server_delivers_before_responding() {
     let app = TestApp::start(routes);
-    let page = TestClient::browser(&app.url).get("/forced").send().await;
+    let page = TestClient::browser(&app.url).get("/preferred").send().await;
     assert_eq!(page.call_summary(), Vec::<String>::new());
     assert!(
         page.body.contains("window.mixpanel=[]"),
         "the page still has the loader"
     );
-    assert_eq!(event_names(&app.stand_in.counted()), ["Forced"]);
+    assert_eq!(event_names(&app.stand_in.counted()), ["Preferred"]);
 }
 
 #[tokio::test]

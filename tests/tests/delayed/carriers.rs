@@ -225,7 +225,7 @@ async fn missing_cookie_key_is_logged_once() {
             builder
         };
         let mengpaneel = builder.build().unwrap();
-        let go = || async {
+        let redirect = || async {
             mengpaneel::track("Buy", ());
             HttpResponse::SeeOther()
                 .insert_header(("location", "/"))
@@ -233,7 +233,7 @@ async fn missing_cookie_key_is_logged_once() {
         };
         for _worker in 0..2 {
             let app = App::new()
-                .default_service(web::to(go))
+                .default_service(web::to(redirect))
                 .wrap(mengpaneel.clone());
             let app = test::init_service(app).await;
             for _ in 0..2 {

@@ -18,7 +18,7 @@ fn start_with_fallback(sessions: &SessionConfig, fallback_after: Duration) -> Te
     })
 }
 
-/// Sends a request that holds until the test lets it go on, then writes the session.
+/// Sends a request that changes the session and then waits at its gate.
 async fn slow_session_write(app: &TestApp, client: &TestClient) -> HeldRequest {
     let scenario = Scenario::json().insert_session("second");
     HeldRequest::send(app, client, scenario, |client| {

@@ -154,7 +154,7 @@ async fn record_request_omits_calls_of_earlier_requests() {
         .cookie_key(actix_web::cookie::Key::from(&[7; 64]))
         .build()
         .unwrap();
-    let go = || async {
+    let redirect = || async {
         mengpaneel::before_setup(|mixpanel| mixpanel.alias(7));
         mengpaneel::setup(|mixpanel| mixpanel.identify(7));
         mengpaneel::track("Sign Up", ());
@@ -169,11 +169,11 @@ async fn record_request_omits_calls_of_earlier_requests() {
             .body("<!doctype html><html><head></head></html>")
     };
     let app = App::new()
-        .route("/go", web::get().to(go))
+        .route("/redirect", web::get().to(redirect))
         .route("/", web::get().to(page))
         .wrap(mengpaneel.clone());
     let (app, mut ada) = (init_service(app).await, InProcessClient::default());
-    let request = ada.get("/go").to_request();
+    let request = ada.get("/redirect").to_request();
     let (response, calls) = testing::record_request(|| app.call(request)).await;
     ada.read_response(response.unwrap()).await;
     assert_eq!(

@@ -63,7 +63,7 @@ impl Tally {
                     reached.notify_one();
                 }
             }
-            // No more responses come: without this, `kill` would never be called.
+            // If too few responses come, this call still releases `kill`.
             reached.notify_one();
         };
         let kill = async {
