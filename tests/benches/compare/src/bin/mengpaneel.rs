@@ -1,17 +1,17 @@
-//! mengpaneel: each event a record in the outbox of its own, as requests make them.
+//! mengpaneel: each event is a record of its own in the outbox, as requests append them.
 
 use std::time::Duration;
 
-use figures::{EVENTS, Properties, Run, Sink, properties, user};
+use compare::{EVENTS, Measurement, Properties, SinkClient, properties, user_id};
 use mengpaneel::Mengpaneel;
 use mengpaneel::outbox::Memory;
 use serde::Serialize;
 
-/// What is said of an event, and whose it is.
+/// Properties of an event, with its user.
 #[derive(Serialize)]
-struct Said {
+struct EventProperties {
     #[serde(rename = "$user_id")]
-    user: String,
+    user_id: String,
     #[serde(rename = "Title")]
     title: &'static str,
     #[serde(rename = "Number")]
@@ -22,36 +22,36 @@ struct Said {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let sink = Sink::named();
+    let sink = SinkClient::from_args();
     let outbox = Memory::default().max_records(EVENTS * 2).max_bytes(1 << 30);
     let mengpaneel = Mengpaneel::builder("token")
         .api_host(sink.url.as_str())
         .outbox(outbox)
         .build()
-        .expect("it is built");
-    // What is recorded after its scope has ended goes to the outbox by itself.
+        .expect("valid settings");
+    // Each call recorded after the end of its scope is appended to the outbox at once.
     let mixpanel = mengpaneel.scope(async { mengpaneel::current() }).await;
-    let mut run = Run::begin("mengpaneel");
+    let mut measurement = Measurement::start("mengpaneel");
     for number in 0..EVENTS {
         let Properties {
             title,
-            number,
+            number: count,
             plan,
         } = properties(number);
         mixpanel.track(
             "Create Blog Post",
-            Said {
-                user: user(number),
+            EventProperties {
+                user_id: user_id(number),
                 title,
-                number,
+                number: count,
                 plan,
             },
         );
     }
-    run.enqueued();
+    measurement.mark_enqueued();
     mengpaneel
         .flush(Duration::from_secs(300))
         .await
-        .expect("all is delivered");
-    run.end(&sink, EVENTS);
+        .expect("all events are delivered");
+    measurement.finish(&sink, EVENTS);
 }

@@ -1,4 +1,5 @@
-//! apalis on Redis: a job an event, and a worker that does nothing with them, which is the queue alone.
+//! apalis on Redis: a job per event, and a worker that does nothing with it, to measure the queue
+//! alone.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use apalis::prelude::*;
 use apalis_redis::{Config, RedisStorage};
-use figures::{properties, user};
+use compare::{properties, user_id};
 use serde::{Deserialize, Serialize};
 
-/// With 8,000 that are due its script fails (`too many results to unpack`), and nothing moves any more.
+/// Number of jobs. With 8,000 due jobs the script of apalis-redis 1 fails (`too many results to
+/// unpack`), and the queue stops.
 const JOBS: usize = 5_000;
-/// As many are pushed at once.
-const AT_ONCE: usize = 64;
+/// Jobs that are pushed at the same time.
+const CONCURRENT_PUSHES: usize = 64;
 const PORT: &str = "16399";
 
 static DONE: AtomicUsize = AtomicUsize::new(0);
@@ -20,7 +22,7 @@ static DONE: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Event {
     name: String,
-    user: String,
+    user_id: String,
     properties: serde_json::Value,
 }
 
@@ -29,6 +31,7 @@ async fn deliver(_: Event) -> Result<(), BoxDynError> {
     Ok(())
 }
 
+/// Server that is killed when dropped.
 struct Redis(Child);
 
 impl Drop for Redis {
@@ -44,7 +47,7 @@ async fn main() {
     redis
         .args(["--port", PORT, "--save", "", "--appendonly", "no"])
         .stdout(Stdio::null());
-    let _redis = Redis(redis.spawn().expect("redis-server"));
+    let _redis = Redis(redis.spawn().expect("redis-server is installed"));
     let url = format!("redis://127.0.0.1:{PORT}/");
     let connection = loop {
         match apalis_redis::connect(url.as_str()).await {
@@ -55,30 +58,30 @@ async fn main() {
     let storage: RedisStorage<Event> =
         RedisStorage::new(connection).with_config(Config::default().batch_size(1_000));
 
-    let began = Instant::now();
-    let pushers: Vec<_> = (0..AT_ONCE)
+    let started = Instant::now();
+    let pushers: Vec<_> = (0..CONCURRENT_PUSHES)
         .map(|pusher| {
             let mut storage = storage.clone();
             tokio::spawn(async move {
-                for number in (pusher..JOBS).step_by(AT_ONCE) {
+                for number in (pusher..JOBS).step_by(CONCURRENT_PUSHES) {
                     let properties = serde_json::to_value(properties(number)).expect("JSON");
                     let event = Event {
                         name: "Create Blog Post".into(),
-                        user: user(number),
+                        user_id: user_id(number),
                         properties,
                     };
-                    storage.push(event).await.expect("it is pushed");
+                    storage.push(event).await.expect("the job is pushed");
                 }
             })
         })
         .collect();
     for pusher in pushers {
-        pusher.await.expect("it ends");
+        pusher.await.expect("all jobs are pushed");
     }
-    let pushed = began.elapsed();
+    let push_time = started.elapsed();
 
-    let began = Instant::now();
-    let worker = WorkerBuilder::new("figures")
+    let started = Instant::now();
+    let worker = WorkerBuilder::new("compare")
         .backend(storage)
         .concurrency(1_000)
         .build(deliver);
@@ -86,11 +89,11 @@ async fn main() {
     while DONE.load(Ordering::Relaxed) < JOBS {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let drained = began.elapsed();
-    let each = |took: Duration| took.as_secs_f64() * 1e6 / JOBS as f64;
+    let drain_time = started.elapsed();
+    let micros_each = |total: Duration| total.as_secs_f64() * 1e6 / JOBS as f64;
     println!(
-        "apalis 1 on Redis: {:.2} µs to push one, {:.0} drained a second",
-        each(pushed),
-        1e6 / each(drained)
+        "apalis 1 on Redis: {:.2} µs to push one, {:.0} drained/s",
+        micros_each(push_time),
+        1e6 / micros_each(drain_time)
     );
 }

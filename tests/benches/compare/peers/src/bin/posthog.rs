@@ -1,11 +1,11 @@
-//! posthog-rs, with batches as large as ours and a queue that holds all.
+//! posthog-rs, with the batch size of mengpaneel and a queue that holds all events.
 
-use figures::{EVENTS, Run, Sink, properties, user};
+use compare::{EVENTS, Measurement, SinkClient, properties, user_id};
 use posthog_rs::{ClientOptionsBuilder, Event};
 
 #[tokio::main]
 async fn main() {
-    let sink = Sink::named();
+    let sink = SinkClient::from_args();
     let options = ClientOptionsBuilder::default()
         .api_key("token".to_owned())
         .host(sink.url.as_str())
@@ -13,11 +13,11 @@ async fn main() {
         .max_batch_size(2_000_usize)
         .max_queue_size(EVENTS * 2)
         .build()
-        .expect("options");
+        .expect("valid options");
     let client = posthog_rs::client(options).await;
-    let mut run = Run::begin("posthog-rs 0.30");
+    let mut measurement = Measurement::start("posthog-rs 0.30");
     for number in 0..EVENTS {
-        let mut event = Event::new("Create Blog Post".to_owned(), user(number));
+        let mut event = Event::new("Create Blog Post".to_owned(), user_id(number));
         let properties = properties(number);
         event.insert_prop("Title", properties.title).expect("JSON");
         event
@@ -26,7 +26,7 @@ async fn main() {
         event.insert_prop("Plan", properties.plan).expect("JSON");
         client.capture(event);
     }
-    run.enqueued();
+    measurement.mark_enqueued();
     client.flush().await;
-    run.end(&sink, EVENTS);
+    measurement.finish(&sink, EVENTS);
 }

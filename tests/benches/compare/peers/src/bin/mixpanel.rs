@@ -1,20 +1,20 @@
-//! mixpanel-rs, whose batches are of 50; it has no queue.
+//! mixpanel-rs, which has no queue, and sends batches of 50.
 
-use figures::{EVENTS, Properties, Run, Sink, properties, user};
+use compare::{EVENTS, Measurement, Properties, SinkClient, properties, user_id};
 use mixpanel_rs::{Config, Event, Mixpanel};
 use serde_json::json;
 
 #[tokio::main]
 async fn main() {
-    let sink = Sink::named();
-    let (protocol, host) = sink.url.split_once("://").expect("a URL");
+    let sink = SinkClient::from_args();
+    let (protocol, host) = sink.url.split_once("://").expect("the URL of the sink");
     let config = Config {
         protocol: protocol.to_owned(),
         host: host.to_owned(),
         ..Config::default()
     };
     let mixpanel = Mixpanel::init("token", Some(config));
-    let run = Run::begin("mixpanel-rs 0.3");
+    let measurement = Measurement::start("mixpanel-rs 0.3");
     let events = (0..EVENTS).map(|number| {
         let Properties {
             title,
@@ -22,7 +22,7 @@ async fn main() {
             plan,
         } = properties(number);
         let properties = [
-            ("distinct_id", json!(user(number))),
+            ("distinct_id", json!(user_id(number))),
             ("Title", json!(title)),
             ("Number", json!(count)),
             ("Plan", json!(plan)),
@@ -39,6 +39,6 @@ async fn main() {
     mixpanel
         .track_batch(events.collect())
         .await
-        .expect("all is taken");
-    run.end(&sink, EVENTS);
+        .expect("all events are accepted");
+    measurement.finish(&sink, EVENTS);
 }
