@@ -1,14 +1,24 @@
-//! The attribute macros of `mengpaneel`, which re-exports them: depend on that crate.
+//! Attribute macros of `mengpaneel`, which re-exports them: depend on that crate.
 //!
-//! `args` reads the grammar of an attribute, `names` finds the free names of its expressions,
-//! `capture` the bindings of these names in the body. `expand` writes the function; `siblings` and
-//! `route` read the attributes beside.
+//! | module | contents |
+//! | --- | --- |
+//! | `expand` | generated code of an annotated function |
+//! | `capture` | insertion of statements that capture values, where a body binds their names |
+//! | `function` | annotated function: signature, attributes and body |
+//! | `siblings` | other attributes of this crate on the function |
+//! | `route` | route attributes of Actix on the function |
+//! | `root` | name by which the annotated crate depends on `mengpaneel` |
+//! | `args` | grammar of an attribute |
+//! | `idents` | free names of expressions, and names that patterns bind |
+//! | `precedence` | parentheses around fragments of `macro_rules!` |
+//!
+//! A module uses only modules below it.
 
 mod args;
 mod capture;
 mod expand;
 mod function;
-mod names;
+mod idents;
 mod precedence;
 mod root;
 mod route;
@@ -20,7 +30,7 @@ use crate::args::Mode;
 
 #[allow(
     missing_docs,
-    reason = "the documentation stands at the re-export, where its examples run"
+    reason = "documented at the re-export, where the examples run"
 )]
 #[proc_macro_attribute]
 pub fn track(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -29,7 +39,7 @@ pub fn track(args: TokenStream, item: TokenStream) -> TokenStream {
 
 #[allow(
     missing_docs,
-    reason = "the documentation stands at the re-export, where its examples run"
+    reason = "documented at the re-export, where the examples run"
 )]
 #[proc_macro_attribute]
 pub fn setup(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -38,7 +48,7 @@ pub fn setup(args: TokenStream, item: TokenStream) -> TokenStream {
 
 #[allow(
     missing_docs,
-    reason = "the documentation stands at the re-export, where its examples run"
+    reason = "documented at the re-export, where the examples run"
 )]
 #[proc_macro_attribute]
 pub fn before_setup(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -47,7 +57,7 @@ pub fn before_setup(args: TokenStream, item: TokenStream) -> TokenStream {
 
 #[allow(
     missing_docs,
-    reason = "the documentation stands at the re-export, where its examples run"
+    reason = "documented at the re-export, where the examples run"
 )]
 #[proc_macro_attribute]
 pub fn tracking(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -56,9 +66,9 @@ pub fn tracking(args: TokenStream, item: TokenStream) -> TokenStream {
 
 #[allow(
     missing_docs,
-    reason = "attributes of ours wait in it for others; not for use by hand"
+    reason = "holds deferred attributes; not for use by hand"
 )]
 #[proc_macro_attribute]
 pub fn attributes(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::waiting(args.into(), &item.into()).into()
+    expand::deferred(args.into(), &item.into()).into()
 }

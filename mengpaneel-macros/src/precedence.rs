@@ -1,29 +1,31 @@
-//! The precedence that `macro_rules!` gives its fragments: `$n * 2` is 8 where `$n` is `2 + 2`.
+//! Precedence that `macro_rules!` gives its fragments: `$n * 2` is 8 where `$n` is `2 + 2`.
 //!
-//! A fragment stands in an invisible group, which the compiler drops in what an attribute returns.
-//! Parentheses take its place.
+//! A fragment is an invisible group, which the compiler drops from the output of an attribute.
+//! Parentheses replace these groups.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, token};
 
-/// Puts parentheses in the place of invisible groups in an expression.
+/// Replaces the invisible groups in an expression by parentheses.
 pub(crate) fn keep(expr: &mut Expr) {
-    Grouped.visit_expr_mut(expr);
+    Parenthesize.visit_expr_mut(expr);
 }
 
-/// The same in tokens of any kind: around what is an expression with operators in it.
+/// Replaces the invisible groups in tokens of any kind by parentheses, if a group is an expression
+/// with operators.
 pub(crate) fn keep_in(tokens: TokenStream) -> TokenStream {
-    if has_invisible(tokens.clone()) {
-        regrouped(tokens)
+    if has_invisible_group(tokens.clone()) {
+        parenthesize(tokens)
     } else {
         tokens
     }
 }
 
-struct Grouped;
+/// Visitor that replaces invisible groups.
+struct Parenthesize;
 
-impl VisitMut for Grouped {
+impl VisitMut for Parenthesize {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         while let Expr::Group(group) = expr {
             let inner = std::mem::replace(&mut *group.expr, Expr::PLACEHOLDER);
@@ -50,7 +52,7 @@ fn parenthesized(expr: Expr) -> Expr {
     })
 }
 
-/// Returns whether an expression binds as closely as a name, or is no expression of its own.
+/// Returns whether an expression binds as tightly as a name, or is not a complete expression.
 fn is_atom(expr: &Expr) -> bool {
     matches!(
         expr,
@@ -73,36 +75,37 @@ fn is_atom(expr: &Expr) -> bool {
     )
 }
 
-fn has_invisible(tokens: TokenStream) -> bool {
+fn has_invisible_group(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Group(group) => {
-            group.delimiter() == Delimiter::None || has_invisible(group.stream())
+            group.delimiter() == Delimiter::None || has_invisible_group(group.stream())
         }
         _ => false,
     })
 }
 
-fn regrouped(tokens: TokenStream) -> TokenStream {
-    let regroup = |token| match token {
+/// Replaces the invisible groups that are not atoms.
+fn parenthesize(tokens: TokenStream) -> TokenStream {
+    let replace = |token| match token {
         TokenTree::Group(group) => {
-            let inner = regrouped(group.stream());
+            let inner = parenthesize(group.stream());
             let is_invisible = group.delimiter() == Delimiter::None;
-            let needs =
+            let needs_parentheses =
                 is_invisible && syn::parse2(inner.clone()).is_ok_and(|expr| !is_atom(&expr));
-            let delimiter = if needs {
+            let delimiter = if needs_parentheses {
                 Delimiter::Parenthesis
             } else {
                 group.delimiter()
             };
-            let mut regrouped = Group::new(delimiter, inner);
-            regrouped.set_span(if needs {
+            let mut replaced = Group::new(delimiter, inner);
+            replaced.set_span(if needs_parentheses {
                 Span::mixed_site().located_at(group.span())
             } else {
                 group.span()
             });
-            TokenTree::Group(regrouped)
+            TokenTree::Group(replaced)
         }
         token => token,
     };
-    tokens.into_iter().map(regroup).collect()
+    tokens.into_iter().map(replace).collect()
 }

@@ -1,7 +1,7 @@
-//! The name under which the annotated crate depends on `mengpaneel`.
+//! Name by which the annotated crate depends on `mengpaneel`.
 //!
-//! Read anew for each attribute: in rust-analyzer one process expands the macros of many crates,
-//! and their manifests change while it runs.
+//! Each attribute reads the manifest again: in rust-analyzer one process expands the macros of many
+//! crates, and their manifests change while the process runs.
 
 use std::path::{Path, PathBuf};
 
@@ -10,26 +10,27 @@ use quote::quote;
 use syn::Ident;
 use toml::{Table, Value};
 
-const NAME: &str = "mengpaneel";
+const PACKAGE: &str = "mengpaneel";
 
-/// The path that the expansion begins with.
-pub(crate) fn path(given: Option<&syn::Path>) -> TokenStream {
-    if let Some(given) = given {
-        return quote!(#given);
+/// Returns the path of the crate `mengpaneel`: the one of the option `crate(…)`, or the name of the
+/// dependency.
+pub(crate) fn path(explicit: Option<&syn::Path>) -> TokenStream {
+    if let Some(explicit) = explicit {
+        return quote!(#explicit);
     }
-    let name = Ident::new(&name(), Span::mixed_site());
+    let name = Ident::new(&dependency_name(), Span::mixed_site());
     quote!(::#name)
 }
 
-/// The name of the dependency, as an identifier.
-fn name() -> String {
+/// Returns the name of the dependency, as an identifier.
+fn dependency_name() -> String {
     std::env::var_os("CARGO_MANIFEST_DIR")
-        .and_then(|directory| renamed(&PathBuf::from(directory)))
-        .unwrap_or_else(|| NAME.to_owned())
+        .and_then(|directory| new_name(&PathBuf::from(directory)))
+        .unwrap_or_else(|| PACKAGE.to_owned())
 }
 
-/// The new name of the dependency in the crate of this directory, if it has one.
-fn renamed(directory: &Path) -> Option<String> {
+/// Returns the new name of the dependency if the crate in this directory renames it.
+fn new_name(directory: &Path) -> Option<String> {
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
     let workspace = assigns(&manifest, "workspace", "true")
         .then(|| directory.ancestors().find_map(workspace_manifest))
@@ -38,29 +39,31 @@ fn renamed(directory: &Path) -> Option<String> {
     if !may_rename(&manifest) && !workspace.as_deref().is_some_and(may_rename) {
         return None;
     }
-    renamed_in(&manifest.parse().ok()?, || workspace?.parse().ok())
+    new_name_in(&manifest.parse().ok()?, || workspace?.parse().ok())
 }
 
-/// Returns whether a manifest gives a dependency of another name our package.
+/// Returns whether a manifest may rename a dependency on this package.
 fn may_rename(manifest: &str) -> bool {
-    assigns(manifest, "package", NAME)
+    assigns(manifest, "package", PACKAGE)
 }
 
-/// Returns whether `key = value` stands in a line, with or without quotes. In macros, which are
-/// compiled without optimisation, splitting at a character is several times faster than a search
-/// for a word.
+/// Returns whether a line contains `key = value`, with or without quotes.
+///
+/// Splitting at a character is several times faster here than a search for a word, since macros are
+/// compiled without optimisation.
 fn assigns(manifest: &str, key: &str, value: &str) -> bool {
-    let around = ['"', '\'', ' ', '\t'];
+    let quotes = ['"', '\'', ' ', '\t'];
     manifest.lines().any(|line| {
         let mut is_key = false;
         line.split('=').any(|part| {
-            let found = is_key && part.trim_start_matches(around).starts_with(value);
-            is_key = part.trim_end_matches(around).ends_with(key);
+            let found = is_key && part.trim_start_matches(quotes).starts_with(value);
+            is_key = part.trim_end_matches(quotes).ends_with(key);
             found
         })
     })
 }
 
+/// Returns the manifest of a directory if it defines a workspace.
 fn workspace_manifest(directory: &Path) -> Option<String> {
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
     let is_table = |line: &str| {
@@ -70,24 +73,25 @@ fn workspace_manifest(directory: &Path) -> Option<String> {
     manifest.lines().any(is_table).then_some(manifest)
 }
 
-/// The key of the dependency on our package, unless one has its own name.
-fn renamed_in(manifest: &Table, workspace: impl FnOnce() -> Option<Table>) -> Option<String> {
+/// Returns the key of the dependency on this package, unless a dependency keeps the package's name.
+fn new_name_in(manifest: &Table, workspace: impl FnOnce() -> Option<Table>) -> Option<String> {
     let tables = dependencies(manifest);
-    let package = |key: &str, value: &Value| {
+    let is_package = |key: &str, value: &Value| {
         value
             .get("package")
             .map_or(key, |name| name.as_str().unwrap_or(key))
-            == NAME
+            == PACKAGE
     };
     let inherits = |value: &Value| value.get("workspace").and_then(Value::as_bool) == Some(true);
     let all = || tables.iter().flat_map(|table| table.iter());
-    let is_own =
-        |(key, value): (&String, &Value)| key == NAME && !inherits(value) && package(key, value);
-    if all().any(is_own) {
+    let keeps_name = |(key, value): (&String, &Value)| {
+        key == PACKAGE && !inherits(value) && is_package(key, value)
+    };
+    if all().any(keeps_name) {
         return None;
     }
-    let own = all()
-        .find(|(key, value)| !inherits(value) && package(key, value))
+    let direct = all()
+        .find(|(key, value)| !inherits(value) && is_package(key, value))
         .map(|(key, _)| key.clone());
     let inherited = || {
         let workspace = workspace()?;
@@ -95,16 +99,17 @@ fn renamed_in(manifest: &Table, workspace: impl FnOnce() -> Option<Table>) -> Op
             .get("workspace")?
             .get("dependencies")?
             .as_table()?;
-        let is_ours = |key: &str| shared.get(key).is_some_and(|value| package(key, value));
+        let is_package_in_workspace =
+            |key: &str| shared.get(key).is_some_and(|value| is_package(key, value));
         all()
-            .find(|(key, value)| inherits(value) && is_ours(key))
+            .find(|(key, value)| inherits(value) && is_package_in_workspace(key))
             .map(|(key, _)| key.clone())
     };
-    let key = own.or_else(inherited)?;
+    let key = direct.or_else(inherited)?;
     Some(key.replace('-', "_"))
 }
 
-/// All tables of dependencies: of the crate, its tests and its build script, for any target.
+/// Returns all tables of dependencies: normal, for tests, and for the build script, of any target.
 fn dependencies(manifest: &Table) -> Vec<&Table> {
     let targets = manifest.get("target").and_then(Value::as_table);
     let owners = std::iter::once(manifest).chain(
@@ -123,12 +128,12 @@ fn dependencies(manifest: &Table) -> Vec<&Table> {
 mod tests {
     use super::*;
 
-    fn renamed_by(manifest: &str, workspace: &str) -> Option<String> {
-        renamed_in(&manifest.parse().unwrap(), || workspace.parse().ok())
+    fn new_name_by(manifest: &str, workspace: &str) -> Option<String> {
+        new_name_in(&manifest.parse().unwrap(), || workspace.parse().ok())
     }
 
     #[test]
-    fn dependency_is_found_under_its_new_name() {
+    fn renamed_dependency_is_found() {
         for (manifest, name) in [
             (
                 "[dependencies]\nmp-js = { package = \"mengpaneel\", path = \"..\" }",
@@ -136,11 +141,11 @@ mod tests {
             ),
             ("[dependencies]\nmp = { package = 'mengpaneel' }", "mp"),
             (
-                "[dependencies]\nmp = { # ours\n  version = \"1\",\n  package = \"mengpaneel\",\n}",
+                "[dependencies]\nmp = { # comment\n  version = \"1\",\n  package = \"mengpaneel\",\n}",
                 "mp",
             ),
             (
-                "[dependencies.mp]\nversion = \"1\" # the newest\npackage = \"mengpaneel\" # ours",
+                "[dependencies.mp]\nversion = \"1\" # the newest\npackage = \"mengpaneel\" # comment",
                 "mp",
             ),
             ("[dev-dependencies]\nmp.package = \"mengpaneel\"", "mp"),
@@ -156,7 +161,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                renamed_by(manifest, "").as_deref(),
+                new_name_by(manifest, "").as_deref(),
                 Some(name),
                 "{manifest}"
             );
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn dependency_is_found_where_the_workspace_renames_it() {
+    fn dependency_renamed_by_the_workspace_is_found() {
         let workspace = "[workspace]\n[workspace.dependencies]\nmp = { version = \"1\", package = 'mengpaneel' }";
         for manifest in [
             "[dependencies]\nmp.workspace = true",
@@ -173,19 +178,19 @@ mod tests {
             "[dev-dependencies]\nmp = {\n  workspace = true,\n}",
         ] {
             assert_eq!(
-                renamed_by(manifest, workspace).as_deref(),
+                new_name_by(manifest, workspace).as_deref(),
                 Some("mp"),
                 "{manifest}"
             );
         }
         assert_eq!(
-            renamed_by("[dependencies]\nother.workspace = true", workspace),
+            new_name_by("[dependencies]\nother.workspace = true", workspace),
             None
         );
     }
 
     #[test]
-    fn dependency_under_its_own_name_is_not_renamed() {
+    fn dependency_that_keeps_its_name_is_not_renamed() {
         for manifest in [
             "[package]\nname = \"mengpaneel\"\n[dependencies]\nmengpaneel = \"1\"",
             "[dependencies]\nmengpaneel.workspace = true",
@@ -196,31 +201,31 @@ mod tests {
         ] {
             let workspace = "[workspace.dependencies]\nmengpaneel = \"1\"";
             assert!(
-                renamed_by(manifest, workspace).is_none_or(|name| name == NAME),
+                new_name_by(manifest, workspace).is_none_or(|name| name == PACKAGE),
                 "{manifest}"
             );
         }
     }
 
     #[test]
-    fn each_crate_is_read_by_itself() {
+    fn manifest_is_read_again_for_each_crate() {
         let directory =
             std::env::temp_dir().join(format!("mengpaneel-root-{}", std::process::id()));
         let write = |name: &str, manifest: &str| {
-            let of_crate = directory.join(name);
-            std::fs::create_dir_all(&of_crate).unwrap();
-            std::fs::write(of_crate.join("Cargo.toml"), manifest).unwrap();
-            of_crate
+            let crate_directory = directory.join(name);
+            std::fs::create_dir_all(&crate_directory).unwrap();
+            std::fs::write(crate_directory.join("Cargo.toml"), manifest).unwrap();
+            crate_directory
         };
         let first = write("first", "[dependencies]\nmp = { package = \"mengpaneel\" }");
         let second = write("second", "[dependencies]\nmengpaneel = \"1\"");
-        assert_eq!(renamed(&first).as_deref(), Some("mp"));
-        assert_eq!(renamed(&second), None);
+        assert_eq!(new_name(&first).as_deref(), Some("mp"));
+        assert_eq!(new_name(&second), None);
         write(
             "first",
             "[dependencies]\nother = { package = \"mengpaneel\" }",
         );
-        assert_eq!(renamed(&first).as_deref(), Some("other"));
+        assert_eq!(new_name(&first).as_deref(), Some("other"));
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -1,41 +1,43 @@
-//! The attributes beside one of ours: Actix's routes.
+//! Route attributes of Actix on the annotated function.
 
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Path, Token};
 
-/// The route attributes of Actix.
+/// Route attributes of Actix, besides `#[route]`.
 const METHODS: [&str; 9] = [
     "get", "post", "put", "delete", "patch", "head", "options", "trace", "connect",
 ];
 
-/// A route, as far as the attribute tells.
+/// Route that an attribute declares.
 pub(crate) struct Route {
     pub(crate) methods: Vec<String>,
     pub(crate) path: LitStr,
 }
 
-/// The routes that these attributes tell of. An attribute of such a name that has no path, such as
-/// a tracing library's `#[trace]`, is none.
+/// Returns the routes that attributes declare.
+///
+/// An attribute of the same name without a path, such as a tracing library's `#[trace]`, is not a
+/// route.
 pub(crate) fn routes(attrs: &[Attribute]) -> Vec<Route> {
     attrs
         .iter()
-        .filter(|attr| has_name_of_route(attr.path()))
+        .filter(|attr| has_route_name(attr.path()))
         .filter_map(route)
         .collect()
 }
 
-fn has_name_of_route(path: &Path) -> bool {
+fn has_route_name(path: &Path) -> bool {
     let Some(last) = path.segments.last() else {
         return false;
     };
-    let named = METHODS.iter().any(|method| last.ident == method) || last.ident == "route";
-    let of_actix = path.segments.len() == 1
+    let is_route = METHODS.iter().any(|method| last.ident == method) || last.ident == "route";
+    let is_from_actix = path.segments.len() == 1
         || path
             .segments
             .iter()
             .any(|segment| segment.ident == "actix_web");
-    named && of_actix
+    is_route && is_from_actix
 }
 
 fn route(attr: &Attribute) -> Option<Route> {
@@ -50,8 +52,8 @@ fn route(attr: &Attribute) -> Option<Route> {
         .parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated)
         .ok()?;
     let mut args = args.into_iter();
-    let path = text(&args.next()?)?;
-    // Other crates have a `#[trace("name")]`, whose text is no path.
+    let path = string(&args.next()?)?;
+    // Other crates have a `#[trace("name")]`, whose string is not a path.
     if name == "TRACE" && !path.value().starts_with('/') {
         return None;
     }
@@ -63,22 +65,22 @@ fn route(attr: &Attribute) -> Option<Route> {
     Some(Route { methods, path })
 }
 
-/// The method of `method = "GET"`.
+/// Returns the method of `method = "GET"`.
 fn method(arg: &Expr) -> Option<String> {
     match arg {
         Expr::Assign(arg) if arg.left.to_token_stream().to_string() == "method" => {
-            Some(text(&arg.right)?.value())
+            Some(string(&arg.right)?.value())
         }
         _ => None,
     }
 }
 
-fn text(expr: &Expr) -> Option<LitStr> {
+fn string(expr: &Expr) -> Option<LitStr> {
     match expr {
         Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
+            lit: Lit::Str(string),
             ..
-        }) => Some(text.clone()),
+        }) => Some(string.clone()),
         _ => None,
     }
 }

@@ -1,9 +1,10 @@
-//! The attributes of ours that stand on one function, which are expanded together.
+//! Attributes of this crate on one function, which are expanded together.
 //!
-//! A macro cannot know what a path names. `#[mengpaneel::setup]` is ours; `#[setup]` and
-//! `#[app::setup]` may be another crate's. The attributes above such a one therefore wait below it,
-//! in `__private::attributes`: if it is ours, it finds them there; if not, it does its own work and
-//! leaves them.
+//! A macro cannot resolve a path. `#[mengpaneel::setup]` belongs to this crate; `#[setup]` and
+//! `#[app::setup]` may be another crate's. Attributes above an ambiguous one are therefore
+//! deferred: they move below it, into `__private::attributes`. If the ambiguous attribute belongs
+//! to this crate, it collects them from there; if not, it expands by itself and leaves them in
+//! place.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::quote;
@@ -14,36 +15,36 @@ use syn::{Attribute, Meta, Result};
 use crate::args::Mode;
 use crate::root;
 
-/// The name of the attribute in which others wait.
-const WAITING: &str = "attributes";
+/// Name of the attribute that holds the deferred ones.
+const DEFERRED: &str = "attributes";
 
-/// An attribute of ours.
+/// Attribute of this crate.
 pub(crate) struct Sibling {
     pub(crate) mode: Mode,
     pub(crate) args: TokenStream,
-    /// Where it stands.
-    pub(crate) at: Span,
+    /// Position of the attribute.
+    pub(crate) span: Span,
 }
 
 impl Sibling {
-    fn waiting(&self) -> TokenStream {
-        let (name, args) = (Ident::new(self.mode.name(), self.at), &self.args);
+    fn to_deferred(&self) -> TokenStream {
+        let (name, args) = (Ident::new(self.mode.name(), self.span), &self.args);
         quote!(#name(#args))
     }
 }
 
-/// Reads the arguments of `__private::attributes`.
-pub(crate) fn waiting(args: TokenStream) -> Result<Vec<Sibling>> {
+/// Parses the arguments of `__private::attributes`.
+pub(crate) fn parse_deferred(args: TokenStream) -> Result<Vec<Sibling>> {
     let parser = |input: ParseStream<'_>| {
         let mut siblings = Vec::new();
         while !input.is_empty() {
             let (name, args): (Ident, Group) = (input.parse()?, input.parse()?);
-            let mode = Mode::named(&name)
-                .ok_or_else(|| syn::Error::new(name.span(), "no attribute of mengpaneel"))?;
+            let mode = Mode::from_name(&name)
+                .ok_or_else(|| syn::Error::new(name.span(), "not an attribute of mengpaneel"))?;
             siblings.push(Sibling {
                 mode,
                 args: args.stream(),
-                at: name.span(),
+                span: name.span(),
             });
             input.parse::<Option<syn::Token![,]>>()?;
         }
@@ -52,79 +53,90 @@ pub(crate) fn waiting(args: TokenStream) -> Result<Vec<Sibling>> {
     parser.parse2(args)
 }
 
-/// Takes the attributes that are ours for sure out of `attrs` and adds them to `ours`, up to the
-/// first that may be ours. Puts all of `ours` below that one, to wait there, and returns `true`.
-pub(crate) fn take_or_wait(attrs: &mut Vec<Attribute>, ours: &mut Vec<Sibling>) -> bool {
-    let waited = take(attrs, |attr| {
-        (kind(attr) == Kind::Waiting).then(|| waiting(args(attr)).unwrap_or_default())
+/// Moves the attributes that belong to this crate from `attrs` to `siblings`, up to the first
+/// ambiguous one.
+///
+/// If there is an ambiguous one, moves all of `siblings` below it, to defer them, and returns
+/// `true`.
+pub(crate) fn collect_or_defer(attrs: &mut Vec<Attribute>, siblings: &mut Vec<Sibling>) -> bool {
+    let deferred = extract(attrs, |attr| {
+        (origin(attr) == Origin::Deferred).then(|| parse_deferred(args(attr)).unwrap_or_default())
     });
-    ours.splice(0..0, waited);
-    let sure = |attr: &Attribute| match kind(attr) {
-        Kind::Sure(mode) => Some(vec![Sibling {
+    siblings.splice(0..0, deferred);
+    let own = |attr: &Attribute| match origin(attr) {
+        Origin::Own(mode) => Some(vec![Sibling {
             mode,
             args: args(attr),
-            at: attr.path().span(),
+            span: attr.path().span(),
         }]),
         _ => None,
     };
-    let Some(first) = attrs.iter().position(|attr| kind(attr) == Kind::Perhaps) else {
-        ours.extend(take(attrs, sure));
+    let ambiguous = attrs
+        .iter()
+        .position(|attr| origin(attr) == Origin::Ambiguous);
+    let Some(ambiguous) = ambiguous else {
+        siblings.extend(extract(attrs, own));
         return false;
     };
-    let below = attrs.split_off(first + 1);
-    ours.extend(take(attrs, sure));
-    let (path, name) = (root::path(None), Ident::new(WAITING, Span::mixed_site()));
-    let waiting = ours.iter().map(Sibling::waiting);
-    attrs.push(syn::parse_quote!(#[#path::__private::#name(#(#waiting),*)]));
+    let below = attrs.split_off(ambiguous + 1);
+    siblings.extend(extract(attrs, own));
+    let (path, name) = (root::path(None), Ident::new(DEFERRED, Span::mixed_site()));
+    let deferred = siblings.iter().map(Sibling::to_deferred);
+    attrs.push(syn::parse_quote!(#[#path::__private::#name(#(#deferred),*)]));
     attrs.extend(below);
     true
 }
 
-/// Takes those attributes out that `read` reads.
-fn take(
+/// Removes the attributes that `parse` accepts, and returns them parsed.
+fn extract(
     attrs: &mut Vec<Attribute>,
-    read: impl Fn(&Attribute) -> Option<Vec<Sibling>>,
+    parse: impl Fn(&Attribute) -> Option<Vec<Sibling>>,
 ) -> Vec<Sibling> {
-    let mut taken = Vec::new();
-    attrs.retain(|attr| match read(attr) {
-        Some(read) => {
-            taken.extend(read);
+    let mut extracted = Vec::new();
+    attrs.retain(|attr| match parse(attr) {
+        Some(parsed) => {
+            extracted.extend(parsed);
             false
         }
         None => true,
     });
-    taken
+    extracted
 }
 
+/// Crate that an attribute belongs to, judged by its path.
 #[derive(PartialEq, Eq)]
-enum Kind {
-    Sure(Mode),
-    Perhaps,
-    Waiting,
-    Other,
+enum Origin {
+    /// This crate.
+    Own(Mode),
+    /// This crate or another one.
+    Ambiguous,
+    /// This crate: the attribute that holds deferred ones.
+    Deferred,
+    /// Another crate.
+    Foreign,
 }
 
-fn kind(attr: &Attribute) -> Kind {
+fn origin(attr: &Attribute) -> Origin {
     let path = attr.path();
     let Some(last) = path.segments.last() else {
-        return Kind::Other;
+        return Origin::Foreign;
     };
-    let before = path
+    let parent = path
         .segments
         .iter()
         .rev()
         .nth(1)
         .map(|segment| segment.ident.to_string());
-    if last.ident == WAITING && before.as_deref() == Some("__private") {
-        return Kind::Waiting;
+    if last.ident == DEFERRED && parent.as_deref() == Some("__private") {
+        return Origin::Deferred;
     }
-    let Some(mode) = Mode::named(&last.ident) else {
-        return Kind::Other;
+    let Some(mode) = Mode::from_name(&last.ident) else {
+        return Origin::Foreign;
     };
-    match (before, &attr.meta) {
-        (_, Meta::NameValue(_)) => Kind::Other,
-        (Some(before), _) if before == "mengpaneel" => Kind::Sure(mode),
-        _ => Kind::Perhaps,
+    match (parent, &attr.meta) {
+        (_, Meta::NameValue(_)) => Origin::Foreign,
+        (Some(parent), _) if parent == "mengpaneel" => Origin::Own(mode),
+        _ => Origin::Ambiguous,
     }
 }
 

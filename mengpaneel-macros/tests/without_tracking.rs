@@ -1,9 +1,10 @@
-//! Without the feature `tracking`, what an attribute names is used, and nothing is recorded: not
-//! even the crate `mengpaneel` is needed. `cargo test -p mengpaneel-macros --no-default-features`
-//! runs this.
+//! Attributes without the feature `tracking`: they use the names in their arguments, record nothing,
+//! and do not need the crate `mengpaneel`.
+//!
+//! `cargo test -p mengpaneel-macros --no-default-features` runs this test.
 #![cfg(not(feature = "tracking"))]
 #![deny(warnings, unused)]
-#![allow(clippy::unused_async, reason = "tests")]
+#![allow(clippy::unused_async, reason = "test functions")]
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -65,7 +66,7 @@ fn bare(n: u32) -> u32 {
 }
 
 #[test]
-fn functions_do_their_work_and_evaluate_nothing() {
+fn functions_run_and_no_value_is_evaluated() {
     let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
     let signed_up = std::pin::pin!(sign_up(&[("a", 1)], 1, "acme", "pro"));
     assert_eq!(signed_up.poll(context), std::task::Poll::Ready(7));

@@ -1,5 +1,4 @@
-//! A call: `identify(user.id)`, `people.set("$email" = user.email)`, `get_group("company",
-//! id).delete()`.
+//! Call: `identify(user.id)`, `people.set("$email" = user.email)`.
 
 use std::collections::HashSet;
 
@@ -9,25 +8,26 @@ use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, Result, Token, token};
 
-use super::item::Item;
+use super::ast::{Arg, Call, Name, Property};
+use super::foreign_syntax;
+use super::item::{Item, parse_separator};
 use super::method::{self, Method, Shape};
-use super::{Arg, Call, Name, Property, comma, form};
 
-/// `#[track(EVENT, …)]`, from what stands in its parentheses.
-pub(super) fn track(items: Vec<Item>, at: Span) -> Result<Call> {
-    let name = Ident::new("track", at);
+/// Builds the call of `#[track(EVENT, …)]` from the arguments of the attribute.
+pub(super) fn track(items: Vec<Item>, span: Span) -> Result<Call> {
+    let name = Ident::new("track", span);
     build(method::find(None, &name)?, &name, vec![], items)
 }
 
-/// Reads a call.
+/// Parses a call.
 pub(super) fn parse(input: ParseStream<'_>) -> Result<Call> {
     if !input.peek(Ident::peek_any) {
         return Err(input.error(
             "expected a call, such as `identify(user.id)` or `people.set(\"$email\" = user.email)`",
         ));
     }
-    form::refuse_handle(input)?;
-    form::refuse_value(input)?;
+    foreign_syntax::reject_prefix(input)?;
+    foreign_syntax::reject_value(input)?;
     let first = input.call(Ident::parse_any)?;
     let mut group = Vec::new();
     let mut parent = None;
@@ -38,22 +38,22 @@ pub(super) fn parse(input: ParseStream<'_>) -> Result<Call> {
     if input.peek(Token![.]) {
         input.parse::<Token![.]>()?;
         if !input.peek(Ident::peek_any) {
-            let said = format!("no method: write `{name}.set(…)`");
-            return Err(syn::Error::new(name.span(), said));
+            let message = format!("expected a method: write `{name}.set(…)`");
+            return Err(syn::Error::new(name.span(), message));
         }
         parent = Some(std::mem::replace(&mut name, input.call(Ident::parse_any)?));
     }
     let method = method::find(parent.as_ref(), &name)?;
     if method.path.starts_with("get_group.") && group.is_empty() {
-        let said = format!("which group? Write `{}`", method.form);
+        let message = format!("the group is missing: write `{}`", method.usage);
         return Err(syn::Error::new(
             parent.as_ref().unwrap_or(&name).span(),
-            said,
+            message,
         ));
     }
     if !input.peek(token::Paren) {
-        let said = format!("`{}` is a call: write `{}`", method.path, method.form);
-        return Err(syn::Error::new(name.span(), said));
+        let message = format!("`{}` is a call: write `{}`", method.path, method.usage);
+        return Err(syn::Error::new(name.span(), message));
     }
     let content;
     syn::parenthesized!(content in input);
@@ -65,12 +65,12 @@ fn parse_items(input: ParseStream<'_>) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     while !input.is_empty() {
         items.push(Item::parse(input)?);
-        comma(input)?;
+        parse_separator(input)?;
     }
     Ok(items)
 }
 
-/// The key and ID of `get_group("company", company.id)`.
+/// Parses the key and the ID of `get_group("company", company.id)`.
 fn parse_group(name: &Ident, input: ParseStream<'_>) -> Result<Vec<Arg>> {
     let content;
     syn::parenthesized!(content in input);
@@ -86,8 +86,8 @@ fn parse_group(name: &Ident, input: ParseStream<'_>) -> Result<Vec<Arg>> {
     }
 }
 
-/// What was written, as the method takes it.
-struct Given<'a> {
+/// Parsed arguments of a call. The shape of the method decides how they are read.
+struct ParsedArgs<'a> {
     method: &'static Method,
     name: &'a Ident,
     positional: std::vec::IntoIter<Expr>,
@@ -95,10 +95,10 @@ struct Given<'a> {
 }
 
 fn build(method: &'static Method, name: &Ident, group: Vec<Arg>, items: Vec<Item>) -> Result<Call> {
-    let mut given = Given::new(method, name, items)?;
+    let mut parsed = ParsedArgs::new(method, name, items)?;
     let mut args = group;
-    args.extend(given.args()?);
-    given.end()?;
+    args.extend(parsed.take_args()?);
+    parsed.finish()?;
     Ok(Call {
         path: method.path,
         variant: method.variant,
@@ -106,7 +106,7 @@ fn build(method: &'static Method, name: &Ident, group: Vec<Arg>, items: Vec<Item
     })
 }
 
-impl<'a> Given<'a> {
+impl<'a> ParsedArgs<'a> {
     fn new(method: &'static Method, name: &'a Ident, items: Vec<Item>) -> Result<Self> {
         let mut positional = Vec::new();
         let mut properties = Vec::new();
@@ -114,16 +114,16 @@ impl<'a> Given<'a> {
         for item in items {
             match item {
                 Item::Positional(expr) if properties.is_empty() => positional.push(expr),
-                Item::Positional(expr) => return Err(no_property(&expr, method)),
+                Item::Positional(expr) => return Err(not_a_property(&expr, method)),
                 Item::Property(property) => {
                     if let Property::Pair(Name::Literal(name), _) = &property
                         && !names.insert(name.value())
                     {
-                        let said = format!(
-                            "`{}` is given twice: drop one, or give it another name",
+                        let message = format!(
+                            "`{}` is given twice: remove one, or rename it",
                             name.value()
                         );
-                        return Err(syn::Error::new(name.span(), said));
+                        return Err(syn::Error::new(name.span(), message));
                     }
                     properties.push(property);
                 }
@@ -137,7 +137,8 @@ impl<'a> Given<'a> {
         })
     }
 
-    fn args(&mut self) -> Result<Vec<Arg>> {
+    /// Reads the arguments by the shape of the method.
+    fn take_args(&mut self) -> Result<Vec<Arg>> {
         Ok(match self.method.shape {
             Shape::Nothing => vec![],
             Shape::OptOut => vec![Arg::KeepUser],
@@ -146,7 +147,7 @@ impl<'a> Given<'a> {
             Shape::KeyAndId => vec![Arg::Text(self.name()?), Arg::Id(self.expr()?)],
             Shape::KeyAndIds => vec![Arg::Text(self.name()?), Arg::Ids(self.expr()?)],
             Shape::Texts if self.positional.len() == 0 => vec![],
-            Shape::SomeTexts if self.positional.len() == 0 => return Err(self.wrong()),
+            Shape::SomeTexts if self.positional.len() == 0 => return Err(self.missing()),
             Shape::Texts | Shape::SomeTexts => vec![Arg::List(self.names())],
             Shape::Event => {
                 let event = self.event()?;
@@ -156,7 +157,7 @@ impl<'a> Given<'a> {
                 let (event, groups) = (self.event()?, self.expr()?);
                 vec![Arg::Text(event), self.properties(), Arg::Map(groups)]
             }
-            Shape::Properties => vec![self.some_properties()?],
+            Shape::Properties => vec![self.required_properties()?],
             Shape::NamedValues => vec![self.named_values(None)?],
             Shape::Increment => vec![self.named_values(Some(syn::parse_quote!(1)))?],
             Shape::Charge => {
@@ -171,17 +172,17 @@ impl<'a> Given<'a> {
         })
     }
 
-    /// Properties, or a name and its value.
+    /// Reads properties, or a name and its value.
     fn named_values(&mut self, default: Option<Expr>) -> Result<Arg> {
         if self.positional.len() == 0 {
-            return self.some_properties();
+            return self.required_properties();
         }
         let name = self.name()?;
         let value = self
             .positional
             .next()
             .or(default)
-            .ok_or_else(|| self.wrong())?;
+            .ok_or_else(|| self.missing())?;
         Ok(Arg::Properties(vec![Property::Pair(name, value)]))
     }
 
@@ -189,24 +190,27 @@ impl<'a> Given<'a> {
         Arg::Properties(std::mem::take(&mut self.properties))
     }
 
-    fn some_properties(&mut self) -> Result<Arg> {
+    fn required_properties(&mut self) -> Result<Arg> {
         let may_be_none = self.method.variant == "TrackPageview";
         if self.properties.is_empty() && self.positional.len() == 0 && !may_be_none {
-            return Err(self.wrong());
+            return Err(self.missing());
         }
         Ok(self.properties())
     }
 
     fn event(&mut self) -> Result<Name> {
-        let said = "the event's name comes first: write";
+        let message = "the event's name comes first: write";
         let event = self.positional.next().ok_or_else(|| {
-            syn::Error::new(self.name.span(), format!("{said} `{}`", self.method.form))
+            syn::Error::new(
+                self.name.span(),
+                format!("{message} `{}`", self.method.usage),
+            )
         })?;
-        form::refuse_call_as_event(&event, method::is_method)?;
+        foreign_syntax::reject_call_as_event(&event, method::is_method)?;
         match Name::from(event) {
             Name::Literal(text) if text.value().is_empty() => Err(syn::Error::new(
                 text.span(),
-                format!("{said} `{}`", self.method.form),
+                format!("{message} `{}`", self.method.usage),
             )),
             name => Ok(name),
         }
@@ -221,13 +225,13 @@ impl<'a> Given<'a> {
     }
 
     fn expr(&mut self) -> Result<Expr> {
-        self.positional.next().ok_or_else(|| self.wrong())
+        self.positional.next().ok_or_else(|| self.missing())
     }
 
-    /// Nothing may be left.
-    fn end(mut self) -> Result<()> {
+    /// Rejects arguments that were not read.
+    fn finish(mut self) -> Result<()> {
         if let Some(extra) = self.positional.next() {
-            return Err(no_property(&extra, self.method));
+            return Err(not_a_property(&extra, self.method));
         }
         if let Some(property) = self.properties.first() {
             let span = match property {
@@ -236,24 +240,24 @@ impl<'a> Given<'a> {
             };
             return Err(syn::Error::new(
                 span,
-                format!("takes no properties: write `{}`", self.method.form),
+                format!("takes no properties: write `{}`", self.method.usage),
             ));
         }
         Ok(())
     }
 
-    fn wrong(&self) -> syn::Error {
+    fn missing(&self) -> syn::Error {
         syn::Error::new(
             self.name.span(),
-            format!("something is missing: write `{}`", self.method.form),
+            format!("an argument is missing: write `{}`", self.method.usage),
         )
     }
 }
 
-/// The error at an expression where a property, or nothing, belongs.
-fn no_property(expr: &Expr, method: &Method) -> syn::Error {
-    let form = method.form;
-    let said = match expr {
+/// Returns the error for an expression in place of a property, or of nothing.
+fn not_a_property(expr: &Expr, method: &Method) -> syn::Error {
+    let usage = method.usage;
+    let message = match expr {
         Expr::Lit(syn::ExprLit {
             lit: syn::Lit::Str(name),
             ..
@@ -266,21 +270,21 @@ fn no_property(expr: &Expr, method: &Method) -> syn::Error {
                 .get_ident()
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            match form::option_of(&name) {
+            match foreign_syntax::option_for_word(&name) {
                 Some(option) => {
-                    format!("`{name}` alone is no property: write `{option}` for the option")
+                    format!("`{name}` alone is not a property: write `{option}` for the option")
                 }
                 None => format!(
-                    "`{name}` has no value: write `{name} = {name}`, or `..{name}` for all that is in it"
+                    "`{name}` has no value: write `{name} = {name}`, or `..{name}` for all properties in it"
                 ),
             }
         }
         Expr::Assign(_) => {
-            "a property's name is an identifier, a text, or a constant in braces: `title = …`, \
+            "a property's name is an identifier, a string, or a constant in braces: `title = …`, \
                             `\"Title\" = …`, `{TITLE} = …`"
                 .to_owned()
         }
-        _ => format!("one argument too many: write `{form}`"),
+        _ => format!("one argument too many: write `{usage}`"),
     };
-    syn::Error::new(expr.span(), said)
+    syn::Error::new(expr.span(), message)
 }

@@ -11,26 +11,26 @@ pub(super) fn parse(input: ParseStream<'_>) -> Result<Expr> {
     let begin = input.fork();
     let mut expr: Expr = input
         .parse()
-        .map_err(|error| half_typed(&begin).unwrap_or(error))?;
+        .map_err(|error| incomplete(&begin).unwrap_or(error))?;
     precedence::keep(&mut expr);
     Ok(expr)
 }
 
-fn is(token: &TokenTree, punct: char) -> bool {
+fn is_punct(token: &TokenTree, punct: char) -> bool {
     matches!(token, TokenTree::Punct(token) if token.as_char() == punct)
 }
 
-/// The error at an expression that ends in a dot or an operator, at its last operand.
-fn half_typed(input: ParseStream<'_>) -> Option<syn::Error> {
+/// Returns the error for an expression that ends in a dot or an operator, at its last operand.
+fn incomplete(input: ParseStream<'_>) -> Option<syn::Error> {
     let tokens = input.parse::<TokenStream>().ok()?;
-    let piece: Vec<TokenTree> = tokens
+    let tokens: Vec<TokenTree> = tokens
         .into_iter()
-        .take_while(|token| !is(token, ','))
+        .take_while(|token| !is_punct(token, ','))
         .collect();
-    let last = piece
+    let last = tokens
         .last()
         .filter(|token| matches!(token, TokenTree::Punct(_)))?;
-    let operand = piece
+    let operand = tokens
         .iter()
         .rfind(|token| !matches!(token, TokenTree::Punct(_)))?;
     Some(syn::Error::new(

@@ -1,4 +1,4 @@
-//! A piece between two commas of a call: an argument or a property.
+//! Item between two commas of a call: an argument or a property.
 
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
@@ -6,9 +6,10 @@ use syn::parse::{Parse, ParseStream, Parser, discouraged::Speculative};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, Result, Token, token};
 
-use super::{Name, Property, expr, form, option};
+use super::ast::{Name, Property};
+use super::{expr, foreign_syntax, option};
 
-/// An argument or a property.
+/// Argument or property.
 pub(super) enum Item {
     Positional(Expr),
     Property(Property),
@@ -26,10 +27,10 @@ impl Item {
             }
             return expr::parse(input).map(Property::Spread).map(Self::Property);
         }
-        form::refuse_others(input)?;
+        foreign_syntax::reject_foreign_syntax(input)?;
         let word = input.fork().call(Ident::parse_any).ok();
         let ahead = input.fork();
-        if let Ok(name) = key(&ahead)
+        if let Ok(name) = parse_key(&ahead)
             && ahead.peek(Token![=])
             && !ahead.peek(Token![==])
         {
@@ -42,22 +43,22 @@ impl Item {
     fn parse_value(name: Name, word: Option<&Ident>, input: ParseStream<'_>) -> Result<Property> {
         input.parse::<Token![=]>()?;
         if input.is_empty() || input.peek(Token![,]) {
-            let shown = name.shown();
+            let shown = name.display();
             return Err(syn::Error::new(
                 name.span(),
                 format!("`{shown}` has no value: write `{shown} = value`"),
             ));
         }
-        form::refuse_sigil(input)?;
+        foreign_syntax::reject_tracing_sigil(input)?;
         if let Some(word) = word {
-            form::refuse_option(word, input)?;
+            foreign_syntax::reject_quoted_option(word, input)?;
         }
         Ok(Property::Pair(name, expr::parse(input)?))
     }
 
-    /// After the event only properties and options follow: what looks like a call was meant as an
-    /// option.
-    pub(super) fn refuse_unknown_option(&self) -> Result<()> {
+    /// Rejects a call after the event. Only properties and options may follow the event, so the
+    /// call was meant as an option.
+    pub(super) fn reject_unknown_option(&self) -> Result<()> {
         if let Self::Positional(Expr::Call(call)) = self
             && let Expr::Path(path) = &*call.func
             && let Some(name) = path.path.get_ident()
@@ -68,8 +69,21 @@ impl Item {
     }
 }
 
-/// A property's name, where one stands here: an identifier, a text, `{CONSTANT}`, `keys::CONSTANT`.
-fn key(input: ParseStream<'_>) -> Result<Name> {
+/// Parses the comma between two items, or the end.
+pub(super) fn parse_separator(input: ParseStream<'_>) -> Result<()> {
+    if input.is_empty() {
+        return Ok(());
+    }
+    input.parse::<Token![,]>().map(drop).map_err(|error| {
+        syn::Error::new(
+            error.span(),
+            "expected a comma: items look like `\"Title\" = post.title, via(server)`",
+        )
+    })
+}
+
+/// Parses a property's name: an identifier, a string, `{CONSTANT}`, `keys::CONSTANT`.
+fn parse_key(input: ParseStream<'_>) -> Result<Name> {
     if input.peek(LitStr) {
         return input.parse().map(Name::Literal);
     }
@@ -105,16 +119,16 @@ fn key(input: ParseStream<'_>) -> Result<Name> {
 impl Name {
     pub(super) fn span(&self) -> proc_macro2::Span {
         match self {
-            Self::Literal(text) => text.span(),
+            Self::Literal(literal) => literal.span(),
             Self::Computed(expr) => expr.span(),
         }
     }
 
-    /// As it may be written.
-    fn shown(&self) -> String {
+    /// Returns the name as it may be written in an attribute.
+    fn display(&self) -> String {
         match self {
-            Self::Literal(text) => {
-                let name = text.value();
+            Self::Literal(literal) => {
+                let name = literal.value();
                 if syn::parse_str::<Ident>(&name).is_ok() {
                     name
                 } else {

@@ -1,10 +1,10 @@
-//! The methods of mixpanel-js: which there are, what they take, and which mean nothing here.
+//! Methods of mixpanel-js, with their arguments, and those that are not available here.
 
 use syn::Ident;
 
-use crate::names::nearest;
+use super::spelling::nearest;
 
-/// What a method takes.
+/// Arguments that a method takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// `reset()`
@@ -17,7 +17,7 @@ pub(super) enum Shape {
     Text,
     /// `disable("Upload", "Download")`
     Texts,
-    /// `people.unset("Plan")`: as `Texts`, but one at least.
+    /// `people.unset("Plan")`: as `Texts`, but at least one.
     SomeTexts,
     /// `add_group("company", id)`
     KeyAndId,
@@ -39,26 +39,26 @@ pub(super) enum Shape {
     ListAndValue,
 }
 
-/// A method that can be called in an attribute.
+/// Method that an attribute can call.
 pub(super) struct Method {
     pub(super) path: &'static str,
     pub(super) variant: &'static str,
     pub(super) shape: Shape,
-    /// Its right form.
-    pub(super) form: &'static str,
+    /// Example of a correct call, for errors.
+    pub(super) usage: &'static str,
 }
 
 const fn method(
     path: &'static str,
     variant: &'static str,
     shape: Shape,
-    form: &'static str,
+    usage: &'static str,
 ) -> Method {
     Method {
         path,
         variant,
         shape,
-        form,
+        usage,
     }
 }
 
@@ -243,33 +243,32 @@ const METHODS: &[Method] = &[
     ),
 ];
 
-const DOM: &str =
-    "it listens to clicks in a page, and there is none here: call it in the page's own script";
-const ANSWERS: &str =
-    "it answers a question, and an attribute cannot hear the answer: ask in the page's own script";
+const DOM: &str = "it listens to clicks in a page; call it in the page's own script";
+const RETURNS: &str =
+    "it returns a value, which an attribute cannot use; call it in the page's own script";
 const CONFIGURES: &str =
-    "the configuration is one for the whole app: `Mengpaneel::builder(token).js_config(…)`";
-const RECORDS: &str = "a session is recorded in the browser: call it in the page's own script";
-const FUNCTION: &str = "a function cannot be sent to a browser: call it in the page's own script";
+    "the whole app shares one configuration; write `Mengpaneel::builder(token).js_config(…)`";
+const RECORDS: &str = "a session is recorded in the browser; call it in the page's own script";
+const FUNCTION: &str = "a function cannot be sent to a browser; call it in the page's own script";
 
-/// Methods that mean nothing here, and why.
-const REFUSED: &[(&str, &str)] = &[
+/// Methods that are not available in an attribute, each with the reason.
+const UNAVAILABLE: &[(&str, &str)] = &[
     (
         "init",
-        "the page's `init` is written by the middleware, from `Mengpaneel::builder(token)`",
+        "the middleware writes the page's `init`, from `Mengpaneel::builder(token)`",
     ),
     ("track_links", DOM),
     ("track_forms", DOM),
     ("track_submit", DOM),
-    ("get_distinct_id", ANSWERS),
-    ("get_property", ANSWERS),
-    ("get_config", ANSWERS),
-    ("get_api_host", ANSWERS),
-    ("get_tab_id", ANSWERS),
-    ("get_session_recording_properties", ANSWERS),
-    ("get_session_replay_url", ANSWERS),
-    ("has_opted_in_tracking", ANSWERS),
-    ("has_opted_out_tracking", ANSWERS),
+    ("get_distinct_id", RETURNS),
+    ("get_property", RETURNS),
+    ("get_config", RETURNS),
+    ("get_api_host", RETURNS),
+    ("get_tab_id", RETURNS),
+    ("get_session_recording_properties", RETURNS),
+    ("get_session_replay_url", RETURNS),
+    ("has_opted_in_tracking", RETURNS),
+    ("has_opted_out_tracking", RETURNS),
     ("set_config", CONFIGURES),
     ("start_batch_senders", CONFIGURES),
     ("stop_batch_senders", CONFIGURES),
@@ -282,43 +281,42 @@ const REFUSED: &[(&str, &str)] = &[
     ("remove_hook", FUNCTION),
     (
         "name_tag",
-        "mixpanel-js deprecates it: write `register(\"mp_name_tag\" = name)`",
+        "mixpanel-js has deprecated it; write `register(\"mp_name_tag\" = name)`",
     ),
     (
         "enable",
-        "events are disabled page by page: leave out `disable`",
+        "each page disables events for itself only; remove `disable`",
     ),
-    ("flags", ANSWERS),
+    ("flags", RETURNS),
     (
         "people",
-        "it is no call: write `people.set(\"$email\" = user.email)`",
+        "it is not a call; write `people.set(\"$email\" = user.email)`",
     ),
     (
         "get_group",
-        "it is no call: write `get_group(\"company\", id).set(\"Plan\" = plan)`",
+        "it is not a call; write `get_group(\"company\", id).set(\"Plan\" = plan)`",
     ),
 ];
 
-/// Returns whether a call in an attribute begins with this name.
-pub(super) fn is_method(name: &str) -> bool {
-    METHODS.iter().any(|method| method.path == name)
+/// Returns whether a method has this path.
+pub(super) fn is_method(path: &str) -> bool {
+    METHODS.iter().any(|method| method.path == path)
 }
 
-/// The method at that path, or the error at its last name.
+/// Returns the method at a path, or the error at the last name of the path.
 pub(super) fn find(parent: Option<&Ident>, name: &Ident) -> syn::Result<&'static Method> {
-    let written = name.to_string();
-    let path = parent.map_or_else(|| written.clone(), |parent| format!("{parent}.{written}"));
+    let path = parent.map_or_else(|| name.to_string(), |parent| format!("{parent}.{name}"));
     if let Some(method) = METHODS.iter().find(|method| method.path == path) {
         return Ok(method);
     }
     let first = parent.unwrap_or(name);
-    let refused = REFUSED
+    let unavailable = UNAVAILABLE
         .iter()
-        .find(|(refused, _)| first == refused && (parent.is_none() || *refused == "flags"));
-    if let Some((refused, why)) = refused {
+        .find(|(name, _)| first == name && (parent.is_none() || *name == "flags"));
+    if let Some((name, reason)) = unavailable {
         return Err(syn::Error::new(
             first.span(),
-            format!("`{refused}` means nothing in an attribute: {why}"),
+            format!("`{name}` is not available in an attribute: {reason}"),
         ));
     }
     if let Some(parent) = parent
@@ -326,28 +324,28 @@ pub(super) fn find(parent: Option<&Ident>, name: &Ident) -> syn::Result<&'static
         && parent != "get_group"
     {
         let near = nearest(&parent.to_string(), ["people", "get_group"]).unwrap_or("people");
-        let said = format!("no `{parent}` in mixpanel-js: did you mean `{near}.{name}(…)`?");
-        return Err(syn::Error::new(parent.span(), said));
+        let message = format!("mixpanel-js has no `{parent}`: did you mean `{near}.{name}(…)`?");
+        return Err(syn::Error::new(parent.span(), message));
     }
     Err(unknown(&path, name))
 }
 
 fn unknown(path: &str, name: &Ident) -> syn::Error {
-    let anywhere = METHODS
+    let same_name = METHODS
         .iter()
         .find(|method| method.path.rsplit('.').next() == Some(path));
     let near = nearest(path, METHODS.iter().map(|method| method.path));
-    let near = anywhere.or_else(|| METHODS.iter().find(|method| Some(method.path) == near));
-    let said = match near {
+    let near = same_name.or_else(|| METHODS.iter().find(|method| Some(method.path) == near));
+    let message = match near {
         Some(method) => format!(
-            "no method `{path}` in mixpanel-js: did you mean `{}`?",
-            method.form
+            "mixpanel-js has no method `{path}`: did you mean `{}`?",
+            method.usage
         ),
         None => format!(
-            "no method `{path}` in mixpanel-js: calls look like `identify(user.id)` or \
-             `people.set(\"$email\" = user.email)`; one that has no name here is recorded in the body, with \
-             `mengpaneel::current().call_method(…)`"
+            "mixpanel-js has no method `{path}`: calls look like `identify(user.id)` or \
+             `people.set(\"$email\" = user.email)`; to record a method that is not known here, call \
+             `mengpaneel::current().call_method(…)` in the body"
         ),
     };
-    syn::Error::new(name.span(), said)
+    syn::Error::new(name.span(), message)
 }

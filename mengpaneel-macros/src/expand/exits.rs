@@ -1,24 +1,24 @@
-//! Ways in which a body may leave its function or wait, as far as its tokens tell.
+//! Ways in which a body may leave its function or wait, as far as its tokens show.
 //!
-//! A body that can only run to its end needs neither a closure nor an async block around it, so
-//! that the compiler and its lints see it as they see it without the attribute.
+//! A body that can only run to its end needs neither a closure nor an async block around it. The
+//! compiler and its lints then treat the body as they do without the attribute.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
-use crate::names;
+use crate::idents::is_well_known;
 
 /// Ways out of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Exits {
     /// True if a `return` or `?` may end the function before the end of the body.
-    pub(super) early: bool,
+    pub(super) returns_early: bool,
     /// True if the body may await something.
     pub(super) awaits: bool,
 }
 
 impl Exits {
-    /// Reads the tokens of a body. Those of its async blocks do not count, which are left by
-    /// themselves.
+    /// Reads the tokens of a body. Async blocks are skipped: a `return` in one leaves the block
+    /// only.
     pub(super) fn of(body: TokenStream) -> Self {
         let mut exits = Self::default();
         exits.read(body);
@@ -26,65 +26,65 @@ impl Exits {
     }
 
     fn read(&mut self, tokens: TokenStream) {
-        let mut last = Last::Other;
+        let mut last = Previous::Other;
         for token in tokens {
             last = match token {
-                TokenTree::Ident(ident) => self.word(ident, &last),
+                TokenTree::Ident(ident) => self.read_word(ident, &last),
                 TokenTree::Punct(punct) => {
-                    self.early |= punct.as_char() == '?';
+                    self.returns_early |= punct.as_char() == '?';
                     match (last, punct.as_char()) {
-                        (Last::Word(word), '!') => Last::Macro(word),
-                        _ => Last::Other,
+                        (Previous::Word(word), '!') => Previous::Macro(word),
+                        _ => Previous::Other,
                     }
                 }
                 TokenTree::Group(group) => {
                     match last {
-                        Last::Async if group.delimiter() == Delimiter::Brace => {}
-                        Last::Macro(name) if !is_keyword(&name) && !names::is_well_known(&name) => {
-                            self.anything()
+                        Previous::Async if group.delimiter() == Delimiter::Brace => {}
+                        Previous::Macro(name) if !is_keyword(&name) && !is_well_known(&name) => {
+                            self.assume_any();
                         }
                         _ => self.read(group.stream()),
                     }
-                    Last::Other
+                    Previous::Other
                 }
-                TokenTree::Literal(_) => Last::Other,
+                TokenTree::Literal(_) => Previous::Other,
             };
         }
     }
 
-    fn word(&mut self, ident: Ident, last: &Last) -> Last {
+    fn read_word(&mut self, ident: Ident, last: &Previous) -> Previous {
         match ident.to_string().as_str() {
-            "return" => self.early = true,
+            "return" => self.returns_early = true,
             "await" => self.awaits = true,
-            "async" => return Last::Async,
-            "move" if matches!(last, Last::Async) => return Last::Async,
-            // A macro of the body's own may have the name of a well-known one.
-            "macro_rules" => self.anything(),
+            "async" => return Previous::Async,
+            "move" if matches!(last, Previous::Async) => return Previous::Async,
+            // The body may define a macro that has the name of a well-known one.
+            "macro_rules" => self.assume_any(),
             _ => {}
         }
-        Last::Word(ident)
+        Previous::Word(ident)
     }
 
-    /// Where an unknown macro stands, there may be anything.
-    fn anything(&mut self) {
+    /// Assumes the worst, as of an unknown macro.
+    fn assume_any(&mut self) {
         *self = Self {
-            early: true,
+            returns_early: true,
             awaits: true,
         };
     }
 }
 
-/// The tokens read last, as far as they decide what the next one means.
-enum Last {
+/// Tokens before the current one, as far as they decide its meaning.
+enum Previous {
     Word(Ident),
-    /// A word and `!`.
+    /// Word and `!`.
     Macro(Ident),
     /// `async` or `async move`.
     Async,
     Other,
 }
 
-/// Returns whether a word before `!` is no macro's name: `if !(a || b)`.
+/// Returns whether a word before `!` is not a macro's name: `if !(a || b)`.
 fn is_keyword(word: &Ident) -> bool {
     [
         "if", "while", "match", "return", "break", "in", "else", "move",
@@ -100,11 +100,11 @@ mod tests {
     use super::*;
 
     const RUNS_TO_ITS_END: Exits = Exits {
-        early: false,
+        returns_early: false,
         awaits: false,
     };
-    const ANYTHING: Exits = Exits {
-        early: true,
+    const ANY: Exits = Exits {
+        returns_early: true,
         awaits: true,
     };
 
@@ -124,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn body_that_may_leave_early_is_known() {
+    fn early_return_is_found() {
         let early = Exits {
-            early: true,
+            returns_early: true,
             awaits: false,
         };
         for body in [
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn body_that_awaits_is_known() {
+    fn await_is_found() {
         let awaits = Exits {
-            early: false,
+            returns_early: false,
             awaits: true,
         };
         for body in [
@@ -152,11 +152,11 @@ mod tests {
         ] {
             assert_eq!(Exits::of(body.clone()), awaits, "{body}");
         }
-        assert_eq!(Exits::of(quote!(a.await?)), ANYTHING);
+        assert_eq!(Exits::of(quote!(a.await?)), ANY);
     }
 
     #[test]
-    fn unknown_macro_may_hide_anything() {
+    fn unknown_macro_counts_as_any_exit() {
         for body in [
             quote!(bail!("no")),
             quote!(tokio::join!(a, b)),
@@ -169,7 +169,7 @@ mod tests {
                 vec!()
             ),
         ] {
-            assert_eq!(Exits::of(body.clone()), ANYTHING, "{body}");
+            assert_eq!(Exits::of(body.clone()), ANY, "{body}");
         }
     }
 }

@@ -1,40 +1,46 @@
-//! The code written: a frame around the body, which captures the values and records the calls.
+//! Generated code: a frame around the body, which captures the values and records the calls.
 
+mod body;
+mod errors;
 mod exits;
-mod run;
+mod feature;
+mod local;
 mod spec;
+mod types;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::Result;
 use syn::ext::IdentExt;
 
 use crate::args::{Annotation, Mode};
-use crate::capture::{self, Around, Captured, Unit};
+use crate::capture::{self, BodyContext, CaptureGroup, Captured};
 use crate::function::Function;
 use crate::siblings::{self, Sibling};
 use crate::{root, route};
 
-/// True if anything is recorded. Without the feature the attributes only use what they name, in
-/// branches that are never taken, so that nothing is called unused for want of it.
-const IS_ON: bool = cfg!(feature = "tracking");
+use self::body::BodyExpander;
+use self::errors::combine;
+use self::feature::IS_TRACKING;
+use self::local::local;
+use self::spec::StaticSpec;
 
-/// Expands one attribute, and with it the others of ours that stand on the function.
+/// Expands an attribute, together with the other attributes of this crate on the function.
 pub(crate) fn attribute(mode: Mode, args: TokenStream, item: &TokenStream) -> TokenStream {
-    all(
+    expand_all(
         vec![Sibling {
             mode,
             args,
-            at: Span::call_site(),
+            span: Span::call_site(),
         }],
         item,
     )
 }
 
-/// Expands the attributes that waited for one that may have been ours.
-pub(crate) fn waiting(args: TokenStream, item: &TokenStream) -> TokenStream {
-    match siblings::waiting(args) {
-        Ok(ours) => all(ours, item),
+/// Expands the attributes that were deferred by an ambiguous one.
+pub(crate) fn deferred(args: TokenStream, item: &TokenStream) -> TokenStream {
+    match siblings::parse_deferred(args) {
+        Ok(siblings) => expand_all(siblings, item),
         Err(error) => {
             let error = error.into_compile_error();
             quote!(#item #error)
@@ -42,12 +48,12 @@ pub(crate) fn waiting(args: TokenStream, item: &TokenStream) -> TokenStream {
     }
 }
 
-fn all(mut ours: Vec<Sibling>, item: &TokenStream) -> TokenStream {
+fn expand_all(mut siblings: Vec<Sibling>, item: &TokenStream) -> TokenStream {
     let mut function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
             let error = error.into_compile_error();
-            // After a closure, which is an expression, nothing may follow.
+            // An item may not follow a closure, which is an expression.
             let is_closure = item
                 .clone()
                 .into_iter()
@@ -60,15 +66,16 @@ fn all(mut ours: Vec<Sibling>, item: &TokenStream) -> TokenStream {
             };
         }
     };
-    if siblings::take_or_wait(&mut function.attrs, &mut ours) {
+    if siblings::collect_or_defer(&mut function.attrs, &mut siblings) {
         return function.untouched();
     }
     let annotations = combine(
-        ours.into_iter()
-            .map(|sibling| Annotation::parse(sibling.mode, sibling.args, sibling.at)),
+        siblings
+            .into_iter()
+            .map(|sibling| Annotation::parse(sibling.mode, sibling.args, sibling.span)),
     );
     let expanded = function
-        .refuse()
+        .check()
         .and(annotations)
         .and_then(|annotations| expand(&function, &annotations));
     expanded.unwrap_or_else(|error| {
@@ -77,81 +84,65 @@ fn all(mut ours: Vec<Sibling>, item: &TokenStream) -> TokenStream {
     })
 }
 
-/// All of them, or all their errors.
-fn combine<T>(results: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
-    let mut fine = Vec::new();
-    let mut failed: Option<syn::Error> = None;
-    for result in results {
-        match (result, &mut failed) {
-            (Ok(value), _) => fine.push(value),
-            (Err(error), Some(first)) => first.combine(error),
-            (Err(error), None) => failed = Some(error),
-        }
-    }
-    failed.map_or(Ok(fine), Err)
-}
-
-/// A local of ours: hygiene keeps it apart from the user's, whatever its name.
-fn local(name: &str) -> Ident {
-    format_ident!("{name}", span = Span::mixed_site())
-}
-
 fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream> {
     let root = root::path(
         annotations
             .iter()
             .find_map(|annotation| annotation.root.as_ref()),
     );
-    let mut spec = spec::Spec::new(function.generics());
-    let units = combine(annotations.iter().map(|annotation| spec.add(annotation)))?;
-    let units: Vec<Unit> = units.into_iter().flatten().collect();
-    let (frame, values, taken) = (local("frame"), local("values"), local("taken"));
-    let wrap = |takes: &[&TokenStream]| {
-        let condition = if IS_ON {
-            quote!(let ::core::option::Option::Some(#values) = #taken.values())
+    let mut spec = StaticSpec::new(function.generics());
+    let groups = combine(annotations.iter().map(|annotation| spec.add(annotation)))?;
+    let groups: Vec<CaptureGroup> = groups.into_iter().flatten().collect();
+    let (frame, values, handle) = (local("frame"), local("values"), local("handle"));
+    let wrap = |statements: &[&TokenStream]| {
+        let condition = if IS_TRACKING {
+            quote!(let ::core::option::Option::Some(#values) = #handle.values())
         } else {
             quote!(false)
         };
-        quote!(if #condition { #(#takes)* })
+        quote!(if #condition { #(#statements)* })
     };
-    let around = Around {
-        parameters: &function.parameters(),
+    let context = BodyContext {
+        parameters: &function.parameter_names(),
         returns_future: function.sig.asyncness.is_none(),
         wrap: &wrap,
-        handle: &taken,
+        handle: &handle,
     };
     let Captured {
         body,
-        entry,
-        inside,
-    } = capture::capture(&function.body, &function.scan, units, &around)?;
-    if !IS_ON {
-        let entry = (!entry.is_empty()).then(|| wrap(&entry.iter().collect::<Vec<_>>()));
+        at_entry,
+        captures_inside,
+    } = capture::capture(&function.body, &function.scan, groups, &context)?;
+    if !IS_TRACKING {
+        let entry = (!at_entry.is_empty()).then(|| wrap(&at_entry.iter().collect::<Vec<_>>()));
         let stmts = body.stream();
         return Ok(function.with_body(&quote!(#entry #stmts)));
     }
-    let entry = (!entry.is_empty()).then(
-        || quote!(if let ::core::option::Option::Some(#values) = #taken.entry() { #(#entry)* }),
+    let entry = (!at_entry.is_empty()).then(
+        || quote!(if let ::core::option::Option::Some(#values) = #handle.entry() { #(#at_entry)* }),
     );
     let site = site(function, &root, spec);
-    let bare = annotations
+    let is_bare = annotations
         .iter()
         .any(|annotation| annotation.calls.is_empty());
-    let limit = bare.then(|| limit(function, &root, &frame));
-    let taken = (inside || entry.is_some()).then(|| quote!(let #taken = &#frame;));
-    let run = run::Run::new(function, &root, &frame, bare).of(entry.as_ref(), &body);
-    Ok(function.with_body(&quote!(let #frame = #site; #limit #taken #run)))
+    let limit = is_bare.then(|| limit(function, &root, &frame));
+    let handle = (captures_inside || entry.is_some()).then(|| quote!(let #handle = &#frame;));
+    let expander = BodyExpander::new(function, &root, &frame, is_bare);
+    let body = expander.expand(entry.as_ref(), &body);
+    Ok(function.with_body(&quote!(let #frame = #site; #limit #handle #body)))
 }
 
-/// Begins a call of the function, of which the rest is constant.
-fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStream {
+/// Returns the expression that enters the frame. The constant data of the function is a static in
+/// it.
+fn site(function: &Function, root: &TokenStream, spec: StaticSpec) -> TokenStream {
     let routes = route::routes(&function.attrs);
     let kind = local(match (function.is_guard(), routes.is_empty()) {
         (true, _) => "Guard",
         (false, false) => "Handler",
         (false, true) => "Function",
     });
-    // Above a route attribute, only the name of that is known.
+    // Here only the name of a route attribute is known. At run time, the path of a closure in the
+    // function shows whether the attribute is Actix's.
     let inside = if routes.is_empty() {
         quote!(::core::option::Option::None)
     } else {
@@ -181,24 +172,24 @@ fn site(function: &Function, root: &TokenStream, spec: spec::Spec) -> TokenStrea
     })
 }
 
-/// Keeps a bare `#[setup]` to the function's own lines, where it holds a request that it may pass
-/// on.
+/// Returns the statements that limit a bare `#[setup]` to the function's own lines, if it has a
+/// request that it may pass on.
 fn limit(function: &Function, root: &TokenStream, frame: &Ident) -> Option<TokenStream> {
     if function.is_guard() {
         return None;
     }
-    let place = |span| {
+    let position = |span| {
         (
             quote_spanned!(span=> ::core::line!()),
             quote_spanned!(span=> ::core::column!()),
         )
     };
     let ((line, column), (end_line, end_column)) =
-        (place(function.sig.fn_token.span), place(function.end));
+        (position(function.sig.fn_token.span), position(function.end));
     let lines = quote! {
         #root::__private::Lines { file: ::core::file!(), begin: (#line, #column), end: (#end_line, #end_column) }
     };
-    let (mut always, mut conditional) = (Vec::new(), TokenStream::new());
+    let (mut unconditional, mut conditional) = (Vec::new(), TokenStream::new());
     for (parameter, attrs) in function.parameter_idents() {
         let passes_on = quote!(#root::__private::passes_on!(&#parameter));
         let conditions: Vec<_> = attrs
@@ -206,15 +197,15 @@ fn limit(function: &Function, root: &TokenStream, frame: &Ident) -> Option<Token
             .filter(|attr| attr.path().is_ident("cfg"))
             .collect();
         if conditions.is_empty() {
-            always.push(passes_on);
+            unconditional.push(passes_on);
         } else {
             conditional
                 .extend(quote!(#(#conditions)* let #frame = #frame.limited(#passes_on, #lines);));
         }
     }
-    let always =
-        (!always.is_empty()).then(|| quote!(let #frame = #frame.limited(#(#always)||*, #lines);));
-    Some(quote!(#always #conditional))
+    let unconditional = (!unconditional.is_empty())
+        .then(|| quote!(let #frame = #frame.limited(#(#unconditional)||*, #lines);));
+    Some(quote!(#unconditional #conditional))
 }
 
 #[cfg(all(test, feature = "tracking"))]
@@ -225,7 +216,7 @@ mod tests_without_tracking {
     use super::*;
 
     #[test]
-    fn function_only_uses_what_the_attribute_names() {
+    fn arguments_are_only_used_without_the_feature() {
         let item = quote!(
             async fn signed_in(user: Option<User>) {
                 let id = user.id();

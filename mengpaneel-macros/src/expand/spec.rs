@@ -1,4 +1,4 @@
-//! What the frame is told of the calls: their constant part, and the statements that fill the rest.
+//! Calls of the attributes: their constant part, and the statements that capture the rest.
 
 use std::collections::BTreeSet;
 
@@ -7,26 +7,28 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
-use super::local;
-use crate::args::{Annotation, Arg, Call, Mode, Name, On, Property};
-use crate::capture::Unit;
-use crate::names::{self, Reader};
+use super::errors::combine;
+use super::feature::IS_TRACKING;
+use super::local::local;
+use crate::args::{Annotation, Arg, Call, Mode, Name, Property, Trigger};
+use crate::capture::CaptureGroup;
+use crate::idents::{FreeIdents, unraw_name};
 
-/// Collects calls and hands out slots.
-pub(super) struct Spec {
-    /// The generic parameters of the function, which mean nothing in a static.
+/// Constant part of the calls of a function, and the slots for their captured values.
+pub(super) struct StaticSpec {
+    /// Generic parameters of the function, which a static cannot use.
     generics: BTreeSet<String>,
     calls: Vec<TokenStream>,
     slots: usize,
 }
 
-/// A statement that takes a value, and the expressions that it is made of.
-struct Take {
+/// Statement that captures a value into a slot, and the expressions of the value.
+struct SlotWrite {
     statement: TokenStream,
     exprs: Vec<Expr>,
 }
 
-impl Spec {
+impl StaticSpec {
     pub(super) fn new(generics: BTreeSet<String>) -> Self {
         Self {
             generics,
@@ -35,33 +37,33 @@ impl Spec {
         }
     }
 
-    /// The constant part of every call, and how many slots there are.
+    /// Returns the constant part of every call, and the number of slots.
     pub(super) fn finish(self) -> (Vec<TokenStream>, usize) {
         (self.calls, self.slots)
     }
 
-    /// Adds the calls of one attribute, and returns its values by what must be captured together.
-    pub(super) fn add(&mut self, annotation: &Annotation) -> syn::Result<Vec<Unit>> {
-        let line = quote_spanned!(annotation.at=> ::core::line!());
+    /// Adds the calls of an attribute, and returns their values in groups to capture together.
+    pub(super) fn add(&mut self, annotation: &Annotation) -> syn::Result<Vec<CaptureGroup>> {
+        let line = quote_spanned!(annotation.span=> ::core::line!());
         if annotation.calls.is_empty() {
             self.calls
                 .push(quote!(__mengpaneel::Annotated::bare(#line)));
             return Ok(vec![]);
         }
         let when = (!annotation.when.is_empty()).then(|| self.slot());
-        let mut takes = Vec::new();
+        let mut writes = Vec::new();
         for call in &annotation.calls {
             let args: Vec<_> = call
                 .args
                 .iter()
-                .map(|arg| self.argument(call, arg, &mut takes))
+                .map(|arg| self.argument(call, arg, &mut writes))
                 .collect();
             let call = Self::call(annotation, call, &line, when, &args);
             self.calls.push(call);
         }
         match when {
-            Some(slot) => Ok(vec![conditional(annotation, slot, &takes)?]),
-            None => super::combine(takes.into_iter().map(Take::alone)),
+            Some(slot) => Ok(vec![conditional(annotation, slot, &writes)?]),
+            None => combine(writes.into_iter().map(SlotWrite::into_group)),
         }
     }
 
@@ -75,10 +77,10 @@ impl Spec {
         let mode = mode(annotation.mode);
         let method = local(call.variant);
         let mut options = TokenStream::new();
-        match annotation.on {
-            On::Success => {}
-            On::Failure => options.extend(quote!(.on(__mengpaneel::On::Failure))),
-            On::Always => options.extend(quote!(.on(__mengpaneel::On::Always))),
+        match annotation.trigger {
+            Trigger::Success => {}
+            Trigger::Failure => options.extend(quote!(.on(__mengpaneel::On::Failure))),
+            Trigger::Always => options.extend(quote!(.on(__mengpaneel::On::Always))),
         }
         if annotation.via_server {
             options.extend(quote!(.via_server()));
@@ -101,19 +103,19 @@ impl Spec {
         self.slots - 1
     }
 
-    fn argument(&mut self, call: &Call, arg: &Arg, takes: &mut Vec<Take>) -> TokenStream {
+    fn argument(&mut self, call: &Call, arg: &Arg, writes: &mut Vec<SlotWrite>) -> TokenStream {
         let path = call.path;
         match arg {
             Arg::Text(Name::Literal(text)) => quote!(__mengpaneel::Argument::Text(#text)),
             Arg::Text(Name::Computed(expr)) => {
-                let slot = self.take("text", None, expr, takes);
+                let slot = self.write("text", None, expr, writes);
                 let label = self.label(expr);
                 quote!(__mengpaneel::Argument::Name(#slot, #label))
             }
             Arg::List(names) => {
                 let items: Vec<_> = names
                     .iter()
-                    .map(|name| self.argument(call, &Arg::Text(name.clone()), takes))
+                    .map(|name| self.argument(call, &Arg::Text(name.clone()), writes))
                     .collect();
                 quote!(__mengpaneel::Argument::List(&[#(#items),*]))
             }
@@ -123,38 +125,43 @@ impl Spec {
                 quote!(__mengpaneel::Argument::Text(#id))
             }
             Arg::Id(expr) => {
-                let slot = self.take("id", None, expr, takes);
+                let slot = self.write("id", None, expr, writes);
                 quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::KeepUser => quote!(__mengpaneel::Argument::KeepUser),
             Arg::Ids(expr) => {
-                let slot = self.take("ids", None, expr, takes);
+                let slot = self.write("ids", None, expr, writes);
                 quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Map(expr) => {
-                let slot = self.take("spread", Some(quote!(#path)), expr, takes);
+                let slot = self.write("spread", Some(quote!(#path)), expr, writes);
                 quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Value(name, expr) => {
-                let slot = self.value(path, name, expr, takes);
+                let slot = self.value(path, name, expr, writes);
                 quote!(__mengpaneel::Argument::Taken(#slot))
             }
             Arg::Properties(properties) => {
                 let properties: Vec<_> = properties
                     .iter()
-                    .map(|property| self.property(path, property, takes))
+                    .map(|property| self.property(path, property, writes))
                     .collect();
                 quote!(__mengpaneel::Argument::Properties(&[#(#properties),*]))
             }
         }
     }
 
-    fn property(&mut self, path: &str, property: &Property, takes: &mut Vec<Take>) -> TokenStream {
+    fn property(
+        &mut self,
+        path: &str,
+        property: &Property,
+        writes: &mut Vec<SlotWrite>,
+    ) -> TokenStream {
         match property {
             Property::Pair(name, expr) => {
-                let constant = literal(expr).filter(|_| !takes_amounts(path) || is_integer(expr));
+                let constant = literal(expr).filter(|_| !expects_amounts(path) || is_integer(expr));
                 let value = constant.unwrap_or_else(|| {
-                    let slot = self.value(path, name, expr, takes);
+                    let slot = self.value(path, name, expr, writes);
                     quote!(Taken(#slot))
                 });
                 let value = quote!(__mengpaneel::Value::#value);
@@ -162,21 +169,21 @@ impl Spec {
                     Name::Literal(name) => quote!(__mengpaneel::Property::Named(#name, #value)),
                     Name::Computed(name) => {
                         let label = self.label(name);
-                        let name = self.take("text", None, name, takes);
+                        let name = self.write("text", None, name, writes);
                         quote!(__mengpaneel::Property::Computed(#name, #value, #label))
                     }
                 }
             }
             Property::Spread(expr) => {
-                let slot = self.take("spread", Some(quote!(#path)), expr, takes);
-                let written = expr.to_token_stream().to_string();
-                quote!(__mengpaneel::Property::Spread(#slot, #written))
+                let slot = self.write("spread", Some(quote!(#path)), expr, writes);
+                let source = expr.to_token_stream().to_string();
+                quote!(__mengpaneel::Property::Spread(#slot, #source))
             }
         }
     }
 
-    /// A computed name as the plan can know it: a constant's value, or how the expression is
-    /// written.
+    /// Returns a computed name for the plan: the value of a constant, or the source of any other
+    /// expression.
     fn label(&self, expr: &Expr) -> TokenStream {
         if self.is_constant(expr) {
             let text = local("text");
@@ -187,20 +194,20 @@ impl Spec {
                 })
             };
         }
-        let written = format!("{{{}}}", expr.to_token_stream());
-        quote!(__mengpaneel::Label::Text(#written))
+        let source = format!("{{{}}}", expr.to_token_stream());
+        quote!(__mengpaneel::Label::Text(#source))
     }
 
-    /// Returns whether this is a path by convention a constant's, with the same meaning outside of
-    /// the function.
+    /// Returns whether an expression is the path of a constant, by naming convention, and means the
+    /// same outside of the function.
     fn is_constant(&self, expr: &Expr) -> bool {
         let Expr::Path(path) = expr else { return false };
         let segments = &path.path.segments;
         let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
             return false;
         };
-        let (first, last) = (names::text(&first.ident), names::text(&last.ident));
-        // The `T` of an `impl<T>` around the function cannot be seen from here.
+        let (first, last) = (unraw_name(&first.ident), unraw_name(&last.ident));
+        // The attribute does not see the `T` of an `impl<T>` around the function.
         let is_generic = self.generics.contains(&first) || (segments.len() > 1 && first.len() == 1);
         let has_arguments = segments.iter().any(|segment| !segment.arguments.is_none());
         path.qself.is_none()
@@ -210,50 +217,61 @@ impl Spec {
             && last.chars().all(|c| !c.is_lowercase())
     }
 
-    /// The slot of a named value. The name gives its place to the error at a type without JSON.
-    fn value(&mut self, path: &str, name: &Name, expr: &Expr, takes: &mut Vec<Take>) -> usize {
+    /// Captures a named value, and returns its slot. The error for a type that cannot be serialised
+    /// points at the name.
+    fn value(
+        &mut self,
+        path: &str,
+        name: &Name,
+        expr: &Expr,
+        writes: &mut Vec<SlotWrite>,
+    ) -> usize {
         let (shown, span) = match name {
             Name::Literal(name) => (name.value(), name.span()),
             Name::Computed(name) => (path.to_owned(), name.span()),
         };
         let shown = LitStr::new(&shown, Span::mixed_site());
-        let (by, span) = if takes_amounts(path) {
+        let (method, span) = if expects_amounts(path) {
             ("amount", expr.span())
         } else {
             ("value", span)
         };
         let borrow = quote_spanned!(span=> &);
-        self.take_by(&local(by), &quote!(#shown,), &borrow, expr, takes)
+        self.write_with(&local(method), &quote!(#shown,), &borrow, expr, writes)
     }
 
-    fn take(
+    /// Captures an expression with a method of the frame's values: `method`, whose argument before
+    /// the value is `argument`. Returns the slot.
+    fn write(
         &mut self,
-        by: &str,
-        what: Option<TokenStream>,
+        method: &str,
+        argument: Option<TokenStream>,
         expr: &Expr,
-        takes: &mut Vec<Take>,
+        writes: &mut Vec<SlotWrite>,
     ) -> usize {
-        let what = what.map(|what| quote!(#what,)).unwrap_or_default();
+        let argument = argument
+            .map(|argument| quote!(#argument,))
+            .unwrap_or_default();
         let borrow = quote_spanned!(expr.span()=> &);
-        self.take_by(&local(by), &what, &borrow, expr, takes)
+        self.write_with(&local(method), &argument, &borrow, expr, writes)
     }
 
-    fn take_by(
+    fn write_with(
         &mut self,
-        by: &Ident,
-        what: &TokenStream,
+        method: &Ident,
+        argument: &TokenStream,
         borrow: &TokenStream,
         expr: &Expr,
-        takes: &mut Vec<Take>,
+        writes: &mut Vec<SlotWrite>,
     ) -> usize {
         let (slot, values) = (self.slot(), local("values"));
         let value = operand(expr);
-        let statement = if super::IS_ON {
-            quote!(#values.#by(#slot, #what #borrow #value);)
+        let statement = if IS_TRACKING {
+            quote!(#values.#method(#slot, #argument #borrow #value);)
         } else {
             quote!(let _ = #borrow #value;)
         };
-        takes.push(Take {
+        writes.push(SlotWrite {
             statement,
             exprs: vec![expr.clone()],
         });
@@ -261,8 +279,8 @@ impl Spec {
     }
 }
 
-/// Returns whether the values that a method takes are amounts.
-fn takes_amounts(path: &str) -> bool {
+/// Returns whether the values of a method must be numbers.
+fn expects_amounts(path: &str) -> bool {
     path == "people.increment"
 }
 
@@ -276,16 +294,16 @@ fn is_integer(expr: &Expr) -> bool {
     )
 }
 
-/// A value that need not be taken, since it stands in the attribute.
+/// Returns a value that need not be captured: a literal.
 fn literal(expr: &Expr) -> Option<TokenStream> {
     let Expr::Lit(ExprLit { lit, .. }) = expr else {
         return None;
     };
     match lit {
         Lit::Str(text) => Some(quote!(Text(#text))),
-        Lit::Bool(truth) => Some(quote!(Bool(#truth))),
-        // A suffix stays where the compiler sees it: it may not be one, or too small for the
-        // number.
+        Lit::Bool(bool) => Some(quote!(Bool(#bool))),
+        // Integers with a suffix are captured, so that the compiler checks the suffix and the
+        // range.
         Lit::Int(number) if number.suffix().is_empty() => {
             let natural: u64 = number
                 .base10_parse()
@@ -297,10 +315,10 @@ fn literal(expr: &Expr) -> Option<TokenStream> {
     }
 }
 
-/// The largest integer that is one without a suffix: that of an `i32`.
+/// Largest integer that needs no suffix: the maximum of `i32`.
 const MAX_UNTYPED: u64 = 0x7fff_ffff;
 
-/// The variant of `mengpaneel::Mode`.
+/// Returns the variant of `mengpaneel::Mode`.
 fn mode(mode: Mode) -> Ident {
     local(match mode {
         Mode::BeforeSetup => "BeforeSetup",
@@ -309,7 +327,7 @@ fn mode(mode: Mode) -> Ident {
     })
 }
 
-/// An expression as `&` can stand before it.
+/// Returns an expression that `&` can precede.
 fn operand(expr: &Expr) -> TokenStream {
     match expr {
         Expr::Path(_)
@@ -332,28 +350,33 @@ fn operand(expr: &Expr) -> TokenStream {
     }
 }
 
-impl Take {
-    fn alone(self) -> syn::Result<Unit> {
-        let mut reader = Reader::default();
-        self.exprs.iter().for_each(|expr| reader.expr(expr));
-        unit(reader, self.statement)
+impl SlotWrite {
+    fn into_group(self) -> syn::Result<CaptureGroup> {
+        let mut idents = FreeIdents::default();
+        self.exprs.iter().for_each(|expr| idents.read_expr(expr));
+        group(idents, self.statement)
     }
 }
 
-/// Everything that an attribute with a condition captures: at once, and only where it holds.
-fn conditional(annotation: &Annotation, slot: usize, takes: &[Take]) -> syn::Result<Unit> {
+/// Returns the group of an attribute with a condition: all values are captured together, and only
+/// if the condition holds. `slot` is that of the condition.
+fn conditional(
+    annotation: &Annotation,
+    slot: usize,
+    writes: &[SlotWrite],
+) -> syn::Result<CaptureGroup> {
     let values = local("values");
-    let mut reader = Reader::default();
+    let mut idents = FreeIdents::default();
     annotation
         .when
         .iter()
-        .for_each(|part| reader.condition(part));
-    takes
+        .for_each(|part| idents.read_condition(part));
+    writes
         .iter()
-        .flat_map(|take| &take.exprs)
-        .for_each(|expr| reader.expr(expr));
-    let statements = takes.iter().map(|take| &take.statement);
-    let when = |met: bool| super::IS_ON.then(|| quote!(#values.when(#slot, #met);));
+        .flat_map(|write| &write.exprs)
+        .for_each(|expr| idents.read_expr(expr));
+    let statements = writes.iter().map(|write| &write.statement);
+    let when = |met: bool| IS_TRACKING.then(|| quote!(#values.when(#slot, #met);));
     let (met, unmet) = (when(true), when(false));
     let inner = quote!(#met #(#statements)*);
     let nested = annotation
@@ -361,17 +384,17 @@ fn conditional(annotation: &Annotation, slot: usize, takes: &[Take]) -> syn::Res
         .iter()
         .rev()
         .fold(inner, |inner, part| quote!(if #part { #inner }));
-    unit(reader, quote!(#unmet #nested))
+    group(idents, quote!(#unmet #nested))
 }
 
-/// Values that are captured by these statements. Where a macro may hide a `return`, a closure keeps
-/// it from ending the function.
-fn unit(reader: Reader, take: TokenStream) -> syn::Result<Unit> {
-    let uses = reader.finish()?;
-    let take = if uses.hides {
-        quote!((|| { #take })();)
+/// Returns the group of these statements. If a macro may hide a `return`, a closure keeps it from
+/// leaving the function.
+fn group(idents: FreeIdents, statements: TokenStream) -> syn::Result<CaptureGroup> {
+    let used = idents.finish()?;
+    let statements = if used.has_unknown_macro {
+        quote!((|| { #statements })();)
     } else {
-        take
+        statements
     };
-    Ok(Unit { uses, take })
+    Ok(CaptureGroup { used, statements })
 }

@@ -1,19 +1,19 @@
-//! What typical uses expand to. `INSTA_UPDATE=always cargo test -p mengpaneel-macros` writes them
-//! anew.
+//! Expansions of typical uses. `INSTA_UPDATE=always cargo test -p mengpaneel-macros` updates the
+//! snapshots.
 
 use quote::quote;
 
 use super::*;
 
-/// The expansion, as a person would have written it.
-#[allow(clippy::needless_pass_by_value, reason = "the tests read better so")]
+/// Returns the formatted expansion.
+#[allow(clippy::needless_pass_by_value, reason = "shorter calls in the tests")]
 fn expanded(mode: Mode, args: TokenStream, item: TokenStream) -> String {
     let file = syn::parse2(attribute(mode, args, &item)).unwrap();
     prettyplease::unparse(&file)
 }
 
 #[test]
-fn a_handler_of_the_readme() {
+fn handler_captures_a_value_after_its_let() {
     insta::assert_snapshot!(expanded(
         Mode::Track,
         quote!("Create Blog Post", "Title" = post.title),
@@ -28,7 +28,7 @@ fn a_handler_of_the_readme() {
 }
 
 #[test]
-fn who_is_signed_in() {
+fn condition_guards_all_captures_of_its_attribute() {
     insta::assert_snapshot!(expanded(
         Mode::Setup,
         quote!(when(let Some(user) = &user), identify(user.id), people.set("$email" = user.email)),
@@ -39,7 +39,7 @@ fn who_is_signed_in() {
 }
 
 #[test]
-fn several_attributes() {
+fn several_attributes_share_one_frame() {
     insta::assert_snapshot!(expanded(
         Mode::BeforeSetup,
         quote!(alias(user.id)),
@@ -56,7 +56,7 @@ fn several_attributes() {
 }
 
 #[test]
-fn a_branch_and_the_server() {
+fn value_bound_by_a_match_arm_is_captured_in_the_arm() {
     insta::assert_snapshot!(expanded(
         Mode::Track,
         quote!("Complete Payment", via(server), "Payment ID" = payment.id),
@@ -72,7 +72,7 @@ fn a_branch_and_the_server() {
 }
 
 #[test]
-fn a_body_that_binds_nothing_that_is_named_is_not_parsed() {
+fn body_is_not_parsed_if_it_binds_no_used_name() {
     let tokens = attribute(
         Mode::Track,
         quote!("Count", n = n),
@@ -86,7 +86,7 @@ fn a_body_that_binds_nothing_that_is_named_is_not_parsed() {
 }
 
 #[test]
-fn a_guard() {
+fn guard_ends_its_frame_with_its_answer() {
     insta::assert_snapshot!(expanded(
         Mode::Track,
         quote!("Beta Route", on(always)),
@@ -99,7 +99,7 @@ fn a_guard() {
 }
 
 #[test]
-fn a_bare_setup_of_a_middleware() {
+fn bare_setup_of_a_middleware_is_limited_to_its_lines() {
     insta::assert_snapshot!(expanded(
         Mode::Setup,
         quote!(),
@@ -116,7 +116,7 @@ fn a_bare_setup_of_a_middleware() {
 }
 
 #[test]
-fn a_spread_and_computed_names() {
+fn spread_and_computed_names_are_captured() {
     insta::assert_snapshot!(expanded(
         Mode::Track,
         quote!(
@@ -134,7 +134,7 @@ fn a_spread_and_computed_names() {
 }
 
 #[test]
-fn an_impl_trait_behind_a_method() {
+fn impl_trait_in_a_return_type_is_inferred() {
     insta::assert_snapshot!(expanded(
         Mode::Tracking,
         quote!(
@@ -153,7 +153,7 @@ fn an_impl_trait_behind_a_method() {
 }
 
 #[test]
-fn a_mistake_leaves_the_function_as_it_was() {
+fn error_leaves_the_function_unchanged() {
     insta::assert_snapshot!(expanded(
         Mode::Track,
         quote!("X", title =),
@@ -167,7 +167,7 @@ fn a_mistake_leaves_the_function_as_it_was() {
 }
 
 #[test]
-fn attribute_of_unknown_origin_is_waited_for() {
+fn attributes_above_an_ambiguous_one_are_deferred() {
     insta::assert_snapshot!(expanded(
         Mode::Track,
         quote!("X", id = id),
@@ -183,7 +183,7 @@ fn attribute_of_unknown_origin_is_waited_for() {
 }
 
 #[test]
-fn another_root() {
+fn crate_option_replaces_the_path_of_the_crate() {
     let expanded = expanded(
         Mode::Track,
         quote!("X", crate(crate::analytics::mengpaneel)),

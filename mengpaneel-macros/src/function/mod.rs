@@ -1,4 +1,4 @@
-//! The function that is annotated: its signature and attributes, and its body as raw tokens.
+//! Annotated function: its signature and attributes, and its body as raw tokens.
 
 mod output;
 
@@ -10,26 +10,26 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Result, Signature, Type, Visibility, token};
 
-use crate::names::{Scan, bindings, text};
+use crate::idents::{TokenScan, for_each_binding, unraw_name};
 use crate::precedence;
 
 pub(crate) use output::Output;
 
-/// A function.
+/// Annotated function.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     vis: Visibility,
     defaultness: Option<syn::Token![default]>,
     pub(crate) sig: Signature,
-    /// `#![…]` at the head of the body.
+    /// `#![…]` at the start of the body.
     inner_attrs: Vec<Attribute>,
-    /// The braces and the tokens in them, without inner attributes.
+    /// Braces of the body and the tokens in them, without inner attributes.
     pub(crate) body: Group,
-    /// The names in the body.
-    pub(crate) scan: Scan,
-    /// The place of the braces, by which lints tell the user's own code.
+    /// Names in the body.
+    pub(crate) scan: TokenScan,
+    /// Position of the braces, by which lints recognise code of the user.
     pub(crate) braces: Span,
-    /// The closing brace.
+    /// Position of the closing brace.
     pub(crate) end: Span,
 }
 
@@ -38,7 +38,7 @@ impl Parse for Function {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         let defaultness = input.parse()?;
-        let sig: Signature = input.parse().map_err(|error| no_function(&error))?;
+        let sig: Signature = input.parse().map_err(|error| not_a_function(&error))?;
         if !input.peek(token::Brace) {
             return Err(syn::Error::new(
                 sig.fn_token.span,
@@ -48,7 +48,7 @@ impl Parse for Function {
         let content;
         let braces = syn::braced!(content in input).span;
         let inner_attrs = content.call(Attribute::parse_inner)?;
-        let scan = Scan::of(content.cursor());
+        let scan = TokenScan::from_cursor(content.cursor());
         let tokens: TokenStream = content.parse()?;
         let tokens = if scan.has_fragment {
             precedence::keep_in(tokens)
@@ -56,7 +56,7 @@ impl Parse for Function {
             tokens
         };
         let mut body = Group::new(Delimiter::Brace, tokens);
-        // Braces in braces would be called unused, were they the user's own.
+        // rustc would call the inner braces unused if they had the position of the user's.
         body.set_span(Span::mixed_site().located_at(braces.join()));
         Ok(Self {
             attrs,
@@ -72,34 +72,34 @@ impl Parse for Function {
     }
 }
 
-fn no_function(error: &syn::Error) -> syn::Error {
+fn not_a_function(error: &syn::Error) -> syn::Error {
     syn::Error::new(
         error.span(),
-        "mengpaneel's attributes stand on functions: handlers, guards, methods, and what these call",
+        "mengpaneel's attributes belong on functions: handlers, guards, methods, and the functions that these call",
     )
 }
 
 impl Function {
-    /// Refuses functions in which nothing can be recorded.
-    pub(crate) fn refuse(&self) -> Result<()> {
+    /// Rejects functions in which nothing can be recorded.
+    pub(crate) fn check(&self) -> Result<()> {
         let sig = &self.sig;
         if let Some(token) = &sig.constness {
             return Err(syn::Error::new(
                 token.span(),
-                "a `const fn` runs where there is no request: annotate the function that calls it",
+                "a `const fn` may run without a request: annotate the function that calls it",
             ));
         }
         if let Some(token) = self.unsafety() {
             return Err(syn::Error::new(
                 token,
-                "the body of an `unsafe fn` would stand in a closure, which is not unsafe: annotate the safe function that \
+                "the body of an `unsafe fn` would move into a closure, which is not unsafe: annotate the safe function that \
                  calls it",
             ));
         }
         if let Some(abi) = &sig.abi {
             return Err(syn::Error::new(
                 abi.span(),
-                "an `extern fn` is called from outside of any request: annotate a function of Rust's own that it calls",
+                "an `extern fn` is called from outside of any request: annotate a Rust function that it calls",
             ));
         }
         if let Some(attr) = self
@@ -109,7 +109,7 @@ impl Function {
         {
             return Err(syn::Error::new(
                 attr.path().span(),
-                "the body would stand in a closure, where `Location::caller()` is this function, not its caller: record \
+                "the body would move into a closure, where `Location::caller()` is this function, not its caller: record \
                  by hand, with `mengpaneel::track(…)`, or annotate a function that this one calls",
             ));
         }
@@ -128,33 +128,37 @@ impl Function {
             .map(|token| token.span())
     }
 
-    /// The identifiers that its parameters bind, in order, without `self`, each with the attributes
-    /// of its parameter.
+    /// Returns the identifiers that the parameters bind, in order, without `self`, each with the
+    /// attributes of its parameter.
     pub(crate) fn parameter_idents(&self) -> Vec<(Ident, &[Attribute])> {
         let mut idents = Vec::new();
         for input in &self.sig.inputs {
             if let FnArg::Typed(typed) = input {
-                bindings(&typed.pat, &mut |binding| {
-                    idents.push((binding.ident.clone(), &*typed.attrs))
+                for_each_binding(&typed.pat, &mut |binding| {
+                    idents.push((binding.ident.clone(), &*typed.attrs));
                 });
             }
         }
         idents
     }
 
-    /// The names that its parameters bind.
-    pub(crate) fn parameters(&self) -> BTreeSet<String> {
+    /// Returns the names that the parameters bind, `self` included.
+    pub(crate) fn parameter_names(&self) -> BTreeSet<String> {
         let idents = self.parameter_idents();
         idents
             .iter()
-            .map(|(ident, _)| text(ident))
+            .map(|(ident, _)| unraw_name(ident))
             .chain(std::iter::once("self".to_owned()))
             .collect()
     }
 
-    /// Has a closure or async block take the parameters in the order in which a function drops
-    /// them, the last one first: it drops them in the order in which it took them. Those that
-    /// the body does not mention stay outside, so that the compiler can still call them unused.
+    /// Returns a statement for a closure or async block that fixes the order in which the
+    /// parameters are dropped.
+    ///
+    /// A function drops its parameters from the last to the first; a closure drops them in the
+    /// order in which it captured them. The statement therefore mentions the last one first.
+    /// Parameters that the body does not mention are left out, so that the compiler can still call
+    /// them unused.
     pub(crate) fn drop_order(&self) -> Option<TokenStream> {
         let typed = self.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) if is_unconditional(typed) && may_drop(&typed.ty) => {
@@ -164,40 +168,45 @@ impl Function {
         });
         let mut idents = Vec::new();
         typed.for_each(|pattern| {
-            bindings(pattern, &mut |binding| idents.push(binding.ident.clone()))
+            for_each_binding(pattern, &mut |binding| idents.push(binding.ident.clone()));
         });
         if idents.len() < 2 {
             return None;
         }
-        idents.retain(|ident| self.scan.mentions(&text(ident)));
+        idents.retain(|ident| self.scan.mentions(&unraw_name(ident)));
         let idents = idents.iter().rev();
         (idents.len() > 1)
             .then(|| quote::quote_spanned!(Span::mixed_site()=> let _ = (#(&#idents),*);))
     }
 
-    /// The names of its generic parameters.
+    /// Returns the names of the generic parameters.
     pub(crate) fn generics(&self) -> BTreeSet<String> {
         let generics = self.sig.generics.params.iter();
         generics
             .filter_map(|param| match param {
-                syn::GenericParam::Type(param) => Some(text(&param.ident)),
-                syn::GenericParam::Const(param) => Some(text(&param.ident)),
+                syn::GenericParam::Type(param) => Some(unraw_name(&param.ident)),
+                syn::GenericParam::Const(param) => Some(unraw_name(&param.ident)),
                 syn::GenericParam::Lifetime(_) => None,
             })
             .collect()
     }
 
-    /// Returns whether it is `fn(&GuardContext) -> bool`.
+    /// Returns the return type.
+    pub(crate) fn output(&self) -> Output {
+        Output::new(&self.sig.output, &self.generics())
+    }
+
+    /// Returns whether the function is a guard: `fn(&GuardContext) -> bool`.
     pub(crate) fn is_guard(&self) -> bool {
         let takes_context = self.sig.inputs.iter().any(|input| match input {
             FnArg::Typed(typed) => last_name(&typed.ty).is_some_and(|name| name == "GuardContext"),
             FnArg::Receiver(_) => false,
         });
-        let answers = matches!(&self.sig.output, syn::ReturnType::Type(_, output) if last_name(output).is_some_and(|name| name == "bool"));
-        answers && takes_context && self.sig.asyncness.is_none()
+        let returns_bool = matches!(&self.sig.output, syn::ReturnType::Type(_, output) if last_name(output).is_some_and(|name| name == "bool"));
+        returns_bool && takes_context && self.sig.asyncness.is_none()
     }
 
-    /// The function, with this in the place of its body.
+    /// Returns the function with another body.
     pub(crate) fn with_body(&self, body: &TokenStream) -> TokenStream {
         let Self {
             attrs,
@@ -213,13 +222,13 @@ impl Function {
         quote::quote!(#(#attrs)* #vis #defaultness #sig #group)
     }
 
-    /// The function as it was, less the attributes that were taken from it.
+    /// Returns the function without the attributes that were removed from it.
     pub(crate) fn untouched(&self) -> TokenStream {
         self.with_body(&self.body.stream())
     }
 }
 
-/// Returns whether a parameter is there under any `cfg`.
+/// Returns whether a parameter exists under any `cfg`.
 fn is_unconditional(parameter: &syn::PatType) -> bool {
     parameter
         .attrs
@@ -227,25 +236,25 @@ fn is_unconditional(parameter: &syn::PatType) -> bool {
         .all(|attr| !attr.path().is_ident("cfg"))
 }
 
-/// Types that nobody sees dropped, beside references.
-const PLAIN: [&str; 16] = [
+/// Types without a destructor, besides references.
+const PRIMITIVES: [&str; 16] = [
     "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
     "u64", "u128", "usize",
 ];
 
-/// Returns whether it may matter when a value of this type is dropped.
+/// Returns whether a value of this type may have a destructor.
 fn may_drop(ty: &Type) -> bool {
     match ty {
         Type::Reference(_) => false,
         Type::Path(path) => !path
             .path
             .get_ident()
-            .is_some_and(|ident| PLAIN.iter().any(|plain| ident == plain)),
+            .is_some_and(|ident| PRIMITIVES.iter().any(|primitive| ident == primitive)),
         _ => true,
     }
 }
 
-/// The last name of a path, below references.
+/// Returns the last name of a path, without references around it.
 fn last_name(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Reference(reference) => last_name(&reference.elem),

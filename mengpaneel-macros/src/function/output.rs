@@ -1,4 +1,5 @@
-//! The return type of a function, as far as a parser can tell; the rest is decided by type.
+//! Return type of a function, as far as a parser can know it. The compiler decides the rest by
+//! type.
 
 use std::collections::BTreeSet;
 
@@ -6,48 +7,47 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit_mut::{self, VisitMut};
 use syn::{ReturnType, Type, TypeParamBound};
 
-use super::Function;
-use crate::names::text;
+use crate::idents::unraw_name;
 
-/// The return type of a function.
+/// Return type of a function.
 pub(crate) enum Output {
-    /// `()`, written or not.
+    /// `()`, whether written or not.
     Unit,
     /// `!`
     Never,
-    /// A type that can be written in the body as well.
+    /// Type that can be written in the body as well.
     Named(Type),
-    /// `impl Fn(&str) -> &str`, whose bounds mean the same in a function of their own.
+    /// `impl Fn(&str) -> &str`. The bounds mean the same in a separate function.
     Closure { ty: Type, bounds: TokenStream },
-    /// A type with `impl Trait` in it, which stands as `_` here.
+    /// Type that contains `impl Trait`, which `ty` replaces by `_`.
     Hidden {
         ty: Type,
-        /// True if it is `impl Trait` itself, which another type can implement as well.
+        /// True if the type is `impl Trait` itself, which another type can implement as well.
         is_opaque: bool,
     },
 }
 
-impl Function {
-    /// Return type of the function.
-    pub(crate) fn output(&self) -> Output {
-        let ReturnType::Type(_, output) = &self.sig.output else {
-            return Output::Unit;
+impl Output {
+    /// Reads the return type of a function that has these generic parameters.
+    pub(super) fn new(output: &ReturnType, generics: &BTreeSet<String>) -> Self {
+        let ReturnType::Type(_, output) = output else {
+            return Self::Unit;
         };
         let declared = ungrouped(output);
         match declared {
-            Type::Tuple(tuple) if tuple.elems.is_empty() => return Output::Unit,
-            Type::Never(_) => return Output::Never,
+            Type::Tuple(tuple) if tuple.elems.is_empty() => return Self::Unit,
+            Type::Never(_) => return Self::Never,
             _ => {}
         }
         let mut ty = Type::clone(output);
         let mut infer = InferImpl { found: false };
         infer.visit_type_mut(&mut ty);
         if !infer.found {
-            return Output::Named(ty);
+            return Self::Named(ty);
         }
-        match closure_bounds(declared, &self.generics()) {
-            Some(bounds) => Output::Closure { ty, bounds },
-            None => Output::Hidden {
+        match closure_bounds(declared, generics) {
+            Some(bounds) => Self::Closure { ty, bounds },
+            None => Self::Hidden {
                 ty,
                 is_opaque: is_opaque(declared),
             },
@@ -55,7 +55,7 @@ impl Function {
     }
 }
 
-/// The bounds of `impl Fn(&str) -> &str`, unless they name what only the signature knows.
+/// Returns the bounds of `impl Fn(&str) -> &str`, unless they mean something only in the signature.
 fn closure_bounds(ty: &Type, generics: &BTreeSet<String>) -> Option<TokenStream> {
     let Type::ImplTrait(ty) = ty else { return None };
     let bounds: Vec<_> = ty
@@ -67,12 +67,11 @@ fn closure_bounds(ty: &Type, generics: &BTreeSet<String>) -> Option<TokenStream>
     (!bounds.is_empty() && !needs_signature(bounds.clone(), generics)).then_some(bounds)
 }
 
-/// Returns whether there is a lifetime, a generic parameter, `Self` or another `impl` in these
-/// tokens.
+/// Returns whether tokens contain a lifetime, a generic parameter, `Self` or another `impl`.
 fn needs_signature(tokens: TokenStream, generics: &BTreeSet<String>) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => {
-            ident == "Self" || ident == "impl" || generics.contains(&text(&ident))
+            ident == "Self" || ident == "impl" || generics.contains(&unraw_name(&ident))
         }
         TokenTree::Punct(punct) => punct.as_char() == '\'',
         TokenTree::Group(group) => needs_signature(group.stream(), generics),
@@ -80,6 +79,7 @@ fn needs_signature(tokens: TokenStream, generics: &BTreeSet<String>) -> bool {
     })
 }
 
+/// Returns the type without parentheses and invisible groups around it.
 fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungrouped(&group.elem),
@@ -88,7 +88,7 @@ fn ungrouped(ty: &Type) -> &Type {
     }
 }
 
-/// `impl Trait` where that is no closure, or in `Pin<Box<…>>`.
+/// Returns whether a type is `impl Trait` other than a closure, or has one in `Pin<Box<…>>`.
 fn is_opaque(ty: &Type) -> bool {
     match ty {
         Type::ImplTrait(ty) => !ty.bounds.iter().any(is_function),
@@ -101,13 +101,13 @@ fn is_opaque(ty: &Type) -> bool {
     }
 }
 
-/// `Fn(&str) -> &str`
+/// Returns whether a bound is like `Fn(&str) -> &str`.
 fn is_function(bound: &TypeParamBound) -> bool {
     matches!(bound, TypeParamBound::Trait(bound)
         if bound.path.segments.last().is_some_and(|last| matches!(last.arguments, syn::PathArguments::Parenthesized(_))))
 }
 
-/// Leaves `impl Trait` to inference: only a signature may have it.
+/// Visitor that replaces `impl Trait` by `_`: only a signature may contain `impl Trait`.
 struct InferImpl {
     found: bool,
 }

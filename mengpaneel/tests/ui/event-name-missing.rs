@@ -11,7 +11,7 @@ fn property_first() {}
 fn empty_text() {}
 
 fn main() {
-    // The functions are still there: no more errors than these.
+    // The functions still exist, so these calls cause no further errors.
     bare();
     empty();
     property_first();

@@ -1,4 +1,4 @@
-// The declared return type holds, as without the attribute.
+// The declared return type is checked, as without the attribute.
 async fn save() -> Result<(), String> {
     Err("no".into())
 }
