@@ -1,11 +1,11 @@
-//! Takes the program out of the README: the crate is that program, word for word, but for its address.
+//! Extracts the program from the README. The crate is that program, except for the address.
 
 use std::path::Path;
 use std::{env, fs};
 
 const README: &str = "../../README.md";
 
-/// Address in the README. A test needs a free one.
+/// Address in the README. Tests replace it by a free one.
 const ADDRESS: &str = "\"127.0.0.1:8080\"";
 
 fn main() {

@@ -1,4 +1,4 @@
-//! The README's program, run: by its environment alone it tracks what visitors and machines do.
+//! Program of the README. Configured by its environment alone, it tracks visitors and machines.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 
 use stand_in::StandIn;
 
-/// How long a test waits for a condition.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Time limit of a test's wait for a condition.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Headers of a browser that shows the response as a page.
+/// Headers of a browser that navigates to a page.
 const BROWSER: &str = "user-agent: Mozilla/5.0 (X11; Linux x86_64) Chrome/130.0.0.0\r\n\
     sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\nsec-fetch-site: same-origin\r\n";
 
-/// The program while it runs.
+/// Running program.
 struct Program {
     process: Child,
     address: String,
 }
 
 impl Program {
-    /// Starts the program for a project in the EU, whose API the stand-in has.
+    /// Starts the program for a project in the EU, with the mock as the API of Mixpanel.
     fn start(mixpanel: &StandIn) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
@@ -37,22 +37,22 @@ impl Program {
             .spawn()
             .unwrap();
         let mut program = Self { process, address };
-        let until = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + TIMEOUT;
         while TcpStream::connect(&program.address).is_err() {
-            let ended = program.process.try_wait().unwrap();
+            let exit_status = program.process.try_wait().unwrap();
             assert!(
-                ended.is_none() && Instant::now() < until,
-                "the program does not listen; ended: {ended:?}"
+                exit_status.is_none() && Instant::now() < deadline,
+                "the program does not listen; exit status: {exit_status:?}"
             );
             thread::yield_now();
         }
         program
     }
 
-    /// Makes one request, and returns the whole response.
-    fn ask(&self, method: &str, path: &str, headers: &str) -> String {
+    /// Sends a request, and returns the whole response.
+    fn send(&self, method: &str, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let host = &self.address;
         let request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
         write!(stream, "{request}content-length: 0\r\n{headers}\r\n").unwrap();
@@ -61,13 +61,13 @@ impl Program {
         response
     }
 
-    /// Ends the program as an operator does, and asserts that it ended well.
+    /// Sends SIGTERM to the program, and asserts that it exits successfully.
     fn terminate(mut self) {
         let kill = ["-c", "kill -TERM \"$0\"", &self.process.id().to_string()];
         assert!(Command::new("sh").args(kill).status().unwrap().success());
         assert!(
             self.process.wait().unwrap().success(),
-            "the program did not end well"
+            "the program failed at exit"
         );
     }
 }
@@ -78,8 +78,9 @@ impl Drop for Program {
     }
 }
 
-/// A header with mixpanel-js's cookie, which the browser has from the first page, and those that a response sets.
-fn cookies(response: &str) -> String {
+/// Returns a header with the cookie that mixpanel-js sets on the first page, and the cookies that a
+/// response sets.
+fn cookie_header(response: &str) -> String {
     let device = "mp_token_mixpanel=%7B%22distinct_id%22%3A%22%24device%3A1%22%2C%22%24device_id%22%3A%221%22%7D";
     let set = response
         .lines()
@@ -91,28 +92,28 @@ fn cookies(response: &str) -> String {
 }
 
 #[test]
-fn program_sends_a_machines_event_to_mixpanel() {
+fn event_of_a_machine_is_sent_by_the_server() {
     let mixpanel = StandIn::start();
     let program = Program::start(&mixpanel);
     assert!(
         program
-            .ask("POST", "/users/7", "")
+            .send("POST", "/users/7", "")
             .starts_with("HTTP/1.1 303")
     );
     program.terminate();
-    let arrived = mixpanel.store().counted_as("Sign Up");
-    assert_eq!(arrived.len(), 1, "{:?}", mixpanel.store().refused());
-    assert_eq!(*arrived[0].property("ID"), 7);
+    let events = mixpanel.store().counted_as("Sign Up");
+    assert_eq!(events.len(), 1, "{:?}", mixpanel.store().refused());
+    assert_eq!(*events[0].property("ID"), 7);
 }
 
 #[test]
-fn program_has_the_next_page_send_a_visitors_event() {
+fn event_of_a_visitor_is_sent_by_the_next_page() {
     let mixpanel = StandIn::start();
     let program = Program::start(&mixpanel);
-    let home = program.ask("GET", "/", BROWSER);
-    let redirect = program.ask("POST", "/users/42", &format!("{BROWSER}{}", cookies(&home)));
+    let home = program.send("GET", "/", BROWSER);
+    let redirect = program.send("POST", "/users/42", &format!("{BROWSER}{}", cookie_header(&home)));
     assert!(redirect.starts_with("HTTP/1.1 303"), "{redirect}");
-    let page = program.ask("GET", "/", &format!("{BROWSER}{}", cookies(&redirect)));
+    let page = program.send("GET", "/", &format!("{BROWSER}{}", cookie_header(&redirect)));
     for part in [
         "this.identify(\"42\");",
         "this.track(\"Sign Up\"",
@@ -123,13 +124,12 @@ fn program_has_the_next_page_send_a_visitors_event() {
     program.terminate();
     assert!(
         mixpanel.store().events().is_empty(),
-        "the server sent it as well"
+        "the server sent the event as well"
     );
 }
 
-/// Lines of the README's block of dependencies, without spaces.
 #[test]
-fn dependencies_are_those_of_the_readme() {
+fn dependencies_match_those_of_the_readme() {
     let readme = include_str!("../../../README.md");
     let block = readme
         .split("```toml")
@@ -137,15 +137,15 @@ fn dependencies_are_those_of_the_readme() {
         .and_then(|rest| rest.split("```").next())
         .unwrap();
     let manifest = include_str!("../Cargo.toml");
-    let (mut shown, mut used) = (block.lines().map(str::trim), 0);
-    while let Some(line) = shown.find(|line| !line.is_empty()) {
+    let (mut lines, mut count) = (block.lines().map(str::trim), 0);
+    while let Some(line) = lines.find(|line| !line.is_empty()) {
         let is_mengpaneel =
             line == "mengpaneel = { git = \"https://github.com/mengpaneel/mengpaneel\" }";
         assert!(
-            is_mengpaneel || manifest.lines().any(|own| own == line),
-            "not as in Cargo.toml: {line}"
+            is_mengpaneel || manifest.lines().any(|dependency| dependency == line),
+            "differs from Cargo.toml: {line}"
         );
-        used += 1;
+        count += 1;
     }
-    assert_eq!(used, 4, "the block has another number of lines");
+    assert_eq!(count, 4, "the block has a different number of lines");
 }

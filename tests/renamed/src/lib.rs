@@ -1,31 +1,32 @@
-//! A crate that depends on mengpaneel under another name: the attributes find it, or are told.
+//! Crate that depends on mengpaneel by another name. The attributes find the name in the manifest, or
+//! get the path from the option `crate(…)`.
 #![deny(warnings)]
 
 pub mod analytics {
-    //! What an application may re-export for its own crates.
+    //! Re-export of mengpaneel, as an application may offer it to its own crates.
 
     pub use analytics_lib as everything;
 }
 
-/// Two attributes that find the dependency under the name that `Cargo.toml` gives it.
-#[analytics_lib::track("Found", n = n)]
+/// Function with two attributes that find the name in `Cargo.toml`.
+#[analytics_lib::track("Manifest", n = n)]
 #[analytics_lib::setup(identify(n))]
-pub fn found(n: u32) {}
+pub fn name_from_manifest(n: u32) {}
 
-/// An attribute that is told where it is.
-#[analytics::everything::track("Told", when(let Some(n) = n && n > 1), n = n, crate(crate::analytics::everything))]
-pub fn told(n: Option<u32>) {}
+/// Function with an attribute that has the option `crate(…)`.
+#[analytics::everything::track("Explicit", when(let Some(n) = n && n > 1), n = n, crate(crate::analytics::everything))]
+pub fn explicit_path(n: Option<u32>) {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_attributes_work_under_another_name() {
+    fn attributes_work_in_a_crate_that_renames_mengpaneel() {
         let ((), calls) = analytics_lib::testing::record(|| {
-            found(1);
-            told(Some(2));
-            told(None);
+            name_from_manifest(1);
+            explicit_path(Some(2));
+            explicit_path(None);
         });
         assert_eq!((calls.setup.len(), calls.tracking.len()), (1, 2));
     }
