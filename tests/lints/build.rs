@@ -1,4 +1,4 @@
-//! Tells the tests what the compiler can read.
+//! Enables the tests of newer syntax if the compiler supports it.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ fn main() {
     }
 }
 
-/// Minor version of the compiler.
+/// Returns the minor version of the compiler.
 fn minor_version() -> Option<u32> {
     let output = Command::new(std::env::var_os("RUSTC")?)
         .arg("--version")

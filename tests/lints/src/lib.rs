@@ -1,8 +1,10 @@
-//! Functions with something to complain of, and with mistakes. `tests/same.rs` compares what the
-//! compiler and Clippy say with the attributes of mengpaneel (`--cfg annotated`), with that of
-//! `tracing` (`--cfg instrumented`), and without any.
+//! Functions that cause warnings or errors.
+//!
+//! `tests/unchanged_diagnostics.rs` compares the diagnostics of rustc and Clippy for functions with
+//! the attributes of mengpaneel (`--cfg annotated`), with that of `tracing` (`--cfg instrumented`),
+//! and with none.
 
-#[cfg(complaints)]
-mod complaints;
-#[cfg(mistakes)]
-mod mistakes;
+#[cfg(errors)]
+mod errors;
+#[cfg(warnings)]
+mod warnings;

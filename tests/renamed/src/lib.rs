@@ -1,5 +1,5 @@
-//! Crate that depends on mengpaneel by another name. The attributes find the name in the manifest, or
-//! get the path from the option `crate(…)`.
+//! Crate that depends on mengpaneel by another name. The attributes find the name in the manifest,
+//! or get the path from the option `crate(…)`.
 #![deny(warnings)]
 
 pub mod analytics {

@@ -22,7 +22,7 @@ fn guard_that_binds(text: Option<&str>) -> u8 {
 }
 
 #[track("E", n = n)]
-async fn guard_that_binds_later(text: Option<&str>) -> Option<u8> {
+async fn async_guard_that_binds(text: Option<&str>) -> Option<u8> {
     let text = ready(text).await?;
     match text.len() {
         len @ 1.. if let Ok(n) = text.parse::<u8>() => n.checked_add(u8::try_from(len).ok()?),
@@ -39,8 +39,8 @@ fn only_one_arm_has_a_guard(text: Option<&str>) -> usize {
     }
 }
 
-/// Property of each event.
-fn recorded<R>((_, calls): (R, Calls)) -> Vec<Value> {
+/// Returns the property `n` of each event.
+fn property<R>((_, calls): (R, Calls)) -> Vec<Value> {
     calls
         .tracking
         .iter()
@@ -48,30 +48,30 @@ fn recorded<R>((_, calls): (R, Calls)) -> Vec<Value> {
         .collect()
 }
 
-fn recorded_later(text: Option<&str>) -> Vec<Value> {
-    let future = pin!(record_async(async { guard_that_binds_later(text).await }));
+fn property_of_async(text: Option<&str>) -> Vec<Value> {
+    let future = pin!(record_async(async { async_guard_that_binds(text).await }));
     match future.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(ended) => recorded(ended),
-        Poll::Pending => panic!("nothing keeps it waiting"),
+        Poll::Ready(result) => property(result),
+        Poll::Pending => panic!("the future is always ready"),
     }
 }
 
 #[test]
 fn binding_of_a_guard_is_captured_in_its_arm() {
-    assert_eq!(recorded(record(|| guard_that_binds(Some("12")))), [12]);
-    assert_eq!(recorded(record(|| guard_that_binds(Some("x3")))), [3]);
+    assert_eq!(property(record(|| guard_that_binds(Some("12")))), [12]);
+    assert_eq!(property(record(|| guard_that_binds(Some("x3")))), [3]);
     assert_eq!(
-        recorded(record(|| only_one_arm_has_a_guard(Some("a-b")))),
+        property(record(|| only_one_arm_has_a_guard(Some("a-b")))),
         ["a"]
     );
-    assert_eq!(recorded_later(Some("12")), [12]);
+    assert_eq!(property_of_async(Some("12")), [12]);
 }
 
 #[test]
-fn guard_that_does_not_hold_captures_nothing() {
+fn guard_that_is_false_captures_nothing() {
     for text in ["x1", "x", ""] {
-        assert!(recorded(record(|| guard_that_binds(Some(text)))).is_empty());
+        assert!(property(record(|| guard_that_binds(Some(text)))).is_empty());
     }
-    assert!(recorded(record(|| only_one_arm_has_a_guard(Some("ab")))).is_empty());
-    assert!(recorded_later(Some("x")).is_empty() && recorded_later(None).is_empty());
+    assert!(property(record(|| only_one_arm_has_a_guard(Some("ab")))).is_empty());
+    assert!(property_of_async(Some("x")).is_empty() && property_of_async(None).is_empty());
 }

@@ -1,4 +1,5 @@
-//! Guards of arms that bind, which Rust has since 1.95. An older compiler must not even read them.
+//! Match guards that bind names, which Rust supports since 1.95. An older compiler cannot parse
+//! them.
 
 #[cfg(guards_bind)]
 mod binding;

@@ -1,9 +1,9 @@
-//! Complaints about functions that leave early, never, or on one line.
+//! Lints on functions that return early, never return, or are on one line.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
 
-use super::of_rustc::fails;
+use super::rustc_lints::fails;
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
@@ -77,7 +77,7 @@ pub fn panics_with_a_value() -> u32 {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn panics_later(n: u32) -> Option<u32> {
+pub async fn panics_in_async(n: u32) -> Option<u32> {
     panic!("{n}")
 }
 
@@ -97,7 +97,7 @@ pub fn on_one_line(n: u32) -> u32 { n + 1 }
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
 #[rustfmt::skip]
-pub async fn on_one_line_later(n: u32) -> u32 { std::future::ready(n).await }
+pub async fn on_one_line_in_async(n: u32) -> u32 { std::future::ready(n).await }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
@@ -109,7 +109,7 @@ pub fn on_one_line_before_an_exit(n: Option<u32>) -> Option<u32> { Some(n? + 1) 
 #[rustfmt::skip]
 pub fn braces_on_one_line(n: u32) -> u32 { { n } }
 
-macro_rules! written {
+macro_rules! declare {
     ($name:ident, $body:block) => {
         #[cfg_attr(annotated, mengpaneel::track("E"))]
         #[cfg_attr(instrumented, instrument(skip_all))]
@@ -117,7 +117,7 @@ macro_rules! written {
     };
 }
 
-written!(written_by_a_macro, { n_of_a_macro() + 1 });
+declare!(declared_by_a_macro, { n_of_a_macro() + 1 });
 
 fn n_of_a_macro() -> u32 {
     1

@@ -1,13 +1,12 @@
-//! Complaints about the form of a function, by lints that look at its end, its parameters, or all
-//! of it.
+//! Lints that look at the end of a function, at its parameters, or at all of it.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
 
-macro_rules! mine {
-    ($given:expr) => {
-        match $given {
-            Some(given) => given,
+macro_rules! unwrap_or_zero {
+    ($option:expr) => {
+        match $option {
+            Some(value) => value,
             None => return 0,
         }
     };
@@ -95,7 +94,7 @@ pub async fn unused_async_beside_a_task(n: u32) -> impl Future<Output = u32> {
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
 pub async fn unused_async_beside_a_macro(n: Option<u32>) -> u32 {
-    mine!(n) + 1
+    unwrap_or_zero!(n) + 1
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
@@ -113,7 +112,7 @@ pub fn needless_pass_by_value_beside_a_borrow(text: String, other: &str) -> &str
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
 pub fn needless_pass_by_value_beside_a_macro(list: Vec<u32>) -> u32 {
-    mine!(list.first().copied()) + 1
+    unwrap_or_zero!(list.first().copied()) + 1
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]

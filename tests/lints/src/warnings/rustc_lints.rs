@@ -1,4 +1,4 @@
-//! Complaints of the compiler.
+//! Lints of rustc.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
@@ -181,7 +181,7 @@ pub fn expects_unused(n: u32) {}
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
 #[expect(unused_variables)]
-pub fn expects_in_vain(n: u32) -> u32 {
+pub fn expects_an_absent_lint(n: u32) -> u32 {
     n
 }
 

@@ -1,9 +1,9 @@
-//! Complaints of Clippy.
+//! Lints of Clippy.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
 
-use super::of_rustc::{must_use, unused_local};
+use super::rustc_lints::{must_use, unused_local};
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
@@ -353,7 +353,7 @@ pub fn panics_in_a_result(n: Option<u32>) -> Result<u32, String> {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn diverges_on_the_way(flag: bool) -> bool {
+pub fn diverges_in_an_expression(flag: bool) -> bool {
     let both = flag || panic!();
     both
 }

@@ -1,4 +1,4 @@
-//! Complaints about methods.
+//! Lints on methods.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;

@@ -1,4 +1,4 @@
-//! Mistakes that a look at the types finds.
+//! Errors of name resolution and type checking.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
@@ -19,7 +19,7 @@ pub fn returns_a_number() {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn returns_a_number_later() {
+pub async fn returns_a_number_in_async() {
     std::future::ready(()).await;
     5
 }
@@ -55,7 +55,7 @@ pub fn returns_another_type_early(n: u32) -> u32 {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn returns_another_type_later(n: u32) -> u32 {
+pub async fn returns_another_type_in_async(n: u32) -> u32 {
     std::future::ready(n).await;
     "5"
 }
@@ -74,7 +74,7 @@ pub fn returns_nothing_because_of_a_semicolon(n: u32) -> u32 {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn returns_nothing_later() -> u32 {
+pub async fn returns_nothing_in_async() -> u32 {
     std::future::ready(()).await;
 }
 
@@ -87,20 +87,20 @@ pub fn returns_another_error(text: &str) -> Result<u32, String> {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn returns_another_error_later(text: &str) -> Result<u32, std::fmt::Error> {
+pub async fn returns_another_error_in_async(text: &str) -> Result<u32, std::fmt::Error> {
     let n: u32 = std::future::ready(text.parse::<u32>()).await?;
     Ok(n)
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn questions_without_a_result(text: &str) -> u32 {
+pub fn question_mark_without_a_result(text: &str) -> u32 {
     text.parse::<u32>()?
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn questions_without_a_return_type(text: &str) {
+pub fn question_mark_without_a_return_type(text: &str) {
     text.parse::<u32>()?;
 }
 
@@ -124,7 +124,7 @@ pub fn calls_with_another_number_of_arguments() -> usize {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn names_what_is_missing() -> u32 {
+pub fn names_a_missing_local() -> u32 {
     missing
 }
 
@@ -148,7 +148,7 @@ pub fn needs_a_trait<T>(value: T) -> String {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn hides_what_is_no_iterator() -> impl Iterator<Item = u32> {
+pub fn hides_a_type_that_is_not_an_iterator() -> impl Iterator<Item = u32> {
     5
 }
 
@@ -170,7 +170,7 @@ pub fn infers_nothing() -> usize {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn awaits_in_vain(n: u32) -> u32 {
+pub fn awaits_in_a_sync_function(n: u32) -> u32 {
     std::future::ready(n).await
 }
 

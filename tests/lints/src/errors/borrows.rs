@@ -1,4 +1,4 @@
-//! Mistakes that a look at borrows finds.
+//! Errors of the borrow checker.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
@@ -18,7 +18,7 @@ pub fn moves_twice_before_an_exit(text: String) -> Option<usize> {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn moves_twice_later(text: String) -> String {
+pub async fn moves_twice_in_async(text: String) -> String {
     drop(text);
     std::future::ready(()).await;
     text
@@ -46,34 +46,34 @@ pub fn borrows_twice(list: &mut Vec<u32>) -> u32 {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn assigns_to_what_cannot_change(n: u32) -> u32 {
+pub fn assigns_to_immutable(n: u32) -> u32 {
     n = 2;
     n
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn assigns_to_what_cannot_change_before_an_exit(n: u32, m: Option<u32>) -> Option<u32> {
+pub fn assigns_to_immutable_before_an_exit(n: u32, m: Option<u32>) -> Option<u32> {
     n = m?;
     Some(n)
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn assigns_to_what_cannot_change_later(n: u32) -> u32 {
+pub async fn assigns_to_immutable_in_async(n: u32) -> u32 {
     n = std::future::ready(2).await;
     n
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn changes_what_it_only_borrows(list: &Vec<u32>) {
+pub fn mutates_a_shared_borrow(list: &Vec<u32>) {
     list.push(1);
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn changes_what_cannot_change(list: Vec<u32>) -> Vec<u32> {
+pub fn mutates_an_immutable(list: Vec<u32>) -> Vec<u32> {
     list.push(1);
     list
 }
@@ -122,14 +122,14 @@ pub fn returns_a_parameter_early<'a>(text: String, other: Option<&'a str>) -> Op
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn returns_a_parameter_later<'a>(text: String, other: &'a str) -> &'a str {
+pub async fn returns_a_parameter_in_async<'a>(text: String, other: &'a str) -> &'a str {
     std::future::ready(()).await;
     &text
 }
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn returns_a_parameter_in_a_type_without_a_sign(text: String) -> std::str::Chars<'static> {
+pub fn returns_a_parameter_in_a_static_iterator(text: String) -> std::str::Chars<'static> {
     text.chars()
 }
 
@@ -147,7 +147,7 @@ pub fn returns_one_of_two_lifetimes<'a, 'b>(text: &'a str, other: &'b str) -> &'
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub async fn returns_another_lifetime_later<'a>(text: &'a str, other: &str) -> &'a str {
+pub async fn returns_another_lifetime_in_async<'a>(text: &'a str, other: &str) -> &'a str {
     std::future::ready(()).await;
     other
 }
@@ -205,7 +205,7 @@ pub fn leaves_a_parameter_borrowed(text: String) -> std::thread::JoinHandle<usiz
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn matches_not_everything(n: Option<u32>) -> u32 {
+pub fn matches_not_exhaustively(n: Option<u32>) -> u32 {
     match n {
         Some(n) => n,
     }
@@ -213,7 +213,7 @@ pub fn matches_not_everything(n: Option<u32>) -> u32 {
 
 #[cfg_attr(annotated, mengpaneel::track("E"))]
 #[cfg_attr(instrumented, instrument(skip_all))]
-pub fn leaves_a_pattern_open(n: Option<u32>) -> u32 {
+pub fn uses_a_refutable_pattern(n: Option<u32>) -> u32 {
     let Some(n) = n;
     n
 }
@@ -229,7 +229,7 @@ impl Holder {
 
     #[cfg_attr(annotated, mengpaneel::track("E"))]
     #[cfg_attr(instrumented, instrument(skip_all))]
-    pub fn changes(&self, text: &str) {
+    pub fn mutates(&self, text: &str) {
         self.0.push_str(text);
     }
 

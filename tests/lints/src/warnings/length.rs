@@ -1,4 +1,4 @@
-//! A complaint about the length of a function.
+//! Lint on the length of a function.
 
 #[cfg(instrumented)]
 use tracing_attributes::instrument;
