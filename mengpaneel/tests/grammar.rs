@@ -1,4 +1,4 @@
-//! The grammar of the attributes: calls, properties, options.
+//! Grammar of the attributes: calls, properties, options.
 #![deny(warnings, unused, clippy::pedantic)]
 #![allow(missing_docs, reason = "tests")]
 
@@ -7,7 +7,7 @@ mod support;
 use mengpaneel::{before_setup, setup, track, tracking};
 use serde::Serialize;
 use serde_json::{Value, json};
-use support::{properties_by, said, said_by};
+use support::{calls_of, describe, properties_of};
 
 const EVENT: &str = "Constant Event";
 
@@ -26,7 +26,7 @@ const ORDER: Order = Order {
     amount: 12.5,
 };
 
-/// What `body` recorded, as it goes on the wire.
+/// Returns the calls that `body` recorded, as they are serialised.
 fn wire(body: impl FnOnce()) -> Value {
     json!(mengpaneel::testing::record(body).1)
 }
@@ -38,17 +38,17 @@ fn keys() {}
 fn computed(order: &Order) {}
 
 #[test]
-fn keys_are_identifiers_texts_and_constants() {
+fn keys_may_be_identifiers_strings_and_constants() {
     let expected = json!({"Constant Key": 1, "constant key": 2, "type": "x", "when": 3, "on": 4, "via": 5, "a b": 6});
-    assert_eq!(properties_by(keys), [expected]);
-    assert_eq!(said_by(keys), ["track Constant Event"]);
+    assert_eq!(properties_of(keys), [expected]);
+    assert_eq!(calls_of(keys), ["track Constant Event"]);
 }
 
 #[test]
-fn an_event_may_be_an_expression_and_properties_may_be_spread() {
-    assert_eq!(said_by(|| computed(&ORDER)), ["track Event 3"]);
+fn event_may_be_an_expression_and_properties_spread() {
+    assert_eq!(calls_of(|| computed(&ORDER)), ["track Event 3"]);
     assert_eq!(
-        properties_by(|| computed(&ORDER)),
+        properties_of(|| computed(&ORDER)),
         [json!({"id": 3, "amount": 12.5, "extra": true})]
     );
 }
@@ -96,7 +96,7 @@ fn calls() {}
 fn profiles() {}
 
 #[test]
-fn every_call_that_is_modelled_goes_on_the_wire_as_mixpanel_js_has_it() {
+fn calls_serialise_as_in_mixpanel_js() {
     let calls = wire(calls);
     let calls = calls["tracking"].as_array().cloned().unwrap_or_default();
     let grouped = &calls[2][1];
@@ -126,7 +126,7 @@ fn every_call_that_is_modelled_goes_on_the_wire_as_mixpanel_js_has_it() {
 }
 
 #[test]
-fn every_call_to_a_profile_does_too() {
+fn profile_calls_serialise_as_in_mixpanel_js() {
     let expected = json!([
         [["people", "set"], [{"Plan": "pro", "n": 1}]],
         [["people", "set"], [{"Plan": "pro"}]],
@@ -164,21 +164,21 @@ fn first(orders: &[Order]) {}
 fn first_indexed(orders: &[Order]) {}
 
 #[test]
-fn a_condition_decides_before_anything_is_evaluated() {
+fn condition_is_checked_before_values_are_evaluated() {
     assert_eq!(
-        properties_by(|| conditional(&ORDER)),
+        properties_of(|| conditional(&ORDER)),
         [json!({"amount": 12.5})]
     );
     assert!(
-        said_by(|| conditional(&Order {
+        calls_of(|| conditional(&Order {
             amount: 1.0,
             ..ORDER
         }))
         .is_empty()
     );
-    assert_eq!(properties_by(|| first(&[ORDER])), [json!({"id": 3})]);
-    assert!(said_by(|| first(&[Order { id: 0, ..ORDER }])).is_empty());
-    assert!(said_by(|| first_indexed(&[])).is_empty());
+    assert_eq!(properties_of(|| first(&[ORDER])), [json!({"id": 3})]);
+    assert!(calls_of(|| first(&[Order { id: 0, ..ORDER }])).is_empty());
+    assert!(calls_of(|| first_indexed(&[])).is_empty());
 }
 
 #[track("Last")]
@@ -188,9 +188,9 @@ fn a_condition_decides_before_anything_is_evaluated() {
 fn several(id: u32) {}
 
 #[test]
-fn several_attributes_run_by_mode_and_several_setups_are_one() {
+fn several_attributes_run_in_the_order_of_their_modes() {
     assert_eq!(
-        said_by(|| several(9)),
+        calls_of(|| several(9)),
         ["alias 9", "identify 9", "people.set -", "track Last"]
     );
     let ((), calls) = mengpaneel::testing::record(|| several(9));
@@ -202,17 +202,23 @@ fn several_attributes_run_by_mode_and_several_setups_are_one() {
     );
 }
 
-#[track("Fine")]
+#[track("Succeeded")]
 #[track("Failed", on(failure))]
-#[track("Ended", on(always))]
-fn ends(fail: bool) -> Result<u8, &'static str> {
+#[track("Finished", on(always))]
+fn finishes(fail: bool) -> Result<u8, &'static str> {
     if fail { Err("no") } else { Ok(1) }
 }
 
 #[test]
-fn on_says_after_which_end_a_call_counts() {
-    assert_eq!(said_by(|| ends(false)), ["track Fine", "track Ended"]);
-    assert_eq!(said_by(|| ends(true)), ["track Failed", "track Ended"]);
+fn on_selects_the_outcomes_that_record_a_call() {
+    assert_eq!(
+        calls_of(|| finishes(false)),
+        ["track Succeeded", "track Finished"]
+    );
+    assert_eq!(
+        calls_of(|| finishes(true)),
+        ["track Failed", "track Finished"]
+    );
 }
 
 #[setup]
@@ -225,20 +231,20 @@ fn bare(id: u32) -> u32 {
 async fn bare_async(id: u32) -> u32 {
     std::future::ready(()).await;
     mengpaneel::identify(id);
-    ends(false).map_or(0, u32::from)
+    finishes(false).map_or(0, u32::from)
 }
 
 #[test]
-fn a_bare_setup_makes_setup_of_what_the_body_records() {
+fn bare_setup_moves_calls_of_the_body_to_setup() {
     let (returned, calls) = mengpaneel::testing::record(|| bare(4));
     assert_eq!(
-        (returned, said(&calls), calls.tracking.len()),
+        (returned, describe(&calls), calls.tracking.len()),
         (5, vec!["identify 4".to_owned()], 0)
     );
 }
 
 #[actix_web::test]
-async fn a_bare_setup_leaves_the_mode_of_others_alone() {
+async fn bare_setup_keeps_the_mode_of_other_attributes() {
     let (_, calls) = mengpaneel::testing::record_async(bare_async(4)).await;
     assert_eq!((calls.setup.len(), calls.tracking.len()), (1, 2));
 }
@@ -252,25 +258,25 @@ fn count() -> u32 {
 }
 
 #[test]
-fn where_nothing_is_recorded_nothing_is_evaluated() {
+fn values_are_evaluated_only_while_recording() {
     counted();
-    assert_eq!(said_by(counted), ["track Event", "track Counted"]);
+    assert_eq!(calls_of(counted), ["track Event", "track Counted"]);
 }
 
 #[mengpaneel::setup(identify("42"), people.set("Plan" = "Pro ü", "Seats" = 2_147_483_647, "Paid" = true))]
 #[track("Written", "Huge" = 4_294_967_296_u64, "Small" = -1, "Half" = 0.5, "Letter" = 'a', "Byte" = 0x1f, "None" = "")]
-fn written() {}
+fn literals() {}
 
 #[mengpaneel::setup(identify(id), people.set("Plan" = plan, "Seats" = seats, "Paid" = paid))]
 #[track("Written", "Huge" = huge, "Small" = small, "Half" = half, "Letter" = letter, "Byte" = byte, "None" = none)]
-fn taken() {
+fn variables() {
     let (id, plan, seats, paid) = ("42", "Pro ü", i32::MAX, true);
     let (huge, small, half, letter, byte, none) = (4_294_967_296_u64, -1, 0.5, 'a', 0x1f, "");
 }
 
 #[test]
-fn a_literal_says_what_the_same_value_would() {
-    let said = |body: fn()| {
+fn literals_are_recorded_like_equal_variables() {
+    let without_defaults = |body: fn()| {
         let mut calls = wire(body);
         for name in ["$insert_id", "time"] {
             let properties = calls
@@ -281,5 +287,5 @@ fn a_literal_says_what_the_same_value_would() {
         }
         calls
     };
-    assert_eq!(said(written), said(taken));
+    assert_eq!(without_defaults(literals), without_defaults(variables));
 }

@@ -1,9 +1,9 @@
-//! The tracking plan of this very program.
+//! Tracking plan of this test program.
 #![deny(warnings, unused, clippy::pedantic)]
 #![allow(
     missing_docs,
     dead_code,
-    reason = "what is annotated is listed, whether it runs or not"
+    reason = "functions are listed even if they never run"
 )]
 
 use actix_web::{HttpResponse, post};
@@ -13,6 +13,9 @@ use serde_json::json;
 mod names {
     pub(crate) const SIGN_IN: &str = "Sign In";
 }
+
+/// Line of the first attribute.
+const FIRST_LINE: u32 = line!() + 2;
 
 #[track("Create Blog Post", "Title" = title, ..extra)]
 #[setup(identify(1), people.set("$email" = "a@b.c"))]
@@ -39,7 +42,7 @@ impl<T: ToString> Generic<T> {
 }
 
 #[test]
-fn the_plan_lists_every_annotation_with_its_place() {
+fn plan_lists_every_annotation_with_its_location() {
     let plan = plan();
     assert_eq!(
         plan.events(),
@@ -61,14 +64,14 @@ fn the_plan_lists_every_annotation_with_its_place() {
     assert_eq!(first.properties, ["Title", "..extra"]);
     assert_eq!(first.function, "plan::create_post");
     assert_eq!(first.routes[0].to_string(), "POST /posts");
-    assert_eq!((first.line, plan[1].line), (13, 14));
+    assert_eq!((first.line, plan[1].line), (FIRST_LINE, FIRST_LINE + 1));
     assert_eq!(plan[4].routes[0].to_string(), "POST|PUT /session");
     assert_eq!(plan[4].properties, ["Sign In"]);
     assert!(plan[4].via_server);
 }
 
 #[test]
-fn the_plan_is_a_table_and_schemas_for_the_lexicon() {
+fn plan_can_be_a_table_json_and_lexicon_schemas() {
     let plan = plan();
     let table = plan.to_string();
     let line = table
@@ -78,10 +81,10 @@ fn the_plan_is_a_table_and_schemas_for_the_lexicon() {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
-    let place = "POST /posts plan::create_post mengpaneel/tests/plan.rs:13";
+    let location = format!("POST /posts plan::create_post mengpaneel/tests/plan.rs:{FIRST_LINE}");
     assert_eq!(
         line,
-        format!("Create Blog Post Title, ..extra tracking {place}")
+        format!("Create Blog Post Title, ..extra tracking {location}")
     );
     assert!(
         plan.to_markdown()

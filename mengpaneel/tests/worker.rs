@@ -1,4 +1,4 @@
-//! The program `mengpaneel-worker`, as it is called.
+//! Command line of the program `mengpaneel-worker`.
 #![cfg(feature = "worker")]
 
 use std::path::PathBuf;
@@ -9,18 +9,18 @@ use mengpaneel::{Call, Calls, Method, Parcel, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
 
-/// A file of its own, gone when it is dropped.
-struct Place(PathBuf);
+/// Path of an outbox's file, which is removed on drop.
+struct TempFile(PathBuf);
 
-impl Place {
+impl TempFile {
     fn new() -> Self {
         Self(std::env::temp_dir().join(format!("mengpaneel-worker-{}", uuid::Uuid::new_v4())))
     }
 
     fn outbox(&self) -> File {
-        let file = File::at(&self.0);
-        file.try_open().unwrap();
-        file
+        let outbox = File::at(&self.0);
+        outbox.try_open().unwrap();
+        outbox
     }
 
     fn url(&self) -> String {
@@ -28,13 +28,14 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TempFile {
     fn drop(&mut self) {
         drop(std::fs::remove_file(&self.0));
     }
 }
 
-fn worker(args: &[&str]) -> Output {
+/// Runs the worker to its end.
+fn run_worker(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mengpaneel-worker"));
     command
         .args(args)
@@ -63,75 +64,75 @@ fn event(name: &str) -> Parcel {
 }
 
 #[tokio::test]
-async fn once_it_delivers_what_waits_and_ends() {
-    let (place, stand_in) = (Place::new(), StandIn::start());
-    let outbox = place.outbox();
+async fn once_delivers_pending_records_and_exits() {
+    let (file, stand_in) = (TempFile::new(), StandIn::start());
+    let outbox = file.outbox();
     for name in ["a", "b"] {
         outbox.append(event(name)).await.unwrap();
     }
     drop(outbox);
-    let output = worker(&[
-        &place.url(),
+    let output = run_worker(&[
+        &file.url(),
         "--once",
         "--token",
         "demo",
         "--api-host",
         &stand_in.url(),
     ]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("2 records done, 0 wait"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("2 records done, 0 wait"), "{stderr}");
     let names: Vec<_> = stand_in
         .counted()
         .iter()
         .map(|event| event.event().to_owned())
         .collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(place.outbox().waiting().await, Ok(0));
+    assert_eq!(file.outbox().waiting().await, Ok(0));
 }
 
 #[tokio::test]
-async fn it_shows_what_was_given_up() {
-    let place = Place::new();
-    let outbox = place.outbox();
+async fn dead_shows_dead_letters() {
+    let file = TempFile::new();
+    let outbox = file.outbox();
     outbox.append(event("poison")).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
     outbox.bury(leases).await.unwrap();
     drop(outbox);
-    let output = worker(&[&place.url(), "--dead"]);
+    let output = run_worker(&[&file.url(), "--dead"]);
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(shown["parcel"]["calls"]["tracking"][0][1][0], "poison");
 }
 
 #[tokio::test]
-async fn it_puts_back_what_was_given_up() {
-    let (place, stand_in) = (Place::new(), StandIn::start());
-    let outbox = place.outbox();
+async fn requeue_returns_dead_letters_to_the_outbox() {
+    let (file, stand_in) = (TempFile::new(), StandIn::start());
+    let outbox = file.outbox();
     for name in ["a", "b"] {
         outbox.append(event(name)).await.unwrap();
     }
     let leases = outbox.lease(2).await.unwrap();
     outbox.bury(leases).await.unwrap();
-    // A process that has it open is waited for, and named.
-    let locked = worker(&[&place.url(), "--requeue", "--timeout", "0"]);
-    let said = String::from_utf8_lossy(&locked.stderr);
+    // The worker waits for the process that has the file open, and names the file.
+    let locked = run_worker(&[&file.url(), "--requeue", "--timeout", "0"]);
+    let stderr = String::from_utf8_lossy(&locked.stderr);
     assert!(
-        !locked.status.success() && said.contains(&place.0.display().to_string()),
-        "{said}"
+        !locked.status.success() && stderr.contains(&file.0.display().to_string()),
+        "{stderr}"
     );
     drop(outbox);
 
-    let output = worker(&[&place.url(), "--requeue", "--limit", "1"]);
-    let said = String::from_utf8_lossy(&output.stderr);
+    let output = run_worker(&[&file.url(), "--requeue", "--limit", "1"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.success() && said.contains("put 1 dead letters back in the file"),
-        "{said}"
+        output.status.success() && stderr.contains("put 1 dead letters back in the file"),
+        "{stderr}"
     );
-    assert!(worker(&[&place.url(), "--requeue"]).status.success());
-    assert!(worker(&[&place.url(), "--dead"]).stdout.is_empty());
+    assert!(run_worker(&[&file.url(), "--requeue"]).status.success());
+    assert!(run_worker(&[&file.url(), "--dead"]).stdout.is_empty());
     assert!(
-        worker(&[
-            &place.url(),
+        run_worker(&[
+            &file.url(),
             "--once",
             "--token",
             "demo",
@@ -150,7 +151,7 @@ async fn it_puts_back_what_was_given_up() {
 }
 
 #[test]
-fn once_it_fails_where_redis_cannot_be_reached() {
+fn worker_fails_if_redis_cannot_be_reached() {
     let redis = "redis://me:s3cret@127.0.0.1:1/";
     for args in [
         &[
@@ -165,26 +166,26 @@ fn once_it_fails_where_redis_cannot_be_reached() {
         &["--requeue"],
         &["--dead"],
     ] {
-        let output = worker(&[&[redis], args].concat());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let last = said.lines().last().unwrap_or_default();
+        let output = run_worker(&[&[redis], args].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let last = stderr.lines().last().unwrap_or_default();
         assert!(
             last.starts_with("mengpaneel-worker: ") && last.contains("127.0.0.1:1"),
-            "{said}"
+            "{stderr}"
         );
-        assert!(!said.contains("s3cret"), "{said}");
+        assert!(!stderr.contains("s3cret"), "{stderr}");
     }
 }
 
 #[tokio::test]
-async fn once_it_fails_where_mixpanel_cannot_be_reached_and_keeps_what_waits() {
-    let place = Place::new();
-    let outbox = place.outbox();
+async fn once_fails_and_keeps_records_if_mixpanel_is_unreachable() {
+    let file = TempFile::new();
+    let outbox = file.outbox();
     outbox.append(event("a")).await.unwrap();
     drop(outbox);
-    let output = worker(&[
-        &place.url(),
+    let output = run_worker(&[
+        &file.url(),
         "--once",
         "--timeout",
         "1",
@@ -193,29 +194,29 @@ async fn once_it_fails_where_mixpanel_cannot_be_reached_and_keeps_what_waits() {
         "--api-host",
         "http://127.0.0.1:1",
     ]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let last = said.lines().last().unwrap_or_default();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let last = stderr.lines().last().unwrap_or_default();
     assert!(
         last.contains("http://127.0.0.1:1/import") && last.contains("1 record not delivered"),
-        "{said}"
+        "{stderr}"
     );
-    assert_eq!(place.outbox().waiting().await, Ok(1));
+    assert_eq!(file.outbox().waiting().await, Ok(1));
 }
 
 #[test]
-fn what_it_cannot_do_it_says() {
-    let said = |args: &[&str]| {
-        let output = worker(args);
+fn invalid_arguments_are_explained() {
+    let error_of = |args: &[&str]| {
+        let output = run_worker(args);
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(said(&["memory", "--token", "t"]).contains("nothing that a worker could drain"));
-    assert!(said(&["kafka://x", "--token", "t"]).contains("names no outbox"));
-    assert!(said(&["file:/tmp/x"]).contains("token is needed"));
-    let place = Place::new();
+    assert!(error_of(&["memory", "--token", "t"]).contains("nothing that a worker could drain"));
+    assert!(error_of(&["kafka://x", "--token", "t"]).contains("names no outbox"));
+    assert!(error_of(&["file:/tmp/x"]).contains("token is needed"));
+    let file = TempFile::new();
     assert!(
-        said(&[&place.url(), "--token", "t", "--region", "europe"])
+        error_of(&[&file.url(), "--token", "t", "--region", "europe"])
             .contains("none of `us`, `eu` and `in`")
     );
 }

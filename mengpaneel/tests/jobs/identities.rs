@@ -1,9 +1,10 @@
 //! Users of the events that jobs and handles of users record.
 
 use actix_web::HttpResponse;
+use serde_json::json;
 use stand_in::StandIn;
 
-use super::{SOON, arrived, build, pairs};
+use super::{TIMEOUT, build, failures_of, pairs, received};
 
 #[mengpaneel::track("Renewed", via(server))]
 fn renewed() {}
@@ -21,11 +22,11 @@ async fn job_keeps_the_order_of_identities_and_events() {
             }
         })
         .await;
-    mengpaneel.flush(SOON).await.unwrap();
-    let mut seen = arrived(&stand_in);
-    seen.retain(|(_, event)| !event.starts_with('$'));
+    mengpaneel.flush(TIMEOUT).await.unwrap();
+    let mut events = received(&stand_in);
+    events.retain(|(_, event)| !event.starts_with('$'));
     assert_eq!(
-        seen,
+        events,
         pairs(&[
             ("1", "Renewed"),
             ("1", "Seen"),
@@ -48,7 +49,7 @@ fn page() -> HttpResponse {
 }
 
 #[tokio::test]
-async fn conditions_hold_for_calls_of_a_users_handle() {
+async fn outcomes_decide_calls_of_a_user_handle() {
     let stand_in = StandIn::start();
     let (mengpaneel, _) = build(&stand_in, |builder| builder);
     mengpaneel
@@ -58,9 +59,63 @@ async fn conditions_hold_for_calls_of_a_users_handle() {
             assert!(page().status().is_success());
         })
         .await;
-    mengpaneel.flush(SOON).await.unwrap();
+    mengpaneel.flush(TIMEOUT).await.unwrap();
     assert_eq!(
-        arrived(&stand_in),
+        received(&stand_in),
         pairs(&[("7", "Found"), ("7", "Missing"), ("7", "Found Page")])
     );
+}
+
+#[tokio::test]
+async fn inner_job_and_user_are_independent_of_the_outer_job() {
+    let stand_in = StandIn::start();
+    let (mengpaneel, failures) = build(&stand_in, |builder| builder);
+    let inner = mengpaneel.clone();
+    mengpaneel
+        .scope(async move {
+            mengpaneel::setup(|mixpanel| mixpanel.identify(1));
+            inner.scope(async { mengpaneel::track("Inner", ()) }).await;
+            inner.as_user(2).track("User", ());
+            inner
+                .as_user(3)
+                .scope(async { mengpaneel::track("Scope Of User", ()) })
+                .await;
+            mengpaneel::track("Outer", ());
+        })
+        .await;
+    mengpaneel.flush(TIMEOUT).await.unwrap();
+    let expected = [
+        ("", "Inner"),
+        ("2", "User"),
+        ("3", "Scope Of User"),
+        ("1", "Outer"),
+    ];
+    let mut events = received(&stand_in);
+    events.sort();
+    let mut expected = pairs(&expected);
+    expected.sort();
+    assert_eq!(events, expected);
+    assert_eq!(failures_of(&failures), []);
+}
+
+#[tokio::test]
+async fn late_calls_of_a_job_belong_to_its_last_user() {
+    let stand_in = StandIn::start();
+    let (mengpaneel, failures) = build(&stand_in, |builder| builder);
+    let job = async {
+        mengpaneel::setup(|mixpanel| mixpanel.identify(1));
+        mengpaneel::track("First", ());
+        mengpaneel::identify(2);
+        mengpaneel::register(json!({"Source": "job"}));
+        mengpaneel::current()
+    };
+    let mixpanel = mengpaneel.scope(job).await;
+    mixpanel.track("Late", ());
+    mengpaneel.flush(TIMEOUT).await.unwrap();
+    let late = &stand_in.counted_as("Late")[0];
+    assert_eq!(
+        (late.distinct_id(), late.property("Source")),
+        (Some("2"), &json!("job"))
+    );
+    assert_eq!(failures_of(&failures), []);
 }

@@ -1,12 +1,11 @@
-//! Where values are captured: which binding of a name counts.
+//! Capture points: the binding of a name at which its value is captured.
 
 use mengpaneel::track;
 use serde_json::json;
 
 use crate::properties_of_future;
-use crate::support::properties_by;
+use crate::support::properties_of;
 
-// B5
 #[track("Cfg", id = id)]
 fn under_cfg() {
     #[cfg(debug_assertions)]
@@ -25,7 +24,6 @@ fn under_cfg_never() {
     let _ = id;
 }
 
-// B9
 #[track("Guarded", n = n)]
 fn guard_of_arm(text: Option<&str>) -> u8 {
     match text {
@@ -38,9 +36,8 @@ fn guard_of_arm(text: Option<&str>) -> u8 {
     }
 }
 
-// B10
 #[track("Visit", logged_in = user.is_some())]
-fn parameter_bound_anew_in_a_branch(user: Option<u32>, greets: bool) -> u32 {
+fn parameter_rebound_in_a_branch(user: Option<u32>, greets: bool) -> u32 {
     if greets && let Some(user) = user {
         return user;
     }
@@ -86,7 +83,7 @@ fn parameter_refined_by_let_else(user: Option<&str>) -> usize {
     user.len()
 }
 
-// C: bound in one branch alone, the parameter still is what the name means.
+/// The name means the parameter, since only one branch binds it again.
 #[track("Visit", n = n)]
 fn parameter_shadowed_in_one_branch(n: u32, again: bool) -> u32 {
     if again {
@@ -96,7 +93,6 @@ fn parameter_shadowed_in_one_branch(n: u32, again: bool) -> u32 {
     n
 }
 
-// B11
 #[track("Unbraced", p = p)]
 fn arm_on_one_line(given: Option<u32>) -> u32 {
     #[rustfmt::skip]
@@ -104,7 +100,6 @@ fn arm_on_one_line(given: Option<u32>) -> u32 {
     found
 }
 
-// B19
 #[track("Const", n = n)]
 fn beside_a_constant() -> i32 {
     let n = 1;
@@ -122,7 +117,6 @@ fn parameter_beside_a_constant(n: i32) -> i32 {
     }
 }
 
-// B8
 #[track("Spawned", n = n)]
 async fn bound_in_a_task() -> u32 {
     actix_web::rt::spawn(async move {
@@ -144,7 +138,7 @@ async fn bound_in_an_awaited_call() -> u32 {
 }
 
 #[track("Later", n = n)]
-async fn bound_in_a_block_that_is_awaited_later() -> u32 {
+async fn bound_in_a_block_awaited_later() -> u32 {
     let future = async {
         let n = std::future::ready(7).await;
         n
@@ -152,8 +146,8 @@ async fn bound_in_a_block_that_is_awaited_later() -> u32 {
     future.await
 }
 
-#[track("Here", n = n)]
-fn bound_in_a_closure_called_here() -> Option<u32> {
+#[track("Called", n = n)]
+fn bound_in_an_immediately_called_closure() -> Option<u32> {
     (|| {
         let n: u32 = "8".parse().ok()?;
         Some(n)
@@ -171,7 +165,7 @@ fn bound_in_a_labelled_block(stops: bool) -> u32 {
     }
 }
 
-// C: changed later, but not where it is read.
+/// Post whose other field changes after the capture.
 struct Post {
     title: String,
     views: u32,
@@ -235,75 +229,75 @@ fn bound_in_a_chain(text: &str) -> u32 {
 
 #[test]
 fn binding_under_cfg_is_captured_under_the_same_cfg() {
-    assert_eq!(properties_by(under_cfg).len(), 1);
-    assert_eq!(properties_by(under_cfg_never), [json!({"id": 2})]);
+    assert_eq!(properties_of(under_cfg).len(), 1);
+    assert_eq!(properties_of(under_cfg_never), [json!({"id": 2})]);
 }
 
 #[test]
-fn binding_in_an_arm_is_captured_in_it() {
+fn binding_of_a_match_arm_is_captured_in_the_arm() {
     assert_eq!(
-        properties_by(|| guard_of_arm(Some("12"))),
+        properties_of(|| guard_of_arm(Some("12"))),
         [json!({"n": 12})]
     );
-    assert!(properties_by(|| guard_of_arm(None)).is_empty());
+    assert!(properties_of(|| guard_of_arm(None)).is_empty());
     assert_eq!(
-        properties_by(|| arm_on_one_line(Some(4))),
+        properties_of(|| arm_on_one_line(Some(4))),
         [json!({"p": 4})]
     );
 }
 
 #[test]
-fn parameter_is_meant_where_only_branches_bind_its_name() {
+fn parameter_is_captured_if_only_branches_rebind_it() {
     for greets in [false, true] {
-        let recorded = properties_by(|| parameter_bound_anew_in_a_branch(Some(1), greets));
-        assert_eq!(recorded, [json!({"logged_in": true})]);
+        let properties = properties_of(|| parameter_rebound_in_a_branch(Some(1), greets));
+        assert_eq!(properties, [json!({"logged_in": true})]);
     }
     assert_eq!(
-        properties_by(|| parameter_unwrapped_by_match(None)),
+        properties_of(|| parameter_unwrapped_by_match(None)),
         [json!({"logged_in": false})]
     );
     assert_eq!(
-        properties_by(|| parameter_unwrapped_in_a_block(Some(1))),
+        properties_of(|| parameter_unwrapped_in_a_block(Some(1))),
         [json!({"logged_in": true})]
     );
     for again in [false, true] {
         assert_eq!(
-            properties_by(|| parameter_shadowed_in_one_branch(3, again)),
+            properties_of(|| parameter_shadowed_in_one_branch(3, again)),
             [json!({"n": 3})]
         );
     }
 }
 
 #[test]
-fn local_is_meant_where_a_branch_unwraps_it() {
+fn local_is_captured_if_only_a_branch_unwraps_it() {
     assert_eq!(
-        properties_by(|| local_unwrapped_by_match(3)),
+        properties_of(|| local_unwrapped_by_match(3)),
         [json!({"logged_in": true})]
     );
     assert_eq!(
-        properties_by(|| local_unwrapped_by_match(0)),
+        properties_of(|| local_unwrapped_by_match(0)),
         [json!({"logged_in": false})]
     );
 }
 
 #[test]
-fn refined_local_is_captured_once_it_is_refined() {
+fn refined_local_is_captured_after_its_last_binding() {
     assert_eq!(
-        properties_by(|| local_refined_in_its_own_block(Some(7))),
+        properties_of(|| local_refined_in_its_own_block(Some(7))),
         [json!({"id": "7"})]
     );
-    assert!(properties_by(|| local_refined_in_its_own_block(None)).is_empty());
+    assert!(properties_of(|| local_refined_in_its_own_block(None)).is_empty());
     assert_eq!(
-        properties_by(|| parameter_refined_by_let_else(Some("abc"))),
+        properties_of(|| parameter_refined_by_let_else(Some("abc"))),
         [json!({"id": 3})]
     );
 }
 
 #[test]
-fn constants_bind_names_of_their_own() {
-    assert_eq!(properties_by(beside_a_constant), [json!({"n": 1})]);
+fn names_in_const_blocks_are_ignored() {
+    assert_eq!(properties_of(beside_a_constant), [json!({"n": 1})]);
     assert_eq!(
-        properties_by(|| parameter_beside_a_constant(2)),
+        properties_of(|| parameter_beside_a_constant(2)),
         [json!({"n": 2})]
     );
 }
@@ -316,49 +310,49 @@ fn futures_that_the_body_awaits_are_part_of_it() {
         [json!({"n": 6})]
     );
     assert_eq!(
-        properties_of_future(bound_in_a_block_that_is_awaited_later),
+        properties_of_future(bound_in_a_block_awaited_later),
         [json!({"n": 7})]
     );
 }
 
 #[test]
-fn blocks_and_closures_that_run_here_are_part_of_the_body() {
+fn inline_blocks_and_closures_are_part_of_the_body() {
     assert_eq!(
-        properties_by(bound_in_a_closure_called_here),
+        properties_of(bound_in_an_immediately_called_closure),
         [json!({"n": 8})]
     );
     assert_eq!(
-        properties_by(|| bound_in_a_labelled_block(false)),
+        properties_of(|| bound_in_a_labelled_block(false)),
         [json!({"n": 9})]
     );
-    assert!(properties_by(|| bound_in_a_labelled_block(true)).is_empty());
+    assert!(properties_of(|| bound_in_a_labelled_block(true)).is_empty());
 }
 
 #[test]
-fn changes_that_do_not_concern_the_value_are_allowed() {
+fn changes_that_do_not_affect_the_value_are_allowed() {
     assert_eq!(
-        properties_by(changes_another_field),
+        properties_of(changes_another_field),
         [json!({"Title": "t"})]
     );
     assert_eq!(
-        properties_by(|| binds_the_final_value(&[1, 2])),
+        properties_of(|| binds_the_final_value(&[1, 2])),
         [json!({"total": 3})]
     );
     assert_eq!(
-        properties_by(is_borrowed_mutably_later),
+        properties_of(is_borrowed_mutably_later),
         [json!({"Title": "t"})]
     );
 }
 
 #[test]
 fn patterns_of_every_kind_bind() {
-    assert_eq!(properties_by(with_a_type_and_a_pattern), [json!({"n": 1})]);
+    assert_eq!(properties_of(with_a_type_and_a_pattern), [json!({"n": 1})]);
     assert_eq!(
-        properties_by(|| bound_by_reference(&(4, "x".into()))),
+        properties_of(|| bound_by_reference(&(4, "x".into()))),
         [json!({"n": 4})]
     );
     assert_eq!(
-        properties_by(|| bound_in_a_chain("5")),
+        properties_of(|| bound_in_a_chain("5")),
         [json!({"a": 5, "b": 4})]
     );
 }

@@ -1,4 +1,4 @@
-//! When parameters are dropped, and how much room a future takes: as without the attribute.
+//! Order in which parameters are dropped, and size of a future, compared with no attribute.
 
 use std::future::{Future, ready};
 use std::sync::{Arc, Mutex};
@@ -6,142 +6,146 @@ use std::sync::{Arc, Mutex};
 use mengpaneel::track;
 use tracing_attributes::instrument;
 
-/// The order in which values are dropped.
+/// Names of values in the order in which they were dropped.
 #[derive(Clone, Default)]
-struct Order(Arc<Mutex<Vec<&'static str>>>);
+struct DropLog(Arc<Mutex<Vec<&'static str>>>);
 
-struct Noted(&'static str, Order);
+struct Logged(&'static str, DropLog);
 
-impl Drop for Noted {
+impl Drop for Logged {
     fn drop(&mut self) {
         self.1.0.lock().unwrap().push(self.0);
     }
 }
 
-fn dropped(run: impl FnOnce(Noted, Noted, Noted)) -> Vec<&'static str> {
-    let order = Order::default();
+/// Runs a function, and returns the names of the values in the order in which they were dropped.
+fn dropped(run: impl FnOnce(Logged, Logged, Logged)) -> Vec<&'static str> {
+    let log = DropLog::default();
     run(
-        Noted("first", order.clone()),
-        Noted("second", order.clone()),
-        Noted("third", order.clone()),
+        Logged("first", log.clone()),
+        Logged("second", log.clone()),
+        Logged("third", log.clone()),
     );
-    let noted = order.0.lock().unwrap();
-    noted.clone()
+    let names = log.0.lock().unwrap();
+    names.clone()
 }
 
-fn dropped_later<F: Future>(run: impl FnOnce(Noted, Noted, Noted) -> F) -> Vec<&'static str> {
+fn dropped_async<F: Future>(run: impl FnOnce(Logged, Logged, Logged) -> F) -> Vec<&'static str> {
     let runtime = actix_web::rt::Runtime::new().unwrap();
     dropped(|first, second, third| drop(runtime.block_on(run(first, second, third))))
 }
 
-/// Writes each function plain and annotated, and compares what they drop.
+/// Defines a test for each function: the annotated one drops values in the same order as the plain
+/// one.
 macro_rules! drops_alike {
     ($($test:ident: $dropped:ident, ($($kind:tt)*) -> $ret:ty, |$first:pat_param, $second:ident, $third:pat_param| $body:block;)*) => {$(
         #[test]
         fn $test() {
-            $($kind)* fn plain($first: Noted, $second: Noted, $third: Noted) -> $ret $body
+            $($kind)* fn plain($first: Logged, $second: Logged, $third: Logged) -> $ret $body
 
             #[track("E", second = $second.0)]
-            $($kind)* fn annotated($first: Noted, $second: Noted, $third: Noted) -> $ret $body
+            $($kind)* fn annotated($first: Logged, $second: Logged, $third: Logged) -> $ret $body
 
             assert_eq!($dropped(|a, b, c| annotated(a, b, c)), $dropped(|a, b, c| plain(a, b, c)));
         }
     )*};
 }
 
-fn checked(noted: &Noted) -> Option<()> {
-    (noted.0.len() > 1).then_some(())
+fn checked(value: &Logged) -> Option<()> {
+    (value.0.len() > 1).then_some(())
 }
 
 drops_alike! {
-    body_without_exits_drops_alike: dropped, () -> (), |first, second, third| {
-        let _local = Noted("local", first.1.clone());
+    body_without_exits_keeps_drop_order: dropped, () -> (), |first, second, third| {
+        let _local = Logged("local", first.1.clone());
         assert!(third.0 < second.0 || first.0 < second.0);
     };
-    body_without_exits_drops_what_it_ignores_alike: dropped, () -> (), |first, second, _third| {
-        let _local = Noted("local", first.1.clone());
+    body_without_exits_keeps_drop_order_of_unused: dropped, () -> (), |first, second, _third| {
+        let _local = Logged("local", first.1.clone());
         drop(second);
     };
-    body_without_exits_drops_what_has_no_name_alike: dropped, () -> (), |_, second, _| {
-        let _local = Noted("local", second.1.clone());
+    body_without_exits_keeps_drop_order_of_unnamed: dropped, () -> (), |_, second, _| {
+        let _local = Logged("local", second.1.clone());
     };
-    async_body_without_exits_drops_alike: dropped_later, (async) -> (), |first, second, _third| {
-        let _local = Noted("local", first.1.clone());
+    async_body_without_exits_keeps_drop_order: dropped_async, (async) -> (), |first, second, _third| {
+        let _local = Logged("local", first.1.clone());
         ready(&second).await;
     };
-    async_body_without_await_drops_alike: dropped_later, (async) -> (), |_, second, _third| {
-        let _local = Noted("local", second.1.clone());
+    async_body_without_await_keeps_drop_order: dropped_async, (async) -> (), |_, second, _third| {
+        let _local = Logged("local", second.1.clone());
     };
 }
 
+/// Defines a test for each function, as `drops_alike`. The functions return early.
 macro_rules! drops_alike_with_exits {
     ($($test:ident: $dropped:ident, ($($kind:tt)*), |$first:ident, $second:ident, $third:ident| $body:block;)*) => {$(
         #[test]
         fn $test() {
-            $($kind)* fn plain($first: Noted, $second: Noted, $third: Noted) -> Option<()> $body
+            $($kind)* fn plain($first: Logged, $second: Logged, $third: Logged) -> Option<()> $body
 
             #[track("E", second = $second.0)]
-            $($kind)* fn annotated($first: Noted, $second: Noted, $third: Noted) -> Option<()> $body
+            $($kind)* fn annotated($first: Logged, $second: Logged, $third: Logged) -> Option<()> $body
 
-            let (annotated, plain) = ($dropped(alike!($dropped, annotated)), $dropped(alike!($dropped, plain)));
+            let (annotated, plain) = ($dropped(as_closure!($dropped, annotated)), $dropped(as_closure!($dropped, plain)));
             assert_eq!(annotated, plain);
         }
     )*};
 }
 
-macro_rules! alike {
+macro_rules! as_closure {
     (dropped, $function:ident) => {
         |a, b, c| _ = $function(a, b, c)
     };
-    (dropped_later, $function:ident) => {
+    (dropped_async, $function:ident) => {
         |a, b, c| $function(a, b, c)
     };
 }
 
 drops_alike_with_exits! {
-    body_that_leaves_early_drops_alike: dropped, (), |first, second, third| {
-        let _local = Noted("local", first.1.clone());
+    body_that_returns_early_keeps_drop_order: dropped, (), |first, second, third| {
+        let _local = Logged("local", first.1.clone());
         checked(&third)?;
         checked(&second)
     };
-    body_that_leaves_early_drops_what_it_moved_alike: dropped, (), |first, second, third| {
-        let _local = Noted("local", first.1.clone());
+    body_that_returns_early_keeps_drop_order_of_moved: dropped, (), |first, second, third| {
+        let _local = Logged("local", first.1.clone());
         checked(&third)?;
         drop(second);
         None
     };
-    body_that_moves_every_parameter_drops_alike: dropped, (), |first, second, third| {
+    body_that_moves_every_parameter_keeps_drop_order: dropped, (), |first, second, third| {
         if first.0.is_empty() {
             drop((first, second, third));
             return None;
         }
         Some(())
     };
-    async_body_that_leaves_early_drops_alike: dropped_later, (async), |first, second, third| {
-        let _local = Noted("local", first.1.clone());
+    async_body_that_returns_early_keeps_drop_order: dropped_async, (async), |first, second, third| {
+        let _local = Logged("local", first.1.clone());
         checked(&third)?;
         ready(checked(&second)).await
     };
-    async_body_that_leaves_early_without_await_drops_alike: dropped_later, (async), |first, second, third| {
-        let _local = Noted("local", first.1.clone());
+    async_body_that_returns_early_keeps_order_without_await: dropped_async, (async), |first, second, third| {
+        let _local = Logged("local", first.1.clone());
         checked(&third)?;
         checked(&second)
     };
 }
 
-// The one difference, which the attribute's documentation tells.
+// The only difference. The documentation of the attribute mentions it.
 #[test]
-fn parameter_that_a_waiting_body_ignores_is_dropped_last() {
+fn unused_parameter_of_an_async_body_is_dropped_last() {
     #[track("E")]
-    async fn ignores(first: Noted, second: Noted, _third: Noted) -> Option<()> {
+    async fn ignores(first: Logged, second: Logged, _third: Logged) -> Option<()> {
         checked(&first)?;
         ready(checked(&second)).await
     }
 
-    assert_eq!(dropped_later(ignores), ["second", "first", "third"]);
+    assert_eq!(dropped_async(ignores), ["second", "first", "third"]);
 }
 
-/// The size of a future whose function is annotated, and 1.1 times that of one with `instrument`.
+/// Defines a test for each body: the future of the annotated function is at most 1.1 times as large
+/// as that of one with `instrument`.
 macro_rules! sizes {
     ($($test:ident: |$large:ident| -> $ret:ty $body:block;)*) => {$(
         #[test]
@@ -157,25 +161,25 @@ macro_rules! sizes {
 
             let limit = size_of_val(&instrumented([0; 1024])) * 11 / 10;
             for size in [size_of_val(&annotated([0; 1024])), size_of_val(&with_value([0; 1024]))] {
-                assert!(size <= limit, "{size} bytes, of at most {limit}");
+                assert!(size <= limit, "{size} bytes, limit {limit}");
             }
         }
     )*};
 }
 
 sizes! {
-    future_is_hardly_larger_than_with_instrument: |large| -> usize {
+    future_size_is_close_to_that_with_instrument: |large| -> usize {
         ready(()).await;
         large.iter().map(|byte| usize::from(*byte)).sum()
     };
-    future_that_leaves_early_is_hardly_larger: |large| -> Option<usize> {
+    size_of_future_that_returns_early_is_close: |large| -> Option<usize> {
         ready(large.first()).await?;
         Some(large.iter().map(|byte| usize::from(*byte)).sum())
     };
-    future_without_await_is_hardly_larger: |large| -> Option<usize> {
+    size_of_future_without_await_is_close: |large| -> Option<usize> {
         Some(usize::from(*large.first()?))
     };
-    future_that_keeps_its_parameter_is_hardly_larger: |large| -> [u8; 1024] {
+    size_of_future_that_returns_its_parameter_is_close: |large| -> [u8; 1024] {
         ready(large[0]).await;
         large
     };

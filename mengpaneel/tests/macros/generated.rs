@@ -1,9 +1,9 @@
-//! Functions that other macros write.
+//! Functions that other macros generate.
 
 use mengpaneel::track;
 use serde_json::json;
 
-use crate::support::{properties_by, said_by};
+use crate::support::{calls_of, properties_of};
 
 pub(crate) mod path {
     pub(crate) const EVENT: &str = "Path";
@@ -79,7 +79,7 @@ macro_rules! tokens {
 
 tokens!(token_trees: 1 + 1);
 
-macro_rules! own_binding {
+macro_rules! macro_binding {
     ($name:ident) => {
         #[track("E", n = n)]
         fn $name() -> u32 {
@@ -89,7 +89,7 @@ macro_rules! own_binding {
     };
 }
 
-own_binding!(binding_of_the_macro);
+macro_binding!(binding_of_the_macro);
 
 macro_rules! named_binding {
     ($name:ident, $bound:ident, $value:expr) => {
@@ -106,18 +106,18 @@ named_binding!(binding_that_is_passed, given, 2 + 2);
 macro_rules! implementation {
     ($trait:ident for $($ty:ty => $event:literal),*) => {
         trait $trait {
-            fn tells(&self, n: u32) -> u32;
+            fn report(&self, n: u32) -> u32;
         }
         $(impl $trait for $ty {
-            #[track($event, n = n, own = *self)]
-            fn tells(&self, n: u32) -> u32 {
+            #[track($event, n = n, this = *self)]
+            fn report(&self, n: u32) -> u32 {
                 n
             }
         })*
     };
 }
 
-implementation!(Tells for u8 => "Byte", bool => "Bool");
+implementation!(Report for u8 => "Byte", bool => "Bool");
 
 macro_rules! outer {
     ($name:ident, $param:ident, $($attribute:tt)*) => {
@@ -164,8 +164,8 @@ condition!(condition_that_is_passed, 1 < 2 && 2 < 3, Some(2..));
 
 macro_rules! method {
     ($($self_:ident)+, $name:ident, $body:expr) => {
-        impl Own {
-            #[track("E", own = $($self_)+.0)]
+        impl Number {
+            #[track("E", n = $($self_)+.0)]
             fn $name(&$($self_)+) -> u32 {
                 $body
             }
@@ -173,52 +173,52 @@ macro_rules! method {
     };
 }
 
-struct Own(u32);
+struct Number(u32);
 
 method!(self, method_of_a_macro, self.0 + 1);
 
 records! {
-    block_of_a_macro_may_leave_early: block(1, "a") => {"n": 2};
+    block_of_a_macro_may_return_early: block(1, "a") => {"n": 2};
     block_of_a_macro_runs_to_its_end: block_without_exits(1) => {"n": 1};
-    expression_of_a_macro_may_question: expression_with_a_question_mark(Some(1)) => {"n": 1};
+    expression_of_a_macro_may_use_question_marks: expression_with_a_question_mark(Some(1)) => {"n": 1};
     expression_of_a_macro_may_return: expression_with_a_return(None) => {"n": null};
     expression_of_a_macro_runs_to_its_end: expression_without_exits(None) => {"n": null};
     pattern_of_a_macro_binds_a_parameter: pattern_of_a_parameter((1, 2)) => {"a": 1};
     pattern_of_a_macro_binds_a_local: pattern_of_a_let(0) => {"b": 1};
-    lifetime_of_a_macro_stays: lifetime_and_path("ab", "a") => {"text": "ab"};
-    token_trees_of_a_macro_are_a_body: token_trees(1) => {"n": 1};
+    lifetime_of_a_macro_is_preserved: lifetime_and_path("ab", "a") => {"text": "ab"};
+    token_trees_of_a_macro_may_be_a_body: token_trees(1) => {"n": 1};
     binding_of_a_macro_is_captured: binding_of_the_macro() => {"n": 3};
-    binding_under_a_passed_name_is_captured: binding_that_is_passed() => {"given": 4, "doubled": 8};
-    implementation_of_a_macro_records: true.tells(1) => {"n": 1, "own": true};
+    binding_with_a_passed_name_is_captured: binding_that_is_passed() => {"given": 4, "doubled": 8};
+    implementation_of_a_macro_records: true.report(1) => {"n": 1, "this": true};
     attribute_of_a_macro_in_a_macro_records: attribute_that_is_passed(1) => {"n": 1};
-    receiver_of_a_macro_is_read: Own(1).method_of_a_macro() => {"own": 1};
+    receiver_of_a_macro_is_read: Number(1).method_of_a_macro() => {"n": 1};
 }
 
-records_later! {
+future_records! {
     async_block_of_a_macro_records: async_block(Some(1)) => {"n": 1};
 }
 
 #[test]
 fn events_of_a_macro_keep_their_names() {
-    assert_eq!(said_by(|| lifetime_and_path("", "")), ["track Path"]);
-    assert_eq!(said_by(|| token_trees(1)), ["track Event"]);
-    assert_eq!(said_by(|| 1_u8.tells(1)), ["track Byte"]);
+    assert_eq!(calls_of(|| lifetime_and_path("", "")), ["track Path"]);
+    assert_eq!(calls_of(|| token_trees(1)), ["track Event"]);
+    assert_eq!(calls_of(|| 1_u8.report(1)), ["track Byte"]);
 }
 
 #[test]
-fn expression_of_a_macro_that_leaves_early_ends_the_function() {
+fn early_return_in_an_expression_of_a_macro_ends_it() {
     assert_eq!(
-        properties_by(|| expression_with_a_question_mark(None)),
+        properties_of(|| expression_with_a_question_mark(None)),
         [json!({"n": null})]
     );
-    assert!(crate::said_by_future(|| async_block(None)).is_empty());
+    assert!(crate::calls_of_future(|| async_block(None)).is_empty());
 }
 
 #[test]
-fn condition_of_a_macro_holds_as_a_whole() {
+fn condition_of_a_macro_is_checked_as_a_whole() {
     assert_eq!(
-        said_by(|| condition_that_is_passed(2)),
+        calls_of(|| condition_that_is_passed(2)),
         ["track E", "track Let"]
     );
-    assert_eq!(said_by(|| condition_that_is_passed(1)), ["track E"]);
+    assert_eq!(calls_of(|| condition_that_is_passed(1)), ["track E"]);
 }

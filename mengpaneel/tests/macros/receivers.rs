@@ -1,4 +1,4 @@
-//! Odd receivers, and methods of odd traits.
+//! Unusual receivers and traits.
 
 use std::fmt::Debug;
 use std::future::ready;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::properties_of_future;
-use crate::support::{properties_by, said_by};
+use crate::support::{calls_of, properties_of};
 
 struct Counter {
     n: u32,
@@ -41,7 +41,7 @@ impl Counter {
     }
 
     #[track("E", n = self.n)]
-    async fn shared_later(self: Arc<Self>) -> u32 {
+    async fn shared_async(self: Arc<Self>) -> u32 {
         ready(self.n).await
     }
 
@@ -103,7 +103,7 @@ impl<T: Named> Named for Vec<T> {
     }
 }
 
-trait Lends {
+trait Lend {
     type Item<'a>
     where
         Self: 'a;
@@ -111,7 +111,7 @@ trait Lends {
     fn lend(&mut self) -> Option<Self::Item<'_>>;
 }
 
-impl Lends for Vec<u32> {
+impl Lend for Vec<u32> {
     type Item<'a> = &'a mut u32;
 
     #[track("Lent", n = self.len())]
@@ -147,43 +147,43 @@ impl<'a> Borrowed<'a> {
 
 records! {
     pinned_receiver_is_read_and_changed: Pin::new(&mut Counter { n: 1 }).pinned() => {"before": 1, "after": 2};
-    shared_receiver_is_handed_on: Arc::new(Counter { n: 2 }).shared() => {"n": 2};
+    arc_receiver_may_be_returned: Arc::new(Counter { n: 2 }).shared() => {"n": 2};
     borrowed_rc_receiver_is_read: Rc::new(Counter { n: 2 }).counted() => {"n": 2};
     boxed_receiver_is_moved: Box::new(Counter { n: 2 }).boxed() => {"n": 2};
     receiver_by_value_may_change: Counter { n: 2 }.by_value() => {"n": 2};
-    associated_function_knows_self: Counter::associated(5) => {"n": 5, "m": 3};
+    associated_function_may_use_self_type: Counter::associated(5) => {"n": 5, "m": 3};
     associated_function_of_a_trait_records: <u32 as Named>::without_self() => {"name": "Number"};
     generic_method_of_a_trait_records: 1_u32.generic(vec!["a"]) => {"of": ["a"]};
-    generic_associated_type_lends: *vec![1_u32, 2].lend().unwrap() += 1 => {"n": 2};
-    longer_lifetime_than_that_of_self: Borrowed("a").longer_than_self() => {"text": "a"};
-    receiver_is_handed_on_by_reference: Borrowed("a").chained("b").0.len() => {"text": "a"};
+    generic_associated_type_may_be_returned: *vec![1_u32, 2].lend().unwrap() += 1 => {"n": 2};
+    lifetime_longer_than_that_of_self_is_preserved: Borrowed("a").longer_than_self() => {"text": "a"};
+    receiver_may_be_returned_by_reference: Borrowed("a").chained("b").0.len() => {"text": "a"};
 }
 
 #[test]
 fn provided_methods_record_for_each_type() {
     assert_eq!(
-        said_by(|| 5_u32.provided()),
+        calls_of(|| 5_u32.provided()),
         ["track Named Number", "track Id", "track Id"]
     );
     assert_eq!(
-        said_by(|| vec![5_u32].provided()),
+        calls_of(|| vec![5_u32].provided()),
         ["track Named Number", "track Vec", "track Vec"]
     );
 }
 
 #[test]
 fn iterator_records_each_item() {
-    let recorded = properties_by(|| Counter { n: 2 }.count());
+    let properties = properties_of(|| Counter { n: 2 }.count());
     assert_eq!(
-        recorded,
+        properties,
         [json!({"n": 2}), json!({"n": 1}), json!({"n": 0})]
     );
 }
 
 #[test]
-fn shared_receiver_is_read_later() {
+fn arc_receiver_of_an_async_method_is_read() {
     assert_eq!(
-        properties_of_future(|| Arc::new(Counter { n: 2 }).shared_later()),
+        properties_of_future(|| Arc::new(Counter { n: 2 }).shared_async()),
         [json!({"n": 2})]
     );
 }

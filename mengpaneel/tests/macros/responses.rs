@@ -1,4 +1,4 @@
-//! When the status of the response decides: wherever the function's value is the response.
+//! Functions whose value is the response: the status decides the outcome.
 
 use actix_web::dev::Service;
 use actix_web::error::ErrorNotFound;
@@ -7,10 +7,9 @@ use actix_web::{App, HttpResponse, Responder, get, test as web_test, web};
 use mengpaneel::testing::record_request;
 use mengpaneel::track;
 
-use crate::results::{charge, traced};
-use crate::support::said;
+use crate::other_attributes::{charge, traced};
+use crate::support::describe;
 
-// A6
 #[track("Opaque")]
 #[track("Opaque Failed", on(failure))]
 async fn opaque_none() -> impl Responder {
@@ -50,8 +49,8 @@ fn text_of(found: bool) -> Option<String> {
     found.then(|| "text".into())
 }
 
-/// A helper's `None` is nobody's response: the handler answers otherwise.
-async fn answers_otherwise() -> HttpResponse {
+/// Handler whose response does not depend on the `None` of its helper.
+async fn ignores_its_helper() -> HttpResponse {
     assert!(text_of(false).is_none());
     HttpResponse::BadRequest().finish()
 }
@@ -67,7 +66,8 @@ async fn finds_nothing() -> actix_web::Result<String> {
         .ok_or_else(|| ErrorNotFound("nothing"))
 }
 
-async fn answer(uri: &str) -> Vec<String> {
+/// Sends a request, and returns the calls that it recorded.
+async fn calls_of_request(uri: &str) -> Vec<String> {
     let app = web_test::init_service(
         App::new()
             .service(below_route)
@@ -76,7 +76,7 @@ async fn answer(uri: &str) -> Vec<String> {
             .route("/none", web::get().to(result_of_none))
             .route("/some", web::get().to(result_of_some))
             .route("/status", web::get().to(with_status))
-            .route("/otherwise", web::get().to(answers_otherwise))
+            .route("/ignores", web::get().to(ignores_its_helper))
             .route("/charges", web::get().to(charges))
             .route("/nothing", web::get().to(finds_nothing))
             .route(
@@ -86,56 +86,56 @@ async fn answer(uri: &str) -> Vec<String> {
     )
     .await;
     let request = web_test::TestRequest::get().uri(uri).to_request();
-    said(&record_request(|| app.call(request)).await.1)
+    describe(&record_request(|| app.call(request)).await.1)
 }
 
-macro_rules! answers {
-    ($($test:ident: $uri:literal => [$($said:literal),*];)*) => {$(
+/// Defines a test for each request and the calls that it records.
+macro_rules! requests {
+    ($($test:ident: $uri:literal => [$($call:literal),*];)*) => {$(
         #[actix_web::test]
         async fn $test() {
-            let expected: Vec<&str> = vec![$($said),*];
-            assert_eq!(answer($uri).await, expected);
+            let expected: Vec<&str> = vec![$($call),*];
+            assert_eq!(calls_of_request($uri).await, expected);
         }
     )*};
 }
 
-answers! {
-    none_behind_impl_responder_is_no_success: "/opaque" => ["track Opaque Failed"];
-    none_below_a_route_attribute_is_no_success: "/below" => ["track Below Failed"];
-    none_above_a_route_attribute_is_no_success: "/above" => [];
-    none_in_a_result_is_no_success: "/none" => [];
+requests! {
+    none_behind_impl_responder_is_a_failure: "/opaque" => ["track Opaque Failed"];
+    none_below_a_route_attribute_is_a_failure: "/below" => ["track Below Failed"];
+    none_above_a_route_attribute_is_a_failure: "/above" => [];
+    none_in_a_result_is_a_failure: "/none" => [];
     some_in_a_result_is_a_success: "/some" => ["track Result"];
-    status_beside_a_text_decides: "/status" => [];
-    none_of_a_helper_is_nobodys_response: "/otherwise" => ["track Text"];
-    attribute_named_trace_makes_no_handler: "/charges" => ["track Charged"];
-    text_of_a_helper_is_nobodys_response: "/nothing" => ["track Text"];
-    function_below_another_crates_trace_is_a_function: "/traced" => ["track Traced"];
+    status_beside_a_text_decides_the_outcome: "/status" => [];
+    none_of_a_helper_is_not_a_response: "/ignores" => ["track Text"];
+    attribute_named_trace_is_not_a_route: "/charges" => ["track Charged"];
+    text_of_a_helper_is_not_a_response: "/nothing" => ["track Text"];
+    attribute_named_trace_with_arguments_is_not_a_route: "/traced" => ["track Traced"];
 }
 
-// A11
 #[actix_web::test]
-async fn guard_of_a_scope_in_which_nothing_matches_records_nothing() {
+async fn guard_of_a_scope_without_a_match_records_nothing() {
     #[track("Scope")]
-    fn of_scope(ctx: &actix_web::guard::GuardContext<'_>) -> bool {
+    fn scope_guard(ctx: &actix_web::guard::GuardContext<'_>) -> bool {
         ctx.head().uri.path().starts_with("/scope")
     }
 
     let scope = || {
         web::scope("/scope")
-            .guard(actix_web::guard::fn_guard(of_scope))
+            .guard(actix_web::guard::fn_guard(scope_guard))
             .route("/in", web::get().to(HttpResponse::Ok))
     };
     let app = web_test::init_service(App::new().service(scope())).await;
     for (uri, expected) in [("/scope/in", vec!["track Scope"]), ("/scope/out", vec![])] {
         let request = web_test::TestRequest::get().uri(uri).to_request();
         assert_eq!(
-            said(&record_request(|| app.call(request)).await.1),
+            describe(&record_request(|| app.call(request)).await.1),
             expected
         );
     }
 }
 
-// A7: another crate's attribute may have a route's name, and a path.
+/// Attributes of another crate that have the names of Actix's routes.
 mod other {
     pub(super) use tracing_attributes::instrument as get;
     pub(super) use tracing_attributes::instrument as route;
@@ -163,17 +163,17 @@ mod imported {
     }
 }
 
-#[track("Looks Late")]
-#[other::route("/late", skip_all)]
-async fn looks_late() -> Result<u32, String> {
+#[track("Looks Async")]
+#[other::route("/async", skip_all)]
+async fn looks_async() -> Result<u32, String> {
     Ok(1)
 }
 
 #[actix_web::test]
-async fn foreign_attribute_that_looks_like_a_route_is_none() {
+async fn foreign_attribute_named_like_a_route_is_not_a_route() {
     let app = web_test::init_service(App::new().default_service(web::to(async || {
         assert!(looks_like_a_route().is_some() && imported::looks_imported().is_ok());
-        assert!(imported::looks_absent().is_none() && looks_late().await.is_ok());
+        assert!(imported::looks_absent().is_none() && looks_async().await.is_ok());
         HttpResponse::BadRequest().finish()
     })))
     .await;
@@ -183,13 +183,13 @@ async fn foreign_attribute_that_looks_like_a_route_is_none() {
         "track Looks Like A Route",
         "track Looks Imported",
         "track Looks Absent",
-        "track Looks Late",
+        "track Looks Async",
     ];
-    assert_eq!(said(&calls), expected);
+    assert_eq!(describe(&calls), expected);
 }
 
 #[test]
-fn plan_has_the_routes_of_actix_alone() {
+fn plan_lists_only_routes_of_actix() {
     let plan = mengpaneel::plan();
     let routes = |event: &str| {
         let annotation = plan
@@ -207,7 +207,7 @@ fn plan_has_the_routes_of_actix_alone() {
         "Looks Like A Route",
         "Looks Imported",
         "Looks Absent",
-        "Looks Late",
+        "Looks Async",
     ] {
         assert!(routes(event).is_empty(), "{event}");
     }

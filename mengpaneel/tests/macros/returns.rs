@@ -1,14 +1,15 @@
-//! Functions without a return type.
+//! Functions by their return type: none, closures, and types that a macro passes on.
 
-use std::future::ready;
+use std::future::{Future, ready};
+use std::pin::Pin;
 
+use mengpaneel::testing::record;
 use mengpaneel::track;
 use serde_json::json;
 
-use crate::said_by_future;
-use crate::support::said_by;
+use crate::calls_of_future;
+use crate::support::calls_of;
 
-// A function without a return type runs to its end, or does not.
 #[track("Ran")]
 fn runs(stops: bool) {
     if stops {
@@ -18,7 +19,7 @@ fn runs(stops: bool) {
 }
 
 #[track("Ran")]
-async fn runs_later(stops: bool) {
+async fn runs_async(stops: bool) {
     if stops {
         return;
     }
@@ -33,11 +34,58 @@ fn returns_unit_expression(list: &mut Vec<u32>) {
 #[test]
 fn function_without_a_return_type_may_return_early() {
     for stops in [false, true] {
-        assert_eq!(said_by(|| runs(stops)), ["track Ran"]);
-        assert_eq!(said_by_future(|| runs_later(stops)), ["track Ran"]);
+        assert_eq!(calls_of(|| runs(stops)), ["track Ran"]);
+        assert_eq!(calls_of_future(|| runs_async(stops)), ["track Ran"]);
     }
     assert_eq!(
-        said_by(|| returns_unit_expression(&mut vec![])),
+        calls_of(|| returns_unit_expression(&mut vec![])),
         ["track Ran"]
     );
+}
+
+#[track("Created")]
+fn makes_a_closure() -> impl Fn(&str) -> &str {
+    |text| text.trim()
+}
+
+#[track("Created")]
+fn makes_a_closure_early(early: bool) -> impl Fn(&str) -> &str {
+    let trims = move |text: &str| text.len() > usize::from(early);
+    move |text| if trims(text) { text.trim() } else { text }
+}
+
+#[track("Created")]
+fn makes_a_boxed_closure() -> Box<dyn Fn(&str) -> &str> {
+    Box::new(|text| text.trim())
+}
+
+#[test]
+fn returned_closures_are_as_general_as_the_signature() {
+    assert_eq!(record(|| makes_a_closure()(" a ").len()).0, 1);
+    assert_eq!(record(|| makes_a_closure_early(true)(" a ").len()).0, 1);
+    assert_eq!(record(|| makes_a_boxed_closure()(" a ").len()).0, 1);
+}
+
+macro_rules! returning {
+    ($name:ident, $ret:ty, $value:expr) => {
+        #[track("Returned")]
+        fn $name() -> $ret {
+            $value
+        }
+    };
+}
+
+returning!(returns_unit, (), ());
+returning!(returns_result, Result<u8, &'static str>, Err("no"));
+returning!(
+    returns_future,
+    Pin<Box<dyn Future<Output = Result<u8, &'static str>>>>,
+    Box::pin(async { Err("no") })
+);
+
+#[test]
+fn return_type_from_a_macro_decides_the_outcome() {
+    assert_eq!(calls_of(returns_unit), ["track Returned"]);
+    assert!(calls_of(returns_result).is_empty());
+    assert!(calls_of_future(returns_future).is_empty());
 }

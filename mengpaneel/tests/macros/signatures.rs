@@ -1,4 +1,4 @@
-//! Odd signatures.
+//! Unusual signatures.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::properties_of_future;
-use crate::support::{properties_by, said_by};
+use crate::support::{calls_of, properties_of};
 
 #[track("E", n = N)]
 fn const_parameter<const N: usize>() -> usize {
@@ -123,18 +123,18 @@ fn mutable(mut n: u32, ref text: String) -> Option<usize> {
 
 #[track("E", n = n)]
 #[rustfmt::skip]
-fn parameters_under_cfg(#[cfg(any())] gone: Missing, #[cfg(not(any()))] n: u32, #[allow(unused_variables)] m: String) -> u32 {
+fn parameters_under_cfg(#[cfg(any())] removed: Missing, #[cfg(not(any()))] n: u32, #[allow(unused_variables)] m: String) -> u32 {
     n
 }
 
 #[setup]
 async fn parameters_under_cfg_of_setup(
-    #[cfg(any())] gone: Missing,
+    #[cfg(any())] removed: Missing,
     #[cfg(not(any()))] n: u32,
     text: String,
 ) -> usize {
     #[cfg(any())]
-    drop(gone);
+    drop(removed);
     mengpaneel::identify(n);
     text.len()
 }
@@ -212,7 +212,7 @@ fn never(n: u32) -> ! {
 }
 
 #[track("Never", n = n, on(failure))]
-async fn never_later(n: u32) -> ! {
+async fn never_async(n: u32) -> ! {
     ready(()).await;
     panic!("{n}")
 }
@@ -238,30 +238,30 @@ records! {
     const_bool_may_be_a_value: const_bool::<true>() => {"on": true};
     impl_arguments_stay_generic: impl_arguments("x", [1_u8, 2]) => {"text": "x", "n": 3};
     raw_identifiers_name_function_and_parameter: r#match(1) => {"type": 1, "in": 2};
-    function_in_a_plain_one_records: nested(2) => {"m": 2};
-    elided_lifetime_in_a_path_stays: elided("a") => {"text": "a"};
-    two_lifetimes_keep_their_bound: two_lifetimes("", "b") => {"first": ""};
+    function_in_an_unannotated_one_records: nested(2) => {"m": 2};
+    elided_lifetime_in_a_path_is_preserved: elided("a") => {"text": "a"};
+    bound_between_lifetimes_is_preserved: two_lifetimes("", "b") => {"first": ""};
     higher_ranked_parameter_is_called: higher_ranked(" a ", |text| text.trim()) => {"n": 3};
     function_pointer_is_returned: assert_eq!(function_pointer(true)(" a "), "a") => {};
-    boxed_function_keeps_both_lifetimes: assert_eq!(pointer_with_lifetime(&1)(&2), 3) => {"n": 1};
-    patterns_of_parameters_bind: patterns(Point { x: 1, y: 2 }, (3, [4, 5]), &6) => {"x": 1, "b": 4};
+    lifetimes_of_a_boxed_function_are_preserved: assert_eq!(pointer_with_lifetime(&1)(&2), 3) => {"n": 1};
+    patterns_in_parameters_bind: patterns(Point { x: 1, y: 2 }, (3, [4, 5]), &6) => {"x": 1, "b": 4};
     parameters_without_a_name_are_allowed: unnamed(1, String::new(), 2) => {"n": 2};
     mutable_and_ref_parameters_are_read_at_entry: mutable(2, "ab".into()) => {"n": 2, "text": "ab"};
-    parameters_under_cfg_may_be_gone: parameters_under_cfg(1, String::new()) => {"n": 1};
-    attributes_around_keep_their_work: among_other_attributes(1) => {"n": 1};
-    where_clause_with_a_higher_ranked_bound_holds: where_clause(2_u32) => {"n": 2};
+    parameters_under_cfg_may_be_removed: parameters_under_cfg(1, String::new()) => {"n": 1};
+    attributes_before_and_after_still_work: among_other_attributes(1) => {"n": 1};
+    where_clause_with_a_higher_ranked_bound_is_kept: where_clause(2_u32) => {"n": 2};
     unsized_type_parameter_is_borrowed: unsized_parameter("ab") => {"n": 2};
-    caller_decides_the_type: assert_eq!(inferred_by_the_caller::<u64>(2), 2) => {"n": 2};
-    precise_captures_leave_the_other_parameter: captures_precisely("a", &1, 2).to_string() => {"n": 2};
-    opaque_type_in_an_opaque_type: opaque_in_opaque(1).into_iter().count() => {};
-    opaque_type_in_a_vec: assert_eq!(opaque_in_a_vec(1)[0](2), 3) => {};
-    boxed_closure_deep_in_the_type: assert_eq!(nested_box(2).unwrap()().unwrap(), 4) => {};
+    return_type_may_be_inferred_by_the_caller: assert_eq!(inferred_by_the_caller::<u64>(2), 2) => {"n": 2};
+    precise_captures_exclude_the_other_parameter: captures_precisely("a", &1, 2).to_string() => {"n": 2};
+    opaque_type_in_an_opaque_type_is_allowed: opaque_in_opaque(1).into_iter().count() => {};
+    opaque_type_in_a_vec_is_allowed: assert_eq!(opaque_in_a_vec(1)[0](2), 3) => {};
+    boxed_closure_deep_in_the_type_is_allowed: assert_eq!(nested_box(2).unwrap()().unwrap(), 4) => {};
 }
 
 #[test]
-fn nested_functions_record_apart() {
+fn nested_functions_record_separately() {
     let expected = ["track Outer", "track Inner", "track Innermost"];
-    assert_eq!(said_by(|| nested_both(2)), expected);
+    assert_eq!(calls_of(|| nested_both(2)), expected);
 }
 
 #[test]
@@ -274,9 +274,9 @@ fn async_signatures_record() {
         properties_of_future(|| async { future_of_a_future(1).await.await }),
         [json!({"n": 1})]
     );
-    let calls = crate::recorded(|| parameters_under_cfg_of_setup(1, String::new()));
+    let calls = crate::record_future(|| parameters_under_cfg_of_setup(1, String::new()));
     assert_eq!(
-        (crate::support::said(&calls), calls.setup.len()),
+        (crate::support::describe(&calls), calls.setup.len()),
         (vec!["identify 1".to_owned()], 1)
     );
 }
@@ -284,20 +284,23 @@ fn async_signatures_record() {
 #[test]
 fn function_that_never_returns_fails() {
     let never = |n| drop(std::panic::catch_unwind(|| never(n)));
-    assert_eq!(properties_by(|| never(1)), [json!({"n": 1})]);
-    let later = || async {
-        let joined = actix_web::rt::spawn(mengpaneel::current().scope(never_later(2))).await;
+    assert_eq!(properties_of(|| never(1)), [json!({"n": 1})]);
+    let future = || async {
+        let joined = actix_web::rt::spawn(mengpaneel::current().scope(never_async(2))).await;
         assert!(joined.is_err());
     };
-    assert_eq!(properties_of_future(later), [json!({"n": 2})]);
+    assert_eq!(properties_of_future(future), [json!({"n": 2})]);
 }
 
 #[test]
 fn recursive_functions_record_each_call() {
-    let counted = properties_by(|| recursive(2));
-    assert_eq!(counted, [json!({"n": 2}), json!({"n": 1}), json!({"n": 0})]);
+    let properties = properties_of(|| recursive(2));
     assert_eq!(
-        said_by(|| is_even(2)),
+        properties,
+        [json!({"n": 2}), json!({"n": 1}), json!({"n": 0})]
+    );
+    assert_eq!(
+        calls_of(|| is_even(2)),
         ["track Even", "track Odd", "track Even"]
     );
 }

@@ -1,4 +1,4 @@
-//! What values may do: nothing to the function.
+//! Values: precedence, panics, and evaluation.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -8,15 +8,15 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::properties_of_future;
-use crate::support::{properties_by, said_by};
+use crate::support::{calls_of, properties_of};
 
-// A8, B4
+/// Defines a test of a macro fragment in an attribute.
 macro_rules! precedence {
     ($test:ident, $args:tt, $value:expr, $expected:tt) => {
         #[test]
         fn $test() {
             precedence!(@function $args, $value);
-            assert_eq!(properties_by(function), [json!($expected)]);
+            assert_eq!(properties_of(function), [json!($expected)]);
         }
     };
     (@function double, $value:expr) => {
@@ -64,7 +64,7 @@ macro_rules! twice {
 }
 
 precedence!(fragment_keeps_its_parentheses_in_a_product, double, 2 + 2, {"v": 8});
-precedence!(fragment_alone_is_a_value, plain, 2 + 2, {"v": 4});
+precedence!(fragment_may_be_a_value, plain, 2 + 2, {"v": 4});
 precedence!(fragment_is_the_receiver_of_a_method, method, 2 - 4, {"v": 1});
 precedence!(fragment_is_negated_as_a_whole, negated, true && false, {"v": true});
 precedence!(fragment_is_negated_as_a_whole_in_a_condition, when, false && true, {"v": 1});
@@ -84,7 +84,6 @@ macro_rules! with_body {
 
 with_body!(2 + 2);
 
-// A12
 macro_rules! events {
     ($literal:literal, $expr:expr, $name:literal, $key:expr) => {
         #[track($literal, $name = 1)]
@@ -103,25 +102,24 @@ events!(
 );
 
 #[test]
-fn literals_of_a_macro_are_literals_in_the_plan() {
+fn plan_shows_literals_that_a_macro_passes() {
     by_literal();
     by_expression();
     let plan = plan();
-    let of = |event: &str| {
+    let find = |event: &str| {
         plan.iter()
             .find(|annotation| annotation.event.as_deref() == Some(event))
     };
     assert_eq!(
-        of("Create Literal").map(|annotation| annotation.properties.clone()),
+        find("Create Literal").map(|annotation| annotation.properties.clone()),
         Some(vec!["Literal Name".into()])
     );
     assert_eq!(
-        of("Create Expression").map(|annotation| annotation.properties.clone()),
+        find("Create Expression").map(|annotation| annotation.properties.clone()),
         Some(vec!["Expression Name".into()])
     );
 }
 
-// B3
 trait HasEvent {
     const EVENT: &'static str;
 }
@@ -149,14 +147,14 @@ impl<T: HasEvent> Holder<T> {
 
 #[test]
 fn event_may_be_a_constant_of_a_type_parameter() {
-    assert_eq!(said_by(generic_event::<Order>), ["track Generic Event"]);
-    assert_eq!(said_by(qualified_event::<Order>), ["track Generic Event"]);
+    assert_eq!(calls_of(generic_event::<Order>), ["track Generic Event"]);
+    assert_eq!(calls_of(qualified_event::<Order>), ["track Generic Event"]);
     assert_eq!(
-        said_by(|| _ = Holder(Order).event_of_the_impl()),
+        calls_of(|| _ = Holder(Order).event_of_the_impl()),
         ["track Generic Event"]
     );
     assert_eq!(
-        properties_by(generic_event::<Order>),
+        properties_of(generic_event::<Order>),
         [json!({"Generic Event": 1})]
     );
 }
@@ -175,13 +173,13 @@ impl mengpaneel::Id for Panics {
     }
 }
 
-#[track("Panics", value = Panics, fine = 1)]
+#[track("Panics", value = Panics, other = 1)]
 fn panicking_value() -> u32 {
     7
 }
 
 #[mengpaneel::setup(identify(Panics))]
-#[track("Fine")]
+#[track("Succeeded")]
 fn panicking_id() -> u32 {
     8
 }
@@ -197,16 +195,16 @@ async fn panicking_value_of_async(value: u32) -> u32 {
 }
 
 #[test]
-fn panic_in_serialize_leaves_the_function_alone() {
+fn panic_in_serialize_does_not_affect_the_function() {
     let (returned, calls) = mengpaneel::testing::record(panicking_value);
     assert_eq!(
         (returned, crate::support::properties(&calls)),
-        (7, vec![json!({"value": null, "fine": 1})])
+        (7, vec![json!({"value": null, "other": 1})])
     );
     let (returned, calls) = mengpaneel::testing::record(panicking_id);
     assert_eq!(
-        (returned, crate::support::said(&calls)),
-        (8, vec!["track Fine".to_owned()])
+        (returned, crate::support::describe(&calls)),
+        (8, vec!["track Succeeded".to_owned()])
     );
     let (returned, calls) = mengpaneel::testing::record(panicking_spread);
     assert_eq!(
@@ -234,10 +232,10 @@ fn evaluates(n: u32) -> u32 {
 }
 
 #[test]
-fn value_is_evaluated_once_and_only_where_something_is_recorded() {
+fn value_is_evaluated_once_and_only_while_recording() {
     evaluates(1);
     assert!(EVALUATED.take().is_empty());
-    assert_eq!(properties_by(|| evaluates(2)), [json!({"n": 2})]);
+    assert_eq!(properties_of(|| evaluates(2)), [json!({"n": 2})]);
     assert_eq!(EVALUATED.take(), [2]);
 }
 

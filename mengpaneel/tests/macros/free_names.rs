@@ -1,9 +1,9 @@
-//! The free names of properties, by Rust's scoping.
+//! Free names of properties, by Rust's scoping.
 
 use mengpaneel::track;
 use serde_json::json;
 
-use crate::support::properties_by;
+use crate::support::properties_of;
 
 struct User {
     id: u32,
@@ -17,7 +17,7 @@ fn user(id: u32) -> User {
     }
 }
 
-// A2: the property binds the name as well as the body does, in a branch that is not taken.
+// Both the property and a branch of the body bind `u`. The branch does not run.
 #[track("View", email = match &user { Some(u) => u.email.as_str(), None => "anonymous" })]
 fn arm_of_property(user: Option<User>, rarely: bool) {
     if rarely && let Some(u) = &user {
@@ -84,7 +84,6 @@ fn closure_of_property_beside_local(user: Option<User>) {
 #[track("View", parsed = (|| text.parse::<u8>().ok()?.checked_add(1))())]
 fn question_mark_in_closure(text: &str) {}
 
-// B1
 #[track("View", n = words.iter().map(|w| w.len()).sum::<usize>() + w)]
 fn closure_parameter_beside_local(words: &[&str]) {
     let w = 10;
@@ -106,7 +105,6 @@ fn function_beside_closure_parameter(xs: Vec<u32>) -> u32 {
     xs.into_iter().fold(0, |total, x| total + x)
 }
 
-// B19
 #[track("View", kind = format!("{type}"), again = r#type.len())]
 fn raw_identifier_in_format() {
     let r#type = "big";
@@ -167,29 +165,29 @@ fn closure_shadows_capture() {
 
 #[test]
 fn names_in_arms_follow_the_scopes_of_the_property() {
-    let email = |user, rarely| properties_by(|| arm_of_property(user, rarely));
+    let email = |user, rarely| properties_of(|| arm_of_property(user, rarely));
     assert_eq!(email(Some(user(1)), false), [json!({"email": "1@b.c"})]);
     assert_eq!(email(Some(user(1)), true), [json!({"email": "1@b.c"})]);
     assert_eq!(email(None, false), [json!({"email": "anonymous"})]);
 }
 
 records! {
-    if_let_in_a_property_binds_its_own_name: if_let_of_property(Some(user(1)), false) => {"email": "1@b.c"};
-    block_in_a_property_binds_its_own_name: block_of_property(1) => {"n": 4};
-    arm_in_format_binds_its_own_name: arm_in_format(Some(user(2))) => {"email": "2@b.c"};
-    arm_in_json_binds_its_own_name: arm_in_json(None) => {"user": {"id": null, "known": false}};
-    guard_in_matches_binds_its_own_name: guard_in_matches(Some(user(4))) => {"big": true};
-    label_in_a_property_is_its_own: label_of_property(2) => {"labelled": "many"};
+    if_let_in_a_property_binds_within_the_property: if_let_of_property(Some(user(1)), false) => {"email": "1@b.c"};
+    block_in_a_property_binds_within_the_property: block_of_property(1) => {"n": 4};
+    arm_in_format_binds_within_the_arm: arm_in_format(Some(user(2))) => {"email": "2@b.c"};
+    arm_in_json_binds_within_the_arm: arm_in_json(None) => {"user": {"id": null, "known": false}};
+    pattern_in_matches_binds_within_the_macro: guard_in_matches(Some(user(4))) => {"big": true};
+    label_in_a_property_is_allowed: label_of_property(2) => {"labelled": "many"};
     break_in_a_loop_of_a_property_is_allowed: loop_of_property(vec![1, 2]) => {"found": 2};
-    item_in_a_property_is_its_own: item_of_property(8) => {"half": 4};
-    closure_beside_a_local_of_its_name: closure_of_property_beside_local(None) => {"email": "-", "n": 5};
+    item_in_a_property_shadows_locals: item_of_property(8) => {"half": 4};
+    closure_parameter_may_have_the_name_of_a_local: closure_of_property_beside_local(None) => {"email": "-", "n": 5};
     question_mark_in_a_closure_is_allowed: question_mark_in_closure("4") => {"parsed": 5};
-    closure_parameter_hides_a_local_inside_alone: closure_parameter_beside_local(&["a", "bc"]) => {"n": 13};
+    closure_parameter_hides_a_local_only_inside: closure_parameter_beside_local(&["a", "bc"]) => {"n": 13};
     range_in_a_macro_reads_its_end: range_in_macro("hello") => {"head": "\"he\""};
     function_may_have_the_name_of_a_closure_parameter: function_beside_closure_parameter(vec![1, 2]) => {"total": 3};
     keyword_in_a_format_string_is_a_raw_identifier: raw_identifier_in_format() => {"kind": "big", "again": 3};
     width_and_precision_in_a_format_string_are_names: widths_in_format("abc") => {"text": "   ab|{no}|3"};
-    named_argument_of_a_format_string_is_no_local: named_argument_in_format() => {"text": "1@b.c"};
+    named_argument_of_a_format_string_is_not_a_local: named_argument_in_format() => {"text": "1@b.c"};
     macro_of_the_application_reads_locals: macro_of_the_application(3) => {"n": 6, "m": 6};
     vec_reads_its_elements: vectors(1) => {"all": [1, 1], "some": [1, 2]};
     struct_shorthand_reads_a_local: shorthand_and_patterns() => {"sum": 3, "b": 4};

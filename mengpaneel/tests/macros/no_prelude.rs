@@ -1,9 +1,9 @@
-//! Attributes in a module that has no prelude.
+//! Attributes in a module without a prelude.
 #![no_implicit_prelude]
 
 use ::std::{assert_eq, vec};
 
-const EVENT: &str = "Preludeless";
+const EVENT: &str = "No Prelude";
 
 mod keys {
     pub(crate) const KEY: &str = "Key";
@@ -17,7 +17,7 @@ fn records(n: u32) -> u32 {
 }
 
 #[::mengpaneel::track(EVENT)]
-async fn records_later() -> ::core::result::Result<u32, u32> {
+async fn records_async() -> ::core::result::Result<u32, u32> {
     ::core::result::Result::Ok(1)
 }
 
@@ -29,12 +29,12 @@ fn sets() {
 #[test]
 fn attributes_need_no_prelude() {
     assert_eq!(
-        crate::support::said_by(|| records(2)),
-        vec!["identify 2", "track Preludeless"]
+        crate::support::calls_of(|| records(2)),
+        vec!["identify 2", "track No Prelude"]
     );
     assert_eq!(
-        crate::said_by_future(records_later),
-        vec!["track Preludeless"]
+        crate::calls_of_future(records_async),
+        vec!["track No Prelude"]
     );
-    assert_eq!(crate::support::said_by(sets), vec!["identify 1"]);
+    assert_eq!(crate::support::calls_of(sets), vec!["identify 1"]);
 }

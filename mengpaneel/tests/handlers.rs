@@ -1,10 +1,12 @@
-//! The attributes as the README shows them, on handlers of a running app.
+//! Attributes on handlers and middleware of a running app, as the README shows them.
 #![allow(
     clippy::unused_async,
     clippy::unused_self,
     clippy::unnecessary_wraps,
-    reason = "stand-ins"
+    reason = "simplified application"
 )]
+
+mod support;
 
 use std::sync::{Arc, Mutex};
 
@@ -12,44 +14,30 @@ use actix_web::dev::ServiceResponse;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{Either, Redirect};
 use actix_web::{App, HttpResponse, body::MessageBody, get, post, test, web};
-use mengpaneel::{Calls, Properties};
+use mengpaneel::Calls;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
+use support::{describe, properties};
 
-type Seen = Arc<Mutex<Calls>>;
+type LastCalls = Arc<Mutex<Calls>>;
 
-/// An app whose requests each have a recorder; what the last one recorded is in the second.
+/// Returns an app that gives each request a recorder, and the calls of its last request.
 macro_rules! app {
     ($($service:expr),+ $(,)?) => {{
-        let seen = Seen::default();
-        let sink = seen.clone();
+        let last_calls = LastCalls::default();
+        let sink = last_calls.clone();
         let app = test::init_service(App::new().app_data(web::Data::new(Db))$(.service($service))+.wrap(from_fn(
             move |request: actix_web::dev::ServiceRequest, next: Next<_>| {
                 let sink = sink.clone();
                 async move {
-                    let (answer, calls) = mengpaneel::testing::record_request(|| next.call(request)).await;
+                    let (response, calls) = mengpaneel::testing::record_request(|| next.call(request)).await;
                     *sink.lock().unwrap() = calls;
-                    answer
+                    response
                 }
             },
         ))).await;
-        (app, seen)
+        (app, last_calls)
     }};
-}
-
-/// The calls as words: `identify 1`, `track Sign In`.
-fn said(calls: &Calls) -> Vec<String> {
-    calls
-        .iter()
-        .map(|call| format!("{} {}", call.method(), call.str_arg(0).unwrap_or("-")))
-        .collect()
-}
-
-/// The properties of the only event, less what every event has.
-fn properties(calls: &Calls) -> Properties {
-    let mut properties = calls.tracking[0].properties().unwrap().clone();
-    properties.retain(|name, _| name != "$insert_id" && name != "time");
-    properties
 }
 
 #[derive(Clone, Serialize)]
@@ -89,7 +77,7 @@ struct Payment {
 }
 
 #[derive(Deserialize)]
-struct Notice {
+struct Notification {
     status: String,
     payment_id: u32,
 }
@@ -112,7 +100,7 @@ async fn create_post(
 #[mengpaneel::track("Complete Payment", via(server), "Payment ID" = payment.id, "Amount" = payment.amount)]
 #[post("/payments/notify")]
 async fn payment_notification(
-    form: web::Form<Notice>,
+    form: web::Form<Notification>,
     db: web::Data<Db>,
 ) -> actix_web::Result<&'static str> {
     if form.status == "payment_complete" {
@@ -137,35 +125,35 @@ async fn refused() -> HttpResponse {
 }
 
 async fn create(title: &str) -> (u16, Calls) {
-    let (app, seen) = app!(create_post);
+    let (app, last_calls) = app!(create_post);
     let request = test::TestRequest::post()
         .uri("/posts")
         .set_form([("title", title)]);
     let response = test::call_service(&app, request.to_request()).await;
-    let calls = seen.lock().unwrap().clone();
+    let calls = last_calls.lock().unwrap().clone();
     (response.status().as_u16(), calls)
 }
 
 #[actix_web::test]
-async fn a_value_is_taken_where_it_comes_to_be() {
+async fn value_is_captured_after_its_let() {
     let (status, calls) = create("Hello").await;
     assert_eq!(
-        (status, said(&calls)),
+        (status, describe(&calls)),
         (303, vec!["track Create Blog Post".to_owned()])
     );
-    assert_eq!(Value::from(properties(&calls)), json!({"Title": "Hello"}));
+    assert_eq!(properties(&calls), [json!({"Title": "Hello"})]);
 }
 
 #[actix_web::test]
-async fn a_handler_that_returns_early_with_err_records_nothing() {
+async fn handler_that_returns_an_error_early_records_nothing() {
     let (status, calls) = create("").await;
-    assert_eq!((status, said(&calls)), (422, vec![]));
+    assert_eq!((status, describe(&calls)), (422, vec![]));
 }
 
 #[actix_web::test]
-async fn a_binding_that_did_not_run_is_no_event() {
-    let (app, seen) = app!(payment_notification);
-    for (state, said_then) in [
+async fn event_is_skipped_if_its_binding_did_not_run() {
+    let (app, last_calls) = app!(payment_notification);
+    for (state, expected) in [
         ("pending", vec![]),
         (
             "payment_complete",
@@ -177,27 +165,30 @@ async fn a_binding_that_did_not_run_is_no_event() {
             .uri("/payments/notify")
             .set_form(form);
         test::call_service(&app, request.to_request()).await;
-        assert_eq!(said(&seen.lock().unwrap()), said_then);
+        assert_eq!(describe(&last_calls.lock().unwrap()), expected);
     }
-    let calls = seen.lock().unwrap();
+    let calls = last_calls.lock().unwrap();
     assert_eq!(
-        Value::from(properties(&calls)),
-        json!({"Payment ID": 3, "Amount": 12.5})
+        properties(&calls),
+        [json!({"Payment ID": 3, "Amount": 12.5})]
     );
 }
 
 #[actix_web::test]
-async fn before_setup_comes_before_the_event() {
-    let (app, seen) = app!(sign_up);
+async fn before_setup_calls_precede_the_event() {
+    let (app, last_calls) = app!(sign_up);
     test::call_service(&app, test::TestRequest::get().uri("/sign_up").to_request()).await;
-    assert_eq!(said(&seen.lock().unwrap()), ["alias 42", "track Sign Up"]);
+    assert_eq!(
+        describe(&last_calls.lock().unwrap()),
+        ["alias 42", "track Sign Up"]
+    );
 }
 
 #[actix_web::test]
-async fn an_answer_of_400_and_above_is_no_success() {
-    let (app, seen) = app!(refused);
+async fn response_status_of_400_and_above_is_a_failure() {
+    let (app, last_calls) = app!(refused);
     test::call_service(&app, test::TestRequest::get().uri("/refused").to_request()).await;
-    assert!(seen.lock().unwrap().is_empty());
+    assert!(last_calls.lock().unwrap().is_empty());
 }
 
 struct User {
@@ -213,19 +204,19 @@ struct User {
 async fn signed_in(user: Option<User>) {}
 
 #[actix_web::test]
-async fn setup_under_a_condition_uses_what_its_pattern_binds() {
+async fn setup_uses_the_names_that_its_condition_binds() {
     let user = User {
         id: 1,
         email: "a@b.c".into(),
     };
     let ((), calls) = mengpaneel::testing::record_async(signed_in(Some(user))).await;
-    assert_eq!(said(&calls), ["identify 1", "people.set -"]);
+    assert_eq!(describe(&calls), ["identify 1", "people.set -"]);
     let ((), calls) = mengpaneel::testing::record_async(signed_in(None)).await;
     assert!(calls.is_empty());
 }
 
-#[mengpaneel::track("Middle")]
-async fn middle<B: MessageBody>(
+#[mengpaneel::track("Middleware")]
+async fn middleware<B: MessageBody>(
     request: actix_web::dev::ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
@@ -233,31 +224,31 @@ async fn middle<B: MessageBody>(
 }
 
 #[actix_web::test]
-async fn a_middleware_is_decided_by_the_answer_of_what_it_wraps() {
-    let (app, seen) = app!(
+async fn middleware_succeeds_if_the_inner_response_does() {
+    let (app, last_calls) = app!(
         web::scope("")
-            .wrap(from_fn(middle))
+            .wrap(from_fn(middleware))
             .service(refused)
             .service(sign_up)
     );
     test::call_service(&app, test::TestRequest::get().uri("/refused").to_request()).await;
-    assert!(seen.lock().unwrap().is_empty());
+    assert!(last_calls.lock().unwrap().is_empty());
     test::call_service(&app, test::TestRequest::get().uri("/sign_up").to_request()).await;
     assert_eq!(
-        said(&seen.lock().unwrap()),
-        ["alias 42", "track Middle", "track Sign Up"]
+        describe(&last_calls.lock().unwrap()),
+        ["alias 42", "track Middleware", "track Sign Up"]
     );
 }
 
 #[mengpaneel::setup]
-async fn setting_up<B: MessageBody>(
+async fn setup_middleware<B: MessageBody>(
     request: actix_web::dev::ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     mengpaneel::identify(1);
-    let answer = next.call(request).await?;
+    let response = next.call(request).await?;
     mengpaneel::people().set(json!({"Plan": "pro"}));
-    Ok(answer)
+    Ok(response)
 }
 
 #[get("/by_hand")]
@@ -267,12 +258,16 @@ async fn by_hand() -> HttpResponse {
 }
 
 #[actix_web::test]
-async fn what_a_bare_setup_wraps_is_not_swallowed_by_its_mode() {
-    let (app, seen) = app!(web::scope("").wrap(from_fn(setting_up)).service(by_hand));
+async fn bare_setup_of_a_middleware_spares_the_inner_calls() {
+    let (app, last_calls) = app!(
+        web::scope("")
+            .wrap(from_fn(setup_middleware))
+            .service(by_hand)
+    );
     test::call_service(&app, test::TestRequest::get().uri("/by_hand").to_request()).await;
-    let calls = seen.lock().unwrap();
+    let calls = last_calls.lock().unwrap();
     assert_eq!(
-        said(&calls),
+        describe(&calls),
         ["identify 1", "people.set -", "track By Hand"]
     );
     assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 1));

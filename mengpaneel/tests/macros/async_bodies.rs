@@ -1,4 +1,4 @@
-//! Odd bodies of async functions.
+//! Unusual bodies of async functions.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ async fn async_closure(n: u32) -> u32 {
 }
 
 #[track("E", n = n)]
-async fn async_closure_that_leaves_early(n: u32) -> u32 {
+async fn async_closure_that_returns_early(n: u32) -> u32 {
     let each = async |m: Option<u32>| -> Option<u32> { ready(Some(m? + n)).await };
     each(None).await.unwrap_or(n)
 }
@@ -63,7 +63,7 @@ async fn macro_that_awaits(n: u32) -> u32 {
 }
 
 #[track("E", n = n)]
-async fn joins_what_it_started(n: u32) -> u32 {
+async fn joins_a_task(n: u32) -> u32 {
     let shared = Arc::new(n);
     let other = shared.clone();
     let task = actix_web::rt::spawn(async move { *other });
@@ -82,16 +82,16 @@ async fn selects(n: u32) -> u32 {
 }
 
 #[track("E", n = n)]
-async fn empty_later(n: u32) {}
+async fn empty(n: u32) {}
 
-records_later! {
-    question_mark_of_a_nested_block_ends_it: question_mark_in_a_nested_block("4") => {"n": 4};
-    async_closure_is_awaited: async_closure(1) => {"sum": 5};
-    question_mark_of_an_async_closure_ends_it: async_closure_that_leaves_early(1) => {"n": 1};
+future_records! {
+    question_mark_in_an_async_block_leaves_the_block: question_mark_in_a_nested_block("4") => {"n": 4};
+    async_closure_may_be_awaited: async_closure(1) => {"sum": 5};
+    question_mark_in_an_async_closure_leaves_it: async_closure_that_returns_early(1) => {"n": 1};
     async_function_need_not_await: without_await(Some(1)) => {"n": 1};
-    labelled_loops_await: awaits_in_a_loop(3) => {"n": 3};
+    labelled_loops_may_await: awaits_in_a_loop(3) => {"n": 3};
     macro_may_await: macro_that_awaits(1) => {"n": 1};
-    futures_are_joined: joins_what_it_started(1) => {"n": 1};
+    futures_may_be_joined: joins_a_task(1) => {"n": 1};
     select_may_return: selects(1) => {"n": 1};
-    async_body_may_be_empty: empty_later(1) => {"n": 1};
+    async_body_may_be_empty: empty(1) => {"n": 1};
 }

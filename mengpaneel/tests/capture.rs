@@ -1,4 +1,4 @@
-//! Where values are taken: at whatever binds their names, on the path that ran.
+//! Capture points of values: every binding of their names, on the path that ran.
 #![deny(warnings, unused, clippy::pedantic)]
 #![allow(missing_docs, reason = "tests")]
 
@@ -6,7 +6,7 @@ mod support;
 
 use mengpaneel::track;
 use serde_json::json;
-use support::properties_by;
+use support::properties_of;
 
 struct Post {
     id: u32,
@@ -118,8 +118,8 @@ fn nested() -> u32 {
     }
 }
 
-#[track("Taken Apart", id = post.id, other = other)]
-fn values_are_taken_each_as_soon_as_it_is_there() -> u32 {
+#[track("Separate", id = post.id, other = other)]
+fn captured_separately() -> u32 {
     let post = post(4, "d");
     let id = consume(post);
     let other = id + 1;
@@ -162,95 +162,95 @@ async fn awaited() -> u32 {
 }
 
 #[actix_web::test]
-async fn an_async_block_that_is_awaited_on_the_spot_is_part_of_the_body() {
+async fn immediately_awaited_async_block_is_part_of_the_body() {
     let (_, calls) = mengpaneel::testing::record_async(awaited()).await;
     assert_eq!(support::properties(&calls), [json!({"n": 1})]);
 }
 
 #[test]
-fn a_value_that_is_moved_later_is_taken_before() {
-    assert_eq!(properties_by(moved_later), [json!({"Title": "a"})]);
+fn value_is_captured_before_it_is_moved() {
+    assert_eq!(properties_of(moved_later), [json!({"Title": "a"})]);
     let given = post(1, "b");
     assert_eq!(
-        properties_by(|| parameter(given)),
+        properties_of(|| parameter(given)),
         [json!({"Title": "b", "Length": 2})]
     );
     assert_eq!(
-        properties_by(values_are_taken_each_as_soon_as_it_is_there),
+        properties_of(captured_separately),
         [json!({"id": 4, "other": 5})]
     );
 }
 
 #[test]
-fn the_last_binding_on_the_path_that_ran_counts() {
+fn last_binding_on_the_path_that_ran_is_captured() {
     assert_eq!(
-        properties_by(|| shadowed(false)),
+        properties_of(|| shadowed(false)),
         [json!({"title": "first"})]
     );
     assert_eq!(
-        properties_by(|| shadowed(true)),
+        properties_of(|| shadowed(true)),
         [json!({"title": "second"})]
     );
     assert_eq!(
-        properties_by(|| both_branches(true)),
+        properties_of(|| both_branches(true)),
         [json!({"kind": "big"})]
     );
-    assert_eq!(properties_by(|| both_branches(false)), [json!({"kind": 0})]);
+    assert_eq!(properties_of(|| both_branches(false)), [json!({"kind": 0})]);
     assert_eq!(
-        properties_by(bound_outside_and_in_a_loop),
+        properties_of(bound_outside_and_in_a_loop),
         [json!({"n": 1})]
     );
 }
 
 #[test]
-fn a_parameter_that_the_body_binds_again_is_taken_there() {
+fn shadowed_parameter_is_captured_at_its_new_binding() {
     assert_eq!(
-        properties_by(|| parameter_shadowed(Some("four"))),
+        properties_of(|| parameter_shadowed(Some("four"))),
         [json!({"title": 4})]
     );
-    assert!(properties_by(|| parameter_shadowed(None)).is_empty());
+    assert!(properties_of(|| parameter_shadowed(None)).is_empty());
 }
 
 #[test]
-fn every_form_of_binding_is_a_place() {
+fn every_form_of_binding_is_a_capture_point() {
     assert_eq!(
-        properties_by(|| let_else(Some("a"))),
+        properties_of(|| let_else(Some("a"))),
         [json!({"title": "a"})]
     );
-    assert!(properties_by(|| let_else(None)).is_empty());
-    assert_eq!(properties_by(|| if_let(Some("a"))), [json!({"title": "a"})]);
-    assert!(properties_by(|| if_let(None)).is_empty());
+    assert!(properties_of(|| let_else(None)).is_empty());
+    assert_eq!(properties_of(|| if_let(Some("a"))), [json!({"title": "a"})]);
+    assert!(properties_of(|| if_let(None)).is_empty());
     assert_eq!(
-        properties_by(|| chain(Some("7"))),
+        properties_of(|| chain(Some("7"))),
         [json!({"title": "7", "n": 7})]
     );
-    assert!(properties_by(|| chain(Some("1"))).is_empty());
+    assert!(properties_of(|| chain(Some("1"))).is_empty());
     assert_eq!(
-        properties_by(|| match_arm(Ok("ab"))),
+        properties_of(|| match_arm(Ok("ab"))),
         [json!({"title": "ab"})]
     );
-    assert!(properties_by(|| match_arm(Ok("a"))).is_empty());
+    assert!(properties_of(|| match_arm(Ok("a"))).is_empty());
     assert_eq!(
-        properties_by(|| match_arm(Err("e"))),
+        properties_of(|| match_arm(Err("e"))),
         [json!({"title": "e"})]
     );
     assert_eq!(
-        properties_by(destructured),
+        properties_of(destructured),
         [json!({"id": 3, "title": "c", "first": 1})]
     );
-    assert_eq!(properties_by(nested), [json!({"a": 1, "b": 2, "Sum": 3})]);
+    assert_eq!(properties_of(nested), [json!({"a": 1, "b": 2, "Sum": 3})]);
 }
 
 #[test]
-fn names_in_macros_count_and_those_of_closures_do_not() {
-    assert_eq!(properties_by(inlined), [json!({"text": "t!", "Names": 3})]);
+fn names_in_macros_are_used_and_closure_names_are_not() {
+    assert_eq!(properties_of(inlined), [json!({"text": "t!", "Names": 3})]);
 }
 
 #[test]
-fn an_early_return_needs_no_thought() {
+fn early_return_before_the_binding_records_nothing() {
     assert_eq!(
-        properties_by(|| returns_early(false)),
+        properties_of(|| returns_early(false)),
         [json!({"title": "bound"})]
     );
-    assert!(properties_by(|| returns_early(true)).is_empty());
+    assert!(properties_of(|| returns_early(true)).is_empty());
 }

@@ -1,4 +1,4 @@
-//! What may be annotated, and how its end is told.
+//! Functions that may be annotated, and how each is classified as success or failure.
 #![deny(warnings, unused, clippy::pedantic)]
 #![allow(missing_docs, clippy::unused_async, reason = "tests")]
 
@@ -9,12 +9,11 @@ use std::future::{Future, pending, ready};
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::{App, HttpResponse, Responder, get, test as web_test, web};
 use mengpaneel::testing::{record, record_async, record_request};
 use mengpaneel::track;
 use serde::Serialize;
-use support::{said, said_by};
+use support::{calls_of, describe};
 
 struct Shop {
     name: String,
@@ -50,11 +49,11 @@ impl Shop {
     }
 }
 
-trait Works {
+trait Worker {
     fn work(&self) -> impl Future<Output = u8> + Send;
 }
 
-impl Works for Shop {
+impl Worker for Shop {
     #[track("Work", sold = self.sold)]
     async fn work(&self) -> u8 {
         ready(1).await
@@ -105,10 +104,10 @@ async fn hidden() -> Result<HttpResponse, String> {
     Ok(HttpResponse::BadRequest().finish())
 }
 
-/// A helper, not a handler: its text is nobody's response.
+/// Helper, not a handler: its text is not a response.
 #[track("Text")]
 #[track("Text Failed", on(failure))]
-#[allow(clippy::unnecessary_wraps, reason = "the type is what counts")]
+#[allow(clippy::unnecessary_wraps, reason = "the type decides")]
 async fn text() -> Result<String, String> {
     Ok("text".into())
 }
@@ -127,50 +126,56 @@ async fn fails() -> Result<(), String> {
 }
 
 #[test]
-fn methods_lifetimes_and_generics_stay_what_they_are() {
+fn methods_lifetimes_and_generics_are_preserved() {
     let mut shop = Shop {
         name: "shop".into(),
         sold: 1,
     };
-    assert_eq!(said_by(|| assert_eq!(shop.name(), "shop")), ["track Name"]);
-    assert_eq!(said_by(|| *shop.sell(2) += 1), ["track Sell"]);
+    assert_eq!(calls_of(|| assert_eq!(shop.name(), "shop")), ["track Name"]);
+    assert_eq!(calls_of(|| *shop.sell(2) += 1), ["track Sell"]);
     assert_eq!(
-        said_by(|| assert_eq!(generic::<_, 2>(&shop.sold), [4, 4])),
+        calls_of(|| assert_eq!(generic::<_, 2>(&shop.sold), [4, 4])),
         ["track Generic"]
     );
     assert_eq!(
-        said_by(|| assert_eq!(impl_trait(12).count(), 2)),
+        calls_of(|| assert_eq!(impl_trait(12).count(), 2)),
         ["track Impl Trait"]
     );
     assert_eq!(
-        said_by(|| assert_eq!(mutable(1, (2, 3)), 6)),
+        calls_of(|| assert_eq!(mutable(1, (2, 3)), 6)),
         ["track Mutable"]
     );
 }
 
 #[actix_web::test]
-async fn async_functions_do_too() {
+async fn async_signatures_are_preserved() {
     let shop = Shop {
         name: "shop".into(),
         sold: 1,
     };
     let (found, calls) = record_async(shop.borrowed("o")).await;
     assert_eq!(
-        (found, said(&calls)),
+        (found, describe(&calls)),
         (Ok("shop"), vec!["track Borrowed".to_owned()])
     );
-    assert_eq!(said(&record_async(shop.work()).await.1), ["track Work"]);
-    assert_eq!(said(&record_async(shop.close()).await.1), ["track Close"]);
-    for (fail, said_then) in [(false, vec!["track Impl In Result"]), (true, vec![])] {
-        assert_eq!(said(&record_async(impl_in_result(fail)).await.1), said_then);
+    assert_eq!(describe(&record_async(shop.work()).await.1), ["track Work"]);
+    assert_eq!(
+        describe(&record_async(shop.close()).await.1),
+        ["track Close"]
+    );
+    for (fail, expected) in [(false, vec!["track Impl In Result"]), (true, vec![])] {
+        assert_eq!(
+            describe(&record_async(impl_in_result(fail)).await.1),
+            expected
+        );
     }
-    for (fail, said_then) in [(false, vec!["track Boxed"]), (true, vec![])] {
-        assert_eq!(said(&record_async(boxed(fail)).await.1), said_then);
+    for (fail, expected) in [(false, vec!["track Boxed"]), (true, vec![])] {
+        assert_eq!(describe(&record_async(boxed(fail)).await.1), expected);
     }
 }
 
 #[test]
-fn a_future_stays_send() {
+fn future_of_an_annotated_function_is_send() {
     fn is_send(_: &impl Send) {}
     is_send(&text());
     is_send(
@@ -183,13 +188,13 @@ fn a_future_stays_send() {
 }
 
 #[actix_web::test]
-async fn a_function_that_fails_below_one_that_recovers_records_nothing() {
+async fn failure_that_the_caller_recovers_from_records_nothing() {
     let (recovered, calls) = record_async(async { fails().await.unwrap_or_default() }).await;
-    assert_eq!((recovered, said(&calls)), ((), vec![]));
+    assert_eq!((recovered, describe(&calls)), ((), vec![]));
 }
 
 #[test]
-fn a_function_that_is_cancelled_did_not_succeed() {
+fn cancelled_function_fails() {
     let ((), calls) = record(|| {
         let mut future = Box::pin(never_ends());
         assert!(
@@ -200,15 +205,15 @@ fn a_function_that_is_cancelled_did_not_succeed() {
         );
         drop(future);
     });
-    assert_eq!(said(&calls), ["track Cancelled", "track Any"]);
+    assert_eq!(describe(&calls), ["track Cancelled", "track Any"]);
 }
 
 #[actix_web::test]
-async fn a_function_that_a_timeout_or_a_select_cuts_off_did_not_succeed() {
+async fn function_cancelled_by_timeout_or_select_fails() {
     let timeout = tokio::time::timeout(std::time::Duration::ZERO, never_ends());
-    let (ended, calls) = record_async(timeout).await;
+    let (result, calls) = record_async(timeout).await;
     assert_eq!(
-        (ended.is_err(), said(&calls)),
+        (result.is_err(), describe(&calls)),
         (
             true,
             vec!["track Cancelled".to_owned(), "track Any".to_owned()]
@@ -222,7 +227,7 @@ async fn a_function_that_a_timeout_or_a_select_cuts_off_did_not_succeed() {
         }
     };
     assert_eq!(
-        said(&record_async(select).await.1),
+        describe(&record_async(select).await.1),
         ["track Cancelled", "track Any"]
     );
 }
@@ -247,27 +252,27 @@ fn boxed_future(n: &u8) -> Pin<Box<dyn Future<Output = u8> + Send + '_>> {
 }
 
 #[actix_web::test]
-async fn a_function_that_returns_a_future_ends_when_that_does() {
+async fn function_that_returns_a_future_ends_with_the_future() {
     assert_eq!(
-        said(&record_async(opaque(1)).await.1),
+        describe(&record_async(opaque(1)).await.1),
         Vec::<String>::new(),
         "called outside of any scope"
     );
     assert_eq!(
-        said(&record_async(async { opaque(1).await }).await.1),
+        describe(&record_async(async { opaque(1).await }).await.1),
         ["track Opaque Future"]
     );
     assert_eq!(
-        said(&record_async(async { opaque(3).await }).await.1),
+        describe(&record_async(async { opaque(3).await }).await.1),
         ["track Opaque Failed"]
     );
     assert_eq!(
-        said_by(|| drop(opaque(1))),
+        calls_of(|| drop(opaque(1))),
         ["track Opaque Failed"],
         "never polled"
     );
     assert_eq!(
-        said(&record_async(async { boxed_future(&1).await }).await.1),
+        describe(&record_async(async { boxed_future(&1).await }).await.1),
         ["track Boxed Future"]
     );
 }
@@ -275,13 +280,13 @@ async fn a_function_that_returns_a_future_ends_when_that_does() {
 #[track("Unwound")]
 #[track("Panicked", on(failure))]
 fn panics() {
-    panic!("as it must");
+    panic!("on purpose");
 }
 
 #[test]
-fn a_function_that_unwinds_did_not_succeed() {
-    let said = said_by(|| assert!(std::panic::catch_unwind(panics).is_err()));
-    assert_eq!(said, ["track Panicked"]);
+fn panicking_function_fails() {
+    let calls = calls_of(|| assert!(std::panic::catch_unwind(panics).is_err()));
+    assert_eq!(calls, ["track Panicked"]);
 }
 
 #[get("/below")]
@@ -297,44 +302,12 @@ async fn above() -> Result<String, actix_web::Error> {
     Ok("text".into())
 }
 
-#[track("Guarded", path = ctx.head().uri.path())]
-#[track("Guard Refused", on(failure))]
-fn guard(ctx: &GuardContext<'_>) -> bool {
-    let path = ctx.head().uri.path();
-    path.ends_with("ok")
-}
-
-#[mengpaneel::setup(people.set("Guarded" = true))]
-fn is_even(ctx: &GuardContext<'_>) -> bool {
-    ctx.head().uri.path().len().is_multiple_of(2)
-}
-
-#[track("First Route", on(failure))]
-fn refused(_: &GuardContext<'_>) -> bool {
-    false
-}
-
-/// Two routes for one resource: the first refuses with its last guard.
-fn joined() -> actix_web::Resource {
-    let guards = mengpaneel::guard::all(fn_guard(guard))
-        .and(fn_guard(is_even))
-        .and(fn_guard(refused));
-    web::resource("/joined/{rest}")
-        .route(web::get().guard(guards).to(HttpResponse::Ok))
-        .route(
-            web::get()
-                .guard(mengpaneel::guard::all(fn_guard(guard)))
-                .to(HttpResponse::Ok),
-        )
-        .route(web::get().to(HttpResponse::Ok))
-}
-
-async fn answer(uri: &str) -> Vec<String> {
+/// Sends a request, and returns the calls that it recorded.
+async fn calls_of_request(uri: &str) -> Vec<String> {
     let app = web_test::init_service(
         App::new()
             .service(below)
             .service(above)
-            .service(joined())
             .route("/responder", web::get().to(responder))
             .route(
                 "/hidden",
@@ -350,51 +323,24 @@ async fn answer(uri: &str) -> Vec<String> {
                     drop(text().await);
                     HttpResponse::BadRequest().finish()
                 }),
-            )
-            .route(
-                "/guard/{rest}",
-                web::get()
-                    .guard(fn_guard(guard))
-                    .to(HttpResponse::BadRequest),
             ),
     )
     .await;
     let request = web_test::TestRequest::get().uri(uri).to_request();
-    let (answer, calls) = record_request(|| actix_web::dev::Service::call(&app, request)).await;
-    assert!(answer.is_ok());
-    said(&calls)
+    let (response, calls) = record_request(|| actix_web::dev::Service::call(&app, request)).await;
+    assert!(response.is_ok());
+    describe(&calls)
 }
 
 #[actix_web::test]
-async fn a_response_is_decided_by_its_status() {
-    assert_eq!(answer("/below").await, ["track Below"]);
-    assert_eq!(answer("/above").await, ["track Above"]);
-    assert!(answer("/responder").await.is_empty());
-    assert!(answer("/hidden").await.is_empty());
+async fn response_status_decides_the_outcome_of_a_handler() {
+    assert_eq!(calls_of_request("/below").await, ["track Below"]);
+    assert_eq!(calls_of_request("/above").await, ["track Above"]);
+    assert!(calls_of_request("/responder").await.is_empty());
+    assert!(calls_of_request("/hidden").await.is_empty());
 }
 
 #[actix_web::test]
-async fn any_other_function_is_decided_by_its_own_result() {
-    assert_eq!(answer("/text").await, ["track Text"]);
-}
-
-#[actix_web::test]
-async fn a_guard_counts_when_it_lets_the_request_pass() {
-    assert_eq!(answer("/guard/ok").await, ["track Guarded"]);
-    assert_eq!(answer("/guard/no").await, ["track Guard Refused"]);
-}
-
-#[actix_web::test]
-async fn guards_of_a_route_that_is_not_taken_record_nothing_where_they_are_joined() {
-    // The path is even: two guards let it pass, the third does not, and the next route takes it.
-    assert_eq!(
-        answer("/joined/ok").await,
-        ["track First Route", "track Guarded"]
-    );
-    // The second refuses already.
-    assert_eq!(answer("/joined/1ok").await, ["track Guarded"]);
-    assert_eq!(
-        answer("/joined/no").await,
-        ["track Guard Refused", "track Guard Refused"]
-    );
+async fn own_result_decides_the_outcome_of_a_helper() {
+    assert_eq!(calls_of_request("/text").await, ["track Text"]);
 }

@@ -1,4 +1,4 @@
-//! What a bare `#[setup]` covers: the function's own body, and nothing else.
+//! Scope of a bare `#[setup]`: the body of the function, and nothing else.
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use actix_web::{App, Error, HttpResponse, get, test as web_test, web};
 use mengpaneel::setup;
 use mengpaneel::testing::record_request;
 
-use crate::recorded;
-use crate::support::said;
+use crate::record_future;
+use crate::support::describe;
 
 #[get("/by_hand")]
 async fn by_hand() -> HttpResponse {
@@ -22,8 +22,8 @@ async fn by_hand() -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
-/// Sends a request through `$middleware` to a handler that records by hand, and checks the modes.
-macro_rules! keeps_to_its_own_lines {
+/// Defines a test for each middleware: calls of the handler behind it keep their mode.
+macro_rules! spares_the_handler {
     ($($test:ident: $middleware:ident;)*) => {$(
         #[actix_web::test]
         async fn $test() {
@@ -32,15 +32,15 @@ macro_rules! keeps_to_its_own_lines {
             )
             .await;
             let request = web_test::TestRequest::get().uri("/by_hand").to_request();
-            let (answer, calls) = record_request(|| app.call(request)).await;
-            assert!(answer.is_ok());
-            assert_eq!(said(&calls), ["identify 1", "people.set -", "track By Hand", "people.increment -", "register -"]);
+            let (response, calls) = record_request(|| app.call(request)).await;
+            assert!(response.is_ok());
+            assert_eq!(describe(&calls), ["identify 1", "people.set -", "track By Hand", "people.increment -", "register -"]);
             assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 3));
         }
     )*};
 }
 
-type Answer<B> = Result<ServiceResponse<B>, Error>;
+type Response<B> = Result<ServiceResponse<B>, Error>;
 
 fn finish() {
     mengpaneel::people().set(serde_json::json!({"Plan": "pro"}));
@@ -53,35 +53,35 @@ macro_rules! finish {
 }
 
 #[setup]
-async fn directly<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn directly<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     mengpaneel::identify(1);
-    let answer = next.call(request).await?;
+    let response = next.call(request).await?;
     finish!();
-    Ok(answer)
+    Ok(response)
 }
 
 #[setup]
-async fn under_another_name<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn under_another_name<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     mengpaneel::identify(1);
     finish!();
     let rest = next;
     rest.call(request).await
 }
 
-async fn helper<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn helper<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     next.call(request).await
 }
 
 #[setup]
-async fn through_a_helper<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn through_a_helper<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     mengpaneel::identify(1);
-    let answer = helper(request, next).await;
+    let response = helper(request, next).await;
     finish!();
-    answer
+    response
 }
 
 #[setup]
-async fn in_two_steps<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn in_two_steps<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     mengpaneel::identify(1);
     let call = next.call(request);
     finish!();
@@ -89,23 +89,23 @@ async fn in_two_steps<B: MessageBody>(request: ServiceRequest, next: Next<B>) ->
 }
 
 #[setup]
-async fn by_the_trait<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn by_the_trait<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     mengpaneel::identify(1);
     finish!();
     Service::call(&next, request).await
 }
 
 #[setup]
-async fn in_a_block<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
-    let answer = async move {
+async fn in_a_block<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
+    let response = async move {
         mengpaneel::identify(1);
         next.call(request).await
     };
-    let answer = answer.await;
+    let response = response.await;
     mengpaneel::current()
         .people()
         .set(serde_json::json!({"Plan": "pro"}));
-    answer
+    response
 }
 
 macro_rules! forward {
@@ -115,14 +115,14 @@ macro_rules! forward {
 }
 
 #[setup]
-async fn by_a_macro<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn by_a_macro<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     mengpaneel::identify(1);
     finish!();
     forward!(next, request)
 }
 
 #[setup]
-async fn from_a_pattern<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+async fn from_a_pattern<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Response<B> {
     mengpaneel::identify(1);
     finish!();
     let pair = (request, next);
@@ -130,18 +130,18 @@ async fn from_a_pattern<B: MessageBody>(request: ServiceRequest, next: Next<B>) 
     Box::pin(next.call(request)).await
 }
 
-keeps_to_its_own_lines! {
-    middleware_that_calls_next_directly: directly;
-    middleware_that_calls_next_under_another_name: under_another_name;
-    middleware_that_calls_next_in_a_helper: through_a_helper;
-    middleware_that_calls_next_in_two_steps: in_two_steps;
-    middleware_that_calls_next_by_the_trait: by_the_trait;
-    middleware_that_calls_next_in_a_block: in_a_block;
-    middleware_that_calls_next_by_a_macro: by_a_macro;
-    middleware_that_calls_next_from_a_pattern: from_a_pattern;
+spares_the_handler! {
+    middleware_that_calls_next_is_limited: directly;
+    middleware_that_renames_next_is_limited: under_another_name;
+    middleware_that_calls_next_in_a_helper_is_limited: through_a_helper;
+    middleware_that_awaits_next_later_is_limited: in_two_steps;
+    middleware_that_calls_next_by_its_trait_is_limited: by_the_trait;
+    middleware_that_calls_next_in_a_block_is_limited: in_a_block;
+    middleware_that_calls_next_in_a_macro_is_limited: by_a_macro;
+    middleware_that_destructures_next_is_limited: from_a_pattern;
 }
 
-/// A service of one's own around another.
+/// Service that wraps another.
 struct Wrapped<S> {
     inner: S,
 }
@@ -154,23 +154,23 @@ where
 {
     type Response = ServiceResponse<B>;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Answer<B>>>>;
+    type Future = Pin<Box<dyn Future<Output = Response<B>>>>;
 
     actix_web::dev::forward_ready!(inner);
 
     #[setup]
     fn call(&self, request: ServiceRequest) -> Self::Future {
         mengpaneel::identify(1);
-        let answer = self.inner.call(request);
+        let response = self.inner.call(request);
         Box::pin(async move {
             mengpaneel::people().set(serde_json::json!({"Plan": "pro"}));
-            answer.await
+            response.await
         })
     }
 }
 
 #[actix_web::test]
-async fn service_that_wraps_another_keeps_to_its_own_lines() {
+async fn wrapping_service_spares_the_inner_service() {
     let inner = actix_web::dev::fn_service(|request: ServiceRequest| {
         mengpaneel::track("By Hand", ());
         ready(Ok::<_, Error>(
@@ -183,65 +183,64 @@ async fn service_that_wraps_another_keeps_to_its_own_lines() {
             .unwrap(),
     };
     let request = web_test::TestRequest::default().to_srv_request();
-    let (answer, calls) = record_request(|| service.call(request)).await;
-    assert!(answer.is_ok());
+    let (response, calls) = record_request(|| service.call(request)).await;
+    assert!(response.is_ok());
     assert_eq!(
-        said(&calls),
+        describe(&calls),
         ["identify 1", "people.set -", "track By Hand"]
     );
     assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 1));
 }
 
-// A guard that refuses leaves nothing.
 #[setup]
-fn passes(ctx: &GuardContext<'_>) -> bool {
+fn accepts(ctx: &GuardContext<'_>) -> bool {
     mengpaneel::identify(2);
     ctx.head().uri.path().ends_with("in")
 }
 
 #[setup]
-fn refuses(_: &GuardContext<'_>) -> bool {
+fn rejects(_: &GuardContext<'_>) -> bool {
     mengpaneel::identify(3);
-    mengpaneel::tracking(|mixpanel| mixpanel.track("Refused", ()));
+    mengpaneel::tracking(|mixpanel| mixpanel.track("Rejected", ()));
     false
 }
 
-async fn guarded(uri: &str) -> Vec<String> {
+/// Sends a request through both guards, and returns the calls that it recorded.
+async fn calls_of_request(uri: &str) -> Vec<String> {
     let app = web_test::init_service(
         App::new().service(
             web::resource("/{rest}")
-                .route(web::get().guard(fn_guard(refuses)).to(HttpResponse::Ok))
-                .route(web::get().guard(fn_guard(passes)).to(HttpResponse::Ok))
+                .route(web::get().guard(fn_guard(rejects)).to(HttpResponse::Ok))
+                .route(web::get().guard(fn_guard(accepts)).to(HttpResponse::Ok))
                 .route(web::get().to(HttpResponse::Ok)),
         ),
     )
     .await;
     let request = web_test::TestRequest::get().uri(uri).to_request();
-    let (answer, calls) = record_request(|| app.call(request)).await;
-    assert!(answer.is_ok());
-    said(&calls)
+    let (response, calls) = record_request(|| app.call(request)).await;
+    assert!(response.is_ok());
+    describe(&calls)
 }
 
 #[actix_web::test]
-async fn setup_of_a_guard_counts_where_the_guard_passes() {
-    assert_eq!(guarded("/in").await, ["identify 2"]);
-    assert!(guarded("/out").await.is_empty());
+async fn setup_of_a_guard_counts_if_the_guard_accepts() {
+    assert_eq!(calls_of_request("/in").await, ["identify 2"]);
+    assert!(calls_of_request("/out").await.is_empty());
 }
 
 #[test]
-fn refused_guard_leaves_the_setup_before_it() {
+fn rejecting_guard_keeps_the_setup_before_it() {
     #[mengpaneel::setup(identify(1))]
     fn before() {}
 
     let ctx = web_test::TestRequest::default().to_srv_request();
     let ((), calls) = mengpaneel::testing::record(|| {
         before();
-        assert!(!refuses(&ctx.guard_ctx()));
+        assert!(!rejects(&ctx.guard_ctx()));
     });
-    assert_eq!(said(&calls), ["identify 1"]);
+    assert_eq!(describe(&calls), ["identify 1"]);
 }
 
-// What the function returns is part of its body.
 #[setup]
 fn returns_a_boxed_future(id: u32) -> Pin<Box<dyn Future<Output = u32>>> {
     Box::pin(async move {
@@ -261,16 +260,16 @@ fn returns_an_opaque_future(id: u32) -> impl Future<Output = u32> {
 }
 
 #[async_trait::async_trait]
-trait Sets {
-    async fn sets(&self, id: u32) -> u32;
+trait Identify {
+    async fn set_up(&self, id: u32) -> u32;
 }
 
 struct Site;
 
 #[async_trait::async_trait]
-impl Sets for Site {
+impl Identify for Site {
     #[setup]
-    async fn sets(&self, id: u32) -> u32 {
+    async fn set_up(&self, id: u32) -> u32 {
         ready(()).await;
         mengpaneel::identify(id);
         id
@@ -278,53 +277,53 @@ impl Sets for Site {
 }
 
 #[test]
-fn returned_future_is_covered_by_the_mode() {
+fn returned_future_is_covered() {
     for calls in [
-        recorded(|| returns_a_boxed_future(4)),
-        recorded(|| returns_an_opaque_future(4)),
-        recorded(|| Site.sets(4)),
+        record_future(|| returns_a_boxed_future(4)),
+        record_future(|| returns_an_opaque_future(4)),
+        record_future(|| Site.set_up(4)),
     ] {
         assert_eq!(
-            (said(&calls), calls.setup.len()),
+            (describe(&calls), calls.setup.len()),
             (vec!["identify 4".to_owned()], 1)
         );
     }
 }
 
-fn by_a_helper(id: u32) {
+fn identify_helper(id: u32) {
     mengpaneel::identify(id);
 }
 
 #[setup]
 fn calls_a_helper(id: u32) {
-    by_a_helper(id);
+    identify_helper(id);
     finish();
 }
 
 #[setup]
-async fn calls_in_between(id: u32) {
+async fn calls_after_an_await(id: u32) {
     mengpaneel::identify(id);
     ready(()).await;
     (|| mengpaneel::people().set(serde_json::json!({"n": id})))();
 }
 
 #[test]
-fn functions_that_the_body_calls_are_covered_by_the_mode() {
+fn functions_that_the_body_calls_are_covered() {
     let ((), calls) = mengpaneel::testing::record(|| calls_a_helper(5));
     assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 0));
-    let calls = recorded(|| calls_in_between(5));
+    let calls = record_future(|| calls_after_an_await(5));
     assert_eq!((calls.setup.len(), calls.tracking.len()), (2, 0));
 }
 
 #[test]
-fn calls_around_a_bare_setup_keep_their_mode() {
+fn calls_before_and_after_keep_their_mode() {
     let ((), calls) = mengpaneel::testing::record(|| {
         mengpaneel::track("Before", ());
         calls_a_helper(6);
         mengpaneel::track("After", ());
     });
     assert_eq!(
-        said(&calls),
+        describe(&calls),
         ["identify 6", "people.set -", "track Before", "track After"]
     );
 }

@@ -1,0 +1,205 @@
+//! Delivery of records that an earlier process had leased, and of calls recorded late.
+#![cfg(all(feature = "file", feature = "testing"))]
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mengpaneel::outbox::{File, Locked, Memory, Outbox};
+use mengpaneel::{Call, Calls, Mengpaneel, Method, Parcel, Reason, Visitor};
+use serde_json::json;
+use stand_in::StandIn;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Path of an outbox's file, which is removed on drop.
+struct TempFile(PathBuf);
+
+impl TempFile {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("mengpaneel-redelivery-{}", uuid::Uuid::new_v4())))
+    }
+
+    fn outbox(&self) -> File {
+        // The last process to drain the file may not have closed it yet.
+        let outbox = File::at(&self.0).when_locked(Locked::Wait(TIMEOUT));
+        outbox.try_open().unwrap();
+        outbox
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+type Failures = Arc<Mutex<Vec<(Reason, Vec<String>)>>>;
+
+/// Drains the file, and returns the reason of each failure, with the methods of its calls.
+async fn drain(
+    file: &TempFile,
+    stand_in: &StandIn,
+    max_deliveries: u32,
+) -> Vec<(Reason, Vec<String>)> {
+    let failures = Failures::default();
+    let hook = Arc::clone(&failures);
+    let mengpaneel = Mengpaneel::builder("demo")
+        .api_host(stand_in.url())
+        .outbox(File::at(&file.0).when_locked(Locked::Wait(TIMEOUT)))
+        .max_deliveries(max_deliveries)
+        .on_error(move |failure| {
+            let methods = failure
+                .calls
+                .iter()
+                .map(|call| call.method().to_string())
+                .collect();
+            hook.lock().unwrap().push((failure.reason.clone(), methods));
+        })
+        .build()
+        .unwrap();
+    mengpaneel.flush(TIMEOUT).await.unwrap();
+    mengpaneel.shutdown(TIMEOUT).await.unwrap();
+    failures.lock().unwrap().clone()
+}
+
+/// Returns an event, a `$set`, and an operation that is not idempotent.
+fn parcel() -> Parcel {
+    let calls = json!({
+        "setup": [[["identify"], ["42"]]],
+        "tracking": [
+            [["track"], ["Sign In", {"$insert_id": "one", "time": 1_700_000_000_000_u64}]],
+            [["people", "set"], [{"Plan": "Pro"}]],
+            [["people", "increment"], [{"Visits": 1}]],
+        ],
+    });
+    let calls: Calls = serde_json::from_value(calls).unwrap();
+    assert_eq!(
+        calls.tracking[2],
+        Call::new(Method::PeopleIncrement, vec![json!({"Visits": 1})])
+    );
+    Parcel::new(Visitor::default(), calls)
+}
+
+#[tokio::test]
+async fn operations_in_doubt_are_reported_and_the_rest_resent() {
+    let (file, stand_in) = (TempFile::new(), StandIn::start());
+    let outbox = file.outbox();
+    outbox.append(parcel()).await.unwrap();
+    let leases = outbox.lease(1).await.unwrap();
+    outbox.mark_sending(&leases).await.unwrap();
+    drop(outbox);
+    let failures = drain(&file, &stand_in, 10).await;
+    assert!(
+        matches!(&failures[..], [(Reason::InDoubt(_), calls)] if calls == &["people.increment"]),
+        "{failures:?}"
+    );
+    assert_eq!(stand_in.counted_as("Sign In").len(), 1);
+    let operations: Vec<_> = stand_in
+        .profiles()
+        .iter()
+        .map(|update| update.body.get("$set").is_some())
+        .collect();
+    assert_eq!(operations, [true], "`$set` is sent again, `$add` is not");
+}
+
+#[tokio::test]
+async fn leased_record_that_was_not_sent_is_sent_completely() {
+    let (file, stand_in) = (TempFile::new(), StandIn::start());
+    let outbox = file.outbox();
+    outbox.append(parcel()).await.unwrap();
+    drop(outbox.lease(1).await.unwrap());
+    drop(outbox);
+    assert_eq!(drain(&file, &stand_in, 10).await, []);
+    assert_eq!(stand_in.counted_as("Sign In").len(), 1);
+    assert_eq!(stand_in.profiles().len(), 2);
+}
+
+#[tokio::test]
+async fn record_that_crashes_workers_is_buried_and_reported() {
+    let (file, stand_in) = (TempFile::new(), StandIn::start());
+    file.outbox().append(parcel()).await.unwrap();
+    for _ in 0..3 {
+        drop(file.outbox().lease(1).await.unwrap());
+    }
+    let failures = drain(&file, &stand_in, 3).await;
+    let [(Reason::GivenUp(reason), calls)] = &failures[..] else {
+        panic!("{failures:?}")
+    };
+    assert!(reason.contains("taken up 3 times"), "{reason}");
+    assert_eq!(calls.len(), 4);
+    let outbox = file.outbox();
+    assert_eq!(outbox.waiting().await, Ok(0));
+    assert_eq!(outbox.buried(10).await.unwrap().len(), 1);
+    assert_eq!(stand_in.events().len(), 0);
+}
+
+#[tokio::test]
+async fn record_buried_in_doubt_counts_once_after_requeue() {
+    let (file, stand_in) = (TempFile::new(), StandIn::start());
+    file.outbox().append(parcel()).await.unwrap();
+    for _ in 0..2 {
+        let outbox = file.outbox();
+        let leases = outbox.lease(1).await.unwrap();
+        outbox.mark_sending(&leases).await.unwrap();
+    }
+    let failures = drain(&file, &stand_in, 2).await;
+    assert!(
+        matches!(&failures[..], [(Reason::GivenUp(_), calls)] if calls.len() == 4),
+        "{failures:?}"
+    );
+    assert_eq!(file.outbox().requeue(10).await, Ok(1));
+    let failures = drain(&file, &stand_in, 2).await;
+    assert!(
+        matches!(&failures[..], [(Reason::InDoubt(_), calls)] if calls == &["people.increment"]),
+        "{failures:?}"
+    );
+    assert_eq!(stand_in.counted_as("Sign In").len(), 1);
+    assert_eq!(
+        stand_in.profiles().len(),
+        1,
+        "`$set` is sent again, `$add` may have arrived"
+    );
+    assert_eq!(file.outbox().waiting().await, Ok(0));
+}
+
+#[tokio::test]
+async fn late_calls_keep_their_user_with_memory_and_file() {
+    let file = TempFile::new();
+    let outboxes: [Box<dyn Outbox>; 2] = [Box::new(Memory::default()), Box::new(File::at(&file.0))];
+    for outbox in outboxes {
+        let stand_in = StandIn::start();
+        let mengpaneel = Mengpaneel::builder("demo")
+            .api_host(stand_in.url())
+            .outbox(outbox)
+            .build()
+            .unwrap();
+        let job = async {
+            mengpaneel::setup(|mixpanel| mixpanel.identify("42"));
+            mengpaneel::current()
+        };
+        let mixpanel = mengpaneel.scope(job).await;
+        let names: Vec<String> = (0..5_000)
+            .map(|number| format!("Event {number}, \"late\""))
+            .collect();
+        for name in &names {
+            mixpanel.track(name, json!({"Name": name}));
+        }
+        mixpanel.people().increment("Late", 1);
+        mengpaneel.flush(TIMEOUT).await.unwrap();
+        let events = stand_in.counted();
+        assert!(events.iter().all(|event| event.distinct_id() == Some("42")));
+        let values: Vec<&str> = events
+            .iter()
+            .filter_map(|event| event.property("Name").as_str())
+            .collect();
+        assert!(values.iter().eq(&names), "all events of one user, in order");
+        let ids: Vec<_> = events.iter().map(|event| event.insert_id()).collect();
+        assert!(
+            ids.is_sorted_by(|a, b| a < b),
+            "each event has its own insert ID"
+        );
+        assert_eq!(stand_in.profiles().len(), 1);
+        mengpaneel.shutdown(TIMEOUT).await.unwrap();
+    }
+}
