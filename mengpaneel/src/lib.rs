@@ -126,7 +126,7 @@ pub use mengpaneel_macros::tracking;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__passes_on as passes_on;
-    pub use crate::__plan as planned;
+    pub use crate::__register as register;
     pub use crate::call::{Method, Mode};
     pub use crate::record::attribute::*;
     pub use crate::record::plan::{

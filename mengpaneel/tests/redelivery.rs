@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mengpaneel::outbox::{File, Locked, Memory, Outbox};
-use mengpaneel::{Call, Calls, Mengpaneel, Method, Parcel, Reason, Visitor};
+use mengpaneel::outbox::{File, Memory, OnLocked, Outbox};
+use mengpaneel::{Call, Calls, Envelope, Mengpaneel, Method, Reason, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
 
@@ -22,7 +22,7 @@ impl TempFile {
 
     fn outbox(&self) -> File {
         // The last process to drain the file may not have closed it yet.
-        let outbox = File::at(&self.0).when_locked(Locked::Wait(TIMEOUT));
+        let outbox = File::new(&self.0).on_locked(OnLocked::Wait(TIMEOUT));
         outbox.try_open().unwrap();
         outbox
     }
@@ -40,14 +40,14 @@ type Failures = Arc<Mutex<Vec<(Reason, Vec<String>)>>>;
 async fn drain(
     file: &TempFile,
     stand_in: &StandIn,
-    max_deliveries: u32,
+    max_delivery_attempts: u32,
 ) -> Vec<(Reason, Vec<String>)> {
     let failures = Failures::default();
     let hook = Arc::clone(&failures);
     let mengpaneel = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
-        .outbox(File::at(&file.0).when_locked(Locked::Wait(TIMEOUT)))
-        .max_deliveries(max_deliveries)
+        .outbox(File::new(&file.0).on_locked(OnLocked::Wait(TIMEOUT)))
+        .max_delivery_attempts(max_delivery_attempts)
         .on_error(move |failure| {
             let methods = failure
                 .calls
@@ -64,7 +64,7 @@ async fn drain(
 }
 
 /// Returns an event, a `$set`, and an operation that is not idempotent.
-fn parcel() -> Parcel {
+fn parcel() -> Envelope {
     let calls = json!({
         "setup": [[["identify"], ["42"]]],
         "tracking": [
@@ -78,7 +78,7 @@ fn parcel() -> Parcel {
         calls.tracking[2],
         Call::new(Method::PeopleIncrement, vec![json!({"Visits": 1})])
     );
-    Parcel::new(Visitor::default(), calls)
+    Envelope::new(Visitor::default(), calls)
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn record_that_crashes_workers_is_buried_and_reported() {
         drop(file.outbox().lease(1).await.unwrap());
     }
     let failures = drain(&file, &stand_in, 3).await;
-    let [(Reason::GivenUp(reason), calls)] = &failures[..] else {
+    let [(Reason::Abandoned(reason), calls)] = &failures[..] else {
         panic!("{failures:?}")
     };
     assert!(reason.contains("taken up 3 times"), "{reason}");
@@ -145,7 +145,7 @@ async fn record_buried_in_doubt_counts_once_after_requeue() {
     }
     let failures = drain(&file, &stand_in, 2).await;
     assert!(
-        matches!(&failures[..], [(Reason::GivenUp(_), calls)] if calls.len() == 4),
+        matches!(&failures[..], [(Reason::Abandoned(_), calls)] if calls.len() == 4),
         "{failures:?}"
     );
     assert_eq!(file.outbox().requeue(10).await, Ok(1));
@@ -166,7 +166,8 @@ async fn record_buried_in_doubt_counts_once_after_requeue() {
 #[tokio::test]
 async fn late_calls_keep_their_user_with_memory_and_file() {
     let file = TempFile::new();
-    let outboxes: [Box<dyn Outbox>; 2] = [Box::new(Memory::default()), Box::new(File::at(&file.0))];
+    let outboxes: [Box<dyn Outbox>; 2] =
+        [Box::new(Memory::default()), Box::new(File::new(&file.0))];
     for outbox in outboxes {
         let stand_in = StandIn::start();
         let mengpaneel = Mengpaneel::builder("demo")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use mengpaneel::outbox::{File, Outbox as _};
-use mengpaneel::{Call, Calls, Method, Parcel, Visitor};
+use mengpaneel::{Call, Calls, Envelope, Method, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
 
@@ -18,7 +18,7 @@ impl TempFile {
     }
 
     fn outbox(&self) -> File {
-        let outbox = File::at(&self.0);
+        let outbox = File::new(&self.0);
         outbox.try_open().unwrap();
         outbox
     }
@@ -46,7 +46,7 @@ fn run_worker(args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn event(name: &str) -> Parcel {
+fn event(name: &str) -> Envelope {
     let call = Call::new(
         Method::Track,
         vec![
@@ -54,7 +54,7 @@ fn event(name: &str) -> Parcel {
             json!({"$insert_id": name, "time": 1_700_000_000_000_u64}),
         ],
     );
-    Parcel::new(
+    Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],

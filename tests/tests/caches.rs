@@ -185,7 +185,7 @@ async fn nginx_serves_no_page_of_another_visitor() {
 
 #[tokio::test]
 async fn nginx_stores_no_loader_and_no_cookie() {
-    let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
+    let app = TestApp::build(routes, |builder| builder.set_device_cookie(true));
     let nginx = Nginx::start(&app.url);
     let mut visitors = visitors(&nginx.url);
     for headers in [

@@ -115,7 +115,7 @@ fn denied_visitors(url: &str) -> [TestClient; 4] {
 
 #[tokio::test]
 async fn denied_visitor_is_not_tracked() {
-    let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
+    let app = TestApp::build(routes, |builder| builder.set_device_cookie(true));
     for mut visitor in denied_visitors(&app.url) {
         for path in [
             "/page",

@@ -20,14 +20,14 @@ async fn event(name: web::Path<String>) -> HttpResponse {
 
 #[get("/synchronous/{name}")]
 async fn synchronous(name: web::Path<String>, mixpanel: Mixpanel) -> HttpResponse {
-    mixpanel.force(Strategy::ServerSide);
+    mixpanel.prefer(Strategy::ServerSide);
     mixpanel.track(name.as_str(), ());
     HttpResponse::Ok().finish()
 }
 
 #[get("/invalid")]
 async fn invalid(mixpanel: Mixpanel) -> HttpResponse {
-    mixpanel.force(Strategy::ServerSide);
+    mixpanel.prefer(Strategy::ServerSide);
     mixpanel.track("Accepted", ());
     mixpanel.track("Secret", ());
     let properties: serde_json::Map<_, _> = (0..300)
@@ -106,7 +106,7 @@ async fn unavailable_mixpanel_moves_sync_calls_to_the_outbox() {
     }
     assert_eq!(app.stand_in.requests().len(), 1, "one probe");
     let health = app.mengpaneel.health().await;
-    assert!(!health.is_well() && health.trouble.is_some_and(|why| why.contains("503")));
+    assert!(!health.is_healthy() && health.trouble.is_some_and(|why| why.contains("503")));
     assert_eq!(health.waiting, 3);
 
     app.stand_in.recover();
@@ -118,7 +118,7 @@ async fn unavailable_mixpanel_moves_sync_calls_to_the_outbox() {
     assert!(failures.try_recv().is_err(), "nothing is lost");
     let health = app.mengpaneel.health().await;
     assert_eq!(
-        (health.waiting, health.oldest, health.is_well()),
+        (health.waiting, health.oldest, health.is_healthy()),
         (0, None, true)
     );
 }
@@ -136,7 +136,7 @@ async fn retried_sync_call_is_translated_and_reported_once() {
     get(&app, "/invalid").await;
     let failure = failures.try_recv().unwrap();
     assert!(
-        matches!(failure.reason, Reason::Untranslatable(_)),
+        matches!(failure.reason, Reason::Unsupported(_)),
         "{failure}"
     );
     app.stand_in.recover();
@@ -157,7 +157,7 @@ async fn circuit_opens_without_outbox_after_one_timeout() {
     for name in ["first", "second", "third"] {
         get(&app, &format!("/event/{name}")).await;
         let failure = failures.try_recv().unwrap();
-        assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
+        assert!(matches!(failure.reason, Reason::Abandoned(_)), "{failure}");
         while failures.try_recv().is_ok() {}
     }
     // Events and profiles are sent to two endpoints at the same time.

@@ -27,7 +27,7 @@ fn routes(config: &mut web::ServiceConfig) {
 
 #[tokio::test]
 async fn first_server_event_has_device_id_of_new_cookie() {
-    let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
+    let app = TestApp::build(routes, |builder| builder.set_device_cookie(true));
     let mut visitor = TestClient::browser(&app.url);
     let first = visitor.get("/page").send().await;
     assert_eq!(first.header("cache-control"), Some("private"));
@@ -48,7 +48,7 @@ async fn first_server_event_has_device_id_of_new_cookie() {
 
 #[tokio::test]
 async fn cacheable_capable_and_denied_responses_set_no_cookie() {
-    let app = TestApp::build(routes, |builder| builder.seed_cookie(true));
+    let app = TestApp::build(routes, |builder| builder.set_device_cookie(true));
     let mut visitor = TestClient::browser(&app.url);
     for header in [
         "cache-control/public",

@@ -236,7 +236,7 @@ async fn rejected_calls_are_reported() {
         .unwrap();
     assert_eq!(failure.calls[0].str_arg(0), Some("By Hand"));
     assert!(
-        matches!(failure.reason, mengpaneel::Reason::Refused(_)),
+        matches!(failure.reason, mengpaneel::Reason::Rejected(_)),
         "{failure}"
     );
 }

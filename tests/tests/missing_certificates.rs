@@ -24,11 +24,11 @@ fn build_fails_with_remedy_without_root_certificates() {
                 .api_host("http://127.0.0.1:1")
                 .build()
                 .unwrap()
-                .is_on(),
+                .is_enabled(),
             "plain HTTP needs no certificates"
         );
         assert!(
-            !Mengpaneel::builder("").build().unwrap().is_on(),
+            !Mengpaneel::builder("").build().unwrap().is_enabled(),
             "disabled tracking needs no certificates"
         );
         println!("build error: {error}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
 use mengpaneel::outbox::{File, Memory, Outbox, Redis};
-use mengpaneel::{Builder, Call, Calls, Failure, Method, Parcel, Reason};
+use mengpaneel::{Builder, Call, Calls, Envelope, Failure, Method, Reason};
 use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, event_names};
 use serde_json::json;
 use stand_in::{Endpoint, Received};
@@ -166,14 +166,14 @@ async fn memory_outbox_resends_no_imported_event() {
 async fn file_outbox_resends_no_imported_event() {
     let folder = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
-    engage_failure_resends_no_imported_event(File::at(folder.join("outbox"))).await;
+    engage_failure_resends_no_imported_event(File::new(folder.join("outbox"))).await;
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]
 async fn redis_outbox_resends_no_imported_event() {
     let redis = mengpaneel_tests::TestRedis::start();
-    engage_failure_resends_no_imported_event(Redis::at(redis.url())).await;
+    engage_failure_resends_no_imported_event(Redis::new(redis.url())).await;
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn only_rejected_event_of_a_batch_is_reported() {
         get(&app, &format!("/event/{name}")).await;
     }
     let failure = next(&mut failures).await;
-    assert!(matches!(failure.reason, Reason::Refused(_)), "{failure}");
+    assert!(matches!(failure.reason, Reason::Rejected(_)), "{failure}");
     assert_eq!(failure.calls[0].str_arg(0), Some("bad"));
     let mut arrived = app.flush_and_collect().await;
     arrived.sort_by_key(Received::time);
@@ -199,7 +199,7 @@ async fn expired_record_is_reported() {
     app.stand_in.fail_with(503);
     get(&app, "/event/old").await;
     let failure = next(&mut failures).await;
-    assert!(matches!(failure.reason, Reason::GivenUp(_)), "{failure}");
+    assert!(matches!(failure.reason, Reason::Abandoned(_)), "{failure}");
     assert_eq!(failure.calls[0].str_arg(0), Some("old"));
 }
 
@@ -214,7 +214,7 @@ async fn requeued_dead_letter_is_delivered(outbox: impl Outbox) {
     get(&app, "/event/old").await;
     assert!(matches!(
         next(&mut failures).await.reason,
-        Reason::GivenUp(_)
+        Reason::Abandoned(_)
     ));
     app.stand_in.recover();
     let requeued = async {
@@ -227,21 +227,21 @@ async fn requeued_dead_letter_is_delivered(outbox: impl Outbox) {
         .await
         .expect("there is a dead letter");
     assert_eq!(event_names(&app.flush_and_collect().await), ["old"]);
-    assert_eq!(outbox.buried(10).await, Ok(vec![]));
+    assert_eq!(outbox.dead_letters(10).await, Ok(vec![]));
     assert!(failures.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn file_outbox_delivers_requeued_dead_letter() {
     let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    requeued_dead_letter_is_delivered(File::at(&path)).await;
+    requeued_dead_letter_is_delivered(File::new(&path)).await;
     std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
 async fn redis_outbox_delivers_requeued_dead_letter() {
     let redis = mengpaneel_tests::TestRedis::start();
-    requeued_dead_letter_is_delivered(Redis::at(redis.url())).await;
+    requeued_dead_letter_is_delivered(Redis::new(redis.url())).await;
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn no_record_expires_while_credentials_are_wrong() {
 #[tokio::test]
 async fn old_record_does_not_expire_at_first_error() {
     let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    let outbox = File::at(&path);
+    let outbox = File::new(&path);
     outbox.try_open().unwrap();
     let call = Call::new(
         Method::Track,
@@ -278,7 +278,7 @@ async fn old_record_does_not_expire_at_first_error() {
             json!({"$insert_id": "old", "time": 1_700_000_000_000_u64}),
         ],
     );
-    let parcel = Parcel::new(
+    let parcel = Envelope::new(
         mengpaneel::Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -287,9 +287,9 @@ async fn old_record_does_not_expire_at_first_error() {
     );
     // Recorded in 2023, as if no worker had run since.
     let id = uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid();
-    outbox.append(Parcel { id, ..parcel }).await.unwrap();
+    outbox.append(Envelope { id, ..parcel }).await.unwrap();
     drop(outbox);
-    let (app, mut failures) = start_app(|builder| builder.outbox(File::at(&path)));
+    let (app, mut failures) = start_app(|builder| builder.outbox(File::new(&path)));
     app.stand_in.fail_next(2, 503);
     assert_eq!(event_names(&app.flush_and_collect().await), ["old"]);
     assert!(failures.try_recv().is_err(), "no record expires");

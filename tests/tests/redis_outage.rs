@@ -100,7 +100,7 @@ async fn redis_outage_neither_blocks_pages_nor_loses_events() {
         std::env::var("REDIS_OUTAGE_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
     let mut redis = TestRedis::start();
     // Records that Redis leased in a lost response return after this time.
-    let outbox = outbox::Redis::at(redis.url()).claim_after(Duration::from_secs(5));
+    let outbox = outbox::Redis::new(redis.url()).claim_after(Duration::from_secs(5));
     let app = TestApp::build(routes, |builder| builder.outbox(outbox));
     let client = TestClient::machine(&app.url);
     let mut load = Load {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mengpaneel::outbox::{self, Outbox};
-use mengpaneel::{Call, Calls, Method, Parcel, Visitor};
+use mengpaneel::{Call, Calls, Envelope, Method, Visitor};
 use mengpaneel_tests::{TIMEOUT, TestRedis};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -62,9 +62,9 @@ fn run(redis: &TestRedis, words: &[&str]) {
     );
 }
 
-fn event() -> Parcel {
+fn event() -> Envelope {
     let call = Call::new(Method::Track, vec!["A".into()]);
-    Parcel::new(
+    Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -128,8 +128,8 @@ async fn refusal_and_recovery_are_each_logged_once() {
             .success()
     );
     let outboxes: [Box<dyn Outbox>; 2] = [
-        Box::new(outbox::Sidekiq::at(redis.url())),
-        Box::new(outbox::Redis::at(redis.url())),
+        Box::new(outbox::Sidekiq::new(redis.url())),
+        Box::new(outbox::Redis::new(redis.url())),
     ];
     for outbox in &outboxes {
         outbox.open().unwrap();

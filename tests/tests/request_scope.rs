@@ -135,7 +135,7 @@ fn each_call_site_without_scope_is_reported_with_its_line() {
     let sites = Arc::new(Mutex::new(Vec::new()));
     let reported = Arc::clone(&sites);
     let mengpaneel = Mengpaneel::builder("demo").on_error(move |failure| {
-        if let Reason::NoScope(site) = &failure.reason {
+        if let Reason::OutsideScope(site) = &failure.reason {
             reported
                 .lock()
                 .unwrap()

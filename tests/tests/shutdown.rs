@@ -68,25 +68,25 @@ async fn shutdown_leaves_records_to_a_worker(outbox: impl Outbox, same_outbox: i
 #[tokio::test]
 async fn shutdown_succeeds_if_others_drain_redis() {
     let redis = mengpaneel_tests::TestRedis::start();
-    shutdown_leaves_records_to_a_worker(Redis::at(redis.url()), Redis::at(redis.url())).await;
+    shutdown_leaves_records_to_a_worker(Redis::new(redis.url()), Redis::new(redis.url())).await;
 }
 
 #[tokio::test]
 async fn shutdown_succeeds_if_others_drain_file() {
     let path = OutboxPath::new();
-    shutdown_leaves_records_to_a_worker(File::at(&path.0), File::at(&path.0)).await;
+    shutdown_leaves_records_to_a_worker(File::new(&path.0), File::new(&path.0)).await;
 }
 
 #[tokio::test]
 async fn flush_ends_when_another_process_drains_redis() {
     let (redis, stand_in) = (mengpaneel_tests::TestRedis::start(), StandIn::start());
     let web = builder(&unreachable_url())
-        .outbox(Redis::at(redis.url()))
+        .outbox(Redis::new(redis.url()))
         .build()
         .unwrap();
     record(&web, "shared").await;
     let worker = builder(&stand_in.url())
-        .outbox(Redis::at(redis.url()).claim_after(Duration::from_millis(200)));
+        .outbox(Redis::new(redis.url()).claim_after(Duration::from_millis(200)));
     let worker = worker.build().unwrap();
     let (flushed, arrived) = tokio::join!(
         web.flush(TIMEOUT),
@@ -128,7 +128,7 @@ async fn shutdown_delivers_if_host_recovers_in_time() {
     record(&mengpaneel, "late").await;
     let recover = async {
         // Wait until the worker has failed once.
-        while mengpaneel.health().await.is_well() {
+        while mengpaneel.health().await.is_healthy() {
             tokio::task::yield_now().await;
         }
         stand_in.start_again().unwrap();
@@ -141,7 +141,7 @@ async fn shutdown_delivers_if_host_recovers_in_time() {
 #[tokio::test]
 async fn shutdown_error_names_file_with_remaining_records() {
     let (path, url) = (OutboxPath::new(), unreachable_url());
-    let mengpaneel = builder(&url).outbox(File::at(&path.0)).build().unwrap();
+    let mengpaneel = builder(&url).outbox(File::new(&path.0)).build().unwrap();
     record(&mengpaneel, "kept").await;
     let error = mengpaneel
         .shutdown(Duration::from_secs(1))
@@ -158,7 +158,7 @@ async fn shutdown_error_names_file_with_remaining_records() {
 
     let stand_in = StandIn::start();
     let next = builder(&stand_in.url())
-        .outbox(File::at(&path.0))
+        .outbox(File::new(&path.0))
         .build()
         .unwrap();
     next.flush(TIMEOUT).await.unwrap();
@@ -173,7 +173,7 @@ async fn shutdown_error_names_file_with_remaining_records() {
 async fn shutdown_error_names_redis_without_password() {
     let address = unreachable_url().replace("http://", "");
     let mengpaneel = builder(&unreachable_url())
-        .outbox(Redis::at(format!("redis://me:s3cret@{address}/")))
+        .outbox(Redis::new(format!("redis://me:s3cret@{address}/")))
         .build()
         .unwrap();
     for error in [

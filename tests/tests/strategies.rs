@@ -67,7 +67,7 @@ async fn poll() -> HttpResponse {
 
 #[get("/preferred")]
 async fn preferred(mixpanel: mengpaneel::Mixpanel) -> HttpResponse {
-    mixpanel.force(mengpaneel::Strategy::ServerSide);
+    mixpanel.prefer(mengpaneel::Strategy::ServerSide);
     mixpanel.track("Preferred", ());
     page()
 }

@@ -224,7 +224,7 @@ fn mengpaneel(
     }
     match &config.outbox {
         Outbox::Memory => builder,
-        Outbox::Url(url) => builder.outbox(mengpaneel::outbox::at(url)?),
+        Outbox::Url(url) => builder.outbox(mengpaneel::outbox::from_url(url)?),
         Outbox::None => builder.no_outbox(),
     }
     .build()

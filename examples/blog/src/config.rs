@@ -211,7 +211,7 @@ fn outbox(value: String) -> Result<Outbox, ConfigError> {
     match value.as_str() {
         "memory" => Ok(Outbox::Memory),
         "none" => Ok(Outbox::None),
-        url => match mengpaneel::outbox::at(url) {
+        url => match mengpaneel::outbox::from_url(url) {
             Ok(_) => Ok(Outbox::Url(value)),
             Err(error) => Err(ConfigError::Outbox(error.0)),
         },

@@ -115,7 +115,7 @@ impl<'a> BodyExpander<'a> {
         let returned = local("returned");
         // The first `return` of an async block determines its type, as a signature would.
         let early = quote! {
-            if let ::core::option::Option::Some(#returned) = #root::__private::nothing::<#ty>() { return #returned; }
+            if let ::core::option::Option::Some(#returned) = #root::__private::type_hint::<#ty>() { return #returned; }
         };
         let block = self.block_of(&quote!(#early #first), body);
         let block = quote_spanned!(self.function.braces=> async move #block);
@@ -216,21 +216,22 @@ impl<'a> BodyExpander<'a> {
                 let run = run(&syn::parse_quote!(()));
                 let semicolon = (self.wrapper != Wrapper::Block).then(|| quote!(;));
                 let end =
-                    self.after_body(&quote!(#frame.end(#root::__private::Outcome::Returned);));
+                    self.after_body(&quote!(#frame.finish(#root::__private::Outcome::Returned);));
                 quote!(#run #semicolon #end)
             }
             Output::Named(ty) | Output::Closure { ty, .. } | Output::Hidden { ty, .. }
                 if is_async =>
             {
                 let run = bind(&self.type_in_body(ty));
-                let end =
-                    self.after_body(&quote!(#frame.end(#root::__private::ended!(&#returned));));
+                let end = self.after_body(
+                    &quote!(#frame.finish(#root::__private::classify_outcome!(&#returned));),
+                );
                 quote!(#run #end #returned)
             }
             Output::Named(ty) if function.is_guard() => {
                 let run = bind(&ty);
                 let end = self.after_body(
-                    &quote!(#frame.end(#root::__private::Outcome::of_guard(#returned));),
+                    &quote!(#frame.finish(#root::__private::Outcome::of_guard(#returned));),
                 );
                 quote!(#run #end #returned)
             }

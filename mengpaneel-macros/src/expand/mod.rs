@@ -157,7 +157,7 @@ fn site(function: &Function, root: &TokenStream, spec: StaticSpec) -> TokenStrea
         .map(|route::Route { methods, path }| quote!(__mengpaneel::Route { methods: &[#(#methods),*], path: #path }));
     quote!({
         use #root::__private as __mengpaneel;
-        static __SITE: __mengpaneel::Site = __mengpaneel::Site {
+        static __SITE: __mengpaneel::AnnotationSite = __mengpaneel::AnnotationSite {
             kind: __mengpaneel::Kind::#kind,
             calls: &[#(#calls),*],
             slots: #slots,
@@ -167,8 +167,8 @@ fn site(function: &Function, root: &TokenStream, spec: StaticSpec) -> TokenStrea
             routes: &[#(#routes),*],
             inside: #inside,
         };
-        __mengpaneel::planned!(__SITE);
-        __mengpaneel::Frame::enter(&__SITE)
+        __mengpaneel::register!(__SITE);
+        __mengpaneel::CallGuard::enter(&__SITE)
     })
 }
 

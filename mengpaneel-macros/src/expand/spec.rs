@@ -46,8 +46,7 @@ impl StaticSpec {
     pub(super) fn add(&mut self, annotation: &Annotation) -> syn::Result<Vec<CaptureGroup>> {
         let line = quote_spanned!(annotation.span=> ::core::line!());
         if annotation.calls.is_empty() {
-            self.calls
-                .push(quote!(__mengpaneel::Annotated::bare(#line)));
+            self.calls.push(quote!(__mengpaneel::CallSpec::bare(#line)));
             return Ok(vec![]);
         }
         let when = (!annotation.when.is_empty()).then(|| self.slot());
@@ -79,8 +78,8 @@ impl StaticSpec {
         let mut options = TokenStream::new();
         match annotation.trigger {
             Trigger::Success => {}
-            Trigger::Failure => options.extend(quote!(.on(__mengpaneel::On::Failure))),
-            Trigger::Always => options.extend(quote!(.on(__mengpaneel::On::Always))),
+            Trigger::Failure => options.extend(quote!(.on(__mengpaneel::Trigger::Failure))),
+            Trigger::Always => options.extend(quote!(.on(__mengpaneel::Trigger::Always))),
         }
         if annotation.via_server {
             options.extend(quote!(.via_server()));
@@ -89,7 +88,7 @@ impl StaticSpec {
             options.extend(quote!(.when(#slot)));
         }
         quote! {
-            __mengpaneel::Annotated::new(
+            __mengpaneel::CallSpec::new(
                 #line,
                 __mengpaneel::Mode::#mode,
                 __mengpaneel::Method::#method,
@@ -126,20 +125,20 @@ impl StaticSpec {
             }
             Arg::Id(expr) => {
                 let slot = self.write("id", None, expr, writes);
-                quote!(__mengpaneel::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Runtime(#slot))
             }
             Arg::KeepUser => quote!(__mengpaneel::Argument::KeepUser),
             Arg::Ids(expr) => {
                 let slot = self.write("ids", None, expr, writes);
-                quote!(__mengpaneel::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Runtime(#slot))
             }
             Arg::Map(expr) => {
                 let slot = self.write("spread", Some(quote!(#path)), expr, writes);
-                quote!(__mengpaneel::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Runtime(#slot))
             }
             Arg::Value(name, expr) => {
                 let slot = self.value(path, name, expr, writes);
-                quote!(__mengpaneel::Argument::Taken(#slot))
+                quote!(__mengpaneel::Argument::Runtime(#slot))
             }
             Arg::Properties(properties) => {
                 let properties: Vec<_> = properties
@@ -162,7 +161,7 @@ impl StaticSpec {
                 let constant = literal(expr).filter(|_| !expects_amounts(path) || is_integer(expr));
                 let value = constant.unwrap_or_else(|| {
                     let slot = self.value(path, name, expr, writes);
-                    quote!(Taken(#slot))
+                    quote!(Runtime(#slot))
                 });
                 let value = quote!(__mengpaneel::Value::#value);
                 match name {
@@ -188,14 +187,14 @@ impl StaticSpec {
         if self.is_constant(expr) {
             let text = local("text");
             return quote! {
-                __mengpaneel::Label::Constant(|| {
+                __mengpaneel::LabelText::Constant(|| {
                     let #text: &str = ::core::convert::AsRef::as_ref(&#expr);
                     ::core::convert::From::from(#text)
                 })
             };
         }
         let source = format!("{{{}}}", expr.to_token_stream());
-        quote!(__mengpaneel::Label::Text(#source))
+        quote!(__mengpaneel::LabelText::Text(#source))
     }
 
     /// Returns whether an expression is the path of a constant, by naming convention, and means the

@@ -74,7 +74,7 @@ impl Mengpaneel {
     /// waits until everything recorded is in the outbox.
     ///
     /// # Errors
-    /// [`NotSent`]: the number of records that wait still, and the last error of a delivery. Delivery goes on.
+    /// [`FlushTimeoutError`]: the number of records that wait still, and the last error of a delivery. Delivery goes on.
     pub async fn flush(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
         match &self.inner {
             Some(on) => on.services.dispatcher.flush(deadline).await,
@@ -105,7 +105,7 @@ impl Mengpaneel {
     /// the deadline. A request that is under way then is waited for, 15 seconds at most.
     ///
     /// # Errors
-    /// [`NotSent`]: the number of records that were left, and the last error of a delivery. Those in memory are lost, and
+    /// [`FlushTimeoutError`]: the number of records that were left, and the last error of a delivery. Those in memory are lost, and
     /// `on_error` is called for each; those in a file or in Redis stay there for the next process.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
         match &self.inner {

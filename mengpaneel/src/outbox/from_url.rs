@@ -19,7 +19,7 @@ use crate::record::envelope::{Envelope, EnvelopeRef};
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let outbox = mengpaneel::outbox::at("memory")?;
+/// let outbox = mengpaneel::outbox::from_url("memory")?;
 /// let mengpaneel = mengpaneel::Mengpaneel::builder("token").outbox(outbox).build()?;
 /// # let _ = mengpaneel;
 /// # Ok(())

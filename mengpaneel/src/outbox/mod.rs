@@ -76,7 +76,7 @@ pub trait Outbox: Send + Sync + 'static {
     }
 
     /// Keeps a parcel, or hands it back: full, or unreachable. A parcel of the same
-    /// [`id`](Parcel::id) is the same one, and may be kept once.
+    /// [`id`](Envelope::id) is the same one, and may be kept once.
     fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>>;
 
     /// As [`append`](Self::append), where nothing is to be waited for.
@@ -152,7 +152,7 @@ pub trait Outbox: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(0)))
     }
 
-    /// Keeps a copy of calls that wait in a carrier cookie, under the parcel's [`id`](Parcel::id):
+    /// Keeps a copy of calls that wait in a carrier cookie, under the parcel's [`id`](Envelope::id):
     /// a record like any other `after` this time, unless they were said in a page by then.
     /// Copies are not counted among those [waiting](Self::waiting). An engine may keep none, as
     /// by default: this process keeps them in memory then. One that does not know whether it

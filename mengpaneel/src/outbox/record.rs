@@ -94,7 +94,7 @@ pub(crate) fn decode(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
 }
 
 /// Returns an encoded envelope with only what may be delivered twice; see
-/// [`retain_deduplicable`](Parcel::retain_deduplicable).
+/// [`retain_deduplicable`](Envelope::retain_deduplicable).
 #[cfg(feature = "file")]
 pub(crate) fn retain_deduplicable(written: &[u8]) -> Option<Vec<u8>> {
     let lease = decode(LeaseId(String::new()), written).ok()?;

@@ -53,12 +53,12 @@ async fn many_calls_of_users_are_delivered_in_few_requests() {
 #[tokio::test]
 async fn jobs_of_a_host_without_mixpanel_reach_it_by_a_worker() {
     use futures_util::future::join_all;
-    use mengpaneel::outbox::{File, Locked};
+    use mengpaneel::outbox::{File, OnLocked};
     use serde_json::json;
 
     let path = std::env::temp_dir().join(format!("mengpaneel-jobs-{}", uuid::Uuid::new_v4()));
     let stand_in = StandIn::start();
-    let outbox = || File::at(&path).when_locked(Locked::Wait(TIMEOUT));
+    let outbox = || File::new(&path).on_locked(OnLocked::Wait(TIMEOUT));
     // Nothing listens on this port.
     let (mengpaneel, failures) = build(&stand_in, |builder| {
         builder

@@ -43,7 +43,7 @@ async fn scope_delivers_directly_if_no_outbox_accepts_calls() {
         assert_eq!(mengpaneel.scope(renew(7)).await, 7, "the job does not fail");
         let failures = failures_of(&failures);
         assert!(
-            matches!(&failures[..], [(Reason::GivenUp(_), calls)] if calls == &["Renew"]),
+            matches!(&failures[..], [(Reason::Abandoned(_), calls)] if calls == &["Renew"]),
             "{failures:?}"
         );
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use mengpaneel::outbox::{self, Outbox};
-use mengpaneel::{Call, Calls, Mengpaneel, Method, Parcel, Visitor};
+use mengpaneel::{Call, Calls, Envelope, Mengpaneel, Method, Visitor};
 use process::{cpu_time, resident_kib};
 use redis::Redis;
 use serde_json::json;
@@ -49,7 +49,7 @@ async fn measure_all(directory: &Path) -> Result<()> {
         "outbox", "CPU/append", "time/append", "appends/s", "drained/s"
     );
     for url in urls {
-        let outbox = outbox::at(url)?;
+        let outbox = outbox::from_url(url)?;
         outbox.open()?;
         let (cpu_before, started) = (cpu_time()?, Instant::now());
         append(&*outbox, RECORDS).await?;
@@ -85,7 +85,7 @@ async fn append(outbox: &dyn Outbox, count: u32) -> Result<()> {
     Ok(())
 }
 
-fn parcel(number: u32) -> Parcel {
+fn parcel(number: u32) -> Envelope {
     let visitor = Visitor {
         ip: Some("203.0.113.7".into()),
         user_agent: Some(
@@ -97,7 +97,7 @@ fn parcel(number: u32) -> Parcel {
     let identify = Call::new(Method::Identify, vec![json!("42")]);
     let properties = json!({"$insert_id": number.to_string(), "time": 1_700_000_000_000_u64, "Title": "A title", "Words": 250});
     let track = Call::new(Method::Track, vec![json!("Create Blog Post"), properties]);
-    Parcel::new(
+    Envelope::new(
         visitor,
         Calls {
             setup: vec![identify],
@@ -126,7 +126,7 @@ async fn measure_backlog(directory: &Path, in_redis: bool) -> Result<()> {
     let url = redis
         .as_ref()
         .map_or_else(|| file_url(directory), |redis| redis.url().to_owned());
-    let outbox = outbox::at(&url)?;
+    let outbox = outbox::from_url(&url)?;
     outbox.open()?;
     for step in 0..=10 {
         if step > 0 {

@@ -139,7 +139,7 @@ async fn cookie_sent_twice_replays_once() {
 async fn machines_with_shared_key_replay_each_others_cookies() {
     let redis = TestRedis::start();
     let shared = || {
-        let outbox = mengpaneel::outbox::Redis::at(redis.url());
+        let outbox = mengpaneel::outbox::Redis::new(redis.url());
         TestApp::with_key(&SessionConfig::None, &[7; 64], routes, |builder| {
             builder.outbox(outbox)
         })

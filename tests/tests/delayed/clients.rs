@@ -121,7 +121,7 @@ async fn cross_origin_script_receives_no_delayed_calls() {
 
 #[tokio::test]
 async fn opt_out_discards_delayed_calls() {
-    let app = start_with_options(|builder| builder.unclaimed_after(Duration::from_millis(300)));
+    let app = start_with_options(|builder| builder.fallback_after(Duration::from_millis(300)));
     let mut ada = TestClient::browser(&app.url);
     navigate(&mut ada, Scenario::buy()).await;
     let view = Scenario::page().track("View");

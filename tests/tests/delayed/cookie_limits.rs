@@ -38,8 +38,7 @@ fn cookie_bytes(client: &TestClient, separators: usize) -> usize {
 
 #[tokio::test]
 async fn fifty_parallel_redirects_set_few_cookies_and_lose_none() {
-    let options =
-        |builder: mengpaneel::Builder| builder.unclaimed_after(Duration::from_millis(300));
+    let options = |builder: mengpaneel::Builder| builder.fallback_after(Duration::from_millis(300));
     let app = TestApp::with_sessions(&SessionConfig::EncryptedCookie, routes, options);
     let mut ada = TestClient::browser(&app.url);
     let tabs = (0..50).map(|tab| {

@@ -19,10 +19,10 @@ fn track(event: &str) -> Scenario {
 
 /// Starts a process of an application whose processes share sessions and outbox.
 fn start_with_redis(redis: &TestRedis, fallback_after: Duration) -> TestApp {
-    let outbox = Redis::at(redis.url());
+    let outbox = Redis::new(redis.url());
     let sessions = SessionConfig::Redis(redis.url());
     TestApp::with_key(&sessions, &KEY, routes, |builder| {
-        builder.outbox(outbox).unclaimed_after(fallback_after)
+        builder.outbox(outbox).fallback_after(fallback_after)
     })
 }
 
@@ -30,8 +30,8 @@ fn start_with_redis(redis: &TestRedis, fallback_after: Duration) -> TestApp {
 fn start_with_file(path: &PathBuf, fallback_after: Duration) -> TestApp {
     TestApp::with_key(&SessionConfig::EncryptedCookie, &KEY, routes, |builder| {
         builder
-            .outbox(File::at(path))
-            .unclaimed_after(fallback_after)
+            .outbox(File::new(path))
+            .fallback_after(fallback_after)
     })
 }
 
@@ -185,11 +185,11 @@ async fn failed_request_releases_its_claim_for_all_processes() {
 #[tokio::test]
 async fn replay_during_redis_outage_cancels_fallback_afterwards() {
     let mut redis = TestRedis::start();
-    let outbox = Redis::at(redis.url());
+    let outbox = Redis::new(redis.url());
     let app = TestApp::with_key(&SessionConfig::EncryptedCookie, &KEY, routes, |builder| {
         builder
             .outbox(outbox)
-            .unclaimed_after(Duration::from_secs(2))
+            .fallback_after(Duration::from_secs(2))
     });
     let mut ada = TestClient::browser(&app.url);
     navigate(&mut ada, track("Replayed")).await;

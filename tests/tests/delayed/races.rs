@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_millis(50);
 /// Starts a server that delivers the fallback after this time.
 fn start_with_fallback(sessions: &SessionConfig, fallback_after: Duration) -> TestApp {
     TestApp::with_sessions(sessions, routes, |builder| {
-        builder.unclaimed_after(fallback_after)
+        builder.fallback_after(fallback_after)
     })
 }
 
@@ -95,7 +95,7 @@ async fn processes_without_shared_claims_send_equal_copies() {
     let sessions = SessionConfig::Redis(redis.url());
     let process = || {
         TestApp::with_key(&sessions, &[7; 64], routes, |builder| {
-            builder.unclaimed_after(SOON)
+            builder.fallback_after(SOON)
         })
     };
     let (one, two) = (process(), process());

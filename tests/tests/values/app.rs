@@ -68,7 +68,7 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 pub(crate) fn start_app() -> TestApp {
-    TestApp::build(routes, |builder| builder.max_header(1 << 20))
+    TestApp::build(routes, |builder| builder.max_header_bytes(1 << 20))
 }
 
 /// Returns the path of a request of this form.

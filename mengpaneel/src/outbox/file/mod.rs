@@ -42,7 +42,7 @@ const MAX_PENDING: usize = 10_000;
 /// lost its power.
 ///
 /// What arrives while the disk is busy is written with one commit, so that a request waits for one
-/// turn of the disk at most. A file is one process's: see [`Locked`] for what a second one does.
+/// turn of the disk at most. A file is one process's: see [`OnLocked`] for what a second one does.
 /// Records are delivered in the order in which they were recorded, as long as there is one file.
 ///
 /// Records hold what was recorded of visitors. A file that is made can be opened by its owner only
@@ -52,7 +52,7 @@ const MAX_PENDING: usize = 10_000;
 /// ```
 /// use mengpaneel::outbox::File;
 ///
-/// let outbox = File::at("/var/lib/blog/outbox").max_records(1_000_000);
+/// let outbox = File::new("/var/lib/blog/outbox").max_records(1_000_000);
 /// # let _ = outbox;
 /// ```
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl File {
         self
     }
 
-    /// What to do where another process has the file open. Default: [`Locked::TakeAnother`].
+    /// What to do where another process has the file open. Default: [`OnLocked::UseSibling`].
     #[must_use]
     pub fn on_locked(self, locked: OnLocked) -> Self {
         Self { locked, ..self }

@@ -45,7 +45,7 @@ pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 /// ```
 /// use mengpaneel::outbox::Redis;
 ///
-/// let outbox = Redis::at("redis://127.0.0.1/").max_records(1_000_000);
+/// let outbox = Redis::new("redis://127.0.0.1/").max_records(1_000_000);
 /// # let _ = outbox;
 /// ```
 pub struct Redis {

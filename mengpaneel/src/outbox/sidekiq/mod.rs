@@ -46,7 +46,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 /// ```
 /// use mengpaneel::outbox::Sidekiq;
 ///
-/// let outbox = Sidekiq::at("redis://127.0.0.1/").queue("analytics").namespace("shop");
+/// let outbox = Sidekiq::new("redis://127.0.0.1/").queue("analytics").namespace("shop");
 /// # let _ = outbox;
 /// ```
 pub struct Sidekiq {

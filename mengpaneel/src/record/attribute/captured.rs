@@ -221,7 +221,7 @@ impl<'a> SlotReader<'a> {
         value: &Value,
         to: &mut Vec<u8>,
     ) -> Option<()> {
-        let own = if let Value::Taken(slot) = value {
+        let own = if let Value::Runtime(slot) = value {
             self.slot(*slot)?
         } else {
             &[]
@@ -230,7 +230,7 @@ impl<'a> SlotReader<'a> {
             to,
             |to| write_text(name, to),
             |to| match value {
-                Value::Taken(_) => to.extend_from_slice(own),
+                Value::Runtime(_) => to.extend_from_slice(own),
                 Value::Text(text) => write_text_value(text, to),
                 Value::Bool(truth) => write_bool(*truth, to),
                 Value::Natural(natural) => ValueRef::Natural(*natural).write(to),

@@ -24,10 +24,10 @@ macro_rules! __finished {
             AsFuture as _, AsOtherFuture as _, AsResponse as _, AsTask as _, AsValue as _,
         };
         // Where the value is of another type, the compiler says so, and need say no more.
-        (&&&&&$crate::__private::outcome::Probe::<$ty>::of(&$returned)).finish(
+        (&&&&&$crate::__private::outcome::TypeProbe::<$ty>::of(&$returned)).finish(
             $frame,
             $returned,
-            |returned| $crate::__private::ended!(returned),
+            |returned| $crate::__private::classify_outcome!(returned),
         )
     }};
 }
@@ -40,10 +40,10 @@ macro_rules! __finished_opaque {
         use $crate::__private::finish::{
             AsBoxed as _, AsOpaque as _, AsResponse as _, AsTask as _, AsValue as _,
         };
-        (&&&&&$crate::__private::outcome::Probe::of(&$returned)).finish(
+        (&&&&&$crate::__private::outcome::TypeProbe::of(&$returned)).finish(
             $frame,
             $returned,
-            |returned| $crate::__private::ended!(returned),
+            |returned| $crate::__private::classify_outcome!(returned),
         )
     }};
 }

@@ -24,7 +24,10 @@ use crate::record::attribute::captured::{Arguments, Captured, When};
 use crate::record::attribute::end::condition;
 pub use crate::record::attribute::outcome::Outcome;
 pub use crate::record::mixpanel::Lines;
-pub use crate::{__finished as finished, __finished_opaque as finished_opaque, __outcome as ended};
+pub use crate::{
+    __classify_outcome as classify_outcome, __finished as finished,
+    __finished_opaque as finished_opaque,
+};
 
 /// True if a value is the request of a middleware, which it may pass on to the rest of the chain.
 #[doc(hidden)]
@@ -32,7 +35,7 @@ pub use crate::{__finished as finished, __finished_opaque as finished_opaque, __
 macro_rules! __passes_on {
     ($value:expr) => {{
         use $crate::__private::outcome::{PassesOn as _, StaysHere as _};
-        (&&$crate::__private::outcome::Probe::of($value)).passes_on()
+        (&&$crate::__private::outcome::TypeProbe::of($value)).passes_on()
     }};
 }
 
@@ -44,7 +47,7 @@ pub fn run<R>(body: impl FnOnce() -> R) -> R {
 /// A value of this type that is not there: returned from a branch that is not taken, it tells an
 /// async block what it returns.
 #[must_use]
-pub const fn nothing<R>() -> Option<R> {
+pub const fn type_hint<R>() -> Option<R> {
     None
 }
 

@@ -35,10 +35,10 @@ impl Outcome {
 /// Asks what a function returned how the function ended.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __outcome {
+macro_rules! __classify_outcome {
     ($returned:expr) => {{
-        use $crate::__private::outcome::Ask as _;
-        (&&&&&&&$crate::__private::outcome::Probe::of($returned)).outcome($returned)
+        use $crate::__private::outcome::ClassifyOutcome as _;
+        (&&&&&&&$crate::__private::outcome::TypeProbe::of($returned)).outcome($returned)
     }};
 }
 

@@ -101,9 +101,9 @@ inventory::collect!(Registered);
 #[cfg(feature = "plan")]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __plan {
+macro_rules! __register {
     ($site:ident) => {
-        $crate::__private::inventory::submit! { $crate::__private::Planned(&$site) }
+        $crate::__private::inventory::submit! { $crate::__private::Registered(&$site) }
     };
 }
 
@@ -111,7 +111,7 @@ macro_rules! __plan {
 #[cfg(not(feature = "plan"))]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __plan {
+macro_rules! __register {
     ($site:ident) => {};
 }
 

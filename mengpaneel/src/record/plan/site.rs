@@ -152,9 +152,9 @@ impl Argument {
 impl Property {
     fn has_slot(&self, slot: usize) -> bool {
         match self {
-            Self::Named(_, Value::Taken(own)) | Self::Spread(own, _) => *own == slot,
+            Self::Named(_, Value::Runtime(own)) | Self::Spread(own, _) => *own == slot,
             Self::Computed(name, value, _) => {
-                *name == slot || matches!(value, Value::Taken(own) if *own == slot)
+                *name == slot || matches!(value, Value::Runtime(own) if *own == slot)
             }
             Self::Named(..) => false,
         }
@@ -176,7 +176,7 @@ pub enum Property {
 #[derive(Debug)]
 pub enum Value {
     /// The one in this slot.
-    Taken(usize),
+    Runtime(usize),
     /// One that stands in the attribute.
     Text(&'static str),
     /// As [`Text`](Self::Text).

@@ -40,7 +40,7 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
         .api_host(option(args, "--api-host", ""))
         .outbox(outbox)
         .concurrency(concurrency)
-        .unclaimed_after(Duration::from_secs(1))
+        .fallback_after(Duration::from_secs(1))
         // The parent process reads these lines.
         .on_error(|failure| {
             for message in &failure.messages {
@@ -60,10 +60,10 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
 fn outbox(url: &str) -> Result<Box<dyn outbox::Outbox>, String> {
     if url.starts_with("redis") {
         return Ok(Box::new(
-            outbox::Redis::at(url).claim_after(Duration::from_secs(3)),
+            outbox::Redis::new(url).claim_after(Duration::from_secs(3)),
         ));
     }
-    outbox::at(url).map_err(|error| error.to_string())
+    outbox::from_url(url).map_err(|error| error.to_string())
 }
 
 /// `serve --outbox URL --api-host URL --concurrency N`: prints its address, then serves.

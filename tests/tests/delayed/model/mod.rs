@@ -50,7 +50,7 @@ fn any_request_sequence_counts_each_users_event_once() {
                 } else {
                     "memory".to_owned()
                 };
-                let mut run = Run::new(&sessions, outbox::at(&url).unwrap());
+                let mut run = Run::new(&sessions, outbox::from_url(&url).unwrap());
                 for (number, step) in steps.into_iter().enumerate() {
                     run.step(number, step).await;
                 }

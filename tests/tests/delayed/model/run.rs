@@ -34,7 +34,7 @@ impl Run {
     pub(super) fn new(sessions: &SessionConfig, outbox: impl Outbox) -> Self {
         let app = TestApp::with_sessions(sessions, routes, |builder| {
             builder
-                .unclaimed_after(Duration::from_millis(60))
+                .fallback_after(Duration::from_millis(60))
                 .outbox(outbox)
         });
         Self {
