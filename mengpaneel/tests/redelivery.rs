@@ -129,8 +129,8 @@ async fn record_that_crashes_workers_is_buried_and_reported() {
     assert!(reason.contains("taken up 3 times"), "{reason}");
     assert_eq!(calls.len(), 4);
     let outbox = file.outbox();
-    assert_eq!(outbox.waiting().await, Ok(0));
-    assert_eq!(outbox.buried(10).await.unwrap().len(), 1);
+    assert_eq!(outbox.pending().await, Ok(0));
+    assert_eq!(outbox.dead_letters(10).await.unwrap().len(), 1);
     assert_eq!(stand_in.events().len(), 0);
 }
 
@@ -160,7 +160,7 @@ async fn record_buried_in_doubt_counts_once_after_requeue() {
         1,
         "`$set` is sent again, `$add` may have arrived"
     );
-    assert_eq!(file.outbox().waiting().await, Ok(0));
+    assert_eq!(file.outbox().pending().await, Ok(0));
 }
 
 #[tokio::test]

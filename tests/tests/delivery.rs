@@ -106,8 +106,8 @@ async fn unavailable_mixpanel_moves_sync_calls_to_the_outbox() {
     }
     assert_eq!(app.stand_in.requests().len(), 1, "one probe");
     let health = app.mengpaneel.health().await;
-    assert!(!health.is_healthy() && health.trouble.is_some_and(|why| why.contains("503")));
-    assert_eq!(health.waiting, 3);
+    assert!(!health.is_healthy() && health.error.is_some_and(|why| why.contains("503")));
+    assert_eq!(health.pending, 3);
 
     app.stand_in.recover();
     app.mengpaneel.shutdown(TIMEOUT).await.unwrap();
@@ -118,7 +118,7 @@ async fn unavailable_mixpanel_moves_sync_calls_to_the_outbox() {
     assert!(failures.try_recv().is_err(), "nothing is lost");
     let health = app.mengpaneel.health().await;
     assert_eq!(
-        (health.waiting, health.oldest, health.is_healthy()),
+        (health.pending, health.oldest_age, health.is_healthy()),
         (0, None, true)
     );
 }

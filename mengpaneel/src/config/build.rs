@@ -181,7 +181,7 @@ impl Builder {
             max_header_bytes: self.max_header_bytes,
             inject_into_streams: self.inject_into_streams,
             consent,
-            sends_ip: sends_ip,
+            sends_ip,
             omitted,
             cookie_attributes,
             trusted_proxies,

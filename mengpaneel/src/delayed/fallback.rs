@@ -41,7 +41,7 @@ impl Fallback {
         let permits = Arc::new(Semaphore::new(MAX_FINISHING));
         let on_finish = Box::new(move |id, is_sent| {
             if let Some(dispatcher) = weak.upgrade() {
-                finish_remote(dispatcher, Arc::clone(&permits), id, is_sent);
+                finish_remote(&dispatcher, Arc::clone(&permits), id, is_sent);
             }
         });
         Self {
@@ -135,11 +135,11 @@ fn schedule_in_memory(
 }
 
 /// Ends a claim in the outbox: the copy is removed, or due again.
-fn finish_remote(dispatcher: Arc<Dispatcher>, permits: Arc<Semaphore>, id: Uuid, is_sent: bool) {
+fn finish_remote(dispatcher: &Arc<Dispatcher>, permits: Arc<Semaphore>, id: Uuid, is_sent: bool) {
     let Some(outbox) = dispatcher.durable_outbox() else {
         return;
     };
-    let retry = Arc::clone(&dispatcher);
+    let retry = Arc::clone(dispatcher);
     drop(dispatcher.spawn_tracked(async move {
         // A copy that was released is due again without this.
         if outbox.finish_fallback(id, is_sent).await.is_err() && is_sent {

@@ -45,7 +45,7 @@ impl<'a> Signals<'a> {
                 self.is_prefetch |= is_prefetch(value);
             }
             "x-requested-with" if is_script(value) => {
-                self.by_script = self.by_script.or(Some(SCRIPT_HEADERS))
+                self.by_script = self.by_script.or(Some(SCRIPT_HEADERS));
             }
             name if is_library(name) => self.by_script = Some(PARTIAL_PAGE_HEADERS),
             _ => {}

@@ -106,7 +106,7 @@ pub(crate) fn truncate(
     }
     match record.get_mut("properties").and_then(Value::as_object_mut) {
         Some(properties) if endpoint == Endpoint::Events => {
-            fit_event(properties, facts, time, &mut told)?
+            fit_event(properties, facts, time, &mut told)?;
         }
         _ => {}
     }

@@ -60,7 +60,7 @@ impl<'l> RequestBatch<'l> {
         let owner = owner_of(message);
         // Writing to memory does not fail, and values are JSON.
         let json = self.lanes.add(owner, |lane| {
-            drop(serde_json::to_writer(lane, &message.body))
+            drop(serde_json::to_writer(lane, &message.body));
         });
         self.put(
             owner,

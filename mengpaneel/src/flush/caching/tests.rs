@@ -222,7 +222,7 @@ fn insertion_leaves_no_header_that_describes_the_old_body() {
 /// Models of caches for a response that `make_private` has seen, written from their documentation
 /// and sources, and without anything of this module.
 mod caches {
-    pub struct Response(pub Vec<(String, String)>);
+    pub(crate) struct Response(pub Vec<(String, String)>);
 
     impl Response {
         fn lines(&self, name: &str) -> impl Iterator<Item = String> {
@@ -278,7 +278,7 @@ mod caches {
                 })
         }
 
-        pub fn may_be_stored(&self) -> bool {
+        pub(crate) fn may_be_stored(&self) -> bool {
             self.may_be_stored_by_rfc_9111("cache-control")
                 || self.may_be_stored_by_nginx()
                 || self.may_be_stored_by_cdn(&["surrogate-control"])

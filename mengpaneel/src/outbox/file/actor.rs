@@ -123,14 +123,14 @@ impl FileActor {
                 Command::Lease(limit, answer) => self.lease_requests.push_back((limit, answer)),
                 Command::Unlease(leases) => self.store.unlease(&leases),
                 Command::ClaimFallback(id, answer) => {
-                    drop(answer.send(self.store.claim(id).map_err(Into::into)))
+                    drop(answer.send(self.store.claim(id).map_err(Into::into)));
                 }
                 Command::ReleaseFallback(id) => self.store.release(id),
                 Command::DeadLetters(limit, answer) => {
-                    drop(answer.send(self.store.dead_letters(limit).map_err(Into::into)))
+                    drop(answer.send(self.store.dead_letters(limit).map_err(Into::into)));
                 }
                 Command::Requeue(limit, answer) => {
-                    drop(answer.send(self.store.requeue(limit).map_err(Into::into)))
+                    drop(answer.send(self.store.requeue(limit).map_err(Into::into)));
                 }
                 Command::Pending(answer) => drop(answer.send(Ok(self.store.len()))),
             }

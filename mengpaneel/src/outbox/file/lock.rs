@@ -68,7 +68,7 @@ fn open_first(path: &Path, locked: OnLocked) -> Result<(PathBuf, Database), File
             loop {
                 match open(path) {
                     Err(FileError::Locked(_)) if Instant::now() < until => {
-                        thread::sleep(POLL_INTERVAL)
+                        thread::sleep(POLL_INTERVAL);
                     }
                     opened => return opened.map(|database| (path.to_owned(), database)),
                 }

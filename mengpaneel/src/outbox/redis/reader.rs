@@ -110,7 +110,7 @@ impl Reader {
                 Err(QueryError::Refused(why)) if why.contains("NOGROUP") => turn.has_group = false,
                 // The link says so, once: what waits there is handed out when it is back.
                 Err(QueryError::Unreachable(_) | QueryError::Unknown(_)) => {
-                    drop(timeout(POLL_INTERVAL, answer.closed()).await)
+                    drop(timeout(POLL_INTERVAL, answer.closed()).await);
                 }
                 done => break done,
             }

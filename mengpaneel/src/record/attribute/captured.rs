@@ -152,7 +152,7 @@ impl<'a> SlotReader<'a> {
         match argument {
             Argument::Text(text) => write_text_value(text, to),
             Argument::Runtime(index) | Argument::Name(index, _) => {
-                to.extend_from_slice(self.slot(*index)?)
+                to.extend_from_slice(self.slot(*index)?);
             }
             Argument::List(items) => {
                 to.push(b'a');

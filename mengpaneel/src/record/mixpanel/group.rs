@@ -40,7 +40,7 @@ impl Group {
     #[track_caller]
     pub fn unset(&self, property: impl AsRef<str>) {
         self.call(Method::GroupUnset, |_, _, args| {
-            args.push_text(property.as_ref())
+            args.push_text(property.as_ref());
         });
     }
 

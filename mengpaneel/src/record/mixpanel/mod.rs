@@ -209,7 +209,7 @@ impl Mixpanel {
             let place = CallSite::of_caller();
             let members = stamp.members();
             args.push(|to| {
-                may_have_id = self.properties_with(&members, event, &|| place, properties, to)
+                may_have_id = self.properties_with(&members, event, &|| place, properties, to);
             });
             recorder.record_with_meta(
                 self.entry(Method::Track, args),

@@ -89,7 +89,7 @@ impl People {
         args.push(|to| write_value(&Value::from(amount), to));
         args.push(|to| {
             self.0
-                .properties("people.track_charge", &|| place, properties, to)
+                .properties("people.track_charge", &|| place, properties, to);
         });
         self.0.call_written(Method::PeopleTrackCharge, args);
     }

@@ -220,7 +220,7 @@ impl State {
                 }
             }
             None if !self.setup_decided && extent == Include::All => {
-                settled.put_replayed_setup(replayed)
+                settled.put_replayed_setup(replayed);
             }
             None => {}
         }

@@ -186,7 +186,7 @@ impl<'a> Serializer for ValueSerializer<'a> {
         match u64::try_from(integer) {
             Ok(natural) => return self.serialize_u64(natural),
             Err(_) if integer.unsigned_abs() > MAX_EXACT_INTEGER => {
-                write_text_value(&integer.to_string(), self.to)
+                write_text_value(&integer.to_string(), self.to);
             }
             Err(_) => write_negative(integer, self.to),
         }

@@ -180,7 +180,7 @@ impl JobCalls {
         match call.method() {
             Method::Identify => self.identify(call.clone(), mode),
             Method::Register | Method::Unregister | Method::Disable => {
-                self.push(call.clone(), mode)
+                self.push(call.clone(), mode);
             }
             _ => {}
         }
