@@ -177,7 +177,7 @@ async fn setup_function_records_for_its_own_instance() {
     let lead = || async { mengpaneel::setup(|mixpanel| mixpanel.identify("lead")) };
     let read = |request: HttpRequest, marketing: web::Data<Mengpaneel>| async move {
         mengpaneel::track("Read", ());
-        marketing.of(&request).track("Reach", ());
+        marketing.for_request(&request).track("Reach", ());
         "text"
     };
     let scope = web::scope("/scope")
