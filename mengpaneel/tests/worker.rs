@@ -88,7 +88,7 @@ async fn once_delivers_pending_records_and_exits() {
         .map(|event| event.event().to_owned())
         .collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(file.outbox().waiting().await, Ok(0));
+    assert_eq!(file.outbox().pending().await, Ok(0));
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn dead_shows_dead_letters() {
     let outbox = file.outbox();
     outbox.append(event("poison")).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
-    outbox.bury(leases).await.unwrap();
+    outbox.dead_letter(leases).await.unwrap();
     drop(outbox);
     let output = run_worker(&[&file.url(), "--dead"]);
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -112,7 +112,7 @@ async fn requeue_returns_dead_letters_to_the_outbox() {
         outbox.append(event(name)).await.unwrap();
     }
     let leases = outbox.lease(2).await.unwrap();
-    outbox.bury(leases).await.unwrap();
+    outbox.dead_letter(leases).await.unwrap();
     // The worker waits for the process that has the file open, and names the file.
     let locked = run_worker(&[&file.url(), "--requeue", "--timeout", "0"]);
     let stderr = String::from_utf8_lossy(&locked.stderr);
@@ -201,7 +201,7 @@ async fn once_fails_and_keeps_records_if_mixpanel_is_unreachable() {
         last.contains("http://127.0.0.1:1/import") && last.contains("1 record not delivered"),
         "{stderr}"
     );
-    assert_eq!(file.outbox().waiting().await, Ok(1));
+    assert_eq!(file.outbox().pending().await, Ok(1));
 }
 
 #[test]

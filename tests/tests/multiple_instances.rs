@@ -11,7 +11,7 @@ use stand_in::StandIn;
 #[get("/redirect")]
 async fn redirect(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
     mengpaneel::track("Product", ());
-    marketing.of(&request).track("Marketing", ());
+    marketing.for_request(&request).track("Marketing", ());
     HttpResponse::SeeOther()
         .insert_header(("location", "/page"))
         .finish()
@@ -27,7 +27,7 @@ async fn page() -> HttpResponse {
 #[get("/json")]
 async fn json(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> HttpResponse {
     mengpaneel::track("Product", ());
-    marketing.of(&request).track("Marketing", ());
+    marketing.for_request(&request).track("Marketing", ());
     HttpResponse::Ok().json(())
 }
 

@@ -87,7 +87,7 @@ impl Mengpaneel {
     /// ```
     /// # async fn probe(mengpaneel: mengpaneel::Mengpaneel) -> String {
     /// let health = mengpaneel.health().await;
-    /// format!("{} wait; {}", health.waiting, health.trouble.as_deref().unwrap_or("well"))
+    /// format!("{} wait; {}", health.pending, health.error.as_deref().unwrap_or("well"))
     /// # }
     /// ```
     pub async fn health(&self) -> Health {

@@ -76,7 +76,7 @@ impl Mengpaneel {
     ///
     /// async fn buy(request: HttpRequest, marketing: web::Data<Mengpaneel>) -> &'static str {
     ///     mengpaneel::track("Buy", ());
-    ///     marketing.of(&request).track("Lead", ());
+    ///     marketing.for_request(&request).track("Lead", ());
     ///     "thank you"
     /// }
     /// ```

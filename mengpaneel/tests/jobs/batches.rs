@@ -74,7 +74,7 @@ async fn jobs_of_a_host_without_mixpanel_reach_it_by_a_worker() {
     user.people().increment("Imports", 2);
     // An append is pending until it is on disk.
     let is_written = async {
-        while mengpaneel.health().await.waiting < JOBS + 2 {
+        while mengpaneel.health().await.pending < JOBS + 2 {
             tokio::task::yield_now().await;
         }
     };

@@ -134,7 +134,7 @@ async fn measure_backlog(directory: &Path, in_redis: bool) -> Result<()> {
         }
         println!(
             "{:>9} pending records: {:>6} KiB resident",
-            outbox.waiting().await?,
+            outbox.pending().await?,
             resident_kib()?
         );
     }
