@@ -1,5 +1,5 @@
 //! Delivery of records that an earlier process had leased, and of calls recorded late.
-#![cfg(all(feature = "file", feature = "testing"))]
+#![cfg(all(feature = "file", feature = "conformance"))]
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

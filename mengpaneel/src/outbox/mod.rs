@@ -1,6 +1,6 @@
 //! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub(crate) mod fallback;
 #[cfg(feature = "file")]
@@ -45,7 +45,7 @@ pub use crate::outbox::sidekiq::Sidekiq;
 /// again. Any number of threads may append while workers lease. A future that was polled once may
 /// be dropped, and no record may be lost by that.
 ///
-/// The suite `outbox::conformance`, behind the feature `testing`, checks an engine for all of this.
+/// The suite `outbox::conformance`, behind the feature `conformance`, checks an engine for all of this.
 #[doc = include_str!("example.md")]
 pub trait Outbox: Send + Sync + 'static {
     /// Makes it ready; called once, when the Mengpaneel is built. What cannot be mended by waiting
