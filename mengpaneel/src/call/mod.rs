@@ -166,11 +166,11 @@ impl Method {
         self.name().starts_with("get_group.")
     }
 
-    /// Whether a second delivery would change the result: `increment`, `append`, and `union` and
-    /// `remove` in their way. Mixpanel has no key to tell such a copy from a second call.
+    /// Returns whether a second delivery changes nothing. `increment`, `append`, `union` and `remove`
+    /// are not idempotent: Mixpanel has no key that tells a copy from a second call.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
-        matches!(
+        !matches!(
             self,
             Self::PeopleIncrement
                 | Self::PeopleAppend
