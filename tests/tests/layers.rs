@@ -41,8 +41,8 @@ type ModulePath = Vec<String>;
 /// Use of one module by another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Edge {
-    user: ModulePath,
-    used: ModulePath,
+    from: ModulePath,
+    to: ModulePath,
     /// Path as written.
     path: String,
 }
@@ -175,13 +175,13 @@ impl Crate {
             };
             paths.visit_file(&parse(path));
             for found in paths.found {
-                if let Some(used) = self.resolve(&found)
-                    && used != *module
+                if let Some(to) = self.resolve(&found)
+                    && to != *module
                 {
                     let path = found.join("::");
                     edges.insert(Edge {
-                        user: module.clone(),
-                        used,
+                        from: module.clone(),
+                        to,
                         path,
                     });
                 }
@@ -334,10 +334,10 @@ fn modules_use_only_modules_below_them() {
     assert!(edges.len() > 400, "few paths were found: {}", edges.len());
     let upward: Vec<_> = edges
         .iter()
-        .filter(|edge| edge.user[0] != edge.used[0] && rank(&edge.used) <= rank(&edge.user))
-        .map(|Edge { user, used, path }| {
-            let (user, used) = (source.file(user), source.file(used));
-            format!("{user} uses {path} of {used}, which is above it")
+        .filter(|edge| edge.from[0] != edge.to[0] && rank(&edge.to) <= rank(&edge.from))
+        .map(|Edge { from, to, path }| {
+            let (from, to) = (source.file(from), source.file(to));
+            format!("{from} uses {path} of {to}, which is above it")
         })
         .collect();
     assert!(upward.is_empty(), "{upward:#?}");
@@ -350,22 +350,22 @@ fn modules_of_one_folder_do_not_use_each_other() {
     let mut folders: BTreeMap<ModulePath, BTreeMap<String, BTreeMap<String, Edge>>> =
         BTreeMap::new();
     for edge in source.edges() {
-        let pairs = edge.user.iter().zip(&edge.used);
-        let common = pairs.take_while(|(user, used)| user == used).count();
-        let (Some(user), Some(used)) = (edge.user.get(common), edge.used.get(common)) else {
+        let pairs = edge.from.iter().zip(&edge.to);
+        let common = pairs.take_while(|(from, to)| from == to).count();
+        let (Some(from), Some(to)) = (edge.from.get(common), edge.to.get(common)) else {
             continue;
         };
-        let folder = folders.entry(edge.user[..common].to_vec()).or_default();
-        let uses = folder.entry(user.clone()).or_default();
-        uses.entry(used.clone()).or_insert(edge);
+        let folder = folders.entry(edge.from[..common].to_vec()).or_default();
+        let uses = folder.entry(from.clone()).or_default();
+        uses.entry(to.clone()).or_insert(edge);
     }
     let mut cycles = Vec::new();
     for modules in folders.values() {
         for start in modules.keys() {
             if let Some(cycle) = cycle_from(start, modules) {
                 let describe = |edge: &Edge| {
-                    let (user, used) = (source.file(&edge.user), source.file(&edge.used));
-                    format!("{user} uses {} of {used}", edge.path)
+                    let (from, to) = (source.file(&edge.from), source.file(&edge.to));
+                    format!("{from} uses {} of {to}", edge.path)
                 };
                 cycles.push(cycle.iter().map(describe).collect::<Vec<_>>());
             }

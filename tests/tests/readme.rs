@@ -105,11 +105,11 @@ mod shown {
         identify(user.id),
         people.set("$email" = user.email, "$first_name" = user.first_name, "$created" = user.created_at),
     )]
-    pub async fn signed_in(user: Option<CurrentUser>) {}
+    pub(crate) async fn signed_in(user: Option<CurrentUser>) {}
 
     #[mengpaneel::track("Create Blog Post", "Title" = post.title)]
     #[post("/posts")]
-    pub async fn create_post(form: web::Form<NewPost>, db: web::Data<Db>) -> actix_web::Result<Either<Redirect, web::Json<Post>>> {
+    pub(crate) async fn create_post(form: web::Form<NewPost>, db: web::Data<Db>) -> actix_web::Result<Either<Redirect, web::Json<Post>>> {
         let post = db.insert_post(form.into_inner())?;      // `post.title` is captured here, right after `post` is bound
         Ok(Either::Left(Redirect::to(format!("/posts/{}", post.id)).see_other()))
     }
@@ -117,7 +117,7 @@ mod shown {
     #[mengpaneel::setup(identify(user.id))]                 // joins what the visitor did before with the user
     #[mengpaneel::track("Sign Up", "ID" = user.id, "Email" = user.email)]
     #[post("/users")]
-    pub async fn sign_up(form: web::Form<NewUser>, session: Session, db: web::Data<Db>) -> actix_web::Result<Redirect> {
+    pub(crate) async fn sign_up(form: web::Form<NewUser>, session: Session, db: web::Data<Db>) -> actix_web::Result<Redirect> {
         let user = db.insert_user(form.into_inner())?;
         session.insert("user", &user)?;
         Ok(Redirect::to("/").see_other())
@@ -125,7 +125,7 @@ mod shown {
 
     #[mengpaneel::tracking(track("Sign Out"), reset())]     // the browser forgets the user
     #[post("/session/delete")]
-    pub async fn sign_out(session: Session) -> Redirect {
+    pub(crate) async fn sign_out(session: Session) -> Redirect {
         session.purge();
         Redirect::to("/").see_other()
     }
@@ -133,14 +133,14 @@ mod shown {
     #[mengpaneel::setup(identify(payment.user_id))]         // the provider calls; the event is the payer's
     #[mengpaneel::track("Complete Payment", via(server), "Payment ID" = payment.id, "Amount" = payment.amount)]
     #[post("/payments/notify")]
-    pub async fn payment_notification(form: web::Form<Notice>, db: web::Data<Db>) -> actix_web::Result<&'static str> {
+    pub(crate) async fn payment_notification(form: web::Form<Notice>, db: web::Data<Db>) -> actix_web::Result<&'static str> {
         if form.status == "payment_complete" {
             let payment = db.mark_paid(form.payment_id)?;   // recorded only if `payment` is bound
         }
         Ok("[accepted]")
     }
 
-    pub fn by_hand(id: u64) {
+    pub(crate) fn by_hand(id: u64) {
         mengpaneel::track("Sign In", ());
         mengpaneel::people().increment("Posts", 1);
         mengpaneel::setup(|mixpanel| mixpanel.identify(id));

@@ -11,10 +11,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 /// URL of a library that no test loads. With it the blog does not contact the CDN at startup.
-pub const LIB_URL: &str = "https://lib.example/mixpanel.js";
+pub(crate) const LIB_URL: &str = "https://lib.example/mixpanel.js";
 
 /// Configuration with one worker thread and no network access.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         workers: Some(1),
         lib_url: Some(LIB_URL.to_owned()),
@@ -23,17 +23,17 @@ pub fn config() -> Config {
 }
 
 /// Blog, and an HTTP client that stores cookies and does not follow redirects.
-pub struct Visitor {
+pub(crate) struct Visitor {
     pub blog: Blog,
     pub client: Client,
 }
 
 impl Visitor {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_config(config())
     }
 
-    pub fn with_config(config: Config) -> Self {
+    pub(crate) fn with_config(config: Config) -> Self {
         let blog = Blog::start(config).unwrap();
         let client = Client::builder()
             .cookie_store(true)
@@ -43,18 +43,18 @@ impl Visitor {
         Self { blog, client }
     }
 
-    pub fn get(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.client
             .get(self.blog.url() + path)
             .header(ACCEPT, "text/html")
     }
 
-    pub fn post(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
         self.client.post(self.blog.url() + path).form(form)
     }
 
     /// Sends a form, as a browser does.
-    pub async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Response {
+    pub(crate) async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Response {
         self.post(path, form)
             .header(ACCEPT, "text/html")
             .send()
@@ -62,12 +62,12 @@ impl Visitor {
             .unwrap()
     }
 
-    pub async fn sign_up(&self, email: &str) -> Response {
+    pub(crate) async fn sign_up(&self, email: &str) -> Response {
         self.submit("/users", &[("email", email), ("first_name", "Ada")])
             .await
     }
 
-    pub async fn page(&self, path: &str) -> String {
+    pub(crate) async fn page(&self, path: &str) -> String {
         let response = self.get(path).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         response.text().await.unwrap()
@@ -75,7 +75,7 @@ impl Visitor {
 }
 
 /// Runs the blog's program until it exits.
-pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blog"));
     command
         .args(arguments)
@@ -85,13 +85,13 @@ pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 }
 
 /// `redis-server` on a socket in a temporary directory. Dropping it stops the server.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     server: Child,
     directory: PathBuf,
 }
 
 impl RedisServer {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = std::env::temp_dir().join(format!("blog-redis-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let mut server = Command::new("redis-server")
@@ -112,7 +112,7 @@ impl RedisServer {
         Self { server, directory }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis+unix://{}", self.directory.join("socket").display())
     }
 }
@@ -126,7 +126,7 @@ impl Drop for RedisServer {
 }
 
 /// Running process of the blog. Dropping it kills the process.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     /// Base URL, from the first line of output.
@@ -135,7 +135,7 @@ pub struct Process {
 
 impl Process {
     /// Starts the blog on a free port and waits until it listens. An empty value unsets a variable.
-    pub fn start(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blog"));
         command
             .env("BIND", "127.0.0.1:0")
@@ -149,18 +149,18 @@ impl Process {
     }
 
     /// Reads the next line of output.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         self.lines.next().unwrap().unwrap()
     }
 
     /// Fetches the home page, as a browser does.
-    pub async fn home(&self) -> String {
+    pub(crate) async fn home(&self) -> String {
         let request = Client::new().get(&self.url).header(ACCEPT, "text/html");
         request.send().await.unwrap().text().await.unwrap()
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let sent = Command::new("sh")
             .args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()])
             .status()
@@ -169,7 +169,7 @@ impl Process {
     }
 
     /// Waits until the process exits.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
