@@ -232,7 +232,7 @@ async fn measure(mengpaneel: &Mengpaneel, size: usize) {
     let row = |label, added: Duration| {
         let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
         println!(
-            "  {label:<38}  {added:>9.2?} {:>6.1} copies, lol_html takes {:.0} times as long",
+            "  {label:<38}  {added:>9.2?} {:>6.1} copies, lol_html takes {:.1} times as long",
             ratio(added, copy),
             ratio(lol_html, added),
         );
