@@ -1,122 +1,126 @@
-//! Dead letters: buried, looked at, and put back.
+//! Checks of dead letters. An engine that stores none passes.
 
 use crate::outbox::Outbox;
-use crate::outbox::conformance::{
-    acknowledge, events, expect_ok, fill, lease, lease_all, message, nothing_is_due, opened,
-    waiting,
+use crate::outbox::conformance::fixtures::{
+    acknowledge, append, assert_nothing_due, events, expect_ok, lease, lease_all, message, opened,
+    pending,
 };
 
-pub(crate) async fn what_is_buried_does_not_come_again(outbox: &impl Outbox) {
-    fill(outbox, &["a"]).await;
-    expect_ok(outbox.dead_letter(lease(outbox, 1).await).await, "buried");
-    assert_eq!(waiting(outbox).await, 0, "what is buried does not wait");
-    nothing_is_due(outbox, "all was buried").await;
-    if let Ok(buried) = outbox.dead_letters(10).await
-        && !buried.is_empty()
+/// Name of the operation in failures.
+const DEAD_LETTERED: &str = "moved to the dead letters";
+
+pub(crate) async fn dead_letter_is_not_leased(outbox: &impl Outbox) {
+    append(outbox, &["a"]).await;
+    expect_ok(
+        outbox.dead_letter(lease(outbox, 1).await).await,
+        DEAD_LETTERED,
+    );
+    assert_eq!(pending(outbox).await, 0, "a dead letter is not pending");
+    assert_nothing_due(outbox, "the only record is a dead letter").await;
+    if let Ok(dead_letters) = outbox.dead_letters(10).await
+        && !dead_letters.is_empty()
     {
-        assert_eq!(events(&buried), ["a"], "what is buried can be looked at");
+        assert_eq!(events(&dead_letters), ["a"], "dead letters are readable");
     }
 }
 
 async fn requeue(outbox: &impl Outbox, limit: usize) -> usize {
     match outbox.requeue(limit).await {
         Ok(count) => count,
-        Err(error) => panic!("dead letters cannot be put back: {error}"),
+        Err(error) => panic!("dead letters cannot be requeued: {error}"),
     }
 }
 
-pub(crate) async fn what_was_buried_is_put_back_in_its_order(outbox: &impl Outbox) {
-    assert_eq!(requeue(outbox, 10).await, 0, "nothing was buried");
-    fill(outbox, &["a", "b"]).await;
+pub(crate) async fn dead_letters_are_requeued_in_order(outbox: &impl Outbox) {
+    assert_eq!(requeue(outbox, 10).await, 0, "there is no dead letter yet");
+    append(outbox, &["a", "b"]).await;
     let mut leases = lease_all(outbox, 2).await;
     for lease in &mut leases {
-        lease.remaining = Some(vec![message("left")]);
+        lease.remaining = Some(vec![message("remaining")]);
     }
-    expect_ok(outbox.dead_letter(leases).await, "buried");
-    let keeps_dead_letters = outbox
+    expect_ok(outbox.dead_letter(leases).await, DEAD_LETTERED);
+    let stores_dead_letters = outbox
         .dead_letters(10)
         .await
-        .is_ok_and(|buried| !buried.is_empty());
-    if !keeps_dead_letters {
+        .is_ok_and(|dead_letters| !dead_letters.is_empty());
+    if !stores_dead_letters {
         return assert_eq!(
             requeue(outbox, 10).await,
             0,
-            "an outbox without dead letters puts none back"
+            "an outbox without dead letters requeues none"
         );
     }
     for event in ["a", "b"] {
-        assert_eq!(
-            requeue(outbox, 1).await,
-            1,
-            "as many are put back as were asked for"
-        );
-        assert_eq!(waiting(outbox).await, 1, "what is put back waits");
+        assert_eq!(requeue(outbox, 1).await, 1, "the limit is one record");
+        assert_eq!(pending(outbox).await, 1, "a requeued record is pending");
         let leases = lease(outbox, 10).await;
         assert_eq!(
             events(&leases),
             [event],
-            "what was buried first is put back first"
+            "the oldest dead letter is requeued first"
         );
-        let Some(one) = leases.first() else { return };
+        let Some(record) = leases.first() else {
+            return;
+        };
         assert_eq!(
-            one.remaining,
-            Some(vec![message("left")]),
-            "what is left of a record is kept"
+            record.remaining,
+            Some(vec![message("remaining")]),
+            "the remaining messages are stored"
         );
         assert_eq!(
-            (one.redeliveries, one.in_doubt),
+            (record.redeliveries, record.in_doubt),
             (0, false),
-            "what is put back is as new"
+            "a requeued record counts as never leased"
         );
         acknowledge(outbox, &leases).await;
     }
     assert_eq!(
         requeue(outbox, 10).await,
         0,
-        "what was put back is no dead letter any more"
+        "a requeued record is no longer a dead letter"
     );
     assert_eq!(
         outbox
             .dead_letters(10)
             .await
-            .map(|buried| buried.len())
+            .map(|dead_letters| dead_letters.len())
             .ok(),
         Some(0)
     );
 }
 
-pub(crate) async fn what_was_buried_in_doubt_is_put_back_in_doubt<O: Outbox>(make: impl Fn() -> O) {
+pub(crate) async fn dead_letter_in_doubt_is_requeued_in_doubt<O: Outbox>(make: impl Fn() -> O) {
     {
         let outbox = opened(&make);
-        fill(&outbox, &["a"]).await;
+        append(&outbox, &["a"]).await;
         expect_ok(
             outbox.mark_sending(&lease(&outbox, 1).await).await,
-            "marked",
+            "marked as sending",
         );
     }
     {
         let outbox = opened(&make);
         let leases = lease(&outbox, 1).await;
-        expect_ok(outbox.dead_letter(leases).await, "buried");
+        expect_ok(outbox.dead_letter(leases).await, DEAD_LETTERED);
     }
-    let again = opened(&make);
-    let keeps_dead_letters = again
+    let outbox = opened(&make);
+    let stores_dead_letters = outbox
         .dead_letters(10)
         .await
-        .is_ok_and(|buried| events(&buried).contains(&"a"));
-    if !keeps_dead_letters {
+        .is_ok_and(|dead_letters| events(&dead_letters).contains(&"a"));
+    if !stores_dead_letters {
         return;
     }
-    while requeue(&again, 10).await > 0 {}
-    let leases = lease_all(&again, waiting(&again).await).await;
-    let one = leases
+    while requeue(&outbox, 10).await > 0 {}
+    let leases = lease_all(&outbox, pending(&outbox).await).await;
+    let record = leases
         .iter()
         .find(|lease| events(std::slice::from_ref(lease)) == ["a"]);
-    let facts = one.map(|lease| (lease.redeliveries, lease.in_doubt));
+    let state = record.map(|lease| (lease.redeliveries, lease.in_doubt));
     assert_eq!(
-        facts,
+        state,
         Some((0, true)),
-        "what may have been sent already is in doubt after it was put back"
+        "a dead letter that may have been sent is in doubt after it was requeued"
     );
-    acknowledge(&again, &leases).await;
+    acknowledge(&outbox, &leases).await;
 }
