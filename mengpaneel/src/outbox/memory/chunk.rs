@@ -1,4 +1,4 @@
-//! Records in memory, many in one piece of it.
+//! Chunk: a buffer that holds many encoded records.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -7,87 +7,87 @@ use std::sync::Arc;
 use crate::record::envelope::EnvelopeRef;
 use crate::record::envelope::codec;
 
-/// A chunk that is longer is full.
+/// Length in bytes from which a chunk is full.
 const MAX_FILL: usize = 60 << 10;
 
-/// What a chunk is given at once: what grows is copied each time.
+/// Initial capacity of a chunk in bytes. Allocated at once, because growth copies the records.
 const CAPACITY: usize = 64 << 10;
 
-/// Records one behind the other.
+/// Encoded records, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    written: Vec<u8>,
-    /// Where each ends.
+    buffer: Vec<u8>,
+    /// End of each record in the buffer.
     ends: VecDeque<usize>,
-    /// Where the first begins.
-    begin: usize,
+    /// Start of the first record in the buffer.
+    start: usize,
 }
 
 impl Chunk {
-    /// An empty one.
+    /// Creates an empty chunk.
     pub(crate) fn with_capacity() -> Self {
         Self {
-            written: Vec::with_capacity(CAPACITY),
+            buffer: Vec::with_capacity(CAPACITY),
             ..Self::default()
         }
     }
 
-    /// An empty one, in memory that fits.
-    pub(crate) fn reuse(mut memory: Vec<u8>) -> Self {
-        memory.clear();
+    /// Creates an empty chunk in a used buffer.
+    pub(crate) fn reuse(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
         Self {
-            written: memory,
+            buffer,
             ..Self::default()
         }
     }
 
-    /// Whether memory is of the size that a chunk is given: not cut, and not grown.
-    pub(crate) fn fits(memory: &Vec<u8>) -> bool {
-        (CAPACITY..=2 * CAPACITY).contains(&memory.capacity())
+    /// Returns whether a buffer has about the initial capacity: neither split off nor grown.
+    pub(crate) fn can_reuse(buffer: &Vec<u8>) -> bool {
+        (CAPACITY..=2 * CAPACITY).contains(&buffer.capacity())
     }
 
-    /// How many records it holds.
+    /// Returns the number of records.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether the next record goes to another.
+    /// Returns whether the next record needs another chunk.
     pub(crate) fn is_full(&self) -> bool {
-        self.written.len() >= MAX_FILL
+        self.buffer.len() >= MAX_FILL
     }
 
-    /// Writes a record behind the others, if it takes no more than `room`. Says what it takes.
-    pub(crate) fn push(&mut self, parcel: EnvelopeRef<'_>, room: usize) -> Result<usize, usize> {
-        let begin = self.written.len();
-        codec::write(parcel, &mut self.written);
-        let bytes = self.written.len() - begin;
+    /// Encodes a record behind the others. Returns its size, as error if that exceeds `room`.
+    pub(crate) fn push(&mut self, envelope: EnvelopeRef<'_>, room: usize) -> Result<usize, usize> {
+        let start = self.buffer.len();
+        codec::write(envelope, &mut self.buffer);
+        let bytes = self.buffer.len() - start;
         if bytes > room {
-            self.written.truncate(begin);
-            self.written.shrink_to(CAPACITY);
+            self.buffer.truncate(start);
+            self.buffer.shrink_to(CAPACITY);
             return Err(bytes);
         }
-        self.ends.push_back(self.written.len());
+        self.ends.push_back(self.buffer.len());
         Ok(bytes)
     }
 
-    /// Where each stands.
+    /// Returns the shared buffer with the range of each record.
     pub(crate) fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
-        let (all, mut begin) = (Arc::new(self.written), self.begin);
+        let (buffer, mut start) = (Arc::new(self.buffer), self.start);
         self.ends
             .into_iter()
-            .map(move |end| (Arc::clone(&all), std::mem::replace(&mut begin, end)..end))
+            .map(move |end| (Arc::clone(&buffer), std::mem::replace(&mut start, end)..end))
     }
 
-    /// Takes out the first so many.
+    /// Moves the first `count` records to a new chunk.
     pub(crate) fn split(&mut self, count: usize) -> Self {
         let ends: VecDeque<usize> = self.ends.drain(..count.min(self.ends.len())).collect();
-        let end = ends.back().copied().unwrap_or(self.begin);
-        let written = self.written.get(..end).unwrap_or_default().to_vec();
-        let begin = std::mem::replace(&mut self.begin, end);
+        let end = ends.back().copied().unwrap_or(self.start);
+        let buffer = self.buffer.get(..end).unwrap_or_default().to_vec();
+        let start = std::mem::replace(&mut self.start, end);
         Self {
-            written,
+            buffer,
             ends,
-            begin,
+            start,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The outbox in memory: the default. What waits in it is gone if the process is killed.
+//! Outbox in memory, the default. A killed process loses its pending records.
 
 mod chunk;
 pub(crate) mod leases;
@@ -19,13 +19,13 @@ use crate::outbox::memory::leases::LeaseTable;
 use crate::outbox::{AppendError, Lease, LeaseId, Outbox, OutboxError, TryAppend};
 use crate::record::envelope::{Envelope, EnvelopeRef};
 
-/// What a record takes beside its own bytes, about.
+/// Approximate memory of a record beyond its own bytes.
 const RECORD_OVERHEAD: usize = 128;
 
-/// As many chunks' memory is kept for those to come: 2 MiB.
+/// Maximum number of chunk buffers kept for reuse: 2 MiB.
 const MAX_SPARE_CHUNKS: usize = 32;
 
-/// An outbox in memory, bounded by records and by bytes.
+/// Outbox in memory, bounded by records and by bytes.
 ///
 /// ```
 /// use mengpaneel::outbox::Memory;
@@ -38,23 +38,24 @@ pub struct Memory {
     max_records: usize,
     max_bytes: usize,
     state: Mutex<State>,
-    /// Bytes of what the worker has in its hands. Not among the rest: requests do not wait for it.
+    /// Sizes of the leased records. A lock of its own, so that requests do not wait for it.
     leases: Mutex<LeaseTable>,
     due: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What comes before all that is in chunks: it was tried already.
-    first: VecDeque<ScheduledRecord>,
+    /// Retries that are due. They are leased before any record in a chunk.
+    retries: VecDeque<ScheduledRecord>,
     ready: VecDeque<Chunk>,
-    /// What chunks stood in that are gone, for those to come.
+    /// Buffers of former chunks, for reuse.
     spare: Vec<Vec<u8>>,
-    later: BTreeMap<(Instant, u64), ScheduledRecord>,
-    /// Of all, leased ones included.
+    scheduled: BTreeMap<(Instant, u64), ScheduledRecord>,
+    /// Number of records, leased ones included.
     records: usize,
+    /// Size of the records, leased ones included.
     bytes: usize,
-    next: u64,
+    last_number: u64,
 }
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ struct ScheduledRecord {
 }
 
 impl Default for Memory {
-    /// Room for 100,000 records or 64 MiB, whichever is reached first.
+    /// Creates an outbox for 100,000 records or 64 MiB, whichever is reached first.
     fn default() -> Self {
         Self {
             max_records: 100_000,
@@ -77,7 +78,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// How many records may wait: one is what one request recorded.
+    /// Maximum number of pending records. One record holds the calls of one request.
     #[must_use]
     pub fn max_records(self, max_records: usize) -> Self {
         Self {
@@ -86,7 +87,7 @@ impl Memory {
         }
     }
 
-    /// How many bytes may wait, counted on the calls and what is known of the visitor.
+    /// Maximum size of the pending records in bytes: their calls and facts of the visitor.
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Self {
         Self { max_bytes, ..self }
@@ -96,33 +97,33 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_hand(&self) -> MutexGuard<'_, LeaseTable> {
+    fn lock_leases(&self) -> MutexGuard<'_, LeaseTable> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a parcel behind the others, or says why not.
-    fn store(&self, parcel: EnvelopeRef<'_>) -> Result<(), String> {
+    /// Encodes an envelope behind the others, or returns the reason for its refusal.
+    fn store(&self, envelope: EnvelopeRef<'_>) -> Result<(), String> {
         let mut state = self.lock();
-        // Behind others it is taken by whoever was woken for them.
+        // Behind other records, the consumer that was notified for them leases this one too.
         let is_first = !state.is_ready();
-        let full = if state.records >= self.max_records {
+        let refusal = if state.records >= self.max_records {
             Some(format!(
-                "{} records wait in memory, its bound (`max_records`)",
+                "{} records are pending in memory, its limit (`max_records`)",
                 self.max_records
             ))
         } else {
             let room = self.max_bytes.saturating_sub(state.bytes + RECORD_OVERHEAD);
-            let too_many = state.push(parcel, room).err();
-            too_many.map(|bytes| {
+            let too_large = state.push(envelope, room).err();
+            too_large.map(|bytes| {
                 format!(
-                    "{} bytes wait in memory, and {} more would pass its bound (`max_bytes`)",
+                    "{} bytes are pending in memory, and {} more would exceed its limit (`max_bytes`)",
                     state.bytes,
                     bytes + RECORD_OVERHEAD
                 )
             })
         };
         drop(state);
-        if let Some(reason) = full {
+        if let Some(reason) = refusal {
             return Err(reason);
         }
         if is_first {
@@ -131,109 +132,109 @@ impl Memory {
         Ok(())
     }
 
-    /// What is due now, and when the next is.
-    fn take(&self, limit: usize) -> (Vec<LeasedRecord>, Option<Instant>) {
+    /// Leases up to `limit` records that are due. Also returns when the next retry is due; `None`
+    /// without one.
+    fn lease_due(&self, limit: usize) -> (Vec<LeasedRecord>, Option<Instant>) {
         let mut state = self.lock();
         state.promote_due();
-        let count = limit.min(state.first.len());
-        let first: Vec<ScheduledRecord> = state.first.drain(..count).collect();
-        let chunks = state.take(limit - count);
-        let taken: usize = chunks.iter().map(Chunk::len).sum();
-        let begin = state.next + 1;
-        state.next += taken as u64;
-        let next = state.later.first_key_value().map(|((due, _), _)| *due);
+        let retry_count = limit.min(state.retries.len());
+        let retries: Vec<ScheduledRecord> = state.retries.drain(..retry_count).collect();
+        let chunks = state.pop_chunks(limit - retry_count);
+        let new_count: usize = chunks.iter().map(Chunk::len).sum();
+        let first_number = state.last_number + 1;
+        state.last_number += new_count as u64;
+        let next_due = state.scheduled.first_key_value().map(|((due, _), _)| *due);
         let is_more_ready = state.is_ready();
         drop(state);
         if is_more_ready {
             self.due.notify_one();
         }
-        let mut records = Vec::with_capacity(count + taken);
-        let mut in_hand = self.in_hand();
-        for ScheduledRecord { lease, bytes } in first {
+        let mut records = Vec::with_capacity(retry_count + new_count);
+        let mut leases = self.lock_leases();
+        for ScheduledRecord { lease, bytes } in retries {
             if let Some(number) = number(&lease.id) {
-                in_hand.add_again(number, bytes);
+                leases.insert_retry(number, bytes);
             }
             records.push(LeasedRecord::from(lease));
         }
-        let mut bytes = Vec::with_capacity(taken);
+        let mut sizes = Vec::with_capacity(new_count);
         let chunks = chunks.into_iter().map(Chunk::into_records);
-        for (number, (all, own)) in (begin..).zip(chunks.flatten()) {
-            bytes.push(Some(own.len() + RECORD_OVERHEAD));
+        for (number, (buffer, range)) in (first_number..).zip(chunks.flatten()) {
+            sizes.push(Some(range.len() + RECORD_OVERHEAD));
             records.push(LeasedRecord::Encoded(EncodedRecord::new(
                 LeaseKey::Number(number),
-                &all,
-                own,
+                &buffer,
+                range,
             )));
         }
-        in_hand.add(begin, bytes);
-        (records, next)
+        leases.insert_range(first_number, sizes);
+        (records, next_due)
     }
 
-    /// These are not in hand any more. Gives the bytes of each that was.
-    fn take_out(&self, numbers: impl Iterator<Item = Option<u64>>) -> Vec<Option<usize>> {
-        let mut in_hand = self.in_hand();
-        numbers.map(|number| in_hand.take_out(number?)).collect()
+    /// Ends leases. Returns the size of each record; `None` for one that was not leased.
+    fn end_leases(&self, numbers: impl Iterator<Item = Option<u64>>) -> Vec<Option<usize>> {
+        let mut leases = self.lock_leases();
+        numbers.map(|number| leases.remove(number?)).collect()
     }
 
-    fn forget(&self, numbers: impl Iterator<Item = Option<u64>>) {
-        let taken = self.take_out(numbers);
+    fn remove(&self, numbers: impl Iterator<Item = Option<u64>>) {
+        let sizes = self.end_leases(numbers);
         let mut state = self.lock();
-        for bytes in taken.into_iter().flatten() {
+        for bytes in sizes.into_iter().flatten() {
             state.records -= 1;
             state.bytes -= bytes;
         }
     }
 }
 
-/// The number that a lease's name is.
+/// Parses the number in a lease ID; `None` for an ID of another outbox.
 fn number(id: &LeaseId) -> Option<u64> {
     id.0.parse().ok()
 }
 
 impl State {
-    /// Writes a record behind the others, if it takes no more than `room`; else says what it takes.
-    fn push(&mut self, parcel: EnvelopeRef<'_>, room: usize) -> Result<(), usize> {
+    /// Encodes a record behind the others. Returns its size as error if that exceeds `room`.
+    fn push(&mut self, envelope: EnvelopeRef<'_>, room: usize) -> Result<(), usize> {
         if self.ready.back().is_none_or(Chunk::is_full) {
-            let memory = self.spare.pop();
+            let buffer = self.spare.pop();
             self.ready
-                .push_back(memory.map_or_else(Chunk::with_capacity, Chunk::reuse));
+                .push_back(buffer.map_or_else(Chunk::with_capacity, Chunk::reuse));
         }
         let Some(chunk) = self.ready.back_mut() else {
             return Err(0);
         };
-        self.bytes += chunk.push(parcel, room)? + RECORD_OVERHEAD;
+        self.bytes += chunk.push(envelope, room)? + RECORD_OVERHEAD;
         self.records += 1;
         Ok(())
     }
 
-    /// Whether there are records that nobody had in hand yet. A chunk whose first record was too
-    /// large is empty.
+    /// Returns whether a new record is ready. A chunk whose first record was too large is empty.
     fn is_ready(&self) -> bool {
         self.ready.front().is_some_and(|chunk| chunk.len() > 0)
     }
 
-    /// What was put off and is due is older than what came since.
+    /// Moves due retries before the records that were appended since: the retries are older.
     fn promote_due(&mut self) {
-        let not_due = self.later.split_off(&(Instant::now(), u64::MAX));
-        let due = std::mem::replace(&mut self.later, not_due);
-        for waiting in due.into_values().rev() {
-            self.first.push_front(waiting);
+        let not_due = self.scheduled.split_off(&(Instant::now(), u64::MAX));
+        let due = std::mem::replace(&mut self.scheduled, not_due);
+        for record in due.into_values().rev() {
+            self.retries.push_front(record);
         }
     }
 
-    /// Chunks of up to so many records.
-    fn take(&mut self, mut limit: usize) -> Vec<Chunk> {
-        let mut taken = Vec::new();
+    /// Removes chunks with up to `limit` records in all.
+    fn pop_chunks(&mut self, mut limit: usize) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
         while let Some(chunk) = self.ready.front_mut().filter(|_| limit > 0) {
             if chunk.len() <= limit {
                 limit -= chunk.len();
-                taken.extend(self.ready.pop_front());
+                chunks.extend(self.ready.pop_front());
             } else {
-                taken.push(chunk.split(limit));
+                chunks.push(chunk.split(limit));
                 limit = 0;
             }
         }
-        taken
+        chunks
     }
 }
 
@@ -246,18 +247,18 @@ impl Outbox for Memory {
         "the outbox in memory".to_owned()
     }
 
-    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
-        let kept = self
-            .store(EnvelopeRef::from(&parcel))
+    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+        let stored = self
+            .store(EnvelopeRef::from(&envelope))
             .map_err(|reason| AppendError {
-                envelope: Box::new(parcel),
+                envelope: Box::new(envelope),
                 reason,
             });
-        ready(kept).boxed()
+        ready(stored).boxed()
     }
 
-    fn try_append(&self, parcel: EnvelopeRef<'_>) -> TryAppend {
-        match self.store(parcel) {
+    fn try_append(&self, envelope: EnvelopeRef<'_>) -> TryAppend {
+        match self.store(envelope) {
             Ok(()) => TryAppend::Stored,
             Err(reason) => TryAppend::Declined(reason),
         }
@@ -273,11 +274,11 @@ impl Outbox for Memory {
         async move {
             loop {
                 let arrival = self.due.notified();
-                let (taken, next) = self.take(limit);
-                if !taken.is_empty() {
-                    return Ok(taken);
+                let (records, next_due) = self.lease_due(limit);
+                if !records.is_empty() {
+                    return Ok(records);
                 }
-                match next {
+                match next_due {
                     Some(due) => drop(tokio::time::timeout_at(due, arrival).await),
                     None => arrival.await,
                 }
@@ -287,32 +288,32 @@ impl Outbox for Memory {
     }
 
     fn mark_sending<'a>(&'a self, _: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        // A crash takes the records with it: none can be sent again.
+        // A crash loses the records: none can be sent again.
         ready(Ok(())).boxed()
     }
 
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.forget(ids.iter().map(number));
+        self.remove(ids.iter().map(number));
         ready(Ok(())).boxed()
     }
 
     fn acknowledge_records<'a>(
         &'a self,
-        taken: &'a [LeasedRecord],
+        records: &'a [LeasedRecord],
     ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.forget(taken.iter().map(LeasedRecord::number));
+        self.remove(records.iter().map(LeasedRecord::number));
         ready(Ok(())).boxed()
     }
 
-    fn recycle(&self, taken: Vec<LeasedRecord>) {
-        let memory: Vec<_> = taken
+    fn recycle(&self, records: Vec<LeasedRecord>) {
+        let buffers: Vec<_> = records
             .into_iter()
             .filter_map(LeasedRecord::into_buffer)
-            .filter(Chunk::fits)
+            .filter(Chunk::can_reuse)
             .collect();
         let mut state = self.lock();
         let room = MAX_SPARE_CHUNKS.saturating_sub(state.spare.len());
-        state.spare.extend(memory.into_iter().take(room));
+        state.spare.extend(buffers.into_iter().take(room));
     }
 
     fn retry_later(
@@ -321,13 +322,15 @@ impl Outbox for Memory {
         delay: Duration,
     ) -> BoxFuture<'_, Result<(), OutboxError>> {
         let due = Instant::now() + delay;
-        let taken = self.take_out(leases.iter().map(|lease| number(&lease.id)));
+        let sizes = self.end_leases(leases.iter().map(|lease| number(&lease.id)));
         let mut state = self.lock();
-        for (lease, bytes) in leases.into_iter().zip(taken) {
+        for (lease, bytes) in leases.into_iter().zip(sizes) {
             if let Some(bytes) = bytes {
-                state.next += 1;
-                let place = (due, state.next);
-                state.later.insert(place, ScheduledRecord { lease, bytes });
+                state.last_number += 1;
+                let key = (due, state.last_number);
+                state
+                    .scheduled
+                    .insert(key, ScheduledRecord { lease, bytes });
             }
         }
         drop(state);

@@ -4,7 +4,7 @@ use super::*;
 use crate::call::{Call, Calls, Method};
 use crate::record::visitor::Visitor;
 
-fn parcel(event: &str) -> Envelope {
+fn envelope(event: &str) -> Envelope {
     let call = Call::new(Method::Track, vec![json!(event)]);
     Envelope::new(
         Visitor::default(),
@@ -23,10 +23,10 @@ fn events(leases: &[Lease]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn what_was_appended_first_is_leased_first() {
+async fn records_are_leased_in_append_order() {
     let outbox = Memory::default();
     for event in ["a", "b", "c"] {
-        outbox.append(parcel(event)).await.unwrap();
+        outbox.append(envelope(event)).await.unwrap();
     }
     assert_eq!(events(&outbox.lease(2).await.unwrap()), ["a", "b"]);
     assert_eq!(events(&outbox.lease(2).await.unwrap()), ["c"]);
@@ -34,23 +34,23 @@ async fn what_was_appended_first_is_leased_first() {
 }
 
 #[tokio::test]
-async fn past_its_bounds_it_hands_the_parcel_back() {
+async fn full_outbox_returns_the_envelope() {
     let outbox = Memory::default().max_records(1);
-    outbox.append(parcel("a")).await.unwrap();
+    outbox.append(envelope("a")).await.unwrap();
     let lease = outbox.lease(1).await.unwrap();
-    let declined = outbox.append(parcel("b")).await.unwrap_err();
-    assert_eq!(declined.envelope.calls.tracking[0].str_arg(0), Some("b"));
+    let error = outbox.append(envelope("b")).await.unwrap_err();
+    assert_eq!(error.envelope.calls.tracking[0].str_arg(0), Some("b"));
     outbox.acknowledge(vec![lease[0].id.clone()]).await.unwrap();
-    outbox.append(parcel("b")).await.unwrap();
+    outbox.append(envelope("b")).await.unwrap();
 
     let small = Memory::default().max_bytes(100);
-    assert!(small.append(parcel("a")).await.is_err());
+    assert!(small.append(envelope("a")).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_to_be_retried_is_due_after_its_delay_and_not_before() {
+async fn retry_is_due_after_its_delay() {
     let outbox = Memory::default();
-    outbox.append(parcel("a")).await.unwrap();
+    outbox.append(envelope("a")).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
     outbox
         .retry_later(leases, Duration::from_secs(5))
@@ -62,10 +62,10 @@ async fn what_is_to_be_retried_is_due_after_its_delay_and_not_before() {
 }
 
 #[tokio::test]
-async fn what_is_retried_stands_before_what_came_since() {
+async fn retries_are_leased_before_newer_records() {
     let outbox = Memory::default();
     for event in ["a", "b", "c"] {
-        outbox.append(parcel(event)).await.unwrap();
+        outbox.append(envelope(event)).await.unwrap();
     }
     let leases = outbox.lease(2).await.unwrap();
     outbox.retry_later(leases, Duration::ZERO).await.unwrap();
@@ -73,21 +73,21 @@ async fn what_is_retried_stands_before_what_came_since() {
 }
 
 #[tokio::test]
-async fn who_waits_is_woken_also_where_another_was_too_large_before() {
+async fn append_after_a_refused_one_wakes_the_lease() {
     let outbox = Memory::default().max_bytes(1_000);
     let (leases, ()) = tokio::join!(outbox.lease(1), async {
-        assert!(outbox.append(parcel(&"a".repeat(1_000))).await.is_err());
-        outbox.append(parcel("b")).await.unwrap();
+        assert!(outbox.append(envelope(&"a".repeat(1_000))).await.is_err());
+        outbox.append(envelope("b")).await.unwrap();
     });
     assert_eq!(events(&leases.unwrap()), ["b"]);
 }
 
 #[tokio::test]
-async fn all_who_wait_are_woken_as_long_as_there_is_more() {
+async fn every_waiting_lease_wakes_while_records_remain() {
     let outbox = Memory::default();
     let append = async {
         for event in ["a", "b", "c"] {
-            outbox.append(parcel(event)).await.unwrap();
+            outbox.append(envelope(event)).await.unwrap();
         }
     };
     let (one, two, three, ()) =
@@ -100,33 +100,33 @@ async fn all_who_wait_are_woken_as_long_as_there_is_more() {
 }
 
 #[tokio::test]
-async fn memory_is_used_again() {
+async fn chunk_buffers_are_reused() {
     let outbox = Memory::default();
-    let mut seen = Vec::new();
+    let mut addresses = Vec::new();
     for event in ["a", "b", "c"] {
-        outbox.append(parcel(event)).await.unwrap();
-        let taken = outbox.lease_records(1).await.unwrap();
-        let memory = taken.iter().map(|taken| match taken {
-            LeasedRecord::Encoded(sealed) => sealed.as_bytes().as_ptr() as usize,
+        outbox.append(envelope(event)).await.unwrap();
+        let records = outbox.lease_records(1).await.unwrap();
+        let record_addresses = records.iter().map(|record| match record {
+            LeasedRecord::Encoded(encoded) => encoded.as_bytes().as_ptr() as usize,
             LeasedRecord::Decoded(_) => 0,
         });
-        seen.extend(memory);
-        outbox.acknowledge_records(&taken).await.unwrap();
-        outbox.recycle(taken);
+        addresses.extend(record_addresses);
+        outbox.acknowledge_records(&records).await.unwrap();
+        outbox.recycle(records);
     }
-    assert_eq!(seen, [seen[0]; 3]);
+    assert_eq!(addresses, [addresses[0]; 3]);
 }
 
 #[tokio::test]
-async fn it_holds_what_every_outbox_must() {
+async fn conformance_suite_passes() {
     crate::outbox::conformance::check(Memory::default).await;
 }
 
 #[tokio::test]
-async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
+async fn ten_thousand_retries_due_at_once_are_leased() {
     let outbox = Memory::default();
-    for number in 0..10 {
-        let appends = (0..1_000).map(|more| outbox.append(parcel(&format!("{number} {more}"))));
+    for batch in 0..10 {
+        let appends = (0..1_000).map(|index| outbox.append(envelope(&format!("{batch} {index}"))));
         assert!(
             futures_util::future::join_all(appends)
                 .await
@@ -144,7 +144,7 @@ async fn ten_thousand_retries_that_are_due_at_once_do_not_stop_it() {
         let leases = outbox.lease(10_000).await.unwrap();
         assert!(
             leases.iter().all(|lease| seen.insert(lease.envelope.id)),
-            "each once"
+            "a record was leased twice"
         );
         outbox
             .acknowledge(leases.into_iter().map(|lease| lease.id).collect())
