@@ -1,36 +1,36 @@
-//! Copies kept aside: of calls that wait in a carrier cookie, for the server to say if no page
-//! does.
+//! Fallback copies of calls in carrier cookies: results of a claim, and bounds shared by the
+//! engines. The server sends a copy if no page sends its calls.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What became of a copy that was kept aside, for whoever would say its calls elsewhere.
+/// Result of a claim on a fallback copy, for a page that would send its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClaimResult {
-    /// Nothing is known of it: it was never kept, or long ago.
+    /// No such copy: never stored, or forgotten since.
     NotFound,
-    /// It is yours now, until you settle it.
+    /// The caller holds the claim until it finishes it.
     Acquired,
-    /// Somebody else has claimed it, and may give it back.
+    /// Another request holds the claim and may release it.
     Held,
-    /// Its calls were said, or are about to be said by the server.
+    /// The calls were sent, or the server is about to send them.
     Delivered,
 }
 
-/// How long a claim holds that nobody settles: its process died.
+/// Time after which a claim that nobody finished ends: its process died.
 pub(crate) const CLAIM_TTL: Duration = Duration::from_secs(60);
 
-/// How long it is known that a copy's calls were said.
+/// Time for which the outbox remembers that the calls of a copy were sent.
 #[cfg(any(feature = "file", feature = "redis"))]
 pub(crate) const DELIVERED_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// As many of these are known at once: the oldest are forgotten first.
+/// Maximum number of remembered deliveries; the oldest are forgotten first.
 #[cfg(any(feature = "file", feature = "redis"))]
 pub(crate) const MAX_DELIVERED: u64 = 100_000;
 
-/// A time in milliseconds.
+/// Converts a duration to milliseconds.
 #[cfg(any(feature = "file", feature = "redis"))]
-pub(crate) fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+pub(crate) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

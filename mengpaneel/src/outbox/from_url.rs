@@ -1,4 +1,4 @@
-//! Outboxes by URL, for programs that are told by their environment.
+//! Outboxes from URLs, for programs that are configured by environment variables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::outbox::{
 };
 use crate::record::envelope::{Envelope, EnvelopeRef};
 
-/// The outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
+/// Creates the outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
 /// and their `+cluster` forms (feature `redis`); `sidekiq+redis://…` (feature `sidekiq`).
 ///
 /// # Errors
-/// Where it names none that this program was built with.
+/// The URL names no outbox that this program was built with.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,30 +31,30 @@ pub fn from_url(url: &str) -> Result<Box<dyn Outbox>, OutboxError> {
     }
     #[cfg(feature = "file")]
     if let Some(path) = url.strip_prefix("file:").filter(|path| !path.is_empty()) {
-        return Ok(Box::new(super::File::new(path)));
+        return Ok(Box::new(crate::outbox::File::new(path)));
     }
     #[cfg(feature = "redis")]
     if url.starts_with("redis") && url.contains("://") {
-        return Ok(Box::new(super::Redis::new(url)));
+        return Ok(Box::new(crate::outbox::Redis::new(url)));
     }
     #[cfg(feature = "sidekiq")]
     if let Some(url) = url
         .strip_prefix("sidekiq+")
         .filter(|url| url.starts_with("redis"))
     {
-        return Ok(Box::new(super::Sidekiq::new(url)));
+        return Ok(Box::new(crate::outbox::Sidekiq::new(url)));
     }
-    let known = [
+    let supported = [
         Some("memory"),
         cfg!(feature = "file").then_some("file:PATH"),
         cfg!(feature = "redis").then_some("redis://HOST"),
         cfg!(feature = "sidekiq").then_some("sidekiq+redis://HOST"),
     ];
-    let known: Vec<_> = known.into_iter().flatten().collect();
+    let supported: Vec<_> = supported.into_iter().flatten().collect();
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     Err(OutboxError(format!(
-        "{scheme:?} names no outbox of this program, which has {}",
-        known.join(", ")
+        "{scheme:?} names no outbox that this program supports; supported: {}",
+        supported.join(", ")
     )))
 }
 
@@ -77,12 +77,12 @@ macro_rules! delegate {
                 (**self).is_translated_here()
             }
 
-            fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
-                (**self).append(parcel)
+            fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+                (**self).append(envelope)
             }
 
-            fn try_append(&self, parcel: EnvelopeRef<'_>) -> TryAppend {
-                (**self).try_append(parcel)
+            fn try_append(&self, envelope: EnvelopeRef<'_>) -> TryAppend {
+                (**self).try_append(envelope)
             }
 
             fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
@@ -109,13 +109,13 @@ macro_rules! delegate {
 
             fn acknowledge_records<'a>(
                 &'a self,
-                taken: &'a [LeasedRecord],
+                records: &'a [LeasedRecord],
             ) -> BoxFuture<'a, Result<(), OutboxError>> {
-                (**self).acknowledge_records(taken)
+                (**self).acknowledge_records(records)
             }
 
-            fn recycle(&self, taken: Vec<LeasedRecord>) {
-                (**self).recycle(taken);
+            fn recycle(&self, records: Vec<LeasedRecord>) {
+                (**self).recycle(records);
             }
 
             fn retry_later(
@@ -140,10 +140,10 @@ macro_rules! delegate {
 
             fn schedule_fallback(
                 &self,
-                parcel: Envelope,
+                envelope: Envelope,
                 after: Duration,
             ) -> BoxFuture<'_, Result<(), AppendError>> {
-                (**self).schedule_fallback(parcel, after)
+                (**self).schedule_fallback(envelope, after)
             }
 
             fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
@@ -153,9 +153,9 @@ macro_rules! delegate {
             fn finish_fallback(
                 &self,
                 id: Uuid,
-                is_said: bool,
+                is_sent: bool,
             ) -> BoxFuture<'_, Result<(), OutboxError>> {
-                (**self).finish_fallback(id, is_said)
+                (**self).finish_fallback(id, is_sent)
             }
 
             fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unknown_is_told_with_what_is_known_and_nothing_secret() {
+    fn unknown_scheme_is_reported_with_alternatives_but_no_secret() {
         let error = from_url("kafka://user:secret@host")
             .err()
             .unwrap()

@@ -1,4 +1,4 @@
-//! A record in the worker's hands: taken apart, or as it stands written.
+//! Leased records on their way to the worker, decoded or still encoded.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,29 +10,30 @@ use crate::outbox::record;
 use crate::outbox::{Lease, LeaseId};
 use crate::record::envelope::codec;
 
-/// A record in the worker's hands. Most are never taken apart: what is plain is said as it stands.
+/// Record that the worker has leased. Most are never decoded: plain events are translated straight
+/// from the encoded form.
 #[derive(Debug)]
 pub enum LeasedRecord {
-    /// Taken apart.
+    /// Decoded record.
     Decoded(Box<Lease>),
-    /// As it stands written, for the first time.
+    /// Encoded record, leased for the first time.
     Encoded(EncodedRecord),
 }
 
-/// A record as it stands written, among others.
+/// Encoded record in a buffer that it shares with others.
 #[derive(Debug)]
 pub struct EncodedRecord {
-    id: LeaseKey,
-    bytes: Arc<Vec<u8>>,
+    key: LeaseKey,
+    buffer: Arc<Vec<u8>>,
     range: Range<usize>,
 }
 
-/// What a lease is called: a number is made a text only where somebody asks.
+/// Key of a lease. A number becomes the text of a [`LeaseId`] only on request.
 #[derive(Clone, Debug)]
 pub(crate) enum LeaseKey {
-    /// In memory.
+    /// Number of a record in memory.
     Number(u64),
-    /// Elsewhere.
+    /// ID of a record in another outbox.
     #[cfg(any(feature = "file", feature = "redis"))]
     Text(LeaseId),
 }
@@ -48,26 +49,26 @@ impl LeaseKey {
 }
 
 impl EncodedRecord {
-    /// What stands at `own` must be a compact parcel.
-    pub(crate) fn new(id: LeaseKey, all: &Arc<Vec<u8>>, own: Range<usize>) -> Self {
+    /// Creates a record from a range of a buffer, which must be an envelope in binary form.
+    pub(crate) fn new(key: LeaseKey, buffer: &Arc<Vec<u8>>, range: Range<usize>) -> Self {
         Self {
-            id,
-            bytes: Arc::clone(all),
-            range: own,
+            key,
+            buffer: Arc::clone(buffer),
+            range,
         }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(self.range.clone()).unwrap_or_default()
+        self.buffer.get(self.range.clone()).unwrap_or_default()
     }
 }
 
-/// Records that were found written, on their way to the worker.
+/// Collects records that were read in encoded form, for one lease.
 #[cfg(any(feature = "file", feature = "redis"))]
 #[derive(Debug, Default)]
 pub(crate) struct LeaseBatch {
-    /// The sealed ones, one behind the other.
-    bytes: Vec<u8>,
+    /// Records that stay encoded, one after the other.
+    buffer: Vec<u8>,
     records: Vec<Result<(LeaseId, Range<usize>), Lease>>,
 }
 
@@ -83,41 +84,44 @@ impl LeaseBatch {
         self.records.is_empty()
     }
 
-    /// Adds one, sealed if it is new and can be.
+    /// Adds a record. A record in binary form that was never abandoned stays encoded.
+    ///
+    /// # Errors
+    /// The record cannot be decoded.
     pub(crate) fn add(
         &mut self,
         id: LeaseId,
-        written: &[u8],
-        abandoned: u32,
+        encoded: &[u8],
+        redeliveries: u32,
         in_doubt: bool,
     ) -> Result<(), serde_json::Error> {
-        let one = if let Some(parcel) =
-            record::as_encoded_envelope(written).filter(|_| abandoned == 0 && !in_doubt)
+        let record = if let Some(envelope) =
+            record::as_encoded_envelope(encoded).filter(|_| redeliveries == 0 && !in_doubt)
         {
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(parcel);
-            Ok((id, start..self.bytes.len()))
+            let start = self.buffer.len();
+            self.buffer.extend_from_slice(envelope);
+            Ok((id, start..self.buffer.len()))
         } else {
-            let lease = record::decode(id, written)?;
+            let lease = record::decode(id, encoded)?;
             Err(Lease {
-                redeliveries: abandoned,
+                redeliveries,
                 in_doubt: in_doubt || lease.in_doubt,
                 ..lease
             })
         };
-        self.records.push(one);
+        self.records.push(record);
         Ok(())
     }
 
     pub(crate) fn into_records(self) -> Vec<LeasedRecord> {
-        let all = Arc::new(self.bytes);
-        let taken = |one| match one {
-            Ok((id, own)) => {
-                LeasedRecord::Encoded(EncodedRecord::new(LeaseKey::Text(id), &all, own))
+        let buffer = Arc::new(self.buffer);
+        let to_leased = |record| match record {
+            Ok((id, range)) => {
+                LeasedRecord::Encoded(EncodedRecord::new(LeaseKey::Text(id), &buffer, range))
             }
             Err(lease) => LeasedRecord::from(lease),
         };
-        self.records.into_iter().map(taken).collect()
+        self.records.into_iter().map(to_leased).collect()
     }
 }
 
@@ -129,16 +133,16 @@ impl LeasedRecord {
     pub(crate) fn id(&self) -> LeaseId {
         match self {
             Self::Decoded(lease) => lease.id.clone(),
-            Self::Encoded(sealed) => sealed.id.clone().into_id(),
+            Self::Encoded(encoded) => encoded.key.clone().into_id(),
         }
     }
 
-    /// Its number, where it was leased from memory.
+    /// Returns the number of a record that was leased from memory; `None` for other outboxes.
     pub(crate) fn number(&self) -> Option<u64> {
         match self {
             Self::Decoded(lease) => lease.id.0.parse().ok(),
             Self::Encoded(EncodedRecord {
-                id: LeaseKey::Number(number),
+                key: LeaseKey::Number(number),
                 ..
             }) => Some(*number),
             #[cfg(any(feature = "file", feature = "redis"))]
@@ -153,19 +157,20 @@ impl LeasedRecord {
         }
     }
 
-    /// The name of its parcel.
+    /// Returns the ID of the envelope; `None` only if the encoded record is no envelope.
     pub(crate) fn envelope_id(&self) -> Option<Uuid> {
         match self {
             Self::Decoded(lease) => Some(lease.envelope.id),
-            Self::Encoded(sealed) => codec::id(sealed.as_bytes()),
+            Self::Encoded(encoded) => codec::id(encoded.as_bytes()),
         }
     }
 
-    /// Takes it apart; `None` only where it was no record.
+    /// Decodes the record in place; `None` only if the encoded record is no envelope.
     pub(crate) fn decode(&mut self) -> Option<&mut Lease> {
-        if let Self::Encoded(sealed) = self {
-            let parcel = codec::decode(sealed.as_bytes())?;
-            *self = Self::Decoded(Box::new(Lease::new(sealed.id.clone().into_id(), parcel)));
+        if let Self::Encoded(encoded) = self {
+            let envelope = codec::decode(encoded.as_bytes())?;
+            let id = encoded.key.clone().into_id();
+            *self = Self::Decoded(Box::new(Lease::new(id, envelope)));
         }
         match self {
             Self::Decoded(lease) => Some(lease),
@@ -173,21 +178,21 @@ impl LeasedRecord {
         }
     }
 
-    /// The memory that it stands in, if nothing else does any more.
+    /// Returns the buffer of the record; `None` if it was decoded or another record shares it.
     pub(crate) fn into_buffer(self) -> Option<Vec<u8>> {
         match self {
             Self::Decoded(_) => None,
-            Self::Encoded(sealed) => Arc::into_inner(sealed.bytes),
+            Self::Encoded(encoded) => Arc::into_inner(encoded.buffer),
         }
     }
 
-    /// Whether something of it is to be sent again.
+    /// Returns whether messages remain to be sent again.
     pub(crate) fn is_unfinished(&self) -> bool {
         match self {
             Self::Decoded(lease) => lease
                 .remaining
                 .as_ref()
-                .is_some_and(|left| !left.is_empty()),
+                .is_some_and(|messages| !messages.is_empty()),
             Self::Encoded(_) => false,
         }
     }

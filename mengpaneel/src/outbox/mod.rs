@@ -1,4 +1,31 @@
-//! Outboxes: where calls wait until the server delivers them, and the worker that delivers them.
+//! Outboxes: queues of envelopes between the requests that recorded them and delivery.
+//!
+//! # Life of a record
+//!
+//! ```text
+//!                        lease                mark_sending
+//! append ───▶ pending ──────────▶ leased ───────────────────▶ sending
+//!             ▲  ▲  ▲                │                           │
+//!             │  │  │                └─────────────┬─────────────┘
+//!             │  │  │                              ├─ acknowledge ───▶ removed
+//!             │  │  └──────── after a delay ───────┼─ retry_later
+//!             │  └─ requeue ─── dead letter ◀──────┼─ dead_letter
+//!             └── redelivered ─── abandoned ◀──────┘  none of these: the process died
+//! ```
+//!
+//! * **pending**: waits in the outbox; due at once, or after the delay of a retry.
+//! * **leased**: owned by one worker. [`mark_sending`](Outbox::mark_sending) marks a leased record
+//!   with non-idempotent operations right before it is sent.
+//! * **abandoned**: its worker died before it ended the lease. The record is redelivered, and
+//!   [`redeliveries`](Lease::redeliveries) grows by one. From the second redelivery on, the record
+//!   is leased alone.
+//! * **in doubt**: abandoned while it was marked as sending; see [`Lease::in_doubt`]. Its
+//!   non-idempotent operations may have reached Mixpanel: they are reported, not sent again.
+//! * **dead letter**: failed for good. The record stays readable in engines that store dead
+//!   letters, and [`requeue`](Outbox::requeue) makes it pending again.
+//!
+//! A fallback copy (see [`schedule_fallback`](Outbox::schedule_fallback)) becomes a pending record
+//! when it is due, unless a page sent its calls before.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -37,27 +64,29 @@ pub use crate::outbox::redis::Redis;
 #[cfg(feature = "sidekiq")]
 pub use crate::outbox::sidekiq::Sidekiq;
 
-/// Where calls wait until the server delivers them.
+/// Queue of envelopes that wait for delivery by the server.
 ///
-/// The worker takes records out with [`lease`](Self::lease), and gives each back by exactly one of
+/// The worker leases records with [`lease`](Self::lease). It ends each lease by exactly one of
 /// [`acknowledge`](Self::acknowledge), [`retry_later`](Self::retry_later) and
-/// [`bury`](Self::bury). A record that is given back by none (its process died) is to be leased
-/// again. Any number of threads may append while workers lease. A future that was polled once may
-/// be dropped, and no record may be lost by that.
+/// [`dead_letter`](Self::dead_letter). A record whose lease nobody ends (the process died) must be
+/// leased again. The [module](self) shows a record's life.
+///
+/// Any number of threads may append while workers lease. A future may be dropped after it was
+/// polled, and no record may be lost by that.
 ///
 /// The suite `outbox::conformance`, behind the feature `conformance`, checks an engine for all of this.
 #[doc = include_str!("example.md")]
 pub trait Outbox: Send + Sync + 'static {
-    /// Makes it ready; called once, when the Mengpaneel is built. What cannot be mended by waiting
-    /// is an error here, a server that is away for now is not.
+    /// Prepares the outbox. Called once, when the `Mengpaneel` is built.
     ///
     /// # Errors
-    /// What is in the way, and what to do.
+    /// A problem that waiting does not solve, with its remedy. A server that is away for now is no
+    /// error.
     fn open(&self) -> Result<(), OutboxError> {
         Ok(())
     }
 
-    /// Whether what waits is still there when this process has ended.
+    /// Returns whether pending records survive the end of this process.
     fn is_durable(&self) -> bool {
         true
     }
@@ -68,29 +97,33 @@ pub trait Outbox: Send + Sync + 'static {
         "the outbox".to_owned()
     }
 
-    /// Returns whether this library translates what waits here, in this process or another. `false`
+    /// Returns whether this library translates the records, in this process or another. `false`
     /// where a foreign program does: then [`before_send`](crate::Builder::before_send) cannot
     /// be applied, and building fails with both.
     fn is_translated_here(&self) -> bool {
         true
     }
 
-    /// Keeps a parcel, or hands it back: full, or unreachable. A parcel of the same
-    /// [`id`](Envelope::id) is the same one, and may be kept once.
-    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>>;
+    /// Stores an envelope. Envelopes with the same [`id`](Envelope::id) are the same envelope, and
+    /// may be stored once.
+    ///
+    /// # Errors
+    /// [`AppendError`] with the envelope, if the outbox is full or unreachable.
+    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>>;
 
-    /// As [`append`](Self::append), where nothing is to be waited for.
+    /// Appends as [`append`](Self::append) does, where that needs no waiting.
     #[doc(hidden)]
-    fn try_append(&self, parcel: EnvelopeRef<'_>) -> TryAppend {
-        let _ = parcel;
+    fn try_append(&self, envelope: EnvelopeRef<'_>) -> TryAppend {
+        let _ = envelope;
         TryAppend::Later
     }
 
-    /// Up to `limit` records that are due, oldest first; waits until there is one. What was
-    /// abandoned twice comes alone, so that it takes nothing with it a third time.
+    /// Leases up to `limit` records that are due, oldest first; waits until there is one. A record
+    /// that was abandoned twice is leased alone, so that a third crash affects no other record.
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>>;
 
-    /// As [`lease`](Self::lease), for the worker, which need not take records apart to send them.
+    /// Leases as [`lease`](Self::lease) does, for the worker, which can send most records without
+    /// decoding them.
     #[doc(hidden)]
     fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
         self.lease(limit)
@@ -98,124 +131,129 @@ pub trait Outbox: Send + Sync + 'static {
             .boxed()
     }
 
-    /// Notes that these records are being sent right now, before they are: when they are leased
-    /// again after a crash, they are [`in_doubt`](Lease::in_doubt). Only those are marked that
-    /// hold what would count twice.
+    /// Marks records as being sent, before they are sent: leased again after a crash, they are
+    /// [`in_doubt`](Lease::in_doubt). The worker marks only records with operations that would
+    /// count twice.
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>>;
 
-    /// These are done with: delivered, or refused and reported.
+    /// Removes records that were delivered, or refused and reported.
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
-    /// As [`acknowledge`](Self::acknowledge), for the worker.
+    /// Removes records as [`acknowledge`](Self::acknowledge) does, for the worker.
     #[doc(hidden)]
     fn acknowledge_records<'a>(
         &'a self,
-        taken: &'a [LeasedRecord],
+        records: &'a [LeasedRecord],
     ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.acknowledge(taken.iter().map(LeasedRecord::id).collect())
+        self.acknowledge(records.iter().map(LeasedRecord::id).collect())
     }
 
-    /// The worker does not need these any more, whatever became of them.
+    /// Recycles the memory of records that the worker no longer needs, whatever their outcome.
     #[doc(hidden)]
-    fn recycle(&self, taken: Vec<LeasedRecord>) {
-        drop(taken);
+    fn recycle(&self, records: Vec<LeasedRecord>) {
+        drop(records);
     }
 
-    /// These are due again after `delay`, as they are now: what was delivered of them is gone from
-    /// [`Lease::remaining`], and nothing of it is in doubt.
+    /// Makes records due again after `delay`, in their current state: delivered parts are no
+    /// longer in [`Lease::remaining`], and nothing is in doubt.
     fn retry_later(
         &self,
         leases: Vec<Lease>,
         delay: Duration,
     ) -> BoxFuture<'_, Result<(), OutboxError>>;
 
-    /// These are given up, and kept where a person can look at them, if the engine can.
+    /// Gives records up. An engine that can stores them as dead letters, for a person to read.
     fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
-    /// Up to `limit` of those that were buried, the latest first.
+    /// Returns up to `limit` dead letters, latest first. Default: none.
     fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
         let _ = limit;
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// Puts up to `limit` dead letters back among the records that wait; returns how many. Those
-    /// that were buried first come first. Each is due at once, as if nobody had had it in hand;
-    /// one that was in doubt still is.
+    /// Makes up to `limit` dead letters pending again, oldest first; returns their number. Each is
+    /// due at once, as if it had never been leased; one that was in doubt still is.
     ///
-    /// The outbox's bounds hold: a record without room stays a dead letter. An engine that keeps no
-    /// dead letters has none to put back, as by default.
+    /// The outbox's bounds hold: a record without room stays a dead letter. Default, for an engine
+    /// without dead letters: none.
     ///
     /// # Errors
-    /// Where the outbox cannot be reached. Some records may have been put back by then.
+    /// The outbox cannot be reached. Some records may be pending again by then.
     fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
         let _ = limit;
         Box::pin(std::future::ready(Ok(0)))
     }
 
-    /// Keeps a copy of calls that wait in a carrier cookie, under the parcel's [`id`](Envelope::id):
-    /// a record like any other `after` this time, unless they were said in a page by then.
-    /// Copies are not counted among those [waiting](Self::waiting). An engine may keep none, as
-    /// by default: this process keeps them in memory then. One that does not know whether it
-    /// kept it hands back what may be there twice: the events that tell whose they are.
+    /// Stores a fallback copy of calls in a carrier cookie, under the envelope's
+    /// [`id`](Envelope::id). The copy becomes an ordinary record when `after` is over, unless a
+    /// page sent the calls by then.
+    ///
+    /// Copies are not counted as [pending](Self::pending). An engine may store none, as by default:
+    /// this process then stores them in memory.
+    ///
+    /// # Errors
+    /// [`AppendError`] with the envelope. If the outcome is unknown, the envelope has only what may
+    /// be delivered twice: events with the identity of their user.
     fn schedule_fallback(
         &self,
-        parcel: Envelope,
+        envelope: Envelope,
         after: Duration,
     ) -> BoxFuture<'_, Result<(), AppendError>> {
         let _ = after;
-        let declined = AppendError {
-            envelope: Box::new(parcel),
-            reason: "this outbox keeps no copies aside".into(),
+        let error = AppendError {
+            envelope: Box::new(envelope),
+            reason: "this outbox stores no fallback copies".into(),
         };
-        Box::pin(std::future::ready(Err(declined)))
+        Box::pin(std::future::ready(Err(error)))
     }
 
-    /// Claims a copy, before its calls are said in a page: it is not due as long as it is claimed,
-    /// a minute at most.
+    /// Claims a fallback copy before a page sends its calls. A claimed copy is not due; a claim
+    /// holds for a minute at most.
     fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
         let _ = id;
         Box::pin(std::future::ready(Ok(ClaimResult::NotFound)))
     }
 
-    /// Ends a claim: the calls were said, and the copy goes; or they were not, and it waits on.
-    fn finish_fallback(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
-        let _ = (id, is_said);
+    /// Ends a claim. With `is_sent`, a page sent the calls and the copy is removed. Otherwise the
+    /// copy is released and waits again.
+    fn finish_fallback(&self, id: Uuid, is_sent: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        let _ = (id, is_sent);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// How many records wait, leased ones included; those that another process has in hand are
-    /// not counted.
+    /// Returns the number of pending records. Leased records count, except those that another
+    /// process has leased.
     fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>>;
 }
 
-/// Names a leased record in its outbox.
+/// ID of a leased record in its outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeaseId(pub String);
 
-/// A record that the worker has in its hands.
+/// Record that the worker has leased.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Its name in the outbox.
+    /// ID of the record in the outbox.
     pub id: LeaseId,
-    /// What is to be delivered.
+    /// Calls to deliver, with their visitor.
     pub envelope: Envelope,
-    /// What is left of it once a part was delivered; `None` before the first attempt.
+    /// Messages that remain after a partial delivery; `None` before the first attempt.
     pub remaining: Option<Vec<Message>>,
-    /// How often it was tried.
+    /// Number of delivery attempts.
     pub attempts: u32,
-    /// How often it was leased and given back by nobody, as when the process died of it.
+    /// Number of leases that nobody ended, as when the process died of the record.
     pub redeliveries: u32,
-    /// Whether it was marked as being sent when it was abandoned: it may have arrived.
+    /// True if the record was marked as being sent when it was abandoned: it may have arrived.
     pub in_doubt: bool,
 }
 
 impl Lease {
-    /// A record that nobody had in hand before.
+    /// Creates the lease of a record that was never leased before.
     #[must_use]
-    pub fn new(id: LeaseId, parcel: Envelope) -> Self {
+    pub fn new(id: LeaseId, envelope: Envelope) -> Self {
         Self {
             id,
-            envelope: parcel,
+            envelope,
             remaining: None,
             attempts: 0,
             redeliveries: 0,
@@ -224,29 +262,29 @@ impl Lease {
     }
 }
 
-/// An outbox that does not take a parcel: it comes back, for the next strategy.
+/// Refusal of an outbox to store an envelope. The next strategy gets the envelope.
 #[derive(Debug, Error)]
-#[error("the outbox did not take the calls: {reason}")]
+#[error("the outbox did not accept the calls: {reason}")]
 pub struct AppendError {
-    /// The parcel, unchanged.
+    /// Envelope that was not stored.
     pub envelope: Box<Envelope>,
-    /// Why.
+    /// Reason of the refusal.
     pub reason: String,
 }
 
-/// What became of a parcel that was to be kept at once.
+/// Result of an append without waiting.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum TryAppend {
-    /// It is kept.
+    /// The envelope is stored.
     Stored,
-    /// It is not, for this reason.
+    /// The envelope is not stored, for this reason.
     Declined(String),
-    /// It takes waiting.
+    /// The append needs waiting: use [`Outbox::append`].
     Later,
 }
 
-/// An outbox that cannot do what it was asked.
+/// Failure of an outbox operation.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the outbox failed: {0}")]
 pub struct OutboxError(pub String);

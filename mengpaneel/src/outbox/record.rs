@@ -1,4 +1,4 @@
-//! A record: how a lease is written down, by every outbox that writes.
+//! Persisted form of a record, shared by the outboxes that store bytes.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
@@ -10,19 +10,21 @@ use crate::translate::message::Message;
 
 #[derive(Serialize)]
 struct RecordRef<'a> {
-    parcel: &'a Envelope,
+    #[serde(rename = "parcel")]
+    envelope: &'a Envelope,
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<&'a [Message]>,
     #[serde(skip_serializing_if = "is_zero")]
     attempts: u32,
-    /// A record that is given back before anybody looked at it stays in doubt.
+    /// Stored so that a record in doubt stays so if the worker returns it untouched.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     in_doubt: bool,
 }
 
 #[derive(Deserialize)]
 struct RecordOwned {
-    parcel: Envelope,
+    #[serde(rename = "parcel")]
+    envelope: Envelope,
     #[serde(default)]
     remaining: Option<Vec<Message>>,
     #[serde(default)]
@@ -31,33 +33,36 @@ struct RecordOwned {
     in_doubt: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_zero(attempts: &u32) -> bool {
     *attempts == 0
 }
 
-/// The first byte of a record that is a compact parcel; one of JSON begins with a brace.
+/// First byte of a record in binary form. A record in JSON begins with a brace.
 const VERSION_BINARY: u8 = 1;
 
-/// A parcel as it is first written.
-pub(crate) fn encode_envelope(parcel: &Envelope) -> Vec<u8> {
-    let mut written = Vec::with_capacity(512);
-    written.push(VERSION_BINARY);
-    codec::write(parcel, &mut written);
-    written
+/// Encodes a new record in binary form.
+pub(crate) fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(512);
+    encoded.push(VERSION_BINARY);
+    codec::write(envelope, &mut encoded);
+    encoded
 }
 
-/// The compact parcel that a record is, where it is a whole one.
-pub(crate) fn as_encoded_envelope(written: &[u8]) -> Option<&[u8]> {
-    written
+/// Returns the encoded envelope of a record in binary form; `None` for JSON or a truncated record.
+pub(crate) fn as_encoded_envelope(record: &[u8]) -> Option<&[u8]> {
+    record
         .strip_prefix(&[VERSION_BINARY])
-        .filter(|parcel| codec::validate(parcel))
+        .filter(|envelope| codec::validate(envelope))
 }
 
-/// A lease as it is written again: with what is left of it.
+/// Encodes a record after a lease, with its remaining messages, as JSON.
 pub(crate) fn encode_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
     let Lease {
-        envelope: parcel,
+        envelope,
         remaining,
         attempts,
         in_doubt,
@@ -65,43 +70,43 @@ pub(crate) fn encode_lease(lease: &Lease) -> serde_json::Result<Vec<u8>> {
     } = lease;
     let (attempts, in_doubt) = (*attempts, *in_doubt);
     serde_json::to_vec(&RecordRef {
-        parcel,
+        envelope,
         remaining: remaining.as_deref(),
         attempts,
         in_doubt,
     })
 }
 
-/// What was written, as a lease of that name.
-pub(crate) fn decode(id: LeaseId, written: &[u8]) -> serde_json::Result<Lease> {
-    if let Some(parcel) = written.strip_prefix(&[VERSION_BINARY]) {
-        let parcel =
-            codec::decode(parcel).ok_or_else(|| serde_json::Error::custom("it is cut off"))?;
-        return Ok(Lease::new(id, parcel));
+/// Decodes a record in either form, as a lease with this ID.
+pub(crate) fn decode(id: LeaseId, record: &[u8]) -> serde_json::Result<Lease> {
+    if let Some(envelope) = record.strip_prefix(&[VERSION_BINARY]) {
+        let envelope = codec::decode(envelope)
+            .ok_or_else(|| serde_json::Error::custom("the record is truncated"))?;
+        return Ok(Lease::new(id, envelope));
     }
     let RecordOwned {
-        parcel,
+        envelope,
         remaining,
         attempts,
         in_doubt,
-    } = serde_json::from_slice(written)?;
+    } = serde_json::from_slice(record)?;
     Ok(Lease {
         remaining,
         attempts,
         in_doubt,
-        ..Lease::new(id, parcel)
+        ..Lease::new(id, envelope)
     })
 }
 
-/// Returns an encoded envelope with only what may be delivered twice; see
+/// Returns a record with only what may be delivered twice; see
 /// [`retain_deduplicable`](Envelope::retain_deduplicable).
 #[cfg(feature = "file")]
-pub(crate) fn retain_deduplicable(written: &[u8]) -> Option<Vec<u8>> {
-    let lease = decode(LeaseId(String::new()), written).ok()?;
+pub(crate) fn retain_deduplicable(record: &[u8]) -> Option<Vec<u8>> {
+    let lease = decode(LeaseId(String::new()), record).ok()?;
     lease
         .envelope
         .retain_deduplicable()
-        .map(|parcel| encode_envelope(&parcel))
+        .map(|envelope| encode_envelope(&envelope))
 }
 
 #[cfg(test)]
@@ -117,40 +122,40 @@ mod tests {
             Method::Track,
             vec![json!("Sign In"), json!({"Plan": "Pro"})],
         );
-        let parcel = Envelope::new(
+        let envelope = Envelope::new(
             Visitor::default(),
             Calls {
                 tracking: vec![call],
                 ..Calls::default()
             },
         );
-        Lease::new(LeaseId("1".into()), parcel)
+        Lease::new(LeaseId("1".into()), envelope)
     }
 
     #[test]
-    fn what_was_not_tried_is_compact_and_what_was_is_json() {
+    fn new_record_is_binary_and_retried_record_is_json() {
         let lease = lease();
-        let first = encode_envelope(&lease.envelope);
-        assert!(as_encoded_envelope(&first).is_some());
-        assert_eq!(decode(lease.id.clone(), &first).unwrap(), lease);
+        let new = encode_envelope(&lease.envelope);
+        assert!(as_encoded_envelope(&new).is_some());
+        assert_eq!(decode(lease.id.clone(), &new).unwrap(), lease);
 
-        let tried = Lease {
+        let retried = Lease {
             attempts: 2,
             remaining: Some(vec![]),
             in_doubt: true,
             ..lease
         };
-        let again = encode_lease(&tried).unwrap();
-        assert!(again.starts_with(b"{") && as_encoded_envelope(&again).is_none());
-        assert_eq!(decode(tried.id.clone(), &again).unwrap(), tried);
+        let encoded = encode_lease(&retried).unwrap();
+        assert!(encoded.starts_with(b"{") && as_encoded_envelope(&encoded).is_none());
+        assert_eq!(decode(retried.id.clone(), &encoded).unwrap(), retried);
     }
 
     #[test]
-    fn what_is_cut_off_is_refused() {
-        let written = encode_envelope(&lease().envelope);
-        for end in 0..written.len() {
-            assert!(as_encoded_envelope(&written[..end]).is_none());
-            assert!(decode(LeaseId("1".into()), &written[..end]).is_err());
+    fn truncated_record_is_refused() {
+        let encoded = encode_envelope(&lease().envelope);
+        for end in 0..encoded.len() {
+            assert!(as_encoded_envelope(&encoded[..end]).is_none());
+            assert!(decode(LeaseId("1".into()), &encoded[..end]).is_err());
         }
     }
 }
