@@ -1,11 +1,11 @@
-//! The clock, and names in the order of time.
+//! The clock, and identifiers that sort by time: UUIDs of version 7.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::{Builder, Uuid};
 
-/// Milliseconds since 1970.
+/// Returns the current time, in milliseconds since 1970.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -13,25 +13,26 @@ pub(crate) fn now_ms() -> u64 {
     since.as_secs() * 1_000 + u64::from(since.subsec_millis())
 }
 
-/// When a name was given, in milliseconds since 1970.
-pub(crate) fn timestamp_ms(name: Uuid) -> Option<u64> {
-    let (seconds, nanoseconds) = name.get_timestamp()?.to_unix();
+/// Returns the time at which an ID was generated, in milliseconds since 1970. `None` for a UUID of a
+/// version without a timestamp.
+pub(crate) fn timestamp_ms(id: Uuid) -> Option<u64> {
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
     Some(seconds * 1_000 + u64::from(nanoseconds) / 1_000_000)
 }
 
-/// Gives names, UUIDs of version 7: of two, the later one is the greater.
+/// Generator of strictly increasing UUIDs of version 7.
 ///
-/// What is random in them is drawn once: no two sequences give the same name, and names that leave
-/// together are short once they are compressed.
+/// The random bits are drawn once for each generator. Two generators never make the same ID, and
+/// IDs that are sent together compress well.
 #[derive(Debug)]
 pub(crate) struct IdGenerator {
     random: [u8; 8],
-    /// Of the last one: milliseconds since 1970, and behind them its number within the
-    /// millisecond.
+    /// State of the last ID: milliseconds since 1970, then a counter in the lowest
+    /// [`COUNTER_BITS`] bits.
     last: AtomicU64,
 }
 
-/// How many bits the number has.
+/// Number of bits of the counter within a millisecond.
 const COUNTER_BITS: u32 = 12;
 
 impl Default for IdGenerator {
@@ -45,9 +46,9 @@ impl Default for IdGenerator {
 }
 
 impl IdGenerator {
-    /// The next one, and what the clock says: a name's own time never goes back, as the clock does
-    /// where it was wrong.
-    pub(crate) fn next(&self) -> (Uuid, u64) {
+    /// Generates an ID, and returns the time of the clock beside it. The time in an ID never goes
+    /// back, even if the clock is corrected.
+    pub(crate) fn generate(&self) -> (Uuid, u64) {
         let now = now_ms();
         let next = |last: u64| (last + 1).max(now << COUNTER_BITS);
         let last = self
@@ -55,14 +56,14 @@ impl IdGenerator {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
                 Some(next(last))
             });
-        let place = next(last.unwrap_or_else(|last| last));
-        // Of the first two bytes a name takes the twelve bits of the number.
-        let mut behind = [0; 10];
-        let [.., high, low] = place.to_be_bytes();
-        behind[..2].copy_from_slice(&[high, low]);
-        behind[2..].copy_from_slice(&self.random);
+        let state = next(last.unwrap_or_else(|last| last));
+        // The UUID keeps twelve bits of the first two bytes: those of the counter.
+        let mut tail = [0; 10];
+        let [.., high, low] = state.to_be_bytes();
+        tail[..2].copy_from_slice(&[high, low]);
+        tail[2..].copy_from_slice(&self.random);
         (
-            Builder::from_unix_timestamp_millis(place >> COUNTER_BITS, &behind).into_uuid(),
+            Builder::from_unix_timestamp_millis(state >> COUNTER_BITS, &tail).into_uuid(),
             now,
         )
     }
@@ -73,36 +74,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_in_order_and_tell_when_they_were_given() {
-        let (names, before) = (IdGenerator::default(), now_ms());
-        let given: Vec<(Uuid, u64)> = (0..10_000).map(|_| names.next()).collect();
-        assert!(given.is_sorted_by(|(a, _), (b, _)| a < b));
-        assert!(given.iter().all(|(name, now)| name.get_version_num() == 7 && (before..=now_ms()).contains(now)));
-        assert_eq!(timestamp_ms(given[0].0), Some(given[0].1));
+    fn ids_increase_and_hold_their_timestamp() {
+        let (generator, before) = (IdGenerator::default(), now_ms());
+        let ids: Vec<(Uuid, u64)> = (0..10_000).map(|_| generator.generate()).collect();
+        assert!(ids.is_sorted_by(|(a, _), (b, _)| a < b));
+        assert!(
+            ids.iter()
+                .all(|(id, now)| id.get_version_num() == 7 && (before..=now_ms()).contains(now))
+        );
+        assert_eq!(timestamp_ms(ids[0].0), Some(ids[0].1));
     }
 
     #[test]
-    fn names_stay_in_order_where_the_clock_goes_back() {
+    fn ids_increase_when_the_clock_goes_back() {
         let hour = now_ms() + 3_600_000;
-        let names = IdGenerator {
+        let generator = IdGenerator {
             last: AtomicU64::new((hour << COUNTER_BITS) + 4_094),
             ..IdGenerator::default()
         };
-        let given = [names.next().0, names.next().0, names.next().0];
-        assert!(given.is_sorted());
+        let ids = [
+            generator.generate().0,
+            generator.generate().0,
+            generator.generate().0,
+        ];
+        assert!(ids.is_sorted());
         assert_eq!(
-            given.map(timestamp_ms),
+            ids.map(timestamp_ms),
             [Some(hour), Some(hour + 1), Some(hour + 1)]
         );
     }
 
     #[test]
-    fn two_that_give_names_do_not_give_the_same() {
+    fn generators_never_make_the_same_id() {
         let (one, other) = (IdGenerator::default(), IdGenerator::default());
-        let mut given: Vec<Uuid> = (0..1_000)
-            .flat_map(|_| [one.next().0, other.next().0])
+        let mut ids: Vec<Uuid> = (0..1_000)
+            .flat_map(|_| [one.generate().0, other.generate().0])
             .collect();
-        given.sort_unstable();
-        assert!(given.is_sorted_by(|a, b| a < b));
+        ids.sort_unstable();
+        assert!(ids.is_sorted_by(|a, b| a < b));
     }
 }

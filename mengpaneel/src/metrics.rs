@@ -1,13 +1,14 @@
-//! Stats: what the feature `metrics` counts, through the `metrics` crate. Without it, nothing.
+//! Metrics of the feature `metrics`, recorded through the `metrics` crate. Without the feature,
+//! nothing is recorded.
 //!
-//! The names stand in the guide's page on operation.
+//! The guide's page on operation lists the names.
 
-/// Calls were recorded.
+/// Counts recorded calls.
 pub(crate) fn recorded(calls: usize) {
     count("mengpaneel_recorded_total", None, calls);
 }
 
-/// Calls left by a strategy.
+/// Counts calls that a strategy took.
 pub(crate) fn flushed(strategy: &'static str, calls: usize) {
     count(
         "mengpaneel_flushed_total",
@@ -16,7 +17,7 @@ pub(crate) fn flushed(strategy: &'static str, calls: usize) {
     );
 }
 
-/// A strategy declined a set of calls. The label is one of a few.
+/// Counts a set of calls that a strategy declined. `reason` is one of a few fixed labels.
 pub(crate) fn declined(strategy: &'static str, reason: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("mengpaneel_declined_total", "strategy" => strategy, "reason" => reason)
@@ -25,28 +26,25 @@ pub(crate) fn declined(strategy: &'static str, reason: &'static str) {
     let _ = (strategy, reason);
 }
 
-/// Mixpanel has messages.
+/// Counts messages that Mixpanel accepted.
 pub(crate) fn delivered(messages: usize) {
     count("mengpaneel_delivered_total", None, messages);
 }
 
-/// Messages are sent again later.
+/// Counts messages that will be sent again.
 pub(crate) fn retried(messages: usize) {
     count("mengpaneel_retried_total", None, messages);
 }
 
-/// Messages or calls will not be sent, or not again.
-pub(crate) fn dropped(reason: &'static str, count_of_them: usize) {
-    count(
-        "mengpaneel_dropped_total",
-        Some(("reason", reason)),
-        count_of_them,
-    );
+/// Counts messages or calls that will not be sent, or not again.
+pub(crate) fn dropped(reason: &'static str, amount: usize) {
+    count("mengpaneel_dropped_total", Some(("reason", reason)), amount);
 }
 
-/// Mixpanel answered for a record that was made at this time, in milliseconds since 1970.
+/// Records the time from recording until Mixpanel answered. `recorded_ms` is in milliseconds since
+/// 1970; `None` records nothing.
 #[cfg(feature = "metrics")]
-pub(crate) fn answered(recorded_ms: Option<u64>) {
+pub(crate) fn delivery_latency(recorded_ms: Option<u64>) {
     if let Some(recorded) = recorded_ms {
         let latency =
             std::time::Duration::from_millis(crate::id::now_ms().saturating_sub(recorded));
@@ -54,14 +52,14 @@ pub(crate) fn answered(recorded_ms: Option<u64>) {
     }
 }
 
-/// One HTTP request to Mixpanel took this time, answered or not.
+/// Records the duration of one HTTP request to Mixpanel, answered or not.
 #[cfg(feature = "metrics")]
-pub(crate) fn requested(endpoint: &'static str, took: std::time::Duration) {
+pub(crate) fn request_duration(endpoint: &'static str, duration: std::time::Duration) {
     metrics::histogram!("mengpaneel_request_duration_seconds", "endpoint" => endpoint)
-        .record(took.as_secs_f64());
+        .record(duration.as_secs_f64());
 }
 
-/// Tells the recorder that is installed by now what each metric is.
+/// Describes each metric to the recorder that is installed by now.
 #[cfg(feature = "metrics")]
 pub(crate) fn describe() {
     use metrics::Unit::{Count, Seconds};
@@ -70,7 +68,7 @@ pub(crate) fn describe() {
     describe_counter!(
         "mengpaneel_flushed_total",
         Count,
-        "Calls that left, by strategy"
+        "Calls flushed, by strategy"
     );
     describe_counter!(
         "mengpaneel_declined_total",
@@ -80,12 +78,12 @@ pub(crate) fn describe() {
     describe_counter!(
         "mengpaneel_delivered_total",
         Count,
-        "Messages that the server sent and Mixpanel took"
+        "Messages that the server sent and Mixpanel accepted"
     );
     describe_counter!(
         "mengpaneel_retried_total",
         Count,
-        "Messages to be sent again, counted at each failed attempt"
+        "Messages to be retried, counted at each failed attempt"
     );
     describe_counter!(
         "mengpaneel_dropped_total",
@@ -105,21 +103,21 @@ pub(crate) fn describe() {
     describe_gauge!(
         "mengpaneel_queue_depth",
         Count,
-        "Records that wait in the outbox"
+        "Records pending in the outbox"
     );
     describe_gauge!(
         "mengpaneel_queue_oldest_age_seconds",
         Seconds,
-        "Age of the oldest record that was tried and waits; 0 while all is delivered"
+        "Age of the oldest record that failed and is pending; 0 if there is none"
     );
 }
 
-/// Sets the number of records that wait, and the age of the oldest.
+/// Sets the number of pending records, and the age of the oldest that failed.
 #[cfg(feature = "metrics")]
-pub(crate) fn queue(waiting: usize, oldest: std::time::Duration) {
+pub(crate) fn queue(pending: usize, oldest_age: std::time::Duration) {
     metrics::gauge!("mengpaneel_queue_depth")
-        .set(u32::try_from(waiting).map_or(f64::INFINITY, f64::from));
-    metrics::gauge!("mengpaneel_queue_oldest_age_seconds").set(oldest.as_secs_f64());
+        .set(u32::try_from(pending).map_or(f64::INFINITY, f64::from));
+    metrics::gauge!("mengpaneel_queue_oldest_age_seconds").set(oldest_age.as_secs_f64());
 }
 
 #[cfg(feature = "metrics")]

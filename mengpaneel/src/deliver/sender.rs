@@ -281,7 +281,7 @@ impl Sender {
         drop(leave);
         #[cfg(feature = "metrics")]
         if not_taken.is_empty() {
-            metrics::answered(crate::id::timestamp_ms(parcel.id));
+            metrics::delivery_latency(crate::id::timestamp_ms(parcel.id));
         }
         let is_retry = |(_, why): &(usize, SendError)| {
             matches!(why, SendError::Retry { .. } | SendError::NotServed { .. })

@@ -314,7 +314,7 @@ impl WorkerLoop<'_> {
         let count = records.len();
         #[cfg(feature = "metrics")]
         for record in &records {
-            metrics::answered(record.envelope_id().and_then(timestamp_ms));
+            metrics::delivery_latency(record.envelope_id().and_then(timestamp_ms));
         }
         self.acknowledge(&records).await;
         self.outbox.recycle(records);

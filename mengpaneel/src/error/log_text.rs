@@ -1,8 +1,8 @@
-//! Text for logs and errors: URLs without their secrets, foreign text quoted and shortened.
+//! Text for logs and errors: URLs without secrets; untrusted text, quoted and shortened.
 
 use std::fmt::{self, Write as _};
 
-/// A URL without user, password, query and fragment, whether or not it can be parsed.
+/// Returns a URL without user, password, query and fragment, even if it cannot be parsed.
 #[must_use]
 pub(crate) fn redacted_url(url: &str) -> String {
     let url = url.trim();
@@ -11,7 +11,7 @@ pub(crate) fn redacted_url(url: &str) -> String {
     let is_scheme = scheme
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"+-.:/".contains(&byte));
-    // What stands before the last `@` may be a password, also where it was not encoded.
+    // Text before the last `@` may be a password that was not encoded.
     let user = match url.rfind('@') {
         Some(at) if at >= scheme_end => {
             rest = &url[at..];
@@ -27,11 +27,11 @@ pub(crate) fn redacted_url(url: &str) -> String {
     }
 }
 
-/// Most characters of a foreign text that are shown.
+/// Most characters of an untrusted text that are shown.
 const MAX_SHOWN: usize = 80;
 
-/// A text that a visitor may have written, in quotes: control characters are escaped, and a long
-/// one is shortened. So it cannot end a line of a log, nor fill it.
+/// Untrusted text in quotes, with control characters escaped, and shortened if it is long. It
+/// cannot forge a log line or fill the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quoted<'a>(pub &'a str);
 
@@ -42,8 +42,8 @@ impl fmt::Display for Quoted<'_> {
         for c in chars.by_ref().take(MAX_SHOWN) {
             match c {
                 '\'' => f.write_char(c)?,
-                // Line and paragraph separators, and what changes the direction of a text, are
-                // escaped by `escape_debug`.
+                // `escape_debug` also escapes line and paragraph separators, and characters that
+                // change the direction of text.
                 c => write!(f, "{}", c.escape_debug())?,
             }
         }
@@ -55,11 +55,11 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Most characters of a line that holds foreign text.
+/// Most characters of a line that holds untrusted text.
 const MAX_LINE: usize = 400;
 
-/// A text with foreign parts on one line: control characters are escaped, and a long one is
-/// shortened.
+/// Returns text with untrusted parts as one line, with control characters escaped, and shortened if
+/// it is long.
 #[must_use]
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::new();
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redacted_url_has_no_user_password_query_or_fragment() {
+    fn redacted_url_has_no_user_password_query_or_fragment() {
         for (url, shown) in [
             ("https://api-eu.mixpanel.com", "https://api-eu.mixpanel.com"),
             (
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_stays_on_its_line_and_short() {
+    fn untrusted_text_is_one_short_line() {
         let text = "a\r\nERROR \u{1b}[31m forged \u{2028} \u{202e} \u{0} \"quoted\" it's Zürich";
         for shown in [Quoted(text).to_string(), one_line(text)] {
             assert!(

@@ -1,7 +1,8 @@
-//! A failure: what did not reach Mixpanel, or was not as it should be, and why.
+//! Failures: calls and messages that could not be delivered, or not completely, and the reason.
 
 pub(crate) mod log_text;
 pub(crate) mod setup_mistake;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,96 +14,96 @@ use thiserror::Error;
 use crate::call::Call;
 use crate::error::log_text::{Quoted, one_line};
 
-/// What `on_error` is told: why, and which calls it is about.
+/// Argument of `on_error`: a reason, and the calls or messages that it concerns.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What went wrong, and what to do.
+    /// Problem and remedy.
     pub reason: Reason,
-    /// The calls that were not delivered, where they are still known as calls.
+    /// Calls that were not delivered. Empty if they had been translated to messages.
     pub calls: Vec<Call>,
-    /// The messages that were not delivered, where they had been translated already.
+    /// Messages that were not delivered. Empty if the calls had not been translated yet.
     pub messages: Vec<Value>,
 }
 
-/// Why something did not reach Mixpanel.
+/// Reason why calls or messages were not delivered, or not completely.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A call was recorded where nobody collects calls.
+    /// A call was recorded outside of any request or job.
     #[error(
         "recorded at {0} outside of any scope: wrap the app in the Mengpaneel middleware, or the work in \
          `mengpaneel.scope(…)`; take a request's `Mixpanel` into a spawned task with `mixpanel.scope(…)`"
     )]
     OutsideScope(&'static Location<'static>),
-    /// A value could not be made JSON; the call was recorded without it.
+    /// A value could not be serialised as JSON; the call was recorded without it.
     #[error(
-        "{} cannot be written as JSON ({}): it was left out; pass a map or struct with string keys",
+        "{} cannot be serialised as JSON ({}) and was left out; pass a map or struct with string keys",
         one_line(what),
         one_line(why)
     )]
     NotSerializable {
-        /// What the value was for.
+        /// Method or property that the value was for.
         what: String,
-        /// What serde said.
+        /// Error of serde.
         why: String,
     },
-    /// An ID that can be nobody's: empty, or neither text nor a number.
-    #[error("{} needs an ID that is a text or a number and not empty: it was left out", one_line(.0))]
+    /// An ID that is empty, or neither text nor a number.
+    #[error("{} needs an ID that is a number or a text that is not empty; it was left out", one_line(.0))]
     InvalidId(String),
     /// An ID that Mixpanel rejects, since many programs write it where no ID is known: `undefined`,
     /// `0`.
     #[error(
-        "{} was given the ID {}, which Mixpanel rejects as a placeholder: it was left out; give an ID only where it is \
-         known",
+        "{} has the ID {}, which Mixpanel rejects as a placeholder; it was left out; pass an ID only where it is known",
         one_line(what),
         Quoted(id)
     )]
     PlaceholderId {
-        /// The method or property, and the place in the source code where that is known.
+        /// Method or property, and the line of source code if it is known.
         what: String,
-        /// The ID.
+        /// The rejected ID.
         id: String,
     },
-    /// A super property or group that mixpanel-js could not store: the name is its own, or it would
-    /// take the value for something else.
-    #[error("mixpanel-js cannot store {0}: it was left out; choose another name")]
+    /// A super property or group that mixpanel-js could not store: mixpanel-js reserves the name, or
+    /// would misread the value.
+    #[error("mixpanel-js cannot store {0}; it was left out; choose another name")]
     Unstorable(String),
     /// A call on the profile of a user whose ID was rejected.
     #[error(
-        "{} was left out: the `identify` before it was given no ID, so that it would change somebody else's profile",
+        "{} was left out: the `identify` before it had no valid ID, so it would change another user's profile",
         one_line(.0)
     )]
     UnknownUser(String),
-    /// A call that cannot be said by the server.
-    #[error("the server cannot say this: {}", one_line(.0))]
+    /// A call that the server cannot translate.
+    #[error("the server cannot send this call: {}", one_line(.0))]
     Unsupported(String),
-    /// Past a limit of Mixpanel's: the call was sent without that.
-    #[error("sent, but not whole: {}", one_line(.0))]
+    /// A part exceeds a limit of Mixpanel; the call was sent without it.
+    #[error("sent, but not completely: {}", one_line(.0))]
     Truncated(String),
-    /// Mixpanel refused the message.
-    #[error("Mixpanel refused it: {}", one_line(.0))]
+    /// Mixpanel rejected the message.
+    #[error("Mixpanel rejected the message: {}", one_line(.0))]
     Rejected(String),
-    /// The credentials were refused: nothing gets through until they are right.
-    #[error("Mixpanel refused the credentials ({}): check the token and the service account", one_line(.0))]
+    /// Mixpanel rejected the credentials. Nothing is delivered until they are corrected.
+    #[error("Mixpanel rejected the credentials ({}); nothing is delivered until they are corrected; check the token and the \
+             service account", one_line(.0))]
     Unauthorized(String),
-    /// The API host answers, but does not serve Mixpanel's API: nothing gets through until it does.
+    /// The API host responds, but does not serve Mixpanel's API. Nothing is delivered until it does.
     #[error(
-        "the API host does not serve Mixpanel's API ({}); what waits is sent again until it does: check `api_host`, and \
-         the proxy that answers there",
+        "the API host does not serve Mixpanel's API ({}); pending records are retried until it does; check `api_host`, \
+         and the proxy that responds there",
         one_line(.0)
     )]
     NotServed(String),
-    /// Sent, but no answer came, and sending it again might count it twice.
-    #[error("sent, but whether it arrived is unknown ({}): it is not sent again, since it would count twice", one_line(.0))]
+    /// Sent, but no response came. A retry might count it twice.
+    #[error("sent, but the outcome is unknown ({}); it is not sent again, since it might count twice", one_line(.0))]
     InDoubt(String),
-    /// Tried until the limit of age, or of time at shutdown.
-    #[error("given up: {}", one_line(.0))]
+    /// Retried until the record was too old, or until the time for the shutdown was over.
+    #[error("gave up: {}", one_line(.0))]
     Abandoned(String),
 }
 
 impl Reason {
-    /// Its name in metrics.
+    /// Returns the name of the reason in metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -124,7 +125,7 @@ impl Reason {
 }
 
 impl Failure {
-    /// A failure that concerns these calls.
+    /// Creates a failure that concerns these calls.
     #[must_use]
     pub fn for_calls(reason: Reason, calls: Vec<Call>) -> Self {
         Self {
@@ -134,7 +135,7 @@ impl Failure {
         }
     }
 
-    /// A failure that concerns these messages.
+    /// Creates a failure that concerns these messages.
     #[must_use]
     pub fn for_messages(reason: Reason, messages: Vec<Value>) -> Self {
         Self {
@@ -145,7 +146,7 @@ impl Failure {
     }
 }
 
-/// Most methods that the text of a failure names.
+/// Most methods that the text of a failure lists.
 const MAX_METHODS: usize = 10;
 
 impl fmt::Display for Failure {
@@ -166,7 +167,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Where failures are told: one log line each, then the application's own `on_error`.
+/// Reporter of failures: writes a log line, then calls the application's `on_error`.
 #[derive(Clone, Default)]
 pub(crate) struct ErrorReporter {
     hook: Option<Hook>,
@@ -175,12 +176,12 @@ pub(crate) struct ErrorReporter {
 
 type Hook = Arc<dyn Fn(&Failure) + Send + Sync>;
 
-/// How long failures are counted for the bound of the log.
+/// Period for which logged failures are counted.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Most failures that are logged in that time: what visitors send may cause them.
+/// Most failures that are logged in [`WINDOW`]. Requests of visitors may cause any number.
 const MAX_LOGGED: usize = 100;
 
-/// Number of failures that were logged of late.
+/// Number of failures in the current [`WINDOW`].
 #[derive(Debug, Default)]
 struct LogWindow {
     began: Option<Instant>,
@@ -188,8 +189,8 @@ struct LogWindow {
 }
 
 impl LogWindow {
-    /// Notes a failure. Answers its number in this window, and how many the window before did not
-    /// log, where one has ended.
+    /// Counts a failure. Returns its number in this window, and how many failures of an ended
+    /// window were not logged.
     fn count(&mut self, now: Instant) -> (usize, usize) {
         let mut unlogged = 0;
         if self
@@ -208,7 +209,7 @@ impl LogWindow {
 }
 
 impl ErrorReporter {
-    /// Tells `hook` of every failure, after the log.
+    /// Creates a reporter that calls `hook` for every failure, after logging it.
     pub(crate) fn new(hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self {
             hook: Some(Arc::new(hook)),
@@ -216,7 +217,7 @@ impl ErrorReporter {
         }
     }
 
-    /// Logs a failure, within the bound of the log, and hands it to the application.
+    /// Logs a failure, unless too many were logged, and calls the application's hook.
     pub(crate) fn report(&self, failure: &Failure) {
         let (number, unlogged) = self
             .log
@@ -224,7 +225,7 @@ impl ErrorReporter {
             .unwrap_or_else(PoisonError::into_inner)
             .count(Instant::now());
         if unlogged > 0 {
-            tracing::warn!(target: "mengpaneel", unlogged, "failures were not logged: there were too many");
+            tracing::warn!(target: "mengpaneel", unlogged, "too many failures; some were not logged");
         }
         if number <= MAX_LOGGED {
             tracing::error!(target: "mengpaneel", "{failure}");
@@ -232,10 +233,10 @@ impl ErrorReporter {
         if number == MAX_LOGGED {
             tracing::warn!(
                 target: "mengpaneel",
-                "{MAX_LOGGED} failures within {WINDOW:?}: further ones are not logged, `on_error` is told of each"
+                "{MAX_LOGGED} failures within {WINDOW:?}; further ones are not logged, but `on_error` is called for each"
             );
         }
-        // One that panics must not end the thread that delivers.
+        // A hook that panics must not end the delivery thread.
         if let Some(hook) = &self.hook
             && catch_unwind(AssertUnwindSafe(|| hook(failure))).is_err()
             && number <= MAX_LOGGED
@@ -248,9 +249,9 @@ impl ErrorReporter {
 impl fmt::Debug for ErrorReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.hook.is_some() {
-            "Failures(hook)"
+            "ErrorReporter(hook)"
         } else {
-            "Failures(log)"
+            "ErrorReporter(log)"
         })
     }
 }
@@ -261,7 +262,7 @@ mod tests {
     use crate::call::Method;
 
     #[test]
-    fn the_text_of_a_failure_is_one_bounded_line() {
+    fn failure_text_is_one_bounded_line() {
         let text = || format!("a\r\nERROR forged \u{1b}[0m {}", "x".repeat(100_000));
         let reasons = [
             Reason::NotSerializable {
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn its_text_names_the_events() {
+    fn failure_text_names_events() {
         let call = |method, name: &str| Call::new(method, vec![serde_json::json!(name)]);
         let calls = vec![
             call(Method::Track, "Sign In\n"),
@@ -303,12 +304,12 @@ mod tests {
         let line = Failure::for_calls(Reason::Rejected("no".into()), calls).to_string();
         assert_eq!(
             line,
-            r#"Mixpanel refused it: no; track "Sign In\n"; identify"#
+            r#"Mixpanel rejected the message: no; track "Sign In\n"; identify"#
         );
     }
 
     #[test]
-    fn the_log_is_bounded_and_the_hook_is_told_of_each() {
+    fn log_is_bounded_but_hook_is_called_for_each() {
         let now = Instant::now();
         let mut window = LogWindow::default();
         let counted: Vec<_> = (0..150).map(|_| window.count(now)).collect();
@@ -316,12 +317,12 @@ mod tests {
         assert_eq!(window.count(now + WINDOW), (1, 50));
         assert_eq!(window.count(now + WINDOW + WINDOW), (1, 0));
 
-        let told = Arc::new(Mutex::new(0));
-        let seen = Arc::clone(&told);
-        let failures = ErrorReporter::new(move |_| *seen.lock().unwrap() += 1);
+        let reported = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&reported);
+        let reporter = ErrorReporter::new(move |_| *counter.lock().unwrap() += 1);
         (0..1_000).for_each(|_| {
-            failures.report(&Failure::for_calls(Reason::Abandoned("a".into()), vec![]))
+            reporter.report(&Failure::for_calls(Reason::Abandoned("a".into()), vec![]))
         });
-        assert_eq!(*told.lock().unwrap(), 1_000);
+        assert_eq!(*reported.lock().unwrap(), 1_000);
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong set-ups of an application: each is logged once per Mengpaneel, with the lines to write.
+//! Setup mistakes of an application: each is logged once per Mengpaneel, with the code to write.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,10 +8,10 @@ use thiserror::Error;
 
 use crate::error::log_text::{Quoted, one_line};
 
-/// Wrong set-up of an application, found while it starts or by a request.
+/// Setup mistake of an application, found at startup or by a request.
 #[derive(Clone, Debug, Error)]
 pub(crate) enum SetupMistake {
-    /// A setup function stands outside of its Mengpaneel, or without one.
+    /// A setup function is wrapped outside of its Mengpaneel, or there is none.
     #[error(
         "the setup function of before(…) does not run, so nobody is identified: no middleware of the same Mengpaneel is \
          wrapped around it, and one of another Mengpaneel does not count. The last wrap is the outermost. Around an app, \
@@ -30,8 +30,7 @@ pub(crate) enum SetupMistake {
          Of one project, build one Mengpaneel, outside of the factory of the app, and clone it."
     )]
     SameName,
-    /// The session middleware stands inside, so that a setup function outside of it sees no
-    /// session.
+    /// The session middleware is wrapped inside, so a setup function outside of it reads no session.
     #[error(
         "SessionMiddleware is wrapped inside of the Mengpaneel, so a setup function reads an empty session and \
          identifies nobody. The last wrap is the outermost; wrap the session after the Mengpaneel:\n    \
@@ -40,7 +39,7 @@ pub(crate) enum SetupMistake {
          .wrap(SessionMiddleware::new(store, key))"
     )]
     SessionInside,
-    /// An extractor of a setup function fails for a reason of the application's.
+    /// An extractor of a setup function fails because of the application, not of the request.
     #[error(
         "an extractor of a setup function fails with status {status} ({}), so the function does not run, and nobody is \
          identified. Give the app what the extractor needs, for example:\n    \
@@ -48,38 +47,38 @@ pub(crate) enum SetupMistake {
         one_line(error)
     )]
     ExtractorFails {
-        /// Status that the extractor's error would be answered with.
+        /// Status of the response that the extractor's error makes.
         status: StatusCode,
         /// Text of the extractor's error.
         error: String,
     },
-    /// Calls of redirects have nothing that carries them.
+    /// Calls of redirects have no carrier.
     #[error(
         "no cookie_key is configured, so calls of redirects cannot wait for the visitor's next page, and the server sends \
-         them. No session carries them, of whatever library and version. Give the builder a key, for example the one \
+         them. No session carries them, of any library or version. Pass a key to the builder, for example the one \
          that encrypts the application's session:\n    \
          Mengpaneel::builder(token).cookie_key(key)"
     )]
     NoCookieKey,
-    /// A proxy in front hides the host that browsers see.
+    /// A proxy in front of the application hides the host that browsers see.
     #[error(
-        "a browser says that a page of this application made a request, but the request names another host than that \
-         page has: a proxy in front hides it. So calls of such scripts, and of redirects to full URLs, go by the server. \
-         Have the proxy pass the host on, and name the proxy:\n    \
+        "a browser reports that a page of this application made a request, but the request has another host than the \
+         page: a proxy in front hides it. The server sends the calls of such scripts, and of redirects to full URLs. \
+         Configure the proxy to forward the host, and trust the proxy:\n    \
          proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; # nginx\n    \
          Mengpaneel::builder(token).trusted_proxies([\"127.0.0.1\"])"
     )]
     HostHidden,
-    /// A page is encoded before anything can be inserted.
+    /// A page is compressed before the snippet can be inserted.
     #[error(
-        "a page has a Content-Encoding when it reaches the Mengpaneel, so nothing can be inserted: the server sends its \
-         calls, and mixpanel-js is not loaded. The last wrap is the outermost; wrap Compress after the Mengpaneel:\n    \
+        "a page has a Content-Encoding when it reaches the Mengpaneel, so the snippet cannot be inserted: the server \
+         sends the calls, and mixpanel-js is not loaded. The last wrap is the outermost; wrap Compress after the Mengpaneel:\n    \
          App::new()\n        \
          .wrap(mengpaneel.with_setup(signed_in))\n        \
          .wrap(Compress::default())"
     )]
     Encoded,
-    /// A policy of a page stops the scripts.
+    /// A policy of a page blocks the scripts.
     #[error(
         "{0}. Until then mixpanel-js does not run in such a page, and the server sends its calls. The guide's page on \
          privacy has a policy to copy"
@@ -87,22 +86,22 @@ pub(crate) enum SetupMistake {
     Policy(Cow<'static, str>),
     /// A response with calls may be stored by shared caches.
     #[error(
-        "calls were recorded in a response that a shared cache may store, so nothing of ours enters it. The server sends \
-         them, but who is answered by the cache is not tracked. Answer such requests with:\n    \
+        "calls were recorded in a response that a shared cache may store, so no snippet and no cookie enters it. The \
+         server sends the calls, but visitors who get the response from the cache are not tracked. Set on such responses:\n    \
          .insert_header((\"Cache-Control\", \"private\"))"
     )]
     SharedCache,
-    /// A consent cookie took a response out of shared caches.
+    /// A consent cookie made a response uncacheable.
     #[error(
         "a handler recorded opt-in or opt-out in a response that a shared cache may store, so the response got \
-         Cache-Control: no-store, since its cookie is one visitor's. Answer such requests with:\n    \
+         Cache-Control: no-store, since its cookie belongs to one visitor. Set on such responses:\n    \
          .insert_header((\"Cache-Control\", \"no-store\"))"
     )]
     ConsentInSharedResponse,
 }
 
 impl SetupMistake {
-    /// Bit of this mistake among those that were reported.
+    /// Returns the bit of this mistake in [`SetupMistakes::reported`].
     fn bit(&self) -> u32 {
         1 << match self {
             Self::BeforeOutside => 0,
@@ -118,20 +117,20 @@ impl SetupMistake {
         }
     }
 
-    /// Returns whether calls get lost or mixed up until it is mended.
+    /// Returns whether calls are lost or mixed up until the mistake is corrected.
     fn is_error(&self) -> bool {
         matches!(self, Self::BeforeOutside | Self::SameName)
     }
 }
 
-/// Mistakes that one Mengpaneel has reported: one line each, however many requests meet them.
+/// Mistakes that one Mengpaneel has reported: one log line each, for any number of requests.
 #[derive(Debug, Default)]
 pub(crate) struct SetupMistakes {
     reported: AtomicU32,
 }
 
 impl SetupMistakes {
-    /// Logs a mistake unless it was logged before, with the path of a request that met it.
+    /// Logs a mistake unless it was logged before. `path` is that of the request that found it.
     pub(crate) fn report(&self, mistake: &SetupMistake, path: Option<&str>) {
         let bit = mistake.bit();
         if self.reported.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
@@ -151,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mistake_has_a_bit_of_its_own() {
+    fn mistakes_have_distinct_bits() {
         let failing = SetupMistake::ExtractorFails {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             error: "no data".into(),

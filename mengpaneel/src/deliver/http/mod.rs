@@ -293,7 +293,7 @@ impl HttpClient {
             .handle_response(endpoint, request, &place, batch, text)
             .await;
         #[cfg(feature = "metrics")]
-        crate::metrics::requested(path(endpoint), begun.elapsed());
+        crate::metrics::request_duration(path(endpoint), begun.elapsed());
         verdict
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct EventMeta {
 impl EventMeta {
     /// A new one.
     pub(crate) fn now(names: &IdGenerator) -> Self {
-        let (id, time) = names.next();
+        let (id, time) = names.generate();
         Self { id, time }
     }
 

@@ -135,7 +135,7 @@ impl Recorder {
 
     /// Returns a new ID, greater than every ID before it.
     pub(crate) fn next_id(&self) -> Uuid {
-        self.shared.ids.next().0
+        self.shared.ids.generate().0
     }
 
     /// A parcel of calls that were recorded here.
