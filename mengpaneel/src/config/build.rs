@@ -134,14 +134,14 @@ impl Builder {
         let names = KeyNames::new(self.name.as_deref())
             .ok_or_else(|| BuildError::Name(self.name.clone().unwrap_or_default()))?;
         let config = self.page_config()?;
-        if let Some((option, takes)) = js_options::unusable(&config) {
-            let JsOption { name, what, .. } = *option;
+        if let Some((option, option_type)) = js_options::find_invalid(&config) {
+            let JsOption { name, effect, .. } = *option;
             let value = config.get(name).map(Value::to_string).unwrap_or_default();
             return Err(BuildError::JsOption {
                 option: name,
-                expected: takes.in_words(),
+                expected: option_type.description(),
                 value,
-                server: what,
+                server: effect,
             });
         }
         let stores_in_cookie = config
@@ -157,7 +157,7 @@ impl Builder {
             return Err(BuildError::SeedCookie);
         }
         let cookie_attributes = CookieAttributes::new(&config);
-        let omitted = Omitted::by(&config).to_text();
+        let omitted = Omitted::from_config(&config).to_text();
         let sends_ip = config.get("ip").and_then(Value::as_bool) != Some(false);
         let is_on = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
         let consent = ConsentPolicy {

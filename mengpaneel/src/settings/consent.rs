@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 
-/// Answer of an application's own consent rule; see
+/// Result of an application's own consent rule; see
 /// [`Builder::consent`](crate::Builder::consent).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -14,7 +14,7 @@ pub enum Consent {
     Granted,
     /// The visitor may not be tracked.
     Denied,
-    /// The rule has no answer: mixpanel-js's cookies decide, then `DNT` and `Sec-GPC`, then the
+    /// The rule does not decide: mixpanel-js's cookies do, then `DNT` and `Sec-GPC`, then the
     /// default.
     #[default]
     Unknown,
@@ -23,7 +23,7 @@ pub enum Consent {
 /// An application's own consent rule.
 pub(crate) type ConsentRule = Arc<dyn Fn(&HttpRequest) -> Consent + Send + Sync>;
 
-/// The configured rules of consent.
+/// Configured rules of consent.
 #[derive(Default)]
 pub(crate) struct ConsentPolicy {
     /// The application's own rule.
@@ -32,7 +32,7 @@ pub(crate) struct ConsentPolicy {
     pub respect_dnt: bool,
     /// True if `Sec-GPC: 1` denies consent.
     pub respect_gpc: bool,
-    /// True if consent is denied where no rule has an answer.
+    /// True if consent is denied when no rule decides.
     pub is_denied_by_default: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Cookies of mixpanel-js, as its configuration implies them: names, attributes, and the device cookie
-//! that the server sets for first-time visitors.
+//! Cookies of mixpanel-js, derived from the configuration of mixpanel-js: names, attributes, and the
+//! device cookie that the server sets for first-time visitors.
 
 use actix_web::cookie::time::{Duration, OffsetDateTime};
 use actix_web::cookie::{Cookie, SameSite};
@@ -13,7 +13,7 @@ use crate::call::Properties;
 const DEFAULT_EXPIRATION_DAYS: i64 = 365;
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
-/// What `encodeURIComponent` leaves as it is, as mixpanel-js writes its cookie.
+/// Characters that `encodeURIComponent` encodes. mixpanel-js encodes its cookie like that.
 const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -25,7 +25,7 @@ const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// The names under which mixpanel-js keeps its cookies, as its configuration implies them.
+/// Names of mixpanel-js's cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CookieNames {
     /// Identity and super properties: `mp_<token>_mixpanel`.
@@ -35,7 +35,7 @@ pub(crate) struct CookieNames {
 }
 
 impl CookieNames {
-    /// The names for a token, under what `mixpanel.init` is configured with.
+    /// Returns the names for a token and a configuration of `mixpanel.init`.
     #[must_use]
     pub(crate) fn new(token: &str, js_config: &Properties) -> Self {
         let text = |key: &str| {
@@ -56,7 +56,7 @@ impl CookieNames {
     }
 }
 
-/// Attributes with which mixpanel-js writes its cookies. A cookie with other attributes would stand
+/// Attributes with which mixpanel-js writes cookies. A cookie with other attributes would exist
 /// beside mixpanel-js's own and hide it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CookieAttributes {
@@ -64,12 +64,12 @@ pub(crate) struct CookieAttributes {
     is_for_subdomains: bool,
     is_secure: bool,
     is_cross_site: bool,
-    /// `None`: until the browser is closed.
+    /// `None` for a cookie that lasts until the browser is closed.
     max_age: Option<Duration>,
 }
 
 impl CookieAttributes {
-    /// The attributes under a configuration of `mixpanel.init`.
+    /// Returns the attributes for a configuration of `mixpanel.init`.
     #[must_use]
     pub(crate) fn new(js_config: &Properties) -> Self {
         let default = Self {
@@ -80,15 +80,11 @@ impl CookieAttributes {
         default.with(js_config)
     }
 
-    /// The same attributes, where `options` say nothing else.
+    /// Returns the attributes with those of `options` in place of the present ones.
     #[must_use]
     pub(crate) fn with(&self, options: &Properties) -> Self {
-        let flag = |key: &str, otherwise| {
-            options
-                .get(key)
-                .and_then(Value::as_bool)
-                .unwrap_or(otherwise)
-        };
+        let flag =
+            |key: &str, default| options.get(key).and_then(Value::as_bool).unwrap_or(default);
         let domain = match options.get("cookie_domain") {
             Some(domain) => domain
                 .as_str()
@@ -112,7 +108,7 @@ impl CookieAttributes {
         }
     }
 
-    /// A cookie with these attributes, for a request to this host.
+    /// Makes a cookie with these attributes, for a request to `host`.
     #[must_use]
     pub(crate) fn cookie(&self, name: &str, value: &str, host: &str) -> Cookie<'static> {
         let mut cookie = self.scoped(
@@ -132,7 +128,7 @@ impl CookieAttributes {
         cookie
     }
 
-    /// A cookie that removes the one of that name.
+    /// Makes a cookie that removes the cookie with this name.
     #[must_use]
     pub(crate) fn removal(&self, name: &str, host: &str) -> Cookie<'static> {
         let mut cookie = self.scoped(name, String::new(), host);
@@ -144,20 +140,20 @@ impl CookieAttributes {
     fn scoped(&self, name: &str, value: String, host: &str) -> Cookie<'static> {
         let mut cookie = Cookie::new(name.to_owned(), value);
         cookie.set_path("/");
-        let guessed = || {
+        let registered = || {
             self.is_for_subdomains
-                .then(|| domain(host))
+                .then(|| registered_domain(host))
                 .flatten()
                 .map(str::to_owned)
         };
-        if let Some(domain) = self.domain.clone().or_else(guessed) {
+        if let Some(domain) = self.domain.clone().or_else(registered) {
             cookie.set_domain(domain);
         }
         cookie
     }
 }
 
-/// The cookie that a first-time visitor is given.
+/// Cookie of mixpanel-js that the server sets for a first-time visitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceCookie {
     name: String,
@@ -165,22 +161,22 @@ pub(crate) struct DeviceCookie {
 }
 
 impl DeviceCookie {
-    /// As `mixpanel.init` is configured. `None` where mixpanel-js keeps no cookie.
+    /// Creates the cookie for a configuration of `mixpanel.init`. `None` if mixpanel-js uses no cookie.
     #[must_use]
     pub(crate) fn new(name: &str, js_config: &Properties) -> Option<Self> {
         let is_on = |key: &str| js_config.get(key).and_then(Value::as_bool) == Some(true);
-        let keeps_cookie = js_config
+        let uses_cookie = js_config
             .get("persistence")
-            .is_none_or(|kept| kept == "cookie")
+            .is_none_or(|persistence| persistence == "cookie")
             && !is_on("disable_persistence")
             && !is_on("disable_cookie");
-        keeps_cookie.then(|| Self {
+        uses_cookie.then(|| Self {
             name: name.to_owned(),
             attributes: CookieAttributes::new(js_config),
         })
     }
 
-    /// The cookie of a new device, for who asked this host.
+    /// Makes the cookie of a new device, for a request to `host`.
     #[must_use]
     pub(crate) fn cookie(&self, host: &str) -> Cookie<'static> {
         let device = Uuid::new_v4().to_string();
@@ -190,13 +186,14 @@ impl DeviceCookie {
     }
 }
 
-/// The domain that mixpanel-js guesses for a host: often, not always, the one that was registered.
-fn domain(host: &str) -> Option<&str> {
+/// Returns the domain that mixpanel-js guesses for a host: often, but not always, the registered
+/// domain.
+fn registered_domain(host: &str) -> Option<&str> {
     let last = host.rsplit('.').next()?;
     let is_simple =
         last.len() > 4 || last.eq_ignore_ascii_case("com") || last.eq_ignore_ascii_case("org");
-    let shortest = if is_simple { 1 } else { 2 };
-    let fits = |rest: &str| {
+    let min_label_len = if is_simple { 1 } else { 2 };
+    let is_suffix = |rest: &str| {
         if is_simple {
             !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphabetic())
         } else {
@@ -212,7 +209,7 @@ fn domain(host: &str) -> Option<&str> {
             .rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
             .next()?
             .trim_start_matches('-');
-        (label.len() >= shortest && fits(rest)).then(|| host.get(dot - label.len()..))?
+        (label.len() >= min_label_len && is_suffix(rest)).then(|| host.get(dot - label.len()..))?
     })
 }
 
@@ -221,7 +218,7 @@ mod tests {
     use super::*;
     use crate::record::visitor::Browser;
 
-    fn seeding(config: Value) -> Option<DeviceCookie> {
+    fn device_cookie(config: Value) -> Option<DeviceCookie> {
         let Value::Object(config) = config else {
             panic!("a configuration is an object")
         };
@@ -229,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_one_that_mixpanel_js_could_have_written() {
-        let cookie = seeding(json!({})).unwrap().cookie("www.blog.example");
+    fn device_cookie_is_readable_by_mixpanel_js() {
+        let cookie = device_cookie(json!({})).unwrap().cookie("www.blog.example");
         let browser = Browser::parse(cookie.value()).unwrap();
         assert_eq!(
             browser.distinct_id,
@@ -242,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn it_is_written_as_mixpanel_js_is_configured() {
+    fn device_cookie_follows_js_config() {
         let attributes = |config: Value| {
-            let cookie = seeding(config)
+            let cookie = device_cookie(config)
                 .unwrap()
                 .cookie("www.blog.example")
                 .to_string();
@@ -260,20 +257,20 @@ mod tests {
             ),
             "SameSite=None; Secure; Path=/; Domain=b.example; Max-Age=86400"
         );
-        assert_eq!(seeding(json!({"persistence": "localStorage"})), None);
-        assert_eq!(seeding(json!({"disable_persistence": true})), None);
-        assert_eq!(seeding(json!({"disable_cookie": true})), None);
+        assert_eq!(device_cookie(json!({"persistence": "localStorage"})), None);
+        assert_eq!(device_cookie(json!({"disable_persistence": true})), None);
+        assert_eq!(device_cookie(json!({"disable_cookie": true})), None);
         assert_eq!(
             attributes(json!({"cookie_expiration": 0.5})),
             "Path=/; Domain=blog.example; Max-Age=43200",
-            "mixpanel-js takes parts of a day"
+            "mixpanel-js accepts fractions of a day"
         );
     }
 
-    /// As `extract_domain` of mixpanel-js 2.82 answered for these.
+    /// Results of `extract_domain` of mixpanel-js 2.82.
     #[test]
-    fn the_domain_is_guessed_as_mixpanel_js_guesses_it() {
-        for (host, guessed) in [
+    fn domain_guess_equals_that_of_mixpanel_js() {
+        for (host, expected) in [
             ("blog.example", "blog.example"),
             ("www.blog.example", "blog.example"),
             ("localhost", ""),
@@ -297,7 +294,11 @@ mod tests {
             ("com", ""),
             ("x.y.z.com.au", "com.au"),
         ] {
-            assert_eq!(domain(host).unwrap_or_default(), guessed, "{host}");
+            assert_eq!(
+                registered_domain(host).unwrap_or_default(),
+                expected,
+                "{host}"
+            );
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The settings: what the builder was told, checked, for every module that acts on it.
+//! Settings: the checked values of the builder, for every module that needs them.
 
 pub(crate) mod consent;
 pub(crate) mod cookies;
 pub(crate) mod js_options;
 pub(crate) mod proxies;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -15,66 +16,66 @@ use crate::settings::consent::ConsentPolicy;
 use crate::settings::cookies::{CookieAttributes, CookieNames, DeviceCookie};
 use crate::settings::proxies::TrustedProxies;
 
-/// When the page gets the code that loads mixpanel-js.
+/// Pages that get the code that loads mixpanel-js.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loader {
-    /// On every HTML page, calls or not, as the gem does. mixpanel-js then has its cookie from the
-    /// first page on. It sends nothing by itself, unless `js_config` asks for it
+    /// Every HTML page, with or without calls, like the gem. mixpanel-js then has its cookie from the
+    /// first page on. mixpanel-js sends nothing by itself, unless `js_config` requests that
     /// (`track_pageview`, `autocapture`).
     #[default]
     Always,
-    /// Only on pages that carry calls.
+    /// Only pages with calls.
     WithCalls,
-    /// Never: the application loads mixpanel-js itself, and the calls wait for it.
+    /// No page: the application loads mixpanel-js itself, and the calls wait for that.
     Never,
 }
 
-/// What a Mengpaneel was built with.
+/// Settings of one Mengpaneel.
 pub(crate) struct Settings {
-    /// The project's token; never empty.
+    /// Token of the project; never empty.
     pub token: String,
-    /// The names that travel, which a second Mengpaneel on one app suffixes.
+    /// Names of cookies and headers, with a suffix for a second Mengpaneel on one app.
     pub names: KeyNames,
-    /// What the page is told.
+    /// Settings of mixpanel-js in the page.
     pub page: PageSettings,
-    /// Under which names mixpanel-js keeps its cookies.
+    /// Names of mixpanel-js's cookies.
     pub cookies: CookieNames,
-    /// How a first-time visitor is given mixpanel-js's cookie, if that is wanted.
+    /// Cookie of mixpanel-js that the server sets for a first-time visitor. `None` if switched off.
     pub device_cookie: Option<DeviceCookie>,
-    /// Most bytes that a response's head may have, all headers counted.
+    /// Most bytes of a response's head, all headers counted.
     pub max_header_bytes: usize,
-    /// Whether a body that is streamed is injected into.
+    /// True if snippets are inserted in streamed bodies.
     pub inject_into_streams: bool,
-    /// The rules by which a visitor may be tracked.
+    /// Rules of consent.
     pub consent: ConsentPolicy,
-    /// True if visitors' addresses are sent.
+    /// True if the IP addresses of visitors are sent.
     pub sends_ip: bool,
-    /// The properties that the server leaves out of events; see [`Visitor::omitted`](crate::Visitor::omitted).
+    /// Properties that the server omits from events; see [`Visitor::omitted`](crate::Visitor::omitted).
     pub omitted: Option<String>,
     /// Attributes of mixpanel-js's cookies, as its configuration implies them.
     pub cookie_attributes: CookieAttributes,
-    /// The proxies whose headers are believed, and which headers those are.
+    /// Trusted proxies, and the headers that they send.
     pub trusted_proxies: TrustedProxies,
-    /// How long delayed calls wait for their page before the server says them.
+    /// Time for which delayed calls wait for a page before the server delivers them.
     pub fallback_after: Duration,
-    /// Wrong set-ups of the application that were reported.
+    /// Setup mistakes of the application that were reported.
     pub mistakes: SetupMistakes,
 }
 
-/// What the page is told.
+/// Settings of mixpanel-js in the page.
 #[derive(Clone, Debug)]
 pub(crate) struct PageSettings {
-    /// When it gets the loader.
+    /// Pages that get the loader.
     pub loader: Loader,
-    /// Where mixpanel-js is loaded from.
+    /// URL that mixpanel-js is loaded from.
     pub lib_url: String,
-    /// What `mixpanel.init` is configured with.
+    /// Configuration of `mixpanel.init`.
     pub config: Value,
 }
 
 impl PageSettings {
-    /// Where mixpanel-js in the page delivers.
+    /// Returns the host to which mixpanel-js in the page delivers.
     pub(crate) fn api_host(&self) -> &str {
         self.config
             .get("api_host")
@@ -83,14 +84,14 @@ impl PageSettings {
     }
 }
 
-/// The names under which things travel.
+/// Names of the session key, cookies and headers.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyNames {
-    /// The suffix of a second Mengpaneel, if this is one.
+    /// Suffix of a second Mengpaneel. `None` for the only one.
     pub name: Option<String>,
-    /// Key under which an earlier version left delayed calls in the session.
+    /// Session key under which an earlier version stored delayed calls.
     pub session_key: String,
-    /// Beginning of the names of carrier cookies.
+    /// Prefix of the names of carrier cookies.
     pub cookie: String,
     /// `X-Mengpaneel-Flush-Capable`.
     pub capable: HeaderName,
@@ -101,20 +102,20 @@ pub(crate) struct KeyNames {
 }
 
 impl KeyNames {
-    /// The names of the only Mengpaneel, or of the one of that name: lower-case letters, digits
-    /// and `-`. `None` where the name cannot be part of a header's.
+    /// Creates the names for the only Mengpaneel, or for one with a name: lower-case letters, digits
+    /// and `-`. `None` if `name` cannot be part of a header name.
     pub(crate) fn new(name: Option<&str>) -> Option<Self> {
         let suffix = |separator: &str| {
             name.map(|name| format!("{separator}{name}"))
                 .unwrap_or_default()
         };
-        let fits = |name: &str| {
+        let is_valid = |name: &str| {
             !name.is_empty()
                 && name
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
-        if !name.is_none_or(fits) {
+        if !name.is_none_or(is_valid) {
             return None;
         }
         let header =

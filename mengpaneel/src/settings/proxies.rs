@@ -1,12 +1,11 @@
-//! Proxies in front of the application: which peers are some, and in which headers they report the
-//! client.
+//! Trusted proxies in front of the application, and the headers in which they report the client.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// The headers in which the trusted proxies report the client's address, and the host and scheme
-/// that it asked for. The other family is ignored, since a client can send it itself.
+/// Headers in which the trusted proxies report the client's address, and the requested host and
+/// scheme. The headers of the other variant are ignored, since a client can send them itself.
 ///
 /// ```
 /// use mengpaneel::{Mengpaneel, ProxyHeaders};
@@ -25,19 +24,19 @@ pub enum ProxyHeaders {
     Forwarded,
 }
 
-/// Peers whose [`ProxyHeaders`] are believed.
+/// Peers whose [`ProxyHeaders`] are trusted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
     networks: Vec<IpNet>,
-    unix: bool,
+    trusts_unix: bool,
     headers: ProxyHeaders,
 }
 
 impl TrustedProxies {
-    /// Reads addresses, networks, and `unix:` for every peer on a Unix socket.
+    /// Parses addresses, networks, and `unix:` for every peer on a Unix socket.
     ///
     /// # Errors
-    /// The first entry that is none of these.
+    /// Returns the first entry that is none of these.
     pub(crate) fn new(entries: &[String], headers: ProxyHeaders) -> Result<Self, &str> {
         let mut proxies = Self {
             headers,
@@ -46,7 +45,7 @@ impl TrustedProxies {
         for entry in entries {
             let text = entry.trim();
             if text == "unix:" {
-                proxies.unix = true;
+                proxies.trusts_unix = true;
                 continue;
             }
             let network = text
@@ -60,12 +59,12 @@ impl TrustedProxies {
         Ok(proxies)
     }
 
-    /// Returns the headers that the proxies send.
+    /// Returns the kind of headers that the proxies send.
     pub(crate) fn headers(&self) -> ProxyHeaders {
         self.headers
     }
 
-    /// Returns whether this canonical address is a trusted proxy's; `None` is a peer on a Unix
+    /// Returns whether a peer is trusted. `address` must be canonical; `None` is a peer on a Unix
     /// socket.
     pub(crate) fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {
@@ -73,12 +72,12 @@ impl TrustedProxies {
                 .networks
                 .iter()
                 .any(|network| network.contains(&address)),
-            None => self.unix,
+            None => self.trusts_unix,
         }
     }
 }
 
-/// Returns the IPv4 network that an IPv4-mapped IPv6 network stands for, any other as it is.
+/// Converts an IPv4-mapped IPv6 network to the IPv4 network; returns any other unchanged.
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else {
         return network;
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn entry_of_another_form_is_refused() {
+    fn entry_of_another_form_is_rejected() {
         for entry in [
             "",
             "unix",

@@ -92,7 +92,7 @@ pub(crate) fn write<'a>(
     common: &EventTemplate<'_>,
     insert_id: impl FnOnce() -> String,
 ) -> Option<(u64, Decoder<'a>)> {
-    if facts.omitted.is_everywhere() {
+    if facts.omitted.has_any_source() {
         return None;
     }
     if !is_short(name)

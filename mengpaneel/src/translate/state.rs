@@ -33,7 +33,7 @@ impl State {
     pub(crate) fn new(visit: &VisitorRef<'_>) -> Self {
         let mut browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
         if let Some(omitted) = visit.omitted {
-            Omitted::of_text(omitted).strip_cookie(&mut browser.super_properties);
+            Omitted::from_text(omitted).strip_cookie(&mut browser.super_properties);
         }
         Self {
             // After an alias the cookie's distinct ID stays anonymous for ever: the user ID is who

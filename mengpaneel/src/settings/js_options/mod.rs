@@ -1,4 +1,4 @@
-//! Options of mixpanel-js: which of them bind the server too, and what they take.
+//! Options of mixpanel-js: their types, and their effect on the server.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,35 +9,35 @@ mod table;
 
 pub(crate) use crate::settings::js_options::table::OPTIONS;
 
-/// An option of `mixpanel.init`.
+/// Option of `mixpanel.init`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsOption {
     /// Name of the option.
     pub name: &'static str,
-    /// Values that the option takes, where it binds the server too; `None` where it concerns the
+    /// Type of the option, if the server follows the option too. `None` if the option concerns the
     /// page only.
-    pub binds_server: Option<Takes>,
+    pub server_type: Option<OptionType>,
     /// Effect on the server, or the part of the page that the option concerns. Shown in the guide.
-    pub what: &'static str,
+    pub effect: &'static str,
 }
 
-/// Values that an option takes.
+/// Type of an option.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Takes {
+pub(crate) enum OptionType {
     /// `true` or `false`.
     Bool,
     /// A number.
     Number,
-    /// A text, or `null` for none.
+    /// A string or `null`.
     Text,
-    /// A list of texts.
+    /// A list of strings.
     Names,
-    /// One of these texts.
+    /// One of these strings.
     OneOf(&'static [&'static str]),
 }
 
-impl Takes {
-    fn fits(self, value: &Value) -> bool {
+impl OptionType {
+    fn accepts(self, value: &Value) -> bool {
         match self {
             Self::Bool => value.is_boolean(),
             Self::Number => value.is_number(),
@@ -49,23 +49,23 @@ impl Takes {
         }
     }
 
-    /// The values in words.
+    /// Returns a description of the accepted values.
     #[must_use]
-    pub(crate) fn in_words(self) -> String {
+    pub(crate) fn description(self) -> String {
         match self {
             Self::Bool => "true or false".to_owned(),
             Self::Number => "a number".to_owned(),
-            Self::Text => "a text".to_owned(),
+            Self::Text => "a string or null".to_owned(),
             Self::Names => "a list of property names".to_owned(),
             Self::OneOf(texts) => format!("one of {texts:?}"),
         }
     }
 }
 
-/// Finds the first option whose value the server could not follow. Warns of options that no known
-/// version of mixpanel-js has: a misspelt one protects nobody.
+/// Finds the first option whose value has the wrong type for the server. Warns of options that no
+/// known version of mixpanel-js has: a misspelt option of privacy would have no effect.
 #[must_use]
-pub(crate) fn unusable(config: &Properties) -> Option<(&'static JsOption, Takes)> {
+pub(crate) fn find_invalid(config: &Properties) -> Option<(&'static JsOption, OptionType)> {
     for name in config
         .keys()
         .filter(|name| OPTIONS.iter().all(|option| option.name != *name))
@@ -73,20 +73,19 @@ pub(crate) fn unusable(config: &Properties) -> Option<(&'static JsOption, Takes)
         tracing::warn!(
             target: "mengpaneel",
             option = name,
-            "js_config holds an option that is not known of mixpanel-js; it is passed on to the page, and the server \
-             does not follow it"
+            "js_config has an option that mixpanel-js does not know; it is passed to the page, and the server ignores it"
         );
     }
     OPTIONS.iter().find_map(|option| {
-        let takes = option.binds_server?;
+        let option_type = option.server_type?;
         config
             .get(option.name)
-            .is_some_and(|value| !takes.fits(value))
-            .then_some((option, takes))
+            .is_some_and(|value| !option_type.accepts(value))
+            .then_some((option, option_type))
     })
 }
 
-/// Campaign properties that mixpanel-js takes from the URL and stores.
+/// Campaign properties that mixpanel-js reads from the URL and stores.
 pub(crate) const CAMPAIGN: [&str; 10] = [
     "utm_source",
     "utm_medium",
@@ -100,7 +99,7 @@ pub(crate) const CAMPAIGN: [&str; 10] = [
     "utm_marketing_tactic",
 ];
 
-/// Click IDs that mixpanel-js takes from the URL and does not store.
+/// Click IDs that mixpanel-js reads from the URL and does not store.
 pub(crate) const CLICK_IDS: [&str; 10] = [
     "dclid",
     "fbclid",
@@ -114,29 +113,29 @@ pub(crate) const CLICK_IDS: [&str; 10] = [
     "wbraid",
 ];
 
-/// Properties that stay: Mixpanel takes no event without them.
+/// Properties that are never omitted: Mixpanel rejects an event without them.
 const REQUIRED: [&str; 4] = ["token", "distinct_id", "time", "$insert_id"];
 
-/// Properties that the server leaves out of events, since mixpanel-js would. They travel with the
-/// visitor, so that a worker in another process leaves them out too.
+/// Properties that the server omits from events, as mixpanel-js does. They are part of the
+/// [`Visitor`](crate::Visitor), so that a worker in another process omits them too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Omitted {
-    /// Left out, whoever says them.
+    /// Properties omitted from any source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     everywhere: Vec<String>,
-    /// Left out of what the request's URL says.
+    /// Properties omitted from those of the request's URL.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     in_url: Vec<String>,
-    /// Left out of what mixpanel-js's cookie holds.
+    /// Properties omitted from those of mixpanel-js's cookie.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     in_cookie: Vec<String>,
 }
 
 impl Omitted {
-    /// The properties that a configuration of `mixpanel.init` leaves out.
+    /// Returns the properties that a configuration of `mixpanel.init` omits.
     #[must_use]
-    pub(crate) fn by(config: &Properties) -> Self {
+    pub(crate) fn from_config(config: &Properties) -> Self {
         let is_on =
             |key: &str, default| config.get(key).and_then(Value::as_bool).unwrap_or(default);
         let names = |names: &[&str]| {
@@ -150,8 +149,9 @@ impl Omitted {
             .and_then(Value::as_array)
             .into_iter()
             .flatten();
-        let (tracks, google) = (is_on("track_marketing", true), is_on("store_google", true));
-        let stops = is_on("stop_utm_persistence", false);
+        let tracks_marketing = is_on("track_marketing", true);
+        let stores_campaign = is_on("store_google", true);
+        let stops_persistence = is_on("stop_utm_persistence", false);
         let mut omitted = Self {
             everywhere: everywhere
                 .filter_map(Value::as_str)
@@ -162,20 +162,20 @@ impl Omitted {
         omitted
             .everywhere
             .retain(|name| !REQUIRED.contains(&name.as_str()));
-        if !tracks {
+        if !tracks_marketing {
             omitted.in_url = names(&CLICK_IDS);
             // mixpanel-js stores the campaign of the URL, and sends what it stores.
-            if !google || stops {
+            if !stores_campaign || stops_persistence {
                 omitted.in_url.extend(names(&CAMPAIGN));
             }
         }
-        if google && stops {
+        if stores_campaign && stops_persistence {
             omitted.in_cookie = names(&CAMPAIGN);
         }
         omitted
     }
 
-    /// As it travels; `None` where nothing is left out.
+    /// Encodes the properties for the visitor; `None` if nothing is omitted.
     #[must_use]
     pub(crate) fn to_text(&self) -> Option<String> {
         if *self == Self::default() {
@@ -185,39 +185,39 @@ impl Omitted {
         }
     }
 
-    /// As it came.
+    /// Decodes the result of [`to_text`](Self::to_text). Invalid text omits nothing.
     #[must_use]
-    pub(crate) fn of_text(text: &str) -> Self {
+    pub(crate) fn from_text(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// Returns whether an event must be looked at: a property may be left out, whoever says it.
+    /// Returns whether events must be checked: a property from any source may have to be omitted.
     #[must_use]
-    pub(crate) fn is_everywhere(&self) -> bool {
+    pub(crate) fn has_any_source(&self) -> bool {
         !self.everywhere.is_empty()
     }
 
-    /// Leaves out what no event may have.
+    /// Removes the properties that no event may have.
     pub(crate) fn strip(&self, properties: &mut Properties) {
         self.everywhere
             .iter()
             .for_each(|name| drop(properties.remove(name)));
     }
 
-    /// Leaves out what mixpanel-js's cookie may not add.
+    /// Removes the super properties that mixpanel-js's cookie may not add.
     pub(crate) fn strip_cookie(&self, super_properties: &mut Properties) {
         self.in_cookie
             .iter()
             .for_each(|name| drop(super_properties.remove(name)));
     }
 
-    /// Returns whether a parameter of the URL becomes no property.
+    /// Returns whether a parameter of the URL is omitted.
     #[must_use]
     pub(crate) fn has_parameter(&self, name: &str) -> bool {
         self.in_url.iter().any(|omitted| omitted == name)
     }
 
-    /// Returns whether any of these properties may not be sent.
+    /// Returns whether any of `properties` must be omitted.
     #[cfg(feature = "sidekiq")]
     #[must_use]
     pub(crate) fn has_any(&self, properties: &Properties) -> bool {

@@ -17,8 +17,7 @@ fn settings(config: Value) -> Settings {
         .unwrap()
 }
 
-/// The visitor's cookie, a URL and a referrer, as far as the configuration lets the server know
-/// them.
+/// Returns a visitor with a cookie, a URL and a referrer, restricted by the configuration.
 fn visitor(settings: &Settings) -> Visitor {
     let stored = json!({"distinct_id": "d", "Plan": "Pro", "utm_medium": "mail", "$initial_referrer": "$direct"});
     let visitor = Visitor {
@@ -37,30 +36,30 @@ fn visitor(settings: &Settings) -> Visitor {
     visitor.restricted(settings)
 }
 
-/// The bodies of the messages that the server sends of an event and a profile.
-fn sent(config: Value) -> (Properties, Properties) {
+/// Returns the properties of the event and the profile operation that the server sends.
+fn sent_bodies(config: Value) -> (Properties, Properties) {
     let calls = json!({"tracking": [
         [["identify"], ["d"]],
         [["track"], ["E", {"Secret": 1, "Title": "x", "$insert_id": "1", "time": 1_700_000_000_000_u64}]],
         [["people", "set"], [{"Secret": 1}]],
     ]});
     let calls: Calls = serde_json::from_value(calls).unwrap();
-    let parcel = Envelope::new(visitor(&settings(config)), calls);
-    let interpreter = Translator::new("t".to_owned());
-    let translation = interpreter.translate(&parcel);
+    let envelope = Envelope::new(visitor(&settings(config)), calls);
+    let translator = Translator::new("t".to_owned());
+    let translation = translator.translate(&envelope);
     assert!(translation.refused.is_empty(), "{:?}", translation.refused);
-    // As a worker in another process reads it.
-    let mut written = Vec::new();
-    crate::record::envelope::codec::write(&parcel, &mut written);
+    // A worker in another process reads the encoded envelope.
+    let mut encoded = Vec::new();
+    crate::record::envelope::codec::write(&envelope, &mut encoded);
     assert_eq!(
-        interpreter.translate(&crate::record::envelope::codec::decode(&written).unwrap()),
+        translator.translate(&crate::record::envelope::codec::decode(&encoded).unwrap()),
         translation
     );
     assert!(
-        interpreter
-            .translate_record(&written, &mut Vec::new(), |_| {})
+        translator
+            .translate_record(&encoded, &mut Vec::new(), |_| {})
             .is_none(),
-        "a profile is never sealed"
+        "a profile operation is never translated from the encoded record"
     );
     let mut bodies = translation
         .messages
@@ -74,7 +73,7 @@ fn sent(config: Value) -> (Properties, Properties) {
 }
 
 fn event(config: Value) -> Properties {
-    sent(config).0
+    sent_bodies(config).0
 }
 
 fn has(properties: &Properties, names: &[&str]) -> Vec<bool> {
@@ -91,7 +90,7 @@ fn cookie(config: Value) -> String {
         .to_string()
 }
 
-fn is_seeded(config: Value) -> bool {
+fn sets_device_cookie(config: Value) -> bool {
     Mengpaneel::builder("t")
         .set_device_cookie(true)
         .js_config(config)
@@ -99,8 +98,8 @@ fn is_seeded(config: Value) -> bool {
         .is_ok()
 }
 
-/// Checks the effect on the server of an option that binds it.
-fn follow(option: &str) {
+/// Checks the effect of an option on the server.
+fn check_effect(option: &str) {
     const UTM: [&str; 3] = ["utm_source", "utm_medium", "gclid"];
     match option {
         "cookie_domain" => {
@@ -123,18 +122,21 @@ fn follow(option: &str) {
         }
         "cross_subdomain_cookie" => assert!(!cookie(json!({option: false})).contains("Domain")),
         "secure_cookie" => assert!(cookie(json!({option: true})).contains("Secure")),
-        "disable_cookie" | "disable_persistence" => assert!(!is_seeded(json!({option: true}))),
+        "disable_cookie" | "disable_persistence" => {
+            assert!(!sets_device_cookie(json!({option: true})))
+        }
         "persistence" => assert!(
-            is_seeded(json!({option: "cookie"})) && !is_seeded(json!({option: "localStorage"}))
+            sets_device_cookie(json!({option: "cookie"}))
+                && !sets_device_cookie(json!({option: "localStorage"}))
         ),
         "ignore_dnt" => assert!(!settings(json!({option: true})).consent.respect_dnt),
         "ip" => {
-            let (event, profile) = sent(json!({option: false}));
+            let (event, profile) = sent_bodies(json!({option: false}));
             assert_eq!(
                 (event.get("ip"), profile.get("$ip")),
                 (None, Some(&json!("0")))
             );
-            let (event, profile) = sent(json!({option: true}));
+            let (event, profile) = sent_bodies(json!({option: true}));
             assert_eq!(
                 (&event["ip"], &profile["$ip"]),
                 (&json!("203.0.113.7"), &json!("203.0.113.7"))
@@ -171,7 +173,7 @@ fn follow(option: &str) {
                 "$insert_id",
                 "distinct_id",
             ];
-            let (event, profile) = sent(json!({option: names}));
+            let (event, profile) = sent_bodies(json!({option: names}));
             assert_eq!(
                 has(&event, &names),
                 [false, false, false, false, true, true, true, true]
@@ -179,7 +181,7 @@ fn follow(option: &str) {
             assert_eq!(has(&event, &["Title", "$referring_domain"]), [true, true]);
             assert_eq!(
                 profile["$set"]["Secret"], 1,
-                "mixpanel-js looks at events only"
+                "mixpanel-js checks events only"
             );
             assert_eq!(has(&self::event(json!({option: []})), &names), [true; 8]);
         }
@@ -225,29 +227,23 @@ fn follow(option: &str) {
             let stopped = json!({option: false, "stop_utm_persistence": true});
             assert_eq!(has(&event(stopped), &UTM), [false, false, false]);
         }
-        option => panic!("{option} binds the server: test that it does"),
+        option => panic!("{option} has an effect on the server: add a check"),
     }
 }
 
 #[test]
-fn each_option_that_binds_the_server_is_followed() {
-    for option in OPTIONS
-        .iter()
-        .filter(|option| option.binds_server.is_some())
-    {
-        follow(option.name);
+fn server_follows_each_option_with_a_server_type() {
+    for option in OPTIONS.iter().filter(|option| option.server_type.is_some()) {
+        check_effect(option.name);
     }
 }
 
 #[test]
-fn options_of_the_page_only_are_passed_on() {
-    for option in OPTIONS
-        .iter()
-        .filter(|option| option.binds_server.is_none())
-    {
-        let settings = settings(json!({option.name: "as it is"}));
+fn options_of_the_page_are_passed_on() {
+    for option in OPTIONS.iter().filter(|option| option.server_type.is_none()) {
+        let settings = settings(json!({option.name: "unchanged"}));
         assert_eq!(
-            settings.page.config[option.name], "as it is",
+            settings.page.config[option.name], "unchanged",
             "{}",
             option.name
         );
@@ -262,12 +258,12 @@ fn options_of_the_page_only_are_passed_on() {
 
 #[test]
 fn value_of_the_wrong_type_fails_at_build() {
-    for option in OPTIONS
-        .iter()
-        .filter(|option| option.binds_server.is_some())
-    {
+    for option in OPTIONS.iter().filter(|option| option.server_type.is_some()) {
         for wrong in [json!("x"), json!(1), json!(true), json!([1]), json!({})] {
-            if option.binds_server.is_some_and(|takes| takes.fits(&wrong)) {
+            if option
+                .server_type
+                .is_some_and(|option_type| option_type.accepts(&wrong))
+            {
                 continue;
             }
             let error = Mengpaneel::builder("t")
@@ -284,7 +280,7 @@ fn value_of_the_wrong_type_fails_at_build() {
 }
 
 #[test]
-fn builder_option_ip_binds_the_page_too() {
+fn ip_of_the_builder_applies_to_the_page() {
     let settings = Mengpaneel::builder("t")
         .ip(false)
         .js_config(json!({"ip": true}))
@@ -297,7 +293,7 @@ fn builder_option_ip_binds_the_page_too() {
 }
 
 #[test]
-fn jobs_leave_out_what_requests_leave_out() {
+fn jobs_omit_the_same_properties_as_requests() {
     let settings = settings(json!({"property_blacklist": ["Secret"], "ip": false}));
     assert!(Visitor::default().restricted(&settings).omitted.is_some());
 }
@@ -309,12 +305,12 @@ fn guide_lists_each_option_once() {
         .map(
             |JsOption {
                  name,
-                 binds_server,
-                 what,
+                 server_type,
+                 effect,
              }| {
                 format!(
-                    "| `{name}` | {} | {what} |",
-                    if binds_server.is_some() {
+                    "| `{name}` | {} | {effect} |",
+                    if server_type.is_some() {
                         "does the same"
                     } else {
                         "page only"

@@ -33,7 +33,7 @@ pub(crate) fn job(
         .visitor
         .omitted
         .as_deref()
-        .map(Omitted::of_text)
+        .map(Omitted::from_text)
         .unwrap_or_default();
     if parcel
         .calls
