@@ -1,4 +1,4 @@
-//! `async_server_side`: the calls wait in the outbox until the server delivers them.
+//! `async_server_side`: calls are enqueued in the outbox, and the server delivers them later.
 
 use std::sync::Arc;
 
@@ -6,7 +6,13 @@ use crate::deliver::dispatcher::Dispatcher;
 use crate::outbox::AppendError;
 use crate::record::envelope::Envelope;
 
-/// Puts a parcel in the outbox, or hands it back.
-pub(crate) async fn flush(post: &Arc<Dispatcher>, parcel: Envelope) -> Result<(), AppendError> {
-    post.enqueue(parcel).await
+/// Enqueues an envelope.
+///
+/// # Errors
+/// [`AppendError`] with the envelope, if the outbox refused it.
+pub(crate) async fn flush(
+    dispatcher: &Arc<Dispatcher>,
+    envelope: Envelope,
+) -> Result<(), AppendError> {
+    dispatcher.enqueue(envelope).await
 }

@@ -1,4 +1,4 @@
-//! The body that leaves: the application's own, or the page with our block in it.
+//! Response body: the application's own, or a page with the snippet in it.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -14,8 +14,11 @@ use crate::flush::stream::Streaming;
 use crate::record::mixpanel::Mixpanel;
 
 pin_project! {
-    /// Body of a response, with the claim on the delayed calls that it carries, which is released if nobody
-    /// ever reads it, and with the scope in which the application's own body is polled.
+    /// Body of a response.
+    ///
+    /// The body holds the claim on the delayed calls that it carries, and releases the claim if the
+    /// body is never read. The application's own body is polled in the request's scope, so that
+    /// calls which it records belong to the request.
     #[derive(Debug)]
     pub struct Body<B> {
         #[pin]
@@ -26,31 +29,32 @@ pin_project! {
 }
 
 pin_project! {
-    /// What there is to read.
+    /// Content of a body.
     #[derive(Debug)]
     #[project = ContentProjection]
     pub(crate) enum Content<B> {
-        /// The application's.
-        Own { #[pin] body: B },
-        /// In memory.
+        /// Body of the application, untouched.
+        Passthrough { #[pin] body: B },
+        /// Body of the application, in memory.
         Whole { bytes: Bytes },
-        /// In memory, with our block in it.
+        /// Page in memory, with the snippet in it.
         Injected { page: Injected },
-        /// The application's, injected into as it flows by.
+        /// Body of the application, with the snippet inserted while it is sent.
         Streamed { #[pin] body: B, streaming: Box<Streaming>, is_over: bool },
-        /// The application's broke off while it was read.
+        /// Body of the application that failed while it was read into memory.
         Broken { error: Option<Box<dyn Error>> },
     }
 }
 
 impl<B: MessageBody> Body<B> {
-    /// Body of the application's, untouched, polled inside of `scope` if there is one.
-    pub(crate) fn own(body: B, scope: Option<Mixpanel>) -> Self {
-        Self::new(Content::Own { body }, None, scope)
+    /// Wraps the application's body, which is polled in `scope` if there is one.
+    pub(crate) fn passthrough(body: B, scope: Option<Mixpanel>) -> Self {
+        Self::new(Content::Passthrough { body }, None, scope)
     }
 
-    /// Body that carries what was claimed, polled inside of `scope` if there is one. An empty body
-    /// is never read, only dropped: its claim is committed at once.
+    /// Creates a body that carries the claimed calls, and is polled in `scope` if there is one. The
+    /// claim of an empty body is committed at once, because an empty body is dropped without being
+    /// read.
     pub(crate) fn new(content: Content<B>, claim: Option<Claim>, scope: Option<Mixpanel>) -> Self {
         let mut body = Self {
             content,
@@ -74,7 +78,7 @@ where
 
     fn size(&self) -> BodySize {
         match &self.content {
-            Content::Own { body } => body.size(),
+            Content::Passthrough { body } => body.size(),
             Content::Whole { bytes } => bytes.size(),
             Content::Injected { page } => BodySize::Sized(page.len() as u64),
             Content::Streamed { .. } | Content::Broken { .. } => BodySize::Stream,
@@ -90,13 +94,13 @@ where
             claim.commit();
         }
         match this.content.project() {
-            ContentProjection::Own { body } => poll_in(this.scope.as_ref(), body, cx)
-                .map(|next| next.map(|read| read.map_err(Into::into))),
+            ContentProjection::Passthrough { body } => poll_in(this.scope.as_ref(), body, cx)
+                .map(|chunk| chunk.map(|bytes| bytes.map_err(Into::into))),
             ContentProjection::Streamed {
                 body,
                 streaming,
                 is_over,
-            } => stream(body, streaming, this.scope.as_ref(), is_over, cx),
+            } => poll_streamed(body, streaming, this.scope.as_ref(), is_over, cx),
             ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
             ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             ContentProjection::Injected { page } => Poll::Ready(page.next().map(Ok)),
@@ -113,7 +117,9 @@ where
         let bytes = match content {
             Content::Whole { bytes } => Ok(bytes),
             Content::Injected { page } => Ok(page.join()),
-            Content::Own { body } => body.try_into_bytes().map_err(|body| Content::Own { body }),
+            Content::Passthrough { body } => body
+                .try_into_bytes()
+                .map_err(|body| Content::Passthrough { body }),
             other @ (Content::Streamed { .. } | Content::Broken { .. }) => Err(other),
         };
         match bytes {
@@ -132,7 +138,7 @@ where
     }
 }
 
-/// Polls a body inside of its request's scope: what a streamed body records belongs to the request.
+/// Polls the application's body in its request's scope.
 fn poll_in<B: MessageBody>(
     scope: Option<&Mixpanel>,
     body: Pin<&mut B>,
@@ -144,8 +150,8 @@ fn poll_in<B: MessageBody>(
     }
 }
 
-/// The next piece that can leave.
-fn stream<B: MessageBody>(
+/// Polls a streamed body until there is a chunk to send.
+fn poll_streamed<B: MessageBody>(
     mut body: Pin<&mut B>,
     streaming: &mut Streaming,
     scope: Option<&Mixpanel>,
@@ -159,17 +165,17 @@ where
         if *is_over {
             return Poll::Ready(None);
         }
-        let leaves = match poll_in(scope, body.as_mut(), cx) {
+        let output = match poll_in(scope, body.as_mut(), cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
-            Poll::Ready(Some(Ok(piece))) => streaming.push(piece),
+            Poll::Ready(Some(Ok(chunk))) => streaming.push(chunk),
             Poll::Ready(None) => {
                 *is_over = true;
                 streaming.finish()
             }
         };
-        if !leaves.is_empty() {
-            return Poll::Ready(Some(Ok(leaves)));
+        if !output.is_empty() {
+            return Poll::Ready(Some(Ok(output)));
         }
     }
 }
@@ -186,7 +192,7 @@ mod tests {
         let page = Bytes::from_static(b"<head></head>");
         Body::new(
             Content::Injected {
-                page: insert(&page, 6, ["blo".into(), "ck".into()]),
+                page: insert(&page, 6, ["snip".into(), "pet".into()]),
             },
             None,
             None,
@@ -194,11 +200,11 @@ mod tests {
     }
 
     #[test]
-    fn an_injected_page_leaves_in_pieces_and_is_whole_for_who_asks() {
-        assert_eq!(injected().size(), BodySize::Sized(18));
-        let whole: &[u8] = b"<head>block</head>";
+    fn injected_page_is_the_same_in_chunks_and_joined() {
+        assert_eq!(injected().size(), BodySize::Sized(20));
+        let whole: &[u8] = b"<head>snippet</head>";
         assert_eq!(injected().try_into_bytes().ok().as_deref(), Some(whole));
-        let in_pieces = rt::System::new().block_on(body::to_bytes(injected()));
-        assert_eq!(in_pieces.ok().as_deref(), Some(whole));
+        let in_chunks = rt::System::new().block_on(body::to_bytes(injected()));
+        assert_eq!(in_chunks.ok().as_deref(), Some(whole));
     }
 }

@@ -1,4 +1,4 @@
-//! `client_side`: the calls stand in the page, and the visitor's browser makes them.
+//! `client_side`: the page carries the calls in a snippet, and the visitor's browser runs them.
 
 use std::sync::Arc;
 
@@ -16,45 +16,49 @@ use crate::call::Calls;
 use crate::error::setup_mistake::SetupMistake;
 use crate::flush::body::Content;
 use crate::flush::split::MAX_SNIPPET_BYTES;
-use crate::flush::stream::{CheckPolicy, RenderSnippet, Streaming};
+use crate::flush::stream::{CheckPolicy, RenderSnippet, Streaming, StreamingConfig};
 use crate::flush::{DeclineReason, Exchange, StrategyDeclined, caching, split};
 use crate::request::headers;
 use crate::request::info::RequestInfo;
 use crate::request::kind::Kind;
 use crate::settings::{Loader, Settings};
 
-/// Where the block stands.
+/// Position of the snippet in the page.
 enum InsertionPoint {
-    /// Before this byte, under this nonce.
+    /// Before the byte at this offset, with this nonce.
     At(usize, Option<String>),
-    /// Where the end of the head comes by.
+    /// At the end of the head of a streamed page, which is found while the page is sent.
     InStream,
 }
 
-/// The type of most pages, as Actix writes it.
+/// Content type of most pages, as Actix writes it.
 const DEFAULT_CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
-/// Why a page is declined whose bytes may not be read as ASCII.
+/// Reason to decline a page whose encoding may decode ASCII bytes differently.
 const UNSAFE_CHARSET: &str =
-    "its encoding may read ASCII differently: set charset=utf-8 in its Content-Type";
+    "the page's encoding may decode ASCII differently: set charset=utf-8 in its Content-Type";
 
-/// Whether the response may be a page, by its head alone: then its body is worth reading.
+/// Checks that the response may be a page, by its head alone. Only then its body is read.
 pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
-    let (asked, head) = (&exchange.info, exchange.response.headers());
+    let (info, headers) = (&exchange.info, exchange.response.headers());
     let status = exchange.response.status();
-    let no_page = [
+    let without_page = [
         StatusCode::NO_CONTENT,
         StatusCode::RESET_CONTENT,
         StatusCode::PARTIAL_CONTENT,
     ];
-    let text = |name| head.get(name).map(headers::text).unwrap_or_default();
+    let text = |name| headers.get(name).map(headers::text).unwrap_or_default();
     let (content_type, encoding) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING));
-    let is_usual = content_type == DEFAULT_CONTENT_TYPE;
-    let (reason, text) = if asked.method == Method::HEAD {
-        (DeclineReason::NotAPage, "an answer to HEAD has no body")
-    } else if status.is_informational() || status.is_redirection() || no_page.contains(&status) {
-        (DeclineReason::NotAPage, "a status that shows no page")
-    } else if !is_usual
+    let is_default_type = content_type == DEFAULT_CONTENT_TYPE;
+    let (reason, text) = if info.method == Method::HEAD {
+        (DeclineReason::NotAPage, "a response to HEAD has no body")
+    } else if status.is_informational() || status.is_redirection() || without_page.contains(&status)
+    {
+        (
+            DeclineReason::NotAPage,
+            "browsers show no page for this status",
+        )
+    } else if !is_default_type
         && !content_type
             .split(';')
             .next()
@@ -62,19 +66,19 @@ pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined>
             .trim_end()
             .eq_ignore_ascii_case("text/html")
     {
-        (DeclineReason::NotAPage, "no text/html")
-    } else if asked.is_capable {
-        (DeclineReason::NotAPage, "a script asked for it")
-    } else if let Kind::Other(why) = asked.kind {
-        (DeclineReason::NotAPage, why)
-    } else if begins_document(&text(header::CONTENT_DISPOSITION), "attachment") {
-        (DeclineReason::NotAPage, "an attachment")
+        (DeclineReason::NotAPage, "the Content-Type is not text/html")
+    } else if info.is_capable {
+        (DeclineReason::NotAPage, "a script sent the request")
+    } else if let Kind::Other(text) = info.kind {
+        (DeclineReason::NotAPage, text)
+    } else if starts_with_ignore_case(&text(header::CONTENT_DISPOSITION), "attachment") {
+        (DeclineReason::NotAPage, "the response is an attachment")
     } else if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         (
             DeclineReason::Encoded,
-            "its Content-Encoding hides the page: wrap Compress outside of the Mengpaneel",
+            "the Content-Encoding hides the page: wrap Compress outside of the Mengpaneel",
         )
-    } else if charset_of(head) == Declared::Unsafe {
+    } else if charset_of(headers) == Declared::Unsafe {
         (DeclineReason::Charset, UNSAFE_CHARSET)
     } else {
         return Ok(());
@@ -82,14 +86,13 @@ pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined>
     Err(reason.because(text))
 }
 
-/// Whether a text begins so, in whatever case.
-fn begins_document(text: &str, with: &str) -> bool {
-    text.get(..with.len())
-        .is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+fn starts_with_ignore_case(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Says what the response's head declares of the encoding. Of several types it is unclear which
-/// counts.
+/// Returns the encoding that the response's head declares. Several `Content-Type` lines are unsafe:
+/// clients differ in which one they obey.
 fn charset_of(headers: &HeaderMap) -> Declared {
     let mut types = headers.get_all(header::CONTENT_TYPE);
     match (types.next(), types.next()) {
@@ -99,37 +102,37 @@ fn charset_of(headers: &HeaderMap) -> Declared {
     }
 }
 
-/// Puts the calls in the page. Returns the calls of another user, and those that a page might
-/// repeat.
+/// Puts the calls in the page. Returns the calls of another user, and those that count twice if a
+/// cached page repeats them.
 pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
 ) -> Result<Calls, StrategyDeclined> {
-    let place = insertion_point(exchange)?;
+    let insertion_point = insertion_point(exchange)?;
     if caching::may_be_shared(exchange.response.headers()) {
         return Err(DeclineReason::SharedCache
-            .because("a cache in front may keep the page: set Cache-Control: private, and nothing for proxies"));
+            .because("a shared cache may keep the page: set Cache-Control: private, and no headers that allow proxies to keep it"));
     }
     if split::is_too_old(calls) {
         return Err(
-            DeclineReason::TooOld.because("an event is older than Mixpanel takes from browsers")
+            DeclineReason::TooOld.because("an event is older than Mixpanel accepts from browsers")
         );
     }
-    let bytes = split::bytes(calls);
+    let bytes = split::argument_bytes(calls);
     if bytes > MAX_SNIPPET_BYTES {
         let text = format!(
-            "{bytes} bytes of calls are more than a page is to carry ({MAX_SNIPPET_BYTES})"
+            "the calls have {bytes} bytes, more than a page may carry ({MAX_SNIPPET_BYTES})"
         );
         return Err(DeclineReason::TooLarge.because(text));
     }
     let recorder = Arc::clone(&exchange.recorder);
-    let (ours, others) = split::for_page(calls, || recorder.visitor());
+    let (ours, excluded) = split::for_page(calls, || recorder.visitor());
     if ours.is_empty() {
         return Err(DeclineReason::ServerOnly
-            .because("nothing that may stand in a page: the server can send it once and now"));
+            .because("no call may be in a page: the server delivers them once, without delay"));
     }
-    write(exchange, place, Some(&ours));
-    Ok(others)
+    inject(exchange, insertion_point, Some(&ours));
+    Ok(excluded)
 }
 
 /// Returns whether the response is a page whose scripts a browser runs.
@@ -137,28 +140,28 @@ pub(crate) fn can_carry<B: MessageBody>(exchange: &Exchange<B>) -> bool {
     insertion_point(exchange).is_ok()
 }
 
-/// Puts the loader alone in the page, where there is a page that no cache in front may keep, and
-/// the loader is wanted on each. A visitor without consent gets the silent mixpanel in its place.
+/// Puts the loader without calls in the page, if every page gets one and no shared cache may keep
+/// this page. A visitor without consent gets the silent stub instead.
 pub(crate) fn inject_loader<B: MessageBody>(exchange: &mut Exchange<B>) {
     if exchange.services.settings.page.loader == Loader::Always
         && !caching::may_be_shared(exchange.response.headers())
-        && let Ok(place) = insertion_point(exchange)
+        && let Ok(insertion_point) = insertion_point(exchange)
     {
-        write(exchange, place, None);
+        inject(exchange, insertion_point, None);
     }
 }
 
 fn insertion_point<B: MessageBody>(
     exchange: &Exchange<B>,
 ) -> Result<InsertionPoint, StrategyDeclined> {
-    // What is in memory was found to be one before it was read.
+    // `read_page` checks the head before it reads a body into memory.
     if !matches!(exchange.body, Some(Content::Whole { .. })) {
         is_page(exchange)?;
     }
     let headers = exchange.response.headers();
     let bytes = match &exchange.body {
         Some(Content::Whole { bytes }) => bytes,
-        Some(Content::Own { .. }) if exchange.services.settings.inject_into_streams => {
+        Some(Content::Passthrough { .. }) if exchange.services.settings.inject_into_streams => {
             return match check_policy(headers, &[], &exchange.services.settings, &exchange.info) {
                 CspResult::Forbidden(obstacle) => {
                     Err(DeclineReason::Policy.because(obstacle.to_string()))
@@ -168,16 +171,16 @@ fn insertion_point<B: MessageBody>(
         }
         _ => {
             return Err(
-                DeclineReason::Streamed.because("its body is streamed: see inject_into_streams")
+                DeclineReason::Streamed.because("the body is streamed: see inject_into_streams")
             );
         }
     };
     let mut scanner = Scanner::default();
     let Some(at) = scan(&mut scanner, bytes) else {
         return Err(if scanner.is_amp() {
-            DeclineReason::Amp.because("an AMP document takes no other scripts")
+            DeclineReason::Amp.because("AMP documents allow no other scripts")
         } else {
-            DeclineReason::NotAPage.because("no whole document")
+            DeclineReason::NotAPage.because("the body is not a whole document")
         });
     };
     if charset_of(headers) != Declared::Safe
@@ -197,49 +200,56 @@ fn insertion_point<B: MessageBody>(
     }
 }
 
-/// Verdict of the response's policies, together with those that the page itself declares.
+/// Checks the snippet against the policies of the response and those that the page itself declares.
 fn check_policy(
     headers: &HeaderMap,
     declared: &[String],
     settings: &Settings,
-    asked: &RequestInfo,
+    info: &RequestInfo,
 ) -> CspResult {
     let page = &settings.page;
     let script = (page.loader != Loader::Never).then_some(page.lib_url.as_str());
-    let needs = Requirements {
+    let requirements = Requirements {
         origin: None,
         script,
         connect: Some(page.api_host()),
     };
-    if !policies::has_any(headers, declared, &needs) {
+    if !policies::has_any(headers, declared, &requirements) {
         return CspResult::Allowed;
     }
-    let origin = asked.url().map(|url| url.origin().ascii_serialization());
+    let origin = info.url().map(|url| url.origin().ascii_serialization());
     policies::judge(
         headers,
         declared,
         &Requirements {
             origin: origin.as_deref(),
-            ..needs
+            ..requirements
         },
     )
 }
 
-fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: InsertionPoint, calls: Option<&Calls>) {
-    let content = match (place, exchange.body.take()) {
+/// Inserts the snippet, and adapts the headers that describe the body and its caching.
+fn inject<B: MessageBody>(
+    exchange: &mut Exchange<B>,
+    insertion_point: InsertionPoint,
+    calls: Option<&Calls>,
+) {
+    let content = match (insertion_point, exchange.body.take()) {
         (InsertionPoint::At(at, nonce), Some(Content::Whole { bytes })) => {
             let calls = calls.map(|calls| (calls, exchange.recorder.next_id()));
             let audience = Audience::render(exchange.consent);
-            let block = exchange
+            let snippet = exchange
                 .services
                 .snippet
                 .of(audience, calls, nonce.as_deref())
                 .unwrap_or_default();
             Content::Injected {
-                page: insert(&bytes, at, block),
+                page: insert(&bytes, at, snippet),
             }
         }
-        (InsertionPoint::InStream, Some(Content::Own { body })) => in_stream(exchange, body, calls),
+        (InsertionPoint::InStream, Some(Content::Passthrough { body })) => {
+            streamed_content(exchange, body, calls)
+        }
         (_, other) => {
             exchange.body = other;
             return;
@@ -251,48 +261,45 @@ fn write<B: MessageBody>(exchange: &mut Exchange<B>, place: InsertionPoint, call
     caching::make_private(headers);
 }
 
-/// What writes the calls when the end of the head comes by.
-fn in_stream<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Content<B> {
+/// Wraps a streamed body so that the snippet is inserted when the end of the head is sent.
+fn streamed_content<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -> Content<B> {
     let calls = calls.cloned();
-    let parcel = calls.clone().filter(|calls| !calls.is_setup_only());
-    let parcel = parcel.map(|calls| exchange.recorder.parcel(calls));
-    let (headers, asked) = (
-        exchange.response.headers().clone(),
-        Arc::clone(&exchange.info),
-    );
+    let envelope = calls
+        .clone()
+        .filter(|calls| !calls.is_setup_only())
+        .map(|calls| exchange.recorder.parcel(calls));
+    let headers = exchange.response.headers().clone();
+    let info = Arc::clone(&exchange.info);
     let settings = Arc::clone(&exchange.services.settings);
-    let is_declared = charset_of(&headers) == Declared::Safe;
+    let is_charset_declared = charset_of(&headers) == Declared::Safe;
     let path = exchange.response.request().path().to_owned();
-    let judge: CheckPolicy = Box::new(move |declared| {
-        let verdict = check_policy(&headers, declared, &settings, &asked);
-        if let CspResult::Forbidden(obstacle) = &verdict {
+    let check_policy: CheckPolicy = Box::new(move |declared| {
+        let result = check_policy(&headers, declared, &settings, &info);
+        if let CspResult::Forbidden(obstacle) = &result {
             let mistake = SetupMistake::Policy(obstacle.to_string().into());
             settings.mistakes.report(&mistake, Some(&path));
         }
-        verdict
+        result
     });
-    let (page_view, audience) = (
-        exchange.recorder.next_id(),
-        Audience::render(exchange.consent),
-    );
-    let write: RenderSnippet = Box::new(move |block, nonce| {
-        block.of(
+    let page_view = exchange.recorder.next_id();
+    let audience = Audience::render(exchange.consent);
+    let render: RenderSnippet = Box::new(move |snippet, nonce| {
+        snippet.of(
             audience,
             calls.as_ref().map(|calls| (calls, page_view)),
             nonce,
         )
     });
-    let (recorder, block) = (
-        Arc::clone(&exchange.recorder),
-        Arc::clone(&exchange.services.snippet),
-    );
-    let streaming = Streaming::new(
-        (judge, write, is_declared),
-        (block, page_view),
-        recorder,
-        Arc::clone(&exchange.services.dispatcher),
-        parcel,
-    );
+    let streaming = Streaming::new(StreamingConfig {
+        check_policy,
+        render,
+        is_charset_declared,
+        snippet: Arc::clone(&exchange.services.snippet),
+        page_view,
+        recorder: Arc::clone(&exchange.recorder),
+        dispatcher: Arc::clone(&exchange.services.dispatcher),
+        envelope,
+    });
     Content::Streamed {
         body,
         streaming: Box::new(streaming),

@@ -1,4 +1,4 @@
-//! Consent cookies: an opt-in or opt-out recorded in a request is stored as mixpanel-js stores it.
+//! Consent cookies: an opt-in or opt-out that a request recorded, stored as mixpanel-js stores it.
 
 use actix_web::http::header::{self, HeaderValue};
 
@@ -8,9 +8,10 @@ use crate::error::{Failure, Reason};
 use crate::flush::{Exchange, caching};
 use crate::record::consent::{ConsentChange, ConsentChangeKind};
 
-/// Sets or removes mixpanel-js's consent cookie. The change is the application's explicit wish, so
-/// a response that a shared cache may store is taken out of caches, since its cookie is one
-/// visitor's.
+/// Sets or removes mixpanel-js's consent cookie.
+///
+/// The application requested the change, so the cookie is set on every response. A response that a
+/// shared cache may keep becomes uncacheable, since the cookie is one visitor's.
 pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) {
     let settings = &exchange.services.settings;
     let attributes = settings.cookie_attributes.with(&change.options);
@@ -37,13 +38,13 @@ pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) 
             &exchange.info.method,
             Quoted(exchange.response.request().path()),
         );
-        let why = format!(
-            "{method} {path}: {} cannot be the name of a cookie, so the visitor's choice is not stored",
+        let text = format!(
+            "{method} {path}: {} cannot be the name of a cookie, so the visitor's choice was not stored: set another cookie_prefix",
             Quoted(&name)
         );
         exchange
             .recorder
-            .report(&Failure::for_calls(Reason::Unsupported(why), vec![]));
+            .report(&Failure::for_calls(Reason::Unsupported(text), vec![]));
         return;
     };
     let headers = exchange.response.headers_mut();

@@ -1,4 +1,4 @@
-//! Refusal of a strategy: a label for metrics, and a text for the log.
+//! Refusals of strategies: a label for metrics, and a text for the log.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::call::Calls;
 use crate::error::setup_mistake::SetupMistake;
 
-/// Reason for which a strategy does not take the calls.
+/// Refusal of a strategy to accept a set of calls.
 #[derive(Debug)]
 pub(crate) struct StrategyDeclined {
     reason: DeclineReason,
@@ -14,13 +14,13 @@ pub(crate) struct StrategyDeclined {
 }
 
 impl StrategyDeclined {
-    /// Label in metrics, one of a few.
+    /// Label in metrics, one of a fixed set.
     pub(crate) fn label(&self) -> &'static str {
         self.reason.label()
     }
 
-    /// Wrong set-up of the application that makes this strategy decline. A response without an
-    /// event loses nothing in a cache.
+    /// Wrong set-up of the application that made the strategy decline. `None` if the application
+    /// is not at fault, or if a shared cache costs nothing because there is no event.
     pub(crate) fn mistake(&self, calls: &Calls) -> Option<SetupMistake> {
         match self.reason {
             DeclineReason::Encoded => Some(SetupMistake::Encoded),
@@ -49,19 +49,19 @@ pub(crate) enum DeclineReason {
     Charset,
     /// The body is streamed.
     Streamed,
-    /// An AMP document takes no other scripts.
+    /// AMP documents allow no other scripts.
     Amp,
     /// A policy of the page forbids the scripts.
     Policy,
-    /// A cache that others share may keep the response.
+    /// A shared cache may keep the response.
     SharedCache,
-    /// An event is older than Mixpanel takes from browsers.
+    /// An event is older than Mixpanel accepts from browsers.
     TooOld,
-    /// More bytes than a page, a cookie or a head may have.
+    /// The calls exceed the size limit of a page, a cookie or a response head.
     TooLarge,
-    /// The calls may not leave by a browser.
+    /// No call of the set may be delivered by a browser.
     ServerOnly,
-    /// Nothing but setup.
+    /// The set has setup calls only.
     SetupOnly,
     /// The response does not redirect.
     NoRedirect,
@@ -69,18 +69,18 @@ pub(crate) enum DeclineReason {
     OtherOrigin,
     /// Another site caused the request.
     CrossSite,
-    /// The client keeps no cookies.
+    /// The client stores no cookies.
     NoCookies,
     /// No `cookie_key` is configured.
     NoCookieKey,
     /// The client runs no calls of response headers.
     NotCapable,
-    /// The outbox is full, unreachable or not there.
+    /// The outbox is full, unreachable or not configured.
     Outbox,
 }
 
 impl DeclineReason {
-    /// A refusal for this reason; the text is for the log.
+    /// Creates a refusal for this reason. The text is for the log.
     pub(crate) fn because(self, text: impl Into<Cow<'static, str>>) -> StrategyDeclined {
         StrategyDeclined {
             reason: self,

@@ -1,4 +1,7 @@
-//! `delayed`: after a redirect the browser asks again; the calls wait for that in a carrier cookie.
+//! `delayed`: calls of a redirect wait in a carrier cookie for the page that the browser requests
+//! next.
+//!
+//! The protocol is described in [`crate::delayed`].
 
 use actix_web::body::MessageBody;
 use actix_web::http::{StatusCode, header};
@@ -8,26 +11,26 @@ use crate::delayed::DelayedPayload;
 use crate::flush::{DeclineReason, Exchange, StrategyDeclined, caching, head, split};
 use crate::record::envelope::Envelope;
 
-/// Bytes of the `Cache-Control` line that goes with the cookie.
+/// Bytes of the `Cache-Control` line that accompanies the cookie.
 const CACHING_BYTES: usize = 32;
 
-/// Puts the calls in a carrier cookie. Gives those that must not wait.
+/// Puts the calls in a carrier cookie. Returns the calls that must not wait.
 pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
 ) -> Result<Calls, StrategyDeclined> {
     let calls = &*split::retain_setup_events(calls);
     if calls.is_setup_only() {
-        return Err(DeclineReason::SetupOnly.because("nothing but setup"));
+        return Err(DeclineReason::SetupOnly.because("there is nothing but setup"));
     }
     check_will_follow(exchange)?;
     let Some(carrier) = &exchange.services.carrier else {
         return Err(DeclineReason::NoCookieKey.because("no cookie_key is configured"));
     };
-    let (mut delayed, at_once) = split::take_non_idempotent(calls, exchange.recorder.visitor());
+    let (mut delayed, immediate) = split::take_non_idempotent(calls, exchange.recorder.visitor());
     if delayed.is_setup_only() {
         return Err(DeclineReason::ServerOnly
-            .because("nothing that may wait: the server can send it once and now"));
+            .because("no call may wait: the server delivers them once, without delay"));
     }
     split::add_identity(&mut delayed, exchange.recorder.visitor());
     let payload = DelayedPayload {
@@ -48,10 +51,10 @@ pub(crate) fn flush<B: MessageBody>(
         id,
         ..exchange.recorder.parcel(calls)
     }));
-    Ok(at_once)
+    Ok(immediate)
 }
 
-/// Keeps a fallback copy, which the server delivers if no page claims the payload in time.
+/// Stores the fallback copy, which the server delivers if no page claims the payload in time.
 pub(crate) async fn schedule_fallback<B>(exchange: &mut Exchange<B>) {
     let Some(copy) = exchange.fallback_copy.take() else {
         return;
@@ -60,7 +63,8 @@ pub(crate) async fn schedule_fallback<B>(exchange: &mut Exchange<B>) {
     exchange.services.fallback.schedule(*copy, after).await;
 }
 
-/// Checks that the browser will come back to this origin, with the cookie that it is given.
+/// Checks that the browser will request a page of this origin next, with the cookie that this
+/// response sets.
 fn check_will_follow<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
     const REDIRECTS: [StatusCode; 5] = [
         StatusCode::MOVED_PERMANENTLY,
@@ -76,36 +80,35 @@ fn check_will_follow<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> 
     let Some(location) =
         location.and_then(|location| std::str::from_utf8(location.as_bytes()).ok())
     else {
-        return Err(DeclineReason::NoRedirect.because("a redirect without a Location"));
+        return Err(DeclineReason::NoRedirect.because("the redirect has no Location"));
     };
     if location.trim().is_empty() {
         return Err(DeclineReason::NoRedirect
-            .because("a redirect with an empty Location, which no browser follows"));
+            .because("the redirect has an empty Location, which no browser follows"));
     }
     if !exchange.info.is_same_origin(location) {
-        return Err(DeclineReason::OtherOrigin.because("a redirect to another origin"));
+        return Err(DeclineReason::OtherOrigin.because("the redirect leads to another origin"));
     }
     if !exchange.info.supports_cookies {
-        return Err(DeclineReason::NoCookies.because("the client shows no sign of keeping cookies"));
+        return Err(DeclineReason::NoCookies.because("the client shows no sign of storing cookies"));
     }
     if caching::may_be_shared(exchange.response.headers()) {
         return Err(DeclineReason::SharedCache
-            .because("a shared cache may keep the redirect: say Cache-Control: private"));
+            .because("a shared cache may keep the redirect: set Cache-Control: private"));
     }
     if exchange.info.is_cross_site && is_anonymous(exchange) {
         return Err(DeclineReason::CrossSite.because(
-            "another site's page caused the request, and the visitor's own cookies were held back",
+            "a page of another site caused the request, and the browser did not send the visitor's cookies",
         ));
     }
     Ok(())
 }
 
-/// Returns whether the request brought neither a cookie nor, where there is a session, anything in
-/// it.
+/// Returns whether the request has no cookie, or an empty session in an application with sessions.
 fn is_anonymous<B>(exchange: &Exchange<B>) -> bool {
-    let has_session = exchange
+    let has_entries = exchange
         .session
         .as_ref()
         .is_some_and(|session| !session.entries().is_empty());
-    exchange.info.cookies().is_empty() || (exchange.session.is_some() && !has_session)
+    exchange.info.cookies().is_empty() || (exchange.session.is_some() && !has_entries)
 }

@@ -1,5 +1,7 @@
-//! Replay: takes delayed calls that the request brought into its own set, where the browser runs
-//! what this response carries. Every other request leaves them where they are.
+//! Replay: adds delayed calls that the request brought to its own calls, if the browser runs the
+//! calls of this response. Every other request leaves the payloads untouched.
+//!
+//! The protocol is described in [`crate::delayed`].
 
 use std::error::Error;
 
@@ -11,16 +13,16 @@ use crate::delayed::claims::{Claim, ClaimError};
 use crate::delayed::{DecodeError, DelayedPayload, carrier, session_payload};
 use crate::flush::{Exchange, caching, capable_client_side, client_side, head};
 
-/// Place where a payload waits.
+/// Storage that a payload came from.
 #[derive(Debug)]
 enum Origin {
-    /// A carrier cookie of that name.
+    /// Carrier cookie of this name.
     Cookie(String),
-    /// The application's session, where an earlier version left it.
+    /// The application's session, which an earlier version wrote to.
     Session,
 }
 
-/// A payload that came with the request.
+/// Payload that came with the request.
 struct Incoming {
     origin: Origin,
     payload: Result<DelayedPayload, DecodeError>,
@@ -31,16 +33,15 @@ where
     B: MessageBody,
     B::Error: Into<Box<dyn Error>>,
 {
-    /// Returns whether the request brought anything to replay. Looks at names only.
+    /// Returns whether the request brought anything to replay. Only names are checked.
     pub(crate) fn has_incoming(&self) -> bool {
         let carrier = self.services.carrier.as_ref();
         self.session_payload.is_some()
-            || carrier.is_some_and(|carrier| carrier.is_brought(self.info.cookies()))
+            || carrier.is_some_and(|carrier| carrier.has_cookie(self.info.cookies()))
     }
 
-    /// Claims what the request brought, and hands it to the recorder, if the browser runs it.
-    ///
-    /// Dropped before it is done, every claim is released.
+    /// Claims the payloads that the request brought, and adds them to the recorder, if the browser
+    /// runs the calls of this response. If the future is dropped, every claim is released.
     pub(crate) async fn replay(&mut self) {
         let mut incoming = Vec::new();
         if self.runs_calls() {
@@ -64,11 +65,11 @@ where
                         self.claim = Some(Claim::join(self.claim.take(), claim));
                         self.recorder.replay(calls);
                     }
-                    // Another request may still fail.
+                    // The request that holds the claim may still fail.
                     Err(ClaimError::HeldElsewhere) => continue,
                     Err(ClaimError::Done) => {}
                 },
-                // A visitor can send any cookie: this is no warning.
+                // A visitor can send any cookie, so this is not worth a warning.
                 Err(error) => {
                     tracing::debug!(target: "mengpaneel", ?origin, %error, "ignored delayed calls that cannot be replayed");
                 }
@@ -77,8 +78,8 @@ where
         }
     }
 
-    /// Discards what the request brought, fallback copies included: the visitor may no longer be
-    /// tracked.
+    /// Discards the payloads that the request brought, fallback copies included: the visitor has
+    /// withdrawn consent.
     pub(crate) async fn discard(&mut self) {
         if caching::may_be_shared(self.response.headers()) {
             return;
@@ -93,31 +94,33 @@ where
         }
     }
 
-    /// Returns whether the browser runs the calls that this response carries.
+    /// Returns whether the browser runs the calls of this response.
     fn runs_calls(&self) -> bool {
-        let is_read = || {
+        let can_carry = || {
             if self.info.is_capable {
                 capable_client_side::can_read_header(self).is_ok()
             } else {
                 client_side::can_carry(self)
             }
         };
-        self.info.can_replay() && !caching::may_be_shared(self.response.headers()) && is_read()
+        self.info.can_replay() && !caching::may_be_shared(self.response.headers()) && can_carry()
     }
 
     fn incoming_cookies(&self) -> Vec<Incoming> {
         let Some(carrier) = &self.services.carrier else {
             return Vec::new();
         };
-        let read = carrier.read(self.info.cookies()).into_iter();
-        read.map(|cookie| Incoming {
-            origin: Origin::Cookie(cookie.name),
-            payload: cookie.payload,
-        })
-        .collect()
+        carrier
+            .read(self.info.cookies())
+            .into_iter()
+            .map(|cookie| Incoming {
+                origin: Origin::Cookie(cookie.name),
+                payload: cookie.payload,
+            })
+            .collect()
     }
 
-    /// Returns whether the handler threw the session away, and a payload with it.
+    /// Returns whether the handler discarded the session, and with it a payload.
     fn is_session_payload_lost(&self) -> bool {
         let key = &self.services.settings.names.session_key;
         self.session
@@ -139,8 +142,8 @@ where
         }
     }
 
-    /// Takes a carrier cookie from the browser, if that fits in the response's head. One that stays
-    /// is not replayed again, and a later page removes it.
+    /// Removes a carrier cookie from the browser if the `Set-Cookie` line fits in the response's
+    /// head. A cookie that remains is not replayed again, and a later page removes it.
     fn remove_cookie(&mut self, name: &str) {
         let Some(line) = carrier::removal(name) else {
             return;
@@ -149,14 +152,14 @@ where
             .session
             .as_ref()
             .filter(|session| session.status() != SessionStatus::Unchanged);
-        let head = head::bytes(&self.response, session, 0)
+        let head_bytes = head::max_bytes(&self.response, session, 0)
             + head::line_bytes("set-cookie".len(), line.len());
-        if head <= self.services.settings.max_header_bytes {
+        if head_bytes <= self.services.settings.max_header_bytes {
             self.set_cookie(Some(line));
         }
     }
 
-    /// Adds a cookie of one visitor's to a response that no shared cache may keep.
+    /// Adds a `Set-Cookie` line, and makes the response private: the cookie is one visitor's.
     pub(crate) fn set_cookie(&mut self, line: Option<HeaderValue>) {
         let Some(line) = line else { return };
         let headers = self.response.headers_mut();

@@ -1,11 +1,13 @@
-//! `server_side`: the server delivers right now, and the response waits for it, as long as its
-//! time-out at most. The last way: what it cannot deliver waits in the
-//! outbox, if that has room by then, or is told.
+//! `server_side`: the server delivers during the request, and the response waits for at most the
+//! configured time-out.
+//!
+//! This is the last strategy. Calls that cannot be delivered are enqueued if the outbox has room by
+//! then, otherwise they are reported to `on_error`.
 
 use crate::deliver::dispatcher::Dispatcher;
 use crate::record::envelope::Envelope;
 
-/// Delivers a parcel, keeps it, or tells of it.
-pub(crate) async fn flush(post: &Dispatcher, parcel: Envelope) {
-    post.deliver_or_report(parcel).await;
+/// Delivers an envelope, enqueues it, or reports its calls.
+pub(crate) async fn flush(dispatcher: &Dispatcher, envelope: Envelope) {
+    dispatcher.deliver_or_report(envelope).await;
 }

@@ -1,52 +1,57 @@
-//! Splits: calls that must not take the way of the others, and what goes with each.
+//! Splits of a set: calls that the chosen strategy must not deliver, and what accompanies each part.
 
 use std::borrow::Cow;
 
 use crate::call::value::ValueRef;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::id::now_ms;
-use crate::record::recorder::event_meta::add_identity as stamp_identity;
+use crate::record::recorder::event_meta::add_identity as add_event_identity;
 use crate::record::visitor::{Browser, Visitor};
 
-/// Number of bytes that the arguments of the calls in a page may take: a page is to stay small,
-/// whatever an application puts in a property. Beyond it the calls go by the server.
+/// Maximum bytes of arguments in a page. Beyond this the server delivers the calls, so that a page
+/// stays small, whatever an application puts in a property.
 pub(crate) const MAX_SNIPPET_BYTES: usize = 64 * 1024;
 
 const MODES: [Mode; 3] = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking];
-/// `/track` drops what is older than five days in silence; a day is left for it to arrive.
+/// Maximum age of an event that a browser may deliver. `/track` silently drops events older than
+/// five days; one day is reserved for the transport.
 const MAX_AGE_MS: u64 = 4 * 24 * 60 * 60 * 1_000;
 
-/// Takes out the calls that `is_other` picks. The second set is those.
-fn split(calls: &Calls, is_other: impl Fn(&Call) -> bool) -> (Calls, Calls) {
-    let (mut rest, mut others) = (Calls::default(), Calls::default());
+/// Splits a set into the calls that `is_excluded` does not match, and those that it matches.
+fn split(calls: &Calls, is_excluded: impl Fn(&Call) -> bool) -> (Calls, Calls) {
+    let (mut rest, mut excluded) = (Calls::default(), Calls::default());
     for mode in MODES {
-        let (other, own): (Vec<_>, Vec<_>) = calls.mode(mode).iter().cloned().partition(&is_other);
-        *rest.mode_mut(mode) = own;
-        *others.mode_mut(mode) = other;
+        (*excluded.mode_mut(mode), *rest.mode_mut(mode)) = calls
+            .mode(mode)
+            .iter()
+            .cloned()
+            .partition(|call| is_excluded(call));
     }
-    (rest, others)
+    (rest, excluded)
 }
 
-/// Takes out what would count twice if the browser or a cookie repeated it, and what would change
-/// the profile of whoever is there next, where it is known whose it is: the server can send that at
-/// once. After an `alias`, which only the browser can make, a profile waits for it.
+/// Excludes calls that count twice if the browser or a cookie repeats them, and profile calls that
+/// would change the profile of the next user of the browser.
+///
+/// Only calls of a known user are excluded, since the server can deliver those at once. After an
+/// `alias`, which only the browser can run, profile calls stay behind it.
 pub(crate) fn take_non_idempotent(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let is_known = calls.identity().is_some() || visitor.browser().user_id.is_some();
-    let aliases = calls
+    let has_alias = calls
         .before_setup
         .iter()
         .any(|call| call.method() == &Method::Alias);
-    let (mut rest, mut others) = split(calls, |call| is_known && !call.method().is_idempotent());
-    if is_known && !aliases {
-        let is_theirs = |call: &Call| !call.method().is_idempotent() || call.method().is_people();
-        (others.tracking, rest.tracking) = calls.tracking.iter().cloned().partition(is_theirs);
+    let (mut rest, mut excluded) = split(calls, |call| is_known && !call.method().is_idempotent());
+    if is_known && !has_alias {
+        let is_excluded = |call: &Call| !call.method().is_idempotent() || call.method().is_people();
+        (excluded.tracking, rest.tracking) = calls.tracking.iter().cloned().partition(is_excluded);
     }
-    (rest, others)
+    (rest, excluded)
 }
 
-/// Takes out what a page cannot make, or might make twice: a page that comes from a cache may meet
-/// a browser that has forgotten it. The second set is for the server, under the identity of
-/// `calls`.
+/// Excludes calls that a page cannot run, or might run twice: a cached page may be shown by a
+/// browser that has lost its record of the page view. The server delivers the excluded calls under
+/// the identity of `calls`.
 pub(crate) fn for_page<'a, 'v>(
     calls: &'a Calls,
     visitor: impl Fn() -> &'v Visitor,
@@ -55,116 +60,121 @@ pub(crate) fn for_page<'a, 'v>(
     if ours.iter().all(|call| call.method().is_idempotent()) {
         return (ours, foreign);
     }
-    let (ours, mut others) = take_non_idempotent(&ours, visitor());
+    let (ours, mut excluded) = take_non_idempotent(&ours, visitor());
     for mode in MODES {
-        others
+        excluded
             .mode_mut(mode)
             .splice(0..0, foreign.mode(mode).iter().cloned());
     }
-    (Cow::Owned(ours), others)
+    (Cow::Owned(ours), excluded)
 }
 
-/// Does the same for calls that were recorded after the head of a streamed page had left, under the
-/// identity of `context`.
-pub(crate) fn for_late_block<'a>(
+/// Same as [`for_page`] for calls that were recorded after the head of a streamed page was sent,
+/// under the identity of `context`.
+pub(crate) fn for_late_snippet<'a>(
     late: Calls,
     context: &[Call],
     visitor: impl Fn() -> &'a Visitor,
 ) -> (Calls, Calls) {
-    let decides = |call: &&Call| matches!(call.method(), Method::Identify | Method::Reset);
-    let identity: Vec<Call> = context.iter().filter(decides).cloned().collect();
-    let before = identity.len();
+    let sets_identity = |call: &&Call| matches!(call.method(), Method::Identify | Method::Reset);
+    let identity: Vec<Call> = context.iter().filter(sets_identity).cloned().collect();
+    let identity_len = identity.len();
     let all = Calls {
         setup: [identity, late.setup].concat(),
         ..late
     };
-    let (ours, others) = for_page(&all, visitor);
+    let (ours, excluded) = for_page(&all, visitor);
     let mut ours = ours.into_owned();
-    ours.setup.drain(..before);
-    (ours, others)
+    ours.setup.drain(..identity_len);
+    (ours, excluded)
 }
 
-/// Takes out what the browser would not say as it was meant: the events of another than whom it
-/// will take itself for, charges, which mixpanel-js ignores, and what it would misread. Mostly that
-/// is nothing.
+/// Excludes calls that the browser would not run as recorded: events of another user than the
+/// browser's, charges, which mixpanel-js ignores, and calls that the browser would misread.
+///
+/// Most sets have none of these, and are borrowed.
 pub(crate) fn take_foreign(
     calls: &Calls,
     visitor: impl FnOnce() -> Browser,
 ) -> (Cow<'_, Calls>, Calls) {
-    let told = |call: &Call| call.method().is_track() && user_id(call).is_some();
-    let is_unknown =
+    let has_user = |call: &Call| call.method().is_track() && user_id(call).is_some();
+    let is_unsupported =
         |call: &Call| call.method() == &Method::PeopleTrackCharge || call.is_misread_by_browsers();
-    let may_be_foreign = |call: &Call| told(call) || is_unknown(call);
-    if !calls.iter().any(may_be_foreign) {
+    if !calls
+        .iter()
+        .any(|call| has_user(call) || is_unsupported(call))
+    {
         return (Cow::Borrowed(calls), Calls::default());
     }
-    let browser = visitor().user_id;
-    let here = calls.identity().or(browser.as_deref());
+    let browser_user = visitor().user_id;
+    let current_user = calls.identity().or(browser_user.as_deref());
     let is_foreign = |call: &Call| {
         call.method().is_track()
-            && here.is_some()
-            && user_id(call).is_some_and(|owner| owner.as_text() != here)
+            && current_user.is_some()
+            && user_id(call).is_some_and(|user_id| user_id.as_text() != current_user)
     };
-    let (ours, foreign) = split(calls, |call| is_foreign(call) || is_unknown(call));
+    let (ours, foreign) = split(calls, |call| is_foreign(call) || is_unsupported(call));
     (Cow::Owned(ours), foreign)
 }
 
-/// Whose event it says it is.
+/// Returns the user that an event names. `None` for an event without `$user_id`.
 fn user_id(call: &Call) -> Option<ValueRef<'_>> {
     call.property("$user_id")
 }
 
-/// Writes on each event whose it is, as of now: the page that runs it may be another user's.
+/// Adds to each event the identity in force when it was recorded: the page that runs the event may
+/// be another user's.
 pub(crate) fn add_identity(calls: &mut Calls, visitor: &Visitor) {
     let mut identity = calls
         .before_setup
         .iter()
         .chain(&calls.setup)
-        .fold(None, identified);
+        .fold(None, identity_after);
     for call in &mut calls.tracking {
-        identity = identified(identity, call);
+        identity = identity_after(identity, call);
         if let Some(identity) = &identity {
-            stamp_identity(call, identity, visitor);
+            add_event_identity(call, identity, visitor);
         }
     }
 }
 
-fn identified(known: Option<String>, call: &Call) -> Option<String> {
+/// Returns the identity in force after a call. `None` if nobody is identified.
+fn identity_after(identity: Option<String>, call: &Call) -> Option<String> {
     match call.method() {
-        Method::Identify => call.str_arg(0).map(str::to_owned).or(known),
+        Method::Identify => call.str_arg(0).map(str::to_owned).or(identity),
         Method::Reset => None,
-        _ => known,
+        _ => identity,
     }
 }
 
-/// Number of bytes that the arguments of the calls take, as they were recorded.
-pub(crate) fn bytes(calls: &Calls) -> usize {
+/// Number of bytes of the calls' encoded arguments.
+pub(crate) fn argument_bytes(calls: &Calls) -> usize {
     calls
         .iter()
         .map(|call| call.as_encoded().as_encoded().len())
         .sum()
 }
 
-/// Moves the events of setup to the events that were tracked, in front of them: setup may be
-/// replaced by another before it runs, or left out, and an event is to be delivered all the same.
+/// Moves the events of setup in front of the tracked events. Setup may be replaced or omitted
+/// before it runs, but its events must be delivered in any case.
 pub(crate) fn retain_setup_events(calls: &Calls) -> Cow<'_, Calls> {
     if !calls.setup.iter().any(|call| call.method().is_track()) {
         return Cow::Borrowed(calls);
     }
-    let (mut events, setup): (Vec<_>, Vec<_>) = calls
+    let (mut tracking, setup): (Vec<_>, Vec<_>) = calls
         .setup
         .iter()
         .cloned()
         .partition(|call| call.method().is_track());
-    events.extend_from_slice(&calls.tracking);
+    tracking.extend_from_slice(&calls.tracking);
     Cow::Owned(Calls {
         before_setup: calls.before_setup.clone(),
         setup,
-        tracking: events,
+        tracking,
     })
 }
 
-/// Whether an event is older than Mixpanel takes from a browser.
+/// Returns whether an event is older than Mixpanel accepts from a browser.
 pub(crate) fn is_too_old(calls: &Calls) -> bool {
     let now = now_ms();
     calls
@@ -174,7 +184,8 @@ pub(crate) fn is_too_old(calls: &Calls) -> bool {
         .any(|time| now.saturating_sub(time) > MAX_AGE_MS)
 }
 
-/// When an event happened. Mixpanel takes seconds and milliseconds, and tells them by size.
+/// Returns the time of an event in milliseconds, or `None` without one. Mixpanel accepts seconds
+/// and milliseconds, and distinguishes them by size.
 fn time_ms(call: &Call) -> Option<u64> {
     let time = call.property("time")?.as_u64()?;
     Some(if time < 100_000_000_000 {
@@ -192,7 +203,7 @@ mod tests {
 
     fn call(method: Method, args: Value) -> Call {
         let Value::Array(args) = args else {
-            panic!("arguments are a list")
+            panic!("arguments must be an array")
         };
         Call::new(method, args)
     }
@@ -205,57 +216,57 @@ mod tests {
     }
 
     #[test]
-    fn an_increment_does_not_wait_where_the_user_is_known() {
+    fn increment_of_known_user_is_not_delayed() {
         let increment = call(Method::PeopleIncrement, json!([{"Posts": 1}]));
         let calls = Calls {
             tracking: vec![increment],
             ..identified_calls("1")
         };
-        let (rest, now) = take_non_idempotent(&calls, &Visitor::default());
+        let (rest, excluded) = take_non_idempotent(&calls, &Visitor::default());
         assert!(rest.tracking.is_empty() && rest.setup.len() == 1);
-        assert_eq!(now.tracking.len(), 1);
-        let of_nobody = Calls {
+        assert_eq!(excluded.tracking.len(), 1);
+        let anonymous = Calls {
             setup: vec![],
             ..calls
         };
         assert!(
-            take_non_idempotent(&of_nobody, &Visitor::default())
+            take_non_idempotent(&anonymous, &Visitor::default())
                 .1
                 .is_empty()
         );
     }
 
     #[test]
-    fn an_event_of_another_user_is_foreign() {
-        let theirs = call(Method::Track, json!(["Sign Out", {"$user_id": "1"}]));
+    fn event_of_another_user_is_excluded() {
+        let foreign = call(Method::Track, json!(["Sign Out", {"$user_id": "1"}]));
         let ours = call(Method::Track, json!(["Sign In", {"$user_id": "2"}]));
         let calls = Calls {
-            tracking: vec![theirs.clone(), ours.clone()],
+            tracking: vec![foreign.clone(), ours.clone()],
             ..identified_calls("2")
         };
-        let (rest, foreign_calls) = take_foreign(&calls, Browser::default);
+        let (rest, excluded) = take_foreign(&calls, Browser::default);
         assert_eq!(
-            (rest.into_owned().tracking, foreign_calls.tracking),
-            (vec![ours], vec![theirs])
+            (rest.into_owned().tracking, excluded.tracking),
+            (vec![ours], vec![foreign])
         );
     }
 
     #[test]
-    fn a_charge_is_left_to_the_server_since_mixpanel_js_ignores_it() {
+    fn charge_is_excluded_because_mixpanel_js_ignores_it() {
         let charge = call(Method::PeopleTrackCharge, json!([5]));
         let calls = Calls {
             tracking: vec![charge.clone()],
             ..identified_calls("2")
         };
-        let (rest, by_server) = take_foreign(&calls, Browser::default);
+        let (rest, excluded) = take_foreign(&calls, Browser::default);
         assert_eq!(
-            (rest.into_owned().tracking, by_server.tracking),
+            (rest.into_owned().tracking, excluded.tracking),
             (vec![], vec![charge])
         );
     }
 
     #[test]
-    fn an_event_is_stamped_with_who_was_identified_before_it() {
+    fn event_gets_the_identity_in_force_before_it() {
         let mut calls = Calls {
             tracking: vec![
                 call(Method::Track, json!(["a"])),
@@ -267,22 +278,22 @@ mod tests {
             ..identified_calls("1")
         };
         add_identity(&mut calls, &Visitor::default());
-        let owners: Vec<_> = [0, 2, 4]
-            .map(|at| {
-                calls.tracking[at]
+        let user_ids: Vec<_> = [0, 2, 4]
+            .map(|index| {
+                calls.tracking[index]
                     .properties()
                     .and_then(|properties| properties.get("$user_id").cloned())
             })
             .into();
-        assert_eq!(owners, [Some(json!("1")), Some(json!("2")), None]);
+        assert_eq!(user_ids, [Some(json!("1")), Some(json!("2")), None]);
     }
 
     #[test]
-    fn operation_that_counts_twice_stays_out_of_a_page_of_a_known_user() {
+    fn page_of_known_user_excludes_non_idempotent_calls() {
         let visitor = Visitor::default();
         let page = |calls: &Calls| {
-            let (ours, others) = for_page(calls, || &visitor);
-            (ours.into_owned(), others)
+            let (ours, excluded) = for_page(calls, || &visitor);
+            (ours.into_owned(), excluded)
         };
         let [view, set, increment] = [
             call(Method::Track, json!(["View"])),
@@ -294,21 +305,21 @@ mod tests {
             tracking: tracking.clone(),
             ..identified_calls("1")
         };
-        let (ours, others) = page(&known);
+        let (ours, excluded) = page(&known);
         assert_eq!(
             (ours.setup, ours.tracking),
             (known.setup.clone(), vec![view.clone()])
         );
-        // What precedes the operation in the profile goes with it.
+        // Earlier calls on the same profile are excluded with it.
         assert_eq!(
-            (others.setup.len(), others.tracking),
+            (excluded.setup.len(), excluded.tracking),
             (0, vec![set.clone(), increment])
         );
-        let without = Calls {
+        let idempotent = Calls {
             tracking: vec![view, set],
             ..known
         };
-        assert_eq!(page(&without), (without.clone(), Calls::default()));
+        assert_eq!(page(&idempotent), (idempotent.clone(), Calls::default()));
         let anonymous = Calls {
             tracking,
             ..Calls::default()
@@ -317,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn late_operation_of_a_known_user_stays_out_of_the_page_too() {
+    fn late_snippet_of_known_user_excludes_non_idempotent_calls() {
         let visitor = Visitor::default();
         let [view, increment] = [
             call(Method::Track, json!(["Late"])),
@@ -328,23 +339,28 @@ mod tests {
             ..Calls::default()
         };
         let context = [increment.clone(), call(Method::Identify, json!(["1"]))];
-        let (ours, others) = for_late_block(late.clone(), &context, || &visitor);
+        let (ours, excluded) = for_late_snippet(late.clone(), &context, || &visitor);
         assert_eq!((ours.setup.len(), ours.tracking), (0, vec![view]));
-        assert_eq!((others.setup.len(), others.tracking), (0, vec![increment]));
         assert_eq!(
-            for_late_block(late.clone(), &[], || &visitor),
+            (excluded.setup.len(), excluded.tracking),
+            (0, vec![increment])
+        );
+        assert_eq!(
+            for_late_snippet(late.clone(), &[], || &visitor),
             (late, Calls::default())
         );
     }
 
     #[test]
-    fn an_event_of_last_week_is_too_old() {
-        let at = |time: u64| Calls {
+    fn event_older_than_four_days_is_too_old() {
+        let with_time = |time: u64| Calls {
             tracking: vec![call(Method::Track, json!(["a", {"time": time}]))],
             ..Calls::default()
         };
-        assert!(is_too_old(&at(now_ms() - 5 * 24 * 3_600_000)));
-        assert!(is_too_old(&at((now_ms() - 5 * 24 * 3_600_000) / 1_000)));
-        assert!(!is_too_old(&at(now_ms() - 3 * 24 * 3_600_000)));
+        assert!(is_too_old(&with_time(now_ms() - 5 * 24 * 3_600_000)));
+        assert!(is_too_old(&with_time(
+            (now_ms() - 5 * 24 * 3_600_000) / 1_000
+        )));
+        assert!(!is_too_old(&with_time(now_ms() - 3 * 24 * 3_600_000)));
     }
 }

@@ -165,7 +165,7 @@ where
         let answer = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
             let response = mixpanel.scope(answer).await?;
-            Ok(response.map_body(|_, body| Body::own(body, Some(mixpanel))))
+            Ok(response.map_body(|_, body| Body::passthrough(body, Some(mixpanel))))
         })
     }
 
@@ -182,7 +182,7 @@ where
         Box::pin(async move {
             let response = mixpanel.scope(answer).await?;
             state.finish(&response);
-            Ok(response.map_body(|_, body| Body::own(body, Some(mixpanel))))
+            Ok(response.map_body(|_, body| Body::passthrough(body, Some(mixpanel))))
         })
     }
 
@@ -193,7 +193,11 @@ where
         request: ServiceRequest,
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let answer = self.service.call(request);
-        Box::pin(async move { Ok(answer.await?.map_body(|_, body| Body::own(body, None))) })
+        Box::pin(async move {
+            Ok(answer
+                .await?
+                .map_body(|_, body| Body::passthrough(body, None)))
+        })
     }
 }
 
@@ -276,7 +280,7 @@ impl RequestState {
         B::Error: Into<Box<dyn Error>>,
     {
         let mut body = None;
-        let response = response.map_body(|_, own| body = Some(Content::Own { body: own }));
+        let response = response.map_body(|_, own| body = Some(Content::Passthrough { body: own }));
         let mut exchange = Exchange {
             services: Arc::clone(&self.on.services),
             info: Arc::clone(&self.asked),
@@ -302,7 +306,7 @@ impl RequestState {
         }
         let settled = self.recorder.finalize(ending, Include::All);
         let waiting = exchange.flush(settled.as_deref());
-        if exchange.waits(&waiting) {
+        if exchange.must_wait(&waiting) {
             Box::pin(exchange.wait(waiting)).await;
         }
         exchange.respond()

@@ -90,7 +90,7 @@ impl Carrier {
     }
 
     /// Returns whether a request brought a carrier cookie. Looks at names only.
-    pub(crate) fn is_brought(&self, cookies: &[HeaderValue]) -> bool {
+    pub(crate) fn has_cookie(&self, cookies: &[HeaderValue]) -> bool {
         cookies_of(cookies).any(|(name, _)| self.slot(name).is_some())
     }
 

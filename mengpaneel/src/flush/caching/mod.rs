@@ -1,30 +1,30 @@
-//! Caching: a snippet belongs to one page view, so no cache in front may keep a response that
+//! Caching rules: a snippet belongs to one page view, so no shared cache may keep a response that
 //! carries one.
 //!
-//! Every response header that a cache in front may obey is read. Each of them must keep shared
-//! caches away; an absent header says nothing. The rule for a header is the only one that its
-//! documentation allows; whatever else it holds counts as "may be shared".
+//! Every response header that a shared cache may obey is checked. Each of them must forbid storing;
+//! an absent header is ignored. The values that forbid storing are those of the header's
+//! documentation; any other value counts as "may be shared".
 //!
-//! | header | read by | keeps shared caches away |
+//! | header | read by | values that forbid storing |
 //! | --- | --- | --- |
 //! | every name that ends in `cache-control`: `Cache-Control`, `CDN-Cache-Control`, `Cloudflare-CDN-Cache-Control`, `Vercel-CDN-Cache-Control`, `Netlify-CDN-Cache-Control`, `Akamai-Cache-Control`, `X-LiteSpeed-Cache-Control` … | caches of [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111) and [RFC 9213](https://www.rfc-editor.org/rfc/rfc9213) | `private`, or `no-store` without `must-understand`; beside no `public`, `s-maxage` or `shared` |
 //! | [`Surrogate-Control`](https://www.w3.org/TR/edge-arch/) | Fastly, Akamai, Varnish, Squid | `no-store`; beside no lifetime |
 //! | [`Edge-Control`](https://http.dev/edge-control) | Akamai | `no-store` or `bypass-cache`; beside no lifetime and no `!no-store` |
-//! | [`X-Accel-Expires`](https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache_valid) | nginx and what is built on it; overrides `Cache-Control: private` | `0` or `off`, never a time such as `@1700000000` |
-//! | [`X-Reverse-Proxy-TTL`](https://foshttpcache.readthedocs.io/en/stable/varnish-configuration.html), `X-VC-TTL` | Varnish by its usual configurations | `0` |
-//! | `Expires`, without `Cache-Control` or beside `X-Accel-Expires` | every cache; nginx 1.22 takes it before `Cache-Control: private` where `X-Accel-Expires: off` is there too | a time in the past, or no time at all |
+//! | [`X-Accel-Expires`](https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache_valid) | nginx and its derivatives; overrides `Cache-Control: private` | `0` or `off`, never a time such as `@1700000000` |
+//! | [`X-Reverse-Proxy-TTL`](https://foshttpcache.readthedocs.io/en/stable/varnish-configuration.html), `X-VC-TTL` | Varnish in common configurations | `0` |
+//! | `Expires`, without `Cache-Control` or beside `X-Accel-Expires` | every cache; nginx 1.22 prefers it to `Cache-Control: private` beside `X-Accel-Expires: off` | a time in the past, or a value that is not a time |
 
 use std::str::FromStr as _;
 use std::time::SystemTime;
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, HttpDate};
 
-/// Decides whether the lines of one header keep shared caches away.
+/// Rule of one header: returns whether its lines forbid shared caches to store the response.
 type Rule = fn(&[&str]) -> bool;
 
 const X_ACCEL_EXPIRES: &str = "x-accel-expires";
 
-/// Headers that only caches in front read, beside those that end in `cache-control`.
+/// Headers that only shared caches read, in addition to those that end in `cache-control`.
 const VENDOR_HEADERS: [(&str, Rule); 5] = [
     ("surrogate-control", is_surrogate_unstored),
     ("edge-control", is_edge_unstored),
@@ -47,9 +47,10 @@ static BODY_HEADERS: [HeaderName; 10] = [
     HeaderName::from_static("content-md5"),
 ];
 
-/// Returns whether a cache that several visitors share may keep the response. A header that is not
-/// visible ASCII counts as "may be shared". Without any of these headers the answer is no, since
-/// whatever is put into such a response also makes it [`private`](make_private).
+/// Returns whether a cache that several visitors share may keep the response.
+///
+/// A header that is not visible ASCII counts as "may be shared". A response without any of these
+/// headers does not, since every insertion makes such a response [`private`](make_private).
 pub(crate) fn may_be_shared(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         rule_of(name, headers).is_some_and(|rule| {
@@ -62,7 +63,7 @@ pub(crate) fn may_be_shared(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Returns the rule for a header, or `None` where no cache obeys it in this response.
+/// Returns the rule for a header. `None` if no cache obeys the header in this response.
 fn rule_of(name: &HeaderName, headers: &HeaderMap) -> Option<Rule> {
     if name == header::EXPIRES {
         let is_overridden =
@@ -90,7 +91,7 @@ struct Directive {
 struct Directives(Vec<Directive>);
 
 impl Directives {
-    /// Returns `None` where a quoted string does not end.
+    /// Parses all lines of one header. `None` if a quoted string does not end.
     fn parse(lines: &[&str]) -> Option<Self> {
         let mut directives = Vec::new();
         for line in lines {
@@ -108,19 +109,19 @@ impl Directives {
         Some(Self(directives))
     }
 
-    /// Returns whether the directive is there, whatever its argument.
+    /// Returns whether the directive is present, with or without an argument.
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|directive| directive.name == name)
     }
 
-    /// Returns whether the directive is there without an argument.
+    /// Returns whether the directive is present without an argument.
     fn has_bare(&self, name: &str) -> bool {
         self.0
             .iter()
             .any(|directive| directive.name == name && !directive.has_argument)
     }
 
-    /// Returns whether a directive that lets caches in front keep the response is there.
+    /// Returns whether a directive that allows shared caches to keep the response is present.
     fn has_lifetime(&self) -> bool {
         ["public", "shared", "s-maxage", "max-age", "cache-maxage"]
             .iter()
@@ -128,10 +129,9 @@ impl Directives {
     }
 }
 
-/// Splits a header at the commas that stand outside of quoted strings. Returns `None` where a
-/// quoted string does not end.
+/// Splits a header at the commas outside of quoted strings. `None` if a quoted string does not end.
 fn split_unquoted(line: &str) -> Option<Vec<&str>> {
-    let (mut pieces, mut start) = (Vec::new(), 0);
+    let (mut parts, mut start) = (Vec::new(), 0);
     let (mut is_quoted, mut is_escaped) = (false, false);
     for (at, byte) in line.bytes().enumerate() {
         match byte {
@@ -139,14 +139,14 @@ fn split_unquoted(line: &str) -> Option<Vec<&str>> {
             b'\\' if is_quoted => is_escaped = true,
             b'"' => is_quoted = !is_quoted,
             b',' if !is_quoted => {
-                pieces.push(line.get(start..at)?);
+                parts.push(line.get(start..at)?);
                 start = at + 1;
             }
             _ => {}
         }
     }
-    pieces.push(line.get(start..)?);
-    (!is_quoted).then_some(pieces)
+    parts.push(line.get(start..)?);
+    (!is_quoted).then_some(parts)
 }
 
 /// Rule of `Cache-Control` and its relatives. With `must-understand`, a cache that knows the status
@@ -161,7 +161,7 @@ fn is_private(lines: &[&str]) -> bool {
     })
 }
 
-/// Rule of `Surrogate-Control`. It has no `private`, and `no-store;name` is for one cache alone.
+/// Rule of `Surrogate-Control`, which knows no `private`. `no-store;name` addresses one cache only.
 fn is_surrogate_unstored(lines: &[&str]) -> bool {
     Directives::parse(lines)
         .is_some_and(|directives| directives.has_bare("no-store") && !directives.has_lifetime())
@@ -176,8 +176,8 @@ fn is_edge_unstored(lines: &[&str]) -> bool {
     })
 }
 
-/// Rule of `X-Accel-Expires`. nginx ignores `off`, and obeys `Cache-Control` then. After `@`, even
-/// a time in the past overrides `Cache-Control`, and the page may be shown as a stale one.
+/// Rule of `X-Accel-Expires`. With `off`, nginx obeys `Cache-Control`. After `@`, even a time in
+/// the past overrides `Cache-Control`, and the page may be served stale.
 fn is_accel_off(lines: &[&str]) -> bool {
     lines
         .iter()
@@ -191,7 +191,7 @@ fn is_zero(lines: &[&str]) -> bool {
         .all(|line| line.trim().parse::<u64>() == Ok(0) && !line.contains('+'))
 }
 
-/// Rule of `Expires`. What is no date is in the past
+/// Rule of `Expires`. A value that is not a date counts as past
 /// ([RFC 9111, 5.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.3)).
 fn is_expired(lines: &[&str]) -> bool {
     let now = SystemTime::now();
@@ -200,21 +200,19 @@ fn is_expired(lines: &[&str]) -> bool {
     })
 }
 
-/// Marks a response that carries anything of ours as its visitor's alone, unless the application
-/// has said so itself.
+/// Adds `Cache-Control: private`, unless the application has set a `Cache-Control` of its own.
 pub(crate) fn make_private(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
 }
 
-/// Marks a response with calls in its header as one that no cache keeps.
+/// Sets `Cache-Control: no-store`, for a response with calls in its header.
 pub(crate) fn make_unstored(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// Takes a response out of all caches, also where the application addresses one of them by its own
-/// header.
+/// Forbids all caches to keep a response, and removes the headers that allow a particular cache to.
 pub(crate) fn forbid_storing(headers: &mut HeaderMap) {
     let obeyed = headers
         .keys()
@@ -227,10 +225,10 @@ pub(crate) fn forbid_storing(headers: &mut HeaderMap) {
     make_unstored(headers);
 }
 
-/// Removes the headers that an insertion made untrue. Without a validator the browser cannot ask
-/// whether the page has changed, so no 304 brings back a snippet of an earlier page view.
+/// Removes the headers that an insertion made untrue. Without validators the browser cannot
+/// revalidate the page, so no 304 restores the snippet of an earlier page view.
 pub(crate) fn drop_validators(headers: &mut HeaderMap) {
-    // Most pages have none of them, which a look at the names shows faster than ten removals.
+    // Most pages have none of these headers: checking the names is faster than ten removals.
     if headers.keys().any(|name| BODY_HEADERS.contains(name)) {
         for name in &BODY_HEADERS {
             headers.remove(name);

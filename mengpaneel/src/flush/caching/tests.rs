@@ -31,7 +31,7 @@ fn page_without_caching_headers_is_not_shared() {
 }
 
 #[test]
-fn only_private_and_no_store_keep_shared_caches_away() {
+fn only_private_and_no_store_forbid_shared_caches() {
     for private in [
         "private",
         "no-store",
@@ -94,7 +94,7 @@ fn each_line_of_a_header_counts() {
 }
 
 #[test]
-fn each_header_that_ends_in_cache_control_counts() {
+fn each_header_ending_in_cache_control_counts() {
     for name in [
         "cdn-cache-control",
         "cloudflare-cdn-cache-control",
@@ -209,18 +209,18 @@ fn expires_counts_unless_cache_control_overrides_it() {
 }
 
 #[test]
-fn insertion_leaves_no_header_that_describes_the_old_body() {
-    let mut kept = headers(&[("vary", "accept"), ("expires", PAST)]);
-    let before = kept.len();
+fn drop_validators_removes_all_body_headers() {
+    let mut headers = headers(&[("vary", "accept"), ("expires", PAST)]);
+    let len = headers.len();
     for name in &BODY_HEADERS {
-        kept.append(name.clone(), HeaderValue::from_static("x"));
+        headers.append(name.clone(), HeaderValue::from_static("x"));
     }
-    drop_validators(&mut kept);
-    assert_eq!(kept.len(), before);
+    drop_validators(&mut headers);
+    assert_eq!(headers.len(), len);
 }
 
-/// Models of caches for a response that `make_private` has seen, written from their documentation
-/// and sources, and without anything of this module.
+/// Models of caches for a response that has passed `make_private`. They follow the documentation
+/// and sources of the caches, and use nothing of the tested module.
 mod caches {
     pub(crate) struct Response(pub Vec<(String, String)>);
 
@@ -242,18 +242,19 @@ mod caches {
                 .collect()
         }
 
-        fn says(&self, name: &str, word: &str) -> bool {
+        fn has_word(&self, name: &str, word: &str) -> bool {
             self.words(name).iter().any(|known| known == word)
         }
 
-        /// RFC 9111, section 3, read by a cache that knows every status and keeps what it may.
+        /// Cache of RFC 9111, section 3, that knows every status and stores every response that it may.
         fn may_be_stored_by_rfc_9111(&self, name: &str) -> bool {
-            let forbids = self.says(name, "no-store") && !self.says(name, "must-understand");
-            !forbids && !self.says(name, "private")
+            let forbids =
+                self.has_word(name, "no-store") && !self.has_word(name, "must-understand");
+            !forbids && !self.has_word(name, "private")
         }
 
-        /// nginx with `proxy_cache_valid any`: `ngx_http_upstream_process_accel_expires` goes
-        /// first.
+        /// Cache of nginx with `proxy_cache_valid any`. `ngx_http_upstream_process_accel_expires`
+        /// runs first.
         fn may_be_stored_by_nginx(&self) -> bool {
             match self.lines("x-accel-expires").last().as_deref() {
                 Some("0") => return false,
@@ -266,15 +267,16 @@ mod caches {
                 .any(|word| value.contains(word))
         }
 
-        /// A CDN that prefers its own header: the first that is there decides alone.
-        fn may_be_stored_by_cdn(&self, own: &[&str]) -> bool {
-            own.iter()
+        /// CDN that prefers its own headers: only the first one that is present counts.
+        fn may_be_stored_by_cdn(&self, names: &[&str]) -> bool {
+            names
+                .iter()
                 .find(|name| self.lines(name).next().is_some())
                 .is_some_and(|name| {
-                    let stops = ["no-store", "private", "bypass-cache"]
+                    let forbids = ["no-store", "private", "bypass-cache"]
                         .iter()
-                        .any(|word| self.says(name, word));
-                    !stops || (*name == "edge-control" && self.says(name, "!no-store"))
+                        .any(|word| self.has_word(name, word));
+                    !forbids || (*name == "edge-control" && self.has_word(name, "!no-store"))
                 })
         }
 
@@ -336,13 +338,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn no_cache_may_store_a_page_that_is_judged_private(lines in any_headers()) {
+    fn no_cache_may_store_an_unshared_page(lines in any_headers()) {
         let borrowed: Vec<(&str, &str)> = lines.iter().map(|(name, value)| (&**name, &**value)).collect();
         let mut headers = headers(&borrowed);
         if !may_be_shared(&headers) {
             make_private(&mut headers);
-            let left = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-            prop_assert!(!caches::Response(left.collect()).may_be_stored(), "{lines:?}");
+            let lines_after = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+            prop_assert!(!caches::Response(lines_after.collect()).may_be_stored(), "{lines:?}");
         }
     }
 }

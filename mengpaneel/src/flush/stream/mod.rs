@@ -1,5 +1,5 @@
-//! A page that is written while it leaves: the block goes in as the head passes by, and a second
-//! one after the last byte, with what was recorded meanwhile.
+//! Injection into a streamed page: a snippet at the end of the head, and a second one after the
+//! last byte, with the calls that were recorded meanwhile.
 
 use std::sync::Arc;
 
@@ -10,170 +10,172 @@ use crate::browser::charset;
 use crate::browser::csp::CspResult;
 use crate::browser::inject::{HeadEnd, Scanner};
 use crate::browser::snippet::Snippet;
-use crate::call::Calls;
+use crate::call::{Call, Calls};
 use crate::deliver::dispatcher::Dispatcher;
 use crate::flush::split;
 use crate::record::envelope::Envelope;
 use crate::record::recorder::Recorder;
 
-/// What becomes of a page's policy once the head's own `meta` tags are known too.
+/// Checks the snippet against the response's policies and those of the head's `meta` tags.
 pub(crate) type CheckPolicy = Box<dyn Fn(&[String]) -> CspResult>;
-/// The block under a nonce.
+/// Renders the snippet with a nonce. `None` if the page needs none.
 pub(crate) type RenderSnippet = Box<dyn Fn(&Snippet, Option<&str>) -> Option<[Bytes; 2]>>;
 
-/// Injects into a page that flows by. Holds back no more than a tag that is cut.
+/// Everything that the injection into one page needs.
+pub(crate) struct StreamingConfig {
+    pub check_policy: CheckPolicy,
+    pub render: RenderSnippet,
+    /// True if the response's head declares a safe encoding. Otherwise the page's content decides.
+    pub is_charset_declared: bool,
+    pub snippet: Arc<Snippet>,
+    /// ID of the page view that both snippets belong to.
+    pub page_view: Uuid,
+    pub recorder: Arc<Recorder>,
+    pub dispatcher: Arc<Dispatcher>,
+    /// Calls of the snippet for the server, if the page turns out not to accept it.
+    pub envelope: Option<Envelope>,
+}
+
+/// Injection into a page that is being sent. Holds back no more than an incomplete tag.
 pub(crate) struct Streaming {
+    config: StreamingConfig,
     scanner: Scanner,
-    /// Read, and not let go yet.
-    held: BytesMut,
-    /// How many bytes of the page were let go.
-    sent: usize,
+    /// Bytes of the page that were not released yet.
+    buffer: BytesMut,
+    /// Number of bytes of the page that were released.
+    released: usize,
     state: State,
-    /// True if the response's head declares a safe encoding: else what the page holds decides.
-    is_declared: bool,
     /// True if the page holds bytes that could make a browser guess another encoding.
     may_shift: bool,
-    judge: CheckPolicy,
-    write: RenderSnippet,
     nonce: Option<String>,
-    block: Arc<Snippet>,
-    /// ID of the page view that both blocks belong to.
-    page_view: Uuid,
-    recorder: Arc<Recorder>,
-    post: Arc<Dispatcher>,
-    /// Goes by the server where the page turns out to be none.
-    parcel: Option<Envelope>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The end of the head has not come by.
-    Open,
-    /// The block is in the page.
-    Written,
-    /// The page is none, or forbids it.
+    /// The end of the head was not found yet.
+    Searching,
+    /// The snippet is in the page.
+    Injected,
+    /// The body is not a page, or the page forbids the snippet.
     Declined,
 }
 
 impl Streaming {
-    /// Of `calls`, `parcel` is what the server is to say where the page cannot.
-    pub(crate) fn new(
-        (judge, write, is_declared): (CheckPolicy, RenderSnippet, bool),
-        (block, page_view): (Arc<Snippet>, Uuid),
-        recorder: Arc<Recorder>,
-        post: Arc<Dispatcher>,
-        parcel: Option<Envelope>,
-    ) -> Self {
-        recorder.buffer_late_calls();
+    /// Starts the injection. From here on the recorder buffers calls for the second snippet.
+    pub(crate) fn new(config: StreamingConfig) -> Self {
+        config.recorder.buffer_late_calls();
         Self {
+            config,
             scanner: Scanner::default(),
-            held: BytesMut::new(),
-            sent: 0,
-            state: State::Open,
-            is_declared,
+            buffer: BytesMut::new(),
+            released: 0,
+            state: State::Searching,
             may_shift: false,
-            judge,
-            write,
             nonce: None,
-            block,
-            page_view,
-            recorder,
-            post,
-            parcel,
         }
     }
 
-    /// Takes the next piece of the page, and gives what can leave.
-    pub(crate) fn push(&mut self, piece: Bytes) -> Bytes {
-        self.may_shift |= !self.is_declared && charset::may_shift(&piece);
+    /// Adds the next chunk of the page, and returns the bytes that can be sent.
+    pub(crate) fn push(&mut self, chunk: Bytes) -> Bytes {
+        self.may_shift |= !self.config.is_charset_declared && charset::may_shift(&chunk);
         match self.state {
-            State::Declined => return piece,
-            State::Written => {
-                self.scanner.feed(&piece);
-                return piece;
+            State::Declined => return chunk,
+            State::Injected => {
+                self.scanner.feed(&chunk);
+                return chunk;
             }
-            State::Open => {}
+            State::Searching => {}
         }
-        self.held.extend_from_slice(&piece);
-        match self.scanner.feed(&piece) {
+        self.buffer.extend_from_slice(&chunk);
+        match self.scanner.feed(&chunk) {
             HeadEnd::Open => self.release(self.scanner.settled()),
             HeadEnd::EndsAt(at) => self.insert_snippet(at),
             HeadEnd::Fragment | HeadEnd::Amp => self.decline(),
         }
     }
 
-    /// The page ended. Gives what is still to leave.
+    /// Ends the page, and returns the remaining bytes with the second snippet.
     pub(crate) fn finish(&mut self) -> Bytes {
         let rest = match self.state {
-            State::Open => match self.scanner.finish() {
+            State::Searching => match self.scanner.finish() {
                 HeadEnd::EndsAt(at) => self.insert_snippet(at),
                 HeadEnd::Open | HeadEnd::Fragment | HeadEnd::Amp => self.decline(),
             },
-            State::Written | State::Declined => Bytes::new(),
+            State::Injected | State::Declined => Bytes::new(),
         };
-        let Some((late, context)) = self.recorder.take_late_calls() else {
+        let Some((late, context)) = self.config.recorder.take_late_calls() else {
             return rest;
         };
-        let is_large = split::bytes(&late) > split::MAX_SNIPPET_BYTES;
-        if self.state != State::Written
+        let is_large = split::argument_bytes(&late) > split::MAX_SNIPPET_BYTES;
+        if self.state != State::Injected
             || is_large
             || self.may_shift
             || !self.scanner.in_body_content()
         {
-            self.send(late, context);
+            self.enqueue(late, context);
             return rest;
         }
-        let (late, others) = split::for_late_block(late, &context, || self.recorder.visitor());
-        let block = self
-            .block
-            .late(&late, self.page_view, self.nonce.as_deref());
-        if !others.is_empty() {
-            self.send(others, context);
+        let (ours, excluded) =
+            split::for_late_snippet(late, &context, || self.config.recorder.visitor());
+        let snippet = self
+            .config
+            .snippet
+            .late(&ours, self.config.page_view, self.nonce.as_deref());
+        if !excluded.is_empty() {
+            self.enqueue(excluded, context);
         }
-        block.map_or(rest.clone(), |[begin, end]| {
+        snippet.map_or(rest.clone(), |[begin, end]| {
             [rest, begin, end].concat().into()
         })
     }
 
+    /// Inserts the snippet at an offset of the page, unless encoding or policies forbid it.
     fn insert_snippet(&mut self, at: usize) -> Bytes {
-        if self.may_shift || (!self.is_declared && self.scanner.has_unsafe_charset()) {
+        if self.may_shift || (!self.config.is_charset_declared && self.scanner.has_unsafe_charset())
+        {
             return self.decline();
         }
-        let nonce = match (self.judge)(self.scanner.policies()) {
+        let nonce = match (self.config.check_policy)(self.scanner.policies()) {
             CspResult::Allowed => None,
             CspResult::Nonce(nonce) => Some(nonce),
             CspResult::Forbidden(_) => return self.decline(),
         };
-        let block = (self.write)(&self.block, nonce.as_deref());
-        let (Some(place), Some([begin, end])) = (at.checked_sub(self.sent), block) else {
+        let snippet = (self.config.render)(&self.config.snippet, nonce.as_deref());
+        let (Some(offset), Some([begin, end])) = (at.checked_sub(self.released), snippet) else {
             return self.decline();
         };
         self.nonce = nonce;
-        self.state = State::Written;
-        self.parcel = None;
-        let held = self.held.split();
-        let (before, after) = held.split_at(place.min(held.len()));
+        self.state = State::Injected;
+        self.config.envelope = None;
+        let buffer = self.buffer.split();
+        let (before, after) = buffer.split_at(offset.min(buffer.len()));
         [before, &begin, &end, after].concat().into()
     }
 
+    /// Gives up the injection: the server delivers the calls, and the page is sent as it is.
     fn decline(&mut self) -> Bytes {
         self.state = State::Declined;
-        if let Some(parcel) = self.parcel.take() {
-            self.post.enqueue_detached(parcel);
-        }
-        self.held.split().freeze()
+        self.enqueue_envelope();
+        self.buffer.split().freeze()
     }
 
+    /// Takes the buffered bytes before an offset of the page.
     fn release(&mut self, until: usize) -> Bytes {
-        let count = until.saturating_sub(self.sent).min(self.held.len());
-        self.sent += count;
-        self.held.split_to(count).freeze()
+        let count = until.saturating_sub(self.released).min(self.buffer.len());
+        self.released += count;
+        self.buffer.split_to(count).freeze()
     }
 
-    fn send(&self, calls: Calls, context: Vec<crate::call::Call>) {
-        self.post.enqueue_detached(Envelope {
+    fn enqueue_envelope(&mut self) {
+        if let Some(envelope) = self.config.envelope.take() {
+            self.config.dispatcher.enqueue_detached(envelope);
+        }
+    }
+
+    fn enqueue(&self, calls: Calls, context: Vec<Call>) {
+        self.config.dispatcher.enqueue_detached(Envelope {
             context,
-            ..self.recorder.parcel(calls)
+            ..self.config.recorder.parcel(calls)
         });
     }
 }
@@ -181,19 +183,17 @@ impl Streaming {
 impl std::fmt::Debug for Streaming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Streaming")
-            .field("sent", &self.sent)
+            .field("released", &self.released)
             .finish_non_exhaustive()
     }
 }
 
-/// A page that broke off, or that nobody read to its end: what is not in it goes by the server.
+/// Enqueues the calls that are not in the page: the body failed, or was not read to its end.
 impl Drop for Streaming {
     fn drop(&mut self) {
-        if let Some(parcel) = self.parcel.take() {
-            self.post.enqueue_detached(parcel);
-        }
-        if let Some((late, context)) = self.recorder.take_late_calls() {
-            self.send(late, context);
+        self.enqueue_envelope();
+        if let Some((late, context)) = self.config.recorder.take_late_calls() {
+            self.enqueue(late, context);
         }
     }
 }

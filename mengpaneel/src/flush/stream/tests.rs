@@ -15,19 +15,19 @@ use crate::record::recorder::{Condition, Entry, Include, RequestOutcome};
 use crate::record::visitor::Visitor;
 use crate::settings::Loader;
 
-const BLOCK: &str = "<script>block</script>";
+const SNIPPET: &str = "<script>snippet</script>";
 const PAGE: &str = "<!doctype html><html><head><title>a</head></title><!-- </head> --></head><body><p>b</p></body></html>";
 
-/// A page that flows, and where its calls go if it is none. The worker is stopped: what it is
-/// handed stays in the outbox.
-struct Flow {
+/// Streamed page, and the outbox of calls that the page does not accept. Deliveries fail, so that
+/// envelopes stay in the outbox.
+struct Fixture {
     streaming: Streaming,
     recorder: Arc<Recorder>,
-    post: Arc<Dispatcher>,
-    waiting: Arc<dyn Outbox>,
+    dispatcher: Arc<Dispatcher>,
+    outbox: Arc<dyn Outbox>,
 }
 
-fn block() -> Arc<Snippet> {
+fn snippet() -> Arc<Snippet> {
     let (config, lib_url) = (json!({}), "/mixpanel.js");
     let loader = Loader::Always;
     Arc::new(Snippet::new(&SnippetConfig {
@@ -40,8 +40,8 @@ fn block() -> Arc<Snippet> {
     }))
 }
 
-impl Flow {
-    fn new(verdict: CspResult) -> Self {
+impl Fixture {
+    fn new(policy: CspResult) -> Self {
         let api_host = ApiHost::from("http://127.0.0.1:1");
         let timeout = Duration::from_secs(1);
         let config = HttpConfig {
@@ -50,12 +50,12 @@ impl Flow {
             credentials: Credentials::Token,
             timeout,
         };
-        let waiting: Arc<dyn Outbox> = Arc::new(Memory::default());
+        let outbox: Arc<dyn Outbox> = Arc::new(Memory::default());
         let delivery = HttpClient::new(config).unwrap();
-        let post = Dispatcher::start(DispatcherConfig {
+        let dispatcher = Dispatcher::start(DispatcherConfig {
             token: "t".into(),
             delivery,
-            outbox: Some(Arc::clone(&waiting)),
+            outbox: Some(Arc::clone(&outbox)),
             failures: ErrorReporter::default(),
             before_send: None,
             retry_for: timeout,
@@ -63,7 +63,7 @@ impl Flow {
             concurrency: 1,
             max_deliveries: 10,
         });
-        let post = Arc::new(post.unwrap());
+        let dispatcher = Arc::new(dispatcher.unwrap());
         let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()));
         recorder.finalize(
             RequestOutcome {
@@ -73,38 +73,42 @@ impl Flow {
             },
             Include::All,
         );
-        let judge: CheckPolicy = Box::new(move |_| verdict.clone());
-        let write: RenderSnippet =
-            Box::new(|_, nonce| Some([BLOCK.into(), nonce.unwrap_or_default().to_owned().into()]));
-        let parcel = Envelope::new(
+        let check_policy: CheckPolicy = Box::new(move |_| policy.clone());
+        let render: RenderSnippet = Box::new(|_, nonce| {
+            Some([SNIPPET.into(), nonce.unwrap_or_default().to_owned().into()])
+        });
+        let envelope = Envelope::new(
             Visitor::default(),
             Calls {
                 tracking: vec![event("early")],
                 ..Calls::default()
             },
         );
-        let streaming = Streaming::new(
-            (judge, write, true),
-            (block(), Uuid::nil()),
-            Arc::clone(&recorder),
-            Arc::clone(&post),
-            Some(parcel),
-        );
+        let streaming = Streaming::new(StreamingConfig {
+            check_policy,
+            render,
+            is_charset_declared: true,
+            snippet: snippet(),
+            page_view: Uuid::nil(),
+            recorder: Arc::clone(&recorder),
+            dispatcher: Arc::clone(&dispatcher),
+            envelope: Some(envelope),
+        });
         Self {
             streaming,
             recorder,
-            post,
-            waiting,
+            dispatcher,
+            outbox,
         }
     }
 
-    fn read(&mut self, page: &str, size: usize) -> String {
-        let mut out = Vec::new();
-        for piece in page.as_bytes().chunks(size) {
-            out.extend_from_slice(&self.streaming.push(Bytes::copy_from_slice(piece)));
+    fn stream(&mut self, page: &str, chunk_size: usize) -> String {
+        let mut output = Vec::new();
+        for chunk in page.as_bytes().chunks(chunk_size) {
+            output.extend_from_slice(&self.streaming.push(Bytes::copy_from_slice(chunk)));
         }
-        out.extend_from_slice(&self.streaming.finish());
-        String::from_utf8(out).unwrap()
+        output.extend_from_slice(&self.streaming.finish());
+        String::from_utf8(output).unwrap()
     }
 
     fn record(&self, name: &str) {
@@ -118,9 +122,9 @@ impl Flow {
         });
     }
 
-    /// What was handed to the server. A worker that has it in its hands counts too.
-    fn handed_over(&self) -> usize {
-        futures_util::future::FutureExt::now_or_never(self.waiting.pending())
+    /// Number of envelopes in the outbox, leased ones included.
+    fn enqueued(&self) -> usize {
+        futures_util::future::FutureExt::now_or_never(self.outbox.pending())
             .unwrap()
             .unwrap()
     }
@@ -131,83 +135,91 @@ fn event(name: &str) -> Call {
 }
 
 #[test]
-fn the_block_stands_at_the_end_of_the_head_wherever_the_page_is_cut() {
+fn snippet_is_at_the_end_of_head_for_any_chunk_size() {
     let (before, after) = PAGE.split_once("</head><body>").unwrap();
-    let expected = format!("{before}{BLOCK}</head><body>{after}");
-    for size in 1..PAGE.len() {
-        let mut flow = Flow::new(CspResult::Allowed);
-        assert_eq!(flow.read(PAGE, size), expected, "in pieces of {size}");
-        assert_eq!(flow.handed_over(), 0);
+    let expected = format!("{before}{SNIPPET}</head><body>{after}");
+    for chunk_size in 1..PAGE.len() {
+        let mut fixture = Fixture::new(CspResult::Allowed);
+        assert_eq!(
+            fixture.stream(PAGE, chunk_size),
+            expected,
+            "chunks of {chunk_size}"
+        );
+        assert_eq!(fixture.enqueued(), 0);
     }
 }
 
 #[test]
-fn nothing_but_a_cut_tag_is_held_back() {
-    let mut flow = Flow::new(CspResult::Allowed);
-    let leaves = flow.streaming.push(Bytes::from_static(
+fn push_holds_back_only_an_incomplete_tag() {
+    let mut fixture = Fixture::new(CspResult::Allowed);
+    let output = fixture.streaming.push(Bytes::from_static(
         b"<!doctype html><html><head><meta name=a></he",
     ));
-    assert_eq!(leaves, "<!doctype html><html><head><meta name=a>");
-    let leaves = flow.streaming.push(Bytes::from_static(b"ad><body>"));
-    assert_eq!(leaves, format!("{BLOCK}</head><body>"));
+    assert_eq!(output, "<!doctype html><html><head><meta name=a>");
+    let output = fixture.streaming.push(Bytes::from_static(b"ad><body>"));
+    assert_eq!(output, format!("{SNIPPET}</head><body>"));
 }
 
 #[test]
-fn a_page_that_is_none_leaves_as_it_is_and_its_calls_go_by_the_server() {
-    let mut flow = Flow::new(CspResult::Allowed);
-    assert_eq!(flow.read("<p>only a part</p>", 3), "<p>only a part</p>");
-    assert_eq!(flow.handed_over(), 1);
+fn fragment_is_unchanged_and_server_delivers_its_calls() {
+    let mut fixture = Fixture::new(CspResult::Allowed);
+    assert_eq!(
+        fixture.stream("<p>only a part</p>", 3),
+        "<p>only a part</p>"
+    );
+    assert_eq!(fixture.enqueued(), 1);
 }
 
 #[test]
-fn a_policy_in_the_page_that_forbids_the_block_sends_its_calls_by_the_server() {
-    let mut flow = Flow::new(CspResult::Forbidden(Obstacle::Sandbox));
-    assert_eq!(flow.read(PAGE, 10), PAGE);
-    assert_eq!(flow.handed_over(), 1);
+fn server_delivers_calls_that_a_policy_in_the_page_forbids() {
+    let mut fixture = Fixture::new(CspResult::Forbidden(Obstacle::Sandbox));
+    assert_eq!(fixture.stream(PAGE, 10), PAGE);
+    assert_eq!(fixture.enqueued(), 1);
 }
 
 #[test]
-fn what_is_recorded_while_the_page_flows_stands_after_its_last_byte() {
-    let mut flow = Flow::new(CspResult::Nonce("n".into()));
+fn calls_recorded_while_streaming_follow_the_last_byte() {
+    let mut fixture = Fixture::new(CspResult::Nonce("n".into()));
     let page = "<!doctype html><head></head><body><p>b</p>";
-    let mut out = flow
+    let mut output = fixture
         .streaming
         .push(Bytes::from_static(page.as_bytes()))
         .to_vec();
-    flow.record("late");
-    out.extend_from_slice(&flow.streaming.finish());
-    let out = String::from_utf8(out).unwrap();
-    let last = out.rsplit_once("<p>b</p>").unwrap().1;
+    fixture.record("late");
+    output.extend_from_slice(&fixture.streaming.finish());
+    let output = String::from_utf8(output).unwrap();
+    let last = output.rsplit_once("<p>b</p>").unwrap().1;
     assert!(
         last.starts_with("<script nonce=\"n\">") && last.contains("late"),
-        "{out}"
+        "{output}"
     );
-    assert_eq!(flow.handed_over(), 0);
+    assert_eq!(fixture.enqueued(), 0);
 }
 
 #[test]
-fn where_the_end_is_no_place_for_a_script_the_server_sends_what_came_late() {
-    let mut flow = Flow::new(CspResult::Allowed);
+fn server_delivers_late_calls_if_page_ends_inside_an_element() {
+    let mut fixture = Fixture::new(CspResult::Allowed);
     let page = "<!doctype html><head></head><body><textarea>not closed";
-    let mut out = flow
+    let mut output = fixture
         .streaming
         .push(Bytes::from_static(page.as_bytes()))
         .to_vec();
-    flow.record("late");
-    out.extend_from_slice(&flow.streaming.finish());
-    assert!(!String::from_utf8(out).unwrap().contains("late"));
-    assert_eq!(flow.handed_over(), 1);
+    fixture.record("late");
+    output.extend_from_slice(&fixture.streaming.finish());
+    assert!(!String::from_utf8(output).unwrap().contains("late"));
+    assert_eq!(fixture.enqueued(), 1);
 }
 
 #[test]
-fn a_page_that_nobody_reads_hands_everything_over() {
-    let flow = Flow::new(CspResult::Allowed);
-    flow.record("late");
-    let (waiting, post) = (Arc::clone(&flow.waiting), Arc::clone(&flow.post));
-    drop(flow);
+fn dropped_page_enqueues_all_its_calls() {
+    let fixture = Fixture::new(CspResult::Allowed);
+    fixture.record("late");
+    let outbox = Arc::clone(&fixture.outbox);
+    let dispatcher = Arc::clone(&fixture.dispatcher);
+    drop(fixture);
     assert_eq!(
-        futures_util::future::FutureExt::now_or_never(waiting.pending()),
+        futures_util::future::FutureExt::now_or_never(outbox.pending()),
         Some(Ok(2))
     );
-    drop(post);
+    drop(dispatcher);
 }
