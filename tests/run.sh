@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parts=(fmt clippy test doc js browser)
+parts=(prose fmt clippy test doc js browser)
 least_rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 least_node=20
 
@@ -14,6 +14,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 needs_of() {
     case $1 in
+    prose) ;;
     fmt) echo rust rustfmt ;;
     clippy) echo rust clippy cc certificates ;;
     # One test runs clippy, another runs a page's script in Node.js.
@@ -102,6 +103,24 @@ prepare() {
     [[ " ${needs[*]} " != *" node "* ]] || use_recent_node
 }
 
+# Doc comments begin with a noun phrase or a verb; words that had several meanings name nothing.
+run_prose() {
+    local words='What|Who|Whose|Whether|It|Its|Of|As many|That one|Those|How many'
+    local homonyms='Said|Taken|NotTaken|Asked|Means|Post|Aside|Hand|InHand|Turn|Left|Told|Kept|Round|Leave|Own|Past'
+    homonyms+='|Desk|Found|Link|Keeper|Lanes|Unclaimed|Waiting|Shipment|Written|Seen|Place|Copy|Parcel'
+    homonyms+='|said|taken|asked|seed|turn|lanes|not_taken|in_hand'
+    local found
+    found=$(
+        grep -rnE --include='*.rs' --exclude-dir=target "^ *//[/!] ($words) " \
+            mengpaneel mengpaneel-macros tests examples
+        grep -rnE --include='*.rs' \
+            "^ *(pub(\(crate\))? )?(struct|enum|union|trait|type|mod) +($homonyms)\\b" \
+            mengpaneel/src mengpaneel-macros/src
+    ) || true
+    [ -n "$found" ] || return 0
+    printf '%s\n' "$found" >&2
+    fail "begin doc comments with a noun phrase or a verb, and use terms of the glossary in ARCHITECTURE.md"
+}
 run_fmt() {
     cargo fmt --all -- --check
     cargo fmt --manifest-path tests/outside/Cargo.toml -- --check
