@@ -155,7 +155,7 @@ fn formatting_needs_only_rust() {
 fn script_lists_its_parts_after_unknown_name() {
     let line = Machine::with_rust("1.99.0").error_line(&["formatting"]);
     assert!(
-        line.contains("there are: fmt clippy test doc js browser"),
+        line.contains("there are: prose fmt clippy test doc js browser"),
         "{line}"
     );
 }
