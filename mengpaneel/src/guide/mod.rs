@@ -1,4 +1,4 @@
-//! The guide: a page for each thing that one wants to do.
+//! Guide, with one page per task.
 
 #[doc = include_str!("actix.md")]
 pub mod actix {}
