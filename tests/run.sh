@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs all checks and tests, or only the parts named as arguments.
-# Needs Rust. Installs the other tools: Debian's packages, and Node.js from npm (into target/node) if
-# the system's is too old.
+# Runs all checks and tests, or only the parts named as arguments. Rust must be installed. Other
+# missing tools are installed: packages of Debian, and Node.js from npm (into target/node) if the
+# installed version is too old.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +30,7 @@ is_node_recent() {
     has node && has npm && [ "$(node -p 'parseInt(process.versions.node)')" -ge "$least_node" ]
 }
 
-# The user installs Rust: the script should choose neither its version nor its installer.
+# Does not install Rust: the user chooses its version and its installer.
 check_rust() {
     local rustup="see https://rustup.rs" found
     { has cargo && has rustc; } || fail "Rust $least_rust or newer is not installed; $rustup"
@@ -47,13 +47,13 @@ missing_for() {
     case $1 in
     cc) has cc || printf '%s\n' gcc libc6-dev ;;
     certificates)
-        # For cargo's downloads, and tests with Mixpanel's real address. The second path is Fedora's.
+        # For downloads by cargo, and for tests with the real URL of Mixpanel. Fedora has the second path.
         local files=(/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
         [ -n "${SSL_CERT_FILE:-}" ] || [ -e "${files[0]}" ] || [ -e "${files[1]}" ] || echo ca-certificates ;;
     node) { has node && has npm; } || printf '%s\n' nodejs npm ;;
     chromium) [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || echo chromium ;;
     redis) { has redis-server && has redis-cli; } || echo redis-server ;;
-    # Debian installs it outside the PATH of ordinary users.
+    # Debian installs nginx outside of the PATH of ordinary users.
     nginx) has nginx || [ -x /usr/sbin/nginx ] || echo nginx ;;
     esac
 }
@@ -70,8 +70,8 @@ install_packages() {
         fail "root must run: apt-get update && $install"
 }
 
-# npm's package `node` contains Node.js itself. Debian's npm works with Debian's Node.js only, so npm
-# is installed too.
+# Puts Node.js in the PATH. The npm package `node` contains Node.js. Installs npm too, because
+# Debian's npm works only with Debian's Node.js.
 use_recent_node() {
     if ! is_node_recent && [ ! -x target/node/node_modules/.bin/node ]; then
         echo "installing: node and npm from npm, into target/node"
@@ -83,7 +83,7 @@ use_recent_node() {
 
 prepare() {
     local need part needed needs=() packages=()
-    # Lists each need once, in the order of the first part that has it.
+    # List each need once, in the order of the parts.
     for part in "$@"; do
         needed=$(needs_of "$part")
         for need in $needed; do
@@ -129,12 +129,12 @@ run_clippy() { cargo clippy --workspace --all-targets --all-features -- -D warni
 run_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features; }
 run_test() {
     cargo test --workspace --all-features
-    # Built together with the other crates, this one always has its feature.
+    # A build of the whole workspace always enables the feature of this crate.
     cargo test -p mengpaneel-macros --no-default-features
-    # Any crate of an application may enable this feature of serde_json, which serialises numbers in
-    # another way.
-    cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision written
-    # The README's program, with the default features of actix-web.
+    # Any crate of an application may enable this feature of serde_json, which serialises numbers
+    # differently.
+    cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision call::value
+    # Program of the README, with the default features of actix-web.
     cargo test --manifest-path tests/outside/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
 }
 run_js() { (cd js && npm ci --no-audit --no-fund && npm test); }
