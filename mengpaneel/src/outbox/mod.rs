@@ -74,6 +74,9 @@ pub use crate::outbox::sidekiq::Sidekiq;
 /// Any number of threads may append while workers lease. A future may be dropped after it was
 /// polled, and no record may be lost by that.
 ///
+/// Any number of threads may append while workers lease. A future may be dropped after it was
+/// polled, and no record may be lost by that.
+///
 /// The suite `outbox::conformance`, behind the feature `conformance`, checks an engine for all of this.
 #[doc = include_str!("example.md")]
 pub trait Outbox: Send + Sync + 'static {
