@@ -13,8 +13,8 @@ pub(crate) fn now_ms() -> u64 {
     since.as_secs() * 1_000 + u64::from(since.subsec_millis())
 }
 
-/// Returns the time at which an ID was generated, in milliseconds since 1970. `None` for a UUID of a
-/// version without a timestamp.
+/// Returns the time at which an ID was generated, in milliseconds since 1970. `None` for a UUID of
+/// a version without a timestamp.
 pub(crate) fn timestamp_ms(id: Uuid) -> Option<u64> {
     let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
     Some(seconds * 1_000 + u64::from(nanoseconds) / 1_000_000)

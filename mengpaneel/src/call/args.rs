@@ -1,4 +1,4 @@
-//! The arguments of a call: written when they are recorded, taken apart for who asks for values.
+//! Arguments of a call, encoded when they are recorded, and decoded on request.
 
 use std::cmp::Ordering;
 use std::sync::OnceLock;
@@ -7,121 +7,121 @@ use serde_json::Value;
 
 use crate::call::value::{Decoder, ValueRef, insert_defaults, write_text_value, write_value};
 
-/// The arguments of a call, in order.
+/// Encoded arguments of a call, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Args {
     len: usize,
-    written: Vec<u8>,
+    encoded: Vec<u8>,
+    /// Decoded arguments, made on first use.
     values: OnceLock<Vec<Value>>,
 }
 
 impl PartialEq for Args {
     fn eq(&self, other: &Self) -> bool {
-        (self.len, &self.written) == (other.len, &other.written)
+        (self.len, &self.encoded) == (other.len, &other.encoded)
     }
 }
 
 impl From<Vec<Value>> for Args {
     fn from(values: Vec<Value>) -> Self {
-        let mut written = Vec::new();
+        let mut encoded = Vec::new();
         for value in &values {
-            write_value(value, &mut written);
+            write_value(value, &mut encoded);
         }
         Self {
             len: values.len(),
-            written,
+            encoded,
             values: OnceLock::from(values),
         }
     }
 }
 
 impl Args {
-    /// None yet, with room for a few.
+    /// Creates an empty list with capacity for a few arguments.
     pub(crate) fn with_capacity() -> Self {
         Self {
-            written: Vec::with_capacity(320),
+            encoded: Vec::with_capacity(320),
             ..Self::default()
         }
     }
 
-    /// What was written as so many values.
-    pub(crate) fn from_encoded(len: usize, written: &[u8]) -> Self {
+    /// Creates a list from `len` encoded values.
+    pub(crate) fn from_encoded(len: usize, encoded: &[u8]) -> Self {
         Self {
             len,
-            written: written.to_vec(),
+            encoded: encoded.to_vec(),
             values: OnceLock::new(),
         }
     }
 
-    /// Adds one, which is written by that. It must write one value.
+    /// Adds an argument. `write` must write exactly one value.
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.values.take();
         self.len += 1;
-        write(&mut self.written);
+        write(&mut self.encoded);
     }
 
-    /// Adds one, where there is one to write; else nothing is left of it.
+    /// Adds an argument if `write` returns `Some`; otherwise removes the bytes that it wrote.
     pub(crate) fn try_push(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
     ) -> Option<()> {
-        let begin = self.written.len();
-        let pushed = write(&mut self.written);
+        let start = self.encoded.len();
+        let pushed = write(&mut self.encoded);
         match pushed {
             Some(()) => self.push(|_| {}),
-            None => self.written.truncate(begin),
+            None => self.encoded.truncate(start),
         }
         pushed
     }
 
-    /// Adds a text.
+    /// Adds a string.
     pub(crate) fn push_text(&mut self, text: &str) {
         self.push(|to| write_text_value(text, to));
     }
 
-    /// How many there are.
+    /// Returns the number of arguments.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// As they are written, one behind the other.
+    /// Returns the encoded arguments, one after the other.
     pub(crate) fn as_encoded(&self) -> &[u8] {
-        &self.written
+        &self.encoded
     }
 
-    /// As values.
+    /// Returns the decoded arguments.
     pub(crate) fn values(&self) -> &[Value] {
         self.values.get_or_init(|| {
-            let mut reader = Decoder::new(&self.written);
-            (0..self.len).map_while(|_| reader.value()).collect()
+            let mut decoder = Decoder::new(&self.encoded);
+            (0..self.len).map_while(|_| decoder.value()).collect()
         })
     }
 
-    /// The one at `index`, as it is seen.
+    /// Returns the argument at `index` without decoding it to a [`Value`].
     pub(crate) fn get(&self, index: usize) -> Option<ValueRef<'_>> {
         self.decoder_at(index)?.read()
     }
 
-    /// The member of that name, of the object at `index`.
+    /// Returns the member `name` of the object at `index`. `None` without such an object or member.
     pub(crate) fn member(&self, index: usize, name: &str) -> Option<ValueRef<'_>> {
-        let mut reader = self.decoder_at(index)?;
-        if reader.byte()? != b'o' {
+        let mut decoder = self.decoder_at(index)?;
+        if decoder.byte()? != b'o' {
             return None;
         }
-        for _ in 0..reader.len()? {
-            // They stand in the order of their names.
-            match reader.name()?.cmp(name.as_bytes()) {
-                Ordering::Less => reader.skip()?,
-                Ordering::Equal => return reader.read(),
+        for _ in 0..decoder.len()? {
+            // Members are sorted by name.
+            match decoder.name()?.cmp(name.as_bytes()) {
+                Ordering::Less => decoder.skip()?,
+                Ordering::Equal => return decoder.read(),
                 Ordering::Greater => return None,
             }
         }
         None
     }
 
-    /// Adds members to the object at `index`, whose names it does not have; they are to be in the
-    /// order of their names. It is put there if it is absent; anything else in that place stays
-    /// as it is.
+    /// Adds members that the object at `index` does not have yet. `members` must be sorted by name.
+    /// A missing argument or `null` becomes an object; any other value stays unchanged.
     pub(crate) fn default_members<const N: usize>(
         &mut self,
         index: usize,
@@ -130,24 +130,24 @@ impl Args {
         while self.len <= index {
             self.push(|to| to.push(b'0'));
         }
-        let Some(mut reader) = self.decoder_at(index) else {
+        let Some(mut decoder) = self.decoder_at(index) else {
             return;
         };
-        let at = self.written.len() - reader.remaining();
-        let is_absent = reader.byte() == Some(b'0');
+        let at = self.encoded.len() - decoder.remaining();
+        let is_absent = decoder.byte() == Some(b'0');
         self.values.take();
         if is_absent {
-            self.written.splice(at..=at, [b'o', 0]);
+            self.encoded.splice(at..=at, [b'o', 0]);
         }
-        insert_defaults(members, at, &mut self.written);
+        insert_defaults(members, at, &mut self.encoded);
     }
 
-    /// What is left to be read from the one at `index` on.
+    /// Returns a decoder at the argument at `index`. `None` if there is no such argument.
     pub(crate) fn decoder_at(&self, index: usize) -> Option<Decoder<'_>> {
-        let mut reader = Decoder::new(&self.written);
+        let mut decoder = Decoder::new(&self.encoded);
         for _ in 0..index {
-            reader.skip()?;
+            decoder.skip()?;
         }
-        (index < self.len).then_some(reader)
+        (index < self.len).then_some(decoder)
     }
 }

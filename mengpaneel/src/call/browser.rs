@@ -1,9 +1,9 @@
-//! Names and values that mixpanel-js would lose or take for something else: seen with version
-//! 2.82.1, by `tests/js-parity/names.mjs`.
+//! Names and values that mixpanel-js would lose or misread: seen with version 2.82.1, by
+//! `tests/js-parity/names.mjs`.
 //!
-//! It copies objects member by member into new ones, so that a member called `__proto__` sets the
-//! prototype of the copy. An object whose `length` is a number is a list to it. It looks event
-//! names and profile properties up in plain objects, which inherit `constructor` and their like.
+//! mixpanel-js copies objects member by member, so a member called `__proto__` sets the prototype
+//! of the copy. An object whose `length` is a number is treated as a list. Event names and profile
+//! properties are looked up in plain objects, which inherit `constructor` and similar members.
 
 use crate::call::value::Decoder;
 use crate::call::{Call, Method};
@@ -27,8 +27,7 @@ fn is_inherited(name: &[u8]) -> bool {
     )
 }
 
-/// Returns whether mixpanel-js stores something of its own under that name, and never sends it as a
-/// property.
+/// Returns whether mixpanel-js reserves a name for its own state, and never sends it as a property.
 pub(crate) fn is_reserved(name: &str) -> bool {
     matches!(
         name,
@@ -46,44 +45,44 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     )
 }
 
-/// Returns whether mixpanel-js could not store a super property of that name, or only by losing
-/// others.
+/// Returns whether mixpanel-js cannot store a super property of this name, or would lose others.
 pub(crate) fn is_unstorable(name: &str) -> bool {
-    // It calls `hasOwnProperty` on what it stores: every later page of the visitor would throw.
+    // mixpanel-js calls `hasOwnProperty` on its stored object: every later page of the visitor
+    // would throw.
     is_reserved(name) || matches!(name, "__proto__" | "hasOwnProperty")
 }
 
-/// Returns whether the value that follows holds, at any depth, an object that mixpanel-js would not
-/// copy whole.
-pub(crate) fn is_value_misread(reader: &mut Decoder<'_>) -> Option<bool> {
-    match reader.tag()? {
+/// Reads a value and returns whether it holds, at any depth, an object that mixpanel-js would not
+/// copy completely. `None` if the encoding is invalid.
+pub(crate) fn is_value_misread(decoder: &mut Decoder<'_>) -> Option<bool> {
+    match decoder.tag()? {
         b'a' => {
-            reader.byte()?;
-            for _ in 0..reader.len()? {
-                if is_value_misread(reader)? {
+            decoder.byte()?;
+            for _ in 0..decoder.len()? {
+                if is_value_misread(decoder)? {
                     return Some(true);
                 }
             }
         }
         b'o' => {
-            reader.byte()?;
-            for _ in 0..reader.len()? {
-                let name = reader.name()?;
-                let value = reader.tag()?;
+            decoder.byte()?;
+            for _ in 0..decoder.len()? {
+                let name = decoder.name()?;
+                let value = decoder.tag()?;
                 let is_list = || name == b"length" && matches!(value, b'u' | b'i' | b'd' | b'n');
-                if name == b"__proto__" || is_list() || is_value_misread(reader)? {
+                if name == b"__proto__" || is_list() || is_value_misread(decoder)? {
                     return Some(true);
                 }
             }
         }
-        _ => reader.skip()?,
+        _ => decoder.skip()?,
     }
     Some(false)
 }
 
 impl Call {
-    /// Returns whether mixpanel-js would lose this call, or a part of it, or take it for something
-    /// else. The server can send it as it was meant.
+    /// Returns whether mixpanel-js would lose or misread this call or a part of it. The server can
+    /// send such a call correctly.
     pub(crate) fn is_misread_by_browsers(&self) -> bool {
         let text = |index| self.str_arg(index).unwrap_or_default().as_bytes();
         let is_name_misread = match self.method() {
@@ -97,18 +96,18 @@ impl Call {
         is_name_misread || self.has_misread_value()
     }
 
-    /// Returns whether mixpanel-js can store each super property that this call gives.
+    /// Returns whether mixpanel-js can store each super property of this call.
     pub(crate) fn is_storable(&self) -> bool {
         let has_unstorable_name = || {
-            let mut reader = self.as_encoded().decoder_at(0)?;
-            if reader.byte()? != b'o' {
+            let mut decoder = self.as_encoded().decoder_at(0)?;
+            if decoder.byte()? != b'o' {
                 return Some(false);
             }
-            for _ in 0..reader.len()? {
-                if reader.text().is_some_and(is_unstorable) {
+            for _ in 0..decoder.len()? {
+                if decoder.text().is_some_and(is_unstorable) {
                     return Some(true);
                 }
-                reader.skip()?;
+                decoder.skip()?;
             }
             Some(false)
         };
@@ -117,35 +116,35 @@ impl Call {
 
     fn has_misread_value(&self) -> bool {
         let args = self.as_encoded();
-        let Some(mut reader) = args.decoder_at(0) else {
+        let Some(mut decoder) = args.decoder_at(0) else {
             return false;
         };
-        (0..args.len()).any(|_| is_value_misread(&mut reader).unwrap_or_default())
+        (0..args.len()).any(|_| is_value_misread(&mut decoder).unwrap_or_default())
     }
 
-    /// Returns whether a property to change has the name of something that every object has, be it
-    /// a member of an object or one of a list.
+    /// Returns whether a changed property has the name of a member that every JavaScript object
+    /// has. The names are those of an object, or the items of a list.
     fn has_inherited_property(&self) -> bool {
-        let Some(mut reader) = self
+        let Some(mut decoder) = self
             .method()
             .properties_index()
             .and_then(|index| self.as_encoded().decoder_at(index))
         else {
             return false;
         };
-        let mut find = || match reader.byte()? {
+        let mut find = || match decoder.byte()? {
             b'o' => {
-                for _ in 0..reader.len()? {
-                    if is_inherited(reader.name()?) {
+                for _ in 0..decoder.len()? {
+                    if is_inherited(decoder.name()?) {
                         return Some(true);
                     }
-                    reader.skip()?;
+                    decoder.skip()?;
                 }
                 Some(false)
             }
             b'a' => {
-                for _ in 0..reader.len()? {
-                    if reader
+                for _ in 0..decoder.len()? {
+                    if decoder
                         .read()?
                         .as_text()
                         .is_some_and(|name| is_inherited(name.as_bytes()))
@@ -169,13 +168,13 @@ mod tests {
 
     fn call(method: Method, args: Value) -> Call {
         let Value::Array(args) = args else {
-            panic!("arguments are a list")
+            panic!("arguments must be a list")
         };
         Call::new(method, args)
     }
 
     #[test]
-    fn objects_that_mixpanel_js_does_not_copy_whole_are_found_at_every_depth() {
+    fn partly_copied_objects_are_found_at_every_depth() {
         let proto: Value =
             serde_json::from_str(r#"{"__proto__": {"$user_id": "9"}, "a": 1}"#).unwrap();
         for value in [
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_objects_inherit_are_misread_as_events_and_profile_properties() {
+    fn inherited_names_of_events_and_properties_are_misread() {
         for name in [
             "constructor",
             "toString",
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn other_calls_are_read_as_they_are_meant() {
+    fn other_calls_are_read_correctly() {
         for value in [
             json!({"constructor": 1, "toString": {"valueOf": null}}),
             json!({"length": "5", "b": {"length": null}}),

@@ -1,59 +1,59 @@
-//! The calls of one request, and when each runs.
+//! Calls of one request, by mode.
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Method};
 
-/// When a call runs: everything of one mode before anything of the next.
+/// Phase in which a call runs: all calls of one mode run before those of the next.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Before `identify`, while the browser still knows the anonymous visitor: the place of
-    /// `alias`.
+    /// Before `identify`, while the visitor is still anonymous: for `alias`.
     BeforeSetup,
-    /// Who is there: `identify`, `people.set`, `register`. A setup replaces the one before it.
+    /// Identity of the visitor: `identify`, `people.set`, `register`. A setup replaces the previous
+    /// one.
     Setup,
-    /// What happened.
+    /// Events and other calls.
     #[default]
     Tracking,
 }
 
-/// The calls of one request, by mode, in the order in which they run.
+/// Calls of one request, by mode, in the order in which they run.
 ///
-/// The JSON form is that of a carrier cookie: `{"before_setup":[…],"setup":[…],"tracking":[…]}`,
-/// modes without calls absent.
+/// The JSON form is that of a carrier cookie: `{"before_setup":[…],"setup":[…],"tracking":[…]}`.
+/// Modes without calls are absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Calls {
-    /// Runs first.
+    /// Calls that run first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before_setup: Vec<Call>,
-    /// Runs second.
+    /// Calls that run second.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub setup: Vec<Call>,
-    /// Runs last.
+    /// Calls that run last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tracking: Vec<Call>,
 }
 
 impl Calls {
-    /// Whether there is no call at all.
+    /// Returns whether there are no calls.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.before_setup.is_empty() && self.setup.is_empty() && self.tracking.is_empty()
     }
 
-    /// Returns whether nothing but setup is there, without an event: not worth a message of the
-    /// server's.
+    /// Returns whether there are setup calls only, and no event among them. The server then sends
+    /// nothing.
     #[must_use]
     pub fn is_setup_only(&self) -> bool {
         let is_event = |call: &Call| call.method().is_track();
         self.before_setup.is_empty() && self.tracking.is_empty() && !self.setup.iter().any(is_event)
     }
 
-    /// All calls, in the order in which they run.
+    /// Returns all calls, in the order in which they run.
     pub fn iter(&self) -> impl Iterator<Item = &Call> {
         self.before_setup
             .iter()
@@ -61,7 +61,7 @@ impl Calls {
             .chain(&self.tracking)
     }
 
-    /// The calls of one mode.
+    /// Returns the calls of one mode.
     #[must_use]
     pub fn mode(&self, mode: Mode) -> &[Call] {
         match mode {
@@ -71,7 +71,7 @@ impl Calls {
         }
     }
 
-    /// The calls of one mode, to change.
+    /// Returns the calls of one mode, mutably.
     pub fn mode_mut(&mut self, mode: Mode) -> &mut Vec<Call> {
         match mode {
             Mode::BeforeSetup => &mut self.before_setup,
@@ -87,13 +87,14 @@ impl Calls {
         self.tracking.extend(other.tracking);
     }
 
-    /// Who is identified once all of them ran: the last `identify` (`alias` does not count).
+    /// Returns the ID of the last `identify` (`alias` does not count). `None` if there is none, or
+    /// a later `reset`.
     #[must_use]
     pub fn identity(&self) -> Option<&str> {
-        self.iter().fold(None, |known, call| match call.method() {
-            Method::Identify => call.str_arg(0).or(known),
+        self.iter().fold(None, |id, call| match call.method() {
+            Method::Identify => call.str_arg(0).or(id),
             Method::Reset => None,
-            _ => known,
+            _ => id,
         })
     }
 }

@@ -1,11 +1,11 @@
-//! IDs: who a user, a device or a group is.
+//! IDs of users, devices and groups.
 
 use serde_json::Value;
 
-/// The longest entry of [`PLACEHOLDERS`], in bytes.
+/// Length of the longest entry of [`PLACEHOLDERS`], in bytes.
 const MAX_PLACEHOLDER_LEN: usize = 36;
 
-/// IDs that Mixpanel rejects: many programs write them where no ID is known.
+/// IDs that Mixpanel rejects, since many programs send them when no ID is known.
 /// <https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-simplified>
 const PLACEHOLDERS: [&str; 17] = [
     "00000000-0000-0000-0000-000000000000",
@@ -27,8 +27,8 @@ const PLACEHOLDERS: [&str; 17] = [
     "{}",
 ];
 
-/// An ID as every wire carries it: a string, since a browser rounds large integers and tells `7`
-/// from `"7"`. `None` where the value can be nobody's ID.
+/// Returns an ID as a string, since a browser rounds large integers, and `7` and `"7"` differ
+/// there. `None` if the value is not a valid ID.
 #[must_use]
 pub(crate) fn id_string(value: &Value) -> Option<String> {
     match value {
@@ -38,17 +38,16 @@ pub(crate) fn id_string(value: &Value) -> Option<String> {
     }
 }
 
-/// Returns whether an ID consists of white space only, or of nothing.
+/// Returns whether an ID is empty or consists of white space only.
 pub(crate) fn is_blank(id: &str) -> bool {
     id.trim().is_empty()
 }
 
-/// Returns whether Mixpanel rejects an ID as a placeholder, in whatever case and with white space
-/// around it.
+/// Returns whether Mixpanel rejects an ID as a placeholder. Case and surrounding white space are
+/// ignored.
 pub(crate) fn is_placeholder(id: &[u8]) -> bool {
     let mut id = id.trim_ascii();
-    // Only where something else than ASCII stands at an end can there be white space of other
-    // scripts.
+    // Unicode white space is possible only if the first or last byte is not ASCII.
     if id.first().is_some_and(|byte| !byte.is_ascii())
         || id.last().is_some_and(|byte| !byte.is_ascii())
     {
@@ -63,13 +62,13 @@ pub(crate) fn is_placeholder(id: &[u8]) -> bool {
             .any(|placeholder| placeholder.as_bytes().eq_ignore_ascii_case(id))
 }
 
-/// Returns whether an ID names a device that is a placeholder: `$device:undefined`.
+/// Returns whether an ID is that of a device and a placeholder: `$device:undefined`.
 pub(crate) fn is_placeholder_device(id: &str) -> bool {
     id.strip_prefix("$device:")
         .is_some_and(|device| is_blank(device) || is_placeholder(device.as_bytes()))
 }
 
-/// The text of a value that was given as an ID but is a placeholder, without white space around it.
+/// Returns the trimmed text of a value if that is a placeholder for an ID.
 pub(crate) fn placeholder_in(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),

@@ -1,6 +1,5 @@
-//! A call: one recorded call of a mixpanel-js method, and the wire form that it has everywhere.
+//! Recorded calls of mixpanel-js methods, and their wire form.
 
-pub(crate) mod value;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -15,6 +14,7 @@ mod args;
 mod browser;
 mod calls;
 mod id;
+pub(crate) mod value;
 
 pub(crate) use crate::call::args::Args;
 pub(crate) use crate::call::browser::{is_reserved, is_unstorable, is_value_misread};
@@ -23,29 +23,29 @@ pub(crate) use crate::call::id::{
     id_string, is_blank, is_placeholder, is_placeholder_device, placeholder_in,
 };
 
-/// The properties of an event, a profile or a group: a JSON object.
+/// Properties of an event, a profile or a group: a JSON object.
 pub type Properties = Map<String, Value>;
 
 macro_rules! methods {
     (@name $name:literal) => { $name };
     (@name $parent:literal . $name:literal) => { concat!($parent, ".", $name) };
     ($($(#[$doc:meta])* $name:ident = $($path:literal).+,)+) => {
-        /// A method of mixpanel-js, by its own name.
+        /// Method of mixpanel-js.
         ///
-        /// Written and read as mixpanel-js knows it: `["people", "set"]`.
+        /// Serialised as its path: `["people", "set"]`.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Method {
             $($(#[$doc])* $name,)+
-            /// A method that is not modelled: a browser runs it where it exists, a server cannot.
+            /// A method without a variant here. A browser runs it if it exists; the server cannot.
             Other(OtherMethod),
         }
 
         impl Method {
-            /// The modelled methods, each once.
+            /// All methods that have a variant.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// Its name below `mixpanel`: `track`, `people.set`, `get_group.union`.
+            /// Returns the name below `mixpanel`: `track`, `people.set`, `get_group.union`.
             pub(crate) fn name(&self) -> Cow<'static, str> {
                 match self {
                     $(Self::$name => Cow::Borrowed(methods!(@name $($path).+)),)+
@@ -53,7 +53,8 @@ macro_rules! methods {
                 }
             }
 
-            /// The path below `mixpanel`: `["track"]`, `["people", "set"]`, `["get_group", "union"]`.
+            /// Returns the path below `mixpanel`: `["track"]`, `["people", "set"]`, `["get_group",
+            /// "union"]`.
             #[must_use]
             pub fn path(&self) -> Vec<&str> {
                 match self {
@@ -62,11 +63,11 @@ macro_rules! methods {
                 }
             }
 
-            /// The method at that path, if it is one that may be called.
+            /// Returns the method at a path. `None` if the path cannot be that of a public method.
             #[must_use]
             pub fn from_path<S: AsRef<str>>(path: &[S]) -> Option<Self> {
-                let names: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
-                match names.as_slice() {
+                let segments: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+                match segments.as_slice() {
                     $([$($path),+] => Some(Self::$name),)+
                     _ => OtherMethod::new(path).map(Self::Other),
                 }
@@ -145,7 +146,7 @@ methods! {
 }
 
 impl Method {
-    /// Whether it makes an event: `track` and its kin.
+    /// Returns whether the method makes an event: `track` and its variants.
     #[must_use]
     pub fn is_track(&self) -> bool {
         matches!(
@@ -154,20 +155,20 @@ impl Method {
         )
     }
 
-    /// Whether it writes to the visitor's profile: `people.*`.
+    /// Returns whether the method changes the visitor's profile: `people.*`.
     #[must_use]
     pub fn is_people(&self) -> bool {
         self.name().starts_with("people.")
     }
 
-    /// Whether it writes to a group's profile: `get_group(…).*`.
+    /// Returns whether the method changes a group's profile: `get_group(…).*`.
     #[must_use]
     pub fn is_group(&self) -> bool {
         self.name().starts_with("get_group.")
     }
 
-    /// Returns whether a second delivery changes nothing. `increment`, `append`, `union` and `remove`
-    /// are not idempotent: Mixpanel has no key that tells a copy from a second call.
+    /// Returns whether a second delivery changes nothing. `increment`, `append`, `union` and
+    /// `remove` are not idempotent: Mixpanel has no key that tells a copy from a second call.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         !matches!(
@@ -182,7 +183,8 @@ impl Method {
         )
     }
 
-    /// Which argument holds the properties, where the method takes an object of them.
+    /// Returns the index of the argument that holds the properties. `None` if the method takes
+    /// none.
     #[must_use]
     pub fn properties_index(&self) -> Option<usize> {
         match self {
@@ -201,41 +203,41 @@ impl fmt::Display for Method {
     }
 }
 
-/// The path of a method that [`Method`] does not model: one or two names that could be a method of
-/// mixpanel-js, in lower case, and none that reaches beyond it.
+/// Path of a method that has no variant in [`Method`]: one or two lower-case names that could be a
+/// public method of mixpanel-js.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OtherMethod(Vec<String>);
 
 impl OtherMethod {
-    /// `None` where the path could not be a public method of mixpanel-js.
+    /// Creates a path. `None` if it cannot be that of a public method of mixpanel-js.
     pub fn new<S: AsRef<str>>(path: &[S]) -> Option<Self> {
-        let names: Vec<String> = path.iter().map(|name| name.as_ref().to_owned()).collect();
-        let parent_fits = match names.as_slice() {
+        let segments: Vec<String> = path.iter().map(|name| name.as_ref().to_owned()).collect();
+        let has_valid_parent = match segments.as_slice() {
             [_] => true,
             [parent, _] => matches!(parent.as_str(), "people" | "get_group" | "flags"),
             _ => false,
         };
-        let is_method = names.last().is_some_and(|name| is_method_name(name));
-        (parent_fits && is_method).then_some(Self(names))
+        let is_method = segments.last().is_some_and(|name| is_method_name(name));
+        (has_valid_parent && is_method).then_some(Self(segments))
     }
 }
 
 fn is_method_name(name: &str) -> bool {
-    let shaped = name.len() <= 64
+    let is_valid = name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    shaped
+    is_valid
         && !matches!(
             name,
             "constructor" | "init" | "push" | "people" | "get_group" | "flags"
         )
 }
 
-/// One recorded call: a method and its arguments.
+/// Recorded call: a method and its arguments.
 ///
-/// On every wire it is the JSON array `[path, arguments]`, as the original gem writes it:
+/// Serialised as the JSON array `[path, arguments]`, as in the original gem:
 ///
 /// ```
 /// use mengpaneel::Call;
@@ -251,41 +253,41 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call of `method` with these arguments.
+    /// Creates a call of `method` with arguments.
     #[must_use]
     pub fn new(method: Method, args: Vec<Value>) -> Self {
-        Self::with(method, args.into())
+        Self::with_args(method, args.into())
     }
 
-    /// A call of `method` with arguments that are written.
-    pub(crate) fn with(method: Method, args: Args) -> Self {
+    /// Creates a call of `method` with encoded arguments.
+    pub(crate) fn with_args(method: Method, args: Args) -> Self {
         Self { method, args }
     }
 
-    /// The method that is called.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The arguments, in order.
+    /// Returns the arguments, in order.
     #[must_use]
     pub fn args(&self) -> &[Value] {
         self.args.values()
     }
 
-    /// The arguments, as they are written.
+    /// Returns the encoded arguments.
     pub(crate) fn as_encoded(&self) -> &Args {
         &self.args
     }
 
-    /// The argument at `index`, where it is a string.
+    /// Returns the argument at `index` if it is a string.
     #[must_use]
     pub fn str_arg(&self, index: usize) -> Option<&str> {
         self.args.get(index)?.as_text()
     }
 
-    /// The properties argument, where there is one and it is an object.
+    /// Returns the properties. `None` if the method takes none, or the argument is no object.
     #[must_use]
     pub fn properties(&self) -> Option<&Properties> {
         self.args()
@@ -293,13 +295,13 @@ impl Call {
             .as_object()
     }
 
-    /// A property, where there is one of that name.
+    /// Returns the property `name`, if there is one.
     pub(crate) fn property(&self, name: &str) -> Option<ValueRef<'_>> {
         self.args.member(self.method.properties_index()?, name)
     }
 
-    /// Adds properties that it does not have yet, in the order of their names. Nothing where the
-    /// method takes none, or was called with something else in that place (`people.set("name",
+    /// Adds properties that the call does not have yet. `properties` must be sorted by name. Does
+    /// nothing if the method takes none, or the argument is no object (`people.set("name",
     /// value)`).
     pub(crate) fn default_properties<const N: usize>(
         &mut self,
@@ -325,7 +327,7 @@ impl<'de> Deserialize<'de> for Call {
         let (path, args) = <(Vec<String>, Vec<Value>)>::deserialize(deserializer)?;
         let method = Method::from_path(&path).ok_or_else(|| {
             de::Error::custom(format_args!(
-                "{} is no method of mixpanel-js",
+                "{} is not a method of mixpanel-js",
                 path.join(".")
             ))
         })?;

@@ -3,14 +3,14 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn every_method_is_read_as_it_is_written() {
+fn methods_parse_from_their_paths() {
     for method in Method::ALL {
         assert_eq!(Method::from_path(&method.path()).as_ref(), Some(method));
     }
 }
 
 #[test]
-fn a_call_is_a_path_and_arguments() {
+fn call_serialises_as_path_and_arguments() {
     let wire = json!([["get_group", "set"], ["company", "acme", {"Plan": "Pro"}]]);
     let call: Call = serde_json::from_value(wire.clone()).unwrap();
     assert_eq!(call.method(), &Method::GroupSet);
@@ -18,7 +18,7 @@ fn a_call_is_a_path_and_arguments() {
 }
 
 #[test]
-fn a_path_that_reaches_beyond_mixpanel_is_no_call() {
+fn path_outside_of_mixpanel_js_is_rejected() {
     for path in [
         json!(["constructor"]),
         json!(["people", "__proto__"]),
@@ -38,7 +38,7 @@ fn a_path_that_reaches_beyond_mixpanel_is_no_call() {
 }
 
 #[test]
-fn calls_leave_out_the_modes_that_have_none() {
+fn empty_modes_are_not_serialised() {
     let calls = Calls {
         tracking: vec![Call::new(Method::Track, vec![json!("Sign In")])],
         ..Calls::default()

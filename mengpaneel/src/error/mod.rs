@@ -64,8 +64,8 @@ pub enum Reason {
         /// The rejected ID.
         id: String,
     },
-    /// A super property or group that mixpanel-js could not store: mixpanel-js reserves the name, or
-    /// would misread the value.
+    /// A super property or group that mixpanel-js could not store: mixpanel-js reserves the name,
+    /// or would misread the value.
     #[error("mixpanel-js cannot store {0}; it was left out; choose another name")]
     Unstorable(String),
     /// A call on the profile of a user whose ID was rejected.
@@ -87,7 +87,8 @@ pub enum Reason {
     #[error("Mixpanel rejected the credentials ({}); nothing is delivered until they are corrected; check the token and the \
              service account", one_line(.0))]
     Unauthorized(String),
-    /// The API host responds, but does not serve Mixpanel's API. Nothing is delivered until it does.
+    /// The API host responds, but does not serve Mixpanel's API. Nothing is delivered until it
+    /// does.
     #[error(
         "the API host does not serve Mixpanel's API ({}); pending records are retried until it does; check `api_host`, \
          and the proxy that responds there",
@@ -184,7 +185,7 @@ const MAX_LOGGED: usize = 100;
 /// Number of failures in the current [`WINDOW`].
 #[derive(Debug, Default)]
 struct LogWindow {
-    began: Option<Instant>,
+    started: Option<Instant>,
     failures: usize,
 }
 
@@ -194,12 +195,12 @@ impl LogWindow {
     fn count(&mut self, now: Instant) -> (usize, usize) {
         let mut unlogged = 0;
         if self
-            .began
-            .is_none_or(|began| now.duration_since(began) >= WINDOW)
+            .started
+            .is_none_or(|started| now.duration_since(started) >= WINDOW)
         {
             unlogged = self.failures.saturating_sub(MAX_LOGGED);
             *self = Self {
-                began: Some(now),
+                started: Some(now),
                 failures: 0,
             };
         }

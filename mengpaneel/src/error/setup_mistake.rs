@@ -30,7 +30,8 @@ pub(crate) enum SetupMistake {
          Of one project, build one Mengpaneel, outside of the factory of the app, and clone it."
     )]
     SameName,
-    /// The session middleware is wrapped inside, so a setup function outside of it reads no session.
+    /// The session middleware is wrapped inside, so a setup function outside of it reads no
+    /// session.
     #[error(
         "SessionMiddleware is wrapped inside of the Mengpaneel, so a setup function reads an empty session and \
          identifies nobody. The last wrap is the outermost; wrap the session after the Mengpaneel:\n    \

@@ -1,5 +1,5 @@
-//! Cookies of mixpanel-js, derived from the configuration of mixpanel-js: names, attributes, and the
-//! device cookie that the server sets for first-time visitors.
+//! Cookies of mixpanel-js, derived from the configuration of mixpanel-js: names, attributes, and
+//! the device cookie that the server sets for first-time visitors.
 
 use actix_web::cookie::time::{Duration, OffsetDateTime};
 use actix_web::cookie::{Cookie, SameSite};
@@ -161,7 +161,8 @@ pub(crate) struct DeviceCookie {
 }
 
 impl DeviceCookie {
-    /// Creates the cookie for a configuration of `mixpanel.init`. `None` if mixpanel-js uses no cookie.
+    /// Creates the cookie for a configuration of `mixpanel.init`. `None` if mixpanel-js uses no
+    /// cookie.
     #[must_use]
     pub(crate) fn new(name: &str, js_config: &Properties) -> Option<Self> {
         let is_on = |key: &str| js_config.get(key).and_then(Value::as_bool) == Some(true);

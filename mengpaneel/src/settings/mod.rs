@@ -20,8 +20,8 @@ use crate::settings::proxies::TrustedProxies;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loader {
-    /// Every HTML page, with or without calls, like the gem. mixpanel-js then has its cookie from the
-    /// first page on. mixpanel-js sends nothing by itself, unless `js_config` requests that
+    /// Every HTML page, with or without calls, like the gem. mixpanel-js then has its cookie from
+    /// the first page on. mixpanel-js sends nothing by itself, unless `js_config` requests that
     /// (`track_pageview`, `autocapture`).
     #[default]
     Always,
@@ -51,7 +51,8 @@ pub(crate) struct Settings {
     pub consent: ConsentPolicy,
     /// True if the IP addresses of visitors are sent.
     pub sends_ip: bool,
-    /// Properties that the server omits from events; see [`Visitor::omitted`](crate::Visitor::omitted).
+    /// Properties that the server omits from events; see
+    /// [`Visitor::omitted`](crate::Visitor::omitted).
     pub omitted: Option<String>,
     /// Attributes of mixpanel-js's cookies, as its configuration implies them.
     pub cookie_attributes: CookieAttributes,
@@ -102,8 +103,8 @@ pub(crate) struct KeyNames {
 }
 
 impl KeyNames {
-    /// Creates the names for the only Mengpaneel, or for one with a name: lower-case letters, digits
-    /// and `-`. `None` if `name` cannot be part of a header name.
+    /// Creates the names for the only Mengpaneel, or for one with a name: lower-case letters,
+    /// digits and `-`. `None` if `name` cannot be part of a header name.
     pub(crate) fn new(name: Option<&str>) -> Option<Self> {
         let suffix = |separator: &str| {
             name.map(|name| format!("{separator}{name}"))

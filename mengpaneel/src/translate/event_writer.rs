@@ -268,11 +268,11 @@ impl EventWriter<'_> {
         match value {
             ValueRef::Null => self.value(&()),
             ValueRef::Bool(truth) => self.value(&truth),
-            ValueRef::Natural(number) => self.value(&number),
-            ValueRef::Integer(number) => self.value(&number),
+            ValueRef::Unsigned(number) => self.value(&number),
+            ValueRef::Negative(number) => self.value(&number),
             ValueRef::Float(number) => self.value(&number),
             ValueRef::Value(value) if is_plain(value) => self.value(value),
-            ValueRef::Text(_) | ValueRef::Name(_) | ValueRef::Value(_) | ValueRef::Nested(_) => {
+            ValueRef::Text(_) | ValueRef::Uuid(_) | ValueRef::Value(_) | ValueRef::Encoded(_) => {
                 None
             }
         }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::browser::setup_cache::{CachedSetup, SetupCache};
-use crate::call::value::{Decoder, Escape, escape, json, text_as_json, write_value};
+use crate::call::value::{Decoder, Escape, escape, text_as_json, write_json, write_value};
 use crate::call::{Call, Calls, Method};
 use crate::record::consent::ConsentStatus;
 use crate::settings::Loader;
@@ -336,7 +336,7 @@ fn write_wire(call: &Call, to: &mut Vec<u8>) {
                 to.push(b',');
             }
             // What is recorded is whole.
-            let _ = json(&mut reader, Escape::Plain, to);
+            let _ = write_json(&mut reader, Escape::Plain, to);
         }
     }
     to.extend_from_slice(b"]]");
@@ -427,7 +427,7 @@ impl JsWriter {
         for place in 0..count {
             self.push(if place == 0 { "(" } else { ", " });
             // What is recorded is whole.
-            let _ = json(reader, Escape::Script, &mut self.text);
+            let _ = write_json(reader, Escape::Script, &mut self.text);
         }
         self.push(if count == 0 { "()" } else { ")" });
     }
@@ -455,6 +455,6 @@ fn text(value: &str) -> String {
 fn as_script(value: &Value) -> String {
     let (mut written, mut out) = (Vec::new(), Vec::new());
     write_value(value, &mut written);
-    let _ = json(&mut Decoder::new(&written), Escape::Script, &mut out);
+    let _ = write_json(&mut Decoder::new(&written), Escape::Script, &mut out);
     String::from_utf8(out).unwrap_or_default()
 }

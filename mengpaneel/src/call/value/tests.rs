@@ -25,29 +25,29 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-fn written(value: &Value) -> Vec<u8> {
+fn encoded(value: &Value) -> Vec<u8> {
     let mut to = Vec::new();
     write_value(value, &mut to);
     to
 }
 
-/// What serialises, as it is written and read again.
-fn by_writing(value: &impl Serialize) -> Result<Value, String> {
+/// Encodes a serialisable value and decodes it again.
+fn round_trip(value: &impl Serialize) -> Result<Value, String> {
     let mut to = Vec::new();
     write(value, &mut to).map_err(|error| error.to_string())?;
-    let mut reader = Decoder::new(&to);
-    assert_eq!(reader.take_raw_value(), Some(true), "names in order");
-    assert_eq!(reader.remaining(), 0);
+    let mut decoder = Decoder::new(&to);
+    assert_eq!(decoder.validate(), Some(true), "names must be sorted");
+    assert_eq!(decoder.remaining(), 0);
     Ok(Decoder::new(&to).value().unwrap())
 }
 
-fn as_json(written: &[u8], style: Escape) -> String {
+fn as_json(encoded: &[u8], style: Escape) -> String {
     let mut out = Vec::new();
-    json(&mut Decoder::new(written), style, &mut out).unwrap();
+    write_json(&mut Decoder::new(encoded), style, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-/// An object, with its members added one by one.
+/// Encodes an object by adding the members one by one.
 fn object(members: &[(String, u64)]) -> Vec<u8> {
     let mut to = Vec::new();
     let mut object = ObjectEncoder::begin(&mut to);
@@ -64,37 +64,37 @@ fn object(members: &[(String, u64)]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn a_value_is_read_as_it_was_written(value in values()) {
-        let to = written(&value);
+    fn value_round_trips(value in values()) {
+        let to = encoded(&value);
         prop_assert_eq!(Decoder::new(&to).value(), Some(value));
-        let mut reader = Decoder::new(&to);
-        prop_assert_eq!(reader.take_raw(), Some(&to[..]));
-        prop_assert_eq!(Decoder::new(&to).take_raw_value(), Some(true));
+        let mut decoder = Decoder::new(&to);
+        prop_assert_eq!(decoder.take_raw(), Some(&to[..]));
+        prop_assert_eq!(Decoder::new(&to).validate(), Some(true));
     }
 
     #[test]
-    fn its_json_is_what_serde_json_writes(value in values()) {
-        let to = written(&value);
+    fn json_equals_that_of_serde_json(value in values()) {
+        let to = encoded(&value);
         prop_assert_eq!(as_json(&to, Escape::Plain), value.to_string());
         let script = as_json(&to, Escape::Script);
         prop_assert!(script.is_ascii() && !script.contains(['<', '>', '&', '\n']));
-        // `serde_json` reads a float's last digit not always as it wrote it.
-        let again = |json: &str| serde_json::from_str::<Value>(json).unwrap();
-        prop_assert_eq!(again(&script), again(&value.to_string()));
+        // `serde_json` does not always read the last digit of a float as written.
+        let parse = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+        prop_assert_eq!(parse(&script), parse(&value.to_string()));
     }
 
     #[test]
-    fn texts_stand_as_they_are_where_nothing_is_to_be_escaped(
+    fn unescaped_texts_are_json_if_none_needs_escaping(
         texts in prop::collection::vec(prop_oneof!["[ -~é]{0,9}", "[a-zé ]{0,300}", "[\u{0}-\u{7f}é]{0,3}"], 0..60)
     ) {
-        let as_they_are: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+        let unescaped: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
         let escaped: Vec<String> = texts.iter().map(|text| json!(text).to_string()).collect();
-        let stands = needs_no_escaping(as_they_are.concat().as_bytes(), 2 * texts.len());
-        prop_assert_eq!(stands, as_they_are == escaped);
+        let is_json = needs_no_escaping(unescaped.concat().as_bytes(), 2 * texts.len());
+        prop_assert_eq!(is_json, unescaped == escaped);
     }
 
     #[test]
-    fn an_objects_members_stand_in_order_and_the_last_of_a_name_counts(
+    fn object_members_are_sorted_and_last_of_a_name_wins(
         members in prop_oneof![
             prop::collection::vec(("[a-d]{0,3}", any::<u64>()), 0..200),
             prop::collection::vec(("[ab]{0,10}", any::<u64>()), 0..14),
@@ -102,34 +102,34 @@ proptest! {
     ) {
         let to = object(&members);
         let expected: BTreeMap<_, _> = members.into_iter().collect();
-        prop_assert_eq!(&to, &written(&json!(expected)));
-        // Whatever is added to an object that is there already.
-        let mut more = to;
-        more.extend_from_slice(b"behind");
-        let missing = [("", ValueRef::Natural(1)), ("b", ValueRef::Bool(true)), ("bb", ValueRef::Text(b"x")), ("z", ValueRef::Null)];
-        prop_assert_eq!(insert_defaults(&missing, 0, &mut more), Some(()));
+        prop_assert_eq!(&to, &encoded(&json!(expected)));
+        // Defaults are inserted in a finished object too.
+        let mut extended = to;
+        extended.extend_from_slice(b"behind");
+        let missing = [("", ValueRef::Unsigned(1)), ("b", ValueRef::Bool(true)), ("bb", ValueRef::Text(b"x")), ("z", ValueRef::Null)];
+        prop_assert_eq!(insert_defaults(&missing, 0, &mut extended), Some(()));
         let mut expected = expected.into_iter().map(|(name, value)| (name, json!(value))).collect::<BTreeMap<_, _>>();
         for (name, value) in [("", json!(1)), ("b", json!(true)), ("bb", json!("x")), ("z", json!(null))] {
             expected.entry(name.to_owned()).or_insert(value);
         }
-        prop_assert_eq!(more, [written(&json!(expected)), b"behind".to_vec()].concat());
+        prop_assert_eq!(extended, [encoded(&json!(expected)), b"behind".to_vec()].concat());
     }
 
     #[test]
-    fn what_an_object_has_from_the_start_gives_way_to_what_is_said(
-        said in prop::collection::btree_map("[a-c]{1,2}", any::<u64>(), 0..20)
+    fn members_replace_defaults(
+        members in prop::collection::btree_map("[a-c]{1,2}", any::<u64>(), 0..20)
     ) {
-        let first = [("a", ValueRef::Natural(1)), ("b", ValueRef::Text(b"x"))];
+        let defaults = [("a", ValueRef::Unsigned(1)), ("b", ValueRef::Text(b"x"))];
         let mut expected = BTreeMap::from([("a".to_owned(), json!(1)), ("b".to_owned(), json!("x"))]);
-        expected.extend(said.iter().map(|(name, value)| (name.clone(), json!(value.to_string()))));
-        let said: BTreeMap<_, _> = said.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+        expected.extend(members.iter().map(|(name, value)| (name.clone(), json!(value.to_string()))));
+        let members: BTreeMap<_, _> = members.into_iter().map(|(name, value)| (name, value.to_string())).collect();
         let mut to = Vec::new();
-        write_with(&said, &first, [], &mut to).unwrap();
-        prop_assert_eq!(to, written(&json!(expected)));
+        write_with(&members, &defaults, [], &mut to).unwrap();
+        prop_assert_eq!(to, encoded(&json!(expected)));
     }
 
     #[test]
-    fn whatever_must_be_escaped_is_found(one in prop::char::range('\0', 'ÿ'), before in 0_usize..20, after in 0_usize..20) {
+    fn characters_to_escape_are_found_at_any_position(one in prop::char::range('\0', 'ÿ'), before in 0_usize..20, after in 0_usize..20) {
         let text = format!("{}{one}{}", "a".repeat(before), "~".repeat(after));
         let mut plain = Vec::new();
         text_as_json(&text, Escape::Plain, &mut plain);
@@ -140,19 +140,19 @@ proptest! {
     }
 
     #[test]
-    fn a_number_is_written_as_serde_json_takes_it(float in any::<f32>(), small in -9_i128..9, large in any::<i128>()) {
-        prop_assert_eq!(by_writing(&float), Ok(json!(float)));
-        prop_assert_eq!(by_writing(&small), Ok(json!(small)));
+    fn numbers_are_encoded_like_serde_json(float in any::<f32>(), small in -9_i128..9, large in any::<i128>()) {
+        prop_assert_eq!(round_trip(&float), Ok(json!(float)));
+        prop_assert_eq!(round_trip(&small), Ok(json!(small)));
         let expected = serde_json::to_value(large).map_err(|error| error.to_string());
-        prop_assert_eq!(by_writing(&large).is_ok(), expected.is_ok());
+        prop_assert_eq!(round_trip(&large).is_ok(), expected.is_ok());
     }
 
     #[test]
-    fn nothing_that_is_read_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn decoding_any_bytes_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Decoder::new(&bytes).value();
         let _ = Decoder::new(&bytes).take_raw();
-        let _ = Decoder::new(&bytes).take_raw_value();
-        let _ = json(&mut Decoder::new(&bytes), Escape::Script, &mut Vec::new());
+        let _ = Decoder::new(&bytes).validate();
+        let _ = write_json(&mut Decoder::new(&bytes), Escape::Script, &mut Vec::new());
     }
 }
 
@@ -183,15 +183,15 @@ struct Flat<'a> {
 }
 
 #[test]
-fn whatever_serialises_is_written_as_serde_json_takes_it() {
+fn all_types_are_encoded_like_serde_json() {
     let flat = Flat {
         z: "ü",
         rest: BTreeMap::from([("y", 1.0), ("B", f64::NAN)]),
         a: (1, Kind::Pair(2, true)),
     };
-    assert_eq!(by_writing(&flat), Ok(json!(flat)));
+    assert_eq!(round_trip(&flat), Ok(json!(flat)));
     assert_eq!(
-        by_writing(&(Unit, New("n"), Pair(1, 'é'), ())),
+        round_trip(&(Unit, New("n"), Pair(1, 'é'), ())),
         Ok(json!((Unit, New("n"), Pair(1, 'é'), ())))
     );
     let kinds = [
@@ -200,34 +200,34 @@ fn whatever_serialises_is_written_as_serde_json_takes_it() {
         Kind::Pair(0, false),
         Kind::Named { z: 1, a: None },
     ];
-    assert_eq!(by_writing(&kinds), Ok(json!(kinds)));
-    assert_eq!(by_writing(&Some("x".to_owned())), Ok(json!("x")));
+    assert_eq!(round_trip(&kinds), Ok(json!(kinds)));
+    assert_eq!(round_trip(&Some("x".to_owned())), Ok(json!("x")));
     assert_eq!(
-        by_writing(&std::net::Ipv4Addr::LOCALHOST),
+        round_trip(&std::net::Ipv4Addr::LOCALHOST),
         Ok(json!("127.0.0.1"))
     );
 }
 
 #[test]
-fn a_key_that_is_no_text_becomes_one_where_serde_json_makes_it_one() {
+fn keys_become_text_like_in_serde_json() {
     assert_eq!(
-        by_writing(&HashMap::from([(7, "a")])),
+        round_trip(&HashMap::from([(7, "a")])),
         Ok(json!({"7": "a"}))
     );
-    assert_eq!(by_writing(&HashMap::from([('c', 1)])), Ok(json!({"c": 1})));
+    assert_eq!(round_trip(&HashMap::from([('c', 1)])), Ok(json!({"c": 1})));
     assert_eq!(
-        by_writing(&HashMap::from([(true, 1)])),
+        round_trip(&HashMap::from([(true, 1)])),
         Ok(json!({"true": 1}))
     );
     assert_eq!(
-        by_writing(&HashMap::from([(Kind::Unit, 1)])),
+        round_trip(&HashMap::from([(Kind::Unit, 1)])),
         Ok(json!({"Unit": 1}))
     );
-    assert!(by_writing(&HashMap::from([(Kind::New(1), 1)])).is_err());
-    assert!(by_writing(&HashMap::from([((1, 2), 1)])).is_err());
+    assert!(round_trip(&HashMap::from([(Kind::New(1), 1)])).is_err());
+    assert!(round_trip(&HashMap::from([((1, 2), 1)])).is_err());
 }
 
-/// Writes a part of itself, and fails.
+/// Serialises a part, and fails.
 struct FailsHalfWay;
 
 impl Serialize for FailsHalfWay {
@@ -240,10 +240,10 @@ impl Serialize for FailsHalfWay {
     }
 }
 
-/// Goes on where a member fails.
-struct GoesOn;
+/// Ignores errors of members.
+struct IgnoresErrors;
 
-impl Serialize for GoesOn {
+impl Serialize for IgnoresErrors {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::{SerializeMap as _, SerializeSeq};
 
@@ -266,20 +266,20 @@ impl Serialize for GoesOn {
 }
 
 #[test]
-fn what_fails_half_way_leaves_nothing() {
-    assert!(by_writing(&FailsHalfWay).is_err());
-    assert_eq!(by_writing(&GoesOn), Ok(json!({"b": [1]})));
+fn failed_values_are_removed() {
+    assert!(round_trip(&FailsHalfWay).is_err());
+    assert_eq!(round_trip(&IgnoresErrors), Ok(json!({"b": [1]})));
 }
 
 #[test]
-fn a_key_may_have_more_digits_than_a_value() {
+fn key_may_have_more_digits_than_a_value() {
     let large = BTreeMap::from([(u128::MAX, 1), (7, 2)]);
     assert_eq!(
-        by_writing(&large),
+        round_trip(&large),
         Ok(json!({"340282366920938463463374607431768211455": 1, "7": 2}))
     );
     assert_eq!(
-        by_writing(&u128::MAX).is_ok(),
+        round_trip(&u128::MAX).is_ok(),
         serde_json::to_value(u128::MAX).is_ok()
     );
 }
@@ -288,9 +288,9 @@ fn a_key_may_have_more_digits_than_a_value() {
 fn large_integers_become_texts_at_any_depth() {
     let value = json!({"a": [9_007_199_254_740_993_u64, 7], "b": {"c": i64::MIN}});
     assert_eq!(
-        by_writing(&value),
+        round_trip(&value),
         Ok(json!({"a": ["9007199254740993", 7], "b": {"c": "-9223372036854775808"}}))
     );
-    assert_eq!(by_writing(&(1_u64 << 53)), Ok(json!(1_u64 << 53)));
-    assert_eq!(by_writing(&u64::MAX), Ok(json!("18446744073709551615")));
+    assert_eq!(round_trip(&(1_u64 << 53)), Ok(json!(1_u64 << 53)));
+    assert_eq!(round_trip(&u64::MAX), Ok(json!("18446744073709551615")));
 }

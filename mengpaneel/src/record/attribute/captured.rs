@@ -233,7 +233,7 @@ impl<'a> SlotReader<'a> {
                 Value::Runtime(_) => to.extend_from_slice(own),
                 Value::Text(text) => write_text_value(text, to),
                 Value::Bool(truth) => write_bool(*truth, to),
-                Value::Natural(natural) => ValueRef::Natural(*natural).write(to),
+                Value::Natural(natural) => ValueRef::Unsigned(*natural).write(to),
             },
         );
         Some(())

@@ -339,7 +339,7 @@ impl ActiveCall {
             let via_server = annotated.via_server || self.mixpanel.is_via_server();
             let ticket = Some(ticket.unwrap_or(self.entered));
             let place = self.place(annotated.line);
-            let call = Call::with(annotated.method.clone(), args);
+            let call = Call::with_args(annotated.method.clone(), args);
             let entry = Entry {
                 call,
                 mode,

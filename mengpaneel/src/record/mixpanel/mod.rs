@@ -370,7 +370,7 @@ impl Mixpanel {
 
     fn entry(&self, method: Method, args: Args) -> Entry {
         let (mode, via_server, condition) = (self.mode, self.via_server, self.condition);
-        let call = Call::with(method, args);
+        let call = Call::with_args(method, args);
         Entry {
             call,
             mode,

@@ -28,8 +28,8 @@ impl EventMeta {
     /// What an event has of it, unless the caller says otherwise; in the order of their names.
     pub(crate) fn members(self) -> [(&'static str, ValueRef<'static>); 2] {
         [
-            ("$insert_id", ValueRef::Name(self.id)),
-            ("time", ValueRef::Natural(self.time)),
+            ("$insert_id", ValueRef::Uuid(self.id)),
+            ("time", ValueRef::Unsigned(self.time)),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Lists and objects while they are written.
+//! Serializers of lists and objects.
 
 use serde::ser::{
     Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
@@ -7,31 +7,32 @@ use serde::ser::{
 use serde_json::{Error, Value};
 
 use crate::call::value::object::ObjectEncoder;
-use crate::call::value::seen::ValueRef;
-use crate::call::value::serializer::{write, write_at, write_own};
+use crate::call::value::serializer::{write, write_at_depth, write_json_value};
+use crate::call::value::value_ref::ValueRef;
 use crate::call::value::{set_len, write_text};
 
-/// An object of one member, which is being written.
+/// Encoder of an enum variant: an object with one member.
 pub(crate) struct VariantEncoder {
     pub(crate) object: ObjectEncoder,
-    pub(crate) begin: usize,
+    /// Start of the member.
+    pub(crate) start: usize,
 }
 
 impl VariantEncoder {
     pub(crate) fn end(self, to: &mut Vec<u8>) {
-        let Self { mut object, begin } = self;
-        object.put(begin, to);
+        let Self { mut object, start } = self;
+        object.add_written(start, to);
         object.end(to);
     }
 }
 
-/// A list that is being written.
+/// Serializer of a list.
 pub(crate) struct SeqSerializer<'a> {
     pub(crate) to: &'a mut Vec<u8>,
-    /// Where its length stands.
+    /// Position of the length.
     pub(crate) at: usize,
     pub(crate) len: usize,
-    /// Number of lists and objects around its items.
+    /// Number of lists and objects around the items.
     pub(crate) depth: usize,
     pub(crate) variant: Option<Box<VariantEncoder>>,
 }
@@ -41,15 +42,15 @@ impl SerializeSeq for SeqSerializer<'_> {
     type Error = Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        let begin = self.to.len();
-        let done = write_at(self.depth, value, &[], self.to);
-        // Who serialises may go on without it.
-        if done.is_err() {
-            self.to.truncate(begin);
+        let start = self.to.len();
+        let result = write_at_depth(self.depth, value, &[], self.to);
+        // The caller may go on without the item.
+        if result.is_err() {
+            self.to.truncate(start);
         } else {
             self.len += 1;
         }
-        done
+        result
     }
 
     fn end(self) -> Result<(), Error> {
@@ -100,38 +101,39 @@ impl SerializeTupleVariant for SeqSerializer<'_> {
     }
 }
 
-/// An object that is being written.
+/// Serializer of an object.
 pub(crate) struct MapSerializer<'a> {
     pub(crate) to: &'a mut Vec<u8>,
     pub(crate) object: &'a mut ObjectEncoder,
-    /// Where the member begins whose value is to come.
-    pub(crate) begin: Option<usize>,
-    /// Number of lists and objects around its values.
+    /// Start of the member whose value comes next. `None` between members.
+    pub(crate) member_start: Option<usize>,
+    /// Number of lists and objects around the values.
     pub(crate) depth: usize,
     pub(crate) variant: Option<Box<VariantEncoder>>,
 }
 
 impl MapSerializer<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
-        let begin = self.to.len();
+        let start = self.to.len();
         write_text(name, self.to);
-        self.value(begin, value)
+        self.value(start, value)
     }
 
-    /// The value of the member that begins there. Who serialises may go on without it.
-    fn value<T: Serialize + ?Sized>(&mut self, begin: usize, value: &T) -> Result<(), Error> {
-        let done = write_at(self.depth, value, &[], self.to);
-        if done.is_err() {
-            self.to.truncate(begin);
+    /// Writes the value of the member that starts at `start`. Removes the member if that fails,
+    /// since the caller may go on without it.
+    fn value<T: Serialize + ?Sized>(&mut self, start: usize, value: &T) -> Result<(), Error> {
+        let result = write_at_depth(self.depth, value, &[], self.to);
+        if result.is_err() {
+            self.to.truncate(start);
         } else {
-            self.object.put(begin, self.to);
+            self.object.add_written(start, self.to);
         }
-        done
+        result
     }
 
     fn end(self) {
-        if let Some(begin) = self.begin {
-            self.to.truncate(begin);
+        if let Some(start) = self.member_start {
+            self.to.truncate(start);
         }
         self.object.end(self.to);
         if let Some(variant) = self.variant {
@@ -145,26 +147,26 @@ impl SerializeMap for MapSerializer<'_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        if let Some(begin) = self.begin.take() {
-            self.to.truncate(begin);
+        if let Some(start) = self.member_start.take() {
+            self.to.truncate(start);
         }
-        let begin = self.to.len();
-        let is_text = write(key, self.to).is_ok() && self.to.get(begin) == Some(&b's');
+        let start = self.to.len();
+        let is_text = write(key, self.to).is_ok() && self.to.get(start) == Some(&b's');
         if is_text {
-            // A name stands without the sign that it is a text.
-            self.to.remove(begin);
+            // Names have no tag.
+            self.to.remove(start);
         } else {
-            self.to.truncate(begin);
-            write_text(&name(key)?, self.to);
+            self.to.truncate(start);
+            write_text(&key_text(key)?, self.to);
         }
-        self.begin = Some(begin);
+        self.member_start = Some(start);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        match self.begin.take() {
-            Some(begin) => self.value(begin, value),
-            None => Err(Error::custom("a value without its key")),
+        match self.member_start.take() {
+            Some(start) => self.value(start, value),
+            None => Err(Error::custom("a value without a key")),
         }
     }
 
@@ -192,13 +194,12 @@ impl SerializeStructVariant for MapSerializer<'_> {
     }
 }
 
-/// A struct that is being written.
+/// Serializer of a struct.
 pub(crate) enum StructSerializer<'a> {
-    /// As an object.
+    /// A struct that becomes an object.
     Members(MapSerializer<'a>),
-    /// It stands for JSON of `serde_json`'s own, which its only field holds as a text; and what
-    /// that has from the start, if it is an object; and the number of lists and objects around
-    /// it.
+    /// A private struct of `serde_json`, whose only field holds JSON as a text. The fields are the
+    /// buffer, the default members of an object, and the number of lists and objects around it.
     Json(&'a mut Vec<u8>, &'a [(&'a str, ValueRef<'a>)], usize),
 }
 
@@ -213,11 +214,11 @@ impl SerializeStruct for StructSerializer<'_> {
     ) -> Result<(), Error> {
         match self {
             Self::Members(members) => members.field(name, value),
-            Self::Json(to, first, depth) => match serde_json::to_value(value)? {
+            Self::Json(to, defaults, depth) => match serde_json::to_value(value)? {
                 Value::String(json) => {
-                    write_own(*depth, &serde_json::from_str::<Value>(&json)?, first, to)
+                    write_json_value(*depth, &serde_json::from_str::<Value>(&json)?, defaults, to)
                 }
-                other => write_own(*depth, &other, first, to),
+                other => write_json_value(*depth, &other, defaults, to),
             },
         }
     }
@@ -230,8 +231,11 @@ impl SerializeStruct for StructSerializer<'_> {
     }
 }
 
-/// The name that `serde_json` makes of a key that is no text, if it does.
-fn name(key: &(impl Serialize + ?Sized)) -> Result<String, Error> {
+/// Returns the text that `serde_json` makes of a key that is not a text.
+///
+/// # Errors
+/// Returns an error if `serde_json` has none.
+fn key_text(key: &(impl Serialize + ?Sized)) -> Result<String, Error> {
     struct KeySerializer<'a, K: ?Sized>(&'a K);
 
     impl<K: Serialize + ?Sized> Serialize for KeySerializer<'_, K> {

@@ -1,43 +1,43 @@
-//! Writing whatever serialises, to the same effect as by way of `serde_json`'s values.
+//! Serializer to the binary encoding. The result is that of `serde_json::to_value`, encoded.
 
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::{Error, Value};
 
 use crate::call::value::object::ObjectEncoder;
-use crate::call::value::seen::ValueRef;
 use crate::call::value::serializer::compound::{
     MapSerializer, SeqSerializer, StructSerializer, VariantEncoder,
 };
+use crate::call::value::value_ref::ValueRef;
 use crate::call::value::{
     write_bool, write_negative, write_text, write_text_value, write_u64, write_value,
 };
 
 mod compound;
 
-/// Number of lists and objects that a value may be nested in. With what stands around it, a value
-/// of that depth is below the bounds of everything that reads it: 100 in Ruby's JSON, 128 in
-/// `serde_json`.
+/// Maximum number of lists and objects around a value. With the call around it, a value of this
+/// depth stays below the limits of all readers: 100 in Ruby's JSON, 128 in `serde_json`.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// Beyond it a browser rounds an integer.
+/// Largest magnitude of an integer that a browser does not round: `Number.MAX_SAFE_INTEGER` plus
+/// one.
 const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
-/// As `serde_json` names what stands for JSON of its own.
+/// Prefix of the names of `serde_json`'s private structs, which hold JSON as a text.
 const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
 
 /// Writes a value. An integer beyond ±2^53 becomes a text, at any depth: a browser would round it.
 ///
 /// # Errors
-/// Where it is nothing that JSON can say. What was written of it is to be taken away.
+/// Returns an error if JSON cannot represent the value. The caller must then truncate `to`.
 pub(crate) fn write(value: &(impl Serialize + ?Sized), to: &mut Vec<u8>) -> Result<(), Error> {
-    write_at(0, value, &[], to)
+    write_at_depth(0, value, &[], to)
 }
 
-/// Writes a value that stands in so many lists and objects.
-fn write_at(
+/// Writes a value with `depth` lists and objects around it.
+fn write_at_depth(
     depth: usize,
     value: &(impl Serialize + ?Sized),
-    first: &[(&str, ValueRef<'_>)],
+    defaults: &[(&str, ValueRef<'_>)],
     to: &mut Vec<u8>,
 ) -> Result<(), Error> {
     if depth > MAX_DEPTH {
@@ -47,46 +47,47 @@ fn write_at(
     }
     value.serialize(ValueSerializer {
         to,
-        first,
-        room: &mut None,
+        defaults,
+        encoder: &mut None,
         depth,
     })
 }
 
-/// Writes a value. If it is an object, it has these members too, unless it says them itself.
-/// Returns whether it may have a member whose name begins with one of `begins`.
+/// Writes a value. An object gets the members of `defaults` that it does not have. Returns whether
+/// the object may have a member whose name starts with one of `prefixes`.
 ///
 /// # Errors
-/// As [`write`].
+/// Like [`write`].
 pub(crate) fn write_with<const N: usize>(
     value: &(impl Serialize + ?Sized),
-    first: &[(&str, ValueRef<'_>)],
-    begins: [&[u8; 8]; N],
+    defaults: &[(&str, ValueRef<'_>)],
+    prefixes: [&[u8; 8]; N],
     to: &mut Vec<u8>,
 ) -> Result<bool, Error> {
-    let mut room = None;
+    let mut encoder = None;
     value.serialize(ValueSerializer {
         to,
-        first,
-        room: &mut room,
+        defaults,
+        encoder: &mut encoder,
         depth: 0,
     })?;
-    // An enum's only member, and what stands for JSON, have an object of their own.
-    Ok(room.is_none_or(|object: ObjectEncoder| object.may_contain(begins, to)))
+    // Enum variants and private structs of `serde_json` use another encoder.
+    Ok(encoder.is_none_or(|object: ObjectEncoder| object.may_contain(prefixes, to)))
 }
 
-/// Writes a value of `serde_json`'s, which may serialise as what it is read from.
-fn write_own(
+/// Writes a value of `serde_json`. A number may serialise as a private struct, so numbers are
+/// written directly.
+fn write_json_value(
     depth: usize,
     value: &Value,
-    first: &[(&str, ValueRef<'_>)],
+    defaults: &[(&str, ValueRef<'_>)],
     to: &mut Vec<u8>,
 ) -> Result<(), Error> {
     match value {
         Value::Number(number) => {
-            let exact = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-            let is_exact =
-                number.is_f64() || exact.is_some_and(|magnitude| magnitude <= MAX_EXACT_INTEGER);
+            let magnitude = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            let is_exact = number.is_f64()
+                || magnitude.is_some_and(|magnitude| magnitude <= MAX_EXACT_INTEGER);
             if is_exact {
                 write_value(value, to);
             } else {
@@ -94,24 +95,25 @@ fn write_own(
             }
             Ok(())
         }
-        value => write_at(depth, value, first, to),
+        value => write_at_depth(depth, value, defaults, to),
     }
 }
 
 struct ValueSerializer<'a> {
     to: &'a mut Vec<u8>,
-    /// What an object has from the start.
-    first: &'a [(&'a str, ValueRef<'a>)],
-    /// Where the object is, if it is one: it would be copied from hand to hand otherwise.
-    room: &'a mut Option<ObjectEncoder>,
+    /// Default members of an object.
+    defaults: &'a [(&'a str, ValueRef<'a>)],
+    /// Storage of the encoder, if the value is an object. By value, the encoder would be copied at
+    /// each call.
+    encoder: &'a mut Option<ObjectEncoder>,
     /// Number of lists and objects around the value.
     depth: usize,
 }
 
 impl<'a> ValueSerializer<'a> {
-    /// A number that has more digits than most: `serde_json` knows whether it is one.
+    /// Writes a number with more than 64 bits. `serde_json` decides if it is valid.
     fn large(self, number: impl Serialize) -> Result<(), Error> {
-        write_own(self.depth, &serde_json::to_value(number)?, &[], self.to)
+        write_json_value(self.depth, &serde_json::to_value(number)?, &[], self.to)
     }
 
     fn list(self) -> SeqSerializer<'a> {
@@ -127,29 +129,29 @@ impl<'a> ValueSerializer<'a> {
     }
 
     fn members(self) -> MapSerializer<'a> {
-        let object = self.room.get_or_insert_default();
-        object.open(self.first, self.to);
+        let object = self.encoder.get_or_insert_default();
+        object.open(self.defaults, self.to);
         MapSerializer {
             to: self.to,
             object,
-            begin: None,
+            member_start: None,
             depth: self.depth + 1,
             variant: None,
         }
     }
 
-    /// An object whose only own member has this name.
+    /// Starts an object whose only member, apart from the defaults, is `name`.
     fn variant(self, name: &str) -> (Self, VariantEncoder) {
-        let object = ObjectEncoder::begin_with(self.first, self.to);
-        let begin = self.to.len();
+        let object = ObjectEncoder::begin_with(self.defaults, self.to);
+        let start = self.to.len();
         write_text(name, self.to);
         (
             Self {
-                first: &[],
+                defaults: &[],
                 depth: self.depth + 1,
                 ..self
             },
-            VariantEncoder { object, begin },
+            VariantEncoder { object, start },
         )
     }
 }
@@ -165,8 +167,8 @@ impl<'a> Serializer for ValueSerializer<'a> {
     type SerializeStruct = StructSerializer<'a>;
     type SerializeStructVariant = MapSerializer<'a>;
 
-    fn serialize_bool(self, truth: bool) -> Result<(), Error> {
-        write_bool(truth, self.to);
+    fn serialize_bool(self, value: bool) -> Result<(), Error> {
+        write_bool(value, self.to);
         Ok(())
     }
 
@@ -184,7 +186,7 @@ impl<'a> Serializer for ValueSerializer<'a> {
 
     fn serialize_i64(self, integer: i64) -> Result<(), Error> {
         match u64::try_from(integer) {
-            Ok(natural) => return self.serialize_u64(natural),
+            Ok(value) => return self.serialize_u64(value),
             Err(_) if integer.unsigned_abs() > MAX_EXACT_INTEGER => {
                 write_text_value(&integer.to_string(), self.to);
             }
@@ -194,8 +196,8 @@ impl<'a> Serializer for ValueSerializer<'a> {
     }
 
     fn serialize_i128(self, integer: i128) -> Result<(), Error> {
-        if let Ok(natural) = u64::try_from(integer) {
-            return self.serialize_u64(natural);
+        if let Ok(value) = u64::try_from(integer) {
+            return self.serialize_u64(value);
         }
         match i64::try_from(integer) {
             Ok(integer) => self.serialize_i64(integer),
@@ -203,31 +205,31 @@ impl<'a> Serializer for ValueSerializer<'a> {
         }
     }
 
-    fn serialize_u8(self, natural: u8) -> Result<(), Error> {
-        self.serialize_u64(natural.into())
+    fn serialize_u8(self, value: u8) -> Result<(), Error> {
+        self.serialize_u64(value.into())
     }
 
-    fn serialize_u16(self, natural: u16) -> Result<(), Error> {
-        self.serialize_u64(natural.into())
+    fn serialize_u16(self, value: u16) -> Result<(), Error> {
+        self.serialize_u64(value.into())
     }
 
-    fn serialize_u32(self, natural: u32) -> Result<(), Error> {
-        self.serialize_u64(natural.into())
+    fn serialize_u32(self, value: u32) -> Result<(), Error> {
+        self.serialize_u64(value.into())
     }
 
-    fn serialize_u64(self, natural: u64) -> Result<(), Error> {
-        if natural > MAX_EXACT_INTEGER {
-            write_text_value(&natural.to_string(), self.to);
+    fn serialize_u64(self, value: u64) -> Result<(), Error> {
+        if value > MAX_EXACT_INTEGER {
+            write_text_value(&value.to_string(), self.to);
         } else {
-            write_u64(natural, self.to);
+            write_u64(value, self.to);
         }
         Ok(())
     }
 
-    fn serialize_u128(self, natural: u128) -> Result<(), Error> {
-        match u64::try_from(natural) {
-            Ok(natural) => self.serialize_u64(natural),
-            Err(_) => self.large(natural),
+    fn serialize_u128(self, value: u128) -> Result<(), Error> {
+        match u64::try_from(value) {
+            Ok(value) => self.serialize_u64(value),
+            Err(_) => self.large(value),
         }
     }
 
@@ -296,7 +298,7 @@ impl<'a> Serializer for ValueSerializer<'a> {
         value: &T,
     ) -> Result<(), Error> {
         let (Self { to, depth, .. }, variant) = self.variant(variant);
-        write_at(depth, value, &[], to)?;
+        write_at_depth(depth, value, &[], to)?;
         variant.end(to);
         Ok(())
     }
@@ -333,7 +335,7 @@ impl<'a> Serializer for ValueSerializer<'a> {
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<StructSerializer<'a>, Error> {
         Ok(if name.starts_with(SERDE_JSON_PRIVATE) {
-            StructSerializer::Json(self.to, self.first, self.depth)
+            StructSerializer::Json(self.to, self.defaults, self.depth)
         } else {
             StructSerializer::Members(self.members())
         })

@@ -91,7 +91,7 @@ impl<'a> Decoder<'a> {
             CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?).map(drop)?,
             number => METHOD_CODES.get(usize::from(number)).map(drop)?,
         }
-        (0..self.len()?).try_for_each(|_| self.take_raw_value().map(drop))
+        (0..self.len()?).try_for_each(|_| self.validate().map(drop))
     }
 
     fn call(&mut self) -> Option<Call> {
@@ -102,12 +102,12 @@ impl<'a> Decoder<'a> {
         let len = self.len()?;
         let (args, mut is_ordered) = (*self, true);
         for _ in 0..len {
-            is_ordered &= self.take_raw_value()?;
+            is_ordered &= self.validate()?;
         }
         let mut args = args;
         let written = args.take_bytes(args.remaining() - self.remaining())?;
         if is_ordered {
-            return Some(Call::with(method, Args::from_encoded(len, written)));
+            return Some(Call::with_args(method, Args::from_encoded(len, written)));
         }
         // Written by a build whose JSON keeps names as they come.
         let mut values = Decoder::new(written);

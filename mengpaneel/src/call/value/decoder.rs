@@ -1,36 +1,37 @@
-//! Reading what was written: as values, or only looking.
+//! Decoder of encoded values.
 
 #![expect(
     clippy::inline_always,
-    reason = "what a function answers is copied through memory where it is called"
+    reason = "without it, the result is copied through memory at the call"
 )]
 
 use serde_json::{Map, Number, Value};
 
-use crate::call::value::seen::ValueRef;
+use crate::call::value::value_ref::ValueRef;
 
-/// What is left to be read.
+/// Cursor in encoded values. All methods that read return `None` at the end, or if the encoding is
+/// invalid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decoder<'a>(&'a [u8]);
 
 impl<'a> Decoder<'a> {
-    /// Of what was written there.
-    pub(crate) fn new(written: &'a [u8]) -> Self {
-        Self(written)
+    /// Creates a decoder at the start of `encoded`.
+    pub(crate) fn new(encoded: &'a [u8]) -> Self {
+        Self(encoded)
     }
 
-    /// How many bytes are left.
+    /// Returns the number of remaining bytes.
     pub(crate) fn remaining(&self) -> usize {
         self.0.len()
     }
 
-    /// The first byte of the value that follows, which says what it is; it is read again.
+    /// Returns the tag of the next value without consuming it.
     #[inline]
     pub(crate) fn tag(&self) -> Option<u8> {
         self.0.first().copied()
     }
 
-    /// The next byte.
+    /// Reads a byte.
     #[inline]
     pub(crate) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
@@ -38,7 +39,7 @@ impl<'a> Decoder<'a> {
         Some(*first)
     }
 
-    /// The next so many bytes.
+    /// Reads `N` bytes.
     #[inline]
     pub(crate) fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
@@ -46,7 +47,7 @@ impl<'a> Decoder<'a> {
         Some(*first)
     }
 
-    /// How many follow.
+    /// Reads a length.
     #[inline(always)]
     pub(crate) fn len(&mut self) -> Option<usize> {
         match self.0.split_first()? {
@@ -71,7 +72,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The next so many bytes.
+    /// Reads `len` bytes.
     #[inline]
     pub(crate) fn take_bytes(&mut self, len: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(len)?;
@@ -79,44 +80,44 @@ impl<'a> Decoder<'a> {
         Some(bytes)
     }
 
-    /// The text of so many bytes.
+    /// Reads a text of `len` bytes.
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a str> {
         std::str::from_utf8(self.take_bytes(len)?).ok()
     }
 
-    /// The text that follows, behind its length.
+    /// Reads a length and a text.
     pub(crate) fn text(&mut self) -> Option<&'a str> {
         let len = self.len()?;
         self.take(len)
     }
 
-    /// The value that follows.
+    /// Reads a value without allocating.
     #[inline(always)]
     pub(crate) fn read(&mut self) -> Option<ValueRef<'a>> {
-        let before = self.0;
+        let start = self.0;
         Some(match self.byte()? {
             b'0' => ValueRef::Null,
             b'f' => ValueRef::Bool(false),
             b't' => ValueRef::Bool(true),
-            b'u' => ValueRef::Natural(u64::from_le_bytes(self.bytes()?)),
-            b'i' => ValueRef::Integer(i64::from_le_bytes(self.bytes()?)),
+            b'u' => ValueRef::Unsigned(u64::from_le_bytes(self.bytes()?)),
+            b'i' => ValueRef::Negative(i64::from_le_bytes(self.bytes()?)),
             b'd' => ValueRef::Float(f64::from_le_bytes(self.bytes()?)),
             b's' => ValueRef::Text(self.name()?),
             _ => {
-                self.0 = before;
-                ValueRef::Nested(self.take_raw()?)
+                self.0 = start;
+                ValueRef::Encoded(self.take_raw()?)
             }
         })
     }
 
-    /// The bytes of the value that follows.
+    /// Reads a value as encoded bytes.
     pub(crate) fn take_raw(&mut self) -> Option<&'a [u8]> {
-        let before = self.0;
+        let start = self.0;
         self.skip()?;
-        before.get(..before.len() - self.0.len())
+        start.get(..start.len() - self.0.len())
     }
 
-    /// Passes the value that follows, without a look at what it holds.
+    /// Skips a value without validating it.
     #[inline]
     pub(crate) fn skip(&mut self) -> Option<()> {
         let (tag, rest) = self.0.split_first()?;
@@ -139,33 +140,33 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The bytes of the name that follows. What we wrote is text: it is not looked at again.
+    /// Reads the bytes of a name. The encoder wrote UTF-8, so the bytes are not validated again.
     #[inline]
     pub(crate) fn name(&mut self) -> Option<&'a [u8]> {
         let len = self.len()?;
         self.take_bytes(len)
     }
 
-    /// As many as there are, each behind the other.
-    pub(crate) fn many<T>(&mut self, one: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    /// Reads a length, and that number of items with `read`.
+    pub(crate) fn many<T>(&mut self, read: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let len = self.len()?;
-        // What was not written by us may say that any number follows.
-        let mut all = Vec::with_capacity(len.min(64));
+        // A length from another source may have any size.
+        let mut items = Vec::with_capacity(len.min(64));
         for _ in 0..len {
-            all.push(one(self)?);
+            items.push(read(self)?);
         }
-        Some(all)
+        Some(items)
     }
 
-    /// Passes the value that follows, if it is one that can be read. Tells whether its names stand
-    /// in their order, as we write them.
-    pub(crate) fn take_raw_value(&mut self) -> Option<bool> {
-        let before = self.0;
+    /// Skips a value and validates it. Returns whether all names are sorted, as the encoder writes
+    /// them.
+    pub(crate) fn validate(&mut self) -> Option<bool> {
+        let start = self.0;
         match self.byte()? {
             b'a' => {
                 let mut is_ordered = true;
                 for _ in 0..self.len()? {
-                    is_ordered &= self.take_raw_value()?;
+                    is_ordered &= self.validate()?;
                 }
                 Some(is_ordered)
             }
@@ -175,14 +176,14 @@ impl<'a> Decoder<'a> {
                     let name = Some(self.text()?);
                     is_ordered &= last < name;
                     last = name;
-                    is_ordered &= self.take_raw_value()?;
+                    is_ordered &= self.validate()?;
                 }
                 Some(is_ordered)
             }
             b'n' => self.text()?.parse::<Number>().map(|_| true).ok(),
             b's' => self.text().map(|_| true),
             _ => {
-                self.0 = before;
+                self.0 = start;
                 match self.read()? {
                     ValueRef::Float(float) => float.is_finite().then_some(true),
                     _ => Some(true),
@@ -191,7 +192,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The value that follows.
+    /// Reads a value.
     pub(crate) fn value(&mut self) -> Option<Value> {
         Some(match self.byte()? {
             b'0' => Value::Null,

@@ -1,30 +1,30 @@
-//! A value as it is seen: without being taken.
+//! Borrowed values.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::call::value::{write_bool, write_bytes, write_name, write_u64, write_value};
+use crate::call::value::{write_bool, write_bytes, write_u64, write_uuid, write_value};
 
-/// A value as it is seen.
+/// Borrowed value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ValueRef<'a> {
     /// `null`
     Null,
-    /// A truth.
+    /// A boolean.
     Bool(bool),
-    /// A number.
-    Natural(u64),
-    /// A number below zero.
-    Integer(i64),
-    /// A number with a fraction.
+    /// An unsigned integer.
+    Unsigned(u64),
+    /// A negative integer.
+    Negative(i64),
+    /// A floating-point number.
     Float(f64),
-    /// A text, as bytes: what we wrote is not looked at again.
+    /// The bytes of a text. The encoder wrote UTF-8, so the bytes are not validated again.
     Text(&'a [u8]),
-    /// A name that is to be written as a text.
-    Name(Uuid),
-    /// Any other, as it is written.
-    Nested(&'a [u8]),
-    /// Any other, where it is at hand.
+    /// A UUID, which is encoded as a text.
+    Uuid(Uuid),
+    /// Any other value, encoded.
+    Encoded(&'a [u8]),
+    /// Any other value, decoded.
     Value(&'a Value),
 }
 
@@ -38,7 +38,7 @@ impl<'a> From<&'a Value> for ValueRef<'a> {
 }
 
 impl<'a> ValueRef<'a> {
-    /// The text, where it is one.
+    /// Returns the text. `None` if the value is not a text.
     pub(crate) fn as_text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) => std::str::from_utf8(text).ok(),
@@ -46,37 +46,37 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The number, where it is one without a fraction and not below zero.
+    /// Returns the number. `None` if the value is not an unsigned integer.
     pub(crate) fn as_u64(self) -> Option<u64> {
         match self {
-            Self::Natural(number) => Some(number),
+            Self::Unsigned(number) => Some(number),
             Self::Value(value) => value.as_u64(),
             _ => None,
         }
     }
 
-    /// Writes it.
+    /// Encodes the value.
     pub(crate) fn write(self, to: &mut Vec<u8>) {
         match self {
             Self::Text(text) => {
                 to.push(b's');
                 write_bytes(text, to);
             }
-            Self::Name(name) => write_name(name, to),
-            Self::Nested(written) => to.extend_from_slice(written),
+            Self::Uuid(id) => write_uuid(id, to),
+            Self::Encoded(encoded) => to.extend_from_slice(encoded),
             Self::Value(value) => write_value(value, to),
             Self::Null => to.push(b'0'),
-            Self::Bool(truth) => write_bool(truth, to),
-            Self::Natural(number) => write_u64(number, to),
-            Self::Integer(number) => write_value(&number.into(), to),
+            Self::Bool(value) => write_bool(value, to),
+            Self::Unsigned(number) => write_u64(number, to),
+            Self::Negative(number) => write_value(&number.into(), to),
             Self::Float(number) => write_value(&number.into(), to),
         }
     }
 
-    /// Whether it is a number.
+    /// Returns whether the value is a number.
     pub(crate) fn is_number(self) -> bool {
         match self {
-            Self::Natural(_) | Self::Integer(_) | Self::Float(_) => true,
+            Self::Unsigned(_) | Self::Negative(_) | Self::Float(_) => true,
             Self::Value(value) => value.is_number(),
             _ => false,
         }
