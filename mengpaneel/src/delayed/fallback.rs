@@ -1,6 +1,7 @@
 //! Fallback copies of delayed calls: delivered by the server if no page claims the calls in time.
 //!
-//! A copy is in the outbox if the outbox outlives the process, otherwise in memory.
+//! A copy is in the outbox if the outbox outlives the process, otherwise in memory. The protocol is
+//! described in [`crate::delayed`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,10 @@ use crate::record::envelope::Envelope;
 /// Longest time that a response waits for the outbox to store or claim a copy.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// First delay before the outbox is told again that calls were sent.
+/// First delay before a failed request to mark calls as sent is repeated.
 const MIN_FINISH_BACKOFF: Duration = Duration::from_millis(200);
 
-/// Most copies that wait at once for the outbox to record that their calls were sent.
+/// Maximum number of such requests that are repeated concurrently.
 const MAX_FINISHING: usize = 10_000;
 
 /// Fallback copies of one `Mengpaneel`, and the claims on their payloads.
@@ -60,19 +61,19 @@ impl Fallback {
         self.claims.track_remote(copy.id);
         let (dispatcher, claims) = (Arc::clone(&self.dispatcher), self.claims.clone());
         let stored = self.dispatcher.spawn_tracked(async move {
-            if let Err(declined) = outbox.schedule_fallback(copy, after).await {
-                tracing::debug!(target: "mengpaneel", reason = declined.reason, "the outbox did not store a fallback copy; it is kept in memory");
-                schedule_in_memory(&dispatcher, &claims, *declined.envelope, after);
+            if let Err(error) = outbox.schedule_fallback(copy, after).await {
+                tracing::debug!(target: "mengpaneel", reason = error.reason, "the outbox did not store a fallback copy; the copy is in memory and will be lost if this process dies");
+                schedule_in_memory(&dispatcher, &claims, *error.envelope, after);
             }
         });
         drop(timeout(TIMEOUT, stored).await);
     }
 
-    /// Claims a payload in this process and, where the outbox outlives the process, against other
-    /// processes and the worker. If the outbox does not answer, the claim of this process counts.
+    /// Claims a payload in this process and, if the outbox outlives the process, against other
+    /// processes and the worker. If the outbox does not answer in time, the local claim counts.
     ///
     /// # Errors
-    /// [`ClaimError`] if somebody else holds the payload or has sent its calls.
+    /// [`ClaimError`] if another request holds the payload or has sent its calls.
     pub(crate) async fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
         let mut claim = self.claims.claim(id)?;
         let error = match self.claim_remote(id).await {
@@ -87,6 +88,7 @@ impl Fallback {
         Err(error)
     }
 
+    /// Claims the copy in the outbox. [`ClaimResult::NotFound`] without an answer in time.
     async fn claim_remote(&self, id: Uuid) -> ClaimResult {
         let Some(outbox) = self.dispatcher.durable_outbox() else {
             return ClaimResult::NotFound;
@@ -96,11 +98,11 @@ impl Fallback {
             Ok(Err(error)) => error.to_string(),
             Err(elapsed) => elapsed.to_string(),
         };
-        tracing::debug!(target: "mengpaneel", %id, error, "the outbox did not answer a claim on delayed calls; this process replays them");
+        tracing::debug!(target: "mengpaneel", %id, error, "the outbox did not answer a claim on delayed calls in time; this process replays them");
         ClaimResult::NotFound
     }
 
-    /// Enqueues the copies in memory: after a shutdown no timer would.
+    /// Enqueues the copies in memory at shutdown, after which no timer would do so.
     pub(crate) fn enqueue_all(&self) {
         for copy in self.claims.drain() {
             self.dispatcher.enqueue_detached(copy);
@@ -108,6 +110,8 @@ impl Fallback {
     }
 }
 
+/// Stores a copy in memory, and starts the timer that enqueues it. Without room, the copy is
+/// dropped.
 fn schedule_in_memory(
     dispatcher: &Arc<Dispatcher>,
     claims: &Claims,
@@ -141,7 +145,7 @@ fn finish_remote(dispatcher: &Arc<Dispatcher>, permits: Arc<Semaphore>, id: Uuid
     };
     let retry = Arc::clone(dispatcher);
     drop(dispatcher.spawn_tracked(async move {
-        // A copy that was released is due again without this.
+        // A released copy becomes due again even if this request fails.
         if outbox.finish_fallback(id, is_sent).await.is_err() && is_sent {
             let dispatcher = Arc::clone(&retry);
             retry.spawn_untracked(async move {

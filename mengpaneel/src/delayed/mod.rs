@@ -1,20 +1,47 @@
 //! Delayed calls: calls of a redirect that wait for the visitor's next page.
 //!
+//! A payload is one set of calls with an ID. Each payload has these states:
+//!
 //! ```text
-//!              redirect                      page or capable response
-//!  recorded ───────────▶ carrier cookie ───────────────────────────────▶ claimed
-//!                 │       (browser)                                     │       │
-//!                 │                                     body is read ◀──┘       └──▶ body is dropped
-//!                 ▼                                          │                            │
-//!           fallback copy                                    ▼                            ▼
-//!       (outbox or memory) ◀──────── done ─────────────  committed                     released
-//!                 │                                                            (waits again)
-//!                 └── nobody claimed it in time ──▶ delivered by the server
+//!  recorded
+//!     │  put: the redirect sets a carrier cookie
+//!     │  schedule fallback: a copy of the calls is stored with a due time
+//!     ▼
+//!  pending ─────────── claim, confirm ───────────▶ claimed
+//!     │   ▲                                        │     │
+//!     │   └─── release: the response is not sent ──┘     │
+//!     │                                                  │
+//!     │  due: the server delivers the copy               │  commit: the response is sent
+//!     ▼                                                  │
+//!   done ◀───────────────────────────────────────────────┘
 //! ```
 //!
-//! * [`carrier`] encrypts a payload into a one-shot cookie and reads the cookies that come back.
-//! * [`session_payload`] reads a payload that an earlier version left in the application's session.
-//! * `claims.rs` decides which request may replay a payload, and holds the fallback copies.
+//! 1. *Put.* [`carrier`] encrypts the payload into a one-shot cookie of the redirect.
+//! 2. *Schedule fallback.* [`fallback`] stores a copy, in the outbox if the outbox outlives the
+//!    process, otherwise in memory. The response waits half a second at most for the outbox.
+//! 3. *Claim.* A request brings the payload back, and the browser will run the calls of its
+//!    response. [`claims`] grants the claim to one request of this process. A second request leaves
+//!    a claimed payload where it is, and drops a done one.
+//! 4. *Confirm.* If the outbox outlives the process, it grants the claim against other processes
+//!    and the worker. If another process holds the payload, the claim is released here; if the
+//!    calls were sent, the payload is done. Without an answer within half a second, or if the
+//!    outbox has no copy, the local claim counts.
+//! 5. *Commit.* The claim travels with the response's body. The first read of the body commits the
+//!    claim, and so does an empty body, which is never read. The copy is removed. If the outbox
+//!    cannot be reached, its removal is retried while the outbox upholds the claim.
+//! 6. *Release.* A claim that is dropped before (panic, disconnect, a body that is not read) makes
+//!    the payload pending again. The cookie was not removed, so the next page can bring it back.
+//!
+//! *Due.* A pending copy whose time is over is enqueued for delivery by the server; a later claim
+//! finds the payload done. A copy in memory whose payload is claimed is checked again after the same
+//! delay. A claim in the outbox expires after a minute, because its process may have died.
+//!
+//! Without a shared outbox, another process may replay a payload whose copy is in this one's memory.
+//! Once such a process was seen, and at shutdown, only calls that Mixpanel deduplicates are
+//! delivered from copies in memory.
+//!
+//! [`session_payload`] reads payloads that an earlier version stored in the application's session.
+//! They are claimed in the same way. This version stores no fallback copies of them.
 
 pub(crate) mod carrier;
 pub(crate) mod claims;
@@ -27,13 +54,12 @@ use uuid::Uuid;
 
 use crate::call::Calls;
 
-/// Calls that wait for the next page, with the ID that claims are made on.
+/// Calls that wait for the next page, with the ID by which they are claimed.
 ///
 /// The JSON form is the calls by mode, as the original gem stores them, and the payload's ID.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DelayedPayload {
-    /// ID of the payload. Two requests that bring the same payload are told apart from two
-    /// payloads by it.
+    /// ID of the payload. Shows whether two requests brought the same payload or two equal ones.
     #[serde(default = "Uuid::nil")]
     pub(crate) id: Uuid,
     /// Calls by mode.
@@ -41,20 +67,20 @@ pub(crate) struct DelayedPayload {
     pub(crate) calls: Calls,
 }
 
-/// Reason why a payload that came back cannot be replayed.
+/// Reason why a payload that a request brought cannot be replayed.
 #[derive(Debug, Error)]
 pub(crate) enum DecodeError {
-    /// Not the calls by mode, or a name that is no method of mixpanel-js.
+    /// The JSON does not hold calls by mode, or names an unknown method of mixpanel-js.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// Valid JSON without a call: another format, or an empty payload.
-    #[error("it holds no calls")]
+    /// The JSON is valid and holds no call: another format, or an empty payload.
+    #[error("the payload holds no calls")]
     Empty,
-    /// Changed on the way, or encrypted with another key.
-    #[error("the cookie cannot be decrypted: it was changed, or `cookie_key` was")]
+    /// The cookie was changed, or encrypted with another key.
+    #[error("the cookie cannot be decrypted: the cookie or `cookie_key` was changed")]
     Undecryptable,
-    /// Older than its cookie may live.
-    #[error("it is older than a carrier cookie lives")]
+    /// The payload is older than a carrier cookie may be.
+    #[error("the payload is older than a carrier cookie may be")]
     Expired,
 }
 
@@ -62,7 +88,7 @@ impl DelayedPayload {
     /// Decodes the JSON form.
     ///
     /// # Errors
-    /// [`DecodeError::Json`] or [`DecodeError::Empty`].
+    /// [`DecodeError::Json`] for malformed JSON, [`DecodeError::Empty`] for JSON without calls.
     pub(crate) fn decode(json: &str) -> Result<Self, DecodeError> {
         let payload: Self = serde_json::from_str(json)?;
         if payload.calls.is_empty() {
@@ -97,8 +123,8 @@ mod tests {
 
     #[test]
     fn json_form_is_the_calls_by_mode_and_an_id() {
-        let wire = serde_json::to_value(payload(1)).unwrap();
-        let keys: Vec<&String> = wire.as_object().unwrap().keys().collect();
+        let encoded = serde_json::to_value(payload(1)).unwrap();
+        let keys: Vec<&String> = encoded.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["id", "tracking"]);
         let without_id: DelayedPayload =
             serde_json::from_value(json!({"setup": [[["identify"], ["1"]]]})).unwrap();
@@ -106,17 +132,17 @@ mod tests {
     }
 
     proptest! {
-        /// A payload that was changed anywhere is refused, or holds nothing but calls by mode.
+        /// A changed payload is refused, or holds calls by mode.
         #[test]
         fn decode_survives_any_change(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
-            let mut written = serde_json::to_vec(&payload(2)).unwrap();
-            let at = at.index(written.len());
-            if cut { written.truncate(at) } else { written[at] = byte }
-            let Ok(text) = String::from_utf8(written) else { return Ok(()) };
-            if let Ok(read) = DelayedPayload::decode(&text) {
-                prop_assert!(!read.calls.is_empty());
-                let again = DelayedPayload::decode(&serde_json::to_string(&read).unwrap()).unwrap();
-                prop_assert_eq!(again, read);
+            let mut encoded = serde_json::to_vec(&payload(2)).unwrap();
+            let at = at.index(encoded.len());
+            if cut { encoded.truncate(at) } else { encoded[at] = byte }
+            let Ok(text) = String::from_utf8(encoded) else { return Ok(()) };
+            if let Ok(decoded) = DelayedPayload::decode(&text) {
+                prop_assert!(!decoded.calls.is_empty());
+                let redecoded = DelayedPayload::decode(&serde_json::to_string(&decoded).unwrap()).unwrap();
+                prop_assert_eq!(redecoded, decoded);
             }
         }
 
@@ -128,13 +154,13 @@ mod tests {
 
     #[test]
     fn decode_refuses_other_formats_and_unknown_methods() {
-        let deep = format!(
+        let deeply_nested = format!(
             "{{\"tracking\": [[[\"track\"], [{}1{}]]]}}",
             "[".repeat(500),
             "]".repeat(500)
         );
-        let written = serde_json::to_string(&payload(1)).unwrap();
-        let bad = [
+        let encoded = serde_json::to_string(&payload(1)).unwrap();
+        let malformed = [
             r#"{"tracking": 1}"#,
             "[]",
             "",
@@ -142,11 +168,11 @@ mod tests {
             r#"{"version": 2, "later": []}"#,
             r#"{"tracking": [[["constructor"], []]]}"#,
             r#"{"id": "7", "tracking": [[["track"], ["Sign In"]]]}"#,
-            &written[..written.len() - 1],
-            &deep,
+            &encoded[..encoded.len() - 1],
+            &deeply_nested,
         ];
-        for bad in bad {
-            assert!(DelayedPayload::decode(bad).is_err(), "{bad}");
+        for text in malformed {
+            assert!(DelayedPayload::decode(text).is_err(), "{text}");
         }
     }
 }

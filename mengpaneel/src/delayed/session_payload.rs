@@ -1,5 +1,5 @@
-//! Payload that an earlier version left in the application's session. Nothing is written there any
-//! more.
+//! Payload that an earlier version stored in the application's session. This version only reads and
+//! removes it.
 
 use actix_session::{Session, SessionExt as _, SessionStatus};
 use actix_web::HttpMessage as _;
@@ -8,42 +8,43 @@ use sha2::{Digest as _, Sha256};
 
 use crate::delayed::{DecodeError, DelayedPayload};
 
-/// Returns whether a `SessionMiddleware` of the actix-session that we are built with stands outside
-/// of ours.
+/// Returns whether a `SessionMiddleware` is wrapped outside of this middleware. Only the version of
+/// actix-session that this crate is built with is detected.
 ///
-/// The session that such a middleware put in place survives having the request's extensions
-/// swapped; the empty one that `get_session` makes does not. That one stays in the request, so that
-/// a second Mengpaneel goes by what the first one found; a session middleware between the two would
-/// load its state into it.
+/// The probe: a session is created in empty extensions, then the request's extensions are put back.
+/// The session of an outer middleware replaces the probe session; without one, the probe remains.
+/// The remaining session is marked, so that a second Mengpaneel gets the same result. A session
+/// middleware between the two loads its state into the marked session.
 pub(crate) fn is_present(request: &ServiceRequest) -> bool {
     if request.extensions().contains::<Absent>() {
         return !request.get_session().entries().is_empty();
     }
-    let outside = std::mem::take(&mut *request.extensions_mut());
-    let made = request.get_session();
-    request.extensions_mut().extend(outside);
+    let extensions = std::mem::take(&mut *request.extensions_mut());
+    let probe = request.get_session();
+    request.extensions_mut().extend(extensions);
     let session = request.get_session();
-    let is_present = !std::ptr::eq(&raw const *made.entries(), &raw const *session.entries());
+    let is_present = !std::ptr::eq(&raw const *probe.entries(), &raw const *session.entries());
     if !is_present {
         request.extensions_mut().insert(Absent);
     }
     is_present
 }
 
-/// Marks a request that came without a session.
+/// Marks a request without a session middleware outside.
 struct Absent;
 
-/// Encoded payload under that session key. `None` where there is none.
+/// Returns the encoded payload under a session key. `None` if there is no payload.
 pub(crate) fn encoded(session: &Session, key: &str) -> Option<String> {
     session.entries().get(key).cloned()
 }
 
-/// Decodes a payload. One without an ID, as the original gem writes it, has an ID that follows from
-/// its content: it stays in the session, and each request that brings it must claim the same
-/// payload.
+/// Decodes a payload.
+///
+/// A payload of the original gem has no ID, and gets one that is derived from its content. Such a
+/// payload remains in the session, and each request that brings it must claim the same ID.
 ///
 /// # Errors
-/// As [`DelayedPayload::decode`].
+/// Same as [`DelayedPayload::decode`].
 pub(crate) fn decode(encoded: &str) -> Result<DelayedPayload, DecodeError> {
     let mut payload = DelayedPayload::decode(encoded)?;
     if payload.id.is_nil() {
@@ -52,17 +53,17 @@ pub(crate) fn decode(encoded: &str) -> Result<DelayedPayload, DecodeError> {
         bytes
             .iter_mut()
             .zip(hash)
-            .for_each(|(byte, of_hash)| *byte = of_hash);
+            .for_each(|(byte, hash_byte)| *byte = hash_byte);
         payload.id = uuid::Builder::from_random_bytes(bytes).into_uuid();
     }
     Ok(payload)
 }
 
-/// Removes a payload that was replayed, if the application writes the session in this request
-/// anyway.
+/// Removes a replayed payload from the session, if the application writes the session in this
+/// request anyway.
 ///
-/// A write of our own would store the state that this request loaded over what a parallel request
-/// stored since. A payload that stays is not replayed again: its claim is remembered.
+/// An additional write would overwrite the changes of a parallel request with the state that this
+/// request loaded. A payload that remains is not replayed again, because its claim is remembered.
 pub(crate) fn remove_if_written(session: &Session, key: &str) {
     if matches!(
         session.status(),
@@ -79,29 +80,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn session_of_an_outer_middleware_differs_from_an_empty_one() {
+    fn outer_session_middleware_is_detected() {
         let request = TestRequest::default().to_srv_request();
         assert!(!is_present(&request) && !is_present(&request));
-        request.get_session().insert("own", 1).unwrap();
+        request.get_session().insert("app", 1).unwrap();
         assert!(is_present(&request));
         let request = TestRequest::default().to_srv_request();
-        request.get_session().insert("own", 1).unwrap();
+        request.get_session().insert("app", 1).unwrap();
         assert!(is_present(&request));
-        assert_eq!(request.get_session().get::<u8>("own").unwrap(), Some(1));
+        assert_eq!(request.get_session().get::<u8>("app").unwrap(), Some(1));
     }
 
     #[test]
-    fn payload_without_an_id_has_the_same_id_each_time() {
-        let (one, other) = (
+    fn payload_without_id_has_the_same_id_each_time() {
+        let (first, second) = (
             r#"{"tracking":[[["track"],["A"]]]}"#,
             r#"{"tracking":[[["track"],["B"]]]}"#,
         );
-        assert_eq!(decode(one).unwrap().id, decode(one).unwrap().id);
-        assert_ne!(decode(one).unwrap().id, decode(other).unwrap().id);
+        assert_eq!(decode(first).unwrap().id, decode(first).unwrap().id);
+        assert_ne!(decode(first).unwrap().id, decode(second).unwrap().id);
     }
 
     #[test]
-    fn payload_is_removed_only_where_the_application_writes() {
+    fn payload_is_removed_only_if_application_writes() {
         let request = TestRequest::default().to_srv_request();
         let session = request.get_session();
         remove_if_written(&session, "key");

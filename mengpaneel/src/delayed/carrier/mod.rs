@@ -1,14 +1,13 @@
-//! Carrier cookies: one-shot encrypted cookies that take a payload from a redirect to the next
+//! Carrier cookies: one-shot encrypted cookies that carry a payload from a redirect to the next
 //! page.
 //!
-//! The application's session is no carrier. A session is written whole, so that a request which
-//! takes a payload out of it stores the state that it loaded over what a parallel request stored
-//! since.
+//! The application's session is no carrier. A session is written as a whole: a request that removes
+//! a payload would overwrite the changes of a parallel request with the state that it loaded.
 //!
-//! Each payload has a cookie of its own, in one of [`SLOTS`] names: two tabs that redirect at once
-//! do not overwrite each other, and however many do, a visitor never holds more than `SLOTS`
-//! cookies of [`MAX_COOKIE_BYTES`]. Web servers refuse a `Cookie` line of more than 8 KB (nginx
-//! 1.22, Apache 2.4), which would lock a visitor out.
+//! Each payload has a cookie with one of [`SLOTS`] names. Two tabs that redirect at once do not
+//! overwrite each other, and a visitor never has more than `SLOTS` cookies of [`MAX_COOKIE_BYTES`].
+//! Web servers refuse a `Cookie` line of more than 8 KB (nginx 1.22, Apache 2.4), which would lock
+//! a visitor out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -24,32 +23,32 @@ use crate::delayed::{DecodeError, DelayedPayload};
 use crate::id::now_ms;
 use crate::request::headers::cookies_of;
 
-/// Number of names, and so of cookies that a visitor can hold.
+/// Number of cookie names, and thus maximum number of cookies of a visitor.
 const SLOTS: usize = 4;
-/// Most bytes of one cookie's name and value.
+/// Maximum bytes of one cookie's name and value.
 const MAX_COOKIE_BYTES: usize = 2_048;
-/// Most bytes of all cookies of the next request, the application's included.
+/// Maximum bytes of all cookies of the next request, the application's included.
 const MAX_REQUEST_BYTES: usize = 6_144;
-/// Most values that one request has decrypted. A planted cookie of a parent domain can double each
-/// name.
+/// Maximum number of cookies that are decrypted for one request. A parent domain can set a second
+/// cookie of each name.
 const MAX_DECRYPTIONS: usize = 2 * SLOTS;
-/// Time that a browser keeps the cookie: as long as Mixpanel takes the events from a browser.
+/// Lifetime of the cookie: as long as Mixpanel accepts the events from a browser.
 const LIFETIME: Duration = Duration::from_secs(4 * 24 * 60 * 60);
-/// Allowance for the clocks of two machines.
+/// Maximum difference between the clocks of two machines.
 const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
 
 /// Reason why a cookie cannot carry a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum CarrierError {
     /// The payload alone is too large.
-    #[error("a cookie of {0} bytes is more than a carrier cookie may have ({MAX_COOKIE_BYTES})")]
+    #[error("the carrier cookie would have {0} bytes, more than {MAX_COOKIE_BYTES}")]
     PayloadTooLarge(usize),
-    /// Every name is taken by a payload that waits.
-    #[error("{SLOTS} payloads wait already")]
+    /// Every name is used by a pending payload.
+    #[error("all {SLOTS} carrier cookies hold pending payloads")]
     NoFreeSlot,
-    /// The visitor's cookies leave no room.
+    /// The request's cookies leave no room.
     #[error(
-        "the visitor's cookies would take {0} bytes, more than web servers accept beside others ({MAX_REQUEST_BYTES})"
+        "the visitor's cookies would have {0} bytes in total, more than {MAX_REQUEST_BYTES}, which web servers might refuse"
     )]
     TooManyCookies(usize),
     /// Encryption failed.
@@ -61,23 +60,23 @@ pub(crate) enum CarrierError {
 pub(crate) struct Carrier {
     /// Derived from the application's key, which may encrypt other cookies too.
     key: Key,
-    /// Beginning of each name.
+    /// Common prefix of the names.
     prefix: String,
-    /// Slot to try first. Requests that run at once begin at different slots.
+    /// Slot to try first. Concurrent requests begin at different slots.
     next_slot: AtomicUsize,
 }
 
-/// A carrier cookie that a request brought.
+/// Carrier cookie of a request.
 #[derive(Debug)]
 pub(crate) struct CarrierCookie {
     /// Name of the cookie.
     pub(crate) name: String,
-    /// Decrypted content.
+    /// Decrypted payload.
     pub(crate) payload: Result<DelayedPayload, DecodeError>,
 }
 
 impl Carrier {
-    /// A carrier whose cookies are called `<prefix>.0` and so on, under a key derived from `key`.
+    /// Creates a carrier with cookies named `<prefix>.0` and so on, and a key derived from `key`.
     pub(crate) fn new(prefix: &str, key: &Key) -> Self {
         let derived = Sha512::new()
             .chain_update(b"mengpaneel carrier cookie\0")
@@ -89,46 +88,48 @@ impl Carrier {
         }
     }
 
-    /// Returns whether a request brought a carrier cookie. Looks at names only.
+    /// Returns whether a request has a carrier cookie. Only names are checked.
     pub(crate) fn has_cookie(&self, cookies: &[HeaderValue]) -> bool {
         cookies_of(cookies).any(|(name, _)| self.slot(name).is_some())
     }
 
-    /// Carrier cookies of a request, oldest payload first. Of several cookies of one name, which a
-    /// parent domain can cause, the first one that can be read counts.
+    /// Returns the carrier cookies of a request, oldest payload first.
+    ///
+    /// A parent domain can set a second cookie of the same name. The first one that can be decrypted
+    /// counts.
     pub(crate) fn read(&self, cookies: &[HeaderValue]) -> Vec<CarrierCookie> {
-        let mut read: Vec<CarrierCookie> = Vec::new();
-        let brought = cookies_of(cookies).filter(|(name, _)| self.slot(name).is_some());
-        for (name, value) in brought.take(MAX_DECRYPTIONS) {
-            match read.iter_mut().find(|known| known.name == name) {
+        let mut result: Vec<CarrierCookie> = Vec::new();
+        let carriers = cookies_of(cookies).filter(|(name, _)| self.slot(name).is_some());
+        for (name, value) in carriers.take(MAX_DECRYPTIONS) {
+            match result.iter_mut().find(|known| known.name == name) {
                 Some(known) if known.payload.is_ok() => {}
                 Some(known) => known.payload = self.decrypt(name, value),
-                None => read.push(CarrierCookie {
+                None => result.push(CarrierCookie {
                     name: name.to_owned(),
                     payload: self.decrypt(name, value),
                 }),
             }
         }
-        read.sort_by_key(|cookie| {
+        result.sort_by_key(|cookie| {
             cookie
                 .payload
                 .as_ref()
                 .map_or(Uuid::nil(), |payload| payload.id)
         });
-        read
+        result
     }
 
-    /// `Set-Cookie` line that carries a payload, beside the cookies that the request brought.
+    /// Encrypts a payload into a `Set-Cookie` line. The cookie must fit beside those of the request.
     ///
     /// # Errors
-    /// [`CarrierError`]: the payload does not fit.
+    /// [`CarrierError`] if the payload does not fit or cannot be encrypted.
     pub(crate) fn cookie(
         &self,
         payload: &DelayedPayload,
-        brought: &[HeaderValue],
+        request_cookies: &[HeaderValue],
         is_secure: bool,
     ) -> Result<HeaderValue, CarrierError> {
-        let name = self.free_name(brought)?;
+        let name = self.free_name(request_cookies)?;
         let json = serde_json::to_string(payload).map_err(|_| CarrierError::Encryption)?;
         let mut jar = CookieJar::new();
         jar.private_mut(&self.key)
@@ -138,31 +139,31 @@ impl Carrier {
         if bytes > MAX_COOKIE_BYTES {
             return Err(CarrierError::PayloadTooLarge(bytes));
         }
-        let total = bytes + brought.iter().map(HeaderValue::len).sum::<usize>();
+        let total = bytes + request_cookies.iter().map(HeaderValue::len).sum::<usize>();
         if total > MAX_REQUEST_BYTES {
             return Err(CarrierError::TooManyCookies(total));
         }
         cookie.set_path("/");
         cookie.set_http_only(true);
-        // Sent with the redirect that follows another site's form, which `Strict` would hold back.
+        // `Strict` would withhold the cookie from the redirect that follows another site's form.
         cookie.set_same_site(SameSite::Lax);
         cookie.set_secure(is_secure);
         cookie.set_max_age(CookieDuration::try_from(LIFETIME).unwrap_or(CookieDuration::DAY));
         HeaderValue::try_from(cookie.to_string()).map_err(|_| CarrierError::Encryption)
     }
 
-    /// First free name, else the name of a cookie that nobody can read.
-    fn free_name(&self, brought: &[HeaderValue]) -> Result<String, CarrierError> {
+    /// Returns an unused name, or else the name of a cookie that cannot be decrypted.
+    fn free_name(&self, request_cookies: &[HeaderValue]) -> Result<String, CarrierError> {
         let first = self.next_slot.fetch_add(1, Ordering::Relaxed);
-        let taken: Vec<usize> = cookies_of(brought)
+        let used: Vec<usize> = cookies_of(request_cookies)
             .filter_map(|(name, _)| self.slot(name))
             .collect();
         let mut slots = (0..SLOTS).map(|offset| first.wrapping_add(offset) % SLOTS);
-        if let Some(free) = slots.find(|slot| !taken.contains(slot)) {
+        if let Some(free) = slots.find(|slot| !used.contains(slot)) {
             return Ok(self.name(free));
         }
         let unreadable = self
-            .read(brought)
+            .read(request_cookies)
             .into_iter()
             .find(|cookie| cookie.payload.is_err());
         unreadable
@@ -174,14 +175,15 @@ impl Carrier {
         format!("{}.{slot}", self.prefix)
     }
 
+    /// Slot of a carrier cookie's name. `None` for any other name.
     fn slot(&self, name: &str) -> Option<usize> {
         let slot = name.strip_prefix(&self.prefix)?.strip_prefix('.')?;
         slot.parse()
             .ok()
-            .filter(|known: &usize| *known < SLOTS && slot.len() == 1)
+            .filter(|number: &usize| *number < SLOTS && slot.len() == 1)
     }
 
-    /// The name is authenticated with the value, so that a value moved to another name is refused.
+    /// Decrypts a cookie. The name is authenticated too: a value under another name is refused.
     fn decrypt(&self, name: &str, value: &str) -> Result<DelayedPayload, DecodeError> {
         let mut jar = CookieJar::new();
         jar.add_original(Cookie::new(name.to_owned(), value.to_owned()));
@@ -198,8 +200,8 @@ impl Carrier {
     }
 }
 
-/// `Set-Cookie` line that takes a carrier cookie from the browser. `None` for what is no cookie's
-/// name.
+/// Returns the `Set-Cookie` line that removes a carrier cookie. `None` if the name is not valid in a
+/// header.
 pub(crate) fn removal(name: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!(
         "{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
@@ -207,8 +209,7 @@ pub(crate) fn removal(name: &str) -> Option<HeaderValue> {
     .ok()
 }
 
-/// Returns whether a payload's ID, a UUID of version 7, tells of a time before which no browser
-/// keeps its cookie.
+/// Returns whether a payload is older than its cookie may be, by its ID, a UUID of version 7.
 fn is_expired(id: Uuid) -> bool {
     let Some(created) = id.get_timestamp() else {
         return true;

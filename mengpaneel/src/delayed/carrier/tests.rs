@@ -22,8 +22,8 @@ fn carrier() -> Carrier {
     Carrier::new("mengpaneel_delayed_calls", &Key::from(&[7; 64]))
 }
 
-/// `Cookie` header that a browser sends after these `Set-Cookie` lines.
-fn sent(lines: &[&HeaderValue]) -> HeaderValue {
+/// Returns the `Cookie` header that a browser sends after these `Set-Cookie` lines.
+fn cookie_header(lines: &[&HeaderValue]) -> HeaderValue {
     let pairs: Vec<_> = lines
         .iter()
         .map(|line| line.to_str().unwrap().split_once(';').unwrap().0)
@@ -31,7 +31,7 @@ fn sent(lines: &[&HeaderValue]) -> HeaderValue {
     HeaderValue::try_from(pairs.join("; ")).unwrap()
 }
 
-fn opened(carrier: &Carrier, cookies: &[HeaderValue]) -> Vec<DelayedPayload> {
+fn decrypted(carrier: &Carrier, cookies: &[HeaderValue]) -> Vec<DelayedPayload> {
     carrier
         .read(cookies)
         .into_iter()
@@ -40,10 +40,10 @@ fn opened(carrier: &Carrier, cookies: &[HeaderValue]) -> Vec<DelayedPayload> {
 }
 
 #[test]
-fn payload_comes_back_as_it_was_written() {
+fn payload_survives_encryption() {
     let (carrier, payload) = (carrier(), payload(2));
     let line = carrier.cookie(&payload, &[], true).unwrap();
-    assert_eq!(opened(&carrier, &[sent(&[&line])]), [payload]);
+    assert_eq!(decrypted(&carrier, &[cookie_header(&[&line])]), [payload]);
     let (pair, attributes) = line.to_str().unwrap().split_once("; ").unwrap();
     assert!(pair.starts_with("mengpaneel_delayed_calls."), "{pair}");
     assert_eq!(
@@ -53,24 +53,24 @@ fn payload_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn other_keys_and_changed_cookies_are_refused() {
+fn other_keys_and_renamed_cookies_are_refused() {
     let (carrier, payload) = (carrier(), payload(1));
     let line = carrier.cookie(&payload, &[], false).unwrap();
     let text = line.to_str().unwrap().replace("calls.0=", "calls.1=");
-    let moved = HeaderValue::try_from(text).unwrap();
+    let renamed = HeaderValue::try_from(text).unwrap();
     assert!(
-        opened(&carrier, &[sent(&[&moved])]).is_empty(),
-        "a value belongs to its name"
+        decrypted(&carrier, &[cookie_header(&[&renamed])]).is_empty(),
+        "a value is bound to its name"
     );
     let other = Carrier::new("mengpaneel_delayed_calls", &Key::from(&[8; 64]));
-    assert!(opened(&other, &[sent(&[&line])]).is_empty());
+    assert!(decrypted(&other, &[cookie_header(&[&line])]).is_empty());
     let underived = Carrier {
         key: Key::from(&[7; 64]),
         ..self::carrier()
     };
     assert!(
-        opened(&underived, &[sent(&[&line])]).is_empty(),
-        "the application's key is not used itself"
+        decrypted(&underived, &[cookie_header(&[&line])]).is_empty(),
+        "the application's key must not be used directly"
     );
 }
 
@@ -78,7 +78,7 @@ fn other_keys_and_changed_cookies_are_refused() {
 fn cookie_of_a_second_mengpaneel_is_not_read() {
     let second = Carrier::new("mengpaneel_delayed_calls_marketing", &Key::from(&[7; 64]));
     let line = second.cookie(&payload(1), &[], false).unwrap();
-    assert!(!carrier().has_cookie(&[sent(&[&line])]));
+    assert!(!carrier().has_cookie(&[cookie_header(&[&line])]));
 }
 
 #[test]
@@ -87,27 +87,27 @@ fn number_of_cookies_is_bounded_and_slots_differ() {
     let lines: Vec<_> = (0..SLOTS)
         .map(|_| carrier.cookie(&payload(1), &[], false).unwrap())
         .collect();
-    let brought = [sent(&lines.iter().collect::<Vec<_>>())];
+    let cookies = [cookie_header(&lines.iter().collect::<Vec<_>>())];
     assert_eq!(
-        opened(&carrier, &brought).len(),
+        decrypted(&carrier, &cookies).len(),
         SLOTS,
-        "requests at once take different slots"
+        "concurrent requests must use different slots"
     );
     assert_eq!(
-        carrier.cookie(&payload(1), &brought, false),
+        carrier.cookie(&payload(1), &cookies, false),
         Err(CarrierError::NoFreeSlot)
     );
 }
 
 #[test]
-fn free_slot_is_found_whichever_is_tried_first() {
+fn free_slot_is_found_from_any_first_slot() {
     let carrier = carrier();
     let lines: Vec<_> = (0..SLOTS - 1)
         .map(|_| carrier.cookie(&payload(1), &[], false).unwrap())
         .collect();
-    let brought = [sent(&lines.iter().collect::<Vec<_>>())];
+    let cookies = [cookie_header(&lines.iter().collect::<Vec<_>>())];
     for _ in 0..SLOTS {
-        let line = carrier.cookie(&payload(1), &brought, false).unwrap();
+        let line = carrier.cookie(&payload(1), &cookies, false).unwrap();
         assert!(
             line.to_str()
                 .unwrap()
@@ -117,19 +117,19 @@ fn free_slot_is_found_whichever_is_tried_first() {
 }
 
 #[test]
-fn unreadable_cookie_gives_way_where_no_slot_is_free() {
+fn undecryptable_cookie_is_replaced_if_no_slot_is_free() {
     let carrier = carrier();
     let line = carrier.cookie(&payload(1), &[], false).unwrap();
-    let brought = format!(
+    let cookies = format!(
         "{}; mengpaneel_delayed_calls.1=x",
-        sent(&[&line]).to_str().unwrap()
+        cookie_header(&[&line]).to_str().unwrap()
     );
-    let brought = [
-        brought.as_str(),
+    let cookies = [
+        cookies.as_str(),
         "mengpaneel_delayed_calls.2=y; mengpaneel_delayed_calls.3=",
     ];
-    let brought = brought.map(|header| HeaderValue::from_str(header).unwrap());
-    let line = carrier.cookie(&payload(1), &brought, false).unwrap();
+    let cookies = cookies.map(|header| HeaderValue::from_str(header).unwrap());
+    let line = carrier.cookie(&payload(1), &cookies, false).unwrap();
     assert!(
         !line
             .to_str()
@@ -145,15 +145,15 @@ fn sizes_of_a_cookie_and_of_all_cookies_are_bounded() {
         carrier.cookie(&payload(100), &[], false),
         Err(CarrierError::PayloadTooLarge(_))
     ));
-    let brought = [HeaderValue::try_from(format!("own={}", "x".repeat(6_000))).unwrap()];
+    let cookies = [HeaderValue::try_from(format!("app={}", "x".repeat(6_000))).unwrap()];
     assert!(matches!(
-        carrier.cookie(&payload(1), &brought, false),
+        carrier.cookie(&payload(1), &cookies, false),
         Err(CarrierError::TooManyCookies(_))
     ));
 }
 
 #[test]
-fn payload_that_outlived_its_cookie_is_refused() {
+fn payload_older_than_its_cookie_is_refused() {
     let created = now_ms() - 5 * 24 * 3_600_000;
     let timestamp = uuid::Timestamp::from_unix(uuid::NoContext, created / 1_000, 0);
     let old = DelayedPayload {
@@ -161,8 +161,8 @@ fn payload_that_outlived_its_cookie_is_refused() {
         ..payload(1)
     };
     let line = carrier().cookie(&old, &[], false).unwrap();
-    let read = carrier().read(&[sent(&[&line])]);
-    assert!(matches!(read[0].payload, Err(DecodeError::Expired)));
+    let cookies = carrier().read(&[cookie_header(&[&line])]);
+    assert!(matches!(cookies[0].payload, Err(DecodeError::Expired)));
 }
 
 #[test]
@@ -171,22 +171,22 @@ fn payloads_are_read_oldest_first() {
     let (first, second) = (payload(1), payload(2));
     let lines = [&second, &first].map(|payload| carrier.cookie(payload, &[], false).unwrap());
     assert_eq!(
-        opened(&carrier, &[sent(&[&lines[0], &lines[1]])]),
+        decrypted(&carrier, &[cookie_header(&[&lines[0], &lines[1]])]),
         [first, second]
     );
 }
 
 #[test]
-fn planted_cookie_of_the_same_name_hides_none() {
+fn planted_cookie_of_same_name_hides_no_payload() {
     let (carrier, payload) = (carrier(), payload(1));
     let line = carrier.cookie(&payload, &[], false).unwrap();
-    let sent = sent(&[&line]).to_str().unwrap().to_owned();
+    let header = cookie_header(&[&line]).to_str().unwrap().to_owned();
     for cookies in [
-        format!("mengpaneel_delayed_calls.0=planted; {sent}"),
-        format!("{sent}; mengpaneel_delayed_calls.0="),
+        format!("mengpaneel_delayed_calls.0=planted; {header}"),
+        format!("{header}; mengpaneel_delayed_calls.0="),
     ] {
         assert_eq!(
-            opened(&carrier, &[HeaderValue::try_from(cookies).unwrap()]),
+            decrypted(&carrier, &[HeaderValue::try_from(cookies).unwrap()]),
             std::slice::from_ref(&payload)
         );
     }
@@ -194,15 +194,15 @@ fn planted_cookie_of_the_same_name_hides_none() {
 
 proptest! {
     #[test]
-    fn bytes_around_a_carrier_cookie_hide_nothing(
+    fn bytes_around_a_carrier_cookie_hide_no_payload(
         before in proptest::collection::vec(any::<u8>(), 0..20),
         after in proptest::collection::vec(any::<u8>(), 0..20),
     ) {
         let (carrier, payload) = (carrier(), payload(1));
         let line = carrier.cookie(&payload, &[], false).unwrap();
-        let header = [&before, &b"; "[..], sent(&[&line]).as_bytes(), b"; ", &after].concat();
+        let header = [&before, &b"; "[..], cookie_header(&[&line]).as_bytes(), b"; ", &after].concat();
         if let Ok(header) = HeaderValue::from_bytes(&header) {
-            prop_assert_eq!(opened(&carrier, &[header]), [payload]);
+            prop_assert_eq!(decrypted(&carrier, &[header]), [payload]);
         }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Two tabs that send one cookie bring one payload twice. The second tab drops its copy, unless the
 //! response that carried the first copy was never sent. A payload that no request brings back (the
-//! visitor left, another redirect overwrote the cookie) has a fallback copy here.
+//! browser was closed, another redirect overwrote the cookie) has a fallback copy here.
+//!
+//! The protocol is described in [`crate::delayed`].
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +14,7 @@ use uuid::Uuid;
 
 use crate::record::envelope::Envelope;
 
-/// Number of payloads that are remembered; the oldest are forgotten first.
+/// Maximum number of payloads that are remembered; the oldest are forgotten first.
 const CAPACITY: usize = 65_536;
 /// Time for which another process counts as running after a payload of it was seen.
 const SIBLING_TTL: Duration = Duration::from_secs(60 * 60);
@@ -27,10 +29,10 @@ pub(crate) struct Claims(Arc<Inner>);
 
 struct Inner {
     table: Mutex<Table>,
-    /// Most fallback copies in memory.
+    /// Maximum number of fallback copies in memory.
     max_copies: usize,
     on_finish: Option<OnFinish>,
-    /// A payload ID made after this one, and not known here, comes from another process.
+    /// ID made at the start. An unknown payload with a later ID comes from another process.
     started: Uuid,
 }
 
@@ -52,7 +54,7 @@ enum PayloadState {
     Done,
 }
 
-/// Fallback copy in memory. `None` without room, or where the outbox has the copy.
+/// Fallback copy in memory. `None` without room, or if the copy is in the outbox.
 type FallbackCopy = Option<Box<Envelope>>;
 
 /// Reason why a payload cannot be claimed.
@@ -71,7 +73,7 @@ pub(crate) enum Expiry {
     Deliver(Box<Envelope>),
     /// A request holds the payload and may still fail.
     InUse,
-    /// Nothing is left to deliver.
+    /// The calls were sent, or there is no copy in memory.
     Done,
 }
 
@@ -222,7 +224,7 @@ impl PayloadState {
 pub(crate) struct Claim {
     claims: Claims,
     ids: Vec<Uuid>,
-    /// Those of the payloads whose fallback copy is claimed in the outbox too.
+    /// Payloads of `ids` that are claimed in the outbox too.
     remote: Vec<Uuid>,
     is_committed: bool,
 }
@@ -237,14 +239,14 @@ impl Claim {
         second
     }
 
-    /// Notes that the outbox's copy of a payload is claimed too, and must be finished there.
+    /// Records that the payload is claimed in the outbox too, and must be finished there.
     pub(crate) fn finish_remote(&mut self, id: Uuid) {
         self.remote.push(id);
     }
 
-    /// Removes one payload: another process holds it and may still fail, or has sent its calls.
+    /// Removes one payload, because another process holds it or has sent its calls.
     pub(crate) fn forget(&mut self, id: Uuid, error: ClaimError) {
-        self.ids.retain(|own| *own != id);
+        self.ids.retain(|claimed| *claimed != id);
         self.claims.lock().finish(id, error == ClaimError::Done);
     }
 

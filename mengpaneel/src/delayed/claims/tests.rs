@@ -4,10 +4,10 @@ use super::*;
 use crate::call::{Call, Calls, Method};
 use crate::record::visitor::Visitor;
 
-fn parcel(events: &[serde_json::Value]) -> Envelope {
-    let tracking = events
+fn envelope(properties: &[serde_json::Value]) -> Envelope {
+    let tracking = properties
         .iter()
-        .map(|own| Call::new(Method::Track, vec![json!("Sign In"), own.clone()]));
+        .map(|properties| Call::new(Method::Track, vec![json!("Sign In"), properties.clone()]));
     let setup = vec![Call::new(Method::Identify, vec![json!("42")])];
     Envelope::new(
         Visitor::default(),
@@ -23,13 +23,13 @@ fn insert(claims: &Claims) -> Uuid {
     let id = Uuid::now_v7();
     assert!(claims.insert(Envelope {
         id,
-        ..parcel(&[json!({})])
+        ..envelope(&[json!({})])
     }));
     id
 }
 
 #[test]
-fn a_payload_is_claimed_once() {
+fn payload_is_claimed_once() {
     let (claims, id) = (Claims::new(10_000, None), Uuid::now_v7());
     let claim = claims.claim(id).unwrap();
     assert_eq!(claims.claim(id).unwrap_err(), ClaimError::HeldElsewhere);
@@ -38,14 +38,14 @@ fn a_payload_is_claimed_once() {
 }
 
 #[test]
-fn a_claim_whose_answer_never_got_out_is_given_back() {
+fn dropped_claim_is_released() {
     let (claims, id) = (Claims::new(10_000, None), Uuid::now_v7());
     drop(claims.claim(id));
     assert!(claims.claim(id).is_ok());
 }
 
 #[test]
-fn only_so_many_claims_are_remembered() {
+fn number_of_remembered_payloads_is_bounded() {
     let claims = Claims::new(10_000, None);
     let first = insert(&claims);
     for _ in 0..CAPACITY {
@@ -56,7 +56,7 @@ fn only_so_many_claims_are_remembered() {
 }
 
 #[test]
-fn what_nobody_claims_is_the_servers_and_comes_too_late_then() {
+fn expired_payload_is_delivered_and_cannot_be_claimed() {
     let claims = Claims::new(10_000, None);
     let id = insert(&claims);
     assert!(matches!(claims.expire(id), Expiry::Deliver(_)));
@@ -65,7 +65,7 @@ fn what_nobody_claims_is_the_servers_and_comes_too_late_then() {
 }
 
 #[test]
-fn what_a_page_took_is_not_the_servers() {
+fn committed_payload_is_not_delivered_by_the_server() {
     let claims = Claims::new(10_000, None);
     let id = insert(&claims);
     let claim = claims.claim(id).unwrap();
@@ -75,7 +75,7 @@ fn what_a_page_took_is_not_the_servers() {
 }
 
 #[test]
-fn what_a_page_took_and_lost_is_the_servers() {
+fn released_payload_is_delivered_by_the_server() {
     let claims = Claims::new(10_000, None);
     let id = insert(&claims);
     drop(claims.claim(id));
@@ -83,13 +83,13 @@ fn what_a_page_took_and_lost_is_the_servers() {
 }
 
 #[test]
-fn only_so_many_copies_are_kept_aside() {
+fn number_of_fallback_copies_is_bounded() {
     let claims = Claims::new(1, None);
     let first = insert(&claims);
     let second = Uuid::now_v7();
     assert!(!claims.insert(Envelope {
         id: second,
-        ..parcel(&[])
+        ..envelope(&[])
     }));
     assert!(matches!(claims.expire(second), Expiry::Done));
     assert!(matches!(claims.expire(first), Expiry::Deliver(_)));
@@ -97,33 +97,34 @@ fn only_so_many_copies_are_kept_aside() {
 }
 
 #[test]
-fn beside_another_process_only_events_that_tell_whose_they_are_go_by_the_server() {
+fn server_delivers_only_deduplicable_events_beside_siblings() {
     let claims = Claims::new(10_000, None);
     let id = Uuid::now_v7();
     claims.insert(Envelope {
         id,
-        ..parcel(&[json!({"$user_id": "42"}), json!({})])
+        ..envelope(&[json!({"$user_id": "42"}), json!({})])
     });
-    let other = insert(&claims);
+    let without_identity = insert(&claims);
     drop(claims.claim(Uuid::now_v7()));
     let Expiry::Deliver(copy) = claims.expire(id) else {
-        panic!("no copy")
+        panic!("the copy must be delivered")
     };
     assert_eq!(copy.calls.tracking.len(), 1);
     assert_eq!(copy.context.len(), 1);
     assert!(copy.calls.setup.is_empty());
-    assert!(matches!(claims.expire(other), Expiry::Done));
+    assert!(matches!(claims.expire(without_identity), Expiry::Done));
 }
 
 #[test]
-fn what_is_left_at_the_end_can_be_told_from_what_the_next_process_says() {
+fn drain_returns_only_deduplicable_events() {
     let claims = Claims::new(10_000, None);
-    claims.insert(parcel(&[json!({"$user_id": "42"}), json!({})]));
+    claims.insert(envelope(&[json!({"$user_id": "42"}), json!({})]));
     insert(&claims);
-    let left = claims.drain();
+    let drained = claims.drain();
     assert_eq!(
-        left.iter()
-            .map(|parcel| parcel.calls.tracking.len())
+        drained
+            .iter()
+            .map(|envelope| envelope.calls.tracking.len())
             .collect::<Vec<_>>(),
         [1]
     );
