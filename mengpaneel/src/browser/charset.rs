@@ -1,10 +1,13 @@
-//! Character encodings in which the bytes of a block mean what they mean in ASCII.
+//! Character encodings in which the bytes of a snippet mean what they mean in ASCII.
 //!
-//! A block is ASCII only, and relies on its escapes: where a page is decoded so that `\"` reads
-//! `¥"`, a property can end its string. Safe is an encoding only if the standard's decoder maps
-//! every ASCII byte to itself, whatever stands before it: all but ISO-2022-JP, UTF-16 and the
-//! replacement encoding (<https://encoding.spec.whatwg.org/#names-and-labels>). After a lone lead byte, the decoders of `Shift_JIS`,
-//! EUC, GBK and Big5 give back an ASCII byte that is no trail byte, and `<` is none in any of them.
+//! A snippet is ASCII only, and relies on its escapes. Where a decoder reads `\"` as `¥"`, a
+//! property can end its string.
+//!
+//! An encoding is safe only if the standard's decoder maps every ASCII byte to itself, regardless
+//! of the bytes before it. All are safe but ISO-2022-JP, UTF-16 and the replacement encoding:
+//! <https://encoding.spec.whatwg.org/#names-and-labels>. After a lone lead byte, the decoders of
+//! `Shift_JIS`, EUC, GBK and Big5 emit an ASCII byte that is not a trail byte. `<` is a trail byte
+//! in none of them.
 
 use encoding_rs::Encoding;
 use memchr::memchr2;
@@ -12,16 +15,16 @@ use memchr::memchr2;
 /// Encoding that the `charset` parameters of a `Content-Type` declare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
-    /// There is none: the page itself, or the browser's guess, decides.
+    /// No encoding: the page itself, or the browser's guess, decides.
     Nothing,
-    /// A safe encoding, which neither the page nor the browser's guess can change.
+    /// Safe encoding, which neither the page nor the browser's guess can change.
     Safe,
     /// Another encoding, or a label that is not in the standard.
     Unsafe,
 }
 
-/// Reads the `charset` parameters of a `Content-Type`. Browsers differ in which of several counts:
-/// all are to be safe.
+/// Reads the `charset` parameters of a `Content-Type`. Browsers differ in which of several counts,
+/// so all must be safe.
 pub(crate) fn declared(content_type: &str) -> Declared {
     let content_type = content_type.to_ascii_lowercase();
     let mut labels = 0;
@@ -39,7 +42,7 @@ pub(crate) fn declared(content_type: &str) -> Declared {
     match content_type.matches("charset").count() {
         0 => Declared::Nothing,
         named if named == labels => Declared::Safe,
-        // It stands where only some browsers find it.
+        // Only some browsers find it in this position.
         _ => Declared::Unsafe,
     }
 }
@@ -49,14 +52,14 @@ pub(crate) fn is_safe(label: &[u8]) -> bool {
     Encoding::for_label(label).is_some_and(Encoding::is_ascii_compatible)
 }
 
-/// Returns whether a `meta` tag with these attributes declares an encoding that is not safe.
+/// Returns whether a `meta` tag with these attributes declares an unsafe encoding.
 pub(crate) fn is_declared_unsafe(attributes: &[(Vec<u8>, Vec<u8>)]) -> bool {
     attributes.iter().any(|(name, value)| match &name[..] {
         b"charset" => !is_safe(value),
         b"content" => {
             let content = String::from_utf8_lossy(value).to_ascii_lowercase();
             let is_type = |value: &[u8]| {
-                // A character reference may hide what it is.
+                // A character reference may hide the real value.
                 value.trim_ascii().eq_ignore_ascii_case(b"content-type") || value.contains(&b'&')
             };
             attributes
@@ -66,14 +69,14 @@ pub(crate) fn is_declared_unsafe(attributes: &[(Vec<u8>, Vec<u8>)]) -> bool {
                     || content
                         .split("charset")
                         .skip(1)
-                        .any(|rest| !is_safe(label(rest))))
+                        .any(|rest| !is_safe(label_after_charset(rest))))
         }
         _ => false,
     })
 }
 
-/// The label behind `charset` in a `meta` tag's content.
-fn label(rest: &str) -> &[u8] {
+/// Returns the label after `charset` in a `meta` tag's content.
+fn label_after_charset(rest: &str) -> &[u8] {
     let rest = rest
         .trim_start()
         .strip_prefix('=')
@@ -86,9 +89,11 @@ fn label(rest: &str) -> &[u8] {
     label.unwrap_or_default().as_bytes()
 }
 
-/// Returns whether bytes could shift a decoder into another set of characters (ESC), or belong to
-/// UTF-16 (NUL). In a page that declares no encoding a browser may guess either: Chromium detects
-/// ISO-2022-JP by its escapes.
+/// Returns whether bytes could shift a decoder into another character set (ESC), or belong to
+/// UTF-16 (NUL).
+///
+/// A browser may guess either encoding in a page that declares none. Chromium detects ISO-2022-JP
+/// by its escapes.
 pub(crate) fn may_shift(bytes: &[u8]) -> bool {
     memchr2(0x1B, 0, bytes).is_some()
 }
@@ -98,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_encodings_that_keep_ascii_are_safe() {
+    fn ascii_compatible_encodings_are_safe() {
         for label in [
             "utf-8",
             "UTF8",
@@ -173,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_charset_parameter_must_be_safe() {
-        for (content_type, said) in [
+        for (content_type, expected) in [
             ("text/html", Declared::Nothing),
             ("text/html; level=1", Declared::Nothing),
             ("text/html;charset=UTF-8", Declared::Safe),
@@ -202,7 +207,7 @@ mod tests {
             ("text/html; charset=", Declared::Unsafe),
             ("text/html; charset=unknown-8bit", Declared::Unsafe),
         ] {
-            assert_eq!(declared(content_type), said, "{content_type}");
+            assert_eq!(declared(content_type), expected, "{content_type}");
         }
     }
 

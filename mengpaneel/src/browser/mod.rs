@@ -1,4 +1,5 @@
-//! The browser's side: what is written into a page, and where.
+//! Snippet that a page carries, and its insertion point. The only Actix types in use are headers and
+//! byte buffers.
 
 pub(crate) mod charset;
 pub(crate) mod csp;

@@ -1,5 +1,5 @@
-//! Policies of a response that stop the scripts of a page: the one place that judges all
-//! policies together. Policies that only report stop nothing. Each rule was seen in Chromium 156.
+//! Check of all response policies that can block the scripts of a page. Report-only policies block
+//! nothing. Each rule was observed in Chromium 156.
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderName};
 use url::{Host, Url};
@@ -12,8 +12,8 @@ static EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embed
 static ISOLATION_POLICY: HeaderName = HeaderName::from_static("document-isolation-policy");
 static INTEGRITY_POLICY: HeaderName = HeaderName::from_static("integrity-policy");
 
-/// Returns whether there is anything to judge, which needs the page's URL. For most pages there is
-/// not.
+/// Returns whether there is any policy to check, which requires the page's URL. Most pages have
+/// none.
 pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Requirements<'_>) -> bool {
     let is_insecure = |url: &str| {
         url.get(..5)
@@ -34,27 +34,32 @@ pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Requirem
             .any(is_insecure)
 }
 
-/// Judges the policies of a response, and those that the page itself declares in `meta` tags.
-pub(crate) fn judge(
+/// Checks the policies of a response, and those that the page itself declares in `meta` tags.
+pub(crate) fn check(
     headers: &HeaderMap,
     declared: &[String],
     needs: &Requirements<'_>,
 ) -> CspResult {
-    match stopped(headers, declared, needs) {
+    match other_obstacle(headers, declared, needs) {
         Some(obstacle) => CspResult::Forbidden(obstacle),
         None => csp::check(headers, declared, needs),
     }
 }
 
-/// Returns the policy that stops mixpanel-js, apart from a Content-Security-Policy.
-fn stopped(headers: &HeaderMap, declared: &[String], needs: &Requirements<'_>) -> Option<Obstacle> {
+/// Returns the policy that blocks mixpanel-js, apart from a Content-Security-Policy. `None` if there
+/// is no such policy.
+fn other_obstacle(
+    headers: &HeaderMap,
+    declared: &[String],
+    needs: &Requirements<'_>,
+) -> Option<Obstacle> {
     let page = needs.page()?;
     let insecure = [needs.script, needs.connect]
         .into_iter()
         .flatten()
         .find(|url| is_mixed_content(&page, url));
     if let Some(url) = insecure
-        && !upgrades(headers, declared)
+        && !upgrades_insecure_requests(headers, declared)
     {
         return Some(Obstacle::MixedContent(url.to_owned()));
     }
@@ -62,23 +67,23 @@ fn stopped(headers: &HeaderMap, declared: &[String], needs: &Requirements<'_>) -
     if blocks_scripts(headers) {
         return Some(Obstacle::Integrity);
     }
-    let is_own = page
+    let is_same_origin = page
         .join(script)
         .is_ok_and(|url| url.origin() == page.origin());
-    if is_own {
+    if is_same_origin {
         return None;
     }
-    // Mixpanel's CDN answers without CORS headers (mixpanel/mixpanel-js#66), so that `crossorigin`
-    // on the script would not help.
-    if requires(headers, &EMBEDDER_POLICY, "require-corp") {
+    // `crossorigin` on the script would not help: Mixpanel's CDN sends no CORS headers
+    // (mixpanel/mixpanel-js#66).
+    if has_value(headers, &EMBEDDER_POLICY, "require-corp") {
         return Some(Obstacle::Isolation("Cross-Origin-Embedder-Policy"));
     }
-    requires(headers, &ISOLATION_POLICY, "isolate-and-require-corp")
+    has_value(headers, &ISOLATION_POLICY, "isolate-and-require-corp")
         .then_some(Obstacle::Isolation("Document-Isolation-Policy"))
 }
 
-/// Returns whether a header has this value, parameters aside.
-fn requires(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
+/// Returns whether a header has this value, without regard to parameters.
+fn has_value(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
     headers::list(headers.get_all(name)).any(|item| {
         item.split(';')
             .next()
@@ -89,7 +94,7 @@ fn requires(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
 }
 
 /// Returns whether `Integrity-Policy` blocks scripts without integrity metadata:
-/// `blocked-destinations=(script style)`. A script that is inserted by another has none.
+/// `blocked-destinations=(script style)`. The loader inserts mixpanel-js without such metadata.
 fn blocks_scripts(headers: &HeaderMap) -> bool {
     headers.get_all(&INTEGRITY_POLICY).any(|value| {
         let policy = headers::text(value).to_ascii_lowercase();
@@ -103,32 +108,32 @@ fn blocks_scripts(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Returns whether a page of `https:` would use a URL of `http:`, which browsers block unless it is
-/// this machine's: <https://www.w3.org/TR/mixed-content/>.
+/// Returns whether an `https:` page would use an `http:` URL. Browsers block that unless the host is
+/// the local machine: <https://www.w3.org/TR/mixed-content/>.
 fn is_mixed_content(page: &Url, url: &str) -> bool {
     let Ok(url) = page.join(url) else {
         return false;
     };
-    let is_this_machine = match url.host() {
+    let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    page.scheme() == "https" && url.scheme() == "http" && !is_this_machine
+    page.scheme() == "https" && url.scheme() == "http" && !is_loopback
 }
 
-/// Returns whether the browser asks for `https:` in the place of `http:`.
-fn upgrades(headers: &HeaderMap, declared: &[String]) -> bool {
-    let says = |policy: &str| {
+/// Returns whether a policy makes the browser request `https:` instead of `http:`.
+fn upgrades_insecure_requests(headers: &HeaderMap, declared: &[String]) -> bool {
+    let upgrades = |policy: &str| {
         policy
             .to_ascii_lowercase()
             .contains("upgrade-insecure-requests")
     };
-    declared.iter().any(|policy| says(policy))
+    declared.iter().any(|policy| upgrades(policy))
         || headers
             .get_all(CONTENT_SECURITY_POLICY)
-            .any(|policy| says(&headers::text(policy)))
+            .any(|policy| upgrades(&headers::text(policy)))
 }
 
 #[cfg(test)]
@@ -143,7 +148,7 @@ mod tests {
         connect: Some("https://api-js.mixpanel.com"),
     };
 
-    fn verdict(sent: &[(&'static str, &str)], needs: &Requirements<'_>) -> CspResult {
+    fn result(sent: &[(&'static str, &str)], needs: &Requirements<'_>) -> CspResult {
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
             headers.append(
@@ -151,18 +156,18 @@ mod tests {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        judge(&headers, &[], needs)
+        check(&headers, &[], needs)
     }
 
     #[test]
-    fn isolation_blocks_the_library_of_another_origin() {
+    fn isolation_blocks_a_cross_origin_library() {
         let (coep, dip) = ("cross-origin-embedder-policy", "document-isolation-policy");
         for (name, value) in [
             (coep, "require-corp"),
             (coep, "require-corp; report-to=\"x\""),
             (dip, "isolate-and-require-corp"),
         ] {
-            let forbidden = verdict(&[(name, value)], &NEEDS);
+            let forbidden = result(&[(name, value)], &NEEDS);
             assert!(
                 matches!(forbidden, CspResult::Forbidden(Obstacle::Isolation(_))),
                 "{name}: {value}"
@@ -174,7 +179,7 @@ mod tests {
             ] {
                 let needs = Requirements { script, ..NEEDS };
                 assert_eq!(
-                    verdict(&[(name, value)], &needs),
+                    result(&[(name, value)], &needs),
                     CspResult::Allowed,
                     "{name}: {value} {script:?}"
                 );
@@ -187,7 +192,7 @@ mod tests {
             ("cross-origin-embedder-policy-report-only", "require-corp"),
             ("cross-origin-opener-policy", "same-origin"),
         ] {
-            assert_eq!(verdict(&[sent], &NEEDS), CspResult::Allowed, "{sent:?}");
+            assert_eq!(result(&[sent], &NEEDS), CspResult::Allowed, "{sent:?}");
         }
     }
 
@@ -199,37 +204,37 @@ mod tests {
         ] {
             let forbidden = CspResult::Forbidden(Obstacle::Integrity);
             assert_eq!(
-                verdict(&[("integrity-policy", value)], &NEEDS),
+                result(&[("integrity-policy", value)], &NEEDS),
                 forbidden,
                 "{value}"
             );
-            let own = Requirements {
+            let self_hosted = Requirements {
                 script: Some("/mixpanel.js"),
                 ..NEEDS
             };
             assert_eq!(
-                verdict(&[("integrity-policy", value)], &own),
+                result(&[("integrity-policy", value)], &self_hosted),
                 forbidden,
                 "{value}"
             );
-            let loaded = Requirements {
+            let without_loader = Requirements {
                 script: None,
                 ..NEEDS
             };
             assert_eq!(
-                verdict(&[("integrity-policy", value)], &loaded),
+                result(&[("integrity-policy", value)], &without_loader),
                 CspResult::Allowed,
                 "{value}"
             );
             assert_eq!(
-                verdict(&[("integrity-policy-report-only", value)], &NEEDS),
+                result(&[("integrity-policy-report-only", value)], &NEEDS),
                 CspResult::Allowed,
                 "{value}"
             );
         }
         for value in ["blocked-destinations=(style)", "endpoints=(script)", ""] {
             assert_eq!(
-                verdict(&[("integrity-policy", value)], &NEEDS),
+                result(&[("integrity-policy", value)], &NEEDS),
                 CspResult::Allowed,
                 "{value}"
             );
@@ -237,24 +242,24 @@ mod tests {
     }
 
     #[test]
-    fn page_of_https_loads_nothing_from_http() {
+    fn https_page_loads_nothing_from_http() {
         let insecure = Requirements {
             connect: Some("http://mp.example"),
             ..NEEDS
         };
         let forbidden = CspResult::Forbidden(Obstacle::MixedContent("http://mp.example".into()));
-        assert_eq!(verdict(&[], &insecure), forbidden);
+        assert_eq!(result(&[], &insecure), forbidden);
         let upgrade = ("content-security-policy", "upgrade-insecure-requests");
-        assert_eq!(verdict(&[upgrade], &insecure), CspResult::Allowed);
+        assert_eq!(result(&[upgrade], &insecure), CspResult::Allowed);
         let script = Requirements {
             script: Some("http://mp.example/mixpanel.js"),
             ..NEEDS
         };
         assert!(matches!(
-            verdict(&[], &script),
+            result(&[], &script),
             CspResult::Forbidden(Obstacle::MixedContent(_))
         ));
-        for here in [
+        for allowed in [
             "http://127.0.0.1:8080",
             "http://localhost",
             "http://[::1]:1",
@@ -262,21 +267,21 @@ mod tests {
             "//mp.example",
         ] {
             assert_eq!(
-                verdict(
+                result(
                     &[],
                     &Requirements {
-                        connect: Some(here),
+                        connect: Some(allowed),
                         ..NEEDS
                     }
                 ),
                 CspResult::Allowed,
-                "{here}"
+                "{allowed}"
             );
         }
-        let plain = Requirements {
+        let http_page = Requirements {
             origin: Some("http://app.example.com"),
             ..insecure
         };
-        assert_eq!(verdict(&[], &plain), CspResult::Allowed);
+        assert_eq!(result(&[], &http_page), CspResult::Allowed);
     }
 }

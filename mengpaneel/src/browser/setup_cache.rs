@@ -1,4 +1,4 @@
-//! Setups as they were written: a visitor's is mostly the same on each page.
+//! Cache of rendered setups: the setup of a visitor is usually the same on each page.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
@@ -8,57 +8,57 @@ use foldhash::fast::RandomState;
 
 use crate::call::Call;
 
-/// How many are remembered. Most are a few hundred bytes each.
+/// Number of cached setups. Most are a few hundred bytes each.
 const CAPACITY: usize = 1_000;
-/// One that is longer than this is written anew each time.
+/// Longest cached script, in bytes. A longer one is rendered each time.
 const MAX_LEN: usize = 4_096;
 
-/// What a setup is written as.
+/// Rendered setup.
 #[derive(Debug)]
 pub(crate) struct CachedSetup {
-    /// The name that the browser remembers it by.
-    pub(crate) name: String,
-    /// Its calls as a script.
+    /// ID by which the browser remembers the setup.
+    pub(crate) id: String,
+    /// Calls of the setup as JavaScript.
     pub(crate) script: Vec<u8>,
 }
 
-/// The setups that were written last, each with what its hash may share with another's: its calls.
+/// The latest rendered setups by hash, each with its calls: different calls can have one hash.
 #[derive(Debug, Default)]
 pub(crate) struct SetupCache {
     state: RandomState,
-    known: Mutex<HashMap<u64, Entries, RandomState>>,
+    entries: Mutex<HashMap<u64, Entry, RandomState>>,
 }
 
-type Entries = (Vec<Call>, Arc<CachedSetup>);
+type Entry = (Vec<Call>, Arc<CachedSetup>);
 
 impl SetupCache {
-    /// What these calls are written as, by `write` where they are new.
+    /// Returns the rendered form of these calls. Calls `render` if they are not cached.
     pub(crate) fn get_or_render(
         &self,
         calls: &[Call],
-        write: impl FnOnce() -> CachedSetup,
+        render: impl FnOnce() -> CachedSetup,
     ) -> Arc<CachedSetup> {
-        // An event has a name of its own each time: such a setup never comes again.
+        // An event has a new `$insert_id` each time: such a setup never repeats.
         if calls.iter().any(|call| call.method().is_track()) {
-            return Arc::new(write());
+            return Arc::new(render());
         }
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = self.slot_of(calls);
-        if let Some((_, setup)) = known().get(&place).filter(|(known, _)| known == calls) {
+        let lock = || self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.hash(calls);
+        if let Some((_, setup)) = lock().get(&hash).filter(|(cached, _)| cached == calls) {
             return Arc::clone(setup);
         }
-        let setup = Arc::new(write());
+        let setup = Arc::new(render());
         if setup.script.len() <= MAX_LEN {
-            let mut known = known();
-            if known.len() >= CAPACITY {
-                known.clear();
+            let mut entries = lock();
+            if entries.len() >= CAPACITY {
+                entries.clear();
             }
-            known.insert(place, (calls.to_vec(), Arc::clone(&setup)));
+            entries.insert(hash, (calls.to_vec(), Arc::clone(&setup)));
         }
         setup
     }
 
-    fn slot_of(&self, calls: &[Call]) -> u64 {
+    fn hash(&self, calls: &[Call]) -> u64 {
         let mut hasher = self.state.build_hasher();
         for call in calls {
             call.method().hash(&mut hasher);
@@ -82,35 +82,34 @@ mod tests {
     }
 
     #[test]
-    fn a_setup_is_written_once_and_another_one_anew() {
-        let (setups, written) = (SetupCache::default(), Cell::new(0));
-        let name = |id: usize| {
-            let write = || {
-                written.set(written.get() + 1);
+    fn each_setup_is_rendered_once() {
+        let (cache, rendered) = (SetupCache::default(), Cell::new(0));
+        let cached_id = |id: usize| {
+            let render = || {
+                rendered.set(rendered.get() + 1);
                 CachedSetup {
-                    name: id.to_string(),
+                    id: id.to_string(),
                     script: Vec::new(),
                 }
             };
-            setups.get_or_render(&identify(id), write).name.clone()
+            cache.get_or_render(&identify(id), render).id.clone()
         };
-        assert_eq!([name(1), name(2), name(1), name(2)], ["1", "2", "1", "2"]);
-        assert_eq!(written.get(), 2);
-        let after = (0..2 * CAPACITY).map(name).collect::<Vec<_>>();
+        assert_eq!([1, 2, 1, 2].map(cached_id), ["1", "2", "1", "2"]);
+        assert_eq!(rendered.get(), 2);
+        let many = (0..2 * CAPACITY).map(cached_id).collect::<Vec<_>>();
         assert!(
-            after
-                .iter()
+            many.iter()
                 .enumerate()
-                .all(|(id, name)| *name == id.to_string())
+                .all(|(id, cached)| *cached == id.to_string())
         );
-        assert!(setups.known.lock().unwrap().len() <= CAPACITY);
+        assert!(cache.entries.lock().unwrap().len() <= CAPACITY);
     }
 
     #[test]
-    fn a_setup_with_an_event_is_not_kept() {
-        let setups = SetupCache::default();
-        let write = || CachedSetup {
-            name: "viewed".to_owned(),
+    fn setup_with_an_event_is_not_cached() {
+        let cache = SetupCache::default();
+        let render = || CachedSetup {
+            id: "viewed".to_owned(),
             script: Vec::new(),
         };
         let viewed = Call::new(
@@ -118,11 +117,11 @@ mod tests {
             vec![json!("View"), json!({"$insert_id": "1"})],
         );
         assert_eq!(
-            setups
-                .get_or_render(&[identify(1), vec![viewed]].concat(), write)
-                .name,
+            cache
+                .get_or_render(&[identify(1), vec![viewed]].concat(), render)
+                .id,
             "viewed"
         );
-        assert!(setups.known.lock().unwrap().is_empty());
+        assert!(cache.entries.lock().unwrap().is_empty());
     }
 }

@@ -103,7 +103,7 @@ where
             } => poll_streamed(body, streaming, this.scope.as_ref(), is_over, cx),
             ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
             ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
-            ContentProjection::Injected { page } => Poll::Ready(page.next().map(Ok)),
+            ContentProjection::Injected { page } => Poll::Ready(page.next_piece().map(Ok)),
             ContentProjection::Broken { error } => Poll::Ready(error.take().map(Err)),
         }
     }

@@ -217,8 +217,8 @@ fn check_policy(
     if !policies::has_any(headers, declared, &requirements) {
         return CspResult::Allowed;
     }
-    let origin = info.url().map(|url| url.origin().ascii_serialization());
-    policies::judge(
+    let origin = asked.url().map(|url| url.origin().ascii_serialization());
+    policies::check(
         headers,
         declared,
         &Requirements {
@@ -237,11 +237,11 @@ fn inject<B: MessageBody>(
     let content = match (insertion_point, exchange.body.take()) {
         (InsertionPoint::At(at, nonce), Some(Content::Whole { bytes })) => {
             let calls = calls.map(|calls| (calls, exchange.recorder.next_id()));
-            let audience = Audience::render(exchange.consent);
-            let snippet = exchange
+            let audience = Audience::from_status(exchange.consent);
+            let block = exchange
                 .services
                 .snippet
-                .of(audience, calls, nonce.as_deref())
+                .render(audience, calls, nonce.as_deref())
                 .unwrap_or_default();
             Content::Injected {
                 page: insert(&bytes, at, snippet),
@@ -281,10 +281,12 @@ fn streamed_content<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -
         }
         result
     });
-    let page_view = exchange.recorder.next_id();
-    let audience = Audience::render(exchange.consent);
-    let render: RenderSnippet = Box::new(move |snippet, nonce| {
-        snippet.of(
+    let (page_view, audience) = (
+        exchange.recorder.next_id(),
+        Audience::from_status(exchange.consent),
+    );
+    let write: RenderSnippet = Box::new(move |block, nonce| {
+        block.render(
             audience,
             calls.as_ref().map(|calls| (calls, page_view)),
             nonce,

@@ -1,7 +1,7 @@
-//! What a page's Content-Security-Policy says of our script.
+//! Check of a page's Content-Security-Policy for the snippet and mixpanel-js.
 //!
-//! Our own few lines, not a crate: those that know the whole standard judge requests as a browser
-//! does, and do not say which nonce would have been right.
+//! Crates that implement the whole standard check requests as a browser does. They do not tell
+//! which nonce a script needs, hence this implementation.
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap};
 use thiserror::Error;
@@ -10,43 +10,43 @@ use url::Url;
 #[cfg(test)]
 mod tests;
 
-/// Whether our block can run.
+/// Result of the check: the condition under which the snippet can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CspResult {
-    /// As it is.
+    /// Unconditionally.
     Allowed,
     /// With this nonce.
     Nonce(String),
-    /// Not at all.
+    /// Never, because of this policy.
     Forbidden(Obstacle),
 }
 
-/// Policy that stops the scripts of a page, and how an application lets them run.
+/// Policy that blocks the scripts of a page. Its text tells how an application can allow them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Obstacle {
-    /// A directive of a policy.
-    #[error("the page's Content-Security-Policy stops mixpanel-js by its {directive}: {remedy}")]
+    /// Directive of a policy.
+    #[error("the page's Content-Security-Policy blocks mixpanel-js by its {directive}: {remedy}")]
     Directive {
         /// Name of the directive.
         directive: &'static str,
         /// Sources to add to the policy.
         remedy: String,
     },
-    /// `sandbox` without what scripts need.
+    /// `sandbox` without the permissions that scripts need.
     #[error(
-        "the page's Content-Security-Policy stops mixpanel-js by its sandbox: add allow-scripts and allow-same-origin"
+        "the page's Content-Security-Policy blocks mixpanel-js by its sandbox: add allow-scripts and allow-same-origin"
     )]
     Sandbox,
     /// Trusted Types.
     #[error(
-        "the page's Content-Security-Policy requires Trusted Types, which the loader has not: load mixpanel-js \
-         yourself, and build with loader(Loader::Never)"
+        "the page's Content-Security-Policy requires Trusted Types, which the loader does not support: load \
+         mixpanel-js yourself, and build with loader(Loader::Never)"
     )]
     TrustedTypes,
-    /// A policy of isolation, by this header, while mixpanel-js comes from another origin.
+    /// Isolation policy in this header, while mixpanel-js comes from another origin.
     #[error(
-        "the page's {0} blocks mixpanel-js, whose host does not allow it with CORS: set lib_url to a copy on the \
-         page's own origin, or say credentialless"
+        "the page's {0} blocks mixpanel-js, whose host sends no CORS headers: set lib_url to a copy on the page's \
+         own origin, or use the value credentialless"
     )]
     Isolation(&'static str),
     /// `Integrity-Policy` for scripts.
@@ -55,24 +55,24 @@ pub(crate) enum Obstacle {
          loader(Loader::Never)"
     )]
     Integrity,
-    /// An `http:` URL in a page of `https:`.
-    #[error("a page of https: may not use {0}: set an https: URL")]
+    /// `http:` URL in an `https:` page.
+    #[error("an https: page may not use {0}: set an https: URL")]
     MixedContent(String),
 }
 
-/// What the block needs besides running.
+/// URLs that the snippet needs, besides permission to run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Requirements<'a> {
-    /// The page's own origin, which `'self'` stands for.
+    /// The page's own origin, which `'self'` denotes. `None` if unknown.
     pub(crate) origin: Option<&'a str>,
-    /// Where mixpanel-js is loaded from, if the block loads it.
+    /// URL of mixpanel-js. `None` if the snippet does not load it.
     pub(crate) script: Option<&'a str>,
-    /// Where mixpanel-js sends to.
+    /// Base URL that mixpanel-js sends events to. `None` if it sends none.
     pub(crate) connect: Option<&'a str>,
 }
 
 impl Requirements<'_> {
-    /// Source that lists a URL.
+    /// Returns the source expression that allows a URL.
     fn source(&self, url: &str) -> String {
         let page = self.page();
         match page.as_ref().and_then(|page| page.join(url).ok()) {
@@ -84,14 +84,14 @@ impl Requirements<'_> {
         }
     }
 
-    /// The page's origin, or one that nothing else has.
+    /// Returns the page's origin, or a unique one if it is unknown. `None` if it is malformed.
     pub(crate) fn page(&self) -> Option<Url> {
         Url::parse(self.origin.unwrap_or("https://page.invalid")).ok()
     }
 }
 
-/// What all policies together say: those of the headers, and those that the page itself declares
-/// in `meta` tags. Reports are nobody's business here: a Report-Only policy forbids nothing.
+/// Checks all policies together: those of the headers, and those that the page itself declares in
+/// `meta` tags. A Report-Only policy forbids nothing.
 pub(crate) fn check(
     headers: &HeaderMap,
     declared: &[String],
@@ -111,21 +111,21 @@ pub(crate) fn check(
         .flat_map(|header| header.split(','))
         .map(Policy::declared);
     for policy in sent.chain(declared) {
-        match policy.admits(needs) {
+        match policy.check(needs) {
             Ok(None) => {}
             Ok(Some((directive, offered))) => {
-                let both: Vec<String> = match nonces {
+                let common: Vec<String> = match nonces {
                     None => offered,
-                    Some(known) => known
+                    Some(earlier) => earlier
                         .into_iter()
-                        .filter(|it| offered.contains(it))
+                        .filter(|nonce| offered.contains(nonce))
                         .collect(),
                 };
-                if both.is_empty() {
+                if common.is_empty() {
                     let remedy = "give all policies of the page the same nonce".to_owned();
                     return CspResult::Forbidden(Obstacle::Directive { directive, remedy });
                 }
-                nonces = Some(both);
+                nonces = Some(common);
             }
             Err(obstacle) => return CspResult::Forbidden(obstacle),
         }
@@ -136,10 +136,10 @@ pub(crate) fn check(
     }
 }
 
-/// The directive that decides, and the nonces that it offers.
+/// Name of the deciding directive, and the nonces that it lists. `None` if no nonce is needed.
 type Candidates<'p> = Option<(&'p str, Vec<String>)>;
 
-/// One policy: its directives, names in lower case.
+/// Directives of one policy, with their names in lower case.
 struct Policy<'p>(Vec<(String, Vec<&'p str>)>);
 
 impl<'p> Policy<'p> {
@@ -148,7 +148,7 @@ impl<'p> Policy<'p> {
         for directive in policy.split(';') {
             let mut words = directive.split_ascii_whitespace();
             if let Some(name) = words.next().map(str::to_ascii_lowercase)
-                && directives.iter().all(|(known, _)| *known != name)
+                && directives.iter().all(|(earlier, _)| *earlier != name)
             {
                 directives.push((name, words.collect()));
             }
@@ -164,31 +164,34 @@ impl<'p> Policy<'p> {
         policy
     }
 
-    /// The first of these directives that the policy has.
-    fn first(&self, names: &[&'static str]) -> Option<(&'static str, &[&'p str])> {
+    /// Returns the first of these directives that the policy contains.
+    fn first_of(&self, names: &[&'static str]) -> Option<(&'static str, &[&'p str])> {
         names.iter().find_map(|name| {
-            let (_, sources) = self.0.iter().find(|(known, _)| known == name)?;
+            let (_, sources) = self.0.iter().find(|(directive, _)| directive == name)?;
             Some((*name, sources.as_slice()))
         })
     }
 
-    fn admits(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Obstacle> {
+    fn check(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Obstacle> {
         // Without its origin a page has no cookies and no storage, and mixpanel-js throws.
-        if let Some((_, tokens)) = self.first(&["sandbox"])
+        if let Some((_, tokens)) = self.first_of(&["sandbox"])
             && !(has(tokens, "allow-scripts") && has(tokens, "allow-same-origin"))
         {
             return Err(Obstacle::Sandbox);
         }
-        if let Some((_, tokens)) = self.first(&["require-trusted-types-for"])
+        if let Some((_, tokens)) = self.first_of(&["require-trusted-types-for"])
             && needs.script.is_some()
             && has(tokens, "'script'")
         {
             return Err(Obstacle::TrustedTypes);
         }
-        match (self.stops_connecting(needs), self.admits_scripts(needs)) {
+        match (
+            self.missing_for_connections(needs),
+            self.check_scripts(needs),
+        ) {
             (None, scripts) => scripts.map_err(Obstacle::from),
-            (Some(connecting), Ok(_)) => Err(connecting.into()),
-            // Both are told at once, so that nobody mends the first and waits for the second.
+            (Some(connections), Ok(_)) => Err(connections.into()),
+            // Both are reported at once, so that one correction of the policy is enough.
             (Some(Missing { directive, remedy }), Err(scripts)) => Err(Obstacle::Directive {
                 directive,
                 remedy: format!("{remedy}; {}", scripts.remedy),
@@ -196,51 +199,55 @@ impl<'p> Policy<'p> {
         }
     }
 
-    /// Returns what the policy lacks for mixpanel-js to send anything.
-    fn stops_connecting(&self, needs: &Requirements<'_>) -> Option<Missing> {
-        let (name, sources) = self.first(&["connect-src", "default-src"])?;
-        let url = needs.connect.filter(|url| !lists(sources, url, needs))?;
+    /// Returns the source that the policy lacks for mixpanel-js to send events.
+    fn missing_for_connections(&self, needs: &Requirements<'_>) -> Option<Missing> {
+        let (name, sources) = self.first_of(&["connect-src", "default-src"])?;
+        let url = needs.connect.filter(|url| !allows(sources, url, needs))?;
         Some(Missing::new(name, "connect-src", &needs.source(url)))
     }
 
-    fn admits_scripts(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Missing> {
-        let Some((name, sources)) = self.first(&["script-src-elem", "script-src", "default-src"])
+    fn check_scripts(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Missing> {
+        let Some((name, sources)) =
+            self.first_of(&["script-src-elem", "script-src", "default-src"])
         else {
             return Ok(None);
         };
         let nonces: Vec<String> = sources.iter().filter_map(|source| nonce(source)).collect();
         if !nonces.is_empty() {
-            // What the loader adds carries the nonce too, so that it needs no place in the list.
+            // The loader sets the nonce on mixpanel-js too, so its URL need not be listed.
             return Ok(Some((name, nonces)));
         }
-        let strict =
-            has(sources, "'strict-dynamic'") || sources.iter().any(|it| is_nonce_or_hash(it));
-        let runs = has(sources, "'unsafe-inline'") && !strict;
-        if !runs {
+        let strict = has(sources, "'strict-dynamic'")
+            || sources.iter().any(|source| is_nonce_or_hash(source));
+        let allows_inline = has(sources, "'unsafe-inline'") && !strict;
+        if !allows_inline {
             return Err(Missing::new(
                 name,
                 "script-src",
                 "'nonce-…' (a new one for each response)",
             ));
         }
-        match needs.script.filter(|url| !lists(sources, url, needs)) {
+        match needs.script.filter(|url| !allows(sources, url, needs)) {
             Some(url) => Err(Missing::new(name, "script-src", &needs.source(url))),
             None => Ok(None),
         }
     }
 }
 
-/// A source that a directive does not list.
+/// Correction of a directive that lacks a source.
 struct Missing {
     directive: &'static str,
     remedy: String,
 }
 
 impl Missing {
-    /// Where `default-src` decides, what it lists for other purposes stays as it is.
-    fn new(directive: &'static str, wanted: &str, source: &str) -> Self {
+    /// Describes how to list a source. If `default-src` decides, the remedy is a new directive named
+    /// `specific`, so that `default-src` stays as it is for other purposes.
+    fn new(directive: &'static str, specific: &str, source: &str) -> Self {
         let remedy = match directive {
-            "default-src" => format!("add a {wanted} with the sources of default-src and {source}"),
+            "default-src" => {
+                format!("add a {specific} with the sources of default-src and {source}")
+            }
             directive => format!("add {source} to {directive}"),
         };
         Self { directive, remedy }
@@ -259,15 +266,15 @@ fn has(sources: &[&str], keyword: &str) -> bool {
         .any(|source| source.eq_ignore_ascii_case(keyword))
 }
 
-/// The inside of `'name-…'`, whose prefix is not case-sensitive and whose value is.
+/// Returns the value in `'prefix-value'`. The prefix is case-insensitive, the value is not.
 fn quoted<'s>(source: &'s str, prefix: &str) -> Option<&'s str> {
     let inside = source.strip_prefix('\'')?.strip_suffix('\'')?;
     let (name, value) = inside.split_once('-')?;
     name.eq_ignore_ascii_case(prefix).then_some(value)
 }
 
-/// The nonce that a source offers. One that is no Base64, with padding anywhere but at its end, is
-/// ignored by Chromium: <https://www.w3.org/TR/CSP3/#grammardef-base64-value>.
+/// Returns the nonce of a source. Chromium ignores a nonce that is not Base64 or has padding before
+/// its end: <https://www.w3.org/TR/CSP3/#grammardef-base64-value>.
 fn nonce(source: &str) -> Option<String> {
     let value = quoted(source, "nonce")?;
     let digits = value.trim_end_matches('=');
@@ -277,26 +284,28 @@ fn nonce(source: &str) -> Option<String> {
     is_valid.then(|| value.to_owned())
 }
 
-/// Returns whether a source is a nonce or a hash, valid or not: some browsers ignore
-/// `'unsafe-inline'` beside an invalid one, others do not.
+/// Returns whether a source is a nonce or a hash, valid or not. Beside an invalid one some browsers
+/// ignore `'unsafe-inline'`, others do not.
 fn is_nonce_or_hash(source: &str) -> bool {
     ["nonce", "sha256", "sha384", "sha512"]
         .iter()
         .any(|prefix| quoted(source, prefix).is_some())
 }
 
-/// Whether the list names this address. An address that cannot be read is not named.
-fn lists(sources: &[&str], url: &str, needs: &Requirements<'_>) -> bool {
+/// Returns whether the sources allow this URL. A malformed URL is not allowed.
+fn allows(sources: &[&str], url: &str, needs: &Requirements<'_>) -> bool {
     let Some(page) = needs.page() else {
         return false;
     };
     let Ok(url) = page.join(url) else {
         return false;
     };
-    sources.iter().any(|source| names(source, &url, &page))
+    sources
+        .iter()
+        .any(|source| matches_source(source, &url, &page))
 }
 
-fn names(source: &str, url: &Url, page: &Url) -> bool {
+fn matches_source(source: &str, url: &Url, page: &Url) -> bool {
     if source.eq_ignore_ascii_case("'self'") {
         return url.origin() == page.origin();
     }
@@ -304,13 +313,13 @@ fn names(source: &str, url: &Url, page: &Url) -> bool {
         return matches!(url.scheme(), "http" | "https");
     }
     if let Some(scheme) = source.strip_suffix(':') {
-        return fits_scheme(scheme, url);
+        return matches_scheme(scheme, url);
     }
     let (scheme, rest) = source
         .split_once("://")
         .unwrap_or_else(|| (page.scheme(), source));
     let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
+        Some(slash) => rest.split_at(slash),
         None => (rest, ""),
     };
     let (host, port) = match authority.rsplit_once(':') {
@@ -318,7 +327,7 @@ fn names(source: &str, url: &Url, page: &Url) -> bool {
         None => (authority, None),
     };
     let actual = url.host_str().unwrap_or_default();
-    let same_host = match host.strip_prefix('*') {
+    let is_same_host = match host.strip_prefix('*') {
         Some("") => true,
         Some(suffix) => {
             suffix.starts_with('.')
@@ -328,7 +337,7 @@ fn names(source: &str, url: &Url, page: &Url) -> bool {
         }
         None => host.eq_ignore_ascii_case(actual),
     };
-    let same_port = match port {
+    let is_same_port = match port {
         None => url.port().is_none(),
         Some("*") => true,
         Some(port) => {
@@ -336,16 +345,16 @@ fn names(source: &str, url: &Url, page: &Url) -> bool {
             port.parse().ok() == actual || (port == "80" && actual == Some(443))
         }
     };
-    let same_path = match path {
+    let is_same_path = match path {
         "" | "/" => true,
         folder if folder.ends_with('/') => url.path().starts_with(folder),
         exact => url.path() == exact,
     };
-    fits_scheme(scheme, url) && same_host && same_port && same_path
+    matches_scheme(scheme, url) && is_same_host && is_same_port && is_same_path
 }
 
-/// A secure address satisfies an insecure source.
-fn fits_scheme(scheme: &str, url: &Url) -> bool {
+/// Returns whether a URL has this scheme. An `https:` URL matches an `http:` source too.
+fn matches_scheme(scheme: &str, url: &Url) -> bool {
     scheme.eq_ignore_ascii_case(url.scheme())
         || (scheme.eq_ignore_ascii_case("http") && url.scheme() == "https")
 }

@@ -9,7 +9,7 @@ const NEEDS: Requirements<'static> = Requirements {
     connect: Some("https://api-js.mixpanel.com"),
 };
 
-fn verdict(policies: &[&str]) -> CspResult {
+fn result(policies: &[&str]) -> CspResult {
     let mut headers = HeaderMap::new();
     for policy in policies {
         headers.append(
@@ -21,7 +21,7 @@ fn verdict(policies: &[&str]) -> CspResult {
 }
 
 #[test]
-fn what_a_policy_does_not_speak_of_is_allowed() {
+fn unrestricted_sources_are_allowed() {
     for policies in [
         &[][..],
         &[""],
@@ -33,12 +33,12 @@ fn what_a_policy_does_not_speak_of_is_allowed() {
         &["script-src 'unsafe-inline' http://cdn.mxpnl.com:*"],
         &["sandbox allow-scripts allow-same-origin"],
     ] {
-        assert_eq!(verdict(policies), CspResult::Allowed, "{policies:?}");
+        assert_eq!(result(policies), CspResult::Allowed, "{policies:?}");
     }
 }
 
 #[test]
-fn a_nonce_is_the_way_in() {
+fn nonce_of_the_deciding_directive_is_used() {
     for (policies, nonce) in [
         (&["script-src 'nonce-aB+/-_=='"][..], "aB+/-_=="),
         (
@@ -55,7 +55,7 @@ fn a_nonce_is_the_way_in() {
         (&["script-src 'nonce-1'; script-src 'nonce-2'"], "1"),
     ] {
         assert_eq!(
-            verdict(policies),
+            result(policies),
             CspResult::Nonce(nonce.into()),
             "{policies:?}"
         );
@@ -63,7 +63,7 @@ fn a_nonce_is_the_way_in() {
 }
 
 #[test]
-fn anything_else_names_the_directive_that_forbids_it() {
+fn forbidden_result_names_the_directive() {
     for (policies, directive) in [
         (&["script-src 'self'"][..], "script-src"),
         (&["default-src 'self'; connect-src *"], "default-src"),
@@ -106,17 +106,17 @@ fn anything_else_names_the_directive_that_forbids_it() {
         ),
     ] {
         let CspResult::Forbidden(Obstacle::Directive {
-            directive: found, ..
-        }) = verdict(policies)
+            directive: actual, ..
+        }) = result(policies)
         else {
             panic!("{policies:?}");
         };
-        assert_eq!(found, directive, "{policies:?}");
+        assert_eq!(actual, directive, "{policies:?}");
     }
 }
 
 #[test]
-fn sandbox_and_trusted_types_stop_the_loader() {
+fn sandbox_and_trusted_types_block_the_loader() {
     for policy in [
         "sandbox",
         "sandbox allow-forms",
@@ -124,7 +124,7 @@ fn sandbox_and_trusted_types_stop_the_loader() {
         "sandbox allow-same-origin",
     ] {
         assert_eq!(
-            verdict(&[policy]),
+            result(&[policy]),
             CspResult::Forbidden(Obstacle::Sandbox),
             "{policy}"
         );
@@ -136,26 +136,26 @@ fn sandbox_and_trusted_types_stop_the_loader() {
     }
     let trusted_types = "require-trusted-types-for 'script'; trusted-types x";
     assert_eq!(
-        verdict(&[trusted_types]),
+        result(&[trusted_types]),
         CspResult::Forbidden(Obstacle::TrustedTypes)
     );
-    assert_eq!(verdict(&["trusted-types x"]), CspResult::Allowed);
+    assert_eq!(result(&["trusted-types x"]), CspResult::Allowed);
 }
 
 #[test]
 fn invalid_nonce_beside_a_valid_one_is_ignored() {
     assert_eq!(
-        verdict(&["script-src 'nonce-ab==cd' 'nonce-x'"]),
+        result(&["script-src 'nonce-ab==cd' 'nonce-x'"]),
         CspResult::Nonce("x".into())
     );
     assert_eq!(
-        verdict(&["script-src 'nonce-aB==' 'strict-dynamic'"]),
+        result(&["script-src 'nonce-aB==' 'strict-dynamic'"]),
         CspResult::Nonce("aB==".into())
     );
 }
 
 #[test]
-fn a_page_may_host_the_library_itself() {
+fn library_on_the_page_origin_is_allowed() {
     let needs = Requirements {
         script: Some("/mixpanel.js"),
         connect: Some("/mp"),
@@ -174,7 +174,7 @@ fn a_page_may_host_the_library_itself() {
 }
 
 #[test]
-fn a_policy_that_only_reports_forbids_nothing() {
+fn report_only_policy_forbids_nothing() {
     let mut headers = HeaderMap::new();
     headers.insert(
         actix_web::http::header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
@@ -185,7 +185,7 @@ fn a_policy_that_only_reports_forbids_nothing() {
 
 #[test]
 fn remedy_names_each_source_to_add() {
-    let own = Requirements {
+    let self_hosted = Requirements {
         script: Some("/mixpanel.js"),
         connect: Some("/mp"),
         ..NEEDS
@@ -206,7 +206,11 @@ fn remedy_names_each_source_to_add() {
             &NEEDS,
             "add https://cdn.mxpnl.com to script-src",
         ),
-        ("connect-src 'none'", &own, "add 'self' to connect-src"),
+        (
+            "connect-src 'none'",
+            &self_hosted,
+            "add 'self' to connect-src",
+        ),
         (
             "script-src 'nonce-x', script-src 'nonce-y'",
             &NEEDS,
@@ -228,7 +232,7 @@ fn remedy_names_each_source_to_add() {
     }
 }
 
-/// Directives and sources that policies are made of, and noise.
+/// Random sequence of directives, sources and noise.
 fn policy() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         prop::sample::select(vec![
@@ -263,14 +267,14 @@ fn policy() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Another policy can only forbid more, in whichever order they come.
+    /// A second policy can only forbid more, in either order.
     #[test]
     fn second_policy_never_allows_more(first in policy(), second in policy()) {
-        let is_forbidden = |policies: &[&str]| matches!(verdict(policies), CspResult::Forbidden(_));
-        let (alone, both, turned) = (verdict(&[&first]), verdict(&[&first, &second]), verdict(&[&second, &first]));
+        let is_forbidden = |policies: &[&str]| matches!(result(policies), CspResult::Forbidden(_));
+        let (alone, both, swapped) = (result(&[&first]), result(&[&first, &second]), result(&[&second, &first]));
         if is_forbidden(&[&first]) {
             prop_assert!(matches!(both, CspResult::Forbidden(_)), "{alone:?} {both:?}");
         }
-        prop_assert_eq!(matches!(both, CspResult::Forbidden(_)), matches!(turned, CspResult::Forbidden(_)));
+        prop_assert_eq!(matches!(both, CspResult::Forbidden(_)), matches!(swapped, CspResult::Forbidden(_)));
     }
 }

@@ -1,31 +1,30 @@
-//! Where in a page our block stands: the end of the head, as a browser's parser sees it.
+//! Insertion point of the snippet: the end of a page's head, as a browser's parser sees it.
 
 use actix_web::web::Bytes;
 
+use crate::browser::inject::rules::Rules;
 use crate::browser::tokens::{Token, Tokenizer};
 
 mod rules;
 
-use crate::browser::inject::rules::Rules;
-
 #[cfg(test)]
 mod tests;
 
-/// What is known of the end of the head.
+/// Position of the end of the head, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HeadEnd {
-    /// It has not been read yet.
+    /// The end has not been read yet.
     #[default]
     Open,
     /// The head ends before this byte.
     EndsAt(usize),
-    /// Content came before any sign of a document: a fragment of a page.
+    /// Content precedes any sign of a document: the page is a fragment.
     Fragment,
-    /// The document is AMP, which takes no scripts but AMP's own.
+    /// The document is AMP, which allows no scripts but AMP's own.
     Amp,
 }
 
-/// Reads a page in pieces and tells where its head ends.
+/// Scanner that reads a page in pieces and finds the end of its head.
 ///
 /// ```text
 /// <!DOCTYPE html><title>Hi</title><p>Hello
@@ -35,65 +34,65 @@ pub(crate) enum HeadEnd {
 pub(crate) struct Scanner {
     tokens: Tokenizer,
     rules: Rules,
-    /// Bytes of a byte order mark that were read.
-    mark: usize,
+    /// Number of bytes of a byte order mark read so far.
+    bom_len: usize,
 }
 
 impl Scanner {
-    /// Reads the next piece of the page.
+    /// Reads the next piece of the page, and returns the end of the head as far as it is known.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> HeadEnd {
         self.read(piece, false);
         self.rules.head
     }
 
-    /// Reads a piece, or no further than the head.
+    /// Reads a piece; with `head_only`, no further than the end of the head.
     fn read(&mut self, piece: &[u8], head_only: bool) {
         let mut rest = piece;
         while let Some(byte) = rest.first() {
-            let mut passed = self.tokens.pass(rest, self.rules.text_is_idle());
-            if passed == 0 && *byte == b'<' {
+            let mut consumed = self.tokens.skip_ahead(rest, self.rules.can_skip_text());
+            if consumed == 0 && *byte == b'<' {
                 let rules = &mut self.rules;
-                passed = self
+                consumed = self
                     .tokens
-                    .try_whole_tag(rest, |tokens, token| rules.token(tokens, token));
+                    .try_whole_tag(rest, |tokens, token| rules.process(tokens, token));
             }
-            if passed == 0 {
-                self.byte(*byte);
-                passed = 1;
+            if consumed == 0 {
+                self.push(*byte);
+                consumed = 1;
             }
             if head_only && self.rules.head != HeadEnd::Open {
                 break;
             }
-            rest = rest.get(passed..).unwrap_or_default();
+            rest = rest.get(consumed..).unwrap_or_default();
         }
     }
 
-    /// What is known of the end of the head, now that the page ended: never [`Head::Open`].
+    /// Ends the page, and returns the end of the head: never [`HeadEnd::Open`].
     pub(crate) fn finish(&mut self) -> HeadEnd {
         if self.rules.head == HeadEnd::Open {
             self.rules.head = match self.last_insertion_point() {
-                Some(at) if self.rules.document => HeadEnd::EndsAt(at),
+                Some(at) if self.rules.is_document => HeadEnd::EndsAt(at),
                 _ => HeadEnd::Fragment,
             };
         }
         self.rules.head
     }
 
-    /// Whether a block may be appended after the last byte read: it would be read as content of the
-    /// body, not as text, an attribute, or a part of something that is not displayed.
+    /// Returns whether a snippet may be appended after the last byte read. A browser would read it as
+    /// content of the body, not as text, an attribute, or part of an element without display.
     pub(crate) fn in_body_content(&self) -> bool {
         matches!(self.rules.head, HeadEnd::EndsAt(_))
-            && self.tokens.in_data()
-            && self.rules.in_content()
+            && self.tokens.is_in_data()
+            && self.rules.is_in_content()
     }
 
-    /// How many of the bytes read can be let go while the head is open: it cannot end before there,
-    /// unless the page breaks off.
-    pub(crate) fn settled(&self) -> usize {
-        self.tokens.settled()
+    /// Returns the number of bytes that can be sent while the head is open. The head cannot end
+    /// before them, unless the page breaks off.
+    pub(crate) fn releasable(&self) -> usize {
+        self.tokens.releasable()
     }
 
-    /// The Content-Security-Policies that the head's own `meta` tags declare.
+    /// Returns the Content-Security-Policies that `meta` tags of the head declare.
     pub(crate) fn policies(&self) -> &[String] {
         &self.rules.declared.policies
     }
@@ -103,49 +102,51 @@ impl Scanner {
         self.rules.head == HeadEnd::Amp
     }
 
-    /// Returns whether a `meta` tag of the head declares an encoding in which a block could be
+    /// Returns whether a `meta` tag of the head declares an encoding in which a snippet could be
     /// misread.
     pub(crate) fn has_unsafe_charset(&self) -> bool {
         self.rules.declared.has_unsafe_charset
     }
 
-    fn byte(&mut self, byte: u8) {
+    fn push(&mut self, byte: u8) {
         const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
-        if self.mark == self.tokens.position() && BYTE_ORDER_MARK.get(self.mark) == Some(&byte) {
-            self.mark += 1;
+        if self.bom_len == self.tokens.position()
+            && BYTE_ORDER_MARK.get(self.bom_len) == Some(&byte)
+        {
+            self.bom_len += 1;
             self.tokens.skip();
             return;
         }
         let rules = &mut self.rules;
         self.tokens
-            .push(byte, |tokens, token| rules.token(tokens, token));
+            .push(byte, |tokens, token| rules.process(tokens, token));
     }
 
-    /// Where the head ends in a page that ends within it.
+    /// Returns the insertion point in a page that ends within its head. `None` if a snippet would
+    /// become part of a comment.
     fn last_insertion_point(&self) -> Option<usize> {
         if let Some(at) = self.rules.unclosed {
             return Some(at);
         }
-        match self.tokens.at_end() {
+        match self.tokens.token_at_end() {
             _ if self.tokens.is_idle() => Some(self.tokens.position()),
             Some(Token::Space) => Some(self.tokens.position()),
-            // In front of the head, a comment that never ends would be drawn into it.
-            Some(Token::Comment | Token::Cdata) if !self.rules.in_head => None,
+            // An unclosed comment before the head would move into the head that the snippet opens.
+            Some(Token::Comment | Token::Cdata) if !self.rules.is_in_head => None,
             _ => Some(self.tokens.start()),
         }
     }
 }
 
-/// The offset in a whole page before which a block can be inserted: the end of its head. `None`
-/// where it is no whole document: it has a doctype, `<html`, `<head` or `<body` tag by then.
+/// Returns the byte offset of the insertion point in a whole page. `None` if the page is not a
+/// document: no doctype, `<html`, `<head` or `<body` tag precedes the end of its head.
 #[cfg(test)]
 pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
-    let mut scanner = Scanner::default();
-    scan(&mut scanner, html)
+    scan(&mut Scanner::default(), html)
 }
 
-/// The offset in a whole page before which a block can be inserted, by a scanner that can then be
-/// asked for what else it saw. `None` where it is no whole document.
+/// Returns the byte offset of the insertion point in a whole page. `None` if the page is not a
+/// document. The scanner then has the policies and encodings that the head declares.
 pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     scanner.read(html, true);
     match scanner.finish() {
@@ -154,31 +155,31 @@ pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     }
 }
 
-/// A page with a block in it, in the pieces in which it leaves: nothing of the page is copied.
+/// Page with a snippet, in the pieces in which it is sent: the page is not copied.
 #[derive(Debug)]
 pub(crate) struct Injected([Bytes; 4]);
 
-/// The page with the block, in two pieces, inserted at that offset; nothing else is changed.
-pub(crate) fn insert(html: &Bytes, at: usize, [begin, end]: [Bytes; 2]) -> Injected {
-    let at = at.min(html.len());
-    Injected([html.slice(..at), begin, end, html.slice(at..)])
+/// Inserts a snippet of two pieces at this byte offset.
+pub(crate) fn insert(html: &Bytes, offset: usize, [first, second]: [Bytes; 2]) -> Injected {
+    let offset = offset.min(html.len());
+    Injected([html.slice(..offset), first, second, html.slice(offset..)])
 }
 
 impl Injected {
-    /// How many bytes are left.
+    /// Returns the number of bytes that were not sent yet.
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
 
-    /// The piece that leaves next.
-    pub(crate) fn next(&mut self) -> Option<Bytes> {
+    /// Takes the next piece. `None` if all were taken.
+    pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
         self.0
             .iter_mut()
             .find(|piece| !piece.is_empty())
             .map(std::mem::take)
     }
 
-    /// All in one, for who wants the whole page.
+    /// Copies the remaining pieces into one.
     pub(crate) fn join(&self) -> Bytes {
         self.0.concat().into()
     }

@@ -1,11 +1,11 @@
-//! What the tree builder makes of the tokens, as far as the end of the head depends on it.
+//! Tree construction, as far as the end of the head depends on it.
 
 use crate::browser::charset;
 use crate::browser::inject::HeadEnd;
 use crate::browser::tokens::{Raw, Token, Tokenizer};
 
-/// Elements whose content is raw text to a browser that runs scripts.
-const RAW: [&[u8]; 9] = [
+/// Elements whose content is raw text in a browser that runs scripts.
+const RAW_TEXT: [&[u8]; 9] = [
     b"title",
     b"textarea",
     b"style",
@@ -16,12 +16,12 @@ const RAW: [&[u8]; 9] = [
     b"noscript",
     b"script",
 ];
-/// Elements of SVG and `MathML` in which HTML may stand.
+/// Elements of SVG and `MathML` that may contain HTML.
 const HTML_IN_FOREIGN: [&[u8]; 6] = [b"desc", b"mi", b"mn", b"mo", b"ms", b"mtext"];
-/// Deeper nesting of special elements is not followed.
-const DEEPEST: usize = 32;
+/// Deepest nesting of special elements that is followed.
+const MAX_DEPTH: usize = 32;
 
-/// Elements inside of which tags mean something else.
+/// Elements inside which tags have another meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Special {
     Svg,
@@ -30,90 +30,90 @@ enum Special {
     Select,
 }
 
-/// What the tree builder would do.
+/// State of the tree builder.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     pub(crate) head: HeadEnd,
-    /// Whether a doctype, `<html`, `<head` or `<body` came by.
-    pub(crate) document: bool,
-    /// Whether the head element is open.
-    pub(crate) in_head: bool,
-    /// Where a `template` or raw text of the head began: the last place that is surely in the
-    /// head.
+    /// True if a doctype, `<html`, `<head` or `<body` was read.
+    pub(crate) is_document: bool,
+    /// True if the head element is open.
+    pub(crate) is_in_head: bool,
+    /// Start of an unclosed `template` or raw text element of the head: the last byte offset that
+    /// is certainly in the head.
     pub(crate) unclosed: Option<usize>,
     special: Vec<Special>,
-    /// An element that must hold text only, or it is unclear how its content is read.
+    /// Name of an open element that must contain only text. Otherwise the page is ambiguous.
     text_only: Option<Vec<u8>>,
-    /// Where tags could be read in two ways.
-    unclear: bool,
-    pub(crate) declared: Declared,
+    /// True once tags could be read in two ways.
+    is_ambiguous: bool,
+    pub(crate) declared: MetaDeclarations,
 }
 
 /// Declarations in the `meta` tags of the head.
 #[derive(Debug, Default)]
-pub(crate) struct Declared {
+pub(crate) struct MetaDeclarations {
     /// Content-Security-Policies.
     pub(crate) policies: Vec<String>,
-    /// True if one of them is an encoding in which a block could be misread.
+    /// True if one declares an encoding in which a snippet could be misread.
     pub(crate) has_unsafe_charset: bool,
 }
 
 impl Rules {
-    /// Whether tags now mean what they mean in the body.
-    pub(crate) fn in_content(&self) -> bool {
-        self.special.is_empty() && self.text_only.is_none() && !self.unclear
+    /// Returns whether tags now have the meaning that they have in the body.
+    pub(crate) fn is_in_content(&self) -> bool {
+        self.special.is_empty() && self.text_only.is_none() && !self.is_ambiguous
     }
 
-    /// Whether text is read past: it neither ends the head nor means anything.
-    pub(crate) fn text_is_idle(&self) -> bool {
-        self.head != HeadEnd::Open || !self.special.is_empty() || self.unclear
+    /// Returns whether text can be skipped: it neither ends the head nor has a meaning.
+    pub(crate) fn can_skip_text(&self) -> bool {
+        self.head != HeadEnd::Open || !self.special.is_empty() || self.is_ambiguous
     }
 
-    /// Takes the next token.
-    pub(crate) fn token(&mut self, tokens: &mut Tokenizer, token: Token) {
-        if self.unclear {
+    /// Processes the next token.
+    pub(crate) fn process(&mut self, tokens: &mut Tokenizer, token: Token) {
+        if self.is_ambiguous {
             return;
         }
         if self.head == HeadEnd::Open && self.special.is_empty() {
-            self.head_token(tokens, token);
+            self.process_in_head(tokens, token);
         } else {
-            self.content_token(tokens, token);
+            self.process_in_content(tokens, token);
             if self.head == HeadEnd::Open && self.special.is_empty() {
                 self.unclosed = None;
             }
         }
     }
 
-    fn head_token(&mut self, tokens: &mut Tokenizer, token: Token) {
+    fn process_in_head(&mut self, tokens: &mut Tokenizer, token: Token) {
         match token {
             Token::Space | Token::Comment | Token::Cdata => {}
-            Token::Doctype => self.document = true,
-            Token::Text => self.head_ends(tokens.start()),
-            Token::Start => self.head_start(tokens),
+            Token::Doctype => self.is_document = true,
+            Token::Text => self.end_head(tokens.start()),
+            Token::Start => self.start_tag_in_head(tokens),
             Token::End if self.unclosed.take().is_some() => {}
             Token::End => {
                 if let b"head" | b"body" | b"html" | b"br" = tokens.name() {
-                    self.head_ends(tokens.start());
+                    self.end_head(tokens.start());
                 }
             }
         }
     }
 
-    fn head_start(&mut self, tokens: &mut Tokenizer) {
+    fn start_tag_in_head(&mut self, tokens: &mut Tokenizer) {
         match tokens.name() {
             b"html" => {
-                self.document = true;
+                self.is_document = true;
                 if is_amp(tokens) {
                     self.head = HeadEnd::Amp;
                 }
                 return;
             }
-            b"head" => self.document = true,
+            b"head" => self.is_document = true,
             b"base" | b"basefont" | b"bgsound" | b"link" => {}
             b"meta" => {
                 self.declared.has_unsafe_charset |=
                     charset::is_declared_unsafe(tokens.attributes());
-                if let Some(policy) = policy(tokens) {
+                if let Some(policy) = declared_policy(tokens) {
                     self.declared.policies.push(policy);
                 }
             }
@@ -126,25 +126,25 @@ impl Rules {
                 self.special.push(Special::Template);
             }
             name => {
-                self.document |= name == b"body";
-                self.head_ends(tokens.start());
-                // The tag that ends the head is the body's first.
-                self.content_token(tokens, Token::Start);
+                self.is_document |= name == b"body";
+                self.end_head(tokens.start());
+                // The tag that ends the head is the first of the body.
+                self.process_in_content(tokens, Token::Start);
                 return;
             }
         }
-        self.in_head = true;
+        self.is_in_head = true;
     }
 
-    fn head_ends(&mut self, at: usize) {
-        self.head = if self.document {
-            HeadEnd::EndsAt(at)
+    fn end_head(&mut self, offset: usize) {
+        self.head = if self.is_document {
+            HeadEnd::EndsAt(offset)
         } else {
             HeadEnd::Fragment
         };
     }
 
-    fn content_token(&mut self, tokens: &mut Tokenizer, token: Token) {
+    fn process_in_content(&mut self, tokens: &mut Tokenizer, token: Token) {
         if let Some(name) = &self.text_only {
             match token {
                 Token::Space | Token::Text => {}
@@ -154,7 +154,7 @@ impl Rules {
             return;
         }
         match token {
-            Token::Start => self.content_start(tokens),
+            Token::Start => self.start_tag_in_content(tokens),
             Token::End => {
                 if let Some(special) = special(tokens.name())
                     && !self.special.is_empty()
@@ -163,29 +163,29 @@ impl Rules {
                     self.give_up();
                 }
             }
-            Token::Cdata if self.in_foreign() => self.give_up(),
+            Token::Cdata if self.is_in_foreign() => self.give_up(),
             _ => {}
         }
     }
 
-    fn content_start(&mut self, tokens: &mut Tokenizer) {
+    fn start_tag_in_content(&mut self, tokens: &mut Tokenizer) {
         let name = tokens.name();
-        let foreign = self.in_foreign();
+        let in_foreign = self.is_in_foreign();
         if let b"frameset" | b"plaintext" = name {
             self.give_up();
         } else if let Some(special) = special(name) {
             let is_foreign = matches!(special, Special::Svg | Special::Math);
-            if (foreign && !is_foreign) || self.special.len() >= DEEPEST {
+            if (in_foreign && !is_foreign) || self.special.len() >= MAX_DEPTH {
                 self.give_up();
-            } else if !(is_foreign && tokens.self_closing()) {
+            } else if !(is_foreign && tokens.is_self_closing()) {
                 self.special.push(special);
             }
-        } else if foreign && matches!(name, b"foreignobject" | b"annotation-xml") {
+        } else if in_foreign && matches!(name, b"foreignobject" | b"annotation-xml") {
             self.give_up();
-        } else if RAW.contains(&name) || (foreign && HTML_IN_FOREIGN.contains(&name)) {
+        } else if RAW_TEXT.contains(&name) || (in_foreign && HTML_IN_FOREIGN.contains(&name)) {
             if self.special.is_empty() {
                 enter_raw(tokens);
-            } else if tokens.self_closing() {
+            } else if tokens.is_self_closing() {
                 self.give_up();
             } else {
                 self.text_only = Some(name.to_vec());
@@ -193,15 +193,15 @@ impl Rules {
         }
     }
 
-    fn in_foreign(&self) -> bool {
+    fn is_in_foreign(&self) -> bool {
         matches!(self.special.last(), Some(Special::Svg | Special::Math))
     }
 
-    /// From here on it is unclear what is a tag: no place behind this one is taken.
+    /// Marks the rest of the page as ambiguous: no later insertion point is used.
     fn give_up(&mut self) {
-        self.unclear = true;
-        if let (HeadEnd::Open, Some(at)) = (self.head, self.unclosed) {
-            self.head_ends(at);
+        self.is_ambiguous = true;
+        if let (HeadEnd::Open, Some(offset)) = (self.head, self.unclosed) {
+            self.end_head(offset);
         }
     }
 }
@@ -222,11 +222,11 @@ fn enter_raw(tokens: &mut Tokenizer) {
     } else {
         Raw::Text
     };
-    tokens.enter(raw);
+    tokens.enter_raw(raw);
 }
 
-/// Returns whether the attributes of an `html` tag declare AMP, for pages, advertisements or
-/// e-mails: <https://amp.dev/documentation/guides-and-tutorials/learn/spec/amphtml/#required-markup>.
+/// Returns whether the attributes of an `html` tag declare AMP for pages, advertisements or e-mails:
+/// <https://amp.dev/documentation/guides-and-tutorials/learn/spec/amphtml/#required-markup>.
 fn is_amp(tokens: &Tokenizer) -> bool {
     const BOLT: &[u8] = "\u{26A1}".as_bytes();
     const EMOJI_STYLE: &[u8] = "\u{FE0F}".as_bytes();
@@ -239,27 +239,27 @@ fn is_amp(tokens: &Tokenizer) -> bool {
     })
 }
 
-/// The policy that a `meta` tag declares, if it is such a tag.
-fn policy(tokens: &Tokenizer) -> Option<String> {
-    let value = |wanted: &[u8]| {
+/// Returns the Content-Security-Policy that a `meta` tag declares. `None` for other `meta` tags.
+fn declared_policy(tokens: &Tokenizer) -> Option<String> {
+    let attribute = |wanted: &[u8]| {
         let (_, value) = tokens
             .attributes()
             .iter()
             .find(|(name, _)| name == wanted)?;
         Some(unescape(&String::from_utf8_lossy(value)))
     };
-    let declares = value(b"http-equiv")?.eq_ignore_ascii_case("content-security-policy");
-    declares.then(|| value(b"content")).flatten()
+    let is_policy = attribute(b"http-equiv")?.eq_ignore_ascii_case("content-security-policy");
+    is_policy.then(|| attribute(b"content")).flatten()
 }
 
-/// Decodes the character references that template engines write into attributes: numbers, and the
-/// names of the signs that policies are made of.
+/// Decodes the character references that template engines write into attributes: numeric ones, and
+/// the names of characters that occur in policies.
 fn unescape(value: &str) -> String {
     let (mut decoded, mut rest) = (String::with_capacity(value.len()), value);
     while let Some((before, _)) = rest.split_once('&') {
         decoded.push_str(before);
         rest = rest.get(before.len()..).unwrap_or_default();
-        let (c, length) = reference(rest).unwrap_or(('&', 1));
+        let (c, length) = parse_reference(rest).unwrap_or(('&', 1));
         decoded.push(c);
         rest = rest.get(length..).unwrap_or_default();
     }
@@ -267,8 +267,9 @@ fn unescape(value: &str) -> String {
     decoded
 }
 
-/// Returns the character that a text begins with a reference to, and the reference's length.
-fn reference(text: &str) -> Option<(char, usize)> {
+/// Parses the character reference at the start of a text. Returns the character and the length of
+/// the reference in bytes, or `None` if there is no known reference.
+fn parse_reference(text: &str) -> Option<(char, usize)> {
     const NAMED: [(&str, char); 9] = [
         ("&quot;", '"'),
         ("&apos;", '\''),
@@ -306,7 +307,7 @@ mod tests {
 
     #[test]
     fn references_in_a_policy_are_decoded() {
-        for (written, read) in [
+        for (encoded, decoded) in [
             (
                 "script-src &#39;self&#x27; https:&#x2F;&#47;a&sol;b",
                 "script-src 'self' https://a/b",
@@ -318,7 +319,7 @@ mod tests {
             ),
             ("&amp;#39;", "&#39;"),
         ] {
-            assert_eq!(unescape(written), read);
+            assert_eq!(unescape(encoded), decoded);
         }
     }
 }

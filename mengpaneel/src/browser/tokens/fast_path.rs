@@ -1,35 +1,35 @@
-//! Tags and doctypes as almost all are written, read in one go where they lie whole before us. The
-//! rest is read byte by byte.
+//! Fast path: common tags and doctypes that are complete in the buffer are read at once. The others
+//! are read byte by byte.
 
 use memchr::memchr;
 
 use crate::browser::tokens::name::Name;
-use crate::browser::tokens::{LONGEST_NAME, State, Token, Tokenizer, is_space};
+use crate::browser::tokens::{MAX_NAME_LEN, State, Token, Tokenizer, is_space};
 
-/// A tag as almost all are written, that lies whole before us.
+/// Tag in the most common notation, complete in the buffer.
 struct SimpleTag<'t> {
     name: &'t [u8],
-    end_tag: bool,
-    self_closing: bool,
+    is_end_tag: bool,
+    is_self_closing: bool,
     length: usize,
 }
 
-/// The bytes of which names are made, and values that need no quotes.
-const SIMPLE_TAGS: [bool; 256] = {
+/// True for the bytes that names and unquoted values consist of.
+const IS_NAME_BYTE: [bool; 256] = {
     let all = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut plain = [false; 256];
-    let mut place = 0;
-    while place < all.len() {
-        plain[all[place] as usize] = true;
-        place += 1;
+    let mut table = [false; 256];
+    let mut index = 0;
+    while index < all.len() {
+        table[all[index] as usize] = true;
+        index += 1;
     }
-    plain
+    table
 };
 
-/// How many of these bytes are plain, if one follows that is not.
-fn simple_tag(bytes: &[u8]) -> Option<usize> {
+/// Returns the length of the name at the start of these bytes. `None` if it may be incomplete.
+fn name_len(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| {
-        !SIMPLE_TAGS
+        !IS_NAME_BYTE
             .get(usize::from(*byte))
             .copied()
             .unwrap_or_default()
@@ -37,33 +37,32 @@ fn simple_tag(bytes: &[u8]) -> Option<usize> {
 }
 
 impl<'t> SimpleTag<'t> {
-    /// Reads what begins with `<`. `None` where a byte asks for more than a glance, or a tag's
-    /// attributes are wanted.
+    /// Reads the tag at the `<`. `None` if the notation is uncommon, or if its attributes are needed.
     fn read(ahead: &'t [u8]) -> Option<Self> {
-        let end_tag = *ahead.get(1)? == b'/';
-        let from = if end_tag { 2 } else { 1 };
+        let is_end_tag = *ahead.get(1)? == b'/';
+        let from = if is_end_tag { 2 } else { 1 };
         let rest = ahead.get(from..)?;
         if !rest.first()?.is_ascii_alphabetic() {
             return None;
         }
-        let name = rest.get(..simple_tag(rest)?)?;
-        let wanted = is_needed(name);
+        let name = rest.get(..name_len(rest)?)?;
+        let needed = needed_attribute(name);
         let mut at = from + name.len();
         loop {
             match *ahead.get(at)? {
                 b'>' => {
                     return Some(Self {
                         name,
-                        end_tag,
-                        self_closing: false,
+                        is_end_tag,
+                        is_self_closing: false,
                         length: at + 1,
                     });
                 }
                 b'/' if *ahead.get(at + 1)? == b'>' => {
                     return Some(Self {
                         name,
-                        end_tag,
-                        self_closing: true,
+                        is_end_tag,
+                        is_self_closing: true,
                         length: at + 2,
                     });
                 }
@@ -71,7 +70,7 @@ impl<'t> SimpleTag<'t> {
                     at += 1;
                     let ahead = ahead.get(at..)?;
                     if ahead.first()?.is_ascii_alphabetic() {
-                        at += attribute(wanted, ahead)?;
+                        at += attribute_len(needed, ahead)?;
                     }
                 }
                 _ => return None,
@@ -80,9 +79,9 @@ impl<'t> SimpleTag<'t> {
     }
 }
 
-/// Returns how the attribute begins for whose sake a tag is read byte by byte; of an AMP document
-/// it is `amp`, `amp4ads` or `amp4email`.
-fn is_needed(tag: &[u8]) -> Option<&'static [u8]> {
+/// Returns the prefix of the attributes that a tag is read byte by byte for. `None` if there are
+/// none. AMP documents have `amp`, `amp4ads` or `amp4email`.
+fn needed_attribute(tag: &[u8]) -> Option<&'static [u8]> {
     if tag.eq_ignore_ascii_case(b"meta") {
         Some(b"http-equiv")
     } else if tag.eq_ignore_ascii_case(b"html") {
@@ -92,19 +91,19 @@ fn is_needed(tag: &[u8]) -> Option<&'static [u8]> {
     }
 }
 
-/// How long the attribute is that begins here: `name`, `name=value` or `name="value"`. `None` where
-/// it is the wanted one.
-fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
-    let name = simple_tag(ahead)?;
-    if let Some(wanted) = wanted
+/// Returns the length of the attribute that begins here: `name`, `name=value` or `name="value"`.
+/// `None` if the attribute is needed or its notation is uncommon.
+fn attribute_len(needed: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
+    let name = name_len(ahead)?;
+    if let Some(needed) = needed
         && ahead
             .get(..name)?
-            .get(..wanted.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(wanted))
+            .get(..needed.len())
+            .is_some_and(|prefix| prefix.eq_ignore_ascii_case(needed))
     {
         return None;
     }
-    let is_meta = wanted == Some(b"http-equiv");
+    let is_meta = needed == Some(b"http-equiv");
     let is_charset =
         is_meta && name == b"charset".len() && ahead.get(..name)?.eq_ignore_ascii_case(b"charset");
     if *ahead.get(name)? != b'=' {
@@ -112,11 +111,11 @@ fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
     }
     let value = ahead.get(name + 1..)?;
     let length = match *value.first()? {
-        quote @ (b'"' | b'\'') => closing(quote, value.get(1..)?)? + 2,
-        _ => simple_tag(value).filter(|length| *length > 0)?,
+        quote @ (b'"' | b'\'') => find_quote(quote, value.get(1..)?)? + 2,
+        _ => name_len(value).filter(|length| *length > 0)?,
     };
-    // Any other charset is looked at with the tag's attributes.
-    let is_usual = || {
+    // Any other charset is read byte by byte, with the other attributes of the tag.
+    let is_utf_8_label = || {
         let label = value.get(..length).unwrap_or_default();
         label
             .trim_ascii_start()
@@ -126,7 +125,7 @@ fn attribute(wanted: Option<&[u8]>, ahead: &[u8]) -> Option<usize> {
             .is_some_and(is_utf_8)
             && length <= 7
     };
-    (!is_charset || is_usual()).then_some(name + 1 + length)
+    (!is_charset || is_utf_8_label()).then_some(name + 1 + length)
 }
 
 /// Returns whether these bytes are `utf-8`.
@@ -134,51 +133,54 @@ fn is_utf_8(label: &[u8]) -> bool {
     label.eq_ignore_ascii_case(b"utf-8")
 }
 
-/// Where the quote is. Most values are short: those are looked through before a search is set up.
-fn closing(quote: u8, value: &[u8]) -> Option<usize> {
-    let near = value.get(..16).unwrap_or(value);
-    near.iter()
+/// Returns the index of the closing quote. Most values are short: a loop over 16 bytes avoids the
+/// setup cost of `memchr`.
+fn find_quote(quote: u8, value: &[u8]) -> Option<usize> {
+    let first_bytes = value.get(..16).unwrap_or(value);
+    first_bytes
+        .iter()
         .position(|byte| *byte == quote)
         .or_else(|| memchr(quote, value))
 }
 
 impl Tokenizer {
-    /// Reads the tag that begins here in one go, where it is written as almost all are. Tells `on`
-    /// of it, and how many bytes that were.
+    /// Reads the common tag or doctype that begins here at once, and calls `on_token` with it.
+    /// Returns its length in bytes, or 0 if it must be read byte by byte.
     pub(crate) fn try_whole_tag(
         &mut self,
         ahead: &[u8],
-        mut on: impl FnMut(&mut Self, Token),
+        mut on_token: impl FnMut(&mut Self, Token),
     ) -> usize {
-        if let Some(length) = self.doctype(ahead) {
-            on(self, Token::Doctype);
+        if let Some(length) = self.doctype_len(ahead) {
+            on_token(self, Token::Doctype);
             self.position += length;
             return length;
         }
         let Some(tag) = (match self.state {
             State::Data => SimpleTag::read(ahead),
             State::Raw => SimpleTag::read(ahead)
-                .filter(|tag| tag.end_tag && tag.name.eq_ignore_ascii_case(&self.element)),
+                .filter(|tag| tag.is_end_tag && tag.name.eq_ignore_ascii_case(&self.element)),
             _ => None,
         }) else {
             return 0;
         };
-        if tag.name.len() > LONGEST_NAME {
+        if tag.name.len() > MAX_NAME_LEN {
             return 0;
         }
         self.start = self.position;
-        self.end_tag = tag.end_tag;
-        self.self_closing = tag.self_closing;
+        self.is_end_tag = tag.is_end_tag;
+        self.is_self_closing = tag.is_self_closing;
         self.attributes.clear();
-        self.name = Name::lower(tag.name);
+        self.name = Name::from_bytes(tag.name);
         let token = self.emit();
-        on(self, token);
+        on_token(self, token);
         self.position += tag.length;
         tag.length
     }
 
-    /// The length of the doctype that begins here.
-    fn doctype(&mut self, ahead: &[u8]) -> Option<usize> {
+    /// Returns the length of the doctype that begins here. `None` if there is none, or if it is
+    /// incomplete.
+    fn doctype_len(&mut self, ahead: &[u8]) -> Option<usize> {
         const DOCTYPE: &[u8] = b"<!doctype";
         if *ahead.get(1)? != b'!' || self.state != State::Data {
             return None;

@@ -1,8 +1,9 @@
-//! HTML tokens, one byte at a time: enough of the standard's tokenizer to know what is a tag.
+//! HTML tokenizer, one byte at a time: the part of the standard's tokenizer that tells tags from
+//! other text.
 
-pub(crate) mod fast_path;
 use memchr::{memchr, memchr2};
 
+mod fast_path;
 mod markup;
 mod name;
 mod raw_text;
@@ -10,14 +11,14 @@ mod tag;
 
 use crate::browser::tokens::name::Name;
 
-/// What a byte completed.
+/// Token that a byte completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// Text that is white space, to the tree builder.
+    /// Text that is white space for the tree builder.
     Space,
-    /// Any other text.
+    /// Other text.
     Text,
-    /// A comment, or what becomes one.
+    /// Comment, or markup that the standard turns into one.
     Comment,
     /// `<![CDATA[`, which is a comment in HTML and text in SVG.
     Cdata,
@@ -26,10 +27,10 @@ pub(crate) enum Token {
     End,
 }
 
-/// How the content of an element is read, up to its own end tag.
+/// Kind of raw text in an element, up to the end tag of the element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Raw {
-    /// `title`, `style`, `textarea` and their like.
+    /// `title`, `style`, `textarea` and similar elements.
     #[default]
     Text,
     Script,
@@ -52,79 +53,79 @@ enum State {
     AfterValue,
     SelfClosing,
     Markup,
-    /// Dashes seen in a row, and whether the two of `<!--` are among them.
+    /// Number of consecutive dashes, and `true` if those of `<!--` are among them.
     Comment(u8, bool),
     CommentBang,
     Bogus(Token),
     Doctype,
     Raw,
     RawLess,
-    /// The name of an end tag, in raw text or (`true`) in escaped script data.
+    /// Name of an end tag, in raw text or (`true`) in escaped script data.
     RawEnd(bool),
-    /// Script data after `<!--`: dashes seen in a row, and whether doubly escaped.
+    /// Script data after `<!--`: number of consecutive dashes, and `true` if doubly escaped.
     Escaped(u8, bool),
     EscapedLess(bool),
-    /// A tag name inside of escaped script data; `true` if it opens double escaping.
+    /// Tag name in escaped script data; `true` if it opens double escaping.
     EscapedName(bool),
     EscapeStart(u8),
 }
 
-/// An attribute of a `meta` or `html` tag, the only tags whose attributes are kept.
+/// Name and value of an attribute. Only those of `meta` and `html` tags are stored.
 pub(crate) type Attribute = (Vec<u8>, Vec<u8>);
 
-/// No name that matters is longer.
-const LONGEST_NAME: usize = 16;
-/// More of a `meta` tag's attribute is not kept.
-const LONGEST_VALUE: usize = 64 * 1024;
+/// Longest stored name, in bytes. No relevant name is longer.
+const MAX_NAME_LEN: usize = 16;
+/// Longest stored attribute value, in bytes.
+const MAX_VALUE_LEN: usize = 64 * 1024;
 
-/// The tokenizer's state between two bytes.
+/// State of the tokenizer between two bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Tokenizer {
     state: State,
     raw: Raw,
     position: usize,
-    /// Whether the byte is to be read once more.
-    again: bool,
-    /// Where the token that is being read began.
+    /// True if the current byte must be read once more, in another state.
+    reconsume: bool,
+    /// Byte offset at which the current token began.
     start: usize,
-    end_tag: bool,
-    self_closing: bool,
+    is_end_tag: bool,
+    is_self_closing: bool,
     name: Name,
-    /// The element whose raw text is being read.
+    /// Element whose raw text is being read.
     element: Name,
     attributes: Vec<Attribute>,
 }
 
 impl Tokenizer {
-    /// Where the token that was just completed, or is being read, begins.
+    /// Returns the byte offset of the token that was just completed or is being read.
     pub(crate) fn start(&self) -> usize {
         self.start
     }
 
-    /// The tag's name in lower case, cut where it is longer than any that matters.
+    /// Returns the name of the tag in lower case, truncated to [`MAX_NAME_LEN`].
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
     }
 
-    /// Takes a byte as not there.
+    /// Ignores one byte.
     pub(crate) fn skip(&mut self) {
         self.position += 1;
     }
 
-    /// Whether no token is being read.
+    /// Returns whether no token is being read.
     pub(crate) fn is_idle(&self) -> bool {
         self.state == State::Data
     }
 
-    /// How many bytes were read.
+    /// Returns the number of bytes read.
     pub(crate) fn position(&self) -> usize {
         self.position
     }
 
-    /// What the end of the document makes of the token that is being read.
-    pub(crate) fn at_end(&self) -> Option<Token> {
+    /// Returns the token that an end of the page would complete. `None` if there is none.
+    pub(crate) fn token_at_end(&self) -> Option<Token> {
         match self.state {
-            State::CharRef => Some(reference(&self.name, false)),
+            State::CharRef => Some(reference_token(&self.name, false)),
             State::TagOpen | State::EndTagOpen => Some(Token::Text),
             State::Markup | State::Comment(..) | State::CommentBang => Some(Token::Comment),
             State::Bogus(token) => Some(token),
@@ -133,17 +134,17 @@ impl Tokenizer {
         }
     }
 
-    pub(crate) fn self_closing(&self) -> bool {
-        self.self_closing
+    pub(crate) fn is_self_closing(&self) -> bool {
+        self.is_self_closing
     }
 
     pub(crate) fn attributes(&self) -> &[Attribute] {
         &self.attributes
     }
 
-    /// Before which byte nothing can change its meaning any more: the start of a token that is
-    /// being read, unless that is raw text.
-    pub(crate) fn settled(&self) -> usize {
+    /// Returns the number of bytes whose meaning cannot change any more: those before the token that
+    /// is being read. Raw text counts in full.
+    pub(crate) fn releasable(&self) -> usize {
         if matches!(self.state, State::Data | State::Raw) {
             self.position
         } else {
@@ -151,24 +152,24 @@ impl Tokenizer {
         }
     }
 
-    /// Whether the next byte would be read as ordinary content.
-    pub(crate) fn in_data(&self) -> bool {
+    /// Returns whether the next byte would be read as ordinary content.
+    pub(crate) fn is_in_data(&self) -> bool {
         matches!(self.state, State::Data | State::CharRef)
     }
 
-    /// Reads what follows the start tag just completed as raw text.
-    pub(crate) fn enter(&mut self, raw: Raw) {
+    /// Reads the content after the start tag just completed as raw text.
+    pub(crate) fn enter_raw(&mut self, raw: Raw) {
         self.raw = raw;
         self.element = self.name;
         self.state = State::Raw;
     }
 
-    /// Passes over the bytes ahead that change nothing, and tells how many there were. Text changes
-    /// nothing where `text_is_idle`, and white space never does.
-    pub(crate) fn pass(&mut self, ahead: &[u8], text_is_idle: bool) -> usize {
+    /// Skips the bytes that change nothing, and returns their number. White space changes nothing;
+    /// neither does text if `can_skip_text`.
+    pub(crate) fn skip_ahead(&mut self, ahead: &[u8], can_skip_text: bool) -> usize {
         let until = |found: Option<usize>| found.unwrap_or(ahead.len());
         let count = match self.state {
-            State::Data if text_is_idle => until(memchr(b'<', ahead)),
+            State::Data if can_skip_text => until(memchr(b'<', ahead)),
             State::Data => until(ahead.iter().position(|byte| !is_space(*byte))),
             State::Raw => until(memchr(b'<', ahead)),
             State::Comment(0, false) => until(memchr(b'-', ahead)),
@@ -176,7 +177,7 @@ impl Tokenizer {
             State::Escaped(0, _) => until(memchr2(b'-', b'<', ahead)),
             State::Value(quote) => {
                 let count = until(memchr(quote, ahead));
-                self.values(ahead.get(..count).unwrap_or_default());
+                self.push_value(ahead.get(..count).unwrap_or_default());
                 count
             }
             _ => 0,
@@ -185,29 +186,29 @@ impl Tokenizer {
         count
     }
 
-    /// Reads one byte and tells `on` what it completed.
-    pub(crate) fn push(&mut self, byte: u8, mut on: impl FnMut(&mut Self, Token)) {
+    /// Reads one byte, and calls `on_token` with each token that it completes.
+    pub(crate) fn push(&mut self, byte: u8, mut on_token: impl FnMut(&mut Self, Token)) {
         loop {
-            self.again = false;
+            self.reconsume = false;
             if let Some(token) = self.step(byte) {
-                on(self, token);
+                on_token(self, token);
             }
-            if !self.again {
+            if !self.reconsume {
                 break;
             }
         }
         self.position += 1;
     }
 
-    fn go(&mut self, state: State) -> Option<Token> {
+    fn switch_to(&mut self, state: State) -> Option<Token> {
         self.state = state;
         None
     }
 
-    /// Has the same byte read once more, in another state.
-    fn again(&mut self, state: State) -> Option<Token> {
-        self.again = true;
-        self.go(state)
+    /// Reads the same byte once more, in another state.
+    fn reconsume_in(&mut self, state: State) -> Option<Token> {
+        self.reconsume = true;
+        self.switch_to(state)
     }
 
     fn step(&mut self, byte: u8) -> Option<Token> {
@@ -233,28 +234,28 @@ impl Tokenizer {
     fn data(&mut self, byte: u8) -> Option<Token> {
         self.start = self.position;
         match byte {
-            b'<' => self.go(State::TagOpen),
+            b'<' => self.switch_to(State::TagOpen),
             b'&' => {
                 self.name.clear();
-                self.go(State::CharRef)
+                self.switch_to(State::CharRef)
             }
             _ if is_space(byte) => Some(Token::Space),
             _ => Some(Token::Text),
         }
     }
 
-    /// Only references to white space matter: any other is text.
+    /// Reads a character reference. A reference to white space is white space, any other is text.
     fn char_ref(&mut self, byte: u8) -> Option<Token> {
-        let goes_on = match &*self.name {
+        let continues = match &*self.name {
             [] => byte == b'#' || byte.is_ascii_alphanumeric(),
             [b'#'] if byte.eq_ignore_ascii_case(&b'x') => true,
             [b'#', b'x' | b'X', ..] => byte.is_ascii_hexdigit(),
             [b'#', ..] => byte.is_ascii_digit(),
             _ => byte.is_ascii_alphanumeric(),
         };
-        if goes_on && self.name.len() < LONGEST_NAME {
-            let leads = matches!(&*self.name, [b'#'] | [b'#', b'x' | b'X']);
-            if !(leads && byte == b'0') {
+        if continues && self.name.len() < MAX_NAME_LEN {
+            let is_leading = matches!(&*self.name, [b'#'] | [b'#', b'x' | b'X']);
+            if !(is_leading && byte == b'0') {
                 self.name.push(byte);
             }
             return None;
@@ -262,20 +263,20 @@ impl Tokenizer {
         if byte == b';' {
             self.state = State::Data;
         } else {
-            self.again(State::Data);
+            self.reconsume_in(State::Data);
         }
-        Some(reference(&self.name, byte == b';'))
+        Some(reference_token(&self.name, byte == b';'))
     }
 
-    fn done(&mut self, token: Token) -> Token {
+    fn complete(&mut self, token: Token) -> Token {
         self.state = State::Data;
         token
     }
 }
 
-/// Appends in lower case, up to a bound.
-fn keep(name: &mut Vec<u8>, byte: u8, most: usize) {
-    if name.len() < most {
+/// Appends a byte in lower case, up to a length.
+fn push_lower(name: &mut Vec<u8>, byte: u8, max_len: usize) {
+    if name.len() < max_len {
         name.push(byte.to_ascii_lowercase());
     }
 }
@@ -284,11 +285,11 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ')
 }
 
-/// What `&…` stands for, with or without the semicolon that ends it.
-fn reference(name: &[u8], semicolon: bool) -> Token {
+/// Returns the kind of token that a character reference denotes.
+fn reference_token(name: &[u8], has_semicolon: bool) -> Token {
     let Some(number) = name.strip_prefix(b"#") else {
         return match name {
-            b"Tab" | b"NewLine" if semicolon => Token::Space,
+            b"Tab" | b"NewLine" if has_semicolon => Token::Space,
             _ => Token::Text,
         };
     };

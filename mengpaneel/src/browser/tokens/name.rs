@@ -1,13 +1,13 @@
-//! A name as far as it matters.
+//! Short names of tags and attributes.
 
 use std::ops::Deref;
 
-use crate::browser::tokens::LONGEST_NAME;
+use crate::browser::tokens::MAX_NAME_LEN;
 
-/// A short name in place. What is longer is cut: no name that matters is.
+/// Name stored inline, truncated to [`MAX_NAME_LEN`]. No relevant name is longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Name {
-    bytes: [u8; LONGEST_NAME],
+    bytes: [u8; MAX_NAME_LEN],
     length: usize,
 }
 
@@ -17,22 +17,22 @@ impl Name {
     }
 
     pub(crate) fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
+        if let Some(next) = self.bytes.get_mut(self.length) {
+            *next = byte;
             self.length += 1;
         }
     }
 
-    /// A name in lower case.
-    pub(crate) fn lower(name: &[u8]) -> Self {
-        let mut lower = Self {
-            length: name.len().min(LONGEST_NAME),
+    /// Creates a name in lower case.
+    pub(crate) fn from_bytes(name: &[u8]) -> Self {
+        let mut lowered = Self {
+            length: name.len().min(MAX_NAME_LEN),
             ..Self::default()
         };
-        for (to, from) in lower.bytes.iter_mut().zip(name) {
+        for (to, from) in lowered.bytes.iter_mut().zip(name) {
             *to = from.to_ascii_lowercase();
         }
-        lower
+        lowered
     }
 }
 

@@ -1,5 +1,5 @@
-//! Raw text: what stands in `title`, `style`, `script` and their like, where no tag is one but the
-//! element's own end tag.
+//! Raw text in `title`, `style`, `script` and similar elements. The only tag in it is the end tag of
+//! the element.
 
 use crate::browser::tokens::{Raw, State, Token, Tokenizer, is_space};
 
@@ -7,51 +7,51 @@ impl Tokenizer {
     pub(crate) fn raw(&mut self, byte: u8) -> Option<Token> {
         match self.state {
             State::RawLess => match byte {
-                b'/' => self.raw_end(false),
-                b'!' if self.raw == Raw::Script => self.go(State::EscapeStart(0)),
-                _ => self.again(State::Raw),
+                b'/' => self.begin_raw_end(false),
+                b'!' if self.raw == Raw::Script => self.switch_to(State::EscapeStart(0)),
+                _ => self.reconsume_in(State::Raw),
             },
             State::RawEnd(escaped) => self.raw_end_name(byte, escaped),
             State::EscapeStart(dashes) => match byte {
-                b'-' if dashes == 0 => self.go(State::EscapeStart(1)),
-                b'-' => self.go(State::Escaped(2, false)),
-                _ => self.again(State::Raw),
+                b'-' if dashes == 0 => self.switch_to(State::EscapeStart(1)),
+                b'-' => self.switch_to(State::Escaped(2, false)),
+                _ => self.reconsume_in(State::Raw),
             },
             State::Escaped(dashes, double) => match byte {
-                b'-' => self.go(State::Escaped(dashes.saturating_add(1), double)),
-                b'<' => self.go(State::EscapedLess(double)),
-                b'>' if dashes >= 2 => self.go(State::Raw),
-                _ => self.go(State::Escaped(0, double)),
+                b'-' => self.switch_to(State::Escaped(dashes.saturating_add(1), double)),
+                b'<' => self.switch_to(State::EscapedLess(double)),
+                b'>' if dashes >= 2 => self.switch_to(State::Raw),
+                _ => self.switch_to(State::Escaped(0, double)),
             },
             State::EscapedLess(double) => match byte {
                 b'/' if double => {
                     self.name.clear();
-                    self.go(State::EscapedName(false))
+                    self.switch_to(State::EscapedName(false))
                 }
-                b'/' => self.raw_end(true),
+                b'/' => self.begin_raw_end(true),
                 _ if byte.is_ascii_alphabetic() && !double => {
                     self.name.clear();
-                    self.again(State::EscapedName(true))
+                    self.reconsume_in(State::EscapedName(true))
                 }
-                _ => self.again(State::Escaped(0, double)),
+                _ => self.reconsume_in(State::Escaped(0, double)),
             },
             State::EscapedName(opens) => match byte {
-                b'/' | b'>' => self.escape_named(opens),
-                _ if is_space(byte) => self.escape_named(opens),
+                b'/' | b'>' => self.end_escaped_name(opens),
+                _ if is_space(byte) => self.end_escaped_name(opens),
                 _ if byte.is_ascii_alphabetic() => {
                     self.name.push(byte.to_ascii_lowercase());
                     None
                 }
-                _ => self.again(State::Escaped(0, !opens)),
+                _ => self.reconsume_in(State::Escaped(0, !opens)),
             },
-            _ if byte == b'<' => self.go(State::RawLess),
+            _ if byte == b'<' => self.switch_to(State::RawLess),
             _ => None,
         }
     }
 
-    fn raw_end(&mut self, escaped: bool) -> Option<Token> {
+    fn begin_raw_end(&mut self, escaped: bool) -> Option<Token> {
         self.name.clear();
-        self.go(State::RawEnd(escaped))
+        self.switch_to(State::RawEnd(escaped))
     }
 
     fn raw_end_name(&mut self, byte: u8, escaped: bool) -> Option<Token> {
@@ -67,8 +67,8 @@ impl Tokenizer {
                 _ => None,
             };
             if let Some(state) = after {
-                self.end_tag = true;
-                self.self_closing = false;
+                self.is_end_tag = true;
+                self.is_self_closing = false;
                 self.attributes.clear();
                 self.state = state;
                 return if byte == b'>' {
@@ -78,16 +78,16 @@ impl Tokenizer {
                 };
             }
         }
-        self.again(if escaped {
+        self.reconsume_in(if escaped {
             State::Escaped(0, false)
         } else {
             State::Raw
         })
     }
 
-    /// `<script` in escaped script data escapes it doubly, `</script` undoes that.
-    fn escape_named(&mut self, opens: bool) -> Option<Token> {
+    /// Ends a tag name in escaped script data: `<script` begins double escaping, `</script` ends it.
+    fn end_escaped_name(&mut self, opens: bool) -> Option<Token> {
         let double = (&*self.name == b"script") == opens;
-        self.go(State::Escaped(0, double))
+        self.switch_to(State::Escaped(0, double))
     }
 }

@@ -86,9 +86,9 @@ impl Streaming {
             }
             State::Searching => {}
         }
-        self.buffer.extend_from_slice(&chunk);
-        match self.scanner.feed(&chunk) {
-            HeadEnd::Open => self.release(self.scanner.settled()),
+        self.held.extend_from_slice(&piece);
+        match self.scanner.feed(&piece) {
+            HeadEnd::Open => self.release(self.scanner.releasable()),
             HeadEnd::EndsAt(at) => self.insert_snippet(at),
             HeadEnd::Fragment | HeadEnd::Amp => self.decline(),
         }
@@ -115,14 +115,12 @@ impl Streaming {
             self.enqueue(late, context);
             return rest;
         }
-        let (ours, excluded) =
-            split::for_late_snippet(late, &context, || self.config.recorder.visitor());
-        let snippet = self
-            .config
-            .snippet
-            .late(&ours, self.config.page_view, self.nonce.as_deref());
-        if !excluded.is_empty() {
-            self.enqueue(excluded, context);
+        let (late, others) = split::for_late_block(late, &context, || self.recorder.visitor());
+        let block = self
+            .block
+            .render_late(&late, self.page_view, self.nonce.as_deref());
+        if !others.is_empty() {
+            self.send(others, context);
         }
         snippet.map_or(rest.clone(), |[begin, end]| {
             [rest, begin, end].concat().into()

@@ -241,6 +241,6 @@ proptest! {
     #[test]
     fn page_and_server_decide_alike(signals in any_signals()) {
         let status = decide(signals).now;
-        prop_assert_eq!(page_tracks(signals, Audience::render(status)), status.is_granted);
+        prop_assert_eq!(page_tracks(signals, Audience::from_status(status)), status.is_granted);
     }
 }

@@ -1,18 +1,18 @@
-//! The cases of html5lib-tests, with html5ever as the judge.
+//! Comparison with html5ever on the cases of html5lib-tests.
 
 use std::path::Path;
 
 use super::*;
 
-/// What a case is, as a text that may hold any bytes.
+/// Test case. Its data may contain any bytes.
 struct Case {
     file: String,
     data: Vec<u8>,
 }
 
 impl Case {
-    /// Whether it says of itself that it is a document, anywhere: more than are documents to a
-    /// parser, which may read that as text.
+    /// Returns whether the data contains a tag of a document anywhere. A parser may read such a tag as
+    /// text, so that fewer cases are documents.
     fn is_document(&self) -> bool {
         let data = self.data.to_ascii_lowercase();
         ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| {
@@ -29,7 +29,7 @@ impl Case {
     }
 }
 
-/// Every case that is a page, not the content of an element.
+/// Reads all cases that are pages, without those that are the content of an element.
 fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/html5lib-tests");
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -67,18 +67,18 @@ fn read(file: &Path) -> Vec<Case> {
 }
 
 #[test]
-fn no_case_of_html5lib_is_disagreed_on() {
+fn scanner_agrees_with_html5ever_on_all_cases() {
     let cases = cases();
     let (mut documents, mut injected, mut framesets) = (0, 0, 0);
-    let (mut wrong, mut declined) = (Vec::new(), Vec::new());
+    let (mut disagreements, mut declined) = (Vec::new(), Vec::new());
     for case in &cases {
-        let verdict = judge(&case.data);
+        let result = compare(&case.data);
         if case.is_frameset() {
             framesets += 1;
         } else if case.is_document() {
             documents += 1;
-            injected += usize::from(matches!(verdict, Ok(Some(_))));
-            if let Ok(None) = verdict {
+            injected += usize::from(matches!(result, Ok(Some(_))));
+            if let Ok(None) = result {
                 declined.push(format!(
                     "{}: {:?}",
                     case.file,
@@ -86,16 +86,16 @@ fn no_case_of_html5lib_is_disagreed_on() {
                 ));
             }
         }
-        wrong.extend(verdict.err().map(|why| format!("{}: {why}", case.file)));
+        disagreements.extend(result.err().map(|error| format!("{}: {error}", case.file)));
     }
     println!(
         "{} cases, {framesets} of them framesets, {documents} documents, {injected} injected, {} disagreements",
         cases.len(),
-        wrong.len(),
+        disagreements.len(),
     );
     println!("declined:\n{}", declined.join("\n"));
     assert!(cases.len() > 1000, "{} cases", cases.len());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n\n"));
     assert!(
         injected * 100 >= documents * 95,
         "{injected} of {documents}:\n{}",
@@ -103,29 +103,29 @@ fn no_case_of_html5lib_is_disagreed_on() {
     );
 }
 
-/// Nor does it matter to a case where the network cuts it.
+/// The network may split a page at any byte.
 #[test]
-fn every_case_of_html5lib_may_be_cut_anywhere() {
+fn all_cases_may_be_split_anywhere() {
     for Case { file, data } in cases() {
         let mut whole = Scanner::default();
         whole.feed(&data);
         let expected = whole.finish();
-        for cut in 1..data.len() {
-            let (first, second) = data.split_at(cut);
+        for split in 1..data.len() {
+            let (first, second) = data.split_at(split);
             let mut scanner = Scanner::default();
             scanner.feed(first);
             scanner.feed(second);
-            let found = scanner.finish();
+            let actual = scanner.finish();
             assert_eq!(
-                found,
+                actual,
                 expected,
-                "{file}, cut at {cut}: {:?}",
+                "{file}, split at {split}: {:?}",
                 String::from_utf8_lossy(&data)
             );
             assert_eq!(
                 scanner.in_body_content(),
                 whole.in_body_content(),
-                "{file}, cut at {cut}"
+                "{file}, split at {split}"
             );
         }
     }
