@@ -1,4 +1,4 @@
-//! Cookies of mixpanel-js in a request.
+//! mixpanel-js's cookies in a request.
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
@@ -6,22 +6,22 @@ use crate::record::visitor::Browser;
 use crate::request::headers::cookies_of;
 use crate::settings::cookies::CookieNames;
 
-/// Returns the value of the first cookie of that name for which `fits` holds, in `Cookie` headers.
-fn cookie<'a>(
+/// Returns the value of the first cookie with this name and a valid value, in `Cookie` headers.
+fn first_cookie<'a>(
     values: impl IntoIterator<Item = &'a HeaderValue>,
     name: &str,
-    fits: impl Fn(&str) -> bool,
+    is_valid: impl Fn(&str) -> bool,
 ) -> Option<&'a str> {
     cookies_of(values)
-        .find(|(other, value)| *other == name && fits(value))
+        .find(|(other, value)| *other == name && is_valid(value))
         .map(|(_, value)| value)
 }
 
-/// Returns whether the visitor opted in or out, by mixpanel-js's own cookies; `None` where they say
-/// neither. Of several cookies of one name the first one counts, as in mixpanel-js.
+/// Returns `true` if mixpanel-js's cookies contain an opt-in, `false` for an opt-out, and `None` for
+/// neither. The first of several cookies with one name counts, as in mixpanel-js.
 #[must_use]
 pub(crate) fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
-    let first = |name: &str| cookie(headers.get_all(header::COOKIE), name, |_| true);
+    let first = |name: &str| first_cookie(headers.get_all(header::COOKIE), name, |_| true);
     match first(&names.opt_out) {
         Some("1") => return Some(true),
         Some("0") => return Some(false),
@@ -33,11 +33,11 @@ pub(crate) fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<boo
         .then_some(false)
 }
 
-/// mixpanel-js's cookie, as sent. Browsers may send several of one name, one of them empty: the
-/// first that holds an identity counts.
+/// Returns the raw value of mixpanel-js's persistence cookie. Browsers may send several cookies with
+/// one name, one of them empty: the first with an identity counts. `None` if there is none.
 #[must_use]
 pub(crate) fn persistence_cookie(cookies: &[HeaderValue], names: &CookieNames) -> Option<String> {
-    cookie(cookies, &names.persistence, |value| {
+    first_cookie(cookies, &names.persistence, |value| {
         Browser::parse(value).is_some()
     })
     .map(str::to_owned)
@@ -55,7 +55,7 @@ mod tests {
                           %22Plan%22%3A%22Pro%22%2C%22__timers%22%3A%7B%22Play%22%3A5%7D%2C%22__mps%22%3A%7B%7D%7D";
 
     #[test]
-    fn of_two_cookies_of_one_name_the_one_with_an_identity_counts() {
+    fn first_cookie_with_an_identity_counts() {
         let names = CookieNames::new("t", &Properties::new());
         let sent = format!("mp_t_mixpanel=; mp_t_mixpanel={COOKIE}; other=1");
         let sent = [HeaderValue::from_str(&sent).unwrap()];
@@ -83,9 +83,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever other cookies hold, the visitor stays opted out, and who they are.
+        /// The visitor stays opted out and identified, regardless of the other cookies.
         #[test]
-        fn other_cookies_bytes_change_neither_consent_nor_identity(
+        fn other_cookies_change_neither_consent_nor_identity(
             before in prop::collection::vec(prop_oneof![Just(b'\t'), 0x20..=0x7E_u8, 0x80..=0xFF_u8], 0..40),
             after in prop::collection::vec(prop_oneof![Just(b'\t'), 0x20..=0x7E_u8, 0x80..=0xFF_u8], 0..40),
         ) {

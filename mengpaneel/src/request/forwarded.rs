@@ -1,18 +1,18 @@
-//! The `Forwarded` header of RFC 7239.
+//! `Forwarded` header of RFC 7239.
 
 use std::borrow::Cow;
 
 use actix_web::http::header::{self, HeaderMap};
 
-use crate::request::headers;
-use crate::request::proxy_chain::{Chain, Report, address, scheme};
+use crate::request::headers::text;
+use crate::request::proxy_chain::{Chain, Report, parse_address, parse_scheme};
 
-/// Returns the elements of all `Forwarded` headers, the nearest proxy's first.
-pub(crate) fn chain(all: &HeaderMap) -> Chain<'_> {
+/// Returns the elements of all `Forwarded` headers, beginning with the nearest proxy.
+pub(crate) fn parse_chain(headers: &HeaderMap) -> Chain<'_> {
     let mut chain = Chain::default();
-    for line in all.get_all(header::FORWARDED) {
-        let line = headers::text(line);
-        for element in split(&line, ',')
+    for value in headers.get_all(header::FORWARDED) {
+        let value = text(value);
+        for element in split(&value, ',')
             .into_iter()
             .filter(|element| !element.trim().is_empty())
         {
@@ -21,11 +21,11 @@ pub(crate) fn chain(all: &HeaderMap) -> Chain<'_> {
                 let Some((name, value)) = pair.split_once('=') else {
                     continue;
                 };
-                let (name, value) = (name.trim(), unquoted(value.trim()));
+                let (name, value) = (name.trim(), unquote(value.trim()));
                 if name.eq_ignore_ascii_case("for") {
-                    peer = peer.or_else(|| address(&value));
+                    peer = peer.or_else(|| parse_address(&value));
                 } else if name.eq_ignore_ascii_case("proto") {
-                    report.scheme = report.scheme.or_else(|| scheme(&value));
+                    report.scheme = report.scheme.or_else(|| parse_scheme(&value));
                 } else if name.eq_ignore_ascii_case("host") && report.host.is_none() {
                     report.host = Some(Cow::Owned(value));
                 }
@@ -39,19 +39,19 @@ pub(crate) fn chain(all: &HeaderMap) -> Chain<'_> {
     chain
 }
 
-/// Splits outside of quotes. A client can open a quote and leave it open, so that it would swallow
-/// what proxies add behind it: a line whose quotes do not close is split as if it had none.
+/// Splits a text outside of quotes. An unclosed quote of a client would hide the elements that
+/// proxies append. Therefore a text with an unclosed quote is split as if it had none.
 fn split(text: &str, separator: char) -> Vec<&str> {
-    let (mut parts, mut from) = (Vec::new(), 0);
+    let (mut parts, mut start) = (Vec::new(), 0);
     let (mut in_quotes, mut is_escaped) = (false, false);
-    for (at, c) in text.char_indices() {
+    for (index, c) in text.char_indices() {
         match c {
             _ if is_escaped => is_escaped = false,
             '\\' if in_quotes => is_escaped = true,
             '"' => in_quotes = !in_quotes,
             _ if c == separator && !in_quotes => {
-                parts.push(text.get(from..at).unwrap_or_default());
-                from = at + 1;
+                parts.push(text.get(start..index).unwrap_or_default());
+                start = index + 1;
             }
             _ => {}
         }
@@ -59,12 +59,12 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     if in_quotes {
         return text.split(separator).collect();
     }
-    parts.push(text.get(from..).unwrap_or_default());
+    parts.push(text.get(start..).unwrap_or_default());
     parts
 }
 
-/// Removes the quotes around a value, and the backslashes in it.
-fn unquoted(value: &str) -> String {
+/// Removes the quotes around a value, and the backslashes of its escapes.
+fn unquote(value: &str) -> String {
     let Some(inside) = value
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
@@ -72,10 +72,10 @@ fn unquoted(value: &str) -> String {
         return value.to_owned();
     };
     let mut is_escaped = false;
-    let mut kept = inside.to_owned();
-    kept.retain(|c| {
+    let mut unescaped = inside.to_owned();
+    unescaped.retain(|c| {
         is_escaped = c == '\\' && !is_escaped;
         !is_escaped
     });
-    kept
+    unescaped
 }

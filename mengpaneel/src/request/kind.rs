@@ -1,26 +1,26 @@
-//! True if a browser shows a response as a page: the one judgement that decides both what is
-//! replayed and what is injected.
+//! Kind of request: tells whether a browser shows the response as a page. The kind decides on both
+//! replay and injection.
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
 use crate::request::headers;
 
-/// Kind of request, by what becomes of its response.
+/// Kind of request, by the use of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A browser shows it as a page, whose scripts run.
+    /// A browser shows the response as a page, and runs its scripts.
     Page,
-    /// A browser keeps it as a page that it may show later, or never.
+    /// A browser stores the response as a page, and may never show it.
     Prefetch,
-    /// Response is not shown as a page, for this reason.
+    /// The response is not shown as a page, for this reason.
     Other(&'static str),
 }
 
-const SCRIPT_HEADERS: &str = "a script asked for it";
-const PARTIAL_PAGE_HEADERS: &str = "a script asked for it, to put a part of it in its page";
+const BY_SCRIPT: &str = "a script requested it";
+const BY_PARTIAL_PAGE_LIBRARY: &str = "a script requested it, to replace a part of its page";
 
-/// The headers of a request that show its kind.
+/// Headers that determine the kind of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Signals<'a> {
     mode: Option<&'a HeaderValue>,
@@ -31,7 +31,7 @@ pub(crate) struct Signals<'a> {
 }
 
 impl<'a> Signals<'a> {
-    /// Takes a header into account.
+    /// Evaluates one header.
     pub(crate) fn observe(&mut self, name: &HeaderName, value: &'a HeaderValue) {
         if *name == header::ACCEPT {
             self.accepts_html |= accepts_html(value);
@@ -40,39 +40,41 @@ impl<'a> Signals<'a> {
         match name.as_str() {
             "sec-fetch-mode" => self.mode = self.mode.or(Some(value)),
             "sec-fetch-dest" => self.dest = self.dest.or(Some(value)),
-            // Turbo's is `X-Sec-Purpose`: scripts may not set the browser's.
+            // Turbo sends `X-Sec-Purpose`, since scripts may not set `Sec-Purpose`.
             "sec-purpose" | "x-sec-purpose" | "purpose" | "x-moz" | "x-purpose" => {
                 self.is_prefetch |= is_prefetch(value);
             }
-            "x-requested-with" if is_script(value) => {
-                self.by_script = self.by_script.or(Some(SCRIPT_HEADERS));
+            "x-requested-with" if names_a_script(value) => {
+                self.by_script = self.by_script.or(Some(BY_SCRIPT));
             }
-            name if is_library(name) => self.by_script = Some(PARTIAL_PAGE_HEADERS),
+            name if is_partial_page_header(name) => self.by_script = Some(BY_PARTIAL_PAGE_LIBRARY),
             _ => {}
         }
     }
 
-    /// Returns whether the client asks for HTML.
+    /// Returns whether the client accepts HTML.
     pub(crate) fn accepts_html(&self) -> bool {
         self.accepts_html
     }
 
-    /// Returns whether the response may never be shown.
+    /// Returns whether the request is a prefetch, whose response may never be shown.
     pub(crate) fn is_prefetch(&self) -> bool {
         self.is_prefetch
     }
 
-    /// Returns the kind of the request. Browsers send fetch metadata (`Sec-Fetch-*`) to `https` and
-    /// to `localhost` only; without it, who accepts `text/html` navigates, unless another origin
-    /// asked, which may be a script that reads the response.
+    /// Returns the kind of the request.
+    ///
+    /// Browsers send fetch metadata (`Sec-Fetch-*`) only to `https` and to `localhost`. Without it, a
+    /// client that accepts `text/html` navigates. A request of another origin is excepted: a script
+    /// may read its response.
     pub(crate) fn kind(&self, method: &Method, is_cross_origin: bool) -> Kind {
         let (mode, dest) = (self.mode.map(headers::text), self.dest.map(headers::text));
         let shows = |dest: &str| matches!(dest, "document" | "iframe" | "frame");
-        let refused = if matches!(
+        let reason = if matches!(
             *method,
             Method::HEAD | Method::OPTIONS | Method::TRACE | Method::CONNECT
         ) {
-            Some("no browser shows what this method is answered")
+            Some("browsers show no response to this method")
         } else if self.by_script.is_some() {
             self.by_script
         } else {
@@ -81,26 +83,26 @@ impl<'a> Signals<'a> {
                 (Some("navigate"), None | Some("empty")) => None,
                 (Some("navigate") | None, Some(dest)) if shows(dest) => None,
                 (None, None) if self.accepts_html && !is_cross_origin => None,
-                (None, None) if self.accepts_html => Some("another origin asked for it"),
-                (None, None) => Some("the client does not ask for text/html"),
-                (Some("navigate"), _) => Some("it is embedded in a page"),
-                (_, Some("empty") | None) => Some(SCRIPT_HEADERS),
-                _ => Some("it is a part of a page"),
+                (None, None) if self.accepts_html => Some("another origin requested it"),
+                (None, None) => Some("the client does not accept text/html"),
+                (Some("navigate"), _) => Some("the response is embedded in a page"),
+                (_, Some("empty") | None) => Some(BY_SCRIPT),
+                _ => Some("the response is a part of a page"),
             }
         };
-        match refused {
-            Some(why) => Kind::Other(why),
+        match reason {
+            Some(reason) => Kind::Other(reason),
             None if self.is_prefetch => Kind::Prefetch,
             None => Kind::Page,
         }
     }
 }
 
-/// Returns whether a list of media types has HTML among them.
+/// Returns whether a list of media types includes HTML.
 fn accepts_html(accept: &HeaderValue) -> bool {
     headers::list([accept]).any(|range| {
         let (name, parameters) = range.split_once(';').unwrap_or((&range, ""));
-        let is_refused = parameters.split(';').any(|parameter| {
+        let is_excluded = parameters.split(';').any(|parameter| {
             let weight = parameter
                 .trim()
                 .strip_prefix("q=")
@@ -108,27 +110,27 @@ fn accepts_html(accept: &HeaderValue) -> bool {
             weight.is_some_and(|weight| weight <= 0.0)
         });
         let is_html = |html: &str| name.trim().eq_ignore_ascii_case(html);
-        (is_html("text/html") || is_html("application/xhtml+xml")) && !is_refused
+        (is_html("text/html") || is_html("application/xhtml+xml")) && !is_excluded
     })
 }
 
 /// Returns whether `X-Requested-With` names a script (`XMLHttpRequest`, `swup`). Android's
 /// `WebView` sends the name of its application, such as `com.example.app`, with navigations too.
-fn is_script(with: &HeaderValue) -> bool {
+fn names_a_script(value: &HeaderValue) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    headers::list([with]).any(|name| name.bytes().all(is_letter))
+    headers::list([value]).any(|name| name.bytes().all(is_letter))
 }
 
 /// Returns whether a library that replaces parts of a page sends this header.
 ///
-/// Some of them fetch a fragment (Turbo frames, htmx, Livewire), some a whole page of which they
-/// take the body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a
-/// document of its own, and most run no script of its head.
+/// Some libraries fetch a fragment (Turbo frames, htmx, Livewire). Others fetch a whole page and use
+/// its body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a new
+/// document, and most run no script of its head.
 ///
 /// Sources: Turbo `src/http/fetch.js`, <https://htmx.org/reference/#request_headers>,
 /// <https://unpoly.com/up.protocol>, <https://barba.js.org/docs/advanced/recipes>, and the
 /// documentation of the others.
-fn is_library(name: &str) -> bool {
+fn is_partial_page_header(name: &str) -> bool {
     matches!(
         name,
         "turbo-frame"
@@ -159,8 +161,8 @@ fn is_library(name: &str) -> bool {
     )
 }
 
-/// Returns whether a page may never be shown. One that is prerendered runs its calls when it is
-/// shown.
+/// Returns whether a page may never be shown. A prerendered page is no prefetch: its calls run when it
+/// is shown.
 fn is_prefetch(purpose: &HeaderValue) -> bool {
     let purpose = headers::text(purpose).to_ascii_lowercase();
     (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn prefetched_navigation_is_no_page_yet() {
+    fn prefetched_navigation_is_a_prefetch() {
         for purpose in [
             "sec-purpose",
             "x-sec-purpose",
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn request_of_a_script_is_no_page() {
+    fn script_request_is_not_a_page() {
         for sent in [
             &[][..],
             &[("accept", "*/*")],
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn library_that_replaces_parts_gets_no_page() {
+    fn partial_page_library_request_is_not_a_page() {
         for header in [
             ("turbo-frame", "cart"),
             ("x-turbo-request-id", "7"),
@@ -309,14 +311,14 @@ mod tests {
         ] {
             assert_eq!(
                 get(&[HTML, header]),
-                Kind::Other(PARTIAL_PAGE_HEADERS),
+                Kind::Other(BY_PARTIAL_PAGE_LIBRARY),
                 "{header:?}"
             );
         }
     }
 
     #[test]
-    fn method_without_a_body_to_show_is_no_page() {
+    fn method_without_a_shown_body_is_not_a_page() {
         for method in [Method::HEAD, Method::OPTIONS, Method::TRACE] {
             assert!(matches!(
                 kind(&method, false, &[HTML, NAVIGATE]),

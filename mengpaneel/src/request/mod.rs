@@ -1,4 +1,4 @@
-//! Facts of one HTTP request.
+//! Facts of one HTTP request: kind, client address, URL, visitor and consent.
 
 pub(crate) mod connection;
 pub(crate) mod consent;

@@ -1,4 +1,4 @@
-//! Reports of the proxies before the application, as their headers give them.
+//! Reports of the proxies in front of the application, parsed from their headers.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -8,23 +8,23 @@ use std::net::IpAddr;
 pub(crate) struct Report<'a> {
     /// Host, with or without a port.
     pub host: Option<Cow<'a, str>>,
-    /// Scheme.
+    /// `http` or `https`.
     pub scheme: Option<&'static str>,
-    /// Port.
+    /// Port of the host, if the proxy reports it separately.
     pub port: Option<u16>,
 }
 
-/// Reports of the proxies, the one nearest to the application first.
+/// Reports of the proxies, beginning with the nearest to the application.
 #[derive(Debug, Default)]
 pub(crate) struct Chain<'a> {
-    /// The address of each proxy's peer; `None` for one that is hidden or malformed.
+    /// Address of each proxy's peer. `None` if it is hidden or malformed.
     pub peers: Vec<Option<IpAddr>>,
-    /// Scheme and host that each reports.
+    /// Scheme, host and port that each proxy reports.
     pub reports: Vec<Report<'a>>,
 }
 
-/// Returns the scheme of that name; `ws` and `wss` are those of a page's sockets.
-pub(crate) fn scheme(name: &str) -> Option<&'static str> {
+/// Parses a scheme. `ws` and `wss` are the schemes of a page's sockets. `None` for any other scheme.
+pub(crate) fn parse_scheme(name: &str) -> Option<&'static str> {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     if is("https") || is("wss") {
         Some("https")
@@ -35,9 +35,9 @@ pub(crate) fn scheme(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns the canonical form of an address with or without quotes, brackets, zone and port; `None`
-/// for `unknown`, an obfuscated identifier such as `_hidden`, and anything else.
-pub(crate) fn address(text: &str) -> Option<IpAddr> {
+/// Parses an IP address with or without quotes, brackets, zone and port into its canonical form.
+/// `None` for `unknown`, an obfuscated identifier such as `_hidden`, and anything else.
+pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches('"').trim();
     let is_port =
         |port: &str| port.starts_with('_') || port.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,11 +1,12 @@
-//! Client address, host and scheme of a request: the one place that decides what a proxy's headers
-//! count for.
+//! Client address, host and scheme of a request, resolved through trusted proxies.
 //!
-//! Each trusted proxy adds an element at the end of the headers of its family. Walking back from
-//! the connection's peer, the first address that is no trusted proxy's is the client's; the proxy
-//! that reported it is the outermost trusted one. Host, scheme and port are those of its element.
-//! Where it reports none, the next proxy inwards counts, and at last the request itself. Everything
-//! farther out was sent by the client, and is ignored; so is the family that is not configured.
+//! Each trusted proxy appends an element to the headers of its family. The search runs backwards
+//! from the connection's peer: the first address that is not a trusted proxy is the client's. The
+//! proxy that reported this address is the outermost trusted one.
+//!
+//! Host, scheme and port are those of its element. If it reports none, the next inner proxy counts,
+//! and finally the request itself. Elements farther out were sent by the client, and are ignored.
+//! The header family that is not configured is ignored too.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -13,8 +14,9 @@ use std::net::IpAddr;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-use crate::request::proxy_chain::{Chain, Report, address, scheme};
-use crate::request::{forwarded, headers};
+use crate::request::forwarded;
+use crate::request::headers::{list, text};
+use crate::request::proxy_chain::{Chain, Report, parse_address, parse_scheme};
 use crate::settings::proxies::{ProxyHeaders, TrustedProxies};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -22,14 +24,14 @@ static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host"
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
-/// The connection of a client to the outermost trusted proxy, or to the application itself.
+/// Connection of a client to the outermost trusted proxy, or to the application itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Connection {
-    /// The client's canonical address. `None` where a proxy hides it, or on a Unix socket.
+    /// Canonical address of the client. `None` if a proxy hides it, or on a Unix socket.
     pub ip: Option<IpAddr>,
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// Host and port that were asked for. `None` where they are missing or malformed.
+    /// Requested host and port. `None` if they are missing or malformed.
     pub host: Option<String>,
 }
 
@@ -49,29 +51,29 @@ impl Connection {
             return Self {
                 ip: peer,
                 scheme,
-                host: own_host(request),
+                host: requested_host(request),
             };
         }
         let chain = match proxies.headers() {
             ProxyHeaders::XForwarded => x_forwarded(request.headers()),
-            ProxyHeaders::Forwarded => forwarded::chain(request.headers()),
+            ProxyHeaders::Forwarded => forwarded::parse_chain(request.headers()),
         };
         let (mut ip, mut outermost) = (peer, 0);
-        for (place, peer) in chain.peers.iter().enumerate() {
-            (ip, outermost) = (*peer, place);
+        for (index, peer) in chain.peers.iter().enumerate() {
+            (ip, outermost) = (*peer, index);
             if !peer.is_some_and(|peer| proxies.trusts(Some(peer))) {
                 break;
             }
         }
-        let believed = || chain.reports.iter().take(outermost + 1).rev();
-        let scheme = believed()
+        let trusted_reports = || chain.reports.iter().take(outermost + 1).rev();
+        let scheme = trusted_reports()
             .find_map(|report| report.scheme)
             .unwrap_or(scheme);
-        let host = match believed().find_map(|report| report.host.as_deref()) {
-            Some(host) => valid(host),
-            None => own_host(request),
+        let host = match trusted_reports().find_map(|report| report.host.as_deref()) {
+            Some(host) => validate_host(host),
+            None => requested_host(request),
         };
-        let port = believed().find_map(|report| report.port);
+        let port = trusted_reports().find_map(|report| report.port);
         Self {
             ip,
             scheme,
@@ -80,16 +82,16 @@ impl Connection {
     }
 }
 
-/// Returns the elements of `X-Forwarded-*`, aligned at their ends.
-fn x_forwarded(all: &HeaderMap) -> Chain<'_> {
+/// Returns the elements of `X-Forwarded-*`. The last elements of all headers belong together.
+fn x_forwarded(headers: &HeaderMap) -> Chain<'_> {
     let nearest_first = |name: &HeaderName| {
-        let mut elements: Vec<Cow<'_, str>> = headers::list(all.get_all(name)).collect();
+        let mut elements: Vec<Cow<'_, str>> = list(headers.get_all(name)).collect();
         elements.reverse();
         elements
     };
     let peers = nearest_first(&X_FORWARDED_FOR)
         .iter()
-        .map(|peer| address(peer))
+        .map(|peer| parse_address(peer))
         .collect();
     let (hosts, schemes) = (
         nearest_first(&X_FORWARDED_HOST),
@@ -98,10 +100,10 @@ fn x_forwarded(all: &HeaderMap) -> Chain<'_> {
     let ports = nearest_first(&X_FORWARDED_PORT);
     let count = hosts.len().max(schemes.len()).max(ports.len());
     let mut hosts = hosts.into_iter();
-    let reports = (0..count).map(|place| Report {
+    let reports = (0..count).map(|index| Report {
         host: hosts.next(),
-        scheme: schemes.get(place).and_then(|name| scheme(name)),
-        port: ports.get(place).and_then(|port| port.parse().ok()),
+        scheme: schemes.get(index).and_then(|name| parse_scheme(name)),
+        port: ports.get(index).and_then(|port| port.parse().ok()),
     });
     Chain {
         peers,
@@ -109,32 +111,32 @@ fn x_forwarded(all: &HeaderMap) -> Chain<'_> {
     }
 }
 
-/// Returns the host of the request itself. The authority of its target comes first (RFC 9112,
-/// 3.2.2); several `Host` headers are an error (RFC 9112, 3.2).
-fn own_host(request: &HttpRequest) -> Option<String> {
+/// Returns the host of the request itself. The authority of the request target precedes the `Host`
+/// header (RFC 9112, 3.2.2). `None` for several `Host` headers, which are an error (RFC 9112, 3.2).
+fn requested_host(request: &HttpRequest) -> Option<String> {
     if let Some(authority) = request.uri().authority() {
-        return valid(authority.as_str());
+        return validate_host(authority.as_str());
     }
     let mut hosts = request.headers().get_all(header::HOST);
     let host = hosts.next()?;
     if hosts.next().is_some() {
         None
     } else {
-        valid(&headers::text(host))
+        validate_host(&text(host))
     }
 }
 
-/// Returns a host that a browser could have written: ASCII letters, digits and the signs of names,
-/// addresses and ports. What remains malformed is refused when the URL is parsed.
-fn valid(host: &str) -> Option<String> {
-    let fits = |byte: u8| {
+/// Returns the host if it consists of characters that browsers send: ASCII letters, digits, and the
+/// punctuation of names, addresses and ports. URL parsing rejects a host that is still malformed.
+fn validate_host(host: &str) -> Option<String> {
+    let is_allowed = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
     };
-    (!host.is_empty() && host.bytes().all(fits)).then(|| host.to_owned())
+    (!host.is_empty() && host.bytes().all(is_allowed)).then(|| host.to_owned())
 }
 
-/// Adds the port to a host that has none. 80 and 443 are left to the scheme: behind a proxy that
-/// speaks TLS, an inner one often reports its own port 80 together with `https`.
+/// Adds the port to a host that has none. 80 and 443 are omitted: behind a proxy that terminates TLS,
+/// an inner one often reports its own port 80 together with `https`.
 fn with_port(host: String, port: Option<u16>) -> String {
     let has_port = host
         .rsplit(']')

@@ -1,8 +1,7 @@
-//! Decision whether a visitor may be tracked: made once per request, and the same for the page and the
-//! server.
+//! Consent decision: made once per request, and the same for the page and the server.
 //!
-//! The first rule that has an answer decides: the application's own rule, mixpanel-js's opt-in and
-//! opt-out cookies, the signals `DNT` and `Sec-GPC`, and last the configured default.
+//! The first rule with a result decides. The order is: the application's rule, mixpanel-js's opt-in
+//! and opt-out cookies, the signals `DNT` and `Sec-GPC`, the configured default.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
@@ -21,33 +20,33 @@ impl ConsentPolicy {
             .rule
             .as_ref()
             .map_or(Consent::Unknown, |rule| rule(request));
-        let ruled = match rule {
+        let by_rule = match rule {
             Consent::Granted => Some(true),
             Consent::Denied => Some(false),
             Consent::Unknown => None,
         };
         let headers = request.headers();
-        let otherwise = || !self.is_denied_by_signal(headers) && !self.is_denied_by_default;
+        let by_default = || !self.is_denied_by_signal(headers) && !self.is_denied_by_default;
         let status = |explicit: Option<bool>, overrules_cookie| ConsentStatus {
-            is_granted: explicit.unwrap_or_else(otherwise),
+            is_granted: explicit.unwrap_or_else(by_default),
             is_explicit: explicit.is_some(),
             overrules_cookie,
         };
-        let cookie = opt_in_out(headers, cookies);
-        let overrules_cookie = ruled == Some(true) && cookie == Some(false);
+        let by_cookie = opt_in_out(headers, cookies);
+        let overrules_cookie = by_rule == Some(true) && by_cookie == Some(false);
         Decision {
-            now: status(ruled.or(cookie), overrules_cookie),
-            without_cookie: status(ruled, false),
+            now: status(by_rule.or(by_cookie), overrules_cookie),
+            without_cookie: status(by_rule, false),
         }
     }
 
     fn is_denied_by_signal(&self, headers: &HeaderMap) -> bool {
-        let is_one = |name: &HeaderName| {
+        let is_set = |name: &HeaderName| {
             headers
                 .get(name)
                 .is_some_and(|value| value.as_bytes().trim_ascii() == b"1")
         };
-        (self.respect_dnt && is_one(&header::DNT)) || (self.respect_gpc && is_one(&SEC_GPC))
+        (self.respect_dnt && is_set(&header::DNT)) || (self.respect_gpc && is_set(&SEC_GPC))
     }
 }
 

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use actix_web::test::TestRequest;
 use proptest::prelude::*;
-
 use serde_json::{Value, json};
 
 use super::*;
@@ -11,11 +10,11 @@ use crate::call::Properties;
 use crate::record::consent::{ConsentChangeKind, ConsentState};
 use crate::settings::consent::ConsentRule;
 
-/// Signals of a visitor and an application about consent.
+/// Inputs of the consent decision, from the visitor and the application.
 #[derive(Clone, Copy, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "signals and options, each its own"
+    reason = "independent signals and options"
 )]
 struct Signals {
     rule: Option<Consent>,
@@ -28,7 +27,7 @@ struct Signals {
     is_denied_by_default: bool,
 }
 
-const SILENT: Signals = Signals {
+const NO_SIGNALS: Signals = Signals {
     rule: None,
     cookie: None,
     legacy_opt_out: false,
@@ -42,7 +41,7 @@ const SILENT: Signals = Signals {
 fn decide(signals: Signals) -> Decision {
     let rule = signals
         .rule
-        .map(|answer| -> ConsentRule { Arc::new(move |_: &HttpRequest| answer) });
+        .map(|consent| -> ConsentRule { Arc::new(move |_: &HttpRequest| consent) });
     let Signals {
         respect_dnt,
         respect_gpc,
@@ -56,11 +55,11 @@ fn decide(signals: Signals) -> Decision {
         is_denied_by_default,
     };
     let mut request = TestRequest::default();
-    let flag = signals
+    let current = signals
         .cookie
         .map(|value| format!("__mp_opt_in_out_t={value}"));
     let legacy = signals.legacy_opt_out.then(|| "mp_optout=1".to_owned());
-    for cookie in [flag, legacy].into_iter().flatten() {
+    for cookie in [current, legacy].into_iter().flatten() {
         request = request.append_header((header::COOKIE, cookie));
     }
     for (name, value) in [("dnt", signals.dnt), ("sec-gpc", signals.gpc)] {
@@ -79,28 +78,28 @@ fn is_granted(signals: Signals) -> bool {
 }
 
 #[test]
-fn the_first_rule_with_an_answer_decides() {
+fn first_rule_with_a_result_decides() {
     let opted_out = Signals {
         cookie: Some("0"),
-        ..SILENT
+        ..NO_SIGNALS
     };
     let opted_in = Signals {
         cookie: Some("1"),
-        ..SILENT
+        ..NO_SIGNALS
     };
     let dnt = Signals {
         dnt: Some("1"),
-        ..SILENT
+        ..NO_SIGNALS
     };
     let gpc = Signals {
         gpc: Some("1"),
-        ..SILENT
+        ..NO_SIGNALS
     };
     let by_default = Signals {
         is_denied_by_default: true,
-        ..SILENT
+        ..NO_SIGNALS
     };
-    assert!(is_granted(SILENT));
+    assert!(is_granted(NO_SIGNALS));
     for denied in [opted_out, dnt, gpc, by_default] {
         assert!(!is_granted(denied), "{denied:?}");
         assert!(
@@ -141,7 +140,7 @@ fn the_first_rule_with_an_answer_decides() {
     }));
     assert!(!is_granted(Signals {
         legacy_opt_out: true,
-        ..SILENT
+        ..NO_SIGNALS
     }));
     assert!(is_granted(Signals {
         legacy_opt_out: true,
@@ -150,16 +149,16 @@ fn the_first_rule_with_an_answer_decides() {
     assert!(is_granted(Signals {
         dnt: Some("0"),
         gpc: Some("0"),
-        ..SILENT
+        ..NO_SIGNALS
     }));
 }
 
 #[test]
-fn clearing_the_cookie_leaves_the_other_rules() {
+fn cleared_cookie_leaves_the_other_rules() {
     let opted_in = Signals {
         cookie: Some("1"),
         dnt: Some("1"),
-        ..SILENT
+        ..NO_SIGNALS
     };
     let mut state = ConsentState::new(decide(opted_in));
     assert_eq!(state.now, ConsentStatus::chosen(true));
@@ -215,31 +214,31 @@ fn any_signals() -> impl Strategy<Value = Signals> {
         )
 }
 
-/// Returns whether mixpanel-js tracks in a page that was given this block: `_gdpr_init` and
-/// `hasOptedOut` of mixpanel-js 2.83, and `silent.js`.
+/// Returns whether mixpanel-js tracks in a page with the snippet for this audience. Follows
+/// `_gdpr_init` and `hasOptedOut` of mixpanel-js 2.83, and `silent.js`.
 fn page_tracks(signals: Signals, audience: Audience) -> bool {
     if audience == Audience::Denied {
         return false;
     }
     let config = json!({"opt_out_tracking_by_default": signals.is_denied_by_default});
     let config = page_config(audience, &config, !signals.respect_dnt);
-    let is_on = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
+    let is_enabled = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
     let reads_own_cookie = config.get("opt_out_tracking_cookie_prefix").is_none();
-    // The block of an overruled visitor opts in, under the other name.
+    // The snippet of an overruled visitor opts in under the other cookie name.
     let cookie = if reads_own_cookie {
         signals.cookie
     } else {
         Some("1")
     };
-    let has_dnt = signals.dnt == Some("1") && !is_on("ignore_dnt");
-    let opts_out =
-        cookie != Some("1") && (is_on("opt_out_tracking_by_default") || signals.legacy_opt_out);
+    let has_dnt = signals.dnt == Some("1") && !is_enabled("ignore_dnt");
+    let opts_out = cookie != Some("1")
+        && (is_enabled("opt_out_tracking_by_default") || signals.legacy_opt_out);
     !has_dnt && cookie != Some("0") && !opts_out
 }
 
 proptest! {
     #[test]
-    fn page_and_server_decide_alike(signals in any_signals()) {
+    fn page_and_server_make_the_same_decision(signals in any_signals()) {
         let status = decide(signals).now;
         prop_assert_eq!(page_tracks(signals, Audience::from_status(status)), status.is_granted);
     }

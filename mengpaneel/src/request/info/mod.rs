@@ -1,4 +1,4 @@
-//! What was asked: the facts of a request that decide how its calls can leave.
+//! Facts of a request that decide which strategies can deliver its calls.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -17,36 +17,35 @@ use crate::request::url::RequestUrl;
 use crate::settings::Settings;
 use crate::settings::cookies::CookieNames;
 
-/// The facts of one request.
+/// Facts of one request.
 #[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "facts, each its own")]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct RequestInfo {
-    /// `GET`, `POST` …
     pub method: Method,
-    /// The URL that was asked for, where the request says enough for one.
+    /// Requested URL. `None` if the host is unknown.
     request_url: Option<RequestUrl>,
-    /// Kind of request: it decides what becomes of the response.
+    /// Kind of request, by the use of its response.
     pub kind: Kind,
-    /// The response may never be shown.
+    /// True if the response may never be shown.
     is_prefetch: bool,
-    /// The client runs calls from a header: `X-Mengpaneel-Flush-Capable`.
+    /// True if the client runs the calls of a response header: `X-Mengpaneel-Flush-Capable`.
     pub is_capable: bool,
-    /// The client may keep cookies: it sent one, or asks for pages.
+    /// True if the client may store cookies: it sent one, or accepts pages.
     pub supports_cookies: bool,
-    /// A script of another origin asked.
+    /// True if a script of another origin sent the request.
     pub is_cross_origin: bool,
-    /// True if a browser says that this origin asked, and the request names another host: a proxy
-    /// in front hides the one that the browser sees.
+    /// True if `Sec-Fetch-Site` is `same-origin`, but `Origin` is another host than the requested one.
+    /// A proxy in front then hides the host that the browser sees.
     pub is_origin_hidden: bool,
-    /// A page of another site caused the request: a browser then holds `SameSite` cookies back.
+    /// True if a page of another site caused the request: a browser then omits `SameSite` cookies.
     pub is_cross_site: bool,
-    /// The setup that the client has run already, by the name that we gave it.
+    /// ID of the setup that the client has run already. `None` if it has run none.
     pub setup_id: Option<String>,
-    /// Who asked, as it was sent: looked into only where somebody wants to know.
+    /// Unparsed headers about the visitor. Most requests need no visitor.
     visitor_headers: VisitorHeaders,
 }
 
-/// What a request says of who is there.
+/// Unparsed headers and address that describe the visitor.
 #[derive(Clone, Debug)]
 struct VisitorHeaders {
     cookies: Vec<HeaderValue>,
@@ -58,76 +57,76 @@ struct VisitorHeaders {
 impl RequestInfo {
     /// Reads a request.
     pub(crate) fn new(request: &HttpRequest, settings: &Settings) -> Self {
-        let said = RequestHeaders::parse(request.headers(), settings);
+        let headers = RequestHeaders::parse(request.headers(), settings);
         let Connection { ip, scheme, host } =
             Connection::from_request(request, &settings.trusted_proxies);
-        let address =
+        let request_url =
             host.map(|host| RequestUrl::new(scheme, host, request.uri().path_and_query().cloned()));
-        let is_cross_origin = said.is_cross_origin(address.as_ref());
-        let signals = &said.signals;
+        let is_cross_origin = headers.is_cross_origin(request_url.as_ref());
+        let signals = &headers.signals;
         Self {
             method: request.method().clone(),
             kind: signals.kind(request.method(), is_cross_origin),
             is_prefetch: signals.is_prefetch(),
-            is_capable: said.is_capable == Some(true),
-            supports_cookies: signals.accepts_html() || !said.cookies.is_empty(),
+            is_capable: headers.is_capable == Some(true),
+            supports_cookies: signals.accepts_html() || !headers.cookies.is_empty(),
             is_cross_origin,
-            is_origin_hidden: is_cross_origin && said.is_origin_hidden(address.as_ref()),
-            is_cross_site: said.is_cross_site(address.as_ref()),
-            setup_id: said.setup.map(parse_setup_id),
+            is_origin_hidden: is_cross_origin && headers.is_origin_hidden(request_url.as_ref()),
+            is_cross_site: headers.is_cross_site(request_url.as_ref()),
+            setup_id: headers.setup.map(parse_setup_id),
             visitor_headers: VisitorHeaders {
                 ip,
-                user_agent: said.user_agent.cloned(),
-                referrer: said.referrer.cloned(),
-                cookies: said.cookies,
+                user_agent: headers.user_agent.cloned(),
+                referrer: headers.referrer.cloned(),
+                cookies: headers.cookies,
             },
-            request_url: address,
+            request_url,
         }
     }
 
-    /// Returns whether a browser shows the response now: what is replayed can run there.
+    /// Returns whether a browser shows the response now, so that replayed calls can run there.
     pub(crate) fn is_navigation(&self) -> bool {
         !self.is_capable && self.kind == Kind::Page
     }
 
-    /// The URL that was asked for, where the request says enough for one.
+    /// Returns the requested URL. `None` if the host is unknown or malformed.
     pub(crate) fn url(&self) -> Option<&Url> {
         self.request_url.as_ref()?.url()
     }
 
-    /// Whether the client can run what the last request left.
+    /// Returns whether the client can run a delayed payload.
     pub(crate) fn can_replay(&self) -> bool {
-        let by_script = self.is_capable && !self.is_cross_origin && !self.is_prefetch;
-        self.is_navigation() || (by_script && !is_speculative_method(&self.method))
+        let is_replayed_by_script = self.is_capable && !self.is_cross_origin && !self.is_prefetch;
+        self.is_navigation() || (is_replayed_by_script && !has_unread_response(&self.method))
     }
 
-    /// Whether a `Location` stays on this origin, as a browser resolves it. A proxy may speak TLS
-    /// for us, hence `https` where we were asked by `http`.
+    /// Returns whether a `Location` is on this origin, as a browser resolves it. `https` also counts for
+    /// a request by `http`: a proxy may terminate TLS.
     pub(crate) fn is_same_origin(&self, location: &str) -> bool {
         let Some(url) = self.url() else { return false };
         url.join(location).is_ok_and(|to| same_origin(url, &to))
     }
 
-    /// `Cookie` headers, as sent.
+    /// Returns the unparsed `Cookie` headers.
     pub(crate) fn cookies(&self) -> &[HeaderValue] {
         &self.visitor_headers.cookies
     }
 
-    /// mixpanel-js's cookie.
+    /// Returns the raw value of mixpanel-js's cookie. `None` if it has no identity or is missing.
     pub(crate) fn cookie(&self, names: &CookieNames) -> Option<String> {
         persistence_cookie(&self.visitor_headers.cookies, names)
     }
 
-    /// Who is there, as the request says it that asked this.
+    /// Returns the visitor that the request describes.
     pub(crate) fn visitor(&self, cookies: &CookieNames, has_session: bool) -> Visitor {
-        let client = &self.visitor_headers;
+        let headers = &self.visitor_headers;
         let owned = |value: &Option<HeaderValue>| text(value.as_ref()).map(Cow::into_owned);
         Visitor {
             cookie: self.cookie(cookies),
-            ip: client.ip.map(|ip| ip.to_string()),
-            user_agent: owned(&client.user_agent),
+            ip: headers.ip.map(|ip| ip.to_string()),
+            user_agent: owned(&headers.user_agent),
             url: self.request_url.as_ref().and_then(RequestUrl::text),
-            referrer: owned(&client.referrer),
+            referrer: owned(&headers.referrer),
             has_session,
             omitted: None,
         }
@@ -136,7 +135,7 @@ impl RequestInfo {
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The headers that matter, found in one pass: of each its first value.
+/// First value of each relevant header, collected in one pass.
 #[derive(Default)]
 struct RequestHeaders<'a> {
     signals: Signals<'a>,
@@ -151,22 +150,23 @@ struct RequestHeaders<'a> {
 
 impl<'a> RequestHeaders<'a> {
     fn parse(headers: &'a HeaderMap, settings: &Settings) -> Self {
-        let mut said = Self::default();
+        let mut parsed = Self::default();
         for (name, value) in headers {
-            if let Some(place) = said.slot_of(name, settings) {
-                place.get_or_insert(value);
+            if let Some(slot) = parsed.slot(name, settings) {
+                slot.get_or_insert(value);
             } else if *name == header::COOKIE {
-                said.cookies.push(value.clone());
+                parsed.cookies.push(value.clone());
             } else if *name == settings.names.capable {
-                said.is_capable = Some(said.is_capable.unwrap_or(true) && parse_capable(value));
+                parsed.is_capable = Some(parsed.is_capable.unwrap_or(true) && parse_capable(value));
             } else {
-                said.signals.observe(name, value);
+                parsed.signals.observe(name, value);
             }
         }
-        said
+        parsed
     }
 
-    fn slot_of(
+    /// Returns the field for a header. `None` if the header has no field of this type.
+    fn slot(
         &mut self,
         name: &HeaderName,
         settings: &Settings,
@@ -181,30 +181,31 @@ impl<'a> RequestHeaders<'a> {
         })
     }
 
-    fn is_cross_site(&self, address: Option<&RequestUrl>) -> bool {
+    fn is_cross_site(&self, request_url: Option<&RequestUrl>) -> bool {
         match text(self.site) {
             Some(site) => site.eq_ignore_ascii_case("cross-site"),
-            None => self.is_cross_origin(address),
+            None => self.is_cross_origin(request_url),
         }
     }
 
-    /// Returns whether a browser, which alone can send `Sec-Fetch-Site`, sees another host than the
-    /// request names. An opaque origin (`null`) names none.
-    fn is_origin_hidden(&self, address: Option<&RequestUrl>) -> bool {
-        let is_own = text(self.site).is_some_and(|site| site.eq_ignore_ascii_case("same-origin"));
+    /// Returns whether a browser sees another host than the requested one. Only browsers can send
+    /// `Sec-Fetch-Site`. An opaque origin (`null`) has no host.
+    fn is_origin_hidden(&self, request_url: Option<&RequestUrl>) -> bool {
+        let is_same_origin =
+            text(self.site).is_some_and(|site| site.eq_ignore_ascii_case("same-origin"));
         let origin = self
             .origin
             .and_then(|origin| Url::parse(&headers::text(origin)).ok());
-        is_own
+        is_same_origin
             && origin.is_some_and(|origin| origin.has_host())
-            && address.and_then(RequestUrl::url).is_some()
+            && request_url.and_then(RequestUrl::url).is_some()
     }
 
-    fn is_cross_origin(&self, address: Option<&RequestUrl>) -> bool {
+    fn is_cross_origin(&self, request_url: Option<&RequestUrl>) -> bool {
         let Some(origin) = self.origin else {
             return false;
         };
-        let url = address.and_then(RequestUrl::url);
+        let url = request_url.and_then(RequestUrl::url);
         let origin = Url::parse(&headers::text(origin)).ok();
         !matches!((origin, url), (Some(origin), Some(url)) if same_origin(url, &origin))
     }
@@ -214,17 +215,17 @@ fn text(value: Option<&HeaderValue>) -> Option<Cow<'_, str>> {
     value.map(headers::text)
 }
 
-/// Returns whether every element is `true` or `1`: two scripts that both mark an `XMLHttpRequest`
-/// send `true, true`.
+/// Returns whether every element is `true` or `1`. Two scripts that both mark an `XMLHttpRequest` send
+/// `true, true`.
 fn parse_capable(value: &HeaderValue) -> bool {
     let mut elements = headers::list([value]).peekable();
     elements.peek().is_some() && elements.all(|element| matches!(&*element, "true" | "1"))
 }
 
-/// Returns the setup that a client has run; where two scripts send the same one, that.
+/// Returns the ID of the setup that a client has run. Two scripts may both send the same ID.
 fn parse_setup_id(value: &HeaderValue) -> String {
-    let names: Vec<_> = headers::list([value]).collect();
-    match names.split_first() {
+    let ids: Vec<_> = headers::list([value]).collect();
+    match ids.split_first() {
         Some((first, others)) if others.iter().all(|other| other == first) => {
             first.clone().into_owned()
         }
@@ -232,17 +233,19 @@ fn parse_setup_id(value: &HeaderValue) -> String {
     }
 }
 
-/// `HEAD` and `OPTIONS` answers are seen by nobody.
-fn is_speculative_method(method: &Method) -> bool {
+/// Returns whether no script reads the response to this method.
+fn has_unread_response(method: &Method) -> bool {
     matches!(*method, Method::HEAD | Method::OPTIONS)
 }
 
-fn same_origin(ours: &Url, other: &Url) -> bool {
-    let secured = ours.scheme() == "http" && other.scheme() == "https";
-    let same_port = ours.port_or_known_default() == other.port_or_known_default()
-        || (secured && ours.port().is_none() && other.port().is_none())
-        || (secured && ours.port().is_some() && ours.port() == other.port());
-    (ours.scheme() == other.scheme() || secured) && ours.host() == other.host() && same_port
+fn same_origin(requested: &Url, other: &Url) -> bool {
+    let is_upgrade = requested.scheme() == "http" && other.scheme() == "https";
+    let same_port = requested.port_or_known_default() == other.port_or_known_default()
+        || (is_upgrade && requested.port().is_none() && other.port().is_none())
+        || (is_upgrade && requested.port().is_some() && requested.port() == other.port());
+    (requested.scheme() == other.scheme() || is_upgrade)
+        && requested.host() == other.host()
+        && same_port
 }
 
 #[cfg(test)]

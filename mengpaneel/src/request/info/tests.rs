@@ -34,7 +34,7 @@ fn settings(trusted: &[&str]) -> Settings {
     }
 }
 
-fn asked(request: TestRequest) -> RequestInfo {
+fn info(request: TestRequest) -> RequestInfo {
     RequestInfo::new(
         &request
             .insert_header(("host", "blog.example"))
@@ -44,7 +44,7 @@ fn asked(request: TestRequest) -> RequestInfo {
 }
 
 fn get(headers: &[(&str, &str)]) -> RequestInfo {
-    asked(
+    info(
         headers
             .iter()
             .fold(TestRequest::get().uri("/a/b?c"), |request, header| {
@@ -54,7 +54,7 @@ fn get(headers: &[(&str, &str)]) -> RequestInfo {
 }
 
 #[test]
-fn origin_that_a_proxy_hides_is_found() {
+fn origin_hidden_by_a_proxy_is_detected() {
     for (origin, site, expected) in [
         ("https://public.example", "same-origin", true),
         ("http://blog.example:8080", "same-origin", true),
@@ -65,14 +65,14 @@ fn origin_that_a_proxy_hides_is_found() {
         ("null", "same-origin", false),
         ("", "same-origin", false),
     ] {
-        let asked = get(&[("origin", origin), ("sec-fetch-site", site)]);
-        assert_eq!(asked.is_origin_hidden, expected, "{origin} {site}");
+        let info = get(&[("origin", origin), ("sec-fetch-site", site)]);
+        assert_eq!(info.is_origin_hidden, expected, "{origin} {site}");
     }
     assert!(!get(&[("origin", "https://public.example")]).is_origin_hidden);
 }
 
 #[test]
-fn a_page_that_a_person_sees_is_a_navigation() {
+fn shown_page_can_replay() {
     assert!(get(&[("sec-fetch-mode", "navigate")]).can_replay());
     assert!(get(&[("accept", "text/html,*/*")]).can_replay());
     assert!(
@@ -85,7 +85,7 @@ fn a_page_that_a_person_sees_is_a_navigation() {
 }
 
 #[test]
-fn response_that_nobody_is_shown_replays_nothing() {
+fn response_without_a_reader_replays_nothing() {
     assert!(!get(&[("accept", "image/avif,*/*")]).can_replay());
     assert!(!get(&[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")]).can_replay());
     assert!(!get(&[("accept", "text/html"), ("x-pjax", "true")]).can_replay());
@@ -93,11 +93,11 @@ fn response_that_nobody_is_shown_replays_nothing() {
     let head = TestRequest::default()
         .method(Method::HEAD)
         .insert_header(("accept", "text/html"));
-    assert!(!asked(head).can_replay());
+    assert!(!info(head).can_replay());
 }
 
 #[test]
-fn a_capable_client_says_so_in_two_ways() {
+fn capable_header_is_true_or_1() {
     for (value, capable) in [
         ("true", true),
         ("1", true),
@@ -117,22 +117,22 @@ fn a_capable_client_says_so_in_two_ways() {
         );
     }
     let twice = TestRequest::get().append_header(("x-mengpaneel-flush-capable", "true"));
-    assert!(asked(twice.append_header(("x-mengpaneel-flush-capable", "true"))).is_capable);
+    assert!(info(twice.append_header(("x-mengpaneel-flush-capable", "true"))).is_capable);
 }
 
 #[test]
 fn setup_sent_by_two_scripts_counts_once() {
-    let known = |value| get(&[("x-mengpaneel-setup", value)]).setup_id;
+    let setup_id = |value| get(&[("x-mengpaneel-setup", value)]).setup_id;
     assert_eq!(
-        known("9f86d081884c7d65, 9f86d081884c7d65").as_deref(),
+        setup_id("9f86d081884c7d65, 9f86d081884c7d65").as_deref(),
         Some("9f86d081884c7d65")
     );
-    assert_eq!(known("9f86, 884c").as_deref(), Some("9f86, 884c"));
+    assert_eq!(setup_id("9f86, 884c").as_deref(), Some("9f86, 884c"));
 }
 
-/// The same request with bytes outside of ASCII in every header that a client fills.
+/// Sends bytes outside of ASCII in every header that a client chooses.
 #[test]
-fn bytes_outside_of_ascii_hide_nothing_else() {
+fn bytes_outside_ascii_hide_no_other_header() {
     let bytes = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap();
     let sent: [(&str, &[u8]); 8] = [
         ("accept", b"text/html;caf\xE9=1"),
@@ -155,9 +155,9 @@ fn bytes_outside_of_ascii_hide_nothing_else() {
                 bytes(value),
             ))
         });
-    let (asked, settings) = (asked(request), settings(&[]));
-    assert!(asked.can_replay());
-    let visitor = asked.visitor(&settings.cookies, false);
+    let (info, settings) = (info(request), settings(&[]));
+    assert!(info.can_replay());
+    let visitor = info.visitor(&settings.cookies, false);
     assert_eq!(visitor.browser().current_id(), Some("42"));
     assert_eq!(visitor.user_agent.as_deref(), Some("Mozilla é"));
     assert_eq!(
@@ -167,7 +167,7 @@ fn bytes_outside_of_ascii_hide_nothing_else() {
 }
 
 #[test]
-fn bytes_before_a_proxys_entry_do_not_hide_it() {
+fn bytes_before_a_proxy_entry_do_not_hide_it() {
     let forwarded = HeaderValue::from_bytes(b"\xFF\xE9, 203.0.113.7").unwrap();
     let request = TestRequest::get()
         .peer_addr("10.0.0.1:9".parse().unwrap())
@@ -180,9 +180,9 @@ fn bytes_before_a_proxys_entry_do_not_hide_it() {
 }
 
 #[test]
-fn a_location_is_on_this_origin_as_a_browser_resolves_it() {
-    let asked = get(&[]);
-    for here in [
+fn location_is_resolved_as_in_a_browser() {
+    let info = get(&[]);
+    for same in [
         "/",
         "posts/1",
         "?x",
@@ -190,21 +190,21 @@ fn a_location_is_on_this_origin_as_a_browser_resolves_it() {
         "https://blog.example/",
         "//blog.example/",
     ] {
-        assert!(asked.is_same_origin(here), "{here}");
+        assert!(info.is_same_origin(same), "{same}");
     }
-    for there in [
+    for other in [
         "//evil.example/",
         "http://blog.example:81/",
         "https://blog.example:444/",
         "/\\evil.example",
         "mailto:a",
     ] {
-        assert!(!asked.is_same_origin(there), "{there}");
+        assert!(!info.is_same_origin(other), "{other}");
     }
 }
 
 #[test]
-fn a_script_of_another_origin_is_known_by_its_origin() {
+fn origin_header_detects_cross_origin_scripts() {
     assert!(!get(&[]).is_cross_origin);
     assert!(!get(&[("origin", "http://blog.example")]).is_cross_origin);
     assert!(get(&[("origin", "http://evil.example")]).is_cross_origin);
@@ -212,7 +212,7 @@ fn a_script_of_another_origin_is_known_by_its_origin() {
 }
 
 #[test]
-fn what_a_proxy_says_counts_only_where_it_is_trusted() {
+fn proxy_headers_count_only_from_trusted_proxies() {
     let request = || {
         TestRequest::get()
             .uri("/x")
@@ -223,20 +223,20 @@ fn what_a_proxy_says_counts_only_where_it_is_trusted() {
             .insert_header(("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"))
             .to_http_request()
     };
-    let seen = |settings: &Settings| {
+    let visitor = |settings: &Settings| {
         RequestInfo::new(&request(), settings).visitor(&settings.cookies, false)
     };
-    let trusted = seen(&settings(&["10.0.0.0/8"]));
+    let trusted = visitor(&settings(&["10.0.0.0/8"]));
     assert_eq!(trusted.ip.as_deref(), Some("203.0.113.7"));
     assert_eq!(trusted.url.as_deref(), Some("https://blog.example/x"));
-    let untrusted = seen(&settings(&[]));
+    let untrusted = visitor(&settings(&[]));
     assert_eq!(untrusted.ip.as_deref(), Some("10.0.0.1"));
     assert_eq!(untrusted.url.as_deref(), Some("http://inner/x"));
 }
 
-/// Turbo's own name for it: scripts may not set the browser's.
+/// Turbo sends its own header, since scripts may not set `Sec-Purpose`.
 #[test]
-fn what_a_script_fetches_ahead_replays_nothing() {
+fn prefetch_by_a_script_replays_nothing() {
     let capable = ("x-mengpaneel-flush-capable", "true");
     assert!(get(&[capable]).can_replay());
     assert!(!get(&[capable, ("x-sec-purpose", "prefetch")]).can_replay());

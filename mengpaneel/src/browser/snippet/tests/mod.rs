@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::browser::snippet::wire::setup_id;
 use crate::call::Method;
 
 mod pages;
@@ -173,7 +174,7 @@ fn known_setup_repeats_only_identify_and_events() {
     let guarded =
         "if (!known) {\ntry {\nthis.people.set({\"$email\":\"a@b.c\"});\n} catch (e) {}\n}\n";
     assert!(snippet.contains(guarded), "{snippet}");
-    let id = wire::setup_id(&calls.setup);
+    let id = setup_id(&calls.setup);
     assert!(snippet.contains(&format!("let known = own.knows(\"{id}\");")));
     assert!(snippet.contains(&format!("own.ran(\"{id}\");")));
 }

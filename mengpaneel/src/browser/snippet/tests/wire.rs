@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::browser::snippet::wire::setup_id;
 
 #[test]
 fn setup_id_is_stable() {
