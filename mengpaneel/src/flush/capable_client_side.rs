@@ -28,7 +28,7 @@ pub(crate) fn flush<B: MessageBody>(
     let visitor = exchange.recorder.visitor();
     let (mut ours, foreign) = split::take_foreign(calls, || visitor.browser());
     let setup = exchange.services.snippet.setup(&ours.setup);
-    let name = &setup.id;
+    let setup_id = &setup.id;
     let with_setup = !ours.setup.is_empty()
         && match &exchange.info.setup_id {
             Some(known) => known != setup_id,

@@ -217,7 +217,7 @@ fn check_policy(
     if !policies::has_any(headers, declared, &requirements) {
         return CspResult::Allowed;
     }
-    let origin = asked.url().map(|url| url.origin().ascii_serialization());
+    let origin = info.url().map(|url| url.origin().ascii_serialization());
     policies::check(
         headers,
         declared,
@@ -238,7 +238,7 @@ fn inject<B: MessageBody>(
         (InsertionPoint::At(at, nonce), Some(Content::Whole { bytes })) => {
             let calls = calls.map(|calls| (calls, exchange.recorder.next_id()));
             let audience = Audience::from_status(exchange.consent);
-            let block = exchange
+            let snippet = exchange
                 .services
                 .snippet
                 .render(audience, calls, nonce.as_deref())
@@ -281,12 +281,10 @@ fn streamed_content<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -
         }
         result
     });
-    let (page_view, audience) = (
-        exchange.recorder.next_id(),
-        Audience::from_status(exchange.consent),
-    );
-    let write: RenderSnippet = Box::new(move |block, nonce| {
-        block.render(
+    let page_view = exchange.recorder.next_id();
+    let audience = Audience::from_status(exchange.consent);
+    let render: RenderSnippet = Box::new(move |snippet, nonce| {
+        snippet.render(
             audience,
             calls.as_ref().map(|calls| (calls, page_view)),
             nonce,

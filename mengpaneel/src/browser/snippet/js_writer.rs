@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::browser::setup_cache::CachedSetup;
-use crate::call::value::{Decoder, Escape, json, text_as_json, write_value};
+use crate::call::value::{Decoder, Escape, text_as_json, write_json, write_value};
 use crate::call::{Call, Calls, Method};
 
 /// Writer of the script that makes the calls.
@@ -107,7 +107,7 @@ impl JsWriter {
         for index in 0..count {
             self.push(if index == 0 { "(" } else { ", " });
             // Recorded arguments are complete, so that decoding cannot fail.
-            let _ = json(decoder, Escape::Script, &mut self.buffer);
+            let _ = write_json(decoder, Escape::Script, &mut self.buffer);
         }
         self.push(if count == 0 { "()" } else { ")" });
     }
@@ -136,6 +136,6 @@ pub(crate) fn js_string(text: &str) -> String {
 pub(crate) fn js_value(value: &Value) -> String {
     let (mut encoded, mut script) = (Vec::new(), Vec::new());
     write_value(value, &mut encoded);
-    let _ = json(&mut Decoder::new(&encoded), Escape::Script, &mut script);
+    let _ = write_json(&mut Decoder::new(&encoded), Escape::Script, &mut script);
     String::from_utf8(script).unwrap_or_default()
 }

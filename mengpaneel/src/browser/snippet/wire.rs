@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::call::value::{Escape, escape, json, text_as_json};
+use crate::call::value::{Escape, escape, text_as_json, write_json};
 use crate::call::{Call, Calls};
 
 /// Returns the value of `X-Mengpaneel-Calls`: the calls as an ASCII JSON array, in the order of
@@ -60,7 +60,7 @@ fn write_call(call: &Call, wire: &mut Vec<u8>) {
                 wire.push(b',');
             }
             // Recorded arguments are complete, so that decoding cannot fail.
-            let _ = json(&mut decoder, Escape::Plain, wire);
+            let _ = write_json(&mut decoder, Escape::Plain, wire);
         }
     }
     wire.extend_from_slice(b"]]");

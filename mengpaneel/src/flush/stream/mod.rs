@@ -86,8 +86,8 @@ impl Streaming {
             }
             State::Searching => {}
         }
-        self.held.extend_from_slice(&piece);
-        match self.scanner.feed(&piece) {
+        self.buffer.extend_from_slice(&chunk);
+        match self.scanner.feed(&chunk) {
             HeadEnd::Open => self.release(self.scanner.releasable()),
             HeadEnd::EndsAt(at) => self.insert_snippet(at),
             HeadEnd::Fragment | HeadEnd::Amp => self.decline(),
@@ -115,12 +115,14 @@ impl Streaming {
             self.enqueue(late, context);
             return rest;
         }
-        let (late, others) = split::for_late_block(late, &context, || self.recorder.visitor());
-        let block = self
-            .block
-            .render_late(&late, self.page_view, self.nonce.as_deref());
-        if !others.is_empty() {
-            self.send(others, context);
+        let (ours, excluded) =
+            split::for_late_snippet(late, &context, || self.config.recorder.visitor());
+        let snippet =
+            self.config
+                .snippet
+                .render_late(&ours, self.config.page_view, self.nonce.as_deref());
+        if !excluded.is_empty() {
+            self.enqueue(excluded, context);
         }
         snippet.map_or(rest.clone(), |[begin, end]| {
             [rest, begin, end].concat().into()
