@@ -1,5 +1,5 @@
-//! The keeper: the thread that has the file. What waits for it while the disk is busy is done with
-//! one commit, so that a request never waits for the disk one by one.
+//! Actor: the thread that owns the file. Changes that arrive while the disk is busy share one
+//! commit, so that requests do not wait for the disk one after the other.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -9,58 +9,59 @@ use std::time::{Duration, Instant, SystemTime};
 use redb::Database;
 use tokio::sync::oneshot::Sender;
 
-use crate::outbox::file::command::{Command, Mutation, Reply, refuse};
+use crate::outbox::file::command::{Command, Mutation, Reply, reply_error};
 use crate::outbox::file::error::FileError;
 use crate::outbox::file::lock;
 use crate::outbox::file::store::Store;
 use crate::outbox::{LeasedRecord, OutboxError};
 
-/// As many changes share one commit at most.
+/// Maximum number of changes in one commit.
 const MAX_GROUP: usize = 4_096;
 
-/// How often files beside ours are looked at that others may have left behind.
+/// Interval between two searches for abandoned sibling files.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// As many records of such a file are moved between two looks at what else is to be done.
+/// Maximum number of records that are imported from an abandoned file between two commands.
 const MOVE_BATCH: usize = 2_000;
 
-/// How long nothing is taken after the disk failed.
+/// Time for which appends are declined after the disk failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
 type LeaseRequest = (usize, Sender<Result<Vec<LeasedRecord>, OutboxError>>);
 
-/// What the thread has in mind.
+/// State of the thread.
 pub(crate) struct FileActor {
     store: Store,
-    /// The name that was given: the files beside it are ours to take over.
-    name: PathBuf,
+    /// Configured path. Its abandoned sibling files are taken over.
+    path: PathBuf,
     commands: Receiver<Command>,
-    /// Who waits for records.
+    /// Lease requests that wait for records.
     lease_requests: VecDeque<LeaseRequest>,
-    /// The file that is being taken over.
+    /// File that is being taken over.
     abandoned_file: Option<(PathBuf, Database)>,
-    /// Files that were empty when they had this time.
+    /// Sibling files that were found empty, with their modification time at that moment.
     empty: HashMap<PathBuf, SystemTime>,
-    next_look: Instant,
-    /// What was given back while nothing could be written.
+    next_poll: Instant,
+    /// Changes to write with the next commit, because an earlier one failed.
     unwritten: Vec<Mutation>,
-    /// The last commit failed, and that was told.
+    /// True if the last commit failed and that was logged.
     is_failing: bool,
-    /// Nothing is taken before: a disk that is nearly full would take and refuse in turn.
+    /// End of the pause after a failure. Without a pause, a nearly full disk would alternately
+    /// accept and decline appends.
     paused_until: Instant,
     last_error: String,
 }
 
 impl FileActor {
-    pub(crate) fn new(store: Store, name: PathBuf, orders: Receiver<Command>) -> Self {
+    pub(crate) fn new(store: Store, path: PathBuf, commands: Receiver<Command>) -> Self {
         Self {
             store,
-            name,
-            commands: orders,
+            path,
+            commands,
             lease_requests: VecDeque::new(),
             abandoned_file: None,
             empty: HashMap::new(),
-            next_look: Instant::now(),
+            next_poll: Instant::now(),
             unwritten: Vec::new(),
             is_failing: false,
             paused_until: Instant::now(),
@@ -68,109 +69,113 @@ impl FileActor {
         }
     }
 
-    /// Works until nobody can ask any more.
+    /// Executes commands until the last sender is dropped.
     pub(crate) fn run(mut self) {
         self.take_over();
         loop {
             let first = match self.wait() {
-                Ok(order) => Some(order),
+                Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            self.work(first);
+            self.execute(first);
             self.serve_leases();
             self.take_over();
         }
     }
 
-    /// The next order, or the time to look at something else.
+    /// Waits for the next command. Times out when other work is due.
     fn wait(&self) -> Result<Command, RecvTimeoutError> {
-        let aside = self
+        let fallback_due = self
             .store
             .until_next_fallback()
-            .map(|left| Instant::now() + Duration::from_millis(left));
-        let aside = aside.map(|due| due.max(self.paused_until));
-        let due = [self.store.next_due(), aside]
+            .map(|remaining| Instant::now() + Duration::from_millis(remaining));
+        let fallback_due = fallback_due.map(|due| due.max(self.paused_until));
+        let due = [self.store.next_due(), fallback_due]
             .into_iter()
             .flatten()
             .min()
             .filter(|_| !self.lease_requests.is_empty());
-        let until = due.map_or(self.next_look, |due| due.min(self.next_look));
-        let patience = if self.abandoned_file.is_some() {
+        let until = due.map_or(self.next_poll, |due| due.min(self.next_poll));
+        let timeout = if self.abandoned_file.is_some() {
             Duration::ZERO
         } else {
             until.duration_since(Instant::now())
         };
-        self.commands.recv_timeout(patience)
+        self.commands.recv_timeout(timeout)
     }
 
-    /// Does what was ordered meanwhile: the changes with one commit.
-    fn work(&mut self, first: Option<Command>) {
-        let mut changes = std::mem::take(&mut self.unwritten);
-        let mut done: Vec<Option<Reply>> = changes.iter().map(|_| None).collect();
-        let mut order = first;
-        while let Some(asked) = order {
-            match asked {
-                Command::Write(Mutation::Append(..), answer)
+    /// Executes the commands that have arrived, the changes with one commit.
+    fn execute(&mut self, first: Option<Command>) {
+        let mut mutations = std::mem::take(&mut self.unwritten);
+        let mut replies: Vec<Option<Reply>> = mutations.iter().map(|_| None).collect();
+        let mut next = first;
+        while let Some(command) = next {
+            match command {
+                Command::Write(Mutation::Append(..), reply)
                     if Instant::now() < self.paused_until =>
                 {
-                    drop(answer.send(Err(self.last_error.clone())));
+                    drop(reply.send(Err(self.last_error.clone())));
                 }
-                Command::Write(change, answer) => {
-                    changes.push(change);
-                    done.push(Some(answer));
+                Command::Write(mutation, reply) => {
+                    mutations.push(mutation);
+                    replies.push(Some(reply));
                 }
-                Command::Lease(limit, answer) => self.lease_requests.push_back((limit, answer)),
-                Command::Unlease(leases) => self.store.unlease(&leases),
-                Command::ClaimFallback(id, answer) => {
-                    drop(answer.send(self.store.claim(id).map_err(Into::into)));
+                Command::Lease(limit, reply) => self.lease_requests.push_back((limit, reply)),
+                Command::Unlease(records) => self.store.unlease(&records),
+                Command::ClaimFallback(key, reply) => {
+                    drop(reply.send(self.store.claim(key).map_err(Into::into)));
                 }
-                Command::ReleaseFallback(id) => self.store.release(id),
-                Command::DeadLetters(limit, answer) => {
-                    drop(answer.send(self.store.dead_letters(limit).map_err(Into::into)));
+                Command::ReleaseFallback(key) => self.store.release(key),
+                Command::DeadLetters(limit, reply) => {
+                    drop(reply.send(self.store.dead_letters(limit).map_err(Into::into)));
                 }
-                Command::Requeue(limit, answer) => {
-                    drop(answer.send(self.store.requeue(limit).map_err(Into::into)));
+                Command::Requeue(limit, reply) => {
+                    drop(reply.send(self.store.requeue(limit).map_err(Into::into)));
                 }
-                Command::Pending(answer) => drop(answer.send(Ok(self.store.len()))),
+                Command::Pending(reply) => drop(reply.send(Ok(self.store.len()))),
             }
-            order = if changes.len() < MAX_GROUP {
+            next = if mutations.len() < MAX_GROUP {
                 self.commands.try_recv().ok()
             } else {
                 None
             };
         }
-        if changes.is_empty() {
+        if mutations.is_empty() {
             return;
         }
-        match self.store.write(&changes) {
-            Ok(answers) => {
-                self.recovered();
-                for (done, answer) in done.into_iter().zip(answers) {
-                    // Whoever is not there any more does not miss it.
-                    drop(done.map(|done| done.send(answer.map_err(|why| self.of_file(&why)))));
+        match self.store.write(&mutations) {
+            Ok(results) => {
+                self.record_success();
+                for (reply, result) in replies.into_iter().zip(results) {
+                    // Sending fails if the caller was dropped, and then nobody needs the result.
+                    drop(
+                        reply.map(|reply| {
+                            reply.send(result.map_err(|reason| self.with_path(&reason)))
+                        }),
+                    );
                 }
             }
             Err(error) => {
-                self.failed(&error);
-                refuse(done.into_iter().flatten(), &error);
-                // Whoever gave records back has forgotten them.
-                changes.retain(|change| {
+                self.record_failure(&error);
+                reply_error(replies.into_iter().flatten(), &error);
+                // The worker does not repeat these changes.
+                mutations.retain(|mutation| {
                     matches!(
-                        change,
+                        mutation,
                         Mutation::Retry(..) | Mutation::DeadLetter(_) | Mutation::FinishFallback(_)
                     )
                 });
-                self.unwritten = changes;
+                self.unwritten = mutations;
             }
         }
     }
 
-    fn of_file(&self, why: &str) -> String {
-        format!("{}: {why}", self.store.path().display())
+    fn with_path(&self, reason: &str) -> String {
+        format!("{}: {reason}", self.store.path().display())
     }
 
-    /// Hands records to those who wait for them.
+    /// Answers lease requests with the records that are due.
     fn serve_leases(&mut self) {
         if !self.lease_requests.is_empty()
             && self.store.has_due_fallback()
@@ -178,36 +183,36 @@ impl FileActor {
         {
             let is_alone = self.is_alone();
             if let Err(error) = self.store.promote_due_fallbacks(is_alone) {
-                self.failed(&error);
+                self.record_failure(&error);
             }
         }
-        while let Some((limit, answer)) = self.lease_requests.pop_front() {
-            if answer.is_closed() {
+        while let Some((limit, reply)) = self.lease_requests.pop_front() {
+            if reply.is_closed() {
                 continue;
             }
             match self.store.lease(limit) {
-                Ok(leases) if leases.is_empty() => {
-                    self.lease_requests.push_front((limit, answer));
+                Ok(records) if records.is_empty() => {
+                    self.lease_requests.push_front((limit, reply));
                     return;
                 }
-                Ok(leases) => {
-                    if let Err(Ok(leases)) = answer.send(Ok(leases)) {
-                        self.store.unlease(&leases);
+                Ok(records) => {
+                    if let Err(Ok(records)) = reply.send(Ok(records)) {
+                        self.store.unlease(&records);
                     }
                 }
                 Err(error) => {
-                    self.failed(&error);
-                    drop(answer.send(Err(error.into())));
+                    self.record_failure(&error);
+                    drop(reply.send(Err(error.into())));
                 }
             }
         }
     }
 
-    /// Takes over what others left behind, a part at a time.
+    /// Imports one batch from an abandoned file.
     fn take_over(&mut self) {
-        if self.abandoned_file.is_none() && Instant::now() >= self.next_look {
+        if self.abandoned_file.is_none() && Instant::now() >= self.next_poll {
             self.abandoned_file = self.find_abandoned();
-            self.next_look = Instant::now() + POLL_INTERVAL;
+            self.next_poll = Instant::now() + POLL_INTERVAL;
         }
         let Some((path, database)) = self.abandoned_file.take() else {
             return;
@@ -215,55 +220,55 @@ impl FileActor {
         match self.store.import_from(&database, MOVE_BATCH) {
             Ok(0) => {
                 drop(database);
-                if let Ok(changed) = path.metadata().and_then(|file| file.modified()) {
-                    self.empty.insert(path, changed);
+                if let Ok(modified) = path.metadata().and_then(|file| file.modified()) {
+                    self.empty.insert(path, modified);
                 }
-                // The next one.
-                self.next_look = Instant::now();
+                // Search for the next abandoned file at once.
+                self.next_poll = Instant::now();
             }
-            Ok(moved) => {
-                tracing::info!(target: "mengpaneel", "took over {moved} records from {}", path.display());
+            Ok(count) => {
+                tracing::info!(target: "mengpaneel", count, path = %path.display(), "took over records from an abandoned outbox file");
                 self.abandoned_file = Some((path, database));
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.record_failure(&error),
         }
     }
 
-    /// A file beside ours that nobody has open, and that changed since it was empty.
+    /// Opens a sibling file that no process has open and that changed since it was empty.
     fn find_abandoned(&self) -> Option<(PathBuf, Database)> {
-        lock::sibling_paths(&self.name)
+        lock::sibling_paths(&self.path)
             .filter(|path| path != self.store.path())
             .find_map(|path| {
-                let changed = path.metadata().and_then(|file| file.modified()).ok()?;
-                if self.empty.get(&path) == Some(&changed) {
+                let modified = path.metadata().and_then(|file| file.modified()).ok()?;
+                if self.empty.get(&path) == Some(&modified) {
                     return None;
                 }
                 lock::open_abandoned(&path).map(|database| (path, database))
             })
     }
 
-    /// Whether no other process has, or had and left, a file beside ours in which it may have noted
-    /// what it said.
+    /// Returns whether each sibling file is missing or known to be empty. Otherwise another process
+    /// may have recorded its deliveries there.
     fn is_alone(&self) -> bool {
-        lock::sibling_paths(&self.name)
+        lock::sibling_paths(&self.path)
             .filter(|path| path != self.store.path())
             .all(|path| {
-                let changed = path.metadata().and_then(|file| file.modified());
-                changed.map_or(true, |changed| self.empty.get(&path) == Some(&changed))
+                let modified = path.metadata().and_then(|file| file.modified());
+                modified.map_or(true, |modified| self.empty.get(&path) == Some(&modified))
             })
     }
 
-    fn failed(&mut self, error: &FileError) {
+    fn record_failure(&mut self, error: &FileError) {
         self.paused_until = Instant::now() + FAILURE_PAUSE;
         self.last_error = error.to_string();
         if !std::mem::replace(&mut self.is_failing, true) {
-            tracing::error!(target: "mengpaneel", "{error}; the outbox takes nothing for now");
+            tracing::error!(target: "mengpaneel", %error, "the outbox file failed; appends are declined until it can be written again");
         }
     }
 
-    fn recovered(&mut self) {
+    fn record_success(&mut self) {
         if Instant::now() >= self.paused_until && std::mem::take(&mut self.is_failing) {
-            tracing::info!(target: "mengpaneel", "{} is written again", self.store.path().display());
+            tracing::info!(target: "mengpaneel", path = %self.store.path().display(), "the outbox file can be written again");
         }
     }
 }

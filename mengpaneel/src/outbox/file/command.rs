@@ -1,107 +1,108 @@
-//! Orders: what the file's thread is asked to do, and where its answers go.
+//! Commands to the thread that owns the file, and the channels of its replies.
 
 use std::time::Duration;
 
 use tokio::sync::oneshot::Sender;
 
 use crate::outbox::file::error::FileError;
-use crate::outbox::file::tables::{Size, Tables};
+use crate::outbox::file::size::{Size, byte_len};
+use crate::outbox::file::tables::Tables;
 use crate::outbox::{ClaimResult, Lease, LeasedRecord, OutboxError};
 
-/// An answer to those that ask for a change.
+/// Channel for the result of a change.
 pub(crate) type Reply = Sender<Result<(), String>>;
 
-/// What is asked of the file.
+/// Command to the thread.
 pub(crate) enum Command {
-    /// A change: many of them share one commit.
+    /// Change of the file. Many changes share one commit.
     Write(Mutation, Reply),
     Lease(usize, Sender<Result<Vec<LeasedRecord>, OutboxError>>),
-    /// Records that were handed out to somebody who was not there any more.
+    /// Return of records whose lease request was dropped.
     Unlease(Vec<LeasedRecord>),
     DeadLetters(usize, Sender<Result<Vec<Lease>, OutboxError>>),
     Requeue(usize, Sender<Result<usize, OutboxError>>),
     ClaimFallback(u128, Sender<Result<ClaimResult, OutboxError>>),
-    /// Calls that were claimed and not said.
+    /// Release of a claimed copy whose calls were not sent.
     ReleaseFallback(u128),
     Pending(Sender<Result<usize, OutboxError>>),
 }
 
-/// A change of what stands in the file.
+/// Change of the file's content.
 pub(crate) enum Mutation {
     Append(u128, Vec<u8>),
-    Mark(Vec<u128>),
+    MarkSending(Vec<u128>),
     Acknowledge(Vec<u128>),
     Retry(Vec<(u128, Vec<u8>)>, Duration),
     DeadLetter(Vec<(u128, Vec<u8>)>),
-    /// Keeps a copy aside, until this time.
+    /// Fallback copy with the time when it is due, in milliseconds since 1970.
     StoreFallback(u128, u64, Vec<u8>),
-    /// A copy's calls were said.
+    /// Fallback copy whose calls were sent.
     FinishFallback(u128),
 }
 
-/// The most that may wait.
+/// Maximum number and size of the pending records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
 }
 
-/// What a transaction changes, for the thread's own memory once it is committed.
+/// Effects of a transaction on the thread's own state, once it is committed.
 #[derive(Default)]
 pub(crate) struct Delta {
     pub(crate) size: Size,
     pub(crate) appended: Vec<u128>,
     pub(crate) released: Vec<u128>,
-    pub(crate) later: Vec<(Duration, u128)>,
+    pub(crate) scheduled: Vec<(Duration, u128)>,
     pub(crate) stored_fallbacks: Vec<(u128, u64)>,
     pub(crate) finished_fallbacks: Vec<u128>,
 }
 
 impl Mutation {
-    /// Makes the change, or refuses it with a reason.
+    /// Applies the change. The inner result is the reason of a refusal.
     pub(crate) fn apply(
         &self,
         tables: &mut Tables<'_>,
         bounds: Bounds,
-        changed: &mut Delta,
+        delta: &mut Delta,
     ) -> Result<Result<(), String>, redb::Error> {
         match self {
-            Self::Append(id, record) => return append(*id, record, tables, bounds, changed),
-            Self::StoreFallback(id, due, record) => {
-                return store_fallback(*id, *due, record, tables, bounds, changed);
+            Self::Append(key, record) => return append(*key, record, tables, bounds, delta),
+            Self::StoreFallback(key, due, record) => {
+                return store_fallback(*key, *due, record, tables, bounds, delta);
             }
-            Self::FinishFallback(id) => {
-                let before = tables.fallbacks()?.finish(*id)?;
-                changed.size.bytes = changed
+            Self::FinishFallback(key) => {
+                let removed = tables.fallbacks()?.finish(*key)?;
+                delta.size.bytes = delta
                     .size
                     .bytes
-                    .saturating_sub(before.map_or(0, |copy| len(&copy)));
-                changed.finished_fallbacks.push(*id);
+                    .saturating_sub(removed.map_or(0, |copy| byte_len(&copy)));
+                delta.finished_fallbacks.push(*key);
             }
-            Self::Mark(ids) => {
-                for id in ids {
-                    tables.mark(*id)?;
+            Self::MarkSending(keys) => {
+                for key in keys {
+                    tables.mark_sending(*key)?;
                 }
             }
-            Self::Acknowledge(ids) => {
-                for id in ids {
-                    remove(*id, tables, changed)?;
+            Self::Acknowledge(keys) => {
+                for key in keys {
+                    remove(*key, tables, delta)?;
                 }
             }
             Self::Retry(records, delay) => {
-                for (id, record) in records {
-                    tables.unlease(*id)?;
-                    let before = tables.put(*id, record)?;
-                    changed.size.records += u64::from(before.is_none());
-                    changed.size.bytes =
-                        (changed.size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
-                    changed.later.push((*delay, *id));
+                for (key, record) in records {
+                    tables.unlease(*key)?;
+                    let replaced = tables.insert(*key, record)?;
+                    delta.size.records += u64::from(replaced.is_none());
+                    delta.size.bytes = (delta.size.bytes + byte_len(record))
+                        .saturating_sub(replaced.unwrap_or_default());
+                    delta.scheduled.push((*delay, *key));
                 }
             }
             Self::DeadLetter(records) => {
-                for (id, record) in records {
-                    remove(*id, tables, changed)?;
-                    tables.dead_letter(*id, record)?;
+                for (key, record) in records {
+                    remove(*key, tables, delta)?;
+                    tables.insert_dead_letter(*key, record)?;
                 }
             }
         }
@@ -110,81 +111,74 @@ impl Mutation {
 }
 
 fn append(
-    id: u128,
+    key: u128,
     record: &[u8],
     tables: &mut Tables<'_>,
     bounds: Bounds,
-    changed: &mut Delta,
+    delta: &mut Delta,
 ) -> Result<Result<(), String>, redb::Error> {
-    let size = &mut changed.size;
+    let size = &mut delta.size;
     if size.records >= bounds.records {
         return Ok(Err(format!(
-            "{} records wait in the file, its bound",
+            "{} records are pending in the file, the limit (`max_records`)",
             size.records
         )));
     }
-    if size.bytes + len(record) > bounds.bytes {
-        let (waiting, more) = (size.bytes, record.len());
+    if size.bytes + byte_len(record) > bounds.bytes {
         return Ok(Err(format!(
-            "{waiting} bytes wait in the file, and {more} more would pass its bound"
+            "{} bytes are pending in the file; {} more would exceed `max_bytes`",
+            size.bytes,
+            record.len()
         )));
     }
-    let before = tables.put(id, record)?;
-    size.records += u64::from(before.is_none());
-    size.bytes = (size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
-    changed.appended.push(id);
+    let replaced = tables.insert(key, record)?;
+    size.records += u64::from(replaced.is_none());
+    size.bytes = (size.bytes + byte_len(record)).saturating_sub(replaced.unwrap_or_default());
+    delta.appended.push(key);
     Ok(Ok(()))
 }
 
 fn store_fallback(
-    id: u128,
+    key: u128,
     due: u64,
     record: &[u8],
     tables: &mut Tables<'_>,
     bounds: Bounds,
-    changed: &mut Delta,
+    delta: &mut Delta,
 ) -> Result<Result<(), String>, redb::Error> {
-    let asides = tables.fallbacks()?;
-    let kept = asides.len()?;
-    if kept >= bounds.records {
+    let fallbacks = tables.fallbacks()?;
+    let count = fallbacks.len()?;
+    if count >= bounds.records {
         return Ok(Err(format!(
-            "{kept} copies are kept aside in the file, its bound"
+            "{count} fallback copies are in the file, the limit (`max_records`)"
         )));
     }
-    let size = &mut changed.size;
-    if size.bytes + len(record) > bounds.bytes {
+    let size = &mut delta.size;
+    if size.bytes + byte_len(record) > bounds.bytes {
         return Ok(Err(format!(
-            "{} bytes wait in the file, and a copy would pass its bound",
+            "{} bytes are pending in the file; a fallback copy would exceed `max_bytes`",
             size.bytes
         )));
     }
-    let before = asides.insert(id, due, record)?;
-    size.bytes = (size.bytes + len(record)).saturating_sub(before.map_or(0, bytes));
-    changed.stored_fallbacks.push((id, due));
+    let replaced = fallbacks.insert(key, due, record)?;
+    size.bytes = (size.bytes + byte_len(record)).saturating_sub(replaced.unwrap_or_default());
+    delta.stored_fallbacks.push((key, due));
     Ok(Ok(()))
 }
 
-fn remove(id: u128, tables: &mut Tables<'_>, changed: &mut Delta) -> Result<(), redb::Error> {
-    if let Some(removed) = tables.remove(id)? {
-        changed.size.records = changed.size.records.saturating_sub(1);
-        changed.size.bytes = changed.size.bytes.saturating_sub(bytes(removed));
+fn remove(key: u128, tables: &mut Tables<'_>, delta: &mut Delta) -> Result<(), redb::Error> {
+    if let Some(bytes) = tables.remove(key)? {
+        delta.size.records = delta.size.records.saturating_sub(1);
+        delta.size.bytes = delta.size.bytes.saturating_sub(bytes);
     }
-    changed.released.push(id);
+    delta.released.push(key);
     Ok(())
 }
 
-fn len(record: &[u8]) -> u64 {
-    bytes(record.len())
-}
-
-fn bytes(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-/// Tells everybody who asked that it cannot be done.
-pub(crate) fn refuse(orders: impl IntoIterator<Item = Reply>, error: &FileError) {
-    for done in orders {
-        // Nobody waits any more where the request was given up.
-        drop(done.send(Err(error.to_string())));
+/// Replies to each caller that the commit failed.
+pub(crate) fn reply_error(replies: impl IntoIterator<Item = Reply>, error: &FileError) {
+    for reply in replies {
+        // Sending fails if the caller was dropped, and then nobody needs the error.
+        drop(reply.send(Err(error.to_string())));
     }
 }

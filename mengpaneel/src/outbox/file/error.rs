@@ -1,4 +1,4 @@
-//! What can be wrong with the file of an outbox.
+//! Errors of the outbox in a file.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,71 +8,74 @@ use redb::{DatabaseError, StorageError};
 use thiserror::Error;
 
 use crate::outbox::OutboxError;
+use crate::outbox::file::tables::FORMAT;
 
-/// Why a file cannot be an outbox, or not now.
+/// Reason why a file cannot be used as an outbox.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// Another process has it open.
+    /// Another process has the file open.
     #[error(
-        "{0} is open in another process, as is every file beside it that may be taken instead: stop one of those \
-         processes, or name another file"
+        "{0} is open in another process, as is every sibling that could be used instead: stop one of those \
+         processes, or configure another file"
     )]
     Locked(PathBuf),
-    /// It cannot be written.
-    #[error("{path} cannot be written ({why}): give this user the right to, or name another file")]
+    /// The file cannot be written.
+    #[error(
+        "{path} cannot be written ({why}): give this user write permission, or configure another file"
+    )]
     ReadOnly {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         why: io::Error,
     },
-    /// There is no room.
-    #[error("no room is left for {0}: free some on its disk")]
+    /// The disk is full.
+    #[error("no space is left for {0}: free some on its disk")]
     DiskFull(PathBuf),
-    /// It is no outbox, or not any more.
-    #[error("{path} is no outbox that can be read ({why}): move it away, and a new one is begun")]
+    /// The file is not an outbox, or is damaged.
+    #[error("{path} is not a readable outbox ({why}): move it away, and a new file is created")]
     Corrupt {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Problem with the content.
         why: String,
     },
-    /// Another version wrote it.
+    /// Another version wrote the file.
     #[error(
         "{path} has format {found}, this version reads {}: drain it with the version that wrote it",
-        super::FORMAT
+        FORMAT
     )]
     Format {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: u64,
     },
-    /// Something else.
+    /// Any other error.
     #[error("{path}: {why}")]
     Other {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What was said.
+        /// Message of the error.
         why: String,
     },
 }
 
 impl FileError {
-    pub(crate) fn of_opening(path: &Path, error: DatabaseError) -> Self {
+    pub(crate) fn from_database(path: &Path, error: DatabaseError) -> Self {
         let path = path.to_owned();
         match error {
             DatabaseError::DatabaseAlreadyOpen => Self::Locked(path),
             DatabaseError::UpgradeRequired(found) => Self::Corrupt {
                 path,
-                why: format!("redb's own format {found} is not read any more"),
+                why: format!("format {found} of redb is no longer supported"),
             },
             DatabaseError::RepairAborted => Self::Corrupt {
                 path,
-                why: "it could not be repaired".into(),
+                why: "the repair was aborted".into(),
             },
-            DatabaseError::Storage(error) => Self::of_storage(&path, error),
+            DatabaseError::Storage(error) => Self::from_storage(&path, error),
             other => Self::Other {
                 path,
                 why: other.to_string(),
@@ -80,9 +83,9 @@ impl FileError {
         }
     }
 
-    pub(crate) fn of(path: &Path, error: impl Into<redb::Error>) -> Self {
+    pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Self {
         match error.into() {
-            redb::Error::Io(error) => Self::of_io(path, error),
+            redb::Error::Io(error) => Self::from_io(path, error),
             redb::Error::Corrupted(why) => Self::Corrupt {
                 path: path.to_owned(),
                 why,
@@ -99,9 +102,9 @@ impl FileError {
         }
     }
 
-    fn of_storage(path: &Path, error: StorageError) -> Self {
+    fn from_storage(path: &Path, error: StorageError) -> Self {
         match error {
-            StorageError::Io(error) => Self::of_io(path, error),
+            StorageError::Io(error) => Self::from_io(path, error),
             StorageError::Corrupted(why) => Self::Corrupt {
                 path: path.to_owned(),
                 why,
@@ -113,7 +116,7 @@ impl FileError {
         }
     }
 
-    fn of_io(path: &Path, why: io::Error) -> Self {
+    fn from_io(path: &Path, why: io::Error) -> Self {
         let path = path.to_owned();
         match why.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -134,20 +137,20 @@ impl FileError {
     }
 }
 
-/// Does something with the file. redb asserts what it expects of a file's content: a panic of its
-/// means that the file is broken.
-pub(crate) fn guarded<T>(
+/// Runs an operation on the file, and turns a panic into [`FileError::Corrupt`]. redb asserts its
+/// expectations of the content: a panic means a damaged file.
+pub(crate) fn catch_panic<T>(
     path: &Path,
-    work: impl FnOnce() -> Result<T, FileError>,
+    operation: impl FnOnce() -> Result<T, FileError>,
 ) -> Result<T, FileError> {
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let said = panic
+    panic::catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|panic| {
+        let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or(panic.downcast_ref::<&str>().copied());
         Err(FileError::Corrupt {
             path: path.to_owned(),
-            why: said.unwrap_or("redb gave up on it").to_owned(),
+            why: message.unwrap_or("redb panicked").to_owned(),
         })
     })
 }

@@ -1,85 +1,84 @@
-//! Copies kept aside, as the file's thread remembers them: when each is due, and who claimed it.
+//! Index of the fallback copies in memory: when each is due, and until when it is claimed.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::outbox::ClaimResult;
 use crate::outbox::fallback::{CLAIM_TTL, ms};
 
-/// Times are in milliseconds since 1970.
+/// Index of the file's thread. Times are in milliseconds since 1970.
 #[derive(Default)]
 pub(crate) struct FallbackIndex {
-    due: BTreeSet<(u64, u128)>,
-    copies: HashMap<u128, FallbackCopy>,
+    by_due: BTreeSet<(u64, u128)>,
+    entries: HashMap<u128, Entry>,
 }
 
 #[derive(Clone, Copy)]
-struct FallbackCopy {
+struct Entry {
     due: u64,
     claimed_until: u64,
 }
 
 impl FallbackIndex {
-    pub(crate) fn put(&mut self, id: u128, due: u64) {
-        self.remove(id);
-        self.due.insert((due, id));
-        self.copies.insert(
-            id,
-            FallbackCopy {
+    pub(crate) fn insert(&mut self, key: u128, due: u64) {
+        self.remove(key);
+        self.by_due.insert((due, key));
+        self.entries.insert(
+            key,
+            Entry {
                 due,
                 claimed_until: 0,
             },
         );
     }
 
-    pub(crate) fn remove(&mut self, id: u128) {
-        if let Some(copy) = self.copies.remove(&id) {
-            self.due.remove(&(copy.due, id));
+    pub(crate) fn remove(&mut self, key: u128) {
+        if let Some(entry) = self.entries.remove(&key) {
+            self.by_due.remove(&(entry.due, key));
         }
     }
 
-    /// Claims a copy; `None` where there is none.
-    pub(crate) fn claim(&mut self, id: u128, now: u64) -> Option<ClaimResult> {
-        let copy = self.copies.get_mut(&id)?;
-        if copy.claimed_until > now {
+    /// Claims a copy; `None` if there is none.
+    pub(crate) fn claim(&mut self, key: u128, now: u64) -> Option<ClaimResult> {
+        let entry = self.entries.get_mut(&key)?;
+        if entry.claimed_until > now {
             return Some(ClaimResult::Held);
         }
-        copy.claimed_until = now.saturating_add(ms(CLAIM_TTL));
+        entry.claimed_until = now.saturating_add(ms(CLAIM_TTL));
         Some(ClaimResult::Acquired)
     }
 
-    pub(crate) fn release(&mut self, id: u128) {
-        if let Some(copy) = self.copies.get_mut(&id) {
-            copy.claimed_until = 0;
+    pub(crate) fn release(&mut self, key: u128) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.claimed_until = 0;
         }
     }
 
-    /// Up to `limit` that are due and that nobody has claimed.
+    /// Returns up to `limit` copies that are due and not claimed. They stay in the index.
     pub(crate) fn due(&mut self, now: u64, limit: usize) -> Vec<u128> {
         let mut due = Vec::new();
         while due.len() < limit
-            && let Some(&(at, id)) = self.due.first()
-            && at <= now
+            && let Some(&(time, key)) = self.by_due.first()
+            && time <= now
         {
-            self.due.remove(&(at, id));
-            let Some(copy) = self.copies.get_mut(&id) else {
+            self.by_due.remove(&(time, key));
+            let Some(entry) = self.entries.get_mut(&key) else {
                 continue;
             };
-            // Looked at again when the claim is over.
-            copy.due = copy.claimed_until.max(now);
-            if copy.claimed_until <= now {
-                due.push(id);
+            // A claimed copy is due when its claim ends.
+            entry.due = entry.claimed_until.max(now);
+            if entry.claimed_until <= now {
+                due.push(key);
             } else {
-                self.due.insert((copy.due, id));
+                self.by_due.insert((entry.due, key));
             }
         }
-        // They stay until they were moved.
-        self.due.extend(due.iter().map(|id| (now, *id)));
+        self.by_due.extend(due.iter().map(|key| (now, *key)));
         due
     }
 
-    /// When the next is due.
+    /// Returns when the next copy is due; `None` without copies.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.due.first().map(|(due, _)| *due)
+        self.by_due.first().map(|(due, _)| *due)
     }
 }
 
@@ -88,30 +87,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_due_in_its_time_unless_it_is_claimed() {
-        let mut asides = FallbackIndex::default();
-        asides.put(1, 10);
-        asides.put(2, 20);
-        assert!(asides.due(9, 10).is_empty());
-        assert_eq!(asides.claim(1, 9), Some(ClaimResult::Acquired));
-        assert_eq!(asides.claim(1, 9), Some(ClaimResult::Held));
-        assert_eq!(asides.due(20, 10), [2]);
-        asides.remove(2);
-        let over = 9 + ms(CLAIM_TTL);
-        assert_eq!(asides.next_due(), Some(over));
-        assert_eq!(asides.due(over, 10), [1], "who had claimed it died");
-        assert_eq!(asides.claim(3, 0), None);
+    fn copy_is_due_at_its_time_unless_claimed() {
+        let mut index = FallbackIndex::default();
+        index.insert(1, 10);
+        index.insert(2, 20);
+        assert!(index.due(9, 10).is_empty());
+        assert_eq!(index.claim(1, 9), Some(ClaimResult::Acquired));
+        assert_eq!(index.claim(1, 9), Some(ClaimResult::Held));
+        assert_eq!(index.due(20, 10), [2]);
+        index.remove(2);
+        let claim_end = 9 + ms(CLAIM_TTL);
+        assert_eq!(index.next_due(), Some(claim_end));
+        assert_eq!(index.due(claim_end, 10), [1], "nobody finished the claim");
+        assert_eq!(index.claim(3, 0), None);
     }
 
     #[test]
-    fn a_copy_that_is_given_back_is_due_as_before() {
-        let mut asides = FallbackIndex::default();
-        asides.put(1, 10);
-        asides.claim(1, 5);
-        asides.release(1);
-        assert_eq!(asides.due(10, 10), [1]);
-        assert_eq!(asides.due(10, 10), [1], "it was not moved");
-        asides.remove(1);
-        assert_eq!((asides.claim(1, 20), asides.next_due()), (None, None));
+    fn released_copy_is_due_at_its_time() {
+        let mut index = FallbackIndex::default();
+        index.insert(1, 10);
+        index.claim(1, 5);
+        index.release(1);
+        assert_eq!(index.due(10, 10), [1]);
+        assert_eq!(index.due(10, 10), [1], "the copy was not removed");
+        index.remove(1);
+        assert_eq!((index.claim(1, 20), index.next_due()), (None, None));
     }
 }

@@ -1,4 +1,5 @@
-//! Where the file is: the name that was given, or one beside it while another process has that.
+//! Choice and lock of the file: the configured path, or a sibling while another process has that
+//! file open.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -9,62 +10,61 @@ use std::time::{Duration, Instant};
 
 use redb::Database;
 
-use crate::outbox::file::error::{FileError, guarded};
+use crate::outbox::file::error::{FileError, catch_panic};
 use crate::outbox::file::tables::{FORMAT, Tables};
 
-/// As many processes can have a file each at once.
+/// Maximum number of processes that can have a file each at once.
 const MAX_SIBLINGS: usize = 16;
 
-/// Pages that are kept in memory.
+/// Size of redb's page cache in bytes.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// How long a start waits between two looks at a file that is locked.
+/// Interval between two attempts to open a locked file.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a process does whose file another one has open, as in a rolling restart.
+/// Behavior of a process if another one has the file open, as in a rolling restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnLocked {
-    /// Takes the same name with `.1` (or `.2` …) at its end and says so. What is left in such files
-    /// is taken over by whoever has one open, once nobody else has.
+    /// Uses the same path with the suffix `.1` (or `.2` …) and logs a warning. Once no process has
+    /// such a file open, a process with another of these files takes over its records.
     #[default]
     UseSibling,
-    /// Waits for it, as long as this at most; then it fails.
+    /// Waits for the file for up to this time, then fails.
     Wait(Duration),
 }
 
-/// The given name, and those that stand beside it.
+/// Returns the configured path, and the paths of its siblings: `.1`, `.2` and so on.
 pub(crate) fn sibling_paths(path: &Path) -> impl Iterator<Item = PathBuf> {
     let path = path.to_owned();
     (0..MAX_SIBLINGS).map(move |number| {
         if number == 0 {
             return path.clone();
         }
-        let mut name = OsString::from(&path);
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
+        let mut sibling = OsString::from(&path);
+        sibling.push(format!(".{number}"));
+        PathBuf::from(sibling)
     })
 }
 
-/// Opens the file, or another one where it is locked. Says so where others than its owner may read
-/// it.
-pub(crate) fn open_any(path: &Path, locked: OnLocked) -> Result<(PathBuf, Database), FileError> {
-    let opened = open_first(path, locked)?;
-    if let Some(mode) = rights_of_others(&opened.0) {
+/// Opens the file, or another one if it is locked. Logs a warning if other users may open it.
+pub(crate) fn open_any(path: &Path, on_locked: OnLocked) -> Result<(PathBuf, Database), FileError> {
+    let opened = open_unlocked(path, on_locked)?;
+    if let Some(mode) = shared_mode(&opened.0) {
         tracing::warn!(
             target: "mengpaneel",
             path = %opened.0.display(),
             mode = format_args!("{mode:o}"),
-            "other users may open the outbox file, which holds what was recorded of visitors: `chmod 600` unless that is meant"
+            "other users may open the outbox file, which holds data about visitors; unless that is intended, run `chmod 600`"
         );
     }
     Ok(opened)
 }
 
-fn open_first(path: &Path, locked: OnLocked) -> Result<(PathBuf, Database), FileError> {
-    match locked {
-        OnLocked::Wait(patience) => {
-            let until = Instant::now() + patience;
+fn open_unlocked(path: &Path, on_locked: OnLocked) -> Result<(PathBuf, Database), FileError> {
+    match on_locked {
+        OnLocked::Wait(timeout) => {
+            let until = Instant::now() + timeout;
             loop {
                 match open(path) {
                     Err(FileError::Locked(_)) if Instant::now() < until => {
@@ -75,15 +75,19 @@ fn open_first(path: &Path, locked: OnLocked) -> Result<(PathBuf, Database), File
             }
         }
         OnLocked::UseSibling => {
-            for name in sibling_paths(path) {
-                match open(&name) {
+            for candidate in sibling_paths(path) {
+                match open(&candidate) {
                     Err(FileError::Locked(_)) => {}
                     opened => {
-                        if opened.is_ok() && name != path {
-                            let (path, name) = (path.display(), name.display());
-                            tracing::warn!(target: "mengpaneel", "{path} is open in another process: {name} is used");
+                        if opened.is_ok() && candidate != path {
+                            tracing::warn!(
+                                target: "mengpaneel",
+                                path = %path.display(),
+                                used = %candidate.display(),
+                                "the outbox file is open in another process; its sibling is used"
+                            );
                         }
-                        return opened.map(|database| (name, database));
+                        return opened.map(|database| (candidate, database));
                     }
                 }
             }
@@ -92,16 +96,16 @@ fn open_first(path: &Path, locked: OnLocked) -> Result<(PathBuf, Database), File
     }
 }
 
-/// Opens a file, new or of our format.
+/// Opens a file, which is created if it is missing. Fails for a file of another format.
 pub(crate) fn open(path: &Path) -> Result<Database, FileError> {
-    guarded(path, || {
-        let file =
-            open_private(path).map_err(|error| FileError::of(path, redb::Error::Io(error)))?;
+    catch_panic(path, || {
+        let file = open_private(path)
+            .map_err(|error| FileError::from_redb(path, redb::Error::Io(error)))?;
         let opened = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create_file(file);
-        let database = opened.map_err(|error| FileError::of_opening(path, error))?;
-        let format = format(&database).map_err(|error| FileError::of(path, error))?;
+        let database = opened.map_err(|error| FileError::from_database(path, error))?;
+        let format = ensure_format(&database).map_err(|error| FileError::from_redb(path, error))?;
         if format != FORMAT {
             return Err(FileError::Format {
                 path: path.to_owned(),
@@ -112,8 +116,8 @@ pub(crate) fn open(path: &Path) -> Result<Database, FileError> {
     })
 }
 
-/// Opens a file to read and write. Where it is made, only its owner may do so, whatever the umask:
-/// it holds what was recorded of visitors.
+/// Opens a file to read and write. A new file is accessible to its owner only, whatever the umask:
+/// it holds data about visitors.
 fn open_private(path: &Path) -> io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -122,34 +126,35 @@ fn open_private(path: &Path) -> io::Result<std::fs::File> {
     options.open(path)
 }
 
-/// The mode of a file that others than its owner may open.
+/// Returns the mode of a file that other users may open; `None` if only its owner may.
 #[cfg(unix)]
-fn rights_of_others(path: &Path) -> Option<u32> {
+fn shared_mode(path: &Path) -> Option<u32> {
     let mode = std::os::unix::fs::MetadataExt::mode(&path.metadata().ok()?) & 0o777;
     (mode & 0o077 != 0).then_some(mode)
 }
 
 #[cfg(not(unix))]
-fn rights_of_others(_: &Path) -> Option<u32> {
+fn shared_mode(_: &Path) -> Option<u32> {
     None
 }
 
-/// Opens a file that is there and that nobody has open, to take it over.
+/// Opens an existing file to take over its records; `None` if another process has the file open, or
+/// the file is unreadable.
 pub(crate) fn open_abandoned(path: &Path) -> Option<Database> {
     match open(path) {
         Ok(database) => Some(database),
         Err(FileError::Locked(_)) => None,
         Err(error) => {
-            tracing::error!(target: "mengpaneel", "{error}; what waits in it stays there");
+            tracing::error!(target: "mengpaneel", %error, "an abandoned outbox file cannot be opened; its records stay there");
             None
         }
     }
 }
 
-/// The format of a file; a new one gets ours, and its tables.
-fn format(database: &Database) -> Result<u64, redb::Error> {
+/// Returns the format of a file. A new file gets the format of this version, and its tables.
+fn ensure_format(database: &Database) -> Result<u64, redb::Error> {
     let transaction = database.begin_write()?;
-    let format = Tables::of(&transaction)?.format()?;
+    let format = Tables::open(&transaction)?.format()?;
     transaction.commit()?;
     Ok(format)
 }

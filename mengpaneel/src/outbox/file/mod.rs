@@ -1,11 +1,13 @@
-//! The outbox in a file: embedded, and still there after a kill.
+//! Outbox in a file: an embedded database whose records survive a killed process.
 
 pub(crate) mod actor;
 pub(crate) mod command;
 mod error;
 pub(crate) mod fallback_index;
 pub(crate) mod fallback_tables;
+mod keys;
 pub(crate) mod lock;
+mod size;
 mod store;
 mod tables;
 #[cfg(test)]
@@ -16,10 +18,9 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::id::now_ms;
@@ -27,27 +28,27 @@ use crate::outbox::fallback::ms;
 use crate::outbox::file::actor::FileActor;
 use crate::outbox::file::command::{Bounds, Command, Mutation};
 pub use crate::outbox::file::error::FileError;
+use crate::outbox::file::keys::key_of;
 pub use crate::outbox::file::lock::OnLocked;
 use crate::outbox::file::store::Store;
-use crate::outbox::file::tables::FORMAT;
 use crate::outbox::{
     AppendError, ClaimResult, Lease, LeaseId, LeasedRecord, Outbox, OutboxError, record,
 };
 use crate::record::envelope::Envelope;
 
-/// As many parcels may wait for the disk at once.
+/// Maximum number of envelopes that wait for the disk at once.
 const MAX_PENDING: usize = 10_000;
 
-/// An outbox in a file: what it took is still there after the process was killed, or the machine
-/// lost its power.
+/// Outbox in a file. Stored records survive a killed process and a power failure.
 ///
-/// What arrives while the disk is busy is written with one commit, so that a request waits for one
-/// turn of the disk at most. A file is one process's: see [`OnLocked`] for what a second one does.
-/// Records are delivered in the order in which they were recorded, as long as there is one file.
+/// Envelopes that arrive while the disk is busy are written with one commit, so that a request
+/// waits for at most one other commit. A file belongs to one process; [`OnLocked`] configures a
+/// second process. Records are delivered in the order in which they were recorded, as long as there
+/// is one file.
 ///
-/// Records hold what was recorded of visitors. A file that is made can be opened by its owner only
-/// (mode 0600, whatever the umask). One that was there keeps its rights; where others may open it,
-/// the log says so once.
+/// Records hold data about visitors. A new file can be opened by its owner only (mode 0600,
+/// whatever the umask). An existing file keeps its permissions; where other users may open it, the
+/// log says so once.
 ///
 /// ```
 /// use mengpaneel::outbox::File;
@@ -59,21 +60,22 @@ const MAX_PENDING: usize = 10_000;
 pub struct File {
     path: PathBuf,
     bounds: Bounds,
-    locked: OnLocked,
+    on_locked: OnLocked,
     handle: OnceLock<FileHandle>,
 }
 
-/// Where the thread that has the file takes orders.
+/// Handle of the thread that owns the file.
 #[derive(Debug)]
 struct FileHandle {
-    orders: Option<Sender<Command>>,
+    /// `None` while the handle is dropped.
+    commands: Option<Sender<Command>>,
     path: PathBuf,
     permits: Semaphore,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl File {
-    /// An outbox in this file, which is made if it is not there: ten million records or 8 GiB.
+    /// Creates an outbox for ten million records or 8 GiB. The file is created if it is missing.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let bounds = Bounds {
@@ -83,109 +85,141 @@ impl File {
         Self {
             path: path.into(),
             bounds,
-            locked: OnLocked::default(),
+            on_locked: OnLocked::default(),
             handle: OnceLock::new(),
         }
     }
 
-    /// How many records may wait: one is what one request recorded.
+    /// Maximum number of pending records. One record holds the calls of one request.
     #[must_use]
     pub fn max_records(mut self, max_records: u64) -> Self {
         self.bounds.records = max_records;
         self
     }
 
-    /// How many bytes of records may wait; the file is somewhat larger.
+    /// Maximum size of the pending records in bytes; the file is somewhat larger.
     #[must_use]
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.bounds.bytes = max_bytes;
         self
     }
 
-    /// What to do where another process has the file open. Default: [`OnLocked::UseSibling`].
+    /// Behavior if another process has the file open. Default: [`OnLocked::UseSibling`].
     #[must_use]
-    pub fn on_locked(self, locked: OnLocked) -> Self {
-        Self { locked, ..self }
+    pub fn on_locked(self, on_locked: OnLocked) -> Self {
+        Self { on_locked, ..self }
     }
 
-    /// Opens the file and starts the thread that has it; [`Builder::build`](crate::Builder::build)
-    /// does so too.
+    /// Opens the file and starts the thread that owns it.
+    /// [`Builder::build`](crate::Builder::build) does so too.
     ///
     /// # Errors
-    /// What is wrong with the file, and what to do.
+    /// [`FileError`] with the problem and its remedy.
     pub fn try_open(&self) -> Result<(), FileError> {
         if self.handle.get().is_none() {
-            let desk = FileHandle::open(&self.path, self.bounds, self.locked)?;
-            drop(self.handle.set(desk));
+            let handle = FileHandle::open(&self.path, self.bounds, self.on_locked)?;
+            drop(self.handle.set(handle));
         }
         Ok(())
     }
 
-    /// The file that is open: the one that was named, or one beside it.
+    /// Returns the path of the open file: the configured path or a sibling. `None` until the
+    /// outbox is opened.
     pub fn open_path(&self) -> Option<&Path> {
-        self.handle.get().map(|desk| desk.path.as_path())
+        self.handle.get().map(|handle| handle.path.as_path())
     }
 
-    fn command<T: Send + 'static>(
+    fn query<T: Send + 'static>(
         &self,
-        order: impl FnOnce(oneshot::Sender<Result<T, OutboxError>>) -> Command,
+        command: impl FnOnce(oneshot::Sender<Result<T, OutboxError>>) -> Command,
     ) -> BoxFuture<'_, Result<T, OutboxError>> {
-        let (answer, answered) = oneshot::channel();
-        match self.send(order(answer)) {
-            Ok(()) => answered
-                .map(|answer| answer.unwrap_or_else(|_| Err(self.ended())))
+        let (reply, response) = oneshot::channel();
+        match self.send(command(reply)) {
+            Ok(()) => response
+                .map(|response| response.unwrap_or_else(|_| Err(self.stopped())))
                 .boxed(),
             Err(error) => ready(Err(error)).boxed(),
         }
     }
 
-    fn write(&self, change: Mutation) -> BoxFuture<'_, Result<(), OutboxError>> {
-        let (answer, answered) = oneshot::channel();
-        if let Err(error) = self.send(Command::Write(change, answer)) {
+    fn write(&self, mutation: Mutation) -> BoxFuture<'_, Result<(), OutboxError>> {
+        let (reply, response) = oneshot::channel();
+        if let Err(error) = self.send(Command::Write(mutation, reply)) {
             return ready(Err(error)).boxed();
         }
-        answered
-            .map(|answer| answer.map_err(|_| self.ended())?.map_err(OutboxError))
+        response
+            .map(|response| response.map_err(|_| self.stopped())?.map_err(OutboxError))
             .boxed()
     }
 
-    fn ended(&self) -> OutboxError {
+    fn stopped(&self) -> OutboxError {
         OutboxError(format!(
-            "the thread that has {} has ended",
+            "the thread that owns {} has ended",
             self.description()
         ))
     }
 
-    fn unopened(&self) -> String {
+    fn not_opened(&self) -> String {
         format!("{} was not opened: call `open` first", self.description())
     }
 
-    fn send(&self, order: Command) -> Result<(), OutboxError> {
-        let desk = self
+    fn send(&self, command: Command) -> Result<(), OutboxError> {
+        let handle = self
             .handle
             .get()
-            .ok_or_else(|| OutboxError(self.unopened()))?;
-        let orders = desk.orders.as_ref().ok_or_else(|| self.ended())?;
-        orders.send(order).map_err(|_| self.ended())
+            .ok_or_else(|| OutboxError(self.not_opened()))?;
+        let commands = handle.commands.as_ref().ok_or_else(|| self.stopped())?;
+        commands.send(command).map_err(|_| self.stopped())
+    }
+
+    async fn store(
+        &self,
+        envelope: Envelope,
+        to_mutation: impl FnOnce(u128, Vec<u8>) -> Mutation,
+    ) -> Result<(), AppendError> {
+        let decline = |envelope, reason| {
+            Err(AppendError {
+                envelope: Box::new(envelope),
+                reason,
+            })
+        };
+        let record = record::encode_envelope(&envelope);
+        let Some(handle) = self.handle.get() else {
+            return decline(envelope, self.not_opened());
+        };
+        let Ok(_permit) = handle.permits.try_acquire() else {
+            return decline(
+                envelope,
+                format!(
+                    "{MAX_PENDING} envelopes already wait for the disk of {}",
+                    handle.path.display()
+                ),
+            );
+        };
+        let mutation = to_mutation(envelope.id.as_u128(), record);
+        match self.write(mutation).await {
+            Ok(()) => Ok(()),
+            Err(OutboxError(reason)) => decline(envelope, reason),
+        }
     }
 }
 
 impl FileHandle {
-    fn open(path: &Path, bounds: Bounds, locked: OnLocked) -> Result<Self, FileError> {
-        let (open_path, database) = lock::open_any(path, locked)?;
+    fn open(path: &Path, bounds: Bounds, on_locked: OnLocked) -> Result<Self, FileError> {
+        let (open_path, database) = lock::open_any(path, on_locked)?;
         let store = Store::new(open_path.clone(), database, bounds)?;
-        let (orders, ordered) = mpsc::channel();
-        let keeper = FileActor::new(store, path.to_owned(), ordered);
+        let (commands, receiver) = mpsc::channel();
+        let actor = FileActor::new(store, path.to_owned(), receiver);
         let thread = thread::Builder::new()
             .name("mengpaneel-file".into())
-            .spawn(move || keeper.run())
+            .spawn(move || actor.run())
             .map_err(|error| FileError::Other {
                 path: path.to_owned(),
                 why: error.to_string(),
             })?;
         let thread = Mutex::new(Some(thread));
         Ok(Self {
-            orders: Some(orders),
+            commands: Some(commands),
             path: open_path,
             permits: Semaphore::new(MAX_PENDING),
             thread,
@@ -194,9 +228,9 @@ impl FileHandle {
 }
 
 impl Drop for FileHandle {
-    /// Ends when all that was ordered is done; the file is free then.
+    /// Waits until the thread has executed all commands, after which the file is unlocked.
     fn drop(&mut self) {
-        self.orders = None;
+        self.commands = None;
         if let Some(thread) = self
             .thread
             .lock()
@@ -220,8 +254,8 @@ impl Outbox for File {
         )
     }
 
-    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
-        self.put(parcel, Mutation::Append).boxed()
+    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+        self.store(envelope, Mutation::Append).boxed()
     }
 
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
@@ -231,17 +265,17 @@ impl Outbox for File {
     }
 
     fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
-        let (answer, answered) = oneshot::channel();
-        match self.send(Command::Lease(limit, answer)) {
+        let (reply, response) = oneshot::channel();
+        match self.send(Command::Lease(limit, reply)) {
             Ok(()) => {
-                let mut leasing = LeaseGuard {
+                let mut guard = LeaseGuard {
                     file: self,
-                    answered,
+                    response,
                 };
                 async move {
-                    (&mut leasing.answered)
+                    (&mut guard.response)
                         .await
-                        .unwrap_or_else(|_| Err(self.ended()))
+                        .unwrap_or_else(|_| Err(self.stopped()))
                 }
                 .boxed()
             }
@@ -250,8 +284,11 @@ impl Outbox for File {
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.write(Mutation::Mark(
-            leases.iter().filter_map(|lease| id_of(&lease.id)).collect(),
+        self.write(Mutation::MarkSending(
+            leases
+                .iter()
+                .filter_map(|lease| key_of(&lease.id))
+                .collect(),
         ))
     }
 
@@ -260,7 +297,7 @@ impl Outbox for File {
             return ready(Ok(())).boxed();
         }
         self.write(Mutation::Acknowledge(
-            ids.iter().filter_map(id_of).collect(),
+            ids.iter().filter_map(key_of).collect(),
         ))
     }
 
@@ -272,7 +309,7 @@ impl Outbox for File {
         if leases.is_empty() {
             return ready(Ok(())).boxed();
         }
-        match written(&leases) {
+        match encode_all(&leases) {
             Ok(records) => self.write(Mutation::Retry(records, delay)),
             Err(error) => ready(Err(error)).boxed(),
         }
@@ -282,106 +319,72 @@ impl Outbox for File {
         if leases.is_empty() {
             return ready(Ok(())).boxed();
         }
-        match written(&leases) {
+        match encode_all(&leases) {
             Ok(records) => self.write(Mutation::DeadLetter(records)),
             Err(error) => ready(Err(error)).boxed(),
         }
     }
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.command(|answer| Command::DeadLetters(limit, answer))
+        self.query(|reply| Command::DeadLetters(limit, reply))
     }
 
     fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.command(|answer| Command::Requeue(limit, answer))
+        self.query(|reply| Command::Requeue(limit, reply))
     }
 
     fn schedule_fallback(
         &self,
-        parcel: Envelope,
+        envelope: Envelope,
         after: Duration,
     ) -> BoxFuture<'_, Result<(), AppendError>> {
         let due = now_ms().saturating_add(ms(after));
-        self.put(parcel, move |id, record| {
-            Mutation::StoreFallback(id, due, record)
+        self.store(envelope, move |key, record| {
+            Mutation::StoreFallback(key, due, record)
         })
         .boxed()
     }
 
     fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
-        self.command(|answer| Command::ClaimFallback(id.as_u128(), answer))
+        self.query(|reply| Command::ClaimFallback(id.as_u128(), reply))
     }
 
-    fn finish_fallback(&self, id: Uuid, is_said: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
-        if is_said {
+    fn finish_fallback(&self, id: Uuid, is_sent: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        if is_sent {
             return self.write(Mutation::FinishFallback(id.as_u128()));
         }
         ready(self.send(Command::ReleaseFallback(id.as_u128()))).boxed()
     }
 
     fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.command(Command::Pending)
+        self.query(Command::Pending)
     }
 }
 
-impl File {
-    async fn put(
-        &self,
-        parcel: Envelope,
-        change: impl FnOnce(u128, Vec<u8>) -> Mutation,
-    ) -> Result<(), AppendError> {
-        let decline = |parcel, reason| {
-            Err(AppendError {
-                envelope: Box::new(parcel),
-                reason,
-            })
-        };
-        let record = record::encode_envelope(&parcel);
-        let Some(desk) = self.handle.get() else {
-            return decline(parcel, self.unopened());
-        };
-        let Ok(_permit) = desk.permits.try_acquire() else {
-            return decline(
-                parcel,
-                format!(
-                    "{MAX_PENDING} parcels wait for the disk of {} already",
-                    desk.path.display()
-                ),
-            );
-        };
-        match self.write(change(parcel.id.as_u128(), record)).await {
-            Ok(()) => Ok(()),
-            Err(OutboxError(reason)) => decline(parcel, reason),
-        }
-    }
-}
-
-/// Somebody who waits for records. If they go, what was handed to them meanwhile goes back.
+/// Response to a lease request. If dropped, it returns records that arrived meanwhile.
 struct LeaseGuard<'a> {
     file: &'a File,
-    answered: oneshot::Receiver<Result<Vec<LeasedRecord>, OutboxError>>,
+    response: oneshot::Receiver<Result<Vec<LeasedRecord>, OutboxError>>,
 }
 
 impl Drop for LeaseGuard<'_> {
     fn drop(&mut self) {
-        self.answered.close();
-        if let Ok(Ok(leases)) = self.answered.try_recv() {
-            // Only fails with the thread, and then there is nobody to hand them out.
-            drop(self.file.send(Command::Unlease(leases)));
+        self.response.close();
+        if let Ok(Ok(records)) = self.response.try_recv() {
+            // Fails only if the thread has ended, and then no lease is possible.
+            drop(self.file.send(Command::Unlease(records)));
         }
     }
 }
 
-fn written(leases: &[Lease]) -> Result<Vec<(u128, Vec<u8>)>, OutboxError> {
+fn encode_all(leases: &[Lease]) -> Result<Vec<(u128, Vec<u8>)>, OutboxError> {
     let records = leases
         .iter()
-        .filter_map(|lease| Some((id_of(&lease.id)?, record::encode_lease(lease))));
+        .filter_map(|lease| Some((key_of(&lease.id)?, record::encode_lease(lease))));
     records
-        .map(|(id, record)| Ok((id, record.map_err(|error| OutboxError(error.to_string()))?)))
+        .map(|(key, record)| {
+            let record = record.map_err(|error| OutboxError(error.to_string()))?;
+            Ok((key, record))
+        })
         .collect()
-}
-
-/// The parcel that a lease's name names.
-fn id_of(id: &LeaseId) -> Option<u128> {
-    Uuid::parse_str(&id.0).ok().map(|id| id.as_u128())
 }

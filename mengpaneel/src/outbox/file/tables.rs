@@ -1,4 +1,4 @@
-//! What stands in the file: the records, who has them in hand, and those that were given up.
+//! Tables of the file: records, their leases, and dead letters.
 
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
@@ -6,87 +6,81 @@ use redb::{
 };
 
 use crate::outbox::file::fallback_tables::FallbackTables;
+use crate::outbox::file::size::{Size, byte_len};
 
-/// The format that this version writes; a file says its own.
+/// Format that this version writes. Each file stores its own.
 pub(crate) const FORMAT: u64 = 1;
 
-/// As many that were given up are kept; the oldest go.
+/// Maximum number of dead letters; the oldest are removed first.
 const MAX_DEAD_LETTERS: u64 = 10_000;
 
-/// A record by its parcel's ID, whose first part is a time: the oldest stands first.
+/// Records by envelope ID. An ID begins with a time, so that the oldest record comes first.
 const RECORDS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("records");
-/// Twice how often a record was taken out and not given back; plus one if it was being sent.
+/// Leases: twice the number of unfinished leases, plus one if the record was marked as sending.
 const LEASED: TableDefinition<'_, u128, u32> = TableDefinition::new("handed_out");
-/// Records that were given up, in the order in which they were.
+/// Dead letters by sequence number and envelope ID.
 const DEAD_LETTERS: TableDefinition<'_, (u64, u128), &[u8]> = TableDefinition::new("buried");
-/// Numbers about the whole: its format, and the bytes of all records.
+/// Numbers about the whole file: its format, and the size of all records in bytes.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
-/// Who had a record in hand before.
+/// Earlier leases of a record that nobody ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeaseHistory {
-    pub(crate) abandoned: u32,
+    pub(crate) redeliveries: u32,
     pub(crate) in_doubt: bool,
 }
 
 impl LeaseHistory {
-    fn read(number: u32) -> Self {
+    fn decode(number: u32) -> Self {
         Self {
-            abandoned: number / 2,
+            redeliveries: number / 2,
             in_doubt: number % 2 == 1,
         }
     }
 
-    fn write(self) -> u32 {
-        self.abandoned.saturating_mul(2) | u32::from(self.in_doubt)
+    fn encode(self) -> u32 {
+        self.redeliveries.saturating_mul(2) | u32::from(self.in_doubt)
     }
 }
 
-/// A record, by its name, and who had it in hand.
+/// Record with its key and lease history. `None` if the record was never leased.
 pub(crate) type Row = (u128, Vec<u8>, Option<LeaseHistory>);
 
-/// A dead letter, by its key: its number among them, and the name of its record.
+/// Dead letter with its key.
 pub(crate) type DeadLetter = ((u64, u128), Vec<u8>);
 
-/// What is known of the whole.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Size {
-    pub(crate) records: u64,
-    pub(crate) bytes: u64,
-}
-
-/// The tables of one transaction that writes.
+/// Tables of one write transaction.
 pub(crate) struct Tables<'t> {
     transaction: &'t WriteTransaction,
-    asides: Option<FallbackTables<'t>>,
+    fallbacks: Option<FallbackTables<'t>>,
     records: Table<'t, u128, &'static [u8]>,
-    handed_out: Table<'t, u128, u32>,
-    buried: Table<'t, (u64, u128), &'static [u8]>,
+    leased: Table<'t, u128, u32>,
+    dead_letters: Table<'t, (u64, u128), &'static [u8]>,
     numbers: Table<'t, &'static str, u64>,
 }
 
 impl<'t> Tables<'t> {
-    pub(crate) fn of(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
+    pub(crate) fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
             transaction,
-            asides: None,
+            fallbacks: None,
             records: transaction.open_table(RECORDS)?,
-            handed_out: transaction.open_table(LEASED)?,
-            buried: transaction.open_table(DEAD_LETTERS)?,
+            leased: transaction.open_table(LEASED)?,
+            dead_letters: transaction.open_table(DEAD_LETTERS)?,
             numbers: transaction.open_table(NUMBERS)?,
         })
     }
 
-    /// What is kept aside; opened by the few that ask.
+    /// Returns the tables of fallback copies. Opened on first use: few transactions need them.
     pub(crate) fn fallbacks(&mut self) -> Result<&mut FallbackTables<'t>, redb::Error> {
-        let asides = match self.asides.take() {
-            Some(asides) => asides,
-            None => FallbackTables::of(self.transaction)?,
+        let fallbacks = match self.fallbacks.take() {
+            Some(fallbacks) => fallbacks,
+            None => FallbackTables::open(self.transaction)?,
         };
-        Ok(self.asides.insert(asides))
+        Ok(self.fallbacks.insert(fallbacks))
     }
 
-    /// The format of the file; a new one gets ours.
+    /// Returns the format of the file. A new file gets the format of this version.
     pub(crate) fn format(&mut self) -> Result<u64, redb::Error> {
         let found = self.numbers.get("format")?.map(|format| format.value());
         if found.is_none() {
@@ -108,63 +102,73 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Puts a record there; gives the bytes of the one that stood there under its name.
-    pub(crate) fn put(&mut self, id: u128, record: &[u8]) -> Result<Option<usize>, redb::Error> {
-        let before = self.records.insert(id, record)?;
-        Ok(before.map(|before| before.value().len()))
+    /// Inserts a record. Returns the length of the record that it replaced.
+    pub(crate) fn insert(&mut self, key: u128, record: &[u8]) -> Result<Option<u64>, redb::Error> {
+        let replaced = self.records.insert(key, record)?;
+        Ok(replaced.map(|record| byte_len(record.value())))
     }
 
-    /// Takes a record away; gives its bytes, if it was there.
-    pub(crate) fn remove(&mut self, id: u128) -> Result<Option<usize>, redb::Error> {
-        let removed = self.records.remove(id)?.map(|record| record.value().len());
-        self.unlease(id)?;
+    /// Removes a record and its lease. Returns its length; `None` if there was no record.
+    pub(crate) fn remove(&mut self, key: u128) -> Result<Option<u64>, redb::Error> {
+        let removed = self
+            .records
+            .remove(key)?
+            .map(|record| byte_len(record.value()));
+        self.unlease(key)?;
         Ok(removed)
     }
 
-    pub(crate) fn unlease(&mut self, id: u128) -> Result<(), redb::Error> {
-        self.handed_out.remove(id)?;
+    pub(crate) fn unlease(&mut self, key: u128) -> Result<(), redb::Error> {
+        self.leased.remove(key)?;
         Ok(())
     }
 
-    pub(crate) fn lease(&mut self, id: u128, past: LeaseHistory) -> Result<(), redb::Error> {
-        self.handed_out.insert(id, past.write())?;
+    pub(crate) fn lease(&mut self, key: u128, history: LeaseHistory) -> Result<(), redb::Error> {
+        self.leased.insert(key, history.encode())?;
         Ok(())
     }
 
-    /// Notes that a record in hand is being sent.
-    pub(crate) fn mark(&mut self, id: u128) -> Result<(), redb::Error> {
-        let past = self
-            .handed_out
-            .get(id)?
-            .map(|past| LeaseHistory::read(past.value()))
+    /// Marks a leased record as being sent.
+    pub(crate) fn mark_sending(&mut self, key: u128) -> Result<(), redb::Error> {
+        let history = self
+            .leased
+            .get(key)?
+            .map(|history| LeaseHistory::decode(history.value()))
             .unwrap_or_default();
         self.lease(
-            id,
+            key,
             LeaseHistory {
                 in_doubt: true,
-                ..past
+                ..history
             },
         )
     }
 
-    /// Keeps a record that was given up.
-    pub(crate) fn dead_letter(&mut self, id: u128, record: &[u8]) -> Result<(), redb::Error> {
-        let last = self.buried.last()?.map_or(0, |(key, _)| key.value().0);
-        self.buried.insert((last + 1, id), record)?;
-        while self.buried.len()? > MAX_DEAD_LETTERS {
-            self.buried.pop_first()?;
+    /// Inserts a dead letter. Removes the oldest ones beyond the maximum.
+    pub(crate) fn insert_dead_letter(
+        &mut self,
+        key: u128,
+        record: &[u8],
+    ) -> Result<(), redb::Error> {
+        let last = self
+            .dead_letters
+            .last()?
+            .map_or(0, |(key, _)| key.value().0);
+        self.dead_letters.insert((last + 1, key), record)?;
+        while self.dead_letters.len()? > MAX_DEAD_LETTERS {
+            self.dead_letters.pop_first()?;
         }
         Ok(())
     }
 
-    /// Up to `limit` dead letters that `is_wanted` accepts, oldest first, under their keys.
+    /// Returns up to `limit` dead letters that `is_wanted` accepts, oldest first.
     pub(crate) fn dead_letters(
         &self,
         limit: usize,
         is_wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<DeadLetter>, redb::Error> {
         let mut found = Vec::new();
-        for row in self.buried.iter()? {
+        for row in self.dead_letters.iter()? {
             if found.len() >= limit {
                 break;
             }
@@ -176,68 +180,67 @@ impl<'t> Tables<'t> {
         Ok(found)
     }
 
-    /// Removes a dead letter.
-    pub(crate) fn take_dead_letter(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
-        self.buried.remove(key)?;
+    pub(crate) fn remove_dead_letter(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
+        self.dead_letters.remove(key)?;
         Ok(())
     }
 
-    /// Takes the first of what another file holds.
-    pub(crate) fn take_first(&mut self) -> Result<Option<Row>, redb::Error> {
-        let Some((id, record)) = self
+    /// Removes the oldest record with its lease history; `None` if there is none.
+    pub(crate) fn pop_first(&mut self) -> Result<Option<Row>, redb::Error> {
+        let Some((key, record)) = self
             .records
             .pop_first()?
-            .map(|(id, record)| (id.value(), record.value().to_owned()))
+            .map(|(key, record)| (key.value(), record.value().to_owned()))
         else {
             return Ok(None);
         };
-        let past = self
-            .handed_out
-            .remove(id)?
-            .map(|past| LeaseHistory::read(past.value()));
-        Ok(Some((id, record, past)))
+        let history = self
+            .leased
+            .remove(key)?
+            .map(|history| LeaseHistory::decode(history.value()));
+        Ok(Some((key, record, history)))
     }
 }
 
-/// Who had which record in hand when the file was last closed.
+/// Returns the leases that were open when the file was last closed.
 pub(crate) fn lease_histories(
     database: &Database,
 ) -> Result<Vec<(u128, LeaseHistory)>, redb::Error> {
     let transaction = database.begin_read()?;
-    let handed_out = transaction.open_table(LEASED)?;
-    let mut pasts = Vec::new();
-    for row in handed_out.iter()? {
-        let (id, past) = row?;
-        pasts.push((id.value(), LeaseHistory::read(past.value())));
+    let leased = transaction.open_table(LEASED)?;
+    let mut histories = Vec::new();
+    for row in leased.iter()? {
+        let (key, history) = row?;
+        histories.push((key.value(), LeaseHistory::decode(history.value())));
     }
-    Ok(pasts)
+    Ok(histories)
 }
 
-/// Reads records from `first` on, as long as `wanted` says so.
-pub(crate) fn read_from(
+/// Visits the records from key `first` on, until `visit` returns `false`.
+pub(crate) fn visit_from(
     database: &Database,
     first: u128,
-    mut wanted: impl FnMut(u128, &[u8]) -> bool,
+    mut visit: impl FnMut(u128, &[u8]) -> bool,
 ) -> Result<(), redb::Error> {
     let transaction = database.begin_read()?;
     let records = transaction.open_table(RECORDS)?;
     for row in records.range(first..)? {
-        let (id, record) = row?;
-        if !wanted(id.value(), record.value()) {
+        let (key, record) = row?;
+        if !visit(key.value(), record.value()) {
             break;
         }
     }
     Ok(())
 }
 
-/// The latest of those that were given up.
+/// Returns up to `limit` dead letters by envelope ID, latest first.
 pub(crate) fn read_dead_letters(
     database: &Database,
     limit: usize,
 ) -> Result<Vec<(u128, Vec<u8>)>, redb::Error> {
     let transaction = database.begin_read()?;
-    let buried = transaction.open_table(DEAD_LETTERS)?;
-    let rows = buried.iter()?.rev().take(limit);
+    let dead_letters = transaction.open_table(DEAD_LETTERS)?;
+    let rows = dead_letters.iter()?.rev().take(limit);
     rows.map(|row| {
         row.map(|(key, record)| (key.value().1, record.value().to_owned()))
             .map_err(Into::into)

@@ -1,155 +1,159 @@
-//! Copies kept aside, in the store: claimed, given back, and made records when they are due.
+//! Fallback copies in the store: claimed, released, and promoted to records when they are due.
 
 use redb::Database;
 use uuid::Uuid;
 
 use crate::id::now_ms;
+use crate::outbox::file::error::{FileError, catch_panic};
 use crate::outbox::file::fallback_tables;
-use crate::outbox::file::fallback_tables::FallbackCopy;
-use crate::outbox::file::store::{FileError, Store, guarded, reopened};
+use crate::outbox::file::fallback_tables::FallbackRow;
+use crate::outbox::file::size::byte_len;
+use crate::outbox::file::store::{Store, ensure_open};
 use crate::outbox::file::tables::Tables;
 use crate::outbox::{ClaimResult, record};
 
-/// As many copies become records with one commit at most.
+/// Maximum number of copies that are promoted with one commit.
 const PROMOTE_BATCH: usize = 1_000;
 
 impl Store {
     /// Claims a copy.
-    pub(crate) fn claim(&mut self, id: u128) -> Result<ClaimResult, FileError> {
-        if let Some(claimed) = self.fallbacks.claim(id, now_ms()) {
-            return Ok(claimed);
+    pub(crate) fn claim(&mut self, key: u128) -> Result<ClaimResult, FileError> {
+        if let Some(result) = self.fallbacks.claim(key, now_ms()) {
+            return Ok(result);
         }
         let path = self.path.clone();
-        let database = reopened(&mut self.database, &path)?;
-        let was_said = guarded(&path, || {
-            fallback_tables::was_said(database, id).map_err(|error| FileError::of(&path, error))
+        let database = ensure_open(&mut self.database, &path)?;
+        let is_delivered = catch_panic(&path, || {
+            fallback_tables::is_delivered(database, key)
+                .map_err(|error| FileError::from_redb(&path, error))
         })?;
-        Ok(if was_said {
+        Ok(if is_delivered {
             ClaimResult::Delivered
         } else {
             ClaimResult::NotFound
         })
     }
 
-    pub(crate) fn release(&mut self, id: u128) {
-        self.fallbacks.release(id);
+    pub(crate) fn release(&mut self, key: u128) {
+        self.fallbacks.release(key);
     }
 
-    /// How long it is until the next copy is due, in milliseconds.
+    /// Returns the time until the next copy is due, in milliseconds; `None` without copies.
     pub(crate) fn until_next_fallback(&self) -> Option<u64> {
         self.fallbacks
             .next_due()
             .map(|due| due.saturating_sub(now_ms()))
     }
 
-    /// Whether a copy is due now.
+    /// Returns whether a copy is due.
     pub(crate) fn has_due_fallback(&self) -> bool {
         self.until_next_fallback() == Some(0)
     }
 
-    /// Makes records of the copies that are due. Where another process may have said one, and has a
-    /// file of its own to note it in, only that goes out which Mixpanel tells from what was said.
+    /// Promotes due copies to records. Unless `is_alone`, another process may have sent the calls
+    /// and recorded that in its own file: then only events that Mixpanel deduplicates are sent.
     pub(crate) fn promote_due_fallbacks(&mut self, is_alone: bool) -> Result<(), FileError> {
         let due = self.fallbacks.due(now_ms(), PROMOTE_BATCH);
         if due.is_empty() {
             return Ok(());
         }
         let mut size = self.size;
-        let woken = self.commit(|tables| {
-            let mut woken = Vec::new();
-            for id in &due {
-                let Some(mut copy) = tables.fallbacks()?.finish(*id)? else {
+        let promoted = self.commit(|tables| {
+            let mut promoted = Vec::new();
+            for key in &due {
+                let Some(mut copy) = tables.fallbacks()?.finish(*key)? else {
                     continue;
                 };
-                size.bytes = size.bytes.saturating_sub(bytes(&copy));
+                size.bytes = size.bytes.saturating_sub(byte_len(&copy));
                 if !is_alone {
-                    let Some(rest) = record::retain_deduplicable(&copy) else {
+                    let Some(deduplicable) = record::retain_deduplicable(&copy) else {
                         continue;
                     };
-                    copy = rest;
+                    copy = deduplicable;
                 }
-                let before = tables.put(*id, &copy)?;
-                size.records += u64::from(before.is_none());
-                size.bytes += bytes(&copy);
-                woken.push(*id);
+                let replaced = tables.insert(*key, &copy)?;
+                size.records += u64::from(replaced.is_none());
+                size.bytes += byte_len(&copy);
+                promoted.push(*key);
             }
             tables.set_bytes(size.bytes)?;
-            Ok(woken)
+            Ok(promoted)
         })?;
         self.size = size;
-        for id in due {
-            self.fallbacks.remove(id);
+        for key in due {
+            self.fallbacks.remove(key);
         }
-        for id in woken {
-            tracing::debug!(target: "mengpaneel", id = %Uuid::from_u128(id), "delayed calls that no page fetched go out");
-            self.first = self.first.min(id);
+        for key in promoted {
+            tracing::debug!(target: "mengpaneel", id = %Uuid::from_u128(key), "no page sent these delayed calls in time; the server delivers them");
+            self.first = self.first.min(key);
         }
         Ok(())
     }
 
-    /// Moves what another file keeps aside into ours; gives how many.
+    /// Moves fallback copies and known deliveries out of an abandoned file; returns their number.
     pub(crate) fn import_fallbacks(
         &mut self,
-        left: &Database,
+        abandoned: &Database,
         limit: usize,
     ) -> Result<usize, FileError> {
         let path = self.path.clone();
-        let failed = |error: redb::Error| FileError::of(&path, error);
-        let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
-        let (copies, said) = guarded(&path, || {
-            take(&mut Tables::of(&theirs).map_err(failed)?, limit).map_err(failed)
+        let to_error = |error: redb::Error| FileError::from_redb(&path, error);
+        let transaction = abandoned
+            .begin_write()
+            .map_err(|error| to_error(error.into()))?;
+        let (copies, delivered) = catch_panic(&path, || {
+            pop_up_to(&mut Tables::open(&transaction).map_err(to_error)?, limit).map_err(to_error)
         })?;
         let mut size = self.size;
-        let kept = self.commit(|tables| {
-            let asides = tables.fallbacks()?;
-            let mut kept = Vec::new();
-            for (id, due, copy) in &copies {
-                if !asides.is_finished(*id)? {
-                    asides.insert(*id, *due, copy)?;
-                    size.bytes += bytes(copy);
-                    kept.push((*id, *due));
+        let imported = self.commit(|tables| {
+            let fallbacks = tables.fallbacks()?;
+            let mut imported = Vec::new();
+            for (key, due, copy) in &copies {
+                if !fallbacks.is_delivered(*key)? {
+                    fallbacks.insert(*key, *due, copy)?;
+                    size.bytes += byte_len(copy);
+                    imported.push((*key, *due));
                 }
             }
-            for id in &said {
-                let before = asides.finish(*id)?;
+            for key in &delivered {
+                let removed = fallbacks.finish(*key)?;
                 size.bytes = size
                     .bytes
-                    .saturating_sub(before.map_or(0, |copy| bytes(&copy)));
+                    .saturating_sub(removed.map_or(0, |copy| byte_len(&copy)));
             }
             tables.set_bytes(size.bytes)?;
-            Ok(kept)
+            Ok(imported)
         })?;
         self.size = size;
-        theirs.commit().map_err(|error| failed(error.into()))?;
-        for (id, due) in kept {
-            self.fallbacks.put(id, due);
+        transaction
+            .commit()
+            .map_err(|error| to_error(error.into()))?;
+        for (key, due) in imported {
+            self.fallbacks.insert(key, due);
         }
-        for id in &said {
-            self.fallbacks.remove(*id);
+        for key in &delivered {
+            self.fallbacks.remove(*key);
         }
-        Ok(copies.len() + said.len())
+        Ok(copies.len() + delivered.len())
     }
 }
 
-fn take(
+/// Removes up to `limit` copies and known deliveries in all.
+fn pop_up_to(
     tables: &mut Tables<'_>,
     limit: usize,
-) -> Result<(Vec<FallbackCopy>, Vec<u128>), redb::Error> {
-    let asides = tables.fallbacks()?;
-    let (mut copies, mut said) = (Vec::new(), Vec::new());
+) -> Result<(Vec<FallbackRow>, Vec<u128>), redb::Error> {
+    let fallbacks = tables.fallbacks()?;
+    let (mut copies, mut delivered) = (Vec::new(), Vec::new());
     while copies.len() < limit
-        && let Some(copy) = asides.take_first()?
+        && let Some(copy) = fallbacks.pop_first()?
     {
         copies.push(copy);
     }
-    while copies.len() + said.len() < limit
-        && let Some(id) = asides.take_first_finished()?
+    while copies.len() + delivered.len() < limit
+        && let Some(key) = fallbacks.pop_first_delivered()?
     {
-        said.push(id);
+        delivered.push(key);
     }
-    Ok((copies, said))
-}
-
-fn bytes(copy: &[u8]) -> u64 {
-    u64::try_from(copy.len()).unwrap_or(u64::MAX)
+    Ok((copies, delivered))
 }

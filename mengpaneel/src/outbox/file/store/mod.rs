@@ -1,40 +1,44 @@
-//! The store: one file and what is remembered of it, for the one thread that has it.
+//! Store: one file and the state in memory that belongs to it, for the thread that owns the file.
 
 pub(crate) mod dead_letters;
 pub(crate) mod fallback;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use redb::Database;
-use uuid::Uuid;
 
 use crate::error::log_text::one_line;
 use crate::outbox::file::command::{Bounds, Delta, Mutation};
-use crate::outbox::file::error::{FileError, guarded};
+use crate::outbox::file::error::{FileError, catch_panic};
 use crate::outbox::file::fallback_index::FallbackIndex;
+use crate::outbox::file::keys::{key_of, lease_id};
 use crate::outbox::file::lock;
+use crate::outbox::file::size::{Size, byte_len};
 use crate::outbox::file::tables;
-use crate::outbox::file::tables::{LeaseHistory, Size, Tables};
+use crate::outbox::file::tables::{LeaseHistory, Tables};
 use crate::outbox::leased::{LeaseBatch, LeasedRecord};
-use crate::outbox::{Lease, LeaseId, record};
+use crate::outbox::{Lease, record};
 
-/// A record that was abandoned as often is handed out alone.
+/// Number of redeliveries from which a record is leased alone.
 const ISOLATE_AFTER: u32 = 2;
 
-/// One file, and what is remembered of it.
+/// One file, and its state in memory.
 pub(crate) struct Store {
     path: PathBuf,
-    /// `None` after a failure of the disk, until it is opened again.
+    /// `None` after a failure of the disk, until the next operation opens the file again.
     database: Option<Database>,
     bounds: Bounds,
     size: Size,
-    /// No record that can be handed out stands before this one.
+    /// Lower bound of the keys that can be leased.
     first: u128,
     leased: HashSet<u128>,
-    later: BTreeMap<(Instant, u64), u128>,
-    waits: HashSet<u128>,
-    ticket: u64,
+    scheduled: BTreeMap<(Instant, u64), u128>,
+    /// Keys of the records in `scheduled`.
+    scheduled_keys: HashSet<u128>,
+    /// Sequence number of the last scheduled record. It keeps records apart that are due at once.
+    sequence: u64,
     histories: HashMap<u128, LeaseHistory>,
     fallbacks: FallbackIndex,
 }
@@ -45,7 +49,8 @@ impl Store {
         database: Database,
         bounds: Bounds,
     ) -> Result<Self, FileError> {
-        let (size, pasts, asides) = look(&database).map_err(|error| FileError::of(&path, error))?;
+        let (size, histories, fallbacks) =
+            read_state(&database).map_err(|error| FileError::from_redb(&path, error))?;
         Ok(Self {
             path,
             database: Some(database),
@@ -53,11 +58,11 @@ impl Store {
             size,
             first: 0,
             leased: HashSet::new(),
-            later: BTreeMap::new(),
-            waits: HashSet::new(),
-            ticket: 0,
-            histories: pasts,
-            fallbacks: asides,
+            scheduled: BTreeMap::new(),
+            scheduled_keys: HashSet::new(),
+            sequence: 0,
+            histories,
+            fallbacks,
         })
     }
 
@@ -65,235 +70,241 @@ impl Store {
         &self.path
     }
 
+    /// Returns the number of pending records.
     pub(crate) fn len(&self) -> usize {
         usize::try_from(self.size.records).unwrap_or(usize::MAX)
     }
 
-    /// When the next record is due that was put off.
+    /// Returns when the next retry is due; `None` without one.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.later.first_key_value().map(|((due, _), _)| *due)
+        self.scheduled.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// Makes changes with one commit, and gives the answer to each.
+    /// Applies changes with one commit. Returns the result of each.
     pub(crate) fn write(
         &mut self,
-        changes: &[Mutation],
+        mutations: &[Mutation],
     ) -> Result<Vec<Result<(), String>>, FileError> {
-        let mut outcome = Delta {
+        let mut delta = Delta {
             size: self.size,
             ..Delta::default()
         };
         let bounds = self.bounds;
-        let answers = self.commit(|tables| {
-            let answers = changes
+        let results = self.commit(|tables| {
+            let results = mutations
                 .iter()
-                .map(|change| change.apply(tables, bounds, &mut outcome));
-            let answers = answers.collect::<Result<Vec<_>, _>>()?;
-            tables.set_bytes(outcome.size.bytes)?;
-            Ok(answers)
+                .map(|mutation| mutation.apply(tables, bounds, &mut delta));
+            let results = results.collect::<Result<Vec<_>, _>>()?;
+            tables.set_bytes(delta.size.bytes)?;
+            Ok(results)
         })?;
-        self.size = outcome.size;
-        for id in outcome.released {
-            self.leased.remove(&id);
-            self.histories.remove(&id);
+        self.size = delta.size;
+        for key in delta.released {
+            self.leased.remove(&key);
+            self.histories.remove(&key);
         }
-        for id in outcome.appended {
-            self.first = self.first.min(id);
+        for key in delta.appended {
+            self.first = self.first.min(key);
         }
-        for (id, due) in outcome.stored_fallbacks {
-            self.fallbacks.put(id, due);
+        for (key, due) in delta.stored_fallbacks {
+            self.fallbacks.insert(key, due);
         }
-        for id in outcome.finished_fallbacks {
-            self.fallbacks.remove(id);
+        for key in delta.finished_fallbacks {
+            self.fallbacks.remove(key);
         }
         let now = Instant::now();
-        for (delay, id) in outcome.later {
-            self.leased.remove(&id);
-            self.histories.remove(&id);
-            self.ticket += 1;
-            self.later.insert((now + delay, self.ticket), id);
-            self.waits.insert(id);
+        for (delay, key) in delta.scheduled {
+            self.leased.remove(&key);
+            self.histories.remove(&key);
+            self.sequence += 1;
+            self.scheduled.insert((now + delay, self.sequence), key);
+            self.scheduled_keys.insert(key);
         }
-        Ok(answers)
+        Ok(results)
     }
 
-    /// Hands out what is due, the oldest first.
+    /// Leases up to `limit` records that are due, oldest first.
     pub(crate) fn lease(&mut self, limit: usize) -> Result<Vec<LeasedRecord>, FileError> {
         self.promote_due();
-        let mut found = LeaseBatch::default();
-        let mut handed_out = Vec::new();
-        let mut broken = Vec::new();
+        let mut batch = LeaseBatch::default();
+        let mut new_leases = Vec::new();
+        let mut unreadable = Vec::new();
         let mut last = self.first;
         let path = self.path.clone();
-        let (in_hand, waits, pasts) = (&self.leased, &self.waits, &self.histories);
-        let database = reopened(&mut self.database, &path)?;
-        let mut look = |id, written: &[u8]| {
-            last = id;
-            if in_hand.contains(&id) || waits.contains(&id) {
+        let (leased, scheduled, histories) = (&self.leased, &self.scheduled_keys, &self.histories);
+        let database = ensure_open(&mut self.database, &path)?;
+        let mut visit = |key, encoded: &[u8]| {
+            last = key;
+            if leased.contains(&key) || scheduled.contains(&key) {
                 return true;
             }
-            let past = pasts.get(&id).copied().unwrap_or_default();
-            let alone = past.abandoned >= ISOLATE_AFTER;
-            if alone && !found.is_empty() {
+            let history = histories.get(&key).copied().unwrap_or_default();
+            let LeaseHistory {
+                redeliveries,
+                in_doubt,
+            } = history;
+            let is_isolated = redeliveries >= ISOLATE_AFTER;
+            if is_isolated && !batch.is_empty() {
                 return false;
             }
-            if let Err(error) = found.add(lease_id(id), written, past.abandoned, past.in_doubt) {
-                broken.push((id, written.to_owned(), error.to_string()));
+            if let Err(error) = batch.add(lease_id(key), encoded, redeliveries, in_doubt) {
+                unreadable.push((key, encoded.to_owned(), error.to_string()));
             } else {
-                handed_out.push((
-                    id,
+                new_leases.push((
+                    key,
                     LeaseHistory {
-                        abandoned: past.abandoned + 1,
-                        ..past
+                        redeliveries: redeliveries + 1,
+                        in_doubt,
                     },
                 ));
             }
-            !alone && found.len() < limit
+            !is_isolated && batch.len() < limit
         };
         let first = self.first;
-        guarded(&path, || {
-            tables::read_from(database, first, &mut look)
-                .map_err(|error| FileError::of(&path, error))
+        catch_panic(&path, || {
+            tables::visit_from(database, first, &mut visit)
+                .map_err(|error| FileError::from_redb(&path, error))
         })?;
-        self.defer(broken)?;
-        if found.is_empty() {
+        self.dead_letter_unreadable(unreadable)?;
+        if batch.is_empty() {
             return Ok(Vec::new());
         }
         self.commit(|tables| {
-            handed_out
+            new_leases
                 .iter()
-                .try_for_each(|(id, past)| tables.lease(*id, *past))
+                .try_for_each(|(key, history)| tables.lease(*key, *history))
         })?;
-        // All before the last are in hand, put off or gone.
+        // All records before the last visited one are leased, scheduled or removed.
         self.first = last;
-        self.leased.extend(handed_out.iter().map(|(id, _)| *id));
-        Ok(found.into_records())
+        self.leased.extend(new_leases.iter().map(|(key, _)| *key));
+        Ok(batch.into_records())
     }
 
-    /// Takes back what was handed out to somebody who was not there any more.
+    /// Makes records pending again whose lease request was dropped.
     pub(crate) fn unlease(&mut self, records: &[LeasedRecord]) {
-        for id in records
-            .iter()
-            .filter_map(|record| super::id_of(&record.id()))
-        {
-            self.leased.remove(&id);
-            self.first = self.first.min(id);
+        for key in records.iter().filter_map(|record| key_of(&record.id())) {
+            self.leased.remove(&key);
+            self.first = self.first.min(key);
         }
     }
 
+    /// Returns up to `limit` dead letters, latest first, without the unreadable ones.
     pub(crate) fn dead_letters(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
         let path = self.path.clone();
-        let rows = tables::read_dead_letters(reopened(&mut self.database, &path)?, limit);
-        let rows = rows.map_err(|error| FileError::of(&path, error))?;
+        let rows = tables::read_dead_letters(ensure_open(&mut self.database, &path)?, limit);
+        let rows = rows.map_err(|error| FileError::from_redb(&path, error))?;
         let leases = rows
             .into_iter()
-            .map(|(id, written)| record::decode(lease_id(id), &written));
+            .map(|(key, encoded)| record::decode(lease_id(key), &encoded));
         Ok(leases.filter_map(Result::ok).collect())
     }
 
-    /// Moves up to `limit` records out of a file that was left behind; whether there may be more.
-    /// Ours is committed first: a crash leaves a copy under the same name, never a hole.
+    /// Moves up to `limit` records, else fallback copies, else dead letters out of an abandoned
+    /// file; returns their number. This file is committed first: a crash leaves a duplicate with
+    /// the same key, never a gap.
     pub(crate) fn import_from(
         &mut self,
-        left: &Database,
+        abandoned: &Database,
         limit: usize,
     ) -> Result<usize, FileError> {
         let path = self.path.clone();
-        let failed = |error: redb::Error| FileError::of(&path, error);
-        let theirs = left.begin_write().map_err(|error| failed(error.into()))?;
-        let mut moved = Vec::new();
+        let to_error = |error: redb::Error| FileError::from_redb(&path, error);
+        let transaction = abandoned
+            .begin_write()
+            .map_err(|error| to_error(error.into()))?;
+        let mut rows = Vec::new();
         {
-            let mut tables = Tables::of(&theirs).map_err(failed)?;
-            while moved.len() < limit {
-                let Some(row) = tables.take_first().map_err(failed)? else {
+            let mut tables = Tables::open(&transaction).map_err(to_error)?;
+            while rows.len() < limit {
+                let Some(row) = tables.pop_first().map_err(to_error)? else {
                     break;
                 };
-                moved.push(row);
+                rows.push(row);
             }
-            if moved.len() < limit {
-                tables.set_bytes(0).map_err(failed)?;
+            if rows.len() < limit {
+                tables.set_bytes(0).map_err(to_error)?;
             }
         }
         let mut size = self.size;
         self.commit(|tables| {
-            for (id, written, past) in &moved {
-                let before = tables.put(*id, written)?;
-                size.records += u64::from(before.is_none());
-                size.bytes += u64::try_from(written.len()).unwrap_or(u64::MAX);
-                if let Some(past) = past {
-                    tables.lease(*id, *past)?;
+            for (key, encoded, history) in &rows {
+                let replaced = tables.insert(*key, encoded)?;
+                size.records += u64::from(replaced.is_none());
+                size.bytes += byte_len(encoded);
+                if let Some(history) = history {
+                    tables.lease(*key, *history)?;
                 }
             }
             tables.set_bytes(size.bytes)
         })?;
         self.size = size;
-        theirs.commit().map_err(|error| failed(error.into()))?;
-        for (id, _, past) in &moved {
-            self.first = self.first.min(*id);
-            if let Some(past) = past {
-                self.histories.insert(*id, *past);
+        transaction
+            .commit()
+            .map_err(|error| to_error(error.into()))?;
+        for (key, _, history) in &rows {
+            self.first = self.first.min(*key);
+            if let Some(history) = history {
+                self.histories.insert(*key, *history);
             }
         }
-        if !moved.is_empty() {
-            return Ok(moved.len());
+        if !rows.is_empty() {
+            return Ok(rows.len());
         }
-        match self.import_fallbacks(left, limit)? {
-            0 => self.import_dead_letters(left, limit),
-            moved => Ok(moved),
+        match self.import_fallbacks(abandoned, limit)? {
+            0 => self.import_dead_letters(abandoned, limit),
+            count => Ok(count),
         }
     }
 
-    /// Records that cannot be read are buried, so that they do not stand in the way.
-    fn defer(&mut self, broken: Vec<(u128, Vec<u8>, String)>) -> Result<(), FileError> {
-        let Some((_, _, why)) = broken.first() else {
+    /// Moves unreadable records to the dead letters, so that they do not block the others.
+    fn dead_letter_unreadable(
+        &mut self,
+        unreadable: Vec<(u128, Vec<u8>, String)>,
+    ) -> Result<(), FileError> {
+        let Some((_, _, error)) = unreadable.first() else {
             return Ok(());
         };
-        let (path, why) = (self.path.display(), one_line(why));
-        tracing::error!(target: "mengpaneel", "{path}: {} records cannot be read ({why}): buried", broken.len());
-        let records = broken
+        tracing::error!(
+            target: "mengpaneel",
+            path = %self.path.display(),
+            count = unreadable.len(),
+            error = %one_line(error),
+            "records in the outbox file cannot be decoded; they are now dead letters"
+        );
+        let records = unreadable
             .into_iter()
-            .map(|(id, written, _)| (id, written))
+            .map(|(key, encoded, _)| (key, encoded))
             .collect();
         self.write(&[Mutation::DeadLetter(records)]).map(drop)
     }
 
     fn promote_due(&mut self) {
         let now = Instant::now();
-        while let Some(entry) = self.later.first_entry() {
+        while let Some(entry) = self.scheduled.first_entry() {
             if entry.key().0 > now {
                 break;
             }
-            let id = entry.remove();
-            self.waits.remove(&id);
-            self.first = self.first.min(id);
+            let key = entry.remove();
+            self.scheduled_keys.remove(&key);
+            self.first = self.first.min(key);
         }
     }
 
-    /// One transaction. A disk that failed is opened anew by the next one.
+    /// Runs one transaction. After a failure, the next operation opens the file again.
     fn commit<T>(
         &mut self,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
     ) -> Result<T, FileError> {
-        let database = reopened(&mut self.database, &self.path)?;
+        let database = ensure_open(&mut self.database, &self.path)?;
         let path = &self.path;
-        let done = guarded(path, || {
-            transact(database, work).map_err(|error| FileError::of(path, error))
+        let result = catch_panic(path, || {
+            transact(database, work).map_err(|error| FileError::from_redb(path, error))
         });
-        if done.is_err() {
+        if result.is_err() {
             self.database = None;
         }
-        done
+        result
     }
-}
-
-/// The name of a record, from what it stands under.
-fn lease_id(id: u128) -> LeaseId {
-    LeaseId(
-        Uuid::from_u128(id)
-            .hyphenated()
-            .encode_lower(&mut Uuid::encode_buffer())
-            .to_owned(),
-    )
 }
 
 fn transact<T>(
@@ -301,12 +312,12 @@ fn transact<T>(
     work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
 ) -> Result<T, redb::Error> {
     let transaction = database.begin_write()?;
-    let done = work(&mut Tables::of(&transaction)?)?;
+    let result = work(&mut Tables::open(&transaction)?)?;
     transaction.commit()?;
-    Ok(done)
+    Ok(result)
 }
 
-fn reopened<'d>(
+fn ensure_open<'d>(
     database: &'d mut Option<Database>,
     path: &Path,
 ) -> Result<&'d Database, FileError> {
@@ -317,16 +328,16 @@ fn reopened<'d>(
     Ok(database.insert(opened))
 }
 
-fn look(
+fn read_state(
     database: &Database,
 ) -> Result<(Size, HashMap<u128, LeaseHistory>, FallbackIndex), redb::Error> {
-    let pasts = tables::lease_histories(database)?.into_iter().collect();
-    let (size, dues) = transact(database, |tables| {
-        Ok((tables.size()?, tables.fallbacks()?.dues()?))
+    let histories = tables::lease_histories(database)?.into_iter().collect();
+    let (size, due_times) = transact(database, |tables| {
+        Ok((tables.size()?, tables.fallbacks()?.due_times()?))
     })?;
-    let mut asides = FallbackIndex::default();
-    for (id, due) in dues {
-        asides.put(id, due);
+    let mut fallbacks = FallbackIndex::default();
+    for (key, due) in due_times {
+        fallbacks.insert(key, due);
     }
-    Ok((size, pasts, asides))
+    Ok((size, histories, fallbacks))
 }

@@ -1,0 +1,242 @@
+mod opening;
+
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::call::{Call, Calls, Method};
+use crate::outbox::conformance;
+use crate::record::visitor::Visitor;
+
+/// Temporary folder, removed on drop.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("mengpaneel-{}", Uuid::new_v4()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("outbox")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn envelope(event: &str) -> Envelope {
+    let call = Call::new(Method::Track, vec![json!(event)]);
+    Envelope::new(
+        Visitor::default(),
+        Calls {
+            tracking: vec![call],
+            ..Calls::default()
+        },
+    )
+}
+
+fn opened(path: &Path) -> File {
+    let file = File::new(path);
+    file.try_open().unwrap();
+    file
+}
+
+async fn events(outbox: &File, limit: usize) -> Vec<String> {
+    let leases = outbox.lease(limit).await.unwrap();
+    leases
+        .iter()
+        .filter_map(|lease| lease.envelope.calls.tracking[0].str_arg(0))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn conformance_suite_passes() {
+    let folder = Folder::new();
+    let number = AtomicUsize::new(0);
+    let make = || {
+        File::new(
+            folder
+                .0
+                .join(format!("outbox-{}", number.fetch_add(1, Ordering::Relaxed))),
+        )
+    };
+    conformance::check(make).await;
+}
+
+#[tokio::test]
+async fn durable_conformance_suite_passes() {
+    let folder = Folder::new();
+    conformance::check_durable(|| File::new(folder.file())).await;
+}
+
+#[tokio::test]
+async fn fallback_copies_have_a_bound() {
+    let folder = Folder::new();
+    let outbox = File::new(folder.file()).max_records(1);
+    outbox.try_open().unwrap();
+    let late = Duration::from_secs(600);
+    outbox.schedule_fallback(envelope("a"), late).await.unwrap();
+    let error = outbox
+        .schedule_fallback(envelope("b"), late)
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .reason
+            .contains("1 fallback copies are in the file, the limit (`max_records`)"),
+        "{}",
+        error.reason
+    );
+}
+
+#[tokio::test]
+async fn full_outbox_returns_the_envelope() {
+    let folder = Folder::new();
+    let outbox = File::new(folder.file()).max_records(1);
+    outbox.try_open().unwrap();
+    outbox.append(envelope("a")).await.unwrap();
+    let error = outbox.append(envelope("b")).await.unwrap_err();
+    assert!(
+        error.reason.contains("the limit (`max_records`)"),
+        "{}",
+        error.reason
+    );
+    assert_eq!(error.envelope.calls.tracking[0].str_arg(0), Some("b"));
+    drop(outbox);
+
+    let small = File::new(folder.file()).max_bytes(40);
+    small.try_open().unwrap();
+    assert!(
+        small
+            .append(envelope("a"))
+            .await
+            .unwrap_err()
+            .reason
+            .contains("bytes")
+    );
+}
+
+#[tokio::test]
+async fn envelope_appended_twice_is_stored_once() {
+    let folder = Folder::new();
+    let outbox = opened(&folder.file());
+    let envelope = envelope("a");
+    outbox.append(envelope.clone()).await.unwrap();
+    outbox.append(envelope).await.unwrap();
+    assert_eq!(outbox.pending().await, Ok(1));
+}
+
+#[tokio::test]
+async fn dead_letters_are_requeued_within_the_bounds() {
+    let folder = Folder::new();
+    let outbox = File::new(folder.file()).max_records(1);
+    outbox.try_open().unwrap();
+    for event in ["a", "b"] {
+        outbox.append(envelope(event)).await.unwrap();
+        outbox
+            .dead_letter(outbox.lease(1).await.unwrap())
+            .await
+            .unwrap();
+    }
+    assert_eq!(outbox.requeue(10).await, Ok(1), "there is room for one");
+    assert_eq!(events(&outbox, 10).await, ["a"]);
+    assert_eq!(outbox.dead_letters(10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn dead_letters_of_an_abandoned_file_are_taken_over() {
+    let folder = Folder::new();
+    let (first, second) = (opened(&folder.file()), opened(&folder.file()));
+    second.append(envelope("a")).await.unwrap();
+    second
+        .dead_letter(second.lease(1).await.unwrap())
+        .await
+        .unwrap();
+    drop((first, second));
+    let third = opened(&folder.file());
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while third.requeue(10).await != Ok(1) {
+        assert!(
+            std::time::Instant::now() < until,
+            "the dead letter was not taken over"
+        );
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(events(&third, 10).await, ["a"]);
+}
+
+#[tokio::test]
+async fn refusals_name_the_file() {
+    let folder = Folder::new();
+    let path = folder.file().display().to_string();
+    let closed = File::new(folder.file());
+    let reason = closed.append(envelope("a")).await.unwrap_err().reason;
+    assert!(
+        reason.contains(&path)
+            && closed
+                .pending()
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains(&path),
+        "{reason}"
+    );
+    let full = File::new(folder.file()).max_records(0);
+    full.try_open().unwrap();
+    for reason in [
+        full.append(envelope("a")).await.unwrap_err().reason,
+        full.schedule_fallback(envelope("a"), Duration::ZERO)
+            .await
+            .unwrap_err()
+            .reason,
+    ] {
+        assert!(
+            reason.starts_with(&path) && reason.contains("the limit (`max_records`)"),
+            "{reason}"
+        );
+    }
+    assert_eq!(full.description(), format!("the file {path}"));
+}
+
+#[tokio::test]
+async fn ten_thousand_retries_due_at_once_are_leased() {
+    let folder = Folder::new();
+    let outbox = opened(&folder.file());
+    for batch in 0..10 {
+        let appends = (0..1_000).map(|index| outbox.append(envelope(&format!("{batch} {index}"))));
+        assert!(
+            futures_util::future::join_all(appends)
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
+    }
+    let leases = outbox.lease(10_000).await.unwrap();
+    outbox
+        .retry_later(leases, Duration::from_millis(1))
+        .await
+        .unwrap();
+    let mut seen = std::collections::HashSet::new();
+    while seen.len() < 10_000 {
+        let leases = outbox.lease(10_000).await.unwrap();
+        assert!(
+            leases.iter().all(|lease| seen.insert(lease.envelope.id)),
+            "a record was leased twice"
+        );
+        outbox
+            .acknowledge(leases.into_iter().map(|lease| lease.id).collect())
+            .await
+            .unwrap();
+    }
+    assert_eq!(outbox.pending().await, Ok(0));
+}
