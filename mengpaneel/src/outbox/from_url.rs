@@ -11,8 +11,9 @@ use crate::outbox::{
 };
 use crate::record::envelope::{Envelope, EnvelopeRef};
 
-/// Creates the outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`, `rediss://…`
-/// and their `+cluster` forms (feature `redis`); `sidekiq+redis://…` (feature `sidekiq`).
+/// Creates the outbox that a URL names: `memory`; `file:PATH` (feature `file`); `redis://…`,
+/// `rediss://…` and their `+cluster` forms (feature `redis`); `sidekiq+redis://…` (feature
+/// `sidekiq`).
 ///
 /// # Errors
 /// The URL names no outbox that this program was built with.

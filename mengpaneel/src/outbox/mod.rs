@@ -83,8 +83,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Prepares the outbox. Called once, when the `Mengpaneel` is built.
     ///
     /// # Errors
-    /// A problem that waiting does not solve, with its remedy. A server that is away for now is no
-    /// error.
+    /// A problem that waiting does not solve, with its remedy. A server that is unreachable for now
+    /// is no error.
     fn open(&self) -> Result<(), OutboxError> {
         Ok(())
     }
@@ -165,7 +165,8 @@ pub trait Outbox: Send + Sync + 'static {
         delay: Duration,
     ) -> BoxFuture<'_, Result<(), OutboxError>>;
 
-    /// Gives records up. An engine that can stores them as dead letters, for a person to read.
+    /// Gives up on records. An engine that supports it stores them as dead letters, for a person to
+    /// read.
     fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>>;
 
     /// Returns up to `limit` dead letters, latest first. Default: none.

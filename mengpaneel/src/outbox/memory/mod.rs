@@ -108,7 +108,7 @@ impl Memory {
         let is_first = !state.is_ready();
         let refusal = if state.records >= self.max_records {
             Some(format!(
-                "{} records are pending in memory, its limit (`max_records`)",
+                "{} records are pending in memory, the limit (`max_records`)",
                 self.max_records
             ))
         } else {
@@ -116,7 +116,7 @@ impl Memory {
             let too_large = state.push(envelope, room).err();
             too_large.map(|bytes| {
                 format!(
-                    "{} bytes are pending in memory, and {} more would exceed its limit (`max_bytes`)",
+                    "{} bytes are pending in memory; {} more would exceed `max_bytes`",
                     state.bytes,
                     bytes + RECORD_OVERHEAD
                 )
