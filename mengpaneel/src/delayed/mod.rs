@@ -33,11 +33,11 @@
 //!    the payload pending again. The cookie was not removed, so the next page can bring it back.
 //!
 //! *Due.* A pending copy whose time is over is enqueued for delivery by the server; a later claim
-//! finds the payload done. A copy in memory whose payload is claimed is checked again after the same
-//! delay. A claim in the outbox expires after a minute, because its process may have died.
+//! finds the payload done. A copy in memory whose payload is claimed is checked again after the
+//! same delay. A claim in the outbox expires after a minute, because its process may have died.
 //!
-//! Without a shared outbox, another process may replay a payload whose copy is in this one's memory.
-//! Once such a process was seen, and at shutdown, only calls that Mixpanel deduplicates are
+//! Without a shared outbox, another process may replay a payload whose copy is in this one's
+//! memory. Once such a process was seen, and at shutdown, only calls that Mixpanel deduplicates are
 //! delivered from copies in memory.
 //!
 //! [`session_payload`] reads payloads that an earlier version stored in the application's session.

@@ -12,9 +12,9 @@ use crate::delayed::{DecodeError, DelayedPayload};
 /// actix-session that this crate is built with is detected.
 ///
 /// The probe: a session is created in empty extensions, then the request's extensions are put back.
-/// The session of an outer middleware replaces the probe session; without one, the probe remains.
-/// The remaining session is marked, so that a second Mengpaneel gets the same result. A session
-/// middleware between the two loads its state into the marked session.
+/// The session of an outer middleware replaces the probe session. Without one, the probe remains,
+/// and the request is marked for a second Mengpaneel inside. That one finds a session only if a
+/// session middleware between the two has loaded its state into the probe.
 pub(crate) fn is_present(request: &ServiceRequest) -> bool {
     if request.extensions().contains::<Absent>() {
         return !request.get_session().entries().is_empty();

@@ -1,7 +1,7 @@
 //! Carrier cookies: one-shot encrypted cookies that carry a payload from a redirect to the next
 //! page.
 //!
-//! The application's session is no carrier. A session is written as a whole: a request that removes
+//! The application's session is no carrier. A session is written as a whole. A request that removes
 //! a payload would overwrite the changes of a parallel request with the state that it loaded.
 //!
 //! Each payload has a cookie with one of [`SLOTS`] names. Two tabs that redirect at once do not
@@ -95,8 +95,8 @@ impl Carrier {
 
     /// Returns the carrier cookies of a request, oldest payload first.
     ///
-    /// A parent domain can set a second cookie of the same name. The first one that can be decrypted
-    /// counts.
+    /// A parent domain can set a second cookie of the same name. The first one that can be
+    /// decrypted counts.
     pub(crate) fn read(&self, cookies: &[HeaderValue]) -> Vec<CarrierCookie> {
         let mut result: Vec<CarrierCookie> = Vec::new();
         let carriers = cookies_of(cookies).filter(|(name, _)| self.slot(name).is_some());
@@ -119,7 +119,8 @@ impl Carrier {
         result
     }
 
-    /// Encrypts a payload into a `Set-Cookie` line. The cookie must fit beside those of the request.
+    /// Encrypts a payload into a `Set-Cookie` line. The cookie must fit beside those of the
+    /// request.
     ///
     /// # Errors
     /// [`CarrierError`] if the payload does not fit or cannot be encrypted.
@@ -200,8 +201,8 @@ impl Carrier {
     }
 }
 
-/// Returns the `Set-Cookie` line that removes a carrier cookie. `None` if the name is not valid in a
-/// header.
+/// Returns the `Set-Cookie` line that removes a carrier cookie. `None` for a name that is not valid
+/// in a header.
 pub(crate) fn removal(name: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!(
         "{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
