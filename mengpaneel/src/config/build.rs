@@ -111,8 +111,8 @@ impl Builder {
             .cookie_key
             .as_ref()
             .map(|key| Carrier::new(&settings.names.cookie, key));
-        let on = Inner {
-            shared: Arc::new(RecorderContext {
+        let inner = Inner {
+            recorder_context: Arc::new(RecorderContext {
                 reporter: failures,
                 late_sink: late,
                 ..RecorderContext::default()
@@ -125,7 +125,7 @@ impl Builder {
                 carrier,
             }),
         };
-        Ok(Mengpaneel::new(settings, Some(on)))
+        Ok(Mengpaneel::new(settings, Some(inner)))
     }
 
     /// Checked settings.

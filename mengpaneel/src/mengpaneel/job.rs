@@ -20,18 +20,18 @@ const SUCCEEDED: RequestOutcome = RequestOutcome {
 };
 
 impl Mengpaneel {
-    /// Runs a job, and puts what it recorded into the outbox at its end. Returns the job's own
-    /// output.
+    /// Runs a job, and enqueues its recorded calls at its end. Returns the job's own output.
     ///
-    /// Tracking cannot fail the job: what cannot be delivered goes to `on_error`. With
-    /// `no_outbox()` or a full outbox the calls are delivered at once, which takes at most
-    /// `timeout`. A job that panics or is cancelled hands over what it recorded by hand.
+    /// Tracking cannot fail the job: calls that cannot be delivered are reported to `on_error`.
+    /// With `no_outbox()` or a full outbox the calls are delivered before this returns, which takes
+    /// at most `timeout`. A job that panics or is cancelled enqueues the calls recorded by then,
+    /// except those that count only on success.
     ///
     /// A job has no visitor, so the rules of consent do not apply: check consent before recording.
-    /// A job within a request or another job is one of its own, and inherits no identity.
+    /// A job inside a request or another job is independent, and inherits no identity.
     ///
-    /// A program that ends must call [`shutdown`](Self::shutdown): what waits in the memory outbox
-    /// is lost otherwise.
+    /// A program must call [`shutdown`](Self::shutdown) before it ends. Otherwise pending records
+    /// in the memory outbox are lost.
     ///
     /// ```
     /// # use std::io;
@@ -49,26 +49,25 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope<F: Future>(&self, job: F) -> F::Output {
-        let Some(running) = JobGuard::begin(self) else {
+        let Some(guard) = JobGuard::begin(self) else {
             return Mixpanel::detached().scope(job).await;
         };
-        let output = running.mixpanel().scope(job).await;
-        if let Some((parcel, post)) = running.finish(true)
-            && let Err(declined) = post.enqueue(parcel).await
+        let output = guard.mixpanel().scope(job).await;
+        if let Some((envelope, dispatcher)) = guard.finish(true)
+            && let Err(error) = dispatcher.enqueue(envelope).await
         {
-            post.deliver_or_report(*declined.envelope).await;
+            dispatcher.deliver_or_report(*error.envelope).await;
         }
         output
     }
 
-    /// Runs a job, and delivers what it recorded at once, past the outbox. Returns the job's own
-    /// output, and whether the calls arrived.
+    /// Runs a job, and delivers its recorded calls before it returns, without the outbox. Returns
+    /// the job's own output and the result of the delivery.
     ///
-    /// The result tells of messages that were sent and did not arrive, and is for the caller alone:
-    /// `on_error` is called for them only where the caller stopped waiting. Calls that no
-    /// message can be made of (an event that is too large, a profile of nobody) are reported to
-    /// `on_error` as everywhere, and are not part of the result. All else
-    /// is as in [`scope`](Self::scope).
+    /// Undelivered messages are reported to the caller only. `on_error` is called for them only if
+    /// the caller drops the future. The result does not cover calls that cannot be translated into
+    /// messages, such as an oversized event or a profile call without a user. These are
+    /// reported to `on_error` as usual. Otherwise this is the same as [`scope`](Self::scope).
     ///
     /// ```
     /// # async fn renew(mengpaneel: mengpaneel::Mengpaneel) {
@@ -84,24 +83,24 @@ impl Mengpaneel {
     /// # }
     /// ```
     pub async fn scope_now<F: Future>(&self, job: F) -> (F::Output, Result<(), UndeliveredError>) {
-        let Some(running) = JobGuard::begin(self) else {
+        let Some(guard) = JobGuard::begin(self) else {
             return (Mixpanel::detached().scope(job).await, Ok(()));
         };
-        let output = running.mixpanel().scope(job).await;
-        let delivered = match running.finish(true) {
-            Some((parcel, post)) => post.deliver(parcel).await,
+        let output = guard.mixpanel().scope(job).await;
+        let delivered = match guard.finish(true) {
+            Some((envelope, dispatcher)) => dispatcher.deliver(envelope).await,
             None => Ok(()),
         };
         (output, delivered)
     }
 
-    /// Returns a handle that records on behalf of one user, outside of any request: for webhooks,
-    /// programs of the command line, and events of the past, which are given a `time`.
+    /// Returns a handle that records on behalf of one user, outside of any request. Use it for
+    /// webhooks, command-line programs, and past events, which have a `time` property.
     ///
-    /// Each call goes into the outbox when it is recorded, and needs no `scope`. What the handle
-    /// registers goes with its later calls. Within a request or a job the handle is independent
-    /// of both: events have neither the visitor's device nor their address, and the rules of
-    /// consent do not apply.
+    /// Each call is enqueued when it is recorded, without a `scope`. Super properties that the
+    /// handle registers apply to its later calls. Inside a request or a job the handle is
+    /// independent of both. Its events have neither the visitor's device nor the visitor's IP
+    /// address, and the rules of consent do not apply.
     ///
     /// ```
     /// use serde_json::json;
@@ -118,47 +117,46 @@ impl Mengpaneel {
         if self.inner().is_none() && observer.is_none() {
             return Mixpanel::detached();
         }
-        let recorder = Arc::new(recorder(self.inner()).observed_for_user(observer));
+        let recorder = Arc::new(new_recorder(self.inner()).observed_for_user(observer));
         let mixpanel = Mixpanel::new(Arc::clone(&recorder)).via_server();
         mixpanel.in_mode(Mode::Setup).identify(id);
-        // Whatever is recorded from here on leaves by itself.
+        // Each later call is enqueued on its own, since the recorder is finalized.
         drop(recorder.finalize(SUCCEEDED, Include::All));
         mixpanel
     }
 }
 
-/// A recorder of what belongs to no visitor. Without a token it is a test's, and what it records
-/// leaves nowhere.
-fn recorder(on: Option<&Arc<Inner>>) -> Recorder {
-    let Some(on) = on else {
+/// Creates a recorder without a visitor. Without a token, only a test reads the recorded calls.
+fn new_recorder(inner: Option<&Arc<Inner>>) -> Recorder {
+    let Some(inner) = inner else {
         return Recorder::new(Visitor::default, Arc::default());
     };
-    let settings = Arc::clone(&on.services.settings);
+    let settings = Arc::clone(&inner.services.settings);
     Recorder::new(
         move || Visitor::default().restricted(&settings),
-        Arc::clone(&on.shared),
+        Arc::clone(&inner.recorder_context),
     )
 }
 
-/// A job that is running. If dropped before its end (panic, cancellation), it hands over what was
-/// recorded by hand.
+/// State of a running job. If dropped before the end of the job (panic, cancellation), it enqueues
+/// the recorded calls, except those that count only on success.
 struct JobGuard {
     recorder: Arc<Recorder>,
     /// `None` without a token, in a test.
-    post: Option<Arc<Dispatcher>>,
+    dispatcher: Option<Arc<Dispatcher>>,
 }
 
 impl JobGuard {
-    /// Begins a job; `None` where nobody wants to know what it records.
+    /// Begins a job. `None` if there is neither a token nor a test that reads the recorded calls.
     fn begin(mengpaneel: &Mengpaneel) -> Option<Self> {
-        let (on, observer) = (mengpaneel.inner(), current::observer());
-        if on.is_none() && observer.is_none() {
+        let (inner, observer) = (mengpaneel.inner(), current::observer());
+        if inner.is_none() && observer.is_none() {
             return None;
         }
-        let recorder = Arc::new(recorder(on).observed_by(observer));
+        let recorder = Arc::new(new_recorder(inner).observed_by(observer));
         Some(Self {
             recorder,
-            post: on.map(|on| Arc::clone(&on.services.dispatcher)),
+            dispatcher: inner.map(|inner| Arc::clone(&inner.services.dispatcher)),
         })
     }
 
@@ -166,9 +164,10 @@ impl JobGuard {
         Mixpanel::new(Arc::clone(&self.recorder))
     }
 
-    /// Calls of the job, and who delivers them. `None` if there is nothing but setup.
+    /// Finalizes the recorder. Returns the envelope of the job's calls and its dispatcher, or
+    /// `None` if there is nothing but setup, or no token.
     fn finish(&self, succeeded: bool) -> Option<(Envelope, &Arc<Dispatcher>)> {
-        let settled = self.recorder.finalize(
+        let final_calls = self.recorder.finalize(
             RequestOutcome {
                 succeeded,
                 ..SUCCEEDED
@@ -179,21 +178,23 @@ impl JobGuard {
             mut calls,
             via_server,
             ..
-        } = Arc::unwrap_or_clone(settled);
+        } = Arc::unwrap_or_clone(final_calls);
         calls.append(via_server);
-        let parcel = self.recorder.parcel(calls);
-        let parcel = (!parcel.calls.is_setup_only()).then_some(Envelope {
+        if calls.is_setup_only() {
+            return None;
+        }
+        let envelope = Envelope {
             via_server: true,
-            ..parcel
-        })?;
-        Some((parcel, self.post.as_ref()?))
+            ..self.recorder.parcel(calls)
+        };
+        Some((envelope, self.dispatcher.as_ref()?))
     }
 }
 
 impl Drop for JobGuard {
     fn drop(&mut self) {
-        if let Some((parcel, post)) = self.finish(false) {
-            post.enqueue_detached(parcel);
+        if let Some((envelope, dispatcher)) = self.finish(false) {
+            dispatcher.enqueue_detached(envelope);
         }
     }
 }

@@ -1,6 +1,7 @@
-//! `Mengpaneel`: one project of Mixpanel's, and what it takes to reach it.
+//! `Mengpaneel`: the handle of one Mixpanel project, which an application holds.
 
 pub(crate) mod job;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use crate::record::recorder::{Observed, Recorder, RecorderContext};
 use crate::record::visitor::Visitor;
 use crate::settings::Settings;
 
-/// One project of Mixpanel's: the middleware for an app, and the scope for scripts and jobs.
+/// Handle of one Mixpanel project: the middleware of an app, and the scope of scripts and jobs.
 ///
-/// Cheap to clone; it lives as long as its last clone. [`Mengpaneel::builder`] makes one. An app is
-/// wrapped in [`with_setup`](Self::with_setup), or in a clone where no function tells who is signed
-/// in:
+/// Cheap to clone; delivery runs until the last clone is dropped. [`Mengpaneel::builder`] creates
+/// one. Wrap an app in [`with_setup`](Self::with_setup), or in a clone if there is no setup
+/// function:
 ///
 /// ```
 /// # fn main() -> Result<(), mengpaneel::BuildError> {
@@ -34,22 +35,22 @@ use crate::settings::Settings;
 pub struct Mengpaneel {
     /// `None` without a token: nothing is recorded, flushed or injected.
     inner: Option<Arc<Inner>>,
-    /// Shared by all clones, also without a token: their address tells one Mengpaneel from
-    /// another.
+    /// Configuration, shared by all clones, also without a token. Its address identifies the
+    /// Mengpaneel.
     settings: Arc<Settings>,
 }
 
-/// A Mengpaneel that has a token.
+/// State of a Mengpaneel with a token.
 pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
-    pub(crate) shared: Arc<RecorderContext>,
+    pub(crate) recorder_context: Arc<RecorderContext>,
 }
 
 impl Mengpaneel {
-    /// A Mengpaneel that is on, or one without a token.
-    pub(crate) fn new(settings: Arc<Settings>, on: Option<Inner>) -> Self {
+    /// Creates a handle. `inner` is `None` without a token.
+    pub(crate) fn new(settings: Arc<Settings>, inner: Option<Inner>) -> Self {
         Self {
-            inner: on.map(Arc::new),
+            inner: inner.map(Arc::new),
             settings,
         }
     }
@@ -62,56 +63,60 @@ impl Mengpaneel {
         self.inner.as_ref()
     }
 
-    /// Whether there is a token, and so anything to do.
+    /// Returns whether there is a token. Without one, tracking is disabled.
     pub fn is_enabled(&self) -> bool {
         self.inner.is_some()
     }
 
-    /// Waits until the server has sent what waits in the outbox, `deadline` at most. Scripts that
-    /// end and tests need it; a server does not.
+    /// Waits until all pending records are delivered, for at most `deadline`. Tests and short
+    /// scripts need this; servers do not.
     ///
-    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)), it
-    /// waits until everything recorded is in the outbox.
+    /// If other processes deliver from the outbox
+    /// ([`concurrency(0)`](crate::Builder::concurrency)), this waits until all recorded calls are
+    /// in the outbox.
     ///
     /// # Errors
-    /// [`FlushTimeoutError`]: the number of records that wait still, and the last error of a delivery. Delivery goes on.
+    /// [`FlushTimeoutError`] with the number of pending records and the last delivery error, if the
+    /// deadline passed. Delivery continues in the background.
     pub async fn flush(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
         match &self.inner {
-            Some(on) => on.services.dispatcher.flush(deadline).await,
+            Some(inner) => inner.services.dispatcher.flush(deadline).await,
             None => Ok(()),
         }
     }
 
-    /// How delivery goes, for a readiness probe; well where there is no token.
+    /// Returns the delivery status for health checks. Without a token the status is always healthy.
     ///
     /// ```
     /// # async fn probe(mengpaneel: mengpaneel::Mengpaneel) -> String {
     /// let health = mengpaneel.health().await;
-    /// format!("{} wait; {}", health.pending, health.error.as_deref().unwrap_or("well"))
+    /// format!("{} pending; {}", health.pending, health.error.as_deref().unwrap_or("healthy"))
     /// # }
     /// ```
     pub async fn health(&self) -> Health {
         match &self.inner {
-            Some(on) => on.services.dispatcher.health().await,
+            Some(inner) => inner.services.dispatcher.health().await,
             None => Health::default(),
         }
     }
 
-    /// Sends what waits, until `deadline` is over; takes nothing more. To be called once the server
-    /// has stopped, after `server.await`.
+    /// Delivers all pending records, for at most `deadline`, and accepts no more. Call it after
+    /// the server has stopped, after `server.await`.
     ///
-    /// Where other processes drain the outbox ([`concurrency(0)`](crate::Builder::concurrency)),
-    /// records that wait for them are no failure. While Mixpanel is away, attempts go on until
-    /// the deadline. A request that is under way then is waited for, 15 seconds at most.
+    /// If other processes deliver from the outbox
+    /// ([`concurrency(0)`](crate::Builder::concurrency)), their pending records are not an error.
+    /// While Mixpanel is unreachable, attempts continue until the deadline. An HTTP request in
+    /// flight at the deadline is awaited for at most 15 seconds more.
     ///
     /// # Errors
-    /// [`FlushTimeoutError`]: the number of records that were left, and the last error of a delivery. Those in memory are lost, and
-    /// `on_error` is called for each; those in a file or in Redis stay there for the next process.
+    /// [`FlushTimeoutError`] with the number of undelivered records and the last delivery error.
+    /// Records in memory are lost, and `on_error` is called for each of their calls. Records in a
+    /// file or in Redis remain there for the next process.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
         match &self.inner {
-            Some(on) => {
-                on.services.fallback.enqueue_all();
-                on.services.dispatcher.shutdown(deadline).await
+            Some(inner) => {
+                inner.services.fallback.enqueue_all();
+                inner.services.dispatcher.shutdown(deadline).await
             }
             None => Ok(()),
         }
@@ -119,14 +124,15 @@ impl Mengpaneel {
 }
 
 impl Inner {
-    /// A recorder for a visitor on whose consent that was decided. Late calls go to the server.
+    /// Creates a recorder for a visitor with a consent decision. The server delivers late calls.
     pub(crate) fn recorder_for(
         &self,
         decision: Decision,
         observer: Option<Arc<Observed>>,
         visitor: impl FnOnce() -> Visitor + Send + 'static,
     ) -> Arc<Recorder> {
-        let recorder = Recorder::new(visitor, Arc::clone(&self.shared)).with_consent(decision);
+        let recorder =
+            Recorder::new(visitor, Arc::clone(&self.recorder_context)).with_consent(decision);
         Arc::new(recorder.observed_by(observer))
     }
 }
@@ -135,12 +141,12 @@ impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Services {
             settings,
-            dispatcher: post,
+            dispatcher,
             ..
         } = &*self.services;
-        f.debug_struct("On")
+        f.debug_struct("Inner")
             .field("settings", settings)
-            .field("post", post)
+            .field("dispatcher", dispatcher)
             .finish_non_exhaustive()
     }
 }
