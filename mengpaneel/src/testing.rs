@@ -1,4 +1,4 @@
-//! For an application's own tests: what the code under test recorded.
+//! Test kit for applications: returns the calls that the code under test recorded.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::dev::ServiceResponse;
 
 use crate::call::Calls;
-use crate::middleware::ending;
+use crate::middleware::request_outcome;
 use crate::record::mixpanel::Mixpanel;
 use crate::record::recorder::{Include, Observed, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
@@ -17,43 +17,44 @@ const SUCCEEDED: RequestOutcome = RequestOutcome {
     not_found: false,
 };
 
-/// Runs `body` and gives what it returned and recorded, `via(server)` calls among the others.
+/// Runs `body`, and returns its result and the calls that it recorded, `via(server)` calls
+/// included.
 ///
-/// Jobs that run inside ([`Mengpaneel::scope`](crate::Mengpaneel::scope)), and calls by
-/// [`as_user`](crate::Mengpaneel::as_user), are among them, with or without a token. Each user's
-/// calls stand behind an `identify` of that user.
+/// Calls of jobs inside ([`Mengpaneel::scope`](crate::Mengpaneel::scope)) and of
+/// [`as_user`](crate::Mengpaneel::as_user) are included, with or without a token. An `identify`
+/// precedes the calls of each user.
 ///
 /// ```
 /// let ((), calls) = mengpaneel::testing::record(|| mengpaneel::track("Sign In", ()));
 /// assert_eq!(calls.tracking[0].str_arg(0), Some("Sign In"));
 /// ```
 pub fn record<R>(body: impl FnOnce() -> R) -> (R, Calls) {
-    let (recorder, observed) = recorder();
-    let returned = Mixpanel::new(Arc::clone(&recorder)).sync_scope(body);
-    (returned, all(&recorder, &observed))
+    let (recorder, observed) = new_recorder();
+    let output = Mixpanel::new(Arc::clone(&recorder)).sync_scope(body);
+    (output, collect_calls(&recorder, &observed))
 }
 
-/// As [`record`], for a future.
+/// Same as [`record`] for a future.
 pub async fn record_async<F: Future>(future: F) -> (F::Output, Calls) {
-    let (recorder, observed) = recorder();
-    let returned = Mixpanel::new(Arc::clone(&recorder)).scope(future).await;
-    (returned, all(&recorder, &observed))
+    let (recorder, observed) = new_recorder();
+    let output = Mixpanel::new(Arc::clone(&recorder)).scope(future).await;
+    (output, collect_calls(&recorder, &observed))
 }
 
-/// Runs a request of an app under test, and returns its response and what it recorded. `call` makes
-/// its future, as a service does, and routes it meanwhile.
+/// Runs a request of an app under test, and returns its response and the recorded calls. `call`
+/// must call the service, which routes the request, and return the service's future.
 ///
-/// Of an app that is wrapped in a [`Mengpaneel`](crate::Mengpaneel), with or without a token, these
-/// are the calls that the middleware counts: by the response's status and route, by the visitor's
-/// consent, and with the setup function. What is recorded outside of that middleware is missing, as
-/// it is in production; so are calls that an earlier request recorded, and those of a body that is
-/// streamed. With a token, the request is tracked as ever.
+/// For an app that is wrapped in a [`Mengpaneel`](crate::Mengpaneel), with or without a token, the
+/// result has the calls that the middleware would flush. These depend on the response's status and
+/// route, the visitor's consent, and the setup function. As in production, calls recorded outside
+/// of that middleware are missing. So are calls that an earlier request recorded, and calls of a
+/// streamed body. With a token, the request is also tracked as usual.
 ///
 /// An app that is not wrapped records as if it were.
 ///
 /// # Errors
 ///
-/// As the service's.
+/// The error of the service.
 ///
 /// ```
 /// # actix_web::rt::System::new().block_on(async {
@@ -86,10 +87,10 @@ pub async fn record_request<B, F>(
 where
     F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 {
-    let (recorder, observed) = recorder();
+    let (recorder, observed) = new_recorder();
     let mixpanel = Mixpanel::new(Arc::clone(&recorder));
     let future = mixpanel.sync_scope(call);
-    let answer = mixpanel.scope(future).await;
+    let result = mixpanel.scope(future).await;
     let calls = observed.take().unwrap_or_else(|| {
         let failed = RequestOutcome {
             succeeded: false,
@@ -97,30 +98,30 @@ where
         };
         finalize(
             &recorder,
-            answer
+            result
                 .as_ref()
-                .map_or(failed, |answer| ending(&recorder, answer)),
+                .map_or(failed, |response| request_outcome(&recorder, response)),
         )
     });
-    (answer, calls)
+    (result, calls)
 }
 
-/// A test's own recorder, and what learns of the recorders inside.
-fn recorder() -> (Arc<Recorder>, Arc<Observed>) {
+/// Creates a test's own recorder, and the observer of the recorders inside.
+fn new_recorder() -> (Arc<Recorder>, Arc<Observed>) {
     let observed = Arc::<Observed>::default();
     let recorder =
         Recorder::new(Visitor::default, Arc::default()).standing_in(Arc::clone(&observed));
     (Arc::new(recorder), observed)
 }
 
-/// Calls of a test's own recorder, then those of the recorders inside.
-fn all(recorder: &Recorder, observed: &Observed) -> Calls {
+/// Returns the calls of a test's own recorder, then those of the recorders inside.
+fn collect_calls(recorder: &Recorder, observed: &Observed) -> Calls {
     let mut calls = finalize(recorder, SUCCEEDED);
     calls.append(observed.take().unwrap_or_default());
     calls
 }
 
-fn finalize(recorder: &Recorder, ending: RequestOutcome) -> Calls {
-    let settled = recorder.finalize(ending, Include::All).unwrap_or_default();
-    settled.recorded_here()
+fn finalize(recorder: &Recorder, outcome: RequestOutcome) -> Calls {
+    let final_calls = recorder.finalize(outcome, Include::All).unwrap_or_default();
+    final_calls.recorded_here()
 }

@@ -1,11 +1,14 @@
-//! Size of a response's head, which reverse proxies limit: nginx answers 502 if the head is larger
-//! than its `proxy_buffer_size` (one memory page, 4 or 8 KB, by default).
+//! Size of a response's head, which reverse proxies limit.
+//!
+//! nginx answers 502 if the head is larger than its `proxy_buffer_size` (one memory page, 4 or 8
+//! KB, by default).
 
 use actix_session::{Session, SessionStatus};
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
 
-/// Bytes of the status line without its reason, and of the headers that Actix adds: date, length, connection.
+/// Bytes of the status line without its reason, and of the headers that Actix adds: date, length,
+/// connection.
 const FIXED_BYTES: usize = 128;
 /// Bytes of the name and the attributes of actix-session's cookie.
 const SESSION_ATTRIBUTE_BYTES: usize = 128;

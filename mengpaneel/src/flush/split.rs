@@ -1,4 +1,5 @@
-//! Splits of a set: calls that the chosen strategy must not deliver, and what accompanies each part.
+//! Splits of a set: calls that the chosen strategy must not deliver, and what accompanies each
+//! part.
 
 use std::borrow::Cow;
 
@@ -30,8 +31,8 @@ fn split(calls: &Calls, is_excluded: impl Fn(&Call) -> bool) -> (Calls, Calls) {
     (rest, excluded)
 }
 
-/// Excludes calls that count twice if the browser or a cookie repeats them, and profile calls that
-/// would change the profile of the next user of the browser.
+/// Excludes calls that count twice if the browser or a cookie repeats them. Also excludes profile
+/// calls, which would change the profile of the next user of the browser.
 ///
 /// Only calls of a known user are excluded, since the server can deliver those at once. After an
 /// `alias`, which only the browser can run, profile calls stay behind it.
@@ -49,8 +50,8 @@ pub(crate) fn take_non_idempotent(calls: &Calls, visitor: &Visitor) -> (Calls, C
     (rest, excluded)
 }
 
-/// Excludes calls that a page cannot run, or might run twice: a cached page may be shown by a
-/// browser that has lost its record of the page view. The server delivers the excluded calls under
+/// Excludes calls that a page cannot run, or might run twice. A browser that has lost its record of
+/// the page view may show a cached page. The server delivers the excluded calls under
 /// the identity of `calls`.
 pub(crate) fn for_page<'a, 'v>(
     calls: &'a Calls,
@@ -89,9 +90,10 @@ pub(crate) fn for_late_snippet<'a>(
     (ours, excluded)
 }
 
-/// Excludes calls that the browser would not run as recorded: events of another user than the
-/// browser's, charges, which mixpanel-js ignores, and calls that the browser would misread.
+/// Excludes calls that the browser would not run as recorded.
 ///
+/// These are events of another user than the browser's, charges, which mixpanel-js ignores, and
+/// calls that the browser would misread.
 /// Most sets have none of these, and are borrowed.
 pub(crate) fn take_foreign(
     calls: &Calls,

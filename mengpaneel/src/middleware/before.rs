@@ -17,15 +17,16 @@ use crate::record::current::try_current;
 use crate::record::mixpanel::Mixpanel;
 
 impl Mengpaneel {
-    /// Runs `f` before the handlers of a scope or a resource that is wrapped in this. The app
-    /// around it is wrapped in the same Mengpaneel, by [`with_setup`](Self::with_setup) or a
-    /// clone; `f` takes the place of that app's own setup function.
+    /// Returns a middleware that runs `f` before the handlers of a scope or a resource.
     ///
-    /// It takes any extractors; they see an empty body, the handler's stays whole. Where one of
-    /// them fails, `f` does not run, and the request goes on. A function that ran has decided:
-    /// replayed setup gives way to it, even where it recorded none. Without a token, `f` does
-    /// not run. Nor does it where the same Mengpaneel is not wrapped around it: one ERROR says
-    /// so.
+    /// The app must be wrapped in the same Mengpaneel, by [`with_setup`](Self::with_setup) or a
+    /// clone. Otherwise `f` does not run, and an ERROR is logged once. `f` replaces the app's own
+    /// setup function.
+    ///
+    /// The arguments of `f` are extractors. They see an empty body; the handler gets the whole one.
+    /// If an extractor fails, `f` does not run, and the request continues. Setup of a function
+    /// that ran replaces replayed setup, even if the function recorded none. Without a token, `f`
+    /// does not run.
     ///
     /// ```
     /// # fn main() -> Result<(), mengpaneel::BuildError> {
@@ -68,7 +69,7 @@ pub struct Before<F, Args> {
 }
 
 impl<F: Clone, Args> Before<F, Args> {
-    /// Puts the setup function in front of a service.
+    /// Wraps a service, so that the setup function runs first.
     pub(crate) fn around<S>(&self, service: S) -> BeforeMiddleware<S, F, Args> {
         BeforeMiddleware {
             service: Rc::new(service),
@@ -82,7 +83,8 @@ impl<F: Clone, Args> Before<F, Args> {
 }
 
 impl<F: Handler<Args>, Args: FromRequest> Before<F, Args> {
-    /// Runs the setup function. Returns whether it ran: not so where one of its extractors failed.
+    /// Runs the setup function. Returns `false` if an extractor failed, and the function did not
+    /// run.
     async fn run(&self, request: &ServiceRequest) -> bool {
         match Args::from_request(request.request(), &mut Payload::None).await {
             Ok(args) => {
@@ -98,7 +100,8 @@ impl<F: Handler<Args>, Args: FromRequest> Before<F, Args> {
 }
 
 impl<F, Args> Before<F, Args> {
-    /// Logs that the setup function did not run. An extractor may refuse a visitor, but not fail.
+    /// Logs that the setup function did not run. A client error is expected (nobody is signed in,
+    /// for example); a server error is a mistake of the application.
     fn report_extractor(&self, error: &actix_web::Error, request: &ServiceRequest) {
         let status = error.as_response_error().status_code();
         let error = error.to_string();
@@ -106,7 +109,7 @@ impl<F, Args> Before<F, Args> {
             self.report(&SetupMistake::ExtractorFails { status, error }, request);
         } else {
             let error = one_line(&error);
-            tracing::debug!(target: "mengpaneel", %status, %error, "an extractor of a setup function refused, so it does not run");
+            tracing::debug!(target: "mengpaneel", %status, %error, "an extractor of a setup function refused the request; the function did not run");
         }
     }
 
@@ -118,7 +121,8 @@ impl<F, Args> Before<F, Args> {
     }
 }
 
-/// Recorder of a test that stands in for the middleware of an app that is not wrapped in one.
+/// Returns the recorder of a test for an app that is not wrapped in a Mengpaneel. `None` outside of
+/// such a test.
 fn test_stand_in() -> Option<Mixpanel> {
     try_current().filter(|mixpanel| {
         mixpanel
@@ -155,7 +159,7 @@ where
     }
 }
 
-/// A service with a [`Before`] around it.
+/// Service that is wrapped in a [`Before`].
 #[derive(Debug)]
 pub struct BeforeMiddleware<S, F, Args> {
     service: Rc<S>,
@@ -178,8 +182,8 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let found = ProjectHandles::get(request.request(), &self.before.mengpaneel);
-        let Some(mixpanel) = found.or_else(test_stand_in) else {
+        let handle = ProjectHandles::get(request.request(), &self.before.mengpaneel);
+        let Some(mixpanel) = handle.or_else(test_stand_in) else {
             self.before.report(&SetupMistake::BeforeOutside, &request);
             return Box::pin(self.service.call(request));
         };
@@ -188,7 +192,7 @@ where
         };
         let (service, before) = (Rc::clone(&self.service), self.before.clone());
         Box::pin(async move {
-            // Another Mengpaneel may stand between this function and its own.
+            // Another Mengpaneel may be wrapped between this function and its own Mengpaneel.
             if mixpanel.scope(before.run(&request)).await {
                 recorder.mark_setup_decided();
             }

@@ -1,15 +1,15 @@
-//! Several guards of one route, as one: what they recorded goes with the route.
+//! Guards that are joined into one: their calls count only if all of them accept the request.
 
 use actix_web::guard::{Guard, GuardContext};
 
 use crate::record::current::try_current;
 
-/// A guard that lets a request pass if this one does and all that are added to it with
-/// [`and`](All::and).
+/// Returns a guard that accepts a request if `guard` and all guards added with [`and`](All::and)
+/// accept it.
 ///
-/// As [`actix_web::guard::All`], and what was recorded by those that let the request pass is taken
-/// back when a later one refuses: Actix tells nobody that it went on to the next route, so that a
-/// guard by itself counts as soon as some route of its resource takes the request.
+/// In contrast to [`actix_web::guard::All`], the recorded calls of accepting guards are rolled back
+/// when a later guard refuses. Actix does not report that it tried the next route. So calls of a
+/// single guard count as soon as any route of its resource accepts the request.
 ///
 /// ```
 /// use actix_web::guard::{GuardContext, Header, fn_guard};
@@ -31,11 +31,11 @@ pub fn all(guard: impl Guard + 'static) -> All {
     All(vec![Box::new(guard)])
 }
 
-/// What [`all`] makes of several guards.
+/// Several guards joined by [`all`].
 pub struct All(Vec<Box<dyn Guard>>);
 
 impl All {
-    /// Adds a guard, which is asked if all before it let the request pass.
+    /// Adds a guard. It is checked if all guards before it accept the request.
     #[must_use]
     pub fn and(mut self, guard: impl Guard + 'static) -> Self {
         self.0.push(Box::new(guard));
@@ -47,16 +47,16 @@ impl Guard for All {
     fn check(&self, ctx: &GuardContext<'_>) -> bool {
         let mixpanel = try_current();
         let recorder = mixpanel.as_ref().and_then(|mixpanel| mixpanel.recorder());
-        let begin = recorder.map(|recorder| recorder.checkpoint());
+        let start = recorder.map(|recorder| recorder.checkpoint());
         self.0.iter().all(|guard| {
-            let asked = recorder.map(|recorder| recorder.checkpoint());
-            let passes = guard.check(ctx);
-            if let (Some(recorder), Some(begin), Some(asked), false) =
-                (recorder, begin, asked, passes)
+            let before_check = recorder.map(|recorder| recorder.checkpoint());
+            let accepts = guard.check(ctx);
+            if let (Some(recorder), Some(start), Some(before_check), false) =
+                (recorder, start, before_check, accepts)
             {
-                recorder.rollback(begin, asked);
+                recorder.rollback(start, before_check);
             }
-            passes
+            accepts
         })
     }
 }

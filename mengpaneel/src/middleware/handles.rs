@@ -1,4 +1,4 @@
-//! Handles of a request: the recorder of each Mengpaneel that is wrapped around its app or scope.
+//! Handles of a request: one for each Mengpaneel that is wrapped around its app or scope.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -13,7 +13,7 @@ use crate::record::current;
 use crate::record::mixpanel::Mixpanel;
 use crate::settings::Settings;
 
-/// Handle of the innermost Mengpaneel, and those of the ones outside of it.
+/// Linked list of handles, from the innermost Mengpaneel to the outermost.
 pub(crate) struct ProjectHandles {
     settings: Arc<Settings>,
     mixpanel: Mixpanel,
@@ -21,8 +21,8 @@ pub(crate) struct ProjectHandles {
 }
 
 impl ProjectHandles {
-    /// Adds the innermost handle of a request. Its Mengpaneel must differ from those outside of it
-    /// by name.
+    /// Adds the innermost handle of a request. Reports a mistake if a Mengpaneel outside has the
+    /// same name.
     pub(crate) fn insert(request: &ServiceRequest, mengpaneel: &Mengpaneel, mixpanel: &Mixpanel) {
         let mut extensions = request.extensions_mut();
         let outer = extensions.remove::<Self>().map(Box::new);
@@ -42,12 +42,12 @@ impl ProjectHandles {
         });
     }
 
-    /// Returns the handle of that Mengpaneel, or `None` where it is not wrapped around the caller.
+    /// Returns the handle of a Mengpaneel. `None` if the request did not pass through it.
     pub(crate) fn get(request: &HttpRequest, mengpaneel: &Mengpaneel) -> Option<Mixpanel> {
         request
             .extensions()
             .get::<Self>()?
-            .of(mengpaneel.settings())
+            .find(mengpaneel.settings())
     }
 
     fn has_name(&self, name: Option<&str>) -> bool {
@@ -58,17 +58,19 @@ impl ProjectHandles {
                 .is_some_and(|outer| outer.has_name(name))
     }
 
-    fn of(&self, settings: &Arc<Settings>) -> Option<Mixpanel> {
+    fn find(&self, settings: &Arc<Settings>) -> Option<Mixpanel> {
         if Arc::ptr_eq(&self.settings, settings) {
             return Some(self.mixpanel.clone());
         }
-        self.outer.as_ref()?.of(settings)
+        self.outer.as_ref()?.find(settings)
     }
 }
 
 impl Mengpaneel {
-    /// The handle of a request for this project, where several Mengpaneels are wrapped around one
-    /// app: the free functions, the attributes and the extractor record for the innermost of them.
+    /// Returns the handle of a request for this project.
+    ///
+    /// Use it if several Mengpaneels are wrapped around one app: free functions, attributes and the
+    /// extractor record for the innermost one.
     ///
     /// ```
     /// use actix_web::{HttpRequest, web};
@@ -81,19 +83,19 @@ impl Mengpaneel {
     /// }
     /// ```
     pub fn for_request(&self, request: &HttpRequest) -> Mixpanel {
-        let without = || {
+        let fallback = || {
             if self.is_enabled() {
                 Mixpanel::outside()
             } else {
                 Mixpanel::detached()
             }
         };
-        ProjectHandles::get(request, self).unwrap_or_else(without)
+        ProjectHandles::get(request, self).unwrap_or_else(fallback)
     }
 }
 
-/// The handle of the request. Where the middleware is missing, one that records nothing; each place
-/// that tries is reported once to `on_error`.
+/// Extracts the handle of the request. Without the middleware, the handle records nothing, and each
+/// call site that uses it is reported once to `on_error`.
 impl FromRequest for Mixpanel {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

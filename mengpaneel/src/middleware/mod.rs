@@ -1,4 +1,6 @@
-//! The middleware: one request, from what the last one left to what this one leaves.
+//! Middleware: state of a request in flight, from its arrival to the flush of its calls.
+//!
+//! Only this folder implements Actix's `Transform` and `Service`.
 
 pub(crate) mod before;
 pub mod guard;
@@ -37,7 +39,7 @@ use crate::request::info::RequestInfo;
 pub(crate) use crate::middleware::handles::ProjectHandles;
 use crate::middleware::observed::ObservedRequest;
 
-/// Ending of a request that got no response.
+/// Outcome of a request without a response.
 const FAILED: RequestOutcome = RequestOutcome {
     succeeded: false,
     routed: true,
@@ -62,7 +64,7 @@ where
     }
 }
 
-/// A service with a [`Mengpaneel`] around it.
+/// Service that is wrapped in a [`Mengpaneel`].
 #[derive(Debug)]
 pub struct Middleware<S> {
     service: S,
@@ -81,17 +83,19 @@ impl<S> Middleware<S> {
     }
 }
 
-/// Returns whether a service has a `SessionMiddleware` of any version around it, with no setup
-/// function inside, by its type's name: for a log line only, since such names are no promise of the
-/// compiler's. A session that may be switched off does not count.
+/// Returns whether a service is wrapped in a `SessionMiddleware` of any version, without a setup
+/// function inside of that middleware. A session middleware in a `Condition` does not count.
+///
+/// The check uses the name of the service's type. The result is for a log line only, since the
+/// compiler does not guarantee such names.
 fn is_around_session<S>() -> bool {
     let name = std::any::type_name::<S>();
-    let Some(session) = name.find("actix_session::middleware::") else {
+    let Some(session_at) = name.find("actix_session::middleware::") else {
         return false;
     };
     let has_function_inside = name
         .rfind("::BeforeMiddleware<")
-        .is_some_and(|function| session < function);
+        .is_some_and(|function_at| session_at < function_at);
     !has_function_inside && !name.contains("::ConditionMiddleware<")
 }
 
@@ -115,34 +119,33 @@ where
             return self.call_inner(request);
         }
         let observer = current::observer();
-        let Some(on) = self.mengpaneel.inner() else {
+        let Some(inner) = self.mengpaneel.inner() else {
             return match observer {
-                Some(test) => self.observe(request, test),
+                Some(observed) => self.observe(request, observed),
                 None => self.bypass(request),
             };
         };
-        let settings = &on.services.settings;
+        let settings = &inner.services.settings;
         let decision = settings
             .consent
             .decide(request.request(), &settings.cookies);
-        let mut state = RequestState::new(on, &request, decision, observer);
+        let mut state = RequestState::new(inner, &request, decision, observer);
         if self.has_session_inside && state.session.is_none() {
             settings
                 .mistakes
                 .report(&SetupMistake::SessionInside, Some(request.path()));
         }
-        if state.asked.is_origin_hidden {
+        if state.info.is_origin_hidden {
             settings
                 .mistakes
                 .report(&SetupMistake::HostHidden, Some(request.path()));
         }
         let mixpanel = Mixpanel::new(Arc::clone(&state.recorder));
         ProjectHandles::insert(&request, &self.mengpaneel, &mixpanel);
-        // Routing and its guards run inside of `call` itself, extractors and handlers in its
-        // future.
-        let answer = mixpanel.sync_scope(|| self.service.call(request));
+        // Routing and its guards run in `call` itself, extractors and handlers in its future.
+        let future = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
-            let response = mixpanel.scope(answer).await?;
+            let response = mixpanel.scope(future).await?;
             Ok(state.finish(response).await)
         })
     }
@@ -155,21 +158,21 @@ where
     B: MessageBody + 'static,
     B::Error: Into<Box<dyn Error>>,
 {
-    /// Lets a request through as if the Mengpaneel were not there: it has no token.
+    /// Passes a request on without recording: the Mengpaneel has no token.
     fn bypass(
         &self,
         request: ServiceRequest,
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let mixpanel = Mixpanel::detached();
         ProjectHandles::insert(&request, &self.mengpaneel, &mixpanel);
-        let answer = mixpanel.sync_scope(|| self.service.call(request));
+        let future = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
-            let response = mixpanel.scope(answer).await?;
+            let response = mixpanel.scope(future).await?;
             Ok(response.map_body(|_, body| Body::passthrough(body, Some(mixpanel))))
         })
     }
 
-    /// Tells a test what a request records. Without a token nothing is flushed.
+    /// Reports the calls of a request to a test. Nothing is flushed without a token.
     fn observe(
         &self,
         request: ServiceRequest,
@@ -178,31 +181,33 @@ where
         let state = ObservedRequest::new(&request, self.mengpaneel.settings(), observed);
         let mixpanel = Mixpanel::new(Arc::clone(state.recorder()));
         ProjectHandles::insert(&request, &self.mengpaneel, &mixpanel);
-        let answer = mixpanel.sync_scope(|| self.service.call(request));
+        let future = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
-            let response = mixpanel.scope(answer).await?;
+            let response = mixpanel.scope(future).await?;
             state.finish(&response);
             Ok(response.map_body(|_, body| Body::passthrough(body, Some(mixpanel))))
         })
     }
 
-    /// Passes on a request that the same Mengpaneel records already, wrapped around an outer scope
-    /// too.
+    /// Passes a request on that the same Mengpaneel records in an outer scope already.
     fn call_inner(
         &self,
         request: ServiceRequest,
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
-        let answer = self.service.call(request);
+        let future = self.service.call(request);
         Box::pin(async move {
-            Ok(answer
+            Ok(future
                 .await?
                 .map_body(|_, body| Body::passthrough(body, None)))
         })
     }
 }
 
-/// Ending of a request, by its response. A guard's calls count only where a route was found.
-pub(crate) fn ending<B>(recorder: &Recorder, response: &ServiceResponse<B>) -> RequestOutcome {
+/// Returns the outcome of a request. Calls of guards count only if a route was found.
+pub(crate) fn request_outcome<B>(
+    recorder: &Recorder,
+    response: &ServiceResponse<B>,
+) -> RequestOutcome {
     let status = response.status();
     RequestOutcome {
         succeeded: !status.is_client_error() && !status.is_server_error(),
@@ -211,66 +216,70 @@ pub(crate) fn ending<B>(recorder: &Recorder, response: &ServiceResponse<B>) -> R
     }
 }
 
-/// State of a request in flight. If dropped before the response is ready (panic, disconnect, failed
-/// middleware), it enqueues what was recorded here; delayed calls that the request brought stay
-/// where they are.
+/// State of a request in flight.
+///
+/// If dropped before the response is ready (panic, disconnect, failed middleware), it enqueues the
+/// recorded calls. Delayed calls that the request brought remain in their cookies.
 struct RequestState {
-    on: Arc<Inner>,
-    asked: Arc<RequestInfo>,
+    inner: Arc<Inner>,
+    info: Arc<RequestInfo>,
     recorder: Arc<Recorder>,
     session: Option<Session>,
     /// Encoded payload that an earlier version left in the session.
     session_payload: Option<String>,
-    /// True if the visitor may be tracked, as the request came.
+    /// Consent of the visitor when the request arrived.
     consent: ConsentStatus,
-    seed: Option<Box<Cookie<'static>>>,
+    /// mixpanel-js's cookie for a visitor without one. `None` if the response must not set it.
+    device_cookie: Option<Box<Cookie<'static>>>,
 }
 
 impl RequestState {
     fn new(
-        on: &Arc<Inner>,
+        inner: &Arc<Inner>,
         request: &ServiceRequest,
         decision: Decision,
         observer: Option<Arc<Observed>>,
     ) -> Self {
-        let settings = &on.services.settings;
-        let asked = Arc::new(RequestInfo::new(request.request(), settings));
+        let settings = &inner.services.settings;
+        let info = Arc::new(RequestInfo::new(request.request(), settings));
         let session = session_payload::is_present(request).then(|| request.get_session());
         let has_session = session
             .as_ref()
             .is_some_and(|session| !session.entries().is_empty());
         let is_granted = decision.now.is_granted;
-        let seeding = settings
+        let device_cookie_settings = settings
             .device_cookie
             .as_ref()
-            .filter(|_| is_granted && asked.is_navigation());
-        let host = || asked.url().and_then(|url| url.host_str());
-        let is_new = || asked.cookie(&settings.cookies).is_none();
-        let seed = seeding
+            .filter(|_| is_granted && info.is_navigation());
+        let host = || info.url().and_then(|url| url.host_str());
+        let is_new = || info.cookie(&settings.cookies).is_none();
+        let device_cookie = device_cookie_settings
             .filter(|_| is_new())
-            .and_then(|seeding| Some(Box::new(seeding.cookie(host()?))));
-        let seeded = seed.as_ref().map(|seed| seed.value().to_owned());
-        let (said, configured) = (Arc::clone(&asked), Arc::clone(settings));
-        let recorder = on.recorder_for(decision, observer, move || {
-            let visitor = said.visitor(&configured.cookies, has_session);
+            .and_then(|settings| Some(Box::new(settings.cookie(host()?))));
+        let new_cookie = device_cookie
+            .as_ref()
+            .map(|cookie| cookie.value().to_owned());
+        let (visitor_info, visitor_settings) = (Arc::clone(&info), Arc::clone(settings));
+        let recorder = inner.recorder_for(decision, observer, move || {
+            let visitor = visitor_info.visitor(&visitor_settings.cookies, has_session);
             let visitor = Visitor {
-                cookie: seeded.or(visitor.cookie),
+                cookie: new_cookie.or(visitor.cookie),
                 ..visitor
             };
-            visitor.restricted(&configured)
+            visitor.restricted(&visitor_settings)
         });
         let (key, consent) = (&settings.names.session_key, decision.now);
         let session_payload = session
             .as_ref()
             .and_then(|session| session_payload::encoded(session, key));
         Self {
-            on: Arc::clone(on),
-            asked,
+            inner: Arc::clone(inner),
+            info,
             recorder,
             session,
             session_payload,
             consent,
-            seed,
+            device_cookie,
         }
     }
 
@@ -280,23 +289,25 @@ impl RequestState {
         B::Error: Into<Box<dyn Error>>,
     {
         let mut body = None;
-        let response = response.map_body(|_, own| body = Some(Content::Passthrough { body: own }));
+        let response = response.map_body(|_, original| {
+            body = Some(Content::Passthrough { body: original });
+        });
         let mut exchange = Exchange {
-            services: Arc::clone(&self.on.services),
-            info: Arc::clone(&self.asked),
+            services: Arc::clone(&self.inner.services),
+            info: Arc::clone(&self.info),
             recorder: Arc::clone(&self.recorder),
             session: self.session.clone(),
             fallback_copy: None,
             claim: None,
             session_payload: self.session_payload.take(),
             consent: self.consent,
-            device_cookie: self.seed.take(),
+            device_cookie: self.device_cookie.take(),
             response,
             body,
         };
         exchange.read_page().await;
-        let ending = ending(&self.recorder, &exchange.response);
-        // Few requests bring anything: boxed, so that the future of the others stays small.
+        let outcome = request_outcome(&self.recorder, &exchange.response);
+        // Few requests bring delayed calls: boxed, so that the future of the others stays small.
         if exchange.has_incoming() {
             if self.consent.is_granted {
                 Box::pin(exchange.replay()).await;
@@ -304,10 +315,10 @@ impl RequestState {
                 Box::pin(exchange.discard()).await;
             }
         }
-        let settled = self.recorder.finalize(ending, Include::All);
-        let waiting = exchange.flush(settled.as_deref());
-        if exchange.must_wait(&waiting) {
-            Box::pin(exchange.wait(waiting)).await;
+        let final_calls = self.recorder.finalize(outcome, Include::All);
+        let pending = exchange.flush(final_calls.as_deref());
+        if exchange.must_wait(&pending) {
+            Box::pin(exchange.wait(pending)).await;
         }
         exchange.respond()
     }
@@ -315,7 +326,7 @@ impl RequestState {
 
 impl Drop for RequestState {
     fn drop(&mut self) {
-        let Some(settled) = self.recorder.finalize(FAILED, Include::RecordedOnly) else {
+        let Some(final_calls) = self.recorder.finalize(FAILED, Include::RecordedOnly) else {
             return;
         };
         let FinalCalls {
@@ -323,19 +334,22 @@ impl Drop for RequestState {
             via_server,
             consent_change,
             ..
-        } = &*settled;
+        } = &*final_calls;
         if consent_change.is_some() {
-            let path = Quoted(self.asked.url().map(url::Url::path).unwrap_or_default());
-            let why = format!(
-                "the response to {} {path} did not reach the visitor, and with it their opt-in or opt-out was not stored",
-                self.asked.method
+            let path = Quoted(self.info.url().map(url::Url::path).unwrap_or_default());
+            let text = format!(
+                "the response to {} {path} was not sent, so the visitor's opt-in or opt-out was not stored",
+                self.info.method
             );
             self.recorder
-                .report(&Failure::for_calls(Reason::Unsupported(why), vec![]));
+                .report(&Failure::for_calls(Reason::Unsupported(text), vec![]));
         }
-        let parcel = |calls: &Calls| self.recorder.parcel(calls.clone());
+        let envelope = |calls: &Calls| self.recorder.parcel(calls.clone());
         if !calls.is_setup_only() {
-            self.on.services.dispatcher.enqueue_detached(parcel(calls));
+            self.inner
+                .services
+                .dispatcher
+                .enqueue_detached(envelope(calls));
         }
         if !via_server.is_setup_only() {
             let context = calls
@@ -344,10 +358,10 @@ impl Drop for RequestState {
                 .chain(&calls.setup)
                 .cloned()
                 .collect();
-            self.on.services.dispatcher.enqueue_detached(Envelope {
+            self.inner.services.dispatcher.enqueue_detached(Envelope {
                 context,
                 via_server: true,
-                ..parcel(via_server)
+                ..envelope(via_server)
             });
         }
     }

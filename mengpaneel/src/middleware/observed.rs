@@ -1,17 +1,18 @@
-//! Request of an app under test whose Mengpaneel has no token: the test learns what it records, and
-//! nothing is flushed.
+//! Requests of an app under test whose Mengpaneel has no token.
+//!
+//! The test gets the recorded calls, and nothing is flushed.
 
 use std::sync::Arc;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 
-use crate::middleware::{FAILED, ending};
+use crate::middleware::{FAILED, request_outcome};
 use crate::record::recorder::{Include, Observed, Recorder, RecorderContext};
 use crate::request::info::RequestInfo;
 use crate::settings::Settings;
 
-/// State of such a request in flight. If dropped before the response is ready, it settles as
-/// failed.
+/// State of such a request in flight. If dropped before the response is ready, the request counts
+/// as failed.
 pub(crate) struct ObservedRequest {
     recorder: Arc<Recorder>,
 }
@@ -25,13 +26,9 @@ impl ObservedRequest {
         let decision = settings
             .consent
             .decide(request.request(), &settings.cookies);
-        let asked = RequestInfo::new(request.request(), settings);
+        let info = RequestInfo::new(request.request(), settings);
         let settings = Arc::clone(settings);
-        let visitor = move || {
-            asked
-                .visitor(&settings.cookies, false)
-                .restricted(&settings)
-        };
+        let visitor = move || info.visitor(&settings.cookies, false).restricted(&settings);
         let recorder =
             Recorder::new(visitor, Arc::<RecorderContext>::default()).with_consent(decision);
         Self {
@@ -45,7 +42,7 @@ impl ObservedRequest {
 
     pub(crate) fn finish<B>(&self, response: &ServiceResponse<B>) {
         self.recorder
-            .finalize(ending(&self.recorder, response), Include::All);
+            .finalize(request_outcome(&self.recorder, response), Include::All);
     }
 }
 

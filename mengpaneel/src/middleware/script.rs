@@ -13,8 +13,10 @@ use sha2::{Digest as _, Sha256, Sha384};
 const SOURCE: &str = include_str!("../mengpaneel.js");
 const UNHASHED_PATH: &str = "/mengpaneel.js";
 
-/// `mengpaneel.js` as a service: it marks a page's own requests as capable, and runs the calls that
-/// their answers bring. At `/mengpaneel.js`, and at a hashed name that may be kept for ever.
+/// Returns a service for `mengpaneel.js`, which marks a page's own requests as capable and runs the
+/// calls of their responses.
+///
+/// The file is served at `/mengpaneel.js`, and at a path with its hash that may be cached forever.
 ///
 /// ```
 /// use actix_web::App;
@@ -26,17 +28,17 @@ const UNHASHED_PATH: &str = "/mengpaneel.js";
 /// # let _ = app;
 /// ```
 pub fn script() -> Script {
-    let name: String = format!("{:x}", Sha256::digest(SOURCE))
+    let hash: String = format!("{:x}", Sha256::digest(SOURCE))
         .chars()
         .take(16)
         .collect();
     Script {
-        path: format!("/mengpaneel-{name}.js"),
+        path: format!("/mengpaneel-{hash}.js"),
         integrity: format!("sha384-{}", STANDARD.encode(Sha384::digest(SOURCE))),
     }
 }
 
-/// What [`script`] gives.
+/// Service for `mengpaneel.js`, created by [`script`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     path: String,
@@ -44,12 +46,12 @@ pub struct Script {
 }
 
 impl Script {
-    /// The hashed path, under which the file never changes: `/mengpaneel-0123456789abcdef.js`.
+    /// Path with the file's hash, whose content never changes: `/mengpaneel-0123456789abcdef.js`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The file's integrity value: `sha384-…`.
+    /// Integrity value of the file: `sha384-…`.
     pub fn integrity(&self) -> &str {
         &self.integrity
     }
@@ -62,8 +64,8 @@ impl Script {
         )
     }
 
-    /// Script element that loads the file under a Content-Security-Policy with this nonce, the
-    /// value without `nonce-`.
+    /// Script element that loads the file under a Content-Security-Policy with a nonce. `nonce` is
+    /// the value without the prefix `nonce-`.
     ///
     /// ```
     /// let tag = mengpaneel::script().tag_with_nonce("c2VjcmV0");
@@ -75,7 +77,7 @@ impl Script {
     }
 }
 
-/// Text in a double-quoted attribute of HTML.
+/// Text escaped for a double-quoted HTML attribute.
 struct EscapedAttribute<'a>(&'a str);
 
 impl fmt::Display for EscapedAttribute<'_> {
@@ -132,22 +134,22 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_hashed_name_may_be_kept_for_ever_and_the_plain_one_not() {
+    async fn only_path_with_hash_is_immutable_in_caches() {
         let app = init_service(App::new().service(script())).await;
         for (path, cache) in [
             (script().path().to_owned(), "immutable"),
             (UNHASHED_PATH.to_owned(), "max-age=600"),
         ] {
-            let answer = call_service(&app, TestRequest::get().uri(&path).to_request()).await;
-            let kept = answer
+            let response = call_service(&app, TestRequest::get().uri(&path).to_request()).await;
+            let cache_control = response
                 .headers()
                 .get(header::CACHE_CONTROL)
                 .unwrap()
                 .to_str()
                 .unwrap()
                 .to_owned();
-            assert!(kept.contains(cache), "{path}: {kept}");
-            assert_eq!(read_body(answer).await, SOURCE);
+            assert!(cache_control.contains(cache), "{path}: {cache_control}");
+            assert_eq!(read_body(response).await, SOURCE);
             let head = TestRequest::default()
                 .method(Method::HEAD)
                 .uri(&path)

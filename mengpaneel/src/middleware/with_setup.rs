@@ -1,4 +1,4 @@
-//! The one wrap of an app: its Mengpaneel with the setup function inside.
+//! Middleware of a whole app: the Mengpaneel with the setup function inside.
 
 use std::error::Error;
 use std::future::{Ready, ready};
@@ -13,16 +13,17 @@ use crate::middleware::Middleware;
 use crate::middleware::before::{Before, BeforeMiddleware};
 
 impl Mengpaneel {
-    /// Tracks an app, a scope or a resource that is wrapped in this, and runs `f` before its
-    /// handlers: the function that tells who is signed in. A session middleware is wrapped
-    /// outside, so that `f` can read the session.
+    /// Returns a middleware that tracks an app, a scope or a resource, and runs `f` before its
+    /// handlers. `f` identifies the signed-in user. Wrap a session middleware outside, so that `f`
+    /// can read the session.
     ///
-    /// `f` takes any extractors; they see an empty body, the handler's stays whole. Where one of
-    /// them fails, `f` does not run, and the request goes on. A function that ran has decided:
-    /// replayed setup gives way to it, even where it recorded none. Without a token, `f` does
-    /// not run.
+    /// The arguments of `f` are extractors. They see an empty body; the handler gets the whole one.
+    /// If an extractor fails, `f` does not run, and the request continues. Setup of a function
+    /// that ran replaces replayed setup, even if the function recorded none. Without a token, `f`
+    /// does not run.
     ///
-    /// Inside of an app that is wrapped in the same Mengpaneel, this is [`before`](Self::before).
+    /// Inside of an app that is wrapped in the same Mengpaneel, this is the same as
+    /// [`before`](Self::before).
     ///
     /// ```
     /// # fn main() -> Result<(), mengpaneel::BuildError> {

@@ -150,7 +150,8 @@ fn split_unquoted(line: &str) -> Option<Vec<&str>> {
 }
 
 /// Rule of `Cache-Control` and its relatives. With `must-understand`, a cache that knows the status
-/// ignores `no-store` ([RFC 9111, 5.2.2.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.3)).
+/// ignores `no-store` ([RFC 9111,
+/// 5.2.2.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.3)).
 fn is_private(lines: &[&str]) -> bool {
     Directives::parse(lines).is_some_and(|directives| {
         let is_unstored = directives.has_bare("no-store") && !directives.has("must-understand");

@@ -246,7 +246,8 @@ mod caches {
             self.words(name).iter().any(|known| known == word)
         }
 
-        /// Cache of RFC 9111, section 3, that knows every status and stores every response that it may.
+        /// Cache of RFC 9111, section 3, that knows every status and stores every response that it
+        /// may.
         fn may_be_stored_by_rfc_9111(&self, name: &str) -> bool {
             let forbids =
                 self.has_word(name, "no-store") && !self.has_word(name, "must-understand");

@@ -1,5 +1,7 @@
 //! Injection into a streamed page: a snippet at the end of the head, and a second one after the
-//! last byte, with the calls that were recorded meanwhile.
+//! last byte.
+//!
+//! The second snippet has the calls that were recorded while the page was sent.
 
 use std::sync::Arc;
 
