@@ -1,4 +1,4 @@
-//! Building: what was configured is checked, and the thread that delivers started.
+//! Check of the options, and start of the delivery thread.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::browser::snippet::{Snippet, SnippetConfig};
 use crate::call::Properties;
+use crate::config::{BuildError, Builder, env};
 use crate::delayed::carrier::Carrier;
 use crate::delayed::fallback::Fallback;
 use crate::deliver::dispatcher::{Dispatcher, DispatcherConfig};
@@ -24,16 +25,16 @@ use crate::settings::js_options::{JsOption, Omitted};
 use crate::settings::proxies::TrustedProxies;
 use crate::settings::{KeyNames, PageSettings, Settings};
 
-use crate::config::{BuildError, Builder, env};
+const PUBLIC_CREDENTIALS: &str = "has a user name or password, and every page would publish it";
 
 impl Builder {
-    /// Checks what was configured, and starts the thread that delivers.
+    /// Checks the options, and starts the delivery thread.
     ///
     /// # Errors
-    /// The option that cannot be, and what it takes instead.
+    /// [`BuildError`] names the invalid option and its valid values.
     pub fn build(self) -> Result<Mengpaneel, BuildError> {
-        if let Some(bad) = self.bad_variable {
-            return Err(bad.into());
+        if let Some(invalid) = self.invalid_variable {
+            return Err(invalid.into());
         }
         if self.require_token && self.token.0.is_none() {
             return Err(BuildError::NoToken {
@@ -42,7 +43,7 @@ impl Builder {
         }
         let settings = Arc::new(self.settings()?);
         self.api_host.url()?;
-        check_drained(self.outbox.as_deref(), self.concurrency)?;
+        check_consumer(self.outbox.as_deref(), self.concurrency)?;
         if self.before_send.is_some()
             && self
                 .outbox
@@ -52,7 +53,7 @@ impl Builder {
             return Err(BuildError::BeforeSend);
         }
         let Some(token) = self.token.0 else {
-            tracing::info!(target: "mengpaneel", "no token: tracking is off");
+            tracing::info!(target: "mengpaneel", "no token: tracking is disabled");
             return Ok(Mengpaneel::new(settings, None));
         };
         let credentials = match self.service_account {
@@ -66,36 +67,36 @@ impl Builder {
         #[cfg(feature = "metrics")]
         crate::metrics::describe();
         let (api_host, timeout) = (self.api_host, self.timeout);
-        let delivery = HttpClient::new(HttpConfig {
+        let client = HttpClient::new(HttpConfig {
             token: token.clone(),
             api_host,
             credentials,
             timeout,
         })?;
-        let failures = Arc::new(self.failures);
-        scope_registry::subscribe(Arc::downgrade(&failures));
+        let reporter = Arc::new(self.failures);
+        scope_registry::subscribe(Arc::downgrade(&reporter));
         let Opened {
             outbox,
-            is_fallback,
+            is_failover,
         } = open(self.outbox, self.failover_to_memory)?;
-        let post = Dispatcher::start(DispatcherConfig {
+        let dispatcher = Dispatcher::start(DispatcherConfig {
             token,
-            delivery,
+            delivery: client,
             outbox,
-            failures: (*failures).clone(),
+            failures: (*reporter).clone(),
             before_send: self.before_send,
             retry_for: self.retry_for,
             shutdown_timeout: self.shutdown_timeout,
-            // No other process reaches the memory that took over.
-            concurrency: if is_fallback {
+            // No other process can drain the memory that replaces the outbox.
+            concurrency: if is_failover {
                 self.concurrency.max(1)
             } else {
                 self.concurrency
             },
             max_deliveries: self.max_delivery_attempts,
         })?;
-        let post = Arc::new(post);
-        let block = Snippet::new(&SnippetConfig {
+        let dispatcher = Arc::new(dispatcher);
+        let snippet = Snippet::new(&SnippetConfig {
             token: &settings.token,
             config: &settings.page.config,
             lib_url: &settings.page.lib_url,
@@ -103,9 +104,9 @@ impl Builder {
             loader: settings.page.loader,
             ignore_dnt: !settings.consent.respect_dnt,
         });
-        let late: LateSink = {
-            let post = Arc::clone(&post);
-            Arc::new(move |parcel| post.enqueue_ref_detached(parcel))
+        let late_sink: LateSink = {
+            let dispatcher = Arc::clone(&dispatcher);
+            Arc::new(move |envelope| dispatcher.enqueue_ref_detached(envelope))
         };
         let carrier = self
             .cookie_key
@@ -113,22 +114,22 @@ impl Builder {
             .map(|key| Carrier::new(&settings.names.cookie, key));
         let inner = Inner {
             recorder_context: Arc::new(RecorderContext {
-                reporter: failures,
-                late_sink: late,
+                reporter,
+                late_sink,
                 ..RecorderContext::default()
             }),
             services: Arc::new(Services {
                 settings: Arc::clone(&settings),
-                snippet: Arc::new(block),
-                fallback: Fallback::new(&post, self.max_fallback_copies),
-                dispatcher: post,
+                snippet: Arc::new(snippet),
+                fallback: Fallback::new(&dispatcher, self.max_fallback_copies),
+                dispatcher,
                 carrier,
             }),
         };
         Ok(Mengpaneel::new(settings, Some(inner)))
     }
 
-    /// Checked settings.
+    /// Checks the options, and derives the settings from them.
     pub(crate) fn settings(&self) -> Result<Settings, BuildError> {
         let token = self.token.0.clone().unwrap_or_default();
         let names = KeyNames::new(self.name.as_deref())
@@ -152,25 +153,25 @@ impl Builder {
         }
         check_page_url("lib_url", &self.lib_url)?;
         let cookies = CookieNames::new(&token, &config);
-        let seeding = DeviceCookie::new(&cookies.persistence, &config);
-        if self.set_device_cookie && seeding.is_none() {
+        let device_cookie = DeviceCookie::new(&cookies.persistence, &config);
+        if self.set_device_cookie && device_cookie.is_none() {
             return Err(BuildError::SeedCookie);
         }
         let cookie_attributes = CookieAttributes::new(&config);
         let omitted = Omitted::from_config(&config).to_text();
         let sends_ip = config.get("ip").and_then(Value::as_bool) != Some(false);
-        let is_on = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
+        let is_enabled = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
         let consent = ConsentPolicy {
             rule: self.consent.clone(),
-            respect_dnt: self.respect_dnt && !is_on("ignore_dnt"),
+            respect_dnt: self.respect_dnt && !is_enabled("ignore_dnt"),
             respect_gpc: self.respect_gpc,
-            is_denied_by_default: is_on("opt_out_tracking_by_default"),
+            is_denied_by_default: is_enabled("opt_out_tracking_by_default"),
         };
         let trusted_proxies = TrustedProxies::new(&self.trusted_proxies, self.proxy_headers)
             .map_err(|entry| BuildError::Proxy(entry.to_owned()))?;
         Ok(Settings {
             cookies,
-            device_cookie: seeding.filter(|_| self.set_device_cookie),
+            device_cookie: device_cookie.filter(|_| self.set_device_cookie),
             token,
             names,
             page: PageSettings {
@@ -190,9 +191,10 @@ impl Builder {
         })
     }
 
-    /// What `mixpanel.init` gets: our defaults, where it delivers, and the application's own.
+    /// Returns the configuration of `mixpanel.init`: the defaults, the host of the region, and the
+    /// application's options, which override both.
     pub(crate) fn page_config(&self) -> Result<Properties, BuildError> {
-        let Value::Object(own) = &self.js_config else {
+        let Value::Object(options) = &self.js_config else {
             return Err(BuildError::JsConfig(self.js_config.to_string()));
         };
         let mut config = Properties::new();
@@ -207,17 +209,15 @@ impl Builder {
         } else if let Some(url) = self.api_host.for_page() {
             config.insert("api_host".into(), Value::from(url));
         }
-        config.extend(own.clone());
+        config.extend(options.clone());
         if let Some((key, url)) = config
             .iter()
             .find_map(|(key, value)| Some((key, credentials_in(value)?)))
         {
-            let why =
-                format!("its {key} has a user name or password, and every page would show it");
             return Err(BuildError::PageUrl {
                 option: "js_config",
                 url: redacted_url(url),
-                why,
+                why: format!("{key} {PUBLIC_CREDENTIALS}"),
             });
         }
         if !self.ip {
@@ -227,8 +227,8 @@ impl Builder {
     }
 }
 
-/// Checks that somebody drains the outbox.
-fn check_drained(outbox: Option<&dyn Outbox>, concurrency: usize) -> Result<(), BuildError> {
+/// Checks that this process or another one can drain the outbox.
+fn check_consumer(outbox: Option<&dyn Outbox>, concurrency: usize) -> Result<(), BuildError> {
     let problem = match outbox {
         _ if concurrency > 0 => return Ok(()),
         Some(outbox) if outbox.is_durable() => return Ok(()),
@@ -238,58 +238,56 @@ fn check_drained(outbox: Option<&dyn Outbox>, concurrency: usize) -> Result<(), 
     Err(BuildError::Undrained { problem })
 }
 
-/// An outbox that is ready.
+/// Opened outbox.
 struct Opened {
     outbox: Option<Arc<dyn Outbox>>,
-    /// True if memory took over.
-    is_fallback: bool,
+    /// True if memory replaces the outbox.
+    is_failover: bool,
 }
 
-/// Makes the outbox ready, or takes memory in its place where that may be.
-fn open(outbox: Option<Arc<dyn Outbox>>, or_memory: bool) -> Result<Opened, OutboxError> {
+/// Opens the outbox. If that fails and `failover_to_memory` is set, memory replaces it.
+fn open(outbox: Option<Arc<dyn Outbox>>, failover_to_memory: bool) -> Result<Opened, OutboxError> {
     let Some(outbox) = outbox else {
         return Ok(Opened {
             outbox: None,
-            is_fallback: false,
+            is_failover: false,
         });
     };
     match outbox.open() {
         Ok(()) => Ok(Opened {
             outbox: Some(outbox),
-            is_fallback: false,
+            is_failover: false,
         }),
-        Err(error) if or_memory => {
-            tracing::error!(target: "mengpaneel", "{error}; calls wait in memory instead, and are delivered by this process");
+        Err(error) if failover_to_memory => {
+            tracing::error!(target: "mengpaneel", %error, "could not open the outbox; calls are stored in memory, and this process delivers them");
             Ok(Opened {
                 outbox: Some(Arc::new(Memory::default())),
-                is_fallback: true,
+                is_failover: true,
             })
         }
         Err(error) => Err(error),
     }
 }
 
-/// A page can load from `https://…`, `//…` and `/…`.
+/// Checks a URL for the page: `https://…`, `http://…`, `//…` or `/…`, without credentials.
 fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
     let base = url::Url::parse("https://page.example/");
     let parsed = base
         .and_then(|base| base.join(url))
         .map_err(|error| error.to_string());
-    let checked = match parsed {
-        _ if url.is_empty() => Err("it is empty".to_owned()),
+    let problem = match parsed {
+        _ if url.is_empty() => "it is empty".to_owned(),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            Err(format!("its scheme is {}", url.scheme()))
+            format!("its scheme is {}", url.scheme())
         }
-        Ok(url) if has_credentials(&url) => {
-            Err("it has a user name or password, and every page would show it".to_owned())
-        }
-        Ok(_) => Ok(()),
-        Err(why) => Err(why),
+        Ok(url) if has_credentials(&url) => format!("it {PUBLIC_CREDENTIALS}"),
+        Ok(_) => return Ok(()),
+        Err(error) => error,
     };
-    checked.map_err(|why| BuildError::PageUrl {
+    Err(BuildError::PageUrl {
         option,
         url: redacted_url(url),
-        why,
+        why: problem,
     })
 }
 
@@ -297,7 +295,7 @@ fn has_credentials(url: &url::Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// A URL with a user name or password, wherever it stands in a value.
+/// Returns the first URL with a user name or password in a value or its members. `None` without one.
 fn credentials_in(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => {

@@ -1,26 +1,25 @@
-//! Settings from the environment.
+//! Options from environment variables.
 
 use std::env::{self, VarError};
 
+use crate::config::{BuildError, Builder};
 use crate::deliver::http::host::{ApiHost, Region};
 use crate::mengpaneel::Mengpaneel;
 
-use crate::config::{BuildError, Builder};
-
-/// Name of the variable with the project's token.
+/// Name of the variable for the project's token.
 pub(crate) const TOKEN: &str = "MIXPANEL_TOKEN";
 const REGION: &str = "MIXPANEL_REGION";
 const API_HOST: &str = "MIXPANEL_API_HOST";
 
-/// A variable whose value cannot be used. It is kept until [`Builder::build`].
+/// Variable with an invalid value, stored until [`Builder::build`] reports it.
 #[derive(Clone, Debug)]
-pub(crate) struct BadVariable {
+pub(crate) struct InvalidVariable {
     name: &'static str,
     problem: String,
 }
 
-impl From<BadVariable> for BuildError {
-    fn from(BadVariable { name, problem }: BadVariable) -> Self {
+impl From<InvalidVariable> for BuildError {
+    fn from(InvalidVariable { name, problem }: InvalidVariable) -> Self {
         Self::Environment {
             variable: name,
             problem,
@@ -29,16 +28,16 @@ impl From<BadVariable> for BuildError {
 }
 
 impl Mengpaneel {
-    /// Begins a Mengpaneel with the settings that the environment has; further options may follow.
+    /// Starts a builder with the options that the environment sets. Further options may follow.
     ///
     /// | variable | value |
     /// | --- | --- |
-    /// | `MIXPANEL_TOKEN` | the project's token; tracking is off without one, unless [`require_token`](Builder::require_token) is called |
-    /// | `MIXPANEL_REGION` | `us` (the default), `eu` or `in`: where the project's data lives. Events that are sent to another region are lost |
-    /// | `MIXPANEL_API_HOST` | base URL that the server delivers to in place of the region's, as a proxy's. Pages keep to the region |
+    /// | `MIXPANEL_TOKEN` | the project's token. Without one tracking is disabled, or [`require_token`](Builder::require_token) makes `build` fail |
+    /// | `MIXPANEL_REGION` | `us` (the default), `eu` or `in`: data residency of the project. Events sent to another region are lost |
+    /// | `MIXPANEL_API_HOST` | base URL that the server delivers to instead of the region's, for a proxy. Pages still use the region |
     ///
-    /// A variable that is empty counts as none. One that cannot be used is an error of
-    /// [`Builder::build`], which names the variable and the values that it takes.
+    /// An empty variable counts as unset. An invalid value is an error of [`Builder::build`], which
+    /// names the variable and the valid values.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), mengpaneel::BuildError> {
@@ -53,25 +52,25 @@ impl Mengpaneel {
         builder_from(|name| env::var(name))
     }
 
-    /// A Mengpaneel as the environment has it: `builder_from_env().build()`.
+    /// Builds a Mengpaneel with the options of the environment: `builder_from_env().build()`.
     ///
     /// # Errors
-    /// As [`Builder::build`].
+    /// Those of [`Builder::build`].
     pub fn from_env() -> Result<Self, BuildError> {
         Self::builder_from_env().build()
     }
 }
 
-fn builder_from(look: impl Fn(&str) -> Result<String, VarError>) -> Builder {
-    let value = |name: &'static str| match look(name) {
+fn builder_from(lookup: impl Fn(&str) -> Result<String, VarError>) -> Builder {
+    let value = |name: &'static str| match lookup(name) {
         Ok(value) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(BadVariable {
+        Err(VarError::NotUnicode(_)) => Err(InvalidVariable {
             name,
-            problem: "its value is not UTF-8".to_owned(),
+            problem: "the value is not UTF-8".to_owned(),
         }),
     };
-    let bad = |name, error: &dyn std::error::Error| BadVariable {
+    let invalid = |name, error: &dyn std::error::Error| InvalidVariable {
         name,
         problem: error.to_string(),
     };
@@ -79,23 +78,23 @@ fn builder_from(look: impl Fn(&str) -> Result<String, VarError>) -> Builder {
         let (token, region, host) = (value(TOKEN)?, value(REGION)?, value(API_HOST)?);
         let mut builder = Mengpaneel::builder(token);
         if let Some(region) = region {
-            let region: Region = region.parse().map_err(|error| bad(REGION, &error))?;
+            let region: Region = region.parse().map_err(|error| invalid(REGION, &error))?;
             let region = ApiHost::from(region);
             if host.is_some() {
-                // A page would take a proxy's project for one in the US.
+                // Without this, the page of a project behind a proxy would send to the US.
                 builder.js_api_host = region.for_page().map(str::to_owned);
             }
             builder = builder.api_host(region);
         }
         if let Some(host) = host {
             let host = ApiHost::from(host);
-            host.url().map_err(|error| bad(API_HOST, &error))?;
+            host.url().map_err(|error| invalid(API_HOST, &error))?;
             builder = builder.api_host(host);
         }
         Ok(builder)
     };
-    read().unwrap_or_else(|bad| Builder {
-        bad_variable: Some(bad),
+    read().unwrap_or_else(|invalid| Builder {
+        invalid_variable: Some(invalid),
         ..Mengpaneel::builder(None::<&str>)
     })
 }
@@ -108,11 +107,11 @@ mod tests {
 
     fn builder(variables: &[(&str, &str)]) -> Builder {
         builder_from(|name| {
-            let found = variables
+            let value = variables
                 .iter()
-                .find(|(own, _)| *own == name)
+                .find(|(variable, _)| *variable == name)
                 .map(|(_, value)| (*value).to_owned());
-            found.ok_or(VarError::NotPresent)
+            value.ok_or(VarError::NotPresent)
         })
     }
 
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_sets_token_region_and_host() {
+    fn environment_sets_token_region_and_host() {
         let none = builder(&[]);
         assert_eq!((none.token.0, none.api_host), (None, Region::Us.into()));
         for (name, region) in [("us", Region::Us), ("EU", Region::Eu), (" in ", Region::In)] {
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_proxy_pages_keep_to_the_region() {
+    fn pages_use_the_region_behind_a_proxy() {
         let variables = [
             ("MIXPANEL_REGION", "eu"),
             ("MIXPANEL_API_HOST", "http://proxy.example"),
@@ -153,30 +152,30 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_variable_is_named_when_it_is_built() {
-        let error_of_region = error(&[("MIXPANEL_REGION", "europe")]);
+    fn build_error_names_the_invalid_variable() {
+        let region_error = error(&[("MIXPANEL_REGION", "europe")]);
         assert_eq!(
-            error_of_region,
+            region_error,
             "MIXPANEL_REGION: \"europe\" is none of `us`, `eu` and `in`"
         );
-        let error_of_host = error(&[("MIXPANEL_API_HOST", "me:s3cret@api-eu.mixpanel.com")]);
+        let host_error = error(&[("MIXPANEL_API_HOST", "me:s3cret@api-eu.mixpanel.com")]);
         assert!(
-            error_of_host.starts_with("MIXPANEL_API_HOST: ") && !error_of_host.contains("s3cret"),
-            "{error_of_host}"
+            host_error.starts_with("MIXPANEL_API_HOST: ") && !host_error.contains("s3cret"),
+            "{host_error}"
         );
         assert!(
-            error_of_host.contains("https://api-eu.mixpanel.com"),
-            "{error_of_host}"
+            host_error.contains("https://api-eu.mixpanel.com"),
+            "{host_error}"
         );
         let raw = builder_from(|_| Err(VarError::NotUnicode(OsString::from("x"))))
             .build()
             .unwrap_err()
             .to_string();
-        assert_eq!(raw, "MIXPANEL_TOKEN: its value is not UTF-8");
+        assert_eq!(raw, "MIXPANEL_TOKEN: the value is not UTF-8");
     }
 
     #[test]
-    fn a_required_token_is_asked_for_by_its_variable() {
+    fn missing_token_error_names_the_variable() {
         for token in [None, Some(""), Some("  ")] {
             let error = Mengpaneel::builder(token)
                 .require_token()

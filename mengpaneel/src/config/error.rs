@@ -1,4 +1,4 @@
-//! What a Mengpaneel cannot be built with.
+//! Errors of the builder.
 
 use thiserror::Error;
 
@@ -6,97 +6,97 @@ use crate::deliver::http::DeliveryError;
 use crate::deliver::http::host::ApiHostError;
 use crate::outbox::OutboxError;
 
-/// Why a Mengpaneel could not be built.
+/// Reason why a Mengpaneel could not be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The name of a second Mengpaneel is part of header names.
+    /// The name of a second Mengpaneel cannot be a part of header names.
     #[error("{0:?} cannot be a name: use lower-case letters, digits and `-`")]
     Name(String),
-    /// There is no token, and [`require_token`](crate::Builder::require_token) asks for one.
+    /// There is no token, but [`require_token`](crate::Builder::require_token) was called.
     #[error(
-        "no token was given, and `require_token` asks for one: set {variable} to the token of the Mixpanel project"
+        "there is no token, but `require_token` was called: set {variable} to the token of the Mixpanel project"
     )]
     NoToken {
-        /// Name of the environment variable that usually has the token.
+        /// Name of the environment variable that usually contains the token.
         variable: &'static str,
     },
-    /// A variable of the environment has a value that cannot be used.
+    /// An environment variable has an invalid value.
     #[error("{variable}: {problem}")]
     Environment {
         /// Name of the variable.
         variable: &'static str,
-        /// Fault of its value, and the values that it takes.
+        /// Problem with the value, and the valid values.
         problem: String,
     },
-    /// This process is not to drain the outbox, and no other process can.
+    /// This process does not drain the outbox, and no other process can.
     #[error(
-        "concurrency(0) leaves delivery to other processes, but {problem}: name an outbox that they reach (`Redis`, \
-         `File`), or remove `concurrency(0)`"
+        "concurrency(0) requires delivery by other processes, but {problem}: use an outbox that they can reach \
+         (`Redis`, `File`), or remove `concurrency(0)`"
     )]
     Undrained {
-        /// Why no other process can drain it.
+        /// Reason why no other process can drain the outbox.
         problem: String,
     },
-    /// The configuration of mixpanel-js is no JSON object.
-    #[error("js_config takes a JSON object, as mixpanel.init does, not {0}")]
+    /// The configuration of mixpanel-js is not a JSON object.
+    #[error("js_config must be a JSON object, as for mixpanel.init, not {0}")]
     JsConfig(String),
-    /// An option of mixpanel-js has a value that the server cannot follow.
+    /// An option of mixpanel-js has a value that the server cannot apply.
     #[error(
-        "js_config: {option} takes {expected}, not {value}; the server follows this option too: {server}"
+        "js_config: {option} must be {expected}, not {value}; the server applies this option too: {server}"
     )]
     JsOption {
-        /// The option.
+        /// Name of the option.
         option: &'static str,
-        /// Values that the option takes.
+        /// Valid values of the option.
         expected: String,
-        /// Value that was given.
+        /// Configured value.
         value: String,
-        /// Use that the server makes of this option.
+        /// Effect of the option on the server.
         server: &'static str,
     },
-    /// mixpanel-js would keep opt-outs where the server cannot see them.
+    /// mixpanel-js would store opt-outs where the server cannot read them.
     #[error(
-        "js_config: with opt_out_tracking_persistence_type \"localStorage\" the server cannot see who opted out, and \
-         would track them: leave it at \"cookie\", or let the application decide by `consent(…)`"
+        "js_config: with opt_out_tracking_persistence_type \"localStorage\" the server cannot read opt-outs, and \
+         would track those visitors: use \"cookie\", or let the application decide by `consent(…)`"
     )]
     OptOutStorage,
-    /// What the server delivers to is no base URL.
+    /// The host that the server delivers to is not a base URL.
     #[error("api_host: {0}")]
     ApiHost(#[from] ApiHostError),
-    /// What the page is told is no URL.
-    #[error("{option}: {url:?} is no URL that a page can load from ({why})")]
+    /// A URL for the page is invalid.
+    #[error("{option}: a page cannot use the URL {url:?}: {why}")]
     PageUrl {
-        /// The option of the builder.
+        /// Name of the builder's option.
         option: &'static str,
-        /// URL that was given, without user, password, query and fragment.
+        /// Configured URL, without user, password, query and fragment.
         url: String,
-        /// What is wrong with it.
+        /// Problem with the URL.
         why: String,
     },
     /// A trusted proxy is neither an address nor a network, nor `unix:`.
     #[error(
-        "trusted_proxies: {0:?} is no address (`10.0.0.1`), no network (`10.0.0.0/8`) and not `unix:`"
+        "trusted_proxies: {0:?} is neither an address (`10.0.0.1`) nor a network (`10.0.0.0/8`) nor `unix:`"
     )]
     Proxy(String),
-    /// There is no cookie to be given to visitors.
+    /// mixpanel-js is configured to use no cookie, so that none can be set for visitors.
     #[error(
-        "seed_cookie: js_config has mixpanel-js keep no cookie (`persistence`, `disable_persistence`)"
+        "set_device_cookie: mixpanel-js uses no cookie (`persistence` or `disable_persistence` in js_config)"
     )]
     SeedCookie,
-    /// The hook cannot look at what another program translates.
+    /// Another program translates the calls, so that the hook cannot be called.
     #[error(
-        "before_send: this outbox hands calls to a program that translates them itself (Sidekiq), so that the hook \
-         would not see them: remove the hook, or take the outbox `Redis`"
+        "before_send: another program translates the calls of this outbox (Sidekiq), so that the hook would not be \
+         called: remove the hook, or use the outbox `Redis`"
     )]
     BeforeSend,
-    /// Nothing can be delivered: there are no certificates on this machine, most often.
+    /// Delivery is impossible, usually because this machine has no certificates.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
-    /// The outbox cannot be used as it is.
+    /// The outbox cannot be opened.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
-    /// The thread that delivers could not be started.
-    #[error("the delivery thread cannot start: {0}")]
+    /// The delivery thread could not be started.
+    #[error("could not start the delivery thread: {0}")]
     Thread(#[from] std::io::Error),
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn without_a_token_tracking_is_off() {
+fn tracking_is_disabled_without_a_token() {
     for token in [
         Token::from(""),
         Token::from(" "),
@@ -16,22 +16,22 @@ fn without_a_token_tracking_is_off() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
-    let refused = |builder: Builder| builder.build().unwrap_err().to_string();
+fn build_error_names_the_invalid_option() {
+    let error = |builder: Builder| builder.build().unwrap_err().to_string();
     let builder = || Mengpaneel::builder("t");
-    assert!(refused(builder().name("Ünicode")).contains("cannot be a name"));
-    assert!(refused(builder().js_config(json!(1))).contains("js_config"));
-    assert!(refused(builder().api_host("nowhere")).contains("api_host"));
-    assert!(refused(builder().lib_url("javascript:1")).contains("lib_url"));
+    assert!(error(builder().name("Ünicode")).contains("cannot be a name"));
+    assert!(error(builder().js_config(json!(1))).contains("js_config"));
+    assert!(error(builder().api_host("nowhere")).contains("api_host"));
+    assert!(error(builder().lib_url("javascript:1")).contains("lib_url"));
     let no_cookie = builder()
         .set_device_cookie(true)
         .js_config(json!({"persistence": "localStorage"}));
-    assert!(refused(no_cookie).contains("seed_cookie"));
-    assert!(refused(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));
+    assert!(error(no_cookie).contains("set_device_cookie"));
+    assert!(error(builder().trusted_proxies(["10.0.0"])).contains("trusted_proxies"));
 }
 
 #[test]
-fn an_outbox_that_nobody_drains_is_refused() {
+fn outbox_without_a_consumer_is_rejected() {
     for (builder, problem) in [
         (
             Mengpaneel::builder("t"),
@@ -58,7 +58,7 @@ fn an_outbox_that_nobody_drains_is_refused() {
 }
 
 #[test]
-fn credentials_that_pages_would_publish_are_refused_and_not_shown() {
+fn public_credentials_are_rejected_and_not_shown() {
     let builder = || Mengpaneel::builder("t");
     for builder in [
         builder().js_api_host("https://user:s3cret@proxy.example"),
@@ -89,7 +89,7 @@ fn credentials_that_pages_would_publish_are_refused_and_not_shown() {
 }
 
 #[test]
-fn the_page_is_told_our_defaults_and_the_applications_own_over_them() {
+fn js_config_overrides_the_defaults() {
     let builder =
         Mengpaneel::builder("t").js_config(json!({"api_payload_format": "base64", "debug": true}));
     let config = builder.page_config().unwrap();

@@ -1,8 +1,8 @@
-//! Tokens: whose project it is.
+//! Project token.
 
-/// A project's token, or none: tracking is off then.
+/// Token of a Mixpanel project, or none. Without a token tracking is disabled.
 ///
-/// Made from text, from `Option`al text and from the result of [`std::env::var`].
+/// Converts from text, from an `Option` of text, and from the result of [`std::env::var`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Token(pub(crate) Option<String>);
 
