@@ -267,7 +267,7 @@ fn streamed_content<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -
     let envelope = calls
         .clone()
         .filter(|calls| !calls.is_setup_only())
-        .map(|calls| exchange.recorder.parcel(calls));
+        .map(|calls| exchange.recorder.envelope(calls));
     let headers = exchange.response.headers().clone();
     let info = Arc::clone(&exchange.info);
     let settings = Arc::clone(&exchange.services.settings);

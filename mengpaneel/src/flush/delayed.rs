@@ -49,7 +49,7 @@ pub(crate) fn flush<B: MessageBody>(
     let DelayedPayload { id, calls } = payload;
     exchange.fallback_copy = Some(Box::new(Envelope {
         id,
-        ..exchange.recorder.parcel(calls)
+        ..exchange.recorder.envelope(calls)
     }));
     Ok(immediate)
 }

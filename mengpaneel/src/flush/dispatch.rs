@@ -95,7 +95,7 @@ impl<B> Exchange<B> {
     pub(crate) fn excluded_envelope(&self, calls: &Calls, excluded: Calls) -> Envelope {
         Envelope {
             context: context_of(calls, &excluded),
-            ..self.recorder.parcel(excluded)
+            ..self.recorder.envelope(excluded)
         }
     }
 
@@ -127,7 +127,7 @@ impl<B> Exchange<B> {
         Some(Envelope {
             context,
             via_server: true,
-            ..self.recorder.parcel(via_server)
+            ..self.recorder.envelope(via_server)
         })
     }
 }

@@ -171,7 +171,7 @@ where
         let FinalCalls {
             calls,
             via_server,
-            forced,
+            preferred,
             consent,
             consent_change,
             ..
@@ -182,9 +182,9 @@ where
         self.consent = consent.unwrap_or(self.consent);
         let is_granted = self.consent.is_granted;
         let preferred = if is_granted {
-            *forced
+            *preferred
         } else {
-            (*forced).max(Some(Strategy::AsyncServerSide))
+            (*preferred).max(Some(Strategy::AsyncServerSide))
         };
         let flushed = self.flush_calls(calls, preferred, &mut dispatches);
         if !flushed.is_in_page {
@@ -278,7 +278,7 @@ where
             return Flushed::default();
         }
         dispatches.push(Dispatch {
-            envelope: self.recorder.parcel(calls.clone()),
+            envelope: self.recorder.envelope(calls.clone()),
             preferred,
         });
         Flushed {

@@ -185,7 +185,7 @@ impl JobGuard {
         }
         let envelope = Envelope {
             via_server: true,
-            ..self.recorder.parcel(calls)
+            ..self.recorder.envelope(calls)
         };
         Some((envelope, self.dispatcher.as_ref()?))
     }

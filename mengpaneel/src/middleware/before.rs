@@ -127,7 +127,7 @@ fn test_stand_in() -> Option<Mixpanel> {
     try_current().filter(|mixpanel| {
         mixpanel
             .recorder()
-            .is_some_and(|recorder| recorder.stands_in())
+            .is_some_and(|recorder| recorder.is_stand_in())
     })
 }
 

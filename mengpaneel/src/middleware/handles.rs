@@ -85,7 +85,7 @@ impl Mengpaneel {
     pub fn for_request(&self, request: &HttpRequest) -> Mixpanel {
         let fallback = || {
             if self.is_enabled() {
-                Mixpanel::outside()
+                Mixpanel::outside_scope()
             } else {
                 Mixpanel::detached()
             }

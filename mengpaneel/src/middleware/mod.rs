@@ -344,7 +344,7 @@ impl Drop for RequestState {
             self.recorder
                 .report(&Failure::for_calls(Reason::Unsupported(text), vec![]));
         }
-        let envelope = |calls: &Calls| self.recorder.parcel(calls.clone());
+        let envelope = |calls: &Calls| self.recorder.envelope(calls.clone());
         if !calls.is_setup_only() {
             self.inner
                 .services

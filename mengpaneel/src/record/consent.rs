@@ -1,9 +1,10 @@
-//! Consent of one visitor while calls are recorded: the request's decision, changed by opt-in and
-//! opt-out calls.
+//! Consent of one visitor during recording.
+//!
+//! The request's decision applies first; opt-in and opt-out calls change it.
 
 use crate::call::{Call, Method, Properties};
 
-/// Consent of one visitor, and what decided it.
+/// Consent of one visitor, and the rule that decided it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConsentStatus {
     /// True if this visitor may be tracked.
@@ -17,9 +18,9 @@ pub(crate) struct ConsentStatus {
 }
 
 impl ConsentStatus {
-    /// The status after an opt-in or opt-out.
+    /// Creates the status after an opt-in or opt-out call.
     #[must_use]
-    pub(crate) fn chosen(is_granted: bool) -> Self {
+    pub(crate) fn explicit(is_granted: bool) -> Self {
         Self {
             is_granted,
             is_explicit: true,
@@ -28,25 +29,25 @@ impl ConsentStatus {
     }
 }
 
-/// The decision for one request.
+/// Decision for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// The status on the request as it came.
+    /// Status at the start of the request.
     pub now: ConsentStatus,
-    /// The status without mixpanel-js's opt-in or opt-out cookie.
+    /// Status without mixpanel-js's opt-in or opt-out cookie.
     pub without_cookie: ConsentStatus,
 }
 
-/// The state of consent while calls are recorded and settled.
+/// State of consent while calls are recorded and finalized.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConsentState {
     decision: Decision,
-    /// The status from here on.
+    /// Current status.
     pub now: ConsentStatus,
 }
 
 impl ConsentState {
-    /// Begins with the request's decision.
+    /// Creates the state from the request's decision.
     #[must_use]
     pub(crate) fn new(decision: Decision) -> Self {
         Self {
@@ -55,7 +56,7 @@ impl ConsentState {
         }
     }
 
-    /// The state as the request came.
+    /// Returns the state at the start of the request.
     #[must_use]
     pub(crate) fn restarted(self) -> Self {
         Self::new(self.decision)
@@ -64,8 +65,8 @@ impl ConsentState {
     /// Applies an opt-in or opt-out call.
     pub(crate) fn apply(&mut self, kind: ConsentChangeKind) {
         self.now = match kind {
-            ConsentChangeKind::OptIn => ConsentStatus::chosen(true),
-            ConsentChangeKind::OptOut => ConsentStatus::chosen(false),
+            ConsentChangeKind::OptIn => ConsentStatus::explicit(true),
+            ConsentChangeKind::OptOut => ConsentStatus::explicit(false),
             ConsentChangeKind::Clear => self.decision.without_cookie,
         };
     }
@@ -82,19 +83,19 @@ pub(crate) enum ConsentChangeKind {
     Clear,
 }
 
-/// A recorded consent call.
+/// Recorded consent call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ConsentChange {
     /// Effect of the call on the cookie.
     pub kind: ConsentChangeKind,
-    /// The call's own options, as mixpanel-js takes them: they win over the configuration.
+    /// Options of the call, named as in mixpanel-js. They override the configuration.
     pub options: Properties,
 }
 
 impl ConsentChange {
-    /// The change that a call makes; `None` where the call does not concern consent.
+    /// Returns the change that a call makes, or `None` if the call does not concern consent.
     #[must_use]
-    pub(crate) fn of(call: &Call) -> Option<Self> {
+    pub(crate) fn from_call(call: &Call) -> Option<Self> {
         let kind = match call.method() {
             Method::OptInTracking => ConsentChangeKind::OptIn,
             Method::OptOutTracking => ConsentChangeKind::OptOut,
@@ -109,8 +110,10 @@ impl ConsentChange {
         Some(Self { kind, options })
     }
 
-    /// The call that mixpanel-js makes along with the change, if it makes one: the event `$opt_in`,
-    /// or the deletion of the profile where the caller asked for it.
+    /// Returns the call that mixpanel-js makes along with the change.
+    ///
+    /// For an opt-in it is the event `$opt_in`; for an opt-out with `delete_user` it deletes the
+    /// profile. `None` otherwise.
     #[must_use]
     pub(crate) fn companion(&self) -> Option<Call> {
         match self.kind {

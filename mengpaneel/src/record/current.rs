@@ -1,4 +1,4 @@
-//! The current recorder: which request, job or script the code that runs now belongs to.
+//! Current recorder: the request, job or script that the running code belongs to.
 
 use std::future::Future;
 use std::panic::Location;
@@ -15,8 +15,10 @@ tokio::task_local! {
     static CURRENT: Mixpanel;
 }
 
-/// The recorder of the request, job or script that this code runs in. Outside of any, one that
-/// records nothing; each place that tries is reported once to `on_error`.
+/// Returns the handle of the request, job or script that this code runs in.
+///
+/// Outside of any scope the handle records nothing. Each call site that tries is reported once to
+/// `on_error`.
 ///
 /// ```
 /// assert!(!mengpaneel::current().is_recording());
@@ -24,15 +26,17 @@ tokio::task_local! {
 #[track_caller]
 pub fn current() -> Mixpanel {
     let site = Location::caller();
-    try_current().map_or_else(Mixpanel::outside, |mixpanel| mixpanel.at(site))
+    try_current().map_or_else(Mixpanel::outside_scope, |mixpanel| {
+        mixpanel.for_call_site(site)
+    })
 }
 
-/// The current recorder, or `None` outside of any scope.
+/// Returns the current handle, or `None` outside of any scope.
 pub(crate) fn try_current() -> Option<Mixpanel> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// The observer of the current recorder: a test that wants to know what is recorded.
+/// Returns the observer of the current recorder. `None` unless a test observes it.
 pub(crate) fn observer() -> Option<Arc<Observed>> {
     CURRENT
         .try_with(|mixpanel| mixpanel.recorder()?.observer())
@@ -40,9 +44,10 @@ pub(crate) fn observer() -> Option<Arc<Observed>> {
 }
 
 impl Mixpanel {
-    /// Runs `future` as part of the same request, job or script: what it records in free
-    /// functions and attributes goes where this handle's calls go. For spawned tasks, which do
-    /// not inherit it.
+    /// Runs `future` as part of the same request, job or script.
+    ///
+    /// Free functions and attributes inside it record where this handle records. Spawned tasks
+    /// need this: they do not inherit the scope.
     ///
     /// ```
     /// # async fn demo() {
@@ -54,14 +59,16 @@ impl Mixpanel {
         CURRENT.scope(self.clone(), future)
     }
 
-    /// As [`scope`](Self::scope), for code that is not async: the body of a `web::block`.
+    /// Runs synchronous code, such as the body of a `web::block`, as [`scope`](Self::scope) runs a
+    /// future.
     pub fn sync_scope<R>(&self, body: impl FnOnce() -> R) -> R {
         CURRENT.sync_scope(self.clone(), body)
     }
 }
 
-/// Recorder of the caller's scope. Outside of any scope, which is reported once for each call site,
-/// one that records nothing.
+/// Returns the handle of the caller's scope.
+///
+/// Outside of any scope the handle records nothing, and each call site is reported once.
 #[track_caller]
 fn current_or_warn(method: &Method) -> Mixpanel {
     let site = Location::caller();
@@ -69,7 +76,7 @@ fn current_or_warn(method: &Method) -> Mixpanel {
         scope_registry::report(site, method);
         return Mixpanel::detached();
     };
-    mixpanel.at(site)
+    mixpanel.for_call_site(site)
 }
 
 /// Records an event of the current request; see [`Mixpanel::track`].
@@ -99,73 +106,73 @@ pub fn track_with_groups(
     current_or_warn(&Method::TrackWithGroups).track_with_groups(event, properties, groups);
 }
 
-/// Starts an event's clock; see [`Mixpanel::time_event`].
+/// Starts the timer of an event; see [`Mixpanel::time_event`].
 #[track_caller]
 pub fn time_event(event: impl AsRef<str>) {
     current_or_warn(&Method::TimeEvent).time_event(event);
 }
 
-/// Says who is there; see [`Mixpanel::identify`].
+/// Identifies the visitor as a user; see [`Mixpanel::identify`].
 #[track_caller]
 pub fn identify(id: impl Id) {
     current_or_warn(&Method::Identify).identify(id);
 }
 
-/// Says that the visitor known so far is this user; see [`Mixpanel::alias`].
+/// Links the anonymous visitor to a user; see [`Mixpanel::alias`].
 #[track_caller]
 pub fn alias(alias: impl Id) {
     current_or_warn(&Method::Alias).alias(alias);
 }
 
-/// Forgets who was identified; see [`Mixpanel::reset`].
+/// Clears the identity; see [`Mixpanel::reset`].
 #[track_caller]
 pub fn reset() {
     current_or_warn(&Method::Reset).reset();
 }
 
-/// Properties for every later event; see [`Mixpanel::register`].
+/// Sets properties of every later event; see [`Mixpanel::register`].
 #[track_caller]
 pub fn register(properties: impl Serialize) {
     current_or_warn(&Method::Register).register(properties);
 }
 
-/// Properties for every later event, where there is none yet; see [`Mixpanel::register_once`].
+/// Sets properties of every later event unless they are set; see [`Mixpanel::register_once`].
 #[track_caller]
 pub fn register_once(properties: impl Serialize) {
     current_or_warn(&Method::RegisterOnce).register_once(properties);
 }
 
-/// A property that no longer goes with every event; see [`Mixpanel::unregister`].
+/// Removes a property from every later event; see [`Mixpanel::unregister`].
 #[track_caller]
 pub fn unregister(property: impl AsRef<str>) {
     current_or_warn(&Method::Unregister).unregister(property);
 }
 
-/// The visitor belongs to this group, or these; see [`Mixpanel::set_group`].
+/// Sets the visitor's group or groups; see [`Mixpanel::set_group`].
 #[track_caller]
 pub fn set_group(key: impl AsRef<str>, ids: impl Ids) {
     current_or_warn(&Method::SetGroup).set_group(key, ids);
 }
 
-/// The visitor belongs to this group too; see [`Mixpanel::add_group`].
+/// Adds the visitor to a group; see [`Mixpanel::add_group`].
 #[track_caller]
 pub fn add_group(key: impl AsRef<str>, id: impl Id) {
     current_or_warn(&Method::AddGroup).add_group(key, id);
 }
 
-/// The visitor no longer belongs to this group; see [`Mixpanel::remove_group`].
+/// Removes the visitor from a group; see [`Mixpanel::remove_group`].
 #[track_caller]
 pub fn remove_group(key: impl AsRef<str>, id: impl Id) {
     current_or_warn(&Method::RemoveGroup).remove_group(key, id);
 }
 
-/// No events of these names from here on; see [`Mixpanel::disable`].
+/// Disables later events of these names; see [`Mixpanel::disable`].
 #[track_caller]
 pub fn disable<I: IntoIterator<Item: AsRef<str>>>(events: I) {
     current_or_warn(&Method::Disable).disable(events);
 }
 
-/// The profile of who is identified; see [`Mixpanel::people`].
+/// Returns the profile of the identified user; see [`Mixpanel::people`].
 ///
 /// ```
 /// mengpaneel::people().increment("Posts", 1);
@@ -175,7 +182,7 @@ pub fn people() -> People {
     current_or_warn(&Method::PeopleSet).people()
 }
 
-/// The profile of a group; see [`Mixpanel::get_group`].
+/// Returns the profile of a group; see [`Mixpanel::get_group`].
 ///
 /// ```
 /// mengpaneel::get_group("company", "acme").set(serde_json::json!({"Plan": "Pro"}));
@@ -185,7 +192,7 @@ pub fn get_group(key: impl AsRef<str>, id: impl Id) -> Group {
     current_or_warn(&Method::GroupSet).get_group(key, id)
 }
 
-/// Records setup in the place of all setup before it; see [`Mixpanel::setup`].
+/// Records setup, which replaces all earlier setup; see [`Mixpanel::setup`].
 ///
 /// ```
 /// mengpaneel::setup(|mixpanel| mixpanel.identify(42));
@@ -196,7 +203,7 @@ pub fn setup(calls: impl FnOnce(&Mixpanel)) {
     mixpanel.setup(|setup| setup.sync_scope(|| calls(setup)));
 }
 
-/// Records before setup; see [`Mixpanel::before_setup`].
+/// Records calls that run before setup; see [`Mixpanel::before_setup`].
 ///
 /// ```
 /// mengpaneel::before_setup(|mixpanel| mixpanel.alias(42));
@@ -207,7 +214,7 @@ pub fn before_setup(calls: impl FnOnce(&Mixpanel)) {
     mixpanel.before_setup(|before| before.sync_scope(|| calls(before)));
 }
 
-/// Records in tracking mode, inside a block of another; see [`Mixpanel::tracking`].
+/// Records in tracking mode inside a block of another mode; see [`Mixpanel::tracking`].
 #[track_caller]
 pub fn tracking(calls: impl FnOnce(&Mixpanel)) {
     let mixpanel = current_or_warn(&Method::Track);

@@ -1,4 +1,4 @@
-//! Recording: the calls of one request or job, by hand or by the attributes. No HTTP, no I/O.
+//! Recording of calls in one request or job, by hand or by attributes. No HTTP and no I/O.
 
 pub(crate) mod attribute;
 pub(crate) mod consent;

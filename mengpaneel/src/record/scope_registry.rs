@@ -1,5 +1,6 @@
-//! Reports calls that were recorded outside of any scope: the only state that the whole process
-//! shares, since such a call belongs to no Mengpaneel.
+//! Reports of calls that were recorded outside of any scope.
+//!
+//! Such a call belongs to no `Mengpaneel`, so this is the only state of the whole process.
 
 use std::collections::HashSet;
 use std::panic::Location;
@@ -8,30 +9,30 @@ use std::sync::{Mutex, PoisonError, Weak};
 use crate::call::{Call, Method};
 use crate::error::{ErrorReporter, Failure, Reason};
 
-/// Reporters of every Mengpaneel that lives.
+/// Reporters of all live `Mengpaneel`s.
 static REPORTERS: Mutex<Vec<Weak<ErrorReporter>>> = Mutex::new(Vec::new());
-/// Places that were reported. Bounded by the places in the program's code.
+/// Call sites that were reported. Bounded by the number of call sites in the program.
 static REPORTED_AT: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
 
-/// Has a Mengpaneel's `on_error` called for each place that records outside of any scope.
-pub(crate) fn subscribe(failures: Weak<ErrorReporter>) {
+/// Subscribes a `Mengpaneel`'s `on_error` to calls outside of any scope, one per call site.
+pub(crate) fn subscribe(reporter: Weak<ErrorReporter>) {
     let mut reporters = REPORTERS.lock().unwrap_or_else(PoisonError::into_inner);
-    reporters.retain(|reporter| reporter.strong_count() > 0);
-    reporters.push(failures);
+    reporters.retain(|known| known.strong_count() > 0);
+    reporters.push(reporter);
 }
 
-/// Reports, once for each place, a call that no Mengpaneel collects.
-pub(crate) fn report(place: &'static Location<'static>, method: &Method) {
+/// Reports a call outside of any scope, once for each call site.
+pub(crate) fn report(site: &'static Location<'static>, method: &Method) {
     let is_new = REPORTED_AT
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get_or_insert_default()
-        .insert(place);
+        .insert(site);
     if !is_new {
         return;
     }
     let failure = Failure::for_calls(
-        Reason::OutsideScope(place),
+        Reason::OutsideScope(site),
         vec![Call::new(method.clone(), vec![])],
     );
     let reporters: Vec<_> = {

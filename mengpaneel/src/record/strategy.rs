@@ -1,22 +1,22 @@
-//! The strategies: the ways that calls can take.
+//! Delivery strategies.
 
-/// How calls reach Mixpanel, in the order in which the ways are tried.
+/// Strategy by which calls reach Mixpanel, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Strategy {
-    /// In an encrypted cookie, to the page after the redirect.
+    /// Carries the calls in an encrypted cookie to the page after the redirect.
     Delayed,
-    /// In the page, by the visitor's browser.
+    /// Writes the calls into the page, where the visitor's browser runs them.
     ClientSide,
-    /// In a header, by a client that said it can.
+    /// Sends the calls in a response header to a capable client, which runs them.
     CapableClientSide,
-    /// By the server, later.
+    /// Enqueues the calls; the server delivers them later.
     AsyncServerSide,
-    /// By the server, now.
+    /// Delivers the calls from the server before the response.
     ServerSide,
 }
 
 impl Strategy {
-    /// All of them, in the order in which they are tried.
+    /// All strategies, in the order in which they are tried.
     pub const ALL: [Self; 5] = [
         Self::Delayed,
         Self::ClientSide,
@@ -25,7 +25,7 @@ impl Strategy {
         Self::ServerSide,
     ];
 
-    /// Its name in logs: `capable_client_side`.
+    /// Returns the name in logs, such as `capable_client_side`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The visitor: what a request says of who is there.
+//! Visitor: facts about the client of a request, and the content of mixpanel-js's cookie.
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -7,50 +7,53 @@ use serde_json::Value;
 use crate::call::{Properties, is_blank, is_placeholder, is_placeholder_device, is_reserved};
 use crate::settings::Settings;
 
-/// What one request says of who is there, kept as it was sent and read only where it is needed.
+/// Visitor as one request describes it.
+///
+/// Values are stored as received and parsed on use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Visitor {
-    /// The value of mixpanel-js's cookie, as the browser sent it.
+    /// Value of mixpanel-js's cookie, as the browser sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie: Option<String>,
-    /// The client's address.
+    /// IP address of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// The `User-Agent` header.
+    /// `User-Agent` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// The full URL that was asked for.
+    /// Full URL of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The `Referer` header.
+    /// `Referer` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrer: Option<String>,
-    /// Whether the request came with a session that has something in it.
+    /// True if the request carried a session that is not empty.
     pub has_session: bool,
-    /// The properties that events do not have, by the configuration of mixpanel-js, as JSON. They
-    /// stand here so that every process that sends the events leaves them out.
+    /// Properties that mixpanel-js's configuration removes from events, as JSON.
+    ///
+    /// They travel with the visitor, so that every process that sends the events omits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub omitted: Option<String>,
 }
 
-/// What mixpanel-js keeps of a visitor in its cookie.
+/// Content of mixpanel-js's cookie.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Browser {
-    /// `$user_id`: who was identified.
+    /// `$user_id`: the identified user.
     pub user_id: Option<String>,
-    /// `distinct_id`, which after `alias` stays the anonymous one for ever.
+    /// `distinct_id`, which remains the anonymous ID after `alias`.
     pub distinct_id: Option<String>,
-    /// `$device_id`: the browser.
+    /// `$device_id`: ID of the browser.
     pub device_id: Option<String>,
-    /// Everything that goes with each event: super properties, campaign, first referrer.
+    /// Properties of each event: super properties, campaign, first referrer.
     pub super_properties: Properties,
-    /// `__timers`: when `time_event` was called, by event, in milliseconds since 1970.
+    /// `__timers`: time of each event's `time_event` call, in milliseconds since 1970.
     pub timers: Properties,
 }
 
 impl Visitor {
-    /// Removes what the configuration keeps from the server.
+    /// Removes the facts that the configuration withholds from Mixpanel.
     pub(crate) fn restricted(self, settings: &Settings) -> Self {
         Self {
             ip: self.ip.filter(|_| settings.sends_ip),
@@ -59,8 +62,10 @@ impl Visitor {
         }
     }
 
-    /// What mixpanel-js's cookie says; nothing where there is none, or it cannot be read, which is
-    /// how mixpanel-js itself takes a broken one.
+    /// Returns the content of mixpanel-js's cookie.
+    ///
+    /// The content is empty without a cookie and for a malformed one, which mixpanel-js itself
+    /// ignores too.
     #[must_use]
     pub fn browser(&self) -> Browser {
         self.cookie
@@ -69,8 +74,9 @@ impl Visitor {
             .unwrap_or_default()
     }
 
-    /// Whether the request shows neither mixpanel-js's cookie nor a session: a machine calls, and
-    /// its address, browser and URL are nobody's.
+    /// Returns whether the request has neither mixpanel-js's cookie nor a session.
+    ///
+    /// Another server sent it then, so its IP address, browser and URL describe no visitor.
     #[must_use]
     pub fn is_server_to_server(&self) -> bool {
         self.cookie.is_none() && !self.has_session
@@ -78,7 +84,7 @@ impl Visitor {
 }
 
 impl Browser {
-    /// Reads the cookie's value, percent-encoded JSON. `None` where it has no `distinct_id`.
+    /// Parses the cookie's value, percent-encoded JSON. `None` if it has no `distinct_id`.
     #[must_use]
     pub fn parse(cookie: &str) -> Option<Self> {
         let decoded = percent_decode_str(cookie).decode_utf8().ok()?;
@@ -90,17 +96,15 @@ impl Browser {
             Some(Value::Number(id)) => Some(id.to_string()),
             _ => None,
         };
-        // An ID that is nobody's came from a page that was told so: who was meant is not known any
-        // more.
-        let is_somebody =
-            |id: &String| !is_placeholder(id.as_bytes()) && !is_placeholder_device(id);
+        // A placeholder ID was set by a page that had no user: the real user is unknown.
+        let is_real = |id: &String| !is_placeholder(id.as_bytes()) && !is_placeholder_device(id);
         let distinct_id = id("distinct_id")?;
         let (user_id, device_id) = (
-            id("$user_id").filter(is_somebody),
-            id("$device_id").filter(is_somebody),
+            id("$user_id").filter(is_real),
+            id("$device_id").filter(is_real),
         );
         let device = || device_id.as_ref().map(|device| format!("$device:{device}"));
-        let distinct_id = Some(distinct_id).filter(is_somebody).or_else(device);
+        let distinct_id = Some(distinct_id).filter(is_real).or_else(device);
         let timers = match stored.remove("__timers") {
             Some(Value::Object(timers)) => timers,
             _ => Properties::new(),
@@ -115,7 +119,7 @@ impl Browser {
         })
     }
 
-    /// Who the browser takes itself for: `$user_id` before `distinct_id`.
+    /// Returns the ID that mixpanel-js uses now: `$user_id`, or else `distinct_id`.
     #[must_use]
     pub fn current_id(&self) -> Option<&str> {
         self.user_id.as_deref().or(self.distinct_id.as_deref())
@@ -132,7 +136,7 @@ mod tests {
                           %22Plan%22%3A%22Pro%22%2C%22__timers%22%3A%7B%22Play%22%3A5%7D%2C%22__mps%22%3A%7B%7D%7D";
 
     #[test]
-    fn the_cookie_tells_who_the_browser_takes_itself_for() {
+    fn current_id_is_distinct_id_without_user_id() {
         let browser = Browser::parse(COOKIE).unwrap();
         assert_eq!(browser.current_id(), Some("$device:abc"));
         assert_eq!(browser.device_id.as_deref(), Some("abc"));
@@ -144,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_with_a_placeholder_id_is_read_as_the_device() {
+    fn placeholder_id_in_cookie_falls_back_to_device() {
         let parse = |stored: Value| {
             let text = stored.to_string();
             let cookie =
@@ -206,9 +210,9 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_cookie_is_no_cookie() {
-        for broken in ["", "%", "%FF", "[]", "%7B%7D", "null"] {
-            assert_eq!(Browser::parse(broken), None, "{broken}");
+    fn malformed_cookie_is_ignored() {
+        for cookie in ["", "%", "%FF", "[]", "%7B%7D", "null"] {
+            assert_eq!(Browser::parse(cookie), None, "{cookie}");
         }
     }
 }

@@ -71,7 +71,7 @@ impl Translator {
 
 /// Identifies who is there, where that makes no event.
 fn identify(calls: &mut Decoder<'_>, state: &mut State) -> Option<()> {
-    if calls.seen_method()? != &Method::Identify || calls.len()? != 1 {
+    if calls.coded_method()? != &Method::Identify || calls.len()? != 1 {
         return None;
     }
     let id = calls.read()?.as_text().filter(|id| {
@@ -82,7 +82,7 @@ fn identify(calls: &mut Decoder<'_>, state: &mut State) -> Option<()> {
 
 /// An event's name, and what the application says of it, up to which it is read.
 fn track<'a>(calls: &mut Decoder<'a>) -> Option<(&'a [u8], OwnProperties<'a>)> {
-    if calls.seen_method()? != &Method::Track {
+    if calls.coded_method()? != &Method::Track {
         return None;
     }
     let args = calls.len()?;

@@ -46,7 +46,7 @@ struct AllProperties {
 impl<'a> RequestProperties<'a> {
     pub(crate) fn of(visit: &VisitorRef<'a>, agents: &UserAgentCache) -> Self {
         let omitted = visit.omitted.map(Omitted::from_text).unwrap_or_default();
-        if visit.via_server && visit.is_machine() {
+        if visit.via_server && visit.is_server_to_server() {
             return Self {
                 omitted,
                 ..Self::default()

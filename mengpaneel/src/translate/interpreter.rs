@@ -111,7 +111,8 @@ impl Translator {
     #[cfg(feature = "sidekiq")]
     #[must_use]
     pub(crate) fn translate_by_call(&self, parcel: &Envelope) -> ByCall {
-        let is_robot = RequestProperties::of(&VisitorRef::of(parcel), &self.agents).is_robot;
+        let is_robot =
+            RequestProperties::of(&VisitorRef::from_envelope(parcel), &self.agents).is_robot;
         let mut ends = Vec::new();
         let Translation {
             messages,
@@ -140,7 +141,7 @@ impl Translator {
         text: Option<&'a mut Vec<u8>>,
         mut after_each: impl FnMut(usize),
     ) -> Translation<Outgoing> {
-        let visit = VisitorRef::of(parcel);
+        let visit = VisitorRef::from_envelope(parcel);
         let mut translator = TranslationRun {
             token: &self.token,
             opening: &self.opening,

@@ -177,7 +177,7 @@ impl Streaming {
     fn enqueue(&self, calls: Calls, context: Vec<Call>) {
         self.config.dispatcher.enqueue_detached(Envelope {
             context,
-            ..self.config.recorder.parcel(calls)
+            ..self.config.recorder.envelope(calls)
         });
     }
 }

@@ -1,4 +1,4 @@
-//! The values that an annotated function took on its way, and the arguments that they come to.
+//! Captured values of an annotated function, and the arguments that they form.
 
 use std::ops::Range;
 
@@ -12,140 +12,145 @@ use crate::record::mixpanel::ID_PROPERTIES;
 use crate::record::plan::{Argument, CallSpec, Property, Value};
 use crate::record::recorder::Recorder;
 
-/// Values as they were taken, written one behind the other.
+/// Captured values, encoded in one buffer.
 #[derive(Debug)]
 pub(crate) struct Captured {
-    written: Vec<u8>,
+    buffer: Vec<u8>,
     slots: Vec<Slot>,
 }
 
-/// A value, once it was taken, and when.
+/// Slot of one captured value.
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    own: Option<Range<usize>>,
-    ticket: u64,
+    /// Range of the value in the buffer. `None` until the value is captured.
+    range: Option<Range<usize>>,
+    /// Sequence number of the capture.
+    seq: u64,
 }
 
-/// Whether what a call waits for was there.
+/// State of a call's `when` condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
+    /// The condition was never evaluated.
     NeverReached,
+    /// The condition was false.
     False,
+    /// The condition was true, or the call has none.
     True,
 }
 
 impl Captured {
-    /// Room for so many.
+    /// Creates `count` empty slots.
     pub(crate) fn new(count: usize) -> Self {
         Self {
-            written: Vec::with_capacity(16 * count),
+            buffer: Vec::with_capacity(16 * count),
             slots: vec![Slot::default(); count],
         }
     }
 
-    /// Puts the value there that is written so, in the place of the one that was taken before.
-    pub(crate) fn put(
+    /// Stores the value that `write` encodes in a slot, and removes the slot's earlier value.
+    pub(crate) fn set(
         &mut self,
         index: usize,
-        ticket: u64,
+        seq: u64,
         write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
     ) {
-        let before = self.slots.get_mut(index).and_then(|slot| slot.own.take());
-        if let Some(gone) = before {
-            for own in self
+        let removed = self.slots.get_mut(index).and_then(|slot| slot.range.take());
+        if let Some(removed) = removed {
+            for range in self
                 .slots
                 .iter_mut()
-                .filter_map(|slot| slot.own.as_mut())
-                .filter(|own| own.start >= gone.end)
+                .filter_map(|slot| slot.range.as_mut())
+                .filter(|range| range.start >= removed.end)
             {
-                *own = own.start - gone.len()..own.end - gone.len();
+                *range = range.start - removed.len()..range.end - removed.len();
             }
-            self.written.drain(gone);
+            self.buffer.drain(removed);
         }
-        let begin = self.written.len();
-        let own = write(&mut self.written).map(|()| begin..self.written.len());
-        if own.is_none() {
-            self.written.truncate(begin);
+        let start = self.buffer.len();
+        let range = write(&mut self.buffer).map(|()| start..self.buffer.len());
+        if range.is_none() {
+            self.buffer.truncate(start);
         }
         if let Some(slot) = self.slots.get_mut(index) {
-            *slot = Slot { own, ticket };
+            *slot = Slot { range, seq };
         }
     }
 
-    fn of(&self, slot: &Slot) -> Option<&[u8]> {
-        self.written.get(slot.own.clone()?)
+    fn encoded(&self, slot: &Slot) -> Option<&[u8]> {
+        self.buffer.get(slot.range.clone()?)
     }
 
-    /// Whether the call's `when` was there, and what it said.
-    pub(crate) fn met(&self, annotated: &CallSpec) -> When {
-        let Some(slot) = annotated.when else {
+    /// Returns the state of a call's `when` condition.
+    pub(crate) fn when(&self, spec: &CallSpec) -> When {
+        let Some(slot) = spec.when else {
             return When::True;
         };
-        match self.slots.get(slot).and_then(|slot| self.of(slot)) {
+        match self.slots.get(slot).and_then(|slot| self.encoded(slot)) {
             Some(b"t") => When::True,
             Some(_) => When::False,
             None => When::NeverReached,
         }
     }
 
-    /// What a call is called with; `None` where a value is missing. An event is given a stamp by
-    /// `recorder`.
-    pub(crate) fn arguments(&self, annotated: &CallSpec, recorder: &Recorder) -> Option<Arguments> {
-        let mut taken = SlotReader {
-            slots: self,
-            last: None,
+    /// Returns the arguments of a call, or `None` if a value is missing. Events get their metadata
+    /// from `recorder`.
+    pub(crate) fn arguments(&self, spec: &CallSpec, recorder: &Recorder) -> Option<Arguments> {
+        let mut reader = SlotReader {
+            captured: self,
+            last_seq: None,
         };
-        if let Some(slot) = annotated.when {
-            taken.slot(slot)?;
+        if let Some(slot) = spec.when {
+            reader.slot(slot)?;
         }
-        let (mut args, mut stamp, mut may_have_id) = (Args::with_capacity(), None, false);
-        let properties_of_event = annotated
+        let (mut args, mut meta, mut may_have_id) = (Args::with_capacity(), None, false);
+        let event_properties = spec
             .method
             .properties_index()
-            .filter(|_| annotated.method.is_track());
-        for (index, argument) in annotated.args.iter().enumerate() {
+            .filter(|_| spec.method.is_track());
+        for (index, argument) in spec.args.iter().enumerate() {
             match argument {
-                Argument::Properties(properties) if properties_of_event == Some(index) => {
-                    let stamp = stamp.insert(recorder.event_meta());
+                Argument::Properties(properties) if event_properties == Some(index) => {
+                    let meta = meta.insert(recorder.event_meta());
                     args.try_push(|to| {
-                        may_have_id = taken.properties(&stamp.members(), properties, to)?;
+                        may_have_id = reader.properties(&meta.members(), properties, to)?;
                         Some(())
                     })?;
                 }
-                argument => args.try_push(|to| taken.argument(argument, to))?,
+                argument => args.try_push(|to| reader.argument(argument, to))?,
             }
         }
         Some(Arguments {
             args,
-            ticket: taken.last,
-            stamp: stamp.map(|stamp| stamp.id),
+            seq: reader.last_seq,
+            event_id: meta.map(|meta| meta.id),
             may_have_id,
         })
     }
 }
 
-/// What a call is called with.
+/// Arguments of a call.
 pub(crate) struct Arguments {
     pub(crate) args: Args,
-    /// The place of the last value among them.
-    pub(crate) ticket: Option<u64>,
-    /// The name of the stamp that an event has by now.
-    pub(crate) stamp: Option<Uuid>,
+    /// Sequence number of the last captured value. `None` without captured values.
+    pub(crate) seq: Option<u64>,
+    /// `$insert_id` of an event that has its metadata. `None` for other calls.
+    pub(crate) event_id: Option<Uuid>,
     /// True if an event may have a property that is an ID.
     pub(crate) may_have_id: bool,
 }
 
-/// Reads slots, and remembers when the last of them was taken.
+/// Reader of slots that tracks the sequence number of the latest value.
 struct SlotReader<'a> {
-    slots: &'a Captured,
-    last: Option<u64>,
+    captured: &'a Captured,
+    last_seq: Option<u64>,
 }
 
 impl<'a> SlotReader<'a> {
     fn slot(&mut self, index: usize) -> Option<&'a [u8]> {
-        let slot = self.slots.slots.get(index)?;
-        self.last = self.last.max(Some(slot.ticket));
-        self.slots.of(slot)
+        let slot = self.captured.slots.get(index)?;
+        self.last_seq = self.last_seq.max(Some(slot.seq));
+        self.captured.encoded(slot)
     }
 
     fn argument(&mut self, argument: &Argument, to: &mut Vec<u8>) -> Option<()> {
@@ -175,8 +180,8 @@ impl<'a> SlotReader<'a> {
         Some(())
     }
 
-    /// Writes properties, with what they have from the start. Returns whether they may have an ID
-    /// among them.
+    /// Encodes properties as an object that begins with the members of `first`. Returns whether
+    /// the object may have a property that is an ID, or `None` if a value is missing.
     fn properties(
         &mut self,
         first: &[(&str, ValueRef<'_>)],
@@ -221,7 +226,7 @@ impl<'a> SlotReader<'a> {
         value: &Value,
         to: &mut Vec<u8>,
     ) -> Option<()> {
-        let own = if let Value::Runtime(slot) = value {
+        let captured: &[u8] = if let Value::Runtime(slot) = value {
             self.slot(*slot)?
         } else {
             &[]
@@ -230,10 +235,10 @@ impl<'a> SlotReader<'a> {
             to,
             |to| write_text(name, to),
             |to| match value {
-                Value::Runtime(_) => to.extend_from_slice(own),
+                Value::Runtime(_) => to.extend_from_slice(captured),
                 Value::Text(text) => write_text_value(text, to),
-                Value::Bool(truth) => write_bool(*truth, to),
-                Value::Natural(natural) => ValueRef::Unsigned(*natural).write(to),
+                Value::Bool(boolean) => write_bool(*boolean, to),
+                Value::Natural(integer) => ValueRef::Unsigned(*integer).write(to),
             },
         );
         Some(())

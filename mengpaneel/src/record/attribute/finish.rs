@@ -1,8 +1,7 @@
-//! The end of a function that is not async itself, decided by the type of what it returned.
+//! End of a function that is not async itself, decided by the type of its return value.
 //!
-//! A future ends the function when it is ready, not when it is returned. Method lookup takes the
-//! first implementation below that fits; each stands one reference nearer to the receiver than the
-//! next, as in [`outcome`](super::outcome).
+//! A returned future ends the function when it is ready, not when it is returned. The
+//! implementation is selected by autoref specialisation, as in [`outcome`](super::outcome).
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -15,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::record::attribute::CallGuard;
 use crate::record::attribute::outcome::{Outcome, TypeProbe};
 
-/// Ends a frame with what the function returned, and gives that back.
+/// Ends a frame with the function's return value, and returns that value.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __finished {
@@ -23,7 +22,7 @@ macro_rules! __finished {
         use $crate::__private::finish::{
             AsFuture as _, AsOtherFuture as _, AsResponse as _, AsTask as _, AsValue as _,
         };
-        // Where the value is of another type, the compiler says so, and need say no more.
+        // With the declared type, a value of another type causes one compiler error only.
         (&&&&&$crate::__private::outcome::TypeProbe::<$ty>::of(&$returned)).finish(
             $frame,
             $returned,
@@ -32,7 +31,7 @@ macro_rules! __finished {
     }};
 }
 
-/// The same where the signature hides the type: any future can stand in for the one returned.
+/// Ends a frame if the signature hides the type: another future may replace the returned one.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __finished_opaque {
@@ -48,7 +47,7 @@ macro_rules! __finished_opaque {
     }};
 }
 
-/// A response, which is no future here even where its type can be awaited.
+/// Response. Not treated as a future even if its type can be awaited.
 pub trait AsResponse<R> {
     /// Ends the frame.
     fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R) -> Outcome) -> R {
@@ -61,7 +60,7 @@ impl AsResponse<HttpResponse> for &&&&TypeProbe<HttpResponse> {}
 
 impl AsResponse<HttpResponseBuilder> for &&&&TypeProbe<HttpResponseBuilder> {}
 
-/// A task that runs by itself, whether anybody awaits its handle or not.
+/// Spawned task, which runs even if its handle is not awaited.
 pub trait AsTask<R> {
     /// Ends the frame.
     fn finish(&self, frame: CallGuard, returned: R, _: fn(&R) -> Outcome) -> R {
@@ -72,7 +71,7 @@ pub trait AsTask<R> {
 
 impl<T> AsTask<JoinHandle<T>> for &&&TypeProbe<JoinHandle<T>> {}
 
-/// A future that can be handed on under its own type.
+/// Future that can be wrapped without changing its type.
 pub trait AsFuture<R: EndsLater> {
     /// Ends the frame when the future is ready.
     fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R {
@@ -82,7 +81,7 @@ pub trait AsFuture<R: EndsLater> {
 
 impl<R: EndsLater> AsFuture<R> for &&TypeProbe<R> {}
 
-/// A future in a box that the signature hides.
+/// Boxed future whose type the signature hides.
 pub trait AsBoxed<F: Future> {
     /// Ends the frame when the future is ready.
     fn finish(
@@ -97,7 +96,7 @@ pub trait AsBoxed<F: Future> {
 
 impl<F: Future> AsBoxed<F> for &&TypeProbe<Pin<Box<F>>> {}
 
-/// A future that the signature hides.
+/// Future whose type the signature hides.
 pub trait AsOpaque<F: Future> {
     /// Ends the frame when the future is ready.
     fn finish(
@@ -112,7 +111,7 @@ pub trait AsOpaque<F: Future> {
 
 impl<F: Future> AsOpaque<F> for &TypeProbe<F> {}
 
-/// A future of a type that nothing else can have.
+/// Future whose type no wrapper can have.
 pub trait AsOtherFuture<R: Future> {
     /// Fails to compile.
     fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R
@@ -136,30 +135,30 @@ pub trait AsValue<R> {
 
 impl<R> AsValue<R> for TypeProbe<R> {}
 
-/// A future that can end a frame and keep its type.
+/// Future that can end a frame without changing its type.
 #[diagnostic::on_unimplemented(
     message = "mengpaneel's attributes cannot await a `{Self}` for the function that returns it",
-    label = "whether it succeeds cannot be told before it is handed on",
+    label = "the attribute cannot wrap a future of this type to observe its result",
     note = "return `impl Future`, `Pin<Box<dyn Future>>` (such as `LocalBoxFuture`) or `Ready`, or annotate the `async fn` \
-            that the future is made of"
+            that creates the future"
 )]
 pub trait EndsLater: Future + Sized {
-    /// The same future, which ends `frame` when it is ready.
+    /// Returns the same future, which ends `frame` when it is ready.
     #[must_use]
     fn end_later(self, frame: CallGuard, outcome: fn(&Self::Output) -> Outcome) -> Self;
 }
 
-macro_rules! ends_later_in_a_box {
-    ($($future:ty => $pack:expr),* $(,)?) => {$(
+macro_rules! impl_ends_later_boxed {
+    ($($future:ty => $wrap:expr),* $(,)?) => {$(
         impl<'a, T: 'a> EndsLater for $future {
             fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
-                $pack(Ending::new(self, frame, outcome))
+                $wrap(Ending::new(self, frame, outcome))
             }
         }
     )*};
 }
 
-ends_later_in_a_box! {
+impl_ends_later_boxed! {
     Pin<Box<dyn Future<Output = T> + 'a>> => Box::pin,
     Pin<Box<dyn Future<Output = T> + Send + 'a>> => Box::pin,
     Pin<Box<dyn Future<Output = T> + Send + Sync + 'a>> => Box::pin,
@@ -207,7 +206,7 @@ where
 }
 
 pin_project! {
-    /// A returned future that ends the frame of its function when it is ready.
+    /// Returned future that ends the frame of its function when it is ready.
     #[derive(Debug)]
     pub struct Ending<F: Future> {
         #[pin]

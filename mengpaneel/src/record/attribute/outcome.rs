@@ -1,8 +1,9 @@
-//! How a function ended, told from the type of what it returned.
+//! Outcome of a function, derived from the type of its return value.
 //!
-//! A type may be hidden behind `impl Trait`, so nothing is asked of it: method lookup
-//! takes the first implementation below that fits: each stands one reference nearer to the receiver
-//! than the next.
+//! The type may be hidden behind `impl Trait`, so no trait bound can be required of it. Instead the
+//! macros use autoref specialisation: method lookup selects the first implementation that fits, and
+//! each implementation needs one reference more than the next. See
+//! <https://github.com/dtolnay/case-studies/tree/master/autoref-specialization>.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -11,28 +12,55 @@ use actix_web::Responder;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::web::{Bytes, BytesMut};
 
-/// How a function ended.
+use crate::record::plan::{Kind, Trigger};
+use crate::record::recorder::Condition;
+
+/// Outcome of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// With `Err`, with a guard's `false`, or not at all.
+    /// The function returned `Err`, a guard returned `false`, or the function did not end.
     Failed,
-    /// With a result that is nobody's response.
+    /// The function returned a value that is no response.
     Returned,
-    /// With a response, whose status is yet to be seen.
+    /// The function returned a response, whose status is not known yet.
     Response,
-    /// With `None`, which is status 404 where it is the response, and nobody's response elsewhere.
+    /// The function returned `None`: status 404 if it is the response, otherwise no response.
     Absent,
 }
 
 impl Outcome {
-    /// How a guard ended that answered this.
+    /// Returns the outcome of a guard that returned `passed`.
     #[must_use]
     pub fn of_guard(passed: bool) -> Self {
         if passed { Self::Returned } else { Self::Failed }
     }
+
+    /// Returns the condition under which a call counts after this outcome, or `None` if the call
+    /// does not count.
+    pub(crate) fn condition(self, trigger: Trigger, kind: Kind) -> Option<Condition> {
+        let outcome = match (kind, self) {
+            (Kind::Handler, Self::Returned | Self::Absent) => Self::Response,
+            (_, outcome) => outcome,
+        };
+        let condition = match (trigger, outcome) {
+            (Trigger::Always, _)
+            | (Trigger::Success, Self::Returned)
+            | (Trigger::Failure, Self::Failed) => Condition::Always,
+            (Trigger::Success, Self::Response) => Condition::Response,
+            (Trigger::Success, Self::Absent) => Condition::Found,
+            (Trigger::Failure, Self::Absent) => Condition::NotFound,
+            (Trigger::Failure, Self::Response) => Condition::FailedResponse,
+            (Trigger::Success, Self::Failed) | (Trigger::Failure, Self::Returned) => return None,
+        };
+        Some(if kind == Kind::Guard {
+            Condition::Routed
+        } else {
+            condition
+        })
+    }
 }
 
-/// Asks what a function returned how the function ended.
+/// Classifies the outcome of a function by its return value.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __classify_outcome {
@@ -42,18 +70,18 @@ macro_rules! __classify_outcome {
     }};
 }
 
-/// Carries the type of what a function returned.
+/// Type of a function's return value, for method lookup.
 #[derive(Debug)]
 pub struct TypeProbe<R: ?Sized>(PhantomData<fn(&R)>);
 
 impl<R> TypeProbe<R> {
-    /// Of the type of this value.
+    /// Creates a probe of the type of a value.
     pub fn of(_: &R) -> Self {
         Self(PhantomData)
     }
 }
 
-/// A request that a middleware may pass on.
+/// Request that a middleware may pass to the rest of the chain.
 pub trait PassesOn {
     /// Returns `true`.
     fn passes_on(&self) -> bool {
@@ -63,7 +91,7 @@ pub trait PassesOn {
 
 impl PassesOn for &TypeProbe<ServiceRequest> {}
 
-/// Any other value.
+/// Any value that a middleware does not pass to the rest of the chain.
 pub trait StaysHere {
     /// Returns `false`.
     fn passes_on(&self) -> bool {
@@ -73,9 +101,9 @@ pub trait StaysHere {
 
 impl<R> StaysHere for TypeProbe<R> {}
 
-/// A text, bytes, or nothing: what any function returns, and a handler may.
+/// Text, bytes or `()`: a response only if a handler returns it.
 pub trait PlainBody {
-    /// How a function ended that returned this.
+    /// Returns the outcome of a function that returned this value.
     fn outcome(&self) -> Outcome {
         Outcome::Returned
     }
@@ -97,13 +125,13 @@ impl<T: PlainBody> PlainBody for Option<T> {
     }
 }
 
-/// Tells how the function ended that returned `R`.
+/// Classification of a function that returned `R`.
 pub trait ClassifyOutcome<R> {
-    /// How the function ended that returned this.
+    /// Returns the outcome of the function that returned this value.
     fn outcome(&self, returned: &R) -> Outcome;
 }
 
-/// A text, or nothing, in a result.
+/// Body in a result.
 impl<T: PlainBody, E> ClassifyOutcome<Result<T, E>> for &&&&&&TypeProbe<Result<T, E>> {
     fn outcome(&self, returned: &Result<T, E>) -> Outcome {
         returned
@@ -112,37 +140,37 @@ impl<T: PlainBody, E> ClassifyOutcome<Result<T, E>> for &&&&&&TypeProbe<Result<T
     }
 }
 
-/// A text, or nothing.
+/// Body.
 impl<T: PlainBody> ClassifyOutcome<T> for &&&&&TypeProbe<T> {
     fn outcome(&self, returned: &T) -> Outcome {
         returned.outcome()
     }
 }
 
-/// A response in a result.
+/// Response in a result.
 impl<T: Responder, E> ClassifyOutcome<Result<T, E>> for &&&&TypeProbe<Result<T, E>> {
     fn outcome(&self, returned: &Result<T, E>) -> Outcome {
-        ok(returned, Outcome::Response)
+        if_ok(returned, Outcome::Response)
     }
 }
 
-/// The answer of a middleware.
+/// Response of a middleware in a result.
 impl<B, E> ClassifyOutcome<Result<ServiceResponse<B>, E>>
     for &&TypeProbe<Result<ServiceResponse<B>, E>>
 {
     fn outcome(&self, returned: &Result<ServiceResponse<B>, E>) -> Outcome {
-        ok(returned, Outcome::Response)
+        if_ok(returned, Outcome::Response)
     }
 }
 
-/// The same, which did not fail.
+/// Response of a middleware.
 impl<B> ClassifyOutcome<ServiceResponse<B>> for &&TypeProbe<ServiceResponse<B>> {
     fn outcome(&self, _: &ServiceResponse<B>) -> Outcome {
         Outcome::Response
     }
 }
 
-/// A response.
+/// Response.
 impl<T: Responder> ClassifyOutcome<T> for &&&TypeProbe<T> {
     fn outcome(&self, _: &T) -> Outcome {
         Outcome::Response
@@ -152,7 +180,7 @@ impl<T: Responder> ClassifyOutcome<T> for &&&TypeProbe<T> {
 /// Any other result.
 impl<T, E> ClassifyOutcome<Result<T, E>> for &TypeProbe<Result<T, E>> {
     fn outcome(&self, returned: &Result<T, E>) -> Outcome {
-        ok(returned, Outcome::Returned)
+        if_ok(returned, Outcome::Returned)
     }
 }
 
@@ -163,7 +191,8 @@ impl<R> ClassifyOutcome<R> for TypeProbe<R> {
     }
 }
 
-fn ok<T, E>(result: &Result<T, E>, outcome: Outcome) -> Outcome {
+/// Returns `outcome` for `Ok`.
+fn if_ok<T, E>(result: &Result<T, E>, outcome: Outcome) -> Outcome {
     if result.is_ok() {
         outcome
     } else {

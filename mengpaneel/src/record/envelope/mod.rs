@@ -1,35 +1,36 @@
-//! A parcel: the calls of one request on their way through the server, with what it takes to say
-//! them as the visitor's own browser would have.
+//! Envelope: the calls of one request, with everything that the server needs to deliver them as the
+//! visitor's browser would.
 
 pub(crate) mod codec;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::call::{Call, Calls, Mode};
 use crate::record::visitor::Visitor;
 
-/// Calls that the server delivers, and under whom.
+/// Calls that the server delivers, and their visitor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// Names the parcel wherever it waits. Of two that one Mengpaneel made, the later one is the
-    /// greater.
+    /// Identifies the envelope in every outbox. IDs of one `Mengpaneel` are strictly increasing.
     pub id: Uuid,
-    /// Who was there.
+    /// Visitor under whom the calls were recorded.
     pub visitor: Visitor,
-    /// Calls that decide who it is and what goes with each event, but are delivered elsewhere (or
-    /// were already): they change the translation's state and make no message.
+    /// Calls that set the identity and the properties of each event, but are delivered elsewhere.
+    ///
+    /// They change the translation's state and make no message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<Call>,
-    /// The calls to deliver.
+    /// Calls to deliver.
     pub calls: Calls,
-    /// Whether the application asked for the server (`via(server)`): then nothing is taken for a
-    /// bot's, and a request that shows no visitor lends no address, browser or URL.
+    /// True for `via(server)` calls. No bot filter applies to them, and a request without a visitor
+    /// adds no IP address, browser or URL.
     #[serde(default)]
     pub via_server: bool,
 }
 
 impl Envelope {
-    /// A parcel of calls recorded under `visitor`.
+    /// Creates an envelope of calls recorded under `visitor`.
     #[must_use]
     pub fn new(visitor: Visitor, calls: Calls) -> Self {
         Self {
@@ -41,8 +42,8 @@ impl Envelope {
         }
     }
 
-    /// Keeps only what may be delivered twice: events that say whose they are, of which Mixpanel
-    /// drops copies by `$insert_id`. The other calls become context. `None` without such an event.
+    /// Retains only events with a `$user_id`, of which Mixpanel drops copies by `$insert_id`. Calls
+    /// that are no events become context. `None` without such an event.
     pub(crate) fn retain_deduplicable(self) -> Option<Self> {
         let is_deduplicable =
             |call: &Call| call.method().is_track() && call.property("$user_id").is_some();
@@ -67,30 +68,31 @@ impl Envelope {
     }
 }
 
-/// A parcel as it is seen: its parts stand elsewhere, and are taken only where it has to wait for
-/// something.
+/// Borrowed envelope.
+///
+/// Its parts are cloned only if the envelope has to wait.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct EnvelopeRef<'a> {
     pub(crate) id: Uuid,
     pub(crate) visitor: &'a Visitor,
     pub(crate) context: &'a [Call],
-    /// By mode, in their order.
+    /// Calls by mode, in the order of the modes.
     pub(crate) calls: [&'a [Call]; 3],
     pub(crate) via_server: bool,
 }
 
 impl<'a> EnvelopeRef<'a> {
-    /// Of a single call.
+    /// Creates an envelope of a single call.
     pub(crate) fn from_call(id: Uuid, visitor: &'a Visitor, call: &'a Call, mode: Mode) -> Self {
-        let only = |its| {
-            if its == mode {
+        let calls_of = |other| {
+            if other == mode {
                 std::slice::from_ref(call)
             } else {
                 &[]
             }
         };
-        let calls = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking].map(only);
+        let calls = [Mode::BeforeSetup, Mode::Setup, Mode::Tracking].map(calls_of);
         Self {
             id,
             visitor,
@@ -100,7 +102,7 @@ impl<'a> EnvelopeRef<'a> {
         }
     }
 
-    /// Takes it.
+    /// Clones the parts into an owned envelope.
     pub(crate) fn to_envelope(self) -> Envelope {
         let Self {
             id,
@@ -126,14 +128,14 @@ impl<'a> EnvelopeRef<'a> {
 }
 
 impl<'a> From<&'a Envelope> for EnvelopeRef<'a> {
-    fn from(parcel: &'a Envelope) -> Self {
+    fn from(envelope: &'a Envelope) -> Self {
         let Envelope {
             id,
             visitor,
             context,
             calls,
             via_server,
-        } = parcel;
+        } = envelope;
         let calls: [&[Call]; 3] = [&calls.before_setup, &calls.setup, &calls.tracking];
         Self {
             id: *id,

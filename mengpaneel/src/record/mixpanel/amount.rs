@@ -4,12 +4,12 @@ use std::num::NonZero;
 
 use serde_json::Number;
 
-/// Beyond it a browser rounds an integer.
+/// Largest integer up to which a browser represents every integer exactly.
 const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
-/// Amount by which a number is changed: an integer or a float, by value or by reference.
+/// Amount by which a number changes: an integer or a float, by value or by reference.
 ///
-/// Integers beyond ±2^53 are rounded, since Mixpanel adds as JavaScript does.
+/// Integers beyond ±2^53 are rounded: JavaScript rounds them too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an amount",
     label = "neither an integer nor a float",
@@ -37,7 +37,7 @@ macro_rules! integers {
                     #[allow(
                         clippy::cast_precision_loss,
                         clippy::cast_lossless,
-                        reason = "JavaScript rounds it in the same way"
+                        reason = "JavaScript rounds in the same way"
                     )]
                     _ => Number::from_f64(*self as f64),
                 }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_numbers_as_javascript_has_them() {
+    fn amounts_become_json_numbers_rounded_as_in_javascript() {
         let json = |amount: &dyn Amount| amount.number().map_or(json!(null), Into::into);
         assert_eq!(json(&1), json!(1));
         assert_eq!(json(&&-1_i8), json!(-1));
@@ -103,8 +103,8 @@ mod tests {
         assert_eq!(json(&u64::MAX), json!(18_446_744_073_709_551_615.0));
         assert_eq!(json(&i128::MIN), json!(-1.701_411_834_604_692_3e38));
         assert_eq!(json(&NonZero::<u8>::MAX), json!(255));
-        for none in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert_eq!(json(&none), json!(null));
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(json(&number), json!(null));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a call is called with, as it is written; what cannot be is told.
+//! Encoding of arguments. Values that cannot be encoded are reported.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,45 +14,43 @@ use crate::error::Reason;
 use crate::record::mixpanel::{Amount, Id, Ids, Mixpanel};
 use crate::record::recorder::CallSite;
 
-/// First bytes of the properties that say whose an event is: `$device_id`, `$user_id`,
-/// `distinct_id`.
+/// First eight bytes of the ID properties of an event: `$device_id`, `$user_id`, `distinct_id`.
 pub(crate) const ID_PROPERTIES: [&[u8; 8]; 3] = [b"$device_", b"$user_id", b"distinct"];
 
-/// Runs a value's `Serialize`, whose panic is an error as any other: no tracking may end a request.
+/// Runs a value's `Serialize` and turns a panic into an error: tracking must not end a request.
 fn catch_panic<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(serialize)) {
-        Ok(written) => written.map_err(|error| error.to_string()),
-        Err(_) => Err("its Serialize panicked".to_owned()),
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the Serialize implementation panicked".to_owned()),
     }
 }
 
-/// Place of a call in the source code, for reports: looked up only where there is something to
-/// report.
-pub(crate) type At<'a> = &'a dyn Fn() -> CallSite;
+/// Function that returns the call site, called only if there is a failure to report.
+pub(crate) type SiteFn<'a> = &'a dyn Fn() -> CallSite;
 
 impl Mixpanel {
-    /// Writes a value; `null` where it cannot be written, which is reported.
-    pub(crate) fn value(
+    /// Encodes a value. A value that cannot be encoded is reported and becomes `null`.
+    pub(crate) fn encode_value(
         &self,
-        what: &(impl fmt::Display + ?Sized),
-        at: At<'_>,
+        subject: &(impl fmt::Display + ?Sized),
+        site: SiteFn<'_>,
         value: impl Serialize,
         to: &mut Vec<u8>,
     ) {
-        self.value_with(&[], what, at, value, to);
+        self.encode_value_with(&[], subject, site, value, to);
     }
 
-    /// Writes a value with the members that an object has from the start. Returns whether it may
-    /// have a property that is an ID.
-    fn value_with(
+    /// Encodes a value; an object begins with the members of `first`. Returns whether the object
+    /// may have a property that is an ID.
+    fn encode_value_with(
         &self,
         first: &[(&str, ValueRef<'_>)],
-        what: &(impl fmt::Display + ?Sized),
-        at: At<'_>,
+        subject: &(impl fmt::Display + ?Sized),
+        site: SiteFn<'_>,
         value: impl Serialize,
         to: &mut Vec<u8>,
     ) -> bool {
-        let begin = to.len();
+        let start = to.len();
         if !self.is_recording() {
             write_value(&Value::Null, to);
             return false;
@@ -60,10 +58,10 @@ impl Mixpanel {
         match catch_panic(|| value::write_with(&value, first, ID_PROPERTIES, to)) {
             Ok(may_have_id) => may_have_id,
             Err(why) => {
-                to.truncate(begin);
+                to.truncate(start);
                 write_value(&Value::Null, to);
                 self.report(Reason::NotSerializable {
-                    what: format!("{what} at {}", at()),
+                    what: format!("{subject} at {}", site()),
                     why,
                 });
                 false
@@ -71,52 +69,52 @@ impl Mixpanel {
         }
     }
 
-    /// Writes properties as an object; an empty one where there are none, or they cannot be
-    /// written.
-    pub(crate) fn properties(
+    /// Encodes properties as an object. Missing properties, and those that cannot be encoded,
+    /// become an empty object.
+    pub(crate) fn encode_properties(
         &self,
-        what: &(impl fmt::Display + ?Sized),
-        at: At<'_>,
+        subject: &(impl fmt::Display + ?Sized),
+        site: SiteFn<'_>,
         properties: impl Serialize,
         to: &mut Vec<u8>,
     ) {
-        self.properties_with(&[], what, at, properties, to);
+        self.encode_properties_with(&[], subject, site, properties, to);
     }
 
-    /// The same, with what they have from the start. Returns whether they may have an ID among
-    /// them.
-    pub(crate) fn properties_with(
+    /// Encodes properties as an object that begins with the members of `first`. Returns whether
+    /// the object may have a property that is an ID.
+    pub(crate) fn encode_properties_with(
         &self,
         first: &[(&str, ValueRef<'_>)],
-        what: &(impl fmt::Display + ?Sized),
-        at: At<'_>,
+        subject: &(impl fmt::Display + ?Sized),
+        site: SiteFn<'_>,
         properties: impl Serialize,
         to: &mut Vec<u8>,
     ) -> bool {
-        let begin = to.len();
-        let may_have_id = self.value_with(first, what, at, properties, to);
-        let other = match to.get(begin) {
+        let start = to.len();
+        let may_have_id = self.encode_value_with(first, subject, site, properties, to);
+        let rejected = match to.get(start) {
             Some(b'o') => return may_have_id,
             Some(b'0') => None,
-            _ => Decoder::new(to.get(begin..).unwrap_or_default()).value(),
+            _ => Decoder::new(to.get(start..).unwrap_or_default()).value(),
         };
-        to.truncate(begin);
+        to.truncate(start);
         ObjectEncoder::begin_with(first, to).end(to);
-        if let Some(other) = other {
-            let what = format!("the properties of {what} at {}", at());
+        if let Some(value) = rejected {
+            let what = format!("the properties of {subject} at {}", site());
             self.report(Reason::NotSerializable {
                 what,
-                why: format!("{other} is no object"),
+                why: format!("{value} is not an object"),
             });
         }
         false
     }
 
-    /// Writes an amount; `None` where it is none, which is reported.
-    pub(crate) fn amount(
+    /// Encodes an amount. `None` if it is not finite, which is reported.
+    pub(crate) fn encode_amount(
         &self,
-        what: &str,
-        at: At<'_>,
+        subject: &str,
+        site: SiteFn<'_>,
         amount: &impl Amount,
         to: &mut Vec<u8>,
     ) -> Option<()> {
@@ -124,7 +122,7 @@ impl Mixpanel {
         if number.is_none() {
             let why = "the amount is not a finite number".to_owned();
             self.report(Reason::NotSerializable {
-                what: format!("{what} at {}", at()),
+                what: format!("{subject} at {}", site()),
                 why,
             });
         }
@@ -133,15 +131,15 @@ impl Mixpanel {
     }
 }
 
-/// Writes an ID as text. A wrong one is found when its call is recorded; one whose own code panics
-/// is written as an empty text, which is wrong too.
-pub(crate) fn write_id(id: &(impl Id + ?Sized), to: &mut Vec<u8>) {
-    write_or_empty(to, |to| id.visit(&mut |text| write_text_value(text, to)));
+/// Encodes an ID as a string. Invalid IDs are found when the call is recorded. If the `Id`
+/// implementation panics, the result is an empty string, which is invalid too.
+pub(crate) fn encode_id(id: &(impl Id + ?Sized), to: &mut Vec<u8>) {
+    encode_or_empty(to, |to| id.visit(&mut |text| write_text_value(text, to)));
 }
 
-/// Writes one ID, or a list of them.
-pub(crate) fn write_ids(ids: &(impl Ids + ?Sized), to: &mut Vec<u8>) {
-    write_or_empty(to, |to| {
+/// Encodes one ID or a list of IDs.
+pub(crate) fn encode_ids(ids: &(impl Ids + ?Sized), to: &mut Vec<u8>) {
+    encode_or_empty(to, |to| {
         if let Some(len) = ids.list_len() {
             to.push(b'a');
             write_len(len, to);
@@ -150,10 +148,11 @@ pub(crate) fn write_ids(ids: &(impl Ids + ?Sized), to: &mut Vec<u8>) {
     });
 }
 
-fn write_or_empty(to: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    let begin = to.len();
+/// Encodes what `write` writes, or an empty string if `write` panics.
+fn encode_or_empty(to: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = to.len();
     if catch_unwind(AssertUnwindSafe(|| write(to))).is_err() {
-        to.truncate(begin);
+        to.truncate(start);
         write_text_value("", to);
     }
 }

@@ -1,13 +1,13 @@
-//! `mixpanel.get_group(key, id)`: the profile of a group.
+//! `mixpanel.get_group(key, id)`: profile of a group.
 
 use serde::Serialize;
 
 use crate::call::{Args, Method};
 use crate::record::mixpanel::Mixpanel;
-use crate::record::mixpanel::encode::At;
+use crate::record::mixpanel::encode::SiteFn;
 use crate::record::recorder::CallSite;
 
-/// The profile of a group; [`Mixpanel::get_group`] gives it. Nobody need be identified.
+/// Profile of a group, returned by [`Mixpanel::get_group`]. No user needs to be identified.
 #[derive(Clone, Debug)]
 pub struct Group {
     mixpanel: Mixpanel,
@@ -23,16 +23,16 @@ impl Group {
     /// `get_group(…).set`: overwrites properties.
     #[track_caller]
     pub fn set(&self, properties: impl Serialize) {
-        self.call(Method::GroupSet, |mixpanel, at, args| {
-            args.push(|to| mixpanel.properties("get_group.set", at, properties, to));
+        self.call(Method::GroupSet, |mixpanel, site, args| {
+            args.push(|to| mixpanel.encode_properties("get_group.set", site, properties, to));
         });
     }
 
-    /// `get_group(…).set_once`: sets properties that are not there yet.
+    /// `get_group(…).set_once`: sets properties that are not set yet.
     #[track_caller]
     pub fn set_once(&self, properties: impl Serialize) {
-        self.call(Method::GroupSetOnce, |mixpanel, at, args| {
-            args.push(|to| mixpanel.properties("get_group.set_once", at, properties, to));
+        self.call(Method::GroupSetOnce, |mixpanel, site, args| {
+            args.push(|to| mixpanel.encode_properties("get_group.set_once", site, properties, to));
         });
     }
 
@@ -44,16 +44,16 @@ impl Group {
         });
     }
 
-    /// `get_group(…).union`: adds values to a list that are not in it yet.
+    /// `get_group(…).union`: adds the values to a list that it does not contain yet.
     #[track_caller]
     pub fn union(&self, list: impl AsRef<str>, values: impl Serialize) {
-        self.with_one(Method::GroupUnion, list, values);
+        self.call_with_value(Method::GroupUnion, list, values);
     }
 
-    /// `get_group(…).remove`: takes a value out of a list.
+    /// `get_group(…).remove`: removes a value from a list.
     #[track_caller]
     pub fn remove(&self, list: impl AsRef<str>, value: impl Serialize) {
-        self.with_one(Method::GroupRemove, list, value);
+        self.call_with_value(Method::GroupRemove, list, value);
     }
 
     /// `get_group(…).delete`: deletes the profile.
@@ -63,19 +63,19 @@ impl Group {
     }
 
     #[track_caller]
-    fn with_one(&self, method: Method, list: impl AsRef<str>, value: impl Serialize) {
-        self.call(method, |mixpanel, at, args| {
+    fn call_with_value(&self, method: Method, list: impl AsRef<str>, value: impl Serialize) {
+        self.call(method, |mixpanel, site, args| {
             let list = list.as_ref();
             args.push_text(list);
-            args.push(|to| mixpanel.value(list, at, value, to));
+            args.push(|to| mixpanel.encode_value(list, site, value, to));
         });
     }
 
     #[track_caller]
-    fn call(&self, method: Method, push: impl FnOnce(&Mixpanel, At<'_>, &mut Args)) {
-        let place = CallSite::of_caller();
+    fn call(&self, method: Method, push: impl FnOnce(&Mixpanel, SiteFn<'_>, &mut Args)) {
+        let site = CallSite::caller();
         let mut args = self.group.clone();
-        push(&self.mixpanel, &|| place, &mut args);
-        self.mixpanel.call_written(method, args);
+        push(&self.mixpanel, &|| site, &mut args);
+        self.mixpanel.call_encoded(method, args);
     }
 }

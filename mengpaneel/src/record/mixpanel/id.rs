@@ -10,10 +10,10 @@ use uuid::fmt::Hyphenated;
 
 /// ID of a user or a group: text, an integer or a UUID, by value or by reference.
 ///
-/// On every wire an ID is a string, so that `7` and `"7"` are the same user. A UUID is written in
-/// lower case with hyphens.
+/// An ID is sent as a string, so that `7` and `"7"` are the same user. A UUID is formatted in lower
+/// case with hyphens.
 ///
-/// A newtype is passed as what it wraps, `user.id.0`, or implements this trait:
+/// For a newtype, pass the wrapped value (`user.id.0`) or implement this trait:
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -33,14 +33,14 @@ use uuid::fmt::Hyphenated;
     message = "`{Self}` is not an ID",
     label = "neither text, an integer nor a UUID",
     note = "an ID is text, an integer or a UUID: pass the field that holds it, such as `user.id`",
-    note = "an `Option` is opened first: `if let Some(id) = id`, or `when(let Some(id) = &id)` in an attribute",
-    note = "a type of your own is passed as what it wraps, such as `id.0`, or implements `mengpaneel::Id`"
+    note = "unwrap an `Option` first: `if let Some(id) = id`, or `when(let Some(id) = &id)` in an attribute",
+    note = "for a type of your own, pass the wrapped value, such as `id.0`, or implement `mengpaneel::Id`"
 )]
 pub trait Id {
     /// Returns the text of the ID.
     fn to_id(&self) -> Cow<'_, str>;
 
-    /// Calls `visit` with the text of the ID. Numbers and UUIDs write it without allocating.
+    /// Calls `visit` with the text of the ID. Numbers and UUIDs do so without allocating.
     #[doc(hidden)]
     fn visit(&self, visit: &mut dyn FnMut(&str)) {
         visit(&self.to_id());
@@ -179,7 +179,7 @@ lists!([] [T], [] &[T], [] Vec<T>, [] &Vec<T>, [] Box<[T]>, [const N: usize] [T;
 #[expect(
     clippy::needless_borrows_for_generic_args,
     clippy::needless_pass_by_value,
-    reason = "what is tested"
+    reason = "the tests pass IDs by value and by reference"
 )]
 mod tests {
     use super::*;

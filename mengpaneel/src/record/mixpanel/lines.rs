@@ -1,14 +1,15 @@
-//! The lines of a function: the extent of a bare `#[setup]` on a middleware.
+//! Source range of a function: the scope of a bare `#[setup]` on a middleware.
 //!
-//! A middleware runs the rest of the chain inside of its own future, and nothing tells from outside
-//! when it does. The call sites tell: those of the function's own body are between its braces.
+//! A middleware runs the rest of the chain inside its own future, which cannot be observed from
+//! outside. Call sites show the difference: those of the function's own body are between its
+//! braces.
 
 use std::panic::Location;
 
-/// The place of a function in its file.
+/// Source range of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
-    /// The file, as the compiler was told.
+    /// Path of the file, as passed to the compiler.
     pub file: &'static str,
     /// Line and column of the word `fn`.
     pub begin: (u32, u32),
@@ -17,9 +18,9 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Returns whether a call site stands in the function.
+    /// Returns whether a call site is in the function.
     pub(crate) fn contain(&self, site: &Location<'_>) -> bool {
-        let place = (site.line(), site.column());
-        site.file() == self.file && self.begin <= place && place <= self.end
+        let position = (site.line(), site.column());
+        site.file() == self.file && self.begin <= position && position <= self.end
     }
 }

@@ -1,6 +1,7 @@
-//! mixpanel-js's API in Rust, under its own names: every call is recorded, none is sent here.
+//! mixpanel-js's API in Rust under the same names. Calls are recorded; delivery comes later.
 
 mod amount;
+mod consent;
 pub(crate) mod encode;
 mod group;
 mod id;
@@ -23,17 +24,17 @@ use crate::record::scope_registry;
 use crate::record::strategy::Strategy;
 
 pub use crate::record::mixpanel::amount::Amount;
-pub(crate) use crate::record::mixpanel::encode::{ID_PROPERTIES, write_id, write_ids};
+pub(crate) use crate::record::mixpanel::encode::{ID_PROPERTIES, encode_id, encode_ids};
 pub use crate::record::mixpanel::group::Group;
 pub use crate::record::mixpanel::id::{Id, Ids};
 pub use crate::record::mixpanel::lines::Lines;
 pub use crate::record::mixpanel::people::People;
 
-/// The handle on what is recorded: mixpanel-js's `mixpanel`, in Rust.
+/// Handle that records calls: mixpanel-js's `mixpanel` in Rust.
 ///
-/// In a handler it is an extractor; elsewhere below the middleware the functions of the same names
-/// at the top of this crate do the same. It is cheap to clone and may be taken to another thread
-/// or into a spawned task: what it records there is delivered under the request's visitor.
+/// In a handler it is an extractor. Elsewhere below the middleware, the functions of the same names
+/// at the top of this crate do the same. Clones are cheap and may move to another thread or a
+/// spawned task: their calls are delivered under the request's visitor.
 ///
 /// ```
 /// use mengpaneel::Mixpanel;
@@ -48,19 +49,19 @@ pub use crate::record::mixpanel::people::People;
 #[derive(Clone)]
 pub struct Mixpanel {
     recorder: Option<Arc<Recorder>>,
-    /// True for a handle that was taken outside of any scope: each place that records by it is
+    /// True if the handle was created outside of any scope: each call site that uses it is
     /// reported.
     is_outside: bool,
     mode: Mode,
     via_server: bool,
     /// Condition under which the calls count.
     condition: Condition,
-    /// The function to whose own lines the mode is limited.
+    /// Function whose own lines the mode is limited to.
     limit: Option<Lines>,
 }
 
 impl Mixpanel {
-    /// A handle on a recorder, in tracking mode.
+    /// Creates a handle that records in tracking mode.
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
         Self {
             recorder: Some(recorder),
@@ -72,7 +73,7 @@ impl Mixpanel {
         }
     }
 
-    /// A handle that records nothing: no token, no middleware, or a visitor who opted out.
+    /// Creates a handle that records nothing: no token, no middleware, or an opted-out visitor.
     pub(crate) fn detached() -> Self {
         Self {
             recorder: None,
@@ -84,16 +85,16 @@ impl Mixpanel {
         }
     }
 
-    /// A handle that was taken outside of any scope: it records nothing and reports each place that
-    /// tries.
-    pub(crate) fn outside() -> Self {
+    /// Creates a handle for code outside of any scope. The handle records nothing and reports each
+    /// call site that tries.
+    pub(crate) fn outside_scope() -> Self {
         Self {
             is_outside: true,
             ..Self::detached()
         }
     }
 
-    /// Reports the caller's place, if this handle was taken outside of any scope.
+    /// Reports the caller if this handle was created outside of any scope.
     #[track_caller]
     fn report_outside(&self, method: &Method) {
         if self.is_outside {
@@ -105,20 +106,22 @@ impl Mixpanel {
         self.recorder.as_ref()
     }
 
-    /// Returns whether calls are recorded. Not so without a token, for a visitor without consent,
-    /// and where the middleware is missing. Opt-in and opt-out calls take effect all the same.
+    /// Returns whether calls are recorded.
+    ///
+    /// False without a token, without consent, and without the middleware. Opt-in and opt-out calls
+    /// take effect regardless of consent.
     pub fn is_recording(&self) -> bool {
         self.recorder
             .as_ref()
             .is_some_and(|recorder| recorder.is_recording())
     }
 
-    /// The mode in which this handle records.
+    /// Returns the mode in which this handle records.
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// The same recorder, in another mode.
+    /// Returns a handle on the same recorder in another mode.
     #[must_use]
     pub fn in_mode(&self, mode: Mode) -> Self {
         Self {
@@ -127,8 +130,8 @@ impl Mixpanel {
         }
     }
 
-    /// The same recorder for a bare `#[setup]`, whose calls count under `condition`; in the lines
-    /// of one function alone, where there is a limit.
+    /// Returns a handle for a bare `#[setup]`, whose calls count under `condition`. With a `limit`,
+    /// setup mode applies only to call sites in that function.
     pub(crate) fn in_setup(&self, condition: Condition, limit: Option<Lines>) -> Self {
         Self {
             mode: Mode::Setup,
@@ -138,8 +141,9 @@ impl Mixpanel {
         }
     }
 
-    /// The handle for a call site: outside of the function that limits the mode, in tracking mode.
-    pub(crate) fn at(self, site: &Location<'_>) -> Self {
+    /// Returns the handle for a call site. Outside of the function that limits the mode, the handle
+    /// records in tracking mode.
+    pub(crate) fn for_call_site(self, site: &Location<'_>) -> Self {
         match self.limit {
             Some(limit) if !limit.contain(site) => Self {
                 mode: Mode::Tracking,
@@ -154,7 +158,7 @@ impl Mixpanel {
         }
     }
 
-    /// The same recorder, for calls that only the server may send: `via(server)`.
+    /// Returns a handle on the same recorder for calls that only the server sends: `via(server)`.
     #[must_use]
     pub fn via_server(&self) -> Self {
         Self {
@@ -167,8 +171,8 @@ impl Mixpanel {
         self.via_server
     }
 
-    /// Records in setup mode what `calls` calls on the handle it is given, in the place of all
-    /// setup before it.
+    /// Records in setup mode the calls that `calls` makes on its handle. They replace all earlier
+    /// setup.
     #[track_caller]
     pub fn setup(&self, calls: impl FnOnce(&Self)) {
         self.report_outside(&Method::Identify);
@@ -178,59 +182,63 @@ impl Mixpanel {
         }
     }
 
-    /// Records before setup, while the browser still knows the anonymous visitor, what `calls`
-    /// calls on the handle it is given: the place of a legacy project's `alias`.
+    /// Records in before-setup mode the calls that `calls` makes on its handle.
+    ///
+    /// They run while the browser still has the anonymous ID, as the `alias` of a legacy project
+    /// requires.
     pub fn before_setup(&self, calls: impl FnOnce(&Self)) {
         calls(&self.in_mode(Mode::BeforeSetup));
     }
 
-    /// Records in tracking mode, the default, what `calls` calls on the handle it is given.
+    /// Records in tracking mode, the default, the calls that `calls` makes on its handle.
     pub fn tracking(&self, calls: impl FnOnce(&Self)) {
         calls(&self.in_mode(Mode::Tracking));
     }
 
-    /// Asks that this request's calls leave by `strategy`. If that cannot take them, the ones
-    /// after it are tried.
+    /// Prefers `strategy` for the calls of this request. If it declines, the strategies after it
+    /// are tried.
     pub fn prefer(&self, strategy: Strategy) {
         if let Some(recorder) = &self.recorder {
             recorder.prefer(strategy);
         }
     }
 
-    /// `mixpanel.track`: an event, with properties that are anything that serialises to an object;
-    /// `()` for none.
+    /// `mixpanel.track`: records an event. Properties are any value that serialises to an object;
+    /// `()` means none.
     #[track_caller]
     pub fn track(&self, event: impl AsRef<str>, properties: impl Serialize) {
         if let Some(recorder) = &self.recorder {
-            let (event, stamp) = (event.as_ref(), recorder.event_meta());
+            let (event, meta) = (event.as_ref(), recorder.event_meta());
             let mut args = Args::with_capacity();
             args.push_text(event);
             let mut may_have_id = false;
-            let place = CallSite::of_caller();
-            let members = stamp.members();
+            let site = CallSite::caller();
+            let members = meta.members();
             args.push(|to| {
-                may_have_id = self.properties_with(&members, event, &|| place, properties, to);
+                may_have_id =
+                    self.encode_properties_with(&members, event, &|| site, properties, to);
             });
             recorder.record_with_meta(
                 self.entry(Method::Track, args),
-                Some(stamp.id),
-                may_have_id.then_some(place),
+                Some(meta.id),
+                may_have_id.then_some(site),
             );
         } else {
             self.report_outside(&Method::Track);
         }
     }
 
-    /// `mixpanel.track_pageview`: the event `$mp_web_page_view`.
+    /// `mixpanel.track_pageview`: records the event `$mp_web_page_view`.
     #[track_caller]
     pub fn track_pageview(&self, properties: impl Serialize) {
-        let place = CallSite::of_caller();
+        let site = CallSite::caller();
         let mut args = Args::with_capacity();
-        args.push(|to| self.properties("track_pageview", &|| place, properties, to));
-        self.call_written(Method::TrackPageview, args);
+        args.push(|to| self.encode_properties("track_pageview", &|| site, properties, to));
+        self.call_encoded(Method::TrackPageview, args);
     }
 
-    /// `mixpanel.track_with_groups`: an event that belongs to groups, `{"company": "acme"}`.
+    /// `mixpanel.track_with_groups`: records an event that belongs to groups, such as
+    /// `{"company": "acme"}`.
     #[track_caller]
     pub fn track_with_groups(
         &self,
@@ -238,39 +246,40 @@ impl Mixpanel {
         properties: impl Serialize,
         groups: impl Serialize,
     ) {
-        let (event, place) = (event.as_ref(), CallSite::of_caller());
+        let (event, site) = (event.as_ref(), CallSite::caller());
         let mut args = Args::with_capacity();
         args.push_text(event);
-        args.push(|to| self.properties(event, &|| place, properties, to));
-        args.push(|to| self.properties("groups", &|| place, groups, to));
-        self.call_written(Method::TrackWithGroups, args);
+        args.push(|to| self.encode_properties(event, &|| site, properties, to));
+        args.push(|to| self.encode_properties("groups", &|| site, groups, to));
+        self.call_encoded(Method::TrackWithGroups, args);
     }
 
-    /// `mixpanel.time_event`: starts a clock; the next event of that name gets its `$duration`.
+    /// `mixpanel.time_event`: starts a timer. The next event of that name gets its `$duration`.
     #[track_caller]
     pub fn time_event(&self, event: impl AsRef<str>) {
         self.call(Method::TimeEvent, vec![Value::from(event.as_ref())]);
     }
 
-    /// `mixpanel.register`: properties that go with every later event.
+    /// `mixpanel.register`: sets properties of every later event.
     #[track_caller]
     pub fn register(&self, properties: impl Serialize) {
-        self.with_properties(Method::Register, properties);
+        self.call_with_properties(Method::Register, properties);
     }
 
-    /// `mixpanel.register_once`: as [`register`](Self::register), where there is no value yet.
+    /// `mixpanel.register_once`: as [`register`](Self::register), for properties without a value.
     #[track_caller]
     pub fn register_once(&self, properties: impl Serialize) {
-        self.with_properties(Method::RegisterOnce, properties);
+        self.call_with_properties(Method::RegisterOnce, properties);
     }
 
-    /// `mixpanel.unregister`: a property that no longer goes with every event.
+    /// `mixpanel.unregister`: removes a property from every later event.
     #[track_caller]
     pub fn unregister(&self, property: impl AsRef<str>) {
         self.call(Method::Unregister, vec![Value::from(property.as_ref())]);
     }
 
-    /// `mixpanel.disable`: no events of these names from here on; all of them with an empty list.
+    /// `mixpanel.disable`: disables later events of these names, or all events if the list is
+    /// empty.
     #[track_caller]
     pub fn disable<I: IntoIterator<Item: AsRef<str>>>(&self, events: I) {
         let events: Vec<Value> = events
@@ -285,47 +294,23 @@ impl Mixpanel {
         self.call(Method::Disable, args);
     }
 
-    /// `mixpanel.opt_in_tracking`: the visitor agreed to be tracked. The response sets
-    /// mixpanel-js's cookie, and what this request records from here on is delivered, first of
-    /// all the event `$opt_in`, as mixpanel-js has it.
-    #[track_caller]
-    pub fn opt_in_tracking(&self) {
-        self.call(Method::OptInTracking, vec![]);
-    }
-
-    /// `mixpanel.opt_out_tracking`: the visitor does not want to be tracked. The response sets
-    /// mixpanel-js's cookie; what this request recorded before is delivered by the server, and what
-    /// it records from here on is dropped. The profile is kept: `{"delete_user": false}`.
-    #[track_caller]
-    pub fn opt_out_tracking(&self) {
-        self.call(
-            Method::OptOutTracking,
-            vec![serde_json::json!({"delete_user": false})],
-        );
-    }
-
-    /// `mixpanel.clear_opt_in_out_tracking`: as if the visitor had never been asked. The response
-    /// removes mixpanel-js's cookie.
-    #[track_caller]
-    pub fn clear_opt_in_out_tracking(&self) {
-        self.call(Method::ClearOptInOutTracking, vec![]);
-    }
-
-    /// `mixpanel.people`: the profile of who is identified.
+    /// `mixpanel.people`: returns the profile of the identified user.
     pub fn people(&self) -> People {
         People::new(self.clone())
     }
 
-    /// `mixpanel.get_group`: the profile of a group.
+    /// `mixpanel.get_group`: returns the profile of a group.
     pub fn get_group(&self, key: impl AsRef<str>, id: impl Id) -> Group {
         let mut group = Args::with_capacity();
         group.push_text(key.as_ref());
-        group.push(|to| write_id(&id, to));
+        group.push(|to| encode_id(&id, to));
         Group::new(self.clone(), group)
     }
 
-    /// The escape hatch: a method of mixpanel-js that has no name here, such as `["name_tag"]`. A
-    /// browser runs it where it exists; a server cannot, and tells `on_error`.
+    /// Records a method of mixpanel-js that has no counterpart here, such as `["name_tag"]`.
+    ///
+    /// A browser runs the method if it exists. The server cannot run it and reports it to
+    /// `on_error`.
     ///
     /// ```
     /// # fn demo(mixpanel: &mengpaneel::Mixpanel) {
@@ -334,33 +319,33 @@ impl Mixpanel {
     /// ```
     #[track_caller]
     pub fn call_method<A: Serialize>(&self, path: &[&str], args: impl IntoIterator<Item = A>) {
-        let place = CallSite::of_caller();
-        let mut written = Args::with_capacity();
+        let site = CallSite::caller();
+        let mut encoded = Args::with_capacity();
         for arg in args {
-            written.push(|to| self.value(&path.join("."), &|| place, arg, to));
+            encoded.push(|to| self.encode_value(&path.join("."), &|| site, arg, to));
         }
         match Method::from_path(path) {
-            Some(method) => self.call_written(method, written),
+            Some(method) => self.call_encoded(method, encoded),
             None => self.report(Reason::Unsupported(format!(
-                "{} at {place} cannot be a method of mixpanel-js: write it as [\"name\"] or [\"people\", \"name\"]",
+                "{} at {site} is not a method path of mixpanel-js: use [\"name\"] or [\"people\", \"name\"]",
                 path.join(".")
             ))),
         }
     }
 
-    /// Records a call as it stands.
+    /// Records a call with these arguments.
     #[track_caller]
     pub fn call(&self, method: Method, args: Vec<Value>) {
         if args.iter().any(is_too_deep) {
-            let why = format!("it is nested more than {MAX_DEPTH} deep");
-            let what = format!("an argument of {method} at {}", CallSite::of_caller());
+            let why = format!("the value is nested more than {MAX_DEPTH} levels deep");
+            let what = format!("an argument of {method} at {}", CallSite::caller());
             return self.report(Reason::NotSerializable { what, why });
         }
-        self.call_written(method, args.into());
+        self.call_encoded(method, args.into());
     }
 
     #[track_caller]
-    pub(crate) fn call_written(&self, method: Method, args: Args) {
+    pub(crate) fn call_encoded(&self, method: Method, args: Args) {
         if let Some(recorder) = &self.recorder {
             recorder.record(self.entry(method, args));
         } else {
@@ -387,12 +372,12 @@ impl Mixpanel {
     }
 
     #[track_caller]
-    pub(crate) fn with_properties(&self, method: Method, properties: impl Serialize) {
+    pub(crate) fn call_with_properties(&self, method: Method, properties: impl Serialize) {
         if self.recorder.is_some() {
-            let place = CallSite::of_caller();
+            let site = CallSite::caller();
             let mut args = Args::with_capacity();
-            args.push(|to| self.properties(&method, &|| place, properties, to));
-            self.call_written(method, args);
+            args.push(|to| self.encode_properties(&method, &|| site, properties, to));
+            self.call_encoded(method, args);
         } else {
             self.report_outside(&method);
         }

@@ -1,4 +1,4 @@
-//! `mixpanel.people`: the profile of who is identified.
+//! `mixpanel.people`: profile of the identified user.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,10 +8,10 @@ use crate::call::{Args, Method};
 use crate::record::mixpanel::{Amount, Mixpanel};
 use crate::record::recorder::CallSite;
 
-/// The profile of who is identified; [`Mixpanel::people`] gives it.
+/// Profile of the identified user, returned by [`Mixpanel::people`].
 ///
-/// Mixpanel has no profile of an anonymous visitor: by the server, a call without an `identify` in
-/// force goes to `on_error`; a browser keeps it until somebody is identified.
+/// Mixpanel has no profiles of anonymous visitors. The server reports a call without an `identify`
+/// to `on_error`; a browser queues it until a user is identified.
 #[derive(Clone, Debug)]
 pub struct People(Mixpanel);
 
@@ -23,13 +23,13 @@ impl People {
     /// `people.set`: overwrites properties.
     #[track_caller]
     pub fn set(&self, properties: impl Serialize) {
-        self.with_properties(Method::PeopleSet, properties);
+        self.call_with_properties(Method::PeopleSet, properties);
     }
 
-    /// `people.set_once`: sets properties that are not there yet.
+    /// `people.set_once`: sets properties that are not set yet.
     #[track_caller]
     pub fn set_once(&self, properties: impl Serialize) {
-        self.with_properties(Method::PeopleSetOnce, properties);
+        self.call_with_properties(Method::PeopleSetOnce, properties);
     }
 
     /// `people.unset`: removes a property.
@@ -43,55 +43,57 @@ impl People {
 
     /// `people.increment`: adds an [`Amount`] to a number. Delivered at most once.
     ///
-    /// An amount that is infinite or not a number is left out and reported.
+    /// A call whose amount is infinite or not a number is dropped and reported.
     #[track_caller]
     pub fn increment(&self, property: impl AsRef<str>, by: impl Amount) {
-        let (property, place) = (property.as_ref(), CallSite::of_caller());
+        let (property, site) = (property.as_ref(), CallSite::caller());
         let mut args = Args::with_capacity();
-        let is_amount = args.try_push(|to| {
+        let is_finite = args.try_push(|to| {
             let mut object = ObjectEncoder::begin(to);
-            let mut is_amount = None;
-            let write = |to: &mut Vec<u8>| is_amount = self.0.amount(property, &|| place, &by, to);
+            let mut is_finite = None;
+            let write =
+                |to: &mut Vec<u8>| is_finite = self.0.encode_amount(property, &|| site, &by, to);
             object.member(to, |to| write_text(property, to), write);
             object.end(to);
-            is_amount
+            is_finite
         });
-        if is_amount.is_some() {
-            self.0.call_written(Method::PeopleIncrement, args);
+        if is_finite.is_some() {
+            self.0.call_encoded(Method::PeopleIncrement, args);
         }
     }
 
     /// `people.append`: adds to the end of a list. Delivered at most once.
     #[track_caller]
     pub fn append(&self, list: impl AsRef<str>, value: impl Serialize) {
-        self.with_one(Method::PeopleAppend, list, value);
+        self.call_with_value(Method::PeopleAppend, list, value);
     }
 
-    /// `people.remove`: takes a value out of a list.
+    /// `people.remove`: removes a value from a list.
     #[track_caller]
     pub fn remove(&self, list: impl AsRef<str>, value: impl Serialize) {
-        self.with_one(Method::PeopleRemove, list, value);
+        self.call_with_value(Method::PeopleRemove, list, value);
     }
 
-    /// `people.union`: adds values to a list that are not in it yet.
+    /// `people.union`: adds the values to a list that it does not contain yet.
     #[track_caller]
     pub fn union(&self, list: impl AsRef<str>, values: impl Serialize) {
-        self.with_one(Method::PeopleUnion, list, values);
+        self.call_with_value(Method::PeopleUnion, list, values);
     }
 
-    /// `people.track_charge`: appends a charge to `$transactions`, as Mixpanel's libraries for
-    /// servers do. mixpanel-js itself ignores it since 2.65, so the server says it, whatever
-    /// way the other calls take.
+    /// `people.track_charge`: appends a charge to `$transactions`, as Mixpanel's server libraries
+    /// do.
+    ///
+    /// The server always delivers this call, since mixpanel-js ignores it from version 2.65 on.
     #[track_caller]
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
-        let place = CallSite::of_caller();
+        let site = CallSite::caller();
         let mut args = Args::with_capacity();
         args.push(|to| write_value(&Value::from(amount), to));
         args.push(|to| {
             self.0
-                .properties("people.track_charge", &|| place, properties, to);
+                .encode_properties("people.track_charge", &|| site, properties, to);
         });
-        self.0.call_written(Method::PeopleTrackCharge, args);
+        self.0.call_encoded(Method::PeopleTrackCharge, args);
     }
 
     /// `people.clear_charges`: empties the list of charges.
@@ -107,23 +109,23 @@ impl People {
     }
 
     #[track_caller]
-    fn with_properties(&self, method: Method, properties: impl Serialize) {
-        self.0.with_properties(method, properties);
+    fn call_with_properties(&self, method: Method, properties: impl Serialize) {
+        self.0.call_with_properties(method, properties);
     }
 
     #[track_caller]
-    fn with_one(&self, method: Method, property: impl AsRef<str>, value: impl Serialize) {
-        let (property, place) = (property.as_ref(), CallSite::of_caller());
+    fn call_with_value(&self, method: Method, property: impl AsRef<str>, value: impl Serialize) {
+        let (property, site) = (property.as_ref(), CallSite::caller());
         let mut args = Args::with_capacity();
         args.push(|to| {
             let mut object = ObjectEncoder::begin(to);
             object.member(
                 to,
                 |to| write_text(property, to),
-                |to| self.0.value(property, &|| place, value, to),
+                |to| self.0.encode_value(property, &|| site, value, to),
             );
             object.end(to);
         });
-        self.0.call_written(method, args);
+        self.0.call_encoded(method, args);
     }
 }

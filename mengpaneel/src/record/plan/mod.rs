@@ -1,7 +1,7 @@
-//! The tracking plan: what the attributes of the whole program say that it tracks.
+//! Tracking plan: every call that an attribute of the program records.
 //!
-//! Each attribute leaves a record that is linked into a list when the program starts: no code of
-//! the application runs then. Without the feature `plan`, or on a platform without such lists
+//! Each attribute emits a static record, linked into a list before the program starts. No
+//! application code runs for it. Without the feature `plan`, or on a platform without such lists
 //! (WebAssembly), the plan is empty.
 
 mod output;
@@ -20,7 +20,7 @@ pub use crate::record::plan::site::{
 
 /// Lists every call that an attribute in this program, or in a crate that it uses, records.
 ///
-/// So a test notices an event that was renamed by accident:
+/// With it a test notices an event that was renamed by accident:
 ///
 /// ```
 /// #[mengpaneel::track("Create Blog Post", "Title" = title)]
@@ -32,7 +32,7 @@ pub use crate::record::plan::site::{
 /// assert_eq!(created.map(|created| created.properties.join(", ")).as_deref(), Some("Title"));
 /// ```
 pub fn plan() -> Plan {
-    Plan::of(registered())
+    Plan::from_registered(registered())
 }
 
 #[cfg(feature = "plan")]
@@ -45,41 +45,41 @@ fn registered() -> impl Iterator<Item = &'static Registered> {
     std::iter::empty()
 }
 
-/// What a program tracks, by file and line. Its text is a table.
+/// Tracking plan of a program, ordered by file and line. `Display` renders a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Plan(Vec<Annotation>);
 
-/// A call in an attribute.
+/// Call in an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Annotation {
-    /// The event, for `track`; an expression that is no constant is written in braces.
+    /// Event of a `track` call. An expression that is not a constant is in braces.
     pub event: Option<String>,
-    /// The method of mixpanel-js: `track`, `people.set`.
+    /// Method of mixpanel-js: `track`, `people.set`.
     pub call: String,
-    /// The names of the properties; `..expr` for those that are spread.
+    /// Names of the properties; `..expr` for a spread.
     pub properties: Vec<String>,
-    /// When it runs.
+    /// Mode of the call.
     pub mode: Mode,
-    /// Whether only the server may send it.
+    /// True if only the server may send the call.
     pub via_server: bool,
-    /// The function, with its modules.
+    /// Path of the function, with its modules.
     pub function: String,
-    /// The routes that a route attribute beside it tells of, if it stands below ours.
+    /// Routes of a route attribute on the same function, if it is below ours.
     pub routes: &'static [Route],
-    /// The file, as the compiler was told.
+    /// Path of the file, as passed to the compiler.
     pub file: &'static str,
-    /// The line of the attribute.
+    /// Line of the attribute.
     pub line: u32,
 }
 
-/// A route of Actix.
+/// Route of Actix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Route {
-    /// The HTTP methods; none for any.
+    /// HTTP methods. Empty if the route matches any method.
     pub methods: &'static [&'static str],
-    /// The path, as the route attribute has it: without the scopes around it.
+    /// Path in the route attribute, without the scopes around it.
     pub path: &'static str,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// What a function with attributes registers.
+/// Record that a function with attributes registers.
 #[derive(Debug)]
 pub struct Registered(pub &'static AnnotationSite);
 
@@ -116,15 +116,15 @@ macro_rules! __register {
 }
 
 impl Plan {
-    fn of(planned: impl Iterator<Item = &'static Registered>) -> Self {
-        let mut annotations: Vec<_> = planned
-            .flat_map(|Registered(site)| Annotation::all(site))
+    fn from_registered(registered: impl Iterator<Item = &'static Registered>) -> Self {
+        let mut annotations: Vec<_> = registered
+            .flat_map(|Registered(site)| Annotation::from_site(site))
             .collect();
         annotations.sort_by_key(|annotation| (annotation.file, annotation.line));
         Self(annotations)
     }
 
-    /// The names of the events, each once, in alphabetical order.
+    /// Returns the distinct names of the events in alphabetical order.
     pub fn events(&self) -> Vec<&str> {
         let mut events: Vec<_> = self
             .iter()
@@ -154,8 +154,8 @@ impl IntoIterator for Plan {
 }
 
 impl Annotation {
-    /// The calls of one function.
-    fn all(site: &'static AnnotationSite) -> impl Iterator<Item = Self> {
+    /// Returns the annotations of one function.
+    fn from_site(site: &'static AnnotationSite) -> impl Iterator<Item = Self> {
         let calls = site.calls.iter().filter(|call| !call.bare);
         calls.map(|call| Self {
             event: call.event(),
@@ -191,7 +191,7 @@ impl CallSpec {
         let name = |property: &Property| match property {
             Property::Named(name, _) => (*name).to_owned(),
             Property::Computed(_, _, label) => label.text(),
-            Property::Spread(_, written) => format!("..{written}"),
+            Property::Spread(_, source) => format!("..{source}"),
         };
         properties.flatten().map(name).collect()
     }

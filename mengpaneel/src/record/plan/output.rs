@@ -1,4 +1,4 @@
-//! The plan as a table, as Markdown, as JSON, and as schemas for Mixpanel's Lexicon.
+//! Output of the plan: a text table, Markdown, JSON, and schemas for Mixpanel's Lexicon.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,17 @@ use serde_json::{Map, Value, json};
 
 use crate::record::plan::{Annotation, Plan};
 
-const HEADINGS: [&str; 6] = ["What", "Properties", "Mode", "Route", "Function", "Place"];
+const HEADINGS: [&str; 6] = [
+    "Call",
+    "Properties",
+    "Mode",
+    "Route",
+    "Function",
+    "Location",
+];
 
 impl Plan {
-    /// As a table in Markdown.
+    /// Returns the plan as a Markdown table.
     pub fn to_markdown(&self) -> String {
         let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let rule = "| --- ".repeat(HEADINGS.len()) + "|\n";
@@ -20,13 +27,15 @@ impl Plan {
         row(&HEADINGS.map(str::to_owned)) + &rule + &rows.collect::<String>()
     }
 
-    /// As JSON: an array of [annotations](Annotation).
+    /// Returns the plan as a JSON array of [annotations](Annotation).
     pub fn to_json(&self) -> Value {
         json!(self)
     }
 
-    /// As the body of Mixpanel's `POST /api/app/projects/{id}/schemas`: one schema for each event,
-    /// with the properties that any annotation gives it. Types are not known, so none are claimed.
+    /// Returns the body of Mixpanel's `POST /api/app/projects/{id}/schemas`.
+    ///
+    /// Each event has one schema with the properties of all its annotations. Types are unknown and
+    /// therefore omitted.
     pub fn to_lexicon(&self) -> Value {
         let mut events: BTreeMap<&str, (Map<String, Value>, Vec<&str>)> = BTreeMap::new();
         for annotation in self.iter() {
@@ -68,7 +77,7 @@ impl Plan {
 
 impl Annotation {
     fn cells(&self) -> [String; 6] {
-        let what = match &self.event {
+        let call = match &self.event {
             Some(event) => event.clone(),
             None => format!("{}(…)", self.call),
         };
@@ -83,19 +92,19 @@ impl Annotation {
             mode.to_owned()
         };
         let routes: Vec<_> = self.routes.iter().map(ToString::to_string).collect();
-        let place = format!("{}:{}", self.file, self.line);
+        let location = format!("{}:{}", self.file, self.line);
         [
-            what,
+            call,
             self.properties.join(", "),
             mode,
             routes.join(", "),
             self.function.clone(),
-            place,
+            location,
         ]
     }
 }
 
-/// A table, its columns as wide as they must be.
+/// Formats a text table with aligned columns.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<_> = std::iter::once(HEADINGS.map(str::to_owned))

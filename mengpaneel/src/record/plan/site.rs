@@ -1,31 +1,32 @@
-//! What the attributes of one function say that is known when it is compiled.
+//! Static description of the attributes of one function, known at compile time.
 
 use crate::call::{Method, Mode};
 use crate::record::plan::Route;
 
-/// An annotated function.
+/// Annotated function.
 #[derive(Debug)]
 pub struct AnnotationSite {
-    /// What kind of function it is, as far as the names of its attributes tell.
+    /// Kind of the function, judged by the names of its attributes.
     pub kind: Kind,
-    /// The calls of all its attributes.
+    /// Calls of all its attributes.
     pub calls: &'static [CallSpec],
-    /// How many values they take.
+    /// Number of captured values.
     pub slots: usize,
-    /// Its name.
+    /// Name of the function.
     pub function: &'static str,
-    /// The module around it.
+    /// Path of the enclosing module.
     pub module: &'static str,
-    /// The file around it.
+    /// Path of the file.
     pub file: &'static str,
-    /// What attributes below it tell that have the names of Actix's.
+    /// Routes of the attributes below that have the names of Actix's route attributes.
     pub routes: &'static [Route],
-    /// Path of a closure in the function, if there are such attributes.
+    /// Function that returns the type name of a closure in the function. `None` without such
+    /// routes.
     pub inside: Option<fn() -> &'static str>,
 }
 
 impl AnnotationSite {
-    /// Returns the kind of the function.
+    /// Returns the kind of the function, which is `Handler` only with a route attribute of Actix.
     pub(crate) fn kind(&self) -> Kind {
         if self.kind == Kind::Handler && !self.is_route() {
             Kind::Function
@@ -34,42 +35,43 @@ impl AnnotationSite {
         }
     }
 
-    /// Returns the routes of the function.
+    /// Returns the routes of the function. Empty without a route attribute of Actix.
     pub(crate) fn routes(&self) -> &'static [Route] {
         if self.is_route() { self.routes } else { &[] }
     }
 
-    /// Returns whether Actix's route attribute made the function a part of the service that it
-    /// writes. Attributes of other crates have the same names, such as `#[get]` and `#[trace]`.
+    /// Returns whether Actix's route attribute moved the function into its generated service.
+    ///
+    /// Attributes of other crates have the same names, such as `#[get]` and `#[trace]`.
     fn is_route(&self) -> bool {
         self.inside
             .is_some_and(|inside| inside().contains("HttpServiceFactory>::register::"))
     }
 }
 
-/// A call in an attribute.
+/// Call in an attribute.
 #[derive(Debug)]
 pub struct CallSpec {
-    /// Where it stands.
+    /// Line of the attribute.
     pub line: u32,
-    /// What is called.
+    /// Method of the call.
     pub method: Method,
-    /// When it runs.
+    /// Mode of the call.
     pub mode: Mode,
-    /// After which end of the function it counts.
+    /// Outcome of the function after which the call counts.
     pub on: Trigger,
-    /// Whether only the server may send it.
+    /// True if only the server may send the call.
     pub via_server: bool,
-    /// Whether it stands for what the body records, and is no call itself.
+    /// True for a bare `#[setup]`, which covers the calls of the body and is no call itself.
     pub bare: bool,
-    /// The slot of its `when`.
+    /// Slot of the `when` condition. `None` without a condition.
     pub when: Option<usize>,
-    /// Its arguments.
+    /// Arguments of the call.
     pub args: &'static [Argument],
 }
 
 impl CallSpec {
-    /// A call that counts after success.
+    /// Creates a call that counts after success.
     #[must_use]
     pub const fn new(line: u32, mode: Mode, method: Method, args: &'static [Argument]) -> Self {
         Self {
@@ -89,7 +91,7 @@ impl CallSpec {
         self.when == Some(slot) || self.args.iter().any(|argument| argument.has_slot(slot))
     }
 
-    /// A bare `#[setup]`.
+    /// Creates a bare `#[setup]`.
     #[must_use]
     pub const fn bare(line: u32) -> Self {
         let mut setup = Self::new(line, Mode::Setup, Method::Identify, &[]);
@@ -97,21 +99,21 @@ impl CallSpec {
         setup
     }
 
-    /// `on(…)`
+    /// Sets the trigger: `on(…)`.
     #[must_use]
     pub const fn on(mut self, on: Trigger) -> Self {
         self.on = on;
         self
     }
 
-    /// `via(server)`
+    /// Restricts the call to the server: `via(server)`.
     #[must_use]
     pub const fn via_server(mut self) -> Self {
         self.via_server = true;
         self
     }
 
-    /// `when(…)`, which is kept in this slot.
+    /// Sets the slot that holds the condition: `when(…)`.
     #[must_use]
     pub const fn when(mut self, slot: usize) -> Self {
         self.when = Some(slot);
@@ -119,27 +121,27 @@ impl CallSpec {
     }
 }
 
-/// An argument of a call.
+/// Argument of a call.
 #[derive(Debug)]
 pub enum Argument {
-    /// A text that stands in the attribute.
+    /// Text literal of the attribute.
     Text(&'static str),
-    /// The text in this slot, and what the plan calls it.
+    /// Text in this slot, and its label in the plan.
     Name(usize, LabelText),
-    /// The value in this slot.
+    /// Value in this slot.
     Runtime(usize),
-    /// A list.
+    /// List.
     List(&'static [Argument]),
-    /// An object.
+    /// Object.
     Properties(&'static [Property]),
-    /// What keeps `opt_out_tracking` from deleting the profile.
+    /// Option that prevents `opt_out_tracking` from deleting the profile.
     KeepUser,
 }
 
 impl Argument {
     fn has_slot(&self, slot: usize) -> bool {
         match self {
-            Self::Name(own, _) | Self::Runtime(own) => *own == slot,
+            Self::Name(index, _) | Self::Runtime(index) => *index == slot,
             Self::List(items) => items.iter().any(|item| item.has_slot(slot)),
             Self::Properties(properties) => {
                 properties.iter().any(|property| property.has_slot(slot))
@@ -152,67 +154,67 @@ impl Argument {
 impl Property {
     fn has_slot(&self, slot: usize) -> bool {
         match self {
-            Self::Named(_, Value::Runtime(own)) | Self::Spread(own, _) => *own == slot,
+            Self::Named(_, Value::Runtime(index)) | Self::Spread(index, _) => *index == slot,
             Self::Computed(name, value, _) => {
-                *name == slot || matches!(value, Value::Runtime(own) if *own == slot)
+                *name == slot || matches!(value, Value::Runtime(index) if *index == slot)
             }
             Self::Named(..) => false,
         }
     }
 }
 
-/// A property: where its name and value are.
+/// Property: name and value, or their slots.
 #[derive(Debug)]
 pub enum Property {
-    /// A name that stands in the attribute, and its value.
+    /// Name literal of the attribute, and the value.
     Named(&'static str, Value),
-    /// The slot of its name, its value, and what the plan calls it.
+    /// Slot of the name, the value, and the label in the plan.
     Computed(usize, Value, LabelText),
-    /// The slot of a map whose entries are properties, and how that is written.
+    /// Slot of a map whose entries are properties, and its source text.
     Spread(usize, &'static str),
 }
 
-/// The value of a property.
+/// Value of a property.
 #[derive(Debug)]
 pub enum Value {
-    /// The one in this slot.
+    /// Value in this slot.
     Runtime(usize),
-    /// One that stands in the attribute.
+    /// Text literal of the attribute.
     Text(&'static str),
-    /// As [`Text`](Self::Text).
+    /// Boolean literal of the attribute.
     Bool(bool),
-    /// As [`Text`](Self::Text).
+    /// Unsigned integer literal of the attribute.
     Natural(u64),
 }
 
-/// What kind of function is annotated, as far as its signature and attributes tell.
+/// Kind of an annotated function, judged by its signature and attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A function: its result's type tells whether that is a response.
+    /// Any function. The type of its result decides whether the result is a response.
     Function,
-    /// A handler: a route attribute stands beside.
+    /// Handler: a function with a route attribute.
     Handler,
-    /// A guard of a route.
+    /// Guard of a route.
     Guard,
 }
 
-/// After which end of the function a call counts.
+/// Outcome of a function after which a call counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// It ended and did not fail.
+    /// The function ended without failing.
     Success,
-    /// It failed.
+    /// The function failed.
     Failure,
-    /// Any.
+    /// Any outcome.
     Always,
 }
 
-/// A name that an attribute computes, as the plan can know it.
+/// Name that an attribute computes, as shown in the plan.
 #[derive(Debug)]
 pub enum LabelText {
-    /// As it is written.
+    /// Source text.
     Text(&'static str),
-    /// A constant, read when the plan is listed.
+    /// Constant, read when the plan is listed.
     Constant(fn() -> String),
 }
 

@@ -1,44 +1,47 @@
-//! Conditions: calls that count only if their request ended in one way.
+//! Conditions: calls that count only after certain outcomes of the request.
 
 /// Condition under which a recorded call counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// Counts always.
+    /// The call always counts.
     #[default]
     Always,
-    /// Counts if the request is answered with a status below 400.
+    /// The call counts if the response has a status below 400.
     Response,
-    /// Counts if the request is answered with another status, or not at all.
+    /// The call counts if the response has another status, or if there is no response.
     FailedResponse,
-    /// Counts unless the request is answered with status 404: a function returned `None`, and
-    /// whether that is the response cannot be known before.
+    /// The call counts unless the response has status 404.
+    ///
+    /// For a function that returned `None`, which may or may not be the response.
     Found,
-    /// Counts if the request is answered with status 404.
+    /// The call counts if the response has status 404.
     NotFound,
-    /// Counts if the request found its way to a handler: calls of a guard that let it pass.
+    /// The call counts if the request is routed to a handler: calls of a guard that returned
+    /// `true`.
     Routed,
 }
 
-/// How the request ended.
+/// Outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestOutcome {
-    /// True if the request was answered with a status below 400.
+    /// True if the response has a status below 400.
     pub succeeded: bool,
     /// True if the request was routed to a handler.
     pub routed: bool,
-    /// True if the request was answered with status 404.
+    /// True if the response has status 404.
     pub not_found: bool,
 }
 
 impl Condition {
-    pub(crate) fn holds(self, ending: RequestOutcome) -> bool {
+    /// Returns whether a call with this condition counts after an outcome.
+    pub(crate) fn holds(self, outcome: RequestOutcome) -> bool {
         match self {
             Self::Always => true,
-            Self::Response => ending.succeeded,
-            Self::FailedResponse => !ending.succeeded,
-            Self::Found => !ending.not_found,
-            Self::NotFound => ending.not_found,
-            Self::Routed => ending.routed,
+            Self::Response => outcome.succeeded,
+            Self::FailedResponse => !outcome.succeeded,
+            Self::Found => !outcome.not_found,
+            Self::NotFound => outcome.not_found,
+            Self::Routed => outcome.routed,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Consent of the visitor, while calls are recorded and when they are settled.
+//! Consent of the visitor, during recording and at the end of the request.
 
 use crate::metrics;
 use crate::record::consent::{ConsentChange, ConsentState, Decision};
@@ -7,22 +7,24 @@ use crate::record::recorder::{
 };
 
 impl Recorder {
-    /// The same recorder for a visitor who may or may not be tracked. Calls count while consent is
-    /// granted; opt-in and opt-out calls always do.
+    /// Sets the visitor's consent. Calls count while consent is granted; opt-in and opt-out calls
+    /// always count.
     #[must_use]
     pub(crate) fn with_consent(self, decision: Decision) -> Self {
         self.lock().consent = Some(ConsentState::new(decision));
         self
     }
 
-    /// Returns whether a call that is recorded now would count, as far as is known before the
-    /// request ends.
+    /// Returns whether a call that is recorded now would count, as far as known before the request
+    /// ends.
     pub(crate) fn is_recording(&self) -> bool {
         self.lock().may_record()
     }
 
-    /// Records an opt-in or opt-out call. In a request the server sets mixpanel-js's cookie for it,
-    /// so that what is left to record is what mixpanel-js sends along with it.
+    /// Records an opt-in or opt-out call.
+    ///
+    /// In a request the server sets mixpanel-js's cookie. Recorded is then only the companion call
+    /// that mixpanel-js would send.
     pub(crate) fn record_change(&self, mut entry: Entry, change: ConsentChange) {
         let mut state = self.lock();
         let Some(consent) = &mut state.consent else {
@@ -31,8 +33,8 @@ impl Recorder {
         };
         consent.apply(change.kind);
         if state.flushed.is_some() {
-            // The response is on its way, so its cookie cannot change: a page that is still being
-            // written makes the call, else it is reported.
+            // The response's headers are sent, so its cookie cannot change. A page that is still
+            // being written makes the call; otherwise the call is reported.
             drop(state);
             return self.record_checked(entry, None, None);
         }
@@ -44,11 +46,11 @@ impl Recorder {
             entry.mode = Mode::Tracking;
             metrics::recorded(1);
         }
-        let under = state.identity().into_user();
+        let identity = state.identity().into_user();
         entry.seq = entry.seq.or_else(|| Some(state.reserve_seq()));
         state.push(Recorded {
             entry,
-            identity: under,
+            identity,
             replayed: false,
             change: Some(change),
             is_change_only,
@@ -57,43 +59,44 @@ impl Recorder {
 }
 
 impl State {
-    /// Returns whether a call that is recorded now would count, as far as is known by now.
+    /// Returns whether a call that is recorded now would count, as far as known by now.
     pub(crate) fn may_record(&self) -> bool {
         self.consent.is_none_or(|consent| consent.now.is_granted)
     }
 
-    /// Applies the opt-in and opt-out calls that count, in their order among all calls, and drops
-    /// what was recorded without consent. Setup says who is there, not what happened: a later
-    /// opt-in keeps it.
+    /// Applies the opt-in and opt-out calls that count, in order with all other calls, and drops
+    /// calls recorded without consent.
+    ///
+    /// After a later opt-in, setup that was recorded before it counts too: it describes the visitor
+    /// and not an event.
     pub(crate) fn apply_consent(
         &mut self,
-        settled: &mut FinalCalls,
+        final_calls: &mut FinalCalls,
         setup: Option<&mut SetupBlock>,
         recorded: &mut Vec<Recorded>,
-        ending: RequestOutcome,
+        outcome: RequestOutcome,
     ) {
         let Some(state) = &mut self.consent else {
             return;
         };
         *state = state.restarted();
-        let mut statuss = vec![(None, state.now.is_granted)];
+        let mut changes = vec![(None, state.now.is_granted)];
         recorded.retain_mut(|recorded| {
-            let before = state.now.is_granted;
+            let was_granted = state.now.is_granted;
             let Some(change) = recorded.change.take() else {
-                return before;
+                return was_granted;
             };
-            if !recorded.entry.condition.holds(ending) {
+            if !recorded.entry.condition.holds(outcome) {
                 return false;
             }
             state.apply(change.kind);
-            statuss.push((recorded.entry.seq, state.now.is_granted));
-            settled.consent_change = Some(change);
-            !recorded.is_change_only && (before || state.now.is_granted)
+            changes.push((recorded.entry.seq, state.now.is_granted));
+            final_calls.consent_change = Some(change);
+            !recorded.is_change_only && (was_granted || state.now.is_granted)
         });
-        settled.consent = Some(state.now);
+        final_calls.consent = Some(state.now);
         if let Some(setup) = setup.filter(|_| !state.now.is_granted) {
-            let granted_at =
-                |ticket: Option<u64>| statuss.iter().rfind(|(from, _)| *from <= ticket);
+            let granted_at = |seq: Option<u64>| changes.iter().rfind(|(from, _)| *from <= seq);
             setup
                 .entries
                 .retain(|entry| granted_at(entry.seq).is_some_and(|(_, is_granted)| *is_granted));

@@ -1,5 +1,4 @@
-//! What is written on an event when it is recorded: by what it is told apart, when it was, and
-//! whose it is.
+//! Metadata that an event gets at recording: `$insert_id`, `time` and the identity.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -9,23 +8,23 @@ use crate::call::{Call, Method};
 use crate::id::{IdGenerator, now_ms};
 use crate::record::visitor::Visitor;
 
-/// What Mixpanel tells copies of an event by, and when it was.
+/// Properties by which Mixpanel deduplicates and dates an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventMeta {
-    /// Its name, which no other has.
+    /// Unique ID of the event, sent as `$insert_id`.
     pub id: Uuid,
-    /// In milliseconds since 1970.
+    /// Time in milliseconds since 1970.
     time: u64,
 }
 
 impl EventMeta {
-    /// A new one.
-    pub(crate) fn now(names: &IdGenerator) -> Self {
-        let (id, time) = names.generate();
+    /// Creates the metadata of an event that happens now.
+    pub(crate) fn now(ids: &IdGenerator) -> Self {
+        let (id, time) = ids.generate();
         Self { id, time }
     }
 
-    /// What an event has of it, unless the caller says otherwise; in the order of their names.
+    /// Returns the properties in the order of their names. Properties of the caller override them.
     pub(crate) fn members(self) -> [(&'static str, ValueRef<'static>); 2] {
         [
             ("$insert_id", ValueRef::Uuid(self.id)),
@@ -34,10 +33,13 @@ impl EventMeta {
     }
 }
 
-/// Gives an event its stamp, unless the caller did. The stamp's name is given back.
-pub(crate) fn add_event_meta(call: &mut Call, names: &IdGenerator) -> Option<Uuid> {
+/// Adds the metadata to an event, except properties that the caller gave.
+///
+/// Returns the new ID, or `None` if the call is no event. A `time_event` call gets the current time
+/// instead.
+pub(crate) fn add_event_meta(call: &mut Call, ids: &IdGenerator) -> Option<Uuid> {
     if call.method() == &Method::TimeEvent && call.args().len() == 1 {
-        // A browser starts the clock when it makes the call, and ignores when that was.
+        // A browser starts the timer when it runs the call, and ignores this argument.
         let event = call.args().to_vec();
         *call = Call::new(
             Method::TimeEvent,
@@ -47,15 +49,15 @@ pub(crate) fn add_event_meta(call: &mut Call, names: &IdGenerator) -> Option<Uui
     if !call.method().is_track() {
         return None;
     }
-    let stamp = EventMeta::now(names);
-    call.default_properties(&stamp.members());
-    Some(stamp.id)
+    let meta = EventMeta::now(ids);
+    call.default_properties(&meta.members());
+    Some(meta.id)
 }
 
-/// Writes down whose event it was, since another will be identified when it is sent.
+/// Adds the identity at recording to an event that will be sent under another identity.
 pub(crate) fn add_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
-    let tells = |name| call.property(name).is_some();
-    if !call.method().is_track() || tells("$user_id") || tells("distinct_id") {
+    let has = |name| call.property(name).is_some();
+    if !call.method().is_track() || has("$user_id") || has("distinct_id") {
         return;
     }
     let device = visitor.browser().device_id;

@@ -1,25 +1,24 @@
-//! Calls that a recorder hands out when it is settled.
+//! Calls that a recorder returns at the end of the request.
 
 use crate::call::{Call, Calls, Mode};
 use crate::record::consent::{ConsentChange, ConsentStatus};
 use crate::record::recorder::Entry;
 use crate::record::strategy::Strategy;
 
-/// The calls that count, by the way they take.
+/// Calls that count, by route.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FinalCalls {
-    /// For the best strategy there is.
+    /// Calls for the first strategy that does not decline.
     pub calls: Calls,
-    /// For the server, because the application asked for it.
+    /// Calls with `via(server)`.
     pub via_server: Calls,
-    /// How the application asked that they go, if it did.
-    pub forced: Option<Strategy>,
-    /// The status on the visitor's consent once all calls ran; `None` for a job, which has no
-    /// visitor.
+    /// Strategy that the application prefers. `None` without a preference.
+    pub preferred: Option<Strategy>,
+    /// Consent of the visitor after all calls. `None` for a job, which has no visitor.
     pub consent: Option<ConsentStatus>,
-    /// The last opt-in or opt-out that counts.
+    /// Last opt-in or opt-out that counts.
     pub consent_change: Option<ConsentChange>,
-    /// Number of calls of each mode that were replayed: they stand first.
+    /// Number of replayed calls of each mode. They precede the others.
     pub replayed: ReplayedCalls,
 }
 
@@ -32,7 +31,7 @@ pub(crate) struct ReplayedCalls {
 }
 
 impl FinalCalls {
-    /// Calls that this request recorded itself, `via(server)` calls among the others.
+    /// Returns the calls that this request recorded itself, including `via(server)` calls.
     pub(crate) fn recorded_here(&self) -> Calls {
         let Self {
             calls,
@@ -40,33 +39,35 @@ impl FinalCalls {
             replayed,
             ..
         } = self;
-        let own = |calls: &[Call], replayed: usize| calls.iter().skip(replayed).cloned().collect();
-        let mut own = Calls {
-            before_setup: own(&calls.before_setup, replayed.before_setup),
-            setup: own(&calls.setup, replayed.setup),
-            tracking: own(&calls.tracking, replayed.tracking),
+        let recorded =
+            |calls: &[Call], replayed: usize| calls.iter().skip(replayed).cloned().collect();
+        let mut recorded_calls = Calls {
+            before_setup: recorded(&calls.before_setup, replayed.before_setup),
+            setup: recorded(&calls.setup, replayed.setup),
+            tracking: recorded(&calls.tracking, replayed.tracking),
         };
-        own.append(via_server.clone());
-        own
+        recorded_calls.append(via_server.clone());
+        recorded_calls
     }
 
-    /// Puts the setup in place that the last request left.
-    pub(crate) fn put_replayed_setup(&mut self, setup: Vec<Call>) {
+    /// Sets the replayed setup.
+    pub(crate) fn set_replayed_setup(&mut self, setup: Vec<Call>) {
         self.replayed.setup = setup.len();
         self.calls.setup = setup;
     }
 
-    /// Puts a call in place that the last request left.
-    pub(crate) fn put_replayed(&mut self, entry: Entry) {
+    /// Adds a replayed call.
+    pub(crate) fn push_replayed(&mut self, entry: Entry) {
         match entry.mode {
             Mode::BeforeSetup => self.replayed.before_setup += 1,
             Mode::Setup => self.replayed.setup += 1,
             Mode::Tracking => self.replayed.tracking += 1,
         }
-        self.put(entry);
+        self.push(entry);
     }
 
-    pub(crate) fn put(&mut self, entry: Entry) {
+    /// Adds a call.
+    pub(crate) fn push(&mut self, entry: Entry) {
         let calls = if entry.via_server {
             &mut self.via_server
         } else {

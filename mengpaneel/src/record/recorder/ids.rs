@@ -1,5 +1,7 @@
-//! IDs that belong to nobody are removed when they are recorded: Mixpanel would reject every event
-//! that carries one, and mixpanel-js would store it in the visitor's cookie.
+//! Removal of invalid and placeholder IDs at recording.
+//!
+//! Mixpanel would reject every event with such an ID, and mixpanel-js would store the ID in the
+//! visitor's cookie.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,28 +18,28 @@ use crate::call::{
 use crate::error::Reason;
 use crate::record::plan::Route;
 
-/// Properties of an event, and super properties, that say whose it is.
+/// ID properties of an event. Super properties may have the same names.
 const ID_PROPERTIES: [&str; 3] = ["$device_id", "$user_id", "distinct_id"];
 
-/// Number of different problems that one Mengpaneel reports: what names a problem can come from
-/// outside.
+/// Most distinct problems that one `Mengpaneel` reports. The bound is needed because a problem's
+/// text may contain input of visitors.
 const MAX_REPORTED: usize = 1_000;
 
-/// Place in the source code where a call was recorded.
+/// Location in the source code where a call was recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallSite {
-    /// Path of the file, as the compiler was given it.
+    /// Path of the file, as passed to the compiler.
     pub file: &'static str,
     /// Line in the file.
     pub line: u32,
-    /// Route of the handler whose attribute stands there.
+    /// Route of the annotated handler. `None` for other functions and calls by hand.
     pub route: Option<&'static Route>,
 }
 
 impl CallSite {
-    /// The place that called the function that calls this one, where both are `#[track_caller]`.
+    /// Returns the call site of the calling function, which must be `#[track_caller]`.
     #[track_caller]
-    pub(crate) fn of_caller() -> Self {
+    pub(crate) fn caller() -> Self {
         let location = Location::caller();
         Self {
             file: location.file(),
@@ -57,21 +59,21 @@ impl fmt::Display for CallSite {
     }
 }
 
-/// Problems that were reported, each of which is reported once.
+/// Problems that were reported, to report each once.
 #[derive(Debug, Default)]
 pub(crate) struct Reported(Mutex<HashSet<String>>);
 
 impl Reported {
-    /// Returns whether a problem is to be reported: it is new, and there is room to remember it.
+    /// Returns whether to report a problem: it is new, and there is room to remember it.
     pub(crate) fn is_new(&self, reason: &Reason) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reported.len() < MAX_REPORTED && reported.insert(reason.to_string())
     }
 }
 
-/// Returns whether nothing is wrong with the IDs of a call. Looks at the bytes only: most calls
-/// pass.
-pub(crate) fn are_known(call: &Call) -> bool {
+/// Returns whether all IDs of a call are valid. Reads only the encoded bytes, since most calls are
+/// valid.
+pub(crate) fn are_valid(call: &Call) -> bool {
     let is_id = |index| {
         let id = call.str_arg(index);
         id.is_some_and(|id| {
@@ -94,27 +96,27 @@ pub(crate) fn are_known(call: &Call) -> bool {
         method if method.is_group() => is_id(1),
         method if method.is_track() => ID_PROPERTIES
             .iter()
-            .all(|name| call.property(name).is_none_or(|id| is_known_id(name, id))),
+            .all(|name| call.property(name).is_none_or(|id| is_valid_id(name, id))),
         _ => true,
     }
 }
 
-/// Returns whether an event's ID property is a text that can be somebody's. An event without a user
-/// says so with an empty `distinct_id`.
-fn is_known_id(name: &str, id: ValueRef<'_>) -> bool {
+/// Returns whether an event's ID property is a string that can identify a user or device. An empty
+/// `distinct_id` is valid: it marks an event without a user.
+fn is_valid_id(name: &str, id: ValueRef<'_>) -> bool {
     id.as_text().is_some_and(|id| {
         let is_userless = id.is_empty() && name == "distinct_id";
         is_userless || !(is_blank(id) || is_placeholder(id.as_bytes()) || is_placeholder_device(id))
     })
 }
 
-/// Removes the IDs of a call that are nobody's, each of which `report` is told. Returns whether
-/// there is still something to record.
-pub(crate) fn check(call: &mut Call, place: Option<CallSite>, report: impl FnMut(Reason)) -> bool {
+/// Removes the invalid IDs of a call and calls `report` for each. Returns whether the call is still
+/// to be recorded.
+pub(crate) fn check(call: &mut Call, site: Option<CallSite>, report: impl FnMut(Reason)) -> bool {
     let method = call.method().clone();
     let mut ids = IdChecker {
         subject: method.to_string(),
-        place,
+        site,
         report,
     };
     match method {
@@ -147,36 +149,37 @@ pub(crate) fn check(call: &mut Call, place: Option<CallSite>, report: impl FnMut
     }
 }
 
-/// A check of one call.
+/// Checker of the IDs of one call.
 struct IdChecker<R> {
     /// Name of the method, for reports.
     subject: String,
-    place: Option<CallSite>,
+    site: Option<CallSite>,
     report: R,
 }
 
 impl<R: FnMut(Reason)> IdChecker<R> {
-    /// The text of an ID; `None` where it is nobody's, which is reported.
+    /// Returns an ID as a string, or `None` if it is invalid, which is reported.
     fn id(&mut self, value: &Value) -> Option<Value> {
         if let Some(id) = placeholder_in(value) {
-            let what = describe(&self.subject, self.place);
+            let what = describe(&self.subject, self.site);
             (self.report)(Reason::PlaceholderId { what, id });
             return None;
         }
         let id = id_string(value);
         if id.is_none() {
-            let what = describe(&self.subject, self.place);
+            let what = describe(&self.subject, self.site);
             (self.report)(Reason::InvalidId(what));
         }
         id.map(Value::from)
     }
 
-    /// Checks the arguments that are one ID each; they become texts. Returns whether all are IDs.
-    fn check_args(&mut self, call: &mut Call, places: std::ops::Range<usize>) -> bool {
+    /// Checks arguments that are one ID each and turns them into strings. Returns whether all are
+    /// valid.
+    fn check_args(&mut self, call: &mut Call, indices: std::ops::Range<usize>) -> bool {
         let mut args = call.args().to_vec();
-        for place in places {
-            let id = self.id(args.get(place).unwrap_or(&Value::Null));
-            let (Some(id), Some(arg)) = (id, args.get_mut(place)) else {
+        for index in indices {
+            let id = self.id(args.get(index).unwrap_or(&Value::Null));
+            let (Some(id), Some(arg)) = (id, args.get_mut(index)) else {
                 return false;
             };
             *arg = id;
@@ -185,81 +188,82 @@ impl<R: FnMut(Reason)> IdChecker<R> {
         true
     }
 
-    /// Checks an argument that is one ID or a list of IDs. Returns whether any is left; an empty
-    /// list says that there are none.
-    fn check_list(&mut self, call: &mut Call, place: usize) -> bool {
-        let Some(Value::Array(given)) = call.args().get(place) else {
-            return self.check_args(call, place..place + 1);
+    /// Checks an argument that is one ID or a list of IDs. Returns whether any ID remains. An
+    /// empty list is valid: it removes all groups.
+    fn check_list(&mut self, call: &mut Call, index: usize) -> bool {
+        let Some(Value::Array(list)) = call.args().get(index) else {
+            return self.check_args(call, index..index + 1);
         };
-        let ids: Vec<Value> = given.clone().iter().filter_map(|id| self.id(id)).collect();
-        if ids.is_empty() && !given.is_empty() {
+        let ids: Vec<Value> = list.clone().iter().filter_map(|id| self.id(id)).collect();
+        if ids.is_empty() && !list.is_empty() {
             return false;
         }
         let mut args = call.args().to_vec();
-        if let Some(arg) = args.get_mut(place) {
+        if let Some(arg) = args.get_mut(index) {
             *arg = ids.into();
         }
         replace(call, args);
         true
     }
 
-    /// Removes the ID properties that are nobody's.
+    /// Removes the invalid ID properties.
     fn check_properties(&mut self, call: &mut Call) {
-        let Some(place) = call.method().properties_index() else {
+        let Some(index) = call.method().properties_index() else {
             return;
         };
-        let site = self.place;
+        let site = self.site;
         let event = call
             .str_arg(0)
-            .filter(|_| call.method().is_track() && place > 0);
-        let of = event.map_or_else(|| self.subject.clone(), |event| format!("{event:?}"));
-        self.check_members(call, place, |key, value| {
-            // An event without a user says so with an empty `distinct_id`.
-            let is_nobody = value
+            .filter(|_| call.method().is_track() && index > 0);
+        let owner = event.map_or_else(|| self.subject.clone(), |event| format!("{event:?}"));
+        self.check_members(call, index, |key, value| {
+            // An empty `distinct_id` marks an event without a user.
+            let is_empty_id = value
                 .as_str()
                 .is_some_and(|id| id.trim().is_empty() && (key != "distinct_id" || !id.is_empty()));
             let is_id = ID_PROPERTIES.contains(&key);
-            let what = || describe(&format!("{key} of {of}"), site);
+            let what = || describe(&format!("{key} of {owner}"), site);
             match placeholder_in(value) {
                 _ if !is_id => None,
                 Some(id) => Some(Reason::PlaceholderId { what: what(), id }),
-                None => is_nobody.then(|| Reason::InvalidId(what())),
+                None => is_empty_id.then(|| Reason::InvalidId(what())),
             }
         });
     }
 
-    /// Returns whether the visitor's groups can be stored under a key.
+    /// Returns whether mixpanel-js can store a group under its key. A key that it cannot store is
+    /// reported.
     fn check_group_key(&mut self, call: &Call) -> bool {
         let key = call.str_arg(0).unwrap_or_default();
         let is_storable = !is_unstorable(key);
         if !is_storable {
-            let what = describe(&format!("the group {key} of {}", self.subject), self.place);
+            let what = describe(&format!("the group {key} of {}", self.subject), self.site);
             (self.report)(Reason::Unstorable(what));
         }
         is_storable
     }
 
-    /// Removes the super properties that mixpanel-js could not store, or that would hide the
+    /// Removes the super properties that mixpanel-js cannot store, or that would make it misread
     /// others.
     fn check_stored(&mut self, call: &mut Call) {
-        let (subject, site) = (self.subject.clone(), self.place);
+        let (subject, site) = (self.subject.clone(), self.site);
         self.check_members(call, 0, |key, value| {
-            let mut written = Vec::new();
+            let mut encoded = Vec::new();
             write_value(
                 &Value::from(Properties::from_iter([(key.to_owned(), value.clone())])),
-                &mut written,
+                &mut encoded,
             );
-            let is_misread = is_value_misread(&mut Decoder::new(&written)).unwrap_or_default();
+            let is_misread = is_value_misread(&mut Decoder::new(&encoded)).unwrap_or_default();
             let is_unstorable = is_unstorable(key) || is_misread;
             is_unstorable
                 .then(|| Reason::Unstorable(describe(&format!("{key} of {subject}"), site)))
         });
     }
 
-    /// Removes the groups whose ID is nobody's.
-    fn check_groups(&mut self, call: &mut Call, place: usize) {
-        let (subject, site) = (self.subject.clone(), self.place);
-        self.check_members(call, place, |key, value| {
+    /// Removes the groups whose ID is a placeholder.
+    fn check_groups(&mut self, call: &mut Call, index: usize) {
+        let (subject, site) = (self.subject.clone(), self.site);
+        self.check_members(call, index, |key, value| {
             let id = placeholder_in(value)?;
             Some(Reason::PlaceholderId {
                 what: describe(&format!("the group {key} of {subject}"), site),
@@ -268,14 +272,14 @@ impl<R: FnMut(Reason)> IdChecker<R> {
         });
     }
 
-    /// Removes the members of an argument for which there is a reason.
+    /// Removes the members of an argument for which `reason` returns a reason, and reports it.
     fn check_members(
         &mut self,
         call: &mut Call,
-        place: usize,
+        index: usize,
         reason: impl Fn(&str, &Value) -> Option<Reason>,
     ) {
-        let Some(Value::Object(members)) = call.args().get(place) else {
+        let Some(Value::Object(members)) = call.args().get(index) else {
             return;
         };
         let reasons: Vec<(String, Reason)> = members
@@ -287,7 +291,7 @@ impl<R: FnMut(Reason)> IdChecker<R> {
         }
         let mut args = call.args().to_vec();
         for (key, reason) in reasons {
-            if let Some(members) = args.get_mut(place).and_then(Value::as_object_mut) {
+            if let Some(members) = args.get_mut(index).and_then(Value::as_object_mut) {
                 Properties::remove(members, &key);
             }
             (self.report)(reason);
@@ -296,15 +300,15 @@ impl<R: FnMut(Reason)> IdChecker<R> {
     }
 }
 
-/// Returns the subject that an ID was given to, with the place where that is known.
-pub(crate) fn describe(subject: &str, place: Option<CallSite>) -> String {
-    match place {
-        Some(place) => format!("{subject} at {place}"),
+/// Returns the subject of a report, with the call site if it is known.
+pub(crate) fn describe(subject: &str, site: Option<CallSite>) -> String {
+    match site {
+        Some(site) => format!("{subject} at {site}"),
         None => subject.to_owned(),
     }
 }
 
-/// Gives a call other arguments, if they are others.
+/// Replaces the arguments of a call if they differ.
 fn replace(call: &mut Call, args: Vec<Value>) {
     if call.args() != args {
         *call = Call::new(call.method().clone(), args);

@@ -1,10 +1,12 @@
-//! The recorder: what one request, job or script recorded, and the rules of the modes.
+//! Recorder of the calls of one request, job or script, and the rules of the modes.
 //!
-//! It knows nothing of HTTP. Calls are kept as they come; [`Recorder::settle`] decides, once it is
-//! known how the request ended, which of them count, in which order, and whose they are.
+//! The recorder does not depend on HTTP. [`Recorder::finalize`] runs once the outcome of the
+//! request is known: it selects the calls that count, orders them, and adds the identity of each
+//! event.
 
 mod condition;
 mod consent;
+mod context;
 pub(crate) mod event_meta;
 pub(crate) mod final_calls;
 mod ids;
@@ -17,95 +19,67 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::call::{Call, Calls, Method, Mode};
-use crate::error::{ErrorReporter, Failure, Reason};
-use crate::id::IdGenerator;
+use crate::error::{Failure, Reason};
 use crate::metrics;
 use crate::record::consent::ConsentChange;
-use crate::record::envelope::{Envelope, EnvelopeRef};
+use crate::record::envelope::Envelope;
 use crate::record::strategy::Strategy;
 use crate::record::visitor::Visitor;
 
 pub(crate) use crate::record::recorder::condition::{Condition, RequestOutcome};
+pub(crate) use crate::record::recorder::context::{LateSink, RecorderContext};
 pub(crate) use crate::record::recorder::event_meta::EventMeta;
 pub(crate) use crate::record::recorder::final_calls::FinalCalls;
 pub(crate) use crate::record::recorder::ids::CallSite;
-use crate::record::recorder::late::{MAX_CONTEXT, makes_message};
 pub(crate) use crate::record::recorder::observer::Observed;
 use crate::record::recorder::observer::Observer;
 use crate::record::recorder::state::{Identity, Recorded, SetupBlock, State};
 
-/// Which of the recorded calls are settled.
+/// Set of recorded calls that [`Recorder::finalize`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Include {
-    /// All.
+    /// Replayed calls and those of this request.
     All,
-    /// Only what was recorded here: what was replayed stays where it waited.
+    /// Calls of this request only. Replayed calls stay with their carrier.
     RecordedOnly,
 }
 
-/// A call, and how it was recorded.
+/// Recorded call with its mode, route and condition.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
-    /// What was called.
+    /// The call itself.
     pub call: Call,
-    /// When it runs.
+    /// Mode of the call.
     pub mode: Mode,
-    /// Whether the application asked for the server.
+    /// True for a `via(server)` call.
     pub via_server: bool,
-    /// What decides whether it counts.
+    /// Condition under which the call counts.
     pub condition: Condition,
-    /// Its place among the calls of its mode, where that is not the end; see [`Recorder::ticket`].
+    /// Sequence number from [`Recorder::reserve_seq`]. `None` for the next number at recording.
     pub seq: Option<u64>,
 }
 
-/// A point in what was recorded.
+/// Point in the sequence of recorded calls; see [`Recorder::rollback`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Checkpoint {
     recorded: usize,
     setups: usize,
 }
 
-/// Who is there, put together when somebody first wants to know.
+/// Visitor, built on first use.
 type LateVisitor = LazyLock<Visitor, Box<dyn FnOnce() -> Visitor + Send>>;
 
-/// Where a parcel goes that was recorded after its request was flushed.
-pub(crate) type LateSink = Arc<dyn Fn(EnvelopeRef<'_>) + Send + Sync>;
-
-/// What the recorders of one Mengpaneel share.
-pub(crate) struct RecorderContext {
-    /// Where failures of recording are told.
-    pub reporter: Arc<ErrorReporter>,
-    /// Where what is recorded late goes.
-    pub late_sink: LateSink,
-    /// What gives events and parcels their names.
-    pub ids: IdGenerator,
-    /// Problems with IDs that were reported.
-    pub reported: ids::Reported,
-}
-
-impl Default for RecorderContext {
-    /// Late calls go nowhere.
-    fn default() -> Self {
-        Self {
-            reporter: Arc::default(),
-            late_sink: Arc::new(|_| {}),
-            ids: IdGenerator::default(),
-            reported: ids::Reported::default(),
-        }
-    }
-}
-
-/// Collects the calls of one request, job or script.
+/// Recorder of the calls of one request, job or script.
 pub(crate) struct Recorder {
     state: Mutex<State>,
     visitor: LateVisitor,
     shared: Arc<RecorderContext>,
-    /// Test that observes what is recorded.
+    /// Test that observes the recorder.
     observer: Option<Observer>,
 }
 
 impl Recorder {
-    /// An empty recorder for what happens under `visitor`.
+    /// Creates an empty recorder for calls of `visitor`, which is built on first use.
     pub(crate) fn new(
         visitor: impl FnOnce() -> Visitor + Send + 'static,
         shared: Arc<RecorderContext>,
@@ -118,17 +92,17 @@ impl Recorder {
         }
     }
 
-    /// Who is there.
+    /// Returns the visitor.
     pub(crate) fn visitor(&self) -> &Visitor {
         &self.visitor
     }
 
-    /// Where failures of recording are told.
+    /// Reports a failure.
     pub(crate) fn report(&self, failure: &Failure) {
         self.shared.reporter.report(failure);
     }
 
-    /// A stamp for an event that is recorded now.
+    /// Returns the metadata of an event that is recorded now.
     pub(crate) fn event_meta(&self) -> EventMeta {
         EventMeta::now(&self.shared.ids)
     }
@@ -138,8 +112,8 @@ impl Recorder {
         self.shared.ids.generate().0
     }
 
-    /// A parcel of calls that were recorded here.
-    pub(crate) fn parcel(&self, calls: Calls) -> Envelope {
+    /// Creates an envelope of calls under this recorder's visitor.
+    pub(crate) fn envelope(&self, calls: Calls) -> Envelope {
         let id = self.next_id();
         Envelope {
             id,
@@ -150,8 +124,8 @@ impl Recorder {
         }
     }
 
-    /// Reports an ID that is nobody's, once for each place and each Mengpaneel. `call` was not
-    /// recorded for it.
+    /// Reports an invalid ID, once per call site and `Mengpaneel`. `call` is the call that was
+    /// dropped for it; `None` if only the ID was removed.
     pub(crate) fn reject(&self, reason: Reason, call: Option<Call>) {
         if call
             .as_ref()
@@ -164,23 +138,23 @@ impl Recorder {
         }
     }
 
-    /// Removes the IDs of a call that are nobody's. Returns whether there is still something to
-    /// record.
-    fn check(&self, call: &mut Call, place: Option<CallSite>) -> bool {
-        if ids::are_known(call) {
+    /// Removes the invalid IDs of a call and reports them. Returns whether the call is still to be
+    /// recorded.
+    fn check(&self, call: &mut Call, site: Option<CallSite>) -> bool {
+        if ids::are_valid(call) {
             return true;
         }
-        let given = call.clone();
+        let original = call.clone();
         let mut reasons = Vec::new();
-        let is_left = ids::check(call, place, |reason| reasons.push(reason));
+        let is_valid = ids::check(call, site, |reason| reasons.push(reason));
         for reason in reasons {
-            self.reject(reason, (!is_left).then(|| given.clone()));
+            self.reject(reason, (!is_valid).then(|| original.clone()));
         }
-        is_left
+        is_valid
     }
 
-    /// Puts the calls in place that the last request left. What is replayed later stands behind
-    /// them.
+    /// Adds the calls of an earlier request, before those of this request. Calls of a later replay
+    /// follow those of an earlier one.
     pub(crate) fn replay(&self, mut calls: Calls) {
         for mode in [Mode::BeforeSetup, Mode::Setup, Mode::Tracking] {
             calls
@@ -214,8 +188,7 @@ impl Recorder {
         }
     }
 
-    /// Enters setup: what was set up before is dropped if `condition` turns out to hold, and so is
-    /// setup that was replayed.
+    /// Begins a setup. If `condition` holds in the end, it replaces earlier and replayed setup.
     pub(crate) fn begin_setup(&self, condition: Condition) {
         let mut state = self.lock();
         state.is_user_unknown = false;
@@ -233,12 +206,13 @@ impl Recorder {
         });
     }
 
-    /// Says that this request has its own word on who is there, even where that word is none.
+    /// Marks the setup as decided by this request, even if it identifies no user. Replayed setup
+    /// does not run then.
     pub(crate) fn mark_setup_decided(&self) {
         self.lock().setup_decided = true;
     }
 
-    /// Whether it matters that the request found its way to a handler.
+    /// Returns whether any call depends on whether the request is routed to a handler.
     pub(crate) fn needs_route_outcome(&self) -> bool {
         let state = self.lock();
         state
@@ -251,17 +225,17 @@ impl Recorder {
                 .any(|recorded| recorded.entry.condition == Condition::Routed)
     }
 
-    /// Asks for a strategy; one that cannot take the calls falls on to the next.
+    /// Prefers a strategy. If it declines, the next one is tried.
     pub(crate) fn prefer(&self, strategy: Strategy) {
-        self.lock().forced = Some(strategy);
+        self.lock().preferred = Some(strategy);
     }
 
-    /// A place among the calls, for one that is recorded later and belongs here.
+    /// Reserves a sequence number for a call that is recorded later.
     pub(crate) fn reserve_seq(&self) -> u64 {
         self.lock().reserve_seq()
     }
 
-    /// A point in what was recorded so far, for [`take_back`](Self::take_back).
+    /// Returns the current point, for [`rollback`](Self::rollback).
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         let state = self.lock();
         Checkpoint {
@@ -270,108 +244,72 @@ impl Recorder {
         }
     }
 
-    /// Takes back what was recorded from one point to another: by guards whose route was not taken.
+    /// Removes the calls recorded between two points: by guards whose route was not selected.
     pub(crate) fn rollback(&self, from: Checkpoint, to: Checkpoint) {
         let mut state = self.lock();
         let within = |from: usize, to: usize, len: usize| from.min(to).min(len)..to.min(len);
         let recorded = within(from.recorded, to.recorded, state.recorded.len());
         state.remove(recorded);
-        // A setup that counts for sure has taken the place of those before it.
+        // An unconditional setup removed the setups before it, so the list may be shorter.
         let setups = within(from.setups, to.setups, state.setups.len());
         state.setups.drain(setups);
     }
 
-    /// Records a call. After the flush it goes to the server, under its request's visitor.
+    /// Records a call. After the flush the server delivers it under the request's visitor.
     #[track_caller]
     pub(crate) fn record(&self, entry: Entry) {
-        self.record_at(entry, CallSite::of_caller());
+        self.record_at(entry, CallSite::caller());
     }
 
-    /// Records a call that was called at a place.
-    pub(crate) fn record_at(&self, mut entry: Entry, place: CallSite) {
-        if !self.check(&mut entry.call, Some(place)) {
+    /// Records a call of a given call site.
+    pub(crate) fn record_at(&self, mut entry: Entry, site: CallSite) {
+        if !self.check(&mut entry.call, Some(site)) {
             return;
         }
-        let stamp = event_meta::add_event_meta(&mut entry.call, &self.shared.ids);
-        match ConsentChange::of(&entry.call) {
+        let event_id = event_meta::add_event_meta(&mut entry.call, &self.shared.ids);
+        match ConsentChange::from_call(&entry.call) {
             Some(change) => self.record_change(entry, change),
-            None => self.record_checked(entry, stamp, Some(place)),
+            None => self.record_checked(entry, event_id, Some(site)),
         }
     }
 
-    /// Records a call that has its stamp, if it is an event: one of that name. Its IDs are checked
-    /// only where `place` is given: to look for them in each event would take a tenth of what
-    /// recording takes.
+    /// Records an event that has its metadata, with `event_id` as `$insert_id`.
+    ///
+    /// Its IDs are checked only if `site` is given: a search in every event would take a tenth of
+    /// the recording time.
     pub(crate) fn record_with_meta(
         &self,
         mut entry: Entry,
-        id: Option<Uuid>,
-        place: Option<CallSite>,
+        event_id: Option<Uuid>,
+        site: Option<CallSite>,
     ) {
-        if place.is_none() || self.check(&mut entry.call, place) {
-            self.record_checked(entry, id, place);
+        if site.is_none() || self.check(&mut entry.call, site) {
+            self.record_checked(entry, event_id, site);
         }
     }
 
     /// Records a call whose IDs were checked.
-    fn record_checked(&self, mut entry: Entry, id: Option<Uuid>, place: Option<CallSite>) {
+    fn record_checked(&self, mut entry: Entry, event_id: Option<Uuid>, site: Option<CallSite>) {
         let mut state = self.lock();
         if state.may_record() {
             metrics::recorded(1);
         }
         if state.is_user_unknown && !state.knows_user(&entry.call) {
             drop(state);
-            let what = ids::describe(entry.call.method().name().as_ref(), place);
-            return self.reject(Reason::UnknownUser(what), Some(entry.call));
+            let subject = ids::describe(entry.call.method().name().as_ref(), site);
+            return self.reject(Reason::UnknownUser(subject), Some(entry.call));
         }
         if state.flushed.is_some() {
-            // The function ended after the request did: its calls count as if it had ended before.
-            if state
-                .ending
-                .is_some_and(|ending| !entry.condition.holds(ending))
-            {
-                return;
-            }
-            if !state.may_record() && ConsentChange::of(&entry.call).is_none() {
-                return;
-            }
-            if let (Some(held), false) = (&mut state.late_buffer, entry.via_server) {
-                held.mode_mut(entry.mode).push(entry.call);
-                return;
-            }
-            let context = state.context();
-            let is_kept = state.keep_for_later(&entry.call);
-            drop(state);
-            if !is_kept {
-                let why = format!(
-                    "more than {MAX_CONTEXT} calls would be in force for each later one: {}",
-                    entry.call.method()
-                );
-                self.report(&Failure::for_calls(
-                    Reason::Unsupported(why),
-                    vec![entry.call.clone()],
-                ));
-            }
-            self.notify_observer_of_user(&context, &entry.call);
-            if makes_message(entry.call.method()) {
-                let id = id.unwrap_or_else(|| self.next_id());
-                let parcel = EnvelopeRef::from_call(id, &self.visitor, &entry.call, entry.mode);
-                (self.shared.late_sink)(EnvelopeRef {
-                    context: &context,
-                    via_server: entry.via_server,
-                    ..parcel
-                });
-            }
-            return;
+            return self.record_late(state, entry, event_id);
         }
         if entry.mode == Mode::Setup {
             state.record_setup(entry);
         } else {
-            let under = state.identity().into_user();
+            let identity = state.identity().into_user();
             entry.seq = entry.seq.or_else(|| Some(state.reserve_seq()));
             state.push(Recorded {
                 entry,
-                identity: under,
+                identity,
                 replayed: false,
                 change: None,
                 is_change_only: false,
@@ -379,28 +317,28 @@ impl Recorder {
         }
     }
 
-    /// Decides what counts and hands it out, once: `None` after that. From here on what is recorded
-    /// is late.
+    /// Returns the calls that count after this outcome, once: `None` after that. Calls recorded
+    /// from here on are late.
     pub(crate) fn finalize(
         &self,
-        ending: RequestOutcome,
-        extent: Include,
+        outcome: RequestOutcome,
+        include: Include,
     ) -> Option<Arc<FinalCalls>> {
         let mut state = self.lock();
         if state.flushed.is_some() {
             return None;
         }
-        let settled = Arc::new(state.finalize(ending, extent, &self.visitor));
-        state.ending = Some(ending);
-        state.flushed = Some(Arc::clone(&settled));
+        let final_calls = Arc::new(state.finalize(outcome, include, &self.visitor));
+        state.outcome = Some(outcome);
+        state.flushed = Some(Arc::clone(&final_calls));
         drop(state);
-        self.notify_observer(&settled);
-        Some(settled)
+        self.notify_observer(&final_calls);
+        Some(final_calls)
     }
 
-    /// Returns the ID that Mixpanel would count the visitor as by now.
+    /// Returns the ID under which Mixpanel counts the visitor now. `None` if it is unknown.
     pub(crate) fn distinct_id(&self) -> Option<String> {
-        // Whoever the rejected `identify` meant, it is not the cookie's user.
+        // The rejected `identify` meant a user other than the cookie's.
         if self.lock().is_user_unknown {
             return None;
         }
@@ -411,7 +349,7 @@ impl Recorder {
         }
     }
 
-    /// Returns the ID of the visitor's browser, as far as the server can know it.
+    /// Returns the ID of the visitor's browser. `None` if the server cannot know it.
     pub(crate) fn device_id(&self) -> Option<String> {
         match self.identity()? {
             Identity::Reset => None,
@@ -419,27 +357,10 @@ impl Recorder {
         }
     }
 
-    /// What was recorded so far of who is there; `None` where the visitor may not be tracked.
+    /// Returns the identity that the recorded calls set. `None` if the visitor may not be tracked.
     fn identity(&self) -> Option<Identity> {
         let mut state = self.lock();
         state.may_record().then(|| state.identity())
-    }
-
-    /// Keeps late calls for a page that is still being written, until they are taken.
-    pub(crate) fn buffer_late_calls(&self) {
-        self.lock().late_buffer = Some(Calls::default());
-    }
-
-    /// The late calls that were kept, with those of the flush that decide whose they are. From here
-    /// on late calls go to the server again.
-    pub(crate) fn take_late_calls(&self) -> Option<(Calls, Vec<Call>)> {
-        let mut state = self.lock();
-        let held = state.late_buffer.take().filter(|held| !held.is_empty())?;
-        let context = state.context().to_vec();
-        for call in held.iter() {
-            state.keep_for_later(call);
-        }
-        Some((held, context))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,16 +1,16 @@
-//! Observer of a test: learns what the requests of an app under test record.
+//! Observer of the calls that the requests of an app under test record.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::{Call, Calls, Method};
 use crate::record::recorder::{FinalCalls, Recorder};
 
-/// Calls that were settled by the recorders of an app under test.
+/// Calls that the recorders of an app under test finalized.
 #[derive(Debug, Default)]
 pub(crate) struct Observed(Mutex<Option<Calls>>);
 
 impl Observed {
-    /// Takes the calls, or `None` if no Mengpaneel recorded a request.
+    /// Takes the calls. `None` if no `Mengpaneel` recorded a request.
     pub(crate) fn take(&self) -> Option<Calls> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -23,7 +23,7 @@ impl Observed {
             .append(calls);
     }
 
-    /// Adds a call of a user, behind the `identify` that says whose it is.
+    /// Adds a call of a user's handle after the `identify` that applies to it.
     fn add_of_user(&self, identity: Option<&Call>, call: &Call) {
         let mut observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tracking = &mut observed.get_or_insert_default().tracking;
@@ -36,14 +36,14 @@ impl Observed {
     }
 }
 
-/// Part of a recorder in a test.
+/// Role of a recorder in a test.
 #[derive(Clone)]
 pub(crate) enum Observer {
-    /// Stands in for the middleware of an app that is not wrapped in one.
+    /// Recorder of the test itself, for an app without the middleware.
     StandIn(Arc<Observed>),
-    /// Belongs to a middleware or a job, and tells the test what it settles.
+    /// Recorder of a middleware or a job, which notifies the test of its final calls.
     Middleware(Arc<Observed>),
-    /// Belongs to a handle of one user, and tells the test of each call.
+    /// Recorder of a user's handle, which notifies the test of each call.
     User(Arc<Observed>),
 }
 
@@ -52,16 +52,16 @@ fn is_identity(call: &Call) -> bool {
 }
 
 impl Recorder {
-    /// The same recorder, as the test's own.
+    /// Marks the recorder as the test's own.
     #[must_use]
-    pub(crate) fn standing_in(self, observed: Arc<Observed>) -> Self {
+    pub(crate) fn as_stand_in(self, observed: Arc<Observed>) -> Self {
         Self {
             observer: Some(Observer::StandIn(observed)),
             ..self
         }
     }
 
-    /// The same recorder, as a middleware's, which a test may observe.
+    /// Sets the test that observes the recorder of a middleware or job.
     #[must_use]
     pub(crate) fn observed_by(self, observed: Option<Arc<Observed>>) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Recorder {
         }
     }
 
-    /// The same recorder, as that of a user's handle, which a test may observe.
+    /// Sets the test that observes the recorder of a user's handle.
     #[must_use]
     pub(crate) fn observed_for_user(self, observed: Option<Arc<Observed>>) -> Self {
         Self {
@@ -79,12 +79,13 @@ impl Recorder {
         }
     }
 
-    /// Returns whether a test's own recorder stands in for a middleware.
-    pub(crate) fn stands_in(&self) -> bool {
+    /// Returns whether the recorder is the test's own.
+    pub(crate) fn is_stand_in(&self) -> bool {
         matches!(self.observer, Some(Observer::StandIn(_)))
     }
 
-    /// Returns the observer, which the recorders of middlewares further inside have too.
+    /// Returns the observer, which the recorders of inner middlewares share. `None` outside of
+    /// tests.
     pub(crate) fn observer(&self) -> Option<Arc<Observed>> {
         match self.observer.as_ref()? {
             Observer::StandIn(observed)
@@ -93,19 +94,19 @@ impl Recorder {
         }
     }
 
-    /// Tells a test what was recorded here. Replayed calls were recorded by another request.
-    pub(crate) fn notify_observer(&self, settled: &FinalCalls) {
+    /// Notifies the test of the calls recorded here. Replayed calls belong to another request.
+    pub(crate) fn notify_observer(&self, final_calls: &FinalCalls) {
         if let Some(Observer::Middleware(observed)) = &self.observer {
-            observed.add(settled.recorded_here());
+            observed.add(final_calls.recorded_here());
         }
     }
 
-    /// Tells a test of a call by a user's handle. `context` is in force for it.
+    /// Notifies the test of a call of a user's handle, to which `context` applies.
     pub(crate) fn notify_observer_of_user(&self, context: &[Call], call: &Call) {
         if let Some(Observer::User(observed)) = &self.observer {
-            let own = Some(call).filter(|call| is_identity(call));
+            let identity = Some(call).filter(|call| is_identity(call));
             observed.add_of_user(
-                own.or_else(|| context.iter().rfind(|call| is_identity(call))),
+                identity.or_else(|| context.iter().rfind(|call| is_identity(call))),
                 call,
             );
         }

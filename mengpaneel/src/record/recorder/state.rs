@@ -1,4 +1,4 @@
-//! State of a recorder, and the rules by which calls count once the request has ended.
+//! State of a recorder, and the rules that select the calls at the end of the request.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,68 +10,68 @@ use crate::record::recorder::{
 };
 use crate::record::strategy::Strategy;
 
+/// State of a recorder.
 #[derive(Default)]
 pub(crate) struct State {
-    /// `before_setup` and `tracking`, replayed ones first.
+    /// Calls of `before_setup` and `tracking`, replayed ones first.
     pub(crate) recorded: Vec<Recorded>,
-    /// The calls among them that say who is there, replayed ones excepted: each call is recorded
-    /// under the last.
+    /// Calls of this request that change the identity. The last one applies to each new call.
     identified: Vec<Identified>,
     pub(crate) setups: Vec<SetupBlock>,
     pub(crate) replayed_setup: Vec<Call>,
-    /// Somebody said who is there, or that nobody is: replayed setup gives way.
+    /// True if this request decided its setup: replayed setup does not run.
     pub(crate) setup_decided: bool,
-    /// The last `identify` was rejected: profile calls behind it are not those of the visitor's
-    /// last user.
+    /// True if the last `identify` was rejected: profile calls after it belong to an unknown user.
     pub(crate) is_user_unknown: bool,
-    pub(crate) forced: Option<Strategy>,
-    pub(crate) tickets: u64,
-    /// The visitor's consent: at first as the request came, then as the last opt-in or opt-out
-    /// call left it. `None` for a job: its consent calls are recorded as any other.
+    pub(crate) preferred: Option<Strategy>,
+    pub(crate) last_seq: u64,
+    /// Consent of the visitor, changed by opt-in and opt-out calls. `None` for a job: its consent
+    /// calls are recorded like any other.
     pub(crate) consent: Option<ConsentState>,
-    /// End of the request, once it was flushed.
-    pub(crate) ending: Option<RequestOutcome>,
-    /// Calls that left when the request was flushed: late calls belong to them.
+    /// Outcome of the request. `None` until it is flushed.
+    pub(crate) outcome: Option<RequestOutcome>,
+    /// Calls of the flush, on which the context of late calls is based. `None` before the flush.
     pub(crate) flushed: Option<Arc<FinalCalls>>,
-    /// Calls on which late calls depend, once there is a late call.
+    /// Context of late calls. `None` until there is a late call.
     pub(crate) context: Option<Arc<Vec<Call>>>,
-    /// Late calls that a page which is still being written may take along.
+    /// Late calls for a page that is still being written. `None` if they go to the server.
     pub(crate) late_buffer: Option<Calls>,
 }
 
+/// Recorded call of `before_setup` or `tracking`.
 pub(crate) struct Recorded {
     pub(crate) entry: Entry,
-    /// User who was identified when the call was recorded.
+    /// User who was identified at recording. `None` if no user was.
     pub(crate) identity: Option<Arc<str>>,
     pub(crate) replayed: bool,
-    /// The opt-in or opt-out that the call makes.
+    /// Opt-in or opt-out that the call makes.
     pub(crate) change: Option<ConsentChange>,
-    /// True if the entry is nothing but that change.
+    /// True if the entry has no call besides that change.
     pub(crate) is_change_only: bool,
 }
 
-/// A recorded call that says who is there.
+/// Recorded call that changes the identity.
 struct Identified {
-    /// Position among the recorded calls.
+    /// Index among the recorded calls.
     index: usize,
     mode: Mode,
     identity: Identity,
 }
 
-/// What the calls of a request say of who is there.
+/// Identity that the calls of a request set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Identity {
-    /// Nothing: who was there before.
+    /// No call changed the identity.
     #[default]
     Unchanged,
-    /// This user.
+    /// User with this ID.
     User(Arc<str>),
-    /// Nobody any more.
+    /// No user, after a `reset`.
     Reset,
 }
 
 impl Identity {
-    /// What a single call says; `None` where that is nothing.
+    /// Returns the identity that a call sets, or `None` if the call does not change it.
     fn set_by(call: &Call) -> Option<Self> {
         match call.method() {
             Method::Identify => call.str_arg(0).map(|id| Self::User(id.into())),
@@ -80,7 +80,7 @@ impl Identity {
         }
     }
 
-    /// The user who is identified.
+    /// Returns the identified user. `None` if there is none.
     pub(crate) fn into_user(self) -> Option<Arc<str>> {
         match self {
             Self::User(id) => Some(id),
@@ -89,6 +89,7 @@ impl Identity {
     }
 }
 
+/// Setup recorded in one block. A later block replaces it.
 pub(crate) struct SetupBlock {
     pub(crate) condition: Condition,
     pub(crate) identity: Option<Arc<str>>,
@@ -96,6 +97,7 @@ pub(crate) struct SetupBlock {
 }
 
 impl SetupBlock {
+    /// Returns whether any call of the block depends on routing.
     pub(crate) fn needs_route_outcome(&self) -> bool {
         self.entries
             .iter()
@@ -104,13 +106,14 @@ impl SetupBlock {
 }
 
 impl State {
+    /// Returns the next sequence number.
     pub(crate) fn reserve_seq(&mut self) -> u64 {
-        self.tickets += 1;
-        self.tickets
+        self.last_seq += 1;
+        self.last_seq
     }
 
-    /// Returns whether it is known whose a call is, after an `identify` that was rejected. The next
-    /// one ends that.
+    /// Returns whether the user of a call is known after a rejected `identify`. The next valid
+    /// `identify` or a `reset` ends that state.
     pub(crate) fn knows_user(&mut self, call: &Call) -> bool {
         self.is_user_unknown = !matches!(call.method(), Method::Identify | Method::Reset);
         !(self.is_user_unknown && call.method().is_people())
@@ -129,18 +132,19 @@ impl State {
         self.recorded.push(recorded);
     }
 
-    /// Removes calls as if they had not been recorded.
+    /// Removes a range of recorded calls.
     pub(crate) fn remove(&mut self, range: Range<usize>) {
         self.identified.retain_mut(|identified| {
-            let is_kept = !range.contains(&identified.index);
+            let remains = !range.contains(&identified.index);
             if identified.index >= range.end {
                 identified.index -= range.len();
             }
-            is_kept
+            remains
         });
         self.recorded.drain(range);
     }
 
+    /// Adds a call to the current setup block.
     pub(crate) fn record_setup(&mut self, mut entry: Entry) {
         entry.seq = entry.seq.or_else(|| Some(self.reserve_seq()));
         self.setup_decided |= entry.condition == Condition::Always;
@@ -159,8 +163,8 @@ impl State {
         }
     }
 
-    /// Returns what was recorded so far of who is there: when tracking, else by the last setup,
-    /// else before it.
+    /// Returns the identity that the recorded calls set: by tracking calls, or else by the last
+    /// setup, or else by before-setup calls.
     pub(crate) fn identity(&mut self) -> Identity {
         if self.flushed.is_some() {
             return self
@@ -176,36 +180,38 @@ impl State {
                 latest_first.find(|identified| (identified.mode == Mode::Tracking) == is_tracking);
             found.map(|identified| identified.identity.clone())
         };
-        let set_up = || {
+        let from_setup = || {
             self.setups
                 .last()
                 .and_then(|setup| setup.identity.clone())
                 .map(Identity::User)
         };
         last(true)
-            .or_else(set_up)
+            .or_else(from_setup)
             .or_else(|| last(false))
             .unwrap_or_default()
     }
 
+    /// Takes the calls that count after this outcome, and adds to each event the identity at
+    /// recording if another one will be in force.
     pub(crate) fn finalize(
         &mut self,
-        ending: RequestOutcome,
-        extent: Include,
+        outcome: RequestOutcome,
+        include: Include,
         visitor: &LateVisitor,
     ) -> FinalCalls {
-        let mut settled = FinalCalls {
-            forced: self.forced,
+        let mut final_calls = FinalCalls {
+            preferred: self.preferred,
             ..FinalCalls::default()
         };
         let setups = std::mem::take(&mut self.setups);
         let mut setup = setups
             .into_iter()
-            .rfind(|setup| setup.condition.holds(ending));
+            .rfind(|setup| setup.condition.holds(outcome));
         let mut recorded = std::mem::take(&mut self.recorded);
         recorded.sort_by_key(|recorded| recorded.entry.seq);
-        self.apply_consent(&mut settled, setup.as_mut(), &mut recorded, ending);
-        // All calls of a job go by the server, as one set in their order.
+        self.apply_consent(&mut final_calls, setup.as_mut(), &mut recorded, outcome);
+        // The server delivers all calls of a job, as one set in their order.
         let is_job = self.consent.is_none();
         let replayed = std::mem::take(&mut self.replayed_setup);
         match setup {
@@ -213,25 +219,25 @@ impl State {
                 for mut entry in setup
                     .entries
                     .into_iter()
-                    .filter(|entry| entry.condition.holds(ending))
+                    .filter(|entry| entry.condition.holds(outcome))
                 {
                     entry.via_server &= !is_job;
-                    settled.put(entry);
+                    final_calls.push(entry);
                 }
             }
-            None if !self.setup_decided && extent == Include::All => {
-                settled.put_replayed_setup(replayed);
+            None if !self.setup_decided && include == Include::All => {
+                final_calls.set_replayed_setup(replayed);
             }
             None => {}
         }
-        // Calls `via(server)` are a set of their own, under setup and what that set itself says of
-        // who is there.
-        let set_up = settled.calls.identity().map(Arc::<str>::from);
-        let mut effective = [set_up.clone(), set_up];
+        // `via(server)` calls are a set of their own: their identity is that of setup, changed by
+        // calls of that set only.
+        let setup_identity = final_calls.calls.identity().map(Arc::<str>::from);
+        let mut effective = [setup_identity.clone(), setup_identity];
         recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.seq));
         let counts = |recorded: &Recorded| {
-            let is_asked_for = extent == Include::All || !recorded.replayed;
-            is_asked_for && recorded.entry.condition.holds(ending)
+            let is_included = include == Include::All || !recorded.replayed;
+            is_included && recorded.entry.condition.holds(outcome)
         };
         for mut recorded in recorded.into_iter().filter(counts) {
             recorded.entry.via_server &= !is_job;
@@ -243,18 +249,18 @@ impl State {
                 Method::Reset => *effective = None,
                 _ => {}
             }
-            if let Some(under) = recorded
+            if let Some(identity) = recorded
                 .identity
-                .filter(|under| Some(under) != effective.as_ref())
+                .filter(|identity| Some(identity) != effective.as_ref())
             {
-                event_meta::add_identity(&mut recorded.entry.call, &under, visitor);
+                event_meta::add_identity(&mut recorded.entry.call, &identity, visitor);
             }
             if recorded.replayed {
-                settled.put_replayed(recorded.entry);
+                final_calls.push_replayed(recorded.entry);
             } else {
-                settled.put(recorded.entry);
+                final_calls.push(recorded.entry);
             }
         }
-        settled
+        final_calls
     }
 }

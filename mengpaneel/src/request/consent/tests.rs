@@ -161,7 +161,7 @@ fn cleared_cookie_leaves_the_other_rules() {
         ..NO_SIGNALS
     };
     let mut state = ConsentState::new(decide(opted_in));
-    assert_eq!(state.now, ConsentStatus::chosen(true));
+    assert_eq!(state.now, ConsentStatus::explicit(true));
     state.apply(ConsentChangeKind::Clear);
     assert_eq!(
         (state.now.is_granted, state.now.is_explicit),

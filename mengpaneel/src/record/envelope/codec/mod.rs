@@ -1,6 +1,7 @@
-//! Compact parcels: how they wait. One text is a fifth of what the same takes as values, what the
-//! request's thread allocated it frees itself, and what is plain is read from it without being
-//! taken apart.
+//! Compact encoding of envelopes, the form in which they wait for delivery.
+//!
+//! One buffer takes a fifth of the memory of the decoded values. The request's thread frees its own
+//! allocations, and common calls are translated from the encoded form without decoding.
 
 mod read;
 #[cfg(test)]
@@ -17,11 +18,11 @@ pub(crate) use crate::record::envelope::codec::read::validate;
 pub(crate) use crate::record::envelope::codec::read::{decode, decode_header, id};
 pub(crate) use crate::record::envelope::codec::visitor_ref::VisitorRef;
 
-/// In place of a method's number, where it has none: its path follows.
+/// Code of a method that has no code of its own: the method's path follows.
 const CUSTOM_METHOD: u8 = u8::MAX;
 
-/// Methods that have a number. It stands in files that other versions read: what comes is added at
-/// the end.
+/// Methods with a code, which is their index. Files that other versions read contain the codes: add
+/// new methods at the end.
 static METHOD_CODES: [Method; 12] = [
     Method::Track,
     Method::Identify,
@@ -37,15 +38,15 @@ static METHOD_CODES: [Method; 12] = [
     Method::TimeEvent,
 ];
 
-/// Appends a parcel to what is written.
-pub(crate) fn write<'a>(parcel: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) {
+/// Appends an encoded envelope to a buffer.
+pub(crate) fn write<'a>(envelope: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) {
     let EnvelopeRef {
         id,
         visitor,
         context,
         calls,
         via_server,
-    } = parcel.into();
+    } = envelope.into();
     let Visitor {
         cookie,
         ip,
@@ -59,7 +60,7 @@ pub(crate) fn write<'a>(parcel: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) {
     to.push(u8::from(via_server) | u8::from(*has_session) << 1 | u8::from(omitted.is_some()) << 2);
     for text in [cookie, ip, user_agent, url, referrer] {
         match text {
-            // Nothing is told from an empty text.
+            // `None` and `""` differ: the length is stored plus one, 0 means absent.
             Some(text) => write_len(text.len() + 1, to),
             None => write_len(0, to),
         }
@@ -74,7 +75,7 @@ pub(crate) fn write<'a>(parcel: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) {
     }
 }
 
-/// Writes calls, those of each behind the one before, behind their number.
+/// Writes the number of calls in all slices, then the calls.
 fn write_calls(calls: &[&[Call]], to: &mut Vec<u8>) {
     write_len(calls.iter().map(|calls| calls.len()).sum(), to);
     for call in calls.iter().copied().flatten() {
@@ -83,14 +84,14 @@ fn write_calls(calls: &[&[Call]], to: &mut Vec<u8>) {
 }
 
 fn write_call(call: &Call, to: &mut Vec<u8>) {
-    let known = METHOD_CODES
+    let code = METHOD_CODES
         .iter()
         .position(|method| method == call.method());
-    if let Some(number) = known
-        .and_then(|number| u8::try_from(number).ok())
-        .filter(|number| *number < CUSTOM_METHOD)
+    if let Some(code) = code
+        .and_then(|code| u8::try_from(code).ok())
+        .filter(|code| *code < CUSTOM_METHOD)
     {
-        to.push(number);
+        to.push(code);
     } else {
         to.push(CUSTOM_METHOD);
         let path = call.method().path();

@@ -1,4 +1,4 @@
-//! Reading what was written: whole, or only looking.
+//! Decoding of envelopes, whole or in part.
 
 use uuid::Uuid;
 
@@ -8,69 +8,69 @@ use crate::record::envelope::Envelope;
 use crate::record::envelope::codec::visitor_ref::VisitorRef;
 use crate::record::envelope::codec::{CUSTOM_METHOD, METHOD_CODES};
 
-/// The name of the parcel that was written.
-pub(crate) fn id(written: &[u8]) -> Option<Uuid> {
-    written.first_chunk().copied().map(Uuid::from_bytes)
+/// Returns the ID of an encoded envelope. `None` if it is cut off.
+pub(crate) fn id(encoded: &[u8]) -> Option<Uuid> {
+    encoded.first_chunk().copied().map(Uuid::from_bytes)
 }
 
-/// What was written, from its begin: name and visit, then calls: of the context, of each mode, each
-/// behind their number.
-pub(crate) fn decode_header(written: &[u8]) -> Option<(Uuid, VisitorRef<'_>, Decoder<'_>)> {
-    let mut reader = Decoder::new(written);
-    let id = Uuid::from_bytes(reader.bytes()?);
-    let flags = reader.byte()?;
-    let visit = VisitorRef {
-        cookie: reader.optional_text()?,
-        ip: reader.optional_text()?,
-        user_agent: reader.optional_text()?,
-        url: reader.optional_text()?,
-        referrer: reader.optional_text()?,
+/// Decodes the ID and the visitor. The returned decoder is at the calls: those of the context, then
+/// of each mode, each list after its length. `None` if the data is malformed.
+pub(crate) fn decode_header(encoded: &[u8]) -> Option<(Uuid, VisitorRef<'_>, Decoder<'_>)> {
+    let mut decoder = Decoder::new(encoded);
+    let id = Uuid::from_bytes(decoder.bytes()?);
+    let flags = decoder.byte()?;
+    let visitor = VisitorRef {
+        cookie: decoder.optional_text()?,
+        ip: decoder.optional_text()?,
+        user_agent: decoder.optional_text()?,
+        url: decoder.optional_text()?,
+        referrer: decoder.optional_text()?,
         has_session: flags & 2 != 0,
         via_server: flags & 1 != 0,
         omitted: if flags & 4 == 0 {
             None
         } else {
-            Some(reader.text()?)
+            Some(decoder.text()?)
         },
     };
-    Some((id, visit, reader))
+    Some((id, visitor, decoder))
 }
 
-/// Whether it is a parcel that was written, and nothing else.
+/// Returns whether the data is exactly one encoded envelope.
 #[cfg(any(test, feature = "file", feature = "redis"))]
-pub(crate) fn validate(written: &[u8]) -> bool {
-    let whole = || {
-        let (_, _, mut reader) = decode_header(written)?;
+pub(crate) fn validate(encoded: &[u8]) -> bool {
+    let decode_all = || {
+        let (_, _, mut decoder) = decode_header(encoded)?;
         for _ in 0..4 {
-            (0..reader.len()?).try_for_each(|_| reader.skip_call())?;
+            (0..decoder.len()?).try_for_each(|_| decoder.skip_call())?;
         }
-        (reader.remaining() == 0).then_some(())
+        (decoder.remaining() == 0).then_some(())
     };
-    whole().is_some()
+    decode_all().is_some()
 }
 
-/// The parcel that was written. `None` only where something else was.
-pub(crate) fn decode(written: &[u8]) -> Option<Envelope> {
-    let (id, visit, mut reader) = decode_header(written)?;
-    let context = reader.many(Decoder::call)?;
+/// Decodes an envelope. `None` only if the data is not an encoded envelope.
+pub(crate) fn decode(encoded: &[u8]) -> Option<Envelope> {
+    let (id, visitor, mut decoder) = decode_header(encoded)?;
+    let context = decoder.many(Decoder::call)?;
     let calls = Calls {
-        before_setup: reader.many(Decoder::call)?,
-        setup: reader.many(Decoder::call)?,
-        tracking: reader.many(Decoder::call)?,
+        before_setup: decoder.many(Decoder::call)?,
+        setup: decoder.many(Decoder::call)?,
+        tracking: decoder.many(Decoder::call)?,
     };
     Some(Envelope {
         id,
-        visitor: visit.to_visitor(),
+        visitor: visitor.to_visitor(),
         context,
         calls,
-        via_server: visit.via_server,
+        via_server: visitor.via_server,
     })
 }
 
 impl<'a> Decoder<'a> {
     #[expect(
         clippy::option_option,
-        reason = "there may be none, or nothing that can be read"
+        reason = "the outer `None` is malformed data, the inner one an absent text"
     )]
     fn optional_text(&mut self) -> Option<Option<&'a str>> {
         match self.len()?.checked_sub(1) {
@@ -79,9 +79,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The method of the call that follows, if it is a common one; then the number of its
-    /// arguments.
-    pub(crate) fn seen_method(&mut self) -> Option<&'static Method> {
+    /// Reads the method of the next call; the number of its arguments follows. `None` at the end,
+    /// and for a method without a code.
+    pub(crate) fn coded_method(&mut self) -> Option<&'static Method> {
         METHOD_CODES.get(usize::from(self.byte()?))
     }
 
@@ -89,7 +89,7 @@ impl<'a> Decoder<'a> {
     fn skip_call(&mut self) -> Option<()> {
         match self.byte()? {
             CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?).map(drop)?,
-            number => METHOD_CODES.get(usize::from(number)).map(drop)?,
+            code => METHOD_CODES.get(usize::from(code)).map(drop)?,
         }
         (0..self.len()?).try_for_each(|_| self.validate().map(drop))
     }
@@ -97,20 +97,19 @@ impl<'a> Decoder<'a> {
     fn call(&mut self) -> Option<Call> {
         let method = match self.byte()? {
             CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?)?,
-            number => METHOD_CODES.get(usize::from(number))?.clone(),
+            code => METHOD_CODES.get(usize::from(code))?.clone(),
         };
         let len = self.len()?;
-        let (args, mut is_ordered) = (*self, true);
+        let (mut args, mut is_ordered) = (*self, true);
         for _ in 0..len {
             is_ordered &= self.validate()?;
         }
-        let mut args = args;
-        let written = args.take_bytes(args.remaining() - self.remaining())?;
+        let encoded = args.take_bytes(args.remaining() - self.remaining())?;
         if is_ordered {
-            return Some(Call::with_args(method, Args::from_encoded(len, written)));
+            return Some(Call::with_args(method, Args::from_encoded(len, encoded)));
         }
-        // Written by a build whose JSON keeps names as they come.
-        let mut values = Decoder::new(written);
+        // Written by a build whose JSON objects preserve the order of their names.
+        let mut values = Decoder::new(encoded);
         Some(Call::new(
             method,
             (0..len).map(|_| values.value()).collect::<Option<_>>()?,

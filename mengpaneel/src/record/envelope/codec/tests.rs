@@ -31,7 +31,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     prop::collection::vec(call, 0..4)
 }
 
-fn parcels() -> impl Strategy<Value = Envelope> {
+fn envelopes() -> impl Strategy<Value = Envelope> {
     let text = || prop::option::of("\\PC{0,200}");
     let visitor = (
         text(),
@@ -71,34 +71,34 @@ fn parcels() -> impl Strategy<Value = Envelope> {
 
 proptest! {
     #[test]
-    fn a_parcel_comes_out_as_it_went_in(parcel in parcels()) {
-        let mut written = Vec::new();
-        write(&parcel, &mut written);
-        prop_assert!(validate(&written) && !validate(&written[..written.len() - 1]));
-        prop_assert_eq!(decode(&written), Some(parcel));
+    fn encoding_round_trips(envelope in envelopes()) {
+        let mut encoded = Vec::new();
+        write(&envelope, &mut encoded);
+        prop_assert!(validate(&encoded) && !validate(&encoded[..encoded.len() - 1]));
+        prop_assert_eq!(decode(&encoded), Some(envelope));
     }
 
     #[test]
-    fn what_was_not_written_is_refused_and_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn decoding_arbitrary_bytes_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(!validate(&bytes) || decode(&bytes).is_some());
         let _ = decode(&bytes);
     }
 }
 
 #[test]
-fn it_is_small() {
+fn encoded_envelope_is_small() {
     let call = Call::new(
         Method::Track,
         vec![json!("Sign In"), json!({"Plan": "Pro", "Seats": 3})],
     );
-    let parcel = Envelope::new(
+    let envelope = Envelope::new(
         Visitor::default(),
         Calls {
             tracking: vec![call],
             ..Calls::default()
         },
     );
-    let mut written = Vec::new();
-    write(&parcel, &mut written);
-    assert!(written.len() < 80);
+    let mut encoded = Vec::new();
+    write(&envelope, &mut encoded);
+    assert!(encoded.len() < 80);
 }

@@ -1,9 +1,9 @@
-//! What stands at the begin of a compact parcel, as it is seen: without being taken.
+//! Borrowed visitor, as decoded from the header of an encoded envelope.
 
 use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 
-/// What a request says of who is there, as it is seen.
+/// Borrowed [`Visitor`], with the envelope's `via_server` flag.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct VisitorRef<'a> {
     pub cookie: Option<&'a str>,
@@ -13,14 +13,14 @@ pub(crate) struct VisitorRef<'a> {
     pub referrer: Option<&'a str>,
     pub has_session: bool,
     pub via_server: bool,
-    /// As [`Visitor::omitted`].
+    /// See [`Visitor::omitted`].
     pub omitted: Option<&'a str>,
 }
 
 impl<'a> VisitorRef<'a> {
-    /// Of a parcel that was taken apart.
-    pub(crate) fn of(parcel: &'a Envelope) -> Self {
-        let visitor = &parcel.visitor;
+    /// Borrows the visitor of a decoded envelope.
+    pub(crate) fn from_envelope(envelope: &'a Envelope) -> Self {
+        let visitor = &envelope.visitor;
         Self {
             cookie: visitor.cookie.as_deref(),
             ip: visitor.ip.as_deref(),
@@ -28,16 +28,17 @@ impl<'a> VisitorRef<'a> {
             url: visitor.url.as_deref(),
             referrer: visitor.referrer.as_deref(),
             has_session: visitor.has_session,
-            via_server: parcel.via_server,
+            via_server: envelope.via_server,
             omitted: visitor.omitted.as_deref(),
         }
     }
 
-    /// As [`Visitor::is_machine`].
-    pub(crate) fn is_machine(&self) -> bool {
+    /// See [`Visitor::is_server_to_server`].
+    pub(crate) fn is_server_to_server(&self) -> bool {
         self.cookie.is_none() && !self.has_session
     }
 
+    /// Clones the parts into an owned visitor.
     pub(crate) fn to_visitor(self) -> Visitor {
         let Self {
             cookie,

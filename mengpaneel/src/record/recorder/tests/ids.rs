@@ -1,4 +1,4 @@
-//! IDs that belong to nobody.
+//! Invalid and placeholder IDs.
 
 use std::sync::Mutex;
 
@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::call::Properties;
+use crate::error::ErrorReporter;
 use crate::record::mixpanel::Mixpanel;
-use crate::record::recorder::tests::{ANSWERED, entry};
+use crate::record::recorder::tests::{SUCCEEDED, entry};
 
 const PLACEHOLDERS: [&str; 24] = [
     "00000000-0000-0000-0000-000000000000",
@@ -36,40 +37,40 @@ const PLACEHOLDERS: [&str; 24] = [
     "$device:",
 ];
 
-type Told = Arc<Mutex<Vec<Reason>>>;
+type Reasons = Arc<Mutex<Vec<Reason>>>;
 
-fn recorder() -> (Arc<Recorder>, Told) {
-    let told = Told::default();
-    let hook = Arc::clone(&told);
-    let failures =
+fn recorder() -> (Arc<Recorder>, Reasons) {
+    let reasons = Reasons::default();
+    let hook = Arc::clone(&reasons);
+    let reporter =
         ErrorReporter::new(move |failure| hook.lock().unwrap().push(failure.reason.clone()));
-    let shared = RecorderContext {
-        reporter: Arc::new(failures),
+    let context = RecorderContext {
+        reporter: Arc::new(reporter),
         ..RecorderContext::default()
     };
     (
-        Arc::new(Recorder::new(Visitor::default, Arc::new(shared))),
-        told,
+        Arc::new(Recorder::new(Visitor::default, Arc::new(context))),
+        reasons,
     )
 }
 
-/// Calls that `record` records, and the problems that were reported.
+/// Returns the calls that `record` records, and the reported problems.
 fn recorded(record: impl FnOnce(&Mixpanel)) -> (Calls, Vec<Reason>) {
-    let (recorder, told) = recorder();
+    let (recorder, reasons) = recorder();
     record(&Mixpanel::new(Arc::clone(&recorder)));
-    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
-    let told = told.lock().unwrap().clone();
-    (settled.calls.clone(), told)
+    let final_calls = recorder.finalize(SUCCEEDED, Include::All).unwrap();
+    let reasons = reasons.lock().unwrap().clone();
+    (final_calls.calls.clone(), reasons)
 }
 
-fn own_properties(calls: &Calls) -> Properties {
+fn given_properties(calls: &Calls) -> Properties {
     let mut properties = calls.tracking[0].properties().unwrap().clone();
     properties.retain(|key, _| key != "$insert_id" && key != "time");
     properties
 }
 
 #[test]
-fn placeholder_ids_are_reported_and_not_recorded() {
+fn placeholder_ids_are_reported_and_dropped() {
     type Record = fn(&Mixpanel, &str);
     let methods: [(&str, Record); 8] = [
         ("identify", |mixpanel, id| mixpanel.identify(id)),
@@ -95,18 +96,18 @@ fn placeholder_ids_are_reported_and_not_recorded() {
     ];
     for id in PLACEHOLDERS {
         for (name, method) in methods {
-            let (calls, told) = recorded(|mixpanel| method(mixpanel, id));
+            let (calls, reasons) = recorded(|mixpanel| method(mixpanel, id));
             assert!(calls.is_empty(), "{name} {id:?}: {calls:?}");
             assert!(
-                matches!(&told[..], [Reason::PlaceholderId { .. }]),
-                "{name} {id:?}: {told:?}"
+                matches!(&reasons[..], [Reason::PlaceholderId { .. }]),
+                "{name} {id:?}: {reasons:?}"
             );
         }
     }
 }
 
 #[test]
-fn values_that_are_no_ids_are_not_recorded() {
+fn values_other_than_ids_are_dropped() {
     for id in [
         json!(0),
         json!(-1),
@@ -117,16 +118,17 @@ fn values_that_are_no_ids_are_not_recorded() {
         json!(" \n"),
         json!([1]),
     ] {
-        let (calls, told) = recorded(|mixpanel| mixpanel.call(Method::Identify, vec![id.clone()]));
+        let (calls, reasons) =
+            recorded(|mixpanel| mixpanel.call(Method::Identify, vec![id.clone()]));
         assert!(
-            calls.is_empty() && told.len() == 1,
-            "{id}: {calls:?} {told:?}"
+            calls.is_empty() && reasons.len() == 1,
+            "{id}: {calls:?} {reasons:?}"
         );
     }
 }
 
 #[test]
-fn other_ids_are_recorded_as_given() {
+fn valid_ids_are_recorded_unchanged() {
     for id in [
         "42",
         " 42 ",
@@ -137,13 +139,13 @@ fn other_ids_are_recorded_as_given() {
         "ü",
         "\u{2028}1",
     ] {
-        let (calls, told) = recorded(|mixpanel| mixpanel.identify(id));
-        assert_eq!((calls.identity(), &told[..]), (Some(id), &[][..]));
+        let (calls, reasons) = recorded(|mixpanel| mixpanel.identify(id));
+        assert_eq!((calls.identity(), &reasons[..]), (Some(id), &[][..]));
     }
 }
 
 #[test]
-fn id_properties_of_events_are_removed_where_they_are_placeholders() {
+fn placeholder_id_properties_of_events_are_removed() {
     for key in ["$user_id", "distinct_id", "$device_id"] {
         for id in
             PLACEHOLDERS
@@ -152,19 +154,19 @@ fn id_properties_of_events_are_removed_where_they_are_placeholders() {
                 .chain([json!(0), json!(false), json!([])])
         {
             let properties = json!({key: id, "Plan": "Pro", "Zoo": null});
-            let (calls, told) = recorded(|mixpanel| mixpanel.track("Buy", &properties));
+            let (calls, reasons) = recorded(|mixpanel| mixpanel.track("Buy", &properties));
             assert_eq!(
-                Value::from(own_properties(&calls)),
+                Value::from(given_properties(&calls)),
                 json!({"Plan": "Pro", "Zoo": null}),
                 "{properties}"
             );
-            assert_eq!(told.len(), 1, "{properties}: {told:?}");
+            assert_eq!(reasons.len(), 1, "{properties}: {reasons:?}");
         }
     }
 }
 
 #[test]
-fn id_properties_are_found_among_many_and_in_every_form() {
+fn id_properties_are_found_in_every_encoding() {
     #[derive(serde::Serialize)]
     enum Only {
         #[serde(rename = "$user_id")]
@@ -182,86 +184,92 @@ fn id_properties_are_found_among_many_and_in_every_form() {
         large,
         raw,
     ] {
-        let (calls, told) = recorded(|mixpanel| mixpanel.track("Buy", &value));
-        assert!(!own_properties(&calls).contains_key("$user_id"));
-        assert_eq!(told.len(), 1);
+        let (calls, reasons) = recorded(|mixpanel| mixpanel.track("Buy", &value));
+        assert!(!given_properties(&calls).contains_key("$user_id"));
+        assert_eq!(reasons.len(), 1);
     }
     let (calls, _) = recorded(|mixpanel| mixpanel.track("Buy", Only::User("undefined")));
-    assert!(own_properties(&calls).is_empty());
+    assert!(given_properties(&calls).is_empty());
 }
 
 #[test]
-fn an_empty_distinct_id_stays_and_means_no_user() {
-    let (calls, told) =
+fn empty_distinct_id_is_preserved() {
+    let (calls, reasons) =
         recorded(|mixpanel| mixpanel.track("Buy", json!({"distinct_id": "", "$user_id": null})));
     assert_eq!(
-        Value::from(own_properties(&calls)),
+        Value::from(given_properties(&calls)),
         json!({"distinct_id": "", "$user_id": null})
     );
-    assert!(told.is_empty());
+    assert!(reasons.is_empty());
 }
 
 #[test]
 fn super_properties_and_groups_lose_placeholder_ids() {
-    let (calls, told) =
+    let (calls, reasons) =
         recorded(|mixpanel| mixpanel.register(json!({"distinct_id": "null", "Plan": "Pro"})));
     assert_eq!(
-        (calls.tracking[0].args(), told.len()),
+        (calls.tracking[0].args(), reasons.len()),
         (&[json!({"Plan": "Pro"})][..], 1)
     );
-    let (calls, told) = recorded(|mixpanel| {
+    let (calls, reasons) = recorded(|mixpanel| {
         mixpanel.track_with_groups("Buy", (), json!({"company": "undefined", "team": "a"}))
     });
     assert_eq!(
-        (calls.tracking[0].args().get(2), told.len()),
+        (calls.tracking[0].args().get(2), reasons.len()),
         (Some(&json!({"team": "a"})), 1)
     );
-    let (calls, told) = recorded(|mixpanel| mixpanel.set_group("company", ["acme", "null", "b"]));
+    let (calls, reasons) =
+        recorded(|mixpanel| mixpanel.set_group("company", ["acme", "null", "b"]));
     assert_eq!(
-        (calls.tracking[0].args().get(1), told.len()),
+        (calls.tracking[0].args().get(1), reasons.len()),
         (Some(&json!(["acme", "b"])), 1)
     );
-    let (calls, told) = recorded(|mixpanel| mixpanel.set_group("company", ["null"]));
-    assert!(calls.is_empty() && told.len() == 1);
+    let (calls, reasons) = recorded(|mixpanel| mixpanel.set_group("company", ["null"]));
+    assert!(calls.is_empty() && reasons.len() == 1);
 }
 
 #[test]
-fn a_number_given_to_a_method_as_it_stands_becomes_a_text() {
-    let (calls, told) = recorded(|mixpanel| mixpanel.call(Method::Identify, vec![json!(7)]));
-    assert_eq!((calls.identity(), &told[..]), (Some("7"), &[][..]));
+fn number_passed_to_call_becomes_string() {
+    let (calls, reasons) = recorded(|mixpanel| mixpanel.call(Method::Identify, vec![json!(7)]));
+    assert_eq!((calls.identity(), &reasons[..]), (Some("7"), &[][..]));
 }
 
 #[test]
-fn a_problem_is_reported_once_for_each_place() {
-    let (calls, told) = recorded(|mixpanel| {
+fn problems_are_reported_once_per_call_site() {
+    let (calls, reasons) = recorded(|mixpanel| {
         for _ in 0..100 {
             mixpanel.identify("undefined");
             mixpanel.track("Buy", json!({"$user_id": "undefined"}));
         }
         mixpanel.identify("undefined");
     });
-    assert_eq!((calls.tracking.len(), told.len()), (100, 3), "{told:?}");
+    assert_eq!(
+        (calls.tracking.len(), reasons.len()),
+        (100, 3),
+        "{reasons:?}"
+    );
     assert!(
-        told.iter()
+        reasons
+            .iter()
             .all(|reason| reason.to_string().contains("recorder/tests/ids.rs:")),
-        "{told:?}"
+        "{reasons:?}"
     );
 }
 
 #[test]
 fn reports_of_one_mengpaneel_are_bounded() {
-    let (_, told) = recorded(|mixpanel| {
+    let (_, reasons) = recorded(|mixpanel| {
         for event in 0..3_000 {
             mixpanel.track(format!("event {event}"), json!({"$user_id": "undefined"}));
         }
     });
-    assert_eq!(told.len(), 1_000);
+    assert_eq!(reasons.len(), 1_000);
 }
 
 #[test]
-fn profile_calls_behind_a_rejected_identify_are_left_out() {
+fn profile_calls_after_rejected_identify_are_dropped() {
     for id in ["undefined", ""] {
-        let (calls, told) = recorded(|mixpanel| {
+        let (calls, reasons) = recorded(|mixpanel| {
             mixpanel.setup(|mixpanel| {
                 mixpanel.identify(id);
                 mixpanel.people().set(json!({"$email": "a@example.com"}));
@@ -272,16 +280,16 @@ fn profile_calls_behind_a_rejected_identify_are_left_out() {
             mixpanel.people().increment("Posts", 2);
         });
         assert_eq!(
-            super::said(&calls),
+            super::summaries(&calls),
             ["register -", "identify 42", "people.increment -"]
         );
-        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(reasons.len(), 3, "{reasons:?}");
     }
 }
 
 #[test]
 fn replayed_calls_lose_placeholder_ids() {
-    let (recorder, told) = recorder();
+    let (recorder, reasons) = recorder();
     let identify = entry(Mode::Setup, Method::Identify, vec![json!("undefined")]).call;
     let event = entry(
         Mode::Tracking,
@@ -294,14 +302,14 @@ fn replayed_calls_lose_placeholder_ids() {
         tracking: vec![event],
         ..Calls::default()
     });
-    let settled = recorder.finalize(ANSWERED, Include::All).unwrap();
-    assert_eq!(super::said(&settled.calls), ["track Buy"]);
-    assert!(own_properties(&settled.calls).is_empty());
-    assert_eq!(told.lock().unwrap().len(), 2);
+    let final_calls = recorder.finalize(SUCCEEDED, Include::All).unwrap();
+    assert_eq!(super::summaries(&final_calls.calls), ["track Buy"]);
+    assert!(given_properties(&final_calls.calls).is_empty());
+    assert_eq!(reasons.lock().unwrap().len(), 2);
 }
 
 #[test]
-fn super_properties_that_mixpanel_js_cannot_store_are_left_out() {
+fn unstorable_super_properties_are_dropped() {
     let proto: Value = serde_json::from_str(r#"{"__proto__": 1, "Plan": "Pro"}"#).unwrap();
     let nested: Value =
         serde_json::from_str(r#"{"a": [{"__proto__": 1}], "Plan": "Pro"}"#).unwrap();
@@ -323,62 +331,62 @@ fn super_properties_that_mixpanel_js_cannot_store_are_left_out() {
             |mixpanel, all| mixpanel.register_once(all),
         ];
         for record in record {
-            let (calls, told) = recorded(|mixpanel| record(mixpanel, &properties));
+            let (calls, reasons) = recorded(|mixpanel| record(mixpanel, &properties));
             assert_eq!(
                 calls.tracking[0].args(),
                 [json!({"Plan": "Pro"})],
                 "{properties}"
             );
             assert!(
-                matches!(&told[..], [Reason::Unstorable(_)]),
-                "{properties}: {told:?}"
+                matches!(&reasons[..], [Reason::Unstorable(_)]),
+                "{properties}: {reasons:?}"
             );
         }
     }
     for key in ["__proto__", "hasOwnProperty", "__timers"] {
-        let (calls, told) = recorded(|mixpanel| {
+        let (calls, reasons) = recorded(|mixpanel| {
             mixpanel.set_group(key, "acme");
             mixpanel.add_group(key, "acme");
             mixpanel.remove_group(key, "acme");
         });
-        assert!(calls.is_empty() && told.len() == 3, "{key}: {told:?}");
+        assert!(calls.is_empty() && reasons.len() == 3, "{key}: {reasons:?}");
     }
-    let (calls, told) =
+    let (calls, reasons) =
         recorded(|mixpanel| mixpanel.register(json!({"length": "5", "constructor": 1})));
     assert_eq!(
-        (calls.tracking[0].args(), told.len()),
+        (calls.tracking[0].args(), reasons.len()),
         (&[json!({"length": "5", "constructor": 1})][..], 0)
     );
 }
 
 #[test]
-fn values_nested_too_deep_are_reported_when_they_are_recorded() {
+fn values_nested_too_deeply_are_reported_at_recording() {
     let nested = |depth: usize| {
-        (1..depth).fold(json!({}), |value, at| {
-            if at % 2 == 0 {
+        (1..depth).fold(json!({}), |value, level| {
+            if level % 2 == 0 {
                 json!({"a": value})
             } else {
                 json!([value])
             }
         })
     };
-    // The object of the properties is the first.
-    let (calls, told) =
+    // The object of the properties is the first level.
+    let (calls, reasons) =
         recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(64), "a": 1})));
-    assert_eq!((own_properties(&calls).len(), told.len()), (2, 0));
-    let (calls, told) =
+    assert_eq!((given_properties(&calls).len(), reasons.len()), (2, 0));
+    let (calls, reasons) =
         recorded(|mixpanel| mixpanel.track("Deep", json!({"deep": nested(65), "a": 1})));
-    assert_eq!((own_properties(&calls).len(), told.len()), (0, 1));
+    assert_eq!((given_properties(&calls).len(), reasons.len()), (0, 1));
     for depth in [66, 120, 127, 500] {
-        let (calls, told) = recorded(|mixpanel| {
+        let (calls, reasons) = recorded(|mixpanel| {
             mixpanel.track("Deep", json!({"deep": nested(depth)}));
             mixpanel.people().append("deep", nested(depth));
             mixpanel.call(Method::Track, vec![json!("Deep"), nested(depth)]);
         });
         assert_eq!(
-            (calls.tracking.len(), told.len()),
+            (calls.tracking.len(), reasons.len()),
             (2, 3),
-            "{depth}: {told:?}"
+            "{depth}: {reasons:?}"
         );
         let wire = serde_json::to_string(&calls).unwrap();
         assert_eq!(serde_json::from_str::<Calls>(&wire).unwrap(), calls);
