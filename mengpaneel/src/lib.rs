@@ -1,20 +1,22 @@
 //! Mixpanel tracking for Actix Web: annotate handlers, and their events are delivered through the
 //! visitor's browser, or by the server where the browser cannot.
 //!
-//! A handler that redirects, or that answers a script, has no page to put an event in. This crate
-//! carries the event to the visitor's next page, into the response that the script gets, or to
+//! A redirect, or a response to a script, has no page that could contain an event. This crate
+//! delivers the event through the visitor's next page, through a response header, or through
 //! Mixpanel's server API.
 //!
-//! * Calls that one strategy cannot take go to the next; calls that the last one cannot deliver go
-//!   to [`on_error`](Builder::on_error).
-//! * Events are counted once: copies share an ID, by which Mixpanel drops all but one.
+//! * If a strategy declines the calls, the next one is tried. If the last one cannot deliver a
+//!   call, [`on_error`](Builder::on_error) is called.
+//! * Events count once: copies share an ID, by which Mixpanel drops duplicates.
 //!   `people.increment`, `append`, `union` and `remove` are delivered at most once.
-//! * No failure of tracking breaks a response. A response waits for an outbox in a file or in Redis
-//!   to take its calls, and for `server_side`, [`timeout`](Builder::timeout) at most; while Redis
-//!   is away, calls go that way.
-//! * Lost without an error: calls in a page whose browser blocks mixpanel-js; calls in memory when
-//!   the process is killed (a [file or Redis](guide::outboxes) keeps them). Events of robots are
-//!   dropped unless they are marked `via(server)`; the feature `metrics` counts them.
+//! * No tracking failure breaks a response. A response waits until an outbox in a file or in Redis
+//!   has stored its calls, and for `server_side` at most the [`timeout`](Builder::timeout). While
+//!   Redis is unavailable, calls use `server_side`.
+//! * Two kinds of calls are lost without an error: calls in a page whose browser blocks
+//!   mixpanel-js, and calls in memory if the process is killed. An outbox in a
+//!   [file or Redis](guide::outboxes) survives a kill.
+//! * Events of bots are dropped unless they are marked `via(server)`. The feature `metrics` counts
+//!   them.
 //!
 //! ```
 //! use actix_web::{App, HttpResponse, Responder, post, web};
@@ -24,7 +26,7 @@
 //! # struct NewPost { title: String }
 //! # struct Post { title: String }
 //! # fn insert(form: NewPost) -> actix_web::Result<Post> { Ok(Post { title: form.title }) }
-//! /// Setup of every request: who is signed in, and what all events have in common.
+//! /// Setup of every request: the signed-in user, and the properties of all events.
 //! #[mengpaneel::setup(register("Site" = "blog"))]
 //! async fn visit() {}
 //!
@@ -47,22 +49,23 @@
 //! # }
 //! ```
 //!
-//! # How a call travels
+//! # Flow of a call
 //!
-//! * [`Mengpaneel`] is the middleware. It makes a recorder for each request. When the response is a
-//!   page, it replays the calls that an earlier redirect left in a carrier cookie.
-//!   [`Mengpaneel::with_setup`] runs the function that tells who is signed in.
-//! * The attributes [`track`](macro@track), [`before_setup`](macro@before_setup),
-//!   [`setup`](macro@setup) and [`tracking`](macro@tracking) record calls of mixpanel-js, and so do
-//!   the functions of the same names, and the [`Mixpanel`] extractor, by hand. A call has a
-//!   [`Mode`] that says when it runs.
-//! * When the response is there, the first [`Strategy`] that can takes them all: a carrier cookie,
-//!   to the page after a redirect; the page; a header, for scripts; the outbox; the server, at
-//!   once.
-//! * What the server sends waits in an [`Outbox`](outbox::Outbox) until a thread of its own has
-//!   translated and delivered it. A call that could not be delivered is reported as a [`Failure`].
+//! 1. [`Mengpaneel`] is the middleware. It creates a recorder for each request. If the response is
+//!    a page, it replays the calls that an earlier redirect stored in a carrier cookie.
+//!    [`Mengpaneel::with_setup`] runs the setup function, which identifies the signed-in user.
+//! 2. The attributes [`track`](macro@track), [`before_setup`](macro@before_setup),
+//!    [`setup`](macro@setup) and [`tracking`](macro@tracking) record calls of mixpanel-js.
+//!    Functions of the same names and the [`Mixpanel`] extractor record by hand. A call has a
+//!    [`Mode`], which determines when it runs.
+//! 3. When the response is ready, the first [`Strategy`] that does not decline delivers all calls.
+//!    In order: a carrier cookie to the page after a redirect; the page; a header for scripts; the
+//!    outbox; the server, immediately.
+//! 4. Calls for the server are pending in an [`Outbox`](outbox::Outbox) until the delivery thread
+//!    has translated and delivered them. A call that could not be delivered is reported as a
+//!    [`Failure`].
 //!
-//! The [`guide`] has a page for each thing that one wants to do.
+//! The [`guide`] has one page per task.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -122,7 +125,7 @@ pub use mengpaneel_macros::track;
 #[doc = include_str!("record/attribute/tracking.md")]
 pub use mengpaneel_macros::tracking;
 
-/// What the attributes expand to; not for use by hand.
+/// Items that the expansion of the attributes uses; not a public API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__passes_on as passes_on;

@@ -1,5 +1,5 @@
-//! Snippet that a page carries, and its insertion point. The only Actix types in use are headers and
-//! byte buffers.
+//! Snippet that a page carries, and its insertion point. The only Actix types in use are headers
+//! and byte buffers.
 
 pub(crate) mod charset;
 pub(crate) mod csp;

@@ -46,8 +46,8 @@ pub(crate) fn check(
     }
 }
 
-/// Returns the policy that blocks mixpanel-js, apart from a Content-Security-Policy. `None` if there
-/// is no such policy.
+/// Returns the policy that blocks mixpanel-js, apart from a Content-Security-Policy. `None` if
+/// there is no such policy.
 fn other_obstacle(
     headers: &HeaderMap,
     declared: &[String],
@@ -108,8 +108,8 @@ fn blocks_scripts(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Returns whether an `https:` page would use an `http:` URL. Browsers block that unless the host is
-/// the local machine: <https://www.w3.org/TR/mixed-content/>.
+/// Returns whether an `https:` page would use an `http:` URL. Browsers block that unless the host
+/// is the local machine: <https://www.w3.org/TR/mixed-content/>.
 fn is_mixed_content(page: &Url, url: &str) -> bool {
     let Ok(url) = page.join(url) else {
         return false;

@@ -295,7 +295,8 @@ fn has_credentials(url: &url::Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// Returns the first URL with a user name or password in a value or its members. `None` without one.
+/// Returns the first URL with a user name or password in a value or its members. `None` without
+/// one.
 fn credentials_in(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => {

@@ -46,8 +46,8 @@ impl Builder {
         }
     }
 
-    /// Sets the number of batches that are delivered concurrently from the outbox. Default: 1, which
-    /// preserves the order of arrival.
+    /// Sets the number of batches that are delivered concurrently from the outbox. Default: 1,
+    /// which preserves the order of arrival.
     ///
     /// With 0 this process only fills the outbox. Other processes drain it, such as the program
     /// `mengpaneel-worker`. [`build`](Self::build) then fails if no other process can reach the
@@ -87,8 +87,8 @@ impl Builder {
         Self { timeout, ..self }
     }
 
-    /// Sets how long pending calls are still delivered after the last clone was dropped. Default: 10
-    /// seconds.
+    /// Sets how long pending calls are still delivered after the last clone was dropped. Default:
+    /// 10 seconds.
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         Self {
             shutdown_timeout: timeout,
@@ -103,22 +103,23 @@ impl Builder {
     /// stores those, and `on_error` is called with its calls. Older records are also retried while
     /// Mixpanel has been unavailable for less than an hour, as far as this process knows.
     ///
-    /// No record expires while Mixpanel rejects the credentials. The size bounds of the outbox apply
-    /// at any age. Records in memory are lost when the process ends.
+    /// No record expires while Mixpanel rejects the credentials. The size bounds of the outbox
+    /// apply at any age. Records in memory are lost when the process ends.
     pub fn retry_for(self, retry_for: Duration) -> Self {
         Self { retry_for, ..self }
     }
 
-    /// Sets how long delayed calls may be pending before the server delivers them. They have no page
-    /// if the visitor left, or if another redirect overwrote the cookie. Default: five minutes.
+    /// Sets how long delayed calls may be pending before the server delivers them. They have no
+    /// page if the visitor left, or if another redirect overwrote the cookie. Default: five
+    /// minutes.
     ///
     /// The fallback copy is stored in the outbox if that is a file or Redis. There it outlives the
     /// process, and all processes that share a Redis know who delivered it. Otherwise the copy is
     /// stored in memory, and is lost if the process is killed.
     ///
-    /// In two cases the server delivers only calls that Mixpanel can deduplicate: events of visitors
-    /// who were identified. The first is another process that answers the same visitors and shares
-    /// no Redis with this one. The second is an orderly shutdown with copies in memory.
+    /// In two cases the server delivers only calls that Mixpanel can deduplicate: events of
+    /// visitors who were identified. The first is another process that answers the same visitors
+    /// and shares no Redis with this one. The second is an orderly shutdown with copies in memory.
     pub fn fallback_after(self, time: Duration) -> Self {
         Self {
             fallback_after: time,

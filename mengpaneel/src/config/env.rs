@@ -55,7 +55,7 @@ impl Mengpaneel {
     /// Builds a Mengpaneel with the options of the environment: `builder_from_env().build()`.
     ///
     /// # Errors
-    /// Those of [`Builder::build`].
+    /// The same as those of [`Builder::build`].
     pub fn from_env() -> Result<Self, BuildError> {
         Self::builder_from_env().build()
     }

@@ -28,8 +28,8 @@ impl Builder {
     /// Sets the configuration of `mixpanel.init`, a JSON object. It overrides the default
     /// `{"opt_out_tracking_persistence_type":"cookie","api_payload_format":"json"}`.
     ///
-    /// Options about the contents of events, such as `property_blacklist`, also apply to the server.
-    /// The guide's page on [privacy](crate::guide::privacy) lists all of them.
+    /// Options about the contents of events, such as `property_blacklist`, also apply to the
+    /// server. The guide's page on [privacy](crate::guide::privacy) lists all of them.
     pub fn js_config(self, config: Value) -> Self {
         Self {
             js_config: config,
@@ -51,9 +51,9 @@ impl Builder {
         }
     }
 
-    /// Sets the maximum size of a response head with calls or a carrier cookie, in bytes. All headers
-    /// count, and the session cookie that an outer middleware may add. Larger sets of calls are
-    /// delivered by the server.
+    /// Sets the maximum size of a response head with calls or a carrier cookie, in bytes. All
+    /// headers count, and the session cookie that an outer middleware may add. Larger sets of calls
+    /// are delivered by the server.
     ///
     /// Default: 4,096, since nginx answers 502 to a head that is larger than its
     /// `proxy_buffer_size`.

@@ -13,8 +13,8 @@ impl Builder {
     /// Sets the application's own consent rule, which precedes all others. It can use the session,
     /// the cookie of a consent banner, or the visitor's country.
     ///
-    /// On [`Consent::Unknown`] the next rules decide: mixpanel-js's opt-in and opt-out cookies, then
-    /// `DNT` and `Sec-GPC`, then mixpanel-js's `opt_out_tracking_by_default`.
+    /// On [`Consent::Unknown`] the next rules decide: mixpanel-js's opt-in and opt-out cookies,
+    /// then `DNT` and `Sec-GPC`, then mixpanel-js's `opt_out_tracking_by_default`.
     ///
     /// The rule runs once per request, before anything is recorded. A panic of the rule is a panic
     /// of the request. A visitor without consent leaves no trace: see the guide's page on
@@ -46,9 +46,9 @@ impl Builder {
         }
     }
 
-    /// Sets whether `Sec-GPC: 1`, the signal of [Global Privacy Control](https://globalprivacycontrol.org),
-    /// denies consent. Default: yes. mixpanel-js does not evaluate the signal: a page whose request
-    /// sent it does not load mixpanel-js.
+    /// Sets whether `Sec-GPC: 1`, the signal of [Global Privacy
+    /// Control](https://globalprivacycontrol.org), denies consent. Default: yes. mixpanel-js does
+    /// not evaluate the signal: a page whose request sent it does not load mixpanel-js.
     pub fn respect_gpc(self, respect: bool) -> Self {
         Self {
             respect_gpc: respect,

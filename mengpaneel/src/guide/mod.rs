@@ -1,4 +1,4 @@
-//! Guide, with one page per task.
+//! Guide: one page per task.
 
 #[doc = include_str!("actix.md")]
 pub mod actix {}

@@ -17,8 +17,8 @@ fn first_cookie<'a>(
         .map(|(_, value)| value)
 }
 
-/// Returns `true` if mixpanel-js's cookies contain an opt-in, `false` for an opt-out, and `None` for
-/// neither. The first of several cookies with one name counts, as in mixpanel-js.
+/// Returns `true` if mixpanel-js's cookies contain an opt-in, `false` for an opt-out, and `None`
+/// for neither. The first of several cookies with one name counts, as in mixpanel-js.
 #[must_use]
 pub(crate) fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<bool> {
     let first = |name: &str| first_cookie(headers.get_all(header::COOKIE), name, |_| true);
@@ -33,8 +33,8 @@ pub(crate) fn opt_in_out(headers: &HeaderMap, names: &CookieNames) -> Option<boo
         .then_some(false)
 }
 
-/// Returns the raw value of mixpanel-js's persistence cookie. Browsers may send several cookies with
-/// one name, one of them empty: the first with an identity counts. `None` if there is none.
+/// Returns the raw value of mixpanel-js's persistence cookie. Browsers may send several cookies
+/// with one name, one of them empty: the first with an identity counts. `None` if there is none.
 #[must_use]
 pub(crate) fn persistence_cookie(cookies: &[HeaderValue], names: &CookieNames) -> Option<String> {
     first_cookie(cookies, &names.persistence, |value| {

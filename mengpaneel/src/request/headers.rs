@@ -20,8 +20,8 @@ pub(crate) fn text(value: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-/// Returns the elements of a comma-separated header, in order, over all its lines. Empty elements are
-/// omitted. An element that is not UTF-8 is read as Latin-1.
+/// Returns the elements of a comma-separated header, in order, over all its lines. Empty elements
+/// are omitted. An element that is not UTF-8 is read as Latin-1.
 pub(crate) fn list<'a>(
     values: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> impl Iterator<Item = Cow<'a, str>> {

@@ -64,9 +64,9 @@ impl<'a> Signals<'a> {
 
     /// Returns the kind of the request.
     ///
-    /// Browsers send fetch metadata (`Sec-Fetch-*`) only to `https` and to `localhost`. Without it, a
-    /// client that accepts `text/html` navigates. A request of another origin is excepted: a script
-    /// may read its response.
+    /// Browsers send fetch metadata (`Sec-Fetch-*`) only to `https` and to `localhost`. Without it,
+    /// a client that accepts `text/html` navigates. A request of another origin is excepted: a
+    /// script may read its response.
     pub(crate) fn kind(&self, method: &Method, is_cross_origin: bool) -> Kind {
         let (mode, dest) = (self.mode.map(headers::text), self.dest.map(headers::text));
         let shows = |dest: &str| matches!(dest, "document" | "iframe" | "frame");
@@ -123,9 +123,9 @@ fn names_a_script(value: &HeaderValue) -> bool {
 
 /// Returns whether a library that replaces parts of a page sends this header.
 ///
-/// Some libraries fetch a fragment (Turbo frames, htmx, Livewire). Others fetch a whole page and use
-/// its body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a new
-/// document, and most run no script of its head.
+/// Some libraries fetch a fragment (Turbo frames, htmx, Livewire). Others fetch a whole page and
+/// use its body (boosted htmx, Barba, `wire:navigate`, Turbo Drive). None shows the response as a
+/// new document, and most run no script of its head.
 ///
 /// Sources: Turbo `src/http/fetch.js`, <https://htmx.org/reference/#request_headers>,
 /// <https://unpoly.com/up.protocol>, <https://barba.js.org/docs/advanced/recipes>, and the
@@ -161,8 +161,8 @@ fn is_partial_page_header(name: &str) -> bool {
     )
 }
 
-/// Returns whether a page may never be shown. A prerendered page is no prefetch: its calls run when it
-/// is shown.
+/// Returns whether a page may never be shown. A prerendered page is no prefetch: its calls run when
+/// it is shown.
 fn is_prefetch(purpose: &HeaderValue) -> bool {
     let purpose = headers::text(purpose).to_ascii_lowercase();
     (purpose.contains("prefetch") || purpose.contains("preview")) && !purpose.contains("prerender")

@@ -23,7 +23,8 @@ pub(crate) struct Chain<'a> {
     pub reports: Vec<Report<'a>>,
 }
 
-/// Parses a scheme. `ws` and `wss` are the schemes of a page's sockets. `None` for any other scheme.
+/// Parses a scheme. `ws` and `wss` are the schemes of a page's sockets. `None` for any other
+/// scheme.
 pub(crate) fn parse_scheme(name: &str) -> Option<&'static str> {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     if is("https") || is("wss") {

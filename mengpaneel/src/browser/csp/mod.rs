@@ -122,7 +122,7 @@ pub(crate) fn check(
                         .collect(),
                 };
                 if common.is_empty() {
-                    let remedy = "give all policies of the page the same nonce".to_owned();
+                    let remedy = "use the same nonce in all policies of the page".to_owned();
                     return CspResult::Forbidden(Obstacle::Directive { directive, remedy });
                 }
                 nonces = Some(common);
@@ -241,8 +241,8 @@ struct Missing {
 }
 
 impl Missing {
-    /// Describes how to list a source. If `default-src` decides, the remedy is a new directive named
-    /// `specific`, so that `default-src` stays as it is for other purposes.
+    /// Describes how to list a source. If `default-src` decides, the remedy is a new directive
+    /// named `specific`, so that `default-src` stays as it is for other purposes.
     fn new(directive: &'static str, specific: &str, source: &str) -> Self {
         let remedy = match directive {
             "default-src" => {

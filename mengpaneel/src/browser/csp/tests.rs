@@ -214,7 +214,7 @@ fn remedy_names_each_source_to_add() {
         (
             "script-src 'nonce-x', script-src 'nonce-y'",
             &NEEDS,
-            "give all policies of the page the same nonce",
+            "use the same nonce in all policies of the page",
         ),
     ] {
         let mut headers = HeaderMap::new();

@@ -71,15 +71,15 @@ impl Scanner {
     pub(crate) fn finish(&mut self) -> HeadEnd {
         if self.rules.head == HeadEnd::Open {
             self.rules.head = match self.last_insertion_point() {
-                Some(at) if self.rules.is_document => HeadEnd::EndsAt(at),
+                Some(offset) if self.rules.is_document => HeadEnd::EndsAt(offset),
                 _ => HeadEnd::Fragment,
             };
         }
         self.rules.head
     }
 
-    /// Returns whether a snippet may be appended after the last byte read. A browser would read it as
-    /// content of the body, not as text, an attribute, or part of an element without display.
+    /// Returns whether a snippet may be appended after the last byte read. A browser would read it
+    /// as content of the body, not as text, an attribute, or part of an element without display.
     pub(crate) fn in_body_content(&self) -> bool {
         matches!(self.rules.head, HeadEnd::EndsAt(_))
             && self.tokens.is_in_data()
@@ -125,8 +125,8 @@ impl Scanner {
     /// Returns the insertion point in a page that ends within its head. `None` if a snippet would
     /// become part of a comment.
     fn last_insertion_point(&self) -> Option<usize> {
-        if let Some(at) = self.rules.unclosed {
-            return Some(at);
+        if let Some(offset) = self.rules.unclosed {
+            return Some(offset);
         }
         match self.tokens.token_at_end() {
             _ if self.tokens.is_idle() => Some(self.tokens.position()),
@@ -150,7 +150,7 @@ pub(crate) fn head_end(html: &[u8]) -> Option<usize> {
 pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     scanner.read(html, true);
     match scanner.finish() {
-        HeadEnd::EndsAt(at) => Some(at),
+        HeadEnd::EndsAt(offset) => Some(offset),
         HeadEnd::Open | HeadEnd::Fragment | HeadEnd::Amp => None,
     }
 }

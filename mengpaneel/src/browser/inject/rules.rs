@@ -149,7 +149,7 @@ impl Rules {
             match token {
                 Token::Space | Token::Text => {}
                 Token::End if tokens.name() == name => self.text_only = None,
-                _ => self.give_up(),
+                _ => self.mark_ambiguous(),
             }
             return;
         }
@@ -160,10 +160,10 @@ impl Rules {
                     && !self.special.is_empty()
                     && self.special.pop() != Some(special)
                 {
-                    self.give_up();
+                    self.mark_ambiguous();
                 }
             }
-            Token::Cdata if self.is_in_foreign() => self.give_up(),
+            Token::Cdata if self.is_in_foreign() => self.mark_ambiguous(),
             _ => {}
         }
     }
@@ -172,21 +172,21 @@ impl Rules {
         let name = tokens.name();
         let in_foreign = self.is_in_foreign();
         if let b"frameset" | b"plaintext" = name {
-            self.give_up();
+            self.mark_ambiguous();
         } else if let Some(special) = special(name) {
             let is_foreign = matches!(special, Special::Svg | Special::Math);
             if (in_foreign && !is_foreign) || self.special.len() >= MAX_DEPTH {
-                self.give_up();
+                self.mark_ambiguous();
             } else if !(is_foreign && tokens.is_self_closing()) {
                 self.special.push(special);
             }
         } else if in_foreign && matches!(name, b"foreignobject" | b"annotation-xml") {
-            self.give_up();
+            self.mark_ambiguous();
         } else if RAW_TEXT.contains(&name) || (in_foreign && HTML_IN_FOREIGN.contains(&name)) {
             if self.special.is_empty() {
                 enter_raw(tokens);
             } else if tokens.is_self_closing() {
-                self.give_up();
+                self.mark_ambiguous();
             } else {
                 self.text_only = Some(name.to_vec());
             }
@@ -198,7 +198,7 @@ impl Rules {
     }
 
     /// Marks the rest of the page as ambiguous: no later insertion point is used.
-    fn give_up(&mut self) {
+    fn mark_ambiguous(&mut self) {
         self.is_ambiguous = true;
         if let (HeadEnd::Open, Some(offset)) = (self.head, self.unclosed) {
             self.end_head(offset);
@@ -225,7 +225,8 @@ fn enter_raw(tokens: &mut Tokenizer) {
     tokens.enter_raw(raw);
 }
 
-/// Returns whether the attributes of an `html` tag declare AMP for pages, advertisements or e-mails:
+/// Returns whether the attributes of an `html` tag declare AMP for pages, advertisements or
+/// e-mails:
 /// <https://amp.dev/documentation/guides-and-tutorials/learn/spec/amphtml/#required-markup>.
 fn is_amp(tokens: &Tokenizer) -> bool {
     const BOLT: &[u8] = "\u{26A1}".as_bytes();

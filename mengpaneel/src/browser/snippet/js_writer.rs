@@ -62,8 +62,8 @@ impl JsWriter {
         self.push(&format!("own.ran(\"{id}\");\n"));
     }
 
-    /// Closes the function that makes the calls, and appends the further arguments of `visit` in
-    /// `visit.js`: the page view ID, and 1 for a second snippet.
+    /// Closes the function that makes the calls, and appends the other arguments of `visit` in
+    /// `visit.js`. They are the page view ID, and 1 for a second snippet.
     pub(crate) fn write_page_view(&mut self, id: Uuid, is_late: bool) {
         self.push(&format!(
             "}}, \"{}\"{}",
@@ -113,8 +113,8 @@ impl JsWriter {
     }
 }
 
-/// Returns whether calls include `reset`. It removes the super properties of `register`, so that the
-/// next setup must run completely.
+/// Returns whether calls include `reset`. It removes the super properties of `register`, so that
+/// the next setup must run completely.
 fn has_reset(calls: &[Call]) -> bool {
     calls.iter().any(|call| call.method() == &Method::Reset)
 }

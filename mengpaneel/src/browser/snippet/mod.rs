@@ -185,9 +185,9 @@ impl Snippet {
     /// Renders the snippet of one page, with a nonce if its policy requires one. `None` if the page
     /// needs no snippet.
     ///
-    /// The page view ID is passed along with the calls. The browser runs the calls of an ID once: a page
-    /// from a cache has the ID of the cached response. The snippet consists of two pieces, so that
-    /// the constant prefix is not copied.
+    /// The page view ID is passed along with the calls. The browser runs the calls of an ID once: a
+    /// page from a cache has the ID of the cached response. The snippet consists of two pieces, so
+    /// that the constant prefix is not copied.
     pub(crate) fn render(
         &self,
         audience: Audience,

@@ -37,7 +37,8 @@ fn name_len(bytes: &[u8]) -> Option<usize> {
 }
 
 impl<'t> SimpleTag<'t> {
-    /// Reads the tag at the `<`. `None` if the notation is uncommon, or if its attributes are needed.
+    /// Reads the tag at the `<`. `None` if the notation is uncommon, or if its attributes are
+    /// needed.
     fn read(ahead: &'t [u8]) -> Option<Self> {
         let is_end_tag = *ahead.get(1)? == b'/';
         let from = if is_end_tag { 2 } else { 1 };
@@ -47,30 +48,30 @@ impl<'t> SimpleTag<'t> {
         }
         let name = rest.get(..name_len(rest)?)?;
         let needed = needed_attribute(name);
-        let mut at = from + name.len();
+        let mut index = from + name.len();
         loop {
-            match *ahead.get(at)? {
+            match *ahead.get(index)? {
                 b'>' => {
                     return Some(Self {
                         name,
                         is_end_tag,
                         is_self_closing: false,
-                        length: at + 1,
+                        length: index + 1,
                     });
                 }
-                b'/' if *ahead.get(at + 1)? == b'>' => {
+                b'/' if *ahead.get(index + 1)? == b'>' => {
                     return Some(Self {
                         name,
                         is_end_tag,
                         is_self_closing: true,
-                        length: at + 2,
+                        length: index + 2,
                     });
                 }
                 byte if is_space(byte) => {
-                    at += 1;
-                    let ahead = ahead.get(at..)?;
+                    index += 1;
+                    let ahead = ahead.get(index..)?;
                     if ahead.first()?.is_ascii_alphabetic() {
-                        at += attribute_len(needed, ahead)?;
+                        index += attribute_len(needed, ahead)?;
                     }
                 }
                 _ => return None,

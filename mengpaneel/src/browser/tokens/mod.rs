@@ -142,8 +142,8 @@ impl Tokenizer {
         &self.attributes
     }
 
-    /// Returns the number of bytes whose meaning cannot change any more: those before the token that
-    /// is being read. Raw text counts in full.
+    /// Returns the number of bytes whose meaning cannot change any more: those before the token
+    /// that is being read. Raw text counts in full.
     pub(crate) fn releasable(&self) -> usize {
         if matches!(self.state, State::Data | State::Raw) {
             self.position

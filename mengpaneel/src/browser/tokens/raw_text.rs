@@ -1,5 +1,5 @@
-//! Raw text in `title`, `style`, `script` and similar elements. The only tag in it is the end tag of
-//! the element.
+//! Raw text in `title`, `style`, `script` and similar elements. The only tag in it is the end tag
+//! of the element.
 
 use crate::browser::tokens::{Raw, State, Token, Tokenizer, is_space};
 
@@ -85,7 +85,8 @@ impl Tokenizer {
         })
     }
 
-    /// Ends a tag name in escaped script data: `<script` begins double escaping, `</script` ends it.
+    /// Ends a tag name in escaped script data: `<script` begins double escaping, `</script` ends
+    /// it.
     fn end_escaped_name(&mut self, opens: bool) -> Option<Token> {
         let double = (&*self.name == b"script") == opens;
         self.switch_to(State::Escaped(0, double))

@@ -135,8 +135,8 @@ fn validate_host(host: &str) -> Option<String> {
     (!host.is_empty() && host.bytes().all(is_allowed)).then(|| host.to_owned())
 }
 
-/// Adds the port to a host that has none. 80 and 443 are omitted: behind a proxy that terminates TLS,
-/// an inner one often reports its own port 80 together with `https`.
+/// Adds the port to a host that has none. 80 and 443 are omitted. Behind a proxy that terminates
+/// TLS, an inner one often reports its own port 80 together with `https`.
 fn with_port(host: String, port: Option<u16>) -> String {
     let has_port = host
         .rsplit(']')

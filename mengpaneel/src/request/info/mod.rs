@@ -34,8 +34,8 @@ pub(crate) struct RequestInfo {
     pub supports_cookies: bool,
     /// True if a script of another origin sent the request.
     pub is_cross_origin: bool,
-    /// True if `Sec-Fetch-Site` is `same-origin`, but `Origin` is another host than the requested one.
-    /// A proxy in front then hides the host that the browser sees.
+    /// True if `Sec-Fetch-Site` is `same-origin`, but `Origin` is another host than the requested
+    /// one. A proxy in front then hides the host that the browser sees.
     pub is_origin_hidden: bool,
     /// True if a page of another site caused the request: a browser then omits `SameSite` cookies.
     pub is_cross_site: bool,
@@ -100,8 +100,8 @@ impl RequestInfo {
         self.is_navigation() || (is_replayed_by_script && !has_unread_response(&self.method))
     }
 
-    /// Returns whether a `Location` is on this origin, as a browser resolves it. `https` also counts for
-    /// a request by `http`: a proxy may terminate TLS.
+    /// Returns whether a `Location` is on this origin, as a browser resolves it. `https` also
+    /// counts for a request by `http`: a proxy may terminate TLS.
     pub(crate) fn is_same_origin(&self, location: &str) -> bool {
         let Some(url) = self.url() else { return false };
         url.join(location).is_ok_and(|to| same_origin(url, &to))
@@ -215,8 +215,8 @@ fn text(value: Option<&HeaderValue>) -> Option<Cow<'_, str>> {
     value.map(headers::text)
 }
 
-/// Returns whether every element is `true` or `1`. Two scripts that both mark an `XMLHttpRequest` send
-/// `true, true`.
+/// Returns whether every element is `true` or `1`. Two scripts that both mark an `XMLHttpRequest`
+/// send `true, true`.
 fn parse_capable(value: &HeaderValue) -> bool {
     let mut elements = headers::list([value]).peekable();
     elements.peek().is_some() && elements.all(|element| matches!(&*element, "true" | "1"))

@@ -11,8 +11,8 @@ struct Case {
 }
 
 impl Case {
-    /// Returns whether the data contains a tag of a document anywhere. A parser may read such a tag as
-    /// text, so that fewer cases are documents.
+    /// Returns whether the data contains a tag of a document anywhere. A parser may read such a tag
+    /// as text, so that fewer cases are documents.
     fn is_document(&self) -> bool {
         let data = self.data.to_ascii_lowercase();
         ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| {

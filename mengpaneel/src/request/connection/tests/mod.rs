@@ -26,8 +26,8 @@ fn connection(trusted: &[&str], family: ProxyHeaders, request: &HttpRequest) -> 
     Connection::from_request(request, &TrustedProxies::new(&entries, family).unwrap())
 }
 
-/// Returns client address and origin of a request that 10.0.0.1 sends. Trusted proxies are 10.0.0.0/8
-/// and Unix sockets.
+/// Returns client address and origin of a request that 10.0.0.1 sends. Trusted proxies are
+/// 10.0.0.0/8 and Unix sockets.
 fn through_proxy(family: ProxyHeaders, sent: &[(&'static str, &str)]) -> (Option<String>, String) {
     let connection = connection(
         &["10.0.0.0/8", "unix:"],
