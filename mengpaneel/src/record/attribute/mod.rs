@@ -36,7 +36,7 @@ pub use crate::{
 #[macro_export]
 macro_rules! __passes_on {
     ($value:expr) => {{
-        use $crate::__private::outcome::{PassesOn as _, StaysHere as _};
+        use $crate::__private::outcome::{PassesOn as _, DoesNotPassOn as _};
         (&&$crate::__private::outcome::TypeProbe::of($value)).passes_on()
     }};
 }

@@ -92,14 +92,14 @@ pub trait PassesOn {
 impl PassesOn for &TypeProbe<ServiceRequest> {}
 
 /// Any value that a middleware does not pass to the rest of the chain.
-pub trait StaysHere {
+pub trait DoesNotPassOn {
     /// Returns `false`.
     fn passes_on(&self) -> bool {
         false
     }
 }
 
-impl<R> StaysHere for TypeProbe<R> {}
+impl<R> DoesNotPassOn for TypeProbe<R> {}
 
 /// Text, bytes or `()`: a response only if a handler returns it.
 pub trait PlainBody {

@@ -275,7 +275,7 @@ impl Recorder {
 
     /// Records an event that has its metadata, with `event_id` as `$insert_id`.
     ///
-    /// Its IDs are checked only if `site` is given: a search in every event would take a tenth of
+    /// The IDs are checked only if `site` is given: a search in every event would take a tenth of
     /// the recording time.
     pub(crate) fn record_with_meta(
         &self,
