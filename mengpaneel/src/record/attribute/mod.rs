@@ -36,7 +36,7 @@ pub use crate::{
 #[macro_export]
 macro_rules! __passes_on {
     ($value:expr) => {{
-        use $crate::__private::outcome::{PassesOn as _, DoesNotPassOn as _};
+        use $crate::__private::outcome::{DoesNotPassOn as _, PassesOn as _};
         (&&$crate::__private::outcome::TypeProbe::of($value)).passes_on()
     }};
 }

@@ -70,7 +70,7 @@ impl Envelope {
 
 /// Borrowed envelope.
 ///
-/// Its parts are cloned only if the envelope has to wait.
+/// The parts are cloned only if the envelope has to wait.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct EnvelopeRef<'a> {
