@@ -126,7 +126,7 @@ async fn record_that_crashes_workers_is_buried_and_reported() {
     let [(Reason::Abandoned(reason), calls)] = &failures[..] else {
         panic!("{failures:?}")
     };
-    assert!(reason.contains("taken up 3 times"), "{reason}");
+    assert!(reason.contains("leased 3 times"), "{reason}");
     assert_eq!(calls.len(), 4);
     let outbox = file.outbox();
     assert_eq!(outbox.pending().await, Ok(0));

@@ -188,7 +188,7 @@ async fn shutdown_error_names_redis_without_password() {
     ] {
         let text = error.to_string();
         assert!(
-            text.contains(&format!("Redis at {address} could not be asked")),
+            text.contains(&format!("Redis at {address} could not be queried")),
             "{text}"
         );
         assert!(

@@ -1,4 +1,4 @@
-//! What is to be said of the records that the worker has in its hands.
+//! Translation of leased records into the messages of one batch.
 
 use uuid::Uuid;
 
@@ -11,45 +11,45 @@ use crate::outbox::leased::LeasedRecord;
 use crate::translate::message::Endpoint;
 use crate::translate::outgoing::Outgoing;
 
-/// What is to be said of some records.
+/// Messages of a set of leased records.
 pub(crate) struct OutgoingBatch<'a> {
     sender: &'a Sender,
     decode_policy: DecodePolicy,
-    /// Each behind the place of its record.
+    /// Messages, each with the index of its record.
     pub(crate) messages: Vec<(usize, Outgoing)>,
-    /// Where what is written stands.
+    /// Buffers of the encoded messages.
     pub(crate) partitions: Partitions,
-    /// The name of the oldest record: names are in the order of time.
+    /// ID of the oldest record: IDs sort by time.
     pub(crate) oldest: Option<Uuid>,
 }
 
 impl<'a> OutgoingBatch<'a> {
-    /// Nothing of so many yet; it is written in the place of what stands in `lanes`.
-    pub(crate) fn new(sender: &'a Sender, records: usize, mut lanes: Partitions) -> Self {
-        lanes.reset(records, Endpoint::Events);
+    /// Creates an empty batch for that number of records, which reuses the buffers of `partitions`.
+    pub(crate) fn new(sender: &'a Sender, records: usize, mut partitions: Partitions) -> Self {
+        partitions.reset(records, Endpoint::Events);
         Self {
             sender,
             decode_policy: sender.decode_policy(),
             messages: Vec::with_capacity(records),
-            partitions: lanes,
+            partitions,
             oldest: None,
         }
     }
 
-    /// Adds what is to be said of a record, which stands at that place. What may have arrived
-    /// already, and would count twice, is told of instead.
-    pub(crate) fn add(&mut self, owner: usize, record: &mut LeasedRecord) {
+    /// Adds the messages of a record. If the record is in doubt, its non-idempotent messages are
+    /// reported instead.
+    pub(crate) fn add(&mut self, record_index: usize, record: &mut LeasedRecord) {
         let id = record.envelope_id();
         if self.oldest.is_none() || id < self.oldest {
             self.oldest = id;
         }
-        if self.try_add_encoded(owner, record).is_some() {
+        if self.try_add_encoded(record_index, record).is_some() {
             return;
         }
         let Some(lease) = record.decode() else { return };
         lease.attempts += 1;
-        let mut said = match lease.remaining.take() {
-            Some(left) => left
+        let mut outgoing = match lease.remaining.take() {
+            Some(remaining) => remaining
                 .into_iter()
                 .map(|message| Outgoing::Message(Box::new(message)))
                 .collect(),
@@ -57,64 +57,70 @@ impl<'a> OutgoingBatch<'a> {
         };
         lease.remaining = Some(Vec::new());
         if std::mem::take(&mut lease.in_doubt) {
-            let mut again = Retranslator::new(self.sender);
-            for one in said.extract_if(.., |one| !one.is_idempotent()) {
-                let reason = Reason::InDoubt("who sent it ended before an answer came".into());
+            let mut retranslator = Retranslator::new(&self.sender.translator);
+            for message in outgoing.extract_if(.., |message| !message.is_idempotent()) {
+                let reason =
+                    Reason::InDoubt("the process that sent it ended before a response came".into());
                 self.sender
-                    .report(&again.failure(&lease.envelope, one, reason));
+                    .report(&retranslator.failure(&lease.envelope, message, reason));
             }
         }
         self.messages
-            .extend(said.into_iter().map(|said| (owner, said)));
+            .extend(outgoing.into_iter().map(|message| (record_index, message)));
     }
 
-    /// The same of one that need not be taken apart; `None` where it must be.
-    fn try_add_encoded(&mut self, owner: usize, record: &LeasedRecord) -> Option<()> {
-        let LeasedRecord::Encoded(sealed) = record else {
+    /// Adds the messages of an encoded record without decoding it. `None` if it must be decoded.
+    fn try_add_encoded(&mut self, record_index: usize, record: &LeasedRecord) -> Option<()> {
+        let LeasedRecord::Encoded(encoded) = record else {
             return None;
         };
-        if self.decode_policy.must_decode(sealed.as_bytes()) {
+        if self.decode_policy.must_decode(encoded.as_bytes()) {
             return None;
         }
-        let before = self.messages.len();
-        let say = |event| self.messages.push((owner, Outgoing::Encoded(event)));
-        let added = self
-            .sender
-            .translate_record(sealed.as_bytes(), self.partitions.staging(), say);
+        let count = self.messages.len();
+        let push = |event| {
+            self.messages.push((record_index, Outgoing::Encoded(event)));
+        };
+        let added =
+            self.sender
+                .translate_record(encoded.as_bytes(), self.partitions.staging(), push);
         if added.is_none() {
-            self.messages.truncate(before);
+            self.messages.truncate(count);
         }
         self.partitions.distribute(
             self.messages
                 .iter_mut()
-                .skip(before)
-                .filter_map(|(_, said)| said.as_encoded_mut()),
+                .skip(count)
+                .filter_map(|(_, message)| message.as_encoded_mut()),
         );
         added
     }
 }
 
-/// The calls that are left of a record.
+/// Returns the calls of a record that are not delivered yet.
 pub(crate) fn remaining_calls(lease: &Lease) -> Vec<Call> {
     match &lease.remaining {
-        Some(left) => left.iter().map(|message| message.call.clone()).collect(),
+        Some(remaining) => remaining
+            .iter()
+            .map(|message| message.call.clone())
+            .collect(),
         None => lease.envelope.calls.iter().cloned().collect(),
     }
 }
 
-/// It was tried, and is left of its record.
+/// Adds a message that was not delivered to the remaining messages of its record.
 pub(crate) fn requeue(
     records: &mut [LeasedRecord],
-    owner: usize,
-    said: Outgoing,
-    again: &mut Retranslator<'_>,
+    record_index: usize,
+    message: Outgoing,
+    retranslator: &mut Retranslator<'_>,
 ) {
-    let Some(record) = records.get_mut(owner) else {
+    let Some(record) = records.get_mut(record_index) else {
         return;
     };
-    let is_first = matches!(record, LeasedRecord::Encoded(_));
+    let is_first_attempt = matches!(record, LeasedRecord::Encoded(_));
     let Some(lease) = record.decode() else { return };
-    lease.attempts += u32::from(is_first);
-    let message = again.message(&lease.envelope, said);
+    lease.attempts += u32::from(is_first_attempt);
+    let message = retranslator.message(&lease.envelope, message);
     lease.remaining.get_or_insert_default().extend(message);
 }

@@ -1,5 +1,5 @@
-//! The circuit: that Mixpanel is away is found out by one request at a time, not by a queue of
-//! time-outs.
+//! Circuit breaker: while Mixpanel is unavailable, one request at a time probes it, instead of a
+//! queue of requests that all time out.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::deliver::http::retry::Backoff;
 
-/// Open while Mixpanel is away: then nothing is sent but, once the wait is over, one probe.
+/// Open while Mixpanel is unavailable: nothing is sent, except one probe after each delay.
 #[derive(Debug)]
 pub(crate) struct CircuitBreaker(Mutex<State>);
 
@@ -22,13 +22,15 @@ struct State {
 #[derive(Clone, Debug)]
 struct Open {
     until: Instant,
-    why: String,
+    reason: String,
 }
 
-/// Leave to send: what came of it is to be told by [`Circuit::worked`] or [`Circuit::failed`].
+/// Permission to send. Report the result with [`CircuitBreaker::record_success`] or
+/// [`CircuitBreaker::record_failure`].
 pub(crate) struct Permit<'a>(&'a CircuitBreaker);
 
 impl CircuitBreaker {
+    /// Creates a closed circuit breaker.
     pub(crate) fn new(backoff: Backoff) -> Self {
         Self(Mutex::new(State {
             backoff,
@@ -37,51 +39,53 @@ impl CircuitBreaker {
         }))
     }
 
-    /// Leave to send, or why there is no sense in it.
+    /// Returns a permit to send, or the last error if the circuit is open.
     pub(crate) fn try_acquire(&self) -> Result<Permit<'_>, String> {
         let mut state = self.lock();
-        if let Some(away) = &state.open {
-            if state.is_probing || Instant::now() < away.until {
-                return Err(away.why.clone());
+        if let Some(open) = &state.open {
+            if state.is_probing || Instant::now() < open.until {
+                return Err(open.reason.clone());
             }
             state.is_probing = true;
         }
         Ok(Permit(self))
     }
 
-    /// How long there is no sense in sending.
+    /// Time until the next probe. `None` if a request may be sent now.
     pub(crate) fn remaining(&self) -> Option<Duration> {
-        let away = self.lock().open.clone()?;
-        let wait = away.until.saturating_duration_since(Instant::now());
-        (!wait.is_zero()).then_some(wait)
+        let open = self.lock().open.clone()?;
+        let remaining = open.until.saturating_duration_since(Instant::now());
+        (!remaining.is_zero()).then_some(remaining)
     }
 
-    /// Why Mixpanel is away, where it is.
+    /// Error that opened the circuit. `None` if it is closed.
     pub(crate) fn last_error(&self) -> Option<String> {
-        self.lock().open.as_ref().map(|away| away.why.clone())
+        self.lock().open.as_ref().map(|open| open.reason.clone())
     }
 
-    /// Mixpanel answered.
+    /// Closes the circuit: Mixpanel answered.
     pub(crate) fn record_success(&self) {
         let mut state = self.lock();
         state.open = None;
         state.backoff.reset();
     }
 
-    /// Mixpanel did not, or asked to be left alone. Answers how long that is. Of several that fail
-    /// together the first counts.
-    pub(crate) fn record_failure(&self, after: Option<Duration>, why: &str) -> Duration {
+    /// Opens the circuit and returns the delay until the next probe. `retry_after` is the time that
+    /// Mixpanel requested.
+    ///
+    /// If several requests fail together, the first one sets the delay.
+    pub(crate) fn record_failure(&self, retry_after: Option<Duration>, reason: &str) -> Duration {
         let mut state = self.lock();
         let now = Instant::now();
-        if let Some(away) = state.open.as_ref().filter(|away| away.until > now) {
-            return away.until - now;
+        if let Some(open) = state.open.as_ref().filter(|open| open.until > now) {
+            return open.until - now;
         }
-        let wait = state.backoff.next_delay(after);
+        let delay = state.backoff.next_delay(retry_after);
         state.open = Some(Open {
-            until: now + wait,
-            why: why.to_owned(),
+            until: now + delay,
+            reason: reason.to_owned(),
         });
-        wait
+        delay
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,33 +104,33 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn while_mixpanel_is_away_one_probe_is_sent_once_the_wait_is_over() {
-        let circuit = CircuitBreaker::new(Backoff::new(1));
-        let together = [
-            circuit.try_acquire().unwrap(),
-            circuit.try_acquire().unwrap(),
+    async fn open_circuit_allows_one_probe_after_each_delay() {
+        let breaker = CircuitBreaker::new(Backoff::new(1));
+        let concurrent = [
+            breaker.try_acquire().unwrap(),
+            breaker.try_acquire().unwrap(),
         ];
-        let wait = circuit.record_failure(None, "no route");
-        assert!(circuit.record_failure(None, "the second of them") <= wait);
-        drop(together);
-        assert_eq!(circuit.try_acquire().err().as_deref(), Some("no route"));
+        let delay = breaker.record_failure(None, "no route");
+        assert!(breaker.record_failure(None, "the second of them") <= delay);
+        drop(concurrent);
+        assert_eq!(breaker.try_acquire().err().as_deref(), Some("no route"));
 
-        tokio::time::advance(wait).await;
-        assert_eq!(circuit.remaining(), None);
-        let probe = circuit.try_acquire().unwrap();
-        assert!(circuit.try_acquire().is_err());
-        let longer = circuit.record_failure(None, "still none");
+        tokio::time::advance(delay).await;
+        assert_eq!(breaker.remaining(), None);
+        let probe = breaker.try_acquire().unwrap();
+        assert!(breaker.try_acquire().is_err());
+        let longer = breaker.record_failure(None, "still none");
         drop(probe);
-        assert!(longer > Duration::from_secs(4) && circuit.try_acquire().is_err());
+        assert!(longer > Duration::from_secs(4) && breaker.try_acquire().is_err());
 
         tokio::time::advance(longer).await;
-        let probe = circuit.try_acquire().unwrap();
-        circuit.record_success();
+        let probe = breaker.try_acquire().unwrap();
+        breaker.record_success();
         drop(probe);
         assert!(
-            circuit.last_error().is_none()
-                && circuit.try_acquire().is_ok()
-                && circuit.try_acquire().is_ok()
+            breaker.last_error().is_none()
+                && breaker.try_acquire().is_ok()
+                && breaker.try_acquire().is_ok()
         );
     }
 }

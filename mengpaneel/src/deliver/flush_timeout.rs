@@ -1,14 +1,13 @@
-//! The error of a flush or a shutdown whose time was over before everything was delivered.
+//! Error of a flush or a shutdown that did not deliver everything before its deadline.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Records that were not delivered within the time that [`flush`](crate::Mengpaneel::flush) or
-/// [`shutdown`](crate::Mengpaneel::shutdown) was given.
+/// Records that were not delivered before the deadline of [`flush`](crate::Mengpaneel::flush) or
+/// [`shutdown`](crate::Mengpaneel::shutdown).
 ///
-/// The text names the outbox, what becomes of the records, and the last error of a delivery with
-/// its URL.
+/// The text names the outbox, the fate of the records, and the last delivery error with its URL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct FlushTimeoutError {
     pub(crate) pending: usize,
@@ -21,31 +20,32 @@ pub struct FlushTimeoutError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// Delivery goes on.
-    Waiting,
-    /// They outlive this process.
-    Kept,
-    /// They end with this process.
+    Pending,
+    /// The records outlive this process.
+    Durable,
+    /// The records end with this process.
     Lost,
-    /// The outbox could not be asked.
+    /// The outbox could not be queried.
     Unknown,
     /// Requests to Mixpanel have not been answered yet.
-    UnderWay,
+    InFlight,
 }
 
 impl FlushTimeoutError {
-    /// Number of records that were not delivered; 0 where the outbox could not be asked.
+    /// Number of records that were not delivered; 0 if the outbox could not be queried.
     pub fn pending(&self) -> usize {
         self.pending
     }
 
-    /// Returns whether the records end with this process. Those in a file or in Redis are delivered
-    /// by the next process that drains it.
+    /// Returns whether the records end with this process.
+    ///
+    /// Records in a file or in Redis are delivered by the next process that drains the outbox.
     pub fn is_lost(&self) -> bool {
         self.fate == Fate::Lost
     }
 
-    /// Last error of a delivery, or of the outbox where that could not be asked. `None` where all
-    /// was well and only the time was too short.
+    /// Last error of a delivery, or of the outbox if it could not be queried. `None` if nothing
+    /// failed and only the time was too short.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }
@@ -61,25 +61,25 @@ impl fmt::Display for FlushTimeoutError {
         } = self;
         let records = if *pending == 1 { "record" } else { "records" };
         match fate {
-            Fate::Waiting => write!(
+            Fate::Pending => write!(
                 f,
-                "{pending} {records} not delivered before the deadline; they wait in {outbox}"
+                "{pending} {records} not delivered before the deadline; they are pending in {outbox}"
             ),
-            Fate::Kept => write!(
+            Fate::Durable => write!(
                 f,
-                "{pending} {records} not delivered before the deadline; they stay in {outbox} and are delivered by the \
-                 next process that drains it"
+                "{pending} {records} not delivered before the deadline; they stay in {outbox}, and the next process \
+                 that drains it delivers them"
             ),
             Fate::Lost => write!(
                 f,
-                "{pending} {records} not delivered before the deadline, and lost with {outbox}; `on_error` was called \
-                 for each"
+                "{pending} {records} not delivered before the deadline, and lost with {outbox}; `on_error` was \
+                 called for each"
             ),
             Fate::Unknown => write!(
                 f,
-                "{outbox} could not be asked which records wait in it; it keeps them"
+                "the number of pending records is unknown, because {outbox} could not be queried; its records stay there"
             ),
-            Fate::UnderWay => write!(
+            Fate::InFlight => write!(
                 f,
                 "requests to Mixpanel were not answered before the deadline"
             ),
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_text_names_outbox_fate_and_last_error() {
+    fn text_names_outbox_fate_and_last_error() {
         let error = |pending, fate, last_error: Option<&str>| {
             let outbox = "the file /var/lib/outbox".to_owned();
             FlushTimeoutError {
@@ -109,23 +109,23 @@ mod tests {
         };
         for (shown, expected) in [
             (
-                error(1, Fate::Waiting, None),
-                "1 record not delivered before the deadline; they wait in the file /var/lib/outbox",
+                error(1, Fate::Pending, None),
+                "1 record not delivered before the deadline; they are pending in the file /var/lib/outbox",
             ),
             (
-                error(2, Fate::Kept, Some("https://a/import: refused")),
-                "2 records not delivered before the deadline; they stay in the file /var/lib/outbox and are delivered by \
-                 the next process that drains it; last error: https://a/import: refused",
+                error(2, Fate::Durable, Some("https://a/import: refused")),
+                "2 records not delivered before the deadline; they stay in the file /var/lib/outbox, and the next \
+                 process that drains it delivers them; last error: https://a/import: refused",
             ),
         ] {
             assert_eq!(shown, expected);
         }
         assert!(error(2, Fate::Lost, None).contains("lost with the file"));
-        assert!(error(0, Fate::Unknown, None).contains("could not be asked"));
+        assert!(error(0, Fate::Unknown, None).contains("could not be queried"));
     }
 
     #[test]
-    fn it_can_be_boxed_and_sent_between_threads() {
+    fn error_can_be_boxed_and_sent_between_threads() {
         fn is_error<E: std::error::Error + Send + Sync + 'static>() {}
         is_error::<FlushTimeoutError>();
     }

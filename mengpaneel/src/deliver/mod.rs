@@ -1,5 +1,5 @@
-//! Delivery by the server: a thread of its own takes records out of the outbox, translates their
-//! calls, and sends the messages to Mixpanel.
+//! Delivery by the server: a separate thread leases records from the outbox, translates their
+//! calls and sends the messages to Mixpanel.
 
 pub(crate) mod batch;
 pub(crate) mod circuit_breaker;

@@ -1,14 +1,14 @@
-//! Lanes: records that stand written, by the requests in which they leave.
+//! Partitions: encoded records, grouped by user into buffers whose requests are sent concurrently.
 
 use std::ops::Range;
 
 use crate::translate::message::Endpoint;
 use crate::translate::outgoing::EncodedEvent;
 
-/// So many requests are under way at once.
+/// Most requests to one endpoint that are in flight at once.
 const MAX_PARTITIONS: usize = 4;
 
-/// As many go into one request. Mixpanel takes 2,000 of each; for profiles it advises 200.
+/// Most records per request. Mixpanel accepts 2,000 of each; for profiles it recommends 200.
 pub(crate) fn max_items(endpoint: Endpoint) -> usize {
     match endpoint {
         Endpoint::Events => 2_000,
@@ -16,17 +16,17 @@ pub(crate) fn max_items(endpoint: Endpoint) -> usize {
     }
 }
 
-/// Records that stand written, as they leave: what is of one user is in one lane, in order, a comma
-/// before each.
+/// Buffers of encoded records. One partition has all records of a user, in order, each with a comma
+/// before it.
 #[derive(Debug)]
 pub(crate) struct Partitions {
-    /// Where events are written before it is known whose they are.
+    /// Buffer for events whose partition is not known yet.
     staging: Vec<u8>,
     partitions: Vec<Vec<u8>>,
 }
 
 impl Default for Partitions {
-    /// A single one.
+    /// Creates a single partition.
     fn default() -> Self {
         Self {
             staging: Vec::new(),
@@ -36,7 +36,7 @@ impl Default for Partitions {
 }
 
 impl Partitions {
-    /// Takes everything away that is written, and opens as many lanes as that many records need.
+    /// Clears all buffers and creates as many partitions as that number of records needs.
     pub(crate) fn reset(&mut self, records: usize, endpoint: Endpoint) {
         self.staging.clear();
         self.partitions.resize_with(
@@ -48,42 +48,48 @@ impl Partitions {
         self.partitions.iter_mut().for_each(Vec::clear);
     }
 
-    /// Where events are written.
+    /// Buffer for new events, until [`distribute`](Self::distribute) moves them.
     pub(crate) fn staging(&mut self) -> &mut Vec<u8> {
         &mut self.staging
     }
 
-    /// Brings events from the desk to their lanes, and clears it.
+    /// Moves events from the staging buffer to their partitions and clears the staging buffer.
     pub(crate) fn distribute<'e>(&mut self, events: impl Iterator<Item = &'e mut EncodedEvent>) {
-        let desk = std::mem::take(&mut self.staging);
+        let staging = std::mem::take(&mut self.staging);
         for event in events {
-            let json = desk.get(event.json.clone()).unwrap_or_default();
-            event.json = self.add(event.partition_key, |lane| lane.extend_from_slice(json));
+            let json = staging.get(event.json.clone()).unwrap_or_default();
+            event.json = self.add(event.partition_key, |partition| {
+                partition.extend_from_slice(json);
+            });
         }
-        self.staging = desk;
+        self.staging = staging;
         self.staging.clear();
     }
 
-    /// Adds what is written so to the lane of whose it is. Tells where it stands in it.
-    pub(crate) fn add(&mut self, owner: u64, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
-        let number = self.partition_of(owner);
-        let Some(lane) = self.partitions.get_mut(number) else {
+    /// Writes a record to the partition of its key. Returns the range of the record there.
+    pub(crate) fn add(
+        &mut self,
+        partition_key: u64,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Range<usize> {
+        let index = self.partition_of(partition_key);
+        let Some(partition) = self.partitions.get_mut(index) else {
             return 0..0;
         };
-        lane.push(b',');
-        let start = lane.len();
-        write(lane);
-        start..lane.len()
+        partition.push(b',');
+        let start = partition.len();
+        write(partition);
+        start..partition.len()
     }
 
-    /// Which lane is whose: each has an equal share of all numbers.
-    pub(crate) fn partition_of(&self, owner: u64) -> usize {
-        let place = u128::from(owner) * self.partitions.len() as u128;
-        usize::try_from(place >> u64::BITS).unwrap_or_default()
+    /// Index of the partition of a key. Each partition has an equal share of all keys.
+    pub(crate) fn partition_of(&self, partition_key: u64) -> usize {
+        let scaled = u128::from(partition_key) * self.partitions.len() as u128;
+        usize::try_from(scaled >> u64::BITS).unwrap_or_default()
     }
 
-    /// What stands in each.
-    pub(crate) fn texts(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    /// Contents of the partitions.
+    pub(crate) fn buffers(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.partitions.iter().map(Vec::as_slice)
     }
 }
@@ -93,13 +99,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_of_one_user_is_in_one_lane_in_order() {
-        let mut lanes = Partitions::default();
-        lanes.reset(9_000, Endpoint::Events);
+    fn partition_keeps_order_of_each_user() {
+        let mut partitions = Partitions::default();
+        partitions.reset(9_000, Endpoint::Events);
         let mut events = Vec::new();
         for number in 0..70 {
-            let start = lanes.staging().len();
-            lanes
+            let start = partitions.staging().len();
+            partitions
                 .staging()
                 .extend_from_slice(format!("{number:02}").as_bytes());
             events.push(EncodedEvent {
@@ -108,31 +114,26 @@ mod tests {
                 index: 0,
             });
         }
-        lanes.distribute(events.iter_mut());
-        assert!(lanes.staging().is_empty());
-        let texts: Vec<&[u8]> = lanes.texts().collect();
+        partitions.distribute(events.iter_mut());
+        assert!(partitions.staging().is_empty());
+        let buffers: Vec<&[u8]> = partitions.buffers().collect();
         assert_eq!(
-            (texts.len(), texts.concat().len()),
+            (buffers.len(), buffers.concat().len()),
             (MAX_PARTITIONS, 70 * 3)
         );
-        for (
-            number,
-            EncodedEvent {
-                json,
-                partition_key: owner,
-                ..
-            },
-        ) in (0..).zip(&events)
-        {
-            let lane = texts[lanes.partition_of(*owner)];
-            assert_eq!(&lane[json.clone()], format!("{number:02}").as_bytes());
-            assert_eq!(lane[json.start - 1], b',');
+        for (number, event) in (0..).zip(&events) {
+            let (buffer, json) = (
+                buffers[partitions.partition_of(event.partition_key)],
+                &event.json,
+            );
+            assert_eq!(&buffer[json.clone()], format!("{number:02}").as_bytes());
+            assert_eq!(buffer[json.start - 1], b',');
         }
-        for owner in (0..7).map(|number| number << 61) {
+        for partition_key in (0..7).map(|number| number << 61) {
             assert!(
                 events
                     .iter()
-                    .filter(|event| event.partition_key == owner)
+                    .filter(|event| event.partition_key == partition_key)
                     .map(|event| event.json.start)
                     .is_sorted()
             );
@@ -140,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn few_take_one_lane_and_what_was_there_is_gone() {
-        let mut lanes = Partitions::default();
-        lanes.reset(2_001, Endpoint::Events);
-        lanes.add(u64::MAX, |lane| lane.push(b'x'));
-        assert_eq!(lanes.texts().collect::<Vec<_>>(), [&b""[..], b",x"]);
-        lanes.reset(2_000, Endpoint::Events);
-        assert_eq!(lanes.texts().collect::<Vec<_>>(), [b""]);
-        lanes.reset(2_000, Endpoint::People);
-        assert_eq!(lanes.texts().len(), MAX_PARTITIONS);
+    fn reset_clears_buffers_and_sets_number_of_partitions() {
+        let mut partitions = Partitions::default();
+        partitions.reset(2_001, Endpoint::Events);
+        partitions.add(u64::MAX, |partition| partition.push(b'x'));
+        assert_eq!(partitions.buffers().collect::<Vec<_>>(), [&b""[..], b",x"]);
+        partitions.reset(2_000, Endpoint::Events);
+        assert_eq!(partitions.buffers().collect::<Vec<_>>(), [b""]);
+        partitions.reset(2_000, Endpoint::People);
+        assert_eq!(partitions.buffers().len(), MAX_PARTITIONS);
     }
 }

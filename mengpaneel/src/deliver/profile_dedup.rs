@@ -1,4 +1,4 @@
-//! The last `people.set` of each user, so that the same is not said again on each request.
+//! Suppression of repeated `people.set` calls: an unchanged profile is not sent on each request.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use crate::call::Method;
 use crate::translate::message::{Endpoint, Message};
 
-/// So many users are remembered, and for so long: a browser may have said something else since.
+/// Number of users that are remembered; the oldest are forgotten first.
 const MAX_USERS: usize = 10_000;
+/// Time for which a `set` is remembered: a browser may have set another value since.
 const MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
-/// Fingerprints of what was last set.
+/// Fingerprints of the last `people.set` of each user.
 #[derive(Debug, Default)]
 pub(crate) struct ProfileDedup {
     hasher: RandomState,
@@ -24,20 +25,21 @@ pub(crate) struct ProfileDedup {
 #[derive(Debug, Default)]
 struct State {
     sets: HashMap<String, LastSet>,
-    /// The same users, those that were set first before the others; some of them long forgotten.
+    /// The same users, oldest first. Some of them may have been forgotten already.
     order: VecDeque<(String, Instant)>,
 }
 
 #[derive(Debug)]
 struct LastSet {
     fingerprint: u64,
-    at: Instant,
+    stored_at: Instant,
 }
 
 impl ProfileDedup {
-    /// Whether a message says of its user what was said last. It is remembered; any other operation
-    /// on the user's profile makes that forgotten.
-    pub(crate) fn is_repeated(&self, message: &Message) -> bool {
+    /// Returns whether a message repeats the last `people.set` of its user, and remembers it.
+    ///
+    /// Any other operation on the profile makes the last `set` forgotten.
+    pub(crate) fn check_and_remember(&self, message: &Message) -> bool {
         let Some(user) = user(message) else {
             return false;
         };
@@ -51,7 +53,7 @@ impl ProfileDedup {
         if state
             .sets
             .get(user)
-            .is_some_and(|set| set.fingerprint == fingerprint && now < set.at + MAX_AGE)
+            .is_some_and(|set| set.fingerprint == fingerprint && now < set.stored_at + MAX_AGE)
         {
             return true;
         }
@@ -59,29 +61,33 @@ impl ProfileDedup {
             user.to_owned(),
             LastSet {
                 fingerprint,
-                at: now,
+                stored_at: now,
             },
         );
         state.order.push_back((user.to_owned(), now));
         while state.order.len() > MAX_USERS {
-            let Some((user, at)) = state.order.pop_front() else {
+            let Some((user, stored_at)) = state.order.pop_front() else {
                 break;
             };
-            if state.sets.get(&user).is_some_and(|set| set.at == at) {
+            if state
+                .sets
+                .get(&user)
+                .is_some_and(|set| set.stored_at == stored_at)
+            {
                 state.sets.remove(&user);
             }
         }
         false
     }
 
-    /// It did not arrive: the next that says the same is no repetition.
+    /// Forgets a message that was not delivered, so that the next equal one is sent.
     pub(crate) fn forget(&self, message: &Message) {
         if let Some(user) = user(message) {
             self.lock().sets.remove(user);
         }
     }
 
-    /// Of all that is said but the time.
+    /// Returns a hash of the message body without its time.
     fn fingerprint(&self, message: &Message) -> u64 {
         let mut body = message.body.clone();
         if let Some(body) = body.as_object_mut() {
@@ -116,10 +122,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_set_last_is_not_set_again_for_a_while() {
-        let sets = ProfileDedup::default();
+    async fn repeated_set_is_suppressed_until_max_age() {
+        let dedup = ProfileDedup::default();
         let set = |user: &str, plan: &str| {
-            sets.is_repeated(&message(user, Method::PeopleSet, &json!({"Plan": plan})))
+            dedup.check_and_remember(&message(user, Method::PeopleSet, &json!({"Plan": plan})))
         };
         assert_eq!(
             [set("1", "Pro"), set("1", "Pro"), set("2", "Pro")],
@@ -131,22 +137,22 @@ mod tests {
     }
 
     #[test]
-    fn after_any_other_change_or_a_failure_it_is_set_again() {
-        let sets = ProfileDedup::default();
+    fn other_change_or_failure_allows_next_set() {
+        let dedup = ProfileDedup::default();
         let set = message("1", Method::PeopleSet, &json!({"a": 1}));
-        assert!(!sets.is_repeated(&set));
-        assert!(!sets.is_repeated(&message("1", Method::PeopleUnset, &json!(["a"]))));
-        assert!(!sets.is_repeated(&set));
-        sets.forget(&set);
-        assert!(!sets.is_repeated(&set));
-        assert!(sets.is_repeated(&set));
+        assert!(!dedup.check_and_remember(&set));
+        assert!(!dedup.check_and_remember(&message("1", Method::PeopleUnset, &json!(["a"]))));
+        assert!(!dedup.check_and_remember(&set));
+        dedup.forget(&set);
+        assert!(!dedup.check_and_remember(&set));
+        assert!(dedup.check_and_remember(&set));
     }
 
     #[test]
-    fn only_so_many_users_are_remembered() {
-        let sets = ProfileDedup::default();
+    fn number_of_remembered_users_is_bounded() {
+        let dedup = ProfileDedup::default();
         let set = |user: usize| {
-            sets.is_repeated(&message(
+            dedup.check_and_remember(&message(
                 &user.to_string(),
                 Method::PeopleSet,
                 &json!({"a": 1}),
@@ -154,6 +160,6 @@ mod tests {
         };
         assert!((0..=MAX_USERS).all(|user| !set(user)));
         assert!(set(MAX_USERS) && !set(0));
-        assert!(sets.lock().sets.len() <= MAX_USERS);
+        assert!(dedup.lock().sets.len() <= MAX_USERS);
     }
 }

@@ -1,18 +1,18 @@
-//! Waits between attempts, which grow shorter towards the end of a shutdown.
+//! Delays between delivery attempts, which shrink towards the deadline of a shutdown.
 
 use std::time::Duration;
 
-/// Shortest wait between two attempts before the end.
-const MIN_WAIT: Duration = Duration::from_millis(250);
+/// Shortest delay between two attempts during a shutdown.
+const MIN_DELAY: Duration = Duration::from_millis(250);
 
-/// An attempt begins this long before the end, where Mixpanel asked to be left alone for longer.
-const LAST_ATTEMPT_BEFORE_END: Duration = Duration::from_millis(500);
+/// Time before the deadline at which a last attempt begins, if the requested delay is longer.
+const LAST_ATTEMPT_BEFORE_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Wait before the next attempt.
+/// Delay before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RetryWait {
     pub(crate) delay: Duration,
-    /// True if Mixpanel named that time itself (`Retry-After`).
+    /// True if Mixpanel requested the delay (`Retry-After`).
     pub(crate) is_requested: bool,
 }
 
@@ -26,26 +26,27 @@ impl From<Duration> for RetryWait {
 }
 
 impl RetryWait {
-    /// Returns the wait where the end is `left` away; `None` where there is no time for another
+    /// Returns the delay if the deadline is `remaining` away. `None` if there is no time for another
     /// attempt.
     ///
-    /// Half of the time that is left, at most: a host that comes back shortly before the end is
-    /// found in time. A time that Mixpanel asked for is kept, but for one attempt at the end.
-    pub(crate) fn before_end(self, left: Duration) -> Option<Duration> {
+    /// A delay of our own is at most half of the remaining time, so that a host that recovers
+    /// shortly before the deadline is found in time. A delay that Mixpanel requested is respected,
+    /// except for one attempt shortly before the deadline.
+    pub(crate) fn before_deadline(self, remaining: Duration) -> Option<Duration> {
         let Self {
             delay,
-            is_requested: is_asked_for,
+            is_requested,
         } = self;
-        let wait = if is_asked_for {
-            if delay < left {
+        let delay = if is_requested {
+            if delay < remaining {
                 delay
             } else {
-                left.saturating_sub(LAST_ATTEMPT_BEFORE_END)
+                remaining.saturating_sub(LAST_ATTEMPT_BEFORE_DEADLINE)
             }
         } else {
-            delay.min((left / 2).max(MIN_WAIT))
+            delay.min((remaining / 2).max(MIN_DELAY))
         };
-        (!wait.is_zero() && wait < left).then_some(wait)
+        (!delay.is_zero() && delay < remaining).then_some(delay)
     }
 }
 
@@ -58,28 +59,28 @@ mod tests {
     }
 
     #[test]
-    fn waits_share_the_time_that_is_left() {
+    fn delays_shrink_towards_the_deadline() {
         let wait = RetryWait::from(seconds(60.0));
-        let (mut left, mut waits) = (seconds(3.0), Vec::new());
-        while let Some(delay) = wait.before_end(left) {
-            waits.push(delay.as_millis());
-            left -= delay;
+        let (mut remaining, mut delays) = (seconds(3.0), Vec::new());
+        while let Some(delay) = wait.before_deadline(remaining) {
+            delays.push(delay.as_millis());
+            remaining -= delay;
         }
-        assert_eq!(waits, [1_500, 750, 375, 250]);
+        assert_eq!(delays, [1_500, 750, 375, 250]);
         assert_eq!(
-            RetryWait::from(seconds(1.0)).before_end(seconds(10.0)),
+            RetryWait::from(seconds(1.0)).before_deadline(seconds(10.0)),
             Some(seconds(1.0))
         );
     }
 
     #[test]
-    fn a_time_that_was_asked_for_is_kept_but_for_one_attempt() {
+    fn requested_delay_is_respected_except_for_last_attempt() {
         let wait = RetryWait {
             delay: seconds(60.0),
             is_requested: true,
         };
-        assert_eq!(wait.before_end(seconds(100.0)), Some(seconds(60.0)));
-        assert_eq!(wait.before_end(seconds(10.0)), Some(seconds(9.5)));
-        assert_eq!(wait.before_end(seconds(0.5)), None);
+        assert_eq!(wait.before_deadline(seconds(100.0)), Some(seconds(60.0)));
+        assert_eq!(wait.before_deadline(seconds(10.0)), Some(seconds(9.5)));
+        assert_eq!(wait.before_deadline(seconds(0.5)), None);
     }
 }

@@ -1,29 +1,29 @@
-//! Closing: when the worker is to end, and whether it has.
+//! Shutdown signal of the worker, and the number of deliveries in flight.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-/// Time after the deadline in which requests to Mixpanel may end that are under way.
+/// Time after the deadline in which requests to Mixpanel that were already sent may still end.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 
-/// Longest deadline.
-const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+/// Replaces a deadline that the clock cannot represent.
+const MAX_DEADLINE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// When it is to end, and whether it has.
+/// Shutdown signal and delivery progress, shared by the dispatcher and the worker.
 #[derive(Default)]
 pub(crate) struct Shutdown {
     deadline: Mutex<Option<Instant>>,
-    /// Whether there is a deadline: whoever hands something in asks for no more.
+    /// True if there is a deadline: appends read this flag without locking.
     is_requested: AtomicBool,
-    /// Woken when closing is asked for, and when a delivery past the outbox is done.
+    /// Notified when a shutdown is requested and when a delivery that bypasses the outbox ends.
     notify: Notify,
-    /// Woken when something was delivered.
+    /// Notified when something was delivered.
     progress: Notify,
     is_finished: AtomicBool,
     finish: Notify,
@@ -32,12 +32,11 @@ pub(crate) struct Shutdown {
 }
 
 impl Shutdown {
-    /// Asks the worker to end by then; the first deadline counts.
+    /// Requests the worker to end within `deadline`. The first request counts.
     pub(crate) fn request(&self, deadline: Duration) {
-        // Past what a clock can say, a deadline is none that anybody lives to see.
         let until = Instant::now()
             .checked_add(deadline)
-            .unwrap_or_else(|| Instant::now() + FOREVER);
+            .unwrap_or_else(|| Instant::now() + MAX_DEADLINE);
         self.lock().get_or_insert(until);
         self.is_requested.store(true, Ordering::Release);
         self.notify.notify_waiters();
@@ -50,70 +49,71 @@ impl Shutdown {
     /// Resolves once the worker has ended.
     pub(crate) async fn finished(&self) {
         loop {
-            let mut end = pin!(self.finish.notified());
-            end.as_mut().enable();
+            let mut finish = pin!(self.finish.notified());
+            finish.as_mut().enable();
             if self.is_finished.load(Ordering::Acquire) {
                 return;
             }
-            end.await;
+            finish.await;
         }
     }
 
-    /// It has ended.
+    /// Marks the worker as ended.
     pub(crate) fn finish(&self) {
         self.is_finished.store(true, Ordering::Release);
         self.finish.notify_waiters();
     }
 
-    /// Resolves when there is something to look at again: closing is asked for, or somebody is
-    /// done. To be enabled before that is looked at.
+    /// Resolves when a shutdown is requested or a delivery has ended.
+    ///
+    /// Enable the future before the state is read, otherwise a notification can be missed.
     pub(crate) fn notified(&self) -> Notified<'_> {
         self.notify.notified()
     }
 
-    /// Has everybody look again.
+    /// Makes all worker loops read the state again.
     pub(crate) fn notify(&self) {
         self.notify.notify_waiters();
     }
 
-    /// How many records were delivered, or refused and reported.
+    /// Number of records that were delivered, or rejected and reported.
     pub(crate) fn delivered(&self) -> usize {
         self.delivered.load(Ordering::Relaxed)
     }
 
-    /// So many more were.
+    /// Adds to the number of delivered records.
     pub(crate) fn record_progress(&self, records: usize) {
         self.delivered.fetch_add(records, Ordering::Relaxed);
         self.progress.notify_waiters();
     }
 
-    /// Resolves at the next delivery. To be enabled before what it is waited for is looked at.
+    /// Resolves at the next delivery. Enable the future before the progress is read.
     pub(crate) fn progress(&self) -> Notified<'_> {
         self.progress.notified()
     }
 
-    /// Deliveries past the outbox that are under way.
+    /// Number of deliveries in flight that bypass the outbox.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Acquire)
     }
 
-    /// Counts one more of them; `None` where there are `bound` already.
-    pub(crate) fn track(self: &Arc<Self>, bound: usize) -> Option<InFlightGuard> {
-        let taken = self.in_flight.fetch_add(1, Ordering::AcqRel);
-        let in_hand = InFlightGuard(Arc::clone(self));
-        (taken < bound).then_some(in_hand)
+    /// Counts one more delivery in flight. `None` if there are `max` already.
+    pub(crate) fn track(self: &Arc<Self>, max: usize) -> Option<InFlightGuard> {
+        let count = self.in_flight.fetch_add(1, Ordering::AcqRel);
+        let guard = InFlightGuard(Arc::clone(self));
+        (count < max).then_some(guard)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         *self.lock()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One delivery past the outbox.
+/// Counts one delivery that bypasses the outbox as in flight until it is dropped.
 pub(crate) struct InFlightGuard(Arc<Shutdown>);
 
 impl Drop for InFlightGuard {

@@ -1,4 +1,4 @@
-//! Guards that report what a delivery past the outbox leaves undone.
+//! Guards that report the unfinished part of a delivery that bypasses the outbox.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::call::Call;
 use crate::deliver::sender::Sender;
 use crate::error::{Failure, Reason};
 
-/// Calls of a delivery that nobody waits for. If dropped before its end (the process shuts down),
-/// they are reported.
+/// Calls of a delivery without a waiting caller. If dropped before the delivery ends (the process
+/// shuts down), it reports them.
 pub(crate) struct UnfinishedGuard<'a> {
     pub(crate) sender: &'a Sender,
     pub(crate) calls: Vec<Call>,
@@ -19,25 +19,25 @@ impl Drop for UnfinishedGuard<'_> {
     fn drop(&mut self) {
         if !self.calls.is_empty() {
             let reason =
-                Reason::InDoubt("the time to shut down was over before Mixpanel answered".into());
+                Reason::InDoubt("the shutdown deadline passed before Mixpanel answered".into());
             self.sender
                 .report(&Failure::for_calls(reason, std::mem::take(&mut self.calls)));
         }
     }
 }
 
-/// Answer to a delivery that is waited for: what did not reach Mixpanel. If dropped before it was
-/// read (the request or job was cancelled), that is reported.
+/// Failures of a delivery whose caller waits. If dropped before they were received (the request or
+/// job was cancelled), it reports them.
 pub(crate) struct ResultGuard {
-    pub(crate) failed: oneshot::Receiver<Vec<Failure>>,
+    pub(crate) failures: oneshot::Receiver<Vec<Failure>>,
     pub(crate) sender: Arc<Sender>,
 }
 
 impl Drop for ResultGuard {
     fn drop(&mut self) {
-        // From here on the delivery tells of it.
-        self.failed.close();
-        for failure in self.failed.try_recv().iter().flatten() {
+        // Once the channel is closed, the delivery itself reports its failures.
+        self.failures.close();
+        for failure in self.failures.try_recv().iter().flatten() {
             self.sender.report(failure);
         }
     }

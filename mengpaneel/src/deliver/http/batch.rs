@@ -1,4 +1,4 @@
-//! As many messages in one request as Mixpanel takes.
+//! Bodies of HTTP requests: messages by partition, divided by Mixpanel's limits.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,110 +7,117 @@ use crate::deliver::partitions::{Partitions, max_items};
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::outgoing::{EncodedEvent, partition_key};
 
-/// A message on its way: where its record stands in the text, and where it stood among those given.
+/// Message of a request: its index among all messages, and the range of its JSON in the buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) index: usize,
     pub(crate) json: Range<usize>,
-    pub(crate) is_repeatable: bool,
+    pub(crate) is_idempotent: bool,
 }
 
 impl Item {
-    /// Its record.
-    pub(crate) fn json<'t>(&self, text: &'t [u8]) -> &'t [u8] {
-        text.get(self.json.clone()).unwrap_or_default()
+    /// Returns the JSON of the message.
+    pub(crate) fn json<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
+        buffer.get(self.json.clone()).unwrap_or_default()
     }
 }
 
-/// What is on its way to one endpoint, by lanes whose requests can be under way at once.
+/// Messages to one endpoint, by partition. The partitions can be sent concurrently.
 #[derive(Debug)]
-pub(crate) struct RequestBatch<'l> {
-    lanes: &'l mut Partitions,
-    /// What stands in each.
+pub(crate) struct RequestBatch<'p> {
+    partitions: &'p mut Partitions,
+    /// Messages of each partition.
     items: Vec<Vec<Item>>,
 }
 
-impl<'l> RequestBatch<'l> {
-    /// Nothing yet, of about so many.
-    pub(crate) fn new(lanes: &'l mut Partitions, count: usize) -> Self {
-        let lane_count = lanes.texts().len();
-        let room = if lane_count > 1 {
-            count / lane_count * 5 / 4
+impl<'p> RequestBatch<'p> {
+    /// Creates an empty batch with capacity for about `count` messages.
+    pub(crate) fn new(partitions: &'p mut Partitions, count: usize) -> Self {
+        let partition_count = partitions.buffers().len();
+        let capacity = if partition_count > 1 {
+            count / partition_count * 5 / 4
         } else {
             count
         };
-        let items = (0..lane_count).map(|_| Vec::with_capacity(room)).collect();
-        Self { lanes, items }
+        let items = (0..partition_count)
+            .map(|_| Vec::with_capacity(capacity))
+            .collect();
+        Self { partitions, items }
     }
 
-    /// Adds an event that stands in its lane.
-    pub(crate) fn written(&mut self, index: usize, event: &EncodedEvent) {
-        self.put(
+    /// Adds an event that is already encoded in its partition.
+    pub(crate) fn add_encoded(&mut self, index: usize, event: &EncodedEvent) {
+        self.push(
             event.partition_key,
             Item {
                 index,
                 json: event.json.clone(),
-                is_repeatable: true,
+                is_idempotent: true,
             },
         );
     }
 
-    /// Adds a message.
-    pub(crate) fn message(&mut self, index: usize, message: &Message) {
-        let owner = owner_of(message);
-        // Writing to memory does not fail, and values are JSON.
-        let json = self.lanes.add(owner, |lane| {
-            drop(serde_json::to_writer(lane, &message.body));
+    /// Encodes a message into its partition and adds it.
+    pub(crate) fn add_message(&mut self, index: usize, message: &Message) {
+        let partition_key = partition_key_of(message);
+        // Writing JSON values to memory cannot fail.
+        let json = self.partitions.add(partition_key, |buffer| {
+            drop(serde_json::to_writer(buffer, &message.body));
         });
-        self.put(
-            owner,
+        self.push(
+            partition_key,
             Item {
                 index,
                 json,
-                is_repeatable: message.is_idempotent(),
+                is_idempotent: message.is_idempotent(),
             },
         );
     }
 
-    fn put(&mut self, owner: u64, item: Item) {
-        if let Some(items) = self.items.get_mut(self.lanes.partition_of(owner)) {
+    fn push(&mut self, partition_key: u64, item: Item) {
+        let index = self.partitions.partition_of(partition_key);
+        if let Some(items) = self.items.get_mut(index) {
             items.push(item);
         }
     }
 
-    /// What stands in each lane, and its text.
-    pub(crate) fn lanes(&self) -> impl Iterator<Item = (&[Item], &[u8])> {
-        self.items.iter().map(Vec::as_slice).zip(self.lanes.texts())
+    /// Returns the messages of each partition, with the buffer of their JSON.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = (&[Item], &[u8])> {
+        self.items
+            .iter()
+            .map(Vec::as_slice)
+            .zip(self.partitions.buffers())
     }
 }
 
-fn owner_of(message: &Message) -> u64 {
+fn partition_key_of(message: &Message) -> u64 {
     let id = match message.endpoint {
         Endpoint::Events => message
             .body
             .get("properties")
-            .and_then(|own| own.get("distinct_id")),
+            .and_then(|properties| properties.get("distinct_id")),
         Endpoint::People => message.body.get("$distinct_id"),
         Endpoint::Groups => message.body.get("$group_id"),
     };
     partition_key(id.and_then(|id| id.as_str()).map(str::as_bytes))
 }
 
-/// Of one request's body, before compression.
-const MAX_BYTES: usize = 10_000_000;
+/// Most bytes of a request body, before compression.
+const MAX_BODY_BYTES: usize = 10_000_000;
 
-/// In order, each within the bounds; what is too large by itself stands alone.
-pub(crate) fn batches(items: &[Item], endpoint: Endpoint) -> Vec<Range<usize>> {
+/// Divides messages, in order, into the ranges of requests within Mixpanel's limits. A message that
+/// is too large has a request of its own.
+pub(crate) fn divide(items: &[Item], endpoint: Endpoint) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     let (mut start, mut bytes) = (0, 2);
-    for (place, item) in items.iter().enumerate() {
-        let more = item.json.len() + 1;
-        let is_full = place - start >= max_items(endpoint) || bytes + more > MAX_BYTES;
-        if is_full && place > start {
-            batches.push(start..place);
-            (start, bytes) = (place, 2);
+    for (index, item) in items.iter().enumerate() {
+        let item_bytes = item.json.len() + 1;
+        let is_full = index - start >= max_items(endpoint) || bytes + item_bytes > MAX_BODY_BYTES;
+        if is_full && index > start {
+            batches.push(start..index);
+            (start, bytes) = (index, 2);
         }
-        bytes += more;
+        bytes += item_bytes;
     }
     if start < items.len() {
         batches.push(start..items.len());
@@ -118,24 +125,26 @@ pub(crate) fn batches(items: &[Item], endpoint: Endpoint) -> Vec<Range<usize>> {
     batches
 }
 
-/// The two halves of a batch that was too large.
+/// Returns the two halves of a batch that was too large.
 pub(crate) fn halves(Range { start, end }: Range<usize>) -> [Range<usize>; 2] {
     let middle = start + (end - start) / 2;
     [start..middle, middle..end]
 }
 
-/// The request's body, a JSON array, in pieces. What stands together in the text is not copied.
-pub(crate) fn json<'t>(batch: &[Item], text: &'t [u8]) -> Vec<Cow<'t, [u8]>> {
-    let follow = |pair: &[Item]| matches!(pair, [a, b] if a.json.end + 1 == b.json.start);
+/// Returns the request body, a JSON array, in chunks. Messages that are adjacent in the buffer are
+/// not copied.
+pub(crate) fn json<'b>(batch: &[Item], buffer: &'b [u8]) -> Vec<Cow<'b, [u8]>> {
+    let is_adjacent = |pair: &[Item]| matches!(pair, [a, b] if a.json.end + 1 == b.json.start);
     let records = match (batch.first(), batch.last()) {
-        (Some(first), Some(last)) if batch.windows(2).all(follow) => Cow::Borrowed(
-            text.get(first.json.start..last.json.end)
+        (Some(first), Some(last)) if batch.windows(2).all(is_adjacent) => Cow::Borrowed(
+            buffer
+                .get(first.json.start..last.json.end)
                 .unwrap_or_default(),
         ),
         _ => Cow::Owned(
             batch
                 .iter()
-                .map(|item| item.json(text))
+                .map(|item| item.json(buffer))
                 .collect::<Vec<_>>()
                 .join(&b','),
         ),
@@ -152,47 +161,50 @@ mod tests {
             .map(|index| Item {
                 index,
                 json: index * bytes..(index + 1) * bytes,
-                is_repeatable: true,
+                is_idempotent: true,
             })
             .collect()
     }
 
     fn sizes(items: &[Item], endpoint: Endpoint) -> Vec<usize> {
-        let batches = batches(items, endpoint);
+        let batches = divide(items, endpoint);
         for batch in &batches {
             let bytes: usize = items[batch.clone()]
                 .iter()
                 .map(|item| item.json.len() + 1)
                 .sum();
-            assert!(batch.len() == 1 || bytes < MAX_BYTES);
+            assert!(batch.len() == 1 || bytes < MAX_BODY_BYTES);
         }
         batches.iter().map(Range::len).collect()
     }
 
     #[test]
-    fn a_batch_is_full_by_number_or_by_size() {
+    fn batch_is_limited_by_count_and_bytes() {
         assert_eq!(sizes(&[], Endpoint::Events), [0; 0]);
         assert_eq!(sizes(&items(2_001, 1), Endpoint::Events), [2_000, 1]);
         assert_eq!(sizes(&items(401, 1), Endpoint::People), [200, 200, 1]);
         assert_eq!(sizes(&items(3, 4_999_998), Endpoint::Events), [2, 1]);
         assert_eq!(sizes(&items(3, 4_999_999), Endpoint::Events), [1, 1, 1]);
-        assert_eq!(sizes(&items(2, MAX_BYTES * 2), Endpoint::Events), [1, 1]);
+        assert_eq!(
+            sizes(&items(2, MAX_BODY_BYTES * 2), Endpoint::Events),
+            [1, 1]
+        );
     }
 
     #[test]
-    fn what_stands_together_is_not_copied() {
-        let text = b",{1},{2},{3},{4}";
+    fn adjacent_messages_are_not_copied() {
+        let buffer = b",{1},{2},{3},{4}";
         let all: Vec<Item> = (0..4)
             .map(|index| Item {
                 index,
                 json: index * 4 + 1..index * 4 + 4,
-                is_repeatable: true,
+                is_idempotent: true,
             })
             .collect();
         let body = |batch: &[Item]| {
             (
-                json(batch, text).concat(),
-                matches!(json(batch, text)[1], Cow::Borrowed(_)),
+                json(batch, buffer).concat(),
+                matches!(json(batch, buffer)[1], Cow::Borrowed(_)),
             )
         };
         assert_eq!(body(&all), (b"[{1},{2},{3},{4}]".to_vec(), true));
@@ -208,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_keep_the_order_and_lose_nothing() {
+    fn halves_keep_order_and_all_messages() {
         assert_eq!(halves(5..8), [5..6, 6..8]);
     }
 }

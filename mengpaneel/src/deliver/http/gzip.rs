@@ -1,57 +1,65 @@
-//! Bodies, compressed.
+//! Gzip compression of request bodies.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::{Compress, CompressError, Compression, FlushCompress, Status};
 
-/// From so many bytes on, what it took to compress a body is kept for the next: there is much.
+/// Size in bytes from which the compressor of a body is kept for the next body.
 const KEEP_ABOVE: usize = 100_000;
 
-/// Compresses bodies, one after the other.
+/// Gzip compressor that reuses its state after large bodies.
 #[derive(Debug, Default)]
 pub(crate) struct Compressor(Mutex<Option<Compress>>);
 
 impl Compressor {
-    /// The body of these pieces, compressed.
-    pub(crate) fn compress(&self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
-        // The fastest level, and the window that every reader of gzip has.
+    /// Compresses a body that consists of these chunks.
+    ///
+    /// # Errors
+    /// The error of the compressor.
+    pub(crate) fn compress(&self, chunks: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
+        // The largest window, 2^15 bytes: every gzip decoder supports it.
         let new = || Compress::new_gzip(Compression::fast(), 15);
-        let mut kit = self.kept().take().unwrap_or_else(new);
-        kit.reset();
-        let plain: usize = pieces.iter().map(|piece| piece.as_ref().len()).sum();
-        let mut body = Vec::with_capacity(plain / 4 + 64);
-        for piece in pieces {
-            add(&mut kit, piece.as_ref(), FlushCompress::None, &mut body)?;
+        let mut compress = self.lock().take().unwrap_or_else(new);
+        compress.reset();
+        let length: usize = chunks.iter().map(|chunk| chunk.as_ref().len()).sum();
+        let mut body = Vec::with_capacity(length / 4 + 64);
+        for chunk in chunks {
+            append(
+                &mut compress,
+                chunk.as_ref(),
+                FlushCompress::None,
+                &mut body,
+            )?;
         }
-        add(&mut kit, &[], FlushCompress::Finish, &mut body)?;
-        if plain >= KEEP_ABOVE {
-            *self.kept() = Some(kit);
+        append(&mut compress, &[], FlushCompress::Finish, &mut body)?;
+        if length >= KEEP_ABOVE {
+            *self.lock() = Some(compress);
         }
         Ok(body)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<Compress>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Compress>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Compresses a piece, to its end.
-fn add(
-    kit: &mut Compress,
-    mut piece: &[u8],
+/// Appends a compressed chunk to the body.
+fn append(
+    compress: &mut Compress,
+    mut chunk: &[u8],
     flush: FlushCompress,
     body: &mut Vec<u8>,
 ) -> Result<(), CompressError> {
     let is_last = matches!(flush, FlushCompress::Finish);
     loop {
-        let before = kit.total_in();
-        let status = kit.compress_vec(piece, body, flush)?;
-        let read = usize::try_from(kit.total_in() - before).unwrap_or(usize::MAX);
-        piece = piece.get(read..).unwrap_or_default();
-        if status == Status::StreamEnd || (piece.is_empty() && !is_last) {
+        let before = compress.total_in();
+        let status = compress.compress_vec(chunk, body, flush)?;
+        let read = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
+        chunk = chunk.get(read..).unwrap_or_default();
+        if status == Status::StreamEnd || (chunk.is_empty() && !is_last) {
             return Ok(());
         }
-        body.reserve(piece.len() / 2 + 64);
+        body.reserve(chunk.len() / 2 + 64);
     }
 }
 
@@ -63,16 +71,16 @@ mod tests {
 
     use super::*;
 
-    fn plain(compressed: &[u8]) -> Vec<u8> {
-        let mut plain = Vec::new();
-        GzDecoder::new(compressed).read_to_end(&mut plain).unwrap();
-        plain
+    fn decompress(compressed: &[u8]) -> Vec<u8> {
+        let mut body = Vec::new();
+        GzDecoder::new(compressed).read_to_end(&mut body).unwrap();
+        body
     }
 
     #[test]
-    fn each_body_is_compressed_by_itself() {
+    fn each_body_is_a_complete_gzip_stream() {
         let gzip = Compressor::default();
-        // What cannot be compressed needs more room than is given at first.
+        // Random data does not fit in the initial capacity.
         let noise = (0..KEEP_ABOVE as u64)
             .flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes());
         let bodies = [
@@ -84,8 +92,8 @@ mod tests {
         for body in [&bodies[..], &bodies[..]].concat() {
             let (first, rest) = body.split_at(body.len().min(1));
             let compressed = gzip.compress(&[first, rest, b"]"]).unwrap();
-            assert!(plain(&compressed) == [&body[..], b"]"].concat());
+            assert!(decompress(&compressed) == [&body[..], b"]"].concat());
         }
-        assert!(gzip.kept().is_none(), "the last was small");
+        assert!(gzip.lock().is_none(), "the last body was small");
     }
 }

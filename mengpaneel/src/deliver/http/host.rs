@@ -1,4 +1,4 @@
-//! Where Mixpanel is: one of its regions, or a proxy's base URL.
+//! API host: one of Mixpanel's regions, or the base URL of a proxy.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::error::log_text::{Quoted, redacted_url};
 
-/// A region of Mixpanel's. A project's data lives in one; what is sent to another is lost.
+/// Region of Mixpanel's servers. A project's data is in one region; data that is sent to another
+/// region is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Region {
@@ -19,7 +20,7 @@ pub enum Region {
     In,
 }
 
-/// A text that names no region.
+/// Error of a text that is not the name of a region.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is none of `us`, `eu` and `in`", Quoted(.0))]
 pub struct UnknownRegionError(String);
@@ -27,7 +28,7 @@ pub struct UnknownRegionError(String);
 impl FromStr for Region {
     type Err = UnknownRegionError;
 
-    /// Reads `us`, `eu` or `in`, in any case.
+    /// Parses `us`, `eu` or `in`, in upper or lower case.
     fn from_str(name: &str) -> Result<Self, UnknownRegionError> {
         match name.to_ascii_lowercase().as_str() {
             "us" => Ok(Self::Us),
@@ -38,9 +39,9 @@ impl FromStr for Region {
     }
 }
 
-/// The base URL of Mixpanel's API: a [`Region`], or that of a proxy.
+/// Base URL of Mixpanel's API: that of a [`Region`] or of a proxy.
 ///
-/// It is looked at when the whole is built, so that a mistake is an error there.
+/// The URL is validated by [`build`](crate::Builder::build).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ApiHost(String);
 
@@ -52,49 +53,50 @@ impl fmt::Debug for ApiHost {
     }
 }
 
-/// What is wrong with an API host.
+/// Error of an invalid API host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiHostError {
-    /// It cannot be read as a URL.
+    /// The API host is not a URL.
     #[error(
-        "the API host {host:?} is no URL ({reason}): write it like https://api-eu.mixpanel.com, or name a Region"
+        "the API host {host:?} is not a URL ({reason}): use a URL such as https://api-eu.mixpanel.com, or a Region"
     )]
     NotAUrl {
-        /// URL that was given, without user, password, query and fragment.
+        /// Configured URL, without user, password, query and fragment.
         host: String,
-        /// What the URL parser says.
+        /// Error of the URL parser.
         reason: url::ParseError,
     },
-    /// It is a URL, but not of the web.
+    /// The scheme of the URL is neither `http` nor `https`.
     #[error(
-        "the API host {host:?} is not reached by HTTP: write it like https://api-eu.mixpanel.com, or name a Region"
+        "the API host {host:?} is not an HTTP URL: use a URL such as https://api-eu.mixpanel.com, or a Region"
     )]
     NotHttp {
-        /// URL that was given, without user, password, query and fragment.
+        /// Configured URL, without user, password, query and fragment.
         host: String,
     },
-    /// It has parts that a base URL cannot have.
-    #[error("the API host {host:?} has {part}: a base URL ends with its path")]
+    /// The URL has a part that a base URL cannot have.
+    #[error("the API host {host:?} has {part}: remove it, since a base URL ends with its path")]
     NotABase {
-        /// URL that was given, without user, password, query and fragment.
+        /// Configured URL, without user, password, query and fragment.
         host: String,
-        /// The part that does not belong there.
+        /// Part that must be removed.
         part: &'static str,
     },
 }
 
 impl ApiHost {
-    /// What the page's mixpanel-js is to be told, where its own default is another.
+    /// Returns the `api_host` option for mixpanel-js. `None` for the United States, which is its
+    /// default, and for a proxy.
     pub(crate) fn for_page(&self) -> Option<&str> {
         let regions = [Region::Eu, Region::In].map(Self::from);
         regions.contains(self).then_some(self.0.as_str())
     }
 
-    /// The base URL, whose path ends with a slash.
+    /// Returns the base URL, whose path ends with a slash.
     ///
     /// # Errors
-    /// Where what was given is no base URL to which HTTP requests can be sent.
+    /// [`ApiHostError`] if the API host is not the base URL of an HTTP server.
     pub fn url(&self) -> Result<Url, ApiHostError> {
         let host = || redacted_url(&self.0);
         let mut url = Url::parse(self.0.trim()).map_err(|reason| ApiHostError::NotAUrl {
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_region_or_a_proxy_is_a_base_url() {
+    fn region_and_proxy_have_base_urls() {
         for (host, url) in [
             (ApiHost::from(Region::Us), "https://api.mixpanel.com/"),
             (ApiHost::from(Region::Eu), "https://api-eu.mixpanel.com/"),
@@ -167,23 +169,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_url_is_told_what_is_wrong() {
-        for (host, wrong) in [
-            ("api-eu.mixpanel.com", "is no URL"),
-            ("", "is no URL"),
-            ("https://", "is no URL"),
-            ("localhost:8080", "is not reached by HTTP"),
+    fn invalid_base_url_is_explained() {
+        for (host, expected) in [
+            ("api-eu.mixpanel.com", "is not a URL"),
+            ("", "is not a URL"),
+            ("https://", "is not a URL"),
+            ("localhost:8080", "is not an HTTP URL"),
             ("https://proxy.example/?a=b", "has a query"),
             ("https://proxy.example/#a", "has a fragment"),
             ("https://me@proxy.example/", "has a user name"),
         ] {
             let error = ApiHost::from(host).url().unwrap_err().to_string();
-            assert!(error.contains(wrong), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn a_secret_in_an_api_host_is_never_shown() {
+    fn secrets_in_api_host_are_never_shown() {
         for host in [
             "https://me:s3cret@proxy.example/",
             "https://s3cret@proxy.example/",

@@ -1,4 +1,4 @@
-//! Messages, over HTTP to Mixpanel: one attempt each, and what became of it.
+//! HTTP client for Mixpanel's API. Sends each message once and returns the errors.
 
 mod batch;
 mod gzip;
@@ -20,7 +20,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::deliver::http::batch::{Item, RequestBatch, batches, halves, json};
+use crate::deliver::http::batch::{Item, RequestBatch, divide, halves, json};
 use crate::deliver::http::gzip::Compressor;
 use crate::deliver::http::host::{ApiHost, ApiHostError};
 use crate::deliver::http::response::BatchOutcome;
@@ -29,18 +29,16 @@ use crate::deliver::partitions::Partitions;
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::outgoing::Outgoing;
 
-/// Who imports events.
+/// Credentials for the import of events.
 #[derive(Clone)]
 pub(crate) enum Credentials {
-    /// The project's token, which is no secret.
+    /// Project token, which is not a secret.
     Token,
-    /// A service account of the project's.
+    /// Service account of the project.
     ServiceAccount {
-        /// Its user name.
         user: String,
-        /// Its secret.
         secret: String,
-        /// The project to import into.
+        /// Project that the events are imported into.
         project_id: String,
     },
 }
@@ -54,30 +52,30 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a [`Delivery`] needs to know.
+/// Configuration of an [`HttpClient`].
 #[derive(Clone, Debug)]
 pub(crate) struct HttpConfig {
-    /// The project's token.
+    /// Project token.
     pub token: String,
-    /// Where Mixpanel is.
+    /// Base URL of Mixpanel's API.
     pub api_host: ApiHost,
-    /// Who imports events.
+    /// Credentials for the import of events.
     pub credentials: Credentials,
-    /// The longest that one HTTP request may take.
+    /// Longest duration of one HTTP request.
     pub timeout: Duration,
 }
 
-/// Why nothing can be delivered.
+/// Error of a client that cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// Nothing can be sent to that host.
+    /// The API host is invalid.
     #[error(transparent)]
     ApiHost(#[from] ApiHostError),
-    /// The HTTP client cannot be set up: the machine has no root certificates, most often.
+    /// The HTTP client cannot be created. The usual cause is missing root certificates.
     #[error(
-        "the HTTP client for {host} cannot be set up ({problem}): TLS needs this machine's root certificates; install the \
-         package `ca-certificates`, or name a file of certificates in SSL_CERT_FILE"
+        "cannot create the HTTP client for {host} ({problem}): TLS needs the root certificates of this machine; install the \
+         package `ca-certificates`, or set SSL_CERT_FILE to a file of certificates"
     )]
     Client {
         /// Base URL of the API host.
@@ -87,20 +85,21 @@ pub enum DeliveryError {
     },
 }
 
-/// Most redirects that one request follows.
+/// Most redirects that are followed per request.
 const MAX_REDIRECTS: usize = 3;
 
-/// Follows a redirect that keeps method and body (307, 308) to the same scheme, host and port, as
-/// from a path with a slash to one without. Any other is an answer like others: credentials go to
-/// no other place than the one that was configured.
-fn same_origin() -> Policy {
+/// Follows redirects that keep method and body (307, 308) to the same origin, for example from a
+/// path with a slash to one without.
+///
+/// Any other redirect is an ordinary response: credentials are sent only to the configured host.
+fn redirect_policy() -> Policy {
     Policy::custom(|attempt| {
         let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
-        let is_same = attempt
+        let is_same_origin = attempt
             .previous()
             .last()
-            .is_some_and(|from| from.origin() == attempt.url().origin());
-        if keeps_method && is_same && attempt.previous().len() <= MAX_REDIRECTS {
+            .is_some_and(|source| source.origin() == attempt.url().origin());
+        if keeps_method && is_same_origin && attempt.previous().len() <= MAX_REDIRECTS {
             attempt.follow()
         } else {
             attempt.stop()
@@ -108,24 +107,24 @@ fn same_origin() -> Policy {
     })
 }
 
-/// The HTTP client. A host that is reached by `http:` needs no certificates, which a bare container
+/// Creates the HTTP client. An `http:` host needs no root certificates, which a minimal container
 /// lacks.
-fn client(base: &Url, timeout: Duration) -> Result<reqwest::Client, DeliveryError> {
+fn build_client(base: &Url, timeout: Duration) -> Result<reqwest::Client, DeliveryError> {
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("mengpaneel/", env!("CARGO_PKG_VERSION")))
-            .redirect(same_origin())
-            // Answers are small: a compressed one could be a bomb.
+            .redirect(redirect_policy())
+            // Responses are small; a compressed one could be a decompression bomb.
             .no_gzip()
             .no_brotli()
             .no_zstd()
             .no_deflate()
             .timeout(timeout)
-            // Shorter than the whole, so that a connection that never came can be told from an
-            // answer that never came: only the former is sure to have delivered nothing.
+            // Shorter than the whole timeout, to distinguish a failed connection from a missing
+            // response: only a failed connection certainly delivered nothing.
             .connect_timeout(timeout / 2)
-            // A connection that idles for long may be closed under a request, which leaves in
-            // doubt what need not be.
+            // The host may close a connection that is idle for long during a request. The outcome of
+            // that request would be in doubt.
             .pool_idle_timeout(Duration::from_secs(10))
     };
     let built = match builder().build() {
@@ -138,7 +137,7 @@ fn client(base: &Url, timeout: Duration) -> Result<reqwest::Client, DeliveryErro
     })
 }
 
-/// Last part of an endpoint's path.
+/// Last segment of an endpoint's path.
 fn path(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Events => "import",
@@ -147,20 +146,21 @@ fn path(endpoint: Endpoint) -> &'static str {
     }
 }
 
-/// A URL as errors name it: without its query, which may name the project.
-fn shown(url: &Url) -> String {
+/// Formats a URL for errors, without its query, which may contain the project ID.
+fn display_url(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
     url.into()
 }
 
-/// Most bytes that are read of an answer. Mixpanel's longest names 2,000 refused records.
+/// Most bytes of a response body that are read. Mixpanel's longest response lists 2,000 rejected
+/// records.
 const MAX_RESPONSE_BYTES: usize = 1_000_000;
 
-/// The body of an answer; empty where it is longer than any of Mixpanel's, so that the status
-/// decides. What is left of it is not read: the connection is closed.
-async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+/// Reads a response body. Returns an empty body if it is longer than [`MAX_RESPONSE_BYTES`]: then
+/// the status decides, and the connection is closed.
+async fn read_body(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
@@ -171,7 +171,7 @@ async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::E
     Ok(body)
 }
 
-/// Delivers messages to Mixpanel. It knows no retries: that is up to who has the time.
+/// Client of Mixpanel's API. It does not retry: its callers schedule the retries.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient {
     client: reqwest::Client,
@@ -182,13 +182,13 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    /// Sets up the HTTP client; nothing is sent yet.
+    /// Creates the client without a connection.
     ///
     /// # Errors
-    /// Where the API host is no base URL, or the client cannot be set up.
+    /// [`DeliveryError`] if the API host is invalid or the HTTP client cannot be created.
     pub(crate) fn new(config: HttpConfig) -> Result<Self, DeliveryError> {
         let base = config.api_host.url()?;
-        let client = client(&base, config.timeout)?;
+        let client = build_client(&base, config.timeout)?;
         let gzip = Arc::default();
         Ok(Self {
             client,
@@ -199,20 +199,24 @@ impl HttpClient {
         })
     }
 
-    /// Tries each once. What is written stands in `lanes`. Gives those that Mixpanel did not take,
-    /// by their places, in order.
+    /// Sends each message once. `partitions` has the encoded events.
+    ///
+    /// Returns the errors of messages that Mixpanel did not accept, by index, in ascending order.
     pub(crate) async fn deliver<'s>(
         &self,
-        said: impl ExactSizeIterator<Item = &'s Outgoing>,
-        lanes: &mut Partitions,
+        messages: impl ExactSizeIterator<Item = &'s Outgoing>,
+        partitions: &mut Partitions,
     ) -> Vec<(usize, SendError)> {
-        let (mut events, mut people, mut groups) =
-            (RequestBatch::new(lanes, said.len()), Vec::new(), Vec::new());
-        for (index, one) in said.enumerate() {
-            match one {
-                Outgoing::Encoded(event) => events.written(index, event),
+        let (mut events, mut people, mut groups) = (
+            RequestBatch::new(partitions, messages.len()),
+            Vec::new(),
+            Vec::new(),
+        );
+        for (index, outgoing) in messages.enumerate() {
+            match outgoing {
+                Outgoing::Encoded(event) => events.add_encoded(index, event),
                 Outgoing::Message(message) => match message.endpoint {
-                    Endpoint::Events => events.message(index, message),
+                    Endpoint::Events => events.add_message(index, message),
                     Endpoint::People => people.push((index, &**message)),
                     Endpoint::Groups => groups.push((index, &**message)),
                 },
@@ -224,9 +228,9 @@ impl HttpClient {
             self.send_profiles(Endpoint::Groups, groups),
         )
         .await;
-        let mut not_taken = [events, people, groups].concat();
-        not_taken.sort_by_key(|(index, _)| *index);
-        not_taken
+        let mut errors = [events, people, groups].concat();
+        errors.sort_by_key(|(index, _)| *index);
+        errors
     }
 
     async fn send_profiles(
@@ -234,99 +238,101 @@ impl HttpClient {
         endpoint: Endpoint,
         messages: Vec<(usize, &Message)>,
     ) -> Vec<(usize, SendError)> {
-        let mut lanes = Partitions::default();
-        lanes.reset(messages.len(), endpoint);
-        let mut load = RequestBatch::new(&mut lanes, messages.len());
+        let mut partitions = Partitions::default();
+        partitions.reset(messages.len(), endpoint);
+        let mut batch = RequestBatch::new(&mut partitions, messages.len());
         for (index, message) in messages {
-            load.message(index, message);
+            batch.add_message(index, message);
         }
-        self.send(endpoint, load).await
+        self.send(endpoint, batch).await
     }
 
-    async fn send(&self, endpoint: Endpoint, load: RequestBatch<'_>) -> Vec<(usize, SendError)> {
-        let lanes = load
-            .lanes()
-            .map(|(items, text)| self.send_in_order(endpoint, items, text));
-        join_all(lanes).await.concat()
+    async fn send(&self, endpoint: Endpoint, batch: RequestBatch<'_>) -> Vec<(usize, SendError)> {
+        let partitions = batch
+            .partitions()
+            .map(|(items, buffer)| self.send_partition(endpoint, items, buffer));
+        join_all(partitions).await.concat()
     }
 
-    async fn send_in_order(
+    /// Sends the messages of a partition in order, one request after the other.
+    async fn send_partition(
         &self,
         endpoint: Endpoint,
         items: &[Item],
-        text: &[u8],
+        buffer: &[u8],
     ) -> Vec<(usize, SendError)> {
-        let mut not_taken = Vec::new();
-        let mut waiting: VecDeque<Range<usize>> = batches(items, endpoint).into();
-        while let Some(places) = waiting.pop_front() {
-            let batch = items.get(places.clone()).unwrap_or_default();
-            let verdict = self.post(endpoint, batch, text).await;
-            if verdict == BatchOutcome::TooLarge && batch.len() > 1 {
-                for half in halves(places).into_iter().rev() {
-                    waiting.push_front(half);
+        let mut errors = Vec::new();
+        let mut pending: VecDeque<Range<usize>> = divide(items, endpoint).into();
+        while let Some(range) = pending.pop_front() {
+            let batch = items.get(range.clone()).unwrap_or_default();
+            let outcome = self.post(endpoint, batch, buffer).await;
+            if outcome == BatchOutcome::TooLarge && batch.len() > 1 {
+                for half in halves(range).into_iter().rev() {
+                    pending.push_front(half);
                 }
                 continue;
             }
-            let by_position = batch.iter().enumerate();
-            not_taken.extend(
-                by_position.filter_map(|(at, item)| Some((item.index, verdict.of_item(at, item)?))),
-            );
-            if let Some(reason) = verdict.for_unsent() {
-                let unsent = items.get(places.end..).unwrap_or_default();
-                not_taken.extend(unsent.iter().map(|item| (item.index, reason.clone())));
+            errors.extend(batch.iter().enumerate().filter_map(|(position, item)| {
+                Some((item.index, outcome.item_error(position, item)?))
+            }));
+            if let Some(error) = outcome.unsent_error() {
+                let unsent = items.get(range.end..).unwrap_or_default();
+                errors.extend(unsent.iter().map(|item| (item.index, error.clone())));
                 break;
             }
         }
-        not_taken
+        errors
     }
 
-    async fn post(&self, endpoint: Endpoint, batch: &[Item], text: &[u8]) -> BatchOutcome {
+    async fn post(&self, endpoint: Endpoint, batch: &[Item], buffer: &[u8]) -> BatchOutcome {
         let url = self.url(endpoint);
-        let place = shown(&url);
-        let request = match self.request(endpoint, url, batch, text) {
+        let displayed_url = display_url(&url);
+        let request = match self.request(endpoint, url, batch, buffer) {
             Ok(request) => request,
-            Err(reason) => return BatchOutcome::Refused(reason),
+            Err(reason) => return BatchOutcome::Rejected(reason),
         };
         #[cfg(feature = "metrics")]
-        let begun = std::time::Instant::now();
-        let verdict = self
-            .handle_response(endpoint, request, &place, batch, text)
+        let started = std::time::Instant::now();
+        let outcome = self
+            .send_request(endpoint, request, &displayed_url, batch, buffer)
             .await;
         #[cfg(feature = "metrics")]
-        crate::metrics::request_duration(path(endpoint), begun.elapsed());
-        verdict
+        crate::metrics::request_duration(path(endpoint), started.elapsed());
+        outcome
     }
 
-    /// Sends a request, and tells what became of it, with the URL that answered.
-    async fn handle_response(
+    /// Sends a request and returns its outcome, with the URL that answered.
+    async fn send_request(
         &self,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
-        place: &str,
+        displayed_url: &str,
         batch: &[Item],
-        text: &[u8],
+        buffer: &[u8],
     ) -> BatchOutcome {
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return BatchOutcome::of_error(error).at(place),
+            Err(error) => return BatchOutcome::from_error(error).with_url(displayed_url),
         };
-        // After a redirect it is another than was asked.
-        let place = shown(response.url());
+        // A redirect changes the URL.
+        let displayed_url = display_url(response.url());
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| response::retry_after(value, SystemTime::now()));
-        let verdict = match body_of(&mut response).await {
+        let outcome = match read_body(&mut response).await {
             Ok(body) => {
-                BatchOutcome::of_response(endpoint, status, retry_after, &body, (batch, text))
+                BatchOutcome::from_response(endpoint, status, retry_after, &body, (batch, buffer))
             }
-            // The head of an answer has come, which says most of it.
-            Err(error) if status == 200 => BatchOutcome::of_error(error),
-            Err(_) => BatchOutcome::of_response(endpoint, status, retry_after, b"", (batch, text)),
+            // With any other status, the head of the response is sufficient.
+            Err(error) if status == 200 => BatchOutcome::from_error(error),
+            Err(_) => {
+                BatchOutcome::from_response(endpoint, status, retry_after, b"", (batch, buffer))
+            }
         };
-        verdict.at(&place)
+        outcome.with_url(&displayed_url)
     }
 
     fn url(&self, endpoint: Endpoint) -> Url {
@@ -340,12 +346,12 @@ impl HttpClient {
         endpoint: Endpoint,
         mut url: Url,
         batch: &[Item],
-        text: &[u8],
+        buffer: &[u8],
     ) -> Result<reqwest::RequestBuilder, String> {
         if endpoint != Endpoint::Events {
-            // Nobody is where the server stands, whose address Mixpanel would take otherwise.
+            // `ip=0`: otherwise Mixpanel locates the user at the address of this server.
             url.set_query(Some("verbose=1&ip=0"));
-            let (request, body) = (self.client.post(url), json(batch, text).concat());
+            let (request, body) = (self.client.post(url), json(batch, buffer).concat());
             return Ok(request.header(CONTENT_TYPE, "application/json").body(body));
         }
         url.set_query(Some("strict=1"));
@@ -362,8 +368,8 @@ impl HttpClient {
         };
         let body = self
             .gzip
-            .compress(&json(batch, text))
-            .map_err(|error| format!("the events could not be compressed: {error}"))?;
+            .compress(&json(batch, buffer))
+            .map_err(|error| format!("could not compress the events: {error}"))?;
         let request = self.client.post(url);
         Ok(request
             .basic_auth(user, Some(secret))

@@ -1,4 +1,4 @@
-//! What an answer of Mixpanel's, or the lack of one, means for what was sent.
+//! Classification of Mixpanel's responses, and of requests without a response.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
@@ -13,76 +13,77 @@ use crate::deliver::http::send_error::SendError;
 use crate::error::log_text::one_line;
 use crate::translate::message::Endpoint;
 
-/// What one request came to.
+/// Outcome of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BatchOutcome {
-    /// All taken.
+    /// All messages were accepted.
     Accepted,
-    /// Taken, but for these positions.
-    TakenBut(BTreeMap<usize, String>),
-    /// None taken, none ever will be.
-    Refused(String),
-    /// More than Mixpanel takes at once.
+    /// All messages were accepted, except for those at these positions.
+    PartlyRejected(BTreeMap<usize, String>),
+    /// No message was accepted, and none ever will be.
+    Rejected(String),
+    /// The request was larger than Mixpanel accepts.
     TooLarge,
-    /// None taken yet.
-    NotNow {
+    /// No message was accepted yet.
+    Retry {
         after: Option<Duration>,
         reason: String,
     },
-    /// Taken or not, nobody knows. If not even an answer came, sending more now is futile.
+    /// The outcome is unknown. Without any response, further requests are futile now.
     Unknown {
         after: Option<Duration>,
         reason: String,
         is_answered: bool,
     },
-    /// Another than Mixpanel answered. None taken, if the answer says so; a page with status 200
-    /// does not, since a proxy may have passed the request on and put the page in place of
-    /// Mixpanel's answer.
+    /// Another server than Mixpanel answered.
+    ///
+    /// The status tells whether the messages were processed. A page with status 200 does not: a
+    /// proxy may have forwarded the request and replaced Mixpanel's response.
     NotServed {
         after: Option<Duration>,
         reason: String,
-        is_untaken: bool,
+        is_unprocessed: bool,
     },
-    /// None taken, whatever is sent.
+    /// The credentials were rejected.
     Unauthorized(String),
 }
 
 impl BatchOutcome {
-    /// Of an answer that has come.
-    pub(crate) fn of_response(
+    /// Classifies a response.
+    pub(crate) fn from_response(
         endpoint: Endpoint,
         status: u16,
         after: Option<Duration>,
         body: &[u8],
-        (batch, text): (&[Item], &[u8]),
+        (batch, buffer): (&[Item], &[u8]),
     ) -> Self {
-        let said = serde_json::from_slice::<Value>(body).unwrap_or_default();
-        let reason = || reason(status, &said, body);
+        let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let reason = || response_reason(status, &json, body);
         match status {
-            200..=299 if is_elsewhere(&said, body) => {
-                let reason = format!("that was no answer of Mixpanel's: {}", reason());
+            200..=299 if is_foreign(&json, body) => {
+                let reason = format!("the response is not Mixpanel's: {}", reason());
                 Self::NotServed {
                     after,
                     reason,
-                    is_untaken: false,
+                    is_unprocessed: false,
                 }
             }
-            200..=299 if endpoint != Endpoint::Events && is_refusal(&said) => {
-                Self::Refused(reason())
+            200..=299 if endpoint != Endpoint::Events && is_rejection(&json) => {
+                Self::Rejected(reason())
             }
             200..=299 => Self::Accepted,
-            400 if endpoint == Endpoint::Events => match failed(&said, batch, text) {
-                failed if failed.is_empty() => Self::Refused(reason()),
-                failed => Self::TakenBut(failed),
+            400 if endpoint == Endpoint::Events => match rejected_positions(&json, batch, buffer) {
+                rejected if rejected.is_empty() => Self::Rejected(reason()),
+                rejected => Self::PartlyRejected(rejected),
             },
             401 | 403 => Self::Unauthorized(reason()),
             413 => Self::TooLarge,
-            // Both say that the request was not dealt with.
-            408 | 425 | 429 => Self::NotNow {
+            // These statuses mean that the request was not processed.
+            408 | 425 | 429 => Self::Retry {
                 after,
                 reason: reason(),
             },
-            503 if after.is_some() => Self::NotNow {
+            503 if after.is_some() => Self::Retry {
                 after,
                 reason: reason(),
             },
@@ -91,26 +92,26 @@ impl BatchOutcome {
                 reason: reason(),
                 is_answered: true,
             },
-            400 | 422 => Self::Refused(reason()),
-            // Mixpanel's API answers none of these: something else stands in its place, and nothing
-            // was done. The data is not at fault.
+            400 | 422 => Self::Rejected(reason()),
+            // Mixpanel's API sends none of these statuses: another server answered and processed
+            // nothing. The messages are valid.
             _ => Self::NotServed {
                 after,
                 reason: reason(),
-                is_untaken: true,
+                is_unprocessed: true,
             },
         }
     }
 
-    /// Of an answer that never came.
-    pub(crate) fn of_error(error: reqwest::Error) -> Self {
-        // The URL is told by `at`, without its query.
+    /// Classifies a request without a response.
+    pub(crate) fn from_error(error: reqwest::Error) -> Self {
+        // `with_url` adds the URL without its query.
         let error = error.without_url();
         let reason = with_sources(&error);
         if error.is_builder() {
-            Self::Refused(reason)
+            Self::Rejected(reason)
         } else if error.is_connect() {
-            Self::NotNow {
+            Self::Retry {
                 after: None,
                 reason,
             }
@@ -123,21 +124,21 @@ impl BatchOutcome {
         }
     }
 
-    /// Names the URL that answered, or that did not.
-    pub(crate) fn at(self, url: &str) -> Self {
-        let about = |reason: String| format!("{url}: {reason}");
+    /// Adds the URL of the request to the reasons.
+    pub(crate) fn with_url(self, url: &str) -> Self {
+        let prefixed = |reason: String| format!("{url}: {reason}");
         match self {
             Self::Accepted | Self::TooLarge => self,
-            Self::TakenBut(failed) => Self::TakenBut(
-                failed
+            Self::PartlyRejected(rejected) => Self::PartlyRejected(
+                rejected
                     .into_iter()
-                    .map(|(position, reason)| (position, about(reason)))
+                    .map(|(position, reason)| (position, prefixed(reason)))
                     .collect(),
             ),
-            Self::Refused(reason) => Self::Refused(about(reason)),
-            Self::NotNow { after, reason } => Self::NotNow {
+            Self::Rejected(reason) => Self::Rejected(prefixed(reason)),
+            Self::Retry { after, reason } => Self::Retry {
                 after,
-                reason: about(reason),
+                reason: prefixed(reason),
             },
             Self::Unknown {
                 after,
@@ -145,36 +146,36 @@ impl BatchOutcome {
                 is_answered,
             } => Self::Unknown {
                 after,
-                reason: about(reason),
+                reason: prefixed(reason),
                 is_answered,
             },
             Self::NotServed {
                 after,
                 reason,
-                is_untaken,
+                is_unprocessed,
             } => Self::NotServed {
                 after,
-                reason: about(reason),
-                is_untaken,
+                reason: prefixed(reason),
+                is_unprocessed,
             },
-            Self::Unauthorized(reason) => Self::Unauthorized(about(reason)),
+            Self::Unauthorized(reason) => Self::Unauthorized(prefixed(reason)),
         }
     }
 
-    /// Why the item at that position of the batch was not taken, if it was not.
-    pub(crate) fn of_item(&self, position: usize, item: &Item) -> Option<SendError> {
+    /// Returns the error of the message at a position of the batch. `None` if it was accepted.
+    pub(crate) fn item_error(&self, position: usize, item: &Item) -> Option<SendError> {
         Some(match self {
             Self::Accepted => return None,
-            Self::TakenBut(failed) => SendError::Refused(failed.get(&position)?.clone()),
-            Self::Refused(reason) => SendError::Refused(reason.clone()),
-            Self::TooLarge => SendError::Refused("larger than Mixpanel takes (413)".to_owned()),
+            Self::PartlyRejected(rejected) => SendError::Rejected(rejected.get(&position)?.clone()),
+            Self::Rejected(reason) => SendError::Rejected(reason.clone()),
+            Self::TooLarge => SendError::Rejected("larger than Mixpanel accepts (413)".to_owned()),
             Self::Unknown { reason, .. }
             | Self::NotServed {
                 reason,
-                is_untaken: false,
+                is_unprocessed: false,
                 ..
-            } if !item.is_repeatable => SendError::InDoubt(reason.clone()),
-            Self::NotNow { after, reason } | Self::Unknown { after, reason, .. } => {
+            } if !item.is_idempotent => SendError::InDoubt(reason.clone()),
+            Self::Retry { after, reason } | Self::Unknown { after, reason, .. } => {
                 SendError::Retry {
                     after: *after,
                     reason: reason.clone(),
@@ -188,10 +189,10 @@ impl BatchOutcome {
         })
     }
 
-    /// For what would have been sent next, if it is of no use to send it now.
-    pub(crate) fn for_unsent(&self) -> Option<SendError> {
+    /// Returns the error of messages that were not sent yet. `None` if they should be sent now.
+    pub(crate) fn unsent_error(&self) -> Option<SendError> {
         match self {
-            Self::NotNow { after, reason }
+            Self::Retry { after, reason }
             | Self::Unknown {
                 after,
                 reason,
@@ -210,7 +211,7 @@ impl BatchOutcome {
     }
 }
 
-/// An error with its sources, on one line.
+/// Formats an error with its sources on one line.
 pub(crate) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -221,7 +222,7 @@ pub(crate) fn with_sources(error: &dyn Error) -> String {
     one_line(&text)
 }
 
-/// `Retry-After`: seconds, or a date.
+/// Parses `Retry-After`: seconds or a date. `None` if it is neither.
 pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -230,14 +231,16 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// Mixpanel answers in JSON, some proxies not at all; a web page is somebody else's.
-fn is_elsewhere(said: &Value, body: &[u8]) -> bool {
-    said.is_null() && body.iter().any(|byte| !byte.is_ascii_whitespace())
+/// Returns whether another server sent a response body.
+///
+/// Mixpanel sends JSON, and some proxies send an empty body.
+fn is_foreign(json: &Value, body: &[u8]) -> bool {
+    json.is_null() && body.iter().any(|byte| !byte.is_ascii_whitespace())
 }
 
-/// `/engage` and `/groups` answer 200 even to what they do not take.
-fn is_refusal(said: &Value) -> bool {
-    let status = match said {
+/// Returns whether `/engage` or `/groups` rejected the messages: their status is 200 even then.
+fn is_rejection(json: &Value) -> bool {
+    let status = match json {
         Value::Object(fields) => fields.get("status").unwrap_or(&Value::Null),
         status => status,
     };
@@ -248,16 +251,16 @@ fn is_refusal(said: &Value) -> bool {
     }
 }
 
-/// The positions that `/import` names, and why.
-fn failed(said: &Value, batch: &[Item], text: &[u8]) -> BTreeMap<usize, String> {
-    let records = said.get("failed_records").and_then(Value::as_array);
-    let mut failed = BTreeMap::new();
-    let by_insert_id = LazyCell::new(|| positions(batch, text));
+/// Returns the positions that `/import` rejected, with the reasons.
+fn rejected_positions(json: &Value, batch: &[Item], buffer: &[u8]) -> BTreeMap<usize, String> {
+    let records = json.get("failed_records").and_then(Value::as_array);
+    let mut rejected = BTreeMap::new();
+    let by_insert_id = LazyCell::new(|| positions_by_insert_id(batch, buffer));
     for record in records.into_iter().flatten() {
-        let said = |key: &str| record.get(key).and_then(Value::as_str);
+        let text = |key: &str| record.get(key).and_then(Value::as_str);
         let by_index = record.get("index").and_then(Value::as_u64);
         let by_id = || {
-            let id = said("insert_id").or(said("$insert_id"))?;
+            let id = text("insert_id").or(text("$insert_id"))?;
             by_insert_id.get(id).copied()
         };
         let position = by_index
@@ -265,25 +268,25 @@ fn failed(said: &Value, batch: &[Item], text: &[u8]) -> BTreeMap<usize, String> 
             .filter(|index| *index < batch.len())
             .or_else(by_id);
         if let Some(position) = position {
-            let message = said("message").unwrap_or("no reason given");
-            let reason = match said("field").filter(|field| !field.is_empty()) {
+            let message = text("message").unwrap_or("no reason given");
+            let reason = match text("field").filter(|field| !field.is_empty()) {
                 Some(field) => one_line(&format!("{}: {message}", one_line(field))),
                 None => one_line(message),
             };
-            failed.insert(position, reason);
+            rejected.insert(position, reason);
         }
     }
-    failed
+    rejected
 }
 
-/// Where the event of which `$insert_id` stands; of equal ones the first.
-fn positions(batch: &[Item], text: &[u8]) -> HashMap<String, usize> {
+/// Returns the positions of events by `$insert_id`; the first one of equal IDs.
+fn positions_by_insert_id(batch: &[Item], buffer: &[u8]) -> HashMap<String, usize> {
     let mut positions = HashMap::new();
     for (position, item) in batch.iter().enumerate() {
-        let record = serde_json::from_slice::<Value>(item.json(text)).unwrap_or_default();
-        if let Some(id) = record
+        let event = serde_json::from_slice::<Value>(item.json(buffer)).unwrap_or_default();
+        if let Some(id) = event
             .get("properties")
-            .and_then(|own| own.get("$insert_id")?.as_str())
+            .and_then(|properties| properties.get("$insert_id")?.as_str())
         {
             positions.entry(id.to_owned()).or_insert(position);
         }
@@ -291,9 +294,9 @@ fn positions(batch: &[Item], text: &[u8]) -> HashMap<String, usize> {
     positions
 }
 
-/// The status, and what Mixpanel says of it.
-fn reason(status: u16, said: &Value, body: &[u8]) -> String {
-    let text = match said.get("error").and_then(Value::as_str) {
+/// Formats the status and Mixpanel's error text.
+fn response_reason(status: u16, json: &Value, body: &[u8]) -> String {
+    let text = match json.get("error").and_then(Value::as_str) {
         Some(error) => error.to_owned(),
         None => String::from_utf8_lossy(body).into_owned(),
     };
@@ -309,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
+    fn retry_after_accepts_seconds_and_dates() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         for (value, seconds) in [
             ("120", Some(120)),

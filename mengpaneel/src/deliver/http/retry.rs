@@ -1,61 +1,63 @@
-//! When to try again: exponential backoff with jitter, without a clock.
+//! Exponential backoff with jitter, without a clock.
 
 use std::time::Duration;
 
-/// The wait between attempts: 2 seconds, doubling to a minute, and 1 to 5 seconds on top so that
-/// many machines do not come back at once. What Mixpanel asks of those whom it turned away.
+/// Delays between attempts: 2 seconds, doubled up to a minute, plus 1 to 5 seconds.
+///
+/// Mixpanel recommends these delays after an error. The jitter spreads the attempts of many
+/// machines.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     initial: Duration,
-    longest: Duration,
+    max: Duration,
     next: Duration,
     random: u64,
 }
 
-/// No longer than this, whatever `Retry-After` says: past it, looking again is cheap.
+/// Upper bound of `Retry-After`: an attempt every 15 minutes is cheap.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
 impl Backoff {
-    /// The same seed gives the same waits.
+    /// Creates the default backoff. Equal seeds give equal delays.
     #[must_use]
     pub(crate) fn new(seed: u64) -> Self {
         Self::between(Duration::from_secs(2), Duration::from_secs(60), seed)
     }
 
-    /// With other bounds; the jitter grows and shrinks with `initial`.
+    /// Creates a backoff with other bounds. The jitter is proportional to `initial`.
     #[must_use]
-    pub(crate) fn between(initial: Duration, longest: Duration, seed: u64) -> Self {
+    pub(crate) fn between(initial: Duration, max: Duration, seed: u64) -> Self {
         Self {
             initial,
-            longest,
-            next: initial.min(longest),
+            max,
+            next: initial.min(max),
             random: seed,
         }
     }
 
-    /// How long to wait after one more failure, which may have named a time itself (`Retry-After`).
-    pub(crate) fn next_delay(&mut self, asked_for: Option<Duration>) -> Duration {
-        let asked_for = asked_for.unwrap_or_default().min(MAX_RETRY_AFTER);
-        let wait = self.next.max(asked_for) + self.jitter();
-        self.next = self.next.saturating_mul(2).min(self.longest);
-        wait
+    /// Returns the delay after another failure, which is at least `retry_after`.
+    pub(crate) fn next_delay(&mut self, retry_after: Option<Duration>) -> Duration {
+        let retry_after = retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+        let delay = self.next.max(retry_after) + self.jitter();
+        self.next = self.next.saturating_mul(2).min(self.max);
+        delay
     }
 
-    /// It worked: the next failure is a first one.
+    /// Restarts at the initial delay, after a success.
     pub(crate) fn reset(&mut self) {
-        self.next = self.initial.min(self.longest);
+        self.next = self.initial.min(self.max);
     }
 
-    /// From half of the first wait to two and a half of it: 1 to 5 seconds.
+    /// Returns between half of the initial delay and 2.5 times of it: 1 to 5 seconds by default.
     fn jitter(&mut self) -> Duration {
-        let share = u32::try_from(self.random() >> 32).unwrap_or_default();
+        let random = u32::try_from(self.random() >> 32).unwrap_or_default();
         self.initial / 2
             + self
                 .initial
-                .mul_f64(2.0 * f64::from(share) / f64::from(u32::MAX))
+                .mul_f64(2.0 * f64::from(random) / f64::from(u32::MAX))
     }
 
-    /// `SplitMix64`.
+    /// Returns the next number of the `SplitMix64` generator.
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -75,40 +77,40 @@ impl Default for Backoff {
 mod tests {
     use super::*;
 
-    fn seconds(wait: Duration) -> std::ops::RangeInclusive<Duration> {
-        wait + Duration::from_secs(1)..=wait + Duration::from_secs(5)
+    fn with_jitter(delay: Duration) -> std::ops::RangeInclusive<Duration> {
+        delay + Duration::from_secs(1)..=delay + Duration::from_secs(5)
     }
 
     #[test]
-    fn waits_double_up_to_a_minute_and_start_again_after_success() {
+    fn delays_double_to_a_minute_and_restart_after_success() {
         let mut backoff = Backoff::new(7);
-        for wait in [2, 4, 8, 16, 32, 60, 60] {
-            let range = seconds(Duration::from_secs(wait));
-            let wait = backoff.next_delay(None);
-            assert!(range.contains(&wait), "{wait:?} {range:?}");
+        for seconds in [2, 4, 8, 16, 32, 60, 60] {
+            let range = with_jitter(Duration::from_secs(seconds));
+            let delay = backoff.next_delay(None);
+            assert!(range.contains(&delay), "{delay:?} {range:?}");
         }
         backoff.reset();
-        assert!(seconds(Duration::from_secs(2)).contains(&backoff.next_delay(None)));
+        assert!(with_jitter(Duration::from_secs(2)).contains(&backoff.next_delay(None)));
     }
 
     #[test]
-    fn a_longer_wait_that_was_asked_for_is_kept_within_reason() {
+    fn longer_retry_after_is_respected_up_to_its_bound() {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let mut backoff = Backoff::new(7);
-        assert!(seconds(minutes(5)).contains(&backoff.next_delay(Some(minutes(5)))));
-        assert!(seconds(minutes(15)).contains(&backoff.next_delay(Some(Duration::MAX))));
+        assert!(with_jitter(minutes(5)).contains(&backoff.next_delay(Some(minutes(5)))));
+        assert!(with_jitter(minutes(15)).contains(&backoff.next_delay(Some(Duration::MAX))));
         assert!(
-            seconds(Duration::from_secs(8)).contains(&backoff.next_delay(Some(Duration::ZERO)))
+            with_jitter(Duration::from_secs(8)).contains(&backoff.next_delay(Some(Duration::ZERO)))
         );
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_waits_and_another_gives_others() {
-        let waits = |seed: u64| -> Vec<Duration> {
+    fn equal_seeds_give_equal_delays() {
+        let delays = |seed: u64| -> Vec<Duration> {
             let mut backoff = Backoff::new(seed);
             (0..5).map(|_| backoff.next_delay(None)).collect()
         };
-        assert_eq!(waits(1), waits(1));
-        assert_ne!(waits(1), waits(2));
+        assert_eq!(delays(1), delays(1));
+        assert_ne!(delays(1), delays(2));
     }
 }

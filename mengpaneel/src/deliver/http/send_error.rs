@@ -1,30 +1,29 @@
-//! Why Mixpanel did not take a message, as the one who sent it needs to know.
+//! Error of a message that Mixpanel did not accept, and its consequence for the sender.
 
 use std::time::Duration;
 
-/// Why Mixpanel did not take a message.
+/// Reason why Mixpanel did not accept a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SendError {
-    /// Mixpanel will never take it, for this reason.
-    Refused(String),
-    /// Mixpanel does not have it, or it does no harm to send it again.
+    /// Mixpanel will never accept the message.
+    Rejected(String),
+    /// Mixpanel does not have the message, or the message is idempotent: it is sent again.
     Retry {
-        /// How long Mixpanel asked to be left alone.
+        /// Delay that Mixpanel requested (`Retry-After`).
         after: Option<Duration>,
-        /// Why it did not work.
         reason: String,
     },
-    /// Nobody knows whether Mixpanel has it, and sending it again could count it twice.
+    /// The outcome is unknown, and sending the message again could count it twice.
     InDoubt(String),
-    /// The host that answered does not serve Mixpanel's API, as when a proxy is being deployed.
-    /// Nothing was done: to send it again does no harm, and helps once somebody has mended
-    /// that.
+    /// The host that answered does not serve Mixpanel's API, for example during the deployment of a
+    /// proxy.
+    ///
+    /// Mixpanel does not have the message: it is sent again, until a person repairs the host.
     NotServed {
-        /// How long it asked to be left alone.
+        /// Delay that the host requested (`Retry-After`).
         after: Option<Duration>,
-        /// Answer of the host.
         reason: String,
     },
-    /// Mixpanel does not know the sender: nothing will get through until somebody mends that.
+    /// The credentials are rejected: nothing is accepted until a person corrects them.
     Unauthorized(String),
 }

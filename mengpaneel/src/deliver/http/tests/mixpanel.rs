@@ -1,4 +1,4 @@
-//! A server that answers as it is told, and keeps what it was sent.
+//! Fake Mixpanel server with scripted responses that records its requests.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -11,9 +11,9 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
-/// One request, as it arrived.
+/// Received request.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ReceivedRequest {
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) encoding: Option<String>,
@@ -22,15 +22,16 @@ pub(crate) struct Seen {
 
 #[derive(Default)]
 struct Script {
-    seen: Mutex<Vec<Seen>>,
-    answers: Mutex<VecDeque<Answer>>,
-    /// The most items that it takes at once.
+    requests: Mutex<Vec<ReceivedRequest>>,
+    responses: Mutex<VecDeque<Response>>,
+    /// Most items per request.
     limit: Option<usize>,
 }
 
-pub(crate) type Answer = (u16, Option<&'static str>, Value);
+/// Status, `Retry-After` and body of a response.
+pub(crate) type Response = (u16, Option<&'static str>, Value);
 
-/// Answers as it was told, and with 200 once that is said.
+/// Fake server that sends the scripted responses, and then status 200.
 pub(crate) struct Mixpanel {
     script: Arc<Script>,
     pub(crate) url: String,
@@ -44,15 +45,15 @@ impl Drop for Mixpanel {
 }
 
 impl Mixpanel {
-    pub(crate) fn answering(answers: Vec<Answer>) -> Self {
+    pub(crate) fn with_responses(responses: Vec<Response>) -> Self {
         Self::start(Script {
-            answers: Mutex::new(answers.into()),
+            responses: Mutex::new(responses.into()),
             ..Script::default()
         })
     }
 
-    /// Takes no more than so many at once.
-    pub(crate) fn limited(limit: usize) -> Self {
+    /// Starts a server that accepts at most `limit` items per request.
+    pub(crate) fn with_limit(limit: usize) -> Self {
         Self::start(Script {
             limit: Some(limit),
             ..Script::default()
@@ -66,7 +67,7 @@ impl Mixpanel {
             App::new()
                 .app_data(data.clone())
                 .app_data(PayloadConfig::new(20_000_000))
-                .default_service(web::to(answer))
+                .default_service(web::to(respond))
         })
         .workers(1)
         .disable_signals()
@@ -83,12 +84,12 @@ impl Mixpanel {
         }
     }
 
-    pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
-        self.script.seen.lock().unwrap()
+    pub(crate) fn requests(&self) -> MutexGuard<'_, Vec<ReceivedRequest>> {
+        self.script.requests.lock().unwrap()
     }
 }
 
-async fn answer(request: HttpRequest, body: Bytes, script: Data<Script>) -> HttpResponse {
+async fn respond(request: HttpRequest, body: Bytes, script: Data<Script>) -> HttpResponse {
     let header = |name: &str| {
         let value = request.headers().get(name)?;
         Some(value.to_str().unwrap().to_owned())
@@ -102,7 +103,7 @@ async fn answer(request: HttpRequest, body: Bytes, script: Data<Script>) -> Http
     .unwrap();
     let body: Value = serde_json::from_str(&text).unwrap();
     let count = body.as_array().unwrap().len();
-    script.seen.lock().unwrap().push(Seen {
+    script.requests.lock().unwrap().push(ReceivedRequest {
         path: request.uri().to_string(),
         authorization: header("authorization"),
         encoding,
@@ -111,7 +112,7 @@ async fn answer(request: HttpRequest, body: Bytes, script: Data<Script>) -> Http
     if script.limit.is_some_and(|limit| count > limit) {
         return HttpResponse::PayloadTooLarge().finish();
     }
-    let next = script.answers.lock().unwrap().pop_front();
+    let next = script.responses.lock().unwrap().pop_front();
     let (status, retry_after, body) = next.unwrap_or((200, None, json!({"status": 1})));
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap());
     if let Some(retry_after) = retry_after {

@@ -1,3 +1,4 @@
+mod connection;
 mod mixpanel;
 mod raw;
 
@@ -30,27 +31,27 @@ async fn deliver_as(
     timeout: Duration,
     messages: Vec<Message>,
 ) -> Vec<Option<SendError>> {
-    let delivery = HttpClient::new(HttpConfig {
+    let client = HttpClient::new(HttpConfig {
         token: "t0ken".into(),
         api_host: url.into(),
         credentials,
         timeout,
     })
     .unwrap();
-    let said: Vec<Outgoing> = messages
+    let outgoing: Vec<Outgoing> = messages
         .into_iter()
         .map(|message| Outgoing::Message(Box::new(message)))
         .collect();
-    let mut lanes = Partitions::default();
-    lanes.reset(said.len(), Endpoint::Events);
-    let not_taken = delivery.deliver(said.iter(), &mut lanes).await;
+    let mut partitions = Partitions::default();
+    partitions.reset(outgoing.len(), Endpoint::Events);
+    let errors = client.deliver(outgoing.iter(), &mut partitions).await;
     assert!(
-        not_taken.is_sorted_by(|(a, _), (b, _)| a < b),
-        "each once, in order"
+        errors.is_sorted_by(|(a, _), (b, _)| a < b),
+        "each index once, in order"
     );
-    let mut outcomes = vec![None; said.len()];
-    for (index, why) in not_taken {
-        outcomes[index] = Some(why);
+    let mut outcomes = vec![None; outgoing.len()];
+    for (index, error) in errors {
+        outcomes[index] = Some(error);
     }
     outcomes
 }
@@ -86,11 +87,11 @@ fn group() -> Message {
     }
 }
 
-/// What an outcome is, without its words.
+/// Name of an outcome, without its reason.
 fn kind(outcome: Option<&SendError>) -> &'static str {
     match outcome {
         None => "delivered",
-        Some(SendError::Refused(_)) => "refused",
+        Some(SendError::Rejected(_)) => "rejected",
         Some(SendError::Retry { .. }) => "retry",
         Some(SendError::NotServed { .. }) => "not served",
         Some(SendError::InDoubt(_)) => "in doubt",
@@ -106,17 +107,17 @@ fn kinds(outcomes: &[Option<SendError>]) -> Vec<&'static str> {
 }
 
 #[actix_web::test]
-async fn each_endpoint_gets_its_messages_in_its_own_form() {
-    let mixpanel = Mixpanel::answering(vec![]);
+async fn endpoints_receive_messages_in_their_own_form() {
+    let mixpanel = Mixpanel::with_responses(vec![]);
     let outcomes = mixpanel
         .deliver(vec![set(), event(1), group(), event(2)])
         .await;
     assert_eq!(outcomes, vec![None; 4]);
 
-    let mut seen = mixpanel.seen().clone();
-    seen.sort_by(|a, b| a.path.cmp(&b.path));
-    let [engage, groups, import] = seen.as_slice() else {
-        panic!("three requests, not {seen:?}");
+    let mut requests = mixpanel.requests().clone();
+    requests.sort_by(|a, b| a.path.cmp(&b.path));
+    let [engage, groups, import] = requests.as_slice() else {
+        panic!("expected three requests: {requests:?}");
     };
     assert_eq!(engage.path, "/engage?verbose=1&ip=0");
     assert_eq!(engage.body, json!([set().body]));
@@ -132,8 +133,8 @@ async fn each_endpoint_gets_its_messages_in_its_own_form() {
 }
 
 #[actix_web::test]
-async fn a_service_account_names_its_project() {
-    let mixpanel = Mixpanel::answering(vec![]);
+async fn service_account_sends_project_id() {
+    let mixpanel = Mixpanel::with_responses(vec![]);
     let account = Credentials::ServiceAccount {
         user: "me".into(),
         secret: "s3cret".into(),
@@ -148,21 +149,24 @@ async fn a_service_account_names_its_project() {
         vec![event(1)],
     )
     .await;
-    let seen = mixpanel.seen().clone();
-    assert_eq!(seen[0].path, "/mp/import?strict=1&project_id=7%268");
+    let requests = mixpanel.requests().clone();
+    assert_eq!(requests[0].path, "/mp/import?strict=1&project_id=7%268");
     // `me:s3cret` in base64.
-    assert_eq!(seen[0].authorization.as_deref(), Some("Basic bWU6czNjcmV0"));
+    assert_eq!(
+        requests[0].authorization.as_deref(),
+        Some("Basic bWU6czNjcmV0")
+    );
 }
 
 #[actix_web::test]
-async fn each_refusal_names_the_url_that_answered() {
+async fn error_contains_url_that_answered() {
     for (status, message, path) in [
         (401, event(1), "import"),
         (404, set(), "engage"),
         (400, group(), "groups"),
         (500, increment(), "engage"),
     ] {
-        let mixpanel = Mixpanel::answering(vec![(status, None, json!({"error": "no"}))]);
+        let mixpanel = Mixpanel::with_responses(vec![(status, None, json!({"error": "no"}))]);
         let url = format!("{}/mp", mixpanel.url);
         let account = Credentials::ServiceAccount {
             user: "me".into(),
@@ -181,15 +185,15 @@ async fn each_refusal_names_the_url_that_answered() {
 }
 
 #[actix_web::test]
-async fn nothing_is_sent_for_nothing() {
-    let mixpanel = Mixpanel::answering(vec![]);
+async fn no_messages_send_no_request() {
+    let mixpanel = Mixpanel::with_responses(vec![]);
     assert_eq!(mixpanel.deliver(vec![]).await, []);
-    assert_eq!(mixpanel.seen().len(), 0);
+    assert_eq!(mixpanel.requests().len(), 0);
 }
 
 #[actix_web::test]
-async fn of_a_batch_with_bad_events_the_others_are_delivered() {
-    let mixpanel = Mixpanel::answering(vec![(
+async fn invalid_events_do_not_reject_the_others() {
+    let mixpanel = Mixpanel::with_responses(vec![(
         400,
         None,
         json!({"code": 400, "error": "some data points in the request failed validation", "failed_records": [
@@ -198,45 +202,45 @@ async fn of_a_batch_with_bad_events_the_others_are_delivered() {
         ]}),
     )]);
     let outcomes = mixpanel.deliver((1..=5).map(event).collect()).await;
-    let refused = |why: &str| {
-        Some(SendError::Refused(format!(
-            "{}/import: {why}",
+    let rejected = |reason: &str| {
+        Some(SendError::Rejected(format!(
+            "{}/import: {reason}",
             mixpanel.url
         )))
     };
     let expected = [
         None,
-        refused("properties.time: too far in the future"),
+        rejected("properties.time: too far in the future"),
         None,
-        refused("bad"),
+        rejected("bad"),
         None,
     ];
     assert_eq!(outcomes, expected);
 }
 
 #[actix_web::test]
-async fn what_is_too_large_is_halved_and_what_cannot_be_halved_is_refused() {
-    let mixpanel = Mixpanel::limited(2);
+async fn too_large_batch_is_halved_down_to_one_message() {
+    let mixpanel = Mixpanel::with_limit(2);
     let outcomes = mixpanel.deliver((0..7).map(event).collect()).await;
     assert_eq!(outcomes, vec![None; 7]);
-    let seen = mixpanel.seen().clone();
-    let sizes: Vec<usize> = seen
+    let requests = mixpanel.requests().clone();
+    let sizes: Vec<usize> = requests
         .iter()
-        .map(|seen| seen.body.as_array().unwrap().len())
+        .map(|request| request.body.as_array().unwrap().len())
         .collect();
     assert_eq!(sizes, [7, 3, 1, 2, 4, 2, 2]);
 
-    let mixpanel = Mixpanel::limited(0);
-    assert_eq!(kinds(&mixpanel.deliver(vec![event(1)]).await), ["refused"]);
+    let mixpanel = Mixpanel::with_limit(0);
+    assert_eq!(kinds(&mixpanel.deliver(vec![event(1)]).await), ["rejected"]);
 }
 
 #[actix_web::test]
-async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
+async fn outcome_depends_on_status_and_idempotence() {
     let none = Value::Null;
     let page = json!("<html>Welcome</html>");
-    let refusal = json!({"status": 0, "error": "data, missing or empty"});
+    let rejection = json!({"status": 0, "error": "data, missing or empty"});
     let table = [
-        // status, Retry-After, body: an event, a set, an increment
+        // Status, Retry-After, body; outcomes of an event, a set and an increment.
         (
             200,
             None,
@@ -245,15 +249,15 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
         ),
         (200, None, json!(1), ["delivered"; 3]),
         (200, None, json!(""), ["delivered"; 3]),
-        (200, None, refusal, ["delivered", "refused", "refused"]),
-        (200, None, json!(0), ["delivered", "refused", "refused"]),
+        (200, None, rejection, ["delivered", "rejected", "rejected"]),
+        (200, None, json!(0), ["delivered", "rejected", "rejected"]),
         (200, None, page, ["not served", "not served", "in doubt"]),
         (301, None, none.clone(), ["not served"; 3]),
         (302, None, none.clone(), ["not served"; 3]),
         (303, None, none.clone(), ["not served"; 3]),
         (307, None, none.clone(), ["not served"; 3]),
         (308, None, none.clone(), ["not served"; 3]),
-        (400, None, json!({"error": "no JSON"}), ["refused"; 3]),
+        (400, None, json!({"error": "no JSON"}), ["rejected"; 3]),
         (
             401,
             None,
@@ -273,7 +277,7 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
         (410, None, none.clone(), ["not served"; 3]),
         (415, None, none.clone(), ["not served"; 3]),
         (421, None, none.clone(), ["not served"; 3]),
-        (422, None, none.clone(), ["refused"; 3]),
+        (422, None, none.clone(), ["rejected"; 3]),
         (426, None, none.clone(), ["not served"; 3]),
         (408, None, none.clone(), ["retry"; 3]),
         (429, None, none.clone(), ["retry"; 3]),
@@ -287,7 +291,7 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
     for (status, retry_after, body, expected) in table {
         let mut outcomes = Vec::new();
         for message in [event(1), set(), increment()] {
-            let mixpanel = Mixpanel::answering(vec![(status, retry_after, body.clone())]);
+            let mixpanel = Mixpanel::with_responses(vec![(status, retry_after, body.clone())]);
             outcomes.extend(mixpanel.deliver(vec![message]).await);
         }
         assert_eq!(
@@ -299,8 +303,8 @@ async fn what_an_answer_means_depends_on_whether_the_call_may_be_repeated() {
 }
 
 #[actix_web::test]
-async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
-    let mixpanel = Mixpanel::answering(vec![(429, Some("7"), json!({"error": "slow down"}))]);
+async fn retry_after_stops_further_batches() {
+    let mixpanel = Mixpanel::with_responses(vec![(429, Some("7"), json!({"error": "slow down"}))]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
     let reason = format!("{}/import: status 429: slow down", mixpanel.url);
     let expected = Some(SendError::Retry {
@@ -308,85 +312,19 @@ async fn mixpanel_may_say_when_to_come_back_and_nothing_more_is_sent_before() {
         reason,
     });
     assert_eq!(outcomes, vec![expected; 2_001]);
-    assert_eq!(mixpanel.seen().len(), 1);
+    assert_eq!(mixpanel.requests().len(), 1);
 }
 
 #[actix_web::test]
-async fn after_an_error_of_mixpanels_the_next_batch_is_tried_all_the_same() {
-    let mixpanel = Mixpanel::answering(vec![(500, None, Value::Null)]);
+async fn server_error_does_not_stop_next_batch() {
+    let mixpanel = Mixpanel::with_responses(vec![(500, None, Value::Null)]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
     assert_eq!(kind(outcomes[0].as_ref()), "retry");
     assert_eq!(outcomes[2_000], None);
 }
 
-#[actix_web::test]
-async fn what_was_never_sent_can_be_sent_again() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1), increment()]).await;
-    assert_eq!(kinds(&outcomes), ["retry"; 2]);
-    for (outcome, path) in outcomes.into_iter().zip(["import", "engage"]) {
-        let Some(SendError::Retry { reason, .. }) = outcome else {
-            panic!("{outcome:?}")
-        };
-        assert!(
-            reason.starts_with(&format!("{url}/{path}: "))
-                && reason.to_lowercase().contains("refused"),
-            "{reason}"
-        );
-    }
-}
-
-#[actix_web::test]
-async fn what_was_sent_and_never_answered_is_in_doubt_if_it_counts_twice() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    // Reads some of each request, then hangs up.
-    let server = actix_web::rt::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.read(&mut [0; 64]).await;
-        }
-    });
-    let messages = vec![event(1), set(), increment(), group()];
-    let outcomes = deliver(&url, Duration::from_secs(30), messages).await;
-    assert_eq!(kinds(&outcomes), ["retry", "retry", "in doubt", "retry"]);
-    server.abort();
-}
-
-#[actix_web::test]
-async fn an_answer_that_takes_too_long_is_not_waited_for() {
-    // The kernel accepts connections for it; nobody ever answers.
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let messages = vec![event(1), increment()];
-    let outcomes = deliver(&url, Duration::from_millis(600), messages).await;
-    assert_eq!(kinds(&outcomes), ["retry", "in doubt"]);
-}
-
-#[actix_web::test]
-async fn http_2_is_offered() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
-    // The first record of a TLS handshake is in the clear.
-    let hello = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut head = [0; 5];
-        stream.read_exact(&mut head).await.unwrap();
-        let mut hello = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
-        stream.read_exact(&mut hello).await.unwrap();
-        hello
-    };
-    let (hello, _) = tokio::join!(
-        hello,
-        deliver(&url, Duration::from_secs(30), vec![event(1)])
-    );
-    let offers = |protocol: &[u8]| hello.windows(protocol.len()).any(|some| some == protocol);
-    assert!(offers(b"\x02h2\x08http/1.1"), "in the order of preference");
-}
-
 #[test]
-fn a_host_that_is_none_is_told_when_it_is_given() {
+fn invalid_api_host_is_named_in_error() {
     let config = HttpConfig {
         token: "t".into(),
         api_host: "api-eu.mixpanel.com".into(),

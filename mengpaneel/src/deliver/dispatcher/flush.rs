@@ -1,0 +1,92 @@
+//! Flush and shutdown: waiting until the pending records are delivered.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::deliver::dispatcher::Dispatcher;
+use crate::deliver::flush_timeout::{Fate, FlushTimeoutError};
+use crate::deliver::shutdown::SHUTDOWN_GRACE;
+use crate::outbox::{Outbox, OutboxError};
+
+/// Time that the worker may need after its deadline and [`SHUTDOWN_GRACE`].
+const WORKER_GRACE: Duration = Duration::from_secs(1);
+
+/// Interval at which a flush polls the outbox: deliveries by other processes send no notification.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+impl Dispatcher {
+    /// Waits until this process has no pending records to deliver, for at most `deadline`.
+    ///
+    /// # Errors
+    /// [`FlushTimeoutError`] if records are pending after `deadline`.
+    pub(crate) async fn flush(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+        let flushed = async {
+            loop {
+                let mut progress = pin!(self.shutdown.progress());
+                progress.as_mut().enable();
+                if self.shutdown.in_flight() == 0 && self.pending().await == Ok(0) {
+                    return;
+                }
+                drop(timeout(POLL_INTERVAL, progress).await);
+            }
+        };
+        match timeout(deadline, flushed).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.timeout_error(self.pending().await, Fate::Pending)),
+        }
+    }
+
+    /// Declines further envelopes and delivers the pending records, for at most `deadline`.
+    ///
+    /// # Errors
+    /// [`FlushTimeoutError`] if records were not delivered before the deadline.
+    pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+        self.shutdown.request(deadline);
+        // The worker respects the deadline; this timeout guards against a worker that hangs.
+        let is_finished = timeout(
+            deadline.saturating_add(SHUTDOWN_GRACE + WORKER_GRACE),
+            self.shutdown.finished(),
+        )
+        .await
+        .is_ok();
+        let is_durable = self.outbox.as_ref().is_some_and(Outbox::is_durable);
+        let fate = if is_durable {
+            Fate::Durable
+        } else {
+            Fate::Lost
+        };
+        match self.pending().await {
+            Ok(0) if is_finished && self.shutdown.in_flight() == 0 => Ok(()),
+            pending => Err(self.timeout_error(pending, fate)),
+        }
+    }
+
+    fn timeout_error(&self, pending: Result<usize, OutboxError>, fate: Fate) -> FlushTimeoutError {
+        let outbox = self
+            .outbox
+            .as_ref()
+            .map_or_else(String::new, Outbox::description);
+        let last_error = self.sender.circuit_breaker.last_error();
+        let (pending, fate, last_error) = match pending {
+            Ok(0) => (self.shutdown.in_flight(), Fate::InFlight, last_error),
+            Ok(pending) => (pending + self.shutdown.in_flight(), fate, last_error),
+            Err(error) => (0, Fate::Unknown, Some(error.to_string())),
+        };
+        FlushTimeoutError {
+            pending,
+            outbox,
+            fate,
+            last_error,
+        }
+    }
+
+    /// Number of records in the outbox that this process delivers; 0 if other processes do.
+    async fn pending(&self) -> Result<usize, OutboxError> {
+        match &self.outbox {
+            Some(outbox) if self.is_consumer => outbox.pending().await,
+            _ => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Sender: translates envelopes, sends their messages once, and reports the failures.
+
+pub(crate) mod outage;
+pub(crate) mod retranslator;
+pub(crate) mod undelivered;
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::deliver::circuit_breaker::CircuitBreaker;
+use crate::deliver::http::HttpClient;
+use crate::deliver::http::retry::Backoff;
+use crate::deliver::http::send_error::SendError;
+use crate::deliver::partitions::Partitions;
+use crate::deliver::profile_dedup::ProfileDedup;
+use crate::deliver::sender::outage::Outage;
+use crate::deliver::sender::undelivered::{bounded_failures, failure_reason, message_failure};
+use crate::error::{ErrorReporter, Failure, Reason};
+use crate::id::now_ms;
+use crate::metrics;
+use crate::record::envelope::Envelope;
+use crate::record::envelope::codec;
+use crate::translate::interpreter::{Translation, Translator};
+use crate::translate::message::Message;
+use crate::translate::outgoing::{EncodedEvent, Outgoing};
+
+pub(crate) use crate::deliver::sender::outage::Unavailable;
+pub(crate) use crate::deliver::sender::retranslator::Retranslator;
+pub use crate::deliver::sender::undelivered::UndeliveredError;
+pub(crate) use crate::deliver::sender::undelivered::select_failed;
+
+/// Hook of the application that may change a message before it is sent, or drop it with `false`.
+pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
+
+/// Most envelopes whose messages are cached.
+const MAX_CACHED: usize = 1_000;
+
+/// Translator, HTTP client and delivery state of one `Mengpaneel`.
+pub(crate) struct Sender {
+    pub(crate) translator: Translator,
+    pub(crate) http: HttpClient,
+    pub(crate) reporter: ErrorReporter,
+    pub(crate) retry_for: Duration,
+    pub(crate) before_send: Option<BeforeSend>,
+    pub(crate) circuit_breaker: CircuitBreaker,
+    pub(crate) profile_dedup: ProfileDedup,
+    /// Messages of envelopes that were tried at once and are in the outbox now: their failures are
+    /// reported, and `before_send` was called for them.
+    cached: Mutex<HashMap<Uuid, Vec<Message>>>,
+    /// Time at which the oldest pending record was recorded, in milliseconds since 1970; 0 if no
+    /// record is late.
+    pub(crate) oldest: AtomicU64,
+    outage: Mutex<Outage>,
+}
+
+/// Rule that decides which encoded records must be decoded before they are sent.
+pub(crate) enum DecodePolicy {
+    /// `before_send` receives each message.
+    All,
+    /// IDs of the envelopes whose messages are cached.
+    Cached(HashSet<Uuid>),
+}
+
+impl DecodePolicy {
+    /// Returns whether an encoded envelope must be decoded.
+    pub(crate) fn must_decode(&self, envelope: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Cached(ids) => {
+                !ids.is_empty() && codec::id(envelope).is_none_or(|id| ids.contains(&id))
+            }
+        }
+    }
+}
+
+impl Sender {
+    pub(crate) fn new(
+        token: String,
+        http: HttpClient,
+        reporter: ErrorReporter,
+        retry_for: Duration,
+        before_send: Option<BeforeSend>,
+    ) -> Self {
+        Self {
+            translator: Translator::new(token),
+            http,
+            reporter,
+            retry_for,
+            before_send,
+            circuit_breaker: CircuitBreaker::new(Backoff::default()),
+            profile_dedup: ProfileDedup::default(),
+            cached: Mutex::default(),
+            oldest: AtomicU64::new(0),
+            outage: Mutex::default(),
+        }
+    }
+
+    /// Translates an envelope, reports calls that have no translation, and calls `before_send`.
+    ///
+    /// Without `before_send`, simple events are encoded into `partitions`.
+    pub(crate) fn translate(
+        &self,
+        envelope: &Envelope,
+        partitions: &mut Partitions,
+    ) -> Vec<Outgoing> {
+        let as_outgoing = |messages: Vec<Message>| {
+            messages
+                .into_iter()
+                .map(|message| Outgoing::Message(Box::new(message)))
+                .collect()
+        };
+        let cached = self.cached().remove(&envelope.id);
+        let mut outgoing: Vec<Outgoing> = match (cached, &self.before_send) {
+            (Some(cached), _) => as_outgoing(cached),
+            (None, None) => {
+                let translation = self
+                    .translator
+                    .translate_encoded(envelope, partitions.staging());
+                self.report_translation(translation)
+            }
+            (None, Some(hook)) => {
+                let mut messages = self.report_translation(self.translator.translate(envelope));
+                messages.retain_mut(|message| self.passes_hook(hook, message));
+                as_outgoing(messages)
+            }
+        };
+        partitions.distribute(outgoing.iter_mut().filter_map(Outgoing::as_encoded_mut));
+        outgoing.retain(|outgoing| {
+            !matches!(outgoing, Outgoing::Message(message) if self.profile_dedup.check_and_remember(message))
+        });
+        outgoing
+    }
+
+    /// Returns the rule for the records that are leased now.
+    pub(crate) fn decode_policy(&self) -> DecodePolicy {
+        match self.before_send {
+            Some(_) => DecodePolicy::All,
+            None => DecodePolicy::Cached(self.cached().keys().copied().collect()),
+        }
+    }
+
+    /// Translates an encoded envelope without decoding it. `None` if it must be decoded: then the
+    /// events that `push` received do not count.
+    pub(crate) fn translate_record(
+        &self,
+        envelope: &[u8],
+        buffer: &mut Vec<u8>,
+        push: impl FnMut(EncodedEvent),
+    ) -> Option<()> {
+        self.translator.translate_record(envelope, buffer, push)
+    }
+
+    /// Caches the messages of an envelope until the outbox leases it to this process.
+    ///
+    /// An envelope that another process leases is translated again there.
+    pub(crate) fn cache_messages(&self, id: Uuid, messages: Vec<Message>) {
+        let mut cached = self.cached();
+        // Envelopes that other processes leased would stay here.
+        if cached.len() >= MAX_CACHED {
+            cached.clear();
+        }
+        cached.insert(id, messages);
+    }
+
+    /// Removes the messages of an envelope that the outbox declined.
+    pub(crate) fn forget_messages(&self, id: Uuid) {
+        self.cached().remove(&id);
+    }
+
+    fn cached(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reports the failures of a translation and returns its messages.
+    fn report_translation<T>(&self, translation: Translation<T>) -> Vec<T> {
+        for failure in bounded_failures(translation.refused, Reason::Unsupported) {
+            self.report(&failure);
+        }
+        // Truncated calls are sent, so they do not count as dropped in the metrics.
+        for failure in bounded_failures(translation.cut, Reason::Truncated) {
+            self.reporter.report(&failure);
+        }
+        metrics::dropped("bot", translation.ignored);
+        translation.messages
+    }
+
+    fn passes_hook(&self, hook: &BeforeSend, message: &mut Message) -> bool {
+        match catch_unwind(AssertUnwindSafe(|| hook(message))) {
+            Ok(true) => true,
+            Ok(false) => {
+                metrics::dropped("before_send", 1);
+                false
+            }
+            // Data that the hook would have removed must not be sent.
+            Err(_) => {
+                let reason = Reason::Abandoned("the `before_send` hook panicked on it".into());
+                self.report(&message_failure(message.clone(), reason));
+                false
+            }
+        }
+    }
+
+    /// Sends an envelope once and reports the failures.
+    pub(crate) async fn send_or_report(&self, envelope: &Envelope) {
+        let (failures, _) = self.attempt(envelope).await;
+        for failure in failures {
+            self.report(&failure);
+        }
+    }
+
+    /// Sends an envelope once and returns the failures. Sends nothing while the circuit is open.
+    ///
+    /// If nothing was delivered and all of it can be sent again, the second value has the messages.
+    /// Otherwise it is `None`.
+    pub(crate) async fn attempt(
+        &self,
+        envelope: &Envelope,
+    ) -> (Vec<Failure>, Option<Vec<Message>>) {
+        let mut partitions = Partitions::default();
+        let outgoing = self.translate(envelope, &mut partitions);
+        if outgoing.is_empty() {
+            return (Vec::new(), None);
+        }
+        let permit = match self.circuit_breaker.try_acquire() {
+            Ok(permit) => permit,
+            Err(error) => {
+                for message in &outgoing {
+                    self.forget(message);
+                }
+                let reason = Reason::Abandoned(format!("Mixpanel is unavailable: {error}"));
+                let failed = outgoing
+                    .into_iter()
+                    .map(|message| (message, reason.clone()));
+                return self.all_undelivered(envelope, failed);
+            }
+        };
+        let errors = self.http.deliver(outgoing.iter(), &mut partitions).await;
+        self.record_result(outgoing.len(), &errors);
+        drop(permit);
+        #[cfg(feature = "metrics")]
+        if errors.is_empty() {
+            metrics::delivery_latency(crate::id::timestamp_ms(envelope.id));
+        }
+        let is_undelivered = errors.len() == outgoing.len()
+            && errors.iter().all(|(_, error)| {
+                matches!(error, SendError::Retry { .. } | SendError::NotServed { .. })
+            });
+        let failed = select_failed(outgoing, errors).map(|(message, error)| {
+            self.forget(&message);
+            (message, failure_reason(error))
+        });
+        if is_undelivered {
+            return self.all_undelivered(envelope, failed);
+        }
+        let mut retranslator = Retranslator::new(&self.translator);
+        (
+            failed
+                .map(|(message, reason)| retranslator.failure(envelope, message, reason))
+                .collect(),
+            None,
+        )
+    }
+
+    fn all_undelivered(
+        &self,
+        envelope: &Envelope,
+        failed: impl Iterator<Item = (Outgoing, Reason)>,
+    ) -> (Vec<Failure>, Option<Vec<Message>>) {
+        let mut retranslator = Retranslator::new(&self.translator);
+        let failed: Vec<_> = failed
+            .filter_map(|(outgoing, reason)| {
+                Some((retranslator.message(envelope, outgoing)?, reason))
+            })
+            .collect();
+        let messages = failed.iter().map(|(message, _)| message.clone()).collect();
+        (
+            failed
+                .into_iter()
+                .map(|(message, reason)| message_failure(message, reason))
+                .collect(),
+            Some(messages),
+        )
+    }
+
+    /// Updates circuit breaker, outage and metrics after `sent` messages were sent.
+    ///
+    /// Returns the delay before the next attempt. `None` if Mixpanel is available.
+    pub(crate) fn record_result(
+        &self,
+        sent: usize,
+        errors: &[(usize, SendError)],
+    ) -> Option<Unavailable> {
+        metrics::delivered(sent.saturating_sub(errors.len()));
+        let unavailable = errors.iter().find_map(|(_, error)| match error {
+            SendError::Retry { after, reason } | SendError::NotServed { after, reason } => {
+                Some((*after, reason))
+            }
+            SendError::Unauthorized(reason) => Some((None, reason)),
+            _ => None,
+        });
+        let Some((retry_after, reason)) = unavailable else {
+            if sent > 0 {
+                self.circuit_breaker.record_success();
+                self.outage().record_success();
+            }
+            return None;
+        };
+        let is_unauthorized = errors
+            .iter()
+            .any(|(_, error)| matches!(error, SendError::Unauthorized(_)));
+        let delay = self.circuit_breaker.record_failure(retry_after, reason);
+        let duration = self.outage().record_failure(!is_unauthorized);
+        Some(Unavailable {
+            delay,
+            is_requested: retry_after.is_some(),
+            reason: reason.clone(),
+            duration,
+        })
+    }
+
+    /// Reports, once, an error that lasts until a person changes something.
+    ///
+    /// `sent_at` is the time of the request: an error that is older than the last success is
+    /// ignored.
+    pub(crate) fn report_persistent_error(&self, error: &SendError, sent_at: Instant) {
+        let must_report = self.outage().must_report(error, sent_at);
+        if must_report {
+            self.report(&Failure::for_calls(failure_reason(error.clone()), vec![]));
+        }
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets a message that was not delivered, so that the next equal one is sent.
+    pub(crate) fn forget(&self, outgoing: &Outgoing) {
+        if let Outgoing::Message(message) = outgoing {
+            self.profile_dedup.forget(message);
+        }
+    }
+
+    /// Reports a failure to `on_error` and counts its calls as dropped.
+    pub(crate) fn report(&self, failure: &Failure) {
+        metrics::dropped(failure.reason.name(), failure.calls.len());
+        self.reporter.report(failure);
+    }
+
+    /// Age of the oldest late record. `None` if no record is late.
+    pub(crate) fn oldest_age(&self) -> Option<Duration> {
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        (oldest > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest)))
+    }
+}

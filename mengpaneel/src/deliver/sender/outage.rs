@@ -1,0 +1,59 @@
+//! State of an outage of Mixpanel: its duration, and the errors that were reported.
+
+use std::mem::{Discriminant, discriminant};
+use std::time::{Duration, Instant};
+
+use crate::deliver::http::send_error::SendError;
+
+/// Result of an attempt after which Mixpanel must not be contacted for a while.
+pub(crate) struct Unavailable {
+    /// Delay before the next attempt.
+    pub(crate) delay: Duration,
+    /// True if Mixpanel requested the delay (`Retry-After`).
+    pub(crate) is_requested: bool,
+    pub(crate) reason: String,
+    /// Time since the outage began. `None` if it does not count against the age of records: the
+    /// credentials are rejected, or the outbox failed.
+    pub(crate) duration: Option<Duration>,
+}
+
+/// Outage of Mixpanel, or the time of the last success.
+#[derive(Debug, Default)]
+pub(crate) struct Outage {
+    /// Kind of the error that was reported and still persists.
+    reported: Option<Discriminant<SendError>>,
+    /// Time at which Mixpanel last accepted a request.
+    last_success: Option<Instant>,
+    /// Start of an outage that counts against the age of records.
+    since: Option<Instant>,
+}
+
+impl Outage {
+    /// Ends the outage.
+    pub(crate) fn record_success(&mut self) {
+        *self = Self {
+            last_success: Some(Instant::now()),
+            ..Self::default()
+        };
+    }
+
+    /// Returns the duration of the outage. `None` if it does not count against the age of records.
+    pub(crate) fn record_failure(&mut self, ages_records: bool) -> Option<Duration> {
+        self.since = if ages_records {
+            self.since.or_else(|| Some(Instant::now()))
+        } else {
+            None
+        };
+        self.since.map(|since| since.elapsed())
+    }
+
+    /// Returns whether an error of a request sent at `sent_at` must be reported, and marks its kind
+    /// as reported.
+    ///
+    /// Errors of requests that were sent before the last success are outdated.
+    pub(crate) fn must_report(&mut self, error: &SendError, sent_at: Instant) -> bool {
+        let is_outdated = self.last_success.is_some_and(|success| success >= sent_at);
+        let kind = discriminant(error);
+        !is_outdated && self.reported.replace(kind) != Some(kind)
+    }
+}
