@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
-const snippet = (name) => read(`../../mengpaneel/src/browser/script/pages/${name}.html`);
+const snippet = (name) => read(`../../mengpaneel/src/browser/snippet/pages/${name}.html`);
 const library = read("../node_modules/mixpanel-browser/dist/mixpanel.min.js");
 const officialSnippet = read("../node_modules/mixpanel-browser/dist/mixpanel-jslib-snippet.min.js");
 const script = read("../mengpaneel.js");

@@ -12,7 +12,7 @@ const userAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, li
 const DEADLINE = 20_000;
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
-const snippet = (name) => read(`../../mengpaneel/src/browser/script/pages/${name}.html`);
+const snippet = (name) => read(`../../mengpaneel/src/browser/snippet/pages/${name}.html`);
 const library = read("../node_modules/mixpanel-browser/dist/mixpanel.min.js");
 const officialSnippet = read("../node_modules/mixpanel-browser/dist/mixpanel-jslib-snippet.min.js");
 

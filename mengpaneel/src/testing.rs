@@ -110,7 +110,7 @@ where
 fn new_recorder() -> (Arc<Recorder>, Arc<Observed>) {
     let observed = Arc::<Observed>::default();
     let recorder =
-        Recorder::new(Visitor::default, Arc::default()).as_stand_in(Arc::clone(&observed));
+        Recorder::new(Visitor::default, Arc::default()).into_stand_in(Arc::clone(&observed));
     (Arc::new(recorder), observed)
 }
 

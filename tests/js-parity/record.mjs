@@ -1,11 +1,11 @@
 // Records the messages that the real mixpanel-js sends for sequences of calls.
-// mengpaneel/src/server/translate/parity.rs compares them with the messages that the server would send.
+// mengpaneel/src/translate/parity.rs compares them with the messages that the server would send.
 // Run `npm ci && npm run record`.
 import { writeFileSync } from 'node:fs';
 
 import { fakeBrowser, loadMixpanel } from './fake-browser.mjs';
 
-const target = new URL('../../mengpaneel/src/server/translate/parity.json', import.meta.url);
+const target = new URL('../../mengpaneel/src/translate/parity.json', import.meta.url);
 
 const DEVICE = '6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f';
 const anonymous = { distinct_id: `$device:${DEVICE}`, $device_id: DEVICE };

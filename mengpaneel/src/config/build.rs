@@ -155,7 +155,7 @@ impl Builder {
         let cookies = CookieNames::new(&token, &config);
         let device_cookie = DeviceCookie::new(&cookies.persistence, &config);
         if self.set_device_cookie && device_cookie.is_none() {
-            return Err(BuildError::SeedCookie);
+            return Err(BuildError::DeviceCookie);
         }
         let cookie_attributes = CookieAttributes::new(&config);
         let omitted = Omitted::from_config(&config).to_text();

@@ -83,7 +83,7 @@ pub enum BuildError {
     #[error(
         "set_device_cookie: mixpanel-js uses no cookie (`persistence` or `disable_persistence` in js_config)"
     )]
-    SeedCookie,
+    DeviceCookie,
     /// Another program translates the calls, so that the hook cannot be called.
     #[error(
         "before_send: another program translates the calls of this outbox (Sidekiq), so that the hook would not be \

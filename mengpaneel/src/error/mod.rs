@@ -318,12 +318,12 @@ mod tests {
         assert_eq!(window.count(now + WINDOW), (1, 50));
         assert_eq!(window.count(now + WINDOW + WINDOW), (1, 0));
 
-        let reported = Arc::new(Mutex::new(0));
-        let counter = Arc::clone(&reported);
+        let calls = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&calls);
         let reporter = ErrorReporter::new(move |_| *counter.lock().unwrap() += 1);
         (0..1_000).for_each(|_| {
-            reporter.report(&Failure::for_calls(Reason::Abandoned("a".into()), vec![]))
+            reporter.report(&Failure::for_calls(Reason::Abandoned("a".into()), vec![]));
         });
-        assert_eq!(*reported.lock().unwrap(), 1_000);
+        assert_eq!(*calls.lock().unwrap(), 1_000);
     }
 }

@@ -121,7 +121,7 @@ where
         let observer = current::observer();
         let Some(inner) = self.mengpaneel.inner() else {
             return match observer {
-                Some(observed) => self.observe(request, observed),
+                Some(observer) => self.observe(request, observer),
                 None => self.bypass(request),
             };
         };

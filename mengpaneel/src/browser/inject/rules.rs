@@ -174,10 +174,10 @@ impl Rules {
         if let b"frameset" | b"plaintext" = name {
             self.mark_ambiguous();
         } else if let Some(special) = special(name) {
-            let is_foreign = matches!(special, Special::Svg | Special::Math);
-            if (in_foreign && !is_foreign) || self.special.len() >= MAX_DEPTH {
+            let is_svg_or_math = matches!(special, Special::Svg | Special::Math);
+            if (in_foreign && !is_svg_or_math) || self.special.len() >= MAX_DEPTH {
                 self.mark_ambiguous();
-            } else if !(is_foreign && tokens.is_self_closing()) {
+            } else if !(is_svg_or_math && tokens.is_self_closing()) {
                 self.special.push(special);
             }
         } else if in_foreign && matches!(name, b"foreignobject" | b"annotation-xml") {

@@ -54,7 +54,7 @@ fn is_identity(call: &Call) -> bool {
 impl Recorder {
     /// Marks the recorder as the test's own.
     #[must_use]
-    pub(crate) fn as_stand_in(self, observed: Arc<Observed>) -> Self {
+    pub(crate) fn into_stand_in(self, observed: Arc<Observed>) -> Self {
         Self {
             observer: Some(Observer::StandIn(observed)),
             ..self

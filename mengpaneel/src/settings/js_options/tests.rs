@@ -99,11 +99,12 @@ fn sets_device_cookie(config: Value) -> bool {
 }
 
 /// Checks the effect of an option on the server.
+#[expect(clippy::too_many_lines, reason = "one arm per option")]
 fn check_effect(option: &str) {
     const UTM: [&str; 3] = ["utm_source", "utm_medium", "gclid"];
     match option {
         "cookie_domain" => {
-            assert!(cookie(json!({option: "b.example"})).contains("Domain=b.example"))
+            assert!(cookie(json!({option: "b.example"})).contains("Domain=b.example"));
         }
         "cookie_expiration" => {
             assert!(cookie(json!({option: 2})).contains("Max-Age=172800"));
@@ -118,12 +119,12 @@ fn check_effect(option: &str) {
             assert_eq!(settings(both).cookies.persistence, "mp_first");
         }
         "cross_site_cookie" => {
-            assert!(cookie(json!({option: true})).contains("SameSite=None; Secure"))
+            assert!(cookie(json!({option: true})).contains("SameSite=None; Secure"));
         }
         "cross_subdomain_cookie" => assert!(!cookie(json!({option: false})).contains("Domain")),
         "secure_cookie" => assert!(cookie(json!({option: true})).contains("Secure")),
         "disable_cookie" | "disable_persistence" => {
-            assert!(!sets_device_cookie(json!({option: true})))
+            assert!(!sets_device_cookie(json!({option: true})));
         }
         "persistence" => assert!(
             sets_device_cookie(json!({option: "cookie"}))
@@ -143,7 +144,7 @@ fn check_effect(option: &str) {
             );
         }
         "opt_out_tracking_by_default" => {
-            assert!(settings(json!({option: true})).consent.is_denied_by_default)
+            assert!(settings(json!({option: true})).consent.is_denied_by_default);
         }
         "opt_out_tracking_cookie_prefix" => {
             assert_eq!(settings(json!({option: "own_"})).cookies.opt_out, "own_t");

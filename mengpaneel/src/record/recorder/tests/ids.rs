@@ -76,22 +76,22 @@ fn placeholder_ids_are_reported_and_dropped() {
         ("identify", |mixpanel, id| mixpanel.identify(id)),
         ("alias", |mixpanel, id| mixpanel.alias(id)),
         ("set_group", |mixpanel, id| {
-            mixpanel.set_group("company", id)
+            mixpanel.set_group("company", id);
         }),
         ("add_group", |mixpanel, id| {
-            mixpanel.add_group("company", id)
+            mixpanel.add_group("company", id);
         }),
         ("remove_group", |mixpanel, id| {
-            mixpanel.remove_group("company", id)
+            mixpanel.remove_group("company", id);
         }),
         ("get_group", |mixpanel, id| {
-            mixpanel.get_group("company", id).set(json!({"a": 1}))
+            mixpanel.get_group("company", id).set(json!({"a": 1}));
         }),
         ("setup", |mixpanel, id| {
-            mixpanel.setup(|mixpanel| mixpanel.identify(id))
+            mixpanel.setup(|mixpanel| mixpanel.identify(id));
         }),
         ("call", |mixpanel, id| {
-            mixpanel.call_method(&["identify"], [id])
+            mixpanel.call_method(&["identify"], [id]);
         }),
     ];
     for id in PLACEHOLDERS {
@@ -212,7 +212,7 @@ fn super_properties_and_groups_lose_placeholder_ids() {
         (&[json!({"Plan": "Pro"})][..], 1)
     );
     let (calls, reasons) = recorded(|mixpanel| {
-        mixpanel.track_with_groups("Buy", (), json!({"company": "undefined", "team": "a"}))
+        mixpanel.track_with_groups("Buy", (), json!({"company": "undefined", "team": "a"}));
     });
     assert_eq!(
         (calls.tracking[0].args().get(2), reasons.len()),
