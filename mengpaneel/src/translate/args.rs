@@ -1,28 +1,34 @@
-//! The arguments of a call in the forms that mixpanel-js takes.
+//! Arguments of a call, in the forms that mixpanel-js accepts.
 
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Properties, id_string};
 
-/// The ID at `index`.
-pub(crate) fn id(call: &Call, index: usize) -> Option<String> {
+/// Returns the ID at `index`. `None` if there is no valid ID.
+pub(crate) fn id_arg(call: &Call, index: usize) -> Option<String> {
     call.args().get(index).and_then(id_string)
 }
 
-/// The argument at `index`, where it is one.
+/// Returns the argument at `index`. `None` if it is missing or `null`.
 pub(crate) fn arg(call: &Call, index: usize) -> Option<&Value> {
     call.args().get(index).filter(|value| !value.is_null())
 }
 
-/// The event's name.
+/// Returns the name of the event.
+///
+/// # Errors
+/// Returns a reason if there is none.
 pub(crate) fn event_name(call: &Call) -> Result<&str, String> {
     call.str_arg(0)
         .filter(|name| !name.is_empty())
-        .ok_or_else(|| format!("{} takes the name of an event", call.method()))
+        .ok_or_else(|| format!("{} requires the name of an event", call.method()))
 }
 
-/// An object from `index`: given whole, or as a name and a value.
-pub(crate) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
+/// Returns the properties at `index`: an object, or a name and a value.
+///
+/// # Errors
+/// Returns a reason if there is neither.
+pub(crate) fn properties_or_pair(call: &Call, index: usize) -> Result<Properties, String> {
     match arg(call, index) {
         Some(Value::Object(properties)) => Ok(properties.clone()),
         Some(Value::String(name)) => {
@@ -30,39 +36,48 @@ pub(crate) fn pairs(call: &Call, index: usize) -> Result<Properties, String> {
             Ok(Map::from_iter([(name.clone(), value)]))
         }
         _ => Err(format!(
-            "{} takes an object of properties, or a name and a value",
+            "{} requires an object of properties, or a name and a value",
             call.method()
         )),
     }
 }
 
-/// One name or several, from `index`.
-pub(crate) fn names(call: &Call, index: usize) -> Result<Vec<Value>, String> {
+/// Returns the property names at `index`: a name, or a list of names.
+///
+/// # Errors
+/// Returns a reason if there are none, or one is not a string.
+pub(crate) fn property_names(call: &Call, index: usize) -> Result<Vec<Value>, String> {
     let names = match arg(call, index) {
         Some(Value::Array(names)) => names.clone(),
         Some(name @ Value::String(_)) => vec![name.clone()],
         _ => Vec::new(),
     };
     if names.is_empty() || !names.iter().all(Value::is_string) {
-        return Err(format!("{} takes the name of a property", call.method()));
+        return Err(format!("{} requires the name of a property", call.method()));
     }
     Ok(names)
 }
 
-/// A value as a list: itself if it is one.
-pub(crate) fn list(value: Value) -> Vec<Value> {
+/// Returns the items of a list, or any other value as a list of one item.
+pub(crate) fn into_list(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
         item => vec![item],
     }
 }
 
-/// The optional properties of an event.
-pub(crate) fn properties(call: &Call) -> Result<Properties, String> {
+/// Returns the properties of an event; none if the argument is missing or `null`.
+///
+/// # Errors
+/// Returns a reason if the argument is not an object.
+pub(crate) fn event_properties(call: &Call) -> Result<Properties, String> {
     let index = call.method().properties_index().unwrap_or_default();
     match arg(call, index) {
         None => Ok(Properties::new()),
         Some(Value::Object(properties)) => Ok(properties.clone()),
-        Some(_) => Err(format!("the properties of {} are no object", call.method())),
+        Some(_) => Err(format!(
+            "the properties of {} are not an object",
+            call.method()
+        )),
     }
 }

@@ -1,67 +1,68 @@
-//! Sealed parcels: those whose calls are an identity and plain events are said as they stand
-//! written, without being taken apart.
+//! Fast path for encoded envelopes: one with only `identify` calls and plain events is translated
+//! without being decoded.
 
 use crate::call::value::{Decoder, ValueRef};
 use crate::call::{Method, is_placeholder};
 use crate::record::envelope::codec;
 use crate::translate::event_writer;
-use crate::translate::event_writer::{EventTemplate, OwnProperties};
-use crate::translate::facts::RequestProperties;
+use crate::translate::event_writer::{EventTemplate, RecordedProperties};
 use crate::translate::insert_id;
-use crate::translate::interpreter::Translator;
 use crate::translate::outgoing::EncodedEvent;
+use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
+use crate::translate::translator::Translator;
 
 impl Translator {
-    /// What a compact parcel comes to, written at the end of `text`. `None` where it has to be
-    /// taken apart for that: what `say` was given till then does not count.
+    /// Translates an encoded envelope, and encodes the events at the end of `text`. `None` if the
+    /// envelope must be decoded first: events that `emit` got until then must be discarded.
     pub(crate) fn translate_record(
         &self,
-        parcel: &[u8],
+        envelope: &[u8],
         text: &mut Vec<u8>,
-        say: impl FnMut(EncodedEvent),
+        emit: impl FnMut(EncodedEvent),
     ) -> Option<()> {
         let start = text.len();
-        let said = self.try_translate_record(parcel, text, say);
-        if said.is_none() {
+        let translated = self.try_translate_record(envelope, text, emit);
+        if translated.is_none() {
             text.truncate(start);
         }
-        said
+        translated
     }
 
     fn try_translate_record(
         &self,
-        parcel: &[u8],
+        envelope: &[u8],
         text: &mut Vec<u8>,
-        mut say: impl FnMut(EncodedEvent),
+        mut emit: impl FnMut(EncodedEvent),
     ) -> Option<()> {
-        let (id, visit, mut calls) = codec::decode_header(parcel)?;
-        let facts = RequestProperties::of(&visit, &self.agents);
-        let common = EventTemplate {
+        let (id, visitor, mut calls) = codec::decode_header(envelope)?;
+        let request = RequestProperties::new(&visitor, &self.user_agents);
+        let template = EventTemplate {
             opening: &self.opening,
-            parcel: id,
+            envelope_id: id,
         };
         let (context, before_setup) = (calls.len()?, calls.len()?);
-        if context + before_setup > 0 || facts.is_robot {
+        if context + before_setup > 0 || request.is_robot {
             return None;
         }
         let setup = calls.len()?;
-        let mut known = (setup > 0 || visit.cookie.is_some()).then(|| State::new(&visit));
+        let mut visitor_state =
+            (setup > 0 || visitor.cookie.is_some()).then(|| State::new(&visitor));
         for _ in 0..setup {
-            identify(&mut calls, known.as_mut()?)?;
+            identify(&mut calls, visitor_state.as_mut()?)?;
         }
-        let state = known.as_ref().unwrap_or(&self.nobody);
+        let state = visitor_state.as_ref().unwrap_or(&self.anonymous);
         for index in 0..calls.len()? {
-            let (name, own) = track(&mut calls)?;
+            let (name, recorded) = track(&mut calls)?;
             let start = text.len();
-            let (owner, behind) =
-                event_writer::write(text, name, own, state, &facts, &common, || {
+            let (partition_key, rest) =
+                event_writer::write(text, name, recorded, state, &request, &template, || {
                     insert_id(id, index)
                 })?;
-            calls = behind;
-            say(EncodedEvent {
+            calls = rest;
+            emit(EncodedEvent {
                 json: start..text.len(),
-                partition_key: owner,
+                partition_key,
                 index,
             });
         }
@@ -69,7 +70,7 @@ impl Translator {
     }
 }
 
-/// Identifies who is there, where that makes no event.
+/// Reads an `identify` call and applies it. `None` if the call is another, or makes an event.
 fn identify(calls: &mut Decoder<'_>, state: &mut State) -> Option<()> {
     if calls.coded_method()? != &Method::Identify || calls.len()? != 1 {
         return None;
@@ -80,8 +81,9 @@ fn identify(calls: &mut Decoder<'_>, state: &mut State) -> Option<()> {
     state.identify(Some(id)).is_none().then_some(())
 }
 
-/// An event's name, and what the application says of it, up to which it is read.
-fn track<'a>(calls: &mut Decoder<'a>) -> Option<(&'a [u8], OwnProperties<'a>)> {
+/// Reads a `track` call up to its properties. Returns the name and the properties of the event.
+/// `None` if the call is another, or has other arguments.
+fn track<'a>(calls: &mut Decoder<'a>) -> Option<(&'a [u8], RecordedProperties<'a>)> {
     if calls.coded_method()? != &Method::Track {
         return None;
     }
@@ -92,36 +94,36 @@ fn track<'a>(calls: &mut Decoder<'a>) -> Option<(&'a [u8], OwnProperties<'a>)> {
     let ValueRef::Text(name @ [_, ..]) = calls.read()? else {
         return None;
     };
-    let own = if args == 2 {
-        OwnProperties::of(*calls)?
+    let recorded = if args == 2 {
+        RecordedProperties::decode(*calls)?
     } else {
-        OwnProperties::none(*calls)
+        RecordedProperties::empty(*calls)
     };
-    Some((name, own))
+    Some((name, recorded))
 }
 
-/// Holds what is said of a sealed parcel against what is said of it otherwise.
+/// Asserts that the fast path, if it applies, has the same result as `expected`.
 #[cfg(test)]
-pub(crate) fn agrees(
-    interpreter: &Translator,
-    parcel: &crate::record::envelope::Envelope,
-    otherwise: &super::Translation,
+pub(crate) fn assert_equal_translation(
+    translator: &Translator,
+    envelope: &crate::record::envelope::Envelope,
+    expected: &super::Translation,
 ) {
-    let (mut sealed, mut text, mut said) = (Vec::new(), Vec::new(), Vec::new());
-    codec::write(parcel, &mut sealed);
-    if interpreter
-        .translate_record(&sealed, &mut text, |event| said.push(event))
+    let (mut encoded, mut text, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    codec::write(envelope, &mut encoded);
+    if translator
+        .translate_record(&encoded, &mut text, |event| events.push(event))
         .is_none()
     {
         assert!(text.is_empty());
         return;
     }
     assert_eq!(
-        (&otherwise.refused[..], &otherwise.cut[..]),
+        (&expected.refused[..], &expected.truncated[..]),
         (&[][..], &[][..])
     );
-    assert_eq!(said.len(), otherwise.messages.len());
-    for (index, (event, message)) in said.into_iter().zip(&otherwise.messages).enumerate() {
+    assert_eq!(events.len(), expected.messages.len());
+    for (index, (event, message)) in events.into_iter().zip(&expected.messages).enumerate() {
         let body: serde_json::Value = serde_json::from_slice(&text[event.json]).unwrap();
         assert_eq!((event.index, &body), (index, &message.body));
         assert_eq!(

@@ -1,9 +1,11 @@
-//! Plain events: nothing of them is past a limit, and nobody said twice what they have. Almost all
-//! are. They are written as JSON at once, to the same effect as by way of values.
+//! Fast path for plain events, which are encoded as JSON directly. The result equals that of the
+//! slow path through values.
+//!
+//! An event is plain if nothing exceeds a limit, and no property is set twice. Almost all are.
 
 #![expect(
     clippy::inline_always,
-    reason = "what a function answers is copied through memory where it is called"
+    reason = "without it, the result is copied through memory at the call"
 )]
 
 use serde::Serialize;
@@ -12,117 +14,118 @@ use uuid::Uuid;
 use crate::call::is_placeholder;
 use crate::call::value::{Decoder, Escape, ValueRef, bytes_as_json, needs_no_escaping};
 use crate::id::timestamp_ms;
-use crate::translate::facts::RequestProperties;
-use crate::translate::limits::{is_accepted_key, is_insert_id, is_plain, is_short};
+use crate::translate::limits::{is_insert_id, is_plain, is_record_within_limits, is_short};
 use crate::translate::outgoing::partition_key;
+use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
 
-/// What begins the properties of every event: the token.
+/// Encodes the start of the properties of every event: the token.
 pub(crate) fn opening(token: &str) -> Vec<u8> {
     let mut opening = b",\"properties\":{\"token\":".to_vec();
     bytes_as_json(token.as_bytes(), Escape::Plain, &mut opening);
     opening
 }
 
-/// What every event of a parcel has.
+/// Parts that all events of an envelope share.
 pub(crate) struct EventTemplate<'a> {
-    /// Of this token.
+    /// Result of [`opening`] for the token.
     pub(crate) opening: &'a [u8],
-    /// The parcel's name, which tells when it was closed.
-    pub(crate) parcel: Uuid,
+    /// ID of the envelope, which holds the time at which it was made.
+    pub(crate) envelope_id: Uuid,
 }
 
-/// The members that an event has from elsewhere, of those that it brings itself.
+/// Properties of the caller that replace defaults.
 #[derive(Clone, Copy, Default)]
 struct Overrides<'a> {
-    user: Option<&'a [u8]>,
-    distinct: Option<&'a [u8]>,
-    device: bool,
-    time: bool,
-    insert_id: bool,
+    user_id: Option<&'a [u8]>,
+    distinct_id: Option<&'a [u8]>,
+    has_device_id: bool,
+    has_time: bool,
+    has_insert_id: bool,
 }
 
-/// What the application says of an event: so many members, as they are written.
+/// Encoded properties of an event that the application recorded.
 #[derive(Clone, Copy)]
-pub(crate) struct OwnProperties<'a> {
+pub(crate) struct RecordedProperties<'a> {
     count: usize,
     members: Decoder<'a>,
 }
 
-impl<'a> OwnProperties<'a> {
-    /// Nothing, before what follows.
-    pub(crate) fn none(reader: Decoder<'a>) -> Self {
+impl<'a> RecordedProperties<'a> {
+    /// Creates an empty set, followed by the rest of `decoder`.
+    pub(crate) fn empty(decoder: Decoder<'a>) -> Self {
         Self {
             count: 0,
-            members: reader,
+            members: decoder,
         }
     }
 
-    /// Of the object that follows; `None` where something else does.
-    pub(crate) fn of(mut reader: Decoder<'a>) -> Option<Self> {
-        let is_object = reader.byte()? == b'o';
-        let count = reader.len().filter(|_| is_object)?;
+    /// Reads the start of an object. `None` if the next value is none.
+    pub(crate) fn decode(mut decoder: Decoder<'a>) -> Option<Self> {
+        let is_object = decoder.byte()? == b'o';
+        let count = decoder.len().filter(|_| is_object)?;
         Some(Self {
             count,
-            members: reader,
+            members: decoder,
         })
     }
 
-    /// The next member, and its value.
+    /// Reads the next member.
     #[inline(always)]
     fn next(&mut self) -> Option<(&'a [u8], ValueRef<'a>)> {
         self.count = self.count.checked_sub(1)?;
         Some((self.members.name()?, self.members.read()?))
     }
 
-    /// Whether there is one of that name.
+    /// Returns whether there is a member `name`.
     fn has(mut self, name: &[u8]) -> bool {
-        std::iter::from_fn(|| self.next()).any(|(own, _)| own == name)
+        std::iter::from_fn(|| self.next()).any(|(key, _)| key == name)
     }
 }
 
-/// Writes an event at the end of `text`, if it is plain; gives whose it is, and what follows what
-/// the application says. Where it is not plain, what was written of it is to be taken away.
+/// Writes an event at the end of `text`. Returns the partition key, and a decoder after the
+/// properties of the application. `None` if the event is not plain: the caller must then truncate
+/// `text`.
 pub(crate) fn write<'a>(
     text: &mut Vec<u8>,
     name: &[u8],
-    own: OwnProperties<'a>,
+    recorded: RecordedProperties<'a>,
     state: &State,
-    facts: &RequestProperties<'_>,
-    common: &EventTemplate<'_>,
+    request: &RequestProperties<'_>,
+    template: &EventTemplate<'_>,
     insert_id: impl FnOnce() -> String,
 ) -> Option<(u64, Decoder<'a>)> {
-    if facts.omitted.has_any_source() {
+    if request.omitted.has_any_source() {
         return None;
     }
     if !is_short(name)
-        || !is_short(common.opening)
+        || !is_short(template.opening)
         || state.is_timing()
-        || facts.may_have_campaign()
+        || request.may_have_campaign()
     {
         return None;
     }
     let start = text.len();
-    let mut record = EventWriter {
+    let mut writer = EventWriter {
         json: text,
         count: 1,
     };
-    record.json.extend_from_slice(b"{\"event\":");
-    record.quoted(name);
-    record.json.extend_from_slice(common.opening);
-    let (brought, behind) = record.write_own_members(own)?;
-    let id = record.write_identity(own, brought, state)?;
-    if !brought.time
-        && let Some(time) = timestamp_ms(common.parcel)
+    writer.json.extend_from_slice(b"{\"event\":");
+    writer.quoted(name);
+    writer.json.extend_from_slice(template.opening);
+    let (overrides, rest) = writer.write_recorded(recorded)?;
+    let id = writer.write_identity(recorded, overrides, state)?;
+    if !overrides.has_time
+        && let Some(time) = timestamp_ms(template.envelope_id)
     {
-        record.json.extend_from_slice(b",\"time\":");
-        record.count += 1;
-        record.value(&time)?;
+        writer.json.extend_from_slice(b",\"time\":");
+        writer.count += 1;
+        writer.serialize(&time)?;
     }
-    if !brought.insert_id {
-        record.text(",\"$insert_id\":", insert_id().as_bytes())?;
+    if !overrides.has_insert_id {
+        writer.text(",\"$insert_id\":", insert_id().as_bytes())?;
     }
-    record.json.extend_from_slice(
+    writer.json.extend_from_slice(
         concat!(
             ",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"",
             env!("CARGO_PKG_VERSION"),
@@ -130,23 +133,25 @@ pub(crate) fn write<'a>(
         )
         .as_bytes(),
     );
-    record.count += 2;
-    record.write_request_properties(facts)?;
-    record.json.extend_from_slice(b"}}");
-    is_accepted_key(record.count, record.json.len() - start)
-        .then(|| (partition_key(Some(id)), behind))
+    writer.count += 2;
+    writer.write_request_properties(request)?;
+    writer.json.extend_from_slice(b"}}");
+    is_record_within_limits(writer.count, writer.json.len() - start)
+        .then(|| (partition_key(Some(id)), rest))
 }
 
 impl<'a> Overrides<'a> {
-    /// Notes this member; `None` where it needs a look.
+    /// Records a member. `None` if the event is not plain with it.
     #[inline(always)]
-    fn record_override(&mut self, key: &[u8], value: ValueRef<'a>) -> Option<()> {
+    fn record(&mut self, key: &[u8], value: ValueRef<'a>) -> Option<()> {
         match (key, value) {
-            (b"distinct_id", ValueRef::Text(id)) if !is_placeholder(id) => self.distinct = Some(id),
-            (b"$user_id", ValueRef::Text(id)) if !is_placeholder(id) => self.user = Some(id),
-            (b"$device_id", _) => self.device = true,
-            (b"time", time) if time.is_number() => self.time = true,
-            (b"$insert_id", ValueRef::Text(id)) if is_insert_id(id) => self.insert_id = true,
+            (b"distinct_id", ValueRef::Text(id)) if !is_placeholder(id) => {
+                self.distinct_id = Some(id)
+            }
+            (b"$user_id", ValueRef::Text(id)) if !is_placeholder(id) => self.user_id = Some(id),
+            (b"$device_id", _) => self.has_device_id = true,
+            (b"time", time) if time.is_number() => self.has_time = true,
+            (b"$insert_id", ValueRef::Text(id)) if is_insert_id(id) => self.has_insert_id = true,
             (
                 b"distinct_id" | b"$user_id" | b"time" | b"$insert_id" | b"mp_lib"
                 | b"$lib_version" | b"ip" | b"$referrer" | b"$referring_domain" | b"$current_url"
@@ -159,15 +164,15 @@ impl<'a> Overrides<'a> {
     }
 }
 
-/// A record that is being written.
+/// Writer of one event.
 struct EventWriter<'t> {
     json: &'t mut Vec<u8>,
-    /// How many properties it has.
+    /// Number of properties so far.
     count: usize,
 }
 
 impl EventWriter<'_> {
-    fn value(&mut self, value: &(impl Serialize + ?Sized)) -> Option<()> {
+    fn serialize(&mut self, value: &(impl Serialize + ?Sized)) -> Option<()> {
         serde_json::to_writer(&mut *self.json, value).ok()
     }
 
@@ -175,7 +180,7 @@ impl EventWriter<'_> {
         bytes_as_json(text, Escape::Plain, self.json);
     }
 
-    /// A member whose key stands written: behind a comma, with its quotes and its colon.
+    /// Writes a member. `key` is encoded, with a comma, quotes and a colon.
     #[inline]
     fn text(&mut self, key: &'static str, text: &[u8]) -> Option<()> {
         if !is_short(text) {
@@ -187,32 +192,32 @@ impl EventWriter<'_> {
         Some(())
     }
 
-    /// What the application says. Gives what of that stands elsewhere too, and what follows it.
+    /// Writes the properties of the application. Returns those that replace defaults, and a decoder
+    /// after the properties.
     #[inline(always)]
-    fn write_own_members<'a>(
+    fn write_recorded<'a>(
         &mut self,
-        own: OwnProperties<'a>,
+        recorded: RecordedProperties<'a>,
     ) -> Option<(Overrides<'a>, Decoder<'a>)> {
-        let (begin, count) = (self.json.len(), self.count);
-        let (mut brought, mut left, mut quotes) = (Overrides::default(), own, 0);
-        while left.count > 0 {
-            let (key, value) = left.next()?;
+        let (start, count) = (self.json.len(), self.count);
+        let (mut overrides, mut remaining, mut quotes) = (Overrides::default(), recorded, 0);
+        while remaining.count > 0 {
+            let (key, value) = remaining.next()?;
             if key != b"token" {
-                brought.record_override(key, value)?;
+                overrides.record(key, value)?;
                 quotes += self.write_unescaped(key, value)?;
             }
         }
-        // Texts hardly ever hold anything to escape: they are looked at together, once they are
-        // written.
-        if !needs_no_escaping(self.json.get(begin..)?, quotes) {
-            self.json.truncate(begin);
+        // Few texts need escaping, so all are checked together after writing.
+        if !needs_no_escaping(self.json.get(start..)?, quotes) {
+            self.json.truncate(start);
             self.count = count;
-            self.escaped(own)?;
+            self.write_escaped(recorded)?;
         }
-        Some((brought, left.members))
+        Some((overrides, remaining.members))
     }
 
-    /// A member as if nothing in it had to be escaped. Gives the number of its quotes.
+    /// Writes a member without escaping. Returns the number of quotes.
     #[inline(always)]
     fn write_unescaped(&mut self, key: &[u8], value: ValueRef<'_>) -> Option<usize> {
         self.count += 1;
@@ -227,18 +232,18 @@ impl EventWriter<'_> {
             }
             value if is_short(key) => {
                 self.json.extend_from_slice(b"\":");
-                self.write_other(value)?;
+                self.write_non_text(value)?;
                 Some(2)
             }
             _ => None,
         }
     }
 
-    /// The same, where something has to be escaped.
+    /// Writes the properties of the application with escaping.
     #[cold]
-    fn escaped(&mut self, mut own: OwnProperties<'_>) -> Option<()> {
-        while own.count > 0 {
-            let (key, value) = own.next()?;
+    fn write_escaped(&mut self, mut recorded: RecordedProperties<'_>) -> Option<()> {
+        while recorded.count > 0 {
+            let (key, value) = recorded.next()?;
             if key != b"token" {
                 self.member(key, value)?;
             }
@@ -246,7 +251,7 @@ impl EventWriter<'_> {
         Some(())
     }
 
-    /// A member.
+    /// Writes a member with escaping.
     fn member(&mut self, key: &[u8], value: ValueRef<'_>) -> Option<()> {
         if !is_short(key) {
             return None;
@@ -257,98 +262,94 @@ impl EventWriter<'_> {
         self.json.push(b':');
         match value {
             ValueRef::Text(text) if is_short(text) => self.quoted(text),
-            value => self.write_other(value)?,
+            value => self.write_non_text(value)?,
         }
         Some(())
     }
 
-    /// A value that is no text.
+    /// Writes a value that is not a text. `None` if it may exceed a limit.
     #[inline(always)]
-    fn write_other(&mut self, value: ValueRef<'_>) -> Option<()> {
+    fn write_non_text(&mut self, value: ValueRef<'_>) -> Option<()> {
         match value {
-            ValueRef::Null => self.value(&()),
-            ValueRef::Bool(truth) => self.value(&truth),
-            ValueRef::Unsigned(number) => self.value(&number),
-            ValueRef::Negative(number) => self.value(&number),
-            ValueRef::Float(number) => self.value(&number),
-            ValueRef::Value(value) if is_plain(value) => self.value(value),
+            ValueRef::Null => self.serialize(&()),
+            ValueRef::Bool(value) => self.serialize(&value),
+            ValueRef::Unsigned(number) => self.serialize(&number),
+            ValueRef::Negative(number) => self.serialize(&number),
+            ValueRef::Float(number) => self.serialize(&number),
+            ValueRef::Value(value) if is_plain(value) => self.serialize(value),
             ValueRef::Text(_) | ValueRef::Uuid(_) | ValueRef::Value(_) | ValueRef::Encoded(_) => {
                 None
             }
         }
     }
 
-    /// Who it is, and what goes with each event of theirs. Gives the distinct ID.
+    /// Writes the IDs and super properties of the user. Returns the distinct ID.
     fn write_identity<'a>(
         &mut self,
-        own: OwnProperties<'_>,
-        Overrides {
-            user,
-            distinct,
-            device,
-            ..
-        }: Overrides<'a>,
+        recorded: RecordedProperties<'_>,
+        overrides: Overrides<'a>,
         state: &'a State,
     ) -> Option<&'a [u8]> {
         let [user_id, distinct_id, device_id] =
             [&state.user_id, &state.distinct_id, &state.device_id]
                 .map(|id| id.as_deref().map(str::as_bytes));
-        let is_known = |id: &[u8]| user_id == Some(id) || distinct_id == Some(id);
-        let somebody_else = user
-            .or(distinct)
-            .filter(|id| !id.is_empty() && !is_known(id));
-        let id = somebody_else.or(distinct_id).unwrap_or_default();
-        if distinct.is_none() {
+        let is_current = |id: &[u8]| user_id == Some(id) || distinct_id == Some(id);
+        let other_user = overrides
+            .user_id
+            .or(overrides.distinct_id)
+            .filter(|id| !id.is_empty() && !is_current(id));
+        let id = other_user.or(distinct_id).unwrap_or_default();
+        if overrides.distinct_id.is_none() {
             if is_placeholder(id) {
                 return None;
             }
             self.text(",\"distinct_id\":", id)?;
         }
-        if somebody_else.is_none() {
-            if let Some(device_id) = device_id.filter(|_| !device) {
+        if other_user.is_none() {
+            if let Some(device_id) = device_id.filter(|_| !overrides.has_device_id) {
                 self.text(",\"$device_id\":", device_id)?;
             }
-            if let Some(user) = user_id.filter(|_| user.is_none()) {
-                if is_placeholder(user) {
+            if let Some(user_id) = user_id.filter(|_| overrides.user_id.is_none()) {
+                if is_placeholder(user_id) {
                     return None;
                 }
-                self.text(",\"$user_id\":", user)?;
+                self.text(",\"$user_id\":", user_id)?;
             }
             for (key, value) in &state.super_properties {
                 let key = key.as_bytes();
-                if is_added_elsewhere(key) {
+                if is_default_property(key) {
                     return None;
                 }
-                if !own.has(key) {
+                if !recorded.has(key) {
                     self.member(key, value.into())?;
                 }
             }
         }
-        Some(distinct.unwrap_or(id))
+        Some(overrides.distinct_id.unwrap_or(id))
     }
 
-    /// What the request adds.
-    fn write_request_properties(&mut self, facts: &RequestProperties<'_>) -> Option<()> {
+    /// Writes the properties that the request adds.
+    fn write_request_properties(&mut self, request: &RequestProperties<'_>) -> Option<()> {
         let texts = [
-            (",\"$referrer\":", facts.referrer),
-            (",\"$referring_domain\":", facts.referring_domain()),
-            (",\"ip\":", facts.ip),
-            (",\"$current_url\":", facts.url),
+            (",\"$referrer\":", request.referrer),
+            (",\"$referring_domain\":", request.referring_domain()),
+            (",\"ip\":", request.ip),
+            (",\"$current_url\":", request.url),
         ];
         for (key, text) in texts {
             if let Some(text) = text {
                 self.text(key, text.as_bytes())?;
             }
         }
-        let (count, agent) = facts.written_agent();
+        let (count, user_agent) = request.encoded_user_agent();
         self.count += count;
-        self.json.extend_from_slice(agent);
+        self.json.extend_from_slice(user_agent);
         Some(())
     }
 }
 
-/// Whether a super property has the name of something that stands in each event anyway.
-fn is_added_elsewhere(key: &[u8]) -> bool {
-    let mut brought = Overrides::default();
-    key == b"token" || brought.record_override(key, ValueRef::Null).is_none() || brought.device
+/// Returns whether a super property has the name of a property that each event gets anyway.
+fn is_default_property(key: &[u8]) -> bool {
+    let mut overrides = Overrides::default();
+    key == b"token" || overrides.record(key, ValueRef::Null).is_none() || overrides.has_device_id
 }

@@ -1,12 +1,12 @@
-//! Events, with everything that mixpanel-js's `track` adds to them.
+//! Translation of events, with all properties that mixpanel-js's `track` adds.
 
 use serde_json::{Map, Value, json};
 
 use crate::call::{Properties, id_string};
-use crate::translate::facts::RequestProperties;
+use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
 
-/// What an event falls back on, if it was not stamped when it was recorded.
+/// Metadata for an event that got none when it was recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FallbackMeta<'a> {
     pub(crate) token: &'a str,
@@ -15,47 +15,47 @@ pub(crate) struct FallbackMeta<'a> {
     pub(crate) time: Option<u64>,
 }
 
-/// An event's time in milliseconds; seconds are taken for seconds.
+/// Returns the time of an event in milliseconds. Small numbers are seconds, and are converted.
 pub(crate) fn milliseconds(time: Option<&Value>) -> Option<f64> {
     let time = time?.as_f64()?;
     Some(if time < 1e11 { time * 1000.0 } else { time })
 }
 
-/// The record of an event. From low to high in rank: facts of the request, super properties, what
-/// the caller says; only the token cannot be chosen.
+/// Makes the record of an event. Later properties have precedence: those of the request, super
+/// properties, those of the caller, and the token.
 pub(crate) fn event(
     name: &str,
-    own: Properties,
+    recorded: Properties,
     state: &mut State,
-    facts: &RequestProperties<'_>,
-    stamp: FallbackMeta<'_>,
+    request: &RequestProperties<'_>,
+    fallback: FallbackMeta<'_>,
 ) -> Value {
-    let mut properties = facts.event().clone();
+    let mut properties = request.event().clone();
     properties.insert("mp_lib".into(), "mengpaneel".into());
     properties.insert("$lib_version".into(), env!("CARGO_PKG_VERSION").into());
-    properties.insert("$insert_id".into(), stamp.insert_id.into());
-    if let Some(time) = stamp.time {
+    properties.insert("$insert_id".into(), fallback.insert_id.into());
+    if let Some(time) = fallback.time {
         properties.insert("time".into(), time.into());
     }
-    let at = milliseconds(own.get("time").or(properties.get("time")));
+    let at = milliseconds(recorded.get("time").or(properties.get("time")));
     if let Some(duration) = state.stop_timer(name, at) {
         properties.insert("$duration".into(), json!(duration));
     }
-    if let Some(id) = anonymous(&own, state) {
-        // Somebody else's event, recorded while they were here: this browser's user, device and
-        // super properties are not theirs.
+    if let Some(id) = other_user(&recorded, state) {
+        // The event belongs to another user: user, device and super properties of this browser do
+        // not.
         properties.insert("distinct_id".into(), id.into());
     } else {
         properties.extend(state.super_properties.clone());
         properties.extend(identity(state));
     }
-    properties.extend(own);
-    facts.omitted.strip(&mut properties);
-    properties.insert("token".into(), stamp.token.into());
+    properties.extend(recorded);
+    request.omitted.strip(&mut properties);
+    properties.insert("token".into(), fallback.token.into());
     json!({"event": name, "properties": properties})
 }
 
-/// Who it is, as every event and profile of the browser says.
+/// Returns the IDs of the current user and device.
 fn identity(state: &State) -> Properties {
     let mut ids = Map::new();
     ids.insert(
@@ -73,21 +73,21 @@ fn identity(state: &State) -> Properties {
     ids
 }
 
-/// Whose event it says it is, if that is somebody else than who is there.
-fn anonymous(own: &Properties, state: &State) -> Option<String> {
-    let id = own
+/// Returns the user ID of the event if that is not the current user.
+fn other_user(recorded: &Properties, state: &State) -> Option<String> {
+    let id = recorded
         .get("$user_id")
-        .or(own.get("distinct_id"))
+        .or(recorded.get("distinct_id"))
         .and_then(id_string)?;
-    let is_known = [&state.user_id, &state.distinct_id]
+    let is_current = [&state.user_id, &state.distinct_id]
         .iter()
-        .any(|known| known.as_deref() == Some(&id));
-    (!is_known).then_some(id)
+        .any(|current| current.as_deref() == Some(&id));
+    (!is_current).then_some(id)
 }
 
-/// The properties of `$identify`: in the form of mixpanel-js, and in that of the API for servers
-/// where the anonymous ID is what that asks for.
-pub(crate) fn identified(id: &str, previous: &str) -> Properties {
+/// Returns the properties of `$identify` in the form of mixpanel-js. If the anonymous ID is a UUID
+/// of version 4, the properties of the API for servers are added.
+pub(crate) fn identify_properties(id: &str, previous: &str) -> Properties {
     let mut properties = Map::new();
     properties.insert("distinct_id".into(), id.into());
     properties.insert("$anon_distinct_id".into(), previous.into());

@@ -1,30 +1,33 @@
-//! `get_group(…).*`: one operation on the profile of a group.
+//! Translation of `get_group(…).*`: operations on the profile of a group.
 
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Method};
-use crate::translate::args::{arg, list, names, pairs};
+use crate::translate::args::{arg, into_list, properties_or_pair, property_names};
 
-/// The record that a call on a group asks for.
+/// Translates a call on a group to a record.
+///
+/// # Errors
+/// Returns a reason if the arguments are invalid.
 pub(crate) fn record(call: &Call, token: &str, time: Option<u64>) -> Result<Value, String> {
     let (Some(Value::String(key)), Some(id)) = (arg(call, 0), arg(call, 1)) else {
         return Err(format!(
-            "{} takes the key and the ID of a group",
+            "{} requires the key and the ID of a group",
             call.method()
         ));
     };
     let (name, value) = match call.method() {
-        Method::GroupSet => ("$set", pairs(call, 2)?.into()),
-        Method::GroupSetOnce => ("$set_once", pairs(call, 2)?.into()),
-        Method::GroupUnset => ("$unset", names(call, 2)?.into()),
+        Method::GroupSet => ("$set", properties_or_pair(call, 2)?.into()),
+        Method::GroupSetOnce => ("$set_once", properties_or_pair(call, 2)?.into()),
+        Method::GroupUnset => ("$unset", property_names(call, 2)?.into()),
         Method::GroupUnion => {
-            let lists = pairs(call, 2)?
+            let lists = properties_or_pair(call, 2)?
                 .into_iter()
-                .map(|(key, value)| (key, list(value).into()))
+                .map(|(key, value)| (key, into_list(value).into()))
                 .collect();
             ("$union", Value::Object(lists))
         }
-        Method::GroupRemove => ("$remove", pairs(call, 2)?.into()),
+        Method::GroupRemove => ("$remove", properties_or_pair(call, 2)?.into()),
         Method::GroupDelete => ("$delete", "".into()),
         method => return Err(format!("{method} does not change a group")),
     };

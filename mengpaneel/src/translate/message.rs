@@ -1,11 +1,11 @@
-//! A message: one record for one of Mixpanel's endpoints.
+//! Messages: records of Mixpanel's HTTP API.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::Call;
 
-/// Where a message goes.
+/// Endpoint of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
@@ -17,20 +17,21 @@ pub enum Endpoint {
     Groups,
 }
 
-/// One record for Mixpanel, and the call that it was translated from.
+/// Record for Mixpanel, and the call that it was translated from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Where it goes.
+    /// Endpoint that the record is sent to.
     pub endpoint: Endpoint,
-    /// What is sent.
+    /// Body of the record.
     pub body: Value,
-    /// The call that it says, by which it is reported if it is not taken.
+    /// Call that the record was translated from. A failure to deliver the record is reported with
+    /// it.
     pub call: Call,
 }
 
 impl Message {
-    /// Whether sending it once more changes nothing: an event has its `$insert_id`, a `$set` sets
-    /// the same value again; what adds or appends does so each time.
+    /// Returns whether sending the message again changes nothing. An event has an `$insert_id`, and
+    /// a `$set` sets the same value again; `$add` and `$append` are not idempotent.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         self.call.method().is_idempotent()
@@ -53,15 +54,15 @@ mod tests {
     }
 
     #[test]
-    fn what_adds_is_not_repeatable() {
+    fn increment_is_not_idempotent() {
         assert!(message(Method::PeopleSet).is_idempotent());
         assert!(!message(Method::PeopleIncrement).is_idempotent());
     }
 
     #[test]
-    fn a_message_can_be_stored() {
+    fn message_round_trips_through_json() {
         let message = message(Method::PeopleSet);
-        let stored = serde_json::to_string(&message).unwrap();
-        assert_eq!(serde_json::from_str::<Message>(&stored).unwrap(), message);
+        let json = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&json).unwrap(), message);
     }
 }

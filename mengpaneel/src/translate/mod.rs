@@ -1,72 +1,75 @@
-//! Calls into messages, as mixpanel-js would: a pure function of what was recorded.
+//! Translation of calls to messages, as mixpanel-js would send them: a pure function of the
+//! envelope.
 
-mod agents;
 pub(crate) mod args;
 pub(crate) mod encoded;
 pub(crate) mod event_writer;
 mod events;
-mod facts;
 mod groups;
-pub(crate) mod interpreter;
 mod limits;
 pub(crate) mod message;
 pub(crate) mod outgoing;
 #[cfg(test)]
 mod parity;
 mod people;
+mod request_properties;
 mod state;
 #[cfg(test)]
 mod tests;
+pub(crate) mod translator;
 pub(crate) mod user_agent;
+mod user_agent_cache;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::call::value::Decoder;
 use crate::call::{Call, Method, Properties, is_placeholder};
-use crate::translate::args::{arg, event_name, id, list, names, properties};
-use crate::translate::event_writer::{EventTemplate, OwnProperties};
+use crate::translate::args::{
+    arg, event_name, event_properties, id_arg, into_list, property_names,
+};
+use crate::translate::event_writer::{EventTemplate, RecordedProperties};
 use crate::translate::events::FallbackMeta;
-use crate::translate::facts::RequestProperties;
-use crate::translate::interpreter::Translation;
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::outgoing::{EncodedEvent, Outgoing};
+use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
+use crate::translate::translator::Translation;
 
-/// As messages; held to be the same as what is written.
+/// Translates an envelope to messages. Asserts that both fast paths give the same result.
 #[cfg(test)]
-fn translate(token: &str, parcel: &crate::record::envelope::Envelope) -> Translation {
-    let interpreter = crate::translate::interpreter::Translator::new(token.to_owned());
+fn translate(token: &str, envelope: &crate::record::envelope::Envelope) -> Translation {
+    let translator = crate::translate::translator::Translator::new(token.to_owned());
     let mut text = Vec::new();
-    let (translation, written) = (
-        interpreter.translate(parcel),
-        interpreter.translate_encoded(parcel, &mut text),
+    let (translation, encoded) = (
+        translator.translate(envelope),
+        translator.translate_encoded(envelope, &mut text),
     );
-    encoded::agrees(&interpreter, parcel, &translation);
+    encoded::assert_equal_translation(&translator, envelope, &translation);
     assert_eq!(
-        (&written.refused, &written.cut),
-        (&translation.refused, &translation.cut)
+        (&encoded.refused, &encoded.truncated),
+        (&translation.refused, &translation.truncated)
     );
-    assert_eq!(written.messages.len(), translation.messages.len());
-    for (index, (said, message)) in written
+    assert_eq!(encoded.messages.len(), translation.messages.len());
+    for (index, (outgoing, message)) in encoded
         .messages
         .into_iter()
         .zip(&translation.messages)
         .enumerate()
     {
-        match said {
-            Outgoing::Message(said) => assert_eq!(&*said, message),
+        match outgoing {
+            Outgoing::Message(outgoing) => assert_eq!(&*outgoing, message),
             Outgoing::Encoded(event) => {
                 assert_eq!(
                     serde_json::from_slice::<Value>(&text[event.json]).unwrap(),
                     message.body
                 );
-                let owner_of = message.body["properties"]["distinct_id"].as_str();
+                let distinct_id = message.body["properties"]["distinct_id"].as_str();
                 assert_eq!(
                     (event.index, event.partition_key),
                     (
                         index,
-                        crate::translate::outgoing::partition_key(owner_of.map(str::as_bytes))
+                        crate::translate::outgoing::partition_key(distinct_id.map(str::as_bytes))
                     )
                 );
             }
@@ -75,58 +78,62 @@ fn translate(token: &str, parcel: &crate::record::envelope::Envelope) -> Transla
     translation
 }
 
-/// What the calls of one parcel do, one after the other.
+/// Translation of one envelope in progress, call by call.
 struct TranslationRun<'a> {
     token: &'a str,
     opening: &'a [u8],
-    parcel: Uuid,
-    /// When the parcel was closed, in milliseconds.
+    envelope_id: Uuid,
+    /// Time at which the envelope was made, in milliseconds.
     time: Option<u64>,
-    facts: RequestProperties<'a>,
+    request: RequestProperties<'a>,
     state: State,
-    /// Operations on a profile that wait for `identify`, as they do in mixpanel-js.
-    waiting: Vec<(Call, Properties)>,
-    /// Calls change the state, but make no message.
+    /// Profile operations that wait for `identify`, as in mixpanel-js.
+    pending: Vec<(Call, Properties)>,
+    /// True if calls change the state, but make no messages.
     is_silent: bool,
-    /// Where plain events are written at once, if they are.
+    /// Buffer for events on the fast path. `None` disables the fast path.
     text: Option<&'a mut Vec<u8>>,
-    done: Translation<Outgoing>,
+    translation: Translation<Outgoing>,
 }
 
 impl TranslationRun<'_> {
+    /// Translates a call.
+    ///
+    /// # Errors
+    /// Returns the reason why the server cannot send the call.
     fn apply(&mut self, call: &Call) -> Result<(), String> {
         match call.method() {
             method if method.is_track() => self.track(call),
             Method::Identify => self.identify(call, arg(call, 0).is_some()),
             Method::Alias => self.alias(call),
             Method::Reset => {
-                self.reject_pending();
+                self.refuse_pending();
                 self.state.reset();
                 Ok(())
             }
             Method::TimeEvent => {
                 let event = event_name(call)?;
-                let parcel = self.time.map(Value::from);
-                let at = events::milliseconds(arg(call, 1).or(parcel.as_ref()));
+                let recorded = self.time.map(Value::from);
+                let at = events::milliseconds(arg(call, 1).or(recorded.as_ref()));
                 self.state.start_timer(event, at);
                 Ok(())
             }
             Method::Register | Method::RegisterOnce | Method::Unregister => self.register(call),
-            Method::SetGroup | Method::AddGroup | Method::RemoveGroup => self.membership(call),
+            Method::SetGroup | Method::AddGroup | Method::RemoveGroup => self.change_groups(call),
             Method::Disable => {
                 self.state.disable(arg(call, 0).and_then(Value::as_array));
                 Ok(())
             }
             Method::OptOutTracking => {
                 self.state.opted_out = true;
-                Err(consent(call))
+                Err(consent_reason(call))
             }
             Method::OptInTracking | Method::ClearOptInOutTracking => {
                 self.state.opted_out = false;
-                Err(consent(call))
+                Err(consent_reason(call))
             }
             method if method.is_people() => {
-                let operation = people::operation(call, &self.facts, self.time)?;
+                let operation = people::operation(call, &self.request, self.time)?;
                 self.people(call, operation);
                 Ok(())
             }
@@ -135,21 +142,21 @@ impl TranslationRun<'_> {
                 self.send(Endpoint::Groups, record, call);
                 Ok(())
             }
-            method => Err(format!("{method} means something in a browser only")),
+            method => Err(format!("{method} has an effect in a browser only")),
         }
     }
 
     fn track(&mut self, call: &Call) -> Result<(), String> {
         if let Some(event) = self.try_fast_path(call) {
-            self.done.messages.push(Outgoing::Encoded(event));
+            self.translation.messages.push(Outgoing::Encoded(event));
             return Ok(());
         }
-        let mut own = properties(call)?;
+        let mut recorded = event_properties(call)?;
         let event = match call.method() {
             Method::TrackPageview => {
-                let mut page = self.facts.page().clone();
-                page.extend(own);
-                own = page;
+                let mut page = self.request.page().clone();
+                page.extend(recorded);
+                recorded = page;
                 arg(call, 1)
                     .and_then(|options| options.get("event_name")?.as_str())
                     .unwrap_or("$mp_web_page_view")
@@ -160,63 +167,71 @@ impl TranslationRun<'_> {
             && let Some(Value::Object(groups)) = arg(call, 2)
         {
             let groups = groups.iter().filter(|(_, ids)| !ids.is_null());
-            own.extend(groups.map(|(key, ids)| (key.clone(), ids.clone())));
+            recorded.extend(groups.map(|(key, ids)| (key.clone(), ids.clone())));
         }
-        self.event(call, event, own);
+        self.event(call, event, recorded);
         Ok(())
     }
 
+    /// Identifies the user, and sends the pending profile operations.
     fn identify(&mut self, call: &Call, has_id: bool) -> Result<(), String> {
-        let id = id(call, 0);
+        let id = id_arg(call, 0);
         if has_id && id.is_none() {
-            return Err(format!("{} takes an ID", call.method()));
+            return Err(format!("{} requires an ID", call.method()));
         }
         if id.as_ref().is_some_and(|id| id.starts_with("$device:")) {
-            return Err("an ID cannot start with $device:, which marks the anonymous".into());
+            return Err("an ID cannot start with $device:, the prefix of anonymous IDs".into());
         }
         if let Some(id) = id.as_ref().filter(|id| is_placeholder(id.as_bytes())) {
-            return Err(limits::placeholder(id));
+            return Err(limits::placeholder_reason(id));
         }
         let previous = self.state.identify(id.as_deref());
-        for (call, operation) in std::mem::take(&mut self.waiting) {
+        for (call, operation) in std::mem::take(&mut self.pending) {
             self.people(&call, operation);
         }
         if let (Some(id), Some(previous)) = (id, previous) {
-            self.event(call, "$identify", events::identified(&id, &previous));
+            self.event(
+                call,
+                "$identify",
+                events::identify_properties(&id, &previous),
+            );
         }
         Ok(())
     }
 
-    /// Gives who is there another name, then identifies them by it. Where nobody is known there is
-    /// nothing to give a name to: what remains is who it is.
+    /// Makes `alias` an ID of the current user, then identifies it. If no ID is known yet, this is
+    /// `identify`.
     fn alias(&mut self, call: &Call) -> Result<(), String> {
-        let Some(alias) = id(call, 0) else {
-            return Err("alias takes an ID".into());
+        let Some(alias) = id_arg(call, 0) else {
+            return Err("alias requires an ID".into());
         };
         if is_placeholder(alias.as_bytes()) {
-            return Err(limits::placeholder(&alias));
+            return Err(limits::placeholder_reason(&alias));
         }
-        let original = id(call, 1).or_else(|| self.state.distinct_id.clone());
+        let original = id_arg(call, 1).or_else(|| self.state.distinct_id.clone());
         if let Some(original) = original.filter(|original| original != &alias) {
             self.state.alias(&alias);
-            let own = Map::from_iter([
+            let properties = Map::from_iter([
                 ("alias".to_owned(), alias.into()),
                 ("distinct_id".to_owned(), original.into()),
             ]);
-            self.event(call, "$create_alias", own);
+            self.event(call, "$create_alias", properties);
         }
         self.identify(call, true)
     }
 
     fn register(&mut self, call: &Call) -> Result<(), String> {
         if call.method() == &Method::Unregister {
-            for name in names(call, 0)?.iter().filter_map(Value::as_str) {
+            for name in property_names(call, 0)?.iter().filter_map(Value::as_str) {
                 self.state.unregister(name);
             }
             return Ok(());
         }
         let Some(properties) = call.properties() else {
-            return Err(format!("{} takes an object of properties", call.method()));
+            return Err(format!(
+                "{} requires an object of properties",
+                call.method()
+            ));
         };
         if call.method() == &Method::Register {
             self.state.register(properties);
@@ -227,20 +242,20 @@ impl TranslationRun<'_> {
         Ok(())
     }
 
-    /// The visitor's groups, which go with each event, and into their profile if there is one.
-    fn membership(&mut self, call: &Call) -> Result<(), String> {
+    /// Changes the groups of the user, which are properties of each event and of the profile.
+    fn change_groups(&mut self, call: &Call) -> Result<(), String> {
         let (Some(Value::String(key)), Some(ids)) = (arg(call, 0), arg(call, 1)) else {
             return Err(format!(
-                "{} takes the key and the ID of a group",
+                "{} requires the key and the ID of a group",
                 call.method()
             ));
         };
         let mut properties = Map::new();
         let (operation, value) = match call.method() {
             Method::SetGroup => {
-                let ids = list(ids.clone());
+                let ids = into_list(ids.clone());
                 self.state.set_group(key, &ids);
-                properties.clone_from(self.facts.profile());
+                properties.clone_from(self.request.profile());
                 ("$set", json!(ids))
             }
             Method::AddGroup => {
@@ -258,76 +273,79 @@ impl TranslationRun<'_> {
         Ok(())
     }
 
-    /// An event that needs no look, as it is said.
+    /// Encodes an event directly. `None` if the event needs the slow path, or must not be sent.
     fn try_fast_path(&mut self, call: &Call) -> Option<EncodedEvent> {
         let name = event_name(call).ok()?;
-        let own = match (call.method(), call.as_encoded().decoder_at(1)) {
-            (Method::Track, Some(own)) => OwnProperties::of(own)?,
-            (Method::Track, None) => OwnProperties::none(Decoder::new(&[])),
+        let recorded = match (call.method(), call.as_encoded().decoder_at(1)) {
+            (Method::Track, Some(recorded)) => RecordedProperties::decode(recorded)?,
+            (Method::Track, None) => RecordedProperties::empty(Decoder::new(&[])),
             _ => return None,
         };
         if self.is_silent
             || self.state.opted_out
-            || self.facts.is_robot
+            || self.request.is_robot
             || self.state.is_disabled(name)
         {
             return None;
         }
-        let (parcel, index) = (self.parcel, self.done.messages.len());
-        let common = EventTemplate {
+        let (envelope_id, index) = (self.envelope_id, self.translation.messages.len());
+        let template = EventTemplate {
             opening: self.opening,
-            parcel: self.parcel,
+            envelope_id,
         };
         let text = self.text.as_deref_mut()?;
         let start = text.len();
-        let written = event_writer::write(
+        let result = event_writer::write(
             text,
             name.as_bytes(),
-            own,
+            recorded,
             &self.state,
-            &self.facts,
-            &common,
-            || insert_id(parcel, index),
+            &self.request,
+            &template,
+            || insert_id(envelope_id, index),
         );
-        if written.is_none() {
+        if result.is_none() {
             text.truncate(start);
         }
         Some(EncodedEvent {
             json: start..text.len(),
-            partition_key: written?.0,
+            partition_key: result?.0,
             index,
         })
     }
 
-    fn event(&mut self, call: &Call, name: &str, own: Properties) {
-        if self.facts.is_robot || self.state.is_disabled(name) {
-            self.done.ignored += usize::from(self.facts.is_robot && !self.is_silent);
+    /// Makes an event without the fast path.
+    fn event(&mut self, call: &Call, name: &str, recorded: Properties) {
+        if self.request.is_robot || self.state.is_disabled(name) {
+            self.translation.ignored += usize::from(self.request.is_robot && !self.is_silent);
             return;
         }
-        let insert_id = insert_id(self.parcel, self.done.messages.len());
-        let stamp = FallbackMeta {
+        let insert_id = insert_id(self.envelope_id, self.translation.messages.len());
+        let fallback = FallbackMeta {
             token: self.token,
             insert_id: &insert_id,
             time: self.time,
         };
-        let record = events::event(name, own, &mut self.state, &self.facts, stamp);
+        let record = events::event(name, recorded, &mut self.state, &self.request, fallback);
         self.send(Endpoint::Events, record, call);
     }
 
+    /// Makes a profile operation, or lets it wait for `identify`.
     fn people(&mut self, call: &Call, operation: Properties) {
         if self.is_silent {
             return;
         }
         if !self.state.has_profile() {
-            self.waiting.push((call.clone(), operation));
+            self.pending.push((call.clone(), operation));
             return;
         }
-        let (state, facts) = (&self.state, &self.facts);
-        if let Some(record) = people::record(operation, state, facts, self.token, self.time) {
+        let (state, request) = (&self.state, &self.request);
+        if let Some(record) = people::record(operation, state, request, self.token, self.time) {
             self.send(Endpoint::People, record, call);
         }
     }
 
+    /// Applies the limits of Mixpanel to a record, and adds its message.
     fn send(&mut self, endpoint: Endpoint, mut body: Value, call: &Call) {
         if self.is_silent || self.state.opted_out {
             return;
@@ -336,45 +354,46 @@ impl TranslationRun<'_> {
             endpoint,
             &mut body,
             call.properties(),
-            &self.facts,
+            &self.request,
             self.time,
         ) {
-            Ok(cut) => {
-                self.done
-                    .cut
-                    .extend(limits::summary(&cut).map(|what| (call.clone(), what)));
+            Ok(changes) => {
+                self.translation
+                    .truncated
+                    .extend(limits::summary(&changes).map(|summary| (call.clone(), summary)));
                 let message = Message {
                     endpoint,
                     body,
                     call: call.clone(),
                 };
-                self.done
+                self.translation
                     .messages
                     .push(Outgoing::Message(Box::new(message)));
             }
-            Err(why) => self.done.refused.push((call.clone(), why)),
+            Err(reason) => self.translation.refused.push((call.clone(), reason)),
         }
     }
 
-    fn reject_pending(&mut self) {
-        for (call, _) in std::mem::take(&mut self.waiting) {
-            // The groups of the anonymous are in force all the same: they go with each event.
+    fn refuse_pending(&mut self) {
+        for (call, _) in std::mem::take(&mut self.pending) {
+            // Groups of an anonymous visitor are not refused: they are properties of each event.
             if call.method().is_people() {
-                let reason = "nobody is identified, and the anonymous have no profile";
-                self.done.refused.push((call, reason.to_owned()));
+                let reason = "nobody is identified, and an anonymous visitor has no profile";
+                self.translation.refused.push((call, reason.to_owned()));
             }
         }
     }
 }
 
-/// Of an event that was not stamped: the same each time its parcel is translated.
-fn insert_id(parcel: Uuid, index: usize) -> String {
-    format!("{:x}{:04x}", parcel.simple(), index & 0xffff)
+/// Returns the `$insert_id` of an event that got none when it was recorded. The ID is the same each
+/// time the envelope is translated.
+fn insert_id(envelope_id: Uuid, index: usize) -> String {
+    format!("{:x}{:04x}", envelope_id.simple(), index & 0xffff)
 }
 
-fn consent(call: &Call) -> String {
+fn consent_reason(call: &Call) -> String {
     format!(
-        "{} is kept by the visitor's browser, out of a server's reach",
+        "{} changes a cookie of the browser, which the server cannot do here",
         call.method()
     )
 }

@@ -1,32 +1,32 @@
-//! What is to be said to Mixpanel: a message, or an event that stands written already.
+//! Results of the translation: messages, or events that are already encoded.
 
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 
 use crate::translate::message::Message;
 
-/// What is to be said.
+/// Result of the translation of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outgoing {
-    /// As values, for whoever looks at it before it leaves.
+    /// A message with a body that can be inspected.
     Message(Box<Message>),
-    /// As text: nobody looks at it.
+    /// An event that is already encoded as JSON.
     Encoded(EncodedEvent),
 }
 
-/// A plain event as JSON.
+/// Event that is encoded as JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EncodedEvent {
-    /// Where the record stands: on the desk, and then in its [lane](super::Lanes).
+    /// Range of the JSON: in the staging buffer, then in the buffer of the partition.
     pub json: Range<usize>,
-    /// The same for all that is of one user.
+    /// Key that is equal for all events of one user.
     pub partition_key: u64,
-    /// Its place in the translation of its parcel, by which the message is found again.
+    /// Index in the translation of the envelope.
     pub index: usize,
 }
 
 impl Outgoing {
-    /// The message, where it is one.
+    /// Returns the message. `None` for an encoded event.
     #[must_use]
     pub(crate) fn into_message(self) -> Option<Message> {
         match self {
@@ -35,7 +35,7 @@ impl Outgoing {
         }
     }
 
-    /// The event, where it stands written.
+    /// Returns the encoded event. `None` for a message.
     pub(crate) fn as_encoded_mut(&mut self) -> Option<&mut EncodedEvent> {
         match self {
             Self::Message(_) => None,
@@ -43,7 +43,7 @@ impl Outgoing {
         }
     }
 
-    /// Whether sending it once more changes nothing.
+    /// Returns whether sending the record again changes nothing.
     #[must_use]
     pub(crate) fn is_idempotent(&self) -> bool {
         match self {
@@ -53,7 +53,7 @@ impl Outgoing {
     }
 }
 
-/// Whose it is, as a number: of a user's or a group's ID.
+/// Returns the partition key of a user's or a group's ID.
 pub(crate) fn partition_key(id: Option<&[u8]>) -> u64 {
     foldhash::fast::FixedState::default().hash_one(id)
 }

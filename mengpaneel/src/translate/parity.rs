@@ -1,5 +1,5 @@
-//! Translation beside mixpanel-js itself: `parity.json` holds what the real library sent for each
-//! sequence of calls, recorded by `tests/js-parity/record.mjs`.
+//! Comparison of the translation with mixpanel-js. `parity.json` holds the messages that
+//! mixpanel-js sent for sequences of calls, recorded by `tests/js-parity/record.mjs`.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -29,11 +29,11 @@ struct Sent {
     body: Value,
 }
 
-/// What `record.mjs` takes where a scenario does not say.
+/// Default user agent of `record.mjs`.
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
 
-/// What each side has its own value for, or only the server says.
-const OWN: [&str; 9] = [
+/// Properties whose values differ between the sides, or that only the server sends.
+const IGNORED: [&str; 9] = [
     "$insert_id",
     "time",
     "mp_lib",
@@ -46,7 +46,7 @@ const OWN: [&str; 9] = [
 ];
 
 impl Scenario {
-    fn parcel(&self) -> Envelope {
+    fn envelope(&self) -> Envelope {
         let cookie = self.stored.to_string();
         let visitor = Visitor {
             cookie: Some(utf8_percent_encode(&cookie, NON_ALPHANUMERIC).to_string()),
@@ -77,7 +77,7 @@ fn properties(sent: &mut Sent) -> &mut serde_json::Map<String, Value> {
     }
 }
 
-/// Our message, without what only one side says.
+/// Returns our message, without ignored properties that `theirs` does not have.
 fn comparable(message: &Message, theirs: Option<&Sent>) -> Sent {
     let endpoint = match message.endpoint {
         Endpoint::Events => "track",
@@ -88,37 +88,40 @@ fn comparable(message: &Message, theirs: Option<&Sent>) -> Sent {
         endpoint: endpoint.into(),
         body: message.body.clone(),
     };
-    let said = theirs
+    let their_properties = theirs
         .cloned()
         .map(|mut theirs| properties(&mut theirs).clone());
     properties(&mut ours).retain(|key, _| {
-        !OWN.contains(&key.as_str()) || said.as_ref().is_some_and(|said| said.contains_key(key))
+        !IGNORED.contains(&key.as_str())
+            || their_properties
+                .as_ref()
+                .is_some_and(|properties| properties.contains_key(key))
     });
     ours
 }
 
-/// Null and absent are one to Mixpanel.
-fn without_nulls(value: &mut Value) {
+/// Removes nulls, which Mixpanel treats like absent properties.
+fn remove_nulls(value: &mut Value) {
     if let Value::Object(entries) = value {
         entries.retain(|_, value| !value.is_null());
-        entries.values_mut().for_each(without_nulls);
+        entries.values_mut().for_each(remove_nulls);
     }
 }
 
 #[test]
-fn the_server_says_what_mixpanel_js_says() {
+fn server_sends_the_same_as_mixpanel_js() {
     let scenarios: Vec<Scenario> = serde_json::from_str(include_str!("parity.json")).unwrap();
     assert!(scenarios.len() > 30);
     for mut scenario in scenarios {
         for sent in &mut scenario.sent {
-            without_nulls(&mut sent.body);
+            remove_nulls(&mut sent.body);
         }
-        let translation = translate("t", &scenario.parcel());
+        let translation = translate("t", &scenario.envelope());
         let ours: Vec<Sent> = translation
             .messages
             .iter()
             .enumerate()
-            .map(|(at, message)| comparable(message, scenario.sent.get(at)))
+            .map(|(index, message)| comparable(message, scenario.sent.get(index)))
             .collect();
         assert_eq!(
             json!(ours.iter().map(|sent| &sent.body).collect::<Vec<_>>()),

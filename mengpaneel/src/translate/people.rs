@@ -1,37 +1,40 @@
-//! `people.*`: one operation on the profile of who is there.
+//! Translation of `people.*`: operations on the profile of the current user.
 
 use actix_web::cookie::time::OffsetDateTime;
 use serde_json::{Map, Value, json};
 
 use crate::call::{Call, Method, Properties};
-use crate::translate::args::{arg, list, names, pairs};
-use crate::translate::facts::RequestProperties;
+use crate::translate::args::{arg, into_list, properties_or_pair, property_names};
+use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
 
-/// The operation that a call asks for, as `{"$set": {…}}`.
+/// Translates a call to an operation, such as `{"$set": {…}}`.
+///
+/// # Errors
+/// Returns a reason if the arguments are invalid.
 pub(crate) fn operation(
     call: &Call,
-    facts: &RequestProperties<'_>,
+    request: &RequestProperties<'_>,
     time: Option<u64>,
 ) -> Result<Properties, String> {
     let (name, value) = match call.method() {
         Method::PeopleSet => {
-            let mut properties = facts.profile().clone();
-            properties.extend(own(call)?);
+            let mut properties = request.profile().clone();
+            properties.extend(own_properties(call)?);
             ("$set", properties.into())
         }
-        Method::PeopleSetOnce => ("$set_once", own(call)?.into()),
-        Method::PeopleUnset => ("$unset", names(call, 0)?.into()),
+        Method::PeopleSetOnce => ("$set_once", own_properties(call)?.into()),
+        Method::PeopleUnset => ("$unset", property_names(call, 0)?.into()),
         Method::PeopleIncrement => ("$add", increments(call)?.into()),
-        Method::PeopleAppend => ("$append", own(call)?.into()),
-        Method::PeopleRemove => ("$remove", own(call)?.into()),
-        Method::PeopleUnion => ("$union", unions(own(call)?).into()),
+        Method::PeopleAppend => ("$append", own_properties(call)?.into()),
+        Method::PeopleRemove => ("$remove", own_properties(call)?.into()),
+        Method::PeopleUnion => ("$union", values_to_lists(own_properties(call)?).into()),
         Method::PeopleClearCharges => {
-            let mut properties = facts.profile().clone();
+            let mut properties = request.profile().clone();
             properties.insert("$transactions".into(), json!([]));
             ("$set", properties.into())
         }
-        // Mixpanel does not look at the value.
+        // Mixpanel ignores the value.
         Method::PeopleDeleteUser => ("$delete", "".into()),
         Method::PeopleTrackCharge => ("$append", json!({"$transactions": charge(call, time)?})),
         method => return Err(format!("{method} does not change a profile")),
@@ -39,15 +42,16 @@ pub(crate) fn operation(
     Ok(Map::from_iter([(name.to_owned(), value)]))
 }
 
-/// The record that applies an operation to the profile of who is there.
+/// Makes the record that applies an operation to the profile of the current user. `None` if nobody
+/// is identified.
 pub(crate) fn record(
     operation: Properties,
     state: &State,
-    facts: &RequestProperties<'_>,
+    request: &RequestProperties<'_>,
     token: &str,
     time: Option<u64>,
 ) -> Option<Value> {
-    // After an alias the events stay with the anonymous ID, but the profile is the user's.
+    // After an alias, events keep the anonymous ID, but the profile is that of the user.
     let id = state.user_id.as_ref().or(state.distinct_id.as_ref())?;
     let mut record = Map::new();
     record.insert("$token".into(), token.into());
@@ -60,8 +64,8 @@ pub(crate) fn record(
             record.insert(key.into(), id.as_str().into());
         }
     }
-    // Zero keeps Mixpanel from locating the visitor where the server stands.
-    record.insert("$ip".into(), facts.ip.unwrap_or("0").into());
+    // Without `0`, Mixpanel would locate the visitor at the server.
+    record.insert("$ip".into(), request.ip.unwrap_or("0").into());
     if let Some(time) = time {
         record.insert("$time".into(), time.into());
     }
@@ -69,9 +73,9 @@ pub(crate) fn record(
     Some(record.into())
 }
 
-/// The caller's properties, without those that say whose profile it is.
-fn own(call: &Call) -> Result<Properties, String> {
-    let mut properties = pairs(call, 0)?;
+/// Returns the properties of a call, without those that identify the profile.
+fn own_properties(call: &Call) -> Result<Properties, String> {
+    let mut properties = properties_or_pair(call, 0)?;
     properties.retain(|key, _| {
         !matches!(
             key.as_str(),
@@ -81,32 +85,34 @@ fn own(call: &Call) -> Result<Properties, String> {
     Ok(properties)
 }
 
-/// What to add: by one if nothing is said, and only numbers.
+/// Returns the numbers to add. The default is one; values that are not numbers are ignored.
 fn increments(call: &Call) -> Result<Properties, String> {
-    let mut properties = own(call)?;
+    let mut properties = own_properties(call)?;
     if arg(call, 0).is_some_and(Value::is_string) && arg(call, 1).is_none() {
-        properties.values_mut().for_each(|by| *by = json!(1));
+        properties
+            .values_mut()
+            .for_each(|amount| *amount = json!(1));
     }
     let numbers: Properties = properties
         .into_iter()
-        .filter_map(|(key, by)| Some((key, number(by)?)))
+        .filter_map(|(key, amount)| Some((key, number(amount)?)))
         .collect();
     if numbers.is_empty() {
-        return Err("people.increment takes numbers".into());
+        return Err("people.increment requires numbers".into());
     }
     Ok(numbers)
 }
 
-/// A charge, as Mixpanel's libraries for servers still append it; it happened when it was recorded,
-/// not when it arrives.
+/// Returns a charge, as Mixpanel's libraries for servers append it. Its time is that of recording,
+/// not of delivery.
 fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
     let amount = arg(call, 0)
         .cloned()
         .and_then(number)
-        .ok_or("people.track_charge takes an amount")?;
+        .ok_or("people.track_charge requires an amount")?;
     let mut charge = match arg(call, 1) {
         Some(Value::Object(properties)) => properties.clone(),
-        Some(_) => return Err("the properties of people.track_charge are no object".into()),
+        Some(_) => return Err("the properties of people.track_charge are not an object".into()),
         None => Properties::new(),
     };
     charge.insert("$amount".into(), amount);
@@ -116,7 +122,7 @@ fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
     Ok(charge)
 }
 
-/// A time in the form that Mixpanel takes for dates in profiles.
+/// Formats a time as Mixpanel expects dates in profiles. `None` beyond the range of dates.
 fn date(milliseconds: u64) -> Option<String> {
     let at = OffsetDateTime::from_unix_timestamp(i64::try_from(milliseconds / 1_000).ok()?).ok()?;
     let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
@@ -128,22 +134,23 @@ fn date(milliseconds: u64) -> Option<String> {
     ))
 }
 
+/// Returns a number, or the number that a text holds.
 fn number(value: Value) -> Option<Value> {
     match value {
         Value::Number(_) => Some(value),
         Value::String(text) => {
             let text = text.trim();
-            let whole = text.parse::<i64>().ok().map(Value::from);
-            whole.or_else(|| serde_json::Number::from_f64(text.parse().ok()?).map(Value::Number))
+            let integer = text.parse::<i64>().ok().map(Value::from);
+            integer.or_else(|| serde_json::Number::from_f64(text.parse().ok()?).map(Value::Number))
         }
         _ => None,
     }
 }
 
-/// Every value as a list.
-pub(crate) fn unions(properties: Properties) -> Properties {
+/// Converts every value to a list.
+pub(crate) fn values_to_lists(properties: Properties) -> Properties {
     properties
         .into_iter()
-        .map(|(key, value)| (key, list(value).into()))
+        .map(|(key, value)| (key, into_list(value).into()))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! What mixpanel-js keeps between calls: who is there, what goes with each event, which timers run.
+//! State of mixpanel-js between calls: identity, super properties, timers and disabled events.
 
 use serde_json::{Map, Value, json};
 
@@ -7,15 +7,15 @@ use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
 use crate::settings::js_options::Omitted;
 
-/// The state of mixpanel-js's instance, as the visitor's cookie left it.
+/// State of mixpanel-js, initially that of the visitor's cookie.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) distinct_id: Option<String>,
     pub(crate) user_id: Option<String>,
     pub(crate) device_id: Option<String>,
-    /// The last `alias`: identifying it does not change the distinct ID.
+    /// ID of the last `alias`: identifying it does not change the distinct ID.
     alias: Option<String>,
-    /// `identify` was called, with an ID or without.
+    /// True after `identify`, with or without an ID.
     is_identified: bool,
     pub(crate) super_properties: Properties,
     timers: Map<String, Value>,
@@ -30,14 +30,13 @@ struct Disabled {
 }
 
 impl State {
-    pub(crate) fn new(visit: &VisitorRef<'_>) -> Self {
-        let mut browser = visit.cookie.and_then(Browser::parse).unwrap_or_default();
-        if let Some(omitted) = visit.omitted {
+    pub(crate) fn new(visitor: &VisitorRef<'_>) -> Self {
+        let mut browser = visitor.cookie.and_then(Browser::parse).unwrap_or_default();
+        if let Some(omitted) = visitor.omitted {
             Omitted::from_text(omitted).strip_cookie(&mut browser.super_properties);
         }
         Self {
-            // After an alias the cookie's distinct ID stays anonymous for ever: the user ID is who
-            // it is.
+            // After an alias, the distinct ID of the cookie stays anonymous: the user ID counts.
             distinct_id: browser.current_id().map(str::to_owned),
             user_id: browser.user_id,
             device_id: browser.device_id,
@@ -47,12 +46,13 @@ impl State {
         }
     }
 
-    /// Whether there is somebody to whom a profile can belong.
+    /// Returns whether there is a user to whom a profile belongs.
     pub(crate) fn has_profile(&self) -> bool {
         self.distinct_id.is_some() && (self.user_id.is_some() || self.is_identified)
     }
 
-    /// Becomes `id`, or stays who it is. Answers who it was, if it became somebody else.
+    /// Identifies the visitor as `id`. `None` only marks the present ID as identified. Returns the
+    /// previous distinct ID if it changed.
     pub(crate) fn identify(&mut self, id: Option<&str>) -> Option<String> {
         self.is_identified = true;
         let id = id?;
@@ -77,11 +77,11 @@ impl State {
         self.alias = Some(alias.to_owned());
     }
 
-    /// Forgets everything. The browser makes up a new device, which the server cannot know.
+    /// Clears the state. The browser generates a new device ID, which the server cannot know.
     pub(crate) fn reset(&mut self) {
-        let forgotten = std::mem::take(self);
-        self.disabled = forgotten.disabled;
-        self.opted_out = forgotten.opted_out;
+        let previous = std::mem::take(self);
+        self.disabled = previous.disabled;
+        self.opted_out = previous.opted_out;
     }
 
     pub(crate) fn register(&mut self, properties: &Properties) {
@@ -90,7 +90,7 @@ impl State {
         }
     }
 
-    /// Sets what is not there yet, or still has the default.
+    /// Sets properties that are absent or have the default value.
     pub(crate) fn register_once(&mut self, properties: &Properties, default: &Value) {
         for (key, value) in properties {
             if self.get(key).is_none_or(|current| &current == default) {
@@ -108,7 +108,8 @@ impl State {
         }
     }
 
-    /// mixpanel-js keeps the identity among the super properties, so these can change it.
+    /// Returns the ID that a super property sets. mixpanel-js stores the IDs among the super
+    /// properties, so `register` can change them. `None` for other properties.
     fn identity(&mut self, key: &str) -> Option<&mut Option<String>> {
         match key {
             "distinct_id" => Some(&mut self.distinct_id),
@@ -164,24 +165,25 @@ impl State {
         }
     }
 
-    /// Starts the timer of an event, at a time in milliseconds.
+    /// Starts the timer of an event. `at` is in milliseconds.
     pub(crate) fn start_timer(&mut self, event: &str, at: Option<f64>) {
         self.timers.insert(event.to_owned(), json!(at));
     }
 
-    /// The seconds since the event's timer was started, which stops it.
+    /// Stops the timer of an event, and returns the seconds since its start. `None` if no timer
+    /// runs.
     pub(crate) fn stop_timer(&mut self, event: &str, at: Option<f64>) -> Option<f64> {
         let started = self.timers.remove(event)?.as_f64()?;
         let seconds = (at? - started).max(0.0) / 1000.0;
         Some((seconds * 1000.0).round() / 1000.0)
     }
 
-    /// Whether a timer runs.
+    /// Returns whether any timer runs.
     pub(crate) fn is_timing(&self) -> bool {
         !self.timers.is_empty()
     }
 
-    /// Disables these events, or all.
+    /// Disables the named events; `None` disables all.
     pub(crate) fn disable(&mut self, events: Option<&Vec<Value>>) {
         match events {
             None => self.disabled.all = true,

@@ -1,10 +1,9 @@
-//! The `User-Agent` header in mixpanel-js's own vocabulary: its names for browsers, systems and
-//! devices, so that what the server saw and what a browser says of itself are one value in
-//! Mixpanel.
+//! Parser of the `User-Agent` header. Names of browsers, systems and devices are those of
+//! mixpanel-js, so that events of the server and of the browser have equal values in Mixpanel.
 
 use serde_json::{Number, Value};
 
-/// What mixpanel-js would say of the browser; `None` where it says nothing.
+/// Properties that mixpanel-js derives from the header; `None` if it sets none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct UserAgent {
     /// `$browser`
@@ -18,7 +17,7 @@ pub(crate) struct UserAgent {
 }
 
 impl UserAgent {
-    /// Reads the header's value.
+    /// Parses the value of the header.
     pub(crate) fn parse(text: &str) -> Self {
         let browser = browser(text);
         Self {
@@ -58,7 +57,7 @@ const ROBOTS: [&str; 24] = [
     "yandex",
 ];
 
-/// Whether mixpanel-js takes it for a robot, whose events it drops.
+/// Returns whether mixpanel-js treats the browser as a robot and drops its events.
 pub(crate) fn is_robot(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ROBOTS.iter().any(|robot| text.contains(robot))
@@ -75,16 +74,18 @@ fn has_any_case(text: &str, names: &[&str]) -> bool {
         .any(|name| text.contains(&name.to_ascii_lowercase()))
 }
 
-/// mixpanel-js asks `navigator.vendor`, which no header carries: Apple's browsers are those with
-/// `AppleWebKit` and a `Version/`, or the former on Apple's mobile devices. Old Android browsers
-/// have a `Version/` too, but say Android.
-fn is_apples(text: &str) -> bool {
+/// Returns whether the browser is Apple's.
+///
+/// mixpanel-js reads `navigator.vendor`, which no header contains. Apple's browsers have
+/// `AppleWebKit`, and either `Version/` or the name of an Apple device. Old Android browsers have
+/// `Version/` too, but also `Android`.
+fn is_from_apple(text: &str) -> bool {
     text.contains("AppleWebKit")
         && !text.contains("Android")
         && (text.contains("Version/") || has_any(text, &["iPhone", "iPad", "iPod", "Macintosh"]))
 }
 
-/// The first that fits: the order is mixpanel-js's, and matters.
+/// Returns the first browser that matches. The order is that of mixpanel-js, and matters.
 fn browser(text: &str) -> Option<&'static str> {
     let has = |names: &[&str]| has_any(text, names);
     let name = if has(&[" OPR/"]) || text.starts_with("Opera/") {
@@ -113,7 +114,7 @@ fn browser(text: &str) -> Option<&'static str> {
         "UC Browser"
     } else if has(&["FxiOS"]) {
         "Firefox iOS"
-    } else if is_apples(text) {
+    } else if is_from_apple(text) {
         if text.contains("Mobile") {
             "Mobile Safari"
         } else {
@@ -135,9 +136,9 @@ fn browser(text: &str) -> Option<&'static str> {
     Some(name)
 }
 
-/// The number behind the first mark of that browser.
+/// Returns the number after the first marker of the browser.
 fn version(text: &str, browser: &str) -> Option<Value> {
-    let marks: &[&str] = match browser {
+    let markers: &[&str] = match browser {
         "Internet Explorer Mobile" | "Mozilla" => &["rv:"],
         "Microsoft Edge" => &["Edge/", "Edg/"],
         "Chrome" => &["Chrome/"],
@@ -155,15 +156,15 @@ fn version(text: &str, browser: &str) -> Option<Value> {
         "Whale Browser" => &["Whale/"],
         _ => &[],
     };
-    marks
+    markers
         .iter()
-        .flat_map(|mark| text.match_indices(mark))
-        .filter_map(|(at, mark)| Some((at, leading_number(text.get(at + mark.len()..)?)?)))
+        .flat_map(|marker| text.match_indices(marker))
+        .filter_map(|(at, marker)| Some((at, leading_number(text.get(at + marker.len()..)?)?)))
         .min_by_key(|(at, _)| *at)
         .map(|(_, number)| number)
 }
 
-/// `major.minor` as JavaScript would say that number: `120.0` is `120`.
+/// Parses `major.minor` as the number that JavaScript would print: `120.0` is `120`.
 fn leading_number(text: &str) -> Option<Value> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let major = text.get(..digits(text)).filter(|major| !major.is_empty())?;
@@ -230,9 +231,9 @@ mod tests {
 
     use super::*;
 
-    /// Browsers as such are held against mixpanel-js itself, in `translate/parity.rs`.
+    /// `translate/parity.rs` compares the browsers with mixpanel-js.
     #[test]
-    fn versions_are_numbers_as_javascript_says_them() {
+    fn versions_are_numbers_as_javascript_prints_them() {
         for (text, browser, version) in [
             ("Chrome/120.0.0.0", Some("Chrome"), json!(120)),
             ("Chrome/17.10", Some("Chrome"), json!(17.1)),
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn robots_are_known_in_any_case() {
+    fn robots_are_recognised_in_any_case() {
         assert!(is_robot(
             "Mozilla/5.0 (compatible; GoogleBot/2.1; +http://www.google.com/bot.html)"
         ));
@@ -269,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read(text in "(Version/|Chrome/|rv:|MSIE |[0-9.]{0,400}|\\PC){0,12}") {
+        fn parsing_any_text_never_panics(text in "(Version/|Chrome/|rv:|MSIE |[0-9.]{0,400}|\\PC){0,12}") {
             let _ = UserAgent::parse(&text);
         }
     }

@@ -25,7 +25,7 @@ use crate::id::now_ms;
 use crate::metrics;
 use crate::record::envelope::Envelope;
 use crate::record::envelope::codec;
-use crate::translate::interpreter::{Translation, Translator};
+use crate::translate::translator::{Translation, Translator};
 use crate::translate::message::Message;
 use crate::translate::outgoing::{EncodedEvent, Outgoing};
 
@@ -182,7 +182,7 @@ impl Sender {
             self.report(&failure);
         }
         // Truncated calls are sent, so they do not count as dropped in the metrics.
-        for failure in bounded_failures(translation.cut, Reason::Truncated) {
+        for failure in bounded_failures(translation.truncated, Reason::Truncated) {
             self.reporter.report(&failure);
         }
         metrics::dropped("bot", translation.ignored);

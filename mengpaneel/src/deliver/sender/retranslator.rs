@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::deliver::sender::undelivered::message_failure;
 use crate::error::{Failure, Reason};
 use crate::record::envelope::Envelope;
-use crate::translate::interpreter::Translator;
+use crate::translate::translator::Translator;
 use crate::translate::message::Message;
 use crate::translate::outgoing::Outgoing;
 

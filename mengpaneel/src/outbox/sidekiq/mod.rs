@@ -20,7 +20,7 @@ use crate::id::now_ms;
 use crate::outbox::redis::connection::{Intake, QueryError, RedisAddr, RedisConnection};
 use crate::outbox::{AppendError, Lease, LeaseId, Outbox, OutboxError};
 use crate::record::envelope::Envelope;
-use crate::translate::interpreter::Translator;
+use crate::translate::translator::Translator;
 
 /// How long Redis may take for an answer.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(1);

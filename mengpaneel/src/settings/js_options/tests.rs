@@ -6,7 +6,7 @@ use crate::mengpaneel::Mengpaneel;
 use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::settings::Settings;
-use crate::translate::interpreter::Translator;
+use crate::translate::translator::Translator;
 
 const URL: &str = "https://blog.example/reset?token=x&utm_source=ads&gclid=7";
 

@@ -1,24 +1,24 @@
-//! Whose event it is.
+//! Identity of events and profiles.
 
 use serde_json::json;
 
 use super::*;
 
 #[test]
-fn identifying_the_anonymous_links_them_and_keeps_the_device() {
-    let translation = said(
+fn identify_links_the_anonymous_id_and_keeps_the_device() {
+    let translation = translate_calls(
         anonymous(),
         json!([[["identify"], ["42"]], [["track"], ["E"]]]),
     );
     let anonymous = format!("$device:{DEVICE}");
-    let me = json!({"distinct_id": "42", "$user_id": "42"});
-    let mut identify = me.clone();
+    let ids = json!({"distinct_id": "42", "$user_id": "42"});
+    let mut identify = ids.clone();
     identify["$anon_distinct_id"] = json!(anonymous);
     identify["$identified_id"] = json!("42");
     identify["$anon_id"] = json!(DEVICE);
     assert_eq!(
         bodies(&translation),
-        [event("$identify", identify), event("E", me)]
+        [event("$identify", identify), event("E", ids)]
     );
     for message in &translation.messages {
         assert_eq!(message.body["properties"]["$device_id"], DEVICE);
@@ -26,21 +26,21 @@ fn identifying_the_anonymous_links_them_and_keeps_the_device() {
 }
 
 #[test]
-fn the_profile_of_who_was_given_an_alias_is_the_users() {
+fn profile_after_an_alias_is_that_of_the_user() {
     let calls = json!([[["alias"], ["42"]], [["people", "set"], ["a", 1]]]);
-    let translation = said(anonymous(), calls);
+    let translation = translate_calls(anonymous(), calls);
     assert_eq!(translation.messages[2].body["$distinct_id"], "42");
 }
 
 #[test]
-fn an_alias_names_the_anonymous_and_later_events_stay_with_them() {
+fn events_after_an_alias_keep_the_anonymous_id() {
     let calls = json!([
         [["alias"], ["42"]],
         [["identify"], ["42"]],
         [["track"], ["Sign Up"]]
     ]);
-    let translation = said(anonymous(), calls);
-    let told: Vec<(&str, &str)> = translation
+    let translation = translate_calls(anonymous(), calls);
+    let events: Vec<(&str, &str)> = translation
         .messages
         .iter()
         .map(|message| {
@@ -54,7 +54,7 @@ fn an_alias_names_the_anonymous_and_later_events_stay_with_them() {
     let anonymous = format!("$device:{DEVICE}");
     let anonymous = anonymous.as_str();
     assert_eq!(
-        told,
+        events,
         [
             ("$create_alias", anonymous),
             ("$identify", "42"),
@@ -66,17 +66,17 @@ fn an_alias_names_the_anonymous_and_later_events_stay_with_them() {
 }
 
 #[test]
-fn an_alias_where_nobody_is_known_is_who_it_is() {
-    let translation = said(
+fn alias_without_a_known_id_identifies() {
+    let translation = translate_calls(
         Visitor::default(),
         json!([[["alias"], ["42"]], [["track"], ["E"]]]),
     );
-    let me = json!({"distinct_id": "42", "$user_id": "42"});
-    assert_eq!(bodies(&translation), [event("E", me)]);
+    let ids = json!({"distinct_id": "42", "$user_id": "42"});
+    assert_eq!(bodies(&translation), [event("E", ids)]);
 }
 
 #[test]
-fn after_an_alias_the_cookie_still_says_who_it_is() {
+fn cookie_of_an_aliased_visitor_identifies_the_user() {
     let visitor =
         visitor(&json!({"distinct_id": "$device:x", "$user_id": "42", "$device_id": "x"}));
     let calls = json!([
@@ -84,7 +84,7 @@ fn after_an_alias_the_cookie_still_says_who_it_is() {
         [["track"], ["E"]],
         [["people", "set"], ["a", 1]]
     ]);
-    let translation = said(visitor, calls);
+    let translation = translate_calls(visitor, calls);
     assert_eq!(translation.messages.len(), 2);
     assert_eq!(
         translation.messages[0].body["properties"]["distinct_id"],
@@ -94,14 +94,14 @@ fn after_an_alias_the_cookie_still_says_who_it_is() {
 }
 
 #[test]
-fn a_profile_waits_for_who_is_identified_and_the_anonymous_have_none() {
+fn profile_operation_waits_for_identify_or_is_refused() {
     let calls = json!([[["people", "set"], ["a", 1]], [["identify"], ["42"]]]);
-    let translation = said(anonymous(), calls);
+    let translation = translate_calls(anonymous(), calls);
     assert_eq!(translation.messages[0].body["$set"], json!({"a": 1}));
     assert_eq!(translation.messages[0].body["$distinct_id"], "42");
 
     for visitor in [anonymous(), Visitor::default()] {
-        let translation = said(
+        let translation = translate_calls(
             visitor,
             json!([[["people", "set"], ["a", 1]], [["set_group"], ["g", "1"]]]),
         );
@@ -111,8 +111,8 @@ fn a_profile_waits_for_who_is_identified_and_the_anonymous_have_none() {
 }
 
 #[test]
-fn with_no_identity_at_all_an_event_is_nobodys() {
-    let translation = said(Visitor::default(), json!([[["track"], ["E"]]]));
+fn event_without_identity_has_an_empty_distinct_id() {
+    let translation = translate_calls(Visitor::default(), json!([[["track"], ["E"]]]));
     assert_eq!(
         bodies(&translation),
         [event("E", json!({"distinct_id": ""}))]
@@ -120,40 +120,43 @@ fn with_no_identity_at_all_an_event_is_nobodys() {
 }
 
 #[test]
-fn the_cookie_lends_super_properties_and_timers() {
+fn cookie_provides_super_properties_and_timers() {
     let visitor = visitor(&json!({
-        "distinct_id": "42", "$user_id": "42", "Plan": "Pro", "__timers": {"E": PARCEL_TIME - 2000}
+        "distinct_id": "42", "$user_id": "42", "Plan": "Pro", "__timers": {"E": ENVELOPE_TIME - 2000}
     }));
-    let translation = said(visitor, json!([[["track"], ["E"]]]));
+    let translation = translate_calls(visitor, json!([[["track"], ["E"]]]));
     let properties = &translation.messages[0].body["properties"];
     assert_eq!(properties["Plan"], "Pro");
     assert_eq!(properties["$duration"], 2.0);
 }
 
 #[test]
-fn what_an_event_was_stamped_with_stays() {
-    let stamps = json!({"distinct_id": "41", "$user_id": "41", "$device_id": "other", "$insert_id": "i", "time": 7});
+fn recorded_event_metadata_is_kept() {
+    let metadata = json!({"distinct_id": "41", "$user_id": "41", "$device_id": "other", "$insert_id": "i", "time": 7});
     let mut visitor = user("42");
     visitor.cookie = Some(cookie(
         &json!({"distinct_id": "42", "$user_id": "42", "$device_id": DEVICE, "Plan": "Pro"}),
     ));
-    let translation = said(visitor.clone(), json!([[["track"], ["E", stamps.clone()]]]));
+    let translation = translate_calls(
+        visitor.clone(),
+        json!([[["track"], ["E", metadata.clone()]]]),
+    );
     let properties = &translation.messages[0].body["properties"];
-    for (key, value) in stamps.as_object().unwrap() {
+    for (key, value) in metadata.as_object().unwrap() {
         assert_eq!(&properties[key], value);
     }
     assert_eq!(properties.get("Plan"), None);
 
-    let translation = said(visitor, json!([[["track"], ["E", {"$user_id": "41"}]]]));
+    let translation = translate_calls(visitor, json!([[["track"], ["E", {"$user_id": "41"}]]]));
     let properties = &translation.messages[0].body["properties"];
     assert_eq!(properties["distinct_id"], "41");
     assert_eq!(properties.get("$device_id"), None);
 }
 
 #[test]
-fn context_decides_who_it_is_and_says_nothing() {
-    let mut parcel = parcel(anonymous(), json!([[["track"], ["E"]]]));
-    parcel.context = serde_json::from_value(json!([
+fn context_sets_the_identity_and_makes_no_messages() {
+    let mut envelope = envelope(anonymous(), json!([[["track"], ["E"]]]));
+    envelope.context = serde_json::from_value(json!([
         [["people", "set"], ["a", 1]],
         [["identify"], ["42"]],
         [["register"], [{"Plan": "Pro"}]],
@@ -161,7 +164,7 @@ fn context_decides_who_it_is_and_says_nothing() {
         [["track"], ["F"]]
     ]))
     .unwrap();
-    let translation = translate("t", &parcel);
+    let translation = translate("t", &envelope);
     let expected = json!({"distinct_id": "42", "$user_id": "42", "Plan": "Pro"});
     assert_eq!(bodies(&translation), [event("E", expected)]);
     assert_eq!(translation.refused, []);

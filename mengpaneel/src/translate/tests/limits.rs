@@ -1,25 +1,26 @@
-//! What is past a limit of Mixpanel's, and what becomes of it.
+//! Limits of Mixpanel.
 
 use serde_json::Map;
 
 use super::*;
 use crate::call::Properties;
 
-/// The properties of the user 42's event, what was told of it, and whether it was refused.
-fn event_of(properties: impl Into<Value>) -> (Properties, Vec<String>, bool) {
+/// Sends an event of the user 42. Returns the properties, the reports, and whether the event was
+/// refused.
+fn send_event(properties: impl Into<Value>) -> (Properties, Vec<String>, bool) {
     let properties: Value = properties.into();
-    let translation = said(user("42"), json!([[["track"], ["E", properties]]]));
+    let translation = translate_calls(user("42"), json!([[["track"], ["E", properties]]]));
     let sent = translation
         .messages
         .first()
         .and_then(|message| message.body["properties"].as_object().cloned());
-    let told = translation
-        .cut
+    let reports = translation
+        .truncated
         .into_iter()
         .chain(translation.refused)
-        .map(|(_, what)| what)
+        .map(|(_, report)| report)
         .collect();
-    (sent.clone().unwrap_or_default(), told, sent.is_none())
+    (sent.clone().unwrap_or_default(), reports, sent.is_none())
 }
 
 fn numbered(count: usize) -> Value {
@@ -30,64 +31,67 @@ fn numbered(count: usize) -> Value {
 }
 
 #[test]
-fn long_texts_are_cut_between_characters_and_told() {
+fn long_texts_are_truncated_between_characters() {
     let long = format!("{}😀", "a".repeat(254));
-    let (sent, told, _) =
-        event_of(json!({"a": [long], "b": "é".repeat(255), "c": "é".repeat(256)}));
+    let (sent, reports, _) =
+        send_event(json!({"a": [long], "b": "é".repeat(255), "c": "é".repeat(256)}));
     assert_eq!(sent["a"][0], "a".repeat(254));
     assert_eq!(
         (&sent["b"], &sent["c"]),
         (&json!("é".repeat(255)), &json!("é".repeat(255)))
     );
     assert_eq!(
-        told,
-        [r#""a": a text was cut to 255 characters; "c": a text was cut to 255 characters"#]
+        reports,
+        [
+            r#""a": a text was truncated to 255 characters; "c": a text was truncated to 255 characters"#
+        ]
     );
 }
 
 #[test]
-fn long_names_are_cut_and_never_take_anothers_place() {
+fn truncated_name_never_replaces_another_property() {
     let name = "n".repeat(255);
-    let (sent, told, _) = event_of(json!({format!("{name}1"): 1, format!("{name}2"): 2, &name: 3}));
+    let (sent, reports, _) =
+        send_event(json!({format!("{name}1"): 1, format!("{name}2"): 2, &name: 3}));
     assert_eq!(sent[&name], 3);
-    assert_eq!(told.len(), 1, "one failure for one message: {told:?}");
-    let translation = said(user("42"), json!([[["track"], [format!("{name}1")]]]));
+    assert_eq!(reports.len(), 1, "one failure for one message: {reports:?}");
+    let translation = translate_calls(user("42"), json!([[["track"], [format!("{name}1")]]]));
     assert_eq!(translation.messages[0].body["event"], name);
-    assert_eq!(translation.cut.len(), 1);
+    assert_eq!(translation.truncated.len(), 1);
 }
 
 #[test]
-fn the_browsers_long_url_is_cut_as_mixpanel_js_does_without_a_word() {
+fn long_url_is_truncated_without_a_report() {
     let mut visitor = user("42");
     visitor.url = Some(format!("https://example.com/{}", "a".repeat(300)));
-    let translation = said(visitor, json!([[["track"], ["E"]]]));
+    let translation = translate_calls(visitor, json!([[["track"], ["E"]]]));
     assert_eq!(
         translation.messages[0].body["properties"]["$current_url"]
             .as_str()
             .map(str::len),
         Some(255)
     );
-    assert_eq!(translation.cut, []);
+    assert_eq!(translation.truncated, []);
 }
 
 #[test]
-fn what_the_request_adds_gives_way_to_the_255_properties_of_the_application() {
+fn application_properties_replace_request_properties() {
     let mut visitor = user("42");
     visitor.url = Some(format!(
         "https://example.com/{}?utm_source=a",
         "a".repeat(300)
     ));
     visitor.user_agent = Some(CHROME.into());
-    // Beside these stand token, time, $insert_id, mp_lib, $lib_version and three IDs.
-    let translation = said(visitor.clone(), json!([[["track"], ["E", numbered(247)]]]));
+    // The event also has token, time, $insert_id, mp_lib, $lib_version and three IDs.
+    let translation = translate_calls(visitor.clone(), json!([[["track"], ["E", numbered(247)]]]));
     let properties = translation.messages[0].body["properties"]
         .as_object()
         .unwrap();
     assert_eq!(properties.len(), 255);
     assert_eq!(properties["p246"], 246);
-    assert!(!properties.contains_key("utm_source") && !translation.cut.is_empty());
+    assert!(!properties.contains_key("utm_source") && !translation.truncated.is_empty());
 
-    let translation = said(visitor, json!([[["track"], ["E", numbered(248)]]]));
+    let translation = translate_calls(visitor, json!([[["track"], ["E", numbered(248)]]]));
     assert_eq!(
         (translation.messages.len(), translation.refused.len()),
         (0, 1)
@@ -95,8 +99,8 @@ fn what_the_request_adds_gives_way_to_the_255_properties_of_the_application() {
 }
 
 #[test]
-fn what_is_too_deep_too_many_or_too_large_is_left_out_and_told() {
-    for (value, is_kept) in [
+fn too_deep_or_large_values_are_left_out_and_reported() {
+    for (value, is_sent) in [
         (json!({"a": {"b": {"c": 1}}}), true),
         (json!({"a": {"b": {"c": {}}}}), false),
         (json!([{"a": {"b": {"c": 1}}}]), true),
@@ -106,26 +110,28 @@ fn what_is_too_deep_too_many_or_too_large_is_left_out_and_told() {
         (json!([vec![0; 254]]), true),
         (json!({"a": vec!["x".repeat(200); 45]}), false),
     ] {
-        let (sent, told, _) = event_of(json!({"p": value}));
+        let (sent, reports, _) = send_event(json!({"p": value}));
         assert_eq!(
-            (sent.contains_key("p"), told.is_empty()),
-            (is_kept, is_kept),
+            (sent.contains_key("p"), reports.is_empty()),
+            (is_sent, is_sent),
             "{value}"
         );
     }
 }
 
 #[test]
-fn of_a_long_list_the_first_are_kept() {
-    let (sent, told, _) =
-        event_of(json!({"many": vec![1; 300], "heavy": vec!["x".repeat(200); 100]}));
+fn long_list_is_truncated_to_the_first_items() {
+    let (sent, reports, _) =
+        send_event(json!({"many": vec![1; 300], "heavy": vec!["x".repeat(200); 100]}));
     assert_eq!(sent["many"].as_array().map(Vec::len), Some(254));
     assert_eq!(sent["heavy"].as_array().map(Vec::len), Some(40));
     assert_eq!(
-        told,
-        [r#""heavy": a list of 100 was cut to 40; "many": a list of 300 was cut to 254"#]
+        reports,
+        [
+            r#""heavy": a list of 100 was truncated to 40; "many": a list of 300 was truncated to 254"#
+        ]
     );
-    let translation = said(
+    let translation = translate_calls(
         user("42"),
         json!([[["people", "set"], ["many", vec![1; 300]]]]),
     );
@@ -138,13 +144,13 @@ fn of_a_long_list_the_first_are_kept() {
 }
 
 #[test]
-fn a_record_past_a_megabyte_and_a_profile_of_past_2_000_properties_are_refused() {
+fn too_large_records_and_profiles_are_refused() {
     let large: Map<String, Value> = (0..200)
         .map(|number| (number.to_string(), json!(vec!["x".repeat(200); 39])))
         .collect();
-    assert!(event_of(large).2);
+    assert!(send_event(large).2);
     for (count, refused) in [(2_000, 0), (2_001, 1)] {
-        let translation = said(
+        let translation = translate_calls(
             user("42"),
             json!([[["people", "set_once"], [numbered(count)]]]),
         );
@@ -153,9 +159,9 @@ fn a_record_past_a_megabyte_and_a_profile_of_past_2_000_properties_are_refused()
 }
 
 #[test]
-fn an_insert_id_that_mixpanel_refuses_becomes_one_that_it_takes_and_the_same_each_time() {
+fn invalid_insert_id_gets_a_stable_replacement() {
     let long = "a".repeat(37);
-    for (id, is_taken) in [
+    for (id, is_valid) in [
         (json!("order-123"), true),
         (json!("order:123"), false),
         (json!(123), false),
@@ -163,32 +169,35 @@ fn an_insert_id_that_mixpanel_refuses_becomes_one_that_it_takes_and_the_same_eac
         (json!("none"), false),
         (json!(long), false),
     ] {
-        let (sent, told, _) = event_of(json!({"$insert_id": id}));
-        let became = sent["$insert_id"].as_str().unwrap();
+        let (sent, reports, _) = send_event(json!({"$insert_id": id}));
+        let sent_id = sent["$insert_id"].as_str().unwrap();
         assert_eq!(
-            (id == became, told.is_empty()),
-            (is_taken, is_taken),
+            (id == sent_id, reports.is_empty()),
+            (is_valid, is_valid),
             "{id}"
         );
         assert!(
-            became.len() <= 36
-                && became
+            sent_id.len() <= 36
+                && sent_id
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b == b'-'),
-            "{became}"
+            "{sent_id}"
         );
-        assert_eq!(event_of(json!({"$insert_id": id})).0["$insert_id"], became);
+        assert_eq!(
+            send_event(json!({"$insert_id": id})).0["$insert_id"],
+            sent_id
+        );
     }
 }
 
 #[test]
-fn a_time_that_is_no_number_is_that_of_recording() {
-    let (sent, told, _) = event_of(json!({"time": "2024-01-01"}));
-    assert_eq!((&sent["time"], told.len()), (&json!(PARCEL_TIME), 1));
+fn invalid_time_becomes_that_of_recording() {
+    let (sent, reports, _) = send_event(json!({"time": "2024-01-01"}));
+    assert_eq!((&sent["time"], reports.len()), (&json!(ENVELOPE_TIME), 1));
 }
 
 #[test]
-fn what_programs_write_where_they_know_no_id_is_nobodys() {
+fn placeholder_ids_are_refused() {
     for id in [
         "undefined",
         "NULL",
@@ -201,14 +210,14 @@ fn what_programs_write_where_they_know_no_id_is_nobodys() {
             json!([["alias"], [id]]),
             json!([["track"], ["E", {"$user_id": id}]]),
         ] {
-            let translation = said(user("42"), json!([call]));
+            let translation = translate_calls(user("42"), json!([call]));
             assert_eq!(
                 (translation.messages.len(), translation.refused.len()),
                 (0, 1),
                 "{call}"
             );
         }
-        let translation = said(user(id), json!([[["people", "set"], ["a", 1]]]));
+        let translation = translate_calls(user(id), json!([[["people", "set"], ["a", 1]]]));
         assert_eq!(
             (translation.messages.len(), translation.refused.len()),
             (0, 1),
@@ -217,7 +226,7 @@ fn what_programs_write_where_they_know_no_id_is_nobodys() {
     }
 }
 
-/// A visitor whose cookie holds this beside the user 42.
+/// Returns a visitor whose cookie holds the user 42 and `stored`.
 fn with_cookie(stored: &Value) -> Visitor {
     let mut cookie = json!({"distinct_id": "42", "$user_id": "42", "$device_id": "d".repeat(300)});
     cookie
@@ -228,7 +237,7 @@ fn with_cookie(stored: &Value) -> Visitor {
 }
 
 #[test]
-fn what_only_the_visitors_cookie_brought_is_cut_without_a_word() {
+fn cookie_properties_are_truncated_without_a_report() {
     let (long, name) = ("x".repeat(300), "n".repeat(300));
     let stored = json!({
         "$initial_referrer": format!("https://example.com/{long}"),
@@ -240,46 +249,50 @@ fn what_only_the_visitors_cookie_brought_is_cut_without_a_word() {
         &name: 1,
     });
     let calls = json!([[["track"], ["E", {"a": 1}]], [["people", "set"], [{"a": 1}]], [["identify"], ["43"]]]);
-    let translation = said(with_cookie(&stored), calls);
+    let translation = translate_calls(with_cookie(&stored), calls);
     assert_eq!(
-        (&translation.cut[..], &translation.refused[..]),
+        (&translation.truncated[..], &translation.refused[..]),
         (&[][..], &[][..])
     );
     let sent = &translation.messages[0].body["properties"];
     assert_eq!(sent["$initial_referrer"].as_str().map(str::len), Some(255));
-    assert_eq!(sent["time"], PARCEL_TIME);
+    assert_eq!(sent["time"], ENVELOPE_TIME);
     assert_eq!(sent["$device_id"].as_str().map(str::len), Some(255));
     assert_eq!(
         (sent.get("deep"), sent["heavy"].as_array().map(Vec::len)),
         (None, Some(40))
     );
 
-    let translation = said(
+    let translation = translate_calls(
         with_cookie(&stored),
         json!([[["track"], ["E", {"$initial_referrer": "y".repeat(300)}]]]),
     );
-    assert_eq!(translation.cut.len(), 1, "the application's own is told");
+    assert_eq!(
+        translation.truncated.len(),
+        1,
+        "properties of the application are reported"
+    );
 }
 
 #[test]
-fn what_is_told_of_a_message_is_one_short_line() {
+fn report_of_a_message_is_one_short_line() {
     let name = |number: usize| format!("{number}\r\nERROR forged {}\u{2028}", "n".repeat(200));
     let properties: Map<String, Value> = (0..200)
         .map(|n| (name(n), json!("x".repeat(300))))
         .collect();
-    let translation = said(user("42"), json!([[["track"], ["E", properties]]]));
-    let [(_, what)] = &translation.cut[..] else {
-        panic!("{:?}", translation.cut)
+    let translation = translate_calls(user("42"), json!([[["track"], ["E", properties]]]));
+    let [(_, report)] = &translation.truncated[..] else {
+        panic!("{:?}", translation.truncated)
     };
     assert!(
-        !what.contains(['\r', '\n', '\u{2028}']) && what.len() < 600,
-        "{what}"
+        !report.contains(['\r', '\n', '\u{2028}']) && report.len() < 600,
+        "{report}"
     );
-    assert!(what.ends_with("; and 197 more"), "{what}");
+    assert!(report.ends_with("; and 197 more"), "{report}");
 }
 
 #[test]
-fn super_properties_of_the_visitors_cookie_give_way_first() {
+fn super_properties_of_the_cookie_are_removed_first() {
     let mut stored = numbered(300);
     for (key, value) in [
         ("distinct_id", json!("42")),
@@ -288,20 +301,24 @@ fn super_properties_of_the_visitors_cookie_give_way_first() {
     ] {
         stored[key] = value;
     }
-    let mut own: Map<String, Value> = (0..240)
+    let mut recorded: Map<String, Value> = (0..240)
         .map(|number| (format!("own{number}"), json!(number)))
         .collect();
-    // The same as the cookie's.
-    own.insert("p7".to_owned(), json!(7));
-    let calls = json!([[["register"], [{"Plan": "Pro"}]], [["track"], ["E", own]]]);
-    let translation = said(visitor(&stored), calls);
-    assert_eq!((translation.cut, translation.refused), (vec![], vec![]));
+    // The cookie holds the same property.
+    recorded.insert("p7".to_owned(), json!(7));
+    let calls = json!([[["register"], [{"Plan": "Pro"}]], [["track"], ["E", recorded]]]);
+    let translation = translate_calls(visitor(&stored), calls);
+    assert_eq!(
+        (translation.truncated, translation.refused),
+        (vec![], vec![])
+    );
     let properties = translation.messages[0].body["properties"]
         .as_object()
         .unwrap();
     assert_eq!(properties.len(), 255);
     assert!(
-        own.iter()
+        recorded
+            .iter()
             .all(|(key, value)| properties.get(key) == Some(value))
     );
     assert_eq!(properties["Plan"], "Pro");

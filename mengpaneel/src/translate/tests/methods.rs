@@ -1,4 +1,4 @@
-//! Each method, as a table of calls and what they say.
+//! Translation of each method, as tables of calls and messages.
 
 use proptest::collection::{hash_map, vec};
 use proptest::prelude::*;
@@ -8,8 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::call::{Call, Method};
 
-/// Properties of the user 42's, and more.
-fn with(more: Value) -> Value {
+/// Returns the IDs of the user 42, and more properties.
+fn with_ids(more: Value) -> Value {
     let mut all = json!({"distinct_id": "42", "$user_id": "42"});
     if let Value::Object(more) = more {
         all.as_object_mut().unwrap().extend(more);
@@ -17,73 +17,79 @@ fn with(more: Value) -> Value {
     all
 }
 
-/// An event of the user 42's.
-fn e(more: Value) -> Value {
-    event("E", with(more))
+/// Returns an event `E` of the user 42.
+fn event_e(more: Value) -> Value {
+    event("E", with_ids(more))
 }
 
-/// An operation on the user 42's profile.
+/// Returns an operation on the profile of the user 42.
 fn profile(operation: &str, value: impl Into<Value>) -> Value {
     json!({"$distinct_id": "42", "$user_id": "42", operation: value.into()})
 }
 
-/// An operation on a group's profile.
+/// Returns an operation on the profile of a group.
 fn group(operation: &str, value: impl Into<Value>) -> Value {
     json!({"$group_key": "company", "$group_id": "acme", operation: value.into()})
 }
 
-/// What the user 42's calls say.
+/// Checks the messages of the user 42's calls.
 fn check<const N: usize>(table: [(Value, Value); N]) {
     for (calls, expected) in table {
-        let translation = said(user("42"), calls.clone());
+        let translation = translate_calls(user("42"), calls.clone());
         assert_eq!(Value::from(bodies(&translation)), expected, "{calls}");
         assert!(translation.refused.is_empty(), "{calls}");
     }
 }
 
 #[test]
-fn a_track_says_an_event() {
+fn track_makes_an_event() {
     check([
-        (json!([[["track"], ["E"]]]), json!([e(json!({}))])),
-        (json!([[["track"], ["E", null]]]), json!([e(json!({}))])),
+        (json!([[["track"], ["E"]]]), json!([event_e(json!({}))])),
+        (
+            json!([[["track"], ["E", null]]]),
+            json!([event_e(json!({}))]),
+        ),
         (
             json!([[["track"], ["E", {"token": "x"}]]]),
-            json!([e(json!({}))]),
+            json!([event_e(json!({}))]),
         ),
         (
             json!([[["track_with_groups"], ["E", {"a": 1}, {"company": ["acme"], "x": null}]]]),
-            json!([e(json!({"a": 1, "company": ["acme"]}))]),
+            json!([event_e(json!({"a": 1, "company": ["acme"]}))]),
         ),
         (
             json!([[["track_pageview"], []]]),
-            json!([event("$mp_web_page_view", with(json!({})))]),
+            json!([event("$mp_web_page_view", with_ids(json!({})))]),
         ),
         (
             json!([[["track_pageview"], [{"a": 1}, {"event_name": "E"}]]]),
-            json!([e(json!({"a": 1}))]),
+            json!([event_e(json!({"a": 1}))]),
         ),
         (
             json!([[["time_event"], ["E", 1000]], [["track"], ["E", {"time": 2500}]], [["track"], ["E"]]]),
-            json!([e(json!({"$duration": 1500.0})), e(json!({}))]),
+            json!([event_e(json!({"$duration": 1500.0})), event_e(json!({}))]),
         ),
     ]);
 }
 
 #[test]
-fn super_properties_go_with_each_event_unless_it_is_disabled() {
+fn super_properties_are_added_to_each_enabled_event() {
     check([
         (
             json!([[["register"], [{"Plan": "Pro"}]], [["track"], ["E"]], [["track"], ["E", {"Plan": "Free"}]]]),
-            json!([e(json!({"Plan": "Pro"})), e(json!({"Plan": "Free"}))]),
+            json!([
+                event_e(json!({"Plan": "Pro"})),
+                event_e(json!({"Plan": "Free"}))
+            ]),
         ),
         (
             json!([[["register"], [{"a": 1, "b": "None", "c": 0}]], [["register_once"], [{"a": 2, "b": 2, "d": 2}]],
                    [["register_once"], [{"c": 3}, 0]], [["track"], ["E"]]]),
-            json!([e(json!({"a": 1, "b": 2, "c": 3, "d": 2}))]),
+            json!([event_e(json!({"a": 1, "b": 2, "c": 3, "d": 2}))]),
         ),
         (
             json!([[["register"], [{"a": 1}]], [["unregister"], ["a"]], [["track"], ["E"]]]),
-            json!([e(json!({}))]),
+            json!([event_e(json!({}))]),
         ),
         (json!([[["disable"], []], [["track"], ["E"]]]), json!([])),
         (
@@ -92,17 +98,17 @@ fn super_properties_go_with_each_event_unless_it_is_disabled() {
                 [["track"], ["E"]],
                 [["track"], ["F"]]
             ]),
-            json!([event("F", with(json!({})))]),
+            json!([event("F", with_ids(json!({})))]),
         ),
     ]);
 }
 
 #[test]
-fn an_event_is_of_who_is_identified() {
+fn events_belong_to_the_identified_user() {
     check([
         (
             json!([[["identify"], ["42"]], [["track"], ["E"]]]),
-            json!([e(json!({}))]),
+            json!([event_e(json!({}))]),
         ),
         (
             json!([[["identify"], ["43"]]]),
@@ -123,13 +129,13 @@ fn an_event_is_of_who_is_identified() {
 }
 
 #[test]
-fn a_users_groups_go_with_each_event_and_into_the_profile() {
+fn groups_are_added_to_events_and_the_profile() {
     check([
         (
             json!([[["set_group"], ["company", "acme"]], [["track"], ["E"]]]),
             json!([
                 profile("$set", json!({"company": ["acme"]})),
-                e(json!({"company": ["acme"]}))
+                event_e(json!({"company": ["acme"]}))
             ]),
         ),
         (
@@ -143,14 +149,14 @@ fn a_users_groups_go_with_each_event_and_into_the_profile() {
                 profile("$set", json!({"company": ["a", "b"]})),
                 profile("$union", json!({"company": ["c"]})),
                 profile("$remove", json!({"company": "a"})),
-                e(json!({"company": ["b", "c"]})),
+                event_e(json!({"company": ["b", "c"]})),
             ]),
         ),
     ]);
 }
 
 #[test]
-fn a_profile_is_changed_by_one_operation_a_call() {
+fn each_people_call_makes_one_operation() {
     check([
         (
             json!([[["people", "set"], [{"a": 1, "$token": "x"}]]]),
@@ -208,7 +214,7 @@ fn a_profile_is_changed_by_one_operation_a_call() {
 }
 
 #[test]
-fn a_charge_is_appended_as_of_when_it_was_recorded() {
+fn charge_has_the_time_of_recording() {
     let charge = |charge: Value| profile("$append", json!({"$transactions": charge}));
     check([
         (
@@ -227,7 +233,7 @@ fn a_charge_is_appended_as_of_when_it_was_recorded() {
 }
 
 #[test]
-fn a_group_is_changed_by_one_operation_a_call() {
+fn each_group_call_makes_one_operation() {
     check([
         (
             json!([[["get_group", "set"], ["company", "acme", {"a": 1}]]]),
@@ -261,7 +267,7 @@ fn a_group_is_changed_by_one_operation_a_call() {
 }
 
 #[test]
-fn what_a_server_cannot_say_is_refused_with_a_reason() {
+fn invalid_and_browser_calls_are_refused_with_a_reason() {
     for call in [
         json!([["track"], []]),
         json!([["track"], [""]]),
@@ -284,7 +290,7 @@ fn what_a_server_cannot_say_is_refused_with_a_reason() {
         let Ok(calls) = serde_json::from_value::<Calls>(json!({"tracking": [call]})) else {
             continue;
         };
-        let translation = said(user("42"), json!(calls.tracking));
+        let translation = translate_calls(user("42"), json!(calls.tracking));
         assert_eq!(translation.messages, [], "{call}");
         assert_eq!(translation.refused.len(), 1, "{call}");
     }
@@ -313,14 +319,14 @@ fn any_call() -> impl Strategy<Value = Call> {
 
 proptest! {
     #[test]
-    fn any_calls_are_said_or_refused_and_no_call_panics(
+    fn translating_any_calls_never_panics(
         calls in vec(any_call(), 0..8), stored in any_value(), via_server: bool,
     ) {
-        let mut parcel = parcel(visitor(&stored), json!(calls));
-        parcel.visitor.url = stored.as_str().map(str::to_owned);
-        parcel.visitor.referrer = stored.as_str().map(str::to_owned);
-        parcel.via_server = via_server;
-        let translation = translate("t", &parcel);
+        let mut envelope = envelope(visitor(&stored), json!(calls));
+        envelope.visitor.url = stored.as_str().map(str::to_owned);
+        envelope.visitor.referrer = stored.as_str().map(str::to_owned);
+        envelope.via_server = via_server;
+        let translation = translate("t", &envelope);
         for message in &translation.messages {
             let body = &message.body;
             let token = body.get("$token").unwrap_or(&body["properties"]["token"]);

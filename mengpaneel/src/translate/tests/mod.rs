@@ -1,7 +1,7 @@
+mod fast_path;
 mod identity;
 mod limits;
 mod methods;
-mod plain;
 mod request;
 mod table;
 
@@ -16,9 +16,9 @@ use crate::translate::Translation;
 use crate::translate::message::Endpoint;
 use crate::translate::translate;
 
-/// 2024-03-09T16:14:23.867Z as a UUID v7.
-const PARCEL: &str = "018e23fe-7a7b-7000-8000-000000000001";
-const PARCEL_TIME: u64 = 0x018e_23fe_7a7b;
+/// UUID of version 7 with the time 2024-03-09T16:14:23.867Z.
+const ENVELOPE_ID: &str = "018e23fe-7a7b-7000-8000-000000000001";
+const ENVELOPE_TIME: u64 = 0x018e_23fe_7a7b;
 const DEVICE: &str = "6a4e5f12-9f0e-4f7e-8a31-0d8a5c1b2e3f";
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
 
@@ -41,25 +41,25 @@ fn visitor(stored: &Value) -> Visitor {
     }
 }
 
-fn parcel(visitor: Visitor, tracking: Value) -> Envelope {
-    let mut parcel = Envelope::new(
+fn envelope(visitor: Visitor, tracking: Value) -> Envelope {
+    let mut envelope = Envelope::new(
         visitor,
         Calls {
             tracking: serde_json::from_value(tracking).unwrap(),
             ..Calls::default()
         },
     );
-    parcel.id = Uuid::parse_str(PARCEL).unwrap();
-    parcel
+    envelope.id = Uuid::parse_str(ENVELOPE_ID).unwrap();
+    envelope
 }
 
-fn said(visitor: Visitor, tracking: Value) -> Translation {
-    translate("t", &parcel(visitor, tracking))
+fn translate_calls(visitor: Visitor, tracking: Value) -> Translation {
+    translate("t", &envelope(visitor, tracking))
 }
 
-/// What each message adds to what every message has.
+/// Returns the bodies of the messages, without properties that every message has.
 fn bodies(translation: &Translation) -> Vec<Value> {
-    let usual = [
+    let common = [
         "token",
         "$token",
         "mp_lib",
@@ -77,7 +77,7 @@ fn bodies(translation: &Translation) -> Vec<Value> {
             Endpoint::Events => body["properties"].as_object_mut().unwrap(),
             _ => body.as_object_mut().unwrap(),
         };
-        properties.retain(|key, _| !usual.contains(&key.as_str()));
+        properties.retain(|key, _| !common.contains(&key.as_str()));
         bodies.push(body);
     }
     bodies

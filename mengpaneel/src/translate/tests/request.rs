@@ -1,17 +1,17 @@
-//! What the request adds to what is said.
+//! Properties that the request adds.
 
 use serde_json::json;
 
 use super::*;
 
 #[test]
-fn an_event_carries_what_a_browser_would_have_added() {
+fn event_has_the_properties_that_a_browser_would_add() {
     let mut visitor = user("42");
     visitor.ip = Some("203.0.113.7".into());
     visitor.user_agent = Some(CHROME.into());
     visitor.url = Some("https://example.com/posts?utm_source=news+letter&gclid=x&a=b".into());
     visitor.referrer = Some("https://search.example:8080/?q=1".into());
-    let translation = said(
+    let translation = translate_calls(
         visitor,
         json!([[["track"], ["Play", {"Song": "Blue", "$os": "mine"}]]]),
     );
@@ -24,7 +24,7 @@ fn an_event_carries_what_a_browser_would_have_added() {
                 "mp_lib": "mengpaneel",
                 "$lib_version": env!("CARGO_PKG_VERSION"),
                 "$insert_id": "018e23fe7a7b700080000000000000010000",
-                "time": PARCEL_TIME,
+                "time": ENVELOPE_TIME,
                 "distinct_id": "42",
                 "$user_id": "42",
                 "$device_id": DEVICE,
@@ -44,22 +44,22 @@ fn an_event_carries_what_a_browser_would_have_added() {
 }
 
 #[test]
-fn a_robots_events_are_dropped_unless_the_application_asked_for_the_server() {
+fn robot_events_are_dropped_unless_via_server() {
     let mut visitor = user("42");
     visitor.user_agent = Some("Googlebot/2.1".into());
     let calls = json!([[["track"], ["E"]], [["people", "set"], ["a", 1]]]);
-    let mut parcel = parcel(visitor, calls);
-    let endpoints = |parcel: &Envelope| -> Vec<Endpoint> {
-        let messages = translate("t", parcel).messages;
+    let mut envelope = envelope(visitor, calls);
+    let endpoints = |envelope: &Envelope| -> Vec<Endpoint> {
+        let messages = translate("t", envelope).messages;
         messages.iter().map(|message| message.endpoint).collect()
     };
-    assert_eq!(endpoints(&parcel), [Endpoint::People]);
-    parcel.via_server = true;
-    assert_eq!(endpoints(&parcel), [Endpoint::Events, Endpoint::People]);
+    assert_eq!(endpoints(&envelope), [Endpoint::People]);
+    envelope.via_server = true;
+    assert_eq!(endpoints(&envelope), [Endpoint::Events, Endpoint::People]);
 }
 
 #[test]
-fn a_machine_lends_no_address_browser_or_url() {
+fn machine_adds_no_address_browser_or_url() {
     let visitor = Visitor {
         ip: Some("203.0.113.7".into()),
         user_agent: Some(CHROME.into()),
@@ -72,16 +72,16 @@ fn a_machine_lends_no_address_browser_or_url() {
         [["track"], ["E"]],
         [["people", "set"], ["a", 1]]
     ]);
-    let mut parcel = parcel(visitor, calls);
-    parcel.via_server = true;
-    let translation = translate("t", &parcel);
-    let me = json!({"distinct_id": "42", "$user_id": "42"});
-    assert_eq!(bodies(&translation)[0], event("E", me));
+    let mut envelope = envelope(visitor, calls);
+    envelope.via_server = true;
+    let translation = translate("t", &envelope);
+    let ids = json!({"distinct_id": "42", "$user_id": "42"});
+    assert_eq!(bodies(&translation)[0], event("E", ids));
     assert_eq!(translation.messages[1].body["$ip"], "0");
     assert_eq!(translation.messages[1].body["$set"], json!({"a": 1}));
 
-    parcel.visitor.has_session = true;
-    let translation = translate("t", &parcel);
+    envelope.visitor.has_session = true;
+    let translation = translate("t", &envelope);
     assert_eq!(
         translation.messages[0].body["properties"]["ip"],
         "203.0.113.7"
@@ -91,21 +91,21 @@ fn a_machine_lends_no_address_browser_or_url() {
 }
 
 #[test]
-fn a_visitor_who_opts_out_is_left_alone_from_then_on() {
+fn nothing_is_sent_after_an_opt_out() {
     let calls = json!([
         [["track"], ["E"]],
         [["opt_out_tracking"], []],
         [["track"], ["F"]],
         [["people", "set"], ["a", 1]]
     ]);
-    let translation = said(user("42"), calls);
+    let translation = translate_calls(user("42"), calls);
     assert_eq!(translation.messages.len(), 1);
     assert_eq!(translation.refused.len(), 1);
 }
 
 #[test]
-fn translating_twice_says_the_same() {
-    let parcel = parcel(
+fn translation_is_deterministic() {
+    let envelope = envelope(
         anonymous(),
         json!([
             [["identify"], ["42"]],
@@ -113,8 +113,8 @@ fn translating_twice_says_the_same() {
             [["track"], ["E"]]
         ]),
     );
-    let translation = translate("t", &parcel);
-    assert_eq!(translation, translate("t", &parcel));
+    let translation = translate("t", &envelope);
+    assert_eq!(translation, translate("t", &envelope));
     let ids: std::collections::HashSet<String> = translation
         .messages
         .iter()

@@ -1,4 +1,4 @@
-//! The table of methods in the guide, made from what is said here.
+//! Table of methods in the guide, generated from the translation.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,12 +8,12 @@ use serde_json::json;
 use super::*;
 use crate::call::{Call, Method};
 
-/// What the browser sends, where that is what the server sends; the recordings of the real
-/// mixpanel-js hold it.
+/// Text for a browser that sends the same as the server. The recordings of mixpanel-js prove that.
 const SAME: &str = "the same";
 
-/// The calls of the user 42, what the browser sends for them, and why the server differs.
-fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
+/// Returns rows of methods of events: method, calls, messages of the browser, reason of a
+/// difference.
+fn event_rows() -> Vec<(Method, Value, &'static str, &'static str)> {
     vec![
         (
             Method::Track,
@@ -25,7 +25,7 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::TrackPageview,
             json!([[["track_pageview"], []]]),
             "the same, and `current_page_title`",
-            "a server does not know the title",
+            "the server does not know the title",
         ),
         (
             Method::TrackWithGroups,
@@ -37,43 +37,43 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::TimeEvent,
             json!([[["time_event"], ["E", 1_000]], [["track"], ["E", {"time": 2_500}]]]),
             "`$duration` since the page ran the call",
-            "the clock starts when the call is recorded; a timer in the visitor's cookie counts too",
+            "the timer starts when the call is recorded; a timer in the visitor's cookie counts too",
         ),
         (
             Method::Register,
             json!([[["register"], [{"a": 1}]], [["track"], ["E"]]]),
             SAME,
-            "for this request: a server writes no cookie",
+            "for this request only: the server writes no cookie",
         ),
         (
             Method::RegisterOnce,
             json!([[["register_once"], [{"a": 1}]], [["track"], ["E"]]]),
             SAME,
-            "as `register`",
+            "like `register`",
         ),
         (
             Method::Unregister,
             json!([[["register"], [{"a": 1}]], [["unregister"], ["a"]], [["track"], ["E"]]]),
             SAME,
-            "as `register`",
+            "like `register`",
         ),
         (
             Method::Identify,
             json!([[["identify"], ["43"]]]),
             SAME,
-            "where the ID before is a UUID, the form of the API for servers stands beside it",
+            "if the previous ID is a UUID, the server adds the properties of the API for servers",
         ),
         (
             Method::Alias,
             json!([[["alias"], ["43"]]]),
             SAME,
-            "where nobody is known there is nothing to give a name to: it is `identify`",
+            "if no ID is known, the server does the same as for `identify`",
         ),
         (
             Method::Reset,
             json!([[["reset"], []], [["track"], ["E"]]]),
-            "the event, of a new device",
-            "a server cannot know the device that the browser makes up: the event is nobody's",
+            "the event, with the ID of a new device",
+            "the server does not know the device ID that the browser generates",
         ),
         (
             Method::SetGroup,
@@ -85,7 +85,7 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::AddGroup,
             json!([[["add_group"], ["company", "acme"]], [["track"], ["E"]]]),
             SAME,
-            "a group kept as a text, which mixpanel-js throws at, becomes a list",
+            "a group that is stored as text becomes a list; mixpanel-js throws an error",
         ),
         (
             Method::RemoveGroup,
@@ -107,28 +107,28 @@ fn rows_of_events() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::OptOutTracking,
             json!([[["opt_out_tracking"], []], [["track"], ["E"]]]),
             "an operation that deletes the profile, then nothing",
-            "in a job, which has no cookie to set: the rest of it is silent, and no profile is deleted; a request sets the cookie (see [privacy](crate::guide::privacy))",
+            "a job has no cookie: the rest of the job sends nothing, and no profile is deleted; a request sets the cookie (see [privacy](crate::guide::privacy))",
         ),
         (
             Method::OptInTracking,
             json!([[["opt_in_tracking"], []]]),
             "an event `$opt_in`",
-            "in a job, which has no cookie to set; a request sets the cookie (see [privacy](crate::guide::privacy))",
+            "a job has no cookie; a request sets the cookie (see [privacy](crate::guide::privacy))",
         ),
         (
             Method::ClearOptInOutTracking,
             json!([[["clear_opt_in_out_tracking"], []]]),
             "nothing",
-            "in a job, which has no cookie to set; a request sets the cookie (see [privacy](crate::guide::privacy))",
+            "a job has no cookie; a request sets the cookie (see [privacy](crate::guide::privacy))",
         ),
     ]
 }
 
-/// The same, for what changes profiles.
-fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
+/// Returns rows of methods of profiles, like [`event_rows`].
+fn profile_rows() -> Vec<(Method, Value, &'static str, &'static str)> {
     let group = |method: &str, rest: Value| {
         let Value::Array(rest) = rest else {
-            panic!("arguments are a list")
+            panic!("arguments must be a list")
         };
         let args = [vec![json!("company"), json!("acme")], rest].concat();
         json!([[["get_group", method], args]])
@@ -139,7 +139,7 @@ fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::PeopleSet,
             people("set", json!([{"a": 1}])),
             SAME,
-            "said again with nothing in between it is not sent again for 15 minutes",
+            "an identical call without another in between is not sent again for 15 minutes",
         ),
         (
             Method::PeopleSetOnce,
@@ -176,7 +176,7 @@ fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::PeopleTrackCharge,
             people("track_charge", json!([12.5])),
             "nothing",
-            "mixpanel-js ignores it since 2.65; Mixpanel's libraries for servers do not. A page's charges go by the server",
+            "mixpanel-js ignores it since 2.65; Mixpanel's libraries for servers do not. The server sends the charges of a page",
         ),
         (
             Method::PeopleClearCharges,
@@ -188,7 +188,7 @@ fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
             Method::PeopleDeleteUser,
             people("delete_user", json!([])),
             "`$delete` with the ID",
-            "Mixpanel does not look at the value",
+            "Mixpanel ignores the value",
         ),
         (Method::GroupSet, group("set", json!([{"a": 1}])), SAME, ""),
         (
@@ -215,13 +215,13 @@ fn rows_of_profiles() -> Vec<(Method, Value, &'static str, &'static str)> {
 }
 
 fn rows() -> Vec<(Method, Value, &'static str, &'static str)> {
-    [rows_of_events(), rows_of_profiles()].concat()
+    [event_rows(), profile_rows()].concat()
 }
 
-/// Calls as they stand in JavaScript.
-fn written(calls: &Value) -> String {
+/// Formats calls as JavaScript.
+fn as_javascript(calls: &Value) -> String {
     let calls: Vec<Call> = serde_json::from_value(calls.clone()).unwrap();
-    let written = calls.iter().map(|call| {
+    let statements = calls.iter().map(|call| {
         let args: Vec<String> = call.args().iter().map(Value::to_string).collect();
         match call.method().path().as_slice() {
             ["get_group", method] => format!(
@@ -232,12 +232,12 @@ fn written(calls: &Value) -> String {
             path => format!("`{}({})`", path.join("."), args.join(",")),
         }
     });
-    written.collect::<Vec<_>>().join(" ")
+    statements.collect::<Vec<_>>().join(" ")
 }
 
-/// What the server sends, without what every message says of the user 42.
-fn sent(calls: &Value) -> String {
-    let translation = said(user("42"), calls.clone());
+/// Formats the messages of the server, without the IDs of the user 42.
+fn server_messages(calls: &Value) -> String {
+    let translation = translate_calls(user("42"), calls.clone());
     let mut bodies = bodies(&translation);
     for body in &mut bodies {
         let ids = if body.get("event").is_some() {
@@ -255,7 +255,7 @@ fn sent(calls: &Value) -> String {
     let messages: Vec<String> = bodies.iter().map(|body| format!("`{body}`")).collect();
     match (messages.is_empty(), translation.refused.is_empty()) {
         (true, true) => "nothing".to_owned(),
-        (true, false) => "nothing; `on_error` is told".to_owned(),
+        (true, false) => "nothing; `on_error` is called".to_owned(),
         (false, _) => messages.join(" "),
     }
 }
@@ -265,15 +265,15 @@ fn table() -> String {
     let rows = rows().into_iter().map(|(_, calls, browser, why)| {
         format!(
             "| {} | {browser} | {} | {why} |\n",
-            written(&calls),
-            sent(&calls)
+            as_javascript(&calls),
+            server_messages(&calls)
         )
     });
     std::iter::once(head.to_owned()).chain(rows).collect()
 }
 
 #[test]
-fn each_method_has_its_row_and_the_guide_has_the_table() {
+fn guide_table_has_a_row_for_each_method() {
     let shown: Vec<Method> = rows().into_iter().map(|(method, ..)| method).collect();
     for method in Method::ALL {
         assert_eq!(
@@ -286,26 +286,26 @@ fn each_method_has_its_row_and_the_guide_has_the_table() {
     let text = std::fs::read_to_string(&page).unwrap();
     let (before, rest) = text.split_once("| calls |").unwrap();
     let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
-    let made = format!("{before}{}\n{after}", table());
+    let generated = format!("{before}{}\n{after}", table());
     if std::env::var_os("MAKE_GUIDE").is_some() {
-        std::fs::write(&page, &made).unwrap();
+        std::fs::write(&page, &generated).unwrap();
     }
     assert_eq!(
         std::fs::read_to_string(&page).unwrap(),
-        made,
-        "MAKE_GUIDE=1 makes it anew"
+        generated,
+        "MAKE_GUIDE=1 regenerates the table"
     );
 }
 
 #[test]
-fn where_the_guide_says_that_both_send_the_same_the_real_mixpanel_js_was_heard() {
+fn rows_with_equal_messages_have_a_recording() {
     let recorded: Value = serde_json::from_str(include_str!("../parity.json")).unwrap();
-    let mut heard = HashSet::new();
+    let mut methods = HashSet::new();
     for scenario in recorded.as_array().unwrap() {
         let calls: Vec<Call> = serde_json::from_value(scenario["calls"].clone()).unwrap();
-        heard.extend(calls.iter().map(|call| call.method().clone()));
+        methods.extend(calls.iter().map(|call| call.method().clone()));
     }
     for (method, _, browser, _) in rows() {
-        assert!(browser != SAME || heard.contains(&method), "{method}");
+        assert!(browser != SAME || methods.contains(&method), "{method}");
     }
 }

@@ -12,7 +12,7 @@ use crate::call::value::ValueRef;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::record::envelope::Envelope;
 use crate::settings::js_options::Omitted;
-use crate::translate::interpreter::Translator;
+use crate::translate::translator::Translator;
 use crate::translate::message::{Endpoint, Message};
 
 /// The class of the gem's worker.

@@ -1,5 +1,5 @@
-//! What is written as JSON at once is what would have been sent by way of values: `said` holds each
-//! translation to that. Here, for whatever is said.
+//! Equality of fast and slow path for random calls: `translate_calls` compares both for each
+//! translation.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,9 +7,9 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use crate::record::visitor::Visitor;
-use crate::translate::tests::{CHROME, DEVICE, said, visitor};
+use crate::translate::tests::{CHROME, DEVICE, translate_calls, visitor};
 
-/// Names that mean something in an event, and others.
+/// Generates property names with a meaning, and others.
 fn key() -> impl Strategy<Value = String> {
     let known = vec![
         "distinct_id",
@@ -54,7 +54,7 @@ fn value() -> impl Strategy<Value = Value> {
             DEVICE
         ])
         .prop_map(Value::from),
-        (250..260_usize).prop_map(|long| Value::from("ä".repeat(long))),
+        (250..260_usize).prop_map(|len| Value::from("ä".repeat(len))),
     ];
     leaf.prop_recursive(2, 12, 4, |inner| {
         prop_oneof![
@@ -74,11 +74,11 @@ fn call() -> impl Strategy<Value = Value> {
     let event = || select(vec!["Buy", "Sell", "", "$mp_web_page_view"]);
     let id = || select(vec!["7", "8", "$device:x"]);
     prop_oneof![
-        8 => (event(), properties()).prop_map(|(event, own)| json!([["track"], [event, own]])),
+        8 => (event(), properties()).prop_map(|(event, recorded)| json!([["track"], [event, recorded]])),
         1 => event().prop_map(|event| json!([["track"], [event]])),
         1 => id().prop_map(|id| json!([["identify"], [id]])),
         1 => id().prop_map(|id| json!([["alias"], [id]])),
-        1 => properties().prop_map(|own| json!([["register"], [own]])),
+        1 => properties().prop_map(|recorded| json!([["register"], [recorded]])),
         1 => event().prop_map(|event| json!([["time_event"], [event]])),
         1 => event().prop_map(|event| json!([["disable"], [[event]]])),
         1 => Just(json!([["reset"], []])),
@@ -87,7 +87,7 @@ fn call() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn somebody() -> impl Strategy<Value = Visitor> {
+fn any_visitor() -> impl Strategy<Value = Visitor> {
     let text =
         |texts: Vec<Option<&'static str>>| select(texts).prop_map(|text| text.map(str::to_owned));
     let urls = vec![
@@ -96,7 +96,7 @@ fn somebody() -> impl Strategy<Value = Visitor> {
         Some("https://a.b/?utm_source=x&utm_source=y"),
         Some("no url"),
     ];
-    let referrers = vec![None, Some(""), Some("https://c.d/e"), Some("nowhere")];
+    let referrers = vec![None, Some(""), Some("https://c.d/e"), Some("no url")];
     let agents = vec![None, Some(CHROME), Some("Googlebot/2.1"), Some("")];
     let ids = select(vec![
         json!("7"),
@@ -113,33 +113,31 @@ fn somebody() -> impl Strategy<Value = Visitor> {
         text(agents),
         text(vec![None, Some("192.0.2.7")]),
     )
-        .prop_map(
-            |(id, mut stored, is_known, url, referrer, user_agent, ip)| {
-                stored["distinct_id"] = id.clone();
-                stored["$device_id"] = DEVICE.into();
-                if is_known {
-                    stored["$user_id"] = id;
-                }
-                let cookie = visitor(&stored)
-                    .cookie
-                    .filter(|_| !stored["distinct_id"].is_null());
-                Visitor {
-                    cookie,
-                    ip,
-                    user_agent,
-                    url,
-                    referrer,
-                    ..Visitor::default()
-                }
-            },
-        )
+        .prop_map(|(id, mut stored, is_user, url, referrer, user_agent, ip)| {
+            stored["distinct_id"] = id.clone();
+            stored["$device_id"] = DEVICE.into();
+            if is_user {
+                stored["$user_id"] = id;
+            }
+            let cookie = visitor(&stored)
+                .cookie
+                .filter(|_| !stored["distinct_id"].is_null());
+            Visitor {
+                cookie,
+                ip,
+                user_agent,
+                url,
+                referrer,
+                ..Visitor::default()
+            }
+        })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_said_is_written_as_it_would_be_sent(visitor in somebody(), calls in vec(call(), 1..5)) {
-        said(visitor, Value::from(calls));
+    fn fast_path_equals_slow_path(visitor in any_visitor(), calls in vec(call(), 1..5)) {
+        translate_calls(visitor, Value::from(calls));
     }
 }
