@@ -64,7 +64,7 @@ async fn drain(
 }
 
 /// Returns an event, a `$set`, and an operation that is not idempotent.
-fn parcel() -> Envelope {
+fn envelope() -> Envelope {
     let calls = json!({
         "setup": [[["identify"], ["42"]]],
         "tracking": [
@@ -85,7 +85,7 @@ fn parcel() -> Envelope {
 async fn operations_in_doubt_are_reported_and_the_rest_resent() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
     let outbox = file.outbox();
-    outbox.append(parcel()).await.unwrap();
+    outbox.append(envelope()).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
     outbox.mark_sending(&leases).await.unwrap();
     drop(outbox);
@@ -107,7 +107,7 @@ async fn operations_in_doubt_are_reported_and_the_rest_resent() {
 async fn leased_record_that_was_not_sent_is_sent_completely() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
     let outbox = file.outbox();
-    outbox.append(parcel()).await.unwrap();
+    outbox.append(envelope()).await.unwrap();
     drop(outbox.lease(1).await.unwrap());
     drop(outbox);
     assert_eq!(drain(&file, &stand_in, 10).await, []);
@@ -118,7 +118,7 @@ async fn leased_record_that_was_not_sent_is_sent_completely() {
 #[tokio::test]
 async fn record_that_crashes_workers_is_buried_and_reported() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
-    file.outbox().append(parcel()).await.unwrap();
+    file.outbox().append(envelope()).await.unwrap();
     for _ in 0..3 {
         drop(file.outbox().lease(1).await.unwrap());
     }
@@ -137,7 +137,7 @@ async fn record_that_crashes_workers_is_buried_and_reported() {
 #[tokio::test]
 async fn record_buried_in_doubt_counts_once_after_requeue() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
-    file.outbox().append(parcel()).await.unwrap();
+    file.outbox().append(envelope()).await.unwrap();
     for _ in 0..2 {
         let outbox = file.outbox();
         let leases = outbox.lease(1).await.unwrap();

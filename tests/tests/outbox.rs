@@ -278,7 +278,7 @@ async fn old_record_does_not_expire_at_first_error() {
             json!({"$insert_id": "old", "time": 1_700_000_000_000_u64}),
         ],
     );
-    let parcel = Envelope::new(
+    let envelope = Envelope::new(
         mengpaneel::Visitor::default(),
         Calls {
             tracking: vec![call],
@@ -287,7 +287,7 @@ async fn old_record_does_not_expire_at_first_error() {
     );
     // Recorded in 2023, as if no worker had run since.
     let id = uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid();
-    outbox.append(Envelope { id, ..parcel }).await.unwrap();
+    outbox.append(Envelope { id, ..envelope }).await.unwrap();
     drop(outbox);
     let (app, mut failures) = start_app(|builder| builder.outbox(File::new(&path)));
     app.stand_in.fail_next(2, 503);

@@ -77,7 +77,7 @@ async fn append(outbox: &dyn Outbox, count: u32) -> Result<()> {
     while remaining > 0 {
         let batch = remaining.min(CONCURRENT_APPENDS);
         remaining -= batch;
-        let appends = (0..batch).map(|number| outbox.append(parcel(remaining + number)));
+        let appends = (0..batch).map(|number| outbox.append(envelope(remaining + number)));
         for appended in join_all(appends).await {
             appended?;
         }
@@ -85,7 +85,7 @@ async fn append(outbox: &dyn Outbox, count: u32) -> Result<()> {
     Ok(())
 }
 
-fn parcel(number: u32) -> Envelope {
+fn envelope(number: u32) -> Envelope {
     let visitor = Visitor {
         ip: Some("203.0.113.7".into()),
         user_agent: Some(

@@ -25,9 +25,9 @@ use crate::id::now_ms;
 use crate::metrics;
 use crate::record::envelope::Envelope;
 use crate::record::envelope::codec;
-use crate::translate::translator::{Translation, Translator};
 use crate::translate::message::Message;
 use crate::translate::outgoing::{EncodedEvent, Outgoing};
+use crate::translate::translator::{Translation, Translator};
 
 pub(crate) use crate::deliver::sender::outage::Unavailable;
 pub(crate) use crate::deliver::sender::retranslator::Retranslator;

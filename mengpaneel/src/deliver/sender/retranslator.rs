@@ -5,9 +5,9 @@ use uuid::Uuid;
 use crate::deliver::sender::undelivered::message_failure;
 use crate::error::{Failure, Reason};
 use crate::record::envelope::Envelope;
-use crate::translate::translator::Translator;
 use crate::translate::message::Message;
 use crate::translate::outgoing::Outgoing;
+use crate::translate::translator::Translator;
 
 /// Recreates the messages of encoded events. Consecutive events of one envelope share one
 /// translation.

@@ -12,8 +12,8 @@ use crate::call::value::ValueRef;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::record::envelope::Envelope;
 use crate::settings::js_options::Omitted;
-use crate::translate::translator::Translator;
 use crate::translate::message::{Endpoint, Message};
+use crate::translate::translator::Translator;
 
 /// The class of the gem's worker.
 const CLASS: &str = "Mengpaneel::Strategy::AsyncServerSide::Worker";
