@@ -1,4 +1,4 @@
-//! Dead letters in Redis: a stream of its own, that people look at and put back.
+//! Dead letters in Redis: a stream of their own, for a person to read and requeue.
 
 use redis::cmd;
 use redis::streams::StreamRangeReply;
@@ -8,12 +8,12 @@ use crate::outbox::redis::keys::Keys;
 use crate::outbox::redis::scripts::{MAX_PER_CALL, REQUEUE};
 use crate::outbox::{Lease, LeaseId, record};
 
-/// Most dead letters that are read at once; fewer are kept. Redis takes no count beyond 2^63.
-const MAX_SHOWN: usize = 1_000_000;
+/// Most dead letters per read; the stream has fewer. Redis rejects a count above 2^63.
+const MAX_LISTED: usize = 1_000_000;
 
-/// Dead letters, the latest first. Those that cannot be read are left out.
+/// Returns the dead letters, latest first, without those that cannot be decoded.
 pub(crate) async fn list(
-    link: &RedisConnection,
+    connection: &RedisConnection,
     keys: &Keys,
     limit: usize,
 ) -> Result<Vec<Lease>, QueryError> {
@@ -23,20 +23,21 @@ pub(crate) async fn list(
         .arg("+")
         .arg("-")
         .arg("COUNT")
-        .arg(limit.min(MAX_SHOWN));
-    let rows: StreamRangeReply = link.query(&range).await?;
-    Ok(readable(rows).collect())
+        .arg(limit.min(MAX_LISTED));
+    let reply: StreamRangeReply = connection.query(&range).await?;
+    Ok(decode_all(reply).collect())
 }
 
-/// Puts dead letters back, oldest first, as long as there is room; gives how many. Those that
-/// cannot be read stay.
+/// Makes dead letters pending again, oldest first, while the outbox has room. Returns their number.
+///
+/// Records that cannot be decoded stay dead letters.
 pub(crate) async fn requeue(
-    link: &RedisConnection,
+    connection: &RedisConnection,
     keys: &Keys,
     limit: usize,
-    bound: u64,
+    max_records: u64,
 ) -> Result<usize, QueryError> {
-    let (bound, mut moved, mut start) = (bound.to_string(), 0, "-".to_owned());
+    let (max_records, mut moved, mut start) = (max_records.to_string(), 0, "-".to_owned());
     while moved < limit {
         let mut range = cmd("XRANGE");
         range
@@ -45,15 +46,15 @@ pub(crate) async fn requeue(
             .arg("+")
             .arg("COUNT")
             .arg(MAX_PER_CALL.min(limit - moved));
-        let rows: StreamRangeReply = link.query(&range).await?;
-        let Some(last) = rows.ids.last() else { break };
+        let reply: StreamRangeReply = connection.query(&range).await?;
+        let Some(last) = reply.ids.last() else { break };
         start = format!("({}", last.id);
-        let ids: Vec<LeaseId> = readable(rows).map(|lease| lease.id).collect();
-        let mut args = vec![bound.as_bytes()];
+        let ids: Vec<LeaseId> = decode_all(reply).map(|lease| lease.id).collect();
+        let mut args = vec![max_records.as_bytes()];
         args.extend(ids.iter().map(|id| id.0.as_bytes()));
         let count: usize = REQUEUE
             .run(
-                link,
+                connection,
                 &[&keys.stream, &keys.scheduled, &keys.dead_letters],
                 &args,
             )
@@ -66,9 +67,9 @@ pub(crate) async fn requeue(
     Ok(moved)
 }
 
-fn readable(rows: StreamRangeReply) -> impl Iterator<Item = Lease> {
-    rows.ids.into_iter().filter_map(|one| {
-        let written: Vec<u8> = one.get("r").unwrap_or_default();
-        record::decode(LeaseId(one.id), &written).ok()
+fn decode_all(reply: StreamRangeReply) -> impl Iterator<Item = Lease> {
+    reply.ids.into_iter().filter_map(|entry| {
+        let encoded: Vec<u8> = entry.get("r").unwrap_or_default();
+        record::decode(LeaseId(entry.id), &encoded).ok()
     })
 }

@@ -1,5 +1,5 @@
-//! Copies kept aside in Redis: any process claims them, and the one that looks first makes records
-//! of those that are due.
+//! Fallback copies in Redis: any process can claim them, and the first reader that polls turns due
+//! copies into records.
 
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use crate::outbox::redis::connection::{QueryError, RedisConnection};
 use crate::outbox::redis::keys::{FallbackKeys, Keys};
 use crate::outbox::redis::scripts::{LuaScript, script};
 
-/// As many copies become records at once at most.
+/// Most copies that become records per call.
 const PROMOTE_BATCH: u64 = 1_000;
 
-/// Keeps a copy, if there is room; gives how many. Keys: the dues, the copies. Arguments: the
-/// bound, the ID, when it is due, what it is.
+/// Stores a copy if there is room. Returns the number of stored copies.
+///
+/// Keys: due times, copies. Arguments: bound, ID, due time, encoded envelope.
 static STORE: LuaScript = script!(
     r"if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2])
@@ -24,9 +25,10 @@ redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
 return 1"
 );
 
-/// Claims a copy. Keys: the dues, the claims, the said. Arguments: the ID, the time, until when the
-/// claim holds. A copy is not due as long as it is claimed.
-static CLAIM_ONE: LuaScript = script!(
+/// Claims a copy. A claimed copy is not due.
+///
+/// Keys: due times, claims, delivered. Arguments: ID, current time, end of the claim.
+static CLAIM: LuaScript = script!(
     r"if redis.call('ZSCORE', KEYS[3], ARGV[1]) then return 'said' end
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due then return 'unknown' end
@@ -37,8 +39,10 @@ if tonumber(due) < tonumber(ARGV[3]) then redis.call('ZADD', KEYS[1], ARGV[3], A
 return 'yours'"
 );
 
-/// Ends a claim whose calls were said. Keys: the dues, the claims, the said, the copies. Arguments:
-/// the ID, the time, before which time what was said is forgotten, and of how many it is known.
+/// Removes a copy whose calls were sent.
+///
+/// Keys: due times, claims, delivered, copies. Arguments: ID, current time, time before which
+/// deliveries are forgotten, number of deliveries that are remembered.
 static FINISH: LuaScript = script!(
     r"redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
@@ -49,8 +53,10 @@ redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[4])
 return 0"
 );
 
-/// Makes records of the copies that are due; gives how many. Keys: the dues, the claims, the said,
-/// the copies, the stream. Arguments: the time, how many at most, of how many it is known.
+/// Turns due copies into records. Returns their number.
+///
+/// Keys: due times, claims, delivered, copies, stream. Arguments: current time, most copies, number
+/// of deliveries that are remembered.
 static PROMOTE: LuaScript = script!(
     r"local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, id in ipairs(due) do
@@ -65,24 +71,27 @@ if #due > 0 then redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[3]) end
 return #due"
 );
 
-/// Keeps a copy; `false` where as many are kept as may.
+/// Stores a copy. Returns `false` if `max_copies` are stored already.
 pub(crate) async fn store(
-    link: &RedisConnection,
+    connection: &RedisConnection,
     keys: &FallbackKeys,
     id: Uuid,
     after: Duration,
     record: &[u8],
-    bound: u64,
+    max_copies: u64,
 ) -> Result<bool, QueryError> {
-    let (bound, id) = (bound.to_string(), id.to_string());
+    let (max_copies, id) = (max_copies.to_string(), id.to_string());
     let due = now_ms().saturating_add(ms(after)).to_string();
-    let args = [bound.as_bytes(), id.as_bytes(), due.as_bytes(), record];
-    let kept: usize = STORE.run(link, &[&keys.dues, &keys.copies], &args).await?;
-    Ok(kept > 0)
+    let args = [max_copies.as_bytes(), id.as_bytes(), due.as_bytes(), record];
+    let stored: usize = STORE
+        .run(connection, &[&keys.due_times, &keys.copies], &args)
+        .await?;
+    Ok(stored > 0)
 }
 
+/// Claims a copy for [`CLAIM_TTL`].
 pub(crate) async fn claim(
-    link: &RedisConnection,
+    connection: &RedisConnection,
     keys: &FallbackKeys,
     id: Uuid,
 ) -> Result<ClaimResult, QueryError> {
@@ -92,10 +101,14 @@ pub(crate) async fn claim(
         now.to_string(),
     );
     let args = [id.as_bytes(), now.as_bytes(), until.as_bytes()];
-    let claimed: String = CLAIM_ONE
-        .run(link, &[&keys.dues, &keys.claims, &keys.delivered], &args)
+    let result: String = CLAIM
+        .run(
+            connection,
+            &[&keys.due_times, &keys.claims, &keys.delivered],
+            &args,
+        )
         .await?;
-    Ok(match claimed.as_str() {
+    Ok(match result.as_str() {
         "said" => ClaimResult::Delivered,
         "yours" => ClaimResult::Acquired,
         "elsewhere" => ClaimResult::Held,
@@ -103,64 +116,68 @@ pub(crate) async fn claim(
     })
 }
 
+/// Ends a claim: removes the copy if its calls were sent, otherwise releases it.
 pub(crate) async fn finish(
-    link: &RedisConnection,
+    connection: &RedisConnection,
     keys: &FallbackKeys,
     id: Uuid,
-    is_said: bool,
+    is_sent: bool,
 ) -> Result<(), QueryError> {
     let id = id.to_string();
-    if !is_said {
-        let mut give_back = redis::cmd("ZREM");
-        return link.query(give_back.arg(&keys.claims).arg(&id)).await;
+    if !is_sent {
+        let mut release = redis::cmd("ZREM");
+        return connection.query(release.arg(&keys.claims).arg(&id)).await;
     }
     let now = now_ms();
-    let (forget, now, most) = (
+    let (forget_before, now, max_delivered) = (
         now.saturating_sub(ms(DELIVERED_TTL)).to_string(),
         now.to_string(),
         MAX_DELIVERED.to_string(),
     );
     let names = [
-        keys.dues.as_str(),
+        keys.due_times.as_str(),
         &keys.claims,
         &keys.delivered,
         &keys.copies,
     ];
     let _: usize = FINISH
         .run(
-            link,
+            connection,
             &names,
             &[
                 id.as_bytes(),
                 now.as_bytes(),
-                forget.as_bytes(),
-                most.as_bytes(),
+                forget_before.as_bytes(),
+                max_delivered.as_bytes(),
             ],
         )
         .await?;
     Ok(())
 }
 
-/// Makes records of the copies that are due.
-pub(crate) async fn promote_due(link: &RedisConnection, keys: &Keys) -> Result<(), QueryError> {
-    let aside = &keys.fallback;
+/// Turns due copies into records.
+pub(crate) async fn promote_due(
+    connection: &RedisConnection,
+    keys: &Keys,
+) -> Result<(), QueryError> {
+    let fallback = &keys.fallback;
     let names = [
-        aside.dues.as_str(),
-        &aside.claims,
-        &aside.delivered,
-        &aside.copies,
+        fallback.due_times.as_str(),
+        &fallback.claims,
+        &fallback.delivered,
+        &fallback.copies,
         &keys.stream,
     ];
-    let (now, count, most) = (
+    let (now, batch, max_delivered) = (
         now_ms().to_string(),
         PROMOTE_BATCH.to_string(),
         MAX_DELIVERED.to_string(),
     );
     let _: usize = PROMOTE
         .run(
-            link,
+            connection,
             &names,
-            &[now.as_bytes(), count.as_bytes(), most.as_bytes()],
+            &[now.as_bytes(), batch.as_bytes(), max_delivered.as_bytes()],
         )
         .await?;
     Ok(())

@@ -1,10 +1,10 @@
-//! Names of what is kept in Redis.
+//! Names of the keys in Redis.
 
 use uuid::Uuid;
 
-/// The names of what is kept in Redis. The braces keep them on one node of a cluster.
+/// Names of the keys of one outbox. The braces keep the keys on one node of a cluster.
 pub(crate) struct Keys {
-    pub(crate) prefix: String,
+    writer_prefix: String,
     pub(crate) group: String,
     pub(crate) stream: String,
     pub(crate) scheduled: String,
@@ -14,39 +14,34 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn new(key: &str) -> Self {
-        let of = |what: &str| format!("{{{key}}}:{what}");
+    pub(crate) fn new(prefix: &str) -> Self {
+        let key = |suffix: &str| format!("{{{prefix}}}:{suffix}");
         Self {
-            prefix: of("writer"),
+            writer_prefix: key("writer"),
             group: "mengpaneel".to_owned(),
-            stream: of("calls"),
-            scheduled: of("later"),
-            sending: of("sending"),
-            dead_letters: of("buried"),
-            fallback: FallbackKeys::new(of),
+            stream: key("calls"),
+            scheduled: key("later"),
+            sending: key("sending"),
+            dead_letters: key("buried"),
+            fallback: FallbackKeys {
+                due_times: key("aside"),
+                claims: key("claimed"),
+                delivered: key("said"),
+                copies: key("copies"),
+            },
         }
     }
 
+    /// Key of a writer's last batch number.
     pub(crate) fn writer(&self, id: Uuid) -> String {
-        format!("{}:{id}", self.prefix)
+        format!("{}:{id}", self.writer_prefix)
     }
 }
 
-/// The names of what is kept aside.
+/// Names of the keys of fallback copies.
 pub(crate) struct FallbackKeys {
-    pub(crate) dues: String,
+    pub(crate) due_times: String,
     pub(crate) claims: String,
     pub(crate) delivered: String,
     pub(crate) copies: String,
-}
-
-impl FallbackKeys {
-    pub(crate) fn new(of: impl Fn(&str) -> String) -> Self {
-        Self {
-            dues: of("aside"),
-            claims: of("claimed"),
-            delivered: of("said"),
-            copies: of("copies"),
-        }
-    }
 }

@@ -1,8 +1,8 @@
-//! Redis: the connection, which Sidekiq's queues share, and the outbox on a stream.
+//! Outbox in Redis: the engine on a stream, and the connection, which the Sidekiq outbox shares.
 
 #[cfg_attr(
     not(all(feature = "redis", feature = "sidekiq")),
-    expect(dead_code, reason = "each of the two outboxes uses its own part")
+    expect(dead_code, reason = "each of the two outboxes uses a part of it")
 )]
 pub(crate) mod connection;
 #[cfg(feature = "redis")]

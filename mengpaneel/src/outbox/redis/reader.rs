@@ -1,7 +1,7 @@
-//! The reader: hands out what is due, what was put off, and what somebody left in their hands.
+//! Reader: leases new records, due retries, due fallback copies, and abandoned records.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::streams::{
@@ -17,157 +17,154 @@ use crate::outbox::leased::{LeaseBatch, LeasedRecord};
 use crate::outbox::redis::connection::{QueryError, RedisConnection};
 use crate::outbox::redis::fallback;
 use crate::outbox::redis::keys::Keys;
-use crate::outbox::redis::scripts::{DEAD_LETTER, FORGET, PROMOTE};
+use crate::outbox::redis::scripts::{DEAD_LETTER, PROMOTE, REMOVE_IDLE_CONSUMERS};
 use crate::outbox::{LeaseId, OutboxError};
 
-/// How long Redis is asked to wait for a record.
+/// Longest time that Redis blocks while it waits for a record.
 const BLOCK_TIME: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether Redis is back.
+/// Interval between attempts while Redis is unreachable.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// As many records that were put off wake at once at most.
+/// Most scheduled records that become due per call.
 const PROMOTE_BATCH: usize = 1_000;
 
-/// A record that was abandoned as often is handed out alone.
+/// Number of redeliveries from which a record is leased alone.
 const ISOLATE_AFTER: usize = 2;
 
-/// A consumer that has nothing in hand is forgotten after a day.
+/// Idle time after which a consumer without leased records is removed: one day.
 const CONSUMER_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// As many that were buried are kept, about.
+/// Approximate bound of the dead letters.
 pub(crate) const MAX_DEAD_LETTERS: &[u8] = b"10000";
 
-/// What hands out records.
+/// Consumer of the stream for one process.
 pub(crate) struct Reader {
-    /// For commands that are answered at once.
-    link: Arc<RedisConnection>,
-    /// For the one that waits.
-    waiting: RedisConnection,
+    /// Connection for commands that do not block.
+    connection: Arc<RedisConnection>,
+    /// Connection for the command that waits for records.
+    blocking_connection: RedisConnection,
     keys: Arc<Keys>,
     consumer: String,
     claim_after: Duration,
-    turn: tokio::sync::Mutex<PollState>,
-    /// What was handed to somebody who was not there any more.
-    returned: Mutex<Vec<LeasedRecord>>,
+    poll_state: tokio::sync::Mutex<PollState>,
+    /// Leased records whose caller was cancelled.
+    unleased: Mutex<Vec<LeasedRecord>>,
 }
 
 #[derive(Default)]
 struct PollState {
-    /// The group is there, as far as is known.
+    /// True if the consumer group exists, as far as is known.
     has_group: bool,
-    next_look: Option<Instant>,
-    /// When copies that are due are looked for again.
-    next_aside: Option<Instant>,
-    /// They could not be made records, and that was told.
-    is_aside_stuck: bool,
+    /// Time of the next search for abandoned records.
+    next_claim: Option<Instant>,
+    /// Time of the next search for due fallback copies.
+    next_promotion: Option<Instant>,
+    /// True if Redis refuses to promote fallback copies and that was logged.
+    is_promotion_refused: bool,
 }
 
-/// The IDs of records, with how often each was abandoned.
+/// Number of redeliveries by record ID.
 type Redeliveries = HashMap<String, u32>;
 
 impl Reader {
     pub(crate) fn new(
-        link: Arc<RedisConnection>,
-        waiting: RedisConnection,
+        connection: Arc<RedisConnection>,
+        blocking_connection: RedisConnection,
         keys: Arc<Keys>,
         consumer: String,
         claim_after: Duration,
     ) -> Self {
-        let (turn, returned) = (tokio::sync::Mutex::default(), Mutex::default());
         Self {
-            link,
-            waiting,
+            connection,
+            blocking_connection,
             keys,
             consumer,
             claim_after,
-            turn,
-            returned,
+            poll_state: tokio::sync::Mutex::default(),
+            unleased: Mutex::default(),
         }
     }
 
-    /// Takes back what was handed to somebody who was not there any more.
-    pub(crate) fn unlease(&self, leases: Vec<LeasedRecord>) {
-        self.returned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(leases);
+    /// Takes leased records whose caller was cancelled, for the next lease.
+    pub(crate) fn unlease(&self, records: Vec<LeasedRecord>) {
+        self.unleased().extend(records);
     }
 
-    /// Answers with what is due, as long as somebody waits for it.
+    fn unleased(&self) -> MutexGuard<'_, Vec<LeasedRecord>> {
+        self.unleased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for due records and sends them to `reply`. Ends early if the receiver is dropped.
     pub(crate) async fn lease(
         &self,
         limit: usize,
-        mut answer: Sender<Result<Vec<LeasedRecord>, OutboxError>>,
+        mut reply: Sender<Result<Vec<LeasedRecord>, OutboxError>>,
     ) {
-        let mut turn = self.turn.lock().await;
-        let leased = loop {
-            if answer.is_closed() {
+        let mut state = self.poll_state.lock().await;
+        let result = loop {
+            if reply.is_closed() {
                 return;
             }
-            match self.poll(limit, &mut turn).await {
-                Ok(leases) if leases.is_empty() => {}
-                Err(QueryError::Refused(why)) if why.contains("NOGROUP") => turn.has_group = false,
-                // The link says so, once: what waits there is handed out when it is back.
-                Err(QueryError::Unreachable(_) | QueryError::Unknown(_)) => {
-                    drop(timeout(POLL_INTERVAL, answer.closed()).await);
+            match self.poll(limit, &mut state).await {
+                Ok(records) if records.is_empty() => {}
+                Err(QueryError::Refused(reason)) if reason.contains("NOGROUP") => {
+                    state.has_group = false;
                 }
-                done => break done,
+                // The connection logs the outage. The lease succeeds when Redis is back.
+                Err(QueryError::Unreachable(_) | QueryError::Unknown(_)) => {
+                    drop(timeout(POLL_INTERVAL, reply.closed()).await);
+                }
+                result => break result,
             }
         };
-        if let Err(Ok(leases)) = answer.send(leased.map_err(Into::into)) {
-            self.unlease(leases);
+        if let Err(Ok(records)) = reply.send(result.map_err(Into::into)) {
+            self.unlease(records);
         }
     }
 
     async fn poll(
         &self,
         limit: usize,
-        turn: &mut PollState,
+        state: &mut PollState,
     ) -> Result<Vec<LeasedRecord>, QueryError> {
         {
-            let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
-            if !returned.is_empty() {
-                let count = limit.min(returned.len());
-                return Ok(returned.drain(..count).collect());
+            let mut unleased = self.unleased();
+            if !unleased.is_empty() {
+                let count = limit.min(unleased.len());
+                return Ok(unleased.drain(..count).collect());
             }
         }
-        if !turn.has_group {
-            self.make_group().await?;
-            turn.has_group = true;
+        if !state.has_group {
+            self.create_group().await?;
+            state.has_group = true;
         }
-        if turn.next_look.is_none_or(|at| Instant::now() >= at) {
-            let claimed = self.claim(limit).await?;
+        if state.next_claim.is_none_or(|time| Instant::now() >= time) {
+            let claimed = self.claim_abandoned(limit).await?;
             if !claimed.is_empty() {
                 return Ok(claimed);
             }
-            // There may be more only once this look found none.
-            turn.next_look =
+            // The next search waits only after one that found no record.
+            state.next_claim =
                 Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
         }
-        if turn.next_aside.is_none_or(|at| Instant::now() >= at) {
-            turn.next_aside = Some(Instant::now() + BLOCK_TIME);
-            let is_stuck = match fallback::promote_due(&self.link, &self.keys).await {
-                Ok(()) => None,
-                // A Redis that is full adds nothing; what it has is to be delivered all the same.
-                Err(QueryError::Refused(why)) => Some(why),
-                Err(trouble) => return Err(trouble),
-            };
-            if let (Some(why), false) = (&is_stuck, turn.is_aside_stuck) {
-                tracing::error!(target: "mengpaneel", "Redis refused: {why}; delayed calls that no page fetched wait on");
-            }
-            turn.is_aside_stuck = is_stuck.is_some();
+        if state
+            .next_promotion
+            .is_none_or(|time| Instant::now() >= time)
+        {
+            state.next_promotion = Some(Instant::now() + BLOCK_TIME);
+            self.promote_fallback_copies(state).await?;
         }
-        let next_due = self.promote_due().await?;
-        let until = turn
-            .next_look
-            .map_or(BLOCK_TIME, |at| at.duration_since(Instant::now()))
+        let next_due = self.promote_scheduled().await?;
+        let wait = state
+            .next_claim
+            .map_or(BLOCK_TIME, |time| time.duration_since(Instant::now()))
             .min(next_due)
             .min(BLOCK_TIME);
-        self.read(limit, until).await
+        self.read_new(limit, wait).await
     }
 
-    async fn make_group(&self) -> Result<(), QueryError> {
+    async fn create_group(&self) -> Result<(), QueryError> {
         let mut create = cmd("XGROUP");
         create
             .arg("CREATE")
@@ -175,78 +172,95 @@ impl Reader {
             .arg(&self.keys.group)
             .arg("0")
             .arg("MKSTREAM");
-        match self.link.query::<()>(&create).await {
-            Err(QueryError::Refused(why)) if why.contains("BUSYGROUP") => {}
-            Err(trouble) => return Err(trouble),
+        match self.connection.query::<()>(&create).await {
+            Err(QueryError::Refused(reason)) if reason.contains("BUSYGROUP") => {}
+            Err(error) => return Err(error),
             Ok(()) => {}
         }
-        let age = CONSUMER_TTL_MS.to_string();
-        FORGET
+        let idle = CONSUMER_TTL_MS.to_string();
+        REMOVE_IDLE_CONSUMERS
             .run(
-                &self.link,
+                &self.connection,
                 &[&self.keys.stream],
-                &[self.keys.group.as_bytes(), age.as_bytes()],
+                &[self.keys.group.as_bytes(), idle.as_bytes()],
             )
             .await
     }
 
-    /// Takes what others had in hand for too long.
-    async fn claim(&self, limit: usize) -> Result<Vec<LeasedRecord>, QueryError> {
+    /// Claims records that other consumers leased and did not return in time.
+    async fn claim_abandoned(&self, limit: usize) -> Result<Vec<LeasedRecord>, QueryError> {
         let idle = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
-        let mut pending = self.command("XPENDING");
+        let mut pending = self.group_command("XPENDING");
         pending.arg("IDLE").arg(idle).arg("-").arg("+").arg(limit);
-        let pending: StreamPendingCountReply = self.link.query(&pending).await?;
-        let mut claimed = Redeliveries::new();
-        let mut claim = self.command("XCLAIM");
+        let pending: StreamPendingCountReply = self.connection.query(&pending).await?;
+        let mut redeliveries = Redeliveries::new();
+        let mut claim = self.group_command("XCLAIM");
         claim.arg(&self.consumer).arg(idle);
-        for one in pending.ids {
-            let is_alone = one.times_delivered >= ISOLATE_AFTER;
-            if is_alone && !claimed.is_empty() {
+        for entry in pending.ids {
+            let is_isolated = entry.times_delivered >= ISOLATE_AFTER;
+            if is_isolated && !redeliveries.is_empty() {
                 break;
             }
-            claim.arg(&one.id);
-            claimed.insert(
-                one.id,
-                u32::try_from(one.times_delivered).unwrap_or(u32::MAX),
+            claim.arg(&entry.id);
+            redeliveries.insert(
+                entry.id,
+                u32::try_from(entry.times_delivered).unwrap_or(u32::MAX),
             );
-            if is_alone {
+            if is_isolated {
                 break;
             }
         }
-        if claimed.is_empty() {
+        if redeliveries.is_empty() {
             return Ok(Vec::new());
         }
-        let StreamClaimReply { ids, .. } = self.link.query(&claim).await?;
-        let marked = self.marked(&ids).await?;
-        self.found(ids, &claimed, &marked).await
+        let StreamClaimReply { ids, .. } = self.connection.query(&claim).await?;
+        let marks = self.sending_marks(&ids).await?;
+        self.decode_records(ids, &redeliveries, &marks).await
     }
 
-    /// Which of these were being sent.
-    async fn marked(&self, ids: &[StreamId]) -> Result<Vec<bool>, QueryError> {
+    /// Returns for each record whether it was marked as being sent.
+    async fn sending_marks(&self, ids: &[StreamId]) -> Result<Vec<bool>, QueryError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut marks = cmd("HMGET");
-        marks
-            .arg(&self.keys.sending)
-            .arg(ids.iter().map(|one| one.id.as_str()).collect::<Vec<_>>());
-        let marks: Vec<Option<u8>> = self.link.query(&marks).await?;
+        let mut get = cmd("HMGET");
+        get.arg(&self.keys.sending).arg(
+            ids.iter()
+                .map(|entry| entry.id.as_str())
+                .collect::<Vec<_>>(),
+        );
+        let marks: Vec<Option<u8>> = self.connection.query(&get).await?;
         Ok(marks.iter().map(Option::is_some).collect())
     }
 
-    /// Wakes what was put off and is due; gives how long it is to the next.
-    async fn promote_due(&self) -> Result<Duration, QueryError> {
-        let (now, count) = (now_ms().to_string(), PROMOTE_BATCH.to_string());
+    /// Turns due fallback copies into records.
+    async fn promote_fallback_copies(&self, state: &mut PollState) -> Result<(), QueryError> {
+        let refusal = match fallback::promote_due(&self.connection, &self.keys).await {
+            Ok(()) => None,
+            // A full Redis accepts no further record, but its records must still be delivered.
+            Err(QueryError::Refused(reason)) => Some(reason),
+            Err(error) => return Err(error),
+        };
+        if let (Some(reason), false) = (&refusal, state.is_promotion_refused) {
+            tracing::error!(target: "mengpaneel", "Redis refused: {reason}; the fallback copies of delayed calls wait until it accepts records");
+        }
+        state.is_promotion_refused = refusal.is_some();
+        Ok(())
+    }
+
+    /// Moves due retries to the stream. Returns the time until the next one is due.
+    async fn promote_scheduled(&self) -> Result<Duration, QueryError> {
+        let (now, batch) = (now_ms().to_string(), PROMOTE_BATCH.to_string());
         let keys = [self.keys.stream.as_str(), &self.keys.scheduled];
         let _: usize = PROMOTE
-            .run(&self.link, &keys, &[now.as_bytes(), count.as_bytes()])
+            .run(&self.connection, &keys, &[now.as_bytes(), batch.as_bytes()])
             .await?;
         let mut next = cmd("ZRANGE");
         next.arg(&self.keys.scheduled)
             .arg(0)
             .arg(0)
             .arg("WITHSCORES");
-        let next: Vec<(Vec<u8>, f64)> = self.link.query(&next).await?;
+        let next: Vec<(Vec<u8>, f64)> = self.connection.query(&next).await?;
         let Some((_, due)) = next.first() else {
             return Ok(BLOCK_TIME);
         };
@@ -254,56 +268,60 @@ impl Reader {
             clippy::cast_precision_loss,
             reason = "milliseconds since 1970 are exact in a float"
         )]
-        let left = (due - now_ms() as f64).max(1.0);
-        Ok(Duration::try_from_secs_f64(left / 1_000.0).unwrap_or(BLOCK_TIME))
+        let remaining_ms = (due - now_ms() as f64).max(1.0);
+        Ok(Duration::try_from_secs_f64(remaining_ms / 1_000.0).unwrap_or(BLOCK_TIME))
     }
 
-    /// Waits for what nobody had in hand.
-    async fn read(&self, limit: usize, wait: Duration) -> Result<Vec<LeasedRecord>, QueryError> {
+    /// Waits for records that were never leased.
+    async fn read_new(
+        &self,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<Vec<LeasedRecord>, QueryError> {
         let mut read = cmd("XREADGROUP");
-        // To wait for 0 milliseconds is to wait for ever.
-        let block = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+        // `BLOCK 0` would wait forever.
+        let block_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
         read.arg("GROUP")
             .arg(&self.keys.group)
             .arg(&self.consumer)
             .arg("COUNT")
             .arg(limit);
         read.arg("BLOCK")
-            .arg(block)
+            .arg(block_ms)
             .arg("STREAMS")
             .arg(&self.keys.stream)
             .arg(">");
-        let reply: Option<StreamReadReply> = self.waiting.query_for(&read, wait).await?;
+        let reply: Option<StreamReadReply> =
+            self.blocking_connection.query_blocking(&read, wait).await?;
         let ids = reply
             .into_iter()
             .flat_map(|reply| reply.keys)
             .flat_map(|key| key.ids)
             .collect();
-        self.found(ids, &Redeliveries::new(), &[]).await
+        self.decode_records(ids, &Redeliveries::new(), &[]).await
     }
 
-    /// What stands in the stream. What cannot be read is buried, so that it does not stand in the
-    /// way.
-    async fn found(
+    /// Converts stream entries to leased records. A record that cannot be decoded becomes a dead
+    /// letter, so that it does not block the others.
+    async fn decode_records(
         &self,
         ids: Vec<StreamId>,
-        claimed: &Redeliveries,
-        marked: &[bool],
+        redeliveries: &Redeliveries,
+        marks: &[bool],
     ) -> Result<Vec<LeasedRecord>, QueryError> {
-        let mut found = LeaseBatch::default();
-        let marked = marked.iter().copied().chain(std::iter::repeat(false));
-        for (mut one, in_doubt) in ids.into_iter().zip(marked) {
-            let written = match one.map.remove("r") {
-                Some(redis::Value::BulkString(written)) => written,
+        let mut batch = LeaseBatch::default();
+        let marks = marks.iter().copied().chain(std::iter::repeat(false));
+        for (mut entry, in_doubt) in ids.into_iter().zip(marks) {
+            let encoded = match entry.map.remove("r") {
+                Some(redis::Value::BulkString(encoded)) => encoded,
                 _ => Vec::new(),
             };
-            let abandoned = claimed.get(&one.id).copied().unwrap_or_default();
-            let Err(error) = found.add(LeaseId(one.id.clone()), &written, abandoned, in_doubt)
-            else {
+            let count = redeliveries.get(&entry.id).copied().unwrap_or_default();
+            let Err(error) = batch.add(LeaseId(entry.id.clone()), &encoded, count, in_doubt) else {
                 continue;
             };
             let error = one_line(&error.to_string());
-            tracing::error!(target: "mengpaneel", "a record in Redis at {} cannot be read ({error}): buried", self.link.address());
+            tracing::error!(target: "mengpaneel", address = self.connection.address(), error, "could not decode a record in Redis; it is now a dead letter");
             let keys = [
                 self.keys.stream.as_str(),
                 &self.keys.sending,
@@ -312,57 +330,57 @@ impl Reader {
             let args = [
                 self.keys.group.as_bytes(),
                 MAX_DEAD_LETTERS,
-                one.id.as_bytes(),
-                &written,
+                entry.id.as_bytes(),
+                &encoded,
             ];
-            let _: usize = DEAD_LETTER.run(&self.link, &keys, &args).await?;
+            let _: usize = DEAD_LETTER.run(&self.connection, &keys, &args).await?;
         }
-        Ok(found.into_records())
+        Ok(batch.into_records())
     }
 
-    /// How many wait that nobody else has in hand.
-    pub(crate) async fn count(&self) -> Result<usize, QueryError> {
+    /// Returns the number of records that no other consumer has leased.
+    pub(crate) async fn count_pending(&self) -> Result<usize, QueryError> {
         let count =
-            async |name: &str, key: &str| self.link.query::<usize>(cmd(name).arg(key)).await;
-        let all =
+            async |name: &str, key: &str| self.connection.query::<usize>(cmd(name).arg(key)).await;
+        let total =
             count("XLEN", &self.keys.stream).await? + count("ZCARD", &self.keys.scheduled).await?;
         let mut consumers = cmd("XINFO");
         consumers
             .arg("CONSUMERS")
             .arg(&self.keys.stream)
             .arg(&self.keys.group);
-        let others = match self
-            .link
+        let leased_by_others = match self
+            .connection
             .query::<StreamInfoConsumersReply>(&consumers)
             .await
         {
             Ok(reply) => reply
                 .consumers
                 .iter()
-                .filter(|one| one.name != self.consumer)
-                .map(|one| one.pending)
+                .filter(|consumer| consumer.name != self.consumer)
+                .map(|consumer| consumer.pending)
                 .sum(),
-            // Nobody read yet.
+            // The group does not exist before the first read.
             Err(QueryError::Refused(_)) => 0,
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         };
-        Ok(all.saturating_sub(others))
+        Ok(total.saturating_sub(leased_by_others))
     }
 
-    /// A command about the group.
-    fn command(&self, name: &str) -> Cmd {
+    /// Creates a command for the consumer group.
+    fn group_command(&self, name: &str) -> Cmd {
         let mut command = cmd(name);
         command.arg(&self.keys.stream).arg(&self.keys.group);
         command
     }
 
-    /// One command that is answered at once.
+    /// Runs one command that does not block.
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueryError> {
-        self.link.query(command).await
+        self.connection.query(command).await
     }
 
     pub(crate) fn connection(&self) -> &RedisConnection {
-        &self.link
+        &self.connection
     }
 
     pub(crate) fn keys(&self) -> &Keys {

@@ -1,5 +1,4 @@
-//! What happens in Redis in one piece: each is done wholly or not at all, and done again does
-//! nothing.
+//! Lua scripts. Redis runs each one atomically, and running one again changes nothing.
 
 use std::sync::LazyLock;
 
@@ -33,17 +32,20 @@ impl LuaScript {
 
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
-        link: &RedisConnection,
+        connection: &RedisConnection,
         keys: &[&str],
         args: &[&[u8]],
     ) -> Result<T, QueryError> {
-        link.run(&self.script, self.text, keys, args).await
+        connection
+            .run_script(&self.script, self.text, keys, args)
+            .await
     }
 }
 
-/// Appends all records, or none where there is no room for them; gives how many. Keys: the stream,
-/// what is put off, the writer. Arguments: the number of the writer's batch, the bound, the
-/// records. A batch whose answer got lost is asked for again by its number.
+/// Appends all records, or none if there is no room. Returns their number.
+///
+/// Keys: stream, scheduled records, writer. Arguments: batch number of the writer, bound, records.
+/// The batch number makes the append idempotent: a batch whose response was lost is retried.
 pub(crate) static APPEND: LuaScript = script!(
     r"local last = redis.call('GET', KEYS[3])
 if last then
@@ -60,7 +62,9 @@ redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. count, 'EX', 3600)
 return count"
 );
 
-/// Removes what is done with. Keys: the stream, the marks. Arguments: the group, the IDs.
+/// Removes acknowledged records.
+///
+/// Keys: stream, sending marks. Arguments: group, IDs.
 pub(crate) static ACKNOWLEDGE: LuaScript = script!(
     r"for i = 2, #ARGV do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
@@ -71,8 +75,10 @@ end
 return 0"
 );
 
-/// Puts records off. Keys: the stream, the marks, what is put off. Arguments: the group, when they
-/// are due (0: now), and for each its ID and what it is now.
+/// Schedules records for a retry.
+///
+/// Keys: stream, sending marks, scheduled records. Arguments: group, due time (0: now), then the ID
+/// and the current encoding of each record.
 pub(crate) static RETRY: LuaScript = script!(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
@@ -88,8 +94,10 @@ end
 return 0"
 );
 
-/// Buries records. Keys: the stream, the marks, the buried. Arguments: the group, how many are
-/// kept, and for each its ID and what it is now.
+/// Moves records to the dead letters.
+///
+/// Keys: stream, sending marks, dead letters. Arguments: group, bound of the dead letters, then the
+/// ID and the current encoding of each record.
 pub(crate) static DEAD_LETTER: LuaScript = script!(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
@@ -101,8 +109,9 @@ end
 return 0"
 );
 
-/// Puts dead letters back at the end of the stream, as long as there is room; gives how many. Keys:
-/// the stream, what is put off, the buried. Arguments: the bound, the IDs.
+/// Moves dead letters to the end of the stream while there is room. Returns their number.
+///
+/// Keys: stream, scheduled records, dead letters. Arguments: bound, IDs.
 pub(crate) static REQUEUE: LuaScript = script!(
     r"local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
 local moved = 0
@@ -118,8 +127,9 @@ end
 return moved"
 );
 
-/// Moves what is due now back to the stream; gives how many. Keys: the stream, what is put off.
-/// Arguments: the time, how many at most.
+/// Moves due records back to the stream. Returns their number.
+///
+/// Keys: stream, scheduled records. Arguments: current time, most records.
 pub(crate) static PROMOTE: LuaScript = script!(
     r"local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, record in ipairs(due) do
@@ -129,9 +139,10 @@ end
 return #due"
 );
 
-/// Forgets consumers that are long gone and have nothing in hand. Keys: the stream. Arguments: the
-/// group, and after how many milliseconds.
-pub(crate) static FORGET: LuaScript = script!(
+/// Removes consumers that are idle and have no leased records.
+///
+/// Keys: stream. Arguments: group, idle time in milliseconds.
+pub(crate) static REMOVE_IDLE_CONSUMERS: LuaScript = script!(
     r"for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local of = {}
   for i = 1, #consumer, 2 do of[consumer[i]] = consumer[i + 1] end

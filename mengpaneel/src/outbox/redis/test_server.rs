@@ -1,4 +1,4 @@
-//! A real Redis, for tests.
+//! Redis server for tests.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use uuid::Uuid;
 
-/// A Redis of its own, on a free port; killed when it is dropped.
+/// Running Redis on a free port; killed when it is dropped.
 pub(crate) struct TestRedis {
     port: u16,
     folder: PathBuf,
@@ -19,7 +19,7 @@ pub(crate) struct TestRedis {
 
 impl TestRedis {
     pub(crate) fn start(options: &[&str]) -> Self {
-        let (port, folder) = (free_port(), folder());
+        let (port, folder) = (free_port(), create_folder());
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
         let child = spawn(port, &folder, &options);
         Self {
@@ -31,15 +31,15 @@ impl TestRedis {
         }
     }
 
-    /// One that speaks TLS only, and the certificate of the CA that signed its own.
+    /// Starts a server that accepts only TLS. Returns the certificate of its CA as well.
     pub(crate) fn with_tls() -> (Self, String) {
-        let (port, folder) = (free_port(), folder());
+        let (port, folder) = (free_port(), create_folder());
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority =
             CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(["127.0.0.1".to_owned()])
+        let certificate = CertificateParams::new(["127.0.0.1".to_owned()])
             .unwrap()
             .signed_by(&key, &authority)
             .unwrap();
@@ -48,16 +48,16 @@ impl TestRedis {
             fs::write(&path, pem).unwrap();
             path.to_str().unwrap().to_owned()
         };
-        let (key, own) = (
+        let (key, certificate) = (
             file("key.pem", &key.serialize_pem()),
-            file("own.pem", &own.pem()),
+            file("certificate.pem", &certificate.pem()),
         );
         let port_option = port.to_string();
         let options = [
             "--tls-port",
             &port_option,
             "--tls-cert-file",
-            &own,
+            &certificate,
             "--tls-key-file",
             &key,
         ];
@@ -85,15 +85,15 @@ impl TestRedis {
         self.port
     }
 
-    /// As `kill -9`.
+    /// Kills the server, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub(crate) fn start_again(&mut self) {
-        let plain = if self.is_tls { 0 } else { self.port };
-        self.child = spawn(plain, &self.folder, &self.options);
+    pub(crate) fn restart(&mut self) {
+        let plain_port = if self.is_tls { 0 } else { self.port };
+        self.child = spawn(plain_port, &self.folder, &self.options);
     }
 }
 
@@ -105,7 +105,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn folder() -> PathBuf {
+fn create_folder() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("mengpaneel-redis-{}", Uuid::new_v4()));
     fs::create_dir(&folder).unwrap();
     folder
@@ -128,12 +128,12 @@ fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
         .spawn()
         .expect("these tests need redis-server");
     let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     let is_ready = lines.map_while(Result::ok).any(|line| {
-        said.push(line.clone());
+        output.push(line.clone());
         line.contains("Ready to accept connections")
     });
-    assert!(is_ready, "redis-server did not start: {said:?}");
+    assert!(is_ready, "redis-server did not start: {output:?}");
     child
 }
 

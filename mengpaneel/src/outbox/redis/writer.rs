@@ -1,4 +1,4 @@
-//! The writer: what is appended meanwhile goes to Redis with one script, one batch after the other.
+//! Writer: appends records to the stream in batches, one batch after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,160 +8,163 @@ use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::outbox::redis::connection::{Intake, QueryError, RedisConnection};
+use crate::outbox::redis::connection::{LastRefusal, QueryError, RedisConnection};
 use crate::outbox::redis::keys::Keys;
 use crate::outbox::redis::scripts::APPEND;
 
-/// As many records share one script at most.
-const MAX_GROUP: usize = 500;
+/// Most records per batch.
+const MAX_BATCH: usize = 500;
 
-/// How long a request waits for Redis to come back in the middle of an append.
+/// Longest time that a request waits for the outcome of an append whose response was lost.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether it is back.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Interval between retries of an append whose response was lost.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A record on its way.
+/// Record to append.
 pub(crate) struct Append {
     pub(crate) record: Vec<u8>,
-    /// Whether it holds what would count twice.
-    pub(crate) is_delicate: bool,
-    pub(crate) answer: Sender<Result<(), String>>,
+    /// False if the record has calls that would count twice.
+    pub(crate) is_idempotent: bool,
+    pub(crate) reply: Sender<Result<(), String>>,
 }
 
 impl Append {
-    fn answer(self, answer: Result<(), String>) {
-        // Whoever gave up has somebody else wait in their place.
-        drop(self.answer.send(answer));
+    fn reply(self, result: Result<(), String>) {
+        // An append whose caller was cancelled continues in another task, which receives the result.
+        drop(self.reply.send(result));
     }
 }
 
-/// What appends.
+/// Task that appends the records of one process.
 pub(crate) struct Writer {
-    link: Arc<RedisConnection>,
+    connection: Arc<RedisConnection>,
     keys: Arc<Keys>,
     appends: UnboundedReceiver<Append>,
-    own_key: String,
+    writer_key: String,
     max_records: u64,
-    number: u64,
-    intake: Intake,
+    batch_number: u64,
+    last_refusal: LastRefusal,
 }
 
 impl Writer {
     pub(crate) fn new(
-        link: Arc<RedisConnection>,
+        connection: Arc<RedisConnection>,
         keys: Arc<Keys>,
         appends: UnboundedReceiver<Append>,
         max_records: u64,
     ) -> Self {
-        let own_key = keys.writer(Uuid::new_v4());
+        let writer_key = keys.writer(Uuid::new_v4());
         Self {
-            link,
+            connection,
             keys,
             appends,
-            own_key,
+            writer_key,
             max_records,
-            number: 0,
-            intake: Intake::default(),
+            batch_number: 0,
+            last_refusal: LastRefusal::default(),
         }
     }
 
-    /// Works until nobody can append any more.
+    /// Appends records until all senders are dropped.
     pub(crate) async fn run(mut self) {
         while let Some(first) = self.appends.recv().await {
-            let mut group = vec![first];
-            while group.len() < MAX_GROUP
+            let mut batch = vec![first];
+            while batch.len() < MAX_BATCH
                 && let Ok(next) = self.appends.try_recv()
             {
-                group.push(next);
+                batch.push(next);
             }
-            if let Some(refusal) = self.intake.refusal() {
-                decline(group, &refusal);
+            if let Some(refusal) = self.last_refusal.current() {
+                decline(batch, &refusal);
                 continue;
             }
-            self.number += 1;
-            match self.try_append(&group).await {
-                Ok(count) => self.answer(group, count),
-                Err(QueryError::Unknown(_)) => self.find_out(group).await,
-                Err(trouble) => decline(group, &trouble),
+            self.batch_number += 1;
+            match self.try_append(&batch).await {
+                Ok(count) => self.reply(batch, count),
+                Err(QueryError::Unknown(_)) => self.resolve_unknown(batch).await,
+                Err(error) => decline(batch, &error),
             }
         }
     }
 
-    async fn try_append(&self, group: &[Append]) -> Result<usize, QueryError> {
-        let (number, bound) = (self.number.to_string(), self.max_records.to_string());
-        let mut args = vec![number.as_bytes(), bound.as_bytes()];
-        args.extend(group.iter().map(|append| append.record.as_slice()));
+    /// Appends a batch under the current batch number. Returns the number of stored records: all, or
+    /// 0 if the outbox is full.
+    async fn try_append(&self, batch: &[Append]) -> Result<usize, QueryError> {
+        let (number, max_records) = (self.batch_number.to_string(), self.max_records.to_string());
+        let mut args = vec![number.as_bytes(), max_records.as_bytes()];
+        args.extend(batch.iter().map(|append| append.record.as_slice()));
         let keys = [
             self.keys.stream.as_str(),
             &self.keys.scheduled,
-            &self.own_key,
+            &self.writer_key,
         ];
-        let appended = APPEND.run(&self.link, &keys, &args).await;
-        self.intake.note(&appended, self.link.address());
-        appended
+        let result = APPEND.run(&self.connection, &keys, &args).await;
+        self.last_refusal.record(&result, self.connection.address());
+        result
     }
 
-    /// All were kept, or none.
-    fn answer(&self, group: Vec<Append>, count: usize) {
-        for append in group {
-            append.answer(if count > 0 { Ok(()) } else { Err(self.full()) });
+    fn reply(&self, batch: Vec<Append>, count: usize) {
+        for append in batch {
+            append.reply(if count > 0 {
+                Ok(())
+            } else {
+                Err(self.full_reason())
+            });
         }
     }
 
-    fn full(&self) -> String {
+    fn full_reason(&self) -> String {
         format!(
-            "as many records wait in Redis at {} as may ({})",
-            self.link.address(),
+            "Redis at {} stores its maximum of {} records",
+            self.connection.address(),
             self.max_records
         )
     }
 
-    /// A batch was sent and no answer came: asks again, by its number. Who waits is let go after a
-    /// while: what can be sent twice goes another way then, what cannot stays here until it is
-    /// known.
-    async fn find_out(&mut self, group: Vec<Append>) {
-        let until = Instant::now() + APPEND_TIMEOUT;
-        while Instant::now() < until {
-            match self.try_append(&group).await {
-                Ok(count) => return self.answer(group, count),
-                Err(QueryError::Refused(why)) => return decline(group, &QueryError::Refused(why)),
+    /// Retries a batch whose response was lost, by its number, until its outcome is known.
+    ///
+    /// Callers wait for [`APPEND_TIMEOUT`] at most. After that, idempotent records are declined, so
+    /// that the next strategy sends them. The others stay here until their outcome is known.
+    async fn resolve_unknown(&mut self, batch: Vec<Append>) {
+        let deadline = Instant::now() + APPEND_TIMEOUT;
+        while Instant::now() < deadline {
+            match self.try_append(&batch).await {
+                Ok(count) => return self.reply(batch, count),
+                Err(error @ QueryError::Refused(_)) => return decline(batch, &error),
                 Err(_) => self.pause().await,
             }
         }
-        let (delicate, rest): (Vec<_>, Vec<_>) =
-            group.into_iter().partition(|append| append.is_delicate);
+        let (idempotent, others): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|append| append.is_idempotent);
         decline(
-            rest,
+            idempotent,
             &QueryError::Unknown(format!(
-                "{}: whether it was kept is not known yet",
-                self.link.address()
+                "{}: the outcome of the append is not known yet",
+                self.connection.address()
             )),
         );
-        let mut kept = Vec::new();
-        for append in delicate {
-            let (answer, _) = tokio::sync::oneshot::channel();
-            kept.push(Append {
+        let mut unresolved = Vec::new();
+        for append in others {
+            let (reply, _) = tokio::sync::oneshot::channel();
+            unresolved.push(Append {
                 record: append.record,
-                is_delicate: true,
-                answer,
+                is_idempotent: false,
+                reply,
             });
-            drop(append.answer.send(Ok(())));
+            drop(append.reply.send(Ok(())));
         }
-        loop {
-            if kept.is_empty() {
-                return;
-            }
+        while !unresolved.is_empty() {
             self.pause().await;
-            match self.try_append(&kept).await {
-                Ok(0) => self.number += 1,
+            match self.try_append(&unresolved).await {
+                Ok(0) => self.batch_number += 1,
                 Ok(_) => return,
                 Err(_) if self.appends.is_closed() => {
                     tracing::error!(
                         target: "mengpaneel",
-                        "{} records were on their way to Redis at {} when it went away, and whether they arrived is not known",
-                        kept.len(),
-                        self.link.address()
+                        address = self.connection.address(),
+                        records = unresolved.len(),
+                        "lost connection to Redis while appending records; their outcome is unknown, and they will not be retried"
                     );
                     return;
                 }
@@ -170,25 +173,26 @@ impl Writer {
         }
     }
 
-    /// Waits a little. What comes meanwhile is declined at once.
+    /// Waits for [`RETRY_INTERVAL`], and declines further records meanwhile.
     async fn pause(&mut self) {
-        let mut over = std::pin::pin!(sleep(POLL_INTERVAL));
+        let mut end = std::pin::pin!(sleep(RETRY_INTERVAL));
         loop {
             tokio::select! {
-                () = &mut over => return,
+                () = &mut end => return,
                 next = self.appends.recv() => match next {
                     Some(append) => {
-                        decline(vec![append], &QueryError::Unreachable(format!("{}: it went away", self.link.address())));
+                        let reason = format!("{}: lost connection", self.connection.address());
+                        decline(vec![append], &QueryError::Unreachable(reason));
                     }
-                    None => return over.await,
+                    None => return end.await,
                 },
             }
         }
     }
 }
 
-fn decline(group: Vec<Append>, trouble: &QueryError) {
-    for append in group {
-        append.answer(Err(trouble.to_string()));
+fn decline(batch: Vec<Append>, error: &QueryError) {
+    for append in batch {
+        append.reply(Err(error.to_string()));
     }
 }

@@ -1,4 +1,4 @@
-//! The outbox that is a Sidekiq queue: a Ruby fleet with the original gem delivers.
+//! Outbox that is a Sidekiq queue: Ruby workers with the original gem deliver the calls.
 
 mod job;
 #[cfg(all(test, feature = "redis"))]
@@ -17,31 +17,35 @@ use tokio::sync::oneshot;
 
 use crate::error::log_text::redacted_url;
 use crate::id::now_ms;
-use crate::outbox::redis::connection::{Intake, QueryError, RedisAddr, RedisConnection};
+use crate::outbox::redis::connection::{LastRefusal, QueryError, RedisAddr, RedisConnection};
 use crate::outbox::{AppendError, Lease, LeaseId, Outbox, OutboxError};
 use crate::record::envelope::Envelope;
 use crate::translate::translator::Translator;
 
-/// How long Redis may take for an answer.
+/// Longest time that Redis may take for a response.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A queue of Sidekiq's, whose workers run the original gem: it takes what the gem itself would
-/// have put there, and this process delivers nothing from it.
+/// Sidekiq queue whose workers run the original gem. The jobs are those that the gem itself would
+/// enqueue, and this process delivers none of them.
 ///
-/// A set of calls is declined, and goes the next way, where the gem's worker would do something
-/// else than this process: raise (methods that mixpanel-ruby lacks), pass over it (`alias`; calls
-/// without any in tracking mode), count it again on a retry (`people.increment` and its kin), or
-/// send what this process drops, cuts or reports (bots, placeholder IDs, profiles of the anonymous,
-/// events older than four days, whatever is past a limit of Mixpanel's). What the worker cannot
-/// know of the visitor is written into the events: `distinct_id`, `$device_id`, `$user_id`, and
-/// `$identify` where somebody signed in. Browser, page and super properties of the visitor's cookie
-/// are not sent, as the gem sends none.
+/// A set of calls is declined, and goes to the next strategy, if the gem's worker would differ from
+/// this process:
 ///
-/// [`before_send`](crate::Builder::before_send) cannot look at what another program translates:
-/// with both, [`build`](crate::Builder::build) fails.
+/// * It would raise: mixpanel-ruby lacks the method.
+/// * It would ignore calls: `alias`, or a set without a call in tracking mode.
+/// * It would count calls again on a retry: `people.increment` and the like.
+/// * It would send calls that this process drops, truncates or reports: bots, placeholder IDs,
+///   profiles of anonymous visitors, events older than four days, values past Mixpanel's limits.
 ///
-/// While Redis refuses jobs (`OOM`, `NOAUTH`, `READONLY` …) or is away, calls go the next way at
-/// once; the log has one line when that begins and one when it is over.
+/// The worker does not know the visitor, so the events carry `distinct_id`, `$device_id` and
+/// `$user_id`, and a sign-in adds `$identify`. Browser, page and super properties of the visitor's
+/// cookie are not sent, because the gem sends none.
+///
+/// [`before_send`](crate::Builder::before_send) cannot be applied to messages that another program
+/// translates: with both, [`build`](crate::Builder::build) fails.
+///
+/// While Redis refuses jobs (`OOM`, `NOAUTH`, `READONLY` …) or is unreachable, calls go to the next
+/// strategy at once. The log has one line when that begins and one when it ends.
 ///
 /// ```
 /// use mengpaneel::outbox::Sidekiq;
@@ -53,14 +57,15 @@ pub struct Sidekiq {
     url: String,
     queue: String,
     namespace: Option<String>,
-    /// Translator that tells whether the worker would send the same. The token is the fleet's.
-    interpreter: Translator,
+    /// Translator for the comparison with the gem's worker, which has the token.
+    translator: Translator,
     handle: OnceLock<SidekiqHandle>,
 }
 
+/// State of an opened outbox.
 struct SidekiqHandle {
-    link: Arc<RedisConnection>,
-    intake: Arc<Intake>,
+    connection: Arc<RedisConnection>,
+    last_refusal: Arc<LastRefusal>,
     runtime: Handle,
     /// Ends the thread when it is dropped.
     _end: oneshot::Sender<()>,
@@ -77,19 +82,19 @@ impl fmt::Debug for Sidekiq {
 }
 
 impl Sidekiq {
-    /// The queue `default` in this Redis.
+    /// Creates an outbox for the queue `default`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             queue: "default".to_owned(),
             namespace: None,
-            interpreter: Translator::new(String::new()),
+            translator: Translator::new(String::new()),
             handle: OnceLock::new(),
         }
     }
 
-    /// Another queue.
+    /// Sets the name of the queue. Default: `default`.
     #[must_use]
     pub fn queue(self, queue: impl Into<String>) -> Self {
         Self {
@@ -98,8 +103,8 @@ impl Sidekiq {
         }
     }
 
-    /// The namespace of the fleet, where it has one (`namespace: "app"` in its Redis configuration,
-    /// by the gem redis-namespace): `app:` stands before all keys then. Default: none.
+    /// Sets the namespace of the gem redis-namespace (`namespace: "app"` in Sidekiq's Redis
+    /// configuration), which prefixes all keys with `app:`. Default: none.
     #[must_use]
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         let namespace = Some(namespace.into()).filter(|namespace| !namespace.is_empty());
@@ -113,16 +118,16 @@ impl Sidekiq {
         }
     }
 
-    async fn enqueue(&self, parcel: &Envelope) -> Result<(), String> {
-        let desk = self
+    async fn enqueue(&self, envelope: &Envelope) -> Result<(), String> {
+        let handle = self
             .handle
             .get()
-            .ok_or_else(|| format!("{} was not opened: call `open` first", self.description()))?;
-        let job = job::job(parcel, &self.queue, now_ms(), &self.interpreter)?;
-        if let Some(refusal) = desk.intake.refusal() {
+            .ok_or_else(|| format!("{} is not open: call `open` first", self.description()))?;
+        let job = job::encode(envelope, &self.queue, now_ms(), &self.translator)?;
+        if let Some(refusal) = handle.last_refusal.current() {
             return Err(refusal.to_string());
         }
-        // A transaction: a job is not pushed where its queue could not be named.
+        // One transaction for the name of the queue and the job.
         let mut pipeline = redis::pipe();
         pipeline.atomic().ignore_errors();
         pipeline
@@ -133,40 +138,43 @@ impl Sidekiq {
             .cmd("LPUSH")
             .arg(self.key(&format!("queue:{}", self.queue)))
             .arg(job);
-        let (link, intake) = (Arc::clone(&desk.link), Arc::clone(&desk.intake));
-        let pushed = desk
+        let (connection, last_refusal) = (
+            Arc::clone(&handle.connection),
+            Arc::clone(&handle.last_refusal),
+        );
+        let push = handle
             .runtime
-            .spawn(async move { push(&link, &intake, &pipeline).await });
-        match pushed.await {
-            Ok(pushed) => pushed.map_err(|trouble: QueryError| trouble.to_string()),
+            .spawn(async move { push_job(&connection, &last_refusal, &pipeline).await });
+        match push.await {
+            Ok(result) => result.map_err(|error: QueryError| error.to_string()),
             Err(_) => Err(format!(
-                "the thread that has the connection to {} has ended",
+                "the thread with the connection to {} has ended",
                 self.description()
             )),
         }
     }
 }
 
-/// Names the queue and pushes the job.
-async fn push(
-    link: &RedisConnection,
-    intake: &Intake,
+/// Adds the name of the queue and pushes the job.
+async fn push_job(
+    connection: &RedisConnection,
+    last_refusal: &LastRefusal,
     pipeline: &Pipeline,
 ) -> Result<(), QueryError> {
-    let answers: Result<Vec<Result<redis::Value, RedisError>>, QueryError> =
-        link.query_pipeline(pipeline).await;
-    let answers =
-        answers.inspect_err(|trouble| intake.note::<()>(&Err(trouble.clone()), link.address()))?;
-    let refused = |error: &RedisError| QueryError::Refused(format!("{}: {error}", link.address()));
-    let all = answers
+    let address = connection.address();
+    let replies: Result<Vec<Result<redis::Value, RedisError>>, QueryError> =
+        connection.query_pipeline(pipeline).await;
+    let replies =
+        replies.inspect_err(|error| last_refusal.record::<()>(&Err(error.clone()), address))?;
+    let refused = |error: &RedisError| QueryError::Refused(format!("{address}: {error}"));
+    let result = replies
         .iter()
-        .try_for_each(|answer| answer.as_ref().map(drop).map_err(refused));
-    intake.note(&all, link.address());
-    // Where only the name was refused the job is there all the same: handed back, it would be
-    // delivered twice.
-    match answers.last() {
+        .try_for_each(|reply| reply.as_ref().map(drop).map_err(refused));
+    last_refusal.record(&result, address);
+    // If Redis refused only the name, it has the job: a declined append would deliver it twice.
+    match replies.last() {
         Some(Ok(_)) => Ok(()),
-        _ => all,
+        _ => result,
     }
 }
 
@@ -183,39 +191,39 @@ impl Outbox for Sidekiq {
         {
             let url = redacted_url(&self.url);
             return Err(OutboxError(format!(
-                "{url}: Sidekiq keeps no queues in a Redis Cluster: name its own Redis"
+                "{url}: Sidekiq does not support Redis Cluster: use the URL of Sidekiq's Redis"
             )));
         }
         if self.queue.is_empty() {
             let url = redacted_url(&self.url);
             return Err(OutboxError(format!(
-                "{url}: a queue of Sidekiq's needs a name, such as `default`"
+                "{url}: the name of the Sidekiq queue is empty: use a name such as `default`"
             )));
         }
-        let link = Arc::new(RedisConnection::new(
+        let connection = Arc::new(RedisConnection::new(
             RedisAddr::parse(&self.url, QUERY_TIMEOUT, None)?,
             QUERY_TIMEOUT,
         ));
-        let failed = |error: std::io::Error| {
+        let start_error = |error: std::io::Error| {
             OutboxError(format!(
-                "the thread for {} cannot start: {error}",
+                "cannot start the thread for {}: {error}",
                 self.description()
             ))
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(failed)?;
+            .map_err(start_error)?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        let serve = move || drop(runtime.block_on(ended));
+        let run = move || drop(runtime.block_on(ended));
         thread::Builder::new()
             .name("mengpaneel-sidekiq".into())
-            .spawn(serve)
-            .map_err(failed)?;
+            .spawn(run)
+            .map_err(start_error)?;
         drop(self.handle.set(SidekiqHandle {
-            link,
-            intake: Arc::default(),
+            connection,
+            last_refusal: Arc::default(),
             runtime: handle,
             _end: end,
         }));
@@ -224,7 +232,7 @@ impl Outbox for Sidekiq {
 
     fn description(&self) -> String {
         let address = match self.handle.get() {
-            Some(desk) => desk.link.address().to_owned(),
+            Some(handle) => handle.connection.address().to_owned(),
             None => redacted_url(&self.url),
         };
         format!("the Sidekiq queue {:?} in Redis at {address}", self.queue)
@@ -234,12 +242,12 @@ impl Outbox for Sidekiq {
         false
     }
 
-    fn append(&self, parcel: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
-            match self.enqueue(&parcel).await {
+            match self.enqueue(&envelope).await {
                 Ok(()) => Ok(()),
                 Err(reason) => Err(AppendError {
-                    envelope: Box::new(parcel),
+                    envelope: Box::new(envelope),
                     reason,
                 }),
             }
@@ -247,7 +255,7 @@ impl Outbox for Sidekiq {
         .boxed()
     }
 
-    /// Never: the fleet takes them.
+    /// Never resolves: the Ruby workers deliver the jobs.
     fn lease(&self, _: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
         pending().boxed()
     }

@@ -1,44 +1,47 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::outbox::redis::test_server::TestRedis as Running;
+use crate::outbox::redis::test_server::TestRedis;
 use crate::record::visitor::Visitor;
 
-fn parcel(calls: Value) -> Envelope {
+fn envelope(calls: Value) -> Envelope {
     Envelope::new(Visitor::default(), serde_json::from_value(calls).unwrap())
 }
 
 fn event() -> Envelope {
-    parcel(json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]}))
+    envelope(json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]}))
 }
 
-fn link(redis: &Running) -> RedisConnection {
+fn connect(redis: &TestRedis) -> RedisConnection {
     RedisConnection::new(
         RedisAddr::parse(&redis.url(), QUERY_TIMEOUT, None).unwrap(),
         QUERY_TIMEOUT,
     )
 }
 
-async fn run(link: &RedisConnection, words: &[&str]) {
-    let mut command = redis::cmd(words[0]);
-    command.arg(&words[1..]);
-    let _: redis::Value = link.query(&command).await.unwrap();
+async fn run(connection: &RedisConnection, command: &[&str]) {
+    let [name, args @ ..] = command else {
+        panic!("the command is empty");
+    };
+    let mut command = redis::cmd(name);
+    command.arg(args);
+    let _: redis::Value = connection.query(&command).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
-    let redis = Running::start(&[]);
+async fn append_pushes_job_and_adds_queue_name() {
+    let redis = TestRedis::start(&[]);
     let sidekiq = Sidekiq::new(redis.url()).queue("analytics");
     sidekiq.open().unwrap();
     let calls = json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]});
-    sidekiq.append(parcel(calls.clone())).await.unwrap();
-    let link = link(&redis);
-    let queues: Vec<String> = link
+    sidekiq.append(envelope(calls.clone())).await.unwrap();
+    let connection = connect(&redis);
+    let queues: Vec<String> = connection
         .query(redis::cmd("SMEMBERS").arg("queues"))
         .await
         .unwrap();
     assert_eq!(queues, ["analytics"]);
-    let job: String = link
+    let job: String = connection
         .query(redis::cmd("RPOP").arg("queue:analytics"))
         .await
         .unwrap();
@@ -48,7 +51,7 @@ async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
         job["class"],
         "Mengpaneel::Strategy::AsyncServerSide::Worker"
     );
-    let commands: String = link
+    let commands: String = connection
         .query(redis::cmd("INFO").arg("commandstats"))
         .await
         .unwrap();
@@ -59,56 +62,60 @@ async fn a_job_stands_in_the_queue_and_the_queue_is_known() {
 }
 
 #[tokio::test]
-async fn each_error_names_the_redis_without_its_password() {
+async fn errors_name_server_without_password() {
     let address = "127.0.0.1:1";
-    let at = |scheme: &str| Sidekiq::new(format!("{scheme}://me:s3cret@{address}/"));
-    let sidekiq = at("redis");
+    let outbox = |scheme: &str| Sidekiq::new(format!("{scheme}://me:s3cret@{address}/"));
+    let sidekiq = outbox("redis");
     let unopened = sidekiq.append(event()).await.unwrap_err().reason;
     sidekiq.open().unwrap();
     for text in [
         unopened,
         sidekiq.description(),
         sidekiq.append(event()).await.unwrap_err().reason,
-        at("redis+cluster").open().unwrap_err().to_string(),
-        at("redis").queue("").open().unwrap_err().to_string(),
+        outbox("redis+cluster").open().unwrap_err().to_string(),
+        outbox("redis").queue("").open().unwrap_err().to_string(),
     ] {
         assert!(text.contains(address) && !text.contains("s3cret"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_fleet_with_a_namespace_finds_its_jobs() {
-    let redis = Running::start(&[]);
+async fn namespace_prefixes_keys() {
+    let redis = TestRedis::start(&[]);
     let sidekiq = Sidekiq::new(redis.url()).namespace("app");
     sidekiq.open().unwrap();
     sidekiq.append(event()).await.unwrap();
-    let link = link(&redis);
-    let mut keys: Vec<String> = link.query(redis::cmd("KEYS").arg("*")).await.unwrap();
+    let connection = connect(&redis);
+    let mut keys: Vec<String> = connection.query(redis::cmd("KEYS").arg("*")).await.unwrap();
     keys.sort();
     assert_eq!(keys, ["app:queue:default", "app:queues"]);
-    let queues: Vec<String> = link
+    let queues: Vec<String> = connection
         .query(redis::cmd("SMEMBERS").arg("app:queues"))
         .await
         .unwrap();
-    assert_eq!(queues, ["default"], "its name has no namespace");
+    assert_eq!(
+        queues,
+        ["default"],
+        "the name of the queue has no namespace"
+    );
 }
 
 #[tokio::test]
-async fn what_the_gem_cannot_do_comes_back_and_so_does_everything_while_redis_is_away() {
-    let mut redis = Running::start(&[]);
+async fn unsupported_calls_and_outages_are_declined() {
+    let mut redis = TestRedis::start(&[]);
     let sidekiq = Sidekiq::new(redis.url());
     sidekiq.open().unwrap();
-    let declined = sidekiq
-        .append(parcel(json!({"tracking": [[["reset"], []]]})))
+    let error = sidekiq
+        .append(envelope(json!({"tracking": [[["reset"], []]]})))
         .await
         .unwrap_err();
-    assert!(declined.reason.contains("reset"), "{}", declined.reason);
+    assert!(error.reason.contains("reset"), "{}", error.reason);
     redis.kill();
-    let declined = sidekiq.append(event()).await.unwrap_err();
-    assert!(declined.reason.contains("Redis"), "{}", declined.reason);
+    let error = sidekiq.append(event()).await.unwrap_err();
+    assert!(error.reason.contains("Redis"), "{}", error.reason);
 }
 
-/// Until a rest after a refusal is over.
+/// Appends until an event is accepted: after a refusal, Redis is not tried again at once.
 async fn append(sidekiq: &Sidekiq) {
     while sidekiq.append(event()).await.is_err() {
         tokio::task::yield_now().await;
@@ -116,11 +123,11 @@ async fn append(sidekiq: &Sidekiq) {
 }
 
 #[tokio::test]
-async fn a_redis_that_refuses_jobs_is_asked_once_in_a_while() {
-    let redis = Running::start(&[]);
+async fn refusing_redis_is_tried_once_in_a_while() {
+    let redis = TestRedis::start(&[]);
     let sidekiq = Sidekiq::new(redis.url());
     sidekiq.open().unwrap();
-    let link = link(&redis);
+    let connection = connect(&redis);
     for (refuse, allow, code) in [
         (
             &["CONFIG", "SET", "maxmemory", "1"][..],
@@ -149,45 +156,44 @@ async fn a_redis_that_refuses_jobs_is_asked_once_in_a_while() {
         ),
     ] {
         append(&sidekiq).await;
-        run(&link, &["DEL", "queue:default"]).await;
-        run(&link, refuse).await;
-        run(&link, &["CONFIG", "RESETSTAT"]).await;
+        run(&connection, &["DEL", "queue:default"]).await;
+        run(&connection, refuse).await;
+        run(&connection, &["CONFIG", "RESETSTAT"]).await;
         for _ in 0..20 {
-            let declined = sidekiq.append(event()).await.unwrap_err();
-            let is_told =
-                declined.reason.contains(code) || declined.reason.contains(&code.to_lowercase());
-            assert!(is_told, "{code}: {}", declined.reason);
+            let reason = sidekiq.append(event()).await.unwrap_err().reason;
+            let has_code = reason.contains(code) || reason.contains(&code.to_lowercase());
+            assert!(has_code, "{code}: {reason}");
         }
-        let commands: String = link
+        let commands: String = connection
             .query(redis::cmd("INFO").arg("commandstats"))
             .await
             .unwrap();
-        let asked = commands
+        let transactions = commands
             .lines()
             .find_map(|line| line.strip_prefix("cmdstat_exec:calls="));
-        let asked = asked
+        let transactions = transactions
             .and_then(|rest| rest.split(',').next()?.parse::<u32>().ok())
             .unwrap_or_default();
-        assert!(asked <= 4, "{code}: {commands}");
-        run(&link, allow).await;
+        assert!(transactions <= 4, "{code}: {commands}");
+        run(&connection, allow).await;
         append(&sidekiq).await;
-        let jobs: u32 = link
+        let jobs: u32 = connection
             .query(redis::cmd("LLEN").arg("queue:default"))
             .await
             .unwrap();
-        assert_eq!(jobs, 1, "{code}: what was declined is not there");
+        assert_eq!(jobs, 1, "{code}: declined jobs are not in the queue");
     }
 }
 
 #[tokio::test]
-async fn a_job_whose_queue_could_not_be_named_is_not_handed_back() {
-    let redis = Running::start(&[]);
+async fn pushed_job_is_not_declined_without_queue_name() {
+    let redis = TestRedis::start(&[]);
     let sidekiq = Sidekiq::new(redis.url());
     sidekiq.open().unwrap();
-    let link = link(&redis);
-    run(&link, &["SET", "queues", "x"]).await;
+    let connection = connect(&redis);
+    run(&connection, &["SET", "queues", "x"]).await;
     sidekiq.append(event()).await.unwrap();
-    let jobs: u32 = link
+    let jobs: u32 = connection
         .query(redis::cmd("LLEN").arg("queue:default"))
         .await
         .unwrap();
@@ -195,7 +201,7 @@ async fn a_job_whose_queue_could_not_be_named_is_not_handed_back() {
 }
 
 #[test]
-fn a_queue_that_cannot_be_is_refused_when_it_is_opened() {
+fn open_rejects_invalid_queues() {
     let cluster = Sidekiq::new("redis+cluster://127.0.0.1/")
         .open()
         .unwrap_err();
@@ -218,8 +224,8 @@ fn debug_output_has_no_password() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_missing_or_wrong_is_told_with_the_server_and_no_secret() {
-    let redis = Running::start(&["--requirepass", "s3cret"]);
+async fn wrong_password_error_names_server_without_secret() {
+    let redis = TestRedis::start(&["--requirepass", "s3cret"]);
     for url in [
         redis.url(),
         redis.url().replace("redis://", "redis://:wr0ng@"),
@@ -241,7 +247,7 @@ async fn a_password_that_is_missing_or_wrong_is_told_with_the_server_and_no_secr
             );
         }
     }
-    let known = Sidekiq::new(redis.url().replace("redis://", "redis://:s3cret@"));
-    known.open().unwrap();
-    known.append(event()).await.unwrap();
+    let authenticated = Sidekiq::new(redis.url().replace("redis://", "redis://:s3cret@"));
+    authenticated.open().unwrap();
+    authenticated.append(event()).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The Redis that a URL names, and connections to it.
+//! Address of a Redis server or cluster, and connections to it.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,39 +13,43 @@ use redis::{
 use crate::error::log_text::redacted_url;
 use crate::outbox::OutboxError;
 
-/// A Redis, or a cluster of them.
+/// Address of a Redis server or cluster.
 #[derive(Clone)]
 pub(crate) struct RedisAddr {
-    /// Host and port, or the path of a socket: what logs and errors call it.
-    address: String,
+    /// Host and port, or the path of a socket; used in logs and errors.
+    display: String,
     client: Clients,
 }
 
 #[derive(Clone)]
 enum Clients {
-    One(Box<Client>),
+    Single(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
 impl fmt::Debug for RedisAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("address", &self.address)
+        f.debug_struct("RedisAddr")
+            .field("address", &self.display)
             .finish_non_exhaustive()
     }
 }
 
 impl RedisAddr {
-    /// Reads `redis://`, `rediss://` (TLS), `redis+cluster://` and `rediss+cluster://`. Over TLS it
-    /// is to be known by one of these root certificates (PEM), or by the system's.
+    /// Parses a `redis://`, `rediss://` (TLS), `redis+cluster://` or `rediss+cluster://` URL.
+    ///
+    /// `roots` are the root certificates (PEM) for TLS; `None` uses those of the system.
+    ///
+    /// # Errors
+    /// [`OutboxError`] if the URL or the certificates are invalid.
     pub(crate) fn parse(
         url: &str,
-        patience: Duration,
+        timeout: Duration,
         roots: Option<&[u8]>,
     ) -> Result<Self, OutboxError> {
-        let told = |error: RedisError| {
+        let invalid = |error: RedisError| {
             OutboxError(format!(
-                "{} is no URL of a Redis: {error}",
+                "{} is not a valid Redis URL: {error}",
                 redacted_url(url)
             ))
         };
@@ -54,7 +58,7 @@ impl RedisAddr {
             memchr::memmem::find(roots, b"-----BEGIN CERTIFICATE-----").is_none()
         }) {
             return Err(OutboxError(
-                "root_certificates: there is no certificate in it, which would be PEM".into(),
+                "root_certificates: no certificate found; pass the contents of a PEM file".into(),
             ));
         }
         let roots = roots.map(|roots| TlsCertificates {
@@ -66,45 +70,46 @@ impl RedisAddr {
                 Some(roots) => Client::build_with_tls(url, roots),
                 None => Client::open(url),
             };
-            let client = client.map_err(told)?;
-            let address = client.get_connection_info().addr().to_string();
+            let client = client.map_err(invalid)?;
+            let display = client.get_connection_info().addr().to_string();
             return Ok(Self {
-                address,
-                client: Clients::One(Box::new(client)),
+                display,
+                client: Clients::Single(Box::new(client)),
             });
         };
         let node = format!("{scheme}://{rest}");
-        let address = match node.as_str().into_connection_info() {
+        let display = match node.as_str().into_connection_info() {
             Ok(info) => info.addr().to_string(),
-            Err(error) => return Err(told(error)),
+            Err(error) => return Err(invalid(error)),
         };
         let mut builder = ClusterClient::builder([node])
-            .connection_timeout(patience)
-            // Ours is the one that counts, and it differs by command.
+            .connection_timeout(timeout)
+            // The caller has a timeout for each command, which is always shorter.
             .response_timeout(Duration::from_secs(60))
             .retries(0);
         if let Some(roots) = roots {
             builder = builder.certs(roots);
         }
-        let client = builder.build().map_err(told)?;
+        let client = builder.build().map_err(invalid)?;
         Ok(Self {
-            address,
+            display,
             client: Clients::Cluster(Box::new(client)),
         })
     }
 
     /// Host and port, or the path of a socket.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    pub(crate) fn as_str(&self) -> &str {
+        &self.display
     }
 
+    /// Opens a connection, without timeouts: the caller sets them.
     pub(crate) async fn connect(&self) -> Result<Connection, RedisError> {
         Ok(match &self.client {
-            Clients::One(client) => {
+            Clients::Single(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_response_timeout(None)
                     .set_connection_timeout(None);
-                Connection::One(
+                Connection::Single(
                     client
                         .get_multiplexed_async_connection_with_config(&config)
                         .await?,
@@ -115,19 +120,19 @@ impl RedisAddr {
     }
 }
 
-/// Commands that Redis runs at once.
+/// One command, or several that are sent together.
 #[derive(Clone, Copy)]
 pub(crate) enum Request<'a> {
-    One(&'a Cmd),
-    All(&'a Pipeline),
+    Command(&'a Cmd),
+    Pipeline(&'a Pipeline),
 }
 
 impl Request<'_> {
-    /// The first words of the (last) command: what tells one kind of request from another.
+    /// Returns the first two words of the last command, which identify the kind of request.
     pub(crate) fn name(self) -> Vec<u8> {
         let command = match self {
-            Self::One(command) => Some(command),
-            Self::All(pipeline) => pipeline.cmd_iter().last(),
+            Self::Command(command) => Some(command),
+            Self::Pipeline(pipeline) => pipeline.cmd_iter().last(),
         };
         let words = command.into_iter().flat_map(Cmd::args_iter).take(2);
         let words = words.filter_map(|word| match word {
@@ -138,26 +143,30 @@ impl Request<'_> {
     }
 }
 
+/// Open connection to a server or a cluster.
 #[derive(Clone)]
 pub(crate) enum Connection {
-    One(aio::MultiplexedConnection),
+    Single(aio::MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
 impl Connection {
+    /// Runs a request, without a timeout.
     pub(crate) async fn query<T: FromRedisValue>(
         &mut self,
         request: Request<'_>,
     ) -> Result<T, RedisError> {
         match (self, request) {
-            (Self::One(connection), Request::One(command)) => command.query_async(connection).await,
-            (Self::One(connection), Request::All(pipeline)) => {
-                pipeline.query_async(connection).await
-            }
-            (Self::Cluster(connection), Request::One(command)) => {
+            (Self::Single(connection), Request::Command(command)) => {
                 command.query_async(connection).await
             }
-            (Self::Cluster(connection), Request::All(pipeline)) => {
+            (Self::Single(connection), Request::Pipeline(pipeline)) => {
+                pipeline.query_async(connection).await
+            }
+            (Self::Cluster(connection), Request::Command(command)) => {
+                command.query_async(connection).await
+            }
+            (Self::Cluster(connection), Request::Pipeline(pipeline)) => {
                 pipeline.query_async(connection).await
             }
         }
@@ -169,9 +178,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_called_by_host_and_port_only() {
-        let patience = Duration::from_secs(1);
-        for (url, address) in [
+    fn address_is_displayed_without_credentials() {
+        let timeout = Duration::from_secs(1);
+        for (url, expected) in [
             ("redis://:s3cret@cache.example:7000/2", "cache.example:7000"),
             ("rediss://me:s3cret@cache.example", "cache.example:6379"),
             ("redis://cache.example/", "cache.example:6379"),
@@ -184,16 +193,16 @@ mod tests {
                 "cache.example:7000",
             ),
         ] {
-            let server = RedisAddr::parse(url, patience, None).unwrap();
-            assert_eq!(server.address(), address);
-            assert!(!format!("{server:?}").contains("s3cret"));
+            let address = RedisAddr::parse(url, timeout, None).unwrap();
+            assert_eq!(address.as_str(), expected);
+            assert!(!format!("{address:?}").contains("s3cret"));
         }
         for url in [
             "http://me:s3cret@cache.example/",
             "me:s3cret@cache.example",
             "redis://me:s3c@s3cret@:x/?a=s3cret",
         ] {
-            let error = RedisAddr::parse(url, patience, None)
+            let error = RedisAddr::parse(url, timeout, None)
                 .unwrap_err()
                 .to_string();
             assert!(!error.contains("s3c"), "{error}");

@@ -1,4 +1,4 @@
-//! Why Redis did not do what it was asked, and whether it may have done it.
+//! Errors of commands, and whether Redis may have executed the command.
 
 use std::fmt;
 
@@ -6,9 +6,11 @@ use redis::{ErrorKind, RedisError};
 
 use crate::outbox::OutboxError;
 
-/// Answers that say "not now": nothing was done, and waiting mends it.
+/// Error codes of a Redis that cannot execute commands for now: nothing was done, and a retry may
+/// succeed.
+///
 /// <https://github.com/redis/redis/blob/7.2.4/src/server.c> lists them under `createSharedObjects`.
-const NOT_NOW: [&str; 8] = [
+const UNAVAILABLE_CODES: [&str; 8] = [
     "READONLY",
     "UNBLOCKED",
     "LOADING",
@@ -19,75 +21,84 @@ const NOT_NOW: [&str; 8] = [
     "BUSY",
 ];
 
-/// Answers of a server that is no primary any more: behind its address another one may be by now,
-/// which a new connection reaches.
-const WRONG_SERVER: [&str; 2] = ["READONLY", "UNBLOCKED"];
+/// Error codes of a server that is no longer the primary: a new connection to the same address may
+/// reach the new primary.
+const WRONG_SERVER_CODES: [&str; 2] = ["READONLY", "UNBLOCKED"];
 
-/// Why Redis did not do what it was asked.
+/// Error of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum QueryError {
-    /// Redis could not be reached, or cannot work for now: nothing was done.
+    /// Redis is unreachable or cannot execute commands for now: the command was not executed.
     Unreachable(String),
-    /// Redis was asked, and did not answer: it may have been done.
+    /// The response was lost: the command may have been executed.
     Unknown(String),
-    /// Redis refused, and will until somebody changes something: nothing was done.
+    /// Redis refused the command, and will refuse it until a person changes something.
     Refused(String),
 }
 
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(why) => write!(f, "Redis cannot be reached: {why}"),
-            Self::Unknown(why) => write!(f, "Redis did not answer: {why}"),
-            Self::Refused(why) => write!(f, "Redis refused: {why}"),
+            Self::Unreachable(reason) => write!(f, "Redis cannot be reached: {reason}"),
+            Self::Unknown(reason) => write!(f, "Redis did not respond: {reason}"),
+            Self::Refused(reason) => write!(f, "Redis refused: {reason}"),
         }
     }
 }
 
 impl From<QueryError> for OutboxError {
-    fn from(trouble: QueryError) -> Self {
-        Self(trouble.to_string())
+    fn from(error: QueryError) -> Self {
+        Self(error.to_string())
     }
 }
 
 /// Meaning of one request's error for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorClass {
-    /// No answer came: whether it was done is unknown.
-    NoAnswer,
-    /// Redis cannot do it for now. With `true`, another connection may reach a server that can.
-    NotNow(bool),
-    /// Redis will not do it.
-    Refusal,
+    /// No response: the command may have been executed.
+    NoResponse,
+    /// Redis cannot execute the command for now.
+    Unavailable {
+        /// True if a new connection may reach a server that can.
+        is_wrong_server: bool,
+    },
+    /// Redis refused the command.
+    Refused,
 }
 
 impl ErrorClass {
-    pub(crate) fn of(error: &RedisError) -> Self {
+    /// Classifies an error by its code.
+    pub(crate) fn from_error(error: &RedisError) -> Self {
         if !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
-            return Self::NoAnswer;
+            return Self::NoResponse;
         }
         let has = |codes: &[&str]| codes.iter().any(|code| has_code(error, code));
-        if has(&WRONG_SERVER) {
-            Self::NotNow(true)
-        } else if has(&NOT_NOW) {
-            Self::NotNow(false)
+        if has(&WRONG_SERVER_CODES) {
+            Self::Unavailable {
+                is_wrong_server: true,
+            }
+        } else if has(&UNAVAILABLE_CODES) {
+            Self::Unavailable {
+                is_wrong_server: false,
+            }
         } else {
-            Self::Refusal
+            Self::Refused
         }
     }
 }
 
-/// Returns whether an error has this code: itself, as one of a transaction's, or inside a script's,
-/// where Redis before 7.0 quotes it (`ERR Error running script …: -READONLY …`).
+/// Returns whether an error has a code: as the error itself, in a transaction, or in a script.
+///
+/// Redis before 7.0 quotes the error of a script (`ERR Error running script …: -READONLY …`).
 fn has_code(error: &RedisError, code: &str) -> bool {
     let errors = error.clone().into_server_errors();
-    let is_it = |found: &str, detail: Option<&str>| {
+    let matches = |found: &str, detail: Option<&str>| {
         found == code || detail.is_some_and(|detail| detail.contains(&format!("-{code} ")))
     };
     errors.is_some_and(|errors| {
         errors
             .iter()
-            .any(|(_, error)| is_it(error.code(), error.details()))
+            .any(|(_, error)| matches(error.code(), error.details()))
     })
 }
 
@@ -97,78 +108,69 @@ mod tests {
 
     use super::*;
 
+    const WRONG_SERVER: ErrorClass = ErrorClass::Unavailable {
+        is_wrong_server: true,
+    };
+    const UNAVAILABLE: ErrorClass = ErrorClass::Unavailable {
+        is_wrong_server: false,
+    };
+
     #[test]
-    fn an_answer_means_wait_reconnect_or_refusal() {
+    fn error_code_determines_class() {
         for (code, detail, expected) in [
             (
                 "READONLY",
                 "You can't write against a read only replica.",
-                ErrorClass::NotNow(true),
+                WRONG_SERVER,
             ),
-            (
-                "UNBLOCKED",
-                "instance state changed",
-                ErrorClass::NotNow(true),
-            ),
+            ("UNBLOCKED", "instance state changed", WRONG_SERVER),
             (
                 "ERR",
                 "Error running script (f_1): @user_script:7: -READONLY You can't write",
-                ErrorClass::NotNow(true),
+                WRONG_SERVER,
             ),
             (
                 "LOADING",
                 "Redis is loading the dataset in memory",
-                ErrorClass::NotNow(false),
+                UNAVAILABLE,
             ),
-            (
-                "MASTERDOWN",
-                "Link with MASTER is down",
-                ErrorClass::NotNow(false),
-            ),
-            (
-                "CLUSTERDOWN",
-                "The cluster is down",
-                ErrorClass::NotNow(false),
-            ),
+            ("MASTERDOWN", "Link with MASTER is down", UNAVAILABLE),
+            ("CLUSTERDOWN", "The cluster is down", UNAVAILABLE),
             (
                 "NOREPLICAS",
                 "Not enough good replicas to write.",
-                ErrorClass::NotNow(false),
+                UNAVAILABLE,
             ),
             (
                 "TRYAGAIN",
                 "Multiple keys request during rehashing of slot",
-                ErrorClass::NotNow(false),
+                UNAVAILABLE,
             ),
-            (
-                "BUSY",
-                "Redis is busy running a script.",
-                ErrorClass::NotNow(false),
-            ),
-            ("NOAUTH", "Authentication required.", ErrorClass::Refusal),
+            ("BUSY", "Redis is busy running a script.", UNAVAILABLE),
+            ("NOAUTH", "Authentication required.", ErrorClass::Refused),
             (
                 "NOPERM",
                 "this user has no permissions",
-                ErrorClass::Refusal,
+                ErrorClass::Refused,
             ),
             (
                 "WRONGTYPE",
                 "Operation against a key holding the wrong kind of value",
-                ErrorClass::Refusal,
+                ErrorClass::Refused,
             ),
             (
                 "OOM",
                 "command not allowed when used memory > 'maxmemory'.",
-                ErrorClass::Refusal,
+                ErrorClass::Refused,
             ),
-            ("ERR", "unknown command", ErrorClass::Refusal),
+            ("ERR", "unknown command", ErrorClass::Refused),
         ] {
             let error = make_extension_error(code.to_owned(), Some(detail.to_owned()));
-            assert_eq!(ErrorClass::of(&error), expected, "{code} {detail}");
+            assert_eq!(ErrorClass::from_error(&error), expected, "{code} {detail}");
         }
         assert_eq!(
-            ErrorClass::of(&RedisError::from((ErrorKind::Io, "broken pipe"))),
-            ErrorClass::NoAnswer
+            ErrorClass::from_error(&RedisError::from((ErrorKind::Io, "broken pipe"))),
+            ErrorClass::NoResponse
         );
     }
 }

@@ -1,9 +1,9 @@
-//! The job of the original gem's worker, and what that worker can do.
+//! Job for the worker of the original gem.
 //!
-//! The worker (mengpaneel 0.0.2 with mixpanel-ruby 2.3) runs the calls in their order. It knows who
-//! was identified by an `identify` among them and nobody else: neither mixpanel-js's cookie nor
-//! Mixpanel's limits. So a parcel is translated here as well, and becomes a job only where the
-//! worker would send the same messages under the same IDs.
+//! The worker (mengpaneel 0.0.2 with mixpanel-ruby 2.3) runs the calls in their order. It knows only
+//! users that an `identify` among the calls identified: neither mixpanel-js's cookie nor Mixpanel's
+//! limits. Therefore an envelope is translated here as well. It becomes a job only if the worker
+//! would send the same messages under the same IDs.
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -15,43 +15,46 @@ use crate::settings::js_options::Omitted;
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::translator::Translator;
 
-/// The class of the gem's worker.
+/// Class of the gem's worker.
 const CLASS: &str = "Mengpaneel::Strategy::AsyncServerSide::Worker";
 
-/// How deep Ruby's JSON parser reads, which Sidekiq uses as it is: it buries a deeper job unread.
+/// Maximum nesting of JSON that Ruby's parser reads by default. Sidekiq moves a deeper job to its
+/// dead jobs.
+///
 /// <https://docs.ruby-lang.org/en/3.3/JSON.html>, `max_nesting`.
 const MAX_NESTING: usize = 100;
 
-/// A parcel as the JSON of a job, or why the gem's worker could not do it.
-pub(crate) fn job(
-    parcel: &Envelope,
+/// Encodes an envelope as the JSON of a job.
+///
+/// # Errors
+/// The reason why the gem's worker cannot deliver the envelope.
+pub(crate) fn encode(
+    envelope: &Envelope,
     queue: &str,
     now_ms: u64,
-    interpreter: &Translator,
+    translator: &Translator,
 ) -> Result<String, String> {
-    let omitted = parcel
+    let omitted = envelope
         .visitor
         .omitted
         .as_deref()
         .map(Omitted::from_text)
         .unwrap_or_default();
-    if parcel
+    if envelope
         .calls
         .iter()
-        .chain(&parcel.context)
+        .chain(&envelope.context)
         .filter_map(Call::properties)
-        .any(|own| omitted.has_any(own))
+        .any(|properties| omitted.has_any(properties))
     {
-        return Err(
-            "the gem's worker would send a property that property_blacklist names".to_owned(),
-        );
+        return Err("the gem's worker would send a property of `property_blacklist`".to_owned());
     }
-    let calls = job_calls(parcel, now_ms, interpreter)?;
-    let ip = (!parcel.via_server || !parcel.visitor.is_server_to_server())
-        .then_some(parcel.visitor.ip.as_deref())
+    let calls = job_calls(envelope, now_ms, translator)?;
+    let ip = (!envelope.via_server || !envelope.visitor.is_server_to_server())
+        .then_some(envelope.visitor.ip.as_deref())
         .flatten();
-    // Seconds with a fraction: Sidekiq 8 writes whole milliseconds, and takes a float for seconds
-    // as 6 and 7 do (https://github.com/sidekiq/sidekiq/pull/6564).
+    // Seconds as a float: Sidekiq 8 writes integer milliseconds, but reads a float as seconds, as
+    // Sidekiq 6 and 7 do (https://github.com/sidekiq/sidekiq/pull/6564).
     #[expect(
         clippy::cast_precision_loss,
         reason = "milliseconds since 1970 are exact in a float"
@@ -70,35 +73,34 @@ pub(crate) fn job(
     let depth = nesting(job.as_bytes());
     if depth > MAX_NESTING {
         return Err(format!(
-            "the job would be nested {depth} deep, and Ruby reads JSON up to {MAX_NESTING} deep"
+            "the job has {depth} levels of nesting, and Ruby's JSON parser reads {MAX_NESTING}"
         ));
     }
     Ok(job)
 }
 
-/// A new job ID: 24 hexadecimal digits, all of them random, as `SecureRandom.hex(12)` gives
-/// Sidekiq.
+/// Generates a job ID: 24 random hexadecimal digits, like Sidekiq's `SecureRandom.hex(12)`.
 fn job_id() -> String {
     let id = Uuid::new_v4().simple().to_string();
-    // The digits 12 and 16 tell a UUID's version and variant.
+    // The digits 12 and 16 are the version and variant of the UUID.
     [id.get(..12), id.get(20..)].into_iter().flatten().collect()
 }
 
-/// The calls that make the worker send what this process would send itself.
-fn job_calls(parcel: &Envelope, now_ms: u64, interpreter: &Translator) -> Result<Calls, String> {
-    if parcel.calls.tracking.is_empty() {
-        return Err("the gem's worker does nothing where no call is in tracking mode".into());
+/// Returns calls for which the worker sends the same messages as this process.
+fn job_calls(envelope: &Envelope, now_ms: u64, translator: &Translator) -> Result<Calls, String> {
+    if envelope.calls.tracking.is_empty() {
+        return Err("the gem's worker does nothing without a call in tracking mode".into());
     }
-    let translated = interpreter.translate_by_call(parcel);
-    if translated.is_robot && parcel.calls.iter().any(|call| call.method().is_track()) {
+    let translated = translator.translate_by_call(envelope);
+    if translated.is_robot && envelope.calls.iter().any(|call| call.method().is_track()) {
         return Err(
-            "mixpanel-js sends no events of this browser, a bot's, and the gem's worker would"
+            "mixpanel-js sends no events of this browser, which is a bot, and the gem's worker would"
                 .into(),
         );
     }
-    if let Some((call, why)) = translated.problem {
+    if let Some((call, reason)) = translated.problem {
         return Err(format!(
-            "the gem's worker would send {} as it is: {why}",
+            "the gem's worker would send {} unchanged: {reason}",
             call.method()
         ));
     }
@@ -109,36 +111,39 @@ fn job_calls(parcel: &Envelope, now_ms: u64, interpreter: &Translator) -> Result
         .filter(|message| message.endpoint == Endpoint::Events);
     if events.any(|event| is_too_old(event, now_ms)) {
         return Err(
-            "an event is older than the gem's worker can send by /track, which drops it in silence"
+            "an event is too old for `/track`, by which the gem's worker sends: `/track` drops it silently"
                 .into(),
         );
     }
-    let mut script = JobCalls::default();
-    let first = if parcel.calls.before_setup.is_empty() {
+    let mut job_calls = JobCalls::default();
+    let first_mode = if envelope.calls.before_setup.is_empty() {
         Mode::Setup
     } else {
         Mode::BeforeSetup
     };
-    for call in &parcel.context {
-        script.add_context(call, first)?;
+    for call in &envelope.context {
+        job_calls.add_context(call, first_mode)?;
     }
     let mut messages = translated.messages.into_iter();
     for mode in [Mode::BeforeSetup, Mode::Setup, Mode::Tracking] {
-        for call in parcel.calls.mode(mode) {
-            script.add(call, messages.next().unwrap_or_default(), mode)?;
+        for call in envelope.calls.mode(mode) {
+            job_calls.add(call, messages.next().unwrap_or_default(), mode)?;
         }
     }
-    if script.calls.tracking.is_empty() {
+    if job_calls.calls.tracking.is_empty() {
         return Err(
-            "nothing in tracking mode is left to send, and then the gem's worker does nothing"
+            "no call in tracking mode has a message, and the gem's worker does nothing without one"
                 .into(),
         );
     }
-    Ok(script.calls)
+    Ok(job_calls.calls)
 }
 
-/// Mixpanel's `/track`, by which the worker sends, drops events that are older than five days;
-/// `/import` takes them. One day less leaves the job time to wait. <https://docs.mixpanel.com/reference/track-event>
+/// Maximum age of an event in a job, in milliseconds: four days.
+///
+/// The worker sends by `/track`, which drops events older than five days; `/import` accepts them.
+/// One day remains for the job to wait in its queue.
+/// <https://docs.mixpanel.com/reference/track-event>
 const MAX_EVENT_AGE_MS: f64 = 4.0 * 24.0 * 60.0 * 60.0 * 1_000.0;
 
 fn is_too_old(event: &Message, now_ms: u64) -> bool {
@@ -146,7 +151,7 @@ fn is_too_old(event: &Message, now_ms: u64) -> bool {
         .body
         .get("properties")
         .and_then(|properties| properties.get("time")?.as_f64());
-    // Seconds are told from milliseconds by their size, as everywhere.
+    // A time below 1e11 is in seconds, otherwise in milliseconds.
     let time = time.map(|time| if time < 1e11 { time * 1_000.0 } else { time });
     #[expect(
         clippy::cast_precision_loss,
@@ -155,7 +160,7 @@ fn is_too_old(event: &Message, now_ms: u64) -> bool {
     time.is_some_and(|time| now_ms as f64 - time > MAX_EVENT_AGE_MS)
 }
 
-/// Calls for the worker, and the user whom it has identified so far.
+/// Calls for the worker, and the user that they have identified so far.
 #[derive(Default)]
 struct JobCalls {
     calls: Calls,
@@ -163,7 +168,7 @@ struct JobCalls {
 }
 
 impl JobCalls {
-    /// Adds a call that is in force, but delivered elsewhere.
+    /// Adds a call that is in effect, but whose messages are delivered elsewhere.
     fn add_context(&mut self, call: &Call, mode: Mode) -> Result<(), String> {
         let method = call.method();
         if method.is_track() || method.is_people() || method.is_group() {
@@ -172,10 +177,10 @@ impl JobCalls {
         self.add(call, Vec::new(), mode)
     }
 
-    /// Adds a call and its messages.
+    /// Adds the calls for the messages of a call.
     fn add(&mut self, call: &Call, messages: Vec<Message>, mode: Mode) -> Result<(), String> {
-        if let Some(why) = objection(call) {
-            return Err(format!("the gem's worker {why}: {}", call.method()));
+        if let Some(objection) = objection(call) {
+            return Err(format!("the gem's worker {objection}: {}", call.method()));
         }
         match call.method() {
             Method::Identify => self.identify(call.clone(), mode),
@@ -188,7 +193,7 @@ impl JobCalls {
             match message.endpoint {
                 Endpoint::Events => self.add_event(&message, mode)?,
                 Endpoint::People => self.add_profile(message, mode),
-                Endpoint::Groups => return Err("the gem's worker knows no groups".into()),
+                Endpoint::Groups => return Err("the gem's worker does not support groups".into()),
             }
         }
         Ok(())
@@ -199,13 +204,16 @@ impl JobCalls {
             return Err("an event has no properties".into());
         };
         if !message.call.method().is_track() {
-            // `$identify`, which mixpanel-js sends as an event like any other.
+            // `$identify`: mixpanel-js sends it as an ordinary event.
             let name = message.body.get("event").cloned().unwrap_or_default();
-            let own = IDENTIFY
+            let properties = IDENTIFY_PROPERTIES
                 .into_iter()
                 .filter_map(|key| Some((key.to_owned(), properties.get(key)?.clone())));
             self.push(
-                Call::new(Method::Track, vec![name, own.collect::<Map<_, _>>().into()]),
+                Call::new(
+                    Method::Track,
+                    vec![name, properties.collect::<Map<_, _>>().into()],
+                ),
                 mode,
             );
             return Ok(());
@@ -232,7 +240,7 @@ impl JobCalls {
             .get("$distinct_id")
             .filter(|id| id.as_str() != self.identity.as_deref())
         {
-            // To the worker this sets whose profile is meant, and sends nothing.
+            // The worker's `identify` selects the profile and sends nothing.
             self.identify(Call::new(Method::Identify, vec![id.clone()]), mode);
         }
         self.push(message.call, mode);
@@ -248,8 +256,8 @@ impl JobCalls {
     }
 }
 
-/// The properties of `$identify`; the worker adds token, address and library itself.
-const IDENTIFY: [&str; 8] = [
+/// Properties of `$identify`; the worker adds token, IP address and library.
+const IDENTIFY_PROPERTIES: [&str; 8] = [
     "distinct_id",
     "$anon_distinct_id",
     "$identified_id",
@@ -260,23 +268,26 @@ const IDENTIFY: [&str; 8] = [
     "time",
 ];
 
-/// Properties that the worker lets a caller override, where this process does not.
-const OVERRIDDEN: [&str; 1] = ["token"];
-/// Properties that mixpanel-js takes for an identity when registered, and the worker for a
-/// property.
-const REGISTERED: [&str; 4] = ["token", "distinct_id", "$user_id", "$device_id"];
+/// Properties that a caller can override in the worker, but not in this process.
+const OVERRIDABLE: [&str; 1] = ["token"];
+/// Registered properties that mixpanel-js reads as an identity, and the worker as a property.
+const IDENTITY_PROPERTIES: [&str; 4] = ["token", "distinct_id", "$user_id", "$device_id"];
 
-/// Why the gem's worker must not get a call: it would raise (and send everything before it again,
-/// 25 times), or say nothing, or a retry of the job would count it twice.
+/// Returns the reason why the gem's worker must not run a call. `None` if it may.
+///
+/// The worker would raise (and send all calls before it again, 25 times) or ignore the call, or a
+/// retry of the job would count it twice.
 fn objection(call: &Call) -> Option<&'static str> {
     let args = call.args();
     let has = |keys: &[&str]| {
         call.properties()
-            .is_some_and(|own| keys.iter().any(|key| own.contains_key(*key)))
+            .is_some_and(|properties| keys.iter().any(|key| properties.contains_key(*key)))
     };
-    let takes = match call.method() {
-        Method::Track if has(&OVERRIDDEN) => return Some("would send this to another project"),
-        Method::Register if has(&REGISTERED) => return Some("takes an ID for a property"),
+    let is_supported = match call.method() {
+        Method::Track if has(&OVERRIDABLE) => return Some("would send this to another project"),
+        Method::Register if has(&IDENTITY_PROPERTIES) => {
+            return Some("would register an ID as a property");
+        }
         Method::Track => matches!(
             args,
             [Value::String(_)] | [Value::String(_), Value::Object(_)]
@@ -286,33 +297,33 @@ fn objection(call: &Call) -> Option<&'static str> {
             matches!(args, [Value::Object(_)])
         }
         Method::Disable => matches!(args, [Value::Array(_)]),
-        Method::Alias => return Some("passes over this in silence"),
+        Method::Alias => return Some("silently ignores this"),
         method if !method.is_idempotent() => {
-            return Some("would count this again when it retries a job");
+            return Some("would count this again on a retry of the job");
         }
-        _ => return Some("does not know this"),
+        _ => return Some("does not support this"),
     };
-    (!takes).then_some("does not take these arguments")
+    (!is_supported).then_some("does not support these arguments")
 }
 
-/// How deep arrays and objects of a JSON text are nested.
+/// Returns the maximum nesting of arrays and objects in a JSON text.
 fn nesting(json: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut is_text) = (0_usize, 0, false);
+    let (mut depth, mut max_depth, mut in_string) = (0_usize, 0, false);
     let mut bytes = json.iter();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'"' => is_text = !is_text,
+            b'"' => in_string = !in_string,
             b'\\' => drop(bytes.next()),
-            _ if is_text => {}
+            _ if in_string => {}
             b'[' | b'{' => {
                 depth += 1;
-                deepest = deepest.max(depth);
+                max_depth = max_depth.max(depth);
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    deepest
+    max_depth
 }
 
 #[cfg(test)]

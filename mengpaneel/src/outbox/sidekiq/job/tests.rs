@@ -7,7 +7,7 @@ const DEVICE: &str =
     "%7B%22distinct_id%22%3A%22%24device%3Ad1%22%2C%22%24device_id%22%3A%22d1%22%7D";
 const USER: &str = "%7B%22distinct_id%22%3A%22%24device%3Ad1%22%2C%22%24device_id%22%3A%22d1%22%2C%22%24user_id%22%3A%2242%22%7D";
 
-fn parcel(calls: Value) -> Envelope {
+fn envelope(calls: Value) -> Envelope {
     let visitor = Visitor {
         ip: Some("203.0.113.7".into()),
         ..Visitor::default()
@@ -16,14 +16,14 @@ fn parcel(calls: Value) -> Envelope {
 }
 
 fn with_cookie(cookie: &str, calls: Value) -> Envelope {
-    let mut parcel = parcel(calls);
-    parcel.visitor.cookie = Some(cookie.into());
-    parcel
+    let mut envelope = envelope(calls);
+    envelope.visitor.cookie = Some(cookie.into());
+    envelope
 }
 
-fn job_of(parcel: &Envelope) -> Result<Value, String> {
-    let job = job(
-        parcel,
+fn encode_job(envelope: &Envelope) -> Result<Value, String> {
+    let job = encode(
+        envelope,
         "default",
         1_400_000_000_500,
         &Translator::new(String::new()),
@@ -60,20 +60,22 @@ fn sent(job: &Value) -> Vec<(String, Value)> {
     sent
 }
 
-/// The IDs of each event that would be sent.
+/// Returns the IDs of each event that would be sent.
 fn identities(job: &Value) -> Vec<(String, [Value; 3])> {
-    let ids = |own: &Value| ["distinct_id", "$device_id", "$user_id"].map(|key| own[key].clone());
+    let ids = |properties: &Value| {
+        ["distinct_id", "$device_id", "$user_id"].map(|key| properties[key].clone())
+    };
     sent(job)
         .into_iter()
-        .map(|(name, own)| (name, ids(&own)))
+        .map(|(name, properties)| (name, ids(&properties)))
         .collect()
 }
 
 #[test]
-fn a_job_is_what_the_gem_itself_would_enqueue() {
+fn job_equals_that_of_the_gem() {
     let calls =
         json!({"setup": [[["identify"], ["42"]]], "tracking": [[["track"], ["Basic", {"a": 1}]]]});
-    let mut job = job_of(&parcel(calls.clone())).unwrap();
+    let mut job = encode_job(&envelope(calls.clone())).unwrap();
     let jid = job["jid"].take();
     assert_eq!(jid.as_str().map(str::len), Some(24));
     assert!(jid.as_str().unwrap().chars().all(|c| c.is_ascii_hexdigit()));
@@ -90,10 +92,10 @@ fn a_job_is_what_the_gem_itself_would_enqueue() {
 }
 
 #[test]
-fn job_times_are_floats_also_at_a_full_second() {
-    let parcel = parcel(json!({"tracking": [[["track"], ["A"]]]}));
-    let job = job(
-        &parcel,
+fn job_times_are_floats_at_full_seconds() {
+    let envelope = envelope(json!({"tracking": [[["track"], ["A"]]]}));
+    let job = encode(
+        &envelope,
         "default",
         1_400_000_000_000,
         &Translator::new(String::new()),
@@ -101,7 +103,7 @@ fn job_times_are_floats_also_at_a_full_second() {
     .unwrap();
     assert!(
         job.contains(r#""enqueued_at":1400000000.0"#),
-        "Sidekiq 8 takes an integer for milliseconds: {job}"
+        "Sidekiq 8 reads an integer as milliseconds: {job}"
     );
 }
 
@@ -116,7 +118,7 @@ fn job_ids_are_random_in_every_digit() {
 }
 
 #[test]
-fn calls_that_the_worker_cannot_do_are_declined() {
+fn calls_unsupported_by_worker_are_declined() {
     for call in [
         json!([["name_tag"], ["Jane"]]),
         json!([["reset"], []]),
@@ -149,12 +151,12 @@ fn calls_that_the_worker_cannot_do_are_declined() {
     ] {
         let calls =
             json!({"setup": [[["identify"], ["42"]]], "tracking": [[["track"], ["After"]], call]});
-        assert!(job_of(&parcel(calls)).is_err(), "{call}");
+        assert!(encode_job(&envelope(calls)).is_err(), "{call}");
     }
 }
 
 #[test]
-fn calls_that_memory_drops_or_reports_are_declined() {
+fn calls_dropped_or_reported_elsewhere_are_declined() {
     let (long, many) = (
         "x".repeat(256),
         (0..300)
@@ -162,20 +164,20 @@ fn calls_that_memory_drops_or_reports_are_declined() {
             .collect::<Map<_, _>>(),
     );
     let lists = |depth: usize| (0..depth).fold(json!(1), |inner, _| json!([inner]));
-    for (calls, what) in [
+    for (calls, description) in [
         (
             json!({"before_setup": [[["identify"], ["42"]]]}),
             "before_setup only",
         ),
         (
             json!({"before_setup": [[["track"], ["A"]]], "setup": [[["identify"], ["42"]]]}),
-            "nothing in tracking",
+            "no tracking calls",
         ),
         (json!({"setup": [[["identify"], ["42"]]]}), "setup only"),
-        (json!({}), "nothing"),
+        (json!({}), "no calls"),
         (
             json!({"tracking": [[["people", "set"], [{"a": 1}]]]}),
-            "a profile of nobody",
+            "a profile without a user",
         ),
         (
             json!({"tracking": [[["identify"], ["undefined"]], [["track"], ["A"]]]}),
@@ -183,7 +185,7 @@ fn calls_that_memory_drops_or_reports_are_declined() {
         ),
         (
             json!({"tracking": [[["track"], ["A", {"distinct_id": "null"}]]]}),
-            "a placeholder of an event's own",
+            "a placeholder in an event",
         ),
         (
             json!({"tracking": [[["identify"], ["$device:x"]], [["track"], ["A"]]]}),
@@ -213,7 +215,7 @@ fn calls_that_memory_drops_or_reports_are_declined() {
         ),
         (
             json!({"tracking": [[["track"], ["A", {"time": "yesterday"}]]]}),
-            "a time that is none",
+            "an invalid time",
         ),
         (
             json!({"tracking": [[["track"], ["A", {"a": lists(94)}]]]}),
@@ -224,10 +226,10 @@ fn calls_that_memory_drops_or_reports_are_declined() {
             "5 objects",
         ),
     ] {
-        assert!(job_of(&parcel(calls)).is_err(), "{what}");
+        assert!(encode_job(&envelope(calls)).is_err(), "{description}");
     }
     assert!(
-        job_of(&parcel(
+        encode_job(&envelope(
             json!({"tracking": [[["track"], ["A", {"a": lists(93)}]]]})
         ))
         .is_ok()
@@ -235,20 +237,20 @@ fn calls_that_memory_drops_or_reports_are_declined() {
 }
 
 #[test]
-fn events_of_bots_are_declined_unless_the_server_was_asked_for() {
-    let mut parcel = parcel(json!({"tracking": [[["track"], ["A"]]]}));
-    parcel.visitor.user_agent =
+fn bot_events_are_declined_unless_via_server() {
+    let mut envelope = envelope(json!({"tracking": [[["track"], ["A"]]]}));
+    envelope.visitor.user_agent =
         Some("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)".into());
-    assert!(job_of(&parcel).unwrap_err().contains("bot"));
-    parcel.via_server = true;
-    assert!(job_of(&parcel).is_ok());
+    assert!(encode_job(&envelope).unwrap_err().contains("bot"));
+    envelope.via_server = true;
+    assert!(encode_job(&envelope).is_ok());
 }
 
 #[test]
-fn events_that_track_drops_for_their_age_are_declined() {
+fn events_too_old_for_track_are_declined() {
     let now_ms = 1_400_000_000_500_u64;
     let day_ms = 24 * 60 * 60 * 1_000;
-    for (time, is_taken) in [
+    for (time, is_accepted) in [
         (json!(now_ms), true),
         (json!(now_ms - 3 * day_ms), true),
         (json!(now_ms + day_ms), true),
@@ -257,35 +259,35 @@ fn events_that_track_drops_for_their_age_are_declined() {
         (json!((now_ms - day_ms) / 1_000), true),
     ] {
         let calls = json!({"tracking": [[["track"], ["A", {"time": time}]]]});
-        assert_eq!(job_of(&parcel(calls)).is_ok(), is_taken, "{time}");
+        assert_eq!(encode_job(&envelope(calls)).is_ok(), is_accepted, "{time}");
     }
 }
 
 #[test]
-fn an_event_before_identify_belongs_to_the_device() {
+fn event_before_identify_belongs_to_device() {
     let calls =
         json!({"tracking": [[["track"], ["A"]], [["identify"], ["42"]], [["track"], ["B"]]]});
-    let job = job_of(&with_cookie(DEVICE, calls)).unwrap();
-    let d1 = || json!("$device:d1");
+    let job = encode_job(&with_cookie(DEVICE, calls)).unwrap();
+    let device = || json!("$device:d1");
     assert_eq!(
         identities(&job),
         [
-            ("A".into(), [d1(), json!("d1"), Value::Null]),
+            ("A".into(), [device(), json!("d1"), Value::Null]),
             ("$identify".into(), [json!("42"), json!("d1"), json!("42")]),
             ("B".into(), [json!("42"), json!("d1"), json!("42")]),
         ]
     );
-    assert_eq!(sent(&job)[1].1["$anon_distinct_id"], d1());
+    assert_eq!(sent(&job)[1].1["$anon_distinct_id"], device());
 }
 
 #[test]
-fn a_sign_in_joins_the_device_of_the_cookie_once() {
+fn sign_in_joins_device_of_cookie_once() {
     let calls =
         || json!({"setup": [[["identify"], ["42"]]], "tracking": [[["track"], ["Sign In"]]]});
-    let job = job_of(&with_cookie(DEVICE, calls())).unwrap();
+    let job = encode_job(&with_cookie(DEVICE, calls())).unwrap();
     let names: Vec<String> = sent(&job).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["$identify", "Sign In"]);
-    let job = job_of(&with_cookie(USER, calls())).unwrap();
+    let job = encode_job(&with_cookie(USER, calls())).unwrap();
     assert_eq!(
         identities(&job),
         [("Sign In".into(), [json!("42"), json!("d1"), json!("42")])]
@@ -293,15 +295,15 @@ fn a_sign_in_joins_the_device_of_the_cookie_once() {
 }
 
 #[test]
-fn a_profile_is_that_of_the_cookies_user_or_of_who_is_identified_later() {
+fn profile_belongs_to_cookie_user_or_later_identify() {
     let calls = json!({"tracking": [[["people", "set"], [{"Plan": "Pro"}]], [["track"], ["A"]]]});
-    let job = job_of(&with_cookie(USER, calls)).unwrap();
+    let job = encode_job(&with_cookie(USER, calls)).unwrap();
     assert_eq!(
         sent(&job)[0],
         (r#"["people","set"] of "42""#.into(), json!({"Plan": "Pro"}))
     );
     let calls = json!({"tracking": [[["people", "set"], [{"Plan": "Pro"}]], [["identify"], ["7"]], [["track"], ["A"]]]});
-    let job = job_of(&parcel(calls)).unwrap();
+    let job = encode_job(&envelope(calls)).unwrap();
     assert_eq!(
         sent(&job)[0],
         (r#"["people","set"] of "7""#.into(), json!({"Plan": "Pro"}))
@@ -309,26 +311,26 @@ fn a_profile_is_that_of_the_cookies_user_or_of_who_is_identified_later() {
 }
 
 #[test]
-fn calls_in_force_from_elsewhere_decide_whose_events_they_are() {
-    let mut parcel = with_cookie(DEVICE, json!({"tracking": [[["track"], ["A"]]]}));
-    let job = job_of(&parcel).unwrap();
+fn context_calls_set_identity_of_events() {
+    let mut envelope = with_cookie(DEVICE, json!({"tracking": [[["track"], ["A"]]]}));
+    let job = encode_job(&envelope).unwrap();
     assert_eq!(
         identities(&job),
         [("A".into(), [json!("$device:d1"), json!("d1"), Value::Null])]
     );
 
-    parcel.context = serde_json::from_value(json!([
+    envelope.context = serde_json::from_value(json!([
         [["identify"], ["42"]], [["register"], [{"plan": "pro"}]],
         [["people", "increment"], [{"Posts": 1}]], [["track"], ["Elsewhere"]]
     ]))
     .unwrap();
-    let job = job_of(&parcel).unwrap();
+    let job = encode_job(&envelope).unwrap();
     assert_eq!(
         identities(&job),
         [("A".into(), [json!("42"), json!("d1"), json!("42")])]
     );
     assert_eq!(sent(&job)[0].1["plan"], "pro");
 
-    parcel.context = serde_json::from_value(json!([[["reset"], []]])).unwrap();
-    assert!(job_of(&parcel).is_err());
+    envelope.context = serde_json::from_value(json!([[["reset"], []]])).unwrap();
+    assert!(encode_job(&envelope).is_err());
 }

@@ -1,0 +1,156 @@
+//! Outages, failovers and lost responses.
+
+use super::*;
+
+#[tokio::test]
+async fn append_fails_during_outage_and_works_after_it() {
+    let mut server = TestRedis::start(&[]);
+    let outbox = open(&server.url());
+    append(&outbox, "a").await;
+    server.kill();
+    let error = outbox.append(event("b")).await.unwrap_err();
+    assert!(error.reason.contains("Redis"), "{}", error.reason);
+    server.restart();
+    append(&outbox, "c").await;
+    assert_eq!(event_names(&lease_all(&outbox, 2).await), ["a", "c"]);
+}
+
+/// Starts a proxy in front of several servers and returns its URL. New connections reach the server
+/// at port `target`; open ones stay where they are.
+async fn start_proxy(target: Arc<AtomicU16>) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let port = target.load(Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+            });
+        }
+    });
+    url
+}
+
+/// Makes `replica` replicate `primary`, and waits until it is connected.
+async fn replicate(replica: &TestRedis, primary: &TestRedis) {
+    let node = connect(replica);
+    node.query::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(primary.port()))
+        .await
+        .unwrap();
+    let is_connected = async || {
+        let info: String = node.query(cmd("INFO").arg("replication")).await.unwrap();
+        info.contains("master_link_status:up")
+    };
+    while !is_connected().await {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn promote(server: &TestRedis) {
+    let node = connect(server);
+    node.query::<()>(cmd("REPLICAOF").arg("NO").arg("ONE"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn failover_behind_one_address_is_followed() {
+    let (old, new) = (TestRedis::start(&[]), TestRedis::start(&[]));
+    replicate(&new, &old).await;
+    let target = Arc::new(AtomicU16::new(old.port()));
+    let outbox = open(&start_proxy(Arc::clone(&target)).await);
+    append(&outbox, "before").await;
+    assert_eq!(event_names(&lease_all(&outbox, 1).await), ["before"]);
+    append(&outbox, "pending").await;
+    // `WAIT` would wait for the writes of its own connection only.
+    let node = connect(&new);
+    while node
+        .query::<usize>(cmd("XLEN").arg("{mengpaneel}:calls"))
+        .await
+        .unwrap()
+        < 2
+    {
+        tokio::task::yield_now().await;
+    }
+    promote(&new).await;
+    target.store(new.port(), Ordering::Relaxed);
+    // The connections of the old primary stay open, as in a managed Redis.
+    replicate(&old, &new).await;
+    outbox
+        .append(event("after"))
+        .await
+        .expect("the new primary accepts the append");
+    let mut remaining = HashSet::from([
+        "before".to_owned(),
+        "pending".to_owned(),
+        "after".to_owned(),
+    ]);
+    while !remaining.is_empty() {
+        for lease in outbox.lease(10).await.unwrap() {
+            remaining.remove(lease.envelope.calls.tracking[0].str_arg(0).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_primary_appends_fail_and_leases_wait() {
+    let (primary, replica) = (TestRedis::start(&[]), TestRedis::start(&[]));
+    let outbox = open(&replica.url());
+    append(&outbox, "a").await;
+    replicate(&replica, &primary).await;
+    let error = outbox.append(event("b")).await.unwrap_err();
+    assert!(
+        error.reason.to_lowercase().contains("read"),
+        "{}",
+        error.reason
+    );
+    let mut leasing = outbox.lease(10);
+    assert!(timeout(Duration::ZERO, &mut leasing).await.is_err());
+    for _ in 0..1_000 {
+        outbox.append(event("c")).await.unwrap_err();
+    }
+    assert!(
+        timeout(Duration::ZERO, &mut leasing).await.is_err(),
+        "the lease waits and does not fail"
+    );
+    promote(&replica).await;
+    append(&outbox, "d").await;
+    assert_eq!(
+        event_names(&leasing.await.unwrap()),
+        ["d"],
+        "replication removed the other records"
+    );
+}
+
+#[tokio::test]
+async fn non_idempotent_record_is_not_declined_while_unknown() {
+    let server = TestRedis::start(&[]);
+    let outbox = open(&server.url());
+    append(&outbox, "a").await;
+    // Redis executes the command and responds after the timeout.
+    let node = connect(&server);
+    node.query::<()>(cmd("CLIENT").arg("PAUSE").arg(2_500).arg("WRITE"))
+        .await
+        .unwrap();
+    let increment = envelope(Method::PeopleIncrement, "b");
+    let (stored, declined) = tokio::join!(outbox.append(increment), outbox.append(event("c")));
+    assert!(
+        stored.is_ok(),
+        "the increment stays until its outcome is known"
+    );
+    assert!(declined.is_err(), "the event goes to the next strategy");
+    let leases = lease_all(&outbox, 2).await;
+    let count = |name: &str| {
+        event_names(&leases)
+            .iter()
+            .filter(|found| **found == name)
+            .count()
+    };
+    assert_eq!(
+        (count("a"), count("b")),
+        (1, 1),
+        "{:?}",
+        event_names(&leases)
+    );
+}
