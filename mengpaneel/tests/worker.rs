@@ -81,7 +81,10 @@ async fn once_delivers_pending_records_and_exits() {
     ]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
-    assert!(stderr.contains("2 records done, 0 wait"), "{stderr}");
+    assert!(
+        stderr.contains("2 records delivered, 0 pending"),
+        "{stderr}"
+    );
     let names: Vec<_> = stand_in
         .counted()
         .iter()
@@ -125,7 +128,7 @@ async fn requeue_returns_dead_letters_to_the_outbox() {
     let output = run_worker(&[&file.url(), "--requeue", "--limit", "1"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.success() && stderr.contains("put 1 dead letters back in the file"),
+        output.status.success() && stderr.contains("requeued 1 dead letters in the file"),
         "{stderr}"
     );
     assert!(run_worker(&[&file.url(), "--requeue"]).status.success());
@@ -211,9 +214,9 @@ fn invalid_arguments_are_explained() {
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(error_of(&["memory", "--token", "t"]).contains("nothing that a worker could drain"));
+    assert!(error_of(&["memory", "--token", "t"]).contains("cannot drain this outbox"));
     assert!(error_of(&["kafka://x", "--token", "t"]).contains("names no outbox"));
-    assert!(error_of(&["file:/tmp/x"]).contains("token is needed"));
+    assert!(error_of(&["file:/tmp/x"]).contains("token is missing"));
     let file = TempFile::new();
     assert!(
         error_of(&[&file.url(), "--token", "t", "--region", "europe"])

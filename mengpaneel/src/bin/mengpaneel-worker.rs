@@ -1,7 +1,7 @@
-//! Drains an outbox: delivers to Mixpanel what web processes left in it.
+//! Worker program: delivers the records of an outbox to Mixpanel.
 #![allow(
     rustdoc::bare_urls,
-    reason = "what is said of an option is shown on a terminal, as it stands"
+    reason = "clap shows the documentation of an option on a terminal, without Markdown"
 )]
 
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -15,18 +15,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing_subscriber::EnvFilter;
 
-/// Drains an outbox: delivers to Mixpanel what web processes left in it.
+/// Delivers the records of an outbox to Mixpanel.
 #[derive(Parser)]
 #[expect(
     clippy::doc_markdown,
-    reason = "what is said of an option is shown on a terminal, as it stands"
+    reason = "clap shows the documentation of an option on a terminal, without Markdown"
 )]
 #[command(name = "mengpaneel-worker", version)]
 struct Options {
-    /// The outbox: file:PATH, redis://HOST, rediss://HOST, redis+cluster://HOST.
+    /// Outbox: file:PATH, redis://HOST, rediss://HOST, redis+cluster://HOST.
     #[arg(env = "OUTBOX", hide_env_values = true)]
     outbox: String,
-    /// The project's token.
+    /// Project token.
     #[arg(
         long,
         env = "MIXPANEL_TOKEN",
@@ -35,45 +35,44 @@ struct Options {
         hide_default_value = true
     )]
     token: String,
-    /// Region that the project's data lives in: us, eu or in.
+    /// Region of the project: us, eu or in.
     #[arg(long, env = "MIXPANEL_REGION")]
     region: Option<String>,
-    /// Base URL to deliver to in place of the region's, as a proxy's.
+    /// Base URL of the API, such as that of a proxy; overrides the region.
     #[arg(long, env = "MIXPANEL_API_HOST", hide_env_values = true)]
     api_host: Option<String>,
-    /// A service account to import events with: USER:SECRET:PROJECT.
+    /// Service account for the import of events: USER:SECRET:PROJECT.
     #[arg(long, env = "MIXPANEL_SERVICE_ACCOUNT", hide_env_values = true)]
     service_account: Option<String>,
-    /// How many batches to deliver at once. With one, records arrive in their order.
+    /// Number of batches in flight at once. With one, records are delivered in order.
     #[arg(long, default_value_t = 1)]
     concurrency: usize,
-    /// How often a record may be taken up by a process that dies of it, before it is buried.
+    /// Number of crashes during the delivery of a record after which it becomes a dead letter.
     #[arg(long, default_value_t = 10)]
     max_deliveries: u32,
-    /// End when nothing waits any more.
+    /// Exit when no record is pending.
     #[arg(long)]
     once: bool,
-    /// Seconds without progress after which --once fails, while the outbox or Mixpanel cannot be
-    /// reached. With --dead and --requeue: how long to wait for a file that another process
-    /// has open.
+    /// Seconds without progress after which --once fails, if the outbox or Mixpanel is unreachable.
+    /// With --dead and --requeue: seconds to wait for a file that another process has open.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
-    /// Show what was given up, the latest first, one JSON object a line, and end.
+    /// Print the dead letters, latest first, as one JSON object per line, and exit.
     #[arg(long, conflicts_with = "once")]
     dead: bool,
-    /// Put what was given up back among the records that wait, and end; a worker then delivers it.
+    /// Make dead letters pending again, so that a worker delivers them, and exit.
     #[arg(long, conflicts_with_all = ["once", "dead"])]
     requeue: bool,
-    /// Number of records to show (100 unless told) or to put back (all unless told).
+    /// Number of dead letters to print (default: 100) or to requeue (default: all).
     #[arg(long)]
     limit: Option<usize>,
 }
 
-/// Number of dead letters that are shown.
-const SHOWN: usize = 100;
+/// Default number of dead letters to print.
+const DEFAULT_LIMIT: usize = 100;
 
-/// Interval at which --once looks whether it is done.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval at which --once checks its progress.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -86,10 +85,10 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let worked = runtime.map_err(Into::into).and_then(|runtime| {
+    let result = runtime.map_err(Into::into).and_then(|runtime| {
         runtime.block_on(async {
             if options.dead {
-                show_dead(&options).await
+                print_dead_letters(&options).await
             } else if options.requeue {
                 requeue(&options).await
             } else {
@@ -97,7 +96,7 @@ fn main() -> ExitCode {
             }
         })
     });
-    match worked {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mengpaneel-worker: {error}");
@@ -106,19 +105,18 @@ fn main() -> ExitCode {
     }
 }
 
-type Done = Result<(), Box<dyn std::error::Error>>;
+type BoxError = Box<dyn std::error::Error>;
 
-/// The outbox whose dead letters are wanted. A file is that file, and not one beside it as where
-/// records are drained.
-fn outbox_of_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxError> {
+/// Opens the outbox for its dead letters. Unlike a worker, this uses no sibling of a locked file.
+fn open_for_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxError> {
     let outbox = match options
         .outbox
         .strip_prefix("file:")
         .filter(|path| !path.is_empty())
     {
         Some(path) => {
-            let patience = Duration::from_secs(options.timeout);
-            Box::new(outbox::File::new(path).on_locked(outbox::OnLocked::Wait(patience)))
+            let timeout = Duration::from_secs(options.timeout);
+            Box::new(outbox::File::new(path).on_locked(outbox::OnLocked::Wait(timeout)))
         }
         None => outbox::from_url(&options.outbox)?,
     };
@@ -126,28 +124,32 @@ fn outbox_of_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxEr
     Ok(outbox)
 }
 
-async fn requeue(options: &Options) -> Done {
-    let outbox = outbox_of_dead_letters(options)?;
+async fn requeue(options: &Options) -> Result<(), BoxError> {
+    let outbox = open_for_dead_letters(options)?;
     let count = outbox.requeue(options.limit.unwrap_or(usize::MAX)).await?;
-    tracing::info!("put {count} dead letters back in {}", outbox.description());
-    let left = outbox.dead_letters(1).await?.len();
-    if left > 0 && options.limit.is_none() {
-        let why = "it has no more room, or others are given up meanwhile; see them with --dead, and try again";
-        return Err(format!("dead letters are left in {}: {why}", outbox.description()).into());
+    tracing::info!("requeued {count} dead letters in {}", outbox.description());
+    let remaining = outbox.dead_letters(1).await?.len();
+    if remaining > 0 && options.limit.is_none() {
+        let reason = "it is full, or a worker added dead letters meanwhile; print them with --dead, and \
+                      try again";
+        return Err(format!("dead letters remain in {}: {reason}", outbox.description()).into());
     }
     Ok(())
 }
 
-async fn show_dead(options: &Options) -> Done {
-    let outbox = outbox_of_dead_letters(options)?;
+async fn print_dead_letters(options: &Options) -> Result<(), BoxError> {
+    let outbox = open_for_dead_letters(options)?;
     let mut out = stdout().lock();
-    for lease in outbox.dead_letters(options.limit.unwrap_or(SHOWN)).await? {
+    for lease in outbox
+        .dead_letters(options.limit.unwrap_or(DEFAULT_LIMIT))
+        .await?
+    {
         writeln!(out, "{}", serde_json::to_string(&lease)?)?;
     }
     Ok(())
 }
 
-async fn drain(options: &Options) -> Done {
+async fn drain(options: &Options) -> Result<(), BoxError> {
     let mengpaneel = build(options)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -158,53 +160,55 @@ async fn drain(options: &Options) -> Done {
             std::future::pending().await
         }
     };
-    let mut ended = Ok(());
+    let mut result = Ok(());
     tokio::select! {
-        finished = finished => ended = finished,
-        () = report(&mengpaneel) => {}
-        _ = terminate.recv() => tracing::info!("asked to end: what is on its way is finished first"),
-        _ = interrupt.recv() => tracing::info!("asked to end: what is on its way is finished first"),
+        finished = finished => result = finished,
+        () = print_progress(&mengpaneel) => {}
+        _ = terminate.recv() => tracing::info!("received a signal: the worker will finish the requests in flight and exit"),
+        _ = interrupt.recv() => tracing::info!("received a signal: the worker will finish the requests in flight and exit"),
     }
-    // What waits goes on waiting; only what is in hand is brought to its end.
+    // Pending records stay in the outbox; only requests in flight are finished.
     let _ = mengpaneel.shutdown(Duration::ZERO).await;
     let health = mengpaneel.health().await;
-    tracing::info!("{} records done, {} wait", health.delivered, health.pending);
-    Ok(ended?)
+    tracing::info!(
+        "{} records delivered, {} pending",
+        health.delivered,
+        health.pending
+    );
+    Ok(result?)
 }
 
-/// Waits until nothing waits. Fails where nothing was delivered for as long as `patience`, nor
-/// taken by another worker.
-async fn drain_once(mengpaneel: &Mengpaneel, patience: Duration) -> Result<(), FlushTimeoutError> {
-    let (mut done, mut waiting, mut since) = (0, usize::MAX, Instant::now());
+/// Waits until no record is pending. Fails if neither this nor another worker delivered a record
+/// for `timeout`.
+async fn drain_once(mengpaneel: &Mengpaneel, timeout: Duration) -> Result<(), FlushTimeoutError> {
+    let (mut delivered, mut pending, mut last_progress) = (0, usize::MAX, Instant::now());
     loop {
-        let Err(not_sent) = mengpaneel.flush(LOOK.min(patience)).await else {
+        let Err(error) = mengpaneel.flush(POLL_INTERVAL.min(timeout)).await else {
             return Ok(());
         };
         let health = mengpaneel.health().await;
-        // An outbox that is away counts none that wait.
-        let left = if health.pending == 0 {
-            waiting
+        // An unreachable outbox has 0 pending records in `Health`.
+        let now_pending = if health.pending == 0 {
+            pending
         } else {
             health.pending
         };
-        if health.delivered > done || left < waiting {
-            since = Instant::now();
-        } else if since.elapsed() >= patience {
-            return Err(not_sent);
+        if health.delivered > delivered || now_pending < pending {
+            last_progress = Instant::now();
+        } else if last_progress.elapsed() >= timeout {
+            return Err(error);
         }
-        (done, waiting) = (health.delivered, left);
+        (delivered, pending) = (health.delivered, now_pending);
     }
 }
 
-fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
+fn build(options: &Options) -> Result<Mengpaneel, BoxError> {
     if options.token.trim().is_empty() {
-        return Err("the project's token is needed: --token or MIXPANEL_TOKEN".into());
+        return Err("the project token is missing: set --token or MIXPANEL_TOKEN".into());
     }
     let outbox = outbox::from_url(&options.outbox)?;
     if !outbox.is_durable() || options.outbox.starts_with("sidekiq+") {
-        return Err(
-            "this outbox is nothing that a worker could drain: name a file: or a redis:".into(),
-        );
+        return Err("a worker cannot drain this outbox: use a file: or redis: URL".into());
     }
     let mut builder = Mengpaneel::builder(options.token.as_str())
         .outbox(outbox)
@@ -227,38 +231,44 @@ fn build(options: &Options) -> Result<Mengpaneel, Box<dyn std::error::Error>> {
     if let Some(account) = &options.service_account {
         let parts: Vec<&str> = account.splitn(3, ':').collect();
         let [user, secret, project] = parts[..] else {
-            return Err("--service-account takes USER:SECRET:PROJECT".into());
+            return Err("--service-account must have the form USER:SECRET:PROJECT".into());
         };
         builder = builder.service_account(user, secret, project);
     }
     Ok(builder.build()?)
 }
 
-/// Says how far it is: in place on a terminal, else a line where something changed.
-async fn report(mengpaneel: &Mengpaneel) {
-    let on_terminal = stderr().is_terminal();
-    let mut ticks = interval(Duration::from_secs(if on_terminal { 1 } else { 10 }));
+/// Prints the progress: on a terminal, it updates one line; otherwise it prints a line per change.
+async fn print_progress(mengpaneel: &Mengpaneel) {
+    let is_terminal = stderr().is_terminal();
+    let mut ticks = interval(Duration::from_secs(if is_terminal { 1 } else { 10 }));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
     loop {
         ticks.tick().await;
-        let now = mengpaneel.health().await;
-        let said = if on_terminal {
+        let health = mengpaneel.health().await;
+        let progress = (health.delivered, health.pending);
+        let printed = if is_terminal {
             write!(
                 stderr(),
-                "\r\x1b[2K{} done, {} waiting",
-                now.delivered,
-                now.pending
+                "\r\x1b[2K{} delivered, {} pending",
+                health.delivered,
+                health.pending
             )
-        } else if last != Some((now.delivered, now.pending)) {
-            writeln!(stderr(), "{} done, {} waiting", now.delivered, now.pending)
+        } else if last != Some(progress) {
+            writeln!(
+                stderr(),
+                "{} delivered, {} pending",
+                health.delivered,
+                health.pending
+            )
         } else {
             Ok(())
         };
-        if said.is_err() {
-            // Nobody listens; the work goes on.
+        if printed.is_err() {
+            // Standard error is closed; the delivery continues.
             std::future::pending::<()>().await;
         }
-        last = Some((now.delivered, now.pending));
+        last = Some(progress);
     }
 }
