@@ -26,11 +26,11 @@ impl From<Duration> for RetryWait {
 }
 
 impl RetryWait {
-    /// Returns the delay if the deadline is `remaining` away. `None` if there is no time for another
-    /// attempt.
+    /// Returns the delay if the deadline is `remaining` away. `None` if there is no time for
+    /// another attempt.
     ///
-    /// A delay of our own is at most half of the remaining time, so that a host that recovers
-    /// shortly before the deadline is found in time. A delay that Mixpanel requested is respected,
+    /// A delay of our own is at most half of the remaining time: a host that recovers shortly
+    /// before the deadline is found in time. A delay that Mixpanel requested is respected,
     /// except for one attempt shortly before the deadline.
     pub(crate) fn before_deadline(self, remaining: Duration) -> Option<Duration> {
         let Self {

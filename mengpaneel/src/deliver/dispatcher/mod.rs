@@ -121,7 +121,8 @@ impl Dispatcher {
         }
     }
 
-    /// Delivers an envelope now, in one attempt. If the caller is cancelled, the delivery continues.
+    /// Delivers an envelope now, in one attempt. If the caller is cancelled, the delivery
+    /// continues.
     ///
     /// # Errors
     /// [`UndeliveredError`] with the failures.
@@ -129,8 +130,8 @@ impl Dispatcher {
         self.deliver_now(envelope, None).await
     }
 
-    /// Delivers an envelope now. If that fails, it is appended to the outbox; if that fails too, the
-    /// failures are reported.
+    /// Delivers an envelope now. If that fails, it is appended to the outbox; if that fails too,
+    /// the failures are reported.
     pub(crate) async fn deliver_or_report(&self, envelope: Envelope) {
         let delivered = self.deliver_now(envelope, self.outbox.clone()).await;
         if let Err(error) = delivered {
@@ -184,7 +185,8 @@ impl Dispatcher {
         }
     }
 
-    /// Appends an envelope to the outbox or delivers it, without waiting: for the drop of a request.
+    /// Appends an envelope to the outbox or delivers it, without waiting: for the drop of a
+    /// request.
     pub(crate) fn enqueue_detached(self: &Arc<Self>, envelope: Envelope) {
         match self.try_append(EnvelopeRef::from(&envelope)) {
             TryAppend::Stored => {}
@@ -193,8 +195,8 @@ impl Dispatcher {
         }
     }
 
-    /// Same as [`enqueue_detached`](Self::enqueue_detached) for a borrowed envelope, which is copied
-    /// only if it cannot be stored at once: for a call after the flush.
+    /// Same as [`enqueue_detached`](Self::enqueue_detached) for a borrowed envelope, which is
+    /// copied only if it cannot be stored at once: for a call after the flush.
     pub(crate) fn enqueue_ref_detached(self: &Arc<Self>, envelope: EnvelopeRef<'_>) {
         match self.try_append(envelope) {
             TryAppend::Stored => {}

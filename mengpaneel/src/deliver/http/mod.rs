@@ -123,8 +123,8 @@ fn build_client(base: &Url, timeout: Duration) -> Result<reqwest::Client, Delive
             // Shorter than the whole timeout, to distinguish a failed connection from a missing
             // response: only a failed connection certainly delivered nothing.
             .connect_timeout(timeout / 2)
-            // The host may close a connection that is idle for long during a request. The outcome of
-            // that request would be in doubt.
+            // The host may close a connection that is idle for long during a request. The outcome
+            // of that request would be in doubt.
             .pool_idle_timeout(Duration::from_secs(10))
     };
     let built = match builder().build() {

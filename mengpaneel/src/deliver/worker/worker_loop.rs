@@ -123,7 +123,8 @@ impl WorkerLoop<'_> {
 
     /// Waits, and returns whether there is time for another attempt.
     ///
-    /// A shutdown ends the wait. From then on, the remaining time is divided among further attempts.
+    /// A shutdown ends the wait. From then on, the remaining time is divided among further
+    /// attempts.
     pub(crate) async fn wait(&self, wait: impl Into<RetryWait>) -> bool {
         let (shutdown, wait) = (&self.worker.shutdown, wait.into());
         let until = Instant::now() + wait.delay;

@@ -31,7 +31,8 @@ pub(crate) struct Append {
 
 impl Append {
     fn reply(self, result: Result<(), String>) {
-        // An append whose caller was cancelled continues in another task, which receives the result.
+        // An append whose caller was cancelled continues in another task, which receives the
+        // result.
         drop(self.reply.send(result));
     }
 }
@@ -88,8 +89,8 @@ impl Writer {
         }
     }
 
-    /// Appends a batch under the current batch number. Returns the number of stored records: all, or
-    /// 0 if the outbox is full.
+    /// Appends a batch under the current batch number. Returns the number of stored records: all,
+    /// or 0 if the outbox is full.
     async fn try_append(&self, batch: &[Append]) -> Result<usize, QueryError> {
         let (number, max_records) = (self.batch_number.to_string(), self.max_records.to_string());
         let mut args = vec![number.as_bytes(), max_records.as_bytes()];

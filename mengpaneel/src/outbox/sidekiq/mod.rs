@@ -34,8 +34,8 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 /// * It would raise: mixpanel-ruby lacks the method.
 /// * It would ignore calls: `alias`, or a set without a call in tracking mode.
 /// * It would count calls again on a retry: `people.increment` and the like.
-/// * It would send calls that this process drops, truncates or reports: bots, placeholder IDs,
-///   profiles of anonymous visitors, events older than four days, values past Mixpanel's limits.
+/// * It would send what this process drops, truncates or reports: bots, placeholder IDs, anonymous
+///   profiles, events older than four days, values past Mixpanel's limits.
 ///
 /// The worker does not know the visitor, so the events carry `distinct_id`, `$device_id` and
 /// `$user_id`, and a sign-in adds `$identify`. Browser, page and super properties of the visitor's
@@ -127,7 +127,7 @@ impl Sidekiq {
         if let Some(refusal) = handle.last_refusal.current() {
             return Err(refusal.to_string());
         }
-        // One transaction for the name of the queue and the job.
+        // One transaction: if Redis rejects a command before it runs, it does not run the other.
         let mut pipeline = redis::pipe();
         pipeline.atomic().ignore_errors();
         pipeline

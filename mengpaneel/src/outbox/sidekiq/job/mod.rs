@@ -1,9 +1,9 @@
 //! Job for the worker of the original gem.
 //!
-//! The worker (mengpaneel 0.0.2 with mixpanel-ruby 2.3) runs the calls in their order. It knows only
-//! users that an `identify` among the calls identified: neither mixpanel-js's cookie nor Mixpanel's
-//! limits. Therefore an envelope is translated here as well. It becomes a job only if the worker
-//! would send the same messages under the same IDs.
+//! The worker (mengpaneel 0.0.2 with mixpanel-ruby 2.3) runs the calls in their order. It knows
+//! only users that an `identify` among the calls identified: neither mixpanel-js's cookie nor
+//! Mixpanel's limits. Therefore an envelope is translated here as well. It becomes a job only if
+//! the worker would send the same messages under the same IDs.
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -275,8 +275,8 @@ const IDENTITY_PROPERTIES: [&str; 4] = ["token", "distinct_id", "$user_id", "$de
 
 /// Returns the reason why the gem's worker must not run a call. `None` if it may.
 ///
-/// The worker would raise (and send all calls before it again, 25 times) or ignore the call, or a
-/// retry of the job would count it twice.
+/// The worker may raise an error, and then sends all calls before it again, 25 times. It may ignore
+/// the call. A retry of the job may count the call twice.
 fn objection(call: &Call) -> Option<&'static str> {
     let args = call.args();
     let has = |keys: &[&str]| {
