@@ -81,9 +81,9 @@ impl Builder {
         } = open(self.outbox, self.failover_to_memory)?;
         let dispatcher = Dispatcher::start(DispatcherConfig {
             token,
-            delivery: client,
+            http: client,
             outbox,
-            failures: (*reporter).clone(),
+            reporter: (*reporter).clone(),
             before_send: self.before_send,
             retry_for: self.retry_for,
             shutdown_timeout: self.shutdown_timeout,

@@ -70,7 +70,7 @@ where
         let calls = envelope.calls.clone();
         let dispatcher = &self.services.dispatcher;
         // While Mixpanel is unreachable, calls that prefer `server_side` are enqueued too.
-        let envelope = if preferred == Some(Strategy::ServerSide) && !dispatcher.is_away() {
+        let envelope = if preferred == Some(Strategy::ServerSide) && !dispatcher.prefers_outbox() {
             envelope
         } else {
             match async_server_side::flush(dispatcher, envelope).await {

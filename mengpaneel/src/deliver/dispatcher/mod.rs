@@ -48,9 +48,9 @@ pub(crate) struct Dispatcher {
 /// Configuration of a [`Dispatcher`].
 pub(crate) struct DispatcherConfig {
     pub(crate) token: String,
-    pub(crate) delivery: HttpClient,
+    pub(crate) http: HttpClient,
     pub(crate) outbox: Option<Arc<dyn Outbox>>,
-    pub(crate) failures: ErrorReporter,
+    pub(crate) reporter: ErrorReporter,
     pub(crate) before_send: Option<BeforeSend>,
     pub(crate) retry_for: Duration,
     pub(crate) shutdown_timeout: Duration,
@@ -67,9 +67,9 @@ impl Dispatcher {
     pub(crate) fn start(config: DispatcherConfig) -> std::io::Result<Self> {
         let DispatcherConfig {
             token,
-            delivery,
+            http,
             outbox,
-            failures,
+            reporter,
             before_send,
             retry_for,
             shutdown_timeout,
@@ -77,13 +77,7 @@ impl Dispatcher {
         } = config;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let sender = Arc::new(Sender::new(
-            token,
-            delivery,
-            failures,
-            retry_for,
-            before_send,
-        ));
+        let sender = Arc::new(Sender::new(token, http, reporter, retry_for, before_send));
         let shutdown = Arc::<Shutdown>::default();
         let is_consumer = config.concurrency > 0;
         let worker = Worker {
@@ -266,7 +260,7 @@ impl Dispatcher {
     }
 
     /// Returns whether Mixpanel is unavailable and an outbox can store calls until it recovers.
-    pub(crate) fn is_away(&self) -> bool {
+    pub(crate) fn prefers_outbox(&self) -> bool {
         self.outbox.is_some() && self.sender.circuit_breaker.last_error().is_some()
     }
 

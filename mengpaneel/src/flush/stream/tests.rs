@@ -51,12 +51,12 @@ impl Fixture {
             timeout,
         };
         let outbox: Arc<dyn Outbox> = Arc::new(Memory::default());
-        let delivery = HttpClient::new(config).unwrap();
+        let http = HttpClient::new(config).unwrap();
         let dispatcher = Dispatcher::start(DispatcherConfig {
             token: "t".into(),
-            delivery,
+            http,
             outbox: Some(Arc::clone(&outbox)),
-            failures: ErrorReporter::default(),
+            reporter: ErrorReporter::default(),
             before_send: None,
             retry_for: timeout,
             shutdown_timeout: timeout,
