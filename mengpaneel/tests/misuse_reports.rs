@@ -82,7 +82,7 @@ async fn reports_name_the_route_of_the_handler() {
     call_service(&app, TestRequest::with_uri("/bad/1").to_request()).await;
     let reports = reports.lock().unwrap();
     assert!(
-        matches!(&reports[..], [report] if report.contains("(GET /bad/{id}) cannot be written")),
+        matches!(&reports[..], [report] if report.contains("(GET /bad/{id}) cannot be serialised")),
         "{reports:?}"
     );
 }

@@ -40,14 +40,14 @@ type Failures = Arc<Mutex<Vec<(Reason, Vec<String>)>>>;
 async fn drain(
     file: &TempFile,
     stand_in: &StandIn,
-    max_delivery_attempts: u32,
+    max_redeliveries: u32,
 ) -> Vec<(Reason, Vec<String>)> {
     let failures = Failures::default();
     let hook = Arc::clone(&failures);
     let mengpaneel = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
         .outbox(File::new(&file.0).on_locked(OnLocked::Wait(TIMEOUT)))
-        .max_delivery_attempts(max_delivery_attempts)
+        .max_redeliveries(max_redeliveries)
         .on_error(move |failure| {
             let methods = failure
                 .calls

@@ -242,9 +242,13 @@ fn readme_functions_record_calls() {
 
 /// Returns the lines of code without indentation, and without visibility, which only tests need.
 fn lines(code: &str) -> Vec<String> {
-    let lines = code
-        .lines()
-        .map(|line| line.trim().trim_start_matches("pub ").to_owned());
+    let lines = code.lines().map(|line| {
+        let line = line.trim();
+        let private = line
+            .strip_prefix("pub(crate) ")
+            .or_else(|| line.strip_prefix("pub "));
+        private.unwrap_or(line).to_owned()
+    });
     lines.filter(|line| !line.is_empty()).collect()
 }
 

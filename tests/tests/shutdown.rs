@@ -150,7 +150,7 @@ async fn shutdown_error_names_file_with_remaining_records() {
     assert_eq!((error.pending(), error.is_lost()), (1, false));
     let text = error.to_string();
     let file = format!(
-        "they stay in the file {} and are delivered by the next process",
+        "they stay in the file {}, and the next process that drains it delivers them",
         path.0.display()
     );
     assert!(text.contains(&file) && text.contains(&url), "{text}");

@@ -51,7 +51,7 @@ async fn plan_is_served_in_every_format() {
         table.contains("<code>POST /posts</code>") && table.contains("<strong>View Home</strong>"),
         "{table}"
     );
-    assert!(get("/plan.md").await.starts_with("| What |"));
+    assert!(get("/plan.md").await.starts_with("| Call |"));
     let json: Value = serde_json::from_str(&get("/plan.json").await).unwrap();
     assert!(
         json.as_array()

@@ -49,7 +49,7 @@ struct Options {
     concurrency: usize,
     /// Number of crashes during the delivery of a record after which it becomes a dead letter.
     #[arg(long, default_value_t = 10)]
-    max_deliveries: u32,
+    max_redeliveries: u32,
     /// Exit when no record is pending.
     #[arg(long)]
     once: bool,
@@ -213,7 +213,7 @@ fn build(options: &Options) -> Result<Mengpaneel, BoxError> {
     let mut builder = Mengpaneel::builder(options.token.as_str())
         .outbox(outbox)
         .concurrency(options.concurrency.max(1))
-        .max_delivery_attempts(options.max_deliveries);
+        .max_redeliveries(options.max_redeliveries);
     if let Some(region) = options
         .region
         .as_deref()

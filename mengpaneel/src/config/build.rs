@@ -93,7 +93,7 @@ impl Builder {
             } else {
                 self.concurrency
             },
-            max_deliveries: self.max_delivery_attempts,
+            max_redeliveries: self.max_redeliveries,
         })?;
         let dispatcher = Arc::new(dispatcher);
         let snippet = Snippet::new(&SnippetConfig {

@@ -62,9 +62,9 @@ impl Builder {
     /// Sets the number of times that a record may be leased by a process that crashes before the
     /// lease ends. The record then becomes a dead letter and is reported, since it may cause the
     /// crashes. Default: 10.
-    pub fn max_delivery_attempts(self, deliveries: u32) -> Self {
+    pub fn max_redeliveries(self, deliveries: u32) -> Self {
         Self {
-            max_delivery_attempts: deliveries,
+            max_redeliveries: deliveries,
             ..self
         }
     }

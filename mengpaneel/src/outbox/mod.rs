@@ -240,12 +240,14 @@ pub struct Lease {
     /// ID of the record in the outbox.
     pub id: LeaseId,
     /// Calls to deliver, with their visitor.
+    #[serde(rename = "parcel")]
     pub envelope: Envelope,
     /// Messages that remain after a partial delivery; `None` before the first attempt.
     pub remaining: Option<Vec<Message>>,
     /// Number of delivery attempts.
     pub attempts: u32,
     /// Number of leases that nobody ended, as when the process died of the record.
+    #[serde(rename = "abandoned")]
     pub redeliveries: u32,
     /// True if the record was marked as being sent when it was abandoned: it may have arrived.
     pub in_doubt: bool,

@@ -56,7 +56,7 @@ pub(crate) struct DispatcherConfig {
     pub(crate) shutdown_timeout: Duration,
     /// Number of batches in flight at once; 0 if other processes drain the outbox.
     pub(crate) concurrency: usize,
-    pub(crate) max_deliveries: u32,
+    pub(crate) max_redeliveries: u32,
 }
 
 impl Dispatcher {
@@ -85,7 +85,7 @@ impl Dispatcher {
             sender: Arc::clone(&sender),
             shutdown: Arc::clone(&shutdown),
             concurrency: config.concurrency,
-            max_deliveries: config.max_deliveries,
+            max_redeliveries: config.max_redeliveries,
         };
         thread::Builder::new()
             .name("mengpaneel".into())

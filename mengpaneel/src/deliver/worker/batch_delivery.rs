@@ -28,7 +28,7 @@ const MIN_OUTAGE_TO_EXPIRE: Duration = Duration::from_secs(60 * 60);
 impl WorkerLoop<'_> {
     /// Makes one attempt to deliver the leased records.
     pub(crate) async fn deliver(&mut self, mut records: Vec<LeasedRecord>) -> BatchResult {
-        let (worker, max) = (self.worker, self.worker.max_deliveries);
+        let (worker, max) = (self.worker, self.worker.max_redeliveries);
         let poison = records
             .extract_if(.., |record| record.redeliveries() >= max)
             .filter_map(LeasedRecord::into_lease)

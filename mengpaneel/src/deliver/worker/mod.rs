@@ -40,7 +40,7 @@ pub(crate) struct Worker {
     /// Number of batches in flight at once.
     pub(crate) concurrency: usize,
     /// Number of redeliveries after which a record becomes a dead letter.
-    pub(crate) max_deliveries: u32,
+    pub(crate) max_redeliveries: u32,
 }
 
 impl Worker {

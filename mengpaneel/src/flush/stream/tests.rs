@@ -61,7 +61,7 @@ impl Fixture {
             retry_for: timeout,
             shutdown_timeout: timeout,
             concurrency: 1,
-            max_deliveries: 10,
+            max_redeliveries: 10,
         });
         let dispatcher = Arc::new(dispatcher.unwrap());
         let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()));

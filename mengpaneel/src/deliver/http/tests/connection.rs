@@ -15,7 +15,7 @@ async fn failed_connection_allows_retry_of_all_messages() {
         };
         assert!(
             reason.starts_with(&format!("{url}/{path}: "))
-                && reason.to_lowercase().contains("rejected"),
+                && reason.to_lowercase().contains("refused"),
             "{reason}"
         );
     }
