@@ -122,8 +122,12 @@ run_prose() {
     fail "begin doc comments with a noun phrase or a verb, and use terms of the glossary in ARCHITECTURE.md"
 }
 run_fmt() {
+    local manifest
     cargo fmt --all -- --check
-    cargo fmt --manifest-path tests/outside/Cargo.toml -- --check
+    # Workspaces of their own.
+    for manifest in tests/outside tests/benches/compare tests/benches/compare/peers; do
+        cargo fmt --manifest-path "$manifest/Cargo.toml" -- --check
+    done
 }
 run_clippy() { cargo clippy --workspace --all-targets --all-features -- -D warnings; }
 run_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features; }

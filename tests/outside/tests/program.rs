@@ -111,9 +111,17 @@ fn event_of_a_visitor_is_sent_by_the_next_page() {
     let mixpanel = StandIn::start();
     let program = Program::start(&mixpanel);
     let home = program.send("GET", "/", BROWSER);
-    let redirect = program.send("POST", "/users/42", &format!("{BROWSER}{}", cookie_header(&home)));
+    let redirect = program.send(
+        "POST",
+        "/users/42",
+        &format!("{BROWSER}{}", cookie_header(&home)),
+    );
     assert!(redirect.starts_with("HTTP/1.1 303"), "{redirect}");
-    let page = program.send("GET", "/", &format!("{BROWSER}{}", cookie_header(&redirect)));
+    let page = program.send(
+        "GET",
+        "/",
+        &format!("{BROWSER}{}", cookie_header(&redirect)),
+    );
     for part in [
         "this.identify(\"42\");",
         "this.track(\"Sign Up\"",
