@@ -19,7 +19,7 @@ use crate::outbox::{ClaimResult, Outbox};
 use crate::record::envelope::Envelope;
 
 /// Longest time that a response waits for the outbox to store or claim a copy.
-const TIMEOUT: Duration = Duration::from_millis(500);
+const OUTBOX_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// First delay before a failed request to mark calls as sent is repeated.
 const MIN_FINISH_BACKOFF: Duration = Duration::from_millis(200);
@@ -66,7 +66,7 @@ impl Fallback {
                 schedule_in_memory(&dispatcher, &claims, *error.envelope, after);
             }
         });
-        drop(timeout(TIMEOUT, stored).await);
+        drop(timeout(OUTBOX_TIMEOUT, stored).await);
     }
 
     /// Claims a payload in this process and, if the outbox outlives the process, against other
@@ -78,13 +78,13 @@ impl Fallback {
         let mut claim = self.claims.claim(id)?;
         let error = match self.claim_remote(id).await {
             ClaimResult::Acquired | ClaimResult::NotFound => {
-                claim.finish_remote(id);
+                claim.add_remote(id);
                 return Ok(claim);
             }
-            ClaimResult::Held => ClaimError::HeldElsewhere,
+            ClaimResult::Held => ClaimError::Held,
             ClaimResult::Delivered => ClaimError::Done,
         };
-        claim.forget(id, error);
+        claim.remove(id, error);
         Err(error)
     }
 
@@ -93,7 +93,7 @@ impl Fallback {
         let Some(outbox) = self.dispatcher.durable_outbox() else {
             return ClaimResult::NotFound;
         };
-        let error = match timeout(TIMEOUT, outbox.claim_fallback(id)).await {
+        let error = match timeout(OUTBOX_TIMEOUT, outbox.claim_fallback(id)).await {
             Ok(Ok(result)) => return result,
             Ok(Err(error)) => error.to_string(),
             Err(elapsed) => elapsed.to_string(),
@@ -131,7 +131,7 @@ fn schedule_in_memory(
             };
             match claims.expire(id) {
                 Expiry::Deliver(copy) => return dispatcher.enqueue_detached(*copy),
-                Expiry::InUse => {}
+                Expiry::Claimed => {}
                 Expiry::Done => return,
             }
         }
@@ -158,10 +158,10 @@ fn finish_remote(dispatcher: &Arc<Dispatcher>, permits: Arc<Semaphore>, id: Uuid
 /// Records in the outbox that calls were sent, for as long as the claim holds: after that the
 /// worker delivers the copy. Neither deliveries nor a shutdown wait for this.
 async fn retry_finish(dispatcher: &Dispatcher, permits: &Semaphore, outbox: &dyn Outbox, id: Uuid) {
-    let until = Instant::now() + CLAIM_TTL;
+    let claim_end = Instant::now() + CLAIM_TTL;
     let mut backoff = Backoff::between(MIN_FINISH_BACKOFF, CLAIM_TTL / 4, now_ms());
     if let Ok(_permit) = permits.try_acquire() {
-        while Instant::now() < until && !dispatcher.is_closed() {
+        while Instant::now() < claim_end && !dispatcher.is_shutting_down() {
             sleep(backoff.next_delay(None)).await;
             if outbox.finish_fallback(id, true).await.is_ok() {
                 return;

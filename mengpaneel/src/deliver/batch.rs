@@ -20,7 +20,7 @@ pub(crate) struct OutgoingBatch<'a> {
     /// Buffers of the encoded messages.
     pub(crate) partitions: Partitions,
     /// ID of the oldest record: IDs sort by time.
-    pub(crate) oldest: Option<Uuid>,
+    pub(crate) oldest_id: Option<Uuid>,
 }
 
 impl<'a> OutgoingBatch<'a> {
@@ -32,7 +32,7 @@ impl<'a> OutgoingBatch<'a> {
             decode_policy: sender.decode_policy(),
             messages: Vec::with_capacity(records),
             partitions,
-            oldest: None,
+            oldest_id: None,
         }
     }
 
@@ -40,8 +40,8 @@ impl<'a> OutgoingBatch<'a> {
     /// reported instead.
     pub(crate) fn add(&mut self, record_index: usize, record: &mut LeasedRecord) {
         let id = record.envelope_id();
-        if self.oldest.is_none() || id < self.oldest {
-            self.oldest = id;
+        if self.oldest_id.is_none() || id < self.oldest_id {
+            self.oldest_id = id;
         }
         if self.try_add_encoded(record_index, record).is_some() {
             return;
@@ -108,8 +108,9 @@ pub(crate) fn remaining_calls(lease: &Lease) -> Vec<Call> {
     }
 }
 
-/// Adds a message that was not delivered to the remaining messages of its record.
-pub(crate) fn requeue(
+/// Adds a message that was not delivered to the remaining messages of its record, for the next
+/// attempt.
+pub(crate) fn retain_message(
     records: &mut [LeasedRecord],
     record_index: usize,
     message: Outgoing,

@@ -52,7 +52,7 @@ impl CircuitBreaker {
     }
 
     /// Time until the next probe. `None` if a request may be sent now.
-    pub(crate) fn remaining(&self) -> Option<Duration> {
+    pub(crate) fn time_until_probe(&self) -> Option<Duration> {
         let open = self.lock().open.clone()?;
         let remaining = open.until.saturating_duration_since(Instant::now());
         (!remaining.is_zero()).then_some(remaining)
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(breaker.try_acquire().err().as_deref(), Some("no route"));
 
         tokio::time::advance(delay).await;
-        assert_eq!(breaker.remaining(), None);
+        assert_eq!(breaker.time_until_probe(), None);
         let probe = breaker.try_acquire().unwrap();
         assert!(breaker.try_acquire().is_err());
         let longer = breaker.record_failure(None, "still none");

@@ -8,7 +8,7 @@ pub(crate) mod flush_timeout;
 pub(crate) mod http;
 pub(crate) mod partitions;
 pub(crate) mod profile_dedup;
-pub(crate) mod retry_wait;
+pub(crate) mod retry_delay;
 pub(crate) mod sender;
 pub(crate) mod shutdown;
 pub(crate) mod worker;

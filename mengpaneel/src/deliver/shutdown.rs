@@ -12,8 +12,8 @@ use tokio::time::Instant;
 /// Time after the deadline in which requests to Mixpanel that were already sent may still end.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 
-/// Replaces a deadline that the clock cannot represent.
-const MAX_DEADLINE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+/// Replaces a time-out whose end the clock cannot represent.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Shutdown signal and delivery progress, shared by the dispatcher and the worker.
 #[derive(Default)]
@@ -22,24 +22,27 @@ pub(crate) struct Shutdown {
     /// True if there is a deadline: appends read this flag without locking.
     is_requested: AtomicBool,
     /// Notified when a shutdown is requested and when a delivery that bypasses the outbox ends.
-    notify: Notify,
+    state_change: Notify,
     /// Notified when something was delivered.
     progress: Notify,
-    is_finished: AtomicBool,
-    finish: Notify,
+    has_worker_ended: AtomicBool,
+    /// Notified when the worker has ended.
+    worker_end: Notify,
+    /// Number of deliveries in flight that bypass the outbox.
     in_flight: AtomicUsize,
+    /// Number of records that were delivered, or rejected and reported.
     delivered: AtomicUsize,
 }
 
 impl Shutdown {
-    /// Requests the worker to end within `deadline`. The first request counts.
-    pub(crate) fn request(&self, deadline: Duration) {
-        let until = Instant::now()
-            .checked_add(deadline)
-            .unwrap_or_else(|| Instant::now() + MAX_DEADLINE);
-        self.lock().get_or_insert(until);
+    /// Requests the worker to end within `timeout`. The first request counts.
+    pub(crate) fn request(&self, timeout: Duration) {
+        let deadline = Instant::now()
+            .checked_add(timeout)
+            .unwrap_or_else(|| Instant::now() + MAX_TIMEOUT);
+        self.lock_deadline().get_or_insert(deadline);
         self.is_requested.store(true, Ordering::Release);
-        self.notify.notify_waiters();
+        self.state_change.notify_waiters();
     }
 
     pub(crate) fn is_requested(&self) -> bool {
@@ -47,33 +50,33 @@ impl Shutdown {
     }
 
     /// Resolves once the worker has ended.
-    pub(crate) async fn finished(&self) {
+    pub(crate) async fn worker_ended(&self) {
         loop {
-            let mut finish = pin!(self.finish.notified());
-            finish.as_mut().enable();
-            if self.is_finished.load(Ordering::Acquire) {
+            let mut ended = pin!(self.worker_end.notified());
+            ended.as_mut().enable();
+            if self.has_worker_ended.load(Ordering::Acquire) {
                 return;
             }
-            finish.await;
+            ended.await;
         }
     }
 
     /// Marks the worker as ended.
-    pub(crate) fn finish(&self) {
-        self.is_finished.store(true, Ordering::Release);
-        self.finish.notify_waiters();
+    pub(crate) fn mark_worker_ended(&self) {
+        self.has_worker_ended.store(true, Ordering::Release);
+        self.worker_end.notify_waiters();
     }
 
     /// Resolves when a shutdown is requested or a delivery has ended.
     ///
     /// Enable the future before the state is read, otherwise a notification can be missed.
-    pub(crate) fn notified(&self) -> Notified<'_> {
-        self.notify.notified()
+    pub(crate) fn state_changed(&self) -> Notified<'_> {
+        self.state_change.notified()
     }
 
     /// Makes all worker loops read the state again.
-    pub(crate) fn notify(&self) {
-        self.notify.notify_waiters();
+    pub(crate) fn notify_state_change(&self) {
+        self.state_change.notify_waiters();
     }
 
     /// Number of records that were delivered, or rejected and reported.
@@ -88,7 +91,7 @@ impl Shutdown {
     }
 
     /// Resolves at the next delivery. Enable the future before the progress is read.
-    pub(crate) fn progress(&self) -> Notified<'_> {
+    pub(crate) fn progressed(&self) -> Notified<'_> {
         self.progress.notified()
     }
 
@@ -105,10 +108,10 @@ impl Shutdown {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        *self.lock()
+        *self.lock_deadline()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+    fn lock_deadline(&self) -> MutexGuard<'_, Option<Instant>> {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,7 +122,7 @@ pub(crate) struct InFlightGuard(Arc<Shutdown>);
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
-        self.0.notify.notify_waiters();
+        self.0.state_change.notify_waiters();
         self.0.progress.notify_waiters();
     }
 }

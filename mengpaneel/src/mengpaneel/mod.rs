@@ -68,7 +68,7 @@ impl Mengpaneel {
         self.inner.is_some()
     }
 
-    /// Waits until all pending records are delivered, for at most `deadline`. Tests and short
+    /// Waits until all pending records are delivered, for at most `timeout`. Tests and short
     /// scripts need this; servers do not.
     ///
     /// If other processes deliver from the outbox
@@ -77,10 +77,10 @@ impl Mengpaneel {
     ///
     /// # Errors
     /// [`FlushTimeoutError`] with the number of pending records and the last delivery error, if the
-    /// deadline passed. Delivery continues in the background.
-    pub async fn flush(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+    /// time is over. Delivery continues in the background.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), FlushTimeoutError> {
         match &self.inner {
-            Some(inner) => inner.services.dispatcher.flush(deadline).await,
+            Some(inner) => inner.services.dispatcher.flush(timeout).await,
             None => Ok(()),
         }
     }
@@ -100,7 +100,7 @@ impl Mengpaneel {
         }
     }
 
-    /// Delivers all pending records, for at most `deadline`, and accepts no more. Call it after
+    /// Delivers all pending records, for at most `timeout`, and accepts no more. Call it after
     /// the server has stopped, after `server.await`.
     ///
     /// If other processes deliver from the outbox
@@ -112,11 +112,11 @@ impl Mengpaneel {
     /// [`FlushTimeoutError`] with the number of undelivered records and the last delivery error.
     /// Records in memory are lost, and `on_error` is called for each of their calls. Records in a
     /// file or in Redis remain there for the next process.
-    pub async fn shutdown(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+    pub async fn shutdown(&self, timeout: Duration) -> Result<(), FlushTimeoutError> {
         match &self.inner {
             Some(inner) => {
                 inner.services.fallback.enqueue_all();
-                inner.services.dispatcher.shutdown(deadline).await
+                inner.services.dispatcher.shutdown(timeout).await
             }
             None => Ok(()),
         }

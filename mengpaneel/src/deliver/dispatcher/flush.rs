@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time;
 
 use crate::deliver::dispatcher::Dispatcher;
 use crate::deliver::flush_timeout::{Fate, FlushTimeoutError};
@@ -17,37 +17,37 @@ const WORKER_GRACE: Duration = Duration::from_secs(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Dispatcher {
-    /// Waits until this process has no pending records to deliver, for at most `deadline`.
+    /// Waits until this process has no pending records to deliver, for at most `timeout`.
     ///
     /// # Errors
-    /// [`FlushTimeoutError`] if records are pending after `deadline`.
-    pub(crate) async fn flush(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
+    /// [`FlushTimeoutError`] if records are pending after `timeout`.
+    pub(crate) async fn flush(&self, timeout: Duration) -> Result<(), FlushTimeoutError> {
         let flushed = async {
             loop {
-                let mut progress = pin!(self.shutdown.progress());
-                progress.as_mut().enable();
+                let mut progressed = pin!(self.shutdown.progressed());
+                progressed.as_mut().enable();
                 if self.shutdown.in_flight() == 0 && self.pending().await == Ok(0) {
                     return;
                 }
-                drop(timeout(POLL_INTERVAL, progress).await);
+                drop(time::timeout(POLL_INTERVAL, progressed).await);
             }
         };
-        match timeout(deadline, flushed).await {
+        match time::timeout(timeout, flushed).await {
             Ok(()) => Ok(()),
             Err(_) => Err(self.timeout_error(self.pending().await, Fate::Pending)),
         }
     }
 
-    /// Declines further envelopes and delivers the pending records, for at most `deadline`.
+    /// Declines further envelopes and delivers the pending records, for at most `timeout`.
     ///
     /// # Errors
-    /// [`FlushTimeoutError`] if records were not delivered before the deadline.
-    pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<(), FlushTimeoutError> {
-        self.shutdown.request(deadline);
-        // The worker respects the deadline; this timeout guards against a worker that hangs.
-        let is_finished = timeout(
-            deadline.saturating_add(SHUTDOWN_GRACE + WORKER_GRACE),
-            self.shutdown.finished(),
+    /// [`FlushTimeoutError`] if records were not delivered within `timeout`.
+    pub(crate) async fn shutdown(&self, timeout: Duration) -> Result<(), FlushTimeoutError> {
+        self.shutdown.request(timeout);
+        // The worker respects the deadline; this time limit guards against a worker that hangs.
+        let has_worker_ended = time::timeout(
+            timeout.saturating_add(SHUTDOWN_GRACE + WORKER_GRACE),
+            self.shutdown.worker_ended(),
         )
         .await
         .is_ok();
@@ -58,7 +58,7 @@ impl Dispatcher {
             Fate::Lost
         };
         match self.pending().await {
-            Ok(0) if is_finished && self.shutdown.in_flight() == 0 => Ok(()),
+            Ok(0) if has_worker_ended && self.shutdown.in_flight() == 0 => Ok(()),
             pending => Err(self.timeout_error(pending, fate)),
         }
     }

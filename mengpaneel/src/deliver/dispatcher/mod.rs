@@ -145,13 +145,13 @@ impl Dispatcher {
         let (result, failures) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
         let spawned = self.spawn(async move {
-            let (mut failures, undelivered) = sender.attempt(&envelope).await;
+            let (mut failures, undelivered) = sender.send_once(&envelope).await;
             if let (Some(messages), Some(outbox)) = (undelivered, fallback) {
                 let id = envelope.id;
                 sender.cache_messages(id, messages);
                 match outbox.append(envelope).await {
                     Ok(()) => failures.clear(),
-                    Err(_) => sender.forget_messages(id),
+                    Err(_) => sender.uncache_messages(id),
                 }
             }
             // If the request or job was cancelled, nobody receives the failures.
@@ -201,7 +201,7 @@ impl Dispatcher {
 
     fn try_append(&self, envelope: EnvelopeRef<'_>) -> TryAppend {
         match &self.outbox {
-            _ if self.is_closed() => TryAppend::Declined(SHUT_DOWN.into()),
+            _ if self.is_shutting_down() => TryAppend::Declined(SHUT_DOWN.into()),
             None => TryAppend::Declined(NO_OUTBOX.into()),
             Some(outbox) => outbox.try_append(envelope),
         }
@@ -287,7 +287,7 @@ impl Dispatcher {
     }
 
     /// Returns whether a shutdown was requested.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub(crate) fn is_shutting_down(&self) -> bool {
         self.shutdown.is_requested()
     }
 
@@ -301,7 +301,7 @@ impl Dispatcher {
     }
 
     fn track(&self) -> Result<InFlightGuard, Reason> {
-        if self.is_closed() {
+        if self.is_shutting_down() {
             return Err(Reason::Abandoned(SHUT_DOWN.into()));
         }
         let guard = self.shutdown.track(MAX_IN_FLIGHT);

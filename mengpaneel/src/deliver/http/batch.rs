@@ -24,13 +24,13 @@ impl Item {
 
 /// Messages to one endpoint, by partition. The partitions can be sent concurrently.
 #[derive(Debug)]
-pub(crate) struct RequestBatch<'p> {
+pub(crate) struct EndpointBatch<'p> {
     partitions: &'p mut Partitions,
     /// Messages of each partition.
     items: Vec<Vec<Item>>,
 }
 
-impl<'p> RequestBatch<'p> {
+impl<'p> EndpointBatch<'p> {
     /// Creates an empty batch with capacity for about `count` messages.
     pub(crate) fn new(partitions: &'p mut Partitions, count: usize) -> Self {
         let partition_count = partitions.buffers().len();

@@ -20,7 +20,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::deliver::http::batch::{Item, RequestBatch, divide, halves, json};
+use crate::deliver::http::batch::{EndpointBatch, Item, divide, halves, json};
 use crate::deliver::http::gzip::Compressor;
 use crate::deliver::http::host::{ApiHost, ApiHostError};
 use crate::deliver::http::response::BatchOutcome;
@@ -202,13 +202,13 @@ impl HttpClient {
     /// Sends each message once. `partitions` has the encoded events.
     ///
     /// Returns the errors of messages that Mixpanel did not accept, by index, in ascending order.
-    pub(crate) async fn deliver<'s>(
+    pub(crate) async fn send<'s>(
         &self,
         messages: impl ExactSizeIterator<Item = &'s Outgoing>,
         partitions: &mut Partitions,
     ) -> Vec<(usize, SendError)> {
         let (mut events, mut people, mut groups) = (
-            RequestBatch::new(partitions, messages.len()),
+            EndpointBatch::new(partitions, messages.len()),
             Vec::new(),
             Vec::new(),
         );
@@ -223,7 +223,7 @@ impl HttpClient {
             }
         }
         let (events, people, groups) = join3(
-            self.send(Endpoint::Events, events),
+            self.send_partitions(Endpoint::Events, events),
             self.send_profiles(Endpoint::People, people),
             self.send_profiles(Endpoint::Groups, groups),
         )
@@ -240,14 +240,18 @@ impl HttpClient {
     ) -> Vec<(usize, SendError)> {
         let mut partitions = Partitions::default();
         partitions.reset(messages.len(), endpoint);
-        let mut batch = RequestBatch::new(&mut partitions, messages.len());
+        let mut batch = EndpointBatch::new(&mut partitions, messages.len());
         for (index, message) in messages {
             batch.add_message(index, message);
         }
-        self.send(endpoint, batch).await
+        self.send_partitions(endpoint, batch).await
     }
 
-    async fn send(&self, endpoint: Endpoint, batch: RequestBatch<'_>) -> Vec<(usize, SendError)> {
+    async fn send_partitions(
+        &self,
+        endpoint: Endpoint,
+        batch: EndpointBatch<'_>,
+    ) -> Vec<(usize, SendError)> {
         let partitions = batch
             .partitions()
             .map(|(items, buffer)| self.send_partition(endpoint, items, buffer));
@@ -265,7 +269,7 @@ impl HttpClient {
         let mut pending: VecDeque<Range<usize>> = divide(items, endpoint).into();
         while let Some(range) = pending.pop_front() {
             let batch = items.get(range.clone()).unwrap_or_default();
-            let outcome = self.post(endpoint, batch, buffer).await;
+            let outcome = self.post_batch(endpoint, batch, buffer).await;
             if outcome == BatchOutcome::TooLarge && batch.len() > 1 {
                 for half in halves(range).into_iter().rev() {
                     pending.push_front(half);
@@ -284,7 +288,7 @@ impl HttpClient {
         errors
     }
 
-    async fn post(&self, endpoint: Endpoint, batch: &[Item], buffer: &[u8]) -> BatchOutcome {
+    async fn post_batch(&self, endpoint: Endpoint, batch: &[Item], buffer: &[u8]) -> BatchOutcome {
         let url = self.url(endpoint);
         let displayed_url = display_url(&url);
         let request = match self.request(endpoint, url, batch, buffer) {

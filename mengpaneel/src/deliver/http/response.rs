@@ -26,12 +26,12 @@ pub(crate) enum BatchOutcome {
     TooLarge,
     /// No message was accepted yet.
     Retry {
-        after: Option<Duration>,
+        retry_after: Option<Duration>,
         reason: String,
     },
     /// The outcome is unknown. Without any response, further requests are futile now.
     Unknown {
-        after: Option<Duration>,
+        retry_after: Option<Duration>,
         reason: String,
         is_answered: bool,
     },
@@ -40,7 +40,7 @@ pub(crate) enum BatchOutcome {
     /// The status tells whether the messages were processed. A page with status 200 does not: a
     /// proxy may have forwarded the request and replaced Mixpanel's response.
     NotServed {
-        after: Option<Duration>,
+        retry_after: Option<Duration>,
         reason: String,
         is_unprocessed: bool,
     },
@@ -53,7 +53,7 @@ impl BatchOutcome {
     pub(crate) fn from_response(
         endpoint: Endpoint,
         status: u16,
-        after: Option<Duration>,
+        retry_after: Option<Duration>,
         body: &[u8],
         (batch, buffer): (&[Item], &[u8]),
     ) -> Self {
@@ -63,7 +63,7 @@ impl BatchOutcome {
             200..=299 if is_foreign(&json, body) => {
                 let reason = format!("the response is not Mixpanel's: {}", reason());
                 Self::NotServed {
-                    after,
+                    retry_after,
                     reason,
                     is_unprocessed: false,
                 }
@@ -80,15 +80,15 @@ impl BatchOutcome {
             413 => Self::TooLarge,
             // These statuses mean that the request was not processed.
             408 | 425 | 429 => Self::Retry {
-                after,
+                retry_after,
                 reason: reason(),
             },
-            503 if after.is_some() => Self::Retry {
-                after,
+            503 if retry_after.is_some() => Self::Retry {
+                retry_after,
                 reason: reason(),
             },
             500.. => Self::Unknown {
-                after,
+                retry_after,
                 reason: reason(),
                 is_answered: true,
             },
@@ -96,7 +96,7 @@ impl BatchOutcome {
             // Mixpanel's API sends none of these statuses: another server answered and processed
             // nothing. The messages are valid.
             _ => Self::NotServed {
-                after,
+                retry_after,
                 reason: reason(),
                 is_unprocessed: true,
             },
@@ -112,12 +112,12 @@ impl BatchOutcome {
             Self::Rejected(reason)
         } else if error.is_connect() {
             Self::Retry {
-                after: None,
+                retry_after: None,
                 reason,
             }
         } else {
             Self::Unknown {
-                after: None,
+                retry_after: None,
                 reason,
                 is_answered: false,
             }
@@ -136,25 +136,28 @@ impl BatchOutcome {
                     .collect(),
             ),
             Self::Rejected(reason) => Self::Rejected(prefixed(reason)),
-            Self::Retry { after, reason } => Self::Retry {
-                after,
+            Self::Retry {
+                retry_after,
+                reason,
+            } => Self::Retry {
+                retry_after,
                 reason: prefixed(reason),
             },
             Self::Unknown {
-                after,
+                retry_after,
                 reason,
                 is_answered,
             } => Self::Unknown {
-                after,
+                retry_after,
                 reason: prefixed(reason),
                 is_answered,
             },
             Self::NotServed {
-                after,
+                retry_after,
                 reason,
                 is_unprocessed,
             } => Self::NotServed {
-                after,
+                retry_after,
                 reason: prefixed(reason),
                 is_unprocessed,
             },
@@ -175,14 +178,24 @@ impl BatchOutcome {
                 is_unprocessed: false,
                 ..
             } if !item.is_idempotent => SendError::InDoubt(reason.clone()),
-            Self::Retry { after, reason } | Self::Unknown { after, reason, .. } => {
-                SendError::Retry {
-                    after: *after,
-                    reason: reason.clone(),
-                }
+            Self::Retry {
+                retry_after,
+                reason,
             }
-            Self::NotServed { after, reason, .. } => SendError::NotServed {
-                after: *after,
+            | Self::Unknown {
+                retry_after,
+                reason,
+                ..
+            } => SendError::Retry {
+                retry_after: *retry_after,
+                reason: reason.clone(),
+            },
+            Self::NotServed {
+                retry_after,
+                reason,
+                ..
+            } => SendError::NotServed {
+                retry_after: *retry_after,
                 reason: reason.clone(),
             },
             Self::Unauthorized(reason) => SendError::Unauthorized(reason.clone()),
@@ -192,17 +205,24 @@ impl BatchOutcome {
     /// Returns the error of messages that were not sent yet. `None` if they should be sent now.
     pub(crate) fn unsent_error(&self) -> Option<SendError> {
         match self {
-            Self::Retry { after, reason }
+            Self::Retry {
+                retry_after,
+                reason,
+            }
             | Self::Unknown {
-                after,
+                retry_after,
                 reason,
                 is_answered: false,
             } => Some(SendError::Retry {
-                after: *after,
+                retry_after: *retry_after,
                 reason: reason.clone(),
             }),
-            Self::NotServed { after, reason, .. } => Some(SendError::NotServed {
-                after: *after,
+            Self::NotServed {
+                retry_after,
+                reason,
+                ..
+            } => Some(SendError::NotServed {
+                retry_after: *retry_after,
                 reason: reason.clone(),
             }),
             Self::Unauthorized(reason) => Some(SendError::Unauthorized(reason.clone())),

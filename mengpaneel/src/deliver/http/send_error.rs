@@ -10,7 +10,7 @@ pub(crate) enum SendError {
     /// Mixpanel does not have the message, or the message is idempotent: it is sent again.
     Retry {
         /// Delay that Mixpanel requested (`Retry-After`).
-        after: Option<Duration>,
+        retry_after: Option<Duration>,
         reason: String,
     },
     /// The outcome is unknown, and sending the message again could count it twice.
@@ -21,7 +21,7 @@ pub(crate) enum SendError {
     /// Mixpanel does not have the message: it is sent again, until a person repairs the host.
     NotServed {
         /// Delay that the host requested (`Retry-After`).
-        after: Option<Duration>,
+        retry_after: Option<Duration>,
         reason: String,
     },
     /// The credentials are rejected: nothing is accepted until a person corrects them.

@@ -38,7 +38,7 @@ pub(crate) use crate::deliver::sender::undelivered::select_failed;
 pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 
 /// Most envelopes whose messages are cached.
-const MAX_CACHED: usize = 1_000;
+const MAX_CACHED_ENVELOPES: usize = 1_000;
 
 /// Translator, HTTP client and delivery state of one `Mengpaneel`.
 pub(crate) struct Sender {
@@ -51,10 +51,10 @@ pub(crate) struct Sender {
     pub(crate) profile_dedup: ProfileDedup,
     /// Messages of envelopes that were tried at once and are in the outbox now: their failures are
     /// reported, and `before_send` was called for them.
-    cached: Mutex<HashMap<Uuid, Vec<Message>>>,
+    cached_messages: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// Time at which the oldest pending record was recorded, in milliseconds since 1970; 0 if no
     /// record is late.
-    pub(crate) oldest: AtomicU64,
+    oldest_ms: AtomicU64,
     outage: Mutex<Outage>,
 }
 
@@ -94,8 +94,8 @@ impl Sender {
             before_send,
             circuit_breaker: CircuitBreaker::new(Backoff::default()),
             profile_dedup: ProfileDedup::default(),
-            cached: Mutex::default(),
-            oldest: AtomicU64::new(0),
+            cached_messages: Mutex::default(),
+            oldest_ms: AtomicU64::new(0),
             outage: Mutex::default(),
         }
     }
@@ -114,7 +114,7 @@ impl Sender {
                 .map(|message| Outgoing::Message(Box::new(message)))
                 .collect()
         };
-        let cached = self.cached().remove(&envelope.id);
+        let cached = self.lock_cached().remove(&envelope.id);
         let mut outgoing: Vec<Outgoing> = match (cached, &self.before_send) {
             (Some(cached), _) => as_outgoing(cached),
             (None, None) => {
@@ -140,7 +140,7 @@ impl Sender {
     pub(crate) fn decode_policy(&self) -> DecodePolicy {
         match self.before_send {
             Some(_) => DecodePolicy::All,
-            None => DecodePolicy::Cached(self.cached().keys().copied().collect()),
+            None => DecodePolicy::Cached(self.lock_cached().keys().copied().collect()),
         }
     }
 
@@ -159,21 +159,23 @@ impl Sender {
     ///
     /// An envelope that another process leases is translated again there.
     pub(crate) fn cache_messages(&self, id: Uuid, messages: Vec<Message>) {
-        let mut cached = self.cached();
+        let mut cached = self.lock_cached();
         // Envelopes that other processes leased would stay here.
-        if cached.len() >= MAX_CACHED {
+        if cached.len() >= MAX_CACHED_ENVELOPES {
             cached.clear();
         }
         cached.insert(id, messages);
     }
 
-    /// Removes the messages of an envelope that the outbox declined.
-    pub(crate) fn forget_messages(&self, id: Uuid) {
-        self.cached().remove(&id);
+    /// Removes the cached messages of an envelope that the outbox declined.
+    pub(crate) fn uncache_messages(&self, id: Uuid) {
+        self.lock_cached().remove(&id);
     }
 
-    fn cached(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_cached(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
+        self.cached_messages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports the failures of a translation and returns its messages.
@@ -189,6 +191,7 @@ impl Sender {
         translation.messages
     }
 
+    /// Calls `before_send`. Returns whether the message is to be sent.
     fn passes_hook(&self, hook: &BeforeSend, message: &mut Message) -> bool {
         match catch_unwind(AssertUnwindSafe(|| hook(message))) {
             Ok(true) => true,
@@ -207,7 +210,7 @@ impl Sender {
 
     /// Sends an envelope once and reports the failures.
     pub(crate) async fn send_or_report(&self, envelope: &Envelope) {
-        let (failures, _) = self.attempt(envelope).await;
+        let (failures, _) = self.send_once(envelope).await;
         for failure in failures {
             self.report(&failure);
         }
@@ -217,7 +220,7 @@ impl Sender {
     ///
     /// If nothing was delivered and all of it can be sent again, the second value has the messages.
     /// Otherwise it is `None`.
-    pub(crate) async fn attempt(
+    pub(crate) async fn send_once(
         &self,
         envelope: &Envelope,
     ) -> (Vec<Failure>, Option<Vec<Message>>) {
@@ -230,7 +233,7 @@ impl Sender {
             Ok(permit) => permit,
             Err(error) => {
                 for message in &outgoing {
-                    self.forget(message);
+                    self.forget_undelivered(message);
                 }
                 let reason = Reason::Abandoned(format!("Mixpanel is unavailable: {error}"));
                 let failed = outgoing
@@ -239,7 +242,7 @@ impl Sender {
                 return self.all_undelivered(envelope, failed);
             }
         };
-        let errors = self.http.deliver(outgoing.iter(), &mut partitions).await;
+        let errors = self.http.send(outgoing.iter(), &mut partitions).await;
         self.record_result(outgoing.len(), &errors);
         drop(permit);
         #[cfg(feature = "metrics")]
@@ -251,7 +254,7 @@ impl Sender {
                 matches!(error, SendError::Retry { .. } | SendError::NotServed { .. })
             });
         let failed = select_failed(outgoing, errors).map(|(message, error)| {
-            self.forget(&message);
+            self.forget_undelivered(&message);
             (message, failure_reason(error))
         });
         if is_undelivered {
@@ -266,6 +269,7 @@ impl Sender {
         )
     }
 
+    /// Returns the failures of messages of which none was delivered, and the messages themselves.
     fn all_undelivered(
         &self,
         envelope: &Envelope,
@@ -297,16 +301,21 @@ impl Sender {
     ) -> Option<Unavailable> {
         metrics::delivered(sent.saturating_sub(errors.len()));
         let unavailable = errors.iter().find_map(|(_, error)| match error {
-            SendError::Retry { after, reason } | SendError::NotServed { after, reason } => {
-                Some((*after, reason))
+            SendError::Retry {
+                retry_after,
+                reason,
             }
+            | SendError::NotServed {
+                retry_after,
+                reason,
+            } => Some((*retry_after, reason)),
             SendError::Unauthorized(reason) => Some((None, reason)),
             _ => None,
         });
         let Some((retry_after, reason)) = unavailable else {
             if sent > 0 {
                 self.circuit_breaker.record_success();
-                self.outage().record_success();
+                self.lock_outage().record_success();
             }
             return None;
         };
@@ -314,12 +323,12 @@ impl Sender {
             .iter()
             .any(|(_, error)| matches!(error, SendError::Unauthorized(_)));
         let delay = self.circuit_breaker.record_failure(retry_after, reason);
-        let duration = self.outage().record_failure(!is_unauthorized);
+        let outage_duration = self.lock_outage().record_failure(!is_unauthorized);
         Some(Unavailable {
             delay,
-            is_requested: retry_after.is_some(),
+            is_retry_after: retry_after.is_some(),
             reason: reason.clone(),
-            duration,
+            outage_duration,
         })
     }
 
@@ -328,18 +337,18 @@ impl Sender {
     /// `sent_at` is the time of the request: an error that is older than the last success is
     /// ignored.
     pub(crate) fn report_persistent_error(&self, error: &SendError, sent_at: Instant) {
-        let must_report = self.outage().must_report(error, sent_at);
+        let must_report = self.lock_outage().must_report(error, sent_at);
         if must_report {
             self.report(&Failure::for_calls(failure_reason(error.clone()), vec![]));
         }
     }
 
-    fn outage(&self) -> MutexGuard<'_, Outage> {
+    fn lock_outage(&self) -> MutexGuard<'_, Outage> {
         self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a message that was not delivered, so that the next equal one is sent.
-    pub(crate) fn forget(&self, outgoing: &Outgoing) {
+    pub(crate) fn forget_undelivered(&self, outgoing: &Outgoing) {
         if let Outgoing::Message(message) = outgoing {
             self.profile_dedup.forget(message);
         }
@@ -351,9 +360,16 @@ impl Sender {
         self.reporter.report(failure);
     }
 
+    /// Stores when the oldest late record was recorded, in milliseconds since 1970. `None` if no
+    /// record is late.
+    pub(crate) fn record_oldest(&self, recorded_at_ms: Option<u64>) {
+        self.oldest_ms
+            .store(recorded_at_ms.unwrap_or_default(), Ordering::Relaxed);
+    }
+
     /// Age of the oldest late record. `None` if no record is late.
     pub(crate) fn oldest_age(&self) -> Option<Duration> {
-        let oldest = self.oldest.load(Ordering::Relaxed);
-        (oldest > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest)))
+        let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
+        (oldest_ms > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest_ms)))
     }
 }

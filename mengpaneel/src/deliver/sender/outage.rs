@@ -10,11 +10,11 @@ pub(crate) struct Unavailable {
     /// Delay before the next attempt.
     pub(crate) delay: Duration,
     /// True if Mixpanel requested the delay (`Retry-After`).
-    pub(crate) is_requested: bool,
+    pub(crate) is_retry_after: bool,
     pub(crate) reason: String,
     /// Time since the outage began. `None` if it does not count against the age of records: the
     /// credentials are rejected, or the outbox failed.
-    pub(crate) duration: Option<Duration>,
+    pub(crate) outage_duration: Option<Duration>,
 }
 
 /// Outage of Mixpanel, or the time of the last success.

@@ -28,8 +28,8 @@ const BATCH_SIZE: usize = 4 * 2_000;
 
 /// Bounds of the delay after the outbox failed. They are shorter than Mixpanel's, because an outbox
 /// is nearer.
-const MIN_BACKOFF: Duration = Duration::from_millis(200);
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
+const MIN_OUTBOX_BACKOFF: Duration = Duration::from_millis(200);
+const MAX_OUTBOX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Consumer of an outbox; at shutdown it also waits for deliveries that bypass the outbox.
 pub(crate) struct Worker {
@@ -47,33 +47,32 @@ impl Worker {
     /// Delivers records until a shutdown has ended.
     pub(crate) async fn run(self) {
         if let Some(outbox) = &self.outbox {
-            let loops = (0..self.concurrency.max(1)).map(|number| WorkerLoop {
-                outbox: &**outbox,
-                worker: &self,
-                backoff: Backoff::between(
-                    MIN_BACKOFF,
-                    MAX_BACKOFF,
-                    now_ms().wrapping_add(number as u64),
-                ),
-                is_outbox_unavailable: false,
-                partitions: Partitions::default(),
-            });
-            join_all(loops.map(WorkerLoop::run)).await;
+            let loops =
+                (0..self.concurrency.max(1)).map(|number| self.new_loop(&**outbox, number).run());
+            join_all(loops).await;
             if !outbox.is_durable() {
                 self.report_remaining(&**outbox).await;
             }
         }
         self.wait_for_in_flight().await;
-        self.shutdown.finish();
+        self.shutdown.mark_worker_ended();
+    }
+
+    fn new_loop<'a>(&'a self, outbox: &'a dyn Outbox, number: usize) -> WorkerLoop<'a> {
+        // Different seeds spread the attempts of the loops.
+        let seed = now_ms().wrapping_add(number as u64);
+        WorkerLoop {
+            outbox,
+            worker: self,
+            outbox_backoff: Backoff::between(MIN_OUTBOX_BACKOFF, MAX_OUTBOX_BACKOFF, seed),
+            is_outbox_unavailable: false,
+            partitions: Partitions::default(),
+        }
     }
 
     /// Reports the records that are pending after the deadline and end with this process.
     async fn report_remaining(&self, outbox: &dyn Outbox) {
-        loop {
-            let Ok(leases) = timeout(Duration::ZERO, outbox.lease(BATCH_SIZE)).await else {
-                return;
-            };
-            let Ok(leases) = leases else { return };
+        while let Ok(Ok(leases)) = timeout(Duration::ZERO, outbox.lease(BATCH_SIZE)).await {
             for lease in &leases {
                 let reason = match self.sender.circuit_breaker.last_error() {
                     Some(error) => format!("the shutdown deadline passed; last error: {error}"),
@@ -90,8 +89,8 @@ impl Worker {
     /// request to Mixpanel is not cut off.
     async fn wait_for_in_flight(&self) {
         loop {
-            let mut notified = pin!(self.shutdown.notified());
-            notified.as_mut().enable();
+            let mut state_changed = pin!(self.shutdown.state_changed());
+            state_changed.as_mut().enable();
             let deadline = self
                 .shutdown
                 .deadline()
@@ -100,7 +99,7 @@ impl Worker {
                 return;
             }
             tokio::select! {
-                () = notified => {}
+                () = state_changed => {}
                 () = sleep_until_deadline(deadline) => return,
             }
         }

@@ -44,7 +44,7 @@ async fn deliver_as(
         .collect();
     let mut partitions = Partitions::default();
     partitions.reset(outgoing.len(), Endpoint::Events);
-    let errors = client.deliver(outgoing.iter(), &mut partitions).await;
+    let errors = client.send(outgoing.iter(), &mut partitions).await;
     assert!(
         errors.is_sorted_by(|(a, _), (b, _)| a < b),
         "each index once, in order"
@@ -308,7 +308,7 @@ async fn retry_after_stops_further_batches() {
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
     let reason = format!("{}/import: status 429: slow down", mixpanel.url);
     let expected = Some(SendError::Retry {
-        after: Some(Duration::from_secs(7)),
+        retry_after: Some(Duration::from_secs(7)),
         reason,
     });
     assert_eq!(outcomes, vec![expected; 2_001]);

@@ -10,22 +10,22 @@ const LAST_ATTEMPT_BEFORE_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Delay before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RetryWait {
+pub(crate) struct RetryDelay {
     pub(crate) delay: Duration,
     /// True if Mixpanel requested the delay (`Retry-After`).
-    pub(crate) is_requested: bool,
+    pub(crate) is_retry_after: bool,
 }
 
-impl From<Duration> for RetryWait {
+impl From<Duration> for RetryDelay {
     fn from(delay: Duration) -> Self {
         Self {
             delay,
-            is_requested: false,
+            is_retry_after: false,
         }
     }
 }
 
-impl RetryWait {
+impl RetryDelay {
     /// Returns the delay if the deadline is `remaining` away. `None` if there is no time for
     /// another attempt.
     ///
@@ -35,9 +35,9 @@ impl RetryWait {
     pub(crate) fn before_deadline(self, remaining: Duration) -> Option<Duration> {
         let Self {
             delay,
-            is_requested,
+            is_retry_after,
         } = self;
-        let delay = if is_requested {
+        let delay = if is_retry_after {
             if delay < remaining {
                 delay
             } else {
@@ -60,27 +60,33 @@ mod tests {
 
     #[test]
     fn delays_shrink_towards_the_deadline() {
-        let wait = RetryWait::from(seconds(60.0));
+        let retry_delay = RetryDelay::from(seconds(60.0));
         let (mut remaining, mut delays) = (seconds(3.0), Vec::new());
-        while let Some(delay) = wait.before_deadline(remaining) {
+        while let Some(delay) = retry_delay.before_deadline(remaining) {
             delays.push(delay.as_millis());
             remaining -= delay;
         }
         assert_eq!(delays, [1_500, 750, 375, 250]);
         assert_eq!(
-            RetryWait::from(seconds(1.0)).before_deadline(seconds(10.0)),
+            RetryDelay::from(seconds(1.0)).before_deadline(seconds(10.0)),
             Some(seconds(1.0))
         );
     }
 
     #[test]
     fn requested_delay_is_respected_except_for_last_attempt() {
-        let wait = RetryWait {
+        let retry_delay = RetryDelay {
             delay: seconds(60.0),
-            is_requested: true,
+            is_retry_after: true,
         };
-        assert_eq!(wait.before_deadline(seconds(100.0)), Some(seconds(60.0)));
-        assert_eq!(wait.before_deadline(seconds(10.0)), Some(seconds(9.5)));
-        assert_eq!(wait.before_deadline(seconds(0.5)), None);
+        assert_eq!(
+            retry_delay.before_deadline(seconds(100.0)),
+            Some(seconds(60.0))
+        );
+        assert_eq!(
+            retry_delay.before_deadline(seconds(10.0)),
+            Some(seconds(9.5))
+        );
+        assert_eq!(retry_delay.before_deadline(seconds(0.5)), None);
     }
 }
