@@ -40,7 +40,7 @@ pin_project! {
         /// Page in memory, with the snippet in it.
         Injected { page: Injected },
         /// Body of the application, with the snippet inserted while it is sent.
-        Streamed { #[pin] body: B, streaming: Box<Streaming>, is_over: bool },
+        Streamed { #[pin] body: B, streaming: Box<Streaming>, is_finished: bool },
         /// Body of the application that failed while it was read into memory.
         Broken { error: Option<Box<dyn Error>> },
     }
@@ -99,8 +99,8 @@ where
             ContentProjection::Streamed {
                 body,
                 streaming,
-                is_over,
-            } => poll_streamed(body, streaming, this.scope.as_ref(), is_over, cx),
+                is_finished,
+            } => poll_streamed(body, streaming, this.scope.as_ref(), is_finished, cx),
             ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
             ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             ContentProjection::Injected { page } => Poll::Ready(page.next_piece().map(Ok)),
@@ -155,14 +155,14 @@ fn poll_streamed<B: MessageBody>(
     mut body: Pin<&mut B>,
     streaming: &mut Streaming,
     scope: Option<&Mixpanel>,
-    is_over: &mut bool,
+    is_finished: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>>
 where
     B::Error: Into<Box<dyn Error>>,
 {
     loop {
-        if *is_over {
+        if *is_finished {
             return Poll::Ready(None);
         }
         let output = match poll_in(scope, body.as_mut(), cx) {
@@ -170,7 +170,7 @@ where
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(Some(Ok(chunk))) => streaming.push(chunk),
             Poll::Ready(None) => {
-                *is_over = true;
+                *is_finished = true;
                 streaming.finish()
             }
         };

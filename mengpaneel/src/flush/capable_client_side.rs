@@ -19,14 +19,14 @@ pub(crate) fn flush<B: MessageBody>(
     exchange: &mut Exchange<B>,
     calls: &Calls,
 ) -> Result<Calls, StrategyDeclined> {
-    can_read_header(exchange)?;
-    if split::is_too_old(calls) {
+    check_readable_header(exchange)?;
+    if split::has_too_old_event(calls) {
         return Err(
             DeclineReason::TooOld.because("an event is older than Mixpanel accepts from browsers")
         );
     }
     let visitor = exchange.recorder.visitor();
-    let (mut ours, foreign) = split::take_foreign(calls, || visitor.browser());
+    let (mut ours, foreign) = split::exclude_foreign(calls, || visitor.browser());
     let setup = exchange.services.snippet.setup(&ours.setup);
     let setup_id = &setup.id;
     let with_setup = !ours.setup.is_empty()
@@ -67,7 +67,7 @@ pub(crate) fn flush<B: MessageBody>(
 }
 
 /// Checks that the client's script can read the header.
-pub(crate) fn can_read_header<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
+pub(crate) fn check_readable_header<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
     let status = exchange.response.status();
     if !exchange.info.is_capable {
         Err(DeclineReason::NotCapable.because("the request does not announce a capable client"))

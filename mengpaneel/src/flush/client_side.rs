@@ -39,7 +39,7 @@ const UNSAFE_CHARSET: &str =
     "the page's encoding may decode ASCII differently: set charset=utf-8 in its Content-Type";
 
 /// Checks that the response may be a page, by its head alone. Only then its body is read.
-pub(crate) fn is_page<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
+pub(crate) fn check_page<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {
     let (info, headers) = (&exchange.info, exchange.response.headers());
     let status = exchange.response.status();
     let without_page = [
@@ -113,7 +113,7 @@ pub(crate) fn flush<B: MessageBody>(
         return Err(DeclineReason::SharedCache
             .because("a shared cache may keep the page: set Cache-Control: private, and no headers that allow proxies to keep it"));
     }
-    if split::is_too_old(calls) {
+    if split::has_too_old_event(calls) {
         return Err(
             DeclineReason::TooOld.because("an event is older than Mixpanel accepts from browsers")
         );
@@ -156,7 +156,7 @@ fn insertion_point<B: MessageBody>(
 ) -> Result<InsertionPoint, StrategyDeclined> {
     // `read_page` checks the head before it reads a body into memory.
     if !matches!(exchange.body, Some(Content::Whole { .. })) {
-        is_page(exchange)?;
+        check_page(exchange)?;
     }
     let headers = exchange.response.headers();
     let bytes = match &exchange.body {
@@ -303,6 +303,6 @@ fn streamed_content<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -
     Content::Streamed {
         body,
         streaming: Box::new(streaming),
-        is_over: false,
+        is_finished: false,
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn set_cookie<B>(exchange: &mut Exchange<B>, change: &ConsentChange) 
     headers.append(header::SET_COOKIE, value);
     if caching::may_be_shared(headers) {
         caching::forbid_storing(headers);
-        exchange.report(&SetupMistake::ConsentInSharedResponse);
+        exchange.report_mistake(&SetupMistake::ConsentInSharedResponse);
     } else {
         caching::make_private(headers);
     }

@@ -27,7 +27,8 @@ pub(crate) fn flush<B: MessageBody>(
     let Some(carrier) = &exchange.services.carrier else {
         return Err(DeclineReason::NoCookieKey.because("no cookie_key is configured"));
     };
-    let (mut delayed, immediate) = split::take_non_idempotent(calls, exchange.recorder.visitor());
+    let (mut delayed, immediate) =
+        split::exclude_non_idempotent(calls, exchange.recorder.visitor());
     if delayed.is_setup_only() {
         return Err(DeclineReason::ServerOnly
             .because("no call may wait: the server delivers them once, without delay"));

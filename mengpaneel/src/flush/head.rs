@@ -15,7 +15,7 @@ const SESSION_ATTRIBUTE_BYTES: usize = 128;
 /// Bytes of a session cookie that holds the key of a state in a store, or removes the cookie.
 const SESSION_KEY_BYTES: usize = 320;
 /// Maximum state in bytes of actix-session's cookie store. A larger state is in another store.
-const MAX_COOKIE_STATE: usize = 4_064;
+const MAX_COOKIE_STATE_BYTES: usize = 4_064;
 
 /// Upper bound of the bytes in the response's head, with the session cookie that an outer
 /// `SessionMiddleware` may add.
@@ -56,7 +56,7 @@ fn session_cookie_bytes(session: &Session, request_cookie_bytes: usize) -> usize
     }
     let state = serde_json::to_string(&*entries).unwrap_or_default();
     let is_in_store = status == SessionStatus::Unchanged && request_cookie_bytes < state.len();
-    if is_in_store || state.len() > MAX_COOKIE_STATE {
+    if is_in_store || state.len() > MAX_COOKIE_STATE_BYTES {
         return SESSION_KEY_BYTES;
     }
     (cookie_value_bytes(&state) + SESSION_ATTRIBUTE_BYTES).max(SESSION_KEY_BYTES)

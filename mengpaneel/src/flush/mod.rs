@@ -101,7 +101,7 @@ struct Flushed {
 
 impl<B> Exchange<B> {
     /// Reports a wrong set-up that this request met.
-    fn report(&self, mistake: &SetupMistake) {
+    fn report_mistake(&self, mistake: &SetupMistake) {
         self.services
             .settings
             .mistakes
@@ -165,7 +165,7 @@ where
     /// Flushes the calls of a finalized recorder. Returns the dispatches that remain to be done;
     /// `None` as calls means that nothing was recorded.
     pub(crate) fn flush(&mut self, final_calls: Option<&FinalCalls>) -> PendingDispatch {
-        self.remove_foreign_calls();
+        self.remove_untrusted_call_headers();
         let mut dispatches = Vec::new();
         let empty = FinalCalls::default();
         let FinalCalls {
@@ -269,7 +269,7 @@ where
                 Err(declined) => {
                     self.report_declined(strategy, &declined);
                     if let Some(mistake) = declined.mistake(calls) {
-                        self.report(&mistake);
+                        self.report_mistake(&mistake);
                     }
                 }
             }

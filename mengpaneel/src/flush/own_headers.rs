@@ -13,19 +13,19 @@ pub(crate) struct OwnCallsHeader;
 impl<B> Exchange<B> {
     /// Removes headers with which an application, or a server behind it, would make the client run
     /// calls.
-    pub(crate) fn remove_foreign_calls(&mut self) {
+    pub(crate) fn remove_untrusted_call_headers(&mut self) {
         if !self
             .response
             .request()
             .extensions()
             .contains::<OwnCallsHeader>()
         {
-            remove_calls(self.response.headers_mut(), &self.services.settings.names);
+            remove_call_headers(self.response.headers_mut(), &self.services.settings.names);
         }
     }
 }
 
-fn remove_calls(headers: &mut HeaderMap, names: &KeyNames) {
+fn remove_call_headers(headers: &mut HeaderMap, names: &KeyNames) {
     for name in [&names.calls, &names.setup] {
         if headers.contains_key(name) {
             headers.remove(name);

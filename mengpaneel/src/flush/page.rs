@@ -28,7 +28,7 @@ where
     /// Takes a page's body that must be polled. `None` if the body is in memory by now, may not be
     /// read, or is no page.
     fn take_unread_page(&mut self) -> Option<B> {
-        client_side::is_page(self).ok()?;
+        client_side::check_page(self).ok()?;
         let Some(Content::Passthrough { body }) = self.body.take() else {
             return None;
         };

@@ -66,7 +66,7 @@ where
                         self.recorder.replay(calls);
                     }
                     // The request that holds the claim may still fail.
-                    Err(ClaimError::HeldElsewhere) => continue,
+                    Err(ClaimError::Held) => continue,
                     Err(ClaimError::Done) => {}
                 },
                 // A visitor can send any cookie, so this is not worth a warning.
@@ -98,7 +98,7 @@ where
     fn runs_calls(&self) -> bool {
         let can_carry = || {
             if self.info.is_capable {
-                capable_client_side::can_read_header(self).is_ok()
+                capable_client_side::check_readable_header(self).is_ok()
             } else {
                 client_side::can_carry(self)
             }

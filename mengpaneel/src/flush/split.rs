@@ -36,7 +36,7 @@ fn split(calls: &Calls, is_excluded: impl Fn(&Call) -> bool) -> (Calls, Calls) {
 ///
 /// Only calls of a known user are excluded, since the server can deliver those at once. After an
 /// `alias`, which only the browser can run, profile calls stay behind it.
-pub(crate) fn take_non_idempotent(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
+pub(crate) fn exclude_non_idempotent(calls: &Calls, visitor: &Visitor) -> (Calls, Calls) {
     let is_known = calls.identity().is_some() || visitor.browser().user_id.is_some();
     let has_alias = calls
         .before_setup
@@ -57,11 +57,11 @@ pub(crate) fn for_page<'a, 'v>(
     calls: &'a Calls,
     visitor: impl Fn() -> &'v Visitor,
 ) -> (Cow<'a, Calls>, Calls) {
-    let (ours, foreign) = take_foreign(calls, || visitor().browser());
+    let (ours, foreign) = exclude_foreign(calls, || visitor().browser());
     if ours.iter().all(|call| call.method().is_idempotent()) {
         return (ours, foreign);
     }
-    let (ours, mut excluded) = take_non_idempotent(&ours, visitor());
+    let (ours, mut excluded) = exclude_non_idempotent(&ours, visitor());
     for mode in MODES {
         excluded
             .mode_mut(mode)
@@ -95,7 +95,7 @@ pub(crate) fn for_late_snippet<'a>(
 /// These are events of another user than the browser's, charges, which mixpanel-js ignores, and
 /// calls that the browser would misread.
 /// Most sets have none of these, and are borrowed.
-pub(crate) fn take_foreign(
+pub(crate) fn exclude_foreign(
     calls: &Calls,
     visitor: impl FnOnce() -> Browser,
 ) -> (Cow<'_, Calls>, Calls) {
@@ -177,7 +177,7 @@ pub(crate) fn retain_setup_events(calls: &Calls) -> Cow<'_, Calls> {
 }
 
 /// Returns whether an event is older than Mixpanel accepts from a browser.
-pub(crate) fn is_too_old(calls: &Calls) -> bool {
+pub(crate) fn has_too_old_event(calls: &Calls) -> bool {
     let now = now_ms();
     calls
         .tracking
@@ -224,7 +224,7 @@ mod tests {
             tracking: vec![increment],
             ..identified_calls("1")
         };
-        let (rest, excluded) = take_non_idempotent(&calls, &Visitor::default());
+        let (rest, excluded) = exclude_non_idempotent(&calls, &Visitor::default());
         assert!(rest.tracking.is_empty() && rest.setup.len() == 1);
         assert_eq!(excluded.tracking.len(), 1);
         let anonymous = Calls {
@@ -232,7 +232,7 @@ mod tests {
             ..calls
         };
         assert!(
-            take_non_idempotent(&anonymous, &Visitor::default())
+            exclude_non_idempotent(&anonymous, &Visitor::default())
                 .1
                 .is_empty()
         );
@@ -246,7 +246,7 @@ mod tests {
             tracking: vec![foreign.clone(), ours.clone()],
             ..identified_calls("2")
         };
-        let (rest, excluded) = take_foreign(&calls, Browser::default);
+        let (rest, excluded) = exclude_foreign(&calls, Browser::default);
         assert_eq!(
             (rest.into_owned().tracking, excluded.tracking),
             (vec![ours], vec![foreign])
@@ -260,7 +260,7 @@ mod tests {
             tracking: vec![charge.clone()],
             ..identified_calls("2")
         };
-        let (rest, excluded) = take_foreign(&calls, Browser::default);
+        let (rest, excluded) = exclude_foreign(&calls, Browser::default);
         assert_eq!(
             (rest.into_owned().tracking, excluded.tracking),
             (vec![], vec![charge])
@@ -359,10 +359,12 @@ mod tests {
             tracking: vec![call(Method::Track, json!(["a", {"time": time}]))],
             ..Calls::default()
         };
-        assert!(is_too_old(&with_time(now_ms() - 5 * 24 * 3_600_000)));
-        assert!(is_too_old(&with_time(
+        assert!(has_too_old_event(&with_time(now_ms() - 5 * 24 * 3_600_000)));
+        assert!(has_too_old_event(&with_time(
             (now_ms() - 5 * 24 * 3_600_000) / 1_000
         )));
-        assert!(!is_too_old(&with_time(now_ms() - 3 * 24 * 3_600_000)));
+        assert!(!has_too_old_event(&with_time(
+            now_ms() - 3 * 24 * 3_600_000
+        )));
     }
 }

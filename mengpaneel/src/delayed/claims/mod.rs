@@ -33,15 +33,18 @@ struct Inner {
     max_copies: usize,
     on_finish: Option<OnFinish>,
     /// ID made at the start. An unknown payload with a later ID comes from another process.
-    started: Uuid,
+    start_id: Uuid,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     payloads: HashMap<Uuid, PayloadState>,
+    /// IDs of the payloads, oldest first.
     order: VecDeque<Uuid>,
-    copies: usize,
-    sibling_seen: Option<Instant>,
+    /// Number of fallback copies in memory.
+    copy_count: usize,
+    /// Time at which a payload of another process was last seen.
+    sibling_seen_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -61,7 +64,7 @@ type FallbackCopy = Option<Box<Envelope>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClaimError {
     /// Another request holds the payload and may still fail.
-    HeldElsewhere,
+    Held,
     /// The calls were already sent.
     Done,
 }
@@ -72,7 +75,7 @@ pub(crate) enum Expiry {
     /// No request claimed the payload: the server delivers this copy.
     Deliver(Box<Envelope>),
     /// A request holds the payload and may still fail.
-    InUse,
+    Claimed,
     /// The calls were sent, or there is no copy in memory.
     Done,
 }
@@ -85,7 +88,7 @@ impl Claims {
             table: Mutex::default(),
             max_copies,
             on_finish,
-            started: Uuid::now_v7(),
+            start_id: Uuid::now_v7(),
         }))
     }
 
@@ -97,8 +100,8 @@ impl Claims {
     /// Adds a payload with its fallback copy. Returns `false` if there was no room for the copy.
     pub(crate) fn insert(&self, copy: Envelope) -> bool {
         let mut table = self.lock();
-        let has_room = table.copies < self.0.max_copies;
-        table.copies += usize::from(has_room);
+        let has_room = table.copy_count < self.0.max_copies;
+        table.copy_count += usize::from(has_room);
         let id = copy.id;
         table.insert(id, PayloadState::Pending(has_room.then(|| Box::new(copy))));
         has_room
@@ -112,14 +115,14 @@ impl Claims {
         let mut table = self.lock();
         match table.payloads.get_mut(&id) {
             Some(PayloadState::Done) => return Err(ClaimError::Done),
-            Some(PayloadState::Claimed(_)) => return Err(ClaimError::HeldElsewhere),
+            Some(PayloadState::Claimed(_)) => return Err(ClaimError::Held),
             Some(pending) => {
                 let copy = pending.take_copy();
                 *pending = PayloadState::Claimed(copy);
             }
             None => {
-                if id.get_version_num() == 7 && id > self.0.started {
-                    table.sibling_seen = Some(Instant::now());
+                if id.get_version_num() == 7 && id > self.0.start_id {
+                    table.sibling_seen_at = Some(Instant::now());
                 }
                 table.insert(id, PayloadState::Claimed(None));
             }
@@ -137,13 +140,13 @@ impl Claims {
     pub(crate) fn expire(&self, id: Uuid) -> Expiry {
         let mut table = self.lock();
         let copy = match table.payloads.get_mut(&id) {
-            Some(PayloadState::Claimed(Some(_))) => return Expiry::InUse,
+            Some(PayloadState::Claimed(Some(_))) => return Expiry::Claimed,
             Some(pending @ PayloadState::Pending(Some(_))) => pending.mark_done(),
             _ => None,
         };
-        table.copies -= usize::from(copy.is_some());
+        table.copy_count -= usize::from(copy.is_some());
         let is_alone = table
-            .sibling_seen
+            .sibling_seen_at
             .is_none_or(|seen| seen.elapsed() > SIBLING_TTL);
         let copy = match copy {
             Some(copy) if is_alone => Some(copy),
@@ -158,7 +161,7 @@ impl Claims {
     /// process replays the payload.
     pub(crate) fn drain(&self) -> Vec<Envelope> {
         let mut table = self.lock();
-        table.copies = 0;
+        table.copy_count = 0;
         let copies: Vec<_> = table
             .payloads
             .values_mut()
@@ -184,7 +187,7 @@ impl Table {
             && let Some(oldest) = self.order.pop_front()
             && let Some(mut forgotten) = self.payloads.remove(&oldest)
         {
-            self.copies -= usize::from(forgotten.take_copy().is_some());
+            self.copy_count -= usize::from(forgotten.take_copy().is_some());
         }
     }
 
@@ -195,7 +198,7 @@ impl Table {
         };
         if is_sent {
             let copy = state.mark_done();
-            self.copies -= usize::from(copy.is_some());
+            self.copy_count -= usize::from(copy.is_some());
         } else {
             let copy = state.take_copy();
             *state = PayloadState::Pending(copy);
@@ -239,13 +242,13 @@ impl Claim {
         second
     }
 
-    /// Records that the payload is claimed in the outbox too, and must be finished there.
-    pub(crate) fn finish_remote(&mut self, id: Uuid) {
+    /// Adds a payload of this claim that is claimed in the outbox too, and must be finished there.
+    pub(crate) fn add_remote(&mut self, id: Uuid) {
         self.remote.push(id);
     }
 
     /// Removes one payload, because another process holds it or has sent its calls.
-    pub(crate) fn forget(&mut self, id: Uuid, error: ClaimError) {
+    pub(crate) fn remove(&mut self, id: Uuid, error: ClaimError) {
         self.ids.retain(|claimed| *claimed != id);
         self.claims.lock().finish(id, error == ClaimError::Done);
     }

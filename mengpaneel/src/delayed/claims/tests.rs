@@ -32,7 +32,7 @@ fn insert(claims: &Claims) -> Uuid {
 fn payload_is_claimed_once() {
     let (claims, id) = (Claims::new(10_000, None), Uuid::now_v7());
     let claim = claims.claim(id).unwrap();
-    assert_eq!(claims.claim(id).unwrap_err(), ClaimError::HeldElsewhere);
+    assert_eq!(claims.claim(id).unwrap_err(), ClaimError::Held);
     claim.commit();
     assert_eq!(claims.claim(id).unwrap_err(), ClaimError::Done);
 }
@@ -52,7 +52,7 @@ fn number_of_remembered_payloads_is_bounded() {
         claims.claim(Uuid::now_v7()).unwrap().commit();
     }
     assert!(claims.claim(first).is_ok());
-    assert_eq!(claims.lock().copies, 0);
+    assert_eq!(claims.lock().copy_count, 0);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn committed_payload_is_not_delivered_by_the_server() {
     let claims = Claims::new(10_000, None);
     let id = insert(&claims);
     let claim = claims.claim(id).unwrap();
-    assert!(matches!(claims.expire(id), Expiry::InUse));
+    assert!(matches!(claims.expire(id), Expiry::Claimed));
     claim.commit();
     assert!(matches!(claims.expire(id), Expiry::Done));
 }
