@@ -69,7 +69,16 @@ impl EncodedRecord {
 pub(crate) struct LeaseBatch {
     /// Records that stay encoded, one after the other.
     buffer: Vec<u8>,
-    records: Vec<Result<(LeaseId, Range<usize>), Lease>>,
+    records: Vec<BatchRecord>,
+}
+
+/// Record of a [`LeaseBatch`].
+#[cfg(any(feature = "file", feature = "redis"))]
+#[derive(Debug)]
+enum BatchRecord {
+    /// Record that stays encoded, with its range of the batch's buffer.
+    Encoded(LeaseId, Range<usize>),
+    Decoded(Box<Lease>),
 }
 
 #[cfg(any(feature = "file", feature = "redis"))]
@@ -84,7 +93,7 @@ impl LeaseBatch {
         self.records.is_empty()
     }
 
-    /// Adds a record. A record in binary form that was never abandoned stays encoded.
+    /// Adds a record. A record in binary form that was never orphaned stays encoded.
     ///
     /// # Errors
     /// The record cannot be decoded.
@@ -100,14 +109,14 @@ impl LeaseBatch {
         {
             let start = self.buffer.len();
             self.buffer.extend_from_slice(envelope);
-            Ok((id, start..self.buffer.len()))
+            BatchRecord::Encoded(id, start..self.buffer.len())
         } else {
             let lease = record::decode(id, encoded)?;
-            Err(Lease {
+            BatchRecord::Decoded(Box::new(Lease {
                 redeliveries,
                 in_doubt: in_doubt || lease.in_doubt,
                 ..lease
-            })
+            }))
         };
         self.records.push(record);
         Ok(())
@@ -116,10 +125,10 @@ impl LeaseBatch {
     pub(crate) fn into_records(self) -> Vec<LeasedRecord> {
         let buffer = Arc::new(self.buffer);
         let to_leased = |record| match record {
-            Ok((id, range)) => {
+            BatchRecord::Encoded(id, range) => {
                 LeasedRecord::Encoded(EncodedRecord::new(LeaseKey::Text(id), &buffer, range))
             }
-            Err(lease) => LeasedRecord::from(lease),
+            BatchRecord::Decoded(lease) => LeasedRecord::Decoded(lease),
         };
         self.records.into_iter().map(to_leased).collect()
     }

@@ -10,16 +10,16 @@
 //!             │  │  │                              ├─ acknowledge ───▶ removed
 //!             │  │  └──────── after a delay ───────┼─ retry_later
 //!             │  └─ requeue ─── dead letter ◀──────┼─ dead_letter
-//!             └── redelivered ─── abandoned ◀──────┘  none of these: the process died
+//!             └── redelivered ─── orphaned ◀──────┘  none of these: the process died
 //! ```
 //!
 //! * **pending**: waits in the outbox; due at once, or after the delay of a retry.
 //! * **leased**: owned by one worker. [`mark_sending`](Outbox::mark_sending) marks a leased record
 //!   with non-idempotent operations right before it is sent.
-//! * **abandoned**: its worker died before it ended the lease. The record is redelivered, and
+//! * **orphaned**: its worker died before it ended the lease. The record is redelivered, and
 //!   [`redeliveries`](Lease::redeliveries) grows by one. From the second redelivery on, the record
 //!   is leased alone.
-//! * **in doubt**: abandoned while it was marked as sending; see [`Lease::in_doubt`]. Its
+//! * **in doubt**: orphaned while it was marked as sending; see [`Lease::in_doubt`]. Its
 //!   non-idempotent operations may have reached Mixpanel: they are reported, not sent again.
 //! * **dead letter**: failed for good. The record stays readable in engines that store dead
 //!   letters, and [`requeue`](Outbox::requeue) makes it pending again.
@@ -74,10 +74,8 @@ pub use crate::outbox::sidekiq::Sidekiq;
 /// Any number of threads may append while workers lease. A future may be dropped after it was
 /// polled, and no record may be lost by that.
 ///
-/// Any number of threads may append while workers lease. A future may be dropped after it was
-/// polled, and no record may be lost by that.
-///
-/// The suite `outbox::conformance`, behind the feature `conformance`, checks an engine for all of this.
+/// The suite `outbox::conformance`, behind the feature `conformance`, checks an engine for all of
+/// this.
 #[doc = include_str!("example.md")]
 pub trait Outbox: Send + Sync + 'static {
     /// Prepares the outbox. Called once, when the `Mengpaneel` is built.
@@ -122,7 +120,7 @@ pub trait Outbox: Send + Sync + 'static {
     }
 
     /// Leases up to `limit` records that are due, oldest first; waits until there is one. A record
-    /// that was abandoned twice is leased alone, so that a third crash affects no other record.
+    /// that was orphaned twice is leased alone, so that a third crash affects no other record.
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>>;
 
     /// Leases as [`lease`](Self::lease) does, for the worker, which can send most records without
@@ -249,7 +247,7 @@ pub struct Lease {
     /// Number of leases that nobody ended, as when the process died of the record.
     #[serde(rename = "abandoned")]
     pub redeliveries: u32,
-    /// True if the record was marked as being sent when it was abandoned: it may have arrived.
+    /// True if the record was marked as being sent when it was orphaned: it may have arrived.
     pub in_doubt: bool,
 }
 

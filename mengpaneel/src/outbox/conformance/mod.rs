@@ -39,7 +39,7 @@ pub async fn check_durable<O: Outbox>(make: impl Fn() -> O) {
     restart::pending_records_survive_a_restart(&make).await;
     restart::leased_records_are_redelivered(&make).await;
     restart::records_marked_as_sending_are_in_doubt(&make).await;
-    restart::record_abandoned_twice_is_leased_alone(&make).await;
+    restart::record_orphaned_twice_is_leased_alone(&make).await;
     restart::remaining_messages_survive_a_restart(&make).await;
     dead_letters::dead_letter_in_doubt_is_requeued_in_doubt(&make).await;
     fallback::copies_survive_a_restart(&make).await;

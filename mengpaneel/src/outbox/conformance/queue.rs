@@ -124,7 +124,7 @@ pub(crate) async fn retried_record_has_its_current_state(outbox: &impl Outbox) {
     );
     assert_eq!(record.attempts, 1, "the number of attempts is stored");
     assert!(!record.in_doubt, "a retried record is not in doubt");
-    assert_eq!(record.redeliveries, 0, "a retried record was not abandoned");
+    assert_eq!(record.redeliveries, 0, "a retried record was not orphaned");
     assert_eq!(pending(outbox).await, 1);
 }
 

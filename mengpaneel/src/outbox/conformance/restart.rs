@@ -41,7 +41,7 @@ pub(crate) async fn leased_records_are_redelivered<O: Outbox>(make: impl Fn() ->
         leases
             .iter()
             .all(|lease| lease.redeliveries == 1 && !lease.in_doubt),
-        "the record was abandoned once: {leases:?}"
+        "the record was orphaned once: {leases:?}"
     );
     acknowledge(&outbox, &leases).await;
 }
@@ -69,7 +69,7 @@ pub(crate) async fn records_marked_as_sending_are_in_doubt<O: Outbox>(make: impl
     acknowledge(&outbox, &leases).await;
 }
 
-pub(crate) async fn record_abandoned_twice_is_leased_alone<O: Outbox>(make: impl Fn() -> O) {
+pub(crate) async fn record_orphaned_twice_is_leased_alone<O: Outbox>(make: impl Fn() -> O) {
     append(&opened(&make), &["a", "b"]).await;
     for _ in 0..2 {
         lease_all(&opened(&make), 2).await;
@@ -79,7 +79,7 @@ pub(crate) async fn record_abandoned_twice_is_leased_alone<O: Outbox>(make: impl
     assert_eq!(
         events(&first),
         ["a"],
-        "a record that was abandoned twice is leased alone"
+        "a record that was orphaned twice is leased alone"
     );
     assert_eq!(
         first.first().map(|lease| lease.redeliveries),

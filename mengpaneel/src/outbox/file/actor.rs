@@ -16,13 +16,13 @@ use crate::outbox::file::store::Store;
 use crate::outbox::{LeasedRecord, OutboxError};
 
 /// Maximum number of changes in one commit.
-const MAX_GROUP: usize = 4_096;
+const MAX_CHANGES_PER_COMMIT: usize = 4_096;
 
-/// Interval between two searches for abandoned sibling files.
+/// Interval between two searches for orphaned sibling files.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Maximum number of records that are imported from an abandoned file between two commands.
-const MOVE_BATCH: usize = 2_000;
+/// Maximum number of records that are imported from an orphaned file between two commands.
+const IMPORT_BATCH: usize = 2_000;
 
 /// Time for which appends are declined after the disk failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
@@ -32,15 +32,15 @@ type LeaseRequest = (usize, Sender<Result<Vec<LeasedRecord>, OutboxError>>);
 /// State of the thread.
 pub(crate) struct FileActor {
     store: Store,
-    /// Configured path. Its abandoned sibling files are taken over.
+    /// Configured path. Its orphaned sibling files are taken over.
     path: PathBuf,
     commands: Receiver<Command>,
     /// Lease requests that wait for records.
     lease_requests: VecDeque<LeaseRequest>,
     /// File that is being taken over.
-    abandoned_file: Option<(PathBuf, Database)>,
+    orphaned_file: Option<(PathBuf, Database)>,
     /// Sibling files that were found empty, with their modification time at that moment.
-    empty: HashMap<PathBuf, SystemTime>,
+    empty_files: HashMap<PathBuf, SystemTime>,
     next_poll: Instant,
     /// Changes to write with the next commit, because an earlier one failed.
     unwritten: Vec<Mutation>,
@@ -59,8 +59,8 @@ impl FileActor {
             path,
             commands,
             lease_requests: VecDeque::new(),
-            abandoned_file: None,
-            empty: HashMap::new(),
+            orphaned_file: None,
+            empty_files: HashMap::new(),
             next_poll: Instant::now(),
             unwritten: Vec::new(),
             is_failing: false,
@@ -88,8 +88,8 @@ impl FileActor {
     fn wait(&self) -> Result<Command, RecvTimeoutError> {
         let fallback_due = self
             .store
-            .until_next_fallback()
-            .map(|remaining| Instant::now() + Duration::from_millis(remaining));
+            .ms_until_next_fallback()
+            .map(|remaining_ms| Instant::now() + Duration::from_millis(remaining_ms));
         let fallback_due = fallback_due.map(|due| due.max(self.paused_until));
         let due = [self.store.next_due(), fallback_due]
             .into_iter()
@@ -97,7 +97,7 @@ impl FileActor {
             .min()
             .filter(|_| !self.lease_requests.is_empty());
         let until = due.map_or(self.next_poll, |due| due.min(self.next_poll));
-        let timeout = if self.abandoned_file.is_some() {
+        let timeout = if self.orphaned_file.is_some() {
             Duration::ZERO
         } else {
             until.duration_since(Instant::now())
@@ -135,7 +135,7 @@ impl FileActor {
                 }
                 Command::Pending(reply) => drop(reply.send(Ok(self.store.len()))),
             }
-            next = if mutations.len() < MAX_GROUP {
+            next = if mutations.len() < MAX_CHANGES_PER_COMMIT {
                 self.commands.try_recv().ok()
             } else {
                 None
@@ -208,42 +208,42 @@ impl FileActor {
         }
     }
 
-    /// Imports one batch from an abandoned file.
+    /// Imports one batch from an orphaned file.
     fn take_over(&mut self) {
-        if self.abandoned_file.is_none() && Instant::now() >= self.next_poll {
-            self.abandoned_file = self.find_abandoned();
+        if self.orphaned_file.is_none() && Instant::now() >= self.next_poll {
+            self.orphaned_file = self.find_orphaned();
             self.next_poll = Instant::now() + POLL_INTERVAL;
         }
-        let Some((path, database)) = self.abandoned_file.take() else {
+        let Some((path, database)) = self.orphaned_file.take() else {
             return;
         };
-        match self.store.import_from(&database, MOVE_BATCH) {
+        match self.store.import_from(&database, IMPORT_BATCH) {
             Ok(0) => {
                 drop(database);
                 if let Ok(modified) = path.metadata().and_then(|file| file.modified()) {
-                    self.empty.insert(path, modified);
+                    self.empty_files.insert(path, modified);
                 }
-                // Search for the next abandoned file at once.
+                // Search for the next orphaned file at once.
                 self.next_poll = Instant::now();
             }
             Ok(count) => {
-                tracing::info!(target: "mengpaneel", count, path = %path.display(), "took over records from an abandoned outbox file");
-                self.abandoned_file = Some((path, database));
+                tracing::info!(target: "mengpaneel", count, path = %path.display(), "took over records from an orphaned outbox file");
+                self.orphaned_file = Some((path, database));
             }
             Err(error) => self.record_failure(&error),
         }
     }
 
     /// Opens a sibling file that no process has open and that changed since it was empty.
-    fn find_abandoned(&self) -> Option<(PathBuf, Database)> {
+    fn find_orphaned(&self) -> Option<(PathBuf, Database)> {
         lock::sibling_paths(&self.path)
             .filter(|path| path != self.store.path())
             .find_map(|path| {
                 let modified = path.metadata().and_then(|file| file.modified()).ok()?;
-                if self.empty.get(&path) == Some(&modified) {
+                if self.empty_files.get(&path) == Some(&modified) {
                     return None;
                 }
-                lock::open_abandoned(&path).map(|database| (path, database))
+                lock::open_orphaned(&path).map(|database| (path, database))
             })
     }
 
@@ -254,7 +254,9 @@ impl FileActor {
             .filter(|path| path != self.store.path())
             .all(|path| {
                 let modified = path.metadata().and_then(|file| file.modified());
-                modified.map_or(true, |modified| self.empty.get(&path) == Some(&modified))
+                modified.map_or(true, |modified| {
+                    self.empty_files.get(&path) == Some(&modified)
+                })
             })
     }
 

@@ -53,7 +53,9 @@ pub(crate) struct Delta {
     pub(crate) size: Size,
     pub(crate) appended: Vec<u128>,
     pub(crate) released: Vec<u128>,
+    /// Keys of retried records, after the delays of the retries.
     pub(crate) scheduled: Vec<(Duration, u128)>,
+    /// Keys of fallback copies, with their due times in milliseconds since 1970.
     pub(crate) stored_fallbacks: Vec<(u128, u64)>,
     pub(crate) finished_fallbacks: Vec<u128>,
 }
@@ -68,8 +70,8 @@ impl Mutation {
     ) -> Result<Result<(), String>, redb::Error> {
         match self {
             Self::Append(key, record) => return append(*key, record, tables, bounds, delta),
-            Self::StoreFallback(key, due, record) => {
-                return store_fallback(*key, *due, record, tables, bounds, delta);
+            Self::StoreFallback(key, due_ms, record) => {
+                return store_fallback(*key, *due_ms, record, tables, bounds, delta);
             }
             Self::FinishFallback(key) => {
                 let removed = tables.fallbacks()?.finish(*key)?;
@@ -140,7 +142,7 @@ fn append(
 
 fn store_fallback(
     key: u128,
-    due: u64,
+    due_ms: u64,
     record: &[u8],
     tables: &mut Tables<'_>,
     bounds: Bounds,
@@ -160,9 +162,9 @@ fn store_fallback(
             size.bytes
         )));
     }
-    let replaced = fallbacks.insert(key, due, record)?;
+    let replaced = fallbacks.insert(key, due_ms, record)?;
     size.bytes = (size.bytes + byte_len(record)).saturating_sub(replaced.unwrap_or_default());
-    delta.stored_fallbacks.push((key, due));
+    delta.stored_fallbacks.push((key, due_ms));
     Ok(Ok(()))
 }
 

@@ -14,71 +14,71 @@ pub(crate) struct FallbackIndex {
 
 #[derive(Clone, Copy)]
 struct Entry {
-    due: u64,
-    claimed_until: u64,
+    due_ms: u64,
+    claimed_until_ms: u64,
 }
 
 impl FallbackIndex {
-    pub(crate) fn insert(&mut self, key: u128, due: u64) {
+    pub(crate) fn insert(&mut self, key: u128, due_ms: u64) {
         self.remove(key);
-        self.by_due.insert((due, key));
+        self.by_due.insert((due_ms, key));
         self.entries.insert(
             key,
             Entry {
-                due,
-                claimed_until: 0,
+                due_ms,
+                claimed_until_ms: 0,
             },
         );
     }
 
     pub(crate) fn remove(&mut self, key: u128) {
         if let Some(entry) = self.entries.remove(&key) {
-            self.by_due.remove(&(entry.due, key));
+            self.by_due.remove(&(entry.due_ms, key));
         }
     }
 
     /// Claims a copy; `None` if there is none.
-    pub(crate) fn claim(&mut self, key: u128, now: u64) -> Option<ClaimResult> {
+    pub(crate) fn claim(&mut self, key: u128, now_ms: u64) -> Option<ClaimResult> {
         let entry = self.entries.get_mut(&key)?;
-        if entry.claimed_until > now {
+        if entry.claimed_until_ms > now_ms {
             return Some(ClaimResult::Held);
         }
-        entry.claimed_until = now.saturating_add(ms(CLAIM_TTL));
+        entry.claimed_until_ms = now_ms.saturating_add(ms(CLAIM_TTL));
         Some(ClaimResult::Acquired)
     }
 
     pub(crate) fn release(&mut self, key: u128) {
         if let Some(entry) = self.entries.get_mut(&key) {
-            entry.claimed_until = 0;
+            entry.claimed_until_ms = 0;
         }
     }
 
     /// Returns up to `limit` copies that are due and not claimed. They stay in the index.
-    pub(crate) fn due(&mut self, now: u64, limit: usize) -> Vec<u128> {
+    pub(crate) fn due(&mut self, now_ms: u64, limit: usize) -> Vec<u128> {
         let mut due = Vec::new();
         while due.len() < limit
-            && let Some(&(time, key)) = self.by_due.first()
-            && time <= now
+            && let Some(&(due_ms, key)) = self.by_due.first()
+            && due_ms <= now_ms
         {
-            self.by_due.remove(&(time, key));
+            self.by_due.remove(&(due_ms, key));
             let Some(entry) = self.entries.get_mut(&key) else {
                 continue;
             };
             // A claimed copy is due when its claim ends.
-            entry.due = entry.claimed_until.max(now);
-            if entry.claimed_until <= now {
+            entry.due_ms = entry.claimed_until_ms.max(now_ms);
+            if entry.claimed_until_ms <= now_ms {
                 due.push(key);
             } else {
-                self.by_due.insert((entry.due, key));
+                self.by_due.insert((entry.due_ms, key));
             }
         }
-        self.by_due.extend(due.iter().map(|key| (now, *key)));
+        self.by_due.extend(due.iter().map(|key| (now_ms, *key)));
         due
     }
 
     /// Returns when the next copy is due; `None` without copies.
-    pub(crate) fn next_due(&self) -> Option<u64> {
-        self.by_due.first().map(|(due, _)| *due)
+    pub(crate) fn next_due_ms(&self) -> Option<u64> {
+        self.by_due.first().map(|(due_ms, _)| *due_ms)
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(index.due(20, 10), [2]);
         index.remove(2);
         let claim_end = 9 + ms(CLAIM_TTL);
-        assert_eq!(index.next_due(), Some(claim_end));
+        assert_eq!(index.next_due_ms(), Some(claim_end));
         assert_eq!(index.due(claim_end, 10), [1], "nobody finished the claim");
         assert_eq!(index.claim(3, 0), None);
     }
@@ -111,6 +111,6 @@ mod tests {
         assert_eq!(index.due(10, 10), [1]);
         assert_eq!(index.due(10, 10), [1], "the copy was not removed");
         index.remove(1);
-        assert_eq!((index.claim(1, 20), index.next_due()), (None, None));
+        assert_eq!((index.claim(1, 20), index.next_due_ms()), (None, None));
     }
 }

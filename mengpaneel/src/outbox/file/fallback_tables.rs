@@ -43,10 +43,10 @@ impl<'t> FallbackTables<'t> {
     pub(crate) fn insert(
         &mut self,
         key: u128,
-        due: u64,
+        due_ms: u64,
         record: &[u8],
     ) -> Result<Option<u64>, redb::Error> {
-        let replaced = self.copies.insert(key, (due, record))?;
+        let replaced = self.copies.insert(key, (due_ms, record))?;
         Ok(replaced.map(|row| byte_len(row.value().1)))
     }
 
@@ -74,8 +74,8 @@ impl<'t> FallbackTables<'t> {
         Ok(self.delivered.get(key)?.is_some())
     }
 
-    /// Returns the key of each copy and the time when it is due.
-    pub(crate) fn due_times(&self) -> Result<Vec<(u128, u64)>, redb::Error> {
+    /// Returns the key of each copy, and when it is due in milliseconds since 1970.
+    pub(crate) fn due_times_ms(&self) -> Result<Vec<(u128, u64)>, redb::Error> {
         self.copies
             .iter()?
             .map(|row| {

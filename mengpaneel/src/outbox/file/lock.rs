@@ -140,12 +140,12 @@ fn shared_mode(_: &Path) -> Option<u32> {
 
 /// Opens an existing file to take over its records; `None` if another process has the file open, or
 /// the file is unreadable.
-pub(crate) fn open_abandoned(path: &Path) -> Option<Database> {
+pub(crate) fn open_orphaned(path: &Path) -> Option<Database> {
     match open(path) {
         Ok(database) => Some(database),
         Err(FileError::Locked(_)) => None,
         Err(error) => {
-            tracing::error!(target: "mengpaneel", %error, "an abandoned outbox file cannot be opened; its records stay there");
+            tracing::error!(target: "mengpaneel", %error, "an orphaned outbox file cannot be opened; its records stay there");
             None
         }
     }

@@ -8,10 +8,10 @@ use crate::record::envelope::EnvelopeRef;
 use crate::record::envelope::codec;
 
 /// Length in bytes from which a chunk is full.
-const MAX_FILL: usize = 60 << 10;
+const MAX_FILL_BYTES: usize = 60 << 10;
 
 /// Initial capacity of a chunk in bytes. Allocated at once, because growth copies the records.
-const CAPACITY: usize = 64 << 10;
+const CAPACITY_BYTES: usize = 64 << 10;
 
 /// Encoded records, one after the other.
 #[derive(Debug, Default)]
@@ -25,9 +25,9 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     /// Creates an empty chunk.
-    pub(crate) fn with_capacity() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            buffer: Vec::with_capacity(CAPACITY),
+            buffer: Vec::with_capacity(CAPACITY_BYTES),
             ..Self::default()
         }
     }
@@ -43,7 +43,7 @@ impl Chunk {
 
     /// Returns whether a buffer has about the initial capacity: neither split off nor grown.
     pub(crate) fn can_reuse(buffer: &Vec<u8>) -> bool {
-        (CAPACITY..=2 * CAPACITY).contains(&buffer.capacity())
+        (CAPACITY_BYTES..=2 * CAPACITY_BYTES).contains(&buffer.capacity())
     }
 
     /// Returns the number of records.
@@ -53,7 +53,7 @@ impl Chunk {
 
     /// Returns whether the next record needs another chunk.
     pub(crate) fn is_full(&self) -> bool {
-        self.buffer.len() >= MAX_FILL
+        self.buffer.len() >= MAX_FILL_BYTES
     }
 
     /// Encodes a record behind the others. Returns its size, as error if that exceeds `room`.
@@ -63,7 +63,7 @@ impl Chunk {
         let bytes = self.buffer.len() - start;
         if bytes > room {
             self.buffer.truncate(start);
-            self.buffer.shrink_to(CAPACITY);
+            self.buffer.shrink_to(CAPACITY_BYTES);
             return Err(bytes);
         }
         self.ends.push_back(self.buffer.len());

@@ -198,7 +198,7 @@ impl State {
         if self.ready.back().is_none_or(Chunk::is_full) {
             let buffer = self.spare.pop();
             self.ready
-                .push_back(buffer.map_or_else(Chunk::with_capacity, Chunk::reuse));
+                .push_back(buffer.map_or_else(Chunk::new, Chunk::reuse));
         }
         let Some(chunk) = self.ready.back_mut() else {
             return Err(0);

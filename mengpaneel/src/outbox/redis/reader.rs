@@ -1,4 +1,4 @@
-//! Reader: leases new records, due retries, due fallback copies, and abandoned records.
+//! Reader: leases new records, due retries, due fallback copies, and orphaned records.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,8 +56,8 @@ pub(crate) struct Reader {
 struct PollState {
     /// True if the consumer group exists, as far as is known.
     has_group: bool,
-    /// Time of the next search for abandoned records.
-    next_claim: Option<Instant>,
+    /// Time of the next search for orphaned records.
+    next_orphan_search: Option<Instant>,
     /// Time of the next search for due fallback copies.
     next_promotion: Option<Instant>,
     /// True if Redis refuses to promote fallback copies and that was logged.
@@ -88,10 +88,10 @@ impl Reader {
 
     /// Takes leased records whose caller was cancelled, for the next lease.
     pub(crate) fn unlease(&self, records: Vec<LeasedRecord>) {
-        self.unleased().extend(records);
+        self.lock_unleased().extend(records);
     }
 
-    fn unleased(&self) -> MutexGuard<'_, Vec<LeasedRecord>> {
+    fn lock_unleased(&self) -> MutexGuard<'_, Vec<LeasedRecord>> {
         self.unleased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,7 +129,7 @@ impl Reader {
         state: &mut PollState,
     ) -> Result<Vec<LeasedRecord>, QueryError> {
         {
-            let mut unleased = self.unleased();
+            let mut unleased = self.lock_unleased();
             if !unleased.is_empty() {
                 let count = limit.min(unleased.len());
                 return Ok(unleased.drain(..count).collect());
@@ -139,13 +139,16 @@ impl Reader {
             self.create_group().await?;
             state.has_group = true;
         }
-        if state.next_claim.is_none_or(|time| Instant::now() >= time) {
-            let claimed = self.claim_abandoned(limit).await?;
+        if state
+            .next_orphan_search
+            .is_none_or(|time| Instant::now() >= time)
+        {
+            let claimed = self.lease_orphaned(limit).await?;
             if !claimed.is_empty() {
                 return Ok(claimed);
             }
             // The next search waits only after one that found no record.
-            state.next_claim =
+            state.next_orphan_search =
                 Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
         }
         if state
@@ -157,7 +160,7 @@ impl Reader {
         }
         let next_due = self.promote_scheduled().await?;
         let wait = state
-            .next_claim
+            .next_orphan_search
             .map_or(BLOCK_TIME, |time| time.duration_since(Instant::now()))
             .min(next_due)
             .min(BLOCK_TIME);
@@ -188,14 +191,19 @@ impl Reader {
     }
 
     /// Claims records that other consumers leased and did not return in time.
-    async fn claim_abandoned(&self, limit: usize) -> Result<Vec<LeasedRecord>, QueryError> {
-        let idle = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
+    async fn lease_orphaned(&self, limit: usize) -> Result<Vec<LeasedRecord>, QueryError> {
+        let min_idle_ms = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
         let mut pending = self.group_command("XPENDING");
-        pending.arg("IDLE").arg(idle).arg("-").arg("+").arg(limit);
+        pending
+            .arg("IDLE")
+            .arg(min_idle_ms)
+            .arg("-")
+            .arg("+")
+            .arg(limit);
         let pending: StreamPendingCountReply = self.connection.query(&pending).await?;
         let mut redeliveries = Redeliveries::new();
         let mut claim = self.group_command("XCLAIM");
-        claim.arg(&self.consumer).arg(idle);
+        claim.arg(&self.consumer).arg(min_idle_ms);
         for entry in pending.ids {
             let is_isolated = entry.times_delivered >= ISOLATE_AFTER;
             if is_isolated && !redeliveries.is_empty() {
@@ -242,7 +250,7 @@ impl Reader {
             Err(error) => return Err(error),
         };
         if let (Some(reason), false) = (&refusal, state.is_promotion_refused) {
-            tracing::error!(target: "mengpaneel", "Redis refused: {reason}; the fallback copies of delayed calls wait until it accepts records");
+            tracing::error!(target: "mengpaneel", reason, "Redis refused fallback copies of delayed calls; the copies wait until it accepts records");
         }
         state.is_promotion_refused = refusal.is_some();
         Ok(())

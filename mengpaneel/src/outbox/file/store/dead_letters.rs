@@ -1,4 +1,4 @@
-//! Dead letters in the store: requeued, and imported from abandoned files.
+//! Dead letters in the store: requeued, and imported from orphaned files.
 
 use redb::Database;
 
@@ -35,21 +35,21 @@ impl Store {
         })?;
         self.size = size;
         for key in &requeued {
-            self.first = self.first.min(*key);
+            self.lowest_key = self.lowest_key.min(*key);
         }
         Ok(requeued.len())
     }
 
-    /// Moves dead letters out of an abandoned file; returns their number. This file is committed
+    /// Moves dead letters out of an orphaned file; returns their number. This file is committed
     /// first, as with records.
     pub(crate) fn import_dead_letters(
         &mut self,
-        abandoned: &Database,
+        orphaned: &Database,
         limit: usize,
     ) -> Result<usize, FileError> {
         let path = self.path.clone();
         let to_error = |error: redb::Error| FileError::from_redb(&path, error);
-        let transaction = abandoned
+        let transaction = orphaned
             .begin_write()
             .map_err(|error| to_error(error.into()))?;
         let remove = |tables: &mut Tables<'_>| {

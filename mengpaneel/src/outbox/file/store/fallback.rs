@@ -39,15 +39,15 @@ impl Store {
     }
 
     /// Returns the time until the next copy is due, in milliseconds; `None` without copies.
-    pub(crate) fn until_next_fallback(&self) -> Option<u64> {
+    pub(crate) fn ms_until_next_fallback(&self) -> Option<u64> {
         self.fallbacks
-            .next_due()
-            .map(|due| due.saturating_sub(now_ms()))
+            .next_due_ms()
+            .map(|due_ms| due_ms.saturating_sub(now_ms()))
     }
 
     /// Returns whether a copy is due.
     pub(crate) fn has_due_fallback(&self) -> bool {
-        self.until_next_fallback() == Some(0)
+        self.ms_until_next_fallback() == Some(0)
     }
 
     /// Promotes due copies to records. Unless `is_alone`, another process may have sent the calls
@@ -85,20 +85,20 @@ impl Store {
         }
         for key in promoted {
             tracing::debug!(target: "mengpaneel", id = %Uuid::from_u128(key), "no page sent these delayed calls in time; the server delivers them");
-            self.first = self.first.min(key);
+            self.lowest_key = self.lowest_key.min(key);
         }
         Ok(())
     }
 
-    /// Moves fallback copies and known deliveries out of an abandoned file; returns their number.
+    /// Moves fallback copies and known deliveries out of an orphaned file; returns their number.
     pub(crate) fn import_fallbacks(
         &mut self,
-        abandoned: &Database,
+        orphaned: &Database,
         limit: usize,
     ) -> Result<usize, FileError> {
         let path = self.path.clone();
         let to_error = |error: redb::Error| FileError::from_redb(&path, error);
-        let transaction = abandoned
+        let transaction = orphaned
             .begin_write()
             .map_err(|error| to_error(error.into()))?;
         let (copies, delivered) = catch_panic(&path, || {
@@ -108,11 +108,11 @@ impl Store {
         let imported = self.commit(|tables| {
             let fallbacks = tables.fallbacks()?;
             let mut imported = Vec::new();
-            for (key, due, copy) in &copies {
+            for (key, due_ms, copy) in &copies {
                 if !fallbacks.is_delivered(*key)? {
-                    fallbacks.insert(*key, *due, copy)?;
+                    fallbacks.insert(*key, *due_ms, copy)?;
                     size.bytes += byte_len(copy);
-                    imported.push((*key, *due));
+                    imported.push((*key, *due_ms));
                 }
             }
             for key in &delivered {
@@ -128,8 +128,8 @@ impl Store {
         transaction
             .commit()
             .map_err(|error| to_error(error.into()))?;
-        for (key, due) in imported {
-            self.fallbacks.insert(key, due);
+        for (key, due_ms) in imported {
+            self.fallbacks.insert(key, due_ms);
         }
         for key in &delivered {
             self.fallbacks.remove(*key);

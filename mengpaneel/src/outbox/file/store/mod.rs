@@ -32,13 +32,15 @@ pub(crate) struct Store {
     bounds: Bounds,
     size: Size,
     /// Lower bound of the keys that can be leased.
-    first: u128,
+    lowest_key: u128,
     leased: HashSet<u128>,
+    /// Retried records by the time when they are due.
     scheduled: BTreeMap<(Instant, u64), u128>,
     /// Keys of the records in `scheduled`.
     scheduled_keys: HashSet<u128>,
     /// Sequence number of the last scheduled record. It keeps records apart that are due at once.
     sequence: u64,
+    /// Earlier leases of the records that were open when the file was last closed.
     histories: HashMap<u128, LeaseHistory>,
     fallbacks: FallbackIndex,
 }
@@ -56,7 +58,7 @@ impl Store {
             database: Some(database),
             bounds,
             size,
-            first: 0,
+            lowest_key: 0,
             leased: HashSet::new(),
             scheduled: BTreeMap::new(),
             scheduled_keys: HashSet::new(),
@@ -104,10 +106,10 @@ impl Store {
             self.histories.remove(&key);
         }
         for key in delta.appended {
-            self.first = self.first.min(key);
+            self.lowest_key = self.lowest_key.min(key);
         }
-        for (key, due) in delta.stored_fallbacks {
-            self.fallbacks.insert(key, due);
+        for (key, due_ms) in delta.stored_fallbacks {
+            self.fallbacks.insert(key, due_ms);
         }
         for key in delta.finished_fallbacks {
             self.fallbacks.remove(key);
@@ -129,7 +131,7 @@ impl Store {
         let mut batch = LeaseBatch::default();
         let mut new_leases = Vec::new();
         let mut unreadable = Vec::new();
-        let mut last = self.first;
+        let mut last = self.lowest_key;
         let path = self.path.clone();
         let (leased, scheduled, histories) = (&self.leased, &self.scheduled_keys, &self.histories);
         let database = ensure_open(&mut self.database, &path)?;
@@ -160,7 +162,7 @@ impl Store {
             }
             !is_isolated && batch.len() < limit
         };
-        let first = self.first;
+        let first = self.lowest_key;
         catch_panic(&path, || {
             tables::visit_from(database, first, &mut visit)
                 .map_err(|error| FileError::from_redb(&path, error))
@@ -175,7 +177,7 @@ impl Store {
                 .try_for_each(|(key, history)| tables.lease(*key, *history))
         })?;
         // All records before the last visited one are leased, scheduled or removed.
-        self.first = last;
+        self.lowest_key = last;
         self.leased.extend(new_leases.iter().map(|(key, _)| *key));
         Ok(batch.into_records())
     }
@@ -184,7 +186,7 @@ impl Store {
     pub(crate) fn unlease(&mut self, records: &[LeasedRecord]) {
         for key in records.iter().filter_map(|record| key_of(&record.id())) {
             self.leased.remove(&key);
-            self.first = self.first.min(key);
+            self.lowest_key = self.lowest_key.min(key);
         }
     }
 
@@ -199,17 +201,17 @@ impl Store {
         Ok(leases.filter_map(Result::ok).collect())
     }
 
-    /// Moves up to `limit` records, else fallback copies, else dead letters out of an abandoned
+    /// Moves up to `limit` records, else fallback copies, else dead letters out of an orphaned
     /// file; returns their number. This file is committed first: a crash leaves a duplicate with
     /// the same key, never a gap.
     pub(crate) fn import_from(
         &mut self,
-        abandoned: &Database,
+        orphaned: &Database,
         limit: usize,
     ) -> Result<usize, FileError> {
         let path = self.path.clone();
         let to_error = |error: redb::Error| FileError::from_redb(&path, error);
-        let transaction = abandoned
+        let transaction = orphaned
             .begin_write()
             .map_err(|error| to_error(error.into()))?;
         let mut rows = Vec::new();
@@ -242,7 +244,7 @@ impl Store {
             .commit()
             .map_err(|error| to_error(error.into()))?;
         for (key, _, history) in &rows {
-            self.first = self.first.min(*key);
+            self.lowest_key = self.lowest_key.min(*key);
             if let Some(history) = history {
                 self.histories.insert(*key, *history);
             }
@@ -250,8 +252,8 @@ impl Store {
         if !rows.is_empty() {
             return Ok(rows.len());
         }
-        match self.import_fallbacks(abandoned, limit)? {
-            0 => self.import_dead_letters(abandoned, limit),
+        match self.import_fallbacks(orphaned, limit)? {
+            0 => self.import_dead_letters(orphaned, limit),
             count => Ok(count),
         }
     }
@@ -286,7 +288,7 @@ impl Store {
             }
             let key = entry.remove();
             self.scheduled_keys.remove(&key);
-            self.first = self.first.min(key);
+            self.lowest_key = self.lowest_key.min(key);
         }
     }
 
@@ -333,11 +335,11 @@ fn read_state(
 ) -> Result<(Size, HashMap<u128, LeaseHistory>, FallbackIndex), redb::Error> {
     let histories = tables::lease_histories(database)?.into_iter().collect();
     let (size, due_times) = transact(database, |tables| {
-        Ok((tables.size()?, tables.fallbacks()?.due_times()?))
+        Ok((tables.size()?, tables.fallbacks()?.due_times_ms()?))
     })?;
     let mut fallbacks = FallbackIndex::default();
-    for (key, due) in due_times {
-        fallbacks.insert(key, due);
+    for (key, due_ms) in due_times {
+        fallbacks.insert(key, due_ms);
     }
     Ok((size, histories, fallbacks))
 }

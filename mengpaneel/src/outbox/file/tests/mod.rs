@@ -154,7 +154,7 @@ async fn dead_letters_are_requeued_within_the_bounds() {
 }
 
 #[tokio::test]
-async fn dead_letters_of_an_abandoned_file_are_taken_over() {
+async fn dead_letters_of_an_orphaned_file_are_taken_over() {
     let folder = Folder::new();
     let (first, second) = (opened(&folder.file()), opened(&folder.file()));
     second.append(envelope("a")).await.unwrap();

@@ -17,7 +17,7 @@ async fn second_process_uses_a_sibling_that_is_taken_over() {
     drop(first);
     let third = opened(&folder.file());
     assert_eq!(third.open_path(), Some(folder.file().as_path()));
-    // The actor imports one batch of an abandoned file before its first command.
+    // The actor imports one batch of an orphaned file before its first command.
     let mut found = events(&third, 10).await;
     if found.len() < 2 {
         found.extend(events(&third, 10).await);

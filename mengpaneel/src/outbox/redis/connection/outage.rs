@@ -38,7 +38,7 @@ impl Outage {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(failure);
         if !self.is_active.swap(true, Ordering::Relaxed) {
-            tracing::error!(target: "mengpaneel", "{error}; calls go to the next strategy until Redis is back");
+            tracing::error!(target: "mengpaneel", %error, "Redis cannot be reached; calls go to the next strategy until Redis is back");
         }
     }
 

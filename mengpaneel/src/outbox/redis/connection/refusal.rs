@@ -39,13 +39,13 @@ impl LastRefusal {
                     tracing::info!(target: "mengpaneel", address, "Redis accepts records again");
                 }
             }
-            Err(error @ QueryError::Refused(reason)) => {
+            Err(QueryError::Refused(reason)) => {
                 let refusal = Refusal {
                     until: Instant::now() + RECONNECT_BACKOFF,
                     reason: reason.clone(),
                 };
                 if self.lock().replace(refusal).is_none() {
-                    tracing::error!(target: "mengpaneel", "{error}; calls go to the next strategy until Redis accepts records again");
+                    tracing::error!(target: "mengpaneel", address, reason, "Redis refuses records; calls go to the next strategy until Redis accepts records again");
                 }
             }
             Err(_) => {}

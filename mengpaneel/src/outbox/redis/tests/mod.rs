@@ -150,7 +150,7 @@ async fn tls_accepts_only_configured_ca() {
 }
 
 #[tokio::test]
-async fn abandoned_records_are_claimed_by_one_worker() {
+async fn orphaned_records_are_claimed_by_one_worker() {
     let server = TestRedis::start(&[]);
     let (web, crashed) = (open(&server.url()), open(&server.url()));
     for name in ["a", "b"] {
