@@ -12,9 +12,9 @@ use crate::record::recorder::{Include, Observed, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
 
 const SUCCEEDED: RequestOutcome = RequestOutcome {
-    succeeded: true,
-    routed: true,
-    not_found: false,
+    is_success: true,
+    is_routed: true,
+    is_not_found: false,
 };
 
 /// Runs `body`, and returns its result and the calls that it recorded, `via(server)` calls
@@ -93,7 +93,7 @@ where
     let result = mixpanel.scope(future).await;
     let calls = observed.take().unwrap_or_else(|| {
         let failed = RequestOutcome {
-            succeeded: false,
+            is_success: false,
             ..SUCCEEDED
         };
         finalize(
@@ -110,7 +110,7 @@ where
 fn new_recorder() -> (Arc<Recorder>, Arc<Observed>) {
     let observed = Arc::<Observed>::default();
     let recorder =
-        Recorder::new(Visitor::default, Arc::default()).into_stand_in(Arc::clone(&observed));
+        Recorder::new(Visitor::default, Arc::default()).into_test_recorder(Arc::clone(&observed));
     (Arc::new(recorder), observed)
 }
 

@@ -168,7 +168,7 @@ fn site(function: &Function, root: &TokenStream, spec: StaticSpec) -> TokenStrea
             inside: #inside,
         };
         __mengpaneel::register!(__SITE);
-        __mengpaneel::CallGuard::enter(&__SITE)
+        __mengpaneel::FrameGuard::enter(&__SITE)
     })
 }
 

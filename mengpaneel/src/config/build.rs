@@ -16,7 +16,7 @@ use crate::error::setup_mistake::SetupMistakes;
 use crate::flush::Services;
 use crate::mengpaneel::{Inner, Mengpaneel};
 use crate::outbox::{Memory, Outbox, OutboxError};
-use crate::record::recorder::{LateSink, RecorderContext};
+use crate::record::recorder::{LateSink, RecorderServices};
 use crate::record::scope_registry;
 use crate::settings::consent::ConsentPolicy;
 use crate::settings::cookies::{CookieAttributes, CookieNames, DeviceCookie};
@@ -113,10 +113,10 @@ impl Builder {
             .as_ref()
             .map(|key| Carrier::new(&settings.names.cookie, key));
         let inner = Inner {
-            recorder_context: Arc::new(RecorderContext {
+            recorder_services: Arc::new(RecorderServices {
                 reporter,
                 late_sink,
-                ..RecorderContext::default()
+                ..RecorderServices::default()
             }),
             services: Arc::new(Services {
                 settings: Arc::clone(&settings),
@@ -217,7 +217,7 @@ impl Builder {
             return Err(BuildError::PageUrl {
                 option: "js_config",
                 url: redacted_url(url),
-                why: format!("{key} {PUBLIC_CREDENTIALS}"),
+                reason: format!("{key} {PUBLIC_CREDENTIALS}"),
             });
         }
         if !self.ip {
@@ -287,7 +287,7 @@ fn check_page_url(option: &'static str, url: &str) -> Result<(), BuildError> {
     Err(BuildError::PageUrl {
         option,
         url: redacted_url(url),
-        why: problem,
+        reason: problem,
     })
 }
 

@@ -65,14 +65,14 @@ pub enum BuildError {
     #[error("api_host: {0}")]
     ApiHost(#[from] ApiHostError),
     /// A URL for the page is invalid.
-    #[error("{option}: a page cannot use the URL {url:?}: {why}")]
+    #[error("{option}: a page cannot use the URL {url:?}: {reason}")]
     PageUrl {
         /// Name of the builder's option.
         option: &'static str,
         /// Configured URL, without user, password, query and fragment.
         url: String,
         /// Problem with the URL.
-        why: String,
+        reason: String,
     },
     /// A trusted proxy is neither an address nor a network, nor `unix:`.
     #[error(

@@ -39,14 +39,14 @@ pub enum Reason {
     /// A value could not be serialised as JSON; the call was recorded without it.
     #[error(
         "{} cannot be serialised as JSON ({}) and was left out; pass a map or struct with string keys",
-        one_line(what),
-        one_line(why)
+        one_line(subject),
+        one_line(error)
     )]
     NotSerializable {
         /// Method or property that the value was for.
-        what: String,
+        subject: String,
         /// Error of serde.
-        why: String,
+        error: String,
     },
     /// An ID that is empty, or neither text nor a number.
     #[error("{} needs an ID that is a number or a text that is not empty; it was left out", one_line(.0))]
@@ -55,12 +55,12 @@ pub enum Reason {
     /// `0`.
     #[error(
         "{} has the ID {}, which Mixpanel rejects as a placeholder; it was left out; pass an ID only where it is known",
-        one_line(what),
+        one_line(subject),
         Quoted(id)
     )]
     PlaceholderId {
         /// Method or property, and the line of source code if it is known.
-        what: String,
+        subject: String,
         /// The rejected ID.
         id: String,
     },
@@ -267,12 +267,12 @@ mod tests {
         let text = || format!("a\r\nERROR forged \u{1b}[0m {}", "x".repeat(100_000));
         let reasons = [
             Reason::NotSerializable {
-                what: text(),
-                why: text(),
+                subject: text(),
+                error: text(),
             },
             Reason::InvalidId(text()),
             Reason::PlaceholderId {
-                what: text(),
+                subject: text(),
                 id: text(),
             },
             Reason::UnknownUser(text()),

@@ -14,9 +14,9 @@ use crate::record::recorder::{FinalCalls, Include, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
 
 const SUCCEEDED: RequestOutcome = RequestOutcome {
-    succeeded: true,
-    routed: true,
-    not_found: false,
+    is_success: true,
+    is_routed: true,
+    is_not_found: false,
 };
 
 impl Mengpaneel {
@@ -134,7 +134,7 @@ fn new_recorder(inner: Option<&Arc<Inner>>) -> Recorder {
     let settings = Arc::clone(&inner.services.settings);
     Recorder::new(
         move || Visitor::default().restricted(&settings),
-        Arc::clone(&inner.recorder_context),
+        Arc::clone(&inner.recorder_services),
     )
 }
 
@@ -166,10 +166,10 @@ impl JobGuard {
 
     /// Finalizes the recorder. Returns the envelope of the job's calls and its dispatcher, or
     /// `None` if there is nothing but setup, or no token.
-    fn finish(&self, succeeded: bool) -> Option<(Envelope, &Arc<Dispatcher>)> {
+    fn finish(&self, is_success: bool) -> Option<(Envelope, &Arc<Dispatcher>)> {
         let final_calls = self.recorder.finalize(
             RequestOutcome {
-                succeeded,
+                is_success,
                 ..SUCCEEDED
             },
             Include::All,

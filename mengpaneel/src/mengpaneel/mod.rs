@@ -10,7 +10,7 @@ use crate::deliver::dispatcher::Health;
 use crate::deliver::flush_timeout::FlushTimeoutError;
 use crate::flush::Services;
 use crate::record::consent::Decision;
-use crate::record::recorder::{Observed, Recorder, RecorderContext};
+use crate::record::recorder::{Observed, Recorder, RecorderServices};
 use crate::record::visitor::Visitor;
 use crate::settings::Settings;
 
@@ -43,7 +43,7 @@ pub struct Mengpaneel {
 /// State of a Mengpaneel with a token.
 pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
-    pub(crate) recorder_context: Arc<RecorderContext>,
+    pub(crate) recorder_services: Arc<RecorderServices>,
 }
 
 impl Mengpaneel {
@@ -132,7 +132,7 @@ impl Inner {
         visitor: impl FnOnce() -> Visitor + Send + 'static,
     ) -> Arc<Recorder> {
         let recorder =
-            Recorder::new(visitor, Arc::clone(&self.recorder_context)).with_consent(decision);
+            Recorder::new(visitor, Arc::clone(&self.recorder_services)).with_consent(decision);
         Arc::new(recorder.observed_by(observer))
     }
 }

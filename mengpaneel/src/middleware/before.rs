@@ -123,11 +123,11 @@ impl<F, Args> Before<F, Args> {
 
 /// Returns the recorder of a test for an app that is not wrapped in a Mengpaneel. `None` outside of
 /// such a test.
-fn test_stand_in() -> Option<Mixpanel> {
+fn test_recorder() -> Option<Mixpanel> {
     try_current().filter(|mixpanel| {
         mixpanel
             .recorder()
-            .is_some_and(|recorder| recorder.is_stand_in())
+            .is_some_and(|recorder| recorder.is_test_recorder())
     })
 }
 
@@ -183,7 +183,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let handle = ProjectHandles::get(request.request(), &self.before.mengpaneel);
-        let Some(mixpanel) = handle.or_else(test_stand_in) else {
+        let Some(mixpanel) = handle.or_else(test_recorder) else {
             self.before.report(&SetupMistake::BeforeOutside, &request);
             return Box::pin(self.service.call(request));
         };

@@ -41,9 +41,9 @@ use crate::middleware::observed::ObservedRequest;
 
 /// Outcome of a request without a response.
 const FAILED: RequestOutcome = RequestOutcome {
-    succeeded: false,
-    routed: true,
-    not_found: false,
+    is_success: false,
+    is_routed: true,
+    is_not_found: false,
 };
 
 impl<S, B> Transform<S, ServiceRequest> for Mengpaneel
@@ -210,9 +210,9 @@ pub(crate) fn request_outcome<B>(
 ) -> RequestOutcome {
     let status = response.status();
     RequestOutcome {
-        succeeded: !status.is_client_error() && !status.is_server_error(),
-        routed: !recorder.needs_route_outcome() || response.request().match_pattern().is_some(),
-        not_found: status == StatusCode::NOT_FOUND,
+        is_success: !status.is_client_error() && !status.is_server_error(),
+        is_routed: !recorder.needs_route_outcome() || response.request().match_pattern().is_some(),
+        is_not_found: status == StatusCode::NOT_FOUND,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 
 use crate::middleware::{FAILED, request_outcome};
-use crate::record::recorder::{Include, Observed, Recorder, RecorderContext};
+use crate::record::recorder::{Include, Observed, Recorder, RecorderServices};
 use crate::request::info::RequestInfo;
 use crate::settings::Settings;
 
@@ -30,7 +30,7 @@ impl ObservedRequest {
         let settings = Arc::clone(settings);
         let visitor = move || info.visitor(&settings.cookies, false).restricted(&settings);
         let recorder =
-            Recorder::new(visitor, Arc::<RecorderContext>::default()).with_consent(decision);
+            Recorder::new(visitor, Arc::<RecorderServices>::default()).with_consent(decision);
         Self {
             recorder: Arc::new(recorder.observed_by(Some(observed))),
         }

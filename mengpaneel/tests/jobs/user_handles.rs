@@ -105,8 +105,8 @@ async fn placeholder_id_is_reported_and_changes_no_profile() {
     mengpaneel.flush(TIMEOUT).await.unwrap();
     let failures = failures_of(&failures);
     assert!(
-        matches!(&failures[..], [(Reason::PlaceholderId { what, .. }, _), (Reason::UnknownUser(_), _)]
-            if what.contains("tests/jobs/user_handles.rs:")),
+        matches!(&failures[..], [(Reason::PlaceholderId { subject, .. }, _), (Reason::UnknownUser(_), _)]
+            if subject.contains("tests/jobs/user_handles.rs:")),
         "{failures:?}"
     );
     assert_eq!(received(&stand_in), pairs(&[("", "Renew")]));

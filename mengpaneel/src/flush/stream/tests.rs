@@ -67,9 +67,9 @@ impl Fixture {
         let recorder = Arc::new(Recorder::new(Visitor::default, Arc::default()));
         recorder.finalize(
             RequestOutcome {
-                succeeded: true,
-                routed: true,
-                not_found: false,
+                is_success: true,
+                is_routed: true,
+                is_not_found: false,
             },
             Include::All,
         );

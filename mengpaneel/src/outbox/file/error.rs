@@ -22,24 +22,24 @@ pub enum FileError {
     Locked(PathBuf),
     /// The file cannot be written.
     #[error(
-        "{path} cannot be written ({why}): give this user write permission, or configure another file"
+        "{path} cannot be written ({reason}): give this user write permission, or configure another file"
     )]
     ReadOnly {
         /// Path of the file.
         path: PathBuf,
         /// Error of the operating system.
-        why: io::Error,
+        reason: io::Error,
     },
     /// The disk is full.
     #[error("no space is left for {0}: free some on its disk")]
     DiskFull(PathBuf),
     /// The file is not an outbox, or is damaged.
-    #[error("{path} is not a readable outbox ({why}): move it away, and a new file is created")]
+    #[error("{path} is not a readable outbox ({reason}): move it away, and a new file is created")]
     Corrupt {
         /// Path of the file.
         path: PathBuf,
         /// Problem with the content.
-        why: String,
+        reason: String,
     },
     /// Another version wrote the file.
     #[error(
@@ -53,12 +53,12 @@ pub enum FileError {
         found: u64,
     },
     /// Any other error.
-    #[error("{path}: {why}")]
+    #[error("{path}: {reason}")]
     Other {
         /// Path of the file.
         path: PathBuf,
         /// Message of the error.
-        why: String,
+        reason: String,
     },
 }
 
@@ -69,16 +69,16 @@ impl FileError {
             DatabaseError::DatabaseAlreadyOpen => Self::Locked(path),
             DatabaseError::UpgradeRequired(found) => Self::Corrupt {
                 path,
-                why: format!("format {found} of redb is no longer supported"),
+                reason: format!("format {found} of redb is no longer supported"),
             },
             DatabaseError::RepairAborted => Self::Corrupt {
                 path,
-                why: "the repair was aborted".into(),
+                reason: "the repair was aborted".into(),
             },
             DatabaseError::Storage(error) => Self::from_storage(&path, error),
             other => Self::Other {
                 path,
-                why: other.to_string(),
+                reason: other.to_string(),
             },
         }
     }
@@ -86,18 +86,18 @@ impl FileError {
     pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Self {
         match error.into() {
             redb::Error::Io(error) => Self::from_io(path, error),
-            redb::Error::Corrupted(why) => Self::Corrupt {
+            redb::Error::Corrupted(reason) => Self::Corrupt {
                 path: path.to_owned(),
-                why,
+                reason,
             },
             error @ (redb::Error::TableTypeMismatch { .. }
             | redb::Error::TypeDefinitionChanged { .. }) => Self::Corrupt {
                 path: path.to_owned(),
-                why: error.to_string(),
+                reason: error.to_string(),
             },
             other => Self::Other {
                 path: path.to_owned(),
-                why: other.to_string(),
+                reason: other.to_string(),
             },
         }
     }
@@ -105,33 +105,33 @@ impl FileError {
     fn from_storage(path: &Path, error: StorageError) -> Self {
         match error {
             StorageError::Io(error) => Self::from_io(path, error),
-            StorageError::Corrupted(why) => Self::Corrupt {
+            StorageError::Corrupted(reason) => Self::Corrupt {
                 path: path.to_owned(),
-                why,
+                reason,
             },
             other => Self::Other {
                 path: path.to_owned(),
-                why: other.to_string(),
+                reason: other.to_string(),
             },
         }
     }
 
-    fn from_io(path: &Path, why: io::Error) -> Self {
+    fn from_io(path: &Path, reason: io::Error) -> Self {
         let path = path.to_owned();
-        match why.kind() {
+        match reason.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Self::ReadOnly { path, why }
+                Self::ReadOnly { path, reason }
             }
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => Self::DiskFull(path),
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt {
                 path,
-                why: why.to_string(),
+                reason: reason.to_string(),
             },
             _ => Self::Other {
                 path,
-                why: why.to_string(),
+                reason: reason.to_string(),
             },
         }
     }
@@ -150,7 +150,7 @@ pub(crate) fn catch_panic<T>(
             .or(panic.downcast_ref::<&str>().copied());
         Err(FileError::Corrupt {
             path: path.to_owned(),
-            why: message.unwrap_or("redb panicked").to_owned(),
+            reason: message.unwrap_or("redb panicked").to_owned(),
         })
     })
 }

@@ -215,7 +215,7 @@ impl FileHandle {
             .spawn(move || actor.run())
             .map_err(|error| FileError::Other {
                 path: path.to_owned(),
-                why: error.to_string(),
+                reason: error.to_string(),
             })?;
         let thread = Mutex::new(Some(thread));
         Ok(Self {

@@ -11,7 +11,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use crate::record::attribute::CallGuard;
+use crate::record::attribute::FrameGuard;
 use crate::record::attribute::outcome::{Outcome, TypeProbe};
 
 /// Ends a frame with the function's return value, and returns that value.
@@ -50,7 +50,7 @@ macro_rules! __finished_opaque {
 /// Response. Not treated as a future even if its type can be awaited.
 pub trait AsResponse<R> {
     /// Ends the frame.
-    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R) -> Outcome) -> R {
+    fn finish(&self, frame: FrameGuard, returned: R, outcome: fn(&R) -> Outcome) -> R {
         frame.finish(outcome(&returned));
         returned
     }
@@ -63,7 +63,7 @@ impl AsResponse<HttpResponseBuilder> for &&&&TypeProbe<HttpResponseBuilder> {}
 /// Spawned task, which runs even if its handle is not awaited.
 pub trait AsTask<R> {
     /// Ends the frame.
-    fn finish(&self, frame: CallGuard, returned: R, _: fn(&R) -> Outcome) -> R {
+    fn finish(&self, frame: FrameGuard, returned: R, _: fn(&R) -> Outcome) -> R {
         frame.finish(Outcome::Returned);
         returned
     }
@@ -74,7 +74,7 @@ impl<T> AsTask<JoinHandle<T>> for &&&TypeProbe<JoinHandle<T>> {}
 /// Future that can be wrapped without changing its type.
 pub trait AsFuture<R: EndsLater> {
     /// Ends the frame when the future is ready.
-    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R {
+    fn finish(&self, frame: FrameGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R {
         returned.end_later(frame, outcome)
     }
 }
@@ -86,7 +86,7 @@ pub trait AsBoxed<F: Future> {
     /// Ends the frame when the future is ready.
     fn finish(
         &self,
-        frame: CallGuard,
+        frame: FrameGuard,
         returned: Pin<Box<F>>,
         outcome: fn(&F::Output) -> Outcome,
     ) -> Pin<Box<Ending<Pin<Box<F>>>>> {
@@ -101,7 +101,7 @@ pub trait AsOpaque<F: Future> {
     /// Ends the frame when the future is ready.
     fn finish(
         &self,
-        frame: CallGuard,
+        frame: FrameGuard,
         returned: F,
         outcome: fn(&F::Output) -> Outcome,
     ) -> Ending<F> {
@@ -114,7 +114,7 @@ impl<F: Future> AsOpaque<F> for &TypeProbe<F> {}
 /// Future whose type no wrapper can have.
 pub trait AsOtherFuture<R: Future> {
     /// Fails to compile.
-    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R
+    fn finish(&self, frame: FrameGuard, returned: R, outcome: fn(&R::Output) -> Outcome) -> R
     where
         R: EndsLater,
     {
@@ -127,7 +127,7 @@ impl<R: Future> AsOtherFuture<R> for &TypeProbe<R> {}
 /// Anything else.
 pub trait AsValue<R> {
     /// Ends the frame.
-    fn finish(&self, frame: CallGuard, returned: R, outcome: fn(&R) -> Outcome) -> R {
+    fn finish(&self, frame: FrameGuard, returned: R, outcome: fn(&R) -> Outcome) -> R {
         frame.finish(outcome(&returned));
         returned
     }
@@ -145,13 +145,13 @@ impl<R> AsValue<R> for TypeProbe<R> {}
 pub trait EndsLater: Future + Sized {
     /// Returns the same future, which ends `frame` when it is ready.
     #[must_use]
-    fn end_later(self, frame: CallGuard, outcome: fn(&Self::Output) -> Outcome) -> Self;
+    fn end_later(self, frame: FrameGuard, outcome: fn(&Self::Output) -> Outcome) -> Self;
 }
 
 macro_rules! impl_ends_later_boxed {
     ($($future:ty => $wrap:expr),* $(,)?) => {$(
         impl<'a, T: 'a> EndsLater for $future {
-            fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
+            fn end_later(self, frame: FrameGuard, outcome: fn(&T) -> Outcome) -> Self {
                 $wrap(Ending::new(self, frame, outcome))
             }
         }
@@ -168,7 +168,7 @@ impl_ends_later_boxed! {
 }
 
 impl<T> EndsLater for Ready<T> {
-    fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
+    fn end_later(self, frame: FrameGuard, outcome: fn(&T) -> Outcome) -> Self {
         let value = self.into_inner();
         frame.finish(outcome(&value));
         ready(value)
@@ -176,7 +176,7 @@ impl<T> EndsLater for Ready<T> {
 }
 
 impl<T> EndsLater for futures_util::future::Ready<T> {
-    fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
+    fn end_later(self, frame: FrameGuard, outcome: fn(&T) -> Outcome) -> Self {
         let value = self.into_inner();
         frame.finish(outcome(&value));
         futures_util::future::ready(value)
@@ -185,7 +185,7 @@ impl<T> EndsLater for futures_util::future::Ready<T> {
 
 #[expect(deprecated, reason = "applications still return it")]
 impl<T> EndsLater for actix_utils::future::Ready<T> {
-    fn end_later(self, frame: CallGuard, outcome: fn(&T) -> Outcome) -> Self {
+    fn end_later(self, frame: FrameGuard, outcome: fn(&T) -> Outcome) -> Self {
         let value = self.into_inner();
         frame.finish(outcome(&value));
         actix_utils::future::ready(value)
@@ -197,7 +197,7 @@ where
     A: EndsLater,
     B: EndsLater<Output = A::Output>,
 {
-    fn end_later(self, frame: CallGuard, outcome: fn(&A::Output) -> Outcome) -> Self {
+    fn end_later(self, frame: FrameGuard, outcome: fn(&A::Output) -> Outcome) -> Self {
         match self {
             Self::Left(future) => Self::Left(future.end_later(frame, outcome)),
             Self::Right(future) => Self::Right(future.end_later(frame, outcome)),
@@ -211,13 +211,13 @@ pin_project! {
     pub struct Ending<F: Future> {
         #[pin]
         future: F,
-        frame: Option<CallGuard>,
+        frame: Option<FrameGuard>,
         outcome: fn(&F::Output) -> Outcome,
     }
 }
 
 impl<F: Future> Ending<F> {
-    fn new(future: F, frame: CallGuard, outcome: fn(&F::Output) -> Outcome) -> Self {
+    fn new(future: F, frame: FrameGuard, outcome: fn(&F::Output) -> Outcome) -> Self {
         Self {
             future,
             frame: Some(frame),

@@ -3,9 +3,9 @@
 //! Each call of an annotated function has a frame. It stores the captured values, and records the
 //! attributes' calls once the outcome of the function is known.
 
-mod active_call;
 pub(crate) mod captured;
 pub mod finish;
+mod frame;
 pub mod outcome;
 
 use std::future::Future;
@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 
 use crate::call::value::{write_bool, write_text_value};
-use crate::record::attribute::active_call::ActiveCall;
 use crate::record::attribute::captured::Captured;
+use crate::record::attribute::frame::Frame;
 use crate::record::current::{current, try_current};
 use crate::record::mixpanel::{Amount, Id, Ids, Mixpanel, encode_id, encode_ids};
 use crate::record::plan::AnnotationSite;
@@ -55,19 +55,19 @@ pub const fn type_hint<R>() -> Option<R> {
     None
 }
 
-/// Frame of one call of an annotated function.
+/// Guard of the frame of one call of an annotated function.
 ///
 /// If dropped before [`finish`](Self::finish), the function was cancelled or unwound and counts as
 /// failed.
 #[derive(Debug)]
 #[must_use]
-pub struct CallGuard(Option<Arc<ActiveCall>>);
+pub struct FrameGuard(Option<Arc<Frame>>);
 
 /// Shared access to a frame, for a future that may outlive the function's locals.
 #[derive(Clone, Debug)]
-pub struct SharedCaptures(Option<Arc<ActiveCall>>);
+pub struct SharedFrame(Option<Arc<Frame>>);
 
-impl CallGuard {
+impl FrameGuard {
     /// Creates the frame of a call of this function. Outside of any scope the call is reported once
     /// per call site.
     #[track_caller]
@@ -82,7 +82,7 @@ impl CallGuard {
             return Self(None);
         };
         let entry_seq = recorder.reserve_seq();
-        Self(Some(Arc::new(ActiveCall {
+        Self(Some(Arc::new(Frame {
             mixpanel,
             site,
             entry_seq,
@@ -93,18 +93,18 @@ impl CallGuard {
 
     /// Limits a bare `#[setup]` to these lines if the function may pass the request on.
     pub fn limited(mut self, passes_on: bool, lines: Lines) -> Self {
-        if let (Some(active), true) = (self.0.as_mut().and_then(Arc::get_mut), passes_on) {
-            active.limit = Some(lines);
+        if let (Some(frame), true) = (self.0.as_mut().and_then(Arc::get_mut), passes_on) {
+            frame.limit = Some(lines);
         }
         self
     }
 
     /// Returns access to the slots at the start of the function. `None` if nothing is recorded.
     pub fn entry(&self) -> Option<Captures<'_>> {
-        let active = self.0.as_deref()?;
+        let frame = self.0.as_deref()?;
         Some(Captures {
-            active,
-            seq: active.entry_seq,
+            frame,
+            seq: frame.entry_seq,
         })
     }
 
@@ -116,14 +116,14 @@ impl CallGuard {
 
     /// Returns shared access to the frame, for an async block that owns its captures.
     #[must_use]
-    pub fn share(&self) -> SharedCaptures {
-        SharedCaptures(self.0.clone())
+    pub fn share(&self) -> SharedFrame {
+        SharedFrame(self.0.clone())
     }
 
     /// Records the calls of the attributes after the outcome of the function.
     pub fn finish(mut self, outcome: Outcome) {
-        if let Some(active) = self.0.take() {
-            active.record(outcome);
+        if let Some(frame) = self.0.take() {
+            frame.record(outcome);
         }
     }
 
@@ -141,11 +141,7 @@ impl CallGuard {
     ///
     /// The setup counts if the guard returns `true` and the request is routed.
     pub fn guard_in_setup(&self, body: impl FnOnce() -> bool) -> bool {
-        let Some(recorder) = self
-            .0
-            .as_ref()
-            .and_then(|active| active.mixpanel.recorder())
-        else {
+        let Some(recorder) = self.0.as_ref().and_then(|frame| frame.mixpanel.recorder()) else {
             return body();
         };
         let rollback = RollbackGuard {
@@ -162,29 +158,29 @@ impl CallGuard {
     /// Polls a returned future in the mode of the function's body.
     fn poll_in_mode<R>(&self, poll: impl FnOnce() -> R) -> R {
         match self.0.as_deref() {
-            Some(active) if active.is_bare() => active.in_setup().sync_scope(poll),
+            Some(frame) if frame.is_bare() => frame.in_setup().sync_scope(poll),
             _ => poll(),
         }
     }
 
     fn begin_setup(&self) -> Mixpanel {
-        let Some(active) = self.0.as_deref() else {
+        let Some(frame) = self.0.as_deref() else {
             return current();
         };
-        if let Some(recorder) = active.mixpanel.recorder() {
-            recorder.begin_setup(active.setup_condition());
+        if let Some(recorder) = frame.mixpanel.recorder() {
+            recorder.begin_setup(frame.setup_condition());
         }
-        active.in_setup()
+        frame.in_setup()
     }
 }
 
-impl SharedCaptures {
-    /// Returns access to the slots; see [`CallGuard::values`].
+impl SharedFrame {
+    /// Returns access to the slots; see [`FrameGuard::values`].
     pub fn values(&self) -> Option<Captures<'_>> {
         Captures::new(self.0.as_deref()?)
     }
 
-    /// Returns shared access to the frame; see [`CallGuard::share`].
+    /// Returns shared access to the frame; see [`FrameGuard::share`].
     #[must_use]
     pub fn share(&self) -> Self {
         self.clone()
@@ -204,10 +200,10 @@ impl Drop for RollbackGuard<'_> {
     }
 }
 
-impl Drop for CallGuard {
+impl Drop for FrameGuard {
     fn drop(&mut self) {
-        if let Some(active) = self.0.take() {
-            active.record(Outcome::Failed);
+        if let Some(frame) = self.0.take() {
+            frame.record(Outcome::Failed);
         }
     }
 }
@@ -215,15 +211,15 @@ impl Drop for CallGuard {
 /// Access to the slots of a frame at one point of a function.
 #[derive(Clone, Copy, Debug)]
 pub struct Captures<'a> {
-    active: &'a ActiveCall,
+    frame: &'a Frame,
     seq: u64,
 }
 
 impl<'a> Captures<'a> {
     /// Reserves a sequence number for the values of this point. `None` if nothing is recorded.
-    fn new(active: &'a ActiveCall) -> Option<Self> {
-        let seq = active.mixpanel.recorder()?.reserve_seq();
-        Some(Self { active, seq })
+    fn new(frame: &'a Frame) -> Option<Self> {
+        let seq = frame.mixpanel.recorder()?.reserve_seq();
+        Some(Self { frame, seq })
     }
 }
 
@@ -268,9 +264,9 @@ impl Captures<'_> {
     }
 
     /// Captures a map or struct whose entries become properties.
-    pub fn spread<T: Serialize + ?Sized>(&self, slot: usize, what: &str, properties: &T) {
+    pub fn spread<T: Serialize + ?Sized>(&self, slot: usize, subject: &str, properties: &T) {
         self.set(slot, |mixpanel, to| {
-            mixpanel.encode_properties(what, &|| self.call_site(slot), properties, to);
+            mixpanel.encode_properties(subject, &|| self.call_site(slot), properties, to);
             Some(())
         });
     }
@@ -286,15 +282,15 @@ impl Captures<'_> {
 
     /// Returns the call site of the attribute that captures into this slot.
     fn call_site(&self, slot: usize) -> CallSite {
-        let calls = self.active.site.calls;
+        let calls = self.frame.site.calls;
         let spec = calls.iter().find(|spec| spec.has_slot(slot));
-        self.active
+        self.frame
             .call_site(spec.map(|spec| spec.line).unwrap_or_default())
     }
 
     fn set(&self, slot: usize, write: impl FnOnce(&Mixpanel, &mut Vec<u8>) -> Option<()>) {
-        self.active
+        self.frame
             .captured()
-            .set(slot, self.seq, |to| write(&self.active.mixpanel, to));
+            .set(slot, self.seq, |to| write(&self.frame.mixpanel, to));
     }
 }

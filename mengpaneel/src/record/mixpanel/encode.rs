@@ -57,12 +57,12 @@ impl Mixpanel {
         }
         match catch_panic(|| value::write_with(&value, first, ID_PROPERTIES, to)) {
             Ok(may_have_id) => may_have_id,
-            Err(why) => {
+            Err(error) => {
                 to.truncate(start);
                 write_value(&Value::Null, to);
                 self.report(Reason::NotSerializable {
-                    what: format!("{subject} at {}", site()),
-                    why,
+                    subject: format!("{subject} at {}", site()),
+                    error,
                 });
                 false
             }
@@ -101,10 +101,10 @@ impl Mixpanel {
         to.truncate(start);
         ObjectEncoder::begin_with(first, to).end(to);
         if let Some(value) = rejected {
-            let what = format!("the properties of {subject} at {}", site());
+            let subject = format!("the properties of {subject} at {}", site());
             self.report(Reason::NotSerializable {
-                what,
-                why: format!("{value} is not an object"),
+                subject,
+                error: format!("{value} is not an object"),
             });
         }
         false
@@ -120,10 +120,10 @@ impl Mixpanel {
     ) -> Option<()> {
         let number = amount.number();
         if number.is_none() {
-            let why = "the amount is not a finite number".to_owned();
+            let error = "the amount is not a finite number".to_owned();
             self.report(Reason::NotSerializable {
-                what: format!("{subject} at {}", site()),
-                why,
+                subject: format!("{subject} at {}", site()),
+                error,
             });
         }
         write_value(&Value::Number(number?), to);

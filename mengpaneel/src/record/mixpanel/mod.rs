@@ -337,9 +337,9 @@ impl Mixpanel {
     #[track_caller]
     pub fn call(&self, method: Method, args: Vec<Value>) {
         if args.iter().any(is_too_deep) {
-            let why = format!("the value is nested more than {MAX_DEPTH} levels deep");
-            let what = format!("an argument of {method} at {}", CallSite::caller());
-            return self.report(Reason::NotSerializable { what, why });
+            let error = format!("the value is nested more than {MAX_DEPTH} levels deep");
+            let subject = format!("an argument of {method} at {}", CallSite::caller());
+            return self.report(Reason::NotSerializable { subject, error });
         }
         self.call_encoded(method, args.into());
     }

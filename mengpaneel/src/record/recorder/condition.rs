@@ -25,11 +25,11 @@ pub(crate) enum Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestOutcome {
     /// True if the response has a status below 400.
-    pub succeeded: bool,
+    pub is_success: bool,
     /// True if the request was routed to a handler.
-    pub routed: bool,
+    pub is_routed: bool,
     /// True if the response has status 404.
-    pub not_found: bool,
+    pub is_not_found: bool,
 }
 
 impl Condition {
@@ -37,11 +37,11 @@ impl Condition {
     pub(crate) fn holds(self, outcome: RequestOutcome) -> bool {
         match self {
             Self::Always => true,
-            Self::Response => outcome.succeeded,
-            Self::FailedResponse => !outcome.succeeded,
-            Self::Found => !outcome.not_found,
-            Self::NotFound => outcome.not_found,
-            Self::Routed => outcome.routed,
+            Self::Response => outcome.is_success,
+            Self::FailedResponse => !outcome.is_success,
+            Self::Found => !outcome.is_not_found,
+            Self::NotFound => outcome.is_not_found,
+            Self::Routed => outcome.is_routed,
         }
     }
 }

@@ -41,7 +41,7 @@ impl Recorder {
         let companion = change.companion();
         let is_change_only = companion.is_none();
         if let Some(mut companion) = companion {
-            event_meta::add_event_meta(&mut companion, &self.shared.ids);
+            event_meta::add_event_meta(&mut companion, &self.services.id_generator);
             entry.call = companion;
             entry.mode = Mode::Tracking;
             metrics::recorded(1);
@@ -51,7 +51,7 @@ impl Recorder {
         state.push(Recorded {
             entry,
             identity,
-            replayed: false,
+            is_replayed: false,
             change: Some(change),
             is_change_only,
         });

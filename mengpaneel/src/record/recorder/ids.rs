@@ -61,9 +61,9 @@ impl fmt::Display for CallSite {
 
 /// Problems that were reported, to report each once.
 #[derive(Debug, Default)]
-pub(crate) struct Reported(Mutex<HashSet<String>>);
+pub(crate) struct ReportedProblems(Mutex<HashSet<String>>);
 
-impl Reported {
+impl ReportedProblems {
     /// Returns whether to report a problem: it is new, and there is room to remember it.
     pub(crate) fn is_new(&self, reason: &Reason) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,14 +161,14 @@ impl<R: FnMut(Reason)> IdChecker<R> {
     /// Returns an ID as a string, or `None` if it is invalid, which is reported.
     fn id(&mut self, value: &Value) -> Option<Value> {
         if let Some(id) = placeholder_in(value) {
-            let what = describe(&self.subject, self.site);
-            (self.report)(Reason::PlaceholderId { what, id });
+            let subject = describe(&self.subject, self.site);
+            (self.report)(Reason::PlaceholderId { subject, id });
             return None;
         }
         let id = id_string(value);
         if id.is_none() {
-            let what = describe(&self.subject, self.site);
-            (self.report)(Reason::InvalidId(what));
+            let subject = describe(&self.subject, self.site);
+            (self.report)(Reason::InvalidId(subject));
         }
         id.map(Value::from)
     }
@@ -222,11 +222,14 @@ impl<R: FnMut(Reason)> IdChecker<R> {
                 .as_str()
                 .is_some_and(|id| id.trim().is_empty() && (key != "distinct_id" || !id.is_empty()));
             let is_id = ID_PROPERTIES.contains(&key);
-            let what = || describe(&format!("{key} of {owner}"), site);
+            let subject = || describe(&format!("{key} of {owner}"), site);
             match placeholder_in(value) {
                 _ if !is_id => None,
-                Some(id) => Some(Reason::PlaceholderId { what: what(), id }),
-                None => is_empty_id.then(|| Reason::InvalidId(what())),
+                Some(id) => Some(Reason::PlaceholderId {
+                    subject: subject(),
+                    id,
+                }),
+                None => is_empty_id.then(|| Reason::InvalidId(subject())),
             }
         });
     }
@@ -237,8 +240,8 @@ impl<R: FnMut(Reason)> IdChecker<R> {
         let key = call.str_arg(0).unwrap_or_default();
         let is_storable = !is_unstorable(key);
         if !is_storable {
-            let what = describe(&format!("the group {key} of {}", self.subject), self.site);
-            (self.report)(Reason::Unstorable(what));
+            let subject = describe(&format!("the group {key} of {}", self.subject), self.site);
+            (self.report)(Reason::Unstorable(subject));
         }
         is_storable
     }
@@ -266,7 +269,7 @@ impl<R: FnMut(Reason)> IdChecker<R> {
         self.check_members(call, index, |key, value| {
             let id = placeholder_in(value)?;
             Some(Reason::PlaceholderId {
-                what: describe(&format!("the group {key} of {subject}"), site),
+                subject: describe(&format!("the group {key} of {subject}"), site),
                 id,
             })
         });

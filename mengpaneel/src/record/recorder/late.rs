@@ -45,12 +45,12 @@ impl Recorder {
         let has_room = state.update_context(&entry.call);
         drop(state);
         if !has_room {
-            let why = format!(
+            let reason = format!(
                 "more than {MAX_CONTEXT} calls would apply to each later one: {}",
                 entry.call.method()
             );
             self.report(&Failure::for_calls(
-                Reason::Unsupported(why),
+                Reason::Unsupported(reason),
                 vec![entry.call.clone()],
             ));
         }
@@ -58,7 +58,7 @@ impl Recorder {
         if makes_message(entry.call.method()) {
             let id = event_id.unwrap_or_else(|| self.next_id());
             let envelope = EnvelopeRef::from_call(id, &self.visitor, &entry.call, entry.mode);
-            (self.shared.late_sink)(EnvelopeRef {
+            (self.services.late_sink)(EnvelopeRef {
                 context: &context,
                 via_server: entry.via_server,
                 ..envelope

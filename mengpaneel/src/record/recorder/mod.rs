@@ -6,12 +6,12 @@
 
 mod condition;
 mod consent;
-mod context;
 pub(crate) mod event_meta;
 pub(crate) mod final_calls;
 mod ids;
 mod late;
 mod observer;
+mod services;
 mod state;
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -27,12 +27,12 @@ use crate::record::strategy::Strategy;
 use crate::record::visitor::Visitor;
 
 pub(crate) use crate::record::recorder::condition::{Condition, RequestOutcome};
-pub(crate) use crate::record::recorder::context::{LateSink, RecorderContext};
 pub(crate) use crate::record::recorder::event_meta::EventMeta;
 pub(crate) use crate::record::recorder::final_calls::FinalCalls;
 pub(crate) use crate::record::recorder::ids::CallSite;
 pub(crate) use crate::record::recorder::observer::Observed;
 use crate::record::recorder::observer::Observer;
+pub(crate) use crate::record::recorder::services::{LateSink, RecorderServices};
 use crate::record::recorder::state::{Identity, Recorded, SetupBlock, State};
 
 /// Set of recorded calls that [`Recorder::finalize`] returns.
@@ -67,13 +67,13 @@ pub(crate) struct Checkpoint {
 }
 
 /// Visitor, built on first use.
-type LateVisitor = LazyLock<Visitor, Box<dyn FnOnce() -> Visitor + Send>>;
+type LazyVisitor = LazyLock<Visitor, Box<dyn FnOnce() -> Visitor + Send>>;
 
 /// Recorder of the calls of one request, job or script.
 pub(crate) struct Recorder {
     state: Mutex<State>,
-    visitor: LateVisitor,
-    shared: Arc<RecorderContext>,
+    visitor: LazyVisitor,
+    services: Arc<RecorderServices>,
     /// Test that observes the recorder.
     observer: Option<Observer>,
 }
@@ -82,12 +82,12 @@ impl Recorder {
     /// Creates an empty recorder for calls of `visitor`, which is built on first use.
     pub(crate) fn new(
         visitor: impl FnOnce() -> Visitor + Send + 'static,
-        shared: Arc<RecorderContext>,
+        services: Arc<RecorderServices>,
     ) -> Self {
         Self {
             state: Mutex::default(),
             visitor: LazyLock::new(Box::new(visitor)),
-            shared,
+            services,
             observer: None,
         }
     }
@@ -99,17 +99,17 @@ impl Recorder {
 
     /// Reports a failure.
     pub(crate) fn report(&self, failure: &Failure) {
-        self.shared.reporter.report(failure);
+        self.services.reporter.report(failure);
     }
 
     /// Returns the metadata of an event that is recorded now.
     pub(crate) fn event_meta(&self) -> EventMeta {
-        EventMeta::now(&self.shared.ids)
+        EventMeta::now(&self.services.id_generator)
     }
 
     /// Returns a new ID, greater than every ID before it.
     pub(crate) fn next_id(&self) -> Uuid {
-        self.shared.ids.generate().0
+        self.services.id_generator.generate().0
     }
 
     /// Creates an envelope of calls under this recorder's visitor.
@@ -133,7 +133,7 @@ impl Recorder {
         {
             self.lock().is_user_unknown = true;
         }
-        if self.shared.reported.is_new(&reason) {
+        if self.services.reported_problems.is_new(&reason) {
             self.report(&Failure::for_calls(reason, call.into_iter().collect()));
         }
     }
@@ -181,7 +181,7 @@ impl Recorder {
                         seq: Some(0),
                     },
                     identity: None,
-                    replayed: true,
+                    is_replayed: true,
                     change: None,
                     is_change_only: false,
                 }));
@@ -196,7 +196,7 @@ impl Recorder {
             return;
         }
         if condition == Condition::Always {
-            state.setup_decided = true;
+            state.is_setup_decided = true;
             state.setups.clear();
         }
         state.setups.push(SetupBlock {
@@ -209,7 +209,7 @@ impl Recorder {
     /// Marks the setup as decided by this request, even if it identifies no user. Replayed setup
     /// does not run then.
     pub(crate) fn mark_setup_decided(&self) {
-        self.lock().setup_decided = true;
+        self.lock().is_setup_decided = true;
     }
 
     /// Returns whether any call depends on whether the request is routed to a handler.
@@ -266,7 +266,7 @@ impl Recorder {
         if !self.check(&mut entry.call, Some(site)) {
             return;
         }
-        let event_id = event_meta::add_event_meta(&mut entry.call, &self.shared.ids);
+        let event_id = event_meta::add_event_meta(&mut entry.call, &self.services.id_generator);
         match ConsentChange::from_call(&entry.call) {
             Some(change) => self.record_change(entry, change),
             None => self.record_checked(entry, event_id, Some(site)),
@@ -310,7 +310,7 @@ impl Recorder {
             state.push(Recorded {
                 entry,
                 identity,
-                replayed: false,
+                is_replayed: false,
                 change: None,
                 is_change_only: false,
             });

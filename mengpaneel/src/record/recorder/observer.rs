@@ -40,7 +40,7 @@ impl Observed {
 #[derive(Clone)]
 pub(crate) enum Observer {
     /// Recorder of the test itself, for an app without the middleware.
-    StandIn(Arc<Observed>),
+    Test(Arc<Observed>),
     /// Recorder of a middleware or a job, which notifies the test of its final calls.
     Middleware(Arc<Observed>),
     /// Recorder of a user's handle, which notifies the test of each call.
@@ -54,9 +54,9 @@ fn is_identity(call: &Call) -> bool {
 impl Recorder {
     /// Marks the recorder as the test's own.
     #[must_use]
-    pub(crate) fn into_stand_in(self, observed: Arc<Observed>) -> Self {
+    pub(crate) fn into_test_recorder(self, observed: Arc<Observed>) -> Self {
         Self {
-            observer: Some(Observer::StandIn(observed)),
+            observer: Some(Observer::Test(observed)),
             ..self
         }
     }
@@ -80,15 +80,15 @@ impl Recorder {
     }
 
     /// Returns whether the recorder is the test's own.
-    pub(crate) fn is_stand_in(&self) -> bool {
-        matches!(self.observer, Some(Observer::StandIn(_)))
+    pub(crate) fn is_test_recorder(&self) -> bool {
+        matches!(self.observer, Some(Observer::Test(_)))
     }
 
     /// Returns the observer, which the recorders of inner middlewares share. `None` outside of
     /// tests.
     pub(crate) fn observer(&self) -> Option<Arc<Observed>> {
         match self.observer.as_ref()? {
-            Observer::StandIn(observed)
+            Observer::Test(observed)
             | Observer::Middleware(observed)
             | Observer::User(observed) => Some(Arc::clone(observed)),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::record::consent::{ConsentChange, ConsentState};
 use crate::record::recorder::{
-    Condition, Entry, FinalCalls, Include, LateVisitor, RequestOutcome, event_meta,
+    Condition, Entry, FinalCalls, Include, LazyVisitor, RequestOutcome, event_meta,
 };
 use crate::record::strategy::Strategy;
 
@@ -20,7 +20,7 @@ pub(crate) struct State {
     pub(crate) setups: Vec<SetupBlock>,
     pub(crate) replayed_setup: Vec<Call>,
     /// True if this request decided its setup: replayed setup does not run.
-    pub(crate) setup_decided: bool,
+    pub(crate) is_setup_decided: bool,
     /// True if the last `identify` was rejected: profile calls after it belong to an unknown user.
     pub(crate) is_user_unknown: bool,
     pub(crate) preferred: Option<Strategy>,
@@ -43,7 +43,7 @@ pub(crate) struct Recorded {
     pub(crate) entry: Entry,
     /// User who was identified at recording. `None` if no user was.
     pub(crate) identity: Option<Arc<str>>,
-    pub(crate) replayed: bool,
+    pub(crate) is_replayed: bool,
     /// Opt-in or opt-out that the call makes.
     pub(crate) change: Option<ConsentChange>,
     /// True if the entry has no call besides that change.
@@ -147,7 +147,7 @@ impl State {
     /// Adds a call to the current setup block.
     pub(crate) fn record_setup(&mut self, mut entry: Entry) {
         entry.seq = entry.seq.or_else(|| Some(self.reserve_seq()));
-        self.setup_decided |= entry.condition == Condition::Always;
+        self.is_setup_decided |= entry.condition == Condition::Always;
         if self.setups.is_empty() {
             self.setups.push(SetupBlock {
                 condition: entry.condition,
@@ -198,7 +198,7 @@ impl State {
         &mut self,
         outcome: RequestOutcome,
         include: Include,
-        visitor: &LateVisitor,
+        visitor: &LazyVisitor,
     ) -> FinalCalls {
         let mut final_calls = FinalCalls {
             preferred: self.preferred,
@@ -225,7 +225,7 @@ impl State {
                     final_calls.push(entry);
                 }
             }
-            None if !self.setup_decided && include == Include::All => {
+            None if !self.is_setup_decided && include == Include::All => {
                 final_calls.set_replayed_setup(replayed);
             }
             None => {}
@@ -236,7 +236,7 @@ impl State {
         let mut effective = [setup_identity.clone(), setup_identity];
         recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.seq));
         let counts = |recorded: &Recorded| {
-            let is_included = include == Include::All || !recorded.replayed;
+            let is_included = include == Include::All || !recorded.is_replayed;
             is_included && recorded.entry.condition.holds(outcome)
         };
         for mut recorded in recorded.into_iter().filter(counts) {
@@ -255,7 +255,7 @@ impl State {
             {
                 event_meta::add_identity(&mut recorded.entry.call, &identity, visitor);
             }
-            if recorded.replayed {
+            if recorded.is_replayed {
                 final_calls.push_replayed(recorded.entry);
             } else {
                 final_calls.push(recorded.entry);

@@ -179,9 +179,9 @@ fn consent_applies_to_late_calls() {
         });
         let recorder = Recorder::new(
             Visitor::default,
-            Arc::new(RecorderContext {
+            Arc::new(RecorderServices {
                 late_sink: sink,
-                ..RecorderContext::default()
+                ..RecorderServices::default()
             }),
         );
         let recorder = recorder.with_consent(Decision {

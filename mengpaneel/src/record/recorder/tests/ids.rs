@@ -44,9 +44,9 @@ fn recorder() -> (Arc<Recorder>, Reasons) {
     let hook = Arc::clone(&reasons);
     let reporter =
         ErrorReporter::new(move |failure| hook.lock().unwrap().push(failure.reason.clone()));
-    let context = RecorderContext {
+    let context = RecorderServices {
         reporter: Arc::new(reporter),
-        ..RecorderContext::default()
+        ..RecorderServices::default()
     };
     (
         Arc::new(Recorder::new(Visitor::default, Arc::new(context))),

@@ -11,9 +11,9 @@ use super::*;
 use crate::record::consent::{ConsentStatus, Decision};
 
 const SUCCEEDED: RequestOutcome = RequestOutcome {
-    succeeded: true,
-    routed: true,
-    not_found: false,
+    is_success: true,
+    is_routed: true,
+    is_not_found: false,
 };
 
 fn recorder() -> Recorder {
@@ -145,9 +145,9 @@ fn setup_replaces_earlier_setup() {
 #[test]
 fn setup_with_failed_condition_preserves_earlier_setup() {
     let failed = RequestOutcome {
-        succeeded: false,
-        routed: true,
-        not_found: false,
+        is_success: false,
+        is_routed: true,
+        is_not_found: false,
     };
     let recorder = recorder();
     recorder.record(identify("old"));
@@ -306,9 +306,9 @@ fn late_call_goes_to_server_with_setup_as_context() {
         Arc::new(move |envelope| sink.lock().unwrap().push(envelope.to_envelope()));
     let recorder = Recorder::new(
         Visitor::default,
-        Arc::new(RecorderContext {
+        Arc::new(RecorderServices {
             late_sink,
-            ..RecorderContext::default()
+            ..RecorderServices::default()
         }),
     );
     recorder.record(identify("1"));

@@ -1,4 +1,4 @@
-//! State of one call of an annotated function, and the recording of its attributes' calls.
+//! Frame: state of one call of an annotated function, and the recording of its attributes' calls.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::record::recorder::{CallSite, Condition, Entry};
 
 /// State of a frame. Exists only if calls are recorded.
 #[derive(Debug)]
-pub(super) struct ActiveCall {
+pub(super) struct Frame {
     pub(super) mixpanel: Mixpanel,
     pub(super) site: &'static AnnotationSite,
     /// Sequence number of calls that capture no value from the body.
@@ -30,7 +30,7 @@ struct PendingCall {
     arguments: Option<Arguments>,
 }
 
-impl ActiveCall {
+impl Frame {
     /// Returns the call site of an attribute on this line.
     pub(super) fn call_site(&self, line: u32) -> CallSite {
         CallSite {
