@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::dev::ServiceResponse;
 
 use crate::call::Calls;
-use crate::middleware::request_outcome;
+use crate::flush::request_outcome;
 use crate::record::mixpanel::Mixpanel;
 use crate::record::recorder::{Include, Observed, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;

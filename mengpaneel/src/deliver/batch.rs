@@ -81,9 +81,11 @@ impl<'a> OutgoingBatch<'a> {
         let push = |event| {
             self.messages.push((record_index, Outgoing::Encoded(event)));
         };
-        let added =
-            self.sender
-                .translate_record(encoded.as_bytes(), self.partitions.staging(), push);
+        let added = self.sender.translator.translate_record(
+            encoded.as_bytes(),
+            self.partitions.staging(),
+            push,
+        );
         if added.is_none() {
             self.messages.truncate(count);
         }

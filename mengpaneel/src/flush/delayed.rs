@@ -55,15 +55,6 @@ pub(crate) fn flush<B: MessageBody>(
     Ok(immediate)
 }
 
-/// Stores the fallback copy, which the server delivers if no page claims the payload in time.
-pub(crate) async fn schedule_fallback<B>(exchange: &mut Exchange<B>) {
-    let Some(copy) = exchange.fallback_copy.take() else {
-        return;
-    };
-    let after = exchange.services.settings.fallback_after;
-    exchange.services.fallback.schedule(*copy, after).await;
-}
-
 /// Checks that the browser will request a page of this origin next, with the cookie that this
 /// response sets.
 fn check_will_follow<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclined> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::body::MessageBody;
 
 use crate::call::{Call, Calls};
-use crate::flush::{DeclineReason, Exchange, Services, async_server_side, delayed, server_side};
+use crate::flush::{DeclineReason, Exchange, Services, async_server_side, server_side};
 use crate::record::envelope::Envelope;
 use crate::record::strategy::Strategy;
 
@@ -22,7 +22,7 @@ pub(crate) struct Dispatch {
 /// ones are enqueued in the background.
 pub(crate) struct PendingDispatch {
     services: Arc<Services>,
-    dispatches: VecDeque<Dispatch>,
+    pub(crate) dispatches: VecDeque<Dispatch>,
 }
 
 impl PendingDispatch {
@@ -47,20 +47,7 @@ where
     B: MessageBody,
     B::Error: Into<Box<dyn Error>>,
 {
-    /// Returns whether [`wait`](Self::wait) has anything to do before the response may be sent.
-    pub(crate) fn must_wait(&self, pending: &PendingDispatch) -> bool {
-        self.fallback_copy.is_some() || !pending.dispatches.is_empty()
-    }
-
-    /// Stores the fallback copy, then dispatches one envelope after the other.
-    pub(crate) async fn wait(&mut self, mut pending: PendingDispatch) {
-        delayed::schedule_fallback(self).await;
-        while let Some(dispatch) = pending.dispatches.pop_front() {
-            self.dispatch(dispatch).await;
-        }
-    }
-
-    async fn dispatch(
+    pub(crate) async fn dispatch(
         &self,
         Dispatch {
             envelope,

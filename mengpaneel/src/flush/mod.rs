@@ -27,6 +27,7 @@ use actix_session::Session;
 use actix_web::body::MessageBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 
 use crate::browser::snippet::Snippet;
@@ -40,7 +41,7 @@ use crate::metrics;
 use crate::record::consent::ConsentStatus;
 use crate::record::envelope::Envelope;
 use crate::record::mixpanel::Mixpanel;
-use crate::record::recorder::{FinalCalls, Recorder};
+use crate::record::recorder::{FinalCalls, Include, Recorder, RequestOutcome};
 use crate::record::strategy::Strategy;
 use crate::request::info::RequestInfo;
 use crate::settings::Settings;
@@ -162,9 +163,42 @@ where
     B: MessageBody,
     B::Error: Into<Box<dyn Error>>,
 {
+    /// Replays delayed calls, flushes the calls of the request, and waits for what the response
+    /// must wait for.
+    ///
+    /// If dropped before its end, every claim is released, and the remaining calls are enqueued.
+    pub(crate) async fn run(&mut self) {
+        self.read_page().await;
+        let outcome = request_outcome(&self.recorder, &self.response);
+        // Few requests bring delayed calls: boxed, so that the future of the others stays small.
+        if self.has_incoming() {
+            if self.consent.is_granted {
+                Box::pin(self.replay()).await;
+            } else {
+                Box::pin(self.discard()).await;
+            }
+        }
+        let final_calls = self.recorder.finalize(outcome, Include::All);
+        let pending = self.flush(final_calls.as_deref());
+        if self.fallback_copy.is_some() || !pending.dispatches.is_empty() {
+            Box::pin(self.wait(pending)).await;
+        }
+    }
+
+    /// Stores the fallback copy, then dispatches one envelope after the other.
+    async fn wait(&mut self, mut pending: PendingDispatch) {
+        if let Some(copy) = self.fallback_copy.take() {
+            let after = self.services.settings.fallback_after;
+            self.services.fallback.schedule(*copy, after).await;
+        }
+        while let Some(dispatch) = pending.dispatches.pop_front() {
+            self.dispatch(dispatch).await;
+        }
+    }
+
     /// Flushes the calls of a finalized recorder. Returns the dispatches that remain to be done;
     /// `None` as calls means that nothing was recorded.
-    pub(crate) fn flush(&mut self, final_calls: Option<&FinalCalls>) -> PendingDispatch {
+    fn flush(&mut self, final_calls: Option<&FinalCalls>) -> PendingDispatch {
         self.remove_untrusted_call_headers();
         let mut dispatches = Vec::new();
         let empty = FinalCalls::default();
@@ -285,6 +319,19 @@ where
             is_accepted: true,
             is_in_page: false,
         }
+    }
+}
+
+/// Returns the outcome of a request. Calls of guards count only if a route was found.
+pub(crate) fn request_outcome<B>(
+    recorder: &Recorder,
+    response: &ServiceResponse<B>,
+) -> RequestOutcome {
+    let status = response.status();
+    RequestOutcome {
+        is_success: !status.is_client_error() && !status.is_server_error(),
+        is_routed: !recorder.needs_route_outcome() || response.request().match_pattern().is_some(),
+        is_not_found: status == StatusCode::NOT_FOUND,
     }
 }
 

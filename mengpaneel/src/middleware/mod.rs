@@ -18,7 +18,6 @@ use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::StatusCode;
 use futures_util::future::LocalBoxFuture;
 
 use crate::call::Calls;
@@ -203,19 +202,6 @@ where
     }
 }
 
-/// Returns the outcome of a request. Calls of guards count only if a route was found.
-pub(crate) fn request_outcome<B>(
-    recorder: &Recorder,
-    response: &ServiceResponse<B>,
-) -> RequestOutcome {
-    let status = response.status();
-    RequestOutcome {
-        is_success: !status.is_client_error() && !status.is_server_error(),
-        is_routed: !recorder.needs_route_outcome() || response.request().match_pattern().is_some(),
-        is_not_found: status == StatusCode::NOT_FOUND,
-    }
-}
-
 /// State of a request in flight.
 ///
 /// If dropped before the response is ready (panic, disconnect, failed middleware), it enqueues the
@@ -305,21 +291,7 @@ impl RequestState {
             response,
             body,
         };
-        exchange.read_page().await;
-        let outcome = request_outcome(&self.recorder, &exchange.response);
-        // Few requests bring delayed calls: boxed, so that the future of the others stays small.
-        if exchange.has_incoming() {
-            if self.consent.is_granted {
-                Box::pin(exchange.replay()).await;
-            } else {
-                Box::pin(exchange.discard()).await;
-            }
-        }
-        let final_calls = self.recorder.finalize(outcome, Include::All);
-        let pending = exchange.flush(final_calls.as_deref());
-        if exchange.must_wait(&pending) {
-            Box::pin(exchange.wait(pending)).await;
-        }
+        exchange.run().await;
         exchange.respond()
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 
-use crate::middleware::{FAILED, request_outcome};
+use crate::flush::request_outcome;
+use crate::middleware::FAILED;
 use crate::record::recorder::{Include, Observed, Recorder, RecorderServices};
 use crate::request::info::RequestInfo;
 use crate::settings::Settings;

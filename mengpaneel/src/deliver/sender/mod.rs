@@ -26,7 +26,7 @@ use crate::metrics;
 use crate::record::envelope::Envelope;
 use crate::record::envelope::codec;
 use crate::translate::message::Message;
-use crate::translate::outgoing::{EncodedEvent, Outgoing};
+use crate::translate::outgoing::Outgoing;
 use crate::translate::translator::{Translation, Translator};
 
 pub(crate) use crate::deliver::sender::outage::Unavailable;
@@ -142,17 +142,6 @@ impl Sender {
             Some(_) => DecodePolicy::All,
             None => DecodePolicy::Cached(self.lock_cached().keys().copied().collect()),
         }
-    }
-
-    /// Translates an encoded envelope without decoding it. `None` if it must be decoded: then the
-    /// events that `push` received do not count.
-    pub(crate) fn translate_record(
-        &self,
-        envelope: &[u8],
-        buffer: &mut Vec<u8>,
-        push: impl FnMut(EncodedEvent),
-    ) -> Option<()> {
-        self.translator.translate_record(envelope, buffer, push)
     }
 
     /// Caches the messages of an envelope until the outbox leases it to this process.

@@ -8,7 +8,7 @@ use crate::deliver::partitions::Partitions;
 use crate::deliver::retry_delay::RetryDelay;
 use crate::deliver::sender::undelivered::{failure_reason, message_failure};
 use crate::deliver::sender::{Retranslator, Unavailable, select_failed};
-use crate::deliver::worker::worker_loop::{BatchResult, COALESCE_BELOW, WorkerLoop};
+use crate::deliver::worker::{BatchResult, COALESCE_BELOW, WorkerLoop};
 use crate::error::{Failure, Reason};
 use crate::id::{now_ms, timestamp_ms};
 use crate::metrics;

@@ -4,27 +4,36 @@
 //! worker, and scripts have no Actix.
 
 mod batch_delivery;
-mod worker_loop;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::deliver::batch::remaining_calls;
 use crate::deliver::http::retry::Backoff;
 use crate::deliver::partitions::Partitions;
+use crate::deliver::retry_delay::RetryDelay;
 use crate::deliver::sender::Sender;
 use crate::deliver::shutdown::{SHUTDOWN_GRACE, Shutdown};
-use crate::deliver::worker::worker_loop::WorkerLoop;
 use crate::error::{Failure, Reason};
 use crate::id::now_ms;
-use crate::outbox::Outbox;
+use crate::outbox::leased::LeasedRecord;
+use crate::outbox::{Outbox, OutboxError};
 
 /// Most records per lease: they fill the requests that are in flight together.
 const BATCH_SIZE: usize = 4 * 2_000;
+
+/// Below this many records, the loop waits for [`COALESCE_WINDOW`] before it leases the next ones.
+///
+/// Otherwise each record would cost an HTTP request, and each append would wake the worker.
+pub(crate) const COALESCE_BELOW: usize = 2_000;
+const COALESCE_WINDOW: Duration = Duration::from_millis(20);
+
+/// Most records per lease while Mixpanel is unavailable: one small request probes it.
+const PROBE_SIZE: usize = 20;
 
 /// Bounds of the delay after the outbox failed. They are shorter than Mixpanel's, because an outbox
 /// is nearer.
@@ -101,6 +110,168 @@ impl Worker {
             tokio::select! {
                 () = state_changed => {}
                 () = sleep_until_deadline(deadline) => return,
+            }
+        }
+    }
+}
+
+/// One loop of a worker, with one batch in flight.
+pub(crate) struct WorkerLoop<'a> {
+    pub(crate) outbox: &'a dyn Outbox,
+    pub(crate) worker: &'a Worker,
+    /// Delay after the outbox failed.
+    pub(crate) outbox_backoff: Backoff,
+    /// True if the outbox cannot be reached and that was logged.
+    pub(crate) is_outbox_unavailable: bool,
+    /// Buffers of the last large batch, for reuse.
+    pub(crate) partitions: Partitions,
+}
+
+/// Result of an attempt to deliver a batch.
+pub(crate) enum BatchResult {
+    /// Mixpanel answered: it accepted or rejected the messages.
+    Answered,
+    /// Mixpanel or the outbox is unavailable: the next attempt follows after this delay.
+    Unavailable(RetryDelay),
+}
+
+impl WorkerLoop<'_> {
+    /// Delivers records until a shutdown is requested, and then until none is pending or the
+    /// deadline has passed.
+    pub(crate) async fn run(mut self) {
+        let mut limit = BATCH_SIZE;
+        while let Some(records) = self.lease_batch(limit).await {
+            if !self.wait_for_circuit().await {
+                self.return_leases(LeasedRecord::into_leases(records)).await;
+                break;
+            }
+            let is_large = records.len() >= COALESCE_BELOW;
+            match self.deliver_batch(records).await {
+                BatchResult::Answered => {
+                    limit = BATCH_SIZE;
+                    if !is_large {
+                        self.wait_for_more_records().await;
+                    }
+                }
+                BatchResult::Unavailable(delay) => {
+                    limit = PROBE_SIZE;
+                    if !self.wait(delay).await {
+                        break;
+                    }
+                }
+            }
+        }
+        self.worker.shutdown.notify_state_change();
+    }
+
+    /// Leases the next due records. `None` if a shutdown was requested and no record is pending, or
+    /// if the deadline has passed.
+    async fn lease_batch(&mut self, limit: usize) -> Option<Vec<LeasedRecord>> {
+        loop {
+            match self.try_lease(limit).await? {
+                Ok(records) => {
+                    self.record_outbox_success();
+                    return Some(records);
+                }
+                Err(error) => {
+                    let delay = self.record_outbox_failure(&error);
+                    if !self.wait(delay).await {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for due records and leases them. `None` in the cases of
+    /// [`lease_batch`](Self::lease_batch).
+    async fn try_lease(&self, limit: usize) -> Option<Result<Vec<LeasedRecord>, OutboxError>> {
+        let shutdown = &self.worker.shutdown;
+        loop {
+            let mut state_changed = pin!(shutdown.state_changed());
+            state_changed.as_mut().enable();
+            let deadline = shutdown.deadline();
+            // Checked here, because `select!` prefers a ready lease to the deadline.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return None;
+            }
+            if deadline.is_some() && self.is_drained().await {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                leased = self.outbox.lease_records(limit) => return Some(leased),
+                () = state_changed => {}
+                () = sleep_until_deadline(deadline) => return None,
+            }
+        }
+    }
+
+    /// Returns whether no record is pending, and no delivery in flight can append one.
+    async fn is_drained(&self) -> bool {
+        self.worker.shutdown.in_flight() == 0
+            && self.outbox.pending().await.is_ok_and(|count| count == 0)
+    }
+
+    fn record_outbox_success(&mut self) {
+        if std::mem::take(&mut self.is_outbox_unavailable) {
+            let outbox = self.outbox.description();
+            tracing::info!(target: "mengpaneel", outbox, "the outbox is reachable again");
+        }
+        self.outbox_backoff.reset();
+    }
+
+    /// Logs the first of several failures. Returns the delay before the next attempt.
+    fn record_outbox_failure(&mut self, error: &OutboxError) -> Duration {
+        if !std::mem::replace(&mut self.is_outbox_unavailable, true) {
+            tracing::error!(target: "mengpaneel", %error, "could not lease records; the worker will retry");
+        }
+        self.outbox_backoff.next_delay(None)
+    }
+
+    /// Waits while the circuit is open: a delivery that bypassed the outbox may have opened it.
+    /// Returns whether there is time for an attempt. During a shutdown one attempt is made anyway.
+    async fn wait_for_circuit(&self) -> bool {
+        if self.worker.shutdown.is_requested() {
+            return true;
+        }
+        match self.worker.sender.circuit_breaker.time_until_probe() {
+            Some(delay) => self.wait(delay).await,
+            None => true,
+        }
+    }
+
+    /// Waits for [`COALESCE_WINDOW`], unless a shutdown is requested.
+    async fn wait_for_more_records(&self) {
+        if !self.worker.shutdown.is_requested() {
+            // The next lease checks the deadline.
+            let _ = self.wait(COALESCE_WINDOW).await;
+        }
+    }
+
+    /// Waits, and returns whether there is time for another attempt.
+    ///
+    /// A shutdown ends the wait. From then on, the remaining time is divided among further
+    /// attempts.
+    pub(crate) async fn wait(&self, delay: impl Into<RetryDelay>) -> bool {
+        let (shutdown, retry_delay) = (&self.worker.shutdown, delay.into());
+        let until = Instant::now() + retry_delay.delay;
+        loop {
+            let mut state_changed = pin!(shutdown.state_changed());
+            state_changed.as_mut().enable();
+            match shutdown.deadline() {
+                Some(deadline) => {
+                    let remaining = deadline.duration_since(Instant::now());
+                    let Some(delay) = retry_delay.before_deadline(remaining) else {
+                        return false;
+                    };
+                    sleep(delay).await;
+                    return true;
+                }
+                None if timeout_at(until, state_changed).await.is_err() => return true,
+                // A shutdown was requested: the next attempt follows at once.
+                None if shutdown.is_requested() => return true,
+                None => {}
             }
         }
     }

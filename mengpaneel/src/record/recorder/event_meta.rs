@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::call::value::ValueRef;
 use crate::call::{Call, Method};
 use crate::id::{IdGenerator, now_ms};
+use crate::record::recorder::Recorder;
 use crate::record::visitor::Visitor;
 
 /// Properties by which Mixpanel deduplicates and dates an event.
@@ -30,6 +31,13 @@ impl EventMeta {
             ("$insert_id", ValueRef::Uuid(self.id)),
             ("time", ValueRef::Unsigned(self.time)),
         ]
+    }
+}
+
+impl Recorder {
+    /// Returns the metadata of an event that is recorded now.
+    pub(crate) fn event_meta(&self) -> EventMeta {
+        EventMeta::now(&self.services.id_generator)
     }
 }
 

@@ -27,7 +27,6 @@ use crate::record::strategy::Strategy;
 use crate::record::visitor::Visitor;
 
 pub(crate) use crate::record::recorder::condition::{Condition, RequestOutcome};
-pub(crate) use crate::record::recorder::event_meta::EventMeta;
 pub(crate) use crate::record::recorder::final_calls::FinalCalls;
 pub(crate) use crate::record::recorder::ids::CallSite;
 pub(crate) use crate::record::recorder::observer::Observed;
@@ -102,11 +101,6 @@ impl Recorder {
         self.services.reporter.report(failure);
     }
 
-    /// Returns the metadata of an event that is recorded now.
-    pub(crate) fn event_meta(&self) -> EventMeta {
-        EventMeta::now(&self.services.id_generator)
-    }
-
     /// Returns a new ID, greater than every ID before it.
     pub(crate) fn next_id(&self) -> Uuid {
         self.services.id_generator.generate().0
@@ -151,41 +145,6 @@ impl Recorder {
             self.reject(reason, (!is_valid).then(|| original.clone()));
         }
         is_valid
-    }
-
-    /// Adds the calls of an earlier request, before those of this request. Calls of a later replay
-    /// follow those of an earlier one.
-    pub(crate) fn replay(&self, mut calls: Calls) {
-        for mode in [Mode::BeforeSetup, Mode::Setup, Mode::Tracking] {
-            calls
-                .mode_mut(mode)
-                .retain_mut(|call| self.check(call, None));
-        }
-        let mut state = self.lock();
-        if !calls.setup.is_empty() {
-            state.replayed_setup = calls.setup;
-        }
-        let modes = [
-            (Mode::BeforeSetup, calls.before_setup),
-            (Mode::Tracking, calls.tracking),
-        ];
-        for (mode, calls) in modes {
-            state
-                .recorded
-                .extend(calls.into_iter().map(|call| Recorded {
-                    entry: Entry {
-                        call,
-                        mode,
-                        via_server: false,
-                        condition: Condition::Always,
-                        seq: Some(0),
-                    },
-                    identity: None,
-                    is_replayed: true,
-                    change: None,
-                    is_change_only: false,
-                }));
-        }
     }
 
     /// Begins a setup. If `condition` holds in the end, it replaces earlier and replayed setup.
@@ -315,25 +274,6 @@ impl Recorder {
                 is_change_only: false,
             });
         }
-    }
-
-    /// Returns the calls that count after this outcome, once: `None` after that. Calls recorded
-    /// from here on are late.
-    pub(crate) fn finalize(
-        &self,
-        outcome: RequestOutcome,
-        include: Include,
-    ) -> Option<Arc<FinalCalls>> {
-        let mut state = self.lock();
-        if state.flushed.is_some() {
-            return None;
-        }
-        let final_calls = Arc::new(state.finalize(outcome, include, &self.visitor));
-        state.outcome = Some(outcome);
-        state.flushed = Some(Arc::clone(&final_calls));
-        drop(state);
-        self.notify_observer(&final_calls);
-        Some(final_calls)
     }
 
     /// Returns the ID under which Mixpanel counts the visitor now. `None` if it is unknown.

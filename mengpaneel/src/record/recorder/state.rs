@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::record::consent::{ConsentChange, ConsentState};
 use crate::record::recorder::{
-    Condition, Entry, FinalCalls, Include, LazyVisitor, RequestOutcome, event_meta,
+    Condition, Entry, FinalCalls, Include, LazyVisitor, Recorder, RequestOutcome, event_meta,
 };
 use crate::record::strategy::Strategy;
 
@@ -262,5 +262,61 @@ impl State {
             }
         }
         final_calls
+    }
+}
+
+impl Recorder {
+    /// Adds the calls of an earlier request, before those of this request. Calls of a later replay
+    /// follow those of an earlier one.
+    pub(crate) fn replay(&self, mut calls: Calls) {
+        for mode in [Mode::BeforeSetup, Mode::Setup, Mode::Tracking] {
+            calls
+                .mode_mut(mode)
+                .retain_mut(|call| self.check(call, None));
+        }
+        let mut state = self.lock();
+        if !calls.setup.is_empty() {
+            state.replayed_setup = calls.setup;
+        }
+        let modes = [
+            (Mode::BeforeSetup, calls.before_setup),
+            (Mode::Tracking, calls.tracking),
+        ];
+        for (mode, calls) in modes {
+            state
+                .recorded
+                .extend(calls.into_iter().map(|call| Recorded {
+                    entry: Entry {
+                        call,
+                        mode,
+                        via_server: false,
+                        condition: Condition::Always,
+                        seq: Some(0),
+                    },
+                    identity: None,
+                    is_replayed: true,
+                    change: None,
+                    is_change_only: false,
+                }));
+        }
+    }
+
+    /// Returns the calls that count after this outcome, once: `None` after that. Calls recorded
+    /// from here on are late.
+    pub(crate) fn finalize(
+        &self,
+        outcome: RequestOutcome,
+        include: Include,
+    ) -> Option<Arc<FinalCalls>> {
+        let mut state = self.lock();
+        if state.flushed.is_some() {
+            return None;
+        }
+        let final_calls = Arc::new(state.finalize(outcome, include, &self.visitor));
+        state.outcome = Some(outcome);
+        state.flushed = Some(Arc::clone(&final_calls));
+        drop(state);
+        self.notify_observer(&final_calls);
+        Some(final_calls)
     }
 }
