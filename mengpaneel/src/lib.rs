@@ -5,13 +5,13 @@
 //! delivers the event through the visitor's next page, through a response header, or through
 //! Mixpanel's server API.
 //!
-//! * If a strategy declines the calls, the next one is tried. If the last one cannot deliver a
-//!   call, [`on_error`](Builder::on_error) is called.
+//! * If a strategy declines the calls, the next one gets them. [`on_error`](Builder::on_error) is
+//!   called for every call that the last one cannot deliver.
 //! * Events count once: copies share an ID, by which Mixpanel drops duplicates.
 //!   `people.increment`, `append`, `union` and `remove` are delivered at most once.
 //! * No tracking failure breaks a response. A response waits until an outbox in a file or in Redis
 //!   has stored its calls, and for `server_side` at most the [`timeout`](Builder::timeout). While
-//!   Redis is unavailable, calls use `server_side`.
+//!   Redis is unavailable, `server_side` delivers the calls.
 //! * Two kinds of calls are lost without an error: calls in a page whose browser blocks
 //!   mixpanel-js, and calls in memory if the process is killed. An outbox in a
 //!   [file or Redis](guide::outboxes) survives a kill.
@@ -61,8 +61,8 @@
 //! 3. When the response is ready, the first [`Strategy`] that does not decline delivers all calls.
 //!    In order: a carrier cookie to the page after a redirect; the page; a header for scripts; the
 //!    outbox; the server, immediately.
-//! 4. Calls for the server are pending in an [`Outbox`](outbox::Outbox) until the delivery thread
-//!    has translated and delivered them. A call that could not be delivered is reported as a
+//! 4. Calls for the server are pending in an [`Outbox`](outbox::Outbox) until the worker, on a
+//!    thread of its own, has translated and delivered them. A call that could not be delivered is reported as a
 //!    [`Failure`].
 //!
 //! The [`guide`] has one page per task.
