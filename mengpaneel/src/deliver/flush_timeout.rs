@@ -32,7 +32,7 @@ pub(crate) enum Fate {
 }
 
 impl FlushTimeoutError {
-    /// Number of records that were not delivered; 0 if the outbox could not be queried.
+    /// Returns the number of records that were not delivered; 0 if the outbox could not be queried.
     pub fn pending(&self) -> usize {
         self.pending
     }
@@ -44,8 +44,8 @@ impl FlushTimeoutError {
         self.fate == Fate::Lost
     }
 
-    /// Last error of a delivery, or of the outbox if it could not be queried. `None` if nothing
-    /// failed and only the time was too short.
+    /// Returns the last error of a delivery, or of the outbox if it could not be queried. `None` if
+    /// nothing failed and only the time was too short.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }

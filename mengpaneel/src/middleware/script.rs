@@ -46,17 +46,18 @@ pub struct Script {
 }
 
 impl Script {
-    /// Path with the file's hash, whose content never changes: `/mengpaneel-0123456789abcdef.js`.
+    /// Returns the path of the file, with its hash: `/mengpaneel-0123456789abcdef.js`. The content
+    /// under a path never changes.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Integrity value of the file: `sha384-…`.
+    /// Returns the integrity value of the file: `sha384-…`.
     pub fn integrity(&self) -> &str {
         &self.integrity
     }
 
-    /// Script element that loads the file. A Content-Security-Policy must list `'self'` for it.
+    /// Returns a script element that loads the file. A Content-Security-Policy must list `'self'`.
     pub fn tag(&self) -> String {
         format!(
             "<script src=\"{}\" integrity=\"{}\"></script>",
@@ -64,7 +65,7 @@ impl Script {
         )
     }
 
-    /// Script element that loads the file under a Content-Security-Policy with a nonce. `nonce` is
+    /// Returns a script element that loads the file under a policy with a nonce. `nonce` is
     /// the value without the prefix `nonce-`.
     ///
     /// ```

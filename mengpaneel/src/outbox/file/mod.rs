@@ -90,21 +90,21 @@ impl File {
         }
     }
 
-    /// Maximum number of pending records. One record holds the calls of one request.
+    /// Sets the maximum number of pending records. One record holds the calls of one request.
     #[must_use]
     pub fn max_records(mut self, max_records: u64) -> Self {
         self.bounds.records = max_records;
         self
     }
 
-    /// Maximum size of the pending records in bytes; the file is somewhat larger.
+    /// Sets the maximum size of the pending records in bytes; the file is somewhat larger.
     #[must_use]
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.bounds.bytes = max_bytes;
         self
     }
 
-    /// Behavior if another process has the file open. Default: [`OnLocked::UseSibling`].
+    /// Sets the behavior if another process has the file open. Default: [`OnLocked::UseSibling`].
     #[must_use]
     pub fn on_locked(self, on_locked: OnLocked) -> Self {
         Self { on_locked, ..self }

@@ -78,7 +78,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Maximum number of pending records. One record holds the calls of one request.
+    /// Sets the maximum number of pending records. One record holds the calls of one request.
     #[must_use]
     pub fn max_records(self, max_records: usize) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Memory {
         }
     }
 
-    /// Maximum size of the pending records in bytes: their calls and facts of the visitor.
+    /// Sets the maximum size of the pending records in bytes: their calls and their visitor.
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Self {
         Self { max_bytes, ..self }

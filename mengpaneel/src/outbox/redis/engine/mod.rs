@@ -75,7 +75,7 @@ impl Redis {
         }
     }
 
-    /// Sets the maximum number of pending records. One record has the calls of one request.
+    /// Sets the maximum number of pending records. One record holds the calls of one request.
     #[must_use]
     pub fn max_records(self, max_records: u64) -> Self {
         Self {
