@@ -8,7 +8,7 @@ pub(crate) fn recorded(calls: usize) {
     count("mengpaneel_recorded_total", None, calls);
 }
 
-/// Counts calls that a strategy took.
+/// Counts calls that a strategy accepted.
 pub(crate) fn flushed(strategy: &'static str, calls: usize) {
     count(
         "mengpaneel_flushed_total",

@@ -19,8 +19,8 @@ impl StrategyDeclined {
         self.reason.label()
     }
 
-    /// Wrong set-up of the application that made the strategy decline. `None` if the application
-    /// is not at fault, or if a shared cache costs nothing because there is no event.
+    /// Configuration mistake of the application that made the strategy decline. `None` if the
+    /// application is not at fault, or if a shared cache costs nothing because there is no event.
     pub(crate) fn mistake(&self, calls: &Calls) -> Option<SetupMistake> {
         match self.reason {
             DeclineReason::Encoded => Some(SetupMistake::Encoded),

@@ -117,7 +117,7 @@ impl<B> Exchange<B> {
             return Ok(());
         }
         let text = format!(
-            "the response's head would have {bytes} bytes, more than max_header ({max_bytes})"
+            "the response's head would have {bytes} bytes, more than max_header_bytes ({max_bytes})"
         );
         Err(DeclineReason::TooLarge.because(text))
     }

@@ -1,5 +1,5 @@
 //! `server_side`: the server delivers during the request, and the response waits for at most the
-//! configured time-out.
+//! configured timeout.
 //!
 //! This is the last strategy. Calls that cannot be delivered are enqueued if the outbox has room by
 //! then, otherwise they are reported to `on_error`.

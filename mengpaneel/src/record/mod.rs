@@ -1,4 +1,5 @@
-//! Recording of calls in one request or job, by hand or by attributes. No HTTP and no I/O.
+//! Recording of calls in one request or job, by hand or by attributes. No I/O; of Actix only types
+//! that annotated functions return.
 
 pub(crate) mod attribute;
 pub(crate) mod consent;
