@@ -14,7 +14,7 @@ use memchr::memchr2;
 
 /// Encoding that the `charset` parameters of a `Content-Type` declare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Declared {
+pub(crate) enum DeclaredCharset {
     /// No encoding: the page itself, or the browser's guess, decides.
     Nothing,
     /// Safe encoding, which neither the page nor the browser's guess can change.
@@ -25,7 +25,7 @@ pub(crate) enum Declared {
 
 /// Reads the `charset` parameters of a `Content-Type`. Browsers differ in which of several counts,
 /// so all must be safe.
-pub(crate) fn declared(content_type: &str) -> Declared {
+pub(crate) fn declared(content_type: &str) -> DeclaredCharset {
     let content_type = content_type.to_ascii_lowercase();
     let mut labels = 0;
     for parameter in content_type.split(';').skip(1) {
@@ -35,15 +35,15 @@ pub(crate) fn declared(content_type: &str) -> Declared {
         if name.trim() == "charset" {
             labels += 1;
             if !is_safe(label.trim_matches(['"', '\'', ' ', '\t']).as_bytes()) {
-                return Declared::Unsafe;
+                return DeclaredCharset::Unsafe;
             }
         }
     }
     match content_type.matches("charset").count() {
-        0 => Declared::Nothing,
-        named if named == labels => Declared::Safe,
+        0 => DeclaredCharset::Nothing,
+        named if named == labels => DeclaredCharset::Safe,
         // Only some browsers find it in this position.
-        _ => Declared::Unsafe,
+        _ => DeclaredCharset::Unsafe,
     }
 }
 
@@ -179,33 +179,33 @@ mod tests {
     #[test]
     fn every_charset_parameter_must_be_safe() {
         for (content_type, expected) in [
-            ("text/html", Declared::Nothing),
-            ("text/html; level=1", Declared::Nothing),
-            ("text/html;charset=UTF-8", Declared::Safe),
-            ("text/html; charset=\"windows-1252\"", Declared::Safe),
-            ("text/html; Charset = utf-8", Declared::Safe),
-            ("text/html; charset='utf-8'", Declared::Safe),
-            ("text/html; charset=ISO-2022-JP", Declared::Unsafe),
+            ("text/html", DeclaredCharset::Nothing),
+            ("text/html; level=1", DeclaredCharset::Nothing),
+            ("text/html;charset=UTF-8", DeclaredCharset::Safe),
+            ("text/html; charset=\"windows-1252\"", DeclaredCharset::Safe),
+            ("text/html; Charset = utf-8", DeclaredCharset::Safe),
+            ("text/html; charset='utf-8'", DeclaredCharset::Safe),
+            ("text/html; charset=ISO-2022-JP", DeclaredCharset::Unsafe),
             (
                 "text/html; charset=utf-8; charset=iso-2022-jp",
-                Declared::Unsafe,
+                DeclaredCharset::Unsafe,
             ),
             (
                 "text/html; charset=iso-2022-jp; charset=utf-8",
-                Declared::Unsafe,
+                DeclaredCharset::Unsafe,
             ),
             (
                 "text/html; a=\"; charset=utf-8\"; charset=utf-7",
-                Declared::Unsafe,
+                DeclaredCharset::Unsafe,
             ),
             (
                 "text/html, text/html; charset=utf-8, charset=iso-2022-jp",
-                Declared::Unsafe,
+                DeclaredCharset::Unsafe,
             ),
-            ("text/html charset=iso-2022-jp", Declared::Unsafe),
-            ("text/html; charset", Declared::Unsafe),
-            ("text/html; charset=", Declared::Unsafe),
-            ("text/html; charset=unknown-8bit", Declared::Unsafe),
+            ("text/html charset=iso-2022-jp", DeclaredCharset::Unsafe),
+            ("text/html; charset", DeclaredCharset::Unsafe),
+            ("text/html; charset=", DeclaredCharset::Unsafe),
+            ("text/html; charset=unknown-8bit", DeclaredCharset::Unsafe),
         ] {
             assert_eq!(declared(content_type), expected, "{content_type}");
         }

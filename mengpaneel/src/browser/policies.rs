@@ -14,7 +14,11 @@ static INTEGRITY_POLICY: HeaderName = HeaderName::from_static("integrity-policy"
 
 /// Returns whether there is any policy to check, which requires the page's URL. Most pages have
 /// none.
-pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Requirements<'_>) -> bool {
+pub(crate) fn has_any(
+    headers: &HeaderMap,
+    declared: &[String],
+    requirements: &Requirements<'_>,
+) -> bool {
     let is_insecure = |url: &str| {
         url.get(..5)
             .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
@@ -28,7 +32,7 @@ pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Requirem
         ]
         .iter()
         .any(|name| headers.contains_key(*name))
-        || [needs.script, needs.connect]
+        || [requirements.script, requirements.connect]
             .into_iter()
             .flatten()
             .any(is_insecure)
@@ -38,11 +42,11 @@ pub(crate) fn has_any(headers: &HeaderMap, declared: &[String], needs: &Requirem
 pub(crate) fn check(
     headers: &HeaderMap,
     declared: &[String],
-    needs: &Requirements<'_>,
+    requirements: &Requirements<'_>,
 ) -> CspResult {
-    match other_obstacle(headers, declared, needs) {
+    match other_obstacle(headers, declared, requirements) {
         Some(obstacle) => CspResult::Forbidden(obstacle),
-        None => csp::check(headers, declared, needs),
+        None => csp::check(headers, declared, requirements),
     }
 }
 
@@ -51,10 +55,10 @@ pub(crate) fn check(
 fn other_obstacle(
     headers: &HeaderMap,
     declared: &[String],
-    needs: &Requirements<'_>,
+    requirements: &Requirements<'_>,
 ) -> Option<Obstacle> {
-    let page = needs.page()?;
-    let insecure = [needs.script, needs.connect]
+    let page = requirements.page()?;
+    let insecure = [requirements.script, requirements.connect]
         .into_iter()
         .flatten()
         .find(|url| is_mixed_content(&page, url));
@@ -63,7 +67,7 @@ fn other_obstacle(
     {
         return Some(Obstacle::MixedContent(url.to_owned()));
     }
-    let script = needs.script?;
+    let script = requirements.script?;
     if blocks_scripts(headers) {
         return Some(Obstacle::Integrity);
     }
@@ -142,13 +146,13 @@ mod tests {
 
     use super::*;
 
-    const NEEDS: Requirements<'static> = Requirements {
+    const REQUIREMENTS: Requirements<'static> = Requirements {
         origin: Some("https://app.example.com"),
         script: Some("https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js"),
         connect: Some("https://api-js.mixpanel.com"),
     };
 
-    fn result(sent: &[(&'static str, &str)], needs: &Requirements<'_>) -> CspResult {
+    fn result(sent: &[(&'static str, &str)], requirements: &Requirements<'_>) -> CspResult {
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
             headers.append(
@@ -156,7 +160,7 @@ mod tests {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        check(&headers, &[], needs)
+        check(&headers, &[], requirements)
     }
 
     #[test]
@@ -167,7 +171,7 @@ mod tests {
             (coep, "require-corp; report-to=\"x\""),
             (dip, "isolate-and-require-corp"),
         ] {
-            let forbidden = result(&[(name, value)], &NEEDS);
+            let forbidden = result(&[(name, value)], &REQUIREMENTS);
             assert!(
                 matches!(forbidden, CspResult::Forbidden(Obstacle::Isolation(_))),
                 "{name}: {value}"
@@ -177,9 +181,12 @@ mod tests {
                 Some("https://app.example.com/mixpanel.js"),
                 None,
             ] {
-                let needs = Requirements { script, ..NEEDS };
+                let requirements = Requirements {
+                    script,
+                    ..REQUIREMENTS
+                };
                 assert_eq!(
-                    result(&[(name, value)], &needs),
+                    result(&[(name, value)], &requirements),
                     CspResult::Allowed,
                     "{name}: {value} {script:?}"
                 );
@@ -192,7 +199,11 @@ mod tests {
             ("cross-origin-embedder-policy-report-only", "require-corp"),
             ("cross-origin-opener-policy", "same-origin"),
         ] {
-            assert_eq!(result(&[sent], &NEEDS), CspResult::Allowed, "{sent:?}");
+            assert_eq!(
+                result(&[sent], &REQUIREMENTS),
+                CspResult::Allowed,
+                "{sent:?}"
+            );
         }
     }
 
@@ -204,13 +215,13 @@ mod tests {
         ] {
             let forbidden = CspResult::Forbidden(Obstacle::Integrity);
             assert_eq!(
-                result(&[("integrity-policy", value)], &NEEDS),
+                result(&[("integrity-policy", value)], &REQUIREMENTS),
                 forbidden,
                 "{value}"
             );
             let self_hosted = Requirements {
                 script: Some("/mixpanel.js"),
-                ..NEEDS
+                ..REQUIREMENTS
             };
             assert_eq!(
                 result(&[("integrity-policy", value)], &self_hosted),
@@ -219,7 +230,7 @@ mod tests {
             );
             let without_loader = Requirements {
                 script: None,
-                ..NEEDS
+                ..REQUIREMENTS
             };
             assert_eq!(
                 result(&[("integrity-policy", value)], &without_loader),
@@ -227,14 +238,14 @@ mod tests {
                 "{value}"
             );
             assert_eq!(
-                result(&[("integrity-policy-report-only", value)], &NEEDS),
+                result(&[("integrity-policy-report-only", value)], &REQUIREMENTS),
                 CspResult::Allowed,
                 "{value}"
             );
         }
         for value in ["blocked-destinations=(style)", "endpoints=(script)", ""] {
             assert_eq!(
-                result(&[("integrity-policy", value)], &NEEDS),
+                result(&[("integrity-policy", value)], &REQUIREMENTS),
                 CspResult::Allowed,
                 "{value}"
             );
@@ -245,7 +256,7 @@ mod tests {
     fn https_page_loads_nothing_from_http() {
         let insecure = Requirements {
             connect: Some("http://mp.example"),
-            ..NEEDS
+            ..REQUIREMENTS
         };
         let forbidden = CspResult::Forbidden(Obstacle::MixedContent("http://mp.example".into()));
         assert_eq!(result(&[], &insecure), forbidden);
@@ -253,7 +264,7 @@ mod tests {
         assert_eq!(result(&[upgrade], &insecure), CspResult::Allowed);
         let script = Requirements {
             script: Some("http://mp.example/mixpanel.js"),
-            ..NEEDS
+            ..REQUIREMENTS
         };
         assert!(matches!(
             result(&[], &script),
@@ -271,7 +282,7 @@ mod tests {
                     &[],
                     &Requirements {
                         connect: Some(allowed),
-                        ..NEEDS
+                        ..REQUIREMENTS
                     }
                 ),
                 CspResult::Allowed,

@@ -8,7 +8,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 use pin_project_lite::pin_project;
 
-use crate::browser::inject::Injected;
+use crate::browser::inject::InjectedPage;
 use crate::delayed::claims::Claim;
 use crate::flush::stream::Streaming;
 use crate::record::mixpanel::Mixpanel;
@@ -38,7 +38,7 @@ pin_project! {
         /// Body of the application, in memory.
         Whole { bytes: Bytes },
         /// Page in memory, with the snippet in it.
-        Injected { page: Injected },
+        Injected { page: InjectedPage },
         /// Body of the application, with the snippet inserted while it is sent.
         Streamed { #[pin] body: B, streaming: Box<Streaming>, is_finished: bool },
         /// Body of the application that failed while it was read into memory.
@@ -103,7 +103,7 @@ where
             } => poll_streamed(body, streaming, this.scope.as_ref(), is_finished, cx),
             ContentProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
             ContentProjection::Whole { bytes } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
-            ContentProjection::Injected { page } => Poll::Ready(page.next_piece().map(Ok)),
+            ContentProjection::Injected { page } => Poll::Ready(page.next_chunk().map(Ok)),
             ContentProjection::Broken { error } => Poll::Ready(error.take().map(Err)),
         }
     }

@@ -7,7 +7,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 
 use crate::browser::charset;
-use crate::browser::charset::Declared;
+use crate::browser::charset::DeclaredCharset;
 use crate::browser::csp::{CspResult, Requirements};
 use crate::browser::inject::{Scanner, insert, scan};
 use crate::browser::policies;
@@ -78,7 +78,7 @@ pub(crate) fn check_page<B>(exchange: &Exchange<B>) -> Result<(), StrategyDeclin
             DeclineReason::Encoded,
             "the Content-Encoding hides the page: wrap Compress outside of the Mengpaneel",
         )
-    } else if charset_of(headers) == Declared::Unsafe {
+    } else if charset_of(headers) == DeclaredCharset::Unsafe {
         (DeclineReason::Charset, UNSAFE_CHARSET)
     } else {
         return Ok(());
@@ -93,12 +93,14 @@ fn starts_with_ignore_case(text: &str, prefix: &str) -> bool {
 
 /// Returns the encoding that the response's head declares. Several `Content-Type` lines are unsafe:
 /// clients differ in which one they obey.
-fn charset_of(headers: &HeaderMap) -> Declared {
+fn charset_of(headers: &HeaderMap) -> DeclaredCharset {
     let mut types = headers.get_all(header::CONTENT_TYPE);
     match (types.next(), types.next()) {
-        (Some(only), None) if only.as_bytes() == DEFAULT_CONTENT_TYPE.as_bytes() => Declared::Safe,
+        (Some(only), None) if only.as_bytes() == DEFAULT_CONTENT_TYPE.as_bytes() => {
+            DeclaredCharset::Safe
+        }
         (Some(only), None) => charset::declared(&headers::text(only)),
-        _ => Declared::Unsafe,
+        _ => DeclaredCharset::Unsafe,
     }
 }
 
@@ -183,7 +185,7 @@ fn insertion_point<B: MessageBody>(
             DeclineReason::NotAPage.because("the body is not a whole document")
         });
     };
-    if charset_of(headers) != Declared::Safe
+    if charset_of(headers) != DeclaredCharset::Safe
         && (scanner.has_unsafe_charset() || charset::may_shift(bytes.get(..at).unwrap_or_default()))
     {
         return Err(DeclineReason::Charset.because(UNSAFE_CHARSET));
@@ -271,7 +273,7 @@ fn streamed_content<B>(exchange: &Exchange<B>, body: B, calls: Option<&Calls>) -
     let headers = exchange.response.headers().clone();
     let info = Arc::clone(&exchange.info);
     let settings = Arc::clone(&exchange.services.settings);
-    let is_charset_declared = charset_of(&headers) == Declared::Safe;
+    let is_charset_declared = charset_of(&headers) == DeclaredCharset::Safe;
     let path = exchange.response.request().path().to_owned();
     let check_policy: CheckPolicy = Box::new(move |declared| {
         let result = check_policy(&headers, declared, &settings, &info);

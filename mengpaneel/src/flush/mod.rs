@@ -93,7 +93,7 @@ pub(crate) struct Exchange<B> {
 
 /// Outcome of flushing one set of calls.
 #[derive(Clone, Copy, Default)]
-struct Flushed {
+struct FlushOutcome {
     /// True if a strategy accepted the set, or a dispatch was made of it.
     is_accepted: bool,
     /// True if the set is in the page.
@@ -271,9 +271,9 @@ where
         calls: &Calls,
         preferred: Option<Strategy>,
         dispatches: &mut Vec<Dispatch>,
-    ) -> Flushed {
+    ) -> FlushOutcome {
         if calls.is_empty() {
-            return Flushed::default();
+            return FlushOutcome::default();
         }
         let first = preferred.unwrap_or(Strategy::Delayed);
         for strategy in Strategy::ALL
@@ -295,7 +295,7 @@ where
                             preferred: None,
                         });
                     }
-                    return Flushed {
+                    return FlushOutcome {
                         is_accepted: true,
                         is_in_page: strategy == Strategy::ClientSide,
                     };
@@ -309,13 +309,13 @@ where
             }
         }
         if calls.is_setup_only() {
-            return Flushed::default();
+            return FlushOutcome::default();
         }
         dispatches.push(Dispatch {
             envelope: self.recorder.envelope(calls.clone()),
             preferred,
         });
-        Flushed {
+        FlushOutcome {
             is_accepted: true,
             is_in_page: false,
         }

@@ -23,7 +23,7 @@ enum Origin {
 }
 
 /// Payload that came with the request.
-struct Incoming {
+struct IncomingPayload {
     origin: Origin,
     payload: Result<DelayedPayload, DecodeError>,
 }
@@ -58,7 +58,7 @@ where
                     .map(|encoded| incoming_session(&encoded)),
             );
         }
-        for Incoming { origin, payload } in incoming {
+        for IncomingPayload { origin, payload } in incoming {
             match payload {
                 Ok(DelayedPayload { id, calls }) => match self.services.fallback.claim(id).await {
                     Ok(claim) => {
@@ -84,7 +84,7 @@ where
         if caching::may_be_shared(self.response.headers()) {
             return;
         }
-        for Incoming { origin, payload } in self.incoming_cookies() {
+        for IncomingPayload { origin, payload } in self.incoming_cookies() {
             if let Ok(DelayedPayload { id, .. }) = payload
                 && let Ok(claim) = self.services.fallback.claim(id).await
             {
@@ -106,14 +106,14 @@ where
         self.info.can_replay() && !caching::may_be_shared(self.response.headers()) && can_carry()
     }
 
-    fn incoming_cookies(&self) -> Vec<Incoming> {
+    fn incoming_cookies(&self) -> Vec<IncomingPayload> {
         let Some(carrier) = &self.services.carrier else {
             return Vec::new();
         };
         carrier
             .read(self.info.cookies())
             .into_iter()
-            .map(|cookie| Incoming {
+            .map(|cookie| IncomingPayload {
                 origin: Origin::Cookie(cookie.name),
                 payload: cookie.payload,
             })
@@ -168,8 +168,8 @@ where
     }
 }
 
-fn incoming_session(encoded: &str) -> Incoming {
-    Incoming {
+fn incoming_session(encoded: &str) -> IncomingPayload {
+    IncomingPayload {
         origin: Origin::Session,
         payload: session_payload::decode(encoded),
     }

@@ -5,18 +5,18 @@ use std::borrow::Cow;
 use actix_web::http::header::{self, HeaderMap};
 
 use crate::request::headers::text;
-use crate::request::proxy_chain::{Chain, Report, parse_address, parse_scheme};
+use crate::request::proxy_chain::{ProxyChain, ProxyReport, parse_address, parse_scheme};
 
 /// Returns the elements of all `Forwarded` headers, beginning with the nearest proxy.
-pub(crate) fn parse_chain(headers: &HeaderMap) -> Chain<'_> {
-    let mut chain = Chain::default();
+pub(crate) fn parse_chain(headers: &HeaderMap) -> ProxyChain<'_> {
+    let mut chain = ProxyChain::default();
     for value in headers.get_all(header::FORWARDED) {
         let value = text(value);
         for element in split(&value, ',')
             .into_iter()
             .filter(|element| !element.trim().is_empty())
         {
-            let (mut peer, mut report) = (None, Report::default());
+            let (mut peer, mut report) = (None, ProxyReport::default());
             for pair in split(element, ';') {
                 let Some((name, value)) = pair.split_once('=') else {
                     continue;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 /// Report of one proxy about the request that it received.
 #[derive(Debug, Default)]
-pub(crate) struct Report<'a> {
+pub(crate) struct ProxyReport<'a> {
     /// Host, with or without a port.
     pub host: Option<Cow<'a, str>>,
     /// `http` or `https`.
@@ -16,11 +16,11 @@ pub(crate) struct Report<'a> {
 
 /// Reports of the proxies, beginning with the nearest to the application.
 #[derive(Debug, Default)]
-pub(crate) struct Chain<'a> {
+pub(crate) struct ProxyChain<'a> {
     /// Address of each proxy's peer. `None` if it is hidden or malformed.
     pub peers: Vec<Option<IpAddr>>,
     /// Scheme, host and port that each proxy reports.
-    pub reports: Vec<Report<'a>>,
+    pub reports: Vec<ProxyReport<'a>>,
 }
 
 /// Parses a scheme. `ws` and `wss` are the schemes of a page's sockets. `None` for any other

@@ -95,7 +95,7 @@ impl Requirements<'_> {
 pub(crate) fn check(
     headers: &HeaderMap,
     declared: &[String],
-    needs: &Requirements<'_>,
+    requirements: &Requirements<'_>,
 ) -> CspResult {
     let mut nonces: Option<Vec<String>> = None;
     let sent = headers
@@ -111,7 +111,7 @@ pub(crate) fn check(
         .flat_map(|header| header.split(','))
         .map(Policy::declared);
     for policy in sent.chain(declared) {
-        match policy.check(needs) {
+        match policy.check(requirements) {
             Ok(None) => {}
             Ok(Some((directive, offered))) => {
                 let common: Vec<String> = match nonces {
@@ -172,7 +172,7 @@ impl<'p> Policy<'p> {
         })
     }
 
-    fn check(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Obstacle> {
+    fn check(&self, requirements: &Requirements<'_>) -> Result<Candidates<'static>, Obstacle> {
         // Without its origin a page has no cookies and no storage, and mixpanel-js throws.
         if let Some((_, tokens)) = self.first_of(&["sandbox"])
             && !(has(tokens, "allow-scripts") && has(tokens, "allow-same-origin"))
@@ -180,19 +180,19 @@ impl<'p> Policy<'p> {
             return Err(Obstacle::Sandbox);
         }
         if let Some((_, tokens)) = self.first_of(&["require-trusted-types-for"])
-            && needs.script.is_some()
+            && requirements.script.is_some()
             && has(tokens, "'script'")
         {
             return Err(Obstacle::TrustedTypes);
         }
         match (
-            self.missing_for_connections(needs),
-            self.check_scripts(needs),
+            self.missing_for_connections(requirements),
+            self.check_scripts(requirements),
         ) {
             (None, scripts) => scripts.map_err(Obstacle::from),
             (Some(connections), Ok(_)) => Err(connections.into()),
             // Both are reported at once, so that one correction of the policy is enough.
-            (Some(Missing { directive, remedy }), Err(scripts)) => Err(Obstacle::Directive {
+            (Some(MissingSource { directive, remedy }), Err(scripts)) => Err(Obstacle::Directive {
                 directive,
                 remedy: format!("{remedy}; {}", scripts.remedy),
             }),
@@ -200,13 +200,22 @@ impl<'p> Policy<'p> {
     }
 
     /// Returns the source that the policy lacks for mixpanel-js to send events.
-    fn missing_for_connections(&self, needs: &Requirements<'_>) -> Option<Missing> {
+    fn missing_for_connections(&self, requirements: &Requirements<'_>) -> Option<MissingSource> {
         let (name, sources) = self.first_of(&["connect-src", "default-src"])?;
-        let url = needs.connect.filter(|url| !allows(sources, url, needs))?;
-        Some(Missing::new(name, "connect-src", &needs.source(url)))
+        let url = requirements
+            .connect
+            .filter(|url| !allows(sources, url, requirements))?;
+        Some(MissingSource::new(
+            name,
+            "connect-src",
+            &requirements.source(url),
+        ))
     }
 
-    fn check_scripts(&self, needs: &Requirements<'_>) -> Result<Candidates<'static>, Missing> {
+    fn check_scripts(
+        &self,
+        requirements: &Requirements<'_>,
+    ) -> Result<Candidates<'static>, MissingSource> {
         let Some((name, sources)) =
             self.first_of(&["script-src-elem", "script-src", "default-src"])
         else {
@@ -221,26 +230,33 @@ impl<'p> Policy<'p> {
             || sources.iter().any(|source| is_nonce_or_hash(source));
         let allows_inline = has(sources, "'unsafe-inline'") && !strict;
         if !allows_inline {
-            return Err(Missing::new(
+            return Err(MissingSource::new(
                 name,
                 "script-src",
                 "'nonce-…' (a new one for each response)",
             ));
         }
-        match needs.script.filter(|url| !allows(sources, url, needs)) {
-            Some(url) => Err(Missing::new(name, "script-src", &needs.source(url))),
+        match requirements
+            .script
+            .filter(|url| !allows(sources, url, requirements))
+        {
+            Some(url) => Err(MissingSource::new(
+                name,
+                "script-src",
+                &requirements.source(url),
+            )),
             None => Ok(None),
         }
     }
 }
 
 /// Correction of a directive that lacks a source.
-struct Missing {
+struct MissingSource {
     directive: &'static str,
     remedy: String,
 }
 
-impl Missing {
+impl MissingSource {
     /// Describes how to list a source. If `default-src` decides, the remedy is a new directive
     /// named `specific`, so that `default-src` stays as it is for other purposes.
     fn new(directive: &'static str, specific: &str, source: &str) -> Self {
@@ -254,8 +270,8 @@ impl Missing {
     }
 }
 
-impl From<Missing> for Obstacle {
-    fn from(Missing { directive, remedy }: Missing) -> Self {
+impl From<MissingSource> for Obstacle {
+    fn from(MissingSource { directive, remedy }: MissingSource) -> Self {
         Self::Directive { directive, remedy }
     }
 }
@@ -293,8 +309,8 @@ fn is_nonce_or_hash(source: &str) -> bool {
 }
 
 /// Returns whether the sources allow this URL. A malformed URL is not allowed.
-fn allows(sources: &[&str], url: &str, needs: &Requirements<'_>) -> bool {
-    let Some(page) = needs.page() else {
+fn allows(sources: &[&str], url: &str, requirements: &Requirements<'_>) -> bool {
+    let Some(page) = requirements.page() else {
         return false;
     };
     let Ok(url) = page.join(url) else {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NEEDS: Requirements<'static> = Requirements {
+const REQUIREMENTS: Requirements<'static> = Requirements {
     origin: Some("https://app.example.com"),
     script: Some("//cdn.mxpnl.com/libs/mixpanel-2-latest.min.js"),
     connect: Some("https://api-js.mixpanel.com"),
@@ -17,7 +17,7 @@ fn result(policies: &[&str]) -> CspResult {
             HeaderValue::from_str(policy).unwrap(),
         );
     }
-    check(&headers, &[], &NEEDS)
+    check(&headers, &[], &REQUIREMENTS)
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn sandbox_and_trusted_types_block_the_loader() {
             "{policy}"
         );
         assert_eq!(
-            check(&HeaderMap::new(), &[policy.to_owned()], &NEEDS),
+            check(&HeaderMap::new(), &[policy.to_owned()], &REQUIREMENTS),
             CspResult::Allowed,
             "{policy}"
         );
@@ -156,19 +156,19 @@ fn invalid_nonce_beside_a_valid_one_is_ignored() {
 
 #[test]
 fn library_on_the_page_origin_is_allowed() {
-    let needs = Requirements {
+    let requirements = Requirements {
         script: Some("/mixpanel.js"),
         connect: Some("/mp"),
-        ..NEEDS
+        ..REQUIREMENTS
     };
     let declared = [String::from("default-src 'self' 'unsafe-inline'")];
     assert_eq!(
-        check(&HeaderMap::new(), &declared, &needs),
+        check(&HeaderMap::new(), &declared, &requirements),
         CspResult::Allowed
     );
     let declared = [String::from("default-src 'self'")];
     assert_ne!(
-        check(&HeaderMap::new(), &declared, &needs),
+        check(&HeaderMap::new(), &declared, &requirements),
         CspResult::Allowed
     );
 }
@@ -180,7 +180,7 @@ fn report_only_policy_forbids_nothing() {
         actix_web::http::header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
         HeaderValue::from_static("script-src 'none'"),
     );
-    assert_eq!(check(&headers, &[], &NEEDS), CspResult::Allowed);
+    assert_eq!(check(&headers, &[], &REQUIREMENTS), CspResult::Allowed);
 }
 
 #[test]
@@ -188,22 +188,22 @@ fn remedy_names_each_source_to_add() {
     let self_hosted = Requirements {
         script: Some("/mixpanel.js"),
         connect: Some("/mp"),
-        ..NEEDS
+        ..REQUIREMENTS
     };
-    for (policy, needs, remedy) in [
+    for (policy, requirements, remedy) in [
         (
             "script-src 'self'; connect-src 'self'",
-            &NEEDS,
+            &REQUIREMENTS,
             "add https://api-js.mixpanel.com to connect-src; add 'nonce-…' (a new one for each response) to script-src",
         ),
         (
             "default-src 'nonce-x'",
-            &NEEDS,
+            &REQUIREMENTS,
             "add a connect-src with the sources of default-src and https://api-js.mixpanel.com",
         ),
         (
             "script-src 'unsafe-inline'",
-            &NEEDS,
+            &REQUIREMENTS,
             "add https://cdn.mxpnl.com to script-src",
         ),
         (
@@ -213,7 +213,7 @@ fn remedy_names_each_source_to_add() {
         ),
         (
             "script-src 'nonce-x', script-src 'nonce-y'",
-            &NEEDS,
+            &REQUIREMENTS,
             "use the same nonce in all policies of the page",
         ),
     ] {
@@ -222,7 +222,7 @@ fn remedy_names_each_source_to_add() {
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_str(policy).unwrap(),
         );
-        let CspResult::Forbidden(obstacle) = check(&headers, &[], needs) else {
+        let CspResult::Forbidden(obstacle) = check(&headers, &[], requirements) else {
             panic!("{policy}")
         };
         assert!(

@@ -24,7 +24,7 @@ pub(crate) enum HeadEnd {
     Amp,
 }
 
-/// Scanner that reads a page in pieces and finds the end of its head.
+/// Scanner that reads a page in chunks and finds the end of its head.
 ///
 /// ```text
 /// <!DOCTYPE html><title>Hi</title><p>Hello
@@ -39,15 +39,15 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Reads the next piece of the page, and returns the end of the head as far as it is known.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> HeadEnd {
-        self.read(piece, false);
+    /// Reads the next chunk of the page, and returns the end of the head as far as it is known.
+    pub(crate) fn feed(&mut self, chunk: &[u8]) -> HeadEnd {
+        self.read(chunk, false);
         self.rules.head
     }
 
-    /// Reads a piece; with `head_only`, no further than the end of the head.
-    fn read(&mut self, piece: &[u8], head_only: bool) {
-        let mut rest = piece;
+    /// Reads a chunk; with `head_only`, no further than the end of the head.
+    fn read(&mut self, chunk: &[u8], head_only: bool) {
+        let mut rest = chunk;
         while let Some(byte) = rest.first() {
             let mut consumed = self.tokens.skip_ahead(rest, self.rules.can_skip_text());
             if consumed == 0 && *byte == b'<' {
@@ -80,7 +80,7 @@ impl Scanner {
 
     /// Returns whether a snippet may be appended after the last byte read. A browser would read it
     /// as content of the body, not as text, an attribute, or part of an element without display.
-    pub(crate) fn in_body_content(&self) -> bool {
+    pub(crate) fn is_in_body_content(&self) -> bool {
         matches!(self.rules.head, HeadEnd::EndsAt(_))
             && self.tokens.is_in_data()
             && self.rules.is_in_content()
@@ -155,31 +155,31 @@ pub(crate) fn scan(scanner: &mut Scanner, html: &[u8]) -> Option<usize> {
     }
 }
 
-/// Page with a snippet, in the pieces in which it is sent: the page is not copied.
+/// Page with a snippet, in the chunks in which it is sent: the page is not copied.
 #[derive(Debug)]
-pub(crate) struct Injected([Bytes; 4]);
+pub(crate) struct InjectedPage([Bytes; 4]);
 
-/// Inserts a snippet of two pieces at this byte offset.
-pub(crate) fn insert(html: &Bytes, offset: usize, [first, second]: [Bytes; 2]) -> Injected {
+/// Inserts a snippet of two chunks at this byte offset.
+pub(crate) fn insert(html: &Bytes, offset: usize, [first, second]: [Bytes; 2]) -> InjectedPage {
     let offset = offset.min(html.len());
-    Injected([html.slice(..offset), first, second, html.slice(offset..)])
+    InjectedPage([html.slice(..offset), first, second, html.slice(offset..)])
 }
 
-impl Injected {
+impl InjectedPage {
     /// Returns the number of bytes that were not sent yet.
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
 
-    /// Takes the next piece. `None` if all were taken.
-    pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
+    /// Takes the next chunk. `None` if all were taken.
+    pub(crate) fn next_chunk(&mut self) -> Option<Bytes> {
         self.0
             .iter_mut()
-            .find(|piece| !piece.is_empty())
+            .find(|chunk| !chunk.is_empty())
             .map(std::mem::take)
     }
 
-    /// Copies the remaining pieces into one.
+    /// Copies the remaining chunks into one.
     pub(crate) fn join(&self) -> Bytes {
         self.0.concat().into()
     }

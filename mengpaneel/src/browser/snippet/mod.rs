@@ -25,13 +25,13 @@ const LOADER: &str = include_str!("../loader.min.js");
 const VISIT: &str = include_str!("../visit.min.js");
 const SILENT: &str = include_str!("../silent.min.js");
 
-const OPEN: &str = "<script>\ntry {\n";
+const SCRIPT_START: &str = "<script>\ntry {\n";
 /// Opts in under the other cookie name, without an event: otherwise an opt-out cookie of
 /// mixpanel-js before 2.0 would still count.
-const OVERRULE: &str = "mixpanel.push(function () {\n\
+const OPT_IN_AGAIN: &str = "mixpanel.push(function () {\n\
     if (this.get_config(\"opt_out_tracking_cookie_prefix\") === \"__mengpaneel_overruled_\") \
     this.opt_in_tracking({track: null});\n});\n";
-const CLOSE: &str = "} catch (e) {}\n</script>\n";
+const SCRIPT_END: &str = "} catch (e) {}\n</script>\n";
 
 /// Prefix of mixpanel-js's consent cookie in the page of a visitor whose own cookie is overruled.
 const OVERRULED_PREFIX: &str = "__mengpaneel_overruled_";
@@ -121,7 +121,7 @@ enum Position {
 
 impl Snippet {
     /// Renders the constant parts.
-    pub(crate) fn new(common: &SnippetConfig<'_>) -> Self {
+    pub(crate) fn new(config: &SnippetConfig<'_>) -> Self {
         let SnippetConfig {
             token,
             config,
@@ -129,12 +129,12 @@ impl Snippet {
             instance,
             loader,
             ignore_dnt,
-        } = *common;
+        } = *config;
         let name = js_string(&instance.map_or_else(
             || String::from("mengpaneel"),
             |instance| format!("mengpaneel_{instance}"),
         ));
-        let open = format!("{OPEN}let own = {VISIT}({name});\n");
+        let open = format!("{SCRIPT_START}let own = {VISIT}({name});\n");
         let queue = "let mixpanel = own.queue = own.queue || window.mixpanel || [];\n".to_owned();
         let arguments = |config: &Value| {
             format!(
@@ -173,9 +173,9 @@ impl Snippet {
             loader,
             prefix: format!("{open}{}{calls}", load(&granted)).into(),
             prefix_explicit: format!("{open}{}{calls}", load(&explicit)).into(),
-            prefix_overruling: format!("{open}{}{OVERRULE}{calls}", load(&overruling)).into(),
+            prefix_overruling: format!("{open}{}{OPT_IN_AGAIN}{calls}", load(&overruling)).into(),
             prefix_late: format!("{open}{queue}{calls}").into(),
-            silent: format!("{OPEN}{silent}{CLOSE}").into(),
+            silent: format!("{SCRIPT_START}{silent}{SCRIPT_END}").into(),
             suffix: suffix(&check_token),
             suffix_late: suffix("if (own.instance && this !== own.instance) return;\n"),
             setups: SetupCache::default(),
@@ -186,7 +186,7 @@ impl Snippet {
     /// needs no snippet.
     ///
     /// The page view ID is passed along with the calls. The browser runs the calls of an ID once: a
-    /// page from a cache has the ID of the cached response. The snippet consists of two pieces, so
+    /// page from a cache has the ID of the cached response. The snippet consists of two chunks, so
     /// that the constant prefix is not copied.
     pub(crate) fn render(
         &self,
@@ -296,6 +296,6 @@ fn with_nonce(nonce: &str, script: &[u8]) -> Bytes {
 fn suffix(check: &str) -> String {
     format!(
         ");\nmixpanel.push(function () {{\n{check}own.queue = this;\ncalls(this);\n}});\n\
-         {CLOSE}"
+         {SCRIPT_END}"
     )
 }

@@ -112,7 +112,7 @@ impl Streaming {
         if self.state != State::Injected
             || is_large
             || self.may_shift
-            || !self.scanner.in_body_content()
+            || !self.scanner.is_in_body_content()
         {
             self.enqueue(late, context);
             return rest;

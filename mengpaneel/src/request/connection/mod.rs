@@ -16,7 +16,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use crate::request::forwarded;
 use crate::request::headers::{list, text};
-use crate::request::proxy_chain::{Chain, Report, parse_address, parse_scheme};
+use crate::request::proxy_chain::{ProxyChain, ProxyReport, parse_address, parse_scheme};
 use crate::settings::proxies::{ProxyHeaders, TrustedProxies};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -83,7 +83,7 @@ impl Connection {
 }
 
 /// Returns the elements of `X-Forwarded-*`. The last elements of all headers belong together.
-fn x_forwarded(headers: &HeaderMap) -> Chain<'_> {
+fn x_forwarded(headers: &HeaderMap) -> ProxyChain<'_> {
     let nearest_first = |name: &HeaderName| {
         let mut elements: Vec<Cow<'_, str>> = list(headers.get_all(name)).collect();
         elements.reverse();
@@ -100,12 +100,12 @@ fn x_forwarded(headers: &HeaderMap) -> Chain<'_> {
     let ports = nearest_first(&X_FORWARDED_PORT);
     let count = hosts.len().max(schemes.len()).max(ports.len());
     let mut hosts = hosts.into_iter();
-    let reports = (0..count).map(|index| Report {
+    let reports = (0..count).map(|index| ProxyReport {
         host: hosts.next(),
         scheme: schemes.get(index).and_then(|name| parse_scheme(name)),
         port: ports.get(index).and_then(|port| port.parse().ok()),
     });
-    Chain {
+    ProxyChain {
         peers,
         reports: reports.collect(),
     }

@@ -123,8 +123,8 @@ fn all_cases_may_be_split_anywhere() {
                 String::from_utf8_lossy(&data)
             );
             assert_eq!(
-                scanner.in_body_content(),
-                whole.in_body_content(),
+                scanner.is_in_body_content(),
+                whole.is_in_body_content(),
                 "{file}, split at {split}"
             );
         }

@@ -104,7 +104,7 @@ fn compare(html: &[u8]) -> Result<Option<usize>, String> {
     };
     if head_end(html) != at {
         return Err(format!(
-            "in pieces {at:?}, at once {:?}: {page}",
+            "in chunks {at:?}, at once {:?}: {page}",
             head_end(html)
         ));
     }
@@ -116,7 +116,7 @@ fn compare(html: &[u8]) -> Result<Option<usize>, String> {
             "at {at} in {page}: the parents are {parents:?} in {after}\ninstead of {before}"
         ));
     }
-    if scanner.in_body_content() {
+    if scanner.is_in_body_content() {
         let (after, parents) = tree(&with_snippet(html, html.len()));
         if parents.len() != 1 || after != before {
             return Err(format!(
@@ -287,7 +287,7 @@ fn snippet_is_appended_only_to_content() {
         let mut scanner = Scanner::default();
         scanner.feed(html.as_bytes());
         checked_insertion_point(html.as_bytes());
-        scanner.in_body_content()
+        scanner.is_in_body_content()
     };
     for html in [
         "<body><p>Hello",

@@ -17,11 +17,11 @@ const PIECES: [&str; 9] = [
     "<script|</script|</head|<body|é|\r|\x0c|<image>|<form>|<button>|<b>|<caption>",
 ];
 
-/// Random sequence of pieces.
+/// Random sequence of chunks.
 fn soup() -> impl Strategy<Value = String> {
-    let pieces = PIECES.iter().flat_map(|line| line.split('|'));
-    let piece = prop::sample::select(pieces.collect::<Vec<_>>());
-    prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    let chunks = PIECES.iter().flat_map(|line| line.split('|'));
+    let chunk = prop::sample::select(chunks.collect::<Vec<_>>());
+    prop::collection::vec(chunk, 0..14).prop_map(|chunks| chunks.concat())
 }
 
 proptest! {
@@ -39,12 +39,12 @@ proptest! {
     fn page_may_be_split_anywhere(html in soup(), split in 0usize..64) {
         let page = format!("<!doctype html>{html}");
         let (a, b) = page.as_bytes().split_at(split.min(page.len()));
-        let (mut whole, mut pieces) = (Scanner::default(), Scanner::default());
+        let (mut whole, mut chunks) = (Scanner::default(), Scanner::default());
         whole.feed(page.as_bytes());
-        pieces.feed(a);
-        pieces.feed(b);
-        prop_assert_eq!(whole.in_body_content(), pieces.in_body_content());
-        prop_assert_eq!(whole.finish(), pieces.finish());
+        chunks.feed(a);
+        chunks.feed(b);
+        prop_assert_eq!(whole.is_in_body_content(), chunks.is_in_body_content());
+        prop_assert_eq!(whole.finish(), chunks.finish());
     }
 
     #[test]

@@ -28,16 +28,19 @@ fn signed_up() -> Calls {
 /// Page with a snippet.
 #[derive(Clone, Copy)]
 struct Page<'a> {
-    common: SnippetConfig<'a>,
+    snippet_config: SnippetConfig<'a>,
     calls: Option<&'a Calls>,
     nonce: Option<&'a str>,
 }
 
 impl<'a> Page<'a> {
     fn with(self, change: impl FnOnce(&mut SnippetConfig<'a>)) -> Self {
-        let mut common = self.common;
-        change(&mut common);
-        Self { common, ..self }
+        let mut snippet_config = self.snippet_config;
+        change(&mut snippet_config);
+        Self {
+            snippet_config,
+            ..self
+        }
     }
 }
 
@@ -51,13 +54,13 @@ fn render(page: &Page<'_>) -> Option<String> {
 
 fn render_late(calls: &Calls, nonce: Option<&str>) -> Option<String> {
     let config = json!({});
-    Snippet::new(&page(&config, None).common)
+    Snippet::new(&page(&config, None).snippet_config)
         .render_late(calls, page_view(), nonce)
-        .map(|pieces| String::from_utf8(pieces.concat()).unwrap())
+        .map(|chunks| String::from_utf8(chunks.concat()).unwrap())
 }
 
 fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
-    let common = SnippetConfig {
+    let snippet_config = SnippetConfig {
         token: "T",
         config,
         lib_url: "https://cdn.mxpnl.com/libs/mixpanel-2-latest.min.js",
@@ -66,7 +69,7 @@ fn page<'a>(config: &'a Value, calls: Option<&'a Calls>) -> Page<'a> {
         ignore_dnt: false,
     };
     Page {
-        common,
+        snippet_config,
         calls,
         nonce: None,
     }
@@ -94,8 +97,8 @@ fn calls_are_rendered_in_order_one_per_line() {
 
 fn render_for(audience: Audience, page: &Page<'_>) -> Option<String> {
     let calls = page.calls.map(|calls| (calls, page_view()));
-    let pieces = Snippet::new(&page.common).render(audience, calls, page.nonce)?;
-    Some(String::from_utf8(pieces.concat()).unwrap())
+    let chunks = Snippet::new(&page.snippet_config).render(audience, calls, page.nonce)?;
+    Some(String::from_utf8(chunks.concat()).unwrap())
 }
 
 #[test]
@@ -112,7 +115,7 @@ fn page_config_agrees_with_the_consent_decision() {
     );
     let explicit = config_of(render_for(Audience::GrantedExplicitly, &page).unwrap());
     assert_eq!(explicit, json!({"ignore_dnt": true}));
-    let ignoring_dnt = page.with(|common| common.ignore_dnt = true);
+    let ignoring_dnt = page.with(|snippet_config| snippet_config.ignore_dnt = true);
     assert_eq!(
         config_of(render_for(Audience::Granted, &ignoring_dnt).unwrap()),
         json!({"ignore_dnt": true})
@@ -138,7 +141,7 @@ fn denied_visitor_receives_only_the_silent_stub() {
         assert_eq!(
             render_for(
                 Audience::Denied,
-                &page(&config, None).with(|common| common.loader = loader)
+                &page(&config, None).with(|snippet_config| snippet_config.loader = loader)
             ),
             None
         );
@@ -153,7 +156,7 @@ fn page_without_calls_has_only_the_loader_or_nothing() {
     assert!(loader_only.contains(r#""T", {"api_host":"/mp"}, "mengpaneel")"#));
     assert!(!loader_only.contains("this.alias"));
     for loader in [Loader::WithCalls, Loader::Never] {
-        page.common.loader = loader;
+        page.snippet_config.loader = loader;
         assert_eq!(render(&page), None);
     }
 }
@@ -161,8 +164,10 @@ fn page_without_calls_has_only_the_loader_or_nothing() {
 #[test]
 fn calls_without_loader_use_the_application_queue() {
     let (config, calls) = (json!({}), signed_up());
-    let snippet =
-        render(&page(&config, Some(&calls)).with(|common| common.loader = Loader::Never)).unwrap();
+    let snippet = render(
+        &page(&config, Some(&calls)).with(|snippet_config| snippet_config.loader = Loader::Never),
+    )
+    .unwrap();
     assert!(!snippet.contains("mixpanel-2-latest"));
     assert!(snippet.contains("own.queue || window.mixpanel || []"));
 }
@@ -217,9 +222,11 @@ fn reset_forgets_the_setup() {
 #[test]
 fn second_mengpaneel_has_its_own_instance_name() {
     let (config, calls) = (json!({}), signed_up());
-    let snippet =
-        render(&page(&config, Some(&calls)).with(|common| common.instance = Some("billing")))
-            .unwrap();
+    let snippet = render(
+        &page(&config, Some(&calls))
+            .with(|snippet_config| snippet_config.instance = Some("billing")),
+    )
+    .unwrap();
     assert!(snippet.contains(r#")("mengpaneel_billing");"#));
     assert!(snippet.contains(r#"{}, "mengpaneel_billing");"#));
 }
@@ -251,7 +258,7 @@ fn any_json() -> impl Strategy<Value = Value> {
             ]),
             0..4
         )
-        .prop_map(|pieces| pieces.concat()),
+        .prop_map(|chunks| chunks.concat()),
     ];
     let leaf = prop_oneof![
         text.prop_map(Value::from),

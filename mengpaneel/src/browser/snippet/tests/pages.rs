@@ -12,17 +12,18 @@ fn browser_test_pages_match_the_rendered_snippets() {
     let config = json!({"api_host": "/mp", "api_payload_format": "json", "batch_requests": false});
     let calls = signed_up();
     let sign_out = signed_out();
-    let served = page(&config, Some(&calls)).with(|common| common.lib_url = "/mixpanel.js");
+    let served =
+        page(&config, Some(&calls)).with(|snippet_config| snippet_config.lib_url = "/mixpanel.js");
     let mut stored_in_cookies = config.clone();
     stored_in_cookies["opt_out_tracking_persistence_type"] = "cookie".into();
     let consenting = Page {
         calls: None,
         ..served
     }
-    .with(|common| common.config = &stored_in_cookies);
-    let billing = consenting.with(|common| {
-        common.token = "B";
-        common.instance = Some("billing");
+    .with(|snippet_config| snippet_config.config = &stored_in_cookies);
+    let billing = consenting.with(|snippet_config| {
+        snippet_config.token = "B";
+        snippet_config.instance = Some("billing");
     });
     for (name, rendered) in [
         ("sign_up.html", render(&served)),
@@ -42,7 +43,7 @@ fn browser_test_pages_match_the_rendered_snippets() {
         ),
         (
             "never.html",
-            render(&served.with(|common| common.loader = Loader::Never)),
+            render(&served.with(|snippet_config| snippet_config.loader = Loader::Never)),
         ),
         ("late.html", render_late(&calls, None)),
         (
@@ -80,7 +81,7 @@ fn browser_test_pages_match_the_rendered_snippets() {
         ),
         (
             "billing.html",
-            render(&served.with(|common| common.instance = Some("billing"))),
+            render(&served.with(|snippet_config| snippet_config.instance = Some("billing"))),
         ),
     ] {
         let (file, rendered) = (format!("{folder}/{name}"), rendered.unwrap());
