@@ -1,4 +1,4 @@
-//! Partitions: encoded records, grouped by user into buffers whose requests are sent concurrently.
+//! Partitions: encoded messages, grouped by user into buffers whose requests are sent concurrently.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::translate::outgoing::EncodedEvent;
 /// Most requests to one endpoint that are in flight at once.
 const MAX_PARTITIONS: usize = 4;
 
-/// Most records per request. Mixpanel accepts 2,000 of each; for profiles it recommends 200.
+/// Most messages per request. Mixpanel accepts 2,000 of each; for profiles it recommends 200.
 pub(crate) fn max_items(endpoint: Endpoint) -> usize {
     match endpoint {
         Endpoint::Events => 2_000,
@@ -16,7 +16,7 @@ pub(crate) fn max_items(endpoint: Endpoint) -> usize {
     }
 }
 
-/// Buffers of encoded records. One partition has all records of a user, in order, each with a comma
+/// Buffers of encoded messages. One partition has all messages of a user, in order, each with a comma
 /// before it.
 #[derive(Debug)]
 pub(crate) struct Partitions {
@@ -36,13 +36,11 @@ impl Default for Partitions {
 }
 
 impl Partitions {
-    /// Clears all buffers and creates as many partitions as that number of records needs.
-    pub(crate) fn reset(&mut self, records: usize, endpoint: Endpoint) {
+    /// Clears all buffers and creates as many partitions as `count` messages need.
+    pub(crate) fn reset(&mut self, count: usize, endpoint: Endpoint) {
         self.staging.clear();
         self.partitions.resize_with(
-            records
-                .div_ceil(max_items(endpoint))
-                .clamp(1, MAX_PARTITIONS),
+            count.div_ceil(max_items(endpoint)).clamp(1, MAX_PARTITIONS),
             Vec::new,
         );
         self.partitions.iter_mut().for_each(Vec::clear);
@@ -66,7 +64,7 @@ impl Partitions {
         self.staging.clear();
     }
 
-    /// Writes a record to the partition of its key. Returns the range of the record there.
+    /// Writes a message to the partition of its key. Returns the range of the message there.
     pub(crate) fn add(
         &mut self,
         partition_key: u64,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::call::is_placeholder;
 use crate::call::value::{Decoder, Escape, ValueRef, bytes_as_json, needs_no_escaping};
 use crate::id::timestamp_ms;
-use crate::translate::limits::{is_insert_id, is_plain, is_record_within_limits, is_short};
+use crate::translate::limits::{is_insert_id, is_message_within_limits, is_plain, is_short};
 use crate::translate::outgoing::partition_key;
 use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
@@ -136,7 +136,7 @@ pub(crate) fn write<'a>(
     writer.count += 2;
     writer.write_request_properties(request)?;
     writer.json.extend_from_slice(b"}}");
-    is_record_within_limits(writer.count, writer.json.len() - start)
+    is_message_within_limits(writer.count, writer.json.len() - start)
         .then(|| (partition_key(Some(id)), rest))
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct FallbackMeta<'a> {
     pub(crate) token: &'a str,
     pub(crate) insert_id: &'a str,
     /// Milliseconds since 1970.
-    pub(crate) time: Option<u64>,
+    pub(crate) time_ms: Option<u64>,
 }
 
 /// Returns the time of an event in milliseconds. Small numbers are seconds, and are converted.
@@ -21,7 +21,7 @@ pub(crate) fn milliseconds(time: Option<&Value>) -> Option<f64> {
     Some(if time < 1e11 { time * 1000.0 } else { time })
 }
 
-/// Makes the record of an event. Later properties have precedence: those of the request, super
+/// Makes the body of an event's message. Later properties have precedence: those of the request, super
 /// properties, those of the caller, and the token.
 pub(crate) fn event(
     name: &str,
@@ -34,8 +34,8 @@ pub(crate) fn event(
     properties.insert("mp_lib".into(), "mengpaneel".into());
     properties.insert("$lib_version".into(), env!("CARGO_PKG_VERSION").into());
     properties.insert("$insert_id".into(), fallback.insert_id.into());
-    if let Some(time) = fallback.time {
-        properties.insert("time".into(), time.into());
+    if let Some(time_ms) = fallback.time_ms {
+        properties.insert("time".into(), time_ms.into());
     }
     let at = milliseconds(recorded.get("time").or(properties.get("time")));
     if let Some(duration) = state.stop_timer(name, at) {

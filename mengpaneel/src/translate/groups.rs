@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use crate::call::{Call, Method};
 use crate::translate::args::{arg, into_list, properties_or_pair, property_names};
 
-/// Translates a call on a group to a record.
+/// Translates a call on a group to the body of a message.
 ///
 /// # Errors
 /// Returns a reason if the arguments are invalid.
-pub(crate) fn record(call: &Call, token: &str, time: Option<u64>) -> Result<Value, String> {
+pub(crate) fn body(call: &Call, token: &str, time_ms: Option<u64>) -> Result<Value, String> {
     let (Some(Value::String(key)), Some(id)) = (arg(call, 0), arg(call, 1)) else {
         return Err(format!(
             "{} requires the key and the ID of a group",
@@ -31,13 +31,13 @@ pub(crate) fn record(call: &Call, token: &str, time: Option<u64>) -> Result<Valu
         Method::GroupDelete => ("$delete", "".into()),
         method => return Err(format!("{method} does not change a group")),
     };
-    let mut record = Map::new();
-    record.insert("$token".into(), token.into());
-    record.insert("$group_key".into(), key.as_str().into());
-    record.insert("$group_id".into(), id.clone());
-    if let Some(time) = time {
-        record.insert("$time".into(), time.into());
+    let mut body = Map::new();
+    body.insert("$token".into(), token.into());
+    body.insert("$group_key".into(), key.as_str().into());
+    body.insert("$group_id".into(), id.clone());
+    if let Some(time_ms) = time_ms {
+        body.insert("$time".into(), time_ms.into());
     }
-    record.insert(name.into(), value);
-    Ok(record.into())
+    body.insert(name.into(), value);
+    Ok(body.into())
 }

@@ -1,4 +1,4 @@
-//! Messages: records of Mixpanel's HTTP API.
+//! Messages: elements of the requests to Mixpanel's HTTP API.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,15 +17,15 @@ pub enum Endpoint {
     Groups,
 }
 
-/// Record for Mixpanel, and the call that it was translated from.
+/// Message for Mixpanel, and the call that it was translated from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Endpoint that the record is sent to.
+    /// Endpoint that the message is sent to.
     pub endpoint: Endpoint,
-    /// Body of the record.
+    /// Body of the message.
     pub body: Value,
-    /// Call that the record was translated from. A failure to deliver the record is reported with
-    /// it.
+    /// Call that the message was translated from. A failure to deliver the message is reported with
+    /// this call.
     pub call: Call,
 }
 

@@ -84,7 +84,7 @@ struct TranslationRun<'a> {
     opening: &'a [u8],
     envelope_id: Uuid,
     /// Time at which the envelope was made, in milliseconds.
-    time: Option<u64>,
+    time_ms: Option<u64>,
     request: RequestProperties<'a>,
     state: State,
     /// Profile operations that wait for `identify`, as in mixpanel-js.
@@ -113,7 +113,7 @@ impl TranslationRun<'_> {
             }
             Method::TimeEvent => {
                 let event = event_name(call)?;
-                let recorded = self.time.map(Value::from);
+                let recorded = self.time_ms.map(Value::from);
                 let at = events::milliseconds(arg(call, 1).or(recorded.as_ref()));
                 self.state.start_timer(event, at);
                 Ok(())
@@ -133,13 +133,13 @@ impl TranslationRun<'_> {
                 Err(consent_reason(call))
             }
             method if method.is_people() => {
-                let operation = people::operation(call, &self.request, self.time)?;
+                let operation = people::operation(call, &self.request, self.time_ms)?;
                 self.people(call, operation);
                 Ok(())
             }
             method if method.is_group() => {
-                let record = groups::record(call, self.token, self.time)?;
-                self.send(Endpoint::Groups, record, call);
+                let body = groups::body(call, self.token, self.time_ms)?;
+                self.push_message(Endpoint::Groups, body, call);
                 Ok(())
             }
             method => Err(format!("{method} has an effect in a browser only")),
@@ -324,10 +324,10 @@ impl TranslationRun<'_> {
         let fallback = FallbackMeta {
             token: self.token,
             insert_id: &insert_id,
-            time: self.time,
+            time_ms: self.time_ms,
         };
-        let record = events::event(name, recorded, &mut self.state, &self.request, fallback);
-        self.send(Endpoint::Events, record, call);
+        let body = events::event(name, recorded, &mut self.state, &self.request, fallback);
+        self.push_message(Endpoint::Events, body, call);
     }
 
     /// Makes a profile operation, or lets it wait for `identify`.
@@ -340,13 +340,13 @@ impl TranslationRun<'_> {
             return;
         }
         let (state, request) = (&self.state, &self.request);
-        if let Some(record) = people::record(operation, state, request, self.token, self.time) {
-            self.send(Endpoint::People, record, call);
+        if let Some(body) = people::body(operation, state, request, self.token, self.time_ms) {
+            self.push_message(Endpoint::People, body, call);
         }
     }
 
-    /// Applies the limits of Mixpanel to a record, and adds its message.
-    fn send(&mut self, endpoint: Endpoint, mut body: Value, call: &Call) {
+    /// Applies the limits of Mixpanel to a body, and adds its message.
+    fn push_message(&mut self, endpoint: Endpoint, mut body: Value, call: &Call) {
         if self.is_silent || self.state.opted_out {
             return;
         }
@@ -355,7 +355,7 @@ impl TranslationRun<'_> {
             &mut body,
             call.properties(),
             &self.request,
-            self.time,
+            self.time_ms,
         ) {
             Ok(changes) => {
                 self.translation

@@ -43,7 +43,7 @@ impl Outgoing {
         }
     }
 
-    /// Returns whether sending the record again changes nothing.
+    /// Returns whether sending the message again changes nothing.
     #[must_use]
     pub(crate) fn is_idempotent(&self) -> bool {
         match self {

@@ -15,7 +15,7 @@ use crate::translate::state::State;
 pub(crate) fn operation(
     call: &Call,
     request: &RequestProperties<'_>,
-    time: Option<u64>,
+    time_ms: Option<u64>,
 ) -> Result<Properties, String> {
     let (name, value) = match call.method() {
         Method::PeopleSet => {
@@ -36,41 +36,41 @@ pub(crate) fn operation(
         }
         // Mixpanel ignores the value.
         Method::PeopleDeleteUser => ("$delete", "".into()),
-        Method::PeopleTrackCharge => ("$append", json!({"$transactions": charge(call, time)?})),
+        Method::PeopleTrackCharge => ("$append", json!({"$transactions": charge(call, time_ms)?})),
         method => return Err(format!("{method} does not change a profile")),
     };
     Ok(Map::from_iter([(name.to_owned(), value)]))
 }
 
-/// Makes the record that applies an operation to the profile of the current user. `None` if nobody
+/// Makes the body of the message that applies an operation to the profile of the current user. `None` if nobody
 /// is identified.
-pub(crate) fn record(
+pub(crate) fn body(
     operation: Properties,
     state: &State,
     request: &RequestProperties<'_>,
     token: &str,
-    time: Option<u64>,
+    time_ms: Option<u64>,
 ) -> Option<Value> {
     // After an alias, events keep the anonymous ID, but the profile is that of the user.
     let id = state.user_id.as_ref().or(state.distinct_id.as_ref())?;
-    let mut record = Map::new();
-    record.insert("$token".into(), token.into());
-    record.insert("$distinct_id".into(), id.as_str().into());
+    let mut body = Map::new();
+    body.insert("$token".into(), token.into());
+    body.insert("$distinct_id".into(), id.as_str().into());
     for (key, id) in [
         ("$device_id", &state.device_id),
         ("$user_id", &state.user_id),
     ] {
         if let Some(id) = id {
-            record.insert(key.into(), id.as_str().into());
+            body.insert(key.into(), id.as_str().into());
         }
     }
     // Without `0`, Mixpanel would locate the visitor at the server.
-    record.insert("$ip".into(), request.ip.unwrap_or("0").into());
-    if let Some(time) = time {
-        record.insert("$time".into(), time.into());
+    body.insert("$ip".into(), request.ip.unwrap_or("0").into());
+    if let Some(time_ms) = time_ms {
+        body.insert("$time".into(), time_ms.into());
     }
-    record.extend(operation);
-    Some(record.into())
+    body.extend(operation);
+    Some(body.into())
 }
 
 /// Returns the properties of a call, without those that identify the profile.
@@ -105,7 +105,7 @@ fn increments(call: &Call) -> Result<Properties, String> {
 
 /// Returns a charge, as Mixpanel's libraries for servers append it. Its time is that of recording,
 /// not of delivery.
-fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
+fn charge(call: &Call, time_ms: Option<u64>) -> Result<Properties, String> {
     let amount = arg(call, 0)
         .cloned()
         .and_then(number)
@@ -116,7 +116,7 @@ fn charge(call: &Call, time: Option<u64>) -> Result<Properties, String> {
         None => Properties::new(),
     };
     charge.insert("$amount".into(), amount);
-    if let Some(time) = time.and_then(date) {
+    if let Some(time) = time_ms.and_then(date) {
         charge.entry("$time").or_insert_with(|| time.into());
     }
     Ok(charge)

@@ -9,7 +9,7 @@ use url::{Url, form_urlencoded};
 use crate::call::Properties;
 use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
-use crate::settings::js_options::{CAMPAIGN, CLICK_IDS, Omitted};
+use crate::settings::js_options::{CAMPAIGN, CLICK_IDS, OmittedProperties};
 use crate::translate::user_agent_cache::{CachedUserAgent, UserAgentCache};
 
 /// Returns whether mixpanel-js makes a property of a URL parameter.
@@ -28,7 +28,7 @@ pub(crate) struct RequestProperties<'a> {
     /// True if mixpanel-js drops the events of this browser.
     pub(crate) is_robot: bool,
     /// Properties that must be omitted from events.
-    pub(crate) omitted: Omitted,
+    pub(crate) omitted: OmittedProperties,
     /// Made on first use: most events do not need all properties.
     all: OnceCell<AllProperties>,
     /// Value of mixpanel-js's cookie.
@@ -48,7 +48,10 @@ struct AllProperties {
 impl<'a> RequestProperties<'a> {
     /// Collects the properties of a visitor's request.
     pub(crate) fn new(visitor: &VisitorRef<'a>, user_agents: &UserAgentCache) -> Self {
-        let omitted = visitor.omitted.map(Omitted::from_text).unwrap_or_default();
+        let omitted = visitor
+            .omitted
+            .map(OmittedProperties::from_text)
+            .unwrap_or_default();
         if visitor.via_server && visitor.is_server_to_server() {
             return Self {
                 omitted,
@@ -176,7 +179,7 @@ impl<'a> RequestProperties<'a> {
 }
 
 impl AllProperties {
-    fn add_url(&mut self, url: &Url, omitted: &Omitted) {
+    fn add_url(&mut self, url: &Url, omitted: &OmittedProperties) {
         for (key, value) in url.query_pairs() {
             // The first parameter of a name counts, as in mixpanel-js.
             if is_campaign(&key)

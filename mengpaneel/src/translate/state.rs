@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Properties, id_string};
 use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
-use crate::settings::js_options::Omitted;
+use crate::settings::js_options::OmittedProperties;
 
 /// State of mixpanel-js, initially that of the visitor's cookie.
 #[derive(Debug, Default)]
@@ -19,12 +19,12 @@ pub(crate) struct State {
     is_identified: bool,
     pub(crate) super_properties: Properties,
     timers: Map<String, Value>,
-    disabled: Disabled,
+    disabled: DisabledEvents,
     pub(crate) opted_out: bool,
 }
 
 #[derive(Debug, Default)]
-struct Disabled {
+struct DisabledEvents {
     all: bool,
     events: Vec<String>,
 }
@@ -33,7 +33,7 @@ impl State {
     pub(crate) fn new(visitor: &VisitorRef<'_>) -> Self {
         let mut browser = visitor.cookie.and_then(Browser::parse).unwrap_or_default();
         if let Some(omitted) = visitor.omitted {
-            Omitted::from_text(omitted).strip_cookie(&mut browser.super_properties);
+            OmittedProperties::from_text(omitted).strip_cookie(&mut browser.super_properties);
         }
         Self {
             // After an alias, the distinct ID of the cookie stays anonymous: the user ID counts.

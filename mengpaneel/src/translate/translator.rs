@@ -145,7 +145,7 @@ impl Translator {
             token: &self.token,
             opening: &self.opening,
             envelope_id: envelope.id,
-            time: timestamp_ms(envelope.id),
+            time_ms: timestamp_ms(envelope.id),
             request: RequestProperties::new(&visitor, &self.user_agents),
             state: State::new(&visitor),
             pending: Vec::new(),

@@ -135,7 +135,7 @@ pub(crate) fn halves(Range { start, end }: Range<usize>) -> [Range<usize>; 2] {
 /// not copied.
 pub(crate) fn json<'b>(batch: &[Item], buffer: &'b [u8]) -> Vec<Cow<'b, [u8]>> {
     let is_adjacent = |pair: &[Item]| matches!(pair, [a, b] if a.json.end + 1 == b.json.start);
-    let records = match (batch.first(), batch.last()) {
+    let joined = match (batch.first(), batch.last()) {
         (Some(first), Some(last)) if batch.windows(2).all(is_adjacent) => Cow::Borrowed(
             buffer
                 .get(first.json.start..last.json.end)
@@ -149,7 +149,7 @@ pub(crate) fn json<'b>(batch: &[Item], buffer: &'b [u8]) -> Vec<Cow<'b, [u8]>> {
                 .join(&b','),
         ),
     };
-    vec![Cow::Borrowed(b"["), records, Cow::Borrowed(b"]")]
+    vec![Cow::Borrowed(b"["), joined, Cow::Borrowed(b"]")]
 }
 
 #[cfg(test)]

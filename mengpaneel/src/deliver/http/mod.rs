@@ -155,7 +155,7 @@ fn display_url(url: &Url) -> String {
 }
 
 /// Most bytes of a response body that are read. Mixpanel's longest response lists 2,000 rejected
-/// records.
+/// messages.
 const MAX_RESPONSE_BYTES: usize = 1_000_000;
 
 /// Reads a response body. Returns an empty body if it is longer than [`MAX_RESPONSE_BYTES`]: then

@@ -120,7 +120,7 @@ const REQUIRED: [&str; 4] = ["token", "distinct_id", "time", "$insert_id"];
 /// [`Visitor`](crate::Visitor), so that a worker in another process omits them too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Omitted {
+pub(crate) struct OmittedProperties {
     /// Properties omitted from any source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     everywhere: Vec<String>,
@@ -132,7 +132,7 @@ pub(crate) struct Omitted {
     in_cookie: Vec<String>,
 }
 
-impl Omitted {
+impl OmittedProperties {
     /// Returns the properties that a configuration of `mixpanel.init` omits.
     #[must_use]
     pub(crate) fn from_config(config: &Properties) -> Self {

@@ -1,4 +1,4 @@
-//! Limits of Mixpanel. Parts beyond a limit are truncated or left out; otherwise the record is
+//! Limits of Mixpanel. Parts beyond a limit are truncated or left out; otherwise the message is
 //! refused. Changes are reported, except to properties of the visitor's browser.
 
 use serde_json::Value;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::call::{Properties, is_placeholder};
 use crate::error::log_text::Quoted;
 use crate::translate::limits::values::{
-    MAX_TEXT_UTF16, estimated_weight, fit_list, truncate_text, truncate_texts,
+    MAX_TEXT_UTF16, estimated_json_bytes, fit_list, truncate_text, truncate_texts,
 };
 use crate::translate::message::Endpoint;
 use crate::translate::request_properties::RequestProperties;
@@ -20,8 +20,8 @@ pub(crate) use crate::translate::limits::values::{is_plain, is_short};
 const MAX_PROPERTIES: usize = 255;
 /// Most properties of an operation on a profile.
 const MAX_PROFILE_PROPERTIES: usize = 2_000;
-/// Most bytes of a record.
-const MAX_RECORD_BYTES: usize = 1_000_000;
+/// Most bytes of a message body.
+const MAX_MESSAGE_BYTES: usize = 1_000_000;
 /// Most characters of an `$insert_id`.
 const MAX_INSERT_ID: usize = 36;
 
@@ -30,9 +30,9 @@ pub(crate) fn placeholder_reason(id: &str) -> String {
     format!("Mixpanel rejects {id:?} as a placeholder: many programs send it when no ID is known")
 }
 
-/// Returns whether Mixpanel accepts a record with this number of properties and bytes.
-pub(crate) fn is_record_within_limits(properties: usize, bytes: usize) -> bool {
-    properties <= MAX_PROPERTIES && bytes <= MAX_RECORD_BYTES
+/// Returns whether Mixpanel accepts a message with this number of properties and bytes.
+pub(crate) fn is_message_within_limits(properties: usize, bytes: usize) -> bool {
+    properties <= MAX_PROPERTIES && bytes <= MAX_MESSAGE_BYTES
 }
 
 /// Returns whether Mixpanel accepts an `$insert_id` unchanged.
@@ -44,22 +44,22 @@ pub(crate) fn is_insert_id(id: &[u8]) -> bool {
         && !is_placeholder(id)
 }
 
-/// Makes a record fit. `recorded` are the properties of the call. Returns the changes to report.
+/// Makes a message body fit. `recorded` are the properties of the call. Returns the changes to report.
 ///
 /// # Errors
-/// Returns the reason if the record cannot be sent.
+/// Returns the reason if the message cannot be sent.
 pub(crate) fn truncate(
     endpoint: Endpoint,
     body: &mut Value,
     recorded: Option<&Properties>,
     request: &RequestProperties<'_>,
-    time: Option<u64>,
+    time_ms: Option<u64>,
 ) -> Result<Vec<String>, String> {
     let mut changes = Vec::new();
-    let Value::Object(record) = body else {
+    let Value::Object(members) = body else {
         return Ok(changes);
     };
-    for (key, value) in record.iter_mut() {
+    for (key, value) in members.iter_mut() {
         match value {
             Value::Object(properties) => {
                 let is_profile = endpoint != Endpoint::Events;
@@ -86,23 +86,23 @@ pub(crate) fn truncate(
             value => truncate_texts(key, value, &mut changes),
         }
     }
-    match record.get_mut("properties").and_then(Value::as_object_mut) {
+    match members.get_mut("properties").and_then(Value::as_object_mut) {
         Some(properties) if endpoint == Endpoint::Events => {
-            fit_event(properties, request, time, &mut changes)?;
+            fit_event(properties, request, time_ms, &mut changes)?;
         }
         _ => {}
     }
-    if let Some(Value::String(id)) = record.get("$distinct_id")
+    if let Some(Value::String(id)) = members.get("$distinct_id")
         && is_placeholder(id.as_bytes())
     {
         return Err(placeholder_reason(id));
     }
     // Escaping makes a text up to six times as long.
-    if estimated_weight(body) * 6 > MAX_RECORD_BYTES {
+    if estimated_json_bytes(body) * 6 > MAX_MESSAGE_BYTES {
         let bytes = body.to_string().len();
-        if bytes > MAX_RECORD_BYTES {
+        if bytes > MAX_MESSAGE_BYTES {
             return Err(format!(
-                "the record has {bytes} bytes; Mixpanel accepts {MAX_RECORD_BYTES}"
+                "the message has {bytes} bytes; Mixpanel accepts {MAX_MESSAGE_BYTES}"
             ));
         }
     }
@@ -143,7 +143,7 @@ fn remove_excess_of_cookie(
 fn fit_event(
     properties: &mut Properties,
     request: &RequestProperties<'_>,
-    time: Option<u64>,
+    time_ms: Option<u64>,
     changes: &mut Vec<String>,
 ) -> Result<(), String> {
     for key in ["distinct_id", "$user_id"] {
@@ -153,7 +153,7 @@ fn fit_event(
             return Err(placeholder_reason(id));
         }
     }
-    if let (Some(given), Some(recorded)) = (properties.get("time"), time)
+    if let (Some(given), Some(recorded)) = (properties.get("time"), time_ms)
         && !given.is_number()
     {
         if !request.is_from_visitor("time", given) {
@@ -281,7 +281,7 @@ fn fit_properties(
     properties
 }
 
-/// Summarises the changes to a record in one text. `None` if there are none.
+/// Summarises the changes to a message in one text. `None` if there are none.
 pub(crate) fn summary(changes: &[String]) -> Option<String> {
     /// Most changes that are listed; the others are counted.
     const MAX_LISTED: usize = 3;

@@ -27,7 +27,7 @@ pub(crate) fn is_plain(value: &Value) -> bool {
         Value::Array(items) => {
             items.len() < MAX_ELEMENTS
                 && items.iter().all(is_short)
-                && estimated_weight(value) * 6 <= MAX_BYTES
+                && estimated_json_bytes(value) * 6 <= MAX_BYTES
         }
         Value::Object(_) => false,
         value => is_short(value),
@@ -64,7 +64,7 @@ pub(crate) fn fit_list(
                 items.len()
             ));
         }
-    } else if value.is_object() && is_heavier(value, max_bytes) {
+    } else if value.is_object() && is_longer_as_json(value, max_bytes) {
         return Some(format!(
             "{} was left out; Mixpanel accepts {max_bytes} bytes of an object",
             Quoted(key)
@@ -79,7 +79,7 @@ pub(crate) fn fit_list(
 
 /// Truncates a list to the first items that fit in `max_bytes`.
 fn shorten(items: &mut Vec<Value>, max_bytes: usize) {
-    if items.iter().map(estimated_weight).sum::<usize>() * 6 <= max_bytes {
+    if items.iter().map(estimated_json_bytes).sum::<usize>() * 6 <= max_bytes {
         return;
     }
     let mut bytes = 2;
@@ -91,8 +91,8 @@ fn shorten(items: &mut Vec<Value>, max_bytes: usize) {
     items.truncate(count);
 }
 
-fn is_heavier(value: &Value, max_bytes: usize) -> bool {
-    estimated_weight(value) * 6 > max_bytes && value.to_string().len() > max_bytes
+fn is_longer_as_json(value: &Value, max_bytes: usize) -> bool {
+    estimated_json_bytes(value) * 6 > max_bytes && value.to_string().len() > max_bytes
 }
 
 /// Returns whether a value has at most `depth` levels of objects, and nothing in it has too many
@@ -112,19 +112,19 @@ fn is_within(value: &Value, depth: usize) -> bool {
 }
 
 /// Estimates the bytes of a value as JSON: at least a sixth of the exact number.
-pub(crate) fn estimated_weight(value: &Value) -> usize {
+pub(crate) fn estimated_json_bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => {
             2 + items
                 .iter()
-                .map(|item| estimated_weight(item) + 1)
+                .map(|item| estimated_json_bytes(item) + 1)
                 .sum::<usize>()
         }
         Value::Object(entries) => {
             2 + entries
                 .iter()
-                .map(|(key, value)| key.len() + estimated_weight(value) + 4)
+                .map(|(key, value)| key.len() + estimated_json_bytes(value) + 4)
                 .sum::<usize>()
         }
         _ => 8,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::call::value::ValueRef;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::record::envelope::Envelope;
-use crate::settings::js_options::Omitted;
+use crate::settings::js_options::OmittedProperties;
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::translator::Translator;
 
@@ -38,7 +38,7 @@ pub(crate) fn encode(
         .visitor
         .omitted
         .as_deref()
-        .map(Omitted::from_text)
+        .map(OmittedProperties::from_text)
         .unwrap_or_default();
     if envelope
         .calls
