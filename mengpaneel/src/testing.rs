@@ -8,7 +8,7 @@ use actix_web::dev::ServiceResponse;
 use crate::call::Calls;
 use crate::flush::request_outcome;
 use crate::record::mixpanel::Mixpanel;
-use crate::record::recorder::{Include, Observed, Recorder, RequestOutcome};
+use crate::record::recorder::{Include, ObservedCalls, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
 
 const SUCCEEDED: RequestOutcome = RequestOutcome {
@@ -107,15 +107,15 @@ where
 }
 
 /// Creates a test's own recorder, and the observer of the recorders inside.
-fn new_recorder() -> (Arc<Recorder>, Arc<Observed>) {
-    let observed = Arc::<Observed>::default();
+fn new_recorder() -> (Arc<Recorder>, Arc<ObservedCalls>) {
+    let observed = Arc::<ObservedCalls>::default();
     let recorder =
         Recorder::new(Visitor::default, Arc::default()).into_test_recorder(Arc::clone(&observed));
     (Arc::new(recorder), observed)
 }
 
 /// Returns the calls of a test's own recorder, then those of the recorders inside.
-fn collect_calls(recorder: &Recorder, observed: &Observed) -> Calls {
+fn collect_calls(recorder: &Recorder, observed: &ObservedCalls) -> Calls {
     let mut calls = finalize(recorder, SUCCEEDED);
     calls.append(observed.take().unwrap_or_default());
     calls

@@ -21,7 +21,7 @@ use crate::record::scope_registry;
 use crate::settings::consent::ConsentPolicy;
 use crate::settings::cookies::{CookieAttributes, CookieNames, DeviceCookie};
 use crate::settings::js_options;
-use crate::settings::js_options::{JsOption, Omitted};
+use crate::settings::js_options::{JsOption, OmittedProperties};
 use crate::settings::proxies::TrustedProxies;
 use crate::settings::{KeyNames, PageSettings, Settings};
 
@@ -75,7 +75,7 @@ impl Builder {
         })?;
         let reporter = Arc::new(self.failures);
         scope_registry::subscribe(Arc::downgrade(&reporter));
-        let Opened {
+        let OpenedOutbox {
             outbox,
             is_failover,
         } = open(self.outbox, self.failover_to_memory)?;
@@ -158,7 +158,7 @@ impl Builder {
             return Err(BuildError::DeviceCookie);
         }
         let cookie_attributes = CookieAttributes::new(&config);
-        let omitted = Omitted::from_config(&config).to_text();
+        let omitted = OmittedProperties::from_config(&config).to_text();
         let sends_ip = config.get("ip").and_then(Value::as_bool) != Some(false);
         let is_enabled = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
         let consent = ConsentPolicy {
@@ -239,28 +239,31 @@ fn check_consumer(outbox: Option<&dyn Outbox>, concurrency: usize) -> Result<(),
 }
 
 /// Opened outbox.
-struct Opened {
+struct OpenedOutbox {
     outbox: Option<Arc<dyn Outbox>>,
     /// True if memory replaces the outbox.
     is_failover: bool,
 }
 
 /// Opens the outbox. If that fails and `failover_to_memory` is set, memory replaces it.
-fn open(outbox: Option<Arc<dyn Outbox>>, failover_to_memory: bool) -> Result<Opened, OutboxError> {
+fn open(
+    outbox: Option<Arc<dyn Outbox>>,
+    failover_to_memory: bool,
+) -> Result<OpenedOutbox, OutboxError> {
     let Some(outbox) = outbox else {
-        return Ok(Opened {
+        return Ok(OpenedOutbox {
             outbox: None,
             is_failover: false,
         });
     };
     match outbox.open() {
-        Ok(()) => Ok(Opened {
+        Ok(()) => Ok(OpenedOutbox {
             outbox: Some(outbox),
             is_failover: false,
         }),
         Err(error) if failover_to_memory => {
             tracing::error!(target: "mengpaneel", %error, "could not open the outbox; calls are stored in memory, and this process delivers them");
-            Ok(Opened {
+            Ok(OpenedOutbox {
                 outbox: Some(Arc::new(Memory::default())),
                 is_failover: true,
             })

@@ -10,7 +10,7 @@ use crate::deliver::dispatcher::Health;
 use crate::deliver::flush_timeout::FlushTimeoutError;
 use crate::flush::Services;
 use crate::record::consent::Decision;
-use crate::record::recorder::{Observed, Recorder, RecorderServices};
+use crate::record::recorder::{ObservedCalls, Recorder, RecorderServices};
 use crate::record::visitor::Visitor;
 use crate::settings::Settings;
 
@@ -128,7 +128,7 @@ impl Inner {
     pub(crate) fn recorder_for(
         &self,
         decision: Decision,
-        observer: Option<Arc<Observed>>,
+        observer: Option<Arc<ObservedCalls>>,
         visitor: impl FnOnce() -> Visitor + Send + 'static,
     ) -> Arc<Recorder> {
         let recorder =

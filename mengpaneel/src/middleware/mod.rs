@@ -31,7 +31,7 @@ use crate::record::consent::{ConsentStatus, Decision};
 use crate::record::current;
 use crate::record::envelope::Envelope;
 use crate::record::mixpanel::Mixpanel;
-use crate::record::recorder::{FinalCalls, Include, Observed, Recorder, RequestOutcome};
+use crate::record::recorder::{FinalCalls, Include, ObservedCalls, Recorder, RequestOutcome};
 use crate::record::visitor::Visitor;
 use crate::request::info::RequestInfo;
 
@@ -175,7 +175,7 @@ where
     fn observe(
         &self,
         request: ServiceRequest,
-        observed: Arc<Observed>,
+        observed: Arc<ObservedCalls>,
     ) -> LocalBoxFuture<'static, Result<ServiceResponse<Body<B>>, actix_web::Error>> {
         let state = ObservedRequest::new(&request, self.mengpaneel.settings(), observed);
         let mixpanel = Mixpanel::new(Arc::clone(state.recorder()));
@@ -224,7 +224,7 @@ impl RequestState {
         inner: &Arc<Inner>,
         request: &ServiceRequest,
         decision: Decision,
-        observer: Option<Arc<Observed>>,
+        observer: Option<Arc<ObservedCalls>>,
     ) -> Self {
         let settings = &inner.services.settings;
         let info = Arc::new(RequestInfo::new(request.request(), settings));

@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 
 use crate::flush::request_outcome;
 use crate::middleware::FAILED;
-use crate::record::recorder::{Include, Observed, Recorder, RecorderServices};
+use crate::record::recorder::{Include, ObservedCalls, Recorder, RecorderServices};
 use crate::request::info::RequestInfo;
 use crate::settings::Settings;
 
@@ -22,7 +22,7 @@ impl ObservedRequest {
     pub(crate) fn new(
         request: &ServiceRequest,
         settings: &Arc<Settings>,
-        observed: Arc<Observed>,
+        observed: Arc<ObservedCalls>,
     ) -> Self {
         let decision = settings
             .consent

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::call::Method;
 use crate::record::mixpanel::{Group, Id, Ids, Mixpanel, People};
-use crate::record::recorder::Observed;
+use crate::record::recorder::ObservedCalls;
 use crate::record::scope_registry;
 
 tokio::task_local! {
@@ -37,7 +37,7 @@ pub(crate) fn try_current() -> Option<Mixpanel> {
 }
 
 /// Returns the observer of the current recorder. `None` unless a test observes it.
-pub(crate) fn observer() -> Option<Arc<Observed>> {
+pub(crate) fn observer() -> Option<Arc<ObservedCalls>> {
     CURRENT
         .try_with(|mixpanel| mixpanel.recorder()?.observer())
         .ok()?

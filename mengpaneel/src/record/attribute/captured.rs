@@ -14,7 +14,7 @@ use crate::record::recorder::Recorder;
 
 /// Captured values, encoded in one buffer.
 #[derive(Debug)]
-pub(crate) struct Captured {
+pub(crate) struct CapturedValues {
     buffer: Vec<u8>,
     slots: Vec<Slot>,
 }
@@ -39,7 +39,7 @@ pub(crate) enum When {
     True,
 }
 
-impl Captured {
+impl CapturedValues {
     /// Creates `count` empty slots.
     pub(crate) fn new(count: usize) -> Self {
         Self {
@@ -142,7 +142,7 @@ pub(crate) struct Arguments {
 
 /// Reader of slots that tracks the sequence number of the latest value.
 struct SlotReader<'a> {
-    captured: &'a Captured,
+    captured: &'a CapturedValues,
     last_seq: Option<u64>,
 }
 

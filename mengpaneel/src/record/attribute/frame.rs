@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::call::{Call, Mode};
-use crate::record::attribute::captured::{Arguments, Captured, When};
+use crate::record::attribute::captured::{Arguments, CapturedValues, When};
 use crate::record::attribute::outcome::Outcome;
 use crate::record::mixpanel::{Lines, Mixpanel};
 use crate::record::plan::{AnnotationSite, CallSpec, Kind};
@@ -16,7 +16,7 @@ pub(super) struct Frame {
     pub(super) site: &'static AnnotationSite,
     /// Sequence number of calls that capture no value from the body.
     pub(super) entry_seq: u64,
-    pub(super) captured: Mutex<Captured>,
+    pub(super) captured: Mutex<CapturedValues>,
     /// Lines to which a bare `#[setup]` is limited.
     pub(super) limit: Option<Lines>,
 }
@@ -59,7 +59,7 @@ impl Frame {
         self.mixpanel.in_setup(self.setup_condition(), self.limit)
     }
 
-    pub(super) fn captured(&self) -> MutexGuard<'_, Captured> {
+    pub(super) fn captured(&self) -> MutexGuard<'_, CapturedValues> {
         self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,7 +69,7 @@ impl Frame {
         let Some(recorder) = self.mixpanel.recorder() else {
             return;
         };
-        let captured = std::mem::replace(&mut *self.captured(), Captured::new(0));
+        let captured = std::mem::replace(&mut *self.captured(), CapturedValues::new(0));
         let kind = self.site.kind();
         let pending = |spec: &'static CallSpec| {
             let condition = outcome.condition(spec.on, kind)?;

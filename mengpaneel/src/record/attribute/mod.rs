@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 
 use crate::call::value::{write_bool, write_text_value};
-use crate::record::attribute::captured::Captured;
+use crate::record::attribute::captured::CapturedValues;
 use crate::record::attribute::frame::Frame;
 use crate::record::current::{current, try_current};
 use crate::record::mixpanel::{Amount, Id, Ids, Mixpanel, encode_id, encode_ids};
@@ -86,7 +86,7 @@ impl FrameGuard {
             mixpanel,
             site,
             entry_seq,
-            captured: Mutex::new(Captured::new(site.slots)),
+            captured: Mutex::new(CapturedValues::new(site.slots)),
             limit: None,
         })))
     }

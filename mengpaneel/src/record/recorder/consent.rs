@@ -3,7 +3,7 @@
 use crate::metrics;
 use crate::record::consent::{ConsentChange, ConsentState, Decision};
 use crate::record::recorder::{
-    Entry, FinalCalls, Mode, Recorded, Recorder, RequestOutcome, SetupBlock, State, event_meta,
+    Entry, FinalCalls, Mode, RecordedCall, Recorder, RequestOutcome, SetupBlock, State, event_meta,
 };
 
 impl Recorder {
@@ -48,7 +48,7 @@ impl Recorder {
         }
         let identity = state.identity().into_user();
         entry.seq = entry.seq.or_else(|| Some(state.reserve_seq()));
-        state.push(Recorded {
+        state.push(RecordedCall {
             entry,
             identity,
             is_replayed: false,
@@ -73,7 +73,7 @@ impl State {
         &mut self,
         final_calls: &mut FinalCalls,
         setup: Option<&mut SetupBlock>,
-        recorded: &mut Vec<Recorded>,
+        recorded: &mut Vec<RecordedCall>,
         outcome: RequestOutcome,
     ) {
         let Some(state) = &mut self.consent else {

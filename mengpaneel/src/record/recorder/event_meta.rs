@@ -14,22 +14,22 @@ use crate::record::visitor::Visitor;
 pub(crate) struct EventMeta {
     /// Unique ID of the event, sent as `$insert_id`.
     pub id: Uuid,
-    /// Time in milliseconds since 1970.
-    time: u64,
+    /// Time in milliseconds since 1970, sent as `time`.
+    time_ms: u64,
 }
 
 impl EventMeta {
     /// Creates the metadata of an event that happens now.
     pub(crate) fn now(ids: &IdGenerator) -> Self {
-        let (id, time) = ids.generate();
-        Self { id, time }
+        let (id, time_ms) = ids.generate();
+        Self { id, time_ms }
     }
 
     /// Returns the properties in the order of their names. Properties of the caller override them.
     pub(crate) fn members(self) -> [(&'static str, ValueRef<'static>); 2] {
         [
             ("$insert_id", ValueRef::Uuid(self.id)),
-            ("time", ValueRef::Unsigned(self.time)),
+            ("time", ValueRef::Unsigned(self.time_ms)),
         ]
     }
 }

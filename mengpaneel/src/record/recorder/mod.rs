@@ -29,10 +29,10 @@ use crate::record::visitor::Visitor;
 pub(crate) use crate::record::recorder::condition::{Condition, RequestOutcome};
 pub(crate) use crate::record::recorder::final_calls::FinalCalls;
 pub(crate) use crate::record::recorder::ids::CallSite;
-pub(crate) use crate::record::recorder::observer::Observed;
+pub(crate) use crate::record::recorder::observer::ObservedCalls;
 use crate::record::recorder::observer::Observer;
 pub(crate) use crate::record::recorder::services::{LateSink, RecorderServices};
-use crate::record::recorder::state::{Identity, Recorded, SetupBlock, State};
+use crate::record::recorder::state::{Identity, RecordedCall, SetupBlock, State};
 
 /// Set of recorded calls that [`Recorder::finalize`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +266,7 @@ impl Recorder {
         } else {
             let identity = state.identity().into_user();
             entry.seq = entry.seq.or_else(|| Some(state.reserve_seq()));
-            state.push(Recorded {
+            state.push(RecordedCall {
                 entry,
                 identity,
                 is_replayed: false,

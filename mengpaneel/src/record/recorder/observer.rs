@@ -7,9 +7,9 @@ use crate::record::recorder::{FinalCalls, Recorder};
 
 /// Calls that the recorders of an app under test finalized.
 #[derive(Debug, Default)]
-pub(crate) struct Observed(Mutex<Option<Calls>>);
+pub(crate) struct ObservedCalls(Mutex<Option<Calls>>);
 
-impl Observed {
+impl ObservedCalls {
     /// Takes the calls. `None` if no `Mengpaneel` recorded a request.
     pub(crate) fn take(&self) -> Option<Calls> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -40,11 +40,11 @@ impl Observed {
 #[derive(Clone)]
 pub(crate) enum Observer {
     /// Recorder of the test itself, for an app without the middleware.
-    Test(Arc<Observed>),
+    Test(Arc<ObservedCalls>),
     /// Recorder of a middleware or a job, which notifies the test of its final calls.
-    Middleware(Arc<Observed>),
+    Middleware(Arc<ObservedCalls>),
     /// Recorder of a user's handle, which notifies the test of each call.
-    User(Arc<Observed>),
+    User(Arc<ObservedCalls>),
 }
 
 fn is_identity(call: &Call) -> bool {
@@ -54,7 +54,7 @@ fn is_identity(call: &Call) -> bool {
 impl Recorder {
     /// Marks the recorder as the test's own.
     #[must_use]
-    pub(crate) fn into_test_recorder(self, observed: Arc<Observed>) -> Self {
+    pub(crate) fn into_test_recorder(self, observed: Arc<ObservedCalls>) -> Self {
         Self {
             observer: Some(Observer::Test(observed)),
             ..self
@@ -63,7 +63,7 @@ impl Recorder {
 
     /// Sets the test that observes the recorder of a middleware or job.
     #[must_use]
-    pub(crate) fn observed_by(self, observed: Option<Arc<Observed>>) -> Self {
+    pub(crate) fn observed_by(self, observed: Option<Arc<ObservedCalls>>) -> Self {
         Self {
             observer: observed.map(Observer::Middleware),
             ..self
@@ -72,7 +72,7 @@ impl Recorder {
 
     /// Sets the test that observes the recorder of a user's handle.
     #[must_use]
-    pub(crate) fn observed_for_user(self, observed: Option<Arc<Observed>>) -> Self {
+    pub(crate) fn observed_for_user(self, observed: Option<Arc<ObservedCalls>>) -> Self {
         Self {
             observer: observed.map(Observer::User),
             ..self
@@ -86,7 +86,7 @@ impl Recorder {
 
     /// Returns the observer, which the recorders of inner middlewares share. `None` outside of
     /// tests.
-    pub(crate) fn observer(&self) -> Option<Arc<Observed>> {
+    pub(crate) fn observer(&self) -> Option<Arc<ObservedCalls>> {
         match self.observer.as_ref()? {
             Observer::Test(observed)
             | Observer::Middleware(observed)

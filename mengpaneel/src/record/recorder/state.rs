@@ -14,9 +14,9 @@ use crate::record::strategy::Strategy;
 #[derive(Default)]
 pub(crate) struct State {
     /// Calls of `before_setup` and `tracking`, replayed ones first.
-    pub(crate) recorded: Vec<Recorded>,
+    pub(crate) recorded: Vec<RecordedCall>,
     /// Calls of this request that change the identity. The last one applies to each new call.
-    identified: Vec<Identified>,
+    identified: Vec<IdentityChange>,
     pub(crate) setups: Vec<SetupBlock>,
     pub(crate) replayed_setup: Vec<Call>,
     /// True if this request decided its setup: replayed setup does not run.
@@ -39,7 +39,7 @@ pub(crate) struct State {
 }
 
 /// Recorded call of `before_setup` or `tracking`.
-pub(crate) struct Recorded {
+pub(crate) struct RecordedCall {
     pub(crate) entry: Entry,
     /// User who was identified at recording. `None` if no user was.
     pub(crate) identity: Option<Arc<str>>,
@@ -51,7 +51,7 @@ pub(crate) struct Recorded {
 }
 
 /// Recorded call that changes the identity.
-struct Identified {
+struct IdentityChange {
     /// Index among the recorded calls.
     index: usize,
     mode: Mode,
@@ -120,10 +120,10 @@ impl State {
     }
 
     /// Adds a call of this request.
-    pub(crate) fn push(&mut self, recorded: Recorded) {
+    pub(crate) fn push(&mut self, recorded: RecordedCall) {
         if let Some(identity) = Identity::set_by(&recorded.entry.call) {
             let (index, mode) = (self.recorded.len(), recorded.entry.mode);
-            self.identified.push(Identified {
+            self.identified.push(IdentityChange {
                 index,
                 mode,
                 identity,
@@ -235,7 +235,7 @@ impl State {
         let setup_identity = final_calls.calls.identity().map(Arc::<str>::from);
         let mut effective = [setup_identity.clone(), setup_identity];
         recorded.sort_by_key(|recorded| (recorded.entry.mode, recorded.entry.seq));
-        let counts = |recorded: &Recorded| {
+        let counts = |recorded: &RecordedCall| {
             let is_included = include == Include::All || !recorded.is_replayed;
             is_included && recorded.entry.condition.holds(outcome)
         };
@@ -285,7 +285,7 @@ impl Recorder {
         for (mode, calls) in modes {
             state
                 .recorded
-                .extend(calls.into_iter().map(|call| Recorded {
+                .extend(calls.into_iter().map(|call| RecordedCall {
                     entry: Entry {
                         call,
                         mode,
