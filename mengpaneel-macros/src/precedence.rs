@@ -8,13 +8,13 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, token};
 
 /// Replaces the invisible groups in an expression by parentheses.
-pub(crate) fn keep(expr: &mut Expr) {
+pub(crate) fn parenthesize_groups(expr: &mut Expr) {
     Parenthesize.visit_expr_mut(expr);
 }
 
 /// Replaces the invisible groups in tokens of any kind by parentheses, if a group is an expression
 /// with operators.
-pub(crate) fn keep_in(tokens: TokenStream) -> TokenStream {
+pub(crate) fn parenthesize_groups_in(tokens: TokenStream) -> TokenStream {
     if has_invisible_group(tokens.clone()) {
         parenthesize(tokens)
     } else {
@@ -39,7 +39,7 @@ impl VisitMut for Parenthesize {
     }
 
     fn visit_macro_mut(&mut self, mac: &mut syn::Macro) {
-        mac.tokens = keep_in(mac.tokens.clone());
+        mac.tokens = parenthesize_groups_in(mac.tokens.clone());
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) fn parse(input: ParseStream<'_>) -> Result<Expr> {
     let mut expr: Expr = input
         .parse()
         .map_err(|error| incomplete(&begin).unwrap_or(error))?;
-    precedence::keep(&mut expr);
+    precedence::parenthesize_groups(&mut expr);
     Ok(expr)
 }
 

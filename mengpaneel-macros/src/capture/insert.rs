@@ -8,7 +8,7 @@ use syn::{Expr, Stmt};
 
 use super::group::{BodyContext, CaptureGroup};
 use super::points::CapturePoints;
-use super::scope::{Binding, Meaning, Scope, meaning};
+use super::scope::{Binding, BindingKind, Scope, binding_kind};
 use super::visitor::{Pass, ScopeVisitor};
 use crate::idents::unraw_name;
 
@@ -19,7 +19,7 @@ use crate::idents::unraw_name;
 /// inserted.
 ///
 /// # Errors
-/// If a name of a group could have two meanings at an insertion.
+/// If a name of a group could have two bound_kinds at an insertion.
 pub(super) fn insert(
     stmts: &mut Vec<Stmt>,
     points: &CapturePoints,
@@ -27,7 +27,7 @@ pub(super) fn insert(
     context: &BodyContext<'_>,
 ) -> syn::Result<BTreeSet<usize>> {
     let names = groups.iter().flat_map(|(_, group)| group.names()).collect();
-    let mut pass = Insert {
+    let mut pass = InsertPass {
         points,
         groups,
         context,
@@ -40,7 +40,7 @@ pub(super) fn insert(
 }
 
 /// Second pass: inserts the statements.
-struct Insert<'a> {
+struct InsertPass<'a> {
     points: &'a CapturePoints,
     groups: &'a [(BTreeSet<String>, CaptureGroup)],
     context: &'a BodyContext<'a>,
@@ -51,18 +51,18 @@ struct Insert<'a> {
     error: Option<syn::Error>,
 }
 
-impl Insert<'_> {
+impl InsertPass<'_> {
     /// Rejects a name of the group that another binding shadows at an insertion.
     fn check_shadowing(
         &mut self,
         group: &CaptureGroup,
         bound: &BTreeSet<String>,
         scopes: &[Scope],
-        meanings: &Scope,
+        bound_kinds: &Scope,
     ) {
         let is_shadowed = |name: &str| {
-            let innermost = meanings.get(name).copied();
-            innermost.or_else(|| meaning(scopes, name)) == Some(Meaning::Other)
+            let innermost = bound_kinds.get(name).copied();
+            innermost.or_else(|| binding_kind(scopes, name)) == Some(BindingKind::Other)
         };
         let shadowed = group.used.free.iter().find(|used| {
             let name = unraw_name(&used.ident);
@@ -79,40 +79,40 @@ impl Insert<'_> {
     }
 }
 
-impl Pass for Insert<'_> {
+impl Pass for InsertPass<'_> {
     fn bind(&mut self, binding: &Binding<'_>) -> (Scope, Option<TokenStream>) {
-        let mut meanings = Scope::new();
+        let mut bound_kinds = Scope::new();
         for name in binding.names {
-            let meaning = if self.points.contains(name, binding.index) {
-                Meaning::CapturePoint(binding.index)
+            let kind = if self.points.contains(name, binding.index) {
+                BindingKind::CapturePoint(binding.index)
             } else {
-                Meaning::Other
+                BindingKind::Other
             };
-            meanings.insert(name.clone(), meaning);
+            bound_kinds.insert(name.clone(), kind);
         }
         let is_bound_here =
-            |name: &String| matches!(meanings.get(name), Some(Meaning::CapturePoint(_)));
-        let in_scope = |name: &String| match meanings.get(name) {
-            Some(meaning) => *meaning != Meaning::Other,
+            |name: &String| matches!(bound_kinds.get(name), Some(BindingKind::CapturePoint(_)));
+        let in_scope = |name: &String| match bound_kinds.get(name) {
+            Some(kind) => *kind != BindingKind::Other,
             None => matches!(
-                meaning(binding.scopes, name),
-                Some(Meaning::CapturePoint(_))
+                binding_kind(binding.scopes, name),
+                Some(BindingKind::CapturePoint(_))
             ),
         };
         let mut statements = Vec::new();
         for (index, (bound, group)) in self.groups.iter().enumerate() {
             if bound.iter().any(is_bound_here) && bound.iter().all(in_scope) {
-                self.check_shadowing(group, bound, binding.scopes, &meanings);
+                self.check_shadowing(group, bound, binding.scopes, &bound_kinds);
                 self.inserted.insert(index);
                 statements.push(&group.statements);
             }
         }
         let insertion = (!statements.is_empty()).then(|| (self.context.wrap)(&statements));
         self.insertions += usize::from(insertion.is_some());
-        (meanings, insertion)
+        (bound_kinds, insertion)
     }
 
-    fn give_own_handle(&mut self, expr: &mut Expr, before: usize) {
+    fn insert_own_handle(&mut self, expr: &mut Expr, before: usize) {
         if self.insertions > before {
             let handle = self.context.handle;
             *expr = Expr::Verbatim(quote!({

@@ -22,7 +22,7 @@ use crate::idents::{TokenScan, unraw_name};
 pub(crate) use group::{BodyContext, CaptureGroup};
 
 /// Body that captures values where their names are bound.
-pub(crate) struct Captured {
+pub(crate) struct CapturedBody {
     pub(crate) body: Group,
     /// Statements of the groups to capture at entry, since the body binds none of their names.
     pub(crate) at_entry: Vec<TokenStream>,
@@ -36,9 +36,9 @@ pub(crate) fn capture(
     scan: &TokenScan,
     groups: Vec<CaptureGroup>,
     context: &BodyContext<'_>,
-) -> Result<Captured> {
+) -> Result<CapturedBody> {
     let names: BTreeSet<String> = groups.iter().flat_map(CaptureGroup::names).collect();
-    let at_entry_only = |groups: Vec<CaptureGroup>| Captured {
+    let at_entry_only = |groups: Vec<CaptureGroup>| CapturedBody {
         body: body.clone(),
         at_entry: groups.into_iter().map(|group| group.statements).collect(),
         captures_inside: false,
@@ -66,19 +66,19 @@ pub(crate) fn capture(
         if bound.is_empty() {
             at_entry.push(group.statements.clone());
         } else if !inserted.contains(&index) {
-            return Err(never_together(group, bound));
+            return Err(never_together_error(group, bound));
         }
     }
     let mut filled = Group::new(body.delimiter(), quote::quote!(#(#stmts)*));
     filled.set_span(body.span());
-    Ok(Captured {
+    Ok(CapturedBody {
         body: filled,
         at_entry,
         captures_inside: !inserted.is_empty(),
     })
 }
 
-fn never_together(group: &CaptureGroup, bound: &BTreeSet<String>) -> syn::Error {
+fn never_together_error(group: &CaptureGroup, bound: &BTreeSet<String>) -> syn::Error {
     let names: Vec<_> = bound.iter().map(|name| format!("`{name}`")).collect();
     let names = names.join(" and ");
     let last = group

@@ -9,7 +9,7 @@ use syn::Stmt;
 use super::barrier::Barrier;
 use super::group::{BodyContext, CaptureGroup};
 use super::mutation::Mutation;
-use super::scope::{Binding, Meaning, Scope, meaning};
+use super::scope::{Binding, BindingKind, Scope, binding_kind};
 use super::visitor::{Pass, ScopeVisitor};
 use crate::idents::{UsedIdent, unraw_name};
 
@@ -30,7 +30,7 @@ pub(super) fn find(
     names: &BTreeSet<String>,
     context: &BodyContext<'_>,
 ) -> CapturePoints {
-    let mut pass = Find {
+    let mut pass = FindPass {
         found: CapturePoints::default(),
         parameters: context.parameters,
         last: BTreeMap::new(),
@@ -40,25 +40,25 @@ pub(super) fn find(
 }
 
 /// First pass: finds the capture points.
-struct Find<'a> {
+struct FindPass<'a> {
     found: CapturePoints,
     parameters: &'a BTreeSet<String>,
     /// Index of the last binding of a name in each block.
     last: BTreeMap<(usize, String), usize>,
 }
 
-impl Find<'_> {
+impl FindPass<'_> {
     /// Returns whether values are captured at this binding of the name.
     ///
-    /// A name has the meaning that it has in the function's own block. A binding in a branch is a
-    /// capture point only if the name is new, or if the value is not derived from the old one.
+    /// A name refers to its binding in the function's own block. A binding in a branch is a capture
+    /// point in two cases: the name is new, or the value is not derived from the old one.
     fn is_capture_point(&mut self, name: &String, binding: &Binding<'_>) -> bool {
         if let Some(barrier) = binding.barrier {
             self.found.barriers.entry(name.clone()).or_insert(barrier);
             return false;
         }
         let is_derived = binding.sources.contains(name);
-        let known = meaning(binding.scopes, name);
+        let known = binding_kind(binding.scopes, name);
         let is_parameter = known.is_none() && self.parameters.contains(name);
         let last = self.last.entry((binding.block, name.clone()));
         match last {
@@ -73,33 +73,33 @@ impl Find<'_> {
             Entry::Vacant(_) if binding.block != 0 && known.is_some() && is_derived => false,
             Entry::Vacant(last) => {
                 last.insert(binding.index);
-                known != Some(Meaning::Other)
+                known != Some(BindingKind::Other)
             }
         }
     }
 }
 
-impl Pass for Find<'_> {
+impl Pass for FindPass<'_> {
     fn bind(&mut self, binding: &Binding<'_>) -> (Scope, Option<TokenStream>) {
-        let mut meanings = Scope::new();
+        let mut bound_kinds = Scope::new();
         for name in binding.names {
-            let meaning = if self.is_capture_point(name, binding) {
+            let kind = if self.is_capture_point(name, binding) {
                 self.found
                     .points
                     .entry(name.clone())
                     .or_default()
                     .insert(binding.index);
-                Meaning::CapturePoint(binding.index)
+                BindingKind::CapturePoint(binding.index)
             } else {
-                Meaning::Other
+                BindingKind::Other
             };
-            meanings.insert(name.clone(), meaning);
+            bound_kinds.insert(name.clone(), kind);
         }
-        (meanings, None)
+        (bound_kinds, None)
     }
 
     fn mutate(&mut self, mutation: &Mutation, scopes: &[Scope]) {
-        if let Some(Meaning::CapturePoint(index)) = meaning(scopes, &mutation.name) {
+        if let Some(BindingKind::CapturePoint(index)) = binding_kind(scopes, &mutation.name) {
             self.found.mutations.push((index, mutation.clone()));
         }
     }

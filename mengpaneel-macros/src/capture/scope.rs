@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::barrier::Barrier;
 
 /// Names that a scope binds.
-pub(super) type Scope = BTreeMap<String, Meaning>;
+pub(super) type Scope = BTreeMap<String, BindingKind>;
 
-/// Meaning of a name in an open scope.
+/// Kind of the binding of a name in an open scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum BindingKind {
     /// Value of the binding with this index, at which values are captured.
     CapturePoint(usize),
     /// Value of a binding at which none are captured.
     Other,
 }
 
-/// Returns the meaning of a name in the innermost scope that binds the name.
-pub(super) fn meaning(scopes: &[Scope], name: &str) -> Option<Meaning> {
+/// Returns the kind of a name's binding in the innermost scope that binds the name.
+pub(super) fn binding_kind(scopes: &[Scope], name: &str) -> Option<BindingKind> {
     scopes
         .iter()
         .rev()

@@ -26,43 +26,45 @@ impl Exits {
     }
 
     fn read(&mut self, tokens: TokenStream) {
-        let mut last = Previous::Other;
+        let mut last = PreviousToken::Other;
         for token in tokens {
             last = match token {
                 TokenTree::Ident(ident) => self.read_word(ident, &last),
                 TokenTree::Punct(punct) => {
                     self.returns_early |= punct.as_char() == '?';
                     match (last, punct.as_char()) {
-                        (Previous::Word(word), '!') => Previous::Macro(word),
-                        _ => Previous::Other,
+                        (PreviousToken::Word(word), '!') => PreviousToken::Macro(word),
+                        _ => PreviousToken::Other,
                     }
                 }
                 TokenTree::Group(group) => {
                     match last {
-                        Previous::Async if group.delimiter() == Delimiter::Brace => {}
-                        Previous::Macro(name) if !is_keyword(&name) && !is_well_known(&name) => {
+                        PreviousToken::Async if group.delimiter() == Delimiter::Brace => {}
+                        PreviousToken::Macro(name)
+                            if !is_keyword(&name) && !is_well_known(&name) =>
+                        {
                             self.assume_any();
                         }
                         _ => self.read(group.stream()),
                     }
-                    Previous::Other
+                    PreviousToken::Other
                 }
-                TokenTree::Literal(_) => Previous::Other,
+                TokenTree::Literal(_) => PreviousToken::Other,
             };
         }
     }
 
-    fn read_word(&mut self, ident: Ident, last: &Previous) -> Previous {
+    fn read_word(&mut self, ident: Ident, last: &PreviousToken) -> PreviousToken {
         match ident.to_string().as_str() {
             "return" => self.returns_early = true,
             "await" => self.awaits = true,
-            "async" => return Previous::Async,
-            "move" if matches!(last, Previous::Async) => return Previous::Async,
+            "async" => return PreviousToken::Async,
+            "move" if matches!(last, PreviousToken::Async) => return PreviousToken::Async,
             // The body may define a macro that has the name of a well-known one.
             "macro_rules" => self.assume_any(),
             _ => {}
         }
-        Previous::Word(ident)
+        PreviousToken::Word(ident)
     }
 
     /// Assumes the worst, as of an unknown macro.
@@ -75,7 +77,7 @@ impl Exits {
 }
 
 /// Tokens before the current one, as far as they decide its meaning.
-enum Previous {
+enum PreviousToken {
     Word(Ident),
     /// Word and `!`.
     Macro(Ident),

@@ -14,7 +14,7 @@ use syn::Result;
 use syn::ext::IdentExt;
 
 use crate::args::{Annotation, Mode};
-use crate::capture::{self, BodyContext, CaptureGroup, Captured};
+use crate::capture::{self, BodyContext, CaptureGroup, CapturedBody};
 use crate::function::Function;
 use crate::siblings::{self, Sibling};
 use crate::{root, route};
@@ -108,7 +108,7 @@ fn expand(function: &Function, annotations: &[Annotation]) -> Result<TokenStream
         wrap: &wrap,
         handle: &handle,
     };
-    let Captured {
+    let CapturedBody {
         body,
         at_entry,
         captures_inside,

@@ -51,7 +51,7 @@ impl Parse for Function {
         let scan = TokenScan::from_cursor(content.cursor());
         let tokens: TokenStream = content.parse()?;
         let tokens = if scan.has_fragment {
-            precedence::keep_in(tokens)
+            precedence::parenthesize_groups_in(tokens)
         } else {
             tokens
         };

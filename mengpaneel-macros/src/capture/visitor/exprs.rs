@@ -21,13 +21,13 @@ impl<P: Pass> VisitMut for ScopeVisitor<'_, P> {
                 let before = self.pass.insertions();
                 let needs_own_handle = execution.needs_own_handle(is_move);
                 match needs_own_handle {
-                    Err(barrier) => self.behind(barrier, |visitor| {
+                    Err(barrier) => self.with_barrier(barrier, |visitor| {
                         visit_mut::visit_expr_async_mut(visitor, node);
                     }),
                     Ok(_) => self.visit_inline_body(&mut node.block),
                 }
                 if needs_own_handle == Ok(true) {
-                    self.pass.give_own_handle(expr, before);
+                    self.pass.insert_own_handle(expr, before);
                 }
                 return;
             }
@@ -131,7 +131,7 @@ impl<P: Pass> VisitMut for ScopeVisitor<'_, P> {
 
     fn visit_expr_while_mut(&mut self, node: &mut syn::ExprWhile) {
         let bound = names_bound_by_condition(&node.cond);
-        self.behind(Barrier::Loop, |visitor| {
+        self.with_barrier(Barrier::Loop, |visitor| {
             visitor.visit_expr_mut(&mut node.cond);
             visitor.visit_branch(&bound, &BTreeSet::new(), |visitor| {
                 visitor.visit_block_mut(&mut node.body);
@@ -141,7 +141,7 @@ impl<P: Pass> VisitMut for ScopeVisitor<'_, P> {
 
     fn visit_expr_for_loop_mut(&mut self, node: &mut syn::ExprForLoop) {
         self.visit_with(Execution::Unknown, &mut node.expr);
-        self.behind(Barrier::Loop, |visitor| {
+        self.with_barrier(Barrier::Loop, |visitor| {
             let bound = bound_names([&*node.pat]);
             visitor.visit_branch(&bound, &BTreeSet::new(), |visitor| {
                 visitor.visit_block_mut(&mut node.body);
@@ -150,13 +150,13 @@ impl<P: Pass> VisitMut for ScopeVisitor<'_, P> {
     }
 
     fn visit_expr_loop_mut(&mut self, node: &mut syn::ExprLoop) {
-        self.behind(Barrier::Loop, |visitor| {
+        self.with_barrier(Barrier::Loop, |visitor| {
             visitor.visit_block_mut(&mut node.body);
         });
     }
 
     fn visit_expr_closure_mut(&mut self, node: &mut syn::ExprClosure) {
-        self.behind(Barrier::Closure, |visitor| {
+        self.with_barrier(Barrier::Closure, |visitor| {
             let bound = bound_names(&node.inputs);
             visitor.visit_branch(&bound, &BTreeSet::new(), |visitor| {
                 visitor.visit_expr_mut(&mut node.body);
@@ -165,7 +165,7 @@ impl<P: Pass> VisitMut for ScopeVisitor<'_, P> {
     }
 
     fn visit_expr_const_mut(&mut self, node: &mut syn::ExprConst) {
-        self.behind(Barrier::Constant, |visitor| {
+        self.with_barrier(Barrier::Constant, |visitor| {
             visitor.visit_block_mut(&mut node.block);
         });
     }

@@ -17,16 +17,16 @@ use super::syntax::{bound_names, collect_mentioned, is_generated, statement};
 
 /// Purpose of a visit.
 pub(super) trait Pass {
-    /// Returns the meanings of a binding's names after the binding, and the statements to insert
+    /// Returns the kinds of a binding's names after the binding, and the statements to insert
     /// there.
     fn bind(&mut self, binding: &Binding<'_>) -> (Scope, Option<TokenStream>);
 
     /// Notes a mutation. The scopes around it are open.
     fn mutate(&mut self, _: &Mutation, _: &[Scope]) {}
 
-    /// Gives an async block that owns what it uses a handle of its own, if there were more than
+    /// Inserts a handle for an async block that owns its captures, if there were more than
     /// `before` insertions.
-    fn give_own_handle(&mut self, _: &mut Expr, _before: usize) {}
+    fn insert_own_handle(&mut self, _: &mut Expr, _before: usize) {}
 
     /// Returns the number of insertions so far.
     fn insertions(&self) -> usize {
@@ -44,9 +44,9 @@ pub(super) struct ScopeVisitor<'a, P> {
     /// Scopes around the current position, the innermost last.
     scopes: Vec<Scope>,
     /// Number of bindings so far.
-    bindings: usize,
+    binding_count: usize,
     /// Number of inner blocks so far.
-    blocks: usize,
+    block_count: usize,
     /// Number of the current block. 0 is the function's own block, which always runs.
     block: usize,
     /// Execution of an async block at the current position.
@@ -67,8 +67,8 @@ impl<'a, P: Pass> ScopeVisitor<'a, P> {
             names,
             barrier: None,
             scopes: vec![],
-            bindings: 0,
-            blocks: 0,
+            binding_count: 0,
+            block_count: 0,
             block: 0,
             execution,
             returns_future,
@@ -135,7 +135,7 @@ impl<'a, P: Pass> ScopeVisitor<'a, P> {
             None => {}
         }
         if local.init.is_none() {
-            self.behind(Barrier::NoValue, |visitor| {
+            self.with_barrier(Barrier::NoValue, |visitor| {
                 drop(visitor.bind(&names, &sources));
             });
             return None;
@@ -162,8 +162,8 @@ impl<'a, P: Pass> ScopeVisitor<'a, P> {
         if names.is_empty() {
             return None;
         }
-        let (index, block) = (self.bindings, self.block);
-        self.bindings += 1;
+        let (index, block) = (self.binding_count, self.block);
+        self.binding_count += 1;
         let binding = Binding {
             index,
             names: &names,
@@ -173,15 +173,15 @@ impl<'a, P: Pass> ScopeVisitor<'a, P> {
             scopes: &self.scopes,
         };
         // The scope is extended after the call: the insertion is in the scope of the binding.
-        let (meanings, inserted) = self.pass.bind(&binding);
+        let (kinds, inserted) = self.pass.bind(&binding);
         if let Some(scope) = self.scopes.last_mut() {
-            scope.extend(meanings);
+            scope.extend(kinds);
         }
         inserted
     }
 
     /// Visits code behind a barrier.
-    fn behind<R>(&mut self, barrier: Barrier, visit: impl FnOnce(&mut Self) -> R) -> R {
+    fn with_barrier<R>(&mut self, barrier: Barrier, visit: impl FnOnce(&mut Self) -> R) -> R {
         let outer = (self.barrier, self.execution);
         self.barrier = self.barrier.or(Some(barrier));
         self.execution = Execution::Unknown;
@@ -199,8 +199,8 @@ impl<'a, P: Pass> ScopeVisitor<'a, P> {
 
     /// Returns the number of a new block.
     fn next_block(&mut self) -> usize {
-        self.blocks += 1;
-        self.blocks
+        self.block_count += 1;
+        self.block_count
     }
 
     /// Visits a branch for which `names` are bound. Returns the statements to insert at its start.

@@ -1,7 +1,7 @@
 //! Free names of an expression, by Rust's scoping: those that nothing in the expression binds.
 //!
-//! A property must not change what the function does, so the same visitor rejects `?`, `return`,
-//! `break`, `continue` and `.await` that would affect the function around the property.
+//! A property must not change what the function does. So the same visitor rejects `?`, `return`,
+//! `break`, `continue` and `.await`, if they would affect the function around the property.
 
 mod visit;
 

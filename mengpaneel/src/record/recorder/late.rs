@@ -1,7 +1,7 @@
 //! Late calls: recorded after the flush.
 //!
-//! Each late call is sent in an envelope of its own, together with its context: the calls that set
-//! the identity, the super properties and the groups that apply to it.
+//! Each late call is sent in an envelope of its own, together with its context. The context is the
+//! calls that set the identity, the super properties and the groups of the late call.
 
 use std::sync::{Arc, MutexGuard};
 
