@@ -4,12 +4,12 @@
 //! The guide's page on operation lists the names.
 
 /// Counts recorded calls.
-pub(crate) fn recorded(calls: usize) {
+pub(crate) fn count_recorded(calls: usize) {
     count("mengpaneel_recorded_total", None, calls);
 }
 
 /// Counts calls that a strategy accepted.
-pub(crate) fn flushed(strategy: &'static str, calls: usize) {
+pub(crate) fn count_flushed(strategy: &'static str, calls: usize) {
     count(
         "mengpaneel_flushed_total",
         Some(("strategy", strategy)),
@@ -18,7 +18,7 @@ pub(crate) fn flushed(strategy: &'static str, calls: usize) {
 }
 
 /// Counts a set of calls that a strategy declined. `reason` is one of a few fixed labels.
-pub(crate) fn declined(strategy: &'static str, reason: &'static str) {
+pub(crate) fn count_declined(strategy: &'static str, reason: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("mengpaneel_declined_total", "strategy" => strategy, "reason" => reason)
         .increment(1);
@@ -27,34 +27,34 @@ pub(crate) fn declined(strategy: &'static str, reason: &'static str) {
 }
 
 /// Counts messages that Mixpanel accepted.
-pub(crate) fn delivered(messages: usize) {
+pub(crate) fn count_delivered(messages: usize) {
     count("mengpaneel_delivered_total", None, messages);
 }
 
 /// Counts messages that will be sent again.
-pub(crate) fn retried(messages: usize) {
+pub(crate) fn count_retried(messages: usize) {
     count("mengpaneel_retried_total", None, messages);
 }
 
 /// Counts messages or calls that will not be sent, or not again.
-pub(crate) fn dropped(reason: &'static str, amount: usize) {
+pub(crate) fn count_dropped(reason: &'static str, amount: usize) {
     count("mengpaneel_dropped_total", Some(("reason", reason)), amount);
 }
 
-/// Records the time from recording until Mixpanel answered. `recorded_ms` is in milliseconds since
+/// Records the time from recording until Mixpanel answered. `recorded_at_ms` is in milliseconds since
 /// 1970; `None` records nothing.
 #[cfg(feature = "metrics")]
-pub(crate) fn delivery_latency(recorded_ms: Option<u64>) {
-    if let Some(recorded) = recorded_ms {
+pub(crate) fn record_delivery_latency(recorded_at_ms: Option<u64>) {
+    if let Some(recorded_at_ms) = recorded_at_ms {
         let latency =
-            std::time::Duration::from_millis(crate::id::now_ms().saturating_sub(recorded));
+            std::time::Duration::from_millis(crate::id::now_ms().saturating_sub(recorded_at_ms));
         metrics::histogram!("mengpaneel_delivery_latency_seconds").record(latency.as_secs_f64());
     }
 }
 
 /// Records the duration of one HTTP request to Mixpanel, answered or not.
 #[cfg(feature = "metrics")]
-pub(crate) fn request_duration(endpoint: &'static str, duration: std::time::Duration) {
+pub(crate) fn record_request_duration(endpoint: &'static str, duration: std::time::Duration) {
     metrics::histogram!("mengpaneel_request_duration_seconds", "endpoint" => endpoint)
         .record(duration.as_secs_f64());
 }
@@ -114,7 +114,7 @@ pub(crate) fn describe() {
 
 /// Sets the number of pending records, and the age of the oldest that failed.
 #[cfg(feature = "metrics")]
-pub(crate) fn queue(pending: usize, oldest_age: std::time::Duration) {
+pub(crate) fn set_pending(pending: usize, oldest_age: std::time::Duration) {
     metrics::gauge!("mengpaneel_queue_depth")
         .set(u32::try_from(pending).map_or(f64::INFINITY, f64::from));
     metrics::gauge!("mengpaneel_queue_oldest_age_seconds").set(oldest_age.as_secs_f64());

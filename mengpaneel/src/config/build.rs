@@ -73,7 +73,7 @@ impl Builder {
             credentials,
             timeout,
         })?;
-        let reporter = Arc::new(self.failures);
+        let reporter = Arc::new(self.reporter);
         scope_registry::subscribe(Arc::downgrade(&reporter));
         let OpenedOutbox {
             outbox,

@@ -166,7 +166,7 @@ impl Builder {
     /// `metrics` counts those events.
     pub fn on_error(self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         Self {
-            failures: ErrorReporter::new(hook),
+            reporter: ErrorReporter::new(hook),
             ..self
         }
     }

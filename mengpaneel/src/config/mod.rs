@@ -82,7 +82,7 @@ pub struct Builder {
     max_fallback_copies: usize,
     set_device_cookie: bool,
     before_send: Option<BeforeSend>,
-    failures: ErrorReporter,
+    reporter: ErrorReporter,
 }
 
 impl Mengpaneel {
@@ -120,7 +120,7 @@ impl Mengpaneel {
             max_fallback_copies: 10_000,
             set_device_cookie: false,
             before_send: None,
-            failures: ErrorReporter::default(),
+            reporter: ErrorReporter::default(),
         }
     }
 }

@@ -178,14 +178,14 @@ pub(crate) struct ErrorReporter {
 type Hook = Arc<dyn Fn(&Failure) + Send + Sync>;
 
 /// Period for which logged failures are counted.
-const WINDOW: Duration = Duration::from_secs(10);
-/// Most failures that are logged in [`WINDOW`]. Requests of visitors may cause any number.
+const LOG_WINDOW: Duration = Duration::from_secs(10);
+/// Most failures that are logged in [`LOG_WINDOW`]. Requests of visitors may cause any number.
 const MAX_LOGGED: usize = 100;
 
-/// Number of failures in the current [`WINDOW`].
+/// Number of failures in the current [`LOG_WINDOW`].
 #[derive(Debug, Default)]
 struct LogWindow {
-    started: Option<Instant>,
+    started_at: Option<Instant>,
     failures: usize,
 }
 
@@ -195,12 +195,12 @@ impl LogWindow {
     fn count(&mut self, now: Instant) -> (usize, usize) {
         let mut unlogged = 0;
         if self
-            .started
-            .is_none_or(|started| now.duration_since(started) >= WINDOW)
+            .started_at
+            .is_none_or(|started_at| now.duration_since(started_at) >= LOG_WINDOW)
         {
             unlogged = self.failures.saturating_sub(MAX_LOGGED);
             *self = Self {
-                started: Some(now),
+                started_at: Some(now),
                 failures: 0,
             };
         }
@@ -234,7 +234,7 @@ impl ErrorReporter {
         if number == MAX_LOGGED {
             tracing::warn!(
                 target: "mengpaneel",
-                "{MAX_LOGGED} failures within {WINDOW:?}; further ones are not logged, but `on_error` is called for each"
+                "{MAX_LOGGED} failures within {LOG_WINDOW:?}; further ones are not logged, but `on_error` is called for each"
             );
         }
         // A hook that panics must not end the delivery thread.
@@ -242,7 +242,7 @@ impl ErrorReporter {
             && catch_unwind(AssertUnwindSafe(|| hook(failure))).is_err()
             && number <= MAX_LOGGED
         {
-            tracing::error!(target: "mengpaneel", "the on_error hook panicked");
+            tracing::error!(target: "mengpaneel", "the on_error hook panicked; delivery continues");
         }
     }
 }
@@ -315,8 +315,8 @@ mod tests {
         let mut window = LogWindow::default();
         let counted: Vec<_> = (0..150).map(|_| window.count(now)).collect();
         assert_eq!((counted[0], counted[149]), ((1, 0), (150, 0)));
-        assert_eq!(window.count(now + WINDOW), (1, 50));
-        assert_eq!(window.count(now + WINDOW + WINDOW), (1, 0));
+        assert_eq!(window.count(now + LOG_WINDOW), (1, 50));
+        assert_eq!(window.count(now + LOG_WINDOW + LOG_WINDOW), (1, 0));
 
         let calls = Arc::new(Mutex::new(0));
         let counter = Arc::clone(&calls);

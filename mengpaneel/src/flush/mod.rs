@@ -134,7 +134,7 @@ impl<B> Exchange<B> {
     }
 
     fn report_flushed(&self, strategy: Strategy, calls: &Calls) {
-        metrics::flushed(strategy.name(), calls.iter().count());
+        metrics::count_flushed(strategy.name(), calls.iter().count());
         if !tracing::enabled!(target: "mengpaneel::flush", tracing::Level::DEBUG) {
             return;
         }
@@ -152,7 +152,7 @@ impl<B> Exchange<B> {
     }
 
     fn report_declined(&self, strategy: Strategy, reason: &StrategyDeclined) {
-        metrics::declined(strategy.name(), reason.label());
+        metrics::count_declined(strategy.name(), reason.label());
         let (method, path) = (&self.info.method, self.response.request().path());
         tracing::debug!(target: "mengpaneel::flush", strategy = strategy.name(), %method, path, %reason, "declined");
     }

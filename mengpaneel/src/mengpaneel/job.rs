@@ -53,7 +53,7 @@ impl Mengpaneel {
             return Mixpanel::detached().scope(job).await;
         };
         let output = guard.mixpanel().scope(job).await;
-        if let Some((envelope, dispatcher)) = guard.finish(true)
+        if let Some((envelope, dispatcher)) = guard.finalize(true)
             && let Err(error) = dispatcher.enqueue(envelope).await
         {
             dispatcher.deliver_or_report(*error.envelope).await;
@@ -87,7 +87,7 @@ impl Mengpaneel {
             return (Mixpanel::detached().scope(job).await, Ok(()));
         };
         let output = guard.mixpanel().scope(job).await;
-        let delivered = match guard.finish(true) {
+        let delivered = match guard.finalize(true) {
             Some((envelope, dispatcher)) => dispatcher.deliver(envelope).await,
             None => Ok(()),
         };
@@ -166,7 +166,7 @@ impl JobGuard {
 
     /// Finalizes the recorder. Returns the envelope of the job's calls and its dispatcher, or
     /// `None` if there is nothing but setup, or no token.
-    fn finish(&self, is_success: bool) -> Option<(Envelope, &Arc<Dispatcher>)> {
+    fn finalize(&self, is_success: bool) -> Option<(Envelope, &Arc<Dispatcher>)> {
         let final_calls = self.recorder.finalize(
             RequestOutcome {
                 is_success,
@@ -193,7 +193,7 @@ impl JobGuard {
 
 impl Drop for JobGuard {
     fn drop(&mut self) {
-        if let Some((envelope, dispatcher)) = self.finish(false) {
+        if let Some((envelope, dispatcher)) = self.finalize(false) {
             dispatcher.enqueue_detached(envelope);
         }
     }

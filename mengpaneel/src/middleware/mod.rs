@@ -183,7 +183,7 @@ where
         let future = mixpanel.sync_scope(|| self.service.call(request));
         Box::pin(async move {
             let response = mixpanel.scope(future).await?;
-            state.finish(&response);
+            state.finalize(&response);
             Ok(response.map_body(|_, body| Body::passthrough(body, Some(mixpanel))))
         })
     }

@@ -41,7 +41,7 @@ impl ObservedRequest {
         &self.recorder
     }
 
-    pub(crate) fn finish<B>(&self, response: &ServiceResponse<B>) {
+    pub(crate) fn finalize<B>(&self, response: &ServiceResponse<B>) {
         self.recorder
             .finalize(request_outcome(&self.recorder, response), Include::All);
     }

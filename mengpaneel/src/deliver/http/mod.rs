@@ -301,7 +301,7 @@ impl HttpClient {
             .send_request(endpoint, request, &displayed_url, batch, buffer)
             .await;
         #[cfg(feature = "metrics")]
-        crate::metrics::request_duration(path(endpoint), started.elapsed());
+        crate::metrics::record_request_duration(path(endpoint), started.elapsed());
         outcome
     }
 

@@ -176,7 +176,7 @@ impl Sender {
         for failure in bounded_failures(translation.truncated, Reason::Truncated) {
             self.reporter.report(&failure);
         }
-        metrics::dropped("bot", translation.ignored);
+        metrics::count_dropped("bot", translation.ignored);
         translation.messages
     }
 
@@ -185,7 +185,7 @@ impl Sender {
         match catch_unwind(AssertUnwindSafe(|| hook(message))) {
             Ok(true) => true,
             Ok(false) => {
-                metrics::dropped("before_send", 1);
+                metrics::count_dropped("before_send", 1);
                 false
             }
             // Data that the hook would have removed must not be sent.
@@ -236,7 +236,7 @@ impl Sender {
         drop(permit);
         #[cfg(feature = "metrics")]
         if errors.is_empty() {
-            metrics::delivery_latency(crate::id::timestamp_ms(envelope.id));
+            metrics::record_delivery_latency(crate::id::timestamp_ms(envelope.id));
         }
         let is_undelivered = errors.len() == outgoing.len()
             && errors.iter().all(|(_, error)| {
@@ -288,7 +288,7 @@ impl Sender {
         sent: usize,
         errors: &[(usize, SendError)],
     ) -> Option<Unavailable> {
-        metrics::delivered(sent.saturating_sub(errors.len()));
+        metrics::count_delivered(sent.saturating_sub(errors.len()));
         let unavailable = errors.iter().find_map(|(_, error)| match error {
             SendError::Retry {
                 retry_after,
@@ -345,7 +345,7 @@ impl Sender {
 
     /// Reports a failure to `on_error` and counts its calls as dropped.
     pub(crate) fn report(&self, failure: &Failure) {
-        metrics::dropped(failure.reason.name(), failure.calls.len());
+        metrics::count_dropped(failure.reason.name(), failure.calls.len());
         self.reporter.report(failure);
     }
 

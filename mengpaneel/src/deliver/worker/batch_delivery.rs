@@ -164,7 +164,7 @@ impl WorkerLoop<'_> {
         let finished_count = records.len();
         #[cfg(feature = "metrics")]
         for record in &records {
-            metrics::delivery_latency(record.envelope_id().and_then(timestamp_ms));
+            metrics::record_delivery_latency(record.envelope_id().and_then(timestamp_ms));
         }
         self.acknowledge(&records).await;
         self.outbox.recycle(records);
@@ -180,7 +180,7 @@ impl WorkerLoop<'_> {
         worker.shutdown.record_progress(finished_count);
         #[cfg(feature = "metrics")]
         if let Ok(pending) = self.outbox.pending().await {
-            metrics::queue(pending, worker.sender.oldest_age().unwrap_or_default());
+            metrics::set_pending(pending, worker.sender.oldest_age().unwrap_or_default());
         }
         result
     }
@@ -227,7 +227,7 @@ impl WorkerLoop<'_> {
             format!("older than `retry_for`; last error: {reason}")
         })
         .await;
-        metrics::retried(
+        metrics::count_retried(
             retried
                 .iter()
                 .flat_map(|lease| &lease.remaining)

@@ -44,7 +44,7 @@ impl Recorder {
             event_meta::add_event_meta(&mut companion, &self.services.id_generator);
             entry.call = companion;
             entry.mode = Mode::Tracking;
-            metrics::recorded(1);
+            metrics::count_recorded(1);
         }
         let identity = state.identity().into_user();
         entry.seq = entry.seq.or_else(|| Some(state.reserve_seq()));

@@ -251,7 +251,7 @@ impl Recorder {
     fn record_checked(&self, mut entry: Entry, event_id: Option<Uuid>, site: Option<CallSite>) {
         let mut state = self.lock();
         if state.may_record() {
-            metrics::recorded(1);
+            metrics::count_recorded(1);
         }
         if state.is_user_unknown && !state.knows_user(&entry.call) {
             drop(state);
