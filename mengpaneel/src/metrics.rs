@@ -41,8 +41,8 @@ pub(crate) fn count_dropped(reason: &'static str, amount: usize) {
     count("mengpaneel_dropped_total", Some(("reason", reason)), amount);
 }
 
-/// Records the time from recording until Mixpanel answered. `recorded_at_ms` is in milliseconds since
-/// 1970; `None` records nothing.
+/// Records the time from recording until Mixpanel answered. `recorded_at_ms` is in milliseconds
+/// since 1970; `None` records nothing.
 #[cfg(feature = "metrics")]
 pub(crate) fn record_delivery_latency(recorded_at_ms: Option<u64>) {
     if let Some(recorded_at_ms) = recorded_at_ms {

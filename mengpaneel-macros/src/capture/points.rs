@@ -51,7 +51,7 @@ impl FindPass<'_> {
     /// Returns whether values are captured at this binding of the name.
     ///
     /// A name refers to its binding in the function's own block. A binding in a branch is a capture
-    /// point in two cases: the name is new, or the value is not derived from the old one.
+    /// point if the name is new, or if the value is not derived from the old one.
     fn is_capture_point(&mut self, name: &String, binding: &Binding<'_>) -> bool {
         if let Some(barrier) = binding.barrier {
             self.found.barriers.entry(name.clone()).or_insert(barrier);

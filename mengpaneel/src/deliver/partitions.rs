@@ -16,8 +16,8 @@ pub(crate) fn max_items(endpoint: Endpoint) -> usize {
     }
 }
 
-/// Buffers of encoded messages. One partition has all messages of a user, in order, each with a comma
-/// before it.
+/// Buffers of encoded messages. One partition has all messages of a user, in order, each with a
+/// comma before it.
 #[derive(Debug)]
 pub(crate) struct Partitions {
     /// Buffer for events whose partition is not known yet.

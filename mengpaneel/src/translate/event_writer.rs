@@ -83,11 +83,11 @@ impl<'a> RecordedProperties<'a> {
     }
 }
 
-/// Writes an event at the end of `text`. Returns the partition key, and a decoder after the
+/// Writes an event at the end of `json`. Returns the partition key, and a decoder after the
 /// properties of the application. `None` if the event is not plain: the caller must then truncate
-/// `text`.
+/// `json`.
 pub(crate) fn write<'a>(
-    text: &mut Vec<u8>,
+    json: &mut Vec<u8>,
     name: &[u8],
     recorded: RecordedProperties<'a>,
     state: &State,
@@ -105,11 +105,8 @@ pub(crate) fn write<'a>(
     {
         return None;
     }
-    let start = text.len();
-    let mut writer = EventWriter {
-        json: text,
-        count: 1,
-    };
+    let start = json.len();
+    let mut writer = EventWriter { json, count: 1 };
     writer.json.extend_from_slice(b"{\"event\":");
     writer.quoted(name);
     writer.json.extend_from_slice(template.opening);
@@ -141,9 +138,9 @@ pub(crate) fn write<'a>(
 }
 
 impl<'a> Overrides<'a> {
-    /// Records a member. `None` if the event is not plain with it.
+    /// Adds a member. `None` if the event is not plain with it.
     #[inline(always)]
-    fn record(&mut self, key: &[u8], value: ValueRef<'a>) -> Option<()> {
+    fn add(&mut self, key: &[u8], value: ValueRef<'a>) -> Option<()> {
         match (key, value) {
             (b"distinct_id", ValueRef::Text(id)) if !is_placeholder(id) => {
                 self.distinct_id = Some(id)
@@ -204,7 +201,7 @@ impl EventWriter<'_> {
         while remaining.count > 0 {
             let (key, value) = remaining.next()?;
             if key != b"token" {
-                overrides.record(key, value)?;
+                overrides.add(key, value)?;
                 quotes += self.write_unescaped(key, value)?;
             }
         }
@@ -351,5 +348,5 @@ impl EventWriter<'_> {
 /// Returns whether a super property has the name of a property that each event gets anyway.
 fn is_default_property(key: &[u8]) -> bool {
     let mut overrides = Overrides::default();
-    key == b"token" || overrides.record(key, ValueRef::Null).is_none() || overrides.has_device_id
+    key == b"token" || overrides.add(key, ValueRef::Null).is_none() || overrides.has_device_id
 }

@@ -21,8 +21,8 @@ pub(crate) fn milliseconds(time: Option<&Value>) -> Option<f64> {
     Some(if time < 1e11 { time * 1000.0 } else { time })
 }
 
-/// Makes the body of an event's message. Later properties have precedence: those of the request, super
-/// properties, those of the caller, and the token.
+/// Makes the body of an event's message. Later properties have precedence: those of the request,
+/// super properties, those of the caller, and the token.
 pub(crate) fn event(
     name: &str,
     recorded: Properties,

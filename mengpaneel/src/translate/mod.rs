@@ -88,7 +88,7 @@ struct TranslationRun<'a> {
     request: RequestProperties<'a>,
     state: State,
     /// Profile operations that wait for `identify`, as in mixpanel-js.
-    pending: Vec<(Call, Properties)>,
+    pending_operations: Vec<(Call, Properties)>,
     /// True if calls change the state, but make no messages.
     is_silent: bool,
     /// Buffer for events on the fast path. `None` disables the fast path.
@@ -107,7 +107,7 @@ impl TranslationRun<'_> {
             Method::Identify => self.identify(call, arg(call, 0).is_some()),
             Method::Alias => self.alias(call),
             Method::Reset => {
-                self.refuse_pending();
+                self.refuse_pending_operations();
                 self.state.reset();
                 Ok(())
             }
@@ -186,7 +186,7 @@ impl TranslationRun<'_> {
             return Err(limits::placeholder_reason(id));
         }
         let previous = self.state.identify(id.as_deref());
-        for (call, operation) in std::mem::take(&mut self.pending) {
+        for (call, operation) in std::mem::take(&mut self.pending_operations) {
             self.people(&call, operation);
         }
         if let (Some(id), Some(previous)) = (id, previous) {
@@ -336,7 +336,7 @@ impl TranslationRun<'_> {
             return;
         }
         if !self.state.has_profile() {
-            self.pending.push((call.clone(), operation));
+            self.pending_operations.push((call.clone(), operation));
             return;
         }
         let (state, request) = (&self.state, &self.request);
@@ -374,8 +374,8 @@ impl TranslationRun<'_> {
         }
     }
 
-    fn refuse_pending(&mut self) {
-        for (call, _) in std::mem::take(&mut self.pending) {
+    fn refuse_pending_operations(&mut self) {
+        for (call, _) in std::mem::take(&mut self.pending_operations) {
             // Groups of an anonymous visitor are not refused: they are properties of each event.
             if call.method().is_people() {
                 let reason = "nobody is identified, and an anonymous visitor has no profile";

@@ -42,8 +42,8 @@ pub(crate) fn operation(
     Ok(Map::from_iter([(name.to_owned(), value)]))
 }
 
-/// Makes the body of the message that applies an operation to the profile of the current user. `None` if nobody
-/// is identified.
+/// Makes the body of the message that applies an operation to the profile of the current user.
+/// `None` if nobody is identified.
 pub(crate) fn body(
     operation: Properties,
     state: &State,

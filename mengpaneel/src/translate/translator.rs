@@ -148,7 +148,7 @@ impl Translator {
             time_ms: timestamp_ms(envelope.id),
             request: RequestProperties::new(&visitor, &self.user_agents),
             state: State::new(&visitor),
-            pending: Vec::new(),
+            pending_operations: Vec::new(),
             is_silent: true,
             text,
             translation: Translation::default(),
@@ -164,7 +164,7 @@ impl Translator {
             }
             after_each(run.translation.messages.len());
         }
-        run.refuse_pending();
+        run.refuse_pending_operations();
         run.translation
     }
 }

@@ -37,7 +37,7 @@ use crate::outbox::{
 use crate::record::envelope::Envelope;
 
 /// Maximum number of envelopes that wait for the disk at once.
-const MAX_PENDING: usize = 10_000;
+const MAX_APPENDS_IN_FLIGHT: usize = 10_000;
 
 /// Outbox in a file. Stored records survive a killed process and a power failure.
 ///
@@ -191,7 +191,7 @@ impl File {
             return decline(
                 envelope,
                 format!(
-                    "{MAX_PENDING} envelopes already wait for the disk of {}",
+                    "{MAX_APPENDS_IN_FLIGHT} envelopes already wait for the disk of {}",
                     handle.path.display()
                 ),
             );
@@ -221,7 +221,7 @@ impl FileHandle {
         Ok(Self {
             commands: Some(commands),
             path: open_path,
-            permits: Semaphore::new(MAX_PENDING),
+            permits: Semaphore::new(MAX_APPENDS_IN_FLIGHT),
             thread,
         })
     }

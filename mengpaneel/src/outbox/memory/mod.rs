@@ -22,8 +22,8 @@ use crate::record::envelope::{Envelope, EnvelopeRef};
 /// Approximate memory of a record beyond its own bytes.
 const RECORD_OVERHEAD: usize = 128;
 
-/// Maximum number of chunk buffers kept for reuse: 2 MiB.
-const MAX_SPARE_CHUNKS: usize = 32;
+/// Maximum number of chunk buffers for reuse: 2 MiB.
+const MAX_SPARE_BUFFERS: usize = 32;
 
 /// Outbox in memory, bounded by records and by bytes.
 ///
@@ -40,21 +40,25 @@ pub struct Memory {
     state: Mutex<State>,
     /// Sizes of the leased records. A lock of its own, so that requests do not wait for it.
     leases: Mutex<LeaseTable>,
-    due: Notify,
+    /// Notified when a record is due.
+    records_due: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Retries that are due. They are leased before any record in a chunk.
     retries: VecDeque<ScheduledRecord>,
-    ready: VecDeque<Chunk>,
+    /// Records that were never leased, oldest first.
+    ready_chunks: VecDeque<Chunk>,
     /// Buffers of former chunks, for reuse.
-    spare: Vec<Vec<u8>>,
+    spare_buffers: Vec<Vec<u8>>,
+    /// Retries that are not due yet, by the time when they are.
     scheduled: BTreeMap<(Instant, u64), ScheduledRecord>,
     /// Number of records, leased ones included.
-    records: usize,
+    record_count: usize,
     /// Size of the records, leased ones included.
-    bytes: usize,
+    byte_count: usize,
+    /// Number of the last lease or scheduled retry.
     last_number: u64,
 }
 
@@ -72,7 +76,7 @@ impl Default for Memory {
             max_bytes: 64 << 20,
             state: Mutex::default(),
             leases: Mutex::default(),
-            due: Notify::new(),
+            records_due: Notify::new(),
         }
     }
 }
@@ -106,18 +110,20 @@ impl Memory {
         let mut state = self.lock();
         // Behind other records, the consumer that was notified for them leases this one too.
         let is_first = !state.is_ready();
-        let refusal = if state.records >= self.max_records {
+        let refusal = if state.record_count >= self.max_records {
             Some(format!(
                 "{} records are pending in memory, the limit (`max_records`)",
                 self.max_records
             ))
         } else {
-            let room = self.max_bytes.saturating_sub(state.bytes + RECORD_OVERHEAD);
+            let room = self
+                .max_bytes
+                .saturating_sub(state.byte_count + RECORD_OVERHEAD);
             let too_large = state.push(envelope, room).err();
             too_large.map(|bytes| {
                 format!(
                     "{} bytes are pending in memory; {} more would exceed `max_bytes`",
-                    state.bytes,
+                    state.byte_count,
                     bytes + RECORD_OVERHEAD
                 )
             })
@@ -127,7 +133,7 @@ impl Memory {
             return Err(reason);
         }
         if is_first {
-            self.due.notify_one();
+            self.records_due.notify_one();
         }
         Ok(())
     }
@@ -147,12 +153,12 @@ impl Memory {
         let is_more_ready = state.is_ready();
         drop(state);
         if is_more_ready {
-            self.due.notify_one();
+            self.records_due.notify_one();
         }
         let mut records = Vec::with_capacity(retry_count + new_count);
         let mut leases = self.lock_leases();
         for ScheduledRecord { lease, bytes } in retries {
-            if let Some(number) = number(&lease.id) {
+            if let Some(number) = lease_number(&lease.id) {
                 leases.insert_retry(number, bytes);
             }
             records.push(LeasedRecord::from(lease));
@@ -181,36 +187,38 @@ impl Memory {
         let sizes = self.end_leases(numbers);
         let mut state = self.lock();
         for bytes in sizes.into_iter().flatten() {
-            state.records -= 1;
-            state.bytes -= bytes;
+            state.record_count -= 1;
+            state.byte_count -= bytes;
         }
     }
 }
 
 /// Parses the number in a lease ID; `None` for an ID of another outbox.
-fn number(id: &LeaseId) -> Option<u64> {
+fn lease_number(id: &LeaseId) -> Option<u64> {
     id.0.parse().ok()
 }
 
 impl State {
     /// Encodes a record behind the others. Returns its size as error if that exceeds `room`.
     fn push(&mut self, envelope: EnvelopeRef<'_>, room: usize) -> Result<(), usize> {
-        if self.ready.back().is_none_or(Chunk::is_full) {
-            let buffer = self.spare.pop();
-            self.ready
+        if self.ready_chunks.back().is_none_or(Chunk::is_full) {
+            let buffer = self.spare_buffers.pop();
+            self.ready_chunks
                 .push_back(buffer.map_or_else(Chunk::new, Chunk::reuse));
         }
-        let Some(chunk) = self.ready.back_mut() else {
+        let Some(chunk) = self.ready_chunks.back_mut() else {
             return Err(0);
         };
-        self.bytes += chunk.push(envelope, room)? + RECORD_OVERHEAD;
-        self.records += 1;
+        self.byte_count += chunk.push(envelope, room)? + RECORD_OVERHEAD;
+        self.record_count += 1;
         Ok(())
     }
 
     /// Returns whether a new record is ready. A chunk whose first record was too large is empty.
     fn is_ready(&self) -> bool {
-        self.ready.front().is_some_and(|chunk| chunk.len() > 0)
+        self.ready_chunks
+            .front()
+            .is_some_and(|chunk| chunk.len() > 0)
     }
 
     /// Moves due retries before the records that were appended since: the retries are older.
@@ -225,10 +233,10 @@ impl State {
     /// Removes chunks with up to `limit` records in all.
     fn pop_chunks(&mut self, mut limit: usize) -> Vec<Chunk> {
         let mut chunks = Vec::new();
-        while let Some(chunk) = self.ready.front_mut().filter(|_| limit > 0) {
+        while let Some(chunk) = self.ready_chunks.front_mut().filter(|_| limit > 0) {
             if chunk.len() <= limit {
                 limit -= chunk.len();
-                chunks.extend(self.ready.pop_front());
+                chunks.extend(self.ready_chunks.pop_front());
             } else {
                 chunks.push(chunk.split(limit));
                 limit = 0;
@@ -273,7 +281,7 @@ impl Outbox for Memory {
     fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
         async move {
             loop {
-                let arrival = self.due.notified();
+                let arrival = self.records_due.notified();
                 let (records, next_due) = self.lease_due(limit);
                 if !records.is_empty() {
                     return Ok(records);
@@ -293,7 +301,7 @@ impl Outbox for Memory {
     }
 
     fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.remove(ids.iter().map(number));
+        self.remove(ids.iter().map(lease_number));
         ready(Ok(())).boxed()
     }
 
@@ -312,8 +320,8 @@ impl Outbox for Memory {
             .filter(Chunk::can_reuse)
             .collect();
         let mut state = self.lock();
-        let room = MAX_SPARE_CHUNKS.saturating_sub(state.spare.len());
-        state.spare.extend(buffers.into_iter().take(room));
+        let room = MAX_SPARE_BUFFERS.saturating_sub(state.spare_buffers.len());
+        state.spare_buffers.extend(buffers.into_iter().take(room));
     }
 
     fn retry_later(
@@ -322,7 +330,7 @@ impl Outbox for Memory {
         delay: Duration,
     ) -> BoxFuture<'_, Result<(), OutboxError>> {
         let due = Instant::now() + delay;
-        let sizes = self.end_leases(leases.iter().map(|lease| number(&lease.id)));
+        let sizes = self.end_leases(leases.iter().map(|lease| lease_number(&lease.id)));
         let mut state = self.lock();
         for (lease, bytes) in leases.into_iter().zip(sizes) {
             if let Some(bytes) = bytes {
@@ -334,7 +342,7 @@ impl Outbox for Memory {
             }
         }
         drop(state);
-        self.due.notify_one();
+        self.records_due.notify_one();
         ready(Ok(())).boxed()
     }
 
@@ -343,6 +351,6 @@ impl Outbox for Memory {
     }
 
     fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        ready(Ok(self.lock().records)).boxed()
+        ready(Ok(self.lock().record_count)).boxed()
     }
 }

@@ -44,7 +44,8 @@ pub(crate) fn is_insert_id(id: &[u8]) -> bool {
         && !is_placeholder(id)
 }
 
-/// Makes a message body fit. `recorded` are the properties of the call. Returns the changes to report.
+/// Makes a message body fit. `recorded` are the properties of the call. Returns the changes to
+/// report.
 ///
 /// # Errors
 /// Returns the reason if the message cannot be sent.

@@ -20,7 +20,7 @@ use crate::outbox::{LeasedRecord, Outbox, OutboxError};
 pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Most appends in flight.
-pub(crate) const MAX_PENDING: usize = 10_000;
+pub(crate) const MAX_APPENDS_IN_FLIGHT: usize = 10_000;
 
 /// State of an opened outbox.
 pub(crate) struct RedisHandle {
@@ -83,7 +83,7 @@ impl RedisHandle {
             .map_err(start_error)?;
         Ok(Self {
             appends,
-            permits: Semaphore::new(MAX_PENDING),
+            permits: Semaphore::new(MAX_APPENDS_IN_FLIGHT),
             reader,
             runtime: handle,
             _end: end,

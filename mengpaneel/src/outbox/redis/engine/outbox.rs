@@ -13,7 +13,7 @@ use crate::error::log_text::redacted_url;
 use crate::id::now_ms;
 use crate::outbox::redis::connection::QueryError;
 use crate::outbox::redis::engine::Redis;
-use crate::outbox::redis::engine::handle::{LeaseGuard, MAX_PENDING, RedisHandle};
+use crate::outbox::redis::engine::handle::{LeaseGuard, MAX_APPENDS_IN_FLIGHT, RedisHandle};
 use crate::outbox::redis::keys::Keys;
 use crate::outbox::redis::reader::{MAX_DEAD_LETTERS, Reader};
 use crate::outbox::redis::scripts::{ACKNOWLEDGE, DEAD_LETTER, LuaScript, MAX_PER_CALL, RETRY};
@@ -217,7 +217,7 @@ impl Redis {
             .all(|call| call.method().is_idempotent());
         let _permit = handle.permits.try_acquire().map_err(|_| {
             format!(
-                "{MAX_PENDING} appends to {} are already in flight",
+                "{MAX_APPENDS_IN_FLIGHT} appends to {} are already in flight",
                 self.description()
             )
         })?;
