@@ -19,7 +19,7 @@ use crate::idents::unraw_name;
 /// inserted.
 ///
 /// # Errors
-/// If a name of a group could have two bound_kinds at an insertion.
+/// If a name of a group could have two `bound_kinds` at an insertion.
 pub(super) fn insert(
     stmts: &mut Vec<Stmt>,
     points: &CapturePoints,

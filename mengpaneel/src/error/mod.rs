@@ -319,8 +319,8 @@ mod tests {
         assert_eq!(window.count(now + LOG_WINDOW + LOG_WINDOW), (1, 0));
 
         let calls = Arc::new(Mutex::new(0));
-        let counter = Arc::clone(&calls);
-        let reporter = ErrorReporter::new(move |_| *counter.lock().unwrap() += 1);
+        let hook_calls = Arc::clone(&calls);
+        let reporter = ErrorReporter::new(move |_| *hook_calls.lock().unwrap() += 1);
         (0..1_000).for_each(|_| {
             reporter.report(&Failure::for_calls(Reason::Abandoned("a".into()), vec![]));
         });

@@ -143,7 +143,7 @@ impl<'a> Overrides<'a> {
     fn add(&mut self, key: &[u8], value: ValueRef<'a>) -> Option<()> {
         match (key, value) {
             (b"distinct_id", ValueRef::Text(id)) if !is_placeholder(id) => {
-                self.distinct_id = Some(id)
+                self.distinct_id = Some(id);
             }
             (b"$user_id", ValueRef::Text(id)) if !is_placeholder(id) => self.user_id = Some(id),
             (b"$device_id", _) => self.has_device_id = true,

@@ -168,14 +168,11 @@ impl WorkerLoop<'_> {
         }
         self.acknowledge(&records).await;
         self.outbox.recycle(records);
-        let result = match unavailable {
-            Some(unavailable) => {
-                BatchResult::Unavailable(self.retry_or_expire(unfinished, unavailable).await)
-            }
-            None => {
-                worker.sender.record_oldest(None);
-                BatchResult::Answered
-            }
+        let result = if let Some(unavailable) = unavailable {
+            BatchResult::Unavailable(self.retry_or_expire(unfinished, unavailable).await)
+        } else {
+            worker.sender.record_oldest(None);
+            BatchResult::Answered
         };
         worker.shutdown.record_progress(finished_count);
         #[cfg(feature = "metrics")]

@@ -42,7 +42,7 @@ pub(crate) struct Writer {
     connection: Arc<RedisConnection>,
     keys: Arc<Keys>,
     appends: UnboundedReceiver<Append>,
-    writer_key: String,
+    key: String,
     max_records: u64,
     batch_number: u64,
     last_refusal: LastRefusal,
@@ -55,12 +55,12 @@ impl Writer {
         appends: UnboundedReceiver<Append>,
         max_records: u64,
     ) -> Self {
-        let writer_key = keys.writer(Uuid::new_v4());
+        let key = keys.writer(Uuid::new_v4());
         Self {
             connection,
             keys,
             appends,
-            writer_key,
+            key,
             max_records,
             batch_number: 0,
             last_refusal: LastRefusal::default(),
@@ -95,11 +95,7 @@ impl Writer {
         let (number, max_records) = (self.batch_number.to_string(), self.max_records.to_string());
         let mut args = vec![number.as_bytes(), max_records.as_bytes()];
         args.extend(batch.iter().map(|append| append.record.as_slice()));
-        let keys = [
-            self.keys.stream.as_str(),
-            &self.keys.scheduled,
-            &self.writer_key,
-        ];
+        let keys = [self.keys.stream.as_str(), &self.keys.scheduled, &self.key];
         let result = APPEND.run(&self.connection, &keys, &args).await;
         self.last_refusal.record(&result, self.connection.address());
         result

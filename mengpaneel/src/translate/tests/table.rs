@@ -13,6 +13,7 @@ const SAME: &str = "the same";
 
 /// Returns rows of methods of events: method, calls, messages of the browser, reason of a
 /// difference.
+#[expect(clippy::too_many_lines, reason = "one row per method")]
 fn event_rows() -> Vec<(Method, Value, &'static str, &'static str)> {
     vec![
         (
