@@ -12,8 +12,8 @@
 //! * No tracking failure breaks a response. A response waits until an outbox in a file or in Redis
 //!   has stored its calls, and for `server_side` at most the [`timeout`](Builder::timeout). While
 //!   Redis is unavailable, `server_side` delivers the calls.
-//! * Two kinds of calls are lost without an error: calls in a page whose browser blocks
-//!   mixpanel-js, and calls in memory if the process is killed. An outbox in a
+//! * Two kinds of calls are lost without an error: those in a page whose browser blocks
+//!   mixpanel-js, and those in memory if the process is killed. An outbox in a
 //!   [file or Redis](guide::outboxes) survives a kill.
 //! * Events of bots are dropped unless they are marked `via(server)`. The feature `metrics` counts
 //!   them.

@@ -50,7 +50,8 @@ impl WorkerLoop<'_> {
         self.return_records(records, unavailable).await
     }
 
-    /// Moves records to the dead letters whose worker crashed too often: they may be the cause.
+    /// Moves records that were redelivered too often to the dead letters: they may crash
+    /// the workers.
     async fn remove_crashing(&self, records: &mut Vec<LeasedRecord>) {
         let max_redeliveries = self.worker.max_redeliveries;
         let crashing = records
