@@ -1,7 +1,6 @@
 //! Delivery by the server: a separate thread leases records from the outbox, translates their
 //! calls and sends the messages to Mixpanel.
 
-pub(crate) mod batch;
 pub(crate) mod circuit_breaker;
 pub(crate) mod dispatcher;
 pub(crate) mod flush_timeout;

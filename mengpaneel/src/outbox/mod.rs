@@ -49,6 +49,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::record::envelope::{Envelope, EnvelopeRef};
 use crate::translate::message::Message;
 
@@ -262,6 +263,17 @@ impl Lease {
             attempts: 0,
             redeliveries: 0,
             in_doubt: false,
+        }
+    }
+
+    /// Returns the calls that are not delivered yet.
+    pub(crate) fn remaining_calls(&self) -> Vec<Call> {
+        match &self.remaining {
+            Some(remaining) => remaining
+                .iter()
+                .map(|message| message.call.clone())
+                .collect(),
+            None => self.envelope.calls.iter().cloned().collect(),
         }
     }
 }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use crate::deliver::batch::remaining_calls;
 use crate::deliver::http::retry::Backoff;
 use crate::deliver::partitions::Partitions;
 use crate::deliver::retry_delay::RetryDelay;
@@ -89,7 +88,7 @@ impl Worker {
                 };
                 let reason = Reason::Abandoned(reason);
                 self.sender
-                    .report(&Failure::for_calls(reason, remaining_calls(lease)));
+                    .report(&Failure::for_calls(reason, lease.remaining_calls()));
             }
         }
     }
