@@ -21,19 +21,30 @@ struct Log(Arc<Mutex<Vec<String>>>);
 impl<S: Subscriber> Layer<S> for Log {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         if event.metadata().target() == "mengpaneel" && *event.metadata().level() <= Level::INFO {
-            let mut line = Line(event.metadata().level().to_string());
+            let mut line = Line::default();
             event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
+            let Line { message, fields } = line;
+            let level = event.metadata().level();
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("{level} {message}{fields}"));
         }
     }
 }
 
-struct Line(String);
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            self.0 = format!("{} {value:?}", self.0);
+            self.message = format!("{value:?}");
+        } else {
+            self.fields += &format!(" {field}={value:?}");
         }
     }
 }
