@@ -7,14 +7,14 @@
 //!
 //! * If a strategy declines the calls, the next one gets them. [`on_error`](Builder::on_error) is
 //!   called for every call that the last one cannot deliver.
-//! * Events count once: copies share an ID, by which Mixpanel drops duplicates.
-//!   `people.increment`, `append`, `union` and `remove` are delivered at most once.
+//! * Events count once: copies share an ID, by which Mixpanel drops duplicates. `people.increment`,
+//!   `append`, `union` and `remove` are delivered at most once.
 //! * No tracking failure breaks a response. A response waits until an outbox in a file or in Redis
 //!   has stored its calls, and for `server_side` at most the [`timeout`](Builder::timeout). While
 //!   Redis is unavailable, `server_side` delivers the calls.
 //! * Two kinds of calls are lost without an error: those in a page whose browser blocks
-//!   mixpanel-js, and those in memory if the process is killed. An outbox in a
-//!   [file or Redis](guide::outboxes) survives a kill.
+//!   mixpanel-js, and those in memory if the process is killed. An outbox in a [file or
+//!   Redis](guide::outboxes) survives a kill.
 //! * Events of bots are dropped unless they are marked `via(server)`. The feature `metrics` counts
 //!   them.
 //!
@@ -62,8 +62,8 @@
 //!    In order: a carrier cookie to the page after a redirect; the page; a header for scripts; the
 //!    outbox; the server, immediately.
 //! 4. Calls for the server are pending in an [`Outbox`](outbox::Outbox) until the worker, on a
-//!    thread of its own, has translated and delivered them. A call that could not be delivered is reported as a
-//!    [`Failure`].
+//!    thread of its own, has translated and delivered them. A call that could not be delivered is
+//!    reported as a [`Failure`].
 //!
 //! The [`guide`] has one page per task.
 

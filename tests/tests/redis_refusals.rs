@@ -2,7 +2,7 @@
 //!
 //! The test has a binary of its own, because it captures the log of all threads.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write as _};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ impl Visit for Line {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         } else {
-            self.fields += &format!(" {field}={value:?}");
+            write!(self.fields, " {field}={value:?}").unwrap();
         }
     }
 }

@@ -53,8 +53,9 @@ struct Options {
     /// Exit when no record is pending.
     #[arg(long)]
     once: bool,
-    /// Seconds without progress after which --once fails, if the outbox or Mixpanel is unreachable.
-    /// With --dead and --requeue: seconds to wait for a file that another process has open.
+    /// Seconds without progress after which --once fails, if the outbox or Mixpanel is
+    /// unreachable. With --dead and --requeue: seconds to wait for a file that another process
+    /// has open.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
     /// Print the dead letters, latest first, as one JSON object per line, and exit.

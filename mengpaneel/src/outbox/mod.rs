@@ -10,7 +10,7 @@
 //!             │  │  │                              ├─ acknowledge ───▶ removed
 //!             │  │  └──────── after a delay ───────┼─ retry_later
 //!             │  └─ requeue ─── dead letter ◀──────┼─ dead_letter
-//!             └── redelivered ─── orphaned ◀──────┘  none of these: the process died
+//!             └── redelivered ─── orphaned ◀───────┘  none of these: the process died
 //! ```
 //!
 //! * **pending**: waits in the outbox; due at once, or after the delay of a retry.

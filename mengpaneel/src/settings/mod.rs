@@ -41,7 +41,8 @@ pub(crate) struct Settings {
     pub page: PageSettings,
     /// Names of mixpanel-js's cookies.
     pub cookies: CookieNames,
-    /// Cookie of mixpanel-js that the server sets for a first-time visitor. `None` if switched off.
+    /// Cookie of mixpanel-js that the server sets for a first-time visitor. `None` if switched
+    /// off.
     pub device_cookie: Option<DeviceCookie>,
     /// Most bytes of a response's head, all headers counted.
     pub max_header_bytes: usize,

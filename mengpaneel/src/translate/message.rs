@@ -24,8 +24,8 @@ pub struct Message {
     pub endpoint: Endpoint,
     /// Body of the message.
     pub body: Value,
-    /// Call that the message was translated from. A failure to deliver the message is reported with
-    /// this call.
+    /// Call that the message was translated from. A failure to deliver the message is reported
+    /// with this call.
     pub call: Call,
 }
 

@@ -41,8 +41,8 @@ impl<T> Default for Translation<T> {
 #[cfg(feature = "sidekiq")]
 #[derive(Clone, Debug)]
 pub(crate) struct MessagesByCall {
-    /// Messages of each call, in the order in which the calls run. A call that waits for `identify`
-    /// has none; its message is among those of the `identify`.
+    /// Messages of each call, in the order in which the calls run. A call that waits for
+    /// `identify` has none; its message is among those of the `identify`.
     pub messages: Vec<Vec<Message>>,
     /// First call that is not sent completely, and the reason. `None` if all are.
     pub problem: Option<(Call, String)>,

@@ -23,8 +23,8 @@ pub struct Envelope {
     pub context: Vec<Call>,
     /// Calls to deliver.
     pub calls: Calls,
-    /// True for `via(server)` calls. No bot filter applies to them, and a request without a visitor
-    /// adds no IP address, browser or URL.
+    /// True for `via(server)` calls. No bot filter applies to them, and a request without a
+    /// visitor adds no IP address, browser or URL.
     #[serde(default)]
     pub via_server: bool,
 }

@@ -21,8 +21,8 @@ pub(crate) struct Outage {
 
 struct FailedRequest {
     time: Instant,
-    /// Name of the request; `None` if there was no connection. A replica answers reads, so only the
-    /// same request shows that Redis has recovered.
+    /// Name of the request; `None` if there was no connection. A replica answers reads, so only
+    /// the same request shows that Redis has recovered.
     name: Option<Vec<u8>>,
 }
 
