@@ -202,9 +202,18 @@ export function testFlows(variables, library) {
     await page.waitForURL("**/posts/*");
     await waitForMixpanel(page);
     const posts = await createdPosts();
+    const notes = await blog.acceptedNotes();
+    const created = (strategy) => {
+      const events = notes.filter((note) => note.strategy === strategy).flatMap(({ events }) => events);
+      return events.filter((event) => event === "Create Blog Post").length;
+    };
+    // The second click cancels the first navigation. If the browser then drops the cookie of that redirect, its event
+    // is in a fallback copy, which is due after five minutes.
+    const inFallback = created("delayed") - created("client_side");
+    assert.ok(created("client_side") > 0);
     await page.goto("/sign_up");
     await waitForMixpanel(page);
-    const expected = [...Array(posts).fill("Create Blog Post"), "View Post", "Sign Up", "View Home"];
+    const expected = [...Array(posts - inFallback).fill("Create Blog Post"), "View Post", "Sign Up", "View Home"];
     await blog.waitForEvents([...expected, "Export Posts"], leave);
   });
 
