@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mengpaneel::outbox::{File, Memory, OnLocked, Outbox};
+use mengpaneel::outbox::{Consumer as _, File, Memory, OnLocked, Outbox, Record};
 use mengpaneel::{Call, Calls, Envelope, Mengpaneel, Method, Reason, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
@@ -85,7 +85,7 @@ fn envelope() -> Envelope {
 async fn operations_in_doubt_are_reported_and_the_rest_resent() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
     let outbox = file.outbox();
-    outbox.append(envelope()).await.unwrap();
+    outbox.append(Record::new(&envelope())).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
     outbox.mark_sending(&leases).await.unwrap();
     drop(outbox);
@@ -107,7 +107,7 @@ async fn operations_in_doubt_are_reported_and_the_rest_resent() {
 async fn leased_record_that_was_not_sent_is_sent_completely() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
     let outbox = file.outbox();
-    outbox.append(envelope()).await.unwrap();
+    outbox.append(Record::new(&envelope())).await.unwrap();
     drop(outbox.lease(1).await.unwrap());
     drop(outbox);
     assert_eq!(drain(&file, &stand_in, 10).await, []);
@@ -118,7 +118,10 @@ async fn leased_record_that_was_not_sent_is_sent_completely() {
 #[tokio::test]
 async fn record_that_crashes_workers_is_buried_and_reported() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
-    file.outbox().append(envelope()).await.unwrap();
+    file.outbox()
+        .append(Record::new(&envelope()))
+        .await
+        .unwrap();
     for _ in 0..3 {
         drop(file.outbox().lease(1).await.unwrap());
     }
@@ -137,7 +140,10 @@ async fn record_that_crashes_workers_is_buried_and_reported() {
 #[tokio::test]
 async fn record_buried_in_doubt_counts_once_after_requeue() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
-    file.outbox().append(envelope()).await.unwrap();
+    file.outbox()
+        .append(Record::new(&envelope()))
+        .await
+        .unwrap();
     for _ in 0..2 {
         let outbox = file.outbox();
         let leases = outbox.lease(1).await.unwrap();

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use mengpaneel::outbox::{File, Outbox as _};
+use mengpaneel::outbox::{Consumer as _, File, Outbox as _, Record};
 use mengpaneel::{Call, Calls, Envelope, Method, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
@@ -68,7 +68,7 @@ async fn once_delivers_pending_records_and_exits() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
     let outbox = file.outbox();
     for name in ["a", "b"] {
-        outbox.append(event(name)).await.unwrap();
+        outbox.append(Record::new(&event(name))).await.unwrap();
     }
     drop(outbox);
     let output = run_worker(&[
@@ -98,13 +98,13 @@ async fn once_delivers_pending_records_and_exits() {
 async fn dead_shows_dead_letters() {
     let file = TempFile::new();
     let outbox = file.outbox();
-    outbox.append(event("poison")).await.unwrap();
+    outbox.append(Record::new(&event("poison"))).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
-    outbox.dead_letter(leases).await.unwrap();
+    outbox.dead_letter(&leases).await.unwrap();
     drop(outbox);
     let output = run_worker(&[&file.url(), "--dead"]);
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(shown["parcel"]["calls"]["tracking"][0][1][0], "poison");
+    assert_eq!(shown["envelope"]["calls"]["tracking"][0][1][0], "poison");
 }
 
 #[tokio::test]
@@ -112,10 +112,10 @@ async fn requeue_returns_dead_letters_to_the_outbox() {
     let (file, stand_in) = (TempFile::new(), StandIn::start());
     let outbox = file.outbox();
     for name in ["a", "b"] {
-        outbox.append(event(name)).await.unwrap();
+        outbox.append(Record::new(&event(name))).await.unwrap();
     }
     let leases = outbox.lease(2).await.unwrap();
-    outbox.dead_letter(leases).await.unwrap();
+    outbox.dead_letter(&leases).await.unwrap();
     // The worker waits for the process that has the file open, and names the file.
     let locked = run_worker(&[&file.url(), "--requeue", "--timeout", "0"]);
     let stderr = String::from_utf8_lossy(&locked.stderr);
@@ -185,7 +185,7 @@ fn worker_fails_if_redis_cannot_be_reached() {
 async fn once_fails_and_keeps_records_if_mixpanel_is_unreachable() {
     let file = TempFile::new();
     let outbox = file.outbox();
-    outbox.append(event("a")).await.unwrap();
+    outbox.append(Record::new(&event("a"))).await.unwrap();
     drop(outbox);
     let output = run_worker(&[
         &file.url(),

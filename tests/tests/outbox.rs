@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
-use mengpaneel::outbox::{File, Memory, Outbox, Redis};
+use mengpaneel::outbox::{File, Memory, Outbox, Record, Redis};
 use mengpaneel::{Builder, Call, Calls, Envelope, Failure, Method, Reason};
 use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, event_names};
 use serde_json::json;
@@ -217,9 +217,10 @@ async fn requeued_dead_letter_is_delivered(outbox: impl Outbox) {
         Reason::Abandoned(_)
     ));
     app.stand_in.recover();
+    let consumer = outbox.consumer().unwrap();
     let requeued = async {
         // The failure is reported before the record becomes a dead letter.
-        while outbox.requeue(10).await != Ok(1) {
+        while consumer.requeue(10).await != Ok(1) {
             tokio::task::yield_now().await;
         }
     };
@@ -227,7 +228,7 @@ async fn requeued_dead_letter_is_delivered(outbox: impl Outbox) {
         .await
         .expect("there is a dead letter");
     assert_eq!(event_names(&app.flush_and_collect().await), ["old"]);
-    assert_eq!(outbox.dead_letters(10).await, Ok(vec![]));
+    assert_eq!(consumer.dead_letters(10).await, Ok(vec![]));
     assert!(failures.try_recv().is_err());
 }
 
@@ -287,7 +288,8 @@ async fn old_record_does_not_expire_at_first_error() {
     );
     // Recorded in 2023, as if no worker had run since.
     let id = uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid();
-    outbox.append(Envelope { id, ..envelope }).await.unwrap();
+    let record = Record::new(&Envelope { id, ..envelope });
+    outbox.append(record).await.unwrap();
     drop(outbox);
     let (app, mut failures) = start_app(|builder| builder.outbox(File::new(&path)));
     app.stand_in.fail_next(2, 503);

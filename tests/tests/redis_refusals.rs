@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mengpaneel::outbox::{self, Outbox};
+use mengpaneel::outbox::{self, Outbox, Record};
 use mengpaneel::{Call, Calls, Envelope, Method, Visitor};
 use mengpaneel_tests::{TIMEOUT, TestRedis};
 use tracing::field::{Field, Visit};
@@ -73,15 +73,12 @@ fn run(redis: &TestRedis, words: &[&str]) {
     );
 }
 
-fn event() -> Envelope {
-    let call = Call::new(Method::Track, vec!["A".into()]);
-    Envelope::new(
-        Visitor::default(),
-        Calls {
-            tracking: vec![call],
-            ..Calls::default()
-        },
-    )
+fn event() -> Record {
+    let calls = Calls {
+        tracking: vec![Call::new(Method::Track, vec!["A".into()])],
+        ..Calls::default()
+    };
+    Record::new(&Envelope::new(Visitor::default(), calls))
 }
 
 async fn wait_until_accepted(outbox: &dyn Outbox) {
@@ -138,9 +135,9 @@ async fn refusal_and_recovery_are_each_logged_once() {
             .expect("redis-cli, which this test needs, cannot be started")
             .success()
     );
-    let outboxes: [Box<dyn Outbox>; 2] = [
-        Box::new(outbox::Sidekiq::new(redis.url())),
-        Box::new(outbox::Redis::new(redis.url())),
+    let outboxes: [Arc<dyn Outbox>; 2] = [
+        Arc::new(outbox::Sidekiq::new(redis.url())),
+        Arc::new(outbox::Redis::new(redis.url())),
     ];
     for outbox in &outboxes {
         outbox.open().unwrap();

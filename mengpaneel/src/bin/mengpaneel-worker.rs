@@ -6,6 +6,7 @@
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -72,6 +73,9 @@ struct Options {
 /// Default number of dead letters to print.
 const DEFAULT_LIMIT: usize = 100;
 
+/// Error for an outbox of one process, or of a foreign program.
+const NO_CONSUMER: &str = "a worker cannot drain this outbox: use a file: or redis: URL";
+
 /// Interval at which --once checks its progress.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -109,7 +113,7 @@ fn main() -> ExitCode {
 type BoxError = Box<dyn std::error::Error>;
 
 /// Opens the outbox for its dead letters. Unlike a worker, this uses no sibling of a locked file.
-fn open_for_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxError> {
+fn open_for_dead_letters(options: &Options) -> Result<Arc<dyn Outbox>, OutboxError> {
     let outbox = match options
         .outbox
         .strip_prefix("file:")
@@ -117,7 +121,7 @@ fn open_for_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxErr
     {
         Some(path) => {
             let timeout = Duration::from_secs(options.timeout);
-            Box::new(outbox::File::new(path).on_locked(outbox::OnLocked::Wait(timeout)))
+            Arc::new(outbox::File::new(path).on_locked(outbox::OnLocked::Wait(timeout)))
         }
         None => outbox::from_url(&options.outbox)?,
     };
@@ -127,9 +131,12 @@ fn open_for_dead_letters(options: &Options) -> Result<Box<dyn Outbox>, OutboxErr
 
 async fn requeue(options: &Options) -> Result<(), BoxError> {
     let outbox = open_for_dead_letters(options)?;
-    let count = outbox.requeue(options.limit.unwrap_or(usize::MAX)).await?;
+    let consumer = outbox.consumer().ok_or(NO_CONSUMER)?;
+    let count = consumer
+        .requeue(options.limit.unwrap_or(usize::MAX))
+        .await?;
     tracing::info!("requeued {count} dead letters in {}", outbox.description());
-    let remaining = outbox.dead_letters(1).await?.len();
+    let remaining = consumer.dead_letters(1).await?.len();
     if remaining > 0 && options.limit.is_none() {
         let reason = "it is full, or a worker added dead letters meanwhile; print them with --dead, and \
                       try again";
@@ -140,12 +147,11 @@ async fn requeue(options: &Options) -> Result<(), BoxError> {
 
 async fn print_dead_letters(options: &Options) -> Result<(), BoxError> {
     let outbox = open_for_dead_letters(options)?;
+    let consumer = outbox.consumer().ok_or(NO_CONSUMER)?;
+    let limit = options.limit.unwrap_or(DEFAULT_LIMIT);
     let mut out = stdout().lock();
-    for lease in outbox
-        .dead_letters(options.limit.unwrap_or(DEFAULT_LIMIT))
-        .await?
-    {
-        writeln!(out, "{}", serde_json::to_string(&lease)?)?;
+    for record in consumer.dead_letters(limit).await? {
+        writeln!(out, "{}", serde_json::to_string(&record)?)?;
     }
     Ok(())
 }
@@ -208,8 +214,8 @@ fn build(options: &Options) -> Result<Mengpaneel, BoxError> {
         return Err("the project token is missing: set --token or MIXPANEL_TOKEN".into());
     }
     let outbox = outbox::from_url(&options.outbox)?;
-    if !outbox.is_durable() || options.outbox.starts_with("sidekiq+") {
-        return Err("a worker cannot drain this outbox: use a file: or redis: URL".into());
+    if !outbox.is_durable() || outbox.consumer().is_none() {
+        return Err(NO_CONSUMER.into());
     }
     let mut builder = Mengpaneel::builder(options.token.as_str())
         .outbox(outbox)

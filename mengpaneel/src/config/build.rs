@@ -48,7 +48,7 @@ impl Builder {
             && self
                 .outbox
                 .as_ref()
-                .is_some_and(|outbox| !outbox.is_translated_here())
+                .is_some_and(|outbox| outbox.consumer().is_none())
         {
             return Err(BuildError::BeforeSend);
         }
@@ -106,7 +106,7 @@ impl Builder {
         });
         let late_sink: LateSink = {
             let dispatcher = Arc::clone(&dispatcher);
-            Arc::new(move |envelope| dispatcher.enqueue_ref_detached(envelope))
+            Arc::new(move |envelope| dispatcher.enqueue_detached(envelope))
         };
         let carrier = self
             .cookie_key

@@ -15,7 +15,7 @@ use crate::deliver::dispatcher::Dispatcher;
 use crate::deliver::http::retry::Backoff;
 use crate::id::now_ms;
 use crate::outbox::fallback::CLAIM_TTL;
-use crate::outbox::{ClaimResult, Outbox};
+use crate::outbox::{ClaimResult, Outbox, Record};
 use crate::record::envelope::Envelope;
 
 /// Longest time that a response waits for the outbox to store or claim a copy.
@@ -61,9 +61,12 @@ impl Fallback {
         self.claims.track_remote(copy.id);
         let (dispatcher, claims) = (Arc::clone(&self.dispatcher), self.claims.clone());
         let stored = self.dispatcher.spawn_tracked(async move {
-            if let Err(error) = outbox.schedule_fallback(copy, after).await {
-                tracing::debug!(target: "mengpaneel", reason = error.reason, "the outbox did not store a fallback copy; the copy is in memory and will be lost if this process dies");
-                schedule_in_memory(&dispatcher, &claims, *error.envelope, after);
+            let Err(error) = outbox.schedule_fallback(Record::new(&copy), after).await else {
+                return;
+            };
+            tracing::debug!(target: "mengpaneel", reason = error.reason, "the outbox did not store a fallback copy; the copy is in memory and will be lost if this process dies");
+            if let Ok(copy) = error.record.envelope() {
+                schedule_in_memory(&dispatcher, &claims, copy, after);
             }
         });
         drop(timeout(OUTBOX_TIMEOUT, stored).await);
@@ -105,7 +108,7 @@ impl Fallback {
     /// Enqueues the copies in memory at shutdown, after which no timer would do so.
     pub(crate) fn enqueue_all(&self) {
         for copy in self.claims.drain() {
-            self.dispatcher.enqueue_detached(copy);
+            self.dispatcher.enqueue_detached(&copy);
         }
     }
 }
@@ -130,7 +133,7 @@ fn schedule_in_memory(
                 return;
             };
             match claims.expire(id) {
-                Expiry::Deliver(copy) => return dispatcher.enqueue_detached(*copy),
+                Expiry::Deliver(copy) => return dispatcher.enqueue_detached(&*copy),
                 Expiry::Claimed => {}
                 Expiry::Done => return,
             }

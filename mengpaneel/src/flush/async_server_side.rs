@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use crate::deliver::dispatcher::Dispatcher;
-use crate::outbox::AppendError;
 use crate::record::envelope::Envelope;
 
 /// Enqueues an envelope.
 ///
 /// # Errors
-/// [`AppendError`] with the envelope, if the outbox refused it.
-pub(crate) async fn flush(
-    dispatcher: &Arc<Dispatcher>,
-    envelope: Envelope,
-) -> Result<(), AppendError> {
+/// The reason why the outbox refused the envelope.
+pub(crate) async fn flush(dispatcher: &Arc<Dispatcher>, envelope: &Envelope) -> Result<(), String> {
     dispatcher.enqueue(envelope).await
 }

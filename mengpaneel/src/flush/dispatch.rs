@@ -37,7 +37,7 @@ impl PendingDispatch {
 impl Drop for PendingDispatch {
     fn drop(&mut self) {
         for Dispatch { envelope, .. } in self.dispatches.drain(..) {
-            self.services.dispatcher.enqueue_detached(envelope);
+            self.services.dispatcher.enqueue_detached(&envelope);
         }
     }
 }
@@ -54,25 +54,19 @@ where
             preferred,
         }: Dispatch,
     ) {
-        let calls = envelope.calls.clone();
         let dispatcher = &self.services.dispatcher;
         // While Mixpanel is unreachable, calls that prefer `server_side` are enqueued too.
-        let envelope = if preferred == Some(Strategy::ServerSide) && !dispatcher.prefers_outbox() {
-            envelope
-        } else {
-            match async_server_side::flush(dispatcher, envelope).await {
-                Ok(()) => return self.report_flushed(Strategy::AsyncServerSide, &calls),
-                Err(error) => {
-                    self.report_declined(
-                        Strategy::AsyncServerSide,
-                        &DeclineReason::Outbox.because(error.reason),
-                    );
-                    *error.envelope
-                }
+        if preferred != Some(Strategy::ServerSide) || dispatcher.prefers_outbox() {
+            match async_server_side::flush(dispatcher, &envelope).await {
+                Ok(()) => return self.report_flushed(Strategy::AsyncServerSide, &envelope.calls),
+                Err(reason) => self.report_declined(
+                    Strategy::AsyncServerSide,
+                    &DeclineReason::Outbox.because(reason),
+                ),
             }
-        };
-        server_side::flush(dispatcher, envelope).await;
-        self.report_flushed(Strategy::ServerSide, &calls);
+        }
+        server_side::flush(dispatcher, &envelope).await;
+        self.report_flushed(Strategy::ServerSide, &envelope.calls);
     }
 }
 

@@ -8,6 +8,6 @@ use crate::deliver::dispatcher::Dispatcher;
 use crate::record::envelope::Envelope;
 
 /// Delivers an envelope, enqueues it, or reports its calls.
-pub(crate) async fn flush(dispatcher: &Dispatcher, envelope: Envelope) {
+pub(crate) async fn flush(dispatcher: &Dispatcher, envelope: &Envelope) {
     dispatcher.deliver_or_report(envelope).await;
 }

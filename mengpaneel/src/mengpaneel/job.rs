@@ -54,9 +54,9 @@ impl Mengpaneel {
         };
         let output = guard.mixpanel().scope(job).await;
         if let Some((envelope, dispatcher)) = guard.finalize(true)
-            && let Err(error) = dispatcher.enqueue(envelope).await
+            && dispatcher.enqueue(&envelope).await.is_err()
         {
-            dispatcher.deliver_or_report(*error.envelope).await;
+            dispatcher.deliver_or_report(&envelope).await;
         }
         output
     }
@@ -88,7 +88,7 @@ impl Mengpaneel {
         };
         let output = guard.mixpanel().scope(job).await;
         let delivered = match guard.finalize(true) {
-            Some((envelope, dispatcher)) => dispatcher.deliver(envelope).await,
+            Some((envelope, dispatcher)) => dispatcher.deliver(&envelope).await,
             None => Ok(()),
         };
         (output, delivered)
@@ -194,7 +194,7 @@ impl JobGuard {
 impl Drop for JobGuard {
     fn drop(&mut self) {
         if let Some((envelope, dispatcher)) = self.finalize(false) {
-            dispatcher.enqueue_detached(envelope);
+            dispatcher.enqueue_detached(&envelope);
         }
     }
 }

@@ -321,7 +321,7 @@ impl Drop for RequestState {
             self.inner
                 .services
                 .dispatcher
-                .enqueue_detached(envelope(calls));
+                .enqueue_detached(&envelope(calls));
         }
         if !via_server.is_setup_only() {
             let context = calls
@@ -330,7 +330,7 @@ impl Drop for RequestState {
                 .chain(&calls.setup)
                 .cloned()
                 .collect();
-            self.inner.services.dispatcher.enqueue_detached(Envelope {
+            self.inner.services.dispatcher.enqueue_detached(&Envelope {
                 context,
                 via_server: true,
                 ..envelope(via_server)

@@ -1,6 +1,8 @@
 //! Fast path for encoded envelopes: one with only `identify` calls and plain events is translated
 //! without being decoded.
 
+use uuid::Uuid;
+
 use crate::call::value::{Decoder, ValueRef};
 use crate::call::{Method, is_placeholder};
 use crate::record::envelope::codec;
@@ -17,12 +19,12 @@ impl Translator {
     /// envelope must be decoded first: events that `emit` got until then must be discarded.
     pub(crate) fn translate_record(
         &self,
-        envelope: &[u8],
+        (id, envelope): (Uuid, &[u8]),
         text: &mut Vec<u8>,
         emit: impl FnMut(EncodedEvent),
     ) -> Option<()> {
         let start = text.len();
-        let translated = self.try_translate_record(envelope, text, emit);
+        let translated = self.try_translate_record((id, envelope), text, emit);
         if translated.is_none() {
             text.truncate(start);
         }
@@ -31,11 +33,11 @@ impl Translator {
 
     fn try_translate_record(
         &self,
-        envelope: &[u8],
+        (id, envelope): (Uuid, &[u8]),
         text: &mut Vec<u8>,
         mut emit: impl FnMut(EncodedEvent),
     ) -> Option<()> {
-        let (id, visitor, mut calls) = codec::decode_header(envelope)?;
+        let (visitor, mut calls) = codec::decode_header(envelope)?;
         let request = RequestProperties::new(&visitor, &self.user_agents);
         let template = EventTemplate {
             opening: &self.opening,
@@ -112,7 +114,9 @@ pub(crate) fn assert_equal_translation(
     let (mut encoded, mut text, mut events) = (Vec::new(), Vec::new(), Vec::new());
     codec::write(envelope, &mut encoded);
     if translator
-        .translate_record(&encoded, &mut text, |event| events.push(event))
+        .translate_record((envelope.id, &encoded), &mut text, |event| {
+            events.push(event)
+        })
         .is_none()
     {
         assert!(text.is_empty());

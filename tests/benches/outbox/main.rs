@@ -9,10 +9,11 @@ mod redis;
 mod sink;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use mengpaneel::outbox::{self, Outbox};
+use mengpaneel::outbox::{self, Outbox, Record};
 use mengpaneel::{Call, Calls, Envelope, Mengpaneel, Method, Visitor};
 use process::{cpu_time, resident_kib};
 use redis::Redis;
@@ -77,7 +78,7 @@ async fn append(outbox: &dyn Outbox, count: u32) -> Result<()> {
     while remaining > 0 {
         let batch = remaining.min(CONCURRENT_APPENDS);
         remaining -= batch;
-        let appends = (0..batch).map(|number| outbox.append(envelope(remaining + number)));
+        let appends = (0..batch).map(|number| outbox.append(record(remaining + number)));
         for appended in join_all(appends).await {
             appended?;
         }
@@ -85,7 +86,7 @@ async fn append(outbox: &dyn Outbox, count: u32) -> Result<()> {
     Ok(())
 }
 
-fn envelope(number: u32) -> Envelope {
+fn record(number: u32) -> Record {
     let visitor = Visitor {
         ip: Some("203.0.113.7".into()),
         user_agent: Some(
@@ -97,18 +98,19 @@ fn envelope(number: u32) -> Envelope {
     let identify = Call::new(Method::Identify, vec![json!("42")]);
     let properties = json!({"$insert_id": number.to_string(), "time": 1_700_000_000_000_u64, "Title": "A title", "Words": 250});
     let track = Call::new(Method::Track, vec![json!("Create Blog Post"), properties]);
-    Envelope::new(
+    let envelope = Envelope::new(
         visitor,
         Calls {
             setup: vec![identify],
             tracking: vec![track],
             ..Calls::default()
         },
-    )
+    );
+    Record::new(&envelope)
 }
 
 /// Delivers `count` records to a local sink, and returns records per second.
-async fn drain(outbox: Box<dyn Outbox>, count: u32) -> Result<f64> {
+async fn drain(outbox: Arc<dyn Outbox>, count: u32) -> Result<f64> {
     let sink_url = sink::start()?;
     let started = Instant::now();
     let mengpaneel = Mengpaneel::builder("t")

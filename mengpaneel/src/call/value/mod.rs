@@ -121,7 +121,7 @@ pub(crate) fn write_text(text: &str, to: &mut Vec<u8>) {
 }
 
 /// Writes bytes after their length.
-fn write_bytes(text: &[u8], to: &mut Vec<u8>) {
+pub(crate) fn write_bytes(text: &[u8], to: &mut Vec<u8>) {
     write_len(text.len(), to);
     to.extend_from_slice(text);
 }

@@ -1,4 +1,4 @@
-//! Append of one envelope that continues if its caller is cancelled.
+//! Append of one record that continues if its caller is cancelled.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,26 +7,22 @@ use std::task::{Context, Poll, ready};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::deliver::dispatcher::{Dispatcher, NO_OUTBOX};
-use crate::outbox::AppendError;
-use crate::record::envelope::Envelope;
+use crate::outbox::{AppendError, Record};
 
 /// Append in progress. If dropped before its end, it continues on the delivery thread: until the
-/// outbox answers, it is unknown whether the envelope was stored.
+/// outbox answers, it is unknown whether the record was stored.
 pub(crate) struct PendingAppend {
     dispatcher: Arc<Dispatcher>,
     append: Option<BoxFuture<'static, Result<(), AppendError>>>,
 }
 
 impl PendingAppend {
-    pub(crate) fn new(dispatcher: &Arc<Dispatcher>, envelope: Envelope) -> Self {
+    pub(crate) fn new(dispatcher: &Arc<Dispatcher>, record: Record) -> Self {
         let outbox = dispatcher.outbox.clone();
         let append = async move {
             match outbox {
-                Some(outbox) => outbox.append(envelope).await,
-                None => Err(AppendError {
-                    envelope: Box::new(envelope),
-                    reason: NO_OUTBOX.into(),
-                }),
+                Some(outbox) => outbox.append(record).await,
+                None => Err(AppendError::new(record, NO_OUTBOX)),
             }
         };
         Self {
@@ -61,7 +57,7 @@ impl Drop for PendingAppend {
         let runtime = dispatcher.runtime.clone();
         runtime.spawn(async move {
             if let Err(error) = append.await {
-                dispatcher.deliver_detached(*error.envelope);
+                dispatcher.deliver_detached(error.record);
             }
             drop(guard);
         });

@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::call::Call;
 use crate::deliver::sender::Sender;
 use crate::error::{Failure, Reason};
+use crate::outbox::Record;
 
-/// Calls of a delivery without a waiting caller. If dropped before the delivery ends (the process
-/// shuts down), it reports them.
+/// Record that is delivered without a waiting caller. If dropped before the delivery ends (the
+/// process shuts down), it reports the record's calls.
 pub(crate) struct UnfinishedGuard<'a> {
     pub(crate) sender: &'a Sender,
-    pub(crate) calls: Vec<Call>,
+    /// `None` once the delivery has ended.
+    pub(crate) record: Option<&'a Record>,
 }
 
 impl Drop for UnfinishedGuard<'_> {
     fn drop(&mut self) {
-        if !self.calls.is_empty() {
+        if let Some(record) = self.record {
             let reason =
                 Reason::InDoubt("the shutdown deadline passed before Mixpanel answered".into());
             self.sender
-                .report(&Failure::for_calls(reason, std::mem::take(&mut self.calls)));
+                .report(&Failure::for_calls(reason, record.calls()));
         }
     }
 }

@@ -20,7 +20,8 @@ use crate::deliver::sender::{BeforeSend, Sender, UndeliveredError};
 use crate::deliver::shutdown::{InFlightGuard, Shutdown};
 use crate::deliver::worker::Worker;
 use crate::error::{ErrorReporter, Failure, Reason};
-use crate::outbox::{AppendError, Outbox, TryAppend};
+use crate::outbox::record::encode;
+use crate::outbox::{Outbox, Record, RecordRef, TryAppendError};
 use crate::record::envelope::{Envelope, EnvelopeRef};
 
 pub use crate::deliver::dispatcher::health::Health;
@@ -79,7 +80,10 @@ impl Dispatcher {
         let handle = runtime.handle().clone();
         let sender = Arc::new(Sender::new(token, http, reporter, retry_for, before_send));
         let shutdown = Arc::<Shutdown>::default();
-        let is_consumer = config.concurrency > 0;
+        let is_consumer = config.concurrency > 0
+            && outbox
+                .as_ref()
+                .is_some_and(|outbox| outbox.consumer().is_some());
         let worker = Worker {
             outbox: outbox.clone().filter(|_| is_consumer),
             sender: Arc::clone(&sender),
@@ -103,15 +107,16 @@ impl Dispatcher {
     /// Appends an envelope to the outbox. If the caller is cancelled, the append continues.
     ///
     /// # Errors
-    /// [`AppendError`] with the envelope if the outbox declined it.
-    pub(crate) async fn enqueue(self: &Arc<Self>, envelope: Envelope) -> Result<(), AppendError> {
-        match self.try_append(EnvelopeRef::from(&envelope)) {
-            TryAppend::Stored => Ok(()),
-            TryAppend::Declined(reason) => Err(AppendError {
-                envelope: Box::new(envelope),
-                reason,
-            }),
-            TryAppend::Later => PendingAppend::new(self, envelope).await,
+    /// The reason why the outbox declined the envelope.
+    pub(crate) async fn enqueue(self: &Arc<Self>, envelope: &Envelope) -> Result<(), String> {
+        let record = encode(envelope.into());
+        match self.try_append(&record) {
+            Ok(()) => Ok(()),
+            Err(TryAppendError::Declined(reason)) => Err(reason),
+            Err(TryAppendError::WouldBlock) => {
+                let appended = PendingAppend::new(self, Record::from_bytes(record)).await;
+                appended.map_err(|error| error.reason)
+            }
         }
     }
 
@@ -120,39 +125,36 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`UndeliveredError`] with the failures.
-    pub(crate) async fn deliver(&self, envelope: Envelope) -> Result<(), UndeliveredError> {
-        self.deliver_now(envelope, None).await
+    pub(crate) async fn deliver(&self, envelope: &Envelope) -> Result<(), UndeliveredError> {
+        self.deliver_now(Record::new(envelope), None).await
     }
 
     /// Delivers an envelope now. If that fails, it is appended to the outbox; if that fails too,
     /// the failures are reported.
-    pub(crate) async fn deliver_or_report(&self, envelope: Envelope) {
-        let delivered = self.deliver_now(envelope, self.outbox.clone()).await;
-        if let Err(error) = delivered {
+    pub(crate) async fn deliver_or_report(&self, envelope: &Envelope) {
+        let record = Record::new(envelope);
+        if let Err(error) = self.deliver_now(record, self.outbox.clone()).await {
             for failure in &error.0 {
                 self.report(failure);
             }
         }
     }
 
-    /// Delivers an envelope now, or appends it to `fallback` if Mixpanel is unavailable.
+    /// Delivers a record now, or appends it to `fallback` if Mixpanel is unavailable.
     async fn deliver_now(
         &self,
-        envelope: Envelope,
+        record: Record,
         fallback: Option<Arc<dyn Outbox>>,
     ) -> Result<(), UndeliveredError> {
-        let calls = envelope.calls.iter().cloned().collect();
         let (result, failures) = oneshot::channel();
         let sender = Arc::clone(&self.sender);
+        let sent = record.clone();
         let spawned = self.spawn(async move {
-            let (mut failures, undelivered) = sender.send_once(&envelope).await;
-            if let (Some(messages), Some(outbox)) = (undelivered, fallback) {
-                let id = envelope.id;
-                sender.cache_messages(id, messages);
-                match outbox.append(envelope).await {
-                    Ok(()) => failures.clear(),
-                    Err(_) => sender.uncache_messages(id),
-                }
+            let (mut failures, undelivered) = sender.send_once(&sent).await;
+            if let (Some(undelivered), Some(outbox)) = (undelivered, fallback)
+                && outbox.append(undelivered).await.is_ok()
+            {
+                failures.clear();
             }
             // If the request or job was cancelled, nobody receives the failures.
             for failure in result.send(failures).err().iter().flatten() {
@@ -163,14 +165,12 @@ impl Dispatcher {
             failures,
             sender: Arc::clone(&self.sender),
         };
+        let abandoned = |reason| vec![Failure::for_calls(reason, record.calls())];
         let failures = match spawned {
-            Ok(()) => (&mut guard.failures).await.unwrap_or_else(|_| {
-                vec![Failure::for_calls(
-                    Reason::Abandoned(SHUT_DOWN.into()),
-                    calls,
-                )]
-            }),
-            Err(reason) => vec![Failure::for_calls(reason, calls)],
+            Ok(()) => (&mut guard.failures)
+                .await
+                .unwrap_or_else(|_| abandoned(Reason::Abandoned(SHUT_DOWN.into()))),
+            Err(reason) => abandoned(reason),
         };
         if failures.is_empty() {
             Ok(())
@@ -180,54 +180,45 @@ impl Dispatcher {
     }
 
     /// Appends an envelope to the outbox or delivers it, without waiting: for the drop of a
-    /// request.
-    pub(crate) fn enqueue_detached(self: &Arc<Self>, envelope: Envelope) {
-        match self.try_append(EnvelopeRef::from(&envelope)) {
-            TryAppend::Stored => {}
-            TryAppend::Declined(_) => self.deliver_detached(envelope),
-            TryAppend::Later => self.append_detached(envelope),
+    /// request, and for a call after the flush.
+    pub(crate) fn enqueue_detached<'a>(self: &Arc<Self>, envelope: impl Into<EnvelopeRef<'a>>) {
+        let record = encode(envelope.into());
+        match self.try_append(&record) {
+            Ok(()) => {}
+            Err(TryAppendError::Declined(_)) => self.deliver_detached(Record::from_bytes(record)),
+            // An append that is not ready at once continues on the delivery thread when it is
+            // dropped.
+            Err(TryAppendError::WouldBlock) => {
+                let append = PendingAppend::new(self, Record::from_bytes(record));
+                if let Some(Err(error)) = append.now_or_never() {
+                    self.deliver_detached(error.record);
+                }
+            }
         }
     }
 
-    /// Same as [`enqueue_detached`](Self::enqueue_detached) for a borrowed envelope, which is
-    /// copied only if it cannot be stored at once: for a call after the flush.
-    pub(crate) fn enqueue_ref_detached(self: &Arc<Self>, envelope: EnvelopeRef<'_>) {
-        match self.try_append(envelope) {
-            TryAppend::Stored => {}
-            TryAppend::Declined(_) => self.deliver_detached(envelope.to_envelope()),
-            TryAppend::Later => self.append_detached(envelope.to_envelope()),
-        }
-    }
-
-    fn try_append(&self, envelope: EnvelopeRef<'_>) -> TryAppend {
+    fn try_append(&self, record: &[u8]) -> Result<(), TryAppendError> {
         match &self.outbox {
-            _ if self.is_shutting_down() => TryAppend::Declined(SHUT_DOWN.into()),
-            None => TryAppend::Declined(NO_OUTBOX.into()),
-            Some(outbox) => outbox.try_append(envelope),
+            _ if self.is_shutting_down() => Err(TryAppendError::Declined(SHUT_DOWN.into())),
+            None => Err(TryAppendError::Declined(NO_OUTBOX.into())),
+            Some(outbox) => outbox.try_append(RecordRef::new(record)),
         }
     }
 
-    fn append_detached(self: &Arc<Self>, envelope: Envelope) {
-        // An append that is not ready at once continues on the delivery thread when it is dropped.
-        if let Some(Err(error)) = PendingAppend::new(self, envelope).now_or_never() {
-            self.deliver_detached(*error.envelope);
-        }
-    }
-
-    /// Delivers an envelope without a waiting caller and reports the failures.
-    fn deliver_detached(&self, envelope: Envelope) {
-        let calls: Vec<_> = envelope.calls.iter().cloned().collect();
+    /// Delivers a record without a waiting caller and reports the failures.
+    fn deliver_detached(&self, record: Record) {
         let sender = Arc::clone(&self.sender);
+        let sent = record.clone();
         let spawned = self.spawn(async move {
             let mut unfinished = UnfinishedGuard {
                 sender: &sender,
-                calls: envelope.calls.iter().cloned().collect(),
+                record: Some(&sent),
             };
-            sender.send_or_report(&envelope).await;
-            unfinished.calls.clear();
+            sender.send_or_report(&sent).await;
+            unfinished.record = None;
         });
         if let Err(reason) = spawned {
-            self.report(&Failure::for_calls(reason, calls));
+            self.report(&Failure::for_calls(reason, record.calls()));
         }
     }
 

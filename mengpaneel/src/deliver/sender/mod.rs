@@ -4,13 +4,10 @@ pub(crate) mod outage;
 pub(crate) mod retranslator;
 pub(crate) mod undelivered;
 
-use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use uuid::Uuid;
 
 use crate::deliver::circuit_breaker::CircuitBreaker;
 use crate::deliver::http::HttpClient;
@@ -23,8 +20,9 @@ use crate::deliver::sender::undelivered::{bounded_failures, failure_reason, mess
 use crate::error::{ErrorReporter, Failure, Reason};
 use crate::id::now_ms;
 use crate::metrics;
+use crate::outbox::Record;
+use crate::outbox::record::Progress;
 use crate::record::envelope::Envelope;
-use crate::record::envelope::codec;
 use crate::translate::message::Message;
 use crate::translate::outgoing::Outgoing;
 use crate::translate::translator::{Translation, Translator};
@@ -37,9 +35,6 @@ pub(crate) use crate::deliver::sender::undelivered::select_failed;
 /// Hook of the application that may change a message before it is sent, or drop it with `false`.
 pub(crate) type BeforeSend = Arc<dyn Fn(&mut Message) -> bool + Send + Sync>;
 
-/// Most envelopes whose messages are cached.
-const MAX_CACHED_ENVELOPES: usize = 1_000;
-
 /// Translator, HTTP client and delivery state of one `Mengpaneel`.
 pub(crate) struct Sender {
     pub(crate) translator: Translator,
@@ -49,33 +44,10 @@ pub(crate) struct Sender {
     pub(crate) before_send: Option<BeforeSend>,
     pub(crate) circuit_breaker: CircuitBreaker,
     pub(crate) profile_dedup: ProfileDedup,
-    /// Messages of envelopes that were tried at once and are in the outbox now: their failures are
-    /// reported, and `before_send` was called for them.
-    cached_messages: Mutex<HashMap<Uuid, Vec<Message>>>,
     /// Time at which the oldest pending record was recorded, in milliseconds since 1970; 0 if no
     /// record is late.
     oldest_ms: AtomicU64,
     outage: Mutex<Outage>,
-}
-
-/// Rule that decides which encoded records must be decoded before they are sent.
-pub(crate) enum DecodePolicy {
-    /// `before_send` receives each message.
-    All,
-    /// IDs of the envelopes whose messages are cached.
-    Cached(HashSet<Uuid>),
-}
-
-impl DecodePolicy {
-    /// Returns whether an encoded envelope must be decoded.
-    pub(crate) fn must_decode(&self, envelope: &[u8]) -> bool {
-        match self {
-            Self::All => true,
-            Self::Cached(ids) => {
-                !ids.is_empty() && codec::id(envelope).is_none_or(|id| ids.contains(&id))
-            }
-        }
-    }
 }
 
 impl Sender {
@@ -94,7 +66,6 @@ impl Sender {
             before_send,
             circuit_breaker: CircuitBreaker::new(Backoff::default()),
             profile_dedup: ProfileDedup::default(),
-            cached_messages: Mutex::default(),
             oldest_ms: AtomicU64::new(0),
             outage: Mutex::default(),
         }
@@ -114,16 +85,14 @@ impl Sender {
                 .map(|message| Outgoing::Message(Box::new(message)))
                 .collect()
         };
-        let cached = self.lock_cached().remove(&envelope.id);
-        let mut outgoing: Vec<Outgoing> = match (cached, &self.before_send) {
-            (Some(cached), _) => as_outgoing(cached),
-            (None, None) => {
+        let mut outgoing: Vec<Outgoing> = match &self.before_send {
+            None => {
                 let translation = self
                     .translator
                     .translate_encoded(envelope, partitions.staging());
                 self.report_translation(translation)
             }
-            (None, Some(hook)) => {
+            Some(hook) => {
                 let mut messages = self.report_translation(self.translator.translate(envelope));
                 messages.retain_mut(|message| self.passes_hook(hook, message));
                 as_outgoing(messages)
@@ -134,37 +103,6 @@ impl Sender {
             !matches!(outgoing, Outgoing::Message(message) if self.profile_dedup.check_and_remember(message))
         });
         outgoing
-    }
-
-    /// Returns the rule for the records that are leased now.
-    pub(crate) fn decode_policy(&self) -> DecodePolicy {
-        match self.before_send {
-            Some(_) => DecodePolicy::All,
-            None => DecodePolicy::Cached(self.lock_cached().keys().copied().collect()),
-        }
-    }
-
-    /// Caches the messages of an envelope until the outbox leases it to this process.
-    ///
-    /// An envelope that another process leases is translated again there.
-    pub(crate) fn cache_messages(&self, id: Uuid, messages: Vec<Message>) {
-        let mut cached = self.lock_cached();
-        // Envelopes that other processes leased would stay here.
-        if cached.len() >= MAX_CACHED_ENVELOPES {
-            cached.clear();
-        }
-        cached.insert(id, messages);
-    }
-
-    /// Removes the cached messages of an envelope that the outbox declined.
-    pub(crate) fn uncache_messages(&self, id: Uuid) {
-        self.lock_cached().remove(&id);
-    }
-
-    fn lock_cached(&self) -> MutexGuard<'_, HashMap<Uuid, Vec<Message>>> {
-        self.cached_messages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports the failures of a translation and returns its messages.
@@ -197,22 +135,38 @@ impl Sender {
         }
     }
 
-    /// Sends an envelope once and reports the failures.
-    pub(crate) async fn send_or_report(&self, envelope: &Envelope) {
-        let (failures, _) = self.send_once(envelope).await;
+    /// Sends a record once and reports the failures.
+    pub(crate) async fn send_or_report(&self, record: &Record) {
+        let (failures, _) = self.send_once(record).await;
         for failure in failures {
             self.report(&failure);
         }
     }
 
-    /// Sends an envelope once and returns the failures. Sends nothing while the circuit is open.
+    /// Sends a record once and returns the failures. Sends nothing while the circuit is open.
     ///
-    /// If nothing was delivered and all of it can be sent again, the second value has the messages.
-    /// Otherwise it is `None`.
-    pub(crate) async fn send_once(
-        &self,
-        envelope: &Envelope,
-    ) -> (Vec<Failure>, Option<Vec<Message>>) {
+    /// If nothing was delivered and all of it can be sent again, the second value is the record
+    /// with its messages. Otherwise it is `None`.
+    pub(crate) async fn send_once(&self, record: &Record) -> (Vec<Failure>, Option<Record>) {
+        let envelope = &match record.envelope() {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let reason = Reason::Abandoned(error.to_string());
+                return (vec![Failure::for_calls(reason, Vec::new())], None);
+            }
+        };
+        let (failures, undelivered) = self.send_envelope(envelope).await;
+        let undelivered = undelivered.and_then(|messages| {
+            let progress = Progress {
+                attempts: 1,
+                remaining: Some(messages),
+            };
+            record.with_progress(&progress).ok()
+        });
+        (failures, undelivered)
+    }
+
+    async fn send_envelope(&self, envelope: &Envelope) -> (Vec<Failure>, Option<Vec<Message>>) {
         let mut partitions = Partitions::default();
         let outgoing = self.translate(envelope, &mut partitions);
         if outgoing.is_empty() {

@@ -19,8 +19,7 @@ use crate::deliver::sender::Sender;
 use crate::deliver::shutdown::{SHUTDOWN_GRACE, Shutdown};
 use crate::error::{Failure, Reason};
 use crate::id::now_ms;
-use crate::outbox::leased::LeasedRecord;
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::{Consumer, Lease, Outbox, OutboxError};
 
 /// Most records per lease: they fill the requests that are in flight together.
 const BATCH_SIZE: usize = 4 * 2_000;
@@ -41,7 +40,7 @@ const MAX_OUTBOX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Consumer of an outbox; at shutdown it also waits for deliveries that bypass the outbox.
 pub(crate) struct Worker {
-    /// Outbox to drain. `None` if there is none, or other processes drain it.
+    /// Outbox to drain. `None` if there is none, or this process does not drain it.
     pub(crate) outbox: Option<Arc<dyn Outbox>>,
     pub(crate) sender: Arc<Sender>,
     pub(crate) shutdown: Arc<Shutdown>,
@@ -54,23 +53,31 @@ pub(crate) struct Worker {
 impl Worker {
     /// Delivers records until a shutdown has ended.
     pub(crate) async fn run(self) {
-        if let Some(outbox) = &self.outbox {
+        if let Some(outbox) = self.outbox.as_deref()
+            && let Some(consumer) = outbox.consumer()
+        {
             let loops =
-                (0..self.concurrency.max(1)).map(|number| self.new_loop(&**outbox, number).run());
+                (0..self.concurrency).map(|number| self.new_loop(outbox, consumer, number).run());
             join_all(loops).await;
             if !outbox.is_durable() {
-                self.report_remaining(&**outbox).await;
+                self.report_remaining(consumer).await;
             }
         }
         self.wait_for_in_flight().await;
         self.shutdown.mark_worker_ended();
     }
 
-    fn new_loop<'a>(&'a self, outbox: &'a dyn Outbox, number: usize) -> WorkerLoop<'a> {
+    fn new_loop<'a>(
+        &'a self,
+        outbox: &'a dyn Outbox,
+        consumer: &'a dyn Consumer,
+        number: usize,
+    ) -> WorkerLoop<'a> {
         // Different seeds spread the attempts of the loops.
         let seed = now_ms().wrapping_add(number as u64);
         WorkerLoop {
             outbox,
+            consumer,
             worker: self,
             outbox_backoff: Backoff::between(MIN_OUTBOX_BACKOFF, MAX_OUTBOX_BACKOFF, seed),
             is_outbox_unavailable: false,
@@ -79,8 +86,8 @@ impl Worker {
     }
 
     /// Reports the records that are pending after the deadline and end with this process.
-    async fn report_remaining(&self, outbox: &dyn Outbox) {
-        while let Ok(Ok(leases)) = timeout(Duration::ZERO, outbox.lease(BATCH_SIZE)).await {
+    async fn report_remaining(&self, consumer: &dyn Consumer) {
+        while let Ok(Ok(leases)) = timeout(Duration::ZERO, consumer.lease(BATCH_SIZE)).await {
             for lease in &leases {
                 let reason = match self.sender.circuit_breaker.last_error() {
                     Some(error) => format!("the shutdown deadline passed; last error: {error}"),
@@ -88,7 +95,7 @@ impl Worker {
                 };
                 let reason = Reason::Abandoned(reason);
                 self.sender
-                    .report(&Failure::for_calls(reason, lease.remaining_calls()));
+                    .report(&Failure::for_calls(reason, lease.record.calls()));
             }
         }
     }
@@ -117,6 +124,7 @@ impl Worker {
 /// One loop of a worker, with one batch in flight.
 pub(crate) struct WorkerLoop<'a> {
     pub(crate) outbox: &'a dyn Outbox,
+    pub(crate) consumer: &'a dyn Consumer,
     pub(crate) worker: &'a Worker,
     /// Delay after the outbox failed.
     pub(crate) outbox_backoff: Backoff,
@@ -139,13 +147,13 @@ impl WorkerLoop<'_> {
     /// deadline has passed.
     pub(crate) async fn run(mut self) {
         let mut limit = BATCH_SIZE;
-        while let Some(records) = self.lease_batch(limit).await {
+        while let Some(leases) = self.lease_batch(limit).await {
             if !self.wait_for_circuit().await {
-                self.return_leases(LeasedRecord::into_leases(records)).await;
+                self.return_leases(&leases).await;
                 break;
             }
-            let is_large = records.len() >= COALESCE_BELOW;
-            match self.deliver_batch(records).await {
+            let is_large = leases.len() >= COALESCE_BELOW;
+            match self.deliver_batch(leases).await {
                 BatchResult::Answered => {
                     limit = BATCH_SIZE;
                     if !is_large {
@@ -165,12 +173,12 @@ impl WorkerLoop<'_> {
 
     /// Leases the next due records. `None` if a shutdown was requested and no record is pending, or
     /// if the deadline has passed.
-    async fn lease_batch(&mut self, limit: usize) -> Option<Vec<LeasedRecord>> {
+    async fn lease_batch(&mut self, limit: usize) -> Option<Vec<Lease>> {
         loop {
             match self.try_lease(limit).await? {
-                Ok(records) => {
+                Ok(leases) => {
                     self.record_outbox_success();
-                    return Some(records);
+                    return Some(leases);
                 }
                 Err(error) => {
                     let delay = self.record_outbox_failure(&error);
@@ -184,7 +192,7 @@ impl WorkerLoop<'_> {
 
     /// Waits for due records and leases them. `None` in the cases of
     /// [`lease_batch`](Self::lease_batch).
-    async fn try_lease(&self, limit: usize) -> Option<Result<Vec<LeasedRecord>, OutboxError>> {
+    async fn try_lease(&self, limit: usize) -> Option<Result<Vec<Lease>, OutboxError>> {
         let shutdown = &self.worker.shutdown;
         loop {
             let mut state_changed = pin!(shutdown.state_changed());
@@ -199,7 +207,7 @@ impl WorkerLoop<'_> {
             }
             tokio::select! {
                 biased;
-                leased = self.outbox.lease_records(limit) => return Some(leased),
+                leased = self.consumer.lease(limit) => return Some(leased),
                 () = state_changed => {}
                 () = sleep_until_deadline(deadline) => return None,
             }

@@ -170,12 +170,12 @@ impl Streaming {
 
     fn enqueue_envelope(&mut self) {
         if let Some(envelope) = self.config.envelope.take() {
-            self.config.dispatcher.enqueue_detached(envelope);
+            self.config.dispatcher.enqueue_detached(&envelope);
         }
     }
 
     fn enqueue(&self, calls: Calls, context: Vec<Call>) {
-        self.config.dispatcher.enqueue_detached(Envelope {
+        self.config.dispatcher.enqueue_detached(&Envelope {
             context,
             ..self.config.recorder.envelope(calls)
         });

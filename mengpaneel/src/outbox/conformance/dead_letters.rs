@@ -2,8 +2,8 @@
 
 use crate::outbox::Outbox;
 use crate::outbox::conformance::fixtures::{
-    acknowledge, append, assert_nothing_due, events, expect_ok, lease, lease_all, message, opened,
-    pending,
+    acknowledge, append, assert_attempted, assert_nothing_due, attempt, consumer, event, events,
+    expect_ok, lease, lease_all, opened, pending,
 };
 
 /// Name of the operation in failures.
@@ -12,20 +12,21 @@ const DEAD_LETTERED: &str = "moved to the dead letters";
 pub(crate) async fn dead_letter_is_not_leased(outbox: &impl Outbox) {
     append(outbox, &["a"]).await;
     expect_ok(
-        outbox.dead_letter(lease(outbox, 1).await).await,
+        consumer(outbox).dead_letter(&lease(outbox, 1).await).await,
         DEAD_LETTERED,
     );
     assert_eq!(pending(outbox).await, 0, "a dead letter is not pending");
     assert_nothing_due(outbox, "the only record is a dead letter").await;
-    if let Ok(dead_letters) = outbox.dead_letters(10).await
+    if let Ok(dead_letters) = consumer(outbox).dead_letters(10).await
         && !dead_letters.is_empty()
     {
-        assert_eq!(events(&dead_letters), ["a"], "dead letters are readable");
+        let names: Vec<_> = dead_letters.iter().filter_map(event).collect();
+        assert_eq!(names, ["a"], "dead letters are readable");
     }
 }
 
 async fn requeue(outbox: &impl Outbox, limit: usize) -> usize {
-    match outbox.requeue(limit).await {
+    match consumer(outbox).requeue(limit).await {
         Ok(count) => count,
         Err(error) => panic!("dead letters cannot be requeued: {error}"),
     }
@@ -35,11 +36,9 @@ pub(crate) async fn dead_letters_are_requeued_in_order(outbox: &impl Outbox) {
     assert_eq!(requeue(outbox, 10).await, 0, "there is no dead letter yet");
     append(outbox, &["a", "b"]).await;
     let mut leases = lease_all(outbox, 2).await;
-    for lease in &mut leases {
-        lease.remaining = Some(vec![message("remaining")]);
-    }
-    expect_ok(outbox.dead_letter(leases).await, DEAD_LETTERED);
-    let stores_dead_letters = outbox
+    attempt(&mut leases);
+    expect_ok(consumer(outbox).dead_letter(&leases).await, DEAD_LETTERED);
+    let stores_dead_letters = consumer(outbox)
         .dead_letters(10)
         .await
         .is_ok_and(|dead_letters| !dead_letters.is_empty());
@@ -59,16 +58,12 @@ pub(crate) async fn dead_letters_are_requeued_in_order(outbox: &impl Outbox) {
             [event],
             "the oldest dead letter is requeued first"
         );
-        let Some(record) = leases.first() else {
+        let Some(lease) = leases.first() else {
             return;
         };
+        assert_attempted(&lease.record);
         assert_eq!(
-            record.remaining,
-            Some(vec![message("remaining")]),
-            "the remaining messages are stored"
-        );
-        assert_eq!(
-            (record.redeliveries, record.in_doubt),
+            (lease.redeliveries, lease.record.is_in_doubt()),
             (0, false),
             "a requeued record counts as never leased"
         );
@@ -80,7 +75,7 @@ pub(crate) async fn dead_letters_are_requeued_in_order(outbox: &impl Outbox) {
         "a requeued record is no longer a dead letter"
     );
     assert_eq!(
-        outbox
+        consumer(outbox)
             .dead_letters(10)
             .await
             .map(|dead_letters| dead_letters.len())
@@ -94,29 +89,31 @@ pub(crate) async fn dead_letter_in_doubt_is_requeued_in_doubt<O: Outbox>(make: i
         let outbox = opened(&make);
         append(&outbox, &["a"]).await;
         expect_ok(
-            outbox.mark_sending(&lease(&outbox, 1).await).await,
+            consumer(&outbox)
+                .mark_sending(&lease(&outbox, 1).await)
+                .await,
             "marked as sending",
         );
     }
     {
         let outbox = opened(&make);
         let leases = lease(&outbox, 1).await;
-        expect_ok(outbox.dead_letter(leases).await, DEAD_LETTERED);
+        expect_ok(consumer(&outbox).dead_letter(&leases).await, DEAD_LETTERED);
     }
     let outbox = opened(&make);
-    let stores_dead_letters = outbox
+    let stores_dead_letters = consumer(&outbox)
         .dead_letters(10)
         .await
-        .is_ok_and(|dead_letters| events(&dead_letters).contains(&"a"));
+        .is_ok_and(|records| records.iter().filter_map(event).any(|name| name == "a"));
     if !stores_dead_letters {
         return;
     }
     while requeue(&outbox, 10).await > 0 {}
     let leases = lease_all(&outbox, pending(&outbox).await).await;
-    let record = leases
+    let requeued = leases
         .iter()
-        .find(|lease| events(std::slice::from_ref(lease)) == ["a"]);
-    let state = record.map(|lease| (lease.redeliveries, lease.in_doubt));
+        .find(|lease| event(&lease.record).as_deref() == Some("a"));
+    let state = requeued.map(|lease| (lease.redeliveries, lease.record.is_in_doubt()));
     assert_eq!(
         state,
         Some((0, true)),

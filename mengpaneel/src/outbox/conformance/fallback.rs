@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::outbox::conformance::fixtures::{
-    CLOCK_TOLERANCE, acknowledge, assert_nothing_due, envelope, events, expect_ok, lease,
-    lease_all, opened, pending,
+    CLOCK_TOLERANCE, acknowledge, assert_nothing_due, events, expect_ok, lease, lease_all, opened,
+    pending, record,
 };
 use crate::outbox::{ClaimResult, Outbox};
 
 /// Schedules a copy; `None` if the engine does not store it.
 async fn schedule(outbox: &impl Outbox, event: &str, after: Duration) -> Option<Uuid> {
-    let copy = envelope(event);
-    let id = copy.id;
+    let copy = record(event);
+    let id = copy.id();
     outbox
         .schedule_fallback(copy, after)
         .await

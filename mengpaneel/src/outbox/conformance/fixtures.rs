@@ -6,7 +6,8 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::call::{Call, Calls, Method};
-use crate::outbox::{Lease, LeaseId, Outbox};
+use crate::outbox::record::Progress;
+use crate::outbox::{Consumer, Lease, Outbox, Record};
 use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::translate::message::{Endpoint, Message};
@@ -20,6 +21,13 @@ pub(crate) const QUIET_PERIOD: Duration = Duration::from_millis(100);
 /// Tolerance for clocks that count in milliseconds.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_millis(5);
 
+pub(crate) fn consumer(outbox: &impl Outbox) -> &dyn Consumer {
+    match outbox.consumer() {
+        Some(consumer) => consumer,
+        None => panic!("the outbox has no consumer, so there is nothing to check"),
+    }
+}
+
 pub(crate) fn opened<O: Outbox>(make: impl Fn() -> O) -> O {
     let outbox = make();
     if let Err(error) = outbox.open() {
@@ -28,22 +36,47 @@ pub(crate) fn opened<O: Outbox>(make: impl Fn() -> O) -> O {
     outbox
 }
 
-/// Creates an envelope with one event of this name.
-pub(crate) fn envelope(event: &str) -> Envelope {
+/// Creates a record with one event of this name.
+pub(crate) fn record(event: &str) -> Record {
     let call = Call::new(
         Method::Track,
         vec![json!(event), json!({"$insert_id": event})],
     );
-    Envelope::new(
-        Visitor::default(),
-        Calls {
-            tracking: vec![call],
-            ..Calls::default()
-        },
-    )
+    let calls = Calls {
+        tracking: vec![call],
+        ..Calls::default()
+    };
+    Record::new(&Envelope::new(Visitor::default(), calls))
 }
 
-pub(crate) fn message(property: &str) -> Message {
+/// Sets the state of leased records after an attempt that left one message.
+pub(crate) fn attempt(leases: &mut [Lease]) {
+    let progress = Progress {
+        attempts: 1,
+        remaining: Some(vec![message("remaining")]),
+    };
+    for lease in leases {
+        match lease.record.with_progress(&progress) {
+            Ok(record) => lease.record = record,
+            Err(error) => panic!("a leased record cannot be decoded: {error}"),
+        }
+    }
+}
+
+/// Asserts that a record is in the state after [`attempt`].
+pub(crate) fn assert_attempted(record: &Record) {
+    let expected = Progress {
+        attempts: 1,
+        remaining: Some(vec![message("remaining")]),
+    };
+    assert_eq!(
+        record.progress(),
+        Ok(expected),
+        "attempts and remaining messages are stored"
+    );
+}
+
+fn message(property: &str) -> Message {
     let call = Call::new(Method::PeopleIncrement, vec![json!({property: 1})]);
     Message {
         endpoint: Endpoint::People,
@@ -52,18 +85,18 @@ pub(crate) fn message(property: &str) -> Message {
     }
 }
 
-/// Appends one envelope for each event.
+/// Appends one record for each event.
 pub(crate) async fn append(outbox: &impl Outbox, events: &[&str]) {
     for event in events {
-        if let Err(error) = outbox.append(envelope(event)).await {
-            panic!("an outbox with room declined an envelope: {}", error.reason);
+        if let Err(error) = outbox.append(record(event)).await {
+            panic!("an outbox with room declined a record: {}", error.reason);
         }
     }
 }
 
 /// Leases up to `limit` records, at least one.
 pub(crate) async fn lease(outbox: &impl Outbox, limit: usize) -> Vec<Lease> {
-    match timeout(TIMEOUT, outbox.lease(limit)).await {
+    match timeout(TIMEOUT, consumer(outbox).lease(limit)).await {
         Ok(Ok(leases)) => {
             assert!(
                 !leases.is_empty(),
@@ -93,26 +126,31 @@ pub(crate) async fn lease_all(outbox: &impl Outbox, count: usize) -> Vec<Lease> 
 }
 
 pub(crate) async fn assert_nothing_due(outbox: &impl Outbox, reason: &str) {
-    if let Ok(Ok(leases)) = timeout(QUIET_PERIOD, outbox.lease(10)).await {
+    if let Ok(Ok(leases)) = timeout(QUIET_PERIOD, consumer(outbox).lease(10)).await {
         panic!("{reason}, but {:?} was leased", events(&leases));
     }
 }
 
 /// Returns the names of the events in the records.
-pub(crate) fn events(leases: &[Lease]) -> Vec<&str> {
+pub(crate) fn events(leases: &[Lease]) -> Vec<String> {
     leases
         .iter()
-        .flat_map(|lease| lease.envelope.calls.iter())
-        .filter_map(|call| call.str_arg(0))
+        .flat_map(|lease| event(&lease.record))
         .collect()
 }
 
-fn ids(leases: &[Lease]) -> Vec<LeaseId> {
-    leases.iter().map(|lease| lease.id.clone()).collect()
+/// Returns the name of the event in a record.
+pub(crate) fn event(record: &Record) -> Option<String> {
+    let envelope = match record.envelope() {
+        Ok(envelope) => envelope,
+        Err(error) => panic!("a record was changed in the outbox: {error}"),
+    };
+    let call = envelope.calls.iter().next()?;
+    call.str_arg(0).map(str::to_owned)
 }
 
 pub(crate) async fn acknowledge(outbox: &impl Outbox, leases: &[Lease]) {
-    expect_ok(outbox.acknowledge(ids(leases)).await, "acknowledged");
+    expect_ok(consumer(outbox).acknowledge(leases).await, "acknowledged");
 }
 
 pub(crate) fn expect_ok<E: std::fmt::Display>(result: Result<(), E>, operation: &str) {

@@ -2,7 +2,7 @@
 
 mod dead_letters;
 mod fallback;
-mod fixtures;
+pub(crate) mod fixtures;
 mod queue;
 mod restart;
 

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use redb::Database;
 use tokio::sync::oneshot::Sender;
 
-use crate::outbox::file::command::{Command, Mutation, Reply, reply_error};
+use crate::outbox::file::command::{Command, Mutation, Reply, keys, reply_error};
 use crate::outbox::file::error::FileError;
 use crate::outbox::file::lock;
 use crate::outbox::file::store::Store;
-use crate::outbox::{LeasedRecord, OutboxError};
+use crate::outbox::{Lease, OutboxError};
 
 /// Maximum number of changes in one commit.
 const MAX_CHANGES_PER_COMMIT: usize = 4_096;
@@ -27,7 +27,7 @@ const IMPORT_BATCH: usize = 2_000;
 /// Time for which appends are declined after the disk failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
-type LeaseRequest = (usize, Sender<Result<Vec<LeasedRecord>, OutboxError>>);
+type LeaseRequest = (usize, Sender<Result<Vec<Lease>, OutboxError>>);
 
 /// State of the thread.
 pub(crate) struct FileActor {
@@ -122,7 +122,7 @@ impl FileActor {
                     replies.push(Some(reply));
                 }
                 Command::Lease(limit, reply) => self.lease_requests.push_back((limit, reply)),
-                Command::Unlease(records) => self.store.unlease(&records),
+                Command::Unlease(keys) => self.store.unlease(keys),
                 Command::ClaimFallback(key, reply) => {
                     drop(reply.send(self.store.claim(key).map_err(Into::into)));
                 }
@@ -191,13 +191,13 @@ impl FileActor {
                 continue;
             }
             match self.store.lease(limit) {
-                Ok(records) if records.is_empty() => {
+                Ok(leases) if leases.is_empty() => {
                     self.lease_requests.push_front((limit, reply));
                     return;
                 }
-                Ok(records) => {
-                    if let Err(Ok(records)) = reply.send(Ok(records)) {
-                        self.store.unlease(&records);
+                Ok(leases) => {
+                    if let Err(Ok(leases)) = reply.send(Ok(leases)) {
+                        self.store.unlease(keys(&leases));
                     }
                 }
                 Err(error) => {

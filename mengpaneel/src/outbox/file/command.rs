@@ -7,7 +7,7 @@ use tokio::sync::oneshot::Sender;
 use crate::outbox::file::error::FileError;
 use crate::outbox::file::size::{Size, byte_len};
 use crate::outbox::file::tables::Tables;
-use crate::outbox::{ClaimResult, Lease, LeasedRecord, OutboxError};
+use crate::outbox::{ClaimResult, Lease, LeaseId, OutboxError, Record};
 
 /// Channel for the result of a change.
 pub(crate) type Reply = Sender<Result<(), String>>;
@@ -16,10 +16,10 @@ pub(crate) type Reply = Sender<Result<(), String>>;
 pub(crate) enum Command {
     /// Change of the file. Many changes share one commit.
     Write(Mutation, Reply),
-    Lease(usize, Sender<Result<Vec<LeasedRecord>, OutboxError>>),
+    Lease(usize, Sender<Result<Vec<Lease>, OutboxError>>),
     /// Return of records whose lease request was dropped.
-    Unlease(Vec<LeasedRecord>),
-    DeadLetters(usize, Sender<Result<Vec<Lease>, OutboxError>>),
+    Unlease(Vec<u128>),
+    DeadLetters(usize, Sender<Result<Vec<Record>, OutboxError>>),
     Requeue(usize, Sender<Result<usize, OutboxError>>),
     ClaimFallback(u128, Sender<Result<ClaimResult, OutboxError>>),
     /// Release of a claimed copy whose calls were not sent.
@@ -29,13 +29,13 @@ pub(crate) enum Command {
 
 /// Change of the file's content.
 pub(crate) enum Mutation {
-    Append(u128, Vec<u8>),
+    Append(Record),
     MarkSending(Vec<u128>),
     Acknowledge(Vec<u128>),
-    Retry(Vec<(u128, Vec<u8>)>, Duration),
-    DeadLetter(Vec<(u128, Vec<u8>)>),
+    Retry(Vec<(u128, Record)>, Duration),
+    DeadLetter(Vec<(u128, Record)>),
     /// Fallback copy with the time when it is due, in milliseconds since 1970.
-    StoreFallback(u128, u64, Vec<u8>),
+    StoreFallback(u64, Record),
     /// Fallback copy whose calls were sent.
     FinishFallback(u128),
 }
@@ -69,9 +69,9 @@ impl Mutation {
         delta: &mut Delta,
     ) -> Result<Result<(), String>, redb::Error> {
         match self {
-            Self::Append(key, record) => return append(*key, record, tables, bounds, delta),
-            Self::StoreFallback(key, due_ms, record) => {
-                return store_fallback(*key, *due_ms, record, tables, bounds, delta);
+            Self::Append(record) => return append(record, tables, bounds, delta),
+            Self::StoreFallback(due_ms, record) => {
+                return store_fallback(*due_ms, record, tables, bounds, delta);
             }
             Self::FinishFallback(key) => {
                 let removed = tables.fallbacks()?.finish(*key)?;
@@ -94,6 +94,7 @@ impl Mutation {
             Self::Retry(records, delay) => {
                 for (key, record) in records {
                     tables.unlease(*key)?;
+                    let record = record.as_bytes();
                     let replaced = tables.insert(*key, record)?;
                     delta.size.records += u64::from(replaced.is_none());
                     delta.size.bytes = (delta.size.bytes + byte_len(record))
@@ -104,7 +105,7 @@ impl Mutation {
             Self::DeadLetter(records) => {
                 for (key, record) in records {
                     remove(*key, tables, delta)?;
-                    tables.insert_dead_letter(*key, record)?;
+                    tables.insert_dead_letter(*key, record.as_bytes())?;
                 }
             }
         }
@@ -112,13 +113,33 @@ impl Mutation {
     }
 }
 
+/// Returns the key of a leased record in the file: the ID of the envelope. `None` for a lease of
+/// another outbox.
+fn key(lease: &Lease) -> Option<u128> {
+    match lease.id {
+        LeaseId::Number(key) => Some(key),
+        LeaseId::Text(_) => None,
+    }
+}
+
+/// Returns the keys of leased records.
+pub(crate) fn keys(leases: &[Lease]) -> Vec<u128> {
+    leases.iter().filter_map(key).collect()
+}
+
+/// Returns leased records in their current state, with their keys.
+pub(crate) fn rows(leases: &[Lease]) -> Vec<(u128, Record)> {
+    let row = |lease: &Lease| Some((key(lease)?, lease.record.clone()));
+    leases.iter().filter_map(row).collect()
+}
+
 fn append(
-    key: u128,
-    record: &[u8],
+    record: &Record,
     tables: &mut Tables<'_>,
     bounds: Bounds,
     delta: &mut Delta,
 ) -> Result<Result<(), String>, redb::Error> {
+    let (key, record) = (record.id().as_u128(), record.as_bytes());
     let size = &mut delta.size;
     if size.records >= bounds.records {
         return Ok(Err(format!(
@@ -141,13 +162,13 @@ fn append(
 }
 
 fn store_fallback(
-    key: u128,
     due_ms: u64,
-    record: &[u8],
+    record: &Record,
     tables: &mut Tables<'_>,
     bounds: Bounds,
     delta: &mut Delta,
 ) -> Result<Result<(), String>, redb::Error> {
+    let (key, record) = (record.id().as_u128(), record.as_bytes());
     let fallbacks = tables.fallbacks()?;
     let count = fallbacks.len()?;
     if count >= bounds.records {

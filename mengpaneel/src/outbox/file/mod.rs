@@ -5,7 +5,6 @@ pub(crate) mod command;
 mod error;
 pub(crate) mod fallback_index;
 pub(crate) mod fallback_tables;
-mod keys;
 pub(crate) mod lock;
 mod size;
 mod store;
@@ -19,29 +18,25 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::id::now_ms;
 use crate::outbox::fallback::ms;
 use crate::outbox::file::actor::FileActor;
-use crate::outbox::file::command::{Bounds, Command, Mutation};
+use crate::outbox::file::command::{Bounds, Command, Mutation, keys, rows};
 pub use crate::outbox::file::error::FileError;
-use crate::outbox::file::keys::key_of;
 pub use crate::outbox::file::lock::OnLocked;
 use crate::outbox::file::store::Store;
-use crate::outbox::{
-    AppendError, ClaimResult, Lease, LeaseId, LeasedRecord, Outbox, OutboxError, record,
-};
-use crate::record::envelope::Envelope;
+use crate::outbox::{AppendError, ClaimResult, Consumer, Lease, Outbox, OutboxError, Record};
 
-/// Maximum number of envelopes that wait for the disk at once.
+/// Maximum number of records that wait for the disk at once.
 const MAX_APPENDS_IN_FLIGHT: usize = 10_000;
 
 /// Outbox in a file. Stored records survive a killed process and a power failure.
 ///
-/// Envelopes that arrive while the disk is busy are written with one commit, so that a request
+/// Records that arrive while the disk is busy are written with one commit, so that a request
 /// waits for at most one other commit. A file belongs to one process; [`OnLocked`] configures a
 /// second process. Records are delivered in the order in which they were recorded, as long as there
 /// is one file.
@@ -174,33 +169,21 @@ impl File {
 
     async fn store(
         &self,
-        envelope: Envelope,
-        to_mutation: impl FnOnce(u128, Vec<u8>) -> Mutation,
+        record: Record,
+        to_mutation: impl FnOnce(Record) -> Mutation,
     ) -> Result<(), AppendError> {
-        let decline = |envelope, reason| {
-            Err(AppendError {
-                envelope: Box::new(envelope),
-                reason,
-            })
-        };
-        let record = record::encode_envelope(&envelope);
         let Some(handle) = self.handle.get() else {
-            return decline(envelope, self.not_opened());
+            return Err(AppendError::new(record, self.not_opened()));
         };
         let Ok(_permit) = handle.permits.try_acquire() else {
-            return decline(
-                envelope,
-                format!(
-                    "{MAX_APPENDS_IN_FLIGHT} envelopes already wait for the disk of {}",
-                    handle.path.display()
-                ),
+            let reason = format!(
+                "{MAX_APPENDS_IN_FLIGHT} records already wait for the disk of {}",
+                handle.path.display()
             );
+            return Err(AppendError::new(record, reason));
         };
-        let mutation = to_mutation(envelope.id.as_u128(), record);
-        match self.write(mutation).await {
-            Ok(()) => Ok(()),
-            Err(OutboxError(reason)) => decline(envelope, reason),
-        }
+        let stored = self.write(to_mutation(record.clone())).await;
+        stored.map_err(|error| AppendError::new(record, error.0))
     }
 }
 
@@ -254,95 +237,26 @@ impl Outbox for File {
         )
     }
 
-    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
-        self.store(envelope, Mutation::Append).boxed()
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
+        self.store(record, Mutation::Append).boxed()
     }
 
-    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.lease_records(limit)
-            .map_ok(LeasedRecord::into_leases)
-            .boxed()
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        self.query(Command::Pending)
     }
 
-    fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
-        let (reply, response) = oneshot::channel();
-        match self.send(Command::Lease(limit, reply)) {
-            Ok(()) => {
-                let mut guard = LeaseGuard {
-                    file: self,
-                    response,
-                };
-                async move {
-                    (&mut guard.response)
-                        .await
-                        .unwrap_or_else(|_| Err(self.stopped()))
-                }
-                .boxed()
-            }
-            Err(error) => ready(Err(error)).boxed(),
-        }
-    }
-
-    fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.write(Mutation::MarkSending(
-            leases
-                .iter()
-                .filter_map(|lease| key_of(&lease.id))
-                .collect(),
-        ))
-    }
-
-    fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        if ids.is_empty() {
-            return ready(Ok(())).boxed();
-        }
-        self.write(Mutation::Acknowledge(
-            ids.iter().filter_map(key_of).collect(),
-        ))
-    }
-
-    fn retry_later(
-        &self,
-        leases: Vec<Lease>,
-        delay: Duration,
-    ) -> BoxFuture<'_, Result<(), OutboxError>> {
-        if leases.is_empty() {
-            return ready(Ok(())).boxed();
-        }
-        match encode_all(&leases) {
-            Ok(records) => self.write(Mutation::Retry(records, delay)),
-            Err(error) => ready(Err(error)).boxed(),
-        }
-    }
-
-    fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        if leases.is_empty() {
-            return ready(Ok(())).boxed();
-        }
-        match encode_all(&leases) {
-            Ok(records) => self.write(Mutation::DeadLetter(records)),
-            Err(error) => ready(Err(error)).boxed(),
-        }
-    }
-
-    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.query(|reply| Command::DeadLetters(limit, reply))
-    }
-
-    fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.query(|reply| Command::Requeue(limit, reply))
+    fn consumer(&self) -> Option<&dyn Consumer> {
+        Some(self)
     }
 
     fn schedule_fallback(
         &self,
-        envelope: Envelope,
+        record: Record,
         after: Duration,
     ) -> BoxFuture<'_, Result<(), AppendError>> {
         let due = now_ms().saturating_add(ms(after));
-        self.store(envelope, move |key, record| {
-            Mutation::StoreFallback(key, due, record)
-        })
-        .boxed()
+        self.store(record, move |record| Mutation::StoreFallback(due, record))
+            .boxed()
     }
 
     fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
@@ -355,36 +269,76 @@ impl Outbox for File {
         }
         ready(self.send(Command::ReleaseFallback(id.as_u128()))).boxed()
     }
+}
 
-    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.query(Command::Pending)
+impl Consumer for File {
+    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        let (reply, response) = oneshot::channel();
+        if let Err(error) = self.send(Command::Lease(limit, reply)) {
+            return ready(Err(error)).boxed();
+        }
+        let mut guard = LeaseGuard {
+            file: self,
+            response,
+        };
+        async move {
+            (&mut guard.response)
+                .await
+                .unwrap_or_else(|_| Err(self.stopped()))
+        }
+        .boxed()
+    }
+
+    fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.write(Mutation::MarkSending(keys(leases)))
+    }
+
+    fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        if leases.is_empty() {
+            return ready(Ok(())).boxed();
+        }
+        self.write(Mutation::Acknowledge(keys(leases)))
+    }
+
+    fn retry_later<'a>(
+        &'a self,
+        leases: &'a [Lease],
+        delay: Duration,
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
+        if leases.is_empty() {
+            return ready(Ok(())).boxed();
+        }
+        self.write(Mutation::Retry(rows(leases), delay))
+    }
+
+    fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        if leases.is_empty() {
+            return ready(Ok(())).boxed();
+        }
+        self.write(Mutation::DeadLetter(rows(leases)))
+    }
+
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, OutboxError>> {
+        self.query(|reply| Command::DeadLetters(limit, reply))
+    }
+
+    fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        self.query(|reply| Command::Requeue(limit, reply))
     }
 }
 
 /// Response to a lease request. If dropped, it returns records that arrived meanwhile.
 struct LeaseGuard<'a> {
     file: &'a File,
-    response: oneshot::Receiver<Result<Vec<LeasedRecord>, OutboxError>>,
+    response: oneshot::Receiver<Result<Vec<Lease>, OutboxError>>,
 }
 
 impl Drop for LeaseGuard<'_> {
     fn drop(&mut self) {
         self.response.close();
-        if let Ok(Ok(records)) = self.response.try_recv() {
+        if let Ok(Ok(leases)) = self.response.try_recv() {
             // Fails only if the thread has ended, and then no lease is possible.
-            drop(self.file.send(Command::Unlease(records)));
+            drop(self.file.send(Command::Unlease(keys(&leases))));
         }
     }
-}
-
-fn encode_all(leases: &[Lease]) -> Result<Vec<(u128, Vec<u8>)>, OutboxError> {
-    let records = leases
-        .iter()
-        .filter_map(|lease| Some((key_of(&lease.id)?, record::encode_lease(lease))));
-    records
-        .map(|(key, record)| {
-            let record = record.map_err(|error| OutboxError(error.to_string()))?;
-            Ok((key, record))
-        })
-        .collect()
 }

@@ -9,7 +9,7 @@ use crate::outbox::file::fallback_tables::FallbackTables;
 use crate::outbox::file::size::{Size, byte_len};
 
 /// Format that this version writes. Each file stores its own.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 /// Maximum number of dead letters; the oldest are removed first.
 const MAX_DEAD_LETTERS: u64 = 10_000;
@@ -161,23 +161,14 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Returns up to `limit` dead letters that `is_wanted` accepts, oldest first.
-    pub(crate) fn dead_letters(
-        &self,
-        limit: usize,
-        is_wanted: impl Fn(&[u8]) -> bool,
-    ) -> Result<Vec<DeadLetter>, redb::Error> {
-        let mut found = Vec::new();
-        for row in self.dead_letters.iter()? {
-            if found.len() >= limit {
-                break;
-            }
-            let (key, record) = row?;
-            if is_wanted(record.value()) {
-                found.push((key.value(), record.value().to_owned()));
-            }
-        }
-        Ok(found)
+    /// Returns up to `limit` dead letters, oldest first.
+    pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, redb::Error> {
+        let rows = self.dead_letters.iter()?.take(limit);
+        rows.map(|row| {
+            row.map(|(key, record)| (key.value(), record.value().to_owned()))
+                .map_err(Into::into)
+        })
+        .collect()
     }
 
     pub(crate) fn remove_dead_letter(&mut self, key: (u64, u128)) -> Result<(), redb::Error> {
@@ -233,16 +224,16 @@ pub(crate) fn visit_from(
     Ok(())
 }
 
-/// Returns up to `limit` dead letters by envelope ID, latest first.
+/// Returns up to `limit` dead letters, latest first.
 pub(crate) fn read_dead_letters(
     database: &Database,
     limit: usize,
-) -> Result<Vec<(u128, Vec<u8>)>, redb::Error> {
+) -> Result<Vec<Vec<u8>>, redb::Error> {
     let transaction = database.begin_read()?;
     let dead_letters = transaction.open_table(DEAD_LETTERS)?;
     let rows = dead_letters.iter()?.rev().take(limit);
     rows.map(|row| {
-        row.map(|(key, record)| (key.value().1, record.value().to_owned()))
+        row.map(|(_, record)| record.value().to_owned())
             .map_err(Into::into)
     })
     .collect()

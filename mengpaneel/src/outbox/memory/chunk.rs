@@ -1,93 +1,62 @@
-//! Chunk: a buffer that holds many encoded records.
+//! Chunk: a buffer that holds many records.
 
 use std::collections::VecDeque;
-use std::ops::Range;
-use std::sync::Arc;
 
-use crate::record::envelope::EnvelopeRef;
-use crate::record::envelope::codec;
+use bytes::{Bytes, BytesMut};
 
-/// Length in bytes from which a chunk is full.
-const MAX_FILL_BYTES: usize = 60 << 10;
+use crate::outbox::{Record, RecordRef};
 
-/// Initial capacity of a chunk in bytes. Allocated at once, because growth copies the records.
-const CAPACITY_BYTES: usize = 64 << 10;
+/// Capacity of a chunk in bytes. A chunk is full if the next record would make it grow, which would
+/// copy the records.
+const CAPACITY: usize = 64 << 10;
 
-/// Encoded records, one after the other.
-#[derive(Debug, Default)]
+/// Records, one after the other.
+#[derive(Debug)]
 pub(crate) struct Chunk {
-    buffer: Vec<u8>,
-    /// End of each record in the buffer.
-    ends: VecDeque<usize>,
-    /// Start of the first record in the buffer.
-    start: usize,
+    buffer: BytesMut,
+    /// Length of each record in the buffer.
+    lens: VecDeque<usize>,
 }
 
 impl Chunk {
-    /// Creates an empty chunk.
-    pub(crate) fn new() -> Self {
+    /// Creates an empty chunk with room for at least `len` bytes.
+    pub(crate) fn with_room(len: usize) -> Self {
         Self {
-            buffer: Vec::with_capacity(CAPACITY_BYTES),
-            ..Self::default()
+            buffer: BytesMut::with_capacity(CAPACITY.max(len)),
+            lens: VecDeque::new(),
         }
-    }
-
-    /// Creates an empty chunk in a used buffer.
-    pub(crate) fn reuse(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        Self {
-            buffer,
-            ..Self::default()
-        }
-    }
-
-    /// Returns whether a buffer has about the initial capacity: neither split off nor grown.
-    pub(crate) fn can_reuse(buffer: &Vec<u8>) -> bool {
-        (CAPACITY_BYTES..=2 * CAPACITY_BYTES).contains(&buffer.capacity())
     }
 
     /// Returns the number of records.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.lens.len()
     }
 
-    /// Returns whether the next record needs another chunk.
-    pub(crate) fn is_full(&self) -> bool {
-        self.buffer.len() >= MAX_FILL_BYTES
+    /// Returns whether the chunk has room for `len` more bytes.
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.buffer.capacity() - self.buffer.len() >= len
     }
 
-    /// Encodes a record behind the others. Returns its size, as error if that exceeds `room`.
-    pub(crate) fn push(&mut self, envelope: EnvelopeRef<'_>, room: usize) -> Result<usize, usize> {
-        let start = self.buffer.len();
-        codec::write(envelope, &mut self.buffer);
-        let bytes = self.buffer.len() - start;
-        if bytes > room {
-            self.buffer.truncate(start);
-            self.buffer.shrink_to(CAPACITY_BYTES);
-            return Err(bytes);
-        }
-        self.ends.push_back(self.buffer.len());
-        Ok(bytes)
+    /// Copies a record behind the others.
+    pub(crate) fn push(&mut self, record: RecordRef<'_>) {
+        self.buffer.extend_from_slice(record.as_bytes());
+        self.lens.push_back(record.as_bytes().len());
     }
 
-    /// Returns the shared buffer with the range of each record.
-    pub(crate) fn into_records(self) -> impl Iterator<Item = (Arc<Vec<u8>>, Range<usize>)> {
-        let (buffer, mut start) = (Arc::new(self.buffer), self.start);
-        self.ends
-            .into_iter()
-            .map(move |end| (Arc::clone(&buffer), std::mem::replace(&mut start, end)..end))
-    }
-
-    /// Moves the first `count` records to a new chunk.
+    /// Moves the first `count` records to a chunk of their own, which shares the buffer.
     pub(crate) fn split(&mut self, count: usize) -> Self {
-        let ends: VecDeque<usize> = self.ends.drain(..count.min(self.ends.len())).collect();
-        let end = ends.back().copied().unwrap_or(self.start);
-        let buffer = self.buffer.get(..end).unwrap_or_default().to_vec();
-        let start = std::mem::replace(&mut self.start, end);
+        let lens: VecDeque<usize> = self.lens.drain(..count.min(self.lens.len())).collect();
         Self {
-            buffer,
-            ends,
-            start,
+            buffer: self.buffer.split_to(lens.iter().sum()),
+            lens,
         }
+    }
+
+    /// Returns the records, which share the buffer.
+    pub(crate) fn into_records(self) -> impl Iterator<Item = Record> {
+        let mut rest: Bytes = self.buffer.freeze();
+        self.lens
+            .into_iter()
+            .map(move |len| Record::from_bytes(rest.split_to(len)))
     }
 }

@@ -9,21 +9,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::outbox::leased::{EncodedRecord, LeaseKey, LeasedRecord};
 use crate::outbox::memory::chunk::Chunk;
 use crate::outbox::memory::leases::LeaseTable;
-use crate::outbox::{AppendError, Lease, LeaseId, Outbox, OutboxError, TryAppend};
-use crate::record::envelope::{Envelope, EnvelopeRef};
+use crate::outbox::{
+    AppendError, Consumer, Lease, LeaseId, Outbox, OutboxError, Record, RecordRef, TryAppendError,
+};
 
 /// Approximate memory of a record beyond its own bytes.
 const RECORD_OVERHEAD: usize = 128;
-
-/// Maximum number of chunk buffers for reuse: 2 MiB.
-const MAX_SPARE_BUFFERS: usize = 32;
 
 /// Outbox in memory, bounded by records and by bytes.
 ///
@@ -47,25 +44,17 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct State {
     /// Retries that are due. They are leased before any record in a chunk.
-    retries: VecDeque<ScheduledRecord>,
-    /// Records that were never leased, oldest first.
-    ready_chunks: VecDeque<Chunk>,
-    /// Buffers of former chunks, for reuse.
-    spare_buffers: Vec<Vec<u8>>,
+    retries: VecDeque<Record>,
+    /// Records that were never leased, oldest first. No chunk is empty.
+    chunks: VecDeque<Chunk>,
     /// Retries that are not due yet, by the time when they are.
-    scheduled: BTreeMap<(Instant, u64), ScheduledRecord>,
+    scheduled: BTreeMap<(Instant, u64), Record>,
     /// Number of records, leased ones included.
     record_count: usize,
     /// Size of the records, leased ones included.
     byte_count: usize,
-    /// Number of the last lease or scheduled retry.
+    /// Number of the last leased record or scheduled retry.
     last_number: u64,
-}
-
-#[derive(Debug)]
-struct ScheduledRecord {
-    lease: Lease,
-    bytes: usize,
 }
 
 impl Default for Memory {
@@ -105,120 +94,72 @@ impl Memory {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Encodes an envelope behind the others, or returns the reason for its refusal.
-    fn store(&self, envelope: EnvelopeRef<'_>) -> Result<(), String> {
-        let mut state = self.lock();
-        // Behind other records, the consumer that was notified for them leases this one too.
-        let is_first = !state.is_ready();
-        let refusal = if state.record_count >= self.max_records {
-            Some(format!(
-                "{} records are pending in memory, the limit (`max_records`)",
-                self.max_records
-            ))
-        } else {
-            let room = self
-                .max_bytes
-                .saturating_sub(state.byte_count + RECORD_OVERHEAD);
-            let too_large = state.push(envelope, room).err();
-            too_large.map(|bytes| {
-                format!(
-                    "{} bytes are pending in memory; {} more would exceed `max_bytes`",
-                    state.byte_count,
-                    bytes + RECORD_OVERHEAD
-                )
-            })
-        };
-        drop(state);
-        if let Some(reason) = refusal {
-            return Err(reason);
-        }
-        if is_first {
-            self.records_due.notify_one();
-        }
-        Ok(())
-    }
-
     /// Leases up to `limit` records that are due. Also returns when the next retry is due; `None`
     /// without one.
-    fn lease_due(&self, limit: usize) -> (Vec<LeasedRecord>, Option<Instant>) {
+    fn lease_due(&self, limit: usize) -> (Vec<Lease>, Option<Instant>) {
         let mut state = self.lock();
         state.promote_due();
         let retry_count = limit.min(state.retries.len());
-        let retries: Vec<ScheduledRecord> = state.retries.drain(..retry_count).collect();
+        let retries: Vec<Record> = state.retries.drain(..retry_count).collect();
         let chunks = state.pop_chunks(limit - retry_count);
-        let new_count: usize = chunks.iter().map(Chunk::len).sum();
+        let count = retry_count + chunks.iter().map(Chunk::len).sum::<usize>();
         let first_number = state.last_number + 1;
-        state.last_number += new_count as u64;
+        state.last_number += count as u64;
         let next_due = state.scheduled.first_key_value().map(|((due, _), _)| *due);
         let is_more_ready = state.is_ready();
         drop(state);
         if is_more_ready {
             self.records_due.notify_one();
         }
-        let mut records = Vec::with_capacity(retry_count + new_count);
-        let mut leases = self.lock_leases();
-        for ScheduledRecord { lease, bytes } in retries {
-            if let Some(number) = lease_number(&lease.id) {
-                leases.insert_retry(number, bytes);
-            }
-            records.push(LeasedRecord::from(lease));
+        let records = retries
+            .into_iter()
+            .chain(chunks.into_iter().flat_map(Chunk::into_records));
+        let (mut leases, mut sizes) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (number, record) in (first_number..).zip(records) {
+            sizes.push(Some(size(&record)));
+            leases.push(Lease::new(u128::from(number), record));
         }
-        let mut sizes = Vec::with_capacity(new_count);
-        let chunks = chunks.into_iter().map(Chunk::into_records);
-        for (number, (buffer, range)) in (first_number..).zip(chunks.flatten()) {
-            sizes.push(Some(range.len() + RECORD_OVERHEAD));
-            records.push(LeasedRecord::Encoded(EncodedRecord::new(
-                LeaseKey::Number(number),
-                &buffer,
-                range,
-            )));
-        }
-        leases.insert_range(first_number, sizes);
-        (records, next_due)
+        self.lock_leases().insert(first_number, sizes);
+        (leases, next_due)
     }
 
-    /// Ends leases. Returns the size of each record; `None` for one that was not leased.
-    fn end_leases(&self, numbers: impl Iterator<Item = Option<u64>>) -> Vec<Option<usize>> {
-        let mut leases = self.lock_leases();
-        numbers.map(|number| leases.remove(number?)).collect()
-    }
-
-    fn remove(&self, numbers: impl Iterator<Item = Option<u64>>) {
-        let sizes = self.end_leases(numbers);
-        let mut state = self.lock();
-        for bytes in sizes.into_iter().flatten() {
-            state.record_count -= 1;
-            state.byte_count -= bytes;
-        }
+    /// Ends leases. Returns the former size of each record; `None` for one that was not leased.
+    fn end_leases(&self, leases: &[Lease]) -> Vec<Option<usize>> {
+        let mut table = self.lock_leases();
+        leases
+            .iter()
+            .map(|lease| match lease.id {
+                LeaseId::Number(number) => table.remove(u64::try_from(number).ok()?),
+                LeaseId::Text(_) => None,
+            })
+            .collect()
     }
 }
 
-/// Parses the number in a lease ID; `None` for an ID of another outbox.
-fn lease_number(id: &LeaseId) -> Option<u64> {
-    id.0.parse().ok()
+/// Returns the approximate memory of a record.
+fn size(record: &Record) -> usize {
+    record.as_bytes().len() + RECORD_OVERHEAD
 }
 
 impl State {
-    /// Encodes a record behind the others. Returns its size as error if that exceeds `room`.
-    fn push(&mut self, envelope: EnvelopeRef<'_>, room: usize) -> Result<(), usize> {
-        if self.ready_chunks.back().is_none_or(Chunk::is_full) {
-            let buffer = self.spare_buffers.pop();
-            self.ready_chunks
-                .push_back(buffer.map_or_else(Chunk::new, Chunk::reuse));
-        }
-        let Some(chunk) = self.ready_chunks.back_mut() else {
-            return Err(0);
-        };
-        self.byte_count += chunk.push(envelope, room)? + RECORD_OVERHEAD;
+    /// Copies a record behind the others.
+    fn push(&mut self, record: RecordRef<'_>) {
+        let len = record.as_bytes().len();
         self.record_count += 1;
-        Ok(())
+        self.byte_count += len + RECORD_OVERHEAD;
+        match self.chunks.back_mut().filter(|chunk| chunk.has_room(len)) {
+            Some(chunk) => chunk.push(record),
+            None => {
+                let mut chunk = Chunk::with_room(len);
+                chunk.push(record);
+                self.chunks.push_back(chunk);
+            }
+        }
     }
 
-    /// Returns whether a new record is ready. A chunk whose first record was too large is empty.
+    /// Returns whether a record is ready to be leased.
     fn is_ready(&self) -> bool {
-        self.ready_chunks
-            .front()
-            .is_some_and(|chunk| chunk.len() > 0)
+        !self.chunks.is_empty() || !self.retries.is_empty()
     }
 
     /// Moves due retries before the records that were appended since: the retries are older.
@@ -233,10 +174,10 @@ impl State {
     /// Removes chunks with up to `limit` records in all.
     fn pop_chunks(&mut self, mut limit: usize) -> Vec<Chunk> {
         let mut chunks = Vec::new();
-        while let Some(chunk) = self.ready_chunks.front_mut().filter(|_| limit > 0) {
+        while let Some(chunk) = self.chunks.front_mut().filter(|_| limit > 0) {
             if chunk.len() <= limit {
                 limit -= chunk.len();
-                chunks.extend(self.ready_chunks.pop_front());
+                chunks.extend(self.chunks.pop_front());
             } else {
                 chunks.push(chunk.split(limit));
                 limit = 0;
@@ -255,36 +196,53 @@ impl Outbox for Memory {
         "the outbox in memory".to_owned()
     }
 
-    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
-        let stored = self
-            .store(EnvelopeRef::from(&envelope))
-            .map_err(|reason| AppendError {
-                envelope: Box::new(envelope),
-                reason,
-            });
-        ready(stored).boxed()
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
+        let stored = self.try_append(RecordRef::from(&record));
+        ready(stored.map_err(|error| AppendError::new(record, error))).boxed()
     }
 
-    fn try_append(&self, envelope: EnvelopeRef<'_>) -> TryAppend {
-        match self.store(envelope) {
-            Ok(()) => TryAppend::Stored,
-            Err(reason) => TryAppend::Declined(reason),
+    fn try_append(&self, record: RecordRef<'_>) -> Result<(), TryAppendError> {
+        let bytes = record.as_bytes().len() + RECORD_OVERHEAD;
+        let mut state = self.lock();
+        if state.record_count >= self.max_records {
+            return Err(TryAppendError::Declined(format!(
+                "{} records are pending in memory, the limit (`max_records`)",
+                self.max_records
+            )));
         }
+        if state.byte_count + bytes > self.max_bytes {
+            return Err(TryAppendError::Declined(format!(
+                "{} bytes are pending in memory; {bytes} more would exceed `max_bytes`",
+                state.byte_count
+            )));
+        }
+        // Behind other records, the consumer that was notified for them leases this one too.
+        let is_first = !state.is_ready();
+        state.push(record);
+        drop(state);
+        if is_first {
+            self.records_due.notify_one();
+        }
+        Ok(())
     }
 
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        ready(Ok(self.lock().record_count)).boxed()
+    }
+
+    fn consumer(&self) -> Option<&dyn Consumer> {
+        Some(self)
+    }
+}
+
+impl Consumer for Memory {
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.lease_records(limit)
-            .map_ok(LeasedRecord::into_leases)
-            .boxed()
-    }
-
-    fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
         async move {
             loop {
                 let arrival = self.records_due.notified();
-                let (records, next_due) = self.lease_due(limit);
-                if !records.is_empty() {
-                    return Ok(records);
+                let (leases, next_due) = self.lease_due(limit);
+                if !leases.is_empty() {
+                    return Ok(leases);
                 }
                 match next_due {
                     Some(due) => drop(tokio::time::timeout_at(due, arrival).await),
@@ -300,45 +258,30 @@ impl Outbox for Memory {
         ready(Ok(())).boxed()
     }
 
-    fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.remove(ids.iter().map(lease_number));
+    fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        let sizes = self.end_leases(leases);
+        let mut state = self.lock();
+        for bytes in sizes.into_iter().flatten() {
+            state.record_count -= 1;
+            state.byte_count -= bytes;
+        }
         ready(Ok(())).boxed()
     }
 
-    fn acknowledge_records<'a>(
+    fn retry_later<'a>(
         &'a self,
-        records: &'a [LeasedRecord],
-    ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.remove(records.iter().map(LeasedRecord::number));
-        ready(Ok(())).boxed()
-    }
-
-    fn recycle(&self, records: Vec<LeasedRecord>) {
-        let buffers: Vec<_> = records
-            .into_iter()
-            .filter_map(LeasedRecord::into_buffer)
-            .filter(Chunk::can_reuse)
-            .collect();
-        let mut state = self.lock();
-        let room = MAX_SPARE_BUFFERS.saturating_sub(state.spare_buffers.len());
-        state.spare_buffers.extend(buffers.into_iter().take(room));
-    }
-
-    fn retry_later(
-        &self,
-        leases: Vec<Lease>,
+        leases: &'a [Lease],
         delay: Duration,
-    ) -> BoxFuture<'_, Result<(), OutboxError>> {
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         let due = Instant::now() + delay;
-        let sizes = self.end_leases(leases.iter().map(|lease| lease_number(&lease.id)));
+        let sizes = self.end_leases(leases);
         let mut state = self.lock();
-        for (lease, bytes) in leases.into_iter().zip(sizes) {
+        for (lease, bytes) in leases.iter().zip(sizes) {
             if let Some(bytes) = bytes {
+                state.byte_count = state.byte_count - bytes + size(&lease.record);
                 state.last_number += 1;
                 let key = (due, state.last_number);
-                state
-                    .scheduled
-                    .insert(key, ScheduledRecord { lease, bytes });
+                state.scheduled.insert(key, lease.record.clone());
             }
         }
         drop(state);
@@ -346,11 +289,7 @@ impl Outbox for Memory {
         ready(Ok(())).boxed()
     }
 
-    fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.acknowledge(leases.into_iter().map(|lease| lease.id).collect())
-    }
-
-    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        ready(Ok(self.lock().record_count)).boxed()
+    fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.acknowledge(leases)
     }
 }

@@ -1,32 +1,11 @@
-use serde_json::json;
-
 use super::*;
-use crate::call::{Call, Calls, Method};
-use crate::record::visitor::Visitor;
-
-fn envelope(event: &str) -> Envelope {
-    let call = Call::new(Method::Track, vec![json!(event)]);
-    Envelope::new(
-        Visitor::default(),
-        Calls {
-            tracking: vec![call],
-            ..Calls::default()
-        },
-    )
-}
-
-fn events(leases: &[Lease]) -> Vec<&str> {
-    leases
-        .iter()
-        .filter_map(|lease| lease.envelope.calls.tracking[0].str_arg(0))
-        .collect()
-}
+use crate::outbox::conformance::fixtures::{event, events, record};
 
 #[tokio::test]
 async fn records_are_leased_in_append_order() {
     let outbox = Memory::default();
     for event in ["a", "b", "c"] {
-        outbox.append(envelope(event)).await.unwrap();
+        outbox.append(record(event)).await.unwrap();
     }
     assert_eq!(events(&outbox.lease(2).await.unwrap()), ["a", "b"]);
     assert_eq!(events(&outbox.lease(2).await.unwrap()), ["c"]);
@@ -34,26 +13,26 @@ async fn records_are_leased_in_append_order() {
 }
 
 #[tokio::test]
-async fn full_outbox_returns_the_envelope() {
+async fn full_outbox_returns_the_record() {
     let outbox = Memory::default().max_records(1);
-    outbox.append(envelope("a")).await.unwrap();
+    outbox.append(record("a")).await.unwrap();
     let lease = outbox.lease(1).await.unwrap();
-    let error = outbox.append(envelope("b")).await.unwrap_err();
-    assert_eq!(error.envelope.calls.tracking[0].str_arg(0), Some("b"));
-    outbox.acknowledge(vec![lease[0].id.clone()]).await.unwrap();
-    outbox.append(envelope("b")).await.unwrap();
+    let error = outbox.append(record("b")).await.unwrap_err();
+    assert_eq!(event(&error.record).as_deref(), Some("b"));
+    outbox.acknowledge(&lease).await.unwrap();
+    outbox.append(record("b")).await.unwrap();
 
     let small = Memory::default().max_bytes(100);
-    assert!(small.append(envelope("a")).await.is_err());
+    assert!(small.append(record("a")).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_is_due_after_its_delay() {
     let outbox = Memory::default();
-    outbox.append(envelope("a")).await.unwrap();
+    outbox.append(record("a")).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
     outbox
-        .retry_later(leases, Duration::from_secs(5))
+        .retry_later(&leases, Duration::from_secs(5))
         .await
         .unwrap();
     let before = Instant::now();
@@ -65,10 +44,10 @@ async fn retry_is_due_after_its_delay() {
 async fn retries_are_leased_before_newer_records() {
     let outbox = Memory::default();
     for event in ["a", "b", "c"] {
-        outbox.append(envelope(event)).await.unwrap();
+        outbox.append(record(event)).await.unwrap();
     }
     let leases = outbox.lease(2).await.unwrap();
-    outbox.retry_later(leases, Duration::ZERO).await.unwrap();
+    outbox.retry_later(&leases, Duration::ZERO).await.unwrap();
     assert_eq!(events(&outbox.lease(3).await.unwrap()), ["a", "b", "c"]);
 }
 
@@ -76,8 +55,8 @@ async fn retries_are_leased_before_newer_records() {
 async fn append_after_a_refused_one_wakes_the_lease() {
     let outbox = Memory::default().max_bytes(1_000);
     let (leases, ()) = tokio::join!(outbox.lease(1), async {
-        assert!(outbox.append(envelope(&"a".repeat(1_000))).await.is_err());
-        outbox.append(envelope("b")).await.unwrap();
+        assert!(outbox.append(record(&"a".repeat(1_000))).await.is_err());
+        outbox.append(record("b")).await.unwrap();
     });
     assert_eq!(events(&leases.unwrap()), ["b"]);
 }
@@ -87,7 +66,7 @@ async fn every_waiting_lease_wakes_while_records_remain() {
     let outbox = Memory::default();
     let append = async {
         for event in ["a", "b", "c"] {
-            outbox.append(envelope(event)).await.unwrap();
+            outbox.append(record(event)).await.unwrap();
         }
     };
     let (one, two, three, ()) =
@@ -100,24 +79,6 @@ async fn every_waiting_lease_wakes_while_records_remain() {
 }
 
 #[tokio::test]
-async fn chunk_buffers_are_reused() {
-    let outbox = Memory::default();
-    let mut addresses = Vec::new();
-    for event in ["a", "b", "c"] {
-        outbox.append(envelope(event)).await.unwrap();
-        let records = outbox.lease_records(1).await.unwrap();
-        let record_addresses = records.iter().map(|record| match record {
-            LeasedRecord::Encoded(encoded) => encoded.as_bytes().as_ptr() as usize,
-            LeasedRecord::Decoded(_) => 0,
-        });
-        addresses.extend(record_addresses);
-        outbox.acknowledge_records(&records).await.unwrap();
-        outbox.recycle(records);
-    }
-    assert_eq!(addresses, [addresses[0]; 3]);
-}
-
-#[tokio::test]
 async fn conformance_suite_passes() {
     crate::outbox::conformance::check(Memory::default).await;
 }
@@ -126,7 +87,7 @@ async fn conformance_suite_passes() {
 async fn ten_thousand_retries_due_at_once_are_leased() {
     let outbox = Memory::default();
     for batch in 0..10 {
-        let appends = (0..1_000).map(|index| outbox.append(envelope(&format!("{batch} {index}"))));
+        let appends = (0..1_000).map(|index| outbox.append(record(&format!("{batch} {index}"))));
         assert!(
             futures_util::future::join_all(appends)
                 .await
@@ -136,20 +97,17 @@ async fn ten_thousand_retries_due_at_once_are_leased() {
     }
     let leases = outbox.lease(10_000).await.unwrap();
     outbox
-        .retry_later(leases, Duration::from_millis(1))
+        .retry_later(&leases, Duration::from_millis(1))
         .await
         .unwrap();
     let mut seen = std::collections::HashSet::new();
     while seen.len() < 10_000 {
         let leases = outbox.lease(10_000).await.unwrap();
         assert!(
-            leases.iter().all(|lease| seen.insert(lease.envelope.id)),
+            leases.iter().all(|lease| seen.insert(lease.record.id())),
             "a record was leased twice"
         );
-        outbox
-            .acknowledge(leases.into_iter().map(|lease| lease.id).collect())
-            .await
-            .unwrap();
+        outbox.acknowledge(&leases).await.unwrap();
     }
     assert_eq!(outbox.pending().await, Ok(0));
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::id::now_ms;
-use crate::outbox::ClaimResult;
 use crate::outbox::fallback::{CLAIM_TTL, DELIVERED_TTL, MAX_DELIVERED, ms};
 use crate::outbox::redis::connection::{QueryError, RedisConnection};
 use crate::outbox::redis::keys::{FallbackKeys, Keys};
 use crate::outbox::redis::scripts::{LuaScript, script};
+use crate::outbox::{ClaimResult, Record};
 
 /// Most copies that become records per call.
 const PROMOTE_BATCH: u64 = 1_000;
@@ -75,14 +75,18 @@ return #due"
 pub(crate) async fn store(
     connection: &RedisConnection,
     keys: &FallbackKeys,
-    id: Uuid,
     after: Duration,
-    record: &[u8],
+    record: &Record,
     max_copies: u64,
 ) -> Result<bool, QueryError> {
-    let (max_copies, id) = (max_copies.to_string(), id.to_string());
+    let (max_copies, id) = (max_copies.to_string(), record.id().to_string());
     let due = now_ms().saturating_add(ms(after)).to_string();
-    let args = [max_copies.as_bytes(), id.as_bytes(), due.as_bytes(), record];
+    let args = [
+        max_copies.as_bytes(),
+        id.as_bytes(),
+        due.as_bytes(),
+        record.as_bytes(),
+    ];
     let stored: usize = STORE
         .run(connection, &[&keys.due_times, &keys.copies], &args)
         .await?;

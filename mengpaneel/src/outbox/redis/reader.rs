@@ -11,14 +11,12 @@ use redis::{Cmd, FromRedisValue, cmd};
 use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, timeout};
 
-use crate::error::log_text::one_line;
 use crate::id::now_ms;
-use crate::outbox::leased::{LeaseBatch, LeasedRecord};
 use crate::outbox::redis::connection::{QueryError, RedisConnection};
 use crate::outbox::redis::fallback;
 use crate::outbox::redis::keys::Keys;
-use crate::outbox::redis::scripts::{DEAD_LETTER, PROMOTE, REMOVE_IDLE_CONSUMERS};
-use crate::outbox::{LeaseId, OutboxError};
+use crate::outbox::redis::scripts::{PROMOTE, REMOVE_IDLE_CONSUMERS};
+use crate::outbox::{Lease, OutboxError, Record};
 
 /// Longest time that Redis blocks while it waits for a record.
 const BLOCK_TIME: Duration = Duration::from_secs(1);
@@ -49,7 +47,7 @@ pub(crate) struct Reader {
     claim_after: Duration,
     poll_state: tokio::sync::Mutex<PollState>,
     /// Leased records whose caller was cancelled.
-    unleased: Mutex<Vec<LeasedRecord>>,
+    unleased: Mutex<Vec<Lease>>,
 }
 
 #[derive(Default)]
@@ -87,11 +85,11 @@ impl Reader {
     }
 
     /// Takes leased records whose caller was cancelled, for the next lease.
-    pub(crate) fn unlease(&self, records: Vec<LeasedRecord>) {
-        self.lock_unleased().extend(records);
+    pub(crate) fn unlease(&self, leases: Vec<Lease>) {
+        self.lock_unleased().extend(leases);
     }
 
-    fn lock_unleased(&self) -> MutexGuard<'_, Vec<LeasedRecord>> {
+    fn lock_unleased(&self) -> MutexGuard<'_, Vec<Lease>> {
         self.unleased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -99,7 +97,7 @@ impl Reader {
     pub(crate) async fn lease(
         &self,
         limit: usize,
-        mut reply: Sender<Result<Vec<LeasedRecord>, OutboxError>>,
+        mut reply: Sender<Result<Vec<Lease>, OutboxError>>,
     ) {
         let mut state = self.poll_state.lock().await;
         let result = loop {
@@ -123,11 +121,7 @@ impl Reader {
         }
     }
 
-    async fn poll(
-        &self,
-        limit: usize,
-        state: &mut PollState,
-    ) -> Result<Vec<LeasedRecord>, QueryError> {
+    async fn poll(&self, limit: usize, state: &mut PollState) -> Result<Vec<Lease>, QueryError> {
         {
             let mut unleased = self.lock_unleased();
             if !unleased.is_empty() {
@@ -191,7 +185,7 @@ impl Reader {
     }
 
     /// Claims records that other consumers leased and did not return in time.
-    async fn lease_orphaned(&self, limit: usize) -> Result<Vec<LeasedRecord>, QueryError> {
+    async fn lease_orphaned(&self, limit: usize) -> Result<Vec<Lease>, QueryError> {
         let min_idle_ms = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
         let mut pending = self.group_command("XPENDING");
         pending
@@ -223,7 +217,7 @@ impl Reader {
         }
         let StreamClaimReply { ids, .. } = self.connection.query(&claim).await?;
         let marks = self.sending_marks(&ids).await?;
-        self.decode_records(ids, &redeliveries, &marks).await
+        Ok(to_leases(ids, &redeliveries, &marks))
     }
 
     /// Returns for each record whether it was marked as being sent.
@@ -281,11 +275,7 @@ impl Reader {
     }
 
     /// Waits for records that were never leased.
-    async fn read_new(
-        &self,
-        limit: usize,
-        wait: Duration,
-    ) -> Result<Vec<LeasedRecord>, QueryError> {
+    async fn read_new(&self, limit: usize, wait: Duration) -> Result<Vec<Lease>, QueryError> {
         let mut read = cmd("XREADGROUP");
         // `BLOCK 0` would wait forever.
         let block_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -306,44 +296,7 @@ impl Reader {
             .flat_map(|reply| reply.keys)
             .flat_map(|key| key.ids)
             .collect();
-        self.decode_records(ids, &Redeliveries::new(), &[]).await
-    }
-
-    /// Converts stream entries to leased records. A record that cannot be decoded becomes a dead
-    /// letter, so that it does not block the others.
-    async fn decode_records(
-        &self,
-        ids: Vec<StreamId>,
-        redeliveries: &Redeliveries,
-        marks: &[bool],
-    ) -> Result<Vec<LeasedRecord>, QueryError> {
-        let mut batch = LeaseBatch::default();
-        let marks = marks.iter().copied().chain(std::iter::repeat(false));
-        for (mut entry, in_doubt) in ids.into_iter().zip(marks) {
-            let encoded = match entry.map.remove("r") {
-                Some(redis::Value::BulkString(encoded)) => encoded,
-                _ => Vec::new(),
-            };
-            let count = redeliveries.get(&entry.id).copied().unwrap_or_default();
-            let Err(error) = batch.add(LeaseId(entry.id.clone()), &encoded, count, in_doubt) else {
-                continue;
-            };
-            let error = one_line(&error.to_string());
-            tracing::error!(target: "mengpaneel", address = self.connection.address(), error, "could not decode a record in Redis; it is now a dead letter");
-            let keys = [
-                self.keys.stream.as_str(),
-                &self.keys.sending,
-                &self.keys.dead_letters,
-            ];
-            let args = [
-                self.keys.group.as_bytes(),
-                MAX_DEAD_LETTERS,
-                entry.id.as_bytes(),
-                &encoded,
-            ];
-            let _: usize = DEAD_LETTER.run(&self.connection, &keys, &args).await?;
-        }
-        Ok(batch.into_records())
+        Ok(to_leases(ids, &Redeliveries::new(), &[]))
     }
 
     /// Returns the number of records that no other consumer has leased.
@@ -394,4 +347,21 @@ impl Reader {
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
+}
+
+/// Converts entries of the stream to leases. `marks` has for each entry whether it was marked as
+/// being sent.
+fn to_leases(ids: Vec<StreamId>, redeliveries: &Redeliveries, marks: &[bool]) -> Vec<Lease> {
+    let marks = marks.iter().copied().chain(std::iter::repeat(false));
+    ids.into_iter()
+        .zip(marks)
+        .map(|(mut entry, was_sending)| {
+            let record = match entry.map.remove("r") {
+                Some(redis::Value::BulkString(record)) => record,
+                _ => Vec::new(),
+            };
+            let redeliveries = redeliveries.get(&entry.id).copied().unwrap_or_default();
+            Lease::new(entry.id, Record::from_bytes(record)).redelivered(redeliveries, was_sending)
+        })
+        .collect()
 }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use crate::outbox::Record;
 use crate::outbox::redis::connection::{LastRefusal, QueryError, RedisConnection};
 use crate::outbox::redis::keys::Keys;
 use crate::outbox::redis::scripts::APPEND;
@@ -23,9 +24,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Record to append.
 pub(crate) struct Append {
-    pub(crate) record: Vec<u8>,
-    /// False if the record has calls that would count twice.
-    pub(crate) is_idempotent: bool,
+    pub(crate) record: Record,
     pub(crate) reply: Sender<Result<(), String>>,
 }
 
@@ -94,7 +93,7 @@ impl Writer {
     async fn try_append(&self, batch: &[Append]) -> Result<usize, QueryError> {
         let (number, max_records) = (self.batch_number.to_string(), self.max_records.to_string());
         let mut args = vec![number.as_bytes(), max_records.as_bytes()];
-        args.extend(batch.iter().map(|append| append.record.as_slice()));
+        args.extend(batch.iter().map(|append| append.record.as_bytes()));
         let keys = [self.keys.stream.as_str(), &self.keys.scheduled, &self.key];
         let result = APPEND.run(&self.connection, &keys, &args).await;
         self.last_refusal.record(&result, self.connection.address());
@@ -132,8 +131,9 @@ impl Writer {
                 Err(_) => self.pause().await,
             }
         }
-        let (idempotent, others): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|append| append.is_idempotent);
+        let (idempotent, others): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|append| append.record.is_idempotent());
         decline(
             idempotent,
             &QueryError::Unknown(format!(
@@ -146,7 +146,6 @@ impl Writer {
             let (reply, _) = tokio::sync::oneshot::channel();
             unresolved.push(Append {
                 record: append.record,
-                is_idempotent: false,
                 reply,
             });
             drop(append.reply.send(Ok(())));

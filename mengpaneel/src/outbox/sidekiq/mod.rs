@@ -5,12 +5,11 @@ mod job;
 mod tests;
 
 use std::fmt;
-use std::future::{pending, ready};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use redis::{Pipeline, RedisError};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -18,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::error::log_text::redacted_url;
 use crate::id::now_ms;
 use crate::outbox::redis::connection::{LastRefusal, QueryError, RedisAddr, RedisConnection};
-use crate::outbox::{AppendError, Lease, LeaseId, Outbox, OutboxError};
+use crate::outbox::{AppendError, Outbox, OutboxError, Record};
 use crate::record::envelope::Envelope;
 use crate::translate::translator::Translator;
 
@@ -238,44 +237,18 @@ impl Outbox for Sidekiq {
         format!("the Sidekiq queue {:?} in Redis at {address}", self.queue)
     }
 
-    fn is_translated_here(&self) -> bool {
-        false
-    }
-
-    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
-            match self.enqueue(&envelope).await {
-                Ok(()) => Ok(()),
-                Err(reason) => Err(AppendError {
-                    envelope: Box::new(envelope),
-                    reason,
-                }),
-            }
+            let appended = match record.envelope() {
+                Ok(envelope) => self.enqueue(&envelope).await,
+                Err(error) => Err(error.to_string()),
+            };
+            appended.map_err(|reason| AppendError::new(record, reason))
         }
         .boxed()
     }
 
-    /// Never resolves: the Ruby workers deliver the jobs.
-    fn lease(&self, _: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        pending().boxed()
-    }
-
-    fn mark_sending<'a>(&'a self, _: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        ready(Ok(())).boxed()
-    }
-
-    fn acknowledge(&self, _: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        ready(Ok(())).boxed()
-    }
-
-    fn retry_later(&self, _: Vec<Lease>, _: Duration) -> BoxFuture<'_, Result<(), OutboxError>> {
-        ready(Ok(())).boxed()
-    }
-
-    fn dead_letter(&self, _: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
-        ready(Ok(())).boxed()
-    }
-
+    /// Returns 0: the Ruby workers deliver the jobs.
     fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
         ready(Ok(0)).boxed()
     }

@@ -4,12 +4,13 @@ use super::*;
 use crate::outbox::redis::test_server::TestRedis;
 use crate::record::visitor::Visitor;
 
-fn envelope(calls: Value) -> Envelope {
-    Envelope::new(Visitor::default(), serde_json::from_value(calls).unwrap())
+fn record(calls: Value) -> Record {
+    let calls = serde_json::from_value(calls).unwrap();
+    Record::new(&Envelope::new(Visitor::default(), calls))
 }
 
-fn event() -> Envelope {
-    envelope(json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]}))
+fn event() -> Record {
+    record(json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]}))
 }
 
 fn connect(redis: &TestRedis) -> RedisConnection {
@@ -34,7 +35,7 @@ async fn append_pushes_job_and_adds_queue_name() {
     let sidekiq = Sidekiq::new(redis.url()).queue("analytics");
     sidekiq.open().unwrap();
     let calls = json!({"tracking": [[["track"], ["Basic", {"a": 1}]]]});
-    sidekiq.append(envelope(calls.clone())).await.unwrap();
+    sidekiq.append(record(calls.clone())).await.unwrap();
     let connection = connect(&redis);
     let queues: Vec<String> = connection
         .query(redis::cmd("SMEMBERS").arg("queues"))
@@ -106,7 +107,7 @@ async fn unsupported_calls_and_outages_are_declined() {
     let sidekiq = Sidekiq::new(redis.url());
     sidekiq.open().unwrap();
     let error = sidekiq
-        .append(envelope(json!({"tracking": [[["reset"], []]]})))
+        .append(record(json!({"tracking": [[["reset"], []]]})))
         .await
         .unwrap_err();
     assert!(error.reason.contains("reset"), "{}", error.reason);

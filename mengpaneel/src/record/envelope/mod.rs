@@ -69,11 +69,8 @@ impl Envelope {
 }
 
 /// Borrowed envelope.
-///
-/// The parts are cloned only if the envelope has to wait.
-#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub struct EnvelopeRef<'a> {
+pub(crate) struct EnvelopeRef<'a> {
     pub(crate) id: Uuid,
     pub(crate) visitor: &'a Visitor,
     pub(crate) context: &'a [Call],
@@ -99,30 +96,6 @@ impl<'a> EnvelopeRef<'a> {
             context: &[],
             calls,
             via_server: false,
-        }
-    }
-
-    /// Clones the parts into an owned envelope.
-    pub(crate) fn to_envelope(self) -> Envelope {
-        let Self {
-            id,
-            visitor,
-            context,
-            calls,
-            via_server,
-        } = self;
-        let [before_setup, setup, tracking] = calls.map(<[Call]>::to_vec);
-        let calls = Calls {
-            before_setup,
-            setup,
-            tracking,
-        };
-        Envelope {
-            id,
-            visitor: visitor.clone(),
-            context: context.to_vec(),
-            calls,
-            via_server,
         }
     }
 }

@@ -52,12 +52,13 @@ fn sent_bodies(config: Value) -> (Properties, Properties) {
     let mut encoded = Vec::new();
     crate::record::envelope::codec::write(&envelope, &mut encoded);
     assert_eq!(
-        translator.translate(&crate::record::envelope::codec::decode(&encoded).unwrap()),
+        translator
+            .translate(&crate::record::envelope::codec::decode(envelope.id, &encoded).unwrap()),
         translation
     );
     assert!(
         translator
-            .translate_record(&encoded, &mut Vec::new(), |_| {})
+            .translate_record((envelope.id, &encoded), &mut Vec::new(), |_| {})
             .is_none(),
         "a profile operation is never translated from the encoded record"
     );

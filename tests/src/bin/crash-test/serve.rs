@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_session::SessionMiddleware;
@@ -57,9 +58,9 @@ fn mengpaneel(args: &[String], concurrency: usize) -> Result<Mengpaneel, String>
 }
 
 /// Opens the outbox. A Redis reclaims the records of a killed worker after three seconds.
-fn outbox(url: &str) -> Result<Box<dyn outbox::Outbox>, String> {
+fn outbox(url: &str) -> Result<Arc<dyn outbox::Outbox>, String> {
     if url.starts_with("redis") {
-        return Ok(Box::new(
+        return Ok(Arc::new(
             outbox::Redis::new(url).claim_after(Duration::from_secs(3)),
         ));
     }

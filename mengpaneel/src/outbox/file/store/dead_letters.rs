@@ -3,21 +3,18 @@
 use redb::Database;
 
 use crate::outbox::file::error::{FileError, catch_panic};
-use crate::outbox::file::keys::lease_id;
 use crate::outbox::file::size::byte_len;
 use crate::outbox::file::store::Store;
 use crate::outbox::file::tables::Tables;
-use crate::outbox::record;
 
 impl Store {
     /// Makes dead letters pending again, oldest first, while the bounds allow; returns their
-    /// number. An unreadable one stays.
+    /// number.
     pub(crate) fn requeue(&mut self, limit: usize) -> Result<usize, FileError> {
         let (mut size, bounds) = (self.size, self.bounds);
         let requeued = self.commit(|tables| {
             let mut requeued = Vec::new();
-            let is_readable = |encoded: &[u8]| record::decode(lease_id(0), encoded).is_ok();
-            for (dead_letter_key, encoded) in tables.dead_letters(limit, is_readable)? {
+            for (dead_letter_key, encoded) in tables.dead_letters(limit)? {
                 let bytes = byte_len(&encoded);
                 if size.records >= bounds.records || size.bytes.saturating_add(bytes) > bounds.bytes
                 {
@@ -53,7 +50,7 @@ impl Store {
             .begin_write()
             .map_err(|error| to_error(error.into()))?;
         let remove = |tables: &mut Tables<'_>| {
-            let rows = tables.dead_letters(limit, |_| true)?;
+            let rows = tables.dead_letters(limit)?;
             rows.iter()
                 .try_for_each(|(key, _)| tables.remove_dead_letter(*key))?;
             Ok(rows)

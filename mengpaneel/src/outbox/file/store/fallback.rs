@@ -10,7 +10,7 @@ use crate::outbox::file::fallback_tables::FallbackRow;
 use crate::outbox::file::size::byte_len;
 use crate::outbox::file::store::{Store, ensure_open};
 use crate::outbox::file::tables::Tables;
-use crate::outbox::{ClaimResult, record};
+use crate::outbox::{ClaimResult, Record};
 
 /// Maximum number of copies that are promoted with one commit.
 const PROMOTE_BATCH: usize = 1_000;
@@ -66,10 +66,10 @@ impl Store {
                 };
                 size.bytes = size.bytes.saturating_sub(byte_len(&copy));
                 if !is_alone {
-                    let Some(deduplicable) = record::retain_deduplicable(&copy) else {
+                    let Some(part) = Record::from_bytes(copy).deduplicable() else {
                         continue;
                     };
-                    copy = deduplicable;
+                    copy = part.as_bytes().to_vec();
                 }
                 let replaced = tables.insert(*key, &copy)?;
                 size.records += u64::from(replaced.is_none());

@@ -9,17 +9,14 @@ use std::time::Instant;
 
 use redb::Database;
 
-use crate::error::log_text::one_line;
 use crate::outbox::file::command::{Bounds, Delta, Mutation};
 use crate::outbox::file::error::{FileError, catch_panic};
 use crate::outbox::file::fallback_index::FallbackIndex;
-use crate::outbox::file::keys::{key_of, lease_id};
 use crate::outbox::file::lock;
 use crate::outbox::file::size::{Size, byte_len};
 use crate::outbox::file::tables;
 use crate::outbox::file::tables::{LeaseHistory, Tables};
-use crate::outbox::leased::{LeaseBatch, LeasedRecord};
-use crate::outbox::{Lease, record};
+use crate::outbox::{Lease, Record};
 
 /// Number of redeliveries from which a record is leased alone.
 const ISOLATE_AFTER: u32 = 2;
@@ -126,11 +123,10 @@ impl Store {
     }
 
     /// Leases up to `limit` records that are due, oldest first.
-    pub(crate) fn lease(&mut self, limit: usize) -> Result<Vec<LeasedRecord>, FileError> {
+    pub(crate) fn lease(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
         self.promote_due();
-        let mut batch = LeaseBatch::default();
+        let mut batch: Vec<Lease> = Vec::new();
         let mut new_leases = Vec::new();
-        let mut unreadable = Vec::new();
         let mut last = self.lowest_key;
         let path = self.path.clone();
         let (leased, scheduled, histories) = (&self.leased, &self.scheduled_keys, &self.histories);
@@ -149,17 +145,15 @@ impl Store {
             if is_isolated && !batch.is_empty() {
                 return false;
             }
-            if let Err(error) = batch.add(lease_id(key), encoded, redeliveries, in_doubt) {
-                unreadable.push((key, encoded.to_owned(), error.to_string()));
-            } else {
-                new_leases.push((
-                    key,
-                    LeaseHistory {
-                        redeliveries: redeliveries + 1,
-                        in_doubt,
-                    },
-                ));
-            }
+            let lease = Lease::new(key, Record::from_bytes(encoded.to_vec()));
+            batch.push(lease.redelivered(redeliveries, in_doubt));
+            new_leases.push((
+                key,
+                LeaseHistory {
+                    redeliveries: redeliveries + 1,
+                    in_doubt,
+                },
+            ));
             !is_isolated && batch.len() < limit
         };
         let first = self.lowest_key;
@@ -167,7 +161,6 @@ impl Store {
             tables::visit_from(database, first, &mut visit)
                 .map_err(|error| FileError::from_redb(&path, error))
         })?;
-        self.dead_letter_unreadable(unreadable)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -179,26 +172,23 @@ impl Store {
         // All records before the last visited one are leased, scheduled or removed.
         self.lowest_key = last;
         self.leased.extend(new_leases.iter().map(|(key, _)| *key));
-        Ok(batch.into_records())
+        Ok(batch)
     }
 
     /// Makes records pending again whose lease request was dropped.
-    pub(crate) fn unlease(&mut self, records: &[LeasedRecord]) {
-        for key in records.iter().filter_map(|record| key_of(&record.id())) {
+    pub(crate) fn unlease(&mut self, keys: Vec<u128>) {
+        for key in keys {
             self.leased.remove(&key);
             self.lowest_key = self.lowest_key.min(key);
         }
     }
 
-    /// Returns up to `limit` dead letters, latest first, without the unreadable ones.
-    pub(crate) fn dead_letters(&mut self, limit: usize) -> Result<Vec<Lease>, FileError> {
+    /// Returns up to `limit` dead letters, latest first.
+    pub(crate) fn dead_letters(&mut self, limit: usize) -> Result<Vec<Record>, FileError> {
         let path = self.path.clone();
-        let rows = tables::read_dead_letters(ensure_open(&mut self.database, &path)?, limit);
-        let rows = rows.map_err(|error| FileError::from_redb(&path, error))?;
-        let leases = rows
-            .into_iter()
-            .map(|(key, encoded)| record::decode(lease_id(key), &encoded));
-        Ok(leases.filter_map(Result::ok).collect())
+        let found = tables::read_dead_letters(ensure_open(&mut self.database, &path)?, limit);
+        let found = found.map_err(|error| FileError::from_redb(&path, error))?;
+        Ok(found.into_iter().map(Record::from_bytes).collect())
     }
 
     /// Moves up to `limit` records, else fallback copies, else dead letters out of an orphaned
@@ -256,28 +246,6 @@ impl Store {
             0 => self.import_dead_letters(orphaned, limit),
             count => Ok(count),
         }
-    }
-
-    /// Moves unreadable records to the dead letters, so that they do not block the others.
-    fn dead_letter_unreadable(
-        &mut self,
-        unreadable: Vec<(u128, Vec<u8>, String)>,
-    ) -> Result<(), FileError> {
-        let Some((_, _, error)) = unreadable.first() else {
-            return Ok(());
-        };
-        tracing::error!(
-            target: "mengpaneel",
-            path = %self.path.display(),
-            count = unreadable.len(),
-            error = %one_line(error),
-            "records in the outbox file cannot be decoded; they are now dead letters"
-        );
-        let records = unreadable
-            .into_iter()
-            .map(|(key, encoded, _)| (key, encoded))
-            .collect();
-        self.write(&[Mutation::DeadLetter(records)]).map(drop)
     }
 
     fn promote_due(&mut self) {

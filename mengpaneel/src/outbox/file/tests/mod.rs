@@ -4,13 +4,12 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::call::{Call, Calls, Method};
 use crate::outbox::conformance;
-use crate::record::visitor::Visitor;
+use crate::outbox::conformance::fixtures;
+use crate::outbox::conformance::fixtures::record;
 
 /// Temporary folder, removed on drop.
 struct Folder(PathBuf);
@@ -33,17 +32,6 @@ impl Drop for Folder {
     }
 }
 
-fn envelope(event: &str) -> Envelope {
-    let call = Call::new(Method::Track, vec![json!(event)]);
-    Envelope::new(
-        Visitor::default(),
-        Calls {
-            tracking: vec![call],
-            ..Calls::default()
-        },
-    )
-}
-
 fn opened(path: &Path) -> File {
     let file = File::new(path);
     file.try_open().unwrap();
@@ -51,12 +39,7 @@ fn opened(path: &Path) -> File {
 }
 
 async fn events(outbox: &File, limit: usize) -> Vec<String> {
-    let leases = outbox.lease(limit).await.unwrap();
-    leases
-        .iter()
-        .filter_map(|lease| lease.envelope.calls.tracking[0].str_arg(0))
-        .map(str::to_owned)
-        .collect()
+    fixtures::events(&outbox.lease(limit).await.unwrap())
 }
 
 #[tokio::test]
@@ -85,9 +68,9 @@ async fn fallback_copies_have_a_bound() {
     let outbox = File::new(folder.file()).max_records(1);
     outbox.try_open().unwrap();
     let late = Duration::from_secs(600);
-    outbox.schedule_fallback(envelope("a"), late).await.unwrap();
+    outbox.schedule_fallback(record("a"), late).await.unwrap();
     let error = outbox
-        .schedule_fallback(envelope("b"), late)
+        .schedule_fallback(record("b"), late)
         .await
         .unwrap_err();
     assert!(
@@ -100,25 +83,25 @@ async fn fallback_copies_have_a_bound() {
 }
 
 #[tokio::test]
-async fn full_outbox_returns_the_envelope() {
+async fn full_outbox_returns_the_record() {
     let folder = Folder::new();
     let outbox = File::new(folder.file()).max_records(1);
     outbox.try_open().unwrap();
-    outbox.append(envelope("a")).await.unwrap();
-    let error = outbox.append(envelope("b")).await.unwrap_err();
+    outbox.append(record("a")).await.unwrap();
+    let error = outbox.append(record("b")).await.unwrap_err();
     assert!(
         error.reason.contains("the limit (`max_records`)"),
         "{}",
         error.reason
     );
-    assert_eq!(error.envelope.calls.tracking[0].str_arg(0), Some("b"));
+    assert_eq!(fixtures::event(&error.record).as_deref(), Some("b"));
     drop(outbox);
 
     let small = File::new(folder.file()).max_bytes(40);
     small.try_open().unwrap();
     assert!(
         small
-            .append(envelope("a"))
+            .append(record("a"))
             .await
             .unwrap_err()
             .reason
@@ -127,12 +110,12 @@ async fn full_outbox_returns_the_envelope() {
 }
 
 #[tokio::test]
-async fn envelope_appended_twice_is_stored_once() {
+async fn record_appended_twice_is_stored_once() {
     let folder = Folder::new();
     let outbox = opened(&folder.file());
-    let envelope = envelope("a");
-    outbox.append(envelope.clone()).await.unwrap();
-    outbox.append(envelope).await.unwrap();
+    let record = record("a");
+    outbox.append(record.clone()).await.unwrap();
+    outbox.append(record).await.unwrap();
     assert_eq!(outbox.pending().await, Ok(1));
 }
 
@@ -142,9 +125,9 @@ async fn dead_letters_are_requeued_within_the_bounds() {
     let outbox = File::new(folder.file()).max_records(1);
     outbox.try_open().unwrap();
     for event in ["a", "b"] {
-        outbox.append(envelope(event)).await.unwrap();
+        outbox.append(record(event)).await.unwrap();
         outbox
-            .dead_letter(outbox.lease(1).await.unwrap())
+            .dead_letter(&outbox.lease(1).await.unwrap())
             .await
             .unwrap();
     }
@@ -157,9 +140,9 @@ async fn dead_letters_are_requeued_within_the_bounds() {
 async fn dead_letters_of_an_orphaned_file_are_taken_over() {
     let folder = Folder::new();
     let (first, second) = (opened(&folder.file()), opened(&folder.file()));
-    second.append(envelope("a")).await.unwrap();
+    second.append(record("a")).await.unwrap();
     second
-        .dead_letter(second.lease(1).await.unwrap())
+        .dead_letter(&second.lease(1).await.unwrap())
         .await
         .unwrap();
     drop((first, second));
@@ -180,7 +163,7 @@ async fn refusals_name_the_file() {
     let folder = Folder::new();
     let path = folder.file().display().to_string();
     let closed = File::new(folder.file());
-    let reason = closed.append(envelope("a")).await.unwrap_err().reason;
+    let reason = closed.append(record("a")).await.unwrap_err().reason;
     assert!(
         reason.contains(&path)
             && closed
@@ -194,8 +177,8 @@ async fn refusals_name_the_file() {
     let full = File::new(folder.file()).max_records(0);
     full.try_open().unwrap();
     for reason in [
-        full.append(envelope("a")).await.unwrap_err().reason,
-        full.schedule_fallback(envelope("a"), Duration::ZERO)
+        full.append(record("a")).await.unwrap_err().reason,
+        full.schedule_fallback(record("a"), Duration::ZERO)
             .await
             .unwrap_err()
             .reason,
@@ -213,7 +196,7 @@ async fn ten_thousand_retries_due_at_once_are_leased() {
     let folder = Folder::new();
     let outbox = opened(&folder.file());
     for batch in 0..10 {
-        let appends = (0..1_000).map(|index| outbox.append(envelope(&format!("{batch} {index}"))));
+        let appends = (0..1_000).map(|index| outbox.append(record(&format!("{batch} {index}"))));
         assert!(
             futures_util::future::join_all(appends)
                 .await
@@ -223,20 +206,17 @@ async fn ten_thousand_retries_due_at_once_are_leased() {
     }
     let leases = outbox.lease(10_000).await.unwrap();
     outbox
-        .retry_later(leases, Duration::from_millis(1))
+        .retry_later(&leases, Duration::from_millis(1))
         .await
         .unwrap();
     let mut seen = std::collections::HashSet::new();
     while seen.len() < 10_000 {
         let leases = outbox.lease(10_000).await.unwrap();
         assert!(
-            leases.iter().all(|lease| seen.insert(lease.envelope.id)),
+            leases.iter().all(|lease| seen.insert(lease.record.id())),
             "a record was leased twice"
         );
-        outbox
-            .acknowledge(leases.into_iter().map(|lease| lease.id).collect())
-            .await
-            .unwrap();
+        outbox.acknowledge(&leases).await.unwrap();
     }
     assert_eq!(outbox.pending().await, Ok(0));
 }

@@ -6,13 +6,13 @@ use super::*;
 async fn second_process_uses_a_sibling_that_is_taken_over() {
     let folder = Folder::new();
     let first = opened(&folder.file());
-    first.append(envelope("a")).await.unwrap();
+    first.append(record("a")).await.unwrap();
     let second = opened(&folder.file());
     assert_eq!(
         second.open_path(),
         Some(folder.0.join("outbox.1").as_path())
     );
-    second.append(envelope("b")).await.unwrap();
+    second.append(record("b")).await.unwrap();
     drop(second);
     drop(first);
     let third = opened(&folder.file());

@@ -14,7 +14,7 @@ use crate::outbox::redis::engine::Redis;
 use crate::outbox::redis::keys::Keys;
 use crate::outbox::redis::reader::Reader;
 use crate::outbox::redis::writer::{Append, Writer};
-use crate::outbox::{LeasedRecord, Outbox, OutboxError};
+use crate::outbox::{Lease, Outbox as _, OutboxError};
 
 /// Longest time that Redis may take for a response.
 pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -130,7 +130,7 @@ impl Redis {
 /// Caller that waits for a lease. If dropped, the records that it did not receive are unleased.
 pub(crate) struct LeaseGuard<'a> {
     pub(crate) reader: &'a Reader,
-    pub(crate) result: oneshot::Receiver<Result<Vec<LeasedRecord>, OutboxError>>,
+    pub(crate) result: oneshot::Receiver<Result<Vec<Lease>, OutboxError>>,
 }
 
 impl Drop for LeaseGuard<'_> {

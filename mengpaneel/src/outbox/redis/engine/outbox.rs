@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _, ready};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use redis::cmd;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -20,9 +20,10 @@ use crate::outbox::redis::scripts::{ACKNOWLEDGE, DEAD_LETTER, LuaScript, MAX_PER
 use crate::outbox::redis::writer::Append;
 use crate::outbox::redis::{dead_letters, fallback};
 use crate::outbox::{
-    AppendError, ClaimResult, Lease, LeaseId, LeasedRecord, Outbox, OutboxError, record,
+    AppendError, ClaimResult, Consumer, Lease, LeaseId, Outbox, OutboxError, Record,
 };
 use crate::record::envelope::Envelope;
+use crate::record::visitor::Visitor;
 
 /// Most retries of a fallback copy whose response was lost.
 const MAX_STORE_RETRIES: u32 = 3;
@@ -42,26 +43,63 @@ impl Outbox for Redis {
         }
     }
 
-    fn append(&self, envelope: Envelope) -> BoxFuture<'_, Result<(), AppendError>> {
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
-            match self.append_ref(&envelope).await {
-                Ok(()) => Ok(()),
-                Err(reason) => Err(AppendError {
-                    envelope: Box::new(envelope),
-                    reason,
-                }),
-            }
+            let appended = self.append_record(record.clone()).await;
+            appended.map_err(|reason| AppendError::new(record, reason))
         }
         .boxed()
     }
 
-    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        self.lease_records(limit)
-            .map_ok(LeasedRecord::into_leases)
-            .boxed()
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        self.run_on_thread(async move |reader| reader.count_pending().await)
     }
 
-    fn lease_records(&self, limit: usize) -> BoxFuture<'_, Result<Vec<LeasedRecord>, OutboxError>> {
+    fn consumer(&self) -> Option<&dyn Consumer> {
+        Some(self)
+    }
+
+    fn schedule_fallback(
+        &self,
+        record: Record,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<(), AppendError>> {
+        async move {
+            let stored = self.store_fallback(&record, after).await;
+            stored.map_err(|StoreError { reason, is_unknown }| {
+                // A copy may be stored: a second one may have only calls that Mixpanel can
+                // deduplicate.
+                let deliverable = if is_unknown {
+                    record.deduplicable().unwrap_or_else(no_calls)
+                } else {
+                    record
+                };
+                AppendError::new(deliverable, reason)
+            })
+        }
+        .boxed()
+    }
+
+    fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
+        self.run_on_thread(async move |reader| {
+            fallback::claim(reader.connection(), &reader.keys().fallback, id).await
+        })
+    }
+
+    fn finish_fallback(&self, id: Uuid, is_sent: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        self.run_on_thread(async move |reader| {
+            fallback::finish(reader.connection(), &reader.keys().fallback, id, is_sent).await
+        })
+    }
+}
+
+/// Creates a record without calls.
+fn no_calls() -> Record {
+    Record::new(&Envelope::new(Visitor::default(), Calls::default()))
+}
+
+impl Consumer for Redis {
+    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
         let handle = match self.handle() {
             Ok(handle) => handle,
             Err(error) => return ready(Err(error)).boxed(),
@@ -84,7 +122,7 @@ impl Outbox for Redis {
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        let ids: Vec<String> = leases.iter().map(|lease| lease.id.0.clone()).collect();
+        let ids = entry_ids(leases);
         self.run_on_thread(async move |reader| {
             for chunk in ids.chunks(MAX_PER_CALL) {
                 let mut mark = cmd("HSET");
@@ -98,12 +136,13 @@ impl Outbox for Redis {
         })
     }
 
-    fn acknowledge(&self, ids: Vec<LeaseId>) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        let ids = entry_ids(leases);
         self.run_on_thread(async move |reader| {
             let keys = reader.keys();
             for chunk in ids.chunks(MAX_PER_CALL) {
                 let mut args = vec![keys.group.as_bytes()];
-                args.extend(chunk.iter().map(|id| id.0.as_bytes()));
+                args.extend(chunk.iter().map(String::as_bytes));
                 let _: usize = ACKNOWLEDGE
                     .run(reader.connection(), &[&keys.stream, &keys.sending], &args)
                     .await?;
@@ -112,11 +151,11 @@ impl Outbox for Redis {
         })
     }
 
-    fn retry_later(
-        &self,
-        leases: Vec<Lease>,
+    fn retry_later<'a>(
+        &'a self,
+        leases: &'a [Lease],
         delay: Duration,
-    ) -> BoxFuture<'_, Result<(), OutboxError>> {
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         let due = if delay == 0 {
             0
@@ -124,23 +163,23 @@ impl Outbox for Redis {
             now_ms().saturating_add(delay)
         };
         self.return_leases(
-            &leases,
+            leases,
             &RETRY,
             |keys| &keys.scheduled,
             due.to_string().into_bytes(),
         )
     }
 
-    fn dead_letter(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), OutboxError>> {
+    fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
         self.return_leases(
-            &leases,
+            leases,
             &DEAD_LETTER,
             |keys| &keys.dead_letters,
             MAX_DEAD_LETTERS.to_vec(),
         )
     }
 
-    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, OutboxError>> {
         self.run_on_thread(async move |reader| {
             dead_letters::list(reader.connection(), reader.keys(), limit).await
         })
@@ -152,52 +191,17 @@ impl Outbox for Redis {
             dead_letters::requeue(reader.connection(), reader.keys(), limit, max_records).await
         })
     }
+}
 
-    fn schedule_fallback(
-        &self,
-        envelope: Envelope,
-        after: Duration,
-    ) -> BoxFuture<'_, Result<(), AppendError>> {
-        async move {
-            match self.store_fallback(&envelope, after).await {
-                Ok(()) => Ok(()),
-                Err(StoreError { reason, is_unknown }) => {
-                    // A copy may be stored: a second one may have only calls that Mixpanel can
-                    // deduplicate.
-                    let envelope = if is_unknown {
-                        let empty = Envelope {
-                            calls: Calls::default(),
-                            ..envelope.clone()
-                        };
-                        envelope.retain_deduplicable().unwrap_or(empty)
-                    } else {
-                        envelope
-                    };
-                    Err(AppendError {
-                        envelope: Box::new(envelope),
-                        reason,
-                    })
-                }
-            }
-        }
-        .boxed()
-    }
-
-    fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
-        self.run_on_thread(async move |reader| {
-            fallback::claim(reader.connection(), &reader.keys().fallback, id).await
+/// Returns the IDs of the stream's entries. Leases of another outbox have none.
+fn entry_ids(leases: &[Lease]) -> Vec<String> {
+    leases
+        .iter()
+        .filter_map(|lease| match &lease.id {
+            LeaseId::Text(id) => Some(id.clone()),
+            LeaseId::Number(_) => None,
         })
-    }
-
-    fn finish_fallback(&self, id: Uuid, is_sent: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.run_on_thread(async move |reader| {
-            fallback::finish(reader.connection(), &reader.keys().fallback, id, is_sent).await
-        })
-    }
-
-    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.run_on_thread(async move |reader| reader.count_pending().await)
-    }
+        .collect()
 }
 
 /// Error of a fallback copy.
@@ -208,13 +212,8 @@ struct StoreError {
 }
 
 impl Redis {
-    async fn append_ref(&self, envelope: &Envelope) -> Result<(), String> {
+    async fn append_record(&self, record: Record) -> Result<(), String> {
         let handle = self.handle().map_err(|error| error.0)?;
-        let record = record::encode_envelope(envelope);
-        let is_idempotent = envelope
-            .calls
-            .iter()
-            .all(|call| call.method().is_idempotent());
         let _permit = handle.permits.try_acquire().map_err(|_| {
             format!(
                 "{MAX_APPENDS_IN_FLIGHT} appends to {} are already in flight",
@@ -224,24 +223,19 @@ impl Redis {
         let (reply, result) = oneshot::channel();
         handle
             .appends
-            .send(Append {
-                record,
-                is_idempotent,
-                reply,
-            })
+            .send(Append { record, reply })
             .map_err(|_| self.thread_ended().0)?;
         result.await.map_err(|_| self.thread_ended().0)?
     }
 
-    async fn store_fallback(&self, envelope: &Envelope, after: Duration) -> Result<(), StoreError> {
-        let record: Arc<[u8]> = record::encode_envelope(envelope).into();
-        let (id, max_copies) = (envelope.id, self.max_records);
+    async fn store_fallback(&self, record: &Record, after: Duration) -> Result<(), StoreError> {
+        let max_copies = self.max_records;
         let mut retries = 0;
         loop {
-            let record = Arc::clone(&record);
+            let record = record.clone();
             let store = async move |reader: Arc<Reader>| {
                 let (connection, keys) = (reader.connection(), &reader.keys().fallback);
-                Ok(fallback::store(connection, keys, id, after, &record, max_copies).await)
+                Ok(fallback::store(connection, keys, after, &record, max_copies).await)
             };
             let stored = self
                 .run_on_thread(store)
@@ -282,22 +276,17 @@ impl Redis {
         third_key: fn(&Keys) -> &str,
         argument: Vec<u8>,
     ) -> BoxFuture<'_, Result<(), OutboxError>> {
-        let encoded = leases.iter().map(|lease| {
-            Ok([
-                lease.id.0.clone().into_bytes(),
-                record::encode_lease(lease)?,
-            ])
-        });
-        let encoded: Result<Vec<_>, serde_json::Error> = encoded.collect();
-        let encoded = match encoded {
-            Ok(encoded) => encoded,
-            Err(error) => return ready(Err(OutboxError(error.to_string()))).boxed(),
-        };
+        let records: Vec<(String, Record)> = entry_ids(leases)
+            .into_iter()
+            .zip(leases.iter().map(|lease| lease.record.clone()))
+            .collect();
         self.run_on_thread(async move |reader| {
             let keys = reader.keys();
-            for chunk in encoded.chunks(MAX_PER_CALL) {
+            for chunk in records.chunks(MAX_PER_CALL) {
                 let mut args = vec![keys.group.as_bytes(), argument.as_slice()];
-                args.extend(chunk.iter().flatten().map(Vec::as_slice));
+                for (id, record) in chunk {
+                    args.extend([id.as_bytes(), record.as_bytes()]);
+                }
                 let key_names = [keys.stream.as_str(), &keys.sending, third_key(keys)];
                 let _: usize = script.run(reader.connection(), &key_names, &args).await?;
             }

@@ -12,9 +12,9 @@ async fn errors_name_server_without_password() {
     for text in [
         unopened,
         outbox.description(),
-        outbox.append(event("a")).await.unwrap_err().reason,
+        outbox.append(record("a")).await.unwrap_err().reason,
         outbox
-            .schedule_fallback(event("a"), Duration::ZERO)
+            .schedule_fallback(record("a"), Duration::ZERO)
             .await
             .unwrap_err()
             .reason,
@@ -22,7 +22,7 @@ async fn errors_name_server_without_password() {
         outbox.dead_letters(1).await.unwrap_err().to_string(),
         outbox.requeue(1).await.unwrap_err().to_string(),
         outbox
-            .acknowledge(vec![LeaseId("1-1".into())])
+            .acknowledge(&[Lease::new("1-1".to_owned(), record("a"))])
             .await
             .unwrap_err()
             .to_string(),
@@ -48,9 +48,9 @@ async fn full_outbox_error_names_server_and_bound() {
     outbox.open().unwrap();
     let address = format!("127.0.0.1:{}", server.port());
     for reason in [
-        outbox.append(event("a")).await.unwrap_err().reason,
+        outbox.append(record("a")).await.unwrap_err().reason,
         outbox
-            .schedule_fallback(event("a"), Duration::ZERO)
+            .schedule_fallback(record("a"), Duration::ZERO)
             .await
             .unwrap_err()
             .reason,
@@ -78,7 +78,7 @@ fn debug_output_has_no_password() {
 async fn cluster_error_has_no_password() {
     let outbox = Redis::new("redis+cluster://me:s3cret@127.0.0.1:1/");
     outbox.open().unwrap();
-    let reason = outbox.append(event("a")).await.unwrap_err().reason;
+    let reason = outbox.append(record("a")).await.unwrap_err().reason;
     assert!(
         reason.contains("127.0.0.1:1") && !reason.contains("s3cret"),
         "{reason}"

@@ -7,47 +7,22 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::cmd;
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::call::{Call, Calls, Method};
 use crate::outbox::conformance;
+use crate::outbox::conformance::fixtures::{events, record};
 use crate::outbox::redis::connection::{RedisAddr, RedisConnection};
 use crate::outbox::redis::engine::Redis;
 use crate::outbox::redis::engine::handle::QUERY_TIMEOUT;
 use crate::outbox::redis::test_server::TestRedis;
-use crate::outbox::{Lease, LeaseId, Outbox};
-use crate::record::envelope::Envelope;
-use crate::record::visitor::Visitor;
-
-fn envelope(method: Method, argument: &str) -> Envelope {
-    let call = Call::new(method, vec![json!(argument)]);
-    Envelope::new(
-        Visitor::default(),
-        Calls {
-            tracking: vec![call],
-            ..Calls::default()
-        },
-    )
-}
-
-fn event(name: &str) -> Envelope {
-    envelope(Method::Track, name)
-}
+use crate::outbox::{Consumer as _, Lease, Outbox as _, RecordError};
 
 fn open(url: &str) -> Redis {
     let redis = Redis::new(url).claim_after(Duration::from_secs(1));
     redis.open().unwrap();
     redis
-}
-
-fn event_names(leases: &[Lease]) -> Vec<&str> {
-    leases
-        .iter()
-        .filter_map(|lease| lease.envelope.calls.tracking[0].str_arg(0))
-        .collect()
 }
 
 /// Connection of the test itself.
@@ -66,9 +41,9 @@ async fn lease_all(outbox: &Redis, count: usize) -> Vec<Lease> {
 
 /// Appends until the event is accepted: the connection is suspended after a failure.
 async fn append(outbox: &Redis, name: &str) {
-    let mut envelope = event(name);
-    while let Err(error) = outbox.append(envelope).await {
-        envelope = *error.envelope;
+    let mut record = record(name);
+    while let Err(error) = outbox.append(record).await {
+        record = error.record;
         tokio::task::yield_now().await;
     }
 }
@@ -123,7 +98,7 @@ async fn tls_accepts_only_configured_ca() {
     server.kill();
     server.restart();
     append(&outbox, "b").await;
-    assert_eq!(event_names(&lease_all(&outbox, 2).await), ["a", "b"]);
+    assert_eq!(events(&lease_all(&outbox, 2).await), ["a", "b"]);
 
     let (_other_server, other_authority) = TestRedis::with_tls();
     for untrusting in [
@@ -131,7 +106,7 @@ async fn tls_accepts_only_configured_ca() {
         Redis::new(server.url()).root_certificates(other_authority),
     ] {
         untrusting.open().unwrap();
-        let error = untrusting.append(event("c")).await.unwrap_err();
+        let error = untrusting.append(record("c")).await.unwrap_err();
         assert!(error.reason.contains("certificate"), "{}", error.reason);
     }
     let plain_url = Redis::new("redis://127.0.0.1/")
@@ -156,7 +131,7 @@ async fn orphaned_records_are_claimed_by_one_worker() {
     for name in ["a", "b"] {
         append(&web, name).await;
     }
-    assert_eq!(event_names(&lease_all(&crashed, 2).await), ["a", "b"]);
+    assert_eq!(events(&lease_all(&crashed, 2).await), ["a", "b"]);
     assert_eq!(
         web.pending().await,
         Ok(0),
@@ -168,7 +143,7 @@ async fn orphaned_records_are_claimed_by_one_worker() {
         leased = first.lease(10) => leased.unwrap(),
         leased = second.lease(10) => leased.unwrap(),
     };
-    assert_eq!(event_names(&leased), ["a", "b"]);
+    assert_eq!(events(&leased), ["a", "b"]);
     assert!(leased.iter().all(|lease| lease.redeliveries == 1));
 }
 
@@ -178,43 +153,35 @@ async fn full_outbox_declines_append_and_trims_nothing() {
     let outbox = Redis::new(server.url()).max_records(2);
     outbox.open().unwrap();
     for name in ["a", "b"] {
-        outbox.append(event(name)).await.unwrap();
+        outbox.append(record(name)).await.unwrap();
     }
-    let error = outbox.append(event("c")).await.unwrap_err();
+    let error = outbox.append(record("c")).await.unwrap_err();
     assert!(
         error.reason.contains("maximum of 2 records"),
         "{}",
         error.reason
     );
     let leases = lease_all(&outbox, 2).await;
-    assert_eq!(event_names(&leases), ["a", "b"]);
+    assert_eq!(events(&leases), ["a", "b"]);
     outbox
-        .retry_later(leases, Duration::from_secs(60))
+        .retry_later(&leases, Duration::from_secs(60))
         .await
         .unwrap();
     assert!(
-        outbox.append(event("c")).await.is_err(),
+        outbox.append(record("c")).await.is_err(),
         "scheduled records count"
     );
 }
 
 #[tokio::test]
-async fn requeue_respects_bound_and_skips_unreadable_records() {
+async fn requeue_respects_the_bound() {
     let server = TestRedis::start(&[]);
     let outbox = Redis::new(server.url()).max_records(1);
     outbox.open().unwrap();
-    let node = connect(&server);
-    let unreadable = cmd("XADD")
-        .arg("{mengpaneel}:buried")
-        .arg("*")
-        .arg("r")
-        .arg("no record")
-        .to_owned();
-    node.query::<String>(&unreadable).await.unwrap();
     for name in ["a", "b"] {
         append(&outbox, name).await;
         outbox
-            .dead_letter(lease_all(&outbox, 1).await)
+            .dead_letter(&lease_all(&outbox, 1).await)
             .await
             .unwrap();
     }
@@ -223,15 +190,30 @@ async fn requeue_respects_bound_and_skips_unreadable_records() {
         Ok(1),
         "the outbox has room for one record"
     );
-    assert_eq!(event_names(&lease_all(&outbox, 1).await), ["a"]);
+    assert_eq!(events(&lease_all(&outbox, 1).await), ["a"]);
     assert_eq!(outbox.dead_letters(usize::MAX).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn unreadable_entry_is_leased_as_a_damaged_record() {
+    let server = TestRedis::start(&[]);
+    let outbox = open(&server.url());
+    append(&outbox, "a").await;
+    let node = connect(&server);
+    let mut unreadable = cmd("XADD");
+    unreadable.arg("{mengpaneel}:calls").arg("*");
+    unreadable.arg("r").arg("no record");
+    node.query::<String>(&unreadable).await.unwrap();
+    let leases = lease_all(&outbox, 2).await;
     assert_eq!(
-        node.query::<usize>(cmd("XLEN").arg("{mengpaneel}:buried"))
-            .await
-            .unwrap(),
-        2,
-        "the unreadable record stays"
+        leases[1].record.envelope(),
+        Err(RecordError::Format { found: b'n' })
     );
+    outbox.dead_letter(&leases[1..]).await.unwrap();
+    outbox.acknowledge(&leases[..1]).await.unwrap();
+    assert_eq!(outbox.pending().await, Ok(0));
+    let dead_letters = outbox.dead_letters(2).await.unwrap();
+    assert_eq!(dead_letters[0].as_bytes(), b"no record");
 }
 
 #[tokio::test]
@@ -240,19 +222,19 @@ async fn ten_thousand_retries_can_be_due_at_once() {
     // On a busy machine these leases last longer than those of the other tests.
     let outbox = Redis::new(server.url()).claim_after(Duration::from_secs(60));
     outbox.open().unwrap();
-    let appends = (0..10_000).map(|number| outbox.append(event(&number.to_string())));
+    let appends = (0..10_000).map(|number| outbox.append(record(&number.to_string())));
     let appended = futures_util::future::join_all(appends).await;
     assert!(appended.iter().all(Result::is_ok));
     let leases = lease_all(&outbox, 10_000).await;
     outbox
-        .retry_later(leases, Duration::from_millis(1))
+        .retry_later(&leases, Duration::from_millis(1))
         .await
         .unwrap();
     let leases = lease_all(&outbox, 10_000).await;
     assert_eq!(
         leases
             .iter()
-            .map(|lease| lease.envelope.id)
+            .map(|lease| lease.record.id())
             .collect::<HashSet<_>>()
             .len(),
         10_000

@@ -1,4 +1,4 @@
-//! Compact encoding of envelopes, the form in which they wait for delivery.
+//! Compact encoding of envelopes without their ID, the form in which they wait for delivery.
 //!
 //! One buffer takes a fifth of the memory of the decoded values. The request's thread frees its own
 //! allocations, and common calls are translated from the encoded form without decoding.
@@ -13,9 +13,8 @@ use crate::call::{Call, Method};
 use crate::record::envelope::EnvelopeRef;
 use crate::record::visitor::Visitor;
 
-#[cfg(any(test, feature = "file", feature = "redis"))]
-pub(crate) use crate::record::envelope::codec::read::validate;
-pub(crate) use crate::record::envelope::codec::read::{decode, decode_header, id};
+pub(crate) use crate::call::value::write_bytes;
+pub(crate) use crate::record::envelope::codec::read::{decode, decode_header, split_bytes};
 pub(crate) use crate::record::envelope::codec::visitor_ref::VisitorRef;
 
 /// Code of a method that has no code of its own: the method's path follows.
@@ -38,14 +37,14 @@ static METHOD_CODES: [Method; 12] = [
     Method::TimeEvent,
 ];
 
-/// Appends an encoded envelope to a buffer.
+/// Appends an encoded envelope to a buffer, without its ID.
 pub(crate) fn write<'a>(envelope: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) {
     let EnvelopeRef {
-        id,
         visitor,
         context,
         calls,
         via_server,
+        ..
     } = envelope.into();
     let Visitor {
         cookie,
@@ -56,7 +55,6 @@ pub(crate) fn write<'a>(envelope: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) 
         has_session,
         omitted,
     } = visitor;
-    to.extend_from_slice(id.as_bytes());
     to.push(u8::from(via_server) | u8::from(*has_session) << 1 | u8::from(omitted.is_some()) << 2);
     for text in [cookie, ip, user_agent, url, referrer] {
         match text {

@@ -8,16 +8,18 @@ use crate::record::envelope::Envelope;
 use crate::record::envelope::codec::visitor_ref::VisitorRef;
 use crate::record::envelope::codec::{CUSTOM_METHOD, METHOD_CODES};
 
-/// Returns the ID of an encoded envelope. `None` if it is cut off.
-pub(crate) fn id(encoded: &[u8]) -> Option<Uuid> {
-    encoded.first_chunk().copied().map(Uuid::from_bytes)
+/// Splits off bytes that were written after their length. `None` if they are truncated.
+pub(crate) fn split_bytes(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut decoder = Decoder::new(encoded);
+    let len = decoder.len()?;
+    let bytes = decoder.take_bytes(len)?;
+    Some((bytes, decoder.take_bytes(decoder.remaining())?))
 }
 
-/// Decodes the ID and the visitor. The returned decoder is at the calls: those of the context, then
-/// of each mode, each list after its length. `None` if the data is malformed.
-pub(crate) fn decode_header(encoded: &[u8]) -> Option<(Uuid, VisitorRef<'_>, Decoder<'_>)> {
+/// Decodes the visitor. The returned decoder is at the calls: those of the context, then of each
+/// mode, each list after its length. `None` if the data is malformed.
+pub(crate) fn decode_header(encoded: &[u8]) -> Option<(VisitorRef<'_>, Decoder<'_>)> {
     let mut decoder = Decoder::new(encoded);
-    let id = Uuid::from_bytes(decoder.bytes()?);
     let flags = decoder.byte()?;
     let visitor = VisitorRef {
         cookie: decoder.optional_text()?,
@@ -33,31 +35,21 @@ pub(crate) fn decode_header(encoded: &[u8]) -> Option<(Uuid, VisitorRef<'_>, Dec
             Some(decoder.text()?)
         },
     };
-    Some((id, visitor, decoder))
-}
-
-/// Returns whether the data is exactly one encoded envelope.
-#[cfg(any(test, feature = "file", feature = "redis"))]
-pub(crate) fn validate(encoded: &[u8]) -> bool {
-    let decode_all = || {
-        let (_, _, mut decoder) = decode_header(encoded)?;
-        for _ in 0..4 {
-            (0..decoder.len()?).try_for_each(|_| decoder.skip_call())?;
-        }
-        (decoder.remaining() == 0).then_some(())
-    };
-    decode_all().is_some()
+    Some((visitor, decoder))
 }
 
 /// Decodes an envelope. `None` only if the data is not an encoded envelope.
-pub(crate) fn decode(encoded: &[u8]) -> Option<Envelope> {
-    let (id, visitor, mut decoder) = decode_header(encoded)?;
+pub(crate) fn decode(id: Uuid, encoded: &[u8]) -> Option<Envelope> {
+    let (visitor, mut decoder) = decode_header(encoded)?;
     let context = decoder.many(Decoder::call)?;
     let calls = Calls {
         before_setup: decoder.many(Decoder::call)?,
         setup: decoder.many(Decoder::call)?,
         tracking: decoder.many(Decoder::call)?,
     };
+    if decoder.remaining() > 0 {
+        return None;
+    }
     Some(Envelope {
         id,
         visitor: visitor.to_visitor(),
@@ -83,15 +75,6 @@ impl<'a> Decoder<'a> {
     /// and for a method without a code.
     pub(crate) fn coded_method(&mut self) -> Option<&'static Method> {
         METHOD_CODES.get(usize::from(self.byte()?))
-    }
-
-    #[cfg(any(test, feature = "file", feature = "redis"))]
-    fn skip_call(&mut self) -> Option<()> {
-        match self.byte()? {
-            CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?).map(drop)?,
-            code => METHOD_CODES.get(usize::from(code)).map(drop)?,
-        }
-        (0..self.len()?).try_for_each(|_| self.validate().map(drop))
     }
 
     fn call(&mut self) -> Option<Call> {

@@ -175,7 +175,7 @@ fn consent_applies_to_late_calls() {
             received
                 .lock()
                 .unwrap()
-                .push(summaries(&envelope.to_envelope().calls).concat());
+                .push(summaries(&owned(envelope).calls).concat());
         });
         let recorder = Recorder::new(
             Visitor::default,

@@ -9,12 +9,20 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::record::consent::{ConsentStatus, Decision};
+use crate::record::envelope::{Envelope, EnvelopeRef, codec};
 
 const SUCCEEDED: RequestOutcome = RequestOutcome {
     is_success: true,
     is_routed: true,
     is_not_found: false,
 };
+
+/// Copies an envelope.
+fn owned(envelope: EnvelopeRef<'_>) -> Envelope {
+    let mut encoded = Vec::new();
+    codec::write(envelope, &mut encoded);
+    codec::decode(envelope.id, &encoded).unwrap()
+}
 
 fn recorder() -> Recorder {
     Recorder::new(Visitor::default, Arc::default())
@@ -302,8 +310,7 @@ fn via_server_calls_are_a_separate_set() {
 fn late_call_goes_to_server_with_setup_as_context() {
     let late: Arc<Mutex<Vec<Envelope>>> = Arc::default();
     let sink = Arc::clone(&late);
-    let late_sink: LateSink =
-        Arc::new(move |envelope| sink.lock().unwrap().push(envelope.to_envelope()));
+    let late_sink: LateSink = Arc::new(move |envelope| sink.lock().unwrap().push(owned(envelope)));
     let recorder = Recorder::new(
         Visitor::default,
         Arc::new(RecorderServices {

@@ -1,0 +1,289 @@
+//! Record: an envelope in the form in which outboxes store it.
+//!
+//! Head: format, flags, ID of the envelope. Payload: length of the progress, the progress as JSON,
+//! and the encoded envelope.
+
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use serde::ser::{SerializeStruct as _, Serializer};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::record::envelope::codec;
+use crate::record::envelope::{Envelope, EnvelopeRef};
+use crate::translate::message::Message;
+
+/// Format of the records that this version writes and reads. Earlier formats were 1, and JSON,
+/// whose first byte is a brace.
+const FORMAT: u8 = 2;
+
+/// Flag of a record that may have been sent already.
+const IN_DOUBT: u8 = 1;
+
+/// Flag of a record with a call that counts twice if it is delivered twice.
+const NON_IDEMPOTENT: u8 = 2;
+
+/// Length of the head in bytes.
+const HEAD_LEN: usize = 18;
+
+/// Capacity for a new record, sufficient for most.
+const CAPACITY: usize = 512;
+
+/// Envelope in the form in which an [`Outbox`](crate::outbox::Outbox) stores it, with the progress
+/// of its delivery.
+///
+/// An engine stores [`as_bytes`](Self::as_bytes), and restores the record by
+/// [`from_bytes`](Self::from_bytes). Nothing is decoded until
+/// [`envelope`](Self::envelope) is called. Cloning copies no bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record(Bytes);
+
+/// Progress of a delivery.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Number of delivery attempts.
+    pub(crate) attempts: u32,
+    /// Messages that remain after a partial delivery. `None` before the first attempt.
+    pub(crate) remaining: Option<Vec<Message>>,
+}
+
+/// Reason why a record cannot be decoded. Its calls are not delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Another version wrote the record.
+    #[error(
+        "the record has format {found}, this version reads {FORMAT}: drain the outbox with the version that \
+         wrote the record"
+    )]
+    Format {
+        /// First byte of the record.
+        found: u8,
+    },
+    /// The record is truncated or damaged.
+    #[error("the record is damaged: check the storage of the outbox")]
+    Damaged,
+}
+
+impl Record {
+    /// Encodes an envelope.
+    #[must_use]
+    pub fn new(envelope: &Envelope) -> Self {
+        Self(encode(envelope.into()).into())
+    }
+
+    /// Restores a record from stored bytes. Bytes that are no record are refused when the record is
+    /// decoded.
+    #[must_use]
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// Returns the bytes to store.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the ID of the envelope; the nil UUID if the bytes are no record.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        RecordRef::from(self).id()
+    }
+
+    /// Returns whether delivering the record twice changes nothing. Otherwise it has a call such as
+    /// `people.increment`.
+    #[must_use]
+    pub fn is_idempotent(&self) -> bool {
+        self.flags() & NON_IDEMPOTENT == 0
+    }
+
+    /// Returns whether the record may have been sent already: its process ended while it was being
+    /// sent.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.flags() & IN_DOUBT != 0
+    }
+
+    /// Returns the content of the record, without its ID and flags.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.0.get(HEAD_LEN..).unwrap_or_default()
+    }
+
+    /// Returns the record with another payload, for an outbox that encrypts or compresses: records
+    /// with an encoded payload are stored by any engine, and must be restored before delivery.
+    #[must_use]
+    pub fn with_payload(&self, payload: &[u8]) -> Self {
+        let head = self.0.get(..HEAD_LEN).unwrap_or_default();
+        Self([head, payload].concat().into())
+    }
+
+    /// Decodes the envelope.
+    ///
+    /// # Errors
+    /// [`RecordError`] if another version wrote the record, or it is damaged.
+    pub fn envelope(&self) -> Result<Envelope, RecordError> {
+        let (_, body) = self.parts()?;
+        codec::decode(self.id(), body).ok_or(RecordError::Damaged)
+    }
+
+    /// Decodes the calls that are not delivered yet; none if the record cannot be decoded.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let remaining = self.progress().ok().and_then(|progress| progress.remaining);
+        match (remaining, self.envelope()) {
+            (Some(messages), _) => messages.into_iter().map(|message| message.call).collect(),
+            (None, Ok(envelope)) => envelope.calls.iter().cloned().collect(),
+            (None, Err(_)) => Vec::new(),
+        }
+    }
+
+    /// Returns the record with only the calls that may be delivered twice: events with a
+    /// `$user_id`, of which Mixpanel drops copies. `None` if there is none, or if the record cannot
+    /// be decoded.
+    #[must_use]
+    pub fn deduplicable(&self) -> Option<Self> {
+        let envelope = self.envelope().ok()?.retain_deduplicable()?;
+        Some(Self::new(&envelope))
+    }
+
+    /// Decodes the progress of the delivery.
+    ///
+    /// # Errors
+    /// As [`envelope`](Self::envelope).
+    pub(crate) fn progress(&self) -> Result<Progress, RecordError> {
+        match self.parts()? {
+            ([], _) => Ok(Progress::default()),
+            (progress, _) => serde_json::from_slice(progress).map_err(|_| RecordError::Damaged),
+        }
+    }
+
+    /// Returns the record with this progress. It is no longer in doubt.
+    ///
+    /// # Errors
+    /// As [`envelope`](Self::envelope).
+    pub(crate) fn with_progress(&self, progress: &Progress) -> Result<Self, RecordError> {
+        let (_, body) = self.parts()?;
+        let progress = serde_json::to_vec(progress).map_err(|_| RecordError::Damaged)?;
+        let mut payload = Vec::with_capacity(progress.len() + body.len() + 5);
+        codec::write_bytes(&progress, &mut payload);
+        payload.extend_from_slice(body);
+        Ok(self.with_payload(&payload).mark_in_doubt(false))
+    }
+
+    /// Sets whether the record may have been sent already.
+    pub(crate) fn mark_in_doubt(self, in_doubt: bool) -> Self {
+        if self.is_in_doubt() == in_doubt {
+            return self;
+        }
+        let mut bytes = self.0.to_vec();
+        if let Some(flags) = bytes.get_mut(1) {
+            *flags ^= IN_DOUBT;
+        }
+        Self(bytes.into())
+    }
+
+    /// Returns the progress as JSON, which is empty before the first attempt, and the encoded
+    /// envelope.
+    ///
+    /// # Errors
+    /// As [`envelope`](Self::envelope).
+    pub(crate) fn parts(&self) -> Result<(&[u8], &[u8]), RecordError> {
+        match self.0.first() {
+            Some(&FORMAT) => codec::split_bytes(self.payload()).ok_or(RecordError::Damaged),
+            Some(&found) => Err(RecordError::Format { found }),
+            None => Err(RecordError::Damaged),
+        }
+    }
+
+    fn flags(&self) -> u8 {
+        self.0.get(1).copied().unwrap_or_default()
+    }
+}
+
+/// As an object for people: ID, envelope, attempts, remaining messages; or ID and error.
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Record", 5)?;
+        object.serialize_field("id", &self.id())?;
+        match self
+            .progress()
+            .and_then(|progress| Ok((self.envelope()?, progress)))
+        {
+            Ok((envelope, progress)) => {
+                object.serialize_field("envelope", &envelope)?;
+                object.serialize_field("attempts", &progress.attempts)?;
+                object.serialize_field("remaining", &progress.remaining)?;
+                object.serialize_field("in_doubt", &self.is_in_doubt())?;
+            }
+            Err(error) => object.serialize_field("error", &error.to_string())?,
+        }
+        object.end()
+    }
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record")
+            .field("id", &self.id())
+            .field("len", &self.0.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Borrowed [`Record`], for an append that copies the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordRef<'a>(&'a [u8]);
+
+impl<'a> RecordRef<'a> {
+    /// Borrows an encoded record.
+    pub(crate) fn new(encoded: &'a [u8]) -> Self {
+        Self(encoded)
+    }
+
+    /// Returns the bytes to store.
+    #[must_use]
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Returns the ID of the envelope; the nil UUID if the bytes are no record.
+    #[must_use]
+    pub fn id(self) -> Uuid {
+        let id = self.0.get(2..HEAD_LEN).unwrap_or_default();
+        Uuid::from_slice(id).unwrap_or_default()
+    }
+
+    /// Copies the record.
+    #[must_use]
+    pub fn to_record(self) -> Record {
+        Record(Bytes::copy_from_slice(self.0))
+    }
+}
+
+impl<'a> From<&'a Record> for RecordRef<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self(&record.0)
+    }
+}
+
+/// Encodes an envelope as a record that was not tried yet.
+pub(crate) fn encode(envelope: EnvelopeRef<'_>) -> Vec<u8> {
+    let is_idempotent = envelope
+        .calls
+        .iter()
+        .copied()
+        .flatten()
+        .all(|call| call.method().is_idempotent());
+    let mut record = Vec::with_capacity(CAPACITY);
+    record.push(FORMAT);
+    record.push(if is_idempotent { 0 } else { NON_IDEMPOTENT });
+    record.extend_from_slice(envelope.id.as_bytes());
+    record.push(0);
+    codec::write(envelope, &mut record);
+    record
+}
