@@ -172,8 +172,8 @@ async fn record_buried_in_doubt_counts_once_after_requeue() {
 #[tokio::test]
 async fn late_calls_keep_their_user_with_memory_and_file() {
     let file = TempFile::new();
-    let outboxes: [Box<dyn Outbox>; 2] =
-        [Box::new(Memory::default()), Box::new(File::new(&file.0))];
+    let outboxes: [Arc<dyn Outbox>; 2] =
+        [Arc::new(Memory::default()), Arc::new(File::new(&file.0))];
     for outbox in outboxes {
         let stand_in = StandIn::start();
         let mengpaneel = Mengpaneel::builder("demo")

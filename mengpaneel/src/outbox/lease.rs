@@ -12,6 +12,8 @@ pub enum LeaseId {
     Number(u128),
     /// Text, such as the ID of an entry in a stream.
     Text(String),
+    /// ID in one of several outboxes, after the index of that outbox.
+    Nested(usize, Box<LeaseId>),
 }
 
 impl From<u128> for LeaseId {
@@ -31,6 +33,7 @@ impl fmt::Display for LeaseId {
         match self {
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => text.fmt(f),
+            Self::Nested(index, id) => write!(f, "{index}/{id}"),
         }
     }
 }

@@ -34,6 +34,7 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod consumer;
+mod failover;
 pub(crate) mod fallback;
 #[cfg(feature = "file")]
 mod file;
@@ -49,11 +50,12 @@ mod sidekiq;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _, ready};
+use futures_util::future::{BoxFuture, FutureExt as _, pending, ready};
 use thiserror::Error;
 use uuid::Uuid;
 
 pub use crate::outbox::consumer::Consumer;
+pub use crate::outbox::failover::Failover;
 pub use crate::outbox::fallback::ClaimResult;
 #[cfg(feature = "file")]
 pub use crate::outbox::file::{File, FileError, OnLocked};
@@ -127,6 +129,12 @@ pub trait Outbox: Send + Sync + 'static {
         None
     }
 
+    /// Runs work beside appends and leases, such as moving records. The delivery thread of each
+    /// `Mengpaneel` runs it until its shutdown ends, and then drops the future. Default: none.
+    fn run_in_background(&self) -> BoxFuture<'_, ()> {
+        pending().boxed()
+    }
+
     /// Stores a fallback copy of calls in a carrier cookie, under the [`id`](Record::id) of the
     /// record. The copy becomes an ordinary record when `after` is over, unless a page sent the
     /// calls by then.
@@ -195,6 +203,10 @@ impl<O: Outbox + ?Sized> Outbox for Arc<O> {
 
     fn consumer(&self) -> Option<&dyn Consumer> {
         (**self).consumer()
+    }
+
+    fn run_in_background(&self) -> BoxFuture<'_, ()> {
+        (**self).run_in_background()
     }
 
     fn schedule_fallback(

@@ -85,7 +85,7 @@ impl Dispatcher {
                 .as_ref()
                 .is_some_and(|outbox| outbox.consumer().is_some());
         let worker = Worker {
-            outbox: outbox.clone().filter(|_| is_consumer),
+            outbox: outbox.clone(),
             sender: Arc::clone(&sender),
             shutdown: Arc::clone(&shutdown),
             concurrency: config.concurrency,

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all, pending, select};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::deliver::http::retry::Backoff;
@@ -40,11 +40,10 @@ const MAX_OUTBOX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Consumer of an outbox; at shutdown it also waits for deliveries that bypass the outbox.
 pub(crate) struct Worker {
-    /// Outbox to drain. `None` if there is none, or this process does not drain it.
     pub(crate) outbox: Option<Arc<dyn Outbox>>,
     pub(crate) sender: Arc<Sender>,
     pub(crate) shutdown: Arc<Shutdown>,
-    /// Number of batches in flight at once.
+    /// Number of batches in flight at once; 0 if other processes drain the outbox.
     pub(crate) concurrency: usize,
     /// Number of redeliveries after which a record becomes a dead letter.
     pub(crate) max_redeliveries: u32,
@@ -53,18 +52,31 @@ pub(crate) struct Worker {
 impl Worker {
     /// Delivers records until a shutdown has ended.
     pub(crate) async fn run(self) {
-        if let Some(outbox) = self.outbox.as_deref()
-            && let Some(consumer) = outbox.consumer()
-        {
-            let loops =
-                (0..self.concurrency).map(|number| self.new_loop(outbox, consumer, number).run());
-            join_all(loops).await;
-            if !outbox.is_durable() {
-                self.report_remaining(consumer).await;
+        let outbox = self.outbox.as_deref();
+        let background = match outbox {
+            Some(outbox) => outbox.run_in_background(),
+            None => pending().boxed(),
+        };
+        let drained = async {
+            if let Some((outbox, consumer)) =
+                outbox.and_then(|outbox| Some((outbox, outbox.consumer()?)))
+            {
+                self.drain(outbox, consumer).await;
             }
-        }
-        self.wait_for_in_flight().await;
+            self.wait_for_in_flight().await;
+        };
+        select(pin!(drained), background).await;
         self.shutdown.mark_worker_ended();
+    }
+
+    /// Delivers records, and reports those that end with this process.
+    async fn drain(&self, outbox: &dyn Outbox, consumer: &dyn Consumer) {
+        let loops =
+            (0..self.concurrency).map(|number| self.new_loop(outbox, consumer, number).run());
+        join_all(loops).await;
+        if self.concurrency > 0 && !outbox.is_durable() {
+            self.report_remaining(consumer).await;
+        }
     }
 
     fn new_loop<'a>(

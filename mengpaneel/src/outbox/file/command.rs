@@ -118,7 +118,7 @@ impl Mutation {
 fn key(lease: &Lease) -> Option<u128> {
     match lease.id {
         LeaseId::Number(key) => Some(key),
-        LeaseId::Text(_) => None,
+        LeaseId::Text(_) | LeaseId::Nested(..) => None,
     }
 }
 

@@ -130,7 +130,7 @@ impl Memory {
             .iter()
             .map(|lease| match lease.id {
                 LeaseId::Number(number) => table.remove(u64::try_from(number).ok()?),
-                LeaseId::Text(_) => None,
+                LeaseId::Text(_) | LeaseId::Nested(..) => None,
             })
             .collect()
     }

@@ -115,7 +115,7 @@ fn unknown_format_is_reported_with_its_number() {
     assert!(
         error
             .to_string()
-            .contains("has format 7, this version reads 1"),
+            .contains("has format 7, this version reads 2"),
         "{error}"
     );
 }

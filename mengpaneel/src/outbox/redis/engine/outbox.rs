@@ -199,7 +199,7 @@ fn entry_ids(leases: &[Lease]) -> Vec<String> {
         .iter()
         .filter_map(|lease| match &lease.id {
             LeaseId::Text(id) => Some(id.clone()),
-            LeaseId::Number(_) => None,
+            LeaseId::Number(_) | LeaseId::Nested(..) => None,
         })
         .collect()
 }

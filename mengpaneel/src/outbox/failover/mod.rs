@@ -1,0 +1,381 @@
+//! Outbox that uses a second one while the first is unavailable.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, Either, FutureExt as _, join_all, pending, select};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use uuid::Uuid;
+
+use crate::outbox::{
+    AppendError, ClaimResult, Consumer, Lease, LeaseId, Outbox, OutboxError, Record, RecordRef,
+    TryAppendError,
+};
+
+/// Time for which appends go to the secondary at once after the primary failed. The next append
+/// tries the primary again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Most records that move to the primary at once.
+const MOVE_BATCH: usize = 500;
+
+/// Outbox that appends to a secondary while the primary is full or unavailable.
+///
+/// Pages then wait neither for the primary nor for Mixpanel. When the primary accepts records again,
+/// those in the secondary move there. Until then a process that drains the outbox delivers them from
+/// the secondary. With [`concurrency(0)`](crate::Builder::concurrency) they wait for the primary.
+///
+/// A secondary in memory loses its records if the process ends while the primary is away; one in a
+/// file keeps them.
+///
+/// ```
+/// # #[cfg(feature = "redis")] {
+/// use mengpaneel::outbox::{Failover, Memory, Redis};
+///
+/// let outbox = Failover::new(Redis::new("redis://127.0.0.1/"), Memory::default());
+/// # let _ = outbox;
+/// # }
+/// ```
+pub struct Failover<P, S> {
+    primary: P,
+    secondary: S,
+    /// Time until which the primary is not tried. `None` while it is available.
+    paused_until: Mutex<Option<Instant>>,
+}
+
+impl<P: Outbox, S: Outbox> Failover<P, S> {
+    /// Creates an outbox of two others. The secondary must have a consumer, so it cannot be
+    /// `Sidekiq`.
+    pub fn new(primary: P, secondary: S) -> Self {
+        Self {
+            primary,
+            secondary,
+            paused_until: Mutex::default(),
+        }
+    }
+
+    /// Returns until when the primary is not tried. `None` if it is tried at the next append.
+    fn paused_until(&self) -> Option<Instant> {
+        let until = *self.lock();
+        until.filter(|until| *until > Instant::now())
+    }
+
+    /// Returns whether the primary accepted the last record, as far as is known.
+    fn is_available(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record_failure(&self, reason: &str) {
+        let previous = self.lock().replace(Instant::now() + PAUSE);
+        if previous.is_none() {
+            tracing::warn!(target: "mengpaneel", reason, primary = self.primary.description(), secondary = self.secondary.description(), "the primary outbox declines records; they go to the secondary until it accepts them again");
+        }
+    }
+
+    fn record_success(&self) {
+        if self.lock().take().is_some() {
+            tracing::info!(target: "mengpaneel", primary = self.primary.description(), "the primary outbox accepts records again");
+        }
+    }
+
+    /// Appends a record to the primary, unless it is paused.
+    async fn append_to_primary(&self, record: Record) -> Result<(), AppendError> {
+        if self.paused_until().is_some() {
+            return Err(AppendError::new(
+                record,
+                "the primary outbox is unavailable",
+            ));
+        }
+        let appended = self.primary.append(record).await;
+        match &appended {
+            Ok(()) => self.record_success(),
+            Err(error) => self.record_failure(&error.reason),
+        }
+        appended
+    }
+
+    /// Moves up to [`MOVE_BATCH`] records from the secondary to the primary.
+    async fn move_back(&self, secondary: &dyn Consumer) -> Result<(), OutboxError> {
+        let leases = secondary.lease(MOVE_BATCH).await?;
+        let appends = leases
+            .iter()
+            .map(|lease| self.append_to_primary(lease.record.clone()));
+        let appended = join_all(appends).await;
+        let (mut moved, mut remaining) = (Vec::new(), Vec::new());
+        for (lease, appended) in leases.into_iter().zip(appended) {
+            if appended.is_ok() {
+                moved.push(lease);
+            } else {
+                remaining.push(lease);
+            }
+        }
+        secondary.acknowledge(&moved).await?;
+        secondary.retry_later(&remaining, Duration::ZERO).await
+    }
+
+    /// Returns both consumers. Those of the primary have the index 0 in [`LeaseId::Nested`].
+    fn consumers(&self) -> [Option<&dyn Consumer>; 2] {
+        [self.primary.consumer(), self.secondary.consumer()]
+    }
+
+    /// Runs an operation on the leases of each outbox.
+    async fn on_each<'a>(
+        &'a self,
+        leases: &'a [Lease],
+        operation: impl for<'c> Fn(
+            &'c dyn Consumer,
+            &'c [Lease],
+        ) -> BoxFuture<'c, Result<(), OutboxError>>
+        + Send
+        + Sync,
+    ) -> Result<(), OutboxError> {
+        for (index, consumer) in self.consumers().into_iter().enumerate() {
+            let own: Vec<Lease> = leases
+                .iter()
+                .filter_map(|lease| unnest(lease, index))
+                .collect();
+            if let Some(consumer) = consumer.filter(|_| !own.is_empty()) {
+                operation(consumer, &own).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Marks leases as those of the outbox with this index.
+fn nest(leases: Vec<Lease>, index: usize) -> Vec<Lease> {
+    let nest = |lease: Lease| Lease {
+        id: LeaseId::Nested(index, Box::new(lease.id)),
+        ..lease
+    };
+    leases.into_iter().map(nest).collect()
+}
+
+/// Returns a lease as the outbox with this index knows it. `None` for a lease of another outbox.
+fn unnest(lease: &Lease, index: usize) -> Option<Lease> {
+    match &lease.id {
+        LeaseId::Nested(of, id) if *of == index => Some(Lease {
+            id: (**id).clone(),
+            ..lease.clone()
+        }),
+        _ => None,
+    }
+}
+
+impl<P: Outbox, S: Outbox> fmt::Debug for Failover<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Failover")
+            .field(&self.primary.description())
+            .field(&self.secondary.description())
+            .finish()
+    }
+}
+
+impl<P: Outbox, S: Outbox> Outbox for Failover<P, S> {
+    fn open(&self) -> Result<(), OutboxError> {
+        self.primary.open()?;
+        self.secondary.open()?;
+        match self.secondary.consumer() {
+            Some(_) => Ok(()),
+            None => Err(OutboxError(format!(
+                "{} cannot be a secondary outbox, because records cannot move back from it: use memory, a file or Redis",
+                self.secondary.description()
+            ))),
+        }
+    }
+
+    fn is_durable(&self) -> bool {
+        self.primary.is_durable()
+    }
+
+    fn description(&self) -> String {
+        let (primary, secondary) = (self.primary.description(), self.secondary.description());
+        format!("{primary}, with failover to {secondary}")
+    }
+
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
+        async move {
+            match self.append_to_primary(record).await {
+                Ok(()) => Ok(()),
+                Err(error) => self.secondary.append(error.record).await,
+            }
+        }
+        .boxed()
+    }
+
+    fn try_append(&self, record: RecordRef<'_>) -> Result<(), TryAppendError> {
+        if self.paused_until().is_none() {
+            match self.primary.try_append(record) {
+                Err(TryAppendError::Declined(reason)) => self.record_failure(&reason),
+                Err(TryAppendError::WouldBlock) => return Err(TryAppendError::WouldBlock),
+                Ok(()) => {
+                    self.record_success();
+                    return Ok(());
+                }
+            }
+        }
+        self.secondary.try_append(record)
+    }
+
+    fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        async move { Ok(self.primary.pending().await? + self.secondary.pending().await?) }.boxed()
+    }
+
+    fn consumer(&self) -> Option<&dyn Consumer> {
+        self.primary.consumer().map(|_| self as &dyn Consumer)
+    }
+
+    fn run_in_background(&self) -> BoxFuture<'_, ()> {
+        async move {
+            let Some(secondary) = self.secondary.consumer() else {
+                return pending().await;
+            };
+            loop {
+                if let Some(until) = self.paused_until() {
+                    sleep_until(until).await;
+                }
+                if self.move_back(secondary).await.is_err() {
+                    // The worker reports an outbox that fails.
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn schedule_fallback(
+        &self,
+        record: Record,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<(), AppendError>> {
+        async move {
+            let record = match self.paused_until() {
+                Some(_) => record,
+                None => match self.primary.schedule_fallback(record, after).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error.record,
+                },
+            };
+            self.secondary.schedule_fallback(record, after).await
+        }
+        .boxed()
+    }
+
+    fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
+        async move {
+            let claimed = self.primary.claim_fallback(id).await;
+            match &claimed {
+                Ok(ClaimResult::NotFound) | Err(_) => {
+                    match self.secondary.claim_fallback(id).await? {
+                        ClaimResult::NotFound => claimed,
+                        result => Ok(result),
+                    }
+                }
+                Ok(_) => claimed,
+            }
+        }
+        .boxed()
+    }
+
+    fn finish_fallback(&self, id: Uuid, is_sent: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        async move {
+            let finished = self.primary.finish_fallback(id, is_sent).await;
+            self.secondary.finish_fallback(id, is_sent).await?;
+            finished
+        }
+        .boxed()
+    }
+}
+
+impl<P: Outbox, S: Outbox> Consumer for Failover<P, S> {
+    /// Leases from the primary; from the secondary while the primary declines records or fails.
+    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        async move {
+            let [Some(primary), Some(secondary)] = self.consumers() else {
+                return pending().await;
+            };
+            let mut leasing = primary.lease(limit);
+            loop {
+                let from_secondary = async {
+                    if self.is_available() {
+                        sleep(PAUSE).await;
+                        return None;
+                    }
+                    timeout(PAUSE, secondary.lease(limit)).await.ok()
+                };
+                match select(&mut leasing, pin!(from_secondary)).await {
+                    Either::Left((Ok(leases), _)) => return Ok(nest(leases, 0)),
+                    Either::Left((Err(error), _)) => {
+                        return match timeout(PAUSE, secondary.lease(limit)).await {
+                            Ok(leased) => Ok(nest(leased?, 1)),
+                            Err(_) => Err(error),
+                        };
+                    }
+                    Either::Right((Some(leased), _)) => return Ok(nest(leased?, 1)),
+                    Either::Right((None, _)) => {}
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.on_each(leases, |consumer, leases| consumer.mark_sending(leases))
+            .boxed()
+    }
+
+    fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.on_each(leases, |consumer, leases| consumer.acknowledge(leases))
+            .boxed()
+    }
+
+    fn retry_later<'a>(
+        &'a self,
+        leases: &'a [Lease],
+        delay: Duration,
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.on_each(leases, move |consumer, leases| {
+            consumer.retry_later(leases, delay)
+        })
+        .boxed()
+    }
+
+    fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.on_each(leases, |consumer, leases| consumer.dead_letter(leases))
+            .boxed()
+    }
+
+    /// Returns the dead letters of the primary, then those of the secondary.
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, OutboxError>> {
+        async move {
+            let mut records = Vec::new();
+            for consumer in self.consumers().into_iter().flatten() {
+                records.extend(consumer.dead_letters(limit - records.len()).await?);
+            }
+            Ok(records)
+        }
+        .boxed()
+    }
+
+    fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
+        async move {
+            let mut count = 0;
+            for consumer in self.consumers().into_iter().flatten() {
+                count += consumer.requeue(limit - count).await?;
+            }
+            Ok(count)
+        }
+        .boxed()
+    }
+}
