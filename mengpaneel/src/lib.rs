@@ -125,18 +125,5 @@ pub use mengpaneel_macros::track;
 #[doc = include_str!("record/attribute/tracking.md")]
 pub use mengpaneel_macros::tracking;
 
-/// Items that the expansion of the attributes uses; not a public API.
 #[doc(hidden)]
-pub mod __private {
-    pub use crate::__passes_on as passes_on;
-    pub use crate::__register as register;
-    pub use crate::call::{Method, Mode};
-    pub use crate::record::attribute::*;
-    pub use crate::record::plan::{
-        AnnotationSite, Argument, CallSpec, Kind, LabelText, Property, Registered, Route, Trigger,
-        Value,
-    };
-    #[cfg(feature = "plan")]
-    pub use inventory;
-    pub use mengpaneel_macros::attributes;
-}
+pub mod __private;

@@ -39,17 +39,17 @@ pub struct Visitor {
 
 /// Content of mixpanel-js's cookie.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Browser {
+pub(crate) struct Browser {
     /// `$user_id`: the identified user.
-    pub user_id: Option<String>,
+    pub(crate) user_id: Option<String>,
     /// `distinct_id`, which remains the anonymous ID after `alias`.
-    pub distinct_id: Option<String>,
+    pub(crate) distinct_id: Option<String>,
     /// `$device_id`: ID of the browser.
-    pub device_id: Option<String>,
+    pub(crate) device_id: Option<String>,
     /// Properties of each event: super properties, campaign, first referrer.
-    pub super_properties: Properties,
+    pub(crate) super_properties: Properties,
     /// `__timers`: time of each event's `time_event` call, in milliseconds since 1970.
-    pub timers: Properties,
+    pub(crate) timers: Properties,
 }
 
 impl Visitor {
@@ -66,8 +66,7 @@ impl Visitor {
     ///
     /// The content is empty without a cookie and for a malformed one, which mixpanel-js itself
     /// ignores too.
-    #[must_use]
-    pub fn browser(&self) -> Browser {
+    pub(crate) fn browser(&self) -> Browser {
         self.cookie
             .as_deref()
             .and_then(Browser::parse)
@@ -86,7 +85,7 @@ impl Visitor {
 impl Browser {
     /// Parses the cookie's value, percent-encoded JSON. `None` if it has no `distinct_id`.
     #[must_use]
-    pub fn parse(cookie: &str) -> Option<Self> {
+    pub(crate) fn parse(cookie: &str) -> Option<Self> {
         let decoded = percent_decode_str(cookie).decode_utf8().ok()?;
         let Ok(Value::Object(mut stored)) = serde_json::from_str(&decoded) else {
             return None;
@@ -121,7 +120,7 @@ impl Browser {
 
     /// Returns the ID that mixpanel-js uses now: `$user_id`, or else `distinct_id`.
     #[must_use]
-    pub fn current_id(&self) -> Option<&str> {
+    pub(crate) fn current_id(&self) -> Option<&str> {
         self.user_id.as_deref().or(self.distinct_id.as_deref())
     }
 }

@@ -14,39 +14,6 @@ use tokio::task::JoinHandle;
 use crate::record::attribute::FrameGuard;
 use crate::record::attribute::outcome::{Outcome, TypeProbe};
 
-/// Ends a frame with the function's return value, and returns that value.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __finished {
-    ($frame:ident, $returned:ident: $ty:ty) => {{
-        use $crate::__private::finish::{
-            AsFuture as _, AsOtherFuture as _, AsResponse as _, AsTask as _, AsValue as _,
-        };
-        // With the declared type, a value of another type causes one compiler error only.
-        (&&&&&$crate::__private::outcome::TypeProbe::<$ty>::of(&$returned)).finish(
-            $frame,
-            $returned,
-            |returned| $crate::__private::classify_outcome!(returned),
-        )
-    }};
-}
-
-/// Ends a frame if the signature hides the type: another future may replace the returned one.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __finished_opaque {
-    ($frame:ident, $returned:ident) => {{
-        use $crate::__private::finish::{
-            AsBoxed as _, AsOpaque as _, AsResponse as _, AsTask as _, AsValue as _,
-        };
-        (&&&&&$crate::__private::outcome::TypeProbe::of(&$returned)).finish(
-            $frame,
-            $returned,
-            |returned| $crate::__private::classify_outcome!(returned),
-        )
-    }};
-}
-
 /// Response. Not treated as a future even if its type can be awaited.
 pub trait AsResponse<R> {
     /// Ends the frame.

@@ -25,21 +25,6 @@ use crate::record::scope_registry;
 
 pub use crate::record::attribute::outcome::Outcome;
 pub use crate::record::mixpanel::Lines;
-pub use crate::{
-    __classify_outcome as classify_outcome, __finished as finished,
-    __finished_opaque as finished_opaque,
-};
-
-/// Returns whether a value is the request of a middleware, which may pass it to the rest of the
-/// chain.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __passes_on {
-    ($value:expr) => {{
-        use $crate::__private::outcome::{DoesNotPassOn as _, PassesOn as _};
-        (&&$crate::__private::outcome::TypeProbe::of($value)).passes_on()
-    }};
-}
 
 /// Runs the body of a function, which may end early at a `return` or `?`.
 pub fn run<R>(body: impl FnOnce() -> R) -> R {

@@ -60,16 +60,6 @@ impl Outcome {
     }
 }
 
-/// Classifies the outcome of a function by its return value.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __classify_outcome {
-    ($returned:expr) => {{
-        use $crate::__private::outcome::ClassifyOutcome as _;
-        (&&&&&&&$crate::__private::outcome::TypeProbe::of($returned)).outcome($returned)
-    }};
-}
-
 /// Type of a function's return value, for method lookup.
 #[derive(Debug)]
 pub struct TypeProbe<R: ?Sized>(PhantomData<fn(&R)>);

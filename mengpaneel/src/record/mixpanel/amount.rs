@@ -17,11 +17,12 @@ const MAX_EXACT_INTEGER: u64 = 1 << 53;
 )]
 pub trait Amount: sealed::Sealed {
     /// Returns the number; `None` if it is infinite or not a number.
-    #[doc(hidden)]
     fn number(&self) -> Option<Number>;
 }
 
-mod sealed {
+/// Supertrait that only this crate can implement.
+pub mod sealed {
+    /// Type that is an [`Amount`](super::Amount).
     pub trait Sealed {}
 }
 

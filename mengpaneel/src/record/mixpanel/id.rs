@@ -41,7 +41,6 @@ pub trait Id {
     fn to_id(&self) -> Cow<'_, str>;
 
     /// Calls `visit` with the text of the ID. Numbers and UUIDs do so without allocating.
-    #[doc(hidden)]
     fn visit(&self, visit: &mut dyn FnMut(&str)) {
         visit(&self.to_id());
     }
@@ -63,11 +62,9 @@ pub trait Id {
 )]
 pub trait Ids {
     /// Returns the length of a list, or `None` for a single ID.
-    #[doc(hidden)]
     fn list_len(&self) -> Option<usize>;
 
     /// Calls `visit` with the text of each ID.
-    #[doc(hidden)]
     fn visit_each(&self, visit: &mut dyn FnMut(&str));
 }
 

@@ -23,7 +23,7 @@ use crate::record::recorder::{CallSite, Condition, Entry, Recorder};
 use crate::record::scope_registry;
 use crate::record::strategy::Strategy;
 
-pub use crate::record::mixpanel::amount::Amount;
+pub use crate::record::mixpanel::amount::{Amount, sealed};
 pub(crate) use crate::record::mixpanel::encode::{ID_PROPERTIES, encode_id, encode_ids};
 pub use crate::record::mixpanel::group::Group;
 pub use crate::record::mixpanel::id::{Id, Ids};

@@ -97,24 +97,6 @@ pub struct Registered(pub &'static AnnotationSite);
 #[cfg(feature = "plan")]
 inventory::collect!(Registered);
 
-/// Registers a function for the plan.
-#[cfg(feature = "plan")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __register {
-    ($site:ident) => {
-        $crate::__private::inventory::submit! { $crate::__private::Registered(&$site) }
-    };
-}
-
-/// Registers nothing.
-#[cfg(not(feature = "plan"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __register {
-    ($site:ident) => {};
-}
-
 impl Plan {
     fn from_registered(registered: impl Iterator<Item = &'static Registered>) -> Self {
         let mut annotations: Vec<_> = registered
