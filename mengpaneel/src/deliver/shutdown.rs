@@ -1,12 +1,10 @@
 //! Shutdown signal of the worker, and the number of deliveries in flight.
 
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Time after the deadline in which requests to Mixpanel that were already sent may still end.
@@ -18,20 +16,22 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// Shutdown signal and delivery progress, shared by the dispatcher and the worker.
 #[derive(Default)]
 pub(crate) struct Shutdown {
-    deadline: Mutex<Option<Instant>>,
+    progress: watch::Sender<Progress>,
     /// True if there is a deadline: appends read this flag without locking.
     is_requested: AtomicBool,
-    /// Notified when a shutdown is requested and when a delivery that bypasses the outbox ends.
-    state_change: Notify,
-    /// Notified when something was delivered.
-    progress: Notify,
-    has_worker_ended: AtomicBool,
-    /// Notified when the worker has ended.
-    worker_end: Notify,
+}
+
+/// Progress of the deliveries of one `Mengpaneel`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// Time at which the worker must end. `None` until a shutdown is requested.
+    pub(crate) deadline: Option<Instant>,
+    /// True once the worker has ended.
+    pub(crate) has_worker_ended: bool,
     /// Number of deliveries in flight that bypass the outbox.
-    in_flight: AtomicUsize,
+    pub(crate) in_flight: usize,
     /// Number of records that were delivered, or rejected and reported.
-    delivered: AtomicUsize,
+    pub(crate) delivered: usize,
 }
 
 impl Shutdown {
@@ -40,79 +40,39 @@ impl Shutdown {
         let deadline = Instant::now()
             .checked_add(timeout)
             .unwrap_or_else(|| Instant::now() + MAX_TIMEOUT);
-        self.lock_deadline().get_or_insert(deadline);
+        self.update(|progress| {
+            progress.deadline.get_or_insert(deadline);
+        });
         self.is_requested.store(true, Ordering::Release);
-        self.state_change.notify_waiters();
     }
 
     pub(crate) fn is_requested(&self) -> bool {
         self.is_requested.load(Ordering::Acquire)
     }
 
-    /// Resolves once the worker has ended.
-    pub(crate) async fn worker_ended(&self) {
-        loop {
-            let mut ended = pin!(self.worker_end.notified());
-            ended.as_mut().enable();
-            if self.has_worker_ended.load(Ordering::Acquire) {
-                return;
-            }
-            ended.await;
-        }
+    /// Returns the current progress.
+    pub(crate) fn progress(&self) -> Progress {
+        *self.progress.borrow()
     }
 
-    /// Marks the worker as ended.
-    pub(crate) fn mark_worker_ended(&self) {
-        self.has_worker_ended.store(true, Ordering::Release);
-        self.worker_end.notify_waiters();
+    /// Returns a receiver of the changes from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
     }
 
-    /// Resolves when a shutdown is requested or a delivery has ended.
-    ///
-    /// Enable the future before the state is read, otherwise a notification can be missed.
-    pub(crate) fn state_changed(&self) -> Notified<'_> {
-        self.state_change.notified()
-    }
-
-    /// Makes all worker loops read the state again.
-    pub(crate) fn notify_state_change(&self) {
-        self.state_change.notify_waiters();
-    }
-
-    /// Number of records that were delivered, or rejected and reported.
-    pub(crate) fn delivered(&self) -> usize {
-        self.delivered.load(Ordering::Relaxed)
-    }
-
-    /// Adds to the number of delivered records.
-    pub(crate) fn record_progress(&self, records: usize) {
-        self.delivered.fetch_add(records, Ordering::Relaxed);
-        self.progress.notify_waiters();
-    }
-
-    /// Resolves at the next delivery. Enable the future before the progress is read.
-    pub(crate) fn progressed(&self) -> Notified<'_> {
-        self.progress.notified()
-    }
-
-    /// Number of deliveries in flight that bypass the outbox.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
+    /// Changes the progress and notifies all receivers.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
+        self.progress.send_modify(change);
     }
 
     /// Counts one more delivery in flight. `None` if there are `max` already.
     pub(crate) fn track(self: &Arc<Self>, max: usize) -> Option<InFlightGuard> {
-        let count = self.in_flight.fetch_add(1, Ordering::AcqRel);
-        let guard = InFlightGuard(Arc::clone(self));
-        (count < max).then_some(guard)
-    }
-
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        *self.lock_deadline()
-    }
-
-    fn lock_deadline(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+        let has_room = self.progress.send_if_modified(|progress| {
+            let has_room = progress.in_flight < max;
+            progress.in_flight += usize::from(has_room);
+            has_room
+        });
+        has_room.then(|| InFlightGuard(Arc::clone(self)))
     }
 }
 
@@ -121,8 +81,6 @@ pub(crate) struct InFlightGuard(Arc<Shutdown>);
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
-        self.0.state_change.notify_waiters();
-        self.0.progress.notify_waiters();
+        self.0.update(|progress| progress.in_flight -= 1);
     }
 }

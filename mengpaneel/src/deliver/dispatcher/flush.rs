@@ -1,6 +1,5 @@
 //! Flush and shutdown: waiting until the pending records are delivered.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time;
@@ -23,13 +22,9 @@ impl Dispatcher {
     /// [`FlushTimeoutError`] if records are pending after `timeout`.
     pub(crate) async fn flush(&self, timeout: Duration) -> Result<(), FlushTimeoutError> {
         let flushed = async {
-            loop {
-                let mut progressed = pin!(self.shutdown.progressed());
-                progressed.as_mut().enable();
-                if self.shutdown.in_flight() == 0 && self.pending().await == Ok(0) {
-                    return;
-                }
-                drop(time::timeout(POLL_INTERVAL, progressed).await);
+            let mut changes = self.shutdown.subscribe();
+            while changes.borrow_and_update().in_flight > 0 || self.pending().await != Ok(0) {
+                drop(time::timeout(POLL_INTERVAL, changes.changed()).await);
             }
         };
         match time::timeout(timeout, flushed).await {
@@ -45,9 +40,10 @@ impl Dispatcher {
     pub(crate) async fn shutdown(&self, timeout: Duration) -> Result<(), FlushTimeoutError> {
         self.shutdown.request(timeout);
         // The worker respects the deadline; this time limit guards against a worker that hangs.
+        let mut changes = self.shutdown.subscribe();
         let has_worker_ended = time::timeout(
             timeout.saturating_add(SHUTDOWN_GRACE + WORKER_GRACE),
-            self.shutdown.worker_ended(),
+            changes.wait_for(|progress| progress.has_worker_ended),
         )
         .await
         .is_ok();
@@ -58,7 +54,7 @@ impl Dispatcher {
             Fate::Lost
         };
         match self.pending().await {
-            Ok(0) if has_worker_ended && self.shutdown.in_flight() == 0 => Ok(()),
+            Ok(0) if has_worker_ended && self.shutdown.progress().in_flight == 0 => Ok(()),
             pending => Err(self.timeout_error(pending, fate)),
         }
     }
@@ -70,8 +66,16 @@ impl Dispatcher {
             .map_or_else(String::new, Outbox::description);
         let last_error = self.sender.circuit_breaker.last_error();
         let (pending, fate, last_error) = match pending {
-            Ok(0) => (self.shutdown.in_flight(), Fate::InFlight, last_error),
-            Ok(pending) => (pending + self.shutdown.in_flight(), fate, last_error),
+            Ok(0) => (
+                self.shutdown.progress().in_flight,
+                Fate::InFlight,
+                last_error,
+            ),
+            Ok(pending) => (
+                pending + self.shutdown.progress().in_flight,
+                fate,
+                last_error,
+            ),
             Err(error) => (0, Fate::Unknown, Some(error.to_string())),
         };
         FlushTimeoutError {

@@ -264,9 +264,10 @@ impl Dispatcher {
             },
             None => (0, None),
         };
+        let progress = self.shutdown.progress();
         Health {
-            pending: pending + self.shutdown.in_flight(),
-            delivered: self.shutdown.delivered(),
+            pending: pending + progress.in_flight,
+            delivered: progress.delivered,
             oldest_age: self.sender.oldest_age(),
             error: outbox_error.or_else(|| self.sender.circuit_breaker.last_error()),
         }

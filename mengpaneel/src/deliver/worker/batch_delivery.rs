@@ -248,7 +248,9 @@ impl WorkerLoop<'_> {
             worker.sender.record_oldest(None);
             BatchResult::Answered
         };
-        worker.shutdown.record_progress(finished.len());
+        worker
+            .shutdown
+            .update(|progress| progress.delivered += finished.len());
         #[cfg(feature = "metrics")]
         if let Ok(pending) = self.outbox.pending().await {
             metrics::set_pending(pending, worker.sender.oldest_age().unwrap_or_default());

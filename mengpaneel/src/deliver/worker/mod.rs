@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt as _, join_all, pending, select};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::deliver::http::retry::Backoff;
 use crate::deliver::partitions::Partitions;
@@ -66,7 +66,8 @@ impl Worker {
             self.wait_for_in_flight().await;
         };
         select(pin!(drained), background).await;
-        self.shutdown.mark_worker_ended();
+        self.shutdown
+            .update(|progress| progress.has_worker_ended = true);
     }
 
     /// Delivers records, and reports those that end with this process.
@@ -115,18 +116,15 @@ impl Worker {
     /// Waits for the deliveries that bypass the outbox. [`SHUTDOWN_GRACE`] extends the deadline: a
     /// request to Mixpanel is not cut off.
     async fn wait_for_in_flight(&self) {
+        let mut changes = self.shutdown.subscribe();
         loop {
-            let mut state_changed = pin!(self.shutdown.state_changed());
-            state_changed.as_mut().enable();
-            let deadline = self
-                .shutdown
-                .deadline()
-                .map(|deadline| deadline + SHUTDOWN_GRACE);
-            if deadline.is_some() && self.shutdown.in_flight() == 0 {
+            let progress = *changes.borrow_and_update();
+            let deadline = progress.deadline.map(|deadline| deadline + SHUTDOWN_GRACE);
+            if deadline.is_some() && progress.in_flight == 0 {
                 return;
             }
             tokio::select! {
-                () = state_changed => {}
+                _ = changes.changed() => {}
                 () = sleep_until_deadline(deadline) => return,
             }
         }
@@ -180,7 +178,6 @@ impl WorkerLoop<'_> {
                 }
             }
         }
-        self.worker.shutdown.notify_state_change();
     }
 
     /// Leases the next due records. `None` if a shutdown was requested and no record is pending, or
@@ -205,31 +202,28 @@ impl WorkerLoop<'_> {
     /// Waits for due records and leases them. `None` in the cases of
     /// [`lease_batch`](Self::lease_batch).
     async fn try_lease(&self, limit: usize) -> Option<Result<Vec<Lease>, OutboxError>> {
-        let shutdown = &self.worker.shutdown;
+        let mut changes = self.worker.shutdown.subscribe();
         loop {
-            let mut state_changed = pin!(shutdown.state_changed());
-            state_changed.as_mut().enable();
-            let deadline = shutdown.deadline();
+            let progress = *changes.borrow_and_update();
+            let deadline = progress.deadline;
             // Checked here, because `select!` prefers a ready lease to the deadline.
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return None;
             }
-            if deadline.is_some() && self.is_drained().await {
+            if deadline.is_some() && progress.in_flight == 0 && self.is_drained().await {
                 return None;
             }
             tokio::select! {
                 biased;
                 leased = self.consumer.lease(limit) => return Some(leased),
-                () = state_changed => {}
+                _ = changes.changed() => {}
                 () = sleep_until_deadline(deadline) => return None,
             }
         }
     }
 
-    /// Returns whether no record is pending, and no delivery in flight can append one.
     async fn is_drained(&self) -> bool {
-        self.worker.shutdown.in_flight() == 0
-            && self.outbox.pending().await.is_ok_and(|count| count == 0)
+        self.outbox.pending().await.is_ok_and(|count| count == 0)
     }
 
     fn record_outbox_success(&mut self) {
@@ -274,25 +268,19 @@ impl WorkerLoop<'_> {
     /// attempts.
     pub(crate) async fn wait(&self, delay: impl Into<RetryDelay>) -> bool {
         let (shutdown, retry_delay) = (&self.worker.shutdown, delay.into());
-        let until = Instant::now() + retry_delay.delay;
-        loop {
-            let mut state_changed = pin!(shutdown.state_changed());
-            state_changed.as_mut().enable();
-            match shutdown.deadline() {
-                Some(deadline) => {
-                    let remaining = deadline.duration_since(Instant::now());
-                    let Some(delay) = retry_delay.before_deadline(remaining) else {
-                        return false;
-                    };
-                    sleep(delay).await;
-                    return true;
-                }
-                None if timeout_at(until, state_changed).await.is_err() => return true,
-                // A shutdown was requested: the next attempt follows at once.
-                None if shutdown.is_requested() => return true,
-                None => {}
-            }
+        if let Some(deadline) = shutdown.progress().deadline {
+            let remaining = deadline.duration_since(Instant::now());
+            let Some(delay) = retry_delay.before_deadline(remaining) else {
+                return false;
+            };
+            sleep(delay).await;
+            return true;
         }
+        // When a shutdown is requested, the next attempt follows at once.
+        let mut changes = shutdown.subscribe();
+        let requested = changes.wait_for(|progress| progress.deadline.is_some());
+        drop(timeout(retry_delay.delay, requested).await);
+        true
     }
 }
 
