@@ -1,6 +1,9 @@
 //! Cost of each outbox: an append in the web process, and the rate at which one worker drains.
 //! `cargo bench -p mengpaneel-tests --bench outbox`, with `redis-server` on the path.
 //!
+//! `metered` is `Memory` inside of an outbox that counts its operations by public methods, as an
+//! application's own may do.
+//!
 //! With `-- backlog` the bench measures the memory that a million records in a file take, with
 //! `-- backlog redis` in Redis.
 
@@ -15,6 +18,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use mengpaneel::outbox::{self, Outbox, Record};
 use mengpaneel::{Call, Calls, Envelope, Mengpaneel, Method, Visitor};
+use mengpaneel_tests::Metered;
 use process::{cpu_time, resident_kib};
 use redis::Redis;
 use serde_json::json;
@@ -44,20 +48,23 @@ fn main() -> Result<()> {
 
 async fn measure_all(directory: &Path) -> Result<()> {
     let redis = Redis::start(directory)?;
-    let urls = ["memory", &file_url(directory), redis.url()];
+    let outboxes: [(&str, Arc<dyn Outbox>); 4] = [
+        ("memory", outbox::from_url("memory")?),
+        ("metered", Arc::new(Metered::new(outbox::Memory::default()))),
+        ("file", outbox::from_url(&file_url(directory))?),
+        ("redis", outbox::from_url(redis.url())?),
+    ];
     println!(
         "{:8} {:>14} {:>14} {:>12} {:>12}",
         "outbox", "CPU/append", "time/append", "appends/s", "drained/s"
     );
-    for url in urls {
-        let outbox = outbox::from_url(url)?;
+    for (name, outbox) in outboxes {
         outbox.open()?;
         let (cpu_before, started) = (cpu_time()?, Instant::now());
         append(&*outbox, RECORDS).await?;
         let (cpu, elapsed) = (cpu_time()?.saturating_sub(cpu_before), started.elapsed());
         let drain_rate = drain(outbox, RECORDS).await?;
         let micros_each = |total: Duration| total.as_secs_f64() * 1e6 / f64::from(RECORDS);
-        let name = url.split(':').next().unwrap_or_default();
         let append_rate = f64::from(RECORDS) / elapsed.as_secs_f64();
         println!(
             "{name:8} {:>11.2} µs {:>11.2} µs {append_rate:>12.0} {drain_rate:>12.0}",
