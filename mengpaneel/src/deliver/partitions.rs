@@ -1,9 +1,8 @@
-//! Partitions: encoded messages, grouped by user into buffers whose requests are sent concurrently.
+//! Partitions: encoded messages in buffers. Events are grouped by user, and each group is sent
+//! concurrently with the others.
 
-use std::ops::Range;
-
-use crate::translate::message::Endpoint;
-use crate::translate::outgoing::EncodedEvent;
+use crate::translate::message::{Endpoint, Message};
+use crate::translate::outgoing::Outgoing;
 
 /// Most requests to one endpoint that are in flight at once.
 const MAX_PARTITIONS: usize = 4;
@@ -16,79 +15,100 @@ pub(crate) fn max_items(endpoint: Endpoint) -> usize {
     }
 }
 
-/// Buffers of encoded messages. One partition has all messages of a user, in order, each with a
-/// comma before it.
+/// Returns the number of partitions for that many messages to one endpoint.
+pub(crate) fn partition_count(messages: usize, endpoint: Endpoint) -> usize {
+    messages
+        .div_ceil(max_items(endpoint))
+        .clamp(1, MAX_PARTITIONS)
+}
+
+/// Returns the index of the partition of a key. Each partition has an equal share of all keys.
+pub(crate) fn partition_of(partition_key: u64, partition_count: usize) -> usize {
+    let scaled = u128::from(partition_key) * partition_count as u128;
+    usize::try_from(scaled >> u64::BITS).unwrap_or_default()
+}
+
+/// Messages that are not in a buffer of their endpoint yet.
+#[derive(Debug, Default)]
+pub(crate) struct Staging {
+    pub(crate) text: Vec<u8>,
+    pub(crate) messages: Vec<Outgoing>,
+}
+
+/// Buffers of encoded messages. Each message has a comma before it.
 #[derive(Debug)]
 pub(crate) struct Partitions {
-    /// Buffer for events whose partition is not known yet.
-    staging: Vec<u8>,
-    partitions: Vec<Vec<u8>>,
+    pub(crate) staging: Staging,
+    /// Buffer of people, buffer of groups, and buffers of events. A buffer of events has all events
+    /// of a user, in order.
+    buffers: Vec<Vec<u8>>,
 }
 
 impl Default for Partitions {
-    /// Creates a single partition.
+    /// Creates a single partition of events.
     fn default() -> Self {
         Self {
-            staging: Vec::new(),
-            partitions: vec![Vec::new()],
+            staging: Staging::default(),
+            buffers: vec![Vec::new(); 3],
         }
     }
 }
 
 impl Partitions {
-    /// Clears all buffers and creates as many partitions as `count` messages need.
-    pub(crate) fn reset(&mut self, count: usize, endpoint: Endpoint) {
-        self.staging.clear();
-        self.partitions.resize_with(
-            count.div_ceil(max_items(endpoint)).clamp(1, MAX_PARTITIONS),
-            Vec::new,
-        );
-        self.partitions.iter_mut().for_each(Vec::clear);
+    /// Clears all buffers and creates as many partitions as that many events need.
+    pub(crate) fn reset(&mut self, events: usize) {
+        let count = 2 + partition_count(events, Endpoint::Events);
+        self.buffers.resize_with(count, Vec::new);
+        self.buffers.iter_mut().for_each(Vec::clear);
     }
 
-    /// Buffer for new events, until [`distribute`](Self::distribute) moves them.
-    pub(crate) fn staging(&mut self) -> &mut Vec<u8> {
-        &mut self.staging
-    }
-
-    /// Moves events from the staging buffer to their partitions and clears the staging buffer.
-    pub(crate) fn distribute<'e>(&mut self, events: impl Iterator<Item = &'e mut EncodedEvent>) {
-        let staging = std::mem::take(&mut self.staging);
-        for event in events {
-            let json = staging.get(event.json.clone()).unwrap_or_default();
-            event.json = self.add(event.partition_key, |partition| {
-                partition.extend_from_slice(json);
-            });
-        }
-        self.staging = staging;
-        self.staging.clear();
-    }
-
-    /// Writes a message to the partition of its key. Returns the range of the message there.
-    pub(crate) fn add(
-        &mut self,
-        partition_key: u64,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Range<usize> {
-        let index = self.partition_of(partition_key);
-        let Some(partition) = self.partitions.get_mut(index) else {
-            return 0..0;
+    /// Copies a message from another buffer.
+    pub(crate) fn add(&mut self, message: Outgoing, text: &[u8]) -> Outgoing {
+        let index = self.buffer_index(&message);
+        let json = text.get(message.json.clone()).unwrap_or_default();
+        let Some(buffer) = self.buffers.get_mut(index) else {
+            return message;
         };
-        partition.push(b',');
-        let start = partition.len();
-        write(partition);
-        start..partition.len()
+        buffer.push(b',');
+        let start = buffer.len();
+        buffer.extend_from_slice(json);
+        Outgoing {
+            json: start..buffer.len(),
+            ..message
+        }
     }
 
-    /// Index of the partition of a key. Each partition has an equal share of all keys.
-    pub(crate) fn partition_of(&self, partition_key: u64) -> usize {
-        let scaled = u128::from(partition_key) * self.partitions.len() as u128;
-        usize::try_from(scaled >> u64::BITS).unwrap_or_default()
+    /// Encodes a message, whose index in the list of the caller is `call`.
+    pub(crate) fn add_message(&mut self, message: &Message, call: usize) -> Outgoing {
+        let mut text = Vec::new();
+        let outgoing = Outgoing::encode(message, call, &mut text);
+        self.add(outgoing, &text)
     }
 
-    /// Contents of the partitions.
-    pub(crate) fn buffers(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.partitions.iter().map(Vec::as_slice)
+    /// Returns the JSON of a message.
+    pub(crate) fn json(&self, message: &Outgoing) -> &[u8] {
+        self.buffer(self.buffer_index(message))
+            .get(message.json.clone())
+            .unwrap_or_default()
+    }
+
+    /// Returns the number of partitions of events.
+    pub(crate) fn event_partitions(&self) -> usize {
+        self.buffers.len() - 2
+    }
+
+    /// Returns the index of the buffer of a message.
+    pub(crate) fn buffer_index(&self, message: &Outgoing) -> usize {
+        match message.endpoint {
+            Endpoint::People => 0,
+            Endpoint::Groups => 1,
+            Endpoint::Events => 2 + partition_of(message.partition_key, self.event_partitions()),
+        }
+    }
+
+    /// Returns a buffer.
+    pub(crate) fn buffer(&self, index: usize) -> &[u8] {
+        self.buffers.get(index).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -96,36 +116,39 @@ impl Partitions {
 mod tests {
     use super::*;
 
+    fn message(partition_key: u64, json: std::ops::Range<usize>) -> Outgoing {
+        Outgoing {
+            endpoint: Endpoint::Events,
+            is_idempotent: true,
+            call: 0,
+            set_len: None,
+            json,
+            partition_key,
+        }
+    }
+
     #[test]
     fn partition_keeps_order_of_each_user() {
         let mut partitions = Partitions::default();
-        partitions.reset(9_000, Endpoint::Events);
-        let mut events = Vec::new();
-        for number in 0..70 {
-            let start = partitions.staging().len();
-            partitions
-                .staging()
-                .extend_from_slice(format!("{number:02}").as_bytes());
-            events.push(EncodedEvent {
-                json: start..start + 2,
-                partition_key: (number % 7) << 61,
-                index: 0,
-            });
-        }
-        partitions.distribute(events.iter_mut());
-        assert!(partitions.staging().is_empty());
-        let buffers: Vec<&[u8]> = partitions.buffers().collect();
+        partitions.reset(9_000);
+        let text: String = (0..70).map(|number| format!("{number:02}")).collect();
+        let events: Vec<Outgoing> = (0..70)
+            .map(|number: u8| {
+                let start = usize::from(number) * 2;
+                let event = message(u64::from(number % 7) << 61, start..start + 2);
+                partitions.add(event, text.as_bytes())
+            })
+            .collect();
+        let bytes: usize = partitions.buffers.iter().map(Vec::len).sum();
         assert_eq!(
-            (buffers.len(), buffers.concat().len()),
+            (partitions.event_partitions(), bytes),
             (MAX_PARTITIONS, 70 * 3)
         );
         for (number, event) in (0..).zip(&events) {
-            let (buffer, json) = (
-                buffers[partitions.partition_of(event.partition_key)],
-                &event.json,
-            );
-            assert_eq!(&buffer[json.clone()], format!("{number:02}").as_bytes());
-            assert_eq!(buffer[json.start - 1], b',');
+            let buffer = partitions.buffer(partitions.buffer_index(event));
+            assert_eq!(partitions.json(event), format!("{number:02}").as_bytes());
+            assert_eq!(&buffer[event.json.clone()], partitions.json(event));
+            assert_eq!(buffer[event.json.start - 1], b',');
         }
         for partition_key in (0..7).map(|number| number << 61) {
             assert!(
@@ -141,12 +164,14 @@ mod tests {
     #[test]
     fn reset_clears_buffers_and_sets_number_of_partitions() {
         let mut partitions = Partitions::default();
-        partitions.reset(2_001, Endpoint::Events);
-        partitions.add(u64::MAX, |partition| partition.push(b'x'));
-        assert_eq!(partitions.buffers().collect::<Vec<_>>(), [&b""[..], b",x"]);
-        partitions.reset(2_000, Endpoint::Events);
-        assert_eq!(partitions.buffers().collect::<Vec<_>>(), [b""]);
-        partitions.reset(2_000, Endpoint::People);
-        assert_eq!(partitions.buffers().len(), MAX_PARTITIONS);
+        partitions.reset(2_001);
+        for endpoint in [Endpoint::Events, Endpoint::People, Endpoint::Groups] {
+            let event = message(u64::MAX, 0..1);
+            partitions.add(Outgoing { endpoint, ..event }, b"x");
+        }
+        assert_eq!(partitions.buffers, [&b",x"[..], b",x", b"", b",x"]);
+        partitions.reset(2_000);
+        assert_eq!(partitions.buffers, [b"", b"", b""]);
+        assert_eq!(partition_count(2_000, Endpoint::People), MAX_PARTITIONS);
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::call::Method;
-use crate::translate::message::{Endpoint, Message};
+use crate::translate::message::Endpoint;
+use crate::translate::outgoing::Outgoing;
 
 /// Number of users that are remembered; the oldest are forgotten first.
 const MAX_USERS: usize = 10_000;
@@ -24,9 +24,11 @@ pub(crate) struct ProfileDedup {
 
 #[derive(Debug, Default)]
 struct State {
-    sets: HashMap<String, LastSet>,
+    /// Last `set` of each user, by the partition key. Two users with the same key only forget each
+    /// other's: the fingerprint contains the ID.
+    sets: HashMap<u64, LastSet>,
     /// The same users, oldest first. Some of them may have been forgotten already.
-    order: VecDeque<(String, Instant)>,
+    order: VecDeque<(u64, Instant)>,
 }
 
 #[derive(Debug)]
@@ -39,32 +41,29 @@ impl ProfileDedup {
     /// Returns whether a message repeats the last `people.set` of its user, and remembers it.
     ///
     /// Any other operation on the profile makes the last `set` forgotten.
-    pub(crate) fn check_and_remember(&self, message: &Message) -> bool {
-        let Some(user) = user(message) else {
-            return false;
-        };
-        if message.call.method() != &Method::PeopleSet {
+    pub(crate) fn check_and_remember(&self, message: &Outgoing, json: &[u8]) -> bool {
+        let Some(set) = message.set_len.and_then(|len| json.get(..len)) else {
             self.forget(message);
             return false;
-        }
-        let fingerprint = self.fingerprint(message);
+        };
+        let (user, fingerprint) = (message.partition_key, self.hasher.hash_one(set));
         let now = Instant::now();
         let mut state = self.lock();
         if state
             .sets
-            .get(user)
+            .get(&user)
             .is_some_and(|set| set.fingerprint == fingerprint && now < set.stored_at + MAX_AGE)
         {
             return true;
         }
         state.sets.insert(
-            user.to_owned(),
+            user,
             LastSet {
                 fingerprint,
                 stored_at: now,
             },
         );
-        state.order.push_back((user.to_owned(), now));
+        state.order.push_back((user, now));
         while state.order.len() > MAX_USERS {
             let Some((user, stored_at)) = state.order.pop_front() else {
                 break;
@@ -81,19 +80,10 @@ impl ProfileDedup {
     }
 
     /// Forgets a message that was not delivered, so that the next equal one is sent.
-    pub(crate) fn forget(&self, message: &Message) {
-        if let Some(user) = user(message) {
-            self.lock().sets.remove(user);
+    pub(crate) fn forget(&self, message: &Outgoing) {
+        if message.endpoint == Endpoint::People {
+            self.lock().sets.remove(&message.partition_key);
         }
-    }
-
-    /// Returns a hash of the message body without its time.
-    fn fingerprint(&self, message: &Message) -> u64 {
-        let mut body = message.body.clone();
-        if let Some(body) = body.as_object_mut() {
-            body.remove("$time");
-        }
-        self.hasher.hash_one(body.to_string())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -101,32 +91,38 @@ impl ProfileDedup {
     }
 }
 
-fn user(message: &Message) -> Option<&str> {
-    (message.endpoint == Endpoint::People).then(|| message.body.get("$distinct_id")?.as_str())?
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::call::Call;
+    use crate::call::{Call, Method};
+    use crate::translate::message::Message;
 
-    fn message(user: &str, method: Method, value: &Value) -> Message {
-        let body = json!({"$distinct_id": user, "$time": Value::Null, "$set": value});
-        Message {
+    /// Encodes a message, each with another time.
+    fn message(user: &str, method: Method, value: &Value) -> (Outgoing, Vec<u8>) {
+        let time = uuid::Uuid::now_v7().to_string();
+        let message = Message {
             endpoint: Endpoint::People,
-            body,
+            body: json!({"$distinct_id": user, "$time": time, "$set": value}),
             call: Call::new(method, vec![]),
+        };
+        let mut json = Vec::new();
+        (Outgoing::encode(&message, 0, &mut json), json)
+    }
+
+    impl ProfileDedup {
+        fn check(&self, user: &str, method: Method, value: &Value) -> bool {
+            let (message, json) = message(user, method, value);
+            self.check_and_remember(&message, &json)
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn repeated_set_is_suppressed_until_max_age() {
         let dedup = ProfileDedup::default();
-        let set = |user: &str, plan: &str| {
-            dedup.check_and_remember(&message(user, Method::PeopleSet, &json!({"Plan": plan})))
-        };
+        let set =
+            |user: &str, plan: &str| dedup.check(user, Method::PeopleSet, &json!({"Plan": plan}));
         assert_eq!(
             [set("1", "Pro"), set("1", "Pro"), set("2", "Pro")],
             [false, true, false]
@@ -139,25 +135,19 @@ mod tests {
     #[test]
     fn other_change_or_failure_allows_next_set() {
         let dedup = ProfileDedup::default();
-        let set = message("1", Method::PeopleSet, &json!({"a": 1}));
-        assert!(!dedup.check_and_remember(&set));
-        assert!(!dedup.check_and_remember(&message("1", Method::PeopleUnset, &json!(["a"]))));
-        assert!(!dedup.check_and_remember(&set));
-        dedup.forget(&set);
-        assert!(!dedup.check_and_remember(&set));
-        assert!(dedup.check_and_remember(&set));
+        let set = || dedup.check("1", Method::PeopleSet, &json!({"a": 1}));
+        assert!(!set());
+        assert!(!dedup.check("1", Method::PeopleUnset, &json!(["a"])));
+        assert!(!set());
+        dedup.forget(&message("1", Method::PeopleSet, &json!({"a": 1})).0);
+        assert!(!set());
+        assert!(set());
     }
 
     #[test]
     fn number_of_remembered_users_is_bounded() {
         let dedup = ProfileDedup::default();
-        let set = |user: usize| {
-            dedup.check_and_remember(&message(
-                &user.to_string(),
-                Method::PeopleSet,
-                &json!({"a": 1}),
-            ))
-        };
+        let set = |user: usize| dedup.check(&user.to_string(), Method::PeopleSet, &json!({"a": 1}));
         assert!((0..=MAX_USERS).all(|user| !set(user)));
         assert!(set(MAX_USERS) && !set(0));
         assert!(dedup.lock().sets.len() <= MAX_USERS);

@@ -1,15 +1,16 @@
 //! Translation of `get_group(…).*`: operations on the profile of a group.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::call::{Call, Method};
 use crate::translate::args::{arg, into_list, properties_or_pair, property_names};
+use crate::translate::profile::{Ids, Operation};
 
-/// Translates a call on a group to the body of a message.
+/// Translates a call on a group to the members that identify its profile, and an operation.
 ///
 /// # Errors
 /// Returns a reason if the arguments are invalid.
-pub(crate) fn body(call: &Call, token: &str, time_ms: Option<u64>) -> Result<Value, String> {
+pub(crate) fn operation(call: &Call) -> Result<(Ids, Operation), String> {
     let (Some(Value::String(key)), Some(id)) = (arg(call, 0), arg(call, 1)) else {
         return Err(format!(
             "{} requires the key and the ID of a group",
@@ -31,13 +32,9 @@ pub(crate) fn body(call: &Call, token: &str, time_ms: Option<u64>) -> Result<Val
         Method::GroupDelete => ("$delete", "".into()),
         method => return Err(format!("{method} does not change a group")),
     };
-    let mut body = Map::new();
-    body.insert("$token".into(), token.into());
-    body.insert("$group_key".into(), key.as_str().into());
-    body.insert("$group_id".into(), id.clone());
-    if let Some(time_ms) = time_ms {
-        body.insert("$time".into(), time_ms.into());
-    }
-    body.insert(name.into(), value);
-    Ok(body.into())
+    let ids = vec![
+        ("$group_id", id.clone()),
+        ("$group_key", key.as_str().into()),
+    ];
+    Ok((ids, (name, value)))
 }

@@ -1,59 +1,80 @@
-//! Results of the translation: messages, or events that are already encoded.
+//! Messages as JSON text, ready to be sent.
 
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 
-use crate::translate::message::Message;
+use serde_json::Value;
 
-/// Result of the translation of a call.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Outgoing {
-    /// A message with a body that can be inspected.
-    Message(Box<Message>),
-    /// An event that is already encoded as JSON.
-    Encoded(EncodedEvent),
-}
+use crate::call::{Call, Method};
+use crate::translate::limits::write_json;
+use crate::translate::message::{Endpoint, Message};
 
-/// Event that is encoded as JSON.
+/// Message whose body is JSON text in a buffer.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct EncodedEvent {
-    /// Range of the JSON: in the staging buffer, then in the buffer of the partition.
-    pub json: Range<usize>,
-    /// Key that is equal for all events of one user.
-    pub partition_key: u64,
-    /// Index in the translation of the envelope.
-    pub index: usize,
+pub(crate) struct Outgoing {
+    /// Endpoint that the message is sent to.
+    pub(crate) endpoint: Endpoint,
+    /// True if sending the message again changes nothing.
+    pub(crate) is_idempotent: bool,
+    /// Index of the call that the message was translated from.
+    pub(crate) call: usize,
+    /// For a `people.set`: length of the text before `$time`, which is the last member. `None` for
+    /// all other messages.
+    pub(crate) set_len: Option<usize>,
+    /// Range of the text in its buffer.
+    pub(crate) json: Range<usize>,
+    /// Key that is equal for all messages of one user, or of one group.
+    pub(crate) partition_key: u64,
 }
 
 impl Outgoing {
-    /// Returns the message. `None` for an encoded event.
-    #[must_use]
-    pub(crate) fn into_message(self) -> Option<Message> {
-        match self {
-            Self::Message(message) => Some(*message),
-            Self::Encoded(_) => None,
+    /// Writes a message at the end of `text`. `call` is its index in the list of the caller.
+    pub(crate) fn encode(message: &Message, call: usize, text: &mut Vec<u8>) -> Self {
+        let (start, mut set_len) = (text.len(), None);
+        let id = match message.endpoint {
+            Endpoint::Events => "/properties/distinct_id",
+            Endpoint::People => "/$distinct_id",
+            Endpoint::Groups => "/$group_id",
+        };
+        let id = message.body.pointer(id).and_then(Value::as_str);
+        match &message.body {
+            Value::Object(body) if message.call.method() == &Method::PeopleSet && id.is_some() => {
+                let mut body = body.clone();
+                let time = body.remove("$time");
+                write_json(&body, text);
+                text.pop();
+                set_len = Some(text.len() - start);
+                if let Some(time) = time {
+                    text.extend_from_slice(b",\"$time\":");
+                    write_json(&time, text);
+                }
+                text.push(b'}');
+            }
+            body => write_json(body, text),
+        }
+        Self {
+            endpoint: message.endpoint,
+            is_idempotent: message.is_idempotent(),
+            call,
+            set_len,
+            json: start..text.len(),
+            partition_key: partition_key(id.map(str::as_bytes)),
         }
     }
 
-    /// Returns the encoded event. `None` for a message.
-    pub(crate) fn as_encoded_mut(&mut self) -> Option<&mut EncodedEvent> {
-        match self {
-            Self::Message(_) => None,
-            Self::Encoded(event) => Some(event),
-        }
-    }
-
-    /// Returns whether sending the message again changes nothing.
-    #[must_use]
-    pub(crate) fn is_idempotent(&self) -> bool {
-        match self {
-            Self::Message(message) => message.is_idempotent(),
-            Self::Encoded(_) => true,
-        }
+    /// Decodes the message of a text and a call.
+    pub(crate) fn to_message(&self, json: &[u8], call: Call) -> Option<Message> {
+        Some(Message {
+            endpoint: self.endpoint,
+            body: serde_json::from_slice(json).ok()?,
+            call,
+        })
     }
 }
 
-/// Returns the partition key of a user's or a group's ID.
+/// Returns the partition key of a user's or a group's ID. Only the part counts that every limit
+/// leaves.
 pub(crate) fn partition_key(id: Option<&[u8]>) -> u64 {
+    let id = id.map(|id| id.get(..255).unwrap_or(id));
     foldhash::fast::FixedState::default().hash_one(id)
 }

@@ -9,7 +9,7 @@ use crate::call::{Call, Calls};
 use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::translate::message::{Endpoint, Message};
-use crate::translate::translate;
+use crate::translate::tests::translate;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,14 +1,14 @@
 //! Translation of `people.*`: operations on the profile of the current user.
 
 use actix_web::cookie::time::OffsetDateTime;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::call::{Call, Method, Properties};
 use crate::translate::args::{arg, into_list, properties_or_pair, property_names};
+use crate::translate::profile::Operation;
 use crate::translate::request_properties::RequestProperties;
-use crate::translate::state::State;
 
-/// Translates a call to an operation, such as `{"$set": {…}}`.
+/// Translates a call to an operation, such as `$set`, and its value.
 ///
 /// # Errors
 /// Returns a reason if the arguments are invalid.
@@ -16,7 +16,7 @@ pub(crate) fn operation(
     call: &Call,
     request: &RequestProperties<'_>,
     time_ms: Option<u64>,
-) -> Result<Properties, String> {
+) -> Result<Operation, String> {
     let (name, value) = match call.method() {
         Method::PeopleSet => {
             let mut properties = request.profile().clone();
@@ -39,38 +39,7 @@ pub(crate) fn operation(
         Method::PeopleTrackCharge => ("$append", json!({"$transactions": charge(call, time_ms)?})),
         method => return Err(format!("{method} does not change a profile")),
     };
-    Ok(Map::from_iter([(name.to_owned(), value)]))
-}
-
-/// Makes the body of the message that applies an operation to the profile of the current user.
-/// `None` if nobody is identified.
-pub(crate) fn body(
-    operation: Properties,
-    state: &State,
-    request: &RequestProperties<'_>,
-    token: &str,
-    time_ms: Option<u64>,
-) -> Option<Value> {
-    // After an alias, events keep the anonymous ID, but the profile is that of the user.
-    let id = state.user_id.as_ref().or(state.distinct_id.as_ref())?;
-    let mut body = Map::new();
-    body.insert("$token".into(), token.into());
-    body.insert("$distinct_id".into(), id.as_str().into());
-    for (key, id) in [
-        ("$device_id", &state.device_id),
-        ("$user_id", &state.user_id),
-    ] {
-        if let Some(id) = id {
-            body.insert(key.into(), id.as_str().into());
-        }
-    }
-    // Without `0`, Mixpanel would locate the visitor at the server.
-    body.insert("$ip".into(), request.ip.unwrap_or("0").into());
-    if let Some(time_ms) = time_ms {
-        body.insert("$time".into(), time_ms.into());
-    }
-    body.extend(operation);
-    Some(body.into())
+    Ok((name, value))
 }
 
 /// Returns the properties of a call, without those that identify the profile.

@@ -37,7 +37,7 @@ pub(crate) struct RequestProperties<'a> {
     browser: OnceCell<Box<Browser>>,
 }
 
-/// Properties for events that do not take the fast path, and for profiles.
+/// Properties as values, for events that have some of the names already, and for profiles.
 #[derive(Debug, Default)]
 struct AllProperties {
     event: Properties,
@@ -167,14 +167,6 @@ impl<'a> RequestProperties<'a> {
     fn browser(&self) -> &Browser {
         self.browser
             .get_or_init(|| Box::new(self.cookie.and_then(Browser::parse).unwrap_or_default()))
-    }
-
-    /// Returns whether the request adds a property, even if the value was truncated meanwhile.
-    pub(crate) fn is_from_request(&self, key: &str, properties: &Properties) -> bool {
-        let may_be_truncated = |value: &Value| value.as_str().is_some_and(|text| text.len() >= 255);
-        properties.get(key).is_some_and(|value| {
-            self.has(key, value) || (may_be_truncated(value) && self.event().contains_key(key))
-        })
     }
 }
 

@@ -31,7 +31,10 @@ struct DisabledEvents {
 
 impl State {
     pub(crate) fn new(visitor: &VisitorRef<'_>) -> Self {
-        let mut browser = visitor.cookie.and_then(Browser::parse).unwrap_or_default();
+        let Some(cookie) = visitor.cookie else {
+            return Self::default();
+        };
+        let mut browser = Browser::parse(cookie).unwrap_or_default();
         if let Some(omitted) = visitor.omitted {
             OmittedProperties::from_text(omitted).strip_cookie(&mut browser.super_properties);
         }
@@ -172,7 +175,8 @@ impl State {
 
     /// Stops the timer of an event, and returns the seconds since its start. `None` if no timer
     /// runs.
-    pub(crate) fn stop_timer(&mut self, event: &str, at: Option<f64>) -> Option<f64> {
+    pub(crate) fn stop_timer(&mut self, event: &[u8], at: Option<f64>) -> Option<f64> {
+        let event = std::str::from_utf8(event).ok()?;
         let started = self.timers.remove(event)?.as_f64()?;
         let seconds = (at? - started).max(0.0) / 1000.0;
         Some((seconds * 1000.0).round() / 1000.0)
@@ -194,7 +198,8 @@ impl State {
         }
     }
 
-    pub(crate) fn is_disabled(&self, event: &str) -> bool {
-        self.disabled.all || self.disabled.events.iter().any(|name| name == event)
+    pub(crate) fn is_disabled(&self, event: &[u8]) -> bool {
+        let DisabledEvents { all, events } = &self.disabled;
+        *all || events.iter().any(|name| name.as_bytes() == event)
     }
 }

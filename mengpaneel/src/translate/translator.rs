@@ -1,40 +1,23 @@
 //! Translator: envelopes to messages, as the visitors' browsers would send them.
 
+use uuid::Uuid;
+
 use crate::call::Call;
-use crate::id::timestamp_ms;
-use crate::record::envelope::Envelope;
-use crate::record::envelope::codec::VisitorRef;
-use crate::translate::TranslationRun;
 use crate::translate::event_writer;
-use crate::translate::message::Message;
 use crate::translate::outgoing::Outgoing;
-use crate::translate::request_properties::RequestProperties;
-use crate::translate::state::State;
+use crate::translate::run::TranslationRun;
 use crate::translate::user_agent_cache::UserAgentCache;
 
-/// Result of the translation of an envelope.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Translation<T = Message> {
-    /// Messages for Mixpanel, in order.
-    pub messages: Vec<T>,
+/// Calls of an envelope that are not sent, or not sent completely.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Problems {
     /// Calls that the server cannot send, and the reasons.
-    pub refused: Vec<(Call, String)>,
+    pub(crate) refused: Vec<(Call, String)>,
     /// Calls that are sent incompletely, and the parts beyond a limit of Mixpanel.
-    pub truncated: Vec<(Call, String)>,
+    pub(crate) truncated: Vec<(Call, String)>,
     /// Number of events that are not sent because mixpanel-js ignores the visitor's browser, a
     /// robot.
-    pub ignored: usize,
-}
-
-impl<T> Default for Translation<T> {
-    fn default() -> Self {
-        Self {
-            messages: Vec::new(),
-            refused: Vec::new(),
-            truncated: Vec::new(),
-            ignored: 0,
-        }
-    }
+    pub(crate) ignored: usize,
 }
 
 /// Messages of each call of an envelope.
@@ -43,7 +26,7 @@ impl<T> Default for Translation<T> {
 pub(crate) struct MessagesByCall {
     /// Messages of each call, in the order in which the calls run. A call that waits for
     /// `identify` has none; its message is among those of the `identify`.
-    pub messages: Vec<Vec<Message>>,
+    pub messages: Vec<Vec<crate::translate::message::Message>>,
     /// First call that is not sent completely, and the reason. `None` if all are.
     pub problem: Option<(Call, String)>,
     /// True if mixpanel-js drops the events of the visitor's browser.
@@ -57,8 +40,6 @@ pub(crate) struct Translator {
     /// Encoded start of the properties of an event, with the token.
     pub(crate) opening: Vec<u8>,
     pub(crate) user_agents: UserAgentCache,
-    /// State of a visitor of whom nothing is known.
-    pub(crate) anonymous: State,
 }
 
 impl Translator {
@@ -70,101 +51,58 @@ impl Translator {
             token,
             opening,
             user_agents: UserAgentCache::default(),
-            anonymous: State::default(),
         }
     }
 
-    /// Translates an envelope to messages.
-    #[must_use]
-    pub(crate) fn translate(&self, envelope: &Envelope) -> Translation<Message> {
-        let Translation {
-            messages,
-            refused,
-            truncated,
-            ignored,
-        } = self.run(envelope, None, |_| {});
-        Translation {
-            messages: messages
-                .into_iter()
-                .filter_map(Outgoing::into_message)
-                .collect(),
-            refused,
-            truncated,
-            ignored,
-        }
-    }
-
-    /// Translates an envelope, and encodes events at the end of `text` where the fast path allows
-    /// that. The message of an encoded event is at its index in the result of
-    /// [`translate`](Self::translate).
-    #[must_use]
-    pub(crate) fn translate_encoded(
+    /// Translates an encoded envelope with its ID. Writes the messages at the end of `text`, and passes each to
+    /// `emit`.
+    pub(crate) fn translate(
         &self,
-        envelope: &Envelope,
+        envelope: (Uuid, &[u8]),
         text: &mut Vec<u8>,
-    ) -> Translation<Outgoing> {
-        self.run(envelope, Some(text), |_| {})
+        mut emit: impl FnMut(Outgoing),
+    ) -> Problems {
+        let mut emit = |_: usize, outgoing| emit(outgoing);
+        match TranslationRun::new(self, envelope, text, &mut emit) {
+            Some((run, calls)) => run.finish(calls),
+            None => Problems::default(),
+        }
     }
 
     /// Translates an envelope call by call, for an outbox whose calls another program translates.
     #[cfg(feature = "sidekiq")]
     #[must_use]
-    pub(crate) fn translate_by_call(&self, envelope: &Envelope) -> MessagesByCall {
-        let visitor = VisitorRef::from_envelope(envelope);
-        let is_robot = RequestProperties::new(&visitor, &self.user_agents).is_robot;
-        let mut ends = Vec::new();
-        let Translation {
-            messages,
-            refused,
-            truncated,
-            ..
-        } = self.run(envelope, None, |end| ends.push(end));
-        let mut messages = messages.into_iter().filter_map(Outgoing::into_message);
-        let mut start = 0;
-        let messages = ends.into_iter().map(|end| {
-            let count = end - std::mem::replace(&mut start, end);
-            messages.by_ref().take(count).collect()
-        });
-        let problem = refused.into_iter().chain(truncated).next();
+    pub(crate) fn translate_by_call(
+        &self,
+        envelope: &crate::record::envelope::Envelope,
+    ) -> MessagesByCall {
+        let (mut encoded, mut text, mut emitted) = (Vec::new(), Vec::new(), Vec::new());
+        crate::record::envelope::codec::write(envelope, &mut encoded);
+        let mut emit = |running, outgoing| emitted.push((running, outgoing));
+        let (mut is_robot, mut problem) = (false, None);
+        if let Some((run, calls)) =
+            TranslationRun::new(self, (envelope.id, &encoded), &mut text, &mut emit)
+        {
+            is_robot = run.request.is_robot;
+            let Problems {
+                refused, truncated, ..
+            } = run.finish(calls);
+            problem = refused.into_iter().chain(truncated).next();
+        }
+        let calls: Vec<&Call> = envelope.calls.iter().collect();
+        let mut messages = vec![Vec::new(); calls.len()];
+        for (running, outgoing) in emitted {
+            let json = text.get(outgoing.json.clone()).unwrap_or_default();
+            if let (Some(messages), Some(call)) =
+                (messages.get_mut(running), calls.get(outgoing.call))
+            {
+                messages.extend(outgoing.to_message(json, (*call).clone()));
+            }
+        }
         MessagesByCall {
-            messages: messages.collect(),
+            messages,
             problem,
             is_robot,
         }
-    }
-
-    /// Translates an envelope. After each call, `after_each` gets the number of messages so far.
-    fn run<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        text: Option<&'a mut Vec<u8>>,
-        mut after_each: impl FnMut(usize),
-    ) -> Translation<Outgoing> {
-        let visitor = VisitorRef::from_envelope(envelope);
-        let mut run = TranslationRun {
-            token: &self.token,
-            opening: &self.opening,
-            envelope_id: envelope.id,
-            time_ms: timestamp_ms(envelope.id),
-            request: RequestProperties::new(&visitor, &self.user_agents),
-            state: State::new(&visitor),
-            pending_operations: Vec::new(),
-            is_silent: true,
-            text,
-            translation: Translation::default(),
-        };
-        for call in &envelope.context {
-            // The envelope with the call itself reports its errors.
-            let _ = run.apply(call);
-        }
-        run.is_silent = false;
-        for call in envelope.calls.iter() {
-            if let Err(reason) = run.apply(call) {
-                run.translation.refused.push((call.clone(), reason));
-            }
-            after_each(run.translation.messages.len());
-        }
-        run.refuse_pending_operations();
-        run.translation
     }
 }

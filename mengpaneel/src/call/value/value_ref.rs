@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::call::value::{write_bool, write_bytes, write_u64, write_uuid, write_value};
+use crate::call::value::{Decoder, write_bool, write_bytes, write_u64, write_uuid, write_value};
 
 /// Borrowed value.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,13 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// Decodes the value. `None` if the encoding is invalid.
+    pub(crate) fn to_value(self) -> Option<Value> {
+        let mut encoded = Vec::new();
+        self.write(&mut encoded);
+        Decoder::new(&encoded).value()
+    }
+
     /// Encodes the value.
     pub(crate) fn write(self, to: &mut Vec<u8>) {
         match self {
@@ -78,6 +85,8 @@ impl<'a> ValueRef<'a> {
         match self {
             Self::Unsigned(_) | Self::Negative(_) | Self::Float(_) => true,
             Self::Value(value) => value.is_number(),
+            // A number of more digits than a float has.
+            Self::Encoded(encoded) => encoded.first() == Some(&b'n'),
             _ => false,
         }
     }

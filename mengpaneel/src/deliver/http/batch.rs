@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::deliver::partitions::{Partitions, max_items};
-use crate::translate::message::{Endpoint, Message};
-use crate::translate::outgoing::{EncodedEvent, partition_key};
+use crate::deliver::partitions::{Partitions, max_items, partition_count, partition_of};
+use crate::translate::message::Endpoint;
+use crate::translate::outgoing::Outgoing;
 
 /// Message of a request: its index among all messages, and the range of its JSON in the buffer.
 #[derive(Clone, Debug)]
@@ -22,84 +22,55 @@ impl Item {
     }
 }
 
-/// Messages to one endpoint, by partition. The partitions can be sent concurrently.
+/// Messages that are sent one request after the other.
 #[derive(Debug)]
-pub(crate) struct EndpointBatch<'p> {
-    partitions: &'p mut Partitions,
-    /// Messages of each partition.
-    items: Vec<Vec<Item>>,
+pub(crate) struct Sequence {
+    pub(crate) endpoint: Endpoint,
+    /// Index of the buffer of the JSON.
+    pub(crate) buffer: usize,
+    pub(crate) items: Vec<Item>,
 }
 
-impl<'p> EndpointBatch<'p> {
-    /// Creates an empty batch with capacity for about `count` messages.
-    pub(crate) fn new(partitions: &'p mut Partitions, count: usize) -> Self {
-        let partition_count = partitions.buffers().len();
-        let capacity = if partition_count > 1 {
-            count / partition_count * 5 / 4
-        } else {
-            count
-        };
-        let items = (0..partition_count)
-            .map(|_| Vec::with_capacity(capacity))
-            .collect();
-        Self { partitions, items }
-    }
-
-    /// Adds an event that is already encoded in its partition.
-    pub(crate) fn add_encoded(&mut self, index: usize, event: &EncodedEvent) {
-        self.push(
-            event.partition_key,
-            Item {
-                index,
-                json: event.json.clone(),
-                is_idempotent: true,
-            },
-        );
-    }
-
-    /// Encodes a message into its partition and adds it.
-    pub(crate) fn add_message(&mut self, index: usize, message: &Message) {
-        let partition_key = partition_key_of(message);
-        // Writing JSON values to memory cannot fail.
-        let json = self.partitions.add(partition_key, |buffer| {
-            drop(serde_json::to_writer(buffer, &message.body));
+/// Groups messages by endpoint and partition.
+pub(crate) fn group<'m>(
+    messages: impl Iterator<Item = &'m Outgoing> + Clone,
+    partitions: &Partitions,
+) -> Vec<Sequence> {
+    let mut sequences = Vec::new();
+    // Index of the first sequence of each endpoint, and number of its sequences.
+    let [events, people, groups] =
+        [Endpoint::Events, Endpoint::People, Endpoint::Groups].map(|endpoint| {
+            let messages = messages.clone();
+            let count = messages.filter(|m| m.endpoint == endpoint).count();
+            let partition_count = match endpoint {
+                Endpoint::Events => partitions.event_partitions(),
+                Endpoint::People | Endpoint::Groups => partition_count(count, endpoint),
+            };
+            let first = sequences.len();
+            sequences.extend((0..partition_count).map(|_| Sequence {
+                endpoint,
+                buffer: 0,
+                items: Vec::with_capacity(count * 5 / 4 / partition_count),
+            }));
+            (first, partition_count)
         });
-        self.push(
-            partition_key,
-            Item {
+    for (index, message) in messages.enumerate() {
+        let (first, partition_count) = match message.endpoint {
+            Endpoint::Events => events,
+            Endpoint::People => people,
+            Endpoint::Groups => groups,
+        };
+        let partition = first + partition_of(message.partition_key, partition_count);
+        if let Some(sequence) = sequences.get_mut(partition) {
+            sequence.buffer = partitions.buffer_index(message);
+            sequence.items.push(Item {
                 index,
-                json,
-                is_idempotent: message.is_idempotent(),
-            },
-        );
-    }
-
-    fn push(&mut self, partition_key: u64, item: Item) {
-        let index = self.partitions.partition_of(partition_key);
-        if let Some(items) = self.items.get_mut(index) {
-            items.push(item);
+                json: message.json.clone(),
+                is_idempotent: message.is_idempotent,
+            });
         }
     }
-
-    /// Returns the messages of each partition, with the buffer of their JSON.
-    pub(crate) fn partitions(&self) -> impl Iterator<Item = (&[Item], &[u8])> {
-        self.items
-            .iter()
-            .map(Vec::as_slice)
-            .zip(self.partitions.buffers())
-    }
-}
-
-fn partition_key_of(message: &Message) -> u64 {
-    let id = match message.endpoint {
-        Endpoint::Events => message
-            .body
-            .get("properties")
-            .and_then(|properties| properties.get("distinct_id")),
-        Endpoint::People => message.body.get("$distinct_id"),
-        Endpoint::Groups => message.body.get("$group_id"),
-    };
-    partition_key(id.and_then(|id| id.as_str()).map(str::as_bytes))
+    sequences
 }
 
 /// Most bytes of a request body, before compression.

@@ -15,18 +15,18 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::join_all;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::deliver::http::batch::{EndpointBatch, Item, divide, halves, json};
+use crate::deliver::http::batch::{Item, divide, group, halves, json};
 use crate::deliver::http::gzip::Compressor;
 use crate::deliver::http::host::{ApiHost, ApiHostError};
 use crate::deliver::http::response::BatchOutcome;
 pub(crate) use crate::deliver::http::send_error::SendError;
 use crate::deliver::partitions::Partitions;
-use crate::translate::message::{Endpoint, Message};
+use crate::translate::message::Endpoint;
 use crate::translate::outgoing::Outgoing;
 
 /// Credentials for the import of events.
@@ -199,67 +199,26 @@ impl HttpClient {
         })
     }
 
-    /// Sends each message once. `partitions` has the encoded events.
+    /// Sends each message once. `partitions` has their JSON.
     ///
     /// Returns the errors of messages that Mixpanel did not accept, by index, in ascending order.
     pub(crate) async fn send<'s>(
         &self,
-        messages: impl ExactSizeIterator<Item = &'s Outgoing>,
-        partitions: &mut Partitions,
+        messages: impl Iterator<Item = &'s Outgoing> + Clone,
+        partitions: &Partitions,
     ) -> Vec<(usize, SendError)> {
-        let (mut events, mut people, mut groups) = (
-            EndpointBatch::new(partitions, messages.len()),
-            Vec::new(),
-            Vec::new(),
-        );
-        for (index, outgoing) in messages.enumerate() {
-            match outgoing {
-                Outgoing::Encoded(event) => events.add_encoded(index, event),
-                Outgoing::Message(message) => match message.endpoint {
-                    Endpoint::Events => events.add_message(index, message),
-                    Endpoint::People => people.push((index, &**message)),
-                    Endpoint::Groups => groups.push((index, &**message)),
-                },
-            }
-        }
-        let (events, people, groups) = join3(
-            self.send_partitions(Endpoint::Events, events),
-            self.send_profiles(Endpoint::People, people),
-            self.send_profiles(Endpoint::Groups, groups),
-        )
-        .await;
-        let mut errors = [events, people, groups].concat();
+        let sequences = group(messages, partitions);
+        let requests = sequences.iter().map(|sequence| {
+            let buffer = partitions.buffer(sequence.buffer);
+            self.send_sequence(sequence.endpoint, &sequence.items, buffer)
+        });
+        let mut errors = join_all(requests).await.concat();
         errors.sort_by_key(|(index, _)| *index);
         errors
     }
 
-    async fn send_profiles(
-        &self,
-        endpoint: Endpoint,
-        messages: Vec<(usize, &Message)>,
-    ) -> Vec<(usize, SendError)> {
-        let mut partitions = Partitions::default();
-        partitions.reset(messages.len(), endpoint);
-        let mut batch = EndpointBatch::new(&mut partitions, messages.len());
-        for (index, message) in messages {
-            batch.add_message(index, message);
-        }
-        self.send_partitions(endpoint, batch).await
-    }
-
-    async fn send_partitions(
-        &self,
-        endpoint: Endpoint,
-        batch: EndpointBatch<'_>,
-    ) -> Vec<(usize, SendError)> {
-        let partitions = batch
-            .partitions()
-            .map(|(items, buffer)| self.send_partition(endpoint, items, buffer));
-        join_all(partitions).await.concat()
-    }
-
-    /// Sends the messages of a partition in order, one request after the other.
-    async fn send_partition(
+    /// Sends messages in order, one request after the other.
+    async fn send_sequence(
         &self,
         endpoint: Endpoint,
         items: &[Item],

@@ -1,7 +1,6 @@
 //! Sender: translates envelopes, sends their messages once, and reports the failures.
 
 pub(crate) mod outage;
-pub(crate) mod retranslator;
 pub(crate) mod undelivered;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,22 +12,20 @@ use crate::deliver::circuit_breaker::CircuitBreaker;
 use crate::deliver::http::HttpClient;
 use crate::deliver::http::retry::Backoff;
 use crate::deliver::http::send_error::SendError;
-use crate::deliver::partitions::Partitions;
+use crate::deliver::partitions::{Partitions, Staging};
 use crate::deliver::profile_dedup::ProfileDedup;
 use crate::deliver::sender::outage::Outage;
 use crate::deliver::sender::undelivered::{bounded_failures, failure_reason, message_failure};
 use crate::error::{ErrorReporter, Failure, Reason};
 use crate::id::now_ms;
 use crate::metrics;
-use crate::outbox::Record;
-use crate::outbox::record::Progress;
-use crate::record::envelope::Envelope;
-use crate::translate::message::Message;
+use crate::outbox::{Record, RecordError};
+use crate::record::envelope::codec;
+use crate::translate::message::{Endpoint, Message};
 use crate::translate::outgoing::Outgoing;
-use crate::translate::translator::{Translation, Translator};
+use crate::translate::translator::{Problems, Translator};
 
 pub(crate) use crate::deliver::sender::outage::Unavailable;
-pub(crate) use crate::deliver::sender::retranslator::Retranslator;
 pub use crate::deliver::sender::undelivered::UndeliveredError;
 pub(crate) use crate::deliver::sender::undelivered::select_failed;
 
@@ -71,51 +68,104 @@ impl Sender {
         }
     }
 
-    /// Translates an envelope, reports calls that have no translation, and calls `before_send`.
+    /// Adds the messages of a record to `partitions`, and passes each to `emit`.
     ///
-    /// Without `before_send`, simple events are encoded into `partitions`.
-    pub(crate) fn translate(
+    /// A record that was tried has its messages. Another one is translated: calls without a
+    /// translation are reported, `before_send` is called, and repeated `people.set` calls are
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`RecordError`] if the record cannot be decoded.
+    pub(crate) fn add_messages(
         &self,
-        envelope: &Envelope,
+        record: &Record,
         partitions: &mut Partitions,
-    ) -> Vec<Outgoing> {
-        let as_outgoing = |messages: Vec<Message>| {
-            messages
-                .into_iter()
-                .map(|message| Outgoing::Message(Box::new(message)))
-                .collect()
-        };
-        let mut outgoing: Vec<Outgoing> = match &self.before_send {
-            None => {
-                let translation = self
-                    .translator
-                    .translate_encoded(envelope, partitions.staging());
-                self.report_translation(translation)
+        mut emit: impl FnMut(Outgoing),
+    ) -> Result<(), RecordError> {
+        if let Some(remaining) = record.progress()?.remaining {
+            for (index, message) in remaining.iter().enumerate() {
+                emit(partitions.add_message(message, index));
             }
-            Some(hook) => {
-                let mut messages = self.report_translation(self.translator.translate(envelope));
-                messages.retain_mut(|message| self.passes_hook(hook, message));
-                as_outgoing(messages)
+            return Ok(());
+        }
+        let (_, envelope) = record.parts()?;
+        let mut staging = std::mem::take(&mut partitions.staging);
+        let Staging { text, messages } = &mut staging;
+        let problems = self
+            .translator
+            .translate((record.id(), envelope), text, |message| {
+                messages.push(message)
+            });
+        if problems != Problems::default() {
+            self.report_problems(problems);
+        }
+        for mut message in messages.drain(..) {
+            if let Some(hook) = &self.before_send {
+                match self.apply_hook(hook, envelope, &message, text) {
+                    Some(changed) => message = changed,
+                    None => continue,
+                }
             }
-        };
-        partitions.distribute(outgoing.iter_mut().filter_map(Outgoing::as_encoded_mut));
-        outgoing.retain(|outgoing| {
-            !matches!(outgoing, Outgoing::Message(message) if self.profile_dedup.check_and_remember(message))
-        });
-        outgoing
+            let message = partitions.add(message, text);
+            if !self.is_repeated(&message, partitions) {
+                emit(message);
+            }
+        }
+        text.clear();
+        partitions.staging = staging;
+        Ok(())
     }
 
-    /// Reports the failures of a translation and returns its messages.
-    fn report_translation<T>(&self, translation: Translation<T>) -> Vec<T> {
-        for failure in bounded_failures(translation.refused, Reason::Unsupported) {
+    /// Decodes a message of a record. `None` only if the record cannot be decoded.
+    pub(crate) fn decode_message(
+        &self,
+        record: &Record,
+        message: &Outgoing,
+        partitions: &Partitions,
+    ) -> Option<Message> {
+        let call = match record.progress().ok()?.remaining {
+            Some(mut remaining) if message.call < remaining.len() => {
+                remaining.swap_remove(message.call).call
+            }
+            Some(_) => return None,
+            None => codec::call_at(record.parts().ok()?.1, message.call)?,
+        };
+        message.to_message(partitions.json(message), call)
+    }
+
+    fn is_repeated(&self, message: &Outgoing, partitions: &Partitions) -> bool {
+        message.endpoint == Endpoint::People
+            && self
+                .profile_dedup
+                .check_and_remember(message, partitions.json(message))
+    }
+
+    /// Reports the calls that are not sent, or not sent completely.
+    #[cold]
+    fn report_problems(&self, problems: Problems) {
+        for failure in bounded_failures(problems.refused, Reason::Unsupported) {
             self.report(&failure);
         }
         // Truncated calls are sent, so they do not count as dropped in the metrics.
-        for failure in bounded_failures(translation.truncated, Reason::Truncated) {
+        for failure in bounded_failures(problems.truncated, Reason::Truncated) {
             self.reporter.report(&failure);
         }
-        metrics::count_dropped("bot", translation.ignored);
-        translation.messages
+        metrics::count_dropped("bot", problems.ignored);
+    }
+
+    /// Calls `before_send`, and encodes the message again. `None` if it must not be sent.
+    fn apply_hook(
+        &self,
+        hook: &BeforeSend,
+        envelope: &[u8],
+        message: &Outgoing,
+        text: &mut Vec<u8>,
+    ) -> Option<Outgoing> {
+        let json = text.get(message.json.clone()).unwrap_or_default();
+        let call = codec::call_at(envelope, message.call)?;
+        let mut decoded = message.to_message(json, call)?;
+        self.passes_hook(hook, &mut decoded)
+            .then(|| Outgoing::encode(&decoded, message.call, text))
     }
 
     /// Calls `before_send`. Returns whether the message is to be sent.
@@ -148,90 +198,44 @@ impl Sender {
     /// If nothing was delivered and all of it can be sent again, the second value is the record
     /// with its messages. Otherwise it is `None`.
     pub(crate) async fn send_once(&self, record: &Record) -> (Vec<Failure>, Option<Record>) {
-        let envelope = &match record.envelope() {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                let reason = Reason::Abandoned(error.to_string());
-                return (vec![Failure::for_calls(reason, Vec::new())], None);
-            }
-        };
-        let (failures, undelivered) = self.send_envelope(envelope).await;
-        let undelivered = undelivered.and_then(|messages| {
-            let progress = Progress {
-                attempts: 1,
-                remaining: Some(messages),
-            };
-            record.with_progress(&progress).ok()
-        });
-        (failures, undelivered)
-    }
-
-    async fn send_envelope(&self, envelope: &Envelope) -> (Vec<Failure>, Option<Vec<Message>>) {
-        let mut partitions = Partitions::default();
-        let outgoing = self.translate(envelope, &mut partitions);
-        if outgoing.is_empty() {
+        let (mut messages, mut partitions) = (Vec::new(), Partitions::default());
+        if let Err(error) =
+            self.add_messages(record, &mut partitions, |message| messages.push(message))
+        {
+            let reason = Reason::Abandoned(error.to_string());
+            return (vec![Failure::for_calls(reason, Vec::new())], None);
+        }
+        if messages.is_empty() {
             return (Vec::new(), None);
         }
+        let to_failed = |message: Outgoing, reason| {
+            self.profile_dedup.forget(&message);
+            Some((self.decode_message(record, &message, &partitions)?, reason))
+        };
         let permit = match self.circuit_breaker.try_acquire() {
             Ok(permit) => permit,
             Err(error) => {
-                for message in &outgoing {
-                    self.forget_undelivered(message);
-                }
                 let reason = Reason::Abandoned(format!("Mixpanel is unavailable: {error}"));
-                let failed = outgoing
+                let failed = messages
                     .into_iter()
-                    .map(|message| (message, reason.clone()));
-                return self.all_undelivered(envelope, failed);
+                    .filter_map(|message| to_failed(message, reason.clone()));
+                return undelivered(record, failed, true);
             }
         };
-        let errors = self.http.send(outgoing.iter(), &mut partitions).await;
-        self.record_result(outgoing.len(), &errors);
+        let errors = self.http.send(messages.iter(), &partitions).await;
+        self.record_result(messages.len(), &errors);
         drop(permit);
         #[cfg(feature = "metrics")]
         if errors.is_empty() {
-            metrics::record_delivery_latency(crate::id::timestamp_ms(envelope.id));
+            metrics::record_delivery_latency(crate::id::timestamp_ms(record.id()));
         }
-        let is_undelivered = errors.len() == outgoing.len()
+        let can_retry = errors.len() == messages.len()
             && errors.iter().all(|(_, error)| {
                 matches!(error, SendError::Retry { .. } | SendError::NotServed { .. })
             });
-        let failed = select_failed(outgoing, errors).map(|(message, error)| {
-            self.forget_undelivered(&message);
-            (message, failure_reason(error))
-        });
-        if is_undelivered {
-            return self.all_undelivered(envelope, failed);
-        }
-        let mut retranslator = Retranslator::new(&self.translator);
-        (
-            failed
-                .map(|(message, reason)| retranslator.failure(envelope, message, reason))
-                .collect(),
-            None,
-        )
-    }
-
-    /// Returns the failures of messages of which none was delivered, and the messages themselves.
-    fn all_undelivered(
-        &self,
-        envelope: &Envelope,
-        failed: impl Iterator<Item = (Outgoing, Reason)>,
-    ) -> (Vec<Failure>, Option<Vec<Message>>) {
-        let mut retranslator = Retranslator::new(&self.translator);
-        let failed: Vec<_> = failed
-            .filter_map(|(outgoing, reason)| {
-                Some((retranslator.message(envelope, outgoing)?, reason))
-            })
-            .collect();
-        let messages = failed.iter().map(|(message, _)| message.clone()).collect();
-        (
-            failed
-                .into_iter()
-                .map(|(message, reason)| message_failure(message, reason))
-                .collect(),
-            Some(messages),
-        )
+        let failed = select_failed(messages, errors)
+            .filter_map(|(message, error)| to_failed(message, failure_reason(error)));
+        undelivered(record, failed, can_retry)
     }
 
     /// Updates circuit breaker, outage and metrics after `sent` messages were sent.
@@ -290,13 +294,6 @@ impl Sender {
         self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets a message that was not delivered, so that the next equal one is sent.
-    pub(crate) fn forget_undelivered(&self, outgoing: &Outgoing) {
-        if let Outgoing::Message(message) = outgoing {
-            self.profile_dedup.forget(message);
-        }
-    }
-
     /// Reports a failure to `on_error` and counts its calls as dropped.
     pub(crate) fn report(&self, failure: &Failure) {
         metrics::count_dropped(failure.reason.name(), failure.calls.len());
@@ -315,4 +312,20 @@ impl Sender {
         let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
         (oldest_ms > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest_ms)))
     }
+}
+
+/// Returns the failures of messages that were not delivered, and the record with its messages if all
+/// can be sent again.
+fn undelivered(
+    record: &Record,
+    failed: impl Iterator<Item = (Message, Reason)>,
+    can_retry: bool,
+) -> (Vec<Failure>, Option<Record>) {
+    let (messages, reasons): (Vec<_>, Vec<_>) = failed.unzip();
+    let tried = can_retry.then(|| record.after_attempt(messages.clone()).ok());
+    let failures = messages
+        .into_iter()
+        .zip(reasons)
+        .map(|(message, reason)| message_failure(message, reason));
+    (failures.collect(), tried.flatten())
 }

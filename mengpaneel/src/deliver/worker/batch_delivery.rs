@@ -9,14 +9,13 @@ use crate::deliver::http::send_error::SendError;
 use crate::deliver::partitions::Partitions;
 use crate::deliver::retry_delay::RetryDelay;
 use crate::deliver::sender::undelivered::{failure_reason, message_failure};
-use crate::deliver::sender::{Retranslator, Sender, Unavailable, select_failed};
+use crate::deliver::sender::{Sender, Unavailable, select_failed};
 use crate::deliver::worker::{BatchResult, COALESCE_BELOW, WorkerLoop};
 use crate::error::{Failure, Reason};
 use crate::id::{now_ms, timestamp_ms};
 use crate::metrics;
-use crate::outbox::record::Progress;
 use crate::outbox::{Lease, Record, RecordError};
-use crate::translate::message::{Endpoint, Message};
+use crate::translate::message::Message;
 use crate::translate::outgoing::Outgoing;
 
 /// Number of failed acknowledgements before an error is logged: a few minutes.
@@ -43,48 +42,54 @@ struct Batch {
 }
 
 impl Batch {
-    /// Translates leased records, into the buffers of `partitions`.
-    fn translate(sender: &Sender, leases: Vec<Lease>, mut partitions: Partitions) -> Self {
-        partitions.reset(leases.len(), Endpoint::Events);
+    /// Translates leased records, into the buffers of `partitions`. `must_check` is true if the
+    /// records come from outside of this process.
+    fn translate(
+        sender: &Sender,
+        leases: Vec<Lease>,
+        must_check: bool,
+        mut partitions: Partitions,
+    ) -> Self {
+        partitions.reset(leases.len());
         let mut batch = Self {
             messages: Vec::with_capacity(leases.len()),
-            leases,
             partitions,
             unsent: BTreeMap::new(),
             damaged: BTreeSet::new(),
+            leases: Vec::new(),
         };
-        for index in 0..batch.leases.len() {
-            if batch.add(sender, index).is_err() {
+        for (index, lease) in leases.iter().enumerate() {
+            let checked = if must_check {
+                lease.record.check()
+            } else {
+                Ok(())
+            };
+            if checked
+                .and_then(|()| batch.add(sender, index, &lease.record))
+                .is_err()
+            {
                 batch.damaged.insert(index);
             }
         }
-        batch
+        Self { leases, ..batch }
     }
 
     /// Adds the messages of a record. If the record is in doubt, its non-idempotent messages are
     /// reported instead.
-    fn add(&mut self, sender: &Sender, index: usize) -> Result<(), RecordError> {
-        let Some(lease) = self.leases.get(index) else {
-            return Ok(());
-        };
-        let envelope = lease.record.envelope()?;
-        let mut outgoing = match lease.record.progress()?.remaining {
-            Some(remaining) => remaining
-                .into_iter()
-                .map(|message| Outgoing::Message(Box::new(message)))
-                .collect(),
-            None => sender.translate(&envelope, &mut self.partitions),
-        };
-        if lease.record.is_in_doubt() {
-            let mut retranslator = Retranslator::new(&sender.translator);
-            for message in outgoing.extract_if(.., |message| !message.is_idempotent()) {
+    fn add(&mut self, sender: &Sender, index: usize, record: &Record) -> Result<(), RecordError> {
+        let start = self.messages.len();
+        let push = |message| self.messages.push((index, message));
+        sender.add_messages(record, &mut self.partitions, push)?;
+        if record.is_in_doubt() {
+            let in_doubt = |(_, message): &mut IndexedMessage| !message.is_idempotent;
+            for (_, message) in self.messages.extract_if(start.., in_doubt) {
                 let reason =
                     Reason::InDoubt("the process that sent it ended before a response came".into());
-                sender.report(&retranslator.failure(&envelope, message, reason));
+                if let Some(message) = sender.decode_message(record, &message, &self.partitions) {
+                    sender.report(&message_failure(message, reason));
+                }
             }
         }
-        self.messages
-            .extend(outgoing.into_iter().map(|message| (index, message)));
         Ok(())
     }
 
@@ -93,15 +98,14 @@ impl Batch {
         self.leases.iter().map(|lease| lease.record.id()).min()
     }
 
-    /// Returns a message that was made of a record.
-    fn message(&self, sender: &Sender, index: usize, outgoing: Outgoing) -> Option<Message> {
-        let envelope = self.leases.get(index)?.record.envelope().ok()?;
-        Retranslator::new(&sender.translator).message(&envelope, outgoing)
+    /// Decodes a message of the record at an index.
+    fn message(&self, sender: &Sender, index: usize, message: &Outgoing) -> Option<Message> {
+        sender.decode_message(&self.leases.get(index)?.record, message, &self.partitions)
     }
 
     /// Adds a message that was not delivered to those that are sent again.
-    fn retain(&mut self, sender: &Sender, index: usize, outgoing: Outgoing) {
-        let message = self.message(sender, index, outgoing);
+    fn retain(&mut self, sender: &Sender, index: usize, message: &Outgoing) {
+        let message = self.message(sender, index, message);
         self.unsent.entry(index).or_default().extend(message);
     }
 }
@@ -112,7 +116,8 @@ impl WorkerLoop<'_> {
         self.remove_crashing(&mut leases).await;
         let sender = &self.worker.sender;
         let buffers = std::mem::take(&mut self.partitions);
-        let mut batch = Batch::translate(sender, leases, buffers);
+        let must_check = self.outbox.is_durable();
+        let mut batch = Batch::translate(sender, leases, must_check, buffers);
         sender.record_oldest(batch.oldest_id().and_then(timestamp_ms));
         let mark_failure = self.mark_sending(&mut batch).await;
         let sent_at = Instant::now();
@@ -121,14 +126,14 @@ impl WorkerLoop<'_> {
             .http
             .send(
                 messages.iter().map(|(_, message)| message),
-                &mut batch.partitions,
+                &batch.partitions,
             )
             .await;
         let unavailable = sender
             .record_result(messages.len(), &errors)
             .or(mark_failure);
         for ((index, message), error) in select_failed(messages, errors) {
-            self.retain_or_report(&mut batch, index, message, error, sent_at);
+            self.retain_or_report(&mut batch, index, &message, error, sent_at);
         }
         if batch.leases.len() >= COALESCE_BELOW {
             self.partitions = std::mem::take(&mut batch.partitions);
@@ -158,7 +163,7 @@ impl WorkerLoop<'_> {
         let mut indexes: Vec<usize> = batch
             .messages
             .iter()
-            .filter(|(_, message)| !message.is_idempotent())
+            .filter(|(_, message)| !message.is_idempotent)
             .map(|(index, _)| *index)
             .collect();
         indexes.dedup();
@@ -173,10 +178,10 @@ impl WorkerLoop<'_> {
         tracing::error!(target: "mengpaneel", %error, "could not mark records as being sent; operations that are not idempotent will be sent later");
         let unsent: Vec<_> = batch
             .messages
-            .extract_if(.., |(_, message)| !message.is_idempotent())
+            .extract_if(.., |(_, message)| !message.is_idempotent)
             .collect();
         for (index, message) in unsent {
-            batch.retain(&self.worker.sender, index, message);
+            batch.retain(&self.worker.sender, index, &message);
         }
         Some(Unavailable {
             delay: self.outbox_backoff.next_delay(None),
@@ -191,12 +196,12 @@ impl WorkerLoop<'_> {
         &self,
         batch: &mut Batch,
         index: usize,
-        message: Outgoing,
+        message: &Outgoing,
         error: SendError,
         sent_at: Instant,
     ) {
         let sender = &self.worker.sender;
-        sender.forget_undelivered(&message);
+        sender.profile_dedup.forget(message);
         match error {
             SendError::Retry { .. } => batch.retain(sender, index, message),
             SendError::Unauthorized(_) | SendError::NotServed { .. } => {
@@ -223,7 +228,7 @@ impl WorkerLoop<'_> {
             if batch.damaged.remove(&index) {
                 damaged.push(lease);
             } else if let Some(messages) = batch.unsent.remove(&index) {
-                if let Ok(record) = after_attempt(&lease.record, messages) {
+                if let Ok(record) = lease.record.after_attempt(messages) {
                     lease.record = record;
                 }
                 unfinished.push(lease);
@@ -237,7 +242,7 @@ impl WorkerLoop<'_> {
             metrics::record_delivery_latency(timestamp_ms(lease.record.id()));
         }
         self.acknowledge(&finished).await;
-        self.dead_letter(&damaged, |lease| match check(&lease.record) {
+        self.dead_letter(&damaged, |lease| match lease.record.check() {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         })
@@ -339,24 +344,6 @@ impl WorkerLoop<'_> {
             tracing::error!(target: "mengpaneel", %error, "could not move records to the dead letters; they may be leased again");
         }
     }
-}
-
-/// Returns whether a record can be decoded.
-///
-/// # Errors
-/// The reason why it cannot.
-fn check(record: &Record) -> Result<(), RecordError> {
-    record.progress()?;
-    record.envelope().map(drop)
-}
-
-/// Returns a record after an attempt that left these messages.
-fn after_attempt(record: &Record, remaining: Vec<Message>) -> Result<Record, RecordError> {
-    let attempts = record.progress()?.attempts + 1;
-    record.with_progress(&Progress {
-        attempts,
-        remaining: Some(remaining),
-    })
 }
 
 /// Returns a failure for each remaining message of a record, or one for all calls of a record that

@@ -162,6 +162,32 @@ impl Record {
         }
     }
 
+    /// Returns the record after an attempt that left these messages.
+    ///
+    /// # Errors
+    /// As [`envelope`](Self::envelope).
+    pub(crate) fn after_attempt(&self, remaining: Vec<Message>) -> Result<Self, RecordError> {
+        let attempts = self.progress()?.attempts + 1;
+        self.with_progress(&Progress {
+            attempts,
+            remaining: Some(remaining),
+        })
+    }
+
+    /// Checks that the record can be decoded.
+    ///
+    /// # Errors
+    /// As [`envelope`](Self::envelope).
+    pub(crate) fn check(&self) -> Result<(), RecordError> {
+        self.progress()?;
+        let (_, envelope) = self.parts()?;
+        if codec::validate(envelope) {
+            Ok(())
+        } else {
+            Err(RecordError::Damaged)
+        }
+    }
+
     /// Returns the record with this progress. It is no longer in doubt.
     ///
     /// # Errors

@@ -197,11 +197,11 @@ impl OmittedProperties {
         !self.everywhere.is_empty()
     }
 
-    /// Removes the properties that no event may have.
-    pub(crate) fn strip(&self, properties: &mut Properties) {
+    /// Returns whether no event may have a property of this name.
+    pub(crate) fn has_property(&self, name: &[u8]) -> bool {
         self.everywhere
             .iter()
-            .for_each(|name| drop(properties.remove(name)));
+            .any(|omitted| omitted.as_bytes() == name)
     }
 
     /// Removes the super properties that mixpanel-js's cookie may not add.

@@ -6,7 +6,7 @@ use crate::mengpaneel::Mengpaneel;
 use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::settings::Settings;
-use crate::translate::translator::Translator;
+use crate::translate::tests::translate;
 
 const URL: &str = "https://blog.example/reset?token=x&utm_source=ads&gclid=7";
 
@@ -45,23 +45,8 @@ fn sent_bodies(config: Value) -> (Properties, Properties) {
     ]});
     let calls: Calls = serde_json::from_value(calls).unwrap();
     let envelope = Envelope::new(visitor(&settings(config)), calls);
-    let translator = Translator::new("t".to_owned());
-    let translation = translator.translate(&envelope);
+    let translation = translate("t", &envelope);
     assert!(translation.refused.is_empty(), "{:?}", translation.refused);
-    // A worker in another process reads the encoded envelope.
-    let mut encoded = Vec::new();
-    crate::record::envelope::codec::write(&envelope, &mut encoded);
-    assert_eq!(
-        translator
-            .translate(&crate::record::envelope::codec::decode(envelope.id, &encoded).unwrap()),
-        translation
-    );
-    assert!(
-        translator
-            .translate_record((envelope.id, &encoded), &mut Vec::new(), |_| {})
-            .is_none(),
-        "a profile operation is never translated from the encoded record"
-    );
     let mut bodies = translation
         .messages
         .into_iter()

@@ -1,38 +1,49 @@
-//! Limits of Mixpanel. Parts beyond a limit are truncated or left out; otherwise the message is
-//! refused. Changes are reported, except to properties of the visitor's browser.
+//! Limits of Mixpanel, applied to each member. Parts beyond a limit are truncated or left out;
+//! otherwise the message is refused. Changes are reported, except to properties of the visitor's
+//! browser.
 
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::call::{Properties, is_placeholder};
+use crate::call::is_placeholder;
+use crate::call::value::{Escape, ValueRef, bytes_as_json};
 use crate::error::log_text::Quoted;
-use crate::translate::limits::values::{
-    MAX_TEXT_UTF16, estimated_json_bytes, fit_list, truncate_text, truncate_texts,
-};
-use crate::translate::message::Endpoint;
+use crate::translate::limits::values::{fit_value, is_plain};
 use crate::translate::request_properties::RequestProperties;
 
 mod values;
 
-pub(crate) use crate::translate::limits::values::{is_plain, is_short};
+pub(crate) use crate::translate::limits::values::{is_short, truncated};
 
 /// Most properties of an event.
-const MAX_PROPERTIES: usize = 255;
+pub(crate) const MAX_PROPERTIES: usize = 255;
 /// Most properties of an operation on a profile.
-const MAX_PROFILE_PROPERTIES: usize = 2_000;
+pub(crate) const MAX_PROFILE_PROPERTIES: usize = 2_000;
 /// Most bytes of a message body.
 const MAX_MESSAGE_BYTES: usize = 1_000_000;
 /// Most characters of an `$insert_id`.
-const MAX_INSERT_ID: usize = 36;
+pub(crate) const MAX_INSERT_ID: usize = 36;
 
-/// Returns the reason why a placeholder is refused as an ID.
-pub(crate) fn placeholder_reason(id: &str) -> String {
-    format!("Mixpanel rejects {id:?} as a placeholder: many programs send it when no ID is known")
+/// Returns an error with the reason if an ID is a placeholder.
+pub(crate) fn check_id(id: &[u8]) -> Result<(), String> {
+    if !is_placeholder(id) {
+        return Ok(());
+    }
+    let id = String::from_utf8_lossy(id);
+    Err(format!(
+        "Mixpanel rejects {id:?} as a placeholder: many programs send it when no ID is known"
+    ))
 }
 
-/// Returns whether Mixpanel accepts a message with this number of properties and bytes.
-pub(crate) fn is_message_within_limits(properties: usize, bytes: usize) -> bool {
-    properties <= MAX_PROPERTIES && bytes <= MAX_MESSAGE_BYTES
+/// Returns an error with the reason if a message is too large.
+pub(crate) fn check_size(bytes: usize) -> Result<(), String> {
+    if bytes <= MAX_MESSAGE_BYTES {
+        return Ok(());
+    }
+    Err(format!(
+        "the message has {bytes} bytes; Mixpanel accepts {MAX_MESSAGE_BYTES}"
+    ))
 }
 
 /// Returns whether Mixpanel accepts an `$insert_id` unchanged.
@@ -44,242 +55,149 @@ pub(crate) fn is_insert_id(id: &[u8]) -> bool {
         && !is_placeholder(id)
 }
 
-/// Makes a message body fit. `recorded` are the properties of the call. Returns the changes to
-/// report.
-///
-/// # Errors
-/// Returns the reason if the message cannot be sent.
-pub(crate) fn truncate(
-    endpoint: Endpoint,
-    body: &mut Value,
-    recorded: Option<&Properties>,
-    request: &RequestProperties<'_>,
-    time_ms: Option<u64>,
-) -> Result<Vec<String>, String> {
-    let mut changes = Vec::new();
-    let Value::Object(members) = body else {
-        return Ok(changes);
-    };
-    for (key, value) in members.iter_mut() {
-        match value {
-            Value::Object(properties) => {
-                let is_profile = endpoint != Endpoint::Events;
-                if !is_profile {
-                    remove_excess_of_cookie(properties, recorded, request);
-                }
-                *properties = fit_properties(
-                    std::mem::take(properties),
-                    is_profile,
-                    request,
-                    &mut changes,
-                );
-                if is_profile && properties.len() > MAX_PROFILE_PROPERTIES {
-                    return Err(format!(
-                        "{key} has {} properties; Mixpanel accepts {MAX_PROFILE_PROPERTIES}",
-                        properties.len()
-                    ));
-                }
-            }
-            value if is_plain(value) => {}
-            value if request.is_from_visitor(key, value) => {
-                truncate_texts(key, value, &mut Vec::new());
-            }
-            value => truncate_texts(key, value, &mut changes),
-        }
-    }
-    match members.get_mut("properties").and_then(Value::as_object_mut) {
-        Some(properties) if endpoint == Endpoint::Events => {
-            fit_event(properties, request, time_ms, &mut changes)?;
-        }
-        _ => {}
-    }
-    if let Some(Value::String(id)) = members.get("$distinct_id")
-        && is_placeholder(id.as_bytes())
-    {
-        return Err(placeholder_reason(id));
-    }
-    // Escaping makes a text up to six times as long.
-    if estimated_json_bytes(body) * 6 > MAX_MESSAGE_BYTES {
-        let bytes = body.to_string().len();
-        if bytes > MAX_MESSAGE_BYTES {
-            return Err(format!(
-                "the message has {bytes} bytes; Mixpanel accepts {MAX_MESSAGE_BYTES}"
-            ));
-        }
-    }
-    Ok(changes)
-}
-
-/// Removes super properties of the visitor's cookie from an event with too many properties. Those
-/// of the application (`recorded`) have precedence, and the visitor can put anything in the cookie.
-fn remove_excess_of_cookie(
-    properties: &mut Properties,
-    recorded: Option<&Properties>,
-    request: &RequestProperties<'_>,
-) {
-    let Some(excess) = properties
-        .len()
-        .checked_sub(MAX_PROPERTIES)
-        .filter(|count| *count > 0)
-    else {
-        return;
-    };
-    let is_recorded = |key: &str| recorded.is_some_and(|recorded| recorded.contains_key(key));
-    let from_cookie = properties
-        .iter()
-        .filter(|(key, value)| !is_recorded(key) && request.is_from_cookie(key, value));
-    let removed: Vec<String> = from_cookie
-        .map(|(key, _)| key.clone())
-        .take(excess)
-        .collect();
-    for key in removed {
-        properties.remove(&key);
-    }
-}
-
-/// Corrects the ID, time and number of properties of an event.
-///
-/// # Errors
-/// Returns the reason if the event cannot be sent.
-fn fit_event(
-    properties: &mut Properties,
-    request: &RequestProperties<'_>,
-    time_ms: Option<u64>,
-    changes: &mut Vec<String>,
-) -> Result<(), String> {
-    for key in ["distinct_id", "$user_id"] {
-        if let Some(Value::String(id)) = properties.get(key)
-            && is_placeholder(id.as_bytes())
-        {
-            return Err(placeholder_reason(id));
-        }
-    }
-    if let (Some(given), Some(recorded)) = (properties.get("time"), time_ms)
-        && !given.is_number()
-    {
-        if !request.is_from_visitor("time", given) {
-            let given = given.to_string();
-            let given = Quoted(given.trim_matches('"'));
-            changes.push(format!("time must be a number of seconds or milliseconds, not {given}; it was replaced by that of recording"));
-        }
-        properties.insert("time".into(), recorded.into());
-    }
-    if let Some((given, id)) = properties
-        .get("$insert_id")
-        .and_then(|given| Some((given, replacement_insert_id(given)?)))
-    {
-        if !request.is_from_visitor("$insert_id", given) {
-            changes.push(format!(
-                "$insert_id must consist of up to {MAX_INSERT_ID} letters, digits and dashes; it was replaced by {id}"
-            ));
-        }
-        properties.insert("$insert_id".into(), id.into());
-    }
-    if properties.len() <= MAX_PROPERTIES {
-        return Ok(());
-    }
-    // Properties of the application have precedence over those of the request.
-    let from_request: Vec<String> = properties
-        .keys()
-        .filter(|key| request.is_from_request(key, properties))
-        .cloned()
-        .collect();
-    for key in from_request
-        .into_iter()
-        .take(properties.len() - MAX_PROPERTIES)
-    {
-        properties.remove(&key);
-        changes.push(format!(
-            "{} was left out; Mixpanel accepts {MAX_PROPERTIES} properties of an event",
-            Quoted(&key)
-        ));
-    }
-    if properties.len() > MAX_PROPERTIES {
-        return Err(format!(
-            "the event has {} properties; Mixpanel accepts {MAX_PROPERTIES}",
-            properties.len()
-        ));
-    }
-    Ok(())
-}
-
 /// Returns a valid replacement for an `$insert_id` that Mixpanel rejects; equal IDs have equal
-/// replacements. `None` if the ID is valid.
-fn replacement_insert_id(given: &Value) -> Option<String> {
+/// replacements.
+pub(crate) fn replacement_insert_id(given: &Value) -> String {
     let id = match given {
-        Value::String(id) => id.clone(),
+        Value::String(id) => truncated(id).to_owned(),
         other => other.to_string(),
     };
     if is_insert_id(id.as_bytes()) {
-        return (!given.is_string()).then_some(id);
+        return id;
     }
     let digest = Sha256::digest(id.as_bytes());
-    let bytes = digest.first_chunk::<16>()?;
-    Some(
-        uuid::Builder::from_custom_bytes(*bytes)
-            .into_uuid()
-            .to_string(),
-    )
+    let bytes = digest.first_chunk::<16>().copied().unwrap_or_default();
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }
 
-/// Truncates the names and values of properties, or leaves properties out.
-fn fit_properties(
-    mut properties: Properties,
-    is_profile: bool,
-    request: &RequestProperties<'_>,
-    changes: &mut Vec<String>,
-) -> Properties {
-    // mixpanel-js truncates properties of the visitor's browser without a report.
-    let mut renamed = Vec::new();
-    let long: Vec<String> = properties
-        .keys()
-        .filter(|key| key.len() > MAX_TEXT_UTF16)
-        .cloned()
-        .collect();
-    for mut key in long {
-        let Some(value) = properties.remove(&key) else {
-            continue;
-        };
-        let is_from_visitor = request.is_from_visitor(&key, &value);
-        if !truncate_text(&mut key) {
-            properties.insert(key, value);
-            continue;
+/// Writer of the members of a message, within the limits.
+pub(crate) struct MemberWriter<'w> {
+    pub(crate) json: &'w mut Vec<u8>,
+    /// Changes to report.
+    pub(crate) changes: &'w mut Vec<String>,
+    pub(crate) request: &'w RequestProperties<'w>,
+    /// True for a profile, whose lists and objects may be larger.
+    pub(crate) is_profile: bool,
+    /// Number of members.
+    pub(crate) count: usize,
+    /// Names that were truncated.
+    truncated_names: Vec<String>,
+}
+
+impl<'w> MemberWriter<'w> {
+    pub(crate) fn new(
+        json: &'w mut Vec<u8>,
+        changes: &'w mut Vec<String>,
+        request: &'w RequestProperties<'w>,
+        is_profile: bool,
+    ) -> Self {
+        Self {
+            json,
+            changes,
+            request,
+            is_profile,
+            count: 0,
+            truncated_names: Vec::new(),
         }
-        let is_duplicate = properties.contains_key(&key);
-        if !is_from_visitor {
-            let key = Quoted(&key);
+    }
+
+    /// Writes a member. `exists` returns whether the message has another member of a name.
+    pub(crate) fn write(
+        &mut self,
+        name: &[u8],
+        value: ValueRef<'_>,
+        exists: impl Fn(&str) -> bool,
+    ) {
+        let end = self.json.len();
+        if is_short(name) {
+            self.write_name(name);
+            if self.write_simple(value) {
+                self.count += 1;
+                return;
+            }
+            self.json.truncate(end);
+        }
+        let (name, value) = (String::from_utf8_lossy(name), value.to_value());
+        self.write_fitted(&name, value.unwrap_or_default(), &exists);
+    }
+
+    /// Writes a comma, unless the member is the first one, and the name.
+    pub(crate) fn write_name(&mut self, name: &[u8]) {
+        if self.json.last() != Some(&b'{') {
+            self.json.push(b',');
+        }
+        bytes_as_json(name, Escape::Plain, self.json);
+        self.json.push(b':');
+    }
+
+    /// Writes a value that certainly fits. Returns whether it does.
+    #[inline]
+    pub(crate) fn write_simple(&mut self, value: ValueRef<'_>) -> bool {
+        match value {
+            ValueRef::Text(text) if is_short(text) => {
+                bytes_as_json(text, Escape::Plain, self.json);
+            }
+            ValueRef::Value(value) if is_plain(value) => write_json(value, self.json),
+            value => return write_scalar(value, self.json),
+        }
+        true
+    }
+
+    /// Writes a member that may exceed a limit.
+    #[cold]
+    fn write_fitted(&mut self, name: &str, mut value: Value, exists: &dyn Fn(&str) -> bool) {
+        let (fitted, given, mut changes) = (truncated(name), value.clone(), Vec::new());
+        let is_truncated = fitted != name;
+        let is_duplicate =
+            is_truncated && (exists(fitted) || self.truncated_names.iter().any(|n| n == fitted));
+        if is_truncated {
             let left_out = if is_duplicate {
                 ", which exists already; the property was left out"
             } else {
                 ""
             };
-            changes.push(format!("a name was truncated to {key}{left_out}"));
+            let name = Quoted(fitted);
+            changes.push(format!("a name was truncated to {name}{left_out}"));
         }
-        if !is_duplicate {
-            renamed.extend(is_from_visitor.then(|| key.clone()));
-            properties.insert(key, value);
+        let left_out = fit_value(fitted, &mut value, self.is_profile, &mut changes);
+        if !is_duplicate && left_out.is_none() {
+            self.write_name(fitted.as_bytes());
+            write_json(&value, self.json);
+            self.count += 1;
+            if is_truncated {
+                self.truncated_names.push(fitted.to_owned());
+            }
         }
-    }
-    let mut left_out = Vec::new();
-    for (key, value) in properties.iter_mut().filter(|(_, value)| !is_plain(value)) {
-        let mut unreported = Vec::new();
-        let is_from_visitor = renamed.contains(key) || request.is_from_visitor(key, value);
-        let changes = if is_from_visitor {
-            &mut unreported
-        } else {
-            &mut *changes
-        };
-        if let Some(reason) = fit_list(key, value, is_profile, changes) {
-            changes.push(reason);
-            left_out.push(key.clone());
-        } else {
-            truncate_texts(key, value, changes);
+        changes.extend(left_out);
+        // mixpanel-js truncates properties of the visitor's browser without a report.
+        if !changes.is_empty() && !self.request.is_from_visitor(name, &given) {
+            self.changes.append(&mut changes);
         }
     }
-    for key in left_out {
-        properties.remove(&key);
+}
+
+/// Writes `null`, a boolean or a number. Returns whether the value is one.
+#[inline]
+pub(crate) fn write_scalar(value: ValueRef<'_>, json: &mut Vec<u8>) -> bool {
+    match value {
+        ValueRef::Null => write_json(&(), json),
+        ValueRef::Bool(value) => write_json(&value, json),
+        ValueRef::Unsigned(number) => write_json(&number, json),
+        ValueRef::Negative(number) => write_json(&number, json),
+        ValueRef::Float(number) => write_json(&number, json),
+        ValueRef::Text(_) | ValueRef::Uuid(_) | ValueRef::Value(_) | ValueRef::Encoded(_) => {
+            return false;
+        }
     }
-    properties
+    true
+}
+
+/// Writes a value as JSON.
+pub(crate) fn write_json(value: &impl Serialize, json: &mut Vec<u8>) {
+    // Writing JSON values to memory cannot fail.
+    drop(serde_json::to_writer(json, value));
 }
 
 /// Summarises the changes to a message in one text. `None` if there are none.

@@ -6,11 +6,14 @@ use crate::error::log_text::Quoted;
 
 /// Longest text in UTF-16 units. mixpanel-js and Mixpanel truncate values to that, and Mixpanel
 /// also names.
-pub(crate) const MAX_TEXT_UTF16: usize = 255;
+const MAX_TEXT_UTF16: usize = 255;
 /// Lists and objects in an event must have fewer elements than this.
 const MAX_ELEMENTS: usize = 255;
 /// Most levels of objects below the properties of an event.
 const MAX_DEPTH: usize = 3;
+/// Most levels of lists and objects. A message adds three levels, and the JSON parser, which decodes
+/// messages that failed, reads 128.
+const MAX_NESTING: usize = 120;
 /// Most bytes of a list or an object in an event.
 const MAX_BYTES: usize = 8 * 1024;
 /// Most bytes of a list or an object in a profile.
@@ -39,13 +42,19 @@ pub(crate) fn is_short(text: &[u8]) -> bool {
     text.len() <= MAX_TEXT_UTF16
 }
 
-/// Shortens a list that is too long. Returns the reason if the property must be left out.
-pub(crate) fn fit_list(
+/// Truncates a value. Returns the reason if the property must be left out.
+pub(crate) fn fit_value(
     key: &str,
     value: &mut Value,
     is_profile: bool,
     changes: &mut Vec<String>,
 ) -> Option<String> {
+    if !is_nested_within(value, MAX_NESTING) {
+        let key = Quoted(key);
+        return Some(format!(
+            "{key} was left out; it is nested more than {MAX_NESTING} levels deep"
+        ));
+    }
     let max_bytes = if is_profile {
         MAX_PROFILE_BYTES
     } else {
@@ -70,11 +79,14 @@ pub(crate) fn fit_list(
             Quoted(key)
         ));
     }
-    let is_too_deep = !is_profile && !is_within(value, MAX_DEPTH);
-    is_too_deep.then(|| {
+    if !is_profile && !is_within(value, MAX_DEPTH) {
         let key = Quoted(key);
-        format!("{key} was left out; Mixpanel accepts {MAX_DEPTH} levels of objects, and fewer than {MAX_ELEMENTS} elements")
-    })
+        return Some(format!(
+            "{key} was left out; Mixpanel accepts {MAX_DEPTH} levels of objects, and fewer than {MAX_ELEMENTS} elements"
+        ));
+    }
+    truncate_texts(key, value, changes);
+    None
 }
 
 /// Truncates a list to the first items that fit in `max_bytes`.
@@ -111,8 +123,24 @@ fn is_within(value: &Value, depth: usize) -> bool {
     }
 }
 
+/// Returns whether a value has at most that many levels of lists and objects.
+fn is_nested_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => {
+            levels > 0 && items.iter().all(|item| is_nested_within(item, levels - 1))
+        }
+        Value::Object(entries) => {
+            levels > 0
+                && entries
+                    .values()
+                    .all(|item| is_nested_within(item, levels - 1))
+        }
+        _ => true,
+    }
+}
+
 /// Estimates the bytes of a value as JSON: at least a sixth of the exact number.
-pub(crate) fn estimated_json_bytes(value: &Value) -> usize {
+fn estimated_json_bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => {
@@ -132,9 +160,13 @@ pub(crate) fn estimated_json_bytes(value: &Value) -> usize {
 }
 
 /// Truncates the texts in a value, at any depth.
-pub(crate) fn truncate_texts(key: &str, value: &mut Value, changes: &mut Vec<String>) {
+fn truncate_texts(key: &str, value: &mut Value, changes: &mut Vec<String>) {
     let is_truncated = match value {
-        Value::String(text) => truncate_text(text),
+        Value::String(text) => {
+            let (len, end) = (text.len(), truncated(text).len());
+            text.truncate(end);
+            end < len
+        }
         Value::Array(items) => {
             for item in items {
                 truncate_texts(key, item, changes);
@@ -157,16 +189,15 @@ pub(crate) fn truncate_texts(key: &str, value: &mut Value, changes: &mut Vec<Str
     }
 }
 
-/// Truncates a text between characters, as mixpanel-js counts them. Returns whether the text was
-/// too long.
-pub(crate) fn truncate_text(text: &mut String) -> bool {
-    if text.len() <= MAX_TEXT_UTF16 {
-        return false;
+/// Returns the part of a text that fits. It ends between characters, as mixpanel-js counts them.
+pub(crate) fn truncated(text: &str) -> &str {
+    if is_short(text.as_bytes()) {
+        return text;
     }
     let mut units = 0;
     let end = text.char_indices().find_map(|(at, c)| {
         units += c.len_utf16();
         (units > MAX_TEXT_UTF16).then_some(at)
     });
-    end.inspect(|end| text.truncate(*end)).is_some()
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }

@@ -1,7 +1,7 @@
-mod fast_path;
 mod identity;
 mod limits;
 mod methods;
+mod random;
 mod request;
 mod table;
 
@@ -9,12 +9,62 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::call::Calls;
-use crate::record::envelope::Envelope;
+use crate::call::{Call, Calls};
+use crate::record::envelope::{Envelope, codec};
 use crate::record::visitor::Visitor;
-use crate::translate::Translation;
-use crate::translate::message::Endpoint;
-use crate::translate::translate;
+use crate::translate::message::{Endpoint, Message};
+use crate::translate::outgoing::Outgoing;
+use crate::translate::translator::Translator;
+
+/// Decoded result of the translation of an envelope.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Translation {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) refused: Vec<(Call, String)>,
+    pub(crate) truncated: Vec<(Call, String)>,
+}
+
+/// Translates an envelope, and decodes the messages.
+pub(crate) fn translate(token: &str, envelope: &Envelope) -> Translation {
+    let (mut encoded, mut text, mut outgoing) = (Vec::new(), b"before".to_vec(), Vec::new());
+    codec::write(envelope, &mut encoded);
+    let problems = Translator::new(token.to_owned()).translate(
+        (envelope.id, &encoded),
+        &mut text,
+        |message| outgoing.push(message),
+    );
+    let lengths: usize = outgoing.iter().map(|message| message.json.len()).sum();
+    assert_eq!(
+        text.len(),
+        b"before".len() + lengths,
+        "no text without a message"
+    );
+    let decode = |outgoing: Outgoing| {
+        let call = codec::call_at(&encoded, outgoing.call).unwrap();
+        let json = &text[outgoing.json.clone()];
+        let message = outgoing.to_message(json, call).unwrap();
+        let mut again = Vec::new();
+        let expected = Outgoing {
+            json: outgoing.json.clone(),
+            ..Outgoing::encode(&message, outgoing.call, &mut again)
+        };
+        assert_eq!(outgoing, expected);
+        let members = |json: &[u8]| json.windows(2).filter(|pair| pair == b"\":").count();
+        let distinct = message.body.to_string();
+        assert_eq!(members(json), members(distinct.as_bytes()), "{distinct}");
+        if let Some(len) = outgoing.set_len {
+            let (set, time) = json.split_at(len);
+            assert!(time == b"}" || time.starts_with(b",\"$time\":"));
+            assert!(set.starts_with(b"{\"$distinct_id\":"));
+        }
+        message
+    };
+    Translation {
+        messages: outgoing.into_iter().map(decode).collect(),
+        refused: problems.refused,
+        truncated: problems.truncated,
+    }
+}
 
 /// UUID of version 7 with the time 2024-03-09T16:14:23.867Z.
 const ENVELOPE_ID: &str = "018e23fe-7a7b-7000-8000-000000000001";

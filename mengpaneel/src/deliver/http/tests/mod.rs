@@ -38,13 +38,14 @@ async fn deliver_as(
         timeout,
     })
     .unwrap();
-    let outgoing: Vec<Outgoing> = messages
-        .into_iter()
-        .map(|message| Outgoing::Message(Box::new(message)))
-        .collect();
     let mut partitions = Partitions::default();
-    partitions.reset(outgoing.len(), Endpoint::Events);
-    let errors = client.send(outgoing.iter(), &mut partitions).await;
+    partitions.reset(messages.len());
+    let outgoing: Vec<Outgoing> = messages
+        .iter()
+        .enumerate()
+        .map(|(index, message)| partitions.add_message(message, index))
+        .collect();
+    let errors = client.send(outgoing.iter(), &partitions).await;
     assert!(
         errors.is_sorted_by(|(a, _), (b, _)| a < b),
         "each index once, in order"

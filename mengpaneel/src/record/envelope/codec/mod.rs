@@ -14,7 +14,9 @@ use crate::record::envelope::EnvelopeRef;
 use crate::record::visitor::Visitor;
 
 pub(crate) use crate::call::value::write_bytes;
-pub(crate) use crate::record::envelope::codec::read::{decode, decode_header, split_bytes};
+pub(crate) use crate::record::envelope::codec::read::{
+    call_at, decode, decode_header, split_bytes, validate,
+};
 pub(crate) use crate::record::envelope::codec::visitor_ref::VisitorRef;
 
 /// Code of a method that has no code of its own: the method's path follows.

@@ -1,5 +1,7 @@
 //! Decoding of envelopes, whole or in part.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::call::value::Decoder;
@@ -38,6 +40,18 @@ pub(crate) fn decode_header(encoded: &[u8]) -> Option<(VisitorRef<'_>, Decoder<'
     Some((visitor, decoder))
 }
 
+/// Returns whether the data is exactly one encoded envelope.
+pub(crate) fn validate(encoded: &[u8]) -> bool {
+    let decode_all = || {
+        let (_, mut decoder) = decode_header(encoded)?;
+        for _ in 0..4 {
+            (0..decoder.len()?).try_for_each(|_| decoder.skip_call())?;
+        }
+        (decoder.remaining() == 0).then_some(())
+    };
+    decode_all().is_some()
+}
+
 /// Decodes an envelope. `None` only if the data is not an encoded envelope.
 pub(crate) fn decode(id: Uuid, encoded: &[u8]) -> Option<Envelope> {
     let (visitor, mut decoder) = decode_header(encoded)?;
@@ -59,6 +73,23 @@ pub(crate) fn decode(id: Uuid, encoded: &[u8]) -> Option<Envelope> {
     })
 }
 
+/// Returns the call at an index: the calls of all modes are counted, in the order in which they
+/// run, and those of the context are not. `None` if there is no such call.
+pub(crate) fn call_at(encoded: &[u8], index: usize) -> Option<Call> {
+    let (_, mut decoder) = decode_header(encoded)?;
+    (0..decoder.len()?).try_for_each(|_| decoder.skip_call())?;
+    let mut preceding = index;
+    for _ in 0..3 {
+        let len = decoder.len()?;
+        (0..len.min(preceding)).try_for_each(|_| decoder.skip_call())?;
+        if preceding < len {
+            return decoder.call();
+        }
+        preceding -= len;
+    }
+    None
+}
+
 impl<'a> Decoder<'a> {
     #[expect(
         clippy::option_option,
@@ -71,17 +102,23 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads the method of the next call; the number of its arguments follows. `None` at the end,
-    /// and for a method without a code.
-    pub(crate) fn coded_method(&mut self) -> Option<&'static Method> {
-        METHOD_CODES.get(usize::from(self.byte()?))
+    /// Reads the method of the next call; the number of its arguments follows.
+    #[inline]
+    pub(crate) fn method(&mut self) -> Option<Cow<'static, Method>> {
+        match self.byte()? {
+            CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?).map(Cow::Owned),
+            code => METHOD_CODES.get(usize::from(code)).map(Cow::Borrowed),
+        }
     }
 
-    fn call(&mut self) -> Option<Call> {
-        let method = match self.byte()? {
-            CUSTOM_METHOD => Method::from_path(&self.many(Self::text)?)?,
-            code => METHOD_CODES.get(usize::from(code))?.clone(),
-        };
+    fn skip_call(&mut self) -> Option<()> {
+        self.method()?;
+        (0..self.len()?).try_for_each(|_| self.validate().map(drop))
+    }
+
+    /// Reads a call.
+    pub(crate) fn call(&mut self) -> Option<Call> {
+        let method = self.method()?.into_owned();
         let len = self.len()?;
         let (mut args, mut is_ordered) = (*self, true);
         for _ in 0..len {

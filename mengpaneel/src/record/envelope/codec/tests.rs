@@ -75,13 +75,17 @@ proptest! {
     fn encoding_round_trips(envelope in envelopes()) {
         let mut encoded = Vec::new();
         write(&envelope, &mut encoded);
-        prop_assert_eq!(decode(envelope.id, &encoded[..encoded.len() - 1]), None);
+        prop_assert!(validate(&encoded) && !validate(&encoded[..encoded.len() - 1]));
+        for (index, call) in envelope.calls.iter().enumerate() {
+            prop_assert_eq!(call_at(&encoded, index), Some(call.clone()));
+        }
+        prop_assert_eq!(call_at(&encoded, envelope.calls.iter().count()), None);
         prop_assert_eq!(decode(envelope.id, &encoded), Some(envelope));
     }
 
     #[test]
     fn decoding_arbitrary_bytes_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = decode(Uuid::nil(), &bytes);
+        prop_assert_eq!(validate(&bytes), decode(Uuid::nil(), &bytes).is_some());
     }
 }
 

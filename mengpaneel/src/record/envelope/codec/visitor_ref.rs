@@ -1,6 +1,5 @@
 //! Borrowed visitor, as decoded from the header of an encoded envelope.
 
-use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 
 /// Borrowed [`Visitor`], with the envelope's `via_server` flag.
@@ -17,22 +16,7 @@ pub(crate) struct VisitorRef<'a> {
     pub omitted: Option<&'a str>,
 }
 
-impl<'a> VisitorRef<'a> {
-    /// Borrows the visitor of a decoded envelope.
-    pub(crate) fn from_envelope(envelope: &'a Envelope) -> Self {
-        let visitor = &envelope.visitor;
-        Self {
-            cookie: visitor.cookie.as_deref(),
-            ip: visitor.ip.as_deref(),
-            user_agent: visitor.user_agent.as_deref(),
-            url: visitor.url.as_deref(),
-            referrer: visitor.referrer.as_deref(),
-            has_session: visitor.has_session,
-            via_server: envelope.via_server,
-            omitted: visitor.omitted.as_deref(),
-        }
-    }
-
+impl VisitorRef<'_> {
     /// See [`Visitor::is_server_to_server`].
     pub(crate) fn is_server_to_server(&self) -> bool {
         self.cookie.is_none() && !self.has_session

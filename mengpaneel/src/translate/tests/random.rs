@@ -1,5 +1,5 @@
-//! Equality of fast and slow path for random calls: `translate_calls` compares both for each
-//! translation.
+//! Properties of all translations, for random calls and visitors. `translate_calls` also checks the
+//! encoding of each message.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use crate::record::visitor::Visitor;
-use crate::translate::tests::{CHROME, DEVICE, translate_calls, visitor};
+use crate::translate::tests::{CHROME, DEVICE, ENVELOPE_TIME, translate_calls, visitor};
 
 /// Generates property names with a meaning, and others.
 fn key() -> impl Strategy<Value = String> {
@@ -133,11 +133,82 @@ fn any_visitor() -> impl Strategy<Value = Visitor> {
         })
 }
 
+/// Generates properties that are sent as recorded.
+fn plain_properties() -> impl Strategy<Value = Value> {
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        vec(".{0,12}", 0..3).prop_map(Value::from),
+    ];
+    let name = key().prop_filter("no ID", |name| !name.contains("_id") && name.len() < 200);
+    vec((name, value), 0..8).prop_map(|entries| {
+        let mut properties: Map<String, Value> = entries.into_iter().collect();
+        if let Some(time) = properties.get_mut("time") {
+            *time = json!(1_710_000_000_000_u64);
+        }
+        properties.into()
+    })
+}
+
+/// Returns the user 7 with super properties.
+fn user_with(stored: &Value) -> Visitor {
+    let mut stored = stored.clone();
+    stored["distinct_id"] = "7".into();
+    stored["$user_id"] = "7".into();
+    stored["$device_id"] = DEVICE.into();
+    visitor(&stored)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn fast_path_equals_slow_path(visitor in any_visitor(), calls in vec(call(), 1..5)) {
-        translate_calls(visitor, Value::from(calls));
+    fn messages_are_within_the_limits(visitor in any_visitor(), calls in vec(call(), 1..5)) {
+        let translation = translate_calls(visitor, Value::from(calls));
+        for message in &translation.messages {
+            let properties = message.body.get("properties").unwrap_or(&message.body);
+            for (name, value) in properties.as_object().unwrap() {
+                prop_assert!(name.encode_utf16().count() <= 255);
+                prop_assert!(value.as_str().is_none_or(|text| text.encode_utf16().count() <= 255));
+            }
+        }
+    }
+
+    #[test]
+    fn first_source_of_a_name_wins(
+        recorded in plain_properties(), registered in plain_properties(), stored in plain_properties(),
+        page in any::<bool>(),
+    ) {
+        let (url, referrer) = ("https://a.b/?utm_source=x&gclid=y", "https://c.d/e");
+        let mut visitor = user_with(&stored);
+        visitor.url = Some(url.to_owned());
+        visitor.referrer = Some(referrer.to_owned());
+        visitor.ip = Some("192.0.2.7".to_owned());
+        let mut track = json!([["track"], ["Buy", recorded]]);
+        let mut expected = json!({
+            "$current_url": url, "$referrer": referrer, "$referring_domain": "c.d", "ip": "192.0.2.7",
+            "utm_source": "x", "gclid": "y", "mp_lib": "mengpaneel", "$duration": 0.0,
+            "$lib_version": env!("CARGO_PKG_VERSION"), "time": ENVELOPE_TIME,
+            "$insert_id": "018e23fe7a7b700080000000000000010000",
+        });
+        let ids = json!({"distinct_id": "7", "$user_id": "7", "$device_id": DEVICE});
+        let mut sources = vec![stored, registered.clone(), ids];
+        if page {
+            track = json!([["track_pageview"], [recorded, {"event_name": "Buy"}]]);
+            sources.push(json!({"current_domain": "a.b", "current_url_path": "/", "current_url_protocol": "https:",
+                                "current_url_search": "?utm_source=x&gclid=y"}));
+        }
+        for source in sources.into_iter().chain([recorded, json!({"token": "t"})]) {
+            expected.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        }
+        let calls = json!([[["register"], [registered]], [["time_event"], ["Buy", expected["time"]]], track]);
+        let translation = translate_calls(visitor, calls);
+        if expected["$duration"].is_f64() && expected["time"] != json!(ENVELOPE_TIME) {
+            // The time of a super property is not that of the event.
+            expected["$duration"] = translation.messages[0].body["properties"]["$duration"].clone();
+        }
+        prop_assert_eq!(&translation.messages[0].body["properties"], &expected);
     }
 }

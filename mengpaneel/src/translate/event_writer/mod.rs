@@ -1,0 +1,270 @@
+//! Writer of events as JSON. Members are written in the order of their precedence, each only if no
+//! earlier one has its name: properties of the application, IDs, super properties, defaults, and
+//! properties of the request.
+
+mod members;
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use crate::call::value::{Decoder, Escape, ValueRef, bytes_as_json};
+use crate::call::{id_string, is_blank};
+use crate::translate::limits::{MAX_PROPERTIES, MemberWriter, check_size, truncated};
+use crate::translate::outgoing::partition_key;
+use crate::translate::recorded::{Known, RecordedProperties};
+use crate::translate::request_properties::RequestProperties;
+use crate::translate::state::State;
+
+/// Names of the properties that a request adds to every event.
+const REQUEST: u32 = Known::Ip.bit()
+    | Known::Referrer.bit()
+    | Known::ReferringDomain.bit()
+    | Known::CurrentUrl.bit()
+    | Known::Browser.bit()
+    | Known::BrowserVersion.bit()
+    | Known::Os.bit()
+    | Known::Device.bit();
+
+/// Encodes the start of the properties of every event: the token.
+pub(crate) fn opening(token: &str) -> Vec<u8> {
+    let mut opening = b",\"properties\":{\"token\":".to_vec();
+    bytes_as_json(token.as_bytes(), Escape::Plain, &mut opening);
+    opening
+}
+
+/// Event to write.
+#[derive(Clone, Copy)]
+pub(crate) struct Event<'e, 'a> {
+    /// Result of [`opening`] for the token.
+    pub(crate) opening: &'e [u8],
+    pub(crate) name: &'e [u8],
+    pub(crate) recorded: RecordedProperties<'a>,
+    /// Seconds since the timer of the event was started.
+    pub(crate) duration: Option<f64>,
+    pub(crate) state: &'e State,
+    pub(crate) request: &'e RequestProperties<'e>,
+    /// Time at which the envelope was made, in milliseconds.
+    pub(crate) time_ms: Option<u64>,
+    pub(crate) envelope_id: Uuid,
+    /// Index of the message in the translation of the envelope.
+    pub(crate) index: usize,
+}
+
+impl<'a> Event<'_, 'a> {
+    /// Writes the event at the end of `json`, and adds the changes to report. Returns the partition
+    /// key, and a decoder after the properties of the application.
+    ///
+    /// # Errors
+    /// Returns the reason if the event cannot be sent. The caller must then truncate `json`.
+    pub(crate) fn write(
+        &self,
+        json: &mut Vec<u8>,
+        changes: &mut Vec<String>,
+    ) -> Result<(u64, Decoder<'a>), String> {
+        let start = json.len();
+        let (mut cookie_excess, mut request_excess) = (0, 0);
+        loop {
+            let mut writer = EventWriter {
+                event: self,
+                members: MemberWriter::new(json, changes, self.request, false),
+                known: 0,
+                user_id: None,
+                distinct_id: None,
+                is_other_user: false,
+                is_restricted: request_excess + cookie_excess > 0
+                    || self.request.omitted.has_any_source(),
+                cookie_excess,
+                request_excess,
+            };
+            let written = writer.write_event()?;
+            let count = writer.members.count;
+            if count <= MAX_PROPERTIES {
+                check_size(json.len() - start)?;
+                return Ok(written);
+            }
+            // Super properties of the visitor's cookie are left out first: the visitor can put
+            // anything there. Those of the request follow.
+            match (cookie_excess, request_excess) {
+                (0, _) => cookie_excess = count - MAX_PROPERTIES,
+                (_, 0) => request_excess = count - MAX_PROPERTIES,
+                _ => {
+                    return Err(format!(
+                        "the event has {count} properties; Mixpanel accepts {MAX_PROPERTIES}"
+                    ));
+                }
+            }
+            json.truncate(start);
+            changes.clear();
+        }
+    }
+
+    /// Returns whether the event has a recorded property or a super property of this name.
+    fn has_member(&self, name: &str, has_super_properties: bool) -> bool {
+        self.recorded.get(name.as_bytes()).is_some()
+            || (has_super_properties && self.state.super_properties.contains_key(name))
+    }
+}
+
+/// Writer of one event.
+struct EventWriter<'w, 'a> {
+    event: &'w Event<'w, 'a>,
+    members: MemberWriter<'w>,
+    /// Set of the known names that were written, or omitted.
+    known: u32,
+    /// IDs that the application recorded.
+    user_id: Option<ValueRef<'a>>,
+    distinct_id: Option<ValueRef<'a>>,
+    /// True if the event belongs to another user than the current one: user, device and super
+    /// properties of this browser are not written then.
+    is_other_user: bool,
+    /// True if some properties must be left out.
+    is_restricted: bool,
+    /// Number of super properties of the cookie to leave out.
+    cookie_excess: usize,
+    /// Number of properties of the request to leave out.
+    request_excess: usize,
+}
+
+impl<'a> EventWriter<'_, 'a> {
+    fn write_event(&mut self) -> Result<(u64, Decoder<'a>), String> {
+        self.members.json.push(b'{');
+        let name = ValueRef::Text(self.event.name);
+        self.members.write(b"event", name, |_| false);
+        // The token at the end of the opening is the first property.
+        self.members.json.extend_from_slice(self.event.opening);
+        let rest = match self.try_write_unescaped() {
+            Some(rest) => rest,
+            None => self.write_recorded()?,
+        };
+        let partition_key = self.write_identity()?;
+        self.write_defaults()?;
+        self.write_request_properties()?;
+        self.members.json.extend_from_slice(b"}}");
+        Ok((partition_key, rest))
+    }
+
+    /// Returns whether a name was written.
+    fn is_written(&self, name: &str, has_super_properties: bool) -> bool {
+        match Known::from_name(name.as_bytes()) {
+            Some(known) => self.known & known.bit() != 0,
+            None => self.event.has_member(name, has_super_properties),
+        }
+    }
+
+    /// Writes the IDs and super properties of the user. Returns the partition key.
+    fn write_identity(&mut self) -> Result<u64, String> {
+        let state = self.event.state;
+        let [user_id, distinct_id, device_id] =
+            [&state.user_id, &state.distinct_id, &state.device_id]
+                .map(|id| id.as_deref().map(str::as_bytes));
+        let is_current = |id: &[u8]| user_id == Some(id) || distinct_id == Some(id);
+        let other_user = self
+            .user_id
+            .or(self.distinct_id)
+            .and_then(id_text)
+            .filter(|id| !is_current(id));
+        let id = other_user.as_deref().or(distinct_id).unwrap_or_default();
+        self.write_default(Known::DistinctId, ValueRef::Text(id))?;
+        self.is_other_user = other_user.is_some();
+        if !self.is_other_user {
+            if let Some(id) = device_id {
+                self.write_default(Known::DeviceId, ValueRef::Text(id))?;
+            }
+            if let Some(id) = user_id {
+                self.write_default(Known::UserId, ValueRef::Text(id))?;
+            }
+            for (name, value) in &state.super_properties {
+                if !self.is_written(name, false) {
+                    self.member(name.as_bytes(), value.into())?;
+                }
+            }
+        }
+        let id = match self.distinct_id {
+            Some(ValueRef::Text(id)) => Some(id),
+            Some(_) => None,
+            None => Some(id),
+        };
+        Ok(partition_key(id))
+    }
+
+    /// Writes time, `$insert_id`, duration and library.
+    fn write_defaults(&mut self) -> Result<(), String> {
+        if let Some(time_ms) = self.event.time_ms {
+            self.write_default(Known::Time, ValueRef::Unsigned(time_ms))?;
+        }
+        if self.known & Known::InsertId.bit() == 0 {
+            let id = insert_id(self.event.envelope_id, self.event.index);
+            self.write_default(Known::InsertId, ValueRef::Text(&id))?;
+        }
+        if let Some(duration) = self.event.duration {
+            self.write_default(Known::Duration, ValueRef::Float(duration))?;
+        }
+        self.write_default(Known::Library, ValueRef::Text(b"mengpaneel"))?;
+        let version = env!("CARGO_PKG_VERSION").as_bytes();
+        self.write_default(Known::LibraryVersion, ValueRef::Text(version))
+    }
+
+    /// Writes the properties that the request adds.
+    fn write_request_properties(&mut self) -> Result<(), String> {
+        let request = self.event.request;
+        if self.is_restricted || self.known & REQUEST != 0 || request.may_have_campaign() {
+            return self.write_some_request_properties();
+        }
+        let texts = [
+            (Known::Referrer, request.referrer),
+            (Known::ReferringDomain, request.referring_domain()),
+            (Known::Ip, request.ip),
+            (Known::CurrentUrl, request.url),
+        ];
+        for (known, text) in texts {
+            if let Some(text) = text {
+                self.write_default(known, ValueRef::Text(truncated(text).as_bytes()))?;
+            }
+        }
+        let (count, user_agent) = request.encoded_user_agent();
+        self.members.count += count;
+        self.members.json.extend_from_slice(user_agent);
+        Ok(())
+    }
+
+    /// Writes the properties of the request that the event does not have yet.
+    fn write_some_request_properties(&mut self) -> Result<(), String> {
+        for (name, value) in self.event.request.event() {
+            if !self.is_written(name, !self.is_other_user) {
+                self.member(name.as_bytes(), value.into())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the text of an ID. `None` if the value is not a valid ID.
+fn id_text(value: ValueRef<'_>) -> Option<Cow<'_, [u8]>> {
+    match value {
+        ValueRef::Text(id) => {
+            let is_visible = id.first().is_some_and(u8::is_ascii_graphic);
+            (is_visible || !std::str::from_utf8(id).is_ok_and(is_blank))
+                .then_some(Cow::Borrowed(id))
+        }
+        value => id_string(&value.to_value()?).map(|id| Cow::Owned(id.into_bytes())),
+    }
+}
+
+/// Returns the `$insert_id` of an event that got none when it was recorded. The ID is the same each
+/// time the envelope is translated.
+fn insert_id(envelope_id: Uuid, index: usize) -> [u8; 36] {
+    let mut id = [0; 36];
+    if let Some((envelope, rest)) = id.split_first_chunk_mut::<32>() {
+        envelope_id.simple().encode_lower(envelope);
+        for (digit, shift) in rest.iter_mut().zip([12, 8, 4, 0]) {
+            let [low, ..] = (index >> shift & 0xf).to_le_bytes();
+            *digit = if low < 10 {
+                b'0' + low
+            } else {
+                b'a' + low - 10
+            };
+        }
+    }
+    id
+}

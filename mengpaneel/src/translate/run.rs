@@ -1,0 +1,374 @@
+//! Translation of one envelope, call by call.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::call::value::{Decoder, ValueRef};
+use crate::call::{Call, Method, is_blank};
+use crate::id::timestamp_ms;
+use crate::record::envelope::codec;
+use crate::translate::args::{
+    arg, event_name, event_properties, id_arg, into_list, property_names,
+};
+use crate::translate::message::Endpoint;
+use crate::translate::outgoing::Outgoing;
+use crate::translate::profile::Operation;
+use crate::translate::recorded::RecordedProperties;
+use crate::translate::request_properties::RequestProperties;
+use crate::translate::state::State;
+use crate::translate::translator::{Problems, Translator};
+use crate::translate::{events, groups, limits, people};
+
+/// Encoded call of an envelope.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallRef<'a> {
+    /// Index among the calls of all modes.
+    pub(crate) index: usize,
+    encoded: Decoder<'a>,
+}
+
+impl CallRef<'_> {
+    /// Decodes the call.
+    pub(crate) fn decode(mut self) -> Option<Call> {
+        self.encoded.call()
+    }
+
+    /// Decodes the method.
+    pub(crate) fn method(mut self) -> Option<Cow<'static, Method>> {
+        self.encoded.method()
+    }
+}
+
+/// Translation of one envelope in progress, call by call.
+pub(crate) struct TranslationRun<'a> {
+    pub(crate) translator: &'a Translator,
+    pub(crate) envelope_id: Uuid,
+    /// Time at which the envelope was made, in milliseconds.
+    pub(crate) time_ms: Option<u64>,
+    pub(crate) request: RequestProperties<'a>,
+    pub(crate) state: State,
+    /// Profile operations that wait for `identify`, as in mixpanel-js.
+    pub(crate) pending_operations: Vec<(CallRef<'a>, Operation)>,
+    /// True if calls change the state, but make no messages.
+    pub(crate) is_silent: bool,
+    /// Buffer for the messages.
+    pub(crate) text: &'a mut Vec<u8>,
+    /// Receives each message, after the index of the call that runs.
+    pub(crate) emit: &'a mut dyn FnMut(usize, Outgoing),
+    /// Index of the call that runs.
+    pub(crate) running: usize,
+    /// Number of messages so far.
+    pub(crate) message_count: usize,
+    pub(crate) problems: Problems,
+}
+
+impl<'a> TranslationRun<'a> {
+    /// Creates the translation of an encoded envelope. Also returns a decoder at the calls. `None`
+    /// if the envelope is malformed.
+    pub(crate) fn new(
+        translator: &'a Translator,
+        (envelope_id, envelope): (Uuid, &'a [u8]),
+        text: &'a mut Vec<u8>,
+        emit: &'a mut dyn FnMut(usize, Outgoing),
+    ) -> Option<(Self, Decoder<'a>)> {
+        let (visitor, calls) = codec::decode_header(envelope)?;
+        let run = Self {
+            translator,
+            envelope_id,
+            time_ms: timestamp_ms(envelope_id),
+            request: RequestProperties::new(&visitor, &translator.user_agents),
+            state: State::new(&visitor),
+            pending_operations: Vec::new(),
+            is_silent: false,
+            text,
+            emit,
+            running: 0,
+            message_count: 0,
+            problems: Problems::default(),
+        };
+        Some((run, calls))
+    }
+
+    /// Translates all calls.
+    pub(crate) fn finish(mut self, calls: Decoder<'a>) -> Problems {
+        // The rest of a malformed envelope is ignored. Outboxes validate the records that they
+        // read from elsewhere.
+        let _ = self.translate_all(calls);
+        self.refuse_pending_operations();
+        self.problems
+    }
+
+    /// Translates the context and the calls of each mode. `None` if the encoding is malformed.
+    fn translate_all(&mut self, mut calls: Decoder<'a>) -> Option<()> {
+        self.is_silent = true;
+        for _ in 0..calls.len()? {
+            self.translate_next(&mut calls)?;
+        }
+        self.is_silent = false;
+        for _ in 0..3 {
+            for _ in 0..calls.len()? {
+                self.translate_next(&mut calls)?;
+                self.running += 1;
+            }
+        }
+        Some(())
+    }
+
+    /// Translates the next call. `None` if the encoding is malformed.
+    fn translate_next(&mut self, calls: &mut Decoder<'a>) -> Option<()> {
+        let call = CallRef {
+            index: self.running,
+            encoded: *calls,
+        };
+        let method = calls.method()?;
+        let is_done = match &*method {
+            Method::Track => self.track_encoded(calls, call),
+            Method::Identify => self.identify_encoded(calls, call),
+            _ => None,
+        };
+        if is_done.is_none() {
+            *calls = call.encoded;
+            let decoded = calls.call()?;
+            if let Err(reason) = self.apply(call, &decoded) {
+                self.refuse(call, reason);
+            }
+        }
+        Some(())
+    }
+
+    /// Adds a call that cannot be sent. The envelope with a call itself reports its errors, not the
+    /// one that has the call as context.
+    #[cold]
+    pub(crate) fn refuse(&mut self, call: CallRef<'_>, reason: String) {
+        if !self.is_silent {
+            let call = call.decode();
+            self.problems
+                .refused
+                .extend(call.map(|call| (call, reason)));
+        }
+    }
+
+    /// Translates a call that is decoded first.
+    ///
+    /// # Errors
+    /// Returns the reason why the server cannot send the call.
+    fn apply(&mut self, source: CallRef<'a>, call: &Call) -> Result<(), String> {
+        match call.method() {
+            method if method.is_track() => self.track(source, call),
+            Method::Identify => {
+                let id = id_arg(call, 0);
+                self.identify(source, id.as_deref(), arg(call, 0).is_some())
+            }
+            Method::Alias => self.alias(source, call),
+            Method::Reset => {
+                self.refuse_pending_operations();
+                self.state.reset();
+                Ok(())
+            }
+            Method::TimeEvent => {
+                let event = event_name(call)?;
+                let recorded = self.time_ms.map(Value::from);
+                let at = events::milliseconds(arg(call, 1).or(recorded.as_ref()));
+                self.state.start_timer(event, at);
+                Ok(())
+            }
+            Method::Register | Method::RegisterOnce | Method::Unregister => self.register(call),
+            Method::SetGroup | Method::AddGroup | Method::RemoveGroup => {
+                self.change_groups(source, call)
+            }
+            Method::Disable => {
+                self.state.disable(arg(call, 0).and_then(Value::as_array));
+                Ok(())
+            }
+            Method::OptOutTracking => {
+                self.state.opted_out = true;
+                Err(consent_reason(call))
+            }
+            Method::OptInTracking | Method::ClearOptInOutTracking => {
+                self.state.opted_out = false;
+                Err(consent_reason(call))
+            }
+            method if method.is_people() => {
+                let operation = people::operation(call, &self.request, self.time_ms)?;
+                self.people(source, operation);
+                Ok(())
+            }
+            method if method.is_group() => {
+                let (ids, operation) = groups::operation(call)?;
+                self.profile(source, Endpoint::Groups, ids, &operation);
+                Ok(())
+            }
+            method => Err(format!("{method} has an effect in a browser only")),
+        }
+    }
+
+    /// Translates a `track` with a name and properties, which most calls are. `None` if the
+    /// arguments are others.
+    fn track_encoded(&mut self, args: &mut Decoder<'a>, call: CallRef<'a>) -> Option<()> {
+        if args.len()? != 2 {
+            return None;
+        }
+        let ValueRef::Text(name @ [_, ..]) = args.read()? else {
+            return None;
+        };
+        let recorded = RecordedProperties::decode(*args)?;
+        match self.event(call, name, recorded) {
+            Some(rest) => *args = rest,
+            None => args.skip()?,
+        }
+        Some(())
+    }
+
+    /// Translates an `identify` with a text. `None` if the arguments are others.
+    fn identify_encoded(&mut self, args: &mut Decoder<'a>, call: CallRef<'a>) -> Option<()> {
+        if args.len()? != 1 {
+            return None;
+        }
+        let id = args.read()?.as_text().filter(|id| !is_blank(id))?;
+        if let Err(reason) = self.identify(call, Some(id), true) {
+            self.refuse(call, reason);
+        }
+        Some(())
+    }
+
+    fn track(&mut self, source: CallRef<'a>, call: &Call) -> Result<(), String> {
+        let mut recorded = event_properties(call)?;
+        let event = match call.method() {
+            Method::TrackPageview => {
+                let mut page = self.request.page().clone();
+                page.extend(recorded);
+                recorded = page;
+                arg(call, 1)
+                    .and_then(|options| options.get("event_name")?.as_str())
+                    .unwrap_or("$mp_web_page_view")
+            }
+            _ => event_name(call)?,
+        };
+        if call.method() == &Method::TrackWithGroups
+            && let Some(Value::Object(groups)) = arg(call, 2)
+        {
+            let groups = groups.iter().filter(|(_, ids)| !ids.is_null());
+            recorded.extend(groups.map(|(key, ids)| (key.clone(), ids.clone())));
+        }
+        self.event_of_values(source, event, recorded);
+        Ok(())
+    }
+
+    /// Identifies the user, and sends the pending profile operations.
+    fn identify(
+        &mut self,
+        call: CallRef<'a>,
+        id: Option<&str>,
+        has_id: bool,
+    ) -> Result<(), String> {
+        if has_id && id.is_none() {
+            return Err("identify requires an ID".into());
+        }
+        if let Some(id) = id {
+            if id.starts_with("$device:") {
+                return Err("an ID cannot start with $device:, the prefix of anonymous IDs".into());
+            }
+            limits::check_id(id.as_bytes())?;
+        }
+        let previous = self.state.identify(id);
+        for (call, operation) in std::mem::take(&mut self.pending_operations) {
+            self.people(call, operation);
+        }
+        if let (Some(id), Some(previous)) = (id, previous) {
+            let properties = events::identify_properties(id, &previous);
+            self.event_of_values(call, "$identify", properties);
+        }
+        Ok(())
+    }
+
+    /// Makes `alias` an ID of the current user, then identifies it. If no ID is known yet, this is
+    /// `identify`.
+    fn alias(&mut self, source: CallRef<'a>, call: &Call) -> Result<(), String> {
+        let Some(alias) = id_arg(call, 0) else {
+            return Err("alias requires an ID".into());
+        };
+        limits::check_id(alias.as_bytes())?;
+        let original = id_arg(call, 1).or_else(|| self.state.distinct_id.clone());
+        if let Some(original) = original.filter(|original| original != &alias) {
+            self.state.alias(&alias);
+            let properties = Map::from_iter([
+                ("alias".to_owned(), alias.as_str().into()),
+                ("distinct_id".to_owned(), original.into()),
+            ]);
+            self.event_of_values(source, "$create_alias", properties);
+        }
+        self.identify(source, Some(&alias), true)
+    }
+
+    fn register(&mut self, call: &Call) -> Result<(), String> {
+        if call.method() == &Method::Unregister {
+            for name in property_names(call, 0)?.iter().filter_map(Value::as_str) {
+                self.state.unregister(name);
+            }
+            return Ok(());
+        }
+        let Some(properties) = call.properties() else {
+            return Err(format!(
+                "{} requires an object of properties",
+                call.method()
+            ));
+        };
+        if call.method() == &Method::Register {
+            self.state.register(properties);
+        } else {
+            let default = arg(call, 1).cloned().unwrap_or_else(|| "None".into());
+            self.state.register_once(properties, &default);
+        }
+        Ok(())
+    }
+
+    /// Changes the groups of the user, which are properties of each event and of the profile.
+    fn change_groups(&mut self, source: CallRef<'a>, call: &Call) -> Result<(), String> {
+        let (Some(Value::String(key)), Some(ids)) = (arg(call, 0), arg(call, 1)) else {
+            return Err(format!(
+                "{} requires the key and the ID of a group",
+                call.method()
+            ));
+        };
+        let mut properties = Map::new();
+        let (operation, value) = match call.method() {
+            Method::SetGroup => {
+                let ids = into_list(ids.clone());
+                self.state.set_group(key, &ids);
+                properties.clone_from(self.request.profile());
+                ("$set", json!(ids))
+            }
+            Method::AddGroup => {
+                self.state.add_group(key, ids);
+                ("$union", json!([ids]))
+            }
+            _ => {
+                self.state.remove_group(key, ids);
+                ("$remove", ids.clone())
+            }
+        };
+        properties.insert(key.clone(), value);
+        self.people(source, (operation, properties.into()));
+        Ok(())
+    }
+
+    /// Refuses the profile operations of a visitor who is not identified.
+    fn refuse_pending_operations(&mut self) {
+        for (call, _) in std::mem::take(&mut self.pending_operations) {
+            // Groups of an anonymous visitor are not refused: they are properties of each event.
+            if call.method().is_some_and(|method| method.is_people()) {
+                let reason = "nobody is identified, and an anonymous visitor has no profile";
+                self.refuse(call, reason.to_owned());
+            }
+        }
+    }
+}
+
+fn consent_reason(call: &Call) -> String {
+    format!(
+        "{} changes a cookie of the browser, which the server cannot do here",
+        call.method()
+    )
+}
