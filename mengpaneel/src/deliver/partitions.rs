@@ -131,7 +131,8 @@ mod tests {
     fn partition_keeps_order_of_each_user() {
         let mut partitions = Partitions::default();
         partitions.reset(9_000);
-        let text: String = (0..70).map(|number| format!("{number:02}")).collect();
+        let text: Vec<String> = (0..70).map(|number| format!("{number:02}")).collect();
+        let text = text.concat();
         let events: Vec<Outgoing> = (0..70)
             .map(|number: u8| {
                 let start = usize::from(number) * 2;

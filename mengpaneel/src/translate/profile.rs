@@ -12,7 +12,8 @@ pub(crate) type Operation = (&'static str, Value);
 /// Members that identify a profile. The first is the ID of the user or the group.
 pub(crate) type Ids = Vec<(&'static str, Value)>;
 
-/// Writes an operation at the end of `json`, and adds the changes to report. Returns the length of the text before `$time`, the last member.
+/// Writes an operation at the end of `json`, and adds the changes to report. Returns the length of
+/// the text before `$time`, the last member.
 ///
 /// # Errors
 /// Returns the reason if the operation cannot be sent. The caller must then truncate `json`.

@@ -40,7 +40,13 @@ impl<'a> RecordedProperties<'a> {
 
     /// Returns the value of the member `name`.
     pub(crate) fn get(mut self, name: &[u8]) -> Option<ValueRef<'a>> {
-        std::iter::from_fn(|| self.next()).find_map(|(key, value)| (key == name).then_some(value))
+        for _ in 0..self.count {
+            if self.members.name()? == name {
+                return self.members.read();
+            }
+            self.members.skip()?;
+        }
+        None
     }
 }
 

@@ -65,16 +65,18 @@ pub(crate) struct TranslationRun<'a> {
 }
 
 impl<'a> TranslationRun<'a> {
-    /// Creates the translation of an encoded envelope. Also returns a decoder at the calls. `None`
-    /// if the envelope is malformed.
-    pub(crate) fn new(
+    /// Translates an encoded envelope. The rest of a malformed one is ignored: outboxes validate the
+    /// records that they read from elsewhere.
+    pub(crate) fn run(
         translator: &'a Translator,
         (envelope_id, envelope): (Uuid, &'a [u8]),
         text: &'a mut Vec<u8>,
         emit: &'a mut dyn FnMut(usize, Outgoing),
-    ) -> Option<(Self, Decoder<'a>)> {
-        let (visitor, calls) = codec::decode_header(envelope)?;
-        let run = Self {
+    ) -> Problems {
+        let Some((visitor, calls)) = codec::decode_header(envelope) else {
+            return Problems::default();
+        };
+        let mut run = Self {
             translator,
             envelope_id,
             time_ms: timestamp_ms(envelope_id),
@@ -88,16 +90,10 @@ impl<'a> TranslationRun<'a> {
             message_count: 0,
             problems: Problems::default(),
         };
-        Some((run, calls))
-    }
-
-    /// Translates all calls.
-    pub(crate) fn finish(mut self, calls: Decoder<'a>) -> Problems {
-        // The rest of a malformed envelope is ignored. Outboxes validate the records that they
-        // read from elsewhere.
-        let _ = self.translate_all(calls);
-        self.refuse_pending_operations();
-        self.problems
+        run.problems.is_robot = run.request.is_robot;
+        let _ = run.translate_all(calls);
+        run.refuse_pending_operations();
+        run.problems
     }
 
     /// Translates the context and the calls of each mode. `None` if the encoding is malformed.

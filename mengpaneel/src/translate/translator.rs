@@ -18,6 +18,15 @@ pub(crate) struct Problems {
     /// Number of events that are not sent because mixpanel-js ignores the visitor's browser, a
     /// robot.
     pub(crate) ignored: usize,
+    /// True if mixpanel-js drops the events of the visitor's browser.
+    pub(crate) is_robot: bool,
+}
+
+impl Problems {
+    /// Returns whether all calls are sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.refused.is_empty() && self.truncated.is_empty() && self.ignored == 0
+    }
 }
 
 /// Messages of each call of an envelope.
@@ -27,10 +36,7 @@ pub(crate) struct MessagesByCall {
     /// Messages of each call, in the order in which the calls run. A call that waits for
     /// `identify` has none; its message is among those of the `identify`.
     pub messages: Vec<Vec<crate::translate::message::Message>>,
-    /// First call that is not sent completely, and the reason. `None` if all are.
-    pub problem: Option<(Call, String)>,
-    /// True if mixpanel-js drops the events of the visitor's browser.
-    pub is_robot: bool,
+    pub problems: Problems,
 }
 
 /// Translator of envelopes for one project.
@@ -63,10 +69,7 @@ impl Translator {
         mut emit: impl FnMut(Outgoing),
     ) -> Problems {
         let mut emit = |_: usize, outgoing| emit(outgoing);
-        match TranslationRun::new(self, envelope, text, &mut emit) {
-            Some((run, calls)) => run.finish(calls),
-            None => Problems::default(),
-        }
+        TranslationRun::run(self, envelope, text, &mut emit)
     }
 
     /// Translates an envelope call by call, for an outbox whose calls another program translates.
@@ -79,16 +82,8 @@ impl Translator {
         let (mut encoded, mut text, mut emitted) = (Vec::new(), Vec::new(), Vec::new());
         crate::record::envelope::codec::write(envelope, &mut encoded);
         let mut emit = |running, outgoing| emitted.push((running, outgoing));
-        let (mut is_robot, mut problem) = (false, None);
-        if let Some((run, calls)) =
-            TranslationRun::new(self, (envelope.id, &encoded), &mut text, &mut emit)
-        {
-            is_robot = run.request.is_robot;
-            let Problems {
-                refused, truncated, ..
-            } = run.finish(calls);
-            problem = refused.into_iter().chain(truncated).next();
-        }
+        let envelope_parts = (envelope.id, encoded.as_slice());
+        let problems = TranslationRun::run(self, envelope_parts, &mut text, &mut emit);
         let calls: Vec<&Call> = envelope.calls.iter().collect();
         let mut messages = vec![Vec::new(); calls.len()];
         for (running, outgoing) in emitted {
@@ -99,10 +94,6 @@ impl Translator {
                 messages.extend(outgoing.to_message(json, (*call).clone()));
             }
         }
-        MessagesByCall {
-            messages,
-            problem,
-            is_robot,
-        }
+        MessagesByCall { messages, problems }
     }
 }

@@ -96,7 +96,7 @@ impl Sender {
             .translate((record.id(), envelope), text, |message| {
                 messages.push(message)
             });
-        if problems != Problems::default() {
+        if !problems.is_empty() {
             self.report_problems(problems);
         }
         for mut message in messages.drain(..) {

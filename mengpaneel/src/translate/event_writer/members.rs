@@ -87,19 +87,24 @@ impl<'a> EventWriter<'_, 'a> {
     pub(crate) fn write_recorded(&mut self) -> Result<Decoder<'a>, String> {
         let mut recorded = self.event.recorded;
         while let Some((name, value)) = recorded.next() {
-            match Known::from_name(name) {
+            let known = Known::from_name(name);
+            match known {
                 Some(Known::DistinctId) => self.distinct_id = Some(value),
                 Some(Known::UserId) => self.user_id = Some(value),
                 _ => {}
             }
-            self.member(name, value)?;
+            self.member(name, known, value)?;
         }
         Ok(recorded.rest())
     }
 
-    /// Writes a member of any name and value.
-    pub(crate) fn member(&mut self, name: &[u8], value: ValueRef<'_>) -> Result<(), String> {
-        let known = Known::from_name(name);
+    /// Writes a member of any value. `known` is its name if that is known.
+    pub(crate) fn member(
+        &mut self,
+        name: &[u8],
+        known: Option<Known>,
+        value: ValueRef<'_>,
+    ) -> Result<(), String> {
         self.known |= known.map_or(0, Known::bit);
         if known == Some(Known::Token) || (self.is_restricted && self.must_leave_out(name, value)) {
             return Ok(());
@@ -122,7 +127,7 @@ impl<'a> EventWriter<'_, 'a> {
     }
 
     /// Writes a known property unless it was written already.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_default(
         &mut self,
         known: Known,
@@ -131,19 +136,12 @@ impl<'a> EventWriter<'_, 'a> {
         if self.known & known.bit() != 0 {
             return Ok(());
         }
-        match (known, value) {
-            (Known::DistinctId | Known::UserId, ValueRef::Text(id)) => check_id(id)?,
-            _ => {}
+        if let (Known::DistinctId | Known::UserId, ValueRef::Text(id)) = (known, value) {
+            check_id(id)?;
         }
-        let end = self.members.json.len();
-        self.members
-            .json
-            .extend_from_slice(known.prefix().as_bytes());
-        if self.is_restricted || !self.members.write_simple(value) {
-            self.members.json.truncate(end);
-            return self.member(known.name(), value);
+        if self.is_restricted || !self.members.try_write(known.prefix(), value) {
+            return self.member(known.name(), Some(known), value);
         }
-        self.members.count += 1;
         self.known |= known.bit();
         Ok(())
     }

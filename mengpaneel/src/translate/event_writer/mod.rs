@@ -6,6 +6,7 @@ mod members;
 
 use std::borrow::Cow;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::call::value::{Decoder, Escape, ValueRef, bytes_as_json};
@@ -15,6 +16,9 @@ use crate::translate::outgoing::partition_key;
 use crate::translate::recorded::{Known, RecordedProperties};
 use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
+
+/// Names of the properties that describe this library.
+const LIBRARY: u32 = Known::Library.bit() | Known::LibraryVersion.bit();
 
 /// Names of the properties that a request adds to every event.
 const REQUEST: u32 = Known::Ip.bit()
@@ -128,10 +132,12 @@ struct EventWriter<'w, 'a> {
 
 impl<'a> EventWriter<'_, 'a> {
     fn write_event(&mut self) -> Result<(u64, Decoder<'a>), String> {
-        self.members.json.push(b'{');
         let name = ValueRef::Text(self.event.name);
-        self.members.write(b"event", name, |_| false);
-        // The token at the end of the opening is the first property.
+        if !self.members.try_write("{\"event\":", name) {
+            self.members.json.push(b'{');
+            self.members.write(b"event", name, |_| false);
+        }
+        // The name was counted, and the token is the first property: their numbers are equal.
         self.members.json.extend_from_slice(self.event.opening);
         let rest = match self.try_write_unescaped() {
             Some(rest) => rest,
@@ -144,12 +150,22 @@ impl<'a> EventWriter<'_, 'a> {
         Ok((partition_key, rest))
     }
 
-    /// Returns whether a name was written.
-    fn is_written(&self, name: &str, has_super_properties: bool) -> bool {
-        match Known::from_name(name.as_bytes()) {
+    /// Writes a member unless one of its name was written already.
+    fn write_absent(
+        &mut self,
+        name: &str,
+        value: &Value,
+        has_super_properties: bool,
+    ) -> Result<(), String> {
+        let known = Known::from_name(name.as_bytes());
+        let is_written = match known {
             Some(known) => self.known & known.bit() != 0,
             None => self.event.has_member(name, has_super_properties),
+        };
+        if is_written {
+            return Ok(());
         }
+        self.member(name.as_bytes(), known, value.into())
     }
 
     /// Writes the IDs and super properties of the user. Returns the partition key.
@@ -175,9 +191,7 @@ impl<'a> EventWriter<'_, 'a> {
                 self.write_default(Known::UserId, ValueRef::Text(id))?;
             }
             for (name, value) in &state.super_properties {
-                if !self.is_written(name, false) {
-                    self.member(name.as_bytes(), value.into())?;
-                }
+                self.write_absent(name, value, false)?;
             }
         }
         let id = match self.distinct_id {
@@ -200,9 +214,19 @@ impl<'a> EventWriter<'_, 'a> {
         if let Some(duration) = self.event.duration {
             self.write_default(Known::Duration, ValueRef::Float(duration))?;
         }
-        self.write_default(Known::Library, ValueRef::Text(b"mengpaneel"))?;
-        let version = env!("CARGO_PKG_VERSION").as_bytes();
-        self.write_default(Known::LibraryVersion, ValueRef::Text(version))
+        if self.is_restricted || self.known & LIBRARY != 0 {
+            let version = env!("CARGO_PKG_VERSION").as_bytes();
+            self.write_default(Known::Library, ValueRef::Text(b"mengpaneel"))?;
+            return self.write_default(Known::LibraryVersion, ValueRef::Text(version));
+        }
+        let library = concat!(
+            ",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"",
+            env!("CARGO_PKG_VERSION"),
+            "\""
+        );
+        self.members.json.extend_from_slice(library.as_bytes());
+        self.members.count += 2;
+        Ok(())
     }
 
     /// Writes the properties that the request adds.
@@ -231,9 +255,7 @@ impl<'a> EventWriter<'_, 'a> {
     /// Writes the properties of the request that the event does not have yet.
     fn write_some_request_properties(&mut self) -> Result<(), String> {
         for (name, value) in self.event.request.event() {
-            if !self.is_written(name, !self.is_other_user) {
-                self.member(name.as_bytes(), value.into())?;
-            }
+            self.write_absent(name, value, !self.is_other_user)?;
         }
         Ok(())
     }

@@ -114,13 +114,25 @@ impl<'w> MemberWriter<'w> {
         if is_short(name) {
             self.write_name(name);
             if self.write_simple(value) {
-                self.count += 1;
                 return;
             }
             self.json.truncate(end);
         }
         let (name, value) = (String::from_utf8_lossy(name), value.to_value());
         self.write_fitted(&name, value.unwrap_or_default(), &exists);
+    }
+
+    /// Writes a member whose name is encoded in `prefix`. Returns whether the value certainly fits;
+    /// otherwise writes nothing.
+    #[inline]
+    pub(crate) fn try_write(&mut self, prefix: &str, value: ValueRef<'_>) -> bool {
+        let end = self.json.len();
+        self.json.extend_from_slice(prefix.as_bytes());
+        let fits = self.write_simple(value);
+        if !fits {
+            self.json.truncate(end);
+        }
+        fits
     }
 
     /// Writes a comma, unless the member is the first one, and the name.
@@ -132,17 +144,22 @@ impl<'w> MemberWriter<'w> {
         self.json.push(b':');
     }
 
-    /// Writes a value that certainly fits. Returns whether it does.
+    /// Writes the value of a member if it certainly fits. Returns whether it does.
     #[inline]
-    pub(crate) fn write_simple(&mut self, value: ValueRef<'_>) -> bool {
-        match value {
+    fn write_simple(&mut self, value: ValueRef<'_>) -> bool {
+        let fits = match value {
             ValueRef::Text(text) if is_short(text) => {
                 bytes_as_json(text, Escape::Plain, self.json);
+                true
             }
-            ValueRef::Value(value) if is_plain(value) => write_json(value, self.json),
-            value => return write_scalar(value, self.json),
-        }
-        true
+            ValueRef::Value(value) if is_plain(value) => {
+                write_json(value, self.json);
+                true
+            }
+            value => write_scalar(value, self.json),
+        };
+        self.count += usize::from(fits);
+        fits
     }
 
     /// Writes a member that may exceed a limit.

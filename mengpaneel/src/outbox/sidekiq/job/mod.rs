@@ -92,13 +92,14 @@ fn job_calls(envelope: &Envelope, now_ms: u64, translator: &Translator) -> Resul
         return Err("the gem's worker does nothing without a call in tracking mode".into());
     }
     let translated = translator.translate_by_call(envelope);
-    if translated.is_robot && envelope.calls.iter().any(|call| call.method().is_track()) {
+    let problems = translated.problems;
+    if problems.is_robot && envelope.calls.iter().any(|call| call.method().is_track()) {
         return Err(
             "mixpanel-js sends no events of this browser, which is a bot, and the gem's worker would"
                 .into(),
         );
     }
-    if let Some((call, reason)) = translated.problem {
+    if let Some((call, reason)) = problems.refused.first().or(problems.truncated.first()) {
         return Err(format!(
             "the gem's worker would send {} unchanged: {reason}",
             call.method()
