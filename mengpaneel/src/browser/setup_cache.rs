@@ -62,7 +62,7 @@ impl SetupCache {
         let mut hasher = self.state.build_hasher();
         for call in calls {
             call.method().hash(&mut hasher);
-            hasher.write(call.as_encoded().as_encoded());
+            hasher.write(call.recorded_args().as_json().as_bytes());
         }
         hasher.finish()
     }

@@ -1,36 +1,35 @@
-//! Arguments of a call, encoded when they are recorded, and decoded on request.
+//! Arguments of a call: JSON text when they are recorded, and values on request.
 
-use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::call::value::{Decoder, ValueRef, insert_defaults, write_text_value, write_value};
+use crate::call::json::{JsonRef, KnownNames, Scalar, add_missing, write_text, write_value};
 
-/// Encoded arguments of a call, in order.
-#[derive(Clone, Debug, Default)]
+/// Arguments of a call, in order.
+#[derive(Clone, Debug)]
 pub(crate) struct Args {
     len: usize,
-    encoded: Vec<u8>,
-    /// Decoded arguments, made on first use.
+    /// JSON list of the arguments.
+    json: Vec<u8>,
+    /// Parsed arguments, made on first use.
     values: OnceLock<Vec<Value>>,
 }
 
+/// Compares values: the order of an object's members does not count.
 impl PartialEq for Args {
     fn eq(&self, other: &Self) -> bool {
-        (self.len, &self.encoded) == (other.len, &other.encoded)
+        self.json == other.json || self.values() == other.values()
     }
 }
 
 impl From<Vec<Value>> for Args {
     fn from(values: Vec<Value>) -> Self {
-        let mut encoded = Vec::new();
-        for value in &values {
-            write_value(value, &mut encoded);
-        }
+        let mut json = Vec::new();
+        write_value(&values, &mut json);
         Self {
             len: values.len(),
-            encoded,
+            json,
             values: OnceLock::from(values),
         }
     }
@@ -39,26 +38,30 @@ impl From<Vec<Value>> for Args {
 impl Args {
     /// Creates an empty list with capacity for a few arguments.
     pub(crate) fn with_capacity() -> Self {
+        let mut json = Vec::with_capacity(320);
+        json.extend_from_slice(b"[]");
         Self {
-            encoded: Vec::with_capacity(320),
-            ..Self::default()
+            len: 0,
+            json,
+            values: OnceLock::new(),
         }
     }
 
-    /// Creates a list from `len` encoded values.
-    pub(crate) fn from_encoded(len: usize, encoded: &[u8]) -> Self {
+    /// Creates a list from the JSON of `len` arguments.
+    pub(crate) fn from_json(len: usize, json: &[u8]) -> Self {
         Self {
             len,
-            encoded: encoded.to_vec(),
+            json: json.to_vec(),
             values: OnceLock::new(),
         }
     }
 
     /// Adds an argument. `write` must write exactly one value.
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.values.take();
-        self.len += 1;
-        write(&mut self.encoded);
+        let _ = self.try_push(|to| {
+            write(to);
+            Some(())
+        });
     }
 
     /// Adds an argument if `write` returns `Some`; otherwise removes the bytes that it wrote.
@@ -66,18 +69,26 @@ impl Args {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
     ) -> Option<()> {
-        let start = self.encoded.len();
-        let pushed = write(&mut self.encoded);
-        match pushed {
-            Some(()) => self.push(|_| {}),
-            None => self.encoded.truncate(start),
+        self.json.pop();
+        let end = self.json.len();
+        if self.len > 0 {
+            self.json.push(b',');
         }
+        let pushed = write(&mut self.json);
+        match pushed {
+            Some(()) => {
+                self.values.take();
+                self.len += 1;
+            }
+            None => self.json.truncate(end),
+        }
+        self.json.push(b']');
         pushed
     }
 
     /// Adds a string.
     pub(crate) fn push_text(&mut self, text: &str) {
-        self.push(|to| write_text_value(text, to));
+        self.push(|to| write_text(text, to));
     }
 
     /// Returns the number of arguments.
@@ -85,69 +96,55 @@ impl Args {
         self.len
     }
 
-    /// Returns the encoded arguments, one after the other.
-    pub(crate) fn as_encoded(&self) -> &[u8] {
-        &self.encoded
+    /// Returns the JSON list of the arguments.
+    pub(crate) fn as_json(&self) -> JsonRef<'_> {
+        JsonRef::new(&self.json)
     }
 
-    /// Returns the decoded arguments.
+    /// Returns the parsed arguments.
     pub(crate) fn values(&self) -> &[Value] {
-        self.values.get_or_init(|| {
-            let mut decoder = Decoder::new(&self.encoded);
-            (0..self.len).map_while(|_| decoder.value()).collect()
+        self.values
+            .get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
+    }
+
+    /// Returns the arguments without parsing them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = JsonRef<'_>> {
+        let mut items = self.as_json().items();
+        (1..=self.len).map_while(move |count| {
+            if count == self.len {
+                items.last_item()
+            } else {
+                items.next()
+            }
         })
     }
 
-    /// Returns the argument at `index` without decoding it to a [`Value`].
-    pub(crate) fn get(&self, index: usize) -> Option<ValueRef<'_>> {
-        self.decoder_at(index)?.read()
+    /// Returns the argument at `index` without parsing it.
+    pub(crate) fn get(&self, index: usize) -> Option<JsonRef<'_>> {
+        self.iter().nth(index)
     }
 
-    /// Returns the member `name` of the object at `index`. `None` without such an object or member.
-    pub(crate) fn member(&self, index: usize, name: &str) -> Option<ValueRef<'_>> {
-        let mut decoder = self.decoder_at(index)?;
-        if decoder.byte()? != b'o' {
-            return None;
-        }
-        for _ in 0..decoder.len()? {
-            // Members are sorted by name.
-            match decoder.name()?.cmp(name.as_bytes()) {
-                Ordering::Less => decoder.skip()?,
-                Ordering::Equal => return decoder.read(),
-                Ordering::Greater => return None,
-            }
-        }
-        None
-    }
-
-    /// Adds members that the object at `index` does not have yet. `members` must be sorted by name.
-    /// A missing argument or `null` becomes an object; any other value stays unchanged.
-    pub(crate) fn default_members<const N: usize>(
-        &mut self,
-        index: usize,
-        members: &[(&str, ValueRef<'_>); N],
-    ) {
+    /// Adds members that the object at `index` does not have yet; they must have known names. A
+    /// missing argument or `null` becomes an object; any other value stays unchanged.
+    pub(crate) fn default_members(&mut self, index: usize, members: &[(&str, Scalar<'_>)]) {
         while self.len <= index {
-            self.push(|to| to.push(b'0'));
+            self.push(|to| to.extend_from_slice(b"null"));
         }
-        let Some(mut decoder) = self.decoder_at(index) else {
-            return;
+        let mut object = match self.get(index).map(JsonRef::as_bytes) {
+            Some(b"null") => b"{}".to_vec(),
+            Some(object @ [b'{', ..]) => object.to_vec(),
+            _ => return,
         };
-        let at = self.encoded.len() - decoder.remaining();
-        let is_absent = decoder.byte() == Some(b'0');
-        self.values.take();
-        if is_absent {
-            self.encoded.splice(at..=at, [b'o', 0]);
+        add_missing(members, KnownNames::ALL, 0, &mut object);
+        let mut changed = Self::with_capacity();
+        for (at, item) in self.iter().enumerate() {
+            let item = if at == index {
+                &object
+            } else {
+                item.as_bytes()
+            };
+            changed.push(|to| to.extend_from_slice(item));
         }
-        insert_defaults(members, at, &mut self.encoded);
-    }
-
-    /// Returns a decoder at the argument at `index`. `None` if there is no such argument.
-    pub(crate) fn decoder_at(&self, index: usize) -> Option<Decoder<'_>> {
-        let mut decoder = Decoder::new(&self.encoded);
-        for _ in 0..index {
-            decoder.skip()?;
-        }
-        (index < self.len).then_some(decoder)
+        *self = changed;
     }
 }

@@ -5,7 +5,7 @@
 //! of the copy. An object whose `length` is a number is treated as a list. Event names and profile
 //! properties are looked up in plain objects, which inherit `constructor` and similar members.
 
-use crate::call::value::Decoder;
+use crate::call::json::{JsonRef, is_name, unescape};
 use crate::call::{Call, Method};
 
 /// Returns whether a name is a member of every JavaScript object.
@@ -52,32 +52,14 @@ pub(crate) fn is_unstorable(name: &str) -> bool {
     is_reserved(name) || matches!(name, "__proto__" | "hasOwnProperty")
 }
 
-/// Reads a value and returns whether it holds, at any depth, an object that mixpanel-js would not
-/// copy completely. `None` if the encoding is invalid.
-pub(crate) fn is_value_misread(decoder: &mut Decoder<'_>) -> Option<bool> {
-    match decoder.tag()? {
-        b'a' => {
-            decoder.byte()?;
-            for _ in 0..decoder.len()? {
-                if is_value_misread(decoder)? {
-                    return Some(true);
-                }
-            }
-        }
-        b'o' => {
-            decoder.byte()?;
-            for _ in 0..decoder.len()? {
-                let name = decoder.name()?;
-                let value = decoder.tag()?;
-                let is_list = || name == b"length" && matches!(value, b'u' | b'i' | b'd' | b'n');
-                if name == b"__proto__" || is_list() || is_value_misread(decoder)? {
-                    return Some(true);
-                }
-            }
-        }
-        _ => decoder.skip()?,
-    }
-    Some(false)
+/// Returns whether a value holds, at any depth, an object that mixpanel-js would not copy
+/// completely.
+pub(crate) fn is_value_misread(value: JsonRef<'_>) -> bool {
+    value.items().any(is_value_misread)
+        || value.members().any(|(name, value)| {
+            let is_list = || is_name(name, "length") && value.is_number();
+            is_name(name, "__proto__") || is_list() || is_value_misread(value)
+        })
 }
 
 impl Call {
@@ -98,65 +80,24 @@ impl Call {
 
     /// Returns whether mixpanel-js can store each super property of this call.
     pub(crate) fn is_storable(&self) -> bool {
-        let has_unstorable_name = || {
-            let mut decoder = self.as_encoded().decoder_at(0)?;
-            if decoder.byte()? != b'o' {
-                return Some(false);
-            }
-            for _ in 0..decoder.len()? {
-                if decoder.text().is_some_and(is_unstorable) {
-                    return Some(true);
-                }
-                decoder.skip()?;
-            }
-            Some(false)
-        };
-        !has_unstorable_name().unwrap_or_default() && !self.has_misread_value()
+        let args = self.recorded_args();
+        let mut members = args.get(0).into_iter().flat_map(JsonRef::members);
+        !members.any(|(name, _)| is_unstorable(&unescape(name))) && !self.has_misread_value()
     }
 
     fn has_misread_value(&self) -> bool {
-        let args = self.as_encoded();
-        let Some(mut decoder) = args.decoder_at(0) else {
-            return false;
-        };
-        (0..args.len()).any(|_| is_value_misread(&mut decoder).unwrap_or_default())
+        is_value_misread(self.recorded_args().as_json())
     }
 
     /// Returns whether a changed property has the name of a member that every JavaScript object
     /// has. The names are those of an object, or the items of a list.
     fn has_inherited_property(&self) -> bool {
-        let Some(mut decoder) = self
-            .method()
-            .properties_index()
-            .and_then(|index| self.as_encoded().decoder_at(index))
-        else {
+        let index = self.method().properties_index();
+        let Some(names) = index.and_then(|index| self.recorded_args().get(index)) else {
             return false;
         };
-        let mut find = || match decoder.byte()? {
-            b'o' => {
-                for _ in 0..decoder.len()? {
-                    if is_inherited(decoder.name()?) {
-                        return Some(true);
-                    }
-                    decoder.skip()?;
-                }
-                Some(false)
-            }
-            b'a' => {
-                for _ in 0..decoder.len()? {
-                    if decoder
-                        .read()?
-                        .as_text()
-                        .is_some_and(|name| is_inherited(name.as_bytes()))
-                    {
-                        return Some(true);
-                    }
-                }
-                Some(false)
-            }
-            _ => Some(false),
-        };
-        find().unwrap_or_default()
+        names.members().any(|(name, _)| is_inherited(name))
+            || names.items().filter_map(JsonRef::string).any(is_inherited)
     }
 }
 

@@ -8,13 +8,13 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::call::value::ValueRef;
+use crate::call::json::{JsonRef, Scalar};
 
 mod args;
 mod browser;
 mod calls;
 mod id;
-pub(crate) mod value;
+pub(crate) mod json;
 
 pub(crate) use crate::call::args::Args;
 pub(crate) use crate::call::browser::{is_reserved, is_unstorable, is_value_misread};
@@ -259,7 +259,7 @@ impl Call {
         Self::with_args(method, args.into())
     }
 
-    /// Creates a call of `method` with encoded arguments.
+    /// Creates a call of `method` with recorded arguments.
     pub(crate) fn with_args(method: Method, args: Args) -> Self {
         Self { method, args }
     }
@@ -276,15 +276,19 @@ impl Call {
         self.args.values()
     }
 
-    /// Returns the encoded arguments.
-    pub(crate) fn as_encoded(&self) -> &Args {
+    /// Returns the recorded arguments.
+    pub(crate) fn recorded_args(&self) -> &Args {
         &self.args
     }
 
     /// Returns the argument at `index` if it is a string.
     #[must_use]
     pub fn str_arg(&self, index: usize) -> Option<&str> {
-        self.args.get(index)?.as_text()
+        let text = self.args.get(index)?.string()?;
+        match std::str::from_utf8(text) {
+            Ok(text) if !text.contains('\\') => Some(text),
+            _ => self.args().get(index)?.as_str(),
+        }
     }
 
     /// Returns the properties. `None` if the method takes none, or the argument is no object.
@@ -296,17 +300,13 @@ impl Call {
     }
 
     /// Returns the property `name`, if there is one.
-    pub(crate) fn property(&self, name: &str) -> Option<ValueRef<'_>> {
-        self.args.member(self.method.properties_index()?, name)
+    pub(crate) fn property(&self, name: &str) -> Option<JsonRef<'_>> {
+        self.args.get(self.method.properties_index()?)?.member(name)
     }
 
-    /// Adds properties that the call does not have yet. `properties` must be sorted by name. Does
-    /// nothing if the method takes none, or the argument is no object (`people.set("name",
-    /// value)`).
-    pub(crate) fn default_properties<const N: usize>(
-        &mut self,
-        properties: &[(&str, ValueRef<'_>); N],
-    ) {
+    /// Adds properties that the call does not have yet. They must have known names. Does nothing if
+    /// the method takes none, or the argument is no object (`people.set("name", value)`).
+    pub(crate) fn default_properties(&mut self, properties: &[(&str, Scalar<'_>)]) {
         if let Some(index) = self.method.properties_index() {
             self.args.default_members(index, properties);
         }

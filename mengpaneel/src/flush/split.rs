@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::call::value::ValueRef;
+use crate::call::json::JsonRef;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::id::now_ms;
 use crate::record::recorder::event_meta::add_identity as add_event_identity;
@@ -113,14 +113,14 @@ pub(crate) fn exclude_foreign(
     let is_foreign = |call: &Call| {
         call.method().is_track()
             && current_user.is_some()
-            && user_id(call).is_some_and(|user_id| user_id.as_text() != current_user)
+            && user_id(call).is_some_and(|user_id| user_id.as_text().as_deref() != current_user)
     };
     let (ours, foreign) = split(calls, |call| is_foreign(call) || is_unsupported(call));
     (Cow::Owned(ours), foreign)
 }
 
 /// Returns the user that an event names. `None` for an event without `$user_id`.
-fn user_id(call: &Call) -> Option<ValueRef<'_>> {
+fn user_id(call: &Call) -> Option<JsonRef<'_>> {
     call.property("$user_id")
 }
 
@@ -149,11 +149,11 @@ fn identity_after(identity: Option<String>, call: &Call) -> Option<String> {
     }
 }
 
-/// Number of bytes of the calls' encoded arguments.
+/// Number of bytes of the calls' arguments as JSON.
 pub(crate) fn argument_bytes(calls: &Calls) -> usize {
     calls
         .iter()
-        .map(|call| call.as_encoded().as_encoded().len())
+        .map(|call| call.recorded_args().as_json().as_bytes().len())
         .sum()
 }
 

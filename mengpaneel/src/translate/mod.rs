@@ -5,7 +5,9 @@ mod args;
 mod event_writer;
 mod events;
 mod groups;
+mod known;
 mod limits;
+mod member_value;
 pub(crate) mod message;
 pub(crate) mod outgoing;
 #[cfg(test)]
@@ -13,7 +15,6 @@ mod parity;
 mod people;
 mod profile;
 mod push;
-mod recorded;
 mod request_properties;
 mod run;
 mod state;

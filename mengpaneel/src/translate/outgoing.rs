@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use crate::call::json::write_value;
 use crate::call::{Call, Method};
-use crate::translate::limits::write_json;
 use crate::translate::message::{Endpoint, Message};
 
 /// Message whose body is JSON text in a buffer.
@@ -41,16 +41,16 @@ impl Outgoing {
             Value::Object(body) if message.call.method() == &Method::PeopleSet && id.is_some() => {
                 let mut body = body.clone();
                 let time = body.remove("$time");
-                write_json(&body, text);
+                write_value(&body, text);
                 text.pop();
                 set_len = Some(text.len() - start);
                 if let Some(time) = time {
                     text.extend_from_slice(b",\"$time\":");
-                    write_json(&time, text);
+                    write_value(&time, text);
                 }
                 text.push(b'}');
             }
-            body => write_json(body, text),
+            body => write_value(body, text),
         }
         Self {
             endpoint: message.endpoint,
@@ -58,7 +58,7 @@ impl Outgoing {
             call,
             set_len,
             json: start..text.len(),
-            partition_key: partition_key(id.map(str::as_bytes)),
+            partition_key: partition_key(id),
         }
     }
 
@@ -74,7 +74,7 @@ impl Outgoing {
 
 /// Returns the partition key of a user's or a group's ID. Only the part counts that every limit
 /// leaves.
-pub(crate) fn partition_key(id: Option<&[u8]>) -> u64 {
-    let id = id.map(|id| id.get(..255).unwrap_or(id));
+pub(crate) fn partition_key(id: Option<&str>) -> u64 {
+    let id = id.map(|id| id.as_bytes().get(..255).unwrap_or(id.as_bytes()));
     foldhash::fast::FixedState::default().hash_one(id)
 }

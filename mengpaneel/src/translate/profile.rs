@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::call::value::ValueRef;
 use crate::translate::limits::{MAX_PROFILE_PROPERTIES, MemberWriter, check_id, check_size};
+use crate::translate::member_value::MemberValue;
 use crate::translate::request_properties::RequestProperties;
 
 /// Name of an operation, such as `$set`, and its value.
@@ -29,16 +29,14 @@ pub(crate) fn write(
     json.push(b'{');
     let mut members = MemberWriter::new(json, changes, request, true);
     for (name, id) in ids {
-        members.write(name.as_bytes(), id.into(), |_| false);
+        members.write(name, id.into(), |_| false);
     }
     if let Value::Object(properties) = value {
-        members.write_name(operation.as_bytes());
+        members.write_name(operation);
         members.json.push(b'{');
         let ids = members.count;
         for (name, value) in properties {
-            members.write(name.as_bytes(), value.into(), |name| {
-                properties.contains_key(name)
-            });
+            members.write(name, value.into(), |name| properties.contains_key(name));
         }
         let count = members.count - ids;
         if count > MAX_PROFILE_PROPERTIES {
@@ -48,15 +46,15 @@ pub(crate) fn write(
         }
         members.json.push(b'}');
     } else {
-        members.write(operation.as_bytes(), value.into(), |_| false);
+        members.write(operation, value.into(), |_| false);
     }
     let len = members.json.len() - start;
     if let Some(time_ms) = time_ms {
-        members.write(b"$time", ValueRef::Unsigned(time_ms), |_| false);
+        members.write("$time", MemberValue::Unsigned(time_ms), |_| false);
     }
     json.push(b'}');
     if let Some(("$distinct_id", Value::String(id))) = ids.first() {
-        check_id(id.as_bytes())?;
+        check_id(id)?;
     }
     check_size(json.len() - start)?;
     Ok(len)

@@ -2,41 +2,33 @@
 
 use serde_json::Value;
 
-use crate::call::value::{Decoder, ValueRef, write_value};
+use crate::call::json::{JsonRef, write_text, write_value};
 use crate::call::{Method, Properties};
 use crate::translate::event_writer::Event;
 use crate::translate::message::Endpoint;
 use crate::translate::outgoing::{Outgoing, partition_key};
 use crate::translate::profile::{Ids, Operation};
-use crate::translate::recorded::RecordedProperties;
 use crate::translate::run::{CallRef, TranslationRun};
 use crate::translate::{events, limits, profile};
 
 impl<'a> TranslationRun<'a> {
     /// Makes an event of decoded properties.
-    pub(crate) fn event_of_values(&mut self, call: CallRef<'_>, name: &str, recorded: Properties) {
-        let mut encoded = Vec::new();
-        write_value(&recorded.into(), &mut encoded);
-        if let Some(recorded) = RecordedProperties::decode(Decoder::new(&encoded)) {
-            self.event(call, name.as_bytes(), recorded);
-        }
+    pub(crate) fn event_of_values(&mut self, call: CallRef<'_>, name: &str, recorded: &Properties) {
+        let (mut name_json, mut json) = (Vec::new(), Vec::new());
+        write_text(name, &mut name_json);
+        write_value(recorded, &mut json);
+        self.event(call, JsonRef::new(&name_json), JsonRef::new(&json));
     }
 
-    /// Makes an event. Returns a decoder after the recorded properties. `None` if the event must
-    /// not be sent.
+    /// Makes an event of a name, which is a text, and recorded properties, an object.
     #[inline]
-    pub(crate) fn event<'r>(
-        &mut self,
-        call: CallRef<'_>,
-        name: &[u8],
-        recorded: RecordedProperties<'r>,
-    ) -> Option<Decoder<'r>> {
+    pub(crate) fn event(&mut self, call: CallRef<'_>, name: JsonRef<'_>, recorded: JsonRef<'_>) {
         if self.request.is_robot || self.state.is_disabled(name) {
             self.problems.ignored += usize::from(self.request.is_robot && !self.is_silent);
-            return None;
+            return;
         }
         let duration = if self.state.is_timing() {
-            let given = recorded.get(b"time").and_then(ValueRef::to_value);
+            let given = recorded.member("time").and_then(JsonRef::to_value);
             let at = given.or(self.time_ms.map(Value::from));
             let at = events::milliseconds(at.as_ref());
             self.state.stop_timer(name, at)
@@ -44,7 +36,7 @@ impl<'a> TranslationRun<'a> {
             None
         };
         if self.is_silent || self.state.opted_out {
-            return None;
+            return;
         }
         let (start, mut changes) = (self.text.len(), Vec::new());
         let event = Event {
@@ -58,10 +50,10 @@ impl<'a> TranslationRun<'a> {
             envelope_id: self.envelope_id,
             index: self.message_count,
         };
-        let (partition_key, rest) = event
-            .write(self.text, &mut changes)
-            .map_err(|reason| self.refuse_message(call, start, reason))
-            .ok()?;
+        let partition_key = match event.write(self.text, &mut changes) {
+            Ok(partition_key) => partition_key,
+            Err(reason) => return self.refuse_message(call, start, reason),
+        };
         let outgoing = Outgoing {
             endpoint: Endpoint::Events,
             is_idempotent: true,
@@ -71,7 +63,6 @@ impl<'a> TranslationRun<'a> {
             partition_key,
         };
         self.push(call, outgoing, &changes);
-        Some(rest)
     }
 
     /// Makes a profile operation, or lets it wait for `identify`.
@@ -121,7 +112,7 @@ impl<'a> TranslationRun<'a> {
                     call: call.index,
                     set_len: (*method == Method::PeopleSet).then_some(len),
                     json: start..self.text.len(),
-                    partition_key: partition_key(id.map(str::as_bytes)),
+                    partition_key: partition_key(id),
                 };
                 self.push(call, outgoing, &changes);
             }

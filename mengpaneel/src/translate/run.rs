@@ -5,17 +5,17 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::call::value::{Decoder, ValueRef};
+use crate::call::json::JsonRef;
 use crate::call::{Call, Method, is_blank};
 use crate::id::timestamp_ms;
 use crate::record::envelope::codec;
+use crate::record::envelope::codec::Reader;
 use crate::translate::args::{
     arg, event_name, event_properties, id_arg, into_list, property_names,
 };
 use crate::translate::message::Endpoint;
 use crate::translate::outgoing::Outgoing;
 use crate::translate::profile::Operation;
-use crate::translate::recorded::RecordedProperties;
 use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
 use crate::translate::translator::{Problems, Translator};
@@ -26,7 +26,7 @@ use crate::translate::{events, groups, limits, people};
 pub(crate) struct CallRef<'a> {
     /// Index among the calls of all modes.
     pub(crate) index: usize,
-    encoded: Decoder<'a>,
+    encoded: Reader<'a>,
 }
 
 impl CallRef<'_> {
@@ -97,7 +97,7 @@ impl<'a> TranslationRun<'a> {
     }
 
     /// Translates the context and the calls of each mode. `None` if the encoding is malformed.
-    fn translate_all(&mut self, mut calls: Decoder<'a>) -> Option<()> {
+    fn translate_all(&mut self, mut calls: Reader<'a>) -> Option<()> {
         self.is_silent = true;
         for _ in 0..calls.len()? {
             self.translate_next(&mut calls)?;
@@ -113,20 +113,20 @@ impl<'a> TranslationRun<'a> {
     }
 
     /// Translates the next call. `None` if the encoding is malformed.
-    fn translate_next(&mut self, calls: &mut Decoder<'a>) -> Option<()> {
+    fn translate_next(&mut self, calls: &mut Reader<'a>) -> Option<()> {
         let call = CallRef {
             index: self.running,
             encoded: *calls,
         };
         let method = calls.method()?;
-        let is_done = match &*method {
-            Method::Track => self.track_encoded(calls, call),
-            Method::Identify => self.identify_encoded(calls, call),
+        let (len, args) = calls.args()?;
+        let is_done = match (&*method, len) {
+            (Method::Track, 2) => self.track_recorded(args, call),
+            (Method::Identify, 1) => self.identify_recorded(args, call),
             _ => None,
         };
         if is_done.is_none() {
-            *calls = call.encoded;
-            let decoded = calls.call()?;
+            let decoded = call.decode()?;
             if let Err(reason) = self.apply(call, &decoded) {
                 self.refuse(call, reason);
             }
@@ -202,28 +202,23 @@ impl<'a> TranslationRun<'a> {
 
     /// Translates a `track` with a name and properties, which most calls are. `None` if the
     /// arguments are others.
-    fn track_encoded(&mut self, args: &mut Decoder<'a>, call: CallRef<'a>) -> Option<()> {
-        if args.len()? != 2 {
+    fn track_recorded(&mut self, args: JsonRef<'a>, call: CallRef<'a>) -> Option<()> {
+        let mut args = args.items();
+        let (name, recorded) = (args.next()?, args.last_item()?);
+        if recorded.first() != b'{' || name.string()?.is_empty() {
             return None;
         }
-        let ValueRef::Text(name @ [_, ..]) = args.read()? else {
-            return None;
-        };
-        let recorded = RecordedProperties::decode(*args)?;
-        match self.event(call, name, recorded) {
-            Some(rest) => *args = rest,
-            None => args.skip()?,
-        }
+        self.event(call, name, recorded);
         Some(())
     }
 
-    /// Translates an `identify` with a text. `None` if the arguments are others.
-    fn identify_encoded(&mut self, args: &mut Decoder<'a>, call: CallRef<'a>) -> Option<()> {
-        if args.len()? != 1 {
+    /// Translates an `identify` with a text. `None` if the argument is another.
+    fn identify_recorded(&mut self, args: JsonRef<'a>, call: CallRef<'a>) -> Option<()> {
+        let id = args.items().last_item()?.as_text()?;
+        if is_blank(&id) {
             return None;
         }
-        let id = args.read()?.as_text().filter(|id| !is_blank(id))?;
-        if let Err(reason) = self.identify(call, Some(id), true) {
+        if let Err(reason) = self.identify(call, Some(&*id), true) {
             self.refuse(call, reason);
         }
         Some(())
@@ -248,7 +243,7 @@ impl<'a> TranslationRun<'a> {
             let groups = groups.iter().filter(|(_, ids)| !ids.is_null());
             recorded.extend(groups.map(|(key, ids)| (key.clone(), ids.clone())));
         }
-        self.event_of_values(source, event, recorded);
+        self.event_of_values(source, event, &recorded);
         Ok(())
     }
 
@@ -266,7 +261,7 @@ impl<'a> TranslationRun<'a> {
             if id.starts_with("$device:") {
                 return Err("an ID cannot start with $device:, the prefix of anonymous IDs".into());
             }
-            limits::check_id(id.as_bytes())?;
+            limits::check_id(id)?;
         }
         let previous = self.state.identify(id);
         for (call, operation) in std::mem::take(&mut self.pending_operations) {
@@ -274,7 +269,7 @@ impl<'a> TranslationRun<'a> {
         }
         if let (Some(id), Some(previous)) = (id, previous) {
             let properties = events::identify_properties(id, &previous);
-            self.event_of_values(call, "$identify", properties);
+            self.event_of_values(call, "$identify", &properties);
         }
         Ok(())
     }
@@ -285,7 +280,7 @@ impl<'a> TranslationRun<'a> {
         let Some(alias) = id_arg(call, 0) else {
             return Err("alias requires an ID".into());
         };
-        limits::check_id(alias.as_bytes())?;
+        limits::check_id(&alias)?;
         let original = id_arg(call, 1).or_else(|| self.state.distinct_id.clone());
         if let Some(original) = original.filter(|original| original != &alias) {
             self.state.alias(&alias);
@@ -293,7 +288,7 @@ impl<'a> TranslationRun<'a> {
                 ("alias".to_owned(), alias.as_str().into()),
                 ("distinct_id".to_owned(), original.into()),
             ]);
-            self.event_of_values(source, "$create_alias", properties);
+            self.event_of_values(source, "$create_alias", &properties);
         }
         self.identify(source, Some(&alias), true)
     }

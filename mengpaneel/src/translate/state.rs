@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::call::json::JsonRef;
 use crate::call::{Properties, id_string};
 use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
@@ -175,9 +176,8 @@ impl State {
 
     /// Stops the timer of an event, and returns the seconds since its start. `None` if no timer
     /// runs.
-    pub(crate) fn stop_timer(&mut self, event: &[u8], at: Option<f64>) -> Option<f64> {
-        let event = std::str::from_utf8(event).ok()?;
-        let started = self.timers.remove(event)?.as_f64()?;
+    pub(crate) fn stop_timer(&mut self, event: JsonRef<'_>, at: Option<f64>) -> Option<f64> {
+        let started = self.timers.remove(&*event.as_text()?)?.as_f64()?;
         let seconds = (at? - started).max(0.0) / 1000.0;
         Some((seconds * 1000.0).round() / 1000.0)
     }
@@ -198,8 +198,11 @@ impl State {
         }
     }
 
-    pub(crate) fn is_disabled(&self, event: &[u8]) -> bool {
+    pub(crate) fn is_disabled(&self, event: JsonRef<'_>) -> bool {
         let DisabledEvents { all, events } = &self.disabled;
-        *all || events.iter().any(|name| name.as_bytes() == event)
+        *all || (!events.is_empty()
+            && event
+                .as_text()
+                .is_some_and(|event| events.iter().any(|name| *name == event)))
     }
 }

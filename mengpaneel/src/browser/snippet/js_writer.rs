@@ -1,10 +1,10 @@
 //! Calls as JavaScript.
 
-use serde_json::Value;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::browser::setup_cache::CachedSetup;
-use crate::call::value::{Decoder, Escape, text_as_json, write_json, write_value};
+use crate::call::json::{JsonRef, write_script, write_value};
 use crate::call::{Call, Calls, Method};
 
 /// Writer of the script that makes the calls.
@@ -86,30 +86,29 @@ impl JsWriter {
 
     /// Appends `this.people.set({…})` or `this.get_group("company", "acme").set({…})`.
     fn write_call(&mut self, call: &Call) {
-        let args = call.as_encoded();
-        let mut decoder = args.decoder_at(0).unwrap_or_else(|| Decoder::new(&[]));
-        let mut remaining = args.len();
+        let mut args = call.recorded_args().iter();
         let name = call.method().name();
         let mut name = &*name;
         self.push("this.");
         if let Some(group_method) = name.strip_prefix("get_group.") {
-            let group_args = remaining.min(2);
             self.push("get_group");
-            self.write_args(&mut decoder, group_args);
+            self.write_args(args.by_ref().take(2));
             self.push(".");
-            (name, remaining) = (group_method, remaining - group_args);
+            name = group_method;
         }
         self.push(name);
-        self.write_args(&mut decoder, remaining);
+        self.write_args(args);
     }
 
-    fn write_args(&mut self, decoder: &mut Decoder<'_>, count: usize) {
-        for index in 0..count {
-            self.push(if index == 0 { "(" } else { ", " });
-            // Recorded arguments are complete, so that decoding cannot fail.
-            let _ = write_json(decoder, Escape::Script, &mut self.buffer);
+    fn write_args<'a>(&mut self, args: impl Iterator<Item = JsonRef<'a>>) {
+        self.push("(");
+        for (index, arg) in args.enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            write_script(arg.as_bytes(), &mut self.buffer);
         }
-        self.push(if count == 0 { "()" } else { ")" });
+        self.push(")");
     }
 }
 
@@ -125,17 +124,10 @@ fn runs_on_every_page(call: &Call) -> bool {
     call.method() == &Method::Identify || call.method().is_track()
 }
 
-/// Returns a text as a JavaScript string.
-pub(crate) fn js_string(text: &str) -> String {
-    let mut script = Vec::new();
-    text_as_json(text, Escape::Script, &mut script);
-    String::from_utf8(script).unwrap_or_default()
-}
-
-/// Returns JSON as JavaScript.
-pub(crate) fn js_value(value: &Value) -> String {
-    let (mut encoded, mut script) = (Vec::new(), Vec::new());
-    write_value(value, &mut encoded);
-    let _ = write_json(&mut Decoder::new(&encoded), Escape::Script, &mut script);
+/// Returns a value as JavaScript.
+pub(crate) fn js_value(value: &(impl Serialize + ?Sized)) -> String {
+    let (mut json, mut script) = (Vec::new(), Vec::new());
+    write_value(value, &mut json);
+    write_script(&json, &mut script);
     String::from_utf8(script).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::browser::setup_cache::{CachedSetup, SetupCache};
-use crate::browser::snippet::js_writer::{JsWriter, js_string, js_value};
+use crate::browser::snippet::js_writer::{JsWriter, js_value};
 use crate::call::{Call, Calls};
 use crate::record::consent::ConsentStatus;
 use crate::settings::Loader;
@@ -130,7 +130,7 @@ impl Snippet {
             loader,
             ignore_dnt,
         } = *config;
-        let name = js_string(&instance.map_or_else(
+        let name = js_value(&instance.map_or_else(
             || String::from("mengpaneel"),
             |instance| format!("mengpaneel_{instance}"),
         ));
@@ -139,8 +139,8 @@ impl Snippet {
         let arguments = |config: &Value| {
             format!(
                 "({}, {}, {}, {name})",
-                js_string(lib_url),
-                js_string(token),
+                js_value(lib_url),
+                js_value(token),
                 js_value(config)
             )
         };
@@ -165,7 +165,7 @@ impl Snippet {
         } else {
             format!(
                 "if (this.get_config(\"token\") !== {}) return;\n",
-                js_string(token)
+                js_value(token)
             )
         };
         let silent = format!("{SILENT}{};\n", arguments(&granted));

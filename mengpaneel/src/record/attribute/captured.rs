@@ -5,14 +5,13 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use crate::call::Args;
-use crate::call::value::{
-    Decoder, ObjectEncoder, ValueRef, write_bool, write_len, write_text, write_text_value,
+use crate::call::json::{
+    JsonRef, KnownNames, ObjectWriter, Scalar, is_name, write_bool, write_text,
 };
-use crate::record::mixpanel::ID_PROPERTIES;
 use crate::record::plan::{Argument, CallSpec, Property, Value};
 use crate::record::recorder::Recorder;
 
-/// Captured values, encoded in one buffer.
+/// Captured values, as JSON in one buffer.
 #[derive(Debug)]
 pub(crate) struct CapturedValues {
     buffer: Vec<u8>,
@@ -48,7 +47,7 @@ impl CapturedValues {
         }
     }
 
-    /// Stores the value that `write` encodes in a slot, and removes the slot's earlier value.
+    /// Stores the value that `write` writes in a slot, and removes the slot's earlier value.
     pub(crate) fn set(
         &mut self,
         index: usize,
@@ -77,8 +76,8 @@ impl CapturedValues {
         }
     }
 
-    fn encoded(&self, slot: &Slot) -> Option<&[u8]> {
-        self.buffer.get(slot.range.clone()?)
+    fn json(&self, slot: &Slot) -> Option<JsonRef<'_>> {
+        self.buffer.get(slot.range.clone()?).map(JsonRef::new)
     }
 
     /// Returns the state of a call's `when` condition.
@@ -86,8 +85,8 @@ impl CapturedValues {
         let Some(slot) = spec.when else {
             return When::True;
         };
-        match self.slots.get(slot).and_then(|slot| self.encoded(slot)) {
-            Some(b"t") => When::True,
+        match self.slots.get(slot).and_then(|slot| self.json(slot)) {
+            Some(value) if value.as_bytes() == b"true" => When::True,
             Some(_) => When::False,
             None => When::NeverReached,
         }
@@ -113,7 +112,9 @@ impl CapturedValues {
                 Argument::Properties(properties) if event_properties == Some(index) => {
                     let meta = meta.insert(recorder.event_meta());
                     args.try_push(|to| {
-                        may_have_id = reader.properties(&meta.members(), properties, to)?;
+                        may_have_id = reader
+                            .properties(&meta.members(), properties, to)?
+                            .may_have_id();
                         Some(())
                     })?;
                 }
@@ -147,32 +148,26 @@ struct SlotReader<'a> {
 }
 
 impl<'a> SlotReader<'a> {
-    fn slot(&mut self, index: usize) -> Option<&'a [u8]> {
+    fn slot(&mut self, index: usize) -> Option<JsonRef<'a>> {
         let slot = self.captured.slots.get(index)?;
         self.last_seq = self.last_seq.max(Some(slot.seq));
-        self.captured.encoded(slot)
+        self.captured.json(slot)
     }
 
     fn argument(&mut self, argument: &Argument, to: &mut Vec<u8>) -> Option<()> {
         match argument {
-            Argument::Text(text) => write_text_value(text, to),
+            Argument::Text(text) => write_text(text, to),
             Argument::Runtime(index) | Argument::Name(index, _) => {
-                to.extend_from_slice(self.slot(*index)?);
+                to.extend_from_slice(self.slot(*index)?.as_bytes());
             }
             Argument::List(items) => {
-                to.push(b'a');
-                write_len(items.len(), to);
-                return items.iter().try_for_each(|item| self.argument(item, to));
+                for (index, item) in items.iter().enumerate() {
+                    to.push(if index == 0 { b'[' } else { b',' });
+                    self.argument(item, to)?;
+                }
+                to.extend_from_slice(if items.is_empty() { b"[]" } else { b"]" });
             }
-            Argument::KeepUser => {
-                let mut object = ObjectEncoder::begin(to);
-                object.member(
-                    to,
-                    |to| write_text("delete_user", to),
-                    |to| write_bool(false, to),
-                );
-                object.end(to);
-            }
+            Argument::KeepUser => to.extend_from_slice(br#"{"delete_user":false}"#),
             Argument::Properties(properties) => {
                 return self.properties(&[], properties, to).map(drop);
             }
@@ -180,67 +175,71 @@ impl<'a> SlotReader<'a> {
         Some(())
     }
 
-    /// Encodes properties as an object that begins with the members of `first`. Returns whether
-    /// the object may have a property that is an ID, or `None` if a value is missing.
+    /// Writes properties as an object, and those of `missing` that it does not have. Returns the
+    /// names, or `None` if a value is missing.
     fn properties(
         &mut self,
-        first: &[(&str, ValueRef<'_>)],
+        missing: &[(&str, Scalar<'_>)],
         properties: &[Property],
         to: &mut Vec<u8>,
-    ) -> Option<bool> {
-        let mut object = ObjectEncoder::begin_with(first, to);
-        for property in properties {
+    ) -> Option<KnownNames> {
+        let mut object = ObjectWriter::begin(to);
+        let mut rest = properties;
+        while let Some((property, later)) = rest.split_first() {
+            rest = later;
             match property {
-                Property::Named(name, value) => self.property(&mut object, name, value, to)?,
-                Property::Computed(name, value, _) => {
-                    let name = Decoder::new(self.slot(*name)?)
-                        .read()
-                        .and_then(ValueRef::as_text)?;
+                Property::Named(name, value) if !self.has_spread(later, name) => {
                     self.property(&mut object, name, value, to)?;
                 }
-                Property::Spread(value, _) => {
-                    let mut members = Decoder::new(self.slot(*value)?);
-                    if members.byte()? != b'o' {
+                Property::Named(..) => {}
+                Property::Computed(name, value, _) => {
+                    let name = self.slot(*name)?.as_text()?;
+                    self.property(&mut object, &name, value, to)?;
+                }
+                Property::Spread(slot, _) => {
+                    let members = self.slot(*slot)?;
+                    if members.first() != b'{' {
                         return None;
                     }
-                    for _ in 0..members.len()? {
-                        let (name, value) = (members.text()?, members.take_raw()?);
-                        object.member(
-                            to,
-                            |to| write_text(name, to),
-                            |to| to.extend_from_slice(value),
-                        );
-                    }
+                    let is_named = |name: &[u8]| {
+                        later.iter().any(|property| {
+                            matches!(property, Property::Named(other, _) if is_name(name, other))
+                        })
+                    };
+                    object.spread(members, is_named, to);
                 }
             }
         }
-        let may_have_id = object.may_contain(ID_PROPERTIES, to);
-        object.end(to);
-        Some(may_have_id)
+        Some(object.end(missing, to))
+    }
+
+    /// Returns whether a map among `properties` replaces a property.
+    fn has_spread(&self, properties: &[Property], name: &str) -> bool {
+        properties.iter().any(|property| match property {
+            Property::Spread(slot, _) => self
+                .captured
+                .slots
+                .get(*slot)
+                .and_then(|slot| self.captured.json(slot)?.member(name))
+                .is_some(),
+            _ => false,
+        })
     }
 
     fn property(
         &mut self,
-        object: &mut ObjectEncoder,
+        object: &mut ObjectWriter,
         name: &str,
         value: &Value,
         to: &mut Vec<u8>,
     ) -> Option<()> {
-        let captured: &[u8] = if let Value::Runtime(slot) = value {
-            self.slot(*slot)?
-        } else {
-            &[]
-        };
-        object.member(
-            to,
-            |to| write_text(name, to),
-            |to| match value {
-                Value::Runtime(_) => to.extend_from_slice(captured),
-                Value::Text(text) => write_text_value(text, to),
-                Value::Bool(boolean) => write_bool(*boolean, to),
-                Value::Natural(integer) => ValueRef::Unsigned(*integer).write(to),
-            },
-        );
+        object.name(name, to);
+        match value {
+            Value::Runtime(slot) => to.extend_from_slice(self.slot(*slot)?.as_bytes()),
+            Value::Text(text) => write_text(text, to),
+            Value::Bool(boolean) => write_bool(*boolean, to),
+            Value::Natural(integer) => Scalar::Unsigned(*integer).write(to),
+        }
         Some(())
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
-use crate::call::value::{write_bool, write_text_value};
+use crate::call::json::{write_bool, write_text};
 use crate::record::attribute::captured::CapturedValues;
 use crate::record::attribute::frame::Frame;
 use crate::record::current::{current, try_current};
@@ -243,7 +243,7 @@ impl Captures<'_> {
     /// Captures the name of an event, a property or a list.
     pub fn text<T: AsRef<str> + ?Sized>(&self, slot: usize, text: &T) {
         self.set(slot, |_, to| {
-            write_text_value(text.as_ref(), to);
+            write_text(text.as_ref(), to);
             Some(())
         });
     }

@@ -1,21 +1,16 @@
-//! Encoding of arguments. Values that cannot be encoded are reported.
+//! JSON of arguments. Values that cannot be written are reported.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::call::value;
-use crate::call::value::{
-    Decoder, ObjectEncoder, ValueRef, write_len, write_text_value, write_value,
+use crate::call::json::{
+    JsonRef, KnownNames, Scalar, add_missing, write_text, write_value, write_with_names,
 };
 use crate::error::Reason;
 use crate::record::mixpanel::{Amount, Id, Ids, Mixpanel};
 use crate::record::recorder::CallSite;
-
-/// First eight bytes of the ID properties of an event: `$device_id`, `$user_id`, `distinct_id`.
-pub(crate) const ID_PROPERTIES: [&[u8; 8]; 3] = [b"$device_", b"$user_id", b"distinct"];
 
 /// Runs a value's `Serialize` and turns a panic into an error: tracking must not end a request.
 fn catch_panic<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
@@ -29,7 +24,7 @@ fn catch_panic<T, E: fmt::Display>(serialize: impl FnOnce() -> Result<T, E>) -> 
 pub(crate) type SiteFn<'a> = &'a dyn Fn() -> CallSite;
 
 impl Mixpanel {
-    /// Encodes a value. A value that cannot be encoded is reported and becomes `null`.
+    /// Writes a value. A value that cannot be written is reported and becomes `null`.
     pub(crate) fn encode_value(
         &self,
         subject: &(impl fmt::Display + ?Sized),
@@ -37,40 +32,35 @@ impl Mixpanel {
         value: impl Serialize,
         to: &mut Vec<u8>,
     ) {
-        self.encode_value_with(&[], subject, site, value, to);
+        self.encode_with_names(subject, site, value, to);
     }
 
-    /// Encodes a value; an object begins with the members of `first`. Returns whether the object
-    /// may have a property that is an ID.
-    fn encode_value_with(
+    /// Same as [`encode_value`](Self::encode_value). Returns the names that the value may have as
+    /// an object.
+    fn encode_with_names(
         &self,
-        first: &[(&str, ValueRef<'_>)],
         subject: &(impl fmt::Display + ?Sized),
         site: SiteFn<'_>,
         value: impl Serialize,
         to: &mut Vec<u8>,
-    ) -> bool {
+    ) -> KnownNames {
         let start = to.len();
-        if !self.is_recording() {
-            write_value(&Value::Null, to);
-            return false;
-        }
-        match catch_panic(|| value::write_with(&value, first, ID_PROPERTIES, to)) {
-            Ok(may_have_id) => may_have_id,
-            Err(error) => {
-                to.truncate(start);
-                write_value(&Value::Null, to);
-                self.report(Reason::NotSerializable {
+        if self.is_recording() {
+            match catch_panic(|| write_with_names(&value, to)) {
+                Ok(names) => return names,
+                Err(error) => self.report(Reason::NotSerializable {
                     subject: format!("{subject} at {}", site()),
                     error,
-                });
-                false
+                }),
             }
         }
+        to.truncate(start);
+        to.extend_from_slice(b"null");
+        KnownNames::default()
     }
 
-    /// Encodes properties as an object. Missing properties, and those that cannot be encoded,
-    /// become an empty object.
+    /// Writes properties as an object. Missing properties, and those that cannot be written, become
+    /// an empty object.
     pub(crate) fn encode_properties(
         &self,
         subject: &(impl fmt::Display + ?Sized),
@@ -81,25 +71,29 @@ impl Mixpanel {
         self.encode_properties_with(&[], subject, site, properties, to);
     }
 
-    /// Encodes properties as an object that begins with the members of `first`. Returns whether
-    /// the object may have a property that is an ID.
+    /// Same as [`encode_properties`](Self::encode_properties). Adds those of `missing` that the
+    /// object does not have. Returns the names of the properties.
     pub(crate) fn encode_properties_with(
         &self,
-        first: &[(&str, ValueRef<'_>)],
+        missing: &[(&str, Scalar<'_>)],
         subject: &(impl fmt::Display + ?Sized),
         site: SiteFn<'_>,
         properties: impl Serialize,
         to: &mut Vec<u8>,
-    ) -> bool {
+    ) -> KnownNames {
         let start = to.len();
-        let may_have_id = self.encode_value_with(first, subject, site, properties, to);
+        let names = self.encode_with_names(subject, site, properties, to);
         let rejected = match to.get(start) {
-            Some(b'o') => return may_have_id,
-            Some(b'0') => None,
-            _ => Decoder::new(to.get(start..).unwrap_or_default()).value(),
+            Some(b'{') => {
+                add_missing(missing, names, start, to);
+                return names;
+            }
+            Some(b'n') => None,
+            _ => JsonRef::new(to.get(start..).unwrap_or_default()).to_value(),
         };
         to.truncate(start);
-        ObjectEncoder::begin_with(first, to).end(to);
+        to.extend_from_slice(b"{}");
+        add_missing(missing, KnownNames::default(), start, to);
         if let Some(value) = rejected {
             let subject = format!("the properties of {subject} at {}", site());
             self.report(Reason::NotSerializable {
@@ -107,10 +101,10 @@ impl Mixpanel {
                 error: format!("{value} is not an object"),
             });
         }
-        false
+        KnownNames::default()
     }
 
-    /// Encodes an amount. `None` if it is not finite, which is reported.
+    /// Writes an amount. `None` if it is not finite, which is reported.
     pub(crate) fn encode_amount(
         &self,
         subject: &str,
@@ -126,33 +120,40 @@ impl Mixpanel {
                 error,
             });
         }
-        write_value(&Value::Number(number?), to);
+        write_value(&number?, to);
         Some(())
     }
 }
 
-/// Encodes an ID as a string. Invalid IDs are found when the call is recorded. If the `Id`
+/// Writes an ID as a string. Invalid IDs are found when the call is recorded. If the `Id`
 /// implementation panics, the result is an empty string, which is invalid too.
 pub(crate) fn encode_id(id: &(impl Id + ?Sized), to: &mut Vec<u8>) {
-    encode_or_empty(to, |to| id.visit(&mut |text| write_text_value(text, to)));
+    write_or_empty(to, |to| id.visit(&mut |text| write_text(text, to)));
 }
 
-/// Encodes one ID or a list of IDs.
+/// Writes one ID or a list of IDs.
 pub(crate) fn encode_ids(ids: &(impl Ids + ?Sized), to: &mut Vec<u8>) {
-    encode_or_empty(to, |to| {
-        if let Some(len) = ids.list_len() {
-            to.push(b'a');
-            write_len(len, to);
+    write_or_empty(to, |to| {
+        if ids.list_len().is_none() {
+            return ids.visit_each(&mut |text| write_text(text, to));
         }
-        ids.visit_each(&mut |text| write_text_value(text, to));
+        let start = to.len();
+        to.push(b'[');
+        ids.visit_each(&mut |text| {
+            if to.len() > start + 1 {
+                to.push(b',');
+            }
+            write_text(text, to);
+        });
+        to.push(b']');
     });
 }
 
-/// Encodes what `write` writes, or an empty string if `write` panics.
-fn encode_or_empty(to: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+/// Keeps what `write` writes, or an empty string if `write` panics.
+fn write_or_empty(to: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = to.len();
     if catch_unwind(AssertUnwindSafe(|| write(to))).is_err() {
         to.truncate(start);
-        write_text_value("", to);
+        write_text("", to);
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::value::{MAX_DEPTH, is_too_deep};
+use crate::call::json::{MAX_DEPTH, is_too_deep};
 use crate::call::{Args, Call, Method, Mode};
 use crate::error::{Failure, Reason};
 use crate::record::recorder::{CallSite, Condition, Entry, Recorder};
@@ -24,7 +24,7 @@ use crate::record::scope_registry;
 use crate::record::strategy::Strategy;
 
 pub use crate::record::mixpanel::amount::{Amount, sealed};
-pub(crate) use crate::record::mixpanel::encode::{ID_PROPERTIES, encode_id, encode_ids};
+pub(crate) use crate::record::mixpanel::encode::{encode_id, encode_ids};
 pub use crate::record::mixpanel::group::Group;
 pub use crate::record::mixpanel::id::{Id, Ids};
 pub use crate::record::mixpanel::lines::Lines;
@@ -215,8 +215,8 @@ impl Mixpanel {
             let site = CallSite::caller();
             let members = meta.members();
             args.push(|to| {
-                may_have_id =
-                    self.encode_properties_with(&members, event, &|| site, properties, to);
+                let names = self.encode_properties_with(&members, event, &|| site, properties, to);
+                may_have_id = names.may_have_id();
             });
             recorder.record_with_meta(
                 self.entry(Method::Track, args),

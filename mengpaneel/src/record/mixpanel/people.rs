@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::value::{ObjectEncoder, write_text, write_value};
+use crate::call::json::{ObjectWriter, write_value};
 use crate::call::{Args, Method};
 use crate::record::mixpanel::{Amount, Mixpanel};
 use crate::record::recorder::CallSite;
@@ -49,13 +49,11 @@ impl People {
         let (property, site) = (property.as_ref(), CallSite::caller());
         let mut args = Args::with_capacity();
         let is_finite = args.try_push(|to| {
-            let mut object = ObjectEncoder::begin(to);
-            let mut is_finite = None;
-            let write =
-                |to: &mut Vec<u8>| is_finite = self.0.encode_amount(property, &|| site, &by, to);
-            object.member(to, |to| write_text(property, to), write);
-            object.end(to);
-            is_finite
+            let mut object = ObjectWriter::begin(to);
+            object.name(property, to);
+            self.0.encode_amount(property, &|| site, &by, to)?;
+            object.end(&[], to);
+            Some(())
         });
         if is_finite.is_some() {
             self.0.call_encoded(Method::PeopleIncrement, args);
@@ -88,7 +86,7 @@ impl People {
     pub fn track_charge(&self, amount: f64, properties: impl Serialize) {
         let site = CallSite::caller();
         let mut args = Args::with_capacity();
-        args.push(|to| write_value(&Value::from(amount), to));
+        args.push(|to| write_value(&amount, to));
         args.push(|to| {
             self.0
                 .encode_properties("people.track_charge", &|| site, properties, to);
@@ -118,13 +116,10 @@ impl People {
         let (property, site) = (property.as_ref(), CallSite::caller());
         let mut args = Args::with_capacity();
         args.push(|to| {
-            let mut object = ObjectEncoder::begin(to);
-            object.member(
-                to,
-                |to| write_text(property, to),
-                |to| self.0.encode_value(property, &|| site, value, to),
-            );
-            object.end(to);
+            let mut object = ObjectWriter::begin(to);
+            object.name(property, to);
+            self.0.encode_value(property, &|| site, value, to);
+            object.end(&[], to);
         });
         self.0.call_encoded(method, args);
     }

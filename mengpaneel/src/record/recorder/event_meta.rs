@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::call::value::ValueRef;
+use crate::call::json::Scalar;
 use crate::call::{Call, Method};
 use crate::id::{IdGenerator, now_ms};
 use crate::record::recorder::Recorder;
@@ -25,11 +25,11 @@ impl EventMeta {
         Self { id, time_ms }
     }
 
-    /// Returns the properties in the order of their names. Properties of the caller override them.
-    pub(crate) fn members(self) -> [(&'static str, ValueRef<'static>); 2] {
+    /// Returns the properties. Properties of the caller override them.
+    pub(crate) fn members(self) -> [(&'static str, Scalar<'static>); 2] {
         [
-            ("$insert_id", ValueRef::Uuid(self.id)),
-            ("time", ValueRef::Unsigned(self.time_ms)),
+            ("$insert_id", Scalar::Uuid(self.id)),
+            ("time", Scalar::Unsigned(self.time_ms)),
         ]
     }
 }
@@ -70,8 +70,8 @@ pub(crate) fn add_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
     }
     let device = visitor.browser().device_id;
     if let Some(device) = device.as_deref() {
-        call.default_properties(&[("$device_id", ValueRef::Text(device.as_bytes()))]);
+        call.default_properties(&[("$device_id", Scalar::Text(device))]);
     }
-    let identity = ValueRef::Text(identity.as_bytes());
+    let identity = Scalar::Text(identity);
     call.default_properties(&[("$user_id", identity), ("distinct_id", identity)]);
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::call::value::{Decoder, ValueRef, write_value};
+use crate::call::json::{JsonRef, write_value};
 use crate::call::{
     Call, Method, Properties, id_string, is_blank, is_placeholder, is_placeholder_device,
     is_unstorable, is_value_misread, placeholder_in,
@@ -71,7 +71,7 @@ impl ReportedProblems {
     }
 }
 
-/// Returns whether all IDs of a call are valid. Reads only the encoded bytes, since most calls are
+/// Returns whether all IDs of a call are valid. Reads the JSON text only, since most calls are
 /// valid.
 pub(crate) fn are_valid(call: &Call) -> bool {
     let is_id = |index| {
@@ -82,7 +82,7 @@ pub(crate) fn are_valid(call: &Call) -> bool {
     };
     match call.method() {
         Method::Identify => is_id(0),
-        Method::Alias => is_id(0) && call.args().len() == 1,
+        Method::Alias => is_id(0) && call.recorded_args().len() == 1,
         Method::SetGroup | Method::AddGroup | Method::RemoveGroup => {
             is_id(1) && !call.str_arg(0).is_some_and(is_unstorable)
         }
@@ -103,10 +103,11 @@ pub(crate) fn are_valid(call: &Call) -> bool {
 
 /// Returns whether an event's ID property is a string that can identify a user or device. An empty
 /// `distinct_id` is valid: it marks an event without a user.
-fn is_valid_id(name: &str, id: ValueRef<'_>) -> bool {
+fn is_valid_id(name: &str, id: JsonRef<'_>) -> bool {
     id.as_text().is_some_and(|id| {
         let is_userless = id.is_empty() && name == "distinct_id";
-        is_userless || !(is_blank(id) || is_placeholder(id.as_bytes()) || is_placeholder_device(id))
+        is_userless
+            || !(is_blank(&id) || is_placeholder(id.as_bytes()) || is_placeholder_device(&id))
     })
 }
 
@@ -251,12 +252,12 @@ impl<R: FnMut(Reason)> IdChecker<R> {
     fn check_stored(&mut self, call: &mut Call) {
         let (subject, site) = (self.subject.clone(), self.site);
         self.check_members(call, 0, |key, value| {
-            let mut encoded = Vec::new();
+            let mut json = Vec::new();
             write_value(
-                &Value::from(Properties::from_iter([(key.to_owned(), value.clone())])),
-                &mut encoded,
+                &Properties::from_iter([(key.to_owned(), value.clone())]),
+                &mut json,
             );
-            let is_misread = is_value_misread(&mut Decoder::new(&encoded)).unwrap_or_default();
+            let is_misread = is_value_misread(JsonRef::new(&json));
             let is_unstorable = is_unstorable(key) || is_misread;
             is_unstorable
                 .then(|| Reason::Unstorable(describe(&format!("{key} of {subject}"), site)))

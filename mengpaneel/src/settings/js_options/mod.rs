@@ -198,10 +198,8 @@ impl OmittedProperties {
     }
 
     /// Returns whether no event may have a property of this name.
-    pub(crate) fn has_property(&self, name: &[u8]) -> bool {
-        self.everywhere
-            .iter()
-            .any(|omitted| omitted.as_bytes() == name)
+    pub(crate) fn has_property(&self, name: &str) -> bool {
+        self.everywhere.iter().any(|omitted| omitted == name)
     }
 
     /// Removes the super properties that mixpanel-js's cookie may not add.

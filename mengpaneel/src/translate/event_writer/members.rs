@@ -1,122 +1,81 @@
-//! Members of an event: the fast path for properties that fit, and rules for names with a meaning.
+//! Members of an event, and rules for names with a meaning.
 
-#![expect(
-    clippy::inline_always,
-    reason = "without it, the result is copied through memory at the call"
-)]
+use std::ops::Range;
 
 use crate::call::is_placeholder;
-use crate::call::value::{Decoder, ValueRef, needs_no_escaping};
+use crate::call::json::{JsonRef, unescape};
 use crate::error::log_text::Quoted;
 use crate::translate::event_writer::EventWriter;
+use crate::translate::known::Known;
 use crate::translate::limits::{
-    MAX_INSERT_ID, MAX_PROPERTIES, check_id, is_insert_id, is_short, replacement_insert_id,
-    write_scalar,
+    MAX_INSERT_ID, MAX_PROPERTIES, check_id, is_insert_id, is_plain_json, is_short,
+    replacement_insert_id,
 };
-use crate::translate::recorded::Known;
+use crate::translate::member_value::MemberValue;
 
-impl<'a> EventWriter<'_, 'a> {
-    /// Writes the properties of the application without escaping, if they need none and fit, as
-    /// almost all do. Otherwise writes nothing and returns `None`.
-    #[inline(always)]
-    pub(crate) fn try_write_unescaped(&mut self) -> Option<Decoder<'a>> {
-        let (start, mut recorded) = (self.members.json.len(), self.event.recorded);
-        let (mut count, mut quotes) = (self.members.count, 0);
-        let mut write_all = || {
-            if self.is_restricted {
-                return None;
-            }
-            let json = &mut *self.members.json;
-            while let Some((name, value)) = recorded.next() {
-                if let Some(known) = Known::from_name(name) {
-                    if known == Known::Token {
-                        continue;
-                    }
-                    match (known, value) {
-                        (Known::DistinctId, ValueRef::Text(id)) if !is_placeholder(id) => {
-                            self.distinct_id = Some(value);
-                        }
-                        (Known::UserId, ValueRef::Text(id)) if !is_placeholder(id) => {
-                            self.user_id = Some(value);
-                        }
-                        (Known::Time, time) if time.is_number() => {}
-                        (Known::InsertId, ValueRef::Text(id)) if is_insert_id(id) => {}
-                        (Known::DistinctId | Known::UserId | Known::Time | Known::InsertId, _) => {
-                            return None;
-                        }
-                        _ => {}
-                    }
-                    self.known |= known.bit();
-                }
-                if !is_short(name) {
-                    return None;
-                }
-                count += 1;
-                json.extend_from_slice(b",\"");
-                json.extend_from_slice(name);
-                if let ValueRef::Text(text) = value {
-                    if !is_short(text) {
-                        return None;
-                    }
-                    json.extend_from_slice(b"\":\"");
-                    json.extend_from_slice(text);
-                    json.push(b'"');
-                    quotes += 4;
-                } else {
-                    json.extend_from_slice(b"\":");
-                    if !write_scalar(value, json) {
-                        return None;
-                    }
-                    quotes += 2;
-                }
-            }
-            // Few texts need escaping, so all are checked together after writing.
-            needs_no_escaping(json.get(start..)?, quotes).then_some(())
-        };
-        if write_all().is_none() {
-            self.members.json.truncate(start);
-            self.known = 0;
-            return None;
-        }
-        self.members.count = count;
-        Some(recorded.rest())
-    }
-
-    /// Writes the properties of the application.
-    #[cold]
-    pub(crate) fn write_recorded(&mut self) -> Result<Decoder<'a>, String> {
-        let mut recorded = self.event.recorded;
-        while let Some((name, value)) = recorded.next() {
+impl EventWriter<'_> {
+    /// Writes the properties of the application. Those that fit, as almost all do, are copied
+    /// together.
+    pub(crate) fn write_recorded(&mut self) -> Result<(), String> {
+        let mut members = self.event.recorded.members();
+        let (mut start, mut end) = (members.position(), members.position());
+        while let Some((name, value)) = members.next() {
             let known = Known::from_name(name);
             match known {
                 Some(Known::DistinctId) => self.distinct_id = Some(value),
                 Some(Known::UserId) => self.user_id = Some(value),
                 _ => {}
             }
-            self.member(name, known, value)?;
+            if !self.is_restricted && is_short(name) && fits(known, value) {
+                self.known |= known.map_or(0, Known::bit);
+                self.members.count += 1;
+                end = members.position() - 1;
+            } else {
+                self.copy_recorded(start..end);
+                (start, end) = (members.position(), members.position());
+                self.member(&unescape(name), known, MemberValue::Json(value))?;
+            }
         }
-        Ok(recorded.rest())
+        self.copy_recorded(start..end);
+        Ok(())
+    }
+
+    fn copy_recorded(&mut self, range: Range<usize>) {
+        if !range.is_empty() {
+            let recorded = self.event.recorded.as_bytes();
+            self.members.json.push(b',');
+            self.members
+                .json
+                .extend_from_slice(recorded.get(range).unwrap_or_default());
+        }
     }
 
     /// Writes a member of any value. `known` is its name if that is known.
     pub(crate) fn member(
         &mut self,
-        name: &[u8],
+        name: &str,
         known: Option<Known>,
-        value: ValueRef<'_>,
+        value: MemberValue<'_>,
     ) -> Result<(), String> {
         self.known |= known.map_or(0, Known::bit);
         if known == Some(Known::Token) || (self.is_restricted && self.must_leave_out(name, value)) {
             return Ok(());
         }
         let (mut value, replacement) = (value, &mut String::new());
-        match (known, value) {
-            (Some(Known::DistinctId | Known::UserId), ValueRef::Text(id)) => check_id(id)?,
-            (Some(Known::Time), time) if !time.is_number() => value = self.replaced_time(time),
-            (Some(Known::InsertId), ValueRef::Text(id)) if is_insert_id(id) => {}
-            (Some(Known::InsertId), id) => {
-                *replacement = self.replaced_insert_id(id);
-                value = ValueRef::Text(replacement.as_bytes());
+        match known {
+            Some(Known::DistinctId | Known::UserId) => {
+                if let Some(id) = value.as_text() {
+                    check_id(&id)?;
+                }
+            }
+            Some(Known::Time) if !value.is_number() => value = self.replaced_time(value),
+            Some(Known::InsertId)
+                if !value
+                    .as_text()
+                    .is_some_and(|id| is_insert_id(id.as_bytes())) =>
+            {
+                *replacement = self.replaced_insert_id(value);
+                value = MemberValue::Text(replacement);
             }
             _ => {}
         }
@@ -127,16 +86,16 @@ impl<'a> EventWriter<'_, 'a> {
     }
 
     /// Writes a known property unless it was written already.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn write_default(
         &mut self,
         known: Known,
-        value: ValueRef<'_>,
+        value: MemberValue<'_>,
     ) -> Result<(), String> {
         if self.known & known.bit() != 0 {
             return Ok(());
         }
-        if let (Known::DistinctId | Known::UserId, ValueRef::Text(id)) = (known, value) {
+        if let (Known::DistinctId | Known::UserId, MemberValue::Text(id)) = (known, value) {
             check_id(id)?;
         }
         if self.is_restricted || !self.members.try_write(known.prefix(), value) {
@@ -148,26 +107,24 @@ impl<'a> EventWriter<'_, 'a> {
 
     /// Returns whether a property must be left out, and reports it if it is beyond the limit.
     #[cold]
-    fn must_leave_out(&mut self, name: &[u8], value: ValueRef<'_>) -> bool {
+    fn must_leave_out(&mut self, name: &str, value: MemberValue<'_>) -> bool {
         let request = self.event.request;
         if request.omitted.has_property(name) {
             return true;
         }
-        let (Some(value), key) = (value.to_value(), String::from_utf8_lossy(name)) else {
-            return false;
-        };
+        let value = value.to_value();
         if self.cookie_excess > 0
-            && request.is_from_cookie(&key, &value)
-            && self.event.recorded.get(name).is_none()
+            && request.is_from_cookie(name, &value)
+            && self.event.recorded.member(name).is_none()
         {
             self.cookie_excess -= 1;
             return true;
         }
-        if self.request_excess > 0 && request.has(&key, &value) {
+        if self.request_excess > 0 && request.has(name, &value) {
             self.request_excess -= 1;
             self.members.changes.push(format!(
                 "{} was left out; Mixpanel accepts {MAX_PROPERTIES} properties of an event",
-                Quoted(&key)
+                Quoted(name)
             ));
             return true;
         }
@@ -176,23 +133,23 @@ impl<'a> EventWriter<'_, 'a> {
 
     /// Returns the time of the envelope, instead of a value that is not a number.
     #[cold]
-    fn replaced_time<'v>(&mut self, given: ValueRef<'v>) -> ValueRef<'v> {
+    fn replaced_time<'v>(&mut self, given: MemberValue<'v>) -> MemberValue<'v> {
         let Some(time_ms) = self.event.time_ms else {
             return given;
         };
-        let given = given.to_value().unwrap_or_default();
+        let given = given.to_value();
         if !self.event.request.is_from_visitor("time", &given) {
             let given = given.to_string();
             let given = Quoted(given.trim_matches('"'));
             self.members.changes.push(format!("time must be a number of seconds or milliseconds, not {given}; it was replaced by that of recording"));
         }
-        ValueRef::Unsigned(time_ms)
+        MemberValue::Unsigned(time_ms)
     }
 
     /// Returns a valid `$insert_id` instead of another value.
     #[cold]
-    fn replaced_insert_id(&mut self, given: ValueRef<'_>) -> String {
-        let given = given.to_value().unwrap_or_default();
+    fn replaced_insert_id(&mut self, given: MemberValue<'_>) -> String {
+        let given = given.to_value();
         let id = replacement_insert_id(&given);
         if !self.event.request.is_from_visitor("$insert_id", &given) {
             self.members.changes.push(format!(
@@ -201,4 +158,20 @@ impl<'a> EventWriter<'_, 'a> {
         }
         id
     }
+}
+
+/// Returns whether a recorded property certainly fits unchanged.
+#[inline]
+fn fits(known: Option<Known>, value: JsonRef<'_>) -> bool {
+    let fits_name = match known {
+        None => true,
+        Some(Known::Token) => false,
+        Some(Known::DistinctId | Known::UserId) => value
+            .string()
+            .is_none_or(|id| !id.contains(&b'\\') && !is_placeholder(id)),
+        Some(Known::Time) => value.is_number(),
+        Some(Known::InsertId) => value.string().is_some_and(is_insert_id),
+        Some(_) => true,
+    };
+    fits_name && is_plain_json(value.as_bytes())
 }

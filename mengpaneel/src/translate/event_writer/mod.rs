@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::call::value::{Decoder, Escape, ValueRef, bytes_as_json};
-use crate::call::{id_string, is_blank};
+use crate::call::is_blank;
+use crate::call::json::{JsonRef, write_text};
+use crate::translate::known::Known;
 use crate::translate::limits::{MAX_PROPERTIES, MemberWriter, check_size, truncated};
+use crate::translate::member_value::MemberValue;
 use crate::translate::outgoing::partition_key;
-use crate::translate::recorded::{Known, RecordedProperties};
 use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
 
@@ -33,17 +34,19 @@ const REQUEST: u32 = Known::Ip.bit()
 /// Encodes the start of the properties of every event: the token.
 pub(crate) fn opening(token: &str) -> Vec<u8> {
     let mut opening = b",\"properties\":{\"token\":".to_vec();
-    bytes_as_json(token.as_bytes(), Escape::Plain, &mut opening);
+    write_text(token, &mut opening);
     opening
 }
 
 /// Event to write.
 #[derive(Clone, Copy)]
-pub(crate) struct Event<'e, 'a> {
+pub(crate) struct Event<'e> {
     /// Result of [`opening`] for the token.
     pub(crate) opening: &'e [u8],
-    pub(crate) name: &'e [u8],
-    pub(crate) recorded: RecordedProperties<'a>,
+    /// Name, a text.
+    pub(crate) name: JsonRef<'e>,
+    /// Properties of the application, an object.
+    pub(crate) recorded: JsonRef<'e>,
     /// Seconds since the timer of the event was started.
     pub(crate) duration: Option<f64>,
     pub(crate) state: &'e State,
@@ -55,9 +58,9 @@ pub(crate) struct Event<'e, 'a> {
     pub(crate) index: usize,
 }
 
-impl<'a> Event<'_, 'a> {
+impl Event<'_> {
     /// Writes the event at the end of `json`, and adds the changes to report. Returns the partition
-    /// key, and a decoder after the properties of the application.
+    /// key.
     ///
     /// # Errors
     /// Returns the reason if the event cannot be sent. The caller must then truncate `json`.
@@ -65,7 +68,7 @@ impl<'a> Event<'_, 'a> {
         &self,
         json: &mut Vec<u8>,
         changes: &mut Vec<String>,
-    ) -> Result<(u64, Decoder<'a>), String> {
+    ) -> Result<u64, String> {
         let start = json.len();
         let (mut cookie_excess, mut request_excess) = (0, 0);
         loop {
@@ -81,11 +84,11 @@ impl<'a> Event<'_, 'a> {
                 cookie_excess,
                 request_excess,
             };
-            let written = writer.write_event()?;
+            let partition_key = writer.write_event()?;
             let count = writer.members.count;
             if count <= MAX_PROPERTIES {
                 check_size(json.len() - start)?;
-                return Ok(written);
+                return Ok(partition_key);
             }
             // Super properties of the visitor's cookie are left out first: the visitor can put
             // anything there. Those of the request follow.
@@ -105,20 +108,20 @@ impl<'a> Event<'_, 'a> {
 
     /// Returns whether the event has a recorded property or a super property of this name.
     fn has_member(&self, name: &str, has_super_properties: bool) -> bool {
-        self.recorded.get(name.as_bytes()).is_some()
+        self.recorded.member(name).is_some()
             || (has_super_properties && self.state.super_properties.contains_key(name))
     }
 }
 
 /// Writer of one event.
-struct EventWriter<'w, 'a> {
-    event: &'w Event<'w, 'a>,
+struct EventWriter<'w> {
+    event: &'w Event<'w>,
     members: MemberWriter<'w>,
     /// Set of the known names that were written, or omitted.
     known: u32,
     /// IDs that the application recorded.
-    user_id: Option<ValueRef<'a>>,
-    distinct_id: Option<ValueRef<'a>>,
+    user_id: Option<JsonRef<'w>>,
+    distinct_id: Option<JsonRef<'w>>,
     /// True if the event belongs to another user than the current one: user, device and super
     /// properties of this browser are not written then.
     is_other_user: bool,
@@ -130,24 +133,21 @@ struct EventWriter<'w, 'a> {
     request_excess: usize,
 }
 
-impl<'a> EventWriter<'_, 'a> {
-    fn write_event(&mut self) -> Result<(u64, Decoder<'a>), String> {
-        let name = ValueRef::Text(self.event.name);
+impl<'w> EventWriter<'w> {
+    fn write_event(&mut self) -> Result<u64, String> {
+        let name = MemberValue::Json(self.event.name);
         if !self.members.try_write("{\"event\":", name) {
             self.members.json.push(b'{');
-            self.members.write(b"event", name, |_| false);
+            self.members.write("event", name, |_| false);
         }
         // The name was counted, and the token is the first property: their numbers are equal.
         self.members.json.extend_from_slice(self.event.opening);
-        let rest = match self.try_write_unescaped() {
-            Some(rest) => rest,
-            None => self.write_recorded()?,
-        };
+        self.write_recorded()?;
         let partition_key = self.write_identity()?;
         self.write_defaults()?;
         self.write_request_properties()?;
         self.members.json.extend_from_slice(b"}}");
-        Ok((partition_key, rest))
+        Ok(partition_key)
     }
 
     /// Writes a member unless one of its name was written already.
@@ -165,59 +165,59 @@ impl<'a> EventWriter<'_, 'a> {
         if is_written {
             return Ok(());
         }
-        self.member(name.as_bytes(), known, value.into())
+        self.member(name, known, value.into())
     }
 
     /// Writes the IDs and super properties of the user. Returns the partition key.
     fn write_identity(&mut self) -> Result<u64, String> {
         let state = self.event.state;
         let [user_id, distinct_id, device_id] =
-            [&state.user_id, &state.distinct_id, &state.device_id]
-                .map(|id| id.as_deref().map(str::as_bytes));
-        let is_current = |id: &[u8]| user_id == Some(id) || distinct_id == Some(id);
+            [&state.user_id, &state.distinct_id, &state.device_id].map(|id| id.as_deref());
+        let is_current = |id: &str| user_id == Some(id) || distinct_id == Some(id);
         let other_user = self
             .user_id
             .or(self.distinct_id)
             .and_then(id_text)
             .filter(|id| !is_current(id));
         let id = other_user.as_deref().or(distinct_id).unwrap_or_default();
-        self.write_default(Known::DistinctId, ValueRef::Text(id))?;
+        self.write_default(Known::DistinctId, MemberValue::Text(id))?;
         self.is_other_user = other_user.is_some();
         if !self.is_other_user {
             if let Some(id) = device_id {
-                self.write_default(Known::DeviceId, ValueRef::Text(id))?;
+                self.write_default(Known::DeviceId, MemberValue::Text(id))?;
             }
             if let Some(id) = user_id {
-                self.write_default(Known::UserId, ValueRef::Text(id))?;
+                self.write_default(Known::UserId, MemberValue::Text(id))?;
             }
             for (name, value) in &state.super_properties {
                 self.write_absent(name, value, false)?;
             }
         }
-        let id = match self.distinct_id {
-            Some(ValueRef::Text(id)) => Some(id),
-            Some(_) => None,
-            None => Some(id),
-        };
-        Ok(partition_key(id))
+        Ok(match self.distinct_id {
+            Some(given) => partition_key(given.as_text().as_deref()),
+            None => partition_key(Some(id)),
+        })
     }
 
     /// Writes time, `$insert_id`, duration and library.
     fn write_defaults(&mut self) -> Result<(), String> {
         if let Some(time_ms) = self.event.time_ms {
-            self.write_default(Known::Time, ValueRef::Unsigned(time_ms))?;
+            self.write_default(Known::Time, MemberValue::Unsigned(time_ms))?;
         }
         if self.known & Known::InsertId.bit() == 0 {
             let id = insert_id(self.event.envelope_id, self.event.index);
-            self.write_default(Known::InsertId, ValueRef::Text(&id))?;
+            self.write_default(
+                Known::InsertId,
+                MemberValue::Text(std::str::from_utf8(&id).unwrap_or_default()),
+            )?;
         }
         if let Some(duration) = self.event.duration {
-            self.write_default(Known::Duration, ValueRef::Float(duration))?;
+            self.write_default(Known::Duration, MemberValue::Float(duration))?;
         }
         if self.is_restricted || self.known & LIBRARY != 0 {
-            let version = env!("CARGO_PKG_VERSION").as_bytes();
-            self.write_default(Known::Library, ValueRef::Text(b"mengpaneel"))?;
-            return self.write_default(Known::LibraryVersion, ValueRef::Text(version));
+            let version = env!("CARGO_PKG_VERSION");
+            self.write_default(Known::Library, MemberValue::Text("mengpaneel"))?;
+            return self.write_default(Known::LibraryVersion, MemberValue::Text(version));
         }
         let library = concat!(
             ",\"mp_lib\":\"mengpaneel\",\"$lib_version\":\"",
@@ -243,7 +243,7 @@ impl<'a> EventWriter<'_, 'a> {
         ];
         for (known, text) in texts {
             if let Some(text) = text {
-                self.write_default(known, ValueRef::Text(truncated(text).as_bytes()))?;
+                self.write_default(known, MemberValue::Text(truncated(text)))?;
             }
         }
         let (count, user_agent) = request.encoded_user_agent();
@@ -262,14 +262,11 @@ impl<'a> EventWriter<'_, 'a> {
 }
 
 /// Returns the text of an ID. `None` if the value is not a valid ID.
-fn id_text(value: ValueRef<'_>) -> Option<Cow<'_, [u8]>> {
-    match value {
-        ValueRef::Text(id) => {
-            let is_visible = id.first().is_some_and(u8::is_ascii_graphic);
-            (is_visible || !std::str::from_utf8(id).is_ok_and(is_blank))
-                .then_some(Cow::Borrowed(id))
-        }
-        value => id_string(&value.to_value()?).map(|id| Cow::Owned(id.into_bytes())),
+fn id_text(value: JsonRef<'_>) -> Option<Cow<'_, str>> {
+    match value.as_text() {
+        Some(id) => Some(id).filter(|id| !is_blank(id)),
+        None if value.is_number() => Some(String::from_utf8_lossy(value.as_bytes())),
+        None => None,
     }
 }
 

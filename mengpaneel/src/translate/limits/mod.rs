@@ -2,19 +2,19 @@
 //! otherwise the message is refused. Changes are reported, except to properties of the visitor's
 //! browser.
 
-use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::call::is_placeholder;
-use crate::call::value::{Escape, ValueRef, bytes_as_json};
+use crate::call::json::{write_text, write_value};
 use crate::error::log_text::Quoted;
 use crate::translate::limits::values::{fit_value, is_plain};
+use crate::translate::member_value::MemberValue;
 use crate::translate::request_properties::RequestProperties;
 
 mod values;
 
-pub(crate) use crate::translate::limits::values::{is_short, truncated};
+pub(crate) use crate::translate::limits::values::{is_plain_json, is_short, truncated};
 
 /// Most properties of an event.
 pub(crate) const MAX_PROPERTIES: usize = 255;
@@ -26,11 +26,10 @@ const MAX_MESSAGE_BYTES: usize = 1_000_000;
 pub(crate) const MAX_INSERT_ID: usize = 36;
 
 /// Returns an error with the reason if an ID is a placeholder.
-pub(crate) fn check_id(id: &[u8]) -> Result<(), String> {
-    if !is_placeholder(id) {
+pub(crate) fn check_id(id: &str) -> Result<(), String> {
+    if !is_placeholder(id.as_bytes()) {
         return Ok(());
     }
-    let id = String::from_utf8_lossy(id);
     Err(format!(
         "Mixpanel rejects {id:?} as a placeholder: many programs send it when no ID is known"
     ))
@@ -106,26 +105,25 @@ impl<'w> MemberWriter<'w> {
     /// Writes a member. `exists` returns whether the message has another member of a name.
     pub(crate) fn write(
         &mut self,
-        name: &[u8],
-        value: ValueRef<'_>,
+        name: &str,
+        value: MemberValue<'_>,
         exists: impl Fn(&str) -> bool,
     ) {
         let end = self.json.len();
-        if is_short(name) {
+        if is_short(name.as_bytes()) {
             self.write_name(name);
             if self.write_simple(value) {
                 return;
             }
             self.json.truncate(end);
         }
-        let (name, value) = (String::from_utf8_lossy(name), value.to_value());
-        self.write_fitted(&name, value.unwrap_or_default(), &exists);
+        self.write_fitted(name, value.to_value(), &exists);
     }
 
     /// Writes a member whose name is encoded in `prefix`. Returns whether the value certainly fits;
     /// otherwise writes nothing.
     #[inline]
-    pub(crate) fn try_write(&mut self, prefix: &str, value: ValueRef<'_>) -> bool {
+    pub(crate) fn try_write(&mut self, prefix: &str, value: MemberValue<'_>) -> bool {
         let end = self.json.len();
         self.json.extend_from_slice(prefix.as_bytes());
         let fits = self.write_simple(value);
@@ -136,30 +134,29 @@ impl<'w> MemberWriter<'w> {
     }
 
     /// Writes a comma, unless the member is the first one, and the name.
-    pub(crate) fn write_name(&mut self, name: &[u8]) {
+    pub(crate) fn write_name(&mut self, name: &str) {
         if self.json.last() != Some(&b'{') {
             self.json.push(b',');
         }
-        bytes_as_json(name, Escape::Plain, self.json);
+        write_text(name, self.json);
         self.json.push(b':');
     }
 
     /// Writes the value of a member if it certainly fits. Returns whether it does.
     #[inline]
-    fn write_simple(&mut self, value: ValueRef<'_>) -> bool {
-        let fits = match value {
-            ValueRef::Text(text) if is_short(text) => {
-                bytes_as_json(text, Escape::Plain, self.json);
-                true
+    fn write_simple(&mut self, value: MemberValue<'_>) -> bool {
+        match value {
+            MemberValue::Json(json) if is_plain_json(json.as_bytes()) => {
+                self.json.extend_from_slice(json.as_bytes());
             }
-            ValueRef::Value(value) if is_plain(value) => {
-                write_json(value, self.json);
-                true
-            }
-            value => write_scalar(value, self.json),
-        };
-        self.count += usize::from(fits);
-        fits
+            MemberValue::Text(text) if is_short(text.as_bytes()) => write_text(text, self.json),
+            MemberValue::Value(value) if is_plain(value) => write_value(value, self.json),
+            MemberValue::Unsigned(number) => write_value(&number, self.json),
+            MemberValue::Float(number) => write_value(&number, self.json),
+            MemberValue::Json(_) | MemberValue::Text(_) | MemberValue::Value(_) => return false,
+        }
+        self.count += 1;
+        true
     }
 
     /// Writes a member that may exceed a limit.
@@ -180,8 +177,8 @@ impl<'w> MemberWriter<'w> {
         }
         let left_out = fit_value(fitted, &mut value, self.is_profile, &mut changes);
         if !is_duplicate && left_out.is_none() {
-            self.write_name(fitted.as_bytes());
-            write_json(&value, self.json);
+            self.write_name(fitted);
+            write_value(&value, self.json);
             self.count += 1;
             if is_truncated {
                 self.truncated_names.push(fitted.to_owned());
@@ -193,28 +190,6 @@ impl<'w> MemberWriter<'w> {
             self.changes.append(&mut changes);
         }
     }
-}
-
-/// Writes `null`, a boolean or a number. Returns whether the value is one.
-#[inline]
-pub(crate) fn write_scalar(value: ValueRef<'_>, json: &mut Vec<u8>) -> bool {
-    match value {
-        ValueRef::Null => write_json(&(), json),
-        ValueRef::Bool(value) => write_json(&value, json),
-        ValueRef::Unsigned(number) => write_json(&number, json),
-        ValueRef::Negative(number) => write_json(&number, json),
-        ValueRef::Float(number) => write_json(&number, json),
-        ValueRef::Text(_) | ValueRef::Uuid(_) | ValueRef::Value(_) | ValueRef::Encoded(_) => {
-            return false;
-        }
-    }
-    true
-}
-
-/// Writes a value as JSON.
-pub(crate) fn write_json(value: &impl Serialize, json: &mut Vec<u8>) {
-    // Writing JSON values to memory cannot fail.
-    drop(serde_json::to_writer(json, value));
 }
 
 /// Summarises the changes to a message in one text. `None` if there are none.

@@ -37,6 +37,19 @@ pub(crate) fn is_plain(value: &Value) -> bool {
     }
 }
 
+/// Returns whether JSON of a value in an event certainly fits unchanged. Short JSON has no long
+/// text and few elements, and not more levels of objects than braces.
+#[inline]
+pub(crate) fn is_plain_json(json: &[u8]) -> bool {
+    json.len() <= MAX_TEXT_UTF16
+        && (!matches!(json, [b'[' | b'{', ..])
+            || json
+                .iter()
+                .filter(|byte| **byte == b'{')
+                .nth(MAX_DEPTH)
+                .is_none())
+}
+
 /// Returns whether a text certainly fits unchanged.
 pub(crate) fn is_short(text: &[u8]) -> bool {
     text.len() <= MAX_TEXT_UTF16

@@ -4,6 +4,29 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::call::Args;
+use crate::call::json::ObjectWriter;
+
+#[test]
+fn setup_id_ignores_the_order_of_members() {
+    let id_of = |pairs: [(&str, &str); 3]| {
+        let mut args = Args::with_capacity();
+        args.push(|to| {
+            let mut object = ObjectWriter::begin(to);
+            for (name, value) in pairs {
+                object.name(name, to);
+                to.extend_from_slice(value.as_bytes());
+            }
+            object.end(&[], to);
+        });
+        setup_id(&[Call::with_args(Method::PeopleSet, args)])
+    };
+    let [a, b, c] = [("A", "[]"), ("B", r#"{"x":[1,{}],"y":2}"#), ("C", "3")];
+    assert_eq!(id_of([a, b, c]), id_of([c, a, b]));
+    let swapped = ("B", r#"{"y":2,"x":[1,{}]}"#);
+    assert_eq!(id_of([a, b, c]), id_of([swapped, c, a]));
+    assert_ne!(id_of([a, b, c]), id_of([a, ("B", "[1]"), c]));
+}
 
 #[test]
 fn setup_id_is_stable() {

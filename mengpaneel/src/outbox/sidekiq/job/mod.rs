@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::call::value::ValueRef;
+use crate::call::json::Scalar;
 use crate::call::{Call, Calls, Method, Mode};
 use crate::record::envelope::Envelope;
 use crate::settings::js_options::OmittedProperties;
@@ -223,12 +223,12 @@ impl JobCalls {
         let mut call = message.call.clone();
         let id = text("distinct_id").unwrap_or_default();
         if id != self.identity.as_deref().unwrap_or_default() {
-            call.default_properties(&[("distinct_id", ValueRef::Text(id.as_bytes()))]);
+            call.default_properties(&[("distinct_id", Scalar::Text(id))]);
         }
         if let Some(device) = text("$device_id") {
-            call.default_properties(&[("$device_id", ValueRef::Text(device.as_bytes()))]);
+            call.default_properties(&[("$device_id", Scalar::Text(device))]);
             if let Some(user) = text("$user_id") {
-                call.default_properties(&[("$user_id", ValueRef::Text(user.as_bytes()))]);
+                call.default_properties(&[("$user_id", Scalar::Text(user))]);
             }
         }
         self.push(call, mode);

@@ -4,19 +4,20 @@
 //! allocations, and common calls are translated from the encoded form without decoding.
 
 mod read;
+mod reader;
 #[cfg(test)]
 mod tests;
 pub(crate) mod visitor_ref;
 
-use crate::call::value::{write_len, write_text};
 use crate::call::{Call, Method};
 use crate::record::envelope::EnvelopeRef;
 use crate::record::visitor::Visitor;
 
-pub(crate) use crate::call::value::write_bytes;
 pub(crate) use crate::record::envelope::codec::read::{
     call_at, decode, decode_header, split_bytes, validate,
 };
+use crate::record::envelope::codec::reader::write_len;
+pub(crate) use crate::record::envelope::codec::reader::{Reader, write_bytes};
 pub(crate) use crate::record::envelope::codec::visitor_ref::VisitorRef;
 
 /// Code of a method that has no code of its own: the method's path follows.
@@ -67,7 +68,7 @@ pub(crate) fn write<'a>(envelope: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) 
         to.extend_from_slice(text.as_deref().unwrap_or_default().as_bytes());
     }
     if let Some(omitted) = omitted {
-        write_text(omitted, to);
+        write_bytes(omitted.as_bytes(), to);
     }
     write_calls(&[context], to);
     for calls in calls {
@@ -97,9 +98,10 @@ fn write_call(call: &Call, to: &mut Vec<u8>) {
         let path = call.method().path();
         write_len(path.len(), to);
         for name in path {
-            write_text(name, to);
+            write_bytes(name.as_bytes(), to);
         }
     }
-    write_len(call.as_encoded().len(), to);
-    to.extend_from_slice(call.as_encoded().as_encoded());
+    let args = call.recorded_args();
+    write_len(args.len(), to);
+    write_bytes(args.as_json().as_bytes(), to);
 }

@@ -1,54 +1,9 @@
-//! Properties of an event that the application recorded, and the names with a meaning.
+//! Names of properties with a meaning.
 
 #![expect(
     clippy::inline_always,
-    reason = "without it, the result is copied through memory at the call"
+    reason = "without it, the comparison is a call for each member"
 )]
-
-use crate::call::value::{Decoder, ValueRef};
-
-/// Encoded properties of an event that the application recorded.
-#[derive(Clone, Copy)]
-pub(crate) struct RecordedProperties<'a> {
-    count: usize,
-    members: Decoder<'a>,
-}
-
-impl<'a> RecordedProperties<'a> {
-    /// Reads the start of an object. `None` if the next value is none.
-    #[inline]
-    pub(crate) fn decode(mut decoder: Decoder<'a>) -> Option<Self> {
-        let is_object = decoder.byte()? == b'o';
-        let count = decoder.len().filter(|_| is_object)?;
-        Some(Self {
-            count,
-            members: decoder,
-        })
-    }
-
-    /// Reads the next member.
-    #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<(&'a [u8], ValueRef<'a>)> {
-        self.count = self.count.checked_sub(1)?;
-        Some((self.members.name()?, self.members.read()?))
-    }
-
-    /// Returns the decoder after the members that were read.
-    pub(crate) fn rest(self) -> Decoder<'a> {
-        self.members
-    }
-
-    /// Returns the value of the member `name`.
-    pub(crate) fn get(mut self, name: &[u8]) -> Option<ValueRef<'a>> {
-        for _ in 0..self.count {
-            if self.members.name()? == name {
-                return self.members.read();
-            }
-            self.members.skip()?;
-        }
-        None
-    }
-}
 
 macro_rules! known {
     ($($name:ident = $text:literal,)+) => {
@@ -104,8 +59,8 @@ known! {
 
 impl Known {
     /// Returns the name.
-    pub(crate) fn name(self) -> &'static [u8] {
-        let prefix = self.prefix().as_bytes();
+    pub(crate) fn name(self) -> &'static str {
+        let prefix = self.prefix();
         prefix.get(2..prefix.len() - 2).unwrap_or_default()
     }
 
