@@ -1,28 +1,25 @@
 //! Outbox that uses a second one while the first is unavailable.
 
+mod background;
+mod consumer;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Either, FutureExt as _, join_all, pending, select};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::outbox::{
-    AppendError, ClaimResult, Consumer, Lease, LeaseId, Outbox, OutboxError, Record, RecordRef,
-    TryAppendError,
+    AppendError, ClaimResult, Consumer, Outbox, OutboxError, Record, RecordRef, TryAppendError,
 };
 
 /// Time for which appends go to the secondary at once after the primary failed. The next append
 /// tries the primary again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Most records that move to the primary at once.
-const MOVE_BATCH: usize = 500;
 
 /// Outbox that appends to a secondary while the primary is full or unavailable.
 ///
@@ -104,73 +101,6 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         }
         appended
     }
-
-    /// Moves up to [`MOVE_BATCH`] records from the secondary to the primary.
-    async fn move_back(&self, secondary: &dyn Consumer) -> Result<(), OutboxError> {
-        let leases = secondary.lease(MOVE_BATCH).await?;
-        let appends = leases
-            .iter()
-            .map(|lease| self.append_to_primary(lease.record.clone()));
-        let appended = join_all(appends).await;
-        let (mut moved, mut remaining) = (Vec::new(), Vec::new());
-        for (lease, appended) in leases.into_iter().zip(appended) {
-            if appended.is_ok() {
-                moved.push(lease);
-            } else {
-                remaining.push(lease);
-            }
-        }
-        secondary.acknowledge(&moved).await?;
-        secondary.retry_later(&remaining, Duration::ZERO).await
-    }
-
-    /// Returns both consumers. Those of the primary have the index 0 in [`LeaseId::Nested`].
-    fn consumers(&self) -> [Option<&dyn Consumer>; 2] {
-        [self.primary.consumer(), self.secondary.consumer()]
-    }
-
-    /// Runs an operation on the leases of each outbox.
-    async fn on_each<'a>(
-        &'a self,
-        leases: &'a [Lease],
-        operation: impl for<'c> Fn(
-            &'c dyn Consumer,
-            &'c [Lease],
-        ) -> BoxFuture<'c, Result<(), OutboxError>>
-        + Send
-        + Sync,
-    ) -> Result<(), OutboxError> {
-        for (index, consumer) in self.consumers().into_iter().enumerate() {
-            let own: Vec<Lease> = leases
-                .iter()
-                .filter_map(|lease| unnest(lease, index))
-                .collect();
-            if let Some(consumer) = consumer.filter(|_| !own.is_empty()) {
-                operation(consumer, &own).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Marks leases as those of the outbox with this index.
-fn nest(leases: Vec<Lease>, index: usize) -> Vec<Lease> {
-    let nest = |lease: Lease| Lease {
-        id: LeaseId::Nested(index, Box::new(lease.id)),
-        ..lease
-    };
-    leases.into_iter().map(nest).collect()
-}
-
-/// Returns a lease as the outbox with this index knows it. `None` for a lease of another outbox.
-fn unnest(lease: &Lease, index: usize) -> Option<Lease> {
-    match &lease.id {
-        LeaseId::Nested(of, id) if *of == index => Some(Lease {
-            id: (**id).clone(),
-            ..lease.clone()
-        }),
-        _ => None,
-    }
 }
 
 impl<P: Outbox, S: Outbox> fmt::Debug for Failover<P, S> {
@@ -237,21 +167,7 @@ impl<P: Outbox, S: Outbox> Outbox for Failover<P, S> {
     }
 
     fn run_in_background(&self) -> BoxFuture<'_, ()> {
-        async move {
-            let Some(secondary) = self.secondary.consumer() else {
-                return pending().await;
-            };
-            loop {
-                if let Some(until) = self.paused_until() {
-                    sleep_until(until).await;
-                }
-                if self.move_back(secondary).await.is_err() {
-                    // The worker reports an outbox that fails.
-                    sleep(PAUSE).await;
-                }
-            }
-        }
-        .boxed()
+        self.work_in_background().boxed()
     }
 
     fn schedule_fallback(
@@ -293,88 +209,6 @@ impl<P: Outbox, S: Outbox> Outbox for Failover<P, S> {
             let finished = self.primary.finish_fallback(id, is_sent).await;
             self.secondary.finish_fallback(id, is_sent).await?;
             finished
-        }
-        .boxed()
-    }
-}
-
-impl<P: Outbox, S: Outbox> Consumer for Failover<P, S> {
-    /// Leases from the primary; from the secondary while the primary declines records or fails.
-    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        async move {
-            let [Some(primary), Some(secondary)] = self.consumers() else {
-                return pending().await;
-            };
-            let mut leasing = primary.lease(limit);
-            loop {
-                let from_secondary = async {
-                    if self.is_available() {
-                        sleep(PAUSE).await;
-                        return None;
-                    }
-                    timeout(PAUSE, secondary.lease(limit)).await.ok()
-                };
-                match select(&mut leasing, pin!(from_secondary)).await {
-                    Either::Left((Ok(leases), _)) => return Ok(nest(leases, 0)),
-                    Either::Left((Err(error), _)) => {
-                        return match timeout(PAUSE, secondary.lease(limit)).await {
-                            Ok(leased) => Ok(nest(leased?, 1)),
-                            Err(_) => Err(error),
-                        };
-                    }
-                    Either::Right((Some(leased), _)) => return Ok(nest(leased?, 1)),
-                    Either::Right((None, _)) => {}
-                }
-            }
-        }
-        .boxed()
-    }
-
-    fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.on_each(leases, |consumer, leases| consumer.mark_sending(leases))
-            .boxed()
-    }
-
-    fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.on_each(leases, |consumer, leases| consumer.acknowledge(leases))
-            .boxed()
-    }
-
-    fn retry_later<'a>(
-        &'a self,
-        leases: &'a [Lease],
-        delay: Duration,
-    ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.on_each(leases, move |consumer, leases| {
-            consumer.retry_later(leases, delay)
-        })
-        .boxed()
-    }
-
-    fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.on_each(leases, |consumer, leases| consumer.dead_letter(leases))
-            .boxed()
-    }
-
-    /// Returns the dead letters of the primary, then those of the secondary.
-    fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, OutboxError>> {
-        async move {
-            let mut records = Vec::new();
-            for consumer in self.consumers().into_iter().flatten() {
-                records.extend(consumer.dead_letters(limit - records.len()).await?);
-            }
-            Ok(records)
-        }
-        .boxed()
-    }
-
-    fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        async move {
-            let mut count = 0;
-            for consumer in self.consumers().into_iter().flatten() {
-                count += consumer.requeue(limit - count).await?;
-            }
-            Ok(count)
         }
         .boxed()
     }

@@ -1,33 +1,56 @@
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use futures_util::future::ready;
+use futures_util::future::{pending, ready, select};
+use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::outbox::Memory;
 use crate::outbox::conformance;
 use crate::outbox::conformance::fixtures::{events, record};
+use crate::outbox::{Lease, Memory};
 
-/// Outbox in memory that declines records while it is away.
+/// Outbox in memory that can be away.
 #[derive(Clone, Default)]
-struct Primary(Arc<(Memory, AtomicBool)>);
+struct Primary(Arc<PrimaryState>);
+
+#[derive(Default)]
+struct PrimaryState {
+    memory: Memory,
+    /// True if appends and the ends of leases fail.
+    is_away: AtomicBool,
+    /// True if appends never end. Their records are stored.
+    hangs: AtomicBool,
+    /// Number of appends.
+    appends: AtomicUsize,
+}
 
 impl Primary {
     fn set_away(&self, is_away: bool) {
-        self.0.1.store(is_away, Ordering::Relaxed);
+        self.0.is_away.store(is_away, Ordering::Relaxed);
     }
 
     fn memory(&self) -> &Memory {
-        &self.0.0
+        &self.0.memory
+    }
+
+    fn error(&self) -> Option<OutboxError> {
+        let is_away = self.0.is_away.load(Ordering::Relaxed);
+        is_away.then(|| OutboxError("it is away".into()))
     }
 }
 
 impl Outbox for Primary {
     fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
-        if self.0.1.load(Ordering::Relaxed) {
-            return ready(Err(AppendError::new(record, "it is away"))).boxed();
+        self.0.appends.fetch_add(1, Ordering::Relaxed);
+        match self.error() {
+            Some(error) => ready(Err(AppendError::new(record, error))).boxed(),
+            None if self.0.hangs.load(Ordering::Relaxed) => {
+                let append = self.memory().append(record);
+                append.then(|_| pending()).boxed()
+            }
+            None => self.memory().append(record),
         }
-        self.memory().append(record)
     }
 
     fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
@@ -35,8 +58,57 @@ impl Outbox for Primary {
     }
 
     fn consumer(&self) -> Option<&dyn Consumer> {
-        self.memory().consumer()
+        Some(self)
     }
+}
+
+impl Consumer for Primary {
+    fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
+        match self.error() {
+            Some(_) => pending().boxed(),
+            None => self.memory().lease(limit),
+        }
+    }
+
+    fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.memory().mark_sending(leases)
+    }
+
+    fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        match self.error() {
+            Some(error) => ready(Err(error)).boxed(),
+            None => self.memory().acknowledge(leases),
+        }
+    }
+
+    fn retry_later<'a>(
+        &'a self,
+        leases: &'a [Lease],
+        delay: Duration,
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.memory().retry_later(leases, delay)
+    }
+
+    fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
+        self.memory().dead_letter(leases)
+    }
+}
+
+/// Waits until the number of pending records in the primary is as expected, while the outbox works
+/// in the background.
+async fn wait_for_primary(
+    outbox: &impl Outbox,
+    primary: &Primary,
+    is_expected: impl Fn(usize) -> bool,
+) {
+    let reached = async {
+        while !primary.pending().await.is_ok_and(&is_expected) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let reached = pin!(reached);
+    let is_reached = timeout(PAUSE * 20, select(outbox.run_in_background(), reached));
+    is_reached.await.expect("the primary has the records");
 }
 
 #[tokio::test]
@@ -62,15 +134,7 @@ async fn records_move_back_when_the_primary_returns() {
     assert_eq!(primary.pending().await, Ok(0));
     assert_eq!(outbox.pending().await, Ok(2));
     primary.set_away(false);
-    let moved = async {
-        while primary.pending().await != Ok(2) {
-            sleep(PAUSE).await;
-        }
-    };
-    let moving = outbox.run_in_background();
-    timeout(PAUSE * 20, select(moving, pin!(moved)))
-        .await
-        .expect("the records move to the primary");
+    wait_for_primary(&outbox, &primary, |count| count == 2).await;
     assert_eq!(
         events(&primary.memory().lease(10).await.unwrap()),
         ["a", "b"]

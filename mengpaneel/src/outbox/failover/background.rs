@@ -1,0 +1,58 @@
+//! Moves of records to the primary, beside appends and leases.
+
+use std::time::Duration;
+
+use futures_util::future::{join, join_all, pending};
+use tokio::time::{sleep, sleep_until};
+
+use crate::outbox::failover::{Failover, PAUSE};
+use crate::outbox::{Consumer, Outbox, OutboxError};
+
+/// Most records that move to the primary at once.
+const MOVE_BATCH: usize = 500;
+
+impl<P: Outbox, S: Outbox> Failover<P, S> {
+    /// Moves records until the future is dropped.
+    pub(crate) async fn work_in_background(&self) {
+        let of_others = join(
+            self.primary.run_in_background(),
+            self.secondary.run_in_background(),
+        );
+        join(self.move_records(), of_others).await;
+    }
+
+    async fn move_records(&self) {
+        let Some(secondary) = self.secondary.consumer() else {
+            return pending().await;
+        };
+        loop {
+            if let Some(until) = self.paused_until() {
+                sleep_until(until).await;
+            }
+            // The worker reports an outbox that fails.
+            if self.move_batch(secondary).await.unwrap_or_default() == 0 {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Moves records from the secondary to the primary. Returns their number.
+    async fn move_batch(&self, secondary: &dyn Consumer) -> Result<usize, OutboxError> {
+        let leases = secondary.lease(MOVE_BATCH).await?;
+        let appends = leases
+            .iter()
+            .map(|lease| self.append_to_primary(lease.record.clone()));
+        let appended = join_all(appends).await;
+        let (mut moved, mut remaining) = (Vec::new(), Vec::new());
+        for (lease, appended) in leases.into_iter().zip(appended) {
+            if appended.is_ok() {
+                moved.push(lease);
+            } else {
+                remaining.push(lease);
+            }
+        }
+        secondary.acknowledge(&moved).await?;
+        secondary.retry_later(&remaining, Duration::ZERO).await?;
+        Ok(moved.len())
+    }
+}
