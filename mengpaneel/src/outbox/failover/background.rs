@@ -36,9 +36,11 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         }
     }
 
-    /// Moves records from the secondary to the primary. Returns their number.
+    /// Moves records from the secondary to the primary, one to a primary that failed. Returns their
+    /// number.
     async fn move_batch(&self, secondary: &dyn Consumer) -> Result<usize, OutboxError> {
-        let leases = secondary.lease(MOVE_BATCH).await?;
+        let limit = if self.is_available() { MOVE_BATCH } else { 1 };
+        let leases = secondary.lease(limit).await?;
         let appends = leases
             .iter()
             .map(|lease| self.append_to_primary(lease.record.clone()));

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -43,6 +44,8 @@ pub struct Failover<P, S> {
     secondary: S,
     /// Time until which the primary is not tried. `None` while it is available.
     paused_until: Mutex<Option<Instant>>,
+    /// Permit of the append that tries a primary that failed.
+    probe: Semaphore,
 }
 
 impl<P: Outbox, S: Outbox> Failover<P, S> {
@@ -53,6 +56,7 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
             primary,
             secondary,
             paused_until: Mutex::default(),
+            probe: Semaphore::new(1),
         }
     }
 
@@ -86,9 +90,11 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         }
     }
 
-    /// Appends a record to the primary, unless it is paused.
+    /// Appends a record to the primary, unless it is paused. After a failure, one append at a time
+    /// tries it: a server that does not answer delays no other page.
     async fn append_to_primary(&self, record: Record) -> Result<(), AppendError> {
-        if self.paused_until().is_some() {
+        let probe = (!self.is_available()).then(|| self.probe.try_acquire());
+        if self.paused_until().is_some() || matches!(probe, Some(Err(_))) {
             return Err(AppendError::new(
                 record,
                 "the primary outbox is unavailable",

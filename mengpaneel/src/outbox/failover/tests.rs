@@ -170,6 +170,27 @@ async fn secondary_is_leased_while_the_primary_is_away() {
     assert_eq!(outbox.pending().await, Ok(0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_append_at_a_time_tries_a_failed_primary() {
+    let primary = Primary::default();
+    let outbox = Failover::new(primary.clone(), Memory::default());
+    primary.set_away(true);
+    outbox.append(record("a")).await.unwrap();
+    primary.set_away(false);
+    primary.0.hangs.store(true, Ordering::Relaxed);
+    tokio::time::advance(PAUSE).await;
+    let mut first = outbox.append(record("b"));
+    assert!((&mut first).now_or_never().is_none(), "it waits");
+    for _ in 0..3 {
+        tokio::time::advance(PAUSE).await;
+        let appended = outbox.append(record("c")).now_or_never();
+        appended.expect("it waits for the primary").unwrap();
+    }
+    drop(first);
+    assert!(outbox.append(record("d")).now_or_never().is_none());
+    assert_eq!(primary.0.appends.load(Ordering::Relaxed), 3);
+}
+
 #[tokio::test]
 async fn full_outboxes_decline_a_record() {
     let full = || Memory::default().max_records(0);
