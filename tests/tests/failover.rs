@@ -333,6 +333,26 @@ async fn replay_during_an_outage_cancels_the_copy_in_redis() {
 }
 
 #[tokio::test]
+async fn lost_acknowledgement_delays_no_record_of_the_secondary() {
+    let mut server = TestRedis::start();
+    let outbox = Failover::new(redis(&server), Memory::default());
+    let app = TestApp::build(routes, |builder| builder.outbox(outbox));
+    app.stand_in.stall();
+    let mut names = request_events(&app, "a", 1).await;
+    // The worker waits for the response to the first event.
+    sleep(Duration::from_secs(1)).await;
+    server.kill();
+    names.extend(request_events(&app, "b", 1).await);
+    app.stand_in.recover();
+    let arrived = app.stand_in.wait_for_event(TIMEOUT, "b 00").await;
+    arrived.expect("Redis is still away");
+    server.restart();
+    let arrived = app.flush_and_collect().await;
+    assert_eq!(sorted(event_names(&arrived)), names);
+    assert_eq!(app.stand_in.events().len(), 2, "no record was redelivered");
+}
+
+#[tokio::test]
 async fn shutdown_delivers_what_the_secondary_has() {
     let mut server = TestRedis::start();
     let outbox = Failover::new(redis(&server), Memory::default());

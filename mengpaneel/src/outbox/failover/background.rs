@@ -1,24 +1,26 @@
-//! Moves of records to the primary, beside appends and leases.
+//! Work beside appends and leases: moves of records to the primary, and late acknowledgements.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, pending};
 use tokio::time::{sleep, sleep_until};
 
 use crate::outbox::failover::{Failover, PAUSE};
-use crate::outbox::{Consumer, Outbox, OutboxError};
+use crate::outbox::{Consumer, Lease, Outbox, OutboxError};
 
 /// Most records that move to the primary at once.
 const MOVE_BATCH: usize = 500;
 
 impl<P: Outbox, S: Outbox> Failover<P, S> {
-    /// Moves records until the future is dropped.
+    /// Moves records and acknowledges leases until the future is dropped.
     pub(crate) async fn work_in_background(&self) {
+        let own = join(self.move_records(), self.acknowledge_late());
         let of_others = join(
             self.primary.run_in_background(),
             self.secondary.run_in_background(),
         );
-        join(self.move_records(), of_others).await;
+        join(own, of_others).await;
     }
 
     async fn move_records(&self) {
@@ -56,5 +58,32 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         secondary.acknowledge(&moved).await?;
         secondary.retry_later(&remaining, Duration::ZERO).await?;
         Ok(moved.len())
+    }
+
+    /// Repeats acknowledgements that the primary missed.
+    async fn acknowledge_late(&self) {
+        let Some(primary) = self.primary.consumer() else {
+            return pending().await;
+        };
+        loop {
+            sleep(PAUSE).await;
+            let leases = std::mem::take(
+                &mut *self
+                    .unacknowledged
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+            if !leases.is_empty() && primary.acknowledge(&leases).await.is_err() {
+                self.keep_unacknowledged(leases);
+            }
+        }
+    }
+
+    /// Remembers leases of the primary for a later acknowledgement.
+    pub(crate) fn keep_unacknowledged(&self, leases: Vec<Lease>) {
+        self.unacknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(leases);
     }
 }

@@ -27,10 +27,7 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         + Sync,
     ) -> Result<(), OutboxError> {
         for (index, consumer) in self.consumers().into_iter().enumerate() {
-            let own: Vec<Lease> = leases
-                .iter()
-                .filter_map(|lease| unnest(lease, index))
-                .collect();
+            let own = unnest_all(leases, index);
             if let Some(consumer) = consumer.filter(|_| !own.is_empty()) {
                 operation(consumer, &own).await?;
             }
@@ -57,6 +54,14 @@ fn unnest(lease: &Lease, index: usize) -> Option<Lease> {
         }),
         _ => None,
     }
+}
+
+/// Returns the leases of the outbox with this index, as that outbox knows them.
+fn unnest_all(leases: &[Lease], index: usize) -> Vec<Lease> {
+    leases
+        .iter()
+        .filter_map(|lease| unnest(lease, index))
+        .collect()
 }
 
 impl<P: Outbox, S: Outbox> Consumer for Failover<P, S> {
@@ -96,9 +101,22 @@ impl<P: Outbox, S: Outbox> Consumer for Failover<P, S> {
             .boxed()
     }
 
+    /// Acknowledges leases; those of a primary that fails later, in the background. Meanwhile the
+    /// worker delivers from the secondary.
     fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.on_each(leases, |consumer, leases| consumer.acknowledge(leases))
-            .boxed()
+        async move {
+            let [primary, secondary] = [0, 1].map(|index| unnest_all(leases, index));
+            if let Some(consumer) = self.secondary.consumer().filter(|_| !secondary.is_empty()) {
+                consumer.acknowledge(&secondary).await?;
+            }
+            if let Some(consumer) = self.primary.consumer().filter(|_| !primary.is_empty())
+                && consumer.acknowledge(&primary).await.is_err()
+            {
+                self.keep_unacknowledged(primary);
+            }
+            Ok(())
+        }
+        .boxed()
     }
 
     fn retry_later<'a>(

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::outbox::{
-    AppendError, ClaimResult, Consumer, Outbox, OutboxError, Record, RecordRef, TryAppendError,
+    AppendError, ClaimResult, Consumer, Lease, Outbox, OutboxError, Record, RecordRef,
+    TryAppendError,
 };
 
 /// Time for which appends go to the secondary at once after the primary failed. The next append
@@ -46,6 +47,8 @@ pub struct Failover<P, S> {
     paused_until: Mutex<Option<Instant>>,
     /// Permit of the append that tries a primary that failed.
     probe: Semaphore,
+    /// Ended leases of the primary that it could not acknowledge.
+    unacknowledged: Mutex<Vec<Lease>>,
 }
 
 impl<P: Outbox, S: Outbox> Failover<P, S> {
@@ -57,6 +60,7 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
             secondary,
             paused_until: Mutex::default(),
             probe: Semaphore::new(1),
+            unacknowledged: Mutex::default(),
         }
     }
 

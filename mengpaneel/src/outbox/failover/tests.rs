@@ -191,6 +191,23 @@ async fn one_append_at_a_time_tries_a_failed_primary() {
     assert_eq!(primary.0.appends.load(Ordering::Relaxed), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn lost_acknowledgement_does_not_block_the_worker() {
+    let primary = Primary::default();
+    let outbox = Failover::new(primary.clone(), Memory::default());
+    outbox.append(record("a")).await.unwrap();
+    let leases = outbox.lease(1).await.unwrap();
+    primary.set_away(true);
+    outbox.acknowledge(&leases).await.unwrap();
+    outbox.append(record("b")).await.unwrap();
+    let leases = outbox.lease(1).await.unwrap();
+    assert_eq!(events(&leases), ["b"]);
+    outbox.acknowledge(&leases).await.unwrap();
+    assert_eq!(primary.pending().await, Ok(1));
+    primary.set_away(false);
+    wait_for_primary(&outbox, &primary, |count| count == 0).await;
+}
+
 #[tokio::test]
 async fn full_outboxes_decline_a_record() {
     let full = || Memory::default().max_records(0);
