@@ -40,9 +40,23 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
 
     /// Moves records from the secondary to the primary, one to a primary that failed. Returns their
     /// number.
+    ///
+    /// The process may end when a record is in both. One that counts twice is marked as sending
+    /// before, so that it is then in doubt in the secondary.
     async fn move_batch(&self, secondary: &dyn Consumer) -> Result<usize, OutboxError> {
         let limit = if self.is_available() { MOVE_BATCH } else { 1 };
         let leases = secondary.lease(limit).await?;
+        let counting_twice: Vec<Lease> = leases
+            .iter()
+            .filter(|lease| !lease.record.is_idempotent())
+            .cloned()
+            .collect();
+        if !counting_twice.is_empty()
+            && let Err(error) = secondary.mark_sending(&counting_twice).await
+        {
+            secondary.retry_later(&leases, Duration::ZERO).await?;
+            return Err(error);
+        }
         let appends = leases
             .iter()
             .map(|lease| self.append_to_primary(lease.record.clone()));
@@ -55,9 +69,11 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
                 remaining.push(lease);
             }
         }
-        secondary.acknowledge(&moved).await?;
-        secondary.retry_later(&remaining, Duration::ZERO).await?;
-        Ok(moved.len())
+        let returned = secondary.retry_later(&remaining, Duration::ZERO).await;
+        while secondary.acknowledge(&moved).await.is_err() {
+            sleep(PAUSE).await;
+        }
+        returned.map(|()| moved.len())
     }
 
     /// Repeats acknowledgements that the primary missed.

@@ -6,9 +6,12 @@ use futures_util::future::{pending, ready, select};
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::call::{Call, Calls, Method};
 use crate::outbox::conformance;
 use crate::outbox::conformance::fixtures::{events, record};
 use crate::outbox::{Lease, Memory};
+use crate::record::envelope::Envelope;
+use crate::record::visitor::Visitor;
 
 /// Outbox in memory that can be away.
 #[derive(Clone, Default)]
@@ -92,6 +95,15 @@ impl Consumer for Primary {
     fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
         self.memory().dead_letter(leases)
     }
+}
+
+/// Creates a record that counts twice if it is delivered twice.
+fn increment() -> Record {
+    let calls = Calls {
+        tracking: vec![Call::new(Method::PeopleIncrement, vec!["Posts".into()])],
+        ..Calls::default()
+    };
+    Record::new(&Envelope::new(Visitor::default(), calls))
 }
 
 /// Waits until the number of pending records in the primary is as expected, while the outbox works
@@ -206,6 +218,37 @@ async fn lost_acknowledgement_does_not_block_the_worker() {
     assert_eq!(primary.pending().await, Ok(1));
     primary.set_away(false);
     wait_for_primary(&outbox, &primary, |count| count == 0).await;
+}
+
+#[cfg(feature = "file")]
+#[tokio::test]
+async fn crash_during_a_move_leaves_increments_in_doubt() {
+    let path = std::env::temp_dir().join(format!("mengpaneel-{}", Uuid::new_v4()));
+    let open = || {
+        let outbox = crate::outbox::File::new(&path);
+        outbox.open().unwrap();
+        outbox
+    };
+    let primary = Primary::default();
+    let outbox = Failover::new(primary.clone(), open());
+    primary.set_away(true);
+    for record in [increment(), record("event")] {
+        outbox.append(record).await.unwrap();
+    }
+    primary.set_away(false);
+    primary.0.hangs.store(true, Ordering::Relaxed);
+    // The process ends after the primary has stored the record.
+    wait_for_primary(&outbox, &primary, |count| count > 0).await;
+    drop(outbox);
+    let secondary = open();
+    let mut in_doubt = Vec::new();
+    while in_doubt.len() < 2 {
+        let leases = secondary.lease(2).await.unwrap();
+        in_doubt.extend(leases.iter().map(|lease| lease.record.is_in_doubt()));
+    }
+    assert_eq!(in_doubt, [true, false]);
+    drop(secondary);
+    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]
