@@ -301,7 +301,12 @@ impl Call {
 
     /// Returns the property `name`, if there is one.
     pub(crate) fn property(&self, name: &str) -> Option<JsonRef<'_>> {
-        self.args.get(self.method.properties_index()?)?.member(name)
+        self.recorded_properties()?.member(name)
+    }
+
+    /// Returns the argument for the properties. `None` if the method takes none, or there is none.
+    pub(crate) fn recorded_properties(&self) -> Option<JsonRef<'_>> {
+        self.args.get(self.method.properties_index()?)
     }
 
     /// Adds properties that the call does not have yet. They must have known names. Does nothing if

@@ -28,17 +28,11 @@ pub(crate) fn partition_of(partition_key: u64, partition_count: usize) -> usize 
     usize::try_from(scaled >> u64::BITS).unwrap_or_default()
 }
 
-/// Messages that are not in a buffer of their endpoint yet.
-#[derive(Debug, Default)]
-pub(crate) struct Staging {
-    pub(crate) text: Vec<u8>,
-    pub(crate) messages: Vec<Outgoing>,
-}
-
 /// Buffers of encoded messages. Each message has a comma before it.
 #[derive(Debug)]
 pub(crate) struct Partitions {
-    pub(crate) staging: Staging,
+    /// Buffer for messages whose buffer is not known yet.
+    pub(crate) staging: Vec<u8>,
     /// Buffer of people, buffer of groups, and buffers of events. A buffer of events has all events
     /// of a user, in order.
     buffers: Vec<Vec<u8>>,
@@ -48,7 +42,7 @@ impl Default for Partitions {
     /// Creates a single partition of events.
     fn default() -> Self {
         Self {
-            staging: Staging::default(),
+            staging: Vec::new(),
             buffers: vec![Vec::new(); 3],
         }
     }

@@ -239,10 +239,10 @@ pub struct AppendError {
 impl AppendError {
     /// Creates the refusal of a record.
     #[must_use]
-    pub fn new(record: Record, reason: impl ToString) -> Self {
+    pub fn new(record: Record, reason: impl Into<String>) -> Self {
         Self {
             record,
-            reason: reason.to_string(),
+            reason: reason.into(),
         }
     }
 }

@@ -1,10 +1,5 @@
 //! Names of properties with a meaning.
 
-#![expect(
-    clippy::inline_always,
-    reason = "without it, the comparison is a call for each member"
-)]
-
 macro_rules! known {
     ($($name:ident = $text:literal,)+) => {
         /// Name of a property that every event may get without the application.
@@ -15,7 +10,7 @@ macro_rules! known {
 
         impl Known {
             /// Returns the known name that equals `name`.
-            #[inline(always)]
+            #[inline]
             pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
                 // Few names of applications begin with one of these characters.
                 if !matches!(name, [b'$' | b'd' | b'i' | b'm' | b't', ..]) {

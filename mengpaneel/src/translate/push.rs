@@ -128,7 +128,7 @@ impl<'a> TranslationRun<'a> {
             self.problems.truncated.extend(call.decode().zip(summary));
         }
         self.message_count += 1;
-        (self.emit)(self.running, outgoing);
+        (self.emit)(self.running, outgoing, self.text);
     }
 
     /// Removes the text of a message that cannot be sent, and adds its call to the problems.

@@ -41,6 +41,9 @@ impl CallRef<'_> {
     }
 }
 
+/// Receiver of messages; see [`TranslationRun::emit`].
+pub(crate) type Emit<'a> = dyn FnMut(usize, Outgoing, &mut Vec<u8>) + 'a;
+
 /// Translation of one envelope in progress, call by call.
 pub(crate) struct TranslationRun<'a> {
     pub(crate) translator: &'a Translator,
@@ -55,8 +58,9 @@ pub(crate) struct TranslationRun<'a> {
     pub(crate) is_silent: bool,
     /// Buffer for the messages.
     pub(crate) text: &'a mut Vec<u8>,
-    /// Receives each message, after the index of the call that runs.
-    pub(crate) emit: &'a mut dyn FnMut(usize, Outgoing),
+    /// Receives each message, after the index of the call that runs, and before the buffer. It may
+    /// clear the buffer.
+    pub(crate) emit: &'a mut Emit<'a>,
     /// Index of the call that runs.
     pub(crate) running: usize,
     /// Number of messages so far.
@@ -71,7 +75,7 @@ impl<'a> TranslationRun<'a> {
         translator: &'a Translator,
         (envelope_id, envelope): (Uuid, &'a [u8]),
         text: &'a mut Vec<u8>,
-        emit: &'a mut dyn FnMut(usize, Outgoing),
+        emit: &'a mut Emit<'a>,
     ) -> Problems {
         let Some((visitor, calls)) = codec::decode_header(envelope) else {
             return Problems::default();

@@ -60,15 +60,15 @@ impl Translator {
         }
     }
 
-    /// Translates an encoded envelope with its ID. Writes the messages at the end of `text`, and passes each to
-    /// `emit`.
+    /// Translates an encoded envelope with its ID. Writes each message at the end of `text`, and
+    /// passes it to `emit`, which may clear `text`.
     pub(crate) fn translate(
         &self,
         envelope: (Uuid, &[u8]),
         text: &mut Vec<u8>,
-        mut emit: impl FnMut(Outgoing),
+        mut emit: impl FnMut(Outgoing, &mut Vec<u8>),
     ) -> Problems {
-        let mut emit = |_: usize, outgoing| emit(outgoing);
+        let mut emit = |_: usize, outgoing, text: &mut Vec<u8>| emit(outgoing, text);
         TranslationRun::run(self, envelope, text, &mut emit)
     }
 
@@ -81,7 +81,7 @@ impl Translator {
     ) -> MessagesByCall {
         let (mut encoded, mut text, mut emitted) = (Vec::new(), Vec::new(), Vec::new());
         crate::record::envelope::codec::write(envelope, &mut encoded);
-        let mut emit = |running, outgoing| emitted.push((running, outgoing));
+        let mut emit = |running, outgoing, _: &mut Vec<u8>| emitted.push((running, outgoing));
         let envelope_parts = (envelope.id, encoded.as_slice());
         let problems = TranslationRun::run(self, envelope_parts, &mut text, &mut emit);
         let calls: Vec<&Call> = envelope.calls.iter().collect();

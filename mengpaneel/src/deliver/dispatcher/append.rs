@@ -57,7 +57,7 @@ impl Drop for PendingAppend {
         let runtime = dispatcher.runtime.clone();
         runtime.spawn(async move {
             if let Err(error) = append.await {
-                dispatcher.deliver_detached(error.record);
+                dispatcher.deliver_detached(&error.record);
             }
             drop(guard);
         });

@@ -185,13 +185,15 @@ impl Dispatcher {
         let record = encode(envelope.into());
         match self.try_append(&record) {
             Ok(()) => {}
-            Err(TryAppendError::Declined(_)) => self.deliver_detached(Record::from_bytes(record)),
+            Err(TryAppendError::Declined(_)) => {
+                self.deliver_detached(&Record::from_bytes(record));
+            }
             // An append that is not ready at once continues on the delivery thread when it is
             // dropped.
             Err(TryAppendError::WouldBlock) => {
                 let append = PendingAppend::new(self, Record::from_bytes(record));
                 if let Some(Err(error)) = append.now_or_never() {
-                    self.deliver_detached(error.record);
+                    self.deliver_detached(&error.record);
                 }
             }
         }
@@ -206,7 +208,7 @@ impl Dispatcher {
     }
 
     /// Delivers a record without a waiting caller and reports the failures.
-    fn deliver_detached(&self, record: Record) {
+    fn deliver_detached(&self, record: &Record) {
         let sender = Arc::clone(&self.sender);
         let sent = record.clone();
         let spawned = self.spawn(async move {

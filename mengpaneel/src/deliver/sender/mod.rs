@@ -12,7 +12,7 @@ use crate::deliver::circuit_breaker::CircuitBreaker;
 use crate::deliver::http::HttpClient;
 use crate::deliver::http::retry::Backoff;
 use crate::deliver::http::send_error::SendError;
-use crate::deliver::partitions::{Partitions, Staging};
+use crate::deliver::partitions::Partitions;
 use crate::deliver::profile_dedup::ProfileDedup;
 use crate::deliver::sender::outage::Outage;
 use crate::deliver::sender::undelivered::{bounded_failures, failure_reason, message_failure};
@@ -89,48 +89,29 @@ impl Sender {
             return Ok(());
         }
         let (_, envelope) = record.parts()?;
-        let mut staging = std::mem::take(&mut partitions.staging);
-        let Staging { text, messages } = &mut staging;
-        let problems = self
-            .translator
-            .translate((record.id(), envelope), text, |message| {
-                messages.push(message)
-            });
-        if !problems.is_empty() {
-            self.report_problems(problems);
-        }
-        for mut message in messages.drain(..) {
+        let mut text = std::mem::take(&mut partitions.staging);
+        let add = |mut message: Outgoing, text: &mut Vec<u8>| {
             if let Some(hook) = &self.before_send {
                 match self.apply_hook(hook, envelope, &message, text) {
                     Some(changed) => message = changed,
-                    None => continue,
+                    None => return,
                 }
             }
             let message = partitions.add(message, text);
+            text.clear();
             if !self.is_repeated(&message, partitions) {
                 emit(message);
             }
-        }
-        text.clear();
-        partitions.staging = staging;
-        Ok(())
-    }
-
-    /// Decodes a message of a record. `None` only if the record cannot be decoded.
-    pub(crate) fn decode_message(
-        &self,
-        record: &Record,
-        message: &Outgoing,
-        partitions: &Partitions,
-    ) -> Option<Message> {
-        let call = match record.progress().ok()?.remaining {
-            Some(mut remaining) if message.call < remaining.len() => {
-                remaining.swap_remove(message.call).call
-            }
-            Some(_) => return None,
-            None => codec::call_at(record.parts().ok()?.1, message.call)?,
         };
-        message.to_message(partitions.json(message), call)
+        let problems = self
+            .translator
+            .translate((record.id(), envelope), &mut text, add);
+        text.clear();
+        partitions.staging = text;
+        if !problems.is_empty() {
+            self.report_problems(problems);
+        }
+        Ok(())
     }
 
     fn is_repeated(&self, message: &Outgoing, partitions: &Partitions) -> bool {
@@ -210,7 +191,7 @@ impl Sender {
         }
         let to_failed = |message: Outgoing, reason| {
             self.profile_dedup.forget(&message);
-            Some((self.decode_message(record, &message, &partitions)?, reason))
+            Some((decode_message(record, &message, &partitions)?, reason))
         };
         let permit = match self.circuit_breaker.try_acquire() {
             Ok(permit) => permit,
@@ -312,6 +293,22 @@ impl Sender {
         let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
         (oldest_ms > 0).then(|| Duration::from_millis(now_ms().saturating_sub(oldest_ms)))
     }
+}
+
+/// Decodes a message of a record. `None` only if the record cannot be decoded.
+pub(crate) fn decode_message(
+    record: &Record,
+    message: &Outgoing,
+    partitions: &Partitions,
+) -> Option<Message> {
+    let call = match record.progress().ok()?.remaining {
+        Some(mut remaining) if message.call < remaining.len() => {
+            remaining.swap_remove(message.call).call
+        }
+        Some(_) => return None,
+        None => codec::call_at(record.parts().ok()?.1, message.call)?,
+    };
+    message.to_message(partitions.json(message), call)
 }
 
 /// Returns the failures of messages that were not delivered, and the record with its messages if all

@@ -9,7 +9,7 @@ use crate::deliver::http::send_error::SendError;
 use crate::deliver::partitions::Partitions;
 use crate::deliver::retry_delay::RetryDelay;
 use crate::deliver::sender::undelivered::{failure_reason, message_failure};
-use crate::deliver::sender::{Sender, Unavailable, select_failed};
+use crate::deliver::sender::{Sender, Unavailable, decode_message, select_failed};
 use crate::deliver::worker::{BatchResult, COALESCE_BELOW, WorkerLoop};
 use crate::error::{Failure, Reason};
 use crate::id::{now_ms, timestamp_ms};
@@ -85,7 +85,7 @@ impl Batch {
             for (_, message) in self.messages.extract_if(start.., in_doubt) {
                 let reason =
                     Reason::InDoubt("the process that sent it ended before a response came".into());
-                if let Some(message) = sender.decode_message(record, &message, &self.partitions) {
+                if let Some(message) = decode_message(record, &message, &self.partitions) {
                     sender.report(&message_failure(message, reason));
                 }
             }
@@ -99,13 +99,13 @@ impl Batch {
     }
 
     /// Decodes a message of the record at an index.
-    fn message(&self, sender: &Sender, index: usize, message: &Outgoing) -> Option<Message> {
-        sender.decode_message(&self.leases.get(index)?.record, message, &self.partitions)
+    fn message(&self, index: usize, message: &Outgoing) -> Option<Message> {
+        decode_message(&self.leases.get(index)?.record, message, &self.partitions)
     }
 
     /// Adds a message that was not delivered to those that are sent again.
-    fn retain(&mut self, sender: &Sender, index: usize, message: &Outgoing) {
-        let message = self.message(sender, index, message);
+    fn retain(&mut self, index: usize, message: &Outgoing) {
+        let message = self.message(index, message);
         self.unsent.entry(index).or_default().extend(message);
     }
 }
@@ -181,7 +181,7 @@ impl WorkerLoop<'_> {
             .extract_if(.., |(_, message)| !message.is_idempotent)
             .collect();
         for (index, message) in unsent {
-            batch.retain(&self.worker.sender, index, &message);
+            batch.retain(index, &message);
         }
         Some(Unavailable {
             delay: self.outbox_backoff.next_delay(None),
@@ -203,13 +203,13 @@ impl WorkerLoop<'_> {
         let sender = &self.worker.sender;
         sender.profile_dedup.forget(message);
         match error {
-            SendError::Retry { .. } => batch.retain(sender, index, message),
+            SendError::Retry { .. } => batch.retain(index, message),
             SendError::Unauthorized(_) | SendError::NotServed { .. } => {
                 sender.report_persistent_error(&error, sent_at);
-                batch.retain(sender, index, message);
+                batch.retain(index, message);
             }
             SendError::Rejected(_) | SendError::InDoubt(_) => {
-                if let Some(message) = batch.message(sender, index, message) {
+                if let Some(message) = batch.message(index, message) {
                     sender.report(&message_failure(message, failure_reason(error)));
                 }
             }
@@ -305,7 +305,6 @@ impl WorkerLoop<'_> {
             format!("older than `retry_for`; last error: {reason}")
         })
         .await;
-        #[cfg(feature = "metrics")]
         metrics::count_retried(retried.iter().map(|lease| lease.record.calls().len()).sum());
         tracing::warn!(target: "mengpaneel", records = retried.len(), ?delay, reason, "could not deliver records; they will be retried");
         self.return_leases(&retried).await;

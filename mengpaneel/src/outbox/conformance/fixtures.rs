@@ -135,7 +135,7 @@ pub(crate) async fn assert_nothing_due(outbox: &impl Outbox, reason: &str) {
 pub(crate) fn events(leases: &[Lease]) -> Vec<String> {
     leases
         .iter()
-        .flat_map(|lease| event(&lease.record))
+        .filter_map(|lease| event(&lease.record))
         .collect()
 }
 

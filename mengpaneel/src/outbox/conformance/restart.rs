@@ -113,9 +113,9 @@ pub(crate) async fn remaining_messages_survive_a_restart<O: Outbox>(make: impl F
     let outbox = opened(&make);
     let leases = lease(&outbox, 10).await;
     assert_eq!(events(&leases), ["a"], "a dead letter is not leased");
-    leases
-        .iter()
-        .for_each(|lease| assert_attempted(&lease.record));
+    for lease in &leases {
+        assert_attempted(&lease.record);
+    }
     acknowledge(&outbox, &leases).await;
     match consumer(&outbox).dead_letters(10).await {
         Ok(dead_letters) => {

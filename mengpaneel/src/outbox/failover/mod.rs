@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// those in the secondary move there. Until then a process that drains the outbox delivers them from
 /// the secondary. With [`concurrency(0)`](crate::Builder::concurrency) they wait for the primary.
 ///
-/// A secondary in memory loses its records if the process ends while the primary is away; one in a
-/// file keeps them.
+/// A secondary in memory loses its records if the process ends while the primary is away, and an
+/// error with their number is logged; one in a file keeps them.
 ///
 /// ```
 /// # #[cfg(feature = "redis")] {
@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # let _ = outbox;
 /// # }
 /// ```
-pub struct Failover<P, S> {
+pub struct Failover<P: Outbox, S: Outbox> {
     primary: P,
     secondary: S,
     /// Time until which the primary is not tried. `None` while it is available.
@@ -110,6 +110,16 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
             Err(error) => self.record_failure(&error.reason),
         }
         appended
+    }
+}
+
+impl<P: Outbox, S: Outbox> Drop for Failover<P, S> {
+    fn drop(&mut self) {
+        if let Some(Ok(records @ 1..)) = self.secondary.pending().now_or_never()
+            && !self.secondary.is_durable()
+        {
+            tracing::error!(target: "mengpaneel", records, secondary = self.secondary.description(), "records in the secondary outbox are lost: neither the primary outbox nor Mixpanel accepted them in time");
+        }
     }
 }
 

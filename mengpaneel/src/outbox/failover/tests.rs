@@ -47,7 +47,7 @@ impl Outbox for Primary {
     fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
         self.0.appends.fetch_add(1, Ordering::Relaxed);
         match self.error() {
-            Some(error) => ready(Err(AppendError::new(record, error))).boxed(),
+            Some(error) => ready(Err(AppendError::new(record, error.0))).boxed(),
             None if self.0.hangs.load(Ordering::Relaxed) => {
                 let append = self.memory().append(record);
                 append.then(|_| pending()).boxed()

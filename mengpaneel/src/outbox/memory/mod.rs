@@ -147,13 +147,12 @@ impl State {
         let len = record.as_bytes().len();
         self.record_count += 1;
         self.byte_count += len + RECORD_OVERHEAD;
-        match self.chunks.back_mut().filter(|chunk| chunk.has_room(len)) {
-            Some(chunk) => chunk.push(record),
-            None => {
-                let mut chunk = Chunk::with_room(len);
-                chunk.push(record);
-                self.chunks.push_back(chunk);
-            }
+        if let Some(chunk) = self.chunks.back_mut().filter(|chunk| chunk.has_room(len)) {
+            chunk.push(record);
+        } else {
+            let mut chunk = Chunk::with_room(len);
+            chunk.push(record);
+            self.chunks.push_back(chunk);
         }
     }
 
@@ -198,7 +197,7 @@ impl Outbox for Memory {
 
     fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
         let stored = self.try_append(RecordRef::from(&record));
-        ready(stored.map_err(|error| AppendError::new(record, error))).boxed()
+        ready(stored.map_err(|error| AppendError::new(record, error.to_string()))).boxed()
     }
 
     fn try_append(&self, record: RecordRef<'_>) -> Result<(), TryAppendError> {

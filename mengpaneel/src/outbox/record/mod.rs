@@ -115,8 +115,12 @@ impl Record {
         self.0.get(HEAD_LEN..).unwrap_or_default()
     }
 
-    /// Returns the record with another payload, for an outbox that encrypts or compresses: records
-    /// with an encoded payload are stored by any engine, and must be restored before delivery.
+    /// Returns the record with another payload, for an outbox that encrypts or compresses and stores
+    /// its records in another one.
+    ///
+    /// Encode the payload in `append`, `try_append`, `schedule_fallback`, `retry_later` and
+    /// `dead_letter`; decode it in `lease` and `dead_letters`. ID and flags stay readable, and the
+    /// flags change: a cipher may authenticate the ID only.
     #[must_use]
     pub fn with_payload(&self, payload: &[u8]) -> Self {
         let head = self.0.get(..HEAD_LEN).unwrap_or_default();

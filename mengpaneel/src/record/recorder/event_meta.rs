@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::call::json::Scalar;
+use crate::call::json::{JsonRef, Scalar};
 use crate::call::{Call, Method};
 use crate::id::{IdGenerator, now_ms};
 use crate::record::recorder::Recorder;
@@ -64,8 +64,12 @@ pub(crate) fn add_event_meta(call: &mut Call, ids: &IdGenerator) -> Option<Uuid>
 
 /// Adds the identity at recording to an event that will be sent under another identity.
 pub(crate) fn add_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
-    let has = |name| call.property(name).is_some();
-    if !call.method().is_track() || has("$user_id") || has("distinct_id") {
+    let is_user = |name: &[u8]| matches!(name, b"$user_id" | b"distinct_id");
+    let mut properties = call
+        .recorded_properties()
+        .into_iter()
+        .flat_map(JsonRef::members);
+    if !call.method().is_track() || properties.any(|(name, _)| is_user(name)) {
         return;
     }
     let device = visitor.browser().device_id;

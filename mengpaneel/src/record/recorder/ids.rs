@@ -18,8 +18,10 @@ use crate::call::{
 use crate::error::Reason;
 use crate::record::plan::Route;
 
-/// ID properties of an event. Super properties may have the same names.
-const ID_PROPERTIES: [&str; 3] = ["$device_id", "$user_id", "distinct_id"];
+/// Returns whether a property of an event is an ID. Super properties may have the same names.
+fn is_id_property(name: &[u8]) -> bool {
+    matches!(name, b"$device_id" | b"$user_id" | b"distinct_id")
+}
 
 /// Most distinct problems that one `Mengpaneel` reports. The bound is needed because a problem's
 /// text may contain input of visitors.
@@ -87,25 +89,28 @@ pub(crate) fn are_valid(call: &Call) -> bool {
             is_id(1) && !call.str_arg(0).is_some_and(is_unstorable)
         }
         Method::Register | Method::RegisterOnce => {
-            ID_PROPERTIES
-                .iter()
-                .all(|name| call.property(name).is_none())
-                && call.is_storable()
+            let mut properties = call
+                .recorded_properties()
+                .into_iter()
+                .flat_map(JsonRef::members);
+            !properties.any(|(name, _)| is_id_property(name)) && call.is_storable()
         }
         Method::TrackWithGroups => false,
         method if method.is_group() => is_id(1),
-        method if method.is_track() => ID_PROPERTIES
-            .iter()
-            .all(|name| call.property(name).is_none_or(|id| is_valid_id(name, id))),
+        method if method.is_track() => call
+            .recorded_properties()
+            .into_iter()
+            .flat_map(JsonRef::members)
+            .all(|(name, value)| !is_id_property(name) || is_valid_id(name, value)),
         _ => true,
     }
 }
 
 /// Returns whether an event's ID property is a string that can identify a user or device. An empty
 /// `distinct_id` is valid: it marks an event without a user.
-fn is_valid_id(name: &str, id: JsonRef<'_>) -> bool {
+fn is_valid_id(name: &[u8], id: JsonRef<'_>) -> bool {
     id.as_text().is_some_and(|id| {
-        let is_userless = id.is_empty() && name == "distinct_id";
+        let is_userless = id.is_empty() && name == b"distinct_id";
         is_userless
             || !(is_blank(&id) || is_placeholder(id.as_bytes()) || is_placeholder_device(&id))
     })
@@ -222,7 +227,7 @@ impl<R: FnMut(Reason)> IdChecker<R> {
             let is_empty_id = value
                 .as_str()
                 .is_some_and(|id| id.trim().is_empty() && (key != "distinct_id" || !id.is_empty()));
-            let is_id = ID_PROPERTIES.contains(&key);
+            let is_id = is_id_property(key.as_bytes());
             let subject = || describe(&format!("{key} of {owner}"), site);
             match placeholder_in(value) {
                 _ if !is_id => None,

@@ -164,14 +164,13 @@ impl EventWriter<'_> {
 #[inline]
 fn fits(known: Option<Known>, value: JsonRef<'_>) -> bool {
     let fits_name = match known {
-        None => true,
         Some(Known::Token) => false,
         Some(Known::DistinctId | Known::UserId) => value
             .string()
             .is_none_or(|id| !id.contains(&b'\\') && !is_placeholder(id)),
         Some(Known::Time) => value.is_number(),
         Some(Known::InsertId) => value.string().is_some_and(is_insert_id),
-        Some(_) => true,
+        _ => true,
     };
     fits_name && is_plain_json(value.as_bytes())
 }

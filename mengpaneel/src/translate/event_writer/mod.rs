@@ -133,7 +133,7 @@ struct EventWriter<'w> {
     request_excess: usize,
 }
 
-impl<'w> EventWriter<'w> {
+impl EventWriter<'_> {
     fn write_event(&mut self) -> Result<u64, String> {
         let name = MemberValue::Json(self.event.name);
         if !self.members.try_write("{\"event\":", name) {

@@ -31,7 +31,7 @@ pub(crate) fn translate(token: &str, envelope: &Envelope) -> Translation {
     let problems = Translator::new(token.to_owned()).translate(
         (envelope.id, &encoded),
         &mut text,
-        |message| outgoing.push(message),
+        |message, _| outgoing.push(message),
     );
     let lengths: usize = outgoing.iter().map(|message| message.json.len()).sum();
     assert_eq!(
