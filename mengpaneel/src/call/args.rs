@@ -12,6 +12,8 @@ pub(crate) struct Args {
     len: usize,
     /// JSON list of the arguments.
     json: Vec<u8>,
+    /// Names of an event's properties.
+    names: KnownNames,
     /// Parsed arguments, made on first use.
     values: OnceLock<Vec<Value>>,
 }
@@ -30,6 +32,7 @@ impl From<Vec<Value>> for Args {
         Self {
             len: values.len(),
             json,
+            names: KnownNames::ALL,
             values: OnceLock::from(values),
         }
     }
@@ -43,15 +46,17 @@ impl Args {
         Self {
             len: 0,
             json,
+            names: KnownNames::ALL,
             values: OnceLock::new(),
         }
     }
 
-    /// Creates a list from the JSON of `len` arguments.
-    pub(crate) fn from_json(len: usize, json: &[u8]) -> Self {
+    /// Creates a list from the JSON of `len` arguments. `names` are those of an event's properties.
+    pub(crate) fn from_json(len: usize, json: &[u8], names: KnownNames) -> Self {
         Self {
             len,
             json: json.to_vec(),
+            names,
             values: OnceLock::new(),
         }
     }
@@ -84,6 +89,16 @@ impl Args {
         }
         self.json.push(b']');
         pushed
+    }
+
+    /// Sets the names of an event's properties, after they were written.
+    pub(crate) fn set_names(&mut self, names: KnownNames) {
+        self.names = names;
+    }
+
+    /// Returns the names of an event's properties.
+    pub(crate) fn names(&self) -> KnownNames {
+        self.names
     }
 
     /// Adds a string.

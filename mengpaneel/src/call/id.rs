@@ -2,8 +2,15 @@
 
 use serde_json::Value;
 
-/// Length of the longest entry of [`PLACEHOLDERS`], in bytes.
-const MAX_PLACEHOLDER_LEN: usize = 36;
+/// Set of the lengths of [`PLACEHOLDERS`], in bytes: the bit of each length is set.
+const PLACEHOLDER_LENS: u64 = {
+    let (mut lens, mut index) = (0, 0);
+    while index < PLACEHOLDERS.len() {
+        lens |= 1 << PLACEHOLDERS[index].len();
+        index += 1;
+    }
+    lens
+};
 
 /// IDs that Mixpanel rejects, since many programs send them when no ID is known.
 /// <https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-simplified>
@@ -56,7 +63,8 @@ pub(crate) fn is_placeholder(id: &[u8]) -> bool {
             .trim()
             .as_bytes();
     }
-    id.len() <= MAX_PLACEHOLDER_LEN
+    id.len() < 64
+        && PLACEHOLDER_LENS >> id.len() & 1 == 1
         && PLACEHOLDERS
             .iter()
             .any(|placeholder| placeholder.as_bytes().eq_ignore_ascii_case(id))

@@ -59,6 +59,16 @@ impl Known {
         prefix.get(2..prefix.len() - 2).unwrap_or_default()
     }
 
+    /// Returns the known name of an ID that equals `name`.
+    pub(crate) fn from_id_name(name: &[u8]) -> Option<Self> {
+        match name {
+            b"distinct_id" => Some(Self::DistinctId),
+            b"$user_id" => Some(Self::UserId),
+            b"$device_id" => Some(Self::DeviceId),
+            _ => None,
+        }
+    }
+
     /// Returns the bit of the name in a set of names.
     pub(crate) const fn bit(self) -> u32 {
         1 << self as u32

@@ -58,7 +58,7 @@ impl Outgoing {
             call,
             set_len,
             json: start..text.len(),
-            partition_key: partition_key(id),
+            partition_key: partition_key(id.map(str::as_bytes)),
         }
     }
 
@@ -74,7 +74,7 @@ impl Outgoing {
 
 /// Returns the partition key of a user's or a group's ID. Only the part counts that every limit
 /// leaves.
-pub(crate) fn partition_key(id: Option<&str>) -> u64 {
-    let id = id.map(|id| id.as_bytes().get(..255).unwrap_or(id.as_bytes()));
+pub(crate) fn partition_key(id: Option<&[u8]>) -> u64 {
+    let id = id.map(|id| id.get(..255).unwrap_or(id));
     foldhash::fast::FixedState::default().hash_one(id)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::call::json::{JsonRef, write_text, write_value};
+use crate::call::json::{JsonRef, KnownNames, write_text, write_value};
 use crate::call::{Method, Properties};
 use crate::translate::event_writer::Event;
 use crate::translate::message::Endpoint;
@@ -11,18 +11,26 @@ use crate::translate::profile::{Ids, Operation};
 use crate::translate::run::{CallRef, TranslationRun};
 use crate::translate::{events, limits, profile};
 
-impl<'a> TranslationRun<'a> {
+impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
     /// Makes an event of decoded properties.
     pub(crate) fn event_of_values(&mut self, call: CallRef<'_>, name: &str, recorded: &Properties) {
         let (mut name_json, mut json) = (Vec::new(), Vec::new());
         write_text(name, &mut name_json);
         write_value(recorded, &mut json);
-        self.event(call, JsonRef::new(&name_json), JsonRef::new(&json));
+        let (name, recorded) = (JsonRef::new(&name_json), JsonRef::new(&json));
+        self.event(call, name, recorded, KnownNames::ALL);
     }
 
-    /// Makes an event of a name, which is a text, and recorded properties, an object.
+    /// Makes an event of a name, which is a text, and recorded properties, an object with these
+    /// names.
     #[inline]
-    pub(crate) fn event(&mut self, call: CallRef<'_>, name: JsonRef<'_>, recorded: JsonRef<'_>) {
+    pub(crate) fn event(
+        &mut self,
+        call: CallRef<'_>,
+        name: JsonRef<'_>,
+        recorded: JsonRef<'_>,
+        names: KnownNames,
+    ) {
         if self.request.is_robot || self.state.is_disabled(name) {
             self.problems.ignored += usize::from(self.request.is_robot && !self.is_silent);
             return;
@@ -43,6 +51,7 @@ impl<'a> TranslationRun<'a> {
             opening: &self.translator.opening,
             name,
             recorded,
+            names,
             duration,
             state: &self.state,
             request: &self.request,
@@ -112,7 +121,7 @@ impl<'a> TranslationRun<'a> {
                     call: call.index,
                     set_len: (*method == Method::PeopleSet).then_some(len),
                     json: start..self.text.len(),
-                    partition_key: partition_key(id),
+                    partition_key: partition_key(id.map(str::as_bytes)),
                 };
                 self.push(call, outgoing, &changes);
             }

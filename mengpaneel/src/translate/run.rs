@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::call::json::JsonRef;
+use crate::call::json::{JsonRef, KnownNames};
 use crate::call::{Call, Method, is_blank};
 use crate::id::timestamp_ms;
 use crate::record::envelope::codec;
@@ -41,11 +41,8 @@ impl CallRef<'_> {
     }
 }
 
-/// Receiver of messages; see [`TranslationRun::emit`].
-pub(crate) type Emit<'a> = dyn FnMut(usize, Outgoing, &mut Vec<u8>) + 'a;
-
 /// Translation of one envelope in progress, call by call.
-pub(crate) struct TranslationRun<'a> {
+pub(crate) struct TranslationRun<'a, E> {
     pub(crate) translator: &'a Translator,
     pub(crate) envelope_id: Uuid,
     /// Time at which the envelope was made, in milliseconds.
@@ -60,7 +57,7 @@ pub(crate) struct TranslationRun<'a> {
     pub(crate) text: &'a mut Vec<u8>,
     /// Receives each message, after the index of the call that runs, and before the buffer. It may
     /// clear the buffer.
-    pub(crate) emit: &'a mut Emit<'a>,
+    pub(crate) emit: E,
     /// Index of the call that runs.
     pub(crate) running: usize,
     /// Number of messages so far.
@@ -68,14 +65,14 @@ pub(crate) struct TranslationRun<'a> {
     pub(crate) problems: Problems,
 }
 
-impl<'a> TranslationRun<'a> {
+impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
     /// Translates an encoded envelope. The rest of a malformed one is ignored: outboxes validate the
     /// records that they read from elsewhere.
     pub(crate) fn run(
         translator: &'a Translator,
         (envelope_id, envelope): (Uuid, &'a [u8]),
         text: &'a mut Vec<u8>,
-        emit: &'a mut Emit<'a>,
+        emit: E,
     ) -> Problems {
         let Some((visitor, calls)) = codec::decode_header(envelope) else {
             return Problems::default();
@@ -123,9 +120,9 @@ impl<'a> TranslationRun<'a> {
             encoded: *calls,
         };
         let method = calls.method()?;
-        let (len, args) = calls.args()?;
+        let (len, names, args) = calls.args()?;
         let is_done = match (&*method, len) {
-            (Method::Track, 2) => self.track_recorded(args, call),
+            (Method::Track, 2) => self.track_recorded(args, names, call),
             (Method::Identify, 1) => self.identify_recorded(args, call),
             _ => None,
         };
@@ -206,13 +203,18 @@ impl<'a> TranslationRun<'a> {
 
     /// Translates a `track` with a name and properties, which most calls are. `None` if the
     /// arguments are others.
-    fn track_recorded(&mut self, args: JsonRef<'a>, call: CallRef<'a>) -> Option<()> {
+    fn track_recorded(
+        &mut self,
+        args: JsonRef<'a>,
+        names: KnownNames,
+        call: CallRef<'a>,
+    ) -> Option<()> {
         let mut args = args.items();
         let (name, recorded) = (args.next()?, args.last_item()?);
         if recorded.first() != b'{' || name.string()?.is_empty() {
             return None;
         }
-        self.event(call, name, recorded);
+        self.event(call, name, recorded, names);
         Some(())
     }
 

@@ -68,8 +68,8 @@ impl Translator {
         text: &mut Vec<u8>,
         mut emit: impl FnMut(Outgoing, &mut Vec<u8>),
     ) -> Problems {
-        let mut emit = |_: usize, outgoing, text: &mut Vec<u8>| emit(outgoing, text);
-        TranslationRun::run(self, envelope, text, &mut emit)
+        let emit = |_: usize, outgoing, text: &mut Vec<u8>| emit(outgoing, text);
+        TranslationRun::run(self, envelope, text, emit)
     }
 
     /// Translates an envelope call by call, for an outbox whose calls another program translates.
@@ -81,9 +81,9 @@ impl Translator {
     ) -> MessagesByCall {
         let (mut encoded, mut text, mut emitted) = (Vec::new(), Vec::new(), Vec::new());
         crate::record::envelope::codec::write(envelope, &mut encoded);
-        let mut emit = |running, outgoing, _: &mut Vec<u8>| emitted.push((running, outgoing));
+        let emit = |running, outgoing, _: &mut Vec<u8>| emitted.push((running, outgoing));
         let envelope_parts = (envelope.id, encoded.as_slice());
-        let problems = TranslationRun::run(self, envelope_parts, &mut text, &mut emit);
+        let problems = TranslationRun::run(self, envelope_parts, &mut text, emit);
         let calls: Vec<&Call> = envelope.calls.iter().collect();
         let mut messages = vec![Vec::new(); calls.len()];
         for (running, outgoing) in emitted {

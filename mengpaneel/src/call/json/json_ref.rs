@@ -87,10 +87,22 @@ impl<'a> JsonRef<'a> {
     }
 }
 
+/// Returns the text of a string between its quotes, which is UTF-8 if the string is.
+#[inline]
+pub(crate) fn unescape_bytes(string: &[u8]) -> Cow<'_, [u8]> {
+    if !has_escape(string) {
+        return Cow::Borrowed(string);
+    }
+    Cow::Owned(unescape(string).into_owned().into_bytes())
+}
+
 /// Returns the text of a string between its quotes.
 pub(crate) fn unescape(string: &[u8]) -> Cow<'_, str> {
     if !has_escape(string) {
-        return String::from_utf8_lossy(string);
+        return match std::str::from_utf8(string) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(string),
+        };
     }
     let json = [b"\"", string, b"\""].concat();
     Cow::Owned(serde_json::from_slice(&json).unwrap_or_default())

@@ -7,6 +7,7 @@
 mod escape;
 mod formatter;
 mod json_ref;
+mod known_names;
 mod object;
 mod scan;
 #[cfg(test)]
@@ -21,8 +22,9 @@ pub(crate) use crate::call::json::escape::{write_ascii, write_script};
 #[cfg(test)]
 pub(crate) use crate::call::json::formatter::write;
 pub(crate) use crate::call::json::formatter::write_with_names;
-pub(crate) use crate::call::json::json_ref::{JsonRef, is_name, unescape};
-pub(crate) use crate::call::json::object::{KnownNames, ObjectWriter, add_missing};
+pub(crate) use crate::call::json::json_ref::{JsonRef, is_name, unescape, unescape_bytes};
+pub(crate) use crate::call::json::known_names::KnownNames;
+pub(crate) use crate::call::json::object::{ObjectWriter, add_missing};
 use crate::call::json::scan::{find, marks_to_escape};
 
 /// Maximum number of lists and objects around a value. With the call around it, a value of this

@@ -1,45 +1,7 @@
 //! Writer of objects.
 
+use crate::call::json::known_names::KnownNames;
 use crate::call::json::{JsonRef, Scalar, write_text};
-
-/// Names of special properties that an object may have. A name is found while it is written, so
-/// that most objects need not be read for it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct KnownNames(u8);
-
-impl KnownNames {
-    const INSERT_ID: u8 = 1;
-    const TIME: u8 = 2;
-    const IDS: u8 = 4;
-    /// Any name is possible.
-    pub(crate) const ALL: Self = Self(u8::MAX);
-
-    /// Remembers a name of the object.
-    #[inline]
-    pub(crate) fn add(&mut self, name: &[u8]) {
-        if matches!(name.first(), Some(b'$' | b't' | b'd')) {
-            self.0 |= Self::bit(name);
-        }
-    }
-
-    /// Returns whether the object may have a property that is an ID.
-    pub(crate) fn may_have_id(self) -> bool {
-        self.0 & Self::IDS != 0
-    }
-
-    fn may_have(self, name: &str) -> bool {
-        self.0 & Self::bit(name.as_bytes()) != 0
-    }
-
-    fn bit(name: &[u8]) -> u8 {
-        match name {
-            b"$insert_id" => Self::INSERT_ID,
-            b"time" => Self::TIME,
-            b"$device_id" | b"$user_id" | b"distinct_id" => Self::IDS,
-            _ => 0,
-        }
-    }
-}
 
 /// Writer of one object.
 #[derive(Debug)]
@@ -82,7 +44,8 @@ impl ObjectWriter {
         }
     }
 
-    /// Finishes the object, and adds members that it does not have yet. Returns its names.
+    /// Finishes the object, and adds members that it does not have yet. Returns the names that it
+    /// had.
     pub(crate) fn end(self, missing: &[(&str, Scalar<'_>)], to: &mut Vec<u8>) -> KnownNames {
         to.push(b'}');
         add_missing(missing, self.names, self.start, to);

@@ -82,13 +82,15 @@ impl Sender {
         partitions: &mut Partitions,
         mut emit: impl FnMut(Outgoing),
     ) -> Result<(), RecordError> {
-        if let Some(remaining) = record.progress()?.remaining {
+        let (progress, envelope) = record.parts()?;
+        if !progress.is_empty()
+            && let Some(remaining) = record.progress()?.remaining
+        {
             for (index, message) in remaining.iter().enumerate() {
                 emit(partitions.add_message(message, index));
             }
             return Ok(());
         }
-        let (_, envelope) = record.parts()?;
         let mut text = std::mem::take(&mut partitions.staging);
         let add = |mut message: Outgoing, text: &mut Vec<u8>| {
             if let Some(hook) = &self.before_send {

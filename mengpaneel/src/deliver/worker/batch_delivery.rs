@@ -93,9 +93,9 @@ impl Batch {
         Ok(())
     }
 
-    /// Returns the ID of the oldest record: IDs sort by time.
+    /// Returns the ID of the oldest record: the oldest are leased first.
     fn oldest_id(&self) -> Option<Uuid> {
-        self.leases.iter().map(|lease| lease.record.id()).min()
+        self.leases.first().map(|lease| lease.record.id())
     }
 
     /// Decodes a message of the record at an index.
@@ -223,17 +223,24 @@ impl WorkerLoop<'_> {
         mut batch: Batch,
         unavailable: Option<Unavailable>,
     ) -> BatchResult {
-        let (mut finished, mut unfinished, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, mut lease) in batch.leases.into_iter().enumerate() {
-            if batch.damaged.remove(&index) {
-                damaged.push(lease);
-            } else if let Some(messages) = batch.unsent.remove(&index) {
-                if let Ok(record) = lease.record.after_attempt(messages) {
-                    lease.record = record;
+        let (mut finished, mut unfinished, mut damaged) = (batch.leases, Vec::new(), Vec::new());
+        let mut indexes = 0..;
+        let is_unfinished = |_: &mut Lease| {
+            let index = indexes.next().unwrap_or_default();
+            batch.unsent.contains_key(&index) || batch.damaged.contains(&index)
+        };
+        let others: Vec<Lease> = finished.extract_if(.., is_unfinished).collect();
+        let mut unsent = std::mem::take(&mut batch.unsent);
+        let indexes: BTreeSet<usize> = unsent.keys().chain(&batch.damaged).copied().collect();
+        for (index, mut lease) in indexes.into_iter().zip(others) {
+            match unsent.remove(&index) {
+                Some(messages) if !batch.damaged.contains(&index) => {
+                    if let Ok(record) = lease.record.after_attempt(messages) {
+                        lease.record = record;
+                    }
+                    unfinished.push(lease);
                 }
-                unfinished.push(lease);
-            } else {
-                finished.push(lease);
+                _ => damaged.push(lease),
             }
         }
         let worker = self.worker;

@@ -102,7 +102,7 @@ impl CapturedValues {
         if let Some(slot) = spec.when {
             reader.slot(slot)?;
         }
-        let (mut args, mut meta, mut may_have_id) = (Args::with_capacity(), None, false);
+        let (mut args, mut meta) = (Args::with_capacity(), None);
         let event_properties = spec
             .method
             .properties_index()
@@ -111,12 +111,12 @@ impl CapturedValues {
             match argument {
                 Argument::Properties(properties) if event_properties == Some(index) => {
                     let meta = meta.insert(recorder.event_meta());
+                    let (members, mut names) = (meta.members(), KnownNames::ALL);
                     args.try_push(|to| {
-                        may_have_id = reader
-                            .properties(&meta.members(), properties, to)?
-                            .may_have_id();
+                        names = reader.properties(&members, properties, to)?;
                         Some(())
                     })?;
+                    args.set_names(names.with_meta());
                 }
                 argument => args.try_push(|to| reader.argument(argument, to))?,
             }
@@ -125,7 +125,6 @@ impl CapturedValues {
             args,
             seq: reader.last_seq,
             event_id: meta.map(|meta| meta.id),
-            may_have_id,
         })
     }
 }
@@ -137,8 +136,6 @@ pub(crate) struct Arguments {
     pub(crate) seq: Option<u64>,
     /// `$insert_id` of an event that has its metadata. `None` for other calls.
     pub(crate) event_id: Option<Uuid>,
-    /// True if an event may have a property that is an ID.
-    pub(crate) may_have_id: bool,
 }
 
 /// Reader of slots that tracks the sequence number of the latest value.

@@ -133,7 +133,6 @@ impl Frame {
                 args,
                 seq,
                 event_id,
-                may_have_id,
             }) = call.arguments.take()
             else {
                 continue;
@@ -147,7 +146,7 @@ impl Frame {
                 seq: Some(seq.unwrap_or(self.entry_seq)),
             };
             match event_id {
-                Some(_) => recorder.record_with_meta(entry, event_id, may_have_id.then_some(site)),
+                Some(_) => recorder.record_with_meta(entry, event_id, site),
                 None => recorder.record_at(entry, site),
             }
         }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::json::{MAX_DEPTH, is_too_deep};
+use crate::call::json::{KnownNames, MAX_DEPTH, is_too_deep};
 use crate::call::{Args, Call, Method, Mode};
 use crate::error::{Failure, Reason};
 use crate::record::recorder::{CallSite, Condition, Entry, Recorder};
@@ -211,18 +211,14 @@ impl Mixpanel {
             let (event, meta) = (event.as_ref(), recorder.event_meta());
             let mut args = Args::with_capacity();
             args.push_text(event);
-            let mut may_have_id = false;
+            let mut names = KnownNames::default();
             let site = CallSite::caller();
             let members = meta.members();
             args.push(|to| {
-                let names = self.encode_properties_with(&members, event, &|| site, properties, to);
-                may_have_id = names.may_have_id();
+                names = self.encode_properties_with(&members, event, &|| site, properties, to);
             });
-            recorder.record_with_meta(
-                self.entry(Method::Track, args),
-                Some(meta.id),
-                may_have_id.then_some(site),
-            );
+            args.set_names(names.with_meta());
+            recorder.record_with_meta(self.entry(Method::Track, args), Some(meta.id), site);
         } else {
             self.report_outside(&Method::Track);
         }

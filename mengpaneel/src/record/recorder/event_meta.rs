@@ -65,11 +65,8 @@ pub(crate) fn add_event_meta(call: &mut Call, ids: &IdGenerator) -> Option<Uuid>
 /// Adds the identity at recording to an event that will be sent under another identity.
 pub(crate) fn add_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
     let is_user = |name: &[u8]| matches!(name, b"$user_id" | b"distinct_id");
-    let mut properties = call
-        .recorded_properties()
-        .into_iter()
-        .flat_map(JsonRef::members);
-    if !call.method().is_track() || properties.any(|(name, _)| is_user(name)) {
+    let has_user = |properties: JsonRef<'_>| properties.members().any(|(name, _)| is_user(name));
+    if !call.method().is_track() || call.recorded_properties().is_some_and(has_user) {
         return;
     }
     let device = visitor.browser().device_id;

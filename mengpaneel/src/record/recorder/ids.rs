@@ -89,21 +89,24 @@ pub(crate) fn are_valid(call: &Call) -> bool {
             is_id(1) && !call.str_arg(0).is_some_and(is_unstorable)
         }
         Method::Register | Method::RegisterOnce => {
-            let mut properties = call
-                .recorded_properties()
-                .into_iter()
-                .flat_map(JsonRef::members);
-            !properties.any(|(name, _)| is_id_property(name)) && call.is_storable()
+            has_valid_ids(call, |_, _| false) && call.is_storable()
         }
         Method::TrackWithGroups => false,
         method if method.is_group() => is_id(1),
-        method if method.is_track() => call
-            .recorded_properties()
-            .into_iter()
-            .flat_map(JsonRef::members)
-            .all(|(name, value)| !is_id_property(name) || is_valid_id(name, value)),
+        method if method.is_track() => has_valid_ids(call, is_valid_id),
         _ => true,
     }
+}
+
+/// Returns whether each property of a call that is an ID is valid.
+fn has_valid_ids(call: &Call, is_valid: impl Fn(&[u8], JsonRef<'_>) -> bool) -> bool {
+    call.recorded_properties().is_none_or(|properties| {
+        properties
+            .members()
+            .filter(|(name, _)| is_id_property(name))
+            .take(call.recorded_args().names().max_ids())
+            .all(|(name, value)| is_valid(name, value))
+    })
 }
 
 /// Returns whether an event's ID property is a string that can identify a user or device. An empty

@@ -13,10 +13,16 @@ use crate::translate::limits::{
 };
 use crate::translate::member_value::MemberValue;
 
+/// Length of the shortest member, with a comma: `"a":1,`.
+const MIN_MEMBER_LEN: usize = 6;
+
 impl EventWriter<'_> {
     /// Writes the properties of the application. Those that fit, as almost all do, are copied
     /// together.
     pub(crate) fn write_recorded(&mut self) -> Result<(), String> {
+        if self.try_copy_recorded() {
+            return Ok(());
+        }
         let mut members = self.event.recorded.members();
         let (mut start, mut end) = (members.position(), members.position());
         while let Some((name, value)) = members.next() {
@@ -38,6 +44,37 @@ impl EventWriter<'_> {
         }
         self.copy_recorded(start..end);
         Ok(())
+    }
+
+    /// Copies all properties of the application, if it is known since they were recorded that they
+    /// fit. Then only IDs are read.
+    fn try_copy_recorded(&mut self) -> bool {
+        let (recorded, names) = (self.event.recorded, self.event.names);
+        let len = recorded.as_bytes().len();
+        if self.is_restricted || self.is_counted || !names.is_plain_event(len) {
+            return false;
+        }
+        let mut found = Known::Time.bit() | Known::InsertId.bit();
+        if names.may_have_id() {
+            let ids = recorded
+                .members()
+                .filter_map(|(name, value)| Some((Known::from_id_name(name)?, value)));
+            for (known, value) in ids.take(names.max_ids()) {
+                match known {
+                    Known::DistinctId => self.distinct_id = Some(value),
+                    Known::UserId => self.user_id = Some(value),
+                    _ => {}
+                }
+                if !fits(Some(known), value) {
+                    return false;
+                }
+                found |= known.bit();
+            }
+        }
+        self.known |= found;
+        self.members.count += len / MIN_MEMBER_LEN;
+        self.copy_recorded(1..len - 1);
+        true
     }
 
     fn copy_recorded(&mut self, range: Range<usize>) {

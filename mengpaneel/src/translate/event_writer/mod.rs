@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::call::is_blank;
-use crate::call::json::{JsonRef, write_text};
+use crate::call::json::{JsonRef, KnownNames, unescape_bytes, write_text};
 use crate::translate::known::Known;
 use crate::translate::limits::{MAX_PROPERTIES, MemberWriter, check_size, truncated};
 use crate::translate::member_value::MemberValue;
@@ -47,6 +47,7 @@ pub(crate) struct Event<'e> {
     pub(crate) name: JsonRef<'e>,
     /// Properties of the application, an object.
     pub(crate) recorded: JsonRef<'e>,
+    pub(crate) names: KnownNames,
     /// Seconds since the timer of the event was started.
     pub(crate) duration: Option<f64>,
     pub(crate) state: &'e State,
@@ -70,7 +71,7 @@ impl Event<'_> {
         changes: &mut Vec<String>,
     ) -> Result<u64, String> {
         let start = json.len();
-        let (mut cookie_excess, mut request_excess) = (0, 0);
+        let (mut cookie_excess, mut request_excess, mut is_counted) = (0, 0, false);
         loop {
             let mut writer = EventWriter {
                 event: self,
@@ -83,6 +84,7 @@ impl Event<'_> {
                     || self.request.omitted.has_any_source(),
                 cookie_excess,
                 request_excess,
+                is_counted,
             };
             let partition_key = writer.write_event()?;
             let count = writer.members.count;
@@ -93,6 +95,7 @@ impl Event<'_> {
             // Super properties of the visitor's cookie are left out first: the visitor can put
             // anything there. Those of the request follow.
             match (cookie_excess, request_excess) {
+                _ if !std::mem::replace(&mut is_counted, true) => {}
                 (0, _) => cookie_excess = count - MAX_PROPERTIES,
                 (_, 0) => request_excess = count - MAX_PROPERTIES,
                 _ => {
@@ -131,6 +134,8 @@ struct EventWriter<'w> {
     cookie_excess: usize,
     /// Number of properties of the request to leave out.
     request_excess: usize,
+    /// True if each member must be counted; otherwise too many may be.
+    is_counted: bool,
 }
 
 impl EventWriter<'_> {
@@ -173,15 +178,27 @@ impl EventWriter<'_> {
         let state = self.event.state;
         let [user_id, distinct_id, device_id] =
             [&state.user_id, &state.distinct_id, &state.device_id].map(|id| id.as_deref());
-        let is_current = |id: &str| user_id == Some(id) || distinct_id == Some(id);
-        let other_user = self
-            .user_id
-            .or(self.distinct_id)
-            .and_then(id_text)
-            .filter(|id| !is_current(id));
-        let id = other_user.as_deref().or(distinct_id).unwrap_or_default();
-        self.write_default(Known::DistinctId, MemberValue::Text(id))?;
+        let is_current = |id: &[u8]| {
+            [user_id, distinct_id]
+                .iter()
+                .any(|current| current.is_some_and(|current| current.as_bytes() == id))
+        };
+        let given = self.user_id.or(self.distinct_id);
+        let other_user = given.and_then(id_text).filter(|id| !is_current(id));
         self.is_other_user = other_user.is_some();
+        match (&other_user, given) {
+            (Some(_), Some(id)) if id.string().is_some() => {
+                self.write_default(Known::DistinctId, MemberValue::Json(id))?;
+            }
+            (Some(id), _) => {
+                let id = String::from_utf8_lossy(id);
+                self.write_default(Known::DistinctId, MemberValue::Text(&id))?;
+            }
+            (None, _) => {
+                let id = MemberValue::Text(distinct_id.unwrap_or_default());
+                self.write_default(Known::DistinctId, id)?;
+            }
+        }
         if !self.is_other_user {
             if let Some(id) = device_id {
                 self.write_default(Known::DeviceId, MemberValue::Text(id))?;
@@ -193,10 +210,11 @@ impl EventWriter<'_> {
                 self.write_absent(name, value, false)?;
             }
         }
-        Ok(match self.distinct_id {
-            Some(given) => partition_key(given.as_text().as_deref()),
-            None => partition_key(Some(id)),
-        })
+        let id = match self.distinct_id {
+            Some(given) => given.string().map(unescape_bytes),
+            None => Some(other_user.unwrap_or(distinct_id.unwrap_or_default().as_bytes().into())),
+        };
+        Ok(partition_key(id.as_deref()))
     }
 
     /// Writes time, `$insert_id`, duration and library.
@@ -262,10 +280,11 @@ impl EventWriter<'_> {
 }
 
 /// Returns the text of an ID. `None` if the value is not a valid ID.
-fn id_text(value: JsonRef<'_>) -> Option<Cow<'_, str>> {
-    match value.as_text() {
-        Some(id) => Some(id).filter(|id| !is_blank(id)),
-        None if value.is_number() => Some(String::from_utf8_lossy(value.as_bytes())),
+fn id_text(value: JsonRef<'_>) -> Option<Cow<'_, [u8]>> {
+    match value.string().map(unescape_bytes) {
+        Some(id) if id.first().is_some_and(u8::is_ascii_graphic) => Some(id),
+        Some(id) => Some(id).filter(|id| !std::str::from_utf8(id).is_ok_and(is_blank)),
+        None if value.is_number() => Some(value.as_bytes().into()),
         None => None,
     }
 }

@@ -103,5 +103,6 @@ fn write_call(call: &Call, to: &mut Vec<u8>) {
     }
     let args = call.recorded_args();
     write_len(args.len(), to);
+    to.push(args.names().to_byte());
     write_bytes(args.as_json().as_bytes(), to);
 }

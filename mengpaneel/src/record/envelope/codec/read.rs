@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use crate::call::json::JsonRef;
+use crate::call::json::{JsonRef, KnownNames};
 use crate::call::{Args, Call, Calls, Method};
 use crate::record::envelope::Envelope;
 use crate::record::envelope::codec::reader::Reader;
@@ -109,10 +109,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the arguments of a call: their number, and their JSON list.
+    /// Reads the arguments of a call: their number, the names of an event's properties, and their
+    /// JSON list.
     #[inline]
-    pub(crate) fn args(&mut self) -> Option<(usize, JsonRef<'a>)> {
-        Some((self.len()?, JsonRef::new(self.bytes()?)))
+    pub(crate) fn args(&mut self) -> Option<(usize, KnownNames, JsonRef<'a>)> {
+        let (len, names) = (self.len()?, KnownNames::from_byte(self.byte()?));
+        Some((len, names, JsonRef::new(self.bytes()?)))
     }
 
     fn skip_call(&mut self) -> Option<()> {
@@ -123,7 +125,7 @@ impl<'a> Reader<'a> {
     /// Reads a call, and checks that its arguments are valid JSON.
     fn check_call(&mut self) -> Option<()> {
         self.method()?;
-        let (len, json) = self.args()?;
+        let (len, _, json) = self.args()?;
         let args: Vec<IgnoredAny> = serde_json::from_slice(json.as_bytes()).ok()?;
         (args.len() == len).then_some(())
     }
@@ -131,8 +133,8 @@ impl<'a> Reader<'a> {
     /// Reads a call.
     pub(crate) fn call(&mut self) -> Option<Call> {
         let method = self.method()?;
-        let (len, json) = self.args()?;
-        let args = Args::from_json(len, json.as_bytes());
+        let (len, names, json) = self.args()?;
+        let args = Args::from_json(len, json.as_bytes(), names);
         Some(Call::with_args(method.into_owned(), args))
     }
 }

@@ -1,5 +1,10 @@
 //! Reader of the parts of an encoded envelope.
 
+#![expect(
+    clippy::inline_always,
+    reason = "without it, reading each length is a call"
+)]
+
 /// Cursor in an encoding. All methods that read return `None` at the end, or if the encoding is
 /// invalid.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +41,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a length.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn len(&mut self) -> Option<usize> {
         match self.byte()? {
             byte @ ..0x80 => Some(byte.into()),
@@ -44,6 +49,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[cold]
     fn long_len(&mut self, first: u8) -> Option<usize> {
         let (mut len, mut shift, mut byte) = (usize::from(first & 0x7f), 0, first);
         while byte & 0x80 != 0 {
