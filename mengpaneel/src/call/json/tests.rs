@@ -164,7 +164,7 @@ proptest! {
         let _ = (json.members().count(), json.items().count(), json.items().last_item());
         write_script(&bytes, &mut Vec::new());
         write_ascii(&bytes, &mut Vec::new());
-        let args = Args::from_json(3, &bytes);
+        let args = Args::from_json(3, &bytes, KnownNames::ALL);
         let _ = (args.values(), args.get(0), args.get(2), args.get(3));
     }
 }
