@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::visit::Visit;
-use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
+use syn::{Attribute, Item, ItemUse, UseTree};
 
 /// Modules of the crate root, from top to bottom.
 const LAYERS: [&str; 17] = [
@@ -33,8 +33,8 @@ const LAYERS: [&str; 17] = [
     "id",
 ];
 
-/// Modules without code: docs, and the crate root itself, which re-exports.
-const DOCS: [&str; 2] = ["lib", "guide"];
+/// Modules without code of their own: docs, and those that re-export.
+const DOCS: [&str; 3] = ["lib", "guide", "__private"];
 
 type ModulePath = Vec<String>;
 
@@ -111,20 +111,10 @@ impl Crate {
             }
         }
         let mut private = BTreeMap::new();
-        for item in parse(&source_root().join("lib.rs")).items {
-            if let Item::Mod(ItemMod {
-                ident,
-                content: Some((_, items)),
-                ..
-            }) = item
-                && ident == "__private"
-            {
-                for item in items {
-                    if let Item::Use(ItemUse { tree, .. }) = item {
-                        for (name, path) in leaves(&tree, Vec::new()) {
-                            private.insert(name, path);
-                        }
-                    }
+        for item in parse(&source_root().join("__private.rs")).items {
+            if let Item::Use(ItemUse { tree, .. }) = item {
+                for (name, path) in leaves(&tree, Vec::new()) {
+                    private.insert(name, path);
                 }
             }
         }

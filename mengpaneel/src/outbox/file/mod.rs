@@ -182,6 +182,7 @@ impl File {
             );
             return Err(AppendError::new(record, reason));
         };
+        let record = record.with_checksum();
         let stored = self.write(to_mutation(record.clone())).await;
         stored.map_err(|error| AppendError::new(record, error.0))
     }

@@ -75,6 +75,22 @@ fn damaged_record_is_refused() {
 }
 
 #[test]
+fn checksum_finds_a_damaged_payload() {
+    let record = Record::new(&envelope(Method::Track)).with_checksum();
+    assert_eq!(record.check(), Ok(()));
+    assert_eq!(record.clone().mark_in_doubt(true).check(), Ok(()));
+    assert_eq!(record.with_payload(record.payload()).check(), Ok(()));
+    let damaged = (HEAD_LEN..record.as_bytes().len()).map(|index| {
+        let mut bytes = record.as_bytes().to_vec();
+        bytes[index] ^= 1;
+        Record::from_bytes(bytes).check()
+    });
+    assert!(damaged.into_iter().all(|checked| checked.is_err()));
+    let unchecked = record.with_payload(b"\0damaged");
+    assert_eq!(unchecked.check(), Err(RecordError::Damaged));
+}
+
+#[test]
 fn record_of_an_earlier_version_is_refused() {
     for (bytes, found) in [(&b"\x01..."[..], 1), (b"{\"parcel\":{}}", b'{')] {
         let error = Record::from_bytes(bytes.to_vec()).envelope().unwrap_err();

@@ -45,6 +45,7 @@ impl Outbox for Redis {
 
     fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
+            let record = record.with_checksum();
             let appended = self.append_record(record.clone()).await;
             appended.map_err(|reason| AppendError::new(record, reason))
         }
@@ -65,6 +66,7 @@ impl Outbox for Redis {
         after: Duration,
     ) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
+            let record = record.with_checksum();
             let stored = self.store_fallback(&record, after).await;
             stored.map_err(|StoreError { reason, is_unknown }| {
                 // A copy may be stored: a second one may have only calls that Mixpanel can
