@@ -7,9 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use redb::Database;
-use tokio::sync::oneshot::Sender;
 
-use crate::outbox::file::command::{Command, Mutation, Reply, keys, reply_error};
+use crate::outbox::file::command::{Command, Mutation, Reply, keys};
 use crate::outbox::file::error::FileError;
 use crate::outbox::file::lock;
 use crate::outbox::file::store::Store;
@@ -27,7 +26,13 @@ const IMPORT_BATCH: usize = 2_000;
 /// Time for which appends are declined after the disk failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
-type LeaseRequest = (usize, Sender<Result<Vec<Lease>, OutboxError>>);
+/// Last failure of the disk.
+struct Failure {
+    /// End of the pause. Without a pause, a nearly full disk would alternately accept and decline
+    /// appends.
+    until: Instant,
+    error: OutboxError,
+}
 
 /// State of the thread.
 pub(crate) struct FileActor {
@@ -36,7 +41,7 @@ pub(crate) struct FileActor {
     path: PathBuf,
     commands: Receiver<Command>,
     /// Lease requests that wait for records.
-    lease_requests: VecDeque<LeaseRequest>,
+    lease_requests: VecDeque<(usize, Reply<Vec<Lease>>)>,
     /// File that is being taken over.
     orphaned_file: Option<(PathBuf, Database)>,
     /// Sibling files that were found empty, with their modification time at that moment.
@@ -44,12 +49,8 @@ pub(crate) struct FileActor {
     next_poll: Instant,
     /// Changes to write with the next commit, because an earlier one failed.
     unwritten: Vec<Mutation>,
-    /// True if the last commit failed and that was logged.
-    is_failing: bool,
-    /// End of the pause after a failure. Without a pause, a nearly full disk would alternately
-    /// accept and decline appends.
-    paused_until: Instant,
-    last_error: String,
+    /// Failure that was logged. `None` once a commit succeeds after its pause.
+    failure: Option<Failure>,
 }
 
 impl FileActor {
@@ -63,9 +64,7 @@ impl FileActor {
             empty_files: HashMap::new(),
             next_poll: Instant::now(),
             unwritten: Vec::new(),
-            is_failing: false,
-            paused_until: Instant::now(),
-            last_error: String::new(),
+            failure: None,
         }
     }
 
@@ -74,9 +73,8 @@ impl FileActor {
         self.take_over();
         loop {
             let first = match self.wait() {
-                Ok(command) => Some(command),
-                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
+                command => command.ok(),
             };
             self.execute(first);
             self.serve_leases();
@@ -89,8 +87,8 @@ impl FileActor {
         let fallback_due = self
             .store
             .ms_until_next_fallback()
-            .map(|remaining_ms| Instant::now() + Duration::from_millis(remaining_ms));
-        let fallback_due = fallback_due.map(|due| due.max(self.paused_until));
+            .map(|remaining_ms| Instant::now() + Duration::from_millis(remaining_ms))
+            .map(|due| self.paused().map_or(due, |failure| due.max(failure.until)));
         let due = [self.store.next_due(), fallback_due]
             .into_iter()
             .flatten()
@@ -108,57 +106,47 @@ impl FileActor {
     /// Executes the commands that have arrived, the changes with one commit.
     fn execute(&mut self, first: Option<Command>) {
         let mut mutations = std::mem::take(&mut self.unwritten);
-        let mut replies: Vec<Option<Reply>> = mutations.iter().map(|_| None).collect();
-        let mut next = first;
-        while let Some(command) = next {
-            match command {
-                Command::Write(Mutation::Append(..), reply)
-                    if Instant::now() < self.paused_until =>
-                {
-                    drop(reply.send(Err(self.last_error.clone())));
+        let unwritten_count = mutations.len();
+        let mut replies = Vec::new();
+        for command in first.into_iter().chain(self.commands.try_iter()) {
+            match (command, self.paused()) {
+                (Command::Write(Mutation::Append(..), reply), Some(failure)) => {
+                    drop(reply.send(Err(failure.error.clone())));
                 }
-                Command::Write(mutation, reply) => {
+                (Command::Write(mutation, reply), _) => {
                     mutations.push(mutation);
-                    replies.push(Some(reply));
+                    replies.push(reply);
                 }
-                Command::Lease(limit, reply) => self.lease_requests.push_back((limit, reply)),
-                Command::Unlease(keys) => self.store.unlease(keys),
-                Command::ClaimFallback(key, reply) => {
-                    drop(reply.send(self.store.claim(key).map_err(Into::into)));
+                (Command::Lease(limit, reply), _) => {
+                    self.lease_requests.push_back((limit, reply));
                 }
-                Command::ReleaseFallback(key) => self.store.release(key),
-                Command::DeadLetters(limit, reply) => {
-                    drop(reply.send(self.store.dead_letters(limit).map_err(Into::into)));
-                }
-                Command::Requeue(limit, reply) => {
-                    drop(reply.send(self.store.requeue(limit).map_err(Into::into)));
-                }
-                Command::Pending(reply) => drop(reply.send(Ok(self.store.len()))),
+                (Command::Run(operation), _) => operation(&mut self.store),
             }
-            next = if mutations.len() < MAX_CHANGES_PER_COMMIT {
-                self.commands.try_recv().ok()
-            } else {
-                None
-            };
+            if mutations.len() >= MAX_CHANGES_PER_COMMIT {
+                break;
+            }
         }
         if mutations.is_empty() {
             return;
         }
+        // Sending fails if the caller was dropped, and then nobody needs the result.
         match self.store.write(&mutations) {
             Ok(results) => {
                 self.record_success();
-                for (reply, result) in replies.into_iter().zip(results) {
-                    // Sending fails if the caller was dropped, and then nobody needs the result.
-                    drop(
-                        reply.map(|reply| {
-                            reply.send(result.map_err(|reason| self.with_path(&reason)))
-                        }),
-                    );
+                let path = self.store.path().display();
+                for (reply, result) in replies
+                    .into_iter()
+                    .zip(results.into_iter().skip(unwritten_count))
+                {
+                    let result = result.map_err(|reason| OutboxError(format!("{path}: {reason}")));
+                    drop(reply.send(result));
                 }
             }
             Err(error) => {
                 self.record_failure(&error);
-                reply_error(replies.into_iter().flatten(), &error);
+                for reply in replies {
+                    drop(reply.send(Err(OutboxError(error.to_string()))));
+                }
                 // The worker does not repeat these changes.
                 mutations.retain(|mutation| {
                     matches!(
@@ -171,15 +159,11 @@ impl FileActor {
         }
     }
 
-    fn with_path(&self, reason: &str) -> String {
-        format!("{}: {reason}", self.store.path().display())
-    }
-
     /// Answers lease requests with the records that are due.
     fn serve_leases(&mut self) {
         if !self.lease_requests.is_empty()
             && self.store.has_due_fallback()
-            && Instant::now() >= self.paused_until
+            && self.paused().is_none()
         {
             let is_alone = self.is_alone();
             if let Err(error) = self.store.promote_due_fallbacks(is_alone) {
@@ -236,40 +220,43 @@ impl FileActor {
 
     /// Opens a sibling file that no process has open and that changed since it was empty.
     fn find_orphaned(&self) -> Option<(PathBuf, Database)> {
-        lock::sibling_paths(&self.path)
-            .filter(|path| path != self.store.path())
-            .find_map(|path| {
-                let modified = path.metadata().and_then(|file| file.modified()).ok()?;
-                if self.empty_files.get(&path) == Some(&modified) {
-                    return None;
-                }
-                lock::open_orphaned(&path).map(|database| (path, database))
-            })
+        self.changed_siblings()
+            .find_map(|path| lock::open_orphaned(&path).map(|database| (path, database)))
     }
 
     /// Returns whether each sibling file is missing or known to be empty. Otherwise another process
     /// may have recorded its deliveries there.
     fn is_alone(&self) -> bool {
-        lock::sibling_paths(&self.path)
-            .filter(|path| path != self.store.path())
-            .all(|path| {
-                let modified = path.metadata().and_then(|file| file.modified());
-                modified.map_or(true, |modified| {
-                    self.empty_files.get(&path) == Some(&modified)
-                })
-            })
+        self.changed_siblings().next().is_none()
+    }
+
+    /// Returns the existing sibling files that are not known to be empty.
+    fn changed_siblings(&self) -> impl Iterator<Item = PathBuf> {
+        lock::sibling_paths(&self.path).filter(|path| {
+            let modified = path.metadata().and_then(|file| file.modified());
+            path != self.store.path()
+                && modified.is_ok_and(|modified| self.empty_files.get(path) != Some(&modified))
+        })
+    }
+
+    /// Returns the last failure while appends are declined for it.
+    fn paused(&self) -> Option<&Failure> {
+        let failure = self.failure.as_ref();
+        failure.filter(|failure| Instant::now() < failure.until)
     }
 
     fn record_failure(&mut self, error: &FileError) {
-        self.paused_until = Instant::now() + FAILURE_PAUSE;
-        self.last_error = error.to_string();
-        if !std::mem::replace(&mut self.is_failing, true) {
+        let failure = Failure {
+            until: Instant::now() + FAILURE_PAUSE,
+            error: OutboxError(error.to_string()),
+        };
+        if self.failure.replace(failure).is_none() {
             tracing::error!(target: "mengpaneel", %error, "the outbox file failed; appends are declined until it can be written again");
         }
     }
 
     fn record_success(&mut self) {
-        if Instant::now() >= self.paused_until && std::mem::take(&mut self.is_failing) {
+        if self.paused().is_none() && self.failure.take().is_some() {
             tracing::info!(target: "mengpaneel", path = %self.store.path().display(), "the outbox file can be written again");
         }
     }

@@ -4,7 +4,6 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
-use redb::{DatabaseError, StorageError};
 use thiserror::Error;
 
 use crate::outbox::OutboxError;
@@ -63,19 +62,26 @@ pub enum FileError {
 }
 
 impl FileError {
-    pub(crate) fn from_database(path: &Path, error: DatabaseError) -> Self {
+    pub(crate) fn from_redb(path: &Path, error: redb::Error) -> Self {
         let path = path.to_owned();
         match error {
-            DatabaseError::DatabaseAlreadyOpen => Self::Locked(path),
-            DatabaseError::UpgradeRequired(found) => Self::Corrupt {
+            redb::Error::DatabaseAlreadyOpen => Self::Locked(path),
+            redb::Error::Io(reason) => Self::from_io(path, reason),
+            redb::Error::Corrupted(reason) => Self::Corrupt { path, reason },
+            redb::Error::UpgradeRequired(found) => Self::Corrupt {
                 path,
                 reason: format!("format {found} of redb is no longer supported"),
             },
-            DatabaseError::RepairAborted => Self::Corrupt {
+            redb::Error::RepairAborted => Self::Corrupt {
                 path,
                 reason: "the repair was aborted".into(),
             },
-            DatabaseError::Storage(error) => Self::from_storage(&path, error),
+            redb::Error::TableTypeMismatch { .. } | redb::Error::TypeDefinitionChanged { .. } => {
+                Self::Corrupt {
+                    path,
+                    reason: error.to_string(),
+                }
+            }
             other => Self::Other {
                 path,
                 reason: other.to_string(),
@@ -83,41 +89,7 @@ impl FileError {
         }
     }
 
-    pub(crate) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Self {
-        match error.into() {
-            redb::Error::Io(error) => Self::from_io(path, error),
-            redb::Error::Corrupted(reason) => Self::Corrupt {
-                path: path.to_owned(),
-                reason,
-            },
-            error @ (redb::Error::TableTypeMismatch { .. }
-            | redb::Error::TypeDefinitionChanged { .. }) => Self::Corrupt {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            },
-            other => Self::Other {
-                path: path.to_owned(),
-                reason: other.to_string(),
-            },
-        }
-    }
-
-    fn from_storage(path: &Path, error: StorageError) -> Self {
-        match error {
-            StorageError::Io(error) => Self::from_io(path, error),
-            StorageError::Corrupted(reason) => Self::Corrupt {
-                path: path.to_owned(),
-                reason,
-            },
-            other => Self::Other {
-                path: path.to_owned(),
-                reason: other.to_string(),
-            },
-        }
-    }
-
-    fn from_io(path: &Path, reason: io::Error) -> Self {
-        let path = path.to_owned();
+    fn from_io(path: PathBuf, reason: io::Error) -> Self {
         match reason.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::ReadOnly { path, reason }
@@ -141,18 +113,17 @@ impl FileError {
 /// expectations of the content: a panic means a damaged file.
 pub(crate) fn catch_panic<T>(
     path: &Path,
-    operation: impl FnOnce() -> Result<T, FileError>,
+    operation: impl FnOnce() -> Result<T, redb::Error>,
 ) -> Result<T, FileError> {
-    panic::catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|panic| {
+    let result = panic::catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|panic| {
         let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or(panic.downcast_ref::<&str>().copied());
-        Err(FileError::Corrupt {
-            path: path.to_owned(),
-            reason: message.unwrap_or("redb panicked").to_owned(),
-        })
-    })
+        let message = message.unwrap_or("redb panicked");
+        Err(redb::Error::Corrupted(message.to_owned()))
+    });
+    result.map_err(|error| FileError::from_redb(path, error))
 }
 
 impl From<FileError> for OutboxError {

@@ -18,62 +18,61 @@ struct Entry {
     claimed_until_ms: u64,
 }
 
+impl Entry {
+    /// Returns when the copy is due. A claimed one is not due before its claim ends.
+    fn effective_due_ms(self) -> u64 {
+        self.due_ms.max(self.claimed_until_ms)
+    }
+}
+
 impl FallbackIndex {
     pub(crate) fn insert(&mut self, key: u128, due_ms: u64) {
-        self.remove(key);
-        self.by_due.insert((due_ms, key));
-        self.entries.insert(
-            key,
-            Entry {
-                due_ms,
-                claimed_until_ms: 0,
-            },
-        );
+        let entry = Entry {
+            due_ms,
+            claimed_until_ms: 0,
+        };
+        self.replace(key, entry);
     }
 
     pub(crate) fn remove(&mut self, key: u128) {
         if let Some(entry) = self.entries.remove(&key) {
-            self.by_due.remove(&(entry.due_ms, key));
+            self.by_due.remove(&(entry.effective_due_ms(), key));
         }
+    }
+
+    fn replace(&mut self, key: u128, entry: Entry) {
+        self.remove(key);
+        self.by_due.insert((entry.effective_due_ms(), key));
+        self.entries.insert(key, entry);
     }
 
     /// Claims a copy; `None` if there is none.
     pub(crate) fn claim(&mut self, key: u128, now_ms: u64) -> Option<ClaimResult> {
-        let entry = self.entries.get_mut(&key)?;
+        let entry = *self.entries.get(&key)?;
         if entry.claimed_until_ms > now_ms {
             return Some(ClaimResult::Held);
         }
-        entry.claimed_until_ms = now_ms.saturating_add(ms(CLAIM_TTL));
+        let claimed_until_ms = now_ms.saturating_add(ms(CLAIM_TTL));
+        self.replace(
+            key,
+            Entry {
+                claimed_until_ms,
+                ..entry
+            },
+        );
         Some(ClaimResult::Acquired)
     }
 
     pub(crate) fn release(&mut self, key: u128) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.claimed_until_ms = 0;
+        if let Some(&Entry { due_ms, .. }) = self.entries.get(&key) {
+            self.insert(key, due_ms);
         }
     }
 
     /// Returns up to `limit` copies that are due and not claimed. They stay in the index.
-    pub(crate) fn due(&mut self, now_ms: u64, limit: usize) -> Vec<u128> {
-        let mut due = Vec::new();
-        while due.len() < limit
-            && let Some(&(due_ms, key)) = self.by_due.first()
-            && due_ms <= now_ms
-        {
-            self.by_due.remove(&(due_ms, key));
-            let Some(entry) = self.entries.get_mut(&key) else {
-                continue;
-            };
-            // A claimed copy is due when its claim ends.
-            entry.due_ms = entry.claimed_until_ms.max(now_ms);
-            if entry.claimed_until_ms <= now_ms {
-                due.push(key);
-            } else {
-                self.by_due.insert((entry.due_ms, key));
-            }
-        }
-        self.by_due.extend(due.iter().map(|key| (now_ms, *key)));
-        due
+    pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Vec<u128> {
+        let due = self.by_due.range(..=(now_ms, u128::MAX)).take(limit);
+        due.map(|(_, key)| *key).collect()
     }
 
     /// Returns when the next copy is due; `None` without copies.

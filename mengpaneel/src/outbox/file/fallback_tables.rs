@@ -7,7 +7,7 @@ use redb::{
 
 use crate::id::now_ms;
 use crate::outbox::fallback::{DELIVERED_TTL, MAX_DELIVERED, ms};
-use crate::outbox::file::size::byte_len;
+use crate::outbox::file::fallback_index::FallbackIndex;
 
 /// Copies by envelope ID, with the time when each is due, in milliseconds since 1970.
 const FALLBACK: TableDefinition<'_, u128, (u64, &[u8])> = TableDefinition::new("aside");
@@ -47,7 +47,7 @@ impl<'t> FallbackTables<'t> {
         record: &[u8],
     ) -> Result<Option<u64>, redb::Error> {
         let replaced = self.copies.insert(key, (due_ms, record))?;
-        Ok(replaced.map(|row| byte_len(row.value().1)))
+        Ok(replaced.map(|row| row.value().1.len() as u64))
     }
 
     /// Removes a copy whose calls were sent or are about to be. Returns the copy; `None` if there
@@ -74,15 +74,14 @@ impl<'t> FallbackTables<'t> {
         Ok(self.delivered.get(key)?.is_some())
     }
 
-    /// Returns the key of each copy, and when it is due in milliseconds since 1970.
-    pub(crate) fn due_times_ms(&self) -> Result<Vec<(u128, u64)>, redb::Error> {
-        self.copies
-            .iter()?
-            .map(|row| {
-                row.map(|(key, copy)| (key.value(), copy.value().0))
-                    .map_err(Into::into)
-            })
-            .collect()
+    /// Returns the index of the copies.
+    pub(crate) fn index(&self) -> Result<FallbackIndex, redb::Error> {
+        let mut index = FallbackIndex::default();
+        for row in self.copies.iter()? {
+            let (key, copy) = row?;
+            index.insert(key.value(), copy.value().0);
+        }
+        Ok(index)
     }
 
     /// Removes the oldest copy; `None` if there is none.

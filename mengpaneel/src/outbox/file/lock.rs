@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use redb::Database;
 
 use crate::outbox::file::error::{FileError, catch_panic};
-use crate::outbox::file::tables::{FORMAT, Tables};
+use crate::outbox::file::tables::{FORMAT, ensure_format, transact};
 
 /// Maximum number of processes that can have a file each at once.
 const MAX_SIBLINGS: usize = 16;
@@ -98,22 +98,18 @@ fn open_unlocked(path: &Path, on_locked: OnLocked) -> Result<(PathBuf, Database)
 
 /// Opens a file, which is created if it is missing. Fails for a file of another format.
 pub(crate) fn open(path: &Path) -> Result<Database, FileError> {
-    catch_panic(path, || {
-        let file = open_private(path)
-            .map_err(|error| FileError::from_redb(path, redb::Error::Io(error)))?;
-        let opened = Database::builder()
+    let (database, found) = catch_panic(path, || {
+        let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
-            .create_file(file);
-        let database = opened.map_err(|error| FileError::from_database(path, error))?;
-        let format = ensure_format(&database).map_err(|error| FileError::from_redb(path, error))?;
-        if format != FORMAT {
-            return Err(FileError::Format {
-                path: path.to_owned(),
-                found: format,
-            });
-        }
-        Ok(database)
-    })
+            .create_file(open_private(path)?)?;
+        let (format, _) = transact(&database, ensure_format)?;
+        Ok((database, format))
+    })?;
+    if found == FORMAT {
+        return Ok(database);
+    }
+    let path = path.to_owned();
+    Err(FileError::Format { path, found })
 }
 
 /// Opens a file to read and write. A new file is accessible to its owner only, whatever the umask:
@@ -149,12 +145,4 @@ pub(crate) fn open_orphaned(path: &Path) -> Option<Database> {
             None
         }
     }
-}
-
-/// Returns the format of a file. A new file gets the format of this version, and its tables.
-fn ensure_format(database: &Database) -> Result<u64, redb::Error> {
-    let transaction = database.begin_write()?;
-    let format = Tables::open(&transaction)?.format()?;
-    transaction.commit()?;
-    Ok(format)
 }

@@ -13,8 +13,8 @@ mod tables;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -25,9 +25,10 @@ use uuid::Uuid;
 use crate::id::now_ms;
 use crate::outbox::fallback::ms;
 use crate::outbox::file::actor::FileActor;
-use crate::outbox::file::command::{Bounds, Command, Mutation, keys, rows};
+use crate::outbox::file::command::{Command, Mutation, keys, rows};
 pub use crate::outbox::file::error::FileError;
 pub use crate::outbox::file::lock::OnLocked;
+use crate::outbox::file::size::Size;
 use crate::outbox::file::store::Store;
 use crate::outbox::{AppendError, ClaimResult, Consumer, Lease, Outbox, OutboxError, Record};
 
@@ -54,7 +55,7 @@ const MAX_APPENDS_IN_FLIGHT: usize = 10_000;
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
-    bounds: Bounds,
+    bounds: Size,
     on_locked: OnLocked,
     handle: OnceLock<FileHandle>,
 }
@@ -62,18 +63,17 @@ pub struct File {
 /// Handle of the thread that owns the file.
 #[derive(Debug)]
 struct FileHandle {
-    /// `None` while the handle is dropped.
-    commands: Option<Sender<Command>>,
     path: PathBuf,
     permits: Semaphore,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// `None` while the handle is dropped.
+    thread: Option<(Sender<Command>, JoinHandle<()>)>,
 }
 
 impl File {
     /// Creates an outbox for ten million records or 8 GiB. The file is created if it is missing.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let bounds = Bounds {
+        let bounds = Size {
             records: 10_000_000,
             bytes: 8 << 30,
         };
@@ -124,27 +124,38 @@ impl File {
         self.handle.get().map(|handle| handle.path.as_path())
     }
 
-    fn query<T: Send + 'static>(
+    /// Runs an operation on the thread, and waits for its result.
+    async fn query<T: Send + 'static>(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, OutboxError>>) -> Command,
-    ) -> BoxFuture<'_, Result<T, OutboxError>> {
+        operation: impl FnOnce(&mut Store) -> Result<T, FileError> + Send + 'static,
+    ) -> Result<T, OutboxError> {
         let (reply, response) = oneshot::channel();
-        match self.send(command(reply)) {
-            Ok(()) => response
-                .map(|response| response.unwrap_or_else(|_| Err(self.stopped())))
-                .boxed(),
-            Err(error) => ready(Err(error)).boxed(),
-        }
+        // Sending fails if the caller was dropped, and then nobody needs the result.
+        self.run(|store| drop(reply.send(operation(store))))?;
+        Ok(response.await.map_err(|_| self.stopped())??)
     }
 
-    fn write(&self, mutation: Mutation) -> BoxFuture<'_, Result<(), OutboxError>> {
+    /// Runs an operation on the thread.
+    fn run(&self, operation: impl FnOnce(&mut Store) + Send + 'static) -> Result<(), OutboxError> {
+        self.send(Command::Run(Box::new(operation)))
+    }
+
+    async fn write(&self, mutation: Mutation) -> Result<(), OutboxError> {
         let (reply, response) = oneshot::channel();
-        if let Err(error) = self.send(Command::Write(mutation, reply)) {
-            return ready(Err(error)).boxed();
+        self.send(Command::Write(mutation, reply))?;
+        response.await.map_err(|_| self.stopped())?
+    }
+
+    /// Writes the end of leases, unless there are none.
+    fn end_leases(
+        &self,
+        leases: &[Lease],
+        mutation: Mutation,
+    ) -> BoxFuture<'_, Result<(), OutboxError>> {
+        if leases.is_empty() {
+            return ready(Ok(())).boxed();
         }
-        response
-            .map(|response| response.map_err(|_| self.stopped())?.map_err(OutboxError))
-            .boxed()
+        self.write(mutation).boxed()
     }
 
     fn stopped(&self) -> OutboxError {
@@ -163,7 +174,7 @@ impl File {
             .handle
             .get()
             .ok_or_else(|| OutboxError(self.not_opened()))?;
-        let commands = handle.commands.as_ref().ok_or_else(|| self.stopped())?;
+        let (commands, _) = handle.thread.as_ref().ok_or_else(|| self.stopped())?;
         commands.send(command).map_err(|_| self.stopped())
     }
 
@@ -189,7 +200,7 @@ impl File {
 }
 
 impl FileHandle {
-    fn open(path: &Path, bounds: Bounds, on_locked: OnLocked) -> Result<Self, FileError> {
+    fn open(path: &Path, bounds: Size, on_locked: OnLocked) -> Result<Self, FileError> {
         let (open_path, database) = lock::open_any(path, on_locked)?;
         let store = Store::new(open_path.clone(), database, bounds)?;
         let (commands, receiver) = mpsc::channel();
@@ -197,16 +208,11 @@ impl FileHandle {
         let thread = thread::Builder::new()
             .name("mengpaneel-file".into())
             .spawn(move || actor.run())
-            .map_err(|error| FileError::Other {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
-        let thread = Mutex::new(Some(thread));
+            .map_err(|error| FileError::from_redb(path, error.into()))?;
         Ok(Self {
-            commands: Some(commands),
             path: open_path,
             permits: Semaphore::new(MAX_APPENDS_IN_FLIGHT),
-            thread,
+            thread: Some((commands, thread)),
         })
     }
 }
@@ -214,13 +220,8 @@ impl FileHandle {
 impl Drop for FileHandle {
     /// Waits until the thread has executed all commands, after which the file is unlocked.
     fn drop(&mut self) {
-        self.commands = None;
-        if let Some(thread) = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        if let Some((commands, thread)) = self.thread.take() {
+            drop(commands);
             drop(thread.join());
         }
     }
@@ -243,7 +244,7 @@ impl Outbox for File {
     }
 
     fn pending(&self) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.query(Command::Pending)
+        self.query(|store| Ok(store.len())).boxed()
     }
 
     fn consumer(&self) -> Option<&dyn Consumer> {
@@ -261,44 +262,39 @@ impl Outbox for File {
     }
 
     fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
-        self.query(|reply| Command::ClaimFallback(id.as_u128(), reply))
+        self.query(move |store| store.claim(id.as_u128())).boxed()
     }
 
     fn finish_fallback(&self, id: Uuid, is_sent: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
+        let key = id.as_u128();
         if is_sent {
-            return self.write(Mutation::FinishFallback(id.as_u128()));
+            return self.write(Mutation::FinishFallback(key)).boxed();
         }
-        ready(self.send(Command::ReleaseFallback(id.as_u128()))).boxed()
+        ready(self.run(move |store| store.release(key))).boxed()
     }
 }
 
 impl Consumer for File {
     fn lease(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Lease>, OutboxError>> {
-        let (reply, response) = oneshot::channel();
-        if let Err(error) = self.send(Command::Lease(limit, reply)) {
-            return ready(Err(error)).boxed();
-        }
-        let mut guard = LeaseGuard {
-            file: self,
-            response,
-        };
         async move {
-            (&mut guard.response)
-                .await
-                .unwrap_or_else(|_| Err(self.stopped()))
+            let (reply, response) = oneshot::channel();
+            self.send(Command::Lease(limit, reply))?;
+            let mut guard = LeaseGuard {
+                file: self,
+                response,
+            };
+            let leases = (&mut guard.response).await;
+            leases.map_err(|_| self.stopped())?
         }
         .boxed()
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.write(Mutation::MarkSending(keys(leases)))
+        self.write(Mutation::MarkSending(keys(leases))).boxed()
     }
 
     fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        if leases.is_empty() {
-            return ready(Ok(())).boxed();
-        }
-        self.write(Mutation::Acknowledge(keys(leases)))
+        self.end_leases(leases, Mutation::Acknowledge(keys(leases)))
     }
 
     fn retry_later<'a>(
@@ -306,25 +302,19 @@ impl Consumer for File {
         leases: &'a [Lease],
         delay: Duration,
     ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        if leases.is_empty() {
-            return ready(Ok(())).boxed();
-        }
-        self.write(Mutation::Retry(rows(leases), delay))
+        self.end_leases(leases, Mutation::Retry(rows(leases), delay))
     }
 
     fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        if leases.is_empty() {
-            return ready(Ok(())).boxed();
-        }
-        self.write(Mutation::DeadLetter(rows(leases)))
+        self.end_leases(leases, Mutation::DeadLetter(rows(leases)))
     }
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, OutboxError>> {
-        self.query(|reply| Command::DeadLetters(limit, reply))
+        self.query(move |store| store.dead_letters(limit)).boxed()
     }
 
     fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
-        self.query(|reply| Command::Requeue(limit, reply))
+        self.query(move |store| store.requeue(limit)).boxed()
     }
 }
 
@@ -339,7 +329,7 @@ impl Drop for LeaseGuard<'_> {
         self.response.close();
         if let Ok(Ok(leases)) = self.response.try_recv() {
             // Fails only if the thread has ended, and then no lease is possible.
-            drop(self.file.send(Command::Unlease(keys(&leases))));
+            drop(self.file.run(move |store| store.unlease(keys(&leases))));
         }
     }
 }

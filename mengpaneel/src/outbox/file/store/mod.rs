@@ -1,21 +1,20 @@
 //! Store: one file and the state in memory that belongs to it, for the thread that owns the file.
 
-pub(crate) mod dead_letters;
 pub(crate) mod fallback;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use redb::Database;
 
-use crate::outbox::file::command::{Bounds, Delta, Mutation};
+use crate::outbox::file::command::Mutation;
 use crate::outbox::file::error::{FileError, catch_panic};
 use crate::outbox::file::fallback_index::FallbackIndex;
 use crate::outbox::file::lock;
-use crate::outbox::file::size::{Size, byte_len};
+use crate::outbox::file::size::Size;
 use crate::outbox::file::tables;
-use crate::outbox::file::tables::{LeaseHistory, Tables};
+use crate::outbox::file::tables::{LeaseHistory, Tables, transact};
 use crate::outbox::{Lease, Record};
 
 /// Number of redeliveries from which a record is leased alone.
@@ -26,30 +25,26 @@ pub(crate) struct Store {
     path: PathBuf,
     /// `None` after a failure of the disk, until the next operation opens the file again.
     database: Option<Database>,
-    bounds: Bounds,
+    bounds: Size,
     size: Size,
     /// Lower bound of the keys that can be leased.
     lowest_key: u128,
     leased: HashSet<u128>,
     /// Retried records by the time when they are due.
-    scheduled: BTreeMap<(Instant, u64), u128>,
+    scheduled: BTreeSet<(Instant, u128)>,
     /// Keys of the records in `scheduled`.
     scheduled_keys: HashSet<u128>,
-    /// Sequence number of the last scheduled record. It keeps records apart that are due at once.
-    sequence: u64,
     /// Earlier leases of the records that were open when the file was last closed.
     histories: HashMap<u128, LeaseHistory>,
     fallbacks: FallbackIndex,
 }
 
 impl Store {
-    pub(crate) fn new(
-        path: PathBuf,
-        database: Database,
-        bounds: Bounds,
-    ) -> Result<Self, FileError> {
-        let (size, histories, fallbacks) =
-            read_state(&database).map_err(|error| FileError::from_redb(&path, error))?;
+    pub(crate) fn new(path: PathBuf, database: Database, bounds: Size) -> Result<Self, FileError> {
+        let read_state =
+            |tables: &mut Tables<'_>| Ok((tables.lease_histories()?, tables.fallbacks()?.index()?));
+        let ((histories, fallbacks), size) =
+            catch_panic(&path, || transact(&database, read_state))?;
         Ok(Self {
             path,
             database: Some(database),
@@ -57,9 +52,8 @@ impl Store {
             size,
             lowest_key: 0,
             leased: HashSet::new(),
-            scheduled: BTreeMap::new(),
+            scheduled: BTreeSet::new(),
             scheduled_keys: HashSet::new(),
-            sequence: 0,
             histories,
             fallbacks,
         })
@@ -76,7 +70,7 @@ impl Store {
 
     /// Returns when the next retry is due; `None` without one.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.scheduled.first_key_value().map(|((due, _), _)| *due)
+        self.scheduled.first().map(|(due, _)| *due)
     }
 
     /// Applies changes with one commit. Returns the result of each.
@@ -84,42 +78,51 @@ impl Store {
         &mut self,
         mutations: &[Mutation],
     ) -> Result<Vec<Result<(), String>>, FileError> {
-        let mut delta = Delta {
-            size: self.size,
-            ..Delta::default()
-        };
         let bounds = self.bounds;
         let results = self.commit(|tables| {
             let results = mutations
                 .iter()
-                .map(|mutation| mutation.apply(tables, bounds, &mut delta));
-            let results = results.collect::<Result<Vec<_>, _>>()?;
-            tables.set_bytes(delta.size.bytes)?;
-            Ok(results)
+                .map(|mutation| mutation.apply(tables, bounds));
+            results.collect::<Result<Vec<_>, _>>()
         })?;
-        self.size = delta.size;
-        for key in delta.released {
-            self.leased.remove(&key);
-            self.histories.remove(&key);
-        }
-        for key in delta.appended {
-            self.lowest_key = self.lowest_key.min(key);
-        }
-        for (key, due_ms) in delta.stored_fallbacks {
-            self.fallbacks.insert(key, due_ms);
-        }
-        for key in delta.finished_fallbacks {
-            self.fallbacks.remove(key);
-        }
-        let now = Instant::now();
-        for (delay, key) in delta.scheduled {
-            self.leased.remove(&key);
-            self.histories.remove(&key);
-            self.sequence += 1;
-            self.scheduled.insert((now + delay, self.sequence), key);
-            self.scheduled_keys.insert(key);
+        for (mutation, result) in mutations.iter().zip(&results) {
+            if result.is_ok() {
+                self.record_committed(mutation);
+            }
         }
         Ok(results)
+    }
+
+    /// Applies a committed change to the state in memory.
+    fn record_committed(&mut self, mutation: &Mutation) {
+        match mutation {
+            Mutation::Append(record) => self.make_available(record.id().as_u128()),
+            Mutation::StoreFallback(due_ms, copy) => {
+                self.fallbacks.insert(copy.id().as_u128(), *due_ms);
+            }
+            Mutation::FinishFallback(key) => self.fallbacks.remove(*key),
+            Mutation::MarkSending(_) => {}
+            Mutation::Acknowledge(keys) => keys.iter().for_each(|key| self.end_lease(*key)),
+            Mutation::Retry(rows, delay) => {
+                let due = Instant::now() + *delay;
+                for (key, _) in rows {
+                    self.end_lease(*key);
+                    self.scheduled.insert((due, *key));
+                    self.scheduled_keys.insert(*key);
+                }
+            }
+            Mutation::DeadLetter(rows) => rows.iter().for_each(|(key, _)| self.end_lease(*key)),
+        }
+    }
+
+    fn end_lease(&mut self, key: u128) {
+        self.leased.remove(&key);
+        self.histories.remove(&key);
+    }
+
+    /// Lets the next lease find a record.
+    fn make_available(&mut self, key: u128) {
+        self.lowest_key = self.lowest_key.min(key);
     }
 
     /// Leases up to `limit` records that are due, oldest first.
@@ -128,41 +131,37 @@ impl Store {
         let mut batch: Vec<Lease> = Vec::new();
         let mut new_leases = Vec::new();
         let mut last = self.lowest_key;
-        let path = self.path.clone();
-        let (leased, scheduled, histories) = (&self.leased, &self.scheduled_keys, &self.histories);
-        let database = ensure_open(&mut self.database, &path)?;
-        let mut visit = |key, encoded: &[u8]| {
-            last = key;
-            if leased.contains(&key) || scheduled.contains(&key) {
-                return true;
+        let database = ensure_open(&mut self.database, &self.path)?;
+        catch_panic(&self.path, || {
+            for row in tables::records_from(database, self.lowest_key)? {
+                let (key, record) = row?;
+                last = key.value();
+                if self.leased.contains(&last) || self.scheduled_keys.contains(&last) {
+                    continue;
+                }
+                let history = self.histories.get(&last).copied().unwrap_or_default();
+                let is_isolated = history.redeliveries >= ISOLATE_AFTER;
+                if is_isolated && !batch.is_empty() {
+                    break;
+                }
+                let lease = Lease::new(last, Record::from_bytes(record.value().to_vec()));
+                batch.push(lease.redelivered(history.redeliveries, history.in_doubt));
+                let redeliveries = history.redeliveries + 1;
+                new_leases.push((
+                    last,
+                    LeaseHistory {
+                        redeliveries,
+                        ..history
+                    },
+                ));
+                if is_isolated || batch.len() >= limit {
+                    break;
+                }
             }
-            let history = histories.get(&key).copied().unwrap_or_default();
-            let LeaseHistory {
-                redeliveries,
-                in_doubt,
-            } = history;
-            let is_isolated = redeliveries >= ISOLATE_AFTER;
-            if is_isolated && !batch.is_empty() {
-                return false;
-            }
-            let lease = Lease::new(key, Record::from_bytes(encoded.to_vec()));
-            batch.push(lease.redelivered(redeliveries, in_doubt));
-            new_leases.push((
-                key,
-                LeaseHistory {
-                    redeliveries: redeliveries + 1,
-                    in_doubt,
-                },
-            ));
-            !is_isolated && batch.len() < limit
-        };
-        let first = self.lowest_key;
-        catch_panic(&path, || {
-            tables::visit_from(database, first, &mut visit)
-                .map_err(|error| FileError::from_redb(&path, error))
+            Ok(())
         })?;
         if batch.is_empty() {
-            return Ok(Vec::new());
+            return Ok(batch);
         }
         self.commit(|tables| {
             new_leases
@@ -179,85 +178,98 @@ impl Store {
     pub(crate) fn unlease(&mut self, keys: Vec<u128>) {
         for key in keys {
             self.leased.remove(&key);
-            self.lowest_key = self.lowest_key.min(key);
+            self.make_available(key);
         }
     }
 
     /// Returns up to `limit` dead letters, latest first.
     pub(crate) fn dead_letters(&mut self, limit: usize) -> Result<Vec<Record>, FileError> {
-        let path = self.path.clone();
-        let found = tables::read_dead_letters(ensure_open(&mut self.database, &path)?, limit);
-        let found = found.map_err(|error| FileError::from_redb(&path, error))?;
+        let found = self.read(|database| tables::read_dead_letters(database, limit))?;
         Ok(found.into_iter().map(Record::from_bytes).collect())
     }
 
-    /// Moves up to `limit` records, else fallback copies, else dead letters out of an orphaned
-    /// file; returns their number. This file is committed first: a crash leaves a duplicate with
-    /// the same key, never a gap.
+    /// Makes dead letters pending again, oldest first, while the bounds allow; returns their
+    /// number.
+    pub(crate) fn requeue(&mut self, limit: usize) -> Result<usize, FileError> {
+        let bounds = self.bounds;
+        let requeued =
+            self.commit(|tables| tables::up_to(limit, || tables.requeue_first(bounds)))?;
+        for key in &requeued {
+            self.make_available(*key);
+        }
+        Ok(requeued.len())
+    }
+
+    /// Moves up to `limit` records, fallback copies, known deliveries and dead letters out of an
+    /// orphaned file; returns their number. This file is committed first: a crash leaves a duplicate
+    /// with the same key, never a gap.
     pub(crate) fn import_from(
         &mut self,
         orphaned: &Database,
         limit: usize,
     ) -> Result<usize, FileError> {
-        let path = self.path.clone();
-        let to_error = |error: redb::Error| FileError::from_redb(&path, error);
-        let transaction = orphaned
-            .begin_write()
-            .map_err(|error| to_error(error.into()))?;
-        let mut rows = Vec::new();
-        {
-            let mut tables = Tables::open(&transaction).map_err(to_error)?;
-            while rows.len() < limit {
-                let Some(row) = tables.pop_first().map_err(to_error)? else {
-                    break;
-                };
-                rows.push(row);
-            }
-            if rows.len() < limit {
-                tables.set_bytes(0).map_err(to_error)?;
-            }
-        }
-        let mut size = self.size;
-        self.commit(|tables| {
-            for (key, encoded, history) in &rows {
-                let replaced = tables.insert(*key, encoded)?;
-                size.records += u64::from(replaced.is_none());
-                size.bytes += byte_len(encoded);
+        let (transaction, batch) = catch_panic(&self.path, || {
+            let transaction = orphaned.begin_write()?;
+            let mut tables = Tables::open(&transaction)?;
+            let batch = tables.pop_batch(limit)?;
+            tables.close()?;
+            Ok((transaction, batch))
+        })?;
+        let copies = self.commit(|tables| {
+            for (key, encoded, history) in &batch.records {
+                tables.insert(*key, encoded)?;
                 if let Some(history) = history {
                     tables.lease(*key, *history)?;
                 }
             }
-            tables.set_bytes(size.bytes)
-        })?;
-        self.size = size;
-        transaction
-            .commit()
-            .map_err(|error| to_error(error.into()))?;
-        for (key, _, history) in &rows {
-            self.lowest_key = self.lowest_key.min(*key);
-            if let Some(history) = history {
-                self.histories.insert(*key, *history);
+            let mut copies = Vec::new();
+            for (key, due_ms, copy) in &batch.copies {
+                if !tables.fallbacks()?.is_delivered(*key)? {
+                    tables.insert_fallback(*key, *due_ms, copy)?;
+                    copies.push((*key, *due_ms));
+                }
             }
+            for key in &batch.delivered {
+                tables.finish_fallback(*key)?;
+            }
+            for (key, encoded) in &batch.dead_letters {
+                tables.insert_dead_letter(*key, encoded)?;
+            }
+            Ok(copies)
+        })?;
+        catch_panic(&self.path, || Ok(transaction.commit()?))?;
+        for (key, _, history) in &batch.records {
+            self.make_available(*key);
+            self.histories
+                .extend(history.map(|history| (*key, history)));
         }
-        if !rows.is_empty() {
-            return Ok(rows.len());
+        for (key, due_ms) in copies {
+            self.fallbacks.insert(key, due_ms);
         }
-        match self.import_fallbacks(orphaned, limit)? {
-            0 => self.import_dead_letters(orphaned, limit),
-            count => Ok(count),
+        for key in &batch.delivered {
+            self.fallbacks.remove(*key);
         }
+        Ok(batch.len())
     }
 
     fn promote_due(&mut self) {
         let now = Instant::now();
-        while let Some(entry) = self.scheduled.first_entry() {
-            if entry.key().0 > now {
-                break;
-            }
-            let key = entry.remove();
+        while let Some((due, key)) = self.scheduled.first().copied()
+            && due <= now
+        {
+            self.scheduled.pop_first();
             self.scheduled_keys.remove(&key);
-            self.lowest_key = self.lowest_key.min(key);
+            self.make_available(key);
         }
+    }
+
+    /// Runs a query on the file, which is opened again after a failure.
+    fn read<T>(
+        &mut self,
+        query: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, FileError> {
+        let database = ensure_open(&mut self.database, &self.path)?;
+        catch_panic(&self.path, || query(database))
     }
 
     /// Runs one transaction. After a failure, the next operation opens the file again.
@@ -265,26 +277,18 @@ impl Store {
         &mut self,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
     ) -> Result<T, FileError> {
-        let database = ensure_open(&mut self.database, &self.path)?;
-        let path = &self.path;
-        let result = catch_panic(path, || {
-            transact(database, work).map_err(|error| FileError::from_redb(path, error))
-        });
-        if result.is_err() {
-            self.database = None;
+        let result = self.read(|database| transact(database, work));
+        match result {
+            Ok((result, size)) => {
+                self.size = size;
+                Ok(result)
+            }
+            Err(error) => {
+                self.database = None;
+                Err(error)
+            }
         }
-        result
     }
-}
-
-fn transact<T>(
-    database: &Database,
-    work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
-) -> Result<T, redb::Error> {
-    let transaction = database.begin_write()?;
-    let result = work(&mut Tables::open(&transaction)?)?;
-    transaction.commit()?;
-    Ok(result)
 }
 
 fn ensure_open<'d>(
@@ -296,18 +300,4 @@ fn ensure_open<'d>(
         None => lock::open(path)?,
     };
     Ok(database.insert(opened))
-}
-
-fn read_state(
-    database: &Database,
-) -> Result<(Size, HashMap<u128, LeaseHistory>, FallbackIndex), redb::Error> {
-    let histories = tables::lease_histories(database)?.into_iter().collect();
-    let (size, due_times) = transact(database, |tables| {
-        Ok((tables.size()?, tables.fallbacks()?.due_times_ms()?))
-    })?;
-    let mut fallbacks = FallbackIndex::default();
-    for (key, due_ms) in due_times {
-        fallbacks.insert(key, due_ms);
-    }
-    Ok((size, histories, fallbacks))
 }
