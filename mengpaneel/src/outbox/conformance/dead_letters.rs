@@ -2,34 +2,25 @@
 
 use crate::outbox::Outbox;
 use crate::outbox::conformance::fixtures::{
-    acknowledge, append, assert_attempted, assert_nothing_due, attempt, consumer, event, events,
-    expect_ok, lease, lease_all, opened, pending,
+    acknowledge, append, assert_attempted, assert_nothing_due, attempt, consumer, dead_letter,
+    dead_letters, event, events, expect_ok, lease, lease_all, mark_sending, opened, pending,
 };
-
-/// Name of the operation in failures.
-const DEAD_LETTERED: &str = "moved to the dead letters";
 
 pub(crate) async fn dead_letter_is_not_leased(outbox: &impl Outbox) {
     append(outbox, &["a"]).await;
-    expect_ok(
-        consumer(outbox).dead_letter(&lease(outbox, 1).await).await,
-        DEAD_LETTERED,
-    );
+    dead_letter(outbox, &lease(outbox, 1).await).await;
     assert_eq!(pending(outbox).await, 0, "a dead letter is not pending");
     assert_nothing_due(outbox, "the only record is a dead letter").await;
-    if let Ok(dead_letters) = consumer(outbox).dead_letters(10).await
-        && !dead_letters.is_empty()
+    if let Ok(names) = dead_letters(outbox).await
+        && !names.is_empty()
     {
-        let names: Vec<_> = dead_letters.iter().filter_map(event).collect();
         assert_eq!(names, ["a"], "dead letters are readable");
     }
 }
 
 async fn requeue(outbox: &impl Outbox, limit: usize) -> usize {
-    match consumer(outbox).requeue(limit).await {
-        Ok(count) => count,
-        Err(error) => panic!("dead letters cannot be requeued: {error}"),
-    }
+    let count = consumer(outbox).requeue(limit).await;
+    expect_ok(count, "dead letters cannot be requeued")
 }
 
 pub(crate) async fn dead_letters_are_requeued_in_order(outbox: &impl Outbox) {
@@ -37,12 +28,9 @@ pub(crate) async fn dead_letters_are_requeued_in_order(outbox: &impl Outbox) {
     append(outbox, &["a", "b"]).await;
     let mut leases = lease_all(outbox, 2).await;
     attempt(&mut leases);
-    expect_ok(consumer(outbox).dead_letter(&leases).await, DEAD_LETTERED);
-    let stores_dead_letters = consumer(outbox)
-        .dead_letters(10)
-        .await
-        .is_ok_and(|dead_letters| !dead_letters.is_empty());
-    if !stores_dead_letters {
+    dead_letter(outbox, &leases).await;
+    let stored = dead_letters(outbox).await;
+    if !stored.is_ok_and(|names| !names.is_empty()) {
         return assert_eq!(
             requeue(outbox, 10).await,
             0,
@@ -74,38 +62,23 @@ pub(crate) async fn dead_letters_are_requeued_in_order(outbox: &impl Outbox) {
         0,
         "a requeued record is no longer a dead letter"
     );
-    assert_eq!(
-        consumer(outbox)
-            .dead_letters(10)
-            .await
-            .map(|dead_letters| dead_letters.len())
-            .ok(),
-        Some(0)
-    );
+    assert_eq!(dead_letters(outbox).await, Ok(Vec::new()));
 }
 
 pub(crate) async fn dead_letter_in_doubt_is_requeued_in_doubt<O: Outbox>(make: impl Fn() -> O) {
     {
         let outbox = opened(&make);
         append(&outbox, &["a"]).await;
-        expect_ok(
-            consumer(&outbox)
-                .mark_sending(&lease(&outbox, 1).await)
-                .await,
-            "marked as sending",
-        );
+        mark_sending(&outbox, &lease(&outbox, 1).await).await;
     }
     {
         let outbox = opened(&make);
         let leases = lease(&outbox, 1).await;
-        expect_ok(consumer(&outbox).dead_letter(&leases).await, DEAD_LETTERED);
+        dead_letter(&outbox, &leases).await;
     }
     let outbox = opened(&make);
-    let stores_dead_letters = consumer(&outbox)
-        .dead_letters(10)
-        .await
-        .is_ok_and(|records| records.iter().filter_map(event).any(|name| name == "a"));
-    if !stores_dead_letters {
+    let stored = dead_letters(&outbox).await;
+    if !stored.is_ok_and(|names| names.contains(&"a".to_owned())) {
         return;
     }
     while requeue(&outbox, 10).await > 0 {}

@@ -22,10 +22,13 @@ async fn schedule(outbox: &impl Outbox, event: &str, after: Duration) -> Option<
 }
 
 async fn claim(outbox: &impl Outbox, id: Uuid) -> ClaimResult {
-    match outbox.claim_fallback(id).await {
-        Ok(result) => result,
-        Err(error) => panic!("a fallback copy cannot be claimed: {error}"),
-    }
+    let claimed = outbox.claim_fallback(id).await;
+    expect_ok(claimed, "a fallback copy cannot be claimed")
+}
+
+async fn finish(outbox: &impl Outbox, id: Uuid, is_sent: bool) {
+    let finished = outbox.finish_fallback(id, is_sent).await;
+    expect_ok(finished, "a claim cannot be finished");
 }
 
 pub(crate) async fn unclaimed_copy_becomes_due(outbox: &impl Outbox) {
@@ -67,13 +70,13 @@ pub(crate) async fn copy_has_one_claim_at_a_time(outbox: &impl Outbox) {
     assert_eq!(result, ClaimResult::Acquired);
     assert_eq!(claim(outbox, id).await, ClaimResult::Held);
     assert_nothing_due(outbox, "a claimed copy is not due").await;
-    expect_ok(outbox.finish_fallback(id, false).await, "released");
+    finish(outbox, id, false).await;
     assert_eq!(
         claim(outbox, id).await,
         ClaimResult::Acquired,
         "a released copy can be claimed again"
     );
-    expect_ok(outbox.finish_fallback(id, true).await, "finished");
+    finish(outbox, id, true).await;
     assert_eq!(claim(outbox, id).await, ClaimResult::Delivered);
     assert_nothing_due(outbox, "a copy whose calls were sent is not due").await;
     assert_eq!(claim(outbox, Uuid::now_v7()).await, ClaimResult::NotFound);
@@ -86,7 +89,7 @@ pub(crate) async fn copies_survive_a_restart<O: Outbox>(make: impl Fn() -> O) {
         let Some(sent) = schedule(&outbox, "sent", long).await else {
             return;
         };
-        expect_ok(outbox.finish_fallback(sent, true).await, "finished");
+        finish(&outbox, sent, true).await;
         let first = schedule(&outbox, "first", Duration::from_millis(1)).await;
         let second = schedule(&outbox, "second", Duration::from_millis(1)).await;
         (sent, first, second)

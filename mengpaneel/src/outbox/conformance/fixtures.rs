@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::call::{Call, Calls, Method};
 use crate::outbox::record::Progress;
-use crate::outbox::{Consumer, Lease, Outbox, Record};
+use crate::outbox::{Consumer, Lease, Outbox, OutboxError, Record};
 use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 use crate::translate::message::{Endpoint, Message};
@@ -30,9 +30,7 @@ pub(crate) fn consumer(outbox: &impl Outbox) -> &dyn Consumer {
 
 pub(crate) fn opened<O: Outbox>(make: impl Fn() -> O) -> O {
     let outbox = make();
-    if let Err(error) = outbox.open() {
-        panic!("the outbox cannot be opened: {error}");
-    }
+    expect_ok(outbox.open(), "the outbox cannot be opened");
     outbox
 }
 
@@ -51,69 +49,57 @@ pub(crate) fn record(event: &str) -> Record {
 
 /// Sets the state of leased records after an attempt that left one message.
 pub(crate) fn attempt(leases: &mut [Lease]) {
-    let progress = Progress {
-        attempts: 1,
-        remaining: Some(vec![message("remaining")]),
-    };
     for lease in leases {
-        match lease.record.with_progress(&progress) {
-            Ok(record) => lease.record = record,
-            Err(error) => panic!("a leased record cannot be decoded: {error}"),
-        }
+        let attempted = lease.record.with_progress(&progress());
+        lease.record = expect_ok(attempted, "a leased record cannot be decoded");
     }
 }
 
 /// Asserts that a record is in the state after [`attempt`].
 pub(crate) fn assert_attempted(record: &Record) {
-    let expected = Progress {
-        attempts: 1,
-        remaining: Some(vec![message("remaining")]),
-    };
     assert_eq!(
         record.progress(),
-        Ok(expected),
+        Ok(progress()),
         "attempts and remaining messages are stored"
     );
 }
 
-fn message(property: &str) -> Message {
-    let call = Call::new(Method::PeopleIncrement, vec![json!({property: 1})]);
-    Message {
+fn progress() -> Progress {
+    let message = Message {
         endpoint: Endpoint::People,
-        body: json!({"$add": {property: 1}}),
-        call,
+        body: json!({"$add": {"remaining": 1}}),
+        call: Call::new(Method::PeopleIncrement, vec![json!({"remaining": 1})]),
+    };
+    Progress {
+        attempts: 1,
+        remaining: Some(vec![message]),
     }
 }
 
 /// Appends one record for each event.
 pub(crate) async fn append(outbox: &impl Outbox, events: &[&str]) {
     for event in events {
-        if let Err(error) = outbox.append(record(event)).await {
-            panic!("an outbox with room declined a record: {}", error.reason);
-        }
+        let appended = outbox.append(record(event)).await;
+        let declined = "an outbox with room declined a record";
+        expect_ok(appended.map_err(|error| error.reason), declined);
     }
 }
 
 /// Leases up to `limit` records, at least one.
 pub(crate) async fn lease(outbox: &impl Outbox, limit: usize) -> Vec<Lease> {
-    match timeout(TIMEOUT, consumer(outbox).lease(limit)).await {
-        Ok(Ok(leases)) => {
-            assert!(
-                !leases.is_empty(),
-                "a lease returned no record: it must wait until there is one"
-            );
-            assert!(
-                leases.len() <= limit,
-                "{} records were leased, the limit was {limit}",
-                leases.len()
-            );
-            leases
-        }
-        Ok(Err(error)) => panic!("a record is pending but cannot be leased: {error}"),
-        Err(elapsed) => {
-            panic!("a record is pending but was not leased within {TIMEOUT:?}: {elapsed}")
-        }
-    }
+    let late = format!("a record is pending but was not leased within {TIMEOUT:?}");
+    let result = expect_ok(timeout(TIMEOUT, consumer(outbox).lease(limit)).await, &late);
+    let leases = expect_ok(result, "a record is pending but cannot be leased");
+    assert!(
+        !leases.is_empty(),
+        "a lease returned no record: it must wait until there is one"
+    );
+    assert!(
+        leases.len() <= limit,
+        "{} records were leased, the limit was {limit}",
+        leases.len()
+    );
+    leases
 }
 
 /// Leases `count` records, in as many leases as that needs.
@@ -141,27 +127,46 @@ pub(crate) fn events(leases: &[Lease]) -> Vec<String> {
 
 /// Returns the name of the event in a record.
 pub(crate) fn event(record: &Record) -> Option<String> {
-    let envelope = match record.envelope() {
-        Ok(envelope) => envelope,
-        Err(error) => panic!("a record was changed in the outbox: {error}"),
-    };
+    let envelope = expect_ok(record.envelope(), "a record was changed in the outbox");
     let call = envelope.calls.iter().next()?;
     call.str_arg(0).map(str::to_owned)
 }
 
 pub(crate) async fn acknowledge(outbox: &impl Outbox, leases: &[Lease]) {
-    expect_ok(consumer(outbox).acknowledge(leases).await, "acknowledged");
+    let ended = consumer(outbox).acknowledge(leases).await;
+    expect_ok(ended, "a record cannot be acknowledged");
 }
 
-pub(crate) fn expect_ok<E: std::fmt::Display>(result: Result<(), E>, operation: &str) {
-    if let Err(error) = result {
-        panic!("a record cannot be {operation}: {error}");
-    }
+pub(crate) async fn mark_sending(outbox: &impl Outbox, leases: &[Lease]) {
+    let marked = consumer(outbox).mark_sending(leases).await;
+    expect_ok(marked, "a record cannot be marked as sending");
+}
+
+pub(crate) async fn retry_later(outbox: &impl Outbox, leases: &[Lease], delay: Duration) {
+    let ended = consumer(outbox).retry_later(leases, delay).await;
+    expect_ok(ended, "a record cannot be retried");
+}
+
+pub(crate) async fn dead_letter(outbox: &impl Outbox, leases: &[Lease]) {
+    let ended = consumer(outbox).dead_letter(leases).await;
+    expect_ok(ended, "a record cannot be moved to the dead letters");
+}
+
+/// Returns the names of the events in the dead letters, latest first.
+pub(crate) async fn dead_letters(outbox: &impl Outbox) -> Result<Vec<String>, OutboxError> {
+    let records = consumer(outbox).dead_letters(10).await?;
+    let names = records
+        .iter()
+        .map(|record| event(record).unwrap_or_default());
+    Ok(names.collect())
 }
 
 pub(crate) async fn pending(outbox: &impl Outbox) -> usize {
-    match outbox.pending().await {
-        Ok(count) => count,
-        Err(error) => panic!("the pending records cannot be counted: {error}"),
-    }
+    let count = outbox.pending().await;
+    expect_ok(count, "the pending records cannot be counted")
+}
+
+/// Returns the result of an operation, or panics with the failure and its reason.
+pub(crate) fn expect_ok<T, E: std::fmt::Display>(result: Result<T, E>, failure: &str) -> T {
+    result.unwrap_or_else(|error| panic!("{failure}: {error}"))
 }

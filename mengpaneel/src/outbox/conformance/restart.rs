@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::outbox::Outbox;
 use crate::outbox::conformance::fixtures::{
-    acknowledge, append, assert_attempted, attempt, consumer, event, events, expect_ok, lease,
-    lease_all, opened, pending,
+    acknowledge, append, assert_attempted, attempt, dead_letter, dead_letters, events, expect_ok,
+    lease, lease_all, mark_sending, opened, pending, retry_later,
 };
 
 pub(crate) async fn pending_records_survive_a_restart<O: Outbox>(make: impl Fn() -> O) {
@@ -52,12 +52,7 @@ pub(crate) async fn records_marked_as_sending_are_in_doubt<O: Outbox>(make: impl
         let outbox = opened(&make);
         append(&outbox, &["a", "b"]).await;
         let leases = lease_all(&outbox, 2).await;
-        expect_ok(
-            consumer(&outbox)
-                .mark_sending(leases.get(..1).unwrap_or_default())
-                .await,
-            "marked as sending",
-        );
+        mark_sending(&outbox, leases.get(..1).unwrap_or_default()).await;
     }
     let outbox = opened(&make);
     let leases = lease_all(&outbox, 2).await;
@@ -102,13 +97,9 @@ pub(crate) async fn remaining_messages_survive_a_restart<O: Outbox>(make: impl F
         let outbox = opened(&make);
         append(&outbox, &["a", "b"]).await;
         let mut leases = lease_all(&outbox, 2).await;
-        expect_ok(
-            consumer(&outbox).dead_letter(&leases.split_off(1)).await,
-            "moved to the dead letters",
-        );
+        dead_letter(&outbox, &leases.split_off(1)).await;
         attempt(&mut leases);
-        let retried = consumer(&outbox).retry_later(&leases, Duration::ZERO);
-        expect_ok(retried.await, "retried");
+        retry_later(&outbox, &leases, Duration::ZERO).await;
     }
     let outbox = opened(&make);
     let leases = lease(&outbox, 10).await;
@@ -117,11 +108,6 @@ pub(crate) async fn remaining_messages_survive_a_restart<O: Outbox>(make: impl F
         assert_attempted(&lease.record);
     }
     acknowledge(&outbox, &leases).await;
-    match consumer(&outbox).dead_letters(10).await {
-        Ok(dead_letters) => {
-            let names: Vec<_> = dead_letters.iter().filter_map(event).collect();
-            assert_eq!(names, ["b"], "dead letters are readable");
-        }
-        Err(error) => panic!("dead letters cannot be read: {error}"),
-    }
+    let names = expect_ok(dead_letters(&outbox).await, "dead letters cannot be read");
+    assert_eq!(names, ["b"], "dead letters are readable");
 }

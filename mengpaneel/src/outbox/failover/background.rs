@@ -1,6 +1,6 @@
 //! Work beside appends and leases: moves of records to the primary, and late acknowledgements.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, pending};
@@ -83,23 +83,16 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         };
         loop {
             sleep(PAUSE).await;
-            let leases = std::mem::take(
-                &mut *self
-                    .unacknowledged
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
+            let leases = std::mem::take(&mut *self.unacknowledged());
             if !leases.is_empty() && primary.acknowledge(&leases).await.is_err() {
-                self.keep_unacknowledged(leases);
+                self.unacknowledged().extend(leases);
             }
         }
     }
 
-    /// Remembers leases of the primary for a later acknowledgement.
-    pub(crate) fn keep_unacknowledged(&self, leases: Vec<Lease>) {
-        self.unacknowledged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(leases);
+    /// Returns the leases of the primary for a later acknowledgement.
+    pub(crate) fn unacknowledged(&self) -> MutexGuard<'_, Vec<Lease>> {
+        let leases = self.unacknowledged.lock();
+        leases.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,7 +27,7 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         + Sync,
     ) -> Result<(), OutboxError> {
         for (index, consumer) in self.consumers().into_iter().enumerate() {
-            let own = unnest_all(leases, index);
+            let own = unnest(leases, index);
             if let Some(consumer) = consumer.filter(|_| !own.is_empty()) {
                 operation(consumer, &own).await?;
             }
@@ -45,23 +45,16 @@ fn nest(leases: Vec<Lease>, index: usize) -> Vec<Lease> {
     leases.into_iter().map(nest).collect()
 }
 
-/// Returns a lease as the outbox with this index knows it. `None` for a lease of another outbox.
-fn unnest(lease: &Lease, index: usize) -> Option<Lease> {
-    match &lease.id {
+/// Returns the leases of the outbox with this index, as that outbox knows them.
+fn unnest(leases: &[Lease], index: usize) -> Vec<Lease> {
+    let unnest = |lease: &Lease| match &lease.id {
         LeaseId::Nested(of, id) if *of == index => Some(Lease {
             id: (**id).clone(),
             ..lease.clone()
         }),
         _ => None,
-    }
-}
-
-/// Returns the leases of the outbox with this index, as that outbox knows them.
-fn unnest_all(leases: &[Lease], index: usize) -> Vec<Lease> {
-    leases
-        .iter()
-        .filter_map(|lease| unnest(lease, index))
-        .collect()
+    };
+    leases.iter().filter_map(unnest).collect()
 }
 
 impl<P: Outbox, S: Outbox> Consumer for Failover<P, S> {
@@ -105,14 +98,14 @@ impl<P: Outbox, S: Outbox> Consumer for Failover<P, S> {
     /// worker delivers from the secondary.
     fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
         async move {
-            let [primary, secondary] = [0, 1].map(|index| unnest_all(leases, index));
+            let [primary, secondary] = [0, 1].map(|index| unnest(leases, index));
             if let Some(consumer) = self.secondary.consumer().filter(|_| !secondary.is_empty()) {
                 consumer.acknowledge(&secondary).await?;
             }
             if let Some(consumer) = self.primary.consumer().filter(|_| !primary.is_empty())
                 && consumer.acknowledge(&primary).await.is_err()
             {
-                self.keep_unacknowledged(primary);
+                self.unacknowledged().extend(primary);
             }
             Ok(())
         }

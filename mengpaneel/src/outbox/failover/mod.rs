@@ -211,14 +211,12 @@ impl<P: Outbox, S: Outbox> Outbox for Failover<P, S> {
     fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
         async move {
             let claimed = self.primary.claim_fallback(id).await;
-            match &claimed {
-                Ok(ClaimResult::NotFound) | Err(_) => {
-                    match self.secondary.claim_fallback(id).await? {
-                        ClaimResult::NotFound => claimed,
-                        result => Ok(result),
-                    }
-                }
-                Ok(_) => claimed,
+            if !matches!(claimed, Ok(ClaimResult::NotFound) | Err(_)) {
+                return claimed;
+            }
+            match self.secondary.claim_fallback(id).await? {
+                ClaimResult::NotFound => claimed,
+                result => Ok(result),
             }
         }
         .boxed()
