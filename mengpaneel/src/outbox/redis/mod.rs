@@ -6,13 +6,13 @@
 )]
 pub(crate) mod connection;
 #[cfg(feature = "redis")]
+mod database;
+#[cfg(feature = "redis")]
 mod dead_letters;
 #[cfg(feature = "redis")]
 mod engine;
 #[cfg(feature = "redis")]
 mod fallback;
-#[cfg(feature = "redis")]
-mod keys;
 #[cfg(feature = "redis")]
 mod reader;
 #[cfg(feature = "redis")]

@@ -7,14 +7,15 @@ use std::time::Duration;
 use redis::streams::{
     StreamClaimReply, StreamId, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadReply,
 };
-use redis::{Cmd, FromRedisValue, cmd};
+use redis::{Cmd, cmd};
 use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
 use crate::id::now_ms;
+use crate::outbox::fallback::ms;
 use crate::outbox::redis::connection::{QueryError, RedisConnection};
-use crate::outbox::redis::fallback;
-use crate::outbox::redis::keys::Keys;
+use crate::outbox::redis::database::Database;
 use crate::outbox::redis::scripts::{PROMOTE, REMOVE_IDLE_CONSUMERS};
 use crate::outbox::{Lease, OutboxError, Record};
 
@@ -33,16 +34,12 @@ const ISOLATE_AFTER: usize = 2;
 /// Idle time after which a consumer without leased records is removed: one day.
 const CONSUMER_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Approximate bound of the dead letters.
-pub(crate) const MAX_DEAD_LETTERS: &[u8] = b"10000";
-
 /// Consumer of the stream for one process.
 pub(crate) struct Reader {
-    /// Connection for commands that do not block.
-    connection: Arc<RedisConnection>,
+    /// Database for commands that do not block.
+    pub(crate) database: Arc<Database>,
     /// Connection for the command that waits for records.
     blocking_connection: RedisConnection,
-    keys: Arc<Keys>,
     consumer: String,
     claim_after: Duration,
     poll_state: tokio::sync::Mutex<PollState>,
@@ -62,22 +59,12 @@ struct PollState {
     is_promotion_refused: bool,
 }
 
-/// Number of redeliveries by record ID.
-type Redeliveries = HashMap<String, u32>;
-
 impl Reader {
-    pub(crate) fn new(
-        connection: Arc<RedisConnection>,
-        blocking_connection: RedisConnection,
-        keys: Arc<Keys>,
-        consumer: String,
-        claim_after: Duration,
-    ) -> Self {
+    pub(crate) fn new(database: Arc<Database>, claim_after: Duration) -> Self {
         Self {
-            connection,
-            blocking_connection,
-            keys,
-            consumer,
+            blocking_connection: database.connection.duplicate(),
+            database,
+            consumer: format!("{}-{}", std::process::id(), Uuid::new_v4()),
             claim_after,
             poll_state: tokio::sync::Mutex::default(),
             unleased: Mutex::default(),
@@ -133,10 +120,7 @@ impl Reader {
             self.create_group().await?;
             state.has_group = true;
         }
-        if state
-            .next_orphan_search
-            .is_none_or(|time| Instant::now() >= time)
-        {
+        if state.next_orphan_search <= Some(Instant::now()) {
             let claimed = self.lease_orphaned(limit).await?;
             if !claimed.is_empty() {
                 return Ok(claimed);
@@ -145,10 +129,7 @@ impl Reader {
             state.next_orphan_search =
                 Some(Instant::now() + (self.claim_after / 4).min(Duration::from_secs(15)));
         }
-        if state
-            .next_promotion
-            .is_none_or(|time| Instant::now() >= time)
-        {
+        if state.next_promotion <= Some(Instant::now()) {
             state.next_promotion = Some(Instant::now() + BLOCK_TIME);
             self.promote_fallback_copies(state).await?;
         }
@@ -162,206 +143,136 @@ impl Reader {
     }
 
     async fn create_group(&self) -> Result<(), QueryError> {
-        let mut create = cmd("XGROUP");
-        create
-            .arg("CREATE")
-            .arg(&self.keys.stream)
-            .arg(&self.keys.group)
-            .arg("0")
-            .arg("MKSTREAM");
-        match self.connection.query::<()>(&create).await {
+        let (connection, keys) = (&self.database.connection, &self.database.keys);
+        let create = Cmd::xgroup_create_mkstream(&keys.stream, &keys.group, "0");
+        match connection.query(&create).await {
             Err(QueryError::Refused(reason)) if reason.contains("BUSYGROUP") => {}
-            Err(error) => return Err(error),
-            Ok(()) => {}
+            result => result?,
         }
-        let idle = CONSUMER_TTL_MS.to_string();
+        let args = (&keys.group, CONSUMER_TTL_MS);
         REMOVE_IDLE_CONSUMERS
-            .run(
-                &self.connection,
-                &[&self.keys.stream],
-                &[self.keys.group.as_bytes(), idle.as_bytes()],
-            )
+            .run(connection, &[&keys.stream], args)
             .await
     }
 
     /// Claims records that other consumers leased and did not return in time.
     async fn lease_orphaned(&self, limit: usize) -> Result<Vec<Lease>, QueryError> {
-        let min_idle_ms = u64::try_from(self.claim_after.as_millis()).unwrap_or(u64::MAX);
-        let mut pending = self.group_command("XPENDING");
-        pending
-            .arg("IDLE")
-            .arg(min_idle_ms)
-            .arg("-")
-            .arg("+")
-            .arg(limit);
-        let pending: StreamPendingCountReply = self.connection.query(&pending).await?;
-        let mut redeliveries = Redeliveries::new();
-        let mut claim = self.group_command("XCLAIM");
-        claim.arg(&self.consumer).arg(min_idle_ms);
-        for entry in pending.ids {
-            let is_isolated = entry.times_delivered >= ISOLATE_AFTER;
-            if is_isolated && !redeliveries.is_empty() {
-                break;
-            }
-            claim.arg(&entry.id);
-            redeliveries.insert(
-                entry.id,
-                u32::try_from(entry.times_delivered).unwrap_or(u32::MAX),
-            );
-            if is_isolated {
-                break;
-            }
+        let (connection, keys) = (&self.database.connection, &self.database.keys);
+        let min_idle_ms = ms(self.claim_after);
+        let mut pending = cmd("XPENDING");
+        pending.arg((&keys.stream, &keys.group));
+        pending.arg(("IDLE", min_idle_ms, "-", "+", limit));
+        let mut pending = connection
+            .query::<StreamPendingCountReply>(&pending)
+            .await?
+            .ids;
+        // A record that is isolated is leased alone, or by a later search.
+        let isolated = pending
+            .iter()
+            .position(|entry| entry.times_delivered >= ISOLATE_AFTER);
+        if let Some(index) = isolated {
+            pending.truncate(index.max(1));
         }
-        if redeliveries.is_empty() {
+        if pending.is_empty() {
             return Ok(Vec::new());
         }
-        let StreamClaimReply { ids, .. } = self.connection.query(&claim).await?;
-        let marks = self.sending_marks(&ids).await?;
-        Ok(to_leases(ids, &redeliveries, &marks))
-    }
-
-    /// Returns for each record whether it was marked as being sent.
-    async fn sending_marks(&self, ids: &[StreamId]) -> Result<Vec<bool>, QueryError> {
-        if ids.is_empty() {
+        let ids: Vec<&String> = pending.iter().map(|entry| &entry.id).collect();
+        let claim = Cmd::xclaim(&keys.stream, &keys.group, &self.consumer, min_idle_ms, &ids);
+        let StreamClaimReply { ids: claimed, .. } = connection.query(&claim).await?;
+        if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let mut get = cmd("HMGET");
-        get.arg(&self.keys.sending).arg(
-            ids.iter()
-                .map(|entry| entry.id.as_str())
-                .collect::<Vec<_>>(),
-        );
-        let marks: Vec<Option<u8>> = self.connection.query(&get).await?;
-        Ok(marks.iter().map(Option::is_some).collect())
+        // A mark of a record exists if it was being sent.
+        let ids: Vec<&String> = claimed.iter().map(|entry| &entry.id).collect();
+        let marks: Vec<Option<u8>> = connection.query(&Cmd::hmget(&keys.sending, ids)).await?;
+        let redeliveries: HashMap<String, usize> = pending
+            .into_iter()
+            .map(|entry| (entry.id, entry.times_delivered))
+            .collect();
+        let leases = claimed.into_iter().zip(marks).map(|(entry, mark)| {
+            let redeliveries = redeliveries.get(&entry.id).copied().unwrap_or_default();
+            let redeliveries = u32::try_from(redeliveries).unwrap_or(u32::MAX);
+            to_lease(entry).redelivered(redeliveries, mark.is_some())
+        });
+        Ok(leases.collect())
     }
 
     /// Turns due fallback copies into records.
     async fn promote_fallback_copies(&self, state: &mut PollState) -> Result<(), QueryError> {
-        let refusal = match fallback::promote_due(&self.connection, &self.keys).await {
-            Ok(()) => None,
+        let was_refused = state.is_promotion_refused;
+        state.is_promotion_refused = match self.database.promote_fallback_copies().await {
+            Ok(()) => false,
             // A full Redis accepts no further record, but its records must still be delivered.
-            Err(QueryError::Refused(reason)) => Some(reason),
+            Err(QueryError::Refused(reason)) => {
+                if !was_refused {
+                    tracing::error!(target: "mengpaneel", reason, "Redis refused fallback copies of delayed calls; the copies wait until it accepts records");
+                }
+                true
+            }
             Err(error) => return Err(error),
         };
-        if let (Some(reason), false) = (&refusal, state.is_promotion_refused) {
-            tracing::error!(target: "mengpaneel", reason, "Redis refused fallback copies of delayed calls; the copies wait until it accepts records");
-        }
-        state.is_promotion_refused = refusal.is_some();
         Ok(())
     }
 
     /// Moves due retries to the stream. Returns the time until the next one is due.
     async fn promote_scheduled(&self) -> Result<Duration, QueryError> {
-        let (now, batch) = (now_ms().to_string(), PROMOTE_BATCH.to_string());
-        let keys = [self.keys.stream.as_str(), &self.keys.scheduled];
-        let _: usize = PROMOTE
-            .run(&self.connection, &keys, &[now.as_bytes(), batch.as_bytes()])
-            .await?;
-        let mut next = cmd("ZRANGE");
-        next.arg(&self.keys.scheduled)
-            .arg(0)
-            .arg(0)
-            .arg("WITHSCORES");
-        let next: Vec<(Vec<u8>, f64)> = self.connection.query(&next).await?;
-        let Some((_, due)) = next.first() else {
-            return Ok(BLOCK_TIME);
-        };
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds since 1970 are exact in a float"
-        )]
-        let remaining_ms = (due - now_ms() as f64).max(1.0);
-        Ok(Duration::try_from_secs_f64(remaining_ms / 1_000.0).unwrap_or(BLOCK_TIME))
+        let (connection, keys) = (&self.database.connection, &self.database.keys);
+        let key_names = [&keys.stream, &keys.scheduled];
+        let args = (now_ms(), PROMOTE_BATCH);
+        PROMOTE.run::<usize>(connection, &key_names, args).await?;
+        let next = Cmd::zrange_withscores(&keys.scheduled, 0, 0);
+        let next: Vec<(Vec<u8>, f64)> = connection.query(&next).await?;
+        let due = next
+            .first()
+            .map(|(_, due)| Duration::try_from_secs_f64(due / 1_000.0));
+        Ok(match due {
+            Some(Ok(due)) => due.saturating_sub(Duration::from_millis(now_ms())),
+            _ => BLOCK_TIME,
+        })
     }
 
     /// Waits for records that were never leased.
     async fn read_new(&self, limit: usize, wait: Duration) -> Result<Vec<Lease>, QueryError> {
-        let mut read = cmd("XREADGROUP");
+        let keys = &self.database.keys;
         // `BLOCK 0` would wait forever.
-        let block_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-        read.arg("GROUP")
-            .arg(&self.keys.group)
-            .arg(&self.consumer)
-            .arg("COUNT")
-            .arg(limit);
-        read.arg("BLOCK")
-            .arg(block_ms)
-            .arg("STREAMS")
-            .arg(&self.keys.stream)
-            .arg(">");
+        let block_ms = ms(wait).max(1);
+        let mut read = cmd("XREADGROUP");
+        read.arg(("GROUP", &keys.group, &self.consumer, "COUNT", limit));
+        read.arg(("BLOCK", block_ms, "STREAMS", &keys.stream, ">"));
         let reply: Option<StreamReadReply> =
             self.blocking_connection.query_blocking(&read, wait).await?;
-        let ids = reply
-            .into_iter()
-            .flat_map(|reply| reply.keys)
-            .flat_map(|key| key.ids)
-            .collect();
-        Ok(to_leases(ids, &Redeliveries::new(), &[]))
+        let streams = reply.into_iter().flat_map(|reply| reply.keys);
+        Ok(streams.flat_map(|key| key.ids).map(to_lease).collect())
     }
 
     /// Returns the number of records that no other consumer has leased.
     pub(crate) async fn count_pending(&self) -> Result<usize, QueryError> {
-        let count =
-            async |name: &str, key: &str| self.connection.query::<usize>(cmd(name).arg(key)).await;
-        let total =
-            count("XLEN", &self.keys.stream).await? + count("ZCARD", &self.keys.scheduled).await?;
-        let mut consumers = cmd("XINFO");
-        consumers
-            .arg("CONSUMERS")
-            .arg(&self.keys.stream)
-            .arg(&self.keys.group);
-        let leased_by_others = match self
-            .connection
+        let (connection, keys) = (&self.database.connection, &self.database.keys);
+        let stored: usize = connection.query(&Cmd::xlen(&keys.stream)).await?;
+        let scheduled: usize = connection.query(&Cmd::zcard(&keys.scheduled)).await?;
+        let consumers = Cmd::xinfo_consumers(&keys.stream, &keys.group);
+        let consumers = match connection
             .query::<StreamInfoConsumersReply>(&consumers)
             .await
         {
-            Ok(reply) => reply
-                .consumers
-                .iter()
-                .filter(|consumer| consumer.name != self.consumer)
-                .map(|consumer| consumer.pending)
-                .sum(),
+            Ok(reply) => reply.consumers,
             // The group does not exist before the first read.
-            Err(QueryError::Refused(_)) => 0,
+            Err(QueryError::Refused(_)) => Vec::new(),
             Err(error) => return Err(error),
         };
-        Ok(total.saturating_sub(leased_by_others))
-    }
-
-    /// Creates a command for the consumer group.
-    fn group_command(&self, name: &str) -> Cmd {
-        let mut command = cmd(name);
-        command.arg(&self.keys.stream).arg(&self.keys.group);
-        command
-    }
-
-    /// Runs one command that does not block.
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueryError> {
-        self.connection.query(command).await
-    }
-
-    pub(crate) fn connection(&self) -> &RedisConnection {
-        &self.connection
-    }
-
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.keys
+        let others = consumers
+            .iter()
+            .filter(|consumer| consumer.name != self.consumer);
+        let leased_by_others = others.map(|consumer| consumer.pending).sum();
+        Ok((stored + scheduled).saturating_sub(leased_by_others))
     }
 }
 
-/// Converts entries of the stream to leases. `marks` has for each entry whether it was marked as
-/// being sent.
-fn to_leases(ids: Vec<StreamId>, redeliveries: &Redeliveries, marks: &[bool]) -> Vec<Lease> {
-    let marks = marks.iter().copied().chain(std::iter::repeat(false));
-    ids.into_iter()
-        .zip(marks)
-        .map(|(mut entry, was_sending)| {
-            let record = match entry.map.remove("r") {
-                Some(redis::Value::BulkString(record)) => record,
-                _ => Vec::new(),
-            };
-            let redeliveries = redeliveries.get(&entry.id).copied().unwrap_or_default();
-            Lease::new(entry.id, Record::from_bytes(record)).redelivered(redeliveries, was_sending)
-        })
-        .collect()
+/// Converts an entry of the stream to a lease.
+fn to_lease(mut entry: StreamId) -> Lease {
+    let record = match entry.map.remove("r") {
+        Some(redis::Value::BulkString(record)) => record,
+        _ => Vec::new(),
+    };
+    Lease::new(entry.id, Record::from_bytes(record))
 }

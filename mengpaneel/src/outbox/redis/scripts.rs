@@ -1,8 +1,8 @@
 //! Lua scripts. Redis runs each one atomically, and running one again changes nothing.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
-use redis::{FromRedisValue, Script};
+use redis::{FromRedisValue, Script, ToRedisArgs, cmd};
 
 use crate::outbox::redis::connection::{QueryError, RedisConnection};
 
@@ -12,33 +12,44 @@ pub(crate) const MAX_PER_CALL: usize = 1_000;
 /// Lua script that Redis runs atomically.
 pub(crate) struct LuaScript {
     text: &'static str,
-    script: LazyLock<Script>,
+    script: OnceLock<Script>,
 }
-
-macro_rules! script {
-    ($text:literal) => {
-        $crate::outbox::redis::scripts::LuaScript::new($text, || redis::Script::new($text))
-    };
-}
-pub(crate) use script;
 
 impl LuaScript {
-    pub(crate) const fn new(text: &'static str, script: fn() -> Script) -> Self {
+    pub(crate) const fn new(text: &'static str) -> Self {
         Self {
             text,
-            script: LazyLock::new(script),
+            script: OnceLock::new(),
         }
     }
 
+    /// Runs the script by its hash. The text is sent only if Redis does not know the script.
+    ///
+    /// # Errors
+    /// Same as [`RedisConnection::query`].
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
         connection: &RedisConnection,
-        keys: &[&str],
-        args: &[&[u8]],
+        keys: &[&String],
+        args: impl ToRedisArgs,
     ) -> Result<T, QueryError> {
-        connection
-            .run_script(&self.script, self.text, keys, args)
+        let command = |name: &str, script: &str| {
+            let mut command = cmd(name);
+            command.arg(script).arg(keys.len()).arg(keys).arg(&args);
+            command
+        };
+        let script = self.script.get_or_init(|| Script::new(self.text));
+        match connection
+            .query(&command("EVALSHA", script.get_hash()))
             .await
+        {
+            Err(QueryError::Refused(reason))
+                if reason.contains("NOSCRIPT") || reason.contains("NoScript") =>
+            {
+                connection.query(&command("EVAL", self.text)).await
+            }
+            result => result,
+        }
     }
 }
 
@@ -46,7 +57,7 @@ impl LuaScript {
 ///
 /// Keys: stream, scheduled records, writer. Arguments: batch number of the writer, bound, records.
 /// The batch number makes the append idempotent: a batch whose response was lost is retried.
-pub(crate) static APPEND: LuaScript = script!(
+pub(crate) static APPEND: LuaScript = LuaScript::new(
     r"local last = redis.call('GET', KEYS[3])
 if last then
   local number, count = string.match(last, '^(%d+) (%d+)$')
@@ -59,27 +70,27 @@ for i = 3, count + 2 do
   redis.call('XADD', KEYS[1], '*', 'r', ARGV[i])
 end
 redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. count, 'EX', 3600)
-return count"
+return count",
 );
 
 /// Removes acknowledged records.
 ///
 /// Keys: stream, sending marks. Arguments: group, IDs.
-pub(crate) static ACKNOWLEDGE: LuaScript = script!(
+pub(crate) static ACKNOWLEDGE: LuaScript = LuaScript::new(
     r"for i = 2, #ARGV do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
     redis.call('HDEL', KEYS[2], ARGV[i])
   end
 end
-return 0"
+return 0",
 );
 
 /// Schedules records for a retry.
 ///
 /// Keys: stream, sending marks, scheduled records. Arguments: group, due time (0: now), then the ID
 /// and the current encoding of each record.
-pub(crate) static RETRY: LuaScript = script!(
+pub(crate) static RETRY: LuaScript = LuaScript::new(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -91,14 +102,14 @@ pub(crate) static RETRY: LuaScript = script!(
     end
   end
 end
-return 0"
+return 0",
 );
 
 /// Moves records to the dead letters.
 ///
 /// Keys: stream, sending marks, dead letters. Arguments: group, bound of the dead letters, then the
 /// ID and the current encoding of each record.
-pub(crate) static DEAD_LETTER: LuaScript = script!(
+pub(crate) static DEAD_LETTER: LuaScript = LuaScript::new(
     r"for i = 3, #ARGV, 2 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
@@ -106,13 +117,13 @@ pub(crate) static DEAD_LETTER: LuaScript = script!(
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'r', ARGV[i + 1])
   end
 end
-return 0"
+return 0",
 );
 
 /// Moves dead letters to the end of the stream while there is room. Returns their number.
 ///
 /// Keys: stream, scheduled records, dead letters. Arguments: bound, IDs.
-pub(crate) static REQUEUE: LuaScript = script!(
+pub(crate) static REQUEUE: LuaScript = LuaScript::new(
     r"local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1]) - redis.call('ZCARD', KEYS[2])
 local moved = 0
 for i = 2, #ARGV do
@@ -124,25 +135,25 @@ for i = 2, #ARGV do
     moved = moved + 1
   end
 end
-return moved"
+return moved",
 );
 
 /// Moves due records back to the stream. Returns their number.
 ///
 /// Keys: stream, scheduled records. Arguments: current time, most records.
-pub(crate) static PROMOTE: LuaScript = script!(
+pub(crate) static PROMOTE: LuaScript = LuaScript::new(
     r"local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, record in ipairs(due) do
   redis.call('XADD', KEYS[1], '*', 'r', record)
   redis.call('ZREM', KEYS[2], record)
 end
-return #due"
+return #due",
 );
 
 /// Removes consumers that are idle and have no leased records.
 ///
 /// Keys: stream. Arguments: group, idle time in milliseconds.
-pub(crate) static REMOVE_IDLE_CONSUMERS: LuaScript = script!(
+pub(crate) static REMOVE_IDLE_CONSUMERS: LuaScript = LuaScript::new(
     r"for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local of = {}
   for i = 1, #consumer, 2 do of[consumer[i]] = consumer[i + 1] end
@@ -150,5 +161,5 @@ pub(crate) static REMOVE_IDLE_CONSUMERS: LuaScript = script!(
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], of['name'])
   end
 end
-return 0"
+return 0",
 );

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot::Sender;
-use tokio::time::{Instant, sleep};
-use uuid::Uuid;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::outbox::Record;
-use crate::outbox::redis::connection::{LastRefusal, QueryError, RedisConnection};
-use crate::outbox::redis::keys::Keys;
+use crate::outbox::redis::connection::{LastRefusal, QueryError};
+use crate::outbox::redis::database::Database;
 use crate::outbox::redis::scripts::APPEND;
 
 /// Most records per batch.
@@ -25,23 +24,14 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Record to append.
 pub(crate) struct Append {
     pub(crate) record: Record,
-    pub(crate) reply: Sender<Result<(), String>>,
-}
-
-impl Append {
-    fn reply(self, result: Result<(), String>) {
-        // An append whose caller was cancelled continues in another task, which receives the
-        // result.
-        drop(self.reply.send(result));
-    }
+    /// Sender of the result. `None` after it was used.
+    pub(crate) reply: Option<Sender<Result<(), String>>>,
 }
 
 /// Task that appends the records of one process.
 pub(crate) struct Writer {
-    connection: Arc<RedisConnection>,
-    keys: Arc<Keys>,
+    database: Arc<Database>,
     appends: UnboundedReceiver<Append>,
-    key: String,
     max_records: u64,
     batch_number: u64,
     last_refusal: LastRefusal,
@@ -49,17 +39,13 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(
-        connection: Arc<RedisConnection>,
-        keys: Arc<Keys>,
+        database: Arc<Database>,
         appends: UnboundedReceiver<Append>,
         max_records: u64,
     ) -> Self {
-        let key = keys.writer(Uuid::new_v4());
         Self {
-            connection,
-            keys,
+            database,
             appends,
-            key,
             max_records,
             batch_number: 0,
             last_refusal: LastRefusal::default(),
@@ -68,88 +54,77 @@ impl Writer {
 
     /// Appends records until all senders are dropped.
     pub(crate) async fn run(mut self) {
-        while let Some(first) = self.appends.recv().await {
-            let mut batch = vec![first];
-            while batch.len() < MAX_BATCH
-                && let Ok(next) = self.appends.try_recv()
-            {
-                batch.push(next);
-            }
+        let mut batch = Vec::new();
+        while self.appends.recv_many(&mut batch, MAX_BATCH).await > 0 {
             if let Some(refusal) = self.last_refusal.current() {
-                decline(batch, &refusal);
-                continue;
+                self.reply(&mut batch, Err(refusal));
+            } else {
+                self.batch_number += 1;
+                match self.try_append(&batch).await {
+                    Err(QueryError::Unknown(_)) => {
+                        self.resolve_unknown(std::mem::take(&mut batch)).await;
+                    }
+                    result => self.reply(&mut batch, result),
+                }
             }
-            self.batch_number += 1;
-            match self.try_append(&batch).await {
-                Ok(count) => self.reply(batch, count),
-                Err(QueryError::Unknown(_)) => self.resolve_unknown(batch).await,
-                Err(error) => decline(batch, &error),
-            }
+            batch.clear();
         }
     }
 
     /// Appends a batch under the current batch number. Returns the number of stored records: all,
     /// or 0 if the outbox is full.
     async fn try_append(&self, batch: &[Append]) -> Result<usize, QueryError> {
-        let (number, max_records) = (self.batch_number.to_string(), self.max_records.to_string());
-        let mut args = vec![number.as_bytes(), max_records.as_bytes()];
-        args.extend(batch.iter().map(|append| append.record.as_bytes()));
-        let keys = [self.keys.stream.as_str(), &self.keys.scheduled, &self.key];
-        let result = APPEND.run(&self.connection, &keys, &args).await;
-        self.last_refusal.record(&result, self.connection.address());
+        let (connection, keys) = (&self.database.connection, &self.database.keys);
+        let records: Vec<&[u8]> = batch
+            .iter()
+            .map(|append| append.record.as_bytes())
+            .collect();
+        let key_names = [&keys.stream, &keys.scheduled, &keys.writer];
+        let args = (self.batch_number, self.max_records, records);
+        let result = APPEND.run(connection, &key_names, args).await;
+        self.last_refusal.record(&result, connection.address());
         result
     }
 
-    fn reply(&self, batch: Vec<Append>, count: usize) {
-        for append in batch {
-            append.reply(if count > 0 {
-                Ok(())
-            } else {
-                Err(self.full_reason())
-            });
+    /// Sends the result of [`try_append`](Self::try_append) to the callers. An append whose caller
+    /// was cancelled continues in another task, which receives the result.
+    fn reply(&self, batch: &mut [Append], result: Result<usize, QueryError>) {
+        let result = match result {
+            Ok(0) => Err(format!(
+                "Redis at {} stores its maximum of {} records",
+                self.database.connection.address(),
+                self.max_records
+            )),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        for reply in batch.iter_mut().filter_map(|append| append.reply.take()) {
+            drop(reply.send(result.clone()));
         }
-    }
-
-    fn full_reason(&self) -> String {
-        format!(
-            "Redis at {} stores its maximum of {} records",
-            self.connection.address(),
-            self.max_records
-        )
     }
 
     /// Retries a batch whose response was lost, by its number, until its outcome is known.
     ///
     /// Callers wait for [`APPEND_TIMEOUT`] at most. After that, idempotent records are declined, so
     /// that the next strategy sends them. The others stay here until their outcome is known.
-    async fn resolve_unknown(&mut self, batch: Vec<Append>) {
+    async fn resolve_unknown(&mut self, mut batch: Vec<Append>) {
         let deadline = Instant::now() + APPEND_TIMEOUT;
         while Instant::now() < deadline {
             match self.try_append(&batch).await {
-                Ok(count) => return self.reply(batch, count),
-                Err(error @ QueryError::Refused(_)) => return decline(batch, &error),
-                Err(_) => self.pause().await,
+                Err(QueryError::Unreachable(_) | QueryError::Unknown(_)) => self.pause().await,
+                result => return self.reply(&mut batch, result),
             }
         }
-        let (idempotent, others): (Vec<_>, Vec<_>) = batch
+        let (mut idempotent, mut unresolved): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .partition(|append| append.record.is_idempotent());
-        decline(
-            idempotent,
-            &QueryError::Unknown(format!(
-                "{}: the outcome of the append is not known yet",
-                self.connection.address()
-            )),
+        let reason = format!(
+            "{}: the outcome of the append is not known yet",
+            self.database.connection.address()
         );
-        let mut unresolved = Vec::new();
-        for append in others {
-            let (reply, _) = tokio::sync::oneshot::channel();
-            unresolved.push(Append {
-                record: append.record,
-                reply,
-            });
-            drop(append.reply.send(Ok(())));
-        }
+        self.reply(&mut idempotent, Err(QueryError::Unknown(reason)));
+        let count = unresolved.len();
+        self.reply(&mut unresolved, Ok(count));
         while !unresolved.is_empty() {
             self.pause().await;
             match self.try_append(&unresolved).await {
@@ -158,7 +133,7 @@ impl Writer {
                 Err(_) if self.appends.is_closed() => {
                     tracing::error!(
                         target: "mengpaneel",
-                        address = self.connection.address(),
+                        address = self.database.connection.address(),
                         records = unresolved.len(),
                         "lost connection to Redis while appending records; their outcome is unknown, and they will not be retried"
                     );
@@ -171,24 +146,13 @@ impl Writer {
 
     /// Waits for [`RETRY_INTERVAL`], and declines further records meanwhile.
     async fn pause(&mut self) {
-        let mut end = std::pin::pin!(sleep(RETRY_INTERVAL));
-        loop {
-            tokio::select! {
-                () = &mut end => return,
-                next = self.appends.recv() => match next {
-                    Some(append) => {
-                        let reason = format!("{}: lost connection", self.connection.address());
-                        decline(vec![append], &QueryError::Unreachable(reason));
-                    }
-                    None => return end.await,
-                },
-            }
+        let end = Instant::now() + RETRY_INTERVAL;
+        while let Ok(next) = timeout_at(end, self.appends.recv()).await {
+            let Some(append) = next else {
+                return sleep_until(end).await;
+            };
+            let reason = format!("{}: lost connection", self.database.connection.address());
+            self.reply(&mut [append], Err(QueryError::Unreachable(reason)));
         }
-    }
-}
-
-fn decline(batch: Vec<Append>, error: &QueryError) {
-    for append in batch {
-        append.reply(Err(error.to_string()));
     }
 }

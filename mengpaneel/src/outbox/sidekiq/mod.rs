@@ -6,23 +6,17 @@ mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::thread;
-use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use redis::{Pipeline, RedisError};
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
 
 use crate::error::log_text::redacted_url;
 use crate::id::now_ms;
-use crate::outbox::redis::connection::{LastRefusal, QueryError, RedisAddr, RedisConnection};
+use crate::outbox::redis::connection::thread::ConnectionThread;
+use crate::outbox::redis::connection::{LastRefusal, QueryError, RedisConnection};
 use crate::outbox::{AppendError, Outbox, OutboxError, Record};
 use crate::record::envelope::Envelope;
 use crate::translate::translator::Translator;
-
-/// Longest time that Redis may take for a response.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sidekiq queue whose workers run the original gem. The jobs are those that the gem itself would
 /// enqueue, and this process delivers none of them.
@@ -63,11 +57,14 @@ pub struct Sidekiq {
 
 /// State of an opened outbox.
 struct SidekiqHandle {
-    connection: Arc<RedisConnection>,
-    last_refusal: Arc<LastRefusal>,
-    runtime: Handle,
-    /// Ends the thread when it is dropped.
-    _end: oneshot::Sender<()>,
+    queue: Arc<JobQueue>,
+    thread: ConnectionThread,
+}
+
+/// Connection to the Redis that receives the jobs.
+struct JobQueue {
+    connection: RedisConnection,
+    last_refusal: LastRefusal,
 }
 
 impl fmt::Debug for Sidekiq {
@@ -123,7 +120,7 @@ impl Sidekiq {
             .get()
             .ok_or_else(|| format!("{} is not open: call `open` first", self.description()))?;
         let job = job::encode(envelope, &self.queue, now_ms(), &self.translator)?;
-        if let Some(refusal) = handle.last_refusal.current() {
+        if let Some(refusal) = handle.queue.last_refusal.current() {
             return Err(refusal.to_string());
         }
         // One transaction: if Redis rejects a command before it runs, it does not run the other.
@@ -137,15 +134,12 @@ impl Sidekiq {
             .cmd("LPUSH")
             .arg(self.key(&format!("queue:{}", self.queue)))
             .arg(job);
-        let (connection, last_refusal) = (
-            Arc::clone(&handle.connection),
-            Arc::clone(&handle.last_refusal),
-        );
+        let queue = Arc::clone(&handle.queue);
         let push = handle
-            .runtime
-            .spawn(async move { push_job(&connection, &last_refusal, &pipeline).await });
+            .thread
+            .spawn(async move { queue.push(&pipeline).await });
         match push.await {
-            Ok(result) => result.map_err(|error: QueryError| error.to_string()),
+            Ok(result) => result.map_err(|error| error.to_string()),
             Err(_) => Err(format!(
                 "the thread with the connection to {} has ended",
                 self.description()
@@ -154,26 +148,25 @@ impl Sidekiq {
     }
 }
 
-/// Adds the name of the queue and pushes the job.
-async fn push_job(
-    connection: &RedisConnection,
-    last_refusal: &LastRefusal,
-    pipeline: &Pipeline,
-) -> Result<(), QueryError> {
-    let address = connection.address();
-    let replies: Result<Vec<Result<redis::Value, RedisError>>, QueryError> =
-        connection.query_pipeline(pipeline).await;
-    let replies =
-        replies.inspect_err(|error| last_refusal.record::<()>(&Err(error.clone()), address))?;
-    let refused = |error: &RedisError| QueryError::Refused(format!("{address}: {error}"));
-    let result = replies
-        .iter()
-        .try_for_each(|reply| reply.as_ref().map(drop).map_err(refused));
-    last_refusal.record(&result, address);
-    // If Redis refused only the name, it has the job: a declined append would deliver it twice.
-    match replies.last() {
-        Some(Ok(_)) => Ok(()),
-        _ => result,
+impl JobQueue {
+    /// Adds the name of the queue and pushes the job.
+    async fn push(&self, pipeline: &Pipeline) -> Result<(), QueryError> {
+        let address = self.connection.address();
+        let replies: Result<Vec<Result<redis::Value, RedisError>>, QueryError> =
+            self.connection.query_pipeline(pipeline).await;
+        let replies = replies.inspect_err(|error| {
+            self.last_refusal.record::<()>(&Err(error.clone()), address);
+        })?;
+        let refused = |error: &RedisError| QueryError::Refused(format!("{address}: {error}"));
+        let result = replies
+            .iter()
+            .try_for_each(|reply| reply.as_ref().map(drop).map_err(refused));
+        self.last_refusal.record(&result, address);
+        // If Redis refused only the name, it has the job: a declined append would deliver it twice.
+        match replies.last() {
+            Some(Ok(_)) => Ok(()),
+            _ => result,
+        }
     }
 }
 
@@ -182,56 +175,31 @@ impl Outbox for Sidekiq {
         if self.handle.get().is_some() {
             return Ok(());
         }
-        if self
-            .url
-            .split("://")
-            .next()
-            .is_some_and(|scheme| scheme.ends_with("+cluster"))
-        {
-            let url = redacted_url(&self.url);
-            return Err(OutboxError(format!(
-                "{url}: Sidekiq does not support Redis Cluster: use the URL of Sidekiq's Redis"
-            )));
-        }
-        if self.queue.is_empty() {
-            let url = redacted_url(&self.url);
-            return Err(OutboxError(format!(
-                "{url}: the name of the Sidekiq queue is empty: use a name such as `default`"
-            )));
-        }
-        let connection = Arc::new(RedisConnection::new(
-            RedisAddr::parse(&self.url, QUERY_TIMEOUT, None)?,
-            QUERY_TIMEOUT,
-        ));
-        let start_error = |error: std::io::Error| {
-            OutboxError(format!(
-                "cannot start the thread for {}: {error}",
-                self.description()
-            ))
+        let scheme = self.url.split("://").next().unwrap_or_default();
+        let problem = if scheme.ends_with("+cluster") {
+            Some("Sidekiq does not support Redis Cluster: use the URL of Sidekiq's Redis")
+        } else if self.queue.is_empty() {
+            Some("the name of the Sidekiq queue is empty: use a name such as `default`")
+        } else {
+            None
         };
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(start_error)?;
-        let handle = runtime.handle().clone();
-        let (end, ended) = oneshot::channel::<()>();
-        let run = move || drop(runtime.block_on(ended));
-        thread::Builder::new()
-            .name("mengpaneel-sidekiq".into())
-            .spawn(run)
-            .map_err(start_error)?;
-        drop(self.handle.set(SidekiqHandle {
-            connection,
-            last_refusal: Arc::default(),
-            runtime: handle,
-            _end: end,
-        }));
+        if let Some(problem) = problem {
+            let url = redacted_url(&self.url);
+            return Err(OutboxError(format!("{url}: {problem}")));
+        }
+        let queue = Arc::new(JobQueue {
+            connection: RedisConnection::new(&self.url, None)?,
+            last_refusal: LastRefusal::default(),
+        });
+        let description = self.description();
+        let thread = ConnectionThread::start("mengpaneel-sidekiq", &description, ready(()))?;
+        drop(self.handle.set(SidekiqHandle { queue, thread }));
         Ok(())
     }
 
     fn description(&self) -> String {
         let address = match self.handle.get() {
-            Some(handle) => handle.connection.address().to_owned(),
+            Some(handle) => handle.queue.connection.address().to_owned(),
             None => redacted_url(&self.url),
         };
         format!("the Sidekiq queue {:?} in Redis at {address}", self.queue)

@@ -14,10 +14,7 @@ fn event() -> Record {
 }
 
 fn connect(redis: &TestRedis) -> RedisConnection {
-    RedisConnection::new(
-        RedisAddr::parse(&redis.url(), QUERY_TIMEOUT, None).unwrap(),
-        QUERY_TIMEOUT,
-    )
+    RedisConnection::new(&redis.url(), None).unwrap()
 }
 
 async fn run(connection: &RedisConnection, command: &[&str]) {

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
-    TlsCertificates, aio,
+    TlsCertificates,
 };
 
 use crate::error::log_text::redacted_url;
 use crate::outbox::OutboxError;
+use crate::outbox::redis::connection::QUERY_TIMEOUT;
 
 /// Address of a Redis server or cluster.
 #[derive(Clone)]
@@ -42,11 +44,7 @@ impl RedisAddr {
     ///
     /// # Errors
     /// [`OutboxError`] if the URL or the certificates are invalid.
-    pub(crate) fn parse(
-        url: &str,
-        timeout: Duration,
-        roots: Option<&[u8]>,
-    ) -> Result<Self, OutboxError> {
+    pub(crate) fn parse(url: &str, roots: Option<&[u8]>) -> Result<Self, OutboxError> {
         let invalid = |error: RedisError| {
             OutboxError(format!(
                 "{} is not a valid Redis URL: {error}",
@@ -83,7 +81,7 @@ impl RedisAddr {
             Err(error) => return Err(invalid(error)),
         };
         let mut builder = ClusterClient::builder([node])
-            .connection_timeout(timeout)
+            .connection_timeout(QUERY_TIMEOUT)
             // The caller has a timeout for each command, which is always shorter.
             .response_timeout(Duration::from_secs(60))
             .retries(0);
@@ -128,6 +126,16 @@ pub(crate) enum Request<'a> {
 }
 
 impl Request<'_> {
+    async fn run<T: FromRedisValue>(
+        self,
+        connection: &mut impl ConnectionLike,
+    ) -> Result<T, RedisError> {
+        match self {
+            Self::Command(command) => command.query_async(connection).await,
+            Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
+        }
+    }
+
     /// Returns the first two words of the last command, which identify the kind of request.
     pub(crate) fn name(self) -> Vec<u8> {
         let command = match self {
@@ -146,7 +154,7 @@ impl Request<'_> {
 /// Open connection to a server or a cluster.
 #[derive(Clone)]
 pub(crate) enum Connection {
-    Single(aio::MultiplexedConnection),
+    Single(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
@@ -156,19 +164,9 @@ impl Connection {
         &mut self,
         request: Request<'_>,
     ) -> Result<T, RedisError> {
-        match (self, request) {
-            (Self::Single(connection), Request::Command(command)) => {
-                command.query_async(connection).await
-            }
-            (Self::Single(connection), Request::Pipeline(pipeline)) => {
-                pipeline.query_async(connection).await
-            }
-            (Self::Cluster(connection), Request::Command(command)) => {
-                command.query_async(connection).await
-            }
-            (Self::Cluster(connection), Request::Pipeline(pipeline)) => {
-                pipeline.query_async(connection).await
-            }
+        match self {
+            Self::Single(connection) => request.run(connection).await,
+            Self::Cluster(connection) => request.run(connection).await,
         }
     }
 }
@@ -179,7 +177,6 @@ mod tests {
 
     #[test]
     fn address_is_displayed_without_credentials() {
-        let timeout = Duration::from_secs(1);
         for (url, expected) in [
             ("redis://:s3cret@cache.example:7000/2", "cache.example:7000"),
             ("rediss://me:s3cret@cache.example", "cache.example:6379"),
@@ -193,7 +190,7 @@ mod tests {
                 "cache.example:7000",
             ),
         ] {
-            let address = RedisAddr::parse(url, timeout, None).unwrap();
+            let address = RedisAddr::parse(url, None).unwrap();
             assert_eq!(address.as_str(), expected);
             assert!(!format!("{address:?}").contains("s3cret"));
         }
@@ -202,9 +199,7 @@ mod tests {
             "me:s3cret@cache.example",
             "redis://me:s3c@s3cret@:x/?a=s3cret",
         ] {
-            let error = RedisAddr::parse(url, timeout, None)
-                .unwrap_err()
-                .to_string();
+            let error = RedisAddr::parse(url, None).unwrap_err().to_string();
             assert!(!error.contains("s3c"), "{error}");
         }
     }

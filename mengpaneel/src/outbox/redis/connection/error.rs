@@ -1,18 +1,15 @@
 //! Errors of commands, and whether Redis may have executed the command.
 
-use std::fmt;
-
 use redis::{ErrorKind, RedisError};
+use thiserror::Error;
 
 use crate::outbox::OutboxError;
 
-/// Error codes of a Redis that cannot execute commands for now: nothing was done, and a retry may
-/// succeed.
+/// Other error codes of a Redis that cannot execute commands for now: nothing was done, and a retry
+/// may succeed.
 ///
 /// <https://github.com/redis/redis/blob/7.2.4/src/server.c> lists them under `createSharedObjects`.
-const UNAVAILABLE_CODES: [&str; 8] = [
-    "READONLY",
-    "UNBLOCKED",
+const UNAVAILABLE_CODES: [&str; 6] = [
     "LOADING",
     "MASTERDOWN",
     "CLUSTERDOWN",
@@ -26,24 +23,17 @@ const UNAVAILABLE_CODES: [&str; 8] = [
 const WRONG_SERVER_CODES: [&str; 2] = ["READONLY", "UNBLOCKED"];
 
 /// Error of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum QueryError {
     /// Redis is unreachable or cannot execute commands for now: the command was not executed.
+    #[error("Redis cannot be reached: {0}")]
     Unreachable(String),
     /// The response was lost: the command may have been executed.
+    #[error("Redis did not respond: {0}")]
     Unknown(String),
     /// Redis refused the command, and will refuse it until a person changes something.
+    #[error("Redis refused: {0}")]
     Refused(String),
-}
-
-impl fmt::Display for QueryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable(reason) => write!(f, "Redis cannot be reached: {reason}"),
-            Self::Unknown(reason) => write!(f, "Redis did not respond: {reason}"),
-            Self::Refused(reason) => write!(f, "Redis refused: {reason}"),
-        }
-    }
 }
 
 impl From<QueryError> for OutboxError {
@@ -58,10 +48,9 @@ pub(crate) enum ErrorClass {
     /// No response: the command may have been executed.
     NoResponse,
     /// Redis cannot execute the command for now.
-    Unavailable {
-        /// True if a new connection may reach a server that can.
-        is_wrong_server: bool,
-    },
+    Unavailable,
+    /// Redis cannot execute the command, but a new connection may reach a server that can.
+    WrongServer,
     /// Redis refused the command.
     Refused,
 }
@@ -74,13 +63,9 @@ impl ErrorClass {
         }
         let has = |codes: &[&str]| codes.iter().any(|code| has_code(error, code));
         if has(&WRONG_SERVER_CODES) {
-            Self::Unavailable {
-                is_wrong_server: true,
-            }
+            Self::WrongServer
         } else if has(&UNAVAILABLE_CODES) {
-            Self::Unavailable {
-                is_wrong_server: false,
-            }
+            Self::Unavailable
         } else {
             Self::Refused
         }
@@ -108,12 +93,8 @@ mod tests {
 
     use super::*;
 
-    const WRONG_SERVER: ErrorClass = ErrorClass::Unavailable {
-        is_wrong_server: true,
-    };
-    const UNAVAILABLE: ErrorClass = ErrorClass::Unavailable {
-        is_wrong_server: false,
-    };
+    const WRONG_SERVER: ErrorClass = ErrorClass::WrongServer;
+    const UNAVAILABLE: ErrorClass = ErrorClass::Unavailable;
 
     #[test]
     fn error_code_determines_class() {

@@ -5,29 +5,32 @@ pub(crate) mod address;
 pub(crate) mod error;
 mod outage;
 mod refusal;
+pub(crate) mod thread;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script};
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-pub(crate) use crate::outbox::redis::connection::address::RedisAddr;
 pub(crate) use crate::outbox::redis::connection::error::QueryError;
 pub(crate) use crate::outbox::redis::connection::refusal::LastRefusal;
 
-use crate::outbox::redis::connection::address::{Connection, Request};
+use crate::outbox::OutboxError;
+use crate::outbox::redis::connection::address::{Connection, RedisAddr, Request};
 use crate::outbox::redis::connection::error::ErrorClass;
 use crate::outbox::redis::connection::outage::Outage;
 
 /// Delay before the next attempt after Redis was unreachable; commands fail at once meanwhile.
 const RECONNECT_BACKOFF: Duration = Duration::from_millis(500);
 
+/// Longest time that Redis may take for a response.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Connection to Redis, opened on first use.
 pub(crate) struct RedisConnection {
     address: RedisAddr,
-    timeout: Duration,
     state: Mutex<State>,
     /// Shared by all connections to one server.
     outage: Arc<Outage>,
@@ -41,21 +44,24 @@ struct State {
 }
 
 impl RedisConnection {
-    /// Creates a connection without opening it. `timeout` bounds each command.
-    pub(crate) fn new(address: RedisAddr, timeout: Duration) -> Self {
-        Self {
-            address,
-            timeout,
+    /// Creates a connection without opening it.
+    ///
+    /// # Errors
+    /// Same as [`RedisAddr::parse`].
+    pub(crate) fn new(url: &str, roots: Option<&[u8]>) -> Result<Self, OutboxError> {
+        Ok(Self {
+            address: RedisAddr::parse(url, roots)?,
             state: Mutex::default(),
             outage: Arc::default(),
-        }
+        })
     }
 
     /// Creates another connection to the same server.
     pub(crate) fn duplicate(&self) -> Self {
         Self {
+            address: self.address.clone(),
+            state: Mutex::default(),
             outage: Arc::clone(&self.outage),
-            ..Self::new(self.address.clone(), self.timeout)
         }
     }
 
@@ -90,38 +96,15 @@ impl RedisConnection {
         self.send(Request::Pipeline(pipeline), Duration::ZERO).await
     }
 
-    /// Runs a script by its hash. The text is sent only if Redis does not know the script.
-    pub(crate) async fn run_script<T: FromRedisValue>(
-        &self,
-        script: &Script,
-        text: &str,
-        keys: &[&str],
-        args: &[&[u8]],
-    ) -> Result<T, QueryError> {
-        let command = |name: &str, script: &str| {
-            let mut command = redis::cmd(name);
-            command.arg(script).arg(keys.len()).arg(keys).arg(args);
-            command
-        };
-        match self.query(&command("EVALSHA", script.get_hash())).await {
-            Err(QueryError::Refused(reason))
-                if reason.contains("NOSCRIPT") || reason.contains("NoScript") =>
-            {
-                self.query(&command("EVAL", text)).await
-            }
-            result => result,
-        }
-    }
-
     async fn send<T: FromRedisValue>(
         &self,
         request: Request<'_>,
         block_time: Duration,
     ) -> Result<T, QueryError> {
-        let (mut is_new, mut is_retry) = (false, false);
+        let mut may_reconnect = true;
         loop {
-            let mut connection = self.connection(&mut is_new).await?;
-            let result = timeout(self.timeout + block_time, connection.query(request)).await;
+            let mut connection = self.connection(&mut may_reconnect).await?;
+            let result = timeout(QUERY_TIMEOUT + block_time, connection.query(request)).await;
             let error = match result {
                 Ok(Ok(value)) => {
                     self.outage.record_success(request, self.address());
@@ -139,21 +122,20 @@ impl RedisConnection {
                 }
                 // The connection may be older than the failover that made another server the
                 // primary.
-                ErrorClass::Unavailable {
-                    is_wrong_server: true,
-                } if !is_new && !is_retry => {
-                    is_retry = true;
+                ErrorClass::WrongServer if may_reconnect => {
+                    may_reconnect = false;
                     self.state.lock().await.connection = None;
                 }
-                ErrorClass::Unavailable { is_wrong_server } => {
+                class @ (ErrorClass::WrongServer | ErrorClass::Unavailable) => {
+                    let is_wrong_server = class == ErrorClass::WrongServer;
                     return Err(self.suspend(reason, is_wrong_server, Some(request)).await);
                 }
             }
         }
     }
 
-    /// Returns the open connection, or opens one and sets `is_new`.
-    async fn connection(&self, is_new: &mut bool) -> Result<Connection, QueryError> {
+    /// Returns the open connection, or opens one and clears `may_reconnect`.
+    async fn connection(&self, may_reconnect: &mut bool) -> Result<Connection, QueryError> {
         let mut state = self.state.lock().await;
         if state.retry_at.is_some_and(|time| Instant::now() < time) {
             return Err(QueryError::Unreachable(state.last_error.clone()));
@@ -161,8 +143,8 @@ impl RedisConnection {
         if let Some(connection) = &state.connection {
             return Ok(connection.clone());
         }
-        *is_new = true;
-        let reason = match timeout(self.timeout, self.address.connect()).await {
+        *may_reconnect = false;
+        let reason = match timeout(QUERY_TIMEOUT, self.address.connect()).await {
             Ok(Ok(connection)) => {
                 state.retry_at = None;
                 return Ok(state.connection.insert(connection).clone());

@@ -1,7 +1,6 @@
 //! Outage of a server: logged once when it begins and once when it ends.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,12 +11,9 @@ use crate::outbox::redis::connection::error::QueryError;
 /// Time without a failure after which any success ends the outage.
 const QUIET_PERIOD: Duration = Duration::from_secs(30);
 
-/// Outage of a server, and its last failure.
+/// Last failure of the outage. `None` while there is no outage.
 #[derive(Default)]
-pub(crate) struct Outage {
-    is_active: AtomicBool,
-    last_failure: Mutex<Option<FailedRequest>>,
-}
+pub(crate) struct Outage(Mutex<Option<FailedRequest>>);
 
 struct FailedRequest {
     time: Instant,
@@ -33,35 +29,26 @@ impl Outage {
             time: Instant::now(),
             name: request.map(Request::name),
         };
-        *self
-            .last_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(failure);
-        if !self.is_active.swap(true, Ordering::Relaxed) {
+        if self.lock().replace(failure).is_none() {
             tracing::error!(target: "mengpaneel", %error, "Redis cannot be reached; calls go to the next strategy until Redis is back");
         }
     }
 
     /// Ends the outage if `request` shows that Redis has recovered.
     pub(crate) fn record_success(&self, request: Request<'_>, address: &str) {
-        if !self.is_active.load(Ordering::Relaxed) {
-            return;
-        }
-        let has_recovered = {
-            let last_failure = self
-                .last_failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            last_failure.as_ref().is_none_or(|failure| {
-                failure.time.elapsed() > QUIET_PERIOD
-                    || failure
-                        .name
-                        .as_ref()
-                        .is_none_or(|name| *name == request.name())
-            })
+        let has_recovered = |failure: &mut FailedRequest| {
+            failure.time.elapsed() > QUIET_PERIOD
+                || failure
+                    .name
+                    .as_ref()
+                    .is_none_or(|name| *name == request.name())
         };
-        if has_recovered && self.is_active.swap(false, Ordering::Relaxed) {
+        if self.lock().take_if(has_recovered).is_some() {
             tracing::info!(target: "mengpaneel", address, "Redis is back");
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<FailedRequest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,23 +1,17 @@
-//! Handle of the thread that has the connections to Redis.
+//! State of an opened outbox in Redis.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
-use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use uuid::Uuid;
 
-use crate::outbox::redis::connection::{QueryError, RedisAddr, RedisConnection};
+use crate::outbox::redis::connection::thread::ConnectionThread;
+use crate::outbox::redis::connection::{QueryError, RedisConnection};
+use crate::outbox::redis::database::{Database, Keys};
 use crate::outbox::redis::engine::Redis;
-use crate::outbox::redis::keys::Keys;
 use crate::outbox::redis::reader::Reader;
 use crate::outbox::redis::writer::{Append, Writer};
 use crate::outbox::{Lease, Outbox as _, OutboxError};
-
-/// Longest time that Redis may take for a response.
-pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Most appends in flight.
 pub(crate) const MAX_APPENDS_IN_FLIGHT: usize = 10_000;
@@ -27,9 +21,7 @@ pub(crate) struct RedisHandle {
     pub(crate) appends: mpsc::UnboundedSender<Append>,
     pub(crate) permits: Semaphore,
     pub(crate) reader: Arc<Reader>,
-    pub(crate) runtime: Handle,
-    /// Ends the thread when it is dropped.
-    _end: oneshot::Sender<()>,
+    pub(crate) thread: ConnectionThread,
 }
 
 impl RedisHandle {
@@ -38,55 +30,20 @@ impl RedisHandle {
     /// # Errors
     /// [`OutboxError`] if the URL or the certificates are invalid, or the thread cannot start.
     pub(crate) fn open(redis: &Redis) -> Result<Self, OutboxError> {
-        let address = RedisAddr::parse(&redis.url, QUERY_TIMEOUT, redis.roots.as_deref())?;
-        let start_error = |error: std::io::Error| {
-            OutboxError(format!(
-                "cannot start the thread for {}: {error}",
-                redis.description()
-            ))
-        };
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(start_error)?;
-        let handle = runtime.handle().clone();
-        let keys = Arc::new(Keys::new(&redis.key));
-        let connection = Arc::new(RedisConnection::new(address, QUERY_TIMEOUT));
+        let database = Arc::new(Database {
+            connection: RedisConnection::new(&redis.url, redis.roots.as_deref())?,
+            keys: Keys::new(&redis.key),
+        });
         let (appends, append_receiver) = mpsc::unbounded_channel();
-        let writer = Writer::new(
-            Arc::clone(&connection),
-            Arc::clone(&keys),
-            append_receiver,
-            redis.max_records,
-        );
-        let consumer = format!("{}-{}", std::process::id(), Uuid::new_v4());
-        let blocking_connection = connection.duplicate();
-        let reader = Arc::new(Reader::new(
-            connection,
-            blocking_connection,
-            keys,
-            consumer,
-            redis.claim_after,
-        ));
-        let (end, ended) = oneshot::channel::<()>();
-        let run = move || {
-            runtime.block_on(async {
-                // The writer ends when the last sender of appends is dropped.
-                let writing = tokio::spawn(writer.run());
-                drop(ended.await);
-                drop(writing.await);
-            });
-        };
-        thread::Builder::new()
-            .name("mengpaneel-redis".into())
-            .spawn(run)
-            .map_err(start_error)?;
+        let writer = Writer::new(Arc::clone(&database), append_receiver, redis.max_records);
+        // The writer ends when the last sender of appends is dropped.
+        let thread =
+            ConnectionThread::start("mengpaneel-redis", &redis.description(), writer.run())?;
         Ok(Self {
             appends,
             permits: Semaphore::new(MAX_APPENDS_IN_FLIGHT),
-            reader,
-            runtime: handle,
-            _end: end,
+            reader: Arc::new(Reader::new(database, redis.claim_after)),
+            thread,
         })
     }
 }
@@ -121,7 +78,7 @@ impl Redis {
             Ok(handle) => handle,
             Err(error) => return ready(Err(error)).boxed(),
         };
-        let task = handle.runtime.spawn(work(Arc::clone(&handle.reader)));
+        let task = handle.thread.spawn(work(Arc::clone(&handle.reader)));
         task.map(|result| Ok(result.map_err(|_| self.thread_ended())??))
             .boxed()
     }

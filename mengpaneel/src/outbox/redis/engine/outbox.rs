@@ -11,22 +11,20 @@ use uuid::Uuid;
 use crate::call::Calls;
 use crate::error::log_text::redacted_url;
 use crate::id::now_ms;
-use crate::outbox::redis::connection::QueryError;
+use crate::outbox::fallback::ms;
+use crate::outbox::redis::database::Keys;
 use crate::outbox::redis::engine::Redis;
 use crate::outbox::redis::engine::handle::{LeaseGuard, MAX_APPENDS_IN_FLIGHT, RedisHandle};
-use crate::outbox::redis::keys::Keys;
-use crate::outbox::redis::reader::{MAX_DEAD_LETTERS, Reader};
 use crate::outbox::redis::scripts::{ACKNOWLEDGE, DEAD_LETTER, LuaScript, MAX_PER_CALL, RETRY};
 use crate::outbox::redis::writer::Append;
-use crate::outbox::redis::{dead_letters, fallback};
 use crate::outbox::{
     AppendError, ClaimResult, Consumer, Lease, LeaseId, Outbox, OutboxError, Record,
 };
 use crate::record::envelope::Envelope;
 use crate::record::visitor::Visitor;
 
-/// Most retries of a fallback copy whose response was lost.
-const MAX_STORE_RETRIES: u32 = 3;
+/// Approximate bound of the dead letters.
+const MAX_DEAD_LETTERS: u64 = 10_000;
 
 impl Outbox for Redis {
     fn open(&self) -> Result<(), OutboxError> {
@@ -38,7 +36,7 @@ impl Outbox for Redis {
 
     fn description(&self) -> String {
         match self.handle.get() {
-            Some(handle) => format!("Redis at {}", handle.reader.connection().address()),
+            Some(handle) => format!("Redis at {}", handle.reader.database.connection.address()),
             None => format!("Redis at {}", redacted_url(&self.url)),
         }
     }
@@ -67,31 +65,41 @@ impl Outbox for Redis {
     ) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
             let record = record.with_checksum();
-            let stored = self.store_fallback(&record, after).await;
-            stored.map_err(|StoreError { reason, is_unknown }| {
-                // A copy may be stored: a second one may have only calls that Mixpanel can
-                // deduplicate.
-                let deliverable = if is_unknown {
-                    record.deduplicable().unwrap_or_else(no_calls)
-                } else {
-                    record
-                };
-                AppendError::new(deliverable, reason)
-            })
+            let (copy, max_copies) = (record.clone(), self.max_records);
+            let stored = self.run_on_thread(async move |reader| {
+                Ok(reader
+                    .database
+                    .store_fallback(&copy, after, max_copies)
+                    .await)
+            });
+            let (reason, is_unknown) = match stored.await {
+                Ok(Ok(true)) => return Ok(()),
+                Ok(Ok(false)) => {
+                    let outbox = self.description();
+                    let reason =
+                        format!("{outbox} stores its maximum of {max_copies} fallback copies");
+                    (reason, false)
+                }
+                Ok(Err((error, is_unknown))) => (error.to_string(), is_unknown),
+                Err(error) => (error.0, false),
+            };
+            // A copy may be stored: a second one may have only calls that Mixpanel can deduplicate.
+            let deliverable = if is_unknown {
+                record.deduplicable().unwrap_or_else(no_calls)
+            } else {
+                record
+            };
+            Err(AppendError::new(deliverable, reason))
         }
         .boxed()
     }
 
     fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
-        self.run_on_thread(async move |reader| {
-            fallback::claim(reader.connection(), &reader.keys().fallback, id).await
-        })
+        self.run_on_thread(async move |reader| reader.database.claim_fallback(id).await)
     }
 
     fn finish_fallback(&self, id: Uuid, is_sent: bool) -> BoxFuture<'_, Result<(), OutboxError>> {
-        self.run_on_thread(async move |reader| {
-            fallback::finish(reader.connection(), &reader.keys().fallback, id, is_sent).await
-        })
+        self.run_on_thread(async move |reader| reader.database.finish_fallback(id, is_sent).await)
     }
 }
 
@@ -109,7 +117,7 @@ impl Consumer for Redis {
         let (reply, result) = oneshot::channel();
         let reader = Arc::clone(&handle.reader);
         handle
-            .runtime
+            .thread
             .spawn(async move { reader.lease(limit, reply).await });
         let mut guard = LeaseGuard {
             reader: &handle.reader,
@@ -124,33 +132,23 @@ impl Consumer for Redis {
     }
 
     fn mark_sending<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        let ids = entry_ids(leases);
+        let marks: Vec<(String, u8)> = leases
+            .iter()
+            .filter_map(|lease| Some((entry_id(lease)?, 1)))
+            .collect();
         self.run_on_thread(async move |reader| {
-            for chunk in ids.chunks(MAX_PER_CALL) {
+            let database = &reader.database;
+            for chunk in marks.chunks(MAX_PER_CALL) {
                 let mut mark = cmd("HSET");
-                mark.arg(&reader.keys().sending);
-                for id in chunk {
-                    mark.arg(id).arg(1);
-                }
-                reader.query::<()>(&mark).await?;
+                mark.arg(&database.keys.sending).arg(chunk);
+                database.connection.query::<()>(&mark).await?;
             }
             Ok(())
         })
     }
 
     fn acknowledge<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        let ids = entry_ids(leases);
-        self.run_on_thread(async move |reader| {
-            let keys = reader.keys();
-            for chunk in ids.chunks(MAX_PER_CALL) {
-                let mut args = vec![keys.group.as_bytes()];
-                args.extend(chunk.iter().map(String::as_bytes));
-                let _: usize = ACKNOWLEDGE
-                    .run(reader.connection(), &[&keys.stream, &keys.sending], &args)
-                    .await?;
-            }
-            Ok(())
-        })
+        self.end_leases(leases, &ACKNOWLEDGE, None)
     }
 
     fn retry_later<'a>(
@@ -158,60 +156,38 @@ impl Consumer for Redis {
         leases: &'a [Lease],
         delay: Duration,
     ) -> BoxFuture<'a, Result<(), OutboxError>> {
-        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        let due = if delay == 0 {
-            0
-        } else {
-            now_ms().saturating_add(delay)
+        let due = match ms(delay) {
+            0 => 0,
+            delay => now_ms().saturating_add(delay),
         };
-        self.return_leases(
-            leases,
-            &RETRY,
-            |keys| &keys.scheduled,
-            due.to_string().into_bytes(),
-        )
+        self.end_leases(leases, &RETRY, Some((|keys| &keys.scheduled, due)))
     }
 
     fn dead_letter<'a>(&'a self, leases: &'a [Lease]) -> BoxFuture<'a, Result<(), OutboxError>> {
-        self.return_leases(
-            leases,
-            &DEAD_LETTER,
-            |keys| &keys.dead_letters,
-            MAX_DEAD_LETTERS.to_vec(),
-        )
+        let destination: Destination = (|keys| &keys.dead_letters, MAX_DEAD_LETTERS);
+        self.end_leases(leases, &DEAD_LETTER, Some(destination))
     }
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Record>, OutboxError>> {
-        self.run_on_thread(async move |reader| {
-            dead_letters::list(reader.connection(), reader.keys(), limit).await
-        })
+        self.run_on_thread(async move |reader| reader.database.dead_letters(limit).await)
     }
 
     fn requeue(&self, limit: usize) -> BoxFuture<'_, Result<usize, OutboxError>> {
         let max_records = self.max_records;
-        self.run_on_thread(async move |reader| {
-            dead_letters::requeue(reader.connection(), reader.keys(), limit, max_records).await
-        })
+        self.run_on_thread(async move |reader| reader.database.requeue(limit, max_records).await)
     }
 }
 
-/// Returns the IDs of the stream's entries. Leases of another outbox have none.
-fn entry_ids(leases: &[Lease]) -> Vec<String> {
-    leases
-        .iter()
-        .filter_map(|lease| match &lease.id {
-            LeaseId::Text(id) => Some(id.clone()),
-            LeaseId::Number(_) | LeaseId::Nested(..) => None,
-        })
-        .collect()
+/// Returns the ID of the stream's entry. A lease of another outbox has none.
+fn entry_id(lease: &Lease) -> Option<String> {
+    match &lease.id {
+        LeaseId::Text(id) => Some(id.clone()),
+        LeaseId::Number(_) | LeaseId::Nested(..) => None,
+    }
 }
 
-/// Error of a fallback copy.
-struct StoreError {
-    reason: String,
-    /// True if the copy may be stored.
-    is_unknown: bool,
-}
+/// Key that a script moves records to, and the script's argument for it.
+type Destination = (fn(&Keys) -> &String, u64);
 
 impl Redis {
     async fn append_record(&self, record: Record) -> Result<(), String> {
@@ -223,6 +199,7 @@ impl Redis {
             )
         })?;
         let (reply, result) = oneshot::channel();
+        let reply = Some(reply);
         handle
             .appends
             .send(Append { record, reply })
@@ -230,67 +207,33 @@ impl Redis {
         result.await.map_err(|_| self.thread_ended().0)?
     }
 
-    async fn store_fallback(&self, record: &Record, after: Duration) -> Result<(), StoreError> {
-        let max_copies = self.max_records;
-        let mut retries = 0;
-        loop {
-            let record = record.clone();
-            let store = async move |reader: Arc<Reader>| {
-                let (connection, keys) = (reader.connection(), &reader.keys().fallback);
-                Ok(fallback::store(connection, keys, after, &record, max_copies).await)
-            };
-            let stored = self
-                .run_on_thread(store)
-                .await
-                .map_err(|error| StoreError {
-                    reason: error.0,
-                    is_unknown: false,
-                })?;
-            match stored {
-                Ok(true) => return Ok(()),
-                Ok(false) => {
-                    return Err(StoreError {
-                        reason: format!(
-                            "{} stores its maximum of {max_copies} fallback copies",
-                            self.description()
-                        ),
-                        is_unknown: false,
-                    });
-                }
-                // Idempotent: retried as is.
-                Err(QueryError::Unknown(_)) if retries < MAX_STORE_RETRIES => retries += 1,
-                Err(error) => {
-                    return Err(StoreError {
-                        reason: error.to_string(),
-                        is_unknown: retries > 0 || matches!(error, QueryError::Unknown(_)),
-                    });
-                }
-            }
-        }
-    }
-
-    /// Returns records to Redis in their current state, by a script with a third key and an
-    /// argument.
-    fn return_leases(
+    /// Ends leases by a script, which gets the current state of the records if it moves them.
+    fn end_leases(
         &self,
         leases: &[Lease],
         script: &'static LuaScript,
-        third_key: fn(&Keys) -> &str,
-        argument: Vec<u8>,
+        destination: Option<Destination>,
     ) -> BoxFuture<'_, Result<(), OutboxError>> {
-        let records: Vec<(String, Record)> = entry_ids(leases)
-            .into_iter()
-            .zip(leases.iter().map(|lease| lease.record.clone()))
+        let records: Vec<(String, Option<Record>)> = leases
+            .iter()
+            .filter_map(|lease| {
+                let record = destination.map(|_| lease.record.clone());
+                Some((entry_id(lease)?, record))
+            })
             .collect();
         self.run_on_thread(async move |reader| {
-            let keys = reader.keys();
+            let keys = &reader.database.keys;
+            let mut key_names = vec![&keys.stream, &keys.sending];
+            key_names.extend(destination.map(|(key, _)| key(keys)));
+            let argument = destination.map(|(_, argument)| argument);
             for chunk in records.chunks(MAX_PER_CALL) {
-                let mut args = vec![keys.group.as_bytes(), argument.as_slice()];
-                for (id, record) in chunk {
-                    args.extend([id.as_bytes(), record.as_bytes()]);
-                }
-                let key_names = [keys.stream.as_str(), &keys.sending, third_key(keys)];
-                let _: usize = script.run(reader.connection(), &key_names, &args).await?;
+                let records: Vec<_> = chunk
+                    .iter()
+                    .map(|(id, record)| (id, record.as_ref().map(Record::as_bytes)))
+                    .collect();
+                let args = (&keys.group, argument, records);
+                let connection = &reader.database.connection;
+                script.run::<()>(connection, &key_names, args).await?;
             }
             Ok(())
         })

@@ -13,9 +13,8 @@ use uuid::Uuid;
 
 use crate::outbox::conformance;
 use crate::outbox::conformance::fixtures::{events, record};
-use crate::outbox::redis::connection::{RedisAddr, RedisConnection};
+use crate::outbox::redis::connection::RedisConnection;
 use crate::outbox::redis::engine::Redis;
-use crate::outbox::redis::engine::handle::QUERY_TIMEOUT;
 use crate::outbox::redis::test_server::TestRedis;
 use crate::outbox::{Consumer as _, Lease, Outbox as _, RecordError};
 
@@ -27,8 +26,7 @@ fn open(url: &str) -> Redis {
 
 /// Connection of the test itself.
 fn connect(server: &TestRedis) -> RedisConnection {
-    let address = RedisAddr::parse(&server.url(), QUERY_TIMEOUT, None).unwrap();
-    RedisConnection::new(address, QUERY_TIMEOUT)
+    RedisConnection::new(&server.url(), None).unwrap()
 }
 
 async fn lease_all(outbox: &Redis, count: usize) -> Vec<Lease> {
