@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use mengpaneel::outbox::{Outbox, OutboxError};
-use mengpaneel::{FlushTimeoutError, Mengpaneel, Region, UnknownRegionError, outbox};
+use mengpaneel::{FlushTimeoutError, Health, Mengpaneel, Region, UnknownRegionError, outbox};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing_subscriber::EnvFilter;
@@ -250,25 +250,17 @@ async fn print_progress(mengpaneel: &Mengpaneel) {
     let is_terminal = stderr().is_terminal();
     let mut ticks = interval(Duration::from_secs(if is_terminal { 1 } else { 10 }));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = None;
+    let mut last = String::new();
     loop {
         ticks.tick().await;
-        let health = mengpaneel.health().await;
-        let progress = (health.delivered, health.pending);
+        let Health {
+            delivered, pending, ..
+        } = mengpaneel.health().await;
+        let progress = format!("{delivered} delivered, {pending} pending");
         let printed = if is_terminal {
-            write!(
-                stderr(),
-                "\r\x1b[2K{} delivered, {} pending",
-                health.delivered,
-                health.pending
-            )
-        } else if last != Some(progress) {
-            writeln!(
-                stderr(),
-                "{} delivered, {} pending",
-                health.delivered,
-                health.pending
-            )
+            write!(stderr(), "\r\x1b[2K{progress}")
+        } else if last != progress {
+            writeln!(stderr(), "{progress}")
         } else {
             Ok(())
         };
@@ -276,6 +268,6 @@ async fn print_progress(mengpaneel: &Mengpaneel) {
             // Standard error is closed; the delivery continues.
             std::future::pending::<()>().await;
         }
-        last = Some(progress);
+        last = progress;
     }
 }

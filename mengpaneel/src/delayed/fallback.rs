@@ -79,16 +79,17 @@ impl Fallback {
     /// [`ClaimError`] if another request holds the payload or has sent its calls.
     pub(crate) async fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
         let mut claim = self.claims.claim(id)?;
-        let error = match self.claim_remote(id).await {
+        match self.claim_remote(id).await {
             ClaimResult::Acquired | ClaimResult::NotFound => {
                 claim.add_remote(id);
-                return Ok(claim);
+                Ok(claim)
             }
-            ClaimResult::Held => ClaimError::Held,
-            ClaimResult::Delivered => ClaimError::Done,
-        };
-        claim.remove(id, error);
-        Err(error)
+            ClaimResult::Held => Err(ClaimError::Held),
+            ClaimResult::Delivered => {
+                claim.commit();
+                Err(ClaimError::Done)
+            }
+        }
     }
 
     /// Claims the copy in the outbox. [`ClaimResult::NotFound`] without an answer in time.

@@ -33,11 +33,6 @@ pub(crate) fn is_present(request: &ServiceRequest) -> bool {
 /// Marks a request without a session middleware outside.
 struct Absent;
 
-/// Returns the encoded payload under a session key. `None` if there is no payload.
-pub(crate) fn encoded(session: &Session, key: &str) -> Option<String> {
-    session.entries().get(key).cloned()
-}
-
 /// Decodes a payload.
 ///
 /// A payload of the original gem has no ID, and gets one that is derived from its content. Such a
@@ -48,12 +43,8 @@ pub(crate) fn encoded(session: &Session, key: &str) -> Option<String> {
 pub(crate) fn decode(encoded: &str) -> Result<DelayedPayload, DecodeError> {
     let mut payload = DelayedPayload::decode(encoded)?;
     if payload.id.is_nil() {
-        let hash = Sha256::digest(encoded.as_bytes());
-        let mut bytes = [0; 16];
-        bytes
-            .iter_mut()
-            .zip(hash)
-            .for_each(|(byte, hash_byte)| *byte = hash_byte);
+        let hash: [u8; 32] = Sha256::digest(encoded.as_bytes()).into();
+        let bytes = hash.first_chunk().copied().unwrap_or_default();
         payload.id = uuid::Builder::from_random_bytes(bytes).into_uuid();
     }
     Ok(payload)

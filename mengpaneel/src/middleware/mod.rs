@@ -257,7 +257,7 @@ impl RequestState {
         let (key, consent) = (&settings.names.session_key, decision.now);
         let session_payload = session
             .as_ref()
-            .and_then(|session| session_payload::encoded(session, key));
+            .and_then(|session| session.entries().get(key).cloned());
         Self {
             inner: Arc::clone(inner),
             info,

@@ -20,7 +20,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::delayed::{DecodeError, DelayedPayload};
-use crate::id::now_ms;
+use crate::id::{now_ms, timestamp_ms};
 use crate::request::headers::cookies_of;
 
 /// Number of cookie names, and thus maximum number of cookies of a visitor.
@@ -161,7 +161,7 @@ impl Carrier {
             .collect();
         let mut slots = (0..SLOTS).map(|offset| first.wrapping_add(offset) % SLOTS);
         if let Some(free) = slots.find(|slot| !used.contains(slot)) {
-            return Ok(self.name(free));
+            return Ok(format!("{}.{free}", self.prefix));
         }
         let unreadable = self
             .read(request_cookies)
@@ -170,10 +170,6 @@ impl Carrier {
         unreadable
             .map(|cookie| cookie.name)
             .ok_or(CarrierError::NoFreeSlot)
-    }
-
-    fn name(&self, slot: usize) -> String {
-        format!("{}.{slot}", self.prefix)
     }
 
     /// Slot of a carrier cookie's name. `None` for any other name.
@@ -212,12 +208,9 @@ pub(crate) fn removal(name: &str) -> Option<HeaderValue> {
 
 /// Returns whether a payload is older than its cookie may be, by its ID, a UUID of version 7.
 fn is_expired(id: Uuid) -> bool {
-    let Some(created) = id.get_timestamp() else {
-        return true;
-    };
-    let (seconds, nanos) = created.to_unix();
-    let age = Duration::from_millis(now_ms()).saturating_sub(Duration::new(seconds, nanos));
-    age > LIFETIME + CLOCK_SKEW
+    timestamp_ms(id).is_none_or(|created| {
+        Duration::from_millis(now_ms().saturating_sub(created)) > LIFETIME + CLOCK_SKEW
+    })
 }
 
 #[cfg(test)]

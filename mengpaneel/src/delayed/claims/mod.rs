@@ -38,7 +38,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Table {
-    payloads: HashMap<Uuid, PayloadState>,
+    payloads: HashMap<Uuid, Payload>,
     /// IDs of the payloads, oldest first.
     order: VecDeque<Uuid>,
     /// Number of fallback copies in memory.
@@ -48,17 +48,21 @@ struct Table {
 }
 
 #[derive(Debug)]
+struct Payload {
+    state: PayloadState,
+    /// Fallback copy in memory. `None` without room, or if the copy is in the outbox.
+    copy: Option<Box<Envelope>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PayloadState {
     /// In a carrier cookie, or released by the request that claimed it.
-    Pending(FallbackCopy),
+    Pending,
     /// Claimed by a request whose response is not sent yet.
-    Claimed(FallbackCopy),
+    Claimed,
     /// The calls were sent.
     Done,
 }
-
-/// Fallback copy in memory. `None` without room, or if the copy is in the outbox.
-type FallbackCopy = Option<Box<Envelope>>;
 
 /// Reason why a payload cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +98,7 @@ impl Claims {
 
     /// Adds a payload whose fallback copy is in the outbox.
     pub(crate) fn track_remote(&self, id: Uuid) {
-        self.lock().insert(id, PayloadState::Pending(None));
+        self.lock().insert(id, PayloadState::Pending, None);
     }
 
     /// Adds a payload with its fallback copy. Returns `false` if there was no room for the copy.
@@ -102,8 +106,8 @@ impl Claims {
         let mut table = self.lock();
         let has_room = table.copy_count < self.0.max_copies;
         table.copy_count += usize::from(has_room);
-        let id = copy.id;
-        table.insert(id, PayloadState::Pending(has_room.then(|| Box::new(copy))));
+        let (id, copy) = (copy.id, has_room.then(|| Box::new(copy)));
+        table.insert(id, PayloadState::Pending, copy);
         has_room
     }
 
@@ -113,18 +117,16 @@ impl Claims {
     /// [`ClaimError`] if another request holds the payload or has sent its calls.
     pub(crate) fn claim(&self, id: Uuid) -> Result<Claim, ClaimError> {
         let mut table = self.lock();
-        match table.payloads.get_mut(&id) {
+        let payload = table.payloads.get_mut(&id);
+        match payload.map(|payload| &mut payload.state) {
             Some(PayloadState::Done) => return Err(ClaimError::Done),
-            Some(PayloadState::Claimed(_)) => return Err(ClaimError::Held),
-            Some(pending) => {
-                let copy = pending.take_copy();
-                *pending = PayloadState::Claimed(copy);
-            }
+            Some(PayloadState::Claimed) => return Err(ClaimError::Held),
+            Some(pending) => *pending = PayloadState::Claimed,
             None => {
                 if id.get_version_num() == 7 && id > self.0.start_id {
                     table.sibling_seen_at = Some(Instant::now());
                 }
-                table.insert(id, PayloadState::Claimed(None));
+                table.insert(id, PayloadState::Claimed, None);
             }
         }
         Ok(Claim {
@@ -139,21 +141,25 @@ impl Claims {
     /// payload done.
     pub(crate) fn expire(&self, id: Uuid) -> Expiry {
         let mut table = self.lock();
-        let copy = match table.payloads.get_mut(&id) {
-            Some(PayloadState::Claimed(Some(_))) => return Expiry::Claimed,
-            Some(pending @ PayloadState::Pending(Some(_))) => pending.mark_done(),
-            _ => None,
+        let Some(payload) = table.payloads.get_mut(&id) else {
+            return Expiry::Done;
         };
-        table.copy_count -= usize::from(copy.is_some());
+        if payload.copy.is_some() && payload.state == PayloadState::Claimed {
+            return Expiry::Claimed;
+        }
+        let Some(copy) = payload.copy.take() else {
+            return Expiry::Done;
+        };
+        payload.state = PayloadState::Done;
+        table.copy_count -= 1;
         let is_alone = table
             .sibling_seen_at
             .is_none_or(|seen| seen.elapsed() > SIBLING_TTL);
-        let copy = match copy {
-            Some(copy) if is_alone => Some(copy),
-            // Another process may replay the same payload.
-            Some(copy) => copy.retain_deduplicable().map(Box::new),
-            None => None,
-        };
+        if is_alone {
+            return Expiry::Deliver(copy);
+        }
+        // Another process may replay the same payload.
+        let copy = copy.retain_deduplicable().map(Box::new);
         copy.map_or(Expiry::Done, Expiry::Deliver)
     }
 
@@ -165,7 +171,7 @@ impl Claims {
         let copies: Vec<_> = table
             .payloads
             .values_mut()
-            .filter_map(PayloadState::take_copy)
+            .filter_map(|payload| payload.copy.take())
             .collect();
         drop(table);
         copies
@@ -180,44 +186,28 @@ impl Claims {
 }
 
 impl Table {
-    fn insert(&mut self, id: Uuid, state: PayloadState) {
-        self.payloads.insert(id, state);
+    fn insert(&mut self, id: Uuid, state: PayloadState, copy: Option<Box<Envelope>>) {
+        self.payloads.insert(id, Payload { state, copy });
         self.order.push_back(id);
         if self.order.len() > CAPACITY
             && let Some(oldest) = self.order.pop_front()
-            && let Some(mut forgotten) = self.payloads.remove(&oldest)
+            && let Some(forgotten) = self.payloads.remove(&oldest)
         {
-            self.copy_count -= usize::from(forgotten.take_copy().is_some());
+            self.copy_count -= usize::from(forgotten.copy.is_some());
         }
     }
 
     /// Ends a claim: the calls were sent, or the payload is pending again.
     fn finish(&mut self, id: Uuid, is_sent: bool) {
-        let Some(state) = self.payloads.get_mut(&id) else {
+        let Some(payload) = self.payloads.get_mut(&id) else {
             return;
         };
         if is_sent {
-            let copy = state.mark_done();
-            self.copy_count -= usize::from(copy.is_some());
+            payload.state = PayloadState::Done;
+            self.copy_count -= usize::from(payload.copy.take().is_some());
         } else {
-            let copy = state.take_copy();
-            *state = PayloadState::Pending(copy);
+            payload.state = PayloadState::Pending;
         }
-    }
-}
-
-impl PayloadState {
-    fn take_copy(&mut self) -> FallbackCopy {
-        match self {
-            Self::Pending(copy) | Self::Claimed(copy) => copy.take(),
-            Self::Done => None,
-        }
-    }
-
-    fn mark_done(&mut self) -> FallbackCopy {
-        let copy = self.take_copy();
-        *self = Self::Done;
-        copy
     }
 }
 
@@ -245,12 +235,6 @@ impl Claim {
     /// Adds a payload of this claim that is claimed in the outbox too, and must be finished there.
     pub(crate) fn add_remote(&mut self, id: Uuid) {
         self.remote.push(id);
-    }
-
-    /// Removes one payload, because another process holds it or has sent its calls.
-    pub(crate) fn remove(&mut self, id: Uuid, error: ClaimError) {
-        self.ids.retain(|claimed| *claimed != id);
-        self.claims.lock().finish(id, error == ClaimError::Done);
     }
 
     /// Marks the calls as sent: later copies of the payloads are dropped.
