@@ -126,14 +126,8 @@ impl Sidekiq {
         // One transaction: if Redis rejects a command before it runs, it does not run the other.
         let mut pipeline = redis::pipe();
         pipeline.atomic().ignore_errors();
-        pipeline
-            .cmd("SADD")
-            .arg(self.key("queues"))
-            .arg(&self.queue);
-        pipeline
-            .cmd("LPUSH")
-            .arg(self.key(&format!("queue:{}", self.queue)))
-            .arg(job);
+        pipeline.sadd(self.key("queues"), &self.queue);
+        pipeline.lpush(self.key(&format!("queue:{}", self.queue)), job);
         let queue = Arc::clone(&handle.queue);
         let push = handle
             .thread

@@ -76,10 +76,8 @@ impl RedisAddr {
             });
         };
         let node = format!("{scheme}://{rest}");
-        let display = match node.as_str().into_connection_info() {
-            Ok(info) => info.addr().to_string(),
-            Err(error) => return Err(invalid(error)),
-        };
+        let info = node.as_str().into_connection_info().map_err(invalid)?;
+        let display = info.addr().to_string();
         let mut builder = ClusterClient::builder([node])
             .connection_timeout(QUERY_TIMEOUT)
             // The caller has a timeout for each command, which is always shorter.

@@ -5,6 +5,8 @@
 //! Mixpanel's limits. Therefore an envelope is translated here as well. It becomes a job only if
 //! the worker would send the same messages under the same IDs.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -55,11 +57,7 @@ pub(crate) fn encode(
         .flatten();
     // Seconds as a float: Sidekiq 8 writes integer milliseconds, but reads a float as seconds, as
     // Sidekiq 6 and 7 do (https://github.com/sidekiq/sidekiq/pull/6564).
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 are exact in a float"
-    )]
-    let now = now_ms as f64 / 1_000.0;
+    let now = Duration::from_millis(now_ms).as_secs_f64();
     let job = json!({
         "class": CLASS,
         "queue": queue,
@@ -68,15 +66,14 @@ pub(crate) fn encode(
         "jid": job_id(),
         "created_at": now,
         "enqueued_at": now,
-    })
-    .to_string();
-    let depth = nesting(job.as_bytes());
+    });
+    let depth = nesting(&job);
     if depth > MAX_NESTING {
         return Err(format!(
             "the job has {depth} levels of nesting, and Ruby's JSON parser reads {MAX_NESTING}"
         ));
     }
-    Ok(job)
+    Ok(job.to_string())
 }
 
 /// Generates a job ID: 24 random hexadecimal digits, like Sidekiq's `SecureRandom.hex(12)`.
@@ -140,12 +137,12 @@ fn job_calls(envelope: &Envelope, now_ms: u64, translator: &Translator) -> Resul
     Ok(job_calls.calls)
 }
 
-/// Maximum age of an event in a job, in milliseconds: four days.
+/// Maximum age of an event in a job: four days.
 ///
 /// The worker sends by `/track`, which drops events older than five days; `/import` accepts them.
 /// One day remains for the job to wait in its queue.
 /// <https://docs.mixpanel.com/reference/track-event>
-const MAX_EVENT_AGE_MS: f64 = 4.0 * 24.0 * 60.0 * 60.0 * 1_000.0;
+const MAX_EVENT_AGE: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 
 fn is_too_old(event: &Message, now_ms: u64) -> bool {
     let time = event
@@ -153,12 +150,9 @@ fn is_too_old(event: &Message, now_ms: u64) -> bool {
         .get("properties")
         .and_then(|properties| properties.get("time")?.as_f64());
     // A time below 1e11 is in seconds, otherwise in milliseconds.
-    let time = time.map(|time| if time < 1e11 { time * 1_000.0 } else { time });
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 are exact in a float"
-    )]
-    time.is_some_and(|time| now_ms as f64 - time > MAX_EVENT_AGE_MS)
+    let time = time.map(|time| if time < 1e11 { time } else { time / 1_000.0 });
+    let now = Duration::from_millis(now_ms).as_secs_f64();
+    time.is_some_and(|time| now - time > MAX_EVENT_AGE.as_secs_f64())
 }
 
 /// Calls for the worker, and the user that they have identified so far.
@@ -207,16 +201,12 @@ impl JobCalls {
         if !message.call.method().is_track() {
             // `$identify`: mixpanel-js sends it as an ordinary event.
             let name = message.body.get("event").cloned().unwrap_or_default();
-            let properties = IDENTIFY_PROPERTIES
+            let properties: Map<_, _> = IDENTIFY_PROPERTIES
                 .into_iter()
-                .filter_map(|key| Some((key.to_owned(), properties.get(key)?.clone())));
-            self.push(
-                Call::new(
-                    Method::Track,
-                    vec![name, properties.collect::<Map<_, _>>().into()],
-                ),
-                mode,
-            );
+                .filter_map(|key| Some((key.to_owned(), properties.get(key)?.clone())))
+                .collect();
+            let args = vec![name, properties.into()];
+            self.push(Call::new(Method::Track, args), mode);
             return Ok(());
         }
         let text = |key: &str| properties.get(key).and_then(Value::as_str);
@@ -307,24 +297,14 @@ fn objection(call: &Call) -> Option<&'static str> {
     (!is_supported).then_some("does not support these arguments")
 }
 
-/// Returns the maximum nesting of arrays and objects in a JSON text.
-fn nesting(json: &[u8]) -> usize {
-    let (mut depth, mut max_depth, mut in_string) = (0_usize, 0, false);
-    let mut bytes = json.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => in_string = !in_string,
-            b'\\' => drop(bytes.next()),
-            _ if in_string => {}
-            b'[' | b'{' => {
-                depth += 1;
-                max_depth = max_depth.max(depth);
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    max_depth
+/// Returns the maximum nesting of arrays and objects in a JSON value.
+fn nesting(value: &Value) -> usize {
+    let deepest_item = match value {
+        Value::Array(items) => items.iter().map(nesting).max(),
+        Value::Object(fields) => fields.values().map(nesting).max(),
+        _ => return 0,
+    };
+    deepest_item.unwrap_or(0) + 1
 }
 
 #[cfg(test)]
