@@ -33,18 +33,12 @@ impl RetryDelay {
     /// before the deadline is found in time. A delay that Mixpanel requested is respected,
     /// except for one attempt shortly before the deadline.
     pub(crate) fn before_deadline(self, remaining: Duration) -> Option<Duration> {
-        let Self {
-            delay,
-            is_retry_after,
-        } = self;
-        let delay = if is_retry_after {
-            if delay < remaining {
-                delay
-            } else {
-                remaining.saturating_sub(LAST_ATTEMPT_BEFORE_DEADLINE)
-            }
+        let delay = if !self.is_retry_after {
+            self.delay.min((remaining / 2).max(MIN_DELAY))
+        } else if self.delay < remaining {
+            self.delay
         } else {
-            delay.min((remaining / 2).max(MIN_DELAY))
+            remaining.saturating_sub(LAST_ATTEMPT_BEFORE_DEADLINE)
         };
         (!delay.is_zero() && delay < remaining).then_some(delay)
     }

@@ -17,7 +17,7 @@ use crate::deliver::dispatcher::append::PendingAppend;
 use crate::deliver::dispatcher::guards::{ResultGuard, UnfinishedGuard};
 use crate::deliver::http::HttpClient;
 use crate::deliver::sender::{BeforeSend, Sender, UndeliveredError};
-use crate::deliver::shutdown::{InFlightGuard, Shutdown};
+use crate::deliver::shutdown::Shutdown;
 use crate::deliver::worker::Worker;
 use crate::error::{ErrorReporter, Failure, Reason};
 use crate::outbox::record::encode;
@@ -66,19 +66,16 @@ impl Dispatcher {
     /// # Errors
     /// The I/O error if the operating system cannot start a thread.
     pub(crate) fn start(config: DispatcherConfig) -> std::io::Result<Self> {
-        let DispatcherConfig {
-            token,
-            http,
-            outbox,
-            reporter,
-            before_send,
-            retry_for,
-            shutdown_timeout,
-            ..
-        } = config;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let sender = Arc::new(Sender::new(token, http, reporter, retry_for, before_send));
+        let outbox = config.outbox;
+        let sender = Arc::new(Sender::new(
+            config.token,
+            config.http,
+            config.reporter,
+            config.retry_for,
+            config.before_send,
+        ));
         let shutdown = Arc::<Shutdown>::default();
         let is_consumer = config.concurrency > 0
             && outbox
@@ -100,7 +97,7 @@ impl Dispatcher {
             sender,
             runtime: handle,
             shutdown,
-            shutdown_timeout,
+            shutdown_timeout: config.shutdown_timeout,
         })
     }
 
@@ -285,23 +282,20 @@ impl Dispatcher {
         self.shutdown.is_requested()
     }
 
+    /// Runs a delivery on the delivery thread.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Reason> {
-        let guard = self.track()?;
+        if self.is_shutting_down() {
+            return Err(Reason::Abandoned(SHUT_DOWN.into()));
+        }
+        let Some(guard) = self.shutdown.track(MAX_IN_FLIGHT) else {
+            let reason = format!("{MAX_IN_FLIGHT} deliveries are already in flight");
+            return Err(Reason::Abandoned(reason));
+        };
         self.runtime.spawn(async move {
             work.await;
             drop(guard);
         });
         Ok(())
-    }
-
-    fn track(&self) -> Result<InFlightGuard, Reason> {
-        if self.is_shutting_down() {
-            return Err(Reason::Abandoned(SHUT_DOWN.into()));
-        }
-        let guard = self.shutdown.track(MAX_IN_FLIGHT);
-        guard.ok_or_else(|| {
-            Reason::Abandoned(format!("{MAX_IN_FLIGHT} deliveries are already in flight"))
-        })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::deliver::http::batch::{Item, divide, group, halves, json};
 use crate::deliver::http::gzip::Compressor;
 use crate::deliver::http::host::{ApiHost, ApiHostError};
 use crate::deliver::http::response::BatchOutcome;
-pub(crate) use crate::deliver::http::send_error::SendError;
+pub(crate) use crate::deliver::http::send_error::{SendError, SendErrorKind};
 use crate::deliver::partitions::Partitions;
 use crate::translate::message::Endpoint;
 use crate::translate::outgoing::Outgoing;
@@ -252,7 +252,10 @@ impl HttpClient {
         let displayed_url = display_url(&url);
         let request = match self.request(endpoint, url, batch, buffer) {
             Ok(request) => request,
-            Err(reason) => return BatchOutcome::Rejected(reason),
+            Err(reason) => {
+                let error = SendError::new(SendErrorKind::Rejected, None, reason);
+                return BatchOutcome::unprocessed(error);
+            }
         };
         #[cfg(feature = "metrics")]
         let started = std::time::Instant::now();
@@ -286,13 +289,11 @@ impl HttpClient {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| response::retry_after(value, SystemTime::now()));
         let outcome = match read_body(&mut response).await {
-            Ok(body) => {
-                BatchOutcome::from_response(endpoint, status, retry_after, &body, (batch, buffer))
-            }
-            // With any other status, the head of the response is sufficient.
             Err(error) if status == 200 => BatchOutcome::from_error(error),
-            Err(_) => {
-                BatchOutcome::from_response(endpoint, status, retry_after, b"", (batch, buffer))
+            // With any other status, the head of the response is sufficient.
+            body => {
+                let (body, sent) = (body.unwrap_or_default(), (batch, buffer));
+                BatchOutcome::from_response(endpoint, status, retry_after, &body, sent)
             }
         };
         outcome.with_url(&displayed_url)

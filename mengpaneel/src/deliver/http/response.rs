@@ -9,9 +9,12 @@ use actix_web::http::header::HttpDate;
 use serde_json::Value;
 
 use crate::deliver::http::batch::Item;
-use crate::deliver::http::send_error::SendError;
+use crate::deliver::http::send_error::{SendError, SendErrorKind};
 use crate::error::log_text::one_line;
 use crate::translate::message::Endpoint;
+
+/// Reason of a single message that was larger than Mixpanel accepts.
+const TOO_LARGE: &str = "larger than Mixpanel accepts (413)";
 
 /// Outcome of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,32 +23,17 @@ pub(crate) enum BatchOutcome {
     Accepted,
     /// All messages were accepted, except for those at these positions.
     PartlyRejected(BTreeMap<usize, String>),
-    /// No message was accepted, and none ever will be.
-    Rejected(String),
     /// The request was larger than Mixpanel accepts.
     TooLarge,
-    /// No message was accepted yet.
-    Retry {
-        retry_after: Option<Duration>,
-        reason: String,
+    /// No message is known to be accepted.
+    Failed {
+        error: SendError,
+        /// True if the messages may have been processed: those that are not idempotent are in
+        /// doubt.
+        is_in_doubt: bool,
+        /// True if further requests are futile now.
+        is_final: bool,
     },
-    /// The outcome is unknown. Without any response, further requests are futile now.
-    Unknown {
-        retry_after: Option<Duration>,
-        reason: String,
-        is_answered: bool,
-    },
-    /// Another server than Mixpanel answered.
-    ///
-    /// The status tells whether the messages were processed. A page with status 200 does not: a
-    /// proxy may have forwarded the request and replaced Mixpanel's response.
-    NotServed {
-        retry_after: Option<Duration>,
-        reason: String,
-        is_unprocessed: bool,
-    },
-    /// The credentials were rejected.
-    Unauthorized(String),
 }
 
 impl BatchOutcome {
@@ -59,47 +47,50 @@ impl BatchOutcome {
     ) -> Self {
         let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
         let reason = || response_reason(status, &json, body);
+        let unprocessed = |kind| Self::unprocessed(SendError::new(kind, retry_after, reason()));
         match status {
+            // The status does not tell whether the messages were processed: a proxy may have
+            // forwarded the request and replaced Mixpanel's response.
             200..=299 if is_foreign(&json, body) => {
                 let reason = format!("the response is not Mixpanel's: {}", reason());
-                Self::NotServed {
-                    retry_after,
-                    reason,
-                    is_unprocessed: false,
+                Self::Failed {
+                    error: SendError::new(SendErrorKind::NotServed, retry_after, reason),
+                    is_in_doubt: true,
+                    is_final: true,
                 }
             }
             200..=299 if endpoint != Endpoint::Events && is_rejection(&json) => {
-                Self::Rejected(reason())
+                unprocessed(SendErrorKind::Rejected)
             }
             200..=299 => Self::Accepted,
             400 if endpoint == Endpoint::Events => match rejected_positions(&json, batch, buffer) {
-                rejected if rejected.is_empty() => Self::Rejected(reason()),
+                rejected if rejected.is_empty() => unprocessed(SendErrorKind::Rejected),
                 rejected => Self::PartlyRejected(rejected),
             },
-            401 | 403 => Self::Unauthorized(reason()),
+            401 | 403 => unprocessed(SendErrorKind::Unauthorized),
             413 => Self::TooLarge,
             // These statuses mean that the request was not processed.
-            408 | 425 | 429 => Self::Retry {
-                retry_after,
-                reason: reason(),
+            408 | 425 | 429 => unprocessed(SendErrorKind::Retry),
+            503 if retry_after.is_some() => unprocessed(SendErrorKind::Retry),
+            500.. => Self::Failed {
+                error: SendError::new(SendErrorKind::Retry, retry_after, reason()),
+                is_in_doubt: true,
+                is_final: false,
             },
-            503 if retry_after.is_some() => Self::Retry {
-                retry_after,
-                reason: reason(),
-            },
-            500.. => Self::Unknown {
-                retry_after,
-                reason: reason(),
-                is_answered: true,
-            },
-            400 | 422 => Self::Rejected(reason()),
+            400 | 422 => unprocessed(SendErrorKind::Rejected),
             // Mixpanel's API sends none of these statuses: another server answered and processed
             // nothing. The messages are valid.
-            _ => Self::NotServed {
-                retry_after,
-                reason: reason(),
-                is_unprocessed: true,
-            },
+            _ => unprocessed(SendErrorKind::NotServed),
+        }
+    }
+
+    /// Creates the outcome of messages that were not processed. Unless they were rejected, further
+    /// requests are futile now.
+    pub(crate) fn unprocessed(error: SendError) -> Self {
+        Self::Failed {
+            is_final: error.kind != SendErrorKind::Rejected,
+            error,
+            is_in_doubt: false,
         }
     }
 
@@ -109,123 +100,52 @@ impl BatchOutcome {
         let error = error.without_url();
         let reason = with_sources(&error);
         if error.is_builder() {
-            Self::Rejected(reason)
-        } else if error.is_connect() {
-            Self::Retry {
-                retry_after: None,
-                reason,
-            }
-        } else {
-            Self::Unknown {
-                retry_after: None,
-                reason,
-                is_answered: false,
-            }
+            return Self::unprocessed(SendError::new(SendErrorKind::Rejected, None, reason));
+        }
+        Self::Failed {
+            error: SendError::new(SendErrorKind::Retry, None, reason),
+            is_in_doubt: !error.is_connect(),
+            is_final: true,
         }
     }
 
     /// Adds the URL of the request to the reasons.
-    pub(crate) fn with_url(self, url: &str) -> Self {
-        let prefixed = |reason: String| format!("{url}: {reason}");
-        match self {
-            Self::Accepted | Self::TooLarge => self,
-            Self::PartlyRejected(rejected) => Self::PartlyRejected(
-                rejected
-                    .into_iter()
-                    .map(|(position, reason)| (position, prefixed(reason)))
-                    .collect(),
-            ),
-            Self::Rejected(reason) => Self::Rejected(prefixed(reason)),
-            Self::Retry {
-                retry_after,
-                reason,
-            } => Self::Retry {
-                retry_after,
-                reason: prefixed(reason),
-            },
-            Self::Unknown {
-                retry_after,
-                reason,
-                is_answered,
-            } => Self::Unknown {
-                retry_after,
-                reason: prefixed(reason),
-                is_answered,
-            },
-            Self::NotServed {
-                retry_after,
-                reason,
-                is_unprocessed,
-            } => Self::NotServed {
-                retry_after,
-                reason: prefixed(reason),
-                is_unprocessed,
-            },
-            Self::Unauthorized(reason) => Self::Unauthorized(prefixed(reason)),
+    pub(crate) fn with_url(mut self, url: &str) -> Self {
+        let add_url = |reason: &mut String| *reason = format!("{url}: {reason}");
+        match &mut self {
+            Self::Accepted | Self::TooLarge => {}
+            Self::PartlyRejected(rejected) => rejected.values_mut().for_each(add_url),
+            Self::Failed { error, .. } => add_url(&mut error.reason),
         }
+        self
     }
 
     /// Returns the error of the message at a position of the batch. `None` if it was accepted.
     pub(crate) fn item_error(&self, position: usize, item: &Item) -> Option<SendError> {
-        Some(match self {
+        let (kind, reason) = match self {
             Self::Accepted => return None,
-            Self::PartlyRejected(rejected) => SendError::Rejected(rejected.get(&position)?.clone()),
-            Self::Rejected(reason) => SendError::Rejected(reason.clone()),
-            Self::TooLarge => SendError::Rejected("larger than Mixpanel accepts (413)".to_owned()),
-            Self::Unknown { reason, .. }
-            | Self::NotServed {
-                reason,
-                is_unprocessed: false,
-                ..
-            } if !item.is_idempotent => SendError::InDoubt(reason.clone()),
-            Self::Retry {
-                retry_after,
-                reason,
+            Self::PartlyRejected(rejected) => {
+                (SendErrorKind::Rejected, rejected.get(&position)?.as_str())
             }
-            | Self::Unknown {
-                retry_after,
-                reason,
+            Self::TooLarge => (SendErrorKind::Rejected, TOO_LARGE),
+            Self::Failed {
+                error,
+                is_in_doubt: true,
                 ..
-            } => SendError::Retry {
-                retry_after: *retry_after,
-                reason: reason.clone(),
-            },
-            Self::NotServed {
-                retry_after,
-                reason,
-                ..
-            } => SendError::NotServed {
-                retry_after: *retry_after,
-                reason: reason.clone(),
-            },
-            Self::Unauthorized(reason) => SendError::Unauthorized(reason.clone()),
-        })
+            } if !item.is_idempotent => (SendErrorKind::InDoubt, error.reason.as_str()),
+            Self::Failed { error, .. } => return Some(error.clone()),
+        };
+        Some(SendError::new(kind, None, reason.to_owned()))
     }
 
     /// Returns the error of messages that were not sent yet. `None` if they should be sent now.
     pub(crate) fn unsent_error(&self) -> Option<SendError> {
         match self {
-            Self::Retry {
-                retry_after,
-                reason,
-            }
-            | Self::Unknown {
-                retry_after,
-                reason,
-                is_answered: false,
-            } => Some(SendError::Retry {
-                retry_after: *retry_after,
-                reason: reason.clone(),
-            }),
-            Self::NotServed {
-                retry_after,
-                reason,
+            Self::Failed {
+                error,
+                is_final: true,
                 ..
-            } => Some(SendError::NotServed {
-                retry_after: *retry_after,
-                reason: reason.clone(),
-            }),
-            Self::Unauthorized(reason) => Some(SendError::Unauthorized(reason.clone())),
+            } => Some(error.clone()),
             _ => None,
         }
     }

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use crate::deliver::circuit_breaker::CircuitBreaker;
 use crate::deliver::http::HttpClient;
 use crate::deliver::http::retry::Backoff;
-use crate::deliver::http::send_error::SendError;
+use crate::deliver::http::send_error::{SendError, SendErrorKind};
 use crate::deliver::partitions::Partitions;
 use crate::deliver::profile_dedup::ProfileDedup;
+use crate::deliver::retry_delay::RetryDelay;
 use crate::deliver::sender::outage::Outage;
 use crate::deliver::sender::undelivered::{bounded_failures, failure_reason, message_failure};
 use crate::error::{ErrorReporter, Failure, Reason};
@@ -147,25 +148,16 @@ impl Sender {
         let json = text.get(message.json.clone()).unwrap_or_default();
         let call = codec::call_at(envelope, message.call)?;
         let mut decoded = message.to_message(json, call)?;
-        self.passes_hook(hook, &mut decoded)
-            .then(|| Outgoing::encode(&decoded, message.call, text))
-    }
-
-    /// Calls `before_send`. Returns whether the message is to be sent.
-    fn passes_hook(&self, hook: &BeforeSend, message: &mut Message) -> bool {
-        match catch_unwind(AssertUnwindSafe(|| hook(message))) {
-            Ok(true) => true,
-            Ok(false) => {
-                metrics::count_dropped("before_send", 1);
-                false
-            }
+        match catch_unwind(AssertUnwindSafe(|| hook(&mut decoded))) {
+            Ok(true) => return Some(Outgoing::encode(&decoded, message.call, text)),
+            Ok(false) => metrics::count_dropped("before_send", 1),
             // Data that the hook would have removed must not be sent.
             Err(_) => {
                 let reason = Reason::Abandoned("the `before_send` hook panicked on it".into());
-                self.report(&message_failure(message.clone(), reason));
-                false
+                self.report(&message_failure(decoded, reason));
             }
         }
+        None
     }
 
     /// Sends a record once and reports the failures.
@@ -214,7 +206,7 @@ impl Sender {
         }
         let can_retry = errors.len() == messages.len()
             && errors.iter().all(|(_, error)| {
-                matches!(error, SendError::Retry { .. } | SendError::NotServed { .. })
+                matches!(error.kind, SendErrorKind::Retry | SendErrorKind::NotServed)
             });
         let failed = select_failed(messages, errors)
             .filter_map(|(message, error)| to_failed(message, failure_reason(error)));
@@ -230,19 +222,11 @@ impl Sender {
         errors: &[(usize, SendError)],
     ) -> Option<Unavailable> {
         metrics::count_delivered(sent.saturating_sub(errors.len()));
-        let unavailable = errors.iter().find_map(|(_, error)| match error {
-            SendError::Retry {
-                retry_after,
-                reason,
-            }
-            | SendError::NotServed {
-                retry_after,
-                reason,
-            } => Some((*retry_after, reason)),
-            SendError::Unauthorized(reason) => Some((None, reason)),
-            _ => None,
-        });
-        let Some((retry_after, reason)) = unavailable else {
+        let unavailable = errors
+            .iter()
+            .map(|(_, error)| error)
+            .find(|error| !matches!(error.kind, SendErrorKind::Rejected | SendErrorKind::InDoubt));
+        let Some(error) = unavailable else {
             if sent > 0 {
                 self.circuit_breaker.record_success();
                 self.lock_outage().record_success();
@@ -251,13 +235,17 @@ impl Sender {
         };
         let is_unauthorized = errors
             .iter()
-            .any(|(_, error)| matches!(error, SendError::Unauthorized(_)));
-        let delay = self.circuit_breaker.record_failure(retry_after, reason);
+            .any(|(_, error)| error.kind == SendErrorKind::Unauthorized);
+        let delay = self
+            .circuit_breaker
+            .record_failure(error.retry_after, &error.reason);
         let outage_duration = self.lock_outage().record_failure(!is_unauthorized);
         Some(Unavailable {
-            delay,
-            is_retry_after: retry_after.is_some(),
-            reason: reason.clone(),
+            retry_delay: RetryDelay {
+                delay,
+                is_retry_after: error.retry_after.is_some(),
+            },
+            reason: error.reason.clone(),
             outage_duration,
         })
     }
@@ -267,7 +255,7 @@ impl Sender {
     /// `sent_at` is the time of the request: an error that is older than the last success is
     /// ignored.
     pub(crate) fn report_persistent_error(&self, error: &SendError, sent_at: Instant) {
-        let must_report = self.lock_outage().must_report(error, sent_at);
+        let must_report = self.lock_outage().must_report(error.kind, sent_at);
         if must_report {
             self.report(&Failure::for_calls(failure_reason(error.clone()), vec![]));
         }

@@ -1,16 +1,14 @@
 //! State of an outage of Mixpanel: its duration, and the errors that were reported.
 
-use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
-use crate::deliver::http::send_error::SendError;
+use crate::deliver::http::send_error::SendErrorKind;
+use crate::deliver::retry_delay::RetryDelay;
 
 /// Result of an attempt after which Mixpanel must not be contacted for a while.
 pub(crate) struct Unavailable {
     /// Delay before the next attempt.
-    pub(crate) delay: Duration,
-    /// True if Mixpanel requested the delay (`Retry-After`).
-    pub(crate) is_retry_after: bool,
+    pub(crate) retry_delay: RetryDelay,
     pub(crate) reason: String,
     /// Time since the outage began. `None` if it does not count against the age of records: the
     /// credentials are rejected, or the outbox failed.
@@ -21,7 +19,7 @@ pub(crate) struct Unavailable {
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     /// Kind of the error that was reported and still persists.
-    reported: Option<Discriminant<SendError>>,
+    reported: Option<SendErrorKind>,
     /// Time at which Mixpanel last accepted a request.
     last_success: Option<Instant>,
     /// Start of an outage that counts against the age of records.
@@ -39,11 +37,8 @@ impl Outage {
 
     /// Returns the duration of the outage. `None` if it does not count against the age of records.
     pub(crate) fn record_failure(&mut self, ages_records: bool) -> Option<Duration> {
-        self.since = if ages_records {
-            self.since.or_else(|| Some(Instant::now()))
-        } else {
-            None
-        };
+        let since = self.since.unwrap_or_else(Instant::now);
+        self.since = ages_records.then_some(since);
         self.since.map(|since| since.elapsed())
     }
 
@@ -51,9 +46,8 @@ impl Outage {
     /// as reported.
     ///
     /// Errors of requests that were sent before the last success are outdated.
-    pub(crate) fn must_report(&mut self, error: &SendError, sent_at: Instant) -> bool {
+    pub(crate) fn must_report(&mut self, kind: SendErrorKind, sent_at: Instant) -> bool {
         let is_outdated = self.last_success.is_some_and(|success| success >= sent_at);
-        let kind = discriminant(error);
         !is_outdated && self.reported.replace(kind) != Some(kind)
     }
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::call::Call;
-use crate::deliver::http::send_error::SendError;
+use crate::deliver::http::send_error::{SendError, SendErrorKind};
 use crate::error::{Failure, Reason};
 use crate::translate::message::Message;
 
@@ -68,13 +68,13 @@ pub(crate) fn select_failed<T>(
 }
 
 /// Converts the error of a message to the reason that `on_error` receives.
-pub(crate) fn failure_reason(error: SendError) -> Reason {
-    match error {
-        SendError::Rejected(reason) => Reason::Rejected(reason),
-        SendError::Retry { reason, .. } => Reason::Abandoned(reason),
-        SendError::InDoubt(reason) => Reason::InDoubt(reason),
-        SendError::NotServed { reason, .. } => Reason::NotServed(reason),
-        SendError::Unauthorized(reason) => Reason::Unauthorized(reason),
+pub(crate) fn failure_reason(SendError { kind, reason, .. }: SendError) -> Reason {
+    match kind {
+        SendErrorKind::Rejected => Reason::Rejected(reason),
+        SendErrorKind::Retry => Reason::Abandoned(reason),
+        SendErrorKind::InDoubt => Reason::InDoubt(reason),
+        SendErrorKind::NotServed => Reason::NotServed(reason),
+        SendErrorKind::Unauthorized => Reason::Unauthorized(reason),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Delivery of one batch: translation, HTTP requests, and the return of the records to the outbox.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::deliver::http::send_error::SendError;
+use crate::deliver::http::send_error::{SendError, SendErrorKind};
 use crate::deliver::partitions::Partitions;
 use crate::deliver::retry_delay::RetryDelay;
 use crate::deliver::sender::undelivered::{failure_reason, message_failure};
@@ -35,10 +35,8 @@ struct Batch {
     messages: Vec<IndexedMessage>,
     /// Buffers of the messages.
     partitions: Partitions,
-    /// Messages to send again, by the index of their record.
-    unsent: BTreeMap<usize, Vec<Message>>,
-    /// Indexes of the records that cannot be decoded.
-    damaged: BTreeSet<usize>,
+    /// Messages to send again, by the index of their record. `None` if the record cannot be decoded.
+    undelivered: BTreeMap<usize, Option<Vec<Message>>>,
 }
 
 impl Batch {
@@ -54,21 +52,14 @@ impl Batch {
         let mut batch = Self {
             messages: Vec::with_capacity(leases.len()),
             partitions,
-            unsent: BTreeMap::new(),
-            damaged: BTreeSet::new(),
+            undelivered: BTreeMap::new(),
             leases: Vec::new(),
         };
         for (index, lease) in leases.iter().enumerate() {
-            let checked = if must_check {
-                lease.record.check()
-            } else {
-                Ok(())
-            };
-            if checked
-                .and_then(|()| batch.add(sender, index, &lease.record))
-                .is_err()
-            {
-                batch.damaged.insert(index);
+            let is_damaged = (must_check && lease.record.check().is_err())
+                || batch.add(sender, index, &lease.record).is_err();
+            if is_damaged {
+                batch.undelivered.insert(index, None);
             }
         }
         Self { leases, ..batch }
@@ -106,7 +97,10 @@ impl Batch {
     /// Adds a message that was not delivered to those that are sent again.
     fn retain(&mut self, index: usize, message: &Outgoing) {
         let message = self.message(index, message);
-        self.unsent.entry(index).or_default().extend(message);
+        let messages = self.undelivered.entry(index).or_insert(Some(Vec::new()));
+        if let Some(messages) = messages {
+            messages.extend(message);
+        }
     }
 }
 
@@ -184,8 +178,7 @@ impl WorkerLoop<'_> {
             batch.retain(index, &message);
         }
         Some(Unavailable {
-            delay: self.outbox_backoff.next_delay(None),
-            is_retry_after: false,
+            retry_delay: self.outbox_backoff.next_delay(None).into(),
             reason: error.to_string(),
             outage_duration: None,
         })
@@ -202,13 +195,13 @@ impl WorkerLoop<'_> {
     ) {
         let sender = &self.worker.sender;
         sender.profile_dedup.forget(message);
-        match error {
-            SendError::Retry { .. } => batch.retain(index, message),
-            SendError::Unauthorized(_) | SendError::NotServed { .. } => {
+        match error.kind {
+            SendErrorKind::Retry => batch.retain(index, message),
+            SendErrorKind::Unauthorized | SendErrorKind::NotServed => {
                 sender.report_persistent_error(&error, sent_at);
                 batch.retain(index, message);
             }
-            SendError::Rejected(_) | SendError::InDoubt(_) => {
+            SendErrorKind::Rejected | SendErrorKind::InDoubt => {
                 if let Some(message) = batch.message(index, message) {
                     sender.report(&message_failure(message, failure_reason(error)));
                 }
@@ -218,30 +211,24 @@ impl WorkerLoop<'_> {
 
     /// Ends the leases: delivered records are acknowledged, damaged ones become dead letters, and
     /// the others are due again.
-    async fn end_leases(
-        &mut self,
-        mut batch: Batch,
-        unavailable: Option<Unavailable>,
-    ) -> BatchResult {
+    async fn end_leases(&mut self, batch: Batch, unavailable: Option<Unavailable>) -> BatchResult {
         let (mut finished, mut unfinished, mut damaged) = (batch.leases, Vec::new(), Vec::new());
         let mut indexes = 0..;
-        let is_unfinished = |_: &mut Lease| {
-            let index = indexes.next().unwrap_or_default();
-            batch.unsent.contains_key(&index) || batch.damaged.contains(&index)
+        let is_undelivered = |_: &mut Lease| {
+            batch
+                .undelivered
+                .contains_key(&indexes.next().unwrap_or_default())
         };
-        let others: Vec<Lease> = finished.extract_if(.., is_unfinished).collect();
-        let mut unsent = std::mem::take(&mut batch.unsent);
-        let indexes: BTreeSet<usize> = unsent.keys().chain(&batch.damaged).copied().collect();
-        for (index, mut lease) in indexes.into_iter().zip(others) {
-            match unsent.remove(&index) {
-                Some(messages) if !batch.damaged.contains(&index) => {
-                    if let Ok(record) = lease.record.after_attempt(messages) {
-                        lease.record = record;
-                    }
-                    unfinished.push(lease);
-                }
-                _ => damaged.push(lease),
+        let undelivered: Vec<Lease> = finished.extract_if(.., is_undelivered).collect();
+        for (mut lease, messages) in undelivered.into_iter().zip(batch.undelivered.into_values()) {
+            let Some(messages) = messages else {
+                damaged.push(lease);
+                continue;
+            };
+            if let Ok(record) = lease.record.after_attempt(messages) {
+                lease.record = record;
             }
+            unfinished.push(lease);
         }
         let worker = self.worker;
         #[cfg(feature = "metrics")]
@@ -297,8 +284,7 @@ impl WorkerLoop<'_> {
         unavailable: Unavailable,
     ) -> RetryDelay {
         let Unavailable {
-            delay,
-            is_retry_after,
+            retry_delay,
             reason,
             outage_duration,
         } = unavailable;
@@ -313,12 +299,9 @@ impl WorkerLoop<'_> {
         })
         .await;
         metrics::count_retried(retried.iter().map(|lease| lease.record.calls().len()).sum());
-        tracing::warn!(target: "mengpaneel", records = retried.len(), ?delay, reason, "could not deliver records; they will be retried");
+        tracing::warn!(target: "mengpaneel", records = retried.len(), delay = ?retry_delay.delay, reason, "could not deliver records; they will be retried");
         self.return_leases(&retried).await;
-        RetryDelay {
-            delay,
-            is_retry_after,
-        }
+        retry_delay
     }
 
     /// Returns whether a record is older than `retry_for`.

@@ -166,8 +166,9 @@ impl WorkerLoop<'_> {
             match self.deliver_batch(leases).await {
                 BatchResult::Answered => {
                     limit = BATCH_SIZE;
-                    if !is_large {
-                        self.wait_for_more_records().await;
+                    // The next lease checks the deadline.
+                    if !is_large && !self.worker.shutdown.is_requested() {
+                        let _ = self.wait(COALESCE_WINDOW).await;
                     }
                 }
                 BatchResult::Unavailable(delay) => {
@@ -210,7 +211,8 @@ impl WorkerLoop<'_> {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return None;
             }
-            if deadline.is_some() && progress.in_flight == 0 && self.is_drained().await {
+            if deadline.is_some() && progress.in_flight == 0 && self.outbox.pending().await == Ok(0)
+            {
                 return None;
             }
             tokio::select! {
@@ -220,10 +222,6 @@ impl WorkerLoop<'_> {
                 () = sleep_until_deadline(deadline) => return None,
             }
         }
-    }
-
-    async fn is_drained(&self) -> bool {
-        self.outbox.pending().await.is_ok_and(|count| count == 0)
     }
 
     fn record_outbox_success(&mut self) {
@@ -254,14 +252,6 @@ impl WorkerLoop<'_> {
         }
     }
 
-    /// Waits for [`COALESCE_WINDOW`], unless a shutdown is requested.
-    async fn wait_for_more_records(&self) {
-        if !self.worker.shutdown.is_requested() {
-            // The next lease checks the deadline.
-            let _ = self.wait(COALESCE_WINDOW).await;
-        }
-    }
-
     /// Waits, and returns whether there is time for another attempt.
     ///
     /// A shutdown ends the wait. From then on, the remaining time is divided among further
@@ -288,6 +278,6 @@ impl WorkerLoop<'_> {
 async fn sleep_until_deadline(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

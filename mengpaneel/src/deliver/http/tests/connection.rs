@@ -10,9 +10,10 @@ async fn failed_connection_allows_retry_of_all_messages() {
     let outcomes = deliver(&url, Duration::from_secs(30), vec![event(1), increment()]).await;
     assert_eq!(kinds(&outcomes), ["retry"; 2]);
     for (outcome, path) in outcomes.into_iter().zip(["import", "engage"]) {
-        let Some(SendError::Retry { reason, .. }) = outcome else {
+        let Some(SendError { kind, reason, .. }) = outcome else {
             panic!("{outcome:?}")
         };
+        assert_eq!(kind, SendErrorKind::Retry);
         assert!(
             reason.starts_with(&format!("{url}/{path}: "))
                 && reason.to_lowercase().contains("refused"),

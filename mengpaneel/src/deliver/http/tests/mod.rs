@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::call::{Call, Method};
 use crate::deliver::http::tests::mixpanel::Mixpanel;
-use crate::deliver::http::{Credentials, HttpClient, HttpConfig, SendError};
+use crate::deliver::http::{Credentials, HttpClient, HttpConfig, SendError, SendErrorKind};
 use crate::deliver::partitions::Partitions;
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::outgoing::Outgoing;
@@ -90,13 +90,13 @@ fn group() -> Message {
 
 /// Name of an outcome, without its reason.
 fn kind(outcome: Option<&SendError>) -> &'static str {
-    match outcome {
+    match outcome.map(|error| error.kind) {
         None => "delivered",
-        Some(SendError::Rejected(_)) => "rejected",
-        Some(SendError::Retry { .. }) => "retry",
-        Some(SendError::NotServed { .. }) => "not served",
-        Some(SendError::InDoubt(_)) => "in doubt",
-        Some(SendError::Unauthorized(_)) => "unauthorized",
+        Some(SendErrorKind::Rejected) => "rejected",
+        Some(SendErrorKind::Retry) => "retry",
+        Some(SendErrorKind::NotServed) => "not served",
+        Some(SendErrorKind::InDoubt) => "in doubt",
+        Some(SendErrorKind::Unauthorized) => "unauthorized",
     }
 }
 
@@ -204,10 +204,11 @@ async fn invalid_events_do_not_reject_the_others() {
     )]);
     let outcomes = mixpanel.deliver((1..=5).map(event).collect()).await;
     let rejected = |reason: &str| {
-        Some(SendError::Rejected(format!(
-            "{}/import: {reason}",
-            mixpanel.url
-        )))
+        Some(SendError {
+            kind: SendErrorKind::Rejected,
+            retry_after: None,
+            reason: format!("{}/import: {reason}", mixpanel.url),
+        })
     };
     let expected = [
         None,
@@ -308,7 +309,8 @@ async fn retry_after_stops_further_batches() {
     let mixpanel = Mixpanel::with_responses(vec![(429, Some("7"), json!({"error": "slow down"}))]);
     let outcomes = mixpanel.deliver((0..2_001).map(event).collect()).await;
     let reason = format!("{}/import: status 429: slow down", mixpanel.url);
-    let expected = Some(SendError::Retry {
+    let expected = Some(SendError {
+        kind: SendErrorKind::Retry,
         retry_after: Some(Duration::from_secs(7)),
         reason,
     });
