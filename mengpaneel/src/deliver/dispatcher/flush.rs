@@ -47,11 +47,9 @@ impl Dispatcher {
         )
         .await
         .is_ok();
-        let is_durable = self.outbox.as_ref().is_some_and(Outbox::is_durable);
-        let fate = if is_durable {
-            Fate::Durable
-        } else {
-            Fate::Lost
+        let fate = match self.durable_outbox() {
+            Some(_) => Fate::Durable,
+            None => Fate::Lost,
         };
         match self.pending().await {
             Ok(0) if has_worker_ended && self.shutdown.progress().in_flight == 0 => Ok(()),
@@ -64,25 +62,17 @@ impl Dispatcher {
             .outbox
             .as_ref()
             .map_or_else(String::new, Outbox::description);
-        let last_error = self.sender.circuit_breaker.last_error();
-        let (pending, fate, last_error) = match pending {
-            Ok(0) => (
-                self.shutdown.progress().in_flight,
-                Fate::InFlight,
-                last_error,
-            ),
-            Ok(pending) => (
-                pending + self.shutdown.progress().in_flight,
-                fate,
-                last_error,
-            ),
+        let in_flight = self.shutdown.progress().in_flight;
+        let (pending, fate, error) = match pending {
+            Ok(0) => (in_flight, Fate::InFlight, None),
+            Ok(pending) => (pending + in_flight, fate, None),
             Err(error) => (0, Fate::Unknown, Some(error.to_string())),
         };
         FlushTimeoutError {
             pending,
             outbox,
             fate,
-            last_error,
+            last_error: error.or_else(|| self.sender.circuit_breaker.last_error()),
         }
     }
 

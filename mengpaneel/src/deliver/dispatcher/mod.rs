@@ -256,19 +256,19 @@ impl Dispatcher {
 
     /// Returns the delivery status.
     pub(crate) async fn health(&self) -> Health {
-        let (pending, outbox_error) = match &self.outbox {
-            Some(outbox) => match outbox.pending().await {
-                Ok(pending) => (pending, None),
-                Err(error) => (0, Some(error.to_string())),
-            },
-            None => (0, None),
+        let pending = match &self.outbox {
+            Some(outbox) => outbox.pending().await,
+            None => Ok(0),
         };
         let progress = self.shutdown.progress();
         Health {
-            pending: pending + progress.in_flight,
+            pending: pending.as_ref().unwrap_or(&0) + progress.in_flight,
             delivered: progress.delivered,
             oldest_age: self.sender.oldest_age(),
-            error: outbox_error.or_else(|| self.sender.circuit_breaker.last_error()),
+            error: match pending {
+                Ok(_) => self.sender.circuit_breaker.last_error(),
+                Err(error) => Some(error.to_string()),
+            },
         }
     }
 

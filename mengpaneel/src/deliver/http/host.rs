@@ -106,16 +106,13 @@ impl ApiHost {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(ApiHostError::NotHttp { host: host() });
         }
-        let part = if url.query().is_some() {
-            Some("a query")
-        } else if url.fragment().is_some() {
-            Some("a fragment")
-        } else if !url.username().is_empty() || url.password().is_some() {
-            Some("a user name")
-        } else {
-            None
-        };
-        if let Some(part) = part {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        let parts = [
+            (url.query().is_some(), "a query"),
+            (url.fragment().is_some(), "a fragment"),
+            (has_user, "a user name"),
+        ];
+        if let Some((_, part)) = parts.into_iter().find(|(is_present, _)| *is_present) {
             return Err(ApiHostError::NotABase { host: host(), part });
         }
         if !url.path().ends_with('/') {

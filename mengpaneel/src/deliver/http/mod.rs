@@ -20,7 +20,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::deliver::http::batch::{Item, divide, group, halves, json};
+use crate::deliver::http::batch::{Item, Sequence, divide, group, halves, json};
 use crate::deliver::http::gzip::Compressor;
 use crate::deliver::http::host::{ApiHost, ApiHostError};
 use crate::deliver::http::response::BatchOutcome;
@@ -208,22 +208,17 @@ impl HttpClient {
         partitions: &Partitions,
     ) -> Vec<(usize, SendError)> {
         let sequences = group(messages, partitions);
-        let requests = sequences.iter().map(|sequence| {
-            let buffer = partitions.buffer(sequence.buffer);
-            self.send_sequence(sequence.endpoint, &sequence.items, buffer)
-        });
+        let requests = sequences
+            .iter()
+            .map(|sequence| self.send_sequence(sequence, partitions.buffer(sequence.buffer)));
         let mut errors = join_all(requests).await.concat();
         errors.sort_by_key(|(index, _)| *index);
         errors
     }
 
     /// Sends messages in order, one request after the other.
-    async fn send_sequence(
-        &self,
-        endpoint: Endpoint,
-        items: &[Item],
-        buffer: &[u8],
-    ) -> Vec<(usize, SendError)> {
+    async fn send_sequence(&self, sequence: &Sequence, buffer: &[u8]) -> Vec<(usize, SendError)> {
+        let (endpoint, items) = (sequence.endpoint, sequence.items.as_slice());
         let mut errors = Vec::new();
         let mut pending: VecDeque<Range<usize>> = divide(items, endpoint).into();
         while let Some(range) = pending.pop_front() {
@@ -248,9 +243,7 @@ impl HttpClient {
     }
 
     async fn post_batch(&self, endpoint: Endpoint, batch: &[Item], buffer: &[u8]) -> BatchOutcome {
-        let url = self.url(endpoint);
-        let displayed_url = display_url(&url);
-        let request = match self.request(endpoint, url, batch, buffer) {
+        let request = match self.request(endpoint, batch, buffer) {
             Ok(request) => request,
             Err(reason) => {
                 let error = SendError::new(SendErrorKind::Rejected, None, reason);
@@ -259,9 +252,7 @@ impl HttpClient {
         };
         #[cfg(feature = "metrics")]
         let started = std::time::Instant::now();
-        let outcome = self
-            .send_request(endpoint, request, &displayed_url, batch, buffer)
-            .await;
+        let outcome = self.send_request(endpoint, request, batch, buffer).await;
         #[cfg(feature = "metrics")]
         crate::metrics::record_request_duration(path(endpoint), started.elapsed());
         outcome
@@ -272,13 +263,14 @@ impl HttpClient {
         &self,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
-        displayed_url: &str,
         batch: &[Item],
         buffer: &[u8],
     ) -> BatchOutcome {
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return BatchOutcome::from_error(error).with_url(displayed_url),
+            Err(error) => {
+                return BatchOutcome::from_error(error).with_url(self.url(endpoint).as_str());
+            }
         };
         // A redirect changes the URL.
         let displayed_url = display_url(response.url());
@@ -299,6 +291,7 @@ impl HttpClient {
         outcome.with_url(&displayed_url)
     }
 
+    /// Returns the URL of an endpoint, without a query.
     fn url(&self, endpoint: Endpoint) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", self.base.path(), path(endpoint)));
@@ -308,10 +301,10 @@ impl HttpClient {
     fn request(
         &self,
         endpoint: Endpoint,
-        mut url: Url,
         batch: &[Item],
         buffer: &[u8],
     ) -> Result<reqwest::RequestBuilder, String> {
+        let mut url = self.url(endpoint);
         if endpoint != Endpoint::Events {
             // `ip=0`: otherwise Mixpanel locates the user at the address of this server.
             url.set_query(Some("verbose=1&ip=0"));
