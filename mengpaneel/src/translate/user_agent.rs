@@ -24,7 +24,7 @@ impl UserAgent {
             browser,
             version: browser.and_then(|browser| version(text, browser)),
             os: os(text),
-            device: device(text),
+            device: find(text, DEVICES),
         }
     }
 }
@@ -63,15 +63,65 @@ pub(crate) fn is_robot(text: &str) -> bool {
     ROBOTS.iter().any(|robot| text.contains(robot))
 }
 
-fn has_any(text: &str, names: &[&str]) -> bool {
-    names.iter().any(|name| text.contains(name))
+/// Names, each with the texts by which it is found. A text in lower case matches any case.
+type Table = [(&'static str, &'static [&'static str])];
+
+/// Texts by which a `BlackBerry` is found.
+const BLACKBERRY: &[&str] = &["blackberry", "playbook", "bb10"];
+
+/// Browsers that are found before Apple's. The order is that of mixpanel-js, and matters.
+const BROWSERS: &Table = &[
+    ("Opera", &[" OPR/"]),
+    ("BlackBerry", BLACKBERRY),
+    ("Internet Explorer Mobile", &["IEMobile", "WPDesktop"]),
+    ("Samsung Internet", &["SamsungBrowser/"]),
+    ("Microsoft Edge", &["Edge", "Edg/"]),
+    ("Facebook Mobile", &["FBIOS"]),
+    ("Whale Browser", &["Whale/"]),
+    ("Chrome", &["Chrome"]),
+    ("Chrome iOS", &["CriOS"]),
+    ("UC Browser", &["UCWEB", "UCBrowser"]),
+    ("Firefox iOS", &["FxiOS"]),
+];
+
+/// Browsers that are found after Apple's.
+const OTHER_BROWSERS: &Table = &[
+    ("Android Mobile", &["Android"]),
+    ("Konqueror", &["Konqueror"]),
+    ("Firefox", &["Firefox"]),
+    ("Internet Explorer", &["MSIE", "Trident/"]),
+    ("Mozilla", &["Gecko"]),
+];
+
+const SYSTEMS: &Table = &[
+    ("Windows", &["windows"]),
+    ("iOS", &["iPhone", "iPad", "iPod"]),
+    ("Android", &["Android"]),
+    ("BlackBerry", BLACKBERRY),
+    ("Mac OS X", &["mac"]),
+    ("Linux", &["Linux"]),
+    ("Chrome OS", &["CrOS"]),
+];
+
+const DEVICES: &Table = &[
+    ("Windows Phone", &["windows phone", "WPDesktop"]),
+    ("iPad", &["iPad"]),
+    ("iPod Touch", &["iPod"]),
+    ("iPhone", &["iPhone"]),
+    ("BlackBerry", BLACKBERRY),
+    ("Android", &["Android"]),
+];
+
+/// Returns the first name in a table that matches.
+fn find(text: &str, table: &Table) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    let has = |part: &&str| text.contains(*part) || lower.contains(*part);
+    let (name, _) = table.iter().find(|(_, parts)| parts.iter().any(has))?;
+    Some(name)
 }
 
-fn has_any_case(text: &str, names: &[&str]) -> bool {
-    let text = text.to_ascii_lowercase();
-    names
-        .iter()
-        .any(|name| text.contains(&name.to_ascii_lowercase()))
+fn has_any(text: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| text.contains(part))
 }
 
 /// Returns whether the browser is Apple's.
@@ -85,55 +135,19 @@ fn is_from_apple(text: &str) -> bool {
         && (text.contains("Version/") || has_any(text, &["iPhone", "iPad", "iPod", "Macintosh"]))
 }
 
-/// Returns the first browser that matches. The order is that of mixpanel-js, and matters.
 fn browser(text: &str) -> Option<&'static str> {
-    let has = |names: &[&str]| has_any(text, names);
-    let name = if has(&[" OPR/"]) || text.starts_with("Opera/") {
-        if text.contains("Mini") {
-            "Opera Mini"
-        } else {
-            "Opera"
-        }
-    } else if has_any_case(text, &["BlackBerry", "PlayBook", "BB10"]) {
-        "BlackBerry"
-    } else if has(&["IEMobile", "WPDesktop"]) {
-        "Internet Explorer Mobile"
-    } else if has(&["SamsungBrowser/"]) {
-        "Samsung Internet"
-    } else if has(&["Edge", "Edg/"]) {
-        "Microsoft Edge"
-    } else if has(&["FBIOS"]) {
-        "Facebook Mobile"
-    } else if has(&["Whale/"]) {
-        "Whale Browser"
-    } else if has(&["Chrome"]) {
-        "Chrome"
-    } else if has(&["CriOS"]) {
-        "Chrome iOS"
-    } else if has(&["UCWEB", "UCBrowser"]) {
-        "UC Browser"
-    } else if has(&["FxiOS"]) {
-        "Firefox iOS"
-    } else if is_from_apple(text) {
-        if text.contains("Mobile") {
-            "Mobile Safari"
-        } else {
-            "Safari"
-        }
-    } else if has(&["Android"]) {
-        "Android Mobile"
-    } else if has(&["Konqueror"]) {
-        "Konqueror"
-    } else if has(&["Firefox"]) {
-        "Firefox"
-    } else if has(&["MSIE", "Trident/"]) {
-        "Internet Explorer"
-    } else if has(&["Gecko"]) {
-        "Mozilla"
+    let name = if text.starts_with("Opera/") {
+        "Opera"
     } else {
-        return None;
+        find(text, BROWSERS)
+            .or_else(|| is_from_apple(text).then_some("Safari"))
+            .or_else(|| find(text, OTHER_BROWSERS))?
     };
-    Some(name)
+    Some(match name {
+        "Opera" if text.contains("Mini") => "Opera Mini",
+        "Safari" if text.contains("Mobile") => "Mobile Safari",
+        name => name,
+    })
 }
 
 /// Returns the number after the first marker of the browser.
@@ -181,47 +195,10 @@ fn leading_number(text: &str) -> Option<Value> {
 }
 
 fn os(text: &str) -> Option<&'static str> {
-    let name = if has_any_case(text, &["Windows"]) {
-        if has_any(text, &["Phone", "WPDesktop"]) {
-            "Windows Phone"
-        } else {
-            "Windows"
-        }
-    } else if has_any(text, &["iPhone", "iPad", "iPod"]) {
-        "iOS"
-    } else if has_any(text, &["Android"]) {
-        "Android"
-    } else if has_any_case(text, &["BlackBerry", "PlayBook", "BB10"]) {
-        "BlackBerry"
-    } else if has_any_case(text, &["Mac"]) {
-        "Mac OS X"
-    } else if has_any(text, &["Linux"]) {
-        "Linux"
-    } else if has_any(text, &["CrOS"]) {
-        "Chrome OS"
-    } else {
-        return None;
-    };
-    Some(name)
-}
-
-fn device(text: &str) -> Option<&'static str> {
-    let name = if has_any_case(text, &["Windows Phone"]) || text.contains("WPDesktop") {
-        "Windows Phone"
-    } else if text.contains("iPad") {
-        "iPad"
-    } else if text.contains("iPod") {
-        "iPod Touch"
-    } else if text.contains("iPhone") {
-        "iPhone"
-    } else if has_any_case(text, &["BlackBerry", "PlayBook", "BB10"]) {
-        "BlackBerry"
-    } else if text.contains("Android") {
-        "Android"
-    } else {
-        return None;
-    };
-    Some(name)
+    match find(text, SYSTEMS)? {
+        "Windows" if has_any(text, &["Phone", "WPDesktop"]) => Some("Windows Phone"),
+        name => Some(name),
+    }
 }
 
 #[cfg(test)]
