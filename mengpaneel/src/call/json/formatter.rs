@@ -7,7 +7,7 @@ use serde::ser::Error as _;
 use serde_json::ser::Formatter;
 use serde_json::{Error, Number, Serializer, Value};
 
-use crate::call::json::{KnownNames, MAX_DEPTH, is_too_deep};
+use crate::call::json::{KnownNames, MAX_DEPTH, is_deeper};
 
 /// Largest magnitude of an integer that a browser does not round: `Number.MAX_SAFE_INTEGER` plus
 /// one.
@@ -43,7 +43,7 @@ pub(crate) fn write_with_names(
         // The value has ignored the error of a part. Only `to_value` leaves out such a part.
         to.truncate(start);
         let value = serde_json::to_value(value)?;
-        if is_too_deep(&value) {
+        if is_deeper(&value, MAX_DEPTH) {
             return Err(too_deep());
         }
         return write_with_names(&value, to).map(|_| KnownNames::ALL);
@@ -166,7 +166,7 @@ impl Formatter for ValueFormatter<'_> {
     /// Writes JSON that is in the value as a text: `serde_json`'s `RawValue`.
     fn write_raw_fragment<W: Write + ?Sized>(&mut self, to: &mut W, json: &str) -> io::Result<()> {
         let (mut text, value) = (Vec::new(), serde_json::from_str::<Value>(json)?);
-        if is_too_deep(&value) {
+        if is_deeper(&value, MAX_DEPTH) {
             return Err(io::Error::other(too_deep()));
         }
         write_with_names(&value, &mut text)?;

@@ -84,16 +84,13 @@ pub(crate) fn write_text(text: &str, to: &mut Vec<u8>) {
     to.push(b'"');
 }
 
-/// Returns whether a value is nested deeper than [`MAX_DEPTH`].
-pub(crate) fn is_too_deep(value: &Value) -> bool {
-    fn exceeds(value: &Value, depth: usize) -> bool {
-        match value {
-            Value::Array(items) => depth == 0 || items.iter().any(|item| exceeds(item, depth - 1)),
-            Value::Object(entries) => {
-                depth == 0 || entries.values().any(|value| exceeds(value, depth - 1))
-            }
-            _ => false,
+/// Returns whether a value has more than `depth` levels of lists and objects.
+pub(crate) fn is_deeper(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => depth == 0 || items.iter().any(|item| is_deeper(item, depth - 1)),
+        Value::Object(entries) => {
+            depth == 0 || entries.values().any(|item| is_deeper(item, depth - 1))
         }
+        _ => false,
     }
-    exceeds(value, MAX_DEPTH)
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::json::{KnownNames, MAX_DEPTH, is_too_deep};
+use crate::call::json::{KnownNames, MAX_DEPTH, is_deeper};
 use crate::call::{Args, Call, Method, Mode};
 use crate::error::{Failure, Reason};
 use crate::record::recorder::{CallSite, Condition, Entry, Recorder};
@@ -332,7 +332,7 @@ impl Mixpanel {
     /// Records a call with these arguments.
     #[track_caller]
     pub fn call(&self, method: Method, args: Vec<Value>) {
-        if args.iter().any(is_too_deep) {
+        if args.iter().any(|arg| is_deeper(arg, MAX_DEPTH)) {
             let error = format!("the value is nested more than {MAX_DEPTH} levels deep");
             let subject = format!("an argument of {method} at {}", CallSite::caller());
             return self.report(Reason::NotSerializable { subject, error });

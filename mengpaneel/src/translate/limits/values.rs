@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::call::json::is_deeper;
 use crate::error::log_text::Quoted;
 
 /// Longest text in UTF-16 units. mixpanel-js and Mixpanel truncate values to that, and Mixpanel
@@ -62,7 +63,7 @@ pub(crate) fn fit_value(
     is_profile: bool,
     changes: &mut Vec<String>,
 ) -> Option<String> {
-    if !is_nested_within(value, MAX_NESTING) {
+    if is_deeper(value, MAX_NESTING) {
         let key = Quoted(key);
         return Some(format!(
             "{key} was left out; it is nested more than {MAX_NESTING} levels deep"
@@ -131,22 +132,6 @@ fn is_within(value: &Value, depth: usize) -> bool {
         }
         Value::Array(items) => {
             items.len() < MAX_ELEMENTS && items.iter().all(|item| is_within(item, depth))
-        }
-        _ => true,
-    }
-}
-
-/// Returns whether a value has at most that many levels of lists and objects.
-fn is_nested_within(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => {
-            levels > 0 && items.iter().all(|item| is_nested_within(item, levels - 1))
-        }
-        Value::Object(entries) => {
-            levels > 0
-                && entries
-                    .values()
-                    .all(|item| is_nested_within(item, levels - 1))
         }
         _ => true,
     }
