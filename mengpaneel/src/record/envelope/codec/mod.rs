@@ -42,13 +42,7 @@ static METHOD_CODES: [Method; 12] = [
 
 /// Appends an encoded envelope to a buffer, without its ID.
 pub(crate) fn write<'a>(envelope: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) {
-    let EnvelopeRef {
-        visitor,
-        context,
-        calls,
-        via_server,
-        ..
-    } = envelope.into();
+    let envelope = envelope.into();
     let Visitor {
         cookie,
         ip,
@@ -57,8 +51,9 @@ pub(crate) fn write<'a>(envelope: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) 
         referrer,
         has_session,
         omitted,
-    } = visitor;
-    to.push(u8::from(via_server) | u8::from(*has_session) << 1 | u8::from(omitted.is_some()) << 2);
+    } = envelope.visitor;
+    let (via_server, has_session) = (u8::from(envelope.via_server), u8::from(*has_session));
+    to.push(via_server | has_session << 1 | u8::from(omitted.is_some()) << 2);
     for text in [cookie, ip, user_agent, url, referrer] {
         match text {
             // `None` and `""` differ: the length is stored plus one, 0 means absent.
@@ -70,16 +65,16 @@ pub(crate) fn write<'a>(envelope: impl Into<EnvelopeRef<'a>>, to: &mut Vec<u8>) 
     if let Some(omitted) = omitted {
         write_bytes(omitted.as_bytes(), to);
     }
-    write_calls(&[context], to);
-    for calls in calls {
-        write_calls(&[calls], to);
+    write_calls(envelope.context, to);
+    for calls in envelope.calls {
+        write_calls(calls, to);
     }
 }
 
-/// Writes the number of calls in all slices, then the calls.
-fn write_calls(calls: &[&[Call]], to: &mut Vec<u8>) {
-    write_len(calls.iter().map(|calls| calls.len()).sum(), to);
-    for call in calls.iter().copied().flatten() {
+/// Writes the number of calls, then the calls.
+fn write_calls(calls: &[Call], to: &mut Vec<u8>) {
+    write_len(calls.len(), to);
+    for call in calls {
         write_call(call, to);
     }
 }

@@ -24,24 +24,14 @@ impl VisitorRef<'_> {
 
     /// Clones the parts into an owned visitor.
     pub(crate) fn to_visitor(self) -> Visitor {
-        let Self {
-            cookie,
-            ip,
-            user_agent,
-            url,
-            referrer,
-            has_session,
-            omitted,
-            ..
-        } = self;
         Visitor {
-            cookie: cookie.map(str::to_owned),
-            ip: ip.map(str::to_owned),
-            user_agent: user_agent.map(str::to_owned),
-            url: url.map(str::to_owned),
-            referrer: referrer.map(str::to_owned),
-            has_session,
-            omitted: omitted.map(str::to_owned),
+            cookie: self.cookie.map(str::to_owned),
+            ip: self.ip.map(str::to_owned),
+            user_agent: self.user_agent.map(str::to_owned),
+            url: self.url.map(str::to_owned),
+            referrer: self.referrer.map(str::to_owned),
+            has_session: self.has_session,
+            omitted: self.omitted.map(str::to_owned),
         }
     }
 }
