@@ -66,12 +66,11 @@ pub(crate) fn into_list(value: Value) -> Vec<Value> {
     }
 }
 
-/// Returns the properties of an event; none if the argument is missing or `null`.
+/// Returns the properties at `index`; none if the argument is missing or `null`.
 ///
 /// # Errors
 /// Returns a reason if the argument is not an object.
-pub(crate) fn event_properties(call: &Call) -> Result<Properties, String> {
-    let index = call.method().properties_index().unwrap_or_default();
+pub(crate) fn optional_properties(call: &Call, index: usize) -> Result<Properties, String> {
     match arg(call, index) {
         None => Ok(Properties::new()),
         Some(Value::Object(properties)) => Ok(properties.clone()),
@@ -80,4 +79,26 @@ pub(crate) fn event_properties(call: &Call) -> Result<Properties, String> {
             call.method()
         )),
     }
+}
+
+/// Returns the key and the ID of a group, or a list of IDs.
+///
+/// # Errors
+/// Returns a reason if one is missing, or the key is not a string.
+pub(crate) fn group(call: &Call) -> Result<(&str, &Value), String> {
+    match (arg(call, 0), arg(call, 1)) {
+        (Some(Value::String(key)), Some(id)) => Ok((key, id)),
+        _ => Err(format!(
+            "{} requires the key and the ID of a group",
+            call.method()
+        )),
+    }
+}
+
+/// Converts every value to a list.
+pub(crate) fn values_to_lists(properties: Properties) -> Properties {
+    properties
+        .into_iter()
+        .map(|(key, value)| (key, into_list(value).into()))
+        .collect()
 }

@@ -4,7 +4,9 @@ use actix_web::cookie::time::OffsetDateTime;
 use serde_json::{Value, json};
 
 use crate::call::{Call, Method, Properties};
-use crate::translate::args::{arg, into_list, properties_or_pair, property_names};
+use crate::translate::args::{
+    arg, optional_properties, properties_or_pair, property_names, values_to_lists,
+};
 use crate::translate::profile::Operation;
 use crate::translate::request_properties::RequestProperties;
 
@@ -19,7 +21,7 @@ pub(crate) fn operation(
 ) -> Result<Operation, String> {
     let (name, value) = match call.method() {
         Method::PeopleSet => {
-            let mut properties = request.profile().clone();
+            let mut properties = request.all().profile.clone();
             properties.extend(own_properties(call)?);
             ("$set", properties.into())
         }
@@ -30,7 +32,7 @@ pub(crate) fn operation(
         Method::PeopleRemove => ("$remove", own_properties(call)?.into()),
         Method::PeopleUnion => ("$union", values_to_lists(own_properties(call)?).into()),
         Method::PeopleClearCharges => {
-            let mut properties = request.profile().clone();
+            let mut properties = request.all().profile.clone();
             properties.insert("$transactions".into(), json!([]));
             ("$set", properties.into())
         }
@@ -79,11 +81,7 @@ fn charge(call: &Call, time_ms: Option<u64>) -> Result<Properties, String> {
         .cloned()
         .and_then(number)
         .ok_or("people.track_charge requires an amount")?;
-    let mut charge = match arg(call, 1) {
-        Some(Value::Object(properties)) => properties.clone(),
-        Some(_) => return Err("the properties of people.track_charge are not an object".into()),
-        None => Properties::new(),
-    };
+    let mut charge = optional_properties(call, 1)?;
     charge.insert("$amount".into(), amount);
     if let Some(time) = time_ms.and_then(date) {
         charge.entry("$time").or_insert_with(|| time.into());
@@ -114,12 +112,4 @@ fn number(value: Value) -> Option<Value> {
         }
         _ => None,
     }
-}
-
-/// Converts every value to a list.
-pub(crate) fn values_to_lists(properties: Properties) -> Properties {
-    properties
-        .into_iter()
-        .map(|(key, value)| (key, into_list(value).into()))
-        .collect()
 }

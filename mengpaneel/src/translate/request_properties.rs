@@ -10,6 +10,7 @@ use crate::call::Properties;
 use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
 use crate::settings::js_options::{CAMPAIGN, CLICK_IDS, OmittedProperties};
+use crate::translate::known::Known;
 use crate::translate::user_agent_cache::{CachedUserAgent, UserAgentCache};
 
 /// Returns whether mixpanel-js makes a property of a URL parameter.
@@ -23,8 +24,8 @@ fn is_campaign(name: &str) -> bool {
 pub(crate) struct RequestProperties<'a> {
     user_agent: Option<Arc<CachedUserAgent>>,
     pub(crate) ip: Option<&'a str>,
-    pub(crate) referrer: Option<&'a str>,
-    pub(crate) url: Option<&'a str>,
+    referrer: Option<&'a str>,
+    url: Option<&'a str>,
     /// True if mixpanel-js drops the events of this browser.
     pub(crate) is_robot: bool,
     /// Properties that must be omitted from events.
@@ -39,10 +40,13 @@ pub(crate) struct RequestProperties<'a> {
 
 /// Properties as values, for events that have some of the names already, and for profiles.
 #[derive(Debug, Default)]
-struct AllProperties {
-    event: Properties,
-    profile: Properties,
-    page: Properties,
+pub(crate) struct AllProperties {
+    /// Properties of each event. Properties of the caller have precedence.
+    pub(crate) event: Properties,
+    /// Properties that `people.set` adds.
+    pub(crate) profile: Properties,
+    /// Properties that `track_pageview` adds.
+    pub(crate) page: Properties,
 }
 
 impl<'a> RequestProperties<'a> {
@@ -73,21 +77,6 @@ impl<'a> RequestProperties<'a> {
         }
     }
 
-    /// Returns the properties of each event. Properties of the caller have precedence.
-    pub(crate) fn event(&self) -> &Properties {
-        &self.all().event
-    }
-
-    /// Returns the properties that `people.set` adds.
-    pub(crate) fn profile(&self) -> &Properties {
-        &self.all().profile
-    }
-
-    /// Returns the properties that `track_pageview` adds.
-    pub(crate) fn page(&self) -> &Properties {
-        &self.all().page
-    }
-
     /// Returns the properties of the browser as members of a JSON object, and their number.
     pub(crate) fn encoded_user_agent(&self) -> (usize, &[u8]) {
         self.user_agent
@@ -96,7 +85,7 @@ impl<'a> RequestProperties<'a> {
     }
 
     /// Returns the host in the referrer, as mixpanel-js finds it.
-    pub(crate) fn referring_domain(&self) -> Option<&'a str> {
+    fn referring_domain(&self) -> Option<&'a str> {
         self.referrer?
             .split('/')
             .nth(2)
@@ -114,22 +103,28 @@ impl<'a> RequestProperties<'a> {
             || form_urlencoded::parse(query.as_bytes()).any(|(key, _)| is_campaign(&key))
     }
 
-    fn all(&self) -> &AllProperties {
+    /// Returns the properties of an event that are texts of the request.
+    #[inline]
+    pub(crate) fn texts(&self) -> [(Known, Option<&'a str>); 4] {
+        [
+            (Known::Referrer, self.referrer),
+            (Known::ReferringDomain, self.referring_domain()),
+            (Known::Ip, self.ip),
+            (Known::CurrentUrl, self.url),
+        ]
+    }
+
+    /// Returns the properties as values.
+    pub(crate) fn all(&self) -> &AllProperties {
         self.all.get_or_init(|| {
             let mut all = AllProperties::default();
             if let Some(agent) = &self.user_agent {
                 all.profile.clone_from(&agent.profile);
                 all.event.clone_from(&agent.event);
             }
-            let texts = [
-                ("$referrer", self.referrer),
-                ("$referring_domain", self.referring_domain()),
-                ("ip", self.ip),
-                ("$current_url", self.url),
-            ];
-            for (key, text) in texts {
+            for (known, text) in self.texts() {
                 if let Some(text) = text {
-                    all.event.insert(key.into(), text.into());
+                    all.event.insert(known.name().into(), text.into());
                 }
             }
             if let Some(Ok(url)) = self.url.map(Url::parse) {
@@ -141,7 +136,8 @@ impl<'a> RequestProperties<'a> {
 
     /// Returns whether the request adds this property with this value.
     pub(crate) fn has(&self, key: &str, value: &Value) -> bool {
-        [self.event(), self.page(), self.profile()]
+        let all = self.all();
+        [&all.event, &all.page, &all.profile]
             .iter()
             .any(|properties| properties.get(key) == Some(value))
     }

@@ -11,7 +11,7 @@ use crate::id::timestamp_ms;
 use crate::record::envelope::codec;
 use crate::record::envelope::codec::Reader;
 use crate::translate::args::{
-    arg, event_name, event_properties, id_arg, into_list, property_names,
+    arg, event_name, group, id_arg, into_list, optional_properties, property_names,
 };
 use crate::translate::message::Endpoint;
 use crate::translate::outgoing::Outgoing;
@@ -231,10 +231,11 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
     }
 
     fn track(&mut self, source: CallRef<'a>, call: &Call) -> Result<(), String> {
-        let mut recorded = event_properties(call)?;
+        let index = call.method().properties_index().unwrap_or_default();
+        let mut recorded = optional_properties(call, index)?;
         let event = match call.method() {
             Method::TrackPageview => {
-                let mut page = self.request.page().clone();
+                let mut page = self.request.all().page.clone();
                 page.extend(recorded);
                 recorded = page;
                 arg(call, 1)
@@ -323,18 +324,13 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
 
     /// Changes the groups of the user, which are properties of each event and of the profile.
     fn change_groups(&mut self, source: CallRef<'a>, call: &Call) -> Result<(), String> {
-        let (Some(Value::String(key)), Some(ids)) = (arg(call, 0), arg(call, 1)) else {
-            return Err(format!(
-                "{} requires the key and the ID of a group",
-                call.method()
-            ));
-        };
+        let (key, ids) = group(call)?;
         let mut properties = Map::new();
         let (operation, value) = match call.method() {
             Method::SetGroup => {
                 let ids = into_list(ids.clone());
                 self.state.set_group(key, &ids);
-                properties.clone_from(self.request.profile());
+                properties.clone_from(&self.request.all().profile);
                 ("$set", json!(ids))
             }
             Method::AddGroup => {
@@ -346,7 +342,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
                 ("$remove", ids.clone())
             }
         };
-        properties.insert(key.clone(), value);
+        properties.insert(key.to_owned(), value);
         self.people(source, (operation, properties.into()));
         Ok(())
     }

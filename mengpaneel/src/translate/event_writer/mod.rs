@@ -251,15 +251,12 @@ impl EventWriter<'_> {
     fn write_request_properties(&mut self) -> Result<(), String> {
         let request = self.event.request;
         if self.is_restricted || self.known & REQUEST != 0 || request.may_have_campaign() {
-            return self.write_some_request_properties();
+            for (name, value) in &request.all().event {
+                self.write_absent(name, value, !self.is_other_user)?;
+            }
+            return Ok(());
         }
-        let texts = [
-            (Known::Referrer, request.referrer),
-            (Known::ReferringDomain, request.referring_domain()),
-            (Known::Ip, request.ip),
-            (Known::CurrentUrl, request.url),
-        ];
-        for (known, text) in texts {
+        for (known, text) in request.texts() {
             if let Some(text) = text {
                 self.write_default(known, MemberValue::Text(truncated(text)))?;
             }
@@ -267,14 +264,6 @@ impl EventWriter<'_> {
         let (count, user_agent) = request.encoded_user_agent();
         self.members.count += count;
         self.members.json.extend_from_slice(user_agent);
-        Ok(())
-    }
-
-    /// Writes the properties of the request that the event does not have yet.
-    fn write_some_request_properties(&mut self) -> Result<(), String> {
-        for (name, value) in self.event.request.event() {
-            self.write_absent(name, value, !self.is_other_user)?;
-        }
         Ok(())
     }
 }
