@@ -13,7 +13,9 @@ pub(crate) mod outgoing;
 #[cfg(test)]
 mod parity;
 mod people;
+pub(crate) mod problems;
 mod profile;
+mod project;
 mod push;
 mod request_properties;
 mod run;

@@ -48,7 +48,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
         }
         let (start, mut changes) = (self.text.len(), Vec::new());
         let event = Event {
-            opening: &self.translator.opening,
+            opening: &self.project.opening,
             name,
             recorded,
             names,
@@ -109,7 +109,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
         let (false, false, Some(method)) = (self.is_silent, self.state.opted_out, method) else {
             return;
         };
-        ids.push(("$token", self.translator.token.as_str().into()));
+        ids.push(("$token", self.project.token.as_str().into()));
         let (start, mut changes) = (self.text.len(), Vec::new());
         let (json, request) = (&mut *self.text, &self.request);
         match profile::write(json, &mut changes, request, &ids, operation, self.time_ms) {

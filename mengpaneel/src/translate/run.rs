@@ -15,10 +15,11 @@ use crate::translate::args::{
 };
 use crate::translate::message::Endpoint;
 use crate::translate::outgoing::Outgoing;
+use crate::translate::problems::Problems;
 use crate::translate::profile::Operation;
+use crate::translate::project::Project;
 use crate::translate::request_properties::RequestProperties;
 use crate::translate::state::State;
-use crate::translate::translator::{Problems, Translator};
 use crate::translate::{events, groups, limits, people};
 
 /// Encoded call of an envelope.
@@ -43,7 +44,7 @@ impl CallRef<'_> {
 
 /// Translation of one envelope in progress, call by call.
 pub(crate) struct TranslationRun<'a, E> {
-    pub(crate) translator: &'a Translator,
+    pub(crate) project: &'a Project,
     pub(crate) envelope_id: Uuid,
     /// Time at which the envelope was made, in milliseconds.
     pub(crate) time_ms: Option<u64>,
@@ -69,7 +70,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
     /// Translates an encoded envelope. The rest of a malformed one is ignored: outboxes validate the
     /// records that they read from elsewhere.
     pub(crate) fn run(
-        translator: &'a Translator,
+        project: &'a Project,
         (envelope_id, envelope): (Uuid, &'a [u8]),
         text: &'a mut Vec<u8>,
         emit: E,
@@ -78,10 +79,10 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
             return Problems::default();
         };
         let mut run = Self {
-            translator,
+            project,
             envelope_id,
             time_ms: timestamp_ms(envelope_id),
-            request: RequestProperties::new(&visitor, &translator.user_agents),
+            request: RequestProperties::new(&visitor, &project.user_agents),
             state: State::new(&visitor),
             pending_operations: Vec::new(),
             is_silent: false,

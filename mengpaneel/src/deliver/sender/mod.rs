@@ -24,7 +24,8 @@ use crate::outbox::{Record, RecordError};
 use crate::record::envelope::codec;
 use crate::translate::message::{Endpoint, Message};
 use crate::translate::outgoing::Outgoing;
-use crate::translate::translator::{Problems, Translator};
+use crate::translate::problems::Problems;
+use crate::translate::translator::Translator;
 
 pub(crate) use crate::deliver::sender::outage::Unavailable;
 pub use crate::deliver::sender::undelivered::UndeliveredError;
