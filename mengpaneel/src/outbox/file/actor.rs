@@ -8,9 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use redb::Database;
 
-use crate::outbox::file::command::{Command, Mutation, Reply, keys};
+use crate::outbox::file::command::{Command, Reply};
 use crate::outbox::file::error::FileError;
 use crate::outbox::file::lock;
+use crate::outbox::file::mutation::{Mutation, keys};
 use crate::outbox::file::store::Store;
 use crate::outbox::{Lease, OutboxError};
 

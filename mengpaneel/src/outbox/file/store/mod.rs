@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use redb::Database;
 
-use crate::outbox::file::command::Mutation;
 use crate::outbox::file::error::{FileError, catch_panic};
 use crate::outbox::file::fallback_index::FallbackIndex;
 use crate::outbox::file::lock;
+use crate::outbox::file::mutation::Mutation;
 use crate::outbox::file::size::Size;
 use crate::outbox::file::tables;
 use crate::outbox::file::tables::{LeaseHistory, Tables, transact};
