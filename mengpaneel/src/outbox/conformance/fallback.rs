@@ -71,6 +71,7 @@ pub(crate) async fn copy_has_one_claim_at_a_time(outbox: &impl Outbox) {
     assert_eq!(claim(outbox, id).await, ClaimResult::Held);
     assert_nothing_due(outbox, "a claimed copy is not due").await;
     finish(outbox, id, false).await;
+    assert_eq!(pending(outbox).await, 0, "no lease waits for the copy");
     assert_eq!(
         claim(outbox, id).await,
         ClaimResult::Acquired,

@@ -160,8 +160,10 @@ impl FileActor {
         }
     }
 
-    /// Answers lease requests with the records that are due.
+    /// Answers lease requests with the records that are due. A request whose caller was dropped
+    /// promotes no copy.
     fn serve_leases(&mut self) {
+        self.lease_requests.retain(|(_, reply)| !reply.is_closed());
         if !self.lease_requests.is_empty()
             && self.store.has_due_fallback()
             && self.paused().is_none()
@@ -172,9 +174,6 @@ impl FileActor {
             }
         }
         while let Some((limit, reply)) = self.lease_requests.pop_front() {
-            if reply.is_closed() {
-                continue;
-            }
             match self.store.lease(limit) {
                 Ok(leases) if leases.is_empty() => {
                     self.lease_requests.push_front((limit, reply));

@@ -63,6 +63,23 @@ async fn durable_conformance_suite_passes() {
 }
 
 #[tokio::test]
+async fn dropped_lease_request_promotes_no_copy() {
+    let folder = Folder::new();
+    let file = File::new(folder.file());
+    let (path, database) = lock::open_any(&file.path, file.on_locked).unwrap();
+    let store = Store::new(path.clone(), database, file.bounds).unwrap();
+    let (commands, receiver) = mpsc::channel();
+    let due_copy = Mutation::StoreFallback(0, record("a"));
+    let (stored, _) = oneshot::channel();
+    commands.send(Command::Write(due_copy, stored)).unwrap();
+    let (leased, _) = oneshot::channel();
+    commands.send(Command::Lease(1, leased)).unwrap();
+    drop(commands);
+    FileActor::new(store, path.clone(), receiver).run();
+    assert_eq!(opened(&path).pending().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn fallback_copies_have_a_bound() {
     let folder = Folder::new();
     let outbox = File::new(folder.file()).max_records(1);
