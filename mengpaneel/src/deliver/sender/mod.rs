@@ -74,7 +74,7 @@ impl Sender {
     ///
     /// A record that was tried has its messages. Another one is translated: calls without a
     /// translation are reported, `before_send` is called, and repeated `people.set` calls are
-    /// dropped.
+    /// dropped. Returns the messages that the record had.
     ///
     /// # Errors
     /// [`RecordError`] if the record cannot be decoded.
@@ -83,7 +83,7 @@ impl Sender {
         record: &Record,
         partitions: &mut Partitions,
         mut emit: impl FnMut(Outgoing),
-    ) -> Result<(), RecordError> {
+    ) -> Result<Vec<Message>, RecordError> {
         let (progress, envelope) = record.parts()?;
         if !progress.is_empty()
             && let Some(remaining) = record.progress()?.remaining
@@ -91,7 +91,7 @@ impl Sender {
             for (index, message) in remaining.iter().enumerate() {
                 emit(partitions.add_message(message, index));
             }
-            return Ok(());
+            return Ok(remaining);
         }
         let mut text = std::mem::take(&mut partitions.staging);
         let add = |mut message: Outgoing, text: &mut Vec<u8>| {
@@ -115,7 +115,7 @@ impl Sender {
         if !problems.is_empty() {
             self.report_problems(problems);
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn is_repeated(&self, message: &Outgoing, partitions: &Partitions) -> bool {
@@ -175,18 +175,21 @@ impl Sender {
     /// with its messages. Otherwise it is `None`.
     pub(crate) async fn send_once(&self, record: &Record) -> (Vec<Failure>, Option<Record>) {
         let (mut messages, mut partitions) = (Vec::new(), Partitions::default());
-        if let Err(error) =
-            self.add_messages(record, &mut partitions, |message| messages.push(message))
-        {
-            let reason = Reason::Abandoned(error.to_string());
-            return (vec![Failure::for_calls(reason, Vec::new())], None);
-        }
+        let push = |message| messages.push(message);
+        let tried = match self.add_messages(record, &mut partitions, push) {
+            Ok(tried) => tried,
+            Err(error) => {
+                let reason = Reason::Abandoned(error.to_string());
+                return (vec![Failure::for_calls(reason, Vec::new())], None);
+            }
+        };
         if messages.is_empty() {
             return (Vec::new(), None);
         }
         let to_failed = |message: Outgoing, reason| {
             self.profile_dedup.forget(&message);
-            Some((decode_message(record, &message, &partitions)?, reason))
+            let message = decode_message(record, &tried, &message, &partitions)?;
+            Some((message, reason))
         };
         let permit = match self.circuit_breaker.try_acquire() {
             Ok(permit) => permit,
@@ -286,18 +289,18 @@ impl Sender {
     }
 }
 
-/// Decodes a message of a record. `None` only if the record cannot be decoded.
+/// Decodes a message of a record. `tried` are the messages that the record had. `None` only if the
+/// record cannot be decoded.
 pub(crate) fn decode_message(
     record: &Record,
+    tried: &[Message],
     message: &Outgoing,
     partitions: &Partitions,
 ) -> Option<Message> {
-    let call = match record.progress().ok()?.remaining {
-        Some(mut remaining) if message.call < remaining.len() => {
-            remaining.swap_remove(message.call).call
-        }
-        Some(_) => return None,
-        None => codec::call_at(record.parts().ok()?.1, message.call)?,
+    let call = if tried.is_empty() {
+        codec::call_at(record.parts().ok()?.1, message.call)?
+    } else {
+        tried.get(message.call)?.call.clone()
     };
     message.to_message(partitions.json(message), call)
 }

@@ -35,6 +35,8 @@ struct Batch {
     messages: Vec<IndexedMessage>,
     /// Buffers of the messages.
     partitions: Partitions,
+    /// Messages that records had from an earlier attempt, by the index of the record.
+    tried: BTreeMap<usize, Vec<Message>>,
     /// Messages to send again, by the index of their record. `None` if the record cannot be decoded.
     undelivered: BTreeMap<usize, Option<Vec<Message>>>,
 }
@@ -52,6 +54,7 @@ impl Batch {
         let mut batch = Self {
             messages: Vec::with_capacity(leases.len()),
             partitions,
+            tried: BTreeMap::new(),
             undelivered: BTreeMap::new(),
             leases: Vec::new(),
         };
@@ -70,16 +73,20 @@ impl Batch {
     fn add(&mut self, sender: &Sender, index: usize, record: &Record) -> Result<(), RecordError> {
         let start = self.messages.len();
         let push = |message| self.messages.push((index, message));
-        sender.add_messages(record, &mut self.partitions, push)?;
+        let tried = sender.add_messages(record, &mut self.partitions, push)?;
         if record.is_in_doubt() {
             let in_doubt = |(_, message): &mut IndexedMessage| !message.is_idempotent;
             for (_, message) in self.messages.extract_if(start.., in_doubt) {
                 let reason =
                     Reason::InDoubt("the process that sent it ended before a response came".into());
-                if let Some(message) = decode_message(record, &message, &self.partitions) {
+                let decoded = decode_message(record, &tried, &message, &self.partitions);
+                if let Some(message) = decoded {
                     sender.report(&message_failure(message, reason));
                 }
             }
+        }
+        if !tried.is_empty() {
+            self.tried.insert(index, tried);
         }
         Ok(())
     }
@@ -91,7 +98,9 @@ impl Batch {
 
     /// Decodes a message of the record at an index.
     fn message(&self, index: usize, message: &Outgoing) -> Option<Message> {
-        decode_message(&self.leases.get(index)?.record, message, &self.partitions)
+        let tried = self.tried.get(&index).map(Vec::as_slice);
+        let record = &self.leases.get(index)?.record;
+        decode_message(record, tried.unwrap_or_default(), message, &self.partitions)
     }
 
     /// Adds a message that was not delivered to those that are sent again.
