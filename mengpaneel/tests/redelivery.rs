@@ -9,36 +9,35 @@ use mengpaneel::outbox::{Consumer as _, File, Memory, OnLocked, Outbox, Record};
 use mengpaneel::{Call, Calls, Envelope, Mengpaneel, Method, Reason, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
+use tempfile::TempDir;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Path of an outbox's file, which is removed on drop.
-struct TempFile(PathBuf);
+/// Folder of an outbox's file, removed on drop.
+struct Folder(TempDir);
 
-impl TempFile {
+impl Folder {
     fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("mengpaneel-redelivery-{}", uuid::Uuid::new_v4())))
+        Self(TempDir::new().unwrap())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("outbox")
     }
 
     fn outbox(&self) -> File {
         // The last process to drain the file may not have closed it yet.
-        let outbox = File::new(&self.0).on_locked(OnLocked::Wait(TIMEOUT));
+        let outbox = File::new(self.file()).on_locked(OnLocked::Wait(TIMEOUT));
         outbox.try_open().unwrap();
         outbox
     }
 }
 
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
-    }
-}
-
 type Failures = Arc<Mutex<Vec<(Reason, Vec<String>)>>>;
 
-/// Drains the file, and returns the reason of each failure, with the methods of its calls.
+/// Drains the file in a folder, and returns the reason of each failure, with the methods of its calls.
 async fn drain(
-    file: &TempFile,
+    folder: &Folder,
     stand_in: &StandIn,
     max_redeliveries: u32,
 ) -> Vec<(Reason, Vec<String>)> {
@@ -46,7 +45,7 @@ async fn drain(
     let hook = Arc::clone(&failures);
     let mengpaneel = Mengpaneel::builder("demo")
         .api_host(stand_in.url())
-        .outbox(File::new(&file.0).on_locked(OnLocked::Wait(TIMEOUT)))
+        .outbox(File::new(folder.file()).on_locked(OnLocked::Wait(TIMEOUT)))
         .max_redeliveries(max_redeliveries)
         .on_error(move |failure| {
             let methods = failure
@@ -83,13 +82,13 @@ fn envelope() -> Envelope {
 
 #[tokio::test]
 async fn operations_in_doubt_are_reported_and_the_rest_resent() {
-    let (file, stand_in) = (TempFile::new(), StandIn::start());
-    let outbox = file.outbox();
+    let (folder, stand_in) = (Folder::new(), StandIn::start());
+    let outbox = folder.outbox();
     outbox.append(Record::new(&envelope())).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
     outbox.mark_sending(&leases).await.unwrap();
     drop(outbox);
-    let failures = drain(&file, &stand_in, 10).await;
+    let failures = drain(&folder, &stand_in, 10).await;
     assert!(
         matches!(&failures[..], [(Reason::InDoubt(_), calls)] if calls == &["people.increment"]),
         "{failures:?}"
@@ -105,33 +104,34 @@ async fn operations_in_doubt_are_reported_and_the_rest_resent() {
 
 #[tokio::test]
 async fn leased_record_that_was_not_sent_is_sent_completely() {
-    let (file, stand_in) = (TempFile::new(), StandIn::start());
-    let outbox = file.outbox();
+    let (folder, stand_in) = (Folder::new(), StandIn::start());
+    let outbox = folder.outbox();
     outbox.append(Record::new(&envelope())).await.unwrap();
     drop(outbox.lease(1).await.unwrap());
     drop(outbox);
-    assert_eq!(drain(&file, &stand_in, 10).await, []);
+    assert_eq!(drain(&folder, &stand_in, 10).await, []);
     assert_eq!(stand_in.counted_as("Sign In").len(), 1);
     assert_eq!(stand_in.profiles().len(), 2);
 }
 
 #[tokio::test]
 async fn record_that_crashes_workers_is_buried_and_reported() {
-    let (file, stand_in) = (TempFile::new(), StandIn::start());
-    file.outbox()
+    let (folder, stand_in) = (Folder::new(), StandIn::start());
+    folder
+        .outbox()
         .append(Record::new(&envelope()))
         .await
         .unwrap();
     for _ in 0..3 {
-        drop(file.outbox().lease(1).await.unwrap());
+        drop(folder.outbox().lease(1).await.unwrap());
     }
-    let failures = drain(&file, &stand_in, 3).await;
+    let failures = drain(&folder, &stand_in, 3).await;
     let [(Reason::Abandoned(reason), calls)] = &failures[..] else {
         panic!("{failures:?}")
     };
     assert!(reason.contains("leased 3 times"), "{reason}");
     assert_eq!(calls.len(), 4);
-    let outbox = file.outbox();
+    let outbox = folder.outbox();
     assert_eq!(outbox.pending().await, Ok(0));
     assert_eq!(outbox.dead_letters(10).await.unwrap().len(), 1);
     assert_eq!(stand_in.events().len(), 0);
@@ -139,23 +139,24 @@ async fn record_that_crashes_workers_is_buried_and_reported() {
 
 #[tokio::test]
 async fn record_buried_in_doubt_counts_once_after_requeue() {
-    let (file, stand_in) = (TempFile::new(), StandIn::start());
-    file.outbox()
+    let (folder, stand_in) = (Folder::new(), StandIn::start());
+    folder
+        .outbox()
         .append(Record::new(&envelope()))
         .await
         .unwrap();
     for _ in 0..2 {
-        let outbox = file.outbox();
+        let outbox = folder.outbox();
         let leases = outbox.lease(1).await.unwrap();
         outbox.mark_sending(&leases).await.unwrap();
     }
-    let failures = drain(&file, &stand_in, 2).await;
+    let failures = drain(&folder, &stand_in, 2).await;
     assert!(
         matches!(&failures[..], [(Reason::Abandoned(_), calls)] if calls.len() == 4),
         "{failures:?}"
     );
-    assert_eq!(file.outbox().requeue(10).await, Ok(1));
-    let failures = drain(&file, &stand_in, 2).await;
+    assert_eq!(folder.outbox().requeue(10).await, Ok(1));
+    let failures = drain(&folder, &stand_in, 2).await;
     assert!(
         matches!(&failures[..], [(Reason::InDoubt(_), calls)] if calls == &["people.increment"]),
         "{failures:?}"
@@ -166,14 +167,16 @@ async fn record_buried_in_doubt_counts_once_after_requeue() {
         1,
         "`$set` is sent again, `$add` may have arrived"
     );
-    assert_eq!(file.outbox().pending().await, Ok(0));
+    assert_eq!(folder.outbox().pending().await, Ok(0));
 }
 
 #[tokio::test]
 async fn late_calls_keep_their_user_with_memory_and_file() {
-    let file = TempFile::new();
-    let outboxes: [Arc<dyn Outbox>; 2] =
-        [Arc::new(Memory::default()), Arc::new(File::new(&file.0))];
+    let folder = Folder::new();
+    let outboxes: [Arc<dyn Outbox>; 2] = [
+        Arc::new(Memory::default()),
+        Arc::new(File::new(folder.file())),
+    ];
     for outbox in outboxes {
         let stand_in = StandIn::start();
         let mengpaneel = Mengpaneel::builder("demo")

@@ -8,29 +8,28 @@ use mengpaneel::outbox::{Consumer as _, File, Outbox as _, Record};
 use mengpaneel::{Call, Calls, Envelope, Method, Visitor};
 use serde_json::json;
 use stand_in::StandIn;
+use tempfile::TempDir;
 
-/// Path of an outbox's file, which is removed on drop.
-struct TempFile(PathBuf);
+/// Folder of an outbox's file, removed on drop.
+struct Folder(TempDir);
 
-impl TempFile {
+impl Folder {
     fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("mengpaneel-worker-{}", uuid::Uuid::new_v4())))
+        Self(TempDir::new().unwrap())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("outbox")
     }
 
     fn outbox(&self) -> File {
-        let outbox = File::new(&self.0);
+        let outbox = File::new(self.file());
         outbox.try_open().unwrap();
         outbox
     }
 
     fn url(&self) -> String {
-        format!("file:{}", self.0.display())
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
+        format!("file:{}", self.file().display())
     }
 }
 
@@ -65,14 +64,14 @@ fn event(name: &str) -> Envelope {
 
 #[tokio::test]
 async fn once_delivers_pending_records_and_exits() {
-    let (file, stand_in) = (TempFile::new(), StandIn::start());
-    let outbox = file.outbox();
+    let (folder, stand_in) = (Folder::new(), StandIn::start());
+    let outbox = folder.outbox();
     for name in ["a", "b"] {
         outbox.append(Record::new(&event(name))).await.unwrap();
     }
     drop(outbox);
     let output = run_worker(&[
-        &file.url(),
+        &folder.url(),
         "--once",
         "--token",
         "demo",
@@ -91,51 +90,51 @@ async fn once_delivers_pending_records_and_exits() {
         .map(|event| event.event().to_owned())
         .collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(file.outbox().pending().await, Ok(0));
+    assert_eq!(folder.outbox().pending().await, Ok(0));
 }
 
 #[tokio::test]
 async fn dead_shows_dead_letters() {
-    let file = TempFile::new();
-    let outbox = file.outbox();
+    let folder = Folder::new();
+    let outbox = folder.outbox();
     outbox.append(Record::new(&event("poison"))).await.unwrap();
     let leases = outbox.lease(1).await.unwrap();
     outbox.dead_letter(&leases).await.unwrap();
     drop(outbox);
-    let output = run_worker(&[&file.url(), "--dead"]);
+    let output = run_worker(&[&folder.url(), "--dead"]);
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(shown["envelope"]["calls"]["tracking"][0][1][0], "poison");
 }
 
 #[tokio::test]
 async fn requeue_returns_dead_letters_to_the_outbox() {
-    let (file, stand_in) = (TempFile::new(), StandIn::start());
-    let outbox = file.outbox();
+    let (folder, stand_in) = (Folder::new(), StandIn::start());
+    let outbox = folder.outbox();
     for name in ["a", "b"] {
         outbox.append(Record::new(&event(name))).await.unwrap();
     }
     let leases = outbox.lease(2).await.unwrap();
     outbox.dead_letter(&leases).await.unwrap();
     // The worker waits for the process that has the file open, and names the file.
-    let locked = run_worker(&[&file.url(), "--requeue", "--timeout", "0"]);
+    let locked = run_worker(&[&folder.url(), "--requeue", "--timeout", "0"]);
     let stderr = String::from_utf8_lossy(&locked.stderr);
     assert!(
-        !locked.status.success() && stderr.contains(&file.0.display().to_string()),
+        !locked.status.success() && stderr.contains(&folder.file().display().to_string()),
         "{stderr}"
     );
     drop(outbox);
 
-    let output = run_worker(&[&file.url(), "--requeue", "--limit", "1"]);
+    let output = run_worker(&[&folder.url(), "--requeue", "--limit", "1"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success() && stderr.contains("requeued 1 dead letters in the file"),
         "{stderr}"
     );
-    assert!(run_worker(&[&file.url(), "--requeue"]).status.success());
-    assert!(run_worker(&[&file.url(), "--dead"]).stdout.is_empty());
+    assert!(run_worker(&[&folder.url(), "--requeue"]).status.success());
+    assert!(run_worker(&[&folder.url(), "--dead"]).stdout.is_empty());
     assert!(
         run_worker(&[
-            &file.url(),
+            &folder.url(),
             "--once",
             "--token",
             "demo",
@@ -183,12 +182,12 @@ fn worker_fails_if_redis_cannot_be_reached() {
 
 #[tokio::test]
 async fn once_fails_and_keeps_records_if_mixpanel_is_unreachable() {
-    let file = TempFile::new();
-    let outbox = file.outbox();
+    let folder = Folder::new();
+    let outbox = folder.outbox();
     outbox.append(Record::new(&event("a"))).await.unwrap();
     drop(outbox);
     let output = run_worker(&[
-        &file.url(),
+        &folder.url(),
         "--once",
         "--timeout",
         "1",
@@ -204,7 +203,7 @@ async fn once_fails_and_keeps_records_if_mixpanel_is_unreachable() {
         last.contains("http://127.0.0.1:1/import") && last.contains("1 record not delivered"),
         "{stderr}"
     );
-    assert_eq!(file.outbox().pending().await, Ok(1));
+    assert_eq!(folder.outbox().pending().await, Ok(1));
 }
 
 #[test]
@@ -217,9 +216,9 @@ fn invalid_arguments_are_explained() {
     assert!(error_of(&["memory", "--token", "t"]).contains("cannot drain this outbox"));
     assert!(error_of(&["kafka://x", "--token", "t"]).contains("names no outbox"));
     assert!(error_of(&["file:/tmp/x"]).contains("token is missing"));
-    let file = TempFile::new();
+    let folder = Folder::new();
     assert!(
-        error_of(&[&file.url(), "--token", "t", "--region", "europe"])
+        error_of(&[&folder.url(), "--token", "t", "--region", "europe"])
             .contains("none of `us`, `eu` and `in`")
     );
 }

@@ -2,9 +2,11 @@
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
+
+use tempfile::TempDir;
 
 use crate::test_app::TIMEOUT;
 
@@ -22,7 +24,8 @@ pub struct Nginx {
     /// Base URL of the proxy.
     pub url: String,
     server: Child,
-    directory: PathBuf,
+    /// Removed on drop.
+    _directory: TempDir,
 }
 
 impl Nginx {
@@ -33,21 +36,18 @@ impl Nginx {
     /// If nginx is not installed or does not start.
     #[must_use]
     pub fn start(upstream: &str) -> Self {
-        let name = format!("mengpaneel-nginx-{}", uuid::Uuid::new_v4().simple());
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir(&directory)
-            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        let directory = TempDir::new().unwrap_or_else(|error| panic!("{error}"));
         // Another process may take the free port before nginx does.
         for _ in 0..10 {
-            if let Some((url, server)) = try_start(&directory, upstream) {
+            if let Some((url, server)) = try_start(directory.path(), upstream) {
                 return Self {
                     url,
                     server,
-                    directory,
+                    _directory: directory,
                 };
             }
         }
-        let log = std::fs::read_to_string(directory.join("error.log")).unwrap_or_default();
+        let log = std::fs::read_to_string(directory.path().join("error.log")).unwrap_or_default();
         panic!("nginx does not start: {log}");
     }
 }
@@ -56,7 +56,6 @@ impl Drop for Nginx {
     fn drop(&mut self) {
         drop(self.server.kill());
         drop(self.server.wait());
-        drop(std::fs::remove_dir_all(&self.directory));
     }
 }
 

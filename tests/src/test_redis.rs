@@ -1,8 +1,10 @@
 //! Redis server for one test.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
 
 /// `redis-server` that listens on a Unix socket in a temporary directory.
 ///
@@ -10,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 #[derive(Debug)]
 pub struct TestRedis {
     server: Child,
-    directory: PathBuf,
+    directory: TempDir,
 }
 
 impl TestRedis {
@@ -21,12 +23,9 @@ impl TestRedis {
     /// If `redis-server` is not installed or does not start.
     #[must_use]
     pub fn start() -> Self {
-        let name = format!("mengpaneel-{}", uuid::Uuid::new_v4().simple());
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir(&directory)
-            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        let directory = TempDir::new().unwrap_or_else(|error| panic!("{error}"));
         Self {
-            server: spawn(&directory),
+            server: spawn(directory.path()),
             directory,
         }
     }
@@ -43,13 +42,16 @@ impl TestRedis {
     ///
     /// If it does not start.
     pub fn restart(&mut self) {
-        self.server = spawn(&self.directory);
+        self.server = spawn(self.directory.path());
     }
 
     /// URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", self.directory.join("socket").display())
+        format!(
+            "redis+unix://{}",
+            self.directory.path().join("socket").display()
+        )
     }
 }
 
@@ -87,6 +89,5 @@ fn spawn(directory: &Path) -> Child {
 impl Drop for TestRedis {
     fn drop(&mut self) {
         self.kill();
-        drop(std::fs::remove_dir_all(&self.directory));
     }
 }

@@ -1,6 +1,5 @@
 //! Outage of Redis under applications whose outbox is `Failover`.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,8 +8,11 @@ use actix_web::{HttpResponse, get, web};
 use futures_util::future::{join, join_all};
 use mengpaneel::outbox::{Failover, File, Memory, Outbox, Redis};
 use mengpaneel::{Failure, Mengpaneel};
-use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, TestRedis, event_names, flush_and_collect};
+use mengpaneel_tests::{
+    TIMEOUT, TestApp, TestClient, TestRedis, event_names, event_route, flush_and_collect,
+};
 use stand_in::StandIn;
+use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 /// Time for which neither Redis nor Mixpanel answers.
@@ -19,12 +21,6 @@ const OUTAGE: Duration = Duration::from_secs(6);
 /// Longest time of a response. A request in flight at the start of the outage waits for Redis, for
 /// about a second.
 const MAX_RESPONSE_TIME: Duration = Duration::from_secs(3);
-
-#[get("/event/{name}")]
-async fn track(name: web::Path<String>) -> HttpResponse {
-    mengpaneel::track(name.as_str(), ());
-    HttpResponse::Ok().finish()
-}
 
 #[get("/increment/{name}")]
 async fn increment(name: web::Path<String>) -> HttpResponse {
@@ -51,29 +47,15 @@ async fn show_page() -> HttpResponse {
 
 fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(track)
+        .configure(event_route)
         .service(increment)
         .service(track_and_redirect)
         .service(show_page);
 }
 
-/// Path of an outbox file, which is removed on drop.
-struct OutboxPath(PathBuf);
-
-impl OutboxPath {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("mengpaneel-failover-{}", uuid::Uuid::new_v4())))
-    }
-
-    fn open(&self) -> Arc<File> {
-        Arc::new(File::new(&self.0))
-    }
-}
-
-impl Drop for OutboxPath {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
-    }
+/// Creates an outbox in a file of this folder.
+fn file_in(folder: &TempDir) -> Arc<File> {
+    Arc::new(File::new(folder.path().join("outbox")))
 }
 
 /// Failures that `on_error` received.
@@ -189,8 +171,8 @@ async fn redis_outage_under_load_delays_no_page() {
 
 #[tokio::test]
 async fn secondary_fills_and_moves_when_redis_returns() {
-    let (mut server, path) = (TestRedis::start(), OutboxPath::new());
-    let (primary, secondary) = (Arc::new(redis(&server)), path.open());
+    let (mut server, folder) = (TestRedis::start(), TempDir::new().unwrap());
+    let (primary, secondary) = (Arc::new(redis(&server)), file_in(&folder));
     let outbox = Failover::new(Arc::clone(&primary), Arc::clone(&secondary));
     // No worker delivers: only a response could send a request to Mixpanel.
     let app = TestApp::build(routes, |builder| builder.outbox(outbox).concurrency(0));
@@ -224,9 +206,9 @@ async fn secondary_fills_and_moves_when_redis_returns() {
 
 #[tokio::test]
 async fn restarted_process_delivers_from_the_secondary() {
-    let (mut server, path) = (TestRedis::start(), OutboxPath::new());
+    let (mut server, folder) = (TestRedis::start(), TempDir::new().unwrap());
     let start = |server: &TestRedis| {
-        let outbox = Failover::new(redis(server), path.open());
+        let outbox = Failover::new(redis(server), file_in(&folder));
         TestApp::build(routes, |builder| builder.outbox(outbox))
     };
     let first = start(&server);
@@ -251,17 +233,17 @@ async fn restarted_process_delivers_from_the_secondary() {
 
 #[tokio::test]
 async fn restarted_process_moves_records_to_redis() {
-    let (mut server, path) = (TestRedis::start(), OutboxPath::new());
+    let (mut server, folder) = (TestRedis::start(), TempDir::new().unwrap());
     let mut names = Vec::new();
     server.kill();
     for prefix in ["a", "b"] {
-        let outbox = Failover::new(redis(&server), path.open());
+        let outbox = Failover::new(redis(&server), file_in(&folder));
         let app = TestApp::build(routes, |builder| builder.outbox(outbox).concurrency(0));
         names.extend(request_events(&app, prefix, 10).await);
         app.mengpaneel.shutdown(TIMEOUT).await.unwrap();
     }
     server.restart();
-    let (primary, secondary) = (Arc::new(redis(&server)), path.open());
+    let (primary, secondary) = (Arc::new(redis(&server)), file_in(&folder));
     let outbox = Failover::new(Arc::clone(&primary), Arc::clone(&secondary));
     let app = TestApp::build(routes, |builder| builder.outbox(outbox).concurrency(0));
     wait_for_pending(&primary, 20).await;
@@ -274,8 +256,8 @@ async fn restarted_process_moves_records_to_redis() {
 }
 
 /// Starts an application whose fallback copies are due soon.
-fn start_with_copies(server: &TestRedis, path: &OutboxPath) -> TestApp {
-    let outbox = Failover::new(redis(server), path.open());
+fn start_with_copies(server: &TestRedis, folder: &TempDir) -> TestApp {
+    let outbox = Failover::new(redis(server), file_in(folder));
     TestApp::build(routes, |builder| {
         builder
             .outbox(outbox)
@@ -298,8 +280,8 @@ async fn next_page(client: &mut TestClient) -> Vec<String> {
 
 #[tokio::test]
 async fn fallback_copies_of_an_outage_are_delivered_once() {
-    let (mut server, path) = (TestRedis::start(), OutboxPath::new());
-    let app = start_with_copies(&server, &path);
+    let (mut server, folder) = (TestRedis::start(), TempDir::new().unwrap());
+    let app = start_with_copies(&server, &folder);
     server.kill();
     let mut replayed = redirect(&app, "Replayed").await;
     redirect(&app, "Unclaimed").await;
@@ -319,8 +301,8 @@ async fn fallback_copies_of_an_outage_are_delivered_once() {
 
 #[tokio::test]
 async fn replay_during_an_outage_cancels_the_copy_in_redis() {
-    let (mut server, path) = (TestRedis::start(), OutboxPath::new());
-    let app = start_with_copies(&server, &path);
+    let (mut server, folder) = (TestRedis::start(), TempDir::new().unwrap());
+    let app = start_with_copies(&server, &folder);
     let mut client = redirect(&app, "Replayed").await;
     server.kill();
     assert_eq!(next_page(&mut client).await, ["track Replayed"]);

@@ -6,22 +6,11 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpResponse, get, web};
 use mengpaneel::outbox;
-use mengpaneel_tests::{TestApp, TestClient, TestRedis, event_names};
+use mengpaneel_tests::{TestApp, TestClient, TestRedis, event_names, event_route};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
-
-#[get("/event/{name}")]
-async fn track(name: web::Path<String>) -> HttpResponse {
-    mengpaneel::track(name.as_str(), ());
-    HttpResponse::Ok().finish()
-}
-
-fn routes(config: &mut web::ServiceConfig) {
-    config.service(track);
-}
 
 /// Captured log of Mengpaneel.
 #[derive(Clone, Default)]
@@ -101,7 +90,7 @@ async fn redis_outage_neither_blocks_pages_nor_loses_events() {
     let mut redis = TestRedis::start();
     // Records that Redis leased in a lost response return after this time.
     let outbox = outbox::Redis::new(redis.url()).claim_after(Duration::from_secs(5));
-    let app = TestApp::build(routes, |builder| builder.outbox(outbox));
+    let app = TestApp::build(event_route, |builder| builder.outbox(outbox));
     let client = TestClient::machine(&app.url);
     let mut load = Load {
         client,

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use tempfile::TempDir;
+
 /// Fake machine: a directory that is the whole `PATH`.
-struct Machine(PathBuf);
+struct Machine(TempDir);
 
 impl Machine {
     /// Creates a machine of an ordinary user with this version of Rust, without other tools.
@@ -18,15 +20,12 @@ impl Machine {
     }
 
     fn without_rust() -> Self {
-        let directory =
-            std::env::temp_dir().join(format!("mengpaneel-machine-{}", uuid::Uuid::new_v4()));
-        fs::create_dir(&directory).unwrap();
-        let machine = Self(directory);
+        let machine = Self(TempDir::new().unwrap());
         for program in ["cut", "dirname", "sed", "sort"] {
             let paths = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(program));
             symlink(
                 paths.iter().find(|path| path.exists()).unwrap(),
-                machine.0.join(program),
+                machine.0.path().join(program),
             )
             .unwrap();
         }
@@ -35,7 +34,7 @@ impl Machine {
     }
 
     fn program(&self, name: &str, script: &str) {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -45,7 +44,7 @@ impl Machine {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("run.sh");
         let mut bash = Command::new("/bin/bash");
         bash.env_clear()
-            .env("PATH", &self.0)
+            .env("PATH", self.0.path())
             .env("CHROMIUM", "/nonexistent")
             .arg(script)
             .args(parts);
@@ -63,12 +62,6 @@ impl Machine {
         assert!(!out.contains("=="), "a part ran: {out}");
         assert_eq!(error.lines().count(), 1, "{error}");
         error
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
     }
 }
 

@@ -1,28 +1,13 @@
 //! Flush and shutdown: delivered records, remaining records, and the error.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mengpaneel::outbox::{File, Outbox, Redis};
 use mengpaneel::{Builder, Mengpaneel};
 use mengpaneel_tests::{TIMEOUT, event_names};
 use stand_in::StandIn;
-
-/// Path of an outbox file, which is removed on drop.
-struct OutboxPath(PathBuf);
-
-impl OutboxPath {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("mengpaneel-shutdown-{}", uuid::Uuid::new_v4())))
-    }
-}
-
-impl Drop for OutboxPath {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
-    }
-}
+use tempfile::TempDir;
 
 /// Returns a URL that refuses connections.
 fn unreachable_url() -> String {
@@ -73,8 +58,9 @@ async fn shutdown_succeeds_if_others_drain_redis() {
 
 #[tokio::test]
 async fn shutdown_succeeds_if_others_drain_file() {
-    let path = OutboxPath::new();
-    shutdown_leaves_records_to_a_worker(File::new(&path.0), File::new(&path.0)).await;
+    let folder = TempDir::new().unwrap();
+    let [first, second] = [(); 2].map(|()| File::new(folder.path().join("outbox")));
+    shutdown_leaves_records_to_a_worker(first, second).await;
 }
 
 #[tokio::test]
@@ -140,8 +126,9 @@ async fn shutdown_delivers_if_host_recovers_in_time() {
 
 #[tokio::test]
 async fn shutdown_error_names_file_with_remaining_records() {
-    let (path, url) = (OutboxPath::new(), unreachable_url());
-    let mengpaneel = builder(&url).outbox(File::new(&path.0)).build().unwrap();
+    let (folder, url) = (TempDir::new().unwrap(), unreachable_url());
+    let path = folder.path().join("outbox");
+    let mengpaneel = builder(&url).outbox(File::new(&path)).build().unwrap();
     record(&mengpaneel, "kept").await;
     let error = mengpaneel
         .shutdown(Duration::from_secs(1))
@@ -151,14 +138,14 @@ async fn shutdown_error_names_file_with_remaining_records() {
     let text = error.to_string();
     let file = format!(
         "they stay in the file {}, and the next process that drains it delivers them",
-        path.0.display()
+        path.display()
     );
     assert!(text.contains(&file) && text.contains(&url), "{text}");
     drop(mengpaneel);
 
     let stand_in = StandIn::start();
     let next = builder(&stand_in.url())
-        .outbox(File::new(&path.0))
+        .outbox(File::new(&path))
         .build()
         .unwrap();
     next.flush(TIMEOUT).await.unwrap();

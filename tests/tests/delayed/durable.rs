@@ -1,10 +1,11 @@
 //! Fallback copies of delayed calls in an outbox that survives the process, or that several share.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use mengpaneel::outbox::{File, Redis};
 use mengpaneel_tests::{SessionConfig, TIMEOUT, TestApp, TestClient, TestRedis, event_names};
+use tempfile::TempDir;
 
 use crate::scenario::{HeldRequest, Outcome, Scenario, WithScenario as _, navigate, next_page};
 use crate::scenario_app::routes;
@@ -27,7 +28,7 @@ fn start_with_redis(redis: &TestRedis, fallback_after: Duration) -> TestApp {
 }
 
 /// Starts a process of an application whose processes use outbox files of one name.
-fn start_with_file(path: &PathBuf, fallback_after: Duration) -> TestApp {
+fn start_with_file(path: &Path, fallback_after: Duration) -> TestApp {
     TestApp::with_key(&SessionConfig::EncryptedCookie, &KEY, routes, |builder| {
         builder
             .outbox(File::new(path))
@@ -35,13 +36,10 @@ fn start_with_file(path: &PathBuf, fallback_after: Duration) -> TestApp {
     })
 }
 
-fn outbox_path() -> PathBuf {
-    std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()))
-}
-
 #[tokio::test]
 async fn next_process_delivers_fallback_of_the_last_one() {
-    let path = outbox_path();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("outbox");
     let last = start_with_file(&path, Duration::from_secs(2));
     let mut ada = TestClient::browser(&last.url);
     navigate(&mut ada, track("Sign Up").identify("42")).await;
@@ -61,14 +59,13 @@ async fn next_process_delivers_fallback_of_the_last_one() {
         "the server has delivered it"
     );
     assert_eq!(event_names(&next.flush_and_collect().await), ["Sign Up"]);
-    drop(next);
-    std::fs::remove_file(path).unwrap();
 }
 
 /// In a rolling restart the second process uses a file beside the first one's.
 #[tokio::test]
 async fn process_with_another_file_resends_only_deduplicable_events() {
-    let path = outbox_path();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("outbox");
     let one = start_with_file(&path, Duration::from_secs(1));
     let two = start_with_file(&path, LATE);
     let mut ada = TestClient::browser(&one.url);
@@ -82,10 +79,6 @@ async fn process_with_another_file_resends_only_deduplicable_events() {
     let unclaimed = one.stand_in.wait_for_event(TIMEOUT, "Unclaimed").await;
     unclaimed.unwrap();
     assert_eq!(event_names(&one.stand_in.events()), ["Unclaimed"]);
-    drop((one, two));
-    for end in ["", ".1"] {
-        std::fs::remove_file(format!("{}{end}", path.display())).unwrap();
-    }
 }
 
 #[tokio::test]

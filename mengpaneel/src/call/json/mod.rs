@@ -11,7 +11,7 @@ mod known_names;
 mod object;
 mod scan;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde::Serialize;
 use serde_json::Value;

@@ -223,9 +223,9 @@ async fn lost_acknowledgement_does_not_block_the_worker() {
 #[cfg(feature = "file")]
 #[tokio::test]
 async fn crash_during_a_move_leaves_increments_in_doubt() {
-    let path = std::env::temp_dir().join(format!("mengpaneel-{}", Uuid::new_v4()));
+    let folder = tempfile::TempDir::new().unwrap();
     let open = || {
-        let outbox = crate::outbox::File::new(&path);
+        let outbox = crate::outbox::File::new(folder.path().join("outbox"));
         outbox.open().unwrap();
         outbox
     };
@@ -247,8 +247,6 @@ async fn crash_during_a_move_leaves_increments_in_doubt() {
         in_doubt.extend(leases.iter().map(|lease| lease.record.is_in_doubt()));
     }
     assert_eq!(in_doubt, [true, false]);
-    drop(secondary);
-    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]

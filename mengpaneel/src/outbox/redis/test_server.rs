@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use uuid::Uuid;
+use tempfile::TempDir;
 
 /// Running Redis on a free port; killed when it is dropped.
 pub(crate) struct TestRedis {
     port: u16,
-    folder: PathBuf,
+    folder: TempDir,
     options: Vec<String>,
     is_tls: bool,
     child: Child,
@@ -19,9 +19,9 @@ pub(crate) struct TestRedis {
 
 impl TestRedis {
     pub(crate) fn start(options: &[&str]) -> Self {
-        let (port, folder) = (free_port(), create_folder());
+        let (port, folder) = (free_port(), TempDir::new().unwrap());
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
-        let child = spawn(port, &folder, &options);
+        let child = spawn(port, folder.path(), &options);
         Self {
             port,
             folder,
@@ -33,7 +33,7 @@ impl TestRedis {
 
     /// Starts a server that accepts only TLS. Returns the certificate of its CA as well.
     pub(crate) fn with_tls() -> (Self, String) {
-        let (port, folder) = (free_port(), create_folder());
+        let (port, folder) = (free_port(), TempDir::new().unwrap());
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority =
@@ -44,7 +44,7 @@ impl TestRedis {
             .signed_by(&key, &authority)
             .unwrap();
         let file = |name: &str, pem: &str| {
-            let path = folder.join(name);
+            let path = folder.path().join(name);
             fs::write(&path, pem).unwrap();
             path.to_str().unwrap().to_owned()
         };
@@ -63,7 +63,7 @@ impl TestRedis {
         ];
         let mut options = options.map(str::to_owned).to_vec();
         options.extend(["--tls-auth-clients", "no"].map(str::to_owned));
-        let child = spawn(0, &folder, &options);
+        let child = spawn(0, folder.path(), &options);
         (
             Self {
                 port,
@@ -93,7 +93,7 @@ impl TestRedis {
 
     pub(crate) fn restart(&mut self) {
         let plain_port = if self.is_tls { 0 } else { self.port };
-        self.child = spawn(plain_port, &self.folder, &self.options);
+        self.child = spawn(plain_port, self.folder.path(), &self.options);
     }
 }
 
@@ -105,13 +105,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn create_folder() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("mengpaneel-redis-{}", Uuid::new_v4()));
-    fs::create_dir(&folder).unwrap();
-    folder
-}
-
-fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
+fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
     let mut child = Command::new("redis-server")
         .args([
             "--port",
@@ -141,6 +135,5 @@ impl Drop for TestRedis {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
-        drop(fs::remove_dir_all(&self.folder));
     }
 }

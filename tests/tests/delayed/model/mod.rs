@@ -12,6 +12,7 @@ use mengpaneel_tests::{SessionConfig, TestRedis};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
+use tempfile::TempDir;
 
 use run::Run;
 
@@ -38,13 +39,12 @@ fn any_request_sequence_counts_each_users_event_once() {
         SessionConfig::EncryptedCookie,
         SessionConfig::Redis(redis.url()),
     ]);
-    let folder = std::env::temp_dir().join(format!("mengpaneel-model-{}", uuid::Uuid::new_v4()));
-    std::fs::create_dir(&folder).unwrap();
+    let folder = TempDir::new().unwrap();
     let result = TestRunner::new(config).run(
         &(sessions, any::<bool>(), steps::steps()),
         |(sessions, is_durable, steps)| {
             let checked = runtime.block_on(async {
-                let file = folder.join(uuid::Uuid::new_v4().to_string());
+                let file = folder.path().join(uuid::Uuid::new_v4().to_string());
                 let url = if is_durable {
                     format!("file:{}", file.display())
                 } else {
@@ -59,6 +59,5 @@ fn any_request_sequence_counts_each_users_event_once() {
             checked.map_err(TestCaseError::fail)
         },
     );
-    std::fs::remove_dir_all(folder).unwrap();
     result.unwrap_or_else(|error| panic!("{error}"));
 }

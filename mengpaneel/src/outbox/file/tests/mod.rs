@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use uuid::Uuid;
+use tempfile::TempDir;
 
 use super::*;
 use crate::outbox::conformance;
@@ -12,23 +12,15 @@ use crate::outbox::conformance::fixtures;
 use crate::outbox::conformance::fixtures::record;
 
 /// Temporary folder, removed on drop.
-struct Folder(PathBuf);
+struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("mengpaneel-{}", Uuid::new_v4()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
+        Self(TempDir::new().unwrap())
     }
 
     fn file(&self) -> PathBuf {
-        self.0.join("outbox")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
+        self.0.path().join("outbox")
     }
 }
 
@@ -50,6 +42,7 @@ async fn conformance_suite_passes() {
         File::new(
             folder
                 .0
+                .path()
                 .join(format!("outbox-{}", number.fetch_add(1, Ordering::Relaxed))),
         )
     };

@@ -10,7 +10,7 @@ async fn second_process_uses_a_sibling_that_is_taken_over() {
     let second = opened(&folder.file());
     assert_eq!(
         second.open_path(),
-        Some(folder.0.join("outbox.1").as_path())
+        Some(folder.0.path().join("outbox.1").as_path())
     );
     second.append(record("b")).await.unwrap();
     drop(second);
@@ -54,7 +54,7 @@ fn new_file_is_accessible_to_its_owner_only() {
         0o600,
         "the sibling is private too"
     );
-    let files = fs::read_dir(&folder.0)
+    let files = fs::read_dir(folder.0.path())
         .unwrap()
         .map(|file| file.unwrap().path());
     assert!(files.into_iter().all(|path| mode(&path) == 0o600));
