@@ -6,21 +6,23 @@ use std::time::Duration;
 use actix_web::{HttpResponse, get, web};
 use mengpaneel::outbox::{File, Memory, Outbox, Record, Redis};
 use mengpaneel::{Builder, Call, Calls, Envelope, Failure, Method, Reason};
-use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, event_names};
+use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, event_names, event_route};
 use serde_json::json;
 use stand_in::{Endpoint, Received};
+use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-#[get("/event/{name}")]
-async fn event(name: web::Path<String>) -> HttpResponse {
-    mengpaneel::track(name.as_str(), ());
-    HttpResponse::Ok().finish()
-}
 
 #[get("/both")]
 async fn both() -> HttpResponse {
     mengpaneel::identify("7");
     mengpaneel::track("Counted", ());
+    mengpaneel::people().increment("Posts", 1);
+    HttpResponse::Ok().finish()
+}
+
+#[get("/increment")]
+async fn increment() -> HttpResponse {
+    mengpaneel::identify("7");
     mengpaneel::people().increment("Posts", 1);
     HttpResponse::Ok().finish()
 }
@@ -34,7 +36,11 @@ async fn named(name: web::Path<String>) -> HttpResponse {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.service(event).service(both).service(named);
+    config
+        .configure(event_route)
+        .service(both)
+        .service(increment)
+        .service(named);
 }
 
 /// Starts a server, and collects the failures that `on_error` receives.
@@ -119,6 +125,16 @@ async fn temporarily_wrong_host_loses_nothing() {
 }
 
 #[tokio::test]
+async fn increment_in_doubt_makes_mixpanel_unavailable() {
+    let (app, mut failures) = start_app(|builder| builder);
+    app.stand_in.fail_with(500);
+    get(&app, "/increment").await;
+    let failure = next(&mut failures).await;
+    assert!(matches!(failure.reason, Reason::InDoubt(_)), "{failure}");
+    assert!(!app.mengpaneel.health().await.is_healthy());
+}
+
+#[tokio::test]
 async fn lost_response_resends_event_but_not_increment() {
     let (app, mut failures) = start_app(|builder| builder.timeout(Duration::from_secs(5)));
     app.stand_in.lose_answers();
@@ -164,10 +180,8 @@ async fn memory_outbox_resends_no_imported_event() {
 
 #[tokio::test]
 async fn file_outbox_resends_no_imported_event() {
-    let folder = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    std::fs::create_dir(&folder).unwrap();
-    engage_failure_resends_no_imported_event(File::new(folder.join("outbox"))).await;
-    std::fs::remove_dir_all(folder).unwrap();
+    let folder = TempDir::new().unwrap();
+    engage_failure_resends_no_imported_event(File::new(folder.path().join("outbox"))).await;
 }
 
 #[tokio::test]
@@ -234,9 +248,8 @@ async fn requeued_dead_letter_is_delivered(outbox: impl Outbox) {
 
 #[tokio::test]
 async fn file_outbox_delivers_requeued_dead_letter() {
-    let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
-    requeued_dead_letter_is_delivered(File::new(&path)).await;
-    std::fs::remove_file(path).unwrap();
+    let folder = TempDir::new().unwrap();
+    requeued_dead_letter_is_delivered(File::new(folder.path().join("outbox"))).await;
 }
 
 #[tokio::test]
@@ -269,7 +282,8 @@ async fn no_record_expires_while_credentials_are_wrong() {
 
 #[tokio::test]
 async fn old_record_does_not_expire_at_first_error() {
-    let path = std::env::temp_dir().join(format!("mengpaneel-{}", uuid::Uuid::new_v4()));
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("outbox");
     let outbox = File::new(&path);
     outbox.try_open().unwrap();
     let call = Call::new(
@@ -295,7 +309,6 @@ async fn old_record_does_not_expire_at_first_error() {
     app.stand_in.fail_next(2, 503);
     assert_eq!(event_names(&app.flush_and_collect().await), ["old"]);
     assert!(failures.try_recv().is_err(), "no record expires");
-    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]

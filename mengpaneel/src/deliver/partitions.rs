@@ -72,11 +72,14 @@ impl Partitions {
         }
     }
 
-    /// Encodes a message, whose index in the list of the caller is `call`.
-    pub(crate) fn add_message(&mut self, message: &Message, call: usize) -> Outgoing {
-        let mut text = Vec::new();
-        let outgoing = Outgoing::encode(message, call, &mut text);
-        self.add(outgoing, &text)
+    /// Encodes a message, which has this index in its record.
+    pub(crate) fn add_message(&mut self, message: &Message, index: usize) -> Outgoing {
+        let mut text = std::mem::take(&mut self.staging);
+        let outgoing = Outgoing::encode(message, index, &mut text);
+        let outgoing = self.add(outgoing, &text);
+        text.clear();
+        self.staging = text;
+        outgoing
     }
 
     /// Returns the JSON of a message.

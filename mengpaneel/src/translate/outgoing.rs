@@ -16,7 +16,8 @@ pub(crate) struct Outgoing {
     pub(crate) endpoint: Endpoint,
     /// True if sending the message again changes nothing.
     pub(crate) is_idempotent: bool,
-    /// Index of the call that the message was translated from.
+    /// Byte position, in the envelope, of the call that the message was translated from. For a message
+    /// that was tried before: its index in the record.
     pub(crate) call: usize,
     /// For a `people.set`: length of the text before `$time`, which is the last member. `None` for
     /// all other messages.
@@ -28,7 +29,7 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Writes a message at the end of `text`. `call` is its index in the list of the caller.
+    /// Writes a message at the end of `text`. See [`call`](Self::call).
     pub(crate) fn encode(message: &Message, call: usize, text: &mut Vec<u8>) -> Self {
         let (start, mut set_len) = (text.len(), None);
         let id = match message.endpoint {

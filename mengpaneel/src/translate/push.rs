@@ -66,7 +66,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
         let outgoing = Outgoing {
             endpoint: Endpoint::Events,
             is_idempotent: true,
-            call: call.index,
+            call: call.position,
             set_len: None,
             json: start..self.text.len(),
             partition_key,
@@ -118,7 +118,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
                 let outgoing = Outgoing {
                     endpoint,
                     is_idempotent: method.is_idempotent(),
-                    call: call.index,
+                    call: call.position,
                     set_len: (*method == Method::PeopleSet).then_some(len),
                     json: start..self.text.len(),
                     partition_key: partition_key(id.map(str::as_bytes)),

@@ -25,8 +25,8 @@ use crate::translate::{events, groups, limits, people};
 /// Encoded call of an envelope.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallRef<'a> {
-    /// Index among the calls of all modes.
-    pub(crate) index: usize,
+    /// Byte position in the envelope.
+    pub(crate) position: usize,
     encoded: Reader<'a>,
 }
 
@@ -46,6 +46,8 @@ impl CallRef<'_> {
 pub(crate) struct TranslationRun<'a, E> {
     pub(crate) project: &'a Project,
     pub(crate) envelope_id: Uuid,
+    /// Length of the encoded envelope.
+    pub(crate) envelope_len: usize,
     /// Time at which the envelope was made, in milliseconds.
     pub(crate) time_ms: Option<u64>,
     pub(crate) request: RequestProperties<'a>,
@@ -67,8 +69,8 @@ pub(crate) struct TranslationRun<'a, E> {
 }
 
 impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
-    /// Translates an encoded envelope. The rest of a malformed one is ignored: outboxes validate the
-    /// records that they read from elsewhere.
+    /// Translates an encoded envelope. The rest of a malformed one is ignored: the worker checks
+    /// records from outside of its process.
     pub(crate) fn run(
         project: &'a Project,
         (envelope_id, envelope): (Uuid, &'a [u8]),
@@ -81,6 +83,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
         let mut run = Self {
             project,
             envelope_id,
+            envelope_len: envelope.len(),
             time_ms: timestamp_ms(envelope_id),
             request: RequestProperties::new(&visitor, &project.user_agents),
             state: State::new(&visitor),
@@ -117,7 +120,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
     /// Translates the next call. `None` if the encoding is malformed.
     fn translate_next(&mut self, calls: &mut Reader<'a>) -> Option<()> {
         let call = CallRef {
-            index: self.running,
+            position: self.envelope_len - calls.rest().len(),
             encoded: *calls,
         };
         let method = calls.method()?;

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 #[cfg(feature = "sidekiq")]
-use crate::call::Call;
+use crate::record::envelope::codec;
 use crate::translate::outgoing::Outgoing;
 use crate::translate::problems::Problems;
 use crate::translate::project::Project;
@@ -50,18 +50,17 @@ impl Translator {
         envelope: &crate::record::envelope::Envelope,
     ) -> MessagesByCall {
         let (mut encoded, mut text, mut emitted) = (Vec::new(), Vec::new(), Vec::new());
-        crate::record::envelope::codec::write(envelope, &mut encoded);
+        codec::write(envelope, &mut encoded);
         let emit = |running, outgoing, _: &mut Vec<u8>| emitted.push((running, outgoing));
         let envelope_parts = (envelope.id, encoded.as_slice());
         let problems = TranslationRun::run(&self.0, envelope_parts, &mut text, emit);
-        let calls: Vec<&Call> = envelope.calls.iter().collect();
-        let mut messages = vec![Vec::new(); calls.len()];
+        let mut messages = vec![Vec::new(); envelope.calls.iter().count()];
         for (running, outgoing) in emitted {
             let json = text.get(outgoing.json.clone()).unwrap_or_default();
-            if let (Some(messages), Some(call)) =
-                (messages.get_mut(running), calls.get(outgoing.call))
-            {
-                messages.extend(outgoing.to_message(json, (*call).clone()));
+            let call = codec::call_at(&encoded, outgoing.call);
+            let message = call.and_then(|call| outgoing.to_message(json, call));
+            if let Some(messages) = messages.get_mut(running) {
+                messages.extend(message);
             }
         }
         MessagesByCall { messages, problems }

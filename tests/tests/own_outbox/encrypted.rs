@@ -44,7 +44,7 @@ impl<O: Outbox> Encrypted<O> {
 
     /// Decrypts a record. One that was not encrypted by this key is returned as it is: it cannot be
     /// decoded, and becomes a dead letter.
-    fn decrypt(&self, record: Record) -> Record {
+    fn decrypt(&self, record: &Record) -> Record {
         let decrypted = record
             .payload()
             .split_at_checked(NONCE_LEN)
@@ -58,7 +58,7 @@ impl<O: Outbox> Encrypted<O> {
             });
         match decrypted {
             Some(payload) => record.with_payload(&payload),
-            None => record,
+            None => record.with_payload(record.payload()),
         }
     }
 
@@ -138,7 +138,7 @@ impl<O: Outbox> Outbox for Encrypted<O> {
                 return Ok(());
             };
             // Another record shows that the outcome is unknown.
-            let record = if error.record == encrypted {
+            let record = if error.record.payload() == encrypted.payload() {
                 record
             } else {
                 record.deduplicable().unwrap_or(error.record)
@@ -162,7 +162,7 @@ impl<O: Outbox> Consumer for Encrypted<O> {
         async move {
             let mut leases = self.delegate().lease(limit).await?;
             for lease in &mut leases {
-                lease.record = self.decrypt(lease.record.clone());
+                lease.record = self.decrypt(&lease.record);
             }
             Ok(leases)
         }
@@ -202,7 +202,7 @@ impl<O: Outbox> Consumer for Encrypted<O> {
             let records = self.delegate().dead_letters(limit).await?;
             Ok(records
                 .into_iter()
-                .map(|record| self.decrypt(record))
+                .map(|record| self.decrypt(&record))
                 .collect())
         }
         .boxed()

@@ -2,14 +2,16 @@
 
 mod encrypted;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::{HttpResponse, get, web};
 use mengpaneel::outbox::{File, Memory, Outbox, Redis, conformance};
-use mengpaneel_tests::{Metered, TIMEOUT, TestApp, TestClient, TestRedis, event_names};
+use mengpaneel_tests::{
+    Metered, TIMEOUT, TestApp, TestClient, TestRedis, event_names, event_route,
+};
+use tempfile::TempDir;
 
 use crate::encrypted::Encrypted;
 
@@ -18,42 +20,33 @@ const KEY: [u8; 32] = [7; 32];
 /// Text of an event that is plain in an outbox without encryption.
 const SECRET: &str = "Confidential Event";
 
-#[get("/event/{name}")]
-async fn track(name: web::Path<String>) -> HttpResponse {
-    mengpaneel::track(name.as_str(), ());
-    HttpResponse::Ok().finish()
-}
-
-fn routes(config: &mut web::ServiceConfig) {
-    config.service(track);
-}
-
 /// Temporary folder of outbox files, removed on drop.
 struct Folder {
-    path: PathBuf,
+    directory: TempDir,
     file_count: AtomicUsize,
 }
 
 impl Folder {
     fn new() -> Self {
-        let name = format!("mengpaneel-own-outbox-{}", uuid::Uuid::new_v4());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
         Self {
-            path,
+            directory: TempDir::new().unwrap(),
             file_count: AtomicUsize::new(0),
         }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Creates an outbox in a new file.
     fn new_file(&self) -> File {
         let number = self.file_count.fetch_add(1, Ordering::Relaxed);
-        File::new(self.path.join(number.to_string()))
+        File::new(self.path().join(number.to_string()))
     }
 
     /// Returns whether any file contains this text.
     fn contains(&self, text: &str) -> bool {
-        let files = std::fs::read_dir(&self.path).unwrap();
+        let files = std::fs::read_dir(self.path()).unwrap();
         files.map(|file| file.unwrap().path()).any(|file| {
             let bytes = std::fs::read(file).unwrap();
             bytes
@@ -63,15 +56,9 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.path));
-    }
-}
-
 /// Asserts that the events of an application with this outbox arrive, also after a failed delivery.
 async fn assert_events_arrive(outbox: impl Outbox) {
-    let app = TestApp::build(routes, |builder| builder.outbox(outbox));
+    let app = TestApp::build(event_route, |builder| builder.outbox(outbox));
     let mut client = TestClient::machine(&app.url);
     app.stand_in.fail_next(1, 503);
     for event in ["first", "second"] {
@@ -114,7 +101,7 @@ async fn metered_outbox_passes_the_conformance_suite() {
     let folder = Folder::new();
     conformance::check(|| Metered::new(Memory::default())).await;
     conformance::check(|| Metered::new(folder.new_file())).await;
-    conformance::check_durable(|| Metered::new(File::new(folder.path.join("durable")))).await;
+    conformance::check_durable(|| Metered::new(File::new(folder.path().join("durable")))).await;
 }
 
 #[tokio::test]
@@ -122,7 +109,7 @@ async fn encrypted_outbox_passes_the_conformance_suite() {
     let folder = Folder::new();
     conformance::check(|| Encrypted::new(Memory::default(), KEY)).await;
     conformance::check(|| Encrypted::new(folder.new_file(), KEY)).await;
-    conformance::check_durable(|| Encrypted::new(File::new(folder.path.join("durable")), KEY))
+    conformance::check_durable(|| Encrypted::new(File::new(folder.path().join("durable")), KEY))
         .await;
 }
 
@@ -144,7 +131,7 @@ async fn encrypted_redis_passes_the_conformance_suite() {
 
 /// Tracks an event that stays in the outbox, after a failed delivery.
 async fn leave_secret(outbox: impl Outbox) {
-    let app = TestApp::build(routes, |builder| builder.outbox(outbox));
+    let app = TestApp::build(event_route, |builder| builder.outbox(outbox));
     app.stand_in.fail_with(503);
     let mut client = TestClient::machine(&app.url);
     client.get(&format!("/event/{SECRET}")).send().await;
@@ -162,14 +149,19 @@ async fn encrypted_file_contains_no_plain_text() {
     leave_secret(folder.new_file()).await;
     assert!(folder.contains(SECRET), "plain without encryption");
     let folder = Folder::new();
-    let path = folder.path.join("outbox");
+    let path = folder.path().join("outbox");
     leave_secret(Encrypted::new(File::new(&path), KEY)).await;
     assert!(!folder.contains(SECRET));
 
-    let wrong_key = TestApp::build(routes, |builder| {
-        builder.outbox(Encrypted::new(File::new(&path), [8; 32]))
+    let (send, failures) = std::sync::mpsc::channel();
+    let wrong_key = TestApp::build(event_route, |builder| {
+        builder
+            .outbox(Encrypted::new(File::new(&path), [8; 32]))
+            .on_error(move |failure| drop(send.send(failure.to_string())))
     });
     assert!(wrong_key.flush_and_collect().await.is_empty());
+    let failure = failures.try_recv().unwrap();
+    assert!(failure.contains("the record is damaged"), "{failure}");
     drop(wrong_key);
     let outbox = Encrypted::new(File::new(&path), KEY);
     outbox.open().unwrap();
@@ -179,6 +171,6 @@ async fn encrypted_file_contains_no_plain_text() {
         Ok(1),
         "a record that cannot be decoded is a dead letter"
     );
-    let app = TestApp::build(routes, |builder| builder.outbox(outbox));
+    let app = TestApp::build(event_route, |builder| builder.outbox(outbox));
     assert_eq!(event_names(&app.flush_and_collect().await), [SECRET]);
 }

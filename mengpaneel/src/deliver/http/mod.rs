@@ -211,7 +211,8 @@ impl HttpClient {
         let requests = sequences
             .iter()
             .map(|sequence| self.send_sequence(sequence, partitions.buffer(sequence.buffer)));
-        let mut errors = join_all(requests).await.concat();
+        let errors = join_all(requests).await.into_iter().flatten();
+        let mut errors: Vec<_> = errors.collect();
         errors.sort_by_key(|(index, _)| *index);
         errors
     }

@@ -1,6 +1,8 @@
 //! Sender: translates envelopes, sends their messages once, and reports the failures.
 
 pub(crate) mod outage;
+#[cfg(test)]
+mod tests;
 pub(crate) mod undelivered;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,9 +74,9 @@ impl Sender {
 
     /// Adds the messages of a record to `partitions`, and passes each to `emit`.
     ///
-    /// A record that was tried has its messages. Another one is translated: calls without a
-    /// translation are reported, `before_send` is called, and repeated `people.set` calls are
-    /// dropped. Returns the messages that the record had.
+    /// A record that was tried has its messages, which are returned. Another one is translated: calls
+    /// without a translation are reported, and `before_send` is called. Repeated `people.set` calls
+    /// are dropped.
     ///
     /// # Errors
     /// [`RecordError`] if the record cannot be decoded.
@@ -89,7 +91,10 @@ impl Sender {
             && let Some(remaining) = record.progress()?.remaining
         {
             for (index, message) in remaining.iter().enumerate() {
-                emit(partitions.add_message(message, index));
+                let message = partitions.add_message(message, index);
+                if !self.is_repeated(&message, partitions) {
+                    emit(message);
+                }
             }
             return Ok(remaining);
         }
@@ -229,7 +234,7 @@ impl Sender {
         let unavailable = errors
             .iter()
             .map(|(_, error)| error)
-            .find(|error| !matches!(error.kind, SendErrorKind::Rejected | SendErrorKind::InDoubt));
+            .find(|error| error.kind != SendErrorKind::Rejected);
         let Some(error) = unavailable else {
             if sent > 0 {
                 self.circuit_breaker.record_success();
@@ -297,11 +302,10 @@ pub(crate) fn decode_message(
     message: &Outgoing,
     partitions: &Partitions,
 ) -> Option<Message> {
-    let call = if tried.is_empty() {
-        codec::call_at(record.parts().ok()?.1, message.call)?
-    } else {
-        tried.get(message.call)?.call.clone()
-    };
+    if !tried.is_empty() {
+        return tried.get(message.call).cloned();
+    }
+    let call = codec::call_at(record.parts().ok()?.1, message.call)?;
     message.to_message(partitions.json(message), call)
 }
 
@@ -313,7 +317,7 @@ fn undelivered(
     can_retry: bool,
 ) -> (Vec<Failure>, Option<Record>) {
     let (messages, reasons): (Vec<_>, Vec<_>) = failed.unzip();
-    let tried = can_retry.then(|| record.after_attempt(messages.clone()).ok());
+    let tried = can_retry.then(|| record.after_attempt(&messages).ok());
     let failures = messages
         .into_iter()
         .zip(reasons)

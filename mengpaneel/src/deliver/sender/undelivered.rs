@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::call::Call;
 use crate::deliver::http::send_error::{SendError, SendErrorKind};
 use crate::error::{Failure, Reason};
+use crate::outbox::Record;
 use crate::translate::message::Message;
 
 /// Most failures that the calls of one request cause: the last one covers all further calls.
@@ -75,6 +76,18 @@ pub(crate) fn failure_reason(SendError { kind, reason, .. }: SendError) -> Reaso
         SendErrorKind::InDoubt => Reason::InDoubt(reason),
         SendErrorKind::NotServed => Reason::NotServed(reason),
         SendErrorKind::Unauthorized => Reason::Unauthorized(reason),
+    }
+}
+
+/// Returns a failure for each remaining message of a record, or one for all calls of a record that
+/// was never tried.
+pub(crate) fn record_failures(record: &Record, reason: &Reason) -> Vec<Failure> {
+    match record.progress().map(|progress| progress.remaining) {
+        Ok(Some(remaining)) => remaining
+            .into_iter()
+            .map(|message| message_failure(message, reason.clone()))
+            .collect(),
+        _ => vec![Failure::for_calls(reason.clone(), record.calls())],
     }
 }
 

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::deliver::http::send_error::{SendError, SendErrorKind};
 use crate::deliver::partitions::Partitions;
 use crate::deliver::retry_delay::RetryDelay;
-use crate::deliver::sender::undelivered::{failure_reason, message_failure};
+use crate::deliver::sender::undelivered::{failure_reason, message_failure, record_failures};
 use crate::deliver::sender::{Sender, Unavailable, decode_message, select_failed};
 use crate::deliver::worker::{BatchResult, COALESCE_BELOW, WorkerLoop};
-use crate::error::{Failure, Reason};
+use crate::error::Reason;
 use crate::id::{now_ms, timestamp_ms};
 use crate::metrics;
 use crate::outbox::{Lease, Record, RecordError};
@@ -37,8 +37,8 @@ struct Batch {
     partitions: Partitions,
     /// Messages that records had from an earlier attempt, by the index of the record.
     tried: BTreeMap<usize, Vec<Message>>,
-    /// Messages to send again, by the index of their record. `None` if the record cannot be decoded.
-    undelivered: BTreeMap<usize, Option<Vec<Message>>>,
+    /// Messages to send again, by the index of their record. An error if the record cannot be decoded.
+    undelivered: BTreeMap<usize, Result<Vec<Message>, RecordError>>,
 }
 
 impl Batch {
@@ -59,10 +59,13 @@ impl Batch {
             leases: Vec::new(),
         };
         for (index, lease) in leases.iter().enumerate() {
-            let is_damaged = (must_check && lease.record.check().is_err())
-                || batch.add(sender, index, &lease.record).is_err();
-            if is_damaged {
-                batch.undelivered.insert(index, None);
+            let checked = if must_check {
+                lease.record.check()
+            } else {
+                Ok(())
+            };
+            if let Err(error) = checked.and_then(|()| batch.add(sender, index, &lease.record)) {
+                batch.undelivered.insert(index, Err(error));
             }
         }
         Self { leases, ..batch }
@@ -106,8 +109,8 @@ impl Batch {
     /// Adds a message that was not delivered to those that are sent again.
     fn retain(&mut self, index: usize, message: &Outgoing) {
         let message = self.message(index, message);
-        let messages = self.undelivered.entry(index).or_insert(Some(Vec::new()));
-        if let Some(messages) = messages {
+        let messages = self.undelivered.entry(index).or_insert(Ok(Vec::new()));
+        if let Ok(messages) = messages {
             messages.extend(message);
         }
     }
@@ -148,16 +151,16 @@ impl WorkerLoop<'_> {
     /// workers.
     async fn remove_crashing(&self, leases: &mut Vec<Lease>) {
         let max_redeliveries = self.worker.max_redeliveries;
-        let crashing: Vec<_> = leases
+        let crashing = leases
             .extract_if(.., |lease| lease.redeliveries >= max_redeliveries)
-            .collect();
-        self.dead_letter(&crashing, |lease| {
-            format!(
-                "leased {} times by processes that ended before they returned it",
-                lease.redeliveries
-            )
-        })
-        .await;
+            .map(|lease| {
+                let reason = format!(
+                    "leased {} times by processes that ended before they returned it",
+                    lease.redeliveries
+                );
+                (lease, reason)
+            });
+        self.dead_letter(crashing.collect()).await;
     }
 
     /// Marks the records that have non-idempotent messages. If that fails, those messages are not
@@ -230,14 +233,13 @@ impl WorkerLoop<'_> {
         };
         let undelivered: Vec<Lease> = finished.extract_if(.., is_undelivered).collect();
         for (mut lease, messages) in undelivered.into_iter().zip(batch.undelivered.into_values()) {
-            let Some(messages) = messages else {
-                damaged.push(lease);
-                continue;
-            };
-            if let Ok(record) = lease.record.after_attempt(messages) {
-                lease.record = record;
+            match messages.and_then(|messages| lease.record.after_attempt(&messages)) {
+                Ok(record) => {
+                    lease.record = record;
+                    unfinished.push(lease);
+                }
+                Err(error) => damaged.push((lease, error.to_string())),
             }
-            unfinished.push(lease);
         }
         let worker = self.worker;
         #[cfg(feature = "metrics")]
@@ -245,11 +247,7 @@ impl WorkerLoop<'_> {
             metrics::record_delivery_latency(timestamp_ms(lease.record.id()));
         }
         self.acknowledge(&finished).await;
-        self.dead_letter(&damaged, |lease| match lease.record.check() {
-            Ok(()) => String::new(),
-            Err(error) => error.to_string(),
-        })
-        .await;
+        self.dead_letter(damaged).await;
         let result = if let Some(unavailable) = unavailable {
             BatchResult::Unavailable(self.retry_or_expire(unfinished, unavailable).await)
         } else {
@@ -303,10 +301,15 @@ impl WorkerLoop<'_> {
         let (expired, retried): (Vec<_>, Vec<_>) = unfinished
             .into_iter()
             .partition(|lease| may_expire && self.is_expired(lease));
-        self.dead_letter(&expired, |_| {
-            format!("older than `retry_for`; last error: {reason}")
-        })
-        .await;
+        let expired = expired.into_iter().map(|lease| {
+            let reason = format!("older than `retry_for`; last error: {reason}");
+            (lease, reason)
+        });
+        self.dead_letter(expired.collect()).await;
+        if retried.is_empty() {
+            return retry_delay;
+        }
+        #[cfg(feature = "metrics")]
         metrics::count_retried(retried.iter().map(|lease| lease.record.calls().len()).sum());
         tracing::warn!(target: "mengpaneel", records = retried.len(), delay = ?retry_delay.delay, reason, "could not deliver records; they will be retried");
         self.return_leases(&retried).await;
@@ -328,34 +331,20 @@ impl WorkerLoop<'_> {
         }
     }
 
-    /// Reports the remaining calls of records and moves the records to the dead letters.
-    async fn dead_letter(&self, leases: &[Lease], reason: impl Fn(&Lease) -> String) {
-        if leases.is_empty() {
+    /// Reports the remaining calls of records with the reasons, and moves the records to the dead
+    /// letters.
+    async fn dead_letter(&self, records: Vec<(Lease, String)>) {
+        if records.is_empty() {
             return;
         }
-        for lease in leases {
-            for failure in failures(&lease.record, &Reason::Abandoned(reason(lease))) {
+        let (leases, reasons): (Vec<Lease>, Vec<String>) = records.into_iter().unzip();
+        for (lease, reason) in leases.iter().zip(reasons) {
+            for failure in record_failures(&lease.record, &Reason::Abandoned(reason)) {
                 self.worker.sender.report(&failure);
             }
         }
-        if let Err(error) = self.consumer.dead_letter(leases).await {
+        if let Err(error) = self.consumer.dead_letter(&leases).await {
             tracing::error!(target: "mengpaneel", %error, "could not move records to the dead letters; they may be leased again");
         }
-    }
-}
-
-/// Returns a failure for each remaining message of a record, or one for all calls of a record that
-/// was never tried.
-fn failures(record: &Record, reason: &Reason) -> Vec<Failure> {
-    match record
-        .progress()
-        .ok()
-        .and_then(|progress| progress.remaining)
-    {
-        Some(remaining) => remaining
-            .into_iter()
-            .map(|message| message_failure(message, reason.clone()))
-            .collect(),
-        None => vec![Failure::for_calls(reason.clone(), record.calls())],
     }
 }

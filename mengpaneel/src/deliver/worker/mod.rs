@@ -16,8 +16,9 @@ use crate::deliver::http::retry::Backoff;
 use crate::deliver::partitions::Partitions;
 use crate::deliver::retry_delay::RetryDelay;
 use crate::deliver::sender::Sender;
+use crate::deliver::sender::undelivered::record_failures;
 use crate::deliver::shutdown::{SHUTDOWN_GRACE, Shutdown};
-use crate::error::{Failure, Reason};
+use crate::error::Reason;
 use crate::id::now_ms;
 use crate::outbox::{Consumer, Lease, Outbox, OutboxError};
 
@@ -100,15 +101,16 @@ impl Worker {
 
     /// Reports the records that are pending after the deadline and end with this process.
     async fn report_remaining(&self, consumer: &dyn Consumer) {
+        let reason = match self.sender.circuit_breaker.last_error() {
+            Some(error) => format!("the shutdown deadline passed; last error: {error}"),
+            None => "the shutdown deadline passed".into(),
+        };
+        let reason = Reason::Abandoned(reason);
         while let Ok(Ok(leases)) = timeout(Duration::ZERO, consumer.lease(BATCH_SIZE)).await {
             for lease in &leases {
-                let reason = match self.sender.circuit_breaker.last_error() {
-                    Some(error) => format!("the shutdown deadline passed; last error: {error}"),
-                    None => "the shutdown deadline passed".into(),
-                };
-                let reason = Reason::Abandoned(reason);
-                self.sender
-                    .report(&Failure::for_calls(reason, lease.record.calls()));
+                for failure in record_failures(&lease.record, &reason) {
+                    self.sender.report(&failure);
+                }
             }
         }
     }

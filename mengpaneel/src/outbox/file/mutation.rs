@@ -95,6 +95,6 @@ pub(crate) fn keys(leases: &[Lease]) -> Vec<u128> {
 
 /// Returns leased records in their current state, with their keys.
 pub(crate) fn rows(leases: &[Lease]) -> Vec<(u128, Record)> {
-    let row = |lease: &Lease| Some((key(lease)?, lease.record.clone()));
+    let row = |lease: &Lease| Some((key(lease)?, lease.record.clone().with_checksum()));
     leases.iter().filter_map(row).collect()
 }

@@ -9,6 +9,7 @@ mod tests;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -50,13 +51,13 @@ const CAPACITY: usize = 512;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record(Bytes);
 
-/// Progress of a delivery.
+/// Progress of a delivery. `M` is a list of messages, in a form that the user needs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Progress {
+pub(crate) struct Progress<M = Vec<Message>> {
     /// Number of delivery attempts.
     pub(crate) attempts: u32,
     /// Messages that remain after a partial delivery. `None` before the first attempt.
-    pub(crate) remaining: Option<Vec<Message>>,
+    pub(crate) remaining: Option<M>,
 }
 
 /// Reason why a record cannot be decoded. Its calls are not delivered.
@@ -140,7 +141,9 @@ impl Record {
     ///
     /// Encode the payload in `append`, `try_append`, `schedule_fallback`, `retry_later` and
     /// `dead_letter`; decode it in `lease` and `dead_letters`. ID and flags stay readable, and the
-    /// flags change: a cipher may authenticate the ID only.
+    /// flags change: a cipher may authenticate the ID only. If a payload cannot be decoded, return the
+    /// record with its own payload, which removes the checksum: the worker then finds that the record
+    /// is damaged, and it becomes a dead letter.
     #[must_use]
     pub fn with_payload(&self, payload: &[u8]) -> Self {
         let head = self.0.get(..CHECKSUM.start).unwrap_or_default();
@@ -163,11 +166,13 @@ impl Record {
     /// Decodes the calls that are not delivered yet; none if the record cannot be decoded.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let remaining = self.progress().ok().and_then(|progress| progress.remaining);
-        match (remaining, self.envelope()) {
-            (Some(messages), _) => messages.into_iter().map(|message| message.call).collect(),
-            (None, Ok(envelope)) => envelope.calls.iter().cloned().collect(),
-            (None, Err(_)) => Vec::new(),
+        if let Some(messages) = remaining {
+            return messages.into_iter().map(|message| message.call).collect();
         }
+        self.envelope().map_or_else(
+            |_| Vec::new(),
+            |envelope| envelope.calls.iter().cloned().collect(),
+        )
     }
 
     /// Returns the record with only the calls that may be delivered twice: events with a
@@ -184,6 +189,13 @@ impl Record {
     /// # Errors
     /// As [`envelope`](Self::envelope).
     pub(crate) fn progress(&self) -> Result<Progress, RecordError> {
+        self.decode_progress()
+    }
+
+    fn decode_progress<M>(&self) -> Result<Progress<M>, RecordError>
+    where
+        Progress<M>: Default + DeserializeOwned,
+    {
         match self.parts()? {
             ([], _) => Ok(Progress::default()),
             (progress, _) => serde_json::from_slice(progress).map_err(|_| RecordError::Damaged),
@@ -194,8 +206,8 @@ impl Record {
     ///
     /// # Errors
     /// As [`envelope`](Self::envelope).
-    pub(crate) fn after_attempt(&self, remaining: Vec<Message>) -> Result<Self, RecordError> {
-        let attempts = self.progress()?.attempts + 1;
+    pub(crate) fn after_attempt(&self, remaining: &[Message]) -> Result<Self, RecordError> {
+        let attempts = self.decode_progress::<IgnoredAny>()?.attempts + 1;
         self.with_progress(&Progress {
             attempts,
             remaining: Some(remaining),
@@ -223,7 +235,10 @@ impl Record {
     ///
     /// # Errors
     /// As [`envelope`](Self::envelope).
-    pub(crate) fn with_progress(&self, progress: &Progress) -> Result<Self, RecordError> {
+    pub(crate) fn with_progress<M: Serialize>(
+        &self,
+        progress: &Progress<M>,
+    ) -> Result<Self, RecordError> {
         let (_, body) = self.parts()?;
         let progress = serde_json::to_vec(progress).map_err(|_| RecordError::Damaged)?;
         let mut payload = Vec::with_capacity(progress.len() + body.len() + 5);

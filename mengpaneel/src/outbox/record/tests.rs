@@ -39,7 +39,9 @@ fn record_keeps_envelope_and_progress() {
     let retried = record.with_progress(&progress()).unwrap();
     assert_eq!(retried.envelope(), Ok(envelope));
     assert_eq!(retried.progress(), Ok(progress()));
-    let again = retried.with_progress(&Progress::default()).unwrap();
+    let again = retried
+        .with_progress::<Vec<Message>>(&Progress::default())
+        .unwrap();
     assert_eq!(again.progress(), Ok(Progress::default()));
     assert_eq!(Record::from_bytes(record.as_bytes().to_vec()), record);
 }

@@ -217,7 +217,7 @@ impl Redis {
         let records: Vec<(String, Option<Record>)> = leases
             .iter()
             .filter_map(|lease| {
-                let record = destination.map(|_| lease.record.clone());
+                let record = destination.map(|_| lease.record.clone().with_checksum());
                 Some((entry_id(lease)?, record))
             })
             .collect();

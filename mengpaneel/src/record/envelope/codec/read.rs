@@ -71,21 +71,9 @@ pub(crate) fn decode(id: Uuid, encoded: &[u8]) -> Option<Envelope> {
     })
 }
 
-/// Returns the call at an index: the calls of all modes are counted, in the order in which they
-/// run, and those of the context are not. `None` if there is no such call.
-pub(crate) fn call_at(encoded: &[u8], index: usize) -> Option<Call> {
-    let (_, mut reader) = decode_header(encoded)?;
-    (0..reader.len()?).try_for_each(|_| reader.skip_call())?;
-    let mut preceding = index;
-    for _ in 0..3 {
-        let len = reader.len()?;
-        (0..len.min(preceding)).try_for_each(|_| reader.skip_call())?;
-        if preceding < len {
-            return reader.call();
-        }
-        preceding -= len;
-    }
-    None
+/// Returns the call at a byte position. `None` if there is no call.
+pub(crate) fn call_at(encoded: &[u8], position: usize) -> Option<Call> {
+    Reader::new(encoded.get(position..)?).call()
 }
 
 impl<'a> Reader<'a> {
@@ -115,11 +103,6 @@ impl<'a> Reader<'a> {
     pub(crate) fn args(&mut self) -> Option<(usize, KnownNames, JsonRef<'a>)> {
         let (len, names) = (self.len()?, KnownNames::from_byte(self.byte()?));
         Some((len, names, JsonRef::new(self.bytes()?)))
-    }
-
-    fn skip_call(&mut self) -> Option<()> {
-        self.method()?;
-        self.args().map(drop)
     }
 
     /// Reads a call, and checks that its arguments are valid JSON.

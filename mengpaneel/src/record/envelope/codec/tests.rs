@@ -1,33 +1,16 @@
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
 use crate::call::Calls;
+use crate::call::json::tests::values;
 use crate::record::envelope::Envelope;
-
-fn values() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        "\\PC{0,200}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 6, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map("\\PC{0,10}", inner, 0..6)
-                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
-        ]
-    })
-}
 
 fn calls() -> impl Strategy<Value = Vec<Call>> {
     let other = Method::from_path(&["name_tag"]).unwrap();
     let methods = prop::sample::select([Method::ALL, &[other]].concat());
-    let call = (methods, prop::collection::vec(values(), 0..4))
+    let call = (methods, prop::collection::vec(values(6), 0..4))
         .prop_map(|(method, args)| Call::new(method, args));
     prop::collection::vec(call, 0..4)
 }
@@ -76,10 +59,17 @@ proptest! {
         let mut encoded = Vec::new();
         write(&envelope, &mut encoded);
         prop_assert!(validate(&encoded) && !validate(&encoded[..encoded.len() - 1]));
-        for (index, call) in envelope.calls.iter().enumerate() {
-            prop_assert_eq!(call_at(&encoded, index), Some(call.clone()));
+        let calls = &envelope.calls;
+        let (_, mut reader) = decode_header(&encoded).unwrap();
+        for list in [&envelope.context, &calls.before_setup, &calls.setup, &calls.tracking] {
+            prop_assert_eq!(reader.len(), Some(list.len()));
+            for call in list {
+                let position = encoded.len() - reader.rest().len();
+                prop_assert_eq!(call_at(&encoded, position), Some(call.clone()));
+                reader.call();
+            }
         }
-        prop_assert_eq!(call_at(&encoded, envelope.calls.iter().count()), None);
+        prop_assert_eq!(call_at(&encoded, encoded.len()), None);
         prop_assert_eq!(decode(envelope.id, &encoded), Some(envelope));
     }
 
