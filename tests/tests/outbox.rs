@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
-use mengpaneel::outbox::{File, Memory, Outbox, Record, Redis};
+use mengpaneel::outbox::{Consumer as _, File, Memory, Outbox, Record, Redis};
 use mengpaneel::{Builder, Call, Calls, Envelope, Failure, Method, Reason};
 use mengpaneel_tests::{TIMEOUT, TestApp, TestClient, event_names, event_route};
 use serde_json::json;
@@ -132,6 +132,24 @@ async fn increment_in_doubt_makes_mixpanel_unavailable() {
     let failure = next(&mut failures).await;
     assert!(matches!(failure.reason, Reason::InDoubt(_)), "{failure}");
     assert!(!app.mengpaneel.health().await.is_healthy());
+}
+
+/// An outbox redelivers records that are leased for too long.
+#[tokio::test]
+async fn no_record_is_leased_while_mixpanel_is_unavailable() {
+    let outbox = Arc::new(Memory::default());
+    let (app, _failures) = start_app(|builder| builder.outbox(Arc::clone(&outbox)).concurrency(2));
+    app.stand_in.fail_with(503);
+    app.stand_in.retry_after(600);
+    get(&app, "/event/a").await;
+    let failed = async {
+        while app.mengpaneel.health().await.is_healthy() {
+            tokio::task::yield_now().await;
+        }
+        outbox.lease(1).await.unwrap()
+    };
+    let leases = tokio::time::timeout(TIMEOUT, failed).await;
+    assert_eq!(leases.expect("the workers have returned it").len(), 1);
 }
 
 #[tokio::test]

@@ -101,13 +101,18 @@ impl Claims {
         self.lock().insert(id, PayloadState::Pending, None);
     }
 
-    /// Adds a payload with its fallback copy. Returns `false` if there was no room for the copy.
+    /// Adds a fallback copy, whose payload a request may have claimed already. Returns `false` if
+    /// the copy is not needed, or there was no room for it.
     pub(crate) fn insert(&self, copy: Envelope) -> bool {
         let mut table = self.lock();
-        let has_room = table.copy_count < self.0.max_copies;
+        let (id, has_room) = (copy.id, table.copy_count < self.0.max_copies);
+        let copy = has_room.then(|| Box::new(copy));
+        match table.payloads.get_mut(&id) {
+            Some(payload) if payload.state == PayloadState::Done => return false,
+            Some(payload) => payload.copy = copy,
+            None => table.insert(id, PayloadState::Pending, copy),
+        }
         table.copy_count += usize::from(has_room);
-        let (id, copy) = (copy.id, has_room.then(|| Box::new(copy)));
-        table.insert(id, PayloadState::Pending, copy);
         has_room
     }
 

@@ -130,3 +130,26 @@ fn drain_returns_only_deduplicable_events() {
     );
     assert!(claims.drain().is_empty());
 }
+
+#[test]
+fn late_copy_of_a_sent_payload_is_not_needed() {
+    let claims = Claims::new(1, None);
+    let copy = envelope(&[]);
+    claims.track_remote(copy.id);
+    claims.claim(copy.id).unwrap().commit();
+    assert!(!claims.insert(copy.clone()));
+    assert!(matches!(claims.expire(copy.id), Expiry::Done));
+    insert(&claims);
+}
+
+#[test]
+fn late_copy_keeps_the_claim_on_its_payload() {
+    let claims = Claims::new(1, None);
+    let copy = envelope(&[]);
+    claims.track_remote(copy.id);
+    let claim = claims.claim(copy.id).unwrap();
+    assert!(claims.insert(copy.clone()));
+    assert!(matches!(claims.expire(copy.id), Expiry::Claimed));
+    drop(claim);
+    assert!(matches!(claims.expire(copy.id), Expiry::Deliver(_)));
+}

@@ -160,9 +160,13 @@ impl WorkerLoop<'_> {
     pub(crate) async fn run(mut self) {
         let mut limit = BATCH_SIZE;
         while let Some(leases) = self.lease_batch(limit).await {
-            if !self.wait_for_circuit().await {
+            if let Some(delay) = self.time_until_probe() {
+                // The outbox would redeliver records that are leased for that long.
                 self.return_leases(&leases).await;
-                break;
+                if !self.wait(delay).await {
+                    break;
+                }
+                continue;
             }
             let is_large = leases.len() >= COALESCE_BELOW;
             match self.deliver_batch(leases).await {
@@ -242,16 +246,14 @@ impl WorkerLoop<'_> {
         self.outbox_backoff.next_delay(None)
     }
 
-    /// Waits while the circuit is open: a delivery that bypassed the outbox may have opened it.
-    /// Returns whether there is time for an attempt. During a shutdown one attempt is made anyway.
-    async fn wait_for_circuit(&self) -> bool {
-        if self.worker.shutdown.is_requested() {
-            return true;
-        }
-        match self.worker.sender.circuit_breaker.time_until_probe() {
-            Some(delay) => self.wait(delay).await,
-            None => true,
-        }
+    /// Returns the time until the next attempt if the circuit is open: another loop, or a delivery
+    /// that bypassed the outbox, may have opened it. `None` during a shutdown, when one attempt is
+    /// made anyway.
+    fn time_until_probe(&self) -> Option<Duration> {
+        let circuit_breaker = &self.worker.sender.circuit_breaker;
+        (!self.worker.shutdown.is_requested())
+            .then(|| circuit_breaker.time_until_probe())
+            .flatten()
     }
 
     /// Waits, and returns whether there is time for another attempt.
