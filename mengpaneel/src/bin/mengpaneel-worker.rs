@@ -235,7 +235,11 @@ fn build(options: &Options) -> Result<Mengpaneel, BoxError> {
     if let Some(host) = options.api_host.as_deref().filter(|host| !host.is_empty()) {
         builder = builder.api_host(host);
     }
-    if let Some(account) = &options.service_account {
+    if let Some(account) = options
+        .service_account
+        .as_deref()
+        .filter(|account| !account.is_empty())
+    {
         let parts: Vec<&str> = account.splitn(3, ':').collect();
         let [user, secret, project] = parts[..] else {
             return Err("--service-account must have the form USER:SECRET:PROJECT".into());

@@ -59,7 +59,7 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         }
         let appends = leases
             .iter()
-            .map(|lease| self.append_to_primary(lease.record.clone()));
+            .map(|lease| self.store_in_primary(lease.record.clone(), P::append));
         let appended = join_all(appends).await;
         let (mut moved, mut remaining) = (Vec::new(), Vec::new());
         for (lease, appended) in leases.into_iter().zip(appended) {

@@ -11,7 +11,7 @@ use crate::outbox::{Consumer, Lease, LeaseId, Outbox, OutboxError, Record};
 
 impl<P: Outbox, S: Outbox> Failover<P, S> {
     /// Returns both consumers. Those of the primary have the index 0 in [`LeaseId::Nested`].
-    fn consumers(&self) -> [Option<&dyn Consumer>; 2] {
+    pub(crate) fn consumers(&self) -> [Option<&dyn Consumer>; 2] {
         [self.primary.consumer(), self.secondary.consumer()]
     }
 

@@ -52,8 +52,8 @@ pub struct Failover<P: Outbox, S: Outbox> {
 }
 
 impl<P: Outbox, S: Outbox> Failover<P, S> {
-    /// Creates an outbox of two others. The secondary must have a consumer, so it cannot be
-    /// `Sidekiq`.
+    /// Creates an outbox of two others. Both must have a consumer, so neither can be `Sidekiq`: it
+    /// refuses some calls, which would stay in the secondary for ever.
     pub fn new(primary: P, secondary: S) -> Self {
         Self {
             primary,
@@ -94,9 +94,13 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
         }
     }
 
-    /// Appends a record to the primary, unless it is paused. After a failure, one append at a time
-    /// tries it: a server that does not answer delays no other page.
-    async fn append_to_primary(&self, record: Record) -> Result<(), AppendError> {
+    /// Stores a record in the primary, unless it is paused. After a failure, one call at a time tries
+    /// it: a server that does not answer delays no other page.
+    async fn store_in_primary<'p>(
+        &'p self,
+        record: Record,
+        store: impl FnOnce(&'p P, Record) -> BoxFuture<'p, Result<(), AppendError>>,
+    ) -> Result<(), AppendError> {
         let probe = (!self.is_available()).then(|| self.probe.try_acquire());
         if self.paused_until().is_some() || matches!(probe, Some(Err(_))) {
             return Err(AppendError::new(
@@ -104,12 +108,12 @@ impl<P: Outbox, S: Outbox> Failover<P, S> {
                 "the primary outbox is unavailable",
             ));
         }
-        let appended = self.primary.append(record).await;
-        match &appended {
+        let stored = store(&self.primary, record).await;
+        match &stored {
             Ok(()) => self.record_success(),
             Err(error) => self.record_failure(&error.reason),
         }
-        appended
+        stored
     }
 }
 
@@ -136,13 +140,17 @@ impl<P: Outbox, S: Outbox> Outbox for Failover<P, S> {
     fn open(&self) -> Result<(), OutboxError> {
         self.primary.open()?;
         self.secondary.open()?;
-        match self.secondary.consumer() {
-            Some(_) => Ok(()),
-            None => Err(OutboxError(format!(
-                "{} cannot be a secondary outbox, because records cannot move back from it: use memory, a file or Redis",
-                self.secondary.description()
-            ))),
+        for (outbox, consumer) in [self.primary.description(), self.secondary.description()]
+            .into_iter()
+            .zip(self.consumers())
+        {
+            if consumer.is_none() {
+                return Err(OutboxError(format!(
+                    "{outbox} cannot be part of a failover, because it has no consumer: use memory, a file or Redis"
+                )));
+            }
         }
+        Ok(())
     }
 
     fn is_durable(&self) -> bool {
@@ -156,7 +164,7 @@ impl<P: Outbox, S: Outbox> Outbox for Failover<P, S> {
 
     fn append(&self, record: Record) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
-            match self.append_to_primary(record).await {
+            match self.store_in_primary(record, P::append).await {
                 Ok(()) => Ok(()),
                 Err(error) => self.secondary.append(error.record).await,
             }
@@ -196,25 +204,30 @@ impl<P: Outbox, S: Outbox> Outbox for Failover<P, S> {
         after: Duration,
     ) -> BoxFuture<'_, Result<(), AppendError>> {
         async move {
-            let record = match self.paused_until() {
-                Some(_) => record,
-                None => match self.primary.schedule_fallback(record, after).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) => error.record,
-                },
-            };
-            self.secondary.schedule_fallback(record, after).await
+            let stored = self.store_in_primary(record, |primary, record| {
+                primary.schedule_fallback(record, after)
+            });
+            match stored.await {
+                Ok(()) => Ok(()),
+                Err(error) => self.secondary.schedule_fallback(error.record, after).await,
+            }
         }
         .boxed()
     }
 
     fn claim_fallback(&self, id: Uuid) -> BoxFuture<'_, Result<ClaimResult, OutboxError>> {
         async move {
-            let claimed = self.primary.claim_fallback(id).await;
+            // A primary that failed may not answer in time.
+            let outboxes: [&dyn Outbox; 2] = if self.is_available() {
+                [&self.primary, &self.secondary]
+            } else {
+                [&self.secondary, &self.primary]
+            };
+            let claimed = outboxes[0].claim_fallback(id).await;
             if !matches!(claimed, Ok(ClaimResult::NotFound) | Err(_)) {
                 return claimed;
             }
-            match self.secondary.claim_fallback(id).await? {
+            match outboxes[1].claim_fallback(id).await? {
                 ClaimResult::NotFound => claimed,
                 result => Ok(result),
             }

@@ -2,7 +2,7 @@
 //! commit, so that requests do not wait for the disk one after the other.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,7 +12,7 @@ use crate::outbox::file::command::{Command, Reply};
 use crate::outbox::file::error::FileError;
 use crate::outbox::file::lock;
 use crate::outbox::file::mutation::{Mutation, keys};
-use crate::outbox::file::store::Store;
+use crate::outbox::file::store::{ImportError, Store};
 use crate::outbox::{Lease, OutboxError};
 
 /// Maximum number of changes in one commit.
@@ -47,6 +47,8 @@ pub(crate) struct FileActor {
     orphaned_file: Option<(PathBuf, Database)>,
     /// Sibling files that were found empty, with their modification time at that moment.
     empty_files: HashMap<PathBuf, SystemTime>,
+    /// Sibling files that could not be imported, with their modification time at that moment.
+    damaged_files: HashMap<PathBuf, SystemTime>,
     next_poll: Instant,
     /// Changes to write with the next commit, because an earlier one failed.
     unwritten: Vec<Mutation>,
@@ -63,6 +65,7 @@ impl FileActor {
             lease_requests: VecDeque::new(),
             orphaned_file: None,
             empty_files: HashMap::new(),
+            damaged_files: HashMap::new(),
             next_poll: Instant::now(),
             unwritten: Vec::new(),
             failure: None,
@@ -201,12 +204,10 @@ impl FileActor {
         let Some((path, database)) = self.orphaned_file.take() else {
             return;
         };
-        match self.store.import_from(&database, IMPORT_BATCH) {
+        match self.store.import_from(&path, &database, IMPORT_BATCH) {
             Ok(0) => {
                 drop(database);
-                if let Ok(modified) = path.metadata().and_then(|file| file.modified()) {
-                    self.empty_files.insert(path, modified);
-                }
+                remember(path, &mut self.empty_files);
                 // Search for the next orphaned file at once.
                 self.next_poll = Instant::now();
             }
@@ -214,13 +215,19 @@ impl FileActor {
                 tracing::info!(target: "mengpaneel", count, path = %path.display(), "took over records from an orphaned outbox file");
                 self.orphaned_file = Some((path, database));
             }
-            Err(error) => self.record_failure(&error),
+            Err(ImportError::Own(error)) => self.record_failure(&error),
+            Err(ImportError::Orphaned(error)) => {
+                tracing::error!(target: "mengpaneel", %error, "an orphaned outbox file cannot be taken over; its records stay there");
+                drop(database);
+                remember(path, &mut self.damaged_files);
+            }
         }
     }
 
-    /// Opens a sibling file that no process has open and that changed since it was empty.
+    /// Opens a sibling file that no process has open and that changed since it was empty or damaged.
     fn find_orphaned(&self) -> Option<(PathBuf, Database)> {
         self.changed_siblings()
+            .filter(|path| !is_unchanged(path, &self.damaged_files))
             .find_map(|path| lock::open_orphaned(&path).map(|database| (path, database)))
     }
 
@@ -233,9 +240,7 @@ impl FileActor {
     /// Returns the existing sibling files that are not known to be empty.
     fn changed_siblings(&self) -> impl Iterator<Item = PathBuf> {
         lock::sibling_paths(&self.path).filter(|path| {
-            let modified = path.metadata().and_then(|file| file.modified());
-            path != self.store.path()
-                && modified.is_ok_and(|modified| self.empty_files.get(path) != Some(&modified))
+            path != self.store.path() && path.exists() && !is_unchanged(path, &self.empty_files)
         })
     }
 
@@ -260,4 +265,17 @@ impl FileActor {
             tracing::info!(target: "mengpaneel", path = %self.store.path().display(), "the outbox file can be written again");
         }
     }
+}
+
+/// Remembers a file with its modification time.
+fn remember(path: PathBuf, files: &mut HashMap<PathBuf, SystemTime>) {
+    if let Ok(modified) = path.metadata().and_then(|file| file.modified()) {
+        files.insert(path, modified);
+    }
+}
+
+/// Returns whether a file did not change since it was remembered.
+fn is_unchanged(path: &Path, files: &HashMap<PathBuf, SystemTime>) -> bool {
+    let modified = path.metadata().and_then(|file| file.modified());
+    modified.is_ok_and(|modified| files.get(path) == Some(&modified))
 }

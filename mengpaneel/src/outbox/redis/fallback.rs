@@ -16,13 +16,15 @@ use crate::outbox::{ClaimResult, Record};
 /// Most copies that become records per call.
 const PROMOTE_BATCH: u64 = 1_000;
 
-/// Stores a copy if there is room. Returns the number of stored copies.
+/// Stores a copy if there is room. A repetition changes nothing, even after the copy was sent.
+/// Returns 0 if there is no room.
 ///
-/// Keys: due times, copies. Arguments: bound, ID, due time, encoded envelope.
+/// Keys: due times, delivered, copies. Arguments: bound, ID, due time, encoded envelope.
 static STORE: LuaScript = LuaScript::new(
-    r"if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+    r"if redis.call('ZSCORE', KEYS[2], ARGV[2]) or redis.call('HEXISTS', KEYS[3], ARGV[2]) == 1 then return 1 end
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[4])
 return 1",
 );
 
@@ -90,7 +92,8 @@ impl Database {
         let mut retries = 0;
         loop {
             let due = now_ms().saturating_add(ms(after));
-            let keys = [&self.keys.due_times, &self.keys.copies];
+            let [due_times, _, delivered, copies] = self.fallback_keys();
+            let keys = [due_times, delivered, copies];
             let args = (max_copies, &id, due, record.as_bytes());
             match STORE.run::<usize>(&self.connection, &keys, args).await {
                 Ok(count) => return Ok(count > 0),

@@ -69,7 +69,7 @@ if count > room then count = 0 end
 for i = 3, count + 2 do
   redis.call('XADD', KEYS[1], '*', 'r', ARGV[i])
 end
-redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. count, 'EX', 3600)
+redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. count, 'EX', 604800)
 return count",
 );
 

@@ -39,6 +39,12 @@ pub(crate) struct Store {
     fallbacks: FallbackIndex,
 }
 
+/// Error of an import, in one of the two files.
+pub(crate) enum ImportError {
+    Orphaned(FileError),
+    Own(FileError),
+}
+
 impl Store {
     pub(crate) fn new(path: PathBuf, database: Database, bounds: Size) -> Result<Self, FileError> {
         let read_state =
@@ -131,8 +137,7 @@ impl Store {
         let mut batch: Vec<Lease> = Vec::new();
         let mut new_leases = Vec::new();
         let mut last = self.lowest_key;
-        let database = ensure_open(&mut self.database, &self.path)?;
-        catch_panic(&self.path, || {
+        read(&mut self.database, &self.path, |database| {
             for row in tables::records_from(database, self.lowest_key)? {
                 let (key, record) = row?;
                 last = key.value();
@@ -201,20 +206,22 @@ impl Store {
     }
 
     /// Moves up to `limit` records, fallback copies, known deliveries and dead letters out of an
-    /// orphaned file; returns their number. This file is committed first: a crash leaves a duplicate
-    /// with the same key, never a gap.
+    /// orphaned file at `path`; returns their number. This file is committed first: a crash leaves a
+    /// duplicate with the same key, never a gap.
     pub(crate) fn import_from(
         &mut self,
+        path: &Path,
         orphaned: &Database,
         limit: usize,
-    ) -> Result<usize, FileError> {
-        let (transaction, batch) = catch_panic(&self.path, || {
+    ) -> Result<usize, ImportError> {
+        let (transaction, batch) = catch_panic(path, || {
             let transaction = orphaned.begin_write()?;
             let mut tables = Tables::open(&transaction)?;
             let batch = tables.pop_batch(limit)?;
             tables.close()?;
             Ok((transaction, batch))
-        })?;
+        })
+        .map_err(ImportError::Orphaned)?;
         let copies = self.commit(|tables| {
             for (key, encoded, history) in &batch.records {
                 tables.insert(*key, encoded)?;
@@ -236,8 +243,8 @@ impl Store {
                 tables.insert_dead_letter(*key, encoded)?;
             }
             Ok(copies)
-        })?;
-        catch_panic(&self.path, || Ok(transaction.commit()?))?;
+        });
+        let copies = copies.map_err(ImportError::Own)?;
         for (key, _, history) in &batch.records {
             self.make_available(*key);
             self.histories
@@ -249,6 +256,7 @@ impl Store {
         for key in &batch.delivered {
             self.fallbacks.remove(*key);
         }
+        catch_panic(path, || Ok(transaction.commit()?)).map_err(ImportError::Orphaned)?;
         Ok(batch.len())
     }
 
@@ -263,32 +271,36 @@ impl Store {
         }
     }
 
-    /// Runs a query on the file, which is opened again after a failure.
     fn read<T>(
         &mut self,
         query: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, FileError> {
-        let database = ensure_open(&mut self.database, &self.path)?;
-        catch_panic(&self.path, || query(database))
+        read(&mut self.database, &self.path, query)
     }
 
-    /// Runs one transaction. After a failure, the next operation opens the file again.
+    /// Runs one transaction.
     fn commit<T>(
         &mut self,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
     ) -> Result<T, FileError> {
-        let result = self.read(|database| transact(database, work));
-        match result {
-            Ok((result, size)) => {
-                self.size = size;
-                Ok(result)
-            }
-            Err(error) => {
-                self.database = None;
-                Err(error)
-            }
-        }
+        let (result, size) = self.read(|database| transact(database, work))?;
+        self.size = size;
+        Ok(result)
     }
+}
+
+/// Runs a query on a file. After a failure, the next query opens it again.
+fn read<T>(
+    database: &mut Option<Database>,
+    path: &Path,
+    query: impl FnOnce(&Database) -> Result<T, redb::Error>,
+) -> Result<T, FileError> {
+    let opened = ensure_open(database, path)?;
+    let result = catch_panic(path, || query(opened));
+    if result.is_err() {
+        *database = None;
+    }
+    result
 }
 
 fn ensure_open<'d>(

@@ -127,8 +127,11 @@ impl RedisConnection {
                     self.state.lock().await.connection = None;
                 }
                 class @ (ErrorClass::WrongServer | ErrorClass::Unavailable) => {
-                    let is_wrong_server = class == ErrorClass::WrongServer;
-                    return Err(self.suspend(reason, is_wrong_server, Some(request)).await);
+                    let mut state = self.state.lock().await;
+                    if class == ErrorClass::WrongServer {
+                        state.connection = None;
+                    }
+                    return Err(self.suspend(&mut state, reason, Some(request)));
                 }
             }
         }
@@ -152,25 +155,19 @@ impl RedisConnection {
             Ok(Err(error)) => format!("{}: {error}", self.address()),
             Err(_) => format!("{}: no connection in time", self.address()),
         };
-        drop(state);
-        Err(self.suspend(reason, true, None).await)
+        Err(self.suspend(&mut state, reason, None))
     }
 
-    /// Fails all commands for [`RECONNECT_BACKOFF`], and returns the error. `request` is `None` if
-    /// there was no connection.
-    async fn suspend(
+    /// Fails all commands for [`RECONNECT_BACKOFF`], also those that wait for `state`, and returns the
+    /// error. `request` is `None` if there was no connection.
+    fn suspend(
         &self,
+        state: &mut State,
         reason: String,
-        drops_connection: bool,
         request: Option<Request<'_>>,
     ) -> QueryError {
-        let mut state = self.state.lock().await;
         state.retry_at = Some(Instant::now() + RECONNECT_BACKOFF);
         state.last_error.clone_from(&reason);
-        if drops_connection {
-            state.connection = None;
-        }
-        drop(state);
         let error = QueryError::Unreachable(reason);
         self.outage.record_failure(&error, request);
         error

@@ -163,3 +163,41 @@ async fn non_idempotent_record_is_not_declined_while_unknown() {
     };
     assert_eq!((count("a"), count("b")), (1, 1), "{:?}", events(&leases));
 }
+
+/// As after a lost response: the first attempt was executed, and the page has sent the calls.
+#[tokio::test]
+async fn repeated_copy_of_sent_calls_is_not_stored() {
+    let server = TestRedis::start(&[]);
+    let outbox = open(&server.url());
+    let (copy, late) = (record("a"), Duration::from_secs(600));
+    outbox.schedule_fallback(copy.clone(), late).await.unwrap();
+    outbox.finish_fallback(copy.id(), true).await.unwrap();
+    outbox.schedule_fallback(copy, late).await.unwrap();
+    let copies: usize = connect(&server)
+        .query(cmd("HLEN").arg("{mengpaneel}:copies"))
+        .await
+        .unwrap();
+    assert_eq!(copies, 0);
+}
+
+#[tokio::test]
+async fn commands_share_one_failed_attempt_to_connect() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connection = RedisConnection::new(&format!("redis://{address}/1"), None).unwrap();
+    let queries = (0..5).map(|_| async {
+        let ping = cmd("PING");
+        connection.query::<()>(&ping).await.unwrap_err();
+    });
+    let mut attempts = Vec::new();
+    let accept = async {
+        loop {
+            attempts.push(listener.accept().await.unwrap());
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        _ = futures_util::future::join_all(queries) => {}
+    }
+    assert_eq!(attempts.len(), 1);
+}
