@@ -137,7 +137,7 @@ run_test() {
     cargo test -p mengpaneel-macros --no-default-features
     # Any crate of an application may enable this feature of serde_json, which serialises numbers
     # differently.
-    cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision call::value
+    cargo test -p mengpaneel --lib --features serde_json/arbitrary_precision
     # Program of the README, with the default features of actix-web.
     cargo test --manifest-path tests/outside/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
 }

@@ -9,7 +9,7 @@ use futures_util::future::{join, join_all};
 use mengpaneel::outbox::{Failover, File, Memory, Outbox, Redis};
 use mengpaneel::{Failure, Mengpaneel};
 use mengpaneel_tests::{
-    TIMEOUT, TestApp, TestClient, TestRedis, event_names, event_route, flush_and_collect,
+    Metered, TIMEOUT, TestApp, TestClient, TestRedis, event_names, event_route, flush_and_collect,
 };
 use stand_in::StandIn;
 use tempfile::TempDir;
@@ -318,11 +318,17 @@ async fn replay_during_an_outage_cancels_the_copy_in_redis() {
 async fn lost_acknowledgement_delays_no_record_of_the_secondary() {
     let mut server = TestRedis::start();
     let outbox = Failover::new(redis(&server), Memory::default());
-    let app = TestApp::build(routes, |builder| builder.outbox(outbox));
+    let outbox = Arc::new(Metered::new(outbox));
+    let app = TestApp::build(routes, |builder| builder.outbox(Arc::clone(&outbox)));
     app.stand_in.stall();
     let mut names = request_events(&app, "a", 1).await;
-    // The worker waits for the response to the first event.
-    sleep(Duration::from_secs(1)).await;
+    let leased = async {
+        while outbox.leased() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let leased = timeout(TIMEOUT, leased).await;
+    leased.expect("the worker sends the first event");
     server.kill();
     names.extend(request_events(&app, "b", 1).await);
     app.stand_in.recover();

@@ -9,6 +9,8 @@ use apalis::prelude::*;
 use apalis_redis::{Config, RedisStorage};
 use compare::{properties, user_id};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// Number of jobs. With 8,000 due jobs the script of apalis-redis 1 fails (`too many results to
 /// unpack`), and the queue stops.
@@ -16,8 +18,12 @@ const JOBS: usize = 5_000;
 /// Jobs that are pushed at the same time.
 const CONCURRENT_PUSHES: usize = 64;
 const PORT: &str = "16399";
+/// Time limit for each step.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 static DONE: AtomicUsize = AtomicUsize::new(0);
+/// Notified when all jobs are delivered.
+static IS_DONE: Notify = Notify::const_new();
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Event {
@@ -27,7 +33,9 @@ struct Event {
 }
 
 async fn deliver(_: Event) -> Result<(), BoxDynError> {
-    DONE.fetch_add(1, Ordering::Relaxed);
+    if DONE.fetch_add(1, Ordering::Relaxed) + 1 == JOBS {
+        IS_DONE.notify_one();
+    }
     Ok(())
 }
 
@@ -49,12 +57,17 @@ async fn main() {
         .stdout(Stdio::null());
     let _redis = Redis(redis.spawn().expect("redis-server is installed"));
     let url = format!("redis://127.0.0.1:{PORT}/");
-    let connection = loop {
-        match apalis_redis::connect(url.as_str()).await {
-            Ok(connection) => break connection,
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+    let connected = async {
+        loop {
+            match apalis_redis::connect(url.as_str()).await {
+                Ok(connection) => return connection,
+                Err(_) => tokio::task::yield_now().await,
+            }
         }
     };
+    let connection = timeout(TIMEOUT, connected)
+        .await
+        .expect("Redis accepts connections");
     let storage: RedisStorage<Event> =
         RedisStorage::new(connection).with_config(Config::default().batch_size(1_000));
 
@@ -86,9 +99,14 @@ async fn main() {
         .concurrency(1_000)
         .build(deliver);
     tokio::spawn(worker.run());
-    while DONE.load(Ordering::Relaxed) < JOBS {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let done = async {
+        while DONE.load(Ordering::Relaxed) < JOBS {
+            IS_DONE.notified().await;
+        }
+    };
+    timeout(TIMEOUT, done)
+        .await
+        .expect("all jobs are delivered");
     let drain_time = started.elapsed();
     let micros_each = |total: Duration| total.as_secs_f64() * 1e6 / JOBS as f64;
     println!(
