@@ -32,6 +32,7 @@ pub(crate) fn count_delivered(messages: usize) {
 }
 
 /// Counts messages that will be sent again.
+#[cfg(feature = "metrics")]
 pub(crate) fn count_retried(messages: usize) {
     count("mengpaneel_retried_total", None, messages);
 }

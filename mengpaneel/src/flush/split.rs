@@ -2,6 +2,7 @@
 //! part.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use crate::call::json::JsonRef;
 use crate::call::{Call, Calls, Method, Mode};
@@ -132,10 +133,11 @@ pub(crate) fn add_identity(calls: &mut Calls, visitor: &Visitor) {
         .iter()
         .chain(&calls.setup)
         .fold(None, identity_after);
+    let device_id = LazyCell::new(|| visitor.browser().device_id);
     for call in &mut calls.tracking {
         identity = identity_after(identity, call);
         if let Some(identity) = &identity {
-            add_event_identity(call, identity, visitor);
+            add_event_identity(call, identity, || device_id.as_deref());
         }
     }
 }

@@ -5,7 +5,6 @@ mod args;
 mod event_writer;
 mod events;
 mod groups;
-mod known;
 mod limits;
 mod member_value;
 pub(crate) mod message;

@@ -7,10 +7,10 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use crate::call::Properties;
+use crate::call::json::Known;
 use crate::record::envelope::codec::VisitorRef;
 use crate::record::visitor::Browser;
 use crate::settings::js_options::{CAMPAIGN, CLICK_IDS, OmittedProperties};
-use crate::translate::known::Known;
 use crate::translate::user_agent_cache::{CachedUserAgent, UserAgentCache};
 
 /// Returns whether mixpanel-js makes a property of a URL parameter.

@@ -160,7 +160,10 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
             method if method.is_track() => self.track(source, call),
             Method::Identify => {
                 let id = id_arg(call, 0);
-                self.identify(source, id.as_deref(), arg(call, 0).is_some())
+                if id.is_none() && arg(call, 0).is_some() {
+                    return Err("identify requires an ID".into());
+                }
+                self.identify(source, id.as_deref())
             }
             Method::Alias => self.alias(source, call),
             Method::Reset => {
@@ -228,7 +231,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
         if is_blank(&id) {
             return None;
         }
-        if let Err(reason) = self.identify(call, Some(&*id), true) {
+        if let Err(reason) = self.identify(call, Some(&*id)) {
             self.refuse(call, reason);
         }
         Some(())
@@ -259,15 +262,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
     }
 
     /// Identifies the user, and sends the pending profile operations.
-    fn identify(
-        &mut self,
-        call: CallRef<'a>,
-        id: Option<&str>,
-        has_id: bool,
-    ) -> Result<(), String> {
-        if has_id && id.is_none() {
-            return Err("identify requires an ID".into());
-        }
+    fn identify(&mut self, call: CallRef<'a>, id: Option<&str>) -> Result<(), String> {
         if let Some(id) = id {
             if id.starts_with("$device:") {
                 return Err("an ID cannot start with $device:, the prefix of anonymous IDs".into());
@@ -301,7 +296,7 @@ impl<'a, E: FnMut(usize, Outgoing, &mut Vec<u8>)> TranslationRun<'a, E> {
             ]);
             self.event_of_values(source, "$create_alias", &properties);
         }
-        self.identify(source, Some(&alias), true)
+        self.identify(source, Some(&alias))
     }
 
     fn register(&mut self, call: &Call) -> Result<(), String> {

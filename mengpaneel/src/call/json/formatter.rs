@@ -7,11 +7,7 @@ use serde::ser::Error as _;
 use serde_json::ser::Formatter;
 use serde_json::{Error, Number, Serializer, Value};
 
-use crate::call::json::{KnownNames, MAX_DEPTH, is_deeper};
-
-/// Largest magnitude of an integer that a browser does not round: `Number.MAX_SAFE_INTEGER` plus
-/// one.
-const MAX_EXACT_INTEGER: u64 = 1 << 53;
+use crate::call::json::{KnownNames, MAX_DEPTH, MAX_EXACT_INTEGER};
 
 /// Writes a value; see [`write_with_names`].
 ///
@@ -39,13 +35,11 @@ pub(crate) fn write_with_names(
     if state.is_too_deep {
         return Err(too_deep());
     }
-    if state.open != 0 {
-        // The value has ignored the error of a part. Only `to_value` leaves out such a part.
+    if state.open != 0 || state.is_irregular {
+        // The value has ignored the error of a part, or announced no parts and then had some. Only
+        // `to_value` writes such a value correctly.
         to.truncate(start);
         let value = serde_json::to_value(value)?;
-        if is_deeper(&value, MAX_DEPTH) {
-            return Err(too_deep());
-        }
         return write_with_names(&value, to).map(|_| KnownNames::ALL);
     }
     Ok(state.names)
@@ -61,6 +55,8 @@ struct State {
     /// Number of lists and objects around the current value.
     depth: usize,
     is_too_deep: bool,
+    /// True if a part was begun outside of a list or an object.
+    is_irregular: bool,
     /// Number of values that were begun and not ended, and keys without a value.
     open: usize,
     key: Key,
@@ -87,6 +83,7 @@ impl ValueFormatter<'_> {
     #[inline]
     fn begin_part<W: Write + ?Sized>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
         self.0.open += 1;
+        self.0.is_irregular |= self.0.open != self.0.depth;
         if self.0.depth > MAX_DEPTH {
             self.0.is_too_deep = true;
             return Err(io::Error::other(too_deep()));
@@ -166,13 +163,8 @@ impl Formatter for ValueFormatter<'_> {
     /// Writes JSON that is in the value as a text: `serde_json`'s `RawValue`.
     fn write_raw_fragment<W: Write + ?Sized>(&mut self, to: &mut W, json: &str) -> io::Result<()> {
         let (mut text, value) = (Vec::new(), serde_json::from_str::<Value>(json)?);
-        if is_deeper(&value, MAX_DEPTH) {
-            return Err(io::Error::other(too_deep()));
-        }
-        write_with_names(&value, &mut text)?;
-        if self.0.depth == 0 {
-            self.0.names = KnownNames::ALL;
-        }
+        let formatter = ValueFormatter(&mut *self.0);
+        value.serialize(&mut Serializer::with_formatter(&mut text, formatter))?;
         to.write_all(&text)
     }
 
@@ -200,7 +192,7 @@ impl Formatter for ValueFormatter<'_> {
 
     #[inline]
     fn end_array<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
-        self.0.depth -= 1;
+        self.0.depth = self.0.depth.saturating_sub(1);
         to.write_all(b"]")
     }
 
@@ -223,7 +215,7 @@ impl Formatter for ValueFormatter<'_> {
 
     #[inline]
     fn end_object<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
-        self.0.depth -= 1;
+        self.0.depth = self.0.depth.saturating_sub(1);
         to.write_all(b"}")
     }
 

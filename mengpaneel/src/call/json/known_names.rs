@@ -1,10 +1,13 @@
 //! Names with a meaning, found while an object is written.
 
+use crate::call::json::Known;
+
 /// Longest object whose members certainly are within Mixpanel's limits.
 const MAX_SHORT: usize = 255;
 
 /// Names of special properties that an object may have. They are found while the object is written,
-/// so that most objects need not be read for them.
+/// so that most objects need not be read for them. Records have them as a byte: another name in
+/// [`Known`] changes the format of records.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct KnownNames(u8);
 
@@ -35,14 +38,12 @@ impl KnownNames {
     /// Remembers a name of the object.
     #[inline]
     pub(crate) fn add(&mut self, name: &[u8]) {
-        if matches!(name.first(), Some(b'$' | b'd' | b'i' | b'm' | b't')) {
-            let bit = Self::bit(name);
-            self.0 = if self.0 & bit == 0 {
-                self.0 | bit
-            } else {
-                u8::MAX
-            };
-        }
+        let bit = Self::bit(name);
+        self.0 = if self.0 & bit == 0 {
+            self.0 | bit
+        } else {
+            u8::MAX
+        };
     }
 
     /// Returns the names after `$insert_id` and `time` were added, where they were missing.
@@ -64,7 +65,7 @@ impl KnownNames {
     }
 
     /// Returns whether an object of this length is an event's properties with a valid `$insert_id`
-    /// and `time`, within the limits of Mixpanel apart from its IDs.
+    /// and `time`, within the limits of Mixpanel apart from its IDs and its depth.
     pub(crate) fn is_plain_event(self, len: usize) -> bool {
         len <= MAX_SHORT && self.0 & !Self::IDS == Self::HAS_META
     }
@@ -74,16 +75,14 @@ impl KnownNames {
     }
 
     fn bit(name: &[u8]) -> u8 {
-        match name {
-            b"$insert_id" => Self::INSERT_ID,
-            b"time" => Self::TIME,
-            b"$device_id" => Self::DEVICE_ID,
-            b"$user_id" => Self::USER_ID,
-            b"distinct_id" => Self::DISTINCT_ID,
-            b"token" | b"$duration" | b"mp_lib" | b"$lib_version" | b"ip" | b"$referrer"
-            | b"$referring_domain" | b"$current_url" | b"$browser" | b"$browser_version"
-            | b"$os" | b"$device" => Self::OTHER,
-            _ => 0,
+        match Known::from_name(name) {
+            Some(Known::InsertId) => Self::INSERT_ID,
+            Some(Known::Time) => Self::TIME,
+            Some(Known::DeviceId) => Self::DEVICE_ID,
+            Some(Known::UserId) => Self::USER_ID,
+            Some(Known::DistinctId) => Self::DISTINCT_ID,
+            Some(_) => Self::OTHER,
+            None => 0,
         }
     }
 }

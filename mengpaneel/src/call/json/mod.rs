@@ -7,6 +7,7 @@
 mod escape;
 mod formatter;
 mod json_ref;
+mod known;
 mod known_names;
 mod object;
 mod scan;
@@ -23,6 +24,7 @@ pub(crate) use crate::call::json::escape::{write_ascii, write_script};
 pub(crate) use crate::call::json::formatter::write;
 pub(crate) use crate::call::json::formatter::write_with_names;
 pub(crate) use crate::call::json::json_ref::{JsonRef, is_name, unescape, unescape_bytes};
+pub(crate) use crate::call::json::known::Known;
 pub(crate) use crate::call::json::known_names::KnownNames;
 pub(crate) use crate::call::json::object::{ObjectWriter, add_missing};
 use crate::call::json::scan::{find, marks_to_escape};
@@ -30,6 +32,10 @@ use crate::call::json::scan::{find, marks_to_escape};
 /// Maximum number of lists and objects around a value. With the call around it, a value of this
 /// depth stays below the limits of all readers: 100 in Ruby's JSON, 128 in `serde_json`.
 pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Largest magnitude of an integer that a browser does not round: `Number.MAX_SAFE_INTEGER` plus
+/// one.
+pub(crate) const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
 /// Value that the library adds to recorded properties.
 #[derive(Clone, Copy, Debug)]
@@ -84,13 +90,15 @@ pub(crate) fn write_text(text: &str, to: &mut Vec<u8>) {
     to.push(b'"');
 }
 
-/// Returns whether a value has more than `depth` levels of lists and objects.
+/// Returns whether a value in `value` has more than `depth` lists and objects around it.
 pub(crate) fn is_deeper(value: &Value, depth: usize) -> bool {
     match value {
-        Value::Array(items) => depth == 0 || items.iter().any(|item| is_deeper(item, depth - 1)),
-        Value::Object(entries) => {
-            depth == 0 || entries.values().any(|item| is_deeper(item, depth - 1))
-        }
+        Value::Array(items) => items
+            .iter()
+            .any(|item| depth == 0 || is_deeper(item, depth - 1)),
+        Value::Object(entries) => entries
+            .values()
+            .any(|item| depth == 0 || is_deeper(item, depth - 1)),
         _ => false,
     }
 }

@@ -149,7 +149,7 @@ proptest! {
 
     #[test]
     fn numbers_are_written_like_serde_json(float in any::<f32>(), small in -9_i128..9, large in any::<i128>()) {
-        prop_assert_eq!(round_trip(&float), Ok(json!(float)));
+        prop_assert_eq!(round_trip(&float), Ok(json!(f64::from(float))));
         prop_assert_eq!(round_trip(&small), Ok(json!(small)));
         let expected = serde_json::to_value(large).map_err(|error| error.to_string());
         prop_assert_eq!(round_trip(&large).is_ok(), expected.is_ok());
@@ -351,4 +351,35 @@ fn deeper_values_are_an_error() {
         error.starts_with("it is nested more than 64 deep"),
         "{error}"
     );
+}
+
+/// Announces no parts, and then has one.
+struct WrongHint;
+
+impl Serialize for WrongHint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+
+        let mut map = serializer.serialize_map(Some(0))?;
+        map.serialize_entry("a", &1)?;
+        map.end()
+    }
+}
+
+#[test]
+fn parts_beyond_the_announced_number_are_written() {
+    assert_eq!(round_trip(&WrongHint), Ok(json!({"a": 1})));
+    assert_eq!(round_trip(&[WrongHint]), Ok(json!([{"a": 1}])));
+}
+
+#[test]
+fn raw_json_counts_from_its_depth() {
+    use serde_json::value::RawValue;
+
+    let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+    let raw = |depth| RawValue::from_string(nested(depth)).unwrap();
+    // The innermost list is empty.
+    assert!(round_trip(&raw(MAX_DEPTH + 1)).is_ok());
+    assert!(round_trip(&[raw(MAX_DEPTH)]).is_ok());
+    assert!(round_trip(&[raw(MAX_DEPTH + 1)]).is_err());
 }

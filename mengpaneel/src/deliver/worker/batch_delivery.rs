@@ -13,6 +13,7 @@ use crate::deliver::sender::{Sender, Unavailable, decode_message, select_failed}
 use crate::deliver::worker::{BatchResult, COALESCE_BELOW, WorkerLoop};
 use crate::error::Reason;
 use crate::id::{now_ms, timestamp_ms};
+#[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::outbox::{Lease, Record, RecordError};
 use crate::translate::message::Message;

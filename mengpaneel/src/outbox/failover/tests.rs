@@ -6,12 +6,9 @@ use futures_util::future::{pending, ready, select};
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::call::{Call, Calls, Method};
 use crate::outbox::conformance;
 use crate::outbox::conformance::fixtures::{events, record};
 use crate::outbox::{Lease, Memory};
-use crate::record::envelope::Envelope;
-use crate::record::visitor::Visitor;
 
 /// Outbox in memory that can be away.
 #[derive(Clone, Default)]
@@ -98,7 +95,11 @@ impl Consumer for Primary {
 }
 
 /// Creates a record that counts twice if it is delivered twice.
+#[cfg(feature = "file")]
 fn increment() -> Record {
+    use crate::call::{Call, Calls, Method};
+    use crate::record::{envelope::Envelope, visitor::Visitor};
+
     let calls = Calls {
         tracking: vec![Call::new(Method::PeopleIncrement, vec!["Posts".into()])],
         ..Calls::default()

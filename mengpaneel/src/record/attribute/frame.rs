@@ -146,7 +146,7 @@ impl Frame {
                 seq: Some(seq.unwrap_or(self.entry_seq)),
             };
             match event_id {
-                Some(_) => recorder.record_with_meta(entry, event_id, site),
+                Some(event_id) => recorder.record_with_meta(entry, event_id, site),
                 None => recorder.record_at(entry, site),
             }
         }

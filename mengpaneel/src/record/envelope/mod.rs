@@ -54,7 +54,8 @@ impl Envelope {
         } = self.calls;
         let (tracking, rest): (Vec<_>, Vec<_>) = tracking.into_iter().partition(is_deduplicable);
         let others = rest.into_iter().filter(|call| !call.method().is_track());
-        let context = [self.context, before_setup, setup, others.collect()].concat();
+        let context = self.context.into_iter().chain(before_setup).chain(setup);
+        let context = context.chain(others).collect();
         let has_any = !tracking.is_empty();
         let calls = Calls {
             tracking,

@@ -4,8 +4,7 @@ use std::num::NonZero;
 
 use serde_json::Number;
 
-/// Largest integer up to which a browser represents every integer exactly.
-const MAX_EXACT_INTEGER: u64 = 1 << 53;
+use crate::call::json::MAX_EXACT_INTEGER;
 
 /// Amount by which a number changes: an integer or a float, by value or by reference.
 ///

@@ -218,7 +218,7 @@ impl Mixpanel {
                 names = self.encode_properties_with(&members, event, &|| site, properties, to);
             });
             args.set_names(names.with_meta());
-            recorder.record_with_meta(self.entry(Method::Track, args), Some(meta.id), site);
+            recorder.record_with_meta(self.entry(Method::Track, args), meta.id, site);
         } else {
             self.report_outside(&Method::Track);
         }

@@ -1,13 +1,11 @@
 //! Metadata that an event gets at recording: `$insert_id`, `time` and the identity.
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::call::json::{JsonRef, Scalar};
 use crate::call::{Call, Method};
 use crate::id::{IdGenerator, now_ms};
 use crate::record::recorder::Recorder;
-use crate::record::visitor::Visitor;
 
 /// Properties by which Mixpanel deduplicates and dates an event.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +46,9 @@ impl Recorder {
 pub(crate) fn add_event_meta(call: &mut Call, ids: &IdGenerator) -> Option<Uuid> {
     if call.method() == &Method::TimeEvent && call.args().len() == 1 {
         // A browser starts the timer when it runs the call, and ignores this argument.
-        let event = call.args().to_vec();
-        *call = Call::new(
-            Method::TimeEvent,
-            [event, vec![Value::from(now_ms())]].concat(),
-        );
+        let mut args = call.args().to_vec();
+        args.push(now_ms().into());
+        *call = Call::new(Method::TimeEvent, args);
     }
     if !call.method().is_track() {
         return None;
@@ -62,17 +58,21 @@ pub(crate) fn add_event_meta(call: &mut Call, ids: &IdGenerator) -> Option<Uuid>
     Some(meta.id)
 }
 
-/// Adds the identity at recording to an event that will be sent under another identity.
-pub(crate) fn add_identity(call: &mut Call, identity: &str, visitor: &Visitor) {
+/// Adds the identity at recording to an event that will be sent under another identity. `device_id`
+/// returns the device of the visitor's cookie.
+pub(crate) fn add_identity<'d>(
+    call: &mut Call,
+    identity: &str,
+    device_id: impl FnOnce() -> Option<&'d str>,
+) {
     let is_user = |name: &[u8]| matches!(name, b"$user_id" | b"distinct_id");
     let has_user = |properties: JsonRef<'_>| properties.members().any(|(name, _)| is_user(name));
     if !call.method().is_track() || call.recorded_properties().is_some_and(has_user) {
         return;
     }
-    let device = visitor.browser().device_id;
-    if let Some(device) = device.as_deref() {
-        call.default_properties(&[("$device_id", Scalar::Text(device))]);
-    }
     let identity = Scalar::Text(identity);
-    call.default_properties(&[("$user_id", identity), ("distinct_id", identity)]);
+    let device_id = device_id().map(|id| ("$device_id", Scalar::Text(id)));
+    let members = [("$user_id", identity), ("distinct_id", identity)];
+    let members: Vec<_> = members.into_iter().chain(device_id).collect();
+    call.default_properties(&members);
 }

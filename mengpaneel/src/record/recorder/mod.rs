@@ -234,15 +234,10 @@ impl Recorder {
 
     /// Records an event that has its metadata, with `event_id` as `$insert_id`. IDs are checked only
     /// if there are any: a search in every event would take a tenth of the recording time.
-    pub(crate) fn record_with_meta(
-        &self,
-        mut entry: Entry,
-        event_id: Option<Uuid>,
-        site: CallSite,
-    ) {
+    pub(crate) fn record_with_meta(&self, mut entry: Entry, event_id: Uuid, site: CallSite) {
         let may_have_id = entry.call.recorded_args().names().may_have_id();
         if !may_have_id || self.check(&mut entry.call, Some(site)) {
-            self.record_checked(entry, event_id, Some(site));
+            self.record_checked(entry, Some(event_id), Some(site));
         }
     }
 

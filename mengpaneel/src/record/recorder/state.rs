@@ -1,5 +1,6 @@
 //! State of a recorder, and the rules that select the calls at the end of the request.
 
+use std::cell::LazyCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -239,6 +240,7 @@ impl State {
             let is_included = include == Include::All || !recorded.is_replayed;
             is_included && recorded.entry.condition.holds(outcome)
         };
+        let device_id = LazyCell::new(|| visitor.browser().device_id);
         for mut recorded in recorded.into_iter().filter(counts) {
             recorded.entry.via_server &= !is_job;
             let effective = &mut effective[usize::from(recorded.entry.via_server)];
@@ -253,7 +255,9 @@ impl State {
                 .identity
                 .filter(|identity| Some(identity) != effective.as_ref())
             {
-                event_meta::add_identity(&mut recorded.entry.call, &identity, visitor);
+                event_meta::add_identity(&mut recorded.entry.call, &identity, || {
+                    device_id.as_deref()
+                });
             }
             if recorded.is_replayed {
                 final_calls.push_replayed(recorded.entry);

@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 use crate::call::is_placeholder;
-use crate::call::json::{JsonRef, unescape};
+use crate::call::json::{JsonRef, Known, unescape};
 use crate::error::log_text::Quoted;
 use crate::translate::event_writer::EventWriter;
-use crate::translate::known::Known;
 use crate::translate::limits::{
     MAX_INSERT_ID, MAX_PROPERTIES, check_id, is_insert_id, is_plain_json, is_short,
     replacement_insert_id,
 };
 use crate::translate::member_value::MemberValue;
 
-/// Length of the shortest member, with a comma: `"a":1,`.
+/// Length of a short member, with a comma: `"a":1,`. With `$insert_id` and `time`, the average of an
+/// event is longer.
 const MIN_MEMBER_LEN: usize = 6;
 
 impl EventWriter<'_> {
@@ -51,7 +51,8 @@ impl EventWriter<'_> {
     fn try_copy_recorded(&mut self) -> bool {
         let (recorded, names) = (self.event.recorded, self.event.names);
         let len = recorded.as_bytes().len();
-        if self.is_restricted || self.is_counted || !names.is_plain_event(len) {
+        let is_plain = names.is_plain_event(len) && is_plain_json(recorded.as_bytes());
+        if self.is_restricted || self.is_counted || !is_plain {
             return false;
         }
         let mut found = Known::Time.bit() | Known::InsertId.bit();

@@ -10,8 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::call::is_blank;
-use crate::call::json::{JsonRef, KnownNames, unescape_bytes, write_text};
-use crate::translate::known::Known;
+use crate::call::json::{JsonRef, Known, KnownNames, unescape_bytes, write_text};
 use crate::translate::limits::{MAX_PROPERTIES, MemberWriter, check_size, truncated};
 use crate::translate::member_value::MemberValue;
 use crate::translate::outgoing::partition_key;

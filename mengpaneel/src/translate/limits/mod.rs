@@ -117,7 +117,7 @@ impl<'w> MemberWriter<'w> {
             }
             self.json.truncate(end);
         }
-        self.write_fitted(name, value.to_value(), &exists);
+        self.write_fitted(name, value, &exists);
     }
 
     /// Writes a member whose name is encoded in `prefix`. Returns whether the value certainly fits;
@@ -161,8 +161,8 @@ impl<'w> MemberWriter<'w> {
 
     /// Writes a member that may exceed a limit.
     #[cold]
-    fn write_fitted(&mut self, name: &str, mut value: Value, exists: &dyn Fn(&str) -> bool) {
-        let (fitted, given, mut changes) = (truncated(name), value.clone(), Vec::new());
+    fn write_fitted(&mut self, name: &str, given: MemberValue<'_>, exists: &dyn Fn(&str) -> bool) {
+        let (fitted, mut value, mut changes) = (truncated(name), given.to_value(), Vec::new());
         let is_truncated = fitted != name;
         let is_duplicate =
             is_truncated && (exists(fitted) || self.truncated_names.iter().any(|n| n == fitted));
@@ -186,7 +186,7 @@ impl<'w> MemberWriter<'w> {
         }
         changes.extend(left_out);
         // mixpanel-js truncates properties of the visitor's browser without a report.
-        if !changes.is_empty() && !self.request.is_from_visitor(name, &given) {
+        if !changes.is_empty() && !self.request.is_from_visitor(name, &given.to_value()) {
             self.changes.append(&mut changes);
         }
     }

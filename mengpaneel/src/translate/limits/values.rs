@@ -44,11 +44,7 @@ pub(crate) fn is_plain(value: &Value) -> bool {
 pub(crate) fn is_plain_json(json: &[u8]) -> bool {
     json.len() <= MAX_TEXT_UTF16
         && (!matches!(json, [b'[' | b'{', ..])
-            || json
-                .iter()
-                .filter(|byte| **byte == b'{')
-                .nth(MAX_DEPTH)
-                .is_none())
+            || memchr::memchr_iter(b'{', json).nth(MAX_DEPTH).is_none())
 }
 
 /// Returns whether a text certainly fits unchanged.

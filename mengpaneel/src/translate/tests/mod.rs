@@ -9,7 +9,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::call::{Call, Calls};
+use crate::call::json::{KnownNames, Scalar, add_missing, write_value, write_with_names};
+use crate::call::{Args, Call, Calls, Method};
 use crate::record::envelope::{Envelope, codec};
 use crate::record::visitor::Visitor;
 use crate::translate::message::{Endpoint, Message};
@@ -104,7 +105,37 @@ fn envelope(visitor: Visitor, tracking: Value) -> Envelope {
 }
 
 fn translate_calls(visitor: Visitor, tracking: Value) -> Translation {
+    let mut recorded = envelope(visitor.clone(), tracking.clone());
+    let calls = &mut recorded.calls.tracking;
+    *calls = calls.iter().map(as_recorded).collect();
+    let mut parsed = recorded.clone();
+    for call in &mut parsed.calls.tracking {
+        *call = Call::new(call.method().clone(), call.args().to_vec());
+    }
+    assert_eq!(translate("t", &recorded), translate("t", &parsed));
     translate("t", &envelope(visitor, tracking))
+}
+
+/// Returns an event as the application records it: with the names of its properties, an
+/// `$insert_id` and a time.
+fn as_recorded(call: &Call) -> Call {
+    let (Method::Track, [name, properties @ Value::Object(_)]) = (call.method(), call.args())
+    else {
+        return call.clone();
+    };
+    let (mut args, mut names) = (Args::with_capacity(), KnownNames::default());
+    args.push(|to| write_value(name, to));
+    args.push(|to| {
+        let (start, id) = (to.len(), Uuid::from_u128(7));
+        names = write_with_names(properties, to).unwrap();
+        let meta = [
+            ("$insert_id", Scalar::Uuid(id)),
+            ("time", Scalar::Unsigned(ENVELOPE_TIME)),
+        ];
+        add_missing(&meta, names, start, to);
+    });
+    args.set_names(names.with_meta());
+    Call::with_args(Method::Track, args)
 }
 
 /// Returns the bodies of the messages, without properties that every message has.

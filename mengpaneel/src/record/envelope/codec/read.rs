@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::call::json::{JsonRef, KnownNames};
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
     fn check_call(&mut self) -> Option<()> {
         self.method()?;
         let (len, _, json) = self.args()?;
-        let args: Vec<IgnoredAny> = serde_json::from_slice(json.as_bytes()).ok()?;
+        let args: Vec<Value> = serde_json::from_slice(json.as_bytes()).ok()?;
         (args.len() == len).then_some(())
     }
 
