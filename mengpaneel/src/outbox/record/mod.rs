@@ -33,8 +33,11 @@ const NON_IDEMPOTENT: u8 = 2;
 /// Range of the ID in a record.
 const ID: Range<usize> = 2..18;
 
-/// Range of the checksum in a record; zeros if there is none.
+/// Range of the checksum in a record.
 const CHECKSUM: Range<usize> = 18..HEAD_LEN;
+
+/// Bytes in place of a checksum.
+const NO_CHECKSUM: [u8; 4] = [0; 4];
 
 /// Length of the head in bytes.
 const HEAD_LEN: usize = 22;
@@ -125,9 +128,13 @@ impl Record {
     }
 
     /// Returns the record with a checksum of its payload, for an engine that stores records outside
-    /// of this process. The worker checks it, instead of all values in the record.
+    /// of this process. The worker checks it, instead of all values in the record. A checksum that
+    /// the record has already stays, so that damage is found later too.
     #[must_use]
     pub fn with_checksum(self) -> Self {
+        if self.0.get(CHECKSUM) != Some(&NO_CHECKSUM) {
+            return self;
+        }
         let checksum = crc32fast::hash(self.payload()).to_le_bytes();
         self.change_head(|head| {
             if let Some(bytes) = head.get_mut(CHECKSUM) {
@@ -147,11 +154,7 @@ impl Record {
     #[must_use]
     pub fn with_payload(&self, payload: &[u8]) -> Self {
         let head = self.0.get(..CHECKSUM.start).unwrap_or_default();
-        Self(
-            [head, &[0; CHECKSUM.end - CHECKSUM.start], payload]
-                .concat()
-                .into(),
-        )
+        Self([head, &NO_CHECKSUM, payload].concat().into())
     }
 
     /// Decodes the envelope.
@@ -221,7 +224,9 @@ impl Record {
     pub(crate) fn check(&self) -> Result<(), RecordError> {
         let (_, envelope) = self.parts()?;
         let is_intact = match self.0.get(CHECKSUM) {
-            Some([0, 0, 0, 0]) => self.progress().is_ok() && codec::validate(envelope),
+            Some(checksum) if checksum == NO_CHECKSUM => {
+                self.progress().is_ok() && codec::validate(envelope)
+            }
             checksum => checksum == Some(&crc32fast::hash(self.payload()).to_le_bytes()[..]),
         };
         if is_intact {
@@ -365,7 +370,7 @@ pub(crate) fn encode(envelope: EnvelopeRef<'_>) -> Vec<u8> {
     record.push(FORMAT);
     record.push(if is_idempotent { 0 } else { NON_IDEMPOTENT });
     record.extend_from_slice(envelope.id.as_bytes());
-    record.extend_from_slice(&[0; CHECKSUM.end - CHECKSUM.start]);
+    record.extend_from_slice(&NO_CHECKSUM);
     record.push(0);
     codec::write(envelope, &mut record);
     record

@@ -85,7 +85,7 @@ fn checksum_finds_a_damaged_payload() {
     let damaged = (HEAD_LEN..record.as_bytes().len()).map(|index| {
         let mut bytes = record.as_bytes().to_vec();
         bytes[index] ^= 1;
-        Record::from_bytes(bytes).check()
+        Record::from_bytes(bytes).with_checksum().check()
     });
     assert!(damaged.into_iter().all(|checked| checked.is_err()));
     let unchecked = record.with_payload(b"\0damaged");
