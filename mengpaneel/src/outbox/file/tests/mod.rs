@@ -230,3 +230,24 @@ async fn ten_thousand_retries_due_at_once_are_leased() {
     }
     assert_eq!(outbox.pending().await, Ok(0));
 }
+
+#[tokio::test]
+async fn damaged_orphaned_file_does_not_pause_appends() {
+    let folder = Folder::new();
+    let (first, second) = (opened(&folder.file()), opened(&folder.file()));
+    second.append(record("a")).await.unwrap();
+    let sibling = second.open_path().unwrap().to_owned();
+    drop((first, second));
+    let database = redb::Database::open(&sibling).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let copies = redb::TableDefinition::<u128, (u64, &[u8])>::new("aside");
+    transaction.delete_table(copies).unwrap();
+    let others = redb::TableDefinition::<u64, u64>::new("aside");
+    transaction.open_table(others).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    drop(lock::open(&sibling).unwrap());
+    let third = opened(&folder.file());
+    third.append(record("b")).await.unwrap();
+    assert_eq!(events(&third, 10).await, ["b"]);
+}
