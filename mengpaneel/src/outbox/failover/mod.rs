@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// those in the secondary move there. Until then a process that drains the outbox delivers them from
 /// the secondary. With [`concurrency(0)`](crate::Builder::concurrency) they wait for the primary.
 ///
-/// A secondary in memory loses its records if the process ends while the primary is away, and an
-/// error with their number is logged; one in a file keeps them.
+/// A secondary in memory loses its records if the process ends before they have moved, and an error
+/// with their number is logged; one in a file keeps them.
 ///
 /// ```
 /// # #[cfg(feature = "redis")] {
